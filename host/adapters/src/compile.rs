@@ -8,6 +8,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write as _};
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -44,6 +45,9 @@ pub enum CompileError {
     /// The compiling process died.
     #[error("the compiler crashed over it ({0})")]
     Crashed(String),
+    /// The system ended the compiling process, twice.
+    #[error("the system ended the process that compiles it, probably since the container has too little memory")]
+    Killed,
     /// It exceeded the time limit.
     #[error("it takes longer than {} s; `compile.time` of `[plugins]` sets the limit", .0.as_secs_f64())]
     TooLong(Duration),
@@ -100,7 +104,15 @@ impl Compiler {
         match self {
             Self::Here => here(engine, bytes),
             Self::Child { program, bounds } => {
-                let code = in_child(program, *bounds, engine.fingerprint(), digest, bytes)?;
+                let compiled = |threads| {
+                    let command = command(program.as_os_str(), *bounds, threads);
+                    in_child(command, *bounds, engine.fingerprint(), digest, bytes)
+                };
+                let code = match compiled(threads()) {
+                    // With one thread, it takes less memory.
+                    Err(CompileError::Killed) => compiled(1)?,
+                    code => code?,
+                };
                 deserialise(engine, &code).map_err(|_| CompileError::Answer("code that cannot be loaded"))
             }
         }
@@ -125,16 +137,22 @@ fn brief(text: &str) -> String {
     head(&clean(text), 1000).trim().to_owned()
 }
 
+/// Number of a child's threads: at most the cores that this process may use, as its control group says.
+fn threads() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    child::THREADS.min(u32::try_from(cores).unwrap_or(u32::MAX))
+}
+
 /// Compiles in a child, and verifies its answer.
 fn in_child(
-    program: &Path,
+    mut command: Command,
     bounds: Bounds,
     fingerprint: Digest,
     digest: Digest,
     bytes: &[u8],
 ) -> Result<Vec<u8>, CompileError> {
     let until = Instant::now() + bounds.time;
-    let mut child = command(program.as_os_str(), bounds).spawn().map_err(CompileError::Start)?;
+    let mut child = command.spawn().map_err(CompileError::Start)?;
     let (Some(mut input), Some(output), Some(complaint)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
@@ -156,13 +174,14 @@ fn in_child(
 }
 
 /// The child's command line. It inherits nothing of this process's environment, which may hold keys.
-fn command(program: &OsStr, bounds: Bounds) -> Command {
+fn command(program: &OsStr, bounds: Bounds, threads: u32) -> Command {
     let mut command = Command::new(program);
     command
         .arg(COMMAND)
         .args(["--memory", &bounds.memory.to_string(), "--seconds", &bounds.time.as_secs().max(1).to_string()])
         .env_clear()
         .envs(child::ENVIRONMENT)
+        .env("RAYON_NUM_THREADS", threads.to_string())
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -214,6 +233,9 @@ fn failure(status: ExitStatus, complaint: &str, bounds: Bounds) -> CompileError 
     let starved = ["memory allocation of", "Cannot allocate memory", "os error 12", "ThreadPoolBuildError"];
     if starved.iter().any(|text| complaint.contains(text)) {
         return CompileError::TooLarge(bounds.memory);
+    }
+    if child::is_killed(status) {
+        return CompileError::Killed;
     }
     let output = tail(output.trim(), 300);
     if complaint.contains("panicked at") {

@@ -205,7 +205,7 @@ impl Loader {
         if shape.weight() > slots {
             return Err(LoadError::TooHeavy { weight: shape.weight(), slots });
         }
-        let template = self.template(&component, &shape, &admission.terms.grants)?;
+        let mut template = self.template(&component, &shape, &admission.terms.grants)?;
         let (mut instance, start) = first_instance(&template, &shape)?;
         let (manifest, guard) = match manifest {
             Some(described) => described,
@@ -215,6 +215,10 @@ impl Loader {
         let described = Described { shape, manifest, guard };
         if let Some(cache) = self.cache.as_ref().filter(|_| !is_cached) {
             cache.put(digest, &component, &described);
+            // Code that is mapped from there takes memory only where it runs.
+            if let Some((mapped, _)) = cache.get(digest) {
+                template = self.template(&mapped, &described.shape, &admission.terms.grants)?;
+            }
         }
         if described.manifest.name != name {
             return Err(LoadError::Name { found: described.manifest.name, expected: name.to_owned() });

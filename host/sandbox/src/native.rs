@@ -36,3 +36,6 @@ pub fn map(engine: &Engine, file: &Path) -> wasmtime::Result<Component> {
     // changed in place.
     unsafe { Component::deserialize_file(&engine.wasm(), file) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,16 +79,9 @@ pub(super) fn check(workspace: &Workspace) -> Result<Outcome> {
     boot::boot(&stage, &root, &place, &workspace.root.join("deploy/weir.toml"))
 }
 
-/// Makes what the first stage makes, of the program of the dev profile and two adapters.
+/// Makes what the first stage makes, of the program of the dev profile.
 fn gather(workspace: &Workspace, built: &Path) -> Result<()> {
-    let adapters = workspace.adapters.iter().filter(|adapter| ["anthropic", "openai"].contains(&adapter.name.as_str()));
-    let few = Workspace {
-        root: workspace.root.clone(),
-        target: workspace.target.clone(),
-        adapters: adapters.cloned().collect(),
-        test_adapters: Vec::new(),
-    };
-    dist::gather(&few, &super::program(workspace), &built.join("weir"), &workspace.root)?;
+    dist::gather(workspace, &super::program(workspace), &built.join("weir"), &workspace.root)?;
     for folder in ["data", "etc"] {
         fs::create_dir_all(built.join(folder))?;
     }

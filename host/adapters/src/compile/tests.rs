@@ -103,5 +103,20 @@ fn a_signal_is_attributed_to_its_cause() {
     let failure = |status, complaint| failure(ExitStatus::from_raw(status), complaint, Bounds::default());
     assert!(matches!(failure(24, ""), CompileError::TooLong(_)));
     assert!(matches!(failure(6, "memory allocation of 8 bytes failed"), CompileError::TooLarge(_)));
-    assert!(matches!(failure(9, ""), CompileError::Crashed(_)));
+    assert!(matches!(failure(9, ""), CompileError::Killed));
+    assert!(matches!(failure(11, ""), CompileError::Crashed(_)));
+}
+
+#[test]
+fn a_process_that_the_system_ends_is_tried_once_more_with_one_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let tried = dir.path().join("tried").display().to_string();
+    let minute = Duration::from_mins(1);
+    let error = compiled_by(&format!("echo $RAYON_NUM_THREADS >> {tried}; kill -KILL $$"), minute);
+    assert!(matches!(error, CompileError::Killed), "{error}");
+    let threads = std::fs::read_to_string(&tried).unwrap();
+    assert_eq!(threads.lines().count(), 2, "not for ever: {threads}");
+    assert!(threads.ends_with("1\n"), "{threads}");
+    let once = format!("[ -e {tried}.2 ] && {{ echo compiled again >&2; exit 65; }}; touch {tried}.2; kill -KILL $$");
+    assert!(compiled_by(&once, minute).to_string().contains("compiled again"));
 }

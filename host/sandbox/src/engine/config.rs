@@ -13,7 +13,7 @@ pub(crate) const CORE_INSTANCES: u32 = 4;
 pub(crate) const TABLES: u32 = 2;
 
 /// The settings of an engine, with a pool of instances or without.
-pub(super) fn config(limits: &Limits, pooling: bool) -> Config {
+pub(crate) fn config(limits: &Limits, pooling: bool) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
