@@ -90,6 +90,28 @@ async fn a_key_that_kubernetes_swaps_is_noticed_and_a_bad_one_keeps_the_former()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secrets_file_that_appears_after_a_refused_configuration_is_noticed() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let (gateway, place) = with_mounted_key(&upstream, "first-key-of-the-provider\n").await;
+    let file = gateway.folder.path().join("weir.toml");
+    let first = fs::read_to_string(&file).unwrap();
+    fs::write(&file, first.replace("/key\"", "/new-key\"")).unwrap();
+    gateway.until_metric("weir_config_rejected_total", 1.0).await;
+    assert_eq!(credential(&gateway, &mut upstream).await, "Bearer first-key-of-the-provider");
+    // The file appears in two steps, and is empty at first.
+    fs::write(place.join("new-key"), "").unwrap();
+    gateway.until_metric("weir_config_rejected_total", 2.0).await;
+    fs::write(place.join("new-key"), "second-key-of-the-provider\n").unwrap();
+    gateway.until_metric("weir_config_revision", 2.0).await;
+    assert_eq!(credential(&gateway, &mut upstream).await, "Bearer second-key-of-the-provider");
+    assert_eq!(
+        gateway.metric("weir_config_rejected_total").await,
+        2.0,
+        "what was refused is not tried again and again"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_there_is_only_ipv6_and_no_name_resolves_weir_starts_and_answers() {
     let upstream = provider(OPENAI).await;
     let config = with_model(&upstream, "first").replace(&upstream.url(), "https://name-of-none.invalid/v1");

@@ -240,7 +240,7 @@ impl Config {
         }
         let (secret_files, problems) = reader.found(&source);
         if problems.are_fatal() {
-            return Err(problems);
+            return Err(problems.with_secret_files(secret_files));
         }
         Ok(Self {
             revision: revision(text, &environment),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
-use super::{Place, Source};
+use super::{Place, SecretFile, Source};
 
 /// Whether a configuration with this mistake can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ impl Problem {
 pub struct Problems {
     source: Arc<Source>,
     list: Vec<Problem>,
+    /// The files that secrets were to be read from, if the configuration is refused.
+    secret_files: Vec<SecretFile>,
 }
 
 impl std::error::Error for Problems {}
@@ -66,7 +68,16 @@ impl Problems {
             Place::Variable(_) | Place::Unset => usize::MAX,
         });
         list.dedup();
-        Self { source, list }
+        Self { source, list, secret_files: Vec::new() }
+    }
+
+    pub(crate) fn with_secret_files(self, secret_files: Vec<SecretFile>) -> Self {
+        Self { secret_files, ..self }
+    }
+
+    /// The files that secrets were to be read from, of a configuration that is refused: one of them may change that.
+    pub fn secret_files(&self) -> &[SecretFile] {
+        &self.secret_files
     }
 
     /// The mistakes.

@@ -10,18 +10,18 @@ use sha2::{Digest, Sha256};
 /// The largest file that a secret is read from.
 pub(crate) const LARGEST: u64 = 64 << 10;
 
-/// A file that a secret was read from, with a digest of what it held then.
+/// A file that a secret was to be read from, with a digest of what it held then.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretFile {
     /// The file, as the configuration names it, from the configuration's folder.
     pub path: PathBuf,
-    /// The SHA-256 of its bytes. It is never printed: a short secret could be found by it.
-    pub digest: [u8; 32],
+    /// The SHA-256 of its bytes; `None` if it could not be read. It is never printed: a short secret could be found by it.
+    pub digest: Option<[u8; 32]>,
 }
 
 impl SecretFile {
-    pub(crate) fn new(path: PathBuf, bytes: &[u8]) -> Self {
-        Self { path, digest: Sha256::digest(bytes).into() }
+    pub(crate) fn new(path: PathBuf, bytes: Option<&[u8]>) -> Self {
+        Self { path, digest: bytes.map(|bytes| Sha256::digest(bytes).into()) }
     }
 
     /// The digest of what the file of a secret holds now; `None` if it cannot be read. Of a file that is too large for a
@@ -54,10 +54,10 @@ mod tests {
         let path = folder.path().join("key");
         assert_eq!(SecretFile::digest_now(&path), None);
         std::fs::write(&path, "one").unwrap();
-        let file = SecretFile::new(path.clone(), b"one");
-        assert_eq!(SecretFile::digest_now(&path), Some(file.digest));
+        let file = SecretFile::new(path.clone(), Some(b"one"));
+        assert_eq!(SecretFile::digest_now(&path), file.digest);
         std::fs::write(&path, "two").unwrap();
-        assert_ne!(SecretFile::digest_now(&path), Some(file.digest));
+        assert_ne!(SecretFile::digest_now(&path), file.digest);
         assert!(!format!("{file:?}").contains("digest"));
     }
 }

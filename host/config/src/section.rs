@@ -40,7 +40,7 @@ pub(super) struct Reader<'a> {
     /// All tables, for suggestions.
     pub(super) tables: &'static [&'static Keys],
     pub(super) problems: RefCell<Vec<Problem>>,
-    /// The files that secrets were read from so far.
+    /// The files that secrets were to be read from so far.
     pub(super) secret_files: RefCell<Vec<SecretFile>>,
 }
 
@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
         Self { folder, environment, incomplete, tables, problems, secret_files }
     }
 
-    /// The files of secrets that were read, and the mistakes in this text.
+    /// The files that secrets were to be read from, and the mistakes in this text.
     pub(super) fn found(self, source: &Arc<Source>) -> (Vec<SecretFile>, Problems) {
         (self.secret_files.into_inner(), Problems::new(Arc::clone(source), self.problems.into_inner()))
     }

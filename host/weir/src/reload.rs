@@ -14,7 +14,7 @@ pub use file::follow;
 
 use crate::keys;
 use weir_adapters::{Catalog, Granted};
-use weir_config::{Config, Place, Problem, Problems, Severity};
+use weir_config::{Config, Place, Problem, Problems, SecretFile, Severity};
 use weir_embed::granted;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
@@ -92,6 +92,8 @@ pub struct Reload {
     prices: Mutex<Option<PriceFile>>,
     /// Held while a configuration is applied, so that changes are serialised.
     versions: Mutex<Versions>,
+    /// The files of secrets that the last file named, if it was refused: one that appears may change that.
+    refused_files: Mutex<Vec<SecretFile>>,
 }
 
 #[derive(Debug)]
@@ -113,7 +115,8 @@ impl Reload {
         metrics.config_ok.set(1);
         metrics.config_revision.set(1);
         let versions = Versions { started, taken: 1, kept: VecDeque::from([first]) };
-        Self { gateway, catalog, granted, prices: Mutex::default(), versions: Mutex::new(versions) }
+        let (prices, refused_files) = (Mutex::default(), Mutex::default());
+        Self { gateway, catalog, granted, prices, versions: Mutex::new(versions), refused_files }
     }
 
     /// The version in force.
@@ -138,6 +141,8 @@ impl Reload {
         let current = self.current();
         let Some(path) = &current.config.path else { return Err(ReloadError::NoFile) };
         let read = Config::load(path, current.config.environment.clone());
+        let files = read.as_ref().err().map_or_else(Vec::new, |problems| problems.secret_files().to_vec());
+        *self.refused_files() = files;
         let taken = read.map_err(|problems| refused(&problems)).and_then(|config| self.take(config, Origin::Reload));
         self.record(taken)
     }
@@ -244,6 +249,10 @@ impl Reload {
             }
         }
         result
+    }
+
+    fn refused_files(&self) -> MutexGuard<'_, Vec<SecretFile>> {
+        self.refused_files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Versions> {

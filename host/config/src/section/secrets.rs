@@ -18,9 +18,11 @@ impl Take for Secret {
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Self> {
         let text = Located::<String>::take(entry, node)?;
         let reader = entry.reader();
-        match resolve(text.value.trim(), reader.folder, reader.environment) {
-            Ok((secret, file)) => {
-                reader.secret_files.borrow_mut().extend(file);
+        let mut file = None;
+        let resolved = resolve(text.value.trim(), reader.folder, reader.environment, &mut file);
+        reader.secret_files.borrow_mut().extend(file);
+        match resolved {
+            Ok(secret) => {
                 warn_of_literal(entry, &text);
                 Some(secret)
             }
@@ -66,24 +68,26 @@ impl Take for SeveralSecrets {
     }
 }
 
-/// A secret, and the file that it is from, if it is from one.
-type Resolved = (Secret, Option<SecretFile>);
-
-/// The secret that a text stands for, or a message with a remedy.
-fn resolve(text: &str, folder: &Path, environment: &Environment) -> Result<Resolved, (String, &'static str)> {
-    let (secret, file) = if let Some(variable) = text.strip_prefix("env:") {
-        (from_variable(variable.trim(), environment)?, None)
+/// The secret that a text stands for, or a message with a remedy. If it stands in a file, that is set, readable or not.
+fn resolve(
+    text: &str,
+    folder: &Path,
+    environment: &Environment,
+    file: &mut Option<SecretFile>,
+) -> Result<Secret, (String, &'static str)> {
+    let secret = if let Some(variable) = text.strip_prefix("env:") {
+        from_variable(variable.trim(), environment)?
     } else if let Some(path) = text.strip_prefix("file:") {
-        from_file(path.trim(), folder)?
+        from_file(path.trim(), folder, file)?
     } else {
-        (Secret::new(text), None)
+        Secret::new(text)
     };
     let secret = on_one_line(secret);
     // A key with control characters could not be sent in a header, and would let a value add headers.
     if secret.expose().chars().any(char::is_control) {
         return Err(("the secret holds a line break or another control character".to_owned(), "a secret is one line"));
     }
-    Ok((secret, file))
+    Ok(secret)
 }
 
 /// A key that is a JSON object may have several lines: line breaks mean nothing in JSON.
@@ -104,14 +108,16 @@ fn from_variable(name: &str, environment: &Environment) -> Result<Secret, (Strin
     })
 }
 
-fn from_file(path: &str, folder: &Path) -> Result<Resolved, (String, &'static str)> {
+fn from_file(path: &str, folder: &Path, file: &mut Option<SecretFile>) -> Result<Secret, (String, &'static str)> {
     const HELP: &str = "a relative path is taken from the configuration's folder";
     if path.is_empty() {
         return Err(("`file:` needs a path behind it".to_owned(), "for example \"file:/run/secrets/provider\""));
     }
     let path = folder.join(path);
     let shown = path.display();
-    let bytes = secret_file::read(&path).map_err(|error| (format!("cannot read `{shown}`: {error}"), HELP))?;
+    let read = secret_file::read(&path);
+    *file = Some(SecretFile::new(path.clone(), read.as_deref().ok()));
+    let bytes = read.map_err(|error| (format!("cannot read `{shown}`: {error}"), HELP))?;
     if bytes.len() as u64 > LARGEST {
         return Err((format!("`{shown}` is larger than {LARGEST} bytes"), "a secret is one line"));
     }
@@ -121,8 +127,7 @@ fn from_file(path: &str, folder: &Path) -> Result<Resolved, (String, &'static st
     if text.trim().is_empty() {
         return Err((format!("`{shown}` is empty"), "a secret is one line"));
     }
-    let secret = Secret::new(text.trim());
-    Ok((secret, Some(SecretFile::new(path, &bytes))))
+    Ok(Secret::new(text.trim()))
 }
 
 #[cfg(test)]
@@ -131,8 +136,8 @@ mod tests {
 
     fn resolved(text: &str, folder: &Path) -> Result<String, String> {
         let environment = Environment::from_iter([("KEY", " sk-1\n"), ("EMPTY", ""), ("TWO", "a\nb")]);
-        let resolved = resolve(text, folder, &environment);
-        resolved.map(|(secret, _)| secret.expose().to_owned()).map_err(|(message, _)| message)
+        let resolved = resolve(text, folder, &environment, &mut None);
+        resolved.map(|secret| secret.expose().to_owned()).map_err(|(message, _)| message)
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Follows the configuration file, and the files that its secrets are in.
+//! Follows the configuration file, and the files that its secrets are in: those of the configuration in force, and those
+//! that a refused one named, of which one may have been missing.
 //!
 //! They are checked every second: events get lost or do not exist on many file systems, and links of a mounted `ConfigMap`
 //! or Secret change elsewhere. A change means different contents, not a different time.
@@ -18,7 +19,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Shows without reading whether a file may have changed: its path with links resolved, its time and its length.
 type Stamp = (PathBuf, Option<SystemTime>, u64);
 
-/// A digest of each file's contents; none for a file that cannot be read. The configuration file is the first.
+/// A digest of each file's contents; none for a file that cannot be read. The configuration file is the first, then come
+/// the secrets of the configuration in force, then those of a refused one.
 type Contents = Vec<Option<[u8; 32]>>;
 
 /// Reloads whenever the contents of the configuration file or of a secret's file change, until `stop` is set. Does nothing
@@ -39,34 +41,38 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
         if current.origin != Origin::Rollback {
             config = Arc::clone(&current.config);
         }
-        let now = stamps(&path, &config);
+        let refused = reload.refused_files().clone();
+        let now = stamps(&path, &config, &refused);
         if now.is_none() || now == seen {
             continue;
         }
         // A file that is being written is ignored until it stays unchanged.
         tokio::time::sleep(EVERY / 10).await;
-        if stamps(&path, &config) != now {
+        if stamps(&path, &config, &refused) != now {
             continue;
         }
         seen = now;
-        let found = contents(&path, &config);
+        let found = contents(&path, &config, &refused);
         // The contents are compared with those loaded, which may be long ago: at the start, adapters were compiled
         // meanwhile. They may have been reloaded by other means already.
-        let is_known = found == loaded(&config) || found == tried;
+        let is_known = found.starts_with(&loaded(&config)) || found == tried;
         if found.first().is_none_or(Option::is_none) || is_known {
             continue;
         }
         tried = found;
-        let reload = Arc::clone(&reload);
+        let reloading = Arc::clone(&reload);
         // The result is in the log and in the metrics.
-        let _told = tokio::task::spawn_blocking(move || reload.reload().is_ok()).await;
+        let _told = tokio::task::spawn_blocking(move || reloading.reload().is_ok()).await;
+        // As they were when it was refused, so that a file which has appeared since is tried.
+        tried.truncate(1 + config.secret_files.len());
+        tried.extend(reload.refused_files().iter().map(|file| file.digest));
     }
 }
 
 /// The stamps of the configuration file and of each secret's file; `None` while there is no configuration file.
-fn stamps(path: &Path, config: &Config) -> Option<Vec<Option<Stamp>>> {
+fn stamps(path: &Path, config: &Config, refused: &[SecretFile]) -> Option<Vec<Option<Stamp>>> {
     let first = stamp(path)?;
-    let secrets = config.secret_files.iter().map(|file| stamp(&file.path));
+    let secrets = config.secret_files.iter().chain(refused).map(|file| stamp(&file.path));
     Some(std::iter::once(Some(first)).chain(secrets).collect())
 }
 
@@ -77,14 +83,14 @@ fn stamp(path: &Path) -> Option<Stamp> {
 }
 
 /// What the files hold now.
-fn contents(path: &Path, config: &Config) -> Contents {
+fn contents(path: &Path, config: &Config, refused: &[SecretFile]) -> Contents {
     let own = std::fs::read(path).ok().map(|bytes| Sha256::digest(bytes).into());
-    let secrets = config.secret_files.iter().map(|file| SecretFile::digest_now(&file.path));
+    let secrets = config.secret_files.iter().chain(refused).map(|file| SecretFile::digest_now(&file.path));
     std::iter::once(own).chain(secrets).collect()
 }
 
 /// What the files held when the configuration was loaded.
 fn loaded(config: &Config) -> Contents {
-    let secrets = config.secret_files.iter().map(|file| Some(file.digest));
+    let secrets = config.secret_files.iter().map(|file| file.digest);
     std::iter::once(Some(config.digest)).chain(secrets).collect()
 }
