@@ -13,16 +13,18 @@ import contextlib
 import json
 import os
 import re
-import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-PATIENCE = 60
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests/python"))
+from weir_process import free_port, until  # noqa: E402
+
 PIECES = 200
 GAP_US = 2000
 CONNECTIONS = 16
@@ -76,12 +78,6 @@ def arguments():
     return parser.parse_args()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def pinned(cpus):
     chosen = {int(cpu) for cpu in cpus.split(",")}
     return lambda: os.sched_setaffinity(0, chosen)
@@ -91,14 +87,6 @@ def post(url, body, headers=()):
     headers = {"content-type": "application/json"} | dict(headers)
     with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=30) as answer:
         return answer.read()
-
-
-def until(what, is_so):
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        if time.monotonic() > end:
-            raise SystemExit(f"{what} did not happen")
-        time.sleep(0.02)
 
 
 def answers(url, body=None, headers=()):

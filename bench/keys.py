@@ -12,17 +12,21 @@ import contextlib
 import hashlib
 import json
 import os
-import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests/python"))
+from weir_process import free_port, until  # noqa: E402
+
 TOKEN = "the-token-of-the-operator-0123"
-PATIENCE = 120
+#: Seconds between two questions whether it is so: what is measured depends on it.
+PAUSE = 0.002
 
 
 def arguments():
@@ -32,12 +36,6 @@ def arguments():
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--postgres", help="the address of an empty database")
     return parser.parse_args()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ask(port, method, path, key=None, body=None):
@@ -55,16 +53,6 @@ def ask(port, method, path, key=None, body=None):
         return 0, None
 
 
-def until(what, is_so):
-    """Waits until this is so; returns when that was."""
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        if time.monotonic() > end:
-            raise SystemExit(f"waited in vain: {what}")
-        time.sleep(0.002)
-    return time.monotonic()
-
-
 class Weir:
     def __init__(self, program, config, port):
         self.port, self.begun = port, time.monotonic()
@@ -75,10 +63,12 @@ class Weir:
         def is_ready():
             status, page = ask(self.port, "GET", "/ready")
             return status == 200 and page["store"]["keys"] == "working"
-        return until("ready", is_ready) - self.begun
+        return until("ready", is_ready, pause=PAUSE) - self.begun
 
     def accepts(self, key):
-        return until("a key is accepted", lambda: ask(self.port, "GET", "/v1/models", key)[0] == 200) - self.begun
+        def is_accepted():
+            return ask(self.port, "GET", "/v1/models", key)[0] == 200
+        return until("a key is accepted", is_accepted, pause=PAUSE) - self.begun
 
     def memory(self, name):
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()

@@ -23,6 +23,9 @@ import urllib.request
 from pathlib import Path
 from statistics import mean
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests/python"))
+from weir_process import free_port, until  # noqa: E402
+
 # Connections to providers are kept for 50 s and checked every 50 s: what is open after twice that is a leak.
 KEPT_SECONDS = 110
 # Growth of memory that is allowed between the second minute and the end.
@@ -42,24 +45,21 @@ def arguments():
     return parser.parse_args()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def get(port, path):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
         return answer.read().decode()
 
 
+def is_there(port, path):
+    try:
+        get(port, path)
+    except OSError:
+        return False
+    return True
+
+
 def until_there(port, path):
-    for _ in range(300):
-        try:
-            return get(port, path)
-        except OSError:
-            time.sleep(0.1)
-    sys.exit(f"nothing answers at {path}")
+    until(f"an answer at {path}", lambda: is_there(port, path), seconds=30, pause=0.1)
 
 
 class Mocks:
@@ -195,8 +195,8 @@ def watch(weir, seconds):
     minutes, begun = [], time.monotonic()
     print("minute   RSS KB (mean, max)   descriptors   to providers", flush=True)
     while time.monotonic() - begun < seconds:
-        samples, until = [], min(time.monotonic() + 60, begun + seconds)
-        while time.monotonic() < until:
+        samples, end = [], min(time.monotonic() + 60, begun + seconds)
+        while time.monotonic() < end:
             samples.append((weir.resident(), *weir.held()))
             time.sleep(1)
         resident, descriptors, connections = zip(*samples)

@@ -1,5 +1,7 @@
 //! Relayed streams whose framing is no line's, at a stop: an error follows a whole frame, and nothing an incomplete one.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use weir_tests::{Answer, Client, Folder, Gateway, Request, Upstream};
 use weir_types::contract::types::{Frame, Framing};
@@ -27,9 +29,10 @@ fn of_bedrock() -> Sent {
 /// A provider that stops behind a whole frame, or within the next one if the model is called so.
 async fn provider() -> Upstream {
     Upstream::scripted(|request| {
-        let (kind, (whole, half)) = match request.line().contains("converse-stream") {
-            true => ("application/vnd.amazon.eventstream", of_bedrock()),
-            false => ("application/json", of_gemini()),
+        let (kind, (whole, half)) = if request.line().contains("converse-stream") {
+            ("application/vnd.amazon.eventstream", of_bedrock())
+        } else {
+            ("application/json", of_gemini())
         };
         let begun = Answer::begin(200, &[("content-type", kind)]).piece(whole);
         if request.line().contains("within") { begun.piece(half).hang() } else { begun.hang() }
@@ -42,12 +45,14 @@ async fn open(upstream: &Upstream) -> Gateway {
     for name in ["gemini", "bedrock"] {
         let auth = if name == "bedrock" { "auth = \"bearer\"\n" } else { "" };
         let url = upstream.url();
-        config += &format!(
+        write!(
+            config,
             "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"{url}\"\napi_key = \"k\"\n{auth}"
-        );
+        )
+        .unwrap();
         for model in ["behind", "within"] {
             let target = format!("{{ provider = \"{name}\", model = \"{model}\" }}");
-            config += &format!("[[models]]\nalias = \"{name}-{model}\"\ntarget = {target}\n");
+            write!(config, "[[models]]\nalias = \"{name}-{model}\"\ntarget = {target}\n").unwrap();
         }
     }
     Gateway::with(Folder::with(&["gemini", "bedrock"]), &config).await

@@ -1,4 +1,4 @@
-"""Starts the program for tests in Python, waits until it serves, and ends it."""
+"""Starts the program for tests and measurements in Python, waits until it serves, and ends it."""
 
 import os
 import random
@@ -30,6 +30,16 @@ def free_port() -> int:
                 return port
             except OSError:
                 continue
+
+
+def until(what: str, is_so, seconds: float = 120, pause: float = 0.02) -> float:
+    """Waits until this is so; returns when that was, on the monotonic clock."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > end:
+            raise SystemExit(f"waited in vain: {what}")
+        time.sleep(pause)
+    return time.monotonic()
 
 
 def start(config: Path, log: Path, environment: dict | None = None) -> subprocess.Popen:

@@ -20,15 +20,19 @@ fn engine(features: &[&str], detects: fn(&str) -> Option<bool>) -> wasmtime::Eng
     // SAFETY: what the processor has matters to code that runs.
     unsafe {
         config.detect_host_feature(detects);
-        features.iter().for_each(|feature| _ = config.cranelift_flag_enable(feature));
+        for feature in features {
+            config.cranelift_flag_enable(feature);
+        }
     }
     wasmtime::Engine::new(&config).unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as wasmtime asks")]
 fn with_avx2(_: &str) -> Option<bool> {
     Some(true)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as wasmtime asks")]
 fn without_avx2(feature: &str) -> Option<bool> {
     Some(!feature.starts_with("avx"))
 }
