@@ -179,8 +179,9 @@ def follow(page, weir, rate, seconds):
 
 def main():
     asked = arguments()
-    # Ten million facts are more than what is kept by default.
-    os.environ["WEIR_STORE__MAX_BYTES"] = "64GiB"
+    if asked.facts:
+        # Ten million are more than what is kept by default.
+        os.environ["WEIR_STORE__MAX_BYTES"] = "64GiB"
     weir = gateway.Weir(gateway.Provider(), settings="")
     try:
         weir.chat("gpt-4o")

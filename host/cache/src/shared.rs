@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::similar::shelf::{SharedQuestion, ShelfReading};
+use crate::similar::shared_list::{ListReading, SharedQuestion};
 use crate::{Entry, Key, Scope};
 
 /// The place of an answer: whose it is, its key, and the model by which it may be removed.
@@ -68,8 +68,8 @@ pub trait SharedAnswers: fmt::Debug + Send + Sync {
     /// that.
     fn put(&self, place: Place, entry: Arc<Entry>, mark: Mark, question: Option<SharedQuestion>);
 
-    /// Reads the questions that other nodes added to a shelf, or begins to: a request waits no longer than for an answer.
-    fn learn(&self, reading: ShelfReading) -> Answered<'_, ()>;
+    /// Reads the questions that other nodes added to a list, or begins to: a request waits no longer than for an answer.
+    fn learn(&self, reading: ListReading) -> Answered<'_, ()>;
 
     /// Notes for all nodes that the answer with this key, made before now, is wrong for other questions than its own.
     /// Returns whether that was done; not if the server is away.

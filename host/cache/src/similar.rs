@@ -5,7 +5,7 @@
 //! so few of them that each is looked at; of a larger one, those whose sketches are near.
 
 mod list;
-pub mod shelf;
+pub mod shared_list;
 mod sketch;
 pub mod wording;
 
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use crate::{Key, Scope};
 use list::{List, OVERHEAD, PART_FREED};
-use shelf::{Position, Removals, SharedQuestion, Shelf, ShelfReading};
+use shared_list::{ListReading, Position, Removals, SharedList, SharedQuestion};
 use wording::Wording;
 
 /// The most numbers of a vector.
@@ -110,7 +110,7 @@ pub struct PendingQuestion {
     /// The removals before it.
     removals: u64,
     /// Where other nodes find it.
-    shelf: Option<Arc<Shelf>>,
+    list: Option<Arc<SharedList>>,
 }
 
 impl PendingQuestion {
@@ -118,21 +118,21 @@ impl PendingQuestion {
     pub fn new(questions: &Arc<Questions>, (partition, model): (Key, &Arc<str>), question: Question) -> Self {
         let (questions, model) = (Arc::clone(questions), Arc::clone(model));
         let removals = questions.removals.load(Ordering::Acquire);
-        Self { questions, partition, model, question, removals, shelf: None }
+        Self { questions, partition, model, question, removals, list: None }
     }
 
     /// Has it shared with other nodes once it is answered. Returns the turn to read theirs, if no other task has that.
-    pub fn share(&mut self, scope: Scope, removals: Removals) -> Option<ShelfReading> {
+    pub fn share(&mut self, scope: Scope, removals: Removals) -> Option<ListReading> {
         let (partition, model) = (self.partition, Arc::clone(&self.model));
         let numbers = self.question.direction.0.len();
-        let shelf = self.shelf.insert(Arc::new(Shelf { scope, partition, model, removals, numbers }));
-        ShelfReading::begin(&self.questions, shelf)
+        let list = self.list.insert(Arc::new(SharedList { scope, partition, model, removals, numbers }));
+        ListReading::begin(&self.questions, list)
     }
 
     /// The question for other nodes, if it is shared.
     pub fn shared(&self) -> Option<SharedQuestion> {
-        let shelf = Arc::clone(self.shelf.as_ref()?);
-        Some(SharedQuestion { shelf, question: self.question.clone(), most: self.questions.most() })
+        let list = Arc::clone(self.list.as_ref()?);
+        Some(SharedQuestion { list, question: self.question.clone(), most: self.questions.most() })
     }
 
     /// The nearest one that was answered.

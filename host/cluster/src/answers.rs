@@ -16,7 +16,7 @@ use rustls::ClientConfig;
 use tokio::task::JoinHandle;
 use weir_cache::shared::Answered;
 use weir_cache::similar::Questions;
-use weir_cache::similar::shelf::{SharedQuestion, ShelfReading};
+use weir_cache::similar::shared_list::{ListReading, SharedQuestion};
 use weir_cache::{Cache, Entry, Key, Looked, Mark, Place, Removal, Seal, SharedAnswers};
 
 use super::address::Address;
@@ -113,7 +113,7 @@ impl SharedAnswers for AnswerServer {
         });
     }
 
-    fn learn(&self, reading: ShelfReading) -> Answered<'_, ()> {
+    fn learn(&self, reading: ListReading) -> Answered<'_, ()> {
         // On a task of its own, so that what comes too late for this request is known to the next.
         let task = tokio::spawn(Arc::clone(&self.inner).learn(reading));
         Box::pin(async move {

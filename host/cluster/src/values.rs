@@ -8,7 +8,7 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 use rustls::ClientConfig;
 use tokio::task::JoinHandle;
-use weir_cache::similar::shelf::Position;
+use weir_cache::similar::shared_list::Position;
 
 use super::address::Address;
 use super::connection::{Allowance, Grant, connect};

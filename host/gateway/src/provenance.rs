@@ -32,7 +32,7 @@ use quick_cache::sync::Cache;
 
 pub use carried::Carried;
 pub use learner::{Claim, Learner, Lesson, is_object};
-pub use owners::{Owners, Shelf};
+pub use owners::{ObjectKind, Owners};
 pub use scan::{Scanner, WORD, Word};
 
 /// The approximate memory of one word, in bytes.

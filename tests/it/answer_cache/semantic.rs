@@ -54,7 +54,7 @@ pub(super) async fn kept(gateway: &Gateway, questions: u32) {
     gateway.until_metric("weir_cache_semantic_entries", f64::from(questions)).await;
 }
 
-pub(super) async fn told(gateway: &Gateway, result: &str) -> f64 {
+pub(super) async fn lookups(gateway: &Gateway, result: &str) -> f64 {
     gateway.metric(&format!("weir_cache_semantic_total{{model=\"openai\",result=\"{result}\"}}")).await
 }
 
@@ -87,7 +87,7 @@ async fn a_question_in_other_words_of_courtesy_gets_the_answer_and_its_opposite_
     for other in others {
         assert_eq!(result(&ask(&gateway, "one", other).await), Some("miss"), "{other}");
     }
-    assert_eq!(told(&gateway, "near").await, 5.0);
+    assert_eq!(lookups(&gateway, "near").await, 5.0);
     requests(&mut upstream);
     // As streams, and for clients of other formats.
     let stream = gateway.ask(&by("one", question("How to enable 2FA", &json!({"stream": true})))).await;
@@ -187,7 +187,7 @@ async fn without_the_gate_the_cosine_alone_decides() {
     assert_eq!(result(&ask(&gateway, "one", "How do I disable 2FA?").await), Some("semantic"));
     // A cosine of 0.9.
     assert_eq!(result(&ask(&gateway, "one", "How is the weather?").await), Some("miss"));
-    assert_eq!(told(&gateway, "near").await, 0.0);
+    assert_eq!(lookups(&gateway, "near").await, 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,8 +202,8 @@ async fn an_answer_that_was_called_wrong_is_not_given_again() {
         let request = Request::post("/admin/v1/cache/feedback", body);
         gateway.ask(&request.header("authorization", &format!("Bearer {ADMIN}"))).await
     };
-    let said = say(json!({"key": key, "verdict": "right"}).to_string()).await;
-    assert_eq!((said.status(), said.json()), (200, json!({"removed": false})));
+    let reply = say(json!({"key": key, "verdict": "right"}).to_string()).await;
+    assert_eq!((reply.status(), reply.json()), (200, json!({"removed": false})));
     assert_eq!(result(&ask(&gateway, "one", "How to enable 2FA").await), Some("semantic"));
     assert_eq!(say(json!({"key": key, "verdict": "wrong"}).to_string()).await.json(), json!({"removed": true}));
     assert_eq!(result(&ask(&gateway, "one", "How to enable 2FA!").await), Some("miss"));
@@ -223,7 +223,7 @@ async fn without_a_vector_a_request_is_served_as_if_there_were_no_semantic_cache
     let gateway = Gateway::open(&settings(&upstream, "")).await;
     // A key without the right to use the model that makes them.
     assert_eq!(result(&ask(&gateway, "chats", "How do I enable 2FA?").await), Some("miss"));
-    assert_eq!(told(&gateway, "failed").await, 1.0);
+    assert_eq!(lookups(&gateway, "failed").await, 1.0);
     let vectors = |answer: fn() -> Answer| {
         Upstream::scripted(move |request| {
             if request.line().contains("/embeddings") { answer() } else { Answer::json(200, OPENAI.whole()) }
@@ -244,7 +244,7 @@ async fn without_a_vector_a_request_is_served_as_if_there_were_no_semantic_cache
         for text in ["How do I enable 2FA?", "How to enable 2FA?"] {
             assert_eq!(result(&ask(&gateway, "one", text).await), Some("miss"));
         }
-        assert_eq!(told(&gateway, "failed").await, 2.0);
+        assert_eq!(lookups(&gateway, "failed").await, 2.0);
     }
     // One that never comes.
     let upstream = Upstream::scripted(move |request| {
@@ -258,5 +258,5 @@ async fn without_a_vector_a_request_is_served_as_if_there_were_no_semantic_cache
     assert_eq!(result(&gateway.ask(&by("one", hurried)).await), Some("miss"));
     let gateway = Gateway::open(&settings(&upstream, "").replace("wait = \"1m\"", "wait = \"5ms\"")).await;
     assert_eq!(result(&ask(&gateway, "one", "How do I enable 2FA?").await), Some("miss"));
-    assert_eq!(told(&gateway, "failed").await, 1.0);
+    assert_eq!(lookups(&gateway, "failed").await, 1.0);
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 use weir_tests::{Answer, Gate, Gateway, Redis, Reply, Request, Upstream};
 
-use super::semantic::{ADMIN, ask, kept, provider, question, requests, settings, told};
+use super::semantic::{ADMIN, ask, kept, lookups, provider, question, requests, settings};
 use super::{by, result};
 use crate::wire_format::OPENAI;
 
@@ -53,7 +53,7 @@ async fn what_one_node_was_asked_answers_similar_questions_on_others_also_after_
     for other in ["How do I disable 2FA?", "How is the weather?"] {
         assert_eq!(result(&ask(&nodes[1], "one", other).await), Some("miss"), "{other}");
     }
-    assert_eq!((told(&nodes[1], "hit").await, told(&nodes[1], "near").await), (1.0, 1.0));
+    assert_eq!((lookups(&nodes[1], "hit").await, lookups(&nodes[1], "near").await), (1.0, 1.0));
     // What the second node learned and was asked, the first one knows too; and so does one that begins later.
     written(&nodes[1], 6).await;
     assert_eq!(result(&ask(&nodes[0], "one", "How to disable 2FA?").await), Some("semantic"));
@@ -92,8 +92,8 @@ async fn an_answer_that_was_called_wrong_on_one_node_is_not_given_by_any() {
         let given = ask(&nodes[1], "one", &format!("How to enable {number}FA?")).await;
         assert_eq!(result(&given), Some("semantic"), "{number}");
         wrong = given.header("x-weir-cache-key").unwrap().to_owned();
-        let said = call_wrong(&nodes[0], &wrong).await;
-        assert_eq!((said.status(), said.json()), (200, json!({"removed": true})));
+        let reply = call_wrong(&nodes[0], &wrong).await;
+        assert_eq!((reply.status(), reply.json()), (200, json!({"removed": true})));
         let reply = ask(asked, "one", &format!("How can I enable {number}FA?")).await;
         assert_eq!(result(&reply), Some("miss"), "{number}");
     }
@@ -213,5 +213,5 @@ async fn a_server_that_is_away_hangs_or_takes_no_questions_harms_no_request() {
     for node in &nodes {
         assert_eq!(node.metric(state).await, 0.0);
     }
-    assert!(weir_tests::log::text().contains("takes no questions"), "it is said");
+    assert!(weir_tests::log::text().contains("takes no questions"), "it is logged");
 }

@@ -65,8 +65,8 @@ async fn an_answer_that_breaks_the_schema_reaches_no_client_and_one_that_keeps_t
                 let reply = gateway.ask(&dialect.request(model, &body, stream)).await;
                 let case = format!("{text}, {dialect:?}, {model}, stream {stream}: {}", reply.text());
                 assert_eq!(reply.status(), 200, "{case}");
-                let told = reply.text().contains("Bon") || reply.text().contains("degrees");
-                assert_eq!(told, rule.is_none(), "{case}");
+                let passed = reply.text().contains("Bon") || reply.text().contains("degrees");
+                assert_eq!(passed, rule.is_none(), "{case}");
                 if !stream {
                     let verdict = rule.map_or("prompt-shape.answer=allow".to_owned(), |rule| {
                         format!("prompt-shape.answer=deny;schema={rule}")

@@ -4,7 +4,7 @@ use ring::aead::{Aad, NONCE_LEN, Nonce};
 
 use super::{DIGEST, Seal};
 use crate::Key;
-use crate::similar::shelf::Shelf;
+use crate::similar::shared_list::SharedList;
 use crate::similar::wording::Wording;
 use crate::similar::{Direction, Question};
 
@@ -34,7 +34,7 @@ impl Seal {
     /// each time.
     pub fn seal_question(
         &self,
-        shelf: &Shelf,
+        list: &SharedList,
         (question, key, ends): (&Question, &Key, u64),
         random: [u8; NONCE_LEN],
     ) -> Option<Vec<u8>> {
@@ -45,21 +45,21 @@ impl Seal {
         content.extend_from_slice(&ends.to_le_bytes());
         content.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
         let nonce = Nonce::assume_unique_for_key(random);
-        self.cipher_of_shelf(shelf)?.seal_in_place_append_tag(nonce, Aad::from(VERSION), &mut content).ok()?;
+        self.cipher_of_list(list)?.seal_in_place_append_tag(nonce, Aad::from(VERSION), &mut content).ok()?;
         Some([VERSION, &random, &content].concat())
     }
 
-    /// Opens what a server returned of a shelf; none unless it was sealed for this shelf.
-    pub fn open_question(&self, shelf: &Shelf, sealed: &[u8]) -> Option<OpenedQuestion> {
+    /// Opens what a server returned of a list; none unless it was sealed for this list.
+    pub fn open_question(&self, list: &SharedList, sealed: &[u8]) -> Option<OpenedQuestion> {
         let (random, rest) = sealed.strip_prefix(VERSION)?.split_at_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(random).ok()?;
         let mut rest = rest.to_vec();
-        let content = self.cipher_of_shelf(shelf)?.open_in_place(nonce, Aad::from(VERSION), &mut rest).ok()?;
+        let content = self.cipher_of_list(list)?.open_in_place(nonce, Aad::from(VERSION), &mut rest).ok()?;
         let (key, content) = content.split_first_chunk::<DIGEST>()?;
         let (wording, content) = content.split_first_chunk::<DIGEST>()?;
         let (ends, numbers) = content.split_first_chunk::<{ size_of::<u64>() }>()?;
         let (numbers, rest) = numbers.as_chunks::<{ size_of::<f32>() }>();
-        if numbers.len() != shelf.numbers || !rest.is_empty() {
+        if numbers.len() != list.numbers || !rest.is_empty() {
             return None;
         }
         let direction = Direction::of(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect())?;
@@ -67,24 +67,24 @@ impl Seal {
         Some(OpenedQuestion { question, key: Key::from_bytes(*key), ends: u64::from_le_bytes(*ends) })
     }
 
-    fn cipher_of_shelf(&self, shelf: &Shelf) -> Option<ring::aead::LessSafeKey> {
-        self.cipher_of(&[b"questions", shelf.scope.bytes(), shelf.partition.bytes()])
+    fn cipher_of_list(&self, list: &SharedList) -> Option<ring::aead::LessSafeKey> {
+        self.cipher_of(&[b"questions", list.scope.bytes(), list.partition.bytes()])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::similar::shelf::Removals;
+    use crate::similar::shared_list::Removals;
     use crate::{KeyWriter, Scope};
     use std::sync::Arc;
 
-    fn shelf(tenant: &str, what: &str, numbers: usize) -> Shelf {
+    fn list(tenant: &str, what: &str, numbers: usize) -> SharedList {
         let scope = Scope::of(&Arc::from(tenant));
         let mut writer = KeyWriter::new(&scope, 0);
         writer.part("what", what.as_bytes());
         let removals = Removals { all: 0, model: 0 };
-        Shelf { partition: writer.finish(), scope, model: Arc::from("m"), removals, numbers }
+        SharedList { partition: writer.finish(), scope, model: Arc::from("m"), removals, numbers }
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
         let seal = Seal::new("a secret of the operator");
         let direction = Direction::of(vec![1.0, 2.0, 3.0]).unwrap();
         let question = Question { direction, wording: Wording::of("How do I enable 2FA?") };
-        let (own, key) = (shelf("a", "x", 3), shelf("a", "answer", 3).partition);
+        let (own, key) = (list("a", "x", 3), list("a", "answer", 3).partition);
         let sealed = seal.seal_question(&own, (&question, &key, 7), [1; NONCE_LEN]).unwrap();
         assert_eq!(sealed.len(), sealed_question_bytes(3));
         let opened = seal.open_question(&own, &sealed).unwrap();
@@ -100,8 +100,8 @@ mod tests {
         let pairs = opened.question.direction.numbers().iter().zip(question.direction.numbers());
         assert!(pairs.clone().count() == 3 && pairs.clone().all(|(one, other)| (one - other).abs() < 1e-6));
         // The partition of one tenant and the scope of another, too; and a vector of another length.
-        let mixed = Shelf { scope: shelf("b", "x", 3).scope, ..shelf("a", "x", 3) };
-        for other in [shelf("b", "x", 3), shelf("a", "y", 3), mixed, shelf("a", "x", 2)] {
+        let mixed = SharedList { scope: list("b", "x", 3).scope, ..list("a", "x", 3) };
+        for other in [list("b", "x", 3), list("a", "y", 3), mixed, list("a", "x", 2)] {
             assert!(seal.open_question(&other, &sealed).is_none());
         }
         assert!(Seal::new("another secret").open_question(&own, &sealed).is_none());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::shelf::{Position, Removals};
+use super::shared_list::{Position, Removals};
 use super::sketch::{Sketch, farthest};
 use super::wording::Wording;
 use super::{Demand, Direction, Nearest, Question};

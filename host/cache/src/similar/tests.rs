@@ -182,7 +182,7 @@ fn any_question_can_be_removed_and_the_others_are_still_found() {
 }
 
 #[test]
-fn a_shelf_is_read_by_one_at_a_time_and_anew_after_a_removal() {
+fn a_shared_list_is_read_by_one_at_a_time_and_anew_after_a_removal() {
     let questions = Arc::new(Questions::new(1 << 20, 100));
     let asked = question(&[1.0, 0.0], "a");
     let share = |model_removals| {

@@ -77,12 +77,12 @@ struct Shared {
     /// None while the server is away.
     open: ArcSwapOption<Values>,
     /// Whether the log says that the server is away.
-    is_told: AtomicBool,
+    is_loss_logged: AtomicBool,
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
     aside: Arc<Semaphore>,
     /// Whether the log says that the server has no place for questions.
-    is_refusal_told: AtomicBool,
+    is_refusal_logged: AtomicBool,
     outcomes: IntCounterVec,
     is_lost: IntGauge,
 }
@@ -104,18 +104,19 @@ impl Link {
         registry.register(Box::new(is_lost.clone()))?;
         let (reads, writes) = (Arc::new(Semaphore::new(MOST_READS)), Arc::new(Semaphore::new(MOST_WRITES)));
         let aside = Arc::new(Semaphore::new(MOST_ASIDE));
-        let (open, is_told, is_refusal_told) = (ArcSwapOption::empty(), AtomicBool::new(false), AtomicBool::new(false));
+        let (open, is_loss_logged, is_refusal_logged) =
+            (ArcSwapOption::empty(), AtomicBool::new(false), AtomicBool::new(false));
         Ok(Self(Arc::new(Shared {
             address,
             tls,
             wait,
             tried,
             open,
-            is_told,
+            is_loss_logged,
             reads,
             writes,
             aside,
-            is_refusal_told,
+            is_refusal_logged,
             outcomes,
             is_lost,
         })))
@@ -142,7 +143,7 @@ impl Link {
             Ok(values) => {
                 self.0.open.store(Some(Arc::new(values)));
                 self.0.is_lost.set(0);
-                if self.0.is_told.swap(false, Ordering::Relaxed) {
+                if self.0.is_loss_logged.swap(false, Ordering::Relaxed) {
                     tracing::info!("the server that keeps answers works again");
                 }
                 Ok(())
@@ -187,12 +188,7 @@ impl Link {
         &self,
         write: impl AsyncFnOnce(&Values) -> Result<T, ServerError>,
     ) -> Option<T> {
-        let values = self.0.open.load_full()?;
-        let Ok(_permit) = self.0.writes.try_acquire() else {
-            self.count(Outcome::Dropped);
-            return None;
-        };
-        let written = write(&values).await;
+        let (values, written) = self.permitted(&self.0.writes, write).await?;
         let written = self.judged(&values, written)?;
         self.count(Outcome::Written);
         Some(written)
@@ -204,21 +200,32 @@ impl Link {
         &self,
         ask: impl AsyncFnOnce(&Values) -> Result<T, ServerError>,
     ) -> Option<T> {
-        let values = self.0.open.load_full()?;
-        let Ok(_permit) = self.0.aside.try_acquire() else {
-            self.count(Outcome::Dropped);
-            return None;
-        };
-        match ask(&values).await {
+        let (values, answered) = self.permitted(&self.0.aside, ask).await?;
+        match answered {
             Err(error @ (ServerError::NotAllowed(_) | ServerError::Refused(_))) => {
                 self.count(Outcome::Failed);
-                if !self.0.is_refusal_told.swap(true, Ordering::Relaxed) {
+                if !self.0.is_refusal_logged.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "the server that keeps answers takes no questions: its user needs xadd and xrange");
                 }
                 None
             }
             answered => self.judged(&values, answered),
         }
+    }
+
+    /// What the server answers, with the connection; none if it is away, or has to answer too many of these already.
+    async fn permitted<T: Send + 'static>(
+        &self,
+        most: &Semaphore,
+        ask: impl AsyncFnOnce(&Values) -> Result<T, ServerError>,
+    ) -> Option<(Arc<Values>, Result<T, ServerError>)> {
+        let values = self.0.open.load_full()?;
+        let Ok(_permit) = most.try_acquire() else {
+            self.count(Outcome::Dropped);
+            return None;
+        };
+        let answered = ask(&values).await;
+        Some((values, answered))
     }
 
     /// What was answered; after a failure the connection is given up.
@@ -239,7 +246,7 @@ impl Link {
 impl Shared {
     fn tell_lost(&self, error: &ServerError) {
         self.is_lost.set(1);
-        if !self.is_told.swap(true, Ordering::Relaxed) {
+        if !self.is_loss_logged.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, "the server that keeps answers is away: this node goes by its own memory");
         }
     }

@@ -1,18 +1,18 @@
-//! Questions that the answers of other nodes answer: one stream of sealed questions for each shelf. A node reads on from where
+//! Questions that the answers of other nodes answer: one stream of sealed questions for each list. A node reads on from where
 //! it was, and compares what it knows itself; so the server learns nothing of them and decides nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_cache::sealed::sealed_question_bytes;
-use weir_cache::similar::shelf::{SharedQuestion, Shelf, ShelfReading};
+use weir_cache::similar::shared_list::{ListReading, SharedList, SharedQuestion};
 use weir_cache::{Entry, Key};
 
 use super::link::Outcome;
 use super::{Inner, number, unix_ms};
 use crate::values::Values;
 
-/// About how many bytes are read of a shelf at once: they are opened on the thread of requests, which takes a millisecond.
+/// About how many bytes are read of a list at once: they are opened on the thread of requests, which takes a millisecond.
 const PAGE: usize = 128 << 10;
 /// The most questions that are read at once.
 const MOST_OF_PAGE: usize = 256;
@@ -20,12 +20,12 @@ const MOST_OF_PAGE: usize = 256;
 const VERDICT: Duration = Duration::from_hours(24 * 90);
 
 impl Inner {
-    /// Reads on, to the end of a shelf.
-    pub(super) async fn learn(self: Arc<Self>, reading: ShelfReading) {
-        let shelf = reading.shelf();
-        let stream = self.stream(shelf);
-        let count = (PAGE / sealed_question_bytes(shelf.numbers)).clamp(1, MOST_OF_PAGE);
-        // A shelf has about as many as it may have; a server that has ever more is not followed.
+    /// Reads on, to the end of a list.
+    pub(super) async fn learn(self: Arc<Self>, reading: ListReading) {
+        let list = reading.list();
+        let stream = self.stream(list);
+        let count = (PAGE / sealed_question_bytes(list.numbers)).clamp(1, MOST_OF_PAGE);
+        // A list has about as many as it may have; a server that has ever more is not followed.
         for _ in 0..=2 * reading.most() / count + 1 {
             let (mut position, stream) = (reading.position(), stream.clone());
             let from = position.next().to_string();
@@ -38,7 +38,7 @@ impl Inner {
                     return self.link.count(Outcome::Rubbish);
                 }
                 position = at;
-                match self.seal.open_question(shelf, &sealed) {
+                match self.seal.open_question(list, &sealed) {
                     Some(opened) if opened.ends > now => known.push((opened.question, opened.key)),
                     Some(_) => {}
                     None => self.link.count(Outcome::Rubbish),
@@ -52,20 +52,15 @@ impl Inner {
     }
 
     /// Adds a question that this answer answers. The answer is there before, so that no node finds a question without it.
-    pub(super) async fn add(
-        &self,
-        SharedQuestion { shelf, question, most }: &SharedQuestion,
-        key: &Key,
-        entry: &Entry,
-    ) {
+    pub(super) async fn add(&self, SharedQuestion { list, question, most }: &SharedQuestion, key: &Key, entry: &Entry) {
         let lasts = entry.lifetime.saturating_sub(entry.age(Instant::now()));
         let ends = unix_ms().saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
         let mut random = [0; 12];
         if getrandom::fill(&mut random).is_err() {
             return;
         }
-        let Some(sealed) = self.seal.seal_question(shelf, (question, key, ends), random) else { return };
-        let (stream, most) = (self.stream(shelf), *most);
+        let Some(sealed) = self.seal.seal_question(list, (question, key, ends), random) else { return };
+        let (stream, most) = (self.stream(list), *most);
         // A failure is counted and logged.
         let added = self.link.aside(async move |values: &Values| values.append(&stream, &sealed, (most, lasts)).await);
         if added.await.is_some() {
@@ -88,8 +83,8 @@ impl Inner {
         Some(unix_ms().saturating_sub(age) <= called)
     }
 
-    /// The name of a shelf's stream. Each removal makes it another.
-    fn stream(&self, Shelf { partition, removals, numbers, .. }: &Shelf) -> String {
+    /// The name of a list's stream. Each removal makes it another.
+    fn stream(&self, SharedList { partition, removals, numbers, .. }: &SharedList) -> String {
         let kind = format!("questions:{}.{}.{numbers}", removals.all, removals.model);
         self.names.of(&kind, &self.seal.name(partition))
     }

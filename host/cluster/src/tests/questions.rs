@@ -1,6 +1,6 @@
 //! Questions on a real server, page by page.
 
-use weir_cache::similar::shelf::Removals;
+use weir_cache::similar::shared_list::Removals;
 use weir_cache::similar::wording::Wording;
 use weir_cache::similar::{Demand, Direction, PendingQuestion, Question, Questions};
 use weir_cache::{Cache, Entry, Key, KeyWriter, Mark, Place, Scope, SharedAnswers as _};
@@ -98,7 +98,7 @@ fn questions_of_one_node_are_known_to_another_page_by_page() {
             assert_eq!(asked.nearest(same).map(|near| (near.key, near.fits)), Some((key(&number.to_string()), true)));
         }
         assert_eq!(questions[1].len(), COUNT);
-        // After a removal there is another shelf, on which there is nothing yet.
+        // After a removal there is another list, on which there is nothing yet.
         let mut asked = pending(&questions[1], 0);
         nodes[1].learn(asked.share(scope(), Removals { all: 0, model: 1 }).unwrap()).await;
         assert!(asked.nearest(same).is_none() && questions[1].is_empty());

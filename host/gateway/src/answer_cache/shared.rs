@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{AnswerCache, Verdict};
 use crate::attempt::InboundRequest;
 use weir_cache::similar::PendingQuestion;
-use weir_cache::similar::shelf::Removals;
+use weir_cache::similar::shared_list::Removals;
 use weir_cache::{Control, Entry, Key, Looked, Mark, Place, Removal, Scope, SharedAnswers, Sharing};
 
 impl AnswerCache {

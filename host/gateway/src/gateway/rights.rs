@@ -12,7 +12,7 @@ use crate::admission::not_allowed;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_IDS, RequestPeek};
-use crate::provenance::{Claim, Owners, Scanner, Shelf, Word, is_object};
+use crate::provenance::{Claim, ObjectKind, Owners, Scanner, Word, is_object};
 use crate::serving::{Belongings, Serving};
 
 use weir_translate::dialect::faces::Endpoint;
@@ -92,9 +92,9 @@ impl Gateway {
         asked: &InboundRequest,
         response: &Response<ReplyBody>,
     ) -> Option<Claim> {
-        let shelf = match serving.belongings(asked.face.index, &self.stored_keys)? {
-            Belongings::Answer => Shelf::Answer,
-            Belongings::Object => Shelf::Object,
+        let kind = match serving.belongings(asked.face.index, &self.stored_keys)? {
+            Belongings::Answer => ObjectKind::Answer,
+            Belongings::Object => ObjectKind::Object,
             Belongings::Nothing | Belongings::Named => return None,
         };
         let owners = self.reasoning_cache.owners();
@@ -105,7 +105,7 @@ impl Gateway {
         };
         may_claim.then(|| Claim {
             owners: owners.clone(),
-            shelf,
+            kind,
             depth: if is_stream(response) { 2 } else { 1 },
             named: asked.reading.object_ids(&asked.body, &asked.holes),
         })

@@ -43,8 +43,8 @@ impl Gateway {
         (route, meaning, mark): (&Arc<Route>, &Meaning, Option<&Mark>),
     ) -> Similar {
         let refuses = |value: &str| OFF.iter().any(|off| off.eq_ignore_ascii_case(value.trim()));
-        let told = asked.headers.get(&headers::SEMANTIC_CACHE).and_then(|value| value.to_str().ok());
-        if control.no_cache || told.is_some_and(refuses) {
+        let header = asked.headers.get(&headers::SEMANTIC_CACHE).and_then(|value| value.to_str().ok());
+        if control.no_cache || header.is_some_and(refuses) {
             return Similar::Nothing(None);
         }
         let Some((text, rest)) = split(&meaning.chat) else { return Similar::Nothing(None) };
@@ -118,9 +118,9 @@ impl Gateway {
 
 /// How long a request waits for its vector: half of its own time is for the provider.
 fn wait(asked: &InboundRequest, route: &Route, settings: &SemanticCache) -> Duration {
-    let told = asked.headers.get(&headers::TIMEOUT_MS).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let own = asked.headers.get(&headers::TIMEOUT_MS).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let totals = route.targets.iter().flatten().filter_map(|target| target.timeouts.total);
-    let most = told.map(Duration::from_millis).into_iter().chain(totals).min();
+    let most = own.map(Duration::from_millis).into_iter().chain(totals).min();
     most.map_or(settings.wait, |most| settings.wait.min(most / 2))
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::made::MadeScanner;
-use super::{Issuer, Kind, Owners, Provenance, Scanner, Shelf, Word};
+use super::{Issuer, Kind, ObjectKind, Owners, Provenance, Scanner, Word};
 
 /// The most opaque values recorded from one answer.
 const VALUES: usize = 256;
@@ -32,7 +32,7 @@ pub struct Claim {
     /// The record of owners.
     pub owners: Arc<Owners>,
     /// The part of the record.
-    pub shelf: Shelf,
+    pub kind: ObjectKind,
     /// The depth of the object that has the id: 2 in an event of a stream, 1 otherwise.
     pub depth: u32,
     /// The ids that the request named: an answer that repeats one has not made it.
@@ -51,7 +51,7 @@ struct Claimant {
 impl Claimant {
     fn new(claim: Claim) -> Self {
         // Of a stored answer only its own id counts; other ids in it are parts of it.
-        let (wants_all, left) = if claim.shelf == Shelf::Object { (true, OBJECTS) } else { (false, 1) };
+        let (wants_all, left) = if claim.kind == ObjectKind::Object { (true, OBJECTS) } else { (false, 1) };
         Self { scanner: MadeScanner::new(claim.depth, wants_all), claim, left, head: HEAD }
     }
 
@@ -62,7 +62,7 @@ impl Claimant {
         scanner.push(near, &mut |id| {
             if *left > 0 && !id.is_empty() && !claim.named.iter().any(|named| named.as_bytes() == id) {
                 *left -= 1;
-                claim.owners.keep(claim.shelf, id, client);
+                claim.owners.keep(claim.kind, id, client);
             }
         });
         if *left == 0 {

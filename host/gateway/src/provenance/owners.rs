@@ -13,7 +13,7 @@ const ENTRY: usize = 64;
 /// The part of the record that an id belongs to. Answers are numerous and short-lived, and must not evict objects
 /// that live for days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shelf {
+pub enum ObjectKind {
     /// An answer that its provider stores.
     Answer,
     /// A file, a batch, or another object of its own.
@@ -47,15 +47,15 @@ impl Owners {
     }
 
     /// Records the owner of an id. A recorded owner stays.
-    pub fn keep(&self, shelf: Shelf, id: &[u8], client: &Arc<str>) {
+    pub fn keep(&self, kind: ObjectKind, id: &[u8], client: &Arc<str>) {
         if self.of(id).is_some() {
             return;
         }
-        let shelf = match shelf {
-            Shelf::Answer => &self.answers,
-            Shelf::Object => &self.objects,
+        let owned = match kind {
+            ObjectKind::Answer => &self.answers,
+            ObjectKind::Object => &self.objects,
         };
-        shelf.insert(self.key(id), Arc::clone(client));
+        owned.insert(self.key(id), Arc::clone(client));
         if !self.has_any() {
             self.any.store(true, Ordering::Relaxed);
         }
@@ -91,8 +91,8 @@ mod tests {
     fn an_id_stays_with_the_client_that_made_it() {
         let (owners, one, two) = (Owners::new(1 << 16), Arc::from("one"), Arc::from("two"));
         assert!(!owners.has_any());
-        owners.keep(Shelf::Object, b"file-1", &one);
-        owners.keep(Shelf::Answer, b"file-1", &two);
+        owners.keep(ObjectKind::Object, b"file-1", &one);
+        owners.keep(ObjectKind::Answer, b"file-1", &two);
         assert!(owners.has_any() && owners.is_own(b"file-1", "one") && owners.is_anothers(b"file-1", "two"));
         assert!(!owners.is_own(b"file-2", "one") && !owners.is_anothers(b"file-2", "one"));
     }
@@ -100,9 +100,9 @@ mod tests {
     #[test]
     fn answers_evict_no_files_and_both_are_bounded() {
         let (owners, client) = (Owners::new(1 << 16), Arc::from("one"));
-        owners.keep(Shelf::Object, b"file-1", &client);
+        owners.keep(ObjectKind::Object, b"file-1", &client);
         for n in 0..10_000 {
-            owners.keep(Shelf::Answer, format!("resp-{n}").as_bytes(), &client);
+            owners.keep(ObjectKind::Answer, format!("resp-{n}").as_bytes(), &client);
         }
         assert!(owners.is_own(b"file-1", "one"));
         assert!(owners.answers.len() <= 512);

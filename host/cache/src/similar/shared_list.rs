@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::{Partition, Question, Questions};
 use crate::{Key, Scope};
 
-/// The removals that a request found: of everything, and of its model. After a further one there is another shelf.
+/// The removals that a request found: of everything, and of its model. After a further one there is another list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Removals {
     /// How often everything was removed.
@@ -17,9 +17,9 @@ pub struct Removals {
     pub model: u64,
 }
 
-/// Where the questions of a partition are.
+/// Where the questions of a partition are, for all nodes.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct SharedList {
     /// The tenant.
     pub scope: Scope,
     /// The key of everything of a request but its last words.
@@ -32,7 +32,7 @@ pub struct Shelf {
     pub numbers: usize,
 }
 
-/// How far a shelf was read: the milliseconds and the number of an entry of a stream.
+/// How far a list was read: the milliseconds and the number of an entry of a stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     milliseconds: u64,
@@ -66,47 +66,47 @@ impl fmt::Display for Position {
 #[derive(Debug, Clone)]
 pub struct SharedQuestion {
     /// Where it belongs.
-    pub shelf: Arc<Shelf>,
+    pub list: Arc<SharedList>,
     /// What was asked, with its vector.
     pub question: Question,
-    /// The most questions of a shelf.
+    /// The most questions of a list.
     pub most: usize,
 }
 
-/// The turn of one task to read a shelf. While it lasts, other requests go by what is known.
+/// The turn of one task to read a list. While it lasts, other requests go by what is known.
 #[derive(Debug)]
-pub struct ShelfReading {
+pub struct ListReading {
     questions: Arc<Questions>,
-    shelf: Arc<Shelf>,
+    list: Arc<SharedList>,
     own: Arc<Partition>,
 }
 
-impl ShelfReading {
+impl ListReading {
     /// A turn, unless another task has it.
-    pub(super) fn begin(questions: &Arc<Questions>, shelf: &Arc<Shelf>) -> Option<Self> {
-        let own = questions.open(&shelf.partition, &shelf.model);
+    pub(super) fn begin(questions: &Arc<Questions>, list: &Arc<SharedList>) -> Option<Self> {
+        let own = questions.open(&list.partition, &list.model);
         let begins = !own.is_read.swap(true, Ordering::Acquire);
-        begins.then(|| Self { questions: Arc::clone(questions), shelf: Arc::clone(shelf), own })
+        begins.then(|| Self { questions: Arc::clone(questions), list: Arc::clone(list), own })
     }
 
     /// What is read.
-    pub fn shelf(&self) -> &Shelf {
-        &self.shelf
+    pub fn list(&self) -> &SharedList {
+        &self.list
     }
 
-    /// The most questions of a shelf.
+    /// The most questions of a list.
     pub fn most(&self) -> usize {
         self.questions.most()
     }
 
     /// How far it was read. After a removal it begins anew, and earlier questions are forgotten.
     pub fn position(&self) -> Position {
-        let mut list = self.own.write();
-        match list.read {
-            Some((removals, position)) if removals == self.shelf.removals => position,
+        let mut own = self.own.write();
+        match own.read {
+            Some((removals, position)) if removals == self.list.removals => position,
             _ => {
-                let begun = Some((self.shelf.removals, Position::default()));
-                self.questions.reset(&mut list, begun);
+                let begun = Some((self.list.removals, Position::default()));
+                self.questions.reset(&mut own, begun);
                 Position::default()
             }
         }
@@ -115,16 +115,16 @@ impl ShelfReading {
     /// Takes in questions with the keys of their answers, and how far it was read with them.
     pub fn learn(&self, known: &[(Question, Key)], position: Position) {
         for (question, key) in known {
-            self.questions.add((&self.shelf.partition, &self.shelf.model), question, *key);
+            self.questions.add((&self.list.partition, &self.list.model), question, *key);
         }
-        let mut list = self.own.write();
-        if !list.is_gone {
-            list.read = Some((self.shelf.removals, position));
+        let mut own = self.own.write();
+        if !own.is_gone {
+            own.read = Some((self.list.removals, position));
         }
     }
 }
 
-impl Drop for ShelfReading {
+impl Drop for ListReading {
     fn drop(&mut self) {
         self.own.is_read.store(false, Ordering::Release);
     }
