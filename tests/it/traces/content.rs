@@ -142,6 +142,24 @@ async fn a_kept_answer_is_in_the_requests_own_span() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_grpc_that_gets_a_kept_answer_has_its_messages_too() {
+    let upstream = wire_format::provider(OPENAI).await;
+    let mut collector = Collector::open().await;
+    let config = config_of(&[OPENAI], &upstream).replace("target = {", "cache = \"1h\"\ntarget = {");
+    let gateway = Gateway::open(&(collector.config("content = true") + &keeping("all") + &config)).await;
+    let channel = grpc::connect(&gateway).await;
+    for (at, stream) in [false, false, true].into_iter().enumerate() {
+        let answer = grpc::generate(&channel, grpc::chat("openai", stream), &[]).await.unwrap();
+        assert_eq!(grpc::Read::all(answer).await.text, TEXT);
+        gateway.until_metric("weir_cache_entries", 1.0).await;
+        let whole = collector.requests(at + 1).await.remove(at);
+        let span = if at == 0 { collector.attempt(&whole).await } else { whole };
+        assert_eq!((messages(&span, INPUT), messages(&span, OUTPUT)), (hi(), usual_answer()), "{at}: {span:?}");
+    }
+    assert_eq!(gateway.metric("weir_cache_requests_total{model=\"openai\",result=\"hit\"}").await, 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn calls_of_grpc_have_their_messages_behind_every_provider() {
     for to in [OPENAI, ANTHROPIC, ZETA] {
         let upstream = wire_format::provider(to).await;

@@ -7,7 +7,7 @@ mod copies;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::captured::{CapturedExchange, RoomShare};
 use super::request_log::{RequestLog, RequestOutcome};
@@ -17,6 +17,7 @@ pub use copies::SentCopy;
 use copies::{AnswerCopy, RequestCopy};
 use weir_config::{Config, Secret};
 use weir_types::contract::about::Operation;
+use weir_types::contract::types::ChatResponse;
 use weir_types::uuid::Uuid7;
 use weir_upstream::{BodyObserver as _, UpstreamRequest};
 
@@ -129,6 +130,15 @@ impl Capture {
     /// A piece goes to the client.
     pub fn piece(&self, bytes: &Bytes) {
         self.answer.piece(bytes);
+    }
+
+    /// The client gets this answer, which no provider gave, over a protocol that carries the unified model.
+    pub(crate) fn answers_by_itself(&self, answer: &ChatResponse) {
+        let Ok(json) = serde_json::to_vec(answer) else { return };
+        let json_type = HeaderValue::from_static("application/json");
+        self.answers(200, &HeaderMap::from_iter([(header::CONTENT_TYPE, json_type)]));
+        self.piece(&json.into());
+        self.answered(true);
     }
 
     /// The answer to the client ended, in order or not.

@@ -97,8 +97,11 @@ impl Gateway {
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, CacheResult::Hit);
         self.answers.count_saved(&entry);
-        let account = self.replayed(asked, (&route, &entry), (span, permit, line));
         chat.model.get_or_insert_with(|| asked.model().to_owned());
+        if let Some(capture) = line.as_ref().and_then(|line| line.capture()) {
+            capture.answers_by_itself(&chat);
+        }
+        let account = self.replayed(asked, (&route, &entry), (span, permit, line));
         let closing = Closing { losses: Vec::new(), usage: chat.usage.clone(), cost: Some(Nano::ZERO) };
         let handed = if asked.reading.stream {
             let mut validator = EventValidator::new(&asked.exchange.id);

@@ -14,7 +14,8 @@ use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::{Head, Lookup};
 use weir_translate::unified::Request;
 use weir_types::contract::about::Operation;
-use weir_upstream::replay::format::{File, RequestPart};
+use weir_types::contract::types::ChatResponse;
+use weir_upstream::replay::format::{File, RequestPart, ResponsePart};
 
 /// The recordings of one exchange, without secrets.
 #[derive(Default)]
@@ -69,7 +70,8 @@ impl Recordings {
             _ => return Ok(None),
         };
         let Some((provider, upstream)) = provider.zip(self.upstream.as_ref()) else {
-            return Ok(Some(Chat::of(request)));
+            // A kept answer is in the unified model, too.
+            return Ok(Some(Chat { answer: kept(&client.response), ..Chat::of(request) }));
         };
         let mut recording = json!({"features": []});
         self.add_side(&mut recording, upstream);
@@ -98,6 +100,10 @@ fn dialect<'a>(client: &RequestPart, serving: &'a Serving) -> Option<&'a Arc<Ada
     let Lookup::Found(face, _) = serving.faces.find(&method, path, &head) else { return None };
     let has_messages = matches!(face.claim.operation, Operation::Chat | Operation::Embeddings);
     serving.adapter(&face.adapter).filter(|_| has_messages)
+}
+
+fn kept(response: &ResponsePart) -> Option<ChatResponse> {
+    serde_json::from_str(response.body.as_ref()?.get()).ok()
 }
 
 fn body<T: DeserializeOwned>(request: &RequestPart) -> Result<T, String> {
