@@ -14,6 +14,19 @@ import gateway
 PAGES = [("overview", "/ui/", False), ("overview-dark", "/ui/?period=7d", True), ("requests", "/ui/requests", False)]
 
 
+def documents(weir):
+    """Keys, teams and budgets of the store."""
+    def make(kind, body):
+        status, text, _ = weir.ask("POST", f"/admin/v1/{kind}", body, {"authorization": f"Bearer {gateway.TOKEN}"})
+        assert status == 201, text
+    for team in ("research", "support", "search"):
+        make("teams", {"id": team, "name": team.capitalize()})
+    for name, team in (("notebook", "research"), ("nightly evaluation", "research"), ("answers to letters", "support")):
+        make("keys", {"name": name, "owner": {"team": team}})
+    for name, scope, dollars in (("everything", "all", "0.50"), ("search-month", {"team": "search"}, "0.40")):
+        make("budgets", {"id": name, "for": scope, "usd": dollars, "per": "month"})
+
+
 def traffic(weir):
     """A few requests of each kind."""
     chance = random.Random(3)
@@ -45,11 +58,16 @@ def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     weir = gateway.Weir(gateway.Provider())
     try:
+        documents(weir)
         facts = traffic(weir)
         spread(weir)
+        for number in range(12):
+            # Some of them get a kept answer.
+            weir.chat("kept", text=f"Question {number % 4}")
         story = next(fact for fact in facts if fact["model_asked"] == "patient")
         take(weir, folder, [*PAGES, ("request", f"/ui/requests/{story['id']}", False),
-                            ("adapter", "/ui/adapters/openai", False), ("targets", "/ui/targets", True), ("playground", "/ui/playground", False)])
+                            ("adapter", "/ui/adapters/openai", False), ("targets", "/ui/targets", True), ("playground", "/ui/playground", False),
+                            *((page, f"/ui/{page}", False) for page in ("keys", "teams", "budgets", "cache", "configuration"))])
     finally:
         weir.close()
 
