@@ -200,6 +200,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Store for Sqlite {
+    fn is_in_process(&self) -> bool {
+        true
+    }
+
     fn append(&self, batch: &Batch) -> Result<(), StoreError> {
         for (day, part) in &batch.by_day() {
             self.write_day(*day, |lite| append_day(lite, *day, part))?;

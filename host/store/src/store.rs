@@ -15,6 +15,11 @@ use crate::usage::{UsageQuery, UsageSum};
 /// A store. Its calls block for as long as the disk or the database takes: they belong on threads of their own
 /// (`spawn_blocking`), and nothing on a request's path may wait for one.
 pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Whether the calling thread does the store's work itself, and does not only wait for a server.
+    fn is_in_process(&self) -> bool {
+        false
+    }
+
     /// Writes facts and bodies: those of one day all or none. Repeating a batch does no harm.
     fn append(&self, batch: &Batch) -> Result<(), StoreError>;
 

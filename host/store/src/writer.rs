@@ -5,6 +5,7 @@ mod log;
 mod money;
 mod queue;
 mod sums;
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +34,7 @@ pub struct WriterOptions {
     pub most_rows: usize,
     /// Most bytes that they take.
     pub most_bytes: usize,
-    /// Most facts and bodies of one transaction.
+    /// Most facts and bodies of one transaction. A store whose work this process does gets fewer at once.
     pub batch_rows: usize,
     /// For how long a fact waits for others to be written with.
     pub flush_every: Duration,
@@ -99,11 +100,11 @@ impl Writer {
     /// Starts the threads. Fails only if the system gives none.
     pub fn start(store: Arc<dyn Store>, options: WriterOptions) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
-            store,
             options,
             process: process_number(),
             sequence: AtomicU64::new(0),
-            queue: Queue::new(options),
+            queue: Queue::new(options, store.is_in_process()),
+            store,
             money: Money::new(options),
             tail: broadcast::channel(TAIL).0,
         });

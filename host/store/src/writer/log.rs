@@ -1,6 +1,7 @@
 //! The thread that writes facts and bodies, and ends days.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Shared;
@@ -20,6 +21,8 @@ pub(super) fn run(shared: &Shared) {
             Next::Write(batch) => {
                 send_to_tail(shared, &batch);
                 write(shared, batch);
+                // Requests on this core go on before the next turn.
+                thread::yield_now();
             }
             Next::Idle => {}
             Next::End => break,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::WriterOptions;
 use super::condition::Writes;
+use super::turns::Turns;
 use crate::batch::Batch;
 use crate::body::{Body, MOST_BODY};
 use crate::fact::Fact;
@@ -19,6 +20,7 @@ pub(super) struct Queue {
     /// Wakes the waits for a flush and for the end.
     done: Condvar,
     options: WriterOptions,
+    turns: Turns,
     pub(super) writes: Writes,
 }
 
@@ -61,9 +63,10 @@ pub(super) enum Next {
 }
 
 impl Queue {
-    pub(super) fn new(options: WriterOptions) -> Self {
-        let writes = Writes::new("log", options);
-        Self { state: Mutex::default(), wake: Condvar::new(), done: Condvar::new(), options, writes }
+    /// `is_in_process`: whether the store's work is done by the thread that takes from here.
+    pub(super) fn new(options: WriterOptions, is_in_process: bool) -> Self {
+        let (turns, writes) = (Turns::new(options, is_in_process), Writes::new("log", options));
+        Self { state: Mutex::default(), wake: Condvar::new(), done: Condvar::new(), options, turns, writes }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -111,16 +114,16 @@ impl Queue {
         true
     }
 
-    /// Wakes the thread for the first row, to start its time, and for a full batch; a wake for each row would cost more
+    /// Wakes the thread for the first row, to start its time, and where so many wait that they are written at once; a wake for each row would cost more
     /// than the row.
     fn wake_if_due(&self, state: &State) {
         let waiting = state.facts.len() + state.bodies.len();
-        if waiting == 1 || waiting == self.options.batch_rows {
+        if waiting == 1 || waiting == self.turns.full() {
             self.wake.notify_one();
         }
     }
 
-    /// Waits for a batch: a full one, one that is old enough, or one that is wanted now.
+    /// Waits until much waits, or something that is old enough or wanted now, and takes a turn's part of it.
     pub(super) fn next(&self, idle: Duration) -> Next {
         let mut state = self.state();
         let begun = Instant::now();
@@ -128,7 +131,7 @@ impl Queue {
             let waiting = state.facts.len() + state.bodies.len();
             let age = state.since.map(|since| since.elapsed()).unwrap_or_default();
             let is_due = age >= self.options.flush_every || state.wanted > state.finished || state.deadline.is_some();
-            if waiting >= self.options.batch_rows || (waiting > 0 && is_due) {
+            if waiting >= self.turns.full() || (waiting > 0 && is_due) {
                 return Next::Write(self.take(&mut state));
             }
             if state.deadline.is_some() {
@@ -144,8 +147,9 @@ impl Queue {
     }
 
     fn take(&self, state: &mut State) -> Batch {
-        let facts = state.facts.len().min(self.options.batch_rows);
-        let bodies = state.bodies.len().min(self.options.batch_rows - facts);
+        let most = self.turns.rows(state.facts.len() + state.bodies.len());
+        let facts = state.facts.len().min(most);
+        let bodies = state.bodies.len().min(most - facts);
         let batch =
             Batch { facts: state.facts.drain(..facts).collect(), bodies: state.bodies.drain(..bodies).collect() };
         if state.facts.is_empty() && state.bodies.is_empty() {
