@@ -1,76 +1,165 @@
 //! Tells whether all readers of a JSON text read the same. They differ where an object has two members of one name: some
 //! take the first, others the last.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// The members of an object whose names are compared one by one. Those of a larger one are hashed.
+const FEW: usize = 16;
+
+/// What a JSON text is to its readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All readers read the same in it.
+    Same,
+    /// Readers may differ, or a string of it was refused.
+    Refused,
+    /// It is no JSON, or is nested deeper than readers usually go.
+    NotJson,
+}
 
 /// Whether all readers read the same in this text: it is JSON, and no object has two members whose names are equal once
 /// escapes are resolved, or differ in the case of letters only, which some readers take for equal.
 ///
 /// False as well for what is nested deeper than readers usually go.
 pub fn is_unambiguous(json: &str) -> bool {
-    serde_json::from_str::<Unrepeated>(json).is_ok()
+    read(json, &mut |_| true) == Reading::Same
 }
 
-/// A value in which no object repeats a member.
-struct Unrepeated;
-
-impl<'de> Deserialize<'de> for Unrepeated {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Walk)
+/// The same, with a question about each string and each member's name, escapes resolved: one that is refused ends the reading.
+pub fn read(json: &str, accepts: &mut dyn FnMut(&str) -> bool) -> Reading {
+    let mut walk = Walk { accepts, names: Vec::new(), is_refused: false };
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let read = walk.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    match read {
+        Ok(()) => Reading::Same,
+        Err(_) if walk.is_refused => Reading::Refused,
+        Err(_) => Reading::NotJson,
     }
 }
 
-struct Walk;
+struct Walk<'de, 'a> {
+    accepts: &'a mut dyn FnMut(&str) -> bool,
+    /// The names of the members so far, of the objects that are open.
+    names: Vec<Cow<'de, str>>,
+    is_refused: bool,
+}
 
-impl<'de> Visitor<'de> for Walk {
-    type Value = Unrepeated;
+impl<'de> Walk<'de, '_> {
+    fn refuse<E: Error>(&mut self) -> E {
+        self.is_refused = true;
+        E::custom("a member is repeated, or a string is refused")
+    }
+
+    fn string<E: Error>(&mut self, text: &str) -> Result<(), E> {
+        if (self.accepts)(text) { Ok(()) } else { Err(self.refuse()) }
+    }
+
+    /// Takes the next name of the object whose names begin at `first`, unless it has that name already. `many` has the names
+    /// of a large object.
+    fn name<E: Error>(&mut self, name: Cow<'de, str>, first: usize, many: &mut HashSet<String>) -> Result<(), E> {
+        let earlier = &self.names[first..];
+        let is_new = if earlier.len() < FEW {
+            !earlier.iter().any(|one| one.eq_ignore_ascii_case(&name))
+        } else {
+            if many.is_empty() {
+                many.extend(earlier.iter().map(|one| one.to_ascii_lowercase()));
+            }
+            many.insert(name.to_ascii_lowercase())
+        };
+        if !is_new {
+            return Err(self.refuse());
+        }
+        self.string(&name)?;
+        if many.is_empty() {
+            self.names.push(name);
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Walk<'de, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Walk<'de, '_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unrepeated, A::Error> {
-        let mut names = HashSet::new();
-        while let Some(mut name) = map.next_key::<String>()? {
-            name.make_ascii_lowercase();
-            if !names.insert(name) {
-                return Err(A::Error::custom("a member is repeated"));
-            }
-            map.next_value::<Unrepeated>()?;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let (first, mut many) = (self.names.len(), HashSet::new());
+        while let Some(Name(name)) = map.next_key()? {
+            self.name(name, first, &mut many)?;
+            map.next_value_seed(&mut *self)?;
         }
-        Ok(Unrepeated)
+        self.names.truncate(first);
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Unrepeated, A::Error> {
-        while seq.next_element::<Unrepeated>()?.is_some() {}
-        Ok(Unrepeated)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(&mut *self)?.is_some() {}
+        Ok(())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Unrepeated, E> {
-        Ok(Unrepeated)
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Unrepeated, E> {
-        Ok(Unrepeated)
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Unrepeated, E> {
-        Ok(Unrepeated)
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Unrepeated, E> {
-        Ok(Unrepeated)
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Unrepeated, E> {
-        Ok(Unrepeated)
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        self.string(text)
     }
 
-    fn visit_unit<E>(self) -> Result<Unrepeated, E> {
-        Ok(Unrepeated)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// A member's name, copied only if it has escapes.
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(ReadName)
+    }
+}
+
+struct ReadName;
+
+impl<'de> Visitor<'de> for ReadName {
+    type Value = Name<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
     }
 }
 
@@ -102,6 +191,44 @@ mod tests {
             [r#"{"a":{"a":{"a":1.5}},"b":[{"a":1},{"a":-2}]}"#, r#"{"é":"a","É":"a","text":"\"a\":1,\"a\":2"}"#, "[]"]
         {
             assert!(is_unambiguous(json), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_member_is_found_in_a_large_object_too() {
+        let members: Vec<String> = (0..3 * FEW).map(|number| format!("\"m{number}\":{{\"m{number}\":0}}")).collect();
+        assert!(is_unambiguous(&format!("{{{}}}", members.join(","))));
+        for repeated in [0, 1, FEW - 1, FEW, FEW + 1, 3 * FEW - 1] {
+            let json = format!("{{{},\"M{repeated}\":0}}", members.join(","));
+            assert!(!is_unambiguous(&json), "{json}");
+        }
+    }
+
+    #[test]
+    fn each_string_is_asked_for_and_one_that_is_refused_ends_the_reading() {
+        let mut asked = Vec::new();
+        let json = r#"{"a":["b\n",{"c":"d"}],"e":1}"#;
+        let reading = read(json, &mut |text| {
+            asked.push(text.to_owned());
+            true
+        });
+        assert_eq!((reading, asked.join("|").as_str()), (Reading::Same, "a|b\n|c|d|e"));
+        assert_eq!(read(json, &mut |text| text != "d"), Reading::Refused);
+        assert_eq!(read("[DONE]", &mut |_| true), Reading::NotJson);
+        assert_eq!(read("{} {}", &mut |_| true), Reading::NotJson);
+        assert_eq!(read(r#"{"a":1,"A":2}"#, &mut |_| true), Reading::Refused);
+    }
+
+    proptest::proptest! {
+        /// What it takes for JSON is JSON to other readers, and the other way round.
+        #[test]
+        fn it_agrees_with_another_reader(json in r#"[\[\]{}:,"a1 \\]{0,24}"#) {
+            let is_json = serde_json::from_str::<serde_json::Value>(&json).is_ok();
+            match read(&json, &mut |_| true) {
+                Reading::Same => proptest::prop_assert!(is_json),
+                Reading::NotJson => proptest::prop_assert!(!is_json),
+                Reading::Refused => {}
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ pub const REFUSED: u8 = 65;
 /// Most threads: they need less memory than one for each core, and leave the other cores free.
 pub(super) const THREADS: u32 = 2;
 /// The whole environment but the number of threads. Otherwise, the allocator would reserve a gigabyte of address space, and
-/// keep memory that is free for a while, a third of all in a child.
+/// keep memory that is free for a while, a fifth of all in a child.
 pub(super) const ENVIRONMENT: [(&str, &str); 2] = [("MIMALLOC_ARENA_RESERVE", "32MiB"), ("MIMALLOC_PURGE_DELAY", "0")];
 
 /// Why a component was not compiled.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::Value;
-use weir_types::contract::types::{ChatEvent, ChatResponse, Frame};
-use weir_wire::repeated::is_unambiguous;
+use weir_types::contract::types::{ChatEvent, ChatResponse, Frame, Part};
+use weir_wire::repeated::{Reading, read};
 
 /// The longest word that need not be in the model: an id, a name of a type, padding.
 const WORD: usize = 64;
@@ -22,6 +22,8 @@ pub(super) struct ModelTexts {
     parts: BTreeMap<(u32, u32), String>,
     /// What the events of the last read say besides.
     others: Vec<String>,
+    /// A whole answer as JSON, until more of it is needed than its texts.
+    answer: String,
     bytes: usize,
     /// The client's own request, until its words are needed.
     request: Vec<Bytes>,
@@ -58,9 +60,12 @@ impl ModelTexts {
 
     /// Adds a whole answer.
     pub(super) fn add_answer(&mut self, answer: &ChatResponse) {
-        if let Ok(value) = serde_json::to_value(answer) {
-            collect(&value, &mut self.others);
+        for part in answer.candidates.iter().flat_map(|candidate| &candidate.parts) {
+            if let Part::Text(part) = part {
+                self.others.push(part.text.clone());
+            }
         }
+        self.answer = serde_json::to_string(answer).unwrap_or_default();
     }
 
     /// Whether the frames of the last read say nothing else.
@@ -70,26 +75,32 @@ impl ModelTexts {
 
     /// Whether a JSON text says nothing else.
     pub(super) fn covers_text(&mut self, json: &str) -> bool {
-        match serde_json::from_str::<Value>(json) {
-            Ok(value) => is_unambiguous(json) && self.covers_value(&value),
-            Err(_) => self.knows(json),
-        }
-    }
-
-    fn covers_value(&mut self, value: &Value) -> bool {
-        match value {
-            Value::String(text) => self.knows(text),
-            Value::Array(all) => all.iter().all(|one| self.covers_value(one)),
-            Value::Object(members) => members.iter().all(|(name, one)| self.knows(name) && self.covers_value(one)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        match read(json, &mut |text| self.knows(text)) {
+            Reading::Same => true,
+            Reading::Refused => false,
+            Reading::NotJson => self.knows(json),
         }
     }
 
     fn knows(&mut self, text: &str) -> bool {
-        is_word(text)
+        is_word(text) || self.has(text) || self.has_in_answer(text) || self.asks(text)
+    }
+
+    /// Whether the texts have this one. What came last is usually what the bytes repeat.
+    fn has(&self, text: &str) -> bool {
+        self.parts.values().any(|known| known.ends_with(text))
             || self.others.iter().any(|known| known.contains(text))
             || self.parts.values().any(|known| known.contains(text))
-            || self.asks(text)
+    }
+
+    /// The same, once all that a whole answer says is among them.
+    fn has_in_answer(&mut self, text: &str) -> bool {
+        let answer = std::mem::take(&mut self.answer);
+        if answer.is_empty() {
+            return false;
+        }
+        inner(&answer, &mut self.others);
+        self.has(text)
     }
 
     /// Whether the client's request has this text.
