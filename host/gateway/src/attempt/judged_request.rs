@@ -223,7 +223,7 @@ impl Seen {
 /// as files, are not shown.
 async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> Result<Seen, Fault> {
     let adapter = match &asked.side {
-        ClientSide::Program(request) => return seen_of_program(Request::clone(request)),
+        ClientSide::Program { request, .. } => return seen_of_program(Request::clone(request)),
         ClientSide::Dialect(adapter) => adapter,
     };
     let limit = context.config.server.translate_body_limit;

@@ -15,15 +15,31 @@ pub enum ClientSide {
     /// The adapter of the client's format.
     Dialect(Arc<Adapter>),
     /// A program in this process: its request, which no adapter has to read.
-    Program(Box<Request>),
+    Program {
+        /// The request.
+        request: Box<Request>,
+        /// Its bytes as JSON.
+        size: usize,
+    },
 }
 
 impl ClientSide {
+    /// The side of a program with this request.
+    pub fn of_program(request: Request) -> Self {
+        let size = match &request {
+            Request::Chat(request) | Request::CountTokens(request) => json_bytes(request),
+            Request::Embeddings(request) => json_bytes(request),
+            Request::Models(request) => json_bytes(request),
+            Request::Rerank(request) => json_bytes(request),
+        };
+        Self::Program { request: Box::new(request), size }
+    }
+
     /// The adapter; none for a program.
     pub fn dialect(&self) -> Option<&Arc<Adapter>> {
         match self {
             Self::Dialect(adapter) => Some(adapter),
-            Self::Program(_) => None,
+            Self::Program { .. } => None,
         }
     }
 
@@ -36,7 +52,7 @@ impl ClientSide {
     pub fn program(&self) -> Option<&Request> {
         match self {
             Self::Dialect(_) => None,
-            Self::Program(request) => Some(request),
+            Self::Program { request, .. } => Some(request),
         }
     }
 
@@ -54,12 +70,10 @@ impl ClientSide {
 
     /// Bytes of a program's request as JSON.
     pub(super) fn size(&self) -> Option<usize> {
-        Some(match self.program()? {
-            Request::Chat(request) | Request::CountTokens(request) => json_bytes(request),
-            Request::Embeddings(request) => json_bytes(request),
-            Request::Models(request) => json_bytes(request),
-            Request::Rerank(request) => json_bytes(request),
-        })
+        match self {
+            Self::Dialect(_) => None,
+            Self::Program { size, .. } => Some(*size),
+        }
     }
 
     /// Features that a program's request asks for, by the names that manifests use.
@@ -147,7 +161,7 @@ mod tests {
     use weir_types::contract::types::{MediaPart, MediaSource, Message, Role, TextPart};
 
     fn program(chat: ChatRequest) -> ClientSide {
-        ClientSide::Program(Box::new(Request::Chat(chat)))
+        ClientSide::of_program(Request::Chat(chat))
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl UnifiedEndpoints {
             held,
             caller,
             face: Arc::clone(face),
-            side: ClientSide::Program(Box::new(request)),
+            side: ClientSide::of_program(request),
             holes: PathParams::default(),
             method: Method::POST,
             path: face.claim.path.clone(),

@@ -24,7 +24,7 @@ impl Run<'_> {
         }
         match &self.asked.side {
             ClientSide::Dialect(adapter) => called(account, adapter, "parse-request", || self.parse()),
-            ClientSide::Program(request) => self.adopt(request),
+            ClientSide::Program { request, .. } => self.adopt(request),
         }
     }
 
