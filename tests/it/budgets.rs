@@ -1,6 +1,8 @@
 //! Budgets and costs: reserved before, booked after, refused in the client's own format, kept over a restart.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -417,6 +419,34 @@ async fn the_loser_of_a_hedge_is_booked_as_any_attempt_that_was_not_answered() {
         // Its estimated input, beside the answer's tokens if that came from the same provider, and no whole reservation.
         assert!((answer + 1..answer + 100).contains(&settled), "{names:?}: {settled}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_loser_of_a_hedge_is_booked_also_while_it_waits_between_two_attempts() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let upstream = Upstream::scripted(move |request| match request.text().contains("\"slow\"") {
+        // Received, and never answered. The wait for the next attempt is random, and the hedge comes first or finds it silent.
+        true if count.fetch_add(1, SeqCst) == 0 => Answer::raw("").reset(),
+        true => Answer::silence(),
+        false => Answer::json(200, OPENAI.whole()),
+    })
+    .await;
+    let account = |name: &str| {
+        let url = upstream.url();
+        format!(
+            "[[providers]]\nname = \"{name}\"\nadapter = \"openai\"\nurl = \"{url}\"\napi_key = \"KEY\"\n\
+             retry = {{ retry_delay_ms = 9000 }}\n"
+        )
+    };
+    let model = "[[models]]\nalias = \"openai\"\nhedge = \"100ms\"\ntargets = [{ provider = \"slow\", model = \"slow\" }, \
+                 { provider = \"fast\", model = \"fast\" }]\n";
+    let of_slow = budget("name = \"slow\"\nfor = { provider = \"slow\" }\ntokens = 1000000\nper = \"month\"");
+    let gateway = Gateway::open(&[account("slow"), account("fast"), model.to_owned(), of_slow].concat()).await;
+    let reply = gateway.ask(&OPENAI.request("openai", false)).await;
+    assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("fast")), "{}", reply.text());
+    let settled = settled(&gateway).await;
+    // The estimated input of what was sent, and neither nothing nor the whole reservation.
+    assert!((1..100).contains(&settled), "{settled}");
 }
 
 /// How often the program is killed; `WEIR_KILLS` sets more.

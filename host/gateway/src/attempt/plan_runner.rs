@@ -240,7 +240,10 @@ impl PlanRunner<'_> {
             match next {
                 RetryDecision::Again(wait) => {
                     progress.repeats += 1;
+                    // If the request ends meanwhile, as a hedge's loser does, an attempt that was sent may be charged for.
+                    held.set_in_flight(progress.is_in_doubt);
                     tokio::time::sleep(wait).await;
+                    held.set_in_flight(false);
                     account.waited(wait);
                 }
                 RetryDecision::NextKey => progress.spare_keys -= 1,
