@@ -76,6 +76,13 @@ impl Account {
         self.tokens.content = Some(tokens);
     }
 
+    /// Estimates the tokens of a whole answer's content, unless the provider has reported its output.
+    pub(crate) fn content_of_whole(&mut self, estimate: impl FnOnce() -> u32) {
+        if !self.tokens.is_output_reported() {
+            self.content(estimate());
+        }
+    }
+
     /// Marks the reported usage as final.
     pub(crate) fn usage_is_final(&mut self) {
         self.tokens.is_final = true;

@@ -42,6 +42,31 @@ fn a_whole_answer_counts_its_tokens_once() {
 }
 
 #[test]
+fn a_whole_answer_is_weighed_only_if_its_output_is_not_reported() {
+    for (usage, estimated) in [(Some((7, Some(5))), None), (Some((7, None)), Some("3")), (None, Some("3"))] {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let mut account = account(&metrics);
+        account.answering(200, false, true);
+        if let Some((input, output)) = usage {
+            account.set_usage(Usage::of(Some(input), output));
+        }
+        account.usage_is_final();
+        let mut is_weighed = false;
+        account.content_of_whole(|| {
+            is_weighed = true;
+            3
+        });
+        account.complete();
+        drop(account);
+        assert_eq!(is_weighed, estimated.is_some(), "{usage:?}");
+        let text = metrics.text().unwrap();
+        let series = "weir_tokens_estimated_total{bucket=\"output\",client=\"me\",model=\"fast\",provider=\"zeta\"} ";
+        let found = text.lines().find_map(|line| line.strip_prefix(series));
+        assert_eq!(found, estimated, "{usage:?}: {text}");
+    }
+}
+
+#[test]
 fn each_part_of_a_stream_has_the_price_of_its_target() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);

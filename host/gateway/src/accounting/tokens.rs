@@ -132,11 +132,16 @@ impl TokenBill {
         let [reported_in, reported_out] = sums(reported);
         let [charged_in, charged_out] = sums(self.charged);
         let is_input_reported = reported.input().is_some() && (self.is_final || reported_in > charged_in);
-        let is_output_reported = self.is_final && reported.output().is_some();
         let so_far = u32::try_from(reported_out.saturating_sub(charged_out)).unwrap_or(u32::MAX);
         let input = if is_input_reported { 0 } else { self.sent.as_ref().map_or(0, SentInput::tokens) };
-        let output = if is_output_reported { 0 } else { self.content.unwrap_or_default().saturating_sub(so_far) };
+        let output =
+            if self.is_output_reported() { 0 } else { self.content.unwrap_or_default().saturating_sub(so_far) };
         [input, output]
+    }
+
+    /// Whether the provider has reported the final output tokens, so that none are estimated.
+    pub(super) fn is_output_reported(&self) -> bool {
+        self.is_final && self.reported.as_ref().is_some_and(|usage| Tokens::from(usage).output().is_some())
     }
 
     /// Charges for estimated tokens.

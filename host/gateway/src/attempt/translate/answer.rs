@@ -56,7 +56,7 @@ impl Run<'_> {
         }
         account.usage_is_final();
         if let Answer::Chat(chat) = answer {
-            account.content(estimate::answer_tokens(chat));
+            account.content_of_whole(|| estimate::answer_tokens(chat));
         }
     }
 
