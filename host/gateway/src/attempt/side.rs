@@ -16,7 +16,7 @@ pub enum ClientSide {
     Dialect(Arc<Adapter>),
     /// A program in this process: its request, which no adapter has to read.
     Program {
-        /// The request.
+        /// What it asks for, in the unified model.
         request: Box<Request>,
         /// Its bytes as JSON.
         size: usize,
