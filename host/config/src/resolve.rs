@@ -124,16 +124,19 @@ struct Joiner<'a> {
 impl Joiner<'_> {
     /// The clients; reports a name or a key that occurs twice.
     fn clients(&self, clients: Vec<Client>) -> Clients {
-        for (at, client) in clients.iter().enumerate() {
-            let before = clients.iter().take(at);
-            for other in before {
-                if other.name == client.name {
-                    let message = format!("the client `{}` is there twice", client.name);
-                    self.report(&client.place, message, self.first_is_at(&other.place));
-                } else if client.keys.iter().any(|key| other.keys.contains(key)) {
-                    let message = format!("the clients `{}` and `{}` have the same key", other.name, client.name);
-                    self.report(&client.place, message, "a key identifies a client: give each its own");
-                }
+        // A file may have a hundred thousand of them.
+        let (mut by_name, mut by_key) = (HashMap::new(), HashMap::new());
+        for client in &clients {
+            let first: &Client = by_name.entry(&client.name).or_insert(client);
+            if !std::ptr::eq(first, client) {
+                let message = format!("the client `{}` is there twice", client.name);
+                self.report(&client.place, message, self.first_is_at(&first.place));
+            }
+            let owners = client.keys.iter().map(|key| *by_key.entry(key).or_insert(client));
+            let others: Vec<&Client> = owners.filter(|owner| owner.name != client.name).collect();
+            if let Some(other) = others.first() {
+                let message = format!("the clients `{}` and `{}` have the same key", other.name, client.name);
+                self.report(&client.place, message, "a key identifies a client: give each its own");
             }
         }
         Clients::new(clients.into_iter().map(Arc::new).collect())

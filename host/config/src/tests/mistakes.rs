@@ -252,3 +252,16 @@ pub(super) fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
     };
     format!("{outer}\n{name} = {inner}")
 }
+
+#[test]
+fn clients_of_one_name_or_key_are_told_apart_in_a_long_file() {
+    let client = |name: &str, key: usize| format!("[[clients]]\nname = \"{name}\"\nkey = \"key-of-client-{key:07}\"\n");
+    let many: String = (0..2_000).map(|number| client(&format!("c{number}"), number)).collect();
+    assert_eq!(read(&many).clients.iter().count(), 2_000);
+    let mut found = mistakes(&(many + &client("c7", 2_000) + &client("other", 8)));
+    found.retain(|line| line.contains("error: "));
+    let texts =
+        ["the client `c7` is there twice (the first is on line 22)", "the clients `c8` and `other` have the same key"];
+    assert_eq!(found.len(), texts.len(), "{found:?}");
+    assert!(texts.iter().zip(&found).all(|(text, found)| found.contains(text)), "{found:?}");
+}
