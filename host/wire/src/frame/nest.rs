@@ -59,7 +59,7 @@ impl StringEnd {
 /// Offset of the first quote, if it is among the first sixteen bytes and no backslash is: most names and many values are
 /// that short, and a search in two words costs less than a call.
 #[inline]
-fn near_quote(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn near_quote(bytes: &[u8]) -> Option<usize> {
     let (words, _) = bytes.get(..16)?.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);

@@ -122,7 +122,7 @@ impl Node {
             return None;
         }
         // Names of one length mostly differ in their first letters.
-        let is_it = |known: &[u8]| known.first() == name.first() && *known == *name;
+        let is_it = |known: &[u8]| known.len() == name.len() && known.first() == name.first() && *known == *name;
         let place = self.members.iter().position(|(known, _)| is_it(known))?;
         self.members.get(place).map(|(_, id)| (place, *id))
     }

@@ -1,6 +1,7 @@
 //! The scan: one pass over the body, chunk by chunk, without recursion and without keeping unwanted values.
 
 mod levels;
+mod members;
 mod tokens;
 
 use super::found::{Found, Scalar};
@@ -167,7 +168,9 @@ impl Peek {
         match (self.state, byte) {
             (State::Value, _) => return Ok(white + self.value(byte, offset)?),
             (State::FirstName, b'"') if self.skips_rest() => return Ok(white),
-            (State::FirstName | State::Name, b'"') => self.begin_name(offset + 1),
+            (State::FirstName | State::Name, b'"') => {
+                return Ok(white + self.members(rest.get(white..).unwrap_or_default(), at + white)?);
+            }
             (State::First, b']') | (State::FirstName, b'}') => self.close(offset + 1),
             (State::First, _) => {
                 if !self.skips_rest() {
@@ -179,9 +182,9 @@ impl Peek {
             (State::After, b',') => {
                 self.comma();
                 // The next name mostly follows at once.
-                if self.state == State::Name && rest.get(white + 1) == Some(&b'"') {
-                    self.begin_name(offset + 2);
-                    return Ok(white + 2);
+                let next = white + 1;
+                if self.state == State::Name && rest.get(next) == Some(&b'"') {
+                    return Ok(next + self.members(rest.get(next..).unwrap_or_default(), at + next)?);
                 }
             }
             (State::After, b']' | b'}') if self.closes(byte) => self.close(offset + 1),

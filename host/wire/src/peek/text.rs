@@ -7,7 +7,10 @@ use std::borrow::Cow;
 ///
 /// A lone surrogate becomes U+FFFD, because clients that cut a text within a character write them.
 pub(super) fn decode(raw: &[u8]) -> Option<Cow<'_, str>> {
-    let Some(first) = memchr(b'\\', raw) else { return Some(String::from_utf8_lossy(raw)) };
+    let Some(first) = memchr(b'\\', raw) else {
+        // The check of a whole text costs less than a search for its wrong parts.
+        return Some(std::str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed));
+    };
     let mut out = String::with_capacity(raw.len());
     let (plain, mut rest) = raw.split_at_checked(first)?;
     out.push_str(&String::from_utf8_lossy(plain));

@@ -104,19 +104,32 @@ impl Peek {
         if raw.len() > self.name_limit() {
             return Ok(());
         }
-        let Some(level) = self.levels.last_mut() else { return Ok(()) };
-        let Some(node) = self.pointers.node(level.node) else { return Ok(()) };
-        let member = if raw.contains(&b'\\') {
+        if raw.contains(&b'\\') {
             let name = decode(raw).ok_or(PeekError::Malformed { offset: self.offset + at })?;
-            node.member(name.as_bytes())
+            self.enter_named(name.as_bytes(), raw);
         } else {
-            node.member(raw)
-        };
-        let Some((position, id)) = member else {
+            self.enter_named(raw, raw);
+        }
+        Ok(())
+    }
+
+    /// Reads a name without escapes.
+    #[inline]
+    pub(super) fn enter_plain_member(&mut self, name: &[u8]) {
+        self.next = None;
+        self.enter_named(name, name);
+    }
+
+    /// Enters the member of this name, if a pointer selects it; `raw` is the name as it is written.
+    #[inline]
+    fn enter_named(&mut self, name: &[u8], raw: &[u8]) {
+        let Some(level) = self.levels.last_mut() else { return };
+        let Some(node) = self.pointers.node(level.node) else { return };
+        let Some((position, id)) = node.member(name) else {
             if self.limits.variants && level.node == ROOT {
                 self.note_variant(raw);
             }
-            return Ok(());
+            return;
         };
         let bit = 1_u64.checked_shl(position as u32).unwrap_or(0);
         if level.seen & bit != 0 || bit == 0 {
@@ -126,7 +139,6 @@ impl Peek {
         }
         level.seen |= bit;
         self.next = Some(id);
-        Ok(())
     }
 
     /// Records a top-level member that case-insensitive readers take for a wanted one.

@@ -1,5 +1,6 @@
 //! Names, strings and plain values, in one or several chunks.
 
+use super::members::ends_plain;
 use super::{Peek, State};
 use crate::frame::nest::StringEnd;
 use crate::peek::PeekError;
@@ -96,8 +97,7 @@ impl Peek {
     }
 
     pub(super) fn in_plain(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
-        let ends = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t');
-        let Some(length) = rest.iter().position(ends) else {
+        let Some(length) = rest.iter().position(|&byte| ends_plain(byte)) else {
             self.token.hold(rest, self.limits.text_bytes);
             return Ok(rest.len());
         };
