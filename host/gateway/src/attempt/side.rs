@@ -25,7 +25,7 @@ pub enum ClientSide {
 
 impl ClientSide {
     /// The side of a program with this request.
-    pub fn of_program(request: Request) -> Self {
+    pub(crate) fn of_program(request: Request) -> Self {
         let size = match &request {
             Request::Chat(request) | Request::CountTokens(request) => json_bytes(request),
             Request::Embeddings(request) => json_bytes(request),
