@@ -29,12 +29,15 @@ impl Place {
 pub struct Source {
     name: String,
     text: String,
+    /// Where its lines end. A file may have a hundred thousand places to report.
+    newlines: Vec<usize>,
 }
 
 impl Source {
     /// `shown` must be as long as the text that places refer to.
     pub(super) fn new(name: impl Into<String>, shown: String) -> Self {
-        Self { name: name.into(), text: shown }
+        let newlines = shown.match_indices('\n').map(|(at, _)| at).collect();
+        Self { name: name.into(), text: shown, newlines }
     }
 
     /// The file's name as the operator gave it; empty where there is no file.
@@ -53,9 +56,9 @@ impl Source {
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &self.text[..end];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let lines = self.newlines.partition_point(|newline| *newline < end);
+        let line_start = self.newlines[..lines].last().map_or(0, |newline| newline + 1);
+        (lines + 1, self.text[line_start..end].chars().count() + 1)
     }
 }
 
