@@ -1,10 +1,12 @@
 //! What the writer hands to a store at once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::body::{self, Body};
 use crate::error::StoreError;
-use crate::fact::{Fact, columns};
+use crate::fact::columns;
+use crate::fact::packed::PackedFact;
 use crate::id::Day;
 use crate::query::KeySum;
 use crate::query::search::HOUR_MS;
@@ -15,7 +17,7 @@ use crate::sql::{Sql, Value, insert_many};
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// One fact for each request that has ended.
-    pub facts: Vec<Fact>,
+    pub facts: Vec<PackedFact>,
     /// Bodies to keep beside the facts.
     pub bodies: Vec<Body>,
 }
@@ -23,7 +25,7 @@ pub struct Batch {
 /// The part of a batch that belongs to one day.
 #[derive(Debug, Default)]
 pub(crate) struct DayBatch<'a> {
-    pub(crate) facts: Vec<&'a Fact>,
+    pub(crate) facts: Vec<&'a PackedFact>,
     pub(crate) bodies: Vec<&'a Body>,
 }
 
@@ -32,15 +34,15 @@ impl Batch {
     pub(crate) fn by_day(&self) -> BTreeMap<Day, DayBatch<'_>> {
         let mut days = BTreeMap::<Day, DayBatch<'_>>::new();
         for fact in &self.facts {
-            days.entry(fact.id.day()).or_default().facts.push(fact);
+            days.entry(fact.id().day()).or_default().facts.push(fact);
         }
         for body in &self.bodies {
             days.entry(body.id.day()).or_default().bodies.push(body);
         }
         for day in days.values_mut() {
             // In the order of the table, which is the cheapest to write. Of two facts with one id, the first counts.
-            day.facts.sort_by_key(|fact| fact.id);
-            day.facts.dedup_by_key(|fact| fact.id);
+            day.facts.sort_by_key(|fact| fact.id());
+            day.facts.dedup_by_key(|fact| fact.id());
         }
         days
     }
@@ -52,17 +54,22 @@ pub(crate) fn write_day<'a, S: Sql>(
     sql: &mut S,
     day: Day,
     batch: &DayBatch<'a>,
-    insert: impl FnOnce(&mut S, &[&'a Fact]) -> Result<Vec<&'a Fact>, StoreError>,
+    insert: impl FnOnce(&mut S, &[&'a PackedFact]) -> Result<Vec<&'a PackedFact>, StoreError>,
 ) -> Result<(), StoreError> {
     let new = insert(sql, &batch.facts)?;
     write_sums(sql, day, &new)?;
     body::write(sql, &batch.bodies)
 }
 
-fn write_sums(sql: &mut dyn Sql, day: Day, facts: &[&Fact]) -> Result<(), StoreError> {
-    let mut sums = BTreeMap::<(&str, u64), KeySum>::new();
+fn write_sums(sql: &mut dyn Sql, day: Day, facts: &[&PackedFact]) -> Result<(), StoreError> {
+    let mut sums = BTreeMap::<(Cow<'_, str>, u64), KeySum>::new();
     for fact in facts {
-        sums.entry((&fact.key, fact.id.time_ms() / HOUR_MS)).or_default().add(fact);
+        let mut values = fact.values();
+        let key = match std::mem::replace(&mut values[columns::place("api_key")], Value::Null) {
+            Value::Text(key) => key,
+            _ => Cow::Borrowed(""),
+        };
+        sums.entry((key, fact.id().time_ms() / HOUR_MS)).or_default().add(&values);
     }
     let values: Vec<Value<'_>> = sums.iter().flat_map(|((key, hour), sum)| sum_values(day, key, *hour, sum)).collect();
     insert_many(

@@ -23,52 +23,38 @@ pub struct LedgerKey {
     pub bucket: String,
 }
 
-/// A [`LedgerKey`] that borrows its texts: most requests add to sums that are there, whose keys need not be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LedgerKeyRef<'a> {
+/// What a request adds to the sums of one model of a provider.
+#[derive(Debug, Clone, Copy)]
+pub struct Use<'a> {
     /// Hours since 1970.
     pub hour: u64,
-    /// Whose use it is.
-    pub subject: &'a str,
+    /// Whose use it is, each as a kind and an id: `("key:", "ID")`.
+    pub subjects: &'a [(&'static str, &'a str)],
     /// The provider that was used.
     pub provider: &'a str,
     /// The model that answered.
     pub served: &'a str,
+    /// What is added.
+    pub rows: &'a [UseRow<'a>],
+}
+
+/// What a request adds to one sum of each of its first subjects.
+#[derive(Debug, Clone, Copy)]
+pub struct UseRow<'a> {
+    /// How many subjects these are.
+    pub subjects: usize,
     /// The circumstances that decide the price.
     pub price_dim: &'a str,
     /// The bucket or unit that was used.
-    pub bucket: &'a str,
+    pub bucket: &'static str,
+    /// What is added to each.
+    pub sums: LedgerSums,
 }
 
-impl LedgerKey {
-    /// The key, with its texts borrowed.
-    pub fn borrowed(&self) -> LedgerKeyRef<'_> {
-        LedgerKeyRef {
-            hour: self.hour,
-            subject: &self.subject,
-            provider: &self.provider,
-            served: &self.served,
-            price_dim: &self.price_dim,
-            bucket: &self.bucket,
-        }
-    }
-}
-
-impl LedgerKeyRef<'_> {
-    /// The key with texts of its own.
-    pub fn owned(self) -> LedgerKey {
-        LedgerKey {
-            hour: self.hour,
-            subject: self.subject.to_owned(),
-            provider: self.provider.to_owned(),
-            served: self.served.to_owned(),
-            price_dim: self.price_dim.to_owned(),
-            bucket: self.bucket.to_owned(),
-        }
-    }
-
-    pub(crate) fn texts(&self) -> [&str; 5] {
-        [self.subject, self.provider, self.served, self.price_dim, self.bucket]
+impl Use<'_> {
+    /// How many sums it adds to.
+    pub(crate) fn count(&self) -> usize {
+        self.rows.iter().map(|row| row.subjects.min(self.subjects.len())).sum()
     }
 }
 

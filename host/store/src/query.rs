@@ -8,8 +8,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
+use crate::fact::columns::{Values, place};
 use crate::fact::{self, Fact};
 use crate::id::RequestId;
+use crate::sql::Value;
 
 /// Most facts of a page.
 pub const MOST_OF_PAGE: usize = 1_000;
@@ -139,15 +141,30 @@ pub struct KeySum {
     pub cost_nano: i64,
 }
 
+const COST: usize = place("cost_nano");
+const ERROR: usize = place("error_kind");
+/// The buckets of input.
+const INPUT: [usize; 6] = [
+    place("input"),
+    place("input_audio"),
+    place("input_image"),
+    place("cache_read"),
+    place("cache_write"),
+    place("cache_write_hour"),
+];
+/// The buckets of output.
+const OUTPUT: [usize; 4] = [place("output"), place("output_audio"), place("output_image"), place("reasoning")];
+
 impl KeySum {
     /// Adds one request.
-    pub(crate) fn add(&mut self, fact: &Fact) {
+    pub(crate) fn add(&mut self, values: &Values<'_>) {
+        let cost = number(values, COST);
         self.requests += 1;
-        self.failed += u64::from(fact.has_error());
-        self.unpriced += u64::from(fact.cost_nano.is_none());
-        self.input = self.input.saturating_add(fact.tokens.all_input());
-        self.output = self.output.saturating_add(fact.tokens.all_output());
-        self.cost_nano = self.cost_nano.saturating_add(fact.cost_nano.unwrap_or(0));
+        self.failed += u64::from(values[ERROR] != Value::Null);
+        self.unpriced += u64::from(cost.is_none());
+        self.input = INPUT.iter().fold(self.input, |sum, at| sum.saturating_add(count(values, *at)));
+        self.output = OUTPUT.iter().fold(self.output, |sum, at| sum.saturating_add(count(values, *at)));
+        self.cost_nano = self.cost_nano.saturating_add(cost.unwrap_or(0));
     }
 
     /// Adds another sum.
@@ -159,6 +176,14 @@ impl KeySum {
         self.output = self.output.saturating_add(other.output);
         self.cost_nano = self.cost_nano.saturating_add(other.cost_nano);
     }
+}
+
+fn number(values: &Values<'_>, at: usize) -> Option<i64> {
+    values.get(at).and_then(|value| if let Value::Int(number) = value { Some(*number) } else { None })
+}
+
+fn count(values: &Values<'_>, at: usize) -> u64 {
+    number(values, at).and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
 }
 
 /// Facts that a process numbered but that are not in the store: it was killed, or its queue was full.

@@ -33,6 +33,16 @@ impl<'a> Value<'a> {
         Self::Int(i64::try_from(count).unwrap_or(i64::MAX))
     }
 
+    /// The value with a text or bytes of its own.
+    pub(crate) fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Int(number) => Value::Int(number),
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Blob(bytes) => Value::Blob(Cow::Owned(bytes.into_owned())),
+        }
+    }
+
     pub(crate) fn maybe(count: Option<u64>) -> Self {
         count.map_or(Self::Null, Self::count)
     }

@@ -3,6 +3,7 @@
 
 mod connection;
 mod files;
+mod layout;
 mod parts;
 mod readers;
 
@@ -31,6 +32,7 @@ use crate::store::{Store, collect_page};
 use crate::usage::{self, UsageQuery, UsageSum};
 use connection::{Lite, Purpose, transact};
 use files::{Files, Identity};
+use layout::Layout;
 use readers::Readers;
 
 /// Most files of days that are open for writing at the same time.
@@ -46,7 +48,7 @@ pub struct Sqlite {
     /// Before `main`, so that its connection is closed last: that moves the write-ahead log into the file.
     readers: Readers,
     main: Mutex<Option<Open>>,
-    days: Mutex<BTreeMap<Day, Open>>,
+    days: Mutex<BTreeMap<Day, OpenDay>>,
 }
 
 /// Settings of a [`Sqlite`] store.
@@ -71,6 +73,24 @@ impl Open {
 
     fn is_current(&self, path: &Path) -> bool {
         Identity::of(path).is_ok_and(|identity| identity == self.identity)
+    }
+}
+
+/// The open file of a day.
+#[derive(Debug)]
+struct OpenDay {
+    open: Open,
+    layout: Layout,
+}
+
+impl OpenDay {
+    fn new(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let open = Open::new(path, Purpose::Day, options)?;
+        Ok(Self { layout: Layout::of(&open.connection)?, open })
+    }
+
+    fn is_current(&self, path: &Path) -> bool {
+        self.open.is_current(path)
     }
 }
 
@@ -141,7 +161,7 @@ impl Sqlite {
     fn write_day<T>(
         &self,
         day: Day,
-        run: impl FnOnce(&mut Lite<'_>) -> Result<T, StoreError>,
+        run: impl FnOnce(&mut Lite<'_>, &mut Layout) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.is_for_reading()?;
         let path = self.files.day(day);
@@ -150,7 +170,8 @@ impl Sqlite {
             Some(open) => open,
             None => self.open_day(day, &path)?,
         };
-        let result = transact(&mut open.connection, run);
+        let layout = &mut open.layout;
+        let result = transact(&mut open.open.connection, |lite| run(lite, layout));
         match &result {
             Err(StoreError::Damaged(reason)) => {
                 drop(open);
@@ -158,6 +179,9 @@ impl Sqlite {
             }
             Err(error) if is_of_the_file(error) => {}
             _ => {
+                if result.is_err() {
+                    open.layout.forget();
+                }
                 while days.len() >= MOST_OPEN && days.pop_first().is_some() {}
                 days.insert(day, open);
             }
@@ -165,11 +189,9 @@ impl Sqlite {
         result
     }
 
-    fn open_day(&self, day: Day, path: &Path) -> Result<Open, StoreError> {
-        match Open::new(path, Purpose::Day, self.options) {
-            Err(StoreError::Damaged(reason)) if self.put_aside(day, &reason) => {
-                Open::new(path, Purpose::Day, self.options)
-            }
+    fn open_day(&self, day: Day, path: &Path) -> Result<OpenDay, StoreError> {
+        match OpenDay::new(path, self.options) {
+            Err(StoreError::Damaged(reason)) if self.put_aside(day, &reason) => OpenDay::new(path, self.options),
             opened => opened,
         }
     }
@@ -206,7 +228,7 @@ impl Store for Sqlite {
 
     fn append(&self, batch: &Batch) -> Result<(), StoreError> {
         for (day, part) in &batch.by_day() {
-            self.write_day(*day, |lite| append_day(lite, *day, part))?;
+            self.write_day(*day, |lite, layout| append_day(lite, layout, *day, part))?;
         }
         Ok(())
     }
@@ -247,12 +269,12 @@ impl Store for Sqlite {
         let mut removed = 0;
         for size in self.files.days()? {
             let day = size.day;
-            let count = self.write_day(day, |lite| erase(lite, day, user))?;
+            let count = self.write_day(day, |lite, _| erase(lite, day, user))?;
             if count > 0
                 && let Some(open) = locked(&self.days).get(&day)
             {
                 // The write-ahead log still has the old pages.
-                connection::truncate_log(&open.connection)?;
+                connection::truncate_log(&open.open.connection)?;
             }
             removed += self.erase_earlier(day, user)?;
             removed += count;
@@ -351,6 +373,6 @@ fn erase(lite: &mut Lite<'_>, day: Day, user: &str) -> Result<u64, StoreError> {
     erase::erase_user(lite, day, user)
 }
 
-fn append_day(lite: &mut Lite<'_>, day: Day, part: &DayBatch<'_>) -> Result<(), StoreError> {
-    write_day(lite, day, part, Lite::insert_facts)
+fn append_day(lite: &mut Lite<'_>, layout: &mut Layout, day: Day, part: &DayBatch<'_>) -> Result<(), StoreError> {
+    write_day(lite, day, part, |lite, facts| layout.insert(lite, facts))
 }

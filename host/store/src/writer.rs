@@ -18,7 +18,7 @@ use crate::body::Body;
 use crate::error::StoreError;
 use crate::fact::Fact;
 use crate::health::Health;
-use crate::ledger::{BudgetState, LedgerKeyRef, LedgerSums};
+use crate::ledger::{BudgetState, Use};
 use crate::retention::Retention;
 use crate::store::Store;
 use money::Money;
@@ -151,7 +151,7 @@ impl Recorder {
         // Dropped facts have numbers too: this is how they are missed.
         fact.sequence = self.shared.sequence.fetch_add(1, Ordering::Relaxed);
         fact.bound();
-        self.shared.queue.push_fact(fact)
+        self.shared.queue.push_fact(fact.into())
     }
 
     /// Takes a body to be kept. Returns false if it is dropped because the queue is full.
@@ -160,8 +160,8 @@ impl Recorder {
     }
 
     /// Adds to the sums of use, which are written within [`WriterOptions::money_every`].
-    pub fn book(&self, rows: &[(LedgerKeyRef<'_>, LedgerSums)]) {
-        self.shared.money.book(rows);
+    pub fn book(&self, uses: &[Use<'_>]) {
+        self.shared.money.book(uses);
     }
 
     /// Takes the state of a budget. Only the newest of each budget, window and node is written.

@@ -7,75 +7,89 @@ use crate::error::StoreError;
 use crate::id::RequestId;
 use crate::sql::{Row, Value};
 
-/// The columns with their types, in the order of [`values`] and [`read`]. The id, which is the primary key, is the first.
-/// What is added later goes to the end, may be null, and is added to existing tables by [`crate::schema`].
-pub(crate) const COLUMNS: [(&str, &str); COUNT] = [
-    ("id", "bytea not null"),
-    ("process", "bigint"),
-    ("sequence", "bigint"),
-    ("client_request_id", "text"),
-    ("api_key", "text"),
-    ("team", "text"),
-    ("organisation", "text"),
-    ("user_id", "text"),
-    ("tags", "text"),
-    ("client", "text"),
-    ("dialect", "text"),
-    ("model_asked", "text"),
-    ("model_served", "text"),
-    ("provider", "text"),
-    ("target", "text"),
-    ("lane", "text"),
-    ("operation", "text"),
-    ("status", "bigint"),
-    ("outcome", "text"),
-    ("finish", "text"),
-    ("error_kind", "text"),
-    ("error_text", "text"),
-    ("attempts", "text"),
-    ("input", "bigint"),
-    ("input_audio", "bigint"),
-    ("input_image", "bigint"),
-    ("cache_read", "bigint"),
-    ("cache_write", "bigint"),
-    ("cache_write_hour", "bigint"),
-    ("output", "bigint"),
-    ("output_audio", "bigint"),
-    ("output_image", "bigint"),
-    ("reasoning", "bigint"),
-    ("estimated", "bigint"),
-    ("units", "text"),
-    ("cost_nano", "bigint"),
-    ("price_version", "text"),
-    ("total_us", "bigint"),
-    ("first_token_us", "bigint"),
-    ("own_us", "bigint"),
-    ("bytes_in", "bigint"),
-    ("bytes_out", "bigint"),
-    ("losses", "text"),
-    ("adapter", "text"),
-    ("adapter_digest", "text"),
-    ("service_tier", "text"),
-    ("batch", "bigint"),
-    ("saved_nano", "bigint"),
-    ("similarity_millionths", "bigint"),
+/// What a column depends on. Where facts are kept in the form of [`crate::sqlite::layout`], columns of one kind make a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// The request alone.
+    Request,
+    /// Who asks: few different rows, however many the requests.
+    Caller,
+    /// What is asked, who answers and how it goes: few as well.
+    Route,
+}
+
+/// The columns with their types and what they depend on, in the order of [`values`] and [`read`]. The id, which is the primary
+/// key, is the first. What is added later goes to the end, may be null, and is added to existing tables by [`crate::schema`].
+pub(crate) const COLUMNS: [(&str, &str, Of); COUNT] = [
+    ("id", "bytea not null", Of::Request),
+    ("process", "bigint", Of::Route),
+    ("sequence", "bigint", Of::Request),
+    ("client_request_id", "text", Of::Request),
+    ("api_key", "text", Of::Caller),
+    ("team", "text", Of::Caller),
+    ("organisation", "text", Of::Caller),
+    ("user_id", "text", Of::Request),
+    ("tags", "text", Of::Request),
+    ("client", "text", Of::Caller),
+    ("dialect", "text", Of::Route),
+    ("model_asked", "text", Of::Route),
+    ("model_served", "text", Of::Route),
+    ("provider", "text", Of::Route),
+    ("target", "text", Of::Route),
+    ("lane", "text", Of::Route),
+    ("operation", "text", Of::Route),
+    ("status", "bigint", Of::Route),
+    ("outcome", "text", Of::Route),
+    ("finish", "text", Of::Route),
+    ("error_kind", "text", Of::Request),
+    ("error_text", "text", Of::Request),
+    ("attempts", "text", Of::Request),
+    ("input", "bigint", Of::Request),
+    ("input_audio", "bigint", Of::Request),
+    ("input_image", "bigint", Of::Request),
+    ("cache_read", "bigint", Of::Request),
+    ("cache_write", "bigint", Of::Request),
+    ("cache_write_hour", "bigint", Of::Request),
+    ("output", "bigint", Of::Request),
+    ("output_audio", "bigint", Of::Request),
+    ("output_image", "bigint", Of::Request),
+    ("reasoning", "bigint", Of::Request),
+    ("estimated", "bigint", Of::Route),
+    ("units", "text", Of::Request),
+    ("cost_nano", "bigint", Of::Request),
+    ("price_version", "text", Of::Route),
+    ("total_us", "bigint", Of::Request),
+    ("first_token_us", "bigint", Of::Request),
+    ("own_us", "bigint", Of::Request),
+    ("bytes_in", "bigint", Of::Request),
+    ("bytes_out", "bigint", Of::Request),
+    ("losses", "text", Of::Route),
+    ("adapter", "text", Of::Route),
+    ("adapter_digest", "text", Of::Route),
+    ("service_tier", "text", Of::Route),
+    ("batch", "bigint", Of::Route),
+    ("saved_nano", "bigint", Of::Request),
+    ("similarity_millionths", "bigint", Of::Request),
 ];
+
+/// A row of all columns.
+pub(crate) type Values<'a> = [Value<'a>; COUNT];
 
 /// How many columns a fact has.
 pub(crate) const COUNT: usize = 49;
 
 /// The names of the columns, with commas.
 pub(crate) fn names() -> String {
-    COLUMNS.map(|(name, _)| name).join(",")
+    COLUMNS.map(|(name, _, _)| name).join(",")
 }
 
 /// The definitions of the columns, with commas.
 pub(crate) fn definitions() -> String {
-    COLUMNS.map(|(name, kind)| format!("{name} {kind}")).join(",")
+    COLUMNS.map(|(name, kind, _)| format!("{name} {kind}")).join(",")
 }
 
 /// A fact's values in the order of the columns.
-pub(crate) fn values(fact: &Fact) -> [Value<'_>; COUNT] {
+pub(crate) fn values(fact: &Fact) -> Values<'_> {
     let tokens = &fact.tokens;
     [
         Value::blob(fact.id.as_bytes()),
@@ -136,6 +150,26 @@ fn tags_value(tags: &BTreeMap<String, String>) -> Value<'static> {
     }
     // A map of texts always has a JSON form.
     serde_json::to_string(tags).map_or(Value::Null, |text| Value::Text(text.into()))
+}
+
+/// The place of a column, which is known when the program is built.
+pub(crate) const fn place(name: &str) -> usize {
+    let mut at = 0;
+    while at < COUNT {
+        if is_same(COLUMNS[at].0.as_bytes(), name.as_bytes()) {
+            return at;
+        }
+        at += 1;
+    }
+    panic!("there is no such column")
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 /// Reads a fact from a row of all columns.

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::layout;
 use crate::documents::{Document, MOST_DOCUMENTS};
 use crate::error::StoreError;
-use crate::fact::{Fact, columns};
 use crate::schema;
 use crate::sql::{Row, Sql, Value};
 
@@ -27,6 +27,16 @@ pub(super) enum Purpose {
     Main,
     /// Facts and bodies of a day: a loss of power may cost the last commits, a kill costs none.
     Day,
+}
+
+impl Purpose {
+    /// The version of the tables that this program makes.
+    fn version(self) -> i64 {
+        match self {
+            Self::Main => schema::VERSION,
+            Self::Day => layout::VERSION,
+        }
+    }
 }
 
 /// Opens a file for writing and makes its tables.
@@ -84,7 +94,9 @@ fn open_named(path: &Path, name: &Path, more: OpenFlags) -> Result<Connection, S
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = Connection::open_with_flags(name, flags).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
-    if (1..schema::VERSION).contains(&check_version(&connection)?) && has_facts(&connection)? {
+    let has_facts = layout::has_facts(&connection)?;
+    let version = check_version(&connection, if has_facts { Purpose::Day } else { Purpose::Main })?;
+    if has_facts && (1..schema::VERSION).contains(&version) {
         // Where that is not possible, the first query reports what the facts lack.
         let _is_newest = open_day(path);
     }
@@ -101,55 +113,35 @@ pub(super) fn has_days(connection: &Connection) -> Result<bool, StoreError> {
     Ok(version_of(connection)? >= schema::DAYS_SINCE)
 }
 
-fn has_facts(connection: &Connection) -> Result<bool, StoreError> {
-    let sql = "select count(*) from sqlite_master where type = 'table' and name = 'facts'";
-    connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|count| count > 0).map_err(failed)
-}
-
 fn version_of(connection: &Connection) -> Result<i64, StoreError> {
     connection.query_row("pragma user_version", [], |row| row.get(0)).map_err(failed)
 }
 
-fn check_version(connection: &Connection) -> Result<i64, StoreError> {
+fn check_version(connection: &Connection, purpose: Purpose) -> Result<i64, StoreError> {
     let version = version_of(connection)?;
-    if version > schema::VERSION {
+    if version > purpose.version() {
         return Err(StoreError::Settings(format!("its tables are of version {version}, which a newer program made")));
     }
     Ok(version)
 }
 
 fn make_tables(connection: &mut Connection, purpose: Purpose) -> Result<(), StoreError> {
-    if check_version(connection)? == schema::VERSION {
+    if check_version(connection, purpose)? == purpose.version() {
         return Ok(());
     }
-    let text = match purpose {
-        Purpose::Main => schema::main_tables(schema::SQLITE) + schema::SQLITE_TRIGGERS,
-        Purpose::Day => day_tables(),
-    };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have made them meanwhile.
     let before = version_of(&transaction)?;
+    let text = match purpose {
+        Purpose::Main => {
+            schema::main_tables(schema::SQLITE) + schema::SQLITE_TRIGGERS + schema::upgrade_main_from(before)
+        }
+        Purpose::Day if before == 0 => layout::tables(),
+        Purpose::Day => schema::upgrade_from(before),
+    };
     transaction.execute_batch(&text).map_err(failed)?;
-    if before > 0 {
-        let upgrade = match purpose {
-            Purpose::Main => schema::upgrade_main_from(before).to_owned(),
-            Purpose::Day => schema::upgrade_from(before),
-        };
-        transaction.execute_batch(&upgrade).map_err(failed)?;
-    }
-    transaction.pragma_update(None, "user_version", schema::VERSION).map_err(failed)?;
+    transaction.pragma_update(None, "user_version", purpose.version()).map_err(failed)?;
     transaction.commit().map_err(failed)
-}
-
-fn day_tables() -> String {
-    let mut text = String::new();
-    for (name, columns) in schema::day_tables(schema::SQLITE) {
-        // Large values make a poor tree of keys: chunks are found through their index.
-        let ordered = if name == "chunks" { "" } else { schema::SQLITE.ordered };
-        text.extend(["create table if not exists ", name, " (", &columns, ")", ordered, ";\n"]);
-    }
-    text.push_str("create index if not exists facts_failed on facts (id) where error_kind is not null;\n");
-    text
 }
 
 /// What an error of SQLite means for the caller.
@@ -226,22 +218,6 @@ impl Lite<'_> {
         take(part);
         Ok(())
     }
-
-    /// Inserts facts and returns those that were not there.
-    pub(super) fn insert_facts<'f>(&mut self, facts: &[&'f Fact]) -> Result<Vec<&'f Fact>, StoreError> {
-        let mut statement = self.0.prepare_cached(&crate::batch::insert_fact()).map_err(failed)?;
-        let mut new = Vec::with_capacity(facts.len());
-        let mut before: Option<[Value<'f>; columns::COUNT]> = None;
-        for fact in facts {
-            let values = columns::values(fact);
-            bind_changes(&mut statement, before.as_ref(), &values)?;
-            before = Some(values);
-            if statement.raw_execute().map_err(failed)? > 0 {
-                new.push(*fact);
-            }
-        }
-        Ok(new)
-    }
 }
 
 fn document(row: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
@@ -252,22 +228,6 @@ fn document(row: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
         revision: u64::try_from(revision).unwrap_or_default(),
         body: row.get(3)?,
     })
-}
-
-/// Binds the values of a row that differ from those of the row before, which are still bound: most of a fact's names are those
-/// of the fact before, and each that is bound is copied.
-fn bind_changes(
-    statement: &mut Statement<'_>,
-    before: Option<&[Value<'_>; columns::COUNT]>,
-    values: &[Value<'_>; columns::COUNT],
-) -> Result<(), StoreError> {
-    let mut before = before.into_iter().flatten();
-    for (number, value) in (1_usize..).zip(values) {
-        if before.next() != Some(value) {
-            statement.raw_bind_parameter(number, value).map_err(failed)?;
-        }
-    }
-    Ok(())
 }
 
 /// Runs something in a transaction, and rolls back if it fails.
@@ -290,28 +250,4 @@ pub(super) fn empty_log(connection: &Connection) -> Result<bool, StoreError> {
 /// Moves the write-ahead log into the file and empties it.
 pub(super) fn truncate_log(connection: &Connection) -> Result<(), StoreError> {
     connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())).map_err(failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_of_an_earlier_version_gets_what_was_added_since_also_to_be_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("day.db");
-        let names = format!("select {} from facts", columns::names());
-        let newest = "alter table facts drop column similarity_millionths;";
-        for earlier in [
-            format!("{newest} alter table facts drop column saved_nano; pragma user_version = 1;"),
-            format!("{newest} pragma user_version = 3;"),
-        ] {
-            let as_before = |path: &Path| open(path, Purpose::Day, None).unwrap().execute_batch(&earlier).unwrap();
-            as_before(&path);
-            assert!(open_to_read(&path).unwrap().prepare(&names).is_ok());
-            as_before(&path);
-            let connection = open(&path, Purpose::Day, None).unwrap();
-            assert!(connection.prepare(&names).is_ok() && version_of(&connection).unwrap() == schema::VERSION);
-        }
-    }
 }

@@ -46,7 +46,7 @@ impl Sqlite {
             None => self.open_day(today, &path)?,
         };
         // Without its write-ahead log, which has pages more than once. While the file is read, the next time will do.
-        if !connection::empty_log(&open.connection)? || self.files.size_of(today) <= most {
+        if !connection::empty_log(&open.open.connection)? || self.files.size_of(today) <= most {
             days.insert(today, open);
             return Ok(());
         }

@@ -50,9 +50,9 @@ fn send_to_tail(shared: &Shared, batch: &Batch) {
     if shared.tail.receiver_count() == 0 {
         return;
     }
-    for fact in &batch.facts {
+    for fact in batch.facts.iter().filter_map(|fact| fact.unpack().ok()) {
         // There may be no reader left.
-        let _ = shared.tail.send(Arc::new(fact.clone()));
+        let _ = shared.tail.send(Arc::new(fact));
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
             let body = |id| Body { id, side: Side::Request, bytes: bytes::Bytes::new(), cuts: Vec::new() };
             let id = |number| RequestId::new(number, [0; 10]);
             let batch = Batch {
-                facts: (0..facts).map(|number| Fact::of(id(number))).collect(),
+                facts: (0..facts).map(|number| Fact::of(id(number)).into()).collect(),
                 bodies: (0..bodies).map(|number| body(id(number))).collect(),
             };
             let (mut batches, mut singles) = (vec![batch], 0);

@@ -10,7 +10,7 @@ use super::sums::{MOST_TEXT, Sums};
 use super::{Shared, WriterOptions};
 use crate::fact::cut;
 use crate::health::Health;
-use crate::ledger::{BudgetState, LedgerKeyRef, LedgerSums, MoneyFlush};
+use crate::ledger::{BudgetState, MoneyFlush, Use};
 
 #[derive(Debug)]
 pub(super) struct Money {
@@ -42,11 +42,12 @@ impl State {
         self.sums.len() + self.budgets.len()
     }
 
-    /// Adds to a sum, which is made if there are fewer than `most` sums and budgets.
-    fn book(&mut self, key: LedgerKeyRef<'_>, sums: &LedgerSums, most: usize) {
-        let has_room = self.pending() < most;
-        if !self.sums.add(key, sums, has_room) {
-            self.lose(1, "no room is left");
+    /// Adds to sums, which are made while there are fewer than `most` sums and budgets.
+    fn book(&mut self, used: &Use<'_>, most: usize) {
+        let room = most.saturating_sub(self.pending());
+        let lost = self.sums.add(used, room);
+        if lost > 0 {
+            self.lose(lost as u64, "no room is left");
         }
     }
 
@@ -75,13 +76,13 @@ impl Money {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn book(&self, rows: &[(LedgerKeyRef<'_>, LedgerSums)]) {
+    pub(super) fn book(&self, uses: &[Use<'_>]) {
         let mut state = self.state();
-        for (key, sums) in rows {
+        for used in uses {
             if state.has_ended {
-                state.lose(1, "the writer has ended");
+                state.lose(used.count() as u64, "the writer has ended");
             } else {
-                state.book(*key, sums, self.most);
+                state.book(used, self.most);
             }
         }
     }
@@ -237,15 +238,17 @@ fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::{LedgerSums, UseRow};
 
     #[test]
     fn texts_of_any_length_are_booked_as_they_are_stored() {
         let money = Money::new(WriterOptions { most_sums: 2, ..WriterOptions::default() });
-        let key = |served| LedgerKeyRef { hour: 1, subject: "s", provider: "", served, price_dim: "", bucket: "input" };
+        let sums = LedgerSums { units: 1, ..LedgerSums::default() };
+        let rows = [UseRow { subjects: 1, price_dim: "", bucket: "input", sums }];
+        let of = |served| Use { hour: 1, subjects: &[("key:", "s")], provider: "", served, rows: &rows };
         let (long, longer) = ("x".repeat(MOST_TEXT + 1), "x".repeat(MOST_TEXT + 2));
-        let one = LedgerSums { units: 1, ..LedgerSums::default() };
-        money.book(&[(key(&long), one), (key("m"), one), (key("m\0"), one)]);
-        money.book(&[(key(&longer), one), (key("other"), one)]);
+        money.book(&[of(&long), of("m"), of("m\0")]);
+        money.book(&[of(&longer), of("other")]);
         let mut state = money.state();
         let rows = std::mem::take(&mut state.sums).into_rows();
         let mut sums: Vec<_> = rows.iter().map(|(key, sums)| (key.served.len(), sums.units)).collect();

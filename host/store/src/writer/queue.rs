@@ -9,7 +9,7 @@ use super::condition::Writes;
 use super::turns::Turns;
 use crate::batch::Batch;
 use crate::body::{Body, MOST_BODY};
-use crate::fact::Fact;
+use crate::fact::packed::PackedFact;
 use crate::health::{Drops, Health};
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    facts: VecDeque<Fact>,
+    facts: VecDeque<PackedFact>,
     bodies: VecDeque<Body>,
     /// When the oldest of them came.
     since: Option<Instant>,
@@ -73,7 +73,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push_fact(&self, fact: Fact) -> bool {
+    pub(super) fn push_fact(&self, fact: PackedFact) -> bool {
         let weight = fact.weight();
         let mut state = self.state();
         if !self.admit(&mut state, weight) {
@@ -160,7 +160,7 @@ impl Queue {
 
     /// Frees the room of rows that were written or given up.
     pub(super) fn finish(&self, batch: &Batch, is_written: bool) {
-        let facts: usize = batch.facts.iter().map(Fact::weight).sum();
+        let facts: usize = batch.facts.iter().map(PackedFact::weight).sum();
         let bodies: usize = batch.bodies.iter().map(Body::weight).sum();
         let counts = Counts { facts: batch.facts.len() as u64, bodies: batch.bodies.len() as u64 };
         let mut state = self.state();

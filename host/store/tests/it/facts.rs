@@ -1,6 +1,6 @@
 //! Facts for tests: made from a seed, so that every run sees the same.
 
-use weir_store::{Batch, Day, Fact, RequestId};
+use weir_store::{Batch, Day, Fact, PackedFact, RequestId};
 
 /// 2026-11-21, at noon.
 pub(crate) const NOON: u64 = 1_795_219_200_000 + 12 * 3_600_000;
@@ -86,5 +86,9 @@ impl Seed {
 }
 
 pub(crate) fn batch(facts: Vec<Fact>) -> Batch {
-    Batch { facts, bodies: Vec::new() }
+    Batch { facts: packed(&facts), bodies: Vec::new() }
+}
+
+pub(crate) fn packed(facts: &[Fact]) -> Vec<PackedFact> {
+    facts.iter().map(PackedFact::from).collect()
 }

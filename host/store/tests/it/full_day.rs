@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use weir_store::{Batch, Body, Fact, Query, Retention, Side, Sqlite, Store};
 
-use crate::facts::{NOON, Seed, batch, today};
+use crate::facts::{NOON, Seed, batch, packed, today};
 use crate::place::{Files, Place};
 use crate::server::Schema;
 
@@ -77,7 +77,7 @@ pub(crate) fn a_part_that_was_full_is_read_and_ends_with_its_day(place: &dyn Pla
     let mut seed = Seed(42);
     let first = facts(&mut seed, NOON);
     let body = Body { id: first[0].id, side: Side::Request, bytes: "hello".repeat(300_000).into(), cuts: Vec::new() };
-    store.append(&Batch { facts: first.clone(), bodies: vec![body] }).unwrap();
+    store.append(&Batch { facts: packed(&first), bodies: vec![body] }).unwrap();
     for _ in 0..4 {
         store.append(&batch(facts(&mut seed, NOON + 5_000))).unwrap();
     }

@@ -52,8 +52,9 @@ fn a_folder_that_vanishes_and_returns_is_written_again() {
     assert!(recorder.flush(SECONDS));
     fs::remove_dir_all(&folder).unwrap();
     assert_eq!(record(&recorder, &mut Seed(2), 10), 10);
-    let key = weir_store::LedgerKeyRef { hour: 1, subject: "s", provider: "", served: "", price_dim: "", bucket: "" };
-    recorder.book(&[(key, weir_store::LedgerSums { units: 1, ..weir_store::LedgerSums::default() })]);
+    let sums = weir_store::LedgerSums { units: 1, ..weir_store::LedgerSums::default() };
+    let rows = [weir_store::UseRow { subjects: 1, price_dim: "", bucket: "", sums }];
+    recorder.book(&[weir_store::Use { hour: 1, subjects: &[("key:", "s")], provider: "", served: "", rows: &rows }]);
     until("both fail", || {
         let health = recorder.health();
         matches!(health.log, Condition::Failing { .. }) && matches!(health.money, Condition::Failing { .. })

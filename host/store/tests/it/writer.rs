@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use weir_store::{
-    Body, BudgetState, Condition, LedgerKey, LedgerQuery, LedgerSums, Query, Recorder, Retention, Side, Store, Writer,
-    WriterOptions,
+    Body, BudgetState, Condition, LedgerQuery, LedgerSums, Query, Recorder, Retention, Side, Store, Use, UseRow,
+    Writer, WriterOptions,
 };
 
-use crate::facts::{NOON, Seed, today};
+use crate::facts::{NOON, Seed, batch, today};
 use crate::place::{Files, Place};
 
 pub(crate) const SECONDS: Duration = Duration::from_secs(20);
@@ -44,15 +44,10 @@ pub(crate) fn count(store: &dyn Store) -> u64 {
     (0..6).map(|key| store.key_sum(&format!("key-{key}"), 0, NOON * 2).unwrap().requests).sum()
 }
 
-fn key(number: u64) -> LedgerKey {
-    LedgerKey {
-        hour: number,
-        subject: "key:a\0".to_owned(),
-        provider: "p".to_owned(),
-        served: "m".to_owned(),
-        price_dim: String::new(),
-        bucket: "output".to_owned(),
-    }
+/// Books use at an hour, of a key whose name no database takes as it is.
+fn book(recorder: &Recorder, hour: u64, sums: LedgerSums) {
+    let rows = [UseRow { subjects: 1, price_dim: "", bucket: "output", sums }];
+    recorder.book(&[Use { hour, subjects: &[("key:", "a\0")], provider: "p", served: "m", rows: &rows }]);
 }
 
 #[test]
@@ -90,7 +85,7 @@ fn what_waits_is_written_at_the_end() {
     let fact = Seed(2).fact(NOON);
     recorder.keep(Body { id: fact.id, side: Side::Request, bytes: Bytes::from_static(b"{}"), cuts: Vec::new() });
     for number in [1, 2, 1] {
-        recorder.book(&[(key(number).borrowed(), LedgerSums { units: 5, requests: 1, estimated: 0, cost_nano: 2 })]);
+        book(&recorder, number, LedgerSums { units: 5, requests: 1, estimated: 0, cost_nano: 2 });
     }
     for (sequence, settled) in [(2, 20), (1, 10), (3, 30)] {
         let (budget, window, node) = ("b".to_owned(), "w".to_owned(), "n".to_owned());
@@ -104,7 +99,7 @@ fn what_waits_is_written_at_the_end() {
     assert_eq!(store.budgets(None).unwrap()[0].settled, 30);
     // Afterwards, everything is refused and counted.
     assert!(!recorder.record(Seed(3).fact(NOON)));
-    recorder.book(&[(key(1).borrowed(), LedgerSums::default())]);
+    book(&recorder, 1, LedgerSums::default());
     assert_eq!((recorder.health().dropped_facts.full, recorder.health().money_lost), (1, 1));
 }
 
@@ -134,7 +129,7 @@ fn a_disk_that_hangs_is_seen_and_keeps_no_caller_waiting() {
         matches!(recorder.health().log, Condition::Slow { .. } | Condition::Failing { .. })
     });
     // Money goes another way.
-    recorder.book(&[(key(1).borrowed(), LedgerSums::default())]);
+    book(&recorder, 1, LedgerSums::default());
     until("money is written", || recorder.health().money_pending == 0);
     assert!(!recorder.flush(Duration::from_millis(50)));
     let health = recorder.health();
@@ -192,7 +187,7 @@ fn days_end_while_the_writer_runs() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
     let mut seed = Seed(1);
     let facts = [seed.fact(now), seed.fact(now - 10 * 86_400_000)];
-    store.append(&weir_store::Batch { facts: facts.to_vec(), bodies: Vec::new() }).unwrap();
+    store.append(&batch(facts.to_vec())).unwrap();
     let _writer = Writer::start(Arc::clone(&store), options).unwrap();
     until("the old day ends", || store.days().unwrap().len() == 1);
     assert!(store.fact(&facts[0].id).unwrap().is_some());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::bodies::BodyLog;
 use super::facts::fact_of;
 use super::strangers::Strangers;
-use super::sums::with_sums;
+use super::sums::with_uses;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_store::{Fact, Recorder};
@@ -29,7 +29,7 @@ impl StoreLog {
         if !is_known && !self.strangers.admit(fact.id.time_ms()) {
             return;
         }
-        with_sums(&fact, |rows| self.recorder.book(rows));
+        with_uses(&fact, |uses| self.recorder.book(uses));
         if !is_unlogged {
             // What is dropped is counted by the recorder.
             let _is_taken = self.recorder.record(fact);

@@ -6,7 +6,7 @@ use super::charged::{self, Charged};
 use super::facts::outcome;
 use super::latency;
 use weir_gateway::accounting::access::RequestOutcome;
-use weir_store::{Fact, HOUR_MS, LedgerKeyRef, LedgerSums, TokenCounts};
+use weir_store::{Fact, HOUR_MS, LedgerSums, TokenCounts, Use, UseRow};
 use weir_types::contract::about::Bucket;
 
 /// The bucket of sums that counts requests, and holds their cost.
@@ -29,69 +29,60 @@ pub(crate) const FIRST: &str = "first:";
 static STEPS: LazyLock<Vec<[String; 2]>> =
     LazyLock::new(|| (0..latency::STEP_COUNT).map(|step| [TOOK, FIRST].map(|name| format!("{name}{step}"))).collect());
 
-/// Gives `take` the rows that a request adds to: for all requests, for its key, and for its team if it has one. Each attempt that
+/// Gives `take` what a request adds to: the sums of all requests, of its key, and of its team if it has one. Each attempt that
 /// was charged for is booked at its own provider; the request counts where it was answered. A request that no provider saw
 /// adds nothing to the sums of key and team, but what a kept answer saved.
-pub(super) fn with_sums<R>(fact: &Fact, take: impl FnOnce(&[(LedgerKeyRef<'_>, LedgerSums)]) -> R) -> R {
+pub(super) fn with_uses<R>(fact: &Fact, take: impl FnOnce(&[Use<'_>]) -> R) -> R {
     let others = charged::of_fact(fact);
+    let subjects = [(ALL, ""), ("key:", fact.key.as_str()), ("team:", fact.team.as_str())];
+    let subjects = subjects.strip_suffix(&[("team:", "")]).unwrap_or(&subjects);
     let is_seen = !(fact.provider.is_empty() && others.is_empty());
-    let key = ["key:", &fact.key].concat();
-    let team = (!fact.team.is_empty()).then(|| ["team:", &fact.team].concat());
-    let subjects = [Some(ALL), Some(key.as_str()), team.as_deref()];
-    let rows: Vec<_> = answered(fact, &others).chain(others.iter().flat_map(elsewhere)).collect();
     let hour = fact.id.time_ms() / HOUR_MS;
-    let place = rows.first().map_or(("", ""), |row| row.place);
-    let sum = |subject, (provider, served), price_dim, bucket, sums| {
-        (LedgerKeyRef { hour, subject, provider, served, price_dim, bucket }, sums)
-    };
-    // Those of each subject, what a kept answer saved, and how it went.
-    let mut all = Vec::with_capacity((rows.len() + 1) * subjects.len() + 2);
-    for subject in subjects.iter().take(if is_seen { subjects.len() } else { 1 }).flatten() {
-        all.extend(rows.iter().map(|row| sum(*subject, row.place, row.dimension, row.bucket, row.sums)));
-    }
+    let seen = if is_seen { subjects.len() } else { 1 };
+    let mut rows = Vec::with_capacity(8);
+    let served = answered(fact, &others, seen, &mut rows);
     let one = LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 0 };
+    let at_all = |subjects, bucket, sums| UseRow { subjects, price_dim: "", bucket, sums };
     if fact.lane == CACHE_LANE {
         let saved = LedgerSums { cost_nano: fact.saved_nano.unwrap_or_default(), ..one };
-        all.extend(subjects.iter().flatten().map(|subject| sum(*subject, place, "", SAVED, saved)));
+        rows.push(at_all(subjects.len(), SAVED, saved));
     }
-    all.extend(course(fact).map(|bucket| sum(ALL, place, "", bucket, one)));
-    take(&all)
+    rows.extend(course(fact).map(|bucket| at_all(1, bucket, one)));
+    let answered = Use { hour, subjects, provider: &fact.provider, served, rows: &rows };
+    if others.is_empty() {
+        return take(&[answered]);
+    }
+    let rows: Vec<Vec<UseRow<'_>>> = others.iter().map(|other| elsewhere(other, seen).collect()).collect();
+    let elsewhere = others.iter().zip(&rows).map(|(other, rows)| Use {
+        hour,
+        subjects,
+        provider: &other.provider,
+        served: &other.model,
+        rows,
+    });
+    take(&std::iter::once(answered).chain(elsewhere).collect::<Vec<_>>())
 }
 
-/// A row of the sums, for each of its subjects.
-#[derive(Debug, Clone, Copy)]
-struct SumRow<'a> {
-    /// The provider and the model that was served.
-    place: (&'a str, &'a str),
-    dimension: &'a str,
-    bucket: &'static str,
-    sums: LedgerSums,
-}
-
-/// What a request adds where it was answered: itself first, and then its tokens.
-fn answered<'a>(fact: &'a Fact, others: &[Charged]) -> impl Iterator<Item = SumRow<'a>> + use<'a> {
+/// Puts down what a request adds where it was answered: itself first, and then its tokens. Returns the model that it is booked at.
+fn answered<'a>(fact: &'a Fact, others: &[Charged], subjects: usize, rows: &mut Vec<UseRow<'a>>) -> &'a str {
     let circumstances = if fact.batch { "batch" } else { &fact.service_tier };
     let tokens = charged::rest(&fact.tokens, others);
     let estimated = i64::from(fact.estimated);
-    let mut used = used(&tokens, estimated).peekable();
-    // What a client invented, and no provider served, makes no rows of its own.
-    let served = if fact.status < 400 || used.peek().is_some() { fact.model_served.as_str() } else { "" };
-    let place = (fact.provider.as_str(), served);
     let cost = charged::rest_of_cost(fact, others);
-    let dimension = if cost.is_some() { circumstances } else { UNPRICED };
+    let price_dim = if cost.is_some() { circumstances } else { UNPRICED };
     let sums = LedgerSums { units: 1, requests: 1, estimated, cost_nano: cost.unwrap_or_default() };
-    let first = SumRow { place, dimension, bucket: REQUESTS, sums };
-    let used = used.map(move |(bucket, sums)| SumRow { place, dimension: circumstances, bucket, sums });
-    std::iter::once(first).chain(used)
+    rows.push(UseRow { subjects, price_dim, bucket: REQUESTS, sums });
+    let used = used(&tokens, estimated);
+    rows.extend(used.map(|(bucket, sums)| UseRow { subjects, price_dim: circumstances, bucket, sums }));
+    // What a client invented, and no provider served, makes no rows of its own.
+    if fact.status < 400 || rows.len() > 1 { &fact.model_served } else { "" }
 }
 
 /// What an attempt adds that another one answered for: its tokens and its cost, and no request.
-fn elsewhere(other: &Charged) -> impl Iterator<Item = SumRow<'_>> {
-    let place = (other.provider.as_str(), other.model.as_str());
-    let row = move |bucket, sums| SumRow { place, dimension: "", bucket, sums };
+fn elsewhere(other: &Charged, subjects: usize) -> impl Iterator<Item = UseRow<'static>> {
+    let row = move |(bucket, sums)| UseRow { subjects, price_dim: "", bucket, sums };
     let cost = LedgerSums { cost_nano: other.cost_nano.unwrap_or_default(), ..LedgerSums::default() };
-    let used = used(&other.tokens, i64::from(other.estimated)).map(move |(bucket, sums)| row(bucket, sums));
-    std::iter::once(row(REQUESTS, cost)).chain(used)
+    std::iter::once((REQUESTS, cost)).chain(used(&other.tokens, i64::from(other.estimated))).map(row)
 }
 
 /// The buckets that were used, with their counts.
@@ -135,8 +126,31 @@ mod tests {
 
     use super::*;
 
+    /// The sums of each subject.
     fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
-        with_sums(fact, |rows| rows.iter().map(|(key, sums)| (key.owned(), *sums)).collect())
+        let key = |used: &Use<'_>, (kind, id): (&str, &str), row: &UseRow<'_>| LedgerKey {
+            hour: used.hour,
+            subject: [kind, id].concat(),
+            provider: used.provider.to_owned(),
+            served: used.served.to_owned(),
+            price_dim: row.price_dim.to_owned(),
+            bucket: row.bucket.to_owned(),
+        };
+        with_uses(fact, |uses| {
+            let mut sums = Vec::new();
+            for at in 0..3 {
+                for used in uses {
+                    let rows = used.rows.iter().filter(|row| at < row.subjects);
+                    let subject = used.subjects.get(at).copied();
+                    sums.extend(
+                        subject
+                            .into_iter()
+                            .flat_map(|one| rows.clone().map(move |row| (key(used, one, row), row.sums))),
+                    );
+                }
+            }
+            sums
+        })
     }
 
     #[test]

@@ -1,0 +1,128 @@
+//! Both forms of a day.
+
+use super::*;
+use crate::fact::Fact;
+use crate::id::RequestId;
+use crate::sql::Sql;
+use crate::sqlite::connection::{Purpose, open, open_to_read, transact};
+
+fn day() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("day.db");
+    (folder, path)
+}
+
+/// Makes a file as the versions 1 to 4 made it.
+fn make_whole(path: &std::path::Path, version: i64) {
+    let columns = columns::definitions();
+    let mut text = format!("create table facts ({columns}, primary key (id)) without rowid;");
+    if version < 4 {
+        text.push_str("alter table facts drop column similarity_millionths;");
+    }
+    if version < 2 {
+        text.push_str("alter table facts drop column saved_nano;");
+    }
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch(&format!("{text} pragma user_version = {version};")).unwrap();
+}
+
+fn fact(number: u64) -> Fact {
+    let mut fact = Fact::of(RequestId::new(number, [0; 10]));
+    (fact.sequence, fact.saved_nano, fact.similarity_millionths) = (number, Some(7), Some(9));
+    (fact.key, fact.model_asked) = (format!("key-{}", number % 3), format!("m{}", number % 2));
+    (fact.client, fact.user) = ("zeta/1".to_owned(), format!("user-{number}"));
+    fact
+}
+
+/// Inserts facts in one transaction and returns how many were new.
+fn insert(connection: &mut Connection, layout: &mut Layout, facts: &[Fact]) -> usize {
+    let packed: Vec<PackedFact> = facts.iter().map(PackedFact::from).collect();
+    let all: Vec<&PackedFact> = packed.iter().collect();
+    transact(connection, |lite| layout.insert(lite, &all).map(|new| new.len())).unwrap()
+}
+
+fn stored(connection: &Connection) -> Vec<Fact> {
+    let rows = Lite(connection).query(&format!("select {} from facts order by id", columns::names()), &[]).unwrap();
+    rows.into_iter().map(|mut row| columns::read(&mut row).unwrap()).collect()
+}
+
+fn count_of(connection: &Connection, table: &str) -> i64 {
+    connection.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn what_repeats_is_stored_once_and_facts_are_read_as_they_were() {
+    let (_folder, path) = day();
+    let mut connection = open(&path, Purpose::Day, None).unwrap();
+    let mut layout = Layout::of(&connection).unwrap();
+    let facts: Vec<Fact> = (0..60).map(fact).collect();
+    for part in facts.chunks(7) {
+        assert_eq!(insert(&mut connection, &mut layout, part), part.len());
+    }
+    assert_eq!((count_of(&connection, "callers"), count_of(&connection, "routes")), (3, 2));
+    assert_eq!(stored(&connection), facts);
+    assert_eq!(insert(&mut connection, &mut layout, &facts), 0);
+}
+
+#[test]
+fn rows_of_a_transaction_that_failed_are_not_referred_to() {
+    let (_folder, path) = day();
+    let mut connection = open(&path, Purpose::Day, None).unwrap();
+    let mut layout = Layout::of(&connection).unwrap();
+    let (one, other) = (fact(1), fact(2));
+    let failed = transact(&mut connection, |lite| {
+        layout.insert(lite, &[&PackedFact::from(&one)])?;
+        Err::<(), _>(StoreError::Refused("no".to_owned()))
+    });
+    assert!(failed.is_err());
+    layout.forget();
+    let both = [one, other];
+    insert(&mut connection, &mut layout, &both);
+    assert_eq!(stored(&connection), both);
+}
+
+#[test]
+fn callers_without_end_take_no_more_memory_than_may_be() {
+    let (_folder, path) = day();
+    let mut connection = open(&path, Purpose::Day, None).unwrap();
+    let mut layout = Layout::of(&connection).unwrap();
+    let facts: Vec<Fact> =
+        (0..20_000).map(|number| Fact { client: "x".repeat(200) + &number.to_string(), ..fact(number) }).collect();
+    insert(&mut connection, &mut layout, &facts);
+    assert!(layout.callers.bytes <= MOST_KNOWN + 512 && layout.callers.known.len() < facts.len());
+    assert_eq!(stored(&connection), facts);
+}
+
+#[test]
+fn a_search_reads_its_range_and_no_more() {
+    let (_folder, path) = day();
+    let connection = open(&path, Purpose::Day, None).unwrap();
+    let plan = |condition: &str| {
+        let query = format!("explain query plan select {} from facts where {condition}", columns::names());
+        let mut statement = connection.prepare(&format!("{query} order by id desc limit 50")).unwrap();
+        let rows = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        rows.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+    };
+    let looked_up =
+        "SEARCH callers USING INTEGER PRIMARY KEY (rowid=?); SEARCH routes USING INTEGER PRIMARY KEY (rowid=?)";
+    for condition in ["", " and team = 'a' and model_asked = 'm'", " and tags like '%a%'"] {
+        let found = plan(&format!("id >= x'00' and id < x'ff'{condition}"));
+        assert_eq!(found, format!("SEARCH requests USING PRIMARY KEY (id>? AND id<?); {looked_up}"));
+    }
+    let failed = plan("id >= x'00' and id < x'ff' and error_kind is not null");
+    assert_eq!(failed, format!("SEARCH requests USING INDEX facts_failed (id>? AND id<?); {looked_up}"));
+}
+
+#[test]
+fn a_file_of_an_earlier_version_gets_what_was_added_since_and_goes_on_in_its_form() {
+    for version in 1..VERSION {
+        let (_folder, path) = day();
+        make_whole(&path, version);
+        assert!(stored(&open_to_read(&path).unwrap()).is_empty());
+        let mut connection = open(&path, Purpose::Day, None).unwrap();
+        let mut layout = Layout::of(&connection).unwrap();
+        let facts: Vec<Fact> = (0..5).map(fact).collect();
+        insert(&mut connection, &mut layout, &facts);
+        assert_eq!((layout.is_whole, stored(&open_to_read(&path).unwrap())), (true, facts));
+    }
+}
