@@ -145,6 +145,21 @@ pub struct TokenCounts {
     pub reasoning: Option<u64>,
 }
 
+impl TokenCounts {
+    /// The sum of the buckets of input.
+    pub fn all_input(&self) -> u64 {
+        let parts =
+            [self.input, self.input_audio, self.input_image, self.cache_read, self.cache_write, self.cache_write_hour];
+        parts.into_iter().flatten().fold(0, u64::saturating_add)
+    }
+
+    /// All output, reasoning included.
+    pub fn all_output(&self) -> u64 {
+        let parts = [self.output, self.output_audio, self.output_image, self.reasoning];
+        parts.into_iter().flatten().fold(0, u64::saturating_add)
+    }
+}
+
 impl Default for Fact {
     fn default() -> Self {
         Self::of(RequestId::from_bytes([0; 16]))
@@ -224,6 +239,39 @@ impl Fact {
             }
             self.tags = tags.into_iter().collect();
         }
+    }
+
+    /// Bytes that the fact takes in memory, about.
+    pub fn weight(&self) -> usize {
+        let names: usize = self.names().iter().map(|name| name.len()).sum();
+        let tags: usize = self.tags.iter().map(|(name, value)| name.len() + value.len() + 64).sum();
+        let json = self.attempts.len() + self.units.len() + self.losses.len();
+        size_of::<Self>() + names + tags + json + self.error_text.len()
+    }
+
+    fn names(&self) -> [&str; 20] {
+        [
+            &self.client_request_id,
+            &self.key,
+            &self.team,
+            &self.organisation,
+            &self.user,
+            &self.client,
+            &self.dialect,
+            &self.model_asked,
+            &self.model_served,
+            &self.provider,
+            &self.target,
+            &self.lane,
+            &self.operation,
+            &self.outcome,
+            &self.finish,
+            &self.error_kind,
+            &self.adapter,
+            &self.adapter_digest,
+            &self.price_version,
+            &self.service_tier,
+        ]
     }
 
     fn names_mut(&mut self) -> [&mut String; 20] {

@@ -135,13 +135,12 @@ pub(crate) fn a_key_sum_is_the_sum_of_its_facts(place: &dyn Place) {
     for (from, to) in [(0, NOON + HOUR), (NOON - DAY, NOON), (NOON - 5 * HOUR, NOON - 4 * HOUR), (NOON, NOON)] {
         let mut expected = KeySum::default();
         for fact in facts.iter().filter(|fact| fact.key == "key-2" && (from..to).contains(&fact.id.time_ms())) {
-            let (tokens, sum) = (&fact.tokens, |counts: &[Option<u64>]| counts.iter().flatten().sum());
             expected.merge(&KeySum {
                 requests: 1,
                 failed: u64::from(fact.has_error()),
                 unpriced: u64::from(fact.cost_nano.is_none()),
-                input: sum(&[tokens.input, tokens.cache_read]),
-                output: sum(&[tokens.output]),
+                input: fact.tokens.all_input(),
+                output: fact.tokens.all_output(),
                 cost_nano: fact.cost_nano.unwrap_or(0),
             });
         }
