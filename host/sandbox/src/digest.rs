@@ -63,10 +63,12 @@ impl Digest {
 /// Two digits a byte.
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let mut text = String::with_capacity(bytes.len() * 2);
-    text.extend(digits.map(|digit| char::from(DIGITS[usize::from(digit)])));
-    text
+    let mut text = vec![0; bytes.len() * 2];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]));
+    }
+    // Digits are text.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 impl From<[u8; 32]> for Digest {

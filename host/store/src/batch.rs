@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use crate::body::{self, Body};
 use crate::error::StoreError;
-use crate::fact::columns;
+use crate::fact::columns::{self, Values};
 use crate::fact::packed::PackedFact;
 use crate::id::Day;
 use crate::query::KeySum;
 use crate::query::search::HOUR_MS;
 use crate::sql::{Sql, Value, insert_many};
+
+const KEY: usize = columns::place("api_key");
 
 /// Facts and bodies that are written together. Those of one day are written all or none. What is stored already is not
 /// stored again, so that a batch may be repeated if it is not known whether it was written.
@@ -48,28 +50,35 @@ impl Batch {
     }
 }
 
-/// Writes one day's part of a batch: facts, the sums of their keys and bodies. `insert` writes the facts and returns those
-/// that were new.
+/// What a fact adds to the sums of its key, in which hour.
+pub(crate) type KeyUse<'a> = ((Cow<'a, str>, u64), KeySum);
+
+/// What a fact with these values adds to the sums of its key.
+pub(crate) fn use_of<'a>(fact: &PackedFact, values: &Values<'a>) -> KeyUse<'a> {
+    let key = match &values[KEY] {
+        Value::Text(key) => key.clone(),
+        _ => Cow::Borrowed(""),
+    };
+    ((key, fact.id().time_ms() / HOUR_MS), KeySum::of(values))
+}
+
+/// Writes one day's part of a batch: facts, the sums of their keys and bodies. `insert` writes the facts and returns what those
+/// that were new add to these sums.
 pub(crate) fn write_day<'a, S: Sql>(
     sql: &mut S,
     day: Day,
     batch: &DayBatch<'a>,
-    insert: impl FnOnce(&mut S, &[&'a PackedFact]) -> Result<Vec<&'a PackedFact>, StoreError>,
+    insert: impl FnOnce(&mut S, &[&'a PackedFact]) -> Result<Vec<KeyUse<'a>>, StoreError>,
 ) -> Result<(), StoreError> {
     let new = insert(sql, &batch.facts)?;
-    write_sums(sql, day, &new)?;
+    write_sums(sql, day, new)?;
     body::write(sql, &batch.bodies)
 }
 
-fn write_sums(sql: &mut dyn Sql, day: Day, facts: &[&PackedFact]) -> Result<(), StoreError> {
+fn write_sums(sql: &mut dyn Sql, day: Day, uses: Vec<KeyUse<'_>>) -> Result<(), StoreError> {
     let mut sums = BTreeMap::<(Cow<'_, str>, u64), KeySum>::new();
-    for fact in facts {
-        let mut values = fact.values();
-        let key = match std::mem::replace(&mut values[columns::place("api_key")], Value::Null) {
-            Value::Text(key) => key,
-            _ => Cow::Borrowed(""),
-        };
-        sums.entry((key, fact.id().time_ms() / HOUR_MS)).or_default().add(&values);
+    for (key, sum) in uses {
+        sums.entry(key).or_default().merge(&sum);
     }
     let values: Vec<Value<'_>> = sums.iter().flat_map(|((key, hour), sum)| sum_values(day, key, *hour, sum)).collect();
     insert_many(

@@ -3,6 +3,7 @@
 pub(crate) mod columns;
 pub(crate) mod packed;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -20,10 +21,11 @@ pub const MOST_TAGS: usize = 32;
 
 /// What is known of one request. Texts that do not apply are empty, counts that are not known are none.
 ///
-/// Money is in nano-dollars, durations in microseconds, sizes in bytes.
+/// Money is in nano-dollars, durations in microseconds, sizes in bytes. A fact that is only written borrows its texts: `T` is
+/// `&str`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Fact {
+#[serde(default, bound(deserialize = "T: Deserialize<'de> + Default"))]
+pub struct Fact<T = String> {
     /// The request's id, which carries the time it began.
     pub id: RequestId,
     /// The process that served it: a number drawn at its start. Set by [`crate::Recorder::record`].
@@ -32,55 +34,55 @@ pub struct Fact {
     /// [`crate::Recorder::record`].
     pub sequence: u64,
     /// The request id that the client gave.
-    pub client_request_id: String,
+    pub client_request_id: T,
     /// The id of the key that the client presented.
-    pub key: String,
+    pub key: T,
     /// The team that the key belongs to.
-    pub team: String,
+    pub team: T,
     /// The organisation of the team.
-    pub organisation: String,
+    pub organisation: T,
     /// The user that the request was made for.
-    pub user: String,
+    pub user: T,
     /// The tags of the key and of the request.
     pub tags: BTreeMap<String, String>,
     /// The client's program, from its `user-agent`.
-    pub client: String,
+    pub client: T,
     /// The format that the client used.
-    pub dialect: String,
+    pub dialect: T,
     /// The model that the client asked for.
-    pub model_asked: String,
+    pub model_asked: T,
     /// The model that answered, in the provider's word.
-    pub model_served: String,
+    pub model_served: T,
     /// The provider that answered or failed last.
-    pub provider: String,
+    pub provider: T,
     /// The target, as the configuration names it.
-    pub target: String,
+    pub target: T,
     /// `relay` or `translate`.
-    pub lane: String,
+    pub lane: T,
     /// The operation, such as `chat` or `embeddings`.
-    pub operation: String,
+    pub operation: T,
     /// The status of the answer to the client.
     pub status: u16,
     /// How it ended: `ok`, `failed`, `refused`, `cancelled`, `cut`.
-    pub outcome: String,
+    pub outcome: T,
     /// Why the model stopped.
-    pub finish: String,
+    pub finish: T,
     /// The kind of the error, if it failed.
-    pub error_kind: String,
+    pub error_kind: T,
     /// The text of the error, at most [`MOST_ERROR_TEXT`] bytes of it.
-    pub error_text: String,
+    pub error_text: T,
     /// The attempts as a JSON array, in their order; empty for one attempt that went well.
-    pub attempts: String,
+    pub attempts: T,
     /// Tokens by bucket.
     pub tokens: TokenCounts,
     /// Whether any count is an estimate.
     pub estimated: bool,
     /// Other billed units as a JSON object: `{"searches":2}`.
-    pub units: String,
+    pub units: T,
     /// The cost in nano-dollars; none if no price is known.
     pub cost_nano: Option<i64>,
     /// The version of the price list that the cost was computed with.
-    pub price_version: String,
+    pub price_version: T,
     /// From the request's first byte to the answer's last, in microseconds.
     pub total_us: u64,
     /// From the request's first byte to the first piece of content, in microseconds.
@@ -92,13 +94,13 @@ pub struct Fact {
     /// Bytes of the answer's body.
     pub bytes_out: u64,
     /// The fields that a translation dropped or approximated, as a JSON array.
-    pub losses: String,
+    pub losses: T,
     /// The name of the provider's adapter.
-    pub adapter: String,
+    pub adapter: T,
     /// The digest of its file, as hexadecimal text.
-    pub adapter_digest: String,
+    pub adapter_digest: T,
     /// The service tier that served it, where the answer names one.
-    pub service_tier: String,
+    pub service_tier: T,
     /// Whether it was served at the price of a batch.
     pub batch: bool,
     /// What a kept answer cost when it was made, in nano-dollars, and this request did not; none if it is not known, or a
@@ -160,96 +162,75 @@ impl TokenCounts {
     }
 }
 
-impl Default for Fact {
+impl<T: Default> Default for Fact<T> {
     fn default() -> Self {
-        Self::of(RequestId::from_bytes([0; 16]))
+        Self {
+            id: RequestId::from_bytes([0; 16]),
+            process: 0,
+            sequence: 0,
+            client_request_id: T::default(),
+            key: T::default(),
+            team: T::default(),
+            organisation: T::default(),
+            user: T::default(),
+            tags: BTreeMap::new(),
+            client: T::default(),
+            dialect: T::default(),
+            model_asked: T::default(),
+            model_served: T::default(),
+            provider: T::default(),
+            target: T::default(),
+            lane: T::default(),
+            operation: T::default(),
+            status: 0,
+            outcome: T::default(),
+            finish: T::default(),
+            error_kind: T::default(),
+            error_text: T::default(),
+            attempts: T::default(),
+            tokens: TokenCounts::default(),
+            estimated: false,
+            units: T::default(),
+            cost_nano: None,
+            price_version: T::default(),
+            total_us: 0,
+            first_token_us: None,
+            own_us: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            losses: T::default(),
+            adapter: T::default(),
+            adapter_digest: T::default(),
+            service_tier: T::default(),
+            batch: false,
+            saved_nano: None,
+            similarity_millionths: None,
+        }
     }
 }
 
 impl Fact {
     /// A request of which nothing is known yet but its id.
     pub fn of(id: RequestId) -> Self {
-        Self {
-            id,
-            process: 0,
-            sequence: 0,
-            client_request_id: String::new(),
-            key: String::new(),
-            team: String::new(),
-            organisation: String::new(),
-            user: String::new(),
-            tags: BTreeMap::new(),
-            client: String::new(),
-            dialect: String::new(),
-            model_asked: String::new(),
-            model_served: String::new(),
-            provider: String::new(),
-            target: String::new(),
-            lane: String::new(),
-            operation: String::new(),
-            status: 0,
-            outcome: String::new(),
-            finish: String::new(),
-            error_kind: String::new(),
-            error_text: String::new(),
-            attempts: String::new(),
-            tokens: TokenCounts::default(),
-            estimated: false,
-            units: String::new(),
-            cost_nano: None,
-            price_version: String::new(),
-            total_us: 0,
-            first_token_us: None,
-            own_us: 0,
-            bytes_in: 0,
-            bytes_out: 0,
-            losses: String::new(),
-            adapter: String::new(),
-            adapter_digest: String::new(),
-            service_tier: String::new(),
-            batch: false,
-            saved_nano: None,
-            similarity_millionths: None,
-        }
+        Self { id, ..Self::default() }
     }
+}
 
+impl<T: AsRef<str>> Fact<T> {
     /// Whether the request failed: its fact is one of those that the log of errors has.
     pub fn has_error(&self) -> bool {
-        !self.error_kind.is_empty()
-    }
-
-    /// Cuts every text to its bound and removes what no database takes: whatever a client sends, its fact can be stored.
-    pub fn bound(&mut self) {
-        for name in self.names_mut() {
-            cut(name, MOST_NAME);
-        }
-        cut(&mut self.error_text, MOST_ERROR_TEXT);
-        for json in [&mut self.attempts, &mut self.units, &mut self.losses] {
-            if json.len() > MOST_JSON {
-                "\"too long\"".clone_into(json);
-            }
-            cut(json, MOST_JSON);
-        }
-        let is_long = |(name, value): (&String, &String)| is_unfit(name, MOST_NAME) || is_unfit(value, MOST_NAME);
-        if self.tags.len() > MOST_TAGS || self.tags.iter().any(is_long) {
-            let mut tags = std::mem::take(&mut self.tags).into_iter().take(MOST_TAGS).collect::<Vec<_>>();
-            for (name, value) in &mut tags {
-                cut(name, MOST_NAME);
-                cut(value, MOST_NAME);
-            }
-            self.tags = tags.into_iter().collect();
-        }
+        !self.error_kind.as_ref().is_empty()
     }
 
     /// Bytes that the fact takes in memory, about.
     pub fn weight(&self) -> usize {
-        let names: usize = self.names().iter().map(|name| name.len()).sum();
+        let names: usize = self.names().iter().map(|name| name.as_ref().len()).sum();
         let tags: usize = self.tags.iter().map(|(name, value)| name.len() + value.len() + 64).sum();
-        let json = self.attempts.len() + self.units.len() + self.losses.len();
-        size_of::<Self>() + names + tags + json + self.error_text.len()
+        let json: usize = [&self.attempts, &self.units, &self.losses].iter().map(|json| json.as_ref().len()).sum();
+        size_of::<Self>() + names + tags + json + self.error_text.as_ref().len()
     }
 
-    fn names(&self) -> [&str; 20] {
+    fn names(&self) -> [&T; 20] {
         [
             &self.client_request_id,
             &self.key,
@@ -273,36 +254,21 @@ impl Fact {
             &self.service_tier,
         ]
     }
-
-    fn names_mut(&mut self) -> [&mut String; 20] {
-        [
-            &mut self.client_request_id,
-            &mut self.key,
-            &mut self.team,
-            &mut self.organisation,
-            &mut self.user,
-            &mut self.client,
-            &mut self.dialect,
-            &mut self.model_asked,
-            &mut self.model_served,
-            &mut self.provider,
-            &mut self.target,
-            &mut self.lane,
-            &mut self.operation,
-            &mut self.outcome,
-            &mut self.finish,
-            &mut self.error_kind,
-            &mut self.adapter,
-            &mut self.adapter_digest,
-            &mut self.price_version,
-            &mut self.service_tier,
-        ]
-    }
 }
 
 /// Whether a text has to be changed before it is stored.
 pub(crate) fn is_unfit(text: &str, most: usize) -> bool {
-    text.len() > most || text.contains('\0')
+    text.len() > most || text.as_bytes().contains(&0)
+}
+
+/// A text as it is stored, with at most so many bytes: whatever a client sends, its fact can be stored.
+pub(crate) fn fitting(text: &str, most: usize) -> Cow<'_, str> {
+    if !is_unfit(text, most) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = text.to_owned();
+    cut(&mut text, most);
+    Cow::Owned(text)
 }
 
 /// Cuts a text at a character, and removes zero bytes, which PostgreSQL takes in no text.
@@ -319,22 +285,6 @@ pub(crate) fn cut(text: &mut String, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_of_any_length_are_cut_at_a_character() {
-        let mut fact = Fact { error_text: "ä".repeat(MOST_ERROR_TEXT), key: "k\0ey".to_owned(), ..Fact::default() };
-        fact.model_asked = format!("x{}", "ß".repeat(MOST_NAME));
-        fact.attempts = "[".repeat(MOST_JSON + 1);
-        fact.tags = (0..100).map(|number| (format!("{number:03}"), "v\0".repeat(MOST_NAME))).collect();
-        fact.bound();
-        assert_eq!(fact.error_text.len(), MOST_ERROR_TEXT);
-        assert_eq!((fact.key.as_str(), fact.model_asked.len()), ("key", MOST_NAME - 1));
-        assert_eq!(fact.attempts, "\"too long\"");
-        assert_eq!((fact.tags.len(), fact.tags["031"].len()), (MOST_TAGS, MOST_NAME));
-        let bounded = fact.clone();
-        fact.bound();
-        assert_eq!(fact, bounded);
-    }
 
     #[test]
     fn a_fact_is_read_back_from_its_json() {

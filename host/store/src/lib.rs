@@ -20,7 +20,7 @@
 //! fact.key = "k_7f3a".to_owned();
 //! fact.status = 200;
 //! fact.cost_nano = Some(1_250_000);
-//! recorder.record(fact);
+//! recorder.record(&fact);
 //!
 //! // On the admin's side, on a thread that may block.
 //! recorder.flush(Duration::from_secs(5));

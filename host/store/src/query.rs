@@ -156,15 +156,18 @@ const INPUT: [usize; 6] = [
 const OUTPUT: [usize; 4] = [place("output"), place("output_audio"), place("output_image"), place("reasoning")];
 
 impl KeySum {
-    /// Adds one request.
-    pub(crate) fn add(&mut self, values: &Values<'_>) {
+    /// The sum of one request.
+    pub(crate) fn of(values: &Values<'_>) -> Self {
         let cost = number(values, COST);
-        self.requests += 1;
-        self.failed += u64::from(values[ERROR] != Value::Null);
-        self.unpriced += u64::from(cost.is_none());
-        self.input = INPUT.iter().fold(self.input, |sum, at| sum.saturating_add(count(values, *at)));
-        self.output = OUTPUT.iter().fold(self.output, |sum, at| sum.saturating_add(count(values, *at)));
-        self.cost_nano = self.cost_nano.saturating_add(cost.unwrap_or(0));
+        let sum = |places: &[usize]| places.iter().map(|at| count(values, *at)).fold(0, u64::saturating_add);
+        Self {
+            requests: 1,
+            failed: u64::from(values[ERROR] != Value::Null),
+            unpriced: u64::from(cost.is_none()),
+            input: sum(&INPUT),
+            output: sum(&OUTPUT),
+            cost_nano: cost.unwrap_or(0),
+        }
     }
 
     /// Adds another sum.

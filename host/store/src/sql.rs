@@ -23,11 +23,6 @@ impl<'a> Value<'a> {
         Self::Blob(Cow::Borrowed(bytes))
     }
 
-    /// A text that is stored as null where it is empty.
-    pub(crate) fn text_or_null(text: &'a str) -> Self {
-        if text.is_empty() { Self::Null } else { Self::text(text) }
-    }
-
     /// A count; one beyond the range of databases is stored as the largest.
     pub(crate) fn count(count: u64) -> Self {
         Self::Int(i64::try_from(count).unwrap_or(i64::MAX))

@@ -17,6 +17,7 @@ use tokio::sync::broadcast;
 use crate::body::Body;
 use crate::error::StoreError;
 use crate::fact::Fact;
+use crate::fact::packed::PackedFact;
 use crate::health::Health;
 use crate::ledger::{BudgetState, Use};
 use crate::retention::Retention;
@@ -146,12 +147,10 @@ impl Drop for Writer {
 impl Recorder {
     /// Takes the fact of a request. Its process and its number are set, its texts are cut to their bounds. Returns false
     /// if it is dropped because the queue is full.
-    pub fn record(&self, mut fact: Fact) -> bool {
-        fact.process = self.shared.process;
+    pub fn record<T: AsRef<str>>(&self, fact: &Fact<T>) -> bool {
         // Dropped facts have numbers too: this is how they are missed.
-        fact.sequence = self.shared.sequence.fetch_add(1, Ordering::Relaxed);
-        fact.bound();
-        self.shared.queue.push_fact(fact.into())
+        let sequence = self.shared.sequence.fetch_add(1, Ordering::Relaxed);
+        self.shared.queue.push_fact(PackedFact::numbered(fact, self.shared.process, sequence))
     }
 
     /// Takes a body to be kept. Returns false if it is dropped because the queue is full.

@@ -26,7 +26,7 @@ use metrics::SinkMetrics;
 use queue::Queue;
 use weir_config::{Sink, SinkKind};
 use weir_gateway::observe::log::tap::{self, LineTap};
-use weir_store::Fact;
+use weir_store::{Fact, PackedFact};
 use worker::Worker;
 
 /// How long the end of the program waits for the sinks to take what is left.
@@ -88,11 +88,15 @@ impl Sinks {
     }
 
     /// Gives a fact to the sinks that take it. It never waits.
-    fn offer(&self, fact: &Fact) {
-        let mut shared = None;
-        for entry in self.0.iter().filter(|entry| !entry.only_failed || fact.has_error()) {
-            let fact = shared.get_or_insert_with(|| Arc::new(fact.clone()));
-            entry.queue.offer(Event::Request(Arc::clone(fact)));
+    fn offer<T: AsRef<str>>(&self, fact: &Fact<T>) {
+        let takers: Vec<_> = self.0.iter().filter(|entry| !entry.only_failed || fact.has_error()).collect();
+        if takers.is_empty() {
+            return;
+        }
+        // As it is stored, with its texts within their bounds. A row that was just made can be read.
+        let Ok(fact) = PackedFact::from(fact).unpack().map(Arc::new) else { return };
+        for entry in takers {
+            entry.queue.offer(Event::Request(Arc::clone(&fact)));
         }
     }
 }

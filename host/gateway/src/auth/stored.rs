@@ -49,9 +49,9 @@ impl StoredCaller {
     }
 
     /// The key's id, unless the caller came with a token.
-    pub fn key_id(&self) -> Option<KeyId> {
+    pub fn key_id(&self) -> Option<&KeyId> {
         match &self.caller.subject {
-            Subject::Key(key) => Some(key.id),
+            Subject::Key(key) => Some(&key.id),
             Subject::Token(_) => None,
         }
     }

@@ -1,8 +1,9 @@
 //! Facts as rows: the columns of the table `facts`, the same in both databases.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{Fact, TokenCounts};
+use super::{Fact, MOST_ERROR_TEXT, MOST_JSON, MOST_NAME, MOST_TAGS, TokenCounts, fitting};
 use crate::error::StoreError;
 use crate::id::RequestId;
 use crate::sql::{Row, Value};
@@ -88,33 +89,33 @@ pub(crate) fn definitions() -> String {
     COLUMNS.map(|(name, kind, _)| format!("{name} {kind}")).join(",")
 }
 
-/// A fact's values in the order of the columns.
-pub(crate) fn values(fact: &Fact) -> Values<'_> {
+/// A fact's values in the order of the columns, each cut to its bound and without what no database takes.
+pub(crate) fn values<T: AsRef<str>>(fact: &Fact<T>) -> Values<'_> {
     let tokens = &fact.tokens;
     [
         Value::blob(fact.id.as_bytes()),
         Value::Int(fact.process),
         Value::count(fact.sequence),
-        Value::text_or_null(&fact.client_request_id),
-        Value::text_or_null(&fact.key),
-        Value::text_or_null(&fact.team),
-        Value::text_or_null(&fact.organisation),
-        Value::text_or_null(&fact.user),
+        name(&fact.client_request_id),
+        name(&fact.key),
+        name(&fact.team),
+        name(&fact.organisation),
+        name(&fact.user),
         tags_value(&fact.tags),
-        Value::text_or_null(&fact.client),
-        Value::text_or_null(&fact.dialect),
-        Value::text_or_null(&fact.model_asked),
-        Value::text_or_null(&fact.model_served),
-        Value::text_or_null(&fact.provider),
-        Value::text_or_null(&fact.target),
-        Value::text_or_null(&fact.lane),
-        Value::text_or_null(&fact.operation),
+        name(&fact.client),
+        name(&fact.dialect),
+        name(&fact.model_asked),
+        name(&fact.model_served),
+        name(&fact.provider),
+        name(&fact.target),
+        name(&fact.lane),
+        name(&fact.operation),
         Value::Int(i64::from(fact.status)),
-        Value::text_or_null(&fact.outcome),
-        Value::text_or_null(&fact.finish),
-        Value::text_or_null(&fact.error_kind),
-        Value::text_or_null(&fact.error_text),
-        Value::text_or_null(&fact.attempts),
+        name(&fact.outcome),
+        name(&fact.finish),
+        name(&fact.error_kind),
+        text(&fact.error_text, MOST_ERROR_TEXT),
+        json(&fact.attempts),
         Value::maybe(tokens.input),
         Value::maybe(tokens.input_audio),
         Value::maybe(tokens.input_image),
@@ -126,30 +127,48 @@ pub(crate) fn values(fact: &Fact) -> Values<'_> {
         Value::maybe(tokens.output_image),
         Value::maybe(tokens.reasoning),
         Value::Int(i64::from(fact.estimated)),
-        Value::text_or_null(&fact.units),
+        json(&fact.units),
         fact.cost_nano.map_or(Value::Null, Value::Int),
-        Value::text_or_null(&fact.price_version),
+        name(&fact.price_version),
         Value::count(fact.total_us),
         Value::maybe(fact.first_token_us),
         Value::count(fact.own_us),
         Value::count(fact.bytes_in),
         Value::count(fact.bytes_out),
-        Value::text_or_null(&fact.losses),
-        Value::text_or_null(&fact.adapter),
-        Value::text_or_null(&fact.adapter_digest),
-        Value::text_or_null(&fact.service_tier),
+        json(&fact.losses),
+        name(&fact.adapter),
+        name(&fact.adapter_digest),
+        name(&fact.service_tier),
         Value::Int(i64::from(fact.batch)),
         fact.saved_nano.map_or(Value::Null, Value::Int),
         fact.similarity_millionths.map_or(Value::Null, Value::Int),
     ]
 }
 
+fn name(name: &impl AsRef<str>) -> Value<'_> {
+    text(name, MOST_NAME)
+}
+
+fn text(text: &impl AsRef<str>, most: usize) -> Value<'_> {
+    let text = text.as_ref();
+    if text.is_empty() { Value::Null } else { Value::Text(fitting(text, most)) }
+}
+
+fn json(json: &impl AsRef<str>) -> Value<'_> {
+    if json.as_ref().len() > MOST_JSON { Value::text("\"too long\"") } else { text(json, MOST_JSON) }
+}
+
 fn tags_value(tags: &BTreeMap<String, String>) -> Value<'static> {
     if tags.is_empty() {
         return Value::Null;
     }
+    let tags: BTreeMap<_, _> = tags.iter().take(MOST_TAGS).map(|(name, value)| (tag(name), tag(value))).collect();
     // A map of texts always has a JSON form.
-    serde_json::to_string(tags).map_or(Value::Null, |text| Value::Text(text.into()))
+    serde_json::to_string(&tags).map_or(Value::Null, |text| Value::Text(text.into()))
+}
+
+fn tag(text: &str) -> Cow<'_, str> {
+    fitting(text, MOST_NAME)
 }
 
 /// The place of a column, which is known when the program is built.

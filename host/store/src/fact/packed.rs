@@ -13,18 +13,56 @@ use crate::sql::{Row, Value};
 
 /// Where the id is: after the number of columns and its own length.
 const ID: std::ops::Range<usize> = 6..22;
+const PROCESS: usize = columns::place("process");
+const SEQUENCE: usize = columns::place("sequence");
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Int,
+    Text,
+    Blob,
+}
+
+const KINDS: [Kind; COUNT] = kinds();
+
+const fn kinds() -> [Kind; COUNT] {
+    let (mut at, mut kinds) = (0, [Kind::Blob; COUNT]);
+    while at < COUNT {
+        match COLUMNS[at].1.as_bytes() {
+            b"bigint" => kinds[at] = Kind::Int,
+            b"text" => kinds[at] = Kind::Text,
+            _ => {}
+        }
+        at += 1;
+    }
+    kinds
+}
 
 /// A fact as its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedFact(Box<[u8]>);
 
-impl From<&Fact> for PackedFact {
-    fn from(fact: &Fact) -> Self {
-        let values = columns::values(fact);
+impl<T: AsRef<str>> From<&Fact<T>> for PackedFact {
+    fn from(fact: &Fact<T>) -> Self {
+        Self::of(&columns::values(fact))
+    }
+}
+
+impl PackedFact {
+    /// The fact as one of a process, with its number there.
+    pub(crate) fn numbered<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64) -> Self {
+        let mut values = columns::values(fact);
+        values[PROCESS] = Value::Int(process);
+        values[SEQUENCE] = Value::count(sequence);
+        Self::of(&values)
+    }
+
+    fn of(values: &Values<'_>) -> Self {
         let length: usize = values.iter().map(|value| 4 + length_of(value)).sum();
         let mut row = Vec::with_capacity(2 + length);
         row.put_i16(COUNT as i16);
-        for value in &values {
+        for value in values {
             match value {
                 Value::Null => row.put_i32(-1),
                 Value::Int(number) => {
@@ -37,15 +75,7 @@ impl From<&Fact> for PackedFact {
         }
         Self(row.into_boxed_slice())
     }
-}
 
-impl From<Fact> for PackedFact {
-    fn from(fact: Fact) -> Self {
-        Self::from(&fact)
-    }
-}
-
-impl PackedFact {
     /// The request's id.
     pub fn id(&self) -> RequestId {
         let id = self.0.get(ID).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
@@ -70,7 +100,7 @@ impl PackedFact {
     /// The values of the columns.
     pub(crate) fn values(&self) -> Values<'_> {
         let mut rest = self.0.get(2..).unwrap_or_default();
-        COLUMNS.map(|(_, kind, _)| read(&mut rest, kind).unwrap_or(Value::Null))
+        KINDS.map(|kind| read(&mut rest, kind).unwrap_or(Value::Null))
     }
 }
 
@@ -90,19 +120,20 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Reads the next column; none for null.
-fn read<'a>(rest: &mut &'a [u8], kind: &str) -> Option<Value<'a>> {
+fn read<'a>(rest: &mut &'a [u8], kind: Kind) -> Option<Value<'a>> {
     let length = i32::from_be_bytes(*rest.split_off(..4)?.first_chunk()?);
     let bytes = rest.split_off(..usize::try_from(length).ok()?)?;
     match kind {
-        "bigint" => Some(Value::Int(i64::from_be_bytes(*bytes.first_chunk()?))),
-        "text" => std::str::from_utf8(bytes).ok().map(Value::text),
-        _ => Some(Value::blob(bytes)),
+        Kind::Int => Some(Value::Int(i64::from_be_bytes(*bytes.first_chunk()?))),
+        Kind::Text => std::str::from_utf8(bytes).ok().map(Value::text),
+        Kind::Blob => Some(Value::blob(bytes)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fact::{MOST_ERROR_TEXT, MOST_JSON, MOST_NAME, MOST_TAGS};
 
     #[test]
     fn a_fact_is_unpacked_as_it_was() {
@@ -116,5 +147,20 @@ mod tests {
         let packed = PackedFact::from(&fact);
         assert_eq!((packed.id(), packed.unpack().unwrap()), (fact.id, fact.clone()));
         assert_eq!(packed.values(), columns::values(&fact));
+        assert_eq!(PackedFact::numbered(&fact, 9, 4).unpack().unwrap(), Fact { process: 9, sequence: 4, ..fact });
+    }
+
+    #[test]
+    fn texts_of_any_length_are_cut_at_a_character() {
+        let mut fact = Fact { error_text: "ä".repeat(MOST_ERROR_TEXT), key: "k\0ey".to_owned(), ..Fact::default() };
+        fact.model_asked = format!("x{}", "ß".repeat(MOST_NAME));
+        fact.attempts = "[".repeat(MOST_JSON + 1);
+        fact.tags = (0..100).map(|number| (format!("{number:03}"), "v\0".repeat(MOST_NAME))).collect();
+        let stored = PackedFact::from(&fact).unpack().unwrap();
+        assert_eq!(stored.error_text.len(), MOST_ERROR_TEXT);
+        assert_eq!((stored.key.as_str(), stored.model_asked.len()), ("key", MOST_NAME - 1));
+        assert_eq!(stored.attempts, "\"too long\"");
+        assert_eq!((stored.tags.len(), stored.tags["031"].len()), (MOST_TAGS, MOST_NAME));
+        assert_eq!(PackedFact::from(&stored).unpack().unwrap(), stored);
     }
 }

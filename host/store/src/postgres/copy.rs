@@ -6,7 +6,7 @@ use bytes::BufMut;
 use postgres::error::SqlState;
 
 use super::connection::{Pg, failed};
-use crate::batch;
+use crate::batch::{self, KeyUse};
 use crate::error::StoreError;
 use crate::fact::columns;
 use crate::fact::packed::PackedFact;
@@ -19,14 +19,14 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const PIECE: usize = 256 << 10;
 
 impl Pg<'_, '_> {
-    /// Inserts facts and returns those that were not there. `COPY` takes all or none: if one of them is there already, as
+    /// Inserts facts and returns what those that were not there add to the sums of their keys. `COPY` takes all or none: if one of them is there already, as
     /// after a commit whose answer was lost, they are inserted one by one.
-    pub(super) fn insert_facts<'f>(&mut self, facts: &[&'f PackedFact]) -> Result<Vec<&'f PackedFact>, StoreError> {
+    pub(super) fn insert_facts<'f>(&mut self, facts: &[&'f PackedFact]) -> Result<Vec<KeyUse<'f>>, StoreError> {
         if facts.is_empty() {
             return Ok(Vec::new());
         }
         match self.copy(facts) {
-            Ok(()) => Ok(facts.to_vec()),
+            Ok(()) => Ok(facts.iter().map(|fact| batch::use_of(fact, &fact.values())).collect()),
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => self.insert_each(facts),
             Err(error) => Err(failed(error)),
         }
@@ -50,12 +50,13 @@ impl Pg<'_, '_> {
         savepoint.commit()
     }
 
-    fn insert_each<'f>(&mut self, facts: &[&'f PackedFact]) -> Result<Vec<&'f PackedFact>, StoreError> {
+    fn insert_each<'f>(&mut self, facts: &[&'f PackedFact]) -> Result<Vec<KeyUse<'f>>, StoreError> {
         let insert = batch::insert_fact();
         let mut new = Vec::new();
         for fact in facts {
-            if self.execute(&insert, &fact.values())? > 0 {
-                new.push(*fact);
+            let values = fact.values();
+            if self.execute(&insert, &values)? > 0 {
+                new.push(batch::use_of(fact, &values));
             }
         }
         Ok(new)

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use rusqlite::{Connection, Statement};
 
 use super::connection::{Lite, failed};
-use crate::batch;
+use crate::batch::{self, KeyUse};
 use crate::error::StoreError;
 use crate::fact::columns::{self, COLUMNS, COUNT, Of, Values};
 use crate::fact::packed::PackedFact;
@@ -140,12 +140,12 @@ impl Layout {
         self.routes.forget();
     }
 
-    /// Inserts facts and returns those that were not there.
+    /// Inserts facts and returns what those that were not there add to the sums of their keys.
     pub(super) fn insert<'f>(
         &mut self,
         lite: &Lite<'_>,
         facts: &[&'f PackedFact],
-    ) -> Result<Vec<&'f PackedFact>, StoreError> {
+    ) -> Result<Vec<KeyUse<'f>>, StoreError> {
         let mut statement = lite.0.prepare_cached(&self.insert).map_err(failed)?;
         let mut new = Vec::with_capacity(facts.len());
         let mut before: Option<Values<'f>> = None;
@@ -161,10 +161,10 @@ impl Layout {
                 }
                 bind_changes(&mut statement, 3, &REQUEST, before.as_ref(), &values)?;
             }
-            before = Some(values);
             if statement.raw_execute().map_err(failed)? > 0 {
-                new.push(*fact);
+                new.push(batch::use_of(fact, &values));
             }
+            before = Some(values);
         }
         Ok(new)
     }

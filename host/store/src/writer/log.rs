@@ -112,6 +112,7 @@ mod tests {
     use super::*;
     use crate::body::{Body, Side};
     use crate::fact::Fact;
+    use crate::fact::packed::PackedFact;
     use crate::id::RequestId;
 
     #[test]
@@ -120,7 +121,7 @@ mod tests {
             let body = |id| Body { id, side: Side::Request, bytes: bytes::Bytes::new(), cuts: Vec::new() };
             let id = |number| RequestId::new(number, [0; 10]);
             let batch = Batch {
-                facts: (0..facts).map(|number| Fact::of(id(number)).into()).collect(),
+                facts: (0..facts).map(|number| PackedFact::from(&Fact::of(id(number)))).collect(),
                 bodies: (0..bodies).map(|number| body(id(number))).collect(),
             };
             let (mut batches, mut singles) = (vec![batch], 0);

@@ -58,7 +58,7 @@ fn measure(name: &str, store: &Arc<dyn Store>) {
             fact.key = "rare".to_owned();
         }
         let (start, used) = (Instant::now(), cpu());
-        for fact in facts {
+        for fact in &facts {
             assert!(recorder.record(fact));
         }
         waited += start.elapsed();

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use weir_store::{
     AuditEvent, Batch, Body, BudgetState, ChainCheck, Change, Cursor, Day, Expect, Fact, KeySum, LedgerKey,
-    LedgerQuery, LedgerSums, MoneyFlush, Query, RequestId, Retention, Side, Store, StoreError, export_json_lines,
+    LedgerQuery, LedgerSums, MoneyFlush, PackedFact, Query, RequestId, Retention, Side, Store, StoreError,
+    export_json_lines,
 };
 
 use crate::facts::{NOON, Seed, batch, packed, today};
@@ -262,7 +263,7 @@ pub(crate) fn texts_of_any_kind_can_be_stored_and_found(place: &dyn Place) {
         (fact.key, fact.model_asked) = (text.to_owned(), text.to_owned());
         (fact.error_kind, fact.error_text) = ("other".to_owned(), format!("before {text} after"));
         fact.tags.insert(text.to_owned(), text.to_owned());
-        fact.bound();
+        let fact = PackedFact::from(&fact).unpack().unwrap();
         let clean = text.replace('\0', "");
         store.append(&batch(vec![fact.clone()])).unwrap();
         let queries = [

@@ -37,7 +37,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 pub(crate) fn record(recorder: &Recorder, seed: &mut Seed, count: u64) -> u64 {
-    (0..count).filter(|_| recorder.record(seed.fact(NOON))).count() as u64
+    (0..count).filter(|_| recorder.record(&seed.fact(NOON))).count() as u64
 }
 
 pub(crate) fn count(store: &dyn Store) -> u64 {
@@ -98,7 +98,7 @@ fn what_waits_is_written_at_the_end() {
     assert_eq!(sums.iter().map(|(_, sums)| sums.units).collect::<Vec<_>>(), [10, 5]);
     assert_eq!(store.budgets(None).unwrap()[0].settled, 30);
     // Afterwards, everything is refused and counted.
-    assert!(!recorder.record(Seed(3).fact(NOON)));
+    assert!(!recorder.record(&Seed(3).fact(NOON)));
     book(&recorder, 1, LedgerSums::default());
     assert_eq!((recorder.health().dropped_facts.full, recorder.health().money_lost), (1, 1));
 }

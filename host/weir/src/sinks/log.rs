@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Sinks;
 use crate::store::StoreLog;
-use crate::store::facts::fact_of;
+use crate::store::facts::with_fact;
 use crate::store::strangers::Strangers;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
@@ -27,14 +27,15 @@ impl EventLog {
 impl RequestLog for EventLog {
     fn record(&self, finished: FinishedRequest) {
         let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
-        let fact = fact_of(finished);
-        // A flood of requests without a key is bounded here as in the request log.
-        if !is_unlogged && (is_known || self.strangers.admit(fact.id.time_ms())) {
-            self.sinks.offer(&fact);
-        }
-        if let Some(store) = &self.store {
-            store.record_fact(fact, is_known, is_unlogged);
-        }
+        with_fact(&finished, |fact| {
+            // A flood of requests without a key is bounded here as in the request log.
+            if !is_unlogged && (is_known || self.strangers.admit(fact.id.time_ms())) {
+                self.sinks.offer(fact);
+            }
+            if let Some(store) = &self.store {
+                store.record_fact(fact, is_known, is_unlogged);
+            }
+        });
     }
 
     fn room(&self) -> Option<Arc<CaptureRoom>> {

@@ -67,16 +67,17 @@ pub(super) fn of(parts: &[ChargedPart]) -> Vec<Charged> {
 }
 
 /// What a stored request's attempts were charged for, beside the last one.
-pub(crate) fn of_fact(fact: &Fact) -> Vec<Charged> {
-    if !fact.attempts.contains("\"charged\"") {
+pub(crate) fn of_fact<T: AsRef<str>>(fact: &Fact<T>) -> Vec<Charged> {
+    let attempts = fact.attempts.as_ref();
+    if attempts.is_empty() || !attempts.contains("\"charged\"") {
         return Vec::new();
     }
-    let attempts: Vec<Attempt> = serde_json::from_str(&fact.attempts).unwrap_or_default();
+    let attempts: Vec<Attempt> = serde_json::from_str(attempts).unwrap_or_default();
     attempts.into_iter().filter_map(|attempt| attempt.charged).collect()
 }
 
 /// The cost of a request without that of its other attempts, as far as it is known; none if the request's is not.
-pub(crate) fn rest_of_cost(fact: &Fact, others: &[Charged]) -> Option<i64> {
+pub(crate) fn rest_of_cost<T>(fact: &Fact<T>, others: &[Charged]) -> Option<i64> {
     let elsewhere = others.iter().filter_map(|other| other.cost_nano);
     fact.cost_nano.map(|total| elsewhere.fold(total, i64::saturating_sub))
 }

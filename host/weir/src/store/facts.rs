@@ -13,61 +13,69 @@ use weir_types::contract::types::UnitCount;
 use weir_types::fault::error_kind_name;
 use weir_types::tokens::Tokens;
 
-/// The fact of a request.
-pub(crate) fn fact_of(finished: FinishedRequest) -> Fact {
-    let mut fact = Fact::of(RequestId::from_bytes(*finished.id.as_bytes()));
-    fact.client_request_id = owned(finished.client_id.as_deref());
-    if let Some(caller) = &finished.caller {
-        caller.tenant.as_ref().clone_into(&mut fact.key);
-        if let Some(client) = &caller.client {
-            fact.team = owned(client.team.as_deref());
-            fact.organisation = owned(client.organisation.as_deref());
-            fact.tags = tags(client.tags.iter().map(AsRef::as_ref));
+/// Gives `take` the fact of a request. It borrows its texts: nothing is made for it but what the record does not have.
+pub(crate) fn with_fact<R>(finished: &FinishedRequest, take: impl FnOnce(&Fact<&str>) -> R) -> R {
+    let digest = finished.adapter.as_ref().map(|(_, digest)| digest.hex()).unwrap_or_default();
+    let (attempts, units) = (attempts(finished), units(&finished.units));
+    let losses = if finished.losses.is_empty() { String::new() } else { json(&finished.losses) };
+    let (error_kind, error_text) = error(finished);
+    let claim = finished.endpoint.as_ref().map(|endpoint| &endpoint.claim);
+    take(&Fact {
+        client_request_id: text(finished.client_id.as_deref()),
+        client: text(finished.user_agent.as_deref()),
+        dialect: claim.map_or("", |claim| claim.format.as_str()),
+        model_asked: text(finished.asked.as_deref()),
+        model_served: text(finished.model.as_deref()),
+        provider: text(finished.provider.as_deref()),
+        target: text(finished.target.as_deref()),
+        lane: text(finished.lane),
+        operation: claim.map_or("", |claim| claim.operation.name()),
+        status: finished.status,
+        outcome: outcome(finished.end),
+        error_kind,
+        error_text,
+        attempts: &attempts,
+        tokens: counts(&finished.used.tokens),
+        estimated: finished.used.is_estimated,
+        units: &units,
+        cost_nano: finished.used.cost.map(weir_ledger::Nano::get),
+        price_version: text(finished.used.prices.as_deref()),
+        total_us: micros(finished.took),
+        first_token_us: finished.first_token.map(micros),
+        own_us: finished.own.map(micros).unwrap_or_default(),
+        bytes_in: finished.bytes_in,
+        bytes_out: finished.bytes_out,
+        losses: &losses,
+        adapter: finished.adapter.as_ref().map_or("", |(name, _)| name),
+        adapter_digest: &digest,
+        service_tier: text(finished.service_tier.as_deref()),
+        batch: finished.is_batch,
+        saved_nano: finished.saved.map(weir_ledger::Nano::get),
+        similarity_millionths: finished.similarity.map(|cosine| (cosine * 1e6).round() as i64),
+        ..of_caller(finished)
+    })
+}
+
+/// The fact of a request of which nothing is known but who asks.
+fn of_caller(finished: &FinishedRequest) -> Fact<&str> {
+    let mut fact = Fact { id: RequestId::from_bytes(*finished.id.as_bytes()), ..Fact::default() };
+    let Some(caller) = &finished.caller else { return fact };
+    fact.key = &caller.tenant;
+    if let Some(client) = &caller.client {
+        fact.team = text(client.team.as_deref());
+        fact.organisation = text(client.organisation.as_deref());
+        fact.tags = tags(client.tags.iter().map(AsRef::as_ref));
+    }
+    if let Some(stored) = &caller.stored {
+        // A key's id is Weir's own. What an issuer calls an account stays apart from all other names.
+        if let Some(id) = stored.key_id() {
+            fact.key = id.as_str();
         }
-        if let Some(stored) = &caller.stored {
-            // A key's id is Weir's own. What an issuer calls an account stays apart from all other names.
-            if let Some(id) = stored.key_id() {
-                id.as_str().clone_into(&mut fact.key);
-            }
-            fact.team = owned(stored.team());
-            fact.organisation = owned(stored.organisation());
-            fact.user = owned(stored.user());
-            fact.tags = tags(stored.tags().into_iter());
-        }
+        fact.team = text(stored.team());
+        fact.organisation = text(stored.organisation());
+        fact.user = text(stored.user());
+        fact.tags = tags(stored.tags().into_iter());
     }
-    if let Some(endpoint) = &finished.endpoint {
-        endpoint.claim.format.clone_into(&mut fact.dialect);
-        endpoint.claim.operation.name().clone_into(&mut fact.operation);
-    }
-    fact.attempts = attempts(&finished);
-    outcome(finished.end).clone_into(&mut fact.outcome);
-    (fact.error_kind, fact.error_text) = error(&finished);
-    fact.client = finished.user_agent.unwrap_or_default();
-    fact.model_asked = finished.asked.unwrap_or_default();
-    fact.model_served = finished.model.unwrap_or_default();
-    fact.provider = owned(finished.provider.as_deref());
-    fact.target = owned(finished.target.as_deref());
-    fact.lane = owned(finished.lane);
-    fact.status = finished.status;
-    fact.tokens = counts(&finished.used.tokens);
-    fact.estimated = finished.used.is_estimated;
-    fact.units = units(&finished.units);
-    fact.cost_nano = finished.used.cost.map(weir_ledger::Nano::get);
-    fact.price_version = owned(finished.used.prices.as_deref());
-    fact.total_us = micros(finished.took);
-    fact.first_token_us = finished.first_token.map(micros);
-    fact.own_us = finished.own.map(micros).unwrap_or_default();
-    fact.bytes_in = finished.bytes_in;
-    fact.bytes_out = finished.bytes_out;
-    fact.losses = if finished.losses.is_empty() { String::new() } else { json(&finished.losses) };
-    if let Some((name, digest)) = &finished.adapter {
-        name.as_ref().clone_into(&mut fact.adapter);
-        fact.adapter_digest = digest.hex();
-    }
-    fact.service_tier = finished.service_tier.unwrap_or_default();
-    fact.batch = finished.is_batch;
-    fact.saved_nano = finished.saved.map(weir_ledger::Nano::get);
-    fact.similarity_millionths = finished.similarity.map(|cosine| (cosine * 1e6).round() as i64);
     fact
 }
 
@@ -76,8 +84,8 @@ pub(crate) fn tags<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<String,
     names.map(|name| (name.to_owned(), String::new())).collect()
 }
 
-fn owned(text: Option<&str>) -> String {
-    text.unwrap_or_default().to_owned()
+fn text(text: Option<&str>) -> &str {
+    text.unwrap_or_default()
 }
 
 /// The word of a fact for how a request ended.
@@ -92,15 +100,14 @@ pub(super) fn outcome(end: RequestOutcome) -> &'static str {
 }
 
 /// The kind and the text of a request's error. A client that leaves makes none.
-fn error(finished: &FinishedRequest) -> (String, String) {
+fn error(finished: &FinishedRequest) -> (&str, &str) {
     let kind = match (&finished.error, finished.end) {
         (Some(error), _) => error_kind_name(error.kind),
         (None, RequestOutcome::Broken) => "broken",
         (None, RequestOutcome::Refused | RequestOutcome::Failed) => "upstream",
         (None, RequestOutcome::Whole | RequestOutcome::Left) => "",
     };
-    let text = finished.error.as_ref().map(|error| error.message.clone());
-    (kind.to_owned(), text.unwrap_or_default())
+    (kind, finished.error.as_ref().map_or("", |error| &error.message))
 }
 
 /// The attempts as JSON; an empty text for one that went well. What another attempt than the last one was charged for stands

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::bodies::BodyLog;
-use super::facts::fact_of;
+use super::facts::with_fact;
 use super::strangers::Strangers;
 use super::sums::with_uses;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
@@ -25,11 +25,11 @@ impl StoreLog {
     }
 
     /// Records the fact of a request, whose caller is known or not.
-    pub(crate) fn record_fact(&self, fact: Fact, is_known: bool, is_unlogged: bool) {
+    pub(crate) fn record_fact<T: AsRef<str>>(&self, fact: &Fact<T>, is_known: bool, is_unlogged: bool) {
         if !is_known && !self.strangers.admit(fact.id.time_ms()) {
             return;
         }
-        with_uses(&fact, |uses| self.recorder.book(uses));
+        with_uses(fact, |uses| self.recorder.book(uses));
         if !is_unlogged {
             // What is dropped is counted by the recorder.
             let _is_taken = self.recorder.record(fact);
@@ -40,7 +40,7 @@ impl StoreLog {
 impl RequestLog for StoreLog {
     fn record(&self, finished: FinishedRequest) {
         let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
-        self.record_fact(fact_of(finished), is_known, is_unlogged);
+        with_fact(&finished, |fact| self.record_fact(fact, is_known, is_unlogged));
     }
 
     fn room(&self) -> Option<Arc<CaptureRoom>> {

@@ -32,23 +32,23 @@ static STEPS: LazyLock<Vec<[String; 2]>> =
 /// Gives `take` what a request adds to: the sums of all requests, of its key, and of its team if it has one. Each attempt that
 /// was charged for is booked at its own provider; the request counts where it was answered. A request that no provider saw
 /// adds nothing to the sums of key and team, but what a kept answer saved.
-pub(super) fn with_uses<R>(fact: &Fact, take: impl FnOnce(&[Use<'_>]) -> R) -> R {
+pub(super) fn with_uses<T: AsRef<str>, R>(fact: &Fact<T>, take: impl FnOnce(&[Use<'_>]) -> R) -> R {
     let others = charged::of_fact(fact);
-    let subjects = [(ALL, ""), ("key:", fact.key.as_str()), ("team:", fact.team.as_str())];
+    let subjects = [(ALL, ""), ("key:", fact.key.as_ref()), ("team:", fact.team.as_ref())];
     let subjects = subjects.strip_suffix(&[("team:", "")]).unwrap_or(&subjects);
-    let is_seen = !(fact.provider.is_empty() && others.is_empty());
+    let is_seen = !(fact.provider.as_ref().is_empty() && others.is_empty());
     let hour = fact.id.time_ms() / HOUR_MS;
     let seen = if is_seen { subjects.len() } else { 1 };
     let mut rows = Vec::with_capacity(8);
     let served = answered(fact, &others, seen, &mut rows);
     let one = LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 0 };
     let at_all = |subjects, bucket, sums| UseRow { subjects, price_dim: "", bucket, sums };
-    if fact.lane == CACHE_LANE {
+    if fact.lane.as_ref() == CACHE_LANE {
         let saved = LedgerSums { cost_nano: fact.saved_nano.unwrap_or_default(), ..one };
         rows.push(at_all(subjects.len(), SAVED, saved));
     }
     rows.extend(course(fact).map(|bucket| at_all(1, bucket, one)));
-    let answered = Use { hour, subjects, provider: &fact.provider, served, rows: &rows };
+    let answered = Use { hour, subjects, provider: fact.provider.as_ref(), served, rows: &rows };
     if others.is_empty() {
         return take(&[answered]);
     }
@@ -64,8 +64,13 @@ pub(super) fn with_uses<R>(fact: &Fact, take: impl FnOnce(&[Use<'_>]) -> R) -> R
 }
 
 /// Puts down what a request adds where it was answered: itself first, and then its tokens. Returns the model that it is booked at.
-fn answered<'a>(fact: &'a Fact, others: &[Charged], subjects: usize, rows: &mut Vec<UseRow<'a>>) -> &'a str {
-    let circumstances = if fact.batch { "batch" } else { &fact.service_tier };
+fn answered<'a, T: AsRef<str>>(
+    fact: &'a Fact<T>,
+    others: &[Charged],
+    subjects: usize,
+    rows: &mut Vec<UseRow<'a>>,
+) -> &'a str {
+    let circumstances = if fact.batch { "batch" } else { fact.service_tier.as_ref() };
     let tokens = charged::rest(&fact.tokens, others);
     let estimated = i64::from(fact.estimated);
     let cost = charged::rest_of_cost(fact, others);
@@ -75,7 +80,7 @@ fn answered<'a>(fact: &'a Fact, others: &[Charged], subjects: usize, rows: &mut 
     let used = used(&tokens, estimated);
     rows.extend(used.map(|(bucket, sums)| UseRow { subjects, price_dim: circumstances, bucket, sums }));
     // What a client invented, and no provider served, makes no rows of its own.
-    if fact.status < 400 || rows.len() > 1 { &fact.model_served } else { "" }
+    if fact.status < 400 || rows.len() > 1 { fact.model_served.as_ref() } else { "" }
 }
 
 /// What an attempt adds that another one answered for: its tokens and its cost, and no request.
@@ -95,9 +100,9 @@ fn used(tokens: &TokenCounts, estimated: i64) -> impl Iterator<Item = (&'static 
 }
 
 /// The buckets of [`ALL`] that say how a request went.
-fn course(fact: &Fact) -> impl Iterator<Item = &'static str> {
+fn course<T: AsRef<str>>(fact: &Fact<T>) -> impl Iterator<Item = &'static str> + use<T> {
     let step = |micros| STEPS.get(usize::try_from(latency::step_of(micros)).ok()?);
-    let is_whole = !fact.has_error() && fact.outcome == outcome(RequestOutcome::Whole);
+    let is_whole = !fact.has_error() && fact.outcome.as_ref() == outcome(RequestOutcome::Whole);
     let failed = fact.has_error().then_some(FAILED);
     let took = Some(fact.total_us).filter(|_| is_whole).and_then(step).map(|[took, _]| took.as_str());
     let first = fact.first_token_us.filter(|_| is_whole).and_then(step).map(|[_, first]| first.as_str());

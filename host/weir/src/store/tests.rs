@@ -15,7 +15,7 @@ async fn open(config: &Config) -> Option<OpenStore> {
 /// Records a fact and returns whether the store has it within a time.
 fn keeps_a_fact(open: &OpenStore, time: u64) -> bool {
     let id = RequestId::new(time, [7; 10]);
-    open.recorder().record(Fact::of(id));
+    open.recorder().record(&Fact::of(id));
     open.recorder().flush(Duration::from_secs(10)) && open.store().fact(&id).is_ok_and(|fact| fact.is_some())
 }
 
