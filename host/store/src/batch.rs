@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use crate::body::{self, Body};
 use crate::error::StoreError;
-use crate::fact::columns::{self, Values};
+use crate::fact::columns;
 use crate::fact::packed::PackedFact;
 use crate::id::Day;
 use crate::query::KeySum;
 use crate::query::search::HOUR_MS;
 use crate::sql::{Sql, Value, insert_many};
 
-const KEY: usize = columns::place("api_key");
+/// The place of the key's id.
+pub(crate) const KEY: usize = columns::place("api_key");
 
 /// Facts and bodies that are written together. Those of one day are written all or none. What is stored already is not
 /// stored again, so that a batch may be repeated if it is not known whether it was written.
@@ -53,9 +54,9 @@ impl Batch {
 /// What a fact adds to the sums of its key, in which hour.
 pub(crate) type KeyUse<'a> = ((Cow<'a, str>, u64), KeySum);
 
-/// What a fact with these values adds to the sums of its key.
-pub(crate) fn use_of<'a>(fact: &PackedFact, values: &Values<'a>) -> KeyUse<'a> {
-    let key = match &values[KEY] {
+/// What a fact with these values adds to the sums of its key. Those of the request's own columns are enough.
+pub(crate) fn use_of<'a>(fact: &PackedFact, key: &Value<'a>, values: &[Value<'a>]) -> KeyUse<'a> {
+    let key = match key {
         Value::Text(key) => key.clone(),
         _ => Cow::Borrowed(""),
     };

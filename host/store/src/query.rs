@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::fact::columns::{Values, place};
+use crate::fact::columns::place;
 use crate::fact::{self, Fact};
 use crate::id::RequestId;
 use crate::sql::Value;
@@ -156,13 +156,13 @@ const INPUT: [usize; 6] = [
 const OUTPUT: [usize; 4] = [place("output"), place("output_audio"), place("output_image"), place("reasoning")];
 
 impl KeySum {
-    /// The sum of one request.
-    pub(crate) fn of(values: &Values<'_>) -> Self {
+    /// The sum of one request, from the values of its own columns.
+    pub(crate) fn of(values: &[Value<'_>]) -> Self {
         let cost = number(values, COST);
         let sum = |places: &[usize]| places.iter().map(|at| count(values, *at)).fold(0, u64::saturating_add);
         Self {
             requests: 1,
-            failed: u64::from(values[ERROR] != Value::Null),
+            failed: u64::from(values.get(ERROR).is_some_and(|kind| *kind != Value::Null)),
             unpriced: u64::from(cost.is_none()),
             input: sum(&INPUT),
             output: sum(&OUTPUT),
@@ -181,11 +181,11 @@ impl KeySum {
     }
 }
 
-fn number(values: &Values<'_>, at: usize) -> Option<i64> {
+fn number(values: &[Value<'_>], at: usize) -> Option<i64> {
     values.get(at).and_then(|value| if let Value::Int(number) = value { Some(*number) } else { None })
 }
 
-fn count(values: &Values<'_>, at: usize) -> u64 {
+fn count(values: &[Value<'_>], at: usize) -> u64 {
     number(values, at).and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
 }
 

@@ -37,10 +37,6 @@ impl<'a> Value<'a> {
             Self::Blob(bytes) => Value::Blob(Cow::Owned(bytes.into_owned())),
         }
     }
-
-    pub(crate) fn maybe(count: Option<u64>) -> Self {
-        count.map_or(Self::Null, Self::count)
-    }
 }
 
 /// One row of an answer, read from its first column to its last.

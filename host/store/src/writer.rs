@@ -150,7 +150,7 @@ impl Recorder {
     pub fn record<T: AsRef<str>>(&self, fact: &Fact<T>) -> bool {
         // Dropped facts have numbers too: this is how they are missed.
         let sequence = self.shared.sequence.fetch_add(1, Ordering::Relaxed);
-        self.shared.queue.push_fact(PackedFact::numbered(fact, self.shared.process, sequence))
+        self.shared.queue.push_fact(PackedFact::new(fact, self.shared.process, sequence))
     }
 
     /// Takes a body to be kept. Returns false if it is dropped because the queue is full.

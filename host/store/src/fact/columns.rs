@@ -1,9 +1,9 @@
 //! Facts as rows: the columns of the table `facts`, the same in both databases.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{Fact, MOST_ERROR_TEXT, MOST_JSON, MOST_NAME, MOST_TAGS, TokenCounts, fitting};
+use super::packed::RowWriter;
+use super::{Fact, MOST_ERROR_TEXT, MOST_NAME, TokenCounts};
 use crate::error::StoreError;
 use crate::id::RequestId;
 use crate::sql::{Row, Value};
@@ -19,29 +19,15 @@ pub(crate) enum Of {
     Route,
 }
 
-/// The columns with their types and what they depend on, in the order of [`values`] and [`read`]. The id, which is the primary
-/// key, is the first. What is added later goes to the end, may be null, and is added to existing tables by [`crate::schema`].
+/// The columns with their types and what they depend on, in the order of [`write`] and [`read`]: the id, which is the primary key,
+/// and what else is the request's own, then the caller's, then the route's. What is added later may be null, and is added to
+/// existing tables by [`crate::schema`].
 pub(crate) const COLUMNS: [(&str, &str, Of); COUNT] = [
     ("id", "bytea not null", Of::Request),
-    ("process", "bigint", Of::Route),
     ("sequence", "bigint", Of::Request),
     ("client_request_id", "text", Of::Request),
-    ("api_key", "text", Of::Caller),
-    ("team", "text", Of::Caller),
-    ("organisation", "text", Of::Caller),
     ("user_id", "text", Of::Request),
     ("tags", "text", Of::Request),
-    ("client", "text", Of::Caller),
-    ("dialect", "text", Of::Route),
-    ("model_asked", "text", Of::Route),
-    ("model_served", "text", Of::Route),
-    ("provider", "text", Of::Route),
-    ("target", "text", Of::Route),
-    ("lane", "text", Of::Route),
-    ("operation", "text", Of::Route),
-    ("status", "bigint", Of::Route),
-    ("outcome", "text", Of::Route),
-    ("finish", "text", Of::Route),
     ("error_kind", "text", Of::Request),
     ("error_text", "text", Of::Request),
     ("attempts", "text", Of::Request),
@@ -55,22 +41,37 @@ pub(crate) const COLUMNS: [(&str, &str, Of); COUNT] = [
     ("output_audio", "bigint", Of::Request),
     ("output_image", "bigint", Of::Request),
     ("reasoning", "bigint", Of::Request),
-    ("estimated", "bigint", Of::Route),
     ("units", "text", Of::Request),
     ("cost_nano", "bigint", Of::Request),
-    ("price_version", "text", Of::Route),
     ("total_us", "bigint", Of::Request),
     ("first_token_us", "bigint", Of::Request),
     ("own_us", "bigint", Of::Request),
     ("bytes_in", "bigint", Of::Request),
     ("bytes_out", "bigint", Of::Request),
+    ("saved_nano", "bigint", Of::Request),
+    ("similarity_millionths", "bigint", Of::Request),
+    ("api_key", "text", Of::Caller),
+    ("team", "text", Of::Caller),
+    ("organisation", "text", Of::Caller),
+    ("client", "text", Of::Caller),
+    ("process", "bigint", Of::Route),
+    ("dialect", "text", Of::Route),
+    ("model_asked", "text", Of::Route),
+    ("model_served", "text", Of::Route),
+    ("provider", "text", Of::Route),
+    ("target", "text", Of::Route),
+    ("lane", "text", Of::Route),
+    ("operation", "text", Of::Route),
+    ("status", "bigint", Of::Route),
+    ("outcome", "text", Of::Route),
+    ("finish", "text", Of::Route),
+    ("estimated", "bigint", Of::Route),
+    ("price_version", "text", Of::Route),
     ("losses", "text", Of::Route),
     ("adapter", "text", Of::Route),
     ("adapter_digest", "text", Of::Route),
     ("service_tier", "text", Of::Route),
     ("batch", "bigint", Of::Route),
-    ("saved_nano", "bigint", Of::Request),
-    ("similarity_millionths", "bigint", Of::Request),
 ];
 
 /// A row of all columns.
@@ -89,86 +90,78 @@ pub(crate) fn definitions() -> String {
     COLUMNS.map(|(name, kind, _)| format!("{name} {kind}")).join(",")
 }
 
-/// A fact's values in the order of the columns, each cut to its bound and without what no database takes.
-pub(crate) fn values<T: AsRef<str>>(fact: &Fact<T>) -> Values<'_> {
+/// Writes a fact as one of a process, with its number there, in the order of the columns. Each text is cut to its bound, without
+/// what no database takes.
+pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, row: &mut RowWriter) {
     let tokens = &fact.tokens;
-    [
-        Value::blob(fact.id.as_bytes()),
-        Value::Int(fact.process),
-        Value::count(fact.sequence),
-        name(&fact.client_request_id),
-        name(&fact.key),
-        name(&fact.team),
-        name(&fact.organisation),
-        name(&fact.user),
-        tags_value(&fact.tags),
-        name(&fact.client),
-        name(&fact.dialect),
-        name(&fact.model_asked),
-        name(&fact.model_served),
-        name(&fact.provider),
-        name(&fact.target),
-        name(&fact.lane),
-        name(&fact.operation),
-        Value::Int(i64::from(fact.status)),
-        name(&fact.outcome),
-        name(&fact.finish),
-        name(&fact.error_kind),
-        text(&fact.error_text, MOST_ERROR_TEXT),
-        json(&fact.attempts),
-        Value::maybe(tokens.input),
-        Value::maybe(tokens.input_audio),
-        Value::maybe(tokens.input_image),
-        Value::maybe(tokens.cache_read),
-        Value::maybe(tokens.cache_write),
-        Value::maybe(tokens.cache_write_hour),
-        Value::maybe(tokens.output),
-        Value::maybe(tokens.output_audio),
-        Value::maybe(tokens.output_image),
-        Value::maybe(tokens.reasoning),
-        Value::Int(i64::from(fact.estimated)),
-        json(&fact.units),
-        fact.cost_nano.map_or(Value::Null, Value::Int),
-        name(&fact.price_version),
-        Value::count(fact.total_us),
-        Value::maybe(fact.first_token_us),
-        Value::count(fact.own_us),
-        Value::count(fact.bytes_in),
-        Value::count(fact.bytes_out),
-        json(&fact.losses),
-        name(&fact.adapter),
-        name(&fact.adapter_digest),
-        name(&fact.service_tier),
-        Value::Int(i64::from(fact.batch)),
-        fact.saved_nano.map_or(Value::Null, Value::Int),
-        fact.similarity_millionths.map_or(Value::Null, Value::Int),
-    ]
+    row.bytes(fact.id.as_bytes());
+    row.count(sequence);
+    row.text(fact.client_request_id.as_ref(), MOST_NAME);
+    row.text(fact.user.as_ref(), MOST_NAME);
+    row.tags(&fact.tags);
+    row.text(fact.error_kind.as_ref(), MOST_NAME);
+    row.text(fact.error_text.as_ref(), MOST_ERROR_TEXT);
+    row.json(fact.attempts.as_ref());
+    row.maybe(tokens.input);
+    row.maybe(tokens.input_audio);
+    row.maybe(tokens.input_image);
+    row.maybe(tokens.cache_read);
+    row.maybe(tokens.cache_write);
+    row.maybe(tokens.cache_write_hour);
+    row.maybe(tokens.output);
+    row.maybe(tokens.output_audio);
+    row.maybe(tokens.output_image);
+    row.maybe(tokens.reasoning);
+    row.json(fact.units.as_ref());
+    row.maybe_int(fact.cost_nano);
+    row.count(fact.total_us);
+    row.maybe(fact.first_token_us);
+    row.count(fact.own_us);
+    row.count(fact.bytes_in);
+    row.count(fact.bytes_out);
+    row.maybe_int(fact.saved_nano);
+    row.maybe_int(fact.similarity_millionths);
+    row.text(fact.key.as_ref(), MOST_NAME);
+    row.text(fact.team.as_ref(), MOST_NAME);
+    row.text(fact.organisation.as_ref(), MOST_NAME);
+    row.text(fact.client.as_ref(), MOST_NAME);
+    row.int(process);
+    row.text(fact.dialect.as_ref(), MOST_NAME);
+    row.text(fact.model_asked.as_ref(), MOST_NAME);
+    row.text(fact.model_served.as_ref(), MOST_NAME);
+    row.text(fact.provider.as_ref(), MOST_NAME);
+    row.text(fact.target.as_ref(), MOST_NAME);
+    row.text(fact.lane.as_ref(), MOST_NAME);
+    row.text(fact.operation.as_ref(), MOST_NAME);
+    row.int(i64::from(fact.status));
+    row.text(fact.outcome.as_ref(), MOST_NAME);
+    row.text(fact.finish.as_ref(), MOST_NAME);
+    row.int(i64::from(fact.estimated));
+    row.text(fact.price_version.as_ref(), MOST_NAME);
+    row.json(fact.losses.as_ref());
+    row.text(fact.adapter.as_ref(), MOST_NAME);
+    row.text(fact.adapter_digest.as_ref(), MOST_NAME);
+    row.text(fact.service_tier.as_ref(), MOST_NAME);
+    row.int(i64::from(fact.batch));
 }
 
-fn name(name: &impl AsRef<str>) -> Value<'_> {
-    text(name, MOST_NAME)
+const fn is(kind: Of, other: Of) -> bool {
+    kind as u8 == other as u8
 }
 
-fn text(text: &impl AsRef<str>, most: usize) -> Value<'_> {
-    let text = text.as_ref();
-    if text.is_empty() { Value::Null } else { Value::Text(fitting(text, most)) }
-}
-
-fn json(json: &impl AsRef<str>) -> Value<'_> {
-    if json.as_ref().len() > MOST_JSON { Value::text("\"too long\"") } else { text(json, MOST_JSON) }
-}
-
-fn tags_value(tags: &BTreeMap<String, String>) -> Value<'static> {
-    if tags.is_empty() {
-        return Value::Null;
+/// How many columns are of a kind.
+pub(crate) const fn count(kind: Of) -> usize {
+    let (mut at, mut found) = (0, 0);
+    while at < COUNT {
+        found += is(COLUMNS[at].2, kind) as usize;
+        at += 1;
     }
-    let tags: BTreeMap<_, _> = tags.iter().take(MOST_TAGS).map(|(name, value)| (tag(name), tag(value))).collect();
-    // A map of texts always has a JSON form.
-    serde_json::to_string(&tags).map_or(Value::Null, |text| Value::Text(text.into()))
+    found
 }
 
-fn tag(text: &str) -> Cow<'_, str> {
-    fitting(text, MOST_NAME)
+/// The columns of a kind, which follow each other.
+pub(crate) fn of(kind: Of) -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    COLUMNS.into_iter().filter(move |column| column.2 == kind).map(|(name, kind, _)| (name, kind))
 }
 
 /// The place of a column, which is known when the program is built.
@@ -195,15 +188,28 @@ const fn is_same(one: &[u8], other: &[u8]) -> bool {
 pub(crate) fn read(row: &mut Row) -> Result<Fact, StoreError> {
     Ok(Fact {
         id: RequestId::from_bytes(row.array()?),
-        process: row.int()?,
         sequence: row.count()?,
         client_request_id: row.text()?,
+        user: row.text()?,
+        tags: read_tags(&row.text()?)?,
+        error_kind: row.text()?,
+        error_text: row.text()?,
+        attempts: row.text()?,
+        tokens: read_tokens(row)?,
+        units: row.text()?,
+        cost_nano: row.maybe_int()?,
+        total_us: row.count()?,
+        first_token_us: row.maybe_count()?,
+        own_us: row.count()?,
+        bytes_in: row.count()?,
+        bytes_out: row.count()?,
+        saved_nano: row.maybe_int()?,
+        similarity_millionths: row.maybe_int()?,
         key: row.text()?,
         team: row.text()?,
         organisation: row.text()?,
-        user: row.text()?,
-        tags: read_tags(&row.text()?)?,
         client: row.text()?,
+        process: row.int()?,
         dialect: row.text()?,
         model_asked: row.text()?,
         model_served: row.text()?,
@@ -214,26 +220,13 @@ pub(crate) fn read(row: &mut Row) -> Result<Fact, StoreError> {
         status: u16::try_from(row.int()?).unwrap_or_default(),
         outcome: row.text()?,
         finish: row.text()?,
-        error_kind: row.text()?,
-        error_text: row.text()?,
-        attempts: row.text()?,
-        tokens: read_tokens(row)?,
         estimated: row.int()? != 0,
-        units: row.text()?,
-        cost_nano: row.maybe_int()?,
         price_version: row.text()?,
-        total_us: row.count()?,
-        first_token_us: row.maybe_count()?,
-        own_us: row.count()?,
-        bytes_in: row.count()?,
-        bytes_out: row.count()?,
         losses: row.text()?,
         adapter: row.text()?,
         adapter_digest: row.text()?,
         service_tier: row.text()?,
         batch: row.int()? != 0,
-        saved_nano: row.maybe_int()?,
-        similarity_millionths: row.maybe_int()?,
     })
 }
 

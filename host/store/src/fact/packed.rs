@@ -3,18 +3,109 @@
 //!
 //! The form is that of a row of PostgreSQL's `COPY` (binary): the number of columns, and for each its length and its bytes.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use bytes::BufMut;
 
-use super::Fact;
-use super::columns::{self, COLUMNS, COUNT, Values};
+use super::columns::{self, COLUMNS, COUNT, Of, Values};
+use super::{Fact, MOST_JSON, MOST_NAME, MOST_TAGS, fitting};
 use crate::error::StoreError;
 use crate::id::RequestId;
 use crate::sql::{Row, Value};
 
+/// Bytes of the number of columns.
+const HEAD: usize = 2;
 /// Where the id is: after the number of columns and its own length.
-const ID: std::ops::Range<usize> = 6..22;
-const PROCESS: usize = columns::place("process");
-const SEQUENCE: usize = columns::place("sequence");
+const ID: Range<usize> = 6..22;
+/// Bytes of a fact of the usual length.
+const USUAL: usize = 768;
+
+/// A fact as its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedFact(Box<[u8]>);
+
+/// A fact's row by what its columns depend on.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    /// The values of the request's own columns.
+    pub(crate) request: [Value<'a>; columns::count(Of::Request)],
+    /// The caller's columns as they stand in the row.
+    pub(crate) caller: &'a [u8],
+    /// The route's.
+    pub(crate) route: &'a [u8],
+}
+
+impl<T: AsRef<str>> From<&Fact<T>> for PackedFact {
+    fn from(fact: &Fact<T>) -> Self {
+        Self::new(fact, fact.process, fact.sequence)
+    }
+}
+
+impl PackedFact {
+    /// The fact as one of a process, with its number there.
+    pub(crate) fn new<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64) -> Self {
+        let mut row = RowWriter(Vec::with_capacity(USUAL));
+        row.0.put_i16(COUNT as i16);
+        columns::write(fact, process, sequence, &mut row);
+        Self(row.0.into())
+    }
+
+    /// The request's id.
+    pub fn id(&self) -> RequestId {
+        let id = self.0.get(ID).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+        RequestId::from_bytes(id.unwrap_or_default())
+    }
+
+    /// The fact itself.
+    pub fn unpack(&self) -> Result<Fact, StoreError> {
+        columns::read(&mut Row::new(self.values().map(Value::into_owned).into()))
+    }
+
+    /// Bytes that it takes in memory, about.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.0.len()
+    }
+
+    /// The row in the form of `COPY`.
+    pub(crate) fn row(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The values of all columns.
+    pub(crate) fn values(&self) -> Values<'_> {
+        columns_of(&mut self.columns(), 0)
+    }
+
+    /// The values of the request's own columns, and the rest as it stands.
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        let mut rest = self.columns();
+        let request = columns_of(&mut rest, 0);
+        Parts { request, caller: skip(&mut rest, columns::count(Of::Caller)), route: rest }
+    }
+
+    fn columns(&self) -> &[u8] {
+        self.0.get(HEAD..).unwrap_or_default()
+    }
+}
+
+/// The values of so many columns from one on, as they stand in a row.
+pub(crate) fn columns_of<'a, const N: usize>(rest: &mut &'a [u8], first: usize) -> [Value<'a>; N] {
+    std::array::from_fn(|at| {
+        let kind = KINDS.get(first + at).copied().unwrap_or(Kind::Blob);
+        read(rest, kind).unwrap_or(Value::Null)
+    })
+}
+
+/// Takes so many columns off a row, and returns their bytes.
+fn skip<'a>(rest: &mut &'a [u8], count: usize) -> &'a [u8] {
+    let all = *rest;
+    for _ in 0..count {
+        read(rest, Kind::Blob);
+    }
+    all.get(..all.len() - rest.len()).unwrap_or_default()
+}
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy)]
@@ -39,86 +130,6 @@ const fn kinds() -> [Kind; COUNT] {
     kinds
 }
 
-/// A fact as its row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackedFact(Box<[u8]>);
-
-impl<T: AsRef<str>> From<&Fact<T>> for PackedFact {
-    fn from(fact: &Fact<T>) -> Self {
-        Self::of(&columns::values(fact))
-    }
-}
-
-impl PackedFact {
-    /// The fact as one of a process, with its number there.
-    pub(crate) fn numbered<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64) -> Self {
-        let mut values = columns::values(fact);
-        values[PROCESS] = Value::Int(process);
-        values[SEQUENCE] = Value::count(sequence);
-        Self::of(&values)
-    }
-
-    fn of(values: &Values<'_>) -> Self {
-        let length: usize = values.iter().map(|value| 4 + length_of(value)).sum();
-        let mut row = Vec::with_capacity(2 + length);
-        row.put_i16(COUNT as i16);
-        for value in values {
-            match value {
-                Value::Null => row.put_i32(-1),
-                Value::Int(number) => {
-                    row.put_i32(8);
-                    row.put_i64(*number);
-                }
-                Value::Text(text) => put_bytes(&mut row, text.as_bytes()),
-                Value::Blob(bytes) => put_bytes(&mut row, bytes),
-            }
-        }
-        Self(row.into_boxed_slice())
-    }
-
-    /// The request's id.
-    pub fn id(&self) -> RequestId {
-        let id = self.0.get(ID).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
-        RequestId::from_bytes(id.unwrap_or_default())
-    }
-
-    /// The fact itself.
-    pub fn unpack(&self) -> Result<Fact, StoreError> {
-        columns::read(&mut Row::new(self.values().map(Value::into_owned).into()))
-    }
-
-    /// Bytes that it takes in memory, about.
-    pub fn weight(&self) -> usize {
-        size_of::<Self>() + self.0.len()
-    }
-
-    /// The row in the form of `COPY`.
-    pub(crate) fn row(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The values of the columns.
-    pub(crate) fn values(&self) -> Values<'_> {
-        let mut rest = self.0.get(2..).unwrap_or_default();
-        KINDS.map(|kind| read(&mut rest, kind).unwrap_or(Value::Null))
-    }
-}
-
-fn length_of(value: &Value<'_>) -> usize {
-    match value {
-        Value::Null => 0,
-        Value::Int(_) => 8,
-        Value::Text(text) => text.len(),
-        Value::Blob(bytes) => bytes.len(),
-    }
-}
-
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Texts of facts are bounded, far below this.
-    out.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
-    out.put_slice(bytes);
-}
-
 /// Reads the next column; none for null.
 fn read<'a>(rest: &mut &'a [u8], kind: Kind) -> Option<Value<'a>> {
     let length = i32::from_be_bytes(*rest.split_off(..4)?.first_chunk()?);
@@ -130,10 +141,74 @@ fn read<'a>(rest: &mut &'a [u8], kind: Kind) -> Option<Value<'a>> {
     }
 }
 
+/// Writes the columns of a row, one after the other.
+#[derive(Debug)]
+pub(crate) struct RowWriter(Vec<u8>);
+
+impl RowWriter {
+    fn null(&mut self) {
+        self.0.put_i32(-1);
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        // Texts of facts are bounded, far below this.
+        self.0.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
+        self.0.put_slice(bytes);
+    }
+
+    /// A text, cut to so many bytes, without what no database takes; null where it is empty.
+    pub(crate) fn text(&mut self, text: &str, most: usize) {
+        if text.is_empty() {
+            self.null();
+        } else {
+            self.bytes(fitting(text, most).as_bytes());
+        }
+    }
+
+    /// A text of JSON, which is not cut.
+    pub(crate) fn json(&mut self, json: &str) {
+        self.text(if json.len() > MOST_JSON { "\"too long\"" } else { json }, MOST_JSON);
+    }
+
+    pub(crate) fn tags(&mut self, tags: &BTreeMap<String, String>) {
+        if tags.is_empty() {
+            return self.null();
+        }
+        let tag = |text| -> Cow<'_, str> { fitting(text, MOST_NAME) };
+        let tags: BTreeMap<_, _> = tags.iter().take(MOST_TAGS).map(|(name, value)| (tag(name), tag(value))).collect();
+        // A map of texts always has a JSON form.
+        self.bytes(serde_json::to_string(&tags).unwrap_or_default().as_bytes());
+    }
+
+    pub(crate) fn int(&mut self, number: i64) {
+        self.0.put_i32(8);
+        self.0.put_i64(number);
+    }
+
+    /// A count; one beyond the range of databases is stored as the largest.
+    pub(crate) fn count(&mut self, count: u64) {
+        self.int(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn maybe_int(&mut self, number: Option<i64>) {
+        match number {
+            Some(number) => self.int(number),
+            None => self.null(),
+        }
+    }
+
+    pub(crate) fn maybe(&mut self, count: Option<u64>) {
+        match count {
+            Some(count) => self.count(count),
+            None => self.null(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{MOST_ERROR_TEXT, MOST_JSON, MOST_NAME, MOST_TAGS};
+    use crate::fact::{MOST_ERROR_TEXT, MOST_NAME};
 
     #[test]
     fn a_fact_is_unpacked_as_it_was() {
@@ -146,8 +221,7 @@ mod tests {
         fact.tags.insert("project".to_owned(), "a".to_owned());
         let packed = PackedFact::from(&fact);
         assert_eq!((packed.id(), packed.unpack().unwrap()), (fact.id, fact.clone()));
-        assert_eq!(packed.values(), columns::values(&fact));
-        assert_eq!(PackedFact::numbered(&fact, 9, 4).unpack().unwrap(), Fact { process: 9, sequence: 4, ..fact });
+        assert_eq!(PackedFact::new(&fact, 9, 4).unpack().unwrap(), Fact { process: 9, sequence: 4, ..fact });
     }
 
     #[test]

@@ -6,9 +6,9 @@ use bytes::BufMut;
 use postgres::error::SqlState;
 
 use super::connection::{Pg, failed};
-use crate::batch::{self, KeyUse};
+use crate::batch::{self, KEY, KeyUse};
 use crate::error::StoreError;
-use crate::fact::columns;
+use crate::fact::columns::{self, Values};
 use crate::fact::packed::PackedFact;
 use crate::sql::Sql;
 
@@ -26,7 +26,7 @@ impl Pg<'_, '_> {
             return Ok(Vec::new());
         }
         match self.copy(facts) {
-            Ok(()) => Ok(facts.iter().map(|fact| batch::use_of(fact, &fact.values())).collect()),
+            Ok(()) => Ok(facts.iter().map(|fact| used(fact, &fact.values())).collect()),
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => self.insert_each(facts),
             Err(error) => Err(failed(error)),
         }
@@ -56,9 +56,13 @@ impl Pg<'_, '_> {
         for fact in facts {
             let values = fact.values();
             if self.execute(&insert, &values)? > 0 {
-                new.push(batch::use_of(fact, &values));
+                new.push(used(fact, &values));
             }
         }
         Ok(new)
     }
+}
+
+fn used<'f>(fact: &PackedFact, values: &Values<'f>) -> KeyUse<'f> {
+    batch::use_of(fact, &values[KEY], values)
 }

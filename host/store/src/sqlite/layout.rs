@@ -10,10 +10,10 @@ use foldhash::fast::RandomState;
 use rusqlite::{Connection, Statement};
 
 use super::connection::{Lite, failed};
-use crate::batch::{self, KeyUse};
+use crate::batch::{self, KEY, KeyUse};
 use crate::error::StoreError;
-use crate::fact::columns::{self, COLUMNS, COUNT, Of, Values};
-use crate::fact::packed::PackedFact;
+use crate::fact::columns::{self, Of, Values};
+use crate::fact::packed::{self, PackedFact, Parts};
 use crate::schema;
 use crate::sql::{Value, placeholders};
 
@@ -23,45 +23,11 @@ pub(super) const VERSION: i64 = 5;
 /// Most bytes of the callers, and of the routes, whose numbers are remembered. One that is forgotten gets another row.
 const MOST_KNOWN: usize = 2 << 20;
 
-const REQUEST: [usize; count(Of::Request)] = places(Of::Request);
-const CALLER: [usize; count(Of::Caller)] = places(Of::Caller);
-const ROUTE: [usize; count(Of::Route)] = places(Of::Route);
-const WHOLE: [usize; COUNT] = every();
-
-const fn is(kind: Of, other: Of) -> bool {
-    kind as u8 == other as u8
-}
-
-const fn count(kind: Of) -> usize {
-    let (mut at, mut found) = (0, 0);
-    while at < COUNT {
-        found += is(COLUMNS[at].2, kind) as usize;
-        at += 1;
-    }
-    found
-}
-
-/// The places of the columns of a kind.
-const fn places<const N: usize>(kind: Of) -> [usize; N] {
-    let (mut at, mut found, mut places) = (0, 0, [0; N]);
-    while at < COUNT {
-        if is(COLUMNS[at].2, kind) {
-            places[found] = at;
-            found += 1;
-        }
-        at += 1;
-    }
-    places
-}
-
-const fn every() -> [usize; COUNT] {
-    let (mut at, mut places) = (0, [0; COUNT]);
-    while at < COUNT {
-        places[at] = at;
-        at += 1;
-    }
-    places
-}
+const REQUEST: usize = columns::count(Of::Request);
+const CALLER: usize = columns::count(Of::Caller);
+const ROUTE: usize = columns::count(Of::Route);
+/// The key is the first of the caller's columns.
+const _: () = assert!(KEY == REQUEST);
 
 /// Whether a file has facts: it is that of a day.
 pub(super) fn has_facts(connection: &Connection) -> Result<bool, StoreError> {
@@ -86,9 +52,9 @@ create index facts_failed on requests (id) where error_kind is not null;
 create view facts as select {} from requests
   cross join callers on callers.number = requests.caller cross join routes on routes.number = requests.route;
 create trigger facts_deleted instead of delete on facts begin delete from requests where id = old.id; end;\n",
-        definitions(&CALLER),
-        definitions(&ROUTE),
-        definitions(&REQUEST),
+        definitions(Of::Caller),
+        definitions(Of::Route),
+        definitions(Of::Request),
         columns::names(),
     );
     for (name, columns) in schema::day_tables(schema::SQLITE) {
@@ -101,14 +67,12 @@ create trigger facts_deleted instead of delete on facts begin delete from reques
     text
 }
 
-fn names(places: &[usize]) -> String {
-    let names: Vec<&str> = places.iter().filter_map(|at| COLUMNS.get(*at)).map(|(name, _, _)| *name).collect();
-    names.join(",")
+fn names(kind: Of) -> String {
+    columns::of(kind).map(|(name, _)| name).collect::<Vec<_>>().join(",")
 }
 
-fn definitions(places: &[usize]) -> String {
-    let columns = places.iter().filter_map(|at| COLUMNS.get(*at));
-    columns.map(|(name, kind, _)| format!("{name} {kind}")).collect::<Vec<_>>().join(",")
+fn definitions(kind: Of) -> String {
+    columns::of(kind).map(|(name, kind)| format!("{name} {kind}")).collect::<Vec<_>>().join(",")
 }
 
 /// What is known of a day's file while it is open for writing.
@@ -128,10 +92,10 @@ impl Layout {
         let insert = if is_whole {
             batch::insert_fact()
         } else {
-            let (names, all) = (names(&REQUEST), placeholders(1, REQUEST.len() + 2));
+            let (names, all) = (names(Of::Request), placeholders(1, REQUEST + 2));
             format!("insert into requests (caller,route,{names}) values ({all}) on conflict (id) do nothing")
         };
-        Ok(Self { is_whole, insert, callers: Rows::new("callers", &CALLER), routes: Rows::new("routes", &ROUTE) })
+        Ok(Self { is_whole, insert, callers: Rows::new("callers", Of::Caller), routes: Rows::new("routes", Of::Route) })
     }
 
     /// Forgets what rows there are: those of a transaction that failed are not.
@@ -147,41 +111,64 @@ impl Layout {
         facts: &[&'f PackedFact],
     ) -> Result<Vec<KeyUse<'f>>, StoreError> {
         let mut statement = lite.0.prepare_cached(&self.insert).map_err(failed)?;
+        if self.is_whole { insert_whole(&mut statement, facts) } else { self.insert_parts(lite, &mut statement, facts) }
+    }
+
+    fn insert_parts<'f>(
+        &mut self,
+        lite: &Lite<'_>,
+        statement: &mut Statement<'_>,
+        facts: &[&'f PackedFact],
+    ) -> Result<Vec<KeyUse<'f>>, StoreError> {
         let mut new = Vec::with_capacity(facts.len());
-        let mut before: Option<Values<'f>> = None;
+        let mut before: Option<Parts<'f>> = None;
         for fact in facts {
-            let values = fact.values();
-            if self.is_whole {
-                bind_changes(&mut statement, 1, &WHOLE, before.as_ref(), &values)?;
-            } else {
-                for (number, rows) in [(1, &mut self.callers), (2, &mut self.routes)] {
-                    if let Some(row) = rows.row_of(lite, before.as_ref(), &values)? {
-                        statement.raw_bind_parameter(number, row).map_err(failed)?;
-                    }
-                }
-                bind_changes(&mut statement, 3, &REQUEST, before.as_ref(), &values)?;
+            let parts = fact.parts();
+            if before.as_ref().is_none_or(|before| before.caller != parts.caller) {
+                let row = self.callers.row_of::<CALLER>(lite, parts.caller, REQUEST)?;
+                statement.raw_bind_parameter(1, row).map_err(failed)?;
             }
+            if before.as_ref().is_none_or(|before| before.route != parts.route) {
+                let row = self.routes.row_of::<ROUTE>(lite, parts.route, REQUEST + CALLER)?;
+                statement.raw_bind_parameter(2, row).map_err(failed)?;
+            }
+            bind_changes(statement, 3, before.as_ref().map(|before| &before.request[..]), &parts.request)?;
             if statement.raw_execute().map_err(failed)? > 0 {
-                new.push(batch::use_of(fact, &values));
+                let [key] = packed::columns_of(&mut { parts.caller }, KEY);
+                new.push(batch::use_of(fact, &key, &parts.request));
             }
-            before = Some(values);
+            before = Some(parts);
         }
         Ok(new)
     }
 }
 
-/// Binds the values of a row that differ from those of the row before, which are still bound: most of a fact's names are those
+fn insert_whole<'f>(statement: &mut Statement<'_>, facts: &[&'f PackedFact]) -> Result<Vec<KeyUse<'f>>, StoreError> {
+    let mut new = Vec::with_capacity(facts.len());
+    let mut before: Option<Values<'f>> = None;
+    for fact in facts {
+        let values = fact.values();
+        bind_changes(statement, 1, before.as_ref().map(|before| &before[..]), &values)?;
+        if statement.raw_execute().map_err(failed)? > 0 {
+            new.push(batch::use_of(fact, &values[KEY], &values));
+        }
+        before = Some(values);
+    }
+    Ok(new)
+}
+
+/// Binds the values of a row that differ from those of the row before, which are still bound: most of a fact's values are those
 /// of the fact before, and each that is bound is copied.
 fn bind_changes(
     statement: &mut Statement<'_>,
     first: usize,
-    places: &[usize],
-    before: Option<&Values<'_>>,
-    values: &Values<'_>,
+    before: Option<&[Value<'_>]>,
+    values: &[Value<'_>],
 ) -> Result<(), StoreError> {
-    for (number, at) in (first..).zip(places) {
-        if before.and_then(|before| before.get(*at)) != values.get(*at) {
-            statement.raw_bind_parameter(number, values.get(*at)).map_err(failed)?;
+    let mut before = before.unwrap_or_default().iter();
+    for (number, value) in (first..).zip(values) {
+        if before.next() != Some(value) {
+            statement.raw_bind_parameter(number, value).map_err(failed)?;
         }
     }
     Ok(())
@@ -190,48 +177,18 @@ fn bind_changes(
 /// The rows of a table that other rows refer to.
 #[derive(Debug)]
 struct Rows {
-    places: &'static [usize],
     insert: String,
-    /// The numbers of rows, by their values.
+    /// The numbers of rows, by their columns as a fact's row has them.
     known: HashMap<Box<[u8]>, i64, RandomState>,
-    /// Bytes that these values take.
+    /// Bytes that these take.
     bytes: usize,
-    /// Room for the values that are looked up.
-    key: Vec<u8>,
 }
 
 impl Rows {
-    fn new(table: &str, places: &'static [usize]) -> Self {
-        let (names, all) = (names(places), placeholders(1, places.len()));
+    fn new(table: &str, kind: Of) -> Self {
+        let (names, all) = (names(kind), placeholders(1, columns::count(kind)));
         let insert = format!("insert into {table} ({names}) values ({all})");
-        Self { places, insert, known: HashMap::default(), bytes: 0, key: Vec::new() }
-    }
-
-    /// The number of the row with these values, which is made if it is not known; none if it is that of the row before.
-    fn row_of(
-        &mut self,
-        lite: &Lite<'_>,
-        before: Option<&Values<'_>>,
-        values: &Values<'_>,
-    ) -> Result<Option<i64>, StoreError> {
-        let is_same = |before: &Values<'_>| self.places.iter().all(|at| before.get(*at) == values.get(*at));
-        if before.is_some_and(is_same) {
-            return Ok(None);
-        }
-        self.key.clear();
-        for value in self.places.iter().filter_map(|at| values.get(*at)) {
-            write_key(&mut self.key, value);
-        }
-        if let Some(row) = self.known.get(&*self.key) {
-            return Ok(Some(*row));
-        }
-        let row = self.make(lite, values)?;
-        if self.bytes > MOST_KNOWN {
-            self.forget();
-        }
-        self.bytes += self.key.len() + size_of::<(Box<[u8]>, i64)>();
-        self.known.insert(self.key.as_slice().into(), row);
-        Ok(Some(row))
+        Self { insert, known: HashMap::default(), bytes: 0 }
     }
 
     fn forget(&mut self) {
@@ -239,25 +196,20 @@ impl Rows {
         self.bytes = 0;
     }
 
-    fn make(&self, lite: &Lite<'_>, values: &Values<'_>) -> Result<i64, StoreError> {
+    /// The number of the row of these columns, the first of which has this place. It is made if it is not known.
+    fn row_of<const N: usize>(&mut self, lite: &Lite<'_>, columns: &[u8], first: usize) -> Result<i64, StoreError> {
+        if let Some(row) = self.known.get(columns) {
+            return Ok(*row);
+        }
+        let values: [Value<'_>; N] = packed::columns_of(&mut { columns }, first);
         let mut statement = lite.0.prepare_cached(&self.insert).map_err(failed)?;
-        let values = self.places.iter().filter_map(|at| values.get(*at));
-        statement.insert(rusqlite::params_from_iter(values)).map_err(failed)
-    }
-}
-
-/// Writes a value so that no two different lists of them are written alike.
-fn write_key(out: &mut Vec<u8>, value: &Value<'_>) {
-    let mut bytes = |kind: u8, bytes: &[u8]| {
-        out.push(kind);
-        out.extend_from_slice(&bytes.len().to_le_bytes());
-        out.extend_from_slice(bytes);
-    };
-    match value {
-        Value::Null => out.push(0),
-        Value::Int(number) => bytes(1, &number.to_le_bytes()),
-        Value::Text(text) => bytes(2, text.as_bytes()),
-        Value::Blob(blob) => bytes(3, blob),
+        let row = statement.insert(rusqlite::params_from_iter(&values)).map_err(failed)?;
+        if self.bytes > MOST_KNOWN {
+            self.forget();
+        }
+        self.bytes += columns.len() + size_of::<(Box<[u8]>, i64)>();
+        self.known.insert(columns.into(), row);
+        Ok(row)
     }
 }
 
