@@ -74,14 +74,14 @@ def fill(weir, facts):
 
         with sqlite3.connect(file) as store:
             store.create_function("made", 1, made)
-            columns = [row[1] for row in store.execute("pragma table_info(facts)")]
+            columns = [row[1] for row in store.execute("pragma table_info(requests)")]
             copied = ", ".join("made(value)" if name == "id" else name for name in columns)
             store.execute("pragma synchronous = off")
-            store.execute("create temporary table one as select * from facts limit 1")
-            store.execute("delete from facts")
+            store.execute("create temporary table one as select * from requests limit 1")
+            store.execute("delete from requests")
             store.execute(
                 f"with recursive numbers(value) as (select 0 union all select value + 1 from numbers where value < {count - 1}) "
-                f"insert into facts ({', '.join(columns)}) select {copied} from numbers, one")
+                f"insert into requests ({', '.join(columns)}) select {copied} from numbers, one")
         store.close()
     print(f"{facts} facts put into {DAYS} days in {time.monotonic() - begun:.0f} s", flush=True)
 
