@@ -167,13 +167,11 @@ pub(crate) fn of(kind: Of) -> impl Iterator<Item = (&'static str, &'static str)>
 /// The place of a column, which is known when the program is built.
 pub(crate) const fn place(name: &str) -> usize {
     let mut at = 0;
-    while at < COUNT {
-        if is_same(COLUMNS[at].0.as_bytes(), name.as_bytes()) {
-            return at;
-        }
+    while at < COUNT && !is_same(COLUMNS[at].0.as_bytes(), name.as_bytes()) {
         at += 1;
     }
-    panic!("there is no such column")
+    assert!(at < COUNT, "there is no such column");
+    at
 }
 
 const fn is_same(one: &[u8], other: &[u8]) -> bool {

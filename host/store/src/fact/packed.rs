@@ -47,7 +47,7 @@ impl PackedFact {
     /// The fact as one of a process, with its number there.
     pub(crate) fn new<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64) -> Self {
         let mut row = RowWriter(Vec::with_capacity(USUAL));
-        row.0.put_i16(COUNT as i16);
+        row.0.put_i16(i16::try_from(COUNT).unwrap_or(i16::MAX));
         columns::write(fact, process, sequence, &mut row);
         Self(row.0.into())
     }

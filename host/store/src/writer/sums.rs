@@ -154,6 +154,11 @@ fn write_key(out: &mut Vec<u8>, used: &Use<'_>) {
 mod tests {
     use super::*;
 
+    static ROWS: [UseRow<'static>; 2] = [
+        UseRow { subjects: 2, price_dim: "", bucket: "request", sums: ONE },
+        UseRow { subjects: 2, price_dim: "", bucket: "input", sums: ONE },
+    ];
+
     const ONE: LedgerSums = LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 2 };
 
     fn row(subjects: usize, price_dim: &'static str, bucket: &'static str) -> UseRow<'static> {
@@ -206,10 +211,6 @@ mod tests {
             served,
             rows,
         };
-        static ROWS: [UseRow<'static>; 2] = [
-            UseRow { subjects: 2, price_dim: "", bucket: "request", sums: ONE },
-            UseRow { subjects: 2, price_dim: "", bucket: "input", sums: ONE },
-        ];
         assert_eq!(sums.add(&of("m", &ROWS), 3), 2);
         assert_eq!(sums.add(&of("m", &ROWS), 1), 2);
         assert_eq!(sums.add(&of("n", &ROWS), 1), 4);

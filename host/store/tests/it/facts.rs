@@ -85,8 +85,8 @@ impl Seed {
     }
 }
 
-pub(crate) fn batch(facts: Vec<Fact>) -> Batch {
-    Batch { facts: packed(&facts), bodies: Vec::new() }
+pub(crate) fn batch(facts: impl IntoIterator<Item = Fact>) -> Batch {
+    Batch { facts: facts.into_iter().map(|fact| PackedFact::from(&fact)).collect(), bodies: Vec::new() }
 }
 
 pub(crate) fn packed(facts: &[Fact]) -> Vec<PackedFact> {
