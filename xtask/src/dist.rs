@@ -121,12 +121,16 @@ fn build(workspace: &Workspace, linkage: &Linkage, profile: &str) -> Result<Path
 
 /// Tells the program its commit. Without git, as in an unpacked archive, that is unknown.
 fn with_commit<'a>(workspace: &Workspace, command: &'a mut Command) -> &'a mut Command {
-    if std::env::var_os(COMMIT).is_none()
-        && let Ok(commit) = git(workspace, &["rev-parse", "HEAD"])
-    {
-        command.env(COMMIT, commit);
+    match commit(std::env::var_os(COMMIT), || git(workspace, &["rev-parse", "HEAD"])) {
+        Some(commit) => command.env(COMMIT, commit),
+        None => command.env_remove(COMMIT),
     }
-    command
+}
+
+/// The commit that the caller names, else git's. The image's build names an empty one where it was given none.
+fn commit(named: Option<OsString>, git: impl FnOnce() -> Result<String>) -> Option<OsString> {
+    let named = named.filter(|commit| !commit.is_empty());
+    named.or_else(|| git().ok().map(OsString::from).filter(|commit| !commit.is_empty()))
 }
 
 fn git(workspace: &Workspace, words: &[&str]) -> Result<String> {
@@ -346,6 +350,16 @@ mod tests {
         let (program, to) = (root.path().join("weir"), root.path().join("to"));
         let error = gather(&workspace(root.path()), &program, &to, root.path()).unwrap_err();
         assert!(error.to_string().contains("weir"), "{error:#}");
+    }
+
+    #[test]
+    fn the_commit_is_the_callers_or_gits_and_never_an_empty_one() {
+        let git = || Ok("of git".to_owned());
+        assert_eq!(commit(Some("named".into()), git), Some("named".into()));
+        assert_eq!(commit(Some("".into()), git), Some("of git".into()));
+        assert_eq!(commit(None, git), Some("of git".into()));
+        assert_eq!(commit(Some("".into()), || bail!("no repository")), None);
+        assert_eq!(commit(None, || Ok(String::new())), None);
     }
 
     #[test]
