@@ -6,6 +6,7 @@ mod crates;
 mod licences;
 mod linkage;
 mod sums;
+mod vendored;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -27,7 +28,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Files that are copied unchanged. The recordings are those that the example configuration answers from.
 const FILES: [&str; 6] =
     ["config.example.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT", "deploy", "docs/recordings"];
-/// The licences of all crates, in the folder.
+/// The licences of all crates and libraries, in the folder.
 const LICENCES: &str = "THIRD-PARTY-LICENSES.txt";
 /// The variable by which the program learns its commit when it is built.
 const COMMIT: &str = "WEIR_COMMIT";
@@ -174,13 +175,20 @@ fn describe(folder: &Path, caller: &[OsString]) -> Result<()> {
     Ok(())
 }
 
-/// Adds the bill of materials, also beside the folder, and the licences of all crates.
+/// Adds the bill of materials, also beside the folder, and the licences of all crates and of the dashboard's libraries.
 fn account(workspace: &Workspace, known: &Known, folder: &Path, target: &str) -> Result<()> {
     let part = |file: String, package: &str, target: &str| -> Result<Part> {
         let linked = known.linked(workspace, package, target)?;
-        Ok(Part { sum: sums::of_file(&folder.join(&file))?, file, package: package.to_owned(), linked })
+        Ok(Part {
+            sum: sums::of_file(&folder.join(&file))?,
+            file,
+            package: package.to_owned(),
+            linked,
+            holds: Vec::new(),
+        })
     };
-    let mut parts = vec![part(program_name(), "weir", target)?];
+    let held = vendored::read(&workspace.root.join(vendored::FOLDER))?;
+    let mut parts = vec![Part { holds: held.clone(), ..part(program_name(), "weir", target)? }];
     for adapter in &workspace.adapters {
         parts.push(part(format!("plugins/{}.wasm", adapter.name), &adapter.package, crate::wasm::TARGET)?);
     }
@@ -190,7 +198,7 @@ fn account(workspace: &Workspace, known: &Known, folder: &Path, target: &str) ->
     }
     let linked: BTreeMap<_, _> = parts.into_iter().flat_map(|part| part.linked).map(|one| (one.id(), one)).collect();
     let linked: Vec<_> = linked.into_values().collect();
-    let collected = licences::collect(known, &linked, &workspace.root.join("LICENSE-APACHE"))?;
+    let collected = licences::collect(known, &linked, &held, &workspace.root.join("LICENSE-APACHE"))?;
     if !collected.without_text.is_empty() {
         println!("these crates come without the text of their licence: {}", collected.without_text.join(", "));
     }

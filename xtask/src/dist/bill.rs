@@ -1,4 +1,5 @@
-//! The bill of materials, in the JSON of `CycloneDX`: the program and the adapters, and the crates that each is linked of.
+//! The bill of materials, in the JSON of `CycloneDX`: the program and the adapters, the crates that each is linked of, and the
+//! libraries that each holds as files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::crates::{Crate, Id};
+use super::vendored::Library;
 
 /// A file that is handed out, with the crates that it is linked of.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(super) struct Part {
     pub(super) package: String,
     /// All crates that it is linked of, its package too.
     pub(super) linked: Vec<Crate>,
+    /// The libraries that it holds as files.
+    pub(super) holds: Vec<Library>,
 }
 
 /// The bill of a distribution. The same parts make the same bill, so it has no time.
@@ -32,12 +36,17 @@ pub(super) fn bill(version: &str, target: &str, parts: &[Part]) -> Value {
             "hashes": [{"alg": "SHA-256", "content": part.sum}],
         })
     });
-    let components: Vec<Value> = files.chain(crates.values().map(|one| component(one))).collect();
+    let held: BTreeMap<String, &Library> =
+        parts.iter().flat_map(|part| &part.holds).map(|one| (one.reference(), one)).collect();
+    let libraries = crates.values().map(|one| component(one)).chain(held.values().map(|one| library(one)));
+    let components: Vec<Value> = files.chain(libraries).collect();
     let mut uses = BTreeMap::from([(whole.clone(), refs(parts.iter().map(|part| format!("file:{}", part.file))))]);
     for part in parts {
         let package = part.linked.iter().find(|one| one.name == part.package);
-        uses.insert(format!("file:{}", part.file), refs(package.map(reference)));
+        let held = part.holds.iter().map(Library::reference);
+        uses.insert(format!("file:{}", part.file), refs(package.map(reference).into_iter().chain(held)));
     }
+    uses.extend(held.keys().map(|reference| (reference.clone(), BTreeSet::new())));
     for one in crates.values() {
         // A crate may use others that are only run when it is built.
         let linked = one.uses.iter().filter_map(|id| crates.get(id)).map(|used| reference(used));
@@ -90,6 +99,20 @@ fn component(one: &Crate) -> Value {
     component
 }
 
+fn library(one: &Library) -> Value {
+    let purl = one.reference();
+    json!({
+        "type": "library",
+        "bom-ref": purl,
+        "name": one.name,
+        "version": one.version,
+        "purl": purl,
+        "licenses": [{"expression": one.licence}],
+        "hashes": [{"alg": "SHA-256", "content": one.sum}],
+        "externalReferences": [{"type": "vcs", "url": one.repository}],
+    })
+}
+
 /// A number of the bill in the form of a UUID (version 8: of the digest of its content).
 fn serial(bill: &Value) -> String {
     let hex = super::sums::hex(&Sha256::digest(bill.to_string()));
@@ -102,12 +125,13 @@ mod tests {
     use std::path::Path;
 
     use super::super::crates::tests::known;
+    use super::super::vendored::tests::ours;
     use super::*;
 
     fn parts() -> Vec<Part> {
         let known = known(Path::new("/a"), Path::new("/b"));
         let linked = known.of_tree("b v2.0.0\na v1.0.0\n").unwrap();
-        vec![Part { file: "weir".into(), sum: "ab".repeat(32), package: "b".into(), linked }]
+        vec![Part { file: "weir".into(), sum: "ab".repeat(32), package: "b".into(), linked, holds: ours() }]
     }
 
     #[test]
@@ -123,7 +147,13 @@ mod tests {
             assert!(dependency["dependsOn"].as_array().unwrap().iter().all(|to| known.contains(to.as_str().unwrap())));
         }
         let of = |from: &str| dependencies.iter().find(|one| one["ref"] == from).unwrap()["dependsOn"].clone();
-        assert_eq!(of("file:weir"), json!(["pkg:cargo/b@2.0.0"]));
+        let uplot = &ours()[0];
+        assert_eq!(of("file:weir"), json!(["pkg:cargo/b@2.0.0", uplot.reference()]));
+        let held = components.iter().find(|one| one["name"] == "uPlot").unwrap();
+        assert_eq!(
+            (&held["licenses"][0]["expression"], &held["hashes"][0]["content"]),
+            (&json!("MIT"), &json!(uplot.sum))
+        );
         assert_eq!(of("pkg:cargo/b@2.0.0"), json!(["pkg:cargo/a@1.0.0"]));
         let a = components.iter().find(|one| one["name"] == "a").unwrap();
         assert_eq!(a["licenses"][0]["expression"], "MIT OR Apache-2.0");
