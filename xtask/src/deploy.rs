@@ -4,11 +4,12 @@
 
 mod boot;
 mod chart;
+mod compose;
 mod image;
 mod limits;
 pub(crate) mod tool;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -16,6 +17,7 @@ use anyhow::{Context, Result};
 use crate::check::Outcome;
 use crate::plugins;
 use crate::process::{self, cargo};
+use crate::python;
 use crate::workspace::Workspace;
 
 /// Builds what the image holds, unless that is done (`--built`), and runs the checks.
@@ -33,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
 /// The step of `cargo xtask test`; it expects the program and the adapters to be built.
 pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
     let mut skipped = Vec::new();
-    for check in [alerts, units, chart::check, image::check] {
+    for check in [alerts, units, compose::check, chart::check, image::check] {
         if let Outcome::Skipped(reason) = check(workspace)? {
             println!("SKIPPED: {reason}");
             skipped.push(reason);
@@ -74,8 +76,15 @@ fn units(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
+/// Python with what reads YAML and knows Kubernetes's schemas, from Python's registry.
+fn python(workspace: &Workspace) -> Result<PathBuf> {
+    let python = python::find().context("python3 is not installed")?;
+    let pins = workspace.root.join("deploy/helm/requirements.txt");
+    python::environment(&python, &workspace.target.join("deploy/python"), &pins)
+}
+
 /// The program of the dev profile.
-fn program(workspace: &Workspace) -> std::path::PathBuf {
+fn program(workspace: &Workspace) -> PathBuf {
     workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX))
 }
 

@@ -9,7 +9,6 @@ use anyhow::{Result, ensure};
 
 use crate::check::Outcome;
 use crate::process;
-use crate::python;
 use crate::workspace::Workspace;
 
 /// The versions of Kubernetes that the chart is validated for.
@@ -71,10 +70,7 @@ fn helm(workspace: &Workspace) -> Option<PathBuf> {
     }
 }
 
-/// The program that knows Kubernetes's schemas, from Python's registry.
+/// The program that knows Kubernetes's schemas.
 fn validator(workspace: &Workspace) -> Result<PathBuf> {
-    let python = process::find("python3").ok_or_else(|| anyhow::anyhow!("python3 is not installed"))?;
-    let pins = workspace.root.join("deploy/helm/requirements.txt");
-    let python = python::environment(&python, &workspace.target.join("deploy/python"), &pins)?;
-    Ok(python.with_file_name("kubernetes-validate"))
+    Ok(super::python(workspace)?.with_file_name("kubernetes-validate"))
 }
