@@ -185,6 +185,9 @@ fn text(value: Option<&opentelemetry_proto::tonic::common::v1::AnyValue>) -> Str
         Some(any_value::Value::IntValue(number)) => number.to_string(),
         Some(any_value::Value::DoubleValue(number)) => number.to_string(),
         Some(any_value::Value::BoolValue(is)) => is.to_string(),
+        Some(any_value::Value::ArrayValue(list)) => {
+            list.values.iter().map(|value| text(Some(value))).collect::<Vec<_>>().join(", ")
+        }
         other => panic!("not a plain value: {other:?}"),
     }
 }

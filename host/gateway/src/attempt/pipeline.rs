@@ -95,7 +95,7 @@ impl Pipeline {
             spent: None,
             input: parts.input,
             usage_cost: parts.usage_cost,
-            seen: Observed::default(),
+            seen: Observed { told: parts.is_traced.then(Box::default), ..Observed::default() },
         }
     }
 
@@ -136,6 +136,7 @@ impl Pipeline {
         cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))?;
         let decoded = attribute(self.decoder.finish(), Side::Upstream)?;
         bounds::note(&mut self.seen.losses, decoded.losses);
+        self.seen.hear(&decoded.events);
         let mut events = self.referee.push(decoded.events);
         if !self.referee.has_finish() && !self.seen.content && !self.referee.has_failed() {
             return Err(Fault::from_error(Side::Upstream, broken("the answer ended before it had begun")));
@@ -261,6 +262,7 @@ impl Pipeline {
             self.original.iter_mut().for_each(Original::ends);
         }
         bounds::note(&mut self.seen.losses, decoded.losses);
+        self.seen.hear(&decoded.events);
         let mut events = decoded.events;
         let failure = self.partial().is_some().then(|| partial_answer::split_failure(&mut events)).flatten();
         let events = self.referee.push(events);

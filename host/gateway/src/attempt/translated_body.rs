@@ -273,6 +273,7 @@ impl Translated {
         else {
             return false;
         };
+        tell(account, &mut pipeline.seen);
         account.interrupted();
         self.resuming = Some(resuming);
         self.upstream = None;
@@ -358,7 +359,15 @@ impl Drop for Translated {
     }
 }
 
-fn record(account: &mut Account, seen: Observed) {
+/// Tells the attempt's span what its answer said of itself. What another target then says is that one's own.
+fn tell(account: &Account, seen: &mut Observed) {
+    if let Some(told) = &mut seen.told {
+        account.attempt().set_answer(std::mem::take(&mut **told));
+    }
+}
+
+fn record(account: &mut Account, mut seen: Observed) {
+    tell(account, &mut seen);
     account.content(seen.weight.tokens());
     let Some(mut usage) = seen.usage else { return };
     usage.service_tier = usage.service_tier.or(seen.service_tier);

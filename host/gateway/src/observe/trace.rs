@@ -5,6 +5,7 @@
 //! Names follow OpenTelemetry's semantic conventions for HTTP and generative AI ([`Attribute`]); contexts are propagated
 //! as W3C Trace Context. Without a collector no spans are made, and a client's own trace headers are forwarded unchanged.
 
+mod answer;
 mod attribute;
 mod messages;
 mod waiting;
@@ -29,6 +30,7 @@ use opentelemetry_sdk::trace::{
 };
 use prometheus::Registry;
 
+pub(crate) use answer::AnswerFacts;
 pub use attribute::Attribute;
 use messages::Messages;
 use waiting::{BoundedProcessor, CountingExporter, SpanFigures, WaitingSpans};

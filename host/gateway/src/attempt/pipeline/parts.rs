@@ -6,11 +6,12 @@ use super::original::Original;
 use crate::attempt::partial_answer::PartialAnswer;
 use crate::attempt::usage_cost::UsageCost;
 use crate::guard::AnswerGuards;
+use crate::observe::trace::AnswerFacts;
 use crate::reasoning_cache::Witness;
 use crate::route::Target;
 use weir_sandbox::{ChatDecoder, ChatEncoder};
 use weir_types::contract::about::ErrorFormat;
-use weir_types::contract::types::{Error, Framing, Loss, Usage};
+use weir_types::contract::types::{ChatEvent, Error, Framing, Loss, Usage};
 use weir_wire::estimate::Content;
 use weir_wire::frame;
 
@@ -31,6 +32,19 @@ pub(in crate::attempt) struct Observed {
     pub(in crate::attempt) failure: Option<Error>,
     /// The losses of both sides.
     pub(in crate::attempt) losses: Vec<Loss>,
+    /// What the provider's answer says of itself, if a span is to tell it.
+    pub(in crate::attempt) told: Option<Box<AnswerFacts>>,
+}
+
+impl Observed {
+    /// Takes what the provider's events say of the answer, before the referee adds what they lack.
+    pub(super) fn hear(&mut self, events: &[ChatEvent]) {
+        if let Some(told) = &mut self.told {
+            for event in events {
+                told.see(event);
+            }
+        }
+    }
 }
 
 /// The arguments of [`super::Pipeline::new`].
@@ -68,6 +82,8 @@ pub(in crate::attempt) struct Parts {
     pub(in crate::attempt) input: u32,
     /// Prices the usage for a client that asked for it.
     pub(in crate::attempt) usage_cost: Option<UsageCost>,
+    /// Whether what the answer says of itself is kept, for a span.
+    pub(in crate::attempt) is_traced: bool,
 }
 
 /// The stream of another target that continues a broken one.

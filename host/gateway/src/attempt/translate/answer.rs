@@ -17,6 +17,7 @@ use super::super::usage_cost::UsageCost;
 use super::{Run, called};
 use crate::accounting::Account;
 use crate::admission::AdmissionPermit;
+use crate::observe::trace::AnswerFacts;
 use crate::reasoning_cache::{Source, Witness};
 use weir_sandbox::Lease;
 use weir_translate::bounds;
@@ -43,6 +44,9 @@ impl Run<'_> {
     /// Completes a whole answer, and books what it used.
     pub(super) fn book(&mut self, answer: &mut Answer, account: &mut Account) {
         if let Answer::Chat(chat) = &mut *answer {
+            if account.attempt().is_recording() {
+                account.attempt().set_answer(AnswerFacts::of(chat));
+            }
             let losses = event_validator::settle(chat, &self.asked.exchange.id);
             self.context.reasoning_cache.keep(&self.source(), chat);
             self.note(losses);
@@ -235,6 +239,7 @@ impl Run<'_> {
             original,
             input: self.provider_ctx.input_tokens.unwrap_or_default(),
             usage_cost,
+            is_traced: account.attempt().is_recording(),
         }))
     }
 }

@@ -12,6 +12,12 @@ pub enum Attribute {
     Provider,
     /// The alias on a request's span, the provider's name for the model on an attempt's.
     Model,
+    /// The provider's id of the answer.
+    ResponseId,
+    /// The model that answered, as the provider names it.
+    ResponseModel,
+    /// Why the answer ended, for each candidate.
+    FinishReasons,
     /// Whether the answer was streamed.
     Streamed,
     /// Seconds until the first piece of a stream.
@@ -78,6 +84,9 @@ impl Attribute {
             Self::Operation => always("gen_ai.operation.name"),
             Self::Provider => [Some("gen_ai.system"), Some("gen_ai.provider.name"), Some("gen_ai.provider.name")],
             Self::Model => always("gen_ai.request.model"),
+            Self::ResponseId => always("gen_ai.response.id"),
+            Self::ResponseModel => always("gen_ai.response.model"),
+            Self::FinishReasons => always("gen_ai.response.finish_reasons"),
             Self::Streamed => newest("gen_ai.request.stream"),
             Self::TimeToFirstChunk => newest("gen_ai.response.time_to_first_chunk"),
             Self::InputTokens => always("gen_ai.usage.input_tokens"),

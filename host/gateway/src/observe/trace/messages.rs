@@ -66,7 +66,7 @@ fn role(role: &Role) -> &'static str {
 }
 
 /// The schema has no word for an answer that broke off but `error`.
-fn reason(reason: FinishReason) -> &'static str {
+pub(super) fn reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Complete | FinishReason::StopSequence | FinishReason::Paused => "stop",
         FinishReason::Length | FinishReason::ContextLength => "length",
