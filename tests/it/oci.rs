@@ -1,4 +1,7 @@
-//! Adapters in OCI registries: a real registry, and one that lies.
+//! Adapters in OCI registries: a real registry, one in memory, and one that lies.
+
+mod in_memory;
+mod shelf;
 
 use std::fs;
 use std::sync::{Arc, Mutex};
