@@ -199,7 +199,7 @@ fn what_comes_without_fixtures_is_called_unproved() {
 }
 
 /// A build of zeta with an older version.
-fn older_zeta() -> Vec<u8> {
+pub(crate) fn older_zeta() -> Vec<u8> {
     let mut bytes = zeta_build(3);
     let (known, older) = (b"1.0.0+zeta-build", b"0.9.0+zeta-build");
     let places: Vec<usize> = (0..bytes.len() - known.len()).filter(|at| bytes[*at..].starts_with(known)).collect();
