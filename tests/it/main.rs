@@ -28,6 +28,7 @@ mod content_types;
 mod credentials;
 mod dashboard;
 mod deployed;
+mod described;
 mod errors;
 mod explain;
 mod failures;
