@@ -6,9 +6,11 @@ mod content;
 mod conventions;
 mod langfuse;
 
+use std::time::{Duration, Instant};
+
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::json;
-use weir_tests::{Answer, Gateway, Request, SessionProvider, Upstream, WebSocket};
+use weir_tests::{Answer, Client, Gateway, Request, SessionProvider, Upstream, WebSocket};
 
 use collector::Collector;
 
@@ -131,6 +133,39 @@ async fn a_collector_that_is_not_there_costs_no_request() {
     for _ in 0..20 {
         assert_eq!(gateway.ask(&OPENAI.request("both", false)).await.status(), 200);
     }
+}
+
+/// Sends a hundred requests, whose spans are six each; returns how long the slowest took.
+async fn slowest_of_a_hundred(client: &mut Client) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for _ in 0..100 {
+        let begun = Instant::now();
+        client.send(&OPENAI.request("anthropic", false)).await;
+        assert_eq!(client.reply().await.status(), 200);
+        slowest = slowest.max(begun.elapsed());
+    }
+    slowest
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_hangs_costs_spans_and_no_request() {
+    let collector = Upstream::always(Answer::silence()).await;
+    let provider = wire_format::provider(ANTHROPIC).await;
+    let traces = format!("[traces]\nendpoint = \"{}\"\n", collector.url());
+    let gateway = Gateway::open(&(traces + &wire_format::config_of(&[ANTHROPIC], &provider))).await;
+    let mut client = gateway.connect().await;
+    let mut slowest = Duration::ZERO;
+    let mut hundreds = 0;
+    while gateway.metric("weir_spans_total{result=\"dropped\"}").await == 0.0 {
+        slowest = slowest.max(slowest_of_a_hundred(&mut client).await);
+        hundreds += 1;
+        assert!(hundreds < 50, "thirty thousand spans wait, and none is dropped");
+    }
+    // There is no room now.
+    slowest = slowest.max(slowest_of_a_hundred(&mut client).await);
+    assert_eq!(gateway.metric("weir_spans_total{result=\"sent\"}").await, 0.0);
+    // The exporter waits ten seconds for the collector; so would a request that waited for the exporter.
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
