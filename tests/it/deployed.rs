@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use weir_tests::{Answer, Folder, Gateway, Upstream};
+use weir_tests::plugins::target;
+use weir_tests::{Answer, Folder, Gateway, Program, Upstream, program};
 
 use crate::wire_format::{OPENAI, config_of, provider};
 
@@ -109,6 +111,36 @@ async fn a_secrets_file_that_appears_after_a_refused_configuration_is_noticed() 
         2.0,
         "what was refused is not tried again and again"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hang_up_signal_has_the_file_read_again() {
+    let upstream = provider(OPENAI).await;
+    let folder = Folder::with(&["openai"]);
+    let program = Program::start(&folder, &target().join("test-cache"), &with_model(&upstream, "first"));
+    let address = program.address();
+    // A file that has not changed is read again by the signal alone.
+    let hang_up = Command::new("kill").args(["-HUP", &program.id().to_string()]).status();
+    assert!(hang_up.unwrap().success());
+    let taken = program.until("configuration taken");
+    assert!(taken.contains("\"origin\":\"reload\""), "{taken}");
+    assert_eq!(program::ask(address, &OPENAI.request("first", false)).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_addresses_are_those_of_both_families_and_no_client_is_taken_for_another() {
+    let upstream = provider(OPENAI).await;
+    let more = "[server]\naddress_limits = { requests_per_minute = 1 }\nanonymous = true\n";
+    let gateway = Gateway::open_on("::", &(with_model(&upstream, "first") + more)).await;
+    let port = gateway.address.port();
+    let status = async |host: &str| {
+        let address = format!("{host}:{port}").parse().unwrap();
+        program::ask(address, &OPENAI.request("first", false)).await.status()
+    };
+    assert_eq!((status("127.0.0.1").await, status("127.0.0.1").await), (200, 429));
+    if gateway.address.is_ipv6() && std::net::TcpListener::bind("[::1]:0").is_ok() {
+        assert_eq!((status("[::1]").await, status("[::1]").await), (200, 429));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ mod activity;
 mod address_key;
 mod drive;
 pub mod last_call;
+mod listen;
 mod metrics;
 mod protocol;
 mod registry;
@@ -20,7 +21,7 @@ use std::error::Error;
 use bytes::Bytes;
 use http_body::Body;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,11 +43,12 @@ use self::stall::Marked;
 use self::tls::Tls;
 use weir_buffers::Connection;
 
+pub use listen::bind;
 pub use metrics::{ConnectionMetrics, ListenerMetrics};
 pub use takeover::{Leaving, Takeover};
 pub use workers::{Spread, Workers};
 
-/// Request extension: the client's address.
+/// Request extension: the client's address, one of IPv4 as such.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
@@ -150,7 +152,7 @@ pub async fn serve<H, F, B>(
                 let (seat, shared, stream) = (spread.seat(), Arc::clone(&shared), stream.into_std());
                 seat.runtime().clone().spawn(async move {
                     if let Some(stream) = adopted(stream) {
-                        converse(shared, stream, Peer(peer.ip()), place).await;
+                        converse(shared, stream, Peer(peer.ip().to_canonical()), place).await;
                     }
                     drop((permit, seat));
                 });
@@ -310,11 +312,4 @@ where
         }
         Ok(response.map(|body| Marked::new(body, exchange)))
     }
-}
-
-/// Binds a listening socket and returns its actual address.
-pub async fn bind(host: &str, port: u16) -> std::io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((host, port)).await?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }

@@ -1,6 +1,7 @@
 //! Tests of a listener by itself, over sockets.
 
 use http_body_util::{BodyExt as _, Full};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;

@@ -16,7 +16,7 @@ section! {
     SERVER = "[server]" at "server" then Server::placed;
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Server {
-        /// Address or name to listen on.
+        /// Address or name to listen on. `"::"` means all addresses of both families, and those of IPv4 alone where there is no IPv6.
         host: String = "127.0.0.1".to_owned(),
         /// Port to listen on. 0 lets the system choose.
         port: u16 as Count<u16, 0, 65_535> = 8080,

@@ -1,6 +1,6 @@
 //! Finds the running Weir that a command asks: the one of the configuration, or the one at `--admin`.
 
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -62,7 +62,8 @@ fn address(config: &Config) -> Result<String, String> {
 
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { Ipv6Addr::LOCALHOST.into() });
+        // `::` listens on both families, and a container often has no loopback address of IPv6.
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
     address
 }
