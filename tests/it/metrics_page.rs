@@ -59,6 +59,22 @@ async fn three_models_make_a_short_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_the_route_of_requests_and_the_model_of_tokens_and_a_target_has_the_providers_name() {
+    let gateway = gateway("").await;
+    for alias in ["large", "small", "other"] {
+        assert_eq!(gateway.metric(&format!("weir_requests_total{{route=\"{alias}\"}}")).await, 8.0);
+        assert!(gateway.metric(&format!("weir_tokens_total{{model=\"{alias}\"}}")).await > 0.0);
+    }
+    let page = gateway.metrics().await;
+    let of = |name: &str| lines(&page).into_iter().filter(|line| line.starts_with(name)).collect::<Vec<_>>();
+    let targets = of("weir_breaker_state");
+    let has = |model: &str| targets.iter().any(|line| line.contains(&format!("model=\"{model}\"")));
+    assert!(has("m") && !["large", "small", "other"].into_iter().any(has), "{targets:?}");
+    assert!(of("weir_requests_total").iter().all(|line| !line.contains("model=")), "{page}");
+    assert!(of("weir_tokens_total").iter().all(|line| !line.contains("route=")), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_buckets_and_the_names_of_the_conventions_are_there_by_choice() {
     let few = gateway("").await.metrics().await;
     let page = gateway("[metrics]\nbuckets = \"many\"\ngen_ai = true").await.metrics().await;
