@@ -1,6 +1,7 @@
 """Chromium through chromedriver: a small client of the WebDriver protocol, which needs no package."""
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -170,6 +171,15 @@ class Browser:
         """Presses keys one after the other, without an element: where the focus is."""
         actions = [step for key in keys for step in ({"type": "keyDown", "value": key}, {"type": "keyUp", "value": key})]
         self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
+    @contextlib.contextmanager
+    def beforehand(self, script):
+        """Runs a script in each page that is opened, before those of the page."""
+        made = self.chrome("Page.addScriptToEvaluateOnNewDocument", source=script)["identifier"]
+        try:
+            yield
+        finally:
+            self.chrome("Page.removeScriptToEvaluateOnNewDocument", identifier=made)
 
     def log(self):
         """What the browser complained about since the last call."""

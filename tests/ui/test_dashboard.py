@@ -113,9 +113,7 @@ class Dashboard(unittest.TestCase):
         self.browser.open(self.weir.url + "/ui/requests?model=limited")
         self.browser.wait_for("the rows", "return document.querySelectorAll('tbody tr').length === 2")
         expected = self.browser.run(times)
-        source = "const right = Date.now; Date.now = () => right() - 3 * 24 * 3600 * 1000;"
-        script = self.browser.chrome("Page.addScriptToEvaluateOnNewDocument", source=source)["identifier"]
-        try:
+        with self.browser.beforehand("const right = Date.now; Date.now = () => right() - 3 * 24 * 3600 * 1000;"):
             self.browser.open(self.weir.url + "/ui/requests?model=limited")
             self.browser.wait_for("the rows", "return document.querySelectorAll('tbody tr').length === 2")
             self.assertEqual(self.browser.run(times), expected)
@@ -123,8 +121,65 @@ class Dashboard(unittest.TestCase):
             self.browser.press("nav a", "Overview")
             self.browser.wait_for_page("Overview")
             self.browser.wait_for_text("gpt-4o")
-        finally:
-            self.browser.chrome("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+    def test_an_overview_that_stays_open_holds_only_the_charts_that_it_shows(self):
+        script = ("const every = window.setInterval; window.setInterval = (act, pause) => every(act, pause / 100);"
+                  "window.plots = new Set(); let made; Object.defineProperty(window, 'uPlot', { get: () => made, set: (real) => {"
+                  " made = class extends real { constructor(...all) { super(...all); const end = this.destroy; plots.add(this);"
+                  " this.destroy = () => { plots.delete(this); end(); }; } }; } });")
+        held = "return [(await import('/ui/chart.js')).count(), plots.size]"
+        with self.browser.beforehand(script):
+            self.browser.open(self.weir.url + "/ui/")
+            self.browser.wait_for_page("Overview")
+            read = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('/admin/v1/overview')).length"
+            self.browser.wait_for("many refreshes", f"return {read} > 12")
+            # Between a refresh and its first picture there are those before, too.
+            self.browser.wait_for("the charts that are shown, and no others", f"const [charts, drawn] = await (async () => {{ {held} }})(); return charts === 3 && drawn === 3")
+            self.browser.press("button", "Light or dark")
+            self.browser.press("button", "Light or dark")
+            self.browser.press("nav a", "Requests")
+            self.browser.wait_for_page("Requests")
+            self.assertEqual(self.browser.run(held), [0, 0])
+
+    def test_an_overview_that_lost_its_connection_for_a_moment_goes_on(self):
+        script = ("window.sources = []; window.EventSource = class extends EventSource {"
+                  " constructor(...all) { super(...all); sources.push(this); } };")
+        with self.browser.beforehand(script):
+            self.browser.open(self.weir.url + "/ui/")
+            self.browser.wait_for("the stream", "return sources[0]?.readyState === EventSource.OPEN")
+            # What the browser does after it connected again; an error would be in its log.
+            self.browser.run("sources[0].dispatchEvent(new Event('open'))")
+            self.weir.chat("gpt-4o", "support")
+            self.browser.wait_for("the request", "return document.querySelectorAll('.live li').length > 0")
+
+    def test_the_overview_shows_a_week_and_a_month(self):
+        for period, words in (("7d", "7 days"), ("30d", "30 days"), ("24h", "24 hours")):
+            self.browser.press(".switch a", words)
+            self.browser.wait_for("its figures", f"return location.search === '?period={period}' && document.querySelector('.switch [aria-current]')?.innerText === '{words}'")
+            # There is no request from before.
+            self.assertIn(f"none in the {words} before", self.browser.text())
+
+    def test_a_theme_is_chosen_and_kept(self):
+        colour = "return getComputedStyle(document.body).backgroundColor"
+        self.addCleanup(self.browser.run, "localStorage.clear()")
+        before = self.browser.run(colour)
+        self.browser.press("button", "Light or dark")
+        after = self.browser.run(colour)
+        self.assertNotEqual(before, after)
+        self.browser.open(self.weir.url + "/ui/requests")
+        self.browser.wait_for_page("Requests")
+        self.assertEqual(self.browser.run(colour), after)
+        self.browser.press("button", "Light or dark")
+        self.assertEqual(self.browser.run(colour), before)
+
+    def test_a_browser_that_keeps_nothing_for_pages_shows_them(self):
+        with self.browser.beforehand("Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('denied', 'SecurityError'); } })"):
+            self.browser.open(self.weir.url + "/ui/")
+            self.browser.wait_for_page("Overview")
+            colour = "return getComputedStyle(document.body).backgroundColor"
+            before = self.browser.run(colour)
+            self.browser.press("button", "Light or dark")
+            self.assertNotEqual(self.browser.run(colour), before)
 
     def test_a_search_stands_in_the_address(self):
         self.browser.press("nav a", "Requests")

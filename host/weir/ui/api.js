@@ -93,7 +93,7 @@ const AGAIN = 2_000;
  * stream goes on after it was cut, since requests of that time were neither sent nor counted. If the server or the session is
  * gone, the page hears of it, since nothing else may ask the server while a page follows.
  */
-export function follow(parameters, signal, take, skip, lapse, wasOpen = false) {
+export function follow(parameters, signal, take, skip, lapse = () => {}, wasOpen = false) {
   const source = new EventSource(url("/admin/v1/requests/tail", parameters));
   source.addEventListener("open", () => {
     if (wasOpen) lapse();

@@ -2,7 +2,11 @@
 
 import { h, table } from "./dom.js";
 
+/** The charts of the page: each with its place, its plot once that is drawn, and whether it was ever in the page. */
 const charts = new Set();
+
+/** How many charts are held. */
+export const count = () => charts.size;
 
 /** The colours of the theme in force, as the canvas takes them. */
 function colours() {
@@ -44,16 +48,37 @@ export function chart(title, points, series, format) {
   });
   const legend = h("p", { class: "legend", "aria-hidden": "true" }, series.map((one) => h("span", { class: `key ${one.colour}` }, one.label)));
   const frame = h("figure", { class: "chart" }, h("figcaption", null, title), legend, holder, details);
-  const one = { holder, draw: () => draw(holder, points, series, format) };
+  const one = { holder, plot: null, wasShown: false, draw: () => draw(holder, points, series, format) };
   charts.add(one);
-  requestAnimationFrame(one.draw);
+  requestAnimationFrame(() => {
+    show(one);
+    // Those that this one took the place of. A chart of a page that is still being made was never in it.
+    end(({ wasShown }) => wasShown);
+  });
   return frame;
 }
 
+/** Draws a chart in place of what was drawn before. A plot listens to the window until it is told to end. */
+function show(one) {
+  one.plot?.destroy();
+  one.holder.replaceChildren();
+  one.plot = one.draw();
+  one.wasShown ||= one.holder.isConnected;
+}
+
+/** Ends those of the charts that are not in the page. */
+function end(is_gone) {
+  for (const one of charts) {
+    if (one.holder.isConnected || !is_gone(one)) continue;
+    one.plot?.destroy();
+    charts.delete(one);
+  }
+}
+
+/** The plot; none while there is no room for it. */
 function draw(holder, points, series, format) {
-  holder.replaceChildren();
   const width = holder.clientWidth;
-  if (!width || !window.uPlot || points.length === 0) return;
+  if (!width || !window.uPlot || points.length === 0) return null;
   const theme = colours();
   const span = points.at(-1).at - points[0].at;
   const bars = window.uPlot.paths.bars({ size: [0.7, 40], align: 1 });
@@ -84,7 +109,7 @@ function draw(holder, points, series, format) {
     hooks: { setCursor: [(plot) => tell(plot, holder, series, points, format)] },
   };
   const data = [points.map((point) => point.at), ...series.map((one) => points.map((point) => one.value(point) ?? null))];
-  new window.uPlot(options, data, holder);
+  return new window.uPlot(options, data, holder);
 }
 
 /** Shows the values below the pointer. */
@@ -103,10 +128,13 @@ function tell(plot, holder, series, points, format) {
 
 /** Draws all charts anew: the window or the theme has changed. */
 export function redraw() {
-  for (const one of charts) {
-    if (one.holder.isConnected) one.draw();
-    else charts.delete(one);
-  }
+  for (const one of charts) if (one.holder.isConnected) show(one);
+}
+
+/** Draws the charts of the page that is in place now, and ends those of all others. */
+export function settle() {
+  end(() => true);
+  redraw();
 }
 
 let wait;

@@ -1,7 +1,7 @@
 // The frame of all pages: who is signed in, where they are, and what the server says about itself.
 
 import * as api from "./api.js";
-import { redraw } from "./chart.js";
+import { redraw, settle } from "./chart.js";
 import { add, empty, fill, h } from "./dom.js";
 import { login } from "./login.js";
 import { adapter, adapters } from "./pages/adapters.js";
@@ -55,8 +55,21 @@ function turn() {
   const root = document.documentElement;
   const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = isDark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
+  try {
+    localStorage.setItem("theme", root.dataset.theme);
+  } catch {
+    // A browser that keeps nothing for pages: the choice lasts as long as the page.
+  }
   redraw();
+}
+
+/** The theme that was chosen; none where the browser keeps nothing for pages. */
+function chosen() {
+  try {
+    return localStorage.getItem("theme");
+  } catch {
+    return null;
+  }
 }
 
 function show_person() {
@@ -105,7 +118,7 @@ async function show({ focus = true } = {}) {
   }
   if (signal.aborted) return;
   fill(main, place);
-  redraw();
+  settle();
   if (focus) {
     const heading = place.querySelector("h1");
     heading?.setAttribute("tabindex", "-1");
@@ -168,7 +181,7 @@ document.addEventListener("click", (event) => {
   go(link.getAttribute("href"));
 });
 
-const theme = localStorage.getItem("theme");
+const theme = chosen();
 if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
 frame();
 begin();
