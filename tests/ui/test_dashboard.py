@@ -39,7 +39,7 @@ class Dashboard(unittest.TestCase):
     def setUp(self):
         self.sign_in(TOKEN)
 
-    def sign_in(self, token):
+    def sign_in(self, token, heading="Overview"):
         self.browser.open(self.weir.url + "/ui/")
         self.browser.wait_for("the page", "return !!document.querySelector('h1')")
         if self.browser.run("return !!document.querySelector('.person button')"):
@@ -47,7 +47,7 @@ class Dashboard(unittest.TestCase):
         self.browser.wait_for_page("Sign in to Weir")
         self.browser.type(self.browser.field("Token"), token)
         self.browser.press("button", "Sign in")
-        self.browser.wait_for_page("Overview")
+        self.browser.wait_for_page(heading)
 
     def tearDown(self):
         # Refused requests are part of the tests; what the policy blocked or a script did wrong is not.
@@ -302,6 +302,67 @@ class Dashboard(unittest.TestCase):
         self.browser.press("dialog button", "Delete")
         self.browser.wait_for_text("The store has no key.")
         self.assertEqual(self.chat_with(rotated), 401)
+
+    def test_a_key_with_grants_for_one_team_begins_at_its_keys_and_changes_them(self):
+        texts, ids = {}, {}
+        for team in ("green", "amber"):
+            self.assertEqual(self.admin("POST", "/teams", {"id": team, "name": team})[0], 201)
+            self.addCleanup(self.admin, "DELETE", f"/teams/{team}", None)
+            made = self.admin("POST", "/keys", {"name": f"worker of {team}", "owner": {"team": team}})[1]
+            self.addCleanup(self.admin, "DELETE", f"/keys/{made['id']}", None)
+            texts[team], ids[team] = made["key"], made["id"]
+            self.assertEqual(self.chat_with(made["key"]), 200)
+            self.weir.until_logged(1, f"&key={made['id']}")
+        leader = self.admin("POST", "/keys", {"name": "leader", "grants": [{"access": "write", "team": "green"}]})[1]
+        self.addCleanup(self.admin, "DELETE", f"/keys/{leader['id']}", None)
+
+        self.sign_in(leader["key"], "Keys")
+        self.assertEqual(self.browser.path(), "/ui/keys")
+        links = self.browser.run("return [...document.querySelectorAll('nav a')].filter((link) => link.checkVisibility()).map((link) => link.innerText)")
+        self.assertEqual(links, ["Targets", "Keys", "Teams", "Budgets"])
+        for page in links:
+            self.browser.press("nav a", page)
+            self.browser.wait_for_page(page)
+            self.assertEqual(self.browser.run("return document.querySelectorAll('main .failure').length"), 0, page)
+        self.browser.press("a.mark", "Weir")
+        self.browser.wait_for_page("Keys")
+        self.assertNotIn("worker of amber", self.browser.text())
+        self.browser.press("tbody a", "worker of green")
+        self.browser.wait_for_page("worker of green")
+        self.browser.wait_for_text("It is for those who may read everything")
+        self.browser.press("button", "Rotate")
+        self.browser.set("The text before stays valid for", "0s")
+        self.browser.press("dialog button", "Rotate")
+        rotated = self.browser.run("return arguments[0].innerText", self.browser.find("dialog .secret"))
+        self.browser.press("dialog button", "Done")
+        self.assertEqual((self.chat_with(texts["green"]), self.chat_with(rotated)), (401, 200))
+        self.browser.press("main button", "Disable")
+        self.browser.press("dialog button", "Disable")
+        self.browser.with_text(".badge", "disabled")
+        self.assertNotEqual(self.chat_with(rotated), 200)
+
+        self.open("teams/green", "green")
+        cells = "return [...document.querySelectorAll('tbody tr:first-child > *')].map((cell) => cell.innerText)"
+        self.browser.wait_for("the team's use", f"return (() => {{ {cells} }})()[0] === 'gpt-4o'")
+        self.assertEqual(self.browser.run("return document.querySelectorAll('tbody a').length"), 0)
+        for path in ("teams/amber", f"keys/{ids['amber']}"):
+            self.browser.open(f"{self.weir.url}/ui/{path}")
+            self.browser.wait_for("the refusal", "return !!document.querySelector('main .failure')")
+
+    def test_a_team_is_disabled_and_enabled(self):
+        self.assertEqual(self.admin("POST", "/teams", {"id": "a.b", "name": "Dotted"})[0], 201)
+        self.addCleanup(self.admin, "DELETE", "/teams/a.b", None)
+        made = self.admin("POST", "/keys", {"name": "member", "owner": {"team": "a.b"}})[1]
+        self.addCleanup(self.admin, "DELETE", f"/keys/{made['id']}", None)
+        # Read from the server, although its address ends as one of a file.
+        self.open("teams/a.b", "Dotted")
+        self.browser.press("main button", "Disable")
+        self.browser.press("dialog button", "Disable")
+        self.browser.with_text(".badge", "disabled")
+        self.assertEqual(self.chat_with(made["key"]), 403)
+        self.browser.press("main button", "Enable")
+        self.browser.with_text(".badge", "in use")
+        self.assertEqual(self.chat_with(made["key"]), 200)
 
     def choose(self, label, value):
         """Chooses an option of a field."""

@@ -17,22 +17,25 @@ import requests from "./pages/requests.js";
 import { run, runs } from "./pages/shadow.js";
 import targets from "./pages/targets.js";
 
-/** Pages by the first part of their address. `item` is the page of one thing of the list. */
+/** Pages by the first part of their address. `item` is the page of one thing of the list, `teams` those that grants for teams are enough for. */
 const PAGES = [
   { path: "", title: "Overview", page: overview },
   { path: "requests", title: "Requests", page: requests, item: request },
   { path: "adapters", title: "Adapters", page: adapters, item: adapter },
   { path: "shadow-runs", title: "Shadow runs", page: runs, item: run },
-  { path: "targets", title: "Targets", page: targets },
+  { path: "targets", title: "Targets", page: targets, teams: true },
   { path: "cache", title: "Cache", page: cache },
-  { path: "keys", title: "Keys", page: keys, item: key },
-  { path: "teams", title: "Teams", page: teams, item: team },
+  { path: "keys", title: "Keys", page: keys, item: key, teams: true },
+  { path: "teams", title: "Teams", page: teams, item: team, teams: true },
   { path: "organisations", title: "Organisations", page: organisations, item: organisation },
   { path: "users", title: "Users", page: users, item: user },
-  { path: "budgets", title: "Budgets", page: budgets },
+  { path: "budgets", title: "Budgets", page: budgets, teams: true },
   { path: "playground", title: "Playground", page: playground },
   { path: "configuration", title: "Configuration", page: configuration },
 ];
+
+/** Where those begin who have grants for teams only: they may not see the sums of everything. */
+const OF_TEAMS = "/ui/keys";
 
 let running = new AbortController();
 
@@ -72,8 +75,12 @@ function chosen() {
   }
 }
 
+/** Whether the caller has grants for teams only. */
+const is_of_teams = () => api.who()?.access === "teams";
+
 function show_person() {
   const session = api.who();
+  for (const [at, link] of links.entries()) link.hidden = is_of_teams() && !PAGES[at].teams;
   if (!session) return fill(person);
   const may = { write: "may change everything", read: "may read", teams: "may use some teams" }[session.access];
   const out = h("button", { type: "button", class: "quiet", on: { click: () => api.logout().catch(() => {}) } }, "Sign out");
@@ -100,6 +107,7 @@ async function show({ focus = true } = {}) {
   running.abort();
   running = new AbortController();
   const { signal } = running;
+  if (is_of_teams() && /^\/ui\/?$/.test(location.pathname)) history.replaceState(null, "", OF_TEAMS);
   const { title, path, page, item } = current();
   document.title = `${item ? `${item} · ` : ""}${title} · Weir`;
   for (const [at, link] of links.entries()) {

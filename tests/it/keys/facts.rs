@@ -1,7 +1,7 @@
 //! What the request log keeps of requests with keys of the store.
 
 use serde_json::{Value, json};
-use weir_tests::{Gateway, Reply};
+use weir_tests::{Gateway, Reply, Request};
 
 use super::{admin, gateway, made, provider, with_key};
 use crate::wire_format::OPENAI;
@@ -38,4 +38,45 @@ async fn a_fact_has_the_clients_own_name_for_a_model_and_is_found_by_a_whole_tag
     assert_eq!(found(&gateway, "client_request_id=refused").await["model_asked"], "anthropic");
     assert_eq!(found(&gateway, "tag=env%3Dprod&status=200").await["client_request_id"], "by-alias");
     assert_eq!(found(&gateway, "tag=env=prod&status=403").await["client_request_id"], "refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_for_a_team_is_enough_for_the_sums_of_this_team_and_of_nothing_else() {
+    let upstream = provider().await;
+    let gateway = gateway(&upstream).await;
+    let mut ids = Vec::new();
+    for team in ["red", "blue"] {
+        admin(&gateway, "POST", "/teams", json!({"id": team, "name": team})).await;
+        let (id, key) = made(&gateway, json!({"name": "user", "owner": {"team": team}})).await;
+        assert_eq!(asks(&gateway, "openai", &key, team).await.status(), 200);
+        found(&gateway, &format!("client_request_id={team}")).await;
+        ids.push(id);
+    }
+    let grants = json!([{"access": "read", "team": "red"}]);
+    let (_, reader) = made(&gateway, json!({"name": "reader", "grants": grants})).await;
+    let read = |query: String| {
+        let path = format!("/admin/v1/usage?{query}");
+        gateway.ask(&Request::get(&path).header("authorization", &format!("Bearer {reader}")))
+    };
+
+    let own = read("by=model&team=red".to_owned()).await;
+    assert_eq!((own.status(), &own.json()["items"][0]["requests"]), (200, &json!(1)), "{}", own.text());
+    let (red, blue) = (&ids[0], &ids[1]);
+    for query in [
+        "by=team".to_owned(),
+        "by=key".to_owned(),
+        "by=model&team=blue".to_owned(),
+        "by=model&team=RED".to_owned(),
+        format!("by=model&key={red}"),
+        format!("by=model&key={blue}"),
+        format!("by=model&team=red&key={blue}"),
+    ] {
+        let refused = read(query.clone()).await;
+        assert_eq!((refused.status(), code_of(&refused)), (403, json!("forbidden")), "{query}: {}", refused.text());
+    }
+}
+
+/// The code of a refusal of the admin side.
+fn code_of(reply: &Reply) -> Value {
+    reply.json()["error"]["code"].clone()
 }

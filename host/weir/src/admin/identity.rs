@@ -126,8 +126,8 @@ pub(super) fn router() -> Router<Operations> {
 }
 
 /// What stands below `/admin/v1` with handlers that check the caller's grants.
-const CHECKED: [&str; 9] =
-    ["keys", "teams", "organisations", "users", "budgets", "prices", "limits", "session", "openapi.json"];
+const CHECKED: [&str; 10] =
+    ["keys", "teams", "organisations", "users", "budgets", "prices", "limits", "usage", "session", "openapi.json"];
 
 /// Whether the handlers of a path below `/admin` check the caller's grants themselves.
 pub(super) fn checks_grants(path: &str) -> bool {
@@ -222,6 +222,7 @@ mod tests {
             "/v1/keys/x/rotate",
             "/v1/teams",
             "/v1/limits",
+            "/v1/usage",
             "/v1/budgets",
             "/v1/prices/x",
             "/v1",
@@ -238,6 +239,7 @@ mod tests {
             "/v1/requests/exchange",
             "/v1/requests/x/exchange/y",
             "/v1/audit",
+            "/v1/overview",
             "/config",
             "/plugins/keys",
             "/v2/keys",

@@ -149,10 +149,19 @@ export function allowed(fields) {
 }
 
 async function usage(parameters, signal) {
-  const sums = await api.get("/admin/v1/usage", { by: "model", top: 20, ...parameters }, signal);
+  let sums;
+  try {
+    sums = await api.get("/admin/v1/usage", { by: "model", top: 20, ...parameters }, signal);
+  } catch (error) {
+    if (error.status !== 403) throw error;
+    return h("p", null, "It is for those who may read everything: a key may have been another team's before. The team's page has the team's use.");
+  }
   if (sums.items.length === 0) return empty("Not used in this time.");
+  // The log is of all teams.
+  const is_linked = api.who()?.access !== "teams";
+  const model = (item) => name(item.name || "none answered");
   return table("Use by model", [
-    { title: "Model", cell: (item) => h("a", { href: api.url("/ui/requests", { model: item.name, ...parameters }) }, name(item.name || "none answered")) },
+    { title: "Model", cell: (item) => (is_linked ? h("a", { href: api.url("/ui/requests", { model: item.name, ...parameters }) }, model(item)) : model(item)) },
     { title: "Requests", number: true, cell: (item) => format.count(item.requests) },
     { title: "Tokens", number: true, cell: (item) => { const used = format.tokens(item.tokens); return format.brief(used.input + used.output); } },
     { title: "Cost", number: true, cell: (item) => format.dollars(item.cost_nano) },

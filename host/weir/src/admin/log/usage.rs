@@ -4,14 +4,16 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use serde_json::{Value, json};
 
 use super::read;
+use crate::admin::identity::AdminCaller;
 use crate::admin::{Operations, Parameters, Problem};
 use crate::store::shown::dollars;
 use crate::store::sums::{REQUESTS, SAVED, UNPRICED};
 use crate::time::from_milliseconds;
+use weir_identity::document::{Access, TeamId};
 use weir_ledger::Timestamp;
 use weir_store::{Day, HOUR_MS, Subjects, UsageBy, UsageQuery, UsageSum, first_hour_kept};
 
@@ -125,12 +127,24 @@ fn by_what_is_kept(from_hour: u64, to_hour: u64, first_kept: u64) -> (u64, u64) 
     (from, to)
 }
 
+/// Whether a caller may read the sums of a subject. A grant for a team is for the sums of this team; those of one of its
+/// keys may have begun while the key was another team's.
+fn may_read(caller: &AdminCaller, key: Option<&str>, team: Option<&str>) -> bool {
+    let own = if key.is_none() { team.and_then(|team| TeamId::parse(team).ok()) } else { None };
+    caller.may(Access::Read, own.as_ref())
+}
+
 /// The sums of some time, by whole hours, or by whole days if it is long ago. Whole days are read from their own sums.
 pub(super) async fn sums(
     State(operations): State<Operations>,
+    Extension(caller): Extension<AdminCaller>,
     RawQuery(url): RawQuery,
 ) -> Result<Json<Value>, Problem> {
     let parameters = Parameters::parse(url.as_deref(), &["by", "from", "to", "key", "team", "top"])?;
+    let (key, team) = (parameters.text("key"), parameters.text("team"));
+    if !may_read(&caller, key.as_deref(), team.as_deref()) {
+        return Err(Problem::forbidden());
+    }
     let words = "key, team, model, provider or day";
     let named = parameters.text("by").unwrap_or_else(|| "day".to_owned());
     let by = By::parse(&named).ok_or_else(|| Problem::parameter(format!("`by` must be {words}")))?;
@@ -139,8 +153,7 @@ pub(super) async fn sums(
     let from_hour = parameters.time("from")?.map_or(to_hour.saturating_sub(USUAL_HOURS), |time| time / HOUR_MS);
     let first_kept = first_hour_kept(now_hour * HOUR_MS);
     let (from_hour, to_hour) = by_what_is_kept(from_hour, to_hour, first_kept);
-    let team = parameters.text("team");
-    let subject = match (parameters.text("key"), &team) {
+    let subject = match (key, &team) {
         (Some(_), Some(_)) => return Err(Problem::parameter("give `key` or `team`, not both".to_owned())),
         (Some(key), None) => Some(format!("key:{key}")),
         (None, Some(team)) => Some(format!("team:{team}")),
