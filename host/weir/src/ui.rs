@@ -27,11 +27,19 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/ui/{*path}", get(|Path(path): Path<String>, headers: HeaderMap| async move { serve(&path, &headers) }))
 }
 
-/// A file; the frame of all pages for the address of a page, which is one without an extension.
+/// Whether nothing but a file can have this path. Pages have no dot in their names, but what they show may have one, such as
+/// a user: `users/ann@example.com`.
+fn is_of_a_file(path: &str) -> bool {
+    match path.split_once('/') {
+        Some((folder, _)) => matches!(folder, "pages" | "vendor"),
+        None => path.contains('.'),
+    }
+}
+
+/// A file; the frame of all pages for every other address.
 fn serve(path: &str, headers: &HeaderMap) -> Response {
-    let is_page = !path.rsplit('/').next().unwrap_or_default().contains('.');
-    let name = if is_page { "index.html" } else { path };
-    let Some(asset) = assets::find(name) else {
+    let frame = || if is_of_a_file(path) { None } else { assets::find("index.html") };
+    let Some(asset) = assets::find(path).or_else(frame) else {
         return (StatusCode::NOT_FOUND, "the dashboard has no such file\n").into_response();
     };
     let fixed = [
@@ -65,13 +73,13 @@ mod tests {
 
     #[test]
     fn a_page_is_the_frame_and_a_missing_file_is_missing() {
-        for page in ["", "requests", "requests/0190", "keys/a/b"] {
+        for page in ["", "requests", "requests/0190", "keys/a/b", "users/ann@example.com", "teams/a.b", "teams/a.js"] {
             let served = serve(page, &HeaderMap::new());
             assert_eq!(served.status(), StatusCode::OK, "{page}");
             assert!(served.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"));
             assert_eq!(served.headers()[header::CONTENT_SECURITY_POLICY], POLICY);
         }
-        for file in ["missing.js", "../Cargo.toml", "vendor/uPlot.LICENSE", "index.html/x.js"] {
+        for file in ["missing.js", "vendor/uPlot.LICENSE", "vendor/none", "pages/none.js", "pages/"] {
             assert_eq!(serve(file, &HeaderMap::new()).status(), StatusCode::NOT_FOUND, "{file}");
         }
     }

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { redraw, settle } from "./chart.js";
-import { add, empty, fill, h } from "./dom.js";
+import { add, empty, fill, h, visible } from "./dom.js";
 import { login } from "./login.js";
 import { adapter, adapters } from "./pages/adapters.js";
 import budgets from "./pages/budgets.js";
@@ -96,8 +96,12 @@ export function go(address, { replace = false } = {}) {
 function current() {
   const [first = "", item] = location.pathname.replace(/^\/ui\/?/, "").split("/").filter(Boolean);
   const found = PAGES.find(({ path }) => path === first);
-  if (!found || (item && !found.item)) return { title: "Not found", page: lost };
-  return { ...found, page: item ? found.item : found.page, item: item && decodeURIComponent(item) };
+  try {
+    if (found && !(item && !found.item)) return { ...found, page: item ? found.item : found.page, item: item && decodeURIComponent(item) };
+  } catch {
+    // What is no text names nothing.
+  }
+  return { title: "Not found", page: lost };
 }
 
 const lost = async (to) => add(to, [h("h1", null, "Not found"), empty("There is no such page.", h("a", { href: "/ui/" }, "Go to the overview"))]);
@@ -109,7 +113,7 @@ async function show({ focus = true } = {}) {
   const { signal } = running;
   if (is_of_teams() && /^\/ui\/?$/.test(location.pathname)) history.replaceState(null, "", OF_TEAMS);
   const { title, path, page, item } = current();
-  document.title = `${item ? `${item} · ` : ""}${title} · Weir`;
+  document.title = `${item ? `${visible(item)} · ` : ""}${title} · Weir`;
   for (const [at, link] of links.entries()) {
     const isHere = PAGES[at].path === path;
     if (isHere) link.firstChild.setAttribute("aria-current", "page");
