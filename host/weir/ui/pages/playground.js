@@ -3,6 +3,7 @@
 import * as api from "../api.js";
 import { add, badge, block, card, empty, facts, field, fill, h, name, select, table } from "../dom.js";
 import * as format from "../format.js";
+import { example } from "./examples.js";
 
 /** The most characters of an answer that are read. */
 const MOST = 2_000_000;
@@ -19,7 +20,7 @@ export default async function playground(place, { signal, query }) {
     add(place, [empty("There is nothing to send a request to.", "It needs an adapter and a model of the configuration.")]);
     return;
   }
-  const left = form(chats, models.items.map(({ model }) => model), former?.content?.client.request);
+  const left = form(chats, models.items.map(({ model }) => model), former);
   const upstream = h("div", { role: "status", class: "stack" }, h("p", { class: "hint" }, "Shown before anything is sent."));
   const answer = h("div", { class: "stack" }, h("p", { class: "hint" }, "A request that is sent is a client's request: it needs a client's key where clients have keys, counts against its budgets, and costs what it costs."));
   add(place, [
@@ -66,31 +67,47 @@ function then({ fact, content }) {
   ];
 }
 
-/** The place of an endpoint among the others that a logged request was sent to. */
+/** What a logged request's path is if it was sent to an endpoint, whose path may have places: `{model}`, `{model...}`. */
+function pattern({ path }) {
+  const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const parts = path.split(/(\{[^}]*\})/).map((part) => (/^\{.*\}$/.test(part) ? (part.endsWith("...}") ? ".+" : "[^/]+") : literal(part)));
+  return new RegExp(`^${parts.join("")}$`);
+}
+
+/** The place of the endpoint that a logged request was sent to; otherwise of one that takes its model in the body. */
 function place_of(chats, former) {
-  const path = former?.path_and_query?.split("?")[0] ?? "";
-  const is_its = ({ path: own }) => own === path || (own.includes("{") && path.startsWith(own.split("{")[0]));
-  return Math.max(0, chats.findIndex(is_its));
+  const path = former?.content?.client.request?.path_and_query?.split("?")[0];
+  const find = (is_it) => {
+    const at = chats.findIndex(is_it);
+    return at < 0 ? null : at;
+  };
+  const is_its_path = (one) => path !== undefined && pattern(one).test(path);
+  const is_its_format = ({ format }) => format === former?.fact?.dialect;
+  const is_plain = ({ path: own }) => !own.includes("{");
+  return find((one) => is_its_format(one) && is_its_path(one)) ?? find(is_its_path)
+    ?? find((one) => is_its_format(one) && is_plain(one)) ?? find(is_its_format) ?? find(is_plain) ?? 0;
 }
 
 function form(chats, models, former) {
+  const asked = former?.content?.client.request;
   const options = chats.map((one, at) => [String(at), `${one.format}: ${one.path}`]);
   const input = (name, properties) => h("input", { name, autocomplete: "off", spellcheck: "false", ...properties });
   const endpoint = select({ name: "endpoint" }, options, String(place_of(chats, former)));
   const plain = models.filter((model) => !model.includes("*"));
-  const model = input("model", { list: "models", required: true, value: former?.body?.model ?? plain[0] ?? "" });
+  const model = input("model", { list: "models", required: true, value: former?.fact?.model_asked || (plain[0] ?? "") });
   const key = input("key", { type: "password", autocomplete: "off" });
   const body = h("textarea", { name: "body", rows: "16", spellcheck: "false" });
-  const write = () => (body.value = JSON.stringify(template(model.value), null, 2));
+  const chosen = () => chats[Number(endpoint.value)];
+  // What was written here, and not by hand.
+  let written = null;
+  const write = (content) => (body.value = written = JSON.stringify(content, null, 2));
   model.addEventListener("change", () => {
-    try {
-      body.value = JSON.stringify({ ...JSON.parse(body.value), model: model.value }, null, 2);
-    } catch {
-      write();
-    }
+    const content = parsed(body.value);
+    // Formats with the model in the path have none in the body.
+    if (content && Object.hasOwn(content, "model")) write({ ...content, model: model.value });
   });
-  if (former?.body) body.value = JSON.stringify(former.body, null, 2);
-  else write();
+  endpoint.addEventListener("change", () => body.value === written && write(example(chosen().format, model.value)));
+  write(asked?.body ?? example(chosen().format, model.value));
   const list = h("datalist", { id: "models" }, plain.map((one) => h("option", { value: one })));
   const element = h("form", { class: "stack" }, list,
     field("Endpoint", endpoint), field("Model", model),
@@ -98,9 +115,8 @@ function form(chats, models, former) {
     field("Body (JSON)", body),
     h("div", { class: "buttons" }, h("button", { value: "explain" }, "Show what goes upstream"), h("button", { value: "send", class: "primary" }, "Send")));
   const read = () => {
-    const chosen = chats[Number(endpoint.value)];
     try {
-      return { ...chosen, model: model.value, key: key.value, body: JSON.parse(body.value), text: body.value };
+      return { ...chosen(), model: model.value, key: key.value, body: JSON.parse(body.value), text: body.value };
     } catch (error) {
       return { problem: `The body is no JSON: ${error.message}` };
     }
@@ -108,8 +124,15 @@ function form(chats, models, former) {
   return { form: element, read };
 }
 
-/** A small request that most formats of chats take. */
-const template = (model) => ({ model, max_tokens: 200, stream: true, messages: [{ role: "user", content: "Hello! Who are you?" }] });
+/** A text as JSON; null if it is none, or no object. */
+function parsed(text) {
+  try {
+    const value = JSON.parse(text);
+    return value instanceof Object ? value : null;
+  } catch {
+    return null;
+  }
+}
 
 async function explain(asked, place) {
   try {
@@ -162,26 +185,44 @@ async function send(asked, place, signal) {
   if (response.status === 404 && response.headers.get("x-weir-request-id") === null) {
     return fill(place, empty("Requests of clients have another address.", "With ", h("code", null, "admin.listen"), " the dashboard cannot send them from here."));
   }
-  const summary = h("div", null);
-  const holder = h("div", null);
-  fill(place, summary, holder);
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let [text, first] = ["", null];
-  for (let part = await reader.read(); !part.done && text.length < MOST; part = await reader.read()) {
-    first ??= performance.now() - begun;
-    text += part.value;
-    fill(holder, block(text, "The answer"));
+  const [summary, holder, trouble] = [h("div", null), h("div", null), h("p", { class: "error", role: "alert" })];
+  fill(place, summary, holder, trouble);
+  let first = null;
+  try {
+    const text = await whole(response, (so_far) => {
+      first ??= performance.now() - begun;
+      fill(holder, block(so_far, "The answer"));
+    });
+    fill(holder, block(pretty(text), "The answer"));
+  } catch (error) {
+    if (signal.aborted) return;
+    fill(trouble, `The answer broke off: ${error.message}`);
   }
-  fill(holder, block(pretty(text), "The answer"));
   const header = (name) => response.headers.get(`x-weir-${name}`) ?? "";
   const id = header("request-id");
   fill(summary, facts([
     ["Status", badge(response.ok ? "good" : "bad", String(response.status))],
-    ["First piece", format.duration(first)],
+    ["First piece", first !== null && format.duration(first)],
     ["Whole answer", format.duration(performance.now() - begun)],
     ["Cost", header("cost-usd") && `$${header("cost-usd")}`],
     ["Attempts", name(header("attempts"))],
     ["Losses", name(header("losses"), 120)],
     ["Its story", id && h("a", { href: `/ui/requests/${encodeURIComponent(id)}` }, "open")],
   ]));
+}
+
+/** An answer's text, as far as it is shown; `show` gets what there is of it after each piece. */
+async function whole(response, show) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  try {
+    for (let part = await reader.read(); !part.done && text.length < MOST; part = await reader.read()) {
+      text += part.value;
+      show(text);
+    }
+  } finally {
+    // Otherwise the rest of a long answer would still arrive, and wait in memory.
+    reader.cancel().catch(() => {});
+  }
+  return text;
 }
