@@ -79,7 +79,8 @@ function rows(items) {
 function search(filters, go) {
   const input = (name, properties = {}) => h("input", { name, value: filters[name], autocomplete: "off", spellcheck: "false", ...properties });
   const outcomes = [["", "Any"], ["ok", "Answered"], ["failed", "Failed"], ["refused", "Refused"], ["cut", "Cut off"], ["cancelled", "Client left"]];
-  const more = ["organisation", "user", "tag", "client_request_id", "id", "from", "to", "min_cost", "max_cost"];
+  const failures = [["", "With and without an error"], ["true", "Only with an error"]];
+  const more = ["failed", "organisation", "user", "tag", "client_request_id", "id", "from", "to", "min_cost", "max_cost"];
   const isMore = more.some((name) => filters[name]);
   const form = h("form", { class: "filters", role: "search" },
     field("Model", input("model")),
@@ -90,7 +91,7 @@ function search(filters, go) {
     field("Outcome", select({ name: "outcome" }, outcomes, filters.outcome)),
     field("Error has the text", input("error")),
     h("details", { open: isMore }, h("summary", null, "More filters"), h("div", { class: "filters" },
-      field("Organisation", input("organisation")), field("User", input("user")), field("Tag", input("tag")),
+      field("Errors", select({ name: "failed" }, failures, filters.failed)), field("Organisation", input("organisation")), field("User", input("user")), field("Tag", input("tag")),
       field("Client's request id", input("client_request_id")), field("Request id", input("id")),
       field("From", input("from", { placeholder: "2026-11-21T08:00:00Z" })), field("To", input("to", { placeholder: "2026-11-22" })),
       field("Cost from", input("min_cost", { inputmode: "decimal", placeholder: "0.25" })), field("Cost below", input("max_cost", { inputmode: "decimal" })))),
