@@ -80,14 +80,16 @@ class Answer(http.server.BaseHTTPRequestHandler):
 class Weir:
     """A running Weir. `settings` are added to its configuration."""
 
-    def __init__(self, provider, admin=f'token = "{TOKEN}"\nread_token = "{READ_TOKEN}"\n', store=True, settings="", keyed=True, port=None):
+    def __init__(self, provider, admin=f'token = "{TOKEN}"\nread_token = "{READ_TOKEN}"\n', store=True, settings="", keyed=True, port=None,
+                 adapters=("openai", "anthropic")):
         self.folder = tempfile.TemporaryDirectory(prefix="weir-ui-")
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # A folder of its own: tests change which version serves.
         plugins = Path(self.folder.name, "plugins")
         plugins.mkdir()
-        shutil.copy(PLUGINS / "openai.wasm", plugins)
+        for adapter in adapters:
+            shutil.copy(PLUGINS / f"{adapter}.wasm", plugins)
         shutil.copytree(PLUGINS / "openai/fixtures", plugins / "openai.fixtures")
         url = f"sqlite://{self.folder.name}/weir.db" if store else "none"
         lines = [f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {self.port}\n[plugins]\ndir = "{plugins}"',
@@ -140,9 +142,9 @@ class Weir:
         body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]}
         return self.ask("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {KEYS[key]}"} | (headers or {}))
 
-    def flood(self, count, connections=4):
+    def flood(self, count, connections=4, model="none-such"):
         """Sends requests for a model that there is none of, many on the way at the same time, so that Weir alone is at work."""
-        body = json.dumps({"model": "none-such", "messages": []})
+        body = json.dumps({"model": model, "messages": []})
         one = (f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {KEYS['search']}\r\n"
                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}").encode()
 

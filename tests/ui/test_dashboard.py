@@ -1,5 +1,6 @@
 """The dashboard in a real browser: every page, every action, hostile content, and what a reader may not do."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -194,6 +195,28 @@ class Dashboard(unittest.TestCase):
         self.browser.open(self.weir.url + "/ui/requests?model=never")
         self.browser.wait_for_text("No request meets these filters.")
 
+    def test_a_search_keeps_the_filters_that_it_began_with(self):
+        self.open("requests?failed=true", "Requests")
+        self.browser.set("Provider", "first")
+        self.browser.press("button", "Search")
+        self.browser.wait_for("the address", "return location.search.includes('failed=true') && location.search.includes('provider=first')")
+        self.browser.wait_for("the rows", "return document.querySelectorAll('tbody tr').length >= 4")
+        self.assertEqual(self.browser.run("return document.querySelectorAll('tbody .badge.good').length"), 0)
+
+    def test_older_requests_are_pages_of_their_own(self):
+        self.weir.flood(120, model="none-to-page")
+        all_of_them = [fact["id"] for fact in self.weir.until_logged(120, "&model=none-to-page")]
+        shown = "return [...document.querySelectorAll('tbody tr a')].map((link) => link.pathname.split('/').at(-1))"
+        self.open("requests?model=none-to-page", "Requests")
+        self.assertEqual(self.browser.run(shown), all_of_them[:50])
+        self.browser.press("main a", "Older requests")
+        self.browser.wait_for("the next page", "return location.search.includes('cursor=')")
+        self.browser.with_text("main a", "Newest requests")
+        self.assertEqual(self.browser.run(shown), all_of_them[50:100])
+        self.browser.press("main a", "Newest requests")
+        self.browser.wait_for("the first page", "return !location.search.includes('cursor=')")
+        self.browser.wait_for("its rows", f"return document.querySelector('tbody tr a')?.pathname.endsWith('{all_of_them[0]}')")
+
     def test_a_failed_requests_story_says_why(self):
         self.browser.open(f"{self.weir.url}/ui/requests/{self.fact('limited')['id']}")
         self.browser.wait_for_page("limited")
@@ -228,6 +251,12 @@ class Dashboard(unittest.TestCase):
         self.browser.wait_for_text("No request meets these filters.")
         self.browser.open(f"{self.weir.url}/ui/%3Cscript%3E")
         self.browser.wait_for_page("Not found")
+        # What is no text at all.
+        self.browser.open(f"{self.weir.url}/ui/teams/%")
+        self.browser.wait_for_page("Not found")
+        self.browser.open(f"{self.weir.url}/ui/teams/%E2%80%AEdesrever")
+        self.browser.wait_for_page("Teams")
+        self.assertIn("⟨U+202E⟩desrever", self.browser.run("return document.title"))
 
     def test_a_line_of_megabytes_is_cut(self):
         answer = self.weir.chat("gpt-4o", "support", text="long" * 1_250_000)
@@ -507,6 +536,24 @@ class Dashboard(unittest.TestCase):
         events = [entry["event"] for entry in json.loads(self.weir.get("/admin/v1/audit"))["items"]]
         actions = [event["action"] for event in events if event["kind"] == "adapter" and event["id"] == "openai"]
         self.assertEqual(actions[:4], ["activate", "activate", "trial", "upload"])
+        self.browser.press("main button", "Try the version in the folder")
+        self.browser.press("dialog button", "Try it")
+        self.browser.wait_for_text("serves 10 % of the exchanges")
+        self.browser.press("main button", "End the trial")
+        self.browser.press("dialog button", "End it")
+        self.browser.wait_for("the end of the trial", "return !document.body.innerText.includes('On trial')")
+        self.browser.press("main button", "Upload a version")
+        self.browser.type(self.browser.field("Component"), self.component(served + b"\x00\x05\x03twn\x03"))
+        self.browser.press("dialog button", "Upload")
+        digest = "return [...document.querySelectorAll('dt')].find((term) => term.innerText === 'Digest').nextSibling.innerText"
+        self.browser.wait_for("the upload", f"return (() => {{ {digest} }})() === arguments[0]", hashlib.sha256(served + b"\x00\x05\x03twn\x03").hexdigest(), patience=gateway.PATIENCE)
+        self.browser.press("main button", "Roll back")
+        self.browser.press("dialog button", "Roll back")
+        self.browser.wait_for("the version before", f"return (() => {{ {digest} }})() === arguments[0]", hashlib.sha256(served).hexdigest())
+        self.open("adapters", "Adapters")
+        self.browser.press("main button", "Look at the folder again")
+        self.browser.wait_for("the question", "return performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/admin/v1/adapters/rescan'))")
+        self.browser.with_text("tbody a", "openai")
 
     def test_logged_requests_are_replayed_through_another_version(self):
         served = Path(self.weir.folder.name, "plugins/openai.wasm").read_bytes()
@@ -596,6 +643,93 @@ class Dashboard(unittest.TestCase):
         self.browser.wait_for_page("o3-mini")
         self.weir.until_logged(before + 1, "&key=support")
 
+    def test_what_a_translation_lost_is_shown(self):
+        body = {"model": "o3-mini", "max_tokens": 64, "top_k": 5, "messages": [{"role": "user", "content": "Hello"}]}
+        answer = self.weir.ask("POST", "/v1/messages", body, {"x-api-key": KEYS["search"], "anthropic-version": "2023-06-01"})
+        self.assertEqual(answer[0], 200, answer[1])
+        story = answer[2]["x-weir-request-id"]
+        self.weir.until_kept(story)
+        self.open(f"requests/{story}", "o3-mini")
+        losses = "return [...document.querySelectorAll('.losses li')].map((item) => item.innerText)"
+        self.browser.wait_for("the losses", f"return (() => {{ {losses} }})().some((text) => text.includes('top_k'))")
+        self.browser.press("a", "Send it again and compare")
+        self.browser.wait_for_page("Playground")
+        self.assertEqual(self.chosen("Endpoint"), "anthropic.messages: /v1/messages")
+        self.browser.press("button", "Show what goes upstream")
+        self.browser.wait_for_text("Lost in translation")
+        self.assertIn("top_k", self.browser.run("return [...document.querySelectorAll('main tbody')].map((body) => body.innerText).join()"))
+        # The dialect's adapter and the provider's have a part in it.
+        self.open("adapters/openai", "openai")
+        self.browser.wait_for_text("Lost while")
+        self.assertIn("top_k", self.browser.text())
+
+    def chosen(self, label):
+        """The text of the option that a field has."""
+        return self.browser.run("return arguments[0].selectedOptions[0].innerText", self.browser.field(label))
+
+    def pick(self, label, text):
+        """Chooses the option with this text, as a person does."""
+        script = ("const field = arguments[0]; const option = [...field.options].find((one) => one.innerText === arguments[1]);"
+                  "field.value = option.value; field.dispatchEvent(new Event('change', { bubbles: true }))")
+        self.browser.run(script, self.browser.field(label), text)
+
+    def test_the_playground_begins_with_a_request_of_the_chosen_format(self):
+        self.open("playground", "Playground")
+        body = "return JSON.parse(document.querySelector('textarea').value)"
+        self.assertNotIn("{", self.chosen("Endpoint"), "the model stands in the body, where it is seen")
+        self.browser.set("Model", "o3-mini\t")
+        options = self.browser.run("return [...arguments[0].options].map((one) => one.innerText)", self.browser.field("Endpoint"))
+        self.assertGreater(len({option.split(":")[0] for option in options}), 3, options)
+        for option in options:
+            self.pick("Endpoint", option)
+            written = self.browser.run(body)
+            self.assertEqual(written["model"], "o3-mini", option)
+            self.browser.run("document.querySelector('[role=status].stack').replaceChildren()")
+            self.browser.press("button", "Show what goes upstream")
+            self.browser.wait_for(f"what goes upstream for {option}", "return document.querySelector('[role=status].stack pre, [role=status].stack .error, [role=status].stack .failure')")
+            self.assertIn("Hello! Who are you?", self.browser.run("return document.querySelector('[role=status].stack').innerText"), option)
+        # What was written by hand stays.
+        self.browser.type(self.browser.field("Body (JSON)"), " ")
+        self.pick("Endpoint", options[0])
+        self.assertEqual(self.browser.run(body), written)
+
+    def test_a_logged_request_whose_model_stands_in_its_path_is_sent_again(self):
+        body = {"messages": [{"role": "user", "content": "Hello by its path"}]}
+        headers = {"authorization": f"Bearer {KEYS['search']}"}
+        answer = self.weir.ask("POST", "/openai/deployments/o3-mini/chat/completions?api-version=2024-10-21", body, headers)
+        self.assertEqual(answer[0], 200, answer[1])
+        story = answer[2]["x-weir-request-id"]
+        self.weir.until_kept(story)
+        self.open(f"playground?request={story}", "Playground")
+        self.assertEqual(self.chosen("Endpoint"), "openai.chat: /openai/deployments/{model}/chat/completions")
+        self.assertEqual(self.browser.run("return arguments[0].value", self.browser.field("Model")), "o3-mini")
+        for model in ("gpt-4o", "o3-mini"):
+            self.browser.set("Model", f"{model}\t")
+            self.assertEqual(self.browser.run("return JSON.parse(document.querySelector('textarea').value)"), body)
+        self.browser.set("Client's key", KEYS["support"])
+        self.browser.press("button", "Send")
+        self.browser.press("main a", "open")
+        self.browser.wait_for_page("o3-mini")
+        self.assertNotIn(story, self.browser.path())
+
+    def test_an_answer_that_breaks_off_or_does_not_end_is_told_apart_from_a_whole_one(self):
+        def answers(stream):
+            self.browser.run(
+                "window.asked ??= window.fetch; window.fetch = (url, ...rest) => (String(url).includes('/chat/completions')"
+                f" ? Promise.resolve(new Response(new ReadableStream({stream}), {{ headers: {{ 'x-weir-request-id': '1' }} }})) : asked(url, ...rest))")
+
+        self.open("playground", "Playground")
+        answers("{ pull(to) { if (this.isBegun) return to.error(new TypeError('network error')); this.isBegun = true; to.enqueue(new TextEncoder().encode('the beginning')); } }")
+        self.browser.press("button", "Send")
+        self.browser.wait_for_text("The answer broke off: network error")
+        self.assertIn("the beginning", self.browser.text())
+        self.assertIn("200", self.browser.text())
+        # The rest of what is too long to be shown is not read.
+        answers("{ pull(to) { to.enqueue(new TextEncoder().encode('x'.repeat(500000))); }, cancel() { window.isCancelled = true; } }")
+        self.browser.press("button", "Send")
+        self.browser.wait_for("the end of reading", "return window.isCancelled === true")
+        self.assertNotIn("broke off", self.browser.text())
+
     def test_a_logged_request_is_saved_as_a_fixture(self):
         fact = self.fact("o3-mini")
         self.browser.open(f"{self.weir.url}/ui/requests/{fact['id']}")
@@ -640,6 +774,12 @@ class Dashboard(unittest.TestCase):
         self.browser.press("dialog button", "Roll back")
         self.browser.wait_for_text('-alias = "another"')
         self.weir.config.write_text(text)
+        options = self.browser.run("return [...arguments[0].options].map((one) => one.value)", self.browser.field("From"))
+        self.choose("From", options[-1])
+        self.choose("To", options[0])
+        self.browser.press("button", "Compare")
+        self.browser.wait_for("the address", f"return location.search === '?from={options[-1]}&to={options[0]}'")
+        self.browser.wait_for_text("They are the same.")
 
     def test_pages_work_by_keyboard(self):
         self.browser.open(self.weir.url + "/ui/")
@@ -650,9 +790,68 @@ class Dashboard(unittest.TestCase):
         self.browser.wait_for_page("Requests")
         self.assertEqual(self.browser.run("return document.activeElement.tagName"), "H1")
 
+    def test_a_dialog_is_filled_and_sent_by_keyboard(self):
+        tab, enter, escape = "\ue004", "\ue007", "\ue00c"
+        self.open("teams", "Teams")
+        focused = "return document.activeElement.innerText || document.activeElement.name"
+
+        def reach(text):
+            for _ in range(40):
+                if self.browser.run(focused) == text:
+                    return
+                self.browser.key(tab)
+            self.fail(f"the key Tab does not lead to {text}")
+
+        reach("Make a team")
+        self.browser.key(enter)
+        self.browser.wait_for("the dialog", "return !!document.querySelector('dialog[open]')")
+        self.browser.key(escape)
+        self.browser.wait_for("its end", "return !document.querySelector('dialog')")
+        self.assertEqual(self.browser.run(focused), "Make a team", "the focus is where it was")
+        self.browser.key(enter)
+        reach("id")
+        self.browser.key(*"typed")
+        reach("name")
+        self.browser.key(*"By hand", enter)
+        self.addCleanup(self.admin, "DELETE", "/teams/typed", None)
+        self.browser.with_text("tbody a", "typed")
+        self.assertEqual(json.loads(self.weir.get("/admin/v1/teams/typed"))["name"], "By hand")
+
+    def violations(self):
+        """What axe-core finds wrong with the page as it is."""
+        self.browser.run(browser.axe())
+        return self.browser.run(
+            "const { violations } = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'] });"
+            "return violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).slice(0, 3).join(' ')}`)")
+
+    @unittest.skipUnless(browser.axe(), "axe-core was not fetched (npm), so accessibility is not checked")
+    def test_dialogs_the_login_and_what_is_not_found_are_accessible(self):
+        for kind, body in (("organisations", {"id": "acme", "name": "Acme"}), ("teams", {"id": "seen", "name": "Seen"}), ("users", {"id": "ann@example.com", "name": "Ann"})):
+            self.assertEqual(self.admin("POST", f"/{kind}", body)[0], 201)
+            self.addCleanup(self.admin, "DELETE", f"/{kind}/{body['id']}", None)
+        key = self.admin("POST", "/keys", {"name": "seen", "budgets": [{"name": "month", "usd": "5", "per": "month"}]})[1]
+        self.addCleanup(self.admin, "DELETE", f"/keys/{key['id']}", None)
+        self.addCleanup(self.browser.run, "localStorage.clear()")
+        for theme in ("light", "dark"):
+            self.browser.run("localStorage.setItem('theme', arguments[0])", theme)
+            for path, heading in ((f"keys/{key['id']}", "seen"), ("teams/seen", "Seen"), ("organisations/acme", "Acme"), ("users/ann@example.com", "Ann"), ("none-such", "Not found")):
+                with self.subTest(path=path, theme=theme):
+                    self.open(path, heading)
+                    self.assertEqual(self.violations(), [])
+            for path, heading, action in (("keys", "Keys", "Make a key"), ("budgets", "Budgets", "Make a budget"), ("adapters/openai", "openai", "Upload a version"),
+                                          ("adapters/openai", "openai", "Shadow run"), ("adapters/openai", "openai", "Quarantine")):
+                with self.subTest(action=action, theme=theme):
+                    self.open(path, heading)
+                    self.browser.press("main button", action)
+                    self.browser.wait_for("the dialog", "return !!document.querySelector('dialog[open]')")
+                    self.assertEqual(self.violations(), [])
+        self.browser.press("dialog button", "Cancel")
+        self.browser.press("button", "Sign out")
+        self.browser.wait_for_page("Sign in to Weir")
+        self.assertEqual(self.violations(), [])
+
     def test_pages_are_accessible(self):
-        axe = browser.axe()
-        if axe is None:
+        if browser.axe() is None:
             self.skipTest("axe-core was not fetched (npm), so accessibility is not checked")
         story = f"/ui/requests/{self.fact('patient')['id']}"
         for theme in ("light", "dark"):
@@ -662,11 +861,7 @@ class Dashboard(unittest.TestCase):
                     self.browser.run("localStorage.setItem('theme', arguments[0])", theme)
                     self.browser.open(self.weir.url + path)
                     self.browser.wait_for("the page", "return !!document.querySelector('main .page h1')")
-                    self.browser.run(axe)
-                    found = self.browser.run(
-                        "const { violations } = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'] });"
-                        "return violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).slice(0, 3).join(' ')}`)")
-                    self.assertEqual(found, [])
+                    self.assertEqual(self.violations(), [])
         self.browser.run("localStorage.clear()")
 
     def test_pages_fit_a_phone_and_a_zoom_of_200_percent(self):

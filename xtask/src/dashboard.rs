@@ -16,6 +16,8 @@ use crate::{identity_provider, plugins, python};
 const PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
 /// The checks of accessibility, from npm; tests only.
 const AXE: &str = "axe-core@4.14.1";
+/// The adapters that the tests serve with.
+const ADAPTERS: [&str; 2] = ["openai", "anthropic"];
 /// Longest time to install packages.
 const PATIENCE: Duration = Duration::from_mins(10);
 
@@ -43,7 +45,7 @@ pub(crate) fn screenshots(workspace: &Workspace) -> Result<()> {
 }
 
 fn build(workspace: &Workspace) -> Result<()> {
-    plugins::build(workspace, &["openai".to_owned()])?;
+    plugins::build(workspace, &ADAPTERS.map(str::to_owned))?;
     process::run(cargo().current_dir(&workspace.root).args(["build", "--package", "weir", "--bin", "weir"]))
 }
 
