@@ -1,10 +1,12 @@
 """Pictures of the dashboard's pages, with invented traffic of a month: `python3 screenshots.py FOLDER`."""
 
+import json
 import math
 import random
 import sqlite3
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import browser
@@ -14,13 +16,22 @@ import gateway
 PAGES = [("overview", "/ui/", False), ("overview-dark", "/ui/?period=7d", True), ("requests", "/ui/requests", False)]
 
 
+OPERATOR = {"authorization": f"Bearer {gateway.TOKEN}"}
+
+
 def documents(weir):
-    """Keys, teams and budgets of the store."""
+    """Prices, keys, teams, people and budgets of the store."""
     def make(kind, body):
-        status, text, _ = weir.ask("POST", f"/admin/v1/{kind}", body, {"authorization": f"Bearer {gateway.TOKEN}"})
+        status, text, _ = weir.ask("POST", f"/admin/v1/{kind}", body, OPERATOR)
         assert status == 201, text
+    # A budget in dollars refuses what has no price.
+    for model in ("broken", "limited"):
+        make("prices", {"id": model, "provider": "openai", "model": model, "rates": {"input": "2.5", "output": "10"}})
+    make("organisations", {"id": "acme", "name": "Acme", "models": ["gpt-*", "o3-*"]})
     for team in ("research", "support", "search"):
-        make("teams", {"id": team, "name": team.capitalize()})
+        make("teams", {"id": team, "name": team.capitalize(), "organisation": "acme"})
+    make("users", {"id": "ada@example.com", "name": "Ada", "grants": [{"access": "read"}, {"access": "write", "team": "research"}]})
+    make("users", {"id": "ben@example.com", "name": "Ben", "grants": [{"access": "write", "team": "support"}]})
     for name, team in (("notebook", "research"), ("nightly evaluation", "research"), ("answers to letters", "support")):
         make("keys", {"name": name, "owner": {"team": team}})
     for name, scope, dollars in (("everything", "all", "0.50"), ("search-month", {"team": "search"}, "0.40")):
@@ -34,6 +45,20 @@ def traffic(weir):
         model = chance.choice(["gpt-4o", "gpt-4o", "gpt-4o-mini", "gpt-4o-mini", "gpt-4o-mini", "o3-mini", "patient"])
         weir.chat("limited" if number % 20 == 7 else model, chance.choice(["search", "search", "support"]), number % 3 > 0)
     return weir.until_logged(60)
+
+
+def shadow(weir):
+    """Replays the requests through another build of an adapter: one with a section that means nothing."""
+    component = Path(weir.folder.name, "plugins/openai.wasm").read_bytes() + b"\x00\x05\x03twn\x01"
+    path = f"{weir.url}/admin/v1/adapters/openai/shadow?requests=200"
+    asked = urllib.request.Request(path, component, OPERATOR | {"content-type": "application/wasm"}, method="POST")
+    with urllib.request.urlopen(asked, timeout=gateway.PATIENCE) as answer:
+        run = json.load(answer)["id"]
+    end = time.monotonic() + gateway.PATIENCE
+    while json.loads(weir.get(f"/admin/v1/shadow-runs/{run}"))["status"] == "running":
+        assert time.monotonic() < end, "the shadow run does not end"
+        time.sleep(0.1)
+    return run
 
 
 def spread(weir):
@@ -64,10 +89,12 @@ def main(folder):
         for number in range(12):
             # Some of them get a kept answer.
             weir.chat("kept", text=f"Question {number % 4}")
-        story = next(fact for fact in facts if fact["model_asked"] == "patient")
+        story = next(fact for fact in facts if fact["model_asked"] == "patient" and fact["status"] == 200 and len(fact["attempts"]) > 1)
+        run = shadow(weir)
         take(weir, folder, [*PAGES, ("request", f"/ui/requests/{story['id']}", False),
-                            ("adapter", "/ui/adapters/openai", False), ("targets", "/ui/targets", True), ("playground", "/ui/playground", False),
-                            *((page, f"/ui/{page}", False) for page in ("keys", "teams", "budgets", "cache", "configuration"))])
+                            ("adapter", "/ui/adapters/openai", False), ("shadow-run", f"/ui/shadow-runs/{run}", False), ("targets", "/ui/targets", True), ("playground", "/ui/playground", False),
+                            *((page, f"/ui/{page}", False) for page in (
+                                "adapters", "shadow-runs", "keys", "teams", "organisations", "users", "budgets", "cache", "configuration"))])
     finally:
         weir.close()
 
@@ -77,6 +104,7 @@ def take(weir, folder, pages):
     try:
         view.open(weir.url + "/ui/")
         view.wait_for_page("Sign in to Weir")
+        view.picture(folder / "login.png")
         view.type(view.field("Token"), gateway.TOKEN)
         view.press("button", "Sign in")
         view.wait_for_page("Overview")
