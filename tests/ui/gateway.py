@@ -81,7 +81,7 @@ class Weir:
     """A running Weir. `settings` are added to its configuration."""
 
     def __init__(self, provider, admin=f'token = "{TOKEN}"\nread_token = "{READ_TOKEN}"\n', store=True, settings="", keyed=True, port=None,
-                 adapters=("openai", "anthropic")):
+                 adapters=("openai", "anthropic"), fixtures=True):
         self.folder = tempfile.TemporaryDirectory(prefix="weir-ui-")
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -90,7 +90,8 @@ class Weir:
         plugins.mkdir()
         for adapter in adapters:
             shutil.copy(PLUGINS / f"{adapter}.wasm", plugins)
-        shutil.copytree(PLUGINS / "openai/fixtures", plugins / "openai.fixtures")
+        if fixtures:
+            shutil.copytree(PLUGINS / "openai/fixtures", plugins / "openai.fixtures")
         url = f"sqlite://{self.folder.name}/weir.db" if store else "none"
         lines = [f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {self.port}\n[plugins]\ndir = "{plugins}"',
                  f'cache_dir = "{tempfile.gettempdir()}/weir-ui-cache"',

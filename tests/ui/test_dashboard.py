@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import browser
 import gateway
 from gateway import HOSTILE, KEYS, READ_TOKEN, TOKEN
-from weir_process import ROOT, free_port
+from weir_process import PLUGINS, ROOT, free_port
 
 #: Pages that need no id.
 PAGES = ("/ui/", "/ui/requests", "/ui/adapters", "/ui/adapters/openai", "/ui/shadow-runs", "/ui/targets", "/ui/cache", "/ui/keys", "/ui/teams",
@@ -370,6 +371,11 @@ class Dashboard(unittest.TestCase):
         self.browser.with_text(".badge", "disabled")
         self.assertNotEqual(self.chat_with(rotated), 200)
 
+        # The sums are written after the facts.
+        end = time.monotonic() + gateway.PATIENCE
+        while not json.loads(self.weir.get("/admin/v1/usage?by=model&team=green"))["items"]:
+            self.assertLess(time.monotonic(), end, "the team's sums are never written")
+            time.sleep(0.05)
         self.open("teams/green", "green")
         cells = "return [...document.querySelectorAll('tbody tr:first-child > *')].map((cell) => cell.innerText)"
         self.browser.wait_for("the team's use", f"return (() => {{ {cells} }})()[0] === 'gpt-4o'")
@@ -522,6 +528,7 @@ class Dashboard(unittest.TestCase):
         # A program that is not optimised takes its time to compile a component.
         self.browser.wait_for_text("serves 25 % of the exchanges", patience=gateway.PATIENCE)
         self.browser.wait_for_text("Nothing was lost since it was loaded.")
+        self.browser.wait_for_text("Serving, in the same time")
         self.browser.press("main button", "Change the trial's share")
         self.browser.set("Share of the exchanges (%)", "50")
         self.browser.press("dialog button", "Begin anew")
@@ -769,17 +776,25 @@ class Dashboard(unittest.TestCase):
         self.weir.config.write_text(text + '[[models]]\nalias = "another"\ntarget = { provider = "first", model = "another" }\n')
         self.browser.press("button", "Reload the file")
         self.browser.press("dialog button", "Reload")
+        self.browser.wait_for_text("Roll back to it")
+        # Weir may have noticed the change by itself before, so that the last two versions are the same.
+        options = "return [...arguments[0].options].map((one) => one.value)"
+        first, *_, last = reversed(self.browser.run(options, self.browser.field("From")))
+        self.compare(first, last)
         self.browser.wait_for_text('+alias = "another"')
-        self.browser.press("button", "Roll back to it")
+        self.browser.click(self.browser.run("return [...document.querySelectorAll('tbody tr')].at(-1).querySelector('button')"))
         self.browser.press("dialog button", "Roll back")
         self.browser.wait_for_text('-alias = "another"')
         self.weir.config.write_text(text)
-        options = self.browser.run("return [...arguments[0].options].map((one) => one.value)", self.browser.field("From"))
-        self.choose("From", options[-1])
-        self.choose("To", options[0])
-        self.browser.press("button", "Compare")
-        self.browser.wait_for("the address", f"return location.search === '?from={options[-1]}&to={options[0]}'")
+        self.compare(first, self.browser.run(options, self.browser.field("From"))[0])
         self.browser.wait_for_text("They are the same.")
+
+    def compare(self, one, other):
+        """Shows what changed between two versions of the configuration."""
+        self.choose("From", one)
+        self.choose("To", other)
+        self.browser.press("button", "Compare")
+        self.browser.wait_for("the address", f"return location.search === '?from={one}&to={other}'")
 
     def test_pages_work_by_keyboard(self):
         self.browser.open(self.weir.url + "/ui/")
@@ -947,12 +962,79 @@ class Alone(unittest.TestCase):
             "return (await fetch('/admin/reload', { method: 'POST', headers: { 'x-csrf-token': session.csrf_token } })).status")
         self.assertEqual(allowed, 200)
 
-    def test_without_a_store_pages_say_what_is_off(self):
-        weir = self.start(store=False)
+    def sign_in(self, weir):
         self.browser.open(weir.url + "/ui/")
         self.browser.wait_for_page("Sign in")
         self.browser.type(self.browser.field("Token"), TOKEN)
         self.browser.press("button", "Sign in")
+
+    def test_versions_that_differ_are_shown_side_by_side(self):
+        # Without fixtures, which would refuse the other version.
+        weir = self.start(fixtures=False)
+        body = {"model": "o3-mini", "max_tokens": 64, "messages": [{"role": "user", "content": "Hello"}]}
+        answer = weir.ask("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {KEYS['search']}"})
+        self.assertEqual(answer[0], 200, answer[1])
+        weir.until_kept(answer[2]["x-weir-request-id"])
+        plugins = Path(weir.folder.name, "plugins")
+        served = (plugins / "openai.wasm").read_bytes()
+        # The same length in another spelling, so that the component stays one.
+        other = Path(weir.folder.name, "openai.wasm")
+        other.write_bytes(served.replace(b"max_completion_tokens", b"max_completion_tokenz"))
+        self.sign_in(weir)
+        self.browser.wait_for_page("Overview")
+        self.browser.open(weir.url + "/ui/adapters/openai")
+        self.browser.press("main button", "Shadow run")
+        self.browser.type(self.browser.field("Component"), str(other))
+        self.browser.press("dialog button", "Begin")
+        self.browser.wait_for("the run", "return location.pathname.startsWith('/ui/shadow-runs/')", patience=gateway.PATIENCE)
+        self.browser.with_text(".badge", "done")
+        self.browser.wait_for_text("1 of them different")
+        row = self.browser.run("return [...document.querySelector('.added').closest('tr').children].map((cell) => cell.innerText)")
+        self.assertEqual(row, ["upstream", "/body/max_completion_tokens", "64", "nothing"])
+        # A recording that the version in service does not reproduce.
+        fixtures = plugins / "openai.fixtures"
+        shutil.copytree(PLUGINS / "openai/fixtures", fixtures)
+        recording = json.loads((fixtures / "chat-tools.json").read_text())
+        recording["expect"]["request"]["messages"][0]["parts"][0]["text"]["text"] = "Be long."
+        (fixtures / "chat-tools.json").write_text(json.dumps(recording))
+        self.browser.open(weir.url + "/ui/adapters/openai")
+        self.browser.press("button", "Replay them now")
+        self.browser.wait_for_text(f"1 of {len(list(fixtures.glob('*.json')))} differ:", patience=gateway.PATIENCE)
+        shown = [self.browser.run(f"return document.querySelector('main .{kind}').innerText") for kind in ("added", "removed")]
+        self.assertIn("Be long.", shown[0])
+        self.assertIn("Be brief.", shown[1])
+
+    def test_a_target_that_rests_says_why_and_how_long(self):
+        weir = self.start(settings=(
+            f'[[providers]]\nname = "weak"\nadapter = "openai"\nurl = "{self.provider.url}"\napi_key = "KEY"\nretry = {{ max_retries = 0 }}\n'
+            'breaker = { min_attempts = 1, open = "1h" }\n[[models]]\nalias = "weak"\ntarget = { provider = "weak", model = "broken" }\n'))
+        self.assertEqual(weir.chat("weak")[0], 500)
+        self.sign_in(weir)
+        self.browser.wait_for_page("Overview")
+        self.browser.press("nav a", "Targets")
+        row = "return [...document.querySelectorAll('tbody tr')].find((row) => row.innerText.startsWith('weak'))?.innerText"
+        self.browser.wait_for("its state", f"return (() => {{ {row} }})()?.includes('resting')")
+        self.assertIn("open", self.browser.run(row))
+        self.assertRegex(self.browser.run(row), r"again in \d+ min")
+
+    def test_a_budget_says_what_it_comes_to_at_this_pace(self):
+        weir = self.start()
+        budget = {"name": "all", "for": "all", "unit": "usd", "limit": "100", "spent": "60", "reserved": "0", "left": "40", "origin": "store"}
+        script = ("const ask = window.fetch; window.fetch = async (url, ...rest) => {"
+                  " if (!String(url).startsWith('/admin/v1/budgets')) return ask(url, ...rest);"
+                  " const at = (days) => new Date(Date.now() + days * 24 * 3600 * 1000).toISOString();"
+                  f" const budget = {{ ...{json.dumps(budget)}, window: {{ start: at(-10), end: at(10) }}, resets: at(10) }};"
+                  " return new Response(JSON.stringify({ items: [budget], more: 0 })); };")
+        self.sign_in(weir)
+        self.browser.wait_for_page("Overview")
+        with self.browser.beforehand(script):
+            self.browser.open(weir.url + "/ui/budgets")
+            self.browser.wait_for_text("at this pace $120.00 by then")
+            self.assertEqual(self.browser.run("return document.querySelectorAll('.bar.warn').length"), 1, "it is going to be too much")
+
+    def test_without_a_store_pages_say_what_is_off(self):
+        weir = self.start(store=False)
+        self.sign_in(weir)
         self.browser.wait_for_text("Weir keeps no log")
         self.browser.press("nav a", "Requests")
         self.browser.wait_for_text("[store] url")
