@@ -33,7 +33,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) request: [Value<'a>; columns::count(Of::Request)],
     /// The caller's columns as they stand in the row.
     pub(crate) caller: &'a [u8],
-    /// The route's.
+    /// The columns of the route in the same form.
     pub(crate) route: &'a [u8],
 }
 
