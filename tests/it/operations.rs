@@ -84,6 +84,42 @@ async fn the_admin_side_may_have_a_separate_listener() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_admin_side_hands_a_clients_request_on() {
+    let upstream = provider(OPENAI).await;
+    let settings = "[admin]\nlisten = \"127.0.0.1:0\"\ntoken = \"let-me-in-please\"\nread_token = \"look-only-please\"\n\
+        [[clients]]\nname = \"ann\"\nkey = \"sk-ann-0123456789abcdef\"\n";
+    let gateway = Gateway::open(&format!("{settings}{}", config(&upstream))).await;
+    let mut admin = weir_tests::Client::connect(gateway.admin.unwrap()).await;
+    let path = "/admin/v1/playground/v1/chat/completions";
+    let body =
+        |stream: bool| json!({"model": "openai", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]});
+    let ask = |stream, token: &str| {
+        Request::post(path, &body(stream).to_string()).header("authorization", &format!("Bearer {token}"))
+    };
+    for stream in [false, true] {
+        admin.send(&ask(stream, "let-me-in-please").header("x-weir-client-key", "sk-ann-0123456789abcdef")).await;
+        let reply = admin.reply().await;
+        assert_eq!((reply.status(), OPENAI.parsed(&reply, stream).text.as_str()), (200, TEXT), "{}", reply.text());
+        assert!(reply.header("x-weir-request-id").is_some());
+    }
+    gateway.until_metric("weir_client_requests_total{client=\"ann\"}", 2.0).await;
+    // Without the client's key it is a stranger's request, whoever hands it on.
+    admin.send(&ask(false, "let-me-in-please")).await;
+    let reply = admin.reply().await;
+    assert!(reply.status() == 401 && reply.header("x-weir-request-id").is_some(), "{}", reply.text());
+    for (token, status) in [("look-only-please", 403), ("another-token-123", 401)] {
+        admin.send(&ask(false, token).header("x-weir-client-key", "sk-ann-0123456789abcdef")).await;
+        let reply = admin.reply().await;
+        assert!(reply.status() == status && reply.header("x-weir-request-id").is_none(), "{token}: {}", reply.text());
+    }
+    // No way leads back to the admin side.
+    let inward =
+        Request::post("/admin/v1/playground/admin/v1/keys", "{}").header("authorization", "Bearer let-me-in-please");
+    admin.send(&inward.header("x-weir-client-key", "sk-ann-0123456789abcdef")).await;
+    assert_eq!(admin.reply().await.status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_house_that_closes_lets_streams_end() {
     let gate = Gate::default();
     let pieces = ZETA.stream();

@@ -91,13 +91,16 @@ async fn sound_comes_back_byte_for_byte() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployments_path_names_the_model() {
-    for (model, path) in [("openai", "/base/chat/completions"), ("anthropic", "/base/messages")] {
+    // The body may name another model, or none: then OpenAI's own server would miss it.
+    let named = [r#""model":"whatever","#, ""];
+    let targets = [("openai", "/base/chat/completions"), ("anthropic", "/base/messages")];
+    for ((model, path), named) in targets.into_iter().flat_map(|target| named.map(|named| (target, named))) {
         let wire_format = crate::wire_format::ALL.into_iter().find(|wire_format| wire_format.name == model).unwrap();
         let mut upstream = Upstream::always(Answer::json(200, wire_format.whole())).await;
         let gateway = Gateway::open(&config(&upstream)).await;
         let path_called = format!("/openai/deployments/{model}/chat/completions?api-version=2024-10-21");
-        let body = r#"{"model":"whatever","messages":[{"role":"user","content":"Hi"}]}"#;
-        let reply = gateway.ask(&Request::post(&path_called, body).header("api-key", "x")).await;
+        let body = format!(r#"{{{named}"messages":[{{"role":"user","content":"Hi"}}]}}"#);
+        let reply = gateway.ask(&Request::post(&path_called, &body).header("api-key", "x")).await;
         assert_eq!(OPENAI.parsed(&reply, false).text, TEXT, "{}", reply.text());
         let sent = upstream.request().await;
         assert!(sent.line().contains(path), "{}", sent.line());

@@ -169,6 +169,12 @@ impl Acceptance {
         template.fill(filling)
     }
 
+    /// Whether the path or the query names the model.
+    pub(crate) fn names_model(&self) -> bool {
+        let queries = self.query.iter().map(|fixed| &fixed.value);
+        [&self.path].into_iter().chain(&self.stream_path).chain(queries).any(Template::names_model)
+    }
+
     /// The upstream path if it is the same for every request.
     pub(crate) fn fixed_path(&self, stream: bool) -> Option<&str> {
         let template = if stream { self.stream_path.as_ref().unwrap_or(&self.path) } else { &self.path };
@@ -249,6 +255,10 @@ impl Template {
             Piece::Hole(name) => name.strip_prefix("option."),
             Piece::Text(_) => None,
         })
+    }
+
+    fn names_model(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Hole(name) if name == "model"))
     }
 
     /// The template with its options filled in.

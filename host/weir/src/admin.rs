@@ -11,6 +11,7 @@ mod limits;
 mod log;
 mod login;
 mod parameters;
+mod playground;
 mod plugins;
 mod problem;
 mod ready;
@@ -112,6 +113,7 @@ pub fn router(operations: Operations) -> Router {
         .merge(routes::router())
         .route("/budgets", get(budgets::list))
         .merge(cache::router())
+        .merge(playground::router())
         .merge(identity::router())
         .merge(limits::router())
         .merge(session_router())

@@ -15,6 +15,8 @@ let skew = 0;
 export const who = () => session;
 /** Whether the caller may change everything. */
 export const may_write = () => session?.access === "write";
+/** The value that requests of this page repeat when they change something. */
+export const csrf = () => session?.csrf_token ?? "";
 /** The server's time: the browser's clock may be wrong. */
 export const now = () => Date.now() + skew;
 

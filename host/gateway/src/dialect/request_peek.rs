@@ -296,6 +296,11 @@ impl RequestPeek {
         self.plan.usage_is_asked.as_ref().zip(self.found.as_ref()).is_some_and(|(test, found)| test.holds(found))
     }
 
+    /// Whether the body could name the model and does not: the path names it.
+    pub fn leaves_model_to_path(&self) -> bool {
+        self.model.is_some() && !self.plan.models.is_empty() && self.model_places.is_empty()
+    }
+
     /// Why a request has to be translated although its format is accepted.
     pub fn excluded(&self, acceptance: &Acceptance) -> Option<Excluded<'_>> {
         let (found, tests) = (self.found.as_ref()?, self.plan.exclusions.get(&acceptance.id)?);

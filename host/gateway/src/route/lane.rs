@@ -25,6 +25,8 @@ pub enum Cause<'a> {
     Stripped,
     /// The provider does not accept the request's format.
     Foreign,
+    /// Only the path names the model, and the provider looks for it in the body.
+    Unnamed,
     /// It takes the format, but not with this in it.
     Excluded(Excluded<'a>),
 }
@@ -55,6 +57,9 @@ impl<'a> Lane<'a> {
         } else if resume && reading.stream && *operation == Operation::Chat {
             Cause::Resumable
         } else if let Some(acceptance) = accepted {
+            if reading.leaves_model_to_path() && !acceptance.names_model() {
+                return Self::Translate(Cause::Unnamed);
+            }
             match reading.excluded(acceptance) {
                 None => return Self::Relay(acceptance),
                 Some(excluded) => Cause::Excluded(excluded),
@@ -84,6 +89,7 @@ impl Cause<'_> {
             }
             Self::Stripped => "values that others issued are taken out".to_owned(),
             Self::Foreign => format!("{provider} does not take {format} as it is"),
+            Self::Unnamed => format!("only the path names the model, and {provider} looks for it in the body"),
             Self::Excluded(excluded) => excluded.to_string(),
         }
     }

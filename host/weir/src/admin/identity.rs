@@ -170,6 +170,8 @@ mod tests {
         let config = crate::admin::config::routes().into_iter().map(|(path, methods, _)| (path, methods));
         let cache = crate::admin::cache::routes().into_iter().map(|(path, methods, _)| (path, methods));
         let shadow = crate::admin::shadow::routes().into_iter().map(|(path, methods, _)| (path, methods));
+        let playground = crate::admin::playground::routes().into_iter().map(|(path, methods, _)| (path, methods));
+        let session = session.chain(playground);
         session.chain(adapters).chain(shadow).chain(explain).chain(config).chain(cache)
     }
 
