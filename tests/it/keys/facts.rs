@@ -71,6 +71,9 @@ async fn a_grant_for_a_team_is_enough_for_the_sums_of_this_team_and_of_nothing_e
     };
     assert_eq!(weir_tests::soon("the team's sums", summed).await, 1);
     let (red, blue) = (&ids[0], &ids[1]);
+    let all = admin(&gateway, "GET", "/usage?by=key", Value::Null).await.json();
+    let of_red = all["items"].as_array().and_then(|items| items.iter().find(|item| item["name"] == **red));
+    assert_eq!(of_red.map(|item| &item["title"]), Some(&json!("user")), "{all}");
     for query in [
         "by=team".to_owned(),
         "by=key".to_owned(),

@@ -133,7 +133,7 @@ function spenders({ items, more }, kind, span) {
       ? empty("No team used anything.", "Give a key a team, and its use is summed here.")
       : empty("No key used anything.");
   }
-  const link = (item) => (item.name ? h("a", { href: api.url("/ui/requests", { [kind]: item.name, from: new Date(span.from).toISOString() }) }, name(item.name, 36)) : h("span", { class: "muted" }, "without a key"));
+  const link = (item) => (item.name ? h("a", { href: api.url("/ui/requests", { [kind]: item.name, from: new Date(span.from).toISOString() }) }, name(item.title ?? item.name, 36)) : h("span", { class: "muted" }, "without a key"));
   return [table(`By ${kind}`, [
     { title: kind === "team" ? "Team" : "Key", cell: link },
     { title: "Requests", number: true, cell: (item) => format.brief(item.requests) },

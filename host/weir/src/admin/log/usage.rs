@@ -14,6 +14,7 @@ use crate::store::shown::dollars;
 use crate::store::sums::{REQUESTS, SAVED, UNPRICED};
 use crate::time::from_milliseconds;
 use weir_identity::document::{Access, TeamId};
+use weir_identity::{Directory, KeyId};
 use weir_ledger::Timestamp;
 use weir_store::{Day, HOUR_MS, Subjects, UsageBy, UsageQuery, UsageSum, first_hour_kept};
 
@@ -103,9 +104,10 @@ impl Group {
         }
     }
 
-    fn shown(&self, name: &str) -> Value {
+    fn shown(&self, name: &str, title: Option<&str>) -> Value {
         json!({
             "name": name,
+            "title": title,
             "requests": self.requests,
             "unpriced_requests": self.unpriced,
             "estimated_requests": self.estimated,
@@ -125,6 +127,12 @@ fn by_what_is_kept(from_hour: u64, to_hour: u64, first_kept: u64) -> (u64, u64) 
     let from = if from_hour < first_kept { from_hour - from_hour % DAY } else { from_hour };
     let to = if to_hour < first_kept { to_hour.next_multiple_of(DAY) } else { to_hour };
     (from, to)
+}
+
+/// The name for people of a key of the store, whose sums stand under its id.
+fn title<'a>(directory: &'a Directory, by: By, name: &str) -> Option<&'a str> {
+    let id = KeyId::parse(name).ok().filter(|_| by == By::Key)?;
+    directory.key(id).map(|key| &*key.name)
 }
 
 /// Whether a caller may read the sums of a subject. A grant for a team is for the sums of this team; those of one of its
@@ -175,7 +183,9 @@ pub(super) async fn sums(
     if top < usize::MAX {
         groups.sort_by_key(|(_, group)| Reverse((group.cost_nano, group.requests)));
     }
-    let items: Vec<Value> = groups.iter().take(top).map(|(name, group)| group.shown(name)).collect();
+    let directory = operations.gateway.stored_keys().directory();
+    let shown = |(name, group): &(String, Group)| group.shown(name, title(&directory, by, name));
+    let items: Vec<Value> = groups.iter().take(top).map(shown).collect();
     let time = |hour: u64| from_milliseconds(hour.saturating_mul(HOUR_MS)).map(|time| time.to_string());
     Ok(Json(json!({"by": named, "from": time(from_hour), "to": time(to_hour), "items": items, "more": more})))
 }
