@@ -151,8 +151,11 @@ async fn secrets_in_contents_are_removed() {
     }
     kept.stop();
     let folder = std::fs::read_dir(kept.folder.path()).unwrap().map(|entry| entry.unwrap().path());
-    for file in folder.filter(|path| path.to_string_lossy().contains("weir-2")) {
-        let bytes = std::fs::read(&file).unwrap();
+    let files = folder.filter(|path| path.to_string_lossy().contains("weir-2"));
+    // SQLite removes its log of a file when the last connection is closed; the file itself stays.
+    let files: Vec<_> = files.filter_map(|file| Some((std::fs::read(&file).ok()?, file))).collect();
+    assert!(!files.is_empty());
+    for (bytes, file) in files {
         for gone in ["weir-some-0123456789", "KEY-OF-zeta", TOKEN] {
             assert!(!bytes.windows(gone.len()).any(|bytes| bytes == gone.as_bytes()), "{gone} in {file:?}");
         }

@@ -192,6 +192,8 @@ mod tests {
             .chain(
                 others().flat_map(|(path, methods)| methods.iter().map(move |method| format!("{method} /admin{path}"))),
             )
+            // The rest of a path is described as one parameter.
+            .map(|served| served.replace("{*", "{"))
             .collect();
         assert_eq!(described, served);
     }

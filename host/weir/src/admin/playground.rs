@@ -1,6 +1,7 @@
 //! `/admin/v1/playground/{path}`: sends a client's request, where clients have another address than the dashboard
 //! (`admin.listen`). It is a request like any other: it needs a client's key where clients have keys, and counts as that client's.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
@@ -31,12 +32,12 @@ enum SendError {
 
 /// The paths below `/admin/v1`, with their methods.
 pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 1] {
-    [("/v1/playground/{path}", &["post"], post(answer))]
+    [("/v1/playground/{*path}", &["post"], post(answer))]
 }
 
 /// The routes below `/admin`.
-pub(super) fn router() -> axum::Router<Operations> {
-    axum::Router::new().route("/v1/playground/{*path}", post(answer))
+pub(super) fn router() -> Router<Operations> {
+    routes().into_iter().fold(Router::new(), |router, (path, _, methods)| router.route(path, methods))
 }
 
 async fn answer(State(operations): State<Operations>, request: Request) -> Response {
