@@ -94,7 +94,7 @@ async fn the_admin_side_hands_a_clients_request_on() {
     let body =
         |stream: bool| json!({"model": "openai", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]});
     let ask = |stream, token: &str| {
-        Request::post(path, &body(stream).to_string()).header("authorization", &format!("Bearer {token}"))
+        Request::post(path, body(stream).to_string()).header("authorization", &format!("Bearer {token}"))
     };
     for stream in [false, true] {
         admin.send(&ask(stream, "let-me-in-please").header("x-weir-client-key", "sk-ann-0123456789abcdef")).await;
