@@ -79,6 +79,7 @@ class Collector(unittest.TestCase):
         self.folder = Path(folder.name)
         self.provider = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
         threading.Thread(target=self.provider.serve_forever, daemon=True).start()
+        self.addCleanup(self.provider.server_close)
         self.addCleanup(self.provider.shutdown)
         self.ports = {"grpc": weir_process.free_port(), "http": weir_process.free_port()}
         self.printed = self.folder / "spans"

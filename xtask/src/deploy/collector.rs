@@ -23,15 +23,15 @@ pub(super) fn check(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// The collector, built once.
+/// The collector. Go keeps what it has built, so that this takes minutes once.
 fn collector(workspace: &Workspace) -> Result<PathBuf> {
+    let go = process::find("go").context("go is not installed")?;
     let program = workspace.target.join("tools/collector");
     if !program.is_file() {
-        let go = process::find("go").context("go is not installed")?;
         println!("building a collector with Go; this takes some minutes, once");
-        let mut build = Command::new(go);
-        build.current_dir(workspace.root.join(FOLDER)).args(["build", "-trimpath", "-o"]).arg(&program).arg(".");
-        process::run(&mut build)?;
     }
+    let mut build = Command::new(go);
+    build.current_dir(workspace.root.join(FOLDER)).args(["build", "-trimpath", "-o"]).arg(&program).arg(".");
+    process::run(&mut build)?;
     Ok(program)
 }
