@@ -94,8 +94,10 @@ fn open_named(path: &Path, name: &Path, more: OpenFlags) -> Result<Connection, S
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let connection = Connection::open_with_flags(name, flags).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
+    // The version first: with it come the tables, while those of a file that is just made are not there yet.
+    let version = version_of(&connection)?;
     let has_facts = layout::has_facts(&connection)?;
-    let version = check_version(&connection, if has_facts { Purpose::Day } else { Purpose::Main })?;
+    check_version(version, if has_facts { Purpose::Day } else { Purpose::Main })?;
     if has_facts && (1..schema::VERSION).contains(&version) {
         // Where that is not possible, the first query reports what the facts lack.
         let _is_newest = open_day(path);
@@ -117,8 +119,7 @@ fn version_of(connection: &Connection) -> Result<i64, StoreError> {
     connection.query_row("pragma user_version", [], |row| row.get(0)).map_err(failed)
 }
 
-fn check_version(connection: &Connection, purpose: Purpose) -> Result<i64, StoreError> {
-    let version = version_of(connection)?;
+fn check_version(version: i64, purpose: Purpose) -> Result<i64, StoreError> {
     if version > purpose.version() {
         return Err(StoreError::Settings(format!("its tables are of version {version}, which a newer program made")));
     }
@@ -126,7 +127,7 @@ fn check_version(connection: &Connection, purpose: Purpose) -> Result<i64, Store
 }
 
 fn make_tables(connection: &mut Connection, purpose: Purpose) -> Result<(), StoreError> {
-    if check_version(connection, purpose)? == purpose.version() {
+    if check_version(version_of(connection)?, purpose)? == purpose.version() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;

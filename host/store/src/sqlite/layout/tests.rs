@@ -126,3 +126,21 @@ fn a_file_of_an_earlier_version_gets_what_was_added_since_and_goes_on_in_its_for
         assert_eq!((layout.is_whole, stored(&open_to_read(&path).unwrap())), (true, facts));
     }
 }
+
+#[test]
+fn a_file_that_is_being_made_is_read_as_one_without_facts_or_with_all_of_its_tables() {
+    for _ in 0..40 {
+        let (_folder, path) = day();
+        std::thread::scope(|scope| {
+            let made = scope.spawn(|| open(&path, Purpose::Day, None).unwrap());
+            while !made.is_finished() {
+                // The file itself may not be there yet.
+                if path.exists() {
+                    let read = open_to_read(&path);
+                    assert!(!matches!(read, Err(StoreError::Settings(_))), "{read:?}");
+                }
+            }
+        });
+        assert!(stored(&open_to_read(&path).unwrap()).is_empty());
+    }
+}
