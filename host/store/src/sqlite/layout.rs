@@ -1,5 +1,5 @@
 //! How the file of a day keeps facts. What repeats from request to request stands once: the names of who asks in `callers`, those
-//! of what is asked and of who answers in `routes`. A request's row has their numbers and what is its own, which is a quarter of
+//! of what is asked and of who answers in `routes`. A request's row has their numbers and what is its own, less than half of
 //! the whole. The view `facts` shows whole facts, so that searches need not know.
 //!
 //! A file that an earlier version began has a table `facts` of whole rows, and goes on with it until its day ends.
