@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::failures;
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
 use crate::{
@@ -125,7 +126,7 @@ fn tests(workspace: &Workspace) -> Result<Outcome> {
         }
         Err(error) => println!("SKIPPED: no login at a certified identity provider: {error:#}"),
     }
-    passed(process::run(&mut command))
+    passed(failures::run(&mut command))
 }
 
 fn deny(workspace: &Workspace) -> Result<Outcome> {
@@ -158,9 +159,15 @@ fn advisories(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Skipped(reason.to_owned()))
 }
 
-/// One line for each step, and one with the counts.
+/// What failed, one line for each step, and one with the counts: who sees only the end of a long run sees why it failed.
 fn summary(rows: &[Row]) -> String {
-    let mut text = String::from("\n==== summary\n");
+    let mut text = String::new();
+    for row in rows {
+        if let Err(error) = &row.result {
+            let _ = writeln!(text, "\n==== why {:?} failed\n{error:#}", row.name);
+        }
+    }
+    text.push_str("\n==== summary\n");
     let mut counts = [0_usize; 3];
     for row in rows {
         let (count, word) = match &row.result {
@@ -192,6 +199,7 @@ mod tests {
         ];
         let text = summary(&rows);
         assert!(text.contains("build        1.5 s  FAILED\n"), "{text}");
+        assert!(text.starts_with("\n==== why \"build\" failed\nno\n"), "{text}");
         assert!(text.contains("skipped: no compiler\n"), "{text}");
         assert!(text.ends_with("\nsteps: 1 passed, 1 failed, 1 skipped\n"), "{text}");
     }

@@ -11,6 +11,7 @@ mod dashboard;
 mod deploy;
 mod dist;
 mod embed;
+mod failures;
 mod fidelity;
 mod fuzz;
 mod identity_provider;
