@@ -27,6 +27,8 @@ pub static CACHE: HeaderName = HeaderName::from_static("x-weir-cache");
 pub static CACHE_SIMILARITY: HeaderName = HeaderName::from_static("x-weir-cache-similarity");
 /// The key of a kept answer.
 pub static CACHE_KEY: HeaderName = HeaderName::from_static("x-weir-cache-key");
+/// The client's key of a request that is sent over the admin side, where `authorization` is the operator's own.
+pub static CLIENT_KEY: HeaderName = HeaderName::from_static("x-weir-client-key");
 /// Fields of the request that the translation dropped.
 pub static DROPPED_PARAMS: HeaderName = HeaderName::from_static("x-weir-dropped-params");
 /// The side at fault.
@@ -86,6 +88,7 @@ pub static ALL: &[(&HeaderName, Direction)] = &[
     (&CACHE, Direction::Response),
     (&CACHE_KEY, Direction::Response),
     (&CACHE_SIMILARITY, Direction::Response),
+    (&CLIENT_KEY, Direction::Request),
     (&DROPPED_PARAMS, Direction::Response),
     (&ERROR_SOURCE, Direction::Response),
     (&LANE, Direction::Response),

@@ -15,6 +15,7 @@ pub mod record;
 pub mod reload;
 pub mod shared;
 mod shrink;
+mod signals;
 pub mod sinks;
 pub mod store;
 pub mod systemd;

@@ -4,16 +4,15 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use weir_types::headers::CLIENT_KEY;
 
 use super::{Operations, refuse};
 
-/// The header with the client's key: `authorization` is the operator's own.
-const KEY: HeaderName = HeaderName::from_static("x-weir-client-key");
 /// What stands before the client's path.
 const PREFIX: &str = "/v1/playground";
 /// Bytes between the two ends of a request within the process.
@@ -24,7 +23,7 @@ const BUFFER: usize = 64 << 10;
 enum SendError {
     #[error("this is no path of a client's request")]
     Path,
-    #[error("`x-weir-client-key` is no key")]
+    #[error("`{}` is no key", CLIENT_KEY)]
     Key,
     #[error("the request was not answered: {0}")]
     Unanswered(#[from] hyper::Error),
@@ -70,7 +69,7 @@ fn client_headers(from: &HeaderMap) -> Result<HeaderMap, SendError> {
     if let Some(kind) = from.get(header::CONTENT_TYPE) {
         headers.insert(header::CONTENT_TYPE, kind.clone());
     }
-    if let Some(key) = from.get(KEY) {
+    if let Some(key) = from.get(&CLIENT_KEY) {
         let bearer = [b"Bearer ", key.as_bytes()].concat();
         let mut bearer = HeaderValue::from_bytes(&bearer).map_err(|_| SendError::Key)?;
         bearer.set_sensitive(true);
@@ -105,7 +104,7 @@ mod tests {
             .header("authorization", "Bearer operator")
             .header("cookie", "weir_session=1")
             .header("x-csrf-token", "c")
-            .header("x-weir-client-key", "sk-client")
+            .header(&CLIENT_KEY, "sk-client")
             .header("content-type", "application/json")
             .body(Body::empty())
             .unwrap();

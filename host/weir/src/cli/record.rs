@@ -8,8 +8,8 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::serve::stop_signal;
 use crate::record::{Recorder, Settings};
+use crate::signals::StopSignals;
 use weir_config::{Log, LogFormat, LogLevel};
 use weir_fixtures::fixture::Rules;
 use weir_gateway::observe::log;
@@ -76,10 +76,11 @@ async fn record(asked: Record) -> Result<usize, String> {
     if !address.ip().is_loopback() {
         tracing::warn!("{address} is open to the network: all of its clients are recorded");
     }
+    let mut stop_signals = StopSignals::listen();
     super::print(&format!("http://{address} passes on to {to} and records into {out}; stop with Ctrl-C"));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
-        stop_signal().await;
+        stop_signals.next().await;
         stop.send_replace(true);
     });
     Ok(recorder.run(listener, stopped).await)

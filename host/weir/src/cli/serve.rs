@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::signal;
 use tokio::sync::watch;
 
 use crate::app::App;
 use crate::reload::Reload;
 use crate::shrink;
+use crate::signals::{Signals, StopSignals};
 use crate::systemd;
 use crate::systemd::Sockets;
 use weir_config::Config;
@@ -63,6 +63,8 @@ fn raise_open_files(connections: usize) {
 fn raise_open_files(_: usize) {}
 
 async fn serve(config: Config) -> ExitCode {
+    // One that comes during the start is acted upon after it.
+    let hang_up = Signals::hang_up();
     let sockets = match Sockets::take() {
         Ok(sockets) => sockets,
         Err(error) => {
@@ -78,17 +80,18 @@ async fn serve(config: Config) -> ExitCode {
         }
     };
     let addresses = app.addresses();
+    let mut stop_signals = StopSignals::listen();
     tracing::info!(address = %addresses.main, admin = addresses.admin.map(|address| address.to_string()), "weir listens");
     systemd::tell_ready(&addresses.main.to_string());
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(reload_on_hang_up(app.reload()));
+    tokio::spawn(reload_on_hang_up(hang_up, app.reload()));
     tokio::spawn(shrink::after_start(app.catalog()));
     tokio::spawn(async move {
-        stop_signal().await;
+        stop_signals.next().await;
         tracing::info!("stopping: streams may end");
         systemd::tell_stopping();
         stop.send_replace(true);
-        stop_signal().await;
+        stop_signals.next().await;
         tracing::warn!("stopping now");
         log::flush();
         std::process::exit(1);
@@ -99,30 +102,11 @@ async fn serve(config: Config) -> ExitCode {
 }
 
 /// Reloads the configuration at each hang-up signal.
-async fn reload_on_hang_up(reload: Arc<Reload>) {
-    let mut hangup = match signal::unix::signal(signal::unix::SignalKind::hangup()) {
-        Ok(hangup) => hangup,
-        Err(error) => return tracing::warn!(%error, "hang-up signals are not received"),
-    };
-    while hangup.recv().await.is_some() {
+async fn reload_on_hang_up(mut hang_up: Signals, reload: Arc<Reload>) {
+    loop {
+        hang_up.next().await;
         let reload = Arc::clone(&reload);
         // The result is in the log and in the metrics.
         let _told = tokio::task::spawn_blocking(move || reload.reload().is_ok()).await;
-    }
-}
-
-/// Waits for an interrupt or a termination signal.
-pub(super) async fn stop_signal() {
-    let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::warn!(%error, "termination signals are not received; an interrupt still stops Weir");
-            let _ = signal::ctrl_c().await;
-            return;
-        }
-    };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }
