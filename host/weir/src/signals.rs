@@ -31,7 +31,7 @@ impl Signals {
         {
             return;
         }
-        future::pending().await
+        future::pending::<()>().await;
     }
 }
 
