@@ -104,8 +104,8 @@ async fn upstream() -> Upstream {
     .await
 }
 
-/// A Weir to which everything happens that the board and the alerts are about.
-async fn eventful(upstream: &Upstream) -> Gateway {
+/// A Weir with these buckets, to which everything happens that the board and the alerts are about.
+async fn eventful(upstream: &Upstream, buckets: &str) -> Gateway {
     let model = |alias: &str, targets: &str, more: &str| {
         format!("[[models]]\nalias = \"{alias}\"\n{more}\ntargets = [{targets}]\n")
     };
@@ -128,6 +128,7 @@ async fn eventful(upstream: &Upstream) -> Gateway {
         model("broken", &target("first", "broken"), ""),
         model("limited", &target("first", "openai"), "limits = { requests_per_minute = 1 }"),
         "[[budgets]]\nname = \"small\"\nfor = { provider = \"second\" }\nrequests = 3\nper = \"month\"\n".to_owned(),
+        format!("[metrics]\nbuckets = \"{buckets}\"\n"),
     ];
     Gateway::with(Folder::with(&["openai", "anthropic", "hostile"]), &settings.concat()).await
 }
@@ -150,13 +151,13 @@ async fn everything_happens(gateway: &Gateway) {
 }
 
 /// A Weir that is too busy for a second request, and whose first client leaves.
-async fn crowded(series: &mut Series) {
+async fn crowded(buckets: &str, series: &mut Series) {
     let gate = Gate::default();
     let pieces = OPENAI.stream();
     let held = Answer::sse().piece(&pieces[0]).piece(&pieces[1]).gate(&gate).hang();
     let upstream = Upstream::always(held).await;
     let settings = format!(
-        "[server]\nmax_concurrency = 1\nqueue = {{ length = 0 }}\n{}",
+        "[server]\nmax_concurrency = 1\nqueue = {{ length = 0 }}\n[metrics]\nbuckets = \"{buckets}\"\n{}",
         provider(&upstream, OPENAI, "first", QUICK)
     );
     let gateway = Gateway::open(&settings).await;
@@ -171,13 +172,19 @@ async fn crowded(series: &mut Series) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_board_and_the_alerts_ask_for_what_a_running_weir_shows() {
+    for buckets in ["few", "native"] {
+        compare_with(buckets).await;
+    }
+}
+
+async fn compare_with(buckets: &str) {
     let mut series = Series::new();
     let upstream = upstream().await;
-    let gateway = eventful(&upstream).await;
+    let gateway = eventful(&upstream, buckets).await;
     everything_happens(&gateway).await;
     gateway.until_metric("weir_in_flight", 0.0).await;
     add(&gateway.metrics().await, &mut series);
-    crowded(&mut series).await;
+    crowded(buckets, &mut series).await;
     let deploy = root().join("deploy");
     let board: Value = serde_json::from_slice(&fs::read(deploy.join("grafana/weir.json")).unwrap()).unwrap();
     let mut expressions = of_alerts(&fs::read_to_string(deploy.join("prometheus/alerts.yml")).unwrap());

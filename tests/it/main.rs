@@ -56,6 +56,7 @@ mod login;
 mod media;
 mod memory;
 mod metrics_page;
+mod metrics_protobuf;
 mod model_settings;
 mod multipart;
 mod oci;

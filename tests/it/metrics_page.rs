@@ -19,7 +19,7 @@ fn client(name: &str) -> String {
     format!("[[clients]]\nname = \"{name}\"\nkey = \"key-of-{name}-0123456789\"\n")
 }
 
-fn by(name: &str, request: Request) -> Request {
+pub(crate) fn by(name: &str, request: Request) -> Request {
     request.header("authorization", &format!("Bearer key-of-{name}-0123456789"))
 }
 
@@ -40,7 +40,7 @@ fn lines(page: &str) -> Vec<&str> {
     page.lines().filter(|line| !line.starts_with('#')).collect()
 }
 
-async fn gateway(settings: &str) -> Gateway {
+pub(crate) async fn gateway(settings: &str) -> Gateway {
     let (openai, anthropic) = (wire_format::provider(OPENAI).await, wire_format::provider(ANTHROPIC).await);
     let settings = format!("[admin]\nopen_metrics = true\n{settings}\n{}", three_models(&openai, &anthropic));
     let gateway = Gateway::open(&settings).await;

@@ -110,6 +110,8 @@ words! {
         Few = "few",
         /// For fine quantiles.
         Many = "many",
+        /// As many as are needed, in Prometheus's native histograms.
+        Native = "native",
     }
 }
 

@@ -10,6 +10,7 @@ mod identity;
 mod limits;
 mod log;
 mod login;
+mod metrics;
 mod parameters;
 mod playground;
 mod plugins;
@@ -25,8 +26,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
@@ -128,7 +128,8 @@ pub fn router(operations: Operations) -> Router {
         .route("/ready", get(ready::answer))
         .route("/readyz", get(ready::answer))
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::show));
-    let metrics = get(metrics).layer(axum::middleware::from_fn_with_state(operations.clone(), access::show_metrics));
+    let metrics =
+        get(metrics::page).layer(axum::middleware::from_fn_with_state(operations.clone(), access::show_metrics));
     Router::new()
         .route("/", get(|| async { Json(json!({"name": "weir", "about": "The operations side of a gateway for large language models", "pages": PAGES})) }))
         .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
@@ -143,8 +144,6 @@ pub fn router(operations: Operations) -> Router {
         .with_state(operations)
 }
 
-/// The format of metrics that has exemplars.
-const OPEN_METRICS: &str = "application/openmetrics-text";
 /// Pages listed on the first page, if these endpoints have a separate listener.
 const PAGES: [&str; 8] =
     ["/ui/", "/health", "/ready", "/version", "/metrics", "/admin/config", "/admin/plugins", "/admin/budgets"];
@@ -169,25 +168,6 @@ async fn wrong_method() -> Response {
 async fn version() -> Json<serde_json::Value> {
     let contracts: Vec<&str> = weir_sandbox::Version::ALL.iter().map(|version| version.name()).collect();
     Json(json!({"name": "weir", "version": version::NUMBER, "commit": version::COMMIT, "contracts": contracts}))
-}
-
-/// Shows the metrics, with exemplars to a reader that takes `OpenMetrics`. Those of budgets and targets may be many, so no
-/// worker walks them.
-async fn metrics(State(operations): State<Operations>, headers: HeaderMap) -> Response {
-    let takes = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_open_metrics = takes.contains(OPEN_METRICS);
-    aside(move || {
-        operations.gateway.note_health();
-        if is_open_metrics {
-            let kind = format!("{OPEN_METRICS}; version=1.0.0; charset=utf-8");
-            return ([(header::CONTENT_TYPE, kind)], operations.gateway.metrics().open_metrics()).into_response();
-        }
-        match operations.gateway.metrics().text() {
-            Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-            Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-        }
-    })
-    .await
 }
 
 /// Makes an answer that takes a while, on a thread that serves no connections.

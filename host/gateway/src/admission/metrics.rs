@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
 use crate::observe::metrics::Metrics;
+use crate::observe::metrics::histogram::Histogram;
 use crate::rate_limit::Exhausted;
 
 /// Why a request is turned away: no room in the queue.
@@ -30,10 +31,10 @@ impl AdmitMetrics {
         let limited = Opts::new("weir_rate_limited_total", "Requests refused because a limit was used up");
         let turned = Opts::new("weir_shed_total", "Requests turned away because too many were under way");
         let places = Opts::new("weir_concurrency_limit", "Attempts that a provider may be sent at the same time");
-        let wait = HistogramOpts::new("weir_queue_wait_seconds", "How long requests waited for their turn");
+        let wait = ("weir_queue_wait_seconds", "How long requests waited for their turn");
         let made = Self {
             depth: IntGauge::new("weir_queue_depth", "Requests that wait for their turn")?,
-            wait: Histogram::with_opts(wait.buckets(metrics.bounds().queue.to_vec()))?,
+            wait: metrics.histogram(wait, &[], metrics.bounds().queue)?.with_label_values::<&str>(&[]),
             limited: IntCounterVec::new(limited, &["scope", "resource"])?,
             turned: IntCounterVec::new(turned, &["reason"])?,
             places: IntGaugeVec::new(places, &["provider"])?,
@@ -43,7 +44,6 @@ impl AdmitMetrics {
             made.turned.with_label_values(&[reason]).inc_by(0);
         }
         metrics.registry().register(Box::new(made.depth.clone()))?;
-        metrics.registry().register(Box::new(made.wait.clone()))?;
         metrics.registry().register(Box::new(made.limited.clone()))?;
         metrics.registry().register(Box::new(made.turned.clone()))?;
         metrics.registry().register(Box::new(made.places.clone()))?;

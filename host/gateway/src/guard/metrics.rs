@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
+use prometheus::{IntCounterVec, Opts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::observe::metrics::Metrics;
+use crate::observe::metrics::histogram::HistogramVec;
 
 /// The most exchanges at the same time of whose end guards are notified.
 const ENDS: usize = 256;
@@ -27,18 +28,17 @@ impl GuardMetrics {
         let verdicts = Opts::new("weir_guard_verdicts_total", "Verdicts of guards");
         let answers = Opts::new("weir_guard_answer_verdicts_total", "Verdicts of guards about answers");
         let ends = Opts::new("weir_guard_ends_total", "Exchanges of whose end guards are notified");
-        let time = HistogramOpts::new("weir_guard_duration_seconds", "The time of one judgement");
+        let time = ("weir_guard_duration_seconds", "The time of one judgement");
         let made = Self {
             verdicts: IntCounterVec::new(verdicts, &["guard", "mode", "verdict"])?,
             answers: IntCounterVec::new(answers, &["guard", "mode", "verdict"])?,
             ends: IntCounterVec::new(ends, &["guard", "result"])?,
             place_for_ends: Arc::new(Semaphore::new(ENDS)),
-            time: HistogramVec::new(time.buckets(metrics.bounds().own.to_vec()), &["guard"])?,
+            time: metrics.histogram(time, &["guard"], metrics.bounds().own)?,
         };
         metrics.registry().register(Box::new(made.verdicts.clone()))?;
         metrics.registry().register(Box::new(made.answers.clone()))?;
         metrics.registry().register(Box::new(made.ends.clone()))?;
-        metrics.registry().register(Box::new(made.time.clone()))?;
         Ok(made)
     }
 

@@ -5,7 +5,9 @@ mod bound;
 pub mod buckets;
 mod exemplar;
 mod gen_ai;
+pub mod histogram;
 mod openmetrics;
+mod protobuf;
 mod series;
 mod spending;
 mod tries;
@@ -15,21 +17,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::proto::LabelPair;
-use prometheus::{
-    CounterVec, Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{CounterVec, Encoder as _, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use bound::SeriesBound;
 use buckets::BucketBounds;
+use exemplar::Exemplars;
 use gen_ai::GenAi;
+use histogram::{HistogramVec, Histograms};
 use series::{DURATION, OwnLabels, RequestMetrics};
 use spending::{Spending, Where};
 
 pub use series::{Labels, Series};
 pub use spending::Book;
 pub(crate) use spending::dollars_of;
-use weir_config::MetricsSettings;
+use weir_config::{Buckets, MetricsSettings};
 use weir_types::contract::types::LossKind;
 use weir_types::fault::{Side, loss_kind};
 use weir_types::loss::field_name;
@@ -45,6 +46,7 @@ const MAX_FIELDS: usize = 256;
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    histograms: Histograms,
     bounds: BucketBounds,
     requests: Arc<RequestMetrics>,
     spending: Arc<Spending>,
@@ -91,13 +93,14 @@ impl Metrics {
         let registry = Registry::new();
         let r = &registry;
         let bounds = buckets::bounds(settings.buckets);
+        let histograms = Histograms::new(r, settings.buckets == Buckets::Native);
         let overflow = counter(
             r,
             "weir_metrics_overflow_total",
             "Series that had no room, so that their client and model are counted as `other`",
         )?;
         let bound = Arc::new(SeriesBound::new(settings.max_series, overflow));
-        let gen_ai = settings.gen_ai.then(|| GenAi::new(r, Arc::clone(&bound), bounds)).transpose()?;
+        let gen_ai = settings.gen_ai.then(|| GenAi::new(&histograms, Arc::clone(&bound), bounds)).transpose()?;
         let stream_errors = counters(r, "weir_stream_errors_total", "Streams that broke", &["side"])?;
         // From 0 on, so that the first one shows as an increase.
         for side in [Side::Adapter, Side::Gateway, Side::Upstream] {
@@ -105,7 +108,7 @@ impl Metrics {
         }
         Ok(Self {
             bounds,
-            requests: Arc::new(RequestMetrics::new(r, Arc::clone(&bound), bounds)?),
+            requests: Arc::new(RequestMetrics::new((r, &histograms), Arc::clone(&bound), bounds)?),
             spending: Arc::new(Spending::new(r, bound, gen_ai)?),
             translations: counters(
                 r,
@@ -124,10 +127,8 @@ impl Metrics {
                 &["provider", "reason"],
             )?,
             tries: Tries::new(r)?,
-            upstream: seconds(
-                r,
-                "weir_upstream_duration_seconds",
-                "From sending a request to the head of its answer",
+            upstream: histograms.add(
+                ("weir_upstream_duration_seconds", "From sending a request to the head of its answer"),
                 &["provider"],
                 bounds.seconds,
             )?,
@@ -155,6 +156,7 @@ impl Metrics {
                 &["field", "kind"],
             )?,
             known_fields: Mutex::default(),
+            histograms,
             registry,
         })
     }
@@ -210,15 +212,35 @@ impl Metrics {
         &self.registry
     }
 
+    /// Makes a histogram with these classic buckets, and with native ones if the operator asks for them.
+    pub(crate) fn histogram(
+        &self,
+        about: (&str, &str),
+        labels: &[&str],
+        bounds: &'static [f64],
+    ) -> Result<HistogramVec, prometheus::Error> {
+        self.histograms.add(about, labels, bounds)
+    }
+
     /// All metrics in the `OpenMetrics` text format, with exemplars of the duration of requests from the first call on.
     pub fn open_metrics(&self) -> String {
         self.count_dropped();
         self.requests.exemplars.ask();
-        openmetrics::write(&self.registry.gather(), |family, labels| {
-            let value = |name: &str| labels.iter().find(|label| label.name() == name).map(LabelPair::value);
-            let labels = [value("dialect")?, value("route")?];
-            (family == DURATION).then(|| self.requests.exemplars.of(labels))
-        })
+        openmetrics::write(&self.registry.gather(), |family, labels| self.exemplars(family, labels))
+    }
+
+    /// All metrics in Prometheus's protobuf format, with native histograms if there are any. It has exemplars, too.
+    pub fn protobuf(&self) -> Vec<u8> {
+        self.count_dropped();
+        self.requests.exemplars.ask();
+        let histograms = |family: &str| self.histograms.of(family);
+        protobuf::write(&self.registry.gather(), histograms, |family, labels| self.exemplars(family, labels))
+    }
+
+    fn exemplars(&self, family: &str, labels: &[LabelPair]) -> Option<Arc<Exemplars>> {
+        let value = |name: &str| labels.iter().find(|label| label.name() == name).map(LabelPair::value);
+        let labels = [value("dialect")?, value("route")?];
+        (family == DURATION).then(|| self.requests.exemplars.of(labels))
     }
 
     fn count_dropped(&self) {
@@ -253,16 +275,6 @@ fn dollars(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<Coun
 
 fn gauge(r: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
     add(r, IntGauge::new(name, help)?)
-}
-
-fn seconds(
-    r: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-    buckets: &[f64],
-) -> Result<HistogramVec, prometheus::Error> {
-    add(r, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ const MANY: BucketBounds = BucketBounds {
 /// The bounds of a choice.
 pub(super) fn bounds(choice: Buckets) -> BucketBounds {
     match choice {
-        Buckets::Few => FEW,
+        // Of native ones there are as many as are needed; these are for readers that know no native ones.
+        Buckets::Few | Buckets::Native => FEW,
         Buckets::Many => MANY,
     }
 }

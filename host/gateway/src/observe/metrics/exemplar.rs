@@ -8,6 +8,9 @@ use std::time::SystemTime;
 
 use opentelemetry::TraceId;
 
+/// The most characters that the labels of an exemplar may have together (`OpenMetrics` 1.0, "Exemplars").
+const MOST: usize = 128;
+
 /// One request.
 #[derive(Debug, Clone)]
 pub(super) struct Exemplar {
@@ -16,6 +19,21 @@ pub(super) struct Exemplar {
     /// The trace, if it is sampled.
     pub(super) trace: Option<TraceId>,
     pub(super) at: SystemTime,
+}
+
+impl Exemplar {
+    /// The names of the request. A client may choose its request's id, so that it is left out where it is too long.
+    pub(super) fn labels(&self) -> Vec<(&'static str, String)> {
+        let mut labels = Vec::new();
+        if let Some(trace) = self.trace {
+            labels.push(("trace_id", trace.to_string()));
+        }
+        let room = MOST - labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        if "request_id".len() + self.request_id.chars().count() <= room {
+            labels.push(("request_id", self.request_id.to_string()));
+        }
+        labels
+    }
 }
 
 /// The last request of each bucket of one series; the last bucket has no upper bound.

@@ -3,11 +3,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use prometheus::{Histogram, HistogramVec, Registry};
-
 use super::bound::SeriesBound;
 use super::buckets::BucketBounds;
-use super::seconds;
+use super::histogram::{Histogram, HistogramVec, Histograms};
 use super::series::HISTOGRAM_LINES;
 use weir_types::tokens::Tokens;
 
@@ -30,19 +28,18 @@ pub(super) struct GenAi {
 }
 
 impl GenAi {
-    pub(super) fn new(r: &Registry, bound: Arc<SeriesBound>, bounds: BucketBounds) -> Result<Self, prometheus::Error> {
+    pub(super) fn new(
+        all: &Histograms,
+        bound: Arc<SeriesBound>,
+        bounds: BucketBounds,
+    ) -> Result<Self, prometheus::Error> {
+        let first_token = (FIRST_TOKEN, "Time to the first token of a streamed answer");
         Ok(Self {
             bound,
             bounds,
-            operation: seconds(r, OPERATION, "Duration of a GenAI operation", LABELS, bounds.seconds)?,
-            first_token: seconds(
-                r,
-                FIRST_TOKEN,
-                "Time to the first token of a streamed answer",
-                LABELS,
-                bounds.seconds,
-            )?,
-            usage: seconds(r, USAGE, "Tokens used by an operation", USAGE_LABELS, bounds.tokens)?,
+            operation: all.add((OPERATION, "Duration of a GenAI operation"), LABELS, bounds.seconds)?,
+            first_token: all.add(first_token, LABELS, bounds.seconds)?,
+            usage: all.add((USAGE, "Tokens used by an operation"), USAGE_LABELS, bounds.tokens)?,
         })
     }
 

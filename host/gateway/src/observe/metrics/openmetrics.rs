@@ -7,9 +7,6 @@ use prometheus::proto::{Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::exemplar::{Exemplar, Exemplars};
 
-/// The most characters that the labels of an exemplar may have together (`OpenMetrics` 1.0, "Exemplars").
-const EXEMPLAR: usize = 128;
-
 /// Writes the families. `exemplars` has those of a family's series, by its name and labels.
 pub(super) fn write<E>(families: &[MetricFamily], exemplars: impl Fn(&str, &[LabelPair]) -> Option<E>) -> String
 where
@@ -67,17 +64,9 @@ fn write_histogram(page: &mut String, name: &str, metric: &Metric, exemplars: Op
     writeln!(page, "{name}_count{} {}", Labels(labels, None), histogram.get_sample_count())
 }
 
-/// A client may choose its request's id, so that it is left out where it is too long.
 fn write_exemplar(page: &mut String, exemplar: &Exemplar) -> fmt::Result {
-    let mut labels = Vec::new();
-    if let Some(trace) = exemplar.trace {
-        labels.push(("trace_id", trace.to_string()));
-    }
-    let room = EXEMPLAR - labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-    if "request_id".len() + exemplar.request_id.chars().count() <= room {
-        labels.push(("request_id", exemplar.request_id.to_string()));
-    }
-    let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", Escaped(value))).collect();
+    let label = |(name, value): (&str, String)| format!("{name}=\"{}\"", Escaped(&value));
+    let labels: Vec<String> = exemplar.labels().into_iter().map(label).collect();
     let at = exemplar.at.duration_since(UNIX_EPOCH).unwrap_or_default();
     write!(page, " # {{{}}} {} {:.3}", labels.join(","), exemplar.seconds, at.as_secs_f64())
 }

@@ -3,13 +3,14 @@
 use std::sync::{Arc, OnceLock};
 
 use opentelemetry::TraceId;
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
+use prometheus::{IntCounter, IntCounterVec, Registry};
 
 use super::bound::SeriesBound;
 use super::buckets::BucketBounds;
+use super::counters;
 use super::exemplar::{ExemplarStore, Exemplars};
+use super::histogram::{Histogram, HistogramVec, Histograms};
 use super::spending::Books;
-use super::{counters, seconds};
 
 const REQUESTS: &str = "weir_requests_total";
 /// The histogram whose buckets have exemplars.
@@ -32,15 +33,19 @@ pub(super) struct RequestMetrics {
 }
 
 impl RequestMetrics {
-    pub(super) fn new(r: &Registry, bound: Arc<SeriesBound>, bounds: BucketBounds) -> Result<Self, prometheus::Error> {
+    pub(super) fn new(
+        (r, histograms): (&Registry, &Histograms),
+        bound: Arc<SeriesBound>,
+        bounds: BucketBounds,
+    ) -> Result<Self, prometheus::Error> {
         let by = &["dialect", "route"];
         Ok(Self {
             bound,
             bounds,
             requests: counters(r, REQUESTS, "Answered requests", &["client", "dialect", "route", "status", "outcome"])?,
-            duration: seconds(r, DURATION, "From a request's head to its answer's end", by, bounds.seconds)?,
-            overhead: seconds(r, OVERHEAD, "A request's time less the wait for the provider", by, bounds.own)?,
-            ttft: seconds(r, TTFT, "From a request's head to its stream's first piece", by, bounds.seconds)?,
+            duration: histograms.add((DURATION, "From a request's head to its answer's end"), by, bounds.seconds)?,
+            overhead: histograms.add((OVERHEAD, "A request's time less the wait for the provider"), by, bounds.own)?,
+            ttft: histograms.add((TTFT, "From a request's head to its stream's first piece"), by, bounds.seconds)?,
             exemplars: ExemplarStore::new(bounds.seconds),
         })
     }

@@ -3,10 +3,11 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use prometheus::core::{Atomic, GenericCounter, GenericCounterVec};
-use prometheus::{Counter, CounterVec, Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
+use prometheus::{Counter, CounterVec, IntCounter, IntCounterVec, Registry};
 
 use super::bound::SeriesBound;
 use super::gen_ai::{GenAi, GenAiBook};
+use super::histogram::{Histogram, HistogramVec};
 use super::{counters, dollars};
 use weir_ledger::{Cost, Nano};
 use weir_types::contract::about::Bucket;
