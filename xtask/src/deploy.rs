@@ -1,6 +1,6 @@
-//! `cargo xtask deploy`: checks the files of `deploy/`, and spans, with the tools that read them. What the machine does not have is
-//! skipped with a line that says so. That the board and the alerts ask for metrics which exist is a test of
-//! `tests/it/boards.rs`.
+//! `cargo xtask deploy`: checks the files of `deploy/`, spans and histograms with the tools that read them. What the
+//! machine does not have is skipped with a line that says so. That the board and the alerts ask for metrics which exist
+//! is a test of `tests/it/boards.rs`.
 
 mod boot;
 mod chart;
@@ -8,6 +8,7 @@ mod collector;
 mod compose;
 mod image;
 mod limits;
+mod prometheus;
 pub(crate) mod tool;
 
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
 /// The step of `cargo xtask test`; it expects the program and the adapters to be built.
 pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
     let mut skipped = Vec::new();
-    for check in [alerts, units, compose::check, collector::check, chart::check, image::check] {
+    for check in [alerts, units, compose::check, collector::check, prometheus::check, chart::check, image::check] {
         if let Outcome::Skipped(reason) = check(workspace)? {
             println!("SKIPPED: {reason}");
             skipped.push(reason);
