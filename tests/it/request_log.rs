@@ -103,6 +103,7 @@ fn check_answered(fact: &Value, from: WireFormat, to: WireFormat, model: &str) {
         ("model_served", to.name),
         ("operation", "chat"),
         ("outcome", "ok"),
+        ("finish", if lane == "relay" { "" } else { "stop" }),
         ("error_kind", ""),
         ("adapter", to.name),
         ("target", &format!("{0}/{0}", to.name)),

@@ -106,6 +106,8 @@ pub struct Account {
     trail: Trail,
     /// The lane of the last attempt.
     lane: Option<&'static str>,
+    /// Why the answer ended, where an adapter read it.
+    finish: Option<&'static str>,
     /// Whether the operation consumes tokens.
     counts: bool,
     /// Whether the answer's use of tokens cannot be known, so that all that was reserved stays booked.
@@ -170,6 +172,7 @@ impl Account {
             limits: Vec::new(),
             shared: Arc::default(),
             trail: Trail::default(),
+            finish: None,
             lane: None,
             counts: false,
             is_unknown: false,

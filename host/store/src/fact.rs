@@ -65,7 +65,7 @@ pub struct Fact<T = String> {
     pub status: u16,
     /// How it ended: `ok`, `failed`, `refused`, `cancelled`, `cut`.
     pub outcome: T,
-    /// Why the model stopped.
+    /// Why the model stopped: `stop`, `length`, `tool_call`, `content_filter`, `error`; empty where no adapter read the answer.
     pub finish: T,
     /// The kind of the error, if it failed.
     pub error_kind: T,

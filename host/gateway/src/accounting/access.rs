@@ -53,6 +53,8 @@ pub struct ExchangeSummary {
     pub service_tier: Option<String>,
     /// Whether it was served at the price of a batch, where the answer reports it.
     pub batch: Option<bool>,
+    /// Why the answer's first candidate ended, where an adapter read it.
+    pub finish: Option<&'static str>,
     /// Until the first piece of a stream.
     pub first_token: Option<Duration>,
     /// The gateway's own time until the answer began.

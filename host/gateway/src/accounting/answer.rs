@@ -6,9 +6,10 @@ use super::charges::Charges;
 use super::{Account, Outcome};
 use crate::guard::{Ends, Notes};
 use crate::health::Ticket;
+use crate::observe::trace::finish_reason;
 use crate::pricing::Tariff;
 use weir_ledger::Nano;
-use weir_types::contract::types::{Loss, Usage};
+use weir_types::contract::types::{FinishReason, Loss, Usage};
 use weir_types::fault::{Side, loss_kind};
 
 impl Account {
@@ -38,6 +39,11 @@ impl Account {
     /// A part of the answer's body is handed over to the connection.
     pub(crate) fn add_bytes_out(&mut self, bytes: usize) {
         self.bytes_out += bytes as u64;
+    }
+
+    /// Notes why the answer ended, as the provider's adapter read it.
+    pub(crate) fn ended_because(&mut self, reason: Option<FinishReason>) {
+        self.finish = reason.map(finish_reason).or(self.finish);
     }
 
     /// Sets the usage that the provider reported.

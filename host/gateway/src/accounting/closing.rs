@@ -127,6 +127,7 @@ impl Account {
             units: reported.map(|usage| usage.units.clone()).unwrap_or_default(),
             service_tier: reported.and_then(|usage| usage.service_tier.clone()),
             batch: reported.and_then(|usage| usage.batch),
+            finish: self.finish,
             first_token: self.first_token,
             own: self.own,
             bytes_out: self.bytes_out,

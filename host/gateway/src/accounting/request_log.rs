@@ -76,6 +76,8 @@ pub struct FinishedRequest {
     pub service_tier: Option<String>,
     /// Whether it was served at the price of a batch.
     pub is_batch: bool,
+    /// Why the answer's first candidate ended, in the words of OpenTelemetry's conventions; none where no adapter read it.
+    pub finish: Option<&'static str>,
     /// From its head to the end of its answer.
     pub took: Duration,
     /// From its head to the first piece of a stream.

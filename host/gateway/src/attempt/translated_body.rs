@@ -368,6 +368,7 @@ fn tell(account: &Account, seen: &mut Observed) {
 
 fn record(account: &mut Account, mut seen: Observed) {
     tell(account, &mut seen);
+    account.ended_because(seen.reason);
     account.content(seen.weight.tokens());
     let Some(mut usage) = seen.usage else { return };
     usage.service_tier = usage.service_tier.or(seen.service_tier);

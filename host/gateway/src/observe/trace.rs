@@ -33,6 +33,7 @@ use prometheus::Registry;
 pub(crate) use answer::AnswerFacts;
 pub use attribute::Attribute;
 use messages::Messages;
+pub(crate) use messages::finish_reason;
 use waiting::{BoundedProcessor, CountingExporter, SpanFigures, WaitingSpans};
 use weir_config::{Conventions, Secret, SpanProtocol, Traces};
 use weir_types::contract::types::{ChatRequest, ChatResponse};

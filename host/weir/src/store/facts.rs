@@ -32,6 +32,7 @@ pub(crate) fn with_fact<R>(finished: &FinishedRequest, take: impl FnOnce(&Fact<&
         operation: claim.map_or("", |claim| claim.operation.name()),
         status: finished.status,
         outcome: outcome(finished.end),
+        finish: text(finished.finish),
         error_kind,
         error_text,
         attempts: &attempts,

@@ -107,6 +107,7 @@ impl RequestRecord {
             units: ended.units,
             service_tier: ended.service_tier,
             is_batch: ended.batch.unwrap_or_default(),
+            finish: ended.finish,
             took: self.begun.elapsed(),
             first_token: ended.first_token,
             own: ended.own,

@@ -11,7 +11,7 @@ use crate::reasoning_cache::Witness;
 use crate::route::Target;
 use weir_sandbox::{ChatDecoder, ChatEncoder};
 use weir_types::contract::about::ErrorFormat;
-use weir_types::contract::types::{ChatEvent, Error, Framing, Loss, Usage};
+use weir_types::contract::types::{ChatEvent, Error, FinishReason, Framing, Loss, Usage};
 use weir_wire::estimate::Content;
 use weir_wire::frame;
 
@@ -32,6 +32,8 @@ pub(in crate::attempt) struct Observed {
     pub(in crate::attempt) failure: Option<Error>,
     /// The losses of both sides.
     pub(in crate::attempt) losses: Vec<Loss>,
+    /// Why the first candidate ended.
+    pub(in crate::attempt) reason: Option<FinishReason>,
     /// What the provider's answer says of itself, if a span is to tell it.
     pub(in crate::attempt) told: Option<Box<AnswerFacts>>,
 }
@@ -39,8 +41,13 @@ pub(in crate::attempt) struct Observed {
 impl Observed {
     /// Takes what the provider's events say of the answer, before the referee adds what they lack.
     pub(super) fn hear(&mut self, events: &[ChatEvent]) {
-        if let Some(told) = &mut self.told {
-            for event in events {
+        for event in events {
+            if let ChatEvent::Finish(end) = event
+                && end.candidate == 0
+            {
+                self.reason = Some(end.finish.reason);
+            }
+            if let Some(told) = &mut self.told {
                 told.see(event);
             }
         }

@@ -47,6 +47,8 @@ impl Run<'_> {
             if account.attempt().is_recording() {
                 account.attempt().set_answer(AnswerFacts::of(chat));
             }
+            let first = chat.candidates.first().and_then(|candidate| candidate.finish.as_ref());
+            account.ended_because(first.map(|finish| finish.reason));
             let losses = event_validator::settle(chat, &self.asked.exchange.id);
             self.context.reasoning_cache.keep(&self.source(), chat);
             self.note(losses);

@@ -3,7 +3,7 @@
 
 use opentelemetry::{Array, StringValue, Value};
 
-use super::messages::reason;
+use super::messages::finish_reason;
 use super::{Attribute, Span};
 use weir_types::contract::types::{ChatEvent, ChatResponse, Finish};
 
@@ -49,7 +49,7 @@ impl AnswerFacts {
     fn ends(&mut self, candidate: u32, finish: &Finish) {
         let at = self.reasons.partition_point(|(known, _)| *known < candidate);
         if self.reasons.get(at).is_none_or(|(known, _)| *known != candidate) && self.reasons.len() < CANDIDATES {
-            self.reasons.insert(at, (candidate, reason(finish.reason)));
+            self.reasons.insert(at, (candidate, finish_reason(finish.reason)));
         }
     }
 }

@@ -49,7 +49,7 @@ impl Messages {
                 break;
             }
             let parts = parts(&candidate.parts, &mut room);
-            let finish = candidate.finish.as_ref().map_or("error", |finish| reason(finish.reason));
+            let finish = candidate.finish.as_ref().map_or("error", |finish| finish_reason(finish.reason));
             messages.push(json!({"role": "assistant", "parts": parts, "finish_reason": finish}));
         }
         Self { json: Value::from(messages).to_string(), is_cut: room.is_short }
@@ -65,8 +65,8 @@ fn role(role: &Role) -> &'static str {
     }
 }
 
-/// The schema has no word for an answer that broke off but `error`.
-pub(super) fn reason(reason: FinishReason) -> &'static str {
+/// The conventions' word for why an answer ended. They have none for one that broke off but `error`.
+pub(crate) fn finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Complete | FinishReason::StopSequence | FinishReason::Paused => "stop",
         FinishReason::Length | FinishReason::ContextLength => "length",
