@@ -1,7 +1,7 @@
 //! Adapters in OCI registries: a real registry, one in memory, and one that lies.
 
 mod in_memory;
-mod shelf;
+mod memory_registry;
 
 use std::fs;
 use std::sync::{Arc, Mutex};

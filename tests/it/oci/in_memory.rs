@@ -12,7 +12,7 @@ use weir_sandbox::digest::Digest;
 use weir_tests::plugins::zeta_build;
 use weir_tests::{Answer, Gateway, soon};
 
-use super::shelf::Shelf;
+use super::memory_registry::MemoryRegistry;
 use super::{IMAGE, descriptor, desk, installed, manifest, rebuilt};
 use crate::commands::{Desk, is_in, older_zeta};
 use crate::wire_format::{TEXT, ZETA, config, provider};
@@ -29,8 +29,8 @@ fn told(pushed: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pushed_has_the_form_of_the_specifications_and_a_list_of_the_registrys_own() {
-    let mut shelf = Shelf::open().await;
-    let place = shelf.at("zeta:1.0");
+    let mut registry = MemoryRegistry::open().await;
+    let place = registry.at("zeta:1.0");
     let (desk, digest) = at_desk(move || {
         let desk = desk(1);
         let digest = told(&desk.types(&format!("push zeta.wasm {place}"), 0));
@@ -38,7 +38,7 @@ async fn what_is_pushed_has_the_form_of_the_specifications_and_a_list_of_the_reg
         (desk, digest)
     })
     .await;
-    let kept = shelf.kept();
+    let kept = registry.kept();
     let component = zeta_build(1);
     let mut layer = descriptor("application/wasm", &component);
     layer["annotations"] = json!({"org.opencontainers.image.title": "zeta.wasm"});
@@ -81,7 +81,7 @@ async fn what_is_pushed_has_the_form_of_the_specifications_and_a_list_of_the_reg
     drop(kept);
 
     // The registry lists it, so no tag stands for the list; the adapter's own tag comes last.
-    let asked = shelf.asked();
+    let asked = registry.asked();
     assert!(asked.iter().any(|line| *line == format!("GET /v2/zeta/referrers/{digest}")), "{asked:?}");
     assert!(!asked.iter().any(|line| line.contains("/manifests/sha256-")), "{asked:?}");
     let puts: Vec<&String> = asked.iter().filter(|line| line.starts_with("PUT /v2/zeta/manifests/")).collect();
@@ -92,7 +92,7 @@ async fn what_is_pushed_has_the_form_of_the_specifications_and_a_list_of_the_reg
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_logs_in_with_the_right_to_write() {
     let basic = format!("Basic {}", STANDARD.encode("ada:secret-word"));
-    let shelf = Shelf::guarded(move |request| {
+    let registry = MemoryRegistry::guarded(move |request| {
         let writes = !request.line().starts_with("GET ") && !request.line().starts_with("HEAD ");
         if request.line().starts_with("GET /token") {
             let is_known = request.header("authorization") == Some(basic.as_str());
@@ -109,7 +109,7 @@ async fn a_push_logs_in_with_the_right_to_write() {
         (!passes).then(|| Answer::whole(401, &[("www-authenticate", &realm)], "{}"))
     })
     .await;
-    let place = shelf.at("zeta:1.0");
+    let place = registry.at("zeta:1.0");
     let desk = at_desk(move || {
         let desk = desk(1);
         let line = format!("plugin push zeta.wasm {place}");
@@ -119,18 +119,21 @@ async fn a_push_logs_in_with_the_right_to_write() {
         (desk, line)
     });
     let (desk, line) = desk.await;
-    assert!(shelf.kept().manifests.is_empty() && shelf.kept().blobs.is_empty(), "nothing is pushed without a login");
+    assert!(
+        registry.kept().manifests.is_empty() && registry.kept().blobs.is_empty(),
+        "nothing is pushed without a login"
+    );
     let right = [("WEIR_REGISTRY_USER", "ada"), ("WEIR_REGISTRY_PASSWORD", "secret-word")];
     let pushed = at_desk(move || desk.types_with(&right, &line, 0)).await;
-    let kept = shelf.kept();
+    let kept = registry.kept();
     assert_eq!(Digest::of(&kept.manifests["1.0"]).to_string(), told(&pushed));
     assert_eq!(kept.referrers(&told(&pushed)).len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_older_version_of_a_registry_is_installed_only_where_that_is_allowed() {
-    let shelf = Shelf::open().await;
-    let (newer, older) = (shelf.at("zeta:1.0"), shelf.at("zeta:0.9"));
+    let registry = MemoryRegistry::open().await;
+    let (newer, older) = (registry.at("zeta:1.0"), registry.at("zeta:0.9"));
     at_desk(move || {
         let desk = desk(1);
         desk.types(&format!("push zeta.wasm {newer}"), 0);
@@ -149,8 +152,8 @@ async fn a_signed_older_version_of_a_registry_is_installed_only_where_that_is_al
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_what_is_refused_by_its_manifest_no_part_is_fetched() {
-    let mut shelf = Shelf::open().await;
-    let place = shelf.at("zeta:stable");
+    let mut registry = MemoryRegistry::open().await;
+    let place = registry.at("zeta:stable");
     let desk = at_desk(move || {
         let desk = desk(1);
         desk.types(&format!("push zeta.wasm {place}"), 0);
@@ -160,7 +163,7 @@ async fn of_what_is_refused_by_its_manifest_no_part_is_fetched() {
     let (desk, place) = desk.await;
     let of_parts =
         |asked: Vec<String>| asked.into_iter().filter(|line| line.starts_with("GET ") && line.contains("/blobs/"));
-    assert!(of_parts(shelf.asked()).count() > 0, "what is installed is fetched");
+    assert!(of_parts(registry.asked()).count() > 0, "what is installed is fetched");
     let (desk, place) = at_desk(move || {
         is_in("is installed already", &desk.types(&format!("install {place}"), 0));
         rebuilt(&desk, 2);
@@ -170,14 +173,14 @@ async fn of_what_is_refused_by_its_manifest_no_part_is_fetched() {
     })
     .await;
     let tag = place.rsplit_once('/').map(|(_, name)| name.replace(':', "/manifests/")).unwrap();
-    let asked = shelf.asked();
+    let asked = registry.asked();
     assert_eq!(asked.iter().filter(|line| **line == format!("GET /v2/{tag}")).count(), 2, "{asked:?}");
     assert_eq!(of_parts(asked).collect::<Vec<_>>(), [""; 0]);
     // Nor of one that is built for another contract, or that nobody signed.
-    let (other, unsigned) = (shelf.at("zeta:other"), shelf.at("zeta:unsigned"));
+    let (other, unsigned) = (registry.at("zeta:other"), registry.at("zeta:unsigned"));
     let component = zeta_build(3);
     {
-        let mut kept = shelf.kept();
+        let mut kept = registry.kept();
         kept.blobs.insert(Digest::of(&component).to_string(), component.clone());
         let contract = manifest(&component, |it| it["annotations"] = json!({"dev.weir.contract": "9.0.0"}));
         kept.manifests.insert("other".into(), contract.into_bytes());
@@ -188,7 +191,7 @@ async fn of_what_is_refused_by_its_manifest_no_part_is_fetched() {
         is_in("it is not signed", &desk.types(&format!("install {unsigned}"), 1));
     })
     .await;
-    assert_eq!(of_parts(shelf.asked()).collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(of_parts(registry.asked()).collect::<Vec<_>>(), [""; 0]);
 }
 
 /// Asks a gateway over and over until the test says otherwise; counts the answers of each build, and expects each to be well.
@@ -205,13 +208,13 @@ async fn ask_on(gateway: Arc<Gateway>, over: Arc<AtomicBool>, by_build: Arc<[Ato
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_installed_under_load_gets_the_share_that_the_configuration_says() {
-    let (shelf, upstream) = (Shelf::open().await, provider(ZETA).await);
+    let (registry, upstream) = (MemoryRegistry::open().await, provider(ZETA).await);
     let trial = "[plugins.zeta]\ncanary = { share = 0.5, requests = 100000 }\n";
     let gateway = Arc::new(Gateway::open(&(config(&upstream) + trial)).await);
     let (over, by_build) = (Arc::<AtomicBool>::default(), Arc::<[AtomicUsize; 2]>::default());
     let load = || tokio::spawn(ask_on(Arc::clone(&gateway), Arc::clone(&over), Arc::clone(&by_build)));
     let load = [load(), load()];
-    let (place, folder) = (shelf.at("zeta:2.0"), gateway.folder.path().display().to_string());
+    let (place, folder) = (registry.at("zeta:2.0"), gateway.folder.path().display().to_string());
     at_desk(move || {
         let desk = Desk::with(&zeta_build(2), "");
         desk.types(&format!("push zeta.wasm {place}"), 0);

@@ -20,12 +20,12 @@ pub(super) struct Kept {
 }
 
 /// The registry.
-pub(super) struct Shelf {
+pub(super) struct MemoryRegistry {
     pub(super) server: Upstream,
     kept: Arc<Mutex<Kept>>,
 }
 
-impl Shelf {
+impl MemoryRegistry {
     /// A registry that anybody may push to.
     pub(super) async fn open() -> Self {
         Self::guarded(|_| None).await
@@ -34,8 +34,9 @@ impl Shelf {
     /// A registry whose guard answers in its place where it lets a request not pass.
     pub(super) async fn guarded(guard: impl Fn(&Received) -> Option<Answer> + Send + Sync + 'static) -> Self {
         let kept = Arc::<Mutex<Kept>>::default();
-        let shelf = Arc::clone(&kept);
-        let answer = move |request: &Received| guard(request).unwrap_or_else(|| shelf.lock().unwrap().answer(request));
+        let registry = Arc::clone(&kept);
+        let answer =
+            move |request: &Received| guard(request).unwrap_or_else(|| registry.lock().unwrap().answer(request));
         Self { server: Upstream::scripted(answer).await, kept }
     }
 
