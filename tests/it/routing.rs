@@ -3,7 +3,7 @@
 use weir_tests::{Answer, Gateway, Request, Upstream};
 
 use crate::retries::provider;
-use crate::wire_format::{ALL, ANTHROPIC, OPENAI, provider as serving};
+use crate::wire_format::{ALL, ANTHROPIC, GEMINI, OPENAI, provider as serving};
 
 /// Two providers of one format and a model over both.
 fn two(first: &Upstream, second: &Upstream, model: &str) -> String {
@@ -173,6 +173,50 @@ async fn the_reported_lane_and_the_explained_one_are_one_decision() {
         ("openai", "resumes"),
     ];
     assert_eq!(relayed, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_path_names_its_model_is_explained_as_it_is_sent() {
+    let mut upstreams = [serving(OPENAI).await, serving(ANTHROPIC).await, serving(GEMINI).await];
+    let [first, second, third] = &upstreams;
+    let models = "[[models]]\nalias = \"resumes\"\nresume = true\ntarget = { provider = \"third\", model = \"m\" }\n";
+    let config = provider(first, OPENAI, "first", "")
+        + &provider(second, ANTHROPIC, "second", "")
+        + &provider(third, GEMINI, "third", "")
+        + models;
+    let gateway = Gateway::open(&config).await;
+    let deployed = |body: &'static str| {
+        move |model: &str| Request::post(&format!("/openai/deployments/{model}/chat/completions"), body)
+    };
+    let gemini = |stream| move |model: &str| GEMINI.request(model, stream);
+    let unnamed = r#"{"messages":[{"role":"user","content":"Hi"}]}"#;
+    let misnamed = r#"{"model":"whatever","messages":[{"role":"user","content":"Hi"}]}"#;
+    let forms: [(&str, bool, Box<dyn Fn(&str) -> Request>); 4] = [
+        ("openai.chat", false, Box::new(deployed(unnamed))),
+        ("openai.chat", false, Box::new(deployed(misnamed))),
+        ("gemini.generate", false, Box::new(gemini(false))),
+        ("gemini.generate", true, Box::new(gemini(true))),
+    ];
+    for (format, stream, request) in forms {
+        for (model, at) in [("first", 0), ("second", 1), ("third", 2), ("third-t", 2), ("resumes", 2)] {
+            let request = request(model);
+            let reply = gateway.ask(&request).await;
+            assert_eq!(reply.status(), 200, "{format} {model} {stream}: {}", reply.text());
+            let sent = upstreams[at].request().await;
+            let body: serde_json::Value = serde_json::from_slice(&request.sent()).unwrap();
+            let question = serde_json::json!({"model": model, "from": format, "stream": stream, "request": body});
+            let explained = gateway.post("/admin/routes/explain", &question.to_string()).await.json();
+            let target = &explained["targets"][0];
+            let shown = |name: &str| reply.header(name).unwrap();
+            assert_eq!(target["provider"], shown("x-weir-provider"), "{format} {model} {stream}: {explained}");
+            assert_eq!(target["lane"], shown("x-weir-lane"), "{format} {model} {stream}: {explained}");
+            let upstream = &target["upstream"];
+            let path = sent.line().split([' ', '?']).nth(1).unwrap().to_owned();
+            assert!(path.ends_with(upstream["path"].as_str().unwrap()), "{path}: {explained}");
+            let body: serde_json::Value = serde_json::from_str(upstream["body"].as_str().unwrap()).unwrap();
+            assert_eq!(body, sent.json(), "{format} {model} {stream}");
+        }
+    }
 }
 
 /// The model in an answer of any format.

@@ -24,6 +24,7 @@ use weir_types::contract::types::{Body, Context, HttpRequest, Loss, RenderedRequ
 use weir_types::fault::Fault;
 use weir_upstream::encode_segment;
 use weir_wire::estimate;
+use weir_wire::peek::{Edit, splice};
 
 /// A client's request and its destination.
 #[derive(Debug)]
@@ -112,10 +113,27 @@ fn face<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpoint>
     }
     let fits = |face: &&Arc<Endpoint>| face.claim.operation.name() == question.operation;
     let streams = |face: &&Arc<Endpoint>| !matches!(face.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);
-    // Prefers an endpoint with the model in the body, which can be called without a model's name.
-    let by_path = |face: &&Arc<Endpoint>| face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
-    let found = of_format.filter(fits).min_by_key(|face| (!streams(face), by_path(face)));
+    // A body without a model was sent to an endpoint whose path names it.
+    let in_path = question.model.is_some() && !names_model(all, question);
+    let found = of_format.filter(fits).min_by_key(|face| (!streams(face), takes_model_from_path(face) != in_path));
     found.ok_or_else(|| Fault::invalid(format!("`{}` has no {}", question.from, question.operation)))
+}
+
+fn takes_model_from_path(face: &Endpoint) -> bool {
+    face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path))
+}
+
+/// Whether the body names the model where an endpoint looks for it. One that cannot be read is refused later.
+fn names_model(faces: &[Arc<Endpoint>], question: &DryRun) -> bool {
+    let is_of =
+        |face: &&Arc<Endpoint>| face.format() == question.from && face.claim.operation.name() == question.operation;
+    let head = HeaderMap::new();
+    let about = Head { headers: &head, query: "" };
+    faces.iter().filter(is_of).any(|face| {
+        let plan = Arc::new(PeekPlan::new(face, std::iter::empty(), false));
+        let reading = plan.read(std::slice::from_ref(&question.body), &PathParams::default(), &about);
+        reading.map_or(true, |reading| reading.model.is_some())
+    })
 }
 
 fn adapter<'s>(serving: &'s Serving, name: &str) -> Result<&'s Arc<Adapter>, Fault> {
@@ -128,7 +146,7 @@ fn adapter<'s>(serving: &'s Serving, name: &str) -> Result<&'s Arc<Adapter>, Fau
 /// The path that a client would call.
 fn path(question: &DryRun, face: &Endpoint) -> Result<String, Fault> {
     let path = face.claim.path.replace("{model...}", "{model}");
-    if !face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path)) {
+    if !takes_model_from_path(face) {
         return Ok(path);
     }
     let model = question.model.as_deref().ok_or_else(|| {
@@ -170,7 +188,7 @@ fn relayed(
         path: acceptance.path(&filling, reading.stream),
         query: query.map(pair).collect(),
         headers: Vec::new(),
-        body: Body::Text(text(question)?),
+        body: Body::Text(text(&renamed(&question.body, reading, model)?)?),
     };
     Ok(Explained { translated: None, format: question.from.clone(), request, losses: Vec::new() })
 }
@@ -196,7 +214,7 @@ async fn translated(
         path,
         query: Vec::new(),
         headers: Vec::new(),
-        body: Body::Text(text(question)?),
+        body: Body::Text(text(&question.body)?),
     };
     let mut ctx = Context {
         model: reading.model.clone().unwrap_or_default(),
@@ -227,6 +245,14 @@ async fn translated(
     Ok(Explained { translated: why, format, request, losses })
 }
 
-fn text(question: &DryRun) -> Result<String, Fault> {
-    String::from_utf8(question.body.to_vec()).map_err(|_| Fault::invalid("the request is not UTF-8"))
+/// A relayed body with the provider's name for the model wherever it names one.
+fn renamed(body: &Bytes, reading: &RequestPeek, model: &str) -> Result<Vec<u8>, Fault> {
+    let spots = reading.model_places.iter().filter(|spot| spot.name != model);
+    let edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).collect();
+    let chunks = splice(std::slice::from_ref(body), &edits).map_err(|error| Fault::internal(error.to_string()))?;
+    Ok(chunks.concat())
+}
+
+fn text(body: &[u8]) -> Result<String, Fault> {
+    String::from_utf8(body.to_vec()).map_err(|_| Fault::invalid("the request is not UTF-8"))
 }

@@ -30,6 +30,8 @@ pub struct RouteQuestion {
     pub model: String,
     /// A request's format and body; optional.
     pub request: Option<(String, Bytes)>,
+    /// Whether the request asks for a stream, for formats in which the path decides.
+    pub stream: bool,
     /// The value of the session header, for affinity.
     pub session: Option<String>,
     /// The name of the client that makes the request. Only values from its own earlier answers count.
@@ -204,7 +206,7 @@ fn asked(question: &RouteQuestion, from: &str, body: &Bytes, target: Option<&Tar
         translate: target.is_some_and(|target| target.translate),
         resume: target.is_some_and(|target| target.resume),
         capabilities: target.map(|target| target.capabilities_of(&question.model)),
-        stream: false,
+        stream: question.stream,
         body: body.clone(),
     }
 }

@@ -53,6 +53,9 @@ struct Body {
     request: Option<Box<RawValue>>,
     /// The format of the request.
     from: Option<String>,
+    /// Whether the request asks for a stream, for formats in which the path decides.
+    #[serde(default)]
+    stream: bool,
     /// The value of the header that identifies a session.
     session: Option<String>,
     /// The name of the client.
@@ -74,8 +77,8 @@ async fn explain(State(operations): State<Operations>, body: Bytes) -> Response 
             return refuse(StatusCode::BAD_REQUEST, "`from` has to say which format the request is written in");
         }
     };
-    let Body { model, session, client, provider, .. } = asked;
-    let question = RouteQuestion { model, request, session, client, provider };
+    let Body { model, stream, session, client, provider, .. } = asked;
+    let question = RouteQuestion { model, request, stream, session, client, provider };
     let gateway = &operations.gateway;
     match explain_route(&gateway.serving(), gateway.health(), gateway.origins(), &question).await {
         Ok(explained) => Json(explained).into_response(),

@@ -29,6 +29,9 @@ pub(super) struct Explain {
     /// The format of the request: openai.chat, anthropic.messages, ...
     #[arg(long, value_name = "FORMAT")]
     from: Option<String>,
+    /// The request asks for a stream, for formats that do so in the path.
+    #[arg(long)]
+    stream: bool,
     /// The value of the header that identifies a session.
     #[arg(long)]
     session: Option<String>,
@@ -65,7 +68,8 @@ fn answer(asked: Explain) -> Result<RouteExplained, String> {
             Some((from, Bytes::from(body)))
         }
     };
-    let question = RouteQuestion { model: asked.model, request, session: asked.session, ..RouteQuestion::default() };
+    let Explain { model, stream, session, .. } = asked;
+    let question = RouteQuestion { model, request, stream, session, ..RouteQuestion::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let explained = runtime.block_on(explain_route(&serving, &Health::default(), &Provenance::new(0), &question));

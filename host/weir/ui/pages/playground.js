@@ -136,7 +136,9 @@ function parsed(text) {
 
 async function explain(asked, place) {
   try {
-    const route = await api.send("POST", "/admin/v1/routes/explain", { model: asked.model, from: asked.format, request: asked.body });
+    // Whether it asks for a stream stands in the body, but in formats that have an endpoint for streams.
+    const stream = /stream/i.test(asked.path);
+    const route = await api.send("POST", "/admin/v1/routes/explain", { model: asked.model, from: asked.format, stream, request: asked.body });
     const [first, ...others] = route.targets;
     fill(place, first ? target(first) : empty("No target would be tried."), others.length > 0 && h("p", { class: "hint" }, `${others.length} more targets follow if this one fails: the page “Targets” explains the order.`));
   } catch (error) {
