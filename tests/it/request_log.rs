@@ -148,6 +148,41 @@ async fn an_answer_leaves_one_fact_in_both_lanes_whole_and_streamed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_attempt_has_the_time_when_it_began_and_how_long_it_took() {
+    let upstream = Upstream::scripted(|request| {
+        let to = if request.line().contains("/messages") { ANTHROPIC } else { OPENAI };
+        match to.wants_stream(request) {
+            _ if request.text().contains("\"broken\"") => Answer::json(500, "{}"),
+            true => to.streamed(),
+            false => Answer::json(200, to.whole()),
+        }
+    })
+    .await;
+    let model = "[[models]]\nalias = \"patient\"\ntargets = [{ provider = \"openai\", model = \"broken\" }, \
+                 { provider = \"anthropic\", model = \"m\" }]\n\
+                 [[models]]\nalias = \"hopeless\"\ntarget = { provider = \"openai\", model = \"broken\" }\n";
+    let kept = Kept::start(&(config_of(&[OPENAI, ANTHROPIC], &upstream) + model));
+    for (from, stream) in [(OPENAI, false), (OPENAI, true), (ANTHROPIC, false), (ANTHROPIC, true)] {
+        let id = format!("id-{}-{stream}", from.name);
+        let reply = kept.ask(&from.request("patient", stream).header("x-request-id", &id)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let fact = kept.of(&id).await;
+        let [failed, answered] = fact["attempts"].as_array().unwrap().as_slice() else { panic!("two in {fact}") };
+        assert_eq!((text(failed, "target"), text(failed, "failed")), ("openai/broken", "upstream"), "{fact}");
+        assert_eq!((text(answered, "target"), number(answered, "status")), ("anthropic/m", 200), "{fact}");
+        let times = [failed, answered].map(|one| ["began_us", "took_us"].map(|name| number(one, name)));
+        let [[first, lasted], [second, took]] = times;
+        assert!(first > 0 && lasted > 0 && took > 0, "{fact}");
+        assert!(second >= first + lasted, "the second begins when the first has failed: {fact}");
+        assert!(second + took <= number(&fact, "total_us"), "{fact}");
+    }
+    assert_ne!(kept.ask(&OPENAI.request("hopeless", false).header("x-request-id", "id-2")).await.status(), 200);
+    let fact = kept.of("id-2").await;
+    let [failed] = fact["attempts"].as_array().unwrap().as_slice() else { panic!("one in {fact}") };
+    assert!(number(failed, "took_us") > 0 && failed["began_us"].is_u64(), "{fact}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refused_requests_are_logged_by_client_and_no_client_reads_the_log() {
     let upstream = provider().await;
     let clients = "[[clients]]\nname = \"some\"\nkey = \"weir-some-0123456789\"\nteam = \"red\"\ntags = [\"batch\"]\n\

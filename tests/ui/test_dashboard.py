@@ -229,12 +229,35 @@ class Dashboard(unittest.TestCase):
         self.browser.open(f"{self.weir.url}/ui/requests/{self.fact('patient')['id']}")
         self.browser.wait_for_page("patient")
         text = self.browser.text()
-        for shown in ("first/broken", "second/gpt-4o", "failed", "Weir and failed attempts", "Cost line by line", "the bytes passed unchanged"):
+        for shown in ("first/broken", "second/gpt-4o", "failed", "Weir itself", "Cost line by line", "the bytes passed unchanged"):
             self.assertIn(shown, text)
         self.browser.press("summary", "What the client got")
         self.browser.wait_for_text("The weir holds the water back." if not self.fact("patient")["first_token_us"] else "data")
         self.browser.press("button", "Explain its route as of now")
         self.browser.wait_for_text('"targets"')
+
+    def test_each_attempt_has_a_bar_where_it_was(self):
+        fact = self.fact("patient")
+        self.browser.open(f"{self.weir.url}/ui/requests/{fact['id']}")
+        self.browser.wait_for_page("patient")
+        rows = self.browser.run(
+            "return [...document.querySelectorAll('.waterfall .step')].map((step) => {"
+            " const [track, bar] = ['.track', '.span'].map((part) => step.querySelector(part).getBoundingClientRect());"
+            " return { title: step.querySelector('dt').innerText, said: step.querySelector('.number').textContent,"
+            " from: (bar.left - track.left) / track.width, to: (bar.right - track.left) / track.width }; })")
+        failed, answered = rows[1:3]
+        self.assertEqual([failed["title"], answered["title"]], ["first/broken failed", "second/gpt-4o answered"])
+        for row, attempt in zip(rows[1:3], fact["attempts"]):
+            self.assertAlmostEqual(row["from"], attempt["began_us"] / fact["total_us"], delta=0.01)
+            self.assertRegex(row["said"], r"^begins after [0-9.]+ m?s and takes [0-9.]+ m?s$")
+        self.assertLess(failed["from"], failed["to"])
+        self.assertGreater(answered["to"], failed["to"])
+        self.assertAlmostEqual(rows[-1]["to"], 1, delta=0.01)
+        # One attempt needs no bar of its own, nor has it times.
+        self.browser.open(f"{self.weir.url}/ui/requests/{self.fact('gpt-4o')['id']}")
+        self.browser.wait_for_page("gpt-4o")
+        self.assertIsNone(self.fact("gpt-4o")["attempts"])
+        self.assertNotIn("answered", self.browser.run("return document.querySelector('.waterfall').innerText"))
 
     def test_hostile_content_is_shown_and_does_nothing(self):
         for model in ("hostile", "broken"):

@@ -26,7 +26,7 @@ use self::charges::Charges;
 use self::request_log::ChargedPart;
 use self::tokens::TokenBill;
 use self::traced::Traced;
-use self::trail::Trail;
+use self::trail::{AttemptTime, Trail};
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::{AbandonedBudgets, HeldBudget};
 use crate::dialect::limits::Figure;
@@ -104,6 +104,8 @@ pub struct Account {
     limits: Vec<Figure>,
     shared: Arc<Shared>,
     trail: Trail,
+    /// The time of the current or answering attempt, once its request was sent.
+    attempt_time: Option<AttemptTime>,
     /// The lane of the last attempt.
     lane: Option<&'static str>,
     /// Why the answer ended, where an adapter read it.
@@ -173,6 +175,7 @@ impl Account {
             shared: Arc::default(),
             trail: Trail::default(),
             finish: None,
+            attempt_time: None,
             lane: None,
             counts: false,
             is_unknown: false,

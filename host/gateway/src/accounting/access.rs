@@ -14,7 +14,7 @@ use super::capture::Capture;
 use super::request_log::{FinalError, RequestLog};
 pub use super::request_log::{RequestOutcome, Used};
 use super::session_use::SessionUse;
-use super::trail::{Step, Trail};
+use super::trail::{AttemptTime, Step, Trail};
 use crate::auth::Caller;
 use crate::guard::Notes;
 use crate::observe::log::ACCESS;
@@ -59,6 +59,8 @@ pub struct ExchangeSummary {
     pub first_token: Option<Duration>,
     /// The gateway's own time until the answer began.
     pub own: Option<Duration>,
+    /// The time of the attempt that answered, until the head of its answer.
+    pub answered_in: Option<AttemptTime>,
     /// Bytes of the answer's body that were handed over.
     pub bytes_out: u64,
 }

@@ -3,13 +3,13 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Account;
 use super::capture::SentCopy;
 use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
-use super::trail::{End, Trail};
+use super::trail::{AttemptTime, End, Trail};
 use crate::health::Ticket;
 use crate::observe::trace::Span;
 use crate::pricing::Tariff;
@@ -24,6 +24,7 @@ impl Account {
         self.traced.begins(number, provider, model);
         self.line.iter_mut().for_each(|line| line.start_attempt(model));
         self.provider = Some(Arc::clone(provider));
+        self.attempt_time = None;
         self.tokens.tariff = Some(tariff);
     }
 
@@ -88,16 +89,22 @@ impl Account {
         &self.trail
     }
 
-    /// Records that a target was tried and failed, with the reason.
-    pub fn tried(&mut self, target: &Arc<str>, reason: &'static str) {
-        self.trail.add(target, End::Failed(reason));
+    /// Records that a target was tried and failed, with the reason, and when if that was after the head of an answer.
+    pub fn tried(&mut self, target: &Arc<str>, reason: &'static str, ended: Option<Instant>) {
+        let until = ended.map(|ended| ended.saturating_duration_since(self.begun));
+        let lasted = |time: AttemptTime| match until {
+            Some(until) => AttemptTime { took: until.saturating_sub(time.began), ..time },
+            None => time,
+        };
+        let time = self.attempt_time.take().map(lasted);
+        self.trail.add(target, End::Failed(reason), time);
     }
 
     /// Records that a target was skipped, with the reason.
     pub fn skipped(&mut self, target: &Arc<str>, provider: &str, reason: &'static str) {
         self.metrics.tries.skipped(provider, reason);
         tracing::info!(request_id = &*self.request_id, target = &**target, reason, "target skipped");
-        self.trail.add(target, End::Skipped(reason));
+        self.trail.add(target, End::Skipped(reason), None);
     }
 
     /// Adds a wait between two attempts, which is not the gateway's own time.
@@ -119,8 +126,12 @@ impl Account {
         self.ticket = Some(ticket);
     }
 
-    /// Records the time that a request to the provider took until the head of its answer, or until it failed.
-    pub(crate) fn attempted(&mut self, provider: &Arc<str>, took: Duration) {
+    /// Records the time that a request to the provider, sent at `begun`, took until the head of its answer, or until it
+    /// failed. An attempt with several requests begins with its first one.
+    pub(crate) fn attempted(&mut self, provider: &Arc<str>, begun: Instant, took: Duration) {
+        let sent = begun.saturating_duration_since(self.begun);
+        let began = self.attempt_time.map_or(sent, |time| time.began);
+        self.attempt_time = Some(AttemptTime { began, took: (sent + took).saturating_sub(began) });
         self.metrics.attempted(&self.metrics.book(&self.series, Some(provider)), took.as_secs_f64());
         self.waited += took;
         self.provider = Some(Arc::clone(provider));

@@ -31,6 +31,7 @@ impl Account {
         self.metered = branch.metered;
         self.tokens = std::mem::take(&mut branch.tokens);
         self.provider = branch.provider.take();
+        self.attempt_time = branch.attempt_time.take();
         self.limits = std::mem::take(&mut branch.limits);
         self.ticket = branch.ticket.take();
         self.traced.adopt(&mut branch.traced);

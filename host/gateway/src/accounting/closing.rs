@@ -130,6 +130,7 @@ impl Account {
             finish: self.finish,
             first_token: self.first_token,
             own: self.own,
+            answered_in: self.attempt_time,
             bytes_out: self.bytes_out,
         });
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::captured::{CaptureRoom, CapturedExchange};
-use super::trail::Step;
+use super::trail::{AttemptTime, Step};
 use crate::auth::Caller;
 use crate::pricing::Tariff;
 use weir_ledger::Nano;
@@ -84,6 +84,8 @@ pub struct FinishedRequest {
     pub first_token: Option<Duration>,
     /// The gateway's own time until the answer began.
     pub own: Option<Duration>,
+    /// The time of the attempt that answered, until the head of its answer.
+    pub answered_in: Option<AttemptTime>,
     /// Bytes of its body.
     pub bytes_in: u64,
     /// Bytes of the answer's body that were handed over to the connection.

@@ -1,6 +1,7 @@
 //! The outcome of each target of a request that did not answer, in order and bounded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The most steps kept.
 const MAX_STEPS: usize = 16;
@@ -22,6 +23,17 @@ pub struct Step {
     pub target: Arc<str>,
     /// Whether the target failed or was skipped.
     pub end: End,
+    /// When its request was sent; `None` if none was.
+    pub time: Option<AttemptTime>,
+}
+
+/// The time that an attempt took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptTime {
+    /// From the head of the client's request until the attempt's request was sent.
+    pub began: Duration,
+    /// From then until the head of its answer, or until it failed.
+    pub took: Duration,
 }
 
 /// Why a target did not answer.
@@ -35,9 +47,9 @@ pub enum End {
 
 impl Trail {
     /// Adds a step.
-    pub fn add(&mut self, target: &Arc<str>, end: End) {
+    pub fn add(&mut self, target: &Arc<str>, end: End, time: Option<AttemptTime>) {
         if self.steps.len() < MAX_STEPS {
-            self.steps.push(Step { target: Arc::clone(target), end });
+            self.steps.push(Step { target: Arc::clone(target), end, time });
         } else {
             self.more += 1;
         }
@@ -45,7 +57,7 @@ impl Trail {
 
     /// Appends the steps of a concurrent attempt.
     pub(super) fn adopt(&mut self, branch: &Self) {
-        branch.steps.iter().for_each(|step| self.add(&step.target, step.end));
+        branch.steps.iter().for_each(|step| self.add(&step.target, step.end, step.time));
         self.more += branch.more;
     }
 
@@ -97,11 +109,11 @@ mod tests {
     fn a_trail_lists_failed_and_skipped_targets_and_is_bounded() {
         let mut trail = Trail::default();
         assert_eq!(trail.text(1, Some("a/m")), "1");
-        trail.add(&Arc::from("a/m"), End::Skipped("vision"));
-        trail.add(&Arc::from("b, c=/\u{1f980}\n"), End::Failed("timeout"));
+        trail.add(&Arc::from("a/m"), End::Skipped("vision"), None);
+        trail.add(&Arc::from("b, c=/\u{1f980}\n"), End::Failed("timeout"), None);
         assert_eq!(trail.text(2, Some("d/m")), "2; a/m=skipped:vision, b__c_/__=timeout, d/m=ok");
         for _ in 0..100 {
-            trail.add(&Arc::from("x".repeat(1000)), End::Failed("upstream"));
+            trail.add(&Arc::from("x".repeat(1000)), End::Failed("upstream"), None);
         }
         let text = trail.text(103, None);
         assert!(text.ends_with(", and 86 more") && text.len() < 2000, "{text}");

@@ -228,8 +228,9 @@ impl PlanRunner<'_> {
             held.set_in_flight(false);
             progress.note(&failure.fault, account);
             account.failed(reason(&failure));
-            self.note_trail(candidate, &failure, account);
-            self.put_down(&failure.fault, &target, (ticket, &mut held, begun), account);
+            let ended = Instant::now();
+            self.note_trail(candidate, &failure, ended, account);
+            self.put_down(&failure.fault, &target, (ticket, &mut held, [begun, ended]), account);
             if let Some((refused, target)) = last.take_if(|_| progress.was_vain(&failure.fault)) {
                 progress.settle(&mut held, account);
                 return self.given_up(candidate, refused, target);
@@ -262,14 +263,14 @@ impl PlanRunner<'_> {
         &self,
         fault: &Fault,
         target: &Target,
-        (ticket, held, begun): (Ticket, &mut AdmissionPermit, Instant),
+        (ticket, held, [begun, ended]): (Ticket, &mut AdmissionPermit, [Instant; 2]),
         account: &Account,
     ) {
         let blame = self.blame(fault);
         if policy::is_overload(fault, blame) {
             held.overloaded(begun);
         }
-        if ticket.failed(blame) {
+        if ticket.failed_at(blame, ended) {
             self.note_rest(target, account);
         }
     }

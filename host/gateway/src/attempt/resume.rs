@@ -145,7 +145,7 @@ impl ResumeContext {
                 ticket.failed(policy::blame(&fault));
                 let side = fault.side.as_str();
                 account.failed("resume");
-                account.tried(&candidate.health, "resume");
+                account.tried(&candidate.health, "resume", None);
                 account.metrics().tries.failed(&target.label, "resume", side);
                 let request_id = &*self.asked.exchange.id;
                 tracing::warn!(request_id, target = %target.id, side, error = %fault, "target does not go on with the stream");

@@ -48,7 +48,7 @@ pub(super) async fn send(
     if let (Some(copy), Ok(response)) = (copy, &mut sent) {
         response.body.observe(copy.answered(response.status.as_u16(), &response.headers));
     }
-    account.attempted(&target.label, begun.elapsed());
+    account.attempted(&target.label, begun, begun.elapsed());
     let is_refused = match &sent {
         Ok(response) => response.status.as_u16() >= 400,
         Err(error) => error.kind.is_unsent(),

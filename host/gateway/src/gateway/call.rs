@@ -108,7 +108,7 @@ impl Gateway {
         let routed = routed.map_err(|Nowhere { fault, skipped }| {
             let steps = skipped.into_iter().map(|one| {
                 self.metrics.tries.skipped(&one.candidate.target.label, one.why.reason());
-                Step { target: one.candidate.health, end: End::Skipped(one.why.reason()) }
+                Step { target: one.candidate.health, end: End::Skipped(one.why.reason()), time: None }
             });
             CallError { fault, trace: CallTrace { steps: steps.collect(), ..trace.clone() } }
         })?;

@@ -142,7 +142,7 @@ pub(super) fn put_skipped(
     for Skipped { candidate, why } in skipped {
         metrics.tries.skipped(&candidate.target.label, why.reason());
         tracing::info!(request_id = id, target = &*candidate.health, reason = why.reason(), "target skipped");
-        trail.add(&candidate.health, End::Skipped(why.reason()));
+        trail.add(&candidate.health, End::Skipped(why.reason()), None);
     }
     if let Some(line) = line {
         line.tried(&trail);

@@ -73,8 +73,12 @@ impl Ticket {
     }
 
     /// There was no answer. Returns whether the target's breaker opens.
-    pub fn failed(mut self, blame: Blame) -> bool {
-        let now = Instant::now();
+    pub fn failed(self, blame: Blame) -> bool {
+        self.failed_at(blame, Instant::now())
+    }
+
+    /// The same for a failure at this time.
+    pub fn failed_at(mut self, blame: Blame, now: Instant) -> bool {
         self.state = State::Over;
         match blame {
             Blame::Target(rest) => return self.health.failed(rest, now, &self.settings),

@@ -43,7 +43,7 @@ impl UpstreamHandshake<'_> {
         account.attempt().mark(&mut request.headers);
         let begun = Instant::now();
         let answer = upstreams.open_session(request, &self.protocols(acceptance)).await;
-        account.attempted(&target.label, begun.elapsed());
+        account.attempted(&target.label, begun, begun.elapsed());
         match answer {
             Ok(SessionAnswer::Granted(session)) => Ok(*session),
             Ok(SessionAnswer::Refused(status, body)) => Err(refusal(status, &body, target, account)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::charged;
 use weir_gateway::accounting::access::RequestOutcome;
 use weir_gateway::accounting::request_log::FinishedRequest;
-use weir_gateway::accounting::trail::{self, Step};
+use weir_gateway::accounting::trail::{self, AttemptTime, Step};
 use weir_store::{Fact, RequestId, TokenCounts};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::UnitCount;
@@ -119,14 +119,27 @@ fn attempts(finished: &FinishedRequest) -> String {
         return String::new();
     }
     let step = |step: &Step| match step.end {
-        trail::End::Failed(reason) => serde_json::json!({"target": *step.target, "failed": reason}),
+        trail::End::Failed(reason) => timed(serde_json::json!({"target": *step.target, "failed": reason}), step.time),
         trail::End::Skipped(reason) => serde_json::json!({"target": *step.target, "skipped": reason}),
     };
     let mut list: Vec<serde_json::Value> = finished.steps.iter().map(step).collect();
     let answered = finished.target.as_ref().filter(|_| finished.status < 400);
-    list.extend(answered.map(|target| serde_json::json!({"target": **target, "status": finished.status})));
+    list.extend(
+        answered.map(|target| {
+            timed(serde_json::json!({"target": **target, "status": finished.status}), finished.answered_in)
+        }),
+    );
     list.extend(charged::of(parts).iter().map(|part| serde_json::json!({"target": part.target(), "charged": part})));
     json(&list)
+}
+
+/// An attempt with its time, if a request was sent.
+fn timed(mut attempt: serde_json::Value, time: Option<AttemptTime>) -> serde_json::Value {
+    if let Some(AttemptTime { began, took }) = time {
+        attempt["began_us"] = micros(began).into();
+        attempt["took_us"] = micros(took).into();
+    }
+    attempt
 }
 
 fn json(value: &impl serde::Serialize) -> String {

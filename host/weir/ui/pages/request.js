@@ -75,28 +75,48 @@ async function logged(id, signal) {
 
 /** The parts of the time, one below the other as they followed. */
 function waterfall(fact) {
+  if (!fact.provider) return h("p", null, `${format.micros(fact.total_us)}, all of it Weir's own.`);
   const whole = Math.max(fact.total_us, 1);
-  const own = Math.min(fact.own_us, whole);
-  const first = fact.first_token_us ?? null;
-  const before = Array.isArray(fact.attempts) ? "Weir and failed attempts" : "Weir itself";
-  if (!fact.provider) return h("p", null, `${format.micros(whole)}, all of it Weir's own.`);
-  const parts = first === null
-    ? [[before, 0, own, "accent-2"], ["Provider", own, whole, "accent"]]
-    : [[before, 0, own, "accent-2"], ["Until the first token", own, Math.max(first, own), "accent"], ["The rest of the stream", Math.max(first, own), whole, "ok"]];
-  const bar = ([, from, to, colour]) => {
+  const bar = ({ from, to, colour }) => {
     const inner = h("span", { class: `span ${colour}` });
     inner.style.marginInlineStart = `${(100 * from) / whole}%`;
     inner.style.inlineSize = `${Math.max(0.4, (100 * (to - from)) / whole)}%`;
     return h("span", { class: "track", "aria-hidden": "true" }, inner);
   };
-  const lines = parts.map((part) => h("div", { class: "step" }, h("dt", null, part[0]), h("dd", null, bar(part), h("span", { class: "number" }, format.micros(part[2] - part[1])))));
+  const lines = parts(fact, whole).map((part) => h("div", { class: "step" }, h("dt", null, part.title), h("dd", null, bar(part),
+    h("span", { class: "number" }, h("span", { class: "unseen" }, `begins after ${format.micros(part.from)} and takes `), format.micros(part.to - part.from)))));
   return [h("dl", { class: "waterfall" }, lines),
     h("p", { class: "hint" }, `${format.micros(fact.total_us)} in all. What is not the provider's time is shown at the beginning; parts of it fall between the provider's pieces.`)];
 }
 
+/** The parts of a request's time, each with its place between the head and the end. */
+function parts(fact, whole) {
+  const part = (title, from, to, colour) => ({ title, from: Math.min(from, whole), to: Math.min(Math.max(from, to), whole), colour });
+  const first = fact.first_token_us ?? null;
+  const own = Math.min(fact.own_us, whole);
+  // Requests that were logged before attempts had times have none; where the first target answered, none are needed.
+  const timed = (Array.isArray(fact.attempts) ? fact.attempts : []).filter((attempt) => Number.isFinite(attempt.took_us));
+  if (timed.length === 0) {
+    const before = Array.isArray(fact.attempts) ? "Weir and failed attempts" : "Weir itself";
+    return first === null
+      ? [part(before, 0, own, "accent-2"), part("Provider", own, whole, "accent")]
+      : [part(before, 0, own, "accent-2"), part("Until the first token", own, first, "accent"), part("The rest of the stream", Math.max(first, own), whole, "ok")];
+  }
+  const end = ({ began_us, took_us }) => began_us + took_us;
+  const tried = (attempt) => [name(attempt.target, 48), h("span", { class: "hint" }, attempt.failed ? " failed" : " answered")];
+  const bars = timed.map((attempt) => part(tried(attempt), attempt.began_us, end(attempt), attempt.failed ? "bad" : "accent"));
+  const answered = timed.find((attempt) => !attempt.failed);
+  const head = answered ? end(answered) : null;
+  const rest = head === null ? [] : first === null
+    ? [part("The rest of the answer", head, whole, "ok")]
+    : [part("From there to the first token", head, first, "accent"), part("The rest of the stream", Math.max(first, head), whole, "ok")];
+  return [part("Weir itself", 0, own, "accent-2"), ...bars, ...rest];
+}
+
 function attempts(fact) {
   if (!Array.isArray(fact.attempts) || fact.attempts.length === 0) {
-    return h("p", null, fact.provider ? "One attempt, at the first target." : "None: the request was refused before a target was chosen.");
+    const none = fact.lane === "cache" ? "None: a kept answer served it." : "None: the request was refused before a target was chosen.";
+    return h("p", null, fact.provider ? "One attempt, at the first target." : none);
   }
   const line = (attempt) => {
     if (attempt.failed) return [badge("bad", "failed"), " ", name(attempt.failed)];

@@ -111,6 +111,7 @@ impl RequestRecord {
             took: self.begun.elapsed(),
             first_token: ended.first_token,
             own: ended.own,
+            answered_in: ended.answered_in,
             bytes_in: self.arriving.as_ref().map_or(self.bytes_in, |arriving| arriving.load(Ordering::Relaxed)),
             bytes_out: ended.bytes_out,
             losses: take(&mut self.losses),

@@ -73,7 +73,7 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
         line.answered("model-1", Arc::from("zeta/model-1"), (Arc::from("zeta"), Digest::of(b"zeta")));
         line.set_lane(Some("relay"));
         let mut trail = Trail::default();
-        trail.add(&Arc::from("zeta/model-0"), trail::End::Failed("rate_limited"));
+        trail.add(&Arc::from("zeta/model-0"), trail::End::Failed("rate_limited"), None);
         line.tried(&trail);
         line.lost(["x"].into_iter());
         line.judged_by(&Notes::of(vec![Note {
@@ -102,6 +102,7 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
             batch: Some(true),
             first_token: Some(Duration::from_millis(3)),
             own: Some(Duration::from_micros(1500)),
+            answered_in: None,
             bytes_out: 7,
         });
     });

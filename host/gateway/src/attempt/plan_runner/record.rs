@@ -1,5 +1,7 @@
 //! Records the outcome of each attempt: in metrics, in the log, in the account.
 
+use std::time::Instant;
+
 use super::PlanRunner;
 use crate::accounting::Account;
 use crate::attempt::failure::Failure;
@@ -21,10 +23,10 @@ impl PlanRunner<'_> {
     }
 
     /// Records the outcome of a target. One to which the request could not be rendered counts as skipped.
-    pub(super) fn note_trail(&self, candidate: &Candidate, failure: &Failure, account: &mut Account) {
+    pub(super) fn note_trail(&self, candidate: &Candidate, failure: &Failure, ended: Instant, account: &mut Account) {
         let fault = &failure.fault;
         if fault.side != Side::Client || !policy::another_may_help(fault, false) {
-            return account.tried(&candidate.health, reason(failure));
+            return account.tried(&candidate.health, reason(failure), Some(ended));
         }
         let is_strict = self.asked.reading.strict || candidate.target.strict;
         let is_lost = fault.error.code.as_deref() == Some("unsupported_parameter");

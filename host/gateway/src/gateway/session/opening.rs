@@ -294,7 +294,7 @@ impl Opening {
                 Err(fault) => {
                     let reason = error_kind_name(fault.error.kind);
                     account.failed(reason);
-                    account.tried(&candidate.health, reason);
+                    account.tried(&candidate.health, reason, None);
                     note_fault(&fault, &self.id);
                     // A budget, or a rule of the client's, refuses it everywhere.
                     let is_final = fault.side == Side::Client || !candidate.target.enable_fallback;
