@@ -78,10 +78,10 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
 
 class Weir:
-    """A running Weir. `settings` are added to its configuration."""
+    """A running Weir. `settings` are added to its configuration; signatures by the keys in `trusted` count."""
 
     def __init__(self, provider, admin=f'token = "{TOKEN}"\nread_token = "{READ_TOKEN}"\n', store=True, settings="", keyed=True, port=None,
-                 adapters=("openai", "anthropic"), fixtures=True):
+                 adapters=("openai", "anthropic"), fixtures=True, trusted=()):
         self.folder = tempfile.TemporaryDirectory(prefix="weir-ui-")
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -95,7 +95,7 @@ class Weir:
         url = f"sqlite://{self.folder.name}/weir.db" if store else "none"
         lines = [f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {self.port}\n[plugins]\ndir = "{plugins}"',
                  f'cache_dir = "{tempfile.gettempdir()}/weir-ui-cache"',
-                 f'lock = "{self.folder.name}/plugins.lock"', f'[store]\nurl = "{url}"\nbodies = "all"', f"[admin]\n{admin}"]
+                 f'lock = "{self.folder.name}/plugins.lock"\ntrusted_keys = {json.dumps(trusted)}', f'[store]\nurl = "{url}"\nbodies = "all"', f"[admin]\n{admin}"]
         for name in ("first", "second"):
             lines.append(f'[[providers]]\nname = "{name}"\nadapter = "openai"\nurl = "{provider.url}"\napi_key = "KEY"\n'
                          'retry = { max_retries = 0 }\nbreaker = { min_attempts = 1000000, max_cooldown = "0s" }')

@@ -13,7 +13,7 @@ from pathlib import Path
 import browser
 import gateway
 from gateway import HOSTILE, KEYS, READ_TOKEN, TOKEN
-from weir_process import PLUGINS, ROOT, free_port
+from weir_process import BINARY, PLUGINS, ROOT, free_port
 
 #: Pages that need no id.
 PAGES = ("/ui/", "/ui/requests", "/ui/adapters", "/ui/adapters/openai", "/ui/shadow-runs", "/ui/targets", "/ui/cache", "/ui/keys", "/ui/teams",
@@ -1026,6 +1026,60 @@ class Alone(unittest.TestCase):
         shown = [self.browser.run(f"return document.querySelector('main .{kind}').innerText") for kind in ("added", "removed")]
         self.assertIn("Be long.", shown[0])
         self.assertIn("Be brief.", shown[1])
+
+    def test_a_shadow_run_is_cancelled(self):
+        weir = self.start(fixtures=False)
+        # So long that the run of all of them lasts.
+        text = "water " * 100_000
+        for _ in range(40):
+            answer = weir.chat("gpt-4o", text=text)
+            self.assertEqual(answer[0], 200, answer[1])
+        for fact in weir.until_logged(40):
+            weir.until_kept(fact["id"])
+        other = Path(weir.folder.name, "openai.wasm")
+        other.write_bytes(Path(weir.folder.name, "plugins/openai.wasm").read_bytes() + b"\x00\x05\x03twn\x01")
+        self.sign_in(weir)
+        self.browser.wait_for_page("Overview")
+        self.browser.open(weir.url + "/ui/adapters/openai")
+        self.browser.press("main button", "Shadow run")
+        self.browser.type(self.browser.field("Component"), str(other))
+        # Pressed as soon as it is there.
+        self.browser.run(
+            "const press = () => [...document.querySelectorAll('main button')].find((one) => one.innerText === 'Cancel the run')?.click();"
+            "new MutationObserver(press).observe(document.body, { childList: true, subtree: true })")
+        self.browser.press("dialog button", "Begin")
+        self.browser.wait_for("the run", "return location.pathname.startsWith('/ui/shadow-runs/')", patience=gateway.PATIENCE)
+        self.browser.with_text(".badge", "cancelled")
+        self.assertEqual(self.browser.run("return [...document.querySelectorAll('main button')].length"), 0, "there is nothing left to cancel")
+        [run] = json.loads(weir.get("/admin/v1/shadow-runs"))["items"]
+        self.assertEqual(run["status"], "cancelled")
+        self.assertLess(run["compared"], 40)
+        self.browser.open(weir.url + "/ui/shadow-runs")
+        self.browser.with_text(".badge", "cancelled")
+
+    def weir_plugin(self, folder, *words):
+        subprocess.run([BINARY, "plugin", *words], cwd=folder, check=True, capture_output=True)
+
+    def test_a_signed_adapter_is_uploaded_with_its_signature(self):
+        folder = tempfile.TemporaryDirectory(prefix="weir-ui-")
+        self.addCleanup(folder.cleanup)
+        self.weir_plugin(folder.name, "keygen", "--out", "ours")
+        key = Path(folder.name, "ours.pub").read_text().strip()
+        weir = self.start(fixtures=False, trusted=[key])
+        component = Path(folder.name, "openai.wasm")
+        component.write_bytes((PLUGINS / "openai.wasm").read_bytes() + b"\x00\x05\x03twn\x01")
+        self.weir_plugin(folder.name, "sign", component.name, "--key", "ours.key")
+        self.sign_in(weir)
+        self.browser.wait_for_page("Overview")
+        self.browser.open(weir.url + "/ui/adapters/openai")
+        self.browser.wait_for_text("not signed")
+        self.browser.press("main button", "Upload a version")
+        self.browser.type(self.browser.field("Component"), str(component))
+        self.browser.type(self.browser.field("Signature"), f"{component}.sig")
+        self.browser.press("dialog button", "Upload")
+        signer = "return [...document.querySelectorAll('dt')].find((term) => term.innerText === 'Signed by')?.nextSibling.innerText"
+        self.browser.wait_for("the signer", f"return (() => {{ {signer} }})() === arguments[0]", key, patience=gateway.PATIENCE)
+        self.assertIn(hashlib.sha256(component.read_bytes()).hexdigest(), self.browser.text())
 
     def test_a_target_that_rests_says_why_and_how_long(self):
         weir = self.start(settings=(
