@@ -25,7 +25,7 @@ def documents(weir):
         status, text, _ = weir.ask("POST", f"/admin/v1/{kind}", body, OPERATOR)
         assert status == 201, text
     # A budget in dollars refuses what has no price.
-    for model in ("broken", "limited"):
+    for model in ("broken", "limited", "vectors"):
         make("prices", {"id": model, "provider": "openai", "model": model, "rates": {"input": "2.5", "output": "10"}})
     make("organisations", {"id": "acme", "name": "Acme", "models": ["gpt-*", "o3-*"]})
     for team in ("research", "support", "search"):
@@ -34,7 +34,7 @@ def documents(weir):
     make("users", {"id": "ben@example.com", "name": "Ben", "grants": [{"access": "write", "team": "support"}]})
     for name, team in (("notebook", "research"), ("nightly evaluation", "research"), ("answers to letters", "support")):
         make("keys", {"name": name, "owner": {"team": team}})
-    for name, scope, dollars in (("everything", "all", "0.50"), ("search-month", {"team": "search"}, "0.40")):
+    for name, scope, dollars in (("company-month", "all", "0.50"), ("search-month", {"team": "search"}, "0.40")):
         make("budgets", {"id": name, "for": scope, "usd": dollars, "per": "month"})
 
 

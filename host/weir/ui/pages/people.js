@@ -86,7 +86,7 @@ export async function users(place, context) {
     nothing: empty("The store has no user.", "Keys can belong to a user; what they use can be found and erased by the user."),
     columns: [
       { title: "Address", wide: true, cell: (one) => name(one.email) },
-      { title: "Teams", cell: (one) => (one.teams ?? []).map(team_link) },
+      { title: "Teams", cell: (one) => (one.teams?.length ? one.teams.map(team_link) : name("")) },
     ],
   });
 }

@@ -21,7 +21,7 @@ export default async function playground(place, { signal, query }) {
     return;
   }
   const left = form(chats, models.items.map(({ model }) => model), former);
-  const upstream = h("div", { role: "status", class: "stack" }, h("p", { class: "hint" }, "Shown before anything is sent."));
+  const upstream = h("div", { role: "status", class: "stack" }, h("p", { class: "hint" }, "“Show what goes upstream” fills this. Nothing is sent for it."));
   const answer = h("div", { class: "stack" }, h("p", { class: "hint" }, "A request that is sent is a client's request: it needs a client's key where clients have keys, counts against its budgets, and costs what it costs."));
   add(place, [
     former?.problem && h("p", { class: "error" }, former.problem),
@@ -96,7 +96,7 @@ function form(chats, models, former) {
   const plain = models.filter((model) => !model.includes("*"));
   const model = input("model", { list: "models", required: true, value: former?.fact?.model_asked || (plain[0] ?? "") });
   const key = input("key", { type: "password", autocomplete: "off" });
-  const body = h("textarea", { name: "body", rows: "16", spellcheck: "false" });
+  const body = h("textarea", { name: "body", rows: "12", spellcheck: "false" });
   const chosen = () => chats[Number(endpoint.value)];
   // What was written here, and not by hand.
   let written = null;

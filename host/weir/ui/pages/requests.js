@@ -65,7 +65,7 @@ function rows(items) {
     { title: "Time", cell: (fact) => h("a", { href: `/ui/requests/${fact.id}` }, format.time(fact.time, api.now())) },
     { title: "Status", cell: status },
     { title: "Model", cell: (fact) => name(fact.model_asked, 32) },
-    { title: "Provider", wide: true, cell: (fact) => name(fact.provider, 24) },
+    { title: "Provider", wide: true, cell: (fact) => (fact.lane === "cache" ? h("span", { class: "muted" }, "kept answer") : name(fact.provider, 24)) },
     { title: "Key", wide: true, cell: (fact) => name(fact.key, 16) },
     { title: "Why it failed", wide: true, cell: (fact) => (fact.error_kind ? name(fact.error_kind, 24) : "") },
     { title: "In", number: true, cell: (fact) => format.brief(used(fact).input) },
