@@ -109,7 +109,7 @@ function parts(fact, whole) {
   const head = answered ? end(answered) : null;
   const rest = head === null ? [] : first === null
     ? [part("The rest of the answer", head, whole, "ok")]
-    : [part("From there to the first token", head, first, "accent"), part("The rest of the stream", Math.max(first, head), whole, "ok")];
+    : [part("Until the first token", head, first, "accent"), part("The rest of the stream", Math.max(first, head), whole, "ok")];
   return [part("Weir itself", 0, own, "accent-2"), ...bars, ...rest];
 }
 
