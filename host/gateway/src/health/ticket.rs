@@ -78,7 +78,7 @@ impl Ticket {
     }
 
     /// The same for a failure at this time.
-    pub fn failed_at(mut self, blame: Blame, now: Instant) -> bool {
+    pub(crate) fn failed_at(mut self, blame: Blame, now: Instant) -> bool {
         self.state = State::Over;
         match blame {
             Blame::Target(rest) => return self.health.failed(rest, now, &self.settings),
