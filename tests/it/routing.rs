@@ -175,6 +175,15 @@ async fn the_reported_lane_and_the_explained_one_are_one_decision() {
     assert_eq!(relayed, expected);
 }
 
+/// Makes a request for a model.
+type Asks = fn(&str) -> Request;
+
+/// A request to a deployment, whose body begins with these members.
+fn deployed(model: &str, first: &str) -> Request {
+    let body = format!(r#"{{{first}"messages":[{{"role":"user","content":"Hi"}}]}}"#);
+    Request::post(&format!("/openai/deployments/{model}/chat/completions"), body)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_whose_path_names_its_model_is_explained_as_it_is_sent() {
     let mut upstreams = [serving(OPENAI).await, serving(ANTHROPIC).await, serving(GEMINI).await];
@@ -185,17 +194,11 @@ async fn a_request_whose_path_names_its_model_is_explained_as_it_is_sent() {
         + &provider(third, GEMINI, "third", "")
         + models;
     let gateway = Gateway::open(&config).await;
-    let deployed = |body: &'static str| {
-        move |model: &str| Request::post(&format!("/openai/deployments/{model}/chat/completions"), body)
-    };
-    let gemini = |stream| move |model: &str| GEMINI.request(model, stream);
-    let unnamed = r#"{"messages":[{"role":"user","content":"Hi"}]}"#;
-    let misnamed = r#"{"model":"whatever","messages":[{"role":"user","content":"Hi"}]}"#;
-    let forms: [(&str, bool, Box<dyn Fn(&str) -> Request>); 4] = [
-        ("openai.chat", false, Box::new(deployed(unnamed))),
-        ("openai.chat", false, Box::new(deployed(misnamed))),
-        ("gemini.generate", false, Box::new(gemini(false))),
-        ("gemini.generate", true, Box::new(gemini(true))),
+    let forms: [(&str, bool, Asks); 4] = [
+        ("openai.chat", false, |model| deployed(model, "")),
+        ("openai.chat", false, |model| deployed(model, r#""model":"whatever","#)),
+        ("gemini.generate", false, |model| GEMINI.request(model, false)),
+        ("gemini.generate", true, |model| GEMINI.request(model, true)),
     ];
     for (format, stream, request) in forms {
         for (model, at) in [("first", 0), ("second", 1), ("third", 2), ("third-t", 2), ("resumes", 2)] {
