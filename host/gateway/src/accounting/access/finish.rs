@@ -50,6 +50,7 @@ impl RequestRecord {
             adapter = self.adapter.as_ref().map(|(name, digest)| format!("{name}@{}", digest.short())),
             status = status_of(*status),
             outcome = self.end().as_str(),
+            finish = self.ended.finish,
             error = self.error.as_ref().map(|error| shown(&error.message)),
             attempts,
             tried = self.tried,

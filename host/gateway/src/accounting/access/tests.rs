@@ -100,6 +100,7 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
             units: vec![UnitCount { unit: Unit::Search, count: 2.0 }],
             service_tier: Some("flex".to_owned()),
             batch: Some(true),
+            finish: Some("stop"),
             first_token: Some(Duration::from_millis(3)),
             own: Some(Duration::from_micros(1500)),
             answered_in: None,
