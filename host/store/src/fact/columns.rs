@@ -92,7 +92,7 @@ pub(crate) fn definitions() -> String {
 
 /// Writes a fact as one of a process, with its number there, in the order of the columns. Each text is cut to its bound, without
 /// what no database takes.
-pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, row: &mut RowWriter<'_>) {
+pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, row: &mut RowWriter) {
     let tokens = &fact.tokens;
     row.bytes(fact.id.as_bytes());
     row.count(sequence);

@@ -1,15 +1,13 @@
-//! Facts on their way to the store, each as its row: a record with texts of its own takes more than twice as much, in twenty
-//! pieces that another thread frees. The rows of one thread stand one after the other in pieces of memory that they share:
-//! memory which was written long ago, and freed elsewhere, is in no cache when the next fact needs it.
+//! Facts on their way to the store, each as its row in one piece of memory: a record with texts of its own takes more than
+//! twice as much, in twenty pieces that another thread frees.
 //!
 //! The form is that of a row of PostgreSQL's `COPY` (binary): the number of columns, and for each its length and its bytes.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::BufMut;
 
 use super::columns::{self, COLUMNS, COUNT, Of, Values};
 use super::{Fact, MOST_JSON, MOST_NAME, MOST_TAGS, fitting};
@@ -21,19 +19,12 @@ use crate::sql::{Row, Value};
 const HEAD: usize = 2;
 /// Where the id is: after the number of columns and its own length.
 const ID: Range<usize> = 6..22;
-/// More bytes than a usual fact takes.
+/// Bytes of a fact of the usual length.
 const USUAL: usize = 768;
-/// Bytes of a piece of memory: some two hundred facts.
-const PIECE: usize = 64 << 10;
-
-thread_local! {
-    /// Where this thread's next fact is written.
-    static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::new());
-}
 
 /// A fact as its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackedFact(Bytes);
+pub struct PackedFact(Box<[u8]>);
 
 /// A fact's row by what its columns depend on.
 #[derive(Debug)]
@@ -55,15 +46,10 @@ impl<T: AsRef<str>> From<&Fact<T>> for PackedFact {
 impl PackedFact {
     /// The fact as one of a process, with its number there.
     pub(crate) fn new<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64) -> Self {
-        ROOM.with_borrow_mut(|room| {
-            if room.capacity() < USUAL {
-                *room = BytesMut::with_capacity(PIECE);
-            }
-            let mut row = RowWriter(room);
-            row.0.put_i16(i16::try_from(COUNT).unwrap_or(i16::MAX));
-            columns::write(fact, process, sequence, &mut row);
-            Self(room.split().freeze())
-        })
+        let mut row = RowWriter(Vec::with_capacity(USUAL));
+        row.0.put_i16(i16::try_from(COUNT).unwrap_or(i16::MAX));
+        columns::write(fact, process, sequence, &mut row);
+        Self(row.0.into())
     }
 
     /// The request's id.
@@ -157,9 +143,9 @@ fn read<'a>(rest: &mut &'a [u8], kind: Kind) -> Option<Value<'a>> {
 
 /// Writes the columns of a row, one after the other.
 #[derive(Debug)]
-pub(crate) struct RowWriter<'a>(&'a mut BytesMut);
+pub(crate) struct RowWriter(Vec<u8>);
 
-impl RowWriter<'_> {
+impl RowWriter {
     fn null(&mut self) {
         self.0.put_i32(-1);
     }
