@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use weir_sdk::testing::events::mixed_stream;
-use weir_sdk::types::{ChatEvent, Error, ErrorKind, Opaque, PartKind, PartStart, ResponseStart};
+use weir_sdk::types::{ChatEvent, Error, ErrorKind, Opaque, PartCitation, PartKind, PartStart, ResponseStart};
 
 use super::{context, decoded, encoded};
 
@@ -205,4 +205,33 @@ fn foreign_events_are_reported_as_lost() {
 fn c59_the_inputs_count_comes_before_the_first_words() {
     let events = decoded(&context("m"), &[last(&json!([{"text": "a"}]))], 1);
     assert!(matches!(&events[1], ChatEvent::Usage(usage) if usage.input == Some(3)));
+}
+
+#[test]
+fn metadata_that_grows_cites_each_source_once() {
+    let source = |name: &str| json!({"web": {"uri": format!("https://{name}.example"), "title": name}});
+    let support = |end: u32, text: &str, chunks: &[u32]| json!({"segment": {"endIndex": end, "text": text}, "groundingChunkIndices": chunks});
+    let piece = |text: &str, chunks: Value, supports: Value| {
+        let metadata = json!({"groundingChunks": chunks, "groundingSupports": supports});
+        let content = json!({"parts": [{"text": text}]});
+        json!({"candidates": [{"index": 0, "content": content, "groundingMetadata": metadata}]}).to_string()
+    };
+    let frames = [
+        piece("one", json!([source("a")]), json!([support(3, "one", &[0])])),
+        piece(" two", json!([source("a"), source("b")]), json!([support(3, "one", &[0, 1])])),
+        piece("!", json!([source("a"), source("b")]), json!([support(3, "one", &[0, 1]), support(7, "one two", &[1])])),
+    ];
+    for group in 1..=3 {
+        let events = decoded(&context("m"), &frames, group);
+        let cited: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                ChatEvent::Citation(PartCitation { part: 0, citation, .. }) => {
+                    Some((citation.title.as_deref()?, citation.end?))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(cited, [("a", 3), ("b", 3), ("b", 7)]);
+    }
 }

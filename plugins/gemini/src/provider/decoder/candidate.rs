@@ -1,5 +1,7 @@
 //! One candidate of a streamed answer.
 
+use std::collections::BTreeSet;
+
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{RawValue, Str, parse};
 use weir_sdk::types::{
@@ -33,7 +35,12 @@ pub(super) struct Stream {
     finish: Option<Finish>,
     /// Members that were reported.
     reported: Vec<Extension>,
+    /// Citations that were emitted: metadata may come again, and have more of them each time.
+    cited: BTreeSet<Cited>,
 }
+
+/// What makes a citation the same: its part, its range, and whom it cites with which words.
+type Cited = (u32, Option<(u32, u32)>, [Option<String>; 3]);
 
 /// A part that may continue.
 #[derive(Debug)]
@@ -50,7 +57,17 @@ struct Open {
 impl Stream {
     pub(super) fn new(index: u32, answer: &str) -> Self {
         let ids = Ids::of_answer(answer, index);
-        Self { index, next: 0, open: None, ids, partial: None, called: false, finish: None, reported: Vec::new() }
+        Self {
+            index,
+            next: 0,
+            open: None,
+            ids,
+            partial: None,
+            called: false,
+            finish: None,
+            reported: Vec::new(),
+            cited: BTreeSet::new(),
+        }
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -222,13 +239,17 @@ impl Stream {
         }
     }
 
-    /// Emits the sources of the open text.
+    /// Emits those sources of the open text that were not emitted before.
     fn cite(&mut self, json: &str, read: fn(&RawValue, &[Option<&str>]) -> Vec<Grounded>, events: &mut Vec<ChatEvent>) {
         let Some(open) = self.open.as_ref().filter(|open| !open.thought) else { return };
         let Ok(raw) = parse::<&RawValue>(json) else { return };
         let (candidate, part) = (self.index, open.part);
         for grounded in read(raw, &[Some(&open.text)]) {
             let citation = grounded.citation;
+            let words = [citation.url.clone(), citation.title.clone(), citation.quote.clone()];
+            if !self.cited.insert((part, citation.start.zip(citation.end), words)) {
+                continue;
+            }
             events.push(ChatEvent::Citation(PartCitation { candidate, part, citation }));
         }
     }
