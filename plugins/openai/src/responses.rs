@@ -188,6 +188,37 @@ mod tests {
     }
 
     #[test]
+    fn log_probabilities_are_asked_for_and_stand_with_their_texts() {
+        let ask = |body: &str| {
+            let http = HttpRequest::post("v1/responses", body.to_owned());
+            request::parse(&Context::default(), &http).unwrap().request.sampling
+        };
+        let sampling = ask(r#"{"model":"m","input":"a","include":["message.output_text.logprobs"]}"#);
+        assert_eq!((sampling.logprobs, sampling.top_logprobs), (Some(true), None));
+        assert_eq!(ask(r#"{"model":"m","input":"a","include":["file_search_call.results"]}"#).logprobs, None);
+        let token = |word: &str| format!(r#"{{"token":"{word}","logprob":-0.5,"bytes":[97],"top_logprobs":[]}}"#);
+        let [a, b, c] = ["a", "b", "c"].map(token);
+        let text = |text: &str, list: &str| {
+            format!(r#"{{"type":"output_text","text":"{text}","annotations":[],"logprobs":[{list}]}}"#)
+        };
+        let (first, second) = (text("ab", &format!("{a},{b}")), text("c", &c));
+        let body = format!(
+            r#"{{"id":"r","status":"completed","output":[{{"type":"message","id":"i","role":"assistant","content":[{first},{second}]}}]}}"#
+        );
+        let http = weir_sdk::types::HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(body.clone()) };
+        let ctx = Context::default();
+        let read = compat::responses::response::parse(&QUIRKS, &ctx, &http).unwrap();
+        let weir_sdk::adapter::ChatOutcome::Complete(answer) = read else { panic!("an answer") };
+        let chat = crate::chat::response::render(&ctx, &answer.response);
+        let Body::Text(chat_body) = chat.response.body else { panic!("text") };
+        assert_eq!(value(&chat_body)["choices"][0]["logprobs"]["content"], value(&format!("[{a},{b},{c}]")));
+        let back = response::render(&ctx, &answer.response);
+        assert!(back.losses.is_empty() && chat.losses.is_empty(), "{:?} {:?}", back.losses, chat.losses);
+        let Body::Text(back) = back.response.body else { panic!("text") };
+        assert_eq!(value(&back)["output"][0]["content"], value(&body)["output"][0]["content"]);
+    }
+
+    #[test]
     fn calls_of_answers_are_in_the_groups_that_the_client_knows() {
         let ctx = Context { memo: asked().memo, ..Context::default() };
         let candidate = Candidate {

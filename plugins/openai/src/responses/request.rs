@@ -30,6 +30,9 @@ const ECHOED: [&str; 15] = [
     "prompt_cache_key",
 ];
 
+/// What a request asks for in `include` to get log probabilities.
+const LOGPROBS: &str = "\"message.output_text.logprobs\"";
+
 /// Reads a request.
 pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
     let unreadable = |error| Error::invalid(format!("the request is not readable: {error}"));
@@ -49,6 +52,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
     let mut kept = vec![note("dialect", "")];
     let (output, reasoning) = (output(&mut wire, &mut kept), wire.object("reasoning").map(reasoning));
     let top_logprobs = wire.count("top_logprobs");
+    let asks_logprobs = wire.get("include").is_some_and(|list| list.get().contains(LOGPROBS));
     let request = ChatRequest {
         model: wire.str("model").map_or_else(|| ctx.model.clone(), Str::into_string),
         messages,
@@ -59,7 +63,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         sampling: Sampling {
             temperature: wire.number("temperature"),
             top_p: wire.number("top_p"),
-            logprobs: top_logprobs.filter(|n| *n > 0).map(|_| true),
+            logprobs: (asks_logprobs || top_logprobs.is_some_and(|n| n > 0)).then_some(true),
             top_logprobs,
             ..Sampling::default()
         },

@@ -1,10 +1,15 @@
 //! Renders whole answers: from the unified model to a response object.
 
+use std::borrow::Cow;
+
+use weir_sdk::compat::logprobs;
 use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::compat::responses::write::{Ids, assistant};
 use weir_sdk::json;
 use weir_sdk::losses::Losses;
-use weir_sdk::types::{ChatResponse, Context, Error, ErrorKind, FinishReason, Part, RenderedResponse};
+use weir_sdk::types::{
+    Candidate, ChatResponse, Context, Error, ErrorKind, Extension, FinishReason, Part, RenderedResponse,
+};
 
 use super::{Frame, status, write_response};
 
@@ -13,8 +18,8 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     let mut losses = Losses::default();
     losses.dropped_if(response.candidates.len() > 1, "choices", "an answer is one here: the first");
     let candidate = response.candidates.first();
-    let parts = candidate.map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
-    let grouped = super::grouped(&ctx.memo, parts);
+    let parts = candidate.map(with_logprobs).unwrap_or_default();
+    let grouped = super::grouped(&ctx.memo, &parts);
     let shown: Vec<&Part> = grouped.iter().filter(|part| has_place(part, &mut losses)).collect();
     let mut list = String::new();
     json::array(&mut list, |a| assistant(a, &shown, Some(&mut Ids::new(ctx))));
@@ -46,6 +51,24 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
         write_response(o, ctx, &frame, &output);
     });
     RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(out) }
+}
+
+/// The parts of a candidate, each text with the log probabilities of its tokens.
+fn with_logprobs(candidate: &Candidate) -> Cow<'_, [Part]> {
+    let Some(chat) = &candidate.logprobs else { return Cow::Borrowed(&candidate.parts) };
+    let texts =
+        candidate.parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(&*text.text) } else { None });
+    let texts: Vec<&str> = texts.collect();
+    let mut lists = logprobs::of_texts(chat, &texts).into_iter();
+    let mut parts = candidate.parts.clone();
+    for part in &mut parts {
+        if let Part::Text(text) = part
+            && let Some(json) = lists.next()
+        {
+            text.extensions.push(Extension { format: FORMAT.to_owned(), key: "logprobs".to_owned(), json });
+        }
+    }
+    Cow::Owned(parts)
 }
 
 /// Whether the format has a place for the part; if not, it is reported as lost (C-79).

@@ -57,6 +57,45 @@ pub fn of_token(token: &str, raw: &str) -> Option<String> {
     Some(out)
 }
 
+/// Log probabilities of tokens, which some formats have with each text, in chat's shape.
+pub fn of_tokens(tokens: &[&RawValue]) -> String {
+    let mut out = String::with_capacity(128 * tokens.len());
+    json::object(&mut out, |o| {
+        column(o.value("content"), tokens);
+        o.null("refusal");
+    });
+    out
+}
+
+/// The list of tokens of each of the texts that make up an answer, from chat's shape: as many as make up the text, and what is
+/// left with the last.
+pub fn of_texts(raw: &str, texts: &[&str]) -> Vec<String> {
+    let content = Rest::parse(raw).ok().and_then(|mut chat| chat.list("content")).unwrap_or_default();
+    let mut rest = &content[..];
+    let mut lists = Vec::with_capacity(texts.len());
+    for (at, text) in texts.iter().enumerate() {
+        let count = if at + 1 == texts.len() { rest.len() } else { tokens_of(rest, text.len()) };
+        let (own, after) = rest.split_at(count);
+        let mut list = String::new();
+        column(&mut list, own);
+        lists.push(list);
+        rest = after;
+    }
+    lists
+}
+
+/// How many of the first tokens make up a text of so many bytes.
+fn tokens_of(tokens: &[&RawValue], bytes: usize) -> usize {
+    let mut seen = 0;
+    let is_within = |token: &&&RawValue| {
+        let within = seen < bytes;
+        let word = Rest::parse(token.get()).ok().and_then(|token| token.get("token").and_then(text));
+        seen += word.map_or(0, |word| word.len());
+        within
+    };
+    tokens.iter().take_while(is_within).count()
+}
+
 /// Log probabilities in columns, from chat's shape.
 pub fn to_columns(raw: &str) -> Option<String> {
     let content = Rest::parse(raw).ok()?.list("content")?;
@@ -113,6 +152,19 @@ mod tests {
             chat.starts_with(r#"{"content":[{"token":"a","logprob":-0.1,"bytes":null,"top_logprobs":[{"token":"a""#)
         );
         assert_eq!(to_columns(&chat).as_deref(), Some(columns));
+    }
+
+    #[test]
+    fn tokens_are_those_of_their_texts_and_come_together_again() {
+        let token = |word: &str| format!(r#"{{"token":"{word}","logprob":-1,"bytes":null,"top_logprobs":[]}}"#);
+        let list = |words: &[&str]| format!("[{}]", words.iter().map(|word| token(word)).collect::<Vec<_>>().join(","));
+        let all = list(&["H\\u00e9", "y", "you", "!"]);
+        let chat = of_tokens(&json::parse::<Vec<&RawValue>>(&all).unwrap());
+        assert_eq!(chat, format!(r#"{{"content":{all},"refusal":null}}"#));
+        assert_eq!(of_texts(&chat, &["Héy", "you!"]), [list(&["H\\u00e9", "y"]), list(&["you", "!"])]);
+        assert_eq!(of_texts(&chat, &["other"]), [all]);
+        assert_eq!(of_texts("null", &["a", "b"]), ["[]", "[]"]);
+        assert!(of_texts(&chat, &[]).is_empty());
     }
 
     #[test]

@@ -48,7 +48,6 @@ impl Content {
                 o.str("refusal", &self.text.text);
             } else {
                 output_text(o, &self.text);
-                o.raw("logprobs", "[]");
             }
         });
         out

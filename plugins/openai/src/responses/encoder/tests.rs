@@ -9,6 +9,9 @@ fn encode(events: Vec<ChatEvent>) -> Vec<serde_json::Value> {
     let mut frames = encoder.push(events).unwrap().frames;
     frames.extend(encoder.finish().unwrap().frames);
     let event = |frame: Frame| {
+        // A response has them in each of its parts, and a part has no member twice.
+        let parts = frame.data.matches("\"output_text\"").count();
+        assert!(parts == 0 || frame.data.matches("\"logprobs\"").count() == parts, "{}", frame.data);
         let value: serde_json::Value = serde_json::from_str(&frame.data).unwrap();
         assert_eq!(value["type"].as_str(), frame.event.as_deref());
         value

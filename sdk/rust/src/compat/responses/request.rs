@@ -70,7 +70,12 @@ impl Writer<'_> {
             // Clients of stateless formats do not expect the provider to store anything, and can send thinking back
             // only if they get it.
             o.bool("store", false);
-            o.array("include", |a| a.str("reasoning.encrypted_content"));
+            o.array("include", |a| {
+                a.str("reasoning.encrypted_content");
+                if sampling.logprobs == Some(true) {
+                    a.str("message.output_text.logprobs");
+                }
+            });
         }
         self.losses.foreign("", &request.extensions, FORMAT);
         let ours = request.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null" && e.key != "text");

@@ -2,11 +2,11 @@
 
 use super::{FORMAT, note, read, read_usage};
 use crate::adapter::{ChatAnswer, ChatOutcome};
-use crate::compat::error;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::rest_json;
-use crate::json::{Rest, Str};
+use crate::compat::{error, logprobs};
+use crate::json::{self, RawValue, Rest, Str};
 use crate::losses::extensions;
 use crate::types::{
     Candidate, ChatResponse, Context, Error, Extension, Finish, FinishReason, HttpResponse, Message, Part,
@@ -61,6 +61,7 @@ pub fn read_response(quirks: &Quirks, mut wire: Rest<'_>, renamed: &Renamed) -> 
             call.name = name;
         }
     }
+    let logprobs = logprobs_of(&mut parts);
     let finish = finish(&mut wire, &parts);
     let head = head(&mut wire);
     Ok(ChatResponse {
@@ -70,8 +71,20 @@ pub fn read_response(quirks: &Quirks, mut wire: Rest<'_>, renamed: &Renamed) -> 
         usage: wire.object("usage").and_then(read_usage),
         service_tier: wire.str("service_tier").map(Str::into_string),
         extensions: members(wire),
-        candidates: vec![Candidate { index: 0, parts, finish, logprobs: None, extensions: Vec::new() }],
+        candidates: vec![Candidate { index: 0, parts, finish, logprobs, extensions: Vec::new() }],
     })
+}
+
+/// Takes the log probabilities of the texts, which are the answer's in the unified model.
+fn logprobs_of(parts: &mut [Part]) -> Option<String> {
+    let texts = parts.iter_mut().filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
+    let lists: Vec<String> = texts
+        .flat_map(|text| text.extensions.extract_if(.., |own| own.format == FORMAT && own.key == "logprobs"))
+        .map(|own| own.json)
+        .collect();
+    let tokens = lists.iter().flat_map(|list| json::parse::<Vec<&RawValue>>(list).unwrap_or_default());
+    let tokens: Vec<&RawValue> = tokens.collect();
+    (!tokens.is_empty()).then(|| logprobs::of_tokens(&tokens))
 }
 
 fn parts_of(message: Message) -> Vec<Part> {
