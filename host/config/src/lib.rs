@@ -131,7 +131,8 @@ pub struct Config {
     pub source: Arc<Source>,
 }
 
-/// The largest file that is read.
+/// The largest file that is read: room for some 35,000 clients with limits. A file is read whole at each change, with a place
+/// for each of its values, so that many keys belong into the store, which loads a million in seconds.
 const LARGEST_FILE: u64 = 8 << 20;
 
 /// What may differ between nodes that give the same answers.
@@ -347,7 +348,11 @@ fn text_of(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST_FILE {
-        return Err(format!("the configuration is larger than {LARGEST_FILE} bytes"));
+        let most = LARGEST_FILE >> 20;
+        return Err(format!(
+            "the configuration is larger than {most} MiB: keep keys and teams in the store (`weir keys create`), where a \
+             million have room"
+        ));
     }
     String::from_utf8(bytes)
         .map_err(|error| format!("the configuration is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))

@@ -203,6 +203,11 @@ fn a_file_that_cannot_be_read_is_a_problem_too() {
     std::fs::write(&binary, b"a = \xff").unwrap();
     let problems = Config::load(&binary, Environment::default()).unwrap_err();
     assert!(problems.to_string().contains("not UTF-8 from byte 4"), "{problems}");
+    std::fs::write(&binary, "#".repeat((8 << 20) + 1)).unwrap();
+    let problems = Config::load(&binary, Environment::default()).unwrap_err();
+    assert!(problems.to_string().contains("larger than 8 MiB: keep keys and teams in the store"), "{problems}");
+    std::fs::write(&binary, "#".repeat(8 << 20)).unwrap();
+    assert!(Config::load(&binary, Environment::default()).is_ok());
 }
 
 /// Every key of the list is read: each is given a date, which no key accepts, and is reported.
