@@ -183,6 +183,31 @@ async fn each_attempt_has_the_time_when_it_began_and_how_long_it_took() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_fact_of_a_hedged_request_is_that_of_the_answer_it_got() {
+    let upstream = Upstream::scripted(|request| match request.text().contains("\"slow\"") {
+        true => Answer::silence(),
+        false if ANTHROPIC.wants_stream(request) => ANTHROPIC.streamed(),
+        false => Answer::json(200, ANTHROPIC.whole()),
+    })
+    .await;
+    let model = "[[models]]\nalias = \"both\"\nhedge = \"100ms\"\ntargets = [{ provider = \"openai\", model = \"slow\" }, \
+                 { provider = \"anthropic\", model = \"m\" }]\n";
+    let kept = Kept::start(&(config_of(&[OPENAI, ANTHROPIC], &upstream) + model));
+    for stream in [false, true] {
+        let id = format!("id-{stream}");
+        let reply = kept.ask(&OPENAI.request("both", stream).header("x-request-id", &id)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let fact = kept.of(&id).await;
+        let told = ["target", "lane", "finish"].map(|name| text(&fact, name));
+        assert_eq!(told, ["anthropic/m", "translate", "stop"], "{fact}");
+        assert!(
+            number(&fact["attempts"][0], "began_us") >= 100_000,
+            "it began when the first had been silent for so long: {fact}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refused_requests_are_logged_by_client_and_no_client_reads_the_log() {
     let upstream = provider().await;
     let clients = "[[clients]]\nname = \"some\"\nkey = \"weir-some-0123456789\"\nteam = \"red\"\ntags = [\"batch\"]\n\

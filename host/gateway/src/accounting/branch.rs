@@ -38,6 +38,7 @@ impl Account {
         self.trail.adopt(&branch.trail);
         self.copies.adopt(&mut branch.copies);
         self.lane = branch.lane.or(self.lane);
+        self.finish = branch.finish;
         self.hold(std::mem::take(&mut branch.permit));
     }
 }
