@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::Model;
 
 /// A name that clients use, or a pattern of names in which `*` stands for any text.
@@ -65,7 +67,7 @@ impl fmt::Display for Alias {
 #[derive(Debug, Clone, Default)]
 pub struct Aliases {
     models: Vec<Arc<Model>>,
-    exact: HashMap<String, Arc<Model>>,
+    exact: HashMap<String, Arc<Model>, RandomState>,
     /// Prefixes, the longest first.
     prefixes: Vec<(String, Arc<Model>)>,
     /// Other patterns, those with the most letters first.

@@ -13,6 +13,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
+
 pub use target_health::{Rest, TargetHealth, TargetStatus};
 pub use ticket::{Blame, Ticket};
 
@@ -38,7 +40,7 @@ pub struct Health {
 /// The health records of targets, by name.
 #[derive(Debug, Default)]
 struct Table {
-    known: HashMap<Arc<str>, Known>,
+    known: HashMap<Arc<str>, Known, RandomState>,
     /// The number of records that are models of patterns.
     models: usize,
     /// The time of the last sweep. A sweep is slow, so a flood of names must not trigger one each time.

@@ -7,6 +7,7 @@ pub mod fit;
 pub mod lane;
 pub mod order;
 mod plan;
+mod shown;
 pub mod skipped;
 mod usage_support;
 
@@ -15,6 +16,8 @@ use std::iter;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
 
 use crate::accept::Acceptance;
 use crate::dialect::limits::Spelling;
@@ -36,6 +39,7 @@ use budget::Budget;
 pub use candidate::Candidate;
 pub(crate) use plan::plan_for_provider;
 pub use plan::{Circumstances, Nowhere, Plan, plan};
+pub use shown::ShownNames;
 pub use usage_support::UsageSupport;
 
 /// The most bytes of a model's name that has a health of its own.
@@ -83,6 +87,8 @@ pub struct Target {
     pub question: Arc<UsageSupport>,
     /// The options for the adapter.
     pub options: Vec<Setting>,
+    /// The names that answers show, as values of headers.
+    pub shown: ShownNames,
     /// The time limits of an attempt.
     pub timeouts: Timeouts,
     /// The known abilities of the model.
@@ -238,7 +244,7 @@ pub(crate) fn format_for<'a>(
 }
 
 /// Metric handles by the face's index and the client's name, which is empty if anonymous.
-type SeriesByClient = HashMap<usize, HashMap<Arc<str>, Arc<Series>>>;
+type SeriesByClient = HashMap<usize, HashMap<Arc<str>, Arc<Series>, RandomState>, RandomState>;
 
 /// A configured model, ready to serve.
 #[derive(Debug)]
@@ -364,7 +370,7 @@ impl Route {
 pub struct Routes {
     aliases: Aliases,
     /// Keyed by the model's address in memory; `aliases` keeps the models alive.
-    by_model: HashMap<usize, Arc<Route>>,
+    by_model: HashMap<usize, Arc<Route>, RandomState>,
 }
 
 impl Routes {

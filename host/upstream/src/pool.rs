@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use futures_util::future::Either;
 use http::{Request, Uri};
 use hyper::client::conn::http2;
@@ -37,7 +38,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Open {
-    origins: HashMap<Arc<str>, Origin>,
+    origins: HashMap<Arc<str>, Origin, RandomState>,
     /// Whether a task closes unused connections.
     is_swept: bool,
 }

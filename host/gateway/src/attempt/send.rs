@@ -120,10 +120,8 @@ pub(super) fn headers_for(asked: &InboundRequest) -> HeaderMap {
 
 fn headers_after(theirs: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
-    for name in &TRACE_HEADERS {
-        if let Some(value) = theirs.get(name) {
-            headers.insert(name, value.clone());
-        }
+    for (name, value) in theirs.iter().filter(|(name, _)| TRACE_HEADERS.contains(name)) {
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))));
     headers

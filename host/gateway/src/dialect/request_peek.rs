@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use self::form_fields::form_fields;
 use super::exclusion::{CompiledExclusion, Excluded};
@@ -41,7 +42,7 @@ pub struct PeekPlan {
     /// Tests for the features of a request, by name; empty if no route needs them.
     features: Vec<(String, Vec<Test>)>,
     /// By acceptance.
-    exclusions: HashMap<usize, Vec<CompiledExclusion>>,
+    exclusions: HashMap<usize, Vec<CompiledExclusion>, RandomState>,
     /// Holds for requests whose client asks that a stream report its usage; none if the format has no such member.
     usage_is_asked: Option<Test>,
     /// Pointers at ids of objects, how many there are, and whether the path has one. They are looked for by themselves,
@@ -109,7 +110,7 @@ impl PeekPlan {
         };
         let output_limit = claim.output_limit.iter().map(|pointer| wanted.add(pointer)).collect();
         let mut names = names_read(&claim);
-        let mut exclusions = HashMap::new();
+        let mut exclusions = HashMap::default();
         let mut usage_is_asked = None;
         for acceptance in accepts.filter(|one| one.format == claim.format && one.operation == claim.operation) {
             let compiled = |(test, reason): &(FrameTest, String)| CompiledExclusion::new(test, reason, &mut wanted);

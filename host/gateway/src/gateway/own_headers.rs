@@ -1,6 +1,7 @@
 //! Headers that Weir adds to answers of either lane.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderValue, Response};
 
@@ -118,17 +119,25 @@ pub(super) fn diagnose(
     let to = response.headers_mut();
     if let Some(target) = target {
         let adapter = answering.unwrap_or_else(|| Arc::clone(&target.adapter.label));
-        insert(to, &headers::PROVIDER, &target.label);
-        insert(to, &headers::MODEL, target.model(asked.model()));
-        insert(to, &headers::ADAPTER, &adapter);
+        target.shown.put(to, &headers::PROVIDER, &target.label);
+        target.shown.put(to, &headers::MODEL, target.model(asked.model()));
+        target.shown.put(to, &headers::ADAPTER, &adapter);
     }
     if let Some(lane) = account.lane() {
         to.insert(&headers::LANE, HeaderValue::from_static(lane));
     }
     let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
     insert_made(to, &headers::ATTEMPTS, account.trail().text(account.tries(), answered.as_deref()));
-    let overhead = account.overhead().as_micros() as u64;
-    insert_made(to, &headers::OVERHEAD_MS, format!("{}.{:03}", overhead / 1000, overhead % 1000));
+    insert_made(to, &headers::OVERHEAD_MS, milliseconds(account.overhead()));
+}
+
+/// A time in milliseconds, to the microsecond: `12.034`.
+fn milliseconds(time: Duration) -> String {
+    let mut text = time.as_micros().to_string();
+    // At least four digits, of which three are behind the point.
+    text.insert_str(0, &"0000"[text.len().min(4)..]);
+    text.insert(text.len() - 3, '.');
+    text
 }
 
 /// Reports why each target of a request without candidates was skipped: in a header, the log and metrics.
@@ -149,5 +158,17 @@ pub(super) fn put_skipped(
     }
     if shows_diagnostics && !skipped.is_empty() {
         insert(response.headers_mut(), &headers::ATTEMPTS, &trail.text(0, None));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_milliseconds_with_three_digits_behind_the_point() {
+        for (micros, text) in [(0, "0.000"), (7, "0.007"), (999, "0.999"), (1000, "1.000"), (1_234_567, "1234.567")] {
+            assert_eq!(milliseconds(Duration::from_micros(micros)), text);
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! The plan of one request: its candidates in order or, if all rest, the time of the first recovery.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -156,12 +155,13 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
     let mut plan = Plan::of(route);
     let embeds = circumstances.embeds && circumstances.provider.is_none() && !route.fallback_embeddings;
     let asked = Wanted { model, only: embeds.then(|| route.first_model(model)) };
-    let mut seen: HashSet<*const Route> = HashSet::new();
+    let mut seen: Vec<*const Route> = Vec::new();
     let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
     while let Some((route, name)) = next.pop() {
-        if plan.candidates.len() >= MAX_STOPS || !seen.insert(Arc::as_ptr(route)) {
+        if plan.candidates.len() >= MAX_STOPS || seen.contains(&Arc::as_ptr(route)) {
             continue;
         }
+        seen.push(Arc::as_ptr(route));
         add(&mut plan, route, (asked, name), circumstances);
         let fallbacks = route.fallbacks.iter().rev();
         next.extend(fallbacks.filter_map(|name| Some((routes.find(name)?, Some(name.as_str())))));

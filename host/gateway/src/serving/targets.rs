@@ -9,7 +9,7 @@ use super::url_template;
 use crate::model_catalog;
 use crate::model_catalog::Facts;
 use crate::pricing::{Prices, Pricing};
-use crate::route::{Route, Routes, Target};
+use crate::route::{Route, Routes, ShownNames, Target};
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Address, Alias, Config, Environment, Model, Price, Problem, Provider, Strategy};
 use weir_ledger::{Budget, PriceBook, Subject};
@@ -88,7 +88,8 @@ pub(super) fn make(
     let options =
         target.options.for_adapter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
     let base = base(provider, adapter)?;
-    let id = format!("{}/{}", provider.name, target.model.as_deref().unwrap_or("*"));
+    let model = target.model.as_deref().unwrap_or("*");
+    let id = format!("{}/{model}", provider.name);
     let known = known.get(provider.adapter.as_str());
     let first = Target {
         id: Arc::from(id),
@@ -110,6 +111,7 @@ pub(super) fn make(
         metering: target.metering,
         question: Arc::default(),
         options: options.collect(),
+        shown: ShownNames::of([provider.name.as_str(), model, &*adapter.label]),
         timeouts: timeouts(&target.timeouts),
         capabilities: facts.capabilities,
         price: facts.price,

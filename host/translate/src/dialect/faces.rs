@@ -6,6 +6,7 @@ mod near;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use http::{HeaderMap, HeaderName, Method};
 
 use self::credentials::Credentials;
@@ -154,7 +155,7 @@ pub enum ClaimError {
 #[derive(Debug, Default)]
 pub struct Faces {
     all: Vec<Arc<Endpoint>>,
-    literal: HashMap<String, Vec<usize>>,
+    literal: HashMap<String, Vec<usize>, RandomState>,
     patterns: Vec<(Pattern, usize)>,
     paths: Vec<(String, usize)>,
     /// The compiled pattern of each of `paths`.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use memchr::memmem;
 
@@ -19,13 +20,15 @@ const LEAST: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     shared: Places,
-    own: HashMap<Arc<str>, Places>,
+    own: HashMap<Arc<str>, Places, RandomState>,
 }
 
 /// Names of headers and of query parameters.
 #[derive(Debug, Clone, Default)]
 struct Places {
     headers: BTreeSet<String>,
+    /// The lengths of the headers' names, a bit for each up to 63. They alone rule out most headers.
+    lengths: u64,
     queries: BTreeSet<String>,
 }
 
@@ -39,19 +42,35 @@ impl Places {
         let mut places = Self::default();
         for place in manifest.faces.iter().flat_map(|face| &face.credentials) {
             match place {
-                CredentialPlace::Header(header) => places.headers.insert(header.name.to_ascii_lowercase()),
-                CredentialPlace::Query(name) => places.queries.insert(name.clone()),
-                CredentialPlace::Subprotocol(_) => places.headers.insert(SUBPROTOCOLS.to_owned()),
-            };
+                CredentialPlace::Header(header) => places.add_header(header.name.to_ascii_lowercase()),
+                CredentialPlace::Query(name) => _ = places.queries.insert(name.clone()),
+                CredentialPlace::Subprotocol(_) => places.add_header(SUBPROTOCOLS.to_owned()),
+            }
         }
         for auth in &manifest.auth {
             match &auth.scheme {
-                AuthScheme::Header(header) => _ = places.headers.insert(header.name.to_ascii_lowercase()),
+                AuthScheme::Header(header) => places.add_header(header.name.to_ascii_lowercase()),
                 AuthScheme::Query(name) => _ = places.queries.insert(name.clone()),
                 _ => {}
             }
         }
         places
+    }
+
+    fn add_header(&mut self, name: String) {
+        self.lengths |= length_bit(&name);
+        self.headers.insert(name);
+    }
+
+    fn extend(&mut self, more: Self) {
+        self.lengths |= more.lengths;
+        self.headers.extend(more.headers);
+        self.queries.extend(more.queries);
+    }
+
+    /// Whether a header, by its name in lower case, is a place.
+    fn has_header(&self, name: &str) -> bool {
+        self.lengths & length_bit(name) != 0 && self.headers.contains(name)
     }
 }
 
@@ -60,8 +79,7 @@ impl Credentials {
     pub(super) fn declare(&mut self, adapter: &Arc<str>, manifest: &Manifest, is_known: bool) {
         let places = Places::of(manifest);
         if is_known {
-            self.shared.headers.extend(places.headers);
-            self.shared.queries.extend(places.queries);
+            self.shared.extend(places);
         } else {
             self.own.insert(Arc::clone(adapter), places);
         }
@@ -89,10 +107,9 @@ impl Credentials {
         let own = self.own.get(adapter);
         let mut keys = Vec::new();
         let is_place = |name: &str| {
-            let is_declared = |places: &Places| places.headers.contains(name);
             USUAL.contains(&name)
-                || is_declared(&self.shared)
-                || own.is_some_and(is_declared)
+                || self.shared.has_header(name)
+                || own.is_some_and(|own| own.has_header(name))
                 || named.iter().any(|named| named.eq_ignore_ascii_case(name))
         };
         let places: Vec<HeaderName> = headers.keys().filter(|name| is_place(name.as_str())).cloned().collect();
@@ -110,7 +127,9 @@ impl Credentials {
         if keys.is_empty() {
             return (headers, bare);
         }
-        let repeats = |value: &[u8]| keys.iter().any(|key| memmem::find(value, key).is_some());
+        // Most values are shorter than a key, and no search begins.
+        let holds = |value: &[u8], key: &[u8]| value.len() >= key.len() && memmem::find(value, key).is_some();
+        let repeats = |value: &[u8]| keys.iter().any(|key| holds(value, key));
         let found = headers.iter().filter(|(_, value)| repeats(value.as_bytes()));
         for name in found.map(|(name, _)| name.clone()).collect::<Vec<HeaderName>>() {
             headers.remove(name);
@@ -122,6 +141,11 @@ impl Credentials {
         let clean = bare.split('&').filter(is_clean).collect::<Vec<_>>().join("&");
         (headers, clean)
     }
+}
+
+/// The bit of a name's length.
+fn length_bit(name: &str) -> u64 {
+    1 << name.len().min(63)
 }
 
 /// The credential in a header's value: the text after the scheme, if there is one.
