@@ -2,10 +2,10 @@
 //! configuration sets for a model or target.
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use weir_config::{Config, Price, Problem};
-use weir_ledger::{Cost, Facts, PriceBook, PriceFile, Subject, price};
+use weir_ledger::{Cost, Facts, ModelPrices, PriceBook, PriceFile, Subject};
 use weir_types::contract::about::Bucket;
 
 /// The bundled file, parsed once.
@@ -55,6 +55,8 @@ pub struct Pricing {
     provider: Arc<str>,
     /// The name of the provider's adapter.
     kind: Arc<str>,
+    /// The rates of the model that was asked for first. Most targets have no other.
+    first: Arc<OnceLock<Tariff>>,
 }
 
 impl Pricing {
@@ -62,22 +64,31 @@ impl Pricing {
     pub fn new(book: &Arc<PriceBook>, provider: &Arc<str>, kind: &Arc<str>, set: Option<Price>) -> Self {
         let set = set.and_then(of_configuration).map(Arc::new);
         let book = set.unwrap_or_else(|| Arc::clone(book));
-        Self { book, provider: Arc::clone(provider), kind: Arc::clone(kind) }
+        Self { book, provider: Arc::clone(provider), kind: Arc::clone(kind), first: Arc::default() }
     }
 
-    /// The book that the prices stand in.
-    pub fn book(&self) -> &PriceBook {
-        &self.book
+    /// Whether any price of a model is known.
+    pub(crate) fn knows(&self, model: &str) -> bool {
+        self.book.knows(self.subject(model))
     }
 
-    /// A model of the provider, to be looked up in the book.
-    pub fn subject<'a>(&'a self, served: &'a str, asked: &'a str) -> Subject<'a> {
-        Subject { provider: &self.provider, kind: &self.kind, served, asked }
+    fn subject<'a>(&'a self, model: &'a str) -> Subject<'a> {
+        Subject { provider: &self.provider, kind: &self.kind, served: model, asked: model }
     }
 
     /// The rates of one attempt.
     pub fn tariff(&self, model: &str) -> Tariff {
-        Tariff { pricing: self.clone(), model: model.into() }
+        let first = self.first.get_or_init(|| self.look_up(model));
+        if *first.0.model == *model { first.clone() } else { self.look_up(model) }
+    }
+
+    fn look_up(&self, model: &str) -> Tariff {
+        Tariff(Arc::new(ModelTariff {
+            prices: ModelPrices::of(&self.book, self.subject(model)),
+            provider: Arc::clone(&self.provider),
+            kind: Arc::clone(&self.kind),
+            model: model.into(),
+        }))
     }
 }
 
@@ -103,41 +114,50 @@ fn rate(dollars: f64) -> serde_json::Value {
 
 /// The rates of one attempt: a target's prices for the model that it is asked for.
 #[derive(Debug, Clone)]
-pub struct Tariff {
-    pricing: Pricing,
+pub struct Tariff(Arc<ModelTariff>);
+
+#[derive(Debug)]
+struct ModelTariff {
+    prices: ModelPrices,
+    provider: Arc<str>,
+    kind: Arc<str>,
     model: Arc<str>,
 }
 
 impl Tariff {
     /// What so much costs. A sum beyond all bounds has no price.
     pub fn cost(&self, facts: &Facts) -> Cost {
-        let subject = self.pricing.subject(&self.model, &self.model);
-        price(&self.pricing.book, subject, facts).unwrap_or(Cost::NoUsage)
+        self.0.prices.price(facts).unwrap_or(Cost::NoUsage)
+    }
+
+    /// The prices of the model.
+    pub(crate) fn prices(&self) -> &ModelPrices {
+        &self.0.prices
     }
 
     /// The provider that charges.
     pub fn provider(&self) -> &Arc<str> {
-        &self.pricing.provider
+        &self.0.provider
     }
 
     /// The name of the provider's adapter.
     pub(crate) fn adapter(&self) -> &Arc<str> {
-        &self.pricing.kind
+        &self.0.kind
     }
 
     /// The provider's name for the model.
     pub(crate) fn model(&self) -> &Arc<str> {
-        &self.model
+        &self.0.model
     }
 
     /// Whether any price of the model is known.
     pub fn is_known(&self) -> bool {
-        self.pricing.book.knows(self.pricing.subject(&self.model, &self.model))
+        self.0.prices.is_known()
     }
 
     /// The version of the prices.
     pub fn version(&self) -> &Arc<str> {
-        self.pricing.book.version()
+        self.0.prices.book().version()
     }
 }
 

@@ -145,7 +145,7 @@ impl Serving {
     /// Begins counts of what may be expected from these targets at 0: answers without a known price.
     pub(crate) fn begin_counts(&self, metrics: &Metrics) {
         for (_, route) in self.routes.iter() {
-            let unpriced = |target: &&Arc<Target>| !target.tariff(&route.alias).is_known();
+            let unpriced = |target: &&Arc<Target>| !target.pricing.knows(target.model(&route.alias));
             for target in route.targets.iter().flatten().filter(unpriced) {
                 metrics.may_be_unpriced(&route.alias, &target.label);
             }

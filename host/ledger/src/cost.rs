@@ -102,10 +102,19 @@ fn as_text<S: serde::Serializer>(value: &impl fmt::Display, serializer: S) -> Re
 
 /// Prices an attempt. The only error is a sum beyond nine billion dollars.
 pub fn price(book: &PriceBook, subject: Subject<'_>, facts: &Facts) -> Result<Cost, MoneyError> {
+    price_by(book, facts, || book.find(subject, facts))
+}
+
+/// Prices an attempt by the offers that hold for it.
+pub(crate) fn price_by<'a>(
+    book: &PriceBook,
+    facts: &Facts,
+    find: impl FnOnce() -> Found<'a>,
+) -> Result<Cost, MoneyError> {
     if facts.is_empty() {
         return Ok(Cost::NoUsage);
     }
-    let found = book.find(subject, facts);
+    let found = find();
     let (mut lines, mut missing) = (Vec::new(), Vec::new());
     for measure in Measure::all() {
         let count = facts.count(measure);

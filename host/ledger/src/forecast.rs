@@ -7,8 +7,8 @@ use weir_types::contract::about::Bucket;
 use crate::cost::amount;
 use crate::facts::Facts;
 use crate::measure::Measure;
+use crate::model_prices::ModelPrices;
 use crate::money::{MoneyError, Nano, Pico, Quantity};
-use crate::price_book::{PriceBook, Subject};
 
 /// The tokens that a request may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +35,10 @@ impl Forecast<'_> {
     }
 
     /// The cost at the dearest of these targets; `None` if one of them has no price.
-    pub fn dearest(
-        &self,
-        book: &PriceBook,
-        targets: &[Subject<'_>],
-        at: Timestamp,
-    ) -> Result<Option<Nano>, MoneyError> {
+    pub fn dearest(&self, targets: &[&ModelPrices], at: Timestamp) -> Result<Option<Nano>, MoneyError> {
         let mut dearest = Some(Nano::ZERO);
         for target in targets {
-            dearest = match (dearest, self.cost(book, *target, at)?) {
+            dearest = match (dearest, self.cost(target, at)?) {
                 (Some(known), Some(cost)) => Some(known.max(cost)),
                 _ => None,
             };
@@ -65,10 +60,10 @@ impl Forecast<'_> {
     }
 
     /// The most that one target may charge, for every way in which the tokens may be counted.
-    fn cost(&self, book: &PriceBook, target: Subject<'_>, at: Timestamp) -> Result<Option<Nano>, MoneyError> {
+    fn cost(&self, target: &ModelPrices, at: Timestamp) -> Result<Option<Nano>, MoneyError> {
         let mut most = None;
         for tier in [None].into_iter().chain(self.service_tier.map(Some)) {
-            let Some(cost) = self.cost_in_tier(book, target, at, tier)? else { return Ok(None) };
+            let Some(cost) = self.cost_in_tier(target, at, tier)? else { return Ok(None) };
             most = most.max(Some(cost));
         }
         Ok(most)
@@ -78,15 +73,14 @@ impl Forecast<'_> {
     /// they are looked up once, and the dearest way is that of the input and that of the output.
     fn cost_in_tier(
         &self,
-        book: &PriceBook,
-        target: Subject<'_>,
+        target: &ModelPrices,
         at: Timestamp,
         tier: Option<&str>,
     ) -> Result<Option<Nano>, MoneyError> {
         // A request is never empty, else it would have no price.
         let input = self.input.max(1);
         let facts = Facts { context: Some(u64::from(input)), service_tier: tier.map(str::to_owned), ..Facts::at(at) };
-        let offers = book.find(target, &facts).holding;
+        let offers = target.find(&facts).holding;
         let amount = |measure, count| amount(&offers, measure, Quantity::whole(count));
         let Some(input) = dearest(self.inputs(), |bucket| amount(bucket, input)) else { return Ok(None) };
         // What is not used needs no price.
@@ -115,7 +109,8 @@ fn dearest(buckets: impl Iterator<Item = Bucket>, amount: impl Fn(Measure) -> Op
 mod tests {
     use super::*;
     use crate::cost::{Cost, price};
-    use crate::price_book::PriceFile;
+    use crate::price_book::{PriceBook, PriceFile, Subject};
+    use std::sync::Arc;
 
     const PRICES: &str = r#"{"providers": {"p": {
         "small": {"input": "1", "output": "2"},
@@ -130,9 +125,12 @@ mod tests {
     }
 
     fn most(models: &[&str], forecast: Forecast<'_>) -> Option<String> {
-        let book = PriceBook::new(vec![PriceFile::parse("t", PRICES).unwrap()]);
-        let targets: Vec<_> = models.iter().map(|model| Subject::of("p", model)).collect();
-        forecast.dearest(&book, &targets, Timestamp::UNIX_EPOCH).unwrap().map(|nano| nano.to_string())
+        let book = Arc::new(PriceBook::new(vec![PriceFile::parse("t", PRICES).unwrap()]));
+        let targets: Vec<_> = models.iter().map(|model| ModelPrices::of(&book, Subject::of("p", model))).collect();
+        forecast
+            .dearest(&targets.iter().collect::<Vec<_>>(), Timestamp::UNIX_EPOCH)
+            .unwrap()
+            .map(|nano| nano.to_string())
     }
 
     #[test]
@@ -151,7 +149,7 @@ mod tests {
 
     #[test]
     fn no_way_of_counting_costs_more_than_the_forecast_and_one_costs_as_much() {
-        let book = PriceBook::new(vec![PriceFile::parse("t", PRICES).unwrap()]);
+        let book = Arc::new(PriceBook::new(vec![PriceFile::parse("t", PRICES).unwrap()]));
         let bill = |model: &str, buckets: [Bucket; 2], forecast: &Forecast<'_>| {
             let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
             *facts.tokens.slot(buckets[0]) = Some(forecast.input);
@@ -171,7 +169,8 @@ mod tests {
             let forecast = Forecast { input, may_cache, may_be_audio, ..forecast() };
             let ways = forecast.inputs().flat_map(|input| forecast.outputs().map(move |output| [input, output]));
             let dearest = ways.filter_map(|buckets| bill(model, buckets, &forecast)).max();
-            let found = forecast.dearest(&book, &[Subject::of("p", model)], Timestamp::UNIX_EPOCH).unwrap();
+            let prices = ModelPrices::of(&book, Subject::of("p", model));
+            let found = forecast.dearest(&[&prices], Timestamp::UNIX_EPOCH).unwrap();
             assert!(found.is_some() && found == dearest, "{model} {input}: {found:?} {dearest:?}");
         }
     }

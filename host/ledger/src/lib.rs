@@ -40,7 +40,7 @@
 //! use weir_types::contract::types::Usage;
 //!
 //! # let prices = r#"{"providers": {"acme": {"large": {"input": "2.5", "output": "10"}}}}"#;
-//! # let book = PriceBook::new(vec![PriceFile::parse("prices.json", prices)?]);
+//! # let book = std::sync::Arc::new(PriceBook::new(vec![PriceFile::parse("prices.json", prices)?]));
 //! let team = Scope::Of(ScopeKind::Team, "red".into());
 //! let budgets = BudgetSet::new(vec![
 //!     Budget::new("team-red", team, Limit::usd("1")?, Period::parse("month")?).zoned("Europe/Berlin")?,
@@ -52,7 +52,8 @@
 //! // Before: what may it cost at most? No answer means that a target has no price.
 //! let forecast =
 //!     Forecast { input: 1_000, output: 4_000, may_cache: false, may_be_audio: false, service_tier: None };
-//! let most = match forecast.dearest(&book, &[target], now)? {
+//! let prices = ModelPrices::of(&book, target);
+//! let most = match forecast.dearest(&[&prices], now)? {
 //!     Some(cost) => Spend::priced(cost, 5_000),
 //!     None => Spend::unpriced(5_000),
 //! };
@@ -64,7 +65,7 @@
 //! let broken = reports.finish(Seen { input: Some(1_000), output: Some(12), is_whole: false });
 //! let mut facts = Facts::of(&broken.usage, now)?;
 //! facts.estimated = broken.confidence != Confidence::Reported;
-//! let cost = price(&book, target, &facts)?;
+//! let cost = prices.price(&facts)?;
 //! granted.reservation.spend(&Spend::of(&cost, &facts, true));
 //!
 //! // The second one answered.
@@ -72,7 +73,7 @@
 //! reports.add(&Usage::of(Some(980), Some(250)));
 //! let whole = reports.finish(Seen { is_whole: true, ..Seen::default() });
 //! let facts = Facts::of(&whole.usage, now)?;
-//! let cost = price(&book, target, &facts)?;
+//! let cost = prices.price(&facts)?;
 //! granted.reservation.spend(&Spend::of(&cost, &facts, false));
 //! granted.reservation.finish();
 //!
@@ -87,6 +88,7 @@ mod cost;
 mod facts;
 mod forecast;
 mod measure;
+mod model_prices;
 mod money;
 mod price_book;
 mod rule;
@@ -104,6 +106,7 @@ pub use cost::{Assumption, Bill, Cost, Line, PartialBill, price};
 pub use facts::{Facts, Pieces};
 pub use forecast::Forecast;
 pub use measure::Measure;
+pub use model_prices::ModelPrices;
 pub use money::{MoneyError, Nano, Pico, Quantity, Rate};
 pub use price_book::{PriceBook, PriceFile, PriceFileError, PriceProblem, Subject, WrittenOffer};
 pub use rule::{Hours, HoursError, Offer, Pattern, Region, When};

@@ -3,6 +3,7 @@
 //! A book never changes. A file that is replaced makes another book, with another [`PriceBook::version`]; a request
 //! keeps the book that it began with.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ pub struct PriceBook {
     offers: Vec<(u8, Offer)>,
     providers: HashMap<Arc<str>, Models, RandomState>,
     /// By kind of provider or `*`, and the provider's word in lower case: the price file's word.
-    tiers: HashMap<(String, String), String>,
+    tiers: HashMap<String, HashMap<String, String, RandomState>, RandomState>,
 }
 
 /// Places in [`PriceBook::offers`].
@@ -59,6 +60,13 @@ pub struct PriceBook {
 struct Models {
     exact: HashMap<Box<str>, Vec<usize>, RandomState>,
     patterns: Vec<usize>,
+}
+
+/// An offer for a model, whatever its conditions: its place in [`PriceBook::offers`], and how specific it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate {
+    place: usize,
+    rank: Specificity,
 }
 
 /// An offer that holds for a request, with the file that it stands in.
@@ -102,7 +110,9 @@ impl PriceBook {
             }
             book.offers.extend(file.offers.into_iter().map(|offer| (layer, offer)));
             book.files.push(file.version);
-            book.tiers.extend(file.tiers);
+            for ((kind, word), tier) in file.tiers {
+                book.tiers.entry(kind).or_default().insert(word, tier);
+            }
         }
         book.index();
         book
@@ -140,37 +150,51 @@ impl PriceBook {
     }
 
     /// The word of the price files for a tier that a provider names; `None` for the standard one.
-    fn tier(&self, kind: &str, word: &str) -> Option<String> {
+    fn tier(&self, kind: &str, word: &str) -> Option<Cow<'_, str>> {
         let word = word.to_ascii_lowercase();
-        let named = [kind, "*"].iter().find_map(|kind| self.tiers.get(&((*kind).to_owned(), word.clone())));
-        let tier = named.cloned().unwrap_or(word);
+        let named = [kind, "*"].into_iter().find_map(|kind| self.tiers.get(kind)?.get(&word));
+        let tier = named.map_or(Cow::Owned(word), |tier| Cow::Borrowed(tier.as_str()));
         (tier != STANDARD && !tier.is_empty()).then_some(tier)
     }
 
     /// The offers that hold for a request, the most specific first.
     pub(crate) fn find(&self, subject: Subject<'_>, facts: &Facts) -> Found<'_> {
-        let tier = facts.service_tier.as_deref().and_then(|word| self.tier(subject.kind, word));
+        self.find_among(&self.candidates(subject), subject.kind, facts)
+    }
+
+    /// Those of these offers, which are for a model of a provider of this kind, that hold for a request, the most specific
+    /// first.
+    pub(crate) fn find_among(&self, candidates: &[Candidate], kind: &str, facts: &Facts) -> Found<'_> {
+        let tier = facts.service_tier.as_deref().and_then(|word| self.tier(kind, word));
         let now = Circumstances { facts, tier: tier.as_deref() };
         let is_begun = |offer: &Offer| offer.valid_from.is_none_or(|from| from <= facts.at);
         let mut found = Found { holding: Vec::new(), knows_tier: tier.is_none(), knows_batch: false };
-        for candidate in self.candidates(subject) {
-            let offer = candidate.offer;
-            found.knows_tier |= offer.when.service_tier.is_some() && offer.when.service_tier == tier;
+        for candidate in candidates {
+            let Some(holding) = self.holding(*candidate) else { continue };
+            let offer = holding.offer;
+            found.knows_tier |=
+                offer.when.service_tier.is_some() && offer.when.service_tier.as_deref() == tier.as_deref();
             found.knows_batch |= offer.when.batch == Some(true);
             if is_begun(offer) && offer.when.holds(now) {
-                found.holding.push(candidate);
+                found.holding.push(holding);
             }
         }
         found.holding.sort_by(|a, b| {
-            let texts = |offer: &Offer| (offer.model.as_str().to_owned(), Arc::clone(&offer.provider));
-            let ties = || a.offer.when.cmp(&b.offer.when).then_with(|| texts(a.offer).cmp(&texts(b.offer)));
+            let (one, other) = (a.offer, b.offer);
+            let models = || one.model.as_str().cmp(other.model.as_str());
+            let ties = || one.when.cmp(&other.when).then_with(models).then_with(|| one.provider.cmp(&other.provider));
             b.rank.cmp(&a.rank).then_with(ties)
         });
         found
     }
 
+    fn holding(&self, Candidate { place, rank }: Candidate) -> Option<Holding<'_>> {
+        let (layer, offer) = self.offers.get(place)?;
+        Some(Holding { offer, file: self.files.get(usize::from(*layer))?, rank })
+    }
+
     /// The offers for a subject's models, whatever their conditions.
-    fn candidates(&self, subject: Subject<'_>) -> Vec<Holding<'_>> {
+    pub(crate) fn candidates(&self, subject: Subject<'_>) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         let mut last = None;
         for label in [subject.provider, subject.kind, "*"] {
@@ -187,13 +211,11 @@ impl PriceBook {
         candidates
     }
 
-    fn add<'a>(&'a self, to: &mut Vec<Holding<'a>>, models: &'a Models, model: &str, rank: (bool, bool)) {
+    fn add(&self, to: &mut Vec<Candidate>, models: &Models, model: &str, rank: (bool, bool)) {
         let exact = models.exact.get(model).into_iter().flatten();
-        for (layer, offer) in exact.chain(&models.patterns).filter_map(|at| self.offers.get(*at)) {
-            if offer.model.matches(model) {
-                let rank = Specificity::new(offer, *layer, rank.0, rank.1);
-                let Some(file) = self.files.get(usize::from(*layer)) else { continue };
-                to.push(Holding { offer, file, rank });
+        for &place in exact.chain(&models.patterns) {
+            if let Some((layer, offer)) = self.offers.get(place).filter(|(_, offer)| offer.model.matches(model)) {
+                to.push(Candidate { place, rank: Specificity::new(offer, *layer, rank.0, rank.1) });
             }
         }
     }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use aho_corasick::packed;
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem::{self, Finder};
 
@@ -29,7 +30,17 @@ const COVER: u8 = b'*';
 
 /// Secrets that must appear in no answer. Clones share them.
 #[derive(Clone, Default)]
-pub struct Veil(Arc<[Hidden]>);
+pub struct Veil(Arc<Sought>);
+
+/// The secrets of one veil.
+#[derive(Default)]
+struct Sought {
+    hidden: Vec<Hidden>,
+    /// Finds whether there is a piece of any of the secrets, in one pass over a text: nearly always there is none.
+    any: Option<packed::Searcher>,
+    /// The least that any of the secrets must show to be hidden, in bytes.
+    least: usize,
+}
 
 /// Which secrets are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +66,15 @@ impl Veil {
         let mut all: Vec<String> = secrets.into_iter().flat_map(spellings).collect();
         all.sort_unstable();
         all.dedup();
-        Self(all.iter().filter_map(|text| Hidden::new(text)).collect())
+        let hidden: Vec<Hidden> = all.iter().filter_map(|text| Hidden::new(text)).collect();
+        let any = packed::Searcher::new(hidden.iter().flat_map(Hidden::pieces));
+        let least = hidden.iter().map(|hidden| hidden.enough).min().unwrap_or_default();
+        Self(Arc::new(Sought { hidden, any, least }))
     }
 
     /// Whether there is nothing to hide.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.hidden.is_empty()
     }
 
     /// Hides the secrets in a text.
@@ -96,6 +110,9 @@ impl Veil {
     /// The ranges that must be hidden.
     pub(super) fn find(&self, bytes: &[u8], scope: Scope) -> Vec<Range<usize>> {
         let mut found = Vec::new();
+        if self.0.has_none(bytes) {
+            return found;
+        }
         self.sought(scope).for_each(|hidden| hidden.find(bytes, &mut found));
         found
     }
@@ -106,7 +123,15 @@ impl Veil {
     }
 
     fn sought(&self, scope: Scope) -> impl Iterator<Item = &Hidden> {
-        self.0.iter().filter(move |hidden| scope == Scope::All || hidden.is_key)
+        self.0.hidden.iter().filter(move |hidden| scope == Scope::All || hidden.is_key)
+    }
+}
+
+impl Sought {
+    /// Whether a text certainly has no piece of a secret. Short texts are left to the search for each.
+    fn has_none(&self, bytes: &[u8]) -> bool {
+        let long = self.any.as_ref().filter(|any| bytes.len() >= any.minimum_len());
+        bytes.len() < self.least || long.is_some_and(|any| any.find(bytes).is_none())
     }
 }
 
@@ -146,6 +171,11 @@ impl Hidden {
 
     fn bytes(&self) -> &[u8] {
         self.secret.expose().as_bytes()
+    }
+
+    /// The pieces of which any part that must be hidden has one.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.anchors.iter().map(|(_, piece)| piece.needle())
     }
 
     fn find(&self, hay: &[u8], found: &mut Vec<Range<usize>>) {
@@ -251,7 +281,7 @@ fn longest_start(text: &[u8], secret: &[u8]) -> usize {
 
 impl fmt::Debug for Veil {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Veil({} secrets)", self.0.len())
+        write!(f, "Veil({} secrets)", self.0.hidden.len())
     }
 }
 
@@ -321,6 +351,21 @@ mod tests {
         headers.insert("x-request-id", HeaderValue::try_from(format!("req-{KEY}")).unwrap());
         Veil::over([KEY]).hide_in_headers(&mut headers, Scope::Keys);
         assert_eq!(headers["x-request-id"], format!("req-{}", "*".repeat(KEY.len())));
+    }
+
+    #[test]
+    fn what_is_long_is_searched_for_every_secret() {
+        let keys: Vec<String> = (0..200).map(|at| format!("sk-{at:03}-wQ2mZt7RbX1yLc8VnA6dHs3J")).collect();
+        for (number, at) in
+            [(1, 0), (3, 999), (60, 500), (200, 17)].into_iter().flat_map(|(n, at)| [(n, at), (n, at + 1)])
+        {
+            let veil = Veil::over(keys.iter().take(number).map(String::as_str));
+            let mut text = "a quiet answer ".repeat(100);
+            assert!(veil.find(text.as_bytes(), Scope::All).is_empty());
+            text.insert_str(at, &keys[number - 1]);
+            veil.hide_in(&mut text);
+            assert!(!text.contains(&keys[number - 1][8..]) && text[at..].starts_with("*****"), "{number} {text}");
+        }
     }
 
     #[test]

@@ -50,9 +50,10 @@ struct Forecast {
 }
 
 impl Forecast {
-    /// Whether it is of these facts, whose time may be a little later.
-    fn is_of(&self, facts: &Facts) -> bool {
-        *facts == Facts { at: facts.at, ..self.facts.clone() }
+    /// The cost, if it is of these facts, whose time may be a little later.
+    fn of(mut self, facts: &Facts) -> Option<Cost> {
+        self.facts.at = facts.at;
+        (self.facts == *facts).then_some(self.cost)
     }
 }
 
@@ -179,8 +180,8 @@ impl TokenBill {
         book.reported(beyond);
         self.charged = Tokens::from(reported);
         if let Some(facts) = facts(reported, beyond) {
-            let forecast = self.forecast.take().filter(|forecast| forecast.is_of(&facts));
-            self.charges.add(&facts, self.tariff.as_ref(), forecast.map(|forecast| forecast.cost), book);
+            let known = self.forecast.take().and_then(|forecast| forecast.of(&facts));
+            self.charges.add(&facts, self.tariff.as_ref(), known, book);
         }
     }
 

@@ -40,11 +40,11 @@ pub(super) fn cost(
     let forecast =
         Forecast { input: count(input), output: count(output), may_cache: true, may_be_audio, service_tier: None };
     let costs = targets.iter().map(|target| {
-        let subject = target.pricing.subject(target.model(asked), target.model(asked));
+        let tariff = target.tariff(asked);
         match demand.uses {
-            Uses::Nothing => target.pricing.book().knows(subject).then_some(Nano::ZERO),
+            Uses::Nothing => tariff.is_known().then_some(Nano::ZERO),
             Uses::Input | Uses::Both | Uses::Speech | Uses::Unknown => {
-                forecast.dearest(target.pricing.book(), &[subject], now).ok().flatten()
+                forecast.dearest(&[tariff.prices()], now).ok().flatten()
             }
         }
     });

@@ -1,8 +1,11 @@
 //! The request that this thread is working on, for the log lines written meanwhile.
 
 use std::cell::RefCell;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
@@ -30,13 +33,29 @@ impl Drop for Entered {
 }
 
 /// Polls a future on behalf of a request: all lines written meanwhile have its id.
-pub async fn within<F: Future>(id: Arc<str>, work: F) -> F::Output {
-    let mut work = pin!(work);
-    std::future::poll_fn(|cx| {
-        let _entered = enter(&id);
-        work.as_mut().poll(cx)
-    })
-    .await
+pub fn within<F: Future>(id: Arc<str>, work: F) -> Within<F> {
+    Within { id, work }
+}
+
+pin_project! {
+    /// A future that is polled on behalf of a request. A type of its own, since an `async` block would hold the future
+    /// twice, and a request's is large: as it was given, and pinned.
+    #[derive(Debug)]
+    pub struct Within<F> {
+        id: Arc<str>,
+        #[pin]
+        work: F,
+    }
+}
+
+impl<F: Future> Future for Within<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = enter(this.id);
+        this.work.poll(cx)
+    }
 }
 
 #[cfg(test)]
