@@ -22,8 +22,8 @@ pub(super) struct ModelTexts {
     parts: BTreeMap<(u32, u32), String>,
     /// What the events of the last read say besides.
     others: Vec<String>,
-    /// A whole answer as JSON, until more of it is needed than its texts.
-    answer: String,
+    /// A whole answer, until more of it is needed than its texts.
+    answer: Option<Box<ChatResponse>>,
     bytes: usize,
     /// The client's own request, until its words are needed.
     request: Vec<Bytes>,
@@ -65,7 +65,7 @@ impl ModelTexts {
                 self.others.push(part.text.clone());
             }
         }
-        self.answer = serde_json::to_string(answer).unwrap_or_default();
+        self.answer = Some(Box::new(answer.clone()));
     }
 
     /// Whether the frames of the last read say nothing else.
@@ -95,11 +95,10 @@ impl ModelTexts {
 
     /// The same, once all that a whole answer says is among them.
     fn has_in_answer(&mut self, text: &str) -> bool {
-        let answer = std::mem::take(&mut self.answer);
-        if answer.is_empty() {
-            return false;
+        let Some(answer) = self.answer.take() else { return false };
+        if let Ok(value) = serde_json::to_value(&answer) {
+            collect(&value, &mut self.others);
         }
-        inner(&answer, &mut self.others);
         self.has(text)
     }
 

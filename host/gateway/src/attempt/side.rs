@@ -18,20 +18,21 @@ pub enum ClientSide {
     Program {
         /// What it asks for, in the unified model.
         request: Box<Request>,
-        /// Its bytes as JSON.
+        /// Its bytes as the client sent it, or as JSON.
         size: usize,
     },
 }
 
 impl ClientSide {
-    /// The side of a program with this request.
-    pub(crate) fn of_program(request: Request) -> Self {
-        let size = match &request {
+    /// The side of a program with this request, which arrived in so many bytes. One that did not arrive in any counts as its
+    /// JSON.
+    pub(crate) fn of_program(request: Request, arrived: Option<usize>) -> Self {
+        let size = arrived.unwrap_or_else(|| match &request {
             Request::Chat(request) | Request::CountTokens(request) => json_bytes(request),
             Request::Embeddings(request) => json_bytes(request),
             Request::Models(request) => json_bytes(request),
             Request::Rerank(request) => json_bytes(request),
-        };
+        });
         Self::Program { request: Box::new(request), size }
     }
 
@@ -68,7 +69,7 @@ impl ClientSide {
         json.unwrap_or_default()
     }
 
-    /// Bytes of a program's request as JSON.
+    /// Bytes of a program's request.
     pub(super) fn size(&self) -> Option<usize> {
         match self {
             Self::Dialect(_) => None,
@@ -161,7 +162,7 @@ mod tests {
     use weir_types::contract::types::{MediaPart, MediaSource, Message, Role, TextPart};
 
     fn program(chat: ChatRequest) -> ClientSide {
-        ClientSide::of_program(Request::Chat(chat))
+        ClientSide::of_program(Request::Chat(chat), None)
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Gateway {
         Call { request, headers }: Call,
     ) -> Result<InboundRequest, Fault> {
         let held = self.buffers.begin(caller.number(), None);
-        let mut asked = ENDPOINTS.inbound(serving, (exchange, caller, held), (request, headers))?;
+        let mut asked = ENDPOINTS.inbound(serving, (exchange, caller, held), (request, headers, None))?;
         let route = asked.reading.model.as_deref().and_then(|model| serving.routes.find(model));
         asked.reading.strict |= route.is_some_and(|route| route.strict);
         let size = asked.demand().body_len;

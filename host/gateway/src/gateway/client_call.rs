@@ -137,7 +137,8 @@ impl Gateway {
         let named = &serving.config.server.key_headers;
         let (headers, _) = serving.faces.without_credentials(&face.adapter, named, head.headers.clone(), "");
         let headers = as_json(without_places(headers, face));
-        let mut asked = protocol.endpoints().inbound(serving, (exchange, caller, held), (request, headers))?;
+        let mut asked =
+            protocol.endpoints().inbound(serving, (exchange, caller, held), (request, headers, Some(size)))?;
         if let Some(line) = line.as_mut() {
             line.set_model(asked.reading.model.as_deref());
         }

@@ -57,12 +57,12 @@ impl UnifiedEndpoints {
         self.0.iter().find(|(endpoint, _)| endpoint.claim.operation == *operation)
     }
 
-    /// A request as attempts take it: without a body.
+    /// A request as attempts take it: without a body. `arrived` is the number of bytes in which it arrived, if it did.
     pub(super) fn inbound(
         &self,
         serving: &Serving,
         (exchange, caller, held): (Exchange, Caller, Held),
-        (request, headers): (Request, HeaderMap),
+        (request, headers, arrived): (Request, HeaderMap, Option<usize>),
     ) -> Result<InboundRequest, Fault> {
         let missing = || Fault::internal("there is no endpoint for this operation");
         let (face, plan) = self.entry(&operation_of(&request)).ok_or_else(missing)?;
@@ -78,7 +78,7 @@ impl UnifiedEndpoints {
             held,
             caller,
             face: Arc::clone(face),
-            side: ClientSide::of_program(request),
+            side: ClientSide::of_program(request, arrived),
             holes: PathParams::default(),
             method: Method::POST,
             path: face.claim.path.clone(),

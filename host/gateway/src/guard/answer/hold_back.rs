@@ -54,10 +54,14 @@ impl HoldBack {
             if let ChatEvent::Failure(_) = event {
                 out.append(&mut self.all(Vec::new()));
             }
+            if self.waiting.is_empty() && text_of(&event).is_none() {
+                out.push(event);
+                continue;
+            }
             self.add(event);
-        }
-        while self.waiting.front().is_some_and(|first| self.may_go(first)) {
-            out.extend(self.take_first());
+            while self.waiting.front().is_some_and(|first| self.may_go(first)) {
+                out.extend(self.take_first());
+            }
         }
         out
     }
@@ -118,9 +122,10 @@ impl HoldBack {
 
 /// What an event takes, in bytes.
 fn weight(event: &ChatEvent) -> usize {
-    let content = match text_of(event) {
-        Some((_, _, text)) => text.len(),
-        None => json_size(event).unwrap_or_default(),
+    let content = match (text_of(event), event) {
+        (Some((_, _, text)), _) => text.len(),
+        (None, ChatEvent::PartStop(stop)) if stop.extensions.is_empty() => 0,
+        (None, event) => json_size(event).unwrap_or_default(),
     };
     size_of::<Waiting>().saturating_add(content)
 }
