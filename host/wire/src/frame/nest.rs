@@ -24,7 +24,7 @@ impl StringEnd {
     #[inline]
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
         if !self.odd
-            && let Some(at) = near_quote(bytes)
+            && let Some(at) = near_quote::<NEAR>(bytes)
         {
             return Some(at);
         }
@@ -56,11 +56,13 @@ impl StringEnd {
     }
 }
 
-/// Offset of the first quote, if it is among the first sixteen bytes and no backslash is: most names and many values are
-/// that short, and a search in two words costs less than a call.
+/// The length of most strings, in bytes. A search in two words costs less than a call.
+const NEAR: usize = 16;
+
+/// Offset of the first quote, if it is among the first bytes and no backslash is before it. `BYTES` is a multiple of eight.
 #[inline]
-pub(crate) fn near_quote(bytes: &[u8]) -> Option<usize> {
-    let (words, _) = bytes.get(..16)?.as_chunks::<8>();
+pub(crate) fn near_quote<const BYTES: usize>(bytes: &[u8]) -> Option<usize> {
+    let (words, _) = bytes.get(..BYTES)?.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         if lowest(word, b'\\') != 0 {
@@ -193,13 +195,13 @@ mod tests {
                 bytes[length / 2] = if length > 1 { other } else { b'x' };
                 bytes[length] = b'"';
                 let wanted = (length < 16 && (is_near || length < 2)).then_some(length);
-                assert_eq!(near_quote(&bytes), wanted, "{length} {other}");
+                assert_eq!(near_quote::<NEAR>(&bytes), wanted, "{length} {other}");
                 let mut string = StringEnd::default();
                 let skipped = usize::from(length > 1 && other == b'\\' && length / 2 + 1 == length);
                 assert_eq!(string.find(&bytes), (skipped == 0).then_some(length), "{length} {other}");
             }
         }
-        assert_eq!(near_quote(b"short\""), None, "the end of a piece is left to the search");
+        assert_eq!(near_quote::<NEAR>(b"short\""), None, "the end of a piece is left to the search");
     }
 
     #[test]

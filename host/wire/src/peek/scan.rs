@@ -196,7 +196,7 @@ impl Peek {
 
     /// Reads the first byte of a value. Returns 1 if it was consumed, 0 if it belongs to a plain value's token.
     fn value(&mut self, byte: u8, offset: usize) -> Result<usize, PeekError> {
-        let wanted = self.next.and_then(|id| self.pointers.node(id)).is_some_and(|node| !node.ends.is_empty());
+        let wanted = self.is_wanted();
         match byte {
             b'"' => {
                 self.string = StringEnd::default();
@@ -212,6 +212,11 @@ impl Peek {
             _ => return Err(PeekError::Malformed { offset }),
         }
         Ok(1)
+    }
+
+    /// Whether a pointer ends at the next value.
+    fn is_wanted(&self) -> bool {
+        self.next.and_then(|id| self.pointers.node(id)).is_some_and(|node| !node.ends.is_empty())
     }
 
     fn after_value(&mut self) {

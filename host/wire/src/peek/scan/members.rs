@@ -1,14 +1,17 @@
-//! Members of objects that no pointer selects, skipped in one go. Most members of a body are such.
+//! Members of objects, as long as they are whole among the bytes at hand: those that no pointer selects, which most
+//! members of a body are, are skipped in one go, and selected ones are read without a state for each of their bytes.
 
 use super::{Peek, State};
 use crate::frame::nest::{Nest, StringEnd, near_quote};
 use crate::peek::PeekError;
 
+/// Names up to this length are found in words of eight bytes.
+const NEAR_NAME: usize = 32;
+
 impl Peek {
-    /// Reads names from the quote of one on, and skips the values of those that no pointer selects, as long as they are
-    /// whole among these bytes. Stops before the first other value, or after the last one skipped.
+    /// Reads members from the quote of a name on, and those of objects within them. Stops before the first value, or behind
+    /// the last one, that has to be read step by step.
     pub(super) fn members(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
-        let depth = self.limits.depth.saturating_sub(self.levels.len());
         let mut from = 0;
         loop {
             let inside = rest.get(from + 1..).unwrap_or_default();
@@ -18,16 +21,63 @@ impl Peek {
             };
             self.enter_plain_member(name);
             let value = from + name.len() + 3;
-            let end = if self.next.is_none() { end_of_value(rest, value, depth) } else { None };
-            let Some(end) = end else {
-                self.state = State::Value;
-                return Ok(value);
-            };
-            if !rest.get(end..).is_some_and(|after| after.starts_with(b",\"")) {
+            if self.next.is_some() && rest.get(value) == Some(&b'{') {
+                self.open(false, self.offset + at + value)?;
+                from = value + 1;
+                match rest.get(from) {
+                    Some(b'"') if !self.skips_rest() => continue,
+                    Some(b'}') => self.close(self.offset + at + from + 1),
+                    _ => return Ok(from),
+                }
+                from += 1;
+            } else {
+                let end = match self.next {
+                    None => end_of_value(rest, value, self.limits.depth.saturating_sub(self.levels.len())),
+                    Some(_) => {
+                        self.whole_scalar(rest.get(value..).unwrap_or_default(), at + value)?.map(|end| value + end)
+                    }
+                };
+                let Some(end) = end else {
+                    self.state = State::Value;
+                    return Ok(value);
+                };
                 self.after_value();
-                return Ok(end);
+                from = end;
             }
-            from = end + 1;
+            while rest.get(from) == Some(&b'}') && self.closes(b'}') {
+                from += 1;
+                self.close(self.offset + at + from);
+            }
+            if !self.closes(b'}') || !rest.get(from..).is_some_and(|after| after.starts_with(b",\"")) {
+                return Ok(from);
+            }
+            from += 1;
+        }
+    }
+
+    /// Reads a string, a number or a literal at the start of these bytes, and returns its length; `None` if its end is not
+    /// among them, or it is something else.
+    fn whole_scalar(&mut self, value: &[u8], at: usize) -> Result<Option<usize>, PeekError> {
+        let start = self.offset + at;
+        match value.first() {
+            Some(b'"') => {
+                let inside = value.get(1..).unwrap_or_default();
+                let Some(length) = StringEnd::default().find(inside) else { return Ok(None) };
+                if self.is_wanted() {
+                    let text = self.text(inside.get(..length).unwrap_or_default(), start + 1)?;
+                    self.hit(start..start + length + 2, text)?;
+                }
+                Ok(Some(length + 2))
+            }
+            Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
+                let Some(length) = value.iter().position(|&byte| ends_plain(byte)) else { return Ok(None) };
+                if self.is_wanted() {
+                    let value = self.plain(value.get(..length).unwrap_or_default(), start)?;
+                    self.hit(start..start + length, value)?;
+                }
+                Ok(Some(length))
+            }
+            _ => Ok(None),
         }
     }
 }
@@ -35,7 +85,7 @@ impl Peek {
 /// The name before the next quote and the byte behind that, if the name is short and has no escapes.
 #[inline]
 fn near_name(inside: &[u8]) -> Option<(&[u8], u8)> {
-    let length = near_quote(inside)?;
+    let length = near_quote::<NEAR_NAME>(inside)?;
     Some((inside.get(..length)?, *inside.get(length + 1)?))
 }
 
@@ -64,7 +114,7 @@ mod tests {
 
     fn scan(chunks: &[&[u8]]) -> Result<Found, PeekError> {
         let limits = Limits { depth: 3, variants: true, ..Limits::default() };
-        let mut peek = Peek::new(&Pointers::compile(&["/model", "/o/p"]).unwrap(), limits);
+        let mut peek = Peek::new(&Pointers::compile(&["/model", "/o/p", "/l/*/d", "/a_name_that_is_as_long_as_it/may"]).unwrap(), limits);
         for chunk in chunks {
             peek.push(chunk);
         }
@@ -83,6 +133,16 @@ mod tests {
             r#"{"a":1,,"model":"m"}"#,
             r#"{"a":1,"model":"m","b":"#,
             r#"{"a":1,"b":2]"#,
+            r#"{"o":{"p":{}},"model":"m"}"#,
+            r#"{"o":{"p":"a\u00e9\"","q":[{"a":1},"x"],"p":false}, "model":"x"}"#,
+            r#"{"o":{},"o":{"p":1}}"#,
+            r#"{"o":{"p":1}]"#,
+            r#"{"o":{"p":tru},"model":1}"#,
+            r#"{"o":{"p":"\x"},"model":1}"#,
+            r#"{"o":{ "p":1 },"model":{"p":{"p":1}}}"#,
+            r#"{"o":{"p":1}}}"#,
+            r#"{"l":[{"d":1},"d",{"d":null},{}],"model":["a"]}"#,
+            r#"{"a_name_that_is_as_long_as_it":{"may":1e3,"a_name_that_is_even_longer_than_that":{}},"model":-0}"#,
         ];
         for body in bodies {
             let whole = scan(&[body.as_bytes()]);

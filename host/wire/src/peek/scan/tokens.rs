@@ -86,10 +86,7 @@ impl Peek {
         if self.token.wanted {
             let range = self.token.start - 1..self.offset + at + length + 1;
             let start = self.token.start;
-            let value = self.take_token(rest.get(..length).unwrap_or_default(), |raw| {
-                let text = decode(raw).ok_or(PeekError::Malformed { offset: start })?;
-                Ok(Scalar::Text(text.into_owned()))
-            })?;
+            let value = self.take_token(rest.get(..length).unwrap_or_default(), |raw| text(raw, start))?;
             self.hit(range, value)?;
         }
         self.after_value();
@@ -108,11 +105,21 @@ impl Peek {
     pub(super) fn end_plain(&mut self, raw: &[u8], end: usize) -> Result<(), PeekError> {
         if self.token.wanted {
             let start = self.token.start;
-            let value = self.take_token(raw, |raw| plain(raw).ok_or(PeekError::Malformed { offset: start }))?;
+            let value = self.take_token(raw, |raw| plain(raw, start))?;
             self.hit(start..end, value)?;
         }
         self.after_value();
         Ok(())
+    }
+
+    /// The value of a string with this inside, which begins at `start`.
+    pub(super) fn text(&self, inside: &[u8], start: usize) -> Result<Scalar, PeekError> {
+        if inside.len() > self.limits.text_bytes { Ok(Scalar::Long) } else { text(inside, start) }
+    }
+
+    /// The value of a number or a literal, which begins at `start`.
+    pub(super) fn plain(&self, raw: &[u8], start: usize) -> Result<Scalar, PeekError> {
+        if raw.len() > self.limits.text_bytes { Ok(Scalar::Long) } else { plain(raw, start) }
     }
 
     /// Reads the wanted token that ends with these bytes.
@@ -130,14 +137,20 @@ impl Peek {
     }
 }
 
-/// Parses `true`, `false`, `null` or a number.
-fn plain(raw: &[u8]) -> Option<Scalar> {
+/// Reads the inside of a string, which begins at `start`.
+fn text(inside: &[u8], start: usize) -> Result<Scalar, PeekError> {
+    let text = decode(inside).ok_or(PeekError::Malformed { offset: start })?;
+    Ok(Scalar::Text(text.into_owned()))
+}
+
+/// Parses `true`, `false`, `null` or a number, which begins at `start`.
+fn plain(raw: &[u8], start: usize) -> Result<Scalar, PeekError> {
+    let number = |raw| std::str::from_utf8(raw).ok().filter(|_| is_number(raw));
     match raw {
-        b"true" => Some(Scalar::Bool(true)),
-        b"false" => Some(Scalar::Bool(false)),
-        b"null" => Some(Scalar::Null),
-        _ if is_number(raw) => std::str::from_utf8(raw).ok().map(|text| Scalar::Number(text.to_owned())),
-        _ => None,
+        b"true" => Ok(Scalar::Bool(true)),
+        b"false" => Ok(Scalar::Bool(false)),
+        b"null" => Ok(Scalar::Null),
+        _ => number(raw).map(|text| Scalar::Number(text.to_owned())).ok_or(PeekError::Malformed { offset: start }),
     }
 }
 
