@@ -6,6 +6,7 @@
 mod items;
 
 use weir_sdk::adapter::{Encoder, Result};
+use weir_sdk::compat::logprobs;
 use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::json::{self, Object, Rest};
 use weir_sdk::losses::Losses;
@@ -33,6 +34,8 @@ pub struct EventEncoder {
     refused: bool,
     finish: Option<Finish>,
     usage: Option<Usage>,
+    /// Log probabilities whose text has not arrived, as the inside of a list.
+    logprobs: String,
     /// Members that arrived at the end, as an object.
     news: Option<String>,
     ended: bool,
@@ -54,6 +57,7 @@ impl Encoder for EventEncoder {
             refused: false,
             finish: None,
             usage: None,
+            logprobs: String::new(),
             news: None,
             ended: false,
             frames: Vec::new(),
@@ -78,6 +82,8 @@ impl Encoder for EventEncoder {
             let reason = finish.as_ref().map_or(FinishReason::Other, |finish| finish.reason);
             let (status, incomplete, same) = status(reason, self.refused);
             self.close_all(if incomplete.is_some() { "incomplete" } else { "completed" });
+            let late = std::mem::take(&mut self.logprobs);
+            self.lose_logprobs(&late);
             if !same {
                 let raw = finish.and_then(|finish| finish.raw).unwrap_or_else(|| "no reason given".to_owned());
                 self.losses.approximated("status", &raw);
@@ -125,7 +131,7 @@ impl EventEncoder {
             ChatEvent::Usage(tokens) => self.usage(tokens),
             ChatEvent::Failure(error) => self.failure(&error),
             ChatEvent::Opaque(opaque) => self.opaque(&opaque),
-            ChatEvent::Logprobs(_) => self.losses.dropped("logprobs", "they are not streamed here"),
+            ChatEvent::Logprobs(event) if event.candidate == 0 => logprobs::add_tokens(&event.json, &mut self.logprobs),
             _ => {}
         }
     }

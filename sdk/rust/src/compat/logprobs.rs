@@ -84,6 +84,17 @@ pub fn of_texts(raw: &str, texts: &[&str]) -> Vec<String> {
     lists
 }
 
+/// Adds the tokens in chat's shape to the inside of a list.
+pub fn add_tokens(raw: &str, inside: &mut String) {
+    let content = Rest::parse(raw).ok().and_then(|mut chat| chat.list("content")).unwrap_or_default();
+    for token in content {
+        if !inside.is_empty() {
+            inside.push(',');
+        }
+        inside.push_str(token.get());
+    }
+}
+
 /// How many of the first tokens make up a text of so many bytes.
 fn tokens_of(tokens: &[&RawValue], bytes: usize) -> usize {
     let mut seen = 0;

@@ -5,7 +5,7 @@ use weir_sdk::compat::responses::{FORMAT, namespace};
 use weir_sdk::json::{self, Rest, Str};
 use weir_sdk::losses::extension;
 use weir_sdk::types::{
-    PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, TextPart, ToolCall, ToolKind,
+    Extension, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, TextPart, ToolCall, ToolKind,
 };
 
 use super::EventEncoder;
@@ -36,10 +36,20 @@ struct Content {
     part: u32,
     refusal: bool,
     text: TextPart,
+    /// The log probabilities of the text, as the inside of a list.
+    logprobs: String,
     done: bool,
 }
 
 impl Content {
+    /// Adds log probabilities of the text, which have the same form.
+    fn add_logprobs(&mut self, more: &str) {
+        if !self.logprobs.is_empty() && !more.is_empty() {
+            self.logprobs.push(',');
+        }
+        self.logprobs.push_str(more);
+    }
+
     fn json(&self) -> String {
         let mut out = String::new();
         json::object(&mut out, |o| {
@@ -47,11 +57,21 @@ impl Content {
                 o.str("type", "refusal");
                 o.str("refusal", &self.text.text);
             } else {
-                output_text(o, &self.text);
+                let mut text = self.text.clone();
+                if !self.logprobs.is_empty() {
+                    let json = list(&self.logprobs);
+                    text.extensions.push(Extension { format: FORMAT.to_owned(), key: "logprobs".to_owned(), json });
+                }
+                output_text(o, &text);
             }
         });
         out
     }
+}
+
+/// A list with this inside.
+fn list(inside: &str) -> String {
+    format!("[{inside}]")
 }
 
 impl Item {
@@ -185,7 +205,7 @@ impl EventEncoder {
             self.add("msg", Kind::Message(Vec::new()));
         }
         let Some(Item { id, at, kind: Kind::Message(contents), .. }) = self.items.last_mut() else { return };
-        let content = Content { part, refusal, text: TextPart::new(""), done: false };
+        let content = Content { part, refusal, text: TextPart::new(""), logprobs: String::new(), done: false };
         let (json, index, id, at) = (content.json(), contents.len() as u32, id.clone(), *at);
         contents.push(content);
         self.emit("response.content_part.added", |o| {
@@ -197,6 +217,7 @@ impl EventEncoder {
     }
 
     pub(super) fn delta(&mut self, part: u32, text: &str) {
+        let logprobs = std::mem::take(&mut self.logprobs);
         let Some((item, index)) = self.find(part) else { return };
         let (id, at) = (item.id.clone(), item.at);
         let mut first = false;
@@ -204,6 +225,7 @@ impl EventEncoder {
             Kind::Message(contents) => {
                 let Some(content) = contents.get_mut(index) else { return };
                 content.text.text.push_str(text);
+                content.add_logprobs(&logprobs);
                 if content.refusal { "response.refusal.delta" } else { "response.output_text.delta" }
             }
             Kind::Reasoning { thought, .. } => {
@@ -222,6 +244,9 @@ impl EventEncoder {
         if first {
             self.summary_event("response.reasoning_summary_part.added", &id, at, "");
         }
+        if kind != "response.output_text.delta" {
+            self.lose_logprobs(&logprobs);
+        }
         self.emit(kind, |o| {
             o.str("item_id", &id);
             o.num("output_index", at);
@@ -232,7 +257,7 @@ impl EventEncoder {
             }
             o.str("delta", text);
             if kind == "response.output_text.delta" {
-                o.raw("logprobs", "[]");
+                o.raw("logprobs", &list(&logprobs));
             }
         });
     }
@@ -294,11 +319,13 @@ impl EventEncoder {
 
     pub(super) fn part_stop(&mut self, stop: PartStop) {
         self.losses.foreign("output.", &stop.extensions, FORMAT);
+        let late = std::mem::take(&mut self.logprobs);
         let Some((item, index)) = self.find(stop.part) else { return };
         match &mut item.kind {
             Kind::Message(contents) => {
                 if let Some(content) = contents.get_mut(index) {
                     content.done = true;
+                    content.add_logprobs(&late);
                     let (id, at, content) = (item.id.clone(), item.at, content.clone());
                     self.content_done(&id, at, index as u32, &content);
                 }
@@ -307,7 +334,13 @@ impl EventEncoder {
             Kind::Reasoning { thought, .. } => thought.extensions = stop.extensions,
             Kind::Call { call, .. } => call.extensions.extend(stop.extensions),
         }
+        self.lose_logprobs(&late);
         self.item_done(stop.part);
+    }
+
+    /// Reports log probabilities that belong to no text.
+    pub(super) fn lose_logprobs(&mut self, inside: &str) {
+        self.losses.dropped_if(!inside.is_empty(), "logprobs", "only texts have a place for them");
     }
 
     fn content_done(&mut self, id: &str, at: u32, index: u32, content: &Content) {
@@ -320,7 +353,7 @@ impl EventEncoder {
             o.num("content_index", index);
             o.str(key, &content.text.text);
             if !refusal {
-                o.raw("logprobs", "[]");
+                o.raw("logprobs", &list(&content.logprobs));
             }
         });
         self.emit("response.content_part.done", |o| {
@@ -378,6 +411,7 @@ impl EventEncoder {
         if let Kind::Message(contents) = &mut item.kind {
             for (index, content) in (0..).zip(contents) {
                 if !std::mem::replace(&mut content.done, true) {
+                    content.add_logprobs(&std::mem::take(&mut self.logprobs));
                     self.content_done(&id, at, index, content);
                 }
             }

@@ -1,5 +1,5 @@
 use weir_sdk::testing::events::{call, delta, finish, start, stop};
-use weir_sdk::types::{PartKind, PartSignature, Signature};
+use weir_sdk::types::{CandidateLogprobs, PartKind, PartSignature, Signature};
 
 use super::*;
 
@@ -53,6 +53,49 @@ fn every_item_is_added_and_done_once_and_the_sequence_grows() {
         (last["output"][2]["call_id"].as_str(), last["output"][2]["arguments"].as_str()),
         (Some("a"), Some("{}"))
     );
+}
+
+#[test]
+fn log_probabilities_are_those_of_the_texts_they_come_with() {
+    let token = |word: &str| format!(r#"{{"token":"{word}","logprob":-0.5,"bytes":null,"top_logprobs":[]}}"#);
+    let probabilities = |word: &str| {
+        let json = format!(r#"{{"content":[{}],"refusal":null}}"#, token(word));
+        ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json })
+    };
+    let events = encode(vec![
+        start(0, PartKind::Text),
+        probabilities("a"),
+        delta(0, "a"),
+        delta(0, "b"),
+        probabilities("c"),
+        probabilities("d"),
+        delta(0, "cd"),
+        probabilities("e"),
+        stop(0),
+        finish(FinishReason::Complete),
+    ]);
+    let words = |list: &serde_json::Value| -> String {
+        list.as_array().unwrap().iter().map(|token| token["token"].as_str().unwrap()).collect()
+    };
+    let of_kind =
+        |kind: &str| -> Vec<&serde_json::Value> { events.iter().filter(|event| event["type"] == kind).collect() };
+    let deltas: Vec<String> =
+        of_kind("response.output_text.delta").iter().map(|event| words(&event["logprobs"])).collect();
+    assert_eq!(deltas, ["a", "", "cd"]);
+    let (done, part) = (of_kind("response.output_text.done"), of_kind("response.content_part.done"));
+    let whole = &events.last().unwrap()["response"]["output"][0]["content"][0];
+    for place in [&done[0]["logprobs"], &part[0]["part"]["logprobs"], &whole["logprobs"]] {
+        assert_eq!(words(place), "acde");
+    }
+}
+
+#[test]
+fn log_probabilities_without_a_text_are_reported() {
+    let json = r#"{"content":[{"token":"a","logprob":-1}],"refusal":null}"#.to_owned();
+    let mut encoder = EventEncoder::new(Context::default());
+    let one = ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json });
+    let losses = encoder.push(vec![start(0, call("a")), one, delta(0, "{}"), stop(0)]).unwrap().losses;
+    assert_eq!(losses.iter().map(|loss| &*loss.field).collect::<Vec<_>>(), ["logprobs"]);
 }
 
 #[test]
