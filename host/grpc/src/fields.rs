@@ -13,12 +13,48 @@ const SERVICE: &str = "weir.v1.";
 const TYPES: &str = "weir.types.v1.";
 
 /// The fields of each message that hold messages, with their types, or repeated texts (`""`), by their numbers.
-static FIELDS: LazyLock<HashMap<String, HashMap<u64, String>>> = LazyLock::new(|| {
+type Fields = HashMap<String, HashMap<u64, String>>;
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::of(&fields()));
+
+fn fields() -> Fields {
     let mut messages = HashMap::new();
     read_schema(SERVICE, include_str!("../proto/weir/v1/inference.proto"), &mut messages);
     read_schema(TYPES, include_str!("../proto/weir/types/v1/types.proto"), &mut messages);
     messages
-});
+}
+
+/// The same for the walk, which looks up a field for each value of a request: messages and fields are places in lists.
+struct Schema {
+    /// The places of messages, by name.
+    places: HashMap<String, usize>,
+    messages: Vec<Vec<Held>>,
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy)]
+enum Held {
+    /// Neither messages nor repeated texts.
+    Nothing,
+    Text,
+    /// The message at this place.
+    Message(usize),
+}
+
+impl Schema {
+    fn of(fields: &Fields) -> Self {
+        let names = || fields.keys().enumerate();
+        let places: HashMap<String, usize> = names().map(|(place, name)| (name.clone(), place)).collect();
+        let held = |inner: &String| places.get(inner).map_or(Held::Text, |place| Held::Message(*place));
+        let row = |fields: &HashMap<u64, String>| {
+            let most = fields.keys().max().map_or(0, |most| *most as usize);
+            let of = |number| fields.get(&(number as u64)).map_or(Held::Nothing, held);
+            (0..=most).map(of).collect()
+        };
+        let messages = fields.values().map(row).collect();
+        Self { places, messages }
+    }
+}
 
 /// More values than a request may have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,18 +63,24 @@ pub(crate) struct TooMany;
 
 /// Checks the number of values in a message of the service, by its name.
 pub(crate) fn check(name: &str, message: &[u8]) -> Result<(), TooMany> {
-    let mut left = MOST;
-    walk(&format!("{SERVICE}{name}"), message, DEPTH, &mut left)
+    let (schema, mut left) = (&*SCHEMA, MOST);
+    let Some(place) = schema.places.get(&format!("{SERVICE}{name}")) else { return Ok(()) };
+    walk(schema, *place, message, DEPTH, &mut left)
 }
 
 /// Counts up to the end, or to what the decoder will refuse.
-fn walk(name: &str, mut bytes: &[u8], depth: u8, left: &mut usize) -> Result<(), TooMany> {
-    let Some(fields) = FIELDS.get(name) else { return Ok(()) };
+fn walk(schema: &Schema, place: usize, mut bytes: &[u8], depth: u8, left: &mut usize) -> Result<(), TooMany> {
+    let fields = schema.messages.get(place).map_or(&[][..], Vec::as_slice);
     while let Some((number, value, rest)) = field(bytes) {
-        if let Some(inner) = fields.get(&number) {
-            *left = left.checked_sub(1).ok_or(TooMany)?;
-            if depth > 0 {
-                walk(inner, value, depth - 1, left)?;
+        let held = usize::try_from(number).ok().and_then(|number| fields.get(number));
+        match held {
+            None | Some(Held::Nothing) => {}
+            Some(Held::Text) => *left = left.checked_sub(1).ok_or(TooMany)?,
+            Some(Held::Message(inner)) => {
+                *left = left.checked_sub(1).ok_or(TooMany)?;
+                if depth > 0 {
+                    walk(schema, *inner, value, depth - 1, left)?;
+                }
             }
         }
         bytes = rest;
@@ -118,7 +160,7 @@ mod tests {
 
     /// The number of the field of a message that holds messages of another.
     fn number(of: &str, inner: &str) -> u64 {
-        *FIELDS[of].iter().find(|(_, kind)| *kind == inner).unwrap().0
+        *fields()[of].iter().find(|(_, kind)| *kind == inner).unwrap().0
     }
 
     /// A request whose one message has these bytes for its parts.
@@ -135,7 +177,8 @@ mod tests {
     fn values_count_however_small_and_deep_they_are() {
         assert_eq!(check("GenerateRequest", &request(&part(&[]).repeat(MOST - 2))), Ok(()));
         assert_eq!(check("GenerateRequest", &request(&part(&[]).repeat(MOST - 1))), Err(TooMany));
-        let inputs: Vec<&str> = FIELDS["weir.types.v1.RerankRequest"].values().map(String::as_str).collect();
+        let fields = fields();
+        let inputs: Vec<&str> = fields["weir.types.v1.RerankRequest"].values().map(String::as_str).collect();
         assert!(inputs.contains(&"weir.types.v1.RerankDocument"), "{inputs:?}");
     }
 
