@@ -4,7 +4,7 @@ use std::future::ready;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready as when_ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
@@ -44,9 +44,9 @@ pub(crate) fn refused(status: &Status) -> Response<ReplyBody> {
 
 /// An answer of one message.
 pub(crate) fn unary(message: &impl Message, status: &Status) -> Response<ReplyBody> {
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     framing::put(&mut out, message);
-    response(Full::new(out.freeze()).with_trailers(ready(Some(Ok(trailers(status))))))
+    response(Full::new(Bytes::from(out)).with_trailers(ready(Some(Ok(trailers(status))))))
 }
 
 /// A status as the trailers that end a call.
@@ -120,8 +120,8 @@ enum Next {
 
 impl Generated {
     /// The events in their frames. One that says that the answer failed is the end instead.
-    fn write(&mut self, events: Vec<ChatEvent>) -> BytesMut {
-        let mut out = BytesMut::new();
+    fn write(&mut self, events: Vec<ChatEvent>) -> Vec<u8> {
+        let mut out = Vec::new();
         for event in events {
             if let ChatEvent::Failure(error) = event {
                 let status = status::of(&Fault::from_error(Side::Upstream, error), &self.trace.request_id);
@@ -132,9 +132,15 @@ impl Generated {
         }
         out
     }
+
+    /// Writes the last message, after which the status follows.
+    fn summarize(&mut self, out: &mut Vec<u8>) {
+        put(out, Kind::Summary(summary(&self.trace, &self.body.closing())));
+        self.next = Next::End(Box::new(Status::new(Code::Ok, "")));
+    }
 }
 
-fn put(out: &mut BytesMut, kind: Kind) {
+fn put(out: &mut Vec<u8>, kind: Kind) {
     framing::put(out, &GenerateEvent { kind: Some(kind) });
 }
 
@@ -145,11 +151,12 @@ impl Body for Generated {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         loop {
-            let mut out = BytesMut::new();
+            let mut out = Vec::new();
             match std::mem::replace(&mut this.next, Next::Nothing) {
                 Next::Whole(whole) => {
+                    // All is known of an answer that is there whole: its summary goes with it, in one frame of HTTP/2.
                     put(&mut out, Kind::Response(*whole));
-                    this.next = Next::Summary;
+                    this.summarize(&mut out);
                 }
                 Next::Events => {
                     this.next = Next::Events;
@@ -158,10 +165,7 @@ impl Body for Generated {
                         None => this.next = Next::Summary,
                     }
                 }
-                Next::Summary => {
-                    put(&mut out, Kind::Summary(summary(&this.trace, &this.body.closing())));
-                    this.next = Next::End(Box::new(Status::new(Code::Ok, "")));
-                }
+                Next::Summary => this.summarize(&mut out),
                 Next::End(status) => {
                     let status = ended(*status, &this.body.closing());
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))));
@@ -169,7 +173,7 @@ impl Body for Generated {
                 Next::Nothing => return Poll::Ready(None),
             }
             if !out.is_empty() {
-                return Poll::Ready(Some(Ok(Frame::data(out.freeze()))));
+                return Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))));
             }
         }
     }

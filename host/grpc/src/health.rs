@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::stream;
 use http::Response;
 use http_body::Frame;
@@ -116,7 +116,7 @@ fn watched(draining: watch::Receiver<bool>) -> Response<ReplyBody> {
 }
 
 fn message(is_draining: bool) -> Frame<Bytes> {
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     framing::put(&mut out, &health(is_draining));
-    Frame::data(out.freeze())
+    Frame::data(out.into())
 }

@@ -156,12 +156,12 @@ impl Body for Dialogue {
             let Some(questions) = &mut this.questions else { return Poll::Ready(None) };
             match framing::split(&mut this.held, MOST) {
                 Ok(Some(message)) => {
-                    let mut out = BytesMut::new();
+                    let mut out = Vec::new();
                     match framing::read::<ServerReflectionRequest>(&[message]) {
                         Ok(asked) => framing::put(&mut out, &reply_to(asked)),
                         Err(_) => return this.end(Code::InvalidArgument, "a message is no question"),
                     }
-                    return Poll::Ready(Some(Ok(Frame::data(out.freeze()))));
+                    return Poll::Ready(Some(Ok(Frame::data(out.into()))));
                 }
                 Ok(None) => {}
                 Err(framing::TooLong) => return this.end(Code::ResourceExhausted, "a question is too long"),
