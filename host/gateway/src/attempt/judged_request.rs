@@ -45,6 +45,8 @@ pub(super) struct JudgedCopy {
     memo: String,
     names: Names,
     lifted: Lifted,
+    /// Its estimated input tokens, unless a guard changed it since.
+    input_tokens: Option<u32>,
 }
 
 impl Judged {
@@ -164,7 +166,8 @@ pub(super) async fn judged_by(
     if *asked.operation() == Operation::Chat {
         pending.extend(judgement.pending);
     }
-    let copy = seen.copy(asked.operation()).or_else(|| before.and_then(Judged::copy).cloned());
+    let tokens = facts.input_tokens.filter(|_| !judgement.changed);
+    let copy = seen.copy(asked.operation(), tokens).or_else(|| before.and_then(Judged::copy).cloned());
     let (exchange, tenant) = (&asked.exchange, &asked.caller.tenant);
     let ends = Mutex::new(Ends::new(judgement.ends, tenant, &exchange.id, exchange.begun, metrics));
     let judged =
@@ -200,13 +203,13 @@ impl Default for Seen {
 }
 
 impl From<JudgedCopy> for Seen {
-    fn from(JudgedCopy { request, losses, memo, names, lifted }: JudgedCopy) -> Self {
+    fn from(JudgedCopy { request, losses, memo, names, lifted, .. }: JudgedCopy) -> Self {
         Self { content: content_of(request), losses, memo, names, lifted, is_ambiguous: false }
     }
 }
 
 impl Seen {
-    fn copy(self, operation: &Operation) -> Option<JudgedCopy> {
+    fn copy(self, operation: &Operation, input_tokens: Option<u32>) -> Option<JudgedCopy> {
         let Self { content, losses, memo, names, lifted, .. } = self;
         let request = match (content, operation) {
             (Asked::Chat(chat), Operation::CountTokens) => Request::CountTokens(chat),
@@ -215,7 +218,7 @@ impl Seen {
             (Asked::Rerank(request), _) => Request::Rerank(request),
             (Asked::Withheld | Asked::Other(_), _) => return None,
         };
-        Some(JudgedCopy { request, losses, memo, names, lifted })
+        Some(JudgedCopy { request, losses, memo, names, lifted, input_tokens })
     }
 }
 
@@ -284,6 +287,16 @@ fn content_of(request: Request) -> Asked {
 }
 
 impl JudgedCopy {
+    /// The estimated input tokens. Those of a request from which values were lifted depend on whether they are put back.
+    pub(super) fn input_tokens(&self) -> Option<u32> {
+        self.input_tokens.filter(|_| self.lifted.is_empty())
+    }
+
+    /// The request, with the memo and the names that an answer is written with, if no values were lifted out of it.
+    pub(super) fn for_answer(&self) -> Option<(&Request, &str, &Names)> {
+        self.lifted.is_empty().then_some((&self.request, &self.memo, &self.names))
+    }
+
     /// The request for a translation, with the values that were lifted out of it. They are put back if the target's
     /// adapter does not take that.
     pub(super) fn parsed(&self, takes_blobs: bool, limit: usize) -> Result<(Parsed, Lifted), Fault> {

@@ -18,10 +18,11 @@ use http::Response;
 use self::exchange::Step;
 use super::client_request::{ClientRequest, blob_limits, joined_len};
 use super::follow_up::{CancelOnDrop, Steps};
+use super::judged_request::JudgedCopy;
 use super::reply::ReplyBody;
 use super::send::{bytes_of, late_fault, rendered};
 use super::versions::Versions;
-use super::{InboundRequest, RequestContext, Values};
+use super::{InboundRequest, Judged, RequestContext, Values};
 use crate::accounting::Account;
 use crate::guard::AnswerGuards;
 use crate::route::Target;
@@ -220,10 +221,11 @@ impl<'a> Run<'a> {
         self.lifted = lifted;
     }
 
-    /// Sets the estimated input tokens in both contexts.
+    /// Sets the estimated input tokens in both contexts. They are known already of a request that guards saw.
     fn estimate(&mut self, request: &Request) {
         if let Request::Chat(chat) | Request::CountTokens(chat) = request {
-            let tokens = Some(estimate::input_tokens(chat));
+            let known = self.context.judged.and_then(Judged::copy).and_then(JudgedCopy::input_tokens);
+            let tokens = known.or_else(|| Some(estimate::input_tokens(chat)));
             self.dialect_ctx.input_tokens = tokens;
             self.provider_ctx.input_tokens = tokens;
         }

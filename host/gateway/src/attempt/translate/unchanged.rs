@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 
 use super::super::covered::ModelTexts;
 use super::super::failure::Failure;
+use super::super::judged_request::JudgedCopy;
 use super::super::pipeline::Original;
 use super::super::relay::{self, Relay};
 use super::super::reply::ReplyBody;
@@ -15,7 +16,7 @@ use super::super::send::{fault_of, late_fault, response_of};
 use super::super::translated_body::{Translated, prime};
 use super::super::translated_headers::stream_headers;
 use super::super::versions::Versions;
-use super::super::{InboundRequest, RequestContext, Values};
+use super::super::{InboundRequest, Judged, RequestContext, Values};
 use super::guarded;
 use super::{Run, called};
 use crate::accept::Acceptance;
@@ -80,10 +81,19 @@ impl Run<'_> {
     async fn understand(&mut self, account: &Account) -> Result<(), Fault> {
         self.values = Values::All;
         self.make_room().await?;
-        let parsed = self.parse_request(account)?;
-        self.dialect_ctx.memo = parsed.memo;
-        self.names = parsed.names;
-        self.estimate(&parsed.request);
+        // What guards have seen is not copied: of it, an answer only needs what stands beside the request.
+        if let Some((request, memo, names)) =
+            self.context.judged.and_then(Judged::copy).and_then(JudgedCopy::for_answer)
+        {
+            memo.clone_into(&mut self.dialect_ctx.memo);
+            self.names = names.clone();
+            self.estimate(request);
+        } else {
+            let parsed = self.parse_request(account)?;
+            self.dialect_ctx.memo = parsed.memo;
+            self.names = parsed.names;
+            self.estimate(&parsed.request);
+        }
         self.guards = guarded::answer_guards(self.context, self.asked).await?;
         Ok(())
     }
