@@ -278,13 +278,23 @@ impl Pipeline {
     }
 
     fn send(&mut self, mut events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        for event in &mut events {
+        self.observe(&mut events);
+        self.write(events, out)
+    }
+
+    /// Takes note of events that go on.
+    fn observe(&mut self, events: &mut [ChatEvent]) {
+        for event in events {
             self.note(event);
             self.witness.see(event);
             self.partial.iter_mut().for_each(|partial| partial.observe(event));
+        }
+    }
+
+    /// Has the encoder write events.
+    fn write(&mut self, mut events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
+        if events.is_empty() {
+            return Ok(());
         }
         let Some(encoder) = &mut self.encoder else {
             out.events.append(&mut events);

@@ -57,13 +57,20 @@ impl Pipeline {
 
     /// From here on the encoder writes what goes on, beginning with what was let through and has not gone.
     pub(super) fn leave_original(&mut self, out: &mut Outflow) -> Result<(), Fault> {
-        let Some(original) = self.original.take() else { return Ok(()) };
+        let Some(mut original) = self.original.take() else { return Ok(()) };
+        self.write(original.unwritten(), &mut Outflow::default())?;
         self.send(original.unsent(), out)
     }
 
-    /// Shows the encoder what has gone on without it: it may have to write the rest.
-    fn keep_up(&mut self, events: Vec<ChatEvent>) -> Result<(), Fault> {
-        self.send(events, &mut Outflow::default())
+    /// Takes note of events that have gone on without the encoder. It is shown them, many at once, as long as it may have
+    /// to write the rest.
+    fn keep_up(&mut self, mut events: Vec<ChatEvent>) -> Result<(), Fault> {
+        self.observe(&mut events);
+        let Some(original) = &mut self.original else { return Ok(()) };
+        match original.keep(events) {
+            Some(many) => self.write(many, &mut Outflow::default()),
+            None => Ok(()),
+        }
     }
 
     fn go_on(&mut self, events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {

@@ -12,6 +12,8 @@ use weir_types::contract::types::{ChatEvent, Frame, Framing};
 
 /// The most bytes that wait for verdicts. Beyond that the encoder goes on.
 const WAITING: usize = 1 << 20;
+/// The most events that the encoder has not seen, and the most bytes of their texts.
+const UNWRITTEN: (usize, usize) = (64, 16 << 10);
 
 /// Bytes and events of one stream, in order.
 #[derive(Debug)]
@@ -30,6 +32,10 @@ pub(in crate::attempt) struct Original {
     passed: VecDeque<ChatEvent>,
     /// The number of events before those.
     sent: usize,
+    /// Events whose bytes have gone on, and which the encoder has not seen. It is called once for many of them.
+    unwritten: Vec<ChatEvent>,
+    /// The bytes of their texts.
+    unwritten_bytes: usize,
     known: ModelTexts,
     /// Whether any text has been let through: before that, nothing goes on, since a guard that changes texts shows it at
     /// the first one.
@@ -51,6 +57,8 @@ impl Original {
             given: VecDeque::new(),
             passed: VecDeque::new(),
             sent: 0,
+            unwritten: Vec::new(),
+            unwritten_bytes: 0,
             known: ModelTexts::of(request),
             has_text: false,
             is_ending: false,
@@ -135,6 +143,25 @@ impl Original {
         (bytes, events)
     }
 
+    /// Keeps events whose bytes have gone on. Returns them once they are many.
+    pub(super) fn keep(&mut self, events: Vec<ChatEvent>) -> Option<Vec<ChatEvent>> {
+        let length = |event: &ChatEvent| match event {
+            ChatEvent::Delta(delta) => delta.text.len(),
+            ChatEvent::Argument(piece) => piece.text.len() + piece.json.len(),
+            _ => 0,
+        };
+        self.unwritten_bytes += events.iter().map(length).sum::<usize>();
+        self.unwritten.extend(events);
+        let (most, most_bytes) = UNWRITTEN;
+        (self.unwritten.len() >= most || self.unwritten_bytes >= most_bytes).then(|| self.unwritten())
+    }
+
+    /// Takes the events whose bytes have gone on, and which the encoder has not seen.
+    pub(super) fn unwritten(&mut self) -> Vec<ChatEvent> {
+        self.unwritten_bytes = 0;
+        std::mem::take(&mut self.unwritten)
+    }
+
     /// The rest of the bytes, at the end of a stream that was let through to its end.
     pub(super) fn rest(mut self) -> (Vec<u8>, Vec<ChatEvent>) {
         let mut bytes: Vec<u8> = self.waiting.drain(..).flat_map(|(frames, _)| frames).collect();
@@ -185,6 +212,20 @@ mod tests {
         original.give(&[], &[]);
         assert_eq!(original.ready(), (Vec::new(), Vec::new()), "the end waits for the last verdict");
         assert_eq!(original.rest(), (b"three.".to_vec(), Vec::new()));
+    }
+
+    #[test]
+    fn the_encoder_is_shown_many_events_at_once_each_of_them_once() {
+        let mut original = Original::new(&[], None);
+        let all: Vec<ChatEvent> = (0..=UNWRITTEN.0).map(|number| delta(&number.to_string())).collect();
+        let mut shown: Vec<_> = all.iter().filter_map(|event| original.keep(vec![event.clone()])).collect();
+        assert_eq!(shown.len(), 1);
+        shown.push(original.unwritten());
+        assert_eq!(shown.concat(), all);
+        assert_eq!(original.keep(vec![delta("a")]), None);
+        let long = delta(&"x".repeat(UNWRITTEN.1));
+        assert_eq!(original.keep(vec![long.clone()]), Some(vec![delta("a"), long]));
+        assert_eq!(original.unwritten(), []);
     }
 
     #[test]
