@@ -60,12 +60,25 @@ impl Digest {
     }
 }
 
+/// The two digits of each byte. Every fact has the digest of its adapter.
+const PAIRS: [[u8; 2]; 256] = pairs();
+
+const fn pairs() -> [[u8; 2]; 256] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let (mut at, mut pairs) = (0, [[0; 2]; 256]);
+    while at < pairs.len() {
+        pairs[at] = [DIGITS[at >> 4], DIGITS[at & 15]];
+        at += 1;
+    }
+    pairs
+}
+
 /// Two digits a byte.
 fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = vec![0; bytes.len() * 2];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]));
+    let (places, _) = text.as_chunks_mut::<2>();
+    for (place, byte) in places.iter_mut().zip(bytes) {
+        *place = PAIRS[usize::from(*byte)];
     }
     // Digits are text.
     String::from_utf8(text).unwrap_or_default()
