@@ -184,7 +184,9 @@ pub fn takes(scope: Scope, name: &Arc<str>, limits: &Limits, estimate: Estimate)
         of(Resource::Input, limits.input_tokens, input),
         of(Resource::Output, limits.output_tokens, output),
     ];
-    all.into_iter().flatten().collect()
+    let mut takes = Vec::with_capacity(all.len());
+    takes.extend(all.into_iter().flatten());
+    takes
 }
 
 /// An address as a bucket's name: an IPv6 address counts as its /64, of which a single host may use every address.

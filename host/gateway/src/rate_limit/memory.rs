@@ -5,15 +5,20 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use foldhash::fast::RandomState;
+
 use super::bucket::{Bucket, Rate};
 use super::{InUse, Key, Level, LimitStore, Short, Take};
 
 /// The most buckets kept. A full bucket need not be kept, since an unknown key has a full one.
 const MOST: usize = 65_536;
 
+/// Buckets with their rates. Who chooses an address chooses a key, but there are never more than [`MOST`].
+type Buckets = HashMap<Key, (Bucket, Rate), RandomState>;
+
 /// The buckets behind one lock, since taking from several must be atomic.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<Key, (Bucket, Rate)>>);
+pub struct Memory(Mutex<Buckets>);
 
 impl Memory {
     /// Takes all amounts, or none of them.
@@ -52,12 +57,13 @@ impl LimitStore for Memory {
 
     fn settle(&self, key: &Key, rate: Rate, amount: f64, now: Instant) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A bucket that was removed was full, so an amount returned to it would overflow.
-        if amount > 0.0 && !buckets.contains_key(key) {
-            return;
-        }
         // The rate may have changed since the amount was taken.
-        let (bucket, rate) = buckets.entry(key.clone()).or_insert_with(|| (Bucket::full(rate, now), rate));
+        let (bucket, rate) = match buckets.get_mut(key) {
+            Some(known) => known,
+            // A bucket that was removed was full, so an amount returned to it would overflow.
+            None if amount > 0.0 => return,
+            None => buckets.entry(key.clone()).or_insert((Bucket::full(rate, now), rate)),
+        };
         bucket.fill(*rate, now);
         bucket.take(-amount, *rate);
     }
@@ -75,7 +81,7 @@ impl LimitStore for Memory {
 /// Removes full buckets and, if those are too few, the least recently used quarter, but none with places that are in use:
 /// there are never more of those than open streams. Only runs when there are too many, and then frees enough room to run
 /// rarely.
-fn make_room(buckets: &mut HashMap<Key, (Bucket, Rate)>, wanted: usize, now: Instant) {
+fn make_room(buckets: &mut Buckets, wanted: usize, now: Instant) {
     if buckets.len() + wanted <= MOST {
         return;
     }
