@@ -29,6 +29,9 @@ pub enum ScopeKind {
 }
 
 impl ScopeKind {
+    /// How many kinds there are.
+    pub(super) const COUNT: usize = Self::Provider as usize + 1;
+
     /// Its name in the configuration and in messages.
     pub const fn name(self) -> &'static str {
         match self {

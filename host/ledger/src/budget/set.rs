@@ -81,7 +81,8 @@ pub struct Granted {
 #[derive(Debug, Default)]
 pub struct BudgetSet {
     pub(super) entries: Vec<Entry>,
-    by_scope: HashMap<ScopeKind, HashMap<Arc<str>, Vec<usize>, RandomState>, RandomState>,
+    /// Places in [`BudgetSet::entries`] by whose use counts, in the order of [`ScopeKind`].
+    by_scope: [HashMap<Arc<str>, Vec<usize>, RandomState>; ScopeKind::COUNT],
     for_all: Vec<usize>,
     pub(super) dropped: Arc<AtomicU64>,
     /// The budgets whose shares are reported.
@@ -133,7 +134,9 @@ impl BudgetSet {
             match &budget.scope {
                 Scope::All => set.for_all.push(at),
                 Scope::Of(kind, name) => {
-                    set.by_scope.entry(*kind).or_default().entry(Arc::clone(name)).or_default().push(at);
+                    if let Some(by_name) = set.by_scope.get_mut(*kind as usize) {
+                        by_name.entry(Arc::clone(name)).or_default().push(at);
+                    }
                 }
             }
             set.entries.push(Entry { budget: Arc::new(budget), cell });
@@ -146,8 +149,10 @@ impl BudgetSet {
     pub(super) fn chain(&self, owner: &Owner<'_>) -> Vec<&Entry> {
         let mut places: Vec<usize> = Vec::new();
         let mut add = |kind: ScopeKind, name: Option<&str>| {
-            let found = name.and_then(|name| self.by_scope.get(&kind)?.get(name));
-            places.extend(found.into_iter().flatten());
+            let by_name = self.by_scope.get(kind as usize).filter(|by_name| !by_name.is_empty());
+            if let Some(found) = name.and_then(|name| by_name?.get(name)) {
+                places.extend_from_slice(found);
+            }
         };
         add(ScopeKind::Key, owner.key);
         owner.tags.iter().for_each(|tag| add(ScopeKind::Tag, Some(tag)));
@@ -156,7 +161,7 @@ impl BudgetSet {
         add(ScopeKind::Model, owner.model);
         add(ScopeKind::Provider, owner.provider);
         if !owner.is_attempt {
-            places.extend(&self.for_all);
+            places.extend_from_slice(&self.for_all);
         }
         // A tag may stand twice in a request.
         if owner.tags.len() > 1 {
