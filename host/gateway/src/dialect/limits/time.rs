@@ -14,9 +14,9 @@ pub(super) fn spell_duration(duration: Duration) -> String {
     if millis < 1000 {
         return format!("{millis}ms");
     }
-    let (minutes, millis) = (millis / 60_000, millis % 60_000);
-    if minutes > 0 {
-        return format!("{minutes}m{}s", (millis + 500) / 1000);
+    if millis >= 60_000 {
+        let seconds = (millis + 500) / 1000;
+        return format!("{}m{}s", seconds / 60, seconds % 60);
     }
     let (seconds, millis) = (millis / 1000, millis % 1000);
     if millis == 0 {
@@ -147,6 +147,22 @@ mod tests {
         assert_eq!(spell_moment(at(0)), "1970-01-01T00:00:00Z");
         assert_eq!(spell_moment(at(951_782_400)), "2000-02-29T00:00:00Z");
         assert_eq!(spell_moment(at(1_735_689_599)), "2024-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn durations_are_written_with_the_digits_they_need() {
+        for (millis, text) in [
+            (0, "0ms"),
+            (999, "999ms"),
+            (1_000, "1s"),
+            (1_050, "1.05s"),
+            (59_999, "59.999s"),
+            (60_499, "1m0s"),
+            (119_500, "2m0s"),
+            (3_600_000, "60m0s"),
+        ] {
+            assert_eq!(spell_duration(Duration::from_millis(millis)), text);
+        }
     }
 
     #[test]

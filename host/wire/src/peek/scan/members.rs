@@ -114,7 +114,10 @@ mod tests {
 
     fn scan(chunks: &[&[u8]]) -> Result<Found, PeekError> {
         let limits = Limits { depth: 3, variants: true, ..Limits::default() };
-        let mut peek = Peek::new(&Pointers::compile(&["/model", "/o/p", "/l/*/d", "/a_name_that_is_as_long_as_it/may"]).unwrap(), limits);
+        let mut peek = Peek::new(
+            &Pointers::compile(&["/model", "/o/p", "/l/*/d", "/a_name_that_is_as_long_as_it/may"]).unwrap(),
+            limits,
+        );
         for chunk in chunks {
             peek.push(chunk);
         }
