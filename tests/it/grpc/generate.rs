@@ -92,7 +92,7 @@ async fn keys_rights_and_limits_hold_as_behind_the_other_doors() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_counts_it_and_is_reported_when_it_is_used_up() {
     let upstream = provider(OPENAI).await;
-    let money = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 150\nper = \"total\"\n";
+    let money = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 36\nper = \"total\"\n";
     let priced = config(&upstream)
         .replace("target = {", "price = { input = 1000000, output = 1000000, cache_read = 1000000 }\ntarget = {");
     let gateway = Gateway::open(&(priced + money)).await;

@@ -9,6 +9,10 @@ use weir_sandbox::{Adapter, Interface};
 use weir_translate::unified::Request;
 use weir_types::contract::types::{ChatRequest, MediaKind, OutputFormat, Part, ResultPart};
 
+/// What a message takes as text besides its own texts, in bytes. Formats of numbers and lengths have less of it than JSON, by
+/// whose length tokens are estimated.
+const BESIDE_TEXTS: usize = 32;
+
 /// What reads a request and writes its answer.
 #[derive(Debug)]
 pub enum ClientSide {
@@ -18,21 +22,24 @@ pub enum ClientSide {
     Program {
         /// What it asks for, in the unified model.
         request: Box<Request>,
-        /// Its bytes as the client sent it, or as JSON.
+        /// Its bytes as JSON, about.
         size: usize,
     },
 }
 
 impl ClientSide {
-    /// The side of a program with this request, which arrived in so many bytes. One that did not arrive in any counts as its
-    /// JSON.
+    /// The side of a program with this request. One that arrived in bytes of another format is not written as JSON to weigh it.
     pub(crate) fn of_program(request: Request, arrived: Option<usize>) -> Self {
-        let size = arrived.unwrap_or_else(|| match &request {
-            Request::Chat(request) | Request::CountTokens(request) => json_bytes(request),
-            Request::Embeddings(request) => json_bytes(request),
-            Request::Models(request) => json_bytes(request),
-            Request::Rerank(request) => json_bytes(request),
-        });
+        let size = match (arrived, &request) {
+            (Some(bytes), Request::Chat(request) | Request::CountTokens(request)) => {
+                bytes + BESIDE_TEXTS * (1 + request.messages.len())
+            }
+            (Some(bytes), _) => bytes + BESIDE_TEXTS,
+            (None, Request::Chat(request) | Request::CountTokens(request)) => json_bytes(request),
+            (None, Request::Embeddings(request)) => json_bytes(request),
+            (None, Request::Models(request)) => json_bytes(request),
+            (None, Request::Rerank(request)) => json_bytes(request),
+        };
         Self::Program { request: Box::new(request), size }
     }
 
