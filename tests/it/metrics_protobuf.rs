@@ -214,6 +214,12 @@ fn as_text(families: &BTreeMap<String, MetricFamily>) -> BTreeMap<String, f64> {
     figures
 }
 
+/// The figures without that of open connections: one that has ended counts for a moment longer, so that two pages differ in it.
+fn at_rest(mut figures: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+    assert!(figures.remove("weir_connections{listener=\"main\"}").is_some_and(|open| open >= 1.0));
+    figures
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_prefers_protobuf_gets_native_histograms_and_all_figures_of_the_text() {
     let gateway = gateway("[metrics]\nbuckets = \"native\"\ngen_ai = true").await;
@@ -224,7 +230,7 @@ async fn who_prefers_protobuf_gets_native_histograms_and_all_figures_of_the_text
     assert_eq!(asked, 24);
     let waits = families["weir_queue_wait_seconds"].metric[0].histogram.as_ref().unwrap();
     assert!(waits.schema.is_some(), "it is native before its first event");
-    assert_eq!(as_text(&families), text(&gateway).await);
+    assert_eq!(at_rest(as_text(&families)), at_rest(text(&gateway).await));
     let few = self::gateway("").await;
     let durations =
         |text: BTreeMap<String, f64>| text.into_keys().filter(|name| name.contains(DURATION)).collect::<Vec<_>>();
@@ -240,7 +246,7 @@ async fn without_native_histograms_protobuf_has_the_classic_ones() {
             histogram.check(false, name);
             assert!(histogram.positive_span.is_empty() && histogram.exemplars.is_empty(), "{name}");
         });
-        assert_eq!(as_text(&families), text(&gateway).await);
+        assert_eq!(at_rest(as_text(&families)), at_rest(text(&gateway).await));
     }
 }
 
