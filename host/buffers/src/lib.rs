@@ -215,7 +215,7 @@ impl Held {
     pub async fn grow(&mut self, more: usize) -> Result<(), Full> {
         match self.try_grow(more) {
             Ok(()) => Ok(()),
-            Err(_) => self.wait_for(more).await,
+            Err(_) => Box::pin(self.wait_for(more)).await,
         }
     }
 

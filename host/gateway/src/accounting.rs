@@ -146,11 +146,16 @@ pub struct Account {
 pub(crate) type CostCell = Arc<OnceLock<Option<Nano>>>;
 
 impl Account {
-    /// Opens the account of an exchange that has been routed.
-    pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, opening: Opening<'_>, permit: AdmissionPermit) -> Self {
+    /// Opens the account of an exchange that has been routed. Boxed, since it goes from hand to hand.
+    pub fn open(
+        metrics: &Arc<Metrics>,
+        series: Arc<Series>,
+        opening: Opening<'_>,
+        permit: AdmissionPermit,
+    ) -> Box<Self> {
         metrics.in_flight.inc();
         let Opening { begun, request_id, operation, span, counts } = opening;
-        let mut account = Self::empty(Arc::clone(metrics), series, begun, Arc::clone(request_id));
+        let mut account = Box::new(Self::empty(Arc::clone(metrics), series, begun, Arc::clone(request_id)));
         account.traced = Traced::new(span, operation);
         account.is_limited = permit.counts_tokens();
         account.permit = permit;

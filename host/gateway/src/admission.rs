@@ -313,7 +313,7 @@ impl Admission {
         }
         let begun = Instant::now();
         let _waits = self.metrics.waits();
-        let entered = gate.enter(allowance, &caller.turn(), caller.priority()).await;
+        let entered = Box::pin(gate.enter(allowance, &caller.turn(), caller.priority())).await;
         self.metrics.waited(begun.elapsed());
         entered.map_err(|turned| self.turned(turned).into())
     }

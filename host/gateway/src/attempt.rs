@@ -39,6 +39,7 @@ mod usage_cost;
 mod versions;
 mod withhold;
 
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -119,7 +120,7 @@ pub struct InboundRequest {
     /// Whether cutting the connection shows the client that a stream broke (HTTP/1).
     pub can_cut: bool,
     /// What guards made of it, once they have judged it.
-    pub judged: OnceLock<Judged>,
+    pub judged: OnceLock<Box<Judged>>,
 }
 
 impl InboundRequest {
@@ -146,6 +147,11 @@ impl InboundRequest {
     /// Features that it asks for, by the names that manifests use.
     pub fn features(&self) -> Vec<String> {
         self.side.features().unwrap_or_else(|| self.reading.features())
+    }
+
+    /// What guards made of it; none if they have not judged it.
+    pub(crate) fn judged(&self) -> Option<&Judged> {
+        self.judged.get().map(|judged| &**judged)
     }
 
     /// The model as the client names it; empty for operations without one.
@@ -219,11 +225,11 @@ async fn attempt(
     let lane = Lane::of(&asked.reading, asked.operation(), accepted, wishes);
     account.set_lane(lane.as_str());
     match lane {
-        // Each lane is boxed, so that neither takes the room of the other.
+        // The translation is boxed, so that what is relayed does not take its room.
         Lane::Relay(acceptance) if judges_answer => {
             Box::pin(translate::relay_judged(context, asked, target, acceptance, account)).await
         }
-        Lane::Relay(acceptance) => Box::pin(relay::relay(context, asked, target, acceptance, account)).await,
+        Lane::Relay(acceptance) => pin!(relay::relay(context, asked, target, acceptance, account)).await,
         Lane::Translate(cause) => {
             tracing::debug!(request_id = &*asked.exchange.id, ?cause, "translated");
             Ok(Box::pin(translate::translate(context, asked, target, values, account)).await?)

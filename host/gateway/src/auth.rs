@@ -313,7 +313,7 @@ pub async fn identify(
         Found::Nothing => return Err(Denied::NoKey),
     };
     for token in tokens {
-        match stored.find_by_token(token.expose()).await {
+        match Box::pin(stored.find_by_token(token.expose())).await {
             Ok(caller) => return Ok(Caller::stored(caller, None, address)),
             Err(of_token) => denied = of_token.beside(denied),
         }

@@ -1,4 +1,8 @@
 //! The path of a request: recognise, identify, read, admit, route, attempt, respond, account.
+//!
+//! On this path, a future is awaited where it was made, by `pin!(…).await`: `.await` alone copies it twice, and the future of
+//! a request has thousands of bytes at each of a dozen levels. What rarely runs is boxed, so that its room is not part of
+//! every request's.
 
 mod cached;
 mod cached_call;
@@ -31,6 +35,7 @@ mod unknown;
 mod upkeep;
 mod welcome;
 
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -143,11 +148,12 @@ impl Gateway {
     }
 
     /// Answers one request.
-    pub async fn handle(&self, request: Request<Incoming>) -> Response<ReplyBody> {
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<ReplyBody> {
         let (head, body) = request.into_parts();
         let exchange = Exchange::begin(&head.headers);
         let id: Arc<str> = Arc::clone(&exchange.id);
-        Box::pin(current::within(Arc::clone(&id), self.answer(id, exchange, head, body))).await
+        let answer = pin!(self.answer(Arc::clone(&id), exchange, head, body));
+        current::within(id, answer).await
     }
 
     async fn answer(&self, id: Arc<str>, exchange: Exchange, head: Parts, body: Incoming) -> Response<ReplyBody> {
@@ -179,7 +185,7 @@ impl Gateway {
                 let answer = if session::is_for(&face) {
                     Box::pin(self.begin_session(&serving, begun, head, called)).await
                 } else {
-                    self.serve(&serving, begun, head, body, called).await
+                    pin!(self.serve(&serving, begun, head, body, called)).await
                 };
                 let refuse = |fault| self.refuse(face.errors.as_deref(), &fault, &id, &mut line);
                 (answer.unwrap_or_else(refuse), Some(face))
@@ -214,16 +220,16 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let Called { face, holes } = called;
         let Begun { exchange, span, line, capture } = begun;
-        let caller = self.identified(serving, &face, &head).await?;
+        let caller = pin!(self.identified(serving, &face, &head)).await?;
         if let Some(line) = line.as_mut() {
             line.set_caller(&caller);
         }
-        let permit = match self.admission.admit_caller(&serving.config, &caller).await {
+        let permit = match pin!(self.admission.admit_caller(&serving.config, &caller)).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
-        let mut taken = read_body::read(serving, &face, &holes, &head, (body, held)).await?;
+        let mut taken = pin!(read_body::read(serving, &face, &holes, &head, (body, held))).await?;
         let reading = &mut taken.reading;
         // The client's own name for the model, also of a request that is refused.
         if let Some(line) = line.as_mut() {
@@ -237,7 +243,7 @@ impl Gateway {
         let query = head.uri.query().unwrap_or_default();
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &exchange, &caller, alias, (&head.headers, query));
-        let asked = Arc::new(inbound::request(serving, (exchange, caller), Called { face, holes }, head, taken)?);
+        let asked = inbound::request(serving, (exchange, caller), Called { face, holes }, head, taken)?;
         if let Some(line) = line.as_mut() {
             *capture = self.capture(serving, &asked, logged, (span, line));
         }
@@ -253,9 +259,9 @@ impl Gateway {
             return Box::pin(self.list(context, serving, &asked, (permit, line))).await;
         }
         if ephemeral::is_for(&asked.face) {
-            return self.issue_ephemeral(serving, &asked, permit, line).await;
+            return Box::pin(self.issue_ephemeral(serving, &asked, permit, line)).await;
         }
-        self.forward(context, serving, &asked, (span, permit, line)).await
+        pin!(self.forward(context, serving, &asked, (span, permit, line))).await
     }
 
     /// The caller of a request; one that may be guessing keys is slowed down.
@@ -263,9 +269,9 @@ impl Gateway {
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.0);
         let keys = (&*serving.config, &*self.stored_keys);
-        match identify(keys, face, &about, Origin { address, uri: &head.uri }).await {
+        match pin!(identify(keys, face, &about, Origin { address, uri: &head.uri })).await {
             Ok(caller) => Ok(caller),
-            Err(denied) if denied.is_a_guess() => Err(self.wrong_keys.judge(denied.into(), address).await),
+            Err(denied) if denied.is_a_guess() => Err(Box::pin(self.wrong_keys.judge(denied.into(), address)).await),
             Err(denied) => Err(denied.into()),
         }
     }
@@ -279,11 +285,11 @@ impl Gateway {
         (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
-        let permit = match self.admission.admit(&serving.config, &asked.caller, &demand, permit).await {
+        let permit = match pin!(self.admission.admit(&serving.config, &asked.caller, &demand, permit)).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
         };
-        if let Err(fault) = self.judge(context, serving, asked).await {
+        if let Err(fault) = pin!(self.judge(context, serving, asked)).await {
             return Ok(self.refuse_judged(asked, &fault, line));
         }
         let limits = permit.limits();
@@ -295,7 +301,8 @@ impl Gateway {
             Found::Answer(kept) => return Ok(self.replay(asked, &kept, (span, permit, line))),
             found => found,
         };
-        let routed = match self.route(context, serving, asked, (span, permit, line)).await {
+        let routed = pin!(self.route(context, serving, asked, (span, permit, line))).await;
+        let routed = match routed {
             Ok(routed) => routed,
             Err(Nowhere { fault, skipped }) => {
                 found.give_up();
@@ -323,12 +330,12 @@ impl Gateway {
         }
         self.make_resumable(&mut response, serving, asked, (plan, deadline));
         put_guards(&mut response, asked);
-        put_limits(&mut response, &asked.face, &limits, target.as_deref().map(|target| (target, &account)));
+        put_limits(&mut response, &asked.face, &limits, target.as_deref().map(|target| (target, &*account)));
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
         let cost = found.is_miss().then(|| account.cost_cell());
-        let response = attempt::with_cost(response.map(|body| body.attach(Box::new(account)))).await;
+        let response = pin!(attempt::with_cost(response.map(|body| body.attach(account)))).await;
         Ok(self.keep(response, (serving, asked), found, cost))
     }
 

@@ -35,7 +35,7 @@ impl Service {
     }
 
     /// Answers a call.
-    pub async fn handle(&self, mut request: Request<Incoming>) -> Response<ReplyBody> {
+    pub async fn handle(self, mut request: Request<Incoming>) -> Response<ReplyBody> {
         if !content_type(&request).is_some_and(|kind| matches!(kind, CONTENT_TYPE | WITH_ENCODING)) {
             let mut response = Response::new(ReplyBody::from(bytes::Bytes::new()));
             *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;

@@ -140,7 +140,7 @@ impl Adapter {
         if let Ok(slot) = Arc::clone(leases).try_acquire_many_owned(weight) {
             return Ok(slot);
         }
-        self.wait(Arc::clone(leases).acquire_many_owned(weight)).await
+        Box::pin(self.wait(Arc::clone(leases).acquire_many_owned(weight))).await
     }
 
     /// Acquires `count` turns at once, but not more than exist; `None` if the adapter has no limit.
@@ -150,7 +150,7 @@ impl Adapter {
         if let Ok(turn) = Arc::clone(&turns.free).try_acquire_many_owned(count) {
             return Ok(Some(turn));
         }
-        self.wait(Arc::clone(&turns.free).acquire_many_owned(count)).await.map(Some)
+        Box::pin(self.wait(Arc::clone(&turns.free).acquire_many_owned(count))).await.map(Some)
     }
 
     async fn wait<T, E>(&self, turn: impl Future<Output = Result<T, E>>) -> Result<T, PluginFault> {

@@ -108,6 +108,9 @@ pub trait ReplyBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>
 impl<B> ReplyBody for B where B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static {}
 
 /// Accepts connections and hands them to workers until `stop` is set, then drains the open ones.
+///
+/// What `handle` returns is boxed: a connection's task reserves space for it as long as it lives, and mostly just streams
+/// an answer.
 pub async fn serve<H, F, B>(
     (listener, spread): (TcpListener, Spread),
     allowance: Allowance,
@@ -115,7 +118,7 @@ pub async fn serve<H, F, B>(
     handle: H,
 ) where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<B>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + Unpin + 'static,
     B: ReplyBody,
 {
     let Allowance { connections, reserve, per_address, drain, .. } = allowance;
@@ -194,7 +197,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn converse<H, F, B>(shared: Arc<Listener<H>>, stream: TcpStream, peer: Peer, place: Place)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<B>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + Unpin + 'static,
     B: ReplyBody,
 {
     let Allowance { metrics, header_timeout, idle_timeout, send_timeout, tls, .. } = &shared.allowance;
@@ -286,7 +289,7 @@ fn answer<H, F, B>(
 ) -> impl Future<Output = Result<Response<Marked<B>>, Infallible>> + use<H, F, B>
 where
     H: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Response<B>>,
+    F: Future<Output = Response<B>> + Unpin,
 {
     let version = request.version();
     let exchange = place.activity.begin(version);
@@ -299,9 +302,7 @@ where
     if beyond.is_some() {
         request.extensions_mut().insert(BeyondLimit);
     }
-    // Boxed: the connection's task reserves space for this future as long as it lives, and mostly just streams an
-    // answer.
-    let answer = Box::pin(handle(request));
+    let answer = handle(request);
     async move {
         let mut response = answer.await;
         if let Some(place) = beyond.filter(|_| response.status() == StatusCode::SERVICE_UNAVAILABLE) {

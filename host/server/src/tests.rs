@@ -36,14 +36,15 @@ fn allowance() -> Allowance {
 async fn open(allowance: Allowance) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
     let (listener, address) = bind("127.0.0.1", 0).await.unwrap();
     let (stop, stopped) = watch::channel(false);
-    let serving =
-        tokio::spawn(serve((listener, Spread::here()), allowance, stopped, |request: Request<Incoming>| async move {
+    let serving = tokio::spawn(serve((listener, Spread::here()), allowance, stopped, |request: Request<Incoming>| {
+        Box::pin(async move {
             if request.version() == Version::HTTP_2 || request.uri().path() == "/hang" {
                 std::future::pending::<()>().await;
             }
             let _read = request.into_body().collect().await;
             Response::new(Full::new(Bytes::from_static(b"here")))
-        }));
+        })
+    }));
     (address, stop, serving)
 }
 

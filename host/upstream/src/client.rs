@@ -1,10 +1,10 @@
 //! The one client that all providers share: pools of connections, HTTP/1.1 and HTTP/2, one for each worker.
 
 use std::fmt;
-use std::pin::pin;
+use std::future::ready;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use futures_util::future::Either;
 use http::header::{HOST, TE};
 use http::{HeaderValue, Request};
 
@@ -27,6 +27,9 @@ use super::settings::Settings;
 use super::veil::{Scope, Veil};
 use super::{Credential, UpstreamRequest, UpstreamResponse};
 use weir_types::worker::PerWorker;
+
+/// A request under way. Boxed, so that the futures of those who wait for it are small: each is copied some times.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<UpstreamResponse, UpstreamError>> + Send + 'a>>;
 
 /// Sends requests to providers. A clone shares the pools.
 #[derive(Clone)]
@@ -73,34 +76,31 @@ impl Upstreams {
     /// provider closed it while it was unused) and a repetition does no harm: either nothing of it was written yet,
     /// which the pool itself handles, or its method is idempotent and its body in memory. After any other failure,
     /// retrying is up to the caller.
-    pub async fn send(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
+    pub fn send<'a>(&'a self, request: UpstreamRequest<'a>) -> Sending<'a> {
         match request.address.place() {
-            Place::Replay { replay, path } => Ok(play(replay, path, &request)),
+            Place::Replay { replay, path } => Box::pin(ready(Ok(play(replay, path, &request)))),
             Place::Network { trusted, .. } => {
                 let tokens = request.credential.filter(|_| *trusted).and_then(Credential::tokens);
                 match tokens {
-                    Some(tokens) => Box::pin(tokens.send(self, request)).await,
-                    None => self.exchange(request).await,
+                    Some(tokens) => Box::pin(tokens.send(self, request)),
+                    None => self.exchange(request),
                 }
             }
         }
     }
 
     /// Sends a request without fetching a token first.
-    pub(super) fn exchange(
-        &self,
-        request: UpstreamRequest<'_>,
-    ) -> impl Future<Output = Result<UpstreamResponse, UpstreamError>> + use<'_> {
+    pub(super) fn exchange<'a>(&'a self, request: UpstreamRequest<'_>) -> Sending<'a> {
         if let Some(call) = request.grpc.clone() {
             let begun = grpc::begin(request, call);
             let sending = begun.map(|(request, call)| (exchange(self.http2.mine(), request), call));
-            return Either::Right(Box::pin(async move {
+            return Box::pin(async move {
                 let (sending, call) = sending?;
                 call.answered(sending.await?).await
-            }));
+            });
         }
         let is_http2 = matches!(request.address.place(), Place::Network { http2: true, .. });
-        Either::Left(exchange(if is_http2 { self.http2.mine() } else { self.negotiating.mine() }, request))
+        Box::pin(exchange(if is_http2 { self.http2.mine() } else { self.negotiating.mine() }, request))
     }
 }
 

@@ -65,7 +65,7 @@ impl Connection {
     /// Sends a request, with its whole url, and waits for the answer's head.
     pub(super) fn send(self, message: Request<Chunks>) -> impl Future<Output = Result<Answered, Unanswered>> {
         match self {
-            Self::Http1(connection) => Either::Left(connection.send(message)),
+            Self::Http1(connection) => Either::Left(Box::pin(connection.send(message))),
             Self::Http2(mut sender) => {
                 let url = message.uri().clone();
                 let answer = sender.try_send_request(message);

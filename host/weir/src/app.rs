@@ -244,7 +244,7 @@ impl App {
         tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
             let router = router.clone();
-            let handle = move |request| operate(router.clone(), request);
+            let handle = move |request| Box::pin(operate(router.clone(), request));
             let allowance = Allowance { tls: None, metrics: connections.of("admin"), ..allowance.clone() };
             tokio::spawn(weir_server::serve((listener, Spread::here()), allowance, stop.clone(), handle))
         });
@@ -254,7 +254,7 @@ impl App {
             router,
             is_apart: listens,
         };
-        let handle = move |request: Request<Incoming>| main_port.clone().answer(request);
+        let handle = move |request: Request<Incoming>| main_port.answer(request);
         weir_server::serve((main, workers.spread()), allowance, stop, handle).await;
         if let Some(side) = side {
             let _ended = side.await;

@@ -1,5 +1,7 @@
 //! Where the requests of the main listener go: to the operations endpoints, to gRPC, or to the formats that adapters declare.
 
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::Request;
@@ -10,6 +12,9 @@ use crate::admin;
 use weir_gateway::attempt::ReplyBody;
 use weir_gateway::gateway::Gateway;
 use weir_server::BeyondLimit;
+
+/// A request that is being answered.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = http::Response<ReplyBody>> + Send>>;
 
 /// What answers the requests of the main listener.
 #[derive(Debug, Clone)]
@@ -23,15 +28,16 @@ pub(crate) struct MainPort {
 
 impl MainPort {
     /// Answers one request.
-    pub(crate) async fn answer(self, request: Request<Incoming>) -> http::Response<ReplyBody> {
+    pub(crate) fn answer(&self, request: Request<Incoming>) -> Answering {
+        let gateway = Arc::clone(&self.gateway);
         if !self.is_apart && admin::serves(request.uri().path()) {
-            operate(self.router, request).await
+            Box::pin(operate(self.router.clone(), request))
         } else if request.extensions().get::<BeyondLimit>().is_some() {
-            self.gateway.refuse_beyond_limit(request)
+            Box::pin(ready(gateway.refuse_beyond_limit(request)))
         } else if self.grpc.takes(&request) {
-            Box::pin(self.grpc.handle(request)).await
+            Box::pin(self.grpc.clone().handle(request))
         } else {
-            Box::pin(self.gateway.handle(request)).await
+            Box::pin(gateway.handle(request))
         }
     }
 }

@@ -109,7 +109,7 @@ impl Recorder {
         };
         weir_server::serve((listener, Spread::here()), allowance, stop, move |request| {
             let desk = desk.clone();
-            async move { desk.pass(request).await }
+            Box::pin(async move { desk.pass(request).await })
         })
         .await;
         self.writer.finish().await

@@ -7,7 +7,7 @@ use weir_types::contract::types::Usage;
 const LABELS: Labels<'static> =
     Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", client: "me" };
 
-fn account(metrics: &Arc<Metrics>) -> Account {
+fn account(metrics: &Arc<Metrics>) -> Box<Account> {
     let series = Arc::new(metrics.series(LABELS));
     let (request_id, span) = (&Arc::from("r1"), &Span::default());
     let opening = Opening { begun: Instant::now(), request_id, operation: "chat", span, counts: true };

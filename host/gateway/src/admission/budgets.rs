@@ -6,6 +6,7 @@ mod owed;
 mod pages;
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -221,7 +222,8 @@ impl Budgets {
     ) -> Result<Option<Granted>, Box<Refusal>> {
         let targets: Vec<&Target> =
             plan.candidates.iter().chain(&plan.resting).map(|candidate| &*candidate.target).collect();
-        self.reserve_at(caller, demand.model.map(|_| plan.route.alias.as_str()), &targets, demand).await
+        let model = demand.model.map(|_| plan.route.alias.as_str());
+        pin!(self.reserve_at(caller, model, &targets, demand)).await
     }
 
     /// Reserves what a request may use at most at these targets, for the model with this alias.
@@ -233,7 +235,7 @@ impl Budgets {
         demand: &Demand<'_>,
     ) -> Result<Option<Granted>, Box<Refusal>> {
         let tags = tags(caller);
-        self.reserve_for(owner(caller, model, &tags), targets, demand).await
+        pin!(self.reserve_for(owner(caller, model, &tags), targets, demand)).await
     }
 
     /// Whether a caller may use the model to which a budget passes its request on. A budget of the configuration is the
@@ -248,7 +250,7 @@ impl Budgets {
         target: &Target,
         demand: &Demand<'_>,
     ) -> Result<Option<Granted>, Box<Refusal>> {
-        self.reserve_for(Owner::attempt_at(&target.label), &[target], demand).await
+        pin!(self.reserve_for(Owner::attempt_at(&target.label), &[target], demand)).await
     }
 
     async fn reserve_for(
@@ -260,7 +262,7 @@ impl Budgets {
         let Some(request) = self.request(owner, targets, demand) else { return Ok(None) };
         let granted = match self.sharing.get() {
             None => self.set.load().reserve(&request, Timestamp::now()),
-            Some(sharing) => self.reserve_shared(sharing, &request).await,
+            Some(sharing) => Box::pin(self.reserve_shared(sharing, &request)).await,
         };
         let granted = granted.inspect_err(|refusal| self.count_refusal(refusal))?;
         granted.notices.iter().for_each(log_notice);

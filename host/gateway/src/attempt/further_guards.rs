@@ -54,7 +54,7 @@ impl<'a> FallbackGuards<'a> {
             return verdict.map(Some);
         }
         let (judged, refused) = Box::pin(judged_by(context, asked, &guards, self.metrics)).await;
-        let first = asked.judged.get_or_init(|| Judged::nothing(self.metrics));
+        let first = asked.judged.get_or_init(|| Box::new(Judged::nothing(self.metrics)));
         first.adopt(&judged);
         let verdict = refused.map_or_else(|| Ok(Arc::new(judged)), Err);
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).push((Arc::clone(name), verdict.clone()));

@@ -121,7 +121,7 @@ pub async fn judge(
     metrics: &GuardMetrics,
 ) -> Result<(), Fault> {
     let (judged, refused) = judged_by(context, asked, guards, metrics).await;
-    let kept = asked.judged.set(judged);
+    let kept = asked.judged.set(Box::new(judged));
     debug_assert!(kept.is_ok(), "a request is judged once");
     refused.map_or(Ok(()), Err)
 }
@@ -133,7 +133,7 @@ pub(super) async fn judged_by(
     guards: &[&Arc<Guard>],
     metrics: &GuardMetrics,
 ) -> (Judged, Option<Fault>) {
-    let before = asked.judged.get();
+    let before = asked.judged();
     let mut seen = Seen::default();
     let mut unread = None;
     if guards.iter().any(|guard| guard.sees_requests()) {

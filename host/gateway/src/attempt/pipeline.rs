@@ -53,7 +53,7 @@ pub(super) struct Pipeline {
     /// The text so far, if another target may have to continue the stream.
     partial: Option<PartialAnswer>,
     /// The guards that judge the answer.
-    guards: Option<AnswerGuards>,
+    guards: Option<Box<AnswerGuards>>,
     /// The bytes that go on in place of the encoder's, as long as guards let everything through.
     original: Option<Original>,
     /// Whether all of the provider's bytes have gone on.
@@ -246,7 +246,7 @@ impl Pipeline {
         self.decoder.release();
         self.encoder.into_iter().for_each(ChatEncoder::release);
         // What they did is counted and logged; the answer's head has gone.
-        self.guards.map(AnswerGuards::conclude);
+        self.guards.map(|guards| guards.conclude());
         // The provider's own bytes lost nothing.
         let losses = if is_original { Vec::new() } else { self.seen.losses };
         Observed { finished: self.referee.has_finish(), losses, ..self.seen }

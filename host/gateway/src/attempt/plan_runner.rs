@@ -5,6 +5,7 @@ mod circumstances;
 mod progress;
 mod record;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -110,7 +111,7 @@ impl PlanRunner<'_> {
             if is_again && !may_repeat() {
                 continue;
             }
-            let visit = self.visit_or_hedge(candidate, &mut remaining, last.as_ref().map(fallen), account).await;
+            let visit = pin!(self.visit_or_hedge(candidate, &mut remaining, last.as_ref().map(fallen), account)).await;
             match visit {
                 AttemptOutcome::Answered(response, target) => {
                     return AttemptResponse { answer: Ok(response), target: Some(target) };
@@ -156,7 +157,7 @@ impl PlanRunner<'_> {
         let may_hedge = fallen.is_none() && !self.asked.operation().is_relayed_only();
         let hedge = self.plan.route.hedge.filter(|_| may_hedge);
         let Some((after, other)) = hedge.and_then(|after| Some((after, remaining.next_besides(candidate)?))) else {
-            return self.visit(candidate, remaining, fallen, account).await;
+            return pin!(self.visit(candidate, remaining, fallen, account)).await;
         };
         let (visit, tried) = Box::pin(hedge::visit(self, [candidate, other], after, remaining, account)).await;
         if tried > 1 {
@@ -173,11 +174,11 @@ impl PlanRunner<'_> {
         fallen: Option<Fallback>,
         account: &mut Account,
     ) -> AttemptOutcome {
-        match self.further_guards.judge(self.context, self.asked, candidate).await {
+        match pin!(self.further_guards.judge(self.context, self.asked, candidate)).await {
             Ok(further) => {
-                let judged = further.as_deref().or(self.asked.judged.get());
+                let judged = further.as_deref().or(self.asked.judged());
                 let context = RequestContext { judged, ..self.context };
-                self.visit_judged(context, candidate, remaining, fallen, account).await
+                pin!(self.visit_judged(context, candidate, remaining, fallen, account)).await
             }
             Err(fault) => AttemptOutcome::Refused(fault),
         }
@@ -193,7 +194,7 @@ impl PlanRunner<'_> {
         account: &mut Account,
     ) -> AttemptOutcome {
         let mut last: Option<(Failure, Arc<Target>)> = None;
-        let mut held = match self.admit_to(&candidate.target).await {
+        let mut held = match pin!(self.admit_to(&candidate.target)).await {
             Ok(held) => held,
             Err(fault) => return AttemptOutcome::Busy(fault),
         };
@@ -214,7 +215,8 @@ impl PlanRunner<'_> {
             let model = self.asked.model();
             account.start_attempt(&target.label, target.model(model), target.tariff(model));
             held.set_in_flight(true);
-            let failure = match attempt(context, self.asked, &target, progress.values, account).await {
+            let answered = pin!(attempt(context, self.asked, &target, progress.values, account)).await;
+            let failure = match answered {
                 Ok(response) => {
                     ticket.answers();
                     held.record_success();
@@ -277,9 +279,9 @@ impl PlanRunner<'_> {
 
     /// Admits an attempt to the limits and budgets of its provider.
     async fn admit_to(&self, target: &Target) -> Result<AdmissionPermit, Fault> {
-        let admitted = self.admission.admit_to(&target.provider, &self.demand).await;
+        let admitted = pin!(self.admission.admit_to(&target.provider, &self.demand)).await;
         let mut held = admitted.map_err(|refused| refused.fault)?;
-        let granted = self.admission.budgets.reserve_attempt(target, &self.demand).await;
+        let granted = pin!(self.admission.budgets.reserve_attempt(target, &self.demand)).await;
         held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?, &target.label);
         Ok(held)
     }

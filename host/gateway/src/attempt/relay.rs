@@ -1,6 +1,7 @@
 //! The relay lane: client and provider use the same format, so the bytes pass unchanged. Only the model's name is
 //! replaced, if an alias differs, and the one member that requests usage is added, if the operator wants it.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -33,12 +34,12 @@ pub(super) async fn relay(
     acceptance: &Acceptance,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
-    let (response, asks_usage) = send_unchanged(context, asked, target, acceptance, false, account).await?;
+    let (response, asks_usage) = pin!(send_unchanged(context, asked, target, acceptance, false, account)).await?;
     let lane = Relay { context, asked, acceptance, asks_usage };
     if response.status.as_u16() < 400 {
         return Ok(answer(lane, response, account));
     }
-    Err(refused(lane, target, response, account).await)
+    Err(Box::pin(refused(lane, target, response, account)).await)
 }
 
 /// Sends the client's bytes. Returns the head of the answer, and whether usage was asked for which the client did not ask
@@ -54,7 +55,8 @@ pub(super) async fn send_unchanged(
     let call = Call { asked, target, acceptance, model: target.model(asked.model()), is_plain };
     let question = call.question(account)?;
     let asks = !question.is_empty();
-    let mut response = send(context, target, call.request(question)?, account).await?;
+    let request = call.request(question)?;
+    let mut response = pin!(send(context, target, request, account)).await?;
     let mut asks_usage = asks;
     if asks && matches!(response.status.as_u16(), 400 | 422) && target.question.is_open() {
         // The server may refuse the added member, so the request is sent again without it.

@@ -122,7 +122,7 @@ impl ResumeContext {
         held.reserve_all(granted, &candidate.target.label);
         let (target, mut ticket) = candidate.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, reasoning_cache, deadline, .. } = self;
-        let judged = self.asked.judged.get();
+        let judged = self.asked.judged();
         let context = RequestContext { config, upstreams, reasoning_cache, deadline: *deadline, judged };
         let model = self.asked.model();
         account.start_attempt(&target.label, target.model(model), target.tariff(model));

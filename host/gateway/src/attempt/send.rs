@@ -28,15 +28,16 @@ pub const REFUSED_CODE: &str = "upstream_authentication";
 /// The most bytes of a provider's message in the log.
 const LOGGED: usize = 1024;
 
-/// Sends a request, and records it in the account.
-pub(super) async fn send(
-    context: RequestContext<'_>,
-    target: &Target,
-    request: UpstreamRequest<'_>,
-    account: &mut Account,
-) -> Result<UpstreamResponse, Fault> {
+/// Sends a request, and records it in the account. It is handed over before the first poll, so that the future does not
+/// hold it.
+pub(super) fn send<'a>(
+    context: RequestContext<'a>,
+    target: &'a Target,
+    mut request: UpstreamRequest<'a>,
+    account: &'a mut Account,
+) -> impl Future<Output = Result<UpstreamResponse, Fault>> + use<'a> {
     let begun = Instant::now();
-    let mut request = UpstreamRequest { timeouts: context.within(request.timeouts), ..request };
+    request.timeouts = context.within(request.timeouts);
     let span = account.attempt();
     span.mark(&mut request.headers);
     if span.is_recording() {
@@ -44,26 +45,34 @@ pub(super) async fn send(
     }
     let costs = account.note_sent_input(|| SentInput::of(&request.body, request.stream));
     let copy = account.capture_request(&request);
-    let mut sent = context.upstreams.send(request).await;
-    if let (Some(copy), Ok(response)) = (copy, &mut sent) {
-        response.body.observe(copy.answered(response.status.as_u16(), &response.headers));
+    let sending = context.upstreams.send(request);
+    async move {
+        let mut sent = sending.await;
+        if let (Some(copy), Ok(response)) = (copy, &mut sent) {
+            response.body.observe(copy.answered(response.status.as_u16(), &response.headers));
+        }
+        account.attempted(&target.label, begun, begun.elapsed());
+        note_sent(&sent, costs, target, account);
+        sent.map_err(|error| fault_of(&error))
     }
-    account.attempted(&target.label, begun, begun.elapsed());
-    let is_refused = match &sent {
+}
+
+/// Records how a request ended; `costs` tells whether its input is charged for unless it is refused.
+fn note_sent(sent: &Result<UpstreamResponse, UpstreamError>, costs: bool, target: &Target, account: &mut Account) {
+    let is_refused = match sent {
         Ok(response) => response.status.as_u16() >= 400,
         Err(error) => error.kind.is_unsent(),
     };
     if costs && is_refused {
         account.refused();
     }
-    if let Ok(response) = &sent {
-        account.attempt().set(Attribute::HttpStatus, i64::from(response.status.as_u16()));
+    match sent {
+        Ok(response) => account.attempt().set(Attribute::HttpStatus, i64::from(response.status.as_u16())),
+        Err(error) => {
+            account.failed_upstream(&target.label, error.kind.name());
+            tracing::warn!(provider = %target.label, %error, "request to the provider failed");
+        }
     }
-    sent.map_err(|error| {
-        account.failed_upstream(&target.label, error.kind.name());
-        tracing::warn!(provider = %target.label, %error, "request to the provider failed");
-        fault_of(&error)
-    })
 }
 
 /// Sets the attributes of a request that is about to be sent. Recordings have no host.

@@ -11,6 +11,7 @@ mod unchanged;
 mod upstream_request;
 mod whole;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::Response;
@@ -55,7 +56,7 @@ pub(super) async fn translate(
 ) -> Result<Response<ReplyBody>, Fault> {
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
-    let answer = translate_by(context, asked, target, (&versions, values), account).await;
+    let answer = pin!(translate_by(context, asked, target, (&versions, values), account)).await;
     let answer = answer.map_err(|fault| late_fault(fault, target));
     if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
         versions.provider.failed();
@@ -70,7 +71,7 @@ async fn translate_by(
     (versions, values): (&Versions, Values),
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
-    let leased = versions.lease(&asked.caller.tenant).await;
+    let leased = pin!(versions.lease(&asked.caller.tenant)).await;
     let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
     let mut run = Run { values, ..Run::new(context, asked, target, dialect, provider) };
     account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
@@ -86,17 +87,21 @@ async fn translate_by(
         return run.answer_estimate(account);
     }
     run.continuable = target.resume && continuation::is_continuable(&request);
-    run.guards = guarded::answer_guards(context, asked).await?;
+    run.guards = pin!(guarded::answer_guards(context, asked)).await?;
     let streams = request.streams();
-    let first = match run.write(&mut request, account).await {
+    let rendered = pin!(run.write(&mut request, account)).await;
+    let first = match rendered {
         // An adapter that counts tokens may still not support every request.
         Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => return run.answer_estimate(account),
         rendered => rendered?,
     };
     drop(request);
-    match run.exchange(first, streams, account).await {
+    let exchanged = pin!(run.exchange(first, streams, account)).await;
+    match exchanged {
         Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
-        Ok(Exchanged::Stream(response, framing, farewell)) => run.stream(response, framing, farewell, account).await,
+        Ok(Exchanged::Stream(response, framing, farewell)) => {
+            Box::pin(run.stream(response, framing, farewell, account)).await
+        }
         // Many servers of a format lack its endpoint for counting.
         Err(fault) if counts && is_absent(&fault) => run.answer_estimate(account),
         Err(fault) => Err(fault),
@@ -158,7 +163,7 @@ struct Run<'a> {
     /// Whether another target could continue the stream if it breaks.
     continuable: bool,
     /// The guards that judge the answer.
-    guards: Option<AnswerGuards>,
+    guards: Option<Box<AnswerGuards>>,
 }
 
 impl<'a> Run<'a> {
@@ -287,7 +292,7 @@ impl<'a> Run<'a> {
         let mut steps = Steps::new(target);
         let mut farewell: Option<CancelOnDrop> = None;
         loop {
-            let step = self.step(request, streams, account).await;
+            let step = pin!(self.step(request, streams, account)).await;
             let cancel = farewell.take();
             if let Ok(Step::Stream(response, framing)) = step {
                 return Ok(Exchanged::Stream(response, framing, cancel));
@@ -301,7 +306,7 @@ impl<'a> Run<'a> {
                 }
                 Step::Read(Outcome::FollowUp(step)) => {
                     self.follow(&step, &mut streams);
-                    (request, farewell) = steps.next(context, asked, target, step).await?;
+                    (request, farewell) = Box::pin(steps.next(context, asked, target, step)).await?;
                 }
             }
         }

@@ -183,7 +183,7 @@ impl Gateway {
             insert(response.headers_mut(), &headers::CACHE_SIMILARITY, &format!("{similarity:.4}"));
         }
         put_limits(&mut response, &asked.face, &limits, None);
-        response.map(|body| body.attach(Box::new(account)))
+        response.map(|body| body.attach(account))
     }
 
     /// Has the answer of a provider kept, if it turns out to be one to keep.
@@ -202,7 +202,7 @@ impl Gateway {
                 response
             }
             // The guards of a fallback's model judged it: the answer is for this request.
-            Found::Miss(Miss { model, .. }) if asked.judged.get().is_some() => {
+            Found::Miss(Miss { model, .. }) if asked.judged().is_some() => {
                 self.answers.count(&model, CacheResult::Bypass);
                 mark(&mut response, CacheResult::Bypass);
                 response
@@ -237,7 +237,7 @@ pub(super) fn kept_route<'a>(serving: &'a Serving, asked: &InboundRequest) -> Op
         return None;
     }
     // What a guard makes of a request, and of its answer, is for that request.
-    if asked.judged.get().is_some() || asked.caller.client.as_ref().is_some_and(|client| !client.cache) {
+    if asked.judged().is_some() || asked.caller.client.as_ref().is_some_and(|client| !client.cache) {
         return None;
     }
     let model = asked.reading.model.as_deref()?;

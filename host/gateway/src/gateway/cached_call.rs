@@ -111,7 +111,7 @@ impl Gateway {
         } else {
             UnifiedReply::Answer(Box::new(Answer::Chat(chat)))
         };
-        let body = ReplyBody::Program(Box::new(HandedBody::new(handed, closing))).attach(Box::new(account));
+        let body = ReplyBody::Program(Box::new(HandedBody::new(handed, closing))).attach(account);
         let trace =
             CallTrace { request_id: asked.exchange.id.to_string(), target: None, attempts: 0, steps: Vec::new() };
         let mut response = protocol.answer(CallAnswer { trace, body, is_estimate: false });
@@ -128,7 +128,7 @@ impl Gateway {
         asked: &InboundRequest,
         (route, entry): (&Arc<Route>, &Entry),
         (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
-    ) -> Account {
+    ) -> Box<Account> {
         let series = route.series(&self.metrics, &asked.face, asked.caller.label());
         let operation = asked.operation().name();
         let (begun, request_id) = (asked.exchange.begun, &asked.exchange.id);
@@ -157,7 +157,7 @@ impl Gateway {
             FoundCall::Nothing | FoundCall::Answer(_) => return body,
             FoundCall::Bypass(model) => (model, None),
             // The guards of a fallback's model judged it: the answer is for this request.
-            FoundCall::Miss(missed) if asked.judged.get().is_some() => (missed.place.model, None),
+            FoundCall::Miss(missed) if asked.judged().is_some() => (missed.place.model, None),
             FoundCall::Miss(missed) => (Arc::clone(&missed.place.model), Some(missed)),
         };
         let result = if missed.is_some() { CacheResult::Miss } else { CacheResult::Bypass };

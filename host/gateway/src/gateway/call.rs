@@ -125,7 +125,7 @@ impl Gateway {
         };
         self.finish(&mut response, &serving, &asked, (plan, target.as_deref(), deadline));
         let is_estimate = response.headers().contains_key(&headers::TOKEN_COUNT);
-        Ok(CallAnswer { trace, body: response.into_body().attach(Box::new(account)), is_estimate })
+        Ok(CallAnswer { trace, body: response.into_body().attach(account), is_estimate })
     }
 
     /// Has an answer watched for what later calls carry, and a stream gone on with should it break.

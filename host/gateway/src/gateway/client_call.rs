@@ -208,7 +208,7 @@ impl Gateway {
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
         if let Err(fault) = self.judge(self.context(serving), serving, asked).await {
-            if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged.get()) {
+            if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged()) {
                 line.judged_by(judged.notes());
             }
             let response = self.refuse_by(protocol, &fault, asked, line);
@@ -260,7 +260,7 @@ impl Gateway {
         let trace = trace_of(&trace, asked, target.as_deref(), &account);
         let mut answer_headers = std::mem::take(response.headers_mut());
         let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);
-        let body = response.into_body().attach(Box::new(account));
+        let body = response.into_body().attach(account);
         let body = self.keep_call(&mut answer_headers, (asked, body), found);
         let mut answered = protocol.answer(CallAnswer { trace, body, is_estimate });
         let own = answer_headers.iter().filter(|(name, _)| name.as_str().starts_with(OWN));

@@ -102,7 +102,7 @@ impl Gateway {
         account.note_overhead();
         match answer {
             Ok(response) => {
-                let mut body = response.into_body().attach(Box::new(account));
+                let mut body = response.into_body().attach(account);
                 body.take_answer().ok_or_else(|| Fault::internal("the answer is not whole"))
             }
             Err(fault) => {

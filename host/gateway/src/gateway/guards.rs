@@ -32,7 +32,7 @@ impl Gateway {
         fault: &Fault,
         line: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
-        if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged.get()) {
+        if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged()) {
             line.judged_by(judged.notes());
         }
         let mut response = self.refuse(asked.face.errors.as_deref(), fault, &asked.exchange.id, line);

@@ -1,6 +1,6 @@
 //! A client's request as the attempts see it, without the client's credentials.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use http::Version;
 use http::request::Parts;
@@ -26,17 +26,18 @@ pub(super) fn request(
     Called { face, holes }: Called,
     head: Parts,
     Taken { body, reading, held }: Taken,
-) -> Result<InboundRequest, Fault> {
+) -> Result<Arc<InboundRequest>, Fault> {
     let dialect = serving.adapter(&face.adapter).cloned();
     let query = head.uri.query().unwrap_or_default();
     let framing = face.framing(&Head { headers: &head.headers, query });
     let named = &serving.config.server.key_headers;
     let (mut headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
     media_type::mend(&mut headers, &face, &reading, &body);
-    Ok(InboundRequest {
+    let dialect = dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?;
+    Ok(Arc::new(InboundRequest {
         exchange,
         caller,
-        side: ClientSide::Dialect(dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?),
+        side: ClientSide::Dialect(dialect),
         holes,
         method: head.method,
         path: head.uri.path().to_owned(),
@@ -49,5 +50,5 @@ pub(super) fn request(
         can_cut: head.version < Version::HTTP_2,
         face,
         judged: OnceLock::new(),
-    })
+    }))
 }

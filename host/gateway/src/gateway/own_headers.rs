@@ -80,7 +80,7 @@ pub(super) fn set_cost(response: &mut Response<ReplyBody>, account: &mut Account
 
 /// Sets what each guard did with the request.
 pub(super) fn put_guards(response: &mut Response<ReplyBody>, asked: &InboundRequest) {
-    if let Some(judged) = asked.judged.get() {
+    if let Some(judged) = asked.judged() {
         insert(response.headers_mut(), &headers::GUARDS, &guard::header(&judged.notes().all()));
     }
 }

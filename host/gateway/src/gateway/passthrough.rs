@@ -199,7 +199,7 @@ impl Gateway {
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target, &account);
         }
-        Ok(response.map(|body| body.attach(Box::new(account))))
+        Ok(response.map(|body| body.attach(account)))
     }
 
     /// Sends a request within the limits and budgets of its provider.

@@ -1,7 +1,7 @@
 //! Reads a request's body within its limits, and peeks at it.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ pub(super) async fn read(
     head: &Parts,
     (body, held): (Incoming, Held),
 ) -> Result<Taken, Fault> {
-    let (body, held) = whole(serving, body, held).await?;
+    let (body, held) = pin!(whole(serving, body, held)).await?;
     let reading = peek(serving, face, holes, head, &body)?;
     Ok(Taken { body, reading, held })
 }
@@ -47,7 +47,7 @@ pub(super) async fn read(
 pub(super) async fn whole(serving: &Serving, body: Incoming, held: Held) -> Result<(Vec<Bytes>, Held), Fault> {
     let server = &serving.config.server;
     let patience = Patience { pause: server.body_timeout, total: server.body_total_timeout, until: None };
-    collect(body, server.max_body_bytes, patience, weir_buffers::BodyReader::new(held)).await
+    pin!(collect(body, server.max_body_bytes, patience, weir_buffers::BodyReader::new(held))).await
 }
 
 /// Peeks at what the face declares.
@@ -93,13 +93,14 @@ async fn collect(
     let mut pieces = Pieces::default();
     let mut len = 0usize;
     while !body.is_end_stream() {
-        let Some(frame) = next(&mut body, &mut patience, &mut room).await? else { break };
+        let frame = pin!(next(&mut body, &mut patience, &mut room)).await?;
+        let Some(frame) = frame else { break };
         let Ok(data) = frame.into_data() else { continue };
         len += data.len();
         if len > limit {
             return Err(too_large(limit));
         }
-        room.hold(data.len()).await?;
+        pin!(room.hold(data.len())).await?;
         pieces.push(data);
     }
     Ok((pieces.finish(), room.done()))
@@ -156,7 +157,7 @@ async fn next(
         Poll::Ready(frame) => frame,
         Poll::Pending => {
             let frame = tokio::time::timeout(patience.left(), body.frame());
-            room.wait(frame).await?.map_err(|_| too_slow())?
+            Box::pin(room.wait(frame)).await?.map_err(|_| too_slow())?
         }
     };
     frame.transpose().map_err(|_| Fault::invalid("the request's body broke off"))

@@ -1,5 +1,6 @@
 //! Routes a request and tries its targets, in the same way for clients with a dialect and for programs.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ pub(super) struct Routed {
     /// The plan that was carried out.
     pub(super) plan: Plan,
     /// The account of the exchange.
-    pub(super) account: Account,
+    pub(super) account: Box<Account>,
     /// When the request has to be answered.
     pub(super) deadline: Option<Instant>,
     /// Warnings of budgets.
@@ -75,8 +76,8 @@ impl Gateway {
             embeds: *asked.operation() == Operation::Embeddings,
             only_looks: false,
         };
-        let mut affordable = self.affordable_plan(serving, asked, circumstances).await?;
-        self.admit_downgraded(serving, asked, &mut affordable, &mut permit).await?;
+        let mut affordable = pin!(self.affordable_plan(serving, asked, circumstances)).await?;
+        pin!(self.admit_downgraded(serving, asked, &mut affordable, &mut permit)).await?;
         let Affordable { plan, granted, .. } = affordable;
         let series = plan.route.series(&self.metrics, &asked.face, asked.caller.label());
         if span.is_recording() {
@@ -103,8 +104,8 @@ impl Gateway {
             demand,
             further_guards: FallbackGuards::new(&serving.guards, &self.guard_metrics),
         };
-        let tried = runner.run(&mut account).await;
-        if let Some(judged) = asked.judged.get() {
+        let tried = pin!(runner.run(&mut account)).await;
+        if let Some(judged) = asked.judged() {
             account.judged_by(judged.notes(), judged.take_ends());
         }
         Ok(Routed { tried, plan, account, deadline, notices: notices.unwrap_or_default() })
@@ -145,7 +146,8 @@ impl Gateway {
         for _ in 0..=DOWNGRADES {
             let model = downgraded.as_deref().or(asked.reading.model.as_deref());
             let demand = Demand { model, ..asked.demand() };
-            let refusal = match self.admission.budgets.reserve(&asked.caller, &planned, &demand).await {
+            let reserved = pin!(self.admission.budgets.reserve(&asked.caller, &planned, &demand)).await;
+            let refusal = match reserved {
                 Ok(granted) => return Ok(Affordable { plan: planned, granted, downgraded }),
                 Err(refusal) => refusal,
             };

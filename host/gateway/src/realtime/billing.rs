@@ -93,7 +93,7 @@ impl Billing {
     }
 
     /// Opens the account of a response; `number` counts those of the session.
-    pub(super) fn open(&self, number: u32, permit: AdmissionPermit, budgets: Vec<HeldBudget>) -> Account {
+    pub(super) fn open(&self, number: u32, permit: AdmissionPermit, budgets: Vec<HeldBudget>) -> Box<Account> {
         let mut line = self.line(number);
         let span = self.span.internal(|| format!("{NAME} response"));
         let id = self.id_of(number);

@@ -37,7 +37,7 @@ pub(super) enum Verdict {
 /// A response that has not ended.
 #[derive(Debug)]
 struct Response {
-    account: Account,
+    account: Box<Account>,
     tap: TapState,
     has_begun: bool,
 }

@@ -2,7 +2,6 @@
 
 use super::super::outflow::Outflow;
 use super::{Original, Pipeline};
-use crate::guard::AnswerGuards;
 use weir_types::contract::types::{ChatEvent, Frame};
 use weir_types::fault::Fault;
 
@@ -74,7 +73,7 @@ impl Pipeline {
     }
 
     fn go_on(&mut self, events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
-        let is_refused = self.guards.as_ref().is_some_and(AnswerGuards::is_refused);
+        let is_refused = self.guards.as_ref().is_some_and(|guards| guards.is_refused());
         match &mut self.original {
             Some(original) => {
                 original.pass(events);

@@ -82,7 +82,7 @@ pub(in crate::attempt) struct Parts {
     /// Keeps the text so far, for a target that may have to continue the answer.
     pub(in crate::attempt) partial: Option<PartialAnswer>,
     /// The guards that judge the answer.
-    pub(in crate::attempt) guards: Option<AnswerGuards>,
+    pub(in crate::attempt) guards: Option<Box<AnswerGuards>>,
     /// Sends the provider's own bytes on as long as the guards let all of them through.
     pub(in crate::attempt) original: Option<Original>,
     /// The request's input tokens, estimated.

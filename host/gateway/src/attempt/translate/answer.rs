@@ -1,5 +1,6 @@
 //! The answer to the client: whole, whole but sent as a stream, or streamed.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -195,7 +196,7 @@ impl Run<'_> {
         let keep_alive = asked.side.dialect().and_then(|_| keep_alive_frame(asked));
         let keep_alive = context.config.server.keep_alive_interval.zip(keep_alive);
         let first = match keep_alive {
-            None => prime(&mut upstream, &mut pipeline).await?,
+            None => pin!(prime(&mut upstream, &mut pipeline)).await?,
             Some(_) => First::default(),
         };
         account.answering(200, true, true);

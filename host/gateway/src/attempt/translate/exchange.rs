@@ -1,5 +1,6 @@
 //! One request to the provider, and its adapter's reading of the answer.
 
+use std::pin::pin;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -35,23 +36,23 @@ impl Run<'_> {
         streams: bool,
         account: &mut Account,
     ) -> Result<Step, Fault> {
-        let response = self.send(request, account).await?;
+        let response = pin!(self.send(request, account)).await?;
         match self.framing_of(&response, streams) {
             Some(framing) => Ok(Step::Stream(response, framing)),
-            None => self.read(response, account).await.map(Step::Read),
+            None => pin!(self.read(response, account)).await.map(Step::Read),
         }
     }
 
     /// Sends one request. The provider's adapter parses a refusal.
     async fn send(&mut self, request: UpstreamRequest<'_>, account: &mut Account) -> Result<UpstreamResponse, Fault> {
         let target = self.target;
-        let response = send(self.context, target, request, account).await?;
+        let response = pin!(send(self.context, target, request, account)).await?;
         account.limited(target.limits.read(&response.headers, SystemTime::now()));
         if response.status.as_u16() < 400 {
             return Ok(response);
         }
         let (status, headers) = (response.status, response.headers.clone());
-        let http = self.collected(response, ERROR_BODY).await?;
+        let http = Box::pin(self.collected(response, ERROR_BODY)).await?;
         let parse = || self.provider.parse_error(&self.provider_ctx, &http);
         let error = called(account, &target.adapter, "parse-error", parse);
         let mut error = error.map_err(|fault| unified::blame(&fault))?;
@@ -60,14 +61,14 @@ impl Run<'_> {
     }
 
     async fn read(&mut self, response: UpstreamResponse, account: &Account) -> Result<Outcome, Fault> {
-        let http = self.collected(response, self.context.config.server.translate_body_limit).await?;
+        let http = pin!(self.collected(response, self.context.config.server.translate_body_limit)).await?;
         let parse = || unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http);
         called(account, &self.target.adapter, "parse-response", parse)
     }
 
     async fn collected(&mut self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {
         let (status, headers) = (response.status, self.target.read_headers.texts(&response.headers));
-        let body = self.read_whole(response, limit).await?;
+        let body = pin!(self.read_whole(response, limit)).await?;
         Ok(response_of(status, headers, &body))
     }
 

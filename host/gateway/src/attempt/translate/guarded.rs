@@ -11,11 +11,11 @@ use weir_types::fault::Fault;
 pub(super) async fn answer_guards(
     context: RequestContext<'_>,
     asked: &InboundRequest,
-) -> Result<Option<AnswerGuards>, Fault> {
+) -> Result<Option<Box<AnswerGuards>>, Fault> {
     match context.judged {
         Some(judged) => {
-            let notes = asked.judged.get().unwrap_or(judged).notes().clone();
-            judged.answer_guards(&asked.caller.tenant, &asked.exchange.id, notes).await
+            let notes = asked.judged().unwrap_or(judged).notes().clone();
+            Ok(Box::pin(judged.answer_guards(&asked.caller.tenant, &asked.exchange.id, notes)).await?.map(Box::new))
         }
         None => Ok(None),
     }
@@ -31,7 +31,7 @@ impl Run<'_> {
         let is_changed = guards.conclude();
         let events = events?;
         if is_refused {
-            self.asked.judged.get().into_iter().for_each(Judged::refused);
+            self.asked.judged().into_iter().for_each(Judged::refused);
             let finish = Finish { reason: FinishReason::ContentFilter, raw: None, stop_sequence: None };
             retell::refuse(chat, &finish);
         } else if is_changed {

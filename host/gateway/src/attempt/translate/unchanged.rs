@@ -1,6 +1,7 @@
 //! A relayed request whose answer guards judge: it is sent as the client wrote it, and the answer is read beside its bytes.
 //! If the guards let everything through, the bytes go on; if not, the client gets what they made of it.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::header::{self, HeaderMap};
@@ -49,7 +50,7 @@ pub(in super::super) async fn relay_judged(
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
     let versions = Versions::choose(asked, target);
-    let leased = versions.lease(&asked.caller.tenant).await;
+    let leased = pin!(versions.lease(&asked.caller.tenant)).await;
     let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
     let mut run = Run::new(context, asked, target, dialect, provider);
     run.understand(account).await?;
@@ -57,17 +58,17 @@ pub(in super::super) async fn relay_judged(
         // Those that judge answers are gone, and their failures let answers pass.
         run.dialect.into_iter().for_each(Lease::release);
         run.provider.release();
-        return relay::relay(context, asked, target, acceptance, account).await;
+        return pin!(relay::relay(context, asked, target, acceptance, account)).await;
     }
-    let (response, asks_usage) = relay::send_unchanged(context, asked, target, acceptance, true, account).await?;
+    let (response, asks_usage) = pin!(relay::send_unchanged(context, asked, target, acceptance, true, account)).await?;
     let lane = Relay { context, asked, acceptance, asks_usage };
     if response.status.as_u16() >= 400 {
-        return Err(relay::refused(lane, target, response, account).await);
+        return Err(Box::pin(relay::refused(lane, target, response, account)).await);
     }
     let streams = (asked.reading.stream, asked.framing);
     let answer = match relay::stream_framing(streams, response.status, &response.headers) {
-        Some(framing) => run.stream_unchanged(lane, framing, response, account).await,
-        None => run.answer_unchanged(lane, response, account).await,
+        Some(framing) => pin!(run.stream_unchanged(lane, framing, response, account)).await,
+        None => pin!(run.answer_unchanged(lane, response, account)).await,
     };
     let answer = answer.map_err(|fault| late_fault(fault, target));
     if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
@@ -94,7 +95,7 @@ impl Run<'_> {
             self.names = parsed.names;
             self.estimate(&parsed.request);
         }
-        self.guards = guarded::answer_guards(self.context, self.asked).await?;
+        self.guards = pin!(guarded::answer_guards(self.context, self.asked)).await?;
         Ok(())
     }
 
@@ -114,7 +115,7 @@ impl Run<'_> {
         // The encoder could not go on with a stream of another framing.
         let original = (framing == asked.framing).then(|| Original::new(&asked.body, withhold));
         let mut pipeline = self.pipeline(framing, original, account)?;
-        let first = prime(&mut upstream, &mut pipeline).await?;
+        let first = pin!(prime(&mut upstream, &mut pipeline)).await?;
         account.answering(200, true, true);
         let is_original = pipeline.is_original();
         let body = Translated::new(upstream, pipeline, first, asked.can_cut);
@@ -137,7 +138,7 @@ impl Run<'_> {
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
         let (status, mut headers) = (response.status, response.headers.clone());
-        let bytes = self.read_whole(response, self.context.config.server.translate_body_limit).await?;
+        let bytes = pin!(self.read_whole(response, self.context.config.server.translate_body_limit)).await?;
         headers.remove(header::CONTENT_ENCODING);
         let mut answer = self.read_answer(status, &headers, &bytes, account)?;
         self.book(&mut answer, account);

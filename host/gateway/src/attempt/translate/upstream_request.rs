@@ -27,7 +27,7 @@ impl Run<'_> {
         }
         match self.render(request, account) {
             Err(fault) if media::needs_bytes(&fault) => {
-                self.fetch_media(request, fault).await?;
+                Box::pin(self.fetch_media(request, fault)).await?;
                 self.render(request, account)
             }
             rendered => rendered,

@@ -156,7 +156,7 @@ impl Opening {
         let series = plan.route.series(&self.metrics, face, caller.label());
         let (begun, request_id) = (self.exchange.begun, &self.id);
         let opening = accounting::Opening { begun, request_id, operation: NAME, span: &self.span, counts: false };
-        let mut account = Box::new(Account::open(&self.metrics, Arc::clone(&series), opening, permit));
+        let mut account = Account::open(&self.metrics, Arc::clone(&series), opening, permit);
         account.set_line(line.take());
         match self.ask_targets((&model, &plan), &mut account).await {
             Ok(granted) => Ok(self.opened((asked, model, limits), (granted, account), (&plan, series))),
