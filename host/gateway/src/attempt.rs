@@ -225,7 +225,7 @@ async fn attempt(
     let lane = Lane::of(&asked.reading, asked.operation(), accepted, wishes);
     account.set_lane(lane.as_str());
     match lane {
-        // The translation is boxed, so that what is relayed does not take its room.
+        // What calls components is boxed, so that a request that is only relayed does not have room for it.
         Lane::Relay(acceptance) if judges_answer => {
             Box::pin(translate::relay_judged(context, asked, target, acceptance, account)).await
         }

@@ -62,7 +62,8 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    /// Sends a request, with its whole url, and waits for the answer's head.
+    /// Sends a request, with its whole url, and waits for the answer's head. Boxed, since two futures on the way hold it
+    /// twice each: as it was given, and pinned.
     pub(super) fn send(self, message: Request<Chunks>) -> impl Future<Output = Result<Answered, Unanswered>> {
         match self {
             Self::Http1(connection) => Either::Left(Box::pin(connection.send(message))),

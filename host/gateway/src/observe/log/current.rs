@@ -38,8 +38,7 @@ pub fn within<F: Future>(id: Arc<str>, work: F) -> Within<F> {
 }
 
 pin_project! {
-    /// A future that is polled on behalf of a request. A type of its own, since an `async` block would hold the future
-    /// twice: as it was given, and pinned.
+    /// A future that is polled on behalf of a request.
     #[derive(Debug)]
     pub struct Within<F> {
         id: Arc<str>,
