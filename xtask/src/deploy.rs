@@ -11,12 +11,13 @@ mod limits;
 mod prometheus;
 pub(crate) mod tool;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::check::Outcome;
+use crate::dist::empty;
 use crate::plugins;
 use crate::process::{self, cargo};
 use crate::python;
@@ -88,12 +89,4 @@ fn python(workspace: &Workspace) -> Result<PathBuf> {
 /// The program of the dev profile.
 fn program(workspace: &Workspace) -> PathBuf {
     workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX))
-}
-
-/// Removes a folder of an earlier run and makes it anew.
-fn empty(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        std::fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
-    }
-    std::fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))
 }

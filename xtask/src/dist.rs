@@ -5,6 +5,7 @@ mod bill;
 mod crates;
 mod licences;
 mod linkage;
+mod pgo;
 mod sums;
 mod vendored;
 
@@ -46,19 +47,30 @@ struct Order {
     targets: Vec<String>,
     /// Cargo's profile for the program.
     profile: String,
+    /// Whether the program is optimised by what it counts while it serves.
+    pgo: bool,
 }
 
 impl Order {
     fn read(words: &[String]) -> Result<Self> {
-        let mut order = Self { targets: Vec::new(), profile: "release".to_owned() };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let value = words.next();
-            match (word.as_str(), value) {
-                ("--target", Some(target)) => order.targets.push(target.clone()),
-                ("--profile", Some(profile)) => profile.clone_into(&mut order.profile),
-                _ => bail!("usage: cargo xtask dist [--target TARGET]... [--profile PROFILE]"),
-            }
+        let mut order = Self { targets: Vec::new(), profile: "release".to_owned(), pgo: false };
+        let mut rest = words;
+        while !rest.is_empty() {
+            rest = match rest {
+                [word, rest @ ..] if word == "--pgo" => {
+                    order.pgo = true;
+                    rest
+                }
+                [word, target, rest @ ..] if word == "--target" => {
+                    order.targets.push(target.clone());
+                    rest
+                }
+                [word, profile, rest @ ..] if word == "--profile" => {
+                    profile.clone_into(&mut order.profile);
+                    rest
+                }
+                _ => bail!("usage: cargo xtask dist [--target TARGET]... [--profile PROFILE] [--pgo]"),
+            };
         }
         Ok(order)
     }
@@ -77,7 +89,8 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     plugins::put_for_others(workspace, workspace.adapters.clone(), &adapters)?;
     for linkage in &linkages {
         let folder = place.join(format!("weir-{VERSION}-{}", linkage.target));
-        let program = build(workspace, linkage, &order.profile)?;
+        let flags = if order.pgo { pgo::flags(workspace, linkage, &order.profile, &adapters)? } else { Vec::new() };
+        let program = build(workspace, linkage, &order.profile, &flags)?;
         gather(workspace, &program, &folder, &adapters)?;
         describe(&folder, &caller(workspace, linkage, &folder)?)?;
         account(workspace, &known, &folder, &linkage.target)?;
@@ -106,11 +119,11 @@ fn program_name() -> String {
 }
 
 /// Builds a profile for a named target, so that flags for the program do not reach build scripts.
-fn build(workspace: &Workspace, linkage: &Linkage, profile: &str) -> Result<PathBuf> {
+fn build(workspace: &Workspace, linkage: &Linkage, profile: &str, flags: &[String]) -> Result<PathBuf> {
     let mut command = cargo();
     command.current_dir(&workspace.root).args(["build", "--package", "weir", "--bin", "weir"]);
     command.args(["--profile", profile, "--target", &linkage.target]);
-    remap::set(&mut command, &remap::flags(workspace)?);
+    remap::set(&mut command, &[&remap::flags(workspace)?, flags].concat());
     if let Some(linker) = &linkage.linker {
         let target = linkage.target.replace('-', "_");
         command.env(format!("CARGO_TARGET_{}_LINKER", target.to_ascii_uppercase()), linker);
@@ -209,14 +222,20 @@ fn account(workspace: &Workspace, known: &Known, folder: &Path, target: &str) ->
 /// Makes the folder anew, so that nothing of an earlier one remains. The adapters are in `plugins/` of a folder that has
 /// their `plugins.lock`.
 pub(crate) fn gather(workspace: &Workspace, program: &Path, folder: &Path, adapters: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
-    }
+    empty(folder)?;
     copy(program, &folder.join(program.file_name().unwrap_or_default()))?;
     for file in FILES {
         copy(&workspace.root.join(file), &folder.join(file))?;
     }
     bring_adapters(workspace, adapters, folder)
+}
+
+/// Removes a folder of an earlier run and makes it anew.
+pub(crate) fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))
 }
 
 /// Copies the adapters, what pins them, and the fixtures by which each is proved before it serves.
@@ -374,8 +393,9 @@ mod tests {
     fn targets_and_a_profile_can_be_named() {
         let read = |line: &str| Order::read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
         let order = read("--target a --profile quick --target b").unwrap();
-        assert_eq!((order.targets.len(), order.profile.as_str()), (2, "quick"));
-        assert_eq!(read("").unwrap(), Order { targets: Vec::new(), profile: "release".into() });
+        assert_eq!((order.targets.len(), order.profile.as_str(), order.pgo), (2, "quick", false));
+        assert_eq!(read("").unwrap(), Order { targets: Vec::new(), profile: "release".into(), pgo: false });
+        assert!(read("--pgo --target a").unwrap().pgo);
         assert!(read("--target").is_err() && read("x y").is_err());
     }
 }

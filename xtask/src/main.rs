@@ -26,6 +26,7 @@ mod python;
 mod remap;
 mod reproduce;
 mod run;
+mod served;
 mod soak;
 mod strip;
 mod swaps;
@@ -43,9 +44,10 @@ usage: cargo xtask VERB
 
   run [-- ARGS]        serve with config.example.toml (or with ARGS for `weir`) as soon as what that needs is built, in a
                        quick profile; the other adapters come while it serves
-  dist [--target TARGET]... [--profile PROFILE]
+  dist [--target TARGET]... [--profile PROFILE] [--pgo]
                        what is installed: the optimised program with its adapters, target/dist/weir-VERSION-TARGET(.tar.gz),
-                       with digests, a bill of materials and the licences of all crates
+                       with digests, a bill of materials and the licences of all crates; with --pgo built twice, the second time by
+                       what the first counted while it served (needs `rustup component add llvm-tools`)
   install PREFIX       the same with `cargo install`: PREFIX/bin/weir, PREFIX/lib/weir/plugins
   reproduce [NAME]     builds an adapter in two places, and compares the digests
   deploy [--built]     checks deploy/: alerts, systemd's units, the Helm chart, the image, which is made and booted

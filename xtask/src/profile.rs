@@ -7,26 +7,20 @@ mod fold;
 mod perf;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use weir_allocations::Client;
 use weir_allocations::lanes::{self, KEPT, LANES, Lane, WARM};
-use weir_allocations::{Client, provide};
 
 use self::perf::Perf;
 use crate::process::{self, cargo};
+use crate::served::Served;
 use crate::workspace::Workspace;
 
 /// Requests that are counted.
 const COUNT: u64 = 2000;
-/// How long the program may take to serve: in the dev profile it compiles its adapters slowly.
-const START: Duration = Duration::from_mins(2);
-/// Pause between two looks whether it serves.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Profiles the lanes whose name contains the first word, in the program that the second word names or, without one, in
 /// a build of the profile `profiling`.
@@ -45,8 +39,8 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     };
     let place = workspace.target.join("profile");
     fs::create_dir_all(&place)?;
-    let served = Served::start(workspace, &program, &place)?;
-    chosen.into_iter().try_for_each(|lane| served.profile(lane, &place))
+    let served = Served::start(Command::new(program).current_dir(&workspace.root), &place, lanes::BARE)?;
+    chosen.into_iter().try_for_each(|lane| count(&served, lane, &place))
 }
 
 fn built(workspace: &Workspace) -> Result<PathBuf> {
@@ -56,62 +50,20 @@ fn built(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.target.join("profiling/weir"))
 }
 
-/// A running gateway.
-struct Served {
-    program: Child,
-    address: SocketAddr,
-}
-
-impl Served {
-    fn start(workspace: &Workspace, program: &Path, place: &Path) -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let configuration = place.join("weir.toml");
-        let server = format!("port = {}\n", address.port());
-        fs::write(&configuration, lanes::config(provide(lanes::answers()), &server))?;
-        let mut command = Command::new(program);
-        command.current_dir(&workspace.root).args(["serve", "--config"]).arg(&configuration);
-        command.stdout(Stdio::null()).stderr(fs::File::create(place.join("weir.log"))?);
-        let started = command.spawn().with_context(|| format!("could not start {}", program.display()))?;
-        let mut served = Self { program: started, address };
-        let end = Instant::now() + START;
-        while !is_ready(address) {
-            let ended = served.program.try_wait()?;
-            ensure!(ended.is_none() && Instant::now() < end, "it does not serve: see {}", place.display());
-            std::thread::sleep(PAUSE);
-        }
-        Ok(served)
-    }
-
-    /// Counts the instructions of a lane's request, and shows where they run.
-    fn profile(&self, lane: &Lane, place: &Path) -> Result<()> {
-        let request = lane.request();
-        let mut client = Client::connect(self.address);
-        let mut ask = |count: u64| {
-            let is_good = |_| client.ask(&request).starts_with(b"HTTP/1.1 200");
-            (0..count).all(is_good)
-        };
-        let answered = || "a request was not answered";
-        ensure!(ask(WARM as u64), answered());
-        let perf = Perf { process: self.program.id(), place };
-        let counted = perf.count(|| ask(COUNT))?;
-        println!("\n{}: {} instructions a request", lane.name, counted / COUNT);
-        let samples = perf.sample(|| ask(COUNT))?;
-        fold::print(&samples, counted / COUNT);
-        Ok(())
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // Fails only if it has ended.
-        let _ = self.program.kill();
-        let _ = self.program.wait();
-    }
-}
-
-fn is_ready(address: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect(address) else { return false };
-    let mut answer = String::new();
-    let asked = stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    asked.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
+/// Counts the instructions of a lane's request, and shows where they run.
+fn count(served: &Served, lane: &Lane, place: &Path) -> Result<()> {
+    let request = lane.request();
+    let mut client = Client::connect(served.address);
+    let mut ask = |count: u64| {
+        let is_good = |_| client.ask(&request).starts_with(b"HTTP/1.1 200");
+        (0..count).all(is_good)
+    };
+    let answered = || "a request was not answered";
+    ensure!(ask(WARM as u64), answered());
+    let perf = Perf { process: served.id(), place };
+    let counted = perf.count(|| ask(COUNT))?;
+    println!("\n{}: {} instructions a request", lane.name, counted / COUNT);
+    let samples = perf.sample(|| ask(COUNT))?;
+    fold::print(&samples, counted / COUNT);
+    Ok(())
 }

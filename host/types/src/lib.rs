@@ -4,6 +4,7 @@ pub mod contract;
 pub mod exchange;
 pub mod fault;
 pub mod headers;
+pub mod in_place;
 pub mod loss;
 pub mod query;
 pub mod surrogate;

@@ -26,6 +26,7 @@ use super::screen::Screen;
 use super::settings::Settings;
 use super::veil::{Scope, Veil};
 use super::{Credential, UpstreamRequest, UpstreamResponse};
+use weir_types::in_place::pinned;
 use weir_types::worker::PerWorker;
 
 /// A request under way. Boxed, so that the futures of those who wait for it are small: each is copied some times.
@@ -100,7 +101,8 @@ impl Upstreams {
             });
         }
         let is_http2 = matches!(request.address.place(), Place::Network { http2: true, .. });
-        Box::pin(exchange(if is_http2 { self.http2.mine() } else { self.negotiating.mine() }, request))
+        let pool = if is_http2 { self.http2.mine() } else { self.negotiating.mine() };
+        pinned(|| exchange(pool, request))
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::task::unconstrained;
 
 use super::chunks::Chunks;
 use super::dial::{DialError, Stream};
+use weir_types::in_place::pinned;
 
 /// The most bytes of a body that one read takes, and that wait to be written. A connection begins with much less, and
 /// gets here if its reads fill what they have.
@@ -66,7 +67,7 @@ impl Connection {
     /// twice each: as it was given, and pinned.
     pub(super) fn send(self, message: Request<Chunks>) -> impl Future<Output = Result<Answered, Unanswered>> {
         match self {
-            Self::Http1(connection) => Either::Left(Box::pin(connection.send(message))),
+            Self::Http1(connection) => Either::Left(pinned(|| connection.send(message))),
             Self::Http2(mut sender) => {
                 let url = message.uri().clone();
                 let answer = sender.try_send_request(message);

@@ -12,6 +12,7 @@ use crate::admin;
 use weir_gateway::attempt::ReplyBody;
 use weir_gateway::gateway::Gateway;
 use weir_server::BeyondLimit;
+use weir_types::in_place::pinned;
 
 /// A request that is being answered.
 pub(crate) type Answering = Pin<Box<dyn Future<Output = http::Response<ReplyBody>> + Send>>;
@@ -35,9 +36,9 @@ impl MainPort {
         } else if request.extensions().get::<BeyondLimit>().is_some() {
             Box::pin(ready(gateway.refuse_beyond_limit(request)))
         } else if self.grpc.takes(&request) {
-            Box::pin(self.grpc.clone().handle(request))
+            pinned(|| self.grpc.clone().handle(request))
         } else {
-            Box::pin(gateway.handle(request))
+            pinned(|| gateway.handle(request))
         }
     }
 }

@@ -33,6 +33,23 @@ pub const KEPT: [Lane; 2] = [
     Lane { name: "kept, streamed", model: "kept-s", is_streamed: true },
 ];
 
+/// A gateway that keeps no log and asks for no key, so that a lane's own way is all that is counted.
+pub const BARE: &str = "[store]\nurl = \"none\"\n";
+
+/// A gateway that keeps its log, as by default, with a key, its limits and a budget.
+pub const METERED: &str = r#"
+[[clients]]
+name = "lanes"
+key = "unused-but-checked"
+team = "all"
+limits = { requests_per_minute = 1000000000, tokens_per_minute = 1000000000000 }
+[[budgets]]
+name = "month"
+for = { team = "all" }
+usd = 1000000000
+per = "month"
+"#;
+
 /// A whole answer in the client's own format.
 const SAME: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"same","choices":[{"index":0,"message":{"role":"assistant","content":"A few words of an answer, no more."},"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":9,"total_tokens":29}}"#;
 
@@ -40,7 +57,8 @@ impl Lane {
     /// The bytes of a request over HTTP/1.1.
     pub fn request(&self) -> String {
         let body = exchange::request(self.model, if self.is_streamed { "true" } else { "false" });
-        let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer unused\r\n";
+        let head =
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer unused-but-checked\r\n";
         format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     }
 }
@@ -88,9 +106,10 @@ fn other_stream() -> String {
     })
 }
 
-/// The configuration of a gateway before this provider. `server` are further lines of `[server]`.
-pub fn config(provider: SocketAddr, server: &str) -> String {
-    let mut text = format!("[server]\naccess_log = false\nworkers = 1\n{server}[store]\nurl = \"none\"\n");
+/// The configuration of a gateway before this provider. `server` are further lines of `[server]`, and `rest` is [`BARE`] or
+/// [`METERED`].
+pub fn config(provider: SocketAddr, server: &str, rest: &str) -> String {
+    let mut text = format!("[server]\naccess_log = false\nworkers = 1\n{server}{rest}");
     let models = [
         ("openai", "same", ""),
         ("openai", "same-s", ""),

@@ -29,7 +29,7 @@ fn count(client: &mut Client, request: &str) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_lane_allocates_as_often_as_the_page_says() {
-    let gateway = Gateway::open(&lanes::config(provide(lanes::answers()), "")).await;
+    let gateway = Gateway::open(&lanes::config(provide(lanes::answers()), "", lanes::BARE)).await;
     let address = gateway.address;
     let counted = tokio::task::spawn_blocking(move || {
         let mut client = Client::connect(address);

@@ -119,7 +119,7 @@ fn has_library(sysroot: &Path, target: &str) -> bool {
 }
 
 /// The machine's own target, and the toolchain's folder.
-fn toolchain(workspace: &Workspace) -> Result<(String, PathBuf)> {
+pub(super) fn toolchain(workspace: &Workspace) -> Result<(String, PathBuf)> {
     let rustc = || {
         let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
         rustc.current_dir(&workspace.root);

@@ -39,6 +39,7 @@ use weir_types::contract::types::{
     Body, Context, ErrorKind, FollowUp, Framing, HttpRequest, Loss, LossKind, RenderedRequest,
 };
 use weir_types::fault::{Fault, Side};
+use weir_types::in_place::pinned;
 use weir_upstream::{Chunks, DecodeBound, UpstreamResponse};
 use weir_wire::blob;
 use weir_wire::blob::Lifted;
@@ -100,7 +101,7 @@ async fn translate_by(
     match exchanged {
         Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
         Ok(Exchanged::Stream(response, framing, farewell)) => {
-            Box::pin(run.stream(response, framing, farewell, account)).await
+            pinned(|| run.stream(response, framing, farewell, account)).await
         }
         // Many servers of a format lack its endpoint for counting.
         Err(fault) if counts && is_absent(&fault) => run.answer_estimate(account),
