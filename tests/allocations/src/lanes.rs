@@ -40,7 +40,7 @@ pub const BARE: &str = "[store]\nurl = \"none\"\n";
 pub const METERED: &str = r#"
 [[clients]]
 name = "lanes"
-key = "unused-but-checked"
+key = "unused"
 team = "all"
 limits = { requests_per_minute = 1000000000, tokens_per_minute = 1000000000000 }
 [[budgets]]
@@ -58,7 +58,7 @@ impl Lane {
     pub fn request(&self) -> String {
         let body = exchange::request(self.model, if self.is_streamed { "true" } else { "false" });
         let head =
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer unused-but-checked\r\n";
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer unused\r\n";
         format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     }
 }
