@@ -57,8 +57,7 @@ impl Lane {
     /// The bytes of a request over HTTP/1.1.
     pub fn request(&self) -> String {
         let body = exchange::request(self.model, if self.is_streamed { "true" } else { "false" });
-        let head =
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer unused\r\n";
+        let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer unused\r\n";
         format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     }
 }
