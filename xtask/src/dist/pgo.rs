@@ -23,16 +23,19 @@ const CLIENTS: usize = 8;
 const COUNT: usize = 500;
 /// The variable that says where a program with counters writes them.
 const FILE: &str = "LLVM_PROFILE_FILE";
+/// Where it writes them without the variable: nowhere. The program compiles its adapters in processes that inherit no variable
+/// and may write to no file; the system would kill them over their counts.
+const NOWHERE: &str = "/dev/null";
 
 /// Flags for rustc by which the program for this target is optimised. `adapters` are those that it serves meanwhile.
 pub(super) fn flags(workspace: &Workspace, linkage: &Linkage, profile: &str, adapters: &Path) -> Result<Vec<String>> {
     ensure!(linkage.runs_here, "--pgo runs the program, and one for {} does not run here", linkage.target);
     let merger = merger(workspace)?;
     let folder = workspace.target.join("dist/pgo");
-    let counts = folder.join("counts");
-    let counting = build(workspace, linkage, profile, &[format!("-Cprofile-generate={}", counts.display())])?;
+    let counting = build(workspace, linkage, profile, &[format!("-Cprofile-generate={NOWHERE}")])?;
     let served = folder.join("weir");
     gather(workspace, &counting, &served, adapters)?;
+    let counts = folder.join("counts");
     empty(&counts)?;
     for rest in [BARE, METERED] {
         count(&served, &folder, rest)?;
