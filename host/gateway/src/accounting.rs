@@ -37,6 +37,7 @@ use crate::observe::metrics::{Book, Metrics, Series};
 use crate::observe::trace::Span;
 use crate::pricing::Tariff;
 use weir_ledger::Nano;
+use weir_types::in_place::boxed;
 
 /// The end of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +156,7 @@ impl Account {
     ) -> Box<Self> {
         metrics.in_flight.inc();
         let Opening { begun, request_id, operation, span, counts } = opening;
-        let mut account = Box::new(Self::empty(Arc::clone(metrics), series, begun, Arc::clone(request_id)));
+        let mut account = boxed(|| Self::empty(Arc::clone(metrics), series, begun, Arc::clone(request_id)));
         account.traced = Traced::new(span, operation);
         account.is_limited = permit.counts_tokens();
         account.permit = permit;
@@ -163,6 +164,7 @@ impl Account {
         account
     }
 
+    #[inline]
     fn empty(metrics: Arc<Metrics>, series: Arc<Series>, begun: Instant, request_id: Arc<str>) -> Self {
         Self {
             metrics,

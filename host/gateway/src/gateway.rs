@@ -228,7 +228,7 @@ impl Gateway {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
-        let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
+        let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let mut taken = pin!(read_body::read(serving, &face, &holes, &head, (body, held))).await?;
         let reading = &mut taken.reading;
         // The client's own name for the model, also of a request that is refused.
@@ -267,7 +267,7 @@ impl Gateway {
     /// The caller of a request; one that may be guessing keys is slowed down.
     async fn identified(&self, serving: &Serving, face: &Endpoint, head: &Parts) -> Result<Caller, Fault> {
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
-        let address = head.extensions.get::<Peer>().map(|peer| peer.0);
+        let address = head.extensions.get::<Peer>().map(|peer| peer.address);
         let keys = (&*serving.config, &*self.stored_keys);
         match pin!(identify(keys, face, &about, Origin { address, uri: &head.uri })).await {
             Ok(caller) => Ok(caller),
@@ -353,7 +353,7 @@ impl Gateway {
             begun: exchange.begun,
             method: &head.method,
             path: head.uri.path(),
-            address: head.extensions.get::<Peer>().map(|peer| peer.0),
+            address: head.extensions.get::<Peer>().map(|peer| peer.address),
             user_agent: head.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()),
         };
         RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned())

@@ -48,9 +48,14 @@ pub use metrics::{ConnectionMetrics, ListenerMetrics};
 pub use takeover::{Leaving, Takeover};
 pub use workers::{Spread, Workers};
 
-/// Request extension: the client's address, one of IPv4 as such.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub IpAddr);
+/// Request extension: the client's side of the connection. One value, since each extension takes memory of its own.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The client's address, one of IPv4 as such.
+    pub address: IpAddr,
+    /// What the connection's requests hold together.
+    pub buffers: Connection,
+}
 
 /// Request extension: the connection is beyond the limit, and only the operations endpoints serve it.
 #[derive(Debug, Clone, Copy)]
@@ -155,7 +160,7 @@ pub async fn serve<H, F, B>(
                 let (seat, shared, stream) = (spread.seat(), Arc::clone(&shared), stream.into_std());
                 seat.runtime().clone().spawn(async move {
                     if let Some(stream) = adopted(stream) {
-                        converse(shared, stream, Peer(peer.ip().to_canonical()), place).await;
+                        converse(shared, stream, peer.ip().to_canonical(), place).await;
                     }
                     drop((permit, seat));
                 });
@@ -194,7 +199,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Serves one connection until it ends.
-async fn converse<H, F, B>(shared: Arc<Listener<H>>, stream: TcpStream, peer: Peer, place: Place)
+async fn converse<H, F, B>(shared: Arc<Listener<H>>, stream: TcpStream, address: IpAddr, place: Place)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + Unpin + 'static,
@@ -223,9 +228,9 @@ where
     if let Some(socket) = socket {
         let stream = Observed::new(socket, *send_timeout, Arc::clone(&activity));
         let handle = shared.handle.clone();
-        let buffers = Connection::default();
+        let peer = Peer { address, buffers: Connection::default() };
         let holder = Arc::clone(&place);
-        let service = service_fn(move |request| answer(&handle, &place, (peer, &buffers), request));
+        let service = service_fn(move |request| answer(&handle, &place, &peer, request));
         match serve_protocol(&shared.protocols, stream, service, (&activity, patience)).await {
             End::Done(Err(error)) => tracing::debug!(%error, "connection ended"),
             End::Expired(expiry) => metrics.expired(expiry),
@@ -284,7 +289,7 @@ async fn go_on(place: &Arc<Place>, patience: Patience) {
 fn answer<H, F, B>(
     handle: &H,
     place: &Arc<Place>,
-    (peer, buffers): (Peer, &Connection),
+    peer: &Peer,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Marked<B>>, Infallible>> + use<H, F, B>
 where
@@ -293,8 +298,7 @@ where
 {
     let version = request.version();
     let exchange = place.activity.begin(version);
-    request.extensions_mut().insert(peer);
-    request.extensions_mut().insert(buffers.clone());
+    request.extensions_mut().insert(peer.clone());
     if version == Version::HTTP_11 && request.headers().contains_key(header::UPGRADE) {
         request.extensions_mut().insert(place.takeover.get_or_init(Takeover::default).clone());
     }

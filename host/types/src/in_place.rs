@@ -1,4 +1,4 @@
-//! Futures that are made in their boxes.
+//! Futures, and other large values, that are made in their boxes.
 //!
 //! `Box::pin(make())` makes a future on the stack and copies it once there is memory, since it must be dropped if there is none.
 //! Here the memory is there first, so the compiler makes the future in it. The future of a request has nine thousand bytes,
@@ -10,7 +10,14 @@ use std::pin::Pin;
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "the future is made in its place only if this and `make` are inlined")]
 pub fn pinned<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
-    Box::into_pin(Box::write(Box::new_uninit(), make()))
+    Box::into_pin(boxed(make))
+}
+
+/// Boxes the value that `make` returns.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the value is made in its place only if this and `make` are inlined")]
+pub fn boxed<T>(make: impl FnOnce() -> T) -> Box<T> {
+    Box::write(Box::new_uninit(), make())
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl Drop for AnswerBody {
     fn drop(&mut self) {
         if self.is_end_stream()
             && let Some(Driven { mut connection, pool, origin, .. }) = self.driven.take()
-            && connection.is_idle()
+            && connection.has_ended_exchange()
         {
             pool.put(&origin, connection);
         }

@@ -176,7 +176,7 @@ fn answer(
     watch.head_came();
     let (mut head, (incoming, connection)) = response.into_parts();
     let body = AnswerBody::new(incoming, connection, pool, &origin);
-    let mut body = UpstreamBody::network(body, watch, origin);
+    let mut body = Box::new(UpstreamBody::network(body, watch, origin));
     if let Some(veil) = veil.filter(|veil| !veil.is_empty()) {
         let scope = Scope::of(head.status);
         veil.hide_in_headers(&mut head.headers, scope);
@@ -197,7 +197,7 @@ fn play(replay: &Replay, path: &str, request: &UpstreamRequest<'_>) -> UpstreamR
     let mut watch = Watch::start(&request.timeouts);
     watch.head_came();
     let body = UpstreamBody::replay(played.body, watch, request.address.origin().clone());
-    UpstreamResponse { status: played.status, headers: played.headers, body }
+    UpstreamResponse { status: played.status, headers: played.headers, body: Box::new(body) }
 }
 
 impl fmt::Debug for Upstreams {

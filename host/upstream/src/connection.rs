@@ -106,6 +106,12 @@ impl Http1 {
         self.driver.is_some() && self.sender.is_ready()
     }
 
+    /// Whether its exchange has ended, so that it can take another one. Mostly the last piece has shown that already, and then it
+    /// is not driven for it: whether the provider closes it is asked when it is taken again.
+    pub(super) fn has_ended_exchange(&mut self) -> bool {
+        self.driver.is_some() && self.sender.is_ready() || self.is_idle()
+    }
+
     /// The request is handed over at once; polling the future sends it.
     fn send(mut self: Box<Self>, message: Request<Chunks>) -> impl Future<Output = Result<Answered, Unanswered>> {
         let url = message.uri().clone();

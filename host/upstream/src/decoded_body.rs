@@ -15,7 +15,7 @@ use super::screen::Screen;
 /// The body of an answer with its content coding undone, or unchanged if it has none.
 #[derive(Debug)]
 pub struct Decoded {
-    body: UpstreamBody,
+    body: Box<UpstreamBody>,
     /// `None` if there is nothing to decode, and after the end.
     decoder: Option<Decoder>,
     /// Hides the credential in the decoded bytes.
@@ -25,7 +25,7 @@ pub struct Decoded {
 impl Decoded {
     /// Reads the coding from the headers and leaves them unchanged: a caller that forwards the decoded bytes must drop
     /// `content-encoding` and `content-length`.
-    pub fn new(headers: &HeaderMap, mut body: UpstreamBody, bound: Bound) -> Result<Self, UpstreamError> {
+    pub fn new(headers: &HeaderMap, mut body: Box<UpstreamBody>, bound: Bound) -> Result<Self, UpstreamError> {
         let decoder = match Coding::of(headers) {
             Ok(Coding::Identity) => Ok(None),
             Ok(coding) => Decoder::new(coding, bound).map(Some),

@@ -153,7 +153,7 @@ impl Call {
         body: MessageBody,
     ) -> UpstreamResponse {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        UpstreamResponse { status, headers, body: UpstreamBody::of(Box::new(body), self.origin.clone()) }
+        UpstreamResponse { status, headers, body: Box::new(UpstreamBody::of(Box::new(body), self.origin.clone())) }
     }
 
     fn garbled(&self) -> UpstreamError {

@@ -108,6 +108,6 @@ pub struct UpstreamResponse {
     pub status: StatusCode,
     /// The headers as they arrived, with the credential hidden in them.
     pub headers: HeaderMap,
-    /// The body, still to be read, with the credential hidden in it.
-    pub body: UpstreamBody,
+    /// The body, still to be read, with the credential hidden in it. Boxed, since answers go from hand to hand.
+    pub body: Box<UpstreamBody>,
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::health::breaker::Position;
-use crate::health::{Health, Rest, TargetStatus};
+use crate::health::{Health, TargetStatus};
 use crate::route::{Candidate, Plan};
 use weir_config::Retry;
 
@@ -21,6 +21,8 @@ struct Left<'a> {
 pub(super) struct Candidates<'a> {
     left: Vec<Left<'a>>,
     health: &'a Health,
+    /// Whether the first candidate has not been taken yet, which the plan has just found usable.
+    is_untouched: bool,
     /// Whether the plan had more than one candidate.
     has_several: bool,
     /// Failures so far, and how many of them were timeouts.
@@ -35,13 +37,17 @@ impl<'a> Candidates<'a> {
     pub(super) fn new(plan: &'a Plan, health: &'a Health) -> Self {
         let candidates = plan.candidates.iter().chain(&plan.resting);
         let left: Vec<_> = candidates.map(|candidate| Left { candidate, failed: None }).collect();
-        let has_several = left.len() > 1;
-        Self { left, health, has_several, failures: 0, slow: 0, patience: None }
+        let (is_untouched, has_several) = (!plan.candidates.is_empty(), left.len() > 1);
+        Self { left, health, is_untouched, has_several, failures: 0, slow: 0, patience: None }
     }
 
-    /// Takes the first usable candidate, and returns whether it was given up before.
+    /// Takes the first usable candidate, and returns whether it was given up before. The very first is not looked at again:
+    /// its attempt asks for its health in any case.
     pub(super) fn take(&mut self) -> Option<(&'a Candidate, bool)> {
-        let place = self.left.iter().position(|left| self.is_usable(*left))?;
+        let place = match std::mem::take(&mut self.is_untouched) {
+            true => 0,
+            false => self.left.iter().position(|left| self.is_usable(*left))?,
+        };
         let left = self.left.remove(place);
         Some((left.candidate, left.failed.is_some()))
     }
@@ -123,11 +129,7 @@ impl<'a> Candidates<'a> {
         let now = Instant::now();
         let is_due =
             |since: Instant| since + candidate.target.retry.max_delay <= now && !self.is_vain(candidate, since);
-        failed.is_none_or(is_due)
-            && matches!(
-                candidate.standing(self.health, now),
-                TargetStatus::Well | TargetStatus::Resting(_, Rest::Unstated | Rest::Refused)
-            )
+        failed.is_none_or(is_due) && candidate.standing(self.health, now).may_be_tried()
     }
 
     /// If every target failed by timeout, the request itself may be the reason. Then a candidate is only tried again

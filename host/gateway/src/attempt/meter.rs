@@ -5,6 +5,7 @@ use http::HeaderMap;
 
 use crate::provenance::Learner;
 use weir_types::contract::types::{Framing, Usage};
+use weir_types::in_place::boxed;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
 use weir_wire::frame::{Decoder as Deframer, Encoder, FrameRef, Limits};
 use weir_wire::tap::{CompiledTap, TapState};
@@ -42,23 +43,27 @@ pub(super) struct Metered {
 }
 
 impl Meter {
-    /// A meter for an answer with these headers; `None` if its content coding is unknown.
+    /// A meter for an answer with these headers; `None` if its content coding is unknown. Boxed, since it is large.
     pub(super) fn new(
         tap: &CompiledTap,
         framing: Option<Framing>,
         limits: Limits,
         headers: &HeaderMap,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
         let decompressor = match Coding::of(headers).ok()? {
             Coding::Identity => None,
             coding => Some(Decompressor::new(coding, DecodeBound::default()).ok()?),
         };
         // Of a whole answer, nothing but the bill is asked for.
-        let (tap, frames) = match framing {
-            Some(framing) => (TapState::new(tap), Frames::Here(Deframer::new(framing, limits))),
-            None => (TapState::of_bill(tap), Frames::Nowhere),
-        };
-        Some(Self { tap, decompressor, frames, given_up: false })
+        Some(match framing {
+            Some(framing) => {
+                let frames = Frames::Here(Deframer::new(framing, limits));
+                boxed(|| Self { tap: TapState::new(tap), decompressor, frames, given_up: false })
+            }
+            None => {
+                boxed(|| Self { tap: TapState::of_bill(tap), decompressor, frames: Frames::Nowhere, given_up: false })
+            }
+        })
     }
 
     /// Leaves the search for frames to what withholds some of them, which has the same bytes: it shows each by

@@ -33,8 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A relayed answer.
 pub struct Relayed {
-    upstream: Option<UpstreamBody>,
-    meter: Option<Meter>,
+    upstream: Option<Box<UpstreamBody>>,
+    meter: Option<Box<Meter>>,
     ends: Option<Box<Ends>>,
     account: Option<Box<Account>>,
     learner: Option<Box<Learner>>,
@@ -96,10 +96,10 @@ enum State {
 }
 
 impl Relayed {
-    pub(super) fn new(upstream: UpstreamBody, mut meter: Option<Meter>, ends: Option<Ends>) -> Self {
+    pub(super) fn new(upstream: Box<UpstreamBody>, mut meter: Option<Box<Meter>>, ends: Option<Ends>) -> Self {
         let ends = ends.map(Box::new);
         if ends.as_ref().is_some_and(|ends| ends.withhold.is_some()) {
-            meter.iter_mut().for_each(Meter::is_shown_frames);
+            meter.iter_mut().for_each(|meter| meter.is_shown_frames());
         }
         Self {
             upstream: Some(upstream),
@@ -143,7 +143,7 @@ impl Relayed {
         if !is_read {
             return None;
         }
-        let metered = self.meter.take().map(Meter::finish);
+        let metered = self.meter.take().map(|meter| meter.finish());
         let account = self.account.as_mut()?;
         record(account, metered);
         account.cost_of_whole()
@@ -260,7 +260,7 @@ impl Relayed {
             account.note_chunk();
         }
         let out = match &mut self.ends {
-            Some(ends) => ends.pass(bytes, self.meter.as_mut()),
+            Some(ends) => ends.pass(bytes, self.meter.as_deref_mut()),
             None => bytes,
         };
         if let Some(account) = &mut self.account {
@@ -292,7 +292,7 @@ impl Relayed {
     /// the answer for complete.
     fn stop(&mut self, side: Side, error: &Error) -> Option<Bytes> {
         let ends = self.ends.as_ref().filter(|ends| ends.is_plain);
-        let farewell = ends.and_then(|ends| farewell(ends, self.meter.as_ref(), error));
+        let farewell = ends.and_then(|ends| farewell(ends, self.meter.as_deref(), error));
         let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
         // Bytes received so far, or at least the head, are written before the cut.
         self.state = if farewell.is_some() && !can_cut { State::Ended } else { State::FailureSent };

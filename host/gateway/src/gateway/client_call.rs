@@ -27,6 +27,7 @@ use crate::observe::log::current;
 use crate::observe::trace::Span;
 use crate::route::Nowhere;
 use crate::serving::Serving;
+use weir_server::Peer;
 use weir_translate::dialect::faces::Endpoint;
 use weir_translate::dialect::reply::usual_status;
 use weir_translate::unified::{Answer, Request};
@@ -127,7 +128,7 @@ impl Gateway {
             line.set_caller(&caller);
         }
         let permit = self.admission.admit_caller(&serving.config, &caller).await.map_err(|refused| refused.fault)?;
-        let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
+        let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (body, held) = read_body::whole(serving, body, held).await?;
         let size: usize = body.iter().map(Bytes::len).sum();
         if let Some(line) = line.as_mut() {

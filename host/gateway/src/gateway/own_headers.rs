@@ -58,12 +58,9 @@ pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, 
     let Ok(id) = HeaderValue::try_from(id) else { return };
     let names = [Some(&headers::REQUEST_ID), own];
     for header in names.into_iter().flatten() {
-        if let Some(upstream) = to.remove(header) {
+        if let Some(upstream) = to.insert(header, id.clone()) {
             to.insert(&headers::UPSTREAM_REQUEST_ID, upstream);
         }
-    }
-    for header in names.into_iter().flatten() {
-        to.insert(header, id.clone());
     }
 }
 

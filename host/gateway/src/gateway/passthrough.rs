@@ -22,6 +22,7 @@ use crate::route::Target;
 use crate::serving::Serving;
 use weir_buffers::Held;
 use weir_ledger::{Granted, Notice};
+use weir_server::Peer;
 use weir_translate::dialect::faces::Head;
 use weir_translate::dialect::path::PathParams;
 use weir_translate::dialect::reply::insert;
@@ -136,7 +137,7 @@ impl Gateway {
         if read.is_none() && (!is_signed || body.is_end_stream()) {
             return Ok(Taken { body: upload(serving, body, line)?, reading: None, held: None });
         }
-        let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
+        let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (pieces, held) = read_body::whole(serving, body, held).await?;
         let peek = |(known, holes): &(Known<'_>, PathParams)| {
             rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, &pieces)?;

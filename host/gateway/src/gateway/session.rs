@@ -59,7 +59,7 @@ impl Gateway {
             line.set_caller(&caller);
         }
         rights::may_begin(&caller, NAME)?;
-        let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
+        let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (handshake, pledge) = handshake::read(serving, &face, head)?;
         let permit = match self.admission.admit_caller(&serving.config, &caller).await {
             Ok(permit) => permit,
@@ -141,7 +141,7 @@ impl Gateway {
         head: &Parts,
     ) -> Result<(Caller, Option<EphemeralKey>), Fault> {
         let query = head.uri.query().unwrap_or_default();
-        let address = head.extensions.get::<Peer>().map(|peer| peer.0);
+        let address = head.extensions.get::<Peer>().map(|peer| peer.address);
         let keys = (&*serving.config, &*self.stored_keys);
         match self.seal.caller(keys, (face, &head.headers, query), address) {
             None => Ok((self.identified(serving, face, head).await?, None)),

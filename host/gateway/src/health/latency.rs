@@ -23,7 +23,7 @@ impl Latency {
             None => took,
             Some((mean, at)) => {
                 let age = now.saturating_duration_since(at).as_secs_f64() / HALF_LIFE.as_secs_f64();
-                let keep = 0.5_f64.powf(age) * (1.0 - SHARE);
+                let keep = (-age).exp2() * (1.0 - SHARE);
                 mean * keep + took * (1.0 - keep)
             }
         };

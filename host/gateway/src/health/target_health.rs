@@ -31,6 +31,11 @@ pub enum TargetStatus {
 }
 
 impl TargetStatus {
+    /// Whether the target may be used at least as a last resort.
+    pub(crate) fn may_be_tried(self) -> bool {
+        matches!(self, Self::Well | Self::Resting(_, Rest::Unstated | Rest::Refused))
+    }
+
     /// The better of two: usable, or with the earlier end.
     #[must_use]
     pub fn sooner(self, other: Self) -> Self {

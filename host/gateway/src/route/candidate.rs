@@ -46,6 +46,9 @@ impl Candidate {
     /// Admits an exchange with one of the keys. Prefers the key that issued what the request carries, else the next
     /// healthy one, else one that was limited without a known end or was refused.
     pub fn admit(&self, health: &Health, now: Instant, carried: &Carried) -> Option<(Arc<Target>, Ticket)> {
+        if self.target.spares.is_empty() {
+            return self.admit_with_only_key(health, now);
+        }
         let all: Vec<&Arc<Target>> = keys(&self.target).collect();
         let first = match carried.key(&self.target.label) {
             Some(key) => key,
@@ -61,5 +64,13 @@ impl Candidate {
         let refused = that(|standing| matches!(standing, TargetStatus::Resting(_, Rest::Refused)));
         let mut usable = well.chain(unstated).chain(refused);
         usable.find_map(|target| Some((Arc::clone(target), health.admit(self.subject(target), now).ok()?)))
+    }
+
+    /// The same where there is nothing to choose from, as with most targets.
+    fn admit_with_only_key(&self, health: &Health, now: Instant) -> Option<(Arc<Target>, Ticket)> {
+        let subject = self.subject(&self.target);
+        let may_be_tried = health.standing(subject, now).may_be_tried();
+        let ticket = may_be_tried.then(|| health.admit(subject, now).ok()).flatten()?;
+        Some((Arc::clone(&self.target), ticket))
     }
 }

@@ -21,7 +21,7 @@ pub(super) enum Next {
 
 /// The messages of an answer. The body hides the credential in their bytes.
 pub(super) struct Messages {
-    body: UpstreamBody,
+    body: Box<UpstreamBody>,
     reader: MessageReader,
     method: Arc<Method>,
     veil: Veil,
@@ -30,7 +30,7 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    pub(super) fn new(body: UpstreamBody, method: Arc<Method>, veil: Veil, early: Option<Status>) -> Self {
+    pub(super) fn new(body: Box<UpstreamBody>, method: Arc<Method>, veil: Veil, early: Option<Status>) -> Self {
         Self { body, reader: MessageReader::new(MESSAGE_BYTES), method, veil, early }
     }
 

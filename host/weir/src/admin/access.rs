@@ -101,7 +101,7 @@ pub(super) async fn guard(State(operations): State<Operations>, mut request: Req
         }
         Err(denied) => denied,
     };
-    let address = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let address = request.extensions().get::<Peer>().map(|peer| peer.address);
     turn_away(&operations, &denied, address).await
 }
 
@@ -276,7 +276,7 @@ pub(super) async fn show_metrics(State(operations): State<Operations>, request: 
         Ok(None) | Err(Denied::NoToken) => Denied::Metrics,
         Err(denied) => denied,
     };
-    let address = request.extensions().get::<Peer>().map(|peer| peer.0);
+    let address = request.extensions().get::<Peer>().map(|peer| peer.address);
     turn_away(&operations, &denied, address).await
 }
 

@@ -72,7 +72,7 @@ async fn finish(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let address = peer.map(|peer| peer.0.0);
+    let address = peer.map(|Extension(peer)| peer.address);
     let (response, secure) = match ended(&operations, &query.unwrap_or_default(), &headers, address).await {
         Ok((response, secure)) => (response, secure),
         Err(Refused::Login(error)) => (turned_away(&error), false),

@@ -60,7 +60,7 @@ async fn begin(
     let token = Secret::new(token.trim());
     let caller = match access::by_login(&operations, &token) {
         Ok(caller) => caller,
-        Err(denied) => return access::turn_away(&operations, &denied, peer.map(|peer| peer.0.0)).await,
+        Err(denied) => return access::turn_away(&operations, &denied, peer.map(|Extension(peer)| peer.address)).await,
     };
     let now = Instant::now();
     let Ok((id, session)) = operations.sessions.begin(Holder::Token(token), now) else {
