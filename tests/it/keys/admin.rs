@@ -284,6 +284,8 @@ async fn all_errors_of_the_admin_side_have_a_code() {
         ("GET", "/v1/requests?cursor=x", "", 400, "bad_cursor"),
         ("GET", "/v1/requests/x", "", 400, "bad_parameter"),
         ("GET", "/v1/usage?by=moon", "", 400, "bad_parameter"),
+        ("GET", "/v1/keys/%ff", "", 400, "bad_parameter"),
+        ("GET", "/v1/requests/%c3%28", "", 400, "bad_parameter"),
         ("POST", "/routes/explain", "{", 400, "bad_request"),
     ] {
         let reply = gateway.ask(&by(TOKEN, method, path, body)).await;

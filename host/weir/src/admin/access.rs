@@ -95,6 +95,9 @@ pub(super) async fn guard(State(operations): State<Operations>, mut request: Req
     }
     let config = Arc::clone(&operations.reload.current().config);
     let denied = match check(&operations, &config, &request).and_then(|caller| within_grants(caller, &request)) {
+        Ok(_) if !is_text(path) => {
+            return Problem::parameter("the path has an escape that is no UTF-8").into_response();
+        }
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             return next.run(request).await;
@@ -103,6 +106,11 @@ pub(super) async fn guard(State(operations): State<Operations>, mut request: Req
     };
     let address = request.extensions().get::<Peer>().map(|peer| peer.address);
     turn_away(&operations, &denied, address).await
+}
+
+/// Whether a path is text without its escapes: ids are, and the router would answer in its own words.
+fn is_text(path: &str) -> bool {
+    percent_encoding::percent_decode_str(path).decode_utf8().is_ok()
 }
 
 /// Answers a request that is refused. Wrong tokens from one address are slowed down.
