@@ -17,6 +17,8 @@ const PER_MEDIUM: u64 = 100_000;
 const PER_ANSWER: u64 = 300;
 /// Weight of the structure around an answer's content, in hundredths of a token.
 const ENVELOPE: u64 = 6000;
+/// One part of so many of an answer is taken for its content at least, so that none in a small envelope costs nothing.
+const CONTENT_AT_LEAST: u64 = 8;
 /// Length beyond which samples are weighed, in bytes.
 const WHOLE: usize = 8 << 10;
 /// Size of a sample, in bytes.
@@ -147,7 +149,7 @@ impl Content {
 
     /// Tokens of the JSON that was added.
     pub(crate) fn tokens_of_json(self) -> u32 {
-        tokens(self.0.saturating_sub(ENVELOPE))
+        tokens(self.0.saturating_sub(ENVELOPE).max(self.0 / CONTENT_AT_LEAST))
     }
 }
 
@@ -301,6 +303,13 @@ mod tests {
             let mut content = Content::default();
             content.string(json.trim_matches('"').as_bytes());
             prop_assert!(content.tokens() <= text_tokens(&text) * 2 + 4);
+        }
+
+        #[test]
+        fn no_answer_is_free(content in "[ -!#-Z^-~]{1,300}") {
+            let mut answer = Content::default();
+            answer.json(format!("{{\"content\":\"{content}\"}}").as_bytes());
+            prop_assert!(answer.tokens_of_json() >= 1);
         }
 
         #[test]
