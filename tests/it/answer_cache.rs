@@ -261,6 +261,23 @@ async fn equal_requests_wait_for_one_and_another_takes_over_if_it_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_an_equal_request_waits_no_longer_than_it_says() {
+    let gate = Gate::default();
+    let answer = Answer::begin(200, &[("content-type", "application/json")]).gate(&gate).piece(OPENAI.whole()).end();
+    let mut upstream = Upstream::always(answer).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+    let mut leader = gateway.connect().await;
+    leader.send(&chat(&json!({}))).await;
+    upstream.request().await;
+    let hurried = chat(&json!({})).replacen("\r\n", "\r\nx-weir-timeout-ms: 50\r\n", 1);
+    let reply = gateway.ask(&hurried).await;
+    assert_eq!(reply.status(), 504, "{}", reply.text());
+    gate.open();
+    assert_eq!(leader.reply().await.text(), OPENAI.whole());
+    assert!(upstream.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn kept_answers_are_removed_by_key_by_model_and_all_and_those_under_way_too() {
     let gate = Gate::default();
     let upstream = provider().await;
@@ -280,7 +297,7 @@ async fn kept_answers_are_removed_by_key_by_model_and_all_and_those_under_way_to
     fill().await;
     assert_eq!(remove("").await.json(), json!({"generation": 1}));
     assert_eq!(remove("?generation=0").await.json(), json!({"generation": 1}), "it was removed before");
-    for wrong in ["?key=x", "?models=x", "?generation=x", "?generation=1&model=openai"] {
+    for wrong in ["?key=x", "?key=", "?model=", "?generation=", "?models=x", "?generation=x", "?generation=1&model=openai"] {
         assert_eq!(remove(wrong).await.status(), 400, "{wrong}");
     }
     let shown = gateway.get("/admin/v1/cache").await.json();

@@ -11,6 +11,7 @@ use http::{HeaderValue, Response};
 use super::Gateway;
 use super::kept_answer::Kept;
 use super::own_headers::put_limits;
+use super::routing::own_time;
 use super::similar::Similar;
 use crate::accounting::CostCell;
 use crate::accounting::access::RequestRecord;
@@ -113,7 +114,7 @@ impl Gateway {
         if control.no_store || keepable.is_none() {
             return Ok(Found::Bypass(model));
         }
-        let leader = match self.lead(key, &control, (route, &model)).await {
+        let leader = match self.lead(asked, key, &control, (route, &model)).await? {
             ControlFlow::Continue(leader) => leader,
             ControlFlow::Break(found) => return Ok(found),
         };
@@ -134,29 +135,36 @@ impl Gateway {
     /// The place of the request that is sent, after an equal one that is under way; or what that one makes of this.
     async fn lead(
         &self,
+        asked: &InboundRequest,
         key: Key,
         control: &Control,
         (route, model): (&Arc<Route>, &Arc<str>),
-    ) -> ControlFlow<Found, Leader> {
+    ) -> Result<ControlFlow<Found, Leader>, Fault> {
         let follower = match self.answers.kept().enter(key) {
-            Entered::Lead(leader) => return ControlFlow::Continue(leader),
+            Entered::Lead(leader) => return Ok(ControlFlow::Continue(leader)),
             // A request for a new answer does not get that of one which began before.
-            Entered::Follow(_) if control.no_cache => return ControlFlow::Break(Found::Bypass(Arc::clone(model))),
+            Entered::Follow(_) if control.no_cache => return Ok(ControlFlow::Break(Found::Bypass(Arc::clone(model)))),
             Entered::Follow(follower) => follower,
         };
-        match self.landed(follower).await {
+        Ok(match self.landed(asked, follower).await? {
             Landed::Answer(entry) => {
                 let (result, route) = (CacheResult::Coalesced, Arc::clone(route));
                 ControlFlow::Break(Found::Answer(Kept { key, entry, result, route, similarity: None }))
             }
             Landed::Alone => ControlFlow::Break(Found::Bypass(Arc::clone(model))),
             Landed::Lead(leader) => ControlFlow::Continue(leader),
-        }
+        })
     }
 
-    async fn landed(&self, follower: Follower) -> Landed {
+    /// Waits for the equal request, no longer than the client of this one does.
+    async fn landed(&self, asked: &InboundRequest, follower: Follower) -> Result<Landed, Fault> {
         let _waits = self.answers.waits();
-        follower.landed().await
+        let Some(time) = own_time(asked) else { return Ok(follower.landed().await) };
+        let left = time.saturating_sub(asked.exchange.begun.elapsed());
+        tokio::time::timeout(left, follower.landed()).await.map_err(|_| {
+            let message = "an equal request, whose answer this one waits for, was not answered in time";
+            Fault::new(Side::Gateway, ErrorKind::Timeout, message).with_status(504)
+        })
     }
 
     /// Answers with a kept answer. It costs nothing, and counts against no budget.

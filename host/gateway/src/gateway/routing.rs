@@ -213,11 +213,16 @@ fn session(asked: &InboundRequest, affinity: &Affinity) -> Option<String> {
     Some(words.to_owned())
 }
 
+/// How long the client waits for an answer, if it says so.
+pub(super) fn own_time(asked: &InboundRequest) -> Option<Duration> {
+    header(asked, &headers::TIMEOUT_MS)?.trim().parse().ok().map(Duration::from_millis)
+}
+
 /// The deadline of the whole request: the earlier of the client's own and the total limit of the first target.
 fn deadline(asked: &InboundRequest, plan: &Plan) -> Option<Instant> {
-    let own = header(asked, &headers::TIMEOUT_MS).and_then(|value| value.trim().parse().ok());
+    let own = own_time(asked);
     let total = plan.candidates.first().and_then(|candidate| candidate.target.timeouts.total);
-    let first = own.map(Duration::from_millis).into_iter().chain(total).min()?;
+    let first = own.into_iter().chain(total).min()?;
     asked.exchange.begun.checked_add(first)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Gateway;
 use super::kept_answer::Kept;
+use super::routing::own_time;
 use crate::answer_cache::{CacheResult, SemanticResult};
 use crate::attempt::{InboundRequest, Meaning};
 use crate::route::Route;
@@ -118,9 +119,8 @@ impl Gateway {
 
 /// How long a request waits for its vector: half of its own time is for the provider.
 fn wait(asked: &InboundRequest, route: &Route, settings: &SemanticCache) -> Duration {
-    let own = asked.headers.get(&headers::TIMEOUT_MS).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let totals = route.targets.iter().flatten().filter_map(|target| target.timeouts.total);
-    let most = own.map(Duration::from_millis).into_iter().chain(totals).min();
+    let most = own_time(asked).into_iter().chain(totals).min();
     most.map_or(settings.wait, |most| settings.wait.min(most / 2))
 }
 

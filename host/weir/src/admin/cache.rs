@@ -70,6 +70,9 @@ async fn remove(State(operations): State<Operations>, RawQuery(url): RawQuery) -
     if named > 1 {
         return Err(Problem::parameter("give one of `key`, `model` and `generation`"));
     }
+    if let Some(name) = parameters.first_empty() {
+        return Err(Problem::parameter(format!("`{name}` is empty: leave it out to remove all answers")));
+    }
     let answers = operations.gateway.answers();
     let key = parameters.with("key", "64 hexadecimal digits, as `x-weir-cache-key` has them", Key::parse)?;
     let model = parameters.text("model");

@@ -6,7 +6,7 @@ use super::Problem;
 use weir_ledger::Timestamp;
 use weir_types::query;
 
-/// The parameters of a request, each once. Empty ones count as absent.
+/// The parameters of a request, each once. For those who read them, empty ones are absent.
 #[derive(Debug)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
@@ -23,11 +23,16 @@ impl Parameters {
                 return Err(Problem::parameter(format!("`{name}` is given twice")));
             }
         }
-        Ok(Self(given.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+        Ok(Self(given))
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
+        self.0.iter().find(|(own, value)| own == name && !value.is_empty()).map(|(_, value)| value.clone())
+    }
+
+    /// The name of a parameter that is given without a value.
+    pub(super) fn first_empty(&self) -> Option<&str> {
+        self.0.iter().find(|(_, value)| value.is_empty()).map(|(name, _)| name.as_str())
     }
 
     /// A value that parses, or a refusal that names the parameter and what it must be.

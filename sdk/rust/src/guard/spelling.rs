@@ -1,6 +1,8 @@
 //! Other spellings of a text: characters that look like those of ASCII, and the escapes of JSON. What is found in the plain
 //! spelling is named by its place in the text as it came.
 
+use std::ops::RangeInclusive;
+
 use super::Found;
 
 /// Finds in a text as a reader sees it: characters that look like letters, digits, spaces or hyphens of ASCII count as those,
@@ -144,6 +146,23 @@ enum Looks {
 
 /// Letters of other scripts, each before the one of ASCII that it looks like.
 const LETTERS: &str = "АAВBЕEЅSІIЈJКKМMНHОOРPСCТTХXаaсcеeоoрpхxуyѕsіiјjһhԁdԛqԝwΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧXοoνv";
+/// Characters that are shown as nothing, beside those of general punctuation (Unicode's `Default_Ignorable_Code_Point`).
+const IGNORED: [RangeInclusive<u32>; 14] = [
+    0xad..=0xad,
+    0x34f..=0x34f,
+    0x61c..=0x61c,
+    0x115f..=0x1160,
+    0x17b4..=0x17b5,
+    0x180b..=0x180f,
+    0x3164..=0x3164,
+    0xfe00..=0xfe0f,
+    0xfeff..=0xfeff,
+    0xffa0..=0xffa0,
+    0xfff0..=0xfff8,
+    0x1bca0..=0x1bca3,
+    0x1d173..=0x1d17a,
+    0xe0000..=0xe0fff,
+];
 /// The letters of one alphabet of mathematical letters, capital ones first.
 const ALPHABET: u32 = 52;
 
@@ -151,9 +170,9 @@ fn looks_like(char: char) -> Looks {
     let code = u32::from(char);
     let nth = |first: u8, number: u32| Looks::Like(char::from(first + u8::try_from(number).unwrap_or_default()));
     match code {
-        0xad | 0x180e | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x2069 | 0xfe00..=0xfe0f | 0xfeff => {
-            Looks::Invisible
-        }
+        // The line and the paragraph separator are not, since they break the line.
+        0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f => Looks::Invisible,
+        _ if IGNORED.iter().any(|range| range.contains(&code)) => Looks::Invisible,
         0xa0 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => Looks::Like(' '),
         0x2010..=0x2015 | 0x2212 | 0xfe58 | 0xfe63 => Looks::Like('-'),
         0x2024 => Looks::Like('.'),
@@ -194,8 +213,8 @@ mod tests {
 
     #[test]
     fn what_looks_the_same_is_found_in_its_own_place() {
-        for spelled in ["AKIA1", "АKІА1", "ＡＫＩＡ１", "A\u{200b}KI\u{ad}A\u{2060}1", "𝐀𝑲𝙸A𝟏", "AKIA\u{661}"]
-        {
+        let hidden = ["A\u{200b}KI\u{ad}A\u{2060}1", "A\u{34f}K\u{3164}I\u{e0041}A\u{fe0f}1"];
+        for spelled in ["AKIA1", "АKІА1", "ＡＫＩＡ１", "𝐀𝑲𝙸A𝟏", "AKIA\u{661}"].into_iter().chain(hidden) {
             for text in [spelled.to_owned(), format!("é\u{200b}{spelled}\u{200b}é {spelled}ü")] {
                 let count = text.matches(spelled).count();
                 assert_eq!(places(as_it_looks(&text, find), &text), vec![spelled; count], "{text}");
