@@ -263,7 +263,9 @@ fn passage<'a>(serving: &'a Serving, path: &str) -> Result<(&'a Passage, String)
 
 /// Refuses what HTTP does besides requests and answers, and addresses of other servers.
 fn refuse_forms(head: &Parts) -> Result<(), Fault> {
-    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+    // Some servers read a method in any case.
+    let is_like = |method: &Method| method.as_str().eq_ignore_ascii_case(head.method.as_str());
+    if is_like(&Method::CONNECT) || is_like(&Method::TRACE) {
         let fault = Fault::invalid(format!("{} does not pass through", head.method));
         return Err(fault.with_status(405).with_code("method_not_allowed"));
     }

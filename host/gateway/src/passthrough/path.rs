@@ -24,6 +24,15 @@ pub(crate) fn decoded(path: &str) -> Result<String, Fault> {
     })
 }
 
+/// A decoded path with a slash in front, as servers read it that ignore parameters of segments, and spaces and slashes at
+/// the end.
+pub(crate) fn plainest(path: &str) -> String {
+    let bare = |segment: &str| format!("/{}", segment.split(';').next().unwrap_or_default().trim_end());
+    let mut plain: String = path.split('/').map(bare).collect();
+    plain.truncate(plain.trim_end_matches('/').len());
+    plain
+}
+
 fn checked(path: &str) -> Result<String, &'static str> {
     if path.starts_with('/') || path.contains("//") {
         return Err("it has an empty segment");
@@ -86,6 +95,21 @@ mod tests {
         ] {
             assert_eq!(checked(path).as_deref(), Ok(expected), "{path}");
         }
+    }
+
+    #[test]
+    fn parameters_and_what_ends_a_path_are_left_out() {
+        for path in [
+            "chat/completions",
+            "chat/completions/",
+            "chat;a=1/completions;b",
+            "chat/completions ",
+            "chat/completions; /",
+        ] {
+            assert_eq!(plainest(path), "/chat/completions", "{path}");
+        }
+        assert_eq!(plainest("models/a b:run"), "/models/a b:run");
+        assert_eq!(plainest(""), "");
     }
 
     #[test]

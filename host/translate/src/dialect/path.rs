@@ -81,6 +81,19 @@ impl Pattern {
 
     /// The values of the holes if `path` matches. A hole never matches an empty text.
     pub fn matches(&self, path: &str) -> Option<PathParams> {
+        self.matched(path, Segment::matches)
+    }
+
+    /// The same, with the literal text in any case, as some servers compare it.
+    pub fn matches_in_any_case(&self, path: &str) -> Option<PathParams> {
+        self.matched(path, Segment::matches_in_any_case)
+    }
+
+    fn matched(
+        &self,
+        path: &str,
+        is_like: impl Fn(&Segment, &str, &mut PathParams) -> Option<()>,
+    ) -> Option<PathParams> {
         let mut holes = PathParams::default();
         let mut rest = Some(path.strip_prefix('/')?);
         for segment in &self.segments {
@@ -89,7 +102,7 @@ impl Pattern {
                 (Segment::Literal(_) | Segment::Hole { .. }, Some((piece, after))) => (piece, Some(after)),
                 (Segment::Greedy { .. }, _) | (_, None) => (text, None),
             };
-            segment.matches(piece, &mut holes)?;
+            is_like(segment, piece, &mut holes)?;
             rest = after;
         }
         rest.is_none().then_some(holes)
@@ -162,12 +175,28 @@ impl Segment {
         match self {
             Self::Literal(text) => (text == piece).then_some(()),
             Self::Hole { before, name, after } | Self::Greedy { before, name, after } => {
-                let value = piece.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?;
-                let decoded: Cow<'_, str> = percent_decode_str(value).decode_utf8().ok()?;
-                (!decoded.is_empty()).then(|| holes.0.push((name.clone(), decoded.into_owned())))
+                fill(name, piece.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?, holes)
             }
         }
     }
+
+    fn matches_in_any_case(&self, piece: &str, holes: &mut PathParams) -> Option<()> {
+        match self {
+            Self::Literal(text) => text.eq_ignore_ascii_case(piece).then_some(()),
+            Self::Hole { before, name, after } | Self::Greedy { before, name, after } => {
+                let (start, rest) = piece.split_at_checked(before.len())?;
+                let (value, end) = rest.split_at_checked(rest.len().checked_sub(after.len())?)?;
+                let is_like = start.eq_ignore_ascii_case(before) && end.eq_ignore_ascii_case(after);
+                is_like.then(|| fill(name, value, holes))?
+            }
+        }
+    }
+}
+
+/// Notes the value of a hole, which is never empty.
+fn fill(name: &str, value: &str, holes: &mut PathParams) -> Option<()> {
+    let decoded: Cow<'_, str> = percent_decode_str(value).decode_utf8().ok()?;
+    (!decoded.is_empty()).then(|| holes.0.push((name.to_owned(), decoded.into_owned())))
 }
 
 #[cfg(test)]
@@ -192,6 +221,20 @@ mod tests {
         let pattern = "/zeta/v0/minds/{model}:parley";
         assert_eq!(hole(pattern, "/zeta/v0/minds/sage-2.5:parley").as_deref(), Some("sage-2.5"));
         assert_eq!(hole(pattern, "/zeta/v0/minds/sage-2.5:tally"), None);
+    }
+
+    #[test]
+    fn any_case_of_the_literal_text_matches_where_that_is_asked_for() {
+        let of = |pattern: &str, path: &str| {
+            let found = Pattern::parse(pattern).unwrap().matches_in_any_case(path);
+            found.map(|holes| holes.get("model").unwrap_or("").to_owned())
+        };
+        assert_eq!(of("/chat/completions", "/Chat/COMPLETIONS").as_deref(), Some(""));
+        assert_eq!(of("/chat/completions", "/chat/completion"), None);
+        assert_eq!(of("/models/{model}:generateContent", "/Models/Sage:GENERATECONTENT").as_deref(), Some("Sage"));
+        assert_eq!(of("/models/{model}:generateContent", "/models/:generateContent"), None);
+        assert_eq!(of("/a{model...}b", "/Ax/yB").as_deref(), Some("x/y"));
+        assert_eq!(of("/ab{model}", "/\u{e4}\u{e4}"), None);
     }
 
     #[test]
