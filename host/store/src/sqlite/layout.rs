@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, ErrorCode, Statement};
 
 use super::connection::{Lite, failed};
 use crate::batch::{self, KEY, KeyUse};
@@ -22,6 +22,9 @@ pub(super) const VERSION: i64 = 5;
 
 /// Most bytes of the callers, and of the routes, whose numbers are remembered. One that is forgotten gets another row.
 const MOST_KNOWN: usize = 2 << 20;
+
+/// Facts that one statement inserts.
+const TOGETHER: usize = 16;
 
 const REQUEST: usize = columns::count(Of::Request);
 const CALLER: usize = columns::count(Of::Caller);
@@ -80,7 +83,10 @@ fn definitions(kind: Of) -> String {
 pub(super) struct Layout {
     /// Whether its facts are whole rows.
     is_whole: bool,
+    /// Inserts one fact, and takes no notice of one that is there.
     insert: String,
+    /// Inserts [`TOGETHER`] facts, none of which may be there.
+    insert_together: String,
     callers: Rows,
     routes: Rows,
 }
@@ -89,13 +95,16 @@ impl Layout {
     /// That of a file which has its tables.
     pub(super) fn of(connection: &Connection) -> Result<Self, StoreError> {
         let is_whole = kind_of_facts(connection)?.is_some_and(|kind| kind == "table");
+        let into = format!("insert into requests (caller,route,{}) values ", names(Of::Request));
         let insert = if is_whole {
             batch::insert_fact()
         } else {
-            let (names, all) = (names(Of::Request), placeholders(1, REQUEST + 2));
-            format!("insert into requests (caller,route,{names}) values ({all}) on conflict (id) do nothing")
+            format!("{into}({}) on conflict (id) do nothing", placeholders(1, REQUEST + 2))
         };
-        Ok(Self { is_whole, insert, callers: Rows::new("callers", Of::Caller), routes: Rows::new("routes", Of::Route) })
+        // Without numbers, which SQLite would look up as names.
+        let insert_together = into + &[format!("(?{})", ",?".repeat(REQUEST + 1)).as_str(); TOGETHER].join(",");
+        let (callers, routes) = (Rows::new("callers", Of::Caller), Rows::new("routes", Of::Route));
+        Ok(Self { is_whole, insert, insert_together, callers, routes })
     }
 
     /// Forgets what rows there are: those of a transaction that failed are not.
@@ -110,36 +119,109 @@ impl Layout {
         lite: &Lite<'_>,
         facts: &[&'f PackedFact],
     ) -> Result<Vec<KeyUse<'f>>, StoreError> {
-        let mut statement = lite.0.prepare_cached(&self.insert).map_err(failed)?;
-        if self.is_whole { insert_whole(&mut statement, facts) } else { self.insert_parts(lite, &mut statement, facts) }
+        if self.is_whole {
+            let mut statement = lite.0.prepare_cached(&self.insert).map_err(failed)?;
+            return insert_whole(&mut statement, facts);
+        }
+        let rows = self.rows(lite, facts)?;
+        let mut new = Vec::with_capacity(rows.len());
+        let (groups, rest) = rows.as_chunks::<TOGETHER>();
+        if !groups.is_empty() {
+            self.insert_groups(lite, groups, &mut new)?;
+        }
+        self.insert_singly(lite, rest, &mut new)?;
+        Ok(new)
     }
 
-    fn insert_parts<'f>(
-        &mut self,
-        lite: &Lite<'_>,
-        statement: &mut Statement<'_>,
-        facts: &[&'f PackedFact],
-    ) -> Result<Vec<KeyUse<'f>>, StoreError> {
-        let mut new = Vec::with_capacity(facts.len());
-        let mut before: Option<Parts<'f>> = None;
+    /// The facts' rows of `requests`. The rows that they refer to are made.
+    fn rows<'f>(&mut self, lite: &Lite<'_>, facts: &[&'f PackedFact]) -> Result<Vec<RequestRow<'f>>, StoreError> {
+        let mut rows = Vec::<RequestRow<'f>>::with_capacity(facts.len());
         for fact in facts {
-            let parts = fact.parts();
-            if before.as_ref().is_none_or(|before| before.caller != parts.caller) {
-                let row = self.callers.row_of::<CALLER>(lite, parts.caller, REQUEST)?;
-                statement.raw_bind_parameter(1, row).map_err(failed)?;
-            }
-            if before.as_ref().is_none_or(|before| before.route != parts.route) {
-                let row = self.routes.row_of::<ROUTE>(lite, parts.route, REQUEST + CALLER)?;
-                statement.raw_bind_parameter(2, row).map_err(failed)?;
-            }
-            bind_changes(statement, 3, before.as_ref().map(|before| &before.request[..]), &parts.request)?;
-            if statement.raw_execute().map_err(failed)? > 0 {
-                let [key] = packed::columns_of(&mut { parts.caller }, KEY);
-                new.push(batch::use_of(fact, &key, &parts.request));
-            }
-            before = Some(parts);
+            let (parts, before) = (fact.parts(), rows.last());
+            let caller = match before.filter(|before| before.parts.caller == parts.caller) {
+                Some(before) => before.caller,
+                None => self.callers.row_of::<CALLER>(lite, parts.caller, REQUEST)?,
+            };
+            let route = match before.filter(|before| before.parts.route == parts.route) {
+                Some(before) => before.route,
+                None => self.routes.row_of::<ROUTE>(lite, parts.route, REQUEST + CALLER)?,
+            };
+            rows.push(RequestRow { fact, caller, route, parts });
         }
-        Ok(new)
+        Ok(rows)
+    }
+
+    /// Inserts groups of rows, each with one statement: to begin and to end a statement costs a third of what its row does. A group
+    /// of which some rows are there already is inserted row by row.
+    fn insert_groups<'f>(
+        &self,
+        lite: &Lite<'_>,
+        groups: &[[RequestRow<'f>; TOGETHER]],
+        new: &mut Vec<KeyUse<'f>>,
+    ) -> Result<(), StoreError> {
+        let mut statement = lite.0.prepare_cached(&self.insert_together).map_err(failed)?;
+        let mut before: Option<&[RequestRow<'f>; TOGETHER]> = None;
+        for group in groups {
+            for (at, row) in group.iter().enumerate() {
+                let before = before.and_then(|before| before.get(at));
+                row.bind(&mut statement, at * (REQUEST + 2) + 1, before)?;
+            }
+            match statement.raw_execute() {
+                Ok(_) => new.extend(group.iter().map(RequestRow::key_use)),
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                    self.insert_singly(lite, group, new)?;
+                }
+                Err(error) => return Err(failed(error)),
+            }
+            before = Some(group);
+        }
+        Ok(())
+    }
+
+    fn insert_singly<'f>(
+        &self,
+        lite: &Lite<'_>,
+        rows: &[RequestRow<'f>],
+        new: &mut Vec<KeyUse<'f>>,
+    ) -> Result<(), StoreError> {
+        let mut statement = lite.0.prepare_cached(&self.insert).map_err(failed)?;
+        let mut before = None;
+        for row in rows {
+            row.bind(&mut statement, 1, before)?;
+            if statement.raw_execute().map_err(failed)? > 0 {
+                new.push(row.key_use());
+            }
+            before = Some(row);
+        }
+        Ok(())
+    }
+}
+
+/// A fact as a row of `requests`.
+#[derive(Debug)]
+struct RequestRow<'f> {
+    fact: &'f PackedFact,
+    caller: i64,
+    route: i64,
+    parts: Parts<'f>,
+}
+
+impl<'f> RequestRow<'f> {
+    /// Binds its values from a parameter on, of a statement whose parameters there have the values of the row before.
+    fn bind(&self, statement: &mut Statement<'_>, first: usize, before: Option<&Self>) -> Result<(), StoreError> {
+        if before.is_none_or(|before| before.caller != self.caller) {
+            statement.raw_bind_parameter(first, self.caller).map_err(failed)?;
+        }
+        if before.is_none_or(|before| before.route != self.route) {
+            statement.raw_bind_parameter(first + 1, self.route).map_err(failed)?;
+        }
+        bind_changes(statement, first + 2, before.map(|before| &before.parts.request[..]), &self.parts.request)
+    }
+
+    /// What it adds to the sums of its key.
+    fn key_use(&self) -> KeyUse<'f> {
+        let [key] = packed::columns_of(&mut { self.parts.caller }, KEY);
+        batch::use_of(self.fact, &key, &self.parts.request)
     }
 }
 
@@ -167,7 +249,8 @@ fn bind_changes(
 ) -> Result<(), StoreError> {
     let mut before = before.unwrap_or_default().iter();
     for (number, value) in (first..).zip(values) {
-        if before.next() != Some(value) {
+        // A statement that is taken from the cache has no values: all are null.
+        if before.next().unwrap_or(&Value::Null) != value {
             statement.raw_bind_parameter(number, value).map_err(failed)?;
         }
     }

@@ -65,6 +65,20 @@ fn what_repeats_is_stored_once_and_facts_are_read_as_they_were() {
 }
 
 #[test]
+fn each_fact_is_stored_once_whichever_of_those_beside_it_are_there() {
+    let (_folder, path) = day();
+    let mut connection = open(&path, Purpose::Day, None).unwrap();
+    let mut layout = Layout::of(&connection).unwrap();
+    let mut facts: Vec<Fact> = (0..4 * TOGETHER as u64 + 3).map(fact).collect();
+    facts.iter_mut().step_by(5).for_each(|fact| (fact.user, fact.saved_nano) = (String::new(), None));
+    let last_of_second_group = facts[2 * TOGETHER - 1].clone();
+    assert_eq!(insert(&mut connection, &mut layout, &[facts[1].clone(), last_of_second_group]), 2);
+    assert_eq!(insert(&mut connection, &mut layout, &facts), facts.len() - 2);
+    assert_eq!(insert(&mut connection, &mut layout, &facts), 0);
+    assert_eq!(stored(&connection), facts);
+}
+
+#[test]
 fn rows_of_a_transaction_that_failed_are_not_referred_to() {
     let (_folder, path) = day();
     let mut connection = open(&path, Purpose::Day, None).unwrap();
