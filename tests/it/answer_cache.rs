@@ -269,7 +269,7 @@ async fn who_waits_for_an_equal_request_waits_no_longer_than_it_says() {
     let mut leader = gateway.connect().await;
     leader.send(&chat(&json!({}))).await;
     upstream.request().await;
-    let hurried = chat(&json!({})).replacen("\r\n", "\r\nx-weir-timeout-ms: 50\r\n", 1);
+    let hurried = chat(&json!({})).header("x-weir-timeout-ms", "50");
     let reply = gateway.ask(&hurried).await;
     assert_eq!(reply.status(), 504, "{}", reply.text());
     gate.open();
@@ -297,7 +297,9 @@ async fn kept_answers_are_removed_by_key_by_model_and_all_and_those_under_way_to
     fill().await;
     assert_eq!(remove("").await.json(), json!({"generation": 1}));
     assert_eq!(remove("?generation=0").await.json(), json!({"generation": 1}), "it was removed before");
-    for wrong in ["?key=x", "?key=", "?model=", "?generation=", "?models=x", "?generation=x", "?generation=1&model=openai"] {
+    for wrong in
+        ["?key=x", "?key=", "?model=", "?generation=", "?models=x", "?generation=x", "?generation=1&model=openai"]
+    {
         assert_eq!(remove(wrong).await.status(), 400, "{wrong}");
     }
     let shown = gateway.get("/admin/v1/cache").await.json();

@@ -77,15 +77,19 @@ impl EventValidator {
     }
 
     /// Checks the events of one read, and returns the events to encode.
-    pub fn push(&mut self, events: Vec<ChatEvent>) -> Vec<ChatEvent> {
-        let mut out = Vec::with_capacity(events.len() + 1);
-        for event in events {
+    pub fn push(&mut self, mut events: Vec<ChatEvent>) -> Vec<ChatEvent> {
+        if self.failed {
+            return Vec::new();
+        }
+        // Events are large. Most go on as they are, and are not moved.
+        let Some(at) = events.iter_mut().position(|event| !self.passes(event)) else { return events };
+        for event in events.split_off(at) {
             if self.failed {
                 break;
             }
-            self.judge(event, &mut out);
+            self.judge(event, &mut events);
         }
-        out
+        events
     }
 
     /// The upstream ended in an orderly way: closes open parts and finishes every candidate.
@@ -131,14 +135,34 @@ impl EventValidator {
         out
     }
 
-    fn judge(&mut self, event: ChatEvent, out: &mut Vec<ChatEvent>) {
+    /// Checks an event where it is. Returns `false` if it cannot go on alone, or not at all; nothing has changed then.
+    fn passes(&mut self, event: &mut ChatEvent) -> bool {
         match event {
-            ChatEvent::Start(start) => return self.begin(start, out),
+            ChatEvent::Start(start) => self.begins(start),
+            _ if !self.started => false,
+            ChatEvent::PartStart(start) => self.candidate(start.candidate).opens(start),
+            ChatEvent::Delta(delta) => self.candidate(delta.candidate).renumbers(&mut delta.part),
+            ChatEvent::Argument(piece) => {
+                self.takes_arguments && self.candidate(piece.candidate).renumbers(&mut piece.part)
+            }
+            ChatEvent::Signature(signature) => self.candidate(signature.candidate).renumbers(&mut signature.part),
+            ChatEvent::Citation(citation) => self.candidate(citation.candidate).renumbers(&mut citation.part),
+            ChatEvent::PartStop(stop) => self.candidate(stop.candidate).closes(stop),
+            ChatEvent::Finish(_) | ChatEvent::Failure(_) => false,
+            ChatEvent::Usage(_) | ChatEvent::Logprobs(_) | ChatEvent::Opaque(_) => true,
+        }
+    }
+
+    fn judge(&mut self, mut event: ChatEvent, out: &mut Vec<ChatEvent>) {
+        match event {
+            ChatEvent::Start(_) => {}
             ChatEvent::Failure(error) => return out.append(&mut self.fail(error)),
             _ => self.start(out),
         }
+        if self.passes(&mut event) {
+            return out.push(event);
+        }
         match event {
-            ChatEvent::PartStart(start) => self.candidate(start.candidate).open(start, out),
             ChatEvent::Delta(mut delta) => {
                 delta.part = self.candidate(delta.candidate).part(delta.part, out);
                 out.push(ChatEvent::Delta(delta));
@@ -160,27 +184,29 @@ impl EventValidator {
                 citation.part = self.candidate(citation.candidate).part(citation.part, out);
                 out.push(ChatEvent::Citation(citation));
             }
-            ChatEvent::PartStop(stop) => self.candidate(stop.candidate).close(stop, out),
             ChatEvent::Finish(finish) => self.candidate(finish.candidate).finish(finish.finish),
-            other => out.push(other),
+            // A second start, and the stop of a part that is not open.
+            _ => {}
         }
     }
 
-    fn begin(&mut self, mut start: ResponseStart, out: &mut Vec<ChatEvent>) {
+    /// Whether this is the first start; without an id it gets one.
+    fn begins(&mut self, start: &mut ResponseStart) -> bool {
         if std::mem::replace(&mut self.started, true) {
-            return;
+            return false;
         }
         if start.id.is_empty() {
             start.id.clone_from(&self.request_id);
         }
-        out.push(ChatEvent::Start(start));
+        true
     }
 
     fn start(&mut self, out: &mut Vec<ChatEvent>) {
         if !self.started {
             let id = self.request_id.clone();
             let start = ResponseStart { id, model: None, created_ms: None, service_tier: None, extensions: Vec::new() };
-            self.begin(start, out);
+            self.started = true;
+            out.push(ChatEvent::Start(start));
         }
     }
 
@@ -195,16 +221,23 @@ impl EventValidator {
 }
 
 impl Candidate {
-    fn open(&mut self, mut start: PartStart, out: &mut Vec<ChatEvent>) {
+    /// Opens and numbers a part, unless it is open.
+    fn opens(&mut self, start: &mut PartStart) -> bool {
         if self.parts.iter().any(|part| part.theirs == start.part) {
-            return;
+            return false;
         }
         self.called |= matches!(start.kind, PartKind::ToolCall(_));
         let ours = self.next;
         self.next += 1;
         self.parts.push(OpenPart { theirs: start.part, ours });
         start.part = ours;
-        out.push(ChatEvent::PartStart(start));
+        true
+    }
+
+    /// Replaces the number of a part by the output's, if it is open.
+    fn renumbers(&self, part: &mut u32) -> bool {
+        let open = self.parts.iter().find(|open| open.theirs == *part);
+        open.map(|open| *part = open.ours).is_some()
     }
 
     /// The output's number of a part; starts the part as text if it has not been started.
@@ -217,14 +250,18 @@ impl Candidate {
             return part.ours;
         }
         let ours = self.next;
-        self.open(PartStart { candidate: self.number, part: theirs, kind: kind.clone() }, out);
+        let mut start = PartStart { candidate: self.number, part: theirs, kind: kind.clone() };
+        if self.opens(&mut start) {
+            out.push(ChatEvent::PartStart(start));
+        }
         ours
     }
 
-    fn close(&mut self, mut stop: PartStop, out: &mut Vec<ChatEvent>) {
-        let Some(at) = self.parts.iter().position(|part| part.theirs == stop.part) else { return };
+    /// Closes a part and gives its stop the output's number, if it is open.
+    fn closes(&mut self, stop: &mut PartStop) -> bool {
+        let Some(at) = self.parts.iter().position(|part| part.theirs == stop.part) else { return false };
         stop.part = self.parts.remove(at).ours;
-        out.push(ChatEvent::PartStop(stop));
+        true
     }
 
     fn close_all(&mut self, out: &mut Vec<ChatEvent>) {

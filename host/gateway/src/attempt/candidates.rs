@@ -44,9 +44,10 @@ impl<'a> Candidates<'a> {
     /// Takes the first usable candidate, and returns whether it was given up before. The very first is not looked at again:
     /// its attempt asks for its health in any case.
     pub(super) fn take(&mut self) -> Option<(&'a Candidate, bool)> {
-        let place = match std::mem::take(&mut self.is_untouched) {
-            true => 0,
-            false => self.left.iter().position(|left| self.is_usable(*left))?,
+        let place = if std::mem::take(&mut self.is_untouched) {
+            0
+        } else {
+            self.left.iter().position(|left| self.is_usable(*left))?
         };
         let left = self.left.remove(place);
         Some((left.candidate, left.failed.is_some()))

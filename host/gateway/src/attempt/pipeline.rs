@@ -4,6 +4,7 @@
 //!
 //! Where guards judge a relayed stream, the upstream's own bytes go on in place of the encoder's (`original`).
 
+mod frames;
 mod judged;
 mod original;
 mod parts;
@@ -23,10 +24,10 @@ use weir_translate::event_validator::EventValidator;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, PartKind, Usage};
 use weir_types::fault::{Fault, Side};
-use weir_types::surrogate;
 use weir_wire::estimate::Content;
 use weir_wire::frame::{self, FrameError, FrameRef};
 
+use self::frames::{Read, mended, room};
 use super::outflow::Outflow;
 use super::partial_answer::{self, PartialAnswer};
 use super::send::late_error;
@@ -113,7 +114,8 @@ impl Pipeline {
     /// Cuts bytes into frames.
     fn cut(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
         let frames = &mut self.frames;
-        let mut each = |frame: FrameRef<'_>| frames.push(mended(frame.to_owned()));
+        let read = Read::new(bytes);
+        let mut each = |frame: FrameRef<'_>| frames.push(read.frame(frame));
         let Some(original) = &mut self.original else { return self.deframer.push(bytes, &mut each) };
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -302,6 +304,7 @@ impl Pipeline {
         };
         let encoded = attribute(encoder.push(&events), Side::Adapter)?;
         bounds::note(&mut self.seen.losses, encoded.losses);
+        out.bytes.reserve(room(&encoded.frames));
         encoded.frames.iter().for_each(|frame| self.enframer.push(frame, &mut out.bytes));
         Ok(())
     }
@@ -364,13 +367,6 @@ impl Pipeline {
             _ => {}
         }
     }
-}
-
-fn mended(mut frame: Frame) -> Frame {
-    if let std::borrow::Cow::Owned(mended) = surrogate::mend(&frame.data) {
-        frame.data = mended;
-    }
-    frame
 }
 
 /// The failure that ends a stream because Weir stops, and the time that streams have for that is over.

@@ -198,7 +198,7 @@ pub(super) fn bytes_of(body: Body) -> (Bytes, bool) {
 
 /// A body for an adapter: text if it is UTF-8, with lone surrogates replaced.
 pub(super) fn body_of(bytes: &Bytes) -> Body {
-    match std::str::from_utf8(bytes) {
+    match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => Body::Text(weir_types::surrogate::mend(text).into_owned()),
         Err(_) => Body::Bytes(bytes.to_vec()),
     }

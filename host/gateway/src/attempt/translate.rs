@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
             model: target.model(asked.model()).to_owned(),
             format: target.format_for(asked.face.format(), asked.operation()).to_owned(),
             options: target.options.clone(),
-            ..dialect_ctx.clone()
+            ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
         };
         let (lifted, losses, framing, continuable) = (Lifted::default(), Vec::new(), None, false);
         Self {
@@ -299,13 +299,15 @@ impl<'a> Run<'a> {
                 return Ok(Exchanged::Stream(response, framing, cancel));
             }
             cancel.into_iter().for_each(CancelOnDrop::disarm);
-            match step? {
-                Step::Stream(..) => return Err(Fault::internal("a stream was taken for something else")),
-                Step::Read(Outcome::Complete(answer, losses)) => {
+            let Step::Read(outcome) = step? else {
+                return Err(Fault::internal("a stream was taken for something else"));
+            };
+            match *outcome {
+                Outcome::Complete(answer, losses) => {
                     self.note(losses);
                     return Ok(Exchanged::Whole(answer));
                 }
-                Step::Read(Outcome::FollowUp(step)) => {
+                Outcome::FollowUp(step) => {
                     self.follow(&step, &mut streams);
                     (request, farewell) = Box::pin(steps.next(context, asked, target, step)).await?;
                 }

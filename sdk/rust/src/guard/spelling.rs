@@ -214,7 +214,8 @@ mod tests {
     #[test]
     fn what_looks_the_same_is_found_in_its_own_place() {
         let hidden = ["A\u{200b}KI\u{ad}A\u{2060}1", "A\u{34f}K\u{3164}I\u{e0041}A\u{fe0f}1"];
-        for spelled in ["AKIA1", "АKІА1", "ＡＫＩＡ１", "𝐀𝑲𝙸A𝟏", "AKIA\u{661}"].into_iter().chain(hidden) {
+        for spelled in ["AKIA1", "АKІА1", "ＡＫＩＡ１", "𝐀𝑲𝙸A𝟏", "AKIA\u{661}"].into_iter().chain(hidden)
+        {
             for text in [spelled.to_owned(), format!("é\u{200b}{spelled}\u{200b}é {spelled}ü")] {
                 let count = text.matches(spelled).count();
                 assert_eq!(places(as_it_looks(&text, find), &text), vec![spelled; count], "{text}");

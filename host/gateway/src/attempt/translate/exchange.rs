@@ -25,7 +25,7 @@ const ERROR_BODY: usize = 256 * 1024;
 /// The result of one request.
 pub(super) enum Step {
     Stream(UpstreamResponse, Framing),
-    Read(Outcome),
+    Read(Box<Outcome>),
 }
 
 impl Run<'_> {
@@ -39,7 +39,7 @@ impl Run<'_> {
         let response = pin!(self.send(request, account)).await?;
         match self.framing_of(&response, streams) {
             Some(framing) => Ok(Step::Stream(response, framing)),
-            None => pin!(self.read(response, account)).await.map(Step::Read),
+            None => pin!(self.read(response, account)).await.map(|outcome| Step::Read(Box::new(outcome))),
         }
     }
 
