@@ -98,10 +98,10 @@ enum State {
 impl Relayed {
     pub(super) fn new(upstream: Box<UpstreamBody>, mut meter: Option<Box<Meter>>, ends: Option<Ends>) -> Self {
         let ends = ends.map(Box::new);
-        if ends.as_ref().is_some_and(|ends| ends.withhold.is_some()) {
-            if let Some(meter) = &mut meter {
-                meter.is_shown_frames();
-            }
+        if let Some(meter) = &mut meter
+            && ends.as_ref().is_some_and(|ends| ends.withhold.is_some())
+        {
+            meter.is_shown_frames();
         }
         Self {
             upstream: Some(upstream),
