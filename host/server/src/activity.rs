@@ -67,7 +67,9 @@ pub(super) struct Activity {
     served: AtomicBool,
     exchanges: AtomicU32,
     is_multiplexed: AtomicBool,
-    /// Whether a write is pending because the client does not read.
+    /// Whether a request asked for the connection to become something else than HTTP.
+    is_upgrading: AtomicBool,
+    /// Whether a write is pending: the client does not read, or other tasks come first.
     is_blocked: AtomicBool,
     /// Whether the connection occupies a slot of the reserve.
     is_reserved: AtomicBool,
@@ -87,6 +89,7 @@ impl Activity {
             served: AtomicBool::new(false),
             exchanges: AtomicU32::new(0),
             is_multiplexed: AtomicBool::new(false),
+            is_upgrading: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
             is_reserved: AtomicBool::new(is_reserved),
             order: AtomicU8::new(0),
@@ -131,7 +134,18 @@ impl Activity {
         self.has_received.load(Ordering::Relaxed)
     }
 
-    /// Records whether the last write had to wait for the client.
+    /// Records that a request asked for the connection to become something else than HTTP.
+    pub(super) fn upgrading(&self) {
+        self.is_upgrading.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a request asked for the connection to become something else than HTTP. hyper then gives the connection
+    /// away with its answer, and drops what of it waits to be written.
+    pub(super) fn is_upgrading(&self) -> bool {
+        self.is_upgrading.load(Ordering::Relaxed)
+    }
+
+    /// Records whether the last write has to wait.
     pub(super) fn blocked(&self, is_blocked: bool) {
         self.is_blocked.store(is_blocked, Ordering::Relaxed);
     }

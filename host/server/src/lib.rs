@@ -301,6 +301,7 @@ where
     request.extensions_mut().insert(peer.clone());
     if version == Version::HTTP_11 && request.headers().contains_key(header::UPGRADE) {
         request.extensions_mut().insert(place.takeover.get_or_init(Takeover::default).clone());
+        place.activity.upgrading();
     }
     let beyond = (!place.is_ordinary()).then(|| Arc::clone(place));
     if beyond.is_some() {

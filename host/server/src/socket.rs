@@ -14,6 +14,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use weir_types::deferred_write::DeferredWrite;
 
 /// TCP keep-alive: silence before the first probe, and the interval between probes.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(15));
@@ -86,13 +87,14 @@ pub(super) struct Observed {
     activity: Arc<Activity>,
     /// What was read already and comes first.
     ahead: BytesMut,
+    deferred: DeferredWrite,
 }
 
 impl Observed {
     pub(super) fn new(socket: Socket, send_timeout: Duration, activity: Arc<Activity>) -> Self {
         let mut stream = TimeoutStream::new(socket);
         stream.set_write_timeout(Some(send_timeout));
-        Self { stream: Box::pin(stream), activity, ahead: BytesMut::new() }
+        Self { stream: Box::pin(stream), activity, ahead: BytesMut::new(), deferred: DeferredWrite::default() }
     }
 
     /// Lets these bytes be read again, before all others.
@@ -100,6 +102,23 @@ impl Observed {
         self.ahead = ahead;
     }
 
+    /// Writes now, or together with other connections.
+    fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        offered: usize,
+        write: impl FnOnce(Pin<&mut TimeoutStream<Socket>>, &mut Context<'_>) -> Poll<Result<usize>>,
+    ) -> Poll<Result<usize>> {
+        let stream = self.stream.as_mut();
+        let polled = if self.activity.is_upgrading() {
+            write(stream, cx)
+        } else {
+            self.deferred.poll(cx, offered, |cx| write(stream, cx))
+        };
+        self.note(polled)
+    }
+
+    /// A write that waits, for the client or for other tasks, keeps the connection from being taken for an idle one.
     fn note<T>(&self, polled: Poll<T>) -> Poll<T> {
         self.activity.blocked(polled.is_pending());
         polled
@@ -127,9 +146,8 @@ impl AsyncRead for Observed {
 }
 
 impl AsyncWrite for Observed {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        let polled = self.stream.as_mut().poll_write(cx, buf);
-        self.note(polled)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+        self.get_mut().write(cx, buf.len(), |stream, cx| stream.poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -141,13 +159,9 @@ impl AsyncWrite for Observed {
         self.stream.as_mut().poll_shutdown(cx)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<Result<usize>> {
-        let polled = self.stream.as_mut().poll_write_vectored(cx, bufs);
-        self.note(polled)
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<Result<usize>> {
+        let offered = bufs.iter().map(|buf| buf.len()).sum();
+        self.get_mut().write(cx, offered, |stream, cx| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -157,6 +171,9 @@ impl AsyncWrite for Observed {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::super::address_key::AddressKey;
     use super::*;
 
     #[tokio::test]
@@ -166,5 +183,45 @@ mod tests {
         let (stream, _) = listener.accept().await.unwrap();
         prepare(&stream);
         assert!(SockRef::from(&stream).keepalive().unwrap() && stream.nodelay().unwrap());
+    }
+
+    /// A pair of connected sockets, with the server's side as one that has served a request.
+    async fn served() -> (Observed, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let activity = Arc::new(Activity::new(AddressKey::of(peer.ip()), tokio::time::Instant::now(), false));
+        drop(activity.begin(http::Version::HTTP_11));
+        (Observed::new(Socket::Plain(stream), Duration::from_hours(1), activity), client)
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_not_idle_while_a_busy_worker_puts_its_write_off() {
+        let (mut observed, mut client) = served().await;
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        // The runtime of a test does not say when it waits, so that all writes count.
+        let polled = loop {
+            let polled = Pin::new(&mut observed).poll_write(&mut cx, b"x");
+            if polled.is_pending() {
+                break observed.activity.is_idle();
+            }
+        };
+        assert!(!polled, "it would be evicted, and the bytes with it");
+        assert!(Pin::new(&mut observed).poll_write(&mut cx, b"y").is_ready(), "it has waited");
+        assert!(observed.activity.is_idle());
+        drop(observed);
+        let mut read = String::new();
+        client.read_to_string(&mut read).await.unwrap();
+        assert!(read.ends_with("xy"), "{read}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_given_away_writes_at_once() {
+        let (mut observed, _client) = served().await;
+        observed.activity.upgrading();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        for _ in 0..100 {
+            assert!(Pin::new(&mut observed).poll_write(&mut cx, b"x").is_ready());
+        }
     }
 }

@@ -188,3 +188,35 @@ async fn a_first_request_that_arrives_byte_by_byte_is_whole() {
     let length = within(stream.read(&mut answer)).await.unwrap();
     assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
 }
+
+/// Answers a request for an upgrade, and says `hello` on the connection.
+fn upgraded(mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let takeover = request.extensions().get::<Takeover>().cloned().unwrap();
+    let upgrade = hyper::upgrade::on(&mut request);
+    takeover.go_on(async move {
+        let mut io = TokioIo::new(upgrade.await.unwrap());
+        io.write_all(b"hello").await.unwrap();
+    });
+    let answer = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
+    answer.header(header::CONNECTION, "upgrade").header(header::UPGRADE, "test").body(Full::default()).unwrap()
+}
+
+#[tokio::test]
+async fn upgrades_are_answered_by_a_busy_worker_too() {
+    let (listener, address) = bind("127.0.0.1", 0).await.unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let allowance = Allowance { connections: 100, ..allowance() };
+    tokio::spawn(serve((listener, Spread::here()), allowance, stopped, |request| {
+        std::future::ready(upgraded(request))
+    }));
+    // Each of them writes, so that the worker is busy soon.
+    for _ in 0..20 {
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        peer.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        within(peer.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101") && answer.ends_with("\r\n\r\nhello"), "{answer:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! The types that all crates share, as plain Rust: the contract's types, failures, header names.
 
 pub mod contract;
+pub mod deferred_write;
 pub mod exchange;
 pub mod fault;
 pub mod headers;

@@ -15,7 +15,8 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::task::unconstrained;
 
 use super::chunks::Chunks;
-use super::dial::{DialError, Stream};
+use super::dial::DialError;
+use super::stream::Stream;
 use weir_types::in_place::pinned;
 
 /// The most bytes of a body that one read takes, and that wait to be written. A connection begins with much less, and

@@ -8,16 +8,13 @@ use http::Uri;
 use http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::settings::Settings;
+use super::stream::{Stream, Transport};
 use super::tls;
 
 type BoxError = Box<dyn Error + Send + Sync>;
-/// A connection's bytes: TCP, or TLS on it.
-pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Why no connection could be opened.
 #[derive(Debug, thiserror::Error)]
@@ -62,12 +59,13 @@ impl Dialer {
 
     /// Opens a connection to the host of `to` within `limit`.
     pub(super) async fn dial(&self, to: &Uri, limit: Duration) -> Result<Stream, DialError> {
-        tokio::time::timeout(limit, self.0.dial(to.clone())).await.map_err(|_| DialError::TimedOut)?
+        let dialed = tokio::time::timeout(limit, self.0.dial(to.clone())).await;
+        dialed.map_err(|_| DialError::TimedOut)?.map(Stream::new)
     }
 }
 
 impl Inner {
-    async fn dial(&self, to: Uri) -> Result<Stream, DialError> {
+    async fn dial(&self, to: Uri) -> Result<Transport, DialError> {
         if to.scheme() != Some(&Scheme::HTTPS) {
             let stream = self.http.clone().call(to).await;
             return stream.map(MaybeHttpsStream::Http).map_err(|error| DialError::Connect(error.into()));

@@ -35,6 +35,7 @@ pub mod replay;
 mod screen;
 mod session;
 pub mod settings;
+mod stream;
 mod tls;
 mod upload;
 mod veil;

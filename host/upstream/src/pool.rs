@@ -8,14 +8,14 @@ use foldhash::fast::RandomState;
 use futures_util::future::Either;
 use http::{Request, Uri};
 use hyper::client::conn::http2;
-use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use super::chunks::Chunks;
 use super::connection::{Answered, Connection, Failure, Http1, Unanswered};
-use super::dial::{DialError, Dialer, Stream};
+use super::dial::{DialError, Dialer};
 use super::settings::Settings;
+use super::stream::Stream;
 
 /// Windows of an HTTP/2 connection and of each of its streams, in bytes: how much of an answer may be under way before the
 /// provider has to wait for one round trip.
@@ -168,7 +168,7 @@ impl Pool {
             return Ok(Connection::Http2(shared));
         }
         let stream = self.0.dialer.dial(uri, limit).await?;
-        if !self.0.is_http2 && !stream.connected().is_negotiated_h2() {
+        if !self.0.is_http2 && !stream.is_http2() {
             return Ok(Connection::Http1(Http1::open(stream, self.0.settings.answer_head).await?));
         }
         if let Some(shared) = self.shared(origin) {
