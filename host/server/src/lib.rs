@@ -108,9 +108,15 @@ struct Listener<H> {
 }
 
 /// Body types that a listener can send in an answer.
-pub trait ReplyBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static {}
+pub trait ReplyBody:
+    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>> + Send> + Send + Unpin + 'static
+{
+}
 
-impl<B> ReplyBody for B where B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static {}
+impl<B> ReplyBody for B where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>> + Send> + Send + Unpin + 'static
+{
+}
 
 /// Accepts connections and hands them to workers until `stop` is set, then drains the open ones.
 ///
@@ -295,6 +301,7 @@ fn answer<H, F, B>(
 where
     H: Fn(Request<Incoming>) -> F,
     F: Future<Output = Response<B>> + Unpin,
+    B: ReplyBody,
 {
     let version = request.version();
     let exchange = place.activity.begin(version);

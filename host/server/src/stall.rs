@@ -19,6 +19,7 @@ use tokio::time::sleep;
 
 use super::activity::Exchange;
 use super::last_call;
+use weir_types::deferred_write;
 
 /// Result of a body's last poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,32 +36,48 @@ thread_local! {
 }
 
 /// A body that marks the result of each poll. Its exchange is in flight until it is dropped.
-#[derive(Debug)]
-pub(super) struct Marked<B> {
+///
+/// Its failure comes one poll later: hyper cuts the connection at once, and writes what the body gave before only while the
+/// body waits.
+pub(super) struct Marked<B: Body> {
     body: B,
     exchange: Exchange,
+    failure: Option<B::Error>,
 }
 
-impl<B> Marked<B> {
+impl<B: Body> Marked<B> {
     pub(super) fn new(body: B, exchange: Exchange) -> Self {
-        Self { body, exchange }
+        Self { body, exchange, failure: None }
     }
 }
+
+// Nothing in it is pinned where it stands.
+impl<B: Body + Unpin> Unpin for Marked<B> {}
 
 impl<B: Body<Data = Bytes> + Unpin> Body for Marked<B> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
         let is_last_call = self.exchange.has_last_call();
-        let polled = last_call::within(is_last_call, || Pin::new(&mut self.body).poll_frame(cx));
+        let mut polled = last_call::within(is_last_call, || Pin::new(&mut self.body).poll_frame(cx));
+        if let Poll::Ready(Some(Err(failure))) = polled {
+            self.failure = Some(failure);
+            deferred_write::last_write_follows();
+            cx.waker().wake_by_ref();
+            polled = Poll::Pending;
+        }
         let did = if matches!(polled, Poll::Ready(Some(Ok(_)))) { Did::Gave } else { Did::Waited };
         LAST.set(Some(did));
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        // A body that ends here counts as whole.
+        self.failure.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -18,11 +18,18 @@ thread_local! {
     static WRITES: Cell<u32> = const { Cell::new(0) };
     /// The writes between its last two waits.
     static BEFORE: Cell<u32> = const { Cell::new(0) };
+    /// Whether the next write is not put off.
+    static IS_LAST: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The worker of this thread has nothing to do and waits for events.
 pub fn worker_waits() {
     BEFORE.set(WRITES.replace(0));
+}
+
+/// The write that follows in this poll of a task is its connection's last one: what is put off would be lost.
+pub fn last_write_follows() {
+    IS_LAST.set(true);
 }
 
 /// Counts one more write, and returns whether the worker has so many that they should wait for each other.
@@ -47,7 +54,7 @@ impl DeferredWrite {
         offered: usize,
         write: impl FnOnce(&mut Context<'_>) -> Poll<Result<usize>>,
     ) -> Poll<Result<usize>> {
-        if !self.has_waited && is_busy() {
+        if !IS_LAST.take() && !self.has_waited && is_busy() {
             self.has_waited = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -109,6 +116,15 @@ mod tests {
         assert_eq!(put_off(2), 2, "it was busy just now");
         worker_waits();
         assert_eq!(put_off(2), 0);
+    }
+
+    #[test]
+    fn a_last_write_is_not_put_off() {
+        let mut cx = Context::from_waker(Waker::noop());
+        while !is_busy() {}
+        last_write_follows();
+        assert!(DeferredWrite::default().poll(&mut cx, 1, |_| Poll::Ready(Ok(1))).is_ready());
+        assert!(DeferredWrite::default().poll(&mut cx, 1, |_| Poll::Ready(Ok(1))).is_pending(), "another one");
     }
 
     #[test]
