@@ -220,3 +220,39 @@ async fn upgrades_are_answered_by_a_busy_worker_too() {
         assert!(answer.starts_with("HTTP/1.1 101") && answer.ends_with("\r\n\r\nhello"), "{answer:?}");
     }
 }
+
+/// Gives a piece and fails.
+#[derive(Default)]
+struct Breaking {
+    has_given: bool,
+}
+
+impl Body for Breaking {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<std::io::Result<http_body::Frame<Bytes>>>> {
+        let has_given = std::mem::replace(&mut self.has_given, true);
+        let piece = http_body::Frame::data(Bytes::from_static(b"piece"));
+        std::task::Poll::Ready(Some(if has_given { Err(std::io::ErrorKind::Other.into()) } else { Ok(piece) }))
+    }
+}
+
+#[tokio::test]
+async fn what_a_body_gave_before_it_failed_is_written_by_a_busy_worker_too() {
+    let (listener, address) = bind("127.0.0.1", 0).await.unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    let allowance = Allowance { connections: 100, ..allowance() };
+    let breaking = |_request| Box::pin(async { Response::new(Breaking::default()) });
+    tokio::spawn(serve((listener, Spread::here()), allowance, stopped, breaking));
+    for _ in 0..20 {
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        peer.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        within(peer.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n5\r\npiece\r\n"), "{answer:?}");
+    }
+}
