@@ -359,6 +359,14 @@ async fn sums_agree_with_facts_and_costs_are_explained_line_by_line() {
     let audit = kept.admin("/admin/v1/audit").await.json();
     assert!(audit["items"].is_array(), "{audit}");
     assert_eq!(kept.admin("/admin/v1/audit/check").await.json()["intact"], true);
+    for list in ["requests", "audit", "keys", "budgets", "limits"] {
+        for (limit, status) in [("0", 400), ("1001", 400), ("-1", 400), ("1", 200), ("1000", 200)] {
+            let page = kept.admin(&format!("/admin/v1/{list}?limit={limit}")).await;
+            assert_eq!(page.status(), status, "{list}, {limit}: {}", page.text());
+        }
+    }
+    // All requests are sent there, so that a limit would be a mistake.
+    assert_eq!(kept.admin("/admin/v1/requests/export?limit=1").await.status(), 400);
     let metrics = kept.admin("/metrics").await.text();
     assert!(metrics.contains("weir_request_log_written_total{what=\"fact\"} 3"), "{metrics}");
     assert_eq!(kept.admin("/ready").await.json()["store"]["log"], "working");

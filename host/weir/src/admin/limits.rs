@@ -14,10 +14,6 @@ use weir_gateway::admission::headroom::{Headroom, SERVER};
 use weir_gateway::rate_limit::Scope;
 use weir_identity::document::{Access, TeamId};
 
-/// Limits of a page, unless the request sets another number.
-const USUAL: usize = 100;
-/// The most limits of a page.
-const MOST: usize = 1_000;
 /// Whose limits there are.
 const SCOPES: [Scope; 7] =
     [Scope::Client, Scope::Key, Scope::Team, Scope::Organisation, Scope::Model, Scope::Provider, Scope::Address];
@@ -66,8 +62,7 @@ impl Wanted {
 /// Reads the parameters.
 fn read(query: Option<&str>) -> Result<(Wanted, Page), Problem> {
     let parameters = Parameters::parse(query, &["cursor", "limit", "prefix", "scope", "sort"])?;
-    let bounded = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    let most = parameters.with("limit", &format!("a number from 1 to {MOST}"), bounded)?.unwrap_or(USUAL);
+    let most = parameters.page_size()?;
     let by_use = |text: &str| matches!(text, "name" | "used").then_some(text == "used");
     let by_use = parameters.with("sort", "name or used", by_use)?.unwrap_or_default();
     let names = || SCOPES.map(Scope::as_str).into_iter().chain([SERVER]);

@@ -6,6 +6,11 @@ use super::Problem;
 use weir_ledger::Timestamp;
 use weir_types::query;
 
+/// The entries of a page, unless the request sets another number.
+const USUAL_PAGE: usize = 100;
+/// The most entries of a page.
+const LARGEST_PAGE: usize = 1_000;
+
 /// The parameters of a request, each once. For those who read them, empty ones are absent.
 #[derive(Debug)]
 pub(super) struct Parameters(Vec<(String, String)>);
@@ -49,6 +54,14 @@ impl Parameters {
     ) -> Result<Option<T>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
         read(&text).map(Some).ok_or_else(|| Problem::parameter(format!("`{name}` must be {wanted}")))
+    }
+
+    /// How many entries a page has: `limit`, or the usual number. A number beyond the bounds is refused, since a reader
+    /// would take a shorter page for the last one.
+    pub(super) fn page_size(&self) -> Result<usize, Problem> {
+        let bounded = |text: &str| text.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
+        let wanted = format!("a number from 1 to {LARGEST_PAGE}");
+        Ok(self.with("limit", &wanted, bounded)?.unwrap_or(USUAL_PAGE))
     }
 
     /// A time in milliseconds since 1970.

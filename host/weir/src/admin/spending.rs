@@ -23,11 +23,6 @@ use weir_types::contract::about::Bucket;
 /// The count of tokens whose price is shown.
 const MILLION: u32 = 1_000_000;
 
-/// Budgets of a page, unless the request sets another number.
-const USUAL: usize = 100;
-/// The most budgets of a page.
-const MOST: usize = 1_000;
-
 /// The origin of budgets that stand by themselves in the store.
 pub(super) const STORED: &str = "store";
 
@@ -49,8 +44,7 @@ async fn list_budgets(
     RawQuery(url): RawQuery,
 ) -> Result<Response, Problem> {
     let parameters = Parameters::parse(url.as_deref(), &["cursor", "limit", "prefix", "sort"])?;
-    let bounded = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    let limit = parameters.with("limit", &format!("a number from 1 to {MOST}"), bounded)?.unwrap_or(USUAL);
+    let limit = parameters.page_size()?;
     let by_use = |text: &str| matches!(text, "name" | "used").then_some(text == "used");
     let by_use = parameters.with("sort", "name or used", by_use)?.unwrap_or_default();
     let (after, prefix) = (parameters.text("cursor"), parameters.text("prefix").unwrap_or_default());

@@ -13,10 +13,8 @@ use weir_identity::document::{Access, TeamId};
 use weir_identity::{Document, Kind};
 use weir_store::StoreError;
 
-/// The entries of a page, unless the request sets another number.
-const USUAL: usize = 100;
-/// The most entries of a page.
-const MOST: usize = 1_000;
+/// The documents that are read at once.
+const PART: usize = 1_000;
 /// The most documents that are looked at for one page. A page that ends there is not the last one.
 const LOOKED_AT: usize = 20_000;
 
@@ -34,8 +32,7 @@ pub(super) async fn documents(operations: Operations, request: Request, kind: Ki
         _ => &["cursor", "limit"],
     };
     let parameters = asked.parameters(known)?;
-    let bounded = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    let limit = parameters.with("limit", &format!("a number from 1 to {MOST}"), bounded)?.unwrap_or(USUAL);
+    let limit = parameters.page_size()?;
     let team = parameters.with("team", "a team's id", |id| TeamId::parse(id).ok())?;
     let caller = asked.caller;
     if !matches!(kind, Kind::Key | Kind::Team) && !caller.may(Access::Read, None) {
@@ -71,8 +68,8 @@ fn page(
     // A full page goes on after the last document that it shows: the ids of others cannot be found out.
     let mut shown_last = String::new();
     loop {
-        let part = registry.documents(kind, &after, MOST)?;
-        let is_last = part.len() < MOST;
+        let part = registry.documents(kind, &after, PART)?;
+        let is_last = part.len() < PART;
         for (document, revision) in part {
             document.id().clone_into(&mut after);
             looked_at += 1;

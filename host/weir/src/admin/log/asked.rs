@@ -7,7 +7,7 @@ use weir_ledger::Nano;
 use weir_store::{Fact, Query};
 
 /// The conditions that a search takes.
-pub(in crate::admin) const CONDITIONS: [&str; 19] = [
+pub(in crate::admin) const CONDITIONS: [&str; 17] = [
     "id",
     "client_request_id",
     "key",
@@ -25,13 +25,14 @@ pub(in crate::admin) const CONDITIONS: [&str; 19] = [
     "min_cost",
     "max_cost",
     "error",
-    "cursor",
-    "limit",
 ];
 
-/// A search, from the parameters of a url.
+/// A search that is answered page by page, from the parameters of a url.
 pub(super) fn query(url: Option<&str>) -> Result<Query, Problem> {
-    search(&Parameters::parse(url, &CONDITIONS)?)
+    let known: Vec<&str> = CONDITIONS.into_iter().chain(["cursor", "limit"]).collect();
+    let parameters = Parameters::parse(url, &known)?;
+    let after = parameters.text("cursor").map(|text| text.parse()).transpose()?;
+    Ok(Query { after, limit: parameters.page_size()?, ..search(&parameters)? })
 }
 
 /// A search that is followed, and how many requests a second are sent at most.
@@ -64,8 +65,8 @@ pub(in crate::admin) fn search(parameters: &Parameters) -> Result<Query, Problem
         cost_from: dollars(parameters, "min_cost")?,
         cost_to: dollars(parameters, "max_cost")?,
         error_text: parameters.text("error"),
-        after: parameters.text("cursor").map(|text| text.parse()).transpose()?,
-        limit: parameters.parsed("limit", "a number")?.unwrap_or_default(),
+        after: None,
+        limit: 0,
     })
 }
 
@@ -130,12 +131,14 @@ mod tests {
 
     #[test]
     fn wrong_parameters_are_refused_by_name() {
-        for (name, value) in
-            [("id", "x"), ("status", "xx"), ("from", "noon"), ("min_cost", "-1"), ("limit", "-1"), ("failed", "maybe")]
+        for (name, value) in [("id", "x"), ("status", "xx"), ("from", "noon"), ("min_cost", "-1"), ("failed", "maybe")]
+            .into_iter()
+            .chain(["-1", "0", "1001", "1e3"].map(|number| ("limit", number)))
         {
             let refusal = asked(&[(name, value)]).unwrap_err().to_string();
             assert!(refusal.contains(name), "{refusal}");
         }
+        assert_eq!([asked(&[]), asked(&[("limit", "1000")])].map(|query| query.unwrap().limit), [100, 1000]);
         assert!(asked(&[("unknown", "1")]).unwrap_err().to_string().contains("unknown parameter"));
         assert!(asked(&[("key", "1"), ("key", "2")]).unwrap_err().to_string().contains("twice"));
         assert!(asked(&[("cursor", "no")]).unwrap_err().to_string().contains("next_cursor"));

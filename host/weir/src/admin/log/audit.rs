@@ -8,11 +8,6 @@ use super::read;
 use crate::admin::{Operations, Parameters, Problem};
 use weir_store::{AuditEntry, ChainCheck};
 
-/// Entries of a page.
-const PAGE: usize = 100;
-/// Most entries of a page.
-const MOST: usize = 1_000;
-
 /// Entries, newest first.
 pub(super) async fn list(
     State(operations): State<Operations>,
@@ -20,7 +15,7 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, Problem> {
     let parameters = Parameters::parse(url.as_deref(), &["cursor", "limit"])?;
     let before: Option<u64> = parameters.parsed("cursor", "the `next_cursor` of a page")?;
-    let limit = parameters.parsed("limit", "a number")?.unwrap_or(PAGE).clamp(1, MOST);
+    let limit = parameters.page_size()?;
     let entries = read(&operations, move |store| store.audit_page(before, limit)).await?;
     // The numbers have no gaps and begin with 1.
     let next = entries.last().filter(|last| last.sequence > 1).map(|last| last.sequence.to_string());
