@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use weir_config::KeyHash;
@@ -20,7 +21,7 @@ pub(super) struct KeyFields {
     name: String,
     #[serde(default)]
     owner: Owner,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "expiry")]
     expires: Option<Timestamp>,
     #[serde(default)]
     models: Option<Vec<Pattern>>,
@@ -42,6 +43,16 @@ pub(super) struct KeyFields {
     metadata: Metadata,
     #[serde(default)]
     grants: Vec<Grant>,
+}
+
+/// Reads when a key expires. The refusal says what is taken, since that of the parser is about parts of a calendar.
+fn expiry<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let wrong = || D::Error::custom("`expires` must be a time such as 2027-01-31T00:00:00Z, before 9999-12-30");
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::String(text) => text.parse().map(Some).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
 }
 
 /// Fields of a key that answers show and that have other ways to change.
@@ -178,6 +189,17 @@ fn merge(target: &mut Value, patch: &Value) {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_expiry_beyond_the_calendar_is_refused_by_its_name() {
+        let read = |expires: Value| KeyFields::parse(&json!({"name": "k", "expires": expires}));
+        assert_eq!(read(json!(null)).unwrap().expires, None);
+        assert_eq!(read(json!("2027-01-31T00:00:00Z")).unwrap().expires.unwrap().to_string(), "2027-01-31T00:00:00Z");
+        for wrong in [json!("10000-01-01T00:00:00Z"), json!("9999-12-31T23:59:59Z"), json!("90d"), json!(1)] {
+            let refusal = read(wrong.clone()).unwrap_err().to_string();
+            assert!(refusal.contains("`expires` must be a time such as"), "{wrong}: {refusal}");
+        }
+    }
 
     /// The example of RFC 7396, and its cases that differ.
     #[test]
