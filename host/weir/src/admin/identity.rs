@@ -220,6 +220,21 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_a_body_may_refuse_it_as_malformed_and_as_too_large() {
+        let described: Value = serde_json::from_str(OPENAPI).unwrap();
+        let items = described["paths"].as_object().unwrap().iter();
+        let operations = items.flat_map(|(path, item)| item.as_object().unwrap().values().map(move |it| (path, it)));
+        let mut count = 0;
+        for (path, operation) in operations.filter(|(_, operation)| operation.get("requestBody").is_some()) {
+            for status in ["400", "413"] {
+                assert!(operation["responses"].get(status).is_some(), "{path}: {status}");
+            }
+            count += 1;
+        }
+        assert!(count > 10);
+    }
+
+    #[test]
     fn only_these_paths_check_grants_themselves() {
         for path in [
             "/v1/keys",
