@@ -224,10 +224,12 @@ async fn a_budget_may_pass_requests_on_to_another_model_or_only_notify() {
         let reply = gateway.ask(&OPENAI.request("openai", false)).await;
         assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some(provider)), "{}", reply.text());
     }
-    let gateway = gateway.restart(&(models + &budget(&format!("{one}\"notify\"")))).await;
-    for _ in 0..2 {
+    let gateway = gateway.restart(&(models + &budget(&format!("{one}\"notify\"\nsoft = 0.5")))).await;
+    for used in 1..=3 {
         let reply = gateway.ask(&OPENAI.request("openai", false)).await;
         assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("openai")));
+        let warning = format!("one; {used} requests of 1 requests");
+        assert_eq!(reply.header("x-weir-budget-warning"), Some(&*warning), "near the limit and beyond it: told once");
     }
 }
 

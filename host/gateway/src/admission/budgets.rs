@@ -356,13 +356,15 @@ pub fn refused(refusal: &Refusal) -> Fault {
     }
 }
 
-/// The warnings of budgets, for a header.
+/// The warnings of budgets, for a header: each once, also if a budget is both near its limit and beyond it.
 pub fn warnings(notices: &[Notice]) -> Option<String> {
     let one = |notice: &Notice| {
         let (used, limit) = (notice.limit.show(notice.used), notice.limit.show(notice.limit.amount()));
         format!("{}; {used} of {limit}", notice.budget)
     };
-    (!notices.is_empty()).then(|| notices.iter().map(one).collect::<Vec<_>>().join(", "))
+    let mut warnings: Vec<String> = notices.iter().map(one).collect();
+    warnings.dedup();
+    (!warnings.is_empty()).then(|| warnings.join(", "))
 }
 
 fn log_notice(notice: &Notice) {
