@@ -60,6 +60,7 @@ mod metrics_protobuf;
 mod model_settings;
 mod multipart;
 mod oci;
+mod odd_usage;
 mod operations;
 mod pass_through;
 mod promises;

@@ -3,39 +3,72 @@
 //! The format's `input_tokens` excludes tokens read from or written to the cache, as the unified bucket does. Its
 //! `output_tokens` includes the thinking, which newer answers also count in `output_tokens_details`.
 
-use weir_sdk::json::{Object, Rest, Str};
+use weir_sdk::json::{Count, Object, Rest, Str};
 use weir_sdk::losses::{extension, extensions};
 use weir_sdk::types::{Unit, Usage};
 
 use crate::FORMAT;
 use crate::wire;
 
-/// Parses usage; the service tier is a separate field in the unified model.
+/// Parses the usage of a whole answer; the service tier is a separate field in the unified model.
 pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
-    let thinking = wire.output_tokens_details.and_then(|details| details.thinking_tokens).map(|count| count.0);
-    let all = wire.output_tokens.map(|count| count.0);
-    let thinking = thinking.map(|thinking| all.map_or(thinking, |all| thinking.min(all)));
-    let output = all.map(|all| all - thinking.unwrap_or(0));
-    let written = wire.cache_creation_input_tokens.map(|count| count.0);
-    let hour = figure(&wire.rest, "cache_creation", "ephemeral_1h_input_tokens").filter(|tokens| *tokens > 0);
-    let hour = hour.map(|hour| written.map_or(hour, |all| hour.min(all)));
-    let uses = |name| figure(&wire.rest, "server_tool_use", name).filter(|uses| *uses > 0).map(f64::from);
-    let (searches, fetches) = (uses("web_search_requests"), uses("web_fetch_requests"));
-    let tier = wire.service_tier.map(Str::into_string);
-    let usage = Usage {
-        input: wire.input_tokens.map(|count| count.0),
-        cache_read: wire.cache_read_input_tokens.map(|count| count.0),
-        cache_write: written.map(|all| all - hour.unwrap_or(0)),
-        cache_write_hour: hour,
-        output,
-        reasoning: thinking,
-        batch: (tier.as_deref() == Some("batch")).then_some(true),
-        extensions: extensions(FORMAT, wire.rest),
-        ..Usage::default()
-    };
-    (usage.with_units(Unit::Search, searches).with_units(Unit::ToolRun, fetches), tier)
+    Reports::default().read(wire)
 }
 
+/// The greatest figures that a stream has reported so far. Its reports are cumulative, so one that is less than an earlier
+/// one does not count, as it does not where the stream is relayed. The parts of a sum are known from an earlier report
+/// where a later one has the sum alone.
+#[derive(Debug, Default)]
+pub(crate) struct Reports {
+    input: Option<u32>,
+    cache_read: Option<u32>,
+    written: Option<u32>,
+    written_hour: Option<u32>,
+    output: Option<u32>,
+    thinking: Option<u32>,
+}
+
+impl Reports {
+    /// Parses the next report of a stream.
+    pub(crate) fn read(&mut self, wire: wire::Usage<'_>) -> (Usage, Option<String>) {
+        let thinking = wire.output_tokens_details.and_then(|details| details.thinking_tokens);
+        let hour = figure(&wire.rest, "cache_creation", "ephemeral_1h_input_tokens").filter(|tokens| *tokens > 0);
+        let all = greatest(&mut self.output, wire.output_tokens);
+        let written = greatest(&mut self.written, wire.cache_creation_input_tokens);
+        let thinking = part(all, greatest(&mut self.thinking, thinking), self.thinking);
+        let hour = part(written, greatest(&mut self.written_hour, hour.map(Count)), self.written_hour);
+        let uses = |name| figure(&wire.rest, "server_tool_use", name).filter(|uses| *uses > 0).map(f64::from);
+        let (searches, fetches) = (uses("web_search_requests"), uses("web_fetch_requests"));
+        let tier = wire.service_tier.map(Str::into_string);
+        let usage = Usage {
+            input: greatest(&mut self.input, wire.input_tokens),
+            cache_read: greatest(&mut self.cache_read, wire.cache_read_input_tokens),
+            cache_write: written.map(|all| all - hour.unwrap_or(0)),
+            cache_write_hour: hour,
+            output: all.map(|all| all - thinking.unwrap_or(0)),
+            reasoning: thinking,
+            batch: (tier.as_deref() == Some("batch")).then_some(true),
+            extensions: extensions(FORMAT, wire.rest),
+            ..Usage::default()
+        };
+        (usage.with_units(Unit::Search, searches).with_units(Unit::ToolRun, fetches), tier)
+    }
+}
+
+/// The greatest count of a figure, if the report has the figure.
+fn greatest(known: &mut Option<u32>, told: Option<Count>) -> Option<u32> {
+    let told = told?.0;
+    *known = Some(known.map_or(told, |known| known.max(told)));
+    *known
+}
+
+/// A part of the sum `all`: as the report tells it, or as it is known where the report has the sum alone.
+fn part(all: Option<u32>, told: Option<u32>, known: Option<u32>) -> Option<u32> {
+    match all {
+        Some(all) => known.map(|part| part.min(all)),
+        None => told,
+    }
+}
 /// A figure of a member that stays as it is.
 fn figure(rest: &Rest<'_>, member: &str, name: &str) -> Option<u32> {
     Rest::parse(rest.get(member)?.get()).ok()?.count(name)
@@ -73,6 +106,45 @@ pub(crate) fn write_output(o: &mut Object<'_>, usage: &Usage) {
 mod tests {
     use super::*;
     use weir_sdk::json::{object, parse};
+
+    /// What a stream of these reports uses, as the host sums it up.
+    fn of_stream(reports: &[&str]) -> Usage {
+        let mut reader = Reports::default();
+        reports.iter().fold(Usage::default(), |before, report| {
+            let (later, _) = reader.read(parse(report).unwrap());
+            Usage {
+                input: later.input.or(before.input),
+                cache_write: later.cache_write.or(before.cache_write),
+                cache_write_hour: later.cache_write_hour.or(before.cache_write_hour),
+                output: later.output.or(before.output),
+                reasoning: later.reasoning.or(before.reasoning),
+                ..later
+            }
+        })
+    }
+
+    #[test]
+    fn a_report_that_is_less_than_an_earlier_one_does_not_count() {
+        let begun = r#"{"input_tokens":10,"output_tokens":1}"#;
+        let usage = of_stream(&[begun, r#"{"output_tokens":50}"#, r#"{"input_tokens":0,"output_tokens":2}"#]);
+        assert_eq!((usage.input, usage.output), (Some(10), Some(50)));
+        let thought = r#"{"output_tokens":50,"output_tokens_details":{"thinking_tokens":40}}"#;
+        let usage = of_stream(&[begun, thought, r#"{"output_tokens":60}"#]);
+        assert_eq!((usage.output, usage.reasoning), (Some(20), Some(40)));
+        let usage = of_stream(&[begun, r#"{"output_tokens":50}"#, thought]);
+        assert_eq!((usage.output, usage.reasoning), (Some(10), Some(40)));
+    }
+
+    #[test]
+    fn writes_for_an_hour_are_told_apart_also_where_the_last_report_has_their_sum_alone() {
+        let begun = concat!(
+            r#"{"input_tokens":10,"cache_creation_input_tokens":20,"output_tokens":1,"#,
+            r#""cache_creation":{"ephemeral_5m_input_tokens":8,"ephemeral_1h_input_tokens":12}}"#
+        );
+        let end = r#"{"input_tokens":10,"cache_creation_input_tokens":20,"output_tokens":5}"#;
+        let usage = of_stream(&[begun, end]);
+        assert_eq!((usage.cache_write, usage.cache_write_hour), (Some(8), Some(12)));
+    }
 
     #[test]
     fn c60_the_buckets_are_disjoint_and_come_back() {

@@ -36,12 +36,14 @@ pub struct MessagesDecoder {
     /// Whether a stop reason, the end, or an error has arrived: nothing is missing.
     ended: bool,
     events: Vec<ChatEvent>,
+    usage: usage::Reports,
 }
 
 impl Decoder for MessagesDecoder {
     fn new(ctx: Context) -> Self {
         let names = crate::names::names().with_memo(&ctx.memo);
-        Self { names, open: Vec::new(), next: 0, calls: false, early: None, ended: false, events: Vec::new() }
+        let (open, events, usage) = (Vec::new(), Vec::new(), usage::Reports::default());
+        Self { names, open, next: 0, calls: false, early: None, ended: false, events, usage }
     }
 
     fn push(&mut self, frames: Vec<Frame>) -> Result<Decoded> {
@@ -106,7 +108,10 @@ impl MessagesDecoder {
     fn begin(&mut self, message: Option<&RawValue>) -> Result<()> {
         let raw = message.ok_or_else(|| Error::unreadable("the first frame brings no message"))?;
         let message: wire::Answer<'_> = read_frame(raw.get())?;
-        let (known, tier) = message.usage.map(usage::read).map_or((None, None), |(known, tier)| (Some(known), tier));
+        let (known, tier) = message.usage.map_or((None, None), |wire| {
+            let (known, tier) = self.usage.read(wire);
+            (Some(known), tier)
+        });
         self.events.push(ChatEvent::Start(ResponseStart {
             id: message.id.map(Str::into_string).unwrap_or_default(),
             model: message.model.map(Str::into_string),
@@ -222,7 +227,7 @@ impl MessagesDecoder {
         let delta = event.delta.unwrap_or_default();
         if let Some(raw) = event.usage {
             let read: wire::Usage<'_> = read_frame(raw.get())?;
-            self.events.push(ChatEvent::Usage(usage::read(read).0));
+            self.events.push(ChatEvent::Usage(self.usage.read(read).0));
         }
         if let Some(members) = members(&delta.rest, &event.rest) {
             let opaque = Opaque { format: FORMAT.into(), kind: "message_delta".into(), json: members };
