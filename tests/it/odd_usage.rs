@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use weir_tests::{Answer, Gateway, Upstream};
+use weir_tests::{Answer, Gateway, Request, Upstream};
 
-use crate::wire_format::{ANTHROPIC, OPENAI, config_of};
+use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat, config_of};
 
 /// A budget that books nothing but what it is told.
 const TOKENS: &str = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000000\nper = \"total\"\n";
+const DOLLARS: &str = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 1000000\nper = \"total\"\n";
 
 async fn gateway(upstream: &Upstream, budget: &str) -> Gateway {
     let models = config_of(&[OPENAI, ANTHROPIC], upstream);
@@ -27,6 +28,41 @@ async fn settled(gateway: &Gateway) -> Value {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("a reservation is left: {}", gateway.get("/admin/budgets").await.text());
+}
+
+/// A whole answer with this usage.
+fn whole(wire_format: WireFormat, usage: &str) -> Answer {
+    let answer = wire_format.whole();
+    let (before, _) = answer.split_once("\"usage\":").unwrap();
+    Answer::json(200, &format!("{before}\"usage\":{usage}}}"))
+}
+
+/// A request without limits, and with few tokens.
+fn request(model: &str) -> Request {
+    OPENAI.request(model, false)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partly_reported_usage_costs_the_same_in_the_header_and_at_the_budget() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let gateway = gateway(&upstream, DOLLARS).await;
+    let mut before = 0.0;
+    for (model, wire_format, usage, reported) in [
+        ("openai-t", OPENAI, r#"{"prompt_tokens":10}"#, 10.0),
+        ("openai-t", OPENAI, r#"{"completion_tokens":7}"#, 7.0),
+        ("anthropic", ANTHROPIC, r#"{"input_tokens":10}"#, 10.0),
+        ("openai", OPENAI, r#"{"prompt_tokens":10}"#, 10.0),
+        ("openai", OPENAI, r#"{"completion_tokens":7}"#, 7.0),
+    ] {
+        upstream.now(whole(wire_format, usage));
+        let reply = gateway.ask(&request(model)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let cost: f64 = reply.header("x-weir-cost-usd").unwrap().parse().unwrap();
+        let booked: f64 = settled(&gateway).await.as_str().unwrap().parse().unwrap();
+        assert!(cost > reported, "{model}, {usage}: {cost} has no estimated part");
+        assert_eq!(booked - before, cost, "{model}, {usage}");
+        before = booked;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

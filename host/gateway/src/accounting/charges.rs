@@ -8,6 +8,14 @@ use crate::pricing::Tariff;
 use weir_ledger::{Cost, Facts, Nano, Spend, Timestamp};
 use weir_types::tokens::Tokens;
 
+/// The facts of estimated input and output tokens.
+pub(super) fn estimated([input, output]: [u32; 2]) -> Facts {
+    let mut facts = Facts::at(Timestamp::now());
+    facts.tokens = Tokens::of(Some(input), Some(output));
+    facts.estimated = true;
+    facts
+}
+
 /// A state of the costs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
@@ -56,11 +64,8 @@ impl Charges {
     }
 
     /// Charges for estimated input and output tokens.
-    pub(super) fn add_estimate(&mut self, [input, output]: [u32; 2], tariff: Option<&Tariff>, book: &Book) {
-        let mut facts = Facts::at(Timestamp::now());
-        facts.tokens = Tokens::of(Some(input), Some(output));
-        facts.estimated = true;
-        self.add(&facts, tariff, None, book);
+    pub(super) fn add_estimate(&mut self, tokens: [u32; 2], tariff: Option<&Tariff>, book: &Book) {
+        self.add(&estimated(tokens), tariff, None, book);
     }
 
     /// The whole cost, with other charges; `None` if it is not known.

@@ -2,12 +2,12 @@
 
 use super::Forfeited;
 use super::access::Used;
-use super::charges::Charges;
+use super::charges::{Charges, estimated};
 use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
-use weir_ledger::{Cost, Facts, Timestamp};
+use weir_ledger::{Cost, Facts, Nano, Timestamp};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::Usage;
 use weir_types::tokens::Tokens;
@@ -103,7 +103,7 @@ impl TokenBill {
 
     /// Charges for all tokens. Returns whether the provider reported usage.
     pub(super) fn settle(&mut self, book: &Book) -> bool {
-        let missing = self.missing();
+        let missing = self.missing(self.is_final);
         let reported = self.reported.take();
         if let Some(usage) = &reported {
             self.charge(usage, book);
@@ -116,27 +116,35 @@ impl TokenBill {
     }
 
     /// What the answer costs if it ends as it is now; `None` if that is not known.
-    pub(super) fn forecast(&mut self) -> Option<weir_ledger::Nano> {
+    pub(super) fn forecast(&mut self) -> Option<Nano> {
         let reported = self.reported.as_ref()?;
         let so_far = self.charges.total_so_far()?;
         let facts = facts(reported, self.beyond(reported))?;
-        let cost = self.tariff.as_ref()?.cost(&facts);
+        let tariff = self.tariff.as_ref()?;
+        let cost = tariff.cost(&facts);
+        let estimated = match self.missing(true) {
+            [0, 0] => Some(Nano::ZERO),
+            missing => tariff.cost(&estimated(missing)).total(),
+        };
         let total = cost.total();
         self.forecast = Some(Forecast { facts, cost });
-        Charges::sum(so_far, total?)
+        Charges::sum(Charges::sum(so_far, total?)?, estimated?)
     }
 
-    /// Estimated input and output tokens of the last part that the provider did not report. For an answer that has
-    /// not ended, the reported output is a lower bound.
-    fn missing(&self) -> [u32; 2] {
+    /// Estimated input and output tokens of the last part that the provider did not report. If what it reported is not
+    /// final, the reported output is a lower bound.
+    fn missing(&self, is_final: bool) -> [u32; 2] {
         let reported = self.reported.as_ref().map(Tokens::from).unwrap_or_default();
         let [reported_in, reported_out] = sums(reported);
         let [charged_in, charged_out] = sums(self.charged);
-        let is_input_reported = reported.input().is_some() && (self.is_final || reported_in > charged_in);
+        let is_input_reported = reported.input().is_some() && (is_final || reported_in > charged_in);
         let so_far = u32::try_from(reported_out.saturating_sub(charged_out)).unwrap_or(u32::MAX);
         let input = if is_input_reported { 0 } else { self.sent.as_ref().map_or(0, SentInput::tokens) };
-        let output =
-            if self.is_output_reported() { 0 } else { self.content.unwrap_or_default().saturating_sub(so_far) };
+        let output = if is_final && reported.output().is_some() {
+            0
+        } else {
+            self.content.unwrap_or_default().saturating_sub(so_far)
+        };
         [input, output]
     }
 

@@ -2,6 +2,7 @@
 
 use weir_ledger::{Facts, Nano, Timestamp};
 use weir_types::contract::types::{Extension, Usage};
+use weir_types::tokens::Tokens;
 
 use crate::pricing::Tariff;
 
@@ -25,10 +26,15 @@ pub(super) struct UsageCost {
 
 impl UsageCost {
     /// Adds the cost of everything reported so far to a report. A report that has a cost of its own keeps it, and one
-    /// for which a price is missing gets none.
+    /// for which a price or a count is missing gets none.
     pub(super) fn add_to(&self, report: &mut Usage, so_far: &Usage) {
         let is_ours = |kept: &Extension| kept.format == self.format && kept.key == MEMBER;
         if report.extensions.iter().any(is_ours) {
+            return;
+        }
+        let tokens = Tokens::from(so_far);
+        if tokens.input().is_none() || tokens.output().is_none() {
+            // The rest will be estimated, once the answer has ended.
             return;
         }
         let facts = Facts::of(so_far, Timestamp::now()).ok();
