@@ -43,6 +43,38 @@ fn request(model: &str) -> Request {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_cannot_be_read_is_booked_and_an_error_within_an_answer_is_not() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    let mut booked = 0;
+    for (model, wire_format, usage) in
+        [("openai-t", OPENAI, "[1]"), ("openai-t", OPENAI, "\"17\""), ("anthropic", ANTHROPIC, "[1]")]
+    {
+        upstream.now(whole(wire_format, usage));
+        let reply = gateway.ask(&request(model)).await;
+        assert_eq!(reply.status(), 502, "{}", reply.text());
+        let sum = settled(&gateway).await.as_u64().unwrap();
+        assert!((booked + 5..booked + 200).contains(&sum), "{model}, {usage}: {booked} to {sum}");
+        booked = sum;
+    }
+    let [input, output] =
+        ["input", "output"].map(|bucket| format!("weir_tokens_estimated_total{{bucket=\"{bucket}\"}}"));
+    let (input, output) = (gateway.metric(&input).await, gateway.metric(&output).await);
+    assert!(input > 0.0 && output > 0.0, "{input}, {output}");
+    assert_eq!(booked as f64, input + output);
+    for error in [
+        r#"{"error":{"message":"the model \"x\" is broken today","type":"server_error"}}"#,
+        r#"{"error":{"message":"no","code":502}}"#,
+        r#"{"error":{"message":"slow down","type":"rate_limit_error"}}"#,
+    ] {
+        upstream.now(Answer::json(200, error));
+        let reply = gateway.ask(&request("openai-t")).await;
+        assert!(reply.status() >= 400, "{}", reply.text());
+        assert_eq!(settled(&gateway).await, booked, "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_partly_reported_usage_costs_the_same_in_the_header_and_at_the_budget() {
     let upstream = Upstream::always(Answer::silence()).await;
     let gateway = gateway(&upstream, DOLLARS).await;

@@ -76,13 +76,21 @@ struct Shared {
     forfeited: Mutex<Forfeited>,
 }
 
-/// The estimated cost of requests that providers received and never answered.
+/// The estimated cost of requests that providers received and never answered, or with an answer that cannot be read.
 #[derive(Debug, Default)]
 struct Forfeited {
     input: u64,
+    output: u64,
     charges: Charges,
     /// What each of them used.
     parts: Vec<ChargedPart>,
+}
+
+impl Forfeited {
+    fn add(&mut self, [input, output]: [u32; 2]) {
+        self.input = self.input.saturating_add(u64::from(input));
+        self.output = self.output.saturating_add(u64::from(output));
+    }
 }
 
 /// The account of one exchange, closed when it is dropped.

@@ -148,7 +148,7 @@ impl Content {
     }
 
     /// Tokens of the JSON that was added.
-    pub(crate) fn tokens_of_json(self) -> u32 {
+    pub fn tokens_of_json(self) -> u32 {
         tokens(self.0.saturating_sub(ENVELOPE).max(self.0 / CONTENT_AT_LEAST))
     }
 }

@@ -47,7 +47,19 @@ impl Account {
     /// The request that was sent was refused or never arrived: it costs nothing.
     pub fn refused(&mut self) {
         self.tokens.sent = None;
+        self.tokens.unread = None;
         self.is_in_doubt = false;
+    }
+
+    /// The provider answered, and its answer cannot be read: it charges for the answer all the same, whose tokens are
+    /// estimated so.
+    pub(crate) fn unreadable(&mut self, output: u32) {
+        self.tokens.unread = Some(output);
+    }
+
+    /// Whether the last answer could not be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.tokens.unread.is_some()
     }
 
     /// Whether a provider may charge for a request that it has not answered.
@@ -60,16 +72,24 @@ impl Account {
         self.tokens.sent.as_ref().map(SentInput::tokens)
     }
 
-    /// Charges the estimated input of a pending request, since it will not be answered any more.
+    /// The estimated input and output tokens of a request that a provider received and has not answered, or with an answer
+    /// that cannot be read.
+    pub(crate) fn pending(&self) -> Option<[u32; 2]> {
+        Some([self.unanswered()?, self.tokens.unread.unwrap_or_default()])
+    }
+
+    /// Charges what a pending request is estimated to have used, since it will not be answered any more.
     pub(super) fn forfeit(&mut self) {
-        let Some(input) = self.tokens.sent.take().map(|sent| sent.tokens()) else { return };
+        let pending = self.pending();
+        (self.tokens.sent, self.tokens.unread) = (None, None);
+        let Some(pending) = pending else { return };
         let book = self.book();
-        book.estimated([input, 0]);
+        book.estimated(pending);
         let mut forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
-        forfeited.input += u64::from(input);
-        let part = self.tokens.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, Tokens::default(), [input, 0]));
+        forfeited.add(pending);
+        let part = self.tokens.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, Tokens::default(), pending));
         let mark = forfeited.charges.mark();
-        forfeited.charges.add_estimate([input, 0], self.tokens.tariff.as_ref(), &book);
+        forfeited.charges.add_estimate(pending, self.tokens.tariff.as_ref(), &book);
         let cost = forfeited.charges.since(mark);
         forfeited.parts.extend(part.map(|part| ChargedPart { cost, ..part }));
     }

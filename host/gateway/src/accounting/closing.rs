@@ -17,18 +17,21 @@ impl Account {
     /// working on the request or the usage is unknown, and is returned if nothing was used. The limits of providers count
     /// what the answer used there.
     fn settle_limits(&mut self, is_under_way: bool) {
-        let forfeited = self.forfeited().input;
+        let (more_input, more_output) = {
+            let forfeited = self.forfeited();
+            (forfeited.input, forfeited.output)
+        };
         let answered = (200..300).contains(&self.status);
         match self.tokens.sums() {
             Some((input, output)) if !is_under_way && !self.tokens.is_partial => {
-                self.permit.used(Some((input + forfeited, output)));
+                self.permit.used(Some((input + more_input, output + more_output)));
                 self.permit.attempts_used(self.tokens.of_part());
             }
             _ if is_under_way || answered => {
                 self.permit.used(None);
                 self.permit.attempts_used(None);
             }
-            _ if forfeited > 0 => self.permit.used(Some((forfeited, 0))),
+            _ if more_input > 0 => self.permit.used(Some((more_input, more_output))),
             _ => {}
         }
     }

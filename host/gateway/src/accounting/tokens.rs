@@ -28,6 +28,8 @@ pub(super) struct TokenBill {
     pub(super) tariff: Option<Tariff>,
     /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
     pub(super) sent: Option<SentInput>,
+    /// Estimated output tokens of an answer that could not be read, until the request is charged for.
+    pub(super) unread: Option<u32>,
     /// Estimated input and output tokens of all parts, beyond the reported ones.
     pub(super) estimated: [u32; 2],
     /// The cost of all parts.
@@ -169,7 +171,8 @@ impl TokenBill {
     pub(super) fn used(&self, forfeited: &Forfeited) -> Used {
         let forfeits = &forfeited.charges;
         let [input, output] = self.estimated;
-        let input = input.saturating_add(u32::try_from(forfeited.input).unwrap_or(u32::MAX));
+        let with = |tokens: u32, more: u64| tokens.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        let (input, output) = (with(input, forfeited.input), with(output, forfeited.output));
         let mut tokens = self.charged;
         for (bucket, more) in [(Bucket::Input, input), (Bucket::Output, output)] {
             if more > 0 {

@@ -10,13 +10,14 @@ use crate::rate_limit::Reservation;
 #[derive(Debug)]
 pub(super) struct AttemptReservation {
     reservation: Reservation,
-    /// Estimated input tokens of attempts that this provider received and did not answer.
-    unanswered: u64,
+    /// Estimated input and output tokens of attempts that this provider received and did not answer so that it can be
+    /// read.
+    unanswered: (u64, u64),
 }
 
 impl AttemptReservation {
     pub(super) fn new(reservation: Reservation) -> Self {
-        Self { reservation, unanswered: 0 }
+        Self { reservation, unanswered: (0, 0) }
     }
 
     pub(super) fn is_out(&mut self, is_out: bool) {
@@ -29,9 +30,10 @@ impl AttemptReservation {
 }
 
 impl AdmissionPermit {
-    /// Adds estimated input tokens of attempts at this permit's provider that were not answered, before the one that was.
-    pub(crate) fn left_unanswered(&mut self, input: u64) {
-        self.attempts.iter_mut().for_each(|attempt| attempt.unanswered += input);
+    /// Adds estimated input and output tokens of attempts at this permit's provider that were not answered, before the one
+    /// that was.
+    pub(crate) fn left_unanswered(&mut self, tokens: (u64, u64)) {
+        self.attempts.iter_mut().for_each(|attempt| attempt.unanswered = sum(attempt.unanswered, tokens));
     }
 
     /// Settles the reservations at providers by the input and output tokens of the answer, or of the part of it, that came
@@ -39,7 +41,11 @@ impl AdmissionPermit {
     pub(crate) fn attempts_used(&mut self, tokens: Option<(u64, u64)>) {
         let now = Instant::now();
         for AttemptReservation { reservation, unanswered } in &mut self.attempts {
-            reservation.used(tokens.map(|(input, output)| (input.saturating_add(*unanswered), output)), now);
+            reservation.used(tokens.map(|tokens| sum(tokens, *unanswered)), now);
         }
     }
+}
+
+fn sum((input, output): (u64, u64), more: (u64, u64)) -> (u64, u64) {
+    (input.saturating_add(more.0), output.saturating_add(more.1))
 }

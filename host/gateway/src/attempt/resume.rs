@@ -136,8 +136,9 @@ impl ResumeContext {
             }
             Err(fault) => {
                 held.set_in_flight(false);
-                if let Some(input) = account.unanswered() {
-                    held.attempts_used(Some((u64::from(input), 0)));
+                if let Some(tokens) = account.pending() {
+                    let [input, output] = tokens.map(u64::from);
+                    held.attempts_used(Some((input, output)));
                 }
                 if account.is_in_doubt() {
                     account.keep_budgets_of(&mut held);

@@ -8,6 +8,7 @@ mod guarded;
 mod members;
 mod strip_opaque;
 mod unchanged;
+mod unreadable;
 mod upstream_request;
 mod whole;
 

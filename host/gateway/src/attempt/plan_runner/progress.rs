@@ -14,8 +14,8 @@ pub(super) struct Progress {
     pub(super) spare_keys: usize,
     /// Which opaque values are sent.
     pub(super) values: Values,
-    /// Estimated input tokens of requests that were not answered.
-    pub(super) unanswered: u64,
+    /// Estimated input and output tokens of requests that were not answered, or with an answer that cannot be read.
+    pub(super) unanswered: (u64, u64),
     /// Whether a provider may charge for any of them.
     pub(super) is_in_doubt: bool,
 }
@@ -24,13 +24,13 @@ impl Progress {
     /// No attempt at this target yet.
     pub(super) fn begin(target: &Arc<Target>) -> Self {
         let spare_keys = keys(target).count() - 1;
-        Self { repeats: 0, spare_keys, values: Values::All, unanswered: 0, is_in_doubt: false }
+        Self { repeats: 0, spare_keys, values: Values::All, unanswered: (0, 0), is_in_doubt: false }
     }
 
     /// Settles the limits of a provider that has not answered.
     pub(super) fn settle(&self, held: &mut AdmissionPermit, account: &mut Account) {
-        if self.unanswered > 0 {
-            held.attempts_used(Some((self.unanswered, 0)));
+        if self.unanswered != (0, 0) {
+            held.attempts_used(Some(self.unanswered));
         }
         if self.is_in_doubt {
             account.keep_budgets_of(held);
@@ -39,11 +39,12 @@ impl Progress {
 
     /// Records what a failed request may cost.
     pub(super) fn note(&mut self, fault: &Fault, account: &mut Account) {
-        if fault.side == Side::Upstream && fault.transport.is_none() {
+        if fault.side == Side::Upstream && fault.transport.is_none() && !account.is_unreadable() {
             // The provider answered with an error, perhaps within an answer that had begun.
             account.refused();
         }
-        self.unanswered += u64::from(account.unanswered().unwrap_or_default());
+        let [input, output] = account.pending().unwrap_or_default().map(u64::from);
+        self.unanswered = (self.unanswered.0.saturating_add(input), self.unanswered.1.saturating_add(output));
         self.is_in_doubt |= account.is_in_doubt();
     }
 

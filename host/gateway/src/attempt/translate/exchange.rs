@@ -10,7 +10,7 @@ use http_body::Body as _;
 use super::super::failure::wait_for_limits;
 use super::super::send::{fault_of, response_of, send, upstream_fault};
 use super::whole::{TooLong, Whole};
-use super::{Run, called};
+use super::{Run, called, unreadable};
 use crate::accounting::Account;
 use weir_translate::unified;
 use weir_translate::unified::Outcome;
@@ -60,10 +60,16 @@ impl Run<'_> {
         Err(upstream_fault(error, status, target, account))
     }
 
-    async fn read(&mut self, response: UpstreamResponse, account: &Account) -> Result<Outcome, Fault> {
+    async fn read(&mut self, response: UpstreamResponse, account: &mut Account) -> Result<Outcome, Fault> {
         let http = pin!(self.collected(response, self.context.config.server.translate_body_limit)).await?;
         let parse = || unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http);
-        called(account, &self.target.adapter, "parse-response", parse)
+        let outcome = called(account, &self.target.adapter, "parse-response", parse);
+        if let Err(fault) = &outcome
+            && unreadable::is_unreadable(fault, &http)
+        {
+            account.unreadable(unreadable::output(&http.body));
+        }
+        outcome
     }
 
     async fn collected(&mut self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {

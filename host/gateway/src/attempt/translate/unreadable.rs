@@ -1,0 +1,75 @@
+//! Answers that the provider's adapter cannot read. The provider charges for an answer whether Weir can read it or not, and
+//! not for an error that it sends with the status of an answer, as some do.
+
+use weir_types::contract::types::{Body, ErrorKind, HttpResponse};
+use weir_types::fault::{Fault, Side};
+use weir_wire::estimate::Content;
+
+/// Whether the adapter failed to read an answer, rather than having read an error in it.
+pub(super) fn is_unreadable(fault: &Fault, http: &HttpResponse) -> bool {
+    (200..300).contains(&http.status) && !(fault.side == Side::Upstream && is_of_provider(fault, bytes_of(&http.body)))
+}
+
+/// Whether an error is the provider's own: of a kind, or with a status or code, that adapters read in answers only, or in
+/// words that the answer has. What adapters say of an answer that they cannot read has none of these.
+fn is_of_provider(fault: &Fault, body: &[u8]) -> bool {
+    let error = &fault.error;
+    error.kind != ErrorKind::Upstream || error.status.is_some() || error.code.is_some() || quotes(body, &error.message)
+}
+
+/// Whether the body has these words. They may be cut at their end, and JSON may escape some of their characters.
+fn quotes(body: &[u8], words: &str) -> bool {
+    let is_kept = |char: &char| char.is_ascii() && !char.is_ascii_control() && !matches!(char, '"' | '\\' | '/');
+    let pieces = words.split(|char| !is_kept(&char));
+    let longest = pieces.max_by_key(|piece| piece.len()).unwrap_or_default();
+    !longest.is_empty() && memchr::memmem::find(body, longest.as_bytes()).is_some()
+}
+
+/// The estimated output tokens of the answer.
+pub(super) fn output(body: &Body) -> u32 {
+    let mut content = Content::default();
+    content.json(bytes_of(body));
+    content.tokens_of_json()
+}
+
+fn bytes_of(body: &Body) -> &[u8] {
+    match body {
+        Body::Text(text) => text.as_bytes(),
+        Body::Bytes(bytes) => bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str, fault: &Fault) -> bool {
+        let http = HttpResponse { status, headers: Vec::new(), body: Body::Text(body.to_owned()) };
+        is_unreadable(fault, &http)
+    }
+
+    fn upstream(kind: ErrorKind, message: &str) -> Fault {
+        Fault::new(Side::Upstream, kind, message)
+    }
+
+    #[test]
+    fn an_answer_that_no_one_understands_is_told_from_an_error_within_an_answer() {
+        let answer = r#"{"choices":[{"message":{"content":"Hi"}}],"usage":[1]}"#;
+        let failed = upstream(ErrorKind::Upstream, "the provider's answer is not readable: invalid type: sequence");
+        assert!(read(200, answer, &failed));
+        assert!(read(200, answer, &Fault::adapter("the adapter `a` failed")), "a trap");
+        assert!(!read(302, answer, &failed));
+        let error = r#"{"error":{"message":"The \"model\" is\nbroken today"}}"#;
+        assert!(!read(200, error, &upstream(ErrorKind::Upstream, "The \"model\" is\nbroken today")));
+        assert!(!read(200, error, &upstream(ErrorKind::Overloaded, "busy")));
+        assert!(!read(200, error, &failed.clone().with_status(502)));
+        assert!(!read(200, error, &failed.with_code("no")));
+    }
+
+    #[test]
+    fn an_answer_that_was_not_read_has_an_output() {
+        assert!(output(&Body::Text("{}".to_owned())) > 0);
+        let words = "word ".repeat(1_000);
+        assert!((500..2_000).contains(&output(&Body::Bytes(words.into_bytes()))));
+    }
+}
