@@ -98,6 +98,27 @@ async fn a_partly_reported_usage_costs_the_same_in_the_header_and_at_the_budget(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_count_that_no_answer_can_have_is_estimated() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    let huge = "1000000000000000000";
+    let mut booked = 0;
+    for (model, wire_format, usage) in [
+        ("openai", OPENAI, format!(r#"{{"prompt_tokens":{huge},"completion_tokens":{huge}}}"#)),
+        ("openai-t", OPENAI, format!(r#"{{"prompt_tokens":{huge},"completion_tokens":{huge}}}"#)),
+        ("openai", OPENAI, format!(r#"{{"prompt_tokens":10,"completion_tokens":{huge}}}"#)),
+        ("anthropic", ANTHROPIC, format!(r#"{{"input_tokens":{huge},"cache_read_input_tokens":4,"output_tokens":7}}"#)),
+    ] {
+        upstream.now(whole(wire_format, &usage));
+        let reply = gateway.ask(&request(model)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let sum = settled(&gateway).await.as_u64().unwrap();
+        assert!((booked + 5..booked + 200).contains(&sum), "{model}, {usage}: {booked} to {sum}");
+        booked = sum;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cumulative_figures_that_fall_count_as_the_largest_in_both_lanes() {
     let deltas = [50, 2].map(|output| {
         format!(

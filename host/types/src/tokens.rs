@@ -19,6 +19,21 @@ const INPUT: [Bucket; 6] = [
 /// The buckets whose sum is the output.
 const OUTPUT: [Bucket; 4] = [Bucket::Output, Bucket::OutputAudio, Bucket::OutputImage, Bucket::Reasoning];
 
+/// Most tokens that are believed of one answer, on either side: a thousand times the longest context there is. Adapters
+/// and the tap give a larger number as the greatest that fits, which is far beyond this.
+const MOST: u32 = 1_000_000_000;
+
+/// Removes the input or the output that no answer can have. Returns whether there was any.
+pub fn remove_impossible(usage: &mut Usage) -> bool {
+    let tokens = Tokens::from(&*usage);
+    let wrong = |count: Option<u32>| count.is_some_and(|count| count > MOST);
+    let (input, output) = (wrong(tokens.input()), wrong(tokens.output()));
+    for (is_wrong, buckets) in [(input, &INPUT[..]), (output, &OUTPUT[..])] {
+        buckets.iter().filter(|_| is_wrong).for_each(|bucket| *usage.bucket_mut(*bucket) = None);
+    }
+    input || output
+}
+
 impl Tokens {
     /// Input and output, not divided any further.
     pub fn of(input: Option<u32>, output: Option<u32>) -> Self {
@@ -69,6 +84,11 @@ impl Tokens {
         self.sum(&Bucket::ALL)
     }
 
+    /// Whether no answer can have so many tokens.
+    pub fn is_impossible(&self) -> bool {
+        [self.input(), self.output()].into_iter().flatten().any(|count| count > MOST)
+    }
+
     fn sum(&self, buckets: &[Bucket]) -> Option<u32> {
         buckets.iter().filter_map(|bucket| self.get(*bucket)).reduce(u32::saturating_add)
     }
@@ -111,6 +131,18 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_side_that_no_answer_can_have_is_removed() {
+        let mut usage = Usage::of(Some(7), Some(u32::MAX));
+        usage.reasoning = Some(3);
+        assert!(Tokens::from(&usage).is_impossible() && remove_impossible(&mut usage));
+        assert_eq!(usage, Usage::of(Some(7), None));
+        assert!(!Tokens::from(&usage).is_impossible() && !remove_impossible(&mut usage));
+        let mut usage = Usage { cache_read: Some(40), ..Usage::of(Some(u32::MAX - 40), Some(1_000_000_000)) };
+        assert!(remove_impossible(&mut usage));
+        assert_eq!(usage, Usage::of(None, Some(1_000_000_000)));
+    }
 
     #[test]
     fn every_bucket_counts_in_input_or_output_once() {

@@ -11,6 +11,7 @@ use crate::pricing::Tariff;
 use weir_ledger::Nano;
 use weir_types::contract::types::{FinishReason, Loss, Usage};
 use weir_types::fault::{Side, loss_kind};
+use weir_types::tokens::{Tokens, remove_impossible};
 
 impl Account {
     /// Sets the answer's status, whether it is streamed, and whether its usage is metered.
@@ -46,8 +47,14 @@ impl Account {
         self.finish = reason.map(finish_reason).or(self.finish);
     }
 
-    /// Sets the usage that the provider reported.
-    pub(crate) fn set_usage(&mut self, usage: Usage) {
+    /// Sets the usage that the provider reported. Figures that no answer can have count as not reported.
+    pub(crate) fn set_usage(&mut self, mut usage: Usage) {
+        if remove_impossible(&mut usage) {
+            tracing::warn!(request_id = &*self.request_id, "the provider reports more tokens than an answer can have");
+            let is_left = Tokens::from(&usage).total().is_some() || !usage.units.is_empty();
+            self.tokens.reported = is_left.then_some(usage);
+            return;
+        }
         self.tokens.reported = Some(usage);
     }
 

@@ -33,7 +33,7 @@ impl UsageCost {
             return;
         }
         let tokens = Tokens::from(so_far);
-        if tokens.input().is_none() || tokens.output().is_none() {
+        if tokens.input().is_none() || tokens.output().is_none() || tokens.is_impossible() {
             // The rest will be estimated, once the answer has ended.
             return;
         }
