@@ -144,3 +144,24 @@ async fn cumulative_figures_that_fall_count_as_the_largest_in_both_lanes() {
     }
     assert_eq!(booked, [60, 60]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_before_the_first_word_of_an_answer_keeps_the_reservation() {
+    let begun = OPENAI.stream().remove(0);
+    let mut upstream = Upstream::always(Answer::sse().piece(&begun).hang()).await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    let mut before = 0;
+    for model in ["openai", "openai-t"] {
+        let mut client = gateway.connect().await;
+        client.send(&OPENAI.request(model, true)).await;
+        upstream.request().await;
+        if model == "openai" {
+            assert_eq!(client.head().await.status, 200);
+        }
+        client.leave();
+        gateway.until_metric("weir_in_flight", 0.0).await;
+        let booked = settled(&gateway).await.as_u64().unwrap();
+        assert!(booked - before >= 1_000, "{model}: the model may have thought until then: {before} to {booked}");
+        before = booked;
+    }
+}

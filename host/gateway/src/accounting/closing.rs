@@ -40,8 +40,19 @@ impl Account {
         self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the client left after the head of an answer and before any of its content. Nothing tells what the provider
+    /// made until then: a model may think for minutes before its first word. Leaving must not make that cheaper.
+    fn was_left_unseen(&self) -> bool {
+        let is_answered = (200..300).contains(&self.status);
+        let is_unseen = !self.tokens.is_final && self.tokens.content.unwrap_or_default() == 0;
+        self.outcome == Outcome::Open && self.counts && is_answered && is_unseen
+    }
+
     /// Charges for all tokens.
     fn settle(&mut self) {
+        if self.was_left_unseen() {
+            self.usage_is_partial();
+        }
         let is_under_way = self.status == 0 && self.tokens.sent.is_some();
         if !(200..400).contains(&self.status) {
             self.forfeit();
