@@ -34,7 +34,7 @@ async fn settled(gateway: &Gateway) -> Value {
 fn whole(wire_format: WireFormat, usage: &str) -> Answer {
     let answer = wire_format.whole();
     let (before, _) = answer.split_once("\"usage\":").unwrap();
-    Answer::json(200, &format!("{before}\"usage\":{usage}}}"))
+    Answer::json(200, format!("{before}\"usage\":{usage}}}"))
 }
 
 /// A request without limits, and with few tokens.
@@ -164,4 +164,15 @@ async fn leaving_before_the_first_word_of_an_answer_keeps_the_reservation() {
         assert!(booked - before >= 1_000, "{model}: the model may have thought until then: {before} to {booked}");
         before = booked;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_in_a_coding_that_cannot_be_read_keeps_the_reservation() {
+    let coded = [("content-type", "application/json"), ("content-encoding", "compress")];
+    let upstream = Upstream::always(Answer::whole(200, &coded, OPENAI.whole().as_bytes())).await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    let reply = gateway.ask(&request("openai").header("accept-encoding", "compress")).await;
+    assert_eq!((reply.status(), reply.header("content-encoding")), (200, Some("compress")));
+    let booked = settled(&gateway).await.as_u64().unwrap();
+    assert!(booked >= 1_000, "{booked}");
 }

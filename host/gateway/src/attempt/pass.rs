@@ -126,6 +126,9 @@ impl PassedRequest<'_> {
             self.known.as_ref().filter(|_| status == StatusCode::OK).and_then(|(one, _)| one.acceptance.tap.as_ref());
         let meter = tap.and_then(|tap| Meter::new(tap, framing, limits, &headers));
         account.answering(status.as_u16(), framing.is_some(), tap.is_some());
+        if tap.is_some() && meter.is_none() {
+            account.usage_is_partial();
+        }
         let ends = framing.map(|framing| Ends {
             framing,
             errors: None,

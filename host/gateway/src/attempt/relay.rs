@@ -234,6 +234,10 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
     let tap = acceptance.tap.as_ref().filter(|_| ok);
     let meter = tap.and_then(|tap| Meter::new(tap, framing, lane.limits(), &headers));
     account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
+    if tap.is_some() && meter.is_none() {
+        // The answer has a coding that cannot be read, and clients have a say in which it is.
+        account.usage_is_partial();
+    }
     let ends = framing.map(|framing| Ends {
         framing,
         errors: asked.face.errors.clone(),
