@@ -54,7 +54,8 @@ impl Account {
             self.usage_is_partial();
         }
         let is_under_way = self.status == 0 && self.tokens.sent.is_some();
-        if !(200..400).contains(&self.status) {
+        // An answer that was read and not given, since a guard failed at it, is charged for by what it reports.
+        if !(200..400).contains(&self.status) && self.tokens.reported.is_none() {
             self.forfeit();
         }
         let book = self.book();

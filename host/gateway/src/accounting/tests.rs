@@ -136,6 +136,39 @@ fn an_unanswered_request_costs_its_input_at_its_provider() {
 }
 
 #[test]
+fn an_answer_that_was_read_and_not_given_is_charged_for_once() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut account = account(&metrics);
+    account.start_attempt(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
+    account.note_sent_input(|| 5);
+    account.set_usage(Usage::of(Some(7), Some(5)));
+    account.usage_is_final();
+    account.failed("guard");
+    account.answering(503, false, false);
+    account.complete();
+    drop(account);
+    let text = metrics.text().unwrap();
+    assert!(text.contains(r#"weir_cost_total{client="me",model="fast",provider="first"} 17"#), "{text}");
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_costs_its_input_and_output() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut account = account(&metrics);
+    account.start_attempt(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
+    account.note_sent_input(|| 5);
+    account.unreadable(3);
+    account.failed("upstream");
+    account.start_attempt(&Arc::from("second"), "m", tariff(Some([10.0, 20.0])));
+    account.note_sent_input(|| 5);
+    account.refused();
+    drop(account);
+    let text = metrics.text().unwrap();
+    assert!(text.contains(r#"weir_cost_total{client="me",model="fast",provider="first"} 11"#), "{text}");
+    assert!(!text.contains(r#"weir_cost_total{client="me",model="fast",provider="second"}"#), "{text}");
+}
+
+#[test]
 fn the_loser_of_two_concurrent_attempts_costs_its_input() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
