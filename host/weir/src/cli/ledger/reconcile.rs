@@ -19,7 +19,7 @@ pub(in crate::cli) struct Reconcile {
     #[arg(long, value_name = "FILE")]
     export: PathBuf,
     /// The share by which figures may differ.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = share)]
     tolerance: f64,
     #[command(flatten)]
     search: Search,
@@ -48,6 +48,12 @@ pub(super) fn run(asked: &Reconcile) -> Result<bool, String> {
     let (lines, agrees) = compare(&ours, &theirs, asked.tolerance);
     crate::cli::print(&lines.join("\n"));
     Ok(agrees)
+}
+
+/// A share of a figure. What is no number would let all figures agree.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
 }
 
 /// Adds a request that reached a provider.
@@ -114,6 +120,15 @@ fn differences(own: &Used, their: &Used, tolerance: f64) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tolerance_is_a_share() {
+        assert_eq!(share("0.001"), Ok(0.001));
+        assert!(share("0").is_ok() && share("1").is_ok());
+        for wrong in ["NaN", "inf", "-1", "2", ""] {
+            assert!(share(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn only_what_the_export_has_is_compared() {
