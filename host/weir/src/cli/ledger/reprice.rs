@@ -29,6 +29,8 @@ struct Sums {
     requests: u64,
     then: i64,
     now: i64,
+    /// How much more those requests cost now that have a price both times: a missing price saves nothing.
+    more: i64,
     /// Requests without a price then, and now.
     unpriced: [u64; 2],
 }
@@ -38,8 +40,15 @@ impl Sums {
         self.requests += 1;
         self.then = self.then.saturating_add(then.unwrap_or_default());
         self.now = self.now.saturating_add(now.unwrap_or_default());
+        let more = now.zip(then).map_or(0, |(now, then)| now.saturating_sub(then));
+        self.more = self.more.saturating_add(more);
         self.unpriced[0] += u64::from(then.is_none());
         self.unpriced[1] += u64::from(now.is_none());
+    }
+
+    /// A sum, unless no request has a price.
+    fn shown(&self, sum: i64, unpriced: u64) -> String {
+        if unpriced > 0 && unpriced == self.requests { "unknown".to_owned() } else { dollars(sum) }
     }
 }
 
@@ -83,7 +92,7 @@ fn table(sums: &BTreeMap<String, Sums>, version: &str) -> String {
     let line = |name: &str, sums: &Sums| {
         let [then, now] = sums.unpriced;
         let unpriced = if then + now > 0 { format!("  unpriced: {then} then, {now} now") } else { String::new() };
-        let (was, is, more) = (dollars(sums.then), dollars(sums.now), dollars(sums.now.saturating_sub(sums.then)));
+        let (was, is, more) = (sums.shown(sums.then, then), sums.shown(sums.now, now), dollars(sums.more));
         format!("{name:<48} {:>10} {was:>16} {is:>16} {more:>16}{unpriced}", sums.requests)
     };
     for (name, one) in sums {
@@ -91,6 +100,7 @@ fn table(sums: &BTreeMap<String, Sums>, version: &str) -> String {
         all.requests += one.requests;
         all.then = all.then.saturating_add(one.then);
         all.now = all.now.saturating_add(one.now);
+        all.more = all.more.saturating_add(one.more);
         all.unpriced = [all.unpriced[0] + one.unpriced[0], all.unpriced[1] + one.unpriced[1]];
     }
     lines.push(line(&format!("all, by prices {version}"), &all));
@@ -114,7 +124,10 @@ mod tests {
         add(&mut sums, &book, &fact).unwrap();
         fact.model_served = "other".to_owned();
         add(&mut sums, &book, &fact).unwrap();
-        assert_eq!(sums["p/m"], Sums { requests: 1, then: 1_000_000, now: 4_000_000_000, unpriced: [0, 0] });
+        assert_eq!(
+            sums["p/m"],
+            Sums { requests: 1, then: 1_000_000, now: 4_000_000_000, more: 3_999_000_000, unpriced: [0, 0] }
+        );
         assert_eq!(sums["p/other"].unpriced, [0, 1]);
         // An attempt at another provider was charged for before this one answered.
         let mut resumed = Fact { model_served: "n".to_owned(), cost_nano: Some(9), ..fact.clone() };
@@ -123,7 +136,9 @@ mod tests {
             .to_owned();
         add(&mut sums, &book, &resumed).unwrap();
         assert_eq!(sums["p/n"].now, 600_000 * 2_000 + 500_000 * 4_000 + 400_000 * 10_000);
+        assert_eq!(sums["p/other"].more, 0, "a missing price saves nothing");
         let table = table(&sums, "new");
+        assert!(table.lines().any(|line| line.starts_with("p/other") && line.contains("unknown")), "{table}");
         assert!(table.contains("3.999") && table.contains("all, by prices new"), "{table}");
     }
 }
