@@ -288,6 +288,48 @@ async fn usage_at_declared_endpoints_is_booked_and_their_models_have_rights() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_spelling_of_a_declared_endpoint_leads_around_no_right_and_no_cost() {
+    let mut upstream = Upstream::scripted(|request| {
+        if request.json()["stream"] == true { OPENAI.streamed() } else { Answer::json(200, OPENAI.whole()) }
+    })
+    .await;
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 100000000\nper = \"total\"\n";
+    let clients = client("bound", "models = [\"gpt\"]\npassthrough = [\"p * *\"]")
+        + &client("other", "models = [\"small\"]\npassthrough = [\"p * *\"]");
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + budget + &clients)).await;
+    let mut booked = 0.0;
+    for (method, path) in [
+        ("POST", "Chat/Completions"),
+        ("POST", "chat/completions/"),
+        ("POST", "chat/completions;x=1"),
+        ("POST", "chat;a/completions%20"),
+        ("POST", "%63hat/completions"),
+        ("post", "chat/completions"),
+        ("Post", "CHAT/completions;/"),
+    ] {
+        for stream in [false, true] {
+            let target = format!("/passthrough/p/{path}");
+            let request = || Request::new(method, &target).body(OPENAI.request("gpt", stream).sent());
+            let reply = gateway.ask(&by("other", request())).await;
+            assert_eq!(reply.status(), 403, "{method} {path}: {}", reply.text());
+            assert!(upstream.unseen().is_none(), "{method} {path}");
+            let reply = gateway.ask(&by("bound", request())).await;
+            let expected = if stream { OPENAI.stream().concat() } else { OPENAI.whole().to_owned() };
+            assert_eq!((reply.status(), reply.text()), (200, expected), "{method} {path}");
+            assert_eq!(upstream.request().await.line(), format!("{method} /base/{path}"), "it goes on as it came");
+            booked += 17.0;
+            gateway.until_metric("weir_budget_used{budget=\"all\"}", booked).await;
+        }
+    }
+    assert_eq!(gateway.metric("weir_billing_unknown_total").await, 0.0);
+    for method in ["trace", "Connect"] {
+        let reply = gateway.ask(&by("bound", Request::new(method, "/passthrough/p/chat/completions"))).await;
+        assert_eq!((reply.status(), code(&reply).as_str()), (405, "method_not_allowed"), "{method}");
+    }
+    assert!(upstream.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_known_keeps_what_was_reserved() {
     let upstream = Upstream::scripted(|request| {
         let status = if request.line().contains("bad") { 400 } else { 200 };
