@@ -5,6 +5,7 @@ mod chain;
 mod ends;
 mod evasion;
 mod everywhere;
+mod invisible;
 mod proof;
 mod requests;
 mod restore;

@@ -58,8 +58,8 @@ pub(super) fn answer(place: Place, text: &str, stream: bool) -> Answer {
         first["tool_calls"] =
             json!([{"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}]);
     }
-    let (one, rest) = text.split_at(text.len().min(3));
-    let (two, three) = rest.split_at(rest.len() / 2);
+    let (one, rest) = text.split_at(text.ceil_char_boundary(3));
+    let (two, three) = rest.split_at(rest.ceil_char_boundary(rest.len() / 2));
     let mut stream = Answer::sse().piece(delta(first)).piece(delta(member(before)));
     for piece in [one, two, three, after] {
         stream = stream.piece(delta(member(piece)));

@@ -8,10 +8,10 @@ use super::spelling;
 use super::{Annotation, Answer, Denial, EventAnswer, EventVerdict, Facts, Finder};
 use crate::types::{ChatEvent, Extension, PartDelta, PartKind, PartStart, ToolKind};
 
-/// The most characters that are needed to recognise something: what a guard that refuses asks the host to hold back, and
-/// what a guard that masks holds back itself.
+/// The most characters that are needed to recognise something, as a reader counts them: what a guard that refuses asks the
+/// host to hold back, and what a guard that masks holds back itself.
 pub const REACH: usize = 128;
-/// The most bytes that one finding may have before it is masked in pieces.
+/// The most bytes that one finding may have before it is masked in pieces, and that those characters may have.
 const LONGEST: usize = 8 * 1024;
 
 /// Judges an answer by what a guard's finder finds in it.
@@ -106,7 +106,7 @@ impl<F: Configured> Scanner<F> {
                 let found = search(&self.setup.finder, &seen.text, seen.is_json);
                 let fresh = found.into_iter().filter(|one| one.range.start >= seen.counted).collect::<Vec<_>>();
                 seen.counted = fresh.last().map_or(seen.counted, |one| one.range.end);
-                let cut = seen.outside(seen.text.len().saturating_sub(REACH)).max(seen.counted.min(seen.text.len()));
+                let cut = seen.reach().max(seen.counted.min(seen.text.len()));
                 seen.text.drain(..cut);
                 seen.counted = seen.counted.saturating_sub(cut);
                 self.counts_of(&fresh);
@@ -234,7 +234,7 @@ impl Seen {
     /// The length of the text whose masks no further text can change.
     fn decided(&self, found: &[Found]) -> usize {
         let all = self.text.len();
-        let mut cut = self.outside(all.saturating_sub(REACH));
+        let mut cut = self.reach();
         for one in found.iter().filter(|one| one.range.start < all) {
             let may_grow = one.range.end == all && one.range.len() < LONGEST;
             if may_grow {
@@ -244,6 +244,12 @@ impl Seen {
             }
         }
         cut
+    }
+
+    /// Where the end of the text begins that may be needed to recognise something.
+    fn reach(&self) -> usize {
+        let shown = spelling::last_shown(&self.text, self.is_json, REACH);
+        self.outside(shown.max(self.text.len().saturating_sub(LONGEST)))
     }
 
     /// A place near this one where the text may be cut: between characters, and outside of escapes.

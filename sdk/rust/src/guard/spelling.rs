@@ -46,9 +46,10 @@ pub fn outside_escape(text: &str, at: usize) -> usize {
     let mut from = 0;
     while let Some(found) = text.get(from..at).and_then(|rest| rest.find('\\')) {
         let begin = from + found;
-        let length = match text.as_bytes().get(begin + 1) {
-            Some(b'u') => 6,
-            _ => 2,
+        let length = match (escape(text, begin), text.as_bytes().get(begin + 1)) {
+            (Some((_, length)), _) => length,
+            (None, Some(b'u')) => 6,
+            (None, _) => 2,
         };
         if begin + length > at {
             return begin;
@@ -56,6 +57,33 @@ pub fn outside_escape(text: &str, at: usize) -> usize {
         from = text.ceil_char_boundary(begin + length);
     }
     at
+}
+
+/// Where the last `count` characters of a text begin, as its reader counts them: invisible ones do not count, and an escape of
+/// JSON is one.
+pub fn last_shown(text: &str, is_json: bool, count: usize) -> usize {
+    let has_escapes = is_json && text.contains('\\');
+    if text.is_ascii() && !has_escapes {
+        return text.len().saturating_sub(count);
+    }
+    let shown = || read(text, has_escapes).filter(|(_, char)| !matches!(looks_like(*char), Looks::Invisible));
+    let before = shown().count().saturating_sub(count);
+    if before == 0 { 0 } else { shown().nth(before).map_or(text.len(), |(at, _)| at) }
+}
+
+/// The characters of a text, each with its place; those that escapes of JSON mean, if these are read.
+fn read(text: &str, has_escapes: bool) -> impl Iterator<Item = (usize, char)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let begin = at;
+        let meant = if has_escapes { escape(text, begin) } else { None };
+        let (char, length) = match meant {
+            Some(meant) => meant,
+            None => text.get(begin..)?.chars().next().map(|char| (char, char.len_utf8()))?,
+        };
+        at += length;
+        Some((begin, char))
+    })
 }
 
 /// A plain text, with the places of its pieces in the text that it was made of.
@@ -129,12 +157,23 @@ fn escape(text: &str, at: usize) -> Option<(char, usize)> {
         b'f' => '\u{c}',
         byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
         b'u' => {
-            let code = u32::from_str_radix(rest.get(1..5)?, 16).ok()?;
-            return Some((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 6));
+            let first = unit(rest)?;
+            let second = rest.get(5..).and_then(|rest| unit(rest.strip_prefix('\\')?));
+            if let Some(pair) = second.and_then(|second| char::decode_utf16([first, second]).next()?.ok())
+                && pair.len_utf16() == 2
+            {
+                return Some((pair, 12));
+            }
+            return Some((char::from_u32(first.into()).unwrap_or(char::REPLACEMENT_CHARACTER), 6));
         }
         _ => return None,
     };
     Some((meant, 2))
+}
+
+/// The unit of UTF-16 that is written as `u0041`.
+fn unit(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix('u')?.get(..4)?, 16).ok()
 }
 
 /// What a character looks like.
@@ -231,11 +270,33 @@ mod tests {
             assert_eq!(places(without_escapes(&text, find), &text), [spelled], "{text}");
         }
         assert_eq!(without_escapes(r"AKI\\u00411 \u00 \x", find), [], "no escape of the letter");
+        let both = |text: &str| places(without_escapes(text, |text| as_it_looks(text, find)), text).concat();
+        for spelled in [r"A\u200bKIA1", r"A\udb40\udc41KIA1", r"\ud835\udc00KIA1"] {
+            assert_eq!(both(&format!("é{spelled}é")), spelled);
+        }
+        assert_eq!(both(r"A\udb40KIA1 A\udc41\udb40KIA1"), "", "halves are shown as something");
+    }
+
+    #[test]
+    fn the_last_characters_are_counted_as_a_reader_does() {
+        for (text, is_json, begin) in [
+            ("abcdef", false, 3),
+            ("ab", false, 0),
+            (r"ab\u0041\n", false, 7),
+            (r"ab\u0041\n", true, 1),
+            ("abé\u{200b}\u{ad}d\u{200b}", false, 1),
+            ("a\u{200b}b\u{200b}c", false, 0),
+            (r"abcd\u200b\udb40\udc41", true, 1),
+            ("abc\u{200b}", false, 0),
+        ] {
+            assert_eq!(last_shown(text, is_json, 3), begin, "{text}");
+        }
     }
 
     #[test]
     fn a_text_is_not_cut_within_an_escape() {
         let text = r"ab\\\u0041é\n";
+        assert_eq!([4, 9, 13, 14].map(|at| outside_escape(r"ab\ud835\udc00", at)), [2, 2, 2, 14], "a pair is one");
         let cuts: Vec<usize> = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect();
         for at in cuts {
             let cut = outside_escape(text, at);
