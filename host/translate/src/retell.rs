@@ -1,15 +1,55 @@
-//! A whole answer retold: its texts replaced by those of events, part by part.
+//! A whole answer told as events, and retold: its texts replaced by those of the events, part by part.
 
-use weir_types::contract::types::{ChatEvent, ChatResponse, Finish, Part};
+use crate::event_validator::unfold;
+use weir_types::contract::types::{ChatEvent, ChatResponse, Extension, Finish, Part};
 
-/// Puts the texts that these events have for each part in place of the answer's. The events are those of
-/// [`unfold`](crate::event_validator::unfold), changed.
+/// The events that an answer would be streamed as. Members of a candidate that only one format has, which streams do not have,
+/// are in its head, so that all of them are seen.
+pub fn tell(response: &ChatResponse) -> Vec<ChatEvent> {
+    let mut events = unfold(response.clone());
+    if let Some(ChatEvent::Start(start)) = events.first_mut() {
+        let all = response.candidates.iter().flat_map(|candidate| &candidate.extensions);
+        start.extensions.extend(all.cloned());
+    }
+    events
+}
+
+/// Puts the texts that these events have for each part in place of the answer's, and takes out what they no longer have. The
+/// events are those of [`tell`], changed.
 pub fn retell(response: &mut ChatResponse, events: &[ChatEvent]) {
+    let head =
+        |event: &ChatEvent, one: &Extension| matches!(event, ChatEvent::Start(start) if start.extensions.contains(one));
+    let is_left = |one: &Extension| events.iter().any(|event| head(event, one));
+    response.extensions.retain(is_left);
     for candidate in &mut response.candidates {
+        candidate.extensions.retain(is_left);
         for (part, number) in candidate.parts.iter_mut().zip(0..) {
-            set_text(part, text_of(events, candidate.index, number), signatures_of(events, candidate.index, number));
+            let place = (candidate.index, number);
+            set_text(part, text_of(events, place.0, place.1), signatures_of(events, place.0, place.1));
+            take_out(part, events, place);
         }
         candidate.logprobs = None;
+    }
+}
+
+/// Takes the members and the citations out of a part that its events do not have.
+fn take_out(part: &mut Part, events: &[ChatEvent], place: (u32, u32)) {
+    let stop = |event: &ChatEvent, one: &Extension| matches!(event, ChatEvent::PartStop(stop) if (stop.candidate, stop.part) == place && stop.extensions.contains(one));
+    let is_left = |one: &Extension| events.iter().any(|event| stop(event, one));
+    match part {
+        Part::Text(text) => {
+            text.extensions.retain(is_left);
+            let cited = |event: &ChatEvent| match event {
+                ChatEvent::Citation(one) if (one.candidate, one.part) == place => Some(one.citation.clone()),
+                _ => None,
+            };
+            if !text.citations.is_empty() {
+                text.citations = events.iter().filter_map(cited).collect();
+            }
+        }
+        Part::Reasoning(reasoning) => reasoning.extensions.retain(is_left),
+        Part::ToolCall(call) => call.extensions.retain(is_left),
+        Part::Refusal(_) | Part::Media(_) | Part::ToolResult(_) | Part::Opaque(_) => {}
     }
 }
 
@@ -102,6 +142,32 @@ mod tests {
         retell(&mut changed, &events);
         assert!(matches!(&changed.candidates[0].parts[1], Part::Text(text) if text.text == "b!"));
         assert!(matches!(&changed.candidates[0].parts[0], Part::Reasoning(part) if part.text.as_deref() == Some("a!")));
+    }
+
+    #[test]
+    fn members_that_the_events_no_longer_have_are_taken_out() {
+        let member = |key: &str| Extension { format: "f".into(), key: key.into(), json: "1".into() };
+        let mut response = answer();
+        response.extensions = vec![member("a"), member("b")];
+        response.candidates[0].extensions = vec![member("c"), member("d")];
+        if let Part::Text(text) = &mut response.candidates[0].parts[1] {
+            text.extensions = vec![member("e"), member("f")];
+        }
+        let mut events = tell(&response);
+        let mut kept = response.clone();
+        retell(&mut kept, &events);
+        assert_eq!(kept, response);
+        for event in &mut events {
+            match event {
+                ChatEvent::Start(start) => start.extensions.retain(|one| one.key != "a" && one.key != "c"),
+                ChatEvent::PartStop(stop) => stop.extensions.retain(|one| one.key != "e"),
+                _ => {}
+            }
+        }
+        retell(&mut response, &events);
+        assert_eq!(response.extensions, [member("b")]);
+        assert_eq!(response.candidates[0].extensions, [member("d")]);
+        assert!(matches!(&response.candidates[0].parts[1], Part::Text(text) if text.extensions == [member("f")]));
     }
 
     #[test]

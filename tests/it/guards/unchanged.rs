@@ -209,6 +209,44 @@ async fn text_that_the_unified_model_does_not_have_is_not_relayed_past_a_guard()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn members_of_one_format_hide_nothing_in_whole_answers_and_are_taken_out_where_it_is_masked() {
+    let upstream = Upstream::always(Answer::json(500, "{}")).await;
+    let note = format!("the key is {}", secret());
+    let cited = |title: &str| {
+        json!([{"type": "url_citation",
+        "url_citation": {"url": "http://a.example", "title": title, "start_index": 0, "end_index": 1}}])
+    };
+    let answer = |place: &str| {
+        let mut message = json!({"role": "assistant", "content": "Hello", "annotations": cited("a title")});
+        let mut choice = json!({"index": 0, "finish_reason": "stop"});
+        let mut whole = json!({"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "openai"});
+        match place {
+            "message" => message["note"] = json!(note),
+            "choice" => choice["note"] = json!(note),
+            "title" => message["annotations"] = cited(&note),
+            _ => whole["note"] = json!(note),
+        }
+        choice["message"] = message;
+        whole["choices"] = json!([choice]);
+        whole.to_string()
+    };
+    for action in ["deny", "mask"] {
+        let guards = seeing("secrets", &format!("options = {{ action = \"{action}\" }}"));
+        let gateway = gateway(&upstream, &ADAPTERS, &guards).await;
+        for place in ["message", "choice", "title", "whole"] {
+            let body = answer(place);
+            upstream.script(move |_| Answer::json(200, &body));
+            let body = Dialect::Chat.ask("openai", false);
+            let reply = gateway.ask(&Dialect::Chat.request("openai", &body, false)).await;
+            let case = format!("{action}, {place}: {}", reply.text());
+            assert_eq!((reply.status(), reply.header("x-weir-lane")), (200, Some("translate")), "{case}");
+            assert!(!reply.text().contains("AKI"), "{case}");
+            assert_eq!(reply.text().contains("Hello"), action == "mask", "{case}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_relayed_and_judged_answer_used_is_counted() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
     let gateway = gateway(&upstream, &ADAPTERS, &seeing("secrets", "")).await;

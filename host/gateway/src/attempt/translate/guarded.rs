@@ -3,7 +3,7 @@
 use super::super::{InboundRequest, Judged, RequestContext};
 use super::Run;
 use crate::guard::AnswerGuards;
-use weir_translate::{event_validator, retell};
+use weir_translate::retell;
 use weir_types::contract::types::{ChatEvent, ChatResponse, Finish, FinishReason};
 use weir_types::fault::Fault;
 
@@ -26,7 +26,7 @@ impl Run<'_> {
     /// it.
     pub(super) fn judge_whole(&mut self, chat: &mut ChatResponse) -> Result<bool, Fault> {
         let Some(mut guards) = self.guards.take() else { return Ok(false) };
-        let events = judged(&mut guards, event_validator::unfold(chat.clone()));
+        let events = judged(&mut guards, retell::tell(chat));
         let is_refused = guards.is_refused();
         let is_changed = guards.conclude();
         let events = events?;
