@@ -314,7 +314,7 @@ async fn another_spelling_of_a_declared_endpoint_leads_around_no_right_and_no_co
             assert_eq!(reply.status(), 403, "{method} {path}: {}", reply.text());
             assert!(upstream.unseen().is_none(), "{method} {path}");
             let reply = gateway.ask(&by("bound", request())).await;
-            let expected = if stream { OPENAI.stream().concat() } else { OPENAI.whole().to_owned() };
+            let expected = if stream { OPENAI.stream().concat() } else { OPENAI.whole().clone() };
             assert_eq!((reply.status(), reply.text()), (200, expected), "{method} {path}");
             assert_eq!(upstream.request().await.line(), format!("{method} /base/{path}"), "it goes on as it came");
             booked += 17.0;

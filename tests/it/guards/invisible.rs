@@ -54,7 +54,8 @@ fn seen(text: &str) -> String {
     let mut plain = text.replace("\\u00ad", "");
     for char in HIDDEN {
         let mut units = [0; 2];
-        let escape: String = char.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+        let escapes: Vec<String> = char.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+        let escape = escapes.concat();
         plain = plain.replace(char, "").replace(&escape, "");
     }
     plain
