@@ -9,8 +9,8 @@ use std::cell::Cell;
 use std::io::Result;
 use std::task::{Context, Poll};
 
-/// So many writes between two waits of a worker make it busy. One more poll of a task costs about as much as the second
-/// of two writes saves.
+/// So many writes between two waits of a worker make it busy. Two and eight cost the same as far as could be measured
+/// (`docs/performance.md`).
 const BUSY: u32 = 4;
 
 thread_local! {
@@ -71,25 +71,15 @@ impl DeferredWrite {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-    use std::task::{Wake, Waker};
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::task::Waker;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Relaxed);
-        }
-    }
+    use crate::turn::tests::counted;
 
     /// Writes by as many connections, each once: how many were put off.
     fn put_off(writes: usize) -> usize {
-        let count = Arc::<Count>::default();
-        let waker = Waker::from(Arc::clone(&count));
+        let (count, waker) = counted();
         let mut cx = Context::from_waker(&waker);
         for _ in 0..writes {
             let mut deferred = DeferredWrite::default();

@@ -109,13 +109,14 @@ impl Turn {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
+    /// Counts its wake-ups.
     #[derive(Default)]
-    struct Count(AtomicUsize);
+    pub(crate) struct Count(pub(crate) AtomicUsize);
 
     impl Wake for Count {
         fn wake(self: Arc<Self>) {
@@ -123,7 +124,7 @@ mod tests {
         }
     }
 
-    fn counted() -> (Arc<Count>, Waker) {
+    pub(crate) fn counted() -> (Arc<Count>, Waker) {
         let count = Arc::<Count>::default();
         (Arc::clone(&count), Waker::from(count))
     }
