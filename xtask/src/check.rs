@@ -1,8 +1,10 @@
 //! `cargo xtask test`: everything that must hold before a change lands, in one run, with a summary at its end.
 
+mod lanes;
+
 use std::fmt::Write as _;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
@@ -27,34 +29,58 @@ pub(crate) enum Outcome {
     Skipped(String),
 }
 
+#[derive(Debug)]
 struct Step {
     name: &'static str,
     /// `--quick` leaves this step out.
     long: bool,
     /// Steps that must pass before this one is worth running.
     needs: &'static [&'static str],
+    /// Runs beside the others, in a process of its own. Such a step shares no build folder with what runs at the same time.
+    beside: bool,
     act: fn(&Workspace) -> Result<Outcome>,
 }
 
-/// The steps, cheap ones first. One build of everything serves the tests and the clients: another selection of packages
-/// would enable other features of the dependencies, and build them again.
+impl Step {
+    const fn new(name: &'static str, act: fn(&Workspace) -> Result<Outcome>) -> Self {
+        Self { name, long: false, needs: &[], beside: false, act }
+    }
+
+    const fn long(self) -> Self {
+        Self { long: true, ..self }
+    }
+
+    const fn needs(self, needs: &'static [&'static str]) -> Self {
+        Self { needs, ..self }
+    }
+
+    const fn beside(self) -> Self {
+        Self { beside: true, ..self }
+    }
+}
+
+/// What a step needs that drives the program.
+const SERVED: &[&str] = &["build", "plugins"];
+
+/// The steps, in the order in which each lane takes them. One build of everything serves the tests and the clients: another
+/// selection of packages would enable other features of the dependencies, and build them again.
 const STEPS: &[Step] = &[
-    Step { name: "format", long: false, needs: &[], act: format },
-    Step { name: "tidy", long: false, needs: &[], act: |workspace| passed(tidy::check(workspace)) },
-    Step { name: "clippy", long: false, needs: &[], act: clippy },
-    Step { name: "plugins", long: false, needs: &[], act: |workspace| passed(plugins::build(workspace, &[])) },
-    Step { name: "build", long: false, needs: &[], act: build },
-    Step { name: "tests", long: false, needs: &["build", "plugins"], act: tests },
-    Step { name: "deploy", long: true, needs: &["build", "plugins"], act: deploy::test },
-    Step { name: "reproduce", long: true, needs: &["plugins"], act: reproduce::test },
-    Step { name: "swaps", long: true, needs: &["tests"], act: |workspace| passed(swaps::run(workspace, &[])) },
-    Step { name: "clients", long: true, needs: &["build", "plugins"], act: clients::test },
-    Step { name: "dashboard", long: true, needs: &["build", "plugins"], act: dashboard::test },
-    Step { name: "languages", long: true, needs: &["build", "plugins"], act: languages::test },
-    Step { name: "fidelity", long: true, needs: &["build", "plugins"], act: fidelity::test },
-    Step { name: "fuzz", long: true, needs: &[], act: |workspace| fuzz::run_all(workspace, FUZZ_SECONDS) },
-    Step { name: "deny", long: true, needs: &[], act: deny },
-    Step { name: "advisories", long: false, needs: &[], act: advisories },
+    Step::new("format", format),
+    Step::new("tidy", |workspace| passed(tidy::check(workspace))),
+    Step::new("clippy", clippy),
+    Step::new("plugins", |workspace| passed(plugins::build(workspace, &[]))).beside(),
+    Step::new("fuzz", |workspace| fuzz::run_all(workspace, FUZZ_SECONDS)).long().beside(),
+    Step::new("build", build),
+    Step::new("tests", tests).needs(SERVED),
+    Step::new("deploy", deploy::test).long().needs(SERVED).beside(),
+    Step::new("reproduce", reproduce::test).long().needs(&["plugins"]).beside(),
+    Step::new("languages", languages::test).long().needs(SERVED).beside(),
+    Step::new("swaps", |workspace| passed(swaps::run(workspace, &[]))).long().needs(&["tests"]),
+    Step::new("clients", clients::test).long().needs(SERVED),
+    Step::new("dashboard", dashboard::test).long().needs(SERVED),
+    Step::new("fidelity", fidelity::test).long().needs(SERVED),
+    Step::new("deny", deny).long(),
+    Step::new("advisories", advisories),
 ];
 
 /// One line of the summary: a step and its result.
@@ -64,23 +90,9 @@ struct Row {
     result: Result<Outcome>,
 }
 
-/// Runs all steps, or with `--quick` the short ones.
+/// Runs all steps, or with `--quick` the short ones, or those that are named.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
-    let quick = match words {
-        [] => false,
-        [word] if word == "--quick" => true,
-        _ => bail!("usage: cargo xtask test [--quick]"),
-    };
-    let mut rows: Vec<Row> = Vec::new();
-    for step in STEPS.iter().filter(|step| !(quick && step.long)) {
-        println!("\n==== {}", step.name);
-        let start = Instant::now();
-        let result = missing(step, &rows).map_or_else(|| (step.act)(workspace), |text| Ok(Outcome::Skipped(text)));
-        if let Err(error) = &result {
-            println!("{error:#}");
-        }
-        rows.push(Row { name: step.name, time: start.elapsed(), result });
-    }
+    let rows = lanes::run(workspace, &chosen(words)?)?;
     print!("{}", summary(&rows));
     let failed = rows.iter().filter(|row| row.result.is_err()).count();
     if failed > 0 {
@@ -89,13 +101,21 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn passed(result: Result<()>) -> Result<Outcome> {
-    result.map(|()| Outcome::Passed)
+fn chosen(words: &[String]) -> Result<Vec<&'static Step>> {
+    let (options, names): (Vec<&String>, Vec<&String>) = words.iter().partition(|word| word.starts_with('-'));
+    let is_known = |word: &&String| STEPS.iter().any(|step| step.name == word.as_str());
+    if options.iter().any(|option| *option != "--quick") || !names.iter().all(is_known) {
+        let steps: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        bail!("usage: cargo xtask test [--quick] [STEP...]\nsteps: {}", steps.join(", "));
+    }
+    let is_wanted = |step: &&Step| {
+        if names.is_empty() { options.is_empty() || !step.long } else { names.iter().any(|name| *name == step.name) }
+    };
+    Ok(STEPS.iter().filter(is_wanted).collect())
 }
 
-fn missing(step: &Step, rows: &[Row]) -> Option<String> {
-    let needed = rows.iter().find(|row| step.needs.contains(&row.name) && row.result.is_err())?;
-    Some(format!("the step {:?} failed", needed.name))
+fn passed(result: Result<()>) -> Result<Outcome> {
+    result.map(|()| Outcome::Passed)
 }
 
 fn in_workspace(workspace: &Workspace, words: &[&str]) -> Result<Outcome> {
@@ -205,10 +225,16 @@ mod tests {
     }
 
     #[test]
-    fn a_step_whose_ground_failed_is_skipped() {
-        let clients = STEPS.iter().find(|step| step.name == "clients").unwrap();
-        assert_eq!(missing(clients, &[row("build", Ok(Outcome::Passed))]), None);
-        assert!(missing(clients, &[row("build", Err(anyhow::anyhow!("no")))]).is_some());
+    fn steps_are_chosen_by_length_or_by_name() {
+        let names = |words: &[&str]| -> Vec<&str> {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            chosen(&words).unwrap().into_iter().map(|step| step.name).collect()
+        };
+        assert_eq!(names(&[]).len(), STEPS.len());
+        assert!(!names(&["--quick"]).contains(&"fuzz"));
+        assert_eq!(names(&["fuzz", "tidy"]), ["tidy", "fuzz"]);
+        assert!(chosen(&["fuz".to_owned()]).unwrap_err().to_string().contains("plugins, fuzz, build"));
+        assert!(chosen(&["--fast".to_owned()]).is_err());
     }
 
     #[test]

@@ -51,7 +51,8 @@ usage: cargo xtask VERB
   install PREFIX       the same with `cargo install`: PREFIX/bin/weir, PREFIX/lib/weir/plugins
   reproduce [NAME]     builds an adapter in two places, and compares the digests
   deploy [--built]     checks deploy/: alerts, systemd's units, the Helm chart, the image, which is made and booted
-  test [--quick]       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing
+  test [--quick] [STEP...]
+                       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing; or single steps
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
   tidy                 the rules that can be counted: circles, lengths, names, paths, licences, the contract
   contract [--freeze]  docs/contract.md and gRPC's messages from wit/; with --freeze the frozen copy of a contract that is released,
