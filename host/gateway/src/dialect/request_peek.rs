@@ -147,9 +147,32 @@ impl PeekPlan {
         }
     }
 
+    /// The scan of a body, which is given its pieces in their order; none for bodies that are not JSON.
+    pub fn scan(&self) -> Option<Peek> {
+        let pointers = self.pointers.as_ref()?;
+        Some(Peek::new(pointers, Limits { variants: true, ..Limits::default() }))
+    }
+
     /// Reads a request.
     pub fn read(self: &Arc<Self>, body: &[Bytes], holes: &PathParams, head: &Head<'_>) -> Result<RequestPeek, Fault> {
-        let found = self.peek(body)?;
+        let mut scan = self.scan();
+        for piece in body {
+            if let Some(scan) = &mut scan {
+                scan.push(piece);
+            }
+        }
+        self.read_scanned(scan, body, holes, head)
+    }
+
+    /// Reads a request whose scan has been given the whole body.
+    pub fn read_scanned(
+        self: &Arc<Self>,
+        scan: Option<Peek>,
+        body: &[Bytes],
+        holes: &PathParams,
+        head: &Head<'_>,
+    ) -> Result<RequestPeek, Fault> {
+        let found = scan.map(found_in).transpose()?;
         let strict = head.headers.get(&headers::STRICT).is_some_and(|value| value == "true" || value == "1");
         let fields = self.fields(body, head)?;
         let (model, model_places) = self.model(found.as_ref(), &fields, holes)?;
@@ -164,19 +187,6 @@ impl PeekPlan {
         };
         let output_limit = found.as_ref().map(|found| self.output_limit(found)).transpose()?.flatten();
         Ok(RequestPeek { plan: Arc::clone(self), model, stream, output_limit, strict, model_places, found })
-    }
-
-    fn peek(&self, body: &[Bytes]) -> Result<Option<Found>, Fault> {
-        let Some(pointers) = &self.pointers else { return Ok(None) };
-        let mut peek = Peek::new(pointers, Limits { variants: true, ..Limits::default() });
-        for chunk in body {
-            peek.push(chunk);
-        }
-        let found = peek.finish().map_err(|error| unreadable(&error))?;
-        if found.object().is_none() {
-            return Err(Fault::invalid("the request's body must be a JSON object"));
-        }
-        Ok(Some(found))
     }
 
     /// Refuses members whose names equal those read here except for letter case: some parsers accept both, so the
@@ -307,6 +317,15 @@ impl RequestPeek {
         let (found, tests) = (self.found.as_ref()?, self.plan.exclusions.get(&acceptance.id)?);
         tests.iter().find_map(|exclusion| exclusion.found_in(found))
     }
+}
+
+/// What a scan found in a whole body.
+fn found_in(scan: Peek) -> Result<Found, Fault> {
+    let found = scan.finish().map_err(|error| unreadable(&error))?;
+    if found.object().is_none() {
+        return Err(Fault::invalid("the request's body must be a JSON object"));
+    }
+    Ok(found)
 }
 
 /// The pointers at object ids in a body.

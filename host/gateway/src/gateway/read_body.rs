@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use crate::dialect::request_peek::RequestPeek;
+use crate::dialect::request_peek::{PeekPlan, RequestPeek};
 use crate::serving::Serving;
 use weir_buffers::Held;
 use weir_translate::dialect::faces::{Endpoint, Head};
@@ -19,6 +20,7 @@ use weir_translate::dialect::path::PathParams;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_types::turn;
+use weir_wire::peek::Peek;
 
 /// A request's body after reading.
 pub(super) struct Taken {
@@ -30,7 +32,7 @@ pub(super) struct Taken {
     pub(super) held: Held,
 }
 
-/// Reads the body, and peeks at what the face declares.
+/// Reads the body, and peeks at what the face declares while its pieces come, which are in the processor's caches then.
 pub(super) async fn read(
     serving: &Serving,
     face: &Endpoint,
@@ -38,19 +40,30 @@ pub(super) async fn read(
     head: &Parts,
     (body, held): (Incoming, Held),
 ) -> Result<Taken, Fault> {
-    let (body, held) = pin!(whole(serving, body, held)).await?;
-    let reading = peek(serving, face, holes, head, &body)?;
+    let plan = plan(serving, face)?;
+    let mut scan = plan.scan();
+    let (body, held) = pin!(scanned(serving, body, held, scan.as_mut())).await?;
+    let reading = plan.read_scanned(scan, &body, holes, &about(head))?;
     Ok(Taken { body, reading, held })
 }
 
 /// Reads the whole body into memory.
 pub(super) async fn whole(serving: &Serving, body: Incoming, held: Held) -> Result<(Vec<Bytes>, Held), Fault> {
-    let server = &serving.config.server;
-    let patience = Patience { pause: server.body_timeout, total: server.body_total_timeout, until: None };
-    pin!(collect(body, server.max_body_bytes, patience, weir_buffers::BodyReader::new(held))).await
+    pin!(scanned(serving, body, held, None)).await
 }
 
-/// Peeks at what the face declares.
+async fn scanned(
+    serving: &Serving,
+    body: Incoming,
+    held: Held,
+    scan: Option<&mut Peek>,
+) -> Result<(Vec<Bytes>, Held), Fault> {
+    let server = &serving.config.server;
+    let patience = Patience { pause: server.body_timeout, total: server.body_total_timeout, until: None };
+    pin!(collect(body, scan, server.max_body_bytes, patience, weir_buffers::BodyReader::new(held))).await
+}
+
+/// Peeks at what the face declares in a body that has been read.
 pub(super) fn peek(
     serving: &Serving,
     face: &Endpoint,
@@ -58,9 +71,15 @@ pub(super) fn peek(
     head: &Parts,
     body: &[Bytes],
 ) -> Result<RequestPeek, Fault> {
-    let plan = serving.readings.get(face.index).ok_or_else(|| Fault::internal("this endpoint has no reading"))?;
-    let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
-    plan.read(body, holes, &about)
+    plan(serving, face)?.read(body, holes, &about(head))
+}
+
+fn plan<'a>(serving: &'a Serving, face: &Endpoint) -> Result<&'a Arc<PeekPlan>, Fault> {
+    serving.readings.get(face.index).ok_or_else(|| Fault::internal("this endpoint has no reading"))
+}
+
+fn about(head: &Parts) -> Head<'_> {
+    Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() }
 }
 
 /// How long a client may take to send a body.
@@ -82,6 +101,7 @@ impl Patience {
 
 async fn collect(
     mut body: Incoming,
+    mut scan: Option<&mut Peek>,
     limit: usize,
     mut patience: Patience,
     mut room: weir_buffers::BodyReader,
@@ -101,6 +121,9 @@ async fn collect(
             return Err(too_large(limit));
         }
         pin!(room.hold(data.len())).await?;
+        if let Some(scan) = &mut scan {
+            scan.push(&data);
+        }
         pieces.push(data);
     }
     Ok((pieces.finish(), room.done()))

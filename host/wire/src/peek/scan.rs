@@ -15,6 +15,9 @@ use tokens::Token;
 
 /// How deep selected values usually are, for the initial allocation.
 const USUAL_LEVELS: usize = 6;
+/// How much is read at a time, in bytes: its text is checked and then scanned, and in between it stays in a processor's
+/// first cache.
+const BLOCK: usize = 16 << 10;
 
 /// Scans one body.
 #[derive(Debug)]
@@ -83,8 +86,11 @@ impl Peek {
 
     /// Takes the next chunk of the body. Does nothing after an error.
     pub fn push(&mut self, chunk: &[u8]) {
-        if self.error.is_none() {
-            self.error = self.chunk(chunk).err();
+        for block in chunk.chunks(BLOCK) {
+            if self.error.is_some() {
+                return;
+            }
+            self.error = self.block(block).err();
         }
     }
 
@@ -128,15 +134,15 @@ impl Peek {
         self.next = Some(ROOT);
     }
 
-    fn chunk(&mut self, chunk: &[u8]) -> Result<(), PeekError> {
+    fn block(&mut self, block: &[u8]) -> Result<(), PeekError> {
         if self.limits.utf8 {
-            self.utf8.push(chunk).map_err(|at| PeekError::NotUtf8 { offset: self.offset + at })?;
+            self.utf8.push(block).map_err(|at| PeekError::NotUtf8 { offset: self.offset + at })?;
         }
-        let (early, rest) = self.bom.strip(chunk);
+        let (early, rest) = self.bom.strip(block);
         if !early.is_empty() {
             return Err(PeekError::Malformed { offset: 0 });
         }
-        self.offset += chunk.len() - rest.len();
+        self.offset += block.len() - rest.len();
         self.scan(rest)?;
         self.offset += rest.len();
         Ok(())
