@@ -77,6 +77,7 @@ use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_types::contract::about::Operation;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
+use weir_types::stage;
 use weir_upstream::Upstreams;
 
 pub use call::{Call, CallAnswer, CallError, CallTrace};
@@ -261,6 +262,7 @@ impl Gateway {
         if ephemeral::is_for(&asked.face) {
             return Box::pin(self.issue_ephemeral(serving, &asked, permit, line)).await;
         }
+        stage::begin().await;
         pin!(self.forward(context, serving, &asked, (span, permit, line))).await
     }
 

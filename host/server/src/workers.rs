@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use weir_types::{deferred_write, worker};
+use weir_types::{busy, worker};
 
 /// The runtimes that serve connections. Dropping it stops them, without waiting for what they still run.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ fn start(number: usize) -> std::io::Result<Runtime> {
         .worker_threads(1)
         .thread_name(format!("weir-worker-{number}"))
         .on_thread_start(move || worker::join(number))
-        .on_thread_park(deferred_write::worker_waits)
+        .on_thread_park(busy::worker_waits)
         .enable_all()
         .build()
 }

@@ -9,22 +9,11 @@ use std::cell::Cell;
 use std::io::Result;
 use std::task::{Context, Poll};
 
-/// So many writes between two waits of a worker make it busy. Two and eight cost the same as far as could be measured
-/// (`docs/performance.md`).
-const BUSY: u32 = 4;
+use crate::busy::{count_write, is_busy};
 
 thread_local! {
-    /// The writes since this thread waited for events last.
-    static WRITES: Cell<u32> = const { Cell::new(0) };
-    /// The writes between its last two waits.
-    static BEFORE: Cell<u32> = const { Cell::new(0) };
     /// Whether the next write is not put off.
     static IS_LAST: Cell<bool> = const { Cell::new(false) };
-}
-
-/// The worker of this thread has nothing to do and waits for events.
-pub fn worker_waits() {
-    BEFORE.set(WRITES.replace(0));
 }
 
 /// The write that follows in this poll of a task is its connection's last one: what is put off would be lost.
@@ -33,10 +22,9 @@ pub fn last_write_follows() {
 }
 
 /// Counts one more write, and returns whether the worker has so many that they should wait for each other.
-fn is_busy() -> bool {
-    let writes = WRITES.get().saturating_add(1);
-    WRITES.set(writes);
-    writes.max(BEFORE.get()) >= BUSY
+fn is_one_of_many() -> bool {
+    count_write();
+    is_busy()
 }
 
 /// Whether a connection's next write has waited.
@@ -54,7 +42,7 @@ impl DeferredWrite {
         offered: usize,
         write: impl FnOnce(&mut Context<'_>) -> Poll<Result<usize>>,
     ) -> Poll<Result<usize>> {
-        if !IS_LAST.take() && !self.has_waited && is_busy() {
+        if !IS_LAST.take() && !self.has_waited && is_one_of_many() {
             self.has_waited = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -75,6 +63,7 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
+    use crate::busy::{BUSY, worker_waits};
     use crate::turn::tests::counted;
 
     /// Writes by as many connections, each once: how many were put off.
@@ -111,7 +100,7 @@ mod tests {
     #[test]
     fn a_last_write_is_not_put_off() {
         let mut cx = Context::from_waker(Waker::noop());
-        while !is_busy() {}
+        while !is_one_of_many() {}
         last_write_follows();
         assert!(DeferredWrite::default().poll(&mut cx, 1, |_| Poll::Ready(Ok(1))).is_ready());
         assert!(DeferredWrite::default().poll(&mut cx, 1, |_| Poll::Ready(Ok(1))).is_pending(), "another one");
@@ -121,7 +110,7 @@ mod tests {
     fn the_rest_of_a_write_does_not_wait_again() {
         let mut cx = Context::from_waker(Waker::noop());
         let (mut deferred, mut left) = (DeferredWrite::default(), 10);
-        while !is_busy() {}
+        while !is_one_of_many() {}
         let mut polls = Vec::new();
         for takes in [4, 0, 4, 2] {
             let polled =

@@ -1,5 +1,6 @@
 //! The types that all crates share, as plain Rust: the contract's types, failures, header names.
 
+pub mod busy;
 pub mod contract;
 pub mod deferred_write;
 pub mod exchange;
@@ -8,6 +9,7 @@ pub mod headers;
 pub mod in_place;
 pub mod loss;
 pub mod query;
+pub mod stage;
 pub mod surrogate;
 pub mod tokens;
 pub mod turn;

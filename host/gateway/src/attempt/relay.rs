@@ -22,6 +22,7 @@ use weir_translate::dialect::reply::{self, insert};
 use weir_types::contract::about::BodyKind;
 use weir_types::contract::types::Framing;
 use weir_types::fault::Fault;
+use weir_types::stage;
 use weir_upstream::{Chunks, UpstreamRequest, UpstreamResponse, headers};
 use weir_wire::frame;
 use weir_wire::peek::{Edit, set_member, splice};
@@ -56,7 +57,9 @@ pub(super) async fn send_unchanged(
     let question = call.question(account)?;
     let asks = !question.is_empty();
     let request = call.request(question)?;
+    stage::begin().await;
     let mut response = pin!(send(context, target, request, account)).await?;
+    stage::begin().await;
     let mut asks_usage = asks;
     if asks && matches!(response.status.as_u16(), 400 | 422) && target.question.is_open() {
         // The server may refuse the added member, so the request is sent again without it.

@@ -41,6 +41,7 @@ use weir_types::contract::types::{
 };
 use weir_types::fault::{Fault, Side};
 use weir_types::in_place::pinned;
+use weir_types::stage;
 use weir_upstream::{Chunks, DecodeBound, UpstreamResponse};
 use weir_wire::blob;
 use weir_wire::blob::Lifted;
@@ -78,6 +79,7 @@ async fn translate_by(
     let mut run = Run { values, ..Run::new(context, asked, target, dialect, provider) };
     account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
     run.make_room().await?;
+    stage::begin().await;
     let parsed = run.parse_request(account)?;
     run.note(parsed.losses);
     let mut request = parsed.request;
@@ -86,26 +88,29 @@ async fn translate_by(
     run.estimate(&request);
     let counts = matches!(request, Request::CountTokens(_));
     if counts && !target.adapter.has(Interface::ProviderCountTokens) {
-        return run.answer_estimate(account);
+        return Box::pin(run.answer_estimate(account)).await;
     }
     run.continuable = target.resume && continuation::is_continuable(&request);
     run.guards = pin!(guarded::answer_guards(context, asked)).await?;
     let streams = request.streams();
+    stage::begin().await;
     let rendered = pin!(run.write(&mut request, account)).await;
     let first = match rendered {
         // An adapter that counts tokens may still not support every request.
-        Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => return run.answer_estimate(account),
+        Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => {
+            return Box::pin(run.answer_estimate(account)).await;
+        }
         rendered => rendered?,
     };
     drop(request);
     let exchanged = pin!(run.exchange(first, streams, account)).await;
     match exchanged {
-        Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
+        Ok(Exchanged::Whole(answer)) => pin!(run.answer(answer, account)).await,
         Ok(Exchanged::Stream(response, framing, farewell)) => {
             pinned(|| run.stream(response, framing, farewell, account)).await
         }
         // Many servers of a format lack its endpoint for counting.
-        Err(fault) if counts && is_absent(&fault) => run.answer_estimate(account),
+        Err(fault) if counts && is_absent(&fault) => Box::pin(run.answer_estimate(account)).await,
         Err(fault) => Err(fault),
     }
 }

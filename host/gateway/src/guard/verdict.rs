@@ -12,6 +12,7 @@ use weir_sandbox::{FaultKind, PluginFault};
 use weir_translate::bounds;
 use weir_types::contract::types::{Error, ErrorKind};
 use weir_types::fault::{Fault, Side};
+use weir_types::stage;
 
 /// The code of a refusal for which the guard names none.
 const CODE: &str = "content_filter";
@@ -165,6 +166,7 @@ async fn judged_by(
         Judge::Component(adapter) => {
             let chosen = adapter.choose();
             let lease = chosen.adapter.lease(&facts.caller.tenant).await?;
+            stage::begin().await;
             let mut lease = lease.within(deadline);
             let answer = lease.on_request(&shown, seen);
             lease.release();

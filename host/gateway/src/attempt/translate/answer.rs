@@ -28,17 +28,23 @@ use weir_translate::unified;
 use weir_translate::unified::{Answer, attribute};
 use weir_types::contract::types::{ChatEvent, ChatResponse, Framing, TokenCount};
 use weir_types::fault::{Fault, Side};
+use weir_types::stage;
 use weir_upstream::rendered::is_answer;
 use weir_upstream::{Decoded, UpstreamResponse, is_answerable};
 use weir_wire::{estimate, frame};
 
 impl Run<'_> {
     /// Answers with a whole answer, or with its stream if the client asked for one.
-    pub(super) fn answer(mut self, mut answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
+    pub(super) async fn answer(
+        mut self,
+        mut answer: Answer,
+        account: &mut Account,
+    ) -> Result<Response<ReplyBody>, Fault> {
         self.book(&mut answer, account);
         if let Answer::Chat(chat) = &mut answer {
             self.judge_whole(chat)?;
         }
+        stage::begin().await;
         self.respond(answer, account)
     }
 
@@ -100,10 +106,10 @@ impl Run<'_> {
     }
 
     /// Answers a request for a count with the host's own estimate, marked as such.
-    pub(super) fn answer_estimate(self, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
+    pub(super) async fn answer_estimate(self, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
         let input = self.provider_ctx.input_tokens.unwrap_or_default();
         let answer = Answer::CountTokens(TokenCount { input, cached: None });
-        let mut response = self.answer(answer, account)?;
+        let mut response = self.answer(answer, account).await?;
         insert(response.headers_mut(), &weir_types::headers::TOKEN_COUNT, "estimate");
         Ok(response)
     }

@@ -16,6 +16,7 @@ use weir_translate::unified;
 use weir_translate::unified::Outcome;
 use weir_types::contract::types::{Framing, HttpResponse};
 use weir_types::fault::Fault;
+use weir_types::stage;
 use weir_upstream::{Decoded, UpstreamRequest, UpstreamResponse};
 use weir_wire::frame;
 
@@ -62,6 +63,7 @@ impl Run<'_> {
 
     async fn read(&mut self, response: UpstreamResponse, account: &mut Account) -> Result<Outcome, Fault> {
         let http = pin!(self.collected(response, self.context.config.server.translate_body_limit)).await?;
+        stage::begin().await;
         let parse = || unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http);
         let outcome = called(account, &self.target.adapter, "parse-response", parse);
         if let Err(fault) = &outcome

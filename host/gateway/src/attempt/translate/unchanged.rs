@@ -30,6 +30,7 @@ use weir_translate::unified;
 use weir_translate::unified::{Answer, Outcome};
 use weir_types::contract::types::Framing;
 use weir_types::fault::{Fault, Side};
+use weir_types::stage;
 use weir_upstream::{Decoded, UpstreamResponse};
 
 /// Whether the answer of a target that relays can be read: its adapter has the client's format as its own.
@@ -140,11 +141,13 @@ impl Run<'_> {
         let (status, mut headers) = (response.status, response.headers.clone());
         let bytes = pin!(self.read_whole(response, self.context.config.server.translate_body_limit)).await?;
         headers.remove(header::CONTENT_ENCODING);
+        stage::begin().await;
         let mut answer = self.read_answer(status, &headers, &bytes, account)?;
         self.book(&mut answer, account);
         let Answer::Chat(chat) = &mut answer else { return Err(unread()) };
         let mut known = ModelTexts::of(&self.asked.body);
         known.add_answer(chat);
+        stage::begin().await;
         let is_changed = self.judge_whole(chat)?;
         let is_covered = std::str::from_utf8(&bytes).is_ok_and(|text| known.covers_text(text));
         if is_changed || !is_covered {
