@@ -1,5 +1,6 @@
 //! Kept answers: equal requests of one caller get them, no other request does, and nothing else is kept.
 
+mod attack;
 mod formats;
 mod nodes;
 mod semantic;

@@ -1,4 +1,5 @@
-//! The hash of a JSON text that is the same for each order of members, and differs if anything else does.
+//! The hash of a JSON text that is the same for each order of members, and differs if anything else does. A text that not
+//! all readers understand alike has none.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,10 +7,67 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use sha2::{Digest as _, Sha256};
 
-/// The hash of a text; `None` if it is not JSON, or names a member twice, which readers understand differently.
+/// The digits of a number that all readers keep.
+const KEPT_DIGITS: usize = 15;
+
+/// The digits of an exponent that is far from all bounds.
+const KEPT_EXPONENT: usize = 2;
+
+/// The hash of a text; `None` if it is not JSON, or names a member twice or has a number with so many digits that readers
+/// understand it differently.
 pub fn digest(text: &[u8]) -> Option<[u8; 32]> {
     let Hash(digest) = serde_json::from_slice(text).ok()?;
-    Some(digest)
+    (!has_rounded_number(text)).then_some(digest)
+}
+
+/// Whether a text, which is JSON, has a number that some readers round, and others do not. One without a fraction is read
+/// as it is up to 64 bits.
+fn has_rounded_number(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some((first, others)) = rest.split_first() {
+        rest = match first {
+            b'"' => behind_string(others),
+            b'-' | b'0'..=b'9' => {
+                let is_end = |byte: &u8| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+                let (number, behind) = rest.split_at(rest.iter().position(is_end).unwrap_or(rest.len()));
+                if is_rounded(number) {
+                    return true;
+                }
+                behind
+            }
+            _ => others,
+        };
+    }
+    false
+}
+
+/// What is behind a string that has begun.
+fn behind_string(text: &[u8]) -> &[u8] {
+    let mut is_escaped = false;
+    let end = text.iter().position(|byte| {
+        let is_end = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    });
+    end.and_then(|end| text.get(end + 1..)).unwrap_or_default()
+}
+
+/// Whether this is how a reader would write what it has read.
+fn is_shortest(number: &[u8]) -> bool {
+    let text = std::str::from_utf8(number).unwrap_or_default();
+    text.parse::<f64>().is_ok_and(|value| value.to_string() == text)
+}
+
+fn is_rounded(number: &[u8]) -> bool {
+    let is_whole = number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
+    if is_whole {
+        let number = std::str::from_utf8(number).unwrap_or_default();
+        return number.parse::<u64>().is_err() && number.parse::<i64>().is_err();
+    }
+    let mut parts = number.split(|byte| matches!(byte, b'e' | b'E'));
+    let digits = |part: &[u8]| part.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let is_short = parts.next().is_some_and(|base| digits(base) <= KEPT_DIGITS);
+    !(is_short && parts.next().is_none_or(|exponent| digits(exponent) <= KEPT_EXPONENT) || is_shortest(number))
 }
 
 struct Hash([u8; 32]);
@@ -93,10 +151,26 @@ mod tests {
 
     #[test]
     fn what_is_not_json_or_ambiguous_has_no_hash() {
-        for text in ["", "{", "{\"a\":1,\"a\":1}", "[1]x", "\u{ff}"] {
+        let rounded = [
+            "18446744073709551616",
+            "[-9223372036854775809]",
+            "0.1000000000000000055",
+            "1e-400",
+            "{\"a\":[\"\\\"\",1e400]}",
+        ];
+        for text in ["", "{", "{\"a\":1,\"a\":1}", "[1]x", "\u{ff}"].into_iter().chain(rounded) {
             assert!(digest(text.as_bytes()).is_none(), "{text}");
         }
         assert!(digest(b"{\"a\":{\"b\":[]}}").is_some());
+        for text in [
+            "18446744073709551615",
+            "-9223372036854775808",
+            "0.30000000000000004",
+            "1.5e30",
+            "\"0.1000000000000000055\"",
+        ] {
+            assert!(digest(text.as_bytes()).is_some(), "{text}");
+        }
     }
 
     #[test]

@@ -316,7 +316,8 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        let Routed { tried: AttemptResponse { answer, target }, plan, mut account, deadline, notices } = routed;
+        let Routed { tried: AttemptResponse { answer, target, stands_in }, plan, mut account, deadline, notices } =
+            routed;
         let mut response = answer.unwrap_or_else(|fault| {
             account.line().into_iter().for_each(|line| line.failed(&fault));
             let mut response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
@@ -336,6 +337,7 @@ impl Gateway {
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
+        let found = if stands_in { found.of_another_model() } else { found };
         let cost = found.is_miss().then(|| account.cost_cell());
         let response = pin!(attempt::with_cost(response.map(|body| body.attach(account)))).await;
         Ok(self.keep(response, (serving, asked), found, cost))

@@ -14,11 +14,12 @@ const QUOTING: [char; 18] = [
     '"', '`', ':', '\n', '\r', '\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}', '(', '[', '{', '<', '>', '=',
     '|', '\\',
 ];
+/// Marks behind words.
+const MARKS: [char; 6] = ['.', ',', ';', '!', '?', '\u{2026}'];
+/// Greetings at the beginning, with a sign behind them.
+const GREETINGS: [&str; 3] = ["hi", "hello", "hey"];
 /// Courtesy at the beginning.
-const OPENINGS: [&[&str]; 13] = [
-    &["hi"],
-    &["hello"],
-    &["hey"],
+const OPENINGS: [&[&str]; 10] = [
     &["please"],
     &["can", "you", "tell", "me"],
     &["could", "you", "tell", "me"],
@@ -30,7 +31,7 @@ const OPENINGS: [&[&str]; 13] = [
     &["i", "wonder"],
     &["i", "was", "wondering"],
 ];
-/// Courtesy at the end.
+/// Courtesy at the end, with a sign before it: in "What is French for please?" it is what is asked about.
 const CLOSINGS: [&[&str]; 5] =
     [&["please"], &["thanks"], &["thank", "you"], &["many", "thanks"], &["thanks", "a", "lot"]];
 /// Ways to ask how.
@@ -71,22 +72,18 @@ fn words(text: &str) -> Vec<String> {
         return vec![text.to_owned()];
     }
     let text = text.replace(['\u{2019}', '\u{2018}'], "'");
-    let mut words = Vec::new();
+    let (mut words, mut signed) = (Vec::new(), Vec::new());
     let mut begins_sentence = true;
     for written in text.split_whitespace() {
         let word = without_marks(written);
         if !word.is_empty() {
             split(&cased(word, begins_sentence), &mut words);
         }
+        signed.resize(words.len(), false);
+        signed.last_mut().into_iter().for_each(|last| *last |= written.ends_with(MARKS));
         begins_sentence = written.ends_with(['.', '!', '?']);
     }
-    let mut rest = words.as_slice();
-    while let Some(opening) = OPENINGS.iter().find(|opening| begins(rest, opening)) {
-        rest = rest.get(opening.len()..).unwrap_or_default();
-    }
-    while let Some(closing) = CLOSINGS.iter().find(|closing| ends(rest, closing)) {
-        rest = rest.get(..rest.len() - closing.len()).unwrap_or_default();
-    }
+    let rest = without_courtesy(&words, &signed);
     let asks = rest.first().is_some_and(|first| ASKING.contains(&first.to_lowercase().as_str()));
     // "The server is down?" asks what "The server is down." tells.
     let mark = (text.ends_with('?') && !asks).then(|| "?".to_owned());
@@ -98,9 +95,32 @@ fn words(text: &str) -> Vec<String> {
     said.into_iter().chain(mark).collect()
 }
 
+/// The words between courtesy. `signed` says which words have a sign behind them.
+fn without_courtesy<'w>(words: &'w [String], signed: &[bool]) -> &'w [String] {
+    let has_sign = |at: usize| signed.get(at).copied().unwrap_or_default();
+    let (mut begin, mut end) = (0, words.len());
+    let within = |begin: usize, end: usize| words.get(begin..end).unwrap_or_default();
+    loop {
+        let rest = within(begin, end);
+        let greets = rest.first().is_some_and(|first| GREETINGS.contains(&first.as_str())) && has_sign(begin);
+        let opening = OPENINGS.iter().find(|opening| begins(rest, opening));
+        match opening.map(|opening| opening.len()).or(greets.then_some(1)) {
+            Some(length) => begin += length,
+            None => break,
+        }
+    }
+    let is_closing = |begin, end, closing: &&&[&str]| {
+        ends(within(begin, end), closing) && (end - closing.len()).checked_sub(1).is_none_or(has_sign)
+    };
+    while let Some(closing) = CLOSINGS.iter().find(|closing| is_closing(begin, end, closing)) {
+        end -= closing.len();
+    }
+    within(begin, end)
+}
+
 /// A word without the marks that follow it. One after a number or a single letter may belong to it: `5!`.
 fn without_marks(word: &str) -> &str {
-    let bare = word.trim_end_matches(['.', ',', ';', '!', '?', '\u{2026}']);
+    let bare = word.trim_end_matches(MARKS);
     let mut letters = bare.chars().rev();
     let ends_in_word =
         letters.next().is_some_and(char::is_alphabetic) && letters.next().is_some_and(char::is_alphabetic);
@@ -175,6 +195,9 @@ mod tests {
             ("How is it made?", "Why is it made?"),
             ("Who is president?", "Who was president?"),
             ("What is my name?", ""),
+            ("What is French for please?", "What is French for thank you?"),
+            ("How do I say thanks?", "How do I say please?"),
+            ("Hello world in Python", "World in Python"),
             ("How do I polish it?", "How do I Polish it?"),
             ("What is the time?", "What is time?"),
             ("Who is who?", "Who is the who?"),

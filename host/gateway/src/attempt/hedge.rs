@@ -30,7 +30,7 @@ pub(super) async fn visit(
     };
     let two = Box::pin(visit_with_branch(runner, second, remaining, account.branch()));
     // The first answer counts; where the first to end has none, the other one's outcome does.
-    let is_answer = |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Answered(..));
+    let is_answer = |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Answered { .. });
     let (visit, branch, waited) = match select(one, two).await {
         Either::Left(((visit, branch), _)) if is_answer(&visit) => (visit, branch, Duration::ZERO),
         Either::Right(((visit, branch), _)) if is_answer(&visit) => (visit, branch, after),
@@ -46,7 +46,7 @@ pub(super) async fn visit(
         }
     };
     account.adopt(branch, waited);
-    if let AttemptOutcome::Answered(_, target) = &visit {
+    if let AttemptOutcome::Answered { target, .. } = &visit {
         account.metrics().tries.hedged(&first.target.id, &second.target.id, &target.id);
     }
     (visit, 2)

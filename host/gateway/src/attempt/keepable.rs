@@ -29,7 +29,7 @@ const STORE: &str = "store";
 /// A request whose answer may be kept.
 #[derive(Debug)]
 pub(crate) struct Keepable {
-    /// What it means; none if its adapter lost anything, or it is no chat.
+    /// What it means; none if its adapter lost anything, or may have read it in another way than a provider, or it is no chat.
     pub(crate) meaning: Option<Meaning>,
 }
 
@@ -60,7 +60,9 @@ pub(crate) async fn keepable(asked: &InboundRequest, stores: bool) -> Option<Kee
     if !is_plain(&chat, stores) {
         return None;
     }
-    let meaning = parsed.losses.is_empty().then_some(Meaning { chat, memo: parsed.memo });
+    // What readers understand differently, the provider may have read in another way than the adapter.
+    let is_clear = weir_cache::digest_json(&asked.body.concat()).is_some();
+    let meaning = (is_clear && parsed.losses.is_empty()).then_some(Meaning { chat, memo: parsed.memo });
     Some(Keepable { meaning })
 }
 

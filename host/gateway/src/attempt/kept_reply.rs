@@ -133,6 +133,9 @@ impl KeptReply {
 
     /// The answer is whole: once it is judged, it is kept. The client does not wait for that.
     fn end(&mut self) {
+        if self.body.has_stand_in() {
+            return self.give_up();
+        }
         if let Some(mut copy) = self.copy.take() {
             copy.has_losses |= self.body.has_late_losses();
             tokio::spawn(copy.settle());

@@ -53,11 +53,18 @@ pub struct AttemptResponse {
     pub answer: Result<Response<ReplyBody>, Fault>,
     /// The target that gave it; `None` if none was tried.
     pub target: Option<Arc<Target>>,
+    /// Whether another model answered than the one asked for: a fallback's, or a budget's cheaper one.
+    pub stands_in: bool,
 }
 
 /// The outcome of one target.
 pub(super) enum AttemptOutcome {
-    Answered(Response<ReplyBody>, Arc<Target>),
+    Answered {
+        response: Response<ReplyBody>,
+        target: Arc<Target>,
+        /// Whether another model answered than the one asked for.
+        stands_in: bool,
+    },
     Failed {
         failure: Failure,
         target: Arc<Target>,
@@ -113,8 +120,8 @@ impl PlanRunner<'_> {
             }
             let visit = pin!(self.visit_or_hedge(candidate, &mut remaining, last.as_ref().map(fallen), account)).await;
             match visit {
-                AttemptOutcome::Answered(response, target) => {
-                    return AttemptResponse { answer: Ok(response), target: Some(target) };
+                AttemptOutcome::Answered { response, target, stands_in } => {
+                    return AttemptResponse { answer: Ok(response), target: Some(target), stands_in };
                 }
                 AttemptOutcome::Failed { failure, target, onward } => {
                     let is_slow = policy::is_slow(&failure.fault);
@@ -139,10 +146,11 @@ impl PlanRunner<'_> {
                 }
             }
         }
-        match last {
-            Some((failure, target)) => unanswered(failure, target, account),
-            None => AttemptResponse { answer: Err(refused.or(busy).unwrap_or_else(|| self.exhausted())), target: None },
+        if let Some((failure, target)) = last {
+            return unanswered(failure, target, account);
         }
+        let fault = refused.or(busy).unwrap_or_else(|| self.exhausted());
+        AttemptResponse { answer: Err(fault), target: None, stands_in: false }
     }
 
     /// Tries one target. If it is the first and slow to answer, and the route has hedging, the next one is tried
@@ -223,7 +231,7 @@ impl PlanRunner<'_> {
                     held.left_unanswered(progress.unanswered);
                     account.serve(ticket);
                     account.hold(held);
-                    return AttemptOutcome::Answered(response, target);
+                    return AttemptOutcome::Answered { response, target, stands_in: candidate.name.is_some() };
                 }
                 Err(failure) => failure,
             };
@@ -309,10 +317,12 @@ impl PlanRunner<'_> {
 /// The outcome of a plan whose last failure this is: the provider's own answer if that goes to the client, or the fault.
 fn unanswered(failure: Failure, target: Arc<Target>, account: &mut Account) -> AttemptResponse {
     let Failure { response, fault } = failure;
-    let Some(response) = response else { return AttemptResponse { answer: Err(fault), target: Some(target) } };
+    // Whichever model failed, there is no answer to keep.
+    let (target, stands_in) = (Some(target), false);
+    let Some(response) = response else { return AttemptResponse { answer: Err(fault), target, stands_in } };
     account.line().into_iter().for_each(|line| line.failed(&fault));
     account.answering(response.status().as_u16(), false, false);
-    AttemptResponse { answer: Ok(*response), target: Some(target) }
+    AttemptResponse { answer: Ok(*response), target, stands_in }
 }
 
 fn fallen((failure, from): &(Failure, Arc<Target>)) -> Fallback {

@@ -130,6 +130,11 @@ impl ReplyBody {
         matches!(self, Self::Translated(body) if body.has_late_losses())
     }
 
+    /// Whether another model than the one asked for went on with a stream that broke.
+    pub(super) fn has_stand_in(&self) -> bool {
+        matches!(self, Self::Translated(body) if body.has_stand_in())
+    }
+
     /// Closes this account when the body has been read.
     #[must_use]
     pub fn attach(mut self, account: Box<Account>) -> Self {

@@ -59,6 +59,8 @@ pub(super) struct Continued {
 pub(super) struct Found {
     pub(super) stream: Continued,
     pub(super) account: Account,
+    /// Whether it is another model's than the one asked for.
+    pub(super) stands_in: bool,
 }
 
 type Search = Pin<Box<dyn Future<Output = Result<Found, Fault>> + Send>>;
@@ -109,7 +111,7 @@ impl ResumeContext {
                 account.metrics().tries.resumed(&from.id, &target.id);
                 let request_id = &*self.asked.exchange.id;
                 tracing::warn!(request_id, from = %from.id, to = %target.id, sent = sent.len(), "stream goes on");
-                return Some(Found { stream, account });
+                return Some(Found { stream, account, stands_in: candidate.name.is_some() });
             }
         }
         None

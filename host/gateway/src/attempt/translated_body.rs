@@ -46,6 +46,8 @@ pub struct Translated {
     closing: Closing,
     /// Whether anything got lost after the answer's head.
     has_late_losses: bool,
+    /// Whether another model than the one asked for went on with the stream.
+    has_stand_in: bool,
 }
 
 /// The output of the pieces that were read before the answer's head is sent.
@@ -110,6 +112,7 @@ impl Translated {
             resuming: None,
             closing: Closing::default(),
             has_late_losses: false,
+            has_stand_in: false,
         }
     }
 
@@ -128,6 +131,11 @@ impl Translated {
     /// Whether anything got lost after the answer's head, once the stream has ended.
     pub(super) fn has_late_losses(&self) -> bool {
         self.has_late_losses
+    }
+
+    /// Whether a part of the stream is another model's than the one asked for.
+    pub(super) fn has_stand_in(&self) -> bool {
+        self.has_stand_in
     }
 
     /// Sets the cancellation to send to the provider if the client leaves before the end.
@@ -289,6 +297,7 @@ impl Translated {
             self.learner.iter_mut().for_each(|learner| learner.goes_on(issuer()));
             self.upstream = Some(found.stream.upstream);
             self.farewell = found.stream.farewell;
+            self.has_stand_in |= found.stands_in;
             pipeline.resume(found.stream.successor, &mut self.out)
         });
         if let Err(fault) = taken {

@@ -63,6 +63,18 @@ impl Found {
         matches!(self, Self::Miss(_))
     }
 
+    /// Another model answers than the one asked for, which will be back: its answer is for this request alone, and equal
+    /// requests that wait are sent by themselves.
+    pub(super) fn of_another_model(self) -> Self {
+        match self {
+            Self::Miss(Miss { leader, model, .. }) => {
+                leader.give_up();
+                Self::Bypass(model)
+            }
+            other => other,
+        }
+    }
+
     /// No provider is asked: equal requests that wait are sent by themselves.
     pub(super) fn give_up(self) {
         if let Self::Miss(miss) = self {

@@ -42,6 +42,16 @@ pub(super) enum FoundCall {
     Miss(Box<MissedCall>),
 }
 
+impl FoundCall {
+    /// Another model answers than the one asked for, which will be back: its answer is for this call alone.
+    pub(super) fn of_another_model(self) -> Self {
+        match self {
+            Self::Miss(missed) => Self::Bypass(missed.place.model),
+            other => other,
+        }
+    }
+}
+
 /// A kept answer for a call.
 pub(super) struct KeptCall {
     key: Key,

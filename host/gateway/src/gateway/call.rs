@@ -112,7 +112,7 @@ impl Gateway {
             });
             CallError { fault, trace: CallTrace { steps: steps.collect(), ..trace.clone() } }
         })?;
-        let Routed { tried: AttemptResponse { answer, target }, plan, mut account, deadline, notices: _ } = routed;
+        let Routed { tried: AttemptResponse { answer, target, .. }, plan, mut account, deadline, notices: _ } = routed;
         account.note_overhead();
         let trace = trace_of(&trace, &asked, target.as_deref(), &account);
         let mut response = match answer {

@@ -230,7 +230,8 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        let Routed { tried: AttemptResponse { answer, target }, plan, mut account, deadline, notices } = routed;
+        let Routed { tried: AttemptResponse { answer, target, stands_in }, plan, mut account, deadline, notices } =
+            routed;
         account.note_overhead();
         let mut response = match answer {
             Ok(response) => response,
@@ -262,6 +263,7 @@ impl Gateway {
         let mut answer_headers = std::mem::take(response.headers_mut());
         let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);
         let body = response.into_body().attach(account);
+        let found = if stands_in { found.of_another_model() } else { found };
         let body = self.keep_call(&mut answer_headers, (asked, body), found);
         let mut answered = protocol.answer(CallAnswer { trace, body, is_estimate });
         let own = answer_headers.iter().filter(|(name, _)| name.as_str().starts_with(OWN));

@@ -1,0 +1,85 @@
+//! What could make a kept answer another than the one that its request would get: another model's, one that the provider gave to
+//! another reading of the request.
+
+use serde_json::json;
+use weir_tests::{Answer, Gateway, Request, Upstream};
+
+use super::{chat, keeping, provider, requests, result};
+use crate::wire_format::{ANTHROPIC, OPENAI, TEXT, config_of};
+
+const CHAT: &str = "/v1/chat/completions";
+/// Quick, where one target goes on with the stream of another.
+const QUICK: &str = "retry = { max_retries = 0, retry_delay_ms = 1 }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_of_a_model_that_stood_in_is_not_kept_for_the_one_that_was_asked_for() {
+    let mut upstream = provider().await;
+    let budget = "[[budgets]]\nname = \"one\"\nfor = { model = \"openai\" }\nrequests = 1\nper = \"total\"\n\
+                  when_over = { downgrade = \"anthropic\" }\n";
+    let gateway = Gateway::open(&(keeping(&[OPENAI, ANTHROPIC], &upstream) + budget)).await;
+    let ask = async |seed: u32| gateway.ask(&chat(&json!({"seed": seed}))).await;
+    assert_eq!(result(&ask(1).await), Some("miss"));
+    gateway.until_metric("weir_cache_entries", 2.0).await;
+    for _ in 0..2 {
+        let reply = ask(2).await;
+        assert_eq!((result(&reply), reply.header("x-weir-provider")), (Some("bypass"), Some("anthropic")));
+    }
+    assert_eq!(result(&ask(1).await), Some("hit"), "of the model itself");
+    assert_eq!(requests(&mut upstream), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_of_a_fallbacks_model_is_not_kept_whole_nor_streamed_nor_as_the_rest_of_a_stream() {
+    for is_begun in [false, true] {
+        let half = OPENAI.stream().iter().take(2).fold(OPENAI.begin(), Answer::piece).close();
+        let first = if is_begun { half } else { Answer::json(500, "{}") };
+        let (first, mut second) = (Upstream::always(first).await, provider().await);
+        let one = config_of(&[OPENAI], &first).replace("retry = { max_retries = 0 }", QUICK);
+        let models = one
+            + &config_of(&[ANTHROPIC], &second)
+            + "[[models]]\nalias = \"both\"\ncache = \"1h\"\nresume = true\nfallbacks = [\"anthropic\"]\n\
+               target = { provider = \"openai\", model = \"openai\" }\n";
+        let gateway = Gateway::open(&models).await;
+        let streams: &[bool] = if is_begun { &[true] } else { &[false, true] };
+        for stream in streams {
+            for _ in 0..2 {
+                let reply = gateway.ask(&OPENAI.request("both", *stream)).await;
+                let parsed = OPENAI.parsed(&reply, *stream);
+                assert!(parsed.text.starts_with(&TEXT[..6]), "{}", reply.text());
+                let expected = if is_begun { "miss" } else { "bypass" };
+                assert_eq!((reply.status(), result(&reply)), (200, Some(expected)), "{is_begun} {stream}");
+            }
+            assert_eq!(requests(&mut second), 2, "{is_begun} {stream}");
+        }
+        assert_eq!(gateway.metric("weir_cache_entries").await, 0.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_readers_round_make_another_request() {
+    let mut upstream = provider().await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+    let ask = async |seed: &str| {
+        let body = format!(r#"{{"model":"openai","messages":[{{"role":"user","content":"Hi"}}],"limit":{seed}}}"#);
+        gateway.ask(&Request::post(CHAT, body)).await
+    };
+    let numbers = ["18446744073709551616", "18446744073709551617", "0.1", "0.10000000000000000555", "1e-400", "2e-400"];
+    for number in numbers {
+        assert_eq!(result(&ask(number).await), Some("miss"), "{number}");
+    }
+    assert_eq!(requests(&mut upstream), numbers.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_read_in_two_ways_answers_no_other_request() {
+    let mut upstream = provider().await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+    let twice =
+        r#"{"model":"openai","messages":[{"role":"user","content":"Ho"}],"messages":[{"role":"user","content":"Hi"}]}"#;
+    let request = Request::post(CHAT, twice);
+    assert_eq!(result(&gateway.ask(&request).await), Some("miss"));
+    gateway.until_metric("weir_cache_entries", 1.0).await;
+    assert_eq!(result(&gateway.ask(&request).await), Some("hit"), "the same bytes are the same request");
+    assert_eq!(result(&gateway.ask(&chat(&json!({}))).await), Some("miss"));
+    assert_eq!(requests(&mut upstream), 2);
+}
