@@ -1,6 +1,7 @@
 //! Guards judge requests in every format and lane alike.
 
 mod answers;
+mod attack;
 mod chain;
 mod ends;
 mod evasion;

@@ -124,7 +124,7 @@ impl Guard {
     }
 
     /// Whether its verdicts hold.
-    fn enforces(&self) -> bool {
+    pub(crate) fn enforces(&self) -> bool {
         self.settings.mode == GuardMode::Enforce
     }
 

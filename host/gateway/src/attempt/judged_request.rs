@@ -47,6 +47,8 @@ pub(super) struct JudgedCopy {
     lifted: Lifted,
     /// Its estimated input tokens, unless a guard changed it since.
     input_tokens: Option<u32>,
+    /// Whether other readers may read something else in the request's bytes.
+    is_ambiguous: bool,
 }
 
 impl Judged {
@@ -160,7 +162,10 @@ pub(super) async fn judged_by(
     };
     let content = &mut seen.content;
     let judgement = guard::judge(guards, facts, content, unread.as_ref(), &asked.held, metrics).await;
-    let must_translate = judgement.changed || seen.is_ambiguous || before.is_some_and(|before| before.must_translate);
+    // Of what is only watched, the client's bytes are sent.
+    let enforces = guards.iter().any(|guard| guard.enforces() && guard.sees_requests());
+    let must_translate =
+        judgement.changed || seen.is_ambiguous && enforces || before.is_some_and(|before| before.must_translate);
     // Only a chat has an answer with texts.
     let mut pending = before.map(|before| before.pending.clone()).unwrap_or_default();
     if *asked.operation() == Operation::Chat {
@@ -203,14 +208,14 @@ impl Default for Seen {
 }
 
 impl From<JudgedCopy> for Seen {
-    fn from(JudgedCopy { request, losses, memo, names, lifted, .. }: JudgedCopy) -> Self {
-        Self { content: content_of(request), losses, memo, names, lifted, is_ambiguous: false }
+    fn from(JudgedCopy { request, losses, memo, names, lifted, is_ambiguous, .. }: JudgedCopy) -> Self {
+        Self { content: content_of(request), losses, memo, names, lifted, is_ambiguous }
     }
 }
 
 impl Seen {
     fn copy(self, operation: &Operation, input_tokens: Option<u32>) -> Option<JudgedCopy> {
-        let Self { content, losses, memo, names, lifted, .. } = self;
+        let Self { content, losses, memo, names, lifted, is_ambiguous } = self;
         let request = match (content, operation) {
             (Asked::Chat(chat), Operation::CountTokens) => Request::CountTokens(chat),
             (Asked::Chat(chat), _) => Request::Chat(chat),
@@ -218,7 +223,7 @@ impl Seen {
             (Asked::Rerank(request), _) => Request::Rerank(request),
             (Asked::Withheld | Asked::Other(_), _) => return None,
         };
-        Some(JudgedCopy { request, losses, memo, names, lifted, input_tokens })
+        Some(JudgedCopy { request, losses, memo, names, lifted, input_tokens, is_ambiguous })
     }
 }
 

@@ -107,6 +107,11 @@ impl AnswerGuards {
         }))
     }
 
+    /// Whether nothing follows from any verdict: not a byte of the answer may be another.
+    pub fn only_watch(&self) -> bool {
+        !self.links.iter().any(|link| link.guard.enforces())
+    }
+
     /// Judges the events of one read, and returns those that go on to the client.
     ///
     /// # Errors
@@ -173,8 +178,10 @@ impl AnswerGuards {
         if self.is_refused {
             return Ok(Vec::new());
         }
-        // Their texts would tell what is kept back.
-        events.retain(|event| !matches!(event, ChatEvent::Logprobs(_)));
+        if !self.only_watch() {
+            // Their texts would tell what is kept back.
+            events.retain(|event| !matches!(event, ChatEvent::Logprobs(_)));
+        }
         self.passed.remember_start(&events);
         for link in &mut self.links {
             match link.judge(events, is_end, &self.request_id)? {

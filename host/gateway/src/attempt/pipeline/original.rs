@@ -36,7 +36,8 @@ pub(in crate::attempt) struct Original {
     unwritten: Vec<ChatEvent>,
     /// The bytes of their texts.
     unwritten_bytes: usize,
-    known: ModelTexts,
+    /// The texts that guards have seen; none if they only watch, and what they do not see goes on too.
+    known: Option<ModelTexts>,
     /// Whether any text has been let through: before that, nothing goes on, since a guard that changes texts shows it at
     /// the first one.
     has_text: bool,
@@ -47,7 +48,8 @@ pub(in crate::attempt) struct Original {
 
 impl Original {
     /// The bytes of the answer to this request, from their beginning. What is sent only because usage was asked for is withheld.
-    pub(in crate::attempt) fn new(request: &[Bytes], withhold: Option<Withhold>) -> Self {
+    /// `is_watched` says that guards only watch.
+    pub(in crate::attempt) fn new(request: &[Bytes], withhold: Option<Withhold>, is_watched: bool) -> Self {
         Self {
             withhold,
             tail: Vec::new(),
@@ -59,7 +61,7 @@ impl Original {
             sent: 0,
             unwritten: Vec::new(),
             unwritten_bytes: 0,
-            known: ModelTexts::of(request),
+            known: (!is_watched).then(|| ModelTexts::of(request)),
             has_text: false,
             is_ending: false,
             is_changed: false,
@@ -92,10 +94,12 @@ impl Original {
 
     /// Takes the events that these frames were read as, before the guards get them.
     pub(super) fn give(&mut self, frames: &[Frame], events: &[ChatEvent]) {
-        // Log probabilities are not judged.
-        self.is_changed |= events.iter().any(|event| matches!(event, ChatEvent::Logprobs(_)));
-        self.known.add(events);
-        self.is_changed |= !self.known.covers(frames);
+        if let Some(known) = &mut self.known {
+            // Log probabilities are not judged.
+            self.is_changed |= events.iter().any(|event| matches!(event, ChatEvent::Logprobs(_)));
+            known.add(events);
+            self.is_changed |= !known.covers(frames);
+        }
         self.given.extend(events.iter().cloned());
         if !self.fresh.is_empty() {
             let upto = self.sent + self.passed.len() + self.given.len();
@@ -197,7 +201,7 @@ mod tests {
 
     #[test]
     fn bytes_wait_for_the_events_that_they_were_read_as() {
-        let mut original = Original::new(&[], None);
+        let mut original = Original::new(&[], None, false);
         original.take(b"one.tw", false);
         original.take(b"o.", true);
         original.take(b"th", false);
@@ -216,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_encoder_is_shown_many_events_at_once_each_of_them_once() {
-        let mut original = Original::new(&[], None);
+        let mut original = Original::new(&[], None, false);
         let all: Vec<ChatEvent> = (0..=UNWRITTEN.0).map(|number| delta(&number.to_string())).collect();
         let mut shown: Vec<_> = all.iter().filter_map(|event| original.keep(vec![event.clone()])).collect();
         assert_eq!(shown.len(), 1);
@@ -231,16 +235,16 @@ mod tests {
     #[test]
     fn whatever_was_not_given_is_a_change() {
         for events in [vec![delta("other")], vec![delta("a"), delta("b")]] {
-            let mut original = Original::new(&[], None);
+            let mut original = Original::new(&[], None, false);
             original.give(&[], &[delta("a")]);
             original.pass(events.clone());
             assert!(original.is_changed());
             assert_eq!(original.unsent(), events);
         }
-        let mut original = Original::new(&[], None);
+        let mut original = Original::new(&[], None, false);
         original.give(&[frame("a text that no event has")], &[delta("a")]);
         assert!(original.is_changed());
-        let mut original = Original::new(&[], None);
+        let mut original = Original::new(&[], None, false);
         original.take(&vec![b'x'; WAITING + 1], false);
         assert!(original.is_changed(), "no more is kept");
     }

@@ -114,7 +114,8 @@ impl Run<'_> {
         let withhold = lane.withhold(framing, &headers);
         headers.remove(header::CONTENT_ENCODING);
         // The encoder could not go on with a stream of another framing.
-        let original = (framing == asked.framing).then(|| Original::new(&asked.body, withhold));
+        let is_watched = self.only_watched();
+        let original = (framing == asked.framing).then(|| Original::new(&asked.body, withhold, is_watched));
         let mut pipeline = self.pipeline(framing, original, account)?;
         let first = pin!(prime(&mut upstream, &mut pipeline)).await?;
         account.answering(200, true, true);
@@ -148,8 +149,9 @@ impl Run<'_> {
         let mut known = ModelTexts::of(&self.asked.body);
         known.add_answer(chat);
         stage::begin().await;
+        let is_watched = self.only_watched();
         let is_changed = self.judge_whole(chat)?;
-        let is_covered = std::str::from_utf8(&bytes).is_ok_and(|text| known.covers_text(text));
+        let is_covered = is_watched || std::str::from_utf8(&bytes).is_ok_and(|text| known.covers_text(text));
         if is_changed || !is_covered {
             account.set_lane("translate");
             return self.respond(answer, account);
@@ -162,6 +164,11 @@ impl Run<'_> {
         self.dialect.into_iter().for_each(Lease::release);
         self.provider.release();
         Ok(response)
+    }
+
+    /// Whether nothing follows from what guards find in the answer.
+    fn only_watched(&self) -> bool {
+        self.guards.as_ref().is_some_and(|guards| guards.only_watch())
     }
 
     fn read_answer(

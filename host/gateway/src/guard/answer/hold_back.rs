@@ -52,7 +52,7 @@ impl HoldBack {
         let mut out = Vec::new();
         for event in events {
             if let ChatEvent::Failure(_) = event {
-                out.append(&mut self.all(Vec::new()));
+                out.append(&mut self.decided());
             }
             if self.waiting.is_empty() && text_of(&event).is_none() {
                 out.push(event);
@@ -79,6 +79,15 @@ impl HoldBack {
         self.parts.clear();
         self.bytes = 0;
         self.waiting.drain(..).map(|waiting| waiting.event).chain(events).collect()
+    }
+
+    /// Ends the wait where nothing follows any more: returns the events of which enough is known, without the other texts.
+    fn decided(&mut self) -> Vec<ChatEvent> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let decided = waiting.into_iter().filter(|waiting| self.may_go(waiting)).map(|waiting| waiting.event).collect();
+        self.parts.clear();
+        self.bytes = 0;
+        decided
     }
 
     fn add(&mut self, event: ChatEvent) {
@@ -170,14 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_lets_all_before_it_go() {
+    fn a_failure_lets_what_was_decided_about_go_and_no_other_text() {
         let failure = || {
             let (kind, message) = (ErrorKind::Internal, "over".to_owned());
             ChatEvent::Failure(Error { kind, message, status: None, code: None, param: None, retry_after_ms: None })
         };
         let mut held = HoldBack::new(4);
-        assert_eq!(held.push(vec![delta(0, "a"), delta(1, "b")]), []);
-        assert_eq!(held.push(vec![failure()]), [delta(0, "a"), delta(1, "b"), failure()]);
+        assert_eq!(held.push(vec![delta(0, "a"), delta(1, "b"), stop(1), delta(2, "c"), delta(2, "defg")]), []);
+        assert_eq!(held.push(vec![failure()]), [delta(1, "b"), stop(1), delta(2, "c"), failure()]);
+        assert!(held.parts.is_empty() && held.waiting.is_empty() && held.bytes == 0);
         assert_eq!(held.push(vec![delta(0, "c"), stop(0)]), [delta(0, "c"), stop(0)]);
     }
 

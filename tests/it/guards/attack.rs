@@ -1,0 +1,100 @@
+//! Ways around guards: a provider that fails before they have decided, and guards in monitor mode, of whose verdicts nothing may
+//! follow.
+
+use serde_json::{Value, json};
+use weir_tests::{Answer, Reply, Request, Upstream};
+
+use super::everywhere::DIALECTS;
+use super::{gateway, guard, secret};
+
+const NAMES: [&str; 7] = ["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", "groq"];
+const CARD: &str = "4111 1111 1111 1111";
+const FAILURE: &str = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"code\":500}}\n\n";
+
+fn seeing(name: &str, lines: &str) -> String {
+    guard(name, lines).replace("prompt = true", "prompt = true, answer = true")
+}
+
+fn chunk(delta: &Value, finish: &Value, more: &Value) -> String {
+    let mut choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
+    choice.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let body = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]});
+    format!("data: {body}\n\n")
+}
+
+/// A stream whose last words may be the beginning of what a guard looks for.
+fn begun(text: &str) -> Answer {
+    let piece = |text: &str| chunk(&json!({"role": "assistant", "content": text}), &Value::Null, &json!({}));
+    // What is held back at first has gone by then.
+    let before = (0..100).fold(Answer::sse(), |answer, number| answer.piece(piece(&format!("word {number} "))));
+    before.piece(piece(&format!("The number is {text}")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_guards_have_not_decided_about_when_a_stream_fails_reaches_no_client() {
+    let upstream = Upstream::always(Answer::json(500, "{}")).await;
+    let key = secret();
+    for (name, part) in [("pii", CARD), ("secrets", &*key), ("secrets", &key[..18])] {
+        for action in ["deny", "mask"] {
+            let guards = seeing(name, &format!("options = {{ action = \"{action}\" }}"));
+            for (_, dialect) in DIALECTS {
+                // A new one for each, since targets that fail often come to rest.
+                let gateway = gateway(&upstream, &NAMES, &guards).await;
+                let failed = begun(part).piece(FAILURE).end();
+                let answers =
+                    [("openai", &failed), ("groq", &failed), ("groq-t", &failed), ("groq-t", &begun(part).end())];
+                for (model, answer) in answers {
+                    let answer = answer.clone();
+                    upstream.script(move |_| answer.clone());
+                    let body = dialect.ask(model, true);
+                    let reply = gateway.ask(&dialect.request(model, &body, true)).await;
+                    let case = format!("{name} {action} {dialect:?} {model}: {}", reply.text());
+                    let is_late = model != "groq-t" || action == "mask" || reply.text().contains("word 50 ");
+                    assert!(is_late, "{case}");
+                    assert!(!reply.text().contains(&part[..4]), "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guards_that_only_watch_change_no_byte_of_a_request_nor_of_an_answer() {
+    let mut upstream = Upstream::always(Answer::json(500, "{}")).await;
+    let guards =
+        seeing("secrets", "mode = \"monitor\"") + &seeing("pii", "mode = \"monitor\"\noptions = { action = \"mask\" }");
+    let gateway = gateway(&upstream, &NAMES, &guards).await;
+    let words = json!({"role": "assistant", "content": "Hi"});
+    let likely =
+        json!({"logprobs": {"content": [{"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}]}});
+    let noted = json!({"note": format!("the key is {}", secret())});
+    let ask = async |body: &str| gateway.ask(&Request::post("/v1/chat/completions", body)).await;
+    for more in [likely, noted] {
+        let pieces = [
+            chunk(&words, &Value::Null, &more),
+            chunk(&json!({}), &json!("stop"), &json!({})),
+            "data: [DONE]\n\n".into(),
+        ];
+        let stream = pieces.iter().fold(Answer::sse(), Answer::piece).end();
+        upstream.script(move |_| stream.clone());
+        let reply = ask(r#"{"model":"openai","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#).await;
+        is_as_sent(&reply, &pieces.concat());
+        let mut choice = json!({"index": 0, "message": words, "finish_reason": "stop"});
+        choice.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let whole = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]})
+            .to_string();
+        upstream.now(Answer::json(200, &whole));
+        let reply = ask(r#"{"model":"openai","messages":[{"role":"user","content":"Hi"}]}"#).await;
+        is_as_sent(&reply, &whole);
+    }
+    while upstream.unseen().is_some() {}
+    let twice = r#"{"model":"openai","temperature":0,"temperature":1,"messages":[{"role":"user","content":"Hi"}]}"#;
+    assert_eq!(ask(twice).await.status(), 200);
+    assert_eq!(String::from_utf8(upstream.request().await.body).unwrap(), twice);
+}
+
+/// Whether an answer is the provider's own.
+fn is_as_sent(reply: &Reply, sent: &str) {
+    assert_eq!((reply.status(), reply.text().as_str()), (200, sent));
+    assert_eq!(reply.header("x-weir-lane"), Some("relay"));
+}
