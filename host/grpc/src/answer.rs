@@ -18,10 +18,12 @@ use crate::{framing, status, types};
 use weir_gateway::attempt::{BodyError, Closing, ReplyBody, loss_list};
 use weir_gateway::gateway::{CallAnswer, CallTrace};
 use weir_translate::unified::Answer;
-use weir_types::contract::types::ChatEvent;
+use weir_types::contract::types::{ChatEvent, Usage};
 use weir_types::fault::{Fault, Side};
 use weir_types::headers;
 
+/// The most bytes of a usage in trailers. Clients take some KiB of them at most, and lose the whole connection by more.
+const USAGE: usize = 2_048;
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// An answer with this body.
@@ -67,7 +69,12 @@ pub(crate) fn ended(mut status: Status, closing: &Closing) -> Status {
 
 fn tell(metadata: &mut MetadataMap, closing: &Closing) {
     if let Some(usage) = &closing.usage {
-        let bytes = types::Usage::from(usage.clone()).encode_to_vec();
+        let mut bytes = types::Usage::from(usage.clone()).encode_to_vec();
+        if bytes.len() > USAGE {
+            // The last message has all of it; here, the figures have to do.
+            let figures = Usage { extensions: Vec::new(), ..usage.clone() };
+            bytes = types::Usage::from(figures).encode_to_vec();
+        }
         metadata.insert_bin(headers::USAGE_BIN.as_str(), MetadataValue::from_bytes(&bytes));
     }
     let cost = closing.cost.map(|cost| cost.to_string());

@@ -117,3 +117,21 @@ async fn a_guards_refusal_says_which_guard_it_was() {
     assert_eq!(status.metadata().get("x-weir-guards").unwrap(), "prompt-shape=deny;limit=roles");
     assert!(upstream.unseen().is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_adds_to_its_usage_does_not_make_the_end_of_a_call_unreadable() {
+    let usage = serde_json::json!({"prompt_tokens": 10, "completion_tokens": 7, "total_tokens": 17, "note": "x".repeat(200_000)});
+    let mut answer: serde_json::Value = serde_json::from_str(&OPENAI.whole()).unwrap();
+    answer["usage"] = usage;
+    let upstream = Upstream::always(Answer::json(200, answer.to_string())).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let channel = connect(&gateway).await;
+    for time in ["99999999H", "1M"] {
+        let stream = generate(&channel, chat("openai", false), &[("grpc-timeout", time)]).await.unwrap();
+        let read = Read::all(stream).await;
+        assert!(read.end.is_none(), "{:?}", read.end);
+        assert_eq!(read.summary.unwrap().usage.unwrap().output, Some(7));
+        let bytes = read.trailers.get_bin("x-weir-usage-bin").unwrap().to_bytes().unwrap();
+        assert_eq!(<weir_grpc::types::Usage as prost::Message>::decode(bytes).unwrap().output, Some(7));
+    }
+}
