@@ -3,7 +3,7 @@
 //! Both scanners continue where the last bytes ended, so a value may arrive in any number of pieces. Neither validates
 //! what it skips: brackets are counted, not paired.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2, memchr3};
 
 /// Error: a container is nested too deeply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,24 +152,27 @@ const fn is_mark(byte: u8) -> bool {
 /// Offset of the next quote or bracket at or after `from`.
 #[inline]
 fn next_mark(bytes: &[u8], from: usize) -> Option<usize> {
-    /// Marks are mostly a few bytes apart; only long gaps (arrays of numbers, white space) are worth scanning in
-    /// blocks.
+    /// Marks are mostly a few bytes apart; only long gaps (arrays of numbers, white space) are worth a search.
     const NEAR: usize = 24;
-    const BLOCK: usize = 32;
     let tail = bytes.get(from..)?;
     if let Some(at) = tail.iter().take(NEAR).position(|&byte| is_mark(byte)) {
         return Some(from + at);
     }
-    let mut start = NEAR;
-    for block in tail.get(NEAR..)?.chunks_exact(BLOCK) {
-        // No early exit inside: the compiler turns it into vector instructions.
-        if block.iter().fold(false, |any, &byte| any | is_mark(byte)) {
-            break;
+    far_mark(tail.get(NEAR..)?).map(|at| from + NEAR + at)
+}
+
+/// Offset of the first quote or bracket, which is probably far away.
+fn far_mark(bytes: &[u8]) -> Option<usize> {
+    /// How far the two searches run ahead of each other, in bytes.
+    const WINDOW: usize = 2 << 10;
+    for (number, window) in bytes.chunks(WINDOW).enumerate() {
+        let mark = memchr3(b'"', b'[', b']', window);
+        let before = window.get(..mark.unwrap_or(window.len())).unwrap_or_default();
+        if let Some(at) = memchr2(b'{', b'}', before).or(mark) {
+            return Some(number * WINDOW + at);
         }
-        start += BLOCK;
     }
-    let at = tail.get(start..)?.iter().position(|&byte| is_mark(byte))?;
-    Some(from + start + at)
+    None
 }
 
 #[cfg(test)]
@@ -178,7 +181,7 @@ mod tests {
 
     #[test]
     fn gaps_of_any_length_hide_no_mark() {
-        for gap in 0..200 {
+        for gap in (0..200).chain(2040..2110) {
             let plain = "1".repeat(gap);
             for value in [format!("[{plain}]"), format!("{{{plain}\"]}}\"{plain}}}"), format!("[{plain}[{plain}]]")] {
                 let bytes = format!("{value},[{plain}]");
