@@ -34,6 +34,8 @@ use webhook::Webhook;
 pub struct Pending {
     guard: Arc<Guard>,
     facts: Facts,
+    /// The version that judges this exchange, from its request to its end; none of a guard without a component.
+    version: Option<Arc<Adapter>>,
 }
 
 /// The guards of a configuration, in order.
@@ -152,9 +154,12 @@ impl Guard {
         }
     }
 
-    /// How many characters of each part of an answer are kept back for it.
-    fn hold_back(&self) -> usize {
-        self.manifest().map_or(0, |manifest| manifest.hold_back as usize)
+    /// The version of its component for the next exchange. What one version notes of a request, another may not understand.
+    fn version(&self) -> Option<Arc<Adapter>> {
+        match &self.judge {
+            Judge::Component(adapter) => Some(adapter.choose().adapter),
+            Judge::Webhook(_) | Judge::Missing => None,
+        }
     }
 
     fn manifest(&self) -> Option<&weir_sandbox::GuardManifest> {

@@ -7,6 +7,7 @@ use weir_tests::{Answer, Gate, Upstream};
 
 use super::everywhere::{ADAPTERS, Dialect};
 use super::{gateway, guard, secret};
+use crate::wire_format::OPENAI;
 
 fn piece(text: &str, reason: &Value) -> String {
     let body = json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "openai",
@@ -48,5 +49,29 @@ async fn a_guard_that_is_replaced_in_the_midst_of_a_stream_judges_it_to_its_end(
         let text = String::from_utf8_lossy(&text);
         // Each half by itself is no secret: only a guard that saw both finds it.
         assert!(text.contains("content_filter") && !text.contains("AKI") && !text.contains("2345"), "{model}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_has_one_version_of_a_guard_and_of_the_dialect_from_its_request_to_its_end() {
+    let upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let sees = guard("sentry", "").replace("grants = { prompt = true }", "grants = { prompt = true, answer = true }");
+    let trials =
+        ["sentry", "anthropic"].map(|name| format!("[plugins.{name}]\ncanary = {{ share = 0.5, requests = 1000 }}\n"));
+    let gateway = gateway(&upstream, &["openai", "anthropic"], &(sees + &trials.concat())).await;
+    for name in ["sentry", "anthropic"] {
+        gateway.folder.put(name, &twin(name, 7));
+        gateway.until_adapter(name, |all| all.iter().any(|one| one["canary"].is_object())).await;
+    }
+    for _ in 0..4 {
+        let body = Dialect::Messages.ask("openai", false);
+        let reply = gateway.ask(&Dialect::Messages.request("openai", &body, false)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+    }
+    gateway.until_metric("weir_guard_ends_total{guard=\"sentry\",result=\"notified\"}", 4.0).await;
+    for name in ["sentry", "anthropic"] {
+        let canary = gateway.adapter(name).await[0]["canary"].clone();
+        let exchanges = [&canary["exchanges"], &canary["beside"]["exchanges"]];
+        assert_eq!(exchanges, [2, 2], "{name}: {canary}");
     }
 }

@@ -9,6 +9,7 @@ use super::media;
 use super::side::ClientSide;
 use super::{InboundRequest, RequestContext};
 use crate::guard::{self, AnswerGuards, Ends, ExchangeFacts, Guard, GuardMetrics, Notes, Pending};
+use weir_sandbox::Chosen;
 use weir_sandbox::guard::Asked;
 use weir_translate::names::Names;
 use weir_translate::unified;
@@ -49,6 +50,8 @@ pub(super) struct JudgedCopy {
     input_tokens: Option<u32>,
     /// Whether other readers may read something else in the request's bytes.
     is_ambiguous: bool,
+    /// The version of the dialect that read it, which writes the answer too: its memo is for none else.
+    dialect: Option<Chosen>,
 }
 
 impl Judged {
@@ -192,6 +195,8 @@ struct Seen {
     lifted: Lifted,
     /// Whether other readers may read something else in the request's bytes.
     is_ambiguous: bool,
+    /// The version of the dialect that read it.
+    dialect: Option<Chosen>,
 }
 
 impl Default for Seen {
@@ -203,19 +208,20 @@ impl Default for Seen {
             names: Names::default(),
             lifted: Lifted::default(),
             is_ambiguous: false,
+            dialect: None,
         }
     }
 }
 
 impl From<JudgedCopy> for Seen {
-    fn from(JudgedCopy { request, losses, memo, names, lifted, is_ambiguous, .. }: JudgedCopy) -> Self {
-        Self { content: content_of(request), losses, memo, names, lifted, is_ambiguous }
+    fn from(JudgedCopy { request, losses, memo, names, lifted, is_ambiguous, dialect, .. }: JudgedCopy) -> Self {
+        Self { content: content_of(request), losses, memo, names, lifted, is_ambiguous, dialect }
     }
 }
 
 impl Seen {
     fn copy(self, operation: &Operation, input_tokens: Option<u32>) -> Option<JudgedCopy> {
-        let Self { content, losses, memo, names, lifted, is_ambiguous } = self;
+        let Self { content, losses, memo, names, lifted, is_ambiguous, dialect } = self;
         let request = match (content, operation) {
             (Asked::Chat(chat), Operation::CountTokens) => Request::CountTokens(chat),
             (Asked::Chat(chat), _) => Request::Chat(chat),
@@ -223,7 +229,7 @@ impl Seen {
             (Asked::Rerank(request), _) => Request::Rerank(request),
             (Asked::Withheld | Asked::Other(_), _) => return None,
         };
-        Some(JudgedCopy { request, losses, memo, names, lifted, input_tokens, is_ambiguous })
+        Some(JudgedCopy { request, losses, memo, names, lifted, input_tokens, is_ambiguous, dialect })
     }
 }
 
@@ -263,7 +269,7 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
     };
     let Parsed { request, losses, memo, names } = unified::parse(&mut dialect, asked.operation(), &ctx, &http)?;
     dialect.release();
-    Ok(Seen { content: content_of(request), losses, memo, names, lifted, is_ambiguous })
+    Ok(Seen { content: content_of(request), losses, memo, names, lifted, is_ambiguous, dialect: Some(chosen) })
 }
 
 /// The refusal of a request of which guards may read something else than its provider.
@@ -292,6 +298,11 @@ fn content_of(request: Request) -> Asked {
 }
 
 impl JudgedCopy {
+    /// The version of the dialect that read it; none for a program.
+    pub(super) fn dialect(&self) -> Option<&Chosen> {
+        self.dialect.as_ref()
+    }
+
     /// The estimated input tokens. Those of a request from which values were lifted depend on whether they are put back.
     pub(super) fn input_tokens(&self) -> Option<u32> {
         self.input_tokens.filter(|_| self.lifted.is_empty())

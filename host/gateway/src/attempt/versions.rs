@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use http::Response;
 
+use super::judged_request::JudgedCopy;
 use super::reply::ReplyBody;
 use super::side::ClientSide;
-use super::{AnsweringAdapter, InboundRequest};
+use super::{AnsweringAdapter, InboundRequest, Judged};
 use crate::route::Target;
 use weir_sandbox::{Chosen, Lease, PluginFault, lease_pair};
 
@@ -22,7 +23,9 @@ impl Versions {
         let ClientSide::Dialect(adapter) = &asked.side else {
             return Self { dialect: None, provider: target.adapter.choose() };
         };
-        let dialect = adapter.choose();
+        // What read the request for guards goes on with it.
+        let known = asked.judged().and_then(Judged::copy).and_then(JudgedCopy::dialect);
+        let dialect = known.cloned().unwrap_or_else(|| adapter.choose());
         // An adapter that is on both sides is chosen once.
         let is_one = Arc::ptr_eq(adapter, &target.adapter);
         let provider = if is_one { dialect.clone() } else { target.adapter.choose() };

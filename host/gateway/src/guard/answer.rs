@@ -6,11 +6,11 @@ mod passed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Guard, GuardMetrics, Judge, Note, Notes, Pending};
+use super::{Guard, GuardMetrics, Note, Notes, Pending};
 use hold_back::HoldBack;
 use passed::Passed;
 use weir_sandbox::guard::{Access, Annotation, EventAnswer, EventVerdict, Facts};
-use weir_sandbox::{AnswerJudge, PluginFault};
+use weir_sandbox::{Adapter, AnswerJudge, PluginFault};
 use weir_translate::event_validator::EventValidator;
 use weir_types::contract::types::{ChatEvent, ErrorKind};
 use weir_types::fault::{Fault, Side};
@@ -81,8 +81,8 @@ impl AnswerGuards {
         (metrics, notes): (&GuardMetrics, Notes),
     ) -> Result<Option<Self>, Fault> {
         let mut links = Vec::new();
-        for Pending { guard, facts } in pending {
-            match judge_of(guard, facts, tenant).await {
+        for Pending { guard, facts, version } in pending {
+            match judge_of((guard, version.as_ref()), facts, tenant).await {
                 Ok(judge) => links.extend(judge.map(|judge| GuardStage::new(guard, judge))),
                 Err(fault) => {
                     tracing::warn!(request_id, guard = &*guard.name, error = %fault, "guard failed");
@@ -205,7 +205,10 @@ impl AnswerGuards {
 
 impl GuardStage {
     fn new(guard: &Arc<Guard>, judge: AnswerJudge) -> Self {
-        let held = HoldBack::new(if guard.enforces() { guard.hold_back() } else { 0 });
+        // A version on trial may keep back more than the serving one.
+        let manifest = judge.adapter().guard.as_ref();
+        let most = manifest.map_or(0, |manifest| manifest.hold_back as usize);
+        let held = HoldBack::new(if guard.enforces() { most } else { 0 });
         Self { guard: Arc::clone(guard), judge: Some(judge), held, verdict: "allow", annotations: Vec::new() }
     }
 
@@ -321,9 +324,13 @@ fn verdicts(
 }
 
 /// Leases a guard for an answer; `None` if its component is gone, which the judgement of the request has reported.
-async fn judge_of(guard: &Guard, facts: &Facts, tenant: &str) -> Result<Option<AnswerJudge>, PluginFault> {
-    let Judge::Component(adapter) = &guard.judge else { return Ok(None) };
-    let lease = adapter.choose().adapter.lease(tenant).await?;
+async fn judge_of(
+    (guard, version): (&Guard, Option<&Arc<Adapter>>),
+    facts: &Facts,
+    tenant: &str,
+) -> Result<Option<AnswerJudge>, PluginFault> {
+    let Some(version) = version else { return Ok(None) };
+    let lease = version.lease(tenant).await?;
     lease.within(guard.settings.deadline).judge_answer(facts).map(Some)
 }
 

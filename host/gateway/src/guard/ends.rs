@@ -6,7 +6,7 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{GuardMetrics, Judge, Note, Pending};
+use super::{GuardMetrics, Note, Pending};
 use weir_sandbox::PluginFault;
 use weir_sandbox::guard::{Annotation, Outcome};
 use weir_types::contract::types::{ErrorKind, Usage};
@@ -106,8 +106,8 @@ async fn notify(
 }
 
 async fn call(pending: &Pending, outcome: &Outcome, tenant: &str) -> Result<Vec<Annotation>, PluginFault> {
-    let Judge::Component(adapter) = &pending.guard.judge else { return Ok(Vec::new()) };
-    let lease = adapter.choose().adapter.lease(tenant).await?;
+    let Some(version) = &pending.version else { return Ok(Vec::new()) };
+    let lease = version.lease(tenant).await?;
     let mut lease = lease.within(pending.guard.settings.deadline);
     let annotations = lease.on_end(&pending.facts, outcome);
     lease.release();

@@ -8,7 +8,7 @@ use super::webhook::{Call, WebhookFailure};
 use super::{ExchangeFacts, Guard, GuardMetrics, Judge, Note, Pending};
 use weir_buffers::Held;
 use weir_sandbox::guard::{Access, Annotation, Asked, Denial, RequestAnswer, RequestVerdict};
-use weir_sandbox::{FaultKind, PluginFault};
+use weir_sandbox::{Adapter, FaultKind, PluginFault};
 use weir_translate::bounds;
 use weir_types::contract::types::{Error, ErrorKind};
 use weir_types::fault::{Fault, Side};
@@ -62,11 +62,19 @@ pub async fn judge(
     metrics: &GuardMetrics,
 ) -> Judgement {
     let mut judgement = Judgement::default();
-    let noting = guards.iter().filter(|guard| guard.notes_ends());
-    judgement.ends = noting.map(|guard| Pending { guard: Arc::clone(guard), facts: facts.shown_to(guard) }).collect();
-    for guard in guards {
+    // Those that are notified of the end are, whatever becomes of the request; others may not have their turn.
+    let early = |guard: &Arc<Guard>| if guard.notes_ends() { guard.version() } else { None };
+    let all: Vec<_> = guards.iter().map(|guard| (*guard, early(guard))).collect();
+    let pending = |(guard, version): &(&Arc<Guard>, Option<Arc<Adapter>>)| Pending {
+        guard: Arc::clone(guard),
+        facts: facts.shown_to(guard),
+        version: version.clone(),
+    };
+    judgement.ends = all.iter().filter(|(guard, _)| guard.notes_ends()).map(pending).collect();
+    for (guard, version) in all {
+        let version = version.or_else(|| guard.version());
         if guard.judges_answers() {
-            judgement.pending.push(Pending { guard: Arc::clone(guard), facts: facts.shown_to(guard) });
+            judgement.pending.push(pending(&(guard, version.clone())));
         }
         if !guard.judges_requests() {
             continue;
@@ -74,7 +82,7 @@ pub async fn judge(
         let begun = Instant::now();
         let answer = match unread.filter(|_| guard.sees_requests()) {
             Some(fault) => Err(RequestGuardError::Unreadable(fault.clone())),
-            None => answer_of(guard, facts, asked, held).await,
+            None => answer_of((guard, version.as_ref()), facts, asked, held).await,
         };
         let (verdict, annotations) = in_words(&answer);
         metrics.judged(&guard.name, guard.enforces(), verdict, begun.elapsed());
@@ -135,14 +143,14 @@ fn log(request_id: &str, note: &Note, failure: Option<&RequestGuardError>) {
 
 /// One guard's answer, checked against what it may do.
 async fn answer_of(
-    guard: &Guard,
+    (guard, version): (&Guard, Option<&Arc<Adapter>>),
     facts: ExchangeFacts<'_>,
     asked: &mut Asked,
     held: &Held,
 ) -> Result<RequestAnswer, RequestGuardError> {
     let labels = if guard.sees_metadata() { Labels::default() } else { Labels::take(asked, facts.end_user) };
     let seen = if guard.access() == Access::None { &Asked::Withheld } else { &*asked };
-    let answer = judged_by(guard, facts, seen, held).await;
+    let answer = judged_by((guard, version), facts, seen, held).await;
     labels.put_back(asked, !guard.sees_metadata());
     let mut answer = answer?;
     if let RequestVerdict::Replace(replaced) = &mut answer.verdict {
@@ -156,7 +164,7 @@ async fn answer_of(
 
 /// The verdict of the guard's component or service on the request as it may see it.
 async fn judged_by(
-    guard: &Guard,
+    (guard, version): (&Guard, Option<&Arc<Adapter>>),
     facts: ExchangeFacts<'_>,
     seen: &Asked,
     held: &Held,
@@ -164,8 +172,7 @@ async fn judged_by(
     let (shown, deadline) = (facts.shown_to(guard), guard.settings.deadline);
     match &guard.judge {
         Judge::Component(adapter) => {
-            let chosen = adapter.choose();
-            let lease = chosen.adapter.lease(&facts.caller.tenant).await?;
+            let lease = version.unwrap_or(adapter).lease(&facts.caller.tenant).await?;
             stage::begin().await;
             let mut lease = lease.within(deadline);
             let answer = lease.on_request(&shown, seen);
