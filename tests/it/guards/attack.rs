@@ -49,8 +49,6 @@ async fn what_guards_have_not_decided_about_when_a_stream_fails_reaches_no_clien
                     let body = dialect.ask(model, true);
                     let reply = gateway.ask(&dialect.request(model, &body, true)).await;
                     let case = format!("{name} {action} {dialect:?} {model}: {}", reply.text());
-                    let is_late = model != "groq-t" || action == "mask" || reply.text().contains("word 50 ");
-                    assert!(is_late, "{case}");
                     assert!(!reply.text().contains(&part[..4]), "{case}");
                 }
             }
