@@ -4,12 +4,13 @@
 //! A step beside is a process of its own, `cargo xtask test STEP`, whose output is printed as a whole when it has ended.
 
 use std::fs::{self, File};
+use std::panic::{self, AssertUnwindSafe};
 use std::process::{Command, Stdio};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::{Outcome, Row, Step};
 use crate::process;
@@ -60,7 +61,8 @@ impl Done {
         let begun = Instant::now();
         let result = match missing {
             Some(need) => Ok(Outcome::Skipped(format!("the step {need:?} failed"))),
-            None => act(),
+            // The other lane would wait for it for ever.
+            None => panic::catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(anyhow!("the step panicked"))),
         };
         if let Err(error) = &result {
             println!("{error:#}");
@@ -134,6 +136,14 @@ mod tests {
         let names: Vec<&str> = rows.iter().map(|row| row.name).collect();
         assert_eq!(names, ["build", "tests", "clients"]);
         assert_eq!(rows[2].result.as_ref().unwrap(), &Outcome::Skipped("the step \"tests\" failed".to_owned()));
+    }
+
+    #[test]
+    fn a_step_that_panics_has_failed_and_is_not_waited_for() {
+        let build = step("build", &[]);
+        let done = Done::default();
+        done.run(&build, &[&build], || panic!("a step's own mistake"));
+        assert!(!done.has_passed("build"));
     }
 
     #[test]
