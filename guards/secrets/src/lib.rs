@@ -46,8 +46,11 @@ impl Options {
     fn find_plain(&self, text: &str) -> Vec<Found> {
         let mut all = Vec::new();
         let mut next = 0;
+        let mut before = None;
         for (at, byte) in text.bytes().enumerate() {
-            if at < next || !patterns::may_begin(byte) {
+            let is_start = patterns::may_begin(byte) && before.is_none_or(patterns::may_precede);
+            before = Some(byte);
+            if at < next || !is_start {
                 continue;
             }
             if let Some((pattern, end)) = self.first_at(text, at) {

@@ -66,15 +66,16 @@ pub(crate) fn may_begin(byte: u8) -> bool {
     matches!(byte, b'A' | b's' | b'r' | b'g' | b'h' | b'x' | b'p' | b'n' | b'-' | b'e')
 }
 
+/// Whether a secret may begin after this byte: not within a word.
+pub(crate) fn may_precede(byte: u8) -> bool {
+    !byte.is_ascii_alphanumeric() && byte != b'_'
+}
+
 impl Pattern {
-    /// The end of the secret that begins at this place.
+    /// The end of the secret that begins at this place, where one may begin.
     pub(crate) fn end(&self, text: &str, at: usize) -> Option<usize> {
         let bytes = text.as_bytes();
         let rest = bytes.get(at..)?.strip_prefix(self.head.as_bytes())?;
-        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
-            return None;
-        }
         Some(at + self.head.len() + self.tail.length(rest)?)
     }
 }

@@ -162,6 +162,27 @@ impl Catalog {
         self.snapshot.store(Arc::new(next));
     }
 
+    /// Takes a version that failed its proof while it served out of service, and refuses its file. It is not kept, so
+    /// that nothing returns to it.
+    pub(crate) fn expel(&self, adapter: &Arc<Adapter>, reason: &str) {
+        let _changing = self.lock();
+        let mut next = self.next();
+        let name = &adapter.name;
+        tracing::error!(adapter = %name, reason, "adapter refused: it failed its proof, and leaves service");
+        self.tallies.count(name, "refused");
+        if let Some(former) = next.former.get_mut(name) {
+            former.retain(|former| !Arc::ptr_eq(&former.adapter, adapter));
+        }
+        if next.adapters.get(name).is_some_and(|serving| Arc::ptr_eq(serving, adapter)) {
+            next.end_trial(name).into_iter().for_each(|trial| trial.adapter.rest());
+            next.adapters.remove(name);
+            next.service.remove(name);
+            next.refuse(name, adapter.digest, reason.to_owned());
+        }
+        self.replace(next);
+        adapter.rest();
+    }
+
     /// Clears the refusal of a file, because its adapter is in place again.
     pub(crate) fn pardon(&self, name: &str) {
         let _changing = self.lock();

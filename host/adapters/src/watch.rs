@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::age::is_older;
 use super::catalog::Catalog;
-use super::load::{Admission, Loader};
+use super::load::Loader;
 use super::lock::Lock;
 use super::policy::Policy;
 use weir_sandbox::adapter::Adapter;
@@ -24,6 +23,8 @@ use weir_sandbox::limits::AdapterLimits;
 mod file;
 mod follow;
 mod grants;
+mod look;
+mod proofs;
 mod rehearsal;
 mod stand_in;
 mod writers;
@@ -61,6 +62,9 @@ pub struct Folder {
     pub allow_writable: bool,
     /// The proof that an adapter must pass; `None` for none.
     pub proof: Option<Arc<Proof>>,
+    /// Whether an adapter whose digest the lock file pins may serve before its proof if nothing else serves its name:
+    /// [`Watch::prove_the_rest`] takes it out of service if it fails.
+    pub proves_beside: bool,
     /// Interval of scans without a hint.
     pub every: Duration,
     /// How long a file must stay unchanged before it is read.
@@ -83,6 +87,7 @@ impl Folder {
             policy: Policy::default(),
             allow_writable: false,
             proof: None,
+            proves_beside: false,
             every: Duration::from_secs(3),
             settle: Duration::from_millis(100),
             patience: Duration::from_secs(5),
@@ -107,6 +112,8 @@ pub struct Watch {
     files: BTreeMap<String, File>,
     /// The grants at the last scan.
     granted: Arc<ByName>,
+    /// Adapters that serve and are yet to be proved.
+    unproved: Vec<Arc<Adapter>>,
 }
 
 /// A file that was seen.
@@ -140,7 +147,8 @@ impl Watch {
     /// Creates a watch that has not scanned yet.
     pub fn new(folder: Folder, loader: Loader, catalog: Arc<Catalog>) -> Self {
         let granted = folder.grants.all();
-        Self { folder, loader, catalog, lock: Lock::default(), files: BTreeMap::new(), granted }
+        let (lock, files, unproved) = (Lock::default(), BTreeMap::new(), Vec::new());
+        Self { folder, loader, catalog, lock, files, granted, unproved }
     }
 
     /// The directory and its settings.
@@ -185,8 +193,12 @@ impl Watch {
         }
         let regranted = self.notice_grants();
         let names: Vec<String> = self.files.keys().cloned().collect();
+        let mut new = self.look_at_the_new(now);
+        // Those that were there first count where two conflict: one after the other, by name.
         for name in &names {
-            self.visit(name, now);
+            if let Some(look) = new.remove(name).or_else(|| self.look(name, now)) {
+                self.take(name, look);
+            }
         }
         self.withdraw_grants(&regranted);
         self.catalog.sweep(self.loader.engine());
@@ -224,128 +236,6 @@ impl Watch {
             }
             keep
         });
-    }
-
-    fn visit(&mut self, name: &str, now: Instant) {
-        let Some(file) = self.files.get_mut(name) else { return };
-        if file.gone.is_some() {
-            return;
-        }
-        let due = match file.state {
-            State::New => file.is_settled(self.folder.settle, now),
-            State::Short | State::Unreadable => true,
-            // A file that neither serves nor was refused has been released: from quarantine, or by a rollback of the
-            // operator.
-            State::Done { digest, trusted } => {
-                trusted != self.lock.trusts(name, digest) || !self.catalog.snapshot().accounts_for(name, digest)
-            }
-            State::Conflict { generation } => generation != self.catalog.snapshot().generation,
-        };
-        if !due {
-            return;
-        }
-        if !self.folder.allow_writable
-            && let Some(reason) = exposed([self.folder.dir.as_path(), file.stamp.path()])
-        {
-            file.state = State::Unreadable;
-            return self.catalog.refuse(name, None, reason);
-        }
-        let bytes = match file::read(&file.stamp, self.loader.engine().limits().structure.bytes) {
-            Ok(Some(bytes)) => bytes,
-            // It changed while it was read: the next scan sees another stamp.
-            Ok(None) => return,
-            Err(error) => {
-                file.state = State::Unreadable;
-                return self.catalog.refuse(name, None, format!("cannot read it: {error}"));
-            }
-        };
-        let waited = now.duration_since(file.since).max(file.stamp.age().unwrap_or_default());
-        let signature =
-            file.signature.as_ref().filter(|_| self.folder.policy.reads_signatures()).and_then(read_signature);
-        let state = self.admit(name, &bytes, signature.as_deref(), waited);
-        if let Some(file) = self.files.get_mut(name) {
-            file.state = state;
-        }
-    }
-
-    /// Admits these bytes to the catalog, or refuses them.
-    fn admit(&self, name: &str, bytes: &[u8], signature: Option<&str>, waited: Duration) -> State {
-        let digest = Digest::of(bytes);
-        let trusted = self.lock.trusts(name, digest);
-        let done = State::Done { digest, trusted };
-        let snapshot = self.catalog.snapshot();
-        if let Some(reason) = snapshot.held(name, digest) {
-            self.catalog.refuse(name, Some(digest), reason.clone());
-            self.stand_in(name, bytes, signature, &reason);
-            return done;
-        }
-        let signer = match self.folder.policy.check(name, digest, &self.lock, signature) {
-            Ok(vouched) => vouched.signer,
-            Err(missing) => {
-                self.catalog.refuse(name, Some(digest), missing.to_string());
-                return done;
-            }
-        };
-        let terms = self.terms(name);
-        let known = snapshot.version(name, digest).filter(|adapter| grants::has(adapter, &terms.grants));
-        let known = known.filter(|adapter| adapter.trusted == trusted && adapter.signer == signer);
-        let serves = known.is_some_and(|known| !known.duty.rests());
-        if serves {
-            self.catalog.withdraw(name, digest);
-            self.catalog.pardon(name);
-            return done;
-        }
-        let path = self.folder.dir.join(format!("{name}.wasm"));
-        let adapter = match known {
-            // It has proved itself before.
-            Some(known) => Arc::clone(known),
-            None => match self.load(&path, bytes, &Admission { terms, trusted, signer }, (name, waited)) {
-                Ok(adapter) => adapter,
-                Err(None) => return State::Short,
-                Err(Some(reason)) => {
-                    self.catalog.refuse(name, Some(digest), reason);
-                    return done;
-                }
-            },
-        };
-        if let Some(reason) = self.downgrade(&adapter) {
-            self.catalog.refuse(name, Some(digest), reason);
-            return done;
-        }
-        match self.catalog.publish(&adapter) {
-            Ok(()) => done,
-            Err(_) => State::Conflict { generation: self.catalog.snapshot().generation },
-        }
-    }
-
-    /// Why a signed version must not replace a later one that is pinned: an old signature stays valid although the
-    /// version has defects.
-    fn downgrade(&self, adapter: &Adapter) -> Option<String> {
-        let version = &adapter.manifest.version;
-        let pinned = self.lock.version(&adapter.name).filter(|_| !adapter.trusted && adapter.signer.is_some())?;
-        is_older(version, pinned).then(|| {
-            format!(
-                "its version {version} is older than {pinned}, which is pinned: `weir plugin install --allow-downgrade`"
-            )
-        })
-    }
-
-    /// Loads and proves an adapter. The error is the reason; `None` if the file may just be incomplete yet.
-    fn load(
-        &self,
-        file: &Path,
-        bytes: &[u8],
-        admission: &Admission,
-        (name, waited): (&str, Duration),
-    ) -> Result<Arc<Adapter>, Option<String>> {
-        let adapter = match self.loader.load(name, bytes, admission) {
-            Ok(adapter) => adapter,
-            Err(error) if error.may_pass() && waited < self.folder.patience => return Err(None),
-            Err(error) => return Err(Some(error.to_string())),
-        };
-        let proof = self.folder.proof.as_ref();
-        proof.map_or(Ok(()), |proof| proof(&adapter, file)).map_err(Some)?;
-        Ok(adapter)
     }
 
     fn next_look(&self) -> Duration {

@@ -76,8 +76,17 @@ pub fn keeper(config: &Config, loader: &Loader) -> Option<Keeper> {
     loader.cache().map(|cache| Keeper::open(cache.dir(), &config.plugins.dir))
 }
 
+/// When adapters are proved by their fixtures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proofs {
+    /// Before they are published.
+    First,
+    /// Those whose digests the lock file pins as soon as [`Watch::follow`] runs, beside their serving; the others first.
+    Beside,
+}
+
 /// Loads the adapters of a configuration.
-pub fn load(config: &Config) -> Result<Plugins, EngineError> {
+pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
     let plugins = &config.plugins;
     let loader = loader(config)?;
     let known = config.clone();
@@ -103,6 +112,7 @@ pub fn load(config: &Config) -> Result<Plugins, EngineError> {
         every: plugins.poll_interval,
         allow_writable: plugins.allow_writable,
         proof: Some(gate(config)),
+        proves_beside: proofs == Proofs::Beside,
         ..Folder::new(plugins.dir.clone())
     };
     loader.expect(components(&plugins.dir));

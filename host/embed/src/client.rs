@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Answer, BuildError, Builder, Error, EventStream, Model, adapters};
+use super::adapters::{self, Proofs};
+use super::{Answer, BuildError, Builder, Error, EventStream, Model};
 use weir_config::{Config, Environment, Problem, Severity};
 use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::metrics::Metrics;
@@ -65,7 +66,7 @@ impl Client {
 
     pub(super) async fn open(config: Config) -> Result<Self, BuildError> {
         // Compiling blocks for long.
-        let load = move || adapters::load(&config).map(|loaded| (config, loaded));
+        let load = move || adapters::load(&config, Proofs::First).map(|loaded| (config, loaded));
         let loading = tokio::task::spawn_blocking(load).await.map_err(|_| BuildError::BrokenOff)?;
         let (config, loaded) = loading?;
         let snapshot = loaded.snapshot();

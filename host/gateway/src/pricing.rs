@@ -8,12 +8,13 @@ use weir_config::{Config, Price, Problem};
 use weir_ledger::{Cost, Facts, ModelPrices, PriceBook, PriceFile, Subject};
 use weir_types::contract::about::Bucket;
 
-/// The bundled file, parsed once.
-static BUNDLED: LazyLock<Option<PriceFile>> = LazyLock::new(|| {
-    PriceFile::bundled().inspect_err(|error| tracing::error!(%error, "the bundled prices cannot be read")).ok()
-});
 /// The book of the bundled file alone, which most configurations use.
-static USUAL: LazyLock<Arc<PriceBook>> = LazyLock::new(|| Arc::new(PriceBook::new(BUNDLED.iter().cloned().collect())));
+static USUAL: LazyLock<Arc<PriceBook>> = LazyLock::new(|| Arc::new(PriceBook::new(bundled().into_iter().collect())));
+
+/// The bundled file. It is parsed for each book: thousands of offers are not kept twice.
+fn bundled() -> Option<PriceFile> {
+    PriceFile::bundled().inspect_err(|error| tracing::error!(%error, "the bundled prices cannot be read")).ok()
+}
 
 /// All prices: the bundled ones, over them those of the store, and over all the operator's file.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ impl Prices {
         if own.is_none() && stored.is_none() {
             return Self { book: Arc::clone(&USUAL), own: None };
         }
-        let files = BUNDLED.iter().chain(stored).chain(&own).cloned().collect();
+        let files = bundled().into_iter().chain(stored.cloned()).chain(own.clone()).collect();
         Self { book: Arc::new(PriceBook::new(files)), own: own.map(Arc::new) }
     }
 

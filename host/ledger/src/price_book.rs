@@ -108,6 +108,7 @@ impl PriceBook {
             for new in file.offers.iter().filter(|offer| offer.replaces) {
                 book.offers.retain(|(own, old)| *own == layer || !is_replaced(old, new));
             }
+            book.offers.reserve_exact(file.offers.len());
             book.offers.extend(file.offers.into_iter().map(|offer| (layer, offer)));
             book.files.push(file.version);
             for ((kind, word), tier) in file.tiers {

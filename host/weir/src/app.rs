@@ -45,7 +45,7 @@ use weir_upstream::{Collector, Settings, Upstreams};
 
 pub use error::StartError;
 pub use listeners::Addresses;
-pub use weir_embed::adapters::{Plugins, keeper};
+pub use weir_embed::adapters::{Plugins, Proofs, keeper};
 pub use weir_embed::terms::policy;
 
 /// The program, ready to be run.
@@ -79,9 +79,9 @@ pub fn loader(config: &Config) -> Result<Loader, StartError> {
     Ok(weir_embed::adapters::loader(config)?)
 }
 
-/// Loads the adapters of a configuration.
+/// Loads the adapters of a configuration, each proved.
 pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
-    Ok(weir_embed::adapters::load(config)?)
+    Ok(weir_embed::adapters::load(config, Proofs::First)?)
 }
 
 /// Checks that there is an adapter, even if it was refused: without any, nothing could be served.
@@ -122,7 +122,7 @@ impl App {
         if let Some(bytes) = config.environment.memory_limit() {
             tracing::info!(bytes, "caches and queues fit into the memory limit of the container");
         }
-        let plugins = load_plugins(&config)?;
+        let plugins = weir_embed::adapters::load(&config, Proofs::Beside)?;
         some_adapters(&config, &plugins)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
         serving.problems.iter().for_each(log);

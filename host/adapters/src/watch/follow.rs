@@ -13,7 +13,7 @@ use super::Watch;
 use super::file::directory;
 
 impl Watch {
-    /// Starts a thread that follows the directory.
+    /// Starts a thread that follows the directory. It begins with the proofs that are due.
     pub fn follow(self) -> std::io::Result<Watching> {
         let (hints, waiting) = sync_channel(1);
         let bell = Bell { hints: hints.clone(), anew: Arc::default() };
@@ -93,6 +93,7 @@ impl Drop for Watching {
 }
 
 fn follow(mut watch: Watch, hints: &Receiver<Hint>, bell: &Bell) {
+    watch.prove_the_rest();
     let dir = watch.folder.dir.clone();
     let mut notifier = None;
     let mut watched = None;

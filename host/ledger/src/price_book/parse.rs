@@ -200,7 +200,8 @@ impl<'a> Reader<'a> {
             self.problem(first, &place, "names no price".into());
             return None;
         }
-        let Draft { when, valid_from, rates, gaps, replaces, .. } = draft;
+        let Draft { when, valid_from, mut rates, gaps, replaces, .. } = draft;
+        rates.shrink_to_fit();
         let (model, line) = (Pattern::new(model), self.line_of(first));
         Some(Offer { provider, model, when, valid_from, rates, gaps, replaces, place: place.into(), line })
     }

@@ -1,0 +1,236 @@
+//! Looks at files of the directory: reads, checks, loads and proves them. That changes nothing, so that several new files
+//! are looked at at once; what was seen is taken into the catalog afterwards, in the order of the names.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::age::is_older;
+use super::super::load::Admission;
+use super::{State, Watch, exposed, file, grants, read_signature};
+use weir_sandbox::adapter::Adapter;
+use weir_sandbox::digest::Digest;
+
+/// What a file turned out to be.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// It changed while it was read: the next scan sees another stamp.
+    Changed,
+    /// It is truncated, but may just be incomplete yet.
+    Short,
+    /// It cannot be read, or must not be.
+    Unreadable(String),
+    /// It was read.
+    Read(Version, Fate),
+}
+
+/// A file's bytes, by digest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Version {
+    digest: Digest,
+    /// Whether the lock file pins them.
+    trusted: bool,
+}
+
+/// What becomes of a file's bytes.
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// They are quarantined, or the operator rolled back from them.
+    Held { reason: String, bytes: Vec<u8>, signature: Option<String> },
+    /// They are refused.
+    Refused(String),
+    /// They serve already.
+    Serves,
+    /// They are to serve; `is_proved` unless that is done beside the serving.
+    Loaded { adapter: Arc<Adapter>, is_proved: bool },
+}
+
+impl Watch {
+    /// Looks at all new files, with a thread for each core.
+    pub(super) fn look_at_the_new(&self, now: Instant) -> BTreeMap<String, Look> {
+        let new: Vec<&String> =
+            self.files.iter().filter(|(_, file)| file.state == State::New).map(|(name, _)| name).collect();
+        let next = AtomicUsize::new(0);
+        let look_at_some = || {
+            let mut looks = Vec::new();
+            while let Some(name) = new.get(next.fetch_add(1, Relaxed)) {
+                looks.extend(self.look(name, now).map(|look| ((*name).clone(), look)));
+            }
+            looks
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(new.len());
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(look_at_some)).collect();
+            let mut looks = look_at_some();
+            // What a thread that panicked saw is missing, and looked at again.
+            looks.extend(others.into_iter().filter_map(|other| other.join().ok()).flatten());
+            looks.into_iter().collect()
+        })
+    }
+
+    /// Looks at a file; `None` if nothing is due.
+    pub(super) fn look(&self, name: &str, now: Instant) -> Option<Look> {
+        let file = self.files.get(name).filter(|file| file.gone.is_none())?;
+        let is_due = match file.state {
+            State::New => file.is_settled(self.folder.settle, now),
+            State::Short | State::Unreadable => true,
+            // A file that neither serves nor was refused has been released: from quarantine, or by a rollback of the
+            // operator.
+            State::Done { digest, trusted } => {
+                trusted != self.lock.trusts(name, digest) || !self.catalog.snapshot().accounts_for(name, digest)
+            }
+            State::Conflict { generation } => generation != self.catalog.snapshot().generation,
+        };
+        if !is_due {
+            return None;
+        }
+        if !self.folder.allow_writable
+            && let Some(reason) = exposed([self.folder.dir.as_path(), file.stamp.path()])
+        {
+            return Some(Look::Unreadable(reason));
+        }
+        let bytes = match file::read(&file.stamp, self.loader.engine().limits().structure.bytes) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Some(Look::Changed),
+            Err(error) => return Some(Look::Unreadable(format!("cannot read it: {error}"))),
+        };
+        let waited = now.duration_since(file.since).max(file.stamp.age().unwrap_or_default());
+        let signature =
+            file.signature.as_ref().filter(|_| self.folder.policy.reads_signatures()).and_then(read_signature);
+        let digest = Digest::of(&bytes);
+        let version = Version { digest, trusted: self.lock.trusts(name, digest) };
+        let fate = self.fate(name, version, bytes, signature, waited);
+        Some(fate.map_or(Look::Short, |fate| Look::Read(version, fate)))
+    }
+
+    /// What becomes of these bytes; `None` if they may just be incomplete yet.
+    fn fate(
+        &self,
+        name: &str,
+        Version { digest, trusted }: Version,
+        bytes: Vec<u8>,
+        signature: Option<String>,
+        waited: Duration,
+    ) -> Option<Fate> {
+        let snapshot = self.catalog.snapshot();
+        if let Some(reason) = snapshot.held(name, digest) {
+            return Some(Fate::Held { reason, bytes, signature });
+        }
+        let signer = match self.folder.policy.check(name, digest, &self.lock, signature.as_deref()) {
+            Ok(vouched) => vouched.signer,
+            Err(missing) => return Some(Fate::Refused(missing.to_string())),
+        };
+        let terms = self.terms(name);
+        let known = snapshot.version(name, digest).filter(|adapter| grants::has(adapter, &terms.grants));
+        let known = known.filter(|adapter| adapter.trusted == trusted && adapter.signer == signer);
+        let (adapter, is_proved) = match known {
+            Some(known) if !known.duty.rests() => return Some(Fate::Serves),
+            // It has proved itself before.
+            Some(known) => (Arc::clone(known), true),
+            None => {
+                let is_proved = !(self.folder.proves_beside && trusted && !snapshot.adapters.contains_key(name));
+                let (admission, known) = (Admission { terms, trusted, signer }, (name, waited));
+                let loaded = if is_proved {
+                    self.load(&self.file(name), &bytes, &admission, known)
+                } else {
+                    self.load_unproved(&bytes, &admission, known)
+                };
+                match loaded {
+                    Ok(adapter) => (adapter, is_proved),
+                    Err(None) => return None,
+                    Err(Some(reason)) => return Some(Fate::Refused(reason)),
+                }
+            }
+        };
+        Some(match self.downgrade(&adapter) {
+            Some(reason) => Fate::Refused(reason),
+            None => Fate::Loaded { adapter, is_proved },
+        })
+    }
+
+    /// Takes what was seen of a file into the catalog.
+    pub(super) fn take(&mut self, name: &str, look: Look) {
+        let state = match look {
+            Look::Changed => return,
+            Look::Short => State::Short,
+            Look::Unreadable(reason) => {
+                self.catalog.refuse(name, None, reason);
+                State::Unreadable
+            }
+            Look::Read(version, fate) => self.follow_fate(name, version, fate),
+        };
+        if let Some(file) = self.files.get_mut(name) {
+            file.state = state;
+        }
+    }
+
+    fn follow_fate(&mut self, name: &str, Version { digest, trusted }: Version, fate: Fate) -> State {
+        match fate {
+            Fate::Held { reason, bytes, signature } => {
+                self.catalog.refuse(name, Some(digest), reason.clone());
+                self.stand_in(name, &bytes, signature.as_deref(), &reason);
+            }
+            Fate::Refused(reason) => self.catalog.refuse(name, Some(digest), reason),
+            Fate::Serves => {
+                self.catalog.withdraw(name, digest);
+                self.catalog.pardon(name);
+            }
+            Fate::Loaded { adapter, is_proved } => {
+                if self.catalog.publish(&adapter).is_err() {
+                    return State::Conflict { generation: self.catalog.snapshot().generation };
+                }
+                if !is_proved {
+                    self.unproved.push(adapter);
+                }
+            }
+        }
+        State::Done { digest, trusted }
+    }
+
+    /// Why a signed version must not replace a later one that is pinned: an old signature stays valid although the
+    /// version has defects.
+    pub(super) fn downgrade(&self, adapter: &Adapter) -> Option<String> {
+        let version = &adapter.manifest.version;
+        let pinned = self.lock.version(&adapter.name).filter(|_| !adapter.trusted && adapter.signer.is_some())?;
+        is_older(version, pinned).then(|| {
+            format!(
+                "its version {version} is older than {pinned}, which is pinned: `weir plugin install --allow-downgrade`"
+            )
+        })
+    }
+
+    /// Loads and proves an adapter. The error is the reason; `None` if the file may just be incomplete yet.
+    pub(super) fn load(
+        &self,
+        file: &Path,
+        bytes: &[u8],
+        admission: &Admission,
+        known: (&str, Duration),
+    ) -> Result<Arc<Adapter>, Option<String>> {
+        let adapter = self.load_unproved(bytes, admission, known)?;
+        self.prove(&adapter, file).map_err(Some)?;
+        Ok(adapter)
+    }
+
+    /// Loads an adapter from a file of this name that is at least as old as given.
+    fn load_unproved(
+        &self,
+        bytes: &[u8],
+        admission: &Admission,
+        (name, waited): (&str, Duration),
+    ) -> Result<Arc<Adapter>, Option<String>> {
+        self.loader.load(name, bytes, admission).map_err(|error| {
+            let is_awaited = error.may_pass() && waited < self.folder.patience;
+            (!is_awaited).then(|| error.to_string())
+        })
+    }
+
+    /// The file of this name.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.folder.dir.join(format!("{name}.wasm"))
+    }
+}

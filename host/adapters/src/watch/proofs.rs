@@ -1,0 +1,27 @@
+//! The proofs of adapters: before they serve, or beside it where the lock file pins them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Watch;
+use weir_sandbox::adapter::Adapter;
+
+impl Watch {
+    /// Checks whether an adapter proves itself by the fixtures of this file; the error is the reason.
+    pub(super) fn prove(&self, adapter: &Arc<Adapter>, file: &Path) -> Result<(), String> {
+        self.folder.proof.as_ref().map_or(Ok(()), |proof| proof(adapter, file))
+    }
+
+    /// Proves the adapters that serve already because the lock file pins them ([`super::Folder::proves_beside`]). What
+    /// fails is refused and leaves service; nothing takes its place. [`Watch::follow`] begins with this.
+    pub fn prove_the_rest(&mut self) {
+        for adapter in std::mem::take(&mut self.unproved) {
+            if let Err(reason) = self.prove(&adapter, &self.file(&adapter.name)) {
+                self.catalog.expel(&adapter, &reason);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

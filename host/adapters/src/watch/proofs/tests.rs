@@ -1,0 +1,117 @@
+//! Tests of proofs that run beside the serving.
+
+use std::fs;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::catalog::Catalog;
+use crate::guest::{guest, loader, small};
+use crate::lock::Lock;
+use crate::watch::Folder;
+use weir_sandbox::digest::Digest;
+
+/// A directory with `zeta`, whose version 1 passes its proof and whose others fail, and the names that were proved.
+struct Bench {
+    dir: TempDir,
+    watch: Watch,
+    proved: Arc<Mutex<Vec<String>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut folder = Folder::new(dir.path());
+        folder.lock = Some(dir.path().join("plugins.lock"));
+        (folder.settle, folder.patience, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        folder.proves_beside = true;
+        let proved = Arc::new(Mutex::new(Vec::new()));
+        let tell = Arc::clone(&proved);
+        folder.proof = Some(Arc::new(move |adapter: &Arc<Adapter>, _: &Path| {
+            let version = adapter.manifest.version.clone();
+            let is_good = version == "1";
+            tell.lock().unwrap().push(version);
+            if is_good { Ok(()) } else { Err("its fixtures fail".to_owned()) }
+        }));
+        let watch = Watch::new(folder, loader(small()), Arc::new(Catalog::new(|_| Ok(()))));
+        Self { dir, watch, proved }
+    }
+
+    fn put(&self, version: &str, is_pinned: bool) {
+        let mut zeta = guest("zeta");
+        zeta.version = version.into();
+        let bytes = zeta.build();
+        if is_pinned {
+            Lock::pin_in(&self.dir.path().join("plugins.lock"), "zeta", Digest::of(&bytes)).unwrap();
+        }
+        fs::write(self.dir.path().join("zeta.wasm"), bytes).unwrap();
+    }
+
+    fn serving(&self) -> Option<String> {
+        self.watch.catalog.get("zeta").map(|adapter| adapter.manifest.version.clone())
+    }
+
+    fn proved(&self) -> Vec<String> {
+        self.proved.lock().unwrap().clone()
+    }
+
+    fn refusal(&self) -> Option<String> {
+        self.watch.catalog.snapshot().refused.get("zeta").map(|refusal| refusal.reason.clone())
+    }
+}
+
+#[test]
+fn a_pinned_adapter_serves_before_its_proof_and_keeps_serving_after_it() {
+    let mut bench = Bench::new();
+    bench.put("1", true);
+    bench.watch.scan();
+    assert_eq!((bench.serving().as_deref(), bench.proved().len()), (Some("1"), 0));
+    bench.watch.prove_the_rest();
+    bench.watch.prove_the_rest();
+    assert_eq!((bench.serving().as_deref(), bench.proved()), (Some("1"), vec!["1".to_owned()]), "once");
+    assert_eq!(bench.refusal(), None);
+}
+
+#[test]
+fn a_pinned_adapter_that_fails_its_proof_leaves_service_and_is_not_tried_again() {
+    let mut bench = Bench::new();
+    bench.put("2", true);
+    bench.watch.scan();
+    let served = bench.watch.catalog.get("zeta").unwrap();
+    bench.watch.prove_the_rest();
+    assert_eq!(bench.serving(), None);
+    assert_eq!(bench.refusal().as_deref(), Some("its fixtures fail"));
+    assert!(served.duty.rests(), "its instances are dropped");
+    bench.watch.scan();
+    bench.watch.prove_the_rest();
+    assert_eq!((bench.serving(), bench.proved().len()), (None, 1));
+}
+
+#[test]
+fn an_adapter_that_is_not_pinned_or_replaces_another_is_proved_before_it_serves() {
+    let mut bench = Bench::new();
+    bench.put("2", false);
+    bench.watch.scan();
+    assert_eq!((bench.serving(), bench.proved().len()), (None, 1));
+    bench.put("1", true);
+    bench.watch.scan();
+    bench.watch.prove_the_rest();
+    bench.put("3", true);
+    bench.watch.scan();
+    assert_eq!(bench.serving().as_deref(), Some("1"), "the last good one serves on");
+    assert_eq!(bench.refusal().as_deref(), Some("its fixtures fail"));
+}
+
+#[test]
+fn a_version_that_was_replaced_meanwhile_does_not_come_back_after_a_failed_proof() {
+    let mut bench = Bench::new();
+    bench.put("2", true);
+    bench.watch.scan();
+    bench.put("1", true);
+    bench.watch.scan();
+    bench.watch.prove_the_rest();
+    assert_eq!(bench.serving().as_deref(), Some("1"));
+    assert!(bench.watch.catalog.roll_back("zeta").is_err(), "no earlier good version is kept");
+}
