@@ -1,5 +1,3 @@
-//! Assertions of the fuzz targets. The host's own tests replay the seeds through the same files.
+//! Assertions of the fuzz targets. The host's own tests replay the seeds through the same file.
 
-#[cfg(feature = "gateway")]
-pub mod gateway;
 pub mod oracle;

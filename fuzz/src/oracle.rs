@@ -8,8 +8,10 @@ use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, Tap, 
 use weir_types::contract::types::{Frame, Framing};
 use weir_wire::form;
 use weir_wire::frame::{Decoder, Encoder, FrameRef, Limits};
+use weir_wire::opaque::{Scanner, WORD, Word};
 use weir_wire::peek;
 use weir_wire::peek::{Found, Hit, Peek, Pointers};
+use weir_wire::reset_time;
 use weir_wire::tap::{CompiledTap, TapReading, TapState};
 
 /// Cuts the bytes into pieces whose lengths are derived from the bytes, so that each input always gives the same
@@ -241,5 +243,59 @@ pub fn form(data: &[u8]) {
     }
     if let Ok(text) = std::str::from_utf8(data) {
         assert!(form::boundary(text).map_or(true, |boundary| (1..=70).contains(&boundary.len())));
+    }
+}
+
+/// Checks that the words of a body do not depend on how it is cut, and that they include every opaque value that a full
+/// parser finds.
+pub fn words(data: &[u8]) {
+    let whole = scanned(&[data]);
+    for longest in [1, 7, 80] {
+        assert_eq!(scanned(&pieces(data, longest)), whole, "cut in pieces of up to {longest}");
+    }
+    if let Ok(value) = serde_json::from_slice::<Value>(data) {
+        each_text(&value, &mut |text| {
+            let Some(beginning) = text.as_bytes().get(..WORD).filter(|text| is_opaque(text)) else { return };
+            assert!(whole.iter().any(|word| word == beginning), "{text}");
+        });
+    }
+}
+
+fn scanned(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
+    let (mut scanner, mut words) = (Scanner::new(true), Vec::new());
+    for piece in pieces {
+        scanner.push(piece, &mut |word| {
+            words.push(match word {
+                Word::Value(word) => word.to_vec(),
+                Word::Id(id) => id.to_vec(),
+            });
+        });
+    }
+    words
+}
+
+fn is_opaque(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_=:".contains(byte))
+}
+
+fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => see(text),
+        Value::Array(elements) => elements.iter().for_each(|element| each_text(element, see)),
+        Value::Object(members) => members.values().for_each(|member| each_text(member, see)),
+        _ => {}
+    }
+}
+
+/// Reads lines as the times of rate-limit headers: no duration is longer than a month, and what is written again is read as
+/// the same time.
+pub fn reset_times(data: &[u8]) {
+    for line in String::from_utf8_lossy(data).lines() {
+        if let Some(duration) = reset_time::read_duration(line) {
+            assert!(duration <= reset_time::LONGEST, "{line}");
+        }
+        if let Some(moment) = reset_time::read_moment(line) {
+            assert_eq!(reset_time::read_moment(&reset_time::spell_moment(moment)), Some(moment), "{line}");
+        }
     }
 }

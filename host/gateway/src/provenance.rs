@@ -7,12 +7,11 @@
 //! the words of requests up.
 //!
 //! The position of a word in the JSON is irrelevant, so no format has to be known: an opaque value is recognised by
-//! its characters ([`scan`]), an object's id by the places that the manifest names. Tenants are kept apart, and only
+//! its characters ([`weir_wire::opaque`]), an object's id by the places that the manifest names. Tenants are kept apart, and only
 //! hashes of the words are kept, with keys of this process.
 //!
 //! | file | does |
 //! |---|---|
-//! | `scan` | finds opaque values and ids in chunked bytes |
 //! | `learner` | records the words of an answer |
 //! | `carried` | looks up the words of a request |
 //! | `owners` | records which client made an object, for clients that must be kept apart |
@@ -22,7 +21,6 @@ mod carried;
 mod learner;
 mod made;
 mod owners;
-mod scan;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -33,7 +31,7 @@ use quick_cache::sync::Cache;
 pub use carried::Carried;
 pub use learner::{Claim, Learner, Lesson, is_object};
 pub use owners::{ObjectKind, Owners};
-pub use scan::{Scanner, WORD, Word};
+pub(crate) use weir_wire::opaque::{Scanner, WORD, Word};
 
 /// The approximate memory of one word, in bytes.
 const ENTRY: usize = 128;

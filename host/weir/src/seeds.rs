@@ -1,8 +1,5 @@
 //! Replays the seeds of the fuzz targets on stable Rust.
 
-#[path = "../../../fuzz/src/gateway.rs"]
-#[allow(unreachable_pub, reason = "the file is a public module of the fuzz crate")]
-mod gateway;
 #[path = "../../../fuzz/src/oracle.rs"]
 #[allow(unreachable_pub, reason = "the file is a public module of the fuzz crate")]
 mod oracle;
@@ -51,10 +48,10 @@ fn seeds_of_forms_hold() {
 
 #[test]
 fn seeds_of_opaque_words_hold() {
-    replay("origin", gateway::words);
+    replay("opaque", oracle::words);
 }
 
 #[test]
-fn seeds_of_limits_hold() {
-    replay("limits", gateway::limits);
+fn seeds_of_reset_times_hold() {
+    replay("reset_time", oracle::reset_times);
 }

@@ -8,14 +8,18 @@
 //! | [`tap`] | reads usage from passing answers |
 //! | [`estimate`] | estimates numbers of tokens |
 //! | [`blob`] | keeps large base64 values out of the sandbox |
+//! | [`opaque`] | finds opaque values and ids in passing bytes |
 //! | [`repeated`] | finds members that stand twice in one object of JSON |
+//! | [`reset_time`] | reads and writes the times of rate-limit headers |
 //! | [`yaml`] | reads YAML documents of configurations and recordings |
 
 pub mod blob;
 pub mod estimate;
 pub mod form;
 pub mod frame;
+pub mod opaque;
 pub mod peek;
 pub mod repeated;
+pub mod reset_time;
 pub mod tap;
 pub mod yaml;

@@ -4,16 +4,14 @@
 //! `{{scope}}`, the value `{{limit}}`, `{{remaining}}`, `{{reset}}` or `{{reset-at}}`. Values of a provider that
 //! cannot be parsed are ignored.
 
-mod time;
-
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName};
 
 use crate::rate_limit::{LimitStatus, Resource};
-use time::{read_duration, read_moment, spell_duration, spell_moment};
 use weir_translate::dialect::reply::{insert_made, replace_holes};
 use weir_types::contract::about::ErrorFormat;
+use weir_wire::reset_time::{LONGEST, read_duration, read_moment, spell_duration, spell_moment};
 
 const SCOPE: &str = "{{scope}}";
 /// The holes of values.
@@ -242,7 +240,7 @@ impl Figure {
             "reset" => self.reset = read_duration(text).or(self.reset),
             "reset-at" => {
                 let wait = read_moment(text).map(|at| at.duration_since(now).unwrap_or_default());
-                self.reset = wait.filter(|wait| *wait <= time::LONGEST).or(self.reset);
+                self.reset = wait.filter(|wait| *wait <= LONGEST).or(self.reset);
             }
             _ => return false,
         }

@@ -76,7 +76,7 @@ impl Scanner {
     }
 
     /// Stops looking for ids.
-    pub(crate) fn only_values(&mut self) {
+    pub fn only_values(&mut self) {
         self.wants_ids = false;
     }
 

@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The longest accepted time until a reset. A longer value is of another kind, such as Unix time instead of a
 /// duration.
-pub(super) const LONGEST: Duration = Duration::from_hours(24 * 31);
+pub const LONGEST: Duration = Duration::from_hours(24 * 31);
 
 const DAY: u64 = 86_400;
 
 /// Formats a duration, as in `6m0s`, `1.5s`, `20ms`.
-pub(super) fn spell_duration(duration: Duration) -> String {
+pub fn spell_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     if millis < 1000 {
         return format!("{millis}ms");
@@ -27,7 +27,7 @@ pub(super) fn spell_duration(duration: Duration) -> String {
 }
 
 /// Parses a duration as [`spell_duration`] and others write it (`1h0m`, `2m59.56s`), or plain seconds.
-pub(super) fn read_duration(text: &str) -> Option<Duration> {
+pub fn read_duration(text: &str) -> Option<Duration> {
     let mut seconds = 0.0;
     match text.parse::<f64>() {
         Ok(plain) => seconds = plain,
@@ -61,7 +61,7 @@ fn seconds_of(unit: &str) -> Option<f64> {
 }
 
 /// Formats a time by RFC 3339, in whole seconds.
-pub(super) fn spell_moment(time: SystemTime) -> String {
+pub fn spell_moment(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (days, rest) = (seconds / DAY, seconds % DAY);
     // Converts days to a civil date, in eras of 400 years that begin in March.
@@ -78,7 +78,7 @@ pub(super) fn spell_moment(time: SystemTime) -> String {
 }
 
 /// Parses a time by RFC 3339, to the second.
-pub(super) fn read_moment(text: &str) -> Option<SystemTime> {
+pub fn read_moment(text: &str) -> Option<SystemTime> {
     let (date, time) = text.split_once(['T', 't', ' '])?;
     let days = days_of(date)?;
     let (clock, ahead) = match time.strip_suffix(['Z', 'z']) {

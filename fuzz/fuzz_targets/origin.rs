@@ -1,5 +1,0 @@
-#![no_main]
-
-use weir_fuzz::gateway;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::words(data));

@@ -1,0 +1,5 @@
+#![no_main]
+
+use weir_fuzz::oracle;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| oracle::reset_times(data));
