@@ -270,8 +270,11 @@ async fn turns_of_pair(one: &Arc<Adapter>, other: &Arc<Adapter>) -> Result<(Turn
 }
 
 impl Adapter {
-    /// Makes instances in advance, up to the configured number.
+    /// Makes instances in advance, up to the configured number, once the adapter is proved.
     pub fn warm(&self) {
+        if self.duty.awaits_proof() {
+            return;
+        }
         let chat = [Interface::DialectChat, Interface::ProviderChat, Interface::Guard]
             .into_iter()
             .filter(|i| self.has(*i))

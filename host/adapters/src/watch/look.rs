@@ -45,8 +45,8 @@ pub(super) enum Fate {
     Refused(String),
     /// They serve already.
     Serves,
-    /// They are to serve; `is_proved` unless that is done beside the serving.
-    Loaded { adapter: Arc<Adapter>, is_proved: bool },
+    /// They are to serve, and may await their proof.
+    Loaded(Arc<Adapter>),
 }
 
 impl Watch {
@@ -127,20 +127,23 @@ impl Watch {
         let terms = self.terms(name);
         let known = snapshot.version(name, digest).filter(|adapter| grants::has(adapter, &terms.grants));
         let known = known.filter(|adapter| adapter.trusted == trusted && adapter.signer == signer);
-        let (adapter, is_proved) = match known {
+        let adapter = match known {
             Some(known) if !known.duty.rests() => return Some(Fate::Serves),
             // It has proved itself before.
-            Some(known) => (Arc::clone(known), true),
+            Some(known) => Arc::clone(known),
             None => {
-                let is_proved = !(self.folder.proves_beside && trusted && !snapshot.adapters.contains_key(name));
+                let is_beside = self.folder.proves_beside && trusted && !snapshot.adapters.contains_key(name);
                 let (admission, known) = (Admission { terms, trusted, signer }, (name, waited));
-                let loaded = if is_proved {
-                    self.load(&self.file(name), &bytes, &admission, known)
-                } else {
+                let loaded = if is_beside {
                     self.load_unproved(&bytes, &admission, known)
+                } else {
+                    self.load(&self.file(name), &bytes, &admission, known)
                 };
                 match loaded {
-                    Ok(adapter) => (adapter, is_proved),
+                    Ok(adapter) => {
+                        adapter.duty.set_awaits_proof(is_beside);
+                        adapter
+                    }
                     Err(None) => return None,
                     Err(Some(reason)) => return Some(Fate::Refused(reason)),
                 }
@@ -148,7 +151,7 @@ impl Watch {
         };
         Some(match self.downgrade(&adapter) {
             Some(reason) => Fate::Refused(reason),
-            None => Fate::Loaded { adapter, is_proved },
+            None => Fate::Loaded(adapter),
         })
     }
 
@@ -179,11 +182,11 @@ impl Watch {
                 self.catalog.withdraw(name, digest);
                 self.catalog.pardon(name);
             }
-            Fate::Loaded { adapter, is_proved } => {
+            Fate::Loaded(adapter) => {
                 if self.catalog.publish(&adapter).is_err() {
                     return State::Conflict { generation: self.catalog.snapshot().generation };
                 }
-                if !is_proved {
+                if adapter.duty.awaits_proof() {
                     self.unproved.push(adapter);
                 }
             }

@@ -16,8 +16,11 @@ impl Watch {
     /// fails is refused and leaves service; nothing takes its place. [`Watch::follow`] begins with this.
     pub fn prove_the_rest(&mut self) {
         for adapter in std::mem::take(&mut self.unproved) {
-            if let Err(reason) = self.prove(&adapter, &self.file(&adapter.name)) {
-                self.catalog.expel(&adapter, &reason);
+            let proved = self.prove(&adapter, &self.file(&adapter.name));
+            adapter.duty.set_awaits_proof(false);
+            match proved {
+                Ok(()) => adapter.warm(),
+                Err(reason) => self.catalog.expel(&adapter, &reason),
             }
         }
     }
