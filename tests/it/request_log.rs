@@ -316,6 +316,25 @@ async fn a_folder_that_takes_no_file_costs_the_log_and_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_a_budget_ended_says_so_in_its_fact() {
+    let upstream = Upstream::scripted(|_| {
+        let pieces = OPENAI.stream();
+        let head = Answer::sse().piece(&pieces[0]);
+        (0..1200).fold(head, |answer, _| answer.piece(pieces[1].repeat(10))).end()
+    })
+    .await;
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 2000\nper = \"month\"\nabort_at = 1.1\n";
+    for (from, id) in [(OPENAI, "relayed"), (ANTHROPIC, "translated")] {
+        let kept = Kept::start(&(config_of(&[OPENAI], &upstream) + budget));
+        let reply = kept.ask(&from.request("openai", true).header("x-request-id", id)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let fact = kept.of(id).await;
+        assert!(text(&fact, "error_text").contains("abort_at"), "{fact}");
+        assert_eq!((text(&fact, "outcome"), number(&fact, "status")), ("cut", 200), "{fact}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sums_agree_with_facts_and_costs_are_explained_line_by_line() {
     let upstream = provider().await;
     let priced = "[[models]]\nalias = \"dear\"\ntarget = { provider = \"openai\", model = \"openai\", \
@@ -354,6 +373,8 @@ async fn sums_agree_with_facts_and_costs_are_explained_line_by_line() {
         let tokens = &sum["tokens"];
         assert_eq!(number(tokens, "output") + number(tokens, "reasoning"), 3 * TOKENS.output, "{sums}");
     }
+    let backwards = kept.admin("/admin/v1/usage?from=2026-11-02&to=2026-11-01").await;
+    assert_eq!(backwards.status(), 400, "{}", backwards.text());
     let exported = kept.admin("/admin/v1/requests/export?model=openai").await.text();
     assert_eq!(exported.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 3, "{exported}");
     let audit = kept.admin("/admin/v1/audit").await.json();

@@ -30,6 +30,8 @@ impl Account {
         let budget = self.permit.over_share(&spend)?;
         let message = format!("budget {budget:?} is used up, and ends streams that go on (`abort_at`)");
         tracing::warn!(request_id = &*self.request_id, budget = &*budget, output, "stream ended by its budget");
-        Some(Fault::new(Side::Client, ErrorKind::Quota, message).with_status(429))
+        let fault = Fault::new(Side::Client, ErrorKind::Quota, message).with_status(429);
+        self.line.iter_mut().for_each(|line| line.failed(&fault));
+        Some(fault)
     }
 }

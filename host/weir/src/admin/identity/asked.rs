@@ -70,8 +70,13 @@ impl Asked {
 
     /// The condition in `if-match`.
     pub(super) fn precondition(&self) -> Result<Precondition, Problem> {
-        let header = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-        let parsed = Precondition::parse(header("if-match"), header("if-none-match"));
+        // Several lines of one name are one list.
+        let header = |name: &str| {
+            let lines: Vec<&str> =
+                self.headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect();
+            (!lines.is_empty()).then(|| lines.join(","))
+        };
+        let parsed = Precondition::parse(header("if-match").as_deref(), header("if-none-match").as_deref());
         parsed.map_err(|error| Problem::bad("bad_precondition", &error.to_string()))
     }
 

@@ -38,8 +38,8 @@ async fn once(
     };
     let actor = format!("{}:{}", asked.caller.actor.kind, asked.caller.actor.id);
     // What is asked for is part of it: the same key with another condition is another request.
-    let condition = asked.headers.get(header::IF_MATCH).map(HeaderValue::as_bytes).unwrap_or_default();
-    let body = [&asked.body[..], b"\n", condition].concat();
+    let conditions: Vec<&[u8]> = asked.headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes).collect();
+    let body = [&asked.body[..], b"\n", &conditions.join(&b","[..])].concat();
     let fingerprint = Fingerprint::of(asked.method.as_str(), &asked.uri.to_string(), &body);
     let answers = std::sync::Arc::clone(&identity.answers);
     let remembering = || answers.lock().unwrap_or_else(PoisonError::into_inner);

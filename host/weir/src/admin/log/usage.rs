@@ -159,6 +159,9 @@ pub(super) async fn sums(
     let now_hour = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default() / HOUR_MS;
     let to_hour = parameters.time("to")?.map_or(now_hour + 1, |time| time.div_ceil(HOUR_MS));
     let from_hour = parameters.time("from")?.map_or(to_hour.saturating_sub(USUAL_HOURS), |time| time / HOUR_MS);
+    if from_hour >= to_hour {
+        return Err(Problem::parameter("`to` must be after `from`, by whole hours".to_owned()));
+    }
     let first_kept = first_hour_kept(now_hour * HOUR_MS);
     let (from_hour, to_hour) = by_what_is_kept(from_hour, to_hour, first_kept);
     let subject = match (key, &team) {
