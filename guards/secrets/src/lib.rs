@@ -44,18 +44,16 @@ impl Configured for Options {
 impl Options {
     /// Finds everything that is spelled in ASCII.
     fn find_plain(&self, text: &str) -> Vec<Found> {
-        let mut all = Vec::new();
-        let mut next = 0;
-        let mut before = None;
-        for (at, byte) in text.bytes().enumerate() {
-            let is_start = patterns::may_begin(byte) && before.is_none_or(patterns::may_precede);
-            before = Some(byte);
-            if at < next || !is_start {
-                continue;
-            }
-            if let Some((pattern, end)) = self.first_at(text, at) {
+        let (bytes, mut all, mut at) = (text.as_bytes(), Vec::new(), 0);
+        while let Some(byte) = bytes.get(at) {
+            let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+            let is_start = patterns::may_begin(*byte) && before.is_none_or(|byte| patterns::may_precede(*byte));
+            let found = if is_start { self.first_at(text, at) } else { None };
+            if let Some((pattern, end)) = found {
                 all.push(Found { range: at..end, label: pattern.label.to_owned() });
-                next = end;
+                at = end;
+            } else {
+                at += 1;
             }
         }
         all
