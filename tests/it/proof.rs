@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
+use weir_adapters::lock::Lock;
 use weir_adapters::{Admission, Cache, Loader};
 use weir_fixtures::proof;
 use weir_fixtures::proof::{Bounds, Depth, Report};
-use weir_sandbox::{Adapter, Engine, Limits};
+use weir_sandbox::{Adapter, Digest, Engine, Limits};
 use weir_tests::plugins::{component, root, target, zeta_build, zeta_fixtures, zeta_with_fault};
-use weir_tests::{Folder, Gateway, Upstream, log};
+use weir_tests::{Folder, Gateway, Program, Upstream, log};
 
 use crate::wire_format::{TEXT, ZETA, config, provider};
 
@@ -177,6 +178,28 @@ async fn what_proved_nothing_is_called_unproved_wherever_adapters_are_listed() {
         for (name, proved) in [("zeta", true), ("openai", false)] {
             let one = all.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
             assert_eq!(one["proved"], proved, "{place}: {one}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_adapter_serves_from_the_start_and_leaves_if_its_fixtures_fail() {
+    let upstream = provider(ZETA).await;
+    for (bytes, is_good) in [(std::fs::read(component("zeta")).unwrap(), true), (zeta_with_fault("memory"), false)] {
+        let folder = Folder::with(&["openai"]);
+        folder.put("zeta", &bytes);
+        folder.put_fixtures("zeta", &zeta_fixtures());
+        Lock::pin_in(&folder.path().join("plugins.lock"), "zeta", Digest::of(&bytes)).unwrap();
+        let program = Program::start(&folder, &target().join("test-cache"), &config(&upstream));
+        let address = program.address();
+        let start = program.log();
+        let served = |line: &str| line.contains("adapter serves") && line.contains("\"zeta\"");
+        assert!(start.lines().any(served) && !start.contains("adapter proved"), "{start}");
+        let line = program.until(if is_good { "adapter proved" } else { "it failed its proof" });
+        assert!(line.contains("\"zeta\""), "{line}");
+        if is_good {
+            let reply = weir_tests::program::ask(address, &ZETA.request("zeta", false)).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
         }
     }
 }
