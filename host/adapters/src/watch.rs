@@ -62,8 +62,8 @@ pub struct Folder {
     pub allow_writable: bool,
     /// The proof that an adapter must pass; `None` for none.
     pub proof: Option<Arc<Proof>>,
-    /// Whether an adapter whose digest the lock file pins may serve before its proof if nothing else serves its name:
-    /// [`Watch::prove_the_rest`] takes it out of service if it fails.
+    /// Whether, until [`Watch::prove_the_rest`], an adapter whose digest the lock file pins serves before its proof if
+    /// nothing else serves its name.
     pub proves_beside: bool,
     /// Interval of scans without a hint.
     pub every: Duration,

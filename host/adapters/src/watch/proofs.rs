@@ -13,8 +13,10 @@ impl Watch {
     }
 
     /// Proves the adapters that serve already because the lock file pins them ([`super::Folder::proves_beside`]). What
-    /// fails is refused and leaves service; nothing takes its place. [`Watch::follow`] begins with this.
+    /// fails is refused and leaves service; nothing takes its place. [`Watch::follow`] begins with this, and the start is
+    /// over then: what comes later is proved before it serves.
     pub fn prove_the_rest(&mut self) {
+        self.folder.proves_beside = false;
         for adapter in std::mem::take(&mut self.unproved) {
             let proved = self.prove(&adapter, &self.file(&adapter.name));
             adapter.duty.set_awaits_proof(false);

@@ -105,6 +105,16 @@ fn an_adapter_that_is_not_pinned_or_replaces_another_is_proved_before_it_serves(
 }
 
 #[test]
+fn a_pinned_adapter_that_comes_after_the_start_is_proved_before_it_serves() {
+    let mut bench = Bench::new();
+    bench.watch.scan();
+    bench.watch.prove_the_rest();
+    bench.put("2", true);
+    bench.watch.scan();
+    assert_eq!((bench.serving(), bench.proved()), (None, vec!["2".to_owned()]));
+}
+
+#[test]
 fn a_version_that_was_replaced_meanwhile_does_not_come_back_after_a_failed_proof() {
     let mut bench = Bench::new();
     bench.put("2", true);
