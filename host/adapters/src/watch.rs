@@ -43,6 +43,9 @@ const FIRST_LOOKS: usize = 20;
 /// Checks whether an adapter, loaded from this file, proves itself, before it serves; the error is the reason.
 pub type Proof = dyn Fn(&Arc<Adapter>, &Path) -> Result<(), String> + Send + Sync;
 
+/// Whether an adapter of this name may be proved beside its serving.
+pub type Beside = dyn Fn(&str) -> bool + Send + Sync;
+
 /// The plugins directory, and how its files are loaded.
 #[derive(Clone)]
 pub struct Folder {
@@ -62,9 +65,9 @@ pub struct Folder {
     pub allow_writable: bool,
     /// The proof that an adapter must pass; `None` for none.
     pub proof: Option<Arc<Proof>>,
-    /// Whether, until [`Watch::prove_the_rest`], an adapter whose digest the lock file pins serves before its proof if
-    /// nothing else serves its name.
-    pub proves_beside: bool,
+    /// Which adapters, until [`Watch::prove_the_rest`], serve before their proof if the lock file pins their digests and
+    /// nothing else serves their names; `None` for none.
+    pub proves_beside: Option<Arc<Beside>>,
     /// Interval of scans without a hint.
     pub every: Duration,
     /// How long a file must stay unchanged before it is read.
@@ -87,7 +90,7 @@ impl Folder {
             policy: Policy::default(),
             allow_writable: false,
             proof: None,
-            proves_beside: false,
+            proves_beside: None,
             every: Duration::from_secs(3),
             settle: Duration::from_millis(100),
             patience: Duration::from_secs(5),

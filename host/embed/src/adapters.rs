@@ -9,7 +9,7 @@ use crate::terms::{care, largest_memory, policy, terms};
 use weir_adapters::cache::Cache;
 use weir_adapters::catalog::{Catalog, Snapshot};
 use weir_adapters::load::Loader;
-use weir_adapters::watch::{Folder, Proof, Watch};
+use weir_adapters::watch::{Beside, Folder, Proof, Watch};
 use weir_adapters::{Bounds, Cares, Compiler, Granted, Keeper};
 use weir_config::Config;
 use weir_fixtures::proof;
@@ -81,7 +81,8 @@ pub fn keeper(config: &Config, loader: &Loader) -> Option<Keeper> {
 pub enum Proofs {
     /// Before they are published.
     First,
-    /// Those whose digests the lock file pins as soon as [`Watch::follow`] runs, beside their serving; the others first.
+    /// Those whose digests the lock file pins as soon as [`Watch::follow`] runs, beside their serving, unless fixtures are
+    /// required of them; the others first.
     Beside,
 }
 
@@ -112,7 +113,7 @@ pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
         every: plugins.poll_interval,
         allow_writable: plugins.allow_writable,
         proof: Some(gate(config)),
-        proves_beside: proofs == Proofs::Beside,
+        proves_beside: (proofs == Proofs::Beside).then(|| beside(config)),
         ..Folder::new(plugins.dir.clone())
     };
     loader.expect(components(&plugins.dir));
@@ -129,6 +130,12 @@ pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
         }
         std::thread::sleep(next);
     }
+}
+
+/// An adapter that serves only with fixtures is proved first: whether it has any is not known before.
+fn beside(config: &Config) -> Arc<Beside> {
+    let plugins = config.plugins.clone();
+    Arc::new(move |name| !plugins.adapter(name).require_fixtures)
 }
 
 /// The check that proves each adapter with its fixtures before it serves.

@@ -171,15 +171,16 @@ impl Adapter {
         }
         let caller = stats::caller(tenant);
         self.stats.leased(caller);
-        let mut instance = match self.pool.take(tenant) {
+        let isolation = self.pool.isolation();
+        let mut instance = match self.pool.take(tenant, isolation) {
             Some(waiting) => waiting,
             None => self.make()?,
         };
-        if instance.tenant.is_none() && self.pool.isolation() == Isolation::Tenant {
+        if instance.tenant.is_none() && isolation == Isolation::Tenant {
             instance.tenant = Some(tenant.into());
         }
-        let (instance, adapter) = (Some(instance), Arc::clone(self));
-        Ok(Lease { instance, caller, call: self.call, adapter, is_proof: false, taken: 0, _turn: turn, _slot: slot })
+        let (instance, adapter, call) = (Some(instance), Arc::clone(self), self.call);
+        Ok(Lease { instance, isolation, caller, call, adapter, is_proof: false, taken: 0, _turn: turn, _slot: slot })
     }
 
     fn make(&self) -> Result<Box<Instance>, PluginFault> {
@@ -270,11 +271,8 @@ async fn turns_of_pair(one: &Arc<Adapter>, other: &Arc<Adapter>) -> Result<(Turn
 }
 
 impl Adapter {
-    /// Makes instances in advance, up to the configured number, once the adapter is proved.
+    /// Makes instances in advance, up to the configured number.
     pub fn warm(&self) {
-        if self.duty.awaits_proof() {
-            return;
-        }
         let chat = [Interface::DialectChat, Interface::ProviderChat, Interface::Guard]
             .into_iter()
             .filter(|i| self.has(*i))

@@ -68,7 +68,7 @@ impl AnswerJudge {
 
     /// Ends the judgement and releases the instance as [`Lease::release`] does.
     pub fn release(mut self) {
-        if self.adapter().pool().isolation() == Isolation::Fresh {
+        if self.lease.isolation() == Isolation::Fresh {
             return self.lease.release();
         }
         let resource = self.resource;

@@ -31,6 +31,8 @@ pub struct Pool {
     /// The isolation once the component is proved reusable.
     proved: Isolation,
     is_proved: AtomicBool,
+    /// Whether the component serves before its proof.
+    awaits_proof: AtomicBool,
     reuse: Reuse,
     ready: usize,
     /// Number of the engine's slots that an instance takes.
@@ -68,14 +70,29 @@ impl Pool {
     /// Creates an empty pool.
     pub fn new(engine: Engine, template: Arc<Template>, ways: PoolConfig) -> Self {
         let PoolConfig { isolation, proved, reuse, ready, weight, start } = ways;
-        let (idle, is_proved) = (Mutex::default(), AtomicBool::new(false));
-        let template = ArcSwap::new(template);
-        Self { engine, template, isolation, proved, is_proved, reuse, ready: ready as usize, weight, start, idle }
+        let (idle, is_proved, awaits_proof) = (Mutex::default(), AtomicBool::new(false), AtomicBool::new(false));
+        let (template, ready) = (ArcSwap::new(template), ready as usize);
+        Self { engine, template, isolation, proved, is_proved, awaits_proof, reuse, ready, weight, start, idle }
     }
 
     /// Which exchanges may share an instance.
     pub fn isolation(&self) -> Isolation {
+        if self.awaits_proof() {
+            return Isolation::Fresh;
+        }
         if self.is_proved.load(Relaxed) { self.proved } else { self.isolation }
+    }
+
+    /// Whether the component is still to be proved.
+    pub fn awaits_proof(&self) -> bool {
+        self.awaits_proof.load(Relaxed)
+    }
+
+    /// Sets whether the component is still to be proved. Until then, every exchange has an instance of its own, whatever
+    /// the configuration and the manifest say, and none is made in advance: the proof must meet no instance that served
+    /// a client.
+    pub fn set_awaits_proof(&self, awaits: bool) {
+        self.awaits_proof.store(awaits, Relaxed);
     }
 
     /// Notes that used instances of the component answer exactly as fresh ones, so that its instances may be reused.
@@ -113,13 +130,16 @@ impl Pool {
         self.start > SLOW_START || self.engine.is_for_grants()
     }
 
-    /// Takes an idle instance for this tenant: one that served it last, or one that has served no tenant.
-    pub(super) fn take(&self, tenant: &str) -> Option<Box<Instance>> {
+    /// Takes an idle instance by this isolation: of a tenant's own, the one that served it last or one that has served
+    /// nobody; a fresh one has served nobody.
+    pub(super) fn take(&self, tenant: &str, isolation: Isolation) -> Option<Box<Instance>> {
         let mut idle = self.lock();
         let current = self.template.load();
         loop {
-            let at = match self.isolation() {
-                Isolation::Fresh | Isolation::Shared => idle.len().checked_sub(1)?,
+            let at = match isolation {
+                // Another exchange may have kept its instance since the isolation was read.
+                Isolation::Fresh => idle.iter().rposition(|one| one.instance.uses == 0)?,
+                Isolation::Shared => idle.len().checked_sub(1)?,
                 Isolation::Tenant => place_for(&idle, tenant)?,
             };
             let found = idle.remove(at)?;
@@ -148,7 +168,7 @@ impl Pool {
 
     /// Whether another instance should be made in advance.
     pub(super) fn wants_more(&self) -> bool {
-        self.isolation() != Isolation::Shared && self.lock().len() < self.ready
+        self.isolation() != Isolation::Shared && !self.awaits_proof() && self.lock().len() < self.ready
     }
 
     /// Makes an instance in advance, with what calls of these interfaces would look up in it.

@@ -62,7 +62,7 @@ macro_rules! stream {
             pub fn release(self) {
                 use super::limits::Isolation;
                 // An instance that serves no other exchange needs no cleaning up.
-                if self.adapter().pool().isolation() == Isolation::Fresh {
+                if self.lease.isolation() == Isolation::Fresh {
                     return self.lease.release();
                 }
                 if let Ok(lease) = self.into_lease() {

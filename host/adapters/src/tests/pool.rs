@@ -89,6 +89,30 @@ fn a_component_that_is_proved_reusable_serves_one_tenant_an_instance() {
 }
 
 #[test]
+fn an_instance_that_served_a_client_before_the_proof_serves_nobody_after_it() {
+    // The manifest's wish or the configuration may let instances be shared, or only the proof.
+    for terms in [Some(Isolation::Shared), Some(Isolation::Tenant), None] {
+        let adapter = counting(small(), AdapterLimits { isolation: terms, ..AdapterLimits::default() });
+        adapter.pool().set_awaits_proof(true);
+        let mut begun = adapter.try_lease("a").unwrap();
+        assert_eq!((calls(&mut begun), exchange(&adapter, "a"), adapter.pool().idle()), (0, 0, 0));
+        adapter.pool().prove_reusable();
+        adapter.pool().set_awaits_proof(false);
+        begun.release();
+        assert_eq!(exchange(&adapter, "b"), 0, "{terms:?}");
+        if terms != Some(Isolation::Shared) {
+            assert_eq!(exchange(&adapter, "a"), 0, "{terms:?}");
+        }
+    }
+    let adapter = counting(small(), AdapterLimits::default());
+    let mut begun = adapter.try_lease("a").unwrap();
+    assert_eq!(calls(&mut begun), 0);
+    adapter.pool().prove_reusable();
+    begun.release();
+    assert_eq!(exchange(&adapter, "b"), 0, "also where it is proved again while it serves");
+}
+
+#[test]
 fn a_shared_instance_serves_all_within_its_bounds() {
     let adapter = with(Isolation::Shared, Reuse { uses: 2, ..Reuse::default() });
     assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "b"), exchange(&adapter, "c")), (0, 1, 0));

@@ -132,7 +132,7 @@ impl Watch {
             // It has proved itself before.
             Some(known) => Arc::clone(known),
             None => {
-                let is_beside = self.folder.proves_beside && trusted && !snapshot.adapters.contains_key(name);
+                let is_beside = trusted && self.may_prove_beside(name) && !snapshot.adapters.contains_key(name);
                 let (admission, known) = (Admission { terms, trusted, signer }, (name, waited));
                 let loaded = if is_beside {
                     self.load_unproved(&bytes, &admission, known)
@@ -141,7 +141,7 @@ impl Watch {
                 };
                 match loaded {
                     Ok(adapter) => {
-                        adapter.duty.set_awaits_proof(is_beside);
+                        adapter.pool().set_awaits_proof(is_beside);
                         adapter
                     }
                     Err(None) => return None,
@@ -186,7 +186,7 @@ impl Watch {
                 if self.catalog.publish(&adapter).is_err() {
                     return State::Conflict { generation: self.catalog.snapshot().generation };
                 }
-                if adapter.duty.awaits_proof() {
+                if adapter.pool().awaits_proof() {
                     self.unproved.push(adapter);
                 }
             }

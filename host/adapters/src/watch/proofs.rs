@@ -12,16 +12,22 @@ impl Watch {
         self.folder.proof.as_ref().map_or(Ok(()), |proof| proof(adapter, file))
     }
 
+    /// Whether an adapter of this name may serve before its proof, if the lock file pins it.
+    pub(super) fn may_prove_beside(&self, name: &str) -> bool {
+        self.folder.proves_beside.as_ref().is_some_and(|may| may(name))
+    }
+
     /// Proves the adapters that serve already because the lock file pins them ([`super::Folder::proves_beside`]). What
     /// fails is refused and leaves service; nothing takes its place. [`Watch::follow`] begins with this, and the start is
     /// over then: what comes later is proved before it serves.
     pub fn prove_the_rest(&mut self) {
-        self.folder.proves_beside = false;
+        self.folder.proves_beside = None;
         for adapter in std::mem::take(&mut self.unproved) {
-            let proved = self.prove(&adapter, &self.file(&adapter.name));
-            adapter.duty.set_awaits_proof(false);
-            match proved {
-                Ok(()) => adapter.warm(),
+            match self.prove(&adapter, &self.file(&adapter.name)) {
+                Ok(()) => {
+                    adapter.pool().set_awaits_proof(false);
+                    adapter.warm();
+                }
                 Err(reason) => self.catalog.expel(&adapter, &reason),
             }
         }

@@ -32,6 +32,9 @@ const EXCEPTION: usize = 1024;
 pub struct Lease {
     // The order matters: the instance must be dropped before its slot.
     pub(super) instance: Option<Box<Instance>>,
+    /// The pool's isolation when the lease began. That of a component changes once it is proved, and an instance that was
+    /// taken as a fresh one has no tenant and must not be kept.
+    pub(super) isolation: Isolation,
     /// The caller, as one bit of 64.
     pub(super) caller: u64,
     /// Deadline of a call without input.
@@ -51,6 +54,11 @@ impl Lease {
         &self.adapter
     }
 
+    /// Which exchanges the instance serves.
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
     /// Whether a call has failed, so that the instance is gone.
     pub fn is_spent(&self) -> bool {
         self.instance.is_none()
@@ -67,7 +75,7 @@ impl Lease {
     pub fn release(mut self) {
         let Some(instance) = self.instance.take() else { return };
         let pool = &self.adapter.pool;
-        if pool.isolation() != Isolation::Fresh {
+        if self.isolation != Isolation::Fresh {
             pool.keep(instance);
             return;
         }

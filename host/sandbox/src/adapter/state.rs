@@ -12,8 +12,6 @@ use super::canary::Trial;
 pub struct AdapterState {
     /// Whether it is kept without serving, so that no instances are made in advance.
     resting: AtomicBool,
-    /// Whether it serves before its proof, which takes instances of its own first.
-    awaits_proof: AtomicBool,
     /// Why it must not run; its manifest still counts.
     suspended: ArcSwapOption<String>,
     /// Why it must never run again, whatever the decisions about its version.
@@ -26,16 +24,6 @@ impl AdapterState {
     /// Whether the adapter is kept without serving.
     pub fn rests(&self) -> bool {
         self.resting.load(Relaxed)
-    }
-
-    /// Whether the adapter is still to be proved.
-    pub fn awaits_proof(&self) -> bool {
-        self.awaits_proof.load(Relaxed)
-    }
-
-    /// Sets whether the adapter is still to be proved; until then, no instances are made in advance.
-    pub fn set_awaits_proof(&self, awaits: bool) {
-        self.awaits_proof.store(awaits, Relaxed);
     }
 
     /// Why the adapter must not run; `None` if it may.

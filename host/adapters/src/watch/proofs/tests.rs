@@ -11,6 +11,7 @@ use crate::catalog::Catalog;
 use crate::guest::{guest, loader, small};
 use crate::lock::Lock;
 use crate::watch::Folder;
+use weir_sandbox::Isolation;
 use weir_sandbox::digest::Digest;
 
 /// A directory with `zeta`, whose version 1 passes its proof and whose others fail, and the names that were proved.
@@ -26,7 +27,7 @@ impl Bench {
         let mut folder = Folder::new(dir.path());
         folder.lock = Some(dir.path().join("plugins.lock"));
         (folder.settle, folder.patience, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-        folder.proves_beside = true;
+        folder.proves_beside = Some(Arc::new(|name: &str| name != "strict"));
         let proved = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&proved);
         folder.proof = Some(Arc::new(move |adapter: &Arc<Adapter>, _: &Path| {
@@ -40,13 +41,18 @@ impl Bench {
     }
 
     fn put(&self, version: &str, is_pinned: bool) {
-        let mut zeta = guest("zeta");
-        zeta.version = version.into();
-        let bytes = zeta.build();
+        self.put_as("zeta", version, is_pinned);
+    }
+
+    fn put_as(&self, name: &str, version: &str, is_pinned: bool) {
+        let mut guest = guest(name);
+        // A pinned manifest may wish for instances that serve all.
+        (guest.version, guest.isolation) = (version.into(), 2);
+        let bytes = guest.build();
         if is_pinned {
-            Lock::pin_in(&self.dir.path().join("plugins.lock"), "zeta", Digest::of(&bytes)).unwrap();
+            Lock::pin_in(&self.dir.path().join("plugins.lock"), name, Digest::of(&bytes)).unwrap();
         }
-        fs::write(self.dir.path().join("zeta.wasm"), bytes).unwrap();
+        fs::write(self.dir.path().join(format!("{name}.wasm")), bytes).unwrap();
     }
 
     fn serving(&self) -> Option<String> {
@@ -68,7 +74,14 @@ fn a_pinned_adapter_serves_before_its_proof_and_keeps_serving_after_it() {
     bench.put("1", true);
     bench.watch.scan();
     assert_eq!((bench.serving().as_deref(), bench.proved().len()), (Some("1"), 0));
+    let adapter = bench.watch.catalog.get("zeta").unwrap();
+    assert_eq!(
+        (adapter.pool().isolation(), adapter.pool().idle()),
+        (Isolation::Fresh, 0),
+        "whatever the manifest wishes"
+    );
     bench.watch.prove_the_rest();
+    assert_eq!(adapter.pool().isolation(), Isolation::Shared);
     bench.watch.prove_the_rest();
     assert_eq!((bench.serving().as_deref(), bench.proved()), (Some("1"), vec!["1".to_owned()]), "once");
     assert_eq!(bench.refusal(), None);
@@ -112,6 +125,15 @@ fn a_pinned_adapter_that_comes_after_the_start_is_proved_before_it_serves() {
     bench.put("2", true);
     bench.watch.scan();
     assert_eq!((bench.serving(), bench.proved()), (None, vec!["2".to_owned()]));
+}
+
+#[test]
+fn a_pinned_adapter_that_must_not_serve_unproved_is_proved_first() {
+    let mut bench = Bench::new();
+    bench.put_as("strict", "2", true);
+    bench.watch.scan();
+    assert!(bench.watch.catalog.get("strict").is_none());
+    assert_eq!(bench.proved(), ["2"]);
 }
 
 #[test]
