@@ -335,6 +335,31 @@ async fn a_stream_that_a_budget_ended_says_so_in_its_fact() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_text_of_an_error_is_kept_without_the_secrets_that_a_provider_quotes() {
+    const SECRET: &str = "sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc";
+    let told = format!("Invalid value for 'user': ada.king@analytical-engines.org with {SECRET}, CUST-4711.");
+    let body = json!({"error": {"message": told, "type": "invalid_request_error", "param": "user", "code": null}});
+    let upstream = Upstream::always(Answer::json(400, body.to_string())).await;
+    let folder = Folder::with(&["openai", "anthropic", "zeta"]);
+    let rule = "[[rule]]\nname = \"customer\"\npattern = 'CUST-\\d+'\nreplace = \"CUST-0\"\n";
+    std::fs::write(folder.path().join("own.toml"), rule).unwrap();
+    let config = config_of(&[OPENAI], &upstream) + "[store]\nredaction_rules = \"own.toml\"\n";
+    let kept = Kept::start_in(folder, &config);
+    for (from, streamed) in [(OPENAI, false), (ANTHROPIC, false), (ANTHROPIC, true), (ZETA, false)] {
+        let id = format!("{}-{streamed}", from.name);
+        let reply = kept.ask(&from.request("openai", streamed).header("x-request-id", &id)).await;
+        assert_eq!(reply.status(), 400, "{}", reply.text());
+        let fact = kept.of(&id).await;
+        let whole = fact.to_string();
+        assert!(!whole.contains(SECRET) && !whole.contains("ada.king") && !whole.contains("4711"), "{id}: {whole}");
+        if from != OPENAI {
+            let error = text(&fact, "error_text");
+            assert!(error.contains("Invalid value for 'user': ") && error.contains("CUST-0"), "{id}: {error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sums_agree_with_facts_and_costs_are_explained_line_by_line() {
     let upstream = provider().await;
     let priced = "[[models]]\nalias = \"dear\"\ntarget = { provider = \"openai\", model = \"openai\", \

@@ -24,7 +24,8 @@ use crate::reload::Reload;
 use crate::shared::{Rounds, Sharers};
 use crate::sinks;
 use crate::sinks::{EventLog, Sending};
-use crate::store::OpenStore;
+use crate::store::redaction::{CleanedLog, Redaction};
+use crate::store::{OpenError, OpenStore};
 use crate::systemd::Sockets;
 use crate::ui::Sessions;
 use weir_adapters::Judge;
@@ -33,6 +34,7 @@ use weir_adapters::judge;
 use weir_adapters::load::Loader;
 use weir_adapters::watch::{Watch, Watching};
 use weir_config::{Config, Problem, Severity};
+use weir_gateway::accounting::request_log::RequestLog;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::Tracer;
@@ -284,11 +286,16 @@ fn log_requests(config: &Config, gateway: &Gateway, store: Option<&OpenStore>) -
     if let Some(store) = store {
         store.read_messages_with(gateway.serving_now());
     }
-    match store.map(OpenStore::request_log) {
-        Some(log) if sinks.is_empty() => gateway.log_to(log),
-        None if sinks.is_empty() => {}
-        log => gateway.log_to(Arc::new(EventLog::new(log, sinks))),
-    }
+    let log: Arc<dyn RequestLog> = match store.map(OpenStore::request_log) {
+        Some(log) if sinks.is_empty() => log,
+        None if sinks.is_empty() => return Ok(sending),
+        log => Arc::new(EventLog::new(log, sinks)),
+    };
+    let redaction = match store {
+        Some(store) => store.redaction(),
+        None => Arc::new(Redaction::of(&config.store).map_err(OpenError::from)?),
+    };
+    gateway.log_to(Arc::new(CleanedLog::new(log, redaction)));
     Ok(sending)
 }
 

@@ -12,6 +12,7 @@ mod late;
 pub(crate) mod latency;
 pub(crate) mod otlp;
 pub(crate) mod parquet;
+pub(crate) mod redaction;
 mod request_log;
 pub(crate) mod shown;
 pub(crate) mod strangers;
@@ -29,6 +30,7 @@ use weir_store::{
 use bodies::BodyLog;
 use figures::StoreFigures;
 use late::LateStore;
+use redaction::Redaction;
 pub(crate) use request_log::StoreLog;
 use strangers::Strangers;
 use weir_fixtures::fixture::RulesError;
@@ -82,6 +84,7 @@ pub struct OpenStore {
     kind: Kind,
     recorder: Recorder,
     bodies: Arc<BodyLog>,
+    redaction: Arc<Redaction>,
     strangers: Arc<Strangers>,
     version_mark: Option<PathBuf>,
     /// None after the end.
@@ -112,10 +115,11 @@ impl OpenStore {
         };
         let writer = Writer::start(Arc::clone(&store), options(&config.store))?;
         let recorder = writer.recorder();
-        let bodies = Arc::new(BodyLog::start(&config.store, recorder.clone())?);
+        let redaction = Arc::new(Redaction::of(&config.store)?);
+        let bodies = Arc::new(BodyLog::start(&config.store, recorder.clone(), Arc::clone(&redaction))?);
         let strangers = Arc::default();
         let writer = Mutex::new(Some(writer));
-        Ok(Some(Self { store, kind, recorder, bodies, strangers, version_mark, writer }))
+        Ok(Some(Self { store, kind, recorder, bodies, redaction, strangers, version_mark, writer }))
     }
 
     /// The store itself. Its calls block.
@@ -141,6 +145,11 @@ impl OpenStore {
     /// The log that the gateway gives its records to.
     pub fn request_log(&self) -> Arc<StoreLog> {
         Arc::new(StoreLog::new(self.recorder.clone(), Arc::clone(&self.bodies), Arc::clone(&self.strangers)))
+    }
+
+    /// The rules for what no log keeps.
+    pub(crate) fn redaction(&self) -> Arc<Redaction> {
+        Arc::clone(&self.redaction)
     }
 
     /// Reads the messages of spans with the adapters of this from now on.

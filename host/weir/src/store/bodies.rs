@@ -7,7 +7,6 @@ mod side;
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -20,12 +19,13 @@ use cuts::{Cut, cuts};
 use messages::Recordings;
 use side::recorded;
 use weir_config::{Secret, StoreSettings};
-use weir_fixtures::fixture::{Refused, Rules, RulesError};
+use weir_fixtures::fixture::{Refused, RulesError};
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange, CapturedSide};
 use weir_gateway::serving::Serving;
 use weir_store::{Body, Recorder, RequestId, Side, StoreError};
 
 use super::OpenError;
+use super::redaction::Redaction;
 
 /// Most exchanges that wait to be cleaned.
 const WAITING: usize = 4_096;
@@ -59,14 +59,16 @@ struct Counts {
 }
 
 impl BodyLog {
-    /// Starts the thread. Rules of the operator's own are read now, so that a mistake in them is one of the start.
-    pub(super) fn start(settings: &StoreSettings, recorder: Recorder) -> Result<Self, OpenError> {
-        let files: Vec<PathBuf> = settings.redaction_rules.iter().cloned().collect();
-        let rules = if files.is_empty() { None } else { Some(Rules::read(&files)?) };
+    /// Starts the thread.
+    pub(super) fn start(
+        settings: &StoreSettings,
+        recorder: Recorder,
+        redaction: Arc<Redaction>,
+    ) -> Result<Self, OpenError> {
         let (queue, jobs) = mpsc::sync_channel(WAITING);
         let counts = Arc::<Counts>::default();
         let serving = Arc::default();
-        let cleaner = Cleaner { rules, recorder, serving: Arc::clone(&serving), counts: Arc::clone(&counts) };
+        let cleaner = Cleaner { redaction, recorder, serving: Arc::clone(&serving), counts: Arc::clone(&counts) };
         let thread = std::thread::Builder::new().name("weir-bodies".to_owned());
         let thread = thread.spawn(move || cleaner.run(&jobs)).map_err(StoreError::from)?;
         let room = Arc::new(CaptureRoom::new(settings.max_queue_bytes));
@@ -126,15 +128,14 @@ impl fmt::Debug for BodyLog {
 
 /// The thread's own state.
 struct Cleaner {
-    /// The rules, once they were needed.
-    rules: Option<Rules>,
+    redaction: Arc<Redaction>,
     recorder: Recorder,
     serving: Arc<OnceLock<ServingNow>>,
     counts: Arc<Counts>,
 }
 
 impl Cleaner {
-    fn run(mut self, jobs: &Receiver<Job>) {
+    fn run(self, jobs: &Receiver<Job>) {
         while let Ok(Some(captured)) = jobs.recv() {
             if self.counts.is_over.load(Ordering::Relaxed) {
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
@@ -154,12 +155,9 @@ impl Cleaner {
     }
 
     /// Makes bodies of an exchange: all of them, or none if a secret cannot be removed.
-    fn write(&mut self, id: RequestId, captured: CapturedExchange) -> Result<(), Lost> {
+    fn write(&self, id: RequestId, captured: CapturedExchange) -> Result<(), Lost> {
         let CapturedExchange { config, secrets, client, unified, upstream, provider, span, .. } = captured;
-        let rules = match &mut self.rules {
-            Some(rules) => rules,
-            none => none.insert(Rules::ours()?),
-        };
+        let rules = self.redaction.rules()?;
         let known: Vec<&str> = config.secrets().chain(&secrets).map(Secret::expose).collect();
         let limit = (config.store.max_exchange_bytes as u64).saturating_mul(8);
         // What a client gets of a relayed answer is what the provider answered.
@@ -206,8 +204,7 @@ enum Lost {
     Defect,
 }
 
-/// Runs the work on one exchange. A panic costs this exchange, not those after it: nothing is changed before the end but
-/// the rules, which are read as a whole.
+/// Runs the work on one exchange. A panic costs this exchange, not those after it: nothing is changed before the end.
 fn contained(work: impl FnOnce() -> Result<(), Lost>) -> Result<(), Lost> {
     std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Lost::Defect))
 }

@@ -82,3 +82,11 @@ async fn an_address_that_can_never_work_is_an_error() {
     let config = config(folder.path(), "[store]\nurl = \"postgres://weir@db:port/weir\"");
     assert!(OpenStore::open(&config).await.unwrap_err().to_string().contains("cannot be opened as configured"));
 }
+
+#[tokio::test]
+async fn rules_that_cannot_be_used_are_an_error_of_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), "[store]\nredaction_rules = \"none.toml\"");
+    let error = OpenStore::open(&config).await.unwrap_err();
+    assert!(error.to_string().contains("redaction_rules"), "{error}");
+}
