@@ -48,12 +48,17 @@ impl Account {
         self.outcome == Outcome::Open && self.counts && is_answered && is_unseen
     }
 
+    /// Whether all that the provider charges for is known, also if the client left before its own answer began.
+    fn is_read(&self) -> bool {
+        self.tokens.is_final && self.tokens.reported.is_some()
+    }
+
     /// Charges for all tokens.
     fn settle(&mut self) {
         if self.was_left_unseen() {
             self.usage_is_partial();
         }
-        let is_under_way = self.status == 0 && self.tokens.sent.is_some();
+        let is_under_way = self.status == 0 && self.tokens.sent.is_some() && !self.is_read();
         // An answer that was read and not given, since a guard failed at it, is charged for by what it reports.
         if !(200..400).contains(&self.status) && self.tokens.reported.is_none() {
             self.forfeit();
@@ -80,7 +85,7 @@ impl Account {
         };
         let is_unreported = is_answered && (answered.is_empty() || self.tokens.is_partial);
         let has_doubt = self.is_in_doubt || self.shared.has_doubt.load(Ordering::Relaxed);
-        let is_left = is_under_way || self.status == 0 && has_doubt;
+        let is_left = is_under_way || self.status == 0 && has_doubt && !self.is_read();
         self.permit.take_over(self.shared.abandoned.take(forfeited.charges.spends()));
         self.permit.book(forfeited.charges.spends(), answered, !is_left && !is_unreported);
     }

@@ -1,7 +1,9 @@
 use super::*;
+use crate::admission::budgets::HeldBudget;
 use crate::observe::metrics::Labels;
 use crate::pricing::{Pricing, Tariff};
 use weir_config::Price;
+use weir_ledger::{Budget, BudgetSet, Limit, Nano, Owner, Period, Request, Scope, Spend, Timestamp};
 use weir_types::contract::types::Usage;
 
 const LABELS: Labels<'static> =
@@ -149,6 +151,28 @@ fn an_answer_that_was_read_and_not_given_is_charged_for_once() {
     drop(account);
     let text = metrics.text().unwrap();
     assert!(text.contains(r#"weir_cost_total{client="me",model="fast",provider="first"} 17"#), "{text}");
+}
+
+#[test]
+fn a_client_that_leaves_after_the_whole_answer_of_the_provider_leaves_no_more_than_that_booked() {
+    for (is_read, booked) in [(true, 12), (false, 1000)] {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let mut account = account(&metrics);
+        let month = Budget::new("all", Scope::All, Limit::Tokens(5000), Period::Total);
+        let budgets = BudgetSet::new(vec![month]).unwrap();
+        let most = Spend::priced(Nano::ZERO, 1000);
+        let granted = budgets.reserve(&Request::whole(Owner::default(), most), Timestamp::now()).unwrap();
+        account.reserve(HeldBudget::new(granted.reservation, None));
+        account.start_attempt(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
+        account.note_sent_input(|| 5);
+        if is_read {
+            account.set_usage(Usage::of(Some(7), Some(5)));
+            account.usage_is_final();
+        }
+        drop(account);
+        let (_, _, settled, reserved) = budgets.status(Timestamp::now()).remove(0);
+        assert_eq!((settled + reserved, budgets.dropped()), (booked, 0), "read: {is_read}");
+    }
 }
 
 #[test]
