@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use tokio::runtime::Handle;
 use weir_config::StoreSettings;
 use weir_fixtures::fixture::{Rules, RulesError, Scrub};
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
@@ -46,7 +47,7 @@ impl Redaction {
 }
 
 /// Cleans the texts of errors on their way to a log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct CleanedLog {
     inner: Arc<dyn RequestLog>,
     redaction: Arc<Redaction>,
@@ -57,14 +58,26 @@ impl CleanedLog {
     pub(crate) fn new(inner: Arc<dyn RequestLog>, redaction: Arc<Redaction>) -> Self {
         Self { inner, redaction }
     }
-}
 
-impl RequestLog for CleanedLog {
-    fn record(&self, mut finished: FinishedRequest) {
+    fn clean_and_record(&self, mut finished: FinishedRequest) {
         if let Some(error) = &mut finished.error {
             self.redaction.clean(&mut error.message);
         }
         self.inner.record(finished);
+    }
+}
+
+impl RequestLog for CleanedLog {
+    fn record(&self, finished: FinishedRequest) {
+        let needs_rules = finished.error.is_some() && self.redaction.rules.get().is_none();
+        match Handle::try_current() {
+            // Compiling them takes some 20 ms, for which no request should wait.
+            Ok(runtime) if needs_rules => {
+                let log = self.clone();
+                drop(runtime.spawn_blocking(move || log.clean_and_record(finished)));
+            }
+            _ => self.clean_and_record(finished),
+        }
     }
 
     fn room(&self) -> Option<Arc<CaptureRoom>> {
