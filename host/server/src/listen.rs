@@ -4,11 +4,12 @@
 use std::io::Result;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::net::TcpListener;
 
-/// Connections that wait to be accepted, as tokio has it.
-const BACKLOG: i32 = 1024;
+/// Most connections that wait to be accepted, if the system allows so many (Linux: `net.core.somaxconn`). A client beyond
+/// them tries again after a second. tokio's own are 128, fewer than the clients that a gateway's restart brings at once.
+const BACKLOG: i32 = 4096;
 
 /// Binds a listening socket and returns its actual address.
 pub async fn bind(host: &str, port: u16) -> Result<(TcpListener, SocketAddr)> {
@@ -23,6 +24,8 @@ pub async fn bind(host: &str, port: u16) -> Result<(TcpListener, SocketAddr)> {
         },
         _ => TcpListener::bind((host, port)).await?,
     };
+    // A second call changes the number.
+    SockRef::from(&listener).listen(BACKLOG)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
@@ -53,6 +56,22 @@ mod tests {
             if asked.is_ok() || host == "127.0.0.1" {
                 let peer = listener.accept().await.unwrap().1;
                 assert_eq!(peer.ip().to_canonical(), asked.unwrap().local_addr().unwrap().ip());
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_burst_of_clients_waits_to_be_accepted() {
+        let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let burst = allowed.trim().parse::<usize>().unwrap().min(400);
+        for host in ["127.0.0.1", "::"] {
+            let (_listener, address) = bind(host, 0).await.unwrap();
+            let mut waiting = Vec::new();
+            while waiting.len() < burst {
+                let asked = TcpStream::connect(("127.0.0.1", address.port()));
+                let connected = tokio::time::timeout(std::time::Duration::from_secs(20), asked).await;
+                waiting.push(connected.expect("it waits to be accepted").unwrap());
             }
         }
     }
