@@ -11,7 +11,7 @@ use weir_config::{Config, Environment};
 use weir_tests::{Answer, Gateway, Upstream};
 
 use crate::retries::{QUICK, provider};
-use crate::wire_format::{self, OPENAI, TEXT};
+use crate::wire_format::{self, ANTHROPIC, OPENAI, TEXT};
 
 /// A sink with these settings, which sends at once and may be on this machine.
 fn sink(kind: &str, url: &str, more: &str) -> String {
@@ -48,6 +48,21 @@ async fn a_webhook_gets_the_fact_of_each_request_and_no_content() {
     assert!(event["tokens"]["output"].as_u64() > Some(0) && event["time"].is_string(), "{event}");
     assert!(!received.text().contains(TEXT));
     gateway.until_metric(&events("sent"), 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_gets_the_text_of_an_error_without_what_a_provider_quotes() {
+    let told = "Invalid value for 'user': ada.king@analytical-engines.org";
+    let body = serde_json::json!({"error": {"message": told, "type": "invalid_request_error"}}).to_string();
+    let upstream = Upstream::always(Answer::json(400, body)).await;
+    let mut hook = Upstream::always(Answer::json(200, "{}")).await;
+    let gateway = gateway(&upstream, &sink("webhook", &hook.url(), "")).await;
+    for streamed in [false, true] {
+        assert_eq!(gateway.ask(&ANTHROPIC.request("first", streamed)).await.status(), 400);
+        let event = hook.request().await.json()["events"][0].clone();
+        let text = event["error_text"].as_str().unwrap_or_default();
+        assert!(text.contains("Invalid value for 'user': ") && !text.contains("ada.king"), "{event}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

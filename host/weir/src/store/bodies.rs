@@ -19,7 +19,7 @@ use cuts::{Cut, cuts};
 use messages::Recordings;
 use side::recorded;
 use weir_config::{Secret, StoreSettings};
-use weir_fixtures::fixture::{Refused, RulesError};
+use weir_fixtures::fixture::Refused;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange, CapturedSide};
 use weir_gateway::serving::Serving;
 use weir_store::{Body, Recorder, RequestId, Side, StoreError};
@@ -157,7 +157,7 @@ impl Cleaner {
     /// Makes bodies of an exchange: all of them, or none if a secret cannot be removed.
     fn write(&self, id: RequestId, captured: CapturedExchange) -> Result<(), Lost> {
         let CapturedExchange { config, secrets, client, unified, upstream, provider, span, .. } = captured;
-        let rules = self.redaction.rules()?;
+        let rules = self.redaction.rules().ok_or(Lost::Defect)?;
         let known: Vec<&str> = config.secrets().chain(&secrets).map(Secret::expose).collect();
         let limit = (config.store.max_exchange_bytes as u64).saturating_mul(8);
         // What a client gets of a relayed answer is what the provider answered.
@@ -196,8 +196,6 @@ impl Cleaner {
 enum Lost {
     #[error(transparent)]
     Refused(#[from] Refused),
-    #[error(transparent)]
-    Rules(#[from] RulesError),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error("cleaning it failed by a defect of this program")]

@@ -12,36 +12,31 @@ use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 /// The rules for secrets and personal data.
 #[derive(Debug, Default)]
 pub(crate) struct Redaction {
-    /// The built-in rules alone take memory that most programs never need, and are compiled when they are.
-    rules: OnceLock<Rules>,
+    /// The built-in rules alone take memory that most programs never need, and are compiled when they are, once for all that
+    /// wait for them. `None` if that failed, by a defect of this program.
+    rules: OnceLock<Option<Rules>>,
 }
 
 impl Redaction {
     /// The rules of a configuration. Those of the operator's own are read now, so that a mistake in them is one of the start.
     pub(crate) fn of(settings: &StoreSettings) -> Result<Self, RulesError> {
         let files: Vec<PathBuf> = settings.redaction_rules.iter().cloned().collect();
-        let rules = if files.is_empty() { OnceLock::new() } else { Rules::read(&files)?.into() };
+        let rules = if files.is_empty() { OnceLock::new() } else { Some(Rules::read(&files)?).into() };
         Ok(Self { rules })
     }
 
-    /// The rules themselves.
-    pub(super) fn rules(&self) -> Result<&Rules, RulesError> {
-        if let Some(rules) = self.rules.get() {
-            return Ok(rules);
-        }
-        let ours = Rules::ours()?;
-        Ok(self.rules.get_or_init(|| ours))
+    /// The rules themselves, without which nothing may be kept.
+    pub(super) fn rules(&self) -> Option<&Rules> {
+        let compile = || Rules::ours().inspect_err(|error| tracing::error!(%error, "nothing can be cleaned")).ok();
+        self.rules.get_or_init(compile).as_ref()
     }
 
     /// Removes secrets from a text. What cannot be cleaned is not kept.
     fn clean(&self, text: &mut String) {
-        match self.rules() {
-            Ok(rules) => {
-                if let Some(clean) = Scrub::new(rules).value(text, "") {
-                    *text = clean;
-                }
-            }
-            Err(_) => text.clear(),
+        match self.rules().map(|rules| Scrub::new(rules).value(text, "")) {
+            Some(Some(clean)) => *text = clean,
+            Some(None) => {}
+            None => text.clear(),
         }
     }
 }
