@@ -9,7 +9,6 @@ answer, which takes the relay; a client asks every millisecond. Then the memory 
 """
 
 import argparse
-import http.server
 import json
 import statistics
 import sys
@@ -22,6 +21,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests/python"))
 import weir_process  # noqa: E402
+from local_server import LocalHandler, LocalServer  # noqa: E402
 
 CONFIG = """
 log_level = "warn"
@@ -62,9 +62,7 @@ def arguments():
     return parser.parse_args()
 
 
-class Provider(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class Provider(LocalHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
         body = json.dumps(ANSWER).encode()
@@ -73,9 +71,6 @@ class Provider(http.server.BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
 
 
 def is_answered(address):
@@ -113,7 +108,7 @@ def main():
     chosen = arguments()
     weir_process.BINARY = str(chosen.weir.resolve())
     plugins = chosen.plugins.resolve()
-    provider = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    provider = LocalServer(("127.0.0.1", 0), Provider)
     threading.Thread(target=provider.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
