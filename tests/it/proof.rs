@@ -60,6 +60,17 @@ async fn an_adapter_that_keeps_something_between_exchanges_stays_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_that_keeps_something_from_the_request_to_its_answer_stays_out() {
+    let (gateway, _upstream) = gateway("").await;
+    gateway.folder.put("zeta", &zeta_with_fault("asked"));
+    let reason = refusal(&gateway).await;
+    for expected in ["on an instance that has not made the request", "/usage/output"] {
+        assert!(reason.contains(expected), "{expected:?} is not in {reason}");
+    }
+    serves(&gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_adapter_that_loses_a_parallel_call_stays_out() {
     let (gateway, _upstream) = gateway("").await;
     gateway.folder.put("zeta", &zeta_with_fault("parallel"));

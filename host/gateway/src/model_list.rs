@@ -75,7 +75,7 @@ pub async fn answer(
     asked: &InboundRequest,
 ) -> Result<Response<ReplyBody>, Fault> {
     let adapter = asked.side.dialect().ok_or_else(|| Fault::internal("a program's list is not written as bytes"))?;
-    let mut dialect = adapter.lease(&asked.caller.tenant).await.map_err(|fault| blame(&fault))?;
+    let mut dialect = adapter.lease(Arc::clone(&asked.caller.tenant)).await.map_err(|fault| blame(&fault))?;
     let mut ctx = list_context(asked);
     let http = HttpRequest {
         method: asked.method.as_str().to_owned(),

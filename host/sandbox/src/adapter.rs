@@ -106,27 +106,27 @@ impl Adapter {
     ///
     /// Waits for its turn and for a free slot, at most [`Limits::lease_wait`](super::Limits::lease_wait) each, and then
     /// fails with [`FaultKind::Exhausted`].
-    pub async fn lease(self: &Arc<Self>, tenant: &str) -> Result<Lease, PluginFault> {
+    pub async fn lease(self: &Arc<Self>, tenant: impl Into<Arc<str>>) -> Result<Lease, PluginFault> {
         // The adapter's own limit comes first: a request that waits for it takes no slot from other adapters.
         let turn = self.some_turns(1).await?;
         let slot = self.slots(self.pool.weight()).await?;
-        self.lease_with(slot, turn, tenant)
+        self.lease_with(slot, turn, tenant.into())
     }
 
     /// Leases an instance without waiting.
-    pub fn try_lease(self: &Arc<Self>, tenant: &str) -> Result<Lease, PluginFault> {
+    pub fn try_lease(self: &Arc<Self>, tenant: impl Into<Arc<str>>) -> Result<Lease, PluginFault> {
         let turn = self.turns.as_ref().map(|turns| Arc::clone(&turns.free).try_acquire_owned());
         let turn = turn.transpose().map_err(|_| self.no_instance())?;
-        self.lease_in(turn, tenant)
+        self.lease_in(turn, tenant.into())
     }
 
     /// Leases an instance without waiting and outside of the adapter's own limit: a proof serves no client, and needs
     /// two instances even of an adapter that is limited to one.
     pub fn try_lease_for_proof(self: &Arc<Self>) -> Result<Lease, PluginFault> {
-        self.lease_in(None, "").map(|lease| Lease { is_proof: true, ..lease })
+        self.lease_in(None, "".into()).map(|lease| Lease { is_proof: true, ..lease })
     }
 
-    fn lease_in(self: &Arc<Self>, turn: Option<OwnedSemaphorePermit>, tenant: &str) -> Result<Lease, PluginFault> {
+    fn lease_in(self: &Arc<Self>, turn: Option<OwnedSemaphorePermit>, tenant: Arc<str>) -> Result<Lease, PluginFault> {
         let slot = Arc::clone(self.engine.leases()).try_acquire_many_owned(self.pool.weight());
         self.lease_with(slot.map_err(|_| self.no_instance())?, turn, tenant)
     }
@@ -164,23 +164,38 @@ impl Adapter {
         self: &Arc<Self>,
         slot: OwnedSemaphorePermit,
         turn: Option<OwnedSemaphorePermit>,
-        tenant: &str,
+        tenant: Arc<str>,
     ) -> Result<Lease, PluginFault> {
         if let Some(reason) = self.duty.suspended() {
             return Err(self.fault("lease", Failure::new(FaultKind::Quarantined, &*reason)));
         }
-        let caller = stats::caller(tenant);
+        let caller = stats::caller(&tenant);
         self.stats.leased(caller);
-        let isolation = self.pool.isolation();
-        let mut instance = match self.pool.take(tenant, isolation) {
+        Ok(Lease {
+            instance: None,
+            is_spent: false,
+            tenant,
+            isolation: self.pool.isolation(),
+            caller,
+            call: self.call,
+            adapter: Arc::clone(self),
+            is_proof: false,
+            taken: 0,
+            _turn: turn,
+            _slot: slot,
+        })
+    }
+
+    /// Takes an instance for a call with this much input: one that waits, or a new one.
+    fn take(&self, tenant: &Arc<str>, isolation: Isolation, bytes: usize) -> Result<Box<Instance>, PluginFault> {
+        let mut instance = match self.pool.take(tenant, isolation, bytes) {
             Some(waiting) => waiting,
             None => self.make()?,
         };
         if instance.tenant.is_none() && isolation == Isolation::Tenant {
-            instance.tenant = Some(tenant.into());
+            instance.tenant = Some(Arc::clone(tenant));
         }
-        let (instance, adapter, call) = (Some(instance), Arc::clone(self), self.call);
-        Ok(Lease { instance, isolation, caller, call, adapter, is_proof: false, taken: 0, _turn: turn, _slot: slot })
+        Ok(instance)
     }
 
     fn make(&self) -> Result<Box<Instance>, PluginFault> {
@@ -243,13 +258,18 @@ impl Debug for Adapter {
 /// Leases instances for both sides of an exchange. Both slots are acquired at once, and so are both turns of an adapter
 /// that is on both sides; turns of two adapters are acquired in a fixed order. So exchanges cannot deadlock while each
 /// holds what the other needs.
-pub async fn lease_pair(one: &Arc<Adapter>, other: &Arc<Adapter>, tenant: &str) -> Result<(Lease, Lease), PluginFault> {
+pub async fn lease_pair(
+    one: &Arc<Adapter>,
+    other: &Arc<Adapter>,
+    tenant: impl Into<Arc<str>>,
+) -> Result<(Lease, Lease), PluginFault> {
     let (turn, other_turn) = turns_of_pair(one, other).await?;
     let mut slot = one.slots(one.pool.weight() + other.pool.weight()).await?;
     let Some(second) = slot.split(other.pool.weight() as usize) else {
         return Err(one.fault("lease", Failure::new(FaultKind::Host, "the slots of a pair cannot be parted")));
     };
-    Ok((one.lease_with(slot, turn, tenant)?, other.lease_with(second, other_turn, tenant)?))
+    let tenant = tenant.into();
+    Ok((one.lease_with(slot, turn, Arc::clone(&tenant))?, other.lease_with(second, other_turn, tenant)?))
 }
 
 type Turn = Option<OwnedSemaphorePermit>;

@@ -20,6 +20,10 @@ use super::version::Version;
 use super::wasi;
 use crate::native;
 
+/// Input of a call in bytes from which its instance counts as large. Reading takes about three times as much of its memory.
+pub(super) const LARGE: usize = 16 * 1024;
+/// How much an instance's memory may grow in bytes before it counts as large.
+const GROWN: usize = 128 * 1024;
 /// More instructions than any instance executes.
 const ALL_FUEL: u64 = u64::MAX >> 1;
 
@@ -104,12 +108,15 @@ impl Template {
         }
         let _active = self.engine.ticker().begin();
         let exports = self.pre.instantiate(&mut store)?;
+        let initial_memory = store.data().memory_used();
         Ok(Instance {
             template: Arc::clone(self),
             views: Views::default(),
             exports,
             store,
             made: Instant::now(),
+            initial_memory,
+            had_large_input: false,
             tenant: None,
             uses: 0,
         })
@@ -138,8 +145,12 @@ pub struct Instance {
     /// Memory, tables and limits of the instance.
     pub store: Store<State>,
     pub(super) made: Instant,
+    /// Linear memory in bytes when it was made.
+    initial_memory: usize,
+    /// Whether a call had a large input.
+    had_large_input: bool,
     /// The only tenant that it may serve; `None` until its first exchange, and if instances do not belong to tenants.
-    pub(super) tenant: Option<Box<str>>,
+    pub(super) tenant: Option<Arc<str>>,
     /// Number of exchanges that it has served.
     pub(super) uses: u32,
 }
@@ -152,6 +163,17 @@ impl Instance {
         let tick = self.template.engine.limits().tick;
         let span = || tick.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX));
         self.store.data_mut().end_call_at(|| Instant::now() + span());
+    }
+
+    /// Notes the length of the next call's input.
+    pub(super) fn takes(&mut self, bytes: usize) {
+        self.had_large_input |= bytes >= LARGE;
+    }
+
+    /// Whether it holds so much memory that it should serve large requests rather than wait for an answer. No memory is
+    /// given back before an instance is dropped.
+    pub(super) fn is_large(&self) -> bool {
+        self.had_large_input || self.store.data().memory_used().saturating_sub(self.initial_memory) > GROWN
     }
 
     /// The number of instructions that it has executed; `None` if they are not counted.

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::engine::Engine;
 use super::footprint::Footprint;
-use super::instance::{Instance, Template};
+use super::instance::{Instance, LARGE, Template};
 use super::interface::Interfaces;
 use super::limits::{Isolation, Reuse};
 
@@ -130,17 +130,20 @@ impl Pool {
         self.start > SLOW_START || self.engine.is_for_grants()
     }
 
-    /// Takes an idle instance by this isolation: of a tenant's own, the one that served it last or one that has served
-    /// nobody; a fresh one has served nobody.
-    pub(super) fn take(&self, tenant: &str, isolation: Isolation) -> Option<Box<Instance>> {
+    /// Takes an idle instance by this isolation for a call with this much input: of a tenant's own, the one that served
+    /// it last or one that has served nobody; a fresh one has served nobody.
+    ///
+    /// A large instance is only taken for a large input: a stream keeps its instance, and with it all of its memory,
+    /// until it ends.
+    pub(super) fn take(&self, tenant: &str, isolation: Isolation, bytes: usize) -> Option<Box<Instance>> {
         let mut idle = self.lock();
         let current = self.template.load();
         loop {
             let at = match isolation {
                 // Another exchange may have kept its instance since the isolation was read.
                 Isolation::Fresh => idle.iter().rposition(|one| one.instance.uses == 0)?,
-                Isolation::Shared => idle.len().checked_sub(1)?,
-                Isolation::Tenant => place_for(&idle, tenant)?,
+                Isolation::Shared => place_for(&idle, None, bytes >= LARGE)?,
+                Isolation::Tenant => place_for(&idle, Some(tenant), bytes >= LARGE)?,
             };
             let found = idle.remove(at)?;
             if Arc::ptr_eq(found.instance.template(), &current) && !self.is_too_old(&found.instance) {
@@ -230,8 +233,11 @@ impl Pool {
     }
 }
 
-/// The last used instance of this tenant, or else one without a tenant.
-fn place_for(idle: &VecDeque<Idle>, tenant: &str) -> Option<usize> {
-    let own = idle.iter().rposition(|one| one.instance.tenant.as_deref() == Some(tenant));
-    own.or_else(|| idle.iter().rposition(|one| one.instance.tenant.is_none()))
+/// The last used instance of this tenant, or else one without a tenant; `None` in place of a tenant is all of them.
+fn place_for(idle: &VecDeque<Idle>, tenant: Option<&str>, is_large: bool) -> Option<usize> {
+    let own = |one: &Idle| tenant.is_none() || one.instance.tenant.as_deref() == tenant;
+    let large = || idle.iter().rposition(|one| own(one) && one.instance.is_large());
+    let small = || idle.iter().rposition(|one| own(one) && !one.instance.is_large());
+    let found = if is_large { large().or_else(small) } else { small() };
+    found.or_else(|| idle.iter().rposition(|one| one.instance.tenant.is_none()))
 }

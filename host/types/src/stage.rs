@@ -18,9 +18,18 @@ pub struct Begin {
     has_waited: bool,
 }
 
+/// The length in bytes from which a request does not wait: its copies in this stage and the next would stand beside those
+/// of all others that wait, and to go through it takes longer than to bring the code into the caches.
+const LARGE: usize = 32 << 10;
+
 /// Begins a stage: at once or, on a busy worker, after all tasks that are ready now.
 pub fn begin() -> Begin {
     Begin::default()
+}
+
+/// Begins a stage of a request of this many bytes: that of a large one at once.
+pub fn begin_of(bytes: usize) -> Begin {
+    Begin { has_waited: bytes >= LARGE }
 }
 
 impl Future for Begin {
@@ -82,6 +91,16 @@ mod tests {
         assert_eq!(order(), ["a1", "b1", "c1", "a2", "b2", "c2"]);
         be_idle();
         assert_eq!(order(), ["a1", "a2", "b1", "b2", "c1", "c2"], "it was busy");
+    }
+
+    #[test]
+    fn a_large_request_does_not_wait() {
+        be_idle();
+        (0..BUSY).for_each(|_| count_write());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut begin_of(LARGE - 1)).poll(&mut cx).is_pending());
+        assert!(Pin::new(&mut begin_of(LARGE)).poll(&mut cx).is_ready());
+        be_idle();
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::Admission;
 use crate::guest::{context, guest, loader, response, small};
 use weir_sandbox::{Adapter, AdapterLimits, FaultKind, Isolation, Lease, Limits, Reuse, lease_pair};
+use weir_types::contract::types::{Body, HttpResponse};
 
 /// An adapter whose error status is the number of earlier calls of its instance.
 fn counting(limits: Limits, terms: AdapterLimits) -> Arc<Adapter> {
@@ -29,6 +30,19 @@ fn calls(lease: &mut Lease) -> u16 {
     lease.parse_error(&context(), &response()).unwrap().status.unwrap()
 }
 
+/// A lease that has its instance.
+fn begun(adapter: &Arc<Adapter>) -> Lease {
+    let mut lease = adapter.try_lease("").unwrap();
+    calls(&mut lease);
+    lease
+}
+
+/// As `calls`, with a large input.
+fn large(lease: &mut Lease) -> u16 {
+    let http = HttpResponse { body: Body::Text("x".repeat(20 * 1024)), ..response() };
+    lease.parse_error(&context(), &http).unwrap().status.unwrap()
+}
+
 /// Runs one exchange of this tenant.
 fn exchange(adapter: &Arc<Adapter>, tenant: &str) -> u16 {
     let mut lease = adapter.try_lease(tenant).unwrap();
@@ -44,7 +58,7 @@ fn a_fresh_instance_serves_one_exchange() {
         assert_eq!(exchange(&adapter, ""), 0);
     }
     assert_eq!(adapter.pool().idle(), 1, "one is made where one was given back");
-    let six: Vec<_> = (0..6).map(|_| adapter.try_lease("").unwrap()).collect();
+    let six: Vec<_> = (0..6).map(|_| begun(&adapter)).collect();
     six.into_iter().for_each(Lease::release);
     assert_eq!((adapter.pool().idle(), adapter.engine.usage().idle), (4, 4), "and no more than are to lie ready");
 }
@@ -123,6 +137,46 @@ fn a_shared_instance_serves_all_within_its_bounds() {
 }
 
 #[test]
+fn a_large_instance_serves_others_while_the_provider_works() {
+    let adapter = with(Isolation::Tenant, Reuse::default());
+    let mut one = adapter.try_lease("a").unwrap();
+    assert_eq!((large(&mut one), adapter.pool().idle()), (0, 0));
+    one.rest();
+    assert_eq!(adapter.pool().idle(), 1);
+    let mut two = adapter.try_lease("a").unwrap();
+    assert_eq!(large(&mut two), 1, "the next large request's");
+    two.rest();
+    assert_eq!((calls(&mut one), calls(&mut two)), (0, 0), "each answer has a small one");
+    let mut other = adapter.try_lease("b").unwrap();
+    assert_eq!(large(&mut other), 0, "never another tenant's");
+    [one, two, other].into_iter().for_each(Lease::release);
+    assert_eq!((exchange(&adapter, "a"), adapter.pool().idle()), (1, 4), "no small request's, while there are others");
+}
+
+#[test]
+fn a_small_instance_stays_with_its_exchange() {
+    let adapter = with(Isolation::Tenant, Reuse::default());
+    let mut lease = begun(&adapter);
+    lease.rest();
+    assert_eq!((adapter.pool().idle(), calls(&mut lease)), (0, 1));
+}
+
+#[test]
+fn an_exchange_that_rests_keeps_its_isolation() {
+    let adapter = with(Isolation::Fresh, Reuse::default());
+    let mut lease = adapter.try_lease("").unwrap();
+    assert_eq!(large(&mut lease), 0);
+    lease.rest();
+    assert_eq!((calls(&mut lease), exchange(&adapter, "")), (0, 0), "nobody has an instance that served");
+    let adapter = with(Isolation::Shared, Reuse::default());
+    let mut lease = adapter.try_lease("a").unwrap();
+    assert_eq!(large(&mut lease), 0);
+    lease.rest();
+    let mut other = adapter.try_lease("b").unwrap();
+    assert_eq!((large(&mut other), calls(&mut lease)), (1, 0));
+}
+
+#[test]
 fn a_failed_instance_never_comes_back() {
     let mut zeta = guest("zeta");
     zeta.parse_error = "unreachable".into();
@@ -130,6 +184,8 @@ fn a_failed_instance_never_comes_back() {
     let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, ..Admission::default() }).unwrap();
     let mut lease = adapter.try_lease("").unwrap();
     assert!(lease.parse_error(&context(), &response()).is_err());
+    lease.rest();
+    assert!(lease.parse_error(&context(), &response()).is_err_and(|fault| fault.kind == FaultKind::Host));
     lease.release();
     assert_eq!(adapter.pool().idle(), 0);
 }
@@ -139,7 +195,7 @@ fn old_instances_and_those_of_a_former_template_are_dropped() {
     let adapter = with(Isolation::Shared, Reuse::default());
     exchange(&adapter, "");
     assert_eq!(adapter.pool().idle(), 1);
-    let out = adapter.try_lease("").unwrap();
+    let out = begun(&adapter);
     adapter.pool.renew().unwrap();
     out.release();
     assert_eq!(adapter.pool().idle(), 0);
@@ -150,14 +206,14 @@ fn old_instances_and_those_of_a_former_template_are_dropped() {
 fn a_burst_gives_its_memory_back_when_its_last_instance_is_done() {
     let adapter = with(Isolation::Fresh, Reuse::default());
     let engine = adapter.engine.clone();
-    let mut burst: Vec<_> = (0..8).map(|_| adapter.try_lease("").unwrap()).collect();
+    let mut burst: Vec<_> = (0..8).map(|_| begun(&adapter)).collect();
     let mut last = burst.pop().unwrap();
     drop(burst);
     assert_eq!(engine.usage().warm_slots, 7);
     assert!(engine.renew());
     adapter.sweep(true);
     assert_eq!((engine.usage().warm_slots, adapter.pool().idle()), (0, 4));
-    assert_eq!((calls(&mut last), exchange(&adapter, "")), (0, 0), "both pools serve, and keep deadlines");
+    assert_eq!((calls(&mut last), exchange(&adapter, "")), (1, 0), "both pools serve, and keep deadlines");
     assert!(!engine.renew(), "never more than two pools");
     last.release();
     engine.sweep();
@@ -257,7 +313,7 @@ fn every_slot_of_the_pool_can_be_used_at_once() {
     let limits = Limits { instances: 6, idle_instances: 4, ..small() };
     let adapter = counting(limits, AdapterLimits::default());
     adapter.warm();
-    let leases: Vec<_> = (0..6).map(|_| adapter.try_lease("").unwrap()).collect();
+    let leases: Vec<_> = (0..6).map(|_| begun(&adapter)).collect();
     adapter.warm();
     assert_eq!((leases.len(), adapter.pool().idle()), (6, 4));
     assert_eq!(adapter.try_lease("").unwrap_err().kind, FaultKind::Exhausted);
@@ -274,15 +330,17 @@ fn the_footprint_is_reported_while_instances_live_and_its_peak_afterwards() {
         (footprint.instances(), footprint.bytes() / PAGE, footprint.highest() / PAGE)
     };
     assert_eq!(taken(), (0, 0, 4), "it was made once to see what it is");
+    let call = |lease: &mut Lease| drop(lease.parse_error(&context(), &response()).unwrap());
     let mut all: Vec<_> = (0..3).map(|_| adapter.try_lease("").unwrap()).collect();
-    assert_eq!(taken(), (3, 12, 4));
-    all[0].parse_error(&context(), &response()).unwrap();
-    assert_eq!(taken(), (3, 28, 20));
+    assert_eq!(taken(), (0, 0, 4), "none is taken before a call");
+    all.iter_mut().for_each(call);
+    assert_eq!(taken(), (3, 60, 20));
     all.clear();
     assert_eq!(taken(), (0, 0, 20));
     adapter.pool().renew().unwrap();
-    let lease = adapter.try_lease("").unwrap();
-    assert_eq!(taken(), (1, 4, 20), "in another pool it is the same adapter");
+    let mut lease = adapter.try_lease("").unwrap();
+    call(&mut lease);
+    assert_eq!(taken(), (1, 20, 20), "in another pool it is the same adapter");
     lease.release();
     assert_eq!(taken(), (1, 4, 20), "what lies ready lives");
 }

@@ -1,5 +1,6 @@
 //! A failed attempt, and the error that the client gets if no attempt follows.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -150,7 +151,7 @@ async fn by_adapter(
     response: &UpstreamResponse,
     body: Bytes,
 ) -> Option<Error> {
-    let mut provider = target.adapter.lease(&asked.caller.tenant).await.ok()?;
+    let mut provider = target.adapter.lease(Arc::clone(&asked.caller.tenant)).await.ok()?;
     let ctx = Context {
         model: target.model(asked.model()).to_owned(),
         format: asked.face.format().to_owned(),

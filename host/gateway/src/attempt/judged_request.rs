@@ -101,7 +101,7 @@ impl Judged {
     /// What they do is added to `notes`.
     pub(super) async fn answer_guards(
         &self,
-        tenant: &str,
+        tenant: &Arc<str>,
         request_id: &str,
         notes: Notes,
     ) -> Result<Option<AnswerGuards>, Fault> {
@@ -260,7 +260,8 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
     let ClientRequest { http, lifted } = ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?;
     let is_ambiguous = is_json && !matches!(&http.body, Body::Text(text) if is_unambiguous(text));
     let chosen = adapter.choose();
-    let mut dialect = chosen.adapter.lease(&asked.caller.tenant).await.map_err(|fault| unified::blame(&fault))?;
+    let mut dialect =
+        chosen.adapter.lease(Arc::clone(&asked.caller.tenant)).await.map_err(|fault| unified::blame(&fault))?;
     let ctx = Context {
         model: asked.model().to_owned(),
         format: asked.face.format().to_owned(),

@@ -5,6 +5,8 @@ mod answer;
 mod portable;
 mod rewritten;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::InboundRequest;
@@ -80,12 +82,12 @@ pub(crate) fn plain_chat(asked: &InboundRequest) -> Option<&ChatRequest> {
     (names_nothing && is_plain(chat, false)).then_some(chat)
 }
 
-async fn parsed(asked: &InboundRequest, adapter: &std::sync::Arc<Adapter>) -> Option<Parsed> {
+async fn parsed(asked: &InboundRequest, adapter: &Arc<Adapter>) -> Option<Parsed> {
     let length: usize = asked.body.iter().map(Bytes::len).sum();
     if length > LARGEST || !adapter.has(Interface::ProviderChat) {
         return None;
     }
-    let mut lease = adapter.lease(&asked.caller.tenant).await.ok()?;
+    let mut lease = adapter.lease(Arc::clone(&asked.caller.tenant)).await.ok()?;
     let parsed = unified::parse(&mut lease, asked.operation(), &context(asked), &http_of(asked));
     lease.release();
     parsed.ok()

@@ -69,7 +69,7 @@ async fn pages(
     target: &Arc<Target>,
     most: usize,
 ) -> Result<Vec<ModelInfo>, Fault> {
-    let mut provider = target.adapter.lease(asker.tenant).await.map_err(|fault| unified::blame(&fault))?;
+    let mut provider = target.adapter.lease(Arc::clone(asker.tenant)).await.map_err(|fault| unified::blame(&fault))?;
     let mut ctx = Context {
         format: target.format_for(asker.format, &Operation::Models).to_owned(),
         options: target.options.clone(),

@@ -15,6 +15,7 @@ mod whole;
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Response;
 
 use self::exchange::Step;
@@ -79,7 +80,8 @@ async fn translate_by(
     let mut run = Run { values, ..Run::new(context, asked, target, dialect, provider) };
     account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
     run.make_room().await?;
-    stage::begin().await;
+    let length = asked.body.iter().map(Bytes::len).sum();
+    stage::begin_of(length).await;
     let parsed = run.parse_request(account)?;
     run.note(parsed.losses);
     let mut request = parsed.request;
@@ -93,7 +95,7 @@ async fn translate_by(
     run.continuable = target.resume && continuation::is_continuable(&request);
     run.guards = pin!(guarded::answer_guards(context, asked)).await?;
     let streams = request.streams();
-    stage::begin().await;
+    stage::begin_of(length).await;
     let rendered = pin!(run.write(&mut request, account)).await;
     let first = match rendered {
         // An adapter that counts tokens may still not support every request.
@@ -223,7 +225,9 @@ impl<'a> Run<'a> {
         let ClientRequest { http, lifted } = ClientRequest::new(self.asked, limit, self.takes_blobs())?;
         self.lift(lifted);
         let dialect = self.dialect.as_mut().ok_or_else(|| Fault::internal("a program's request was read as bytes"))?;
-        unified::parse(dialect, self.asked.operation(), &self.dialect_ctx, &http)
+        let parsed = unified::parse(dialect, self.asked.operation(), &self.dialect_ctx, &http);
+        dialect.rest();
+        parsed
     }
 
     /// Keeps the large values that were lifted out of the request.
@@ -246,8 +250,9 @@ impl<'a> Run<'a> {
     /// Renders the upstream request with the provider's adapter. In strict mode, any loss so far refuses it.
     fn render(&mut self, request: &Request, account: &Account) -> Result<RenderedRequest, Fault> {
         let render = || unified::render(&mut self.provider, &self.provider_ctx, request);
-        let mut rendered =
-            called(account, &self.target.adapter, "render-request", render).map_err(|fault| self.spelled(fault))?;
+        let rendered = called(account, &self.target.adapter, "render-request", render);
+        self.provider.rest();
+        let mut rendered = rendered.map_err(|fault| self.spelled(fault))?;
         members::check(request, &rendered.request.body, self.asked.side.program().is_some())?;
         self.names.spell(&mut rendered.losses);
         self.note(std::mem::take(&mut rendered.losses));

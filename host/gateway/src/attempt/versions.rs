@@ -33,9 +33,11 @@ impl Versions {
     }
 
     /// Leases an instance of each.
-    pub(super) async fn lease(&self, tenant: &str) -> Result<(Option<Lease>, Lease), PluginFault> {
-        let Some(dialect) = &self.dialect else { return Ok((None, self.provider.adapter.lease(tenant).await?)) };
-        let (dialect, provider) = lease_pair(&dialect.adapter, &self.provider.adapter, tenant).await?;
+    pub(super) async fn lease(&self, tenant: &Arc<str>) -> Result<(Option<Lease>, Lease), PluginFault> {
+        let Some(dialect) = &self.dialect else {
+            return Ok((None, self.provider.adapter.lease(Arc::clone(tenant)).await?));
+        };
+        let (dialect, provider) = lease_pair(&dialect.adapter, &self.provider.adapter, Arc::clone(tenant)).await?;
         Ok((Some(dialect), provider))
     }
 

@@ -76,7 +76,7 @@ impl AnswerGuards {
     /// A guard cannot run whose failures refuse requests.
     pub async fn begin(
         pending: &[Pending],
-        tenant: &str,
+        tenant: &Arc<str>,
         request_id: &str,
         (metrics, notes): (&GuardMetrics, Notes),
     ) -> Result<Option<Self>, Fault> {
@@ -327,10 +327,10 @@ fn verdicts(
 async fn judge_of(
     (guard, version): (&Guard, Option<&Arc<Adapter>>),
     facts: &Facts,
-    tenant: &str,
+    tenant: &Arc<str>,
 ) -> Result<Option<AnswerJudge>, PluginFault> {
     let Some(version) = version else { return Ok(None) };
-    let lease = version.lease(tenant).await?;
+    let lease = version.lease(Arc::clone(tenant)).await?;
     lease.within(guard.settings.deadline).judge_answer(facts).map(Some)
 }
 

@@ -105,9 +105,9 @@ async fn notify(
     }
 }
 
-async fn call(pending: &Pending, outcome: &Outcome, tenant: &str) -> Result<Vec<Annotation>, PluginFault> {
+async fn call(pending: &Pending, outcome: &Outcome, tenant: &Arc<str>) -> Result<Vec<Annotation>, PluginFault> {
     let Some(version) = &pending.version else { return Ok(Vec::new()) };
-    let lease = version.lease(tenant).await?;
+    let lease = version.lease(Arc::clone(tenant)).await?;
     let mut lease = lease.within(pending.guard.settings.deadline);
     let annotations = lease.on_end(&pending.facts, outcome);
     lease.release();

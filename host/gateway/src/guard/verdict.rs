@@ -172,7 +172,7 @@ async fn judged_by(
     let (shown, deadline) = (facts.shown_to(guard), guard.settings.deadline);
     match &guard.judge {
         Judge::Component(adapter) => {
-            let lease = version.unwrap_or(adapter).lease(&facts.caller.tenant).await?;
+            let lease = version.unwrap_or(adapter).lease(Arc::clone(&facts.caller.tenant)).await?;
             stage::begin().await;
             let mut lease = lease.within(deadline);
             let answer = lease.on_request(&shown, seen);

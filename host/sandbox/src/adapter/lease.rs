@@ -28,10 +28,16 @@ const EXCEPTION: usize = 1024;
 /// anything.
 ///
 /// After any other fault the instance is dropped, and every further call fails with [`FaultKind::Host`].
+///
+/// The instance is taken at the first call, which decides by the length of its input whether that is a large one
+/// ([`Instance::is_large`]). [`Lease::rest`] gives a large one back before the exchange is over.
 #[derive(Debug)]
 pub struct Lease {
     // The order matters: the instance must be dropped before its slot.
+    /// `None` before the first call, while it rests, and once a call has failed.
     pub(super) instance: Option<Box<Instance>>,
+    pub(super) is_spent: bool,
+    pub(super) tenant: Arc<str>,
     /// The pool's isolation when the lease began. That of a component changes once it is proved, and an instance that was
     /// taken as a fresh one has no tenant and must not be kept.
     pub(super) isolation: Isolation,
@@ -61,7 +67,7 @@ impl Lease {
 
     /// Whether a call has failed, so that the instance is gone.
     pub fn is_spent(&self) -> bool {
-        self.instance.is_none()
+        self.is_spent
     }
 
     /// The number of instructions that the instance has executed, in all exchanges; `None` if they are not counted
@@ -73,6 +79,19 @@ impl Lease {
     /// Returns the instance: it is reused if the isolation allows that; otherwise a fresh one is made in advance in its
     /// place. Best called after the answer has been sent. Dropping the lease drops the instance.
     pub fn release(mut self) {
+        self.give_back();
+    }
+
+    /// Gives the instance back until the next call, if it is large: a provider may take minutes to answer, and the
+    /// answer hardly ever needs as much memory as a large request did. The contract lets each call run on another
+    /// instance. One that is slow to start stays.
+    pub fn rest(&mut self) {
+        if self.instance.as_deref().is_some_and(Instance::is_large) && !self.adapter.pool.starts_slowly() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
         let Some(instance) = self.instance.take() else { return };
         let pool = &self.adapter.pool;
         if self.isolation != Isolation::Fresh {
@@ -107,7 +126,7 @@ impl Lease {
                 let detail = clean(head(&error.message, EXCEPTION));
                 let fault = self.adapter.fault(function, Failure::new(FaultKind::Exception, detail));
                 self.adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
-                self.instance = None;
+                (self.instance, self.is_spent) = (None, true);
                 Err(fault)
             }
             Ok(output) => {
@@ -131,16 +150,20 @@ impl Lease {
         R: Send,
     {
         let adapter = &self.adapter;
-        let Some(instance) = self.instance.as_deref_mut() else {
-            return Err(
-                adapter.fault(function, Failure::new(FaultKind::Host, "an earlier call on this instance failed"))
-            );
+        if self.is_spent {
+            let failure = Failure::new(FaultKind::Host, "an earlier call on this instance failed");
+            return Err(adapter.fault(function, failure));
+        }
+        let instance = match &mut self.instance {
+            Some(instance) => instance,
+            none => none.insert(adapter.take(&self.tenant, self.isolation, bytes)?),
         };
         self.taken = self.taken.saturating_add(bytes);
         let call_limit = self.call;
         let begun = Instant::now();
         let result = adapter.in_its_place(bytes, || {
             let _active = adapter.engine.ticker().begin();
+            instance.takes(bytes);
             instance.arm(adapter.deadline(call_limit, bytes), adapter.output(bytes));
             call(instance)
         });
@@ -161,7 +184,7 @@ impl Lease {
                 let failure = Failure::of(&error, &stderr).at_input_of(bytes, self.taken);
                 let fault = adapter.fault(function, failure);
                 adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
-                self.instance = None;
+                (self.instance, self.is_spent) = (None, true);
                 Err(fault)
             }
         }

@@ -69,6 +69,7 @@ fn message(line: wire::Line<'_>) -> Result<Message> {
 pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest> {
     let mut losses = Losses::default();
     let body = body(request, &mut losses)?;
+    crate::answer::ASKED.store(body.len() as u32, std::sync::atomic::Ordering::Relaxed);
     if ctx.option_bool("quest") == Some(true) {
         let rendered = RenderedRequest::new(HttpRequest::post("quests", body));
         return Ok(RenderedRequest { losses: losses.into_losses(), ..rendered });

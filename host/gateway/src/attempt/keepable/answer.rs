@@ -60,7 +60,7 @@ impl AnswerReader {
             return Some(CompleteAnswer { portable: None });
         }
         let plain = decoded(headers, body)?;
-        let lease = self.adapter.as_ref()?.lease(&self.tenant).await.ok()?;
+        let lease = self.adapter.as_ref()?.lease(Arc::clone(&self.tenant)).await.ok()?;
         match self.framing {
             Some(framing) => self.read_stream(framing, lease, &plain),
             None => self.read_whole(lease, headers, &plain),

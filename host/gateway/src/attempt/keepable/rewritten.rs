@@ -1,5 +1,7 @@
 //! A kept answer, written in the format of another client than the one that caused it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
@@ -23,7 +25,7 @@ pub(crate) async fn rewritten(
     answer: Portable,
 ) -> Option<(HeaderMap, Bytes)> {
     let mut chat = answer.into_answer(asked.face.format());
-    let lease = asked.side.dialect()?.lease(&asked.caller.tenant).await.ok()?;
+    let lease = asked.side.dialect()?.lease(Arc::clone(&asked.caller.tenant)).await.ok()?;
     let model = chat.model.get_or_insert_with(|| asked.model().to_owned()).clone();
     let context = Context {
         memo: meaning.memo.clone(),
