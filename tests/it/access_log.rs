@@ -203,6 +203,34 @@ async fn skipped_targets_are_in_the_log_line() {
     assert!(line["lane"].is_null() && line["attempts"] == 0, "{line}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_line_shows_the_secrets_that_a_provider_quotes() {
+    const SECRET: &str = "sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc";
+    let told = format!("Invalid value for user: ada.king@analytical-engines.org with {SECRET}");
+    let body = json!({"error": {"message": told, "type": "invalid_request_error", "param": "user", "code": null}});
+    let upstream = Upstream::always(Answer::json(400, body.to_string())).await;
+    let logged = Logged::start(&config_of(&[OPENAI], &upstream));
+    // The rules are compiled beside the requests; lines before that leave out what may be a secret.
+    let until_cleaned = async {
+        for number in 0.. {
+            let from = if number % 2 == 0 { OPENAI } else { ANTHROPIC };
+            let (status, line) = logged.line(&format!("id-{number}."), from.request("openai", false)).await;
+            assert_eq!(status, 400, "{line}");
+            let error = line["error"].as_str().unwrap();
+            assert!(error.contains("Invalid value for user: "), "{error}");
+            if number > 1 && error.contains("user1@example.com with sk-proj-xxxx") {
+                return;
+            }
+        }
+    };
+    weir_tests::soon("a line that is cleaned", until_cleaned).await;
+    let log = logged.program.log();
+    assert!(log.contains("attempt failed"), "{log}");
+    for part in ["Zx81", "ada.king"] {
+        assert!(!log.contains(part), "{part}: {log}");
+    }
+}
+
 /// A server that sends an error's head and delays its body is not waited for.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_whose_body_stalls_is_reported_all_the_same() {

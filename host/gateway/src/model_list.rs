@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use http::Response;
 
 use crate::attempt::{InboundRequest, ReplyBody, RequestContext, ask_models};
+use crate::observe::log::clean::cleaned;
 use crate::route::Target;
 use crate::serving::Serving;
 use weir_config::Alias;
@@ -207,7 +208,7 @@ async fn list(
     let (models, fresh) = match tokio::time::timeout(PATIENCE, ask_models(context, asked, target)).await {
         Ok(Ok(models)) => (models, FRESH),
         Ok(Err(fault)) => {
-            tracing::info!(provider = %target.label, %fault, "provider gave no list of models");
+            tracing::info!(provider = %target.label, fault = cleaned(&fault), "provider gave no list of models");
             (Vec::new(), FRESH_FAILURE)
         }
         Err(_) => {

@@ -36,6 +36,7 @@ use weir_adapters::watch::{Watch, Watching};
 use weir_config::{Config, Problem, Severity};
 use weir_gateway::accounting::request_log::RequestLog;
 use weir_gateway::gateway::Gateway;
+use weir_gateway::observe::log::clean::clean_with;
 use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::Tracer;
 use weir_gateway::probes;
@@ -280,20 +281,21 @@ fn follow_certificate(tls: Option<&Arc<Tls>>, stop: &watch::Receiver<bool>) {
     }
 }
 
-/// Gives the records of requests to the request log and to the sinks.
+/// Gives the records of requests to the request log and to the sinks, and has the texts of their errors cleaned.
 fn log_requests(config: &Config, gateway: &Gateway, store: Option<&OpenStore>) -> Result<Sending, StartError> {
     let (sinks, sending) = sinks::start(&config.sinks, gateway.metrics().registry())?;
     if let Some(store) = store {
         store.read_messages_with(gateway.serving_now());
     }
+    let redaction = match store {
+        Some(store) => store.redaction(),
+        None => Arc::new(Redaction::of(&config.store).map_err(OpenError::from)?),
+    };
+    clean_with(Arc::<Redaction>::clone(&redaction));
     let log: Arc<dyn RequestLog> = match store.map(OpenStore::request_log) {
         Some(log) if sinks.is_empty() => log,
         None if sinks.is_empty() => return Ok(sending),
         log => Arc::new(EventLog::new(log, sinks)),
-    };
-    let redaction = match store {
-        Some(store) => store.redaction(),
-        None => Arc::new(Redaction::of(&config.store).map_err(OpenError::from)?),
     };
     gateway.log_to(Arc::new(CleanedLog::new(log, redaction)));
     Ok(sending)

@@ -13,6 +13,7 @@ use super::{InboundRequest, RequestContext, policy, translate};
 use crate::accounting::Account;
 use crate::admission::Admission;
 use crate::health::Health;
+use crate::observe::log::clean::cleaned;
 use crate::provenance::Carried;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::{Candidate, Target};
@@ -151,7 +152,8 @@ impl ResumeContext {
                 account.tried(&candidate.health, "resume", None);
                 account.metrics().tries.failed(&target.label, "resume", side);
                 let request_id = &*self.asked.exchange.id;
-                tracing::warn!(request_id, target = %target.id, side, error = %fault, "target does not go on with the stream");
+                let error = cleaned(&fault);
+                tracing::warn!(request_id, target = %target.id, side, error, "target does not go on with the stream");
                 None
             }
         }

@@ -11,6 +11,7 @@ use http::{StatusCode, Uri};
 use super::{InboundRequest, RequestContext};
 use crate::accounting::Account;
 use crate::accounting::sent_input::SentInput;
+use crate::observe::log::clean::cleaned;
 use crate::observe::trace::{Attribute, Span};
 use crate::route::Target;
 use weir_buffers::Held;
@@ -252,7 +253,9 @@ pub(crate) fn refused_credential() -> Fault {
 }
 
 fn log_refused(error: &Error, target: &Target) {
-    let reason = weir_sandbox::fault::clean(weir_sandbox::fault::head(&error.message, LOGGED));
+    // Cut afterwards: half a secret would not be recognised.
+    let said = cleaned(&error.message);
+    let reason = weir_sandbox::fault::clean(weir_sandbox::fault::head(&said, LOGGED));
     tracing::error!(provider = %target.label, key = target.key, reason, "the provider refuses the configured credential");
 }
 

@@ -18,6 +18,7 @@ use super::resume::{Found, ResumeContext, Resuming};
 use super::send::fault_of;
 use super::unified_reply::{Closing, see_events};
 use crate::accounting::Account;
+use crate::observe::log::clean::cleaned;
 use crate::provenance::Learner;
 use weir_server::last_call;
 use weir_types::contract::types::{ChatEvent, Loss};
@@ -251,7 +252,7 @@ impl Translated {
             Ok(false) => self.check_budget(),
             Ok(true) => self.ending = Ending::Clean,
             Err(fault) => {
-                tracing::warn!(%fault, "stream broke");
+                tracing::warn!(fault = cleaned(&fault), "stream broke");
                 if !self.resume(&fault) {
                     self.give_up(&fault);
                 }

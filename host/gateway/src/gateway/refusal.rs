@@ -7,6 +7,7 @@ use super::own_headers::put_limits;
 use crate::accounting::access::RequestRecord;
 use crate::admission::Refused;
 use crate::attempt::ReplyBody;
+use crate::observe::log::clean::cleaned;
 use crate::observe::metrics::Metrics;
 use weir_translate::dialect::faces::Endpoint;
 use weir_translate::dialect::reply::{error_response, insert};
@@ -75,6 +76,6 @@ pub(super) fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &s
 /// Logs a failure that is not the client's.
 pub(super) fn note_fault(fault: &Fault, id: &str) {
     if fault.side != Side::Client {
-        tracing::warn!(request_id = id, side = fault.side.as_str(), error = %fault, "request failed");
+        tracing::warn!(request_id = id, side = fault.side.as_str(), error = cleaned(fault), "request failed");
     }
 }

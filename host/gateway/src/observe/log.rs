@@ -1,5 +1,6 @@
 //! The log: coloured lines on a terminal, JSON elsewhere. A separate thread writes it, for which no request waits.
 
+pub mod clean;
 pub mod current;
 mod line;
 mod queue;

@@ -1,43 +1,79 @@
 //! What no log may keep, and the texts of errors without it: a provider's error may quote what a client sent.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use tokio::runtime::Handle;
 use weir_config::StoreSettings;
 use weir_fixtures::fixture::{Rules, RulesError, Scrub};
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
+use weir_gateway::observe::log::clean::TextCleaner;
+
+/// The built-in rules alone. They take memory that most programs never need, and are compiled when they are, once for all that
+/// wait for them. `None` if that failed, by a defect of this program.
+static BUILT_IN: OnceLock<Option<Rules>> = OnceLock::new();
 
 /// The rules for secrets and personal data.
 #[derive(Debug, Default)]
 pub(crate) struct Redaction {
-    /// The built-in rules alone take memory that most programs never need, and are compiled when they are, once for all that
-    /// wait for them. `None` if that failed, by a defect of this program.
-    rules: OnceLock<Option<Rules>>,
+    /// Those of the operator with the built-in ones; `None` if there are only these.
+    own: Option<Rules>,
 }
 
 impl Redaction {
     /// The rules of a configuration. Those of the operator's own are read now, so that a mistake in them is one of the start.
     pub(crate) fn of(settings: &StoreSettings) -> Result<Self, RulesError> {
         let files: Vec<PathBuf> = settings.redaction_rules.iter().cloned().collect();
-        let rules = if files.is_empty() { OnceLock::new() } else { Some(Rules::read(&files)?).into() };
-        Ok(Self { rules })
+        let own = if files.is_empty() { None } else { Some(Rules::read(&files)?) };
+        Ok(Self { own })
     }
 
     /// The rules themselves, without which nothing may be kept.
     pub(super) fn rules(&self) -> Option<&Rules> {
-        let compile = || Rules::ours().inspect_err(|error| tracing::error!(%error, "nothing can be cleaned")).ok();
-        self.rules.get_or_init(compile).as_ref()
+        match &self.own {
+            Some(own) => Some(own),
+            None => built_in(),
+        }
     }
 
-    /// Removes secrets from a text. What cannot be cleaned is not kept.
-    fn clean(&self, text: &mut String) {
-        match self.rules().map(|rules| Scrub::new(rules).value(text, "")) {
-            Some(Some(clean)) => *text = clean,
-            Some(None) => {}
-            None => text.clear(),
+    /// Whether nobody has to wait for the rules.
+    fn is_ready(&self) -> bool {
+        self.own.is_some() || BUILT_IN.get().is_some()
+    }
+
+    /// A text without secrets; `None` if it cannot be cleaned.
+    fn cleaned(&self, text: &str) -> Option<String> {
+        Some(Scrub::new(self.rules()?).value(text, "").unwrap_or_else(|| text.to_owned()))
+    }
+}
+
+/// The built-in rules, which are compiled now if they are not yet.
+fn built_in() -> Option<&'static Rules> {
+    let compile = || Rules::ours().inspect_err(|error| tracing::error!(%error, "nothing can be cleaned")).ok();
+    BUILT_IN.get_or_init(compile).as_ref()
+}
+
+/// Has the built-in rules compiled on a thread of their own, the first time that this is called.
+fn compile_beside() {
+    static IS_BEGUN: AtomicBool = AtomicBool::new(false);
+    if !IS_BEGUN.swap(true, Ordering::Relaxed) {
+        let thread = thread::Builder::new().name("weir-rules".into());
+        let begun = thread.spawn(built_in);
+        IS_BEGUN.store(begun.is_ok(), Ordering::Relaxed);
+    }
+}
+
+/// Cleans the lines of the log. Until the rules are compiled, it cleans nothing.
+impl TextCleaner for Redaction {
+    fn clean(&self, text: &str) -> Option<String> {
+        if !self.is_ready() {
+            compile_beside();
+            return None;
         }
+        self.cleaned(text)
     }
 }
 
@@ -56,7 +92,8 @@ impl CleanedLog {
 
     fn clean_and_record(&self, mut finished: FinishedRequest) {
         if let Some(error) = &mut finished.error {
-            self.redaction.clean(&mut error.message);
+            // What cannot be cleaned is not kept.
+            error.message = self.redaction.cleaned(&error.message).unwrap_or_default();
         }
         self.inner.record(finished);
     }
@@ -64,7 +101,7 @@ impl CleanedLog {
 
 impl RequestLog for CleanedLog {
     fn record(&self, finished: FinishedRequest) {
-        let needs_rules = finished.error.is_some() && self.redaction.rules.get().is_none();
+        let needs_rules = finished.error.is_some() && !self.redaction.is_ready();
         match Handle::try_current() {
             // Compiling them takes some 20 ms, for which no request should wait.
             Ok(runtime) if needs_rules => {
@@ -90,11 +127,7 @@ mod tests {
 
     #[test]
     fn a_text_loses_what_looks_like_a_secret_and_keeps_the_rest() {
-        let cleaned = |text: &str| {
-            let mut text = text.to_owned();
-            Redaction::default().clean(&mut text);
-            text
-        };
+        let cleaned = |text: &str| Redaction::default().cleaned(text).unwrap();
         let plain = "Invalid value: 'assistent'. Supported values are: 'system', 'user' (see /v1/chat/completions).";
         assert_eq!(cleaned(plain), plain);
         let told = cleaned("no such user: ada.king@analytical-engines.org, key sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{ExchangeSummary, RequestRecord, TARGET, shown};
 use crate::accounting::request_log::FinishedRequest;
 use crate::guard;
+use crate::observe::log::clean::cleaned;
 use crate::observe::metrics::dollars_of;
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::UnitCount;
@@ -51,7 +52,7 @@ impl RequestRecord {
             status = status_of(*status),
             outcome = self.end().as_str(),
             finish = self.ended.finish,
-            error = self.error.as_ref().map(|error| shown(&error.message)),
+            error = self.error.as_ref().map(|error| shown(&cleaned(&error.message))),
             attempts,
             tried = self.tried,
             input_tokens = tokens.get(Bucket::Input),

@@ -6,6 +6,7 @@ use super::PlanRunner;
 use crate::accounting::Account;
 use crate::attempt::failure::Failure;
 use crate::attempt::policy::{self, RetryDecision};
+use crate::observe::log::clean::cleaned;
 use crate::route::{Candidate, Target};
 use weir_types::fault::{Side, TransportFailure};
 
@@ -49,7 +50,7 @@ impl PlanRunner<'_> {
             key = target.key,
             reason,
             side,
-            error = %failure.fault,
+            error = cleaned(&failure.fault),
             next = next.as_str(),
             "attempt failed"
         );
