@@ -34,14 +34,16 @@ use file::{Found, Stamp, list, read_signature};
 pub use follow::{Bell, Watching};
 pub(crate) use grants::ByName;
 pub use grants::Granted;
+pub use proofs::ProofError;
+use proofs::{Retry, Unproved};
 pub use rehearsal::Rehearsal;
 pub use writers::{Writers, exposed, writers};
 
 /// Maximum number of scans before serving, if files in the directory keep changing.
 const FIRST_LOOKS: usize = 20;
 
-/// Checks whether an adapter, loaded from this file, proves itself, before it serves; the error is the reason.
-pub type Proof = dyn Fn(&Arc<Adapter>, &Path) -> Result<(), String> + Send + Sync;
+/// Checks whether an adapter, loaded from this file, proves itself, before it serves.
+pub type Proof = dyn Fn(&Arc<Adapter>, &Path) -> Result<(), ProofError> + Send + Sync;
 
 /// Whether an adapter of this name may be proved beside its serving.
 pub type Beside = dyn Fn(&str) -> bool + Send + Sync;
@@ -65,8 +67,8 @@ pub struct Folder {
     pub allow_writable: bool,
     /// The proof that an adapter must pass; `None` for none.
     pub proof: Option<Arc<Proof>>,
-    /// Which adapters, until [`Watch::prove_the_rest`], serve before their proof if the lock file pins their digests and
-    /// nothing else serves their names; `None` for none.
+    /// Which adapters, until [`Watch::prove_the_rest`] is called, serve before their proof if the lock file pins their
+    /// digests and nothing else serves their names; `None` for none.
     pub proves_beside: Option<Arc<Beside>>,
     /// Interval of scans without a hint.
     pub every: Duration,
@@ -76,6 +78,8 @@ pub struct Folder {
     pub patience: Duration,
     /// How long a file may be missing before its adapter is unloaded: replacing a file may look like deleting it.
     pub grace: Duration,
+    /// The pause before a proof that lacked time is tried again; the next ones are longer.
+    pub breather: Duration,
 }
 
 impl Folder {
@@ -95,6 +99,7 @@ impl Folder {
             settle: Duration::from_millis(100),
             patience: Duration::from_secs(5),
             grace: Duration::from_secs(5),
+            breather: Duration::from_secs(1),
         }
     }
 }
@@ -116,7 +121,7 @@ pub struct Watch {
     /// The grants at the last scan.
     granted: Arc<ByName>,
     /// Adapters that serve and are yet to be proved.
-    unproved: Vec<Arc<Adapter>>,
+    unproved: Vec<Unproved>,
 }
 
 /// A file that was seen.
@@ -144,6 +149,8 @@ enum State {
     Done { digest: Digest, trusted: bool },
     /// Conflicted with the other adapters of that generation.
     Conflict { generation: u64 },
+    /// Refused since its proof lacked time, and to be proved again.
+    Starved { digest: Digest, trusted: bool, retry: Retry },
 }
 
 impl Watch {
@@ -242,13 +249,16 @@ impl Watch {
     }
 
     fn next_look(&self) -> Duration {
+        let now = Instant::now();
         let waiting = |file: &File| match file.state {
             _ if file.gone.is_some() => Some(self.folder.grace),
             State::New => Some(self.folder.settle),
             State::Short => Some(self.folder.settle * 5),
+            State::Starved { retry, .. } => Some(retry.wait(now)),
             _ => None,
         };
-        self.files.values().filter_map(waiting).fold(self.folder.every, Duration::min)
+        let beside = self.unproved.iter().filter_map(|unproved| unproved.wait(now));
+        self.files.values().filter_map(waiting).chain(beside).fold(self.folder.every, Duration::min)
     }
 }
 

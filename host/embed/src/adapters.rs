@@ -9,7 +9,7 @@ use crate::terms::{care, largest_memory, policy, terms};
 use weir_adapters::cache::Cache;
 use weir_adapters::catalog::{Catalog, Snapshot};
 use weir_adapters::load::Loader;
-use weir_adapters::watch::{Beside, Folder, Proof, Watch};
+use weir_adapters::watch::{Beside, Folder, Proof, ProofError, Watch};
 use weir_adapters::{Bounds, Cares, Compiler, Granted, Keeper};
 use weir_config::Config;
 use weir_fixtures::proof;
@@ -143,7 +143,7 @@ fn gate(config: &Config) -> Arc<Proof> {
     let plugins = config.plugins.clone();
     Arc::new(move |adapter, file| {
         let required = plugins.adapter(&adapter.name).require_fixtures;
-        let report = proof::admit(adapter, file, required)?;
+        let report = proof::admit(adapter, file, required).map_err(|unproved| proof_error(&unproved))?;
         let _asked_before = adapter.proved.set(report.passed);
         // What may read a clock or a file cannot be proved to answer the same again.
         if report.passed > 0 && adapter.grants.impurity().is_none() {
@@ -156,6 +156,12 @@ fn gate(config: &Config) -> Arc<Proof> {
         }
         Ok(())
     })
+}
+
+/// Why a proof fails, as the thread that follows the folder goes by it.
+fn proof_error(unproved: &proof::Unproved) -> ProofError {
+    let reason = unproved.to_string();
+    if unproved.lacked_time() { ProofError::LackedTime(reason) } else { ProofError::Failed(reason) }
 }
 
 /// Number of files that look like components.

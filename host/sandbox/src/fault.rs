@@ -15,6 +15,8 @@ pub type Called<T> = Result<Result<T, types::Error>, PluginFault>;
 
 /// Size of an input that may itself be the reason for an exceeded limit, in bytes.
 const LARGE: usize = 64 << 10;
+/// The setting of a call's time.
+const DEADLINE_LIMIT: &str = "plugins.deadline";
 /// Maximum length of a fault's detail, in bytes.
 const DETAIL: usize = 2048;
 
@@ -108,6 +110,17 @@ pub struct PluginFault {
     pub detail: String,
 }
 
+impl PluginFault {
+    /// Whether the call got too little of the machine, which may be busy: a later one may do better.
+    pub fn lacked_time(&self) -> bool {
+        match self.kind {
+            FaultKind::Deadline | FaultKind::Exhausted => true,
+            FaultKind::TooLarge => self.limit == Some(DEADLINE_LIMIT),
+            _ => false,
+        }
+    }
+}
+
 /// Why a call failed, before it is attributed to an adapter.
 #[derive(Debug)]
 pub struct Failure {
@@ -141,7 +154,7 @@ impl Failure {
     pub(super) fn at_input_of(mut self, call: usize, all: usize) -> Self {
         self.limit = match self.kind {
             FaultKind::Memory if all >= LARGE => Some("plugins.memory"),
-            FaultKind::Deadline if call >= LARGE => Some("plugins.deadline"),
+            FaultKind::Deadline if call >= LARGE => Some(DEADLINE_LIMIT),
             FaultKind::Output if call >= LARGE => Some("server.translate_body_limit"),
             _ => None,
         };

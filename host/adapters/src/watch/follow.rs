@@ -93,7 +93,6 @@ impl Drop for Watching {
 }
 
 fn follow(mut watch: Watch, hints: &Receiver<Hint>, bell: &Bell) {
-    watch.prove_the_rest();
     let dir = watch.folder.dir.clone();
     let mut notifier = None;
     let mut watched = None;
@@ -107,6 +106,7 @@ fn follow(mut watch: Watch, hints: &Receiver<Hint>, bell: &Bell) {
         if bell.anew.swap(false, Ordering::AcqRel) {
             watch.try_anew();
         }
+        watch.prove_the_rest();
         let wait = watch.scan();
         match hints.recv_timeout(wait) {
             Ok(Hint::Look) => std::thread::sleep(watch.folder.settle / 2),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::super::age::is_older;
 use super::super::load::Admission;
-use super::{State, Watch, exposed, file, grants, read_signature};
+use super::{ProofError, Retry, State, Unproved, Watch, exposed, file, grants, read_signature};
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
 
@@ -43,10 +43,35 @@ pub(super) enum Fate {
     Held { reason: String, bytes: Vec<u8>, signature: Option<String> },
     /// They are refused.
     Refused(String),
+    /// They are refused as long as the machine has no time to prove them.
+    Starved(String),
     /// They serve already.
     Serves,
     /// They are to serve, and may await their proof.
     Loaded(Arc<Adapter>),
+}
+
+/// Why an adapter cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unloaded {
+    /// The file may just be incomplete yet.
+    #[error("the file is incomplete")]
+    Unfinished,
+    /// It breaks a rule, or fails its proof.
+    #[error("{0}")]
+    Refused(String),
+    /// Its proof lacked time.
+    #[error("{0}")]
+    Starved(String),
+}
+
+impl From<ProofError> for Unloaded {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Failed(reason) => Self::Refused(reason),
+            ProofError::LackedTime(reason) => Self::Starved(reason),
+        }
+    }
 }
 
 impl Watch {
@@ -84,6 +109,7 @@ impl Watch {
                 trusted != self.lock.trusts(name, digest) || !self.catalog.snapshot().accounts_for(name, digest)
             }
             State::Conflict { generation } => generation != self.catalog.snapshot().generation,
+            State::Starved { digest, trusted, retry } => retry.is_due(now) || trusted != self.lock.trusts(name, digest),
         };
         if !is_due {
             return None;
@@ -144,8 +170,9 @@ impl Watch {
                         adapter.pool().set_awaits_proof(is_beside);
                         adapter
                     }
-                    Err(None) => return None,
-                    Err(Some(reason)) => return Some(Fate::Refused(reason)),
+                    Err(Unloaded::Unfinished) => return None,
+                    Err(Unloaded::Refused(reason)) => return Some(Fate::Refused(reason)),
+                    Err(Unloaded::Starved(reason)) => return Some(Fate::Starved(reason)),
                 }
             }
         };
@@ -178,6 +205,12 @@ impl Watch {
                 self.stand_in(name, &bytes, signature.as_deref(), &reason);
             }
             Fate::Refused(reason) => self.catalog.refuse(name, Some(digest), reason),
+            Fate::Starved(reason) => {
+                self.catalog.refuse(name, Some(digest), reason);
+                if let Some(retry) = self.retry_of(name, digest) {
+                    return State::Starved { digest, trusted, retry };
+                }
+            }
             Fate::Serves => {
                 self.catalog.withdraw(name, digest);
                 self.catalog.pardon(name);
@@ -187,7 +220,7 @@ impl Watch {
                     return State::Conflict { generation: self.catalog.snapshot().generation };
                 }
                 if adapter.pool().awaits_proof() {
-                    self.unproved.push(adapter);
+                    self.unproved.push(Unproved::new(adapter));
                 }
             }
         }
@@ -206,17 +239,26 @@ impl Watch {
         })
     }
 
-    /// Loads and proves an adapter. The error is the reason; `None` if the file may just be incomplete yet.
+    /// Loads and proves an adapter.
     pub(super) fn load(
         &self,
         file: &Path,
         bytes: &[u8],
         admission: &Admission,
         known: (&str, Duration),
-    ) -> Result<Arc<Adapter>, Option<String>> {
+    ) -> Result<Arc<Adapter>, Unloaded> {
         let adapter = self.load_unproved(bytes, admission, known)?;
-        self.prove(&adapter, file).map_err(Some)?;
+        self.prove(&adapter, file)?;
         Ok(adapter)
+    }
+
+    /// When to prove a file again whose proof lacked time; `None` if that was the last attempt.
+    fn retry_of(&self, name: &str, digest: Digest) -> Option<Retry> {
+        let former = match self.files.get(name)?.state {
+            State::Starved { digest: former, retry, .. } if former == digest => Some(retry),
+            _ => None,
+        };
+        Retry::next(former, self.folder.breather)
     }
 
     /// Loads an adapter from a file of this name that is at least as old as given.
@@ -225,10 +267,10 @@ impl Watch {
         bytes: &[u8],
         admission: &Admission,
         (name, waited): (&str, Duration),
-    ) -> Result<Arc<Adapter>, Option<String>> {
+    ) -> Result<Arc<Adapter>, Unloaded> {
         self.loader.load(name, bytes, admission).map_err(|error| {
             let is_awaited = error.may_pass() && waited < self.folder.patience;
-            (!is_awaited).then(|| error.to_string())
+            if is_awaited { Unloaded::Unfinished } else { Unloaded::Refused(error.to_string()) }
         })
     }
 

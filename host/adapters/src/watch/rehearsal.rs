@@ -41,7 +41,7 @@ impl Watch {
         let admission = Admission { terms, trusted: true, signer };
         let waited = self.folder.patience;
         let adapter =
-            self.load(&proved_by(&name)?, bytes, &admission, (&name, waited)).map_err(Option::unwrap_or_default)?;
+            self.load(&proved_by(&name)?, bytes, &admission, (&name, waited)).map_err(|error| error.to_string())?;
         self.catalog.publish(&adapter)?;
         Ok(adapter)
     }
@@ -102,7 +102,7 @@ impl Rehearsal {
         let admission = Admission { terms: watch.terms(name), trusted: vouched.pinned, signer: vouched.signer };
         let waited = watch.folder.patience;
         let loaded = watch.load(proved_by, bytes, &admission, (name, waited));
-        let adapter = loaded.map_err(Option::unwrap_or_default)?;
+        let adapter = loaded.map_err(|error| error.to_string())?;
         if let Some(reason) = watch.downgrade(&adapter) {
             return Err(reason);
         }

@@ -74,7 +74,7 @@ impl Watch {
         match self.load(&self.file(name), bytes, &admission, (name, self.folder.patience)) {
             Ok(adapter) => Some(adapter),
             Err(error) => {
-                tracing::warn!(adapter = name, error, "what is held back could not serve anyway");
+                tracing::warn!(adapter = name, %error, "what is held back could not serve anyway");
                 None
             }
         }

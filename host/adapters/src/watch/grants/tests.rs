@@ -6,6 +6,7 @@ use super::*;
 use crate::decisions::By;
 use crate::guest::{call, guest, loader, small};
 use crate::watch::Folder;
+use crate::watch::ProofError;
 use crate::{Catalog, Decisions};
 use weir_sandbox::FaultKind;
 
@@ -77,7 +78,7 @@ fn a_former_version_does_not_bring_former_grants_back() {
 #[test]
 fn what_cannot_serve_without_its_grants_does_not_run_on_with_them() {
     let needs_a_clock = |adapter: &Arc<Adapter>, _: &std::path::Path| {
-        if adapter.grants.clock { Ok(()) } else { Err("it needs a clock".to_owned()) }
+        if adapter.grants.clock { Ok(()) } else { Err(ProofError::Failed("it needs a clock".to_owned())) }
     };
     let mut bench = bench(Some(Arc::new(needs_a_clock)));
     bench.grant(Grants::default());
@@ -94,7 +95,7 @@ fn what_cannot_serve_without_its_grants_does_not_run_on_with_them() {
 #[test]
 fn more_grants_that_do_not_help_leave_the_version_that_serves() {
     let hates_random_numbers = |adapter: &Arc<Adapter>, _: &std::path::Path| {
-        if adapter.grants.random { Err("it does not like them".to_owned()) } else { Ok(()) }
+        if adapter.grants.random { Err(ProofError::Failed("it does not like them".to_owned())) } else { Ok(()) }
     };
     let mut bench = bench(Some(Arc::new(hates_random_numbers)));
     bench.grant(Grants { random: true, ..clock() });
@@ -154,7 +155,11 @@ fn it_is_suspended_where_its_code_was_never_compiled_without_them() {
 fn a_quarantined_adapter_is_not_tried_again_with_grants_that_were_withdrawn() {
     for needs_a_clock in [false, true] {
         let proof = move |adapter: &Arc<Adapter>, _: &std::path::Path| {
-            if adapter.grants.clock || !needs_a_clock { Ok(()) } else { Err("it needs a clock".to_owned()) }
+            if adapter.grants.clock || !needs_a_clock {
+                Ok(())
+            } else {
+                Err(ProofError::Failed("it needs a clock".to_owned()))
+            }
         };
         let mut bench = bench(Some(Arc::new(proof)));
         let digest = bench.serving().digest;

@@ -14,7 +14,8 @@ use crate::watch::Folder;
 use weir_sandbox::Isolation;
 use weir_sandbox::digest::Digest;
 
-/// A directory with `zeta`, whose version 1 passes its proof and whose others fail, and the names that were proved.
+/// A directory with `zeta`, and the versions that were proved: 1 passes, `late` lacks time twice before, `never` always
+/// does, and others fail.
 struct Bench {
     dir: TempDir,
     watch: Watch,
@@ -27,14 +28,19 @@ impl Bench {
         let mut folder = Folder::new(dir.path());
         folder.lock = Some(dir.path().join("plugins.lock"));
         (folder.settle, folder.patience, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        folder.breather = Duration::ZERO;
         folder.proves_beside = Some(Arc::new(|name: &str| name != "strict"));
         let proved = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&proved);
         folder.proof = Some(Arc::new(move |adapter: &Arc<Adapter>, _: &Path| {
             let version = adapter.manifest.version.clone();
-            let is_good = version == "1";
-            tell.lock().unwrap().push(version);
-            if is_good { Ok(()) } else { Err("its fixtures fail".to_owned()) }
+            let mut proved = tell.lock().unwrap();
+            proved.push(version.clone());
+            match (version.as_str(), proved.len()) {
+                ("1", _) | ("late", 3..) => Ok(()),
+                ("late" | "never", _) => Err(ProofError::LackedTime("no time".to_owned())),
+                _ => Err(ProofError::Failed("its fixtures fail".to_owned())),
+            }
         }));
         let watch = Watch::new(folder, loader(small()), Arc::new(Catalog::new(|_| Ok(()))));
         Self { dir, watch, proved }
@@ -146,4 +152,62 @@ fn a_version_that_was_replaced_meanwhile_does_not_come_back_after_a_failed_proof
     bench.watch.prove_the_rest();
     assert_eq!(bench.serving().as_deref(), Some("1"));
     assert!(bench.watch.catalog.roll_back("zeta").is_err(), "no earlier good version is kept");
+}
+
+#[test]
+fn a_pinned_adapter_whose_proof_lacks_time_serves_on_and_is_proved_again() {
+    let mut bench = Bench::new();
+    bench.put("late", true);
+    bench.watch.scan();
+    let adapter = bench.watch.catalog.get("zeta").unwrap();
+    for tries in 1..=3 {
+        bench.watch.prove_the_rest();
+        let expected = if tries < 3 { Isolation::Fresh } else { Isolation::Shared };
+        assert_eq!((bench.proved().len(), adapter.pool().isolation()), (tries, expected));
+        assert_eq!((bench.serving().as_deref(), bench.refusal()), (Some("late"), None));
+        assert_eq!(bench.watch.scan() == Duration::ZERO, tries < 3, "the next attempt is due");
+    }
+    bench.watch.prove_the_rest();
+    assert_eq!(bench.proved().len(), 3);
+}
+
+#[test]
+fn a_pinned_adapter_whose_proofs_all_lack_time_leaves_service_after_the_last() {
+    let mut bench = Bench::new();
+    bench.put("never", true);
+    bench.watch.scan();
+    for tries in 1..=10 {
+        bench.watch.prove_the_rest();
+        bench.watch.scan();
+        assert_eq!(bench.serving().is_some(), tries <= RETRIES, "{tries}");
+    }
+    assert_eq!((bench.proved().len(), bench.refusal().as_deref()), (RETRIES as usize + 1, Some("no time")));
+}
+
+#[test]
+fn an_adapter_that_does_not_serve_yet_is_proved_again_if_its_proof_lacked_time() {
+    let mut bench = Bench::new();
+    bench.put("late", false);
+    for tries in 1..=3 {
+        assert_eq!(bench.watch.scan() == Duration::ZERO, tries < 3, "the next attempt is due");
+        assert_eq!((bench.serving().is_some(), bench.proved().len()), (tries == 3, tries));
+        assert_eq!(bench.refusal().is_some(), tries < 3);
+    }
+    bench.put("never", false);
+    for _ in 0..10 {
+        bench.watch.scan();
+    }
+    assert_eq!(bench.proved().len(), 3 + RETRIES as usize + 1);
+    assert_eq!((bench.serving().as_deref(), bench.refusal().as_deref()), (Some("late"), Some("no time")));
+}
+
+#[test]
+fn pauses_between_proofs_grow_and_end() {
+    let mut pauses = Vec::new();
+    let mut retry = None;
+    while let Some(next) = Retry::next(retry, Duration::from_secs(1)) {
+        pauses.push(next.wait(Instant::now()).as_secs_f64().round() as u64);
+        retry = Some(next);
+    }
+    assert_eq!(pauses, [1, 4, 16, 64, 256]);
 }
