@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use quick_cache::sync::{Cache as Store, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter, Weighter};
 
 use crate::entry::TOO_LARGE;
 use crate::{Control, Entry, Key};
@@ -15,6 +15,8 @@ use flight::{Entered, Flights};
 
 /// About how many entries there are, for the initial size of tables.
 const USUAL_ENTRIES: usize = 4096;
+/// For how many bytes of entries one origin is remembered, which takes about a twentieth of them.
+const BYTES_AN_ORIGIN: usize = 2048;
 
 #[derive(Debug, Clone)]
 struct ByBytes;
@@ -29,6 +31,8 @@ impl Weighter<Key, Arc<Entry>> for ByBytes {
 #[derive(Debug)]
 pub struct Cache {
     store: Store<Key, Arc<Entry>, ByBytes, DefaultHashBuilder, DefaultLifecycle<Key, Arc<Entry>>>,
+    /// The origins of entries, by their keys: an entry may be gone while its forms for other formats are still there.
+    origins: Store<Key, Key, UnitWeighter, DefaultHashBuilder, DefaultLifecycle<Key, Key>>,
     purges: Mutex<Purges>,
     pub(crate) flights: Flights,
 }
@@ -49,21 +53,15 @@ pub struct Moment(u64);
 impl Cache {
     /// An empty cache for so many bytes.
     pub fn new(bytes: usize) -> Self {
-        let mut options = OptionsBuilder::new();
-        // One shard, so that an entry may take its whole room.
-        let options = options.shards(1).estimated_items_capacity(USUAL_ENTRIES).weight_capacity(bytes as u64).build();
-        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
-        let store = match options {
-            Ok(options) => Store::with_options(options, ByBytes, hasher, lifecycle),
-            Err(_) => Store::with(USUAL_ENTRIES, bytes as u64, ByBytes, hasher, lifecycle),
-        };
-        Self { store, purges: Mutex::default(), flights: Flights::default() }
+        let (store, origins) = (store(bytes as u64, ByBytes), store(origins_for(bytes), UnitWeighter));
+        Self { store, origins, purges: Mutex::default(), flights: Flights::default() }
     }
 
     /// Changes the bound; entries beyond it go as others come.
     pub fn resize(&self, bytes: usize) {
         if self.store.capacity() != bytes as u64 {
             self.store.set_capacity(bytes as u64);
+            self.origins.set_capacity(origins_for(bytes));
         }
     }
 
@@ -113,10 +111,20 @@ impl Cache {
     /// Removes an entry, with the same answer for clients of other formats. Returns whether there was one.
     pub fn remove(&self, key: &Key) -> bool {
         self.purges().count += 1;
-        let Some((_, entry)) = self.store.remove(key) else { return false };
-        let origin = entry.origin.unwrap_or(*key);
-        self.store.retain(|key, entry| *key != origin && entry.origin != Some(origin));
-        true
+        let origin = self.origin_of(key);
+        let removed = Cell::new(false);
+        self.store.retain(|other, entry| {
+            let stays = other != key && *other != origin && entry.origin != Some(origin);
+            removed.set(removed.get() || !stays);
+            stays
+        });
+        removed.get()
+    }
+
+    /// The key of the same answer for clients of other formats, also if the entry with this key is gone; the key itself if
+    /// there is no such.
+    pub fn origin_of(&self, key: &Key) -> Key {
+        self.origins.get(key).unwrap_or(*key)
     }
 
     /// Removes the entries of a model. Returns how many there were.
@@ -145,6 +153,7 @@ impl Cache {
             purges.count += 1;
             purges.generation = generation;
             self.store.clear();
+            self.origins.clear();
         }
         is_another
     }
@@ -167,6 +176,7 @@ impl Cache {
             purges.count += 1;
             purges.generation += 1;
             self.store.clear();
+            self.origins.clear();
         }
         purges.generation
     }
@@ -185,12 +195,33 @@ impl Cache {
         let purges = self.purges();
         if purges.count == asked.0 {
             self.store.insert(key, Arc::clone(entry));
+            if let Some(origin) = entry.origin {
+                self.origins.insert(key, origin);
+            }
         }
     }
 
     fn purges(&self) -> MutexGuard<'_, Purges> {
         self.purges.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An empty store with a bound. It has one shard, so that an entry may take its whole room.
+fn store<T: Clone, W: Weighter<Key, T> + Clone>(
+    capacity: u64,
+    weighter: W,
+) -> Store<Key, T, W, DefaultHashBuilder, DefaultLifecycle<Key, T>> {
+    let mut options = OptionsBuilder::new();
+    let options = options.shards(1).estimated_items_capacity(USUAL_ENTRIES).weight_capacity(capacity).build();
+    let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+    match options {
+        Ok(options) => Store::with_options(options, weighter, hasher, lifecycle),
+        Err(_) => Store::with(USUAL_ENTRIES, capacity, weighter, hasher, lifecycle),
+    }
+}
+
+fn origins_for(bytes: usize) -> u64 {
+    (bytes / BYTES_AN_ORIGIN) as u64
 }
 
 #[cfg(test)]

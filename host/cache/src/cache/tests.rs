@@ -141,3 +141,33 @@ fn a_generation_is_removed_once_however_often_that_is_asked_for() {
     assert_eq!((cache.clear_up_to(0), cache.len()), (1, 1), "it is of a later generation");
     assert_eq!((cache.clear_up_to(1), cache.is_empty()), (2, true));
 }
+
+#[test]
+fn an_answer_is_removed_for_other_formats_too_where_its_own_form_is_gone() {
+    let cache = cache();
+    let form = |name: &str| {
+        let one = entry("m", 1);
+        let origin = Some(key("origin"));
+        lead(&cache, name).fill(Arc::new(Entry { origin, ..copy(&one) }), Some(&one));
+    };
+    form("first");
+    form("second");
+    cache.store.remove(&key("first"));
+    assert!(has(&cache, "origin") && has(&cache, "second"));
+    assert!(cache.remove(&key("first")) && cache.is_empty(), "what was evicted takes its other forms with it");
+    assert!(!cache.remove(&key("first")));
+    form("first");
+    assert!(cache.remove(&key("origin")) && cache.is_empty());
+}
+
+fn copy(entry: &Entry) -> Entry {
+    Entry {
+        model: Arc::clone(&entry.model),
+        headers: entry.headers.clone(),
+        body: entry.body.clone(),
+        stored: entry.stored,
+        lifetime: entry.lifetime,
+        cost: entry.cost,
+        origin: entry.origin,
+    }
+}

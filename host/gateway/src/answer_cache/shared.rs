@@ -82,8 +82,7 @@ impl AnswerCache {
         let before = self.cache.generation();
         let removed = match removal {
             Removal::Key(key) => {
-                let origin = self.get(key, &Control::default()).and_then(|entry| entry.origin);
-                self.questions.all().remove(&origin.unwrap_or(*key));
+                self.questions.all().remove(&self.cache.origin_of(key));
                 usize::from(self.cache.remove(key))
             }
             Removal::Model(model) => {
