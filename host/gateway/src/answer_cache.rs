@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use prometheus::core::Collector as _;
 use prometheus::{CounterVec, IntCounterVec, IntGauge, Opts};
 
+use crate::accept::Filling;
 use crate::accounting::captured::CaptureRoom;
 use crate::attempt::InboundRequest;
 use crate::observe::metrics::Metrics;
@@ -185,7 +186,7 @@ impl AnswerCache {
         key.part("query", asked.query.as_bytes());
         let read = asked.face.claim.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
         let usual = [header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::CONTENT_ENCODING];
-        write_headers(&mut key, asked, route, &read.chain(usual).collect::<Vec<_>>(), |_| true);
+        write_headers(&mut key, asked, route, &read.chain(usual).collect::<Vec<_>>(), |_, _| true);
         match &*asked.body {
             [one] => key.body(one),
             many => key.body(&many.concat()),
@@ -194,7 +195,7 @@ impl AnswerCache {
     }
 
     /// The key of what a chat request means, which is that of requests of other formats that mean the same. Headers that
-    /// its adapter reads are part of the meaning.
+    /// its adapter reads are part of the meaning, as far as it reads them: of a version, say, it may know only one.
     pub(crate) fn meaning_key(
         &self,
         serving: &Serving,
@@ -207,7 +208,9 @@ impl AnswerCache {
             key.part("value", value.as_bytes());
         }
         let is_read = |name: &HeaderName| asked.face.claim.request_headers.iter().any(|read| read == name.as_str());
-        write_headers(&mut key, asked, route, &[], |name| !is_read(name));
+        write_headers(&mut key, asked, route, &[], |name, value| {
+            !is_read(name) || is_unusual(asked, route, name, value)
+        });
         key.part("meaning", &meaning::canonical(chat, asked.model()));
         key.finish()
     }
@@ -251,7 +254,7 @@ fn write_headers(
     asked: &InboundRequest,
     route: &Route,
     named: &[HeaderName],
-    counts: impl Fn(&HeaderName) -> bool,
+    counts: impl Fn(&HeaderName, &HeaderValue) -> bool,
 ) {
     let mut all = HeaderMap::new();
     for name in named.iter().chain(OWN) {
@@ -264,7 +267,7 @@ fn write_headers(
             acceptance.request_headers.forward(&asked.headers, &mut all);
         }
     }
-    let counted = all.iter().filter(|(name, _)| counts(name));
+    let counted = all.iter().filter(|(name, value)| counts(name, value));
     let mut pairs: Vec<(&str, &[u8])> = counted.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     pairs.sort_unstable();
     pairs.dedup();
@@ -272,4 +275,17 @@ fn write_headers(
         key.part("header", name.as_bytes());
         key.part("value", value);
     }
+}
+
+/// Whether a provider that a client's request reaches unchanged would get another value of this header if the client had
+/// sent none.
+fn is_unusual(asked: &InboundRequest, route: &Route, name: &HeaderName, value: &HeaderValue) -> bool {
+    route.targets.iter().flatten().any(|target| {
+        let Some(acceptance) = target.accepts(asked.face.format(), asked.operation()) else { return false };
+        let option = |name: &str| target.option(name);
+        let filling = Filling { model: target.model(asked.model()), id: "", option: &option };
+        // The first counts.
+        let usual = acceptance.set_headers(&filling).find(|(set, _)| *set == name);
+        usual.is_some_and(|(_, usual)| usual != *value)
+    })
 }

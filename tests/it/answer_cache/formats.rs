@@ -112,6 +112,30 @@ async fn whoever_asks_for_something_else_in_another_format_gets_an_answer_of_its
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_the_adapter_does_not_know_is_answered_by_itself() {
+    let mut upstream = provider().await;
+    let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
+    let of_version = |version: &str| {
+        let body = question(ANTHROPIC, "anthropic", false).sent();
+        Request::post("/v1/messages", body).header("anthropic-version", version)
+    };
+    // In whichever order they come, only the version that the adapter writes serves the other format.
+    for (version, then) in [("2023-01-01", "miss"), ("2023-06-01", "hit")] {
+        assert_eq!(result(&gateway.ask(&of_version(version)).await), Some("miss"), "{version}");
+        gateway.until_metric("weir_cache_entries", 2.0).await;
+        let other = gateway.ask(&question(OPENAI, "anthropic", false)).await;
+        assert_eq!(result(&other), Some(then), "{version}");
+        gateway.until_metric("weir_cache_entries", if then == "hit" { 3.0 } else { 4.0 }).await;
+        assert_eq!(requests(&mut upstream), if then == "hit" { 1 } else { 2 }, "{version}");
+        let of_another = gateway.ask(&of_version("2099-01-01")).await;
+        assert_eq!(result(&of_another), Some("miss"), "{version}");
+        gateway.until_metric("weir_cache_entries", if then == "hit" { 5.0 } else { 6.0 }).await;
+        assert_eq!(requests(&mut upstream), 1, "{version}");
+        forget(&gateway).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_removed_answer_is_removed_for_all_formats() {
     let upstream = provider().await;
     let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
