@@ -198,13 +198,18 @@ async fn requests_whose_answers_are_no_ones_but_theirs_are_not_kept() {
             "/v1/responses",
             r#"{"model":"openai","input":"Hi","store":false,"previous_response_id":"resp_1"}"#,
         ),
+        Request::post("/v1/responses", r#"{"model":"openai","input":"Hi","store":false,"prompt":{"id":"pmpt_1"}}"#),
+        Request::post(
+            "/v1/responses",
+            r#"{"model":"openai","input":[{"type":"item_reference","id":"msg_1"}],"store":false}"#,
+        ),
     ] {
         for _ in 0..2 {
             let reply = gateway.ask(&request).await;
             assert_eq!((reply.status(), result(&reply)), (200, Some("bypass")), "{}", reply.text());
         }
     }
-    assert_eq!(requests(&mut upstream), 10);
+    assert_eq!(requests(&mut upstream), 14);
     let same = chat(&json!({"n": 2, "temperature": 0, "store": false}));
     assert_eq!(result(&gateway.ask(&same).await), Some("miss"));
     gateway.until_metric("weir_cache_entries", 2.0).await;

@@ -2,6 +2,7 @@
 //! read in the unified model, by the adapter of the client's format.
 
 mod answer;
+mod named;
 mod portable;
 mod rewritten;
 
@@ -126,5 +127,5 @@ fn is_plain(chat: &ChatRequest, stores: bool) -> bool {
     let sampling = &chat.sampling;
     let is_random = sampling.temperature.is_none_or(|temperature| temperature > 0.0);
     let wants_several = sampling.candidates.is_some_and(|count| count > 1);
-    !(is_stored || has_own_tools || wants_several && is_random)
+    !(is_stored || has_own_tools || named::names_stored(chat) || wants_several && is_random)
 }
