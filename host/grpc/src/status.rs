@@ -11,7 +11,8 @@ use weir_types::fault::{Fault, Side, error_kind_name};
 
 /// The domain of the reasons.
 const DOMAIN: &str = "weir";
-/// The most bytes of a message, which is sent as a header.
+/// The most bytes of a message as it is sent: in a header, percent-encoded. It stands there once more within the details, in
+/// base64, and many clients take no more than 8 KB of headers.
 const MESSAGE: usize = 2_048;
 
 /// A failure as a status.
@@ -36,8 +37,23 @@ pub(crate) fn of(fault: &Fault, request_id: &str) -> Status {
     if let Some(millis) = error.retry_after_ms.filter(|_| !is_used_up) {
         details.set_retry_info(Some(Duration::from_millis(millis.into())));
     }
-    let message = error.message.get(..error.message.floor_char_boundary(MESSAGE)).unwrap_or_default();
-    Status::with_error_details(code(error.kind), message, details)
+    Status::with_error_details(code(error.kind), shortened(&error.message), details)
+}
+
+/// As much of a message as may be sent.
+fn shortened(message: &str) -> &str {
+    let mut sent = 0;
+    let ends = message.char_indices().find(|(_, c)| {
+        sent += sent_len(*c);
+        sent > MESSAGE
+    });
+    ends.and_then(|(at, _)| message.get(..at)).unwrap_or(message)
+}
+
+/// The bytes of a character in a header, percent-encoded.
+fn sent_len(c: char) -> usize {
+    let is_plain = c.is_ascii_graphic() && !matches!(c, '"' | '#' | '%' | '<' | '>' | '?' | '`' | '{' | '}');
+    if is_plain { 1 } else { 3 * c.len_utf8() }
 }
 
 fn code(kind: ErrorKind) -> Code {
@@ -78,6 +94,23 @@ mod tests {
         let wanted = ["overloaded", "gateway", "store-unavailable", "model", "r1", "503"];
         assert_eq!(texts, wanted.map(Some));
         assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn the_largest_status_fits_into_the_headers_that_clients_take() {
+        for message in ["é", "語", "a", " ", "a b", "%", "\u{1f600}"] {
+            let fault = Fault::overloaded(message.repeat(8_000), Duration::from_secs(1));
+            let mut fault = fault.with_code(&"c".repeat(256)).at("p".repeat(256));
+            fault.error.status = Some(529);
+            let status = of(&fault, &"r".repeat(128));
+            assert!(message.repeat(8_000).starts_with(status.message()) && status.message().len() > 600);
+            let mut sent = http::HeaderMap::new();
+            status.add_header(&mut sent).unwrap();
+            // As HTTP/2 counts them.
+            let bytes: usize = sent.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+            assert!(bytes <= 7 << 10, "{message}: {bytes}");
+        }
+        assert_eq!(shortened("short é"), "short é");
     }
 
     #[test]

@@ -61,6 +61,21 @@ async fn a_providers_refusal_and_its_silence_have_their_codes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_words_of_a_provider_fit_into_the_headers_that_a_client_takes() {
+    let said = serde_json::json!({"error": {"message": "語".repeat(4_000), "type": "invalid_request_error"}});
+    let upstream = Upstream::always(Answer::json(400, said.to_string())).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", gateway.address)).unwrap();
+    let channel = endpoint.http2_max_header_list_size(8 << 10).connect().await.unwrap();
+    for stream in [false, true] {
+        let status = generate(&channel, chat("openai", stream), &[]).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+        assert!(status.message().contains("語語語"), "{status:?}");
+        assert_eq!(status.get_error_details().error_info().unwrap().metadata["source"], "upstream");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_breaks_ends_with_a_status_and_without_a_summary() {
     let pieces = OPENAI.stream();
     let upstream = Upstream::always(Answer::sse().piece(&pieces[0]).piece(&pieces[1]).close()).await;
