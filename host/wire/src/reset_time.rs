@@ -2,11 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+
 /// The longest accepted time until a reset. A longer value is of another kind, such as Unix time instead of a
 /// duration.
 pub const LONGEST: Duration = Duration::from_hours(24 * 31);
 
-const DAY: u64 = 86_400;
+/// The last second that is formatted, in the year 9999.
+const LAST: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
 /// Formats a duration, as in `6m0s`, `1.5s`, `20ms`.
 pub fn spell_duration(duration: Duration) -> String {
@@ -63,73 +66,14 @@ fn seconds_of(unit: &str) -> Option<f64> {
 /// Formats a time by RFC 3339, in whole seconds.
 pub fn spell_moment(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (days, rest) = (seconds / DAY, seconds % DAY);
-    // Converts days to a civil date, in eras of 400 years that begin in March.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let moment = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    moment.unwrap_or(LAST).to_string()
 }
 
-/// Parses a time by RFC 3339, to the second.
+/// Parses a time by RFC 3339, to the second. None is before 1970.
 pub fn read_moment(text: &str) -> Option<SystemTime> {
-    let (date, time) = text.split_once(['T', 't', ' '])?;
-    let days = days_of(date)?;
-    let (clock, ahead) = match time.strip_suffix(['Z', 'z']) {
-        Some(clock) => (clock, 0),
-        None => offset_of(time)?,
-    };
-    let clock = clock.split_once('.').map_or(clock, |(whole, _)| whole);
-    let [hour, minute, second] = three(clock, ':')?;
-    // A leap second is 60.
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let local = days * DAY + hour * 3600 + minute * 60 + second;
-    UNIX_EPOCH.checked_add(Duration::from_secs(local.checked_add_signed(-ahead)?))
-}
-
-/// Splits a time into the time of day and its offset from UTC in seconds.
-fn offset_of(time: &str) -> Option<(&str, i64)> {
-    let at = time.rfind(['+', '-'])?;
-    let (clock, offset) = time.split_at(at);
-    let sign = if offset.starts_with('-') { -1 } else { 1 };
-    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
-    let (hours, minutes) = (digits(hours)?, digits(minutes)?);
-    let seconds = i64::try_from(hours * 3600 + minutes * 60).ok()?;
-    (hours < 24 && minutes < 60).then_some((clock, sign * seconds))
-}
-
-/// Days since 1970-01-01, by the same calendar as above.
-fn days_of(date: &str) -> Option<u64> {
-    let [year, month, day] = three(date, '-')?;
-    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let shifted_month = (month + 9) % 12;
-    let (era, year_of_era) = (year / 400, year % 400);
-    let of_year = (153 * shifted_month + 2) / 5 + day - 1;
-    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
-    (era * 146_097 + of_era).checked_sub(719_468)
-}
-
-fn three(text: &str, between: char) -> Option<[u64; 3]> {
-    let mut parts = text.split(between).map(digits);
-    let three = [parts.next()??, parts.next()??, parts.next()??];
-    parts.next().is_none().then_some(three)
-}
-
-/// A number of one to four digits.
-fn digits(text: &str) -> Option<u64> {
-    let is_number = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok()).flatten()
+    let seconds = u64::try_from(text.parse::<Timestamp>().ok()?.as_second()).ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 #[cfg(test)]
@@ -147,6 +91,7 @@ mod tests {
         assert_eq!(spell_moment(at(0)), "1970-01-01T00:00:00Z");
         assert_eq!(spell_moment(at(951_782_400)), "2000-02-29T00:00:00Z");
         assert_eq!(spell_moment(at(1_735_689_599)), "2024-12-31T23:59:59Z");
+        assert_eq!(spell_moment(at(u64::MAX / 2)), "9999-12-30T22:00:00Z");
     }
 
     #[test]
@@ -176,6 +121,7 @@ mod tests {
             "2000-02-29",
             "2000-02-29T00:00:00",
             "2000-13-01T00:00:00Z",
+            "2001-02-29T00:00:00Z",
             "2000-02-29T24:00:00Z",
             "1969-12-31T23:59:59Z",
             "99999-01-01T00:00:00Z",
@@ -211,7 +157,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn formatted_times_parse_back(seconds in 0u64..253_402_300_799, millis in 0u64..2_000_000_000) {
+        fn formatted_times_parse_back(seconds in 0u64..=253_402_207_200, millis in 0u64..2_000_000_000) {
             prop_assert_eq!(read_moment(&spell_moment(at(seconds))), Some(at(seconds)));
             let duration = Duration::from_millis(millis);
             let read = read_duration(&spell_duration(duration)).unwrap();
