@@ -360,6 +360,25 @@ async fn the_text_of_an_error_is_kept_without_the_secrets_that_a_provider_quotes
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_where_the_text_of_an_error_is_cut_leaves_no_half_of_itself() {
+    const SECRET: &str = "sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc";
+    let upstream = provider().await;
+    let kept = Kept::start(&config_of(&[OPENAI], &upstream));
+    // Adapters cut it behind the 1,000th character, where less of the key may stand than the rules know it by.
+    for before in [980, 986] {
+        let told = format!("{}{SECRET} {}", "a ".repeat(before / 2), "b ".repeat(6_000));
+        let body = json!({"error": {"message": told, "type": "invalid_request_error", "param": null, "code": null}});
+        upstream.now(Answer::json(400, body.to_string()));
+        let id = before.to_string();
+        let reply = kept.ask(&ANTHROPIC.request("openai", false).header("x-request-id", &id)).await;
+        assert_eq!(reply.status(), 400, "{}", reply.text());
+        let fact = kept.of(&id).await;
+        let error = text(&fact, "error_text");
+        assert!(error.len() > 900 && !error.contains("Zx8"), "{id}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sums_agree_with_facts_and_costs_are_explained_line_by_line() {
     let upstream = provider().await;
     let priced = "[[models]]\nalias = \"dear\"\ntarget = { provider = \"openai\", model = \"openai\", \

@@ -29,8 +29,6 @@ use weir_types::uuid::Uuid7;
 pub const TARGET: &str = ACCESS;
 /// The most characters shown of a path, a model's name or an error, in the access log.
 const SHOWN: usize = 200;
-/// The most bytes that the request log gets of an error's text.
-const LOGGED: usize = 2_048;
 /// The most lost fields shown.
 const LOSSES: usize = 16;
 
@@ -258,9 +256,7 @@ impl RequestRecord {
 
     /// Sets the error that the request is answered with.
     pub fn failed(&mut self, fault: &Fault) {
-        let end = fault.error.message.floor_char_boundary(LOGGED);
-        let message = fault.error.message.get(..end).unwrap_or_default().to_owned();
-        self.error = Some(FinalError { kind: fault.error.kind, side: fault.side, message });
+        self.error = Some(FinalError::of(fault));
     }
 
     /// Sets the outcome.

@@ -8,13 +8,14 @@ use std::time::Duration;
 use super::captured::{CaptureRoom, CapturedExchange};
 use super::trail::{AttemptTime, Step};
 use crate::auth::Caller;
+use crate::observe::log::clean::whole_words;
 use crate::pricing::Tariff;
 use weir_ledger::Nano;
 use weir_sandbox::Digest;
 use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::{ErrorKind, UnitCount};
-use weir_types::fault::Side;
+use weir_types::fault::{Fault, Side};
 use weir_types::tokens::Tokens;
 use weir_types::uuid::Uuid7;
 
@@ -183,6 +184,48 @@ pub struct FinalError {
     pub kind: ErrorKind,
     /// Whose fault it is.
     pub side: Side,
-    /// Its text, bounded.
+    /// Its text. It is bounded, but longer than what may be kept of it ([`FinalError::kept_of`]), and not cleaned.
     pub message: String,
+}
+
+/// The most bytes that a log keeps of an error's text.
+const KEPT: usize = 2_048;
+/// How many bytes more there are of a longer text until it is cleaned: more than a secret has, such as a private key.
+const MARGIN: usize = 8 << 10;
+
+impl FinalError {
+    /// The error of a request that failed so.
+    pub fn of(fault: &Fault) -> Self {
+        let message = &fault.error.message;
+        let end = message.floor_char_boundary(KEPT + MARGIN);
+        let message = whole_words(message.get(..end).unwrap_or_default()).to_owned();
+        Self { kind: fault.error.kind, side: fault.side, message }
+    }
+
+    /// What may be kept of the text after this was made of it by removing secrets. Of a longer text the end is left out, as
+    /// far as it is longer: it may be the first half of a secret, which no rule recognises.
+    pub fn kept_of<'a>(&self, clean: &'a str) -> &'a str {
+        let more = self.message.len().saturating_sub(KEPT);
+        let end = clean.len().saturating_sub(more).min(KEPT);
+        clean.get(..clean.floor_char_boundary(end)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_kept_without_the_end_that_may_be_half_a_secret() {
+        let kept = |message: &str, clean: &str| FinalError::of(&Fault::invalid(message)).kept_of(clean).to_owned();
+        assert_eq!(kept("short", "short"), "short");
+        let [long, strange] = [" a", "\u{e9}"].map(|word| word.repeat(KEPT));
+        assert_eq!([kept(&long, &long).len(), kept(&strange, &strange).len()], [KEPT; 2]);
+        // The rules made little of the most of it, and did not know the half at the end.
+        let message = "long ".repeat(500) + &"k ".repeat(MARGIN);
+        let cut = FinalError::of(&Fault::invalid(message.as_str())).message;
+        assert_eq!(cut.len(), KEPT + MARGIN);
+        let clean = cut.replace("long ", "");
+        assert!(clean.starts_with('k') && kept(&message, &clean).is_empty());
+    }
 }

@@ -93,7 +93,8 @@ impl CleanedLog {
     fn clean_and_record(&self, mut finished: FinishedRequest) {
         if let Some(error) = &mut finished.error {
             // What cannot be cleaned is not kept.
-            error.message = self.redaction.cleaned(&error.message).unwrap_or_default();
+            let clean = self.redaction.cleaned(&error.message).unwrap_or_default();
+            error.message = error.kept_of(&clean).to_owned();
         }
         self.inner.record(finished);
     }
@@ -124,6 +125,8 @@ impl RequestLog for CleanedLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_gateway::accounting::request_log::FinalError;
+    use weir_types::fault::Fault;
 
     #[test]
     fn a_text_loses_what_looks_like_a_secret_and_keeps_the_rest() {
@@ -132,5 +135,29 @@ mod tests {
         assert_eq!(cleaned(plain), plain);
         let told = cleaned("no such user: ada.king@analytical-engines.org, key sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc");
         assert!(told.starts_with("no such user: ") && !told.contains("ada.king") && !told.contains("Zx81h"), "{told}");
+    }
+    #[test]
+    fn no_half_of_a_secret_stays_wherever_a_text_is_cut() {
+        const SECRET: &str = "sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc";
+        let redaction = Redaction::default();
+        let kept = |text: &str| {
+            let error = FinalError::of(&Fault::invalid(text));
+            error.kept_of(&redaction.cleaned(&error.message).unwrap()).to_owned()
+        };
+        // Before the ends of what is kept, and of what is cleaned.
+        for before in (2_000..2_060).chain(10_190..10_250).step_by(2) {
+            let text = format!("{}{SECRET} {}", "a ".repeat(before / 2), "b ".repeat(9_000));
+            let kept = kept(&text);
+            assert!(kept.len() > 2_000 && !kept.contains("Zx8"), "{before}: {kept}");
+        }
+        // An adapter cut it.
+        for end in 1..SECRET.len() {
+            let half = SECRET.get(..end).unwrap();
+            for text in [format!("{}{half}", "a ".repeat(490)), format!("it is {half}…")] {
+                assert!(!kept(&text).contains("Zx8"), "{text}");
+            }
+        }
+        let key = format!("{}-----BEGIN PRIVATE KEY-----\n{}", "a ".repeat(490), "MIIEvQIBADANBgkqhkiG\n".repeat(5));
+        assert!(!kept(&key).contains("MII"), "{}", kept(&key));
     }
 }

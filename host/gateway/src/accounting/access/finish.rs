@@ -52,7 +52,7 @@ impl RequestRecord {
             status = status_of(*status),
             outcome = self.end().as_str(),
             finish = self.ended.finish,
-            error = self.error.as_ref().map(|error| shown(&cleaned(&error.message))),
+            error = self.error.as_ref().map(|error| shown(error.kept_of(&cleaned(&error.message)))),
             attempts,
             tried = self.tried,
             input_tokens = tokens.get(Bucket::Input),

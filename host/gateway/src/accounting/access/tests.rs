@@ -167,5 +167,7 @@ fn the_request_log_gets_each_record_once_with_or_without_a_line() {
     let [one] = all.as_slice() else { panic!("{all:?}") };
     assert_eq!((one.asked.as_deref(), one.client_id.as_deref()), (Some("fast"), Some("req_1")));
     assert_eq!((one.status, one.end, one.bytes_in, one.bytes_out), (400, RequestOutcome::Refused, 12, 34));
-    assert_eq!((one.user_agent.as_deref(), one.error.as_ref().unwrap().message.len()), (Some("zeta-python/1"), 2_048));
+    let error = one.error.as_ref().unwrap();
+    assert_eq!((one.user_agent.as_deref(), error.message.len()), (Some("zeta-python/1"), 10_000));
+    assert_eq!(error.kept_of(&error.message).len(), 2_048);
 }

@@ -18,6 +18,8 @@ static CLEANER: RwLock<Option<Arc<dyn TextCleaner>>> = RwLock::new(None);
 const SHORT: usize = 15;
 /// The same for a word of small letters, such as the name of a kind of error.
 const SHORT_IF_SMALL: usize = 32;
+/// The least bytes of a text that somebody may have cut: an adapter, or the provider itself.
+const LONG: usize = 500;
 /// What stands for a word that is left out.
 const LEFT_OUT: &str = "…";
 
@@ -29,7 +31,19 @@ pub fn clean_with(cleaner: Arc<dyn TextCleaner>) {
 /// The text of an error as the log may show it.
 pub(crate) fn cleaned(error: &impl Display) -> String {
     let cleaner = CLEANER.read().unwrap_or_else(PoisonError::into_inner).clone();
-    cleaned_by(cleaner.as_deref(), &error.to_string())
+    cleaned_by(cleaner.as_deref(), whole_words(&error.to_string()))
+}
+
+/// A text without its last word, if it may have been cut: half a key is one that no rule recognises. A key, a token or an
+/// address is of ASCII, without a space or a quotation mark.
+pub(crate) fn whole_words(text: &str) -> &str {
+    let rest = text.strip_suffix("...").unwrap_or(text).trim_end_matches(LEFT_OUT);
+    if rest.len() == text.len() && text.len() < LONG {
+        return text;
+    }
+    let ends = |c: char| c.is_whitespace() || c == '"' || !c.is_ascii();
+    let end = rest.rfind(ends).and_then(|at| rest.get(..rest.ceil_char_boundary(at + 1)));
+    end.unwrap_or(LEFT_OUT)
 }
 
 fn cleaned_by(cleaner: Option<&dyn TextCleaner>, text: &str) -> String {
@@ -93,6 +107,16 @@ mod tests {
         for cleaner in [None, Some(&Cleaner(false) as &dyn TextCleaner)] {
             assert_eq!(cleaned_by(cleaner, text), "no secret for user …");
         }
+    }
+
+    #[test]
+    fn a_text_that_may_be_cut_loses_its_last_word() {
+        let long = "word ".repeat(100);
+        let (half, quoted) = (format!("{long}sk-proj-Zx81"), format!("{long}\"sk-proj-Zx81"));
+        assert_eq!([whole_words(&half), whole_words(&quoted)], [long.as_str(), &format!("{long}\"")]);
+        let foreign = "\u{8a9e}".repeat(400);
+        assert_eq!([whole_words(&foreign), whole_words("no key sk-1")], [foreign.as_str(), "no key sk-1"]);
+        assert_eq!(["no key sk-1…", "no key sk-1...", "sk-1…"].map(whole_words), ["no key ", "no key ", "…"]);
     }
 
     #[test]
