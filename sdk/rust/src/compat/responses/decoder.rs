@@ -46,6 +46,8 @@ struct Open {
     spoke: bool,
     /// Lengths of the finished parts of a summary, and of the open one.
     summary: Vec<usize>,
+    /// The index in the item's content of the thinking that arrived last.
+    thinking: Option<u32>,
     words: &'static str,
 }
 
@@ -115,8 +117,8 @@ impl EventDecoder {
             "response.refusal.done" => self.rest(output, content, "refusal", &mut wire, "refusal"),
             "response.output_text.annotation.added" => self.annotation(output, content, &mut wire),
             "response.reasoning_summary_part.added" => self.summary_part(output),
-            "response.reasoning_summary_text.delta" => self.words(output, None, "summary", &mut wire, "delta"),
-            "response.reasoning_text.delta" => self.words(output, None, "content", &mut wire, "delta"),
+            "response.reasoning_summary_text.delta" => self.thought(output, None, "summary", &mut wire),
+            "response.reasoning_text.delta" => self.thought(output, content, "content", &mut wire),
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
                 self.words(output, None, "call", &mut wire, "delta");
             }
@@ -196,7 +198,7 @@ impl EventDecoder {
                 let (part, spoke, kind) = (open.part, open.spoke, open.words);
                 let mut extensions: Vec<Extension> = thought.extensions;
                 if spoke {
-                    extensions.retain(|note| note.json != "null");
+                    extensions.retain(|own| own.json != "null" && own.key != kind);
                     extensions.push(note(kind, &lengths(open.summary.iter().copied())));
                 } else if let Some(text) = thought.text {
                     self.delta(part, text);
@@ -254,12 +256,34 @@ impl EventDecoder {
     /// Begins a part of a summary, separated from the one before.
     fn summary_part(&mut self, output: u32) {
         let at = self.find_or_open(output, None, "summary");
+        if self.open.get(at).is_some_and(|open| open.words == "summary") {
+            self.next_thought(at);
+        }
+    }
+
+    fn next_thought(&mut self, at: usize) {
         let Some(open) = self.open.get_mut(at) else { return };
         open.summary.push(0);
         let part = open.part;
         if open.summary.len() > 1 {
             self.delta(part, BETWEEN.to_owned());
         }
+    }
+
+    /// Adds a piece of thinking. An item may have a summary and the thinking itself: as in a whole answer, one of them
+    /// is the text (C-77), the one that arrives first.
+    fn thought(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>) {
+        let at = self.find_or_open(output, None, words);
+        let Some(open) = self.open.get_mut(at).filter(|open| open.words == words) else { return };
+        if words == "content" && (open.summary.is_empty() || open.thinking != content) {
+            open.thinking = content;
+            if !open.spoke {
+                // A summary was announced, and is empty.
+                open.summary.clear();
+            }
+            self.next_thought(at);
+        }
+        self.say(at, wire.str("delta").map(Str::into_string).unwrap_or_default());
     }
 
     fn words(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>, key: &str) {
@@ -283,10 +307,8 @@ impl EventDecoder {
     fn say(&mut self, at: usize, text: String) {
         let Some(open) = self.open.get_mut(at).filter(|_| !text.is_empty()) else { return };
         open.spoke = true;
-        match open.summary.last_mut() {
-            Some(length) => *length += text.len(),
-            None if open.words == "content" => open.summary.push(text.len()),
-            None => {}
+        if let Some(length) = open.summary.last_mut() {
+            *length += text.len();
         }
         let part = open.part;
         self.delta(part, text);
@@ -327,7 +349,7 @@ impl EventDecoder {
             self.begun.push(output);
         }
         self.events.push(ChatEvent::PartStart(PartStart { candidate: 0, part, kind }));
-        self.open.push(Open { output, content, part, spoke: false, summary: Vec::new(), words });
+        self.open.push(Open { output, content, part, spoke: false, summary: Vec::new(), thinking: None, words });
         self.open.len() - 1
     }
 

@@ -1,9 +1,10 @@
 //! Parts that arrive whole, because their server streams no pieces of them.
 
 use super::EventDecoder;
+use crate::compat::responses::note;
 use crate::compat::responses::response::read_response;
 use crate::json::Rest;
-use crate::types::{ChatEvent, Part, PartCitation, PartKind, ToolStart};
+use crate::types::{ChatEvent, Part, PartCitation, PartKind, PartSignature, ToolStart};
 
 impl EventDecoder {
     /// Reads the final answer of a server that streamed nothing else.
@@ -26,14 +27,19 @@ impl EventDecoder {
 
     /// Emits a part of which nothing was streamed before.
     fn whole_part(&mut self, output: u32, part: Part) {
-        let mut citations = Vec::new();
+        let (mut citations, mut encrypted, mut extensions) = (Vec::new(), None, Vec::new());
         let (kind, text) = match part {
             Part::Text(text) => {
                 citations = text.citations;
                 (PartKind::Text, text.text)
             }
             Part::Refusal(words) => (PartKind::Refusal, words),
-            Part::Reasoning(thought) => (PartKind::Reasoning, thought.text.unwrap_or_default()),
+            Part::Reasoning(thought) => {
+                encrypted = thought.encrypted;
+                extensions = thought.extensions;
+                extensions.extend(thought.id.as_deref().map(|id| note("id", id)));
+                (PartKind::Reasoning, thought.text.unwrap_or_default())
+            }
             Part::Opaque(opaque) => (PartKind::Opaque(opaque), String::new()),
             Part::Media(media) => (PartKind::Media(media), String::new()),
             Part::ToolCall(call) => {
@@ -49,7 +55,9 @@ impl EventDecoder {
         let part = self.open.get(at).map_or(0, |open| open.part);
         let cited = citations.into_iter().map(|citation| PartCitation { candidate: 0, part, citation });
         self.events.extend(cited.map(ChatEvent::Citation));
-        self.close(output, content, Vec::new());
+        let signed = |signature| PartSignature { candidate: 0, part, signature, encrypted: true };
+        self.events.extend(encrypted.map(signed).map(ChatEvent::Signature));
+        self.close(output, content, extensions);
     }
 }
 
@@ -99,6 +107,46 @@ mod tests {
             count(|event| matches!(event, ChatEvent::PartStart(_))),
             count(|event| matches!(event, ChatEvent::PartStop(_)))
         );
+    }
+
+    fn texts(events: &[ChatEvent]) -> String {
+        let texts = events.iter().map(|event| if let ChatEvent::Delta(delta) = event { &*delta.text } else { "" });
+        texts.collect()
+    }
+
+    #[test]
+    fn c77_thinking_that_comes_with_a_summary_of_it_is_read_once() {
+        let delta = |kind: &str, text: &str| {
+            format!(
+                r#"{{"type":"response.{kind}.delta","output_index":0,"content_index":0,"summary_index":0,"delta":"{text}"}}"#
+            )
+        };
+        let (whole, summary) = (delta("reasoning_text", "long"), delta("reasoning_summary_text", "short"));
+        let added = r#"{"type":"response.reasoning_summary_part.added","output_index":0,"summary_index":0}"#;
+        let item = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","id":"rs","summary":[{"type":"summary_text","text":"short"}],"content":[{"type":"reasoning_text","text":"long"}]}}"#;
+        let done = r#"{"type":"response.completed","response":{"status":"completed"}}"#;
+        assert_eq!(texts(&decode(&[added, &summary, &whole, item, done])), "short");
+        assert_eq!(texts(&decode(&[&whole, added, &summary, item, done])), "long");
+        assert_eq!(texts(&decode(&[added, &whole, item, done])), "long");
+    }
+
+    #[test]
+    fn c77_pieces_of_thinking_are_apart_as_in_a_whole_answer() {
+        let delta = |index: u32| {
+            format!(
+                r#"{{"type":"response.reasoning_text.delta","output_index":0,"content_index":{index},"delta":"a"}}"#
+            )
+        };
+        let done = r#"{"type":"response.completed","response":{"status":"completed"}}"#;
+        assert_eq!(texts(&decode(&[&delta(0), &delta(0), &delta(1), done])), "aa\n\na");
+    }
+
+    #[test]
+    fn c33_a_final_answer_alone_brings_its_encrypted_thinking() {
+        let events = decode(&[
+            r#"{"type":"response.completed","response":{"status":"completed","output":[{"type":"reasoning","id":"rs","summary":[],"encrypted_content":"E"}]}}"#,
+        ]);
+        assert!(events.iter().any(|event| matches!(event, ChatEvent::Signature(one) if one.encrypted)), "{events:?}");
     }
 
     #[test]
