@@ -3,7 +3,10 @@
 //! Content and calls have separate numbers; each starts with its first text and ends once. The plan for calling tools
 //! has neither number nor end.
 
+mod calls;
 mod frames;
+
+use std::collections::VecDeque;
 
 use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::losses::{Losses, Once};
@@ -12,6 +15,7 @@ use weir_sdk::types::{
     Usage,
 };
 
+use self::calls::Waiting;
 use super::response::reason;
 use crate::write::{Place, marked};
 use crate::{FORMAT, PLAN, citation, logprobs};
@@ -48,6 +52,7 @@ pub struct ChatEncoder {
     /// Whether the model plans its calls instead of thinking.
     plans: bool,
     open: Vec<Open>,
+    waiting: VecDeque<Waiting>,
     contents: u32,
     calls: u32,
     citations: u32,
@@ -68,6 +73,7 @@ impl Encoder for ChatEncoder {
             failed: false,
             plans: false,
             open: Vec::new(),
+            waiting: VecDeque::new(),
             contents: 0,
             calls: 0,
             citations: 0,
@@ -93,8 +99,8 @@ impl Encoder for ChatEncoder {
     fn finish(&mut self) -> Result<Encoded> {
         if !self.failed {
             self.begin("");
-            for open in std::mem::take(&mut self.open) {
-                self.end(&open);
+            while let Some(part) = self.open.first().map(|open| open.part) {
+                self.stop(part);
             }
             let word = reason(self.finish.as_ref(), self.calls > 0, &mut self.losses);
             self.frames.push(frames::message_end(word, self.usage.as_ref(), &mut self.losses));
@@ -120,12 +126,7 @@ impl ChatEncoder {
             ChatEvent::PartStart(start) => self.start(start),
             ChatEvent::Delta(delta) if delta.candidate == 0 => self.delta(&delta),
             ChatEvent::Citation(one) if one.candidate == 0 => self.citation(&one),
-            ChatEvent::PartStop(stop) if stop.candidate == 0 => {
-                if let Some(at) = self.open.iter().position(|open| open.part == stop.part) {
-                    let open = self.open.remove(at);
-                    self.end(&open);
-                }
-            }
+            ChatEvent::PartStop(stop) if stop.candidate == 0 => self.stop(stop.part),
             ChatEvent::Signature(_) => self.lose("signature", "the format has no place for it"),
             ChatEvent::Logprobs(one) if one.candidate == 0 => self.logprobs.extend(logprobs::from_chat(&one.json)),
             ChatEvent::Finish(CandidateFinish { candidate: 0, finish }) => self.finish = Some(finish),
@@ -165,11 +166,9 @@ impl ChatEncoder {
             PartKind::Reasoning if self.plans => (Kind::Plan, None),
             PartKind::Reasoning => (Kind::Thinking, None),
             PartKind::ToolCall(call) => {
-                self.frames.push(frames::tool_call_start(self.calls, &call));
                 let signed = call.signature.is_some();
                 self.losses.dropped_if(signed, "tool_calls[].signature", "the format has no place for it");
-                self.calls += 1;
-                (Kind::Call, Some(self.calls - 1))
+                (Kind::Call, self.call(part, call))
             }
             PartKind::Opaque(opaque) => {
                 self.lose(&opaque.kind, "answers of this format have no such part");
@@ -189,7 +188,8 @@ impl ChatEncoder {
             Kind::Lost => return,
             Kind::Plan => return self.frames.push(frames::tool_plan_delta(&delta.text)),
             Kind::Call => {
-                return self.frames.push(frames::tool_call_delta(open.index.unwrap_or(0), &delta.text));
+                let index = open.index;
+                return self.arguments(delta, index);
             }
             kind => kind == Kind::Thinking,
         };

@@ -63,6 +63,39 @@ fn c91_c19_a_stream_that_fails_or_breaks_never_looks_complete() {
 }
 
 #[test]
+fn c05_calls_that_overlap_are_written_one_after_the_other() {
+    use weir_sdk::testing::events::{call, delta, finish, start, stop};
+    let events = [
+        start(0, call("a")),
+        start(1, call("b")),
+        start(2, call("c")),
+        delta(2, "{}"),
+        stop(2),
+        delta(1, "{\"b\":"),
+        delta(0, "{\"a\":"),
+        delta(1, "2}"),
+        delta(0, "1}"),
+        stop(0),
+        stop(1),
+        finish(FinishReason::ToolCalls),
+    ];
+    let (frames, _) = encoded(&events);
+    let mut calls: Vec<(String, String)> = Vec::new();
+    for data in frames.iter().filter_map(|frame| serde_json::from_str::<Value>(&frame.data).ok()) {
+        let call = &data["delta"]["message"]["tool_calls"];
+        let text = call["function"]["arguments"].as_str().unwrap_or_default();
+        match data["type"].as_str() {
+            Some("tool-call-start") => calls.push((call["id"].as_str().unwrap().to_owned(), text.to_owned())),
+            Some("tool-call-delta") => calls.last_mut().unwrap().1.push_str(text),
+            _ => {}
+        }
+    }
+    let own = |id: &str, arguments: &str| (id.to_owned(), arguments.to_owned());
+    assert_eq!(calls, [own("a", "{\"a\":1}"), own("b", "{\"b\":2}"), own("c", "{}")]);
+    fold::check(&frames);
+}
+
+#[test]
 fn c06_words_of_a_part_that_never_began_begin_it() {
     let thought = message("content-delta", 0, &json!({"content": {"thinking": "Hm."}}));
     let answer = through(&[begin(), thought, text(0, "Yes"), text(0, "."), end("COMPLETE")]);
