@@ -76,7 +76,7 @@ pub(crate) fn word(finish: &Finish, refusal: bool) -> (&str, bool) {
 }
 
 fn is_word(raw: &str) -> bool {
-    REASONS.contains(&raw) || matches!(raw, "MODEL_ARMOR" | "MALFORMED_RESPONSE")
+    REASONS.contains(&raw) || matches!(raw, "MODEL_ARMOR" | "MALFORMED_RESPONSE" | "MISSING_THOUGHT_SIGNATURE")
 }
 
 fn read_name(raw: &str) -> FinishReason {
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn every_word_of_the_format_comes_back() {
-        for raw in REASONS.into_iter().chain(["MODEL_ARMOR"]) {
+        for raw in REASONS.into_iter().chain(["MODEL_ARMOR", "MISSING_THOUGHT_SIGNATURE"]) {
             assert_eq!(word(&named(raw, false), false), (raw, false));
         }
         assert_eq!(word(&named("STOP", true), false), ("STOP", false));
