@@ -3,6 +3,9 @@
 use weir_sdk::finish::Seen;
 use weir_sdk::types::{Finish, FinishReason};
 
+/// The reason of an answer in which a call or another structure could not be read.
+const MALFORMED: &str = "malformed_model_output";
+
 /// Parses a stop reason. `calls` tells whether the answer has a call for the client: a call outranks a natural end
 /// (C-11), and without one `tool_use` can only mean a tool that the service runs itself.
 pub(crate) fn read(raw: &str, calls: bool) -> Finish {
@@ -19,8 +22,7 @@ fn of_word(raw: &str) -> FinishReason {
         "max_tokens" => FinishReason::Length,
         "stop_sequence" => FinishReason::StopSequence,
         "guardrail_intervened" | "content_filtered" => FinishReason::ContentFilter,
-        "malformed_tool_use" => FinishReason::MalformedToolCall,
-        "malformed_model_output" => FinishReason::Failed,
+        "malformed_tool_use" | MALFORMED => FinishReason::MalformedToolCall,
         "model_context_window_exceeded" => FinishReason::ContextLength,
         _ => FinishReason::Other,
     }
@@ -36,8 +38,9 @@ pub(crate) fn word(finish: Option<&Finish>, seen: Seen) -> (&str, bool) {
             ("guardrail_intervened", false)
         }
         FinishReason::ContentFilter | FinishReason::Refusal => ("content_filtered", false),
+        FinishReason::MalformedToolCall if finish.raw.as_deref() == Some(MALFORMED) => (MALFORMED, false),
         FinishReason::MalformedToolCall => ("malformed_tool_use", false),
-        FinishReason::Failed => ("malformed_model_output", finish.raw.as_deref() != Some("malformed_model_output")),
+        FinishReason::Failed => (MALFORMED, true),
         reason if seen.ends_with_call(reason) => ("tool_use", false),
         reason if seen.ends_with_refusal(reason) => ("content_filtered", false),
         FinishReason::StopSequence => ("stop_sequence", false),
@@ -87,6 +90,14 @@ mod tests {
             let call = raw == "tool_use";
             assert_eq!(word(Some(&read(raw, call)), Seen { call, refusal: false }), (raw, false));
         }
+    }
+
+    #[test]
+    fn structures_that_cannot_be_read_are_no_limit() {
+        for raw in ["malformed_tool_use", MALFORMED] {
+            assert_eq!(read(raw, false).reason, FinishReason::MalformedToolCall);
+        }
+        assert_eq!(word(Some(&Finish::new(FinishReason::Failed, "error")), Seen::default()), (MALFORMED, true));
     }
 
     #[test]
