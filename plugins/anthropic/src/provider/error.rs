@@ -33,14 +33,13 @@ fn string(raw: &RawValue) -> Option<String> {
 }
 
 fn built(name: Option<&str>, message: Option<String>, status: Option<u16>) -> Error {
-    let kind = kind(name.unwrap_or_default(), message.as_deref().unwrap_or_default(), status);
-    Error { code: name.map(str::to_owned), ..Error::of_provider(kind, message, status) }
-}
-
-/// Classifies by the message first, because the service calls many errors an `invalid_request_error`; then by the type,
-/// the only information in a stream; then by the status.
-fn kind(name: &str, message: &str, status: Option<u16>) -> ErrorKind {
-    by_message(name, message).or_else(|| by_name(name)).unwrap_or_else(|| ErrorKind::of_status(status.unwrap_or(500)))
+    // Classified by the message first, because the service calls many errors an `invalid_request_error`: such a type is
+    // no code then. Next by the type, the only information in a stream, and last by the status.
+    let by_words = by_message(name.unwrap_or_default(), message.as_deref().unwrap_or_default());
+    let kind = by_words.or_else(|| by_name(name.unwrap_or_default()));
+    let kind = kind.unwrap_or_else(|| ErrorKind::of_status(status.unwrap_or(500)));
+    let code = name.filter(|_| by_words.is_none()).map(str::to_owned);
+    Error { code, ..Error::of_provider(kind, message, status) }
 }
 
 fn by_message(name: &str, message: &str) -> Option<ErrorKind> {
@@ -98,6 +97,16 @@ mod tests {
         assert_eq!(named(529, "overloaded_error", "Overloaded"), ErrorKind::Overloaded);
         assert_eq!(named(500, "api_error", "Internal server error"), ErrorKind::Upstream);
         assert_eq!(named(429, "rate_limit_error", "slow down"), ErrorKind::RateLimited);
+    }
+
+    #[test]
+    fn c83_a_type_that_says_less_than_the_message_is_no_code() {
+        let code = |message: &str| {
+            let body = format!(r#"{{"error":{{"type":"invalid_request_error","message":"{message}"}}}}"#);
+            answer(400, &body).code
+        };
+        assert_eq!(code("prompt is too long: 3 tokens > 2 maximum"), None);
+        assert_eq!(code("temperature: range: 0..1").as_deref(), Some("invalid_request_error"));
     }
 
     #[test]

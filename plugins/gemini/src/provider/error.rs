@@ -42,8 +42,11 @@ pub(crate) fn object(raw: &RawValue, status: Option<u16>) -> Error {
 
 fn built(read: &Failure<'_>, text: Option<String>, status: Option<u16>) -> Error {
     let message = read.message.as_ref().map(ToString::to_string).or(text).filter(|text| !text.is_empty());
-    let kind = kind(read, message.as_deref().unwrap_or_default(), status);
-    let reason = details(read).find_map(|detail| detail.reason.as_ref()).or(read.status.as_ref());
+    let words = message.as_deref().unwrap_or_default();
+    let kind = kind(read, words, status);
+    // A general name is no code where the message says more.
+    let named = read.status.as_ref().filter(|name| by_message(name, &words.to_ascii_lowercase()).is_none());
+    let reason = details(read).find_map(|detail| detail.reason.as_ref()).or(named);
     let code = reason.map(ToString::to_string);
     Error { code, retry_after_ms: retry_after(read), ..Error::of_provider(kind, message, status) }
 }
@@ -166,6 +169,13 @@ mod tests {
         assert_eq!(kind(503, "UNAVAILABLE", "The model is overloaded."), ErrorKind::Overloaded);
         assert_eq!(kind(504, "DEADLINE_EXCEEDED", "late"), ErrorKind::Timeout);
         assert_eq!(kind(500, "INTERNAL", "An internal error has occurred."), ErrorKind::Upstream);
+    }
+
+    #[test]
+    fn c83_a_name_that_says_less_than_the_message_is_no_code() {
+        let code = |message| named(400, "INVALID_ARGUMENT", message, "").code;
+        assert_eq!(code("The input token count (3) exceeds the maximum number of tokens allowed (2)."), None);
+        assert_eq!(code("contents is not specified").as_deref(), Some("INVALID_ARGUMENT"));
     }
 
     #[test]

@@ -221,7 +221,7 @@ fn is_missing_model(message: &str) -> bool {
 
 const RATE: [&str; 2] = ["rate limit", "too many requests"];
 
-const CONTEXT: [&str; 18] = [
+const CONTEXT: [&str; 19] = [
     "context length",
     "context window",
     "context_length",
@@ -238,6 +238,7 @@ const CONTEXT: [&str; 18] = [
     "`inputs` must have less than",
     "tokens) exceeds the maximum allowed length",
     "exceeded model token limit",
+    "exceeds the maximum number of tokens allowed",
     "range of input length should be",
     "prompt exceeds max length",
 ];

@@ -54,6 +54,7 @@ fn c83_the_reason_survives() {
         "`inputs` must have less than 99999 tokens. Given: 100500",
         "Invalid 'input[0]': maximum input length is 8192 tokens.",
         "Input length (9 tokens) exceeds the maximum allowed length (8 tokens).",
+        "The input token count (9) exceeds the maximum number of tokens allowed (8).",
         "The prompt is longer than the maximum model length of 8",
     ] {
         assert_eq!([400, 422].map(|status| kind_of(status, message)), [ErrorKind::ContextLength; 2], "{message}");
