@@ -4,7 +4,8 @@
 //! `output_tokens` includes the thinking, which newer answers also count in `output_tokens_details`.
 
 use weir_sdk::json::{Count, Object, Rest, Str};
-use weir_sdk::losses::{extension, extensions};
+use weir_sdk::losses::{Losses, extension, extensions};
+use weir_sdk::tier;
 use weir_sdk::types::{Unit, Usage};
 
 use crate::FORMAT;
@@ -72,6 +73,11 @@ fn part(all: Option<u32>, told: Option<u32>, known: Option<u32>) -> Option<u32> 
 /// A figure of a member that stays as it is.
 fn figure(rest: &Rest<'_>, member: &str, name: &str) -> Option<u32> {
     Rest::parse(rest.get(member)?.get()).ok()?.count(name)
+}
+
+/// Writes the service tier of an answer.
+pub(crate) fn write_tier(o: &mut Object<'_>, told: Option<&str>, losses: &mut Losses) {
+    o.opt_str("service_tier", tier::answered(told, &["standard", "priority", "batch"], losses));
 }
 
 /// Writes the counts; `input` is the estimate for an unknown input. Thinking is listed separately if it is known.

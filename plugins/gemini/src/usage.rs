@@ -2,6 +2,8 @@
 //! excludes those from the provider's own tools; the candidates' count excludes thoughts (C-60).
 
 use weir_sdk::json::{Object, Rest, Str, parse};
+use weir_sdk::losses::Losses;
+use weir_sdk::tier;
 use weir_sdk::types::{Extension, Usage};
 
 use crate::wire::{self, extensions, is_noted, note, own};
@@ -134,7 +136,7 @@ fn is_all_text(json: &str, figure: u32) -> bool {
 }
 
 /// Writes `usageMetadata`; `input` is the estimate for an unknown input.
-pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, input: Option<u32>, tier: Option<&str>) {
+pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, input: Option<u32>, tier: Option<&str>, losses: &mut Losses) {
     let tool_use = members(usage).find(|own| own.key == TOOL_USE).and_then(|own| own.json.parse::<u32>().ok());
     let prompt = usage.input_total().or(input).map(|all| all.saturating_sub(tool_use.unwrap_or(0)));
     let output = usage.output_visible();
@@ -157,7 +159,7 @@ pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, input: Option<u32>, tier:
             }
         }
         write_parts(o, usage);
-        o.opt_str("serviceTier", tier);
+        o.opt_str("serviceTier", tier::answered(tier, &["standard", "flex", "priority"], losses));
     });
 }
 
@@ -213,7 +215,7 @@ mod tests {
         assert_eq!((usage.input, usage.cache_read), (Some(77), Some(30)));
         assert_eq!((usage.output, usage.reasoning), (Some(20), Some(50)));
         let mut out = String::new();
-        object(&mut out, |o| write(o, &usage, None, tier.as_deref()));
+        object(&mut out, |o| write(o, &usage, None, tier.as_deref(), &mut Losses::default()));
         assert_eq!(out, format!(r#"{{"usageMetadata":{json}}}"#));
     }
 
@@ -229,11 +231,11 @@ mod tests {
         assert_eq!((usage.input, usage.input_audio, usage.cache_read), (Some(20), Some(50), Some(30)));
         assert_eq!((usage.output, usage.output_image), (Some(5), Some(15)));
         let mut out = String::new();
-        object(&mut out, |o| write(o, &usage, None, None));
+        object(&mut out, |o| write(o, &usage, None, None, &mut Losses::default()));
         assert_eq!(out, format!(r#"{{"usageMetadata":{json}}}"#));
         let foreign = Usage { input: Some(1), input_audio: Some(2), output: Some(3), ..Usage::default() };
         let mut out = String::new();
-        object(&mut out, |o| write(o, &foreign, None, None));
+        object(&mut out, |o| write(o, &foreign, None, None, &mut Losses::default()));
         let parts = r#"[{"modality":"TEXT","tokenCount":1},{"modality":"AUDIO","tokenCount":2}]"#;
         assert!(out.contains(parts) && out.contains(r#""promptTokenCount":3"#), "{out}");
     }
@@ -255,7 +257,7 @@ mod tests {
     fn c82_foreign_usage_is_written_whole() {
         let usage = Usage { input: Some(5), cache_write: Some(2), output: Some(3), ..Usage::default() };
         let mut out = String::new();
-        object(&mut out, |o| write(o, &usage, None, None));
+        object(&mut out, |o| write(o, &usage, None, None, &mut Losses::default()));
         let counts = r#"{"promptTokenCount":7,"candidatesTokenCount":3,"totalTokenCount":10}"#;
         assert_eq!(out, format!(r#"{{"usageMetadata":{counts}}}"#));
     }

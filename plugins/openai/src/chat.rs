@@ -10,6 +10,7 @@ use weir_sdk::compat::reasoning;
 use weir_sdk::compat::response::SOURCE;
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::json::{self, Object};
+use weir_sdk::tier;
 use weir_sdk::types::{Citation, Context, Error, Extension, FinishReason, ReasoningPart};
 
 use crate::manifest;
@@ -109,6 +110,11 @@ pub(crate) fn write_thoughts(o: &mut Object<'_>, thoughts: &[&ReasoningPart]) {
 
 /// An error as a body, or as the last frame of a stream.
 pub(crate) fn write_error(error: &Error) -> String {
+/// The service tier of an answer, if it has one.
+pub(crate) fn answer_tier(told: Option<&str>) -> Option<&str> {
+    told.filter(|told| !told.is_empty()).map(tier::compatible)
+}
+
     let (name, code) = manifest::spelling(error.kind);
     let code = error.code.as_deref().or(code);
     let mut out = String::new();

@@ -8,7 +8,7 @@
 //! [`json`] reads and writes; the [`losses`] records what a format has no place for. A provider that is compatible with
 //! OpenAI starts from [`compat`]. For other formats there are shared parts. Of requests: alternating [`turns`], the
 //! [`tools`] with their [`names`] and [`calls`], JSON [`schema`]s, [`sampling`] and [`thinking`]. Of answers: streams of
-//! one block at a time ([`blocks`]), the [`finish`], [`token_count`]s. Of both: values that travel through clients of
+//! one block at a time ([`blocks`]), the [`finish`], the service [`tier`], [`token_count`]s. Of both: values that travel through clients of
 //! other formats ([`signature`]). A [`manifest`] has short constructors.
 
 pub mod adapter;
@@ -34,6 +34,7 @@ pub mod spelling;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod thinking;
+pub mod tier;
 pub mod time;
 pub mod token_count;
 pub mod tools;

@@ -28,6 +28,8 @@ pub struct MessageFrames {
     late: Vec<Extension>,
     /// Members that this format's own answer had at its end, besides reason and usage.
     end: Option<Opaque>,
+    /// Losses of the first frame, reported at the end.
+    lost: Losses,
 }
 
 impl MessageFrames {
@@ -114,7 +116,7 @@ impl AnswerFrames for MessageFrames {
 
     /// Writes `message_start` with the real count of the input or an estimate (C-59).
     fn first(&mut self, ctx: &Context, known: &Usage) -> Frame {
-        frames::message_start(ctx, self.start.take().as_ref(), known)
+        frames::message_start(ctx, self.start.take().as_ref(), known, &mut self.lost)
     }
 
     fn take_late_usage(&mut self, later: &Usage) {
@@ -132,6 +134,7 @@ impl AnswerFrames for MessageFrames {
     }
 
     fn end(&mut self, _: &Context, end: &End<'_>, losses: &mut Losses, out: &mut Vec<Frame>) {
+        losses.append(std::mem::take(&mut self.lost).into_losses());
         let own = self.end.take();
         let members: Unnamed<'_> = own.as_ref().and_then(|own| parse(&own.json).ok()).unwrap_or_default();
         out.push(frames::message_delta(end, &self.late, members.rest, losses));

@@ -74,7 +74,7 @@ fn counts(o: &mut Object<'_>, ctx: &Context, response: &ChatResponse, losses: &m
         o.raw(&own.key, &own.json);
     }
     losses.foreign("usage.", &known.extensions, FORMAT);
-    o.opt_str("service_tier", response.service_tier.as_deref());
+    usage::write_tier(o, response.service_tier.as_deref(), losses);
 }
 
 fn content(parts: &[Part], losses: &mut Losses) -> (String, Seen) {

@@ -3,6 +3,7 @@
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::sampling;
+use weir_sdk::tier;
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest, Sampling, ToolChoice};
 
@@ -161,8 +162,8 @@ fn labels(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
     }
     match request.service_tier.as_deref() {
         None => {}
-        Some(tier @ ("auto" | "standard_only")) => o.str("service_tier", tier),
-        Some("default" | "standard") => o.str("service_tier", "standard_only"),
+        Some("auto") => o.str("service_tier", "auto"),
+        Some(tier) if tier::is_usual(tier) => o.str("service_tier", "standard_only"),
         Some(_) => losses.dropped("service_tier", "there is no tier of this name"),
     }
     losses.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", "only an end user");

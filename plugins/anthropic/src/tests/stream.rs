@@ -64,6 +64,20 @@ fn c05_overlapping_parts_are_written_one_after_the_other() {
 }
 
 #[test]
+fn a_tier_of_another_format_has_this_formats_name_or_is_reported() {
+    let told = |tier: &str| {
+        let start = ResponseStart { service_tier: Some(tier.into()), ..ResponseStart::default() };
+        let events = vec![ChatEvent::Start(start), finish(FinishReason::Complete)];
+        let (frames, losses) = encoded(&context("claude-test"), &events);
+        let start: Value = serde_json::from_str(&frames[0].data).unwrap();
+        (start["message"]["usage"]["service_tier"].clone(), losses.len())
+    };
+    assert_eq!(told("default"), ("standard".into(), 0));
+    assert_eq!(told("batch"), ("batch".into(), 0));
+    assert_eq!(told("flex"), (Value::Null, 1));
+}
+
+#[test]
 fn c05_a_call_without_arguments_yields_an_empty_object() {
     let (frames, message) = rendered(vec![call(0, "a", None), stop(0)]);
     assert_eq!(message["content"][0]["input"], json!({}));

@@ -3,6 +3,7 @@
 use weir_sdk::finish::Seen;
 use weir_sdk::json::{Object, object};
 use weir_sdk::losses::{Losses, extension};
+use weir_sdk::tier;
 use weir_sdk::types::{
     ChatResponse, Context, Extension, Finish, Part, ReasoningPart, RenderedResponse, Signature, TextPart, Usage,
 };
@@ -41,7 +42,8 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
         stop(o, candidate.and_then(|first| first.finish.as_ref()), content.seen, &mut losses);
         counts(o, ctx, response.usage.as_ref());
         rest(o, &response.extensions);
-        if let Some(tier) = &response.service_tier {
+        let names = ["default", "priority", "flex", "reserved"];
+        if let Some(tier) = tier::answered(response.service_tier.as_deref(), &names, &mut losses) {
             o.object("serviceTier", |o| o.str("type", tier));
         }
     });

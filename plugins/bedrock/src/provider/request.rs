@@ -3,6 +3,7 @@
 use weir_sdk::json::{Object, RawValue, Rest, Str, object, text};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::names::{IdRule, Names};
+use weir_sdk::tier;
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, RenderedRequest};
 
@@ -158,10 +159,10 @@ fn labels(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
     }
     match request.service_tier.as_deref() {
         None | Some("auto") => {}
-        Some(tier @ ("priority" | "default" | "flex" | "reserved")) => {
+        Some(tier @ ("priority" | "flex" | "reserved")) => {
             o.object("serviceTier", |o| o.str("type", tier));
         }
-        Some("standard" | "standard_only") => o.object("serviceTier", |o| o.str("type", "default")),
+        Some(tier) if tier::is_usual(tier) => o.object("serviceTier", |o| o.str("type", "default")),
         Some(_) => losses.dropped("service_tier", "there is no tier of this name"),
     }
     losses.dropped_if(request.end_user.is_some(), "user", "the format has no place for it");

@@ -167,7 +167,7 @@ impl GenerateEncoder {
             write::members(o, &members, "");
             if last {
                 let tier = self.start.as_ref().and_then(|start| start.service_tier.as_deref());
-                usage::write(o, &self.usage, self.ctx.input_tokens, tier);
+                usage::write(o, &self.usage, self.ctx.input_tokens, tier, &mut self.losses);
             }
             self.tail(o);
         });

@@ -31,7 +31,7 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
         let unknown = weir_sdk::types::Usage::default();
         let known = response.usage.as_ref().unwrap_or(&unknown);
         losses.foreign("usage.", &known.extensions, FORMAT);
-        usage::write(o, known, ctx.input_tokens, response.service_tier.as_deref());
+        usage::write(o, known, ctx.input_tokens, response.service_tier.as_deref(), &mut losses);
         tail(o, ctx, response.model.as_deref(), &response.id);
     });
     RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) }

@@ -139,7 +139,7 @@ fn write_usage(o: &mut Object<'_>, known: &weir_sdk::types::Usage) {
         ..known.clone()
     };
     let mut whole = String::new();
-    object(&mut whole, |o| usage::write(o, &input, None, None));
+    object(&mut whole, |o| usage::write(o, &input, None, None, &mut Losses::default()));
     let read: Unnamed<'_> = parse(&whole).unwrap_or_default();
     for (key, raw) in &read.rest.0 {
         let inner: Unnamed<'_> = parse(raw.get()).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use weir_sdk::json::{Object, object};
 use weir_sdk::losses::Losses;
+use weir_sdk::tier;
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Framing, Header, HttpRequest, RenderedRequest};
 
@@ -111,9 +112,10 @@ impl Prompt {
 fn labels(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
     const NONE: &str = "the format has no place for it";
     match request.service_tier.as_deref() {
-        None | Some("auto") => {}
-        Some(tier @ ("standard" | "flex" | "priority")) => o.str("serviceTier", tier),
-        Some("default") => o.str("serviceTier", "standard"),
+        // Groq's name says what is done without one.
+        None | Some("auto" | "on_demand") => {}
+        Some(tier @ ("flex" | "priority")) => o.str("serviceTier", tier),
+        Some(tier) if tier::is_usual(tier) => o.str("serviceTier", "standard"),
         Some(_) => losses.dropped("service_tier", "there is no tier of this name"),
     }
     losses.dropped_if(request.end_user.is_some(), "user", NONE);

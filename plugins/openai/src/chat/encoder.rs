@@ -13,7 +13,7 @@ use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
 
 use self::candidate::{Candidate, Words};
-use super::{Memo, answer_id, answer_model, finish_word, write_error};
+use super::{Memo, answer_id, answer_model, answer_tier, finish_word, write_error};
 
 /// A chunk that only brings text, between its head, the text's member, the text and its end.
 const BEFORE_KEY: &str = ",\"choices\":[{\"index\":0,\"delta\":{\"";
@@ -149,7 +149,7 @@ impl ChatEncoder {
             o.str("object", "chat.completion.chunk");
             o.num("created", (created_ms.unwrap_or(self.ctx.now_ms) / 1000.0).floor());
             o.str("model", answer_model(&self.ctx, model));
-            o.opt_str("service_tier", tier);
+            o.opt_str("service_tier", answer_tier(tier));
             o.opt_raw("system_fingerprint", extension(extensions, FORMAT, "system_fingerprint"));
         });
         head.pop();

@@ -13,7 +13,9 @@ use weir_sdk::types::{
     RenderedResponse, TextPart, ToolCall, ToolKind,
 };
 
-use super::{Memo, annotation, answer_id, answer_model, finish_word, is_member, write_extensions, write_thoughts};
+use super::{
+    Memo, annotation, answer_id, answer_model, answer_tier, finish_word, is_member, write_extensions, write_thoughts,
+};
 
 /// Renders a whole answer.
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
@@ -34,7 +36,7 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
             losses.foreign("usage.", &tokens.extensions, FORMAT);
             usage::write(o, tokens);
         }
-        o.opt_str("service_tier", response.service_tier.as_deref());
+        o.opt_str("service_tier", answer_tier(response.service_tier.as_deref()));
         losses.foreign("", &response.extensions, FORMAT);
         write_extensions(o, &response.extensions, &[]);
     });

@@ -11,6 +11,7 @@ use crate::compat::wire::FORMAT;
 use crate::json::{self, Object};
 use crate::losses::{Losses, extension};
 use crate::path::encoded;
+use crate::tier;
 use crate::types::{
     CacheHint, ChatRequest, Context, Error, Extension, HttpRequest, OutputFormat, RenderedRequest, Sampling,
 };
@@ -79,7 +80,7 @@ impl Writer<'_> {
             self.stream(o, request);
             self.end_user(o, request);
             self.raw(o, "metadata", request.metadata.as_deref());
-            self.str(o, "service_tier", request.service_tier.as_deref());
+            self.str(o, "service_tier", request.service_tier.as_deref().map(tier::compatible));
             self.str(o, "prompt_cache_key", request.cache_key.as_deref());
             self.extensions(o, "", &request.extensions, &["stream_options"]);
         });

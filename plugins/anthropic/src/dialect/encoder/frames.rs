@@ -73,7 +73,7 @@ fn number(data: &mut String, value: u32) {
 }
 
 /// The first frame of a stream, with the input tokens that are known so far.
-pub(super) fn message_start(ctx: &Context, start: Option<&ResponseStart>, known: &Usage) -> Frame {
+pub(super) fn message_start(ctx: &Context, start: Option<&ResponseStart>, known: &Usage, losses: &mut Losses) -> Frame {
     let (id, model) = start.map_or(("", None), |start| (start.id.as_str(), start.model.as_deref()));
     let mut data = String::with_capacity(512);
     object(&mut data, |o| {
@@ -89,7 +89,7 @@ pub(super) fn message_start(ctx: &Context, start: Option<&ResponseStart>, known:
             o.object("usage", |o| {
                 usage::write(o, known, ctx.input_tokens.unwrap_or(0));
                 write::own(&known.extensions).for_each(|own| o.raw(&own.key, &own.json));
-                o.opt_str("service_tier", start.and_then(|start| start.service_tier.as_deref()));
+                usage::write_tier(o, start.and_then(|start| start.service_tier.as_deref()), losses);
             });
         });
     });

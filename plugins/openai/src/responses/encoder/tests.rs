@@ -56,6 +56,15 @@ fn every_item_is_added_and_done_once_and_the_sequence_grows() {
 }
 
 #[test]
+fn tiers_of_other_formats_have_this_formats_name() {
+    let begun = |tier: &str| ResponseStart { service_tier: Some(tier.into()), ..ResponseStart::default() };
+    let tier = |name: &str| encode(vec![ChatEvent::Start(begun(name)), finish(FinishReason::Complete)]).remove(0);
+    assert_eq!(tier("standard")["response"]["service_tier"], "default");
+    assert_eq!(tier("priority")["response"]["service_tier"], "priority");
+    assert!(tier("")["response"].get("service_tier").is_none());
+}
+
+#[test]
 fn log_probabilities_are_those_of_the_texts_they_come_with() {
     let token = |word: &str| format!(r#"{{"token":"{word}","logprob":-0.5,"bytes":null,"top_logprobs":[]}}"#);
     let probabilities = |word: &str| {

@@ -9,6 +9,7 @@ use crate::compat::quirks::{Quirks, Thinking};
 use crate::compat::wire;
 use crate::json::{self, Array, Object};
 use crate::losses::{Losses, extension};
+use crate::tier;
 use crate::types::{
     ChatRequest, Context, Error, HttpRequest, MediaPart, MediaSource, Message, OutputFormat, Part, ReasoningMode,
     RenderedRequest, ResultPart, Role, TextPart, ToolResult,
@@ -64,7 +65,7 @@ impl Writer<'_> {
         }
         o.opt_str("user", request.end_user.as_deref());
         o.opt_raw("metadata", request.metadata.as_deref());
-        o.opt_str("service_tier", request.service_tier.as_deref());
+        o.opt_str("service_tier", request.service_tier.as_deref().map(tier::compatible));
         o.opt_str("prompt_cache_key", request.cache_key.as_deref());
         if noted(&request.extensions, "dialect").is_none() {
             // Clients of stateless formats do not expect the provider to store anything, and can send thinking back
