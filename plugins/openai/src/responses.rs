@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use weir_sdk::compat::responses::{namespace, noted, write_usage};
 use weir_sdk::json::{Object, RawValue, Rest};
-use weir_sdk::types::{Context, Error, Extension, FinishReason, Part, Usage};
+use weir_sdk::types::{Context, Error, ErrorKind, Extension, FinishReason, Part, Usage};
 
 use crate::chat::{answer_model, answer_tier};
 use crate::manifest;
@@ -125,13 +125,25 @@ fn write_error(o: &mut Object<'_>, error: Option<&Error>) {
     });
 }
 
+/// The error of an answer that ended badly.
+pub(crate) fn failure(reason: FinishReason) -> Option<Error> {
+    let words = match reason {
+        FinishReason::Failed => "the provider broke off",
+        FinishReason::MalformedToolCall => "the model's tool call cannot be read",
+        _ => return None,
+    };
+    Some(Error::new(ErrorKind::Upstream, words))
+}
+
 /// The status for a finish reason, why it is incomplete, and whether that expresses the reason fully.
 pub(crate) fn status(reason: FinishReason, refused: bool) -> (&'static str, Option<&'static str>, bool) {
     match reason {
         FinishReason::Length | FinishReason::ContextLength => ("incomplete", Some("max_output_tokens"), true),
         FinishReason::ContentFilter | FinishReason::Refusal if !refused => ("incomplete", Some("content_filter"), true),
         FinishReason::Failed => ("failed", None, true),
-        FinishReason::Paused | FinishReason::MalformedToolCall | FinishReason::Other => ("completed", None, false),
+        FinishReason::MalformedToolCall => ("failed", None, false),
+        FinishReason::Paused => ("in_progress", None, false),
+        FinishReason::Other => ("completed", None, false),
         _ => ("completed", None, true),
     }
 }

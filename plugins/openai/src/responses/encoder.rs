@@ -11,11 +11,11 @@ use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::json::{self, Object, Rest};
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{
-    ChatEvent, Context, Encoded, Error, ErrorKind, Extension, Finish, FinishReason, Frame, Opaque, ResponseStart, Usage,
+    ChatEvent, Context, Encoded, Error, Extension, Finish, FinishReason, Frame, Opaque, ResponseStart, Usage,
 };
 
 use self::items::Item;
-use super::{Frame as Answer, status, write_response};
+use super::{Frame as Answer, failure, status, write_response};
 
 /// Renders the events of one answer.
 #[derive(Debug)]
@@ -88,8 +88,7 @@ impl Encoder for EventEncoder {
                 let raw = finish.and_then(|finish| finish.raw).unwrap_or_else(|| "no reason given".to_owned());
                 self.losses.approximated("status", &raw);
             }
-            let broken = Error::new(ErrorKind::Upstream, "the provider broke off");
-            self.last(status, incomplete, (status == "failed").then_some(&broken));
+            self.last(status, incomplete, failure(reason).as_ref());
         }
         Ok(self.take())
     }
@@ -174,7 +173,9 @@ impl EventEncoder {
     fn last(&mut self, status: &'static str, incomplete: Option<&'static str>, error: Option<&Error>) {
         self.ended = true;
         let answer = self.answer(status, incomplete, error);
-        self.emit(&format!("response.{status}"), |o| o.raw("response", &answer));
+        // Clients wait for one of three last events; none of them is of an answer that pauses.
+        let kind = if status == "in_progress" { "completed" } else { status };
+        self.emit(&format!("response.{kind}"), |o| o.raw("response", &answer));
     }
 
     /// Ends a failed stream in the one way that every client of this format understands (C-19, C-21).

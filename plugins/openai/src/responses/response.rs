@@ -7,11 +7,9 @@ use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::compat::responses::write::{Ids, assistant};
 use weir_sdk::json;
 use weir_sdk::losses::Losses;
-use weir_sdk::types::{
-    Candidate, ChatResponse, Context, Error, ErrorKind, Extension, FinishReason, Part, RenderedResponse,
-};
+use weir_sdk::types::{Candidate, ChatResponse, Context, Extension, FinishReason, Part, RenderedResponse};
 
-use super::{Frame, status, write_response};
+use super::{Frame, failure, status, write_response};
 
 /// Renders a whole answer: only the first of several candidates (C-80).
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
@@ -27,12 +25,13 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     let output: Vec<&str> = items.into_iter().map(json::RawValue::get).collect();
     let finish = candidate.and_then(|candidate| candidate.finish.as_ref());
     let refused = parts.iter().any(|part| matches!(part, Part::Refusal(_)));
-    let (status, incomplete, same) = status(finish.map_or(FinishReason::Other, |finish| finish.reason), refused);
+    let reason = finish.map_or(FinishReason::Other, |finish| finish.reason);
+    let (status, incomplete, same) = status(reason, refused);
     if !same {
         let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
         losses.approximated("status", raw);
     }
-    let broken = Error::new(ErrorKind::Upstream, "the provider broke off");
+    let broken = failure(reason);
     losses.foreign("", &response.extensions, FORMAT);
     let mut out = String::with_capacity(1024);
     json::object(&mut out, |o| {
@@ -43,7 +42,7 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
             tier: response.service_tier.as_deref(),
             status,
             incomplete,
-            error: (status == "failed").then_some(&broken),
+            error: broken.as_ref(),
             usage: response.usage.as_ref(),
             extensions: &response.extensions,
             news: None,

@@ -390,6 +390,9 @@ impl EventEncoder {
                 self.emit(kind, |o| {
                     o.str("item_id", &item.id);
                     o.num("output_index", item.at);
+                    if call.kind == ToolKind::Function {
+                        o.str("name", &call.name);
+                    }
                     o.str(words(call.kind).1, if empty { "{}" } else { &call.arguments });
                 });
             }

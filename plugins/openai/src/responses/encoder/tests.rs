@@ -1,5 +1,5 @@
 use weir_sdk::testing::events::{call, delta, finish, start, stop};
-use weir_sdk::types::{CandidateLogprobs, PartKind, PartSignature, Signature};
+use weir_sdk::types::{CandidateLogprobs, ErrorKind, PartKind, PartSignature, Signature};
 
 use super::*;
 
@@ -53,6 +53,24 @@ fn every_item_is_added_and_done_once_and_the_sequence_grows() {
         (last["output"][2]["call_id"].as_str(), last["output"][2]["arguments"].as_str()),
         (Some("a"), Some("{}"))
     );
+}
+
+#[test]
+fn malformed_calls_and_pauses_have_a_status_of_their_own() {
+    let last = |reason| encode(vec![start(0, PartKind::Text), delta(0, "x"), stop(0), finish(reason)]).pop().unwrap();
+    let failed = last(FinishReason::MalformedToolCall);
+    assert_eq!((&failed["type"], &failed["response"]["status"]), (&"response.failed".into(), &"failed".into()));
+    assert!(failed["response"]["error"]["message"].is_string(), "{failed}");
+    let paused = last(FinishReason::Paused);
+    assert_eq!((&paused["type"], &paused["response"]["status"]), (&"response.completed".into(), &"in_progress".into()));
+    assert!(paused["response"]["error"].is_null(), "{paused}");
+}
+
+#[test]
+fn the_end_of_arguments_names_the_function() {
+    let events = encode(vec![start(0, call("a")), stop(0), finish(FinishReason::ToolCalls)]);
+    let done = events.iter().find(|event| event["type"] == "response.function_call_arguments.done").unwrap();
+    assert_eq!(done["name"], "f");
 }
 
 #[test]
