@@ -26,7 +26,9 @@ pub(crate) struct Memo {
 
 impl Memo {
     pub(crate) fn read(memo: &str) -> Self {
-        Self { usage: memo.contains('u'), legacy: memo.contains('f') }
+        // The names of tools follow, as a list.
+        let facts = memo.split('[').next().unwrap_or_default();
+        Self { usage: facts.contains('u'), legacy: facts.contains('f') }
     }
 
     pub(crate) fn write(self) -> String {
@@ -108,13 +110,13 @@ pub(crate) fn write_thoughts(o: &mut Object<'_>, thoughts: &[&ReasoningPart]) {
     }
 }
 
-/// An error as a body, or as the last frame of a stream.
-pub(crate) fn write_error(error: &Error) -> String {
 /// The service tier of an answer, if it has one.
 pub(crate) fn answer_tier(told: Option<&str>) -> Option<&str> {
     told.filter(|told| !told.is_empty()).map(tier::compatible)
 }
 
+/// An error as a body, or as the last frame of a stream.
+pub(crate) fn write_error(error: &Error) -> String {
     let (name, code) = manifest::spelling(error.kind);
     let code = error.code.as_deref().or(code);
     let mut out = String::new();

@@ -6,6 +6,7 @@ mod chat;
 mod completions;
 mod count;
 mod embeddings;
+mod free_text;
 mod manifest;
 mod models;
 mod quirks;

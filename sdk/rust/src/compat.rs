@@ -20,6 +20,7 @@
 
 pub mod completions;
 pub mod content;
+pub mod custom;
 pub mod decoder;
 pub mod embeddings;
 pub mod error;

@@ -14,6 +14,7 @@ use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaq
 
 use self::candidate::{Candidate, Words};
 use super::{Memo, answer_id, answer_model, answer_tier, finish_word, write_error};
+use crate::free_text::{Restorer, of_chat};
 
 /// A chunk that only brings text, between its head, the text's member, the text and its end.
 const BEFORE_KEY: &str = ",\"choices\":[{\"index\":0,\"delta\":{\"";
@@ -25,6 +26,7 @@ const AFTER_TEXT: &str = "},\"logprobs\":null,\"finish_reason\":null}";
 pub struct ChatEncoder {
     ctx: Context,
     memo: Memo,
+    free_text: Restorer,
     /// The beginning of every chunk, up to its choices.
     head: String,
     /// Members for the next chunk only.
@@ -40,6 +42,7 @@ impl Encoder for ChatEncoder {
     fn new(ctx: Context) -> Self {
         Self {
             memo: Memo::read(&ctx.memo),
+            free_text: Restorer::new(of_chat(&ctx.memo)),
             ctx,
             head: String::new(),
             extra: String::new(),
@@ -52,7 +55,7 @@ impl Encoder for ChatEncoder {
     }
 
     fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
-        for event in events {
+        for event in self.free_text.restore(events) {
             if !self.failed {
                 self.event(event);
             }

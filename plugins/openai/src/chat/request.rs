@@ -13,6 +13,7 @@ use weir_sdk::types::{ChatRequest, Context, Error, Extension, HttpRequest, Role,
 use weir_sdk::wire;
 
 use super::Memo;
+use crate::free_text;
 
 wire! {
     /// A chat request.
@@ -76,7 +77,8 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
     let usage = wire.stream_options.as_mut().and_then(|options| options.bool("include_usage"));
     let memo = Memo { usage: usage == Some(true), legacy: wire.functions.is_some() };
     let request = read(ctx, wire, &mut losses)?;
-    Ok(ParsedChat { request, losses: losses.into_losses(), memo: memo.write() })
+    let memo = memo.write() + &free_text::memo(&request.tools);
+    Ok(ParsedChat { request, losses: losses.into_losses(), memo })
 }
 
 fn read(ctx: &Context, mut wire: Request<'_>, losses: &mut Losses) -> Result<ChatRequest> {

@@ -13,6 +13,8 @@ use weir_sdk::types::{
     RenderedResponse, TextPart, ToolCall, ToolKind,
 };
 
+use crate::free_text;
+
 use super::{
     Memo, annotation, answer_id, answer_model, answer_tier, finish_word, is_member, write_extensions, write_thoughts,
 };
@@ -20,7 +22,7 @@ use super::{
 /// Renders a whole answer.
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut losses = Losses::default();
-    let memo = Memo::read(&ctx.memo);
+    let (memo, names) = (Memo::read(&ctx.memo), free_text::of_chat(&ctx.memo));
     let mut out = String::with_capacity(size(response));
     json::object(&mut out, |o| {
         o.str("id", &answer_id(ctx, &response.id));
@@ -29,7 +31,7 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
         o.str("model", answer_model(ctx, response.model.as_deref()));
         o.array("choices", |a| {
             for candidate in &response.candidates {
-                a.object(|o| Writer { ctx, memo, losses: &mut losses }.choice(o, candidate));
+                a.object(|o| Writer { ctx, memo, names: &names, losses: &mut losses }.choice(o, candidate));
             }
         });
         if let Some(tokens) = &response.usage {
@@ -65,6 +67,8 @@ fn chunk(a: &mut Array<'_>, part: &Part) {
 struct Writer<'w> {
     ctx: &'w Context,
     memo: Memo,
+    /// The client's tools for free text.
+    names: &'w [String],
     losses: &'w mut Losses,
 }
 
@@ -93,7 +97,8 @@ struct Sorted<'p> {
 impl Writer<'_> {
     fn choice(&mut self, o: &mut Object<'_>, candidate: &Candidate) {
         let place = Place(candidate.index);
-        let sorted = self.sort(place, &candidate.parts);
+        let parts = free_text::restored(&candidate.parts, self.names);
+        let sorted = self.sort(place, &parts);
         let called = !sorted.calls.is_empty();
         o.num("index", candidate.index);
         o.object("message", |o| {

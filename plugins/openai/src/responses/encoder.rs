@@ -16,11 +16,13 @@ use weir_sdk::types::{
 
 use self::items::Item;
 use super::{Frame as Answer, failure, status, write_response};
+use crate::free_text::{Restorer, of_responses};
 
 /// Renders the events of one answer.
 #[derive(Debug)]
 pub struct EventEncoder {
     ctx: Context,
+    free_text: Restorer,
     sequence: u32,
     start: Option<ResponseStart>,
     items: Vec<Item>,
@@ -46,6 +48,7 @@ pub struct EventEncoder {
 impl Encoder for EventEncoder {
     fn new(ctx: Context) -> Self {
         Self {
+            free_text: Restorer::new(of_responses(&ctx.memo)),
             ctx,
             sequence: 0,
             start: None,
@@ -66,7 +69,7 @@ impl Encoder for EventEncoder {
     }
 
     fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
-        for event in events {
+        for event in self.free_text.restore(events) {
             if !self.ended {
                 self.event(event);
             }

@@ -2,6 +2,7 @@
 
 use super::names::names;
 use weir_sdk::adapter::{ParsedChat, Result};
+use weir_sdk::compat::custom;
 use weir_sdk::compat::responses::{FORMAT, namespace, note, read};
 use weir_sdk::compat::wire::rest_json;
 use weir_sdk::json::{self, RawValue, Rest, Str};
@@ -128,7 +129,7 @@ fn group(tool: &Rest<'_>, raw: &RawValue, field: &str) -> Result<Option<Vec<Tool
         let function = Rest::parse(inner.get()).map_err(|_| Error::invalid("a tool is an object").at(&field))?;
         tools.push(self::tool(function, inner, &field)?);
     }
-    let all_functions = tools.iter().all(|tool| matches!(tool, Tool::Function(_)));
+    let all_functions = tools.iter().all(|tool| matches!(tool, Tool::Function(one) if !custom::is_lowered(one)));
     if !all_functions || tools.is_empty() {
         return Ok(None);
     }
@@ -138,6 +139,11 @@ fn group(tool: &Rest<'_>, raw: &RawValue, field: &str) -> Result<Option<Vec<Tool
 
 fn tool(mut tool: Rest<'_>, raw: &RawValue, field: &str) -> Result<Tool> {
     let kind = tool.str("type").map(Str::into_string).unwrap_or_default();
+    if kind == custom::KIND
+        && let Some(function) = custom::lowered(FORMAT, tool.clone())
+    {
+        return Ok(Tool::Function(function));
+    }
     if kind != "function" {
         return Ok(Tool::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() }));
     }

@@ -9,6 +9,8 @@ use weir_sdk::json;
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{Candidate, ChatResponse, Context, Extension, FinishReason, Part, RenderedResponse};
 
+use crate::free_text;
+
 use super::{Frame, failure, status, write_response};
 
 /// Renders a whole answer: only the first of several candidates (C-80).
@@ -17,6 +19,7 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     losses.dropped_if(response.candidates.len() > 1, "choices", "an answer is one here: the first");
     let candidate = response.candidates.first();
     let parts = candidate.map(with_logprobs).unwrap_or_default();
+    let parts = free_text::restored(&parts, &free_text::of_responses(&ctx.memo));
     let grouped = super::grouped(&ctx.memo, &parts);
     let shown: Vec<&Part> = grouped.iter().filter(|part| has_place(part, &mut losses)).collect();
     let mut list = String::new();

@@ -1,6 +1,7 @@
 //! Parses tools, legacy functions, and the choice between them.
 
 use weir_sdk::adapter::Result;
+use weir_sdk::compat::custom;
 use weir_sdk::compat::wire::{FORMAT, rest_json};
 use weir_sdk::json::{self, RawValue, Rest, Str};
 use weir_sdk::losses::{Losses, extensions};
@@ -31,6 +32,11 @@ fn members(raw: &RawValue) -> Result<Rest<'_>> {
 fn tool(raw: &RawValue) -> Result<Tool> {
     let mut wire = members(raw)?;
     let kind = wire.str("type").map_or_else(|| "function".to_owned(), Str::into_string);
+    if kind == custom::KIND
+        && let Some(function) = wire.object(custom::KIND).and_then(|members| custom::lowered(FORMAT, members))
+    {
+        return Ok(Tool::Function(function));
+    }
     if kind != "function" {
         return Ok(Tool::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() }));
     }

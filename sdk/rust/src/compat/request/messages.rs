@@ -3,9 +3,9 @@
 
 use super::{Writer, hint_on_message};
 use crate::compat::quirks::{Cache, Thinking};
-use crate::compat::reasoning;
 use crate::compat::wire::FORMAT;
-use crate::json::{Array, Object};
+use crate::compat::{custom, reasoning};
+use crate::json::{self, Array, Object};
 use crate::losses::extension;
 use crate::types::{
     MediaPart, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolKind, ToolResult,
@@ -193,10 +193,17 @@ impl Writer<'_> {
                         o.str("arguments", arguments);
                     });
                 }
+                ToolKind::Custom if !self.takes_custom() => {
+                    self.losses.approximated(format!("{field}.tool_calls[].input"), "the text becomes an argument");
+                    let mut arguments = String::new();
+                    json::object(&mut arguments, |o| o.str(custom::INPUT, &call.arguments));
+                    o.str("type", "function");
+                    o.object("function", |o| {
+                        o.str("name", &call.name);
+                        o.str("arguments", &arguments);
+                    });
+                }
                 ToolKind::Custom => {
-                    if !self.quirks.takes_tool("custom") {
-                        self.refuse(format!("{field}.tool_calls"), "custom tools are not taken by this provider");
-                    }
                     o.str("type", "custom");
                     o.object("custom", |o| {
                         o.str("name", &call.name);

@@ -109,6 +109,28 @@ fn c40_foreign_tools_are_refused_by_name() {
 }
 
 #[test]
+fn a_tool_for_free_text_is_a_function_where_there_are_no_such_tools() {
+    let json = r#"{"name":"run","format":{"type":"grammar","syntax":"lark","definition":"a"}}"#;
+    let lowered = || crate::compat::custom::lowered("openai.responses", json::Rest::parse(json).unwrap());
+    let call = || ToolCall { kind: crate::types::ToolKind::Custom, ..ToolCall::new("c", "run", "ls") };
+    let with = || ChatRequest {
+        tools: lowered().map(Tool::Function).into_iter().collect(),
+        tool_choice: Some(ToolChoice::Named("run".into())),
+        ..of(vec![Message::new(Role::Assistant, vec![Part::ToolCall(call())])])
+    };
+    let sent = rendered(&FULL, with()).0;
+    let grammar = json!({"type": "grammar", "grammar": {"syntax": "lark", "definition": "a"}});
+    assert_eq!(sent["tools"][0]["custom"], json!({"name": "run", "format": grammar}));
+    assert_eq!(sent["tool_choice"], json!({"type": "custom", "custom": {"name": "run"}}));
+    assert_eq!(sent["messages"][0]["tool_calls"][0]["custom"]["input"], "ls");
+    let (sent, losses) = rendered(&Quirks::COMPATIBLE, with());
+    assert_eq!(sent["tools"][0]["function"]["parameters"]["required"], json!(["input"]));
+    assert_eq!(sent["tool_choice"], json!({"type": "function", "function": {"name": "run"}}));
+    assert_eq!(sent["messages"][0]["tool_calls"][0]["function"]["arguments"], r#"{"input":"ls"}"#);
+    assert!(losses.iter().any(|field| field == "tools[0].format"), "{losses:?}");
+}
+
+#[test]
 fn files_of_another_store_are_refused() {
     let file = MediaPart::new(MediaKind::Document, MediaSource::FileId("file_01".into()));
     let quirks = Quirks { media: crate::compat::quirks::Media { files: true, ..FULL.media }, ..FULL };

@@ -1,8 +1,9 @@
 //! Tools, and the choice between them.
 
 use super::Writer;
+use crate::compat::custom;
 use crate::compat::wire::FORMAT;
-use crate::json::{self, Array, Object, Rest};
+use crate::json::{self, Array, Object};
 use crate::losses::extension;
 use crate::types::{AllowedTools, ChatRequest, FunctionTool, Tool, ToolChoice};
 
@@ -20,6 +21,9 @@ impl Writer<'_> {
                 for (at, tool) in request.tools.iter().enumerate() {
                     match tool {
                         Tool::Function(function) if narrowed.is_some_and(|a| !a.names.contains(&function.name)) => {}
+                        Tool::Function(function) if self.takes_custom() && custom::is_lowered(function) => {
+                            a.object(|o| custom::write_nested(o, function));
+                        }
                         Tool::Function(function) => self.function(a, &format!("tools[{at}]"), function),
                         Tool::Opaque(opaque) if opaque.format == FORMAT && self.quirks.takes_tool(&opaque.kind) => {
                             a.raw(&opaque.json);
@@ -35,6 +39,16 @@ impl Writer<'_> {
         } else {
             self.bool(o, "parallel_tool_calls", request.parallel_tool_calls);
         }
+    }
+
+    /// Whether the provider takes tools for free text; others get a function in their place.
+    pub(super) fn takes_custom(&self) -> bool {
+        self.quirks.takes_tool(custom::KIND)
+    }
+
+    /// The type of the tool of this name.
+    fn kind(&self, tools: &[Tool], name: &str) -> &'static str {
+        if self.takes_custom() && custom::is_custom(tools, name) { "custom" } else { "function" }
     }
 
     fn function(&mut self, a: &mut Array<'_>, field: &str, tool: &FunctionTool) {
@@ -74,27 +88,30 @@ impl Writer<'_> {
         match &request.tool_choice {
             _ if !word.is_empty() => json::quote(place, word),
             Some(ToolChoice::Named(name)) => {
-                let kind = if is_custom(&request.tools, name) { "custom" } else { "function" };
+                let kind = self.kind(&request.tools, name);
                 json::object(place, |o| {
                     o.str("type", kind);
                     o.object(kind, |o| o.str("name", name));
                 });
             }
-            Some(ToolChoice::Allowed(allowed)) => write_allowed(place, allowed, &request.tools),
+            Some(ToolChoice::Allowed(allowed)) => {
+                let kind = |name: &str| self.kind(&request.tools, name);
+                write_allowed(place, allowed, kind);
+            }
             Some(ToolChoice::Opaque(opaque)) => place.push_str(&opaque.json),
             _ => place.push_str("\"auto\""),
         }
     }
 }
 
-fn write_allowed(place: &mut String, allowed: &AllowedTools, tools: &[Tool]) {
+fn write_allowed(place: &mut String, allowed: &AllowedTools, kind: impl Fn(&str) -> &'static str) {
     json::object(place, |o| {
         o.str("type", "allowed_tools");
         o.object("allowed_tools", |o| {
             o.str("mode", if allowed.required { "required" } else { "auto" });
             o.array("tools", |a| {
                 for name in &allowed.names {
-                    let kind = if is_custom(tools, name) { "custom" } else { "function" };
+                    let kind = kind(name);
                     a.object(|o| {
                         o.str("type", kind);
                         o.object(kind, |o| o.str("name", name));
@@ -103,15 +120,4 @@ fn write_allowed(place: &mut String, allowed: &AllowedTools, tools: &[Tool]) {
             });
         });
     });
-}
-
-/// Whether the tool of this name takes free text.
-fn is_custom(tools: &[Tool], name: &str) -> bool {
-    tools.iter().any(|tool| match tool {
-        Tool::Opaque(opaque) if opaque.format == FORMAT && opaque.kind == "custom" => {
-            let custom = Rest::parse(&opaque.json).ok().and_then(|mut tool| tool.object("custom"));
-            custom.and_then(|mut custom| custom.str("name")).as_deref() == Some(name)
-        }
-        _ => false,
-    })
 }

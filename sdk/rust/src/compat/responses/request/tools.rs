@@ -2,8 +2,8 @@
 
 use super::Writer;
 use crate::compat::responses::{FORMAT, noted, write_members};
-use crate::compat::wire;
-use crate::json::{self, Array, Object, Rest};
+use crate::compat::{custom, wire};
+use crate::json::{Array, Object};
 use crate::types::{AllowedTools, ChatRequest, FunctionTool, Tool, ToolChoice};
 
 impl Writer<'_> {
@@ -12,10 +12,13 @@ impl Writer<'_> {
             o.array("tools", |a| {
                 for (at, tool) in request.tools.iter().enumerate() {
                     match tool {
+                        Tool::Function(function) if custom::is_lowered(function) => {
+                            a.object(|o| custom::write_flat(o, function));
+                        }
                         Tool::Function(function) => self.function(a, &format!("tools[{at}]."), function),
                         Tool::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
-                        Tool::Opaque(opaque) if opaque.format == wire::FORMAT && opaque.kind == "custom" => {
-                            a.raw(&flat_custom(&opaque.json));
+                        Tool::Opaque(opaque) if opaque.format == wire::FORMAT && opaque.kind == custom::KIND => {
+                            a.raw(&custom::flat(&opaque.json));
                         }
                         Tool::Opaque(_) => self.refuse(format!("tools[{at}]"), "this provider has no such tool"),
                     }
@@ -28,7 +31,7 @@ impl Writer<'_> {
             Some(ToolChoice::Disabled) => o.str("tool_choice", "none"),
             Some(ToolChoice::Required) => o.str("tool_choice", "required"),
             Some(ToolChoice::Named(name)) => {
-                let kind = if is_custom(&request.tools, name) { "custom" } else { "function" };
+                let kind = if custom::is_custom(&request.tools, name) { "custom" } else { "function" };
                 o.object("tool_choice", |o| {
                     o.str("type", kind);
                     o.str("name", name);
@@ -68,40 +71,9 @@ fn write_allowed(o: &mut Object<'_>, allowed: &AllowedTools, tools: &[Tool]) {
     o.array("tools", |a| {
         for name in &allowed.names {
             a.object(|o| {
-                o.str("type", if is_custom(tools, name) { "custom" } else { "function" });
+                o.str("type", if custom::is_custom(tools, name) { "custom" } else { "function" });
                 o.str("name", name);
             });
         }
     });
-}
-
-/// Whether the tool of this name takes free text, in either format's spelling.
-fn is_custom(tools: &[Tool], name: &str) -> bool {
-    tools.iter().any(|tool| {
-        let Tool::Opaque(opaque) = tool else { return false };
-        let Ok(mut wire) = Rest::parse(&opaque.json) else { return false };
-        let inner = wire.object("custom").and_then(|mut custom| custom.str("name"));
-        opaque.kind == "custom" && wire.str("name").or(inner).as_deref() == Some(name)
-    })
-}
-
-/// Chat's custom tool, flat: `{"type":"custom","custom":{…}}` becomes `{"type":"custom",…}`, and a grammar likewise.
-fn flat_custom(chat: &str) -> String {
-    let mut custom = Rest::parse(chat).ok().and_then(|mut tool| tool.object("custom")).unwrap_or_default();
-    let mut out = String::new();
-    json::object(&mut out, |o| {
-        o.str("type", "custom");
-        if let Some(mut format) = custom.object("format") {
-            o.object("format", |o| {
-                o.opt_str("type", format.str("type").as_deref());
-                for (key, value) in format.object("grammar").unwrap_or_default().0 {
-                    o.raw(&key, value.get());
-                }
-            });
-        }
-        for (key, value) in &custom.0 {
-            o.raw(key, value.get());
-        }
-    });
-    out
 }
