@@ -149,7 +149,7 @@ fn instance(
         None => common.map(str::to_owned),
     };
     o.str("content", text);
-    o.opt_str("task_type", found("taskType", request.task.as_deref()).map(|name| task_type(&name)).as_deref());
+    o.opt_str("task_type", found("taskType", request.task.as_deref()).and_then(|name| task_type(&name)).as_deref());
     o.opt_str("title", found("title", request.title.as_deref()).as_deref());
     Ok(())
 }

@@ -56,3 +56,15 @@ fn tokens_are_refused_by_name() {
     let error = <Gemini as ProviderEmbeddings>::render_request(&Context::default(), request).unwrap_err();
     assert_eq!(error.param.as_deref(), Some("input[0]"));
 }
+
+#[test]
+fn c93_purposes_have_this_formats_names_and_being_an_image_is_none() {
+    let task = |name: &str| {
+        let parsed = parse("/v1beta/models/m:embedContent", &json!({"content": {"parts": [{"text": "a"}]}}));
+        sent(EmbeddingsRequest { task: Some(name.into()), extensions: Vec::new(), ..parsed.request }).1["taskType"]
+            .clone()
+    };
+    assert_eq!(task("search_query"), "RETRIEVAL_QUERY");
+    assert_eq!(task("clustering"), "CLUSTERING");
+    assert_eq!(task("image"), Value::Null);
+}

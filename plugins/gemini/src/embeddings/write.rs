@@ -67,7 +67,7 @@ fn item(
         if let Some(own) = own {
             own.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
         } else {
-            o.opt_str("taskType", request.task.as_deref().map(task).as_deref());
+            o.opt_str("taskType", request.task.as_deref().and_then(task).as_deref());
             o.opt_str("title", request.title.as_deref());
             o.opt_num("outputDimensionality", request.dimensions);
             let members = request.extensions.iter().filter(|own| own.format == FORMAT && own.key != EACH);
@@ -77,13 +77,14 @@ fn item(
     Ok(out)
 }
 
-/// Other formats' words for the purpose of the vectors, in this format's.
-pub fn task(name: &str) -> String {
-    match name {
+/// Other formats' words for the purpose of the vectors, in this format's. That an image is one is no purpose.
+pub fn task(name: &str) -> Option<String> {
+    Some(match name {
+        "image" => return None,
         "search_query" | "query" => "RETRIEVAL_QUERY".into(),
         "search_document" | "document" | "passage" => "RETRIEVAL_DOCUMENT".into(),
         other => other.to_ascii_uppercase(),
-    }
+    })
 }
 
 fn part(ctx: &Context, input: &EmbeddingInput, at: usize) -> Result<String> {

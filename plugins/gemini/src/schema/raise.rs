@@ -38,7 +38,10 @@ fn member(o: &mut Object<'_>, key: &str, raw: &RawValue, nullable: bool, order: 
         "format" if raw.get() == "\"enum\"" => {}
         "example" => o.array("examples", |a| a.raw(raw.get())),
         "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties" => {
-            o.raw(key, raw.get().trim_matches('"'));
+            // Numbers of 64 bits may be texts.
+            let number = raw.get().trim_matches('"');
+            let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+            o.raw(key, if is_number { number } else { raw.get() });
         }
         _ => o.raw(key, raw.get()),
     }

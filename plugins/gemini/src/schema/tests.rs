@@ -95,6 +95,12 @@ fn schemas_that_explode_are_bounded() {
 }
 
 #[test]
+fn limits_that_are_texts_become_numbers_if_they_are_some() {
+    let limits = json!({"type": "STRING", "minLength": "2", "maxLength": 5, "maxItems": "many"});
+    assert_eq!(raised(&limits), json!({"type": "string", "minLength": 2, "maxLength": 5, "maxItems": "many"}));
+}
+
+#[test]
 fn the_older_place_is_read_as_json_schema_and_comes_back() {
     let old = json!({
         "type": "OBJECT", "required": ["city"], "property_ordering": ["country", "city"],
