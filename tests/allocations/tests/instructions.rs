@@ -53,8 +53,9 @@ struct Exchange {
     counts: Vec<(&'static str, Vec<usize>)>,
 }
 
+/// What the instance has executed: nothing before the first call, which takes it.
 fn executed(lease: &Lease) -> u64 {
-    lease.instructions().unwrap()
+    lease.instructions().unwrap_or_default()
 }
 
 impl Exchange {

@@ -71,7 +71,7 @@ impl Lease {
     }
 
     /// The number of instructions that the instance has executed, in all exchanges; `None` if they are not counted
-    /// ([`Limits::counts_instructions`](crate::Limits::counts_instructions)) or the instance is gone.
+    /// ([`Limits::counts_instructions`](crate::Limits::counts_instructions)) or there is no instance, before the first call and while it rests.
     pub fn instructions(&self) -> Option<u64> {
         self.instance.as_deref().and_then(Instance::instructions)
     }
