@@ -155,6 +155,18 @@ const TWO: [(&str, &str); 2] =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_is_reused_holds_the_words_of_one_client_only() {
+    // One was made ahead, for the first client; the second one needs one of its own.
+    holds_the_words_of_one_client_only(long, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_large_requests_pass_through_holds_the_words_of_one_client_only() {
+    // Each client has one for its requests and one for the answers.
+    holds_the_words_of_one_client_only(|words| (long(words) + " ").repeat(40), 6).await;
+}
+
+/// Has two clients say what is theirs, whole and streamed in turn. So many instances are made meanwhile.
+async fn holds_the_words_of_one_client_only(say: fn(&str) -> String, instances: u32) {
     let _turn = TURN.lock().await;
     let folder = Folder::with(&["openai", "anthropic"]);
     for name in ["openai", "anthropic"] {
@@ -166,17 +178,16 @@ async fn an_instance_that_is_reused_holds_the_words_of_one_client_only() {
     let gateway = Gateway::with(folder, &(clients + &provider.config(0, &upstream, &upstream))).await;
     let made = async || gateway.metric("weir_plugin_instances_made_total").await;
     let before = made().await;
-    for _ in 0..20 {
+    for round in 0..20 {
         for (key, words) in TWO {
-            let turn = format!("{{\"role\":\"user\",\"content\":\"{}\"}}", long(words));
-            let body = format!("{{\"model\":\"m0-t\",\"messages\":[{turn}]}}");
+            let turn = format!("{{\"role\":\"user\",\"content\":\"{}\"}}", say(words));
+            let body = format!("{{\"model\":\"m0-t\",\"stream\":{},\"messages\":[{turn}]}}", round % 2 == 1);
             let request = Request::post("/v1/chat/completions", body).header("authorization", &format!("Bearer {key}"));
             let reply = gateway.ask(&request).await;
             assert_eq!(reply.status(), 200, "{}", reply.text());
         }
     }
-    // One was made ahead, for the first client; the second one needs one of its own.
-    assert_eq!(made().await - before, 2.0, "one more of each adapter serves all forty exchanges");
+    assert_eq!(made().await - before, f64::from(instances), "they serve all forty exchanges");
     let Some(memories) = guest_memories() else { return };
     let holds = |memory: &Vec<u8>, (_, words): (&str, &str)| find(memory, words.as_bytes()).is_some();
     for client in TWO {
