@@ -3,6 +3,7 @@
 //! Sequence numbers only grow, items keep their ids, each item is added and done once, and the last event has the whole
 //! answer.
 
+mod item;
 mod items;
 
 use weir_sdk::adapter::{Encoder, Result};
@@ -14,7 +15,7 @@ use weir_sdk::types::{
     ChatEvent, Context, Encoded, Error, Extension, Finish, FinishReason, Frame, Opaque, ResponseStart, Usage,
 };
 
-use self::items::Item;
+use self::item::Item;
 use super::{Frame as Answer, failure, status, write_response};
 use crate::free_text::{Restorer, of_responses};
 

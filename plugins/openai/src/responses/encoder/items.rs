@@ -1,132 +1,15 @@
 //! Open items: messages with their parts, thinking, calls.
 
-use weir_sdk::compat::responses::write::{annotation, call, item_id, output_text, reasoning};
+use weir_sdk::compat::responses::write::{annotation, item_id};
 use weir_sdk::compat::responses::{FORMAT, namespace};
-use weir_sdk::json::{self, Rest, Str};
-use weir_sdk::losses::extension;
+use weir_sdk::json::{Rest, Str};
 use weir_sdk::types::{
-    Extension, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, TextPart, ToolCall, ToolKind,
+    PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, TextPart, ToolCall, ToolKind,
 };
 
 use super::EventEncoder;
+use super::item::{Content, Item, Kind, list, words};
 use crate::responses::groups;
-
-/// One item that is not done.
-#[derive(Debug)]
-pub(super) struct Item {
-    id: String,
-    phase: Option<String>,
-    at: u32,
-    kind: Kind,
-}
-
-#[derive(Debug)]
-enum Kind {
-    /// A message with its texts and refusals, and their parts.
-    Message(Vec<Content>),
-    /// Thinking.
-    Reasoning { part: u32, thought: ReasoningPart },
-    /// A `function_call` or `custom_tool_call` that is being written.
-    Call { part: u32, call: ToolCall },
-}
-
-/// A text or a refusal of a message.
-#[derive(Debug, Clone)]
-struct Content {
-    part: u32,
-    refusal: bool,
-    text: TextPart,
-    /// The log probabilities of the text, as the inside of a list.
-    logprobs: String,
-    done: bool,
-}
-
-impl Content {
-    /// Adds log probabilities of the text, which have the same form.
-    fn add_logprobs(&mut self, more: &str) {
-        if !self.logprobs.is_empty() && !more.is_empty() {
-            self.logprobs.push(',');
-        }
-        self.logprobs.push_str(more);
-    }
-
-    fn json(&self) -> String {
-        let mut out = String::new();
-        json::object(&mut out, |o| {
-            if self.refusal {
-                o.str("type", "refusal");
-                o.str("refusal", &self.text.text);
-            } else {
-                let mut text = self.text.clone();
-                if !self.logprobs.is_empty() {
-                    let json = list(&self.logprobs);
-                    text.extensions.push(Extension { format: FORMAT.to_owned(), key: "logprobs".to_owned(), json });
-                }
-                output_text(o, &text);
-            }
-        });
-        out
-    }
-}
-
-/// A list with this inside.
-fn list(inside: &str) -> String {
-    format!("[{inside}]")
-}
-
-impl Item {
-    /// The item as JSON, in progress or complete.
-    fn json(&self, status: &str) -> String {
-        let mut out = String::new();
-        json::object(&mut out, |o| match &self.kind {
-            Kind::Message(contents) => {
-                o.str("id", &self.id);
-                o.str("type", "message");
-                o.str("status", status);
-                o.opt_raw("phase", self.phase.as_deref());
-                o.array("content", |a| contents.iter().for_each(|content| a.raw(&content.json())));
-                o.str("role", "assistant");
-            }
-            Kind::Reasoning { thought, .. } => {
-                let id = Some(self.id.clone());
-                reasoning(o, &ReasoningPart { id, ..thought.clone() }, None);
-            }
-            Kind::Call { call: one, .. } => {
-                o.str("id", &self.id);
-                // A call that was cut off has its own status.
-                match extension(&one.extensions, FORMAT, "status").filter(|_| status != "in_progress") {
-                    Some(own) => o.raw("status", own),
-                    None => o.str("status", status),
-                }
-                let mut one = one.clone();
-                one.extensions.retain(|e| e.key != "id" && e.key != "status");
-                if status == "in_progress" {
-                    in_progress(o, &one);
-                } else {
-                    call(o, &one, None);
-                }
-            }
-        });
-        out
-    }
-}
-
-/// A call whose arguments have not arrived.
-fn in_progress(o: &mut json::Object<'_>, call: &ToolCall) {
-    let (kind, text) = words(call.kind);
-    o.str("type", kind);
-    o.str(text, "");
-    o.str("call_id", &call.id);
-    o.str("name", &call.name);
-    o.opt_raw("namespace", extension(&call.extensions, FORMAT, "namespace"));
-}
-
-fn words(kind: ToolKind) -> (&'static str, &'static str) {
-    match kind {
-        ToolKind::Function => ("function_call", "arguments"),
-        ToolKind::Custom => ("custom_tool_call", "input"),
-    }
-}
 
 impl EventEncoder {
     pub(super) fn part_start(&mut self, start: PartStart) {

@@ -2,9 +2,10 @@
 //!
 //! The type of an event is read from its data; the frame's name may be missing (C-81).
 
+mod thinking;
 mod whole;
 
-use super::read::{BETWEEN, citation, item, lengths};
+use super::read::{citation, item, lengths};
 use super::response::{head, members, read_finish};
 use super::{FORMAT, note, read_usage};
 use crate::compat::error;
@@ -251,39 +252,6 @@ impl EventDecoder {
             Some("refusal") => self.find_or_open(output, content, "refusal"),
             _ => return,
         };
-    }
-
-    /// Begins a part of a summary, separated from the one before.
-    fn summary_part(&mut self, output: u32) {
-        let at = self.find_or_open(output, None, "summary");
-        if self.open.get(at).is_some_and(|open| open.words == "summary") {
-            self.next_thought(at);
-        }
-    }
-
-    fn next_thought(&mut self, at: usize) {
-        let Some(open) = self.open.get_mut(at) else { return };
-        open.summary.push(0);
-        let part = open.part;
-        if open.summary.len() > 1 {
-            self.delta(part, BETWEEN.to_owned());
-        }
-    }
-
-    /// Adds a piece of thinking. An item may have a summary and the thinking itself: as in a whole answer, one of them
-    /// is the text (C-77), the one that arrives first.
-    fn thought(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>) {
-        let at = self.find_or_open(output, None, words);
-        let Some(open) = self.open.get_mut(at).filter(|open| open.words == words) else { return };
-        if words == "content" && (open.summary.is_empty() || open.thinking != content) {
-            open.thinking = content;
-            if !open.spoke {
-                // A summary was announced, and is empty.
-                open.summary.clear();
-            }
-            self.next_thought(at);
-        }
-        self.say(at, wire.str("delta").map(Str::into_string).unwrap_or_default());
     }
 
     fn words(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>, key: &str) {

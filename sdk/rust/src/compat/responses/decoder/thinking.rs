@@ -1,0 +1,40 @@
+//! The thinking of an item, streamed: a summary in parts, or the text itself.
+
+use super::EventDecoder;
+use crate::compat::responses::read::BETWEEN;
+use crate::json::{Rest, Str};
+
+impl EventDecoder {
+    /// Begins a part of a summary, separated from the one before.
+    pub(super) fn summary_part(&mut self, output: u32) {
+        let at = self.find_or_open(output, None, "summary");
+        if self.open.get(at).is_some_and(|open| open.words == "summary") {
+            self.next_thought(at);
+        }
+    }
+
+    fn next_thought(&mut self, at: usize) {
+        let Some(open) = self.open.get_mut(at) else { return };
+        open.summary.push(0);
+        let part = open.part;
+        if open.summary.len() > 1 {
+            self.delta(part, BETWEEN.to_owned());
+        }
+    }
+
+    /// Adds a piece of thinking. An item may have a summary and the thinking itself: as in a whole answer, one of them
+    /// is the text (C-77), the one that arrives first.
+    pub(super) fn thought(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>) {
+        let at = self.find_or_open(output, None, words);
+        let Some(open) = self.open.get_mut(at).filter(|open| open.words == words) else { return };
+        if words == "content" && (open.summary.is_empty() || open.thinking != content) {
+            open.thinking = content;
+            if !open.spoke {
+                // A summary was announced, and is empty.
+                open.summary.clear();
+            }
+            self.next_thought(at);
+        }
+        self.say(at, wire.str("delta").map(Str::into_string).unwrap_or_default());
+    }
+}
