@@ -36,7 +36,9 @@ pub struct Lease {
     // The order matters: the instance must be dropped before its slot.
     /// `None` before the first call, while it rests, and once a call has failed.
     pub(super) instance: Option<Box<Instance>>,
+    /// Whether a call has failed.
     pub(super) is_spent: bool,
+    /// Whose exchange it is: with the isolation `tenant`, the only tenant whose instances it takes.
     pub(super) tenant: Arc<str>,
     /// The pool's isolation when the lease began. That of a component changes once it is proved, and an instance that was
     /// taken as a fresh one has no tenant and must not be kept.
@@ -71,7 +73,8 @@ impl Lease {
     }
 
     /// The number of instructions that the instance has executed, in all exchanges; `None` if they are not counted
-    /// ([`Limits::counts_instructions`](crate::Limits::counts_instructions)) or there is no instance, before the first call and while it rests.
+    /// ([`Limits::counts_instructions`](crate::Limits::counts_instructions)) or there is no instance: before the first
+    /// call, while it rests, and once a call has failed.
     pub fn instructions(&self) -> Option<u64> {
         self.instance.as_deref().and_then(Instance::instructions)
     }

@@ -136,6 +136,7 @@ mod tests {
         let told = cleaned("no such user: ada.king@analytical-engines.org, key sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc");
         assert!(told.starts_with("no such user: ") && !told.contains("ada.king") && !told.contains("Zx81h"), "{told}");
     }
+
     #[test]
     fn no_half_of_a_secret_stays_wherever_a_text_is_cut() {
         const SECRET: &str = "sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc";
