@@ -234,6 +234,42 @@ async fn a_budget_may_pass_requests_on_to_another_model_or_only_notify() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_while_its_downgraded_request_waits_has_nothing_booked() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let upstream = Upstream::scripted(move |request| {
+        if !request.line().contains("/messages") {
+            return Answer::json(200, OPENAI.whole());
+        }
+        Answer::begin(200, &[("content-type", "application/json")]).gate(&held).piece(ANTHROPIC.whole()).end()
+    })
+    .await;
+    let models = config_of(&[OPENAI, ANTHROPIC], &upstream)
+        + "[[models]]\nalias = \"small\"\nmax_concurrency = 1\n\
+           target = { provider = \"anthropic\", model = \"anthropic\" }\n";
+    let one = "name = \"one\"\nfor = { model = \"openai\" }\nrequests = 1\nper = \"total\"";
+    let one = budget(&format!("{one}\nwhen_over = {{ downgrade = \"small\" }}"));
+    let all = budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"");
+    let gateway = Gateway::open(&(models + &all + &one)).await;
+    let request = OPENAI.request("openai", false);
+    assert_eq!(gateway.ask(&request).await.header("x-weir-provider"), Some("openai"));
+    let spent = settled(&gateway).await;
+    let mut served = gateway.connect().await;
+    served.send(&request).await;
+    gateway.until_metric("weir_in_flight", 1.0).await;
+    let mut waiting = gateway.connect().await;
+    waiting.send(&request).await;
+    gateway.until_metric("weir_queue_depth", 1.0).await;
+    waiting.leave();
+    gateway.until_metric("weir_queue_depth", 0.0).await;
+    let budgets = gateway.get("/admin/budgets").await.json();
+    let settled = &budgets["budgets"].as_array().unwrap().iter().find(|budget| budget["name"] == "all").unwrap()["settled"];
+    assert_eq!(*settled, spent, "nothing of it was sent");
+    gate.open();
+    assert_eq!(served.reply().await.header("x-weir-provider"), Some("anthropic"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_provider_whose_budget_is_used_up_is_passed_over() {
     let upstream = provider().await;
     let models = config_of(&[OPENAI, ANTHROPIC], &upstream)

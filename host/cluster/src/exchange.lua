@@ -1,6 +1,7 @@
 -- Takes a node's report about its share of a pool, and answers it. What it does is written down, and tested, as
--- `Pool::exchange` in host/lease/src/pool.rs. One pool is one hash; times are this server's, in milliseconds.
-local key = KEYS[1]
+-- `Pool::exchange` in host/lease/src/pool.rs. One pool is one hash, and a second one for entries that were added up; times
+-- are this server's, in milliseconds.
+local key, added = KEYS[1], KEYS[2]
 local kind, limit, name, seq = ARGV[1], tonumber(ARGV[2]), 'e:' .. ARGV[3], tonumber(ARGV[4])
 local used, ceiling, short, ahead = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local is_known, generation, gone_before = ARGV[9] == '1', ARGV[10], tonumber(ARGV[11])
@@ -73,18 +74,30 @@ if kind == 'b' then
     end
   end
 else
-  local lost = tonumber(redis.call('HGET', key, 'x') or '0')
+  local known_lost = tonumber(redis.call('HGET', key, 'x') or '0')
+  local lost = known_lost
+  -- Takes back what was added up for an entry, so that its use counts once when its node reports again.
+  local function take_back(field)
+    local text = redis.call('HGET', added, field)
+    if not text then return 0 end
+    redis.call('HDEL', added, field)
+    local of, u = string.match(text, '^(%d+) (%d+)$')
+    if of ~= found then return 0 end
+    lost = math.max(lost - tonumber(u), 0)
+    return tonumber(u)
+  end
   if kind == 'w' then
     if is_known and generation ~= found then
       lost = math.max(lost, gone_before)
     end
+    if not own then take_back(name) end
     if before ~= '' then
       local earlier = redis.call('HGET', key, 'e:' .. before)
       if earlier then
         local u, c, s, t = read(earlier)
         write('e:' .. before, math.max(u, before_used), c, s, t)
       else
-        write('e:' .. before, before_used, 0, 0, now)
+        write('e:' .. before, math.max(take_back('e:' .. before), before_used), 0, 0, now)
       end
     end
   end
@@ -102,6 +115,7 @@ else
         others, gone = others + u, gone + u
         if till + DAY <= now then
           lost = lost + u
+          redis.call('HSET', added, field, string.format('%s %.0f', found, u))
           redis.call('HDEL', key, field)
         end
       else
@@ -109,12 +123,14 @@ else
       end
     end
   end
-  if lost > 0 then redis.call('HSET', key, 'x', string.format('%.0f', lost)) end
+  if lost ~= known_lost then redis.call('HSET', key, 'x', string.format('%.0f', lost)) end
   new_ceiling, left = grant(limit - others - held - used, nodes)
 end
 
 write(name, used, new_ceiling, seq, now + term)
-if kept > 0 then redis.call('PEXPIRE', key, kept) else redis.call('PERSIST', key) end
+for _, hash in ipairs(kind == 'w' and {key, added} or {key}) do
+  if kept > 0 then redis.call('PEXPIRE', hash, kept) else redis.call('PERSIST', hash) end
+end
 
 local answer = {}
 for i, number in ipairs({new_ceiling, others, gone, left, nodes, tonumber(found), now}) do

@@ -137,9 +137,14 @@ async fn load(connection: &mut MultiplexedConnection) -> Result<String, ServerEr
 async fn query(open: &mut Open, requests: &[PoolRequest]) -> Result<Vec<Vec<String>>, RedisError> {
     let mut pipe = redis::pipe();
     for request in requests {
-        pipe.cmd("EVALSHA").arg(&open.script).arg(1).arg(&request.pool).arg(arguments(request));
+        pipe.cmd("EVALSHA").arg(&open.script).arg(2).arg(&keys(&request.pool)).arg(arguments(request));
     }
     pipe.query_async(&mut open.connection).await
+}
+
+/// The script's keys: the hash of a pool, and the one of its entries that were added up.
+pub(crate) fn keys(pool: &str) -> [String; 2] {
+    [pool.to_owned(), format!("{pool}:added")]
 }
 
 /// The script's arguments, in its order.

@@ -14,7 +14,7 @@ use proptest::test_runner::TestRunner;
 use tokio::runtime::Runtime;
 use weir_lease::{Before, Kind, Pool, Report};
 
-use super::server::{Reply, SCRIPT, arguments};
+use super::server::{Reply, SCRIPT, arguments, keys};
 use super::*;
 
 /// Ends the server when its input ends: also if this process is killed.
@@ -127,7 +127,7 @@ fn the_script_answers_as_the_pool_does() {
                     let expected = pool.exchange(limit, &entry, &report, 3, Duration::from_millis(now));
                     let request = PoolRequest { entry, ..request(kind, limit, report) };
                     let mut call = redis::cmd("EVAL");
-                    call.arg(&text).arg(1).arg(&request.pool).arg(arguments(&request)).arg(now.to_string());
+                    call.arg(&text).arg(2).arg(&keys(&request.pool)).arg(arguments(&request)).arg(now.to_string());
                     let row: Vec<String> = call.query(&mut *connection.borrow_mut()).unwrap();
                     let Reply(answer) = Reply::read(&row).unwrap();
                     prop_assert_eq!(answer.map(|(answer, _)| answer), expected, "{:?} at {}", request, now);

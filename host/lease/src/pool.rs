@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::TERM;
 
-/// How long the entry of a silent node is kept by itself; then its use is added to that of nodes that are gone.
+/// How long the entry of a silent node is kept by itself; then its use is added to that of nodes that are gone, until it
+/// reports again.
 const KEPT: Duration = Duration::from_hours(24);
 /// The time in which a bucket fills.
 const FILLS_IN: Duration = Duration::from_mins(1);
@@ -87,6 +88,8 @@ pub struct Pool {
     entries: BTreeMap<String, Entry>,
     /// Use that no entry has any more.
     lost: u64,
+    /// The parts of it by the entries that they were added up from: a node that was silent may report again.
+    added: BTreeMap<String, u64>,
     /// What a bucket holds, and when it was filled.
     level: f64,
     at: Option<Duration>,
@@ -95,7 +98,7 @@ pub struct Pool {
 impl Pool {
     /// A pool of which nothing is used. Its generation tells it from an earlier one of the same name.
     pub fn new(kind: Kind, generation: u64) -> Self {
-        Self { kind, generation, entries: BTreeMap::new(), lost: 0, level: 0.0, at: None }
+        Self { kind, generation, entries: BTreeMap::new(), lost: 0, added: BTreeMap::new(), level: 0.0, at: None }
     }
 
     /// Takes a node's report and answers it; `None` if a later one was here before. The time is the pool's; `nodes` is how
@@ -135,17 +138,27 @@ impl Pool {
         if report.is_known && report.generation != self.generation {
             self.lost = self.lost.max(report.gone);
         }
-        if let Some(Before { entry, used }) = &report.before {
-            let new = Entry { seq: 0, used: 0, ceiling: 0, until: now };
-            let known = self.entries.entry(entry.clone()).or_insert(new);
-            known.used = known.used.max(*used);
+        if !self.entries.contains_key(own) {
+            self.take_back(own);
         }
-        let lost = &mut self.lost;
-        self.entries.retain(|name, entry| {
-            let stays = name == own || entry.until + KEPT > now;
-            *lost += if stays { 0 } else { entry.used };
-            stays
-        });
+        if let Some(Before { entry, used }) = &report.before {
+            if !self.entries.contains_key(entry) {
+                let known = self.take_back(entry);
+                self.entries.insert(entry.clone(), Entry { seq: 0, used: known, ceiling: 0, until: now });
+            }
+            self.entries.entry(entry.clone()).and_modify(|known| known.used = known.used.max(*used));
+        }
+        for (name, entry) in self.entries.extract_if(.., |name, entry| name != own && entry.until + KEPT <= now) {
+            self.lost += entry.used;
+            self.added.insert(name, entry.used);
+        }
+    }
+
+    /// Takes back what was added up for an entry, so that its use counts once when its node reports again.
+    fn take_back(&mut self, entry: &str) -> u64 {
+        let used = self.added.remove(entry).unwrap_or_default();
+        self.lost = self.lost.saturating_sub(used);
+        used
     }
 
     /// The same for a bucket: it knows only what was drawn.

@@ -250,6 +250,24 @@ fn a_process_that_was_killed_is_not_free_and_counts_once() {
 }
 
 #[test]
+fn a_node_that_was_silent_for_days_counts_once_when_it_is_back() {
+    let (limit, mut pool) = (1_000, Pool::new(Kind::Window, 1));
+    let exchange = |pool: &mut Pool, entry: &str, report: Report, now| pool.exchange(limit, entry, &report, 2, now).unwrap();
+    let report = |seq, used| Report { seq, used, ceiling: used, ..Report::default() };
+    let monday = Duration::from_hours(60);
+    exchange(&mut pool, "a", report(1, 150), SECOND);
+    exchange(&mut pool, "killed", report(1, 40), SECOND);
+    exchange(&mut pool, "b", report(1, 100), SECOND);
+    assert_eq!(exchange(&mut pool, "b", report(2, 101), monday).others, 190, "what silent nodes used stays used");
+    let back = exchange(&mut pool, "a", Report { is_known: true, generation: 1, ..report(2, 160) }, monday);
+    assert_eq!((back.others, back.gone), (141, 40));
+    // The file of the process that was killed says what it had used.
+    let before = Some(Before { entry: "killed".to_owned(), used: 45 });
+    let after = exchange(&mut pool, "after", Report { before, ..report(1, 5) }, monday);
+    assert_eq!((after.others, after.left), (160 + 101 + 45, 1_000 - 160 - 101 - 45 - 5));
+}
+
+#[test]
 fn a_server_that_forgets_learns_from_the_nodes_what_was_used() {
     let (limit, mut pool, mut now) = (100, Pool::new(Kind::Window, 1), SECOND);
     let [mut a, mut b, mut gone] = [Node::new(0), Node::new(1), Node::new(2)];

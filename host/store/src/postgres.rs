@@ -21,7 +21,7 @@ use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
 use crate::parts::{joined, most_bytes, newest};
-use crate::query::search::{self, HOUR_MS};
+use crate::query::search::{self, HOUR_MS, TextWords};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::retention::{DaySize, Retention};
 use crate::schema;
@@ -32,6 +32,9 @@ use connection::Pg;
 use sessions::Sessions;
 
 pub use foreign::ForeignDatabase;
+
+/// How PostgreSQL finds texts.
+const TEXT_WORDS: TextWords = TextWords { like: "ilike", place: "strpos" };
 
 /// A store in PostgreSQL. Its connections run on threads of their own: a call returns after
 /// [`PostgresOptions::timeout`] also if the database hangs.
@@ -110,7 +113,7 @@ impl Store for Postgres {
             let days = partitions::names(pg)?;
             let earlier = parts::days(pg)?;
             collect_page(&query, days.into_iter().rev(), |day, most| {
-                let found = parts::each(pg, day, &earlier, |pg| search::search_day(pg, day, &query, most, "ilike"))?;
+                let found = parts::each(pg, day, &earlier, |pg| search::search_day(pg, day, &query, most, TEXT_WORDS))?;
                 Ok(newest(found, most))
             })
         })

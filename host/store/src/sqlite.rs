@@ -23,7 +23,7 @@ use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
 use crate::parts::{joined, newest};
-use crate::query::search::{self, HOUR_MS};
+use crate::query::search::{self, HOUR_MS, TextWords};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::retention::{DaySize, Retention};
 use crate::schema;
@@ -37,6 +37,8 @@ use readers::Readers;
 
 /// Most files of days that are open for writing at the same time.
 const MOST_OPEN: usize = 4;
+/// How SQLite finds texts.
+const TEXT_WORDS: TextWords = TextWords { like: "like", place: "instr" };
 
 /// A store of SQLite files. One process writes; others may read ([`Sqlite::open_to_read`]).
 #[derive(Debug)]
@@ -236,7 +238,7 @@ impl Store for Sqlite {
     fn search(&self, query: &Query) -> Result<Page, StoreError> {
         let days = self.files.days()?;
         collect_page(query, days.iter().rev().map(|size| size.day), |day, most| {
-            let found = self.read_day(day, |sql| search::search_day(sql, day, query, most, "like"))?;
+            let found = self.read_day(day, |sql| search::search_day(sql, day, query, most, TEXT_WORDS))?;
             Ok(newest(found, most))
         })
     }

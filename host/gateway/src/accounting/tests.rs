@@ -95,6 +95,33 @@ fn each_part_of_a_stream_has_the_price_of_its_target() {
 }
 
 #[test]
+fn a_target_that_goes_on_and_reports_nothing_is_not_free() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut account = account(&metrics);
+    account.answering(200, true, true);
+    account.start_attempt(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
+    let mut branch = account.branch();
+    branch.start_attempt(&Arc::from("second"), "m", tariff(Some([10.0, 100.0])));
+    branch.note_sent_input(|| 9);
+    let of_first = Usage::of(Some(5), Some(1));
+    account.resumed(branch, Some(&of_first), [0, 3]);
+    // What the stream has told of usage is still the first one's.
+    account.set_usage(of_first);
+    account.content(4);
+    account.usage_is_final();
+    account.complete();
+    drop(account);
+    let text = metrics.text().unwrap();
+    for series in [
+        "weir_tokens_estimated_total{bucket=\"input\",client=\"me\",model=\"fast\",provider=\"second\"} 9",
+        "weir_tokens_estimated_total{bucket=\"output\",client=\"me\",model=\"fast\",provider=\"second\"} 4",
+        "weir_cost_total{client=\"me\",model=\"fast\",provider=\"second\"} 490",
+    ] {
+        assert!(text.contains(series), "{series}:\n{text}");
+    }
+}
+
+#[test]
 fn c62_an_answer_without_usage_is_counted() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);

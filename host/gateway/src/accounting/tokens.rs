@@ -36,6 +36,8 @@ pub(super) struct TokenBill {
     pub(super) charges: Charges,
     /// What has been charged for.
     charged: Tokens,
+    /// What had been charged for when another target went on with the answer; `None` if none did.
+    charged_before: Option<Tokens>,
     /// Input and output tokens of the parts before the last one.
     before: (u64, u64),
     /// What the parts before the last one used.
@@ -78,6 +80,7 @@ impl TokenBill {
         self.estimate(unreported, book);
         let cost = self.charges.since(mark);
         self.parts.extend(part.map(|part| ChargedPart { cost, ..part }));
+        self.charged_before = Some(self.charged);
         self.forecast = None;
         self.tariff = tariff;
     }
@@ -134,19 +137,22 @@ impl TokenBill {
     }
 
     /// Estimated input and output tokens of the last part that the provider did not report. If what it reported is not
-    /// final, the reported output is a lower bound.
+    /// final, the reported output is a lower bound. What was reported before another target went on says nothing of that
+    /// one's part.
     fn missing(&self, is_final: bool) -> [u32; 2] {
         let reported = self.reported.as_ref().map(Tokens::from).unwrap_or_default();
         let [reported_in, reported_out] = sums(reported);
         let [charged_in, charged_out] = sums(self.charged);
-        let is_input_reported = reported.input().is_some() && (is_final || reported_in > charged_in);
+        let [before_in, before_out] = self.charged_before.map(sums).unwrap_or_default();
+        let is_first = self.charged_before.is_none();
+        let is_input_final = is_final && (is_first || reported_in > before_in);
+        let is_output_final = is_final && (is_first || reported_out > before_out);
+        let is_input_reported = reported.input().is_some() && (is_input_final || reported_in > charged_in);
         let so_far = u32::try_from(reported_out.saturating_sub(charged_out)).unwrap_or(u32::MAX);
         let input = if is_input_reported { 0 } else { self.sent.as_ref().map_or(0, SentInput::tokens) };
-        let output = if is_final && reported.output().is_some() {
-            0
-        } else {
-            self.content.unwrap_or_default().saturating_sub(so_far)
-        };
+        let is_output_reported = reported.output().is_some() && is_output_final;
+        let content = self.content.unwrap_or_default();
+        let output = if is_output_reported { 0 } else { content.saturating_sub(so_far) };
         [input, output]
     }
 

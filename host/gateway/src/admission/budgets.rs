@@ -184,6 +184,15 @@ impl Budgets {
         self.sharing.get().map_or_else(Timestamp::now, |sharing| sharing.now())
     }
 
+    /// The fault for a request that a budget has no room for. Every format has its own spelling of it.
+    pub fn refused(&self, refusal: &Refusal) -> Fault {
+        let fault = Fault::new(Side::Client, ErrorKind::Quota, refusal.to_string()).with_status(429);
+        match refusal.retry_after(self.now()) {
+            Some(seconds) => fault.with_retry_after(Duration::from_secs(seconds)),
+            None => fault,
+        }
+    }
+
     /// What there is to report to other nodes: about all budgets in use, or about those only whose share is short.
     pub fn reports(&self, node: &str, only_urgent: bool, at: Duration) -> Vec<PoolReport> {
         self.set.load().reports(node, only_urgent, at)
@@ -344,15 +353,6 @@ fn owner<'a>(caller: &'a Caller, model: Option<&'a str>, tags: &'a [&'a str]) ->
         tags,
         model,
         ..Owner::default()
-    }
-}
-
-/// The fault for a request that a budget has no room for. Every format has its own spelling of it.
-pub fn refused(refusal: &Refusal) -> Fault {
-    let fault = Fault::new(Side::Client, ErrorKind::Quota, refusal.to_string()).with_status(429);
-    match refusal.retry_after(Timestamp::now()) {
-        Some(seconds) => fault.with_retry_after(Duration::from_secs(seconds)),
-        None => fault,
     }
 }
 

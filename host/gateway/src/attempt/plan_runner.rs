@@ -19,7 +19,6 @@ use super::policy::{self, RetryDecision};
 use super::reply::ReplyBody;
 use super::{FallbackGuards, InboundRequest, RequestContext, Values, attempt, hedge};
 use crate::accounting::Account;
-use crate::admission::budgets;
 use crate::admission::{Admission, AdmissionPermit, Demand};
 use crate::health::{Health, Ticket};
 use crate::route::skipped::{Skipped, Why};
@@ -290,7 +289,7 @@ impl PlanRunner<'_> {
         let admitted = pin!(self.admission.admit_to(&target.provider, &self.demand)).await;
         let mut held = admitted.map_err(|refused| refused.fault)?;
         let granted = pin!(self.admission.budgets.reserve_attempt(target, &self.demand)).await;
-        held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?, &target.label);
+        held.reserve_all(granted.map_err(|refusal| self.admission.budgets.refused(&refusal))?, &target.label);
         Ok(held)
     }
 

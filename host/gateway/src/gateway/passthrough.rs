@@ -11,7 +11,7 @@ use super::own_headers::{forbid_retry, put_limits, set_cost};
 use super::{Begun, Gateway, fault_response, read_body, rights, span_attributes};
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, Opening};
-use crate::admission::budgets::{self, HeldBudget};
+use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
 use crate::attempt::{PassedRequest, ReplyBody, RequestContext, pass};
 use crate::auth::Caller;
@@ -177,7 +177,7 @@ impl Gateway {
         let granted = match granted {
             Ok(granted) => granted,
             Err(refusal) => {
-                let fault = budgets::refused(&refusal);
+                let fault = self.admission.budgets.refused(&refusal);
                 let mut response = self.refuse(None, &fault, permitted.id, line);
                 forbid_retry(&mut response, &fault);
                 return Ok(response);
@@ -215,7 +215,7 @@ impl Gateway {
         let Permitted { target, priced, .. } = permitted;
         let mut held = self.admission.admit_to(&target.provider, demand).await.map_err(|refused| refused.fault)?;
         let granted = self.admission.budgets.reserve_attempt(priced, demand).await;
-        held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?, &target.label);
+        held.reserve_all(granted.map_err(|refusal| self.admission.budgets.refused(&refusal))?, &target.label);
         account.start_attempt(&target.label, &asked.model, priced.tariff(&asked.model));
         account.set_lane(NAME);
         if permitted.uses == Uses::Unknown {

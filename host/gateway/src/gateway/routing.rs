@@ -10,7 +10,7 @@ use http::{HeaderName, Response};
 use super::Gateway;
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, Opening};
-use crate::admission::budgets::{self, DOWNGRADES, HeldBudget};
+use crate::admission::budgets::{DOWNGRADES, HeldBudget};
 use crate::admission::{AdmissionPermit, Demand};
 use crate::attempt::{
     AttemptResponse, FallbackGuards, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext,
@@ -48,7 +48,9 @@ pub(super) struct Routed {
 /// A plan that budgets have room for.
 struct Affordable {
     plan: Plan,
-    granted: Option<Granted>,
+    /// What was reserved. It is released if the client leaves before the request is sent.
+    budget: Option<HeldBudget>,
+    notices: Vec<Notice>,
     /// The model that a budget put in place of the one asked for.
     downgraded: Option<String>,
 }
@@ -76,9 +78,9 @@ impl Gateway {
             embeds: *asked.operation() == Operation::Embeddings,
             only_looks: false,
         };
-        let mut affordable = pin!(self.affordable_plan(serving, asked, circumstances)).await?;
-        pin!(self.admit_downgraded(serving, asked, &mut affordable, &mut permit)).await?;
-        let Affordable { plan, granted, .. } = affordable;
+        let affordable = pin!(self.affordable_plan(serving, asked, circumstances)).await?;
+        pin!(self.admit_downgraded(serving, asked, &affordable, &mut permit)).await?;
+        let Affordable { plan, budget, notices, .. } = affordable;
         let series = plan.route.series(&self.metrics, &asked.face, asked.caller.label());
         if span.is_recording() {
             span.set(Attribute::Model, plan.route.alias.clone());
@@ -88,9 +90,8 @@ impl Gateway {
         let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, opening, permit);
         account.set_line(line.take());
-        let (reservation, notices) = granted.map(|Granted { reservation, notices }| (reservation, notices)).unzip();
-        if let Some(reservation) = reservation {
-            account.reserve(HeldBudget::new(reservation, None));
+        if let Some(budget) = budget {
+            account.reserve(budget);
         }
         let deadline = deadline(asked, &plan);
         let context = RequestContext { deadline, ..context };
@@ -108,7 +109,7 @@ impl Gateway {
         if let Some(judged) = asked.judged() {
             account.judged_by(judged.notes(), judged.take_ends());
         }
-        Ok(Routed { tried, plan, account, deadline, notices: notices.unwrap_or_default() })
+        Ok(Routed { tried, plan, account, deadline, notices })
     }
 
     /// Admits a request to the limits of the model that a budget put in place of the one asked for, if one did.
@@ -116,20 +117,13 @@ impl Gateway {
         &self,
         serving: &Serving,
         asked: &InboundRequest,
-        affordable: &mut Affordable,
+        affordable: &Affordable,
         permit: &mut AdmissionPermit,
     ) -> Result<(), Nowhere> {
         let Some(model) = &affordable.downgraded else { return Ok(()) };
         let demand = Demand { model: Some(model), ..asked.demand() };
-        match self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await {
-            Ok(more) => permit.add(more),
-            Err(refused) => {
-                if let Some(granted) = affordable.granted.take() {
-                    granted.reservation.finish();
-                }
-                return Err(refused.fault.into());
-            }
-        }
+        let more = self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await;
+        permit.add(more.map_err(|refused| refused.fault)?);
         Ok(())
     }
 
@@ -148,7 +142,12 @@ impl Gateway {
             let demand = Demand { model, ..asked.demand() };
             let reserved = pin!(self.admission.budgets.reserve(&asked.caller, &planned, &demand)).await;
             let refusal = match reserved {
-                Ok(granted) => return Ok(Affordable { plan: planned, granted, downgraded }),
+                Ok(granted) => {
+                    let (reservation, notices) = granted.map(|Granted { reservation, notices }| (reservation, notices)).unzip();
+                    let budget = reservation.map(|reservation| HeldBudget::new(reservation, None));
+                    let notices = notices.unwrap_or_default();
+                    return Ok(Affordable { plan: planned, budget, notices, downgraded });
+                }
                 Err(refusal) => refusal,
             };
             // A request that names no model, such as for a file, has no cheaper one.
@@ -157,7 +156,7 @@ impl Gateway {
             };
             let other = refusal.downgrade.as_ref().filter(may_follow);
             let next = other.and_then(|other| Some((other, plan(serving, asked, Some(other), circumstances).ok()?)));
-            let Some((other, next)) = next else { return Err(budgets::refused(&refusal).into()) };
+            let Some((other, next)) = next else { return Err(self.admission.budgets.refused(&refusal).into()) };
             tracing::info!(request_id = &*asked.exchange.id, budget = &*refusal.budget, to = &**other, "downgraded");
             planned = next;
             planned.rename(Some(other));

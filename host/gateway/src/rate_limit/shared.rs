@@ -83,10 +83,7 @@ impl Shared {
         make_room(by_key, takes.len());
         let (mut short, mut is_noted) = (None, false);
         for (at, take) in takes.iter().enumerate() {
-            let pool = by_key.entry(take.key.clone()).or_insert_with(|| {
-                *newest += 1;
-                Pool { number: *newest, rate: take.rate, share: Share::default(), used: 0, last_use: standing.at }
-            });
+            let pool = by_key.entry(take.key.clone()).or_insert_with(|| Pool::new(newest, take.rate, standing.at));
             (pool.rate, pool.last_use) = (take.rate, standing.at);
             let amount = take.amount as u64;
             if pool.share.room(pool.used, 0, take.rate.limit(), standing) < amount {
@@ -221,10 +218,22 @@ impl LimitStore for Shared {
             // It may be a place that was taken then.
             self.alone.settle(key, rate.part(self.sharing.nodes()), amount, now);
         }
-        if let Some(pool) = self.lock().by_key.get_mut(key) {
-            // Whole numbers, since what is taken and used is counted.
-            let change = amount.abs().round() as u64;
-            pool.used = if amount > 0.0 { pool.used.saturating_sub(change) } else { pool.used.saturating_add(change) };
+        // Whole numbers, since what is taken and used is counted.
+        let change = amount.abs().round() as u64;
+        let mut pools = self.lock();
+        let Pools { by_key, newest, .. } = &mut *pools;
+        match by_key.get_mut(key) {
+            Some(pool) if amount > 0.0 => pool.used = pool.used.saturating_sub(change),
+            Some(pool) => pool.used = pool.used.saturating_add(change),
+            // What was idle while a long answer ran was forgotten. What returns to it would overflow; what the answer used
+            // beyond its reservation counts.
+            None if amount > 0.0 || change == 0 => {}
+            None => {
+                make_room(by_key, 1);
+                let mut pool = Pool::new(newest, rate, self.sharing.standing().at);
+                pool.used = change;
+                by_key.insert(key.clone(), pool);
+            }
         }
     }
 
@@ -244,6 +253,12 @@ impl LimitStore for Shared {
 }
 
 impl Pool {
+    /// A pool of which nothing is used, with the number after the newest one's.
+    fn new(newest: &mut u64, rate: Rate, at: Duration) -> Self {
+        *newest += 1;
+        Self { number: *newest, rate, share: Share::default(), used: 0, last_use: at }
+    }
+
     fn is_occupied(&self) -> bool {
         self.rate.is_returned() && self.used > 0
     }

@@ -2,7 +2,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
 
+use weir_lease::WhenLost;
+
+use super::shared::Shared;
 use super::*;
+use crate::sharing::Sharing;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -68,6 +72,19 @@ fn unused_reservations_are_returned_and_excess_use_is_owed() {
     let owed = reserve(&store, &limits, request(1, 1), now).unwrap_err();
     assert_eq!(owed.key.resource, Resource::Input);
     assert!(owed.wait > MINUTE / 2, "what was used too much has to grow back first: {:?}", owed.wait);
+}
+
+#[test]
+fn what_a_long_answer_used_counts_also_where_its_share_was_forgotten_meanwhile() {
+    let sharing = Sharing::new("n".to_owned(), WhenLost::Closed, Duration::from_millis(10));
+    let store = Shared::new(sharing);
+    let limits = Limits { tokens: Some(20_000), ..Limits::default() };
+    let take = takes(Scope::Client, &Arc::from("a"), &limits, request(1_024, 0)).remove(0);
+    store.settle(&take.key, take.rate, 500.0, Instant::now());
+    assert!(store.reports(false, Duration::from_secs(60)).is_empty(), "what returns would overflow");
+    store.settle(&take.key, take.rate, -58_976.0, Instant::now());
+    let used: Vec<u64> = store.reports(false, Duration::from_secs(60)).iter().map(|one| one.report.used).collect();
+    assert_eq!(used, [58_976]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::NAME;
 use crate::accounting::access::{Arrival, RequestRecord};
 use crate::accounting::request_log::RequestLog;
 use crate::accounting::{Account, Opening};
-use crate::admission::budgets::{self, HeldBudget};
+use crate::admission::budgets::HeldBudget;
 use crate::admission::{Admission, AdmissionPermit, Demand, Uses};
 use crate::auth::Caller;
 use crate::observe::metrics::{Metrics, Series};
@@ -160,7 +160,7 @@ pub(crate) async fn reserve(
     target: &Arc<Target>,
     demand: &Demand<'_>,
 ) -> Result<Vec<HeldBudget>, Fault> {
-    let refused = |refusal: Box<weir_ledger::Refusal>| budgets::refused(&refusal);
+    let refused = |refusal: Box<weir_ledger::Refusal>| admission.budgets.refused(&refusal);
     let own = admission.budgets.reserve_at(caller, Some(alias), &[&**target], demand).await.map_err(refused)?;
     // It is given back if the provider's budgets have no room.
     let own = own.map(|granted| HeldBudget::new(granted.reservation, None));

@@ -42,8 +42,17 @@ impl<'a> Filter<'a> {
     }
 }
 
+/// A database's words for what it finds in texts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TextWords {
+    /// The comparison with a pattern that takes letters of either case.
+    pub like: &'static str,
+    /// The function that finds the place of an exact text, 0 if there is none.
+    pub place: &'static str,
+}
+
 /// The conditions of a query on facts whose ids are within a range.
-fn filter<'a>(query: &'a Query, from: &'a RequestId, to: &'a RequestId, like: &str) -> Filter<'a> {
+fn filter<'a>(query: &'a Query, from: &'a RequestId, to: &'a RequestId, words: TextWords) -> Filter<'a> {
     let mut filter = Filter::default();
     filter.and("id >= ? and id < ?", [Value::blob(from.as_bytes()), Value::blob(to.as_bytes())]);
     filter.is("client_request_id", query.client_request_id.as_deref());
@@ -72,10 +81,10 @@ fn filter<'a>(query: &'a Query, from: &'a RequestId, to: &'a RequestId, like: &s
         filter.and("error_kind is not null", []);
     }
     if let Some(text) = &query.error_text {
-        filter.and(&format!("error_text {like} ? escape '\\'"), [Value::Text(contains(text).into())]);
+        filter.and(&format!("error_text {} ? escape '\\'", words.like), [Value::Text(contains(text).into())]);
     }
     if let Some((name, value)) = &query.tag {
-        filter.and("tags like ? escape '\\'", [Value::Text(contains(&pair(name, value)).into())]);
+        filter.and(&format!("{}(tags, ?) > 0", words.place), [Value::Text(pair(name, value).into())]);
     }
     filter
 }
@@ -92,14 +101,13 @@ fn pair(name: &str, value: &str) -> String {
     format!("{}:{}", quoted(name), quoted(value))
 }
 
-/// The newest facts of a day that meet a query, at most `most`. `like` is the database's word for a comparison that takes
-/// letters of either case.
+/// The newest facts of a day that meet a query, at most `most`.
 pub(crate) fn search_day(
     sql: &mut dyn Sql,
     day: Day,
     query: &Query,
     most: usize,
-    like: &str,
+    words: TextWords,
 ) -> Result<Vec<Fact>, StoreError> {
     let mut found = Vec::new();
     for (from, to) in ranges(sql, day, query)? {
@@ -107,14 +115,10 @@ pub(crate) fn search_day(
         if left == 0 {
             break;
         }
-        let filter = filter(query, &from, &to, like);
+        let filter = filter(query, &from, &to, words);
         let text = format!("select {} from facts{} order by id desc limit {left}", columns::names(), filter.text);
         for mut row in sql.query(&text, &filter.values)? {
-            let fact = columns::read(&mut row)?;
-            // `like` may take the case of a tag's letters for none.
-            if query.tag.as_ref().is_none_or(|(name, value)| fact.tags.get(name) == Some(value)) {
-                found.push(fact);
-            }
+            found.push(columns::read(&mut row)?);
         }
     }
     Ok(found)

@@ -43,6 +43,7 @@ suite! {
     suite::a_fact_comes_back_as_it_was
     suite::pages_show_each_fact_once_newest_first
     suite::every_condition_finds_what_a_plain_filter_finds
+    suite::tags_that_differ_in_case_are_not_mixed_up
     suite::a_batch_that_is_repeated_counts_once
     suite::a_key_sum_is_the_sum_of_its_facts
     suite::no_fact_is_lost_between_days

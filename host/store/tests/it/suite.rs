@@ -113,6 +113,19 @@ pub(crate) fn every_condition_finds_what_a_plain_filter_finds(place: &dyn Place)
     assert_eq!(all(&*store, Query { error_text: some("%"), key: some("key-9"), ..none() }), []);
 }
 
+pub(crate) fn tags_that_differ_in_case_are_not_mixed_up(place: &dyn Place) {
+    let store = place.open();
+    let mut facts = newest_first(Seed(6).facts(90, NOON, HOUR));
+    for (at, fact) in facts.iter_mut().enumerate() {
+        fact.tags.insert("stage".to_owned(), if at < 60 { "Prod" } else { "prod" }.to_owned());
+    }
+    store.append(&batch(facts.clone())).unwrap();
+    let tag = Some(("stage".to_owned(), "prod".to_owned()));
+    let page = store.search(&Query { tag, limit: 20, ..Query::default() }).unwrap();
+    assert_eq!(page.facts, facts[60..80], "what has the other tag takes no place on a page");
+    assert!(page.next.is_some());
+}
+
 pub(crate) fn a_batch_that_is_repeated_counts_once(place: &dyn Place) {
     let store = place.open();
     let facts = Seed(5).facts(40, NOON, HOUR);
