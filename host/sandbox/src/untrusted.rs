@@ -1,9 +1,11 @@
-//! Threads for components that are not trusted with an async worker: those that missed a deadline lately, and those
-//! with too few calls so far to judge.
+//! Threads for components that are not trusted with an async worker: those that missed a deadline lately, those with
+//! too few calls so far to judge, and those with grants.
 //!
-//! Such a component may spin until its deadline in every call, and a few of these calls would stop all traffic on the
-//! workers. So only a few of them run at a time, each on a thread of low priority, and only a limited number waits. The
-//! two kinds have separate queues, so that new components do not wait for those known to spin.
+//! A component of the first two kinds may spin until its deadline in every call, and a few of these calls would stop
+//! all traffic on the workers. So only a few of them run at a time, each on a thread of low priority. A component with
+//! grants may wait for a disk and so block its thread: its calls get more threads, which keep the usual priority. Of
+//! each kind, only a limited number of calls waits. The three kinds have separate queues, so that no kind waits for
+//! another.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
