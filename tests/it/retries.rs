@@ -319,6 +319,25 @@ async fn c26_all_attempts_together_keep_within_the_time_that_the_client_gives() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clients_own_time_that_ends_within_an_answer_counts_against_no_target() {
+    let pieces = OPENAI.stream();
+    let slow = Answer::sse().piece(&pieces[0]).piece(&pieces[1]).hang();
+    let upstream = Upstream::always(slow.clone()).await;
+    let gateway = Gateway::open(&config(&upstream, "breaker = { min_attempts = 2 }")).await;
+    for model in ["openai", "openai-t"] {
+        upstream.now(slow.clone());
+        for _ in 0..4 {
+            let request = OPENAI.request(model, true).header("x-weir-timeout-ms", "100");
+            let reply = gateway.ask(&request).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            assert!(reply.text().contains("error") || reply.cut, "{}", reply.text());
+        }
+        upstream.now(Answer::json(200, OPENAI.whole()));
+        assert_eq!(gateway.ask(&OPENAI.request(model, false)).await.status(), 200, "{model}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c73_waits_are_no_overhead() {
     let upstream = Upstream::always(Answer::default()).await;
     let limit = Answer::whole(429, &[("retry-after-ms", "400")], "{}");

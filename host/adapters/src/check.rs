@@ -12,6 +12,7 @@ use self::tap::{check_tap, frame_test, pointer};
 use weir_sandbox::fault::{clean, head};
 use weir_sandbox::guard::GuardManifest;
 use weir_sandbox::version::Version;
+use weir_types::adapter_headers::is_answerable;
 use weir_types::contract::about::{
     Acceptance, Auth, AuthScheme, Condition, CredentialPlace, ErrorFormat, Face, Format, FrameTemplate, Manifest,
     ModelPlace, StreamFlag,
@@ -168,12 +169,9 @@ fn check_errors(errors: &ErrorFormat, place: &str, p: &mut Problems) {
         frame_template(frame, &format!("{place}.frame"), p);
     }
     headers(&errors.headers, &format!("{place}.headers"), p);
-    for header in &errors.rate_limit_headers {
-        header_name(&header.name.replace("{{scope}}", "x"), &format!("{place}.rate-limit-headers"), p);
-    }
-    if let Some(name) = &errors.request_id_header {
-        header_name(name, &format!("{place}.request-id-header"), p);
-    }
+    let limits = errors.rate_limit_headers.iter().map(|header| header.name.replace("{{scope}}", "x"));
+    let names = errors.headers.iter().map(|header| header.name.clone()).chain(limits).chain(errors.request_id_header.clone());
+    names.for_each(|name| answer_header_name(&name, place, p));
 }
 
 fn frame_template(frame: &FrameTemplate, place: &str, p: &mut Problems) {
@@ -358,6 +356,12 @@ fn header_name(text: &str, place: &str, p: &mut Problems) {
         place,
         format_args!("{text:?} is not the name of a header in lower case"),
     );
+}
+
+/// Checks that an adapter may set a header of this name on an answer.
+fn answer_header_name(text: &str, place: &str, p: &mut Problems) {
+    header_name(text, place, p);
+    p.unless(is_answerable(text), place, format_args!("{text:?} is a header that only Weir sets"));
 }
 
 fn is_json(text: &str) -> bool {

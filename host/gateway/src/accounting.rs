@@ -100,6 +100,8 @@ pub struct Account {
     metrics: Arc<Metrics>,
     series: Arc<Series>,
     begun: Instant,
+    /// When the request had to be answered, by its client or its first target's total limit.
+    deadline: Option<Instant>,
     /// Time spent waiting for providers and between attempts.
     waited: Duration,
     status: u16,
@@ -178,6 +180,7 @@ impl Account {
             metrics,
             series,
             begun,
+            deadline: None,
             waited: Duration::ZERO,
             status: 0,
             outcome: Outcome::Open,

@@ -2,6 +2,7 @@
 //! components).
 
 mod ability;
+mod adapter_headers;
 mod backoff;
 mod candidates;
 mod captured_reply;
@@ -83,6 +84,7 @@ pub(crate) use reply::with_cost;
 pub use reply::{BodyError, ReplyBody};
 pub use resume::ResumeContext;
 pub use send::REFUSED_CODE;
+pub(crate) use adapter_headers::set_adapter_headers;
 pub(crate) use send::{fault_of, refused_credential};
 pub use side::ClientSide;
 pub use translated_headers::loss_list;

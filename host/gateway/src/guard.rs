@@ -99,13 +99,21 @@ impl Guards {
             !guard.fails_open() && is_for_model && guard.is_for_caller(caller)
         };
         let Some(guard) = self.0.iter().find(is_concerned) else { return Ok(()) };
-        let message = format!(
-            "the guard `{}` judges this key's requests, and cannot read those by {door}: call an endpoint that serves \
-             models, or ask the operator to leave this key out of the guard's `for`, or to let its failures pass",
-            guard.name
-        );
-        let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
-        Err(fault.with_status(403).with_code("guard_cannot_judge"))
+        let what = format!("requests, and cannot read those by {door}: call an endpoint that serves models");
+        Err(guard.cannot_judge_this(&what))
+    }
+
+    /// Refuses to fetch an answer that a provider has kept, of whichever model, if a guard would have to judge it whose
+    /// failures refuse requests.
+    ///
+    /// # Errors
+    ///
+    /// There is such a guard.
+    pub(crate) fn refuse_kept_answers(&self, caller: &Caller) -> Result<(), Fault> {
+        let is_concerned =
+            |guard: &&Arc<Guard>| guard.judges_answers() && !guard.fails_open() && guard.is_for_caller(caller);
+        let Some(guard) = self.0.iter().find(is_concerned) else { return Ok(()) };
+        Err(guard.cannot_judge_this("answers, and cannot judge one that its provider has kept: keep what was answered"))
     }
 }
 
@@ -113,6 +121,16 @@ impl Guard {
     /// The name in the configuration.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// The refusal of what it cannot judge.
+    fn cannot_judge_this(&self, what: &str) -> Fault {
+        let message = format!(
+            "the guard `{}` judges this key's {what}, or ask the operator to leave this key out of the guard's `for`, or \
+             to let its failures pass",
+            self.name
+        );
+        Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code("guard_cannot_judge")
     }
 
     /// Whether it may see the content of requests.

@@ -8,12 +8,11 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::Response;
 
-use crate::attempt::{InboundRequest, ReplyBody, RequestContext, ask_models};
+use crate::attempt::{InboundRequest, ReplyBody, RequestContext, ask_models, set_adapter_headers};
 use crate::observe::log::clean::cleaned;
 use crate::route::Target;
 use crate::serving::Serving;
 use weir_config::Alias;
-use weir_translate::dialect::reply::insert;
 use weir_translate::unified::{Answer, Request, blame, parse, render_answer};
 use weir_types::contract::types::{Body, Context, Header, HttpRequest, ModelInfo, ModelsRequest, ModelsResponse};
 use weir_types::fault::Fault;
@@ -102,9 +101,7 @@ pub async fn answer(
         Body::Bytes(bytes) => Bytes::from(bytes),
     };
     let mut response = Response::new(ReplyBody::from(bytes));
-    for header in &rendered.response.headers {
-        insert(response.headers_mut(), &header.name, &header.value);
-    }
+    set_adapter_headers(response.headers_mut(), &rendered.response.headers);
     Ok(response)
 }
 

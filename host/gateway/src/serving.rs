@@ -52,6 +52,8 @@ pub struct Serving {
     makes: Vec<objects::Makes>,
     /// What answers make that belongs to the client, by the face's index.
     belongings: Vec<Belongings>,
+    /// Whether a face answers with what an earlier chat was answered, by its index.
+    gives_kept_answers: Vec<bool>,
     /// Whether the configuration has clients that must be kept apart.
     separates: bool,
     /// Problems of the configuration that can only be found with the adapters.
@@ -96,6 +98,7 @@ impl Serving {
         let guards = Guards::new(&config, &adapters, &mut problems);
         operations::unknown(&config, &faces, &mut problems);
         let (belongings, separates) = (objects::belongings(&faces), has_several(&config));
+        let gives_kept_answers = objects::gives_kept_answers(&faces);
         Ok(Self {
             config,
             adapters,
@@ -107,6 +110,7 @@ impl Serving {
             prices,
             makes,
             belongings,
+            gives_kept_answers,
             separates,
             problems,
         })
@@ -125,6 +129,11 @@ impl Serving {
     /// What a face's answers make that belongs to the client; `None` if clients need not be kept apart.
     pub(crate) fn belongings(&self, face: usize, keys: &StoredKeys) -> Option<Belongings> {
         self.belongings.get(face).copied().filter(|_| self.separates(keys))
+    }
+
+    /// Whether a face answers with what an earlier chat was answered, as its provider has kept it.
+    pub(crate) fn gives_kept_answers(&self, face: usize) -> bool {
+        self.gives_kept_answers.get(face) == Some(&true)
     }
 
     /// Whether clients must be kept apart.

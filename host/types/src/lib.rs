@@ -1,5 +1,6 @@
 //! The types that all crates share, as plain Rust: the contract's types, failures, header names.
 
+pub mod adapter_headers;
 pub mod busy;
 pub mod contract;
 pub mod deferred_write;

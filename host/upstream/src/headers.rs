@@ -11,20 +11,7 @@ use weir_types::contract::types::Header;
 pub const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("identity");
 
 /// Headers that belong to one connection, or are computed anew for each message.
-static OF_CONNECTION: Names = Names::new(&[
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-]);
+static OF_CONNECTION: Names = Names::new(&weir_types::adapter_headers::OF_CONNECTION);
 
 /// Headers that identify the client or the way it came.
 static OF_CLIENT: Names = Names::new(&[
@@ -44,15 +31,7 @@ static OF_CLIENT: Names = Names::new(&[
 ]);
 
 /// Headers that describe the provider's server and would be wrong from the gateway.
-static OF_SERVER: Names = Names::new(&[
-    "alt-svc",
-    "public-key-pins",
-    "server",
-    "set-cookie",
-    "strict-transport-security",
-    "via",
-    "www-authenticate",
-]);
+static OF_SERVER: Names = Names::new(&weir_types::adapter_headers::OF_SERVER);
 
 /// Headers of answers that every adapter may read: what came, when, for which request, and when to come again.
 const READ: [&str; 7] =
@@ -118,14 +97,6 @@ pub(super) fn scrub(headers: &mut HeaderMap) {
     for name in OF_CONNECTION.names.iter().chain(OF_CLIENT.names) {
         headers.remove(*name);
     }
-}
-
-/// Whether an adapter may set a header of this name on an answer: not one of the connection, not one that describes
-/// another server, and none of Weir's own `x-weir-` headers.
-pub fn is_answerable(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let is_in = |names: &Names| names.names.contains(&name.as_str());
-    !is_in(&OF_CONNECTION) && !is_in(&OF_SERVER) && !name.starts_with("x-weir-")
 }
 
 /// Removes the headers of one connection, and those that `connection` names, from a message that otherwise passes
@@ -333,14 +304,6 @@ mod tests {
         all.insert("x-fine", ACCEPT_ENCODING);
         scrub(&mut all);
         assert_eq!(all.keys().collect::<Vec<_>>(), ["x-fine"]);
-    }
-
-    #[test]
-    fn an_answers_headers_are_not_the_connections_nor_weirs() {
-        for name in ["Content-Length", "transfer-encoding", "connection", "set-cookie", "server", "X-Weir-Provider"] {
-            assert!(!is_answerable(name), "{name}");
-        }
-        assert!(is_answerable("content-type") && is_answerable("x-fine"));
     }
 
     #[test]

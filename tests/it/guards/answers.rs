@@ -1,7 +1,7 @@
 //! Answers are judged alike in every dialect, whole and streamed, wherever the provider's stream splits them.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Upstream};
+use weir_tests::{Answer, Request, Upstream};
 
 use super::everywhere::{DIALECTS, Dialect, Refusal};
 use super::{gateway, guard, secret};
@@ -178,4 +178,25 @@ async fn a_guard_that_fails_at_an_answer_ends_it_or_lets_it_pass() {
             gateway.until_metric(series, 1.0).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_its_provider_has_kept_is_not_fetched_past_a_guard() {
+    let mut upstream = Upstream::always(Answer::json(200, "{\"id\":\"resp_1\",\"object\":\"response\"}")).await;
+    for (lines, status) in [("", 403), ("fail = \"open\"", 200), ("mode = \"monitor\"", 200)] {
+        let gateway = gateway(&upstream, &["openai"], &seeing(lines)).await;
+        for request in [Request::get("/v1/responses/resp_1"), Request::post("/v1/responses/resp_1/cancel", "")] {
+            let reply = gateway.ask(&request).await;
+            assert_eq!(reply.status(), status, "{lines}: {}", reply.text());
+            let code = (status == 403).then_some("guard_cannot_judge");
+            assert_eq!(reply.json()["error"]["code"].as_str(), code, "{lines}");
+            assert_eq!(upstream.unseen().is_some(), status == 200, "{lines}");
+        }
+        let gone = gateway.ask(&Request::new("DELETE", "/v1/responses/resp_1")).await;
+        assert_eq!(gone.status(), 200, "nothing is told: {}", gone.text());
+        upstream.request().await;
+    }
+    let gateway = gateway(&upstream, &["openai"], &guard("secrets", "")).await;
+    let reply = gateway.ask(&Request::get("/v1/responses/resp_1")).await;
+    assert_eq!(reply.status(), 200, "it judges requests only: {}", reply.text());
 }

@@ -148,6 +148,30 @@ async fn names_that_a_format_does_not_know_are_searched_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_in_a_calls_arguments_hides_from_a_guard() {
+    let mut upstream = upstream().await;
+    let guards = guard("secrets", "") + &guard("pii", "options = { action = \"deny\", kinds = [\"card\"] }");
+    let gateway = gateway(&upstream, &["openai"], &guards).await;
+    let with_half = format!("{{\"q\":\"{} \\ud83d\"}}", secret());
+    for (arguments, guard) in [(with_half.as_str(), "secrets"), ("{\"card\":4111111111111111}", "pii")] {
+        let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}});
+        let messages = json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "done"}]);
+        let chat = Request::post("/v1/chat/completions", json!({"model": "openai", "messages": messages}).to_string());
+        let input = json!([{"role": "user", "content": "Hi"},
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments},
+            {"type": "function_call_output", "call_id": "c", "output": "done"}]);
+        let responses = Request::post("/v1/responses", json!({"model": "openai", "input": input}).to_string());
+        for request in [chat, responses] {
+            let reply = gateway.ask(&request).await;
+            let verdicts = reply.header("x-weir-guards").unwrap_or_default();
+            assert!(verdicts.contains(&format!("{guard}=deny")), "{arguments}: {verdicts} {}", reply.text());
+            assert!(upstream.unseen().is_none(), "{arguments}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pass_through_is_closed_where_a_guard_would_have_to_judge() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
     let provider = format!(

@@ -151,6 +151,16 @@ fn an_error_template_is_json_whatever_fills_it() {
 }
 
 #[test]
+fn an_errors_headers_neither_frame_the_connection_nor_imitate_weirs() {
+    let refused = |text: String| assert!(text.contains("only Weir sets"), "{text}");
+    for name in ["content-length", "set-cookie", "x-weir-provider"] {
+        refused(problem(|m| errors(m).headers = vec![header(name, "3")]));
+        refused(problem(|m| errors(m).request_id_header = Some(name.into())));
+    }
+    refused(problem(|m| errors(m).rate_limit_headers = vec![header("x-weir-{{scope}}", "{{limit}}")]));
+}
+
+#[test]
 fn every_kind_of_error_is_spelled_once() {
     assert!(problem(|m| drop(errors(m).spellings.pop())).contains("Internal"));
     assert!(problem(|m| errors(m).spellings[0].status = 200).contains("status 200"));

@@ -1,6 +1,7 @@
 //! The part of an account that the answer fills: its pieces, its usage, its losses, its end.
 
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use super::charges::Charges;
 use super::{Account, Outcome};
@@ -146,9 +147,18 @@ impl Account {
         self.metrics.stream_errors.with_label_values(&[side]).inc();
     }
 
-    /// The stream broke by its target's fault; another target may still continue it.
+    /// Sets when the request has to be answered.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// The stream broke by its target's fault; another target may still continue it. One that ran out of the request's own
+    /// time does not count against the target, of which other clients expect more.
     pub fn interrupted(&mut self) {
         self.traced.broke();
+        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return;
+        }
         if self.ticket.as_mut().is_some_and(Ticket::broke) {
             tracing::warn!(provider = self.provider.as_deref(), "target fails too often and rests");
         }

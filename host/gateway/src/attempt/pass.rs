@@ -8,7 +8,8 @@ use http::{Method, Response, StatusCode};
 
 use super::RequestContext;
 use super::meter::Meter;
-use super::relay::{forbid_pages, stream_framing};
+use super::adapter_headers::forbid_pages;
+use super::relay::stream_framing;
 use super::relay_body::{Ends, Relayed};
 use super::reply::ReplyBody;
 use super::send::{refused_credential, send};

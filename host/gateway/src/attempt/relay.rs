@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
+use super::adapter_headers::{forbid_pages, may_be_a_page};
 use super::failure::{self, Failure};
 use super::meter::Meter;
 use super::relay_body::{Ends, Relayed};
@@ -263,18 +264,6 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
         insert(to, &weir_types::headers::ERROR_SOURCE, "upstream");
     }
     response
-}
-
-/// Whether a browser might take an answer for a page. The usual answers, JSON and streams, are none.
-fn may_be_a_page(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    !kind.starts_with(b"application/json") && !kind.starts_with(b"text/event-stream")
-}
-
-/// What a provider sends must not run as a page of this gateway, whose dashboard has the same origin.
-pub(super) fn forbid_pages(headers: &mut HeaderMap) {
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// The framing of a streamed answer, to a request that asks for a stream and for such frames; `None` for a whole one.

@@ -253,7 +253,7 @@ impl<'a> Run<'a> {
         let rendered = called(account, &self.target.adapter, "render-request", render);
         self.provider.rest();
         let mut rendered = rendered.map_err(|fault| self.spelled(fault))?;
-        members::check(request, &rendered.request.body, self.asked.side.program().is_some())?;
+        members::check(&rendered.request.body, self.asked.side.program().is_some())?;
         self.names.spell(&mut rendered.losses);
         self.note(std::mem::take(&mut rendered.losses));
         self.provider_ctx.memo = std::mem::take(&mut rendered.memo);

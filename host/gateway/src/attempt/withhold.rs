@@ -19,7 +19,7 @@ pub(super) struct Withhold {
     limits: Limits,
     deframer: Decoder,
     held: BytesMut,
-    /// Set after a decoding error: the rest passes unchanged.
+    /// Set after a decoding error, or if more is held than a frame may have: the rest passes unchanged.
     given_up: bool,
 }
 
@@ -103,6 +103,8 @@ impl Withhold {
         let (line, rest) = bytes.split_at(end);
         self.held.extend_from_slice(line);
         let seen = self.read(line, each);
+        // Comments and fields that are ignored fill no frame. Lines have names, so that one may be longer than its data.
+        self.given_up |= self.held.len() > self.limits.frame_bytes.saturating_mul(2);
         match self.decide(seen, &self.held) {
             Decision::Open => return rest,
             Decision::Passes => out.extend_from_slice(&self.held),
@@ -266,6 +268,18 @@ mod tests {
             let out = withhold.pass(Bytes::from(format!("data: {with}\n\n")), &mut |_| ());
             assert_eq!(String::from_utf8(out.to_vec()).unwrap(), format!("data: {without}\n\n"));
         }
+    }
+
+    #[test]
+    fn lines_that_end_no_frame_are_not_held_without_bound() {
+        let mut withhold = Withhold { limits: Limits { frame_bytes: 1_000, ..Limits::default() }, ..withhold() };
+        let line = ": note\n";
+        let mut passed = 0;
+        for _ in 0..1_000 {
+            passed += pass(&mut withhold, line).len();
+            assert!(withhold.held.len() <= 2_000 + line.len());
+        }
+        assert_eq!(passed, line.len() * 1_000, "nothing is lost");
     }
 
     #[test]

@@ -11,13 +11,17 @@ use weir_types::contract::about::Operation;
 use weir_types::fault::Fault;
 
 impl Gateway {
-    /// Has the guards of a request judge it. Lists of models have no content to judge.
+    /// Has the guards of a request judge it. Lists of models have no content to judge. An answer that its provider has kept
+    /// comes as it was made, whatever guards made of it, so that it is refused where they judge answers.
     pub(super) async fn judge(
         &self,
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &InboundRequest,
     ) -> Result<(), Fault> {
+        if serving.gives_kept_answers(asked.face.index) {
+            serving.guards.refuse_kept_answers(&asked.caller)?;
+        }
         let guards = serving.guards.of(&asked.caller, asked.reading.model.as_deref());
         if guards.is_empty() || *asked.operation() == Operation::Models {
             return Ok(());

@@ -94,6 +94,7 @@ impl Gateway {
             account.reserve(budget);
         }
         let deadline = deadline(asked, &plan);
+        account.set_deadline(deadline);
         let context = RequestContext { deadline, ..context };
         plan.route.deposit(plan.candidates.first().map_or(0.0, |candidate| candidate.target.retry.budget));
         let runner = PlanRunner {

@@ -58,6 +58,21 @@ pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
     faces.all().iter().map(|face| of_one(face)).collect()
 }
 
+/// Whether a face answers with what an earlier chat was answered, as its provider has kept it, by the face's index: its path
+/// continues the chat's.
+pub(super) fn gives_kept_answers(faces: &Faces) -> Vec<bool> {
+    let chats: Vec<&Arc<Endpoint>> =
+        faces.all().iter().filter(|face| face.claim.operation == Operation::Chat && !face.claim.object_ids.is_empty()).collect();
+    let continues = |face: &Endpoint, chat: &Endpoint| {
+        let rest = face.claim.path.strip_prefix(&chat.claim.path);
+        face.adapter == chat.adapter && rest.is_some_and(|rest| rest.starts_with('/'))
+    };
+    let gives = |face: &Endpoint| {
+        is_without_model(face) && face.claim.method != "DELETE" && chats.iter().any(|chat| continues(face, chat))
+    };
+    faces.all().iter().map(|face| gives(face)).collect()
+}
+
 /// Whether a face's requests name no model, so that only the provider knows what they concern.
 fn is_without_model(face: &Endpoint) -> bool {
     face.claim.model.is_empty() && face.claim.operation.is_relayed_only()

@@ -146,6 +146,21 @@ impl Plain {
     }
 }
 
+/// What a string of JSON means, which is given with its quotes. Half of a character is shown as the replacement for one.
+pub(super) fn of_json(token: &str) -> String {
+    if let Ok(text) = serde_json::from_str(token) {
+        return text;
+    }
+    let inside = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
+    let (mut text, mut at) = (String::with_capacity(inside.len()), 0);
+    while let Some(char) = inside.get(at..).and_then(|rest| rest.chars().next()) {
+        let (meant, length) = escape(inside, at).unwrap_or((char, char.len_utf8()));
+        text.push(meant);
+        at += length;
+    }
+    text
+}
+
 /// The character that the escape at this place means, and its length.
 fn escape(text: &str, at: usize) -> Option<(char, usize)> {
     let rest = text.get(at..)?.strip_prefix('\\')?;

@@ -2,7 +2,7 @@
 //! and addresses of files, descriptions of tools, schemas, labels, and whatever a format calls by a name of its own.
 //! Texts within JSON are visited as a reader of that JSON sees them, without escapes, member names included.
 
-use super::Asked;
+use super::{Asked, spelling};
 use crate::types::{
     ChatRequest, EmbeddingInput, EmbeddingsRequest, Extension, MediaPart, MediaSource, Message, OutputFormat, Part,
     RerankDocument, RerankRequest, ResultPart, Role, TextPart, Tool, ToolChoice, ToolKind,
@@ -222,32 +222,46 @@ fn fixed_if(is_fixed: bool, text: &mut String, f: &mut Visit<'_>) {
     f(&mut Text { is_fixed, ..Text::of(text) });
 }
 
-/// Visits the strings of a JSON text. What is not JSON is visited as it is: a model may have written it.
+/// Visits the strings and numbers of a JSON text. What is not JSON is visited as it is: a model may have written it. In
+/// the place of a number, another text is put as a string.
 pub fn json(text: &mut String, f: &mut Visit<'_>) {
     if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
         return plain(text, f);
     }
-    let mut changed: Option<String> = None;
-    let mut copied = 0;
+    let (mut changed, mut copied): (Option<String>, usize) = (None, 0);
     let mut at = 0;
-    while let Some(start) = text.get(at..).and_then(|rest| rest.find('"')).map(|found| at + found) {
-        let Some(end) = end_of_string(text, start) else { break };
-        at = end;
-        let Some(token) = text.get(start..end) else { break };
-        let Ok(mut value) = serde_json::from_str::<String>(token) else { continue };
+    while let Some(start) = next_scalar(text, at) {
+        let is_string = text.as_bytes().get(start) == Some(&b'"');
+        let end = if is_string { end_of_string(text, start) } else { end_of_number(text, start) };
+        let Some(token) = end.and_then(|end| text.get(start..end)) else { break };
+        at = start + token.len();
+        let mut value = if is_string { spelling::of_json(token) } else { token.to_owned() };
         let mut visited = Text::of(&mut value);
         f(&mut visited);
         if visited.is_changed {
             let out = changed.get_or_insert_default();
             out.push_str(text.get(copied..start).unwrap_or_default());
             out.push_str(&serde_json::Value::String(value).to_string());
-            copied = end;
+            copied = at;
         }
     }
     if let Some(mut out) = changed {
         out.push_str(text.get(copied..).unwrap_or_default());
         *text = out;
     }
+}
+
+/// The place of the next string or number of a JSON text.
+fn next_scalar(text: &str, at: usize) -> Option<usize> {
+    let begins = |byte: &u8| matches!(byte, b'"' | b'-' | b'0'..=b'9');
+    Some(at + text.as_bytes().get(at..)?.iter().position(begins)?)
+}
+
+/// The place behind the number that begins at `start`.
+fn end_of_number(text: &str, start: usize) -> Option<usize> {
+    let goes_on = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+    let rest = text.as_bytes().get(start..)?;
+    Some(start + rest.iter().position(|byte| !goes_on(byte)).unwrap_or(rest.len()))
 }
 
 /// The place behind the closing quote of the string that begins at `start`.
@@ -274,8 +288,24 @@ mod tests {
 
     #[test]
     fn strings_in_json_are_seen_without_escapes_and_names_too() {
-        assert_eq!(texts(r#"{"a\u0062":["x\"y",{"n":1.5}],"e":"\\"}"#), ["ab", "x\"y", "n", "e", "\\"]);
+        assert_eq!(texts(r#"{"a\u0062":["x\"y",{"n":-1.5e3}],"e":"\\"}"#), ["ab", "x\"y", "n", "-1.5e3", "e", "\\"]);
         assert_eq!(texts("{\"half\": \"of i"), ["{\"half\": \"of i"], "what is no JSON is a text");
+    }
+
+    #[test]
+    fn half_a_character_hides_nothing() {
+        assert_eq!(texts(r#"{"q":"the key \u0041KIA \ud83d","card":4111111111111111}"#).concat(), "qthe key AKIA \u{fffd}card4111111111111111");
+    }
+
+    #[test]
+    fn a_number_that_is_changed_becomes_a_string() {
+        let mut text = r#"{"card":4111111111111111,"n":[1, 2]}"#.to_owned();
+        json(&mut text, &mut |text| {
+            if text.as_str().len() > 10 {
+                text.set("[card]".to_owned());
+            }
+        });
+        assert_eq!(text, r#"{"card":"[card]","n":[1, 2]}"#);
     }
 
     #[test]

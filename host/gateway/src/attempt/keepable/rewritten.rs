@@ -6,16 +6,15 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 
 use super::super::InboundRequest;
+use super::super::adapter_headers::set_adapter_headers;
 use super::super::reply::ReplyBody;
 use super::super::send::bytes_of;
 use super::super::translated_headers::{loss_list, stream_headers};
 use super::{Meaning, Portable, context};
 use weir_sandbox::Lease;
-use weir_translate::dialect::reply::insert;
 use weir_translate::event_validator::{EventValidator, unfold};
 use weir_translate::unified::{self, Answer};
 use weir_types::contract::types::{ChatResponse, Context, Loss};
-use weir_upstream::is_answerable;
 use weir_wire::{estimate, frame};
 
 /// The headers and the body of an answer for a request, whole or as a stream; none if its format loses anything of it.
@@ -44,9 +43,7 @@ fn whole(mut lease: Lease, context: &Context, chat: ChatResponse) -> Option<(Hea
         return None;
     }
     let mut headers = HeaderMap::new();
-    for header in rendered.response.headers.iter().filter(|header| is_answerable(&header.name)) {
-        insert(&mut headers, &header.name, &header.value);
-    }
+    set_adapter_headers(&mut headers, &rendered.response.headers);
     let (body, _) = bytes_of(rendered.response.body);
     Some((headers, body))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
+use super::super::adapter_headers::set_adapter_headers;
 use super::super::follow_up::CancelOnDrop;
 use super::super::partial_answer::PartialAnswer;
 use super::super::pipeline::{Original, Parts, Pipeline};
@@ -30,7 +31,7 @@ use weir_types::contract::types::{ChatEvent, ChatResponse, Framing, TokenCount};
 use weir_types::fault::{Fault, Side};
 use weir_types::stage;
 use weir_upstream::rendered::is_answer;
-use weir_upstream::{Decoded, UpstreamResponse, is_answerable};
+use weir_upstream::{Decoded, UpstreamResponse};
 use weir_wire::{estimate, frame};
 
 impl Run<'_> {
@@ -94,11 +95,7 @@ impl Run<'_> {
         account.hold(AdmissionPermit::to_hold(self.held));
         let mut response = reply::response(ReplyBody::from(body));
         *response.status_mut() = status;
-        for header in &rendered.response.headers {
-            if is_answerable(&header.name) {
-                insert(response.headers_mut(), &header.name, &header.value);
-            }
-        }
+        set_adapter_headers(response.headers_mut(), &rendered.response.headers);
         put_losses(&mut response, &self.losses);
         self.dialect.into_iter().for_each(Lease::release);
         self.provider.release();

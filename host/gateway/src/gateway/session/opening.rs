@@ -150,8 +150,10 @@ impl Opening {
         let limits = permit.limits();
         let plan = self.plan(&model)?;
         // A fallback has a name of its own, for which there may be other guards.
+        // One that a pattern serves is called by the client's word for it.
         let aliases = plan.candidates.iter().map(|candidate| candidate.route.alias.as_str());
-        let names: Vec<&str> = aliases.chain([model.as_str()]).collect();
+        let fallbacks = plan.candidates.iter().filter_map(|candidate| candidate.name.as_deref());
+        let names: Vec<&str> = aliases.chain(fallbacks).chain([model.as_str()]).collect();
         serving.guards.refuse_unreadable(caller, &names, "realtime sessions")?;
         let series = plan.route.series(&self.metrics, face, caller.label());
         let (begun, request_id) = (self.exchange.begun, &self.id);
