@@ -170,7 +170,8 @@ fn check_errors(errors: &ErrorFormat, place: &str, p: &mut Problems) {
     }
     headers(&errors.headers, &format!("{place}.headers"), p);
     let limits = errors.rate_limit_headers.iter().map(|header| header.name.replace("{{scope}}", "x"));
-    let names = errors.headers.iter().map(|header| header.name.clone()).chain(limits).chain(errors.request_id_header.clone());
+    let names =
+        errors.headers.iter().map(|header| header.name.clone()).chain(limits).chain(errors.request_id_header.clone());
     names.for_each(|name| answer_header_name(&name, place, p));
 }
 

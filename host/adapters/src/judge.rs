@@ -86,7 +86,7 @@ impl Judge {
         let spares_deadlines = several_missed_deadlines(snapshot.adapters.values(), now);
         for (name, adapter) in &snapshot.adapters {
             let Some(rule) = self.catalog.care(name).quarantine else { continue };
-            if adapter.duty.suspended().is_some() {
+            if adapter.state.suspended().is_some() {
                 continue;
             }
             let window = self.window(name, adapter, rule.window, now);

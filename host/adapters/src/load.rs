@@ -293,7 +293,7 @@ impl Loader {
             grants: terms.grants.clone(),
             proved: OnceLock::new(),
             stats: Stats::default(),
-            duty: AdapterState::default(),
+            state: AdapterState::default(),
             pool: Pool::new(self.engine.clone(), template, ways),
             call: terms.call.unwrap_or(self.engine.limits().call),
             turns: terms.concurrency.map(Turns::new),

@@ -31,7 +31,7 @@ mod writers;
 
 pub use file::signature_beside;
 use file::{Found, Stamp, list, read_signature};
-pub use follow::{Bell, Watching};
+pub use follow::{ScanTrigger, Watching};
 pub(crate) use grants::ByName;
 pub use grants::Granted;
 pub use proofs::ProofError;

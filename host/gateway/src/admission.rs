@@ -29,7 +29,7 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
 /// Output tokens reserved for a request that sets no limit.
-const USUAL_OUTPUT: u64 = 1024;
+const DEFAULT_RATE_LIMIT_OUTPUT: u64 = 1024;
 /// Bytes of a request that count as one token in an estimate.
 const BYTES_A_TOKEN: usize = 4;
 /// `Retry-After` of a full queue.
@@ -68,7 +68,7 @@ pub enum Uses {
 impl Demand<'_> {
     fn estimate(&self) -> Estimate {
         let input = (self.body_len / BYTES_A_TOKEN).max(1) as u64;
-        Estimate { input, output: self.output_limit.unwrap_or(USUAL_OUTPUT), stream: self.stream }
+        Estimate { input, output: self.output_limit.unwrap_or(DEFAULT_RATE_LIMIT_OUTPUT), stream: self.stream }
     }
 }
 

@@ -66,6 +66,7 @@ use weir_upstream::{Timeouts, Upstreams};
 
 pub use ability::Written;
 pub(crate) use ability::suit;
+pub(crate) use adapter_headers::set_adapter_headers;
 pub use captured_reply::{CapturedReply, captured};
 pub use chat_probe::ping;
 pub use failure::Failure;
@@ -84,7 +85,6 @@ pub(crate) use reply::with_cost;
 pub use reply::{BodyError, ReplyBody};
 pub use resume::ResumeContext;
 pub use send::REFUSED_CODE;
-pub(crate) use adapter_headers::set_adapter_headers;
 pub(crate) use send::{fault_of, refused_credential};
 pub use side::ClientSide;
 pub use translated_headers::loss_list;

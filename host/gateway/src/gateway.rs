@@ -60,12 +60,12 @@ use crate::observe::metrics::Metrics;
 use crate::observe::trace::{Span, Tracer};
 use crate::realtime::Sessions;
 use crate::reasoning_cache::ReasoningCache;
-use crate::route::Nowhere;
+use crate::route::NoTarget;
 use crate::serving::Serving;
 use cached::Found;
 use own_headers::{
-    diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_guards, put_limits, put_skipped,
-    set_cost,
+    diagnose, forbid_retry, note_answer, put_guards, put_limits, put_skipped, set_cost, set_own_request_id,
+    set_request_id,
 };
 use recognise::{Called, recognise};
 use refusal::fault_response;
@@ -197,9 +197,9 @@ impl Gateway {
                 (self.refuse(errors, &fault, &id, &mut line), face)
             }
         };
-        name(&mut response, face.as_deref(), &id);
+        set_request_id(&mut response, face.as_deref(), &id);
         if serving.config.server.diagnostic_headers {
-            identify_answer(&mut response, &own_id);
+            set_own_request_id(&mut response, &own_id);
         }
         span_attributes::conclude(&span, &mut response);
         if let Some(line) = line.as_mut() {
@@ -306,7 +306,7 @@ impl Gateway {
         let routed = pin!(self.route(context, serving, asked, (span, permit, line))).await;
         let routed = match routed {
             Ok(routed) => routed,
-            Err(Nowhere { fault, skipped }) => {
+            Err(NoTarget { fault, skipped }) => {
                 found.give_up();
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
                 let shows_diagnostics = serving.config.server.diagnostic_headers;

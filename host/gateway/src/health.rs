@@ -94,8 +94,8 @@ impl Health {
     }
 
     /// The status of a target for one key: the worse of its own and its pattern's.
-    pub fn standing(&self, subject: Subject<'_>, now: Instant) -> TargetStatus {
-        let of = |name: &Arc<str>| self.known(name).map(|known| known.standing(subject.key, now, &subject.settings));
+    pub fn status(&self, subject: Subject<'_>, now: Instant) -> TargetStatus {
+        let of = |name: &Arc<str>| self.known(name).map(|known| known.status(subject.key, now, &subject.settings));
         let standing = of(subject.target).unwrap_or(TargetStatus::Well);
         let standing = standing.later(subject.pattern.and_then(of).unwrap_or(TargetStatus::Well));
         let benched = {
@@ -189,8 +189,8 @@ mod tests {
         let now = Instant::now();
         let ticket = health.admit(subject(0), now).unwrap();
         ticket.failed(Blame::Key);
-        assert!(matches!(health.standing(subject(0), now), TargetStatus::Resting(_, Rest::Refused)));
-        assert_eq!(health.standing(subject(1), now), TargetStatus::Well);
+        assert!(matches!(health.status(subject(0), now), TargetStatus::Resting(_, Rest::Refused)));
+        assert_eq!(health.status(subject(1), now), TargetStatus::Well);
         assert!(health.admit(subject(0), now).is_ok(), "as the last resort it is tried all the same");
         assert_eq!(health.of(&target).in_flight(), 0);
     }
@@ -219,7 +219,7 @@ mod tests {
     fn stands(health: &Health, [target, pattern]: [&Arc<str>; 2]) -> TargetStatus {
         let settings = weir_config::Breaker { min_attempts: 2, ..weir_config::Breaker::default() };
         let subject = Subject { target, pattern: Some(pattern), provider: &Arc::from("p"), key: 0, settings };
-        health.standing(subject, Instant::now())
+        health.status(subject, Instant::now())
     }
 
     #[test]

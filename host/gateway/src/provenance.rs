@@ -12,15 +12,15 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `learner` | records the words of an answer |
+//! | `recorder` | records the words of an answer |
 //! | `carried` | looks up the words of a request |
 //! | `owners` | records which client made an object, for clients that must be kept apart |
 //! | `made` | finds the ids of the objects that an answer made |
 
 mod carried;
-mod learner;
 mod made;
 mod owners;
+mod recorder;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -29,8 +29,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use quick_cache::sync::Cache;
 
 pub use carried::Carried;
-pub use learner::{Claim, Learner, Lesson, is_object};
 pub use owners::{ObjectKind, Owners};
+pub use recorder::{Claim, ProvenanceRecorder, RecordScope, is_object};
 pub(crate) use weir_wire::opaque::{Scanner, WORD, Word};
 
 /// The approximate memory of one word, in bytes.

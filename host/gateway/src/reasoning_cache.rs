@@ -27,7 +27,7 @@ const ENTRY: usize = 192;
 #[derive(Debug)]
 pub struct ReasoningCache {
     turns: Cache<Key, Kept, Weigher>,
-    origins: Arc<Provenance>,
+    provenance: Arc<Provenance>,
     owners: Arc<Owners>,
 }
 
@@ -84,10 +84,10 @@ impl ReasoningCache {
     /// Creates a cache of about this many bytes: a quarter for the issuers of values, an eighth for the owners of
     /// objects.
     pub fn new(bytes: usize) -> Self {
-        let origins = Arc::new(Provenance::new(bytes / 4));
+        let provenance = Arc::new(Provenance::new(bytes / 4));
         let owners = Arc::new(Owners::new(bytes / 8));
         let bytes = bytes - bytes / 4 - bytes / 8;
-        Self { turns: Cache::with_weighter((bytes / USUAL_TURN).max(16), bytes as u64, Weigher), origins, owners }
+        Self { turns: Cache::with_weighter((bytes / USUAL_TURN).max(16), bytes as u64, Weigher), provenance, owners }
     }
 
     /// The owners of objects.
@@ -96,8 +96,8 @@ impl ReasoningCache {
     }
 
     /// The issuers of values.
-    pub fn origins(&self) -> &Arc<Provenance> {
-        &self.origins
+    pub fn provenance(&self) -> &Arc<Provenance> {
+        &self.provenance
     }
 
     /// Keeps the values of a whole answer's tool calls.
@@ -124,7 +124,7 @@ impl ReasoningCache {
         let Source { tenant, family, issuer } = source;
         let thinking: Arc<[ReasoningPart]> = if vouched { turn.thinking.into() } else { Arc::new([]) };
         for (call, signature) in turn.calls {
-            self.origins.learn(Kind::Call, tenant, call.as_bytes(), issuer);
+            self.provenance.learn(Kind::Call, tenant, call.as_bytes(), issuer);
             let key = Key { tenant: (&**tenant).into(), call: call.into() };
             self.turns.insert(key, Kept { family: Arc::clone(family), signature, thinking: Arc::clone(&thinking) });
         }
@@ -171,7 +171,7 @@ struct Turn {
 
 /// Collects the values of a streamed answer's tool calls.
 #[derive(Debug)]
-pub struct Witness {
+pub struct ReasoningCollector {
     reasoning_cache: Arc<ReasoningCache>,
     source: Source,
     candidates: Vec<(u32, Watched)>,
@@ -186,13 +186,13 @@ struct Watched {
     size: usize,
 }
 
-impl Witness {
+impl ReasoningCollector {
     /// Observes an answer from this source.
     pub fn new(reasoning_cache: Arc<ReasoningCache>, source: Source) -> Self {
         Self { reasoning_cache, source, candidates: Vec::new() }
     }
 
-    /// Observes one event, after the referee.
+    /// Observes one event, after the validator.
     pub fn see(&mut self, event: &ChatEvent) {
         match event {
             ChatEvent::PartStart(start) => match &start.kind {

@@ -38,7 +38,7 @@ use weir_upstream::{Base, Credential, HeaderRules, Timeouts};
 use budget::Budget;
 pub use candidate::Candidate;
 pub(crate) use plan::plan_for_provider;
-pub use plan::{Circumstances, Nowhere, Plan, plan};
+pub use plan::{Circumstances, NoTarget, Plan, plan};
 pub use shown::ShownNames;
 pub use usage_support::UsageSupport;
 

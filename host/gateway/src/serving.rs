@@ -49,7 +49,7 @@ pub struct Serving {
     /// What models cost.
     pub prices: Prices,
     /// Whether answers name objects, by the face's index.
-    makes: Vec<objects::Makes>,
+    makes: Vec<objects::ScanPolicy>,
     /// What answers make that belongs to the client, by the face's index.
     belongings: Vec<Belongings>,
     /// Whether a face answers with what an earlier chat was answered, by its index.
@@ -120,9 +120,9 @@ impl Serving {
     /// places only.
     pub(crate) fn makes_objects(&self, face: usize, may_differ: bool) -> bool {
         match self.makes.get(face) {
-            Some(objects::Makes::Always) => true,
-            Some(objects::Makes::WithChoice) => may_differ,
-            Some(objects::Makes::Nothing) | None => false,
+            Some(objects::ScanPolicy::Always) => true,
+            Some(objects::ScanPolicy::WithChoice) => may_differ,
+            Some(objects::ScanPolicy::Nothing) | None => false,
         }
     }
 

@@ -252,7 +252,8 @@ fn a_process_that_was_killed_is_not_free_and_counts_once() {
 #[test]
 fn a_node_that_was_silent_for_days_counts_once_when_it_is_back() {
     let (limit, mut pool) = (1_000, Pool::new(Kind::Window, 1));
-    let exchange = |pool: &mut Pool, entry: &str, report: Report, now| pool.exchange(limit, entry, &report, 2, now).unwrap();
+    let exchange =
+        |pool: &mut Pool, entry: &str, report: Report, now| pool.exchange(limit, entry, &report, 2, now).unwrap();
     let report = |seq, used| Report { seq, used, ceiling: used, ..Report::default() };
     let monday = Duration::from_hours(60);
     exchange(&mut pool, "a", report(1, 150), SECOND);

@@ -27,7 +27,7 @@ mod window;
 
 pub use definition::{Budget, Limit, Scope, ScopeKind, Share, Unpriced, WhenOver};
 pub use error::BudgetError;
-pub use lent::Footing;
+pub use lent::BudgetSharing;
 pub use page::BudgetPage;
 pub use refusal::{Notice, NoticeKind, Refusal, RefusalReason};
 pub use reports::{PoolReport, PoolShare};

@@ -64,7 +64,7 @@ pub struct Adapter {
     /// Counters of calls and failures.
     pub stats: Stats,
     /// Whether it is in service, suspended, or on trial.
-    pub duty: AdapterState,
+    pub state: AdapterState,
     /// Its idle instances.
     pub pool: Pool,
     /// The engine that compiled it.
@@ -166,7 +166,7 @@ impl Adapter {
         turn: Option<OwnedSemaphorePermit>,
         tenant: Arc<str>,
     ) -> Result<Lease, PluginFault> {
-        if let Some(reason) = self.duty.suspended() {
+        if let Some(reason) = self.state.suspended() {
             return Err(self.fault("lease", Failure::new(FaultKind::Quarantined, &*reason)));
         }
         let caller = stats::caller(&tenant);
@@ -210,24 +210,24 @@ impl Adapter {
         PluginFault { adapter: Arc::clone(&self.name), digest: self.digest, function, kind, limit, detail }
     }
 
-    /// Runs a call on a thread where it does not block others, chosen by the adapter's standing and the input's size;
+    /// Runs a call on a thread where it does not block others, chosen by the trust in the adapter and the input's size;
     /// `None` if there is no room for it.
     fn in_its_place<R: Send>(&self, bytes: usize, work: impl FnOnce() -> R + Send) -> Option<R> {
-        let mut standing = self.stats.standing();
-        while standing != Trust::Proved && is_worker() {
-            let is_suspect = standing == Trust::Suspect;
+        let mut trust = self.stats.trust();
+        while trust != Trust::Proved && is_worker() {
+            let is_suspect = trust == Trust::Suspect;
             let patience = if is_suspect { SUSPECTS_PATIENCE } else { self.engine.limits().lease_wait };
-            let aside = self.engine.aside(is_suspect);
-            if aside.is_full() {
+            let executor = self.engine.untrusted(is_suspect);
+            if executor.is_full() {
                 return None;
             }
-            let turn = tokio::task::block_in_place(|| aside.turn(patience))?;
-            // While it waited, other calls may have changed the component's standing.
-            let now = self.stats.standing();
-            if now == standing {
+            let turn = tokio::task::block_in_place(|| executor.turn(patience))?;
+            // While it waited, other calls may have changed the trust in the component.
+            let now = self.stats.trust();
+            if now == trust {
                 return tokio::task::block_in_place(|| turn.run(work));
             }
-            standing = now;
+            trust = now;
         }
         if self.engine.is_for_grants() {
             return self.engine.apart(work).ok();
@@ -306,24 +306,24 @@ impl Adapter {
 
     /// Drops the idle instances of an adapter that is kept but does not serve.
     pub fn rest(&self) {
-        self.duty.leave();
+        self.state.leave();
         self.pool.empty();
     }
 
     /// Drops instances that idled too long, and moves the pool if the engine has a new one.
     pub fn sweep(&self, renewed: bool) {
-        if self.duty.rests() {
+        if self.state.rests() {
             self.pool.empty();
         }
         self.pool.sweep();
         if !renewed {
-            if !self.duty.rests() {
+            if !self.state.rests() {
                 self.warm();
             }
             return;
         }
         match self.pool.renew() {
-            Ok(()) if self.duty.rests() => {}
+            Ok(()) if self.state.rests() => {}
             Ok(()) => self.warm(),
             Err(error) => tracing::warn!(adapter = %self.name, error = %format!("{error:#}"), "memory not given back"),
         }

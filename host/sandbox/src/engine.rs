@@ -21,7 +21,7 @@ use super::digest::Digest;
 use super::limits::Limits;
 use super::state::State;
 use super::ticker::Ticker;
-use super::untrusted::{Crowded, UntrustedExecutor};
+use super::untrusted::{TooManyGrantedCalls, UntrustedExecutor};
 
 /// Maximum number of components whose drop is deferred; further ones are dropped at once.
 const DEFERRED: usize = 64;
@@ -67,7 +67,7 @@ struct Inner {
     suspects: UntrustedExecutor,
     blocking: UntrustedExecutor,
     /// Components without users, to be dropped later.
-    buried: Mutex<Vec<InstancePre<State>>>,
+    deferred: Mutex<Vec<InstancePre<State>>>,
     /// Whether much unused memory was resident at the last sweep.
     was_bloated: AtomicBool,
 }
@@ -119,7 +119,7 @@ impl Engine {
             news: UntrustedExecutor::for_news(),
             suspects: UntrustedExecutor::for_suspects(),
             blocking: UntrustedExecutor::for_granted(),
-            buried: Mutex::default(),
+            deferred: Mutex::default(),
             was_bloated: AtomicBool::default(),
         };
         Ok(Self(Arc::new(inner), Kind::Pure))
@@ -192,7 +192,7 @@ impl Engine {
         if !self.is_for_grants() {
             return Ok(work());
         }
-        Ok(self.0.blocking.off_runtime(self.0.limits.lease_wait, work).ok_or(Crowded)?)
+        Ok(self.0.blocking.off_runtime(self.0.limits.lease_wait, work).ok_or(TooManyGrantedCalls)?)
     }
 
     /// Starts a new pool, which holds the instances of components loaded from now on. wasmtime keeps the memory of
@@ -236,23 +236,23 @@ impl Engine {
     }
 
     /// The threads for calls that are not trusted with an async worker.
-    pub(super) fn aside(&self, are_suspects: bool) -> &UntrustedExecutor {
+    pub(super) fn untrusted(&self, are_suspects: bool) -> &UntrustedExecutor {
         if are_suspects { &self.0.suspects } else { &self.0.news }
     }
 
     /// Defers the drop of a component that has lost its last user to [`Engine::sweep`].
     pub(super) fn defer_drop(&self, component: InstancePre<State>) {
-        let mut buried = lock(&self.0.buried);
-        if buried.len() < DEFERRED {
-            buried.push(component);
+        let mut deferred = lock(&self.0.deferred);
+        if deferred.len() < DEFERRED {
+            deferred.push(component);
         }
     }
 
     /// Drops deferred components. Returns whether the memory of a burst should be freed: both now and at the last
     /// sweep, many more slots held memory than were in use.
     pub fn sweep(&self) -> bool {
-        let buried = std::mem::take(&mut *lock(&self.0.buried));
-        drop(buried);
+        let deferred = std::mem::take(&mut *lock(&self.0.deferred));
+        drop(deferred);
         let usage = self.usage();
         let is_bloated = usage.resident > self.0.limits.idle_memory
             && usage.warm_slots as usize > 4 * usage.leases.saturating_sub(usage.leases_free);

@@ -7,7 +7,7 @@ use wasmtime::Trap;
 use super::digest::Digest;
 use super::granted::FolderError;
 use super::state::MemoryExceeded;
-use super::untrusted::Crowded;
+use super::untrusted::TooManyGrantedCalls;
 use weir_types::contract::types;
 
 /// Result of a call into an adapter: `Err` is a failure of the component, `Ok(Err)` an error that it returned.
@@ -178,7 +178,7 @@ fn kind_of(error: &wasmtime::Error) -> FaultKind {
     if error.is::<FolderError>() {
         return FaultKind::Host;
     }
-    if error.is::<Crowded>() {
+    if error.is::<TooManyGrantedCalls>() {
         return FaultKind::Exhausted;
     }
     match error.downcast_ref::<Trap>() {

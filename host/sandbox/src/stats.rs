@@ -146,7 +146,7 @@ impl Stats {
     }
 
     /// How far the component is trusted now.
-    pub fn standing(&self) -> Trust {
+    pub fn trust(&self) -> Trust {
         match self.calls() {
             _ if self.is_suspect() => Trust::Suspect,
             0..TRIALS => Trust::New,
@@ -205,14 +205,14 @@ mod tests {
     fn it_is_new_until_it_was_called_some_times_and_suspect_for_longer_with_each_miss() {
         let stats = Stats::default();
         for _ in 0..TRIALS {
-            assert_eq!(stats.standing(), Trust::New);
+            assert_eq!(stats.trust(), Trust::New);
             stats.called(Duration::ZERO);
         }
-        assert_eq!(stats.standing(), Trust::Proved);
+        assert_eq!(stats.trust(), Trust::Proved);
         let mut until = 0;
         for _ in 0..3 {
             stats.failed(FaultKind::Deadline);
-            assert_eq!(stats.standing(), Trust::Suspect);
+            assert_eq!(stats.trust(), Trust::Suspect);
             let now = stats.suspect_until.load(Relaxed);
             assert!(now >= until + SUSPECT_FOR.as_millis() as u64);
             until = now;

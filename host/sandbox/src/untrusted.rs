@@ -20,7 +20,7 @@ const LINE: u32 = 64;
 /// Error: all threads for calls of components with grants are in use.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("too many calls of components with grants at the same time")]
-pub(super) struct Crowded;
+pub(super) struct TooManyGrantedCalls;
 
 /// Limits the calls that run on separate threads.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Turn<'_> {
         // Returned when the work is done.
         let _turn = self;
         std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().name("weir-aside".into());
+            let thread = std::thread::Builder::new().name("weir-untrusted".into());
             let working = thread.spawn_scoped(scope, || {
                 if !is_equal {
                     give_way();
@@ -153,17 +153,17 @@ mod tests {
         UntrustedExecutor::with(turns)
     }
 
-    fn run<R: Send>(aside: &UntrustedExecutor, patience: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
-        aside.turn(patience)?.run(work)
+    fn run<R: Send>(executor: &UntrustedExecutor, patience: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
+        executor.turn(patience)?.run(work)
     }
 
     #[test]
     fn no_more_run_at_a_time_than_there_are_turns() {
-        let (aside, running, most) = (with(2), AtomicU32::new(0), AtomicU32::new(0));
+        let (executor, running, most) = (with(2), AtomicU32::new(0), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..16 {
                 scope.spawn(|| {
-                    let done = run(&aside, Duration::from_mins(1), || {
+                    let done = run(&executor, Duration::from_mins(1), || {
                         most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
                         std::thread::yield_now();
                         running.fetch_sub(1, SeqCst);
@@ -173,36 +173,36 @@ mod tests {
             }
         });
         assert!(most.load(SeqCst) <= 2);
-        let line = aside.lock();
+        let line = executor.lock();
         assert_eq!((line.running, line.waiting), (0, 0));
     }
 
     #[test]
     fn a_call_without_a_turn_in_time_fails() {
-        let (aside, barrier) = (with(1), Barrier::new(2));
+        let (executor, barrier) = (with(1), Barrier::new(2));
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                run(&aside, Duration::ZERO, || {
+                run(&executor, Duration::ZERO, || {
                     barrier.wait();
                     barrier.wait();
                 })
             });
             barrier.wait();
-            assert_eq!(run(&aside, Duration::ZERO, || 1), None);
-            aside.lock().waiting = LINE;
-            assert!(aside.is_full());
-            assert_eq!(run(&aside, Duration::from_mins(1), || 1), None, "at once");
-            aside.lock().waiting = 0;
+            assert_eq!(run(&executor, Duration::ZERO, || 1), None);
+            executor.lock().waiting = LINE;
+            assert!(executor.is_full());
+            assert_eq!(run(&executor, Duration::from_mins(1), || 1), None, "at once");
+            executor.lock().waiting = 0;
             barrier.wait();
         });
-        assert_eq!(run(&aside, Duration::ZERO, || 1), Some(1));
+        assert_eq!(run(&executor, Duration::ZERO, || 1), Some(1));
     }
 
     #[test]
     fn a_panic_gives_the_turn_back() {
-        let aside = with(1);
-        let panics = || run(&aside, Duration::ZERO, || std::panic::panic_any(7));
+        let executor = with(1);
+        let panics = || run(&executor, Duration::ZERO, || std::panic::panic_any(7));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
-        assert_eq!(run(&aside, Duration::ZERO, || 1), Some(1));
+        assert_eq!(run(&executor, Duration::ZERO, || 1), Some(1));
     }
 }

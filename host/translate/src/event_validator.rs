@@ -43,7 +43,7 @@ struct OpenPart {
 }
 
 impl EventValidator {
-    /// A referee for a new stream; `request_id` serves as the answer's id if the upstream sends none.
+    /// A validator for a new stream; `request_id` serves as the answer's id if the upstream sends none.
     pub fn new(request_id: &str) -> Self {
         Self {
             request_id: request_id.to_owned(),
@@ -71,7 +71,7 @@ impl EventValidator {
         self.candidates.iter().any(|candidate| candidate.finish.is_some())
     }
 
-    /// Takes the losses: finish reasons that the referee had to invent.
+    /// Takes the losses: finish reasons that the validator had to invent.
     pub fn take_losses(&mut self) -> Vec<Loss> {
         std::mem::take(&mut self.losses)
     }

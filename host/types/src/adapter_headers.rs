@@ -17,15 +17,8 @@ pub const OF_CONNECTION: [&str; 12] = [
 ];
 
 /// Headers that describe the provider's server and would be wrong from the gateway.
-pub const OF_SERVER: [&str; 7] = [
-    "alt-svc",
-    "public-key-pins",
-    "server",
-    "set-cookie",
-    "strict-transport-security",
-    "via",
-    "www-authenticate",
-];
+pub const OF_SERVER: [&str; 7] =
+    ["alt-svc", "public-key-pins", "server", "set-cookie", "strict-transport-security", "via", "www-authenticate"];
 
 /// Whether an adapter may set a header of this name on an answer: not one of the connection, not one that describes
 /// another server, and none of Weir's own `x-weir-` headers.

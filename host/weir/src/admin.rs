@@ -38,7 +38,7 @@ use crate::store::OpenStore;
 use crate::ui::{self, Sessions};
 use crate::version;
 use weir_adapters::catalog::Catalog;
-use weir_adapters::watch::Bell;
+use weir_adapters::watch::ScanTrigger;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::sharing::Sharing;
 
@@ -58,7 +58,7 @@ pub struct Operations {
     /// The adapters' catalog, which also holds the refused files.
     pub catalog: Arc<Catalog>,
     /// Triggers a scan of the adapters' folder; `None` if it is not followed.
-    pub bell: Option<Bell>,
+    pub trigger: Option<ScanTrigger>,
     /// The adapters' folder.
     pub dir: PathBuf,
     /// Puts components into it.

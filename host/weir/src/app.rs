@@ -224,7 +224,7 @@ impl App {
         let operations = Operations {
             gateway: Arc::clone(&gateway),
             catalog: Arc::clone(&catalog),
-            bell: watching.as_ref().map(Watching::bell),
+            trigger: watching.as_ref().map(Watching::trigger),
             dir,
             uploads,
             shadow_runs: ShadowRuns::default(),

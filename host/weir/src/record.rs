@@ -65,9 +65,9 @@ pub struct Recorder {
 
 /// State shared by all exchanges.
 #[derive(Clone)]
-struct Desk {
+struct RecordContext {
     way: Arc<Passage>,
-    writer: writer::Tray,
+    writer: writer::WriteQueue,
     provider: Option<String>,
     limit: u64,
     count: Arc<AtomicUsize>,
@@ -86,9 +86,9 @@ impl Recorder {
 
     /// Serves until `stop` is set. Returns the number of recorded exchanges, once all that ended in time are written.
     pub async fn run(self, listener: TcpListener, stop: watch::Receiver<bool>) -> usize {
-        let desk = Desk {
+        let context = RecordContext {
             way: self.way,
-            writer: self.writer.tray(),
+            writer: self.writer.queue(),
             provider: self.settings.provider,
             limit: self.settings.limit,
             count: Arc::new(AtomicUsize::new(0)),
@@ -108,15 +108,15 @@ impl Recorder {
             drain: Duration::from_secs(5),
         };
         weir_server::serve((listener, Spread::here()), allowance, stop, move |request| {
-            let desk = desk.clone();
-            Box::pin(async move { desk.pass(request).await })
+            let context = context.clone();
+            Box::pin(async move { context.pass(request).await })
         })
         .await;
         self.writer.finish().await
     }
 }
 
-impl Desk {
+impl RecordContext {
     /// Forwards one exchange, and captures both bodies.
     async fn pass(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;

@@ -15,8 +15,8 @@ pub(crate) mod parquet;
 pub(crate) mod redaction;
 mod request_log;
 pub(crate) mod shown;
-pub(crate) mod strangers;
 pub(crate) mod sums;
+pub(crate) mod unknown_callers;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +32,7 @@ use figures::StoreFigures;
 use late::LateStore;
 use redaction::Redaction;
 pub(crate) use request_log::StoreLog;
-use strangers::Strangers;
+use unknown_callers::UnknownCallerLimit;
 use weir_fixtures::fixture::RulesError;
 use weir_gateway::serving::Serving;
 use weir_upstream::HttpClientError;
@@ -85,7 +85,7 @@ pub struct OpenStore {
     recorder: Recorder,
     bodies: Arc<BodyLog>,
     redaction: Arc<Redaction>,
-    strangers: Arc<Strangers>,
+    unknown_callers: Arc<UnknownCallerLimit>,
     version_mark: Option<PathBuf>,
     /// None after the end.
     writer: Mutex<Option<Writer>>,
@@ -117,9 +117,9 @@ impl OpenStore {
         let recorder = writer.recorder();
         let redaction = Arc::new(Redaction::of(&config.store)?);
         let bodies = Arc::new(BodyLog::start(&config.store, recorder.clone(), Arc::clone(&redaction))?);
-        let strangers = Arc::default();
+        let unknown_callers = Arc::default();
         let writer = Mutex::new(Some(writer));
-        Ok(Some(Self { store, kind, recorder, bodies, redaction, strangers, version_mark, writer }))
+        Ok(Some(Self { store, kind, recorder, bodies, redaction, unknown_callers, version_mark, writer }))
     }
 
     /// The store itself. Its calls block.
@@ -144,7 +144,7 @@ impl OpenStore {
 
     /// The log that the gateway gives its records to.
     pub fn request_log(&self) -> Arc<StoreLog> {
-        Arc::new(StoreLog::new(self.recorder.clone(), Arc::clone(&self.bodies), Arc::clone(&self.strangers)))
+        Arc::new(StoreLog::new(self.recorder.clone(), Arc::clone(&self.bodies), Arc::clone(&self.unknown_callers)))
     }
 
     /// The rules for what no log keeps.
@@ -159,7 +159,7 @@ impl OpenStore {
 
     /// The metrics of the writer.
     pub fn figures(&self) -> Result<StoreFigures, prometheus::Error> {
-        StoreFigures::new(self.recorder.clone(), Arc::clone(&self.bodies), Arc::clone(&self.strangers))
+        StoreFigures::new(self.recorder.clone(), Arc::clone(&self.bodies), Arc::clone(&self.unknown_callers))
     }
 
     /// How writing goes.

@@ -70,7 +70,7 @@ impl Snapshot {
 
     /// The state of the version in a name's place, as operators see it.
     pub fn state(&self, adapter: &Adapter) -> &'static str {
-        match adapter.duty.suspended() {
+        match adapter.state.suspended() {
             None => "serving",
             Some(_) if self.quarantined.contains_key(&adapter.digest) => FormerState::Quarantined.name(),
             Some(_) if self.aside.contains_key(&adapter.name) => FormerState::RolledBack.name(),
@@ -119,7 +119,7 @@ impl Snapshot {
     /// Ends a trial, whatever its result.
     pub(super) fn end_trial(&mut self, name: &str) -> Option<Arc<Trial>> {
         if let Some(serving) = self.adapters.get(name) {
-            serving.duty.set_trial(None);
+            serving.state.set_trial(None);
         }
         self.trials.remove(name)
     }

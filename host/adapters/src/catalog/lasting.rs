@@ -63,7 +63,7 @@ impl Catalog {
         next.adapters.insert(Arc::clone(&name), Arc::clone(adapter));
         (self.together)(&next.adapters.values().map(|adapter| &**adapter).collect::<Vec<&Adapter>>())?;
         tracing::error!(adapter = %name, reason, "adapter out of service: no earlier good version is at hand");
-        adapter.duty.suspend(reason);
+        adapter.state.suspend(reason);
         adapter.rest();
         next.service.insert(name, Service { since: SystemTime::now(), cause: reason.to_owned() });
         self.replace(next);
@@ -88,7 +88,7 @@ impl Snapshot {
         let quarantined = self.quarantined.values().map(|quarantined| Arc::from(&*quarantined.name));
         let names: Vec<Arc<str>> = self.aside.keys().cloned().chain(quarantined).collect();
         for name in &names {
-            if let Some(adapter) = self.adapters.get(name).filter(|adapter| adapter.duty.suspended().is_none()) {
+            if let Some(adapter) = self.adapters.get(name).filter(|adapter| adapter.state.suspended().is_none()) {
                 let (digest, trusted, signer) =
                     (adapter.digest, adapter.trusted, adapter.signer.as_deref().map(str::to_owned));
                 self.instead.insert(Arc::clone(name), Instead { digest, trusted, signer });

@@ -26,7 +26,7 @@ impl Catalog {
             next.pardon(name, digest);
             if let Some(adapter) = next.adapters.get(name) {
                 adapter.stats.forgive();
-                adapter.duty.begin();
+                adapter.state.begin();
                 adapter.warm();
             }
             tracing::warn!(adapter = name, %digest, times = quarantined.times, "quarantined adapter is tried again");
@@ -44,7 +44,7 @@ impl Snapshot {
             let is_out = self
                 .adapters
                 .get(name)
-                .is_some_and(|adapter| adapter.digest == **digest && adapter.duty.suspended().is_some());
+                .is_some_and(|adapter| adapter.digest == **digest && adapter.state.suspended().is_some());
             let is_over =
                 now.duration_since(quarantined.since).is_ok_and(|is| is >= of(pause(name), quarantined.times));
             quarantined.by == By::Judge && is_out && is_over

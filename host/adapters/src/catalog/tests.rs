@@ -151,7 +151,7 @@ fn a_new_version_gets_its_share_until_it_is_promoted() {
     assert_eq!((trial.tried().exchanges, trial.beside(&first).exchanges), (2, 6));
     catalog.promote("zeta", "5 exchanges").unwrap();
     assert_eq!((serves(&catalog), kept(&catalog)), ("2".to_owned(), vec![("1".to_owned(), FormerState::Retired)]));
-    assert!(catalog.snapshot().trials.is_empty() && first.duty.trial().is_none());
+    assert!(catalog.snapshot().trials.is_empty() && first.state.trial().is_none());
     assert_eq!(first.choose().adapter.manifest.version, "1", "who holds the former one still goes on with it");
 }
 
@@ -164,7 +164,7 @@ fn a_trial_ends_with_its_version_or_its_file() {
     }
     assert_eq!(catalog.snapshot().trials["zeta"].adapter.digest, third.digest, "the latest is tried");
     catalog.roll_back("zeta").unwrap();
-    assert!(catalog.snapshot().trials.is_empty() && first.duty.trial().is_none());
+    assert!(catalog.snapshot().trials.is_empty() && first.state.trial().is_none());
     assert!(catalog.snapshot().held("zeta", third.digest).is_some());
     catalog.publish(&second).unwrap();
     catalog.quarantine("zeta", second.digest, "it traps", By::Operator).unwrap();

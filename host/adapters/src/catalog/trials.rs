@@ -59,7 +59,7 @@ impl Catalog {
             return impossible("this version is not kept; upload its file again");
         };
         let Some(serving) = next.adapters.get(name).cloned() else { return Err(nothing_on_trial(name)) };
-        if serving.duty.suspended().is_some() || !stands_in(&chosen, &serving) {
+        if serving.state.suspended().is_some() || !stands_in(&chosen, &serving) {
             return impossible(
                 "no version that does the same serves beside it, so there is nothing to compare it with",
             );
@@ -85,7 +85,7 @@ impl Catalog {
         let asked = self.asked_trials.take(adapter.digest);
         let rule = asked.or(self.care(&adapter.name).canary)?;
         let stands_in = stands_in(adapter, serving);
-        let is_sound = serving.duty.suspended().is_none() && serving.digest != adapter.digest;
+        let is_sound = serving.state.suspended().is_none() && serving.digest != adapter.digest;
         if is_sound && !stands_in {
             tracing::info!(adapter = %adapter.name, "not tried first, since it lacks interfaces of the one that serves");
         }
@@ -99,12 +99,12 @@ impl Catalog {
             next.adapters.iter().map(|(served, adapter)| if *served == name { &trial.adapter } else { adapter });
         (self.together)(&beside.map(|adapter| &**adapter).collect::<Vec<&Adapter>>())?;
         let Some(serving) = next.adapters.get(&name).cloned() else { return Ok(()) };
-        trial.adapter.duty.begin();
+        trial.adapter.state.begin();
         trial.adapter.warm();
         tracing::info!(adapter = %name, digest = trial.adapter.digest.short(), share = trial.rule.share, "adapter on trial");
         self.tallies.count(&name, "tried");
         next.trials.insert(name, Arc::clone(&trial));
-        serving.duty.set_trial(Some(trial));
+        serving.state.set_trial(Some(trial));
         self.replace(next);
         Ok(())
     }

@@ -48,7 +48,7 @@ impl Catalog {
         let trial = next.trials.remove(&name);
         let before = next.adapters.insert(Arc::clone(&name), Arc::clone(adapter));
         (self.together)(&next.adapters.values().map(|adapter| &**adapter).collect::<Vec<&Adapter>>())?;
-        adapter.duty.begin();
+        adapter.state.begin();
         adapter.warm();
         let since = SystemTime::now();
         next.service.insert(Arc::clone(&name), Service { since, cause: change.cause.to_owned() });
@@ -109,11 +109,11 @@ impl Catalog {
             let message = format!("no version of `{name}` with the digest {digest} is kept; put its file in place");
             return Err(Denied::Impossible(message));
         };
-        if let Some(reason) = chosen.duty.suspended().filter(|_| chosen.duty.is_barred()) {
+        if let Some(reason) = chosen.state.suspended().filter(|_| chosen.state.is_barred()) {
             return Err(Denied::Impossible(reason.to_string()));
         }
         let serving = next.adapters.get(name).map(|serving| serving.digest);
-        if serving == Some(digest) && !next.trials.contains_key(name) && chosen.duty.suspended().is_none() {
+        if serving == Some(digest) && !next.trials.contains_key(name) && chosen.state.suspended().is_none() {
             return Ok(chosen);
         }
         let left = next.trials.get(name).map(|trial| trial.adapter.digest).or(serving);
@@ -183,7 +183,7 @@ impl Catalog {
         }
         if let Some(serving) = next.adapters.get(name) {
             tracing::error!(adapter = name, "adapter out of service: no earlier good version is kept");
-            serving.duty.suspend(reason);
+            serving.state.suspend(reason);
             serving.rest();
         }
         self.replace(next);
@@ -212,7 +212,7 @@ impl Catalog {
         }
         if let Some(serving) = next.adapters.get(name).filter(|serving| serving.digest == digest) {
             serving.stats.forgive();
-            serving.duty.begin();
+            serving.state.begin();
         }
         tracing::warn!(adapter = name, %digest, "adapter released from quarantine");
         self.tallies.count(name, "released");

@@ -89,7 +89,7 @@ fn the_same_request_over_and_over_is_one() {
         call(&adapter).unwrap_err();
         judge.look();
     }
-    assert!(adapter.duty.suspended().is_none());
+    assert!(adapter.state.suspended().is_none());
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn an_adapter_that_fails_too_often_is_replaced_by_the_last_good_one() {
     let snapshot = catalog.snapshot();
     assert!(snapshot.quarantined[&bad.digest].reason.contains("different requests"));
     assert!(snapshot.refused["zeta"].reason.starts_with("quarantined: "));
-    assert!(!good.duty.rests() && bad.duty.rests());
+    assert!(!good.state.rests() && bad.state.rests());
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn without_a_good_one_the_component_runs_no_more_until_it_is_released() {
     assert_eq!(catalog.release("zeta", None), Ok(bad.digest));
     assert_eq!(call(&bad).unwrap_err().kind, FaultKind::Trap);
     judge.look();
-    assert!(bad.duty.suspended().is_none(), "what it did before is forgiven");
+    assert!(bad.state.suspended().is_none(), "what it did before is forgiven");
 }
 
 /// Makes it fail often enough to be quarantined.
@@ -137,7 +137,7 @@ fn fail(judge: &mut Judge, bad: &Arc<Adapter>) {
         bad.stats.offended(offence("", 100 + bytes));
     }
     judge.look();
-    assert!(bad.duty.suspended().is_some());
+    assert!(bad.state.suspended().is_some());
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn an_adapter_without_a_replacement_is_retried_after_a_growing_pause() {
     let minute = Duration::from_mins(1);
     let after = |pause: Duration| {
         catalog.try_again(SystemTime::now() + pause, |_| minute);
-        bad.duty.suspended().is_none()
+        bad.state.suspended().is_none()
     };
     fail(&mut judge, &bad);
     assert!(!after(Duration::from_secs(50)) && after(minute));
@@ -165,7 +165,7 @@ fn an_operators_quarantine_stays() {
     catalog.publish(&adapter).unwrap();
     catalog.quarantine("zeta", adapter.digest, "I do not like it", By::Operator).unwrap();
     catalog.try_again(SystemTime::now() + Duration::from_hours(1000), |_| Duration::ZERO);
-    assert!(adapter.duty.suspended().is_some());
+    assert!(adapter.state.suspended().is_some());
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn limits_exceeded_by_large_inputs_do_not_count() {
         adapter.stats.offended(Offence::new(FaultKind::TooLarge, 1, "f", bytes));
     }
     judge.look();
-    assert!(adapter.duty.suspended().is_none() && !adapter.stats.is_suspect());
+    assert!(adapter.state.suspended().is_none() && !adapter.stats.is_suspect());
 }
 
 #[test]
@@ -209,8 +209,8 @@ fn deadlines_that_several_miss_are_the_machines_fault() {
         }
     }
     judge.look();
-    assert!(all.iter().all(|adapter| adapter.duty.suspended().is_none()));
+    assert!(all.iter().all(|adapter| adapter.state.suspended().is_none()));
     catalog.remove("eta");
     judge.look();
-    assert!(all[0].duty.suspended().is_some());
+    assert!(all[0].state.suspended().is_some());
 }

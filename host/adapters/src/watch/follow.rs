@@ -16,11 +16,11 @@ impl Watch {
     /// Starts a thread that follows the directory. It begins with the proofs that are due.
     pub fn follow(self) -> std::io::Result<Watching> {
         let (hints, waiting) = sync_channel(1);
-        let bell = Bell { hints: hints.clone(), anew: Arc::default() };
-        self.folder.grants.attach(bell.clone());
-        let anew = Arc::clone(&bell.anew);
+        let trigger = ScanTrigger { hints: hints.clone(), anew: Arc::default() };
+        self.folder.grants.attach(trigger.clone());
+        let anew = Arc::clone(&trigger.anew);
         let named = std::thread::Builder::new().name("weir-plugins".into());
-        let thread = named.spawn(move || follow(self, &waiting, &bell))?;
+        let thread = named.spawn(move || follow(self, &waiting, &trigger))?;
         Ok(Watching { hints, anew, thread: Some(thread) })
     }
 }
@@ -41,13 +41,13 @@ enum Hint {
 
 /// Requests scans of a followed directory.
 #[derive(Debug, Clone)]
-pub struct Bell {
+pub struct ScanTrigger {
     hints: SyncSender<Hint>,
     /// Whether to retry refused files. Not part of the hint, because a second hint is dropped while one is pending.
     anew: Arc<AtomicBool>,
 }
 
-impl Bell {
+impl ScanTrigger {
     /// Requests a scan soon.
     pub fn ring(&self) {
         // If a hint is pending already, it will cause the scan.
@@ -62,14 +62,14 @@ impl Bell {
 }
 
 impl Watching {
-    /// A bell that requests scans of this directory.
-    pub fn bell(&self) -> Bell {
-        Bell { hints: self.hints.clone(), anew: Arc::clone(&self.anew) }
+    /// A trigger that requests scans of this directory.
+    pub fn trigger(&self) -> ScanTrigger {
+        ScanTrigger { hints: self.hints.clone(), anew: Arc::clone(&self.anew) }
     }
 
     /// Requests a scan soon.
     pub fn rescan(&self) {
-        self.bell().ring();
+        self.trigger().ring();
     }
 
     /// Ends the thread and waits for its end.
@@ -92,7 +92,7 @@ impl Drop for Watching {
     }
 }
 
-fn follow(mut watch: Watch, hints: &Receiver<Hint>, bell: &Bell) {
+fn follow(mut watch: Watch, hints: &Receiver<Hint>, trigger: &ScanTrigger) {
     let dir = watch.folder.dir.clone();
     let mut notifier = None;
     let mut watched = None;
@@ -100,10 +100,10 @@ fn follow(mut watch: Watch, hints: &Receiver<Hint>, bell: &Bell) {
         // A replaced directory is a different one, and the system would report no changes of it.
         let current = directory(&dir);
         if current != watched {
-            notifier = current.as_ref().and_then(|_| notify_of(&dir, bell.hints.clone()));
+            notifier = current.as_ref().and_then(|_| notify_of(&dir, trigger.hints.clone()));
             watched = current;
         }
-        if bell.anew.swap(false, Ordering::AcqRel) {
+        if trigger.anew.swap(false, Ordering::AcqRel) {
             watch.try_anew();
         }
         watch.prove_the_rest();

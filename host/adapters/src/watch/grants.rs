@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 
 use super::super::load::Admission;
-use super::{Bell, State, Watch};
+use super::{ScanTrigger, State, Watch};
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::grants::Grants;
 use weir_sandbox::limits::AdapterLimits;
@@ -17,7 +17,7 @@ const WITHDRAWN: &str = "its grants were withdrawn, and it cannot serve without 
 
 /// Whether an adapter may run and has exactly these grants.
 pub(super) fn has(adapter: &Adapter, grants: &Grants) -> bool {
-    adapter.grants == *grants && !adapter.duty.is_barred()
+    adapter.grants == *grants && !adapter.state.is_barred()
 }
 
 /// Grants by the adapter's name.
@@ -27,20 +27,20 @@ pub(crate) type ByName = BTreeMap<String, Grants>;
 #[derive(Debug, Default)]
 pub struct Granted {
     now: ArcSwap<ByName>,
-    bell: OnceLock<Bell>,
+    trigger: OnceLock<ScanTrigger>,
 }
 
 impl Granted {
     /// Starts with these grants.
     pub fn new(grants: ByName) -> Self {
-        Self { now: ArcSwap::from_pointee(grants), bell: OnceLock::new() }
+        Self { now: ArcSwap::from_pointee(grants), trigger: OnceLock::new() }
     }
 
     /// Replaces all grants. Adapters whose grants change are loaded again soon.
     pub fn replace(&self, grants: ByName) {
         self.now.store(Arc::new(grants));
-        if let Some(bell) = self.bell.get() {
-            bell.ring();
+        if let Some(trigger) = self.trigger.get() {
+            trigger.ring();
         }
     }
 
@@ -49,9 +49,9 @@ impl Granted {
         self.now.load_full()
     }
 
-    /// Makes each change ring this bell.
-    pub(super) fn attach(&self, bell: Bell) {
-        let _is_first = self.bell.set(bell);
+    /// Makes each change ring this trigger.
+    pub(super) fn attach(&self, trigger: ScanTrigger) {
+        let _is_first = self.trigger.set(trigger);
     }
 }
 
@@ -102,7 +102,7 @@ impl Watch {
             self.catalog.return_to(&again, "held back")
         } else {
             // The end of a suspension must not restore the grants.
-            serving.duty.bar(WITHDRAWN);
+            serving.state.bar(WITHDRAWN);
             self.catalog.suspend(serving, WITHDRAWN)
         };
         if let Err(error) = done {

@@ -154,7 +154,7 @@ impl Watch {
         let known = snapshot.version(name, digest).filter(|adapter| grants::has(adapter, &terms.grants));
         let known = known.filter(|adapter| adapter.trusted == trusted && adapter.signer == signer);
         let adapter = match known {
-            Some(known) if !known.duty.rests() => return Some(Fate::Serves),
+            Some(known) if !known.state.rests() => return Some(Fate::Serves),
             // It has proved itself before.
             Some(known) => Arc::clone(known),
             None => {

@@ -41,7 +41,7 @@ impl Watch {
     /// these bytes with the grants in force.
     fn is_right(&self, placed: &Adapter, digest: Digest) -> bool {
         let is_granted = grants::has(placed, &self.terms(&placed.name).grants);
-        placed.duty.suspended().is_none() || (placed.digest == digest && is_granted)
+        placed.state.suspended().is_none() || (placed.digest == digest && is_granted)
     }
 
     /// Puts the version that served before in service; returns whether that succeeded.

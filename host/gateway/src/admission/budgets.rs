@@ -22,8 +22,8 @@ use crate::sharing::Sharing;
 pub(crate) use held::AbandonedBudgets;
 pub use held::{Charge, HeldBudget};
 use weir_ledger::{
-    Budget, BudgetSet, Footing, Granted, Limit, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal, RefusalReason,
-    Request, Row, Spend, StoredRows, Timestamp, Window,
+    Budget, BudgetSet, BudgetSharing, Granted, Limit, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal,
+    RefusalReason, Request, Row, Spend, StoredRows, Timestamp, Window,
 };
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -282,7 +282,7 @@ impl Budgets {
     async fn reserve_shared(&self, sharing: &Sharing, request: &Request<'_>) -> Result<Granted, Box<Refusal>> {
         let mut asked = 0;
         loop {
-            let footing = Footing::Shared { standing: sharing.standing(), asked };
+            let footing = BudgetSharing::Shared { standing: sharing.standing(), asked };
             let reserved = {
                 let set = self.set.load();
                 let reserved = set.reserve_on(request, sharing.now(), &footing);

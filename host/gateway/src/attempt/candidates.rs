@@ -88,11 +88,11 @@ impl<'a> Candidates<'a> {
 
     /// Whether a half-open target may get a second probe because the first is slow. Called when no other candidate is
     /// left.
-    pub(super) fn doubt(&self) -> bool {
+    pub(super) fn reopen_slow_probe(&self) -> bool {
         let now = Instant::now();
         let untried = self.left.iter().filter(|left| left.failed.is_none());
         let mut doubtful = untried.filter_map(|left| Some((self.health.known(&left.candidate.health)?, left)));
-        doubtful.any(|(health, left)| health.doubt(now, &left.candidate.target.subject().settings))
+        doubtful.any(|(health, left)| health.reopen_slow_probe(now, &left.candidate.target.subject().settings))
     }
 
     /// Waits until a resting candidate is usable: at most as long as the longest retry delay, and not at all if that
@@ -103,7 +103,7 @@ impl<'a> Candidates<'a> {
         let patience = deadline.map_or(patience, |deadline| deadline.min(patience));
         loop {
             let now = Instant::now();
-            if self.left.iter().any(|left| self.is_usable(*left)) || self.doubt() {
+            if self.left.iter().any(|left| self.is_usable(*left)) || self.reopen_slow_probe() {
                 return Some(now.saturating_duration_since(begun));
             }
             let resting = self.left.iter().filter(|left| left.failed.is_none());
@@ -117,7 +117,7 @@ impl<'a> Candidates<'a> {
 
     /// When to check again whether a resting candidate is usable.
     fn recovers(&self, candidate: &Candidate, now: Instant, pause: Duration) -> Instant {
-        let TargetStatus::Resting(until, _) = candidate.standing(self.health, now) else { return now };
+        let TargetStatus::Resting(until, _) = candidate.status(self.health, now) else { return now };
         // Another request is probing the target, and may find it well long before its rest ends.
         let position = self.health.known(&candidate.health).map(|health| health.position(now));
         let is_probed = position == Some(Position::HalfOpen);
@@ -130,7 +130,7 @@ impl<'a> Candidates<'a> {
         let now = Instant::now();
         let is_due =
             |since: Instant| since + candidate.target.retry.max_delay <= now && !self.is_vain(candidate, since);
-        failed.is_none_or(is_due) && candidate.standing(self.health, now).may_be_tried()
+        failed.is_none_or(is_due) && candidate.status(self.health, now).may_be_tried()
     }
 
     /// If every target failed by timeout, the request itself may be the reason. Then a candidate is only tried again

@@ -3,7 +3,7 @@
 
 use http::HeaderMap;
 
-use crate::provenance::Learner;
+use crate::provenance::ProvenanceRecorder;
 use weir_types::contract::types::{Framing, Usage};
 use weir_types::in_place::boxed;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
@@ -81,13 +81,13 @@ impl Meter {
         }
     }
 
-    /// Reads the next piece, and passes its decompressed bytes to `learner`.
-    pub(super) fn see(&mut self, bytes: &[u8], mut learner: Option<&mut Learner>) {
+    /// Reads the next piece, and passes its decompressed bytes to `recorder`.
+    pub(super) fn see(&mut self, bytes: &[u8], mut recorder: Option<&mut ProvenanceRecorder>) {
         if self.given_up {
             return;
         }
         let plain = self.decompressor.as_mut().map(|decompressor| decompressor.push(bytes));
-        let mut show = |plain: &[u8]| learner.iter_mut().for_each(|learner| learner.see(plain));
+        let mut show = |plain: &[u8]| recorder.iter_mut().for_each(|recorder| recorder.see(plain));
         let seen = match &plain {
             None => {
                 show(bytes);

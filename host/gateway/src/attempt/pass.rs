@@ -7,8 +7,8 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode};
 
 use super::RequestContext;
-use super::meter::Meter;
 use super::adapter_headers::forbid_pages;
+use super::meter::Meter;
 use super::relay::stream_framing;
 use super::relay_body::{Ends, Relayed};
 use super::reply::ReplyBody;

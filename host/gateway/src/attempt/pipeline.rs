@@ -1,6 +1,6 @@
 //! The pipeline of a streamed answer through two components. It keeps nothing longer than one read.
 //!
-//! upstream bytes → frames → the provider's decoder → events → the referee → the dialect's encoder → frames → bytes
+//! upstream bytes → frames → the provider's decoder → events → the validator → the dialect's encoder → frames → bytes
 //!
 //! Where guards judge a relayed stream, the upstream's own bytes go on in place of the encoder's (`original`).
 
@@ -16,7 +16,7 @@ pub(super) use original::Original;
 pub(super) use parts::{Observed, Parts, Successor};
 
 use crate::guard::AnswerGuards;
-use crate::reasoning_cache::Witness;
+use crate::reasoning_cache::ReasoningCollector;
 use crate::route::Target;
 use weir_sandbox::{ChatDecoder, ChatEncoder};
 use weir_translate::dialect::reply;
@@ -40,7 +40,7 @@ use weir_translate::unified::attribute;
 pub(super) struct Pipeline {
     deframer: frame::Decoder,
     decoder: ChatDecoder,
-    referee: EventValidator,
+    validator: EventValidator,
     /// None for a program, which takes the events.
     encoder: Option<ChatEncoder>,
     enframer: frame::Encoder,
@@ -50,7 +50,7 @@ pub(super) struct Pipeline {
     model: String,
     /// The target that the stream comes from.
     pub(super) target: Arc<Target>,
-    witness: Witness,
+    collector: ReasoningCollector,
     /// The text so far, if another target may have to continue the stream.
     partial: Option<PartialAnswer>,
     /// The guards that judge the answer.
@@ -78,7 +78,7 @@ impl Pipeline {
         Self {
             deframer: frame::Decoder::new(parts.from, parts.limits),
             decoder: parts.decoder,
-            referee: EventValidator::new(&parts.request_id).with_arguments(parts.takes_arguments),
+            validator: EventValidator::new(&parts.request_id).with_arguments(parts.takes_arguments),
             encoder: parts.encoder,
             enframer: frame::Encoder::new(parts.to),
             errors: parts.errors,
@@ -86,7 +86,7 @@ impl Pipeline {
             frames: Vec::new(),
             model: parts.model,
             target: parts.target,
-            witness: parts.witness,
+            collector: parts.collector,
             partial: parts.partial,
             guards: parts.guards,
             original: parts.original,
@@ -139,12 +139,12 @@ impl Pipeline {
         let decoded = attribute(self.decoder.finish(), Side::Upstream)?;
         bounds::note(&mut self.seen.losses, decoded.losses);
         self.seen.hear(&decoded.events);
-        let mut events = self.referee.push(decoded.events);
-        if !self.referee.has_finish() && !self.seen.content && !self.referee.has_failed() {
+        let mut events = self.validator.push(decoded.events);
+        if !self.validator.has_finish() && !self.seen.content && !self.validator.has_failed() {
             return Err(Fault::from_error(Side::Upstream, broken("the answer ended before it had begun")));
         }
-        events.extend(self.referee.end());
-        bounds::note(&mut self.seen.losses, self.referee.take_losses());
+        events.extend(self.validator.end());
+        bounds::note(&mut self.seen.losses, self.validator.take_losses());
         self.encode(&[], events, out)?;
         self.judge_end(out)?;
         if self.is_refused || self.ends_unchanged(out)? { Ok(()) } else { self.close(out) }
@@ -153,7 +153,7 @@ impl Pipeline {
     /// Ends the stream with a failure in the client's format, from the encoder or else from the template. Returns
     /// whether the client gets the failure.
     pub(super) fn fail(&mut self, fault: &Fault, out: &mut Outflow) -> bool {
-        let events = self.referee.fail(fault.error.clone());
+        let events = self.validator.fail(fault.error.clone());
         if events.is_empty() {
             return true;
         }
@@ -190,7 +190,7 @@ impl Pipeline {
     /// which may hold a finish back; the decoder gets no more frames.
     pub(super) fn had_finish(&mut self) -> bool {
         let is_finish = |event: &ChatEvent| matches!(event, ChatEvent::Finish(_));
-        self.referee.has_finish()
+        self.validator.has_finish()
             || attribute(self.decoder.finish(), Side::Upstream).is_ok_and(|last| last.events.iter().any(is_finish))
     }
 
@@ -207,7 +207,7 @@ impl Pipeline {
         std::mem::replace(&mut self.decoder, successor.decoder).release();
         self.frames.clear();
         self.target = successor.target;
-        self.witness = successor.witness;
+        self.collector = successor.collector;
         self.spent.clone_from(&self.seen.usage);
         self.seen.weight = Content::default();
         self.input = successor.input;
@@ -218,7 +218,7 @@ impl Pipeline {
         if self.encoder.is_some() {
             out.bytes.extend_from_slice(self.enframer.resumed().unwrap_or_default());
         }
-        let events = self.referee.resume();
+        let events = self.validator.resume();
         self.encode(&[], events, out)
     }
 
@@ -251,7 +251,7 @@ impl Pipeline {
         self.guards.map(|guards| guards.conclude());
         // The provider's own bytes lost nothing.
         let losses = if is_original { Vec::new() } else { self.seen.losses };
-        Observed { finished: self.referee.has_finish(), losses, ..self.seen }
+        Observed { finished: self.validator.has_finish(), losses, ..self.seen }
     }
 
     fn decode(&mut self, out: &mut Outflow) -> Result<(), Fault> {
@@ -267,8 +267,8 @@ impl Pipeline {
         self.seen.hear(&decoded.events);
         let mut events = decoded.events;
         let failure = self.partial().is_some().then(|| partial_answer::split_failure(&mut events)).flatten();
-        let events = self.referee.push(events);
-        if self.referee.has_finish() {
+        let events = self.validator.push(events);
+        if self.validator.has_finish() {
             // The finish is sent at the end of the stream; a complete answer is not continued.
             self.partial = None;
         }
@@ -288,7 +288,7 @@ impl Pipeline {
     fn observe(&mut self, events: &mut [ChatEvent]) {
         for event in events {
             self.note(event);
-            self.witness.see(event);
+            self.collector.see(event);
             self.partial.iter_mut().for_each(|partial| partial.observe(event));
         }
     }

@@ -71,7 +71,7 @@ pub(super) enum AttemptOutcome {
         onward: bool,
     },
     /// The target rests.
-    Closed,
+    NotAdmitted,
     /// The provider's rate or concurrency limits are used up.
     Busy(Fault),
     /// A guard of the model that the request would be passed on to refused it.
@@ -99,7 +99,7 @@ impl PlanRunner<'_> {
                 break;
             }
             let Some((candidate, is_again)) = remaining.take() else {
-                if remaining.doubt() {
+                if remaining.reopen_slow_probe() {
                     continue;
                 }
                 let Some((_, target)) = &last else { break };
@@ -134,7 +134,7 @@ impl PlanRunner<'_> {
                         break;
                     }
                 }
-                AttemptOutcome::Closed => remaining.put_back(candidate),
+                AttemptOutcome::NotAdmitted => remaining.put_back(candidate),
                 AttemptOutcome::Busy(fault) => {
                     account.skipped(&candidate.health, &candidate.target.label, "busy");
                     busy = Some(fault);
@@ -213,7 +213,7 @@ impl PlanRunner<'_> {
                 progress.settle(&mut held, account);
                 return match last {
                     Some((failure, target)) => self.given_up(candidate, failure, target),
-                    None => AttemptOutcome::Closed,
+                    None => AttemptOutcome::NotAdmitted,
                 };
             };
             if let Some(Fallback { from, reason }) = fallen.take() {

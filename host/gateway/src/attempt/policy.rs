@@ -128,14 +128,14 @@ pub(super) fn is_overload(fault: &Fault, blame: Blame) -> bool {
     counts && blame != Blame::Neither
 }
 
-fn cure(fault: &Fault) -> Remedy {
+fn remedy(fault: &Fault) -> Remedy {
     match (fault.transport, fault.side) {
         (Some(TransportFailure::Credential), _) => Remedy::Key,
         (Some(TransportFailure::Unreachable), _) => Remedy::Elsewhere,
         (Some(TransportFailure::Slow), _) | (None, Side::Adapter) => Remedy::OnlyElsewhere,
         (Some(TransportFailure::Gone), _) => Remedy::Once,
         (Some(TransportFailure::Garbled), _) => Remedy::Again,
-        (None, Side::Upstream) => cure_of_answer(fault.error.kind),
+        (None, Side::Upstream) => remedy_for_answer(fault.error.kind),
         (None, Side::Gateway) if fault.error.kind == ErrorKind::Overloaded => Remedy::OnlyElsewhere,
         (None, Side::Gateway) => Remedy::None,
         // Another provider's format may have a place for the feature.
@@ -150,7 +150,7 @@ fn cure(fault: &Fault) -> Remedy {
     }
 }
 
-fn cure_of_answer(kind: ErrorKind) -> Remedy {
+fn remedy_for_answer(kind: ErrorKind) -> Remedy {
     match kind {
         ErrorKind::RateLimited | ErrorKind::Overloaded => Remedy::Elsewhere,
         ErrorKind::Upstream | ErrorKind::Internal | ErrorKind::Timeout => Remedy::Again,
@@ -174,7 +174,7 @@ pub(super) fn may_have_been_done(fault: &Fault) -> bool {
 
 /// Whether another target may succeed where this one failed.
 pub(super) fn another_may_help(fault: &Fault, may_unfilter: bool) -> bool {
-    match cure(fault) {
+    match remedy(fault) {
         Remedy::None => false,
         Remedy::Unfiltered => may_unfilter,
         Remedy::Again | Remedy::Once | Remedy::Elsewhere | Remedy::OnlyElsewhere | Remedy::Key => true,
@@ -183,7 +183,7 @@ pub(super) fn another_may_help(fault: &Fault, may_unfilter: bool) -> bool {
 
 /// Whether the same target may succeed later.
 pub(super) fn time_may_help(fault: &Fault) -> bool {
-    is_slow(fault) || matches!(cure(fault), Remedy::Again | Remedy::Once | Remedy::Elsewhere)
+    is_slow(fault) || matches!(remedy(fault), Remedy::Again | Remedy::Once | Remedy::Elsewhere)
 }
 
 /// Whether the target was too slow. If every target fails so, the request itself may be the reason.
@@ -193,7 +193,7 @@ pub(super) fn is_slow(fault: &Fault) -> bool {
 
 /// Decides the next step after a failure. `take` draws a retry from the budget, and returns whether one was left.
 pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> RetryDecision {
-    let cure = cure(fault);
+    let remedy = remedy(fault);
     let next = if now.has_next { RetryDecision::Next } else { RetryDecision::Stop };
     let is_limited = matches!(blame(fault), Blame::Limit(_));
     if now.may_strip && is_refusal(fault) {
@@ -202,7 +202,7 @@ pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool)
     if now.creates && may_have_been_done(fault) {
         return RetryDecision::Stop;
     }
-    match cure {
+    match remedy {
         Remedy::None => RetryDecision::Stop,
         Remedy::Unfiltered => {
             if now.may_unfilter {
@@ -211,7 +211,9 @@ pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool)
                 RetryDecision::Stop
             }
         }
-        Remedy::Key | Remedy::Elsewhere if now.has_key && (cure == Remedy::Key || is_limited) => RetryDecision::NextKey,
+        Remedy::Key | Remedy::Elsewhere if now.has_key && (remedy == Remedy::Key || is_limited) => {
+            RetryDecision::NextKey
+        }
         Remedy::Key | Remedy::OnlyElsewhere => next,
         Remedy::Elsewhere if now.has_next => RetryDecision::Next,
         Remedy::Once if now.repeats > 0 => next,

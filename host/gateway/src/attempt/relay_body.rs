@@ -16,7 +16,7 @@ use super::pipeline::{broken, stopping};
 use super::reply::BodyError;
 use super::withhold::Withhold;
 use crate::accounting::Account;
-use crate::provenance::Learner;
+use crate::provenance::ProvenanceRecorder;
 use weir_ledger::Nano;
 use weir_server::last_call;
 use weir_translate::dialect::reply;
@@ -37,7 +37,7 @@ pub struct Relayed {
     meter: Option<Box<Meter>>,
     ends: Option<Box<Ends>>,
     account: Option<Box<Account>>,
-    learner: Option<Box<Learner>>,
+    recorder: Option<Box<ProvenanceRecorder>>,
     /// Pieces of a whole answer that were read before its head went out.
     gathered: VecDeque<Bytes>,
     /// How the answer broke off while it was gathered.
@@ -108,7 +108,7 @@ impl Relayed {
             meter,
             ends,
             account: None,
-            learner: None,
+            recorder: None,
             gathered: VecDeque::new(),
             failed: None,
             over: None,
@@ -116,9 +116,9 @@ impl Relayed {
         }
     }
 
-    /// Passes the answer's bytes to a learner. Compressed bytes are readable only if a meter decompresses them.
-    pub(super) fn learn(&mut self, learner: Box<Learner>, is_plain: bool) {
-        self.learner = Some(learner).filter(|_| is_plain || self.meter.is_some());
+    /// Passes the answer's bytes to a recorder. Compressed bytes are readable only if a meter decompresses them.
+    pub(super) fn learn(&mut self, recorder: Box<ProvenanceRecorder>, is_plain: bool) {
+        self.recorder = Some(recorder).filter(|_| is_plain || self.meter.is_some());
     }
 
     /// Closes this account when the body has been read.
@@ -251,9 +251,9 @@ impl Relayed {
     }
 
     fn pass(&mut self, bytes: Bytes) -> Bytes {
-        match (&mut self.meter, &mut self.learner) {
-            (Some(meter), learner) => meter.see(&bytes, learner.as_deref_mut()),
-            (None, Some(learner)) => learner.see(&bytes),
+        match (&mut self.meter, &mut self.recorder) {
+            (Some(meter), recorder) => meter.see(&bytes, recorder.as_deref_mut()),
+            (None, Some(recorder)) => recorder.see(&bytes),
             (None, None) => {}
         }
         if self.ends.is_some()

@@ -15,7 +15,7 @@ use super::resume::ResumeContext;
 use super::translated_body::Translated;
 use super::unified_reply::{Closing, HandedBody, UnifiedReply};
 use crate::accounting::Account;
-use crate::provenance::Learner;
+use crate::provenance::ProvenanceRecorder;
 use weir_translate::dialect::reply::insert;
 use weir_translate::unified::Answer;
 use weir_types::contract::types::{ChatEvent, ChatResponse};
@@ -67,13 +67,13 @@ impl ReplyBody {
         }
     }
 
-    /// Passes the answer's bytes to a learner; `is_plain` means that they are uncompressed.
-    pub fn learn(&mut self, mut learner: Box<Learner>, is_plain: bool) {
+    /// Passes the answer's bytes to a recorder; `is_plain` means that they are uncompressed.
+    pub fn learn(&mut self, mut recorder: Box<ProvenanceRecorder>, is_plain: bool) {
         match self {
-            Self::Whole(Some(bytes), _) if is_plain => learner.see(bytes),
-            Self::Relayed(body) => body.learn(learner, is_plain),
-            Self::Translated(body) => body.learn(learner),
-            Self::Program(body) => body.learn(&mut learner),
+            Self::Whole(Some(bytes), _) if is_plain => recorder.see(bytes),
+            Self::Relayed(body) => body.learn(recorder, is_plain),
+            Self::Translated(body) => body.learn(recorder),
+            Self::Program(body) => body.learn(&mut recorder),
             Self::Whole(..) | Self::Kept(_) | Self::KeptEvents(_) | Self::Captured(_) | Self::Other(_) => {}
         }
     }

@@ -19,7 +19,7 @@ use super::send::fault_of;
 use super::unified_reply::{Closing, see_events};
 use crate::accounting::Account;
 use crate::observe::log::clean::cleaned;
-use crate::provenance::Learner;
+use crate::provenance::ProvenanceRecorder;
 use weir_server::last_call;
 use weir_types::contract::types::{ChatEvent, Loss};
 use weir_types::fault::{Fault, Side};
@@ -33,7 +33,7 @@ pub struct Translated {
     out: Outflow,
     account: Option<Box<Account>>,
     /// Learns from the bytes that are sent.
-    learner: Option<Box<Learner>>,
+    recorder: Option<Box<ProvenanceRecorder>>,
     can_cut: bool,
     ending: Ending,
     keep_alive: Option<KeepAlive>,
@@ -104,7 +104,7 @@ impl Translated {
             pipeline: Some(pipeline),
             out: first.out,
             account: None,
-            learner: None,
+            recorder: None,
             can_cut,
             ending: if first.ended { Ending::Clean } else { Ending::None },
             keep_alive: None,
@@ -154,9 +154,9 @@ impl Translated {
         self.onward = Some(onward);
     }
 
-    /// Passes the bytes that are sent to a learner.
-    pub(super) fn learn(&mut self, learner: Box<Learner>) {
-        self.learner = Some(learner);
+    /// Passes the bytes that are sent to a recorder.
+    pub(super) fn learn(&mut self, recorder: Box<ProvenanceRecorder>) {
+        self.recorder = Some(recorder);
     }
 
     /// Closes this account when the stream has ended.
@@ -189,9 +189,9 @@ impl Translated {
                     account.note_chunk();
                     account.add_bytes_out(self.out.bytes.len());
                 }
-                if let Some(learner) = &mut self.learner {
-                    learner.see(&self.out.bytes);
-                    see_events(learner, &self.out.events);
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.see(&self.out.bytes);
+                    see_events(recorder, &self.out.events);
                 }
                 self.keep_alive = None;
                 return Poll::Ready(Some(Ok(std::mem::take(&mut self.out))));
@@ -295,7 +295,7 @@ impl Translated {
         let taken = found.and_then(|found| {
             account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.unreported());
             let issuer = || found.stream.successor.target.issuer();
-            self.learner.iter_mut().for_each(|learner| learner.goes_on(issuer()));
+            self.recorder.iter_mut().for_each(|recorder| recorder.goes_on(issuer()));
             self.upstream = Some(found.stream.upstream);
             self.farewell = found.stream.farewell;
             self.has_stand_in |= found.stands_in;

@@ -1,7 +1,7 @@
 //! The answer to a program in this process: the unified model, where other clients read bytes.
 
 use crate::accounting::Account;
-use crate::provenance::Learner;
+use crate::provenance::ProvenanceRecorder;
 use weir_ledger::Nano;
 use weir_translate::unified::Answer;
 use weir_types::contract::types::{ChatEvent, ChatResponse, Loss, Usage};
@@ -44,13 +44,13 @@ impl HandedBody {
         self.account = Some(account);
     }
 
-    /// Has a learner look at the values that later requests may carry.
-    pub(super) fn learn(&self, learner: &mut Learner) {
+    /// Has a recorder look at the values that later requests may carry.
+    pub(super) fn learn(&self, recorder: &mut ProvenanceRecorder) {
         match &self.handed {
             Some(UnifiedReply::Answer(answer)) if let Answer::Chat(chat) = &**answer => {
-                learner.see(&serde_json::to_vec(chat).unwrap_or_default());
+                recorder.see(&serde_json::to_vec(chat).unwrap_or_default());
             }
-            Some(UnifiedReply::Events(events)) => see_events(learner, events),
+            Some(UnifiedReply::Events(events)) => see_events(recorder, events),
             Some(UnifiedReply::Answer(_)) | None => {}
         }
     }
@@ -82,9 +82,9 @@ impl HandedBody {
     }
 }
 
-/// Has a learner look at events as it looks at frames.
-pub(super) fn see_events(learner: &mut Learner, events: &[ChatEvent]) {
+/// Has a recorder look at events as it looks at frames.
+pub(super) fn see_events(recorder: &mut ProvenanceRecorder, events: &[ChatEvent]) {
     for event in events.iter().filter(|event| !matches!(event, ChatEvent::Delta(_))) {
-        learner.see(&serde_json::to_vec(event).unwrap_or_default());
+        recorder.see(&serde_json::to_vec(event).unwrap_or_default());
     }
 }

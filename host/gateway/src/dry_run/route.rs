@@ -115,13 +115,13 @@ pub struct LossExplained {
 pub async fn explain_route(
     serving: &Serving,
     health: &Health,
-    origins: &Provenance,
+    provenance: &Provenance,
     question: &RouteQuestion,
 ) -> Result<RouteExplained, Fault> {
     let now = Instant::now();
     let reading = read(serving, question)?;
     let needs = reading.as_ref().map(RequestPeek::features).unwrap_or_default();
-    let carried = carried(origins, question, reading.as_ref());
+    let carried = carried(provenance, question, reading.as_ref());
     let (plan, left_out) = planned(serving, health, question, (&needs, &carried, now))?;
     let mut targets = Vec::new();
     for (number, candidate) in plan.candidates.iter().enumerate() {
@@ -175,11 +175,11 @@ fn read(serving: &Serving, question: &RouteQuestion) -> Result<Option<RequestPee
 }
 
 /// Looks up the issuers of the values that the request carries.
-fn carried(origins: &Provenance, question: &RouteQuestion, reading: Option<&RequestPeek>) -> Carried {
+fn carried(provenance: &Provenance, question: &RouteQuestion, reading: Option<&RequestPeek>) -> Carried {
     let (Some((_, body)), Some(reading)) = (&question.request, reading) else { return Carried::default() };
     let (tenant, body) = (question.client.as_deref().unwrap_or_default(), std::slice::from_ref(body));
-    let mut carried = Carried::in_body(origins, tenant, body);
-    carried.names(origins, tenant, &reading.object_ids(body, &PathParams::default()));
+    let mut carried = Carried::in_body(provenance, tenant, body);
+    carried.names(provenance, tenant, &reading.object_ids(body, &PathParams::default()));
     carried
 }
 
@@ -263,7 +263,7 @@ fn lost(loss: Loss) -> LossExplained {
 fn why_here(plan: &Plan, number: usize, (health, now): (&Health, Instant), model: &str) -> String {
     let Some(candidate) = plan.candidates.get(number) else { return String::new() };
     let target = &candidate.target;
-    let is_well = candidate.standing(health, now) == TargetStatus::Well;
+    let is_well = candidate.status(health, now) == TargetStatus::Well;
     if let Some(reason) = plan.carried.reason(&target.id).filter(|_| is_well) {
         return format!("it {reason}");
     }
@@ -287,7 +287,7 @@ fn why_here(plan: &Plan, number: usize, (health, now): (&Health, Instant), model
             None => "its price is unknown".to_owned(),
         },
     };
-    match candidate.standing(health, now) {
+    match candidate.status(health, now) {
         TargetStatus::Resting(_, Rest::Refused) => format!("{by}; last, because its keys were refused"),
         TargetStatus::Resting(_, Rest::Unstated) => {
             format!("{by}; late, because it asked for fewer requests a moment ago")

@@ -15,7 +15,7 @@ use crate::attempt::{AttemptResponse, InboundRequest, ReplyBody, RequestContext}
 use crate::auth::Caller;
 use crate::model_list;
 use crate::observe::log::current;
-use crate::route::{Nowhere, Plan, Target};
+use crate::route::{NoTarget, Plan, Target};
 use crate::serving::Serving;
 use weir_translate::dialect::reply::usual_status;
 use weir_translate::unified::Request;
@@ -105,7 +105,7 @@ impl Gateway {
         let permit = self.leave(&serving, &asked).await.map_err(failed)?;
         self.judge(self.context(&serving), &serving, &asked).await.map_err(failed)?;
         let routed = Box::pin(self.route(self.context(&serving), &serving, &asked, (&span, permit, &mut None))).await;
-        let routed = routed.map_err(|Nowhere { fault, skipped }| {
+        let routed = routed.map_err(|NoTarget { fault, skipped }| {
             let steps = skipped.into_iter().map(|one| {
                 self.metrics.tries.skipped(&one.candidate.target.label, one.why.reason());
                 Step { target: one.candidate.health, end: End::Skipped(one.why.reason()), time: None }

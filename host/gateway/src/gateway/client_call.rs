@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::cached_call::FoundCall;
 use super::call::{CallAnswer, trace_of};
 use super::own_headers::{
-    diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_guards, put_skipped, set_cost,
+    diagnose, forbid_retry, note_answer, put_guards, put_skipped, set_cost, set_own_request_id, set_request_id,
 };
 use super::refusal::note_fault;
 use super::routing::Routed;
@@ -25,7 +25,7 @@ use crate::gateway::CallTrace;
 use crate::model_list;
 use crate::observe::log::current;
 use crate::observe::trace::Span;
-use crate::route::Nowhere;
+use crate::route::NoTarget;
 use crate::serving::Serving;
 use weir_server::Peer;
 use weir_translate::dialect::faces::Endpoint;
@@ -101,9 +101,9 @@ impl Gateway {
                 (protocol.refuse(&fault, &id), status_of(&fault))
             }
         };
-        name(&mut response, None, &id);
+        set_request_id(&mut response, None, &id);
         if serving.config.server.diagnostic_headers {
-            identify_answer(&mut response, &own_id);
+            set_own_request_id(&mut response, &own_id);
         }
         span_attributes::conclude(&span, &mut response);
         if status >= 500 {
@@ -222,7 +222,7 @@ impl Gateway {
         };
         let routed = match Box::pin(self.route(self.context(serving), serving, asked, (span, permit, line))).await {
             Ok(routed) => routed,
-            Err(Nowhere { fault, skipped }) => {
+            Err(NoTarget { fault, skipped }) => {
                 let mut response = self.refuse_by(protocol, &fault, asked, line);
                 put_skipped(&mut response, &skipped, shows_diagnostics, (&self.metrics, id, line));
                 forbid_retry(&mut response, &fault);

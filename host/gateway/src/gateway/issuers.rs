@@ -5,7 +5,7 @@ use http::{Response, header};
 
 use super::Gateway;
 use crate::attempt::{InboundRequest, ReplyBody};
-use crate::provenance::{Carried, Kind, Learner, Lesson};
+use crate::provenance::{Carried, Kind, ProvenanceRecorder, RecordScope};
 use crate::route::{Plan, Target};
 use crate::serving::Serving;
 use weir_types::contract::about::{BodyKind, Operation};
@@ -16,8 +16,8 @@ const SEARCHED: usize = 64 << 10;
 impl Gateway {
     /// Looks up the issuers of the values and objects that a request carries.
     pub(super) fn carried(&self, serving: &Serving, asked: &InboundRequest) -> Carried {
-        let (origins, tenant) = (self.reasoning_cache.origins(), &*asked.caller.tenant);
-        if ![Kind::Value, Kind::Call, Kind::Object].into_iter().any(|kind| origins.has(kind)) {
+        let (provenance, tenant) = (self.reasoning_cache.provenance(), &*asked.caller.tenant);
+        if ![Kind::Value, Kind::Call, Kind::Object].into_iter().any(|kind| provenance.has(kind)) {
             return Carried::default();
         }
         let route = asked.reading.model.as_deref().map(|model| serving.routes.find(model));
@@ -26,20 +26,20 @@ impl Gateway {
             return Carried::default();
         }
         if asked.side.program().is_some() {
-            return Carried::in_body(origins, tenant, &[asked.side.json().into()]);
+            return Carried::in_body(provenance, tenant, &[asked.side.json().into()]);
         }
         let is_json = asked.reading.found.is_some();
-        let mut carried = if is_json { Carried::in_body(origins, tenant, &asked.body) } else { Carried::default() };
-        if origins.has(Kind::Object) {
-            carried.names(origins, tenant, &asked.reading.object_ids(&asked.body, &asked.holes));
+        let mut carried = if is_json { Carried::in_body(provenance, tenant, &asked.body) } else { Carried::default() };
+        if provenance.has(Kind::Object) {
+            carried.names(provenance, tenant, &asked.reading.object_ids(&asked.body, &asked.holes));
             if carried.is_empty() && route.is_none() && may_be_searched(asked) {
-                carried.names_in_body(origins, tenant, &asked.body);
+                carried.names_in_body(provenance, tenant, &asked.body);
             }
         }
         carried
     }
 
-    /// Attaches a learner to an answer, which records values that later requests will carry.
+    /// Attaches a recorder to an answer, which records values that later requests will carry.
     pub(super) fn learn(
         &self,
         response: &mut Response<ReplyBody>,
@@ -48,20 +48,20 @@ impl Gateway {
         (plan, target): (&Plan, &Target),
     ) {
         let may_differ = plan.route.has_accounts();
-        let lesson = Lesson {
+        let scope = RecordScope {
             values: may_differ && *asked.operation() == Operation::Chat,
             objects: serving.makes_objects(asked.face.index, may_differ),
         };
         let is_success = response.status().is_success();
         let claim = if is_success { self.claim(serving, asked, response) } else { None };
-        if !is_success || !(lesson.values || lesson.objects || claim.is_some()) {
+        if !is_success || !(scope.values || scope.objects || claim.is_some()) {
             return;
         }
         let models = [asked.model(), target.model(asked.model())].map(str::to_owned).into();
-        let (origins, tenant) = (self.reasoning_cache.origins().clone(), asked.caller.tenant.clone());
-        let learner = Learner::new(origins, tenant, target.issuer(), lesson, models).claiming(claim);
+        let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), asked.caller.tenant.clone());
+        let recorder = ProvenanceRecorder::new(provenance, tenant, target.issuer(), scope, models).claiming(claim);
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
-        response.body_mut().learn(Box::new(learner), is_plain);
+        response.body_mut().learn(Box::new(recorder), is_plain);
     }
 }
 

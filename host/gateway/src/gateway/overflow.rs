@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 
 use super::Gateway;
 use super::exact_len;
-use super::own_headers::{identify, name};
+use super::own_headers::{set_own_request_id, set_request_id};
 use super::recognise::{Called, recognise};
 use super::unknown::Unrecognised;
 use crate::attempt::ReplyBody;
@@ -33,9 +33,9 @@ impl Gateway {
         let fault = Fault::overloaded(message, RETRY_AFTER).with_code("too_many_connections");
         let errors = face.as_ref().and_then(|face| face.errors.as_deref());
         let mut response = self.refuse(errors, &fault, &id, &mut line);
-        name(&mut response, face.as_deref(), &id);
+        set_request_id(&mut response, face.as_deref(), &id);
         if serving.config.server.diagnostic_headers {
-            identify(&mut response, &exchange.own_id);
+            set_own_request_id(&mut response, &exchange.own_id);
         }
         if let Some(line) = line.as_mut() {
             if let Some(face) = &face {

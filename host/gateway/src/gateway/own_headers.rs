@@ -46,13 +46,13 @@ pub(super) fn put_limits(
 }
 
 /// Sets the id that Weir gives the request.
-pub(super) fn identify(response: &mut Response<ReplyBody>, id: &Uuid7) {
+pub(super) fn set_own_request_id(response: &mut Response<ReplyBody>, id: &Uuid7) {
     insert_made(response.headers_mut(), &headers::OWN_REQUEST_ID, id.to_string());
 }
 
 /// Sets the request's id, also under the header name of the client's format; the provider's own id moves to another
 /// header.
-pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, id: &str) {
+pub(super) fn set_request_id(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, id: &str) {
     let own = face.and_then(|face| face.id_header.as_ref()).filter(|own| **own != headers::REQUEST_ID);
     let to = response.headers_mut();
     let Ok(id) = HeaderValue::try_from(id) else { return };

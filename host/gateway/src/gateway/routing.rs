@@ -18,7 +18,7 @@ use crate::attempt::{
 use crate::observe::trace::{Attribute, Span};
 use crate::route;
 use crate::route::fit::Needs;
-use crate::route::{Circumstances, Nowhere, Plan};
+use crate::route::{Circumstances, NoTarget, Plan};
 use crate::serving::Serving;
 use weir_config::Affinity;
 use weir_ledger::{Granted, Notice};
@@ -63,7 +63,7 @@ impl Gateway {
         serving: &Serving,
         asked: &Arc<InboundRequest>,
         (span, mut permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
-    ) -> Result<Routed, Nowhere> {
+    ) -> Result<Routed, NoTarget> {
         let demand = asked.demand();
         let features = asked.features();
         let carried = self.carried(serving, asked);
@@ -120,7 +120,7 @@ impl Gateway {
         asked: &InboundRequest,
         affordable: &Affordable,
         permit: &mut AdmissionPermit,
-    ) -> Result<(), Nowhere> {
+    ) -> Result<(), NoTarget> {
         let Some(model) = &affordable.downgraded else { return Ok(()) };
         let demand = Demand { model: Some(model), ..asked.demand() };
         let more = self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await;
@@ -135,7 +135,7 @@ impl Gateway {
         serving: &Serving,
         asked: &InboundRequest,
         circumstances: Circumstances<'_>,
-    ) -> Result<Affordable, Nowhere> {
+    ) -> Result<Affordable, NoTarget> {
         let mut planned = plan(serving, asked, asked.reading.model.as_deref(), circumstances)?;
         let mut downgraded: Option<String> = None;
         for _ in 0..=DOWNGRADES {
@@ -144,7 +144,8 @@ impl Gateway {
             let reserved = pin!(self.admission.budgets.reserve(&asked.caller, &planned, &demand)).await;
             let refusal = match reserved {
                 Ok(granted) => {
-                    let (reservation, notices) = granted.map(|Granted { reservation, notices }| (reservation, notices)).unzip();
+                    let (reservation, notices) =
+                        granted.map(|Granted { reservation, notices }| (reservation, notices)).unzip();
                     let budget = reservation.map(|reservation| HeldBudget::new(reservation, None));
                     let notices = notices.unwrap_or_default();
                     return Ok(Affordable { plan: planned, budget, notices, downgraded });
@@ -232,7 +233,7 @@ fn plan(
     asked: &InboundRequest,
     model: Option<&str>,
     circumstances: Circumstances<'_>,
-) -> Result<Plan, Nowhere> {
+) -> Result<Plan, NoTarget> {
     match (model, asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation) if operation.is_relayed_only() => {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 
-use self::handshake::Pledge;
+use self::handshake::PendingUpgrade;
 pub(super) use self::opening::accepted;
 use self::opening::{Opened, Opening, Unopened};
 use super::own_headers::{forbid_retry, put_limits};
@@ -60,7 +60,7 @@ impl Gateway {
         }
         rights::may_begin(&caller, NAME)?;
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
-        let (handshake, pledge) = handshake::read(serving, &face, head)?;
+        let (handshake, pending) = handshake::read(serving, &face, head)?;
         let permit = match self.admission.admit_caller(&serving.config, &caller).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
@@ -88,7 +88,7 @@ impl Gateway {
         };
         let id = Arc::clone(&opening.id);
         let Some(model) = opening.handshake.model.clone() else {
-            return Ok(self.begin_unnamed_session(opening, permit, (place, pledge), line).await);
+            return Ok(self.begin_unnamed_session(opening, permit, (place, pending), line).await);
         };
         if let Some(line) = line.as_mut() {
             line.set_model(Some(&model));
@@ -105,7 +105,7 @@ impl Gateway {
             }
         };
         let response = opening.answer(&opened);
-        let Pledge { upgrade, takeover } = pledge;
+        let PendingUpgrade { upgrade, takeover } = pending;
         let session = opened.session(place, takeover.leaving());
         takeover.go_on(current::within(id, session.begin(upgrade)));
         Ok(response)
@@ -116,7 +116,7 @@ impl Gateway {
         &self,
         opening: Opening,
         permit: AdmissionPermit,
-        (place, pledge): (SessionPlace, Pledge),
+        (place, pending): (SessionPlace, PendingUpgrade),
         line: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
         let id = Arc::clone(&opening.id);
@@ -125,7 +125,7 @@ impl Gateway {
             Err(refused) => return self.turn_away(&opening.face, &refused, &id, line),
         };
         let headers = opening.handshake.grant(None);
-        let Pledge { upgrade, takeover } = pledge;
+        let PendingUpgrade { upgrade, takeover } = pending;
         let work = opening.later((permit, line.take()), place, (upgrade, takeover.leaving()));
         takeover.go_on(current::within(id, work));
         granted(headers)

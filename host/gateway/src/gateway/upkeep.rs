@@ -76,8 +76,8 @@ impl Gateway {
     }
 
     /// The recorded issuers of opaque values and objects.
-    pub fn origins(&self) -> &Provenance {
-        self.reasoning_cache.origins()
+    pub fn provenance(&self) -> &Provenance {
+        self.reasoning_cache.provenance()
     }
 
     /// The throttle for wrong keys and tokens, by address.
@@ -106,8 +106,8 @@ impl Gateway {
             // A target with a pattern of models reports the worst of its models.
             let models = if target.model.is_none() { self.health.of_pattern(&target.id) } else { Vec::new() };
             let subject = target.subject();
-            let stands = models.iter().map(|model| model.standing(subject.key, now, &subject.settings));
-            let rests = match stands.fold(self.health.standing(subject, now), TargetStatus::later) {
+            let stands = models.iter().map(|model| model.status(subject.key, now, &subject.settings));
+            let rests = match stands.fold(self.health.status(subject, now), TargetStatus::later) {
                 // Rounded up, so that a resting target never reports 0.
                 TargetStatus::Resting(until, _) => {
                     until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000)

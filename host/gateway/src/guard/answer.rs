@@ -24,7 +24,7 @@ pub struct AnswerGuards {
     links: Vec<GuardStage>,
     passed: Passed,
     /// Checks what guards put in place of events.
-    referee: Option<EventValidator>,
+    validator: Option<EventValidator>,
     is_refused: bool,
     metrics: GuardMetrics,
     request_id: String,
@@ -99,7 +99,7 @@ impl AnswerGuards {
         Ok(Some(Self {
             links,
             passed: Passed::default(),
-            referee: may_replace.then(|| EventValidator::new(request_id)),
+            validator: may_replace.then(|| EventValidator::new(request_id)),
             is_refused: false,
             metrics: metrics.clone(),
             request_id: request_id.to_owned(),
@@ -192,10 +192,10 @@ impl AnswerGuards {
                 }
             }
         }
-        if let Some(referee) = &mut self.referee {
-            events = referee.push(events);
+        if let Some(validator) = &mut self.validator {
+            events = validator.push(events);
             if is_end {
-                events.extend(referee.end());
+                events.extend(validator.end());
             }
         }
         self.passed.note(&events);

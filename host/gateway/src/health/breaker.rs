@@ -67,7 +67,7 @@ impl Position {
 
 impl Breaker {
     /// Until when no exchange passes; `None` if one may pass now.
-    pub(crate) fn closed_until(&self, now: Instant, settings: &weir_config::Breaker) -> Option<Instant> {
+    pub(crate) fn open_until(&self, now: Instant, settings: &weir_config::Breaker) -> Option<Instant> {
         match self.state {
             State::Closed => None,
             State::Open { until } => Some(until).filter(|until| *until > now),
@@ -77,7 +77,7 @@ impl Breaker {
 
     /// Admits an exchange if one may pass. Its outcome must be reported.
     pub fn admit(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
-        if self.closed_until(now, settings).is_some() {
+        if self.open_until(now, settings).is_some() {
             return false;
         }
         if self.state != State::Closed {
@@ -152,7 +152,7 @@ impl Breaker {
 
     /// Lets another probe pass if the running one has had no outcome for as long as the target had rested. Returns
     /// whether that is so. Called when no other target is left.
-    pub(crate) fn doubt(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
+    pub(crate) fn reopen_slow_probe(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
         let is_late = matches!(self.state, State::HalfOpen { since } if since + settings.open <= now);
         if is_late {
             self.state = State::Open { until: now };

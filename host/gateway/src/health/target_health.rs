@@ -89,14 +89,14 @@ struct Limit {
 
 impl TargetHealth {
     /// The target's status for one key.
-    pub fn standing(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> TargetStatus {
-        self.lock().standing(key, now, settings)
+    pub fn status(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> TargetStatus {
+        self.lock().status(key, now, settings)
     }
 
     /// Admits an exchange if the breaker and the limits allow it.
     pub fn admit(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> Result<(), TargetStatus> {
         let mut inner = self.lock();
-        let standing = inner.standing(key, now, settings);
+        let standing = inner.status(key, now, settings);
         let is_open = matches!(standing, TargetStatus::Well | TargetStatus::Resting(_, Rest::Unstated));
         if !is_open || !inner.breaker.admit(now, settings) {
             return Err(standing);
@@ -196,8 +196,8 @@ impl TargetHealth {
     }
 
     /// Lets another probe pass if the running one is slow. Returns whether that is so.
-    pub(crate) fn doubt(&self, now: Instant, settings: &weir_config::Breaker) -> bool {
-        self.lock().breaker.doubt(now, settings)
+    pub(crate) fn reopen_slow_probe(&self, now: Instant, settings: &weir_config::Breaker) -> bool {
+        self.lock().breaker.reopen_slow_probe(now, settings)
     }
 
     /// Whether the record must be kept: the target rests, its breaker is not closed or, unless `may_have_failed`, its
@@ -221,10 +221,10 @@ impl TargetHealth {
 }
 
 impl Inner {
-    fn standing(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> TargetStatus {
+    fn status(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> TargetStatus {
         let limit = self.limited.get(key).copied().flatten();
         let limited = limit.map(|limit| (limit.until, if limit.is_stated { Rest::Limited } else { Rest::Unstated }));
-        let failing = [self.overloaded, self.breaker.closed_until(now, settings)];
+        let failing = [self.overloaded, self.breaker.open_until(now, settings)];
         let failing = failing.into_iter().flatten().map(|until| (until, Rest::Failing));
         let all = limited.into_iter().chain(failing).filter(|(until, _)| *until > now);
         all.fold(TargetStatus::Well, |known, (until, why)| known.later(TargetStatus::Resting(until, why)))
@@ -250,9 +250,9 @@ mod tests {
         health.limited(0, Some(Duration::from_secs(20)), now, &SETTINGS);
         health.limited(0, Some(Duration::from_secs(2)), now, &SETTINGS);
         let until = now + Duration::from_secs(20);
-        assert_eq!(health.standing(0, now, &SETTINGS), TargetStatus::Resting(until, Rest::Limited));
-        assert_eq!(health.standing(1, now, &SETTINGS), TargetStatus::Well, "another key has limits of its own");
-        assert_eq!(health.standing(0, until, &SETTINGS), TargetStatus::Well);
+        assert_eq!(health.status(0, now, &SETTINGS), TargetStatus::Resting(until, Rest::Limited));
+        assert_eq!(health.status(1, now, &SETTINGS), TargetStatus::Well, "another key has limits of its own");
+        assert_eq!(health.status(0, until, &SETTINGS), TargetStatus::Well);
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
         let (health, now) = (TargetHealth::default(), Instant::now());
         health.limited(0, None, now, &SETTINGS);
         let until = now + SETTINGS.cooldown;
-        assert_eq!(health.standing(0, now, &SETTINGS), TargetStatus::Resting(until, Rest::Unstated));
+        assert_eq!(health.status(0, now, &SETTINGS), TargetStatus::Resting(until, Rest::Unstated));
         assert!(health.admit(0, now, &SETTINGS).is_ok());
         // A pause that the provider named forbids use, and so does an open breaker or an overload.
         health.limited(0, Some(Duration::from_secs(20)), now, &SETTINGS);
@@ -283,7 +283,7 @@ mod tests {
         assert!(!health.failed(Some(Duration::from_secs(3)), now, &SETTINGS));
         for key in 0..2 {
             let until = now + Duration::from_secs(3);
-            assert_eq!(health.standing(key, now, &SETTINGS), TargetStatus::Resting(until, Rest::Failing));
+            assert_eq!(health.status(key, now, &SETTINGS), TargetStatus::Resting(until, Rest::Failing));
         }
     }
 }

@@ -23,10 +23,10 @@ pub struct Carried {
 
 impl Carried {
     /// Looks up the opaque values of a body, and the calls for which the host keeps such values.
-    pub fn in_body(origins: &Provenance, tenant: &str, body: &[Bytes]) -> Self {
+    pub fn in_body(provenance: &Provenance, tenant: &str, body: &[Bytes]) -> Self {
         let mut carried = Self::default();
-        let wants_calls = origins.has(Kind::Call);
-        if !wants_calls && !origins.has(Kind::Value) {
+        let wants_calls = provenance.has(Kind::Call);
+        if !wants_calls && !provenance.has(Kind::Value) {
             return carried;
         }
         let (mut values, mut calls) = (VecDeque::new(), VecDeque::new());
@@ -34,26 +34,26 @@ impl Carried {
         for chunk in body {
             scanner.push(chunk, &mut |word| match word {
                 Word::Value(word) => push::<[u8; WORD]>(&mut values, *word, VALUES),
-                Word::Id(id) => push(&mut calls, origins.key(Kind::Call, tenant, id), CALLS),
+                Word::Id(id) => push(&mut calls, provenance.key(Kind::Call, tenant, id), CALLS),
             });
         }
-        values.iter().rev().for_each(|word| carried.add(origins.of(Kind::Value, tenant, word)));
-        calls.iter().rev().for_each(|key| carried.add(origins.of_key(*key)));
+        values.iter().rev().for_each(|word| carried.add(provenance.of(Kind::Value, tenant, word)));
+        calls.iter().rev().for_each(|key| carried.add(provenance.of_key(*key)));
         carried
     }
 
     /// Looks up object ids; the last known one counts.
-    pub fn names(&mut self, origins: &Provenance, tenant: &str, ids: &[String]) {
-        self.object = ids.iter().rev().find_map(|id| origins.of(Kind::Object, tenant, id.as_bytes()));
+    pub fn names(&mut self, provenance: &Provenance, tenant: &str, ids: &[String]) {
+        self.object = ids.iter().rev().find_map(|id| provenance.of(Kind::Object, tenant, id.as_bytes()));
     }
 
     /// Looks up every string of a body that may be an object's id.
-    pub(crate) fn names_in_body(&mut self, origins: &Provenance, tenant: &str, body: &[Bytes]) {
+    pub(crate) fn names_in_body(&mut self, provenance: &Provenance, tenant: &str, body: &[Bytes]) {
         let mut scanner = Scanner::new(true);
         for chunk in body {
             scanner.push(chunk, &mut |word| {
                 if let Word::Id(id) = word {
-                    self.object = self.object.take().or_else(|| origins.of(Kind::Object, tenant, id));
+                    self.object = self.object.take().or_else(|| provenance.of(Kind::Object, tenant, id));
                 }
             });
         }

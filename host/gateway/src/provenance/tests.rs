@@ -12,16 +12,16 @@ fn value(number: usize) -> String {
     format!("gAAAAAB{number:0>8}{}==", "x".repeat(80))
 }
 
-fn learnt(origins: &Arc<Provenance>, tenant: &str, issuer: &Issuer, answer: &str) {
-    let lesson = Lesson { values: true, objects: true };
+fn learnt(provenance: &Arc<Provenance>, tenant: &str, issuer: &Issuer, answer: &str) {
+    let scope = RecordScope { values: true, objects: true };
     let models = vec!["model-of-2024-08-06".to_owned()];
-    let mut learner = Learner::new(Arc::clone(origins), tenant.into(), issuer.clone(), lesson, models);
-    answer.as_bytes().chunks(7).for_each(|piece| learner.see(piece));
+    let mut recorder = ProvenanceRecorder::new(Arc::clone(provenance), tenant.into(), issuer.clone(), scope, models);
+    answer.as_bytes().chunks(7).for_each(|piece| recorder.see(piece));
 }
 
-fn carried(origins: &Provenance, tenant: &str, body: &str) -> Carried {
+fn carried(provenance: &Provenance, tenant: &str, body: &str) -> Carried {
     let body: Vec<Bytes> = body.as_bytes().chunks(11).map(Bytes::copy_from_slice).collect();
-    Carried::in_body(origins, tenant, &body)
+    Carried::in_body(provenance, tenant, &body)
 }
 
 fn turn(values: &[usize]) -> String {
@@ -31,86 +31,86 @@ fn turn(values: &[usize]) -> String {
 
 #[test]
 fn c34_the_last_issuer_of_carried_values_is_known_and_tenants_share_nothing() {
-    let origins = Arc::new(Provenance::new(1 << 20));
+    let provenance = Arc::new(Provenance::new(1 << 20));
     let (one, two) = (issuer("a", "m"), issuer("b", "m"));
-    assert!(!origins.has(Kind::Value));
-    learnt(&origins, "t", &one, &turn(&[1, 2]));
-    learnt(&origins, "t", &two, &turn(&[3]));
-    assert_eq!(carried(&origins, "t", &turn(&[1, 2])).issuers, std::slice::from_ref(&one));
-    let both = carried(&origins, "t", &turn(&[1, 3, 99]));
+    assert!(!provenance.has(Kind::Value));
+    learnt(&provenance, "t", &one, &turn(&[1, 2]));
+    learnt(&provenance, "t", &two, &turn(&[3]));
+    assert_eq!(carried(&provenance, "t", &turn(&[1, 2])).issuers, std::slice::from_ref(&one));
+    let both = carried(&provenance, "t", &turn(&[1, 3, 99]));
     assert_eq!(both.issuers, [two.clone(), one.clone()]);
     assert!(both.is_foreign_to(&one) && both.is_foreign_to(&two) && !both.is_empty());
-    assert!(!carried(&origins, "t", &turn(&[2])).is_foreign_to(&one));
-    assert!(carried(&origins, "other", &turn(&[1, 2, 3])).is_empty());
-    assert!(carried(&origins, "t", &turn(&[4])).is_empty());
-    assert!(origins.is_from(&one, "t", &value(1)) && !origins.is_from(&two, "t", &value(1)));
+    assert!(!carried(&provenance, "t", &turn(&[2])).is_foreign_to(&one));
+    assert!(carried(&provenance, "other", &turn(&[1, 2, 3])).is_empty());
+    assert!(carried(&provenance, "t", &turn(&[4])).is_empty());
+    assert!(provenance.is_from(&one, "t", &value(1)) && !provenance.is_from(&two, "t", &value(1)));
 }
 
 #[test]
 fn c34_another_key_may_be_another_account() {
-    let origins = Arc::new(Provenance::new(1 << 20));
+    let provenance = Arc::new(Provenance::new(1 << 20));
     let (first, second) = (issuer("a", "m"), Issuer { key: 1, ..issuer("a", "m") });
-    learnt(&origins, "t", &second, &turn(&[1]));
-    let carried = carried(&origins, "t", &turn(&[1]));
+    learnt(&provenance, "t", &second, &turn(&[1]));
+    let carried = carried(&provenance, "t", &turn(&[1]));
     assert_eq!((carried.key("a"), carried.key("b")), (Some(1), None));
     assert!(carried.is_foreign_to(&first) && !carried.is_foreign_to(&second));
-    assert!(!origins.is_from(&first, "t", &value(1)));
+    assert!(!provenance.is_from(&first, "t", &value(1)));
 }
 
 #[test]
 fn a_call_leads_to_the_issuer_of_its_kept_values() {
-    let origins = Provenance::new(1 << 20);
+    let provenance = Provenance::new(1 << 20);
     let (one, two) = (issuer("a", "m"), issuer("b", "m"));
-    origins.learn(Kind::Call, "t", b"call_00001", &one);
+    provenance.learn(Kind::Call, "t", b"call_00001", &one);
     let body = r#"{"calls":[{"id":"call_00001"}],"call_00001":1}"#;
-    assert_eq!(carried(&origins, "t", body).issuers, std::slice::from_ref(&one));
-    assert!(carried(&origins, "t", r#"{"call_00001":1}"#).is_empty());
+    assert_eq!(carried(&provenance, "t", body).issuers, std::slice::from_ref(&one));
+    assert!(carried(&provenance, "t", r#"{"call_00001":1}"#).is_empty());
     // Values in the request count before values kept for its calls.
-    origins.learn(Kind::Value, "t", &value(1).as_bytes()[..WORD], &two);
-    assert_eq!(carried(&origins, "t", &format!("[\"{}\",{body}]", value(1))).issuers, [two, one]);
+    provenance.learn(Kind::Value, "t", &value(1).as_bytes()[..WORD], &two);
+    assert_eq!(carried(&provenance, "t", &format!("[\"{}\",{body}]", value(1))).issuers, [two, one]);
 }
 
 #[test]
 fn words_that_are_looked_up_and_recorded_are_bounded() {
-    let origins = Arc::new(Provenance::new(1 << 20));
-    learnt(&origins, "t", &issuer("a", "m"), &turn(&(0..300).collect::<Vec<_>>()));
-    let is_known = |number: usize| origins.of(Kind::Value, "t", &value(number).as_bytes()[..WORD]).is_some();
+    let provenance = Arc::new(Provenance::new(1 << 20));
+    learnt(&provenance, "t", &issuer("a", "m"), &turn(&(0..300).collect::<Vec<_>>()));
+    let is_known = |number: usize| provenance.of(Kind::Value, "t", &value(number).as_bytes()[..WORD]).is_some();
     assert_eq!((0..300).filter(|number| is_known(*number)).count(), 256);
     let behind: Vec<usize> = [1].into_iter().chain(1000..1256).collect();
-    assert!(carried(&origins, "t", &turn(&behind)).is_empty());
-    assert!(!carried(&origins, "t", &turn(&behind[..256])).is_empty());
+    assert!(carried(&provenance, "t", &turn(&behind)).is_empty());
+    assert!(!carried(&provenance, "t", &turn(&behind[..256])).is_empty());
 }
 
 #[test]
 fn objects_are_recorded_from_the_beginning_of_an_answer() {
-    let origins = Arc::new(Provenance::new(1 << 20));
+    let provenance = Arc::new(Provenance::new(1 << 20));
     let answer = format!(
         "{{\"id\":\"resp_0123456789abcdef\",\"model\":\"model-of-2024-08-06\",\"parallel_things_2\":\"only_words_in_this_one\",\
          \"text\":\"{}\",\"late\":\"resp_fedcba9876543210\"}}",
         "words ".repeat(1000)
     );
-    learnt(&origins, "t", &issuer("a", "m"), &answer);
-    let is_known = |id: &str| origins.of(Kind::Object, "t", id.as_bytes()).is_some();
+    learnt(&provenance, "t", &issuer("a", "m"), &answer);
+    let is_known = |id: &str| provenance.of(Kind::Object, "t", id.as_bytes()).is_some();
     assert!(is_known("resp_0123456789abcdef"));
     for id in ["model-of-2024-08-06", "parallel_things_2", "only_words_in_this_one", "resp_fedcba9876543210"] {
         assert!(!is_known(id), "{id}");
     }
     let mut names = Carried::default();
-    names.names(&origins, "t", &["resp_0123456789abcdef".into(), "unknown".into()]);
+    names.names(&provenance, "t", &["resp_0123456789abcdef".into(), "unknown".into()]);
     assert_eq!(names.object, Some(issuer("a", "m")));
-    names.names(&origins, "other", &["resp_0123456789abcdef".into()]);
+    names.names(&provenance, "other", &["resp_0123456789abcdef".into()]);
     assert_eq!(names.object, None, "it is another tenant's");
     let mut names = Carried::default();
-    names.names_in_body(&origins, "t", &[Bytes::from_static(b"{\"of\":\"resp_0123456789abcdef\"}")]);
+    names.names_in_body(&provenance, "t", &[Bytes::from_static(b"{\"of\":\"resp_0123456789abcdef\"}")]);
     assert_eq!((names.object, names.issuers.len()), (Some(issuer("a", "m")), 0));
 }
 
 #[test]
 fn images_are_no_opaque_values() {
-    let origins = Arc::new(Provenance::new(1 << 20));
+    let provenance = Arc::new(Provenance::new(1 << 20));
     let picture = format!("{{\"data\":\"iVBORw0KGgoAAAANSUhEUgAA{}\"}}", "A".repeat(200));
-    learnt(&origins, "t", &issuer("a", "m"), &picture);
-    assert!(carried(&origins, "t", &picture).is_empty());
+    learnt(&provenance, "t", &issuer("a", "m"), &picture);
+    assert!(carried(&provenance, "t", &picture).is_empty());
 }
 
 #[test]
@@ -128,11 +128,11 @@ fn the_issuer_ranks_first_and_its_provider_next() {
 
 #[test]
 fn recorded_words_are_bounded() {
-    let origins = Provenance::new(64 * ENTRY);
+    let provenance = Provenance::new(64 * ENTRY);
     for number in 0..10_000 {
-        origins.learn(Kind::Value, "t", value(number).as_bytes(), &issuer("a", "m"));
+        provenance.learn(Kind::Value, "t", value(number).as_bytes(), &issuer("a", "m"));
     }
-    assert!(origins.known.len() <= 128, "{}", origins.known.len());
+    assert!(provenance.known.len() <= 128, "{}", provenance.known.len());
     let nothing = Provenance::new(0);
     nothing.learn(Kind::Value, "t", value(1).as_bytes(), &issuer("a", "m"));
     assert_eq!(nothing.of(Kind::Value, "t", value(1).as_bytes()), None);
@@ -142,9 +142,9 @@ proptest! {
     /// The issuer is found wherever its values are in a later request.
     #[test]
     fn recorded_values_are_found_again(numbers in prop::collection::vec(0usize..10_000, 1..20), filler in "\\PC{0,200}") {
-        let origins = Arc::new(Provenance::new(1 << 20));
-        learnt(&origins, "t", &issuer("a", "m"), &turn(&numbers));
+        let provenance = Arc::new(Provenance::new(1 << 20));
+        learnt(&provenance, "t", &issuer("a", "m"), &turn(&numbers));
         let body = serde_json::json!([filler, turn(&numbers), {"x": numbers.iter().map(|n| value(*n)).collect::<Vec<_>>()}]);
-        prop_assert_eq!(carried(&origins, "t", &body.to_string()).issuers, [issuer("a", "m")]);
+        prop_assert_eq!(carried(&provenance, "t", &body.to_string()).issuers, [issuer("a", "m")]);
     }
 }

@@ -116,7 +116,7 @@ fn c32_what_the_client_kept_itself_is_left_alone() {
 #[test]
 fn a_streamed_turn_is_kept_like_a_whole_one() {
     let reasoning_cache = Arc::new(ReasoningCache::new(1 << 20));
-    let mut witness = Witness::new(Arc::clone(&reasoning_cache), source("t", "zeta"));
+    let mut collector = ReasoningCollector::new(Arc::clone(&reasoning_cache), source("t", "zeta"));
     let start = |part, kind| ChatEvent::PartStart(PartStart { candidate: 0, part, kind });
     let delta = |part, text: &str| ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() });
     let sign = |part, value: &str| {
@@ -135,7 +135,7 @@ fn a_streamed_turn_is_kept_like_a_whole_one() {
         ChatEvent::Finish(CandidateFinish { candidate: 0, finish }),
     ];
     for event in &events {
-        witness.see(event);
+        collector.see(event);
     }
     assert_eq!(restored(&reasoning_cache, "t", "zeta", vec![call("c1", None)]), ["think hm S1", "call c1 S2"]);
 }

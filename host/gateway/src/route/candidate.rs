@@ -38,8 +38,8 @@ impl Candidate {
     }
 
     /// The status with the best of the keys.
-    pub fn standing(&self, health: &Health, now: Instant) -> TargetStatus {
-        let all = keys(&self.target).map(|one| health.standing(self.subject(one), now));
+    pub fn status(&self, health: &Health, now: Instant) -> TargetStatus {
+        let all = keys(&self.target).map(|one| health.status(self.subject(one), now));
         all.reduce(TargetStatus::sooner).unwrap_or(TargetStatus::Well)
     }
 
@@ -56,9 +56,8 @@ impl Candidate {
             None => 0,
         };
         let in_turn = || all.iter().cycle().skip(first % all.len()).take(all.len());
-        let that = |is: fn(TargetStatus) -> bool| {
-            in_turn().filter(move |target| is(health.standing(self.subject(target), now)))
-        };
+        let that =
+            |is: fn(TargetStatus) -> bool| in_turn().filter(move |target| is(health.status(self.subject(target), now)));
         let well = that(|standing| standing == TargetStatus::Well);
         let unstated = that(|standing| matches!(standing, TargetStatus::Resting(_, Rest::Unstated)));
         let refused = that(|standing| matches!(standing, TargetStatus::Resting(_, Rest::Refused)));
@@ -69,7 +68,7 @@ impl Candidate {
     /// The same where there is nothing to choose from, as with most targets.
     fn admit_with_only_key(&self, health: &Health, now: Instant) -> Option<(Arc<Target>, Ticket)> {
         let subject = self.subject(&self.target);
-        let may_be_tried = health.standing(subject, now).may_be_tried();
+        let may_be_tried = health.status(subject, now).may_be_tried();
         let ticket = may_be_tried.then(|| health.admit(subject, now).ok()).flatten()?;
         Some((Arc::clone(&self.target), ticket))
     }

@@ -16,7 +16,7 @@ use weir_types::fault::{Fault, Side};
 use weir_types::headers;
 
 /// The most candidates of one request, over all fallbacks.
-const MAX_STOPS: usize = 32;
+const MAX_CANDIDATES: usize = 32;
 
 /// The candidates of one request, in the order in which they are tried.
 #[derive(Debug)]
@@ -61,21 +61,21 @@ pub struct Circumstances<'a> {
 
 /// No target can serve the request, and none rests.
 #[derive(Debug)]
-pub struct Nowhere {
+pub struct NoTarget {
     /// The error for the client.
     pub fault: Fault,
     /// The targets that were skipped, with the reasons.
     pub skipped: Vec<Skipped>,
 }
 
-impl From<Fault> for Nowhere {
+impl From<Fault> for NoTarget {
     fn from(fault: Fault) -> Self {
         Self { fault, skipped: Vec::new() }
     }
 }
 
-impl From<Nowhere> for Fault {
-    fn from(nowhere: Nowhere) -> Self {
+impl From<NoTarget> for Fault {
+    fn from(nowhere: NoTarget) -> Self {
         nowhere.fault
     }
 }
@@ -115,7 +115,7 @@ impl Plan {
         self.carried = carried.clone();
         let own = Arc::as_ptr(&self.route);
         let distance = |candidate: &Candidate| {
-            let is_well = candidate.standing(health, now) == TargetStatus::Well;
+            let is_well = candidate.status(health, now) == TargetStatus::Well;
             let is_own = Arc::as_ptr(&candidate.route) == own;
             let distance = carried.distance(&candidate.target.id, &candidate.target.label, is_own);
             distance.filter(|_| is_well).unwrap_or(usize::MAX)
@@ -125,7 +125,7 @@ impl Plan {
 
     /// The error for the client if every candidate rests (C-65).
     pub fn exhausted(&self, health: &Health, now: Instant) -> Fault {
-        let resting = self.candidates.iter().filter_map(|candidate| match candidate.standing(health, now) {
+        let resting = self.candidates.iter().filter_map(|candidate| match candidate.status(health, now) {
             TargetStatus::Resting(until, why) => Some((until, why)),
             TargetStatus::Well => None,
         });
@@ -150,7 +150,7 @@ impl Plan {
 /// # Errors
 ///
 /// Fails if no target can serve the request, and none rests.
-pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
+pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, NoTarget> {
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
     let mut plan = Plan::of(route);
     let embeds = circumstances.embeds && circumstances.provider.is_none() && !route.fallback_embeddings;
@@ -158,7 +158,7 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
     let mut seen: Vec<*const Route> = Vec::new();
     let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
     while let Some((route, name)) = next.pop() {
-        if plan.candidates.len() >= MAX_STOPS || seen.contains(&Arc::as_ptr(route)) {
+        if plan.candidates.len() >= MAX_CANDIDATES || seen.contains(&Arc::as_ptr(route)) {
             continue;
         }
         seen.push(Arc::as_ptr(route));
@@ -170,13 +170,13 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
         // If no other target is left, the estimated length is ignored, since the provider counts properly.
         plan.candidates = std::mem::take(&mut plan.short);
         plan.skipped.retain(|skipped| plan.candidates.is_empty() || skipped.why != Why::Long);
-        plan.candidates.truncate(MAX_STOPS);
+        plan.candidates.truncate(MAX_CANDIDATES);
     }
     if !plan.candidates.is_empty() || plan.rest.is_some() {
         plan.lead_back(circumstances);
         return Ok(plan);
     }
-    Err(Nowhere { fault: nowhere(&plan, circumstances), skipped: plan.skipped })
+    Err(NoTarget { fault: nowhere(&plan, circumstances), skipped: plan.skipped })
 }
 
 /// The requested model.
@@ -231,11 +231,11 @@ fn add(
             plan.skip(candidate, why);
             continue;
         }
-        match ranked(candidate.standing(health, now)) {
+        match ranked(candidate.status(health, now)) {
             Ok(rank) => usable.push((candidate, rank)),
             Err((until, why)) => {
                 plan.rest = Some(sooner(plan.rest, (until, why)));
-                if plan.resting.len() < MAX_STOPS {
+                if plan.resting.len() < MAX_CANDIDATES {
                     plan.resting.push(candidate.clone());
                 }
                 plan.skip(candidate, Why::Resting(until, why));
@@ -248,7 +248,7 @@ fn add(
     // A request that is routed to an issuer takes no turn; otherwise new requests would not be distributed evenly.
     let takes_turn = !circumstances.only_looks && !usable.iter().any(is_led);
     let turn = if takes_turn { route.next_turn() } else { route.turn() };
-    let room = MAX_STOPS.saturating_sub(plan.candidates.len());
+    let room = MAX_CANDIDATES.saturating_sub(plan.candidates.len());
     plan.candidates.extend(in_order(route, usable, (model, turn), circumstances).into_iter().take(room));
 }
 
@@ -283,7 +283,7 @@ fn in_order(
 
 impl Plan {
     fn skip(&mut self, candidate: Candidate, why: Why) {
-        if self.skipped.len() < MAX_STOPS {
+        if self.skipped.len() < MAX_CANDIDATES {
             self.skipped.push(Skipped { candidate, why });
         }
     }

@@ -9,7 +9,7 @@ use weir_types::contract::about::Operation;
 
 /// When an answer is scanned for the objects that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Makes {
+pub(super) enum ScanPolicy {
     /// Never: the format refers to nothing by id.
     Nothing,
     /// If the model has several targets or keys.
@@ -18,16 +18,16 @@ pub(super) enum Makes {
     Always,
 }
 
-/// Determines [`Makes`] for each face.
-pub(super) fn makes(faces: &Faces, routes: &Routes) -> Vec<Makes> {
+/// Determines [`ScanPolicy`] for each face.
+pub(super) fn makes(faces: &Faces, routes: &Routes) -> Vec<ScanPolicy> {
     let named: BTreeSet<&str> =
         faces.all().iter().filter(|face| !face.claim.object_ids.is_empty()).map(|face| face.format()).collect();
     let fetched: BTreeSet<&str> =
         faces.all().iter().filter(|face| is_fetched(face, routes)).map(|face| &*face.adapter).collect();
     let makes = |face: &Endpoint| match (named.contains(face.format()), fetched.contains(&*face.adapter)) {
-        (true, true) => Makes::Always,
-        (true, false) => Makes::WithChoice,
-        (false, _) => Makes::Nothing,
+        (true, true) => ScanPolicy::Always,
+        (true, false) => ScanPolicy::WithChoice,
+        (false, _) => ScanPolicy::Nothing,
     };
     faces.all().iter().map(|face| makes(face)).collect()
 }
@@ -61,8 +61,11 @@ pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
 /// Whether a face answers with what an earlier chat was answered, as its provider has kept it, by the face's index: its path
 /// continues the chat's.
 pub(super) fn gives_kept_answers(faces: &Faces) -> Vec<bool> {
-    let chats: Vec<&Arc<Endpoint>> =
-        faces.all().iter().filter(|face| face.claim.operation == Operation::Chat && !face.claim.object_ids.is_empty()).collect();
+    let chats: Vec<&Arc<Endpoint>> = faces
+        .all()
+        .iter()
+        .filter(|face| face.claim.operation == Operation::Chat && !face.claim.object_ids.is_empty())
+        .collect();
     let continues = |face: &Endpoint, chat: &Endpoint| {
         let rest = face.claim.path.strip_prefix(&chat.claim.path);
         face.adapter == chat.adapter && rest.is_some_and(|rest| rest.starts_with('/'))

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use weir_lease::{Link, Standing};
 
 use super::definition::{Budget, WhenOver};
-use super::lent::{Footing, Lent};
+use super::lent::{BudgetSharing, Lent};
 use super::refusal::{Notice, NoticeKind, Refusal, RefusalReason};
 use super::rows::Row;
 use super::spend::Spend;
@@ -114,7 +114,7 @@ impl State {
         budget: &Budget,
         need: Need<'_>,
         now: Timestamp,
-        footing: &Footing,
+        footing: &BudgetSharing,
     ) -> Result<Grant, Box<Refusal>> {
         let (window, settled, reserved) = self.used(budget, now);
         let limit = budget.limit.amount();
@@ -131,8 +131,8 @@ impl State {
             _ => return refuse(RefusalReason::Unpriced, 0, None, false),
         };
         let room = match footing {
-            Footing::Alone => limit.saturating_sub(used),
-            Footing::Shared { standing, asked } => {
+            BudgetSharing::Alone => limit.saturating_sub(used),
+            BudgetSharing::Shared { standing, asked } => {
                 let tally = self.tallies.entry(window.start).or_default();
                 tally.end = window.end;
                 let room = tally.room(limit, standing);
@@ -272,9 +272,9 @@ impl Tally {
     }
 
     /// What is used, and what other nodes hold, by the last answer of the pool: what they hold may be used by now.
-    fn taken(&self, limit: u64, footing: &Footing) -> u64 {
+    fn taken(&self, limit: u64, footing: &BudgetSharing) -> u64 {
         match (footing, self.lent.share.left()) {
-            (Footing::Shared { standing, .. }, Some(left)) if standing.link == Link::Well => {
+            (BudgetSharing::Shared { standing, .. }, Some(left)) if standing.link == Link::Well => {
                 let free = u64::try_from(left).unwrap_or(0).saturating_add(self.room(limit, standing));
                 limit.saturating_sub(free)
             }

@@ -6,7 +6,7 @@ use super::rows::Row;
 
 /// Whether this node counts alone.
 #[derive(Debug, Clone, Copy)]
-pub enum Footing {
+pub enum BudgetSharing {
     /// It has the whole budget.
     Alone,
     /// It has a share.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::cell::Grant;
-use super::lent::Footing;
+use super::lent::BudgetSharing;
 use super::reservation::{Hold, Reservation};
 use super::set::{BudgetSet, Granted, Request};
 
 impl BudgetSet {
     /// Reserves what is owed already at all budgets of the owner, whether or not they have room for it, so that it is
     /// booked when it ends.
-    pub fn owe(&self, request: &Request<'_>, now: Timestamp, footing: &Footing) -> Granted {
+    pub fn owe(&self, request: &Request<'_>, now: Timestamp, footing: &BudgetSharing) -> Granted {
         let mut chain = self.chain(&request.owner);
         chain.sort_by_key(|entry| entry.cell.number);
         let (mut holds, mut notices) = (Vec::new(), Vec::new());
@@ -44,7 +44,7 @@ mod tests {
         let used = || set.status(now).into_iter().map(|(_, _, settled, reserved)| (settled, reserved)).next().unwrap();
         set.reserve(&request, now).unwrap().reservation.keep();
         assert!(set.reserve(&request, now).is_err());
-        let mut owed = set.owe(&request, now, &Footing::Alone).reservation;
+        let mut owed = set.owe(&request, now, &BudgetSharing::Alone).reservation;
         assert_eq!(used(), (80, 80));
         owed.spend(&Spend::priced(Nano::ZERO, 50));
         assert_eq!(used(), (130, 30));

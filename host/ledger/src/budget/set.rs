@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::cell::{Cell, Grant, Need};
 use super::definition::{Budget, Limit, Scope, ScopeKind};
 use super::error::BudgetError;
-use super::lent::Footing;
+use super::lent::BudgetSharing;
 use super::listed::{Entry, Listed};
 use super::refusal::{Notice, Refusal};
 use super::reservation::{Hold, Reservation};
@@ -174,7 +174,7 @@ impl BudgetSet {
     /// Reserves from all budgets of the owner, or from none. A refusal names a budget that refuses outright before one
     /// that names another model.
     pub fn reserve(&self, request: &Request<'_>, now: Timestamp) -> Result<Granted, Box<Refusal>> {
-        self.reserve_on(request, now, &Footing::Alone)
+        self.reserve_on(request, now, &BudgetSharing::Alone)
     }
 
     /// The same for budgets that other nodes share. A refusal with [`Refusal::may_ask`] is none yet.
@@ -182,7 +182,7 @@ impl BudgetSet {
         &self,
         request: &Request<'_>,
         now: Timestamp,
-        footing: &Footing,
+        footing: &BudgetSharing,
     ) -> Result<Granted, Box<Refusal>> {
         let mut chain = self.chain(&request.owner);
         chain.sort_by_key(|entry| entry.cell.number);

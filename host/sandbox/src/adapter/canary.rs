@@ -181,7 +181,7 @@ impl Chosen {
 impl Adapter {
     /// Chooses the version for the next exchange: this one, or the one on trial.
     pub fn choose(self: &Arc<Self>) -> Chosen {
-        let Some(trial) = self.duty.trial() else { return Chosen { adapter: Arc::clone(self), trial: None } };
+        let Some(trial) = self.state.trial() else { return Chosen { adapter: Arc::clone(self), trial: None } };
         let tried = trial.is_its_turn();
         trial.arm(tried).exchanges.fetch_add(1, Relaxed);
         let adapter = if tried { &trial.adapter } else { self };

@@ -103,7 +103,7 @@ impl Lease {
         }
         let used = instance.prepared();
         drop(instance);
-        if !pool.wants_more() || self.adapter.duty.rests() {
+        if !pool.wants_more() || self.adapter.state.rests() {
             return;
         }
         let adapter = Arc::clone(&self.adapter);

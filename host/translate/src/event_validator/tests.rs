@@ -37,9 +37,9 @@ fn story(events: &[ChatEvent]) -> String {
 }
 
 fn judged(events: Vec<ChatEvent>) -> String {
-    let mut referee = EventValidator::new("r1");
-    let mut out = referee.push(events);
-    out.extend(referee.end());
+    let mut validator = EventValidator::new("r1");
+    let mut out = validator.push(events);
+    out.extend(validator.end());
     story(&out)
 }
 
@@ -62,10 +62,10 @@ fn a_cut_off_answer_stays_cut_off() {
 
 #[test]
 fn c13_a_missing_finish_is_made_up_and_said() {
-    let mut referee = EventValidator::new("r1");
-    referee.push(vec![delta(0, "a")]);
-    assert_eq!(story(&referee.end()), "-0 F:Complete");
-    assert_eq!(referee.take_losses().len(), 1);
+    let mut validator = EventValidator::new("r1");
+    validator.push(vec![delta(0, "a")]);
+    assert_eq!(story(&validator.end()), "-0 F:Complete");
+    assert_eq!(validator.take_losses().len(), 1);
 }
 
 #[test]
@@ -85,12 +85,12 @@ fn events_after_a_finish_pass_and_the_finish_comes_last() {
         finish(FinishReason::ToolCalls),
         delta(2, "x"),
     ];
-    let mut referee = EventValidator::new("r1");
-    let checked = referee.push(events);
+    let mut validator = EventValidator::new("r1");
+    let checked = validator.push(events);
     assert_eq!(story(&checked), r#"S +0c +1c 1"{}" +2t 2"x""#);
-    assert!(referee.has_finish());
-    assert_eq!(story(&referee.end()), "-0 -1 -2 F:ToolCalls");
-    assert!(referee.take_losses().is_empty());
+    assert!(validator.has_finish());
+    assert_eq!(story(&validator.end()), "-0 -1 -2 F:ToolCalls");
+    assert!(validator.take_losses().is_empty());
 }
 
 #[test]
@@ -119,9 +119,9 @@ fn candidates_finish_in_order_of_their_numbers() {
         let finish = Finish { reason, raw: None, stop_sequence: None };
         ChatEvent::Finish(CandidateFinish { candidate, finish })
     };
-    let mut referee = EventValidator::new("r1");
-    referee.push(vec![of(1, "b"), ends(1, FinishReason::Length), of(0, "a"), ends(0, FinishReason::Complete)]);
-    let finishes: Vec<_> = referee
+    let mut validator = EventValidator::new("r1");
+    validator.push(vec![of(1, "b"), ends(1, FinishReason::Length), of(0, "a"), ends(0, FinishReason::Complete)]);
+    let finishes: Vec<_> = validator
         .end()
         .into_iter()
         .filter_map(|event| match event {
@@ -142,24 +142,24 @@ fn c19_after_a_failure_nothing_follows() {
         param: None,
         retry_after_ms: None,
     };
-    let mut referee = EventValidator::new("r1");
-    let out = referee.push(vec![delta(0, "a"), ChatEvent::Failure(error.clone()), delta(0, "b")]);
+    let mut validator = EventValidator::new("r1");
+    let out = validator.push(vec![delta(0, "a"), ChatEvent::Failure(error.clone()), delta(0, "b")]);
     assert_eq!(story(&out), r#"S +0t 0"a" !"#);
-    assert!(referee.end().is_empty() && referee.fail(error).is_empty());
+    assert!(validator.end().is_empty() && validator.fail(error).is_empty());
 }
 
 #[test]
 fn a_failure_after_all_finishes_keeps_them() {
     let error = || ChatEvent::Failure(weir_types::fault::Fault::internal("died").error);
-    let mut referee = EventValidator::new("r1");
-    let out = referee.push(vec![delta(0, "a"), finish(FinishReason::Length), error()]);
+    let mut validator = EventValidator::new("r1");
+    let out = validator.push(vec![delta(0, "a"), finish(FinishReason::Length), error()]);
     assert_eq!(story(&out), r#"S +0t 0"a" -0 F:Length !"#);
-    assert!(referee.end().is_empty());
+    assert!(validator.end().is_empty());
 }
 
 #[test]
 fn the_request_id_stands_in_for_a_missing_id() {
-    let mut referee = EventValidator::new("r1");
-    let out = referee.push(vec![delta(0, "a")]);
+    let mut validator = EventValidator::new("r1");
+    let out = validator.push(vec![delta(0, "a")]);
     assert!(matches!(&out[0], ChatEvent::Start(start) if start.id == "r1"));
 }

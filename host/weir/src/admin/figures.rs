@@ -155,7 +155,7 @@ impl Families {
         let set = |name: &str, digest: &str, state: &str| self.state.with_label_values(&[name, digest, state]).set(1);
         for (name, adapter) in &snapshot.adapters {
             let digest = adapter.digest.short();
-            let is_suspended = adapter.duty.suspended().is_some();
+            let is_suspended = adapter.state.suspended().is_some();
             set(name, &digest, snapshot.state(adapter));
             self.active.with_label_values(&[&**name, &adapter.manifest.version, &digest]).set(i64::from(!is_suspended));
         }

@@ -106,7 +106,7 @@ pub(super) fn in_brief(operations: &Operations) -> Vec<Value> {
 }
 
 fn brief(adapter: &Adapter, catalog: &Snapshot) -> Value {
-    let suspended = adapter.duty.suspended();
+    let suspended = adapter.state.suspended();
     json!({
         "name": *adapter.name,
         "version": adapter.manifest.version,
@@ -211,9 +211,9 @@ fn seconds(time: SystemTime) -> f64 {
 
 /// Triggers a scan of the folder that also retries refused files.
 async fn rescan(State(operations): State<Operations>) -> Response {
-    match &operations.bell {
-        Some(bell) => {
-            bell.ring_anew();
+    match &operations.trigger {
+        Some(trigger) => {
+            trigger.ring_anew();
             (StatusCode::ACCEPTED, Json(json!({"status": "the folder is looked at"}))).into_response()
         }
         None => refuse(StatusCode::CONFLICT, "the plugins folder is not followed"),
@@ -222,8 +222,8 @@ async fn rescan(State(operations): State<Operations>) -> Response {
 
 /// Responds once the change is in force for requests.
 async fn done(operations: &Operations, name: &str) -> Response {
-    if let Some(bell) = &operations.bell {
-        bell.ring();
+    if let Some(trigger) = &operations.trigger {
+        trigger.ring();
     }
     let wanted = operations.catalog.snapshot().generation;
     let in_force = async {
@@ -247,7 +247,7 @@ async fn test(operations: Operations, name: String, digest: Option<Digest>) -> R
     let Some(adapter) = digest.and_then(|digest| snapshot.version(&name, digest)).cloned() else {
         return deny(&Denied::Unknown(name));
     };
-    if adapter.duty.suspended().is_some() {
+    if adapter.state.suspended().is_some() {
         let message = "it is quarantined and does not run; release it first, or try its file: `weir plugin test FILE`";
         return deny(&Denied::Impossible(message.to_owned()));
     }

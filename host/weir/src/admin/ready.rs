@@ -18,11 +18,11 @@ use weir_store::Condition;
 
 /// State of one provider's targets.
 #[derive(Debug, Default)]
-struct Fares {
+struct ProviderStatus {
     /// Why one of its targets cannot be served at all.
     lacks: Option<String>,
-    /// The standing of the key that is available soonest.
-    standing: Option<TargetStatus>,
+    /// The status of the key that is available soonest.
+    status: Option<TargetStatus>,
     /// The most restrictive position of its breakers.
     breaker: Option<Position>,
 }
@@ -45,7 +45,7 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let is_barred = is_apart && config.shared.as_ref().is_some_and(|shared| shared.require_same_adapters);
     let adapters = plugins::in_brief(&operations);
     let now = Instant::now();
-    let mut fares: BTreeMap<&str, Fares> = BTreeMap::new();
+    let mut fares: BTreeMap<&str, ProviderStatus> = BTreeMap::new();
     for (model, route) in serving.routes.iter() {
         for (target, made) in model.targets.iter().zip(&route.targets) {
             let provider = fares.entry(&target.provider.name).or_default();
@@ -56,7 +56,7 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
         }
     }
     let lacking = fares.values().filter(|provider| provider.lacks.is_some()).count();
-    let resting = fares.values().any(Fares::rests);
+    let resting = fares.values().any(ProviderStatus::rests);
     let status = match (draining, lacking > 0 || resting || is_store_unwell || is_share_lost || has_others) {
         (true, _) => "draining",
         (false, true) => "degraded",
@@ -100,11 +100,11 @@ fn keys_in_brief(operations: &Operations) -> &'static str {
     if operations.identity.is_followed() { "working" } else { "failing" }
 }
 
-impl Fares {
+impl ProviderStatus {
     fn take_in(&mut self, health: &Health, target: &Arc<Target>, now: Instant) {
         for target in keys(target) {
-            let standing = health.standing(target.subject(), now);
-            self.standing = Some(self.standing.map_or(standing, |other| other.sooner(standing)));
+            let status = health.status(target.subject(), now);
+            self.status = Some(self.status.map_or(status, |other| other.sooner(status)));
         }
         let position = health.of(&target.id).position(now);
         self.breaker = Some(
@@ -113,7 +113,7 @@ impl Fares {
     }
 
     fn rests(&self) -> bool {
-        matches!(self.standing, Some(TargetStatus::Resting(..)))
+        matches!(self.status, Some(TargetStatus::Resting(..)))
     }
 
     fn shown(&self, now: Instant) -> Value {
@@ -121,7 +121,7 @@ impl Fares {
             return json!({"status": "unavailable", "reason": reason});
         }
         let breaker = self.breaker.map_or("closed", Position::as_str);
-        match self.standing {
+        match self.status {
             Some(TargetStatus::Resting(until, why)) => {
                 let seconds = until.saturating_duration_since(now).as_secs_f64().ceil();
                 json!({"status": "resting", "reason": reason(why), "retry_after": seconds, "breaker": breaker})

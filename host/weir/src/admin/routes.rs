@@ -80,7 +80,7 @@ async fn explain(State(operations): State<Operations>, body: Bytes) -> Response 
     let Body { model, stream, session, client, provider, .. } = asked;
     let question = RouteQuestion { model, request, stream, session, client, provider };
     let gateway = &operations.gateway;
-    match explain_route(&gateway.serving(), gateway.health(), gateway.origins(), &question).await {
+    match explain_route(&gateway.serving(), gateway.health(), gateway.provenance(), &question).await {
         Ok(explained) => Json(explained).into_response(),
         Err(fault) => {
             let status = fault.error.status.and_then(|status| StatusCode::from_u16(status).ok());

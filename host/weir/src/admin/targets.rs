@@ -49,7 +49,7 @@ async fn list(State(operations): State<Operations>) -> Response {
 fn shown(health: &Health, target: &Arc<Target>, alias: &str, now: Instant) -> Value {
     // The record is not made by looking at it.
     let record = health.known(&target.id);
-    let standing = |target: &Arc<Target>| match health.standing(target.subject(), now) {
+    let standing = |target: &Arc<Target>| match health.status(target.subject(), now) {
         TargetStatus::Well => json!({"status": "ok"}),
         TargetStatus::Resting(until, why) => json!({
             "status": "resting",

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::writer::Tray;
+use super::writer::WriteQueue;
 use weir_fixtures::fixture::{Exchange, Piece};
 
 /// Maximum number of pieces that are kept, because each costs more than its bytes.
@@ -20,7 +20,7 @@ const PIECES: usize = 64 * 1024;
 pub(super) struct Capture {
     captured: Mutex<CaptureState>,
     limit: u64,
-    tray: Tray,
+    queue: WriteQueue,
     number: usize,
     /// Released when both bodies are finished.
     _place: OwnedSemaphorePermit,
@@ -52,9 +52,9 @@ enum End {
 }
 
 impl Capture {
-    pub(super) fn new(exchange: Exchange, limit: u64, tray: Tray, place: Place) -> Arc<Self> {
+    pub(super) fn new(exchange: Exchange, limit: u64, queue: WriteQueue, place: Place) -> Arc<Self> {
         let heard = CaptureState { exchange, size: 0, is_too_large: false, last: Instant::now() };
-        Arc::new(Self { captured: Mutex::new(heard), limit, tray, number: place.number, _place: place.permit })
+        Arc::new(Self { captured: Mutex::new(heard), limit, queue, number: place.number, _place: place.permit })
     }
 
     /// Records that the answer's head has arrived.
@@ -100,7 +100,7 @@ impl Capture {
         } else if end == End::Broken {
             tracing::warn!(number = self.number, "{line}: not recorded, the answer broke off");
         } else {
-            self.tray.put(line, exchange);
+            self.queue.put(line, exchange);
         }
     }
 }

@@ -18,12 +18,12 @@ struct Job {
 
 /// Queue of complete exchanges. `None` ends the thread, because connections that were cut may still hold a sender.
 #[derive(Debug, Clone)]
-pub(super) struct Tray(mpsc::Sender<Option<Job>>);
+pub(super) struct WriteQueue(mpsc::Sender<Option<Job>>);
 
 /// The thread that writes recordings.
 #[derive(Debug)]
 pub(super) struct Writer {
-    tray: Tray,
+    queue: WriteQueue,
     thread: JoinHandle<usize>,
 }
 
@@ -32,17 +32,17 @@ impl Writer {
         let (sender, jobs) = mpsc::channel(WAITING);
         let write = move || write(jobs, folder, &rules, limit);
         let thread = std::thread::Builder::new().name("record".to_owned()).spawn(write)?;
-        Ok(Self { tray: Tray(sender), thread })
+        Ok(Self { queue: WriteQueue(sender), thread })
     }
 
-    pub(super) fn tray(&self) -> Tray {
-        self.tray.clone()
+    pub(super) fn queue(&self) -> WriteQueue {
+        self.queue.clone()
     }
 
     /// Waits until all queued exchanges are written, and returns the number of recordings.
     pub(super) async fn finish(self) -> usize {
-        let Self { tray, thread } = self;
-        if tray.0.send(None).await.is_err() {
+        let Self { queue, thread } = self;
+        if queue.0.send(None).await.is_err() {
             tracing::warn!("the thread that writes has ended");
         }
         let waited = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -50,7 +50,7 @@ impl Writer {
     }
 }
 
-impl Tray {
+impl WriteQueue {
     /// Queues an exchange without waiting: if the queue is full, it is not recorded.
     pub(super) fn put(&self, line: String, exchange: Exchange) {
         if let Err(error) = self.0.try_send(Some(Job { line, exchange })) {

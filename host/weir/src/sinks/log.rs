@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Sinks;
 use crate::store::StoreLog;
 use crate::store::facts::with_fact;
-use crate::store::strangers::Strangers;
+use crate::store::unknown_callers::UnknownCallerLimit;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 
@@ -14,13 +14,13 @@ use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 pub(crate) struct EventLog {
     store: Option<Arc<StoreLog>>,
     sinks: Arc<Sinks>,
-    strangers: Strangers,
+    unknown_callers: UnknownCallerLimit,
 }
 
 impl EventLog {
     /// A log in front of these.
     pub(crate) fn new(store: Option<Arc<StoreLog>>, sinks: Arc<Sinks>) -> Self {
-        Self { store, sinks, strangers: Strangers::default() }
+        Self { store, sinks, unknown_callers: UnknownCallerLimit::default() }
     }
 }
 
@@ -29,7 +29,7 @@ impl RequestLog for EventLog {
         let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
         with_fact(&finished, |fact| {
             // A flood of requests without a key is bounded here as in the request log.
-            if !is_unlogged && (is_known || self.strangers.admit(fact.id.time_ms())) {
+            if !is_unlogged && (is_known || self.unknown_callers.admit(fact.id.time_ms())) {
                 self.sinks.offer(fact);
             }
             if let Some(store) = &self.store {

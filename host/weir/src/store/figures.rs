@@ -7,7 +7,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
 use super::bodies::BodyLog;
-use super::strangers::Strangers;
+use super::unknown_callers::UnknownCallerLimit;
 use weir_store::{Condition, Drops, Health, Recorder};
 
 /// The metrics of the request log and of the sums of use.
@@ -15,7 +15,7 @@ use weir_store::{Condition, Drops, Health, Recorder};
 pub struct StoreFigures {
     recorder: Recorder,
     bodies: Arc<BodyLog>,
-    strangers: Arc<Strangers>,
+    unknown_callers: Arc<UnknownCallerLimit>,
     descriptions: Vec<Desc>,
 }
 
@@ -39,11 +39,11 @@ impl StoreFigures {
     pub(super) fn new(
         recorder: Recorder,
         bodies: Arc<BodyLog>,
-        strangers: Arc<Strangers>,
+        unknown_callers: Arc<UnknownCallerLimit>,
     ) -> Result<Self, prometheus::Error> {
         let families = Families::new()?;
         let descriptions = families.all().iter().flat_map(|family| family.desc()).cloned().collect();
-        Ok(Self { recorder, bodies, strangers, descriptions })
+        Ok(Self { recorder, bodies, unknown_callers, descriptions })
     }
 }
 
@@ -104,7 +104,7 @@ impl Collector for StoreFigures {
     fn collect(&self) -> Vec<MetricFamily> {
         let Ok(families) = Families::new() else { return Vec::new() };
         families.fill(&self.recorder.health(), &self.bodies);
-        families.dropped.with_label_values(&["fact", "unknown_caller"]).inc_by(self.strangers.left_out());
+        families.dropped.with_label_values(&["fact", "unknown_caller"]).inc_by(self.unknown_callers.left_out());
         families.all().into_iter().flat_map(Collector::collect).collect()
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::bodies::BodyLog;
 use super::facts::with_fact;
-use super::strangers::Strangers;
 use super::sums::with_uses;
+use super::unknown_callers::UnknownCallerLimit;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_store::{Fact, Recorder};
@@ -15,18 +15,18 @@ use weir_store::{Fact, Recorder};
 pub struct StoreLog {
     recorder: Recorder,
     bodies: Arc<BodyLog>,
-    strangers: Arc<Strangers>,
+    unknown_callers: Arc<UnknownCallerLimit>,
 }
 
 impl StoreLog {
     /// A log that records with these.
-    pub(super) fn new(recorder: Recorder, bodies: Arc<BodyLog>, strangers: Arc<Strangers>) -> Self {
-        Self { recorder, bodies, strangers }
+    pub(super) fn new(recorder: Recorder, bodies: Arc<BodyLog>, unknown_callers: Arc<UnknownCallerLimit>) -> Self {
+        Self { recorder, bodies, unknown_callers }
     }
 
     /// Records the fact of a request, whose caller is known or not.
     pub(crate) fn record_fact<T: AsRef<str>>(&self, fact: &Fact<T>, is_known: bool, is_unlogged: bool) {
-        if !is_known && !self.strangers.admit(fact.id.time_ms()) {
+        if !is_known && !self.unknown_callers.admit(fact.id.time_ms()) {
             return;
         }
         with_uses(fact, |uses| self.recorder.book(uses));

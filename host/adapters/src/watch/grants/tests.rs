@@ -57,7 +57,7 @@ fn other_grants_bring_another_set_of_instances() {
     bench.grant(Grants::default());
     let after = bench.serving();
     assert!(after.grants.is_none() && !after.engine.is_for_grants() && call(&after).is_ok());
-    assert!(before.duty.rests());
+    assert!(before.state.rests());
     bench.grant(clock());
     assert_eq!(bench.serving().grants, clock());
 }
@@ -84,7 +84,7 @@ fn what_cannot_serve_without_its_grants_does_not_run_on_with_them() {
     bench.grant(Grants::default());
     let serving = bench.serving();
     assert_eq!(call(&serving).unwrap_err().kind, FaultKind::Quarantined);
-    assert!(serving.duty.suspended().unwrap().contains("withdrawn"));
+    assert!(serving.state.suspended().unwrap().contains("withdrawn"));
     assert_eq!(bench.watch.catalog.snapshot().state(&serving), "suspended");
     assert!(bench.watch.catalog.activate("zeta", serving.digest).is_err(), "no decision brings the grants back");
     bench.grant(clock());
@@ -133,7 +133,7 @@ fn a_version_that_stands_for_one_that_was_rolled_back_loses_its_grants_too() {
     stood_for(&mut bench, &dir.path().join("cache"), true);
     bench.grant(Grants::default());
     let serving = bench.serving();
-    assert!(serving.grants.is_none(), "{:?}", serving.duty.suspended());
+    assert!(serving.grants.is_none(), "{:?}", serving.state.suspended());
     assert_eq!(&*serving.manifest.version, "2.0.0");
     assert!(call(&serving).is_ok());
 }
@@ -144,10 +144,10 @@ fn it_is_suspended_where_its_code_was_never_compiled_without_them() {
     let mut bench = bench(None);
     stood_for(&mut bench, &dir.path().join("cache"), false);
     bench.grant(Grants::default());
-    assert!(bench.serving().duty.suspended().unwrap().contains("withdrawn"));
+    assert!(bench.serving().state.suspended().unwrap().contains("withdrawn"));
     assert_eq!(call(&bench.serving()).unwrap_err().kind, FaultKind::Quarantined);
     bench.grant(clock());
-    assert!(call(&bench.serving()).is_ok(), "{:?}", bench.serving().duty.suspended());
+    assert!(call(&bench.serving()).is_ok(), "{:?}", bench.serving().state.suspended());
     assert_eq!((&*bench.serving().manifest.version, bench.serving().grants.clone()), ("2.0.0", clock()));
 }
 
@@ -172,7 +172,7 @@ fn a_quarantined_adapter_is_not_tried_again_with_grants_that_were_withdrawn() {
         if needs_a_clock {
             assert_eq!(call(&serving).unwrap_err().kind, FaultKind::Quarantined);
         } else {
-            assert!(serving.grants.is_none() && call(&serving).is_ok(), "{:?}", serving.duty.suspended());
+            assert!(serving.grants.is_none() && call(&serving).is_ok(), "{:?}", serving.state.suspended());
         }
     }
 }

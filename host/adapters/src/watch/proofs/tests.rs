@@ -102,7 +102,7 @@ fn a_pinned_adapter_that_fails_its_proof_leaves_service_and_is_not_tried_again()
     bench.watch.prove_the_rest();
     assert_eq!(bench.serving(), None);
     assert_eq!(bench.refusal().as_deref(), Some("its fixtures fail"));
-    assert!(served.duty.rests(), "its instances are dropped");
+    assert!(served.state.rests(), "its instances are dropped");
     bench.watch.scan();
     bench.watch.prove_the_rest();
     assert_eq!((bench.serving(), bench.proved().len()), (None, 1));

@@ -69,7 +69,7 @@ impl Run {
     /// The version in the name's place, and why it does not run.
     fn stands(&self) -> (String, Option<String>) {
         let adapter = self.catalog.get("zeta").unwrap();
-        (adapter.manifest.version.clone(), adapter.duty.suspended().map(|reason| reason.to_string()))
+        (adapter.manifest.version.clone(), adapter.state.suspended().map(|reason| reason.to_string()))
     }
 
     fn refused(&self) -> Option<String> {

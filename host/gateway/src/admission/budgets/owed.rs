@@ -4,7 +4,7 @@ use super::{Budgets, log_notice, owner, tags};
 use crate::admission::Demand;
 use crate::auth::Caller;
 use crate::route::Target;
-use weir_ledger::{Footing, Granted, Owner};
+use weir_ledger::{BudgetSharing, Granted, Owner};
 
 impl Budgets {
     /// Reserves what a provider has begun to work on, at the budgets of its caller and of the model with this alias.
@@ -21,8 +21,8 @@ impl Budgets {
     fn owe<'a>(&self, owner: Owner<'a>, target: &Target, demand: &Demand<'a>) -> Option<Granted> {
         let request = self.request(owner, &[target], demand)?;
         let sharing = self.sharing.get();
-        let footing =
-            sharing.map_or(Footing::Alone, |sharing| Footing::Shared { standing: sharing.standing(), asked: 0 });
+        let footing = sharing
+            .map_or(BudgetSharing::Alone, |sharing| BudgetSharing::Shared { standing: sharing.standing(), asked: 0 });
         let granted = self.set.load().owe(&request, self.now(), &footing);
         granted.notices.iter().for_each(log_notice);
         Some(granted)

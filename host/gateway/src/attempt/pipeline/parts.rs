@@ -7,7 +7,7 @@ use crate::attempt::partial_answer::PartialAnswer;
 use crate::attempt::usage_cost::UsageCost;
 use crate::guard::AnswerGuards;
 use crate::observe::trace::AnswerFacts;
-use crate::reasoning_cache::Witness;
+use crate::reasoning_cache::ReasoningCollector;
 use crate::route::Target;
 use weir_sandbox::{ChatDecoder, ChatEncoder};
 use weir_types::contract::about::ErrorFormat;
@@ -39,7 +39,7 @@ pub(in crate::attempt) struct Observed {
 }
 
 impl Observed {
-    /// Takes what the provider's events say of the answer, before the referee adds what they lack.
+    /// Takes what the provider's events say of the answer, before the validator adds what they lack.
     pub(super) fn hear(&mut self, events: &[ChatEvent]) {
         for event in events {
             if let ChatEvent::Finish(end) = event
@@ -76,7 +76,7 @@ pub(in crate::attempt) struct Parts {
     /// The target that the stream comes from.
     pub(in crate::attempt) target: Arc<Target>,
     /// Keeps values that the client's format cannot carry.
-    pub(in crate::attempt) witness: Witness,
+    pub(in crate::attempt) collector: ReasoningCollector,
     /// Whether decoder and encoder are of one family, which exchanges pieces of arguments by their place.
     pub(in crate::attempt) takes_arguments: bool,
     /// Keeps the text so far, for a target that may have to continue the answer.
@@ -105,7 +105,7 @@ pub(in crate::attempt) struct Successor {
     /// The target that it comes from.
     pub(in crate::attempt) target: Arc<Target>,
     /// Keeps values that the client's format cannot carry.
-    pub(in crate::attempt) witness: Witness,
+    pub(in crate::attempt) collector: ReasoningCollector,
     /// Fields of the request that its translation lost.
     pub(in crate::attempt) losses: Vec<Loss>,
     /// The input tokens of its request, estimated.

@@ -64,7 +64,7 @@ impl PlanRunner<'_> {
     /// How long the target's cool-down lasts after a failure, if it has one.
     pub(super) fn rests(&self, candidate: &Candidate) -> Option<Duration> {
         let now = Instant::now();
-        match candidate.standing(self.health, now) {
+        match candidate.status(self.health, now) {
             TargetStatus::Resting(until, Rest::Limited | Rest::Unstated | Rest::Failing) => {
                 Some(until.saturating_duration_since(now))
             }

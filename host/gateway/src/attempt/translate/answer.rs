@@ -20,7 +20,7 @@ use super::{Run, called};
 use crate::accounting::Account;
 use crate::admission::AdmissionPermit;
 use crate::observe::trace::AnswerFacts;
-use crate::reasoning_cache::{Source, Witness};
+use crate::reasoning_cache::{ReasoningCollector, Source};
 use weir_sandbox::Lease;
 use weir_translate::bounds;
 use weir_translate::dialect::reply::{self, insert};
@@ -113,9 +113,9 @@ impl Run<'_> {
 
     /// Sends a whole answer as a stream.
     fn unfold(mut self, chat: ChatResponse, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
-        let mut referee = event_validator::EventValidator::new(&self.asked.exchange.id);
-        let mut events = referee.push(event_validator::unfold(chat));
-        events.extend(referee.end());
+        let mut validator = event_validator::EventValidator::new(&self.asked.exchange.id);
+        let mut events = validator.push(event_validator::unfold(chat));
+        events.extend(validator.end());
         let Some(mut encoder) = self.encoder()? else {
             account.note_chunk();
             return Ok(self.hand_over(UnifiedReply::Events(events), account));
@@ -162,8 +162,8 @@ impl Run<'_> {
     }
 
     /// Keeps values that the client's format cannot carry.
-    pub(super) fn witness(&self) -> Witness {
-        Witness::new(Arc::clone(self.context.reasoning_cache), self.source())
+    pub(super) fn collector(&self) -> ReasoningCollector {
+        ReasoningCollector::new(Arc::clone(self.context.reasoning_cache), self.source())
     }
 
     fn source(&self) -> Source {
@@ -222,7 +222,7 @@ impl Run<'_> {
         original: Option<Original>,
         account: &Account,
     ) -> Result<Pipeline, Fault> {
-        let (limits, witness, asked) = (self.frame_limits(), self.witness(), self.asked);
+        let (limits, collector, asked) = (self.frame_limits(), self.collector(), self.asked);
         // A stream names its model in its first event.
         self.dialect_ctx.model.clear();
         let (encoder, guards) = (self.encoder()?, self.guards.take());
@@ -237,7 +237,7 @@ impl Run<'_> {
             request_id: asked.exchange.id.to_string(),
             model: self.target.model(asked.model()).to_owned(),
             target: Arc::clone(self.target),
-            witness,
+            collector,
             // Guards know pieces of arguments as texts.
             takes_arguments: guards.is_none() && asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
             partial: (self.continuable && guards.is_none()).then(PartialAnswer::default),

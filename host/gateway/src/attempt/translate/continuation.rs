@@ -72,10 +72,10 @@ async fn resume_by(
         Exchanged::Stream(response, from, farewell) => {
             let upstream = Decoded::new(&response.headers, response.body, run.decode_bound());
             let upstream = upstream.map_err(|error| fault_of(&error))?;
-            let (limits, witness, target) = (run.frame_limits(), run.witness(), Arc::clone(target));
+            let (limits, collector, target) = (run.frame_limits(), run.collector(), Arc::clone(target));
             let decoder = run.provider.decoder(&run.provider_ctx).map_err(|fault| unified::blame(&fault))?;
             let input = run.provider_ctx.input_tokens.unwrap_or_default();
-            let successor = Successor { from, limits, decoder, target, witness, losses: run.losses, input };
+            let successor = Successor { from, limits, decoder, target, collector, losses: run.losses, input };
             run.dialect.into_iter().for_each(Lease::release);
             Ok(Continued { upstream, successor, farewell })
         }

@@ -29,7 +29,7 @@ pub(super) struct ClientHandshake {
 
 /// The client's connection, once the handshake is answered.
 #[derive(Debug)]
-pub(super) struct Pledge {
+pub(super) struct PendingUpgrade {
     pub(super) upgrade: OnUpgrade,
     pub(super) takeover: Takeover,
 }
@@ -49,7 +49,11 @@ impl ClientHandshake {
 }
 
 /// Reads a handshake.
-pub(super) fn read(serving: &Serving, face: &Endpoint, mut head: Parts) -> Result<(ClientHandshake, Pledge), Fault> {
+pub(super) fn read(
+    serving: &Serving,
+    face: &Endpoint,
+    mut head: Parts,
+) -> Result<(ClientHandshake, PendingUpgrade), Fault> {
     let mut asked = handshake::asked(&head.method, head.version, &head.headers).map_err(no_session)?;
     let (upgrade, takeover) = (head.extensions.remove(), head.extensions.remove());
     let (Some(upgrade), Some(takeover)) = (upgrade, takeover) else {
@@ -65,7 +69,7 @@ pub(super) fn read(serving: &Serving, face: &Endpoint, mut head: Parts) -> Resul
     protocols.retain(|protocol| !is_credential(protocol));
     let named = &serving.config.server.key_headers;
     let (headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
-    Ok((ClientHandshake { asked, model, query, headers, protocols }, Pledge { upgrade, takeover }))
+    Ok((ClientHandshake { asked, model, query, headers, protocols }, PendingUpgrade { upgrade, takeover }))
 }
 
 /// The model's name, from the query, unless the first message has it.

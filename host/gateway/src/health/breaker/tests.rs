@@ -29,7 +29,7 @@ fn the_breaker_opens_at_the_failure_rate_after_enough_attempts() {
     }
     assert!(breaker.failed(now, &SETTINGS));
     assert_eq!(breaker.position(now), Position::Open);
-    assert_eq!(breaker.closed_until(now, &SETTINGS), Some(now + SETTINGS.open));
+    assert_eq!(breaker.open_until(now, &SETTINGS), Some(now + SETTINGS.open));
     let mut healthy = Breaker::default();
     for _ in 0..10 {
         healthy.succeeded(now, now, &SETTINGS);
@@ -116,9 +116,13 @@ fn a_slow_probe_admits_a_second_one() {
     let begun = Instant::now();
     let (later, late) = (begun + SETTINGS.open, begun + SETTINGS.open * 2);
     let mut breaker = opened(begun);
-    assert!(!breaker.doubt(later, &SETTINGS), "there is none");
+    assert!(!breaker.reopen_slow_probe(later, &SETTINGS), "there is none");
     assert!(breaker.admit(later, &SETTINGS));
-    assert!(!breaker.doubt(later, &SETTINGS) && breaker.doubt(late, &SETTINGS) && !breaker.doubt(late, &SETTINGS));
+    assert!(
+        !breaker.reopen_slow_probe(later, &SETTINGS)
+            && breaker.reopen_slow_probe(late, &SETTINGS)
+            && !breaker.reopen_slow_probe(late, &SETTINGS)
+    );
     assert!(breaker.admit(late, &SETTINGS) && !breaker.admit(late, &SETTINGS), "one more");
 }
 
@@ -190,7 +194,7 @@ proptest! {
                 _ => breaker.abandoned(now),
             }
             let longest = now + SETTINGS.open.max(probe_time(&SETTINGS));
-            prop_assert!(breaker.closed_until(now, &SETTINGS).is_none_or(|until| until <= longest));
+            prop_assert!(breaker.open_until(now, &SETTINGS).is_none_or(|until| until <= longest));
         }
         prop_assert!(breaker.admit(now + Duration::from_mins(1), &SETTINGS));
     }

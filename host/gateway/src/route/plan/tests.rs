@@ -35,7 +35,7 @@ proptest! {
             }
         }
         let later = Instant::now();
-        let stands: Vec<TargetStatus> = (0..4).map(|n| health.standing(subject(n), later)).collect();
+        let stands: Vec<TargetStatus> = (0..4).map(|n| health.status(subject(n), later)).collect();
         let usable: Vec<(usize, u8)> =
             (0..4).filter_map(|n| Some((n, ranked(stands[n]).ok()?))).collect();
         let candidates: Vec<Ranked<'_>> = usable.iter().map(|(n, rank)| Ranked {

@@ -23,7 +23,7 @@ impl Node {
 
     fn reserve(&self, usd: &str, link: Link, asked: usize) -> Result<Granted, Box<Refusal>> {
         let standing = Standing { at: AT, link, nodes: 2 };
-        self.1.reserve_on(&Request::whole(KEY, dollars(usd)), now(), &Footing::Shared { standing, asked })
+        self.1.reserve_on(&Request::whole(KEY, dollars(usd)), now(), &BudgetSharing::Shared { standing, asked })
     }
 
     /// Reserves, and asks for more once.

@@ -105,7 +105,7 @@ pub(super) async fn put(
     if !is_file_name(&name) {
         return Err(bad_name());
     }
-    let Some(bell) = operations.bell.clone() else {
+    let Some(trigger) = operations.trigger.clone() else {
         return Err(Problem::of_status(StatusCode::CONFLICT, "the plugins folder is not followed"));
     };
     let turn = operations.uploads.begin()?;
@@ -124,7 +124,7 @@ pub(super) async fn put(
             place(&rehearsal, &named, &bytes, signature.as_deref()).map(|()| named)
         });
         let named = placed.await.map_err(|_| Problem::internal())??;
-        bell.ring();
+        trigger.ring();
         let details = json!({"digest": digest.hex(), "bytes": size, "trial": rule.as_ref().map(trial::shown)});
         record(&recorded, &caller, "upload", &named, details).await;
         Ok::<_, Problem>(turn)

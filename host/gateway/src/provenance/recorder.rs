@@ -19,7 +19,7 @@ const MEDIA: [&[u8]; 8] = [b"iVBORw0KGgo", b"/9j/", b"R0lGOD", b"UklGR", b"JVBER
 
 /// What to record from an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lesson {
+pub struct RecordScope {
     /// Whether to record the issuer of its opaque values.
     pub values: bool,
     /// Whether to record the issuer of the objects that it names.
@@ -73,8 +73,8 @@ impl Claimant {
 
 /// Scans one answer.
 #[derive(Debug)]
-pub struct Learner {
-    origins: Arc<Provenance>,
+pub struct ProvenanceRecorder {
+    provenance: Arc<Provenance>,
     tenant: Arc<str>,
     issuer: Issuer,
     scanner: Scanner,
@@ -92,21 +92,21 @@ struct Left {
     head: usize,
 }
 
-impl Learner {
+impl ProvenanceRecorder {
     /// Scans an answer of this issuer to this tenant. `models` are names that are not ids.
     pub fn new(
-        origins: Arc<Provenance>,
+        provenance: Arc<Provenance>,
         tenant: Arc<str>,
         issuer: Issuer,
-        lesson: Lesson,
+        scope: RecordScope,
         models: Vec<String>,
     ) -> Self {
         let left = Left {
-            values: if lesson.values { VALUES } else { 0 },
+            values: if scope.values { VALUES } else { 0 },
             objects: OBJECTS,
-            head: if lesson.objects { HEAD } else { 0 },
+            head: if scope.objects { HEAD } else { 0 },
         };
-        Self { origins, tenant, issuer, scanner: Scanner::new(lesson.objects), left, claimant: None, models }
+        Self { provenance, tenant, issuer, scanner: Scanner::new(scope.objects), left, claimant: None, models }
     }
 
     /// Also records the client as the owner of the objects that the answer makes.
@@ -140,15 +140,15 @@ impl Learner {
     }
 
     fn scan(&mut self, bytes: &[u8]) {
-        let Self { origins, tenant, issuer, scanner, left, models, .. } = self;
+        let Self { provenance, tenant, issuer, scanner, left, models, .. } = self;
         scanner.push(bytes, &mut |word| match word {
             Word::Value(word) if left.values > 0 && !MEDIA.iter().any(|begin| word.starts_with(begin)) => {
                 left.values -= 1;
-                origins.learn(Kind::Value, tenant, word, issuer);
+                provenance.learn(Kind::Value, tenant, word, issuer);
             }
             Word::Id(id) if left.objects > 0 && is_object(id) && !models.iter().any(|name| name.as_bytes() == id) => {
                 left.objects -= 1;
-                origins.learn(Kind::Object, tenant, id, issuer);
+                provenance.learn(Kind::Object, tenant, id, issuer);
             }
             _ => {}
         });

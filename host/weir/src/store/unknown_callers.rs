@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The most facts of such requests in a second.
 const A_SECOND: u64 = 50;
-/// The low bits of [`Strangers::state`], which count.
+/// The low bits of [`UnknownCallerLimit::state`], which count.
 const COUNT_BITS: u32 = 16;
 
 /// How many such requests were logged in the current second.
 #[derive(Debug, Default)]
-pub(crate) struct Strangers {
+pub(crate) struct UnknownCallerLimit {
     /// The second, above the count.
     state: AtomicU64,
     left_out: AtomicU64,
 }
 
-impl Strangers {
+impl UnknownCallerLimit {
     /// Whether one more is logged in the second of this time, in milliseconds.
     pub(crate) fn admit(&self, time_ms: u64) -> bool {
         let second = (time_ms / 1_000) << COUNT_BITS;
@@ -43,9 +43,9 @@ mod tests {
 
     #[test]
     fn a_second_has_room_for_so_many() {
-        let strangers = Strangers::default();
-        assert_eq!((0..A_SECOND + 7).filter(|_| strangers.admit(5_999)).count() as u64, A_SECOND);
-        assert_eq!(strangers.left_out(), 7);
-        assert!(strangers.admit(6_000));
+        let unknown_callers = UnknownCallerLimit::default();
+        assert_eq!((0..A_SECOND + 7).filter(|_| unknown_callers.admit(5_999)).count() as u64, A_SECOND);
+        assert_eq!(unknown_callers.left_out(), 7);
+        assert!(unknown_callers.admit(6_000));
     }
 }
