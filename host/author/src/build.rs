@@ -1,13 +1,14 @@
 //! Builds a project: runs its recipe's commands, converts their product to a component, checks it and installs it in
 //! the project.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 
 use super::component::{ComponentError, component};
 use super::project::Project;
 use super::recipe::{self, Step};
+use weir_adapters::install::{self, Readers};
 use weir_adapters::load::{Admission, LoadError, Loader};
 use weir_sandbox::Adapter;
 
@@ -80,7 +81,7 @@ pub fn build(project: &Project, loader: &Loader, tell: &mut dyn FnMut(&str)) -> 
     let adapter = loader
         .load(&project.name, &bytes, &Admission::default())
         .map_err(|source| BuildError::Refused { path: path.clone(), source: Box::new(source) })?;
-    replace(&path, &bytes).map_err(|source| BuildError::Io { path: path.clone(), source })?;
+    install::put(&path, &bytes, Readers::All).map_err(|source| BuildError::Io { path: path.clone(), source })?;
     Ok(Built { path, bytes: bytes.len(), adapter })
 }
 
@@ -88,16 +89,4 @@ fn run(step: &Step, project: &Project) -> Result<(), BuildError> {
     let failed = |how: String| BuildError::Command { command: step.line(), how, hint: recipe::hint(project) };
     let status = step.command(&project.dir).stdin(Stdio::null()).status().map_err(|error| failed(error.to_string()))?;
     if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
-}
-
-/// Writes a temporary file next to the target and renames it, so that readers never see a partial file.
-pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.new{}", std::process::id()));
-    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        // It may not exist.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
 }

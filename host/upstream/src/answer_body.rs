@@ -1,4 +1,4 @@
-//! The body of an answer, with the connection that has to be driven for it to arrive.
+//! The body of an answer, with what brings it.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,16 +9,19 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::connection::Http1;
+use super::connection::{Carrier, Http1};
+use super::multiplexed::Seat;
 use super::pool::Pool;
 use weir_types::turn::{Turn, quietly};
 
 /// The body of an answer. When it has been read to its end, its connection returns to the pool; if it is dropped before,
-/// the connection is closed.
+/// the connection is closed. Dropping it frees its place on a shared connection in any case.
 pub(super) struct AnswerBody {
     incoming: Incoming,
     has_ended: bool,
     driven: Option<Driven>,
+    /// Its place on a shared connection.
+    _seat: Option<Seat>,
 }
 
 struct Driven {
@@ -32,16 +35,13 @@ struct Driven {
 }
 
 impl AnswerBody {
-    /// The body of an answer; `connection` is the one to drive, if any, and returns to `pool`.
-    pub(super) fn new(incoming: Incoming, connection: Option<Box<Http1>>, pool: &Pool, origin: &Arc<str>) -> Self {
-        let driven = connection.map(|connection| Driven {
-            connection,
-            may_hold: true,
-            waited: None,
-            pool: pool.clone(),
-            origin: Arc::clone(origin),
-        });
-        Self { incoming, has_ended: false, driven }
+    /// The body of an answer; a connection that has to be driven returns to `pool`.
+    pub(super) fn new(incoming: Incoming, carrier: Carrier, pool: &Pool, origin: &Arc<str>) -> Self {
+        let (driven, seat) = match carrier {
+            Carrier::Driven(connection) => (Some(Driven::new(connection, pool, origin)), None),
+            Carrier::Shared(seat) => (None, Some(seat)),
+        };
+        Self { incoming, has_ended: false, driven, _seat: seat }
     }
 
     /// Polls for the next frame; `None` at the end.
@@ -66,6 +66,10 @@ impl AnswerBody {
 }
 
 impl Driven {
+    fn new(connection: Box<Http1>, pool: &Pool, origin: &Arc<str>) -> Self {
+        Self { connection, may_hold: true, waited: None, pool: pool.clone(), origin: Arc::clone(origin) }
+    }
+
     fn poll_frame(
         &mut self,
         incoming: &mut Incoming,

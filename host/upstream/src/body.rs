@@ -10,11 +10,13 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::time::Instant;
+use tokio::task::coop::consume_budget;
+use tokio::time::{Instant, timeout_at};
 
 use super::answer_body::AnswerBody;
 use super::deadline::{Timeouts, Watch};
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::joined::Joined;
 use super::observer::BodyObserver;
 use super::replay::Playback;
 use super::screen::Screen;
@@ -118,18 +120,25 @@ impl UpstreamBody {
     /// Reads until `enough` bytes are buffered, the body ends, or `until` is reached. Later reads return these bytes
     /// again.
     pub async fn read_ahead(&mut self, enough: usize, until: Instant) -> Result<Bytes, UpstreamError> {
-        let mut held = std::mem::take(&mut self.held);
-        while held.iter().map(Bytes::len).sum::<usize>() < enough
-            && let Ok(piece) = tokio::time::timeout_at(until, self.next_piece()).await
-            && let Some(piece) = piece?
-        {
-            held.push_back(piece);
+        let mut read = Joined::from(std::mem::take(&mut self.held));
+        let reading = async {
+            while read.len() < enough
+                && let Some(piece) = self.next_piece().await?
+            {
+                read.push(piece);
+                // Pieces that are all there would never let the deadline be seen, nor other tasks have a turn.
+                consume_budget().await;
+            }
+            Ok(())
+        };
+        match timeout_at(until, reading).await {
+            Ok(Err(failed)) => return Err(failed),
+            Ok(Ok(())) | Err(_) => self.held = read.finish(),
         }
-        self.held = held;
         if let [only] = self.held.make_contiguous() {
             return Ok(only.clone());
         }
-        Ok(self.held.iter().flatten().copied().collect())
+        Ok(self.held.make_contiguous().concat().into())
     }
 
     /// Ends the exchange.
@@ -301,3 +310,6 @@ impl fmt::Debug for UpstreamBody {
         f.debug_struct("UpstreamBody").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,8 +174,8 @@ fn answer(
     veil: Option<Veil>,
 ) -> UpstreamResponse {
     watch.head_came();
-    let (mut head, (incoming, connection)) = response.into_parts();
-    let body = AnswerBody::new(incoming, connection, pool, &origin);
+    let (mut head, (incoming, carrier)) = response.into_parts();
+    let body = AnswerBody::new(incoming, carrier, pool, &origin);
     let mut body = Box::new(UpstreamBody::network(body, watch, origin));
     if let Some(veil) = veil.filter(|veil| !veil.is_empty()) {
         let scope = Scope::of(head.status);

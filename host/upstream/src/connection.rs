@@ -10,12 +10,13 @@ use http::header::HOST;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::client::conn::{TrySendError, http1};
 
 use tokio::task::unconstrained;
 
 use super::chunks::Chunks;
 use super::dial::DialError;
+use super::multiplexed::{Http2, Seat};
 use super::stream::Stream;
 use weir_types::in_place::pinned;
 
@@ -59,8 +60,8 @@ impl Unanswered {
 pub(super) enum Connection {
     /// Serves one exchange at a time.
     Http1(Box<Http1>),
-    /// Serves several at once.
-    Http2(http2::SendRequest<Chunks>),
+    /// Serves several at once, of which this is one.
+    Http2(Http2),
 }
 
 impl Connection {
@@ -69,21 +70,28 @@ impl Connection {
     pub(super) fn send(self, message: Request<Chunks>) -> impl Future<Output = Result<Answered, Unanswered>> {
         match self {
             Self::Http1(connection) => Either::Left(pinned(|| connection.send(message))),
-            Self::Http2(mut sender) => {
+            Self::Http2(shared) => {
                 let url = message.uri().clone();
-                let answer = sender.try_send_request(message);
+                let answer = shared.send(message);
                 Either::Right(Box::pin(async move {
-                    let answered = answer.await.map_err(|error| Unanswered::to(error, &url))?;
-                    let (head, incoming) = answered.into_parts();
-                    Ok(Response::from_parts(head, (incoming, None)))
+                    let (answered, seat) = answer.await.map_err(|error| Unanswered::to(error, &url))?;
+                    Ok(answered.map(|incoming| (incoming, Carrier::Shared(seat))))
                 }))
             }
         }
     }
 }
 
-/// An answer's head, its body, and the connection that has to be driven for the body to arrive.
-pub(super) type Answered = Response<(Incoming, Option<Box<Http1>>)>;
+/// An answer's head, its body, and what brings the body.
+pub(super) type Answered = Response<(Incoming, Carrier)>;
+
+/// What brings the body of an answer, and is free for another exchange afterwards.
+pub(super) enum Carrier {
+    /// A connection, which has to be driven for the body to arrive.
+    Driven(Box<Http1>),
+    /// A place among the exchanges of a connection.
+    Shared(Seat),
+}
 
 /// An HTTP/1.1 connection.
 pub(super) struct Http1 {
@@ -139,8 +147,7 @@ impl Http1 {
             }
         })
         .await;
-        let (head, incoming) = answered?.into_parts();
-        Ok(Response::from_parts(head, (incoming, Some(self))))
+        Ok(answered?.map(|incoming| (incoming, Carrier::Driven(self))))
     }
 
     /// Reads and writes as far as the socket allows.

@@ -1,4 +1,4 @@
-//! The open connections to providers, by origin: idle ones of HTTP/1.1, and one of HTTP/2 that all exchanges share.
+//! The open connections to providers, by origin: idle ones of HTTP/1.1, and those of HTTP/2, which exchanges share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -7,20 +7,15 @@ use std::time::{Duration, Instant};
 use foldhash::fast::RandomState;
 use futures_util::future::Either;
 use http::{Request, Uri};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use super::chunks::Chunks;
 use super::connection::{Answered, Connection, Failure, Http1, Unanswered};
 use super::dial::{DialError, Dialer};
+use super::multiplexed::{ASSUMED, Multiplexed};
 use super::settings::Settings;
 use super::stream::Stream;
 
-/// Windows of an HTTP/2 connection and of each of its streams, in bytes: how much of an answer may be under way before the
-/// provider has to wait for one round trip.
-const CONNECTION_WINDOW: u32 = 16 << 20;
-const STREAM_WINDOW: u32 = 2 << 20;
 /// How many sweeps an unused connection sees before it is too old: so it is closed at most a quarter late.
 const SWEEPS: u32 = 4;
 
@@ -48,17 +43,13 @@ struct Open {
 struct Origin {
     /// The last used one last.
     idle: Vec<Idle>,
-    http2: Option<Multiplexed>,
-    /// Held while the shared connection is opened, so that it is opened once.
-    opening: Arc<tokio::sync::Mutex<()>>,
+    /// A request goes out on the first one that has room, so that those at the end are unused when there is less to do.
+    http2: Vec<Multiplexed>,
+    opening: Opening,
 }
 
-/// A connection of HTTP/2.
-struct Multiplexed {
-    sender: http2::SendRequest<Chunks>,
-    /// When an exchange took it last.
-    used: Instant,
-}
+/// Held while a connection of HTTP/2 is opened, so that those who can share it do not open others.
+type Opening = Arc<tokio::sync::Mutex<()>>;
 
 struct Idle {
     connection: Box<Http1>,
@@ -135,7 +126,7 @@ impl Pool {
                 let mut open = self.open();
                 let known = open.origins.get_mut(origin)?;
                 if let Some(shared) = known.shared() {
-                    return Some(Connection::Http2(shared));
+                    return Some(shared);
                 }
                 let Idle { connection, since } = known.idle.pop()?;
                 if since.elapsed() > self.0.settings.pool_idle {
@@ -151,13 +142,9 @@ impl Pool {
         }
     }
 
-    /// Opens a connection. If another exchange opened one of HTTP/2 meanwhile, that is used.
+    /// Opens a connection. If another exchange opened one of HTTP/2 meanwhile, and that has room, it is used.
     async fn connect(&self, origin: &Arc<str>, uri: &Uri, limit: Duration) -> Result<Connection, Failure> {
-        let opening = {
-            let mut open = self.open();
-            let known = open.origins.entry(Arc::clone(origin)).or_default();
-            (self.0.is_http2 || known.http2.is_some()).then(|| Arc::clone(&known.opening))
-        };
+        let opening = self.opening(origin);
         let _alone = match &opening {
             Some(opening) => Some(timeout(limit, opening.lock()).await.map_err(|_| DialError::TimedOut)?),
             None => None,
@@ -165,40 +152,49 @@ impl Pool {
         if opening.is_some()
             && let Some(shared) = self.shared(origin)
         {
-            return Ok(Connection::Http2(shared));
+            return Ok(shared);
         }
         let stream = self.0.dialer.dial(uri, limit).await?;
         if !self.0.is_http2 && !stream.is_http2() {
             return Ok(Connection::Http1(Http1::open(stream, self.0.settings.answer_head).await?));
         }
-        if let Some(shared) = self.shared(origin) {
-            return Ok(Connection::Http2(shared));
+        // Nobody knew that the provider speaks HTTP/2, so others may have opened connections at the same time.
+        if opening.is_none()
+            && let Some(shared) = self.shared(origin)
+        {
+            return Ok(shared);
         }
-        let sender = self.http2(stream).await?;
-        self.open().origins.entry(Arc::clone(origin)).or_default().http2 =
-            Some(Multiplexed { sender: sender.clone(), used: Instant::now() });
-        self.start_sweep(&mut self.open());
-        Ok(Connection::Http2(sender))
+        self.multiplexed(origin, stream).await
     }
 
-    /// Begins to speak HTTP/2.
-    async fn http2(&self, stream: Stream) -> hyper::Result<http2::SendRequest<Chunks>> {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .keep_alive_interval(self.0.settings.http2_ping)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .initial_stream_window_size(STREAM_WINDOW);
-        let (sender, connection) = builder.handshake(stream).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
-        Ok(sender)
+    /// What to hold while a connection of HTTP/2 is opened, if the origin may speak it. As many exchanges as one
+    /// connection takes wait for the same; further ones open another connection meanwhile.
+    fn opening(&self, origin: &Arc<str>) -> Option<Opening> {
+        let mut open = self.open();
+        let known = open.origins.entry(Arc::clone(origin)).or_default();
+        if !self.0.is_http2 && known.http2.is_empty() {
+            return None;
+        }
+        if Arc::strong_count(&known.opening) > known.limit() {
+            known.opening = Opening::default();
+        }
+        Some(Arc::clone(&known.opening))
     }
 
-    fn shared(&self, origin: &Arc<str>) -> Option<http2::SendRequest<Chunks>> {
+    /// Begins to speak HTTP/2 on a new connection, and keeps it for other exchanges.
+    async fn multiplexed(&self, origin: &Arc<str>, stream: Stream) -> Result<Connection, Failure> {
+        let limit = self.open().origins.get(origin).map_or(ASSUMED, Origin::limit);
+        let mut new = Multiplexed::open(stream, self.0.settings.http2_ping, limit).await?;
+        let taken = new.take().ok_or(Failure::Closed)?;
+        let mut open = self.open();
+        let known = open.origins.entry(Arc::clone(origin)).or_default();
+        known.http2.retain(Multiplexed::is_open);
+        known.http2.push(new);
+        self.start_sweep(&mut open);
+        Ok(Connection::Http2(taken))
+    }
+
+    fn shared(&self, origin: &Arc<str>) -> Option<Connection> {
         self.open().origins.get_mut(origin)?.shared()
     }
 
@@ -233,18 +229,20 @@ impl Pool {
 }
 
 impl Origin {
-    /// The connection that exchanges share, if it is open.
-    fn shared(&mut self) -> Option<http2::SendRequest<Chunks>> {
-        let shared = self.http2.as_mut().filter(|shared| !shared.sender.is_closed())?;
-        shared.used = Instant::now();
-        Some(shared.sender.clone())
+    /// A connection that exchanges share, if one has room.
+    fn shared(&mut self) -> Option<Connection> {
+        self.http2.iter_mut().find_map(Multiplexed::take).map(Connection::Http2)
     }
 
-    /// Whether nothing of it is worth keeping; drops the shared connection if it was not used for so long. Exchanges that
-    /// it serves go on.
+    /// How many exchanges a new connection takes: as many as the last one.
+    fn limit(&self) -> usize {
+        self.http2.last().map_or(ASSUMED, Multiplexed::limit)
+    }
+
+    /// Whether nothing of it is worth keeping; drops the shared connections that were not used for so long.
     fn is_unused(&mut self, idle: Duration) -> bool {
-        self.http2 = self.http2.take().filter(|shared| !shared.sender.is_closed() && shared.used.elapsed() <= idle);
-        self.idle.is_empty() && self.http2.is_none() && Arc::strong_count(&self.opening) == 1
+        self.http2.retain_mut(|shared| shared.is_kept(idle));
+        self.idle.is_empty() && self.http2.is_empty() && Arc::strong_count(&self.opening) == 1
     }
 }
 

@@ -1,8 +1,8 @@
 //! Keeps the state of budgets in a file beside the configuration, so that a restart continues them. What requests had
 //! only reserved when the program was killed counts as spent.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use weir_adapters::install::{self, Readers};
 use weir_config::Config;
 use weir_gateway::gateway::Gateway;
 use weir_ledger::StoredRows;
@@ -82,13 +83,10 @@ impl BudgetFile {
 
     /// Replaces the file in one step.
     fn write(&self, rows: StoredRows) -> Result<(), BudgetFileError> {
-        let beside = self.0.with_extension("json.new");
         let written = || {
-            let mut file = io::BufWriter::new(File::create(&beside)?);
-            serde_json::to_writer(&mut file, &Content { version: VERSION, rows })?;
-            file.write_all(b"\n")?;
-            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-            fs::rename(&beside, &self.0)
+            let mut text = serde_json::to_vec(&Content { version: VERSION, rows })?;
+            text.push(b'\n');
+            install::put(&self.0, &text, Readers::All)
         };
         written().map_err(|cause| self.failed(cause))
     }

@@ -4,6 +4,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use weir_adapters::install::{self, Readers};
+
 /// The file with the version, and what it says.
 #[derive(Debug, Default)]
 pub(super) struct VersionMark {
@@ -32,9 +34,7 @@ impl VersionMark {
 
     fn write(&mut self, version: u64) {
         let Some(path) = &self.path else { return };
-        let new = path.with_extension("new");
-        let written = std::fs::write(&new, format!("{version}\n")).and_then(|()| std::fs::rename(&new, path));
-        if let Err(error) = written {
+        if let Err(error) = install::put(path, format!("{version}\n").as_bytes(), Readers::All) {
             let is_usual = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
             if !is_usual {
                 tracing::warn!(path = %path.display(), %error, "the version of the keys is not remembered");

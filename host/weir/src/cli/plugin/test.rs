@@ -1,11 +1,12 @@
 //! `weir plugin test`: proves an adapter, for its author.
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use weir_adapters::install::{self, Readers};
 use weir_fixtures::proof;
 use weir_fixtures::proof::{Bounds, Depth, Fixture, Report};
 
@@ -96,18 +97,11 @@ fn update(report: &Report, fixtures: &[Fixture]) -> Result<usize, String> {
         let wrong = |reason: String| format!("{}: {reason}", file.display());
         let text = proof::with_expect(&fixture.text, expect).map_err(wrong)?;
         if text != fixture.text {
-            replace(file, &text).map_err(|error| wrong(error.to_string()))?;
+            install::put(file, text.as_bytes(), Readers::All).map_err(|error| wrong(error.to_string()))?;
             written += 1;
         }
     }
     Ok(written)
-}
-
-/// Replaces a file atomically, so that a fixture is never incomplete.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let beside = file.with_extension("json.new");
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, file)
 }
 
 fn print_report(asked: &Test, report: &Report) -> Result<(), String> {

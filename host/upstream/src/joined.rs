@@ -1,0 +1,89 @@
+//! Pieces of a body in their order, of which small ones are joined: a body in pieces of one byte takes no more memory than
+//! its bytes.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+/// The least length of a piece that is kept as it is.
+const WHOLE: usize = 4 << 10;
+/// The length up to which smaller ones are joined.
+const JOINED: usize = 64 << 10;
+
+/// Pieces that have been read.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    pieces: VecDeque<Bytes>,
+    /// Those after the last of `pieces`.
+    small: BytesMut,
+    len: usize,
+}
+
+impl Joined {
+    /// The number of bytes.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds a piece. The first one is kept as it is, since mostly there is no other.
+    pub(super) fn push(&mut self, piece: Bytes) {
+        let is_first = self.len == 0;
+        self.len += piece.len();
+        if is_first || piece.len() >= WHOLE {
+            self.join();
+            self.keep(piece);
+            return;
+        }
+        self.small.extend_from_slice(&piece);
+        if self.small.len() >= JOINED {
+            self.join();
+        }
+    }
+
+    /// All pieces.
+    pub(super) fn finish(mut self) -> VecDeque<Bytes> {
+        self.join();
+        self.pieces
+    }
+
+    fn join(&mut self) {
+        let small = self.small.split().freeze();
+        self.keep(small);
+    }
+
+    fn keep(&mut self, piece: Bytes) {
+        if !piece.is_empty() {
+            self.pieces.push_back(piece);
+        }
+    }
+}
+
+impl From<VecDeque<Bytes>> for Joined {
+    fn from(pieces: VecDeque<Bytes>) -> Self {
+        let len = pieces.iter().map(Bytes::len).sum();
+        Self { pieces, small: BytesMut::new(), len }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pieces_are_joined_in_order_and_others_kept() {
+        let large = Bytes::from(vec![b'l'; WHOLE]);
+        let first = Bytes::from(vec![b'f']);
+        let mut joined = Joined::default();
+        for piece in [&first, &Bytes::from_static(b"a"), &Bytes::new(), &Bytes::from_static(b"b"), &large] {
+            joined.push(piece.clone());
+        }
+        for _ in 0..=JOINED {
+            joined.push(Bytes::from_static(b"s"));
+        }
+        assert_eq!(joined.len(), 3 + WHOLE + JOINED + 1);
+        let pieces = Vec::from(joined.finish());
+        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [1, 2, WHOLE, JOINED, 1]);
+        assert_eq!((pieces[0].as_ptr(), pieces[2].as_ptr()), (first.as_ptr(), large.as_ptr()), "not copied");
+        assert_eq!(pieces[1], "ab");
+    }
+}

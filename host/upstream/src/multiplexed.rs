@@ -1,0 +1,160 @@
+//! A connection of HTTP/2, which exchanges share: as many at the same time as the provider takes.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::chunks::Chunks;
+use super::stream::Stream;
+
+/// The window of a connection in bytes: room for the windows of all its streams. What has arrived of an answer and nobody
+/// has read counts against it, so a few slow readers would use up a smaller one, and stop all other exchanges. (h2 also
+/// bounds small frames that nobody has read by half of it, and ends the connection beyond that.)
+const CONNECTION_WINDOW: u32 = 256 << 20;
+/// The window of a stream in bytes: how much of an answer is held for a client that does not read, and how much may be
+/// under way before the provider has to wait for one round trip.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// The most exchanges of a connection, whatever the provider takes, so that the windows of their streams fit.
+const MOST: usize = (CONNECTION_WINDOW / STREAM_WINDOW) as usize;
+/// How many exchanges a provider takes at the same time, before it has said so: the least that the protocol recommends.
+pub(super) const ASSUMED: usize = 100;
+
+type Driver = http2::Connection<Stream, Chunks, TokioExecutor>;
+
+/// A connection of HTTP/2.
+pub(super) struct Multiplexed {
+    sender: http2::SendRequest<Chunks>,
+    load: Arc<Load>,
+    /// When an exchange took it last, or it was seen in use.
+    used: Instant,
+}
+
+/// How many exchanges a connection has, and may have.
+struct Load {
+    /// Those that have not ended yet.
+    exchanges: AtomicUsize,
+    /// How many the provider takes at the same time, as far as is known.
+    limit: AtomicUsize,
+    /// Whether the provider has answered.
+    has_answered: AtomicBool,
+    /// Wakes the task that drives the connection.
+    driver: OnceLock<Waker>,
+}
+
+/// The right to one exchange on a connection.
+pub(super) struct Http2 {
+    sender: http2::SendRequest<Chunks>,
+    seat: Seat,
+}
+
+/// The place of one exchange among those of a connection. Dropping it makes room for another one.
+pub(super) struct Seat(Arc<Load>);
+
+impl Multiplexed {
+    /// Begins to speak HTTP/2. The connection takes `limit` exchanges, until the provider has said how many.
+    pub(super) async fn open(stream: Stream, ping: Option<Duration>, limit: usize) -> hyper::Result<Self> {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(ping)
+            .initial_max_send_streams(limit)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(STREAM_WINDOW);
+        let (sender, connection) = builder.handshake(stream).await?;
+        let load = Arc::new(Load::new(limit));
+        tokio::spawn(drive(connection, Arc::clone(&load)));
+        Ok(Self { sender, load, used: Instant::now() })
+    }
+
+    /// How many exchanges it may have at the same time. One that the provider allows none may have one, which waits.
+    pub(super) fn limit(&self) -> usize {
+        self.load.limit.load(Relaxed).clamp(1, MOST)
+    }
+
+    /// Whether it can take exchanges at all.
+    pub(super) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    /// Takes it for one exchange, if it is open and has room. Only one caller at a time asks, so the bound holds.
+    pub(super) fn take(&mut self) -> Option<Http2> {
+        if self.load.exchanges.load(Relaxed) >= self.limit() || !self.is_open() {
+            return None;
+        }
+        self.used = Instant::now();
+        self.load.exchanges.fetch_add(1, Relaxed);
+        Some(Http2 { sender: self.sender.clone(), seat: Seat(Arc::clone(&self.load)) })
+    }
+
+    /// Whether it is worth keeping: open, and used within this time.
+    pub(super) fn is_kept(&mut self, idle: Duration) -> bool {
+        if self.load.exchanges.load(Relaxed) > 0 {
+            self.used = Instant::now();
+        }
+        self.is_open() && self.used.elapsed() <= idle
+    }
+}
+
+impl Load {
+    fn new(limit: usize) -> Self {
+        let (exchanges, limit) = (AtomicUsize::new(0), AtomicUsize::new(limit));
+        Self { exchanges, limit, has_answered: AtomicBool::new(false), driver: OnceLock::new() }
+    }
+}
+
+impl Http2 {
+    /// Sends a request: the future has the answer's head, and the place that its body keeps.
+    pub(super) fn send(
+        self,
+        message: Request<Chunks>,
+    ) -> impl Future<Output = Result<(Response<Incoming>, Seat), TrySendError<Request<Chunks>>>> {
+        let Self { mut sender, seat } = self;
+        let answer = sender.try_send_request(message);
+        async move {
+            let answered = answer.await?;
+            seat.answered();
+            Ok((answered, seat))
+        }
+    }
+}
+
+impl Seat {
+    /// Makes the driver look at the provider's settings, which came before its first answer. Later changes are seen when
+    /// requests are sent.
+    fn answered(&self) {
+        let load = &self.0;
+        if !load.has_answered.load(Relaxed)
+            && !load.has_answered.swap(true, Relaxed)
+            && let Some(driver) = load.driver.get()
+        {
+            driver.wake_by_ref();
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.exchanges.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Sends requests until the connection ends, and notes how many the provider takes.
+async fn drive(mut connection: Driver, load: Arc<Load>) {
+    let ended = poll_fn(|cx| {
+        load.driver.get_or_init(|| cx.waker().clone());
+        let polled = Pin::new(&mut connection).poll(cx);
+        load.limit.store(connection.current_max_send_streams(), Relaxed);
+        polled
+    });
+    if let Err(error) = ended.await {
+        tracing::debug!(%error, "connection ended");
+    }
+}
