@@ -263,7 +263,8 @@ async fn a_client_that_leaves_while_its_downgraded_request_waits_has_nothing_boo
     waiting.leave();
     gateway.until_metric("weir_queue_depth", 0.0).await;
     let budgets = gateway.get("/admin/budgets").await.json();
-    let settled = &budgets["budgets"].as_array().unwrap().iter().find(|budget| budget["name"] == "all").unwrap()["settled"];
+    let settled =
+        &budgets["budgets"].as_array().unwrap().iter().find(|budget| budget["name"] == "all").unwrap()["settled"];
     assert_eq!(*settled, spent, "nothing of it was sent");
     gate.open();
     assert_eq!(served.reply().await.header("x-weir-provider"), Some("anthropic"));

@@ -1,4 +1,4 @@
-//! Detects media types by the first characters of a base64 text.
+//! Media types: those of the images that the service takes, and those that the first characters of a base64 text show.
 
 use weir_sdk::types::Blob;
 
@@ -8,8 +8,21 @@ const HEADS: [(&str, &str); 5] = [
     ("iVBORw0KGgo", "image/png"),
     ("R0lGOD", "image/gif"),
     ("UklGR", "image/webp"),
-    ("JVBERi", "application/pdf"),
+    ("JVBERi", PDF),
 ];
+
+/// The media type of the documents that the service takes in base64.
+pub(crate) const PDF: &str = "application/pdf";
+
+/// The media types of images that the service takes.
+const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
+
+/// The service's name for an image's media type; `None` if it takes no such images.
+pub(crate) fn image(mime: &str) -> Option<&'static str> {
+    let mime = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let mime = if matches!(mime.as_str(), "image/jpg" | "image/pjpeg") { "image/jpeg" } else { mime.as_str() };
+    IMAGES.into_iter().find(|known| *known == mime)
+}
 
 /// The media type of a base64 text, or of a blob by its token.
 pub(crate) fn sniff(data: &str, blobs: &[Blob]) -> Option<&'static str> {
@@ -20,6 +33,17 @@ pub(crate) fn sniff(data: &str, blobs: &[Blob]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_names_of_an_image_type_are_the_services() {
+        for name in ["image/jpeg", "image/jpg", "image/pjpeg", "IMAGE/JPG; q=1"] {
+            assert_eq!(image(name), Some("image/jpeg"), "{name}");
+        }
+        assert_eq!(
+            (image("image/webp"), image("image/heic"), image("application/pdf")),
+            (Some("image/webp"), None, None)
+        );
+    }
 
     #[test]
     fn a_blob_is_known_by_the_head_of_what_it_stands_for() {

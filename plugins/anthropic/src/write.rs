@@ -26,7 +26,7 @@ pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], losses: &
         o.raw(&own.key, &own.json);
     }
     if extensions.iter().any(|extension| extension.format != FORMAT) {
-        losses.foreign(&place.field(""), extensions, FORMAT);
+        losses.foreign_at(place, extensions, FORMAT);
     }
 }
 

@@ -72,16 +72,23 @@ pub(crate) fn attach(parts: &mut [Part], citations: &[&RawValue]) -> Option<Exte
     Some(mark(CITATIONS, json))
 }
 
-/// A citation in this format; one of another format becomes a document's. `index` is its text's index in the content.
-pub(crate) fn write<'a>(citation: &'a Citation, index: u32, losses: &mut Losses, place: Place) -> Cow<'a, str> {
+/// A citation in this format; one of another format becomes a document's. Its text has this index in the content, and
+/// `length` characters so far.
+pub(crate) fn write<'a>(
+    citation: &'a Citation,
+    (index, length): (u32, u32),
+    losses: &mut Losses,
+    place: Place,
+) -> Cow<'a, str> {
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Cow::Borrowed(&own.json);
     }
     losses.approximated(place.field("citations"), "written as a document's");
+    let (start, end) = citation.range(length);
     let mut json = String::new();
     object(&mut json, |o| {
-        o.num("start", citation.start.unwrap_or(0));
-        o.num("end", citation.end.unwrap_or(0));
+        o.num("start", start);
+        o.num("end", end);
         o.str("text", citation.quote.as_deref().unwrap_or_default());
         o.array("sources", |a| {
             a.object(|o| {

@@ -27,6 +27,8 @@ impl Provider for Fireworks {
             Drop::unknown("web_search_options"),
             Drop::unknown("safety_identifier"),
             Drop::unknown("prompt_cache_retention"),
+            Drop::unknown("prompt_cache_options"),
+            Drop::unknown("moderation"),
         ],
         efforts: &["none", "low", "medium", "high", "xhigh", "max"],
         ..Quirks::COMPATIBLE

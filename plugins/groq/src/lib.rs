@@ -34,6 +34,8 @@ impl Provider for Groq {
             Drop::unknown("safety_identifier"),
             Drop::unknown("prompt_cache_key"),
             Drop::unknown("prompt_cache_retention"),
+            Drop::unknown("prompt_cache_options"),
+            Drop::unknown("moderation"),
         ],
         clamps: &[Clamp { member: "n", min: 1.0, max: 1.0 }],
         developer_role: true,

@@ -36,6 +36,8 @@ impl Provider for Mistral {
             Drop::unknown("audio"),
             Drop::unknown("web_search_options"),
             Drop::unknown("prompt_cache_retention"),
+            Drop::unknown("prompt_cache_options"),
+            Drop::unknown("moderation"),
         ],
         renames: &[Rename { from: "dimensions", to: "output_dimension" }],
         clamps: &[Clamp { member: "temperature", min: 0.0, max: 1.5 }],

@@ -77,19 +77,20 @@ pub(crate) fn is_member(citation: &Citation) -> bool {
     citation.source.as_ref().is_some_and(|source| source.format == FORMAT && source.kind == SOURCE)
 }
 
-/// A citation as an entry of `annotations`; `None` if the format has no place for it. `base` is the beginning of its
-/// text.
-pub(crate) fn annotation(citation: &Citation, base: u32) -> Option<String> {
+/// A citation as an entry of `annotations`; `None` if the format has no place for it. Its text begins at `base` and has
+/// `length` characters so far.
+pub(crate) fn annotation(citation: &Citation, base: u32, length: u32) -> Option<String> {
     if let Some(source) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Some(source.json.clone());
     }
     let url = citation.url.as_deref()?;
+    let (start, end) = citation.range(length);
     let mut out = String::new();
     json::object(&mut out, |o| {
         o.str("type", "url_citation");
         o.object("url_citation", |o| {
-            o.num("start_index", base.saturating_add(citation.start.unwrap_or(0)));
-            o.num("end_index", base.saturating_add(citation.end.unwrap_or(0)));
+            o.num("start_index", base.saturating_add(start));
+            o.num("end_index", base.saturating_add(end));
             o.str("title", citation.title.as_deref().unwrap_or_default());
             o.str("url", url);
         });

@@ -144,7 +144,8 @@ pub struct TextEncoder {
     head: String,
     /// The text parts, by candidate and number.
     texts: Vec<(u32, u32)>,
-    logprobs: Option<(u32, String)>,
+    /// Log probabilities for the next chunk of a candidate.
+    logprobs: Vec<(u32, String)>,
     usage: Option<Usage>,
     failed: bool,
     losses: Losses,
@@ -157,7 +158,7 @@ impl Encoder for TextEncoder {
             ctx,
             head: String::new(),
             texts: Vec::new(),
-            logprobs: None,
+            logprobs: Vec::new(),
             usage: None,
             failed: false,
             losses: Losses::default(),
@@ -212,7 +213,7 @@ impl TextEncoder {
                 Some(self.choice(delta.candidate, &delta.text, None))
             }
             ChatEvent::Logprobs(event) => {
-                self.logprobs = Some((event.candidate, event.json));
+                self.logprobs.push((event.candidate, event.json));
                 None
             }
             ChatEvent::Finish(event) => Some(self.choice(event.candidate, "", Some(&event.finish))),
@@ -229,7 +230,8 @@ impl TextEncoder {
     }
 
     fn choice(&mut self, index: u32, text: &str, finish: Option<&Finish>) -> String {
-        let logs = self.logprobs.take_if(|(candidate, _)| *candidate == index).map(|(_, json)| json);
+        let logs = self.logprobs.extract_if(.., |(candidate, _)| *candidate == index).map(|(_, json)| json).collect();
+        let logs = logprobs::joined(logs);
         self.chunk(|o| {
             o.array("choices", |a| a.object(|o| write_choice(o, index, text, logs.as_deref(), finish)));
         })
@@ -255,7 +257,7 @@ impl TextEncoder {
 #[cfg(test)]
 mod tests {
     use weir_sdk::compat::completions;
-    use weir_sdk::types::Body;
+    use weir_sdk::types::{Body, CandidateLogprobs, PartDelta, PartStart};
 
     use super::*;
     use crate::quirks::QUIRKS;
@@ -288,6 +290,20 @@ mod tests {
         encoder.push(vec![ChatEvent::Usage(input), ChatEvent::Usage(output)]).unwrap();
         let frames = encoder.finish().unwrap().frames;
         assert!(frames[0].data.contains(r#""prompt_tokens":7,"completion_tokens":3"#), "{frames:?}");
+    }
+
+    #[test]
+    fn log_probabilities_wait_for_the_next_text_of_their_candidate() {
+        let one = |candidate, token: &str| {
+            let json = format!(r#"{{"content":[{{"token":"{token}","logprob":-1}}]}}"#);
+            ChatEvent::Logprobs(CandidateLogprobs { candidate, json })
+        };
+        let mut encoder = TextEncoder::new(Context::default());
+        let words = PartDelta { candidate: 0, part: 0, text: "é".into() };
+        let start = PartStart { candidate: 0, part: 0, kind: PartKind::Text };
+        let events = vec![ChatEvent::PartStart(start), one(0, "a"), one(1, "x"), one(0, "b"), ChatEvent::Delta(words)];
+        let frames = encoder.push(events).unwrap().frames;
+        assert!(frames[0].data.contains(r#""tokens":["a","b"]"#), "{frames:?}");
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) const QUIRKS: Quirks = Quirks {
     developer_role: true,
     allowed_tools: true,
     tool_types: &["custom"],
+    // Of `safety_identifier` by its description; the servers hold `user` to it as well.
+    max_user: 64,
     tool_ids: IdRule { max: 40, also: None, exact: false },
     effort: Effort::Effort,
     efforts: &["none", "minimal", "low", "medium", "high", "xhigh", "max"],

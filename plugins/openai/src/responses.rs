@@ -31,6 +31,9 @@ pub(crate) struct Frame<'f> {
     pub(crate) news: Option<&'f str>,
 }
 
+/// The note on a signature that is lost.
+const UNSIGNED: &str = "only thinking has a place for it";
+
 /// Members that every answer repeats from its request, with their defaults.
 const DEFAULTS: [(&str, &str); 15] = [
     ("instructions", "null"),
@@ -188,6 +191,93 @@ mod tests {
         assert!(rendered.losses.is_empty(), "{:?}", rendered.losses);
         let sent = value(rendered.request.body.as_text().unwrap());
         assert_eq!(sent["messages"][1]["tool_calls"][0]["function"]["name"], "agents__spawn");
+    }
+
+    /// The request that another format's rendering sends, which loses nothing.
+    fn sent(rendered: Result<weir_sdk::types::RenderedRequest, Error>) -> serde_json::Value {
+        let rendered = rendered.unwrap();
+        assert!(rendered.losses.is_empty(), "{:?}", rendered.losses);
+        value(rendered.request.body.as_text().unwrap())
+    }
+
+    /// Members that Chat has under the same names, with another place for the verbosity.
+    const SHARED: &str = r#""prompt_cache_retention":"24h","prompt_cache_options":{"ttl":"30m"},
+        "moderation":{"model":"omni-moderation-latest"},"safety_identifier":"u-1""#;
+    const SHARED_KEYS: [&str; 4] =
+        ["prompt_cache_retention", "prompt_cache_options", "moderation", "safety_identifier"];
+
+    #[test]
+    fn members_that_chat_has_too_reach_it() {
+        let body = format!(r#"{{"model":"m","input":"Hi","text":{{"verbosity":"low"}},{SHARED}}}"#);
+        let http = HttpRequest::post("v1/responses", body.clone());
+        let ctx = Context::default();
+        let request = request::parse(&ctx, &http).unwrap().request;
+        assert_eq!(request.end_user.as_deref(), Some("u-1"));
+        let chat = sent(compat::request::render(&QUIRKS, &ctx, request.clone()));
+        assert_eq!((&chat["verbosity"], chat.get("text"), chat.get("user")), (&"low".into(), None, None));
+        let back = sent(compat::responses::request::render(&QUIRKS, &ctx, request));
+        assert_eq!((&back["text"]["verbosity"], back.get("user")), (&"low".into(), None));
+        for key in SHARED_KEYS {
+            assert!(chat[key] == value(&body)[key] && back[key] == chat[key], "{key}: {chat} {back}");
+        }
+    }
+
+    #[test]
+    fn members_of_chat_that_this_format_has_too_reach_it() {
+        let body = format!(r#"{{"model":"m","messages":[],"verbosity":"low",{SHARED}}}"#);
+        let ctx = Context::default();
+        let http = HttpRequest::post("v1/chat/completions", body.clone());
+        let request = crate::chat::request::parse(&ctx, &http).unwrap().request;
+        let there = sent(compat::responses::request::render(&QUIRKS, &ctx, request));
+        assert_eq!((&there["text"], there.get("user")), (&value(r#"{"verbosity":"low"}"#), None));
+        for key in SHARED_KEYS {
+            assert_eq!(there[key], value(&body)[key], "{key}");
+        }
+    }
+
+    #[test]
+    fn verbosity_stays_beside_an_answers_format_that_is_lost() {
+        let body = r#"{"model":"m","messages":[],"verbosity":"low","response_format":{"type":"grammar"}}"#;
+        let ctx = Context::default();
+        let request = crate::chat::request::parse(&ctx, &HttpRequest::post("", body.to_owned())).unwrap().request;
+        let rendered = compat::responses::request::render(&QUIRKS, &ctx, request).unwrap();
+        assert_eq!(value(rendered.request.body.as_text().unwrap())["text"], value(r#"{"verbosity":"low"}"#));
+        assert_eq!(rendered.losses.iter().map(|loss| &*loss.field).collect::<Vec<_>>(), ["response_format"]);
+    }
+
+    #[test]
+    fn an_end_user_of_both_names_keeps_both() {
+        let http = HttpRequest::post("v1/responses", r#"{"input":"Hi","user":"u","safety_identifier":"s"}"#.to_owned());
+        let ctx = Context::default();
+        let request = request::parse(&ctx, &http).unwrap().request;
+        for body in [
+            sent(compat::request::render(&QUIRKS, &ctx, request.clone())),
+            sent(compat::responses::request::render(&QUIRKS, &ctx, request)),
+        ] {
+            assert_eq!((&body["user"], &body["safety_identifier"]), (&"u".into(), &"s".into()));
+        }
+    }
+
+    #[test]
+    fn an_end_users_long_name_is_shortened_for_every_operation() {
+        let user = "u".repeat(150);
+        let ctx = Context::default();
+        let chat = format!(r#"{{"model":"m","messages":[],"user":"{user}"}}"#);
+        let chat = crate::chat::request::parse(&ctx, &HttpRequest::post("", chat)).unwrap().request;
+        let prompt = format!(r#"{{"model":"m","prompt":"a","user":"{user}"}}"#);
+        let prompt = crate::completions::parse(&ctx, &HttpRequest::post("", prompt)).unwrap().request;
+        let input = format!(r#"{{"model":"m","input":"a","user":"{user}"}}"#);
+        let input = crate::embeddings::parse(&ctx, &HttpRequest::post("", input)).unwrap();
+        for rendered in [
+            compat::request::render(&QUIRKS, &ctx, chat.clone()).unwrap(),
+            compat::responses::request::render(&QUIRKS, &ctx, chat).unwrap(),
+            compat::completions::render(&QUIRKS, &ctx, &prompt).unwrap(),
+            compat::embeddings::render(&QUIRKS, &ctx, &input.request).unwrap(),
+        ] {
+            let body = value(rendered.request.body.as_text().unwrap());
+            assert_eq!(body["user"].as_str().map(str::len), Some(64), "{body}");
+            assert_eq!(rendered.losses.iter().map(|loss| &*loss.field).collect::<Vec<_>>(), ["user"]);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::json::{Rest, object};
 use crate::spelling;
-use crate::types::{Extension, Loss, LossKind};
+use crate::types::{Extension, Loss, LossKind, Opaque};
 
 /// The losses of one rendering.
 #[derive(Debug, Default)]
@@ -141,6 +141,12 @@ pub fn remainder(format: &str, key: &str, rest: &Rest<'_>) -> Option<Extension> 
 /// The JSON of an extension of a format.
 pub fn extension<'a>(extensions: &'a [Extension], format: &str, key: &str) -> Option<&'a str> {
     extensions.iter().find(|extension| extension.format == format && extension.key == key).map(|e| e.json.as_str())
+}
+
+/// Whether an event of a stream is a note of its format for itself, like an extension whose value is `null`: other
+/// formats lose nothing by it.
+pub fn is_note(event: &Opaque) -> bool {
+    event.json == "null"
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use crate::manifest::Tap;
 use crate::types::{
-    Body, ChatRequest, ChatResponse, Context, Decoded, Encoded, Error, ErrorKind, Finish, FinishReason, Header,
-    HttpRequest, HttpResponse, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart, ReasoningRequest,
-    RenderedRequest, RenderedResponse, ResponseStart, Role, Sampling, TextPart, ToolCall, ToolKind, ToolResult, Unit,
-    UnitCount, Usage,
+    Body, ChatRequest, ChatResponse, Citation, Context, Decoded, Encoded, Error, ErrorKind, Finish, FinishReason,
+    Header, HttpRequest, HttpResponse, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart,
+    ReasoningRequest, RenderedRequest, RenderedResponse, ResponseStart, Role, Sampling, TextPart, ToolCall, ToolKind,
+    ToolResult, Unit, UnitCount, Usage,
 };
 
 impl Error {
@@ -194,6 +194,20 @@ impl RenderedResponse {
     pub fn json(body: String) -> Self {
         let headers = vec![Header::new("content-type", "application/json")];
         Self { response: HttpResponse { status: 200, headers, body: Body::Text(body) }, losses: Vec::new() }
+    }
+}
+
+impl Citation {
+    /// The range that it belongs to, in a text of `length` characters. Without one, it belongs to the whole text.
+    pub fn range(&self, length: u32) -> (u32, u32) {
+        let start = self.start.unwrap_or(0);
+        (start, self.end.unwrap_or(length).max(start))
+    }
+
+    /// Whether its range is known only when its text is complete: it has no end, and a format other than its own is to
+    /// write one.
+    pub fn awaits_text(&self, format: &str) -> bool {
+        self.end.is_none() && self.source.as_ref().is_none_or(|source| source.format != format)
     }
 }
 

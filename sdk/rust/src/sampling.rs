@@ -42,6 +42,13 @@ pub fn top_p(sampling: &Sampling, instead: bool, thinks: bool, losses: &mut Loss
     Some(allowed)
 }
 
+/// The stop sequences to send: such services refuse blank ones.
+pub fn stop(sampling: &Sampling, losses: &mut Losses) -> Vec<String> {
+    let taken: Vec<String> = sampling.stop.iter().filter(|text| !text.trim().is_empty()).cloned().collect();
+    losses.dropped_if(taken.len() < sampling.stop.len(), "stop", "a stop sequence must not be blank");
+    taken
+}
+
 /// Reports temperature and `top_p` for a model that takes neither, unless they have their default, 1.
 pub fn refuse_both(sampling: &Sampling, note: &str, losses: &mut Losses) {
     let set = |value: Option<f64>| value.is_some_and(|value| differ(value, 1.0));
@@ -109,6 +116,15 @@ mod tests {
             assert_eq!(top_p(&nucleus(wanted), instead, thinks, &mut losses), sent, "{wanted} {instead} {thinks}");
             assert_eq!(fields(losses).len(), lost, "{wanted} {instead} {thinks}");
         }
+    }
+
+    #[test]
+    fn blank_stop_sequences_are_reported() {
+        let mut losses = Losses::default();
+        let stop = |texts: &[&str]| Sampling { stop: texts.iter().map(|&text| text.into()).collect(), ..warm(1.0) };
+        assert_eq!(super::stop(&stop(&["", " \n", " a"]), &mut losses), [" a"]);
+        assert_eq!(super::stop(&stop(&["b"]), &mut losses), ["b"]);
+        assert_eq!(fields(losses), ["stop"]);
     }
 
     #[test]

@@ -109,7 +109,7 @@ async fn a_message_may_be_as_large_as_a_body() {
     let channel = connect(&gateway).await;
     let large = |bytes: usize| {
         let mut chat = chat("openai", false);
-        chat.end_user = Some("x".repeat(bytes));
+        chat.cache_key = Some("x".repeat(bytes));
         chat
     };
     // Beyond the usual limit of gRPC's libraries, which is 4 MB.

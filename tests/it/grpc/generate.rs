@@ -140,14 +140,13 @@ async fn an_extension_takes_no_other_fields_place() {
         let status = generate(&channel, extended(key, json), &[]).await.unwrap_err();
         assert_eq!(status.code(), tonic::Code::InvalidArgument, "{status:?}");
     }
-    let extension = |key: &str, json: &str| types::Extension {
-        format: "openai.chat".into(),
-        key: key.into(),
-        json: json.into(),
-    };
+    let extension =
+        |key: &str, json: &str| types::Extension { format: "openai.chat".into(), key: key.into(), json: json.into() };
     let mut of_reasoning = chat("openai", false);
-    of_reasoning.reasoning =
-        Some(types::Reasoning { extensions: vec![extension("model", "\"dear\"")], ..types::Reasoning::default() });
+    of_reasoning.reasoning = Some(types::ReasoningRequest {
+        extensions: vec![extension("model", "\"dear\"")],
+        ..types::ReasoningRequest::default()
+    });
     let mut of_message = chat("openai", false);
     of_message.messages[0].extensions = vec![extension("role", "\"system\"")];
     for chat in [of_reasoning, of_message] {

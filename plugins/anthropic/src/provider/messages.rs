@@ -2,13 +2,15 @@
 
 mod parts;
 
+use std::ops::Range;
+
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part};
 
 use crate::generation::Generation;
-use crate::{FORMAT, write};
+use crate::{FORMAT, signature, write};
 
 struct Writer<'a> {
     ctx: &'a Context,
@@ -16,6 +18,8 @@ struct Writer<'a> {
     names: &'a mut Names,
     losses: &'a mut Losses,
     turns: Turns,
+    /// The parts of the current message from its first to its last thinking that the service signed.
+    between_thinking: Range<usize>,
 }
 
 /// Renders all messages.
@@ -26,7 +30,8 @@ pub(super) fn write(
     names: &mut Names,
     losses: &mut Losses,
 ) -> Result<Conversation, Error> {
-    let mut writer = Writer { ctx, generation, names, losses, turns: Turns::new("content", "assistant") };
+    let turns = Turns::new("content", "assistant");
+    let mut writer = Writer { ctx, generation, names, losses, turns, between_thinking: 0..0 };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
@@ -39,6 +44,7 @@ impl Writer<'_> {
         if turn.speaker == Speaker::System {
             return self.system(at, message);
         }
+        self.between_thinking = between_thinking(&message.parts);
         for (part, place) in parts_of(message, at) {
             self.part(&mut turn, part, place)?;
         }
@@ -54,7 +60,7 @@ impl Writer<'_> {
         let mut turn = Turn::new(Speaker::System);
         for (part, place) in parts_of(message, at) {
             match part {
-                Part::Text(text) if text.text.is_empty() => {}
+                Part::Text(text) if text.text.trim().is_empty() => {}
                 Part::Text(text) => write::block(&mut turn.others, |o| write::text(o, text, self.losses, place)),
                 Part::Opaque(opaque) if opaque.format == FORMAT && in_place => {
                     write::raw_block(&mut turn.others, &opaque.json);
@@ -69,4 +75,15 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+/// The parts from the first to the last thinking that the service signed.
+fn between_thinking(parts: &[Part]) -> Range<usize> {
+    let own = |part: &Part| match part {
+        Part::Reasoning(thought) => {
+            signature::own(thought.signature.as_ref()).or(signature::own(thought.encrypted.as_ref())).is_some()
+        }
+        _ => false,
+    };
+    parts.iter().position(own).unwrap_or(0)..parts.iter().rposition(own).unwrap_or(0)
 }

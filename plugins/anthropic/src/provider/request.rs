@@ -145,7 +145,7 @@ fn sampling(o: &mut Object<'_>, wanted: &Sampling, prompt: &Prompt, losses: &mut
         sampling::refuse_both(wanted, "the model takes none", losses);
         losses.dropped_if(wanted.top_k.is_some(), "top_k", "the model takes none");
     }
-    o.opt_strs("stop_sequences", &wanted.stop);
+    o.opt_strs("stop_sequences", &sampling::stop(wanted, losses));
     sampling::refuse_others(wanted, losses);
 }
 

@@ -125,6 +125,34 @@ fn c42_empty_texts_are_never_sent_and_empty_turns_vanish() {
 }
 
 #[test]
+fn c42_blank_texts_are_no_blocks_but_between_signed_thinking() {
+    let blank =
+        vec![text(Role::System, " "), text(Role::User, "a"), text(Role::Assistant, "\n\n"), text(Role::User, " ")];
+    let (body, losses) = sent(OLD, chat(blank));
+    assert_eq!(body["messages"], json!([{"role": "user", "content": [{"type": "text", "text": "a"}]}]));
+    assert!(body.get("system").is_none() && losses.is_empty(), "{losses:?}");
+    let thinking = || json!({"type": "thinking", "thinking": "hm", "signature": "EqQB=="});
+    let words = |text: &str| json!({"type": "text", "text": text});
+    let asked = |content: Value| json!({"model": "m", "max_tokens": 9, "messages": [{"role": "assistant", "content": content}]});
+    let body = asked(json!([words("\n"), thinking(), words("\n\n"), thinking(), words(" ")]));
+    let (back, _) = sent(OLD, parsed(&body));
+    assert_eq!(back["messages"][0]["content"], json!([thinking(), words("\n\n"), thinking()]));
+}
+
+#[test]
+fn blank_stop_sequences_are_left_out_and_reported() {
+    let stop = |stop: &[&str]| {
+        let stop = stop.iter().map(|text| (*text).to_owned()).collect();
+        sent(OLD, ChatRequest { sampling: Sampling { stop, ..Sampling::default() }, ..hello() })
+    };
+    let (body, losses) = stop(&["\n", "END"]);
+    assert_eq!((&body["stop_sequences"], losses), (&json!(["END"]), vec!["stop".to_owned()]));
+    let (body, losses) = stop(&["\n\n"]);
+    assert!(body.get("stop_sequences").is_none() && losses == ["stop"]);
+    assert!(stop(&[" a"]).1.is_empty());
+}
+
+#[test]
 fn c90_arguments_that_are_no_object_become_an_empty_one_and_are_reported() {
     let (body, losses) = sent(OLD, chat(vec![Message::new(Role::Assistant, vec![call("a", "f", "{\"x\":")])]));
     assert_eq!(body["messages"][0]["content"][0]["input"], json!({}));
@@ -190,6 +218,26 @@ fn c89_documents_are_sent_with_their_type_and_audio_is_refused() {
         MediaPart::new(MediaKind::Image, MediaSource::FileId("file-of-another".into())),
     ] {
         let error = refused(user(part));
+        assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::Unsupported, Some("messages[0].content[0]")));
+    }
+}
+
+#[test]
+fn c89_images_have_a_type_that_the_service_takes() {
+    let image = |mime: &str, data: &str| {
+        let part =
+            MediaPart { mime: Some(mime.into()), ..MediaPart::new(MediaKind::Image, MediaSource::Base64(data.into())) };
+        chat(vec![Message::new(Role::User, vec![Part::Media(part)])])
+    };
+    let sent_as =
+        |mime, data| sent(OLD, image(mime, data)).0["messages"][0]["content"][0]["source"]["media_type"].clone();
+    assert_eq!(sent_as("image/jpg", "AAAA"), "image/jpeg");
+    assert_eq!(sent_as("image/jpg", "/9j/4AAQ"), "image/jpeg");
+    assert_eq!(sent_as("image/png", "/9j/4AAQ"), "image/png", "the service has the last word on what a client says");
+    assert_eq!(sent_as("image/x-unknown", "/9j/4AAQ"), "image/jpeg");
+    assert_eq!(sent_as("image/*", "UklGRiQA"), "image/webp");
+    for (mime, data) in [("image/heic", "AAAA"), ("image/*", "AAAA"), ("application/pdf", "JVBERi0x")] {
+        let error = refused(image(mime, data));
         assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::Unsupported, Some("messages[0].content[0]")));
     }
 }

@@ -31,7 +31,11 @@ pub(super) fn write(o: &mut Object<'_>, request: &ChatRequest, model: Model, bes
         } else {
             sampling::refuse_both(wanted, "the model takes none, or not beside thinking", losses);
         }
-        o.opt_strs("stopSequences", &wanted.stop);
+        if model.vendor == Vendor::Claude && !model.is_unjudged() {
+            o.opt_strs("stopSequences", &sampling::stop(wanted, losses));
+        } else {
+            o.opt_strs("stopSequences", &wanted.stop);
+        }
         let own = extension(&request.extensions, FORMAT, INFERENCE).and_then(|json| Rest::parse(json).ok());
         own.iter().flat_map(|own| &own.0).for_each(|(key, raw)| o.raw(key, raw.get()));
     });

@@ -333,6 +333,15 @@ fn shaped(request: ChatRequest) -> ChatRequest {
 }
 
 #[test]
+fn blank_stop_sequences_are_left_out_for_claude() {
+    let mut request = asking(vec![user("?")]);
+    request.sampling.stop = vec!["\n".into(), "END".into()];
+    let (body, losses) = sent(CLAUDE, request.clone()).unwrap();
+    assert_eq!((&body["inferenceConfig"]["stopSequences"], losses.len()), (&json!(["END"]), 1));
+    assert_eq!(sent(NOVA, request).unwrap().0["inferenceConfig"]["stopSequences"], json!(["\n", "END"]));
+}
+
+#[test]
 fn c88_schemas_arrive_as_text_or_as_a_tool() {
     let (body, _) = sent(CLAUDE, shaped(asking(vec![user("?")]))).unwrap();
     let format = &body["outputConfig"]["textFormat"];

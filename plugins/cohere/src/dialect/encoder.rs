@@ -9,10 +9,10 @@ mod frames;
 use std::collections::VecDeque;
 
 use weir_sdk::adapter::{Encoder, Result};
-use weir_sdk::losses::{Losses, Once};
+use weir_sdk::losses::{Losses, Once, is_note};
 use weir_sdk::types::{
-    CandidateFinish, ChatEvent, Context, Encoded, Finish, Frame, Opaque, PartCitation, PartDelta, PartKind, PartStart,
-    Usage,
+    CandidateFinish, ChatEvent, Citation, Context, Encoded, Finish, Frame, Opaque, PartCitation, PartDelta, PartKind,
+    PartStart, Usage,
 };
 
 use self::calls::Waiting;
@@ -41,6 +41,10 @@ struct Open {
     kind: Kind,
     /// Its number on the wire, after its start there.
     index: Option<u32>,
+    /// The characters of its text so far.
+    characters: u32,
+    /// Citations that belong to the whole text, and so wait for its end.
+    whole: Vec<Citation>,
 }
 
 /// Renders frames of this format.
@@ -125,7 +129,7 @@ impl ChatEncoder {
             }
             ChatEvent::PartStart(start) => self.start(start),
             ChatEvent::Delta(delta) if delta.candidate == 0 => self.delta(&delta),
-            ChatEvent::Citation(one) if one.candidate == 0 => self.citation(&one),
+            ChatEvent::Citation(one) if one.candidate == 0 => self.citation(one),
             ChatEvent::PartStop(stop) if stop.candidate == 0 => self.stop(stop.part),
             ChatEvent::Signature(_) => self.lose("signature", "the format has no place for it"),
             ChatEvent::Logprobs(one) if one.candidate == 0 => self.logprobs.extend(logprobs::from_chat(&one.json)),
@@ -179,7 +183,7 @@ impl ChatEncoder {
                 (Kind::Lost, None)
             }
         };
-        self.open.push(Open { part, kind, index });
+        self.open.push(Open { part, kind, index, characters: 0, whole: Vec::new() });
     }
 
     fn delta(&mut self, delta: &PartDelta) {
@@ -196,6 +200,7 @@ impl ChatEncoder {
         if delta.text.is_empty() {
             return;
         }
+        open.characters = open.characters.saturating_add(delta.text.chars().count() as u32);
         let index = *open.index.get_or_insert_with(|| {
             self.contents += 1;
             self.frames.push(frames::content_start(self.contents - 1, thinks));
@@ -205,17 +210,31 @@ impl ChatEncoder {
         self.frames.push(frames::content_delta(index, thinks, &delta.text, &probabilities));
     }
 
-    fn citation(&mut self, one: &PartCitation) {
-        let open = self.open.iter().find(|open| open.part == one.part);
-        let index = open.and_then(|open| open.index).unwrap_or(0);
-        let json =
-            citation::write(&one.citation, index, &mut self.losses, Place { message: None, part: index as usize });
+    fn citation(&mut self, event: PartCitation) {
+        match self.open.iter_mut().find(|open| open.part == event.part) {
+            Some(open) if event.citation.awaits_text(FORMAT) => open.whole.push(event.citation),
+            Some(open) => {
+                let text = (open.index.unwrap_or(0), open.characters);
+                self.cite(&event.citation, text);
+            }
+            None => self.cite(&event.citation, (0, 0)),
+        }
+    }
+
+    /// Writes a citation of the text that has this index and so many characters.
+    fn cite(&mut self, one: &Citation, text: (u32, u32)) {
+        let place = Place { message: None, part: text.0 as usize };
+        let json = citation::write(one, text, &mut self.losses, place);
         self.frames.extend(frames::citation(self.citations, &json));
         self.citations += 1;
     }
 
     fn end(&mut self, open: &Open) {
+        if open.index.is_none() && !open.whole.is_empty() {
+            self.lose("citations", "their text is empty");
+        }
         let Some(index) = open.index else { return };
+        open.whole.iter().for_each(|one| self.cite(one, (index, open.characters)));
         if open.kind == Kind::Text && !self.logprobs.is_empty() {
             let late = std::mem::take(&mut self.logprobs);
             self.frames.push(frames::content_delta(index, false, "", &late));
@@ -226,7 +245,10 @@ impl ChatEncoder {
     /// Passes on an event of this format unchanged: citations of other things than text, and unknown events.
     fn opaque(&mut self, opaque: Opaque) {
         if opaque.format != FORMAT {
-            return self.lose(&opaque.kind, "it belongs to another format");
+            if !is_note(&opaque) {
+                self.lose(&opaque.kind, "it belongs to another format");
+            }
+            return;
         }
         self.begin("");
         if opaque.kind == "citation-start" {

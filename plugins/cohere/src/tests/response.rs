@@ -86,13 +86,18 @@ fn citations_of_other_formats_become_documents() {
         end: Some(6),
         source: None,
     };
-    let text = TextPart { citations: vec![citation], ..TextPart::new("A words") };
+    let unplaced = Citation { start: None, end: None, ..citation.clone() };
+    let text = TextPart { citations: vec![citation, unplaced], ..TextPart::new("A words") };
     let thought = Part::Reasoning(ReasoningPart::new("Hm."));
     let (body, losses) = shown(answer(vec![thought, Part::Text(text)], FinishReason::Complete));
+    let range = |at: usize| {
+        body["message"]["citations"][at]["start"].as_u64().zip(body["message"]["citations"][at]["end"].as_u64())
+    };
+    assert_eq!((range(0), range(1)), (Some((1, 6)), Some((0, 7))));
     let citation = &body["message"]["citations"][0];
     assert_eq!((&citation["content_index"], &citation["text"]), (&json!(1), &json!("words")));
     assert_eq!(citation["sources"][0]["document"]["url"], "https://example.com/a");
-    assert_eq!(losses, ["content[1].citations"]);
+    assert_eq!(losses, ["content[1].citations", "content[1].citations"]);
 }
 
 #[test]

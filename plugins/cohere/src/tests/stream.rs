@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use weir_sdk::adapter::{Decoder as _, ProviderChat};
 use weir_sdk::types::{
-    CandidateFinish, CandidateLogprobs, ChatEvent, Context, Error, ErrorKind, Finish, FinishReason, Frame, PartDelta,
-    PartKind, PartStart, PartStop, ResponseStart, ToolKind, ToolStart, Usage,
+    CandidateFinish, CandidateLogprobs, ChatEvent, Citation, Context, Error, ErrorKind, Finish, FinishReason, Frame,
+    Opaque, PartCitation, PartDelta, PartKind, PartStart, PartStop, ResponseStart, ToolKind, ToolStart, Usage,
 };
 
 use super::{decoded, encoded, fold};
@@ -154,6 +154,17 @@ fn citations_that_come_late_reach_their_text() {
 }
 
 #[test]
+fn a_citation_without_a_range_is_one_of_its_whole_text() {
+    let url = Some("https://example.com".to_owned());
+    let citation = Citation { url, title: None, quote: None, start: None, end: None, source: None };
+    let cited = ChatEvent::Citation(PartCitation { candidate: 0, part: 0, citation });
+    let (frames, _) = encoded(&[start(0, PartKind::Text), cited, delta_of(0, "äb"), delta_of(0, "c"), stop(0)]);
+    fold::check(&frames);
+    let one = &fold::answer(&frames)["message"]["citations"][0];
+    assert_eq!((&one["start"], &one["end"]), (&json!(0), &json!(3)));
+}
+
+#[test]
 fn log_probabilities_come_with_their_words() {
     let item = json!({"text": "Yes", "token_ids": [5], "logprobs": [-0.5]});
     let mut delta = json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Yes"}}}});
@@ -210,6 +221,15 @@ fn c01_parallel_calls_are_numbered_by_themselves_and_empty_texts_are_not_begun()
     assert_eq!(answer["usage"]["tokens"], json!({"input_tokens": 3, "output_tokens": 4}));
     assert!(losses.is_empty(), "{losses:?}");
     assert_eq!(frames.last().map(|frame| frame.data.as_str()), Some("[DONE]"));
+}
+
+#[test]
+fn events_of_other_formats_are_lost_and_their_notes_are_not() {
+    let opaque = |kind: &str, json: &str| {
+        ChatEvent::Opaque(Opaque { format: "openai.responses".into(), kind: kind.into(), json: json.into() })
+    };
+    let (_, losses) = encoded(&[opaque("web_search_call", "{}"), opaque("item=i\tnull", "null")]);
+    assert_eq!(losses, ["web_search_call"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod partial;
 use candidate::Written;
 use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::json::{Object, object, parse};
-use weir_sdk::losses::Losses;
+use weir_sdk::losses::{Losses, is_note};
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
 
 use super::response::tail;
@@ -135,7 +135,7 @@ impl GenerateEncoder {
     /// Takes members of this format, for the answer or for a candidate.
     fn opaque(&mut self, opaque: &Opaque) {
         if opaque.format != FORMAT {
-            return self.losses.dropped(opaque.kind.as_str(), "it belongs to another format");
+            return self.losses.dropped_if(!is_note(opaque), &opaque.kind, "it belongs to another format");
         }
         let Ok(Unnamed { mut rest }) = parse::<Unnamed<'_>>(&opaque.json) else { return };
         let index = rest.take("index").and_then(|raw| raw.get().parse().ok());

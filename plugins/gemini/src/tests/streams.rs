@@ -1,8 +1,10 @@
 //! Streams: frames to events, and events to frames.
 
 use serde_json::{Value, json};
-use weir_sdk::testing::events::mixed_stream;
-use weir_sdk::types::{ChatEvent, Error, ErrorKind, Opaque, PartCitation, PartKind, PartStart, ResponseStart};
+use weir_sdk::testing::events::{delta, mixed_stream, start};
+use weir_sdk::types::{
+    CandidateLogprobs, ChatEvent, Error, ErrorKind, Opaque, PartCitation, PartKind, PartStart, ResponseStart,
+};
 
 use super::{context, decoded, encoded};
 
@@ -193,11 +195,33 @@ fn c19_nothing_follows_a_failure() {
 }
 
 #[test]
+fn log_probabilities_of_one_read_are_all_in_its_frame() {
+    let one = |token: &str| {
+        let json = format!(r#"{{"content":[{{"token":"{token}","logprob":-1}}],"log_probability_sum":-1}}"#);
+        ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json })
+    };
+    let events = [start(0, PartKind::Text), one("a"), delta(0, "a"), one("b"), delta(0, "b"), one("c"), delta(0, "c")];
+    for (group, expected) in [(7, vec![vec!["a", "b", "c"]]), (3, vec![vec!["a"], vec!["b", "c"]])] {
+        let frames = encoded(&context("m"), &events, group);
+        let token = |one: &Value| one["token"].as_str().map(str::to_owned);
+        let results =
+            frames.iter().map(|frame| &frame["candidates"][0]["logprobsResult"]).filter(|one| one.is_object());
+        let results: Vec<&Value> = results.collect();
+        let tokens = |one: &&Value| one["chosenCandidates"].as_array().unwrap().iter().filter_map(token).collect();
+        assert_eq!(results.iter().map(tokens).collect::<Vec<Vec<String>>>(), expected);
+        assert_eq!(results[0]["logProbabilitySum"], if group == 7 { -3 } else { -1 });
+    }
+}
+
+#[test]
 fn foreign_events_are_reported_as_lost() {
     use weir_sdk::adapter::Encoder;
-    let opaque = Opaque { format: "openai.responses".into(), kind: "web_search_call".into(), json: "{}".into() };
+    let opaque = |kind: &str, json: &str| {
+        ChatEvent::Opaque(Opaque { format: "openai.responses".into(), kind: kind.into(), json: json.into() })
+    };
     let mut encoder = crate::dialect::encoder::GenerateEncoder::new(context("m"));
-    let losses = encoder.push(vec![ChatEvent::Opaque(opaque)]).unwrap().losses;
+    let events = vec![opaque("web_search_call", "{}"), opaque("item=i\tnull", "null")];
+    let losses = encoder.push(events).unwrap().losses;
     assert_eq!(super::fields(&losses), ["web_search_call"]);
 }
 

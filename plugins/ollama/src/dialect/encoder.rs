@@ -5,8 +5,9 @@
 //! follows it (C-19).
 
 use weir_sdk::adapter::{Encoder, Result};
+use weir_sdk::compat::logprobs::joined;
 use weir_sdk::json::{Object, object};
-use weir_sdk::losses::{Losses, Once};
+use weir_sdk::losses::{Losses, Once, is_note};
 use weir_sdk::types::{
     ChatEvent, Context, Encoded, Error, Extension, Finish, Frame, MediaPart, PartDelta, PartKind, PartStart, PartStop,
     ResponseStart, ToolStart, Usage,
@@ -37,7 +38,8 @@ pub struct LineEncoder {
     calls: Vec<Call>,
     n_calls: u32,
     waiting: usize,
-    logprobs: Option<String>,
+    /// Log probabilities for the next line.
+    logprobs: Vec<String>,
     finish: Option<Finish>,
     usage: Usage,
     failed: bool,
@@ -75,7 +77,7 @@ impl Encoder for LineEncoder {
             calls: Vec::new(),
             n_calls: 0,
             waiting: 0,
-            logprobs: None,
+            logprobs: Vec::new(),
             finish: None,
             usage: Usage::default(),
             failed: false,
@@ -125,10 +127,11 @@ impl LineEncoder {
             }
             ChatEvent::Usage(later) => self.usage.update(later),
             ChatEvent::Finish(one) if one.candidate == 0 => self.finish = Some(one.finish),
-            ChatEvent::Logprobs(one) if one.candidate == 0 => self.logprobs = Some(one.json),
+            ChatEvent::Logprobs(one) if one.candidate == 0 => self.logprobs.push(one.json),
             ChatEvent::Failure(error) => self.fail(&error),
             ChatEvent::Signature(_) => self.lose("signature", NO_PLACE),
             ChatEvent::Citation(_) => self.lose("citations", NO_PLACE),
+            ChatEvent::Opaque(opaque) if is_note(&opaque) => {}
             ChatEvent::Opaque(opaque) => self.lose(&opaque.kind, "it belongs to another format"),
             _ => {}
         }
@@ -229,7 +232,7 @@ impl LineEncoder {
 
     /// Writes a line that is not the last.
     fn line(&mut self, members: impl FnOnce(&mut Object<'_>, bool)) {
-        let logprobs = self.logprobs.take();
+        let logprobs = joined(std::mem::take(&mut self.logprobs));
         let mut losses = std::mem::take(&mut self.losses);
         self.frame(|o, generates| {
             members(o, generates);
@@ -240,7 +243,8 @@ impl LineEncoder {
     }
 
     fn end(&mut self) {
-        let (usage, finish, logprobs) = (std::mem::take(&mut self.usage), self.finish.take(), self.logprobs.take());
+        let (usage, finish) = (std::mem::take(&mut self.usage), self.finish.take());
+        let logprobs = joined(std::mem::take(&mut self.logprobs));
         let mut losses = std::mem::take(&mut self.losses);
         self.frame(|o, generates| {
             piece(o, generates, Spoken::Text, "", |_| {});

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_sdk::testing::events::{call, delta, finish, mixed_stream, start, stop};
 use weir_sdk::types::{
-    ChatEvent, Error, ErrorKind, FinishReason, Opaque, PartDelta, PartKind, PartStart, ResponseStart,
+    CandidateLogprobs, ChatEvent, Error, ErrorKind, FinishReason, Opaque, PartDelta, PartKind, PartStart, ResponseStart,
 };
 
 use super::{context, decoded, encoded, generating};
@@ -206,6 +206,23 @@ fn c79_what_another_provider_ran_itself_is_no_call() {
     let (lines, losses) = encoded(&context("m"), &events, 1);
     assert_eq!(lines.len(), 1);
     assert_eq!(losses, ["server_tool_use"]);
+}
+
+#[test]
+fn notes_of_other_formats_are_no_losses() {
+    let note = Opaque { format: "openai.responses".into(), kind: "item=i\tnull".into(), json: "null".into() };
+    assert_eq!(encoded(&context("m"), &[ChatEvent::Opaque(note)], 1).1, [""; 0]);
+}
+
+#[test]
+fn log_probabilities_of_a_token_without_text_go_with_the_next_line() {
+    let one = |token: &str| {
+        let json = format!(r#"{{"content":[{{"token":"{token}"}}]}}"#);
+        ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json })
+    };
+    let events = [start(0, PartKind::Text), one("a"), one("b"), delta(0, "é")];
+    let (lines, _) = encoded(&context("m"), &events, 4);
+    assert_eq!(lines[0]["logprobs"], json!([{"token": "a"}, {"token": "b"}]));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::compat::usage;
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::json::{self, Rest};
-use weir_sdk::losses::{Losses, extension};
+use weir_sdk::losses::{Losses, extension, is_note};
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
 
 use self::candidate::{Candidate, Words};
@@ -100,12 +100,12 @@ impl ChatEncoder {
             ChatEvent::Delta(delta) => self.delta(delta.candidate, delta.part, &delta.text),
             ChatEvent::Argument(piece) => self.delta(piece.candidate, piece.part, &piece.text),
             ChatEvent::Signature(event) => self.signature(event),
-            ChatEvent::Citation(event) => self.citation(&event),
+            ChatEvent::Citation(event) => self.citation(event),
             ChatEvent::PartStop(stop) => self.part_stop(stop),
             ChatEvent::Logprobs(event) => {
                 let at = self.candidate(event.candidate);
                 if let Some(candidate) = self.candidates.get_mut(at) {
-                    candidate.logprobs = Some(event.json);
+                    candidate.logprobs.push(event.json);
                 }
             }
             ChatEvent::Finish(event) => {
@@ -274,7 +274,7 @@ impl ChatEncoder {
             }
             (true, "choice", Some(members)) => self.choice_members(members, &opaque.json),
             // A note of another format is not a loss.
-            _ if opaque.json == "null" => {}
+            _ if is_note(opaque) => {}
             _ => self.losses.dropped(opaque.kind.as_str(), "only its own format has such events"),
         }
     }
@@ -296,7 +296,7 @@ impl ChatEncoder {
     /// Writes log probabilities for which their read had no chunk.
     fn flush_logprobs(&mut self) {
         for at in 0..self.candidates.len() {
-            if self.candidates.get(at).is_some_and(|candidate| candidate.logprobs.is_some()) {
+            if self.candidates.get(at).is_some_and(|candidate| !candidate.logprobs.is_empty()) {
                 self.chunk(at, "", None);
             }
         }

@@ -6,6 +6,7 @@ mod params;
 mod tools;
 
 use weir_sdk::adapter::{ParsedChat, Result};
+use weir_sdk::compat::end_user;
 use weir_sdk::compat::wire::{CacheControl, Content, Detail, FORMAT, Function, ToolCall, rest_json};
 use weir_sdk::json::{self, Count, Either, Number, RawValue, Rest, Seq, Str};
 use weir_sdk::losses::{Losses, extensions};
@@ -113,7 +114,7 @@ fn read(ctx: &Context, mut wire: Request<'_>, losses: &mut Losses) -> Result<Cha
         max_output_tokens: newer.or(older),
         reasoning,
         stream: wire.stream.unwrap_or(false),
-        end_user: end_user(wire.user, wire.safety_identifier, &mut kept),
+        end_user: end_user::read(FORMAT, wire.user, wire.safety_identifier, &mut kept),
         metadata: wire.metadata.map(|raw| raw.get().to_owned()),
         service_tier: wire.service_tier.map(Str::into_string),
         cache_key: wire.prompt_cache_key.map(Str::into_string),
@@ -126,24 +127,6 @@ fn keep_stream_options(kept: &mut Vec<Extension>, options: Option<Rest<'_>>) {
     let Some(options) = options.filter(|options| !options.0.is_empty()) else { return };
     let json = rest_json(&options);
     kept.push(Extension { format: FORMAT.to_owned(), key: "stream_options".to_owned(), json });
-}
-
-/// The end user by either name; a note records which one it was.
-fn end_user(user: Option<Str<'_>>, safety: Option<Str<'_>>, kept: &mut Vec<Extension>) -> Option<String> {
-    let extension = |json: String| Extension { format: FORMAT.to_owned(), key: "safety_identifier".to_owned(), json };
-    match (user, safety) {
-        (Some(user), Some(safety)) => {
-            let mut json = String::new();
-            json::quote(&mut json, &safety);
-            kept.push(extension(json));
-            Some(user.into_string())
-        }
-        (None, Some(safety)) => {
-            kept.push(extension("null".to_owned()));
-            Some(safety.into_string())
-        }
-        (user, None) => user.map(Str::into_string),
-    }
 }
 
 fn sampling(wire: &mut Request<'_>, kept: &mut Vec<Extension>) -> Result<Sampling> {

@@ -183,8 +183,9 @@ impl Writer<'_> {
         let mut base = 0u32;
         let mut entries = Vec::new();
         for text in texts {
+            let length = text.text.chars().count() as u32;
             for citation in text.citations.iter().filter(|citation| !is_member(citation)) {
-                match annotation(citation, base) {
+                match annotation(citation, base, length) {
                     Some(entry) => entries.push(entry),
                     None => {
                         self.losses
@@ -192,7 +193,7 @@ impl Writer<'_> {
                     }
                 }
             }
-            base = base.saturating_add(text.text.chars().count() as u32);
+            base = base.saturating_add(length);
         }
         if !entries.is_empty() {
             o.array("annotations", |a| entries.iter().for_each(|entry| a.raw(entry)));

@@ -10,7 +10,7 @@ use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::compat::logprobs;
 use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::json::{self, Object, Rest};
-use weir_sdk::losses::Losses;
+use weir_sdk::losses::{Losses, is_note};
 use weir_sdk::types::{
     ChatEvent, Context, Encoded, Error, Extension, Finish, FinishReason, Frame, Opaque, ResponseStart, Usage,
 };
@@ -127,7 +127,7 @@ impl EventEncoder {
             ChatEvent::PartStart(start) if start.candidate == 0 => self.part_start(start),
             ChatEvent::Delta(delta) if delta.candidate == 0 => self.delta(delta.part, &delta.text),
             ChatEvent::Signature(event) if event.candidate == 0 => self.signature(event),
-            ChatEvent::Citation(event) if event.candidate == 0 => self.citation(&event),
+            ChatEvent::Citation(event) if event.candidate == 0 => self.citation(event),
             ChatEvent::PartStop(stop) if stop.candidate == 0 => self.part_stop(stop),
             ChatEvent::Finish(event) if event.candidate == 0 => self.finish = Some(event.finish),
             ChatEvent::PartStart(_) => self.losses.dropped("choices", "an answer is one here: the first"),
@@ -197,17 +197,15 @@ impl EventEncoder {
     /// Takes an event that only this format has: notes are recorded, others are passed on with a new sequence number.
     fn opaque(&mut self, opaque: &Opaque) {
         if opaque.format != FORMAT {
-            if opaque.json != "null" {
-                self.losses.dropped(opaque.kind.as_str(), "only its own format has such events");
-            }
-            return;
+            let lost = !is_note(opaque);
+            return self.losses.dropped_if(lost, &opaque.kind, "only its own format has such events");
         }
         if let Some((id, phase)) = opaque.kind.strip_prefix("item=").and_then(|note| note.split_once('\t')) {
             self.close_message();
             self.hint = Some((id.to_owned(), (phase != "null").then(|| phase.to_owned())));
         } else if let Some(news) = opaque.kind.strip_prefix("end=") {
             self.news = Some(news.to_owned());
-        } else if opaque.json != "null" {
+        } else if !is_note(opaque) {
             self.begin();
             self.pass(&opaque.kind, &opaque.json);
         }

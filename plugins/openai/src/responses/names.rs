@@ -15,20 +15,24 @@ const MEMBERS: Rules<'_> = &[
     ("max_completion_tokens", "max_output_tokens"),
     ("reasoning_effort", "reasoning.effort"),
     ("response_format", "text.format"),
+    ("verbosity", "text.verbosity"),
 ];
+const SAFETY: Rules<'_> = &[("user", "safety_identifier")];
 
 /// Most items that are named one by one.
 const PAIRS: usize = 128;
 
-/// The names for a request with or without instructions, and with these numbers of items in its messages.
-pub(super) fn names(instructions: bool, messages: &[(Message, usize)]) -> Extension {
+/// The names for a request with or without instructions, with these numbers of items in its messages, and with or
+/// without a name of its end user that is only a `safety_identifier`.
+pub(super) fn names(instructions: bool, messages: &[(Message, usize)], only_safety: bool) -> Extension {
     let instructed = if instructions { INSTRUCTIONS } else { &[] };
+    let user = if only_safety { SAFETY } else { &[] };
     if messages.iter().any(|(_, n_items)| *n_items > 1) {
         let pairs = joined(usize::from(instructions), messages);
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(pattern, item)| (pattern.as_str(), item.as_str())).collect();
-        return spelling::names(&[instructed, &pairs, JOINED, MEMBERS]);
+        return spelling::names(&[instructed, &pairs, JOINED, MEMBERS, user]);
     }
-    spelling::names(&[instructed, if instructions { BEHIND } else { ITEMS }, MEMBERS])
+    spelling::names(&[instructed, if instructions { BEHIND } else { ITEMS }, MEMBERS, user])
 }
 
 /// The items of messages, starting at this index. An item that is one part of its message is named by that part.

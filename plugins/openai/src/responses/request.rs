@@ -2,9 +2,9 @@
 
 use super::names::names;
 use weir_sdk::adapter::{ParsedChat, Result};
-use weir_sdk::compat::custom;
 use weir_sdk::compat::responses::{FORMAT, namespace, note, read};
 use weir_sdk::compat::wire::rest_json;
+use weir_sdk::compat::{custom, end_user};
 use weir_sdk::json::{self, RawValue, Rest, Str};
 use weir_sdk::losses::extensions;
 use weir_sdk::types::{
@@ -46,7 +46,8 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         messages.push(message);
     }
     let found = input(wire.value("input"))?;
-    let names = names(!messages.is_empty(), &found);
+    let only_safety = wire.get("user").is_none() && wire.get(end_user::SAFETY).is_some();
+    let names = names(!messages.is_empty(), &found, only_safety);
     messages.extend(found.into_iter().map(|(message, _)| message));
     namespace::spread_calls(&mut messages);
     let (tools, tool_choice) = (tools(&mut wire)?, wire.value("tool_choice").map(tool_choice));
@@ -71,7 +72,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         max_output_tokens: wire.count("max_output_tokens"),
         reasoning,
         stream: wire.bool("stream").unwrap_or(false),
-        end_user: wire.str("user").map(Str::into_string),
+        end_user: end_user::read(FORMAT, wire.str("user"), wire.str(end_user::SAFETY), &mut kept),
         metadata: wire.value("metadata").map(|raw| raw.get().to_owned()),
         service_tier: wire.str("service_tier").map(Str::into_string),
         cache_key: wire.str("prompt_cache_key").map(Str::into_string),

@@ -11,14 +11,14 @@ use weir_sdk::types::{Candidate, ChatResponse, Context, Extension, FinishReason,
 
 use crate::free_text;
 
-use super::{Frame, failure, status, write_response};
+use super::{Frame, UNSIGNED, failure, status, write_response};
 
 /// Renders a whole answer: only the first of several candidates (C-80).
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut losses = Losses::default();
     losses.dropped_if(response.candidates.len() > 1, "choices", "an answer is one here: the first");
     let candidate = response.candidates.first();
-    let parts = candidate.map(with_logprobs).unwrap_or_default();
+    let parts = candidate.map(|candidate| with_logprobs(candidate, &mut losses)).unwrap_or_default();
     let parts = free_text::restored(&parts, &free_text::of_responses(&ctx.memo));
     let grouped = super::grouped(&ctx.memo, &parts);
     let shown: Vec<&Part> = grouped.iter().filter(|part| has_place(part, &mut losses)).collect();
@@ -36,6 +36,8 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     }
     let broken = failure(reason);
     losses.foreign("", &response.extensions, FORMAT);
+    losses.foreign("output.", candidate.map_or(&[], |candidate| &candidate.extensions), FORMAT);
+    losses.foreign("usage.", response.usage.as_ref().map_or(&[], |usage| &usage.extensions), FORMAT);
     let mut out = String::with_capacity(1024);
     json::object(&mut out, |o| {
         let frame = Frame {
@@ -56,11 +58,17 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
 }
 
 /// The parts of a candidate, each text with the log probabilities of its tokens.
-fn with_logprobs(candidate: &Candidate) -> Cow<'_, [Part]> {
+fn with_logprobs<'c>(candidate: &'c Candidate, losses: &mut Losses) -> Cow<'c, [Part]> {
     let Some(chat) = &candidate.logprobs else { return Cow::Borrowed(&candidate.parts) };
     let texts =
         candidate.parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(&*text.text) } else { None });
     let texts: Vec<&str> = texts.collect();
+    if texts.is_empty() {
+        let mut inside = String::new();
+        logprobs::add_tokens(chat, &mut inside);
+        losses.dropped_if(!inside.is_empty(), "logprobs", "only texts have a place for them");
+        return Cow::Borrowed(&candidate.parts);
+    }
     let mut lists = logprobs::of_texts(chat, &texts).into_iter();
     let mut parts = candidate.parts.clone();
     for part in &mut parts {
@@ -88,9 +96,19 @@ fn has_place(part: &Part, losses: &mut Losses) -> bool {
         Part::Text(text) => {
             let lost = text.citations.iter().any(|citation| citation.url.is_none() && citation.source.is_none());
             losses.dropped_if(lost, "output.citations", "only citations of pages have a place");
+            losses.dropped_if(text.signature.is_some(), "output.signature", UNSIGNED);
             losses.foreign("output.", &text.extensions, FORMAT);
             true
         }
-        _ => true,
+        Part::Reasoning(thought) => {
+            losses.foreign("output.", &thought.extensions, FORMAT);
+            true
+        }
+        Part::ToolCall(call) => {
+            losses.dropped_if(call.signature.is_some(), "output.signature", UNSIGNED);
+            losses.foreign("output.", &call.extensions, FORMAT);
+            true
+        }
+        Part::Opaque(_) | Part::Refusal(_) => true,
     }
 }

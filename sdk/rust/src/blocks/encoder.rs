@@ -7,7 +7,7 @@ use super::writer::{BlockFrames, BlockWriter};
 use super::{Blocks, part_of};
 use crate::adapter::{Encoder, Result};
 use crate::finish::Seen;
-use crate::losses::{Losses, Once};
+use crate::losses::{Losses, Once, is_note};
 use crate::types::{ChatEvent, Context, Encoded, Error, Finish, Frame, Opaque, ResponseStart, Usage};
 
 /// The frames around a format's blocks.
@@ -142,7 +142,9 @@ impl<F: AnswerFrames> BlockEncoder<F> {
 
     fn opaque(&mut self, opaque: Opaque) {
         if opaque.format != F::FORMAT {
-            self.lose(&opaque.kind, "it belongs to another format");
+            if !is_note(&opaque) {
+                self.lose(&opaque.kind, "it belongs to another format");
+            }
         } else if let Some(frame) = self.writer.format.take_opaque(opaque) {
             self.begin();
             self.frames.push(frame);

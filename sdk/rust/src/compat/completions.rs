@@ -1,5 +1,6 @@
 //! Legacy completions: one prompt, no turns. The code for chat parses their answers.
 
+use crate::compat::end_user;
 use crate::compat::quirks::Quirks;
 use crate::json::{self, Object};
 use crate::losses::Losses;
@@ -35,7 +36,9 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<R
         o.opt_num("frequency_penalty", sampling.frequency_penalty);
         o.opt_num("presence_penalty", sampling.presence_penalty);
         o.opt_num("logprobs", sampling.top_logprobs.filter(|_| sampling.logprobs != Some(false)));
-        o.opt_str("user", request.end_user.as_deref());
+        if let Some(user) = &request.end_user {
+            o.str("user", &end_user::fit(quirks, user, &mut losses));
+        }
         stream(o, quirks, request);
         for extension in request.extensions.iter().filter(|extension| extension.format == FORMAT) {
             o.raw(&extension.key, &extension.json);

@@ -1,8 +1,8 @@
 //! Embeddings: requests, answers, and vectors in base64 (C-56, C-93).
 
-use crate::compat::error;
 use crate::compat::quirks::{Quirks, Vectors};
 use crate::compat::usage;
+use crate::compat::{end_user, error};
 use crate::json::{self, Array, Rest, Str};
 use crate::losses::{Losses, extension, extensions};
 use crate::types::{
@@ -59,7 +59,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &EmbeddingsRequest) -> Re
             o.num(name, dimensions);
         }
         if let Some((user, name)) = request.end_user.as_deref().zip(member("user", request.end_user.is_some())) {
-            o.str(name, user);
+            o.str(name, &end_user::fit(quirks, user, &mut losses));
         }
         request.extensions.iter().filter(|e| e.format == FORMAT).for_each(|e| o.raw(&e.key, &e.json));
     });

@@ -95,6 +95,45 @@ pub fn add_tokens(raw: &str, inside: &mut String) {
     }
 }
 
+/// Log probabilities of tokens that came one after the other, as those of all: their lists are joined, and their sums
+/// added. `None` if there are none.
+pub fn joined(mut all: Vec<String>) -> Option<String> {
+    if all.len() < 2 {
+        return all.pop();
+    }
+    let Some(parts) = all.iter().map(|json| Rest::parse(json).ok()).collect::<Option<Vec<_>>>() else {
+        return all.pop();
+    };
+    let mut keys: Vec<&str> = Vec::new();
+    for (key, _) in parts.iter().flat_map(|part| &part.0) {
+        if !keys.contains(&&**key) {
+            keys.push(key);
+        }
+    }
+    let mut out = String::with_capacity(all.iter().map(String::len).sum());
+    json::object(&mut out, |o| {
+        for key in keys {
+            let values: Vec<&RawValue> = parts.iter().filter_map(|part| part.get(key)).collect();
+            join(o.value(key), &values);
+        }
+    });
+    Some(out)
+}
+
+/// Writes lists as one, and numbers as their sum. Of other values, it writes the first.
+fn join(out: &mut String, values: &[&RawValue]) {
+    let lists: Option<Vec<Vec<&RawValue>>> = values.iter().map(|raw| json::list(raw)).collect();
+    let numbers = || values.iter().map(|raw| Some(json::parse::<json::Number>(raw.get()).ok()?.0)).sum::<Option<f64>>();
+    match (values, lists) {
+        ([], _) => out.push_str("null"),
+        (_, Some(lists)) => column(out, &lists.concat()),
+        ([first, ..], None) => match numbers() {
+            Some(sum) => json::number(out, sum),
+            None => out.push_str(first.get()),
+        },
+    }
+}
+
 /// How many of the first tokens make up a text of so many bytes.
 fn tokens_of(tokens: &[&RawValue], bytes: usize) -> usize {
     let mut seen = 0;
@@ -176,6 +215,17 @@ mod tests {
         assert_eq!(of_texts(&chat, &["other"]), [all]);
         assert_eq!(of_texts("null", &["a", "b"]), ["[]", "[]"]);
         assert!(of_texts(&chat, &[]).is_empty());
+    }
+
+    #[test]
+    fn tokens_that_came_apart_are_one_list() {
+        let all = |all: &[&str]| joined(all.iter().map(|&json| json.to_owned()).collect());
+        assert_eq!((all(&[]), all(&["{}"])), (None, Some("{}".to_owned())));
+        let (a, b) =
+            (r#"{"content":[{"token":"a"}],"sum":-1.5,"refusal":null}"#, r#"{"content":[{"token":"b"}],"sum":-2}"#);
+        let whole = r#"{"content":[{"token":"a"},{"token":"b"}],"sum":-3.5,"refusal":null}"#;
+        assert_eq!(all(&[a, b]).as_deref(), Some(whole));
+        assert_eq!(all(&["[1]", b]).as_deref(), Some(b));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Builds the manifest of a compatible provider from its quirks.
 
-use crate::compat::quirks::{Clamp, Effort, Paths, Quirks, Thinking, Vectors, has_member};
+use crate::compat::quirks::{Clamp, Effort, Paths, Quirks, Thinking, Vectors};
 use crate::compat::{completions, embeddings, models, rerank, responses, wire};
 use crate::manifest::{
     Acceptance, Bucket, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Manifest, Merge, Operation,
@@ -155,7 +155,7 @@ pub fn ask_usage() -> UsageRequest {
 }
 
 fn exclusion(member: &str, reason: &str) -> Exclusion {
-    Exclusion { test: has_member(member), reason: reason.to_owned() }
+    Exclusion { test: FrameTest::Present(format!("/{member}")), reason: reason.to_owned() }
 }
 
 /// Exclusions for embeddings, from the members that they share with chat.

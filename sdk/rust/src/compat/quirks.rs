@@ -2,7 +2,7 @@
 
 use crate::compat::names::IdRule;
 use crate::losses::Losses;
-use crate::manifest::{Auth, AuthScheme, FrameTest, Oauth};
+use crate::manifest::{Auth, AuthScheme, Oauth};
 use crate::types::{ChatRequest, Context, Error, FinishReason, Header, HttpRequest};
 
 /// One provider. Start from [`Quirks::COMPATIBLE`] and override what differs.
@@ -44,6 +44,8 @@ pub struct Quirks {
     pub clamps: &'static [Clamp],
     /// Most stop sequences that the provider takes.
     pub max_stop: usize,
+    /// Most characters of the end user's name that the provider takes.
+    pub max_user: usize,
     /// Whether the role `developer` is known; its messages become `system` otherwise.
     pub developer_role: bool,
     /// Whether system, assistant and tool messages may be lists of parts; their texts are joined otherwise.
@@ -291,6 +293,7 @@ impl Quirks {
         renames: &[],
         clamps: &[],
         max_stop: 4,
+        max_user: usize::MAX,
         developer_role: false,
         text_lists: true,
         speaker_names: true,
@@ -390,9 +393,4 @@ impl Scheme {
         };
         Auth { name: name.to_owned(), scheme }
     }
-}
-
-/// A test that a member is present at the top of a request.
-pub fn has_member(member: &str) -> FrameTest {
-    FrameTest::Present(format!("/{member}"))
 }

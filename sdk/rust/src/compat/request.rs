@@ -8,6 +8,7 @@ mod tools;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::{Cache, Quirks};
 use crate::compat::wire::FORMAT;
+use crate::compat::{end_user, shared};
 use crate::json::{self, Object};
 use crate::losses::{Losses, extension};
 use crate::path::encoded;
@@ -19,6 +20,7 @@ use crate::types::{
 /// Writes a chat request.
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
     let mut writer = Writer { quirks, ctx, losses: Losses::default(), refused: None, thinking_lost: false };
+    shared::to_chat(&mut request.extensions);
     (quirks.prepare)(ctx, &mut request, &mut writer.losses)?;
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let body = writer.body(&request);
@@ -171,11 +173,10 @@ impl Writer<'_> {
         }
     }
 
-    /// The client's end user: `user`, unless a note says that the newer `safety_identifier` was used.
     fn end_user(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
         let Some(user) = &request.end_user else { return };
-        let newer = extension(&request.extensions, FORMAT, "safety_identifier") == Some("null");
-        self.str(o, if newer { "safety_identifier" } else { "user" }, Some(user));
+        let Some(place) = self.place(o, end_user::member(&request.extensions, FORMAT), true) else { return };
+        json::quote(place, &end_user::fit(self.quirks, user, &mut self.losses));
     }
 
     /// Writes the format's own members and reports the others; `skipped` ones are written elsewhere.

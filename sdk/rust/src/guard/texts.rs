@@ -294,7 +294,10 @@ mod tests {
 
     #[test]
     fn half_a_character_hides_nothing() {
-        assert_eq!(texts(r#"{"q":"the key \u0041KIA \ud83d","card":4111111111111111}"#).concat(), "qthe key AKIA \u{fffd}card4111111111111111");
+        assert_eq!(
+            texts(r#"{"q":"the key \u0041KIA \ud83d","card":4111111111111111}"#).concat(),
+            "qthe key AKIA \u{fffd}card4111111111111111"
+        );
     }
 
     #[test]

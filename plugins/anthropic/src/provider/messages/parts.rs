@@ -7,7 +7,7 @@ use weir_sdk::types::{
 };
 
 use super::Writer;
-use crate::mime::sniff;
+use crate::mime::{self, sniff};
 use crate::names::fitting_id;
 use crate::write::{self, Place};
 use crate::{FORMAT, OWN_FILE, signature};
@@ -36,9 +36,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes a text block, unless it is empty: the service refuses those (C-42).
+    /// Writes a text block, unless it is blank: the service refuses those (C-42). But where it put one between its own
+    /// thinking, it takes the thinking back with it only.
     fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
-        if !text.text.is_empty() {
+        let stays = !text.text.is_empty() && self.between_thinking.contains(&place.part);
+        if stays || !text.text.trim().is_empty() {
             write::block(out, |o| write::text(o, text, self.losses, place));
         }
         if text.signature.is_some() {
@@ -118,15 +120,16 @@ impl Writer<'_> {
             }),
             (MediaKind::Image, MediaSource::Text(_)) => return unsupported("an image cannot be text"),
             (kind, MediaSource::Base64(data)) => {
-                let sniffed = || sniff(data, &self.ctx.blobs);
-                let pdf = (kind == MediaKind::Document).then_some("application/pdf");
-                let named = media.mime.as_deref().filter(|mime| *mime != "image/*");
-                let Some(mime) = named.or_else(sniffed).or(pdf) else {
-                    return unsupported("the image's media type is unknown");
+                let (named, sniffed) = (media.mime.as_deref(), sniff(data, &self.ctx.blobs));
+                let mime = match kind {
+                    MediaKind::Document if named.or(sniffed).is_none_or(|mime| mime == mime::PDF) => mime::PDF,
+                    MediaKind::Document => return unsupported("documents in base64 must be PDFs"),
+                    // Where the name is none of the service's, the bytes tell.
+                    _ => match named.and_then(mime::image).or_else(|| sniffed.and_then(mime::image)) {
+                        Some(mime) => mime,
+                        None => return unsupported("images must be JPEG, PNG, GIF or WebP"),
+                    },
                 };
-                if kind == MediaKind::Document && mime != "application/pdf" {
-                    return unsupported("documents in base64 must be PDFs");
-                }
                 write("base64", &|o| {
                     o.str("media_type", mime);
                     o.str("data", data);

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use weir_sdk::compat::logprobs::joined;
 use weir_sdk::json::Object;
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{
@@ -30,7 +31,8 @@ pub(super) struct Written {
     open: Vec<(u32, Open)>,
     /// Calls in the order of their starts.
     calls: VecDeque<Call>,
-    logprobs: Option<String>,
+    /// Log probabilities for the next frame.
+    logprobs: Vec<String>,
     sources: Sources,
     grounded: bool,
     refusal: bool,
@@ -82,7 +84,7 @@ impl Written {
             begun: false,
             open: Vec::new(),
             calls: VecDeque::new(),
-            logprobs: None,
+            logprobs: Vec::new(),
             sources: Sources::default(),
             grounded: false,
             refusal: false,
@@ -123,7 +125,7 @@ impl Written {
                 self.sources.add(0, text, &event.citation);
             }
             ChatEvent::PartStop(stop) => self.stop(stop, losses),
-            ChatEvent::Logprobs(event) => self.logprobs = Some(event.json),
+            ChatEvent::Logprobs(event) => self.logprobs.push(event.json),
             ChatEvent::Finish(event) => self.finish = Some(event.finish),
             _ => {}
         }
@@ -265,7 +267,7 @@ impl Written {
             o.str("finishReason", &word(self.finish.as_ref(), self.refusal, losses));
         }
         o.num("index", self.index);
-        write_logprobs(o, self.logprobs.take().as_deref(), losses);
+        write_logprobs(o, joined(std::mem::take(&mut self.logprobs)).as_deref(), losses);
         write::members(o, &members, "");
         if last && !self.grounded {
             self.sources.write(o);

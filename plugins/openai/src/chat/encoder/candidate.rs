@@ -1,12 +1,13 @@
 //! One candidate of a streamed answer: its parts, and their members.
 
+use weir_sdk::compat::logprobs::joined;
 use weir_sdk::compat::media::{mime, to_data_url};
 use weir_sdk::compat::reasoning;
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::json::{self, Object};
 use weir_sdk::types::{
-    MediaKind, MediaPart, MediaSource, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart,
-    Signature, ToolKind, ToolStart,
+    Citation, MediaKind, MediaPart, MediaSource, PartCitation, PartKind, PartSignature, PartStart, PartStop,
+    ReasoningPart, Signature, ToolKind, ToolStart,
 };
 
 use super::super::response::write_image;
@@ -33,6 +34,8 @@ struct PartState {
     words: Words,
     /// The offset of a text within all of the candidate's text, in characters.
     base: u32,
+    /// Citations that belong to the whole text, and so wait for its end.
+    whole: Vec<Citation>,
     /// Thinking, collected so that its signature can be sent with all of it.
     thought: Option<ReasoningPart>,
 }
@@ -45,7 +48,8 @@ pub(super) struct Candidate {
     pub(super) spoke: bool,
     /// The number of calls that have started.
     pub(super) calls: u32,
-    pub(super) logprobs: Option<String>,
+    /// Log probabilities for the next chunk.
+    pub(super) logprobs: Vec<String>,
     parts: Vec<PartState>,
     characters: u32,
     thoughts: u32,
@@ -53,12 +57,12 @@ pub(super) struct Candidate {
 
 impl Candidate {
     pub(super) fn new(index: u32) -> Self {
-        Self { index, spoke: false, calls: 0, logprobs: None, parts: Vec::new(), characters: 0, thoughts: 0 }
+        Self { index, spoke: false, calls: 0, logprobs: Vec::new(), parts: Vec::new(), characters: 0, thoughts: 0 }
     }
 
     /// Whether a choice has nothing but its delta to tell: it is the first, its role was sent, and no probabilities wait.
     pub(super) fn is_plain(&self) -> bool {
-        self.index == 0 && self.spoke && self.logprobs.is_none()
+        self.index == 0 && self.spoke && self.logprobs.is_empty()
     }
 
     /// Writes the candidate as a choice.
@@ -85,7 +89,7 @@ impl Candidate {
         }
         out.push_str(members);
         out.push_str("},\"logprobs\":");
-        out.push_str(self.logprobs.take().as_deref().unwrap_or("null"));
+        out.push_str(joined(std::mem::take(&mut self.logprobs)).as_deref().unwrap_or("null"));
         out.push_str(",\"finish_reason\":");
         match finish {
             Some(word) => json::quote(out, word),
@@ -108,7 +112,13 @@ impl Candidate {
     fn open(&mut self, part: u32, words: Words) {
         let empty = || ReasoningPart { id: None, text: None, signature: None, encrypted: None, extensions: Vec::new() };
         let thought = (words == Words::Reasoning).then(empty);
-        self.parts.push(PartState { part, words, base: self.characters, thought });
+        self.parts.push(PartState { part, words, base: self.characters, whole: Vec::new(), thought });
+    }
+
+    /// Where a part's text begins within all text, and its length so far.
+    fn text_range(&mut self, part: u32) -> (u32, u32) {
+        let base = self.state(part).map_or(0, |state| state.base);
+        (base, self.characters.saturating_sub(base))
     }
 
     fn state(&mut self, part: u32) -> Option<&mut PartState> {
@@ -216,13 +226,21 @@ impl ChatEncoder {
         }
     }
 
-    pub(super) fn citation(&mut self, event: &PartCitation) {
+    pub(super) fn citation(&mut self, event: PartCitation) {
         if is_member(&event.citation) {
             return;
         }
         let at = self.candidate(event.candidate);
         let state = self.candidates.get_mut(at).and_then(|candidate| candidate.state(event.part));
-        let Some(entry) = annotation(&event.citation, state.map_or(0, |state| state.base)) else {
+        match state {
+            Some(state) if event.citation.awaits_text(FORMAT) => state.whole.push(event.citation),
+            _ => self.annotate(at, event.part, &event.citation),
+        }
+    }
+
+    fn annotate(&mut self, at: usize, part: u32, citation: &Citation) {
+        let (base, length) = self.candidates.get_mut(at).map_or((0, 0), |candidate| candidate.text_range(part));
+        let Some(entry) = annotation(citation, base, length) else {
             return self.losses.dropped("citations", "only citations of pages have a place");
         };
         self.chunk(at, &format!("\"annotations\":[{entry}]"), None);
@@ -230,6 +248,10 @@ impl ChatEncoder {
 
     pub(super) fn part_stop(&mut self, stop: PartStop) {
         let at = self.candidate(stop.candidate);
+        let state = self.candidates.get_mut(at).and_then(|candidate| candidate.state(stop.part));
+        for citation in state.map(|state| std::mem::take(&mut state.whole)).unwrap_or_default() {
+            self.annotate(at, stop.part, &citation);
+        }
         let Some(candidate) = self.candidates.get_mut(at) else { return };
         let index = candidate.thoughts;
         let Some(state) = candidate.state(stop.part) else { return };

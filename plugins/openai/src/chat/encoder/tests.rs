@@ -1,5 +1,7 @@
 use weir_sdk::testing::events::{call, delta, finish, start, stop};
-use weir_sdk::types::{ErrorKind, FinishReason, PartKind, PartSignature, Signature};
+use weir_sdk::types::{
+    CandidateLogprobs, Citation, ErrorKind, FinishReason, PartCitation, PartKind, PartSignature, Signature,
+};
 
 use super::*;
 
@@ -34,6 +36,30 @@ fn c14_the_first_chunk_has_the_role_and_no_later_one() {
     assert_eq!(chunks[2]["choices"][0]["finish_reason"], "stop");
     assert_eq!(frames.last().unwrap(), "[DONE]");
     assert!(chunks.iter().all(|c| c["id"] == chunks[0]["id"] && c["created"] == 5 && c["model"] == "alias"));
+}
+
+#[test]
+fn a_citation_without_a_range_is_one_of_its_whole_text() {
+    let url = Some("https://example.com".to_owned());
+    let citation = Citation { url, title: None, quote: None, start: None, end: None, source: None };
+    let cited = ChatEvent::Citation(PartCitation { candidate: 0, part: 1, citation });
+    let first = [start(0, PartKind::Text), delta(0, "äb"), stop(0), start(1, PartKind::Text)];
+    let chunks = json(&encode("", [&first[..], &[cited, delta(1, "xyz"), stop(1)]].concat()));
+    let entry = &chunks[2]["choices"][0]["delta"]["annotations"][0]["url_citation"];
+    assert_eq!((entry["start_index"].as_u64(), entry["end_index"].as_u64()), (Some(2), Some(5)), "{chunks:?}");
+}
+
+#[test]
+fn log_probabilities_of_a_token_without_text_go_with_the_next_text() {
+    let one = |token: &str| {
+        let json = format!(r#"{{"content":[{{"token":"{token}"}}],"refusal":null}}"#);
+        ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json })
+    };
+    let mut encoder = ChatEncoder::new(Context::default());
+    let events = vec![start(0, PartKind::Text), one("a"), one("b"), delta(0, "é")];
+    let frames: Vec<String> = encoder.push(events).unwrap().frames.into_iter().map(|frame| frame.data).collect();
+    let logprobs = &json(&frames)[0]["choices"][0]["logprobs"];
+    assert_eq!(logprobs, &serde_json::json!({"content": [{"token": "a"}, {"token": "b"}], "refusal": null}));
 }
 
 #[test]

@@ -97,6 +97,16 @@ fn c29_thinking_can_be_sent_back() {
 }
 
 #[test]
+fn a_citation_without_a_range_is_one_of_its_whole_text() {
+    let url = Some("https://example.com".to_owned());
+    let citation = Citation { url, title: None, quote: None, start: None, end: None, source: None };
+    let cited = TextPart { citations: vec![citation], ..TextPart::new("xyz") };
+    let (body, _) = rendered("", vec![Part::text("äb"), Part::Text(cited)], FinishReason::Complete);
+    let entry = &body["choices"][0]["message"]["annotations"][0]["url_citation"];
+    assert_eq!((entry["start_index"].as_u64(), entry["end_index"].as_u64()), (Some(2), Some(5)));
+}
+
+#[test]
 fn citations_count_from_the_start_of_the_whole_text() {
     let citation = Citation {
         url: Some("https://example.com".into()),

@@ -4,7 +4,7 @@ use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::compat::responses::write::{call, output_text, reasoning};
 use weir_sdk::json;
 use weir_sdk::losses::extension;
-use weir_sdk::types::{Extension, ReasoningPart, TextPart, ToolCall, ToolKind};
+use weir_sdk::types::{Citation, Extension, ReasoningPart, TextPart, ToolCall, ToolKind};
 
 /// One item that is not done.
 #[derive(Debug)]
@@ -31,12 +31,19 @@ pub(super) struct Content {
     pub(super) part: u32,
     pub(super) refusal: bool,
     pub(super) text: TextPart,
+    /// Citations that belong to the whole text, and so wait for its end.
+    pub(super) whole: Vec<Citation>,
     /// The log probabilities of the text, as the inside of a list.
     pub(super) logprobs: String,
     pub(super) done: bool,
 }
 
 impl Content {
+    pub(super) fn new(part: u32, refusal: bool) -> Self {
+        let text = TextPart::new("");
+        Self { part, refusal, text, whole: Vec::new(), logprobs: String::new(), done: false }
+    }
+
     /// Adds log probabilities of the text, which have the same form.
     pub(super) fn add_logprobs(&mut self, more: &str) {
         if !self.logprobs.is_empty() && !more.is_empty() {

@@ -4,12 +4,12 @@ use weir_sdk::compat::responses::write::{annotation, item_id};
 use weir_sdk::compat::responses::{FORMAT, namespace};
 use weir_sdk::json::{Rest, Str};
 use weir_sdk::types::{
-    PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, TextPart, ToolCall, ToolKind,
+    Citation, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, ToolCall, ToolKind,
 };
 
 use super::EventEncoder;
 use super::item::{Content, Item, Kind, list, words};
-use crate::responses::groups;
+use crate::responses::{UNSIGNED, groups};
 
 impl EventEncoder {
     pub(super) fn part_start(&mut self, start: PartStart) {
@@ -27,6 +27,7 @@ impl EventEncoder {
             }
             PartKind::ToolCall(tool) => {
                 self.close_message();
+                self.losses.dropped_if(tool.signature.is_some(), "output.signature", UNSIGNED);
                 let mut call = ToolCall { kind: tool.kind, ..ToolCall::new(tool.id, tool.name, "") };
                 if let Some(tools) = groups(&self.ctx.memo) {
                     namespace::part(tools, &mut call);
@@ -40,7 +41,9 @@ impl EventEncoder {
                 self.close_message();
                 self.foreign_item(&opaque.json);
             }
-            PartKind::Opaque(opaque) => self.losses.dropped(opaque.kind.as_str(), "only its own format has it"),
+            PartKind::Opaque(opaque) => {
+                self.losses.dropped(format!("output.{}", opaque.kind), "only its own format has it");
+            }
             PartKind::Media(_) => self.losses.dropped("output.media", "there is no place for it"),
         }
     }
@@ -88,7 +91,7 @@ impl EventEncoder {
             self.add("msg", Kind::Message(Vec::new()));
         }
         let Some(Item { id, at, kind: Kind::Message(contents), .. }) = self.items.last_mut() else { return };
-        let content = Content { part, refusal, text: TextPart::new(""), logprobs: String::new(), done: false };
+        let content = Content::new(part, refusal);
         let (json, index, id, at) = (content.json(), contents.len() as u32, id.clone(), *at);
         contents.push(content);
         self.emit("response.content_part.added", |o| {
@@ -178,18 +181,39 @@ impl EventEncoder {
                 Some(known) => known.value.push_str(&event.signature.value),
                 None => thought.signature = Some(event.signature),
             },
-            _ => self.losses.dropped("output.signature", "only thinking has a place for it"),
+            _ => self.losses.dropped("output.signature", UNSIGNED),
         }
     }
 
-    pub(super) fn citation(&mut self, event: &PartCitation) {
-        let Some(entry) = annotation(&event.citation) else {
+    pub(super) fn citation(&mut self, event: PartCitation) {
+        let PartCitation { part, citation, .. } = event;
+        if annotation(&citation, 0).is_none() {
             return self.losses.dropped("output.citations", "only citations of pages have a place");
-        };
-        let Some((Item { id, at, kind: Kind::Message(contents), .. }, index)) = self.find(event.part) else { return };
+        }
+        if !citation.awaits_text(FORMAT) {
+            return self.annotate(part, citation);
+        }
+        let Some((Item { kind: Kind::Message(contents), .. }, index)) = self.find(part) else { return };
+        if let Some(content) = contents.get_mut(index) {
+            content.whole.push(citation);
+        }
+    }
+
+    /// Writes the citations that waited for the end of their text.
+    fn annotate_whole(&mut self, part: u32) {
+        let Some((Item { kind: Kind::Message(contents), .. }, index)) = self.find(part) else { return };
         let Some(content) = contents.get_mut(index) else { return };
+        for citation in std::mem::take(&mut content.whole) {
+            self.annotate(part, citation);
+        }
+    }
+
+    fn annotate(&mut self, part: u32, citation: Citation) {
+        let Some((Item { id, at, kind: Kind::Message(contents), .. }, index)) = self.find(part) else { return };
+        let Some(content) = contents.get_mut(index) else { return };
+        let Some(entry) = annotation(&citation, content.text.text.chars().count() as u32) else { return };
         let number = content.text.citations.len() as u32;
-        content.text.citations.push(event.citation.clone());
+        content.text.citations.push(citation);
         let (id, at) = (id.clone(), *at);
         self.emit("response.output_text.annotation.added", |o| {
             o.str("item_id", &id);
@@ -202,6 +226,7 @@ impl EventEncoder {
 
     pub(super) fn part_stop(&mut self, stop: PartStop) {
         self.losses.foreign("output.", &stop.extensions, FORMAT);
+        self.annotate_whole(stop.part);
         let late = std::mem::take(&mut self.logprobs);
         let Some((item, index)) = self.find(stop.part) else { return };
         match &mut item.kind {
@@ -292,6 +317,12 @@ impl EventEncoder {
     fn close_message_as(&mut self, status: &str) {
         let message = |item: &Item| matches!(item.kind, Kind::Message(_));
         let Some(place) = self.items.iter().position(message) else { return };
+        if let Some(Item { kind: Kind::Message(contents), .. }) = self.items.get(place) {
+            let parts: Vec<u32> = contents.iter().filter(|one| !one.whole.is_empty()).map(|one| one.part).collect();
+            for part in parts {
+                self.annotate_whole(part);
+            }
+        }
         let mut item = self.items.remove(place);
         let (id, at) = (item.id.clone(), item.at);
         if let Kind::Message(contents) = &mut item.kind {

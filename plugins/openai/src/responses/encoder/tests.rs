@@ -1,5 +1,8 @@
-use weir_sdk::testing::events::{call, delta, finish, start, stop};
-use weir_sdk::types::{CandidateLogprobs, ErrorKind, PartKind, PartSignature, Signature};
+use weir_sdk::testing::events::{call, delta, finish, sign, signed_call, start, stop};
+use weir_sdk::types::{
+    Candidate, CandidateLogprobs, ChatResponse, Citation, ErrorKind, Loss, Part, PartCitation, PartKind, PartSignature,
+    PartStop, ReasoningPart, Signature, TextPart, ToolCall,
+};
 
 use super::*;
 
@@ -53,6 +56,22 @@ fn every_item_is_added_and_done_once_and_the_sequence_grows() {
         (last["output"][2]["call_id"].as_str(), last["output"][2]["arguments"].as_str()),
         (Some("a"), Some("{}"))
     );
+}
+
+#[test]
+fn a_citation_without_a_range_is_one_of_its_whole_text() {
+    let url = Some("https://example.com".to_owned());
+    let citation = Citation { url, title: None, quote: None, start: None, end: None, source: None };
+    let cited = |part| ChatEvent::Citation(PartCitation { candidate: 0, part, citation: citation.clone() });
+    let first = [start(0, PartKind::Text), cited(0), delta(0, "äb"), delta(0, "c"), stop(0)];
+    // The second text never stops.
+    let events = encode([&first[..], &[start(1, PartKind::Text), delta(1, "xy"), cited(1)]].concat());
+    let range = |entry: &serde_json::Value| (entry["start_index"].as_u64(), entry["end_index"].as_u64());
+    let is_added = |event: &&serde_json::Value| event["type"] == "response.output_text.annotation.added";
+    let added: Vec<_> = events.iter().filter(is_added).map(|event| range(&event["annotation"])).collect();
+    let content = &events.last().unwrap()["response"]["output"][0]["content"];
+    let last = [0, 1].map(|at| range(&content[at]["annotations"][0]));
+    assert_eq!((added.as_slice(), last), (&last[..], [(Some(0), Some(3)), (Some(0), Some(2))]));
 }
 
 #[test]
@@ -123,6 +142,44 @@ fn log_probabilities_without_a_text_are_reported() {
     let one = ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json });
     let losses = encoder.push(vec![start(0, call("a")), one, delta(0, "{}"), stop(0)]).unwrap().losses;
     assert_eq!(losses.iter().map(|loss| &*loss.field).collect::<Vec<_>>(), ["logprobs"]);
+}
+
+#[test]
+fn whole_and_streamed_answers_report_the_same_losses() {
+    let signature = || Some(Signature { issuer: "gemini".into(), value: "S".into() });
+    let own = |key: &str| vec![Extension { format: "gemini.generate".into(), key: key.into(), json: "1".into() }];
+    let opaque = || Opaque { format: "gemini.generate".into(), kind: "code".into(), json: "{}".into() };
+    let stopped = |part, key: &str| ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: own(key) });
+    let usage = Usage { extensions: own("d"), ..Usage::default() };
+    let streamed = vec![
+        start(0, PartKind::Reasoning),
+        stopped(0, "a"),
+        start(1, PartKind::Text),
+        delta(1, "x"),
+        sign(1, "gemini", "S", false),
+        stopped(1, "b"),
+        start(2, signed_call("c", signature())),
+        stopped(2, "c"),
+        start(3, PartKind::Opaque(opaque())),
+        ChatEvent::Usage(usage.clone()),
+        finish(FinishReason::ToolCalls),
+    ];
+    let parts = vec![
+        Part::Reasoning(ReasoningPart { extensions: own("a"), ..ReasoningPart::new("") }),
+        Part::Text(TextPart { signature: signature(), extensions: own("b"), ..TextPart::new("x") }),
+        Part::ToolCall(ToolCall { signature: signature(), extensions: own("c"), ..ToolCall::new("c", "f", "{}") }),
+        Part::Opaque(opaque()),
+    ];
+    let finish = Some(Finish::new(FinishReason::ToolCalls, "x"));
+    let candidate = Candidate { index: 0, parts, finish, logprobs: None, extensions: Vec::new() };
+    let whole = ChatResponse { candidates: vec![candidate], usage: Some(usage), ..ChatResponse::default() };
+    let fields = |losses: Vec<Loss>| losses.into_iter().map(|loss| loss.field).collect::<Vec<_>>();
+    let mut encoder = EventEncoder::new(Context::default());
+    let streamed = fields(encoder.push(streamed).unwrap().losses);
+    let whole = fields(crate::responses::response::render(&Context::default(), &whole).losses);
+    let expected =
+        ["output.a", "output.signature", "output.b", "output.signature", "output.c", "output.code", "usage.d"];
+    assert_eq!((streamed.as_slice(), whole.as_slice()), (&expected.map(str::to_owned)[..], &streamed[..]));
 }
 
 #[test]

@@ -63,6 +63,12 @@ fn c05_what_has_no_place_is_reported_once() {
 }
 
 #[test]
+fn notes_of_other_formats_are_no_losses() {
+    let note = Opaque { format: "another".into(), kind: "item=i\tnull".into(), json: "null".into() };
+    assert_eq!(lines(&[ChatEvent::Opaque(note)], 1).1, [""; 0]);
+}
+
+#[test]
 fn extensions_of_other_formats_are_reported() {
     let extension = |key: &str| vec![Extension { format: "another".into(), key: key.into(), json: "1".into() }];
     let start = ResponseStart { extensions: extension("a"), ..ResponseStart::default() };

@@ -137,7 +137,7 @@ impl EventDecoder {
         }
     }
 
-    /// Passes on an event that only this format has.
+    /// Passes on an event that only this format has. One whose data is `null` is a note for the same format.
     fn pass(&mut self, kind: String, data: &str) {
         self.events.push(ChatEvent::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: data.to_owned() }));
     }
@@ -168,12 +168,7 @@ impl EventDecoder {
         // The item's id, for rendering this format again; it is a note, so other formats do not report it as lost.
         if let Some(id) = item.get("id").and_then(json::text) {
             let phase = item.get("phase").map_or("null", RawValue::get);
-            let note = format!("item={}\t{phase}", &*id);
-            self.events.push(ChatEvent::Opaque(Opaque {
-                format: FORMAT.to_owned(),
-                kind: note,
-                json: "null".to_owned(),
-            }));
+            self.pass(format!("item={}\t{phase}", &*id), "null");
         }
         if custom || kind == "function_call" {
             self.called = true;
@@ -361,12 +356,7 @@ impl EventDecoder {
         if !news.is_empty() {
             let mut members = String::new();
             json::object(&mut members, |o| news.iter().for_each(|member| o.raw(&member.key, &member.json)));
-            let note = format!("end={members}");
-            self.events.push(ChatEvent::Opaque(Opaque {
-                format: FORMAT.to_owned(),
-                kind: note,
-                json: "null".to_owned(),
-            }));
+            self.pass(format!("end={members}"), "null");
         }
         self.ended = true;
     }

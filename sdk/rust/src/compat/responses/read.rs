@@ -71,12 +71,17 @@ fn message(mut wire: Rest<'_>) -> Message {
     Message::new(role, parts)
 }
 
-/// Parses content, one text or a list, into parts.
+/// Parses content, one text or a list, into parts. Anything else, which some servers take, is a part by itself, so that
+/// nothing of a request goes unseen.
 pub fn content(raw: &RawValue) -> Vec<Part> {
     if let Some(text) = json::text(raw) {
         return if text.is_empty() { Vec::new() } else { vec![Part::text(text)] };
     }
-    json::list(raw).unwrap_or_default().into_iter().map(part).collect()
+    match json::list(raw) {
+        Some(list) => list.into_iter().map(part).collect(),
+        None if raw.get() == "null" => Vec::new(),
+        None => vec![part(raw)],
+    }
 }
 
 /// Parses a part of content.
@@ -247,6 +252,18 @@ mod tests {
         assert_eq!(split(&text, &lengths(words.iter().map(|word| word.len()))), words);
         assert_eq!(split("xyz", "9"), ["xyz"]);
         assert_eq!(split("xyz", "1"), ["xyz"]);
+    }
+
+    #[test]
+    fn content_of_any_kind_is_seen() {
+        let text = r#"[{"role":"user","content":{"type":"input_text","text":"x"}},
+            {"type":"function_call_output","call_id":"a","output":{"key":"secret"}},{"role":"user","content":null}]"#;
+        let raws: Vec<&RawValue> = json::parse(text).unwrap();
+        let messages = items(&raws, "openai");
+        assert!(matches!(&messages[0].parts[..], [Part::Text(text)] if text.text == "x"));
+        let Part::ToolResult(result) = &messages[1].parts[0] else { panic!("no result") };
+        assert!(matches!(&result.content[..], [ResultPart::Opaque(part)] if part.json == r#"{"key":"secret"}"#));
+        assert!(messages[2].parts.is_empty());
     }
 
     #[test]

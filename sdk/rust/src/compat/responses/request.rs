@@ -6,7 +6,7 @@ use super::{ANYBODY, FORMAT, inner, namespace, noted, write};
 use crate::compat::content::STORE;
 use crate::compat::names::{IdRule, Renamed};
 use crate::compat::quirks::{Quirks, Thinking};
-use crate::compat::wire;
+use crate::compat::{end_user, shared};
 use crate::json::{self, Array, Object};
 use crate::losses::{Losses, extension};
 use crate::tier;
@@ -24,6 +24,7 @@ const LEAST: u32 = 16;
 /// Writes a request.
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
     namespace::gather(&mut request);
+    shared::to_responses(&mut request.extensions);
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let mut writer = Writer { quirks, ctx, losses: Losses::default(), refused: None };
     let mut body = String::with_capacity(1024);
@@ -63,7 +64,10 @@ impl Writer<'_> {
         if request.stream {
             o.bool("stream", true);
         }
-        o.opt_str("user", request.end_user.as_deref());
+        if let Some(user) = &request.end_user {
+            let user = end_user::fit(self.quirks, user, &mut self.losses);
+            o.str(end_user::member(&request.extensions, FORMAT), &user);
+        }
         o.opt_raw("metadata", request.metadata.as_deref());
         o.opt_str("service_tier", request.service_tier.as_deref().map(tier::compatible));
         o.opt_str("prompt_cache_key", request.cache_key.as_deref());
@@ -287,17 +291,14 @@ impl Writer<'_> {
 
     fn text(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
         let rest = extension(&request.extensions, FORMAT, "text").and_then(inner);
-        let verbosity = extension(&request.extensions, wire::FORMAT, "verbosity");
-        if request.output.is_none() && rest.is_none() && verbosity.is_none() {
+        let foreign = matches!(&request.output, Some(OutputFormat::Opaque(opaque)) if opaque.format != FORMAT);
+        self.losses.dropped_if(foreign, "response_format", "it belongs to another format");
+        let output = request.output.as_ref().filter(|_| !foreign);
+        if output.is_none() && rest.is_none() {
             return;
         }
-        if let Some(OutputFormat::Opaque(opaque)) = &request.output
-            && opaque.format != FORMAT
-        {
-            return self.losses.dropped("response_format", "it belongs to another format");
-        }
         o.object("text", |o| {
-            match &request.output {
+            match output {
                 None => {}
                 Some(OutputFormat::Plain) => o.raw("format", r#"{"type":"text"}"#),
                 Some(OutputFormat::Json) => o.raw("format", r#"{"type":"json_object"}"#),
@@ -310,7 +311,6 @@ impl Writer<'_> {
                     o.opt_bool("strict", schema.strict);
                 }),
             }
-            o.opt_raw("verbosity", verbosity);
             if let Some(rest) = rest {
                 o.members(rest);
             }

@@ -119,7 +119,8 @@ pub fn output_text(o: &mut Object<'_>, text: &TextPart) {
     o.str("type", "output_text");
     o.str("text", &text.text);
     o.array("annotations", |a| {
-        for entry in text.citations.iter().filter_map(annotation) {
+        let length = text.text.chars().count() as u32;
+        for entry in text.citations.iter().filter_map(|citation| annotation(citation, length)) {
             a.raw(&entry);
         }
     });
@@ -132,17 +133,18 @@ pub fn output_text(o: &mut Object<'_>, text: &TextPart) {
     }
 }
 
-/// A citation as an annotation; `None` if it is not one of a page.
-pub fn annotation(citation: &Citation) -> Option<String> {
+/// A citation as an annotation; `None` if it is not one of a page. Its text has `length` characters so far.
+pub fn annotation(citation: &Citation, length: u32) -> Option<String> {
     if let Some(source) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Some(source.json.clone());
     }
     let url = citation.url.as_deref()?;
+    let (start, end) = citation.range(length);
     let mut out = String::new();
     crate::json::object(&mut out, |o| {
         o.str("type", "url_citation");
-        o.num("start_index", citation.start.unwrap_or(0));
-        o.num("end_index", citation.end.unwrap_or(0));
+        o.num("start_index", start);
+        o.num("end_index", end);
         o.str("title", citation.title.as_deref().unwrap_or_default());
         o.str("url", url);
     });
@@ -257,6 +259,16 @@ mod tests {
         assert_eq!(items, r#"{"items":[{"role":"assistant","content":"Hi"}]}"#);
         let answer = written(|a| assistant(a, &[&text], Some(&mut Ids::new(&Context::default()))));
         assert!(answer.contains(r#""id":"msg_0_","status":"completed","content":[{"type":"output_text""#), "{answer}");
+    }
+
+    #[test]
+    fn a_citation_without_a_range_is_one_of_the_whole_text() {
+        let url = Some("https://example.com".to_owned());
+        let citation = Citation { url, title: None, quote: None, start: None, end: None, source: None };
+        let text = TextPart { citations: vec![citation], ..TextPart::new("äbc") };
+        let mut out = String::new();
+        json::object(&mut out, |o| output_text(o, &text));
+        assert!(out.contains(r#""start_index":0,"end_index":3,"#), "{out}");
     }
 
     #[test]
