@@ -81,9 +81,9 @@ fn what_a_long_answer_used_counts_also_where_its_share_was_forgotten_meanwhile()
     let limits = Limits { tokens: Some(20_000), ..Limits::default() };
     let take = takes(Scope::Client, &Arc::from("a"), &limits, request(1_024, 0)).remove(0);
     store.settle(&take.key, take.rate, 500.0, Instant::now());
-    assert!(store.reports(false, Duration::from_secs(60)).is_empty(), "what returns would overflow");
+    assert!(store.reports(false, MINUTE).is_empty(), "what returns would overflow");
     store.settle(&take.key, take.rate, -58_976.0, Instant::now());
-    let used: Vec<u64> = store.reports(false, Duration::from_secs(60)).iter().map(|one| one.report.used).collect();
+    let used: Vec<u64> = store.reports(false, MINUTE).iter().map(|one| one.report.used).collect();
     assert_eq!(used, [58_976]);
 }
 
