@@ -246,6 +246,12 @@ impl Catalog {
 
     fn replace(&self, next: Snapshot) {
         let generation = next.generation;
+        // Only now: a change that is not accepted leaves a trial as it is.
+        let before = self.snapshot();
+        let has_ended = |(name, _): &(&Arc<str>, &Arc<Adapter>)| {
+            before.trials.contains_key(*name) && !next.trials.contains_key(*name)
+        };
+        before.adapters.iter().filter(has_ended).for_each(|(_, serving)| serving.state.set_trial(None));
         self.store(next);
         self.changed.send_replace(generation);
     }

@@ -100,8 +100,8 @@ pub struct Account {
     metrics: Arc<Metrics>,
     series: Arc<Series>,
     begun: Instant,
-    /// When the request had to be answered, by its client or its first target's total limit.
-    deadline: Option<Instant>,
+    /// Until when the client waits, if it says so.
+    own_deadline: Option<Instant>,
     /// Time spent waiting for providers and between attempts.
     waited: Duration,
     status: u16,
@@ -180,7 +180,7 @@ impl Account {
             metrics,
             series,
             begun,
-            deadline: None,
+            own_deadline: None,
             waited: Duration::ZERO,
             status: 0,
             outcome: Outcome::Open,

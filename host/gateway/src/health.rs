@@ -93,6 +93,16 @@ impl Health {
         self.table().retain(|name, known| keep(name) || known.pattern.as_deref().is_some_and(&keep));
     }
 
+    /// Forgets the cool-downs of a provider's keys, since others have taken their numbers. `is_of` says which targets are
+    /// the provider's.
+    pub(crate) fn forget_keys(&self, provider: &str, is_of: impl Fn(&str) -> bool) {
+        self.keys().retain(|(name, _), _| **name != *provider);
+        let table = self.table();
+        let of_it =
+            table.known.iter().filter(|(name, known)| is_of(name) || known.pattern.as_deref().is_some_and(&is_of));
+        of_it.for_each(|(_, known)| known.health.forget_limits());
+    }
+
     /// The status of a target for one key: the worse of its own and its pattern's.
     pub fn status(&self, subject: Subject<'_>, now: Instant) -> TargetStatus {
         let of = |name: &Arc<str>| self.known(name).map(|known| known.status(subject.key, now, &subject.settings));
@@ -193,6 +203,22 @@ mod tests {
         assert_eq!(health.status(subject(1), now), TargetStatus::Well);
         assert!(health.admit(subject(0), now).is_ok(), "as the last resort it is tried all the same");
         assert_eq!(health.of(&target).in_flight(), 0);
+    }
+
+    #[test]
+    fn a_key_that_takes_anothers_number_inherits_no_pause() {
+        let (health, now) = (Health::default(), Instant::now());
+        let [target, other, refused] = ["p/m", "q/m", "p/n"].map(Arc::<str>::from);
+        let provider = Arc::from("p");
+        let settings = weir_config::Breaker::default();
+        let subject = |target| Subject { target, pattern: None, provider: &provider, key: 0, settings };
+        for target in [&target, &other] {
+            health.admit(subject(target), now).unwrap().failed(Blame::Limit(Some(Duration::from_mins(5))));
+        }
+        health.admit(subject(&refused), now).unwrap().failed(Blame::Key);
+        health.forget_keys("p", |name| name.starts_with("p/"));
+        assert_eq!(health.status(subject(&target), now), TargetStatus::Well);
+        assert!(matches!(health.status(subject(&other), now), TargetStatus::Resting(..)));
     }
 
     #[test]

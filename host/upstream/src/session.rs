@@ -36,8 +36,8 @@ pub type SessionIo = TokioIo<Upgraded>;
 pub enum SessionAnswer {
     /// The session has begun.
     Granted(Box<UpstreamSession>),
-    /// The answer is another one, with the credential hidden in its body.
-    Refused(StatusCode, Bytes),
+    /// The answer is another one, with the credential hidden in its headers and body.
+    Refused(Response<Bytes>),
 }
 
 /// A session that has begun.
@@ -118,12 +118,13 @@ async fn open(
 
 /// What the provider says instead of granting a session. A body that is too long or too slow is left out.
 async fn refusal(answer: Response<Incoming>, veil: &Veil) -> SessionAnswer {
-    let status = answer.status();
-    let body = timeout(REFUSAL_TIME, Limited::new(answer.into_body(), REFUSAL_BYTES).collect()).await;
+    let (mut head, body) = answer.into_parts();
+    let body = timeout(REFUSAL_TIME, Limited::new(body, REFUSAL_BYTES).collect()).await;
     let body = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut body = body.to_vec();
     veil.hide_in_bytes(&mut body, Scope::All);
-    SessionAnswer::Refused(status, body.into())
+    veil.hide_in_headers(&mut head.headers, Scope::All);
+    SessionAnswer::Refused(Response::from_parts(head, body.into()))
 }
 
 /// Hides the credential in a provider's messages: each hidden byte becomes a star.

@@ -28,6 +28,14 @@ const SETTINGS: &str = r#"{
     "fetches_urls": {
       "type": "boolean",
       "description": "Whether the service fetches images and files from any https url; by default only from where it always does."
+    },
+    "json_with_functions": {
+      "type": "boolean",
+      "description": "Whether all models take a JSON format of the answer beside functions; by default only those from Gemini 3 on."
+    },
+    "penalties": {
+      "type": "boolean",
+      "description": "Whether all models take penalties for frequency and presence; by default only those of Gemini 2.0."
     }
   }
 }"#;

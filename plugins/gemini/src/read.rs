@@ -190,13 +190,20 @@ fn file(data: wire::FileData<'_>, carried: Option<Carried>, rest: Rest<'_>) -> R
     let uri = data.uri.ok_or_else(|| missing("fileData.fileUri"))?.into_string();
     let mime = data.mime.map(Str::into_string);
     let kind = mime.as_deref().map_or(MediaKind::Document, mime::kind);
-    let is_web = uri.starts_with("http") && !uri.contains("googleapis.com/");
+    let is_web = uri.starts_with("http") && !is_stored(&uri);
     let source = if is_web { MediaSource::Url(uri) } else { MediaSource::FileId(uri) };
     let mut part = MediaPart { mime, ..MediaPart::new(kind, source) };
     part.extensions = medium_members(carried, rest, extensions("fileData.", data.rest));
     name(&mut part, data.name);
     part.extensions.push(note(NAMED_FILE));
     Ok(part)
+}
+
+/// Whether an address is in the provider's store. Other hosts of its owner serve the web: buckets are often public.
+fn is_stored(uri: &str) -> bool {
+    let rest = uri.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    host.eq_ignore_ascii_case("generativelanguage.googleapis.com")
 }
 
 fn name(part: &mut MediaPart, name: Option<Str<'_>>) {

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod dialect;
+mod models;
 mod normal;
 mod provider;
 mod streams;
@@ -21,7 +22,12 @@ fn asked(model: &str, method: &str, body: &Value) -> Result<ChatRequest, Error> 
 
 /// The request for the service, and the losses.
 fn sent(model: &str, request: ChatRequest) -> Result<(Value, Vec<String>), Error> {
-    let rendered = <Gemini as ProviderChat>::render_request(&context(model), request)?;
+    sent_to(&context(model), request)
+}
+
+/// The request for a target, and the losses.
+fn sent_to(ctx: &Context, request: ChatRequest) -> Result<(Value, Vec<String>), Error> {
+    let rendered = <Gemini as ProviderChat>::render_request(ctx, request)?;
     let losses = fields(&rendered.losses);
     Ok((body(&rendered), losses))
 }

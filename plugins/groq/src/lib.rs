@@ -4,6 +4,8 @@
 
 use weir_sdk::compat::quirks::{Clamp, Drop, Effort, Paths, Thinking};
 use weir_sdk::compat::{Provider, Quirks};
+use weir_sdk::losses::Losses;
+use weir_sdk::types::{ChatRequest, Context, Error, ReasoningMode, ReasoningRequest};
 
 /// The adapter.
 #[derive(Debug)]
@@ -45,8 +47,109 @@ impl Provider for Groq {
         efforts: &["none", "default", "low", "medium", "high"],
         thinking: Thinking::Reasoning,
         tool_types: &["browser_search", "code_interpreter", "mcp"],
+        prepare,
         ..Quirks::COMPATIBLE
     };
 }
 
+/// Each family of models has its own words for effort, and refuses the others'.
+#[expect(clippy::unnecessary_wraps, reason = "a quirk may refuse a request; this one never does")]
+fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
+    let Some(reasoning) = &mut request.reasoning else { return Ok(()) };
+    if ctx.model.contains("gpt-oss") {
+        levels(reasoning, losses);
+    } else if ctx.model.contains("qwen3") {
+        on_or_off(reasoning, losses);
+    } else {
+        let lost = take_effort(reasoning).is_some();
+        losses.dropped_if(lost, "reasoning_effort", "this model's thinking cannot be steered");
+    }
+    Ok(())
+}
+
+/// Models with levels always think. The usual level needs no word.
+fn levels(reasoning: &mut ReasoningRequest, losses: &mut Losses) {
+    if is_off(reasoning) {
+        take_effort(reasoning);
+        losses.dropped("reasoning_effort", "this model always thinks");
+    }
+    reasoning.effort.take_if(|effort| effort == "default");
+}
+
+/// Models without levels think, or do not.
+fn on_or_off(reasoning: &mut ReasoningRequest, losses: &mut Losses) {
+    let off = is_off(reasoning);
+    let Some(wanted) = take_effort(reasoning) else { return };
+    if !off && wanted != "default" {
+        losses.approximated("reasoning_effort", "this model's thinking is only on or off");
+    }
+    reasoning.effort = Some(if off { "none" } else { "default" }.to_owned());
+}
+
+fn is_off(reasoning: &ReasoningRequest) -> bool {
+    match reasoning.effort.as_deref() {
+        Some(effort) => effort == "none",
+        None => reasoning.mode == Some(ReasoningMode::Disabled) || reasoning.budget_tokens == Some(0),
+    }
+}
+
+/// Takes away all that would be written as a level of effort; returns its word, which is empty if there is none.
+fn take_effort(reasoning: &mut ReasoningRequest) -> Option<String> {
+    let off = reasoning.mode.take_if(|mode| *mode == ReasoningMode::Disabled).is_some();
+    let budget = reasoning.budget_tokens.take().is_some();
+    reasoning.effort.take().or_else(|| (off || budget).then(String::new))
+}
+
 weir_sdk::export!(Groq: about, provider_errors, provider_chat, provider_models);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::compat::request::render;
+    use weir_sdk::testing::{context, fields, json};
+
+    const OSS: &str = "openai/gpt-oss-120b";
+    const QWEN: &str = "qwen/qwen3-32b";
+    const LLAMA: &str = "llama-3.3-70b-versatile";
+
+    /// The level that is sent, and the losses.
+    fn sent(model: &str, reasoning: &ReasoningRequest) -> (Option<String>, Vec<String>) {
+        let request = ChatRequest { reasoning: Some(reasoning.clone()), ..ChatRequest::default() };
+        let rendered = render(Groq::QUIRKS, &context(model), request).unwrap();
+        let level = json(&rendered.request.body)["reasoning_effort"].as_str().map(str::to_owned);
+        (level, fields(&rendered.losses))
+    }
+
+    fn effort(word: &str) -> ReasoningRequest {
+        ReasoningRequest { effort: Some(word.into()), ..ReasoningRequest::default() }
+    }
+
+    #[test]
+    fn each_family_of_models_gets_its_words_for_effort() {
+        let lost = || vec!["reasoning_effort".to_owned()];
+        let word = |word: &str| Some(word.to_owned());
+        for (model, wanted, expected) in [
+            (OSS, "low", (word("low"), Vec::new())),
+            (OSS, "minimal", (word("low"), lost())),
+            (OSS, "default", (None, Vec::new())),
+            (OSS, "none", (None, lost())),
+            (QWEN, "none", (word("none"), Vec::new())),
+            (QWEN, "default", (word("default"), Vec::new())),
+            (QWEN, "high", (word("default"), lost())),
+            (LLAMA, "none", (None, lost())),
+            (LLAMA, "high", (None, lost())),
+        ] {
+            assert_eq!(sent(model, &effort(wanted)), expected, "{model} {wanted}");
+        }
+    }
+
+    #[test]
+    fn budgets_and_modes_are_words_for_effort_too() {
+        let budget = ReasoningRequest { budget_tokens: Some(4096), ..ReasoningRequest::default() };
+        let off = ReasoningRequest { mode: Some(ReasoningMode::Disabled), ..ReasoningRequest::default() };
+        let level = |model, wanted| sent(model, wanted).0;
+        assert_eq!((level(OSS, &budget).as_deref(), level(OSS, &off)), (Some("medium"), None));
+        assert_eq!((level(QWEN, &budget).as_deref(), level(QWEN, &off).as_deref()), (Some("default"), Some("none")));
+        assert_eq!((level(LLAMA, &budget), level(LLAMA, &off)), (None, None));
+    }
+}

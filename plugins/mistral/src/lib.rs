@@ -45,6 +45,7 @@ impl Provider for Mistral {
         speaker_names: false,
         prefix: true,
         stream_usage: false,
+        needs_parameters: true,
         tool_required: "any",
         tool_ids: IdRule { max: 9, also: Some(""), exact: true },
         effort: Effort::Effort,
@@ -56,3 +57,27 @@ impl Provider for Mistral {
 }
 
 weir_sdk::export!(Mistral: about, provider_errors, provider_chat, provider_embeddings, provider_models);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::compat::request::render;
+    use weir_sdk::testing::{context, json};
+    use weir_sdk::types::{ChatRequest, FunctionTool, Tool};
+
+    fn parameters(of: Option<&str>) -> String {
+        let (description, strict, cache, extensions) = (None, None, None, Vec::new());
+        let parameters = of.map(str::to_owned);
+        let tool = FunctionTool { name: "f".into(), description, parameters, strict, cache, extensions };
+        let request = ChatRequest { tools: vec![Tool::Function(tool)], ..ChatRequest::default() };
+        let rendered = render(Mistral::QUIRKS, &context("mistral-small-latest"), request).unwrap();
+        assert!(rendered.losses.is_empty());
+        json(&rendered.request.body)["tools"][0]["function"]["parameters"].to_string()
+    }
+
+    #[test]
+    fn a_function_without_a_schema_has_that_of_no_arguments() {
+        assert_eq!(parameters(None), r#"{"properties":{},"type":"object"}"#);
+        assert_eq!(parameters(Some(r#"{"type":"object"}"#)), r#"{"type":"object"}"#);
+    }
+}

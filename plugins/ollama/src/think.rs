@@ -4,6 +4,10 @@ use weir_sdk::json::{RawValue, text};
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{ReasoningMode, ReasoningRequest};
 
+/// Key of the note on a level that came in this format and is not checked.
+const OWN: &str = "think";
+/// The models that take levels. Most servers refuse them for all others.
+const LEVELED: &str = "gpt-oss";
 /// The levels of the format.
 const LEVELS: [&str; 4] = ["low", "medium", "high", "max"];
 
@@ -19,13 +23,16 @@ pub(crate) fn read(raw: &RawValue) -> Option<ReasoningRequest> {
     Some(match level.as_str() {
         "true" => mode(ReasoningMode::Enabled),
         "false" | "none" => mode(ReasoningMode::Disabled),
-        _ => ReasoningRequest { effort: Some(level), ..mode(ReasoningMode::Enabled) },
+        _ => {
+            let extensions = vec![crate::own(crate::CHAT, OWN, "null")];
+            ReasoningRequest { effort: Some(level), extensions, ..mode(ReasoningMode::Enabled) }
+        }
     })
 }
 
 /// The value of `think`; `None` leaves it to the model. A model that cannot think refuses the member, so it is sent
 /// only if the client was explicit.
-pub(crate) fn write(reasoning: Option<&ReasoningRequest>, losses: &mut Losses) -> Option<&'static str> {
+pub(crate) fn write(model: &str, reasoning: Option<&ReasoningRequest>, losses: &mut Losses) -> Option<&'static str> {
     let reasoning = reasoning?;
     losses.foreign("", &reasoning.extensions, crate::CHAT);
     let shown = matches!(reasoning.summary.as_deref(), None | Some("auto"));
@@ -36,7 +43,11 @@ pub(crate) fn write(reasoning: Option<&ReasoningRequest>, losses: &mut Losses) -
     }
     losses.dropped_if(reasoning.budget_tokens.is_some(), "reasoning.budget_tokens", "thinking has no budget here");
     if let Some(effort) = reasoning.effort.as_deref() {
-        return Some(level(effort, losses));
+        if model.contains(LEVELED) || crate::is_noted(&reasoning.extensions, OWN) {
+            return Some(level(effort, losses));
+        }
+        losses.approximated("reasoning_effort", "this model's thinking is only on or off");
+        return Some("true");
     }
     let wanted = reasoning.mode == Some(ReasoningMode::Enabled)
         || reasoning.mode.is_none() && reasoning.budget_tokens.is_some_and(|tokens| tokens > 0);
@@ -66,7 +77,7 @@ mod tests {
     fn every_value_of_the_format_comes_back() {
         for value in ["true", "false", "\"low\"", "\"medium\"", "\"high\"", "\"max\""] {
             let mut losses = Losses::default();
-            assert_eq!(write(read(parse(value).unwrap()).as_ref(), &mut losses), Some(value));
+            assert_eq!(write("m", read(parse(value).unwrap()).as_ref(), &mut losses), Some(value));
             assert!(losses.into_losses().is_empty());
         }
         assert_eq!(read(parse("\"\"").unwrap()), None);
@@ -76,19 +87,30 @@ mod tests {
     fn other_formats_words_become_the_nearest_and_are_reported() {
         let effort = |word: &str| ReasoningRequest { effort: Some(word.into()), ..ReasoningRequest::default() };
         let mut losses = Losses::default();
-        assert_eq!(write(Some(&effort("none")), &mut losses), Some("false"));
-        assert_eq!(write(Some(&effort("minimal")), &mut losses), Some("\"low\""));
-        assert_eq!(write(Some(&effort("xhigh")), &mut losses), Some("\"high\""));
+        let mut write = |wanted: &ReasoningRequest| write("hf.co/x/gpt-oss:20b", Some(wanted), &mut losses);
+        assert_eq!(write(&effort("none")), Some("false"));
+        assert_eq!(write(&effort("minimal")), Some("\"low\""));
+        assert_eq!(write(&effort("xhigh")), Some("\"high\""));
         let budget = ReasoningRequest { budget_tokens: Some(2048), ..ReasoningRequest::default() };
-        assert_eq!(write(Some(&budget), &mut losses), Some("true"));
+        assert_eq!(write(&budget), Some("true"));
         let fields: Vec<String> = losses.into_losses().into_iter().map(|loss| loss.field).collect();
         assert_eq!(fields, ["reasoning_effort", "reasoning_effort", "reasoning.budget_tokens"]);
     }
 
     #[test]
+    fn a_level_turns_thinking_on_for_models_without_levels() {
+        let effort = |word: &str| ReasoningRequest { effort: Some(word.into()), ..ReasoningRequest::default() };
+        let mut losses = Losses::default();
+        assert_eq!(write("qwen3:4b", Some(&effort("high")), &mut losses), Some("true"));
+        assert_eq!(write("qwen3:4b", Some(&effort("none")), &mut losses), Some("false"));
+        let fields: Vec<String> = losses.into_losses().into_iter().map(|loss| loss.field).collect();
+        assert_eq!(fields, ["reasoning_effort"]);
+    }
+
+    #[test]
     fn what_the_model_may_decide_is_left_to_it() {
         let adaptive = ReasoningRequest { mode: Some(ReasoningMode::Adaptive), ..ReasoningRequest::default() };
-        assert_eq!(write(Some(&adaptive), &mut Losses::default()), None);
-        assert_eq!(write(None, &mut Losses::default()), None);
+        assert_eq!(write("m", Some(&adaptive), &mut Losses::default()), None);
+        assert_eq!(write("m", None, &mut Losses::default()), None);
     }
 }

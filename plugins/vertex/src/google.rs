@@ -14,6 +14,9 @@ const TIER_HEADER: &str = "x-vertex-ai-llm-shared-request-type";
 /// The option of Gemini's adapter that passes urls on, which this platform fetches.
 const FETCHES: &str = "fetches_urls";
 
+/// Options of Gemini's adapter for what this platform takes and Google's own service refuses.
+const TAKEN: [&str; 3] = [FETCHES, "json_with_functions", "penalties"];
+
 /// Renders a request for an answer.
 pub(crate) fn chat(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
     let mut losses = Losses::default();
@@ -31,8 +34,10 @@ pub(crate) fn chat(ctx: &Context, target: &Target, mut request: ChatRequest) -> 
 /// The context for Gemini's adapter.
 pub(crate) fn inner(ctx: &Context, target: &Target) -> Context {
     let mut inner = target.context(ctx);
-    if inner.option(FETCHES).is_none() {
-        inner.options.push(Setting { key: FETCHES.into(), json: "true".into() });
+    for option in TAKEN {
+        if inner.option(option).is_none() {
+            inner.options.push(Setting { key: option.into(), json: "true".into() });
+        }
     }
     inner
 }

@@ -118,9 +118,6 @@ impl Snapshot {
 
     /// Ends a trial, whatever its result.
     pub(super) fn end_trial(&mut self, name: &str) -> Option<Arc<Trial>> {
-        if let Some(serving) = self.adapters.get(name) {
-            serving.state.set_trial(None);
-        }
         self.trials.remove(name)
     }
 

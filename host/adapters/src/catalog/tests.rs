@@ -156,6 +156,21 @@ fn a_new_version_gets_its_share_until_it_is_promoted() {
 }
 
 #[test]
+fn a_change_that_is_not_accepted_leaves_a_trial_as_it_is() {
+    let refuses_third = |manifests: &[&Adapter]| {
+        if manifests.iter().any(|adapter| adapter.manifest.version == "3") { Err("no".to_owned()) } else { Ok(()) }
+    };
+    let usual = RolloutPolicy { canary: Some(CanaryRule::default()), quarantine: None };
+    let catalog = Catalog::new(refuses_third).with_cares(Cares { usual, of: BTreeMap::new() });
+    let (first, second) = (version("1"), version("2"));
+    catalog.publish(&first).unwrap();
+    catalog.publish(&second).unwrap();
+    assert!(catalog.publish(&version("3")).is_err());
+    assert_eq!(catalog.snapshot().trials["zeta"].adapter.digest, second.digest);
+    assert!(first.state.trial().is_some(), "it gets its exchanges still");
+}
+
+#[test]
 fn a_trial_ends_with_its_version_or_its_file() {
     let catalog = trying(CanaryRule::default());
     let (first, second, third) = (version("1"), version("2"), version("3"));

@@ -147,16 +147,16 @@ impl Account {
         self.metrics.stream_errors.with_label_values(&[side]).inc();
     }
 
-    /// Sets when the request has to be answered.
-    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
-        self.deadline = deadline;
+    /// Sets until when the client waits, if it says so.
+    pub(crate) fn set_own_deadline(&mut self, deadline: Option<Instant>) {
+        self.own_deadline = deadline;
     }
 
-    /// The stream broke by its target's fault; another target may still continue it. One that ran out of the request's own
-    /// time does not count against the target, of which other clients expect more.
+    /// The stream broke by its target's fault; another target may still continue it. One that ran out of the client's own
+    /// time does not count against the target, which other clients give more.
     pub fn interrupted(&mut self) {
         self.traced.broke();
-        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        if self.own_deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return;
         }
         if self.ticket.as_mut().is_some_and(Ticket::broke) {

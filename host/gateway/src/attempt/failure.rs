@@ -81,7 +81,8 @@ fn has_reasons(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status.as_u16(), 404 | 408)
 }
 
-fn by_status(status: StatusCode, headers: &HeaderMap) -> Error {
+/// The error that an answer's status tells.
+pub(crate) fn by_status(status: StatusCode, headers: &HeaderMap) -> Error {
     let kind = match status.as_u16() {
         401 => ErrorKind::Authentication,
         402 => ErrorKind::Quota,
@@ -106,7 +107,7 @@ fn by_status(status: StatusCode, headers: &HeaderMap) -> Error {
 }
 
 /// Sets the retry time of a rate-limit refusal that names none, if its rate-limit headers show when the limit resets.
-pub(super) fn wait_for_limits(error: &mut Error, target: &Target, headers: &HeaderMap) {
+pub(crate) fn wait_for_limits(error: &mut Error, target: &Target, headers: &HeaderMap) {
     if error.kind == ErrorKind::RateLimited && error.retry_after_ms.is_none() {
         error.retry_after_ms = target.limits.rest(headers, SystemTime::now()).map(millis);
     }

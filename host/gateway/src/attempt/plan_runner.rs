@@ -161,7 +161,8 @@ impl PlanRunner<'_> {
         fallen: Option<Fallback>,
         account: &mut Account,
     ) -> AttemptOutcome {
-        let may_hedge = fallen.is_none() && !self.asked.operation().is_relayed_only();
+        let may_hedge =
+            fallen.is_none() && candidate.target.enable_fallback && !self.asked.operation().is_relayed_only();
         let hedge = self.plan.route.hedge.filter(|_| may_hedge);
         let Some((after, other)) = hedge.and_then(|after| Some((after, remaining.next_besides(candidate)?))) else {
             return pin!(self.visit(candidate, remaining, fallen, account)).await;

@@ -117,7 +117,7 @@ pub(crate) fn blame(fault: &Fault) -> Blame {
 }
 
 /// Whether a failure shows that its target is overloaded.
-pub(super) fn is_overload(fault: &Fault, blame: Blame) -> bool {
+pub(crate) fn is_overload(fault: &Fault, blame: Blame) -> bool {
     let counts = match (fault.transport, fault.side) {
         (Some(TransportFailure::Slow), _) => true,
         (None, Side::Upstream) => {

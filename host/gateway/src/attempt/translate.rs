@@ -62,9 +62,7 @@ pub(super) async fn translate(
     let versions = Versions::choose(asked, target);
     let answer = pin!(translate_by(context, asked, target, (&versions, values), account)).await;
     let answer = answer.map_err(|fault| late_fault(fault, target));
-    if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
-        versions.provider.failed();
-    }
+    answer.as_ref().err().into_iter().for_each(|fault| versions.note_failure(fault));
     answer.map(|response| versions.named(target, response))
 }
 
@@ -253,7 +251,7 @@ impl<'a> Run<'a> {
         let rendered = called(account, &self.target.adapter, "render-request", render);
         self.provider.rest();
         let mut rendered = rendered.map_err(|fault| self.spelled(fault))?;
-        members::check(&rendered.request.body, self.asked.side.program().is_some())?;
+        members::check(request, &rendered.request.body, self.asked.side.program().is_some())?;
         self.names.spell(&mut rendered.losses);
         self.note(std::mem::take(&mut rendered.losses));
         self.provider_ctx.memo = std::mem::take(&mut rendered.memo);

@@ -10,6 +10,8 @@ use super::side::ClientSide;
 use super::{AnsweringAdapter, InboundRequest, Judged};
 use crate::route::Target;
 use weir_sandbox::{Chosen, Lease, PluginFault, lease_pair};
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
 
 /// The versions of both adapters, fixed for the whole exchange.
 pub(super) struct Versions {
@@ -39,6 +41,18 @@ impl Versions {
         };
         let (dialect, provider) = lease_pair(&dialect.adapter, &self.provider.adapter, Arc::clone(tenant)).await?;
         Ok((Some(dialect), provider))
+    }
+
+    /// Notes a failure that the version of the provider's adapter may have caused: the provider refused what it wrote. What
+    /// the network, a limit or an outage does says nothing of a version.
+    pub(super) fn note_failure(&self, fault: &Fault) {
+        let is_refusal = matches!(
+            fault.error.kind,
+            ErrorKind::InvalidRequest | ErrorKind::Unsupported | ErrorKind::NotFound | ErrorKind::TooLarge
+        );
+        if is_refusal && fault.side == Side::Upstream && fault.transport.is_none() {
+            self.provider.failed();
+        }
     }
 
     /// Attaches the provider's adapter version to the response if it is not the target's own.

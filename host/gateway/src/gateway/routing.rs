@@ -94,7 +94,7 @@ impl Gateway {
             account.reserve(budget);
         }
         let deadline = deadline(asked, &plan);
-        account.set_deadline(deadline);
+        account.set_own_deadline(own_time(asked).and_then(|own| asked.exchange.begun.checked_add(own)));
         let context = RequestContext { deadline, ..context };
         plan.route.deposit(plan.candidates.first().map_or(0.0, |candidate| candidate.target.retry.budget));
         let runner = PlanRunner {

@@ -14,6 +14,7 @@ use crate::health::{Health, TargetStatus};
 use crate::observe::metrics::Metrics;
 use crate::provenance::Provenance;
 use crate::serving::Serving;
+use weir_config::Secret;
 
 impl Gateway {
     /// Gives the record of each request to a log from now on. The first log stays.
@@ -31,6 +32,7 @@ impl Gateway {
         self.admission.budgets.replace(&serving.config.budgets);
         self.answers.kept().resize(server.cache_bytes);
         serving.begin_counts(&self.metrics);
+        self.forget_replaced_keys(&serving);
         self.answers.questions().resize(server.semantic_cache_bytes, server.semantic_cache_questions);
         self.serving.store(Arc::new(serving));
         self.stored_keys.note_change();
@@ -38,6 +40,22 @@ impl Gateway {
         self.health.retain(|name| targets.contains(name));
         self.metrics.tries.forget();
         self.admission.forget();
+    }
+
+    /// A key that takes the number of another one begins without its pauses.
+    fn forget_replaced_keys(&self, serving: &Serving) {
+        let before = self.serving.load();
+        for provider in &serving.config.providers {
+            let Some(known) = before.config.providers.iter().find(|known| known.name == provider.name) else {
+                continue;
+            };
+            if provider.keys.iter().map(Secret::expose).eq(known.keys.iter().map(Secret::expose)) {
+                continue;
+            }
+            let of_it = serving.targets().filter(|target| *target.label == *provider.name);
+            let ids: HashSet<&str> = of_it.map(|target| &*target.id).collect();
+            self.health.forget_keys(&provider.name, |name| ids.contains(name));
+        }
     }
 
     /// What may be spent, and what has been.

@@ -180,6 +180,11 @@ impl TargetHealth {
         rest
     }
 
+    /// Forgets the cool-downs of keys: others have taken their numbers.
+    pub(crate) fn forget_limits(&self) {
+        self.lock().limited.clear();
+    }
+
     /// Adds a latency to the first piece of an answer.
     pub(crate) fn first_piece(&self, took: Duration, now: Instant) {
         self.lock().latency.observe(took, now);

@@ -67,7 +67,7 @@ impl Billing {
     /// Reserves at the budgets what a response may cost that reads so many tokens.
     pub(super) async fn reserve(&self, tokens: u64) -> Result<Vec<HeldBudget>, Fault> {
         let own = (&self.caller, self.alias.as_str());
-        reserve(&self.admission, own, &self.target, &self.demand(tokens)).await
+        reserve(&self.admission, own, &self.target, &self.demand(tokens)).await.map_err(|refused| refused.fault)
     }
 
     /// Reserves the same for a response that its provider has begun, whether or not the budgets have room for it.
@@ -153,18 +153,32 @@ pub(crate) fn demand(model: &str, body_len: usize) -> Demand<'_> {
     Demand { model: Some(model), output_limit: None, body_len, stream: false, uses: Uses::Speech }
 }
 
+/// A budget that has no room.
+#[derive(Debug)]
+pub(crate) struct BudgetRefused {
+    /// The error.
+    pub(crate) fault: Fault,
+    /// Whether it is one of the provider's, so that another provider may have room.
+    pub(crate) is_providers: bool,
+}
+
 /// Reserves what a response may cost at the budgets of its caller and model, and at those of its provider.
 pub(crate) async fn reserve(
     admission: &Admission,
     (caller, alias): (&Caller, &str),
     target: &Arc<Target>,
     demand: &Demand<'_>,
-) -> Result<Vec<HeldBudget>, Fault> {
-    let refused = |refusal: Box<weir_ledger::Refusal>| admission.budgets.refused(&refusal);
-    let own = admission.budgets.reserve_at(caller, Some(alias), &[&**target], demand).await.map_err(refused)?;
+) -> Result<Vec<HeldBudget>, BudgetRefused> {
+    let refused = |is_providers| {
+        move |refusal: Box<weir_ledger::Refusal>| BudgetRefused {
+            fault: admission.budgets.refused(&refusal),
+            is_providers,
+        }
+    };
+    let own = admission.budgets.reserve_at(caller, Some(alias), &[&**target], demand).await.map_err(refused(false))?;
     // It is given back if the provider's budgets have no room.
     let own = own.map(|granted| HeldBudget::new(granted.reservation, None));
-    let attempt = admission.budgets.reserve_attempt(target, demand).await.map_err(refused)?;
+    let attempt = admission.budgets.reserve_attempt(target, demand).await.map_err(refused(true))?;
     Ok(own.into_iter().chain(attempt.map(|granted| at_provider(granted, target))).collect())
 }
 

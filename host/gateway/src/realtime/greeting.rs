@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
+use http::{Method, Response};
 
 use crate::accept::{Acceptance, Filling};
 use crate::accounting::Account;
-use crate::attempt::{fault_of, refused_credential};
+use crate::attempt::{by_status, fault_of, refused_credential, wait_for_limits};
 use crate::route::Target;
 use weir_types::contract::types::ErrorKind;
 use weir_types::exchange::TRACE_HEADERS;
@@ -46,7 +47,7 @@ impl UpstreamHandshake<'_> {
         account.attempted(&target.label, begun, begun.elapsed());
         match answer {
             Ok(SessionAnswer::Granted(session)) => Ok(*session),
-            Ok(SessionAnswer::Refused(status, body)) => Err(refusal(status, &body, target, account)),
+            Ok(SessionAnswer::Refused(answer)) => Err(refusal(&answer, target, account)),
             Err(error) => {
                 account.failed_upstream(&target.label, error.kind.name());
                 tracing::warn!(provider = %target.label, %error, "request to the provider failed");
@@ -107,25 +108,19 @@ impl UpstreamHandshake<'_> {
 }
 
 /// The fault for a provider that grants no session.
-fn refusal(status: StatusCode, body: &[u8], target: &Target, account: &Account) -> Fault {
-    let kind = match status.as_u16() {
-        400 | 422 => ErrorKind::InvalidRequest,
-        401 => ErrorKind::Authentication,
-        403 => ErrorKind::Permission,
-        404 => ErrorKind::NotFound,
-        429 => ErrorKind::RateLimited,
-        503 => ErrorKind::Overloaded,
-        _ => ErrorKind::Upstream,
-    };
-    account.failed_upstream(&target.label, weir_types::fault::error_kind_name(kind));
-    if kind == ErrorKind::Authentication {
+fn refusal(answer: &Response<Bytes>, target: &Target, account: &Account) -> Fault {
+    let mut error = by_status(answer.status(), answer.headers());
+    wait_for_limits(&mut error, target, answer.headers());
+    account.failed_upstream(&target.label, weir_types::fault::error_kind_name(error.kind));
+    if error.kind == ErrorKind::Authentication {
         tracing::error!(provider = %target.label, key = target.key, "the provider refuses the configured credential");
         return refused_credential();
     }
-    let text = String::from_utf8_lossy(body);
+    let text = String::from_utf8_lossy(answer.body());
     let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
-    let mut message = format!("the provider grants no session ({}): {}", status.as_u16(), shown.trim());
-    target.hide_keys(&mut message);
-    let status = if kind == ErrorKind::Upstream { 502 } else { status.as_u16() };
-    Fault::new(Side::Upstream, kind, message).with_status(status)
+    let number = answer.status().as_u16();
+    error.message = format!("the provider grants no session ({number}): {}", shown.trim());
+    target.hide_keys(&mut error.message);
+    error.status = Some(if error.kind == ErrorKind::Upstream { 502 } else { number });
+    Fault::from_error(Side::Upstream, error)
 }

@@ -65,6 +65,12 @@ impl Candidate {
         usable.find_map(|target| Some((Arc::clone(target), health.admit(self.subject(target), now).ok()?)))
     }
 
+    /// Whether another key than this one may be tried now.
+    pub fn has_other_key(&self, health: &Health, key: usize, now: Instant) -> bool {
+        let mut others = keys(&self.target).filter(|one| one.key != key);
+        others.any(|one| health.status(self.subject(one), now).may_be_tried())
+    }
+
     /// The same where there is nothing to choose from, as with most targets.
     fn admit_with_only_key(&self, health: &Health, now: Instant) -> Option<(Arc<Target>, Ticket)> {
         let subject = self.subject(&self.target);

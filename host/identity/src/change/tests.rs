@@ -288,6 +288,22 @@ fn an_import_keeps_the_keys_and_can_be_repeated() {
 }
 
 #[test]
+fn a_user_whose_team_is_gone_can_still_be_disabled() {
+    let mut memory = Memory::default();
+    memory.run(team("gone"), &context(0)).unwrap();
+    let user = |more: serde_json::Value| {
+        let mut user = json!({"id": "ann", "teams": ["gone"]});
+        user.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        UserCommand::Put(Box::new(parsed(&user)))
+    };
+    memory.run(user(json!({})), &context(0)).unwrap();
+    memory.run(GroupCommand::DeleteTeam(TeamId::parse("gone").unwrap(), KeysOfTeam::Refuse), &context(0)).unwrap();
+    memory.run(user(json!({"disabled": true})), &context(0)).unwrap();
+    let other = user(json!({"teams": ["gone", "nowhere"]}));
+    assert_eq!(memory.run(other, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Team));
+}
+
+#[test]
 fn administrators_of_a_team_reach_its_keys_and_give_no_more_than_they_have() {
     let (mut memory, text) = started();
     let id = text.id();

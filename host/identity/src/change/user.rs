@@ -2,7 +2,7 @@
 
 use super::group::action;
 use super::{Action, ChangeError, Changed, Context, Stored, existing};
-use crate::document::{Document, Kind, User, UserId};
+use crate::document::{Document, Kind, TeamId, User, UserId};
 
 /// A command on a user.
 #[derive(Debug, Clone)]
@@ -33,7 +33,9 @@ fn put(mut user: User, stored: &impl Stored, context: &Context) -> Result<Change
     let before = stored.user(&user.id);
     context.precondition.check(before.as_ref().map(|(_, revision)| *revision))?;
     context.may_give(&user.grants)?;
-    if user.teams.iter().any(|team| stored.team(team).is_none()) {
+    // A team of before may have been deleted since: that must not keep anybody from disabling its user.
+    let is_new = |team: &&TeamId| before.as_ref().is_none_or(|(known, _)| !known.teams.contains(*team));
+    if user.teams.iter().filter(is_new).any(|team| stored.team(team).is_none()) {
         return Err(ChangeError::OwnerMissing(Kind::Team));
     }
     let owners = user.logins.iter().filter_map(|login| stored.user_of_login(login));

@@ -107,6 +107,8 @@ pub struct Converter {
     users: BTreeSet<String>,
     /// Users whose own amounts are counted by a tag of their keys.
     tagged: BTreeSet<String>,
+    /// Users who might spend nothing, or ask nothing.
+    closed: BTreeSet<String>,
     /// Names of keys by team, which are unique there.
     names: BTreeSet<(Option<String>, String)>,
     /// Names and owners of keys by their hash, for the texts before a rotation.
@@ -126,6 +128,7 @@ impl Converter {
             teams: BTreeSet::new(),
             users: BTreeSet::new(),
             tagged: BTreeSet::new(),
+            closed: BTreeSet::new(),
             names: BTreeSet::new(),
             keys: BTreeMap::new(),
             notes: Notes::default(),
@@ -240,7 +243,10 @@ impl Converter {
         if terms.has_limits() {
             self.notes.add("user", id, "has rate limits, which apply to keys, teams and organisations only");
         }
-        if terms.has_models() {
+        if terms.is_closed() {
+            self.closed.insert(id.to_owned());
+            self.notes.add("user", id, "had a limit or a budget of 0: keys of no team may use no model now");
+        } else if terms.has_models() {
             self.notes.add("user", id, "has a list of models, which keys, teams and organisations have only");
         }
     }

@@ -7,7 +7,7 @@ mod search;
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -115,7 +115,11 @@ fn tail(asked: &Tail) -> Result<(), String> {
         let data = line.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok());
         let Some(fact) = data else { return Ok(()) };
         // A number is how many requests this reader has missed.
-        let text = if fact.is_number() { format!("… {fact} more") } else { shown(&fact, asked.json) };
+        let text = match (fact.is_number(), asked.json) {
+            (true, true) => serde_json::json!({"missed": fact}).to_string(),
+            (true, false) => format!("… {fact} more"),
+            (false, json) => shown(&fact, json),
+        };
         writeln!(io::stdout(), "{text}")
     };
     let streamed = asked
@@ -185,17 +189,24 @@ fn export(asked: &Export) -> Result<(), String> {
     if matches!(asked.format, Form::Parquet) && asked.output.is_none() && io::stdout().is_terminal() {
         return Err("a Parquet file is not for a terminal: name a file with --output".to_owned());
     }
-    let out: Box<dyn io::Write> = match &asked.output {
-        Some(file) => Box::new(File::create(file).map_err(|error| format!("{}: {error}", file.display()))?),
-        None => Box::new(io::stdout()),
+    let client = asked.running.client()?;
+    let write = |out: &mut dyn io::Write| {
+        let mut out = BufWriter::new(out);
+        let streamed =
+            client.stream("/admin/v1/requests/export", &search::pairs(&parameters), |piece| out.write_all(piece));
+        streamed.map_err(|error| explained(&error))?;
+        out.flush().map_err(|error| error.to_string())
     };
-    let mut out = BufWriter::new(out);
-    let streamed = asked
-        .running
-        .client()?
-        .stream("/admin/v1/requests/export", &search::pairs(&parameters), |piece| out.write_all(piece));
-    streamed.map_err(|error| explained(&error))?;
-    out.flush().map_err(|error| error.to_string())
+    let Some(file) = &asked.output else { return write(&mut io::stdout()) };
+    // What was exported before stays until all of this is there.
+    let beside = file.with_added_extension("part");
+    let at = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    let mut out = File::create(&beside).map_err(|error| at(&beside, error))?;
+    let written = write(&mut out).and_then(|()| std::fs::rename(&beside, file).map_err(|error| at(file, error)));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
 }
 
 /// Gives each request that meets a search to `take`.

@@ -21,6 +21,8 @@ pub(super) struct Queue {
 struct Waiting {
     events: VecDeque<Event>,
     bytes: usize,
+    /// Whether an event found no room since some were taken.
+    is_full: bool,
 }
 
 impl Queue {
@@ -33,7 +35,9 @@ impl Queue {
         let weight = event.weight();
         let mut waiting = self.lock();
         if waiting.events.len() >= self.most_rows || waiting.bytes.saturating_add(weight) > self.most_bytes {
+            waiting.is_full = true;
             drop(waiting);
+            self.arrived.notify_one();
             return self.figures.dropped();
         }
         waiting.bytes += weight;
@@ -55,16 +59,22 @@ impl Queue {
         self.lock().events.len()
     }
 
-    /// Waits until a batch is full.
+    /// Waits until a batch is full, or the queue is.
     pub(super) async fn wait_for(&self, count: usize) {
-        while self.len() < count.min(self.most_rows) {
+        while !self.has(count) {
             self.arrived.notified().await;
         }
+    }
+
+    fn has(&self, count: usize) -> bool {
+        let waiting = self.lock();
+        waiting.is_full || waiting.events.len() >= count.min(self.most_rows)
     }
 
     /// The oldest events, which are gone from the queue.
     pub(super) fn take(&self, most: usize) -> Vec<Event> {
         let mut waiting = self.lock();
+        waiting.is_full = false;
         let count = most.min(waiting.events.len());
         let taken: Vec<_> = waiting.events.drain(..count).collect();
         let weight: usize = taken.iter().map(Event::weight).sum();
@@ -88,6 +98,17 @@ mod tests {
     use super::super::event::LogLine;
     use super::super::metrics::SinkMetrics;
     use super::*;
+
+    #[tokio::test]
+    async fn a_queue_that_is_full_by_bytes_is_sent_before_its_batch_is_full() {
+        let fact = Event::Request(Arc::new(Fact::of(RequestId::new(0, [1; 10]))));
+        let figures = SinkMetrics::new(&Registry::new()).unwrap().of("a");
+        let queue = Queue::new((100, 2 * fact.weight()), figures);
+        (0..3).for_each(|_| queue.offer(fact.clone()));
+        queue.wait_for(50).await;
+        assert_eq!(queue.take(50).len(), 2);
+        assert!(!queue.has(50));
+    }
 
     #[test]
     fn a_queue_is_bounded_by_events_and_by_bytes() {

@@ -77,7 +77,8 @@ export async function key(place, { signal, item, go }) {
         ["User", name(found.owner?.user)],
         ["Made", format.whole_time(found.created)],
         ["Ends", found.expires ? format.whole_time(found.expires) : "never"],
-        ["Rotated", found.rotated && format.whole_time(found.rotated)],
+        ["Rotated", found.rotated && format.whole_time(found.rotated.at)],
+        ["The text before ends", found.rotated && format.whole_time(found.rotated.grace_ends)],
         ["Grants", (found.grants ?? []).map((grant) => `${grant.access} ${grant.team ?? "everything"}`).join(", ")],
       ])),
       card("May do", facts(terms(found)))),
@@ -109,11 +110,29 @@ function secret(text) {
   return [h("h2", null, "The key"), h("p", null, "It is shown only now: Weir keeps its hash."), h("p", { class: "secret" }, h("code", null, text)), h("div", { class: "buttons" }, copied, copy)];
 }
 
+/** Asks whether a text that is in its grace is replaced: the newer one ends at once. */
+function anew(found, act, grace, again) {
+  const replace = () => {
+    const dialog = ask(`Rotate ${found.name} again`, h("p", null, "The text of the last rotation is refused at once, and the one before it stays valid until its grace ends."),
+      "Replace it", async () => secret((await act("rotate", { grace, again: true })).key));
+    dialog.addEventListener("close", again);
+  };
+  return [h("h2", null, "It was rotated already"), h("p", null, "The text before is still valid for a while, so nothing was changed."),
+    h("p", null, h("button", { type: "button", class: "danger", on: { click: replace } }, "The new text was never received: replace it"))];
+}
+
 function rotate(found, act, again) {
   const dialog = ask(`Rotate ${found.name}`, [
     h("p", null, "The key gets a new text under its id. The one before stays valid for a while."),
     field("The text before stays valid for", input("grace", { value: "24h", required: true }), "0s, 15m, 24h, 7d"),
-  ], "Rotate", async ({ grace }) => secret((await act("rotate", { grace, again: true })).key));
+  ], "Rotate", async ({ grace }) => {
+    try {
+      return secret((await act("rotate", { grace, again: false })).key);
+    } catch (error) {
+      if (error.code !== "already_rotated") throw error;
+      return anew(found, act, grace, again);
+    }
+  });
   dialog.addEventListener("close", again);
 }
 

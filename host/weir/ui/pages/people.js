@@ -67,7 +67,7 @@ export async function organisation(place, { signal, item, go }) {
       card("Organisation", facts([["Id", h("code", null, found.id)], ["Made", format.whole_time(found.created)],
         ["Requests", h("a", { href: api.url("/ui/requests", { organisation: found.id }) }, "the organisation's requests")]])),
       card("May do", facts(terms(found)))),
-    card("Budgets", await spending(`organisation/${found.id}/`, found.budgets, signal)),
+    card("Budgets", await spending(`org/${found.id}/`, found.budgets, signal)),
     api.may_write() && switches("organisations", found, "All keys of its teams are refused from the next request on.", () => go(location.pathname, { replace: true })),
   ]);
 }

@@ -3,7 +3,7 @@
 use weir_sdk::json::{Number, RawValue, Str, object, parse};
 use weir_sdk::types::{ChatRequest, JsonSchema, Opaque, OutputFormat, ReasoningMode, ReasoningRequest, Sampling};
 
-use crate::provider::config::{OLD_SCHEMA, ONLY_TEXT};
+use crate::provider::config::{OLD_SCHEMA, ONLY_TEXT, OWN_OUTPUT};
 use crate::provider::thinking::{ONLY_SHOWN, OWN};
 use crate::wire::{self, extensions, note, own};
 use crate::{FORMAT, schema};
@@ -84,6 +84,7 @@ fn output(mime: Option<&str>, old: Option<&RawValue>, new: Option<&RawValue>, ch
         (None, None, None) => None,
         (mime, new, old) => Some(OutputFormat::Opaque(opaque(mime, new, old))),
     };
+    chat.extensions.extend(chat.output.is_some().then(|| note(OWN_OUTPUT)));
 }
 
 fn opaque(mime: Option<&str>, new: Option<&RawValue>, old: Option<&RawValue>) -> Opaque {

@@ -13,6 +13,8 @@ use crate::{FORMAT, schema};
 pub(crate) const ONLY_TEXT: &str = "generationConfig.responseModalities=TEXT";
 /// Key of the note on a schema in the older member.
 pub(crate) const OLD_SCHEMA: &str = "responseSchema";
+/// Key of the note on a request whose answer's format came in this format and is not checked.
+pub(crate) const OWN_OUTPUT: &str = "responseMimeType";
 /// Most stop sequences that the service takes.
 const STOPS: usize = 5;
 
@@ -29,7 +31,7 @@ impl Config {
         let mut json = String::new();
         object(&mut json, |o| {
             o.opt_num("maxOutputTokens", request.max_output_tokens);
-            sampling(o, &request.sampling, losses);
+            sampling(o, target, &request.sampling, losses);
             for (key, value) in &output {
                 o.raw(key, value);
             }
@@ -48,7 +50,7 @@ impl Config {
     }
 }
 
-fn sampling(o: &mut Object<'_>, sampling: &Sampling, losses: &mut Losses) {
+fn sampling(o: &mut Object<'_>, target: Target<'_>, sampling: &Sampling, losses: &mut Losses) {
     if let Some(wanted) = sampling.temperature {
         if !(0.0..=2.0).contains(&wanted) {
             losses.clamped("temperature", "it lies between 0 and 2");
@@ -69,17 +71,30 @@ fn sampling(o: &mut Object<'_>, sampling: &Sampling, losses: &mut Losses) {
     if !sampling.stop.is_empty() {
         o.array("stopSequences", |a| sampling.stop.iter().take(STOPS).for_each(|stop| a.str(stop)));
     }
-    o.opt_num("presencePenalty", sampling.presence_penalty);
-    o.opt_num("frequencyPenalty", sampling.frequency_penalty);
+    o.opt_num("presencePenalty", penalty(target, "presence_penalty", sampling.presence_penalty, losses));
+    o.opt_num("frequencyPenalty", penalty(target, "frequency_penalty", sampling.frequency_penalty, losses));
     o.opt_num("candidateCount", sampling.candidates);
     o.opt_bool("responseLogprobs", sampling.logprobs);
     o.opt_num("logprobs", sampling.top_logprobs);
+}
+
+/// A penalty, if the model takes it. The service refuses all but 0 for most models.
+fn penalty(target: Target<'_>, field: &str, wanted: Option<f64>, losses: &mut Losses) -> Option<f64> {
+    let taken = wanted.filter(|penalty| target.penalties || *penalty == 0.0);
+    losses.dropped_if(wanted.is_some() && taken.is_none(), field, "the model takes no penalties");
+    taken
 }
 
 type Members = Vec<(&'static str, String)>;
 
 fn output(target: Target<'_>, request: &ChatRequest, losses: &mut Losses) -> Result<Members, Error> {
     let json_type = || ("responseMimeType", "\"application/json\"".to_owned());
+    let is_json = matches!(request.output, Some(OutputFormat::Json | OutputFormat::Schema(_)));
+    let refused = !target.json_with_functions && !is_noted(&request.extensions, OWN_OUTPUT);
+    if is_json && refused && super::tools::are_declared(request) {
+        losses.dropped("response_format", "the model takes either functions or a format of the answer");
+        return Ok(Vec::new());
+    }
     match &request.output {
         None | Some(OutputFormat::Plain) => Ok(Vec::new()),
         Some(OutputFormat::Json) => Ok(vec![json_type()]),

@@ -31,7 +31,12 @@ pub(super) fn write<'a>(
     let turns = Turns::new("parts", "model");
     let current = request.messages.iter().rposition(is_user_words).unwrap_or(0);
     let mut writer = Writer { target, names, losses, turns, calls: Vec::new(), current };
-    for (at, message) in request.messages.iter().enumerate() {
+    let mut messages: Vec<_> = request.messages.iter().enumerate().collect();
+    if !target.system {
+        // The system text leads the user's first turn, wherever it was. The sort is stable.
+        messages.sort_by_key(|(_, message)| !matches!(message.role, Role::System | Role::Developer));
+    }
+    for (at, message) in messages {
         writer.message(at, message)?;
     }
     Ok(writer.turns.finish())
@@ -73,8 +78,22 @@ impl<'a> Writer<'a> {
                 _ => return Err(Error::unsupported(place.field(""), "system text can only be text")),
             }
         }
-        self.turns.add_system(&parts, at, self.losses);
+        if self.target.system {
+            self.turns.add_system(&parts, at, self.losses);
+        } else {
+            self.lead(parts, at);
+        }
         Ok(())
+    }
+
+    /// Lets the user say system text, for models that have no place for it.
+    fn lead(&mut self, parts: String, at: usize) {
+        if !parts.is_empty() {
+            self.losses.approximated(format!("messages[{at}]"), "the model takes no system text: the user says it");
+        }
+        let mut turn = Turn::new(Speaker::User);
+        turn.others = parts;
+        self.turns.add(turn);
     }
 
     fn lose_cache(&mut self, hinted: bool, place: Place) {

@@ -15,19 +15,35 @@ use weir_sdk::names::Names;
 
 /// The context of rendering: the model as the target names it, and the options.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a model, none a state")]
 pub(super) struct Target<'a> {
     pub(super) ctx: &'a Context,
     pub(super) model: &'a str,
     pub(super) generation: Generation,
     /// Whether schemas go to the older members, which support less.
     pub(super) old_schemas: bool,
+    /// Whether an answer may have a JSON format although functions are declared.
+    pub(super) json_with_functions: bool,
+    /// Whether penalties other than 0 are taken.
+    pub(super) penalties: bool,
+    /// Whether the model takes system text; to others the user's first turn says it.
+    pub(super) system: bool,
 }
 
 impl<'a> Target<'a> {
     fn of(ctx: &'a Context, request: &'a ChatRequest) -> Self {
         let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
-        let old_schemas = ctx.option_str("schemas").as_deref() == Some("openapi");
-        Self { ctx, model, generation: Generation::of(model), old_schemas }
+        let generation = Generation::of(model);
+        let allows = |option| ctx.option_bool(option) == Some(true);
+        Self {
+            ctx,
+            model,
+            generation,
+            old_schemas: ctx.option_str("schemas").as_deref() == Some("openapi"),
+            json_with_functions: generation.third || allows("json_with_functions"),
+            penalties: model.contains("gemini-2.0") || allows("penalties"),
+            system: !["gemma-2", "gemma-3"].iter().any(|old| model.contains(old)),
+        }
     }
 }
 
@@ -91,7 +107,7 @@ impl Prompt {
         if !self.tools.is_empty() {
             o.array("tools", |a| self.tools.iter().for_each(|tool| a.raw(tool)));
         }
-        tools::write_choice(o, self.choice.as_ref(), &request.extensions);
+        tools::write_choice(o, self.choice.as_ref(), request);
         if !self.config.json.is_empty() {
             o.raw("generationConfig", &format!("{{{}}}", self.config.json));
         }

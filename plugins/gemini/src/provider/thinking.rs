@@ -4,7 +4,7 @@ use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
-use crate::generation::{Generation, Thinking};
+use crate::generation::{Budget, Generation, Thinking};
 use crate::wire::is_noted;
 use crate::{FORMAT, write};
 
@@ -35,7 +35,7 @@ pub(super) fn write(generation: Generation, request: &ChatRequest, losses: &mut 
                 losses.dropped_if(!off, "reasoning", "the model does not think");
                 return None;
             }
-            Thinking::Budget(least, most) => by_budget(wanted, request.max_output_tokens, (least, most), losses),
+            Thinking::Budget(limits) => by_budget(wanted, request.max_output_tokens, limits, losses),
             Thinking::Levels(levels) => by_level(wanted, levels, losses),
         }
     };
@@ -68,14 +68,14 @@ fn mode(wanted: &ReasoningRequest) -> Option<ReasoningMode> {
     }
 }
 
-fn by_budget(wanted: &ReasoningRequest, answer: Option<u32>, limits: (u32, u32), losses: &mut Losses) -> Plan {
-    let (least, most) = limits;
+fn by_budget(wanted: &ReasoningRequest, answer: Option<u32>, limits: Budget, losses: &mut Losses) -> Plan {
+    let Budget { off, least, most } = limits;
     let thinks = |budget: Option<i64>| Plan { budget, level: None, thinks: true };
     if mode(wanted) == Some(ReasoningMode::Disabled) {
-        if least > 0 {
+        if off > 0 {
             losses.approximated("reasoning", "the model always thinks: as little as it can");
         }
-        return Plan { budget: Some(i64::from(least)), level: None, thinks: false };
+        return Plan { budget: Some(i64::from(off)), level: None, thinks: false };
     }
     if let Some(budget) = wanted.budget_tokens {
         let allowed = budget.clamp(least, most);
@@ -175,5 +175,16 @@ mod tests {
         assert_eq!(sent("gemini-2.5-pro", off(), None), (Some(r#"{"thinkingBudget":128}"#.into()), 1));
         assert_eq!(sent("gemini-3-pro-preview", effort("none"), None), (Some(r#"{"thinkingLevel":"LOW"}"#.into()), 1));
         assert_eq!(sent("gemini-2.0-flash", off(), None), (None, 0));
+        assert_eq!(sent("gemini-2.5-flash-lite", off(), None), (Some(r#"{"thinkingBudget":0}"#.into()), 0));
+    }
+
+    #[test]
+    fn a_model_may_think_little_only_down_to_its_least_budget() {
+        let budget = |tokens| ReasoningRequest { budget_tokens: Some(tokens), ..ReasoningRequest::default() };
+        let shown = |tokens| Some(format!(r#"{{"includeThoughts":true,"thinkingBudget":{tokens}}}"#));
+        assert_eq!(sent("gemini-2.5-flash-lite", budget(100), None), (shown(512), 1));
+        assert_eq!(sent("gemini-2.5-flash-lite", budget(512), None), (shown(512), 0));
+        assert_eq!(sent("gemini-2.5-flash-lite", effort("low"), Some(100)), (shown(512), 0));
+        assert_eq!(sent("gemini-2.5-flash", budget(100), None), (shown(100), 0));
     }
 }

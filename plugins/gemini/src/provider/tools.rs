@@ -4,7 +4,7 @@ use weir_sdk::json::{Object, RawValue, object, parse};
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::tools::{self, SentTool};
-use weir_sdk::types::{ChatRequest, Error, Extension, FunctionTool, ToolChoice};
+use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
 use super::config;
 use super::request::Target;
@@ -81,10 +81,20 @@ pub(super) struct Choice {
     allowed: Vec<String>,
 }
 
-/// Decides on calls. The service's validated mode allows only some functions without requiring a call.
+/// Whether a request declares functions.
+pub(super) fn are_declared(request: &ChatRequest) -> bool {
+    request.tools.iter().any(|tool| matches!(tool, Tool::Function(_)))
+}
+
+/// Decides on calls. Without functions the service refuses every choice, and only a required call is lost. The service's validated mode allows only some functions without requiring a call.
 pub(super) fn choice(request: &ChatRequest, names: &mut Names, losses: &mut Losses) -> Option<Choice> {
     let all = |mode| Some(Choice { mode, allowed: Vec::new() });
-    match request.tool_choice.as_ref()? {
+    let wanted = request.tool_choice.as_ref()?;
+    if !are_declared(request) {
+        losses.dropped_if(is_required(wanted), "tool_choice", "there are no functions to call");
+        return None;
+    }
+    match wanted {
         ToolChoice::Automatic => all("AUTO"),
         ToolChoice::Disabled => all("NONE"),
         ToolChoice::Required => all("ANY"),
@@ -100,17 +110,25 @@ pub(super) fn choice(request: &ChatRequest, names: &mut Names, losses: &mut Loss
     }
 }
 
+fn is_required(choice: &ToolChoice) -> bool {
+    match choice {
+        ToolChoice::Required | ToolChoice::Named(_) => true,
+        ToolChoice::Allowed(some) => some.required,
+        ToolChoice::Automatic | ToolChoice::Disabled | ToolChoice::Opaque(_) => false,
+    }
+}
+
 /// Writes `toolConfig`, with further members of a client of this format.
-pub(super) fn write_choice(o: &mut Object<'_>, choice: Option<&Choice>, extensions: &[Extension]) {
+pub(super) fn write_choice(o: &mut Object<'_>, choice: Option<&Choice>, request: &ChatRequest) {
     const CALLING: &str = "toolConfig.functionCallingConfig.";
-    let own = || extensions.iter().filter(|own| own.format == FORMAT && own.json != "null");
+    let own = || request.extensions.iter().filter(|own| own.format == FORMAT && own.json != "null");
     let inner = || own().filter_map(|own| Some((own.key.strip_prefix(CALLING)?, own.json.as_str())));
     let outer = || {
         own()
             .filter_map(|own| Some((own.key.strip_prefix("toolConfig.")?, own.json.as_str())))
             .filter(|(key, _)| !key.contains('.'))
     };
-    let calling = choice.is_some() || inner().next().is_some();
+    let calling = are_declared(request) && (choice.is_some() || inner().next().is_some());
     if !calling && outer().next().is_none() {
         return;
     }

@@ -115,6 +115,11 @@ fn files_of_the_providers_store_are_distinguished_from_the_webs() {
     assert!(matches!(read("https://example.com/a.pdf"), MediaSource::Url(_)));
     assert!(matches!(read("https://generativelanguage.googleapis.com/v1beta/files/a"), MediaSource::FileId(_)));
     assert!(matches!(read("gs://bucket/a"), MediaSource::FileId(_)));
+    for public in
+        ["https://storage.googleapis.com/bucket/a.pdf", "https://x.example/generativelanguage.googleapis.com/a"]
+    {
+        assert!(matches!(read(public), MediaSource::Url(_)), "{public}");
+    }
 }
 
 #[test]

@@ -203,14 +203,14 @@ fn c53_schemas_go_to_the_place_for_json_schema_by_default() {
         output: Some(OutputFormat::Schema(expected.clone())),
         ..request(vec![user("x")])
     };
-    let (body, losses) = sent(MODEL, request()).unwrap();
+    let (body, losses) = sent("gemini-3-flash-preview", request()).unwrap();
     let declarations = &body["tools"][0]["functionDeclarations"];
     assert_eq!(declarations[0]["parametersJsonSchema"]["additionalProperties"], false);
     assert!(declarations[1]["parametersJsonSchema"].is_object());
     assert_eq!(body["generationConfig"]["responseMimeType"], "application/json");
     assert!(body["generationConfig"]["responseJsonSchema"].is_object() && losses.is_empty());
 
-    let mut ctx = context(MODEL);
+    let mut ctx = context("gemini-3-flash-preview");
     ctx.options.push(weir_sdk::types::Setting { key: "schemas".into(), json: "\"openapi\"".into() });
     let rendered = <crate::Gemini as weir_sdk::adapter::ProviderChat>::render_request(&ctx, request()).unwrap();
     let body = super::body(&rendered);

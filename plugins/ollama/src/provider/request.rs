@@ -16,15 +16,16 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     let mut out = String::with_capacity(1024);
     let prompt = Prompt::of(ctx, request);
     let mut written = Ok(());
+    let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
     object(&mut out, |o| {
-        o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
+        o.str("model", model);
         match &prompt {
             Some(prompt) => prompt.write(o, request, &mut losses),
             None => written = conversation(o, request, &mut losses),
         }
         // The server streams by default.
         o.bool("stream", request.stream);
-        o.opt_raw("think", think::write(request.reasoning.as_ref(), &mut losses));
+        o.opt_raw("think", think::write(model, request.reasoning.as_ref(), &mut losses));
         body::write_output(o, request.output.as_ref(), &mut losses);
         body::write_rest(o, request, prompt.is_some(), &mut losses);
     });

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use weir_sdk::adapter::{ProviderCountTokens, ProviderEmbeddings, ProviderErrors};
 use weir_sdk::model::header;
 use weir_sdk::types::{
-    ChatEvent, ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, ErrorKind, FinishReason, Frame, MediaKind,
-    MediaPart, MediaSource, Message, Part, PartKind, ReasoningPart, ResultPart, Role, Signature, TextPart, ToolCall,
-    ToolResult, Vector,
+    ChatEvent, ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, ErrorKind, FinishReason, Frame, FunctionTool,
+    MediaKind, MediaPart, MediaSource, Message, OutputFormat, Part, PartKind, ReasoningPart, ResultPart, Role,
+    Sampling, Signature, TextPart, Tool, ToolCall, ToolResult, Vector,
 };
 
 use super::{answered, body, context, decoded, fields, http, rendered};
@@ -127,6 +127,25 @@ fn c89_urls_go_where_they_are_fetched_and_are_refused_elsewhere() {
     let error = unknown("https://h/x");
     assert_eq!((error.code.as_deref(), error.param.as_deref()), (Some("media_url"), Some("messages[0].content")));
     assert_eq!(unknown("gs://b/x").code, None, "only the provider can fetch it");
+}
+
+#[test]
+fn penalties_and_a_format_beside_functions_are_taken_here() {
+    let sampling = Sampling { frequency_penalty: Some(0.5), ..Sampling::default() };
+    let function = FunctionTool {
+        name: "f".into(),
+        description: None,
+        parameters: None,
+        strict: None,
+        cache: None,
+        extensions: Vec::new(),
+    };
+    let (output, tools) = (Some(OutputFormat::Json), vec![Tool::Function(function)]);
+    let request = ChatRequest { sampling, output, tools, ..ask(vec![user(Part::text("a"))]) };
+    let sent = rendered(&context(GEMINI, &[]), request).unwrap();
+    let expected = json!({"frequencyPenalty": 0.5, "responseMimeType": "application/json"});
+    assert_eq!(body(&sent)["generationConfig"], expected);
+    assert!(sent.losses.is_empty());
 }
 
 #[test]

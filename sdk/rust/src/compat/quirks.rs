@@ -66,6 +66,8 @@ pub struct Quirks {
     pub logprobs_number: bool,
     /// Whether the provider supports functions.
     pub tools: bool,
+    /// Whether a function must have a schema; one without gets the schema of no arguments.
+    pub needs_parameters: bool,
     /// The value of `tool_choice` that requires a call of any tool.
     pub tool_required: &'static str,
     /// Whether the provider supports `allowed_tools`; the list of tools is filtered otherwise.
@@ -304,6 +306,7 @@ impl Quirks {
         reasoning_apart: false,
         logprobs_number: false,
         tools: true,
+        needs_parameters: false,
         tool_required: "required",
         allowed_tools: false,
         tool_types: &[],

@@ -9,7 +9,7 @@ use crate::compat::names::Renamed;
 use crate::compat::quirks::{Cache, Quirks};
 use crate::compat::wire::FORMAT;
 use crate::compat::{end_user, shared};
-use crate::json::{self, Object};
+use crate::json::{self, Object, Rest};
 use crate::losses::{Losses, extension};
 use crate::path::encoded;
 use crate::tier;
@@ -154,11 +154,12 @@ impl Writer<'_> {
             return;
         }
         o.bool("stream", true);
-        let others = extension(&request.extensions, FORMAT, "stream_options").and_then(|json| {
-            let inner = json.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
-            (!inner.is_empty()).then_some(inner)
-        });
-        if !self.quirks.stream_usage && others.is_none() {
+        let mut others = extension(&request.extensions, FORMAT, "stream_options")
+            .and_then(|json| Rest::parse(json).ok())
+            .unwrap_or_default();
+        if self.quirks.stream_usage {
+            others.take("include_usage");
+        } else if others.0.is_empty() {
             return;
         }
         if let Some(place) = self.place(o, "stream_options", true) {
@@ -166,9 +167,7 @@ impl Writer<'_> {
                 if self.quirks.stream_usage {
                     o.bool("include_usage", true);
                 }
-                if let Some(others) = others {
-                    o.members(others);
-                }
+                others.0.iter().for_each(|(name, value)| o.raw(name, value.get()));
             });
         }
     }

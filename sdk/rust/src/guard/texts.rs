@@ -117,7 +117,7 @@ fn part(part: &mut Part, f: &mut Visit<'_>) {
             let is_fixed = call.signature.is_some();
             match call.kind {
                 ToolKind::Function if is_fixed => fixed_json(&call.arguments, f),
-                ToolKind::Function => json(&mut call.arguments, f),
+                ToolKind::Function => scalars(&mut call.arguments, f),
                 ToolKind::Custom => fixed_if(is_fixed, &mut call.arguments, f),
             }
             extensions(&mut call.extensions, f);
@@ -127,7 +127,7 @@ fn part(part: &mut Part, f: &mut Visit<'_>) {
                 match piece {
                     ResultPart::Text(part) => text_part(part, f),
                     ResultPart::Media(part) => media(part, f),
-                    ResultPart::Json(text) => json(text, f),
+                    ResultPart::Json(text) => scalars(text, f),
                     ResultPart::Opaque(part) => json(&mut part.json, f),
                 }
             }
@@ -208,9 +208,9 @@ fn plain(text: &mut String, f: &mut Visit<'_>) {
     f(&mut Text::of(text));
 }
 
-/// Visits the texts of JSON that stays as it is.
+/// Visits the strings and numbers of JSON that stays as it is.
 fn fixed_json(text: &str, f: &mut Visit<'_>) {
-    json(&mut text.to_owned(), &mut |found| f(&mut Text { value: found.value, is_fixed: true, is_changed: false }));
+    scalars(&mut text.to_owned(), &mut |found| f(&mut Text { value: found.value, is_fixed: true, is_changed: false }));
 }
 
 /// Visits a name that its format gives a meaning to, and that cannot be another.
@@ -222,15 +222,25 @@ fn fixed_if(is_fixed: bool, text: &mut String, f: &mut Visit<'_>) {
     f(&mut Text { is_fixed, ..Text::of(text) });
 }
 
-/// Visits the strings and numbers of a JSON text. What is not JSON is visited as it is: a model may have written it. In
-/// the place of a number, another text is put as a string.
+/// Visits the strings of a JSON text. What is not JSON is visited as it is: a model may have written it.
 pub fn json(text: &mut String, f: &mut Visit<'_>) {
+    walk(text, |byte| byte == b'"', f);
+}
+
+/// Visits the strings and numbers of what a model or a tool wrote. In the place of a number, another text is put as a
+/// string.
+fn scalars(text: &mut String, f: &mut Visit<'_>) {
+    walk(text, |byte| matches!(byte, b'"' | b'-' | b'0'..=b'9'), f);
+}
+
+/// Visits the values of a JSON text that begin with such a byte.
+fn walk(text: &mut String, begins: fn(u8) -> bool, f: &mut Visit<'_>) {
     if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
         return plain(text, f);
     }
     let (mut changed, mut copied): (Option<String>, usize) = (None, 0);
     let mut at = 0;
-    while let Some(start) = next_scalar(text, at) {
+    while let Some(start) = next(text, at, begins) {
         let is_string = text.as_bytes().get(start) == Some(&b'"');
         let end = if is_string { end_of_string(text, start) } else { end_of_number(text, start) };
         let Some(token) = end.and_then(|end| text.get(start..end)) else { break };
@@ -251,10 +261,9 @@ pub fn json(text: &mut String, f: &mut Visit<'_>) {
     }
 }
 
-/// The place of the next string or number of a JSON text.
-fn next_scalar(text: &str, at: usize) -> Option<usize> {
-    let begins = |byte: &u8| matches!(byte, b'"' | b'-' | b'0'..=b'9');
-    Some(at + text.as_bytes().get(at..)?.iter().position(begins)?)
+/// The place of the next value of a JSON text that begins with such a byte.
+fn next(text: &str, at: usize, begins: fn(u8) -> bool) -> Option<usize> {
+    Some(at + text.as_bytes().get(at..)?.iter().position(|byte| begins(*byte))?)
 }
 
 /// The place behind the number that begins at `start`.
@@ -282,7 +291,7 @@ mod tests {
 
     fn texts(text: &str) -> Vec<String> {
         let mut seen = Vec::new();
-        json(&mut text.to_owned(), &mut |text| seen.push(text.as_str().to_owned()));
+        scalars(&mut text.to_owned(), &mut |text| seen.push(text.as_str().to_owned()));
         seen
     }
 
@@ -303,7 +312,7 @@ mod tests {
     #[test]
     fn a_number_that_is_changed_becomes_a_string() {
         let mut text = r#"{"card":4111111111111111,"n":[1, 2]}"#.to_owned();
-        json(&mut text, &mut |text| {
+        scalars(&mut text, &mut |text| {
             if text.as_str().len() > 10 {
                 text.set("[card]".to_owned());
             }

@@ -27,7 +27,7 @@ impl PlanRunner<'_> {
             is_repeatable: self.is_repeatable(),
             creates: self.creates(),
             has_next: target.enable_fallback && remaining.next_besides(candidate).is_some(),
-            has_key: progress.spare_keys > 0,
+            has_key: progress.spare_keys > 0 && candidate.has_other_key(self.health, target.key, Instant::now()),
             rests: self.rests(candidate),
             left: self.left(),
             may_unfilter: candidate.route.fallback_when_filtered,

@@ -44,9 +44,7 @@ pub(in super::super) async fn resume(
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
     let continued = resume_by(context, asked, target, (&versions, sent), account).await;
-    if continued.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
-        versions.provider.failed();
-    }
+    continued.as_ref().err().into_iter().for_each(|fault| versions.note_failure(fault));
     continued
 }
 

@@ -29,7 +29,7 @@ use weir_translate::dialect::reply::response as reply_with;
 use weir_translate::unified;
 use weir_translate::unified::{Answer, Outcome};
 use weir_types::contract::types::Framing;
-use weir_types::fault::{Fault, Side};
+use weir_types::fault::Fault;
 use weir_types::stage;
 use weir_upstream::{Decoded, UpstreamResponse};
 
@@ -72,9 +72,7 @@ pub(in super::super) async fn relay_judged(
         None => pin!(run.answer_unchanged(lane, response, account)).await,
     };
     let answer = answer.map_err(|fault| late_fault(fault, target));
-    if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
-        versions.provider.failed();
-    }
+    answer.as_ref().err().into_iter().for_each(|fault| versions.note_failure(fault));
     Ok(versions.named(target, answer?))
 }
 

@@ -15,17 +15,17 @@ use crate::accounting::request_log::RequestLog;
 use crate::accounting::{self, Account};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{Admission, AdmissionPermit, Demand, Refused, Uses};
-use crate::attempt::blame;
+use crate::attempt::{blame, is_overload};
 use crate::auth::{Caller, StoredKeys};
-use crate::health::{Health, Ticket};
+use crate::health::{Blame, Health, Ticket};
 use crate::observe::metrics::{Metrics, Series};
 use crate::observe::trace::Span;
 use crate::provenance::Carried;
 use crate::rate_limit::LimitStatus;
-use crate::realtime::billing::{Billing, demand, reserve};
+use crate::realtime::billing::{Billing, BudgetRefused, demand, reserve};
 use crate::realtime::{NAME, Responses, Session, SessionPlace, Standing, Terms, UpstreamHandshake};
 use crate::route::fit::Needs;
-use crate::route::{self, Candidate, Circumstances, Plan, Target};
+use crate::route::{self, Candidate, Circumstances, Plan, Target, keys};
 use crate::serving::Serving;
 use weir_buffers::Held;
 use weir_identity::ephemeral::{EphemeralKey, SessionConfiguration};
@@ -293,13 +293,12 @@ impl Opening {
         for candidate in &plan.candidates {
             match self.ask_target((model, plan), candidate, account).await {
                 Ok(granted) => return Ok(granted),
-                Err(fault) => {
+                Err(Ungranted { fault, is_everywhere, .. }) => {
                     let reason = error_kind_name(fault.error.kind);
                     account.failed(reason);
                     account.tried(&candidate.health, reason, None);
                     note_fault(&fault, &self.id);
-                    // A budget, or a rule of the client's, refuses it everywhere.
-                    let is_final = fault.side == Side::Client || !candidate.target.enable_fallback;
+                    let is_final = is_everywhere || !candidate.target.enable_fallback;
                     last = Some(fault);
                     if is_final {
                         break;
@@ -310,18 +309,40 @@ impl Opening {
         Err(last.unwrap_or_else(|| plan.exhausted(&self.health, Instant::now())))
     }
 
+    /// Asks a target for the session, with another key if its provider refuses or limits one.
     async fn ask_target(
+        &self,
+        asked: (&str, &Plan),
+        candidate: &Candidate,
+        account: &mut Account,
+    ) -> Result<Granted, Ungranted> {
+        let mut spare_keys = keys(&candidate.target).count() - 1;
+        loop {
+            let ungranted = match self.ask_with_a_key(asked, candidate, account).await {
+                Ok(granted) => return Ok(granted),
+                Err(ungranted) => ungranted,
+            };
+            let now = Instant::now();
+            let has_other = |key| spare_keys > 0 && candidate.has_other_key(&self.health, key, now);
+            if !ungranted.by_key.is_some_and(has_other) {
+                return Err(ungranted);
+            }
+            spare_keys -= 1;
+        }
+    }
+
+    async fn ask_with_a_key(
         &self,
         (model, plan): (&str, &Plan),
         candidate: &Candidate,
         account: &mut Account,
-    ) -> Result<Granted, Fault> {
+    ) -> Result<Granted, Ungranted> {
         let now = Instant::now();
         let Some((target, mut ticket)) = candidate.admit(&self.health, now, &Carried::default()) else {
-            return Err(plan.exhausted(&self.health, now));
+            return Err(plan.exhausted(&self.health, now).into());
         };
         let Some((acceptance, tap)) = accepted(&self.face, &target) else {
-            return Err(Fault::internal("the target takes no sessions"));
+            return Err(Fault::internal("the target takes no sessions").into());
         };
         let demanded = session_demand(Some(model));
         let held = self.admission.admit_to(&target.provider, &demanded).await.map_err(|refused| refused.fault)?;
@@ -335,8 +356,13 @@ impl Opening {
         let provider = match Box::pin(greeting.send(&self.upstreams, (&target, acceptance), account)).await {
             Ok(provider) => provider,
             Err(fault) => {
-                ticket.failed(blame(&fault));
-                return Err(fault);
+                let blame = blame(&fault);
+                ticket.failed(blame);
+                if is_overload(&fault, blame) {
+                    held.overloaded(now);
+                }
+                let by_key = matches!(blame, Blame::Key | Blame::Limit(_)).then_some(target.key);
+                return Err(Ungranted { by_key, ..fault.into() });
             }
         };
         ticket.answers();
@@ -345,6 +371,27 @@ impl Opening {
         acceptance.response_headers.forward(&provider.headers, &mut headers);
         let tap = Arc::clone(tap);
         Ok(Granted { provider, target, tap, headers, ticket, held, prepared })
+    }
+}
+
+/// A target that does not grant a session.
+struct Ungranted {
+    fault: Fault,
+    /// Whether all others would refuse it too: a rule of the client's or a budget of its own does.
+    is_everywhere: bool,
+    /// The number of the key that the provider refused or limited, if that was why.
+    by_key: Option<usize>,
+}
+
+impl From<Fault> for Ungranted {
+    fn from(fault: Fault) -> Self {
+        Self { is_everywhere: fault.side == Side::Client, fault, by_key: None }
+    }
+}
+
+impl From<BudgetRefused> for Ungranted {
+    fn from(BudgetRefused { fault, is_providers }: BudgetRefused) -> Self {
+        Self { is_everywhere: !is_providers, fault, by_key: None }
     }
 }
 

@@ -56,6 +56,9 @@ impl Converter {
         {
             terms.add_tag(&user_tag(user));
         }
+        if owner["team"].is_null() && owner["user"].as_str().is_some_and(|user| self.closed.contains(user)) {
+            terms.close("belongs to a user with a limit or a budget of 0, and may use no model now");
+        }
         terms.write(&mut document);
         if let Some(operations) = self.operations(&name, &row["allowed_routes"]) {
             document["operations"] = json!(operations);

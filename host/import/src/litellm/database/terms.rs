@@ -70,6 +70,17 @@ impl Terms {
         }
     }
 
+    /// Whether no model may be used at all.
+    pub(super) fn is_closed(&self) -> bool {
+        self.members.get("models").and_then(Json::as_array).is_some_and(Vec::is_empty)
+    }
+
+    /// Allows no model.
+    pub(super) fn close(&mut self, why: &'static str) {
+        self.members.insert("models".to_owned(), json!([]));
+        self.lost.push(why);
+    }
+
     pub(super) fn add_tag(&mut self, tag: &str) {
         let tags = self.members.entry("tags").or_insert_with(|| json!([]));
         if let Json::Array(tags) = tags
@@ -97,6 +108,9 @@ impl Terms {
             ("tokens_per_minute", column("tpm_limit")),
             ("streams", column("max_parallel_requests")),
         ];
+        if limits.iter().any(|(_, limit)| limit.as_f64() == Some(0.0)) {
+            self.close("had a limit of 0, and may use no model now");
+        }
         let set = limits.into_iter().filter(|(_, limit)| limit.as_u64().is_some_and(|limit| limit > 0));
         let set: Map<String, Json> = set.map(|(name, limit)| (name.to_owned(), limit)).collect();
         if set.contains_key("streams") {
@@ -134,8 +148,7 @@ impl Terms {
         }
         if most == 0.0 {
             // Nothing may be spent. What costs nothing cannot be told from the rest beforehand.
-            self.members.insert("models".to_owned(), json!([]));
-            self.lost.push("had a budget of 0, and may use no model now");
+            self.close("had a budget of 0, and may use no model now");
             return None;
         }
         let (per, is_exact) = period(duration);
@@ -144,8 +157,9 @@ impl Terms {
                 .push("had a budget for a time that is no whole period, and has the same amount for a longer one now");
         }
         let mut budget = json!({"name": name, "usd": most.to_string(), "per": per});
-        if let Some(soft) = soft {
-            budget["soft"] = json!(format!("{:.4}", soft / most));
+        // A smaller share than can be written is none.
+        if let Some(share) = soft.map(|soft| soft / most).filter(|share| *share >= 0.0001) {
+            budget["soft"] = json!(format!("{share:.4}"));
         }
         Some(budget)
     }

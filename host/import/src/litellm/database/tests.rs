@@ -90,6 +90,25 @@ fn a_budget_of_nothing_allows_nothing() {
 }
 
 #[test]
+fn a_limit_of_0_allows_nothing() {
+    for limit in ["rpm_limit", "tpm_limit", "max_parallel_requests"] {
+        let mut converter = converter();
+        let document = key(&mut converter, json!({limit: 0}));
+        assert_eq!(document["models"], json!([]), "{limit}");
+        assert!(converter.notes().iter().any(|note| note.contains("a limit of 0")), "{limit}");
+    }
+    let mut converter = converter();
+    convert(&mut converter, Table::Users, &json!({"user_id": "u1", "max_budget": 0.0}));
+    assert_eq!(key(&mut converter, json!({"user_id": "u1"}))["models"], json!([]));
+}
+
+#[test]
+fn a_warning_at_next_to_nothing_is_none() {
+    let document = key(&mut converter(), json!({"max_budget": 50_000.0, "soft_budget": 1.0}));
+    assert_eq!(document["budgets"][0].get("soft"), None);
+}
+
+#[test]
 fn lists_that_mean_all_restrict_nothing_and_one_that_means_none_allows_nothing() {
     for all in [json!([]), json!(["all-proxy-models"]), json!(["gpt-4o", "all-team-models"])] {
         assert!(key(&mut converter(), json!({"models": all})).get("models").is_none());

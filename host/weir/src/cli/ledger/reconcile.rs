@@ -38,8 +38,11 @@ pub(super) fn run(asked: &Reconcile) -> Result<bool, String> {
     }
     let theirs = parse(&text).map_err(|error| format!("{shown}: {error}"))?;
     let (mut ours, mut failure) = (BTreeMap::<Place, Used>::new(), None);
-    each(&asked.running, &asked.search, |item| match fact_of(item) {
-        Ok(fact) => add(&mut ours, &fact),
+    // A request that another provider answered may have attempts that this one charged for.
+    let mut search = asked.search.clone();
+    let provider = search.provider.take();
+    each(&asked.running, &search, |item| match fact_of(item) {
+        Ok(fact) => add(&mut ours, &fact, provider.as_deref()),
         Err(error) => _ = failure.get_or_insert(error),
     })?;
     if let Some(failure) = failure {
@@ -56,11 +59,9 @@ fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
 }
 
-/// Adds a request that reached a provider.
-fn add(ours: &mut BTreeMap<Place, Used>, fact: &Fact) {
-    if fact.provider.is_empty() {
-        return;
-    }
+/// Adds what providers charged for a request; only this one, if it is given.
+fn add(ours: &mut BTreeMap<Place, Used>, fact: &Fact, provider: Option<&str>) {
+    let is_wanted = |name: &str| !name.is_empty() && provider.is_none_or(|provider| provider == name);
     let used = |tokens: &TokenCounts, cost_nano: Option<i64>| Used {
         requests: Some(1),
         input: Some(tokens.all_input()),
@@ -71,8 +72,10 @@ fn add(ours: &mut BTreeMap<Place, Used>, fact: &Fact) {
     let mut add =
         |model: &str, used: Used| ours.entry((fact.id.day().to_string(), model.to_owned())).or_default().add(used);
     let cost = charged::rest_of_cost(fact, &others);
-    add(&fact.model_served, used(&charged::rest(&fact.tokens, &others), cost));
-    for other in &others {
+    if is_wanted(&fact.provider) {
+        add(&fact.model_served, used(&charged::rest(&fact.tokens, &others), cost));
+    }
+    for other in others.iter().filter(|other| is_wanted(&other.provider)) {
         add(&other.model, used(&other.tokens, other.cost_nano));
     }
 }
@@ -128,6 +131,22 @@ mod tests {
         for wrong in ["NaN", "inf", "-1", "2", ""] {
             assert!(share(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn each_attempt_is_booked_at_its_own_provider() {
+        let charged = serde_json::json!({"provider": "a", "adapter": "zeta", "model": "m-of-a",
+            "tokens": {"input": 5, "output": 1}, "estimated": false, "cost_nano": 6});
+        let attempts = serde_json::json!([{"target": "a/m", "charged": charged}]).to_string();
+        let mut fact = Fact { provider: "b".into(), model_served: "m-of-b".into(), attempts, ..Fact::default() };
+        (fact.tokens.input, fact.tokens.output) = (Some(12), Some(8));
+        let models = |provider| {
+            let mut ours = BTreeMap::new();
+            add(&mut ours, &fact, provider);
+            ours.into_keys().map(|(_, model)| model).collect::<Vec<_>>()
+        };
+        assert_eq!((models(Some("a")), models(Some("b"))), (vec!["m-of-a".to_owned()], vec!["m-of-b".to_owned()]));
+        assert_eq!(models(None).len(), 2);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use clap::Args;
 use weir_ledger::Timestamp;
 
 /// Which requests are wanted. All conditions have to hold.
-#[derive(Debug, Args, Default)]
+#[derive(Debug, Clone, Args, Default)]
 pub(in crate::cli) struct Search {
     /// The id that the client gave: its x-request-id.
     #[arg(long, value_name = "ID")]

@@ -111,7 +111,7 @@ fn c40_foreign_tools_are_refused_by_name() {
 #[test]
 fn a_tool_for_free_text_is_a_function_where_there_are_no_such_tools() {
     let json = r#"{"name":"run","format":{"type":"grammar","syntax":"lark","definition":"a"}}"#;
-    let lowered = || crate::compat::custom::lowered("openai.responses", json::Rest::parse(json).unwrap());
+    let lowered = || crate::compat::custom::lowered("openai.responses", Rest::parse(json).unwrap());
     let call = || ToolCall { kind: crate::types::ToolKind::Custom, ..ToolCall::new("c", "run", "ls") };
     let with = || ChatRequest {
         tools: lowered().map(Tool::Function).into_iter().collect(),

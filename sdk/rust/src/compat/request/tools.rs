@@ -5,6 +5,7 @@ use crate::compat::custom;
 use crate::compat::wire::FORMAT;
 use crate::json::{self, Array, Object};
 use crate::losses::extension;
+use crate::schema;
 use crate::types::{AllowedTools, ChatRequest, FunctionTool, Tool, ToolChoice};
 
 impl Writer<'_> {
@@ -52,12 +53,14 @@ impl Writer<'_> {
     }
 
     fn function(&mut self, a: &mut Array<'_>, field: &str, tool: &FunctionTool) {
+        let none = self.quirks.needs_parameters.then(|| schema::of_arguments(None));
+        let parameters = tool.parameters.as_deref().or(none.as_deref());
         a.object(|o| {
             o.str("type", "function");
             o.object("function", |o| {
                 o.str("name", &tool.name);
                 o.opt_str("description", tool.description.as_deref());
-                o.opt_raw("parameters", tool.parameters.as_deref());
+                o.opt_raw("parameters", parameters);
                 o.opt_bool("strict", tool.strict);
                 let inner = extension(&tool.extensions, FORMAT, "function");
                 if let Some(inner) = inner.and_then(|json| json.trim().strip_prefix('{')?.strip_suffix('}')) {

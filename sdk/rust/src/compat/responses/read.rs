@@ -171,8 +171,10 @@ fn call(mut wire: Rest<'_>, kind: ToolKind) -> Option<Part> {
 
 fn result(mut wire: Rest<'_>, custom: bool) -> Message {
     let mut result = ToolResult::new(wire.str("call_id").unwrap_or_default());
-    let parts = wire.value("output").map(content).unwrap_or_default();
-    result.content = parts.into_iter().map(result_part).collect();
+    result.content = match wire.value("output") {
+        Some(raw) if raw.get().starts_with('{') => vec![ResultPart::Json(raw.get().to_owned())],
+        output => output.map(content).unwrap_or_default().into_iter().map(result_part).collect(),
+    };
     result.extensions = extensions(FORMAT, wire);
     if custom {
         result.extensions.push(note("custom", ""));
@@ -262,7 +264,7 @@ mod tests {
         let messages = items(&raws, "openai");
         assert!(matches!(&messages[0].parts[..], [Part::Text(text)] if text.text == "x"));
         let Part::ToolResult(result) = &messages[1].parts[0] else { panic!("no result") };
-        assert!(matches!(&result.content[..], [ResultPart::Opaque(part)] if part.json == r#"{"key":"secret"}"#));
+        assert!(matches!(&result.content[..], [ResultPart::Json(json)] if json == r#"{"key":"secret"}"#));
         assert!(messages[2].parts.is_empty());
     }
 

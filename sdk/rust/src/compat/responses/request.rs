@@ -25,8 +25,9 @@ const LEAST: u32 = 16;
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
     namespace::gather(&mut request);
     shared::to_responses(&mut request.extensions);
-    let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let mut writer = Writer { quirks, ctx, losses: Losses::default(), refused: None };
+    (quirks.prepare)(ctx, &mut request, &mut writer.losses)?;
+    let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let mut body = String::with_capacity(1024);
     json::object(&mut body, |o| writer.body(o, &request));
     if let Some(error) = writer.refused {
