@@ -110,6 +110,10 @@ impl UpstreamHandshake<'_> {
 /// The fault for a provider that grants no session.
 fn refusal(answer: &Response<Bytes>, target: &Target, account: &Account) -> Fault {
     let mut error = by_status(answer.status(), answer.headers());
+    // Whatever it is, it is no session.
+    if answer.status().as_u16() < 400 {
+        error.kind = ErrorKind::Upstream;
+    }
     wait_for_limits(&mut error, target, answer.headers());
     account.failed_upstream(&target.label, weir_types::fault::error_kind_name(error.kind));
     if error.kind == ErrorKind::Authentication {
