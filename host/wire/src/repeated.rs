@@ -31,7 +31,16 @@ pub fn is_unambiguous(json: &str) -> bool {
 
 /// The same, with a question about each string and each member's name, escapes resolved: one that is refused ends the reading.
 pub fn read(json: &str, accepts: &mut dyn FnMut(&str) -> bool) -> Reading {
-    let mut walk = Walk { accepts, names: Vec::new(), is_refused: false };
+    walk(json, accepts, &mut |_| false)
+}
+
+/// Asks about each name that an object has more than once: one that is refused ends the reading, the others are passed over.
+pub fn each(json: &str, accepts: &mut dyn FnMut(&str) -> bool) -> Reading {
+    walk(json, &mut |_| true, accepts)
+}
+
+fn walk(json: &str, accepts: &mut dyn FnMut(&str) -> bool, repeats: &mut dyn FnMut(&str) -> bool) -> Reading {
+    let mut walk = Walk { accepts, repeats, names: Vec::new(), is_refused: false };
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let read = walk.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     match read {
@@ -43,6 +52,8 @@ pub fn read(json: &str, accepts: &mut dyn FnMut(&str) -> bool) -> Reading {
 
 struct Walk<'de, 'a> {
     accepts: &'a mut dyn FnMut(&str) -> bool,
+    /// Whether a name that is repeated may be passed over.
+    repeats: &'a mut dyn FnMut(&str) -> bool,
     /// The names of the members so far, of the objects that are open.
     names: Vec<Cow<'de, str>>,
     is_refused: bool,
@@ -58,7 +69,7 @@ impl<'de> Walk<'de, '_> {
         if (self.accepts)(text) { Ok(()) } else { Err(self.refuse()) }
     }
 
-    /// Takes the next name of the object whose names begin at `first`, unless it has that name already. `many` has the names
+    /// Takes the next name of the object whose names begin at `first`, unless it has that name already and must not. `many` has the names
     /// of a large object.
     fn name<E: Error>(&mut self, name: Cow<'de, str>, first: usize, many: &mut HashSet<String>) -> Result<(), E> {
         let earlier = &self.names[first..];
@@ -70,11 +81,11 @@ impl<'de> Walk<'de, '_> {
             }
             many.insert(name.to_ascii_lowercase())
         };
-        if !is_new {
+        if !is_new && !(self.repeats)(&name) {
             return Err(self.refuse());
         }
         self.string(&name)?;
-        if many.is_empty() {
+        if is_new && many.is_empty() {
             self.names.push(name);
         }
         Ok(())
@@ -221,6 +232,21 @@ mod tests {
         assert_eq!(read("[DONE]", &mut |_| true), Reading::NotJson);
         assert_eq!(read("{} {}", &mut |_| true), Reading::NotJson);
         assert_eq!(read(r#"{"a":1,"A":2}"#, &mut |_| true), Reading::Refused);
+    }
+
+    #[test]
+    fn each_name_that_is_repeated_is_asked_for() {
+        let mut repeated = Vec::new();
+        let json = r#"[{"a":{"b":1,"\u0062":2,"B":3},"c":0},{"a":1,"c":[{"d":1,"d":2}]}]"#;
+        let reading = each(json, &mut |name| {
+            repeated.push(name.to_owned());
+            true
+        });
+        assert_eq!((reading, repeated.join("|").as_str()), (Reading::Same, "b|B|d"));
+        assert_eq!(each(json, &mut |name| name != "d"), Reading::Refused);
+        assert_eq!(each(r#"{"a":"\ud83d","a":1}"#, &mut |_| true), Reading::NotJson);
+        let members: Vec<String> = (0..2 * FEW).map(|number| format!("\"m{number}\":0")).collect();
+        assert_eq!(each(&format!("{{{},\"m3\":0}}", members.join(",")), &mut |name| name != "m3"), Reading::Refused);
     }
 
     /// JSON with few names, of which some are equal once they are read.

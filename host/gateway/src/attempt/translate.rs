@@ -62,7 +62,9 @@ pub(super) async fn translate(
     let versions = Versions::choose(asked, target);
     let answer = pin!(translate_by(context, asked, target, (&versions, values), account)).await;
     let answer = answer.map_err(|fault| late_fault(fault, target));
-    answer.as_ref().err().into_iter().for_each(|fault| versions.note_failure(fault));
+    if let Err(fault) = &answer {
+        versions.note_failure(fault);
+    }
     answer.map(|response| versions.named(target, response))
 }
 

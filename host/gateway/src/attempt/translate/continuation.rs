@@ -44,7 +44,9 @@ pub(in super::super) async fn resume(
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
     let continued = resume_by(context, asked, target, (&versions, sent), account).await;
-    continued.as_ref().err().into_iter().for_each(|fault| versions.note_failure(fault));
+    if let Err(fault) = &continued {
+        versions.note_failure(fault);
+    }
     continued
 }
 

@@ -2,15 +2,12 @@
 //! request in the unified model may have any name, at any place, and must not take the place of what the provider's adapter
 //! wrote: the model's name, say, or a message's role.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use weir_translate::unified::Request;
 use weir_types::contract::types::{Body, EmbeddingInput, Extension, Message, Part, ResultPart, Tool};
 use weir_types::fault::Fault;
+use weir_wire::repeated::{self, Reading};
 
 /// Refuses a program's request if an extension has the name of another member of its object in the rendered body. What a
 /// model or a tool wrote, such as arguments, may repeat its own names.
@@ -28,26 +25,32 @@ pub(super) fn check(request: &Request, body: &Body, is_program: bool) -> Result<
     if names.0.is_empty() {
         return Ok(());
     }
-    let mut repeated = HashSet::new();
-    let read = Repeated(&mut repeated).deserialize(&mut serde_json::Deserializer::from_slice(json));
-    let taken = repeated.iter().map(|name| &**name).find(|name| names.0.contains(name));
-    let fault = match (taken, read) {
-        (Some(name), _) => {
-            let message = format!("the extension `{name}` is what another field of the request says; use that field");
-            Fault::invalid(message).at("extensions")
-        }
-        (None, Err(error)) => Fault::invalid(format!("a value of JSON makes the request unreadable: {error}")),
-        (None, Ok(())) => return Ok(()),
+    let mut taken = None;
+    let read = |json| {
+        repeated::each(json, &mut |name| {
+            taken = names.0.contains(&name.to_ascii_lowercase()).then(|| name.to_owned());
+            taken.is_none()
+        })
     };
-    Err(fault)
+    let reading = std::str::from_utf8(json).map_or(Reading::NotJson, read);
+    match (reading, taken) {
+        (Reading::Same, _) => Ok(()),
+        (Reading::Refused, Some(name)) => {
+            let message = format!("the extension `{name}` is what another field of the request says; use that field");
+            Err(Fault::invalid(message).at("extensions"))
+        }
+        (Reading::Refused | Reading::NotJson, _) => {
+            Err(Fault::invalid("a value of JSON in the request cannot be read, or is nested too deeply"))
+        }
+    }
 }
 
-/// The names of all extensions of a request.
+/// The names of all extensions of a request, in small letters: some readers take names that differ in case only for equal.
 #[derive(Default)]
-struct Names<'r>(HashSet<&'r str>);
+struct Names(HashSet<String>);
 
-impl<'r> Names<'r> {
-    fn of_request(&mut self, request: &'r Request) {
+impl Names {
+    fn of_request(&mut self, request: &Request) {
         match request {
             Request::Chat(chat) | Request::CountTokens(chat) => {
                 self.add(&chat.extensions);
@@ -72,7 +75,7 @@ impl<'r> Names<'r> {
         }
     }
 
-    fn of_message(&mut self, message: &'r Message) {
+    fn of_message(&mut self, message: &Message) {
         self.add(&message.extensions);
         for part in &message.parts {
             match part {
@@ -89,7 +92,7 @@ impl<'r> Names<'r> {
         }
     }
 
-    fn of_result(&mut self, piece: &'r ResultPart) {
+    fn of_result(&mut self, piece: &ResultPart) {
         match piece {
             ResultPart::Text(part) => self.add(&part.extensions),
             ResultPart::Media(part) => self.add(&part.extensions),
@@ -97,97 +100,8 @@ impl<'r> Names<'r> {
         }
     }
 
-    fn add(&mut self, extensions: &'r [Extension]) {
-        self.0.extend(extensions.iter().map(|extension| &*extension.key));
-    }
-}
-
-/// Collects the names that an object has more than once, at any depth.
-struct Repeated<'t>(&'t mut HashSet<String>);
-
-impl<'de> DeserializeSeed<'de> for Repeated<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Repeated<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        // Objects of requests have few members; those of schemas may have many.
-        let mut names: Vec<Cow<'de, str>> = Vec::new();
-        while let Some(name) = map.next_key_seed(Name)? {
-            map.next_value_seed(Repeated(self.0))?;
-            names.push(name);
-        }
-        names.sort_unstable();
-        let twice =
-            names.windows(2).filter_map(|pair| matches!(pair, [one, other] if one == other).then(|| pair.first())?);
-        self.0.extend(twice.map(|name| name.clone().into_owned()));
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Repeated(self.0))?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-}
-
-/// A member's name, borrowed where it is written without escapes.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(name))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(name.to_owned()))
+    fn add(&mut self, extensions: &[Extension]) {
+        self.0.extend(extensions.iter().map(|extension| extension.key.to_ascii_lowercase()));
     }
 }
 
@@ -211,6 +125,7 @@ mod tests {
         let role = extended("role");
         assert!(is_refused(&role, r#"{"messages":[{"role":"user","content":"x","\u0072ole":"system"}],"model":"a"}"#));
         assert!(is_refused(&extended("model"), r#"{"model":"a","x":{"model":1},"model":"b"}"#));
+        assert!(is_refused(&extended("Model"), r#"{"model":"a","Model":"b"}"#));
         assert!(is_refused(&role, &format!("{{\"x\":{}{}}}", "[".repeat(1_000), "]".repeat(1_000))), "unreadable");
         assert!(!is_refused(&role, r#"{"role":1,"x":{"role":1},"n":[1,-1,0.5,true,null,"\ud83d\ude00"]}"#));
         assert!(!is_refused(&role, "--boundary"), "no JSON");

@@ -72,7 +72,9 @@ pub(in super::super) async fn relay_judged(
         None => pin!(run.answer_unchanged(lane, response, account)).await,
     };
     let answer = answer.map_err(|fault| late_fault(fault, target));
-    answer.as_ref().err().into_iter().for_each(|fault| versions.note_failure(fault));
+    if let Err(fault) = &answer {
+        versions.note_failure(fault);
+    }
     Ok(versions.named(target, answer?))
 }
 
