@@ -106,16 +106,16 @@ impl Health {
     /// The status of a target for one key: the worse of its own and its pattern's.
     pub fn status(&self, subject: Subject<'_>, now: Instant) -> TargetStatus {
         let of = |name: &Arc<str>| self.known(name).map(|known| known.status(subject.key, now, &subject.settings));
-        let standing = of(subject.target).unwrap_or(TargetStatus::Well);
-        let standing = standing.later(subject.pattern.and_then(of).unwrap_or(TargetStatus::Well));
+        let status = of(subject.target).unwrap_or(TargetStatus::Well);
+        let status = status.later(subject.pattern.and_then(of).unwrap_or(TargetStatus::Well));
         let benched = {
             let keys = self.keys();
             // Nearly always there are none.
             (!keys.is_empty()).then(|| keys.get(&(Arc::clone(subject.provider), subject.key)).copied()).flatten()
         };
-        match (standing, benched.filter(|until| *until > now)) {
+        match (status, benched.filter(|until| *until > now)) {
             (TargetStatus::Well, Some(until)) => TargetStatus::Resting(until, Rest::Refused),
-            (standing, _) => standing,
+            (status, _) => status,
         }
     }
 

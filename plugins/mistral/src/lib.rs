@@ -66,9 +66,7 @@ mod tests {
     use weir_sdk::types::{ChatRequest, FunctionTool, Tool};
 
     fn parameters(of: Option<&str>) -> String {
-        let (description, strict, cache, extensions) = (None, None, None, Vec::new());
-        let parameters = of.map(str::to_owned);
-        let tool = FunctionTool { name: "f".into(), description, parameters, strict, cache, extensions };
+        let tool = FunctionTool { parameters: of.map(str::to_owned), ..FunctionTool::new("f") };
         let request = ChatRequest { tools: vec![Tool::Function(tool)], ..ChatRequest::default() };
         let rendered = render(Mistral::QUIRKS, &context("mistral-small-latest"), request).unwrap();
         assert!(rendered.losses.is_empty());

@@ -3,7 +3,7 @@
 use crate::manifest::Tap;
 use crate::types::{
     Body, ChatRequest, ChatResponse, Citation, Context, Decoded, Encoded, Error, ErrorKind, Finish, FinishReason,
-    Header, HttpRequest, HttpResponse, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart,
+    FunctionTool, Header, HttpRequest, HttpResponse, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart,
     ReasoningRequest, RenderedRequest, RenderedResponse, ResponseStart, Role, Sampling, TextPart, ToolCall, ToolKind,
     ToolResult, Unit, UnitCount, Usage,
 };
@@ -208,6 +208,14 @@ impl Citation {
     /// write one.
     pub fn awaits_text(&self, format: &str) -> bool {
         self.end.is_none() && self.source.as_ref().is_none_or(|source| source.format != format)
+    }
+}
+
+impl FunctionTool {
+    /// A function without a description or parameters.
+    pub fn new(name: impl Into<String>) -> Self {
+        let (description, parameters, strict) = (None, None, None);
+        Self { name: name.into(), description, parameters, strict, cache: None, extensions: Vec::new() }
     }
 }
 

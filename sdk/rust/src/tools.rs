@@ -52,14 +52,7 @@ mod tests {
     use crate::types::{AllowedTools, ErrorKind};
 
     fn function(name: &str) -> Tool {
-        Tool::Function(FunctionTool {
-            name: name.into(),
-            description: None,
-            parameters: None,
-            strict: None,
-            cache: None,
-            extensions: Vec::new(),
-        })
+        Tool::Function(FunctionTool::new(name))
     }
 
     fn own(format: &str) -> Tool {

@@ -3,6 +3,7 @@
 //! Where the handshake names the model, the provider is asked before the client gets its answer. Where the first message
 //! names it, the client's handshake is granted first.
 
+mod asking;
 mod handshake;
 mod later;
 mod opening;

@@ -124,8 +124,8 @@ impl Gateway {
             // A target with a pattern of models reports the worst of its models.
             let models = if target.model.is_none() { self.health.of_pattern(&target.id) } else { Vec::new() };
             let subject = target.subject();
-            let stands = models.iter().map(|model| model.status(subject.key, now, &subject.settings));
-            let rests = match stands.fold(self.health.status(subject, now), TargetStatus::later) {
+            let statuses = models.iter().map(|model| model.status(subject.key, now, &subject.settings));
+            let rests = match statuses.fold(self.health.status(subject, now), TargetStatus::later) {
                 // Rounded up, so that a resting target never reports 0.
                 TargetStatus::Resting(until, _) => {
                     until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000)

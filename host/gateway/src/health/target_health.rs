@@ -54,7 +54,7 @@ impl TargetStatus {
     /// The worse of two: with the later end, but any rest that forbids use is worse than [`Rest::Unstated`].
     #[must_use]
     pub fn later(self, other: Self) -> Self {
-        let weight = |standing: Self| match standing {
+        let weight = |status: Self| match status {
             Self::Well => (0, None),
             Self::Resting(until, Rest::Unstated) => (1, Some(until)),
             Self::Resting(until, _) => (2, Some(until)),
@@ -96,10 +96,10 @@ impl TargetHealth {
     /// Admits an exchange if the breaker and the limits allow it.
     pub fn admit(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> Result<(), TargetStatus> {
         let mut inner = self.lock();
-        let standing = inner.status(key, now, settings);
-        let is_open = matches!(standing, TargetStatus::Well | TargetStatus::Resting(_, Rest::Unstated));
+        let status = inner.status(key, now, settings);
+        let is_open = matches!(status, TargetStatus::Well | TargetStatus::Resting(_, Rest::Unstated));
         if !is_open || !inner.breaker.admit(now, settings) {
-            return Err(standing);
+            return Err(status);
         }
         drop(inner);
         self.in_flight.fetch_add(1, Ordering::Relaxed);

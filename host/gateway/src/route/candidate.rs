@@ -58,9 +58,9 @@ impl Candidate {
         let in_turn = || all.iter().cycle().skip(first % all.len()).take(all.len());
         let that =
             |is: fn(TargetStatus) -> bool| in_turn().filter(move |target| is(health.status(self.subject(target), now)));
-        let well = that(|standing| standing == TargetStatus::Well);
-        let unstated = that(|standing| matches!(standing, TargetStatus::Resting(_, Rest::Unstated)));
-        let refused = that(|standing| matches!(standing, TargetStatus::Resting(_, Rest::Refused)));
+        let well = that(|status| status == TargetStatus::Well);
+        let unstated = that(|status| matches!(status, TargetStatus::Resting(_, Rest::Unstated)));
+        let refused = that(|status| matches!(status, TargetStatus::Resting(_, Rest::Refused)));
         let mut usable = well.chain(unstated).chain(refused);
         usable.find_map(|target| Some((Arc::clone(target), health.admit(self.subject(target), now).ok()?)))
     }

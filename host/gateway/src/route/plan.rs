@@ -296,8 +296,8 @@ fn dearness(route: &Route, target: &Target, name: &str) -> Option<f64> {
 }
 
 /// The rank of a target by its status, or the end of its rest.
-fn ranked(standing: TargetStatus) -> Result<u8, (Instant, Rest)> {
-    match standing {
+fn ranked(status: TargetStatus) -> Result<u8, (Instant, Rest)> {
+    match status {
         TargetStatus::Well => Ok(0),
         // The end is unknown, so the provider may be tried after all better candidates.
         TargetStatus::Resting(_, Rest::Unstated) => Ok(1),

@@ -114,12 +114,12 @@ impl State {
         budget: &Budget,
         need: Need<'_>,
         now: Timestamp,
-        footing: &BudgetSharing,
+        sharing: &BudgetSharing,
     ) -> Result<Grant, Box<Refusal>> {
         let (window, settled, reserved) = self.used(budget, now);
         let limit = budget.limit.amount();
         let used = settled.saturating_add(reserved);
-        let taken = used.max(self.tallies.get(&window.start).map_or(0, |tally| tally.taken(limit, footing)));
+        let taken = used.max(self.tallies.get(&window.start).map_or(0, |tally| tally.taken(limit, sharing)));
         let refuse = |reason, needed, downgrade, may_ask| {
             let (budget, limit) = (Arc::clone(&budget.name), budget.limit);
             Err(Box::new(Refusal { budget, reason, limit, used: taken, needed, window, downgrade, may_ask }))
@@ -130,7 +130,7 @@ impl State {
             (_, _, WhenOver::Notify) => (0, 0),
             _ => return refuse(RefusalReason::Unpriced, 0, None, false),
         };
-        let room = match footing {
+        let room = match sharing {
             BudgetSharing::Alone => limit.saturating_sub(used),
             BudgetSharing::Shared { standing, asked } => {
                 let tally = self.tallies.entry(window.start).or_default();
@@ -272,8 +272,8 @@ impl Tally {
     }
 
     /// What is used, and what other nodes hold, by the last answer of the pool: what they hold may be used by now.
-    fn taken(&self, limit: u64, footing: &BudgetSharing) -> u64 {
-        match (footing, self.lent.share.left()) {
+    fn taken(&self, limit: u64, sharing: &BudgetSharing) -> u64 {
+        match (sharing, self.lent.share.left()) {
             (BudgetSharing::Shared { standing, .. }, Some(left)) if standing.link == Link::Well => {
                 let free = u64::try_from(left).unwrap_or(0).saturating_add(self.room(limit, standing));
                 limit.saturating_sub(free)

@@ -30,15 +30,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Listed {
     /// Lists a budget that is about to be used.
-    pub(super) fn add(&self, entry: &Entry, state: &mut State, footing: &BudgetSharing) {
-        if matches!(footing, BudgetSharing::Shared { .. }) && !std::mem::replace(&mut state.is_listed, true) {
+    pub(super) fn add(&self, entry: &Entry, state: &mut State, sharing: &BudgetSharing) {
+        if matches!(sharing, BudgetSharing::Shared { .. }) && !std::mem::replace(&mut state.is_listed, true) {
             lock(&self.entries).insert(entry.cell.number, entry.clone());
         }
     }
 
     /// Notes what was reserved, and whether more is to be asked for.
-    pub(super) fn took(&self, entry: &Entry, state: &mut State, grant: &Grant, footing: &BudgetSharing) {
-        let BudgetSharing::Shared { standing, .. } = footing else { return };
+    pub(super) fn took(&self, entry: &Entry, state: &mut State, grant: &Grant, sharing: &BudgetSharing) {
+        let BudgetSharing::Shared { standing, .. } = sharing else { return };
         let Some(tally) = state.tallies.get_mut(&grant.window.start) else { return };
         let own = tally.own();
         if tally.lent.share.took(grant.amount, own, entry.budget.limit.amount(), standing.at) {

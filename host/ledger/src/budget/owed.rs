@@ -12,16 +12,16 @@ use super::set::{BudgetSet, Granted, Request};
 impl BudgetSet {
     /// Reserves what is owed already at all budgets of the owner, whether or not they have room for it, so that it is
     /// booked when it ends.
-    pub fn owe(&self, request: &Request<'_>, now: Timestamp, footing: &BudgetSharing) -> Granted {
+    pub fn owe(&self, request: &Request<'_>, now: Timestamp, sharing: &BudgetSharing) -> Granted {
         let mut chain = self.chain(&request.owner);
         chain.sort_by_key(|entry| entry.cell.number);
         let (mut holds, mut notices) = (Vec::new(), Vec::new());
         for entry in chain {
             let mut state = entry.cell.lock();
-            self.listed.add(entry, &mut state, footing);
+            self.listed.add(entry, &mut state, sharing);
             let grant: Grant = state.owe(&entry.budget, &request.most, now);
             notices.extend(state.reserve(&entry.budget, &grant));
-            self.listed.took(entry, &mut state, &grant, footing);
+            self.listed.took(entry, &mut state, &grant, sharing);
             let (budget, cell) = (Arc::clone(&entry.budget), Arc::clone(&entry.cell));
             holds.push(Hold { budget, cell, window: grant.window, held: grant.amount });
         }

@@ -182,7 +182,7 @@ impl BudgetSet {
         &self,
         request: &Request<'_>,
         now: Timestamp,
-        footing: &BudgetSharing,
+        sharing: &BudgetSharing,
     ) -> Result<Granted, Box<Refusal>> {
         let mut chain = self.chain(&request.owner);
         chain.sort_by_key(|entry| entry.cell.number);
@@ -190,8 +190,8 @@ impl BudgetSet {
         let need = Need { most: &request.most, least: &request.least, model: request.model };
         let (mut grants, mut refusal): (Vec<Grant>, Option<Box<Refusal>>) = (Vec::new(), None);
         for (entry, state) in chain.iter().zip(&mut states) {
-            self.listed.add(entry, state, footing);
-            match state.check(&entry.budget, need, now, footing) {
+            self.listed.add(entry, state, sharing);
+            match state.check(&entry.budget, need, now, sharing) {
                 Ok(grant) => grants.push(grant),
                 Err(new) if refusal.as_ref().is_none_or(|old| new.is_before(old)) => refusal = Some(new),
                 Err(_) => {}
@@ -206,7 +206,7 @@ impl BudgetSet {
         let (mut holds, mut notices) = (Vec::new(), Vec::new());
         for ((entry, state), grant) in chain.iter().zip(&mut states).zip(&grants) {
             notices.extend(state.reserve(&entry.budget, grant));
-            self.listed.took(entry, state, grant, footing);
+            self.listed.took(entry, state, grant, sharing);
             let (budget, cell) = (Arc::clone(&entry.budget), Arc::clone(&entry.cell));
             holds.push(Hold { budget, cell, window: grant.window, held: grant.amount });
         }

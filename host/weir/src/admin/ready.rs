@@ -45,26 +45,27 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let is_barred = is_apart && config.shared.as_ref().is_some_and(|shared| shared.require_same_adapters);
     let adapters = plugins::in_brief(&operations);
     let now = Instant::now();
-    let mut fares: BTreeMap<&str, ProviderStatus> = BTreeMap::new();
+    let mut providers: BTreeMap<&str, ProviderStatus> = BTreeMap::new();
     for (model, route) in serving.routes.iter() {
         for (target, made) in model.targets.iter().zip(&route.targets) {
-            let provider = fares.entry(&target.provider.name).or_default();
+            let provider = providers.entry(&target.provider.name).or_default();
             match made {
                 Ok(target) => provider.take_in(operations.gateway.health(), target, now),
                 Err(reason) => provider.lacks = provider.lacks.take().or_else(|| Some(reason.clone())),
             }
         }
     }
-    let lacking = fares.values().filter(|provider| provider.lacks.is_some()).count();
-    let resting = fares.values().any(ProviderStatus::rests);
+    let lacking = providers.values().filter(|provider| provider.lacks.is_some()).count();
+    let resting = providers.values().any(ProviderStatus::rests);
     let status = match (draining, lacking > 0 || resting || is_store_unwell || is_share_lost || has_others) {
         (true, _) => "draining",
         (false, true) => "degraded",
         (false, false) => "ready",
     };
-    let all_lacking = lacking > 0 && lacking == fares.len();
+    let all_lacking = lacking > 0 && lacking == providers.len();
     let code = if draining || all_lacking || is_barred { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let providers: BTreeMap<&str, Value> = fares.iter().map(|(name, fares)| (*name, fares.shown(now))).collect();
+    let providers: BTreeMap<&str, Value> =
+        providers.iter().map(|(name, providers)| (*name, providers.shown(now))).collect();
     let mut page = json!({"status": status, "providers": providers, "adapters": adapters, "store": store});
     if let Some(sharing) = &operations.sharing {
         let state = if sharing.is_well() { "working" } else { "failing" };

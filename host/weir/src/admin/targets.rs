@@ -49,7 +49,7 @@ async fn list(State(operations): State<Operations>) -> Response {
 fn shown(health: &Health, target: &Arc<Target>, alias: &str, now: Instant) -> Value {
     // The record is not made by looking at it.
     let record = health.known(&target.id);
-    let standing = |target: &Arc<Target>| match health.status(target.subject(), now) {
+    let status = |target: &Arc<Target>| match health.status(target.subject(), now) {
         TargetStatus::Well => json!({"status": "ok"}),
         TargetStatus::Resting(until, why) => json!({
             "status": "resting",
@@ -57,7 +57,7 @@ fn shown(health: &Health, target: &Arc<Target>, alias: &str, now: Instant) -> Va
             "retry_after": until.saturating_duration_since(now).as_secs_f64().ceil(),
         }),
     };
-    let keys: Vec<Value> = keys(target).map(standing).collect();
+    let keys: Vec<Value> = keys(target).map(status).collect();
     let is_well = keys.iter().any(|key| key["status"] == "ok");
     let whole = if is_well { None } else { keys.first() };
     json!({

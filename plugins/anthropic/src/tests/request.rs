@@ -37,14 +37,7 @@ pub(super) fn result(id: &str, words: &str) -> Part {
 }
 
 pub(super) fn tool(name: &str) -> Tool {
-    Tool::Function(FunctionTool {
-        name: name.into(),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
-        extensions: Vec::new(),
-    })
+    Tool::Function(FunctionTool::new(name))
 }
 
 fn refused(request: ChatRequest) -> Error {

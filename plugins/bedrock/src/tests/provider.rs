@@ -22,14 +22,7 @@ fn asking(messages: Vec<Message>) -> ChatRequest {
 }
 
 fn function(name: &str) -> Tool {
-    Tool::Function(FunctionTool {
-        name: name.into(),
-        description: Some(String::new()),
-        parameters: None,
-        strict: None,
-        cache: None,
-        extensions: Vec::new(),
-    })
+    Tool::Function(FunctionTool { description: Some(String::new()), ..FunctionTool::new(name) })
 }
 
 fn call(id: &str, name: &str, arguments: &str) -> Part {

@@ -25,14 +25,7 @@ fn hello() -> ChatRequest {
 }
 
 fn tool(name: &str, strict: Option<bool>, parameters: &str) -> Tool {
-    Tool::Function(FunctionTool {
-        name: name.into(),
-        description: None,
-        parameters: Some(parameters.into()),
-        strict,
-        cache: None,
-        extensions: Vec::new(),
-    })
+    Tool::Function(FunctionTool { parameters: Some(parameters.into()), strict, ..FunctionTool::new(name) })
 }
 
 fn error(request: ChatRequest) -> Option<String> {

@@ -20,14 +20,7 @@ fn ask() -> ChatRequest {
 }
 
 fn function() -> Tool {
-    Tool::Function(FunctionTool {
-        name: "f".into(),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
-        extensions: Vec::new(),
-    })
+    Tool::Function(FunctionTool::new("f"))
 }
 
 fn allowing(model: &str, option: &str) -> Context {

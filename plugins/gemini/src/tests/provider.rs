@@ -33,14 +33,7 @@ fn signed(issuer: &str) -> Signature {
 }
 
 fn function(name: &str, parameters: &str) -> Tool {
-    Tool::Function(FunctionTool {
-        name: name.into(),
-        description: None,
-        parameters: Some(parameters.into()),
-        strict: None,
-        cache: None,
-        extensions: Vec::new(),
-    })
+    Tool::Function(FunctionTool { parameters: Some(parameters.into()), ..FunctionTool::new(name) })
 }
 
 #[test]

@@ -84,14 +84,7 @@ fn system_text_is_never_lost() {
 
 #[test]
 fn c40_tools_and_their_history_are_refused() {
-    let tool = Tool::Function(FunctionTool {
-        name: "f".into(),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
-        extensions: Vec::new(),
-    });
+    let tool = Tool::Function(FunctionTool::new("f"));
     let call = Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("1", "f", "{}"))]);
     let result = Message::new(Role::Tool, vec![Part::ToolResult(ToolResult::new("1"))]);
     for request in [

@@ -132,14 +132,7 @@ fn c89_urls_go_where_they_are_fetched_and_are_refused_elsewhere() {
 #[test]
 fn penalties_and_a_format_beside_functions_are_taken_here() {
     let sampling = Sampling { frequency_penalty: Some(0.5), ..Sampling::default() };
-    let function = FunctionTool {
-        name: "f".into(),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
-        extensions: Vec::new(),
-    };
+    let function = FunctionTool::new("f");
     let (output, tools) = (Some(OutputFormat::Json), vec![Tool::Function(function)]);
     let request = ChatRequest { sampling, output, tools, ..ask(vec![user(Part::text("a"))]) };
     let sent = rendered(&context(GEMINI, &[]), request).unwrap();

@@ -21,9 +21,9 @@ impl Budgets {
     fn owe<'a>(&self, owner: Owner<'a>, target: &Target, demand: &Demand<'a>) -> Option<Granted> {
         let request = self.request(owner, &[target], demand)?;
         let sharing = self.sharing.get();
-        let footing = sharing
+        let budget_sharing = sharing
             .map_or(BudgetSharing::Alone, |sharing| BudgetSharing::Shared { standing: sharing.standing(), asked: 0 });
-        let granted = self.set.load().owe(&request, self.now(), &footing);
+        let granted = self.set.load().owe(&request, self.now(), &budget_sharing);
         granted.notices.iter().for_each(log_notice);
         Some(granted)
     }

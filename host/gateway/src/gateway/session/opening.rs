@@ -6,26 +6,24 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use http::{HeaderMap, StatusCode};
 
-use super::super::refusal::note_fault;
 use super::super::rights;
+use super::asking::Granted;
 use super::handshake::ClientHandshake;
 use crate::accept::Acceptance;
 use crate::accounting::access::RequestRecord;
 use crate::accounting::request_log::RequestLog;
 use crate::accounting::{self, Account};
-use crate::admission::budgets::HeldBudget;
 use crate::admission::{Admission, AdmissionPermit, Demand, Refused, Uses};
-use crate::attempt::{blame, is_overload};
 use crate::auth::{Caller, StoredKeys};
-use crate::health::{Blame, Health, Ticket};
+use crate::health::Health;
 use crate::observe::metrics::{Metrics, Series};
 use crate::observe::trace::Span;
 use crate::provenance::Carried;
 use crate::rate_limit::LimitStatus;
-use crate::realtime::billing::{Billing, BudgetRefused, demand, reserve};
-use crate::realtime::{NAME, Responses, Session, SessionPlace, Standing, Terms, UpstreamHandshake};
+use crate::realtime::billing::Billing;
+use crate::realtime::{NAME, Responses, Session, SessionPlace, Standing, Terms};
 use crate::route::fit::Needs;
-use crate::route::{self, Candidate, Circumstances, Plan, Target, keys};
+use crate::route::{self, Circumstances, Plan, Target};
 use crate::serving::Serving;
 use weir_buffers::Held;
 use weir_identity::ephemeral::{EphemeralKey, SessionConfiguration};
@@ -36,7 +34,7 @@ use weir_translate::dialect::reply::usual_status;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
 use weir_types::exchange::Exchange;
-use weir_types::fault::{Fault, Side, error_kind_name};
+use weir_types::fault::{Fault, Side};
 use weir_upstream::{UpstreamSession, Upstreams};
 
 /// A client's session before a provider has granted it, with all that opening it takes.
@@ -95,18 +93,6 @@ impl From<Fault> for Unopened {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
-}
-
-/// What a target granted.
-struct Granted {
-    provider: UpstreamSession,
-    target: Arc<Target>,
-    tap: Arc<CompiledSessionTap>,
-    headers: HeaderMap,
-    ticket: Ticket,
-    held: AdmissionPermit,
-    /// What the first response may cost.
-    prepared: Vec<HeldBudget>,
 }
 
 impl Opened {
@@ -286,117 +272,10 @@ impl Opening {
         }
         Ok(plan)
     }
-
-    /// Asks one target after the other for the session, until one grants it.
-    async fn ask_targets(&self, (model, plan): (&str, &Plan), account: &mut Account) -> Result<Granted, Fault> {
-        let mut last = None;
-        for candidate in &plan.candidates {
-            match self.ask_target((model, plan), candidate, account).await {
-                Ok(granted) => return Ok(granted),
-                Err(Ungranted { fault, is_everywhere, .. }) => {
-                    let reason = error_kind_name(fault.error.kind);
-                    account.failed(reason);
-                    account.tried(&candidate.health, reason, None);
-                    note_fault(&fault, &self.id);
-                    let is_final = is_everywhere || !candidate.target.enable_fallback;
-                    last = Some(fault);
-                    if is_final {
-                        break;
-                    }
-                }
-            }
-        }
-        Err(last.unwrap_or_else(|| plan.exhausted(&self.health, Instant::now())))
-    }
-
-    /// Asks a target for the session, with another key if its provider refuses or limits one.
-    async fn ask_target(
-        &self,
-        asked: (&str, &Plan),
-        candidate: &Candidate,
-        account: &mut Account,
-    ) -> Result<Granted, Ungranted> {
-        let mut spare_keys = keys(&candidate.target).count() - 1;
-        loop {
-            let ungranted = match self.ask_with_a_key(asked, candidate, account).await {
-                Ok(granted) => return Ok(granted),
-                Err(ungranted) => ungranted,
-            };
-            let now = Instant::now();
-            let has_other = |key| spare_keys > 0 && candidate.has_other_key(&self.health, key, now);
-            if !ungranted.by_key.is_some_and(has_other) {
-                return Err(ungranted);
-            }
-            spare_keys -= 1;
-        }
-    }
-
-    async fn ask_with_a_key(
-        &self,
-        (model, plan): (&str, &Plan),
-        candidate: &Candidate,
-        account: &mut Account,
-    ) -> Result<Granted, Ungranted> {
-        let now = Instant::now();
-        let Some((target, mut ticket)) = candidate.admit(&self.health, now, &Carried::default()) else {
-            return Err(plan.exhausted(&self.health, now).into());
-        };
-        let Some((acceptance, tap)) = accepted(&self.face, &target) else {
-            return Err(Fault::internal("the target takes no sessions").into());
-        };
-        let demanded = session_demand(Some(model));
-        let held = self.admission.admit_to(&target.provider, &demanded).await.map_err(|refused| refused.fault)?;
-        let own = (&self.caller, plan.route.alias.as_str());
-        let prepared = reserve(&self.admission, own, &target, &demand(model, 0)).await?;
-        account.start_attempt(&target.label, target.model(model), target.tariff(model));
-        account.set_lane("relay");
-        let ClientHandshake { query, headers, protocols, .. } = &self.handshake;
-        let protocols: Vec<&str> = protocols.iter().map(String::as_str).collect();
-        let greeting = UpstreamHandshake { model, query, headers, protocols: &protocols };
-        let provider = match Box::pin(greeting.send(&self.upstreams, (&target, acceptance), account)).await {
-            Ok(provider) => provider,
-            Err(fault) => {
-                let blame = blame(&fault);
-                ticket.failed(blame);
-                if is_overload(&fault, blame) {
-                    held.overloaded(now);
-                }
-                let by_key = matches!(blame, Blame::Key | Blame::Limit(_)).then_some(target.key);
-                return Err(Ungranted { by_key, ..fault.into() });
-            }
-        };
-        ticket.answers();
-        held.record_success();
-        let mut headers = HeaderMap::new();
-        acceptance.response_headers.forward(&provider.headers, &mut headers);
-        let tap = Arc::clone(tap);
-        Ok(Granted { provider, target, tap, headers, ticket, held, prepared })
-    }
-}
-
-/// A target that does not grant a session.
-struct Ungranted {
-    fault: Fault,
-    /// Whether all others would refuse it too: a rule of the client's or a budget of its own does.
-    is_everywhere: bool,
-    /// The number of the key that the provider refused or limited, if that was why.
-    by_key: Option<usize>,
-}
-
-impl From<Fault> for Ungranted {
-    fn from(fault: Fault) -> Self {
-        Self { is_everywhere: fault.side == Side::Client, fault, by_key: None }
-    }
-}
-
-impl From<BudgetRefused> for Ungranted {
-    fn from(BudgetRefused { fault, is_providers }: BudgetRefused) -> Self {
-        Self { is_everywhere: !is_providers, fault, by_key: None }
-    }
 }
 
 /// What a session itself takes from limits: a request, a stream and places, but no tokens, which its responses take.
-fn session_demand(model: Option<&str>) -> Demand<'_> {
+pub(super) fn session_demand(model: Option<&str>) -> Demand<'_> {
     Demand { model, output_limit: Some(0), body_len: 0, stream: true, uses: Uses::Nothing }
 }
 

@@ -35,20 +35,20 @@ proptest! {
             }
         }
         let later = Instant::now();
-        let stands: Vec<TargetStatus> = (0..4).map(|n| health.status(subject(n), later)).collect();
+        let statuses: Vec<TargetStatus> = (0..4).map(|n| health.status(subject(n), later)).collect();
         let usable: Vec<(usize, u8)> =
-            (0..4).filter_map(|n| Some((n, ranked(stands[n]).ok()?))).collect();
+            (0..4).filter_map(|n| Some((n, ranked(statuses[n]).ok()?))).collect();
         let candidates: Vec<Ranked<'_>> = usable.iter().map(|(n, rank)| Ranked {
             name: &names[*n], weight: 1, rank: *rank, latency: None, busy: 0, price: None,
         }).collect();
         let strategy = [Priority, Weighted, RoundRobin, LeastLatency, LeastBusy, Cheapest][which];
         let order = order(strategy, &candidates, Lot { draw: chance::draw, turn, session: None });
-        if stands.contains(&TargetStatus::Well) {
-            prop_assert_eq!(stands[usable[order[0]].0], TargetStatus::Well);
+        if statuses.contains(&TargetStatus::Well) {
+            prop_assert_eq!(statuses[usable[order[0]].0], TargetStatus::Well);
         }
         for place in order {
-            let stands = stands[usable[place].0];
-            prop_assert!(matches!(stands, TargetStatus::Well | TargetStatus::Resting(_, Rest::Refused)), "{:?}", stands);
+            let status = statuses[usable[place].0];
+            prop_assert!(matches!(status, TargetStatus::Well | TargetStatus::Resting(_, Rest::Refused)), "{:?}", status);
         }
     }
 }

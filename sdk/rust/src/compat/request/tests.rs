@@ -44,14 +44,7 @@ fn words(text: &str) -> ResultPart {
 }
 
 fn function(name: &str) -> Tool {
-    Tool::Function(FunctionTool {
-        name: name.into(),
-        description: None,
-        parameters: None,
-        strict: None,
-        cache: None,
-        extensions: Vec::new(),
-    })
+    Tool::Function(FunctionTool::new(name))
 }
 
 fn image() -> MediaPart {

@@ -105,14 +105,7 @@ mod tests {
     use crate::types::{FunctionTool, Role};
 
     fn function(name: &str) -> Tool {
-        Tool::Function(FunctionTool {
-            name: name.to_owned(),
-            description: None,
-            parameters: None,
-            strict: None,
-            cache: None,
-            extensions: Vec::new(),
-        })
+        Tool::Function(FunctionTool::new(name))
     }
 
     #[test]
