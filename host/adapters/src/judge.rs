@@ -69,14 +69,14 @@ impl Judge {
             let Some(serving) = snapshot.adapters.get(name) else { continue };
             let done = match trial.verdict(serving) {
                 Verdict::Undecided => Ok(()),
-                Verdict::Promote(why) => self.catalog.promote(name, &why),
+                Verdict::Promote(why) => self.catalog.promote(name, trial.adapter.digest, &why),
                 Verdict::Reject(why) => {
                     let reason = format!("it failed its trial: {why}");
                     self.catalog.quarantine(name, trial.adapter.digest, &reason, By::Judge)
                 }
             };
             if let Err(error) = done {
-                tracing::warn!(adapter = %name, %error, "the trial stays as it is");
+                tracing::warn!(adapter = %name, %error, "the trial's result has no effect");
             }
         }
         let pause = |name: &str| self.catalog.care(name).quarantine.unwrap_or_default().pause;

@@ -149,7 +149,7 @@ fn a_new_version_gets_its_share_until_it_is_promoted() {
     assert_eq!(chosen, ["1", "1", "1", "2", "1", "1", "1", "2"]);
     let trial = catalog.snapshot().trials["zeta"].clone();
     assert_eq!((trial.tried().exchanges, trial.beside(&first).exchanges), (2, 6));
-    catalog.promote("zeta", "5 exchanges").unwrap();
+    catalog.promote("zeta", second.digest, "5 exchanges").unwrap();
     assert_eq!((serves(&catalog), kept(&catalog)), ("2".to_owned(), vec![("1".to_owned(), FormerState::Retired)]));
     assert!(catalog.snapshot().trials.is_empty() && first.state.trial().is_none());
     assert_eq!(first.choose().adapter.manifest.version, "1", "who holds the former one still goes on with it");
@@ -168,6 +168,28 @@ fn a_change_that_is_not_accepted_leaves_a_trial_as_it_is() {
     assert!(catalog.publish(&version("3")).is_err());
     assert_eq!(catalog.snapshot().trials["zeta"].adapter.digest, second.digest);
     assert!(first.state.trial().is_some(), "it gets its exchanges still");
+}
+
+#[test]
+fn a_version_that_goes_with_the_others_no_more_ends_its_trial() {
+    let refuses_second = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let refuses = Arc::clone(&refuses_second);
+    let together = move |manifests: &[&Adapter]| {
+        let has_second = manifests.iter().any(|adapter| adapter.manifest.version == "2");
+        if has_second && refuses.load(std::sync::atomic::Ordering::Relaxed) { Err("no".to_owned()) } else { Ok(()) }
+    };
+    let usual = RolloutPolicy { canary: Some(CanaryRule::default()), quarantine: None };
+    let catalog = Catalog::new(together).with_cares(Cares { usual, of: BTreeMap::new() });
+    let (first, second) = (version("1"), version("2"));
+    catalog.publish(&first).unwrap();
+    catalog.publish(&second).unwrap();
+    assert!(catalog.promote("zeta", first.digest, "another's result").is_err());
+    assert!(first.state.trial().is_some());
+    refuses_second.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(catalog.promote("zeta", second.digest, "enough exchanges").is_err());
+    let snapshot = catalog.snapshot();
+    assert!(snapshot.trials.is_empty() && first.state.trial().is_none() && serves(&catalog) == "1");
+    assert_eq!(snapshot.refused["zeta"].digest, Some(second.digest));
 }
 
 #[test]

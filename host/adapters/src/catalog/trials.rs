@@ -109,14 +109,21 @@ impl Catalog {
         Ok(())
     }
 
-    /// Gives the version on trial all exchanges.
-    pub fn promote(&self, name: &str, why: &str) -> Result<(), Denied> {
+    /// Gives the version on trial all exchanges. One that does not go with the others by now is refused.
+    pub fn promote(&self, name: &str, digest: Digest, why: &str) -> Result<(), Denied> {
         let _changing = self.lock();
         let mut next = self.next();
-        let Some(trial) = next.end_trial(name) else { return Err(nothing_on_trial(name)) };
+        let trial = next.end_trial(name).filter(|trial| trial.adapter.digest == digest);
+        let Some(trial) = trial else { return Err(nothing_on_trial(name)) };
         let cause = format!("promoted: {why}");
         let change = Change { cause: &cause, standing: FormerState::Retired, result: "promoted" };
-        self.serve(next, &trial.adapter, &change).map_err(Denied::Impossible)
+        self.serve(next.clone(), &trial.adapter, &change).map_err(|reason| {
+            next.refuse(name, digest, reason.clone());
+            self.tallies.count(name, "refused");
+            self.replace(next);
+            trial.adapter.rest();
+            Denied::Impossible(reason)
+        })
     }
 
     /// Ends a trial whose bytes are not those of the current file.
