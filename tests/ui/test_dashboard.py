@@ -339,6 +339,23 @@ class Dashboard(unittest.TestCase):
         rotated = self.browser.run("return arguments[0].innerText", self.browser.find("dialog .secret"))
         self.browser.press("dialog button", "Done")
         self.assertEqual((self.chat_with(key), self.chat_with(rotated)), (401, 200))
+        # Within the grace of a rotation, another one is asked about: the newer text would end at once.
+        texts = [rotated]
+        for step in ("Rotate", "The new text was never received: replace it"):
+            if step == "Rotate":
+                self.browser.press("main button", step)
+                self.browser.press("dialog button", "Rotate")
+            else:
+                self.browser.press("main button", "Rotate")
+                self.browser.press("dialog button", "Rotate")
+                self.browser.press("dialog button", step)
+                self.assertEqual(self.chat_with(texts[1]), 200, "nothing was changed so far")
+                self.browser.press("dialog button", "Replace it")
+            texts.append(self.browser.run("return arguments[0].innerText", self.browser.find("dialog .secret")))
+            self.browser.press("dialog button", "Done")
+            self.browser.wait_for("the end of the dialog", "return !document.querySelector('dialog')")
+        self.assertEqual([self.chat_with(text) for text in texts], [200, 401, 200])
+        rotated = texts[2]
         for action, status in (("Disable", 403), ("Enable", 200)):
             self.browser.press("main button", action)
             if action == "Disable":

@@ -112,7 +112,8 @@ function secret(text) {
 
 /** Asks whether a text that is in its grace is replaced: the newer one ends at once. */
 function anew(found, act, grace, again) {
-  const replace = () => {
+  const replace = (event) => {
+    event.target.closest("dialog").close();
     const dialog = ask(`Rotate ${found.name} again`, h("p", null, "The text of the last rotation is refused at once, and the one before it stays valid until its grace ends."),
       "Replace it", async () => secret((await act("rotate", { grace, again: true })).key));
     dialog.addEventListener("close", again);
