@@ -553,6 +553,18 @@ async fn commands_read_the_log_and_explain_reprice_and_reconcile_costs() {
         command(&kept, &["log", "export", "--from", "1h", "--format", "parquet", "-o", file.to_str().unwrap()]).await;
     let exported = std::fs::read(&file).unwrap();
     assert!(done && exported.starts_with(b"PAR1") && exported.ends_with(b"PAR1"), "{output}");
+    let refused = ["log", "export", "--from", "never", "--format", "parquet", "-o", file.to_str().unwrap()];
+    for arguments in [&refused[..], &["log", "export", "--url", "http://127.0.0.1:1", "-o", file.to_str().unwrap()]] {
+        assert!(!command(&kept, arguments).await.0, "{arguments:?}");
+        assert_eq!(std::fs::read(&file).unwrap(), exported, "what was exported before stays");
+    }
+    assert_eq!(
+        std::fs::read_dir(kept.folder.path())
+            .unwrap()
+            .filter(|one| { one.as_ref().unwrap().file_name().to_string_lossy().ends_with(".part") })
+            .count(),
+        0
+    );
     let none = kept.admin("/admin/v1/requests/export?format=parquet&model=none-such").await;
     assert_eq!(none.header("content-type"), Some("application/vnd.apache.parquet"));
     assert!(none.body.starts_with(b"PAR1") && none.body.ends_with(b"PAR1"), "a file without rows");

@@ -107,6 +107,15 @@ fn shown(fact: &Value, json: bool) -> String {
     if json { fact.to_string() } else { line::line(fact) }
 }
 
+/// What a line of the tail tells: a fact, or the number of requests that this reader has missed.
+fn told(data: &Value, json: bool) -> String {
+    match (data.is_number(), json) {
+        (true, true) => serde_json::json!({"missed": data}).to_string(),
+        (true, false) => format!("… {data} more"),
+        (false, json) => shown(data, json),
+    }
+}
+
 fn tail(asked: &Tail) -> Result<(), String> {
     let parameters = asked.search.parameters()?;
     let mut lines = Lines::default();
@@ -114,13 +123,7 @@ fn tail(asked: &Tail) -> Result<(), String> {
         let line = String::from_utf8_lossy(line);
         let data = line.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok());
         let Some(fact) = data else { return Ok(()) };
-        // A number is how many requests this reader has missed.
-        let text = match (fact.is_number(), asked.json) {
-            (true, true) => serde_json::json!({"missed": fact}).to_string(),
-            (true, false) => format!("… {fact} more"),
-            (false, json) => shown(&fact, json),
-        };
-        writeln!(io::stdout(), "{text}")
+        writeln!(io::stdout(), "{}", told(&fact, asked.json))
     };
     let streamed = asked
         .running
@@ -220,4 +223,17 @@ pub(super) fn each(running: &Running, search: &Search, mut take: impl FnMut(Valu
         })
     });
     streamed.map_err(|error| explained(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_of_the_tail_is_json_if_that_is_asked_for() {
+        for data in [serde_json::json!(5), serde_json::json!({"id": "x"})] {
+            assert!(serde_json::from_str::<Value>(&told(&data, true)).unwrap().is_object());
+        }
+        assert_eq!(told(&serde_json::json!(5), false), "… 5 more");
+    }
 }
