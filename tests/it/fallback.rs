@@ -1,6 +1,6 @@
 //! Where requests go after a failure: other targets, other formats, other models.
 
-use weir_tests::{Answer, Gateway, Request, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
 
 use crate::retries::{QUICK, failing_first, provider};
 use crate::wire_format::{self, ALL, ANTHROPIC, OPENAI, TEXT};
@@ -234,6 +234,24 @@ async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
     let reply = Gateway::open(&slow).await.ask(&OPENAI.request("both", false)).await;
     assert_eq!((reply.status(), reply.attempts()), (200, Some("1")));
     assert!(second.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_without_fallback_has_no_hedge_either() {
+    let gate = Gate::default();
+    let late = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", OPENAI.whole().len(), OPENAI.whole());
+    let mut first = Upstream::always(Answer::default().gate(&gate).piece(late)).await;
+    let mut second = wire_format::provider(ANTHROPIC).await;
+    let config = two(&first, &second, QUICK).replace("alias = \"stays\"\n", "alias = \"stays\"\nhedge = \"50ms\"\n");
+    let gateway = Gateway::open(&config).await;
+    let mut client = gateway.connect().await;
+    client.send(&OPENAI.request("stays", false)).await;
+    first.request().await;
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    gate.open();
+    let reply = client.reply().await;
+    assert_eq!((reply.header("x-weir-provider"), reply.attempts()), (Some("first"), Some("1")), "{}", reply.text());
+    assert!(second.unseen().is_none(), "nothing goes to another provider");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use weir_tests::{Answer, Folder, Gateway, Upstream, log};
 
 use crate::wire_format::{OPENAI, TEXT, ZETA, config};
 
-const DEEDS: [&str; 12] = [
+const DEEDS: [&str; 13] = [
     "write.cookie",
     "write.length",
     "write.chunked",
@@ -18,6 +18,7 @@ const DEEDS: [&str; 12] = [
     "write.empty",
     "write.none",
     "write.losses",
+    "write.page",
     "read.refuse",
 ];
 
@@ -47,6 +48,28 @@ async fn an_answers_headers_neither_frame_the_connection_nor_imitate_weirs() {
     }
     let reply = gateway.post("/hostile/write.forged", "{}").await;
     assert_eq!(reply.header("x-weir-provider"), Some("zeta"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lists_headers_do_neither_and_no_answer_is_a_page() {
+    let upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
+    let gateway = gateway(&upstream).await;
+    for deed in ["write.cookie", "write.length", "write.chunked", "write.close", "write.upgrade", "write.split"] {
+        let mut client = gateway.connect().await;
+        for _ in 0..2 {
+            client.send(&weir_tests::Request::get(&format!("/hostile-models?deed={deed}"))).await;
+            let reply = client.reply().await;
+            assert_eq!((reply.status(), reply.text().as_str()), (200, "{\"models\":[]}"), "{deed}");
+            for name in ["set-cookie", "transfer-encoding", "upgrade", "x-a"] {
+                assert_eq!(reply.header(name), None, "{deed}");
+            }
+        }
+    }
+    let list = gateway.get("/hostile-models?deed=write.page").await;
+    for reply in [list, gateway.post("/hostile/write.page", "{}").await] {
+        assert_eq!((reply.status(), reply.header("content-security-policy")), (200, Some("sandbox")));
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -151,6 +151,39 @@ async fn a_new_version_that_fails_more_than_the_former_one_goes_again() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_outages_and_limits_say_nothing_of_a_new_version() {
+    let upstream = provider(ZETA).await;
+    let settings = "[plugins.zeta]\ncanary = { share = 0.5, requests = 1000, max_fault_rate = 0.001 }\n";
+    let gateway = Gateway::open(&(config(&upstream) + settings)).await;
+    let first = format!("zeta@{}", Digest::of(&std::fs::read(gateway.folder.file("zeta")).unwrap()).short());
+    gateway.folder.put("zeta", &zeta_build(2));
+    gateway.until_adapter("zeta", |all| all.iter().any(|one| one["canary"].is_object())).await;
+    // Every second exchange goes to the new version.
+    let request = OPENAI.request("zeta-t", false);
+    let ask_both = async |answer: Answer| {
+        upstream.now(Answer::json(200, ZETA.whole()));
+        assert_eq!(by(&gateway.ask(&request).await), first);
+        upstream.now(answer);
+        gateway.ask(&request).await.status()
+    };
+    for (answer, status) in
+        [(Answer::json(503, "{}"), 503), (Answer::json(429, "{}"), 429), (Answer::default().reset(), 502)]
+    {
+        for _ in 0..2 {
+            assert_eq!(ask_both(answer.clone()).await, status);
+        }
+    }
+    // Longer than between two looks at the trial.
+    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    let is_on_trial = gateway.adapter("zeta").await.iter().any(|one| one["canary"].is_object());
+    assert!(is_on_trial, "{}", gateway.get("/admin/plugins").await.text());
+    for _ in 0..3 {
+        assert_eq!(ask_both(Answer::json(422, "{}")).await, 422);
+    }
+    gateway.until_adapter("zeta", |all| all.iter().all(|one| one["canary"].is_null())).await;
+}
+
 async fn written_by(gateway: &Gateway) -> String {
     gateway.ask(&ZETA.request("zeta-t", false)).await.json()["scribe"].to_string()
 }

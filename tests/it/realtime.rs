@@ -11,7 +11,7 @@ mod money;
 mod standing;
 
 use serde_json::{Value, json};
-use weir_tests::{Gateway, Request, SessionProvider, WebSocket, log};
+use weir_tests::{Folder, Gateway, Request, SessionProvider, WebSocket, log};
 
 /// A key in the form that providers use; it was made for tests and is worthless.
 const KEY: &str = "sk-proj-7dK2wQ9mZt4RbX1yLc8VnA6dHs3JgE5pUo0iTqNe";
@@ -203,6 +203,55 @@ async fn another_target_is_asked_until_one_grants_the_session_and_a_refusal_is_r
         assert_eq!(answered, status, "{head}: {body}");
         assert!(body.contains(&message) && !body.contains(KEY), "{head}: {body}");
     }
+}
+
+/// Answers a handshake with this head instead of granting a session. Returns the key that it came with.
+async fn refuses(provider: &SessionProvider, head: &str) -> String {
+    let mut asked = provider.asked().await;
+    let key = asked.header("authorization").unwrap().to_owned();
+    asked.raw(format!("{head}\r\ncontent-length: 0\r\n\r\n").as_bytes()).await;
+    key
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_key_is_tried_where_a_provider_refuses_or_limits_one() {
+    for head in ["HTTP/1.1 401 No", "HTTP/1.1 402 No", "HTTP/1.1 429 No\r\nretry-after: 60"] {
+        let provider = SessionProvider::listen().await;
+        let keys = config(&provider).replace(&format!("api_key = \"{KEY}\""), "api_keys = [\"KEY-1\", \"KEY-2\"]");
+        let gateway = Gateway::open(&keys).await;
+        let granting = async { (refuses(&provider, head).await, provider.grant().await) };
+        let (client, (refused, granted)) = tokio::join!(WebSocket::ask(gateway.address, PATH, &[]), granting);
+        assert_ne!(granted.header("authorization"), Some(&*refused), "{head}");
+        client.unwrap().cut();
+        // The key that was refused is left alone while the other one serves.
+        let (client, granted) = session(&gateway, &provider).await;
+        assert_ne!(granted.header("authorization"), Some(&*refused), "{head}");
+        drop(client);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limited_provider_is_not_asked_before_its_time() {
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::open(&config(&provider)).await;
+    let limiting = refuses(&provider, "HTTP/1.1 429 No\r\nretry-after: 60");
+    let (refused, _) = tokio::join!(WebSocket::ask(gateway.address, PATH, &[]), limiting);
+    assert_eq!(refused.unwrap_err().0, 429);
+    let (status, body) = WebSocket::ask(gateway.address, PATH, &[]).await.unwrap_err();
+    assert_eq!(status, 429, "nobody was asked: {body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_that_a_pattern_serves_has_its_own_guards() {
+    let provider = SessionProvider::listen().await;
+    let models = "[[models]]\nalias = \"voice\"\ntarget = { provider = \"p\", model = \"x\" }\nfallbacks = [\"gpt-other\"]\n\
+                  [[models]]\nalias = \"gpt-*\"\ntarget = { provider = \"p\" }\n\
+                  [[guards]]\nname = \"secrets\"\nfor = { models = [\"gpt-other\"] }\ngrants = { prompt = true }\n";
+    let folder = Folder::with(&["openai", "secrets"]);
+    let gateway = Gateway::with(folder, &(config(&provider) + models)).await;
+    let (status, body) = WebSocket::ask(gateway.address, "/v1/realtime?model=voice", &[]).await.unwrap_err();
+    assert!(status == 403 && body.contains("guard_cannot_judge"), "{status}: {body}");
+    session(&gateway, &provider).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -214,3 +214,22 @@ async fn a_file_of_many_clients_is_reloaded_beside_their_requests() {
     assert!(beside > 1, "requests waited for the file");
     assert_eq!((ask(0).await, ask(1).await, ask(count).await), (401, 200, 200));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_replaces_a_limited_one_is_used_at_once() {
+    let upstream = Upstream::scripted(|request| match request.header("authorization") {
+        Some("Bearer KEY-OF-openai") => Answer::whole(429, &[("retry-after", "200")], "{}"),
+        _ => Answer::json(200, OPENAI.whole()),
+    })
+    .await;
+    let gateway = Gateway::from_file(&config(&upstream)).await;
+    for _ in 0..2 {
+        assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 429);
+    }
+    gateway.configure(&config(&upstream));
+    assert_eq!(reload(&gateway).await.status(), 200);
+    assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 429, "the same key still rests");
+    gateway.configure(&config(&upstream).replace("KEY-OF-openai", "KEY-NEW"));
+    assert_eq!(reload(&gateway).await.status(), 200);
+    assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 200);
+}

@@ -293,6 +293,27 @@ async fn a_limit_of_one_key_leaves_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_limit_is_waited_for_where_no_other_key_may_be_tried() {
+    let limited = |seconds| Answer::whole(429, &[("retry-after", seconds)], "{}");
+    let upstream = Upstream::always(Answer::default()).await;
+    let second = limited("30");
+    upstream.script(move |request| match request.header("authorization") {
+        Some("Bearer KEY-2") => second.clone(),
+        _ => Answer::json(200, OPENAI.whole()),
+    });
+    let gateway = Gateway::open(&config(&upstream, "").replace("\"KEY-1\"", "\"KEY-1\", \"KEY-2\"")).await;
+    for _ in 0..2 {
+        assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 200);
+    }
+    // The second key rests now, and the first one is limited for a moment.
+    for model in ["openai", "openai-t"] {
+        upstream.script(failing_first(OPENAI, 1, Answer::whole(429, &[("retry-after-ms", "200")], "{}")));
+        let reply = gateway.ask(&OPENAI.request(model, false)).await;
+        assert_eq!((reply.status(), reply.attempts()), (200, Some("2")), "{model}: {}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c27_a_client_that_leaves_between_two_attempts_ends_them() {
     let mut upstream = Upstream::always(Answer::json(500, "{}")).await;
     let gateway = Gateway::open(&config(&upstream, "retry = { retry_delay_ms = 600000, max_delay = \"10m\" }")).await;

@@ -170,3 +170,19 @@ async fn a_request_that_the_provider_refuses_costs_nothing() {
     until_booked(&gateway, 0, 0).await;
     assert_eq!(gateway.metric("weir_billing_unknown_total").await, 0.0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_whose_budget_is_used_up_is_passed_over() {
+    let [first, second] = [SessionProvider::listen().await, SessionProvider::listen().await];
+    let model = "[[models]]\nalias = \"both\"\ntargets = [{ provider = \"p\", model = \"x\" }, { provider = \"q\", model = \"y\" }]\n";
+    let other = config(&second).replace("name = \"p\"", "name = \"q\"").split("[[models]]").next().unwrap().to_owned();
+    let budget = "[[budgets]]\nname = \"of-p\"\nfor = { provider = \"p\" }\ntokens = 1\nper = \"month\"\n";
+    let gateway = Gateway::open(&(config(&first) + &other + model + budget)).await;
+    let asking = WebSocket::ask(gateway.address, "/v1/realtime?model=both", &[]);
+    let (client, upstream) = tokio::join!(asking, second.grant());
+    assert_eq!(client.unwrap().header("x-weir-provider"), Some("q"));
+    drop(upstream);
+    let of_all = gateway.restart(&(config(&first) + &other + model + &tokens(1))).await;
+    let (status, body) = WebSocket::ask(of_all.address, "/v1/realtime?model=both", &[]).await.unwrap_err();
+    assert_eq!(status, 429, "the caller's own budget has no room anywhere: {body}");
+}

@@ -103,6 +103,7 @@ pub(crate) fn dress(model: &str, answer: &mut RenderedResponse) {
         "close" => ("connection", "close"),
         "upgrade" => ("upgrade", "h2c"),
         "split" => ("x-a", "b\r\nset-cookie: session=stolen"),
+        "page" => ("content-type", "text/html"),
         "forged" => ("x-weir-provider", "another"),
         "switch" => return answer.response.status = 101,
         "empty" => return answer.response.status = 204,

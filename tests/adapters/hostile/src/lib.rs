@@ -3,6 +3,7 @@
 
 mod deeds;
 mod dialect;
+mod list;
 mod manifest;
 mod provider;
 
@@ -13,4 +14,4 @@ const FORMAT: &str = "hostile.talk";
 #[derive(Debug)]
 pub struct Hostile;
 
-weir_sdk::export!(Hostile: about, provider_errors, provider_chat, dialect_chat);
+weir_sdk::export!(Hostile: about, provider_errors, provider_chat, dialect_chat, dialect_models);

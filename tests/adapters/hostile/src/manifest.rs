@@ -16,7 +16,7 @@ impl About for Hostile {
             isolation: Isolation::Fresh,
             takes_blobs: false,
             formats: vec![Format { errors: Some(errors()), ..Format::new(FORMAT) }],
-            faces: vec![face()],
+            faces: vec![face(), Face::get(FORMAT, Operation::Models, "/hostile-models")],
             auth: vec![Auth::bearer()],
             ..Manifest::new("hostile", env!("CARGO_PKG_VERSION"), "Does whatever an adapter should not")
         }
