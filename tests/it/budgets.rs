@@ -322,6 +322,40 @@ async fn a_refused_request_costs_nothing_and_one_that_its_client_leaves_stays_bo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_given_up_before_a_connection_has_it_costs_nothing() {
+    // It takes connections, and never answers the first message of TLS.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let formats = [OPENAI, ANTHROPIC];
+    let upstream = provider().await;
+    let mut config = config_of(&formats, &upstream).replace(&upstream.url(), &format!("https://{address}"));
+    config += &budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"");
+    for name in formats.map(|format| format.name) {
+        let of_provider =
+            format!("name = \"{name}\"\nfor = {{ provider = \"{name}\" }}\ntokens = 1000000\nper = \"total\"");
+        config += &budget(&of_provider);
+    }
+    let gateway = Gateway::open(&config).await;
+    let mut connections = Vec::new();
+    for format in formats {
+        for (model, stream) in [(format.name.to_owned(), false), (format.translated(), true)] {
+            let request = format.request(&model, stream);
+            let mut client = gateway.connect().await;
+            client.send(&request).await;
+            connections.push(silent.accept().await.unwrap());
+            client.leave();
+            gateway.until_metric("weir_in_flight", 0.0).await;
+            assert_eq!(gateway.ask(&request.header("x-weir-timeout-ms", "100")).await.status(), 504);
+            connections.push(silent.accept().await.unwrap());
+            let budgets = gateway.get("/admin/budgets").await.json();
+            for budget in budgets["budgets"].as_array().unwrap() {
+                assert_eq!((&budget["settled"], &budget["reserved"]), (&0.into(), &0.into()), "{model}: {budget}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn budgets_go_on_after_the_program_was_killed() {
     let upstream = provider().await;
     let folder = Folder::with(&["openai"]);

@@ -156,8 +156,9 @@ async fn a_providers_outages_and_limits_say_nothing_of_a_new_version() {
     let upstream = provider(ZETA).await;
     let settings = "[plugins.zeta]\ncanary = { share = 0.5, requests = 1000, max_fault_rate = 0.001 }\n";
     let gateway = Gateway::open(&(config(&upstream) + settings)).await;
-    let first = format!("zeta@{}", Digest::of(&std::fs::read(gateway.folder.file("zeta")).unwrap()).short());
-    gateway.folder.put("zeta", &zeta_build(2));
+    let name = |file: &[u8]| format!("zeta@{}", Digest::of(file).short());
+    let (first, second) = (name(&std::fs::read(gateway.folder.file("zeta")).unwrap()), zeta_build(2));
+    gateway.folder.put("zeta", &second);
     gateway.until_adapter("zeta", |all| all.iter().any(|one| one["canary"].is_object())).await;
     // Every second exchange goes to the new version.
     let request = OPENAI.request("zeta-t", false);
@@ -165,7 +166,10 @@ async fn a_providers_outages_and_limits_say_nothing_of_a_new_version() {
         upstream.now(Answer::json(200, ZETA.whole()));
         assert_eq!(by(&gateway.ask(&request).await), first);
         upstream.now(answer);
-        gateway.ask(&request).await.status()
+        let reply = gateway.ask(&request).await;
+        // An answer that failed says which version it was, too.
+        assert_eq!(by(&reply), name(&second));
+        reply.status()
     };
     for (answer, status) in
         [(Answer::json(503, "{}"), 503), (Answer::json(429, "{}"), 429), (Answer::default().reset(), 502)]

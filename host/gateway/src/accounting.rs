@@ -36,8 +36,11 @@ use crate::observe::log::current;
 use crate::observe::metrics::{Book, Metrics, Series};
 use crate::observe::trace::Span;
 use crate::pricing::Tariff;
+use crate::route::Target;
 use weir_ledger::Nano;
+use weir_sandbox::Adapter;
 use weir_types::in_place::boxed;
+use weir_upstream::HandOver;
 
 /// The end of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,10 +118,14 @@ pub struct Account {
     limits: Vec<Figure>,
     shared: Arc<Shared>,
     trail: Trail,
+    /// How far the attempt's request is on its way.
+    hand_over: HandOver,
     /// The time of the current or answering attempt, once its request was sent.
     attempt_time: Option<AttemptTime>,
     /// The lane of the last attempt.
     lane: Option<&'static str>,
+    /// The version of the provider's adapter that the last attempt used, if that is not the one that serves.
+    trial: Option<Arc<Adapter>>,
     /// Why the answer ended, where an adapter read it.
     finish: Option<&'static str>,
     /// Whether the operation consumes tokens.
@@ -193,8 +200,10 @@ impl Account {
             shared: Arc::default(),
             trail: Trail::default(),
             finish: None,
+            hand_over: HandOver::default(),
             attempt_time: None,
             lane: None,
+            trial: None,
             counts: false,
             is_unknown: false,
             is_in_doubt: false,
@@ -260,6 +269,16 @@ impl Account {
     /// Sets the lane of the attempt: `relay` or `translate`.
     pub(crate) fn set_lane(&mut self, lane: &'static str) {
         self.lane = Some(lane);
+    }
+
+    /// Sets the version of the target's adapter that the attempt uses; `None` if it is the one that serves.
+    pub(crate) fn set_trial(&mut self, trial: Option<Arc<Adapter>>) {
+        self.trial = trial;
+    }
+
+    /// The version of this target's adapter that the last attempt used.
+    pub(crate) fn adapter_of<'a>(&'a self, target: &'a Target) -> &'a Adapter {
+        self.trial.as_ref().unwrap_or(&target.adapter)
     }
 
     /// What the answer uses cannot be known: all that was reserved stays booked, if there is an answer.

@@ -56,7 +56,6 @@ use crate::route::Target;
 use crate::route::lane::{Lane, LaneSettings};
 use weir_buffers::Held;
 use weir_config::Config;
-use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::Endpoint;
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::Operation;
@@ -163,10 +162,6 @@ impl InboundRequest {
     }
 }
 
-/// The version of the adapter that made the exchange with the provider, among an answer's extensions.
-#[derive(Debug, Clone)]
-pub struct AnsweringAdapter(pub Arc<Adapter>);
-
 /// The services and settings that the attempts of one request use.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestContext<'a> {
@@ -227,6 +222,7 @@ async fn attempt(
     let accepted = asked.side.dialect().and_then(|_| target.accepts(asked.face.format(), asked.operation()));
     let lane = Lane::of(&asked.reading, asked.operation(), accepted, wishes);
     account.set_lane(lane.as_str());
+    account.set_trial(None);
     match lane {
         // What calls components is boxed, so that a request that is only relayed does not have room for it.
         Lane::Relay(acceptance) if judges_answer => {

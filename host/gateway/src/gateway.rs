@@ -328,7 +328,7 @@ impl Gateway {
         account.note_overhead();
         set_cost(&mut response, &mut account, &notices);
         if let Some(target) = &target {
-            note_answer(&mut account, &response, target, asked);
+            note_answer(&mut account, target, asked);
             self.learn(&mut response, serving, asked, (&plan, target));
         }
         self.make_resumable(&mut response, serving, asked, (plan, deadline));

@@ -16,6 +16,7 @@ use super::deadline::Watch;
 use super::dial::Dialer;
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::grpc;
+use super::hand_over::HandOver;
 use super::headers;
 use super::http_client::Lazy;
 use super::media::MediaClient;
@@ -79,7 +80,10 @@ impl Upstreams {
     /// retrying is up to the caller.
     pub fn send<'a>(&'a self, request: UpstreamRequest<'a>) -> Sending<'a> {
         match request.address.place() {
-            Place::Replay { replay, path } => Box::pin(ready(Ok(play(replay, path, &request)))),
+            Place::Replay { replay, path } => {
+                request.hand_over.iter().for_each(HandOver::done);
+                Box::pin(ready(Ok(play(replay, path, &request))))
+            }
             Place::Network { trusted, .. } => {
                 let tokens = request.credential.filter(|_| *trusted).and_then(Credential::tokens);
                 match tokens {
@@ -115,13 +119,14 @@ fn exchange<'p>(
     let connect = request.timeouts.connect;
     let mut watch = Watch::start(&request.timeouts).following(request.body.upload());
     let veil = request.credential.map(|credential| credential.veil().clone());
+    let hand_over = request.hand_over.clone();
     let sending = dress(request).map(|message| {
         let is_repeatable = message.method().is_idempotent() && message.body().upload().is_none();
         let spare = is_repeatable.then(|| Box::new(message.clone()));
-        (pool.send(&origin, message, connect), spare)
+        (pool.send(&origin, message, connect, hand_over.clone()), spare, hand_over)
     });
     async move {
-        let (sending, spare) = sending?;
+        let (sending, spare, hand_over) = sending?;
         let failed = match watch.guard(pin!(sending)).await {
             Err(expired) => return Err(UpstreamError::new(expired, &origin)),
             Ok(Ok(response)) => return Ok(answer(response, watch, (pool, origin), veil)),
@@ -132,7 +137,7 @@ fn exchange<'p>(
             return Err(error);
         };
         tracing::debug!(%error, "sending the request again: the pooled connection was stale");
-        match watch.guard(Box::pin(pool.send(&origin, *spare, connect))).await {
+        match watch.guard(Box::pin(pool.send(&origin, *spare, connect, hand_over))).await {
             Err(expired) => Err(UpstreamError::new(expired, &origin)),
             Ok(Ok(response)) => Ok(answer(response, watch, (pool, origin), veil)),
             Ok(Err(failed)) => Err(UpstreamError::of_request(&failed.failure, &origin)),

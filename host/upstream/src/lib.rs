@@ -23,6 +23,7 @@ mod dial;
 mod document_client;
 pub mod error;
 mod grpc;
+mod hand_over;
 pub mod headers;
 pub mod http_client;
 mod joined;
@@ -59,6 +60,7 @@ pub use decode::{Bound as DecodeBound, Coding, Decoder};
 pub use decoded_body::Decoded;
 pub use document_client::{DocumentClient, DocumentError};
 pub use error::{UpstreamError, UpstreamErrorKind};
+pub use hand_over::HandOver;
 pub use headers::HeaderRules;
 pub use http_client::{HttpClientError, NotPublic, PublicClient};
 pub use media::{Fetched, MediaClient, MediaError, MediaRules};
@@ -93,6 +95,8 @@ pub struct UpstreamRequest<'a> {
     pub model: &'a str,
     /// The gRPC method that takes the request, whose body is then JSON. None for a plain HTTP request.
     pub grpc: Option<GrpcCall>,
+    /// Where it is noted that a connection has the request, for whoever wants to know.
+    pub hand_over: Option<HandOver>,
 }
 
 /// What a call of a gRPC method takes besides its request.

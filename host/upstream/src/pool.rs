@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::chunks::Chunks;
 use super::connection::{Answered, Connection, Failure, Http1, Unanswered};
 use super::dial::{DialError, Dialer};
+use super::hand_over::HandOver;
 use super::multiplexed::{ASSUMED, Multiplexed};
 use super::settings::Settings;
 use super::stream::Stream;
@@ -76,18 +77,23 @@ impl Pool {
         origin: &Arc<str>,
         message: Request<Chunks>,
         connect: Duration,
+        hand_over: Option<HandOver>,
     ) -> impl Future<Output = Result<Answered, Failed>> + use<'p> {
         let origin = Arc::clone(origin);
         // What is rarely needed is boxed: the futures of requests are copied some times.
         let sending = match self.take(&origin) {
-            Some(open) => Either::Left(open.send(message)),
-            None => Either::Right(Box::pin(self.send_anew(Arc::clone(&origin), message, connect))),
+            Some(open) => {
+                hand_over.iter().for_each(HandOver::done);
+                Either::Left((open.send(message), hand_over))
+            }
+            None => Either::Right(Box::pin(self.send_anew(Arc::clone(&origin), message, connect, hand_over))),
         };
         async move {
             match sending {
-                Either::Left(sending) => match sending.await {
+                Either::Left((sending, hand_over)) => match sending.await {
                     Err(Unanswered { unsent: Some(unsent), .. }) => {
-                        Box::pin(self.send_anew(origin, *unsent, connect)).await
+                        hand_over.iter().for_each(HandOver::undone);
+                        Box::pin(self.send_anew(origin, *unsent, connect, hand_over)).await
                     }
                     answered => answered.map_err(|Unanswered { failure, .. }| Failed { failure, dialed: false }),
                 },
@@ -102,6 +108,7 @@ impl Pool {
         origin: Arc<str>,
         mut message: Request<Chunks>,
         connect: Duration,
+        hand_over: Option<HandOver>,
     ) -> Result<Answered, Failed> {
         loop {
             let (connection, dialed) = match self.take(&origin) {
@@ -111,9 +118,13 @@ impl Pool {
                     Err(failure) => return Err(Failed { failure, dialed: true }),
                 },
             };
+            hand_over.iter().for_each(HandOver::done);
             match connection.send(message).await {
                 Ok(answered) => return Ok(answered),
-                Err(Unanswered { unsent: Some(unsent), .. }) if !dialed => message = *unsent,
+                Err(Unanswered { unsent: Some(unsent), .. }) if !dialed => {
+                    hand_over.iter().for_each(HandOver::undone);
+                    message = *unsent;
+                }
                 Err(Unanswered { failure, .. }) => return Err(Failed { failure, dialed }),
             }
         }
@@ -282,7 +293,7 @@ mod tests {
         let settings = Settings::default();
         let pool = Pool::new(Dialer::new(&settings), settings, false);
         let origin = Arc::from("http://127.0.0.1:1");
-        let future = pool.send(&origin, Request::new(Chunks::empty()), Duration::ZERO);
+        let future = pool.send(&origin, Request::new(Chunks::empty()), Duration::ZERO, None);
         assert!(size_of_val(&future) < 2048, "{} bytes", size_of_val(&future));
     }
 }

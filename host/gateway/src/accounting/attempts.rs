@@ -14,17 +14,19 @@ use crate::health::Ticket;
 use crate::observe::trace::Span;
 use crate::pricing::Tariff;
 use weir_types::tokens::Tokens;
-use weir_upstream::UpstreamRequest;
+use weir_upstream::{HandOver, UpstreamRequest};
 
 impl Account {
     /// Begins an attempt at this provider, with the provider's name for the model and what its tokens cost.
     pub(crate) fn start_attempt(&mut self, provider: &Arc<str>, model: &str, tariff: Tariff) {
+        self.forget_unsent();
         self.forfeit();
         let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
         self.traced.begins(number, provider, model);
         self.line.iter_mut().for_each(|line| line.start_attempt(model));
         self.provider = Some(Arc::clone(provider));
         self.attempt_time = None;
+        self.hand_over = HandOver::default();
         self.tokens.tariff = Some(tariff);
     }
 
@@ -49,6 +51,18 @@ impl Account {
         self.tokens.sent = None;
         self.tokens.unread = None;
         self.is_in_doubt = false;
+    }
+
+    /// Shows how far the attempt's request is on its way.
+    pub(crate) fn hand_over(&self) -> &HandOver {
+        &self.hand_over
+    }
+
+    /// A request that was given up while no connection had it costs nothing.
+    pub(super) fn forget_unsent(&mut self) {
+        if self.hand_over.is_waiting() {
+            self.refused();
+        }
     }
 
     /// The provider answered, and its answer cannot be read: it charges for the answer all the same, whose tokens are

@@ -32,12 +32,14 @@ impl Account {
         self.tokens = std::mem::take(&mut branch.tokens);
         self.provider = branch.provider.take();
         self.attempt_time = branch.attempt_time.take();
+        self.hand_over = std::mem::take(&mut branch.hand_over);
         self.limits = std::mem::take(&mut branch.limits);
         self.ticket = branch.ticket.take();
         self.traced.adopt(&mut branch.traced);
         self.trail.adopt(&branch.trail);
         self.copies.adopt(&mut branch.copies);
         self.lane = branch.lane.or(self.lane);
+        self.trial = branch.trial.take();
         self.finish = branch.finish;
         self.hold(std::mem::take(&mut branch.permit));
     }

@@ -184,6 +184,7 @@ fn outcome_of(status: u16) -> &'static str {
 impl Drop for Account {
     fn drop(&mut self) {
         let seconds = self.begun.elapsed().as_secs_f64();
+        self.forget_unsent();
         if self.streaming {
             self.metrics.streams_active.dec();
         }

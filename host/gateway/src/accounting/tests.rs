@@ -69,6 +69,23 @@ fn a_whole_answer_is_weighed_only_if_its_output_is_not_reported() {
 }
 
 #[test]
+fn a_request_that_no_connection_had_is_charged_nothing_for() {
+    for is_sent in [false, true] {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let mut account = account(&metrics);
+        account.start_attempt(&Arc::from("zeta"), "m", tariff(Some([1.0, 2.0])));
+        account.note_sent_input(|| 9);
+        if is_sent {
+            account.hand_over().done();
+        } else {
+            account.hand_over().begin();
+        }
+        drop(account);
+        assert_eq!(metrics.text().unwrap().contains("weir_tokens_estimated_total{bucket=\"input\""), is_sent);
+    }
+}
+
+#[test]
 fn each_part_of_a_stream_has_the_price_of_its_target() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);

@@ -9,6 +9,7 @@ use super::concurrency::{ConcurrencyLimiter, Permit};
 use crate::rate_limit::{LimitStatus, Reservation, Scope};
 use weir_buffers::Held;
 use weir_ledger::{Granted, Nano, Spend};
+use weir_upstream::HandOver;
 
 /// Permission to serve a request, held until the exchange ends; dropping it returns places and settles reservations.
 #[derive(Debug, Default)]
@@ -51,6 +52,13 @@ impl AdmissionPermit {
         self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));
         self.attempts.iter_mut().for_each(|attempt| attempt.is_out(is_out));
         self.budgets.iter_mut().for_each(|budget| budget.is_out(is_out));
+    }
+
+    /// Lends itself for the time of an attempt. If that is given up meanwhile, it keeps its reservations only if the provider
+    /// may have the request.
+    pub(crate) fn on_the_way(&mut self, hand_over: &HandOver) -> OnTheWay<'_> {
+        self.set_in_flight(true);
+        OnTheWay { permit: self, hand_over: hand_over.clone() }
     }
 
     /// Keeps what budgets have reserved until the exchange ends.
@@ -148,5 +156,17 @@ impl AdmissionPermit {
         self.places.extend(other.places);
         self.held.extend(other.held);
         self.budgets.extend(other.budgets);
+    }
+}
+
+/// The permit of an attempt whose request is on its way to a provider.
+pub(crate) struct OnTheWay<'a> {
+    permit: &'a mut AdmissionPermit,
+    hand_over: HandOver,
+}
+
+impl Drop for OnTheWay<'_> {
+    fn drop(&mut self) {
+        self.permit.set_in_flight(!self.hand_over.is_waiting());
     }
 }

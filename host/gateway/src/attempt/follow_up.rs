@@ -78,9 +78,19 @@ impl CancelOnDrop {
         let send = move || {
             tokio::spawn(async move {
                 let credential = credential.as_ref();
-                let (stream, model) = (false, "");
-                let request =
-                    UpstreamRequest { method, address, headers, body, timeouts, credential, stream, model, grpc };
+                let (stream, model, hand_over) = (false, "", None);
+                let request = UpstreamRequest {
+                    method,
+                    address,
+                    headers,
+                    body,
+                    timeouts,
+                    credential,
+                    stream,
+                    model,
+                    grpc,
+                    hand_over,
+                };
                 if let Err(error) = upstreams.send(request).await {
                     tracing::debug!(%error, "the provider's work could not be cancelled after the client left");
                 }

@@ -111,6 +111,7 @@ impl PassedRequest<'_> {
             stream: self.stream,
             model: &self.model,
             grpc: None,
+            hand_over: None,
         })
     }
 

@@ -222,8 +222,9 @@ impl PlanRunner<'_> {
             }
             let model = self.asked.model();
             account.start_attempt(&target.label, target.model(model), target.tariff(model));
-            held.set_in_flight(true);
+            let on_the_way = held.on_the_way(account.hand_over());
             let answered = pin!(attempt(context, self.asked, &target, progress.values, account)).await;
+            drop(on_the_way);
             let failure = match answered {
                 Ok(response) => {
                     ticket.answers();

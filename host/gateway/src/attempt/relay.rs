@@ -160,6 +160,7 @@ impl<'a> Call<'a> {
             stream,
             model,
             grpc: None,
+            hand_over: None,
         })
     }
 

@@ -129,8 +129,10 @@ impl ResumeContext {
         let context = RequestContext { config, upstreams, reasoning_cache, deadline: *deadline, judged };
         let model = self.asked.model();
         account.start_attempt(&target.label, target.model(model), target.tariff(model));
-        held.set_in_flight(true);
-        match translate::continuation::resume(context, &self.asked, &target, sent, account).await {
+        let on_the_way = held.on_the_way(account.hand_over());
+        let resumed = translate::continuation::resume(context, &self.asked, &target, sent, account).await;
+        drop(on_the_way);
+        match resumed {
             Ok(stream) => {
                 ticket.answers();
                 account.serve(ticket);

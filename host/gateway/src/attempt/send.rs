@@ -46,6 +46,9 @@ pub(super) fn send<'a>(
     }
     let costs = account.note_sent_input(|| SentInput::of(&request.body, request.stream));
     let copy = account.capture_request(&request);
+    let hand_over = account.hand_over().clone();
+    hand_over.begin();
+    request.hand_over = Some(hand_over);
     let sending = context.upstreams.send(request);
     async move {
         let mut sent = sending.await;
@@ -62,7 +65,7 @@ pub(super) fn send<'a>(
 fn note_sent(sent: &Result<UpstreamResponse, UpstreamError>, costs: bool, target: &Target, account: &mut Account) {
     let is_refused = match sent {
         Ok(response) => response.status.as_u16() >= 400,
-        Err(error) => error.kind.is_unsent(),
+        Err(error) => error.kind.is_unsent() || account.hand_over().is_waiting(),
     };
     if costs && is_refused {
         account.refused();
@@ -180,6 +183,7 @@ pub(super) fn bare<'a>(
         stream: false,
         model: target.model(""),
         grpc,
+        hand_over: None,
     })
 }
 

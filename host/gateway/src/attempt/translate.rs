@@ -60,12 +60,13 @@ pub(super) async fn translate(
 ) -> Result<Response<ReplyBody>, Fault> {
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
+    versions.note(target, account);
     let answer = pin!(translate_by(context, asked, target, (&versions, values), account)).await;
     let answer = answer.map_err(|fault| late_fault(fault, target));
     if let Err(fault) = &answer {
         versions.note_failure(fault);
     }
-    answer.map(|response| versions.named(target, response))
+    answer
 }
 
 async fn translate_by(

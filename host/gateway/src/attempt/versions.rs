@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use http::Response;
-
 use super::judged_request::JudgedCopy;
-use super::reply::ReplyBody;
 use super::side::ClientSide;
-use super::{AnsweringAdapter, InboundRequest, Judged};
+use super::{InboundRequest, Judged};
+use crate::accounting::Account;
 use crate::route::Target;
 use weir_sandbox::{Chosen, Lease, PluginFault, lease_pair};
 use weir_types::contract::types::ErrorKind;
@@ -55,11 +53,9 @@ impl Versions {
         }
     }
 
-    /// Attaches the provider's adapter version to the response if it is not the target's own.
-    pub(super) fn named(&self, target: &Target, mut response: Response<ReplyBody>) -> Response<ReplyBody> {
-        if !Arc::ptr_eq(&self.provider.adapter, &target.adapter) {
-            response.extensions_mut().insert(AnsweringAdapter(Arc::clone(&self.provider.adapter)));
-        }
-        response
+    /// Notes in the account of an attempt which version of the target's adapter it uses.
+    pub(super) fn note(&self, target: &Target, account: &mut Account) {
+        let is_serving = Arc::ptr_eq(&self.provider.adapter, &target.adapter);
+        account.set_trial((!is_serving).then(|| Arc::clone(&self.provider.adapter)));
     }
 }

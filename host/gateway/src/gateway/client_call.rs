@@ -251,7 +251,7 @@ impl Gateway {
         };
         set_cost(&mut response, &mut account, &notices);
         if let Some(target) = &target {
-            note_answer(&mut account, &response, target, asked);
+            note_answer(&mut account, target, asked);
         }
         if shows_diagnostics {
             diagnose(&mut response, target.as_deref(), asked, &account);

@@ -9,7 +9,7 @@ use crate::accounting::Account;
 use crate::accounting::access::RequestRecord;
 use crate::accounting::trail::{End, Trail};
 use crate::admission::budgets;
-use crate::attempt::{AnsweringAdapter, InboundRequest, ReplyBody};
+use crate::attempt::{InboundRequest, ReplyBody};
 use crate::dialect::limits;
 use crate::dialect::limits::Figure;
 use crate::guard;
@@ -90,16 +90,10 @@ pub(super) fn forbid_retry(response: &mut Response<ReplyBody>, fault: &Fault) {
 }
 
 /// Sets the model and the adapter that answered in the log line.
-pub(super) fn note_answer(
-    account: &mut Account,
-    response: &Response<ReplyBody>,
-    target: &Target,
-    asked: &InboundRequest,
-) {
-    let Some(line) = account.line() else { return };
-    let answering = response.extensions().get::<AnsweringAdapter>().map(|AnsweringAdapter(adapter)| adapter);
-    let adapter = answering.unwrap_or(&target.adapter);
+pub(super) fn note_answer(account: &mut Account, target: &Target, asked: &InboundRequest) {
+    let adapter = account.adapter_of(target);
     let adapter = (Arc::clone(&adapter.name), adapter.digest);
+    let Some(line) = account.line() else { return };
     line.answered(target.model(asked.model()), target.health_id(asked.model()), adapter);
 }
 
@@ -110,15 +104,12 @@ pub(super) fn diagnose(
     asked: &InboundRequest,
     account: &Account,
 ) {
-    let answering =
-        response.extensions().get::<AnsweringAdapter>().map(|AnsweringAdapter(adapter)| Arc::clone(&adapter.label));
     let is_answer = response.status().as_u16() < 400;
     let to = response.headers_mut();
     if let Some(target) = target {
-        let adapter = answering.unwrap_or_else(|| Arc::clone(&target.adapter.label));
         target.shown.put(to, &headers::PROVIDER, &target.label);
         target.shown.put(to, &headers::MODEL, target.model(asked.model()));
-        target.shown.put(to, &headers::ADAPTER, &adapter);
+        target.shown.put(to, &headers::ADAPTER, &account.adapter_of(target).label);
     }
     if let Some(lane) = account.lane() {
         to.insert(&headers::LANE, HeaderValue::from_static(lane));

@@ -226,7 +226,6 @@ impl Gateway {
             .line()
             .into_iter()
             .for_each(|line| line.answered(&asked.model, Arc::clone(&target.id), adapter.clone()));
-        held.set_in_flight(true);
         let context = RequestContext {
             config: &serving.config,
             upstreams: &self.upstreams,
@@ -234,7 +233,9 @@ impl Gateway {
             deadline: None,
             judged: None,
         };
+        let on_the_way = held.on_the_way(account.hand_over());
         let answer = pass(context, asked, account).await;
+        drop(on_the_way);
         match &answer {
             Ok(_) => {
                 held.record_success();

@@ -77,6 +77,7 @@ impl UpstreamHandshake<'_> {
             stream: true,
             model,
             grpc: None,
+            hand_over: None,
         })
     }
 

@@ -50,6 +50,7 @@ fn request(base: &Base) -> UpstreamRequest<'static> {
         stream: false,
         model: "",
         grpc: None,
+        hand_over: None,
     }
 }
 

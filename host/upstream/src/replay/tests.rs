@@ -185,6 +185,7 @@ async fn sent(base: &Base, path: &str, body: Value, stream: bool) -> UpstreamRes
         stream,
         model: "any",
         grpc: None,
+        hand_over: None,
     };
     Upstreams::new(&Settings::default()).send(request).await.unwrap()
 }

@@ -51,6 +51,7 @@ pub(in super::super) async fn relay_judged(
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
     let versions = Versions::choose(asked, target);
+    versions.note(target, account);
     let leased = pin!(versions.lease(&asked.caller.tenant)).await;
     let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
     let mut run = Run::new(context, asked, target, dialect, provider);
@@ -75,7 +76,7 @@ pub(in super::super) async fn relay_judged(
     if let Err(fault) = &answer {
         versions.note_failure(fault);
     }
-    Ok(versions.named(target, answer?))
+    Ok(answer?)
 }
 
 impl Run<'_> {

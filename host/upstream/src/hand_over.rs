@@ -1,0 +1,35 @@
+//! Whether a request was handed to a connection: until then, a provider has seen nothing of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+const UNKNOWN: u8 = 0;
+const WAITING: u8 = 1;
+const DONE: u8 = 2;
+
+/// How far a request is on its way to a provider. A clone shows the same. Who gives a request up, by dropping the future that
+/// sends it, learns from this whether the provider may have it.
+#[derive(Clone, Debug, Default)]
+pub struct HandOver(Arc<AtomicU8>);
+
+impl HandOver {
+    /// Begins to wait for a connection. What was handed over once stays so: a provider may work on it.
+    pub fn begin(&self) {
+        let _was_begun = self.0.compare_exchange(UNKNOWN, WAITING, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Whether the request waits for a connection, or for a token. False before it was sent.
+    pub fn is_waiting(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == WAITING
+    }
+
+    /// A connection has the request.
+    pub fn done(&self) {
+        self.0.store(DONE, Ordering::Relaxed);
+    }
+
+    /// The connection gave the request back, and nothing of it was written.
+    pub(crate) fn undone(&self) {
+        self.0.store(WAITING, Ordering::Relaxed);
+    }
+}
