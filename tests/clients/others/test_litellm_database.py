@@ -56,6 +56,7 @@ class Import(unittest.TestCase):
         first = self.run_import()
         self.assertIn("keys: 4 made, 0 known already, 0 refused\nkeys in the grace of a rotation: 1 made", first)
         self.assertIn('for = { tag = "user:ann" }\nusd = 20\nper = "week"', first)
+        self.assertIn('for = { tag = "member:red:ann" }\nusd = 3\nper = "day"', first)
         again = self.run_import()
         self.assertIn("teams: 0 made, 2 known already, 0 refused", again)
         self.assertIn("keys: 0 made, 4 known already, 0 refused", again)
@@ -116,6 +117,8 @@ def fill(database: Database):
     database.insert("LiteLLM_TeamTable", team_id="red", team_alias="Red", organization_id="acme", models=[], max_budget=100, budget_duration="7d", model_id=7)
     database.insert("LiteLLM_TeamTable", team_id="blue", team_alias="Blue", models=[], blocked=True)
     database.insert("LiteLLM_UserTable", user_id="ann", user_email="ann@example.com", max_budget=20, budget_duration="7d", models=[])
+    database.insert("LiteLLM_BudgetTable", budget_id="of-members", max_budget=3, budget_duration="1d", **by)
+    database.insert("LiteLLM_TeamMembership", user_id="ann", team_id="red", spend=1, budget_id="of-members")
     token = "LiteLLM_VerificationToken"
     database.insert(token, token=hashed("sk-red"), key_alias="red key", team_id="red", models=["openai-text", "usual"], rpm_limit=1000,
                     max_budget=12.5, budget_duration="30d", metadata={"tags": ["ci"], "logging": [{"secret": "x"}]})

@@ -9,6 +9,7 @@ mod notes;
 mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
@@ -31,6 +32,8 @@ pub enum Table {
     Teams,
     /// Owners of keys.
     Users,
+    /// What a user may spend and ask in a team.
+    Members,
     /// Hashes of keys, with what they may do.
     Keys,
     /// Texts of keys before a rotation, whose grace may still run.
@@ -39,8 +42,16 @@ pub enum Table {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 7] =
-        [Self::Budgets, Self::Aliases, Self::Organisations, Self::Teams, Self::Users, Self::Keys, Self::ReplacedKeys];
+    pub const ALL: [Self; 8] = [
+        Self::Budgets,
+        Self::Aliases,
+        Self::Organisations,
+        Self::Teams,
+        Self::Users,
+        Self::Members,
+        Self::Keys,
+        Self::ReplacedKeys,
+    ];
 
     /// Its name in the database.
     pub const fn name(self) -> &'static str {
@@ -50,6 +61,7 @@ impl Table {
             Self::Organisations => "LiteLLM_OrganizationTable",
             Self::Teams => "LiteLLM_TeamTable",
             Self::Users => "LiteLLM_UserTable",
+            Self::Members => "LiteLLM_TeamMembership",
             Self::Keys => "LiteLLM_VerificationToken",
             Self::ReplacedKeys => "LiteLLM_DeprecatedVerificationToken",
         }
@@ -62,7 +74,7 @@ impl Table {
             Self::Aliases => "id",
             Self::Organisations => "organization_id",
             Self::Teams => "team_id",
-            Self::Users => "user_id",
+            Self::Users | Self::Members => "user_id",
             Self::Keys | Self::ReplacedKeys => "token",
         }
     }
@@ -71,7 +83,7 @@ impl Table {
     /// of its own.
     pub const fn path(self) -> Option<&'static str> {
         match self {
-            Self::Budgets | Self::Aliases => None,
+            Self::Budgets | Self::Aliases | Self::Members => None,
             Self::Organisations => Some("/organisations"),
             Self::Teams => Some("/teams"),
             Self::Users => Some("/users"),
@@ -105,10 +117,10 @@ pub struct Converter {
     organisations: BTreeSet<String>,
     teams: BTreeSet<String>,
     users: BTreeSet<String>,
-    /// Users whose own amounts are counted by a tag of their keys.
-    tagged: BTreeSet<String>,
-    /// Users who might spend nothing, or ask nothing.
-    closed: BTreeSet<String>,
+    /// Those whose own amounts are counted by a tag of their keys.
+    tagged: BTreeSet<Spender>,
+    /// Those who might spend nothing, or ask nothing.
+    closed: BTreeSet<Spender>,
     /// Names of keys by team, which are unique there.
     names: BTreeSet<(Option<String>, String)>,
     /// Names and owners of keys by their hash, for the texts before a rotation.
@@ -163,6 +175,10 @@ impl Converter {
             Table::Organisations => Some(self.organisation(&id, &row)),
             Table::Teams => Some(self.team(&id, &row)),
             Table::Users => self.user(&id, &row),
+            Table::Members => {
+                self.member(&id, &row);
+                None
+            }
             Table::Keys => self.key(&id, &row),
             Table::ReplacedKeys => self.replaced_key(&id, &row),
         })
@@ -229,25 +245,37 @@ impl Converter {
         if row["sso_user_id"].is_string() {
             self.notes.add("user", &id, "logs in at an identity provider: set `logins` with its issuer");
         }
-        self.limits_of_user(&id, row);
+        let spender = Spender { user: id, team: None };
+        self.limits_of("user", spender, &Terms::of(row, None));
         Some(document)
     }
 
-    /// Users have no limits of their own here. Their amounts are counted by a tag, which their keys get.
-    fn limits_of_user(&mut self, id: &str, row: &Json) {
-        let terms = Terms::of(row, None);
-        for budget in terms.budgets() {
-            self.budget_tables.push_str(&terms::budget_table(id, budget));
-            self.tagged.insert(id.to_owned());
+    /// A user's part of a team, which is a budget that the row refers to. It is for the user's keys of that team.
+    fn member(&mut self, user: &str, row: &Json) {
+        let budget = row["budget_id"].as_str().and_then(|budget| self.budgets.get(budget)).cloned();
+        let (Some(team), Some(budget)) = (row["team_id"].as_str().map(fitting_id), budget) else { return };
+        let user = fitting_id(user);
+        if self.teams.contains(&team) && self.users.contains(&user) {
+            self.limits_of("member", Spender { user, team: Some(team) }, &Terms::of(&budget, None));
         }
+    }
+
+    /// Users and members of teams have no limits of their own here. Their amounts are counted by a tag, which their keys get.
+    fn limits_of(&mut self, kind: &'static str, spender: Spender, terms: &Terms) {
+        for budget in terms.budgets() {
+            self.budget_tables.push_str(&terms::budget_table(&spender, budget));
+            self.tagged.insert(spender.clone());
+        }
+        let name = spender.to_string();
         if terms.has_limits() {
-            self.notes.add("user", id, "has rate limits, which apply to keys, teams and organisations only");
+            self.notes.add(kind, &name, "has rate limits, which apply to keys, teams and organisations only");
         }
         if terms.is_closed() {
-            self.closed.insert(id.to_owned());
-            self.notes.add("user", id, "had a limit or a budget of 0: keys of no team may use no model now");
+            let keys = if spender.team.is_some() { "keys of this team" } else { "keys of no team" };
+            self.notes.add(kind, &name, &format!("had a limit or a budget of 0: {keys} may use no model now"));
+            self.closed.insert(spender);
         } else if terms.has_models() {
-            self.notes.add("user", id, "has a list of models, which keys, teams and organisations have only");
+            self.notes.add(kind, &name, "has a list of models, which keys, teams and organisations have only");
         }
     }
 
@@ -259,6 +287,22 @@ impl Converter {
             self.notes.add(kind, id, lost);
         }
         terms
+    }
+}
+
+/// Whose keys are counted together: a user's that are of no team, or those of a team.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Spender {
+    user: String,
+    team: Option<String>,
+}
+
+impl fmt::Display for Spender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.team {
+            Some(team) => write!(f, "{} of {team}", self.user),
+            None => f.write_str(&self.user),
+        }
     }
 }
 

@@ -9,8 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 use weir_config::KeyHash;
 
-use super::terms::user_tag;
-use super::{Converter, fitting_id, name};
+use super::{Converter, Spender, fitting_id, name};
 
 /// The operations by route. A route that is missing here gives no right.
 static ROUTES: LazyLock<BTreeMap<String, String>> =
@@ -52,12 +51,14 @@ impl Converter {
             document["disabled"] = json!(true);
         }
         let mut terms = self.terms("key", &name, row);
-        if let Some(user) = owner["user"].as_str().filter(|user| owner["team"].is_null() && self.tagged.contains(*user))
-        {
-            terms.add_tag(&user_tag(user));
-        }
-        if owner["team"].is_null() && owner["user"].as_str().is_some_and(|user| self.closed.contains(user)) {
-            terms.close("belongs to a user with a limit or a budget of 0, and may use no model now");
+        if let Some(user) = owner["user"].as_str() {
+            let spender = Spender { user: user.to_owned(), team: owner["team"].as_str().map(str::to_owned) };
+            if self.tagged.contains(&spender) {
+                terms.add_tag(&spender.tag());
+            }
+            if self.closed.contains(&spender) {
+                terms.close("belongs to a user with a limit or a budget of 0, and may use no model now");
+            }
         }
         terms.write(&mut document);
         if let Some(operations) = self.operations(&name, &row["allowed_routes"]) {

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::parsed;
+use weir_config::KeyHash;
+
+use super::{Spender, parsed};
 
 /// The most entries of a list of tags, and the longest tag in bytes.
 const MOST_TAGS: usize = 64;
@@ -239,11 +241,12 @@ fn period(duration: Option<&str>) -> (String, bool) {
     }
 }
 
-/// A budget of a user as a table of the configuration.
-pub(super) fn budget_table(user: &str, budget: &Json) -> String {
+/// A budget of a user, or of a member of a team, as a table of the configuration.
+pub(super) fn budget_table(spender: &Spender, budget: &Json) -> String {
     let text = |name: &str| budget[name].as_str().unwrap_or_default();
-    let mut table = format!("[[budgets]]\nname = \"user-{user}-{}\"\n", text("name"));
-    let _ = writeln!(table, "for = {{ tag = \"{}\" }}", user_tag(user));
+    let tag = spender.tag();
+    let mut table = format!("[[budgets]]\nname = \"{}-{}\"\n", tag.replace(':', "-"), text("name"));
+    let _ = writeln!(table, "for = {{ tag = \"{tag}\" }}");
     let _ = match budget["tokens"].as_u64() {
         Some(tokens) => writeln!(table, "tokens = {tokens}"),
         None => writeln!(table, "usd = {}", text("usd")),
@@ -252,8 +255,17 @@ pub(super) fn budget_table(user: &str, budget: &Json) -> String {
     table
 }
 
-/// The tag by which what a user's keys spend is counted.
-pub(super) fn user_tag(user: &str) -> String {
-    let tag = format!("user:{user}");
-    tag.chars().take(LONGEST_TAG).collect()
+impl Spender {
+    /// The tag by which what these keys spend is counted. One that would be too long ends with its digest.
+    pub(super) fn tag(&self) -> String {
+        let tag = match &self.team {
+            Some(team) => format!("member:{team}:{}", self.user),
+            None => format!("user:{}", self.user),
+        };
+        if tag.len() <= LONGEST_TAG {
+            return tag;
+        }
+        let digest = KeyHash::of(&tag).to_string();
+        format!("{}-{}", tag.get(..LONGEST_TAG - 20).unwrap_or_default(), digest.get(7..19).unwrap_or_default())
+    }
 }

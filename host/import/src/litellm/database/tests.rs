@@ -187,6 +187,40 @@ fn amounts_of_users_are_counted_by_a_tag_of_their_keys() {
 }
 
 #[test]
+fn amounts_of_members_are_counted_by_a_tag_of_their_keys_in_the_team() {
+    let mut converter = converter();
+    for budget in
+        [json!({"budget_id": "b", "max_budget": 5, "rpm_limit": 3}), json!({"budget_id": "none", "max_budget": 0})]
+    {
+        convert(&mut converter, Table::Budgets, &budget);
+    }
+    for team in ["red", "blue"] {
+        convert(&mut converter, Table::Teams, &json!({"team_id": team, "models": []}));
+    }
+    convert(&mut converter, Table::Users, &json!({"user_id": "ann"}));
+    for (user, team, budget) in [
+        ("ann", "red", json!("b")),
+        ("ann", "blue", json!("none")),
+        ("ann", "gone", json!("b")),
+        ("bob", "red", Json::Null),
+    ] {
+        let row = json!({"user_id": user, "team_id": team, "budget_id": budget, "spend": 1});
+        assert_eq!(convert(&mut converter, Table::Members, &row), None);
+    }
+    let mut of_team = |team: Option<&str>| key(&mut converter, json!({"user_id": "ann", "team_id": team}));
+    assert_eq!(of_team(Some("red"))["tags"], json!(["member:red:ann"]));
+    let (blue, own) = (of_team(Some("blue")), of_team(None));
+    assert_eq!((&blue["models"], &blue["tags"]), (&json!([]), &Json::Null));
+    assert_eq!((&own["models"], &own["tags"]), (&Json::Null, &Json::Null));
+    let table =
+        "[[budgets]]\nname = \"member-red-ann-max\"\nfor = { tag = \"member:red:ann\" }\nusd = 5\nper = \"total\"\n\n";
+    assert_eq!(converter.budget_tables(), table);
+    let notes = converter.notes().join("\n");
+    assert!(notes.contains("the member ann of red has rate limits"), "{notes}");
+    assert!(notes.contains("the member ann of blue had a limit or a budget of 0"), "{notes}");
+}
+
+#[test]
 fn ids_keep_their_letters_or_get_others_and_stay_different() {
     assert_eq!(fitting_id("ann@example.com"), "ann@example.com");
     let odd = [fitting_id("a b"), fitting_id("a/b"), fitting_id(".."), fitting_id(""), fitting_id(&"x".repeat(200))];

@@ -64,7 +64,9 @@ pub(super) fn run(asked: &LitellmDb) -> Result<String, String> {
         report.extend(["note: ", &note, "\n"]);
     }
     if !converter.budget_tables().is_empty() {
-        report.push_str("\nUsers' own budgets count what their keys spend. Add to the configuration:\n\n");
+        report.push_str(
+            "\nBudgets of users and of members of teams count what their keys spend. Add to the configuration:\n\n",
+        );
         report.push_str(converter.budget_tables());
     }
     let report = report.trim_end().to_owned();
@@ -159,7 +161,7 @@ fn ids(client: &AdminClient, path: &str) -> Result<BTreeSet<String>, String> {
 
 fn describe(report: &mut String, table: Table, count: &Count, is_dry: bool) {
     let kind = match table {
-        Table::Budgets | Table::Aliases => return,
+        Table::Budgets | Table::Aliases | Table::Members => return,
         Table::Organisations => "organisations",
         Table::Teams => "teams",
         Table::Users => "users",
