@@ -85,7 +85,7 @@ async fn an_answer_leaves_one_line_in_both_lanes_whole_and_streamed() {
             for (model, stream) in [(to.name.to_owned(), false), (to.name.to_owned(), true), (to.translated(), true)] {
                 let id = format!("id-{}-{model}-{stream}", from.name);
                 let (status, line) = logged.line(&id, from.request(&model, stream)).await;
-                assert_eq!((status, &line["status"], &line["outcome"]), (200, &200.into(), &"whole".into()), "{line}");
+                assert_eq!((status, &line["status"], &line["outcome"]), (200, &200.into(), &"ok".into()), "{line}");
                 let lane = if model == from.name { "relay" } else { "translate" };
                 assert_eq!((&line["lane"], &line["provider"]), (&lane.into(), &to.name.into()), "{line}");
                 assert_eq!((&line["alias"], &line["model"]), (&model.as_str().into(), &to.name.into()), "{line}");
@@ -102,10 +102,7 @@ async fn an_answer_leaves_one_line_in_both_lanes_whole_and_streamed() {
         }
     }
     let (_, line) = logged.line("id-list", Request::get("/v1/models")).await;
-    assert_eq!(
-        (&line["outcome"], &line["operation"], &line["attempts"]),
-        (&"whole".into(), &"models".into(), &0.into())
-    );
+    assert_eq!((&line["outcome"], &line["operation"], &line["attempts"]), (&"ok".into(), &"models".into(), &0.into()));
     logged.once();
 }
 
@@ -139,7 +136,7 @@ async fn what_is_refused_leaves_its_line_too() {
         let (answered, line) = logged.line(&format!("id-refused-{n}."), request).await;
         assert_eq!((answered, &line["status"]), (status, &status.into()), "{line}");
         assert_eq!(line["client"].as_str(), client, "{line}");
-        assert_eq!(line["outcome"], if status == 200 { "whole" } else { "refused" }, "{line}");
+        assert_eq!(line["outcome"], if status == 200 { "ok" } else { "refused" }, "{line}");
         assert!(line["error"].as_str().unwrap_or_default().contains(error), "{error}: {line}");
         assert!(line["address"] == "127.0.0.1" && line["method"].is_string() && line["path"].is_string(), "{line}");
     }
@@ -285,7 +282,7 @@ async fn streams_that_outlast_the_stop_end_with_an_error_and_are_booked_as_broke
     for (_, _, id) in open {
         let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let line = lines.find(|line| line["target"] == "weir::access" && line["request_id"] == id).unwrap();
-        assert_eq!((&line["status"], &line["outcome"]), (&200.into(), &"broken".into()), "{line}");
+        assert_eq!((&line["status"], &line["outcome"]), (&200.into(), &"cut".into()), "{line}");
         assert!(line["output_tokens"].as_u64().unwrap() > 0, "what arrived is not free: {line}");
     }
     logged.once();
@@ -305,7 +302,7 @@ async fn a_disconnect_and_a_broken_answer_are_distinguished() {
             leaving.piece().await.unwrap();
             leaving.leave();
             let line = logged.of("id-left.");
-            assert_eq!((&line["status"], &line["outcome"]), (&200.into(), &"client left".into()), "{line}");
+            assert_eq!((&line["status"], &line["outcome"]), (&200.into(), &"cancelled".into()), "{line}");
             let mut broken = logged.client().await;
             broken.send(&from.request(&model, true).header("x-request-id", "id-broken.")).await;
             assert_eq!(broken.head().await.status, 200);
@@ -314,7 +311,7 @@ async fn a_disconnect_and_a_broken_answer_are_distinguished() {
             gate.open();
             drop(broken.rest().await);
             let line = logged.of("id-broken.");
-            assert_eq!(line["outcome"], "broken", "{line}");
+            assert_eq!(line["outcome"], "cut", "{line}");
             upstream.now(Answer::silence());
             let mut waiting = logged.client().await;
             waiting.send(&from.request(&model, true).header("x-request-id", "id-waiting.")).await;
@@ -323,7 +320,7 @@ async fn a_disconnect_and_a_broken_answer_are_distinguished() {
             }
             waiting.leave();
             let line = logged.of("id-waiting.");
-            assert_eq!((&line["status"], &line["outcome"]), (&499.into(), &"client left".into()), "{line}");
+            assert_eq!((&line["status"], &line["outcome"]), (&499.into(), &"cancelled".into()), "{line}");
             logged.once();
             let log = logged.program.log();
             for message in ["stream broke", "relayed answer broke"] {

@@ -356,7 +356,7 @@ async fn a_session_and_each_of_its_responses_have_a_line_of_their_own() {
         *found.unwrap_or_else(|| panic!("{id}: {lines:#?}"))
     };
     let whole = of("session-of-lines");
-    assert!(whole.contains("101") && whole.contains("whole") && whole.contains("realtime"), "{whole}");
+    assert!(whole.contains("101") && whole.contains("ok") && whole.contains("realtime"), "{whole}");
     let sums = ["responses", "session_tokens", "session_cost"].map(|name| whole.contains(name));
     assert!(sums == [true; 3] && whole.contains("10"), "{whole}");
     assert!(of("session-of-lines.1").contains('3') && of("session-of-lines.2").contains('5'));

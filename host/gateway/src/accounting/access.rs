@@ -266,15 +266,14 @@ impl RequestRecord {
 
     /// Sets the outcome of a whole answer that the gateway gave itself.
     pub(crate) fn finish_own_answer(&mut self, status: u16, bytes_out: u64) {
-        self.ended =
-            ExchangeSummary { status, end: Some(RequestOutcome::Whole), bytes_out, ..ExchangeSummary::default() };
+        self.ended = ExchangeSummary { status, end: Some(RequestOutcome::Ok), bytes_out, ..ExchangeSummary::default() };
     }
 
     /// The outcome. A whole answer with an error status was refused or failed.
     fn end(&self) -> RequestOutcome {
         match (self.ended.end, self.ended.status) {
-            (None, _) => RequestOutcome::Left,
-            (Some(RequestOutcome::Whole), 400..) => {
+            (None, _) => RequestOutcome::Cancelled,
+            (Some(RequestOutcome::Ok), 400..) => {
                 let is_ours =
                     self.error.as_ref().is_some_and(|error| matches!(error.side, Side::Client | Side::Gateway));
                 if is_ours && self.ended.status < 500 { RequestOutcome::Refused } else { RequestOutcome::Failed }

@@ -147,7 +147,7 @@ impl Capture {
     }
 
     fn is_wanted(&self, end: Option<RequestOutcome>) -> bool {
-        let has_failed = matches!(end, Some(RequestOutcome::Refused | RequestOutcome::Failed | RequestOutcome::Broken));
+        let has_failed = matches!(end, Some(RequestOutcome::Refused | RequestOutcome::Failed | RequestOutcome::Cut));
         !self.share.is_given_up() && (self.logging == Logging::Everything || has_failed)
     }
 }

@@ -133,8 +133,8 @@ impl Account {
         line.tried(&self.trail);
         let end = match self.outcome {
             Outcome::Open => None,
-            Outcome::Whole => Some(access::RequestOutcome::Whole),
-            Outcome::Failed => Some(access::RequestOutcome::Broken),
+            Outcome::Whole => Some(access::RequestOutcome::Ok),
+            Outcome::Failed => Some(access::RequestOutcome::Cut),
         };
         let (status, provider) = (self.status, self.provider.clone());
         let reported = self.tokens.reported.as_ref();

@@ -105,26 +105,26 @@ pub struct FinishedRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestOutcome {
     /// The whole answer was sent.
-    Whole,
+    Ok,
     /// The gateway refused the request: it was wrong, or exceeded a limit or the client's rights.
     Refused,
     /// The answer was an error of the provider or of the gateway.
     Failed,
     /// The answer broke off.
-    Broken,
+    Cut,
     /// The client left before the end of the answer.
-    Left,
+    Cancelled,
 }
 
 impl RequestOutcome {
-    /// The outcome's name in the log line.
+    /// The outcome's name, the same in the access log and in the request log.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Whole => "whole",
+            Self::Ok => "ok",
             Self::Refused => "refused",
             Self::Failed => "failed",
-            Self::Broken => "broken",
-            Self::Left => "client left",
+            Self::Cut => "cut",
+            Self::Cancelled => "cancelled",
         }
     }
 }

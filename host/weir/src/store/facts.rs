@@ -31,7 +31,7 @@ pub(crate) fn with_fact<R>(finished: &FinishedRequest, take: impl FnOnce(&Fact<&
         lane: text(finished.lane),
         operation: claim.map_or("", |claim| claim.operation.name()),
         status: finished.status,
-        outcome: outcome(finished.end),
+        outcome: finished.end.as_str(),
         finish: text(finished.finish),
         error_kind,
         error_text,
@@ -89,24 +89,13 @@ fn text(text: Option<&str>) -> &str {
     text.unwrap_or_default()
 }
 
-/// The word of a fact for how a request ended.
-pub(super) fn outcome(end: RequestOutcome) -> &'static str {
-    match end {
-        RequestOutcome::Whole => "ok",
-        RequestOutcome::Refused => "refused",
-        RequestOutcome::Failed => "failed",
-        RequestOutcome::Broken => "cut",
-        RequestOutcome::Left => "cancelled",
-    }
-}
-
 /// The kind and the text of a request's error. A client that leaves makes none.
 fn error(finished: &FinishedRequest) -> (&str, &str) {
     let kind = match (&finished.error, finished.end) {
         (Some(error), _) => error_kind_name(error.kind),
-        (None, RequestOutcome::Broken) => "broken",
+        (None, RequestOutcome::Cut) => "broken",
         (None, RequestOutcome::Refused | RequestOutcome::Failed) => "upstream",
-        (None, RequestOutcome::Whole | RequestOutcome::Left) => "",
+        (None, RequestOutcome::Ok | RequestOutcome::Cancelled) => "",
     };
     (kind, finished.error.as_ref().map_or("", |error| &error.message))
 }

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use super::charged::{self, Charged};
-use super::facts::outcome;
 use super::latency;
 use weir_gateway::accounting::access::RequestOutcome;
 use weir_store::{Fact, HOUR_MS, LedgerSums, TokenCounts, Use, UseRow};
@@ -102,7 +101,7 @@ fn used(tokens: &TokenCounts, estimated: i64) -> impl Iterator<Item = (&'static 
 /// The buckets of [`ALL`] that say how a request went.
 fn course<T: AsRef<str>>(fact: &Fact<T>) -> impl Iterator<Item = &'static str> + use<T> {
     let step = |micros| STEPS.get(usize::try_from(latency::step_of(micros)).ok()?);
-    let is_whole = !fact.has_error() && fact.outcome.as_ref() == outcome(RequestOutcome::Whole);
+    let is_whole = !fact.has_error() && fact.outcome.as_ref() == RequestOutcome::Ok.as_str();
     let failed = fact.has_error().then_some(FAILED);
     let took = Some(fact.total_us).filter(|_| is_whole).and_then(step).map(|[took, _]| took.as_str());
     let first = fact.first_token_us.filter(|_| is_whole).and_then(step).map(|[_, first]| first.as_str());

@@ -87,7 +87,7 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
         let all = Bucket::ALL.iter().fold(Tokens::default(), |all, bucket| all.with(*bucket, Some(1)));
         line.finish(ExchangeSummary {
             status: 200,
-            end: Some(RequestOutcome::Whole),
+            end: Some(RequestOutcome::Ok),
             provider: Some(Arc::from("zeta")),
             attempts: 2,
             used: Used {
@@ -124,12 +124,12 @@ fn the_outcome_has_a_name() {
         });
         (line_text["status"].as_u64().unwrap(), line_text["outcome"].as_str().unwrap().to_owned())
     };
-    assert_eq!(end(200, Some(RequestOutcome::Whole), None), (200, "whole".to_owned()));
-    assert_eq!(end(401, Some(RequestOutcome::Whole), Some(Fault::invalid("no key"))), (401, "refused".to_owned()));
-    assert_eq!(end(502, Some(RequestOutcome::Whole), Some(Fault::internal("no"))), (502, "failed".to_owned()));
-    assert_eq!(end(400, Some(RequestOutcome::Whole), None), (400, "failed".to_owned()), "the provider's own");
-    assert_eq!(end(200, Some(RequestOutcome::Broken), None), (200, "broken".to_owned()));
-    assert_eq!(end(0, None, None), (499, "client left".to_owned()));
+    assert_eq!(end(200, Some(RequestOutcome::Ok), None), (200, "ok".to_owned()));
+    assert_eq!(end(401, Some(RequestOutcome::Ok), Some(Fault::invalid("no key"))), (401, "refused".to_owned()));
+    assert_eq!(end(502, Some(RequestOutcome::Ok), Some(Fault::internal("no"))), (502, "failed".to_owned()));
+    assert_eq!(end(400, Some(RequestOutcome::Ok), None), (400, "failed".to_owned()), "the provider's own");
+    assert_eq!(end(200, Some(RequestOutcome::Cut), None), (200, "cut".to_owned()));
+    assert_eq!(end(0, None, None), (499, "cancelled".to_owned()));
 }
 
 #[test]
