@@ -13,6 +13,14 @@ const DONE: u8 = 2;
 pub struct HandOver(Arc<AtomicU8>);
 
 impl HandOver {
+    /// Makes it that of a further request, of which nothing is known. Clones stay what they are.
+    pub fn renew(&mut self) {
+        match Arc::get_mut(&mut self.0) {
+            Some(unshared) => *unshared.get_mut() = UNKNOWN,
+            None => *self = Self::default(),
+        }
+    }
+
     /// Begins to wait for a connection. What was handed over once stays so: a provider may work on it.
     pub fn begin(&self) {
         let _was_begun = self.0.compare_exchange(UNKNOWN, WAITING, Ordering::Relaxed, Ordering::Relaxed);

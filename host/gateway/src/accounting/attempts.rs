@@ -26,7 +26,7 @@ impl Account {
         self.line.iter_mut().for_each(|line| line.start_attempt(model));
         self.provider = Some(Arc::clone(provider));
         self.attempt_time = None;
-        self.hand_over = HandOver::default();
+        self.hand_over.renew();
         self.tokens.tariff = Some(tariff);
     }
 
