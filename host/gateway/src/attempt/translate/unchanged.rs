@@ -58,6 +58,7 @@ pub(in super::super) async fn relay_judged(
     run.understand(account).await?;
     if run.guards.is_none() {
         // Those that judge answers are gone, and their failures let answers pass.
+        account.set_trial(None);
         run.dialect.into_iter().for_each(Lease::release);
         run.provider.release();
         return pin!(relay::relay(context, asked, target, acceptance, account)).await;
