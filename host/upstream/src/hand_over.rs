@@ -21,9 +21,10 @@ impl HandOver {
         }
     }
 
-    /// Begins to wait for a connection. What was handed over once stays so: a provider may work on it.
-    pub fn begin(&self) {
-        let _was_begun = self.0.compare_exchange(UNKNOWN, WAITING, Ordering::Relaxed, Ordering::Relaxed);
+    /// Begins to wait for a connection, and returns what is to note it; none if a request has begun already.
+    pub fn begin(&self) -> Option<Self> {
+        let begun = self.0.compare_exchange(UNKNOWN, WAITING, Ordering::Relaxed, Ordering::Relaxed);
+        begun.is_ok().then(|| self.clone())
     }
 
     /// Whether the request waits for a connection, or for a token. False before it was sent.

@@ -78,7 +78,7 @@ fn a_request_that_no_connection_had_is_charged_nothing_for() {
         if is_sent {
             account.hand_over().done();
         } else {
-            account.hand_over().begin();
+            assert!(account.hand_over().begin().is_some_and(|noted| noted.is_waiting()));
         }
         drop(account);
         assert_eq!(metrics.text().unwrap().contains("weir_tokens_estimated_total{bucket=\"input\""), is_sent);

@@ -46,9 +46,8 @@ pub(super) fn send<'a>(
     }
     let costs = account.note_sent_input(|| SentInput::of(&request.body, request.stream));
     let copy = account.capture_request(&request);
-    let hand_over = account.hand_over().clone();
-    hand_over.begin();
-    request.hand_over = Some(hand_over);
+    // Of an attempt with several requests, the first one is what a provider works on.
+    request.hand_over = account.hand_over().begin();
     let sending = context.upstreams.send(request);
     async move {
         let mut sent = sending.await;
