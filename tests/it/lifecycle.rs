@@ -161,12 +161,11 @@ async fn a_providers_outages_and_limits_say_nothing_of_a_new_version() {
     gateway.folder.put("zeta", &second);
     gateway.until_adapter("zeta", |all| all.iter().any(|one| one["canary"].is_object())).await;
     // Every second exchange goes to the new version.
-    let request = OPENAI.request("zeta-t", false);
-    let ask_both = async |answer: Answer| {
+    let ask_both = async |answer: Answer, stream: bool| {
         upstream.now(Answer::json(200, ZETA.whole()));
-        assert_eq!(by(&gateway.ask(&request).await), first);
+        assert_eq!(by(&gateway.ask(&OPENAI.request("zeta-t", false)).await), first);
         upstream.now(answer);
-        let reply = gateway.ask(&request).await;
+        let reply = gateway.ask(&OPENAI.request("zeta-t", stream)).await;
         // An answer that failed says which version it was, too.
         assert_eq!(by(&reply), name(&second));
         reply.status()
@@ -174,16 +173,16 @@ async fn a_providers_outages_and_limits_say_nothing_of_a_new_version() {
     for (answer, status) in
         [(Answer::json(503, "{}"), 503), (Answer::json(429, "{}"), 429), (Answer::default().reset(), 502)]
     {
-        for _ in 0..2 {
-            assert_eq!(ask_both(answer.clone()).await, status);
+        for stream in [false, true] {
+            assert_eq!(ask_both(answer.clone(), stream).await, status);
         }
     }
     // Longer than between two looks at the trial.
     tokio::time::sleep(std::time::Duration::from_millis(600)).await;
     let is_on_trial = gateway.adapter("zeta").await.iter().any(|one| one["canary"].is_object());
     assert!(is_on_trial, "{}", gateway.get("/admin/plugins").await.text());
-    for _ in 0..3 {
-        assert_eq!(ask_both(Answer::json(422, "{}")).await, 422);
+    for stream in [false, true, false] {
+        assert_eq!(ask_both(Answer::json(422, "{}"), stream).await, 422);
     }
     gateway.until_adapter("zeta", |all| all.iter().all(|one| one["canary"].is_null())).await;
 }

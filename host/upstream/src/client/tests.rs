@@ -259,6 +259,24 @@ async fn an_answer_before_the_whole_request_is_read_and_its_connection_closed() 
 }
 
 #[tokio::test]
+async fn a_request_shows_whether_a_connection_has_it() {
+    // Nobody answers the first message of TLS.
+    for (scheme, is_handed_over) in [("https", false), ("http", true)] {
+        let (scripted, upstreams) = (Scripted { scheme, ..Scripted::new().await }, upstreams());
+        let shown = HandOver::default();
+        let hand_over = shown.begin();
+        assert!(hand_over.is_some() && shown.is_waiting() && shown.begin().is_none());
+        let sending = sending(&upstreams, UpstreamRequest { hand_over, ..request(&scripted.base()) });
+        let mut stream = scripted.accept().await;
+        stream.read_u8().await.unwrap();
+        assert_eq!(shown.is_waiting(), !is_handed_over);
+        sending.abort();
+        assert!(sending.await.is_err_and(|ended| ended.is_cancelled()));
+        assert_eq!(shown.is_waiting(), !is_handed_over, "who gave it up learns the same");
+    }
+}
+
+#[tokio::test]
 async fn an_unused_connection_is_closed_after_a_while() {
     let scripted = Scripted::new().await;
     let upstreams = Upstreams::new(&Settings { pool_idle: SOON, ..Settings::default() });

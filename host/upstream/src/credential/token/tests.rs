@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::super::super::Settings;
+use super::super::super::{Base, Chunks, HandOver, Settings, Timeouts};
 use super::*;
 
 #[test]
@@ -103,6 +103,37 @@ async fn waiting_requests_share_one_answer_good_or_bad() {
         assert!(kinds.into_iter().all(|error| error.contains("its answer holds no token")));
         assert_eq!(serving.await.unwrap(), 1);
     }
+}
+
+#[tokio::test]
+async fn no_connection_has_a_request_that_waits_for_its_token() {
+    let provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = Base::open(&format!("http://{}/v1/", provider.local_addr().unwrap()), &[], false).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    let tokens = Tokens::new(Grant::client("id:s3cret", &[]).unwrap(), &url).unwrap();
+    let shown = HandOver::default();
+    let request = UpstreamRequest {
+        method: http::Method::POST,
+        address: base.join("things", []).unwrap(),
+        headers: http::HeaderMap::new(),
+        body: Chunks::empty(),
+        timeouts: Timeouts::default(),
+        credential: None,
+        stream: false,
+        model: "",
+        grpc: None,
+        hand_over: shown.begin(),
+    };
+    let sending = tokio::spawn(async move { tokens.send(&Upstreams::new(&Settings::default()), request).await });
+    let mut endpoint = listener.accept().await.unwrap().0;
+    endpoint.read_u8().await.unwrap();
+    assert!(shown.is_waiting());
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{\"access_token\":\"t\"}";
+    endpoint.write_all(answer.as_bytes()).await.unwrap();
+    provider.accept().await.unwrap().0.read_u8().await.unwrap();
+    assert!(!shown.is_waiting());
+    sending.abort();
 }
 
 #[tokio::test]
