@@ -114,9 +114,9 @@ async fn no_connection_has_a_request_that_waits_for_its_token() {
     let tokens = Tokens::new(Grant::client("id:s3cret", &[]).unwrap(), &url).unwrap();
     let shown = HandOver::default();
     let request = UpstreamRequest {
-        method: http::Method::POST,
+        method: Method::POST,
         address: base.join("things", []).unwrap(),
-        headers: http::HeaderMap::new(),
+        headers: HeaderMap::new(),
         body: Chunks::empty(),
         timeouts: Timeouts::default(),
         credential: None,
