@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from doors import CONNECTIONS, answers, cpu_seconds, free_port, pinned, post, until
+from doors import CONNECTIONS, KEY, answers, cpu_seconds, free_port, pinned, post, until
 
 CORES = "0,1"
 LANES = {"relayed": "openai", "translated": "anthropic"}
@@ -31,17 +31,19 @@ port = {port}
 workers = {workers}
 [plugins]
 dir = "{plugins}"
+{rest}
 """
 MODEL = """
 [[models]]
 alias = "{lane}"
 type = "{adapter}"
 target = {{ url = "{upstream}/v1/", model = "mock-model", api_key = "sk-mock-0123456789abcdef" }}
+price = {{ input = 1, output = 1 }}
 """
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(about):
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weir", type=Path, required=True)
     parser.add_argument("--plugins", type=Path, required=True)
     parser.add_argument("--tools", type=Path, required=True)
@@ -50,34 +52,47 @@ def arguments():
     return parser.parse_args()
 
 
-def start(stack, command, **options):
-    """A program that shares the cores, and is stopped with the others."""
-    program = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=pinned(CORES), **options)
+def start(stack, command, cores=CORES, **options):
+    """A program on these cores, which is stopped with the others."""
+    program = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=pinned(cores), **options)
     stack.callback(program.wait, 30)
     stack.callback(program.terminate)
     return program
 
 
+def provider(stack, args, cores=CORES):
+    """The url of a provider that answers at once."""
+    port = free_port()
+    start(stack, [args.tools.resolve() / "mock-upstream", "--listen", f"127.0.0.1:{port}", "--threads", "2"], cores)
+    url = f"http://127.0.0.1:{port}"
+    until("the mock's start", lambda: answers(f"{url}/__mock/reset"))
+    post(f"{url}/__mock/config", {"reply_bytes": 1000})
+    return url
+
+
 class Gateway:
-    def __init__(self, stack, args, upstream, workers):
-        folder, port = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-workers-"))), free_port()
+    """A gateway on some cores, and a load for it on others."""
+
+    def __init__(self, stack, args, upstream, workers, rest="", cores=(CORES, CORES)):
+        folder, port = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-bench-"))), free_port()
         models = "".join(MODEL.format(lane=lane, adapter=adapter, upstream=upstream) for lane, adapter in LANES.items())
         config = folder / "weir.toml"
-        config.write_text(CONFIG.format(port=port, workers=workers, plugins=args.plugins.resolve()) + models)
+        config.write_text(CONFIG.format(port=port, workers=workers, plugins=args.plugins.resolve(), rest=rest) + models)
         log = stack.enter_context((folder / "weir.log").open("wb"))
-        self.program = start(stack, [args.weir.resolve(), "serve", "--config", config], stderr=log, cwd=folder)
+        own, self.load_cores = cores
+        self.program = start(stack, [args.weir.resolve(), "serve", "--config", config], own, stderr=log, cwd=folder)
         self.url, self.tools = f"http://127.0.0.1:{port}/v1/chat/completions", args.tools.resolve()
         for lane in LANES:
             body = {"model": lane, "messages": [{"role": "user", "content": "hi"}]}
-            until("a first answer", lambda body=body: answers(self.url, body))
+            until("a first answer", lambda body=body: answers(self.url, body, {"authorization": f"Bearer {KEY}"}))
 
-    def measure(self, lane, count):
+    def measure(self, lane, count, connections=4 * CONNECTIONS):
         """The CPU of a request, in microseconds."""
         command = [self.tools / "loadgen", "--url", self.url, "--model", lane, "--quiet", "--dialect", "openai", "--history-kb", "2"]
-        command += ["--expect-markers", "2", "--timeout", "60", "--connections", str(4 * CONNECTIONS), "--warmup", "0"]
-        command += ["--duration", "600", "--requests", str(count)]
-        before = cpu_seconds(self.program.pid)
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=600, preexec_fn=pinned(CORES))
+        command += ["--expect-markers", "2", "--timeout", "60", "--connections", str(connections), "--warmup", "0"]
+        command += ["--duration", "600", "--requests", str(count), "--header", f"authorization: Bearer {KEY}"]
+        before, load = cpu_seconds(self.program.pid), pinned(self.load_cores)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=600, preexec_fn=load)
         # What is left of the log is written within this time.
         time.sleep(0.4)
         if (good := json.loads(done.stdout)["ok"]) != count:
@@ -86,13 +101,9 @@ class Gateway:
 
 
 def main():
-    args = arguments()
+    args = arguments(__doc__)
     with contextlib.ExitStack() as stack:
-        port = free_port()
-        start(stack, [args.tools.resolve() / "mock-upstream", "--listen", f"127.0.0.1:{port}", "--threads", "2"])
-        upstream = f"http://127.0.0.1:{port}"
-        until("the mock's start", lambda: answers(f"{upstream}/__mock/reset"))
-        post(f"{upstream}/__mock/config", {"reply_bytes": 1000})
+        upstream = provider(stack, args)
         gateways = [Gateway(stack, args, upstream, workers) for workers in (1, 2)]
         print("| lane | one worker | two workers | two cores serve, by CPU |\n|---|---|---|---|")
         for lane in LANES:
