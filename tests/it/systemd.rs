@@ -26,7 +26,7 @@ impl Manager {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let notices = UnixDatagram::bind(folder.path().join("notices")).unwrap();
-        notices.set_read_timeout(Some(PATIENCE * 6)).unwrap();
+        notices.set_read_timeout(Some(PATIENCE * 2)).unwrap();
         Self { socket: TcpListener::bind("127.0.0.1:0").unwrap(), notices, folder }
     }
 

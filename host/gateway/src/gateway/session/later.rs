@@ -20,6 +20,7 @@ use weir_types::fault::Fault;
 
 impl Opening {
     /// Waits for the first message, opens the session for the model that it names, and passes the session's messages on.
+    /// A client that is refused has its stream back when it hears of it, though its connection may last a little longer.
     pub(super) async fn later(
         self,
         (permit, mut line): (AdmissionPermit, Option<Box<RequestRecord>>),
@@ -37,8 +38,14 @@ impl Opening {
         };
         let opened = match first {
             Ok(Ok(first)) => Box::pin(self.open_for(first, permit, &mut line)).await,
-            Ok(Err(close)) => return client.leave(&close).await,
-            Err(_) => Err(Unopened::Fault(Fault::invalid("the first message did not arrive in time"))),
+            Ok(Err(close)) => {
+                drop(permit);
+                return client.leave(&close).await;
+            }
+            Err(_) => {
+                drop(permit);
+                Err(Unopened::Fault(Fault::invalid("the first message did not arrive in time")))
+            }
         };
         match opened {
             Ok((opened, first)) => Box::pin(opened.session(place, leaving).run(client, Some(first))).await,
