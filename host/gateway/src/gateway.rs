@@ -11,6 +11,7 @@ mod capture;
 mod client_call;
 mod embed;
 mod ephemeral;
+mod finish;
 mod guards;
 mod inbound;
 mod issuers;
@@ -60,13 +61,10 @@ use crate::observe::metrics::Metrics;
 use crate::observe::trace::{Span, Tracer};
 use crate::realtime::Sessions;
 use crate::reasoning_cache::ReasoningCache;
-use crate::route::NoTarget;
 use crate::serving::Serving;
 use cached::Found;
-use own_headers::{
-    diagnose, forbid_retry, note_answer, put_guards, put_limits, put_skipped, set_cost, set_own_request_id,
-    set_request_id,
-};
+use finish::Routing;
+use own_headers::{forbid_retry, put_limits, set_own_request_id, set_request_id};
 use recognise::{Called, recognise};
 use refusal::fault_response;
 use routing::Routed;
@@ -238,9 +236,7 @@ impl Gateway {
             line.set_request_bytes(taken.body.iter().map(|piece| piece.len() as u64).sum());
         }
         rights::resolve_alias(&caller, &face, reading)?;
-        // A strict model stays strict at every target, fallbacks included.
-        let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
-        reading.strict |= route.is_some_and(|route| route.strict);
+        let route = routing::route_of(serving, reading);
         let query = head.uri.query().unwrap_or_default();
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &exchange, &caller, alias, (&head.headers, query));
@@ -306,13 +302,10 @@ impl Gateway {
         let routed = pin!(self.route(context, serving, asked, (span, permit, line))).await;
         let routed = match routed {
             Ok(routed) => routed,
-            Err(NoTarget { fault, skipped }) => {
+            Err(nowhere) => {
                 found.give_up();
-                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
-                let shows_diagnostics = serving.config.server.diagnostic_headers;
-                put_skipped(&mut response, &skipped, shows_diagnostics, (&self.metrics, &asked.exchange.id, line));
-                forbid_retry(&mut response, &fault);
-                put_guards(&mut response, asked);
+                let mut response = self.refuse(asked.face.errors.as_deref(), &nowhere.fault, &asked.exchange.id, line);
+                self.finish_refusal(&mut response, (serving, asked), &nowhere, line);
                 return Ok(response);
             }
         };
@@ -326,17 +319,9 @@ impl Gateway {
             response
         });
         account.note_overhead();
-        set_cost(&mut response, &mut account, &notices);
-        if let Some(target) = &target {
-            note_answer(&mut account, target, asked);
-            self.learn(&mut response, serving, asked, (&plan, target));
-        }
-        self.make_resumable(&mut response, serving, asked, (plan, deadline));
-        put_guards(&mut response, asked);
+        let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
+        self.finish(&mut response, (serving, asked), &mut account, routing);
         put_limits(&mut response, &asked.face, &limits, target.as_deref().map(|target| (target, &*account)));
-        if serving.config.server.diagnostic_headers {
-            diagnose(&mut response, target.as_deref(), asked, &account);
-        }
         let found = if stands_in { found.of_another_model() } else { found };
         let cost = found.is_miss().then(|| account.cost_cell());
         let response = pin!(attempt::with_cost(response.map(|body| body.attach(account)))).await;

@@ -122,8 +122,7 @@ impl Gateway {
             UnifiedReply::Answer(Box::new(Answer::Chat(chat)))
         };
         let body = ReplyBody::Program(Box::new(HandedBody::new(handed, closing))).attach(account);
-        let trace =
-            CallTrace { request_id: asked.exchange.id.to_string(), target: None, attempts: 0, steps: Vec::new() };
+        let trace = CallTrace::of(&asked.exchange.id);
         let mut response = protocol.answer(CallAnswer { trace, body, is_estimate: false });
         response.headers_mut().insert(AGE, HeaderValue::from(entry.age(Instant::now()).as_secs()));
         insert(response.headers_mut(), &headers::LANE, LANE);

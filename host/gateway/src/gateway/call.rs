@@ -3,10 +3,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use http::{HeaderMap, Response};
+use http::HeaderMap;
 
 use super::Gateway;
-use super::routing::Routed;
+use super::finish::Routing;
+use super::routing::{Routed, route_of};
 use super::unified::UnifiedEndpoints;
 use crate::accounting::Account;
 use crate::accounting::trail::{End, Step};
@@ -15,7 +16,7 @@ use crate::attempt::{AttemptResponse, InboundRequest, ReplyBody, RequestContext}
 use crate::auth::Caller;
 use crate::model_list;
 use crate::observe::log::current;
-use crate::route::{NoTarget, Plan, Target};
+use crate::route::{NoTarget, Target};
 use crate::serving::Serving;
 use weir_translate::dialect::reply::usual_status;
 use weir_translate::unified::Request;
@@ -51,6 +52,13 @@ pub struct CallTrace {
     pub attempts: u32,
     /// The targets that did not answer, in order, and why.
     pub steps: Vec<Step>,
+}
+
+impl CallTrace {
+    /// That of a call for which no target was asked yet.
+    pub(super) fn of(request_id: &str) -> Self {
+        Self { request_id: request_id.to_owned(), target: None, attempts: 0, steps: Vec::new() }
+    }
 }
 
 /// The answer to a call. A stream's body still runs: dropping it cancels the request upstream.
@@ -98,7 +106,7 @@ impl Gateway {
 
     async fn answer_call(&self, exchange: Exchange, call: Call) -> Result<CallAnswer, CallError> {
         let serving = self.serving.load_full();
-        let trace = CallTrace { request_id: exchange.id.to_string(), target: None, attempts: 0, steps: Vec::new() };
+        let trace = CallTrace::of(&exchange.id);
         let failed = |fault| CallError { fault, trace: trace.clone() };
         let span = self.tracer.request(&call.headers, || FORMAT.to_owned());
         let asked = self.asked(&serving, exchange, call).await.map_err(failed)?;
@@ -112,7 +120,7 @@ impl Gateway {
             });
             CallError { fault, trace: CallTrace { steps: steps.collect(), ..trace.clone() } }
         })?;
-        let Routed { tried: AttemptResponse { answer, target, .. }, plan, mut account, deadline, notices: _ } = routed;
+        let Routed { tried: AttemptResponse { answer, target, .. }, plan, mut account, deadline, notices } = routed;
         account.note_overhead();
         let trace = trace_of(&trace, &asked, target.as_deref(), &account);
         let mut response = match answer {
@@ -123,23 +131,10 @@ impl Gateway {
                 return Err(CallError { fault, trace });
             }
         };
-        self.finish(&mut response, &serving, &asked, (plan, target.as_deref(), deadline));
+        let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
+        self.finish(&mut response, (&serving, &asked), &mut account, routing);
         let is_estimate = response.headers().contains_key(&headers::TOKEN_COUNT);
         Ok(CallAnswer { trace, body: response.into_body().attach(account), is_estimate })
-    }
-
-    /// Has an answer watched for what later calls carry, and a stream gone on with should it break.
-    pub(super) fn finish(
-        &self,
-        response: &mut Response<ReplyBody>,
-        serving: &Serving,
-        asked: &Arc<InboundRequest>,
-        (plan, target, deadline): (Plan, Option<&Target>, Option<std::time::Instant>),
-    ) {
-        if let Some(target) = target {
-            self.learn(response, serving, asked, (&plan, target));
-        }
-        self.make_resumable(response, serving, asked, (plan, deadline));
     }
 
     /// Leave for a call, within the limits of the configuration.
@@ -164,8 +159,7 @@ impl Gateway {
     ) -> Result<InboundRequest, Fault> {
         let held = self.buffers.begin(caller.number(), None);
         let mut asked = ENDPOINTS.inbound(serving, (exchange, caller, held), (request, headers, None))?;
-        let route = asked.reading.model.as_deref().and_then(|model| serving.routes.find(model));
-        asked.reading.strict |= route.is_some_and(|route| route.strict);
+        let _route = route_of(serving, &mut asked.reading);
         let size = asked.demand().body_len;
         asked.held.grow(size).await?;
         Ok(asked)

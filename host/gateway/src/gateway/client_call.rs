@@ -10,11 +10,10 @@ use hyper::body::Incoming;
 
 use super::cached_call::FoundCall;
 use super::call::{CallAnswer, trace_of};
-use super::own_headers::{
-    diagnose, forbid_retry, note_answer, put_guards, put_skipped, set_cost, set_own_request_id, set_request_id,
-};
+use super::finish::Routing;
+use super::own_headers::{diagnose, forbid_retry, put_guards, set_own_request_id, set_request_id};
 use super::refusal::note_fault;
-use super::routing::Routed;
+use super::routing::{Routed, route_of};
 use super::unified::UnifiedEndpoints;
 use super::{Gateway, capture, exact_len, read_body, span_attributes};
 use crate::accounting::access::RequestRecord;
@@ -25,7 +24,6 @@ use crate::gateway::CallTrace;
 use crate::model_list;
 use crate::observe::log::current;
 use crate::observe::trace::Span;
-use crate::route::NoTarget;
 use crate::serving::Serving;
 use weir_server::Peer;
 use weir_translate::dialect::faces::Endpoint;
@@ -144,8 +142,7 @@ impl Gateway {
             line.set_model(asked.reading.model.as_deref());
         }
         resolve_alias(&asked.caller, face, &mut asked.reading)?;
-        let route = asked.reading.model.as_deref().and_then(|model| serving.routes.find(model));
-        asked.reading.strict |= route.is_some_and(|route| route.strict);
+        let route = route_of(serving, &mut asked.reading);
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &asked.exchange, &asked.caller, alias, (&head.headers, ""));
         drop(body);
@@ -192,8 +189,7 @@ impl Gateway {
         let models = Box::pin(model_list::known(self.context(serving), serving, &self.lists, asked)).await;
         let answer = Answer::Models(ModelsResponse { models, cursor: None });
         let body = HandedBody::new(UnifiedReply::Answer(Box::new(answer)), Closing::default());
-        let trace =
-            CallTrace { request_id: asked.exchange.id.to_string(), target: None, attempts: 0, steps: Vec::new() };
+        let trace = CallTrace::of(&asked.exchange.id);
         Ok(protocol.answer(CallAnswer { trace, body: ReplyBody::Program(Box::new(body)), is_estimate: false }))
     }
 
@@ -205,7 +201,7 @@ impl Gateway {
         asked: &Arc<InboundRequest>,
         (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
     ) -> Result<Response<ReplyBody>, Fault> {
-        let (id, shows_diagnostics) = (&asked.exchange.id, serving.config.server.diagnostic_headers);
+        let id = &asked.exchange.id;
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
         if let Err(fault) = self.judge(self.context(serving), serving, asked).await {
@@ -222,10 +218,9 @@ impl Gateway {
         };
         let routed = match Box::pin(self.route(self.context(serving), serving, asked, (span, permit, line))).await {
             Ok(routed) => routed,
-            Err(NoTarget { fault, skipped }) => {
-                let mut response = self.refuse_by(protocol, &fault, asked, line);
-                put_skipped(&mut response, &skipped, shows_diagnostics, (&self.metrics, id, line));
-                forbid_retry(&mut response, &fault);
+            Err(nowhere) => {
+                let mut response = self.refuse_by(protocol, &nowhere.fault, asked, line);
+                self.finish_refusal(&mut response, (serving, asked), &nowhere, line);
                 drop(line.take());
                 return Ok(response);
             }
@@ -241,7 +236,7 @@ impl Gateway {
                 account.answering(status_of(&fault), false, false);
                 let mut response = protocol.refuse(&fault, id);
                 forbid_retry(&mut response, &fault);
-                if shows_diagnostics {
+                if serving.config.server.diagnostic_headers {
                     diagnose(&mut response, None, asked, &account);
                 }
                 put_guards(&mut response, asked);
@@ -249,17 +244,9 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        set_cost(&mut response, &mut account, &notices);
-        if let Some(target) = &target {
-            note_answer(&mut account, target, asked);
-        }
-        if shows_diagnostics {
-            diagnose(&mut response, target.as_deref(), asked, &account);
-        }
-        put_guards(&mut response, asked);
-        self.finish(&mut response, serving, asked, (plan, target.as_deref(), deadline));
-        let trace = CallTrace { request_id: id.to_string(), target: None, attempts: 0, steps: Vec::new() };
-        let trace = trace_of(&trace, asked, target.as_deref(), &account);
+        let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
+        self.finish(&mut response, (serving, asked), &mut account, routing);
+        let trace = trace_of(&CallTrace::of(id), asked, target.as_deref(), &account);
         let mut answer_headers = std::mem::take(response.headers_mut());
         let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);
         let body = response.into_body().attach(account);

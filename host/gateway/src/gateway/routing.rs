@@ -15,10 +15,11 @@ use crate::admission::{AdmissionPermit, Demand};
 use crate::attempt::{
     AttemptResponse, FallbackGuards, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext,
 };
+use crate::dialect::request_peek::RequestPeek;
 use crate::observe::trace::{Attribute, Span};
 use crate::route;
 use crate::route::fit::Needs;
-use crate::route::{Circumstances, NoTarget, Plan};
+use crate::route::{Circumstances, NoTarget, Plan, Route};
 use crate::serving::Serving;
 use weir_config::Affinity;
 use weir_ledger::{Granted, Notice};
@@ -198,6 +199,13 @@ impl Gateway {
             insert(response.headers_mut(), &headers::RESUMABLE, "true");
         }
     }
+}
+
+/// The route of the model that a request asks for. A strict model stays strict at every target, fallbacks included.
+pub(super) fn route_of<'s>(serving: &'s Serving, reading: &mut RequestPeek) -> Option<&'s Arc<Route>> {
+    let route = serving.routes.find(reading.model.as_deref()?)?;
+    reading.strict |= route.strict;
+    Some(route)
 }
 
 fn header(asked: &InboundRequest, name: impl AsHeaderName) -> Option<&str> {

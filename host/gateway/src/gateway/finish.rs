@@ -1,0 +1,64 @@
+//! What the answer to a routed request gets before it goes out, whether a client speaks a dialect or a protocol, or a program
+//! asks.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::Response;
+
+use super::Gateway;
+use super::own_headers::{diagnose, forbid_retry, note_answer, put_guards, put_skipped, set_cost};
+use crate::accounting::Account;
+use crate::accounting::access::RequestRecord;
+use crate::attempt::{InboundRequest, ReplyBody};
+use crate::route::{NoTarget, Plan, Target};
+use crate::serving::Serving;
+use weir_ledger::Notice;
+
+/// How an answer came about.
+pub(super) struct Routing<'a> {
+    /// The target that answered, or failed last.
+    pub(super) target: Option<&'a Target>,
+    pub(super) plan: Plan,
+    /// When the request has to be answered.
+    pub(super) deadline: Option<Instant>,
+    /// Warnings of budgets.
+    pub(super) notices: &'a [Notice],
+}
+
+impl Gateway {
+    /// Puts Weir's own headers on an answer, and has it watched for what later requests carry, and a stream gone on with should
+    /// it break.
+    pub(super) fn finish(
+        &self,
+        response: &mut Response<ReplyBody>,
+        (serving, asked): (&Serving, &Arc<InboundRequest>),
+        account: &mut Account,
+        Routing { target, plan, deadline, notices }: Routing<'_>,
+    ) {
+        set_cost(response, account, notices);
+        if let Some(target) = target {
+            note_answer(account, target, asked);
+            self.learn(response, serving, asked, (&plan, target));
+        }
+        self.make_resumable(response, serving, asked, (plan, deadline));
+        put_guards(response, asked);
+        if serving.config.server.diagnostic_headers {
+            diagnose(response, target, asked, account);
+        }
+    }
+
+    /// Puts Weir's own headers on the refusal of a request that no target takes, and reports why each was skipped.
+    pub(super) fn finish_refusal(
+        &self,
+        response: &mut Response<ReplyBody>,
+        (serving, asked): (&Serving, &InboundRequest),
+        NoTarget { fault, skipped }: &NoTarget,
+        line: &mut Option<Box<RequestRecord>>,
+    ) {
+        let shows_diagnostics = serving.config.server.diagnostic_headers;
+        put_skipped(response, skipped, shows_diagnostics, (&self.metrics, &asked.exchange.id, line));
+        forbid_retry(response, fault);
+        put_guards(response, asked);
+    }
+}
