@@ -2,6 +2,7 @@
 //! served whatever the store does.
 
 mod bodies;
+mod doors;
 mod fixtures;
 
 use std::collections::BTreeSet;

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::cached_call::FoundCall;
 use super::call::{CallAnswer, trace_of};
 use super::finish::Routing;
-use super::own_headers::{diagnose, forbid_retry, put_guards, set_own_request_id, set_request_id};
+use super::own_headers::{diagnose, forbid_retry, note_answer, put_guards, set_own_request_id, set_request_id};
 use super::refusal::note_fault;
 use super::routing::{Routed, route_of};
 use super::unified::UnifiedEndpoints;
@@ -233,6 +233,9 @@ impl Gateway {
             Err(fault) => {
                 note_fault(&fault, id);
                 account.line().into_iter().for_each(|line| line.failed(&fault));
+                if let Some(target) = &target {
+                    note_answer(&mut account, target, asked);
+                }
                 account.answering(status_of(&fault), false, false);
                 let mut response = protocol.refuse(&fault, id);
                 forbid_retry(&mut response, &fault);
