@@ -1,8 +1,8 @@
-//! A request over gRPC leaves the same fact as one in a dialect that is translated, however it ends.
+//! Whatever the door, a request leaves a fact that says who was asked and how it ended.
 
 use serde_json::{Value, json};
 use tonic::transport::Endpoint;
-use weir_tests::{Answer, Request, Upstream};
+use weir_tests::{Answer, Request, Upstream, WebSocket};
 
 use super::{Kept, text};
 use crate::grpc::{Read, chat, generate};
@@ -94,4 +94,18 @@ async fn a_call_over_grpc_leaves_the_same_fact_as_a_request_in_a_dialect() {
         }
     }
     assert_eq!(differences, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_no_target_grants_leaves_a_fact_with_the_one_that_was_asked_last() {
+    let upstream = Upstream::always(Answer::json(503, json!({"error": {"message": "busy"}}).to_string())).await;
+    let kept = Kept::start(&(config_of(&[OPENAI], &upstream) + MODELS));
+    for (model, target, status) in [("patient", "openai/m", 503), ("gone", "gone/m", 502)] {
+        let headers = [("authorization", &*format!("Bearer {KEY}")), ("x-request-id", model)];
+        let refused = WebSocket::ask(kept.address, &format!("/v1/realtime?model={model}"), &headers).await.unwrap_err();
+        assert_eq!(refused.0, status, "{}", refused.1);
+        let fact = kept.of(model).await;
+        assert_eq!((text(&fact, "target"), text(&fact, "adapter")), (target, "openai"), "{fact}");
+        assert_eq!((text(&fact, "operation"), text(&fact, "outcome")), ("realtime", "failed"), "{fact}");
+    }
 }

@@ -122,6 +122,10 @@ impl Opening {
         let prepared = reserve(&self.admission, own, &target, &demand(model, 0)).await?;
         account.start_attempt(&target.label, target.model(model), target.tariff(model));
         account.set_lane("relay");
+        if let Some(line) = account.line() {
+            let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
+            line.answered(target.model(model), target.health_id(model), adapter);
+        }
         let ClientHandshake { query, headers, protocols, .. } = &self.handshake;
         let protocols: Vec<&str> = protocols.iter().map(String::as_str).collect();
         let greeting = UpstreamHandshake { model, query, headers, protocols: &protocols };

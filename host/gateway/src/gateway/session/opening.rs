@@ -197,10 +197,6 @@ impl Opening {
         account.serve(ticket);
         account.answering(StatusCode::SWITCHING_PROTOCOLS.as_u16(), true, false);
         account.note_overhead();
-        let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
-        if let Some(line) = account.line() {
-            line.answered(target.model(&model), target.health_id(&model), adapter);
-        }
         let billing = Billing {
             serving: Arc::clone(&self.serving),
             admission: Arc::clone(&self.admission),
