@@ -4,6 +4,7 @@
 mod collector;
 mod content;
 mod conventions;
+mod doors;
 mod langfuse;
 
 use std::time::{Duration, Instant};

@@ -96,6 +96,7 @@ impl Gateway {
             Err(fault) => {
                 self.note_refusal(&fault, &mut line);
                 note_fault(&fault, &id);
+                mark_failed(&span, &fault);
                 (protocol.refuse(&fault, &id), status_of(&fault))
             }
         };
@@ -104,9 +105,6 @@ impl Gateway {
             set_own_request_id(&mut response, &own_id);
         }
         span_attributes::conclude(&span, &mut response);
-        if status >= 500 {
-            span.fail("failed");
-        }
         if let Some(line) = line.as_mut() {
             line.finish_own_answer(status, exact_len(&response));
         }
@@ -208,7 +206,7 @@ impl Gateway {
             if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged()) {
                 line.judged_by(judged.notes());
             }
-            let response = self.refuse_by(protocol, &fault, asked, line);
+            let response = self.refuse_by(protocol, &fault, asked, (span, line));
             drop(line.take());
             return Ok(response);
         }
@@ -219,7 +217,7 @@ impl Gateway {
         let routed = match Box::pin(self.route(self.context(serving), serving, asked, (span, permit, line))).await {
             Ok(routed) => routed,
             Err(nowhere) => {
-                let mut response = self.refuse_by(protocol, &nowhere.fault, asked, line);
+                let mut response = self.refuse_by(protocol, &nowhere.fault, asked, (span, line));
                 self.finish_refusal(&mut response, (serving, asked), &nowhere, line);
                 drop(line.take());
                 return Ok(response);
@@ -232,6 +230,7 @@ impl Gateway {
             Ok(response) => response,
             Err(fault) => {
                 note_fault(&fault, id);
+                mark_failed(span, &fault);
                 account.line().into_iter().for_each(|line| line.failed(&fault));
                 if let Some(target) = &target {
                     note_answer(&mut account, target, asked);
@@ -270,10 +269,11 @@ impl Gateway {
         protocol: &impl Protocol,
         fault: &Fault,
         asked: &InboundRequest,
-        line: &mut Option<Box<RequestRecord>>,
+        (span, line): (&Span, &mut Option<Box<RequestRecord>>),
     ) -> Response<ReplyBody> {
         self.note_refusal(fault, line);
         note_fault(fault, &asked.exchange.id);
+        mark_failed(span, fault);
         if let Some(line) = line.as_mut() {
             line.finish_own_answer(status_of(fault), 0);
         }
@@ -286,6 +286,13 @@ impl Gateway {
 /// The status that means the same in HTTP.
 fn status_of(fault: &Fault) -> u16 {
     fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind))
+}
+
+/// Marks a request's span as an answer with the same meaning in HTTP does: the protocol's own answer has the status 200.
+fn mark_failed(span: &Span, fault: &Fault) {
+    if status_of(fault) >= 500 {
+        span.fail("failed");
+    }
 }
 
 /// The headers of the request as it is logged.
