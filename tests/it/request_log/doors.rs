@@ -27,6 +27,7 @@ const KEY: &str = "weir-some-0123456789";
 
 const MODELS: &str = "[[models]]\nalias = \"failing\"\ntarget = { provider = \"openai\", model = \"failing\" }\n\
     [[models]]\nalias = \"refusing\"\ntarget = { provider = \"openai\", model = \"refusing\" }\n\
+    [[models]]\nalias = \"broken\"\ntarget = { provider = \"openai\", model = \"broken\" }\n\
     [[models]]\nalias = \"patient\"\ntargets = [{ provider = \"openai\", model = \"failing\" }, \
     { provider = \"openai\", model = \"m\" }]\n\
     [[providers]]\nname = \"gone\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:9/v1/\"\napi_key = \"K\"\n\
@@ -39,6 +40,10 @@ async fn provider() -> Upstream {
     Upstream::scripted(|request| match request.text() {
         text if text.contains("\"failing\"") => Answer::json(500, json!({"error": {"message": "no"}}).to_string()),
         text if text.contains("\"refusing\"") => Answer::json(400, json!({"error": {"message": "no"}}).to_string()),
+        text if text.contains("\"broken\"") => {
+            let begun = OPENAI.stream().iter().take(2).fold(OPENAI.begin(), |answer, piece| answer.piece(piece));
+            begun.reset()
+        }
         _ if OPENAI.wants_stream(request) => OPENAI.streamed(),
         _ => Answer::json(200, OPENAI.whole()),
     })
@@ -68,12 +73,13 @@ async fn a_call_over_grpc_leaves_the_same_fact_as_a_request_in_a_dialect() {
         ("failing", "failed"),
         ("refusing", "failed"),
         ("gone", "failed"),
+        ("broken", "cut"),
         ("nothing", "refused"),
         ("dear", "ok"),
         ("dear", "refused"),
     ] {
         for stream in [false, true] {
-            if model == "dear" && stream {
+            if model == "dear" && stream || model == "broken" && !stream {
                 continue;
             }
             let id = format!("{model}-{outcome}-{stream}");
