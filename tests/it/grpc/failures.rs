@@ -52,6 +52,10 @@ async fn a_providers_refusal_and_its_silence_have_their_codes() {
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     let info = status.get_error_details().error_info().cloned().unwrap();
     assert_eq!(info.metadata["source"], "upstream");
+    // As in the headers of the other formats.
+    let told = |name: &str| status.metadata().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    assert_eq!(told("x-weir-provider").as_deref(), Some("openai"), "{status:?}");
+    assert!(told("x-weir-attempts").is_some_and(|attempts| attempts.contains("=rate_limited")), "{status:?}");
     upstream.now(Answer::json(500, "{}"));
     let status = generate(&channel, chat("openai", true), &[]).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");

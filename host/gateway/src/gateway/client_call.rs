@@ -239,7 +239,7 @@ impl Gateway {
                 let mut response = protocol.refuse(&fault, id);
                 forbid_retry(&mut response, &fault);
                 if serving.config.server.diagnostic_headers {
-                    diagnose(&mut response, None, asked, &account);
+                    diagnose(&mut response, (target.as_deref(), false), asked, &account);
                 }
                 put_guards(&mut response, asked);
                 account.complete();

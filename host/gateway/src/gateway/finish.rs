@@ -44,7 +44,8 @@ impl Gateway {
         self.make_resumable(response, serving, asked, (plan, deadline));
         put_guards(response, asked);
         if serving.config.server.diagnostic_headers {
-            diagnose(response, target, asked, account);
+            let is_answer = response.status().as_u16() < 400;
+            diagnose(response, (target, is_answer), asked, account);
         }
     }
 

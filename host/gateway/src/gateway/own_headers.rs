@@ -97,14 +97,13 @@ pub(super) fn note_answer(account: &mut Account, target: &Target, asked: &Inboun
     line.answered(target.model(asked.model()), target.health_id(asked.model()), adapter);
 }
 
-/// Sets the diagnostic headers.
+/// Sets the diagnostic headers; the target is the one that answered, or failed last.
 pub(super) fn diagnose(
     response: &mut Response<ReplyBody>,
-    target: Option<&Target>,
+    (target, is_answer): (Option<&Target>, bool),
     asked: &InboundRequest,
     account: &Account,
 ) {
-    let is_answer = response.status().as_u16() < 400;
     let to = response.headers_mut();
     if let Some(target) = target {
         target.shown.put(to, &headers::PROVIDER, &target.label);
