@@ -78,7 +78,7 @@ const STEPS: &[Step] = &[
     Step::new("swaps", |workspace| passed(swaps::run(workspace, &[]))).long().needs(&["tests"]),
     Step::new("clients", clients::test).long().needs(SERVED),
     Step::new("dashboard", dashboard::test).long().needs(SERVED),
-    Step::new("fidelity", fidelity::test).long().needs(SERVED),
+    Step::new("fidelity", fidelity::test).long().needs(SERVED).beside(),
     Step::new("deny", deny).long(),
     Step::new("advisories", advisories),
 ];

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 use tonic::transport::Endpoint;
+use weir_grpc::messages::{EmbedRequest, EmbedResponse};
 use weir_tests::{Answer, Request, Upstream, WebSocket};
+use weir_types::contract::types::EmbeddingsRequest;
 
 use super::{Kept, text};
-use crate::grpc::{Read, chat, generate};
+use crate::grpc::{Read, chat, generate, unary, with};
 use crate::wire_format::{ANTHROPIC, OPENAI, config_of};
 
 /// The members of a fact in which the two differ: what is of one request only, and its format's own.
@@ -113,5 +115,33 @@ async fn a_session_that_no_target_grants_leaves_a_fact_with_the_one_that_was_ask
         let fact = kept.of(model).await;
         assert_eq!((text(&fact, "target"), text(&fact, "adapter")), (target, "openai"), "{fact}");
         assert_eq!((text(&fact, "operation"), text(&fact, "outcome")), ("realtime", "failed"), "{fact}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embeddings_over_grpc_leave_the_same_fact_as_those_in_a_dialect() {
+    let answer = json!({"object": "list", "model": "e", "usage": {"prompt_tokens": 4, "total_tokens": 4},
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]});
+    let upstream = Upstream::scripted(move |request| match request.text().contains("\"failing\"") {
+        true => Answer::json(500, "{}"),
+        false => Answer::json(200, answer.to_string()),
+    })
+    .await;
+    let translated = MODELS.replace("\"\ntarget", "\"\ntranslate = true\ntarget");
+    let config = config_of(&[OPENAI], &upstream) + &translated;
+    let (by_dialect, by_grpc) = (Kept::start(&config), Kept::start(&config));
+    let channel = Endpoint::from_shared(format!("http://{}", by_grpc.address)).unwrap().connect().await.unwrap();
+    for (model, outcome) in [("openai-t", "ok"), ("failing", "failed"), ("nothing", "refused")] {
+        let body = json!({"model": model, "input": ["Hi"]}).to_string();
+        let request = Request::post("/v1/embeddings", body).header("x-request-id", model);
+        by_dialect.ask(&request.header("authorization", &format!("Bearer {KEY}"))).await;
+        let metadata = [("x-request-id", model), ("authorization", &format!("Bearer {KEY}"))];
+        let asked = EmbeddingsRequest { model: model.into(), ..EmbeddingsRequest::texts(["Hi"]) };
+        let asked = EmbedRequest { embeddings: Some(asked.into()) };
+        let _answer: Result<tonic::Response<EmbedResponse>, _> =
+            unary(&channel, "/weir.v1.Inference/Embed", with(asked, &metadata)).await;
+        let [in_dialect, over_grpc] = [by_dialect.of(model).await, by_grpc.of(model).await];
+        assert_eq!(text(&in_dialect, "outcome"), outcome, "{in_dialect}");
+        assert_eq!(shared(over_grpc), shared(in_dialect), "{model}: gRPC on the left");
     }
 }
