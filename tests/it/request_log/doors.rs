@@ -43,7 +43,7 @@ async fn provider() -> Upstream {
         text if text.contains("\"failing\"") => Answer::json(500, json!({"error": {"message": "no"}}).to_string()),
         text if text.contains("\"refusing\"") => Answer::json(400, json!({"error": {"message": "no"}}).to_string()),
         text if text.contains("\"broken\"") => {
-            let begun = OPENAI.stream().iter().take(2).fold(OPENAI.begin(), |answer, piece| answer.piece(piece));
+            let begun = OPENAI.stream().iter().take(2).fold(OPENAI.begin(), Answer::piece);
             begun.reset()
         }
         _ if OPENAI.wants_stream(request) => OPENAI.streamed(),
@@ -122,9 +122,9 @@ async fn a_session_that_no_target_grants_leaves_a_fact_with_the_one_that_was_ask
 async fn embeddings_over_grpc_leave_the_same_fact_as_those_in_a_dialect() {
     let answer = json!({"object": "list", "model": "e", "usage": {"prompt_tokens": 4, "total_tokens": 4},
         "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]});
-    let upstream = Upstream::scripted(move |request| match request.text().contains("\"failing\"") {
-        true => Answer::json(500, "{}"),
-        false => Answer::json(200, answer.to_string()),
+    let upstream = Upstream::scripted(move |request| {
+        let is_failing = request.text().contains("\"failing\"");
+        if is_failing { Answer::json(500, "{}") } else { Answer::json(200, answer.to_string()) }
     })
     .await;
     let translated = MODELS.replace("\"\ntarget", "\"\ntranslate = true\ntarget");
