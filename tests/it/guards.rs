@@ -6,6 +6,7 @@ mod chain;
 mod ends;
 mod evasion;
 mod everywhere;
+mod gathered;
 mod invisible;
 mod proof;
 mod requests;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use weir_tests::plugins::root;
-use weir_tests::{Answer, Gateway, Request, Upstream};
+use weir_tests::{Answer, Client, Gate, Gateway, Request, Upstream};
 
 use super::everywhere::{ADAPTERS, Dialect};
 use super::{gateway, guard, secret};
@@ -144,17 +144,26 @@ async fn an_answer_that_guards_let_pass_is_relayed_byte_for_byte() {
 
 /// A stream in OpenAI's format with these pieces of text, and with one more member in each frame.
 fn stream(pieces: &[String], member: &str) -> Answer {
-    let chunk = |delta: Value, finish: Value| {
-        let mut body = json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000,
-            "model": "openai", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
-        if !member.is_empty() {
-            body["note"] = json!(member);
-        }
-        format!("data: {body}\n\n")
-    };
-    let begun = Answer::sse().piece(chunk(json!({"role": "assistant", "content": ""}), Value::Null));
-    let chunks = pieces.iter().fold(begun, |so_far, piece| so_far.piece(chunk(json!({"content": piece}), Value::Null)));
-    chunks.piece(chunk(json!({}), json!("stop"))).piece("data: [DONE]\n\n").end()
+    let begun = Answer::sse().piece(chunk(&json!({"role": "assistant", "content": ""}), &Value::Null, member));
+    ended(with_texts(begun, pieces, member), member)
+}
+
+fn chunk(delta: &Value, finish: &Value, member: &str) -> String {
+    let mut body = json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000,
+        "model": "openai", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+    if !member.is_empty() {
+        body["note"] = json!(member);
+    }
+    format!("data: {body}\n\n")
+}
+
+fn with_texts(begun: Answer, pieces: &[String], member: &str) -> Answer {
+    let texts = pieces.iter().map(|piece| chunk(&json!({"content": piece}), &Value::Null, member));
+    texts.fold(begun, Answer::piece)
+}
+
+fn ended(begun: Answer, member: &str) -> Answer {
+    begun.piece(chunk(&json!({}), &json!("stop"), member)).piece("data: [DONE]\n\n").end()
 }
 
 async fn asks(gateway: &Gateway) -> weir_tests::Reply {
@@ -166,15 +175,25 @@ async fn asks(gateway: &Gateway) -> weir_tests::Reply {
 async fn a_secret_behind_bytes_that_have_gone_ends_the_stream_and_none_of_it_arrives() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
     let gateway = gateway(&upstream, &ADAPTERS, &seeing("secrets", "")).await;
-    let mut pieces: Vec<String> = (0..100).map(|number| format!("word {number} ")).collect();
+    let words: Vec<String> = (0..100).map(|number| format!("word {number} ")).collect();
     let key = secret();
-    pieces.extend([key[..3].to_owned(), key[3..9].to_owned(), key[9..].to_owned(), ".".to_owned()]);
-    let answer = stream(&pieces, "");
+    let split = [key[..3].to_owned(), key[3..9].to_owned(), key[9..].to_owned(), ".".to_owned()];
+    let gate = Gate::default();
+    let answer = ended(with_texts(with_texts(Answer::sse(), &words, "").gate(&gate), &split, ""), "");
     upstream.script(move |_| answer.clone());
-    let reply = asks(&gateway).await;
-    let text = reply.text();
-    assert_eq!((reply.status(), reply.cut), (200, false), "{text}");
-    assert!(text.contains("word 50 ") && text.contains("\"content_filter\""), "{text}");
+    let mut client = Client::connect(gateway.address).await;
+    let body = Dialect::Chat.ask("openai", true);
+    client.send(&Dialect::Chat.request("openai", &body, true)).await;
+    assert_eq!(client.head().await.status, 200);
+    let mut text = String::new();
+    while !text.contains("word 1 ") {
+        text += &String::from_utf8(client.piece().await.unwrap().unwrap()).unwrap();
+    }
+    gate.open();
+    while let Some(piece) = client.piece().await.unwrap() {
+        text += &String::from_utf8(piece).unwrap();
+    }
+    assert!(text.contains("\"content_filter\""), "{text}");
     assert!(!text.contains("AKI") && !text.contains("ABCD2345"), "{text}");
     assert!(text.trim_end().ends_with("[DONE]"), "{text}");
     gateway

@@ -90,6 +90,9 @@ part! {
         fail: GuardFailure,
         /// Time limit of one call of the guard; a large request gets more.
         deadline: Duration = Duration::from_millis(250),
+        /// Pieces of a stream that come within this time after others were judged wait for its end, and are judged together. It
+        /// applies where text is held back anyway.
+        judge_every: Duration = Duration::from_millis(40),
         /// Whose requests it judges.
         scope "for": GuardScope => "all",
         /// Options of the guard itself; docs/guards.md has those of the bundled ones.

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub(super) use original::Original;
 pub(super) use parts::{Observed, Parts, Successor};
 
+use bytes::Bytes;
+
 use crate::guard::AnswerGuards;
 use crate::reasoning_cache::ReasoningCollector;
 use crate::route::Target;
@@ -100,12 +102,17 @@ impl Pipeline {
         }
     }
 
-    /// Processes the bytes of one read, and appends the client's bytes to `out`.
-    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Outflow) -> Result<(), Fault> {
+    /// How long pieces may wait for others, to be judged with them; `None` if each is read as it comes.
+    pub(super) fn judge_every(&self) -> Option<Duration> {
+        self.guards.as_ref()?.judge_every()
+    }
+
+    /// Processes the bytes of one read, or of several, and appends the client's bytes to `out`.
+    pub(super) fn push(&mut self, pieces: &[Bytes], out: &mut Outflow) -> Result<(), Fault> {
         if self.is_refused {
             return Ok(());
         }
-        let cut = self.cut(bytes);
+        let cut = pieces.iter().try_for_each(|bytes| self.cut(bytes));
         self.decode(out)?;
         self.send_original(out)?;
         cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))

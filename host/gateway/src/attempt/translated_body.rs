@@ -11,6 +11,7 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep};
 
 use super::follow_up::CancelOnDrop;
+use super::gathered::Gathered;
 use super::outflow::Outflow;
 use super::pipeline::{Observed, Pipeline, stopping};
 use super::reply::BodyError;
@@ -43,6 +44,8 @@ pub struct Translated {
     onward: Option<Box<ResumeContext>>,
     /// The running search for a target that continues.
     resuming: Option<Resuming>,
+    /// The pieces that wait to be judged with others, if guards hold text back.
+    gathered: Option<Gathered>,
     /// For a program: what is known at the end.
     closing: Closing,
     /// Whether anything got lost after the answer's head.
@@ -63,7 +66,7 @@ pub(super) async fn prime(upstream: &mut Decoded, pipeline: &mut Pipeline) -> Re
     let mut first = First::default();
     while first.out.is_empty() && !first.ended {
         if let Some(piece) = upstream.next_piece().await.map_err(|error| fault_of(&error))? {
-            pipeline.push(&piece, &mut first.out)?;
+            pipeline.push(&[piece], &mut first.out)?;
         } else {
             pipeline.end(&mut first.out)?;
             first.ended = true;
@@ -100,6 +103,7 @@ impl Translated {
     /// A stream's body; `first` is what [`prime`] read.
     pub(super) fn new(upstream: Decoded, pipeline: Pipeline, first: First, can_cut: bool) -> Self {
         Self {
+            gathered: pipeline.judge_every().map(Gathered::new),
             upstream: Some(upstream),
             pipeline: Some(pipeline),
             out: first.out,
@@ -199,7 +203,10 @@ impl Translated {
             match self.ending {
                 Ending::None if last_call::is_given() => {
                     self.resuming = None;
-                    self.give_up(&stopping());
+                    self.read_gathered();
+                    if self.is_running() {
+                        self.give_up(&stopping());
+                    }
                     continue;
                 }
                 Ending::None => {}
@@ -230,23 +237,69 @@ impl Translated {
             }
             let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
             match Pin::new(upstream).poll_frame(cx) {
-                Poll::Pending => return self.poll_keep_alive(cx),
+                Poll::Pending => match self.gathered.as_mut().map(|gathered| gathered.poll_due(cx)) {
+                    Some(Poll::Ready(())) => self.read_gathered(),
+                    _ => return self.poll_keep_alive(cx),
+                },
                 Poll::Ready(piece) => self.take(piece.transpose().map_err(|error| fault_of(&error))),
             }
         }
     }
 
     fn take(&mut self, piece: Result<Option<Frame<Bytes>>, Fault>) {
+        match piece {
+            Ok(Some(frame)) => {
+                let Ok(bytes) = frame.into_data() else { return };
+                match &mut self.gathered {
+                    Some(gathered) => {
+                        if gathered.add(bytes) {
+                            self.read_gathered();
+                        }
+                    }
+                    None => self.read(&[bytes]),
+                }
+            }
+            Ok(None) => {
+                self.read_gathered();
+                if self.is_running()
+                    && let Some(pipeline) = &mut self.pipeline
+                {
+                    let ended = pipeline.end(&mut self.out);
+                    self.follow(ended.map(|()| true));
+                }
+            }
+            Err(fault) => {
+                self.read_gathered();
+                if self.is_running() {
+                    self.follow(Err(fault));
+                }
+            }
+        }
+    }
+
+    /// Whether the stream goes on, and comes from the target that it came from.
+    fn is_running(&self) -> bool {
+        self.ending == Ending::None && self.resuming.is_none()
+    }
+
+    /// Reads the pieces that wait to be judged.
+    fn read_gathered(&mut self) {
+        let pieces = self.gathered.as_mut().map(Gathered::take).unwrap_or_default();
+        if !pieces.is_empty() {
+            self.read(&pieces);
+        }
+    }
+
+    fn read(&mut self, pieces: &[Bytes]) {
         let Some(pipeline) = &mut self.pipeline else { return };
-        let result = match piece {
-            Ok(Some(piece)) => match piece.data_ref() {
-                Some(bytes) => pipeline.push(bytes, &mut self.out).map(|()| false),
-                None => Ok(false),
-            },
-            Ok(None) => pipeline.end(&mut self.out).map(|()| true),
-            Err(fault) => Err(fault),
-        };
-        match result {
+        let read = pipeline.push(pieces, &mut self.out);
+        self.follow(read.map(|()| false));
+    }
+
+    /// What follows from what was read; true at the stream's end.
+    fn follow(&mut self, read: Result<bool, Fault>) {
+        let Some(pipeline) = &self.pipeline else { return };
+        match read {
             Ok(_) if pipeline.failure().is_some() => self.broken("upstream", true),
             Ok(_) if pipeline.is_refused() => self.ending = Ending::Clean,
             Ok(false) => self.check_budget(),
@@ -362,6 +415,11 @@ impl Translated {
 impl Drop for Translated {
     /// The client left: accounts for what has been consumed so far.
     fn drop(&mut self) {
+        let pieces = self.gathered.as_mut().map(Gathered::take).unwrap_or_default();
+        if let Some(pipeline) = self.pipeline.as_mut().filter(|_| !pieces.is_empty()) {
+            // Nobody gets what becomes of them.
+            let _read = pipeline.push(&pieces, &mut Outflow::default());
+        }
         let seen = self.pipeline.take().map(Pipeline::release);
         if let (Some(account), Some(seen)) = (&mut self.account, seen) {
             record(account, seen);

@@ -5,6 +5,7 @@ mod passed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Guard, GuardMetrics, Note, Notes, Pending};
 use hold_back::HoldBack;
@@ -110,6 +111,14 @@ impl AnswerGuards {
     /// Whether nothing follows from any verdict: not a byte of the answer may be another.
     pub fn only_watch(&self) -> bool {
         !self.links.iter().any(|link| link.guard.enforces())
+    }
+
+    /// How long pieces may wait for others, to be judged with them; `None` if no guard holds anything back, so that they would
+    /// be late.
+    pub(crate) fn judge_every(&self) -> Option<Duration> {
+        let holds_back = self.links.iter().any(|link| link.held.holds_back());
+        let times = self.links.iter().filter(|link| link.guard.enforces()).map(|link| link.guard.settings.judge_every);
+        times.min().filter(|_| holds_back)
     }
 
     /// Judges the events of one read, and returns those that go on to the client.

@@ -44,6 +44,11 @@ impl HoldBack {
         Self { characters, waiting: VecDeque::new(), parts: HashMap::new(), bytes: 0 }
     }
 
+    /// Whether texts wait at all.
+    pub(super) fn holds_back(&self) -> bool {
+        self.characters > 0
+    }
+
     /// Adds events, and returns those that need not wait any longer.
     pub(super) fn push(&mut self, events: Vec<ChatEvent>) -> Vec<ChatEvent> {
         if self.characters == 0 {
