@@ -111,15 +111,12 @@ async fn booked(gateway: &Gateway, upstream: &Upstream, (from, model): (&str, &s
     client.head().await;
     client.piece().await.unwrap();
     gate.open();
-    match left {
-        Some(millis) => {
-            tokio::time::sleep(Duration::from_millis(millis)).await;
-            client.leave();
-        }
-        None => {
-            gate.open();
-            drop(client.rest().await);
-        }
+    if let Some(millis) = left {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        client.leave();
+    } else {
+        gate.open();
+        drop(client.rest().await);
     }
     gateway.until_metric("weir_in_flight", 0.0).await;
     settled(gateway).await - before
