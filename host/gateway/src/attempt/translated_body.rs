@@ -1,6 +1,8 @@
 //! The body of a translated stream: reads the provider's pieces, passes each through the pipeline, and sends the
 //! output at once.
 
+mod pieces;
+
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -19,7 +21,6 @@ use super::resume::{Found, ResumeContext, Resuming};
 use super::send::fault_of;
 use super::unified_reply::{Closing, see_events};
 use crate::accounting::Account;
-use crate::observe::log::clean::cleaned;
 use crate::provenance::ProvenanceRecorder;
 use weir_server::last_call;
 use weir_types::contract::types::{ChatEvent, Loss};
@@ -246,81 +247,6 @@ impl Translated {
         }
     }
 
-    fn take(&mut self, piece: Result<Option<Frame<Bytes>>, Fault>) {
-        match piece {
-            Ok(Some(frame)) => {
-                let Ok(bytes) = frame.into_data() else { return };
-                match &mut self.gathered {
-                    Some(gathered) => {
-                        if gathered.add(bytes) {
-                            self.read_gathered();
-                        }
-                    }
-                    None => self.read(&[bytes]),
-                }
-            }
-            Ok(None) => {
-                self.read_gathered();
-                if self.is_running()
-                    && let Some(pipeline) = &mut self.pipeline
-                {
-                    let ended = pipeline.end(&mut self.out);
-                    self.follow(ended.map(|()| true));
-                }
-            }
-            Err(fault) => {
-                self.read_gathered();
-                if self.is_running() {
-                    self.follow(Err(fault));
-                }
-            }
-        }
-    }
-
-    /// Whether the stream goes on, and comes from the target that it came from.
-    fn is_running(&self) -> bool {
-        self.ending == Ending::None && self.resuming.is_none()
-    }
-
-    /// Reads the pieces that wait to be judged.
-    fn read_gathered(&mut self) {
-        let pieces = self.gathered.as_mut().map(Gathered::take).unwrap_or_default();
-        if !pieces.is_empty() {
-            self.read(&pieces);
-        }
-    }
-
-    fn read(&mut self, pieces: &[Bytes]) {
-        let Some(pipeline) = &mut self.pipeline else { return };
-        let read = pipeline.push(pieces, &mut self.out);
-        self.follow(read.map(|()| false));
-    }
-
-    /// What follows from what was read; true at the stream's end.
-    fn follow(&mut self, read: Result<bool, Fault>) {
-        let Some(pipeline) = &self.pipeline else { return };
-        match read {
-            Ok(_) if pipeline.failure().is_some() => self.broken("upstream", true),
-            Ok(_) if pipeline.is_refused() => self.ending = Ending::Clean,
-            Ok(false) => self.check_budget(),
-            Ok(true) => self.ending = Ending::Clean,
-            Err(fault) => {
-                tracing::warn!(fault = cleaned(&fault), "stream broke");
-                if !self.resume(&fault) {
-                    self.give_up(&fault);
-                }
-            }
-        }
-    }
-
-    /// Ends the stream if it has used up a budget that ends streams.
-    fn check_budget(&mut self) {
-        let (Some(pipeline), Some(account)) = (&self.pipeline, &mut self.account) else { return };
-        if let Some(fault) = account.over_budget(pipeline.seen.weight.tokens()) {
-            self.give_up(&fault);
-        }
-    }
-
     /// Starts the search for a target that continues, if the stream can be resumed.
     fn resume(&mut self, fault: &Fault) -> bool {
         let (Some(onward), Some(pipeline), Some(account)) = (&mut self.onward, &mut self.pipeline, &mut self.account)
@@ -415,11 +341,7 @@ impl Translated {
 impl Drop for Translated {
     /// The client left: accounts for what has been consumed so far.
     fn drop(&mut self) {
-        let pieces = self.gathered.as_mut().map(Gathered::take).unwrap_or_default();
-        if let Some(pipeline) = self.pipeline.as_mut().filter(|_| !pieces.is_empty()) {
-            // Nobody gets what becomes of them.
-            let _read = pipeline.push(&pieces, &mut Outflow::default());
-        }
+        self.read_for_nobody();
         let seen = self.pipeline.take().map(Pipeline::release);
         if let (Some(account), Some(seen)) = (&mut self.account, seen) {
             record(account, seen);
