@@ -236,7 +236,7 @@ impl Gateway {
             line.set_request_bytes(taken.body.iter().map(|piece| piece.len() as u64).sum());
         }
         rights::resolve_alias(&caller, &face, reading)?;
-        let route = routing::route_of(serving, reading);
+        let route = routing::resolve_route(serving, reading);
         let query = head.uri.query().unwrap_or_default();
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &exchange, &caller, alias, (&head.headers, query));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 
-/// The most bytes that wait.
+/// The most bytes that wait, with what each piece takes itself: a provider may send them byte by byte.
 const MOST: usize = 16 * 1024;
 
 /// The pieces of a stream that wait to be judged.
@@ -32,7 +32,7 @@ impl Gathered {
 
     /// Adds a piece. Returns whether those that wait are to be judged now.
     pub(super) fn add(&mut self, piece: Bytes) -> bool {
-        self.bytes = self.bytes.saturating_add(piece.len());
+        self.bytes = self.bytes.saturating_add(piece.len()).saturating_add(size_of::<Bytes>());
         self.pieces.push(piece);
         self.bytes >= MOST || Instant::now() >= self.due
     }
@@ -84,6 +84,9 @@ mod tests {
         let mut gathered = Gathered::new(Duration::from_secs(1));
         assert!(!gathered.add(PIECE));
         assert!(gathered.add(Bytes::from(vec![0; MOST])));
+        gathered.take();
+        let small = (1..).find(|_| gathered.add(Bytes::from_static(b"x"))).unwrap();
+        assert!(small <= MOST / size_of::<Bytes>(), "{small} pieces of one byte wait");
         gathered.take();
         let due = tokio::time::timeout(Duration::from_secs(5), poll_fn(|cx| gathered.poll_due(cx)));
         assert!(due.await.is_err());

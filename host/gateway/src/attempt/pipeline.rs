@@ -12,10 +12,10 @@ mod parts;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 pub(super) use original::Original;
 pub(super) use parts::{Observed, Parts, Successor};
-
-use bytes::Bytes;
 
 use crate::guard::AnswerGuards;
 use crate::reasoning_cache::ReasoningCollector;

@@ -1,4 +1,4 @@
-//! The body of a translated stream: reads the provider's pieces, passes each through the pipeline, and sends the
+//! The body of a translated stream: reads the provider's pieces, passes them through the pipeline, and sends the
 //! output at once.
 
 mod pieces;

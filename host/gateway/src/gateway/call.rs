@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::Gateway;
 use super::finish::Routing;
-use super::routing::{Routed, route_of};
+use super::routing::{Routed, resolve_route};
 use super::unified::UnifiedEndpoints;
 use crate::accounting::Account;
 use crate::accounting::trail::{End, Step};
@@ -159,7 +159,7 @@ impl Gateway {
     ) -> Result<InboundRequest, Fault> {
         let held = self.buffers.begin(caller.number(), None);
         let mut asked = ENDPOINTS.inbound(serving, (exchange, caller, held), (request, headers, None))?;
-        let _route = route_of(serving, &mut asked.reading);
+        resolve_route(serving, &mut asked.reading);
         let size = asked.demand().body_len;
         asked.held.grow(size).await?;
         Ok(asked)

@@ -13,7 +13,7 @@ use super::call::{CallAnswer, trace_of};
 use super::finish::Routing;
 use super::own_headers::{diagnose, forbid_retry, note_answer, put_guards, set_own_request_id, set_request_id};
 use super::refusal::note_fault;
-use super::routing::{Routed, route_of};
+use super::routing::{Routed, resolve_route};
 use super::unified::UnifiedEndpoints;
 use super::{Gateway, capture, exact_len, read_body, span_attributes};
 use crate::accounting::access::RequestRecord;
@@ -140,7 +140,7 @@ impl Gateway {
             line.set_model(asked.reading.model.as_deref());
         }
         resolve_alias(&asked.caller, face, &mut asked.reading)?;
-        let route = route_of(serving, &mut asked.reading);
+        let route = resolve_route(serving, &mut asked.reading);
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &asked.exchange, &asked.caller, alias, (&head.headers, ""));
         drop(body);

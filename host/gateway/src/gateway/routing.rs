@@ -201,8 +201,9 @@ impl Gateway {
     }
 }
 
-/// The route of the model that a request asks for. A strict model stays strict at every target, fallbacks included.
-pub(super) fn route_of<'s>(serving: &'s Serving, reading: &mut RequestPeek) -> Option<&'s Arc<Route>> {
+/// Finds the route of the model that a request asks for, and makes the request strict if the model is: it stays so at every target,
+/// fallbacks included.
+pub(super) fn resolve_route<'s>(serving: &'s Serving, reading: &mut RequestPeek) -> Option<&'s Arc<Route>> {
     let route = serving.routes.find(reading.model.as_deref()?)?;
     reading.strict |= route.strict;
     Some(route)
