@@ -85,7 +85,7 @@ mod tests {
         assert!(!gathered.add(PIECE));
         assert!(gathered.add(Bytes::from(vec![0; MOST])));
         gathered.take();
-        let small = (1..).find(|_| gathered.add(Bytes::from_static(b"x"))).unwrap();
+        let small = (1..=MOST).find(|_| gathered.add(Bytes::from_static(b"x"))).unwrap();
         assert!(small <= MOST / size_of::<Bytes>(), "{small} pieces of one byte wait");
         gathered.take();
         let due = tokio::time::timeout(Duration::from_secs(5), poll_fn(|cx| gathered.poll_due(cx)));
