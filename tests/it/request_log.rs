@@ -2,7 +2,7 @@
 //! served whatever the store does.
 
 mod bodies;
-mod doors;
+mod entry_points;
 mod fixtures;
 
 use std::collections::BTreeSet;

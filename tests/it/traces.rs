@@ -4,7 +4,7 @@
 mod collector;
 mod content;
 mod conventions;
-mod doors;
+mod entry_points;
 mod langfuse;
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Whatever the door, a request leaves a fact that says who was asked and how it ended.
+//! Whatever the entry point, a request leaves a fact that says who was asked and how it ended.
 
 use serde_json::{Value, json};
 use tonic::transport::Endpoint;

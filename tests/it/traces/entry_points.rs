@@ -9,7 +9,7 @@ use crate::grpc;
 use crate::retries::provider;
 use crate::wire_format::{ANTHROPIC, OPENAI};
 
-/// Attributes that are the door's own or the request's.
+/// Attributes that are the entry point's own or the request's.
 const OWN: [&str; 4] = ["http.route", "weir.format", "weir.request_id", "http.response.status_code"];
 
 fn shared(span: &Span) -> BTreeMap<String, String> {
