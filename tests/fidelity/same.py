@@ -126,6 +126,9 @@ def gemini(key: str, value: object) -> tuple:
         value = [it for it in value if it != {"text": ""}]
     if key == "contents":
         value = turns(value)
+    if key == "data" and isinstance(value, str):
+        # Bytes are base64 of either alphabet, with or without padding (proto3's mapping to JSON).
+        value = value.replace("-", "+").replace("_", "/").rstrip("=")
     if key == "thinkingLevel":
         value = value.upper()
     if key == "systemInstruction":

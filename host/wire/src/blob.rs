@@ -61,9 +61,21 @@ impl Lifted {
             self.nonce = nonce()?;
         }
         let token = self.token(self.values.len());
-        self.heads.push(String::from_utf8_lossy(&value[..HEAD.min(value.len())]).into_owned());
+        self.heads.push(head(&value));
         self.values.push(value);
         Ok(token)
+    }
+
+    /// Puts a token's value into base64's standard alphabet, with its padding. This is for media, which some clients
+    /// send in the alphabet of URLs; what an issuer takes back unedited only must stay. Returns the bytes copied.
+    pub fn standardise(&mut self, token: &str) -> usize {
+        let digits = token.strip_prefix(self.nonce.as_str());
+        let Some(at) = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok()) else { return 0 };
+        let (Some(value), Some(known)) = (self.values.get_mut(at), self.heads.get_mut(at)) else { return 0 };
+        let Some(standard) = standard(value) else { return 0 };
+        *known = head(&standard);
+        *value = Bytes::from(standard);
+        value.len()
     }
 
     /// Describes the blobs for the adapter's context.
@@ -141,7 +153,7 @@ pub fn lift(body: &Bytes, limits: &Limits) -> Result<(Bytes, Lifted), BlobError>
         let value = body.slice(start + skip..end);
         out.extend_from_slice(&body[from..start + skip]);
         out.extend_from_slice(lifted.token(lifted.values.len()).as_bytes());
-        lifted.heads.push(String::from_utf8_lossy(&value[..HEAD.min(value.len())]).into_owned());
+        lifted.heads.push(head(&value));
         lifted.values.push(value);
         from = end;
     }
@@ -150,6 +162,32 @@ pub fn lift(body: &Bytes, limits: &Limits) -> Result<(Bytes, Lifted), BlobError>
     }
     out.extend_from_slice(&body[from..]);
     Ok((out.freeze(), lifted))
+}
+
+/// The first characters of a value.
+fn head(value: &[u8]) -> String {
+    String::from_utf8_lossy(&value[..HEAD.min(value.len())]).into_owned()
+}
+
+/// Base64 of either alphabet in the standard one, with its padding; `None` if it is that already.
+fn standard(value: &[u8]) -> Option<Vec<u8>> {
+    // The remainder of 1 is no base64.
+    let missing = match value.len() % 4 {
+        2 if !value.ends_with(b"=") => 2,
+        3 if !value.ends_with(b"=") => 1,
+        _ => 0,
+    };
+    if missing == 0 && memchr::memchr2(b'-', b'_', value).is_none() {
+        return None;
+    }
+    let mut standard = Vec::with_capacity(value.len() + missing);
+    standard.extend(value.iter().map(|byte| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    }));
+    standard.resize(value.len() + missing, b'=');
+    Some(standard)
 }
 
 /// Whether a text may hold a base64 value of this length. It looks at single bytes so far apart that one of them is in
@@ -261,6 +299,19 @@ mod tests {
         assert_eq!(lifted.describe()[0].length, 82);
         assert!(lifted.describe()[1].head.starts_with("QUJDQUJD"));
         assert_eq!(joined(&lifted.splice(&small, &LIMITS).unwrap()).as_bytes(), &body[..]);
+    }
+
+    #[test]
+    fn media_are_put_back_in_the_standard_alphabet_and_other_values_as_they_came() {
+        let of_urls = format!("_9j_-A{}", long(20));
+        let body = Bytes::from(format!(r#"{{"image":"{of_urls}","signature":"{of_urls}","c":"{}"}}"#, long(10)));
+        let (small, mut lifted) = lift(&body, &LIMITS).unwrap();
+        let tokens: Vec<String> = lifted.describe().into_iter().map(|blob| blob.token).collect();
+        assert_eq!([lifted.standardise(&tokens[0]), lifted.standardise(&tokens[2])], [of_urls.len() + 2, 0]);
+        assert_eq!(lifted.standardise("YSxi") + lifted.standardise(&tokens[0]) + Lifted::default().standardise("0"), 0);
+        assert!(lifted.describe()[0].head.starts_with("/9j/+AQUJD"));
+        let expected = format!(r#"{{"image":"/9j/+A{}==","signature":"{of_urls}","c":"{}"}}"#, long(20), long(10));
+        assert_eq!(joined(&lifted.splice(&small, &LIMITS).unwrap()), expected);
     }
 
     #[test]

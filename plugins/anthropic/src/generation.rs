@@ -13,10 +13,14 @@ pub(crate) struct Generation {
     pub(crate) budget: bool,
     /// `thinking: {"type": "adaptive"}`.
     pub(crate) adaptive: bool,
-    /// It always thinks: `disabled` is refused.
-    pub(crate) always_thinks: bool,
+    /// How thinking is switched off.
+    pub(crate) off: Off,
     /// The highest level of `output_config.effort`.
     pub(crate) effort: Effort,
+    /// The highest level while thinking is off.
+    pub(crate) effort_off: Effort,
+    /// `tool_choice` of the types `any` and `tool`.
+    pub(crate) forces: bool,
     /// `temperature`, `top_p` and `top_k`.
     pub(crate) samples: bool,
     /// `temperature` together with `top_p`.
@@ -25,6 +29,26 @@ pub(crate) struct Generation {
     pub(crate) schemas: bool,
     /// `role: system` after a user turn.
     pub(crate) system_turns: bool,
+}
+
+/// How thinking is switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Off {
+    /// `{"type": "disabled"}`.
+    Disabled,
+    /// `{"type": "between_tools"}`: the model thinks between calls only.
+    BetweenTools,
+    /// Not at all.
+    Never,
+}
+
+/// The families whose features differ. `Fable` stands for Mythos too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Fable,
+    Opus,
+    Sonnet,
+    Other,
 }
 
 /// Levels of effort, in order.
@@ -67,22 +91,24 @@ impl Generation {
     /// Parses a model's name: `claude-opus-4-6`, `claude-3-7-sonnet-20250219`, `anthropic/claude-haiku-4.5`.
     pub(crate) fn of(model: &str) -> Self {
         let Some(at) = model.find("claude") else { return Self::UNKNOWN };
-        let (mut version, mut fable, mut opus) = (Vec::new(), false, false);
+        let (mut version, mut family) = (Vec::new(), Family::Other);
         for word in model[at..].split(['-', '.', '@', ':', '/']).skip(1) {
             match word.parse::<u32>() {
                 // Longer numbers are dates.
                 Ok(number) if word.len() <= 2 => version.push(number),
-                _ => {
-                    fable |= matches!(word, "fable" | "mythos");
-                    opus |= word == "opus";
-                }
+                _ => match word {
+                    "fable" | "mythos" => family = Family::Fable,
+                    "opus" => family = Family::Opus,
+                    "sonnet" => family = Family::Sonnet,
+                    _ => {}
+                },
             }
         }
         match version.as_slice() {
-            [] if fable => Self::since(5, 0, true, false),
+            [] if family == Family::Fable => Self::since((5, 0), family),
             [] => Self::UNKNOWN,
-            [major] => Self::since(*major, 0, fable, opus),
-            [major, minor, ..] => Self::since(*major, *minor, fable, opus),
+            [major] => Self::since((*major, 0), family),
+            [major, minor, ..] => Self::since((*major, *minor), family),
         }
     }
 
@@ -90,28 +116,43 @@ impl Generation {
         thinks: true,
         budget: true,
         adaptive: false,
-        always_thinks: false,
+        off: Off::Disabled,
         effort: Effort::Unknown,
+        effort_off: Effort::Max,
+        forces: true,
         samples: true,
         samples_both: true,
         schemas: true,
         system_turns: false,
     };
 
-    fn since(major: u32, minor: u32, fable: bool, opus: bool) -> Self {
-        let version = (major, minor);
+    fn since(version: (u32, u32), family: Family) -> Self {
         let effort = match version {
             version if version >= (4, 7) => Effort::Max,
             (4, 6) => Effort::High,
-            (4, 5) if opus => Effort::High,
+            (4, 5) if family == Family::Opus => Effort::High,
             _ => Effort::Unknown,
+        };
+        let off = match family {
+            Family::Fable => Off::Never,
+            Family::Opus if version >= (5, 5) => Off::Never,
+            Family::Sonnet if version >= (5, 5) => Off::BetweenTools,
+            _ => Off::Disabled,
+        };
+        let bounded_off = off != Off::Never && (version >= (5, 5) || family == Family::Opus && version >= (5, 0));
+        let forces = match family {
+            Family::Fable => version < (5, 1),
+            Family::Opus | Family::Sonnet => version < (5, 5),
+            Family::Other => true,
         };
         Self {
             thinks: version >= (3, 7),
             budget: version < (4, 7),
             adaptive: version >= (4, 6),
-            always_thinks: fable,
+            off,
             effort,
+            effort_off: if bounded_off { Effort::High } else { Effort::Max },
+            forces,
             samples: version < (4, 7),
             samples_both: version < (4, 1),
             schemas: version >= (4, 1),
@@ -138,9 +179,25 @@ mod tests {
         assert!(of("anthropic/claude-sonnet-4.6").adaptive && of("claude-opus-4-6-20260205").budget);
         assert!(!of("claude-opus-4-7").budget && !of("claude-opus-4-7").samples);
         assert!(of("claude-opus-4-8").system_turns && !of("claude-opus-4-7").system_turns);
-        assert!(of("claude-fable-5-1").always_thinks && of("claude-mythos-preview").always_thinks);
+        assert_eq!((of("claude-fable-5-1").off, of("claude-mythos-preview").off), (Off::Never, Off::Never));
         assert!(of("anthropic.claude-opus-4-6-v1:0").adaptive);
         assert_eq!(of("deepseek-chat"), Generation::UNKNOWN);
+    }
+
+    #[test]
+    fn newer_families_differ_in_thinking_that_is_off_and_in_forced_calls() {
+        let of = |model| {
+            let generation = Generation::of(model);
+            (generation.off, generation.effort_off, generation.forces)
+        };
+        assert_eq!(of("claude-opus-4-8"), (Off::Disabled, Effort::Max, true));
+        assert_eq!(of("claude-opus-5"), (Off::Disabled, Effort::High, true));
+        assert_eq!(of("claude-opus-5-5"), (Off::Never, Effort::Max, false));
+        assert_eq!(of("claude-sonnet-5"), (Off::Disabled, Effort::Max, true));
+        assert_eq!(of("claude-sonnet-5-5"), (Off::BetweenTools, Effort::High, false));
+        assert_eq!(of("claude-haiku-5-5"), (Off::Disabled, Effort::High, true));
+        assert_eq!(of("claude-fable-5"), (Off::Never, Effort::Max, true));
+        assert_eq!(of("claude-mythos-5-1"), (Off::Never, Effort::Max, false));
     }
 
     #[test]

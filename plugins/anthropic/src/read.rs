@@ -10,7 +10,7 @@ use weir_sdk::types::{
 use crate::names::fitting_id;
 use crate::signature::{self, Carried, Use};
 use crate::wire::{self, Block};
-use crate::{BLOCK, FORMAT, OWN_FILE};
+use crate::{BLOCK, CACHE, FORMAT, OWN_FILE};
 
 /// Parses the content of a turn.
 pub(crate) fn content(content: Either<'_, Block<'_>>) -> Result<Vec<Part>, Error> {
@@ -116,10 +116,12 @@ pub(crate) fn citation(raw: &RawValue) -> Citation {
     }
 }
 
-/// The member `cache_control`.
+/// The member `cache_control`. Further members of it, as `scope`, become further members of the block.
 pub(crate) fn cache(block: &mut Block<'_>) -> Result<Option<CacheHint>, Error> {
-    let control: Option<wire::CacheControl<'_>> = block.take("cache_control")?;
-    Ok(control.map(|control| CacheHint { ttl: control.ttl.map(Str::into_string) }))
+    let Some(control) = block.take::<wire::CacheControl<'_>>("cache_control")? else { return Ok(None) };
+    let further = control.rest.0.into_iter().map(|(key, raw)| (Str(format!("{CACHE}{}", &*key).into()), raw));
+    block.rest.0.extend(further);
+    Ok(Some(CacheHint { ttl: control.ttl.map(Str::into_string) }))
 }
 
 fn thinking(mut block: Block<'_>) -> Result<ReasoningPart, Error> {

@@ -9,6 +9,7 @@ mod response;
 mod schema;
 mod stream;
 mod thinking;
+mod turns;
 
 use serde_json::Value;
 use weir_sdk::adapter::{DialectChat, ProviderChat};

@@ -3,18 +3,20 @@
 use std::borrow::Cow;
 
 use weir_sdk::calls::write_arguments;
-use weir_sdk::json::{Object, object};
+use weir_sdk::json::{Object, Rest, object};
 pub(crate) use weir_sdk::json::{item as block, raw_item as raw_block};
 pub(crate) use weir_sdk::losses::Place;
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall};
 
 use crate::names::fitting_id;
-use crate::{BLOCK, FORMAT};
+use crate::{BLOCK, CACHE, FORMAT};
 
-/// The members that only this format has. Those without a value are notes, which are not written.
+/// The members that only this format has. Those without a value are notes, which are not written; those of the cache
+/// hint stand within it.
 pub(crate) fn own(extensions: &[Extension]) -> impl Iterator<Item = &Extension> {
-    extensions.iter().filter(|extension| extension.format == FORMAT && extension.json != "null")
+    let own = extensions.iter().filter(|extension| extension.format == FORMAT && extension.json != "null");
+    own.filter(|own| !own.key.starts_with(CACHE))
 }
 
 /// Writes the members that only this format has, and reports those of others as lost.
@@ -35,12 +37,17 @@ pub(crate) fn whole(extensions: &[Extension]) -> Option<&str> {
     extension(extensions, FORMAT, BLOCK)
 }
 
-/// Writes `cache_control`.
-pub(crate) fn cache(o: &mut Object<'_>, hint: Option<&CacheHint>) {
+/// Writes `cache_control`, with its further members among those of the block.
+pub(crate) fn cache(o: &mut Object<'_>, hint: Option<&CacheHint>, extensions: &[Extension]) {
     let Some(hint) = hint else { return };
     o.object("cache_control", |o| {
         o.str("type", "ephemeral");
         o.opt_str("ttl", hint.ttl.as_deref());
+        for further in extensions.iter().filter(|own| own.format == FORMAT) {
+            if let Some(key) = further.key.strip_prefix(CACHE) {
+                o.raw(key, &further.json);
+            }
+        }
     });
 }
 
@@ -52,7 +59,7 @@ pub(crate) fn text(o: &mut Object<'_>, part: &TextPart, losses: &mut Losses, pla
     if !citations.is_empty() {
         o.array("citations", |a| citations.iter().for_each(|citation| a.raw(citation)));
     }
-    cache(o, part.cache.as_ref());
+    cache(o, part.cache.as_ref(), &part.extensions);
     extensions(o, &part.extensions, losses, place);
 }
 
@@ -61,8 +68,7 @@ pub(crate) fn text(o: &mut Object<'_>, part: &TextPart, losses: &mut Losses, pla
 pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
     let history = place.message.is_some();
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
-        let made_here = own.json.contains(MADE_HERE);
-        if history && made_here {
+        if history && is_made_here(&own.json) {
             losses.dropped(place.field("citations"), "it comes from another provider");
             return None;
         }
@@ -84,8 +90,11 @@ pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: P
     Some(Cow::Owned(json))
 }
 
-/// The mark of a citation that [`citation`] converted from another format's.
-const MADE_HERE: &str = r#""encrypted_index":"""#;
+/// Whether [`citation`] converted this one from another format's: it has no index. Clients write JSON in their own way.
+fn is_made_here(json: &str) -> bool {
+    let index = Rest::parse(json).ok().and_then(|mut members| members.str("encrypted_index"));
+    index.is_some_and(|index| index.is_empty())
+}
 
 /// Writes the members of a tool call, with the given name.
 pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, losses: &mut Losses, place: Place) {
@@ -94,7 +103,7 @@ pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, losses:
     o.str("name", name);
     let arguments = (call.kind, call.arguments.as_str());
     write_arguments(o, "input", arguments, |member| place.field(member), losses);
-    cache(o, call.cache.as_ref());
+    cache(o, call.cache.as_ref(), &call.extensions);
     extensions(o, &call.extensions, losses, place);
 }
 

@@ -6,6 +6,8 @@
 
 use weir_sdk::types::Context;
 
+use crate::signature::CLAUDE;
+
 /// The vendor of a model, if it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vendor {
@@ -22,6 +24,26 @@ pub(crate) enum Vendor {
     Unknown,
 }
 
+/// How Claude's thinking is switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Off {
+    /// `{"type": "disabled"}`.
+    Disabled,
+    /// `{"type": "between_tools"}`: the model thinks between calls only.
+    BetweenTools,
+    /// Not at all.
+    Never,
+}
+
+/// Claude's families whose features differ. `Fable` stands for Mythos too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Fable,
+    Opus,
+    Sonnet,
+    Other,
+}
+
 /// The features of a model.
 #[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +51,7 @@ pub(crate) struct Model {
     pub(crate) vendor: Vendor,
     /// Major and minor version; only known for Claude and Nova.
     pub(crate) version: (u32, u32),
-    opus: bool,
+    family: Family,
     /// Whether the client's request has this format: its settings are not checked then.
     own: bool,
     /// Whether the service enforces schemas.
@@ -83,7 +105,8 @@ impl Model {
         if let Some(at) = name.find("claude") {
             return Self::claude(name.get(at..).unwrap_or_default());
         }
-        let plain = |vendor, schemas| Self { vendor, version: (0, 0), opus: false, own: false, schemas, caches: false };
+        let (version, family) = ((0, 0), Family::Other);
+        let plain = |vendor, schemas| Self { vendor, version, family, own: false, schemas, caches: false };
         if let Some(at) = name.find("nova") {
             let second = name.get(at..).is_some_and(|rest| rest.starts_with("nova-2"));
             let version = (if second { 2 } else { 1 }, 0);
@@ -108,21 +131,28 @@ impl Model {
     }
 
     fn claude(name: &str) -> Self {
-        let (mut version, mut opus) = (Vec::new(), false);
+        let (mut version, mut family) = (Vec::new(), Family::Other);
         for word in name.split(['-', '.', ':', '@']).skip(1) {
             match word.parse::<u32>() {
                 Ok(number) if word.len() <= 2 => version.push(number),
                 // Words after a date or the service's version are not part of the model's version.
                 Ok(_) => break,
                 Err(_) if word.starts_with('v') && word.len() == 2 => break,
-                Err(_) => opus |= word == "opus",
+                Err(_) => match word {
+                    "fable" | "mythos" => family = Family::Fable,
+                    "opus" => family = Family::Opus,
+                    "sonnet" => family = Family::Sonnet,
+                    _ => {}
+                },
             }
         }
-        let version = (version.first().copied().unwrap_or(2), version.get(1).copied().unwrap_or(0));
+        // The first ids of both ends of the series have no version.
+        let oldest = if family == Family::Fable { 5 } else { 2 };
+        let version = (version.first().copied().unwrap_or(oldest), version.get(1).copied().unwrap_or(0));
         Self {
             vendor: Vendor::Claude,
             version,
-            opus,
+            family,
             own: false,
             schemas: version >= (4, 5),
             caches: version >= (3, 5),
@@ -158,12 +188,38 @@ impl Model {
         self.is_claude_since((4, 6))
     }
 
+    /// How a Claude's thinking is switched off.
+    pub(crate) fn off(self) -> Off {
+        match self.family {
+            Family::Fable => Off::Never,
+            Family::Opus if self.version >= (5, 5) => Off::Never,
+            Family::Sonnet if self.version >= (5, 5) => Off::BetweenTools,
+            _ => Off::Disabled,
+        }
+    }
+
+    /// Whether the highest levels of effort need a Claude's thinking.
+    pub(crate) fn bounds_effort_off(self) -> bool {
+        let newest = self.version >= (5, 5) || self.family == Family::Opus && self.version >= (5, 0);
+        self.vendor == Vendor::Claude && newest && self.off() != Off::Never
+    }
+
+    /// Whether the model can be made to call a tool.
+    pub(crate) fn forces(self) -> bool {
+        self.own
+            || match self.family {
+                Family::Fable => self.version < (5, 1),
+                Family::Opus | Family::Sonnet => self.version < (5, 5),
+                Family::Other => true,
+            }
+    }
+
     /// The levels of effort that the model takes, in order.
     pub(crate) fn efforts(self) -> &'static [&'static str] {
         match (self.vendor, self.version) {
             (Vendor::Claude, version) if version >= (4, 7) => &["low", "medium", "high", "xhigh", "max"],
             (Vendor::Claude, (4, 6)) => &["low", "medium", "high", "max"],
-            (Vendor::Claude, (4, 5)) if self.opus => &["low", "medium", "high"],
+            (Vendor::Claude, (4, 5)) if self.family == Family::Opus => &["low", "medium", "high"],
             (Vendor::Nova, (2, _)) | (Vendor::GptOss, _) => &["low", "medium", "high"],
             (Vendor::Openai, _) => &["low", "medium", "high", "xhigh"],
             _ => &[],
@@ -219,9 +275,6 @@ impl Model {
     }
 }
 
-/// The family that issues Claude's signatures.
-const CLAUDE: &str = "anthropic";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,9 +291,24 @@ mod tests {
         assert_eq!(version("eu.anthropic.claude-sonnet-4-20250514-v1:0"), (4, 0));
         assert_eq!(version("global.anthropic.claude-opus-4-5-20251101-v1:0"), (4, 5));
         assert_eq!(version("us.anthropic.claude-sonnet-5"), (5, 0));
+        assert_eq!(version("anthropic.claude-mythos-preview"), (5, 0));
         assert_eq!(version("arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-4-6-v1"), (4, 6));
         assert_eq!(version("us.amazon.nova-2-lite-v1:0"), (2, 0));
         assert_eq!(version("amazon.nova-pro-v1:0"), (1, 0));
+    }
+
+    #[test]
+    fn newer_families_differ_in_thinking_that_is_off_and_in_forced_calls() {
+        let of = |id: &str| (Model::of(id).off(), Model::of(id).bounds_effort_off(), Model::of(id).forces());
+        assert_eq!(of("anthropic.claude-opus-4-8"), (Off::Disabled, false, true));
+        assert_eq!(of("anthropic.claude-opus-5"), (Off::Disabled, true, true));
+        assert_eq!(of("global.anthropic.claude-opus-5-5"), (Off::Never, false, false));
+        assert_eq!(of("us.anthropic.claude-sonnet-5"), (Off::Disabled, false, true));
+        assert_eq!(of("us.anthropic.claude-sonnet-5-5"), (Off::BetweenTools, true, false));
+        assert_eq!(of("anthropic.claude-haiku-5-5"), (Off::Disabled, true, true));
+        assert_eq!(of("anthropic.claude-mythos-preview"), (Off::Never, false, true));
+        assert_eq!(of("anthropic.claude-fable-5-1"), (Off::Never, false, false));
+        assert!(Model::of("anthropic.claude-fable-5-1").unjudged().forces());
     }
 
     #[test]

@@ -104,11 +104,12 @@ impl Reader<'_> {
 
     fn reasoning(self, thought: wire::Reasoning<'_>) -> Result<Read, Error> {
         if let Some(redacted) = thought.redacted {
-            let lifted = self.blobs.iter().find(|blob| blob.token == *redacted);
-            // A lifted value cannot be unwrapped, so its issuer stays unknown.
-            let issuer =
-                if lifted.is_some_and(|blob| signature::is_wrapped(&blob.head)) { "weir" } else { self.issuer };
-            let carried = signature::unwrap(&redacted, issuer);
+            // A lifted value can be neither unwrapped, so that its issuer stays unknown, nor decoded.
+            let carried = match self.blobs.iter().find(|blob| blob.token == *redacted) {
+                Some(blob) if signature::is_wrapped(&blob.head) => Carried::bare(&redacted, "weir"),
+                Some(_) => Carried::bare(&redacted, crate::FAMILY),
+                None => signature::unwrap_bytes(&redacted, self.issuer),
+            };
             return Ok(match carried.purpose {
                 Some(Use::NextCall) => Read::NextCall(carried),
                 Some(Use::Previous) => Read::Previous(carried),

@@ -8,6 +8,7 @@ mod own;
 mod property;
 mod provider;
 mod streams;
+mod thinking;
 
 use serde_json::Value;
 use weir_sdk::adapter::{DialectChat, ProviderChat};

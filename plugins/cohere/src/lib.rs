@@ -28,6 +28,8 @@ const FAMILY: &str = "cohere";
 
 /// Key of the mark on a document that was beside the messages, and of the mark on a request that had none.
 const DOCUMENTS: &str = "documents";
+/// Key of the mark on a request whose answer's format came in this format and is not checked.
+const OUTPUT: &str = "response_format";
 /// Key of the mark on a request that disables `k` with the value 0.
 const NO_K: &str = "k";
 /// Key of the mark on thinking that is a plan for calling tools.

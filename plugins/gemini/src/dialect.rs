@@ -6,6 +6,7 @@ mod names;
 pub(crate) mod request;
 mod response;
 mod tools;
+mod turns;
 
 use weir_sdk::adapter::{DialectChat, ParsedChat, Result};
 use weir_sdk::types::{ChatResponse, Context, HttpRequest, RenderedResponse};

@@ -4,7 +4,7 @@
 //! as a member of the candidate; citations are for other formats.
 
 use weir_sdk::json::{Object, RawValue, object, parse};
-use weir_sdk::types::{Citation, Opaque, Part};
+use weir_sdk::types::{Citation, Opaque};
 
 use crate::FORMAT;
 use crate::wire::{Chunk, Cited, CitedSource, Grounding, Segment, Source, Support};
@@ -100,6 +100,15 @@ fn is_own(citation: &Citation) -> bool {
     citation.source.as_ref().is_some_and(|source| source.format == FORMAT)
 }
 
+/// Where a cited text stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spot {
+    /// Index of its part. Streams have none: offsets run over all of their text.
+    pub(crate) part: usize,
+    /// Bytes of text before it that its offsets count too.
+    pub(crate) before: usize,
+}
+
 /// Citations of other formats, collected for `groundingMetadata`.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
@@ -108,20 +117,8 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Collects the citations of an answer's parts.
-    pub(crate) fn of(parts: &[Part]) -> Self {
-        let mut sources = Self::default();
-        let texts = parts.iter().filter(|part| !matches!(part, Part::ToolResult(_))).enumerate();
-        for (at, part) in texts {
-            if let Part::Text(text) = part {
-                text.citations.iter().for_each(|citation| sources.add(at, &text.text, citation));
-            }
-        }
-        sources
-    }
-
-    /// Adds a citation of the part with this index and text.
-    pub(crate) fn add(&mut self, part: usize, text: &str, citation: &Citation) {
+    /// Adds a citation of a text, which stands at a place.
+    pub(crate) fn add(&mut self, place: Spot, text: &str, citation: &Citation) {
         if is_own(citation) {
             return;
         }
@@ -131,14 +128,15 @@ impl Sources {
             self.chunks.len() - 1
         });
         let byte = |chars: u32| text.char_indices().nth(chars as usize).map_or(text.len(), |(at, _)| at);
+        let Spot { part, before } = place;
         let start = citation.start.map_or(0, byte);
         let end = citation.end.map_or(text.len(), byte).max(start);
         let mut json = String::new();
         object(&mut json, |o| {
             o.object("segment", |o| {
                 o.opt_num("partIndex", Some(part as u32).filter(|part| *part > 0));
-                o.opt_num("startIndex", Some(start as u32).filter(|start| *start > 0));
-                o.num("endIndex", end as u32);
+                o.opt_num("startIndex", Some((before + start) as u32).filter(|start| *start > 0));
+                o.num("endIndex", (before + end) as u32);
                 o.str("text", text.get(start..end).unwrap_or_default());
             });
             o.array("groundingChunkIndices", |a| a.num(chunk as u32));
@@ -170,7 +168,6 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_sdk::types::TextPart;
 
     const META: &str = concat!(
         r#"{"groundingChunks":[{"web":{"uri":"https://a.example","title":"A"}}],"#,
@@ -204,7 +201,7 @@ mod tests {
 
     #[test]
     fn citations_of_others_become_metadata_and_own_ones_are_not_repeated() {
-        let mut text = TextPart::new("Der Himmel ist blau, ja");
+        let text = "Der Himmel ist blau, ja";
         let citation = |source| Citation {
             url: Some("https://a.example".into()),
             title: Some("A".into()),
@@ -214,9 +211,12 @@ mod tests {
             source,
         };
         let own = Opaque { format: FORMAT.into(), kind: SUPPORT.into(), json: "{}".into() };
-        text.citations = vec![citation(None), citation(Some(own))];
+        let mut sources = Sources::default();
+        for source in [None, Some(own)] {
+            sources.add(Spot::default(), text, &citation(source));
+        }
         let mut out = String::new();
-        object(&mut out, |o| Sources::of(&[Part::Text(text)]).write(o));
+        object(&mut out, |o| sources.write(o));
         assert_eq!(out.matches("\"segment\"").count(), 1);
         assert!(out.contains(r#"{"startIndex":15,"endIndex":19,"text":"blau"}"#), "{out}");
     }

@@ -8,7 +8,7 @@ use weir_sdk::types::{
 
 use crate::signature::{self, Carried};
 use crate::wire::{self, camel, extensions, note, own};
-use crate::{FORMAT, mime};
+use crate::{FORMAT, mime, write};
 
 /// Members that qualify a part without being its content.
 const ATTRIBUTES: [&str; 5] =
@@ -68,17 +68,18 @@ pub(crate) fn part(mut wire: wire::Part<'_>, ids: &mut Ids, blobs: &[Blob]) -> R
     if let Some(response) = wire.response.take() {
         return Ok(Part::ToolResult(tool_result(response, blobs)?));
     }
+    let thought = wire.thought == Some(true);
     if let Some(data) = wire.inline_data.take() {
-        return Ok(Part::Media(inline(data, carried, wire.rest, blobs)?));
+        return Ok(medium(inline(data, carried, wire.rest, blobs)?, "inlineData", thought));
     }
     if let Some(data) = wire.file_data.take() {
-        return Ok(Part::Media(file(data, carried, wire.rest)?));
+        return Ok(medium(file(data, carried, wire.rest)?, "fileData", thought));
     }
     if wire.text.is_none() && wire.rest.0.iter().any(|(key, _)| !is_attribute(key)) {
         return Ok(Part::Opaque(opaque(&wire, carried.as_ref())));
     }
     let text = wire.text.map(Str::into_string).unwrap_or_default();
-    if wire.thought == Some(true) {
+    if thought {
         return Ok(Part::Reasoning(reasoning(text, carried, wire.rest)));
     }
     let signature = carried.map(|carried| carried.signature);
@@ -165,7 +166,21 @@ fn tool_result(response: wire::FunctionResponse<'_>, blobs: &[Blob]) -> Result<T
     Ok(ToolResult { name, content, extensions: own_members, ..ToolResult::new(call_id) })
 }
 
-/// Parses bytes in the request. Base64 of a text becomes text, so that formats without text files can take it.
+/// A medium. A draft that the model made while it thought is no part of the answer, and only this format has it.
+fn medium(media: MediaPart, kind: &str, thought: bool) -> Part {
+    if !thought {
+        return Part::Media(media);
+    }
+    let mut json = String::new();
+    object(&mut json, |o| {
+        write::media(o, &media, media.mime.as_deref());
+        o.bool("thought", true);
+    });
+    Part::Opaque(Opaque { format: FORMAT.into(), kind: kind.into(), json })
+}
+
+/// Parses bytes in base64, of which other formats take the standard alphabet only. Base64 of a text becomes text, so
+/// that formats without text files can take it.
 fn inline(
     data: wire::InlineData<'_>,
     carried: Option<Carried>,
@@ -177,6 +192,7 @@ fn inline(
     let kind = mime.as_deref().map_or(MediaKind::Document, mime::kind);
     let is_text = mime.as_deref().is_some_and(|mime| mime.starts_with("text/"));
     let is_blob = blobs.iter().any(|blob| blob.token == bytes);
+    let bytes = if is_blob { bytes } else { signature::standard(bytes) };
     let text = signature::decoded(&bytes).filter(|text| is_text && !is_blob && signature::encoded(text) == bytes);
     let source = text.map_or(MediaSource::Base64(bytes), MediaSource::Text);
     let mut part = MediaPart { mime, ..MediaPart::new(kind, source) };
@@ -271,5 +287,36 @@ mod tests {
         assert_eq!(file.source, MediaSource::Text("a,b".into()));
         let Part::Media(pdf) = read(r#"{"inlineData":{"mimeType":"application/pdf","data":"YSxi"}}"#) else { panic!() };
         assert_eq!(pdf.source, MediaSource::Base64("YSxi".into()));
+    }
+
+    #[test]
+    fn c89_the_alphabet_of_urls_becomes_the_standard_one() {
+        let source = |mime: &str, data: &str| {
+            let json = format!(r#"{{"inlineData":{{"mimeType":"{mime}","data":"{data}"}}}}"#);
+            let Part::Media(file) = read(&json) else { panic!() };
+            file.source
+        };
+        assert_eq!(source("image/jpeg", "_9j_-A=="), MediaSource::Base64("/9j/+A==".into()));
+        assert_eq!(source("image/jpeg", "_9j_-AA"), MediaSource::Base64("/9j/+AA=".into()));
+        assert_eq!(source("text/plain", "Pz8-"), MediaSource::Text("??>".into()));
+        let blob = Blob { token: "weirblob_1".into(), length: 9000, head: String::new() };
+        let json = r#"{"inlineData":{"mimeType":"image/jpeg","data":"weirblob_1"}}"#;
+        let lifted = part(parse(json).unwrap(), &mut Ids::new("c_".into()), &[blob]).unwrap();
+        assert!(matches!(lifted, Part::Media(file) if file.source == MediaSource::Base64("weirblob_1".into())));
+    }
+
+    #[test]
+    fn drafts_of_an_image_are_thinking_and_come_back() {
+        let draft = concat!(
+            r#"{"inlineData":{"mimeType":"image/jpeg","data":"AAAA"},"#,
+            r#""thoughtSignature":"AA==","thought":true}"#
+        );
+        let Part::Opaque(opaque) = read(draft) else { panic!("a draft") };
+        assert_eq!((opaque.format.as_str(), opaque.kind.as_str()), (FORMAT, "inlineData"));
+        assert_eq!(opaque.json, draft);
+        let file = r#"{"fileData":{"mimeType":"image/png","fileUri":"https://a.example"},"thought":true}"#;
+        assert!(matches!(read(file), Part::Opaque(opaque) if opaque.json == file));
+        let image = r#"{"inlineData":{"mimeType":"image/jpeg","data":"BBBB"},"thoughtSignature":"AA=="}"#;
+        assert!(matches!(read(image), Part::Media(_)));
     }
 }

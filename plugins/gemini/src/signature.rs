@@ -37,8 +37,23 @@ fn foreign(value: &str) -> Option<Carried> {
 
 /// Decodes base64 of either alphabet to text; `None` if that fails.
 pub(crate) fn decoded(value: &str) -> Option<String> {
-    let standard = value.replace('-', "+").replace('_', "/");
-    String::from_utf8(LENIENT.decode(standard).ok()?).ok()
+    String::from_utf8(LENIENT.decode(with_standard_alphabet(value)).ok()?).ok()
+}
+
+/// Base64 of either alphabet in the standard one, with its padding.
+pub(crate) fn standard(value: String) -> String {
+    let mut standard = if value.contains(['-', '_']) { with_standard_alphabet(&value) } else { value };
+    let unpadded = standard.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+    match standard.len() % 4 {
+        2 if unpadded => standard.push_str("=="),
+        3 if unpadded => standard.push('='),
+        _ => {}
+    }
+    standard
+}
+
+fn with_standard_alphabet(value: &str) -> String {
+    value.replace('-', "+").replace('_', "/")
 }
 
 /// A text in base64.

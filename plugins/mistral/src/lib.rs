@@ -6,6 +6,7 @@
 use weir_sdk::compat::names::IdRule;
 use weir_sdk::compat::quirks::{Clamp, Drop, Effort, Media, Rename, Thinking};
 use weir_sdk::compat::{Provider, Quirks};
+use weir_sdk::manifest::Bucket;
 
 /// The adapter.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl Provider for Mistral {
         speaker_names: false,
         prefix: true,
         stream_usage: false,
+        apart: &[Bucket::InputAudio],
         needs_parameters: true,
         tool_required: "any",
         tool_ids: IdRule { max: 9, also: Some(""), exact: true },
@@ -61,6 +63,7 @@ weir_sdk::export!(Mistral: about, provider_errors, provider_chat, provider_embed
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_sdk::compat::manifest;
     use weir_sdk::compat::request::render;
     use weir_sdk::testing::{context, json};
     use weir_sdk::types::{ChatRequest, FunctionTool, Tool};
@@ -77,5 +80,12 @@ mod tests {
     fn a_function_without_a_schema_has_that_of_no_arguments() {
         assert_eq!(parameters(None), r#"{"properties":{},"type":"object"}"#);
         assert_eq!(parameters(Some(r#"{"type":"object"}"#)), r#"{"type":"object"}"#);
+    }
+
+    #[test]
+    fn tokens_of_audio_are_counted_beside_the_prompt() {
+        let tap = manifest::describe(Mistral::QUIRKS).formats.into_iter().find_map(|format| format.tap).unwrap();
+        let input = tap.usage.iter().find(|place| place.bucket == Bucket::Input).unwrap();
+        assert_eq!(input.includes, [Bucket::CacheRead, Bucket::CacheWrite, Bucket::InputImage]);
     }
 }

@@ -205,10 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn templates_are_json_once_their_holes_are_filled() {
+    fn templates_are_json_once_their_placeholders_are_filled() {
         let filled = ["message", "kind", "param", "code"]
             .iter()
-            .fold(ERROR_BODY.to_owned(), |body, hole| body.replace(&format!("{{{{{hole}}}}}"), "null"));
+            .fold(ERROR_BODY.to_owned(), |body, placeholder| body.replace(&format!("{{{{{placeholder}}}}}"), "null"));
         assert!(serde_json::from_str::<serde_json::Value>(&filled).is_ok(), "{filled}");
         assert!(serde_json::from_str::<serde_json::Value>(&describe().settings).is_ok());
     }

@@ -1,10 +1,10 @@
 //! Claude's requests on this platform: the model is in the path, the version of the API in the body.
 
-use weir_adapter_anthropic::Anthropic;
+use weir_adapter_anthropic::{Anthropic, CACHE, FORMAT};
 use weir_sdk::adapter::{ProviderChat, ProviderCountTokens, Result};
 use weir_sdk::json::{Rest, object};
-use weir_sdk::losses::Losses;
-use weir_sdk::types::{Body, ChatRequest, Context, Error, RenderedRequest};
+use weir_sdk::losses::{Losses, Place};
+use weir_sdk::types::{Body, ChatRequest, Context, Error, Extension, Part, RenderedRequest, ResultPart, Tool};
 
 use crate::media;
 use crate::target::{self, Target};
@@ -39,7 +39,52 @@ fn prepare(request: &mut ChatRequest) -> Result<Losses> {
     let tier = request.service_tier.take();
     let other = tier.is_some_and(|tier| !matches!(tier.as_str(), "auto" | "default" | "standard" | "standard_only"));
     losses.dropped_if(other, "service_tier", "the platform has no tiers for this model");
+    plain_hints(request, &mut losses);
     Ok(losses)
+}
+
+/// Leaves out further members of cache hints (`scope`), which this platform refuses.
+fn plain_hints(request: &mut ChatRequest, losses: &mut Losses) {
+    let mut strip = |all: &mut Vec<Extension>, place: &dyn Fn(&str) -> String| {
+        all.retain(|own| {
+            let further = own.format == FORMAT && own.key.starts_with(CACHE);
+            if further {
+                losses.dropped(place(&own.key), "the platform does not take it");
+            }
+            !further
+        });
+    };
+    for (at, message) in request.messages.iter_mut().enumerate() {
+        for (number, part) in message.parts.iter_mut().enumerate() {
+            let place = Place { message: Some(at), part: number };
+            for all in part_extensions(part) {
+                strip(all, &|key| place.field(key));
+            }
+        }
+    }
+    for (at, tool) in request.tools.iter_mut().enumerate() {
+        if let Tool::Function(tool) = tool {
+            strip(&mut tool.extensions, &|key| format!("tools[{at}].{key}"));
+        }
+    }
+}
+
+/// The extensions of a part that may have a cache hint, and of what it holds.
+fn part_extensions(part: &mut Part) -> Vec<&mut Vec<Extension>> {
+    match part {
+        Part::Text(text) => vec![&mut text.extensions],
+        Part::Media(media) => vec![&mut media.extensions],
+        Part::ToolCall(call) => vec![&mut call.extensions],
+        Part::ToolResult(result) => {
+            let held = result.content.iter_mut().filter_map(|part| match part {
+                ResultPart::Text(text) => Some(&mut text.extensions),
+                ResultPart::Media(media) => Some(&mut media.extensions),
+                _ => None,
+            });
+            std::iter::once(&mut result.extensions).chain(held).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The same request with the version in its body and without the members that have no place here.

@@ -6,6 +6,7 @@ use weir_sdk::compat::quirks::{Effort, Paths, Thinking};
 use weir_sdk::compat::responses::ANYBODY;
 use weir_sdk::compat::{Provider, Quirks};
 use weir_sdk::losses::Losses;
+use weir_sdk::manifest::Bucket;
 use weir_sdk::types::{ChatRequest, Context, Error, ReasoningMode, ReasoningRequest};
 
 /// The adapter.
@@ -22,7 +23,7 @@ impl Provider for Xai {
         models: &["grok-*"],
         paths: Paths { completions: "completions", embeddings: "", responses: "responses", ..Quirks::COMPATIBLE.paths },
         max_tokens: "max_completion_tokens",
-        reasoning_apart: true,
+        apart: &[Bucket::Reasoning],
         developer_role: true,
         tool_types: &["live_search"],
         effort: Effort::Effort,

@@ -3,6 +3,10 @@
 use crate::losses::Losses;
 use crate::types::{ReasoningMode, ReasoningRequest};
 
+/// Key of the note on an effort that the client's format does not take as a request for thinking. It stays an effort
+/// for models whose format has such a place too; for others, it is all that is known of the wish.
+pub const EFFORT_ONLY: &str = "effort";
+
 /// The least budget that services accept.
 const MIN_BUDGET: u32 = 1024;
 
@@ -15,6 +19,12 @@ pub fn mode(wanted: &ReasoningRequest) -> Option<ReasoningMode> {
         None if wanted.budget_tokens.is_some() || wanted.effort.is_some() => Some(ReasoningMode::Enabled),
         None => None,
     }
+}
+
+/// Whether the request names an effort, and asks for no thinking by it.
+pub fn is_effort_only(wanted: &ReasoningRequest) -> bool {
+    let noted = wanted.extensions.iter().any(|note| note.key == EFFORT_ONLY && note.json == "null");
+    noted && wanted.mode.is_none() && wanted.budget_tokens.is_none()
 }
 
 /// The budget of tokens that the request names or its effort stands for, by the published table.
@@ -63,6 +73,7 @@ pub fn display(summary: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Extension;
 
     fn wanted(effort: Option<&str>, budget_tokens: Option<u32>) -> ReasoningRequest {
         ReasoningRequest { effort: effort.map(str::to_owned), budget_tokens, ..ReasoningRequest::default() }
@@ -81,6 +92,17 @@ mod tests {
         }
         let named = ReasoningRequest { mode: Some(ReasoningMode::Adaptive), ..wanted(Some("none"), None) };
         assert_eq!(mode(&named), Some(ReasoningMode::Adaptive));
+    }
+
+    #[test]
+    fn an_effort_is_only_one_where_nothing_asks_for_thinking() {
+        let note = Extension { format: "any".into(), key: EFFORT_ONLY.into(), json: "null".into() };
+        let noted = |wish: ReasoningRequest| ReasoningRequest { extensions: vec![note.clone()], ..wish };
+        assert!(is_effort_only(&noted(wanted(Some("low"), None))));
+        assert!(!is_effort_only(&wanted(Some("low"), None)));
+        assert!(!is_effort_only(&noted(wanted(Some("low"), Some(2000)))));
+        let adaptive = ReasoningRequest { mode: Some(ReasoningMode::Adaptive), ..wanted(Some("low"), None) };
+        assert!(!is_effort_only(&noted(adaptive)));
     }
 
     #[test]

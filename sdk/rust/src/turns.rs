@@ -60,8 +60,10 @@ pub struct Turns {
     conversation: Conversation,
     /// The turn that may still grow.
     last: Option<Turn>,
-    /// Whether the model's last turn has calls without thinking before them.
+    /// Whether the loop of calls and results that may still go on has calls, and no turn of it begins with thinking.
     unsigned: bool,
+    /// Whether the model has had a turn since the user last spoke, other than with results.
+    looping: bool,
 }
 
 /// The parts of message number `at`, each with its place.
@@ -142,8 +144,18 @@ impl Turn {
         Err(Error::unsupported(place.field(""), message))
     }
 
+    /// Whether there is nothing to write. A system turn's members have a meaning without any blocks.
     fn is_empty(&self) -> bool {
-        self.results.is_empty() && self.others.is_empty()
+        self.results.is_empty() && self.others.is_empty() && !self.has_settings()
+    }
+
+    /// Whether members say something about this turn of the system, and about no neighbour's blocks.
+    fn has_settings(&self) -> bool {
+        self.speaker == Speaker::System && !self.members.is_empty()
+    }
+
+    fn takes(&self, next: &Self) -> bool {
+        self.speaker == next.speaker && !self.has_settings() && !next.has_settings()
     }
 
     /// Adds the next message of the same speaker. Of two members with one name, the first stays.
@@ -165,7 +177,7 @@ impl Turns {
     pub fn new(content: &'static str, assistant: &'static str) -> Self {
         let mut conversation = Conversation { turns: String::with_capacity(1024), ..Conversation::default() };
         conversation.turns.push('[');
-        Self { content, assistant, apart: false, conversation, last: None, unsigned: false }
+        Self { content, assistant, apart: false, conversation, last: None, unsigned: false, looping: false }
     }
 
     /// Sets whether each message stays a separate turn.
@@ -186,7 +198,7 @@ impl Turns {
             return;
         }
         match &mut self.last {
-            Some(last) if last.speaker == turn.speaker && !self.apart => last.join(turn),
+            Some(last) if !self.apart && last.takes(&turn) => last.join(turn),
             _ => {
                 self.flush();
                 self.last = Some(turn);
@@ -212,8 +224,16 @@ impl Turns {
     fn flush(&mut self) {
         let Some(turn) = self.last.take() else { return };
         match turn.speaker {
-            Speaker::Assistant => self.unsigned = turn.calls && !turn.thinking_first,
-            Speaker::User => self.conversation.unsigned_calls = self.unsigned && !turn.results.is_empty(),
+            // Services take a whole loop of calls and results as one turn of the model, which thinks once before it.
+            Speaker::Assistant => {
+                let unsigned = turn.calls && !turn.thinking_first;
+                self.unsigned = unsigned && (self.unsigned || !self.looping);
+                self.looping = true;
+            }
+            Speaker::User => {
+                self.looping &= !turn.results.is_empty();
+                self.conversation.unsigned_calls = self.unsigned && self.looping;
+            }
             Speaker::System => {}
         }
         self.write(&turn);

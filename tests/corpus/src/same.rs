@@ -175,7 +175,7 @@ pub fn essence(answer: &Value) -> Value {
     let failed = answer.get("error").is_some();
     json!({
         "choices": choices.iter().map(choice).collect::<Vec<_>>(),
-        "prompt": usage["prompt_tokens"].as_u64().filter(|_| !failed),
+        "prompt": prompt(usage).filter(|_| !failed),
         "error": failed,
     })
 }
@@ -192,10 +192,19 @@ pub fn reading(answer: &Value) -> Value {
     read
 }
 
+/// The tokens of the prompt. Audio that is counted beside it shows in the total.
+fn prompt(usage: &Value) -> Option<u64> {
+    let number = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
+    let prompt = number("/prompt_tokens")?;
+    let audio = number("/prompt_tokens_details/audio_tokens").unwrap_or(0);
+    let total = prompt + audio + number("/completion_tokens").unwrap_or(0);
+    Some(if number("/total_tokens") == Some(total) { prompt + audio } else { prompt })
+}
+
 /// All input with the cached part, all output with the thinking.
 fn tokens(usage: &Value) -> Value {
     let number = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
-    let Some(prompt) = number("/prompt_tokens") else { return Value::Null };
+    let Some(prompt) = prompt(usage) else { return Value::Null };
     let cached = ["/prompt_tokens_details/cached_tokens", "/prompt_cache_hit_tokens", "/cached_tokens"];
     let cached = cached.iter().chain(&["/num_cached_tokens", "/cache_read_input_tokens"]).find_map(|at| number(at));
     let (cached, thought) = (cached.unwrap_or(0), number("/completion_tokens_details/reasoning_tokens").unwrap_or(0));

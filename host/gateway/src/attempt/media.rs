@@ -100,6 +100,17 @@ pub(super) fn lift(request: &mut ChatRequest, least: usize, lifted: &mut Lifted)
     Ok(())
 }
 
+/// Puts the lifted media of a request into base64's standard alphabet, which all formats take. Returns the bytes
+/// copied.
+pub(super) fn standardise(request: &mut ChatRequest, lifted: &mut Lifted) -> usize {
+    let media = request.messages.iter_mut().flat_map(|message| &mut message.parts).flat_map(media_of);
+    let tokens = media.filter_map(|medium| match &medium.source {
+        MediaSource::Base64(token) => Some(token.as_str()),
+        _ => None,
+    });
+    tokens.map(|token| lifted.standardise(token)).sum()
+}
+
 fn put(medium: &mut MediaPart, fetched: Fetched, lifted: Option<&mut Lifted>) -> Result<(), Fault> {
     let Fetched { mime, bytes } = fetched;
     if medium.kind == MediaKind::Document && mime.starts_with("text/") {
@@ -138,4 +149,31 @@ fn named(kind: MediaKind, url: &str) -> String {
         MediaKind::Document => "the document",
     };
     format!("{what} at {host:?} cannot be fetched:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::types::{Message, Role, TextPart};
+
+    #[test]
+    fn only_media_are_put_into_the_standard_alphabet() {
+        let mut lifted = Lifted::default();
+        let tokens = [(); 2].map(|()| lifted.add(Bytes::from_static(b"_9j_-A==")).unwrap());
+        let [image, text] = &tokens;
+        let medium = MediaPart {
+            kind: MediaKind::Image,
+            source: MediaSource::Base64(image.clone()),
+            mime: None,
+            name: None,
+            detail: None,
+            cache: None,
+            extensions: Vec::new(),
+        };
+        let parts = vec![Part::Media(medium), Part::Text(TextPart::plain(text))];
+        let mut request = ChatRequest::plain("m", vec![Message::plain(Role::User, parts)]);
+        assert_eq!(standardise(&mut request, &mut lifted), 8);
+        let heads = lifted.describe().into_iter().map(|blob| blob.head);
+        assert_eq!(heads.collect::<Vec<_>>(), ["/9j/+A==", "_9j_-A=="]);
+    }
 }

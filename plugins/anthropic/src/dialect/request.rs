@@ -3,6 +3,7 @@
 use weir_sdk::json::{Either, Number, RawValue, Str, parse, quote};
 use weir_sdk::losses::{extensions, remainder};
 use weir_sdk::model::header;
+use weir_sdk::thinking::EFFORT_ONLY;
 use weir_sdk::turns::role;
 use weir_sdk::types::{
     ChatRequest, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, Opaque, OutputFormat, ReasoningMode,
@@ -163,7 +164,7 @@ fn thinking_and_output(
     let reasoning = match (thinking, effort) {
         (Some(raw), effort) => Some(ReasoningRequest { effort, ..reasoning(raw)? }),
         (None, Some(effort)) => {
-            let mark = own("thinking", "null");
+            let mark = own(EFFORT_ONLY, "null");
             Some(ReasoningRequest { effort: Some(effort), extensions: vec![mark], ..ReasoningRequest::default() })
         }
         (None, None) => None,

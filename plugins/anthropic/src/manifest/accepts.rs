@@ -19,7 +19,7 @@ fn acceptance<const N: usize>(operation: Operation, method: &str, path: &str, qu
     Acceptance {
         query_forwarded: strings(query),
         request_headers: strings(["anthropic-version", "anthropic-beta"]),
-        // Of several entries for one header, the first whose holes can be filled counts.
+        // Of several entries for one header, the first whose placeholders can be filled counts.
         set_headers: vec![
             Header::new("anthropic-version", "{option.version}"),
             Header::new("anthropic-version", VERSION),

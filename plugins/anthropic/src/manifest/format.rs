@@ -34,8 +34,8 @@ pub(super) fn messages() -> Format {
 }
 
 fn errors() -> ErrorFormat {
-    let limit = |(what, hole): (&str, &str)| {
-        Header::new(format!("anthropic-ratelimit-{{{{scope}}}}-{what}"), format!("{{{{{hole}}}}}"))
+    let limit = |(what, placeholder): (&str, &str)| {
+        Header::new(format!("anthropic-ratelimit-{{{{scope}}}}-{what}"), format!("{{{{{placeholder}}}}}"))
     };
     ErrorFormat {
         stream_failure: Some(FrameTemplate { event: Some("error".into()), data: ERROR.into() }),

@@ -42,7 +42,7 @@ impl Writer<'_> {
     fn message(&mut self, at: usize, message: &Message) -> Result<(), Error> {
         let mut turn = Turn::of(message, at, FORMAT, self.losses);
         if turn.speaker == Speaker::System {
-            return self.system(at, message);
+            return self.system(at, message, turn);
         }
         self.between_thinking = between_thinking(&message.parts);
         for (part, place) in parts_of(message, at) {
@@ -53,14 +53,15 @@ impl Writer<'_> {
     }
 
     /// Writes system text, which goes to the front; only newer models take it within the conversation, after a user's
-    /// turn.
-    fn system(&mut self, at: usize, message: &Message) -> Result<(), Error> {
-        let behind_user = matches!(self.turns.speaker(), Some(Speaker::User | Speaker::System));
-        let in_place = self.generation.system_turns && behind_user;
-        let mut turn = Turn::new(Speaker::System);
+    /// turn. One without text, which only has settings, may have any place after the first turn.
+    fn system(&mut self, at: usize, message: &Message, mut turn: Turn) -> Result<(), Error> {
+        let before = self.turns.speaker();
+        let behind_user = matches!(before, Some(Speaker::User | Speaker::System));
+        let has_place = behind_user || before.is_some() && message.parts.iter().all(is_blank);
+        let in_place = self.generation.system_turns && has_place;
         for (part, place) in parts_of(message, at) {
             match part {
-                Part::Text(text) if text.text.trim().is_empty() => {}
+                Part::Text(text) if is_blank(part) => self.uncached(text, place),
                 Part::Text(text) => write::block(&mut turn.others, |o| write::text(o, text, self.losses, place)),
                 Part::Opaque(opaque) if opaque.format == FORMAT && in_place => {
                     write::raw_block(&mut turn.others, &opaque.json);
@@ -72,9 +73,16 @@ impl Writer<'_> {
             self.turns.add(turn);
         } else {
             self.turns.add_system(&turn.others, at, self.losses);
+            for own in write::own(&message.extensions) {
+                self.losses.dropped(format!("messages[{at}].{}", own.key), "only a system turn in its place has it");
+            }
         }
         Ok(())
     }
+}
+
+fn is_blank(part: &Part) -> bool {
+    matches!(part, Part::Text(text) if text.text.trim().is_empty())
 }
 
 /// The parts from the first to the last thinking that the service signed.

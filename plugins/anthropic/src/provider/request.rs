@@ -5,7 +5,7 @@ use weir_sdk::losses::{Losses, extension};
 use weir_sdk::sampling;
 use weir_sdk::tier;
 use weir_sdk::turns::Conversation;
-use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest, Sampling, ToolChoice};
+use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest, Sampling};
 
 use super::messages;
 use super::thinking::{self, Thinking};
@@ -64,13 +64,10 @@ impl Prompt {
         let mut tools = tools::write(request, generation, &mut names, losses)?;
         let conversation = messages::write(ctx, request, generation, &mut names, losses)?;
         losses.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
-        let mut choice = if tools.is_empty() { None } else { tools::choice(request, &mut names, losses) };
+        let mut choice = if tools.is_empty() { None } else { tools::choice(request, generation, &mut names, losses) };
         let mut answer = schema::decide(request, generation, &mut names, losses);
-        let mut forced = match &request.tool_choice {
-            Some(ToolChoice::Required | ToolChoice::Named(_)) => !tools.is_empty(),
-            Some(ToolChoice::Allowed(allowed)) => allowed.required,
-            _ => false,
-        };
+        let wants_call = request.tool_choice.as_ref().is_some_and(tools::is_forced);
+        let mut forced = wants_call && generation.forces && !tools.is_empty();
         if let Some((tool, only)) = answer.tool.take() {
             tools.push(tool);
             choice = Some(only);

@@ -2,10 +2,10 @@
 
 use weir_sdk::json::object;
 use weir_sdk::losses::{Losses, extension};
-use weir_sdk::thinking::{budget, budget_within, display, effort as effort_of, mode};
+use weir_sdk::thinking::{budget, budget_within, display, effort as effort_of, is_effort_only, mode};
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
-use crate::generation::{Effort, Generation};
+use crate::generation::{Effort, Generation, Off};
 use crate::{BETA, FORMAT, write};
 
 /// Limits on thinking from the rest of the request.
@@ -43,14 +43,17 @@ pub(super) fn decide(
     let silent = Thinking { json: None, effort: None, thinks: false, max_tokens };
     let Some(wanted) = &request.reasoning else { return silent };
     losses.foreign("reasoning.", &wanted.extensions, FORMAT);
+    if is_effort_only(wanted) {
+        return Thinking { effort: effort(wanted, generation, losses), ..silent };
+    }
     if let Some(own) = extension(&wanted.extensions, FORMAT, "thinking") {
-        let json = (own != "null").then(|| own.to_owned());
-        return Thinking { thinks: json.is_some(), json, effort: effort(wanted, generation, losses), max_tokens };
+        let effort = effort(wanted, generation, losses);
+        return Thinking { thinks: true, json: Some(own.to_owned()), effort, max_tokens };
     }
     let plan = Plan { wanted, generation, limits, unsigned_calls, any_budget: interleaved(request) };
     match mode(wanted) {
         None => silent,
-        Some(ReasoningMode::Disabled) => plan.disabled(silent, losses),
+        Some(ReasoningMode::Disabled) => plan.disabled(max_tokens, losses),
         Some(_) if !generation.thinks => {
             losses.dropped("reasoning", "the model does not think");
             silent
@@ -82,15 +85,23 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    fn disabled(&self, silent: Thinking, losses: &mut Losses) -> Thinking {
-        if self.generation.always_thinks {
-            losses.approximated("reasoning", "the model always thinks");
-            return silent;
-        }
-        let json = self.generation.thinks.then(|| r#"{"type":"disabled"}"#.to_owned());
+    fn disabled(&self, max_tokens: u32, losses: &mut Losses) -> Thinking {
+        let json = match self.generation.off {
+            _ if !self.generation.thinks => None,
+            Off::Disabled => Some(r#"{"type":"disabled"}"#),
+            Off::BetweenTools => {
+                losses.approximated("reasoning", "the model still thinks between calls");
+                Some(r#"{"type":"between_tools"}"#)
+            }
+            Off::Never => {
+                losses.approximated("reasoning", "the model always thinks");
+                None
+            }
+        };
         let none = self.wanted.effort.as_deref() == Some("none");
-        let effort = if none { None } else { effort(self.wanted, self.generation, losses) };
-        Thinking { json, effort, ..silent }
+        let most = self.generation.effort_off;
+        let effort = if none { None } else { effort_within(self.wanted, self.generation, most, losses) };
+        Thinking { json: json.map(str::to_owned), effort, thinks: false, max_tokens }
     }
 
     /// Whether the model decides how much to think: if it can, unless a budget is named that the model still takes and
@@ -148,13 +159,23 @@ impl Plan<'_> {
 
 /// The nearest effort that the model takes.
 fn effort(wanted: &ReasoningRequest, generation: Generation, losses: &mut Losses) -> Option<&'static str> {
+    effort_within(wanted, generation, Effort::Max, losses)
+}
+
+/// The same, and no higher than `most`.
+fn effort_within(
+    wanted: &ReasoningRequest,
+    generation: Generation,
+    most: Effort,
+    losses: &mut Losses,
+) -> Option<&'static str> {
     let name = wanted.effort.as_deref()?;
     let level = Effort::parse(name);
     let Some(level) = level.filter(|_| generation.effort != Effort::Unknown) else {
         losses.dropped("reasoning.effort", "the model takes no effort of this name");
         return None;
     };
-    let nearest = generation.nearest(level);
+    let nearest = generation.nearest(level).min(most);
     if nearest.name() != name {
         losses.clamped("reasoning.effort", nearest.name());
     }

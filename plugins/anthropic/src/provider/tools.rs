@@ -46,7 +46,7 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
                 o.raw("input_schema", &parameters);
             }
         }
-        write::cache(o, tool.cache.as_ref());
+        write::cache(o, tool.cache.as_ref(), &tool.extensions);
         for own in write::own(&tool.extensions) {
             o.raw(&own.key, &own.json);
         }
@@ -65,14 +65,32 @@ pub(super) fn servers(request: &ChatRequest) -> Option<&str> {
     })
 }
 
+/// Whether the choice makes the model call a tool.
+pub(super) fn is_forced(choice: &ToolChoice) -> bool {
+    match choice {
+        ToolChoice::Required | ToolChoice::Named(_) => true,
+        ToolChoice::Allowed(allowed) => allowed.required,
+        ToolChoice::Automatic | ToolChoice::Disabled | ToolChoice::Opaque(_) => false,
+    }
+}
+
 /// Renders the choice, which includes whether calls may be parallel.
-pub(super) fn choice(request: &ChatRequest, names: &mut Names, losses: &mut Losses) -> Option<String> {
+pub(super) fn choice(
+    request: &ChatRequest,
+    generation: Generation,
+    names: &mut Names,
+    losses: &mut Losses,
+) -> Option<String> {
     let parallel = request.parallel_tool_calls;
     let (kind, name) = match &request.tool_choice {
         None if parallel == Some(false) => ("auto", None),
         None => return None,
         Some(ToolChoice::Automatic) => ("auto", None),
         Some(ToolChoice::Disabled) => ("none", None),
+        Some(choice) if !generation.forces && is_forced(choice) => {
+            losses.approximated("tool_choice", "the model cannot be made to call a tool");
+            ("auto", None)
+        }
         Some(ToolChoice::Required) => ("any", None),
         Some(ToolChoice::Named(name)) => ("tool", Some(names.send(name))),
         Some(ToolChoice::Allowed(allowed)) => (if allowed.required { "any" } else { "auto" }, None),

@@ -155,10 +155,15 @@ fn citations_of_other_formats_become_those_of_web_pages() {
     assert_eq!(losses, ["content[0].citations"]);
     // The service did not issue it, so it is not sent there.
     let turn = json!({"role": "assistant", "content": body["content"]});
-    let request = parsed(&json!({"model": "m", "max_tokens": 1, "messages": [turn]}));
+    let request = parsed(&json!({"model": "m", "max_tokens": 1, "messages": [&turn]}));
     let (sent, losses) = super::sent("claude-opus-5", request);
     assert_eq!(sent["messages"][0]["content"], json!([{"type": "text", "text": "x"}]));
     assert_eq!(losses, ["messages[0].content[0].citations"]);
+    // Clients write it back in their own way.
+    let spaced = format!(r#"{{"model": "m", "messages": [{}]}}"#, turn.to_string().replace(':', ": "));
+    let read = <Anthropic as weir_sdk::adapter::DialectChat>::parse_request;
+    let request = read(&Context::default(), weir_sdk::types::HttpRequest::post("/v1/messages", spaced)).unwrap();
+    assert_eq!(super::sent("claude-opus-5", request.request).1, losses);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Requests: the settings for thinking.
 
 use serde_json::{Value, json};
+use weir_sdk::thinking::EFFORT_ONLY;
 use weir_sdk::types::{
-    ChatRequest, Message, Part, ReasoningMode, ReasoningPart, ReasoningRequest, Role, Signature, ToolChoice,
+    AllowedTools, ChatRequest, Extension, Message, Part, ReasoningMode, ReasoningPart, ReasoningRequest, Role,
+    Signature, ToolChoice,
 };
 
 use super::request::{NEW, OLD, call, chat, hello, result, tool};
@@ -73,6 +75,54 @@ fn thinking_is_not_asked_for_where_the_history_would_have_the_service_refuse_it(
 }
 
 #[test]
+fn a_loop_of_calls_that_begins_with_thinking_goes_on_with_it() {
+    let own = Signature { issuer: "anthropic".into(), value: "Eq".into() };
+    let thought = ReasoningPart { signature: Some(own), ..ReasoningPart::new("hm") };
+    let history = vec![
+        Message::new(Role::Assistant, vec![Part::Reasoning(thought), call("a", "f", "{}")]),
+        Message::new(Role::Tool, vec![result("a", "1")]),
+        Message::new(Role::Assistant, vec![call("b", "f", "{}")]),
+        Message::new(Role::Tool, vec![result("b", "2")]),
+    ];
+    let (body, losses) = sent(OLD, ChatRequest { reasoning: Some(effort("low")), ..chat(history) });
+    assert_eq!((&body["thinking"]["type"], losses.len()), (&json!("enabled"), 0));
+}
+
+#[test]
+fn thinking_is_switched_off_as_far_as_the_model_allows() {
+    let off = |effort: Option<&str>| ReasoningRequest {
+        mode: Some(ReasoningMode::Disabled),
+        effort: effort.map(str::to_owned),
+        ..ReasoningRequest::default()
+    };
+    let (body, losses) = thinking("claude-sonnet-5-5", None, off(Some("max")));
+    assert_eq!(
+        (&body["thinking"], &body["output_config"]["effort"]),
+        (&json!({"type": "between_tools"}), &json!("high"))
+    );
+    assert_eq!(losses, ["reasoning", "reasoning.effort"]);
+    let (body, losses) = thinking("claude-opus-5-5", None, off(Some("max")));
+    assert_eq!((body.get("thinking"), &body["output_config"]["effort"]), (None, &json!("max")));
+    assert_eq!(losses, ["reasoning"]);
+    let (body, losses) = thinking("claude-haiku-5-5", None, off(Some("low")));
+    assert_eq!((&body["thinking"], &body["output_config"]["effort"]), (&json!({"type": "disabled"}), &json!("low")));
+    assert!(losses.is_empty());
+}
+
+#[test]
+fn models_that_cannot_be_made_to_call_a_tool_choose_themselves() {
+    let allowed = AllowedTools { names: vec!["f".into()], required: true };
+    let choices = [ToolChoice::Required, ToolChoice::Named("f".into()), ToolChoice::Allowed(allowed)];
+    for tool_choice in choices.into_iter().map(Some) {
+        let request = ChatRequest { tools: vec![tool("f")], tool_choice, parallel_tool_calls: Some(false), ..hello() };
+        let (body, losses) = sent("claude-sonnet-5-5", request.clone());
+        assert_eq!(body["tool_choice"], json!({"type": "auto", "disable_parallel_tool_use": true}));
+        assert_eq!(losses, ["tool_choice"]);
+        assert!(sent(NEW, request).1.is_empty());
+    }
+}
+
+#[test]
 fn a_forced_call_excludes_thinking_by_budget_only() {
     let ask = |model: &str| {
         let tool_choice = Some(ToolChoice::Required);
@@ -92,6 +142,18 @@ fn an_effort_without_thinking_stays_one_in_this_format_and_is_no_loss_to_others(
     let (back, losses) = sent(NEW, request);
     assert!(back.get("thinking").is_none() && losses.is_empty());
     assert_eq!(back["output_config"], json!({"effort": "low"}));
+}
+
+#[test]
+fn an_effort_of_another_format_that_asks_for_no_thinking_asks_for_none_here() {
+    let note = Extension { format: "another".into(), key: EFFORT_ONLY.into(), json: "null".into() };
+    let wish = || ReasoningRequest { extensions: vec![note.clone()], ..effort("low") };
+    let (body, losses) = thinking(NEW, None, wish());
+    assert!(body.get("thinking").is_none() && losses.is_empty());
+    assert_eq!(body["output_config"], json!({"effort": "low"}));
+    let (body, losses) = thinking(OLD, None, wish());
+    assert!(body.get("thinking").is_none() && body.get("output_config").is_none());
+    assert_eq!(losses, ["reasoning.effort"]);
 }
 
 #[test]

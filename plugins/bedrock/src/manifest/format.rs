@@ -51,7 +51,7 @@ fn errors() -> ErrorFormat {
     }
 }
 
-/// The tap of Converse: usage is at the same place in whole answers and in a stream's last event.
+/// The tap of Converse: usage and tier are at the same places in whole answers and in a stream's last event.
 fn converse() -> Tap {
     let place = |bucket: Bucket, member: &str| usage(bucket, &[&format!("/usage/{member}")]);
     Tap {
@@ -64,6 +64,7 @@ fn converse() -> Tap {
         ],
         finish: strings(["/stopReason"]),
         model: Vec::new(),
+        service_tier: strings(["/serviceTier/type"]),
         content: vec![
             FrameTest::Event("contentBlockDelta".into()),
             FrameTest::Present("/delta/text".into()),

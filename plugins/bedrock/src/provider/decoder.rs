@@ -172,7 +172,8 @@ impl ConverseDecoder {
         }
         for (value, redacted) in [(thought.signature, false), (thought.redacted, true)] {
             let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
-            let carried = signature::unwrap(&value, self.issuer);
+            let unwrap = if redacted { signature::unwrap_bytes } else { signature::unwrap };
+            let carried = unwrap(&value, self.issuer);
             let encrypted = redacted || carried.is_encrypted();
             let signature = carried.signature;
             self.events.push(ChatEvent::Signature(PartSignature { candidate: 0, part, signature, encrypted }));
@@ -210,7 +211,13 @@ impl ConverseDecoder {
     }
 
     fn metadata(&mut self, event: Event<'_>) {
-        self.events.extend(event.usage.map(usage::read).map(ChatEvent::Usage));
+        let mut usage = event.usage.map(usage::read);
+        // The member stays among those of this format too, for its own clients.
+        let tier = event.rest.get("serviceTier").and_then(|raw| parse::<wire::Tier<'_>>(raw.get()).ok());
+        if let Some(kind) = tier.and_then(|tier| tier.kind) {
+            usage.get_or_insert_default().service_tier = Some(kind.into_string());
+        }
+        self.events.extend(usage.map(ChatEvent::Usage));
         let known: Vec<&(Str<'_>, &RawValue)> = event.rest.0.iter().filter(|(_, raw)| raw.get() != "null").collect();
         if !known.is_empty() {
             let mut json = String::new();

@@ -55,7 +55,7 @@ impl Writer<'_> {
     fn message(&mut self, at: usize, message: &Message) -> Result<(), Error> {
         let mut turn = Turn::of(message, at, FORMAT, self.losses);
         if turn.speaker == Speaker::System {
-            return self.system(at, message);
+            return self.system(at, message, turn);
         }
         for (part, place) in parts_of(message, at) {
             self.part(&mut turn, part, place)?;
@@ -65,8 +65,7 @@ impl Writer<'_> {
     }
 
     /// Writes system text, which goes to the front, unless a client of this format put it elsewhere.
-    fn system(&mut self, at: usize, message: &Message) -> Result<(), Error> {
-        let mut turn = Turn::new(Speaker::System);
+    fn system(&mut self, at: usize, message: &Message, mut turn: Turn) -> Result<(), Error> {
         for (part, place) in parts_of(message, at) {
             match part {
                 Part::Text(_) => self.part(&mut turn, part, place)?,

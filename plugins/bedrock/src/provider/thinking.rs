@@ -2,11 +2,11 @@
 
 use weir_sdk::json::{object, quote};
 use weir_sdk::losses::Losses;
-use weir_sdk::thinking::{budget_within, display, effort as effort_of, mode};
+use weir_sdk::thinking::{EFFORT_ONLY, budget_within, display, effort as effort_of, is_effort_only, mode};
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
 use super::additional::Additional;
-use crate::model::{Model, Vendor};
+use crate::model::{Model, Off, Vendor};
 use crate::wire::is_noted;
 use crate::{FORMAT, write};
 
@@ -17,7 +17,7 @@ pub(crate) const NOVA: &str = "reasoningConfig";
 pub(crate) const EFFORT: &str = "reasoning_effort";
 pub(crate) const OPENAI: &str = "reasoning";
 /// The note on an effort in the format's own `outputConfig`, which does not ask for thinking.
-pub(crate) const OUTPUT_EFFORT: &str = "outputConfig.effort";
+pub(crate) const OUTPUT_EFFORT: &str = EFFORT_ONLY;
 
 /// Efforts, in order.
 const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
@@ -118,7 +118,7 @@ impl Plan<'_> {
             return Some(Thinking::default());
         }
         // An effort alone does not ask for thinking.
-        (effort.is_some() && self.wanted.mode.is_none()).then_some(Thinking { effort, ..Thinking::default() })
+        (effort.is_some() && is_effort_only(self.wanted)).then_some(Thinking { effort, ..Thinking::default() })
     }
 
     fn claude_member(&self, mode: Option<ReasoningMode>, budget: Option<u32>) -> String {
@@ -148,10 +148,12 @@ impl Plan<'_> {
     }
 
     fn claude(&self, additional: &mut Additional, losses: &mut Losses) -> Thinking {
+        if is_effort_only(self.wanted) {
+            return Thinking { effort: self.effort(losses), ..Thinking::default() };
+        }
         let Some(mode) = mode(self.wanted) else { return Thinking::default() };
         if mode == ReasoningMode::Disabled {
-            additional.add(CLAUDE, r#"{"type":"disabled"}"#.to_owned());
-            return Thinking::default();
+            return self.claude_off(additional, losses);
         }
         let budget = mode == ReasoningMode::Enabled && self.wanted.budget_tokens.is_some() && self.model.takes_budget();
         let blocked = self.limits.forced || self.limits.unsigned_calls;
@@ -172,7 +174,29 @@ impl Plan<'_> {
         let limit = self.max_tokens.unwrap_or(u32::MAX);
         let Some(budget) = budget_within(self.wanted, limit, losses) else { return Thinking::default() };
         additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Enabled), Some(budget)));
-        Thinking { effort: None, beside: Beside::Little }
+        let effort = self.wanted.budget_tokens.and_then(|_| self.effort(losses));
+        Thinking { effort, beside: Beside::Little }
+    }
+
+    /// Switches Claude's thinking off, as far as the model allows it. The effort stays: it is not about thinking only.
+    fn claude_off(&self, additional: &mut Additional, losses: &mut Losses) -> Thinking {
+        match self.model.off() {
+            Off::Disabled => additional.add(CLAUDE, r#"{"type":"disabled"}"#.to_owned()),
+            Off::BetweenTools => {
+                losses.approximated("reasoning", "the model still thinks between calls");
+                additional.add(CLAUDE, r#"{"type":"between_tools"}"#.to_owned());
+            }
+            Off::Never => losses.approximated("reasoning", "the model always thinks"),
+        }
+        if self.wanted.effort.as_deref() == Some("none") {
+            return Thinking::default();
+        }
+        let mut effort = self.effort(losses);
+        if self.model.bounds_effort_off() && matches!(effort.as_deref(), Some("xhigh" | "max")) {
+            losses.clamped("reasoning.effort", "the highest levels need thinking");
+            effort = Some("high".to_owned());
+        }
+        Thinking { effort, ..Thinking::default() }
     }
 
     /// Nova's settings. The highest effort allows neither a token limit nor sampling; a limit takes precedence over it.

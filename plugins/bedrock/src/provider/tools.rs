@@ -104,6 +104,15 @@ pub(super) struct Choice {
 const AUTO: &str = r#"{"auto":{}}"#;
 const ANY: &str = r#"{"any":{}}"#;
 
+/// Whether the choice makes the model call a tool.
+fn is_forced(choice: &ToolChoice) -> bool {
+    match choice {
+        ToolChoice::Required | ToolChoice::Named(_) => true,
+        ToolChoice::Allowed(allowed) => allowed.required,
+        ToolChoice::Automatic | ToolChoice::Disabled | ToolChoice::Opaque(_) => false,
+    }
+}
+
 /// Decides on calls.
 pub(super) fn choice(
     request: &ChatRequest,
@@ -114,6 +123,10 @@ pub(super) fn choice(
 ) -> Choice {
     let (json, forced) = match &request.tool_choice {
         None => (None, false),
+        Some(choice) if !model.forces() && is_forced(choice) => {
+            losses.approximated("tool_choice", "the model cannot be made to call a tool");
+            (Some(AUTO.to_owned()), false)
+        }
         Some(ToolChoice::Named(name)) => {
             let mut json = String::new();
             object(&mut json, |o| o.object("tool", |o| o.str("name", &names.send(name))));

@@ -154,6 +154,31 @@ fn c34_a_wrapped_value_that_was_lifted_out_returns_to_no_issuer() {
 }
 
 #[test]
+fn encrypted_thinking_of_claude_is_bytes_here_and_text_elsewhere() {
+    let block = json!({"reasoningContent": {"redactedContent": "RXRNRkNrZ0lDeA=="}});
+    let body = json!({"messages": [{"role": "assistant", "content": [block]}]});
+    let request = asked(CLAUDE, "converse", &body).unwrap();
+    let [Part::Reasoning(thought)] = &request.messages[0].parts[..] else { panic!("thinking") };
+    assert_eq!(thought.encrypted, Some(Signature { issuer: "anthropic".into(), value: "EtMFCkgICx".into() }));
+    assert_eq!(super::sent(CLAUDE, request).unwrap().0["messages"], body["messages"]);
+}
+
+#[test]
+fn encrypted_thinking_that_was_lifted_out_cannot_be_encoded_anew() {
+    let token = "weirblob0000";
+    let signature = Signature { issuer: "anthropic".into(), value: token.into() };
+    let thought = ReasoningPart { text: None, encrypted: Some(signature), ..ReasoningPart::new("") };
+    let parts = vec![Part::Reasoning(thought), Part::text("a")];
+    let messages = vec![weir_sdk::types::Message::new(Role::Assistant, parts)];
+    let request = weir_sdk::types::ChatRequest { messages, ..weir_sdk::types::ChatRequest::default() };
+    let blob = weir_sdk::types::Blob { token: token.into(), length: 9000, head: "EtMF".into() };
+    let ctx = weir_sdk::types::Context { blobs: vec![blob], ..context(CLAUDE) };
+    let rendered = <crate::Bedrock as weir_sdk::adapter::ProviderChat>::render_request(&ctx, request).unwrap();
+    assert_eq!(super::json(&rendered)["messages"][0]["content"], json!([{"text": "a"}]));
+    assert_eq!(rendered.losses.len(), 1);
+}
+
+#[test]
 fn c11_a_call_is_the_reason_to_stop() {
     let call = || Part::ToolCall(ToolCall::new("c", "f", ""));
     for parts in [vec![call()], vec![Part::text("a"), call()], vec![call(), call()]] {

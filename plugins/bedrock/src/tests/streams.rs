@@ -103,7 +103,7 @@ fn c30_signatures_come_last_in_their_block() {
     let text = json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "Eq"}}});
     assert_eq!(answer["output"]["message"]["content"], json!([text]));
     let (_, answer) = shown(vec![start(0, PartKind::Reasoning), sign("Em", true), stop(0)]);
-    let redacted = json!({"reasoningContent": {"redactedContent": "Em"}});
+    let redacted = json!({"reasoningContent": {"redactedContent": "RW0="}});
     assert_eq!(answer["output"]["message"]["content"], json!([redacted]));
 }
 
@@ -272,6 +272,51 @@ fn images_that_a_model_makes_come_through() {
     let (back, losses) = encoded(&context("m"), &events, 1);
     assert!(losses.is_empty());
     assert_eq!(back[1..4], frames[1..4]);
+}
+
+#[test]
+fn a_streams_tier_is_read_and_written_back_once() {
+    let metadata = json!({"usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3},
+        "metrics": {"latencyMs": 9}, "serviceTier": {"type": "flex"}});
+    let frames = [
+        frame("messageStart", &json!({"role": "assistant"})),
+        frame("messageStop", &json!({"stopReason": "end_turn"})),
+        frame("metadata", &metadata),
+    ];
+    let events = decoded(&context("m"), &frames, 1);
+    let tier = events.iter().find_map(|event| match event {
+        ChatEvent::Usage(usage) => usage.service_tier.as_deref(),
+        _ => None,
+    });
+    assert_eq!(tier, Some("flex"));
+    let (back, losses) = encoded(&context("m"), &events, 1);
+    let last = &back.last().unwrap().data;
+    assert_eq!((last.matches("serviceTier").count(), losses.len()), (1, 0));
+    assert_eq!(serde_json::from_str::<Value>(last).unwrap(), metadata);
+}
+
+#[test]
+fn encrypted_thinking_of_claude_is_the_text_that_other_formats_have() {
+    let piece = |bytes: &str| {
+        let delta = json!({"reasoningContent": {"redactedContent": bytes}});
+        frame("contentBlockDelta", &json!({"contentBlockIndex": 0, "delta": delta}))
+    };
+    let begin = || frame("messageStart", &json!({"role": "assistant"}));
+    let end = || frame("messageStop", &json!({"stopReason": "end_turn"}));
+    // "EtMF" and "CkgICx", each in base64.
+    let frames = [begin(), piece("RXRNRg=="), piece("Q2tnSUN4"), end()];
+    let events = decoded(&context(CLAUDE), &frames, 1);
+    let pieces: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            ChatEvent::Signature(one) if one.encrypted => Some(one.signature.value.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(pieces, ["EtMF", "CkgICx"]);
+    let (back, _) = encoded(&context(CLAUDE), &events, 1);
+    let whole = json!([{"reasoningContent": {"redactedContent": "RXRNRkNrZ0lDeA=="}}]);
+    assert_eq!(fold::answer(&back)["output"]["message"]["content"], whole);
 }
 
 #[test]

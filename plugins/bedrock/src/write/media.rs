@@ -24,6 +24,11 @@ impl<'a> MediaWriter<'a> {
         Self { blobs, names: Vec::new() }
     }
 
+    /// Whether a value is the token of one that was lifted out of the request.
+    pub(crate) fn is_lifted(&self, value: &str) -> bool {
+        self.blobs.iter().any(|blob| blob.token == value)
+    }
+
     /// Appends a medium.
     pub(crate) fn write(
         &mut self,

@@ -10,7 +10,7 @@ use weir_sdk::types::{
 use super::names::names;
 use crate::wire::{self, Request, ResponseFormat, Thinking};
 use crate::write::mark;
-use crate::{DOCUMENTS, FORMAT, NO_K, read};
+use crate::{DOCUMENTS, FORMAT, NO_K, OUTPUT, read};
 
 /// Parses a request for an answer.
 pub(super) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, Error> {
@@ -29,6 +29,7 @@ pub(super) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, 
     if body.k == Some(Count(0)) {
         own.push(mark(NO_K, "null"));
     }
+    own.extend(body.response_format.is_some().then(|| mark(OUTPUT, "null")));
     let (tools, choice) =
         tools(body.tools.unwrap_or_default().0, body.strict_tools, body.tool_choice.as_deref(), &mut own)?;
     Ok(ChatRequest {

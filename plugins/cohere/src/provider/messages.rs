@@ -246,7 +246,7 @@ impl<'a> Writer<'a> {
         if is_document(media) {
             return Ok(());
         }
-        content.image(self.ctx, media).map_err(|message| unsupported(place, message))
+        content.image(self.ctx, media, self.losses, place).map_err(|message| unsupported(place, message))
     }
 
     fn lose_cache(&mut self, hint: Option<&CacheHint>, field: impl FnOnce() -> String) {

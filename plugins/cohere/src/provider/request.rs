@@ -7,7 +7,7 @@ use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, JsonSchema, Outp
 use super::{documents, messages, thinking, tools};
 use crate::provider::model;
 use crate::write::{self, marked};
-use crate::{DOCUMENTS, FORMAT, NO_K};
+use crate::{DOCUMENTS, FORMAT, NO_K, OUTPUT};
 
 /// Most stop sequences that the service takes.
 const MAX_STOP: usize = 5;
@@ -20,6 +20,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     let tools = tools::write(request, &mut names, &mut losses)?;
     let messages = messages::write(ctx, request, &mut names, &mut losses)?;
     let documents = documents::write(request);
+    let format = output(request, !tools.is_empty() || !documents.is_empty(), &mut losses);
     let mut body = String::with_capacity(messages.len() + 1024);
     object(&mut body, |o| {
         o.str("model", asked);
@@ -28,7 +29,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
             o.raw(DOCUMENTS, &format!("[{documents}]"));
         }
         tools.write(o);
-        output(o, request.output.as_ref(), &mut losses);
+        o.opt_raw("response_format", format.as_deref());
         thinking::write(o, asked, request, &mut losses);
         o.opt_num("max_tokens", request.max_output_tokens);
         sampling(o, &request.sampling, &mut losses);
@@ -46,19 +47,28 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     Ok(RenderedRequest { losses: losses.into_losses(), memo: names.to_memo(), ..rendered })
 }
 
-/// Writes the answer's format.
-fn output(o: &mut Object<'_>, output: Option<&OutputFormat>, losses: &mut Losses) {
-    match output {
-        None => {}
-        Some(OutputFormat::Plain) => o.object("response_format", |o| o.str("type", "text")),
-        Some(OutputFormat::Json) => o.object("response_format", |o| o.str("type", "json_object")),
-        Some(OutputFormat::Schema(JsonSchema { schema, .. })) => o.object("response_format", |o| {
+/// The answer's format. The service takes JSON neither with tools nor with documents, which `beside` tells.
+fn output(request: &ChatRequest, beside: bool, losses: &mut Losses) -> Option<String> {
+    let is_json = matches!(request.output, Some(OutputFormat::Json | OutputFormat::Schema(_)));
+    if is_json && beside && !marked(&request.extensions, OUTPUT) {
+        losses.dropped("response_format", "the service takes either JSON or tools and documents");
+        return None;
+    }
+    let mut json = String::new();
+    match request.output.as_ref()? {
+        OutputFormat::Plain => object(&mut json, |o| o.str("type", "text")),
+        OutputFormat::Json => object(&mut json, |o| o.str("type", "json_object")),
+        OutputFormat::Schema(JsonSchema { schema, .. }) => object(&mut json, |o| {
             o.str("type", "json_object");
             o.raw("json_schema", schema);
         }),
-        Some(OutputFormat::Opaque(opaque)) if opaque.format == FORMAT => o.raw("response_format", &opaque.json),
-        Some(OutputFormat::Opaque(_)) => losses.dropped("response_format", "it belongs to another format"),
+        OutputFormat::Opaque(opaque) if opaque.format == FORMAT => json.push_str(&opaque.json),
+        OutputFormat::Opaque(_) => {
+            losses.dropped("response_format", "it belongs to another format");
+            return None;
+        }
     }
+    Some(json)
 }
 
 /// Writes the sampling parameters, each moved into its range.

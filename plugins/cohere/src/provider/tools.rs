@@ -19,6 +19,10 @@ pub(super) struct Tools {
 }
 
 impl Tools {
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     pub(super) fn write(&self, o: &mut Object<'_>) {
         if self.list.is_empty() {
             return;

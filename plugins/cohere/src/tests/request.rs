@@ -142,21 +142,49 @@ fn c54_choices_that_the_format_lacks_leave_out_the_other_tools() {
     assert_eq!(body["tool_choice"], "NONE");
 }
 
+fn schema() -> OutputFormat {
+    let schema = "{\"type\":\"object\"}".into();
+    OutputFormat::Schema(JsonSchema { name: Some("n".into()), description: None, schema, strict: None })
+}
+
 #[test]
-fn c88_json_mode_schemas_and_required_tools_arrive() {
+fn c88_json_mode_and_schemas_arrive() {
+    let (body, losses) = sent(MODEL, ChatRequest { output: Some(schema()), ..hello() });
+    assert_eq!(body["response_format"], json!({"type": "json_object", "json_schema": {"type": "object"}}));
+    assert!(losses.is_empty(), "{losses:?}");
+    let (body, _) = sent(MODEL, ChatRequest { output: Some(OutputFormat::Json), ..hello() });
+    assert_eq!(body["response_format"], json!({"type": "json_object"}));
+}
+
+#[test]
+fn c88_required_tools_arrive() {
     let mut request = hello();
     request.tools = vec![tool("f", None, r#"{"properties":{"a":{"type":"string"}},"required":["a"]}"#)];
     request.tool_choice = Some(ToolChoice::Required);
-    let schema =
-        JsonSchema { name: Some("n".into()), description: None, schema: "{\"type\":\"object\"}".into(), strict: None };
-    request.output = Some(OutputFormat::Schema(schema));
-    let (body, losses) = sent(MODEL, request.clone());
+    let (body, losses) = sent(MODEL, request);
     assert_eq!(body["tool_choice"], "REQUIRED");
-    assert_eq!(body["response_format"], json!({"type": "json_object", "json_schema": {"type": "object"}}));
     assert_eq!(body["tools"][0]["function"]["parameters"]["type"], "object");
     assert!(losses.is_empty(), "{losses:?}");
-    request.output = Some(OutputFormat::Json);
-    assert_eq!(sent(MODEL, request).0["response_format"], json!({"type": "json_object"}));
+}
+
+#[test]
+fn json_is_not_asked_for_beside_tools_or_documents() {
+    let document = Part::Media(MediaPart::new(MediaKind::Document, MediaSource::Text("Otters.".into())));
+    let with_document = asking(vec![user(vec![document, Part::text("Where?")])]);
+    let with_tool = ChatRequest { tools: vec![tool("f", None, "{}")], ..hello() };
+    for request in [with_document, with_tool] {
+        for output in [schema(), OutputFormat::Json] {
+            let (body, losses) = sent(MODEL, ChatRequest { output: Some(output), ..request.clone() });
+            assert_eq!((body.get("response_format"), losses), (None, vec!["response_format".to_owned()]));
+        }
+        let (body, _) = sent(MODEL, ChatRequest { output: Some(OutputFormat::Plain), ..request });
+        assert_eq!(body["response_format"], json!({"type": "text"}));
+    }
+    // The service's own clients get its own answer.
+    let own = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "documents": ["words"],
+        "response_format": {"type": "json_object"}});
+    let (body, losses) = sent("m", super::parsed(&own));
+    assert_eq!((&body["response_format"], losses.len()), (&own["response_format"], 0));
 }
 
 #[test]
@@ -277,4 +305,17 @@ fn what_is_wrong_is_named() {
     assert_eq!(parse(tool).param.as_deref(), Some("messages[0].tool_call_id"));
     let image = json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]});
     assert_eq!(parse(image).param.as_deref(), Some("messages[0].content[0].image_url.url"));
+}
+
+#[test]
+fn c89_a_detail_above_the_highest_is_the_highest() {
+    let sent_of = |detail: &str| {
+        let url = MediaSource::Url("https://a.example/a.png".into());
+        let image = MediaPart { detail: Some(detail.into()), ..MediaPart::new(MediaKind::Image, url) };
+        let messages = vec![Message::new(Role::User, vec![Part::Media(image)])];
+        let (body, losses) = sent("command-a-vision", ChatRequest { messages, ..ChatRequest::default() });
+        (body["messages"][0]["content"][0]["image_url"]["detail"].clone(), losses)
+    };
+    assert_eq!(sent_of("original"), (json!("high"), vec!["messages[0].content[0].detail".to_owned()]));
+    assert_eq!(sent_of("low"), (json!("low"), Vec::new()));
 }

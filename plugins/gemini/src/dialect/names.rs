@@ -44,11 +44,16 @@ const OLD_SCHEMA: Rules<'_> = &[("response_format", "generationConfig.responseSc
 const SCHEMA: Rules<'_> = &[("response_format", "generationConfig.responseJsonSchema")];
 const MIME: Rules<'_> = &[("response_format", "generationConfig.responseMimeType")];
 
+/// Most messages that are named one by one: the host takes a limited number of rules.
+const MOVED: usize = 64;
+
 /// The facts about a request that decide the names of its fields.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
+pub(super) struct Shape<'s> {
     /// Whether it has system text.
     pub(super) system: bool,
+    /// The number of the content that each other message began with: adjacent ones of the model are one message.
+    pub(super) starts: &'s [usize],
     /// Whether its tools are in one entry.
     pub(super) one_entry: bool,
     /// Whether it has a schema: in the older member (true) or in the newer one.
@@ -56,12 +61,28 @@ pub(super) struct Shape {
 }
 
 /// The names for a request of this shape.
-pub(super) fn names(shape: Shape) -> Extension {
+pub(super) fn names(shape: Shape<'_>) -> Extension {
+    let moved = moved(shape);
+    let moved: Vec<(&str, &str)> = moved.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
     let functions = if shape.one_entry { FUNCTIONS } else { &[] };
     let schema = match shape.schema {
         Some(true) => OLD_SCHEMA,
         Some(false) => SCHEMA,
         None => MIME,
     };
-    spelling::names(&[if shape.system { SYSTEM } else { CONTENTS }, functions, MEMBERS, schema])
+    spelling::names(&[&moved, if shape.system { SYSTEM } else { CONTENTS }, functions, MEMBERS, schema])
+}
+
+/// The names of messages that stand behind joined contents. The parts of joined contents are counted together.
+fn moved(shape: Shape<'_>) -> Vec<(String, String)> {
+    let moved = shape.starts.iter().enumerate().filter(|(at, start)| at != *start).take(MOVED);
+    let rules = moved.flat_map(|(at, start)| {
+        let message = format!("messages[{}]", at + usize::from(shape.system));
+        [
+            (format!("{message}.content"), format!("contents[{start}].parts")),
+            (format!("{message}.tool_calls[]"), format!("contents[{start}].parts[]")),
+            (message, format!("contents[{start}]")),
+        ]
+    });
+    rules.collect()
 }

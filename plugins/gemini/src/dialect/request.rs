@@ -7,6 +7,7 @@ use weir_sdk::types::{
 };
 
 use super::names::{Shape, names};
+use super::turns::Turns;
 use super::{config, tools};
 use crate::path;
 use crate::provider::config::OLD_SCHEMA;
@@ -52,12 +53,12 @@ fn unified(
 ) -> Result<(ChatRequest, Vec<Loss>), Error> {
     let contents = body.contents.ok_or_else(|| Error::invalid("contents is not specified").at("contents"))?.0;
     let mut losses = Losses::default();
-    let n_contents = contents.len();
     let entries = body.tools.unwrap_or_default().0;
     let one_entry = tools::are_in_first(&entries);
+    let (messages, starts) = messages(body.system, contents, &ctx.blobs, &mut losses)?;
     let mut chat = ChatRequest {
         model: model(ctx, request, body.model)?,
-        messages: messages(body.system, contents, &ctx.blobs, &mut losses)?,
+        messages,
         tools: tools::read(entries)?,
         stream,
         service_tier: body.service_tier.map(Str::into_string),
@@ -68,16 +69,18 @@ fn unified(
     config::read(body.config.unwrap_or_default(), &mut chat);
     let old_schema = is_noted(&chat.extensions, OLD_SCHEMA);
     let schema = matches!(chat.output, Some(OutputFormat::Schema(_))).then_some(old_schema);
-    chat.extensions.push(names(Shape { system: chat.messages.len() > n_contents, one_entry, schema }));
+    let system = chat.messages.len() > starts.len();
+    chat.extensions.push(names(Shape { system, starts: &starts, one_entry, schema }));
     Ok((chat, losses.into_losses()))
 }
 
+/// The messages; and, of those that are no system text, the numbers of the contents that they began with.
 fn messages(
     system: Option<wire::System<'_>>,
     contents: Vec<wire::Content<'_>>,
     blobs: &[Blob],
     losses: &mut Losses,
-) -> Result<Vec<Message>, Error> {
+) -> Result<(Vec<Message>, Vec<usize>), Error> {
     let mut messages = Vec::with_capacity(contents.len() + 1);
     if let Some(wire::System(content)) = system {
         let mut ids = Ids::new(String::new());
@@ -86,16 +89,18 @@ fn messages(
             messages.push(Message::new(Role::System, parts));
         }
     }
-    let mut calls = Calls::default();
+    let (mut calls, mut turns) = (Calls::default(), Turns::default());
     for (at, content) in contents.into_iter().enumerate() {
         let mut ids = Ids::new(format!("call_{at}_"));
         let mut parts =
             parts(content.parts, &mut ids, blobs).map_err(|error| within(error, &format!("contents[{at}]")))?;
         calls.answer(&mut parts, &mut ids);
         let role = role(content.role.as_deref(), at, losses);
-        messages.push(Message { extensions: extensions("", content.rest), ..Message::new(role, parts) });
+        turns.add(at, Message { extensions: extensions("", content.rest), ..Message::new(role, parts) });
     }
-    Ok(messages)
+    let (spoken, starts) = turns.finish();
+    messages.extend(spoken);
+    Ok((messages, starts))
 }
 
 /// The role of a turn; without one it is the user's.

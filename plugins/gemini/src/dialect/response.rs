@@ -8,7 +8,7 @@ use weir_sdk::types::{
     Candidate, ChatResponse, Context, Extension, Finish, FinishReason, Part, ReasoningPart, RenderedResponse, Signature,
 };
 
-use crate::grounding::Sources;
+use crate::grounding::{Sources, Spot};
 use crate::provider::response::{FEEDBACK, GROUNDING};
 use crate::signature::wrap;
 use crate::write::{self, Place};
@@ -52,8 +52,9 @@ pub(super) fn tail(o: &mut Object<'_>, ctx: &Context, model: Option<&str>, id: &
 
 fn write_candidate(o: &mut Object<'_>, candidate: &Candidate, losses: &mut Losses) {
     let refusal = candidate.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
+    let mut sources = Sources::default();
     o.object("content", |o| {
-        o.raw("parts", &format!("[{}]", content(&candidate.parts, losses)));
+        o.raw("parts", &format!("[{}]", content(&candidate.parts, &mut sources, losses)));
         write::members(o, &candidate.extensions, "content");
         o.str("role", "model");
     });
@@ -62,7 +63,7 @@ fn write_candidate(o: &mut Object<'_>, candidate: &Candidate, losses: &mut Losse
     write_logprobs(o, candidate.logprobs.as_deref(), losses);
     write::members(o, &candidate.extensions, "");
     if extension(&candidate.extensions, FORMAT, GROUNDING).is_none() {
-        Sources::of(&candidate.parts).write(o);
+        sources.write(o);
     }
     losses.foreign(&format!("candidates[{}].", candidate.index), &candidate.extensions, FORMAT);
 }
@@ -87,16 +88,21 @@ pub(super) fn write_logprobs(o: &mut Object<'_>, json: Option<&str>, losses: &mu
     }
 }
 
-fn content(parts: &[Part], losses: &mut Losses) -> String {
-    let mut out = String::new();
+/// Writes the parts and collects their citations, which count only what is written.
+fn content(parts: &[Part], sources: &mut Sources, losses: &mut Losses) -> String {
+    let (mut out, mut written) = (String::new(), 0);
     for (at, part) in parts.iter().enumerate() {
-        write_part(&mut out, part, Place { message: None, part: at }, losses);
+        if let Part::Text(text) = part {
+            let place = Spot { part: written, before: 0 };
+            text.citations.iter().for_each(|citation| sources.add(place, &text.text, citation));
+        }
+        written += write_part(&mut out, part, Place { message: None, part: at }, losses);
     }
     out
 }
 
-/// Writes a part, also one of a stream that comes whole.
-pub(super) fn write_part(out: &mut String, part: &Part, place: Place, losses: &mut Losses) {
+/// Writes a part, also one of a stream that comes whole. Returns how many items it became.
+pub(super) fn write_part(out: &mut String, part: &Part, place: Place, losses: &mut Losses) -> usize {
     match part {
         Part::Text(text) => {
             losses.foreign_at(place, &text.extensions, FORMAT);
@@ -106,7 +112,7 @@ pub(super) fn write_part(out: &mut String, part: &Part, place: Place, losses: &m
             });
         }
         Part::Refusal(words) => write::item(out, |o| write::text(o, words, false, None)),
-        Part::Reasoning(thought) => reasoning(out, thought, place, losses),
+        Part::Reasoning(thought) => return reasoning(out, thought, place, losses),
         Part::ToolCall(call) => {
             losses.foreign_at(place, &call.extensions, FORMAT);
             let signature = signed(call.signature.as_ref());
@@ -118,17 +124,25 @@ pub(super) fn write_part(out: &mut String, part: &Part, place: Place, losses: &m
             write::item(out, |o| write::media(o, media, mime.as_deref()));
         }
         Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(out, &opaque.json),
-        Part::Opaque(opaque) => losses.dropped(place.field(&opaque.kind), "it belongs to another format"),
-        Part::ToolResult(_) => losses.dropped(place.field(""), "answers of this format hold no tool results"),
+        Part::Opaque(opaque) => {
+            losses.dropped(place.field(&opaque.kind), "it belongs to another format");
+            return 0;
+        }
+        Part::ToolResult(_) => {
+            losses.dropped(place.field(""), "answers of this format hold no tool results");
+            return 0;
+        }
     }
+    1
 }
 
 fn signed(signature: Option<&Signature>) -> Option<Cow<'_, str>> {
     signature.map(|signature| wrap(signature, false, None).into())
 }
 
-/// Writes thinking with its signature; encrypted thinking is a separate part, unless there is nothing else.
-fn reasoning(out: &mut String, thought: &ReasoningPart, place: Place, losses: &mut Losses) {
+/// Writes thinking with its signature; encrypted thinking is a separate part, unless there is nothing else. Returns the
+/// number of items.
+fn reasoning(out: &mut String, thought: &ReasoningPart, place: Place, losses: &mut Losses) -> usize {
     losses.foreign_at(place, &thought.extensions, FORMAT);
     let id = thought.id.as_deref();
     let signature = thought.signature.as_ref().map(|value| wrap(value, false, id));
@@ -140,10 +154,12 @@ fn reasoning(out: &mut String, thought: &ReasoningPart, place: Place, losses: &m
         });
     };
     let text = thought.text.as_deref();
-    if text.is_some_and(|text| !text.is_empty()) || signature.is_some() {
+    let speaks = text.is_some_and(|text| !text.is_empty()) || signature.is_some();
+    if speaks {
         item(text.unwrap_or_default(), signature.as_deref(), &thought.extensions);
     }
     if encrypted.is_some() {
         item("", encrypted.as_deref(), &[]);
     }
+    usize::from(speaks) + usize::from(encrypted.is_some())
 }

@@ -100,8 +100,9 @@ fn output(target: Target<'_>, request: &ChatRequest, losses: &mut Losses) -> Res
         Some(OutputFormat::Json) => Ok(vec![json_type()]),
         Some(OutputFormat::Schema(wanted)) => {
             losses.dropped_if(wanted.description.is_some(), "response_format.description", "there is no place for it");
-            let member = if target.old_schemas || is_noted(&request.extensions, OLD_SCHEMA) {
-                ("responseSchema", schema::lower(&wanted.schema, "response_format.schema", losses)?)
+            let own = is_noted(&request.extensions, OLD_SCHEMA);
+            let member = if target.old_schemas || own {
+                ("responseSchema", schema::lower(&wanted.schema, "response_format.schema", own, losses)?)
             } else {
                 ("responseJsonSchema", wanted.schema.clone())
             };

@@ -43,9 +43,10 @@ fn function(
     losses: &mut Losses,
 ) -> Result<String, Error> {
     let place = format!("tools[{at}]");
-    let old = target.old_schemas || is_noted(&tool.extensions, OLD_SCHEMA);
+    let own = is_noted(&tool.extensions, OLD_SCHEMA);
+    let old = target.old_schemas || own;
     let parameters = match tool.parameters.as_deref().filter(|schema| !(old && is_empty(schema))) {
-        Some(schema) if old => Some(schema::lower(schema, &format!("{place}.parameters"), losses)?),
+        Some(schema) if old => Some(schema::lower(schema, &format!("{place}.parameters"), own, losses)?),
         Some(schema) => Some(schema.to_owned()),
         None => None,
     };

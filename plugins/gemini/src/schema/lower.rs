@@ -29,18 +29,20 @@ const SPENT: [&str; 6] = ["$defs", "definitions", "$id", "$comment", "$anchor", 
 /// Values of `format` that the service takes.
 const FORMATS: [&str; 6] = ["date-time", "float", "double", "int32", "int64", "enum"];
 
-/// Renders a JSON Schema for the older place; `place` names it in losses.
-pub(crate) fn lower(json: &str, place: &str, losses: &mut Losses) -> Result<String, Error> {
+/// Renders a JSON Schema for the older place; `place` names it in losses. `own` tells that the schema came from such a
+/// place: numbers to choose from are quoted again. Those of others are left out: one of the services refuses them.
+pub(crate) fn lower(json: &str, place: &str, own: bool, losses: &mut Losses) -> Result<String, Error> {
     let root: &RawValue =
         parse(json).map_err(|error| Error::invalid(format!("{place}: {error}")).at(place.to_owned()))?;
     let mut out = String::with_capacity(json.len() + 64);
-    let mut writer = Lower { root, losses, open: Vec::new(), nodes: 0 };
+    let mut writer = Lower { root, own, losses, open: Vec::new(), nodes: 0 };
     writer.schema(&mut out, root, place, 0);
     Ok(out)
 }
 
 struct Lower<'a, 'l> {
     root: &'a RawValue,
+    own: bool,
     losses: &'l mut Losses,
     /// The references that are being followed.
     open: Vec<String>,
@@ -54,6 +56,14 @@ struct Kinds {
     nullable: bool,
     /// The values of `enum`, or of `const`.
     values: Vec<String>,
+    /// Whether they are quoted numbers.
+    numbers: bool,
+}
+
+impl Kinds {
+    fn are_numbers(&self) -> bool {
+        self.types.iter().all(|name| matches!(name.as_str(), "NUMBER" | "INTEGER")) && !self.types.is_empty()
+    }
 }
 
 impl<'a> Lower<'a, '_> {
@@ -124,6 +134,9 @@ impl<'a> Lower<'a, '_> {
         let others = values.iter().filter(|raw| raw.get() != "null");
         if others.clone().all(|raw| raw.get().starts_with('"')) {
             kinds.values = others.map(|raw| raw.get().to_owned()).collect();
+        } else if self.own && kinds.are_numbers() && others.clone().all(|raw| as_text(raw).is_some()) {
+            kinds.values = others.filter_map(|raw| as_text(raw)).collect();
+            kinds.numbers = true;
         } else {
             self.losses.dropped(format!("{place}.enum"), "only texts can be listed here");
             if kinds.types.is_empty() {
@@ -139,7 +152,9 @@ impl<'a> Lower<'a, '_> {
         if let [only] = kinds.types.as_slice() {
             o.str("type", only);
         }
-        if let Some(format) = flat.take("format") {
+        let format = flat.take("format");
+        o.opt_str("format", Some("enum").filter(|_| kinds.numbers && format.is_none()));
+        if let Some(format) = format {
             let known = FORMATS.iter().any(|known| format.get().trim_matches('"') == *known);
             o.opt_raw("format", known.then(|| format.get()));
             self.losses.dropped_if(!known, &format!("{place}.format"), "the service does not know it");
@@ -203,6 +218,14 @@ fn type_of(raw: &RawValue) -> Option<&'static str> {
         b'-' | b'0'..=b'9' if raw.get().contains(['.', 'e', 'E']) => Some("NUMBER"),
         b'-' | b'0'..=b'9' => Some("INTEGER"),
         _ => None,
+    }
+}
+
+/// A text, or a number as one.
+fn as_text(raw: &RawValue) -> Option<String> {
+    match type_of(raw) {
+        Some("NUMBER" | "INTEGER") => Some(format!("\"{}\"", raw.get())),
+        _ => raw.get().starts_with('"').then(|| raw.get().to_owned()),
     }
 }
 

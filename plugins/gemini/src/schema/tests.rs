@@ -5,8 +5,13 @@ use weir_sdk::losses::Losses;
 use super::*;
 
 fn lowered(schema: &Value) -> (Value, Vec<String>) {
+    lowered_from(false, schema)
+}
+
+/// The same for a schema that came from an older place, or not.
+fn lowered_from(own: bool, schema: &Value) -> (Value, Vec<String>) {
     let mut losses = Losses::default();
-    let json = lower(&schema.to_string(), "p", &mut losses).unwrap();
+    let json = lower(&schema.to_string(), "p", own, &mut losses).unwrap();
     let losses = losses.into_losses().into_iter().map(|loss| loss.field).collect();
     (serde_json::from_str(&json).unwrap(), losses)
 }
@@ -124,4 +129,26 @@ fn the_older_place_is_read_as_json_schema_and_comes_back() {
     assert_eq!(back["properties"]["city"], old["properties"]["city"]);
     assert_eq!(back["properties"]["any"]["anyOf"][0], json!({"type": "STRING"}));
     assert!(losses.is_empty(), "{losses:?}");
+}
+
+#[test]
+fn c53_numbers_to_choose_from_are_numbers_to_others_and_texts_in_the_older_place() {
+    let old = json!({"type": "OBJECT", "properties": {
+        "room": {"type": "INTEGER", "format": "enum", "enum": ["101", "201"]},
+        "size": {"type": 2, "format": "double", "nullable": true, "enum": ["1.5", "-2"]},
+        "name": {"type": "STRING", "enum": ["101"]},
+        "odd": {"type": "INTEGER", "format": "enum", "enum": ["1", "1st"]},
+    }});
+    let schema = raised(&old);
+    assert_eq!(schema["properties"]["room"], json!({"type": "integer", "enum": [101, 201]}));
+    assert_eq!(schema["properties"]["size"]["enum"], json!([1.5, -2, null]));
+    assert_eq!(schema["properties"]["name"]["enum"], json!(["101"]));
+    assert_eq!(schema["properties"]["odd"]["enum"], json!([1, "1st"]));
+    let (back, losses) = lowered_from(true, &schema);
+    assert_eq!(back["properties"]["room"], old["properties"]["room"]);
+    let size = json!({"type": "NUMBER", "format": "double", "nullable": true, "enum": ["1.5", "-2"]});
+    assert_eq!(back["properties"]["size"], size);
+    assert_eq!(back["properties"]["odd"], old["properties"]["odd"]);
+    assert!(losses.is_empty(), "{losses:?}");
+    assert_eq!(lowered(&schema).1, ["p.odd.enum", "p.room.enum", "p.size.enum"]);
 }

@@ -1,13 +1,14 @@
 //! The clients' side: requests in every spelling, answers from other formats.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use weir_sdk::losses::extension;
+use weir_sdk::testing::events::mixed_stream;
 use weir_sdk::types::{
-    Candidate, ChatResponse, Citation, Finish, FinishReason, MediaSource, Part, ReasoningMode, ReasoningPart, Role,
-    Signature, TextPart, Tool, ToolCall, ToolChoice, Usage,
+    Candidate, ChatResponse, Citation, Finish, FinishReason, MediaSource, Part, ReasoningMode, ReasoningPart,
+    ResponseStart, Role, Signature, TextPart, Tool, ToolCall, ToolChoice, Usage,
 };
 
-use super::{asked, context, written};
+use super::{asked, context, encoded, sent, written};
 use crate::FORMAT;
 
 fn answer(parts: Vec<Part>, reason: FinishReason) -> ChatResponse {
@@ -83,7 +84,7 @@ fn c53_old_schemas_reach_others_as_json_schema() {
     let request = asked("m", "generateContent", &body).unwrap();
     let Tool::Function(tool) = &request.tools[0] else { panic!("function") };
     let schema = r#"{"properties":{"a":{"type":["string","null"]}},"type":"object"}"#;
-    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     assert_eq!(read(tool.parameters.as_deref().unwrap()), read(schema));
     assert!(matches!(&request.output, Some(weir_sdk::types::OutputFormat::Schema(schema))
         if read(&schema.schema) == json!({"type": "array", "items": {"type": "number"}})));
@@ -215,4 +216,74 @@ fn c80_all_candidates_are_rendered() {
     response.candidates.push(Candidate { index: 1, ..response.candidates[0].clone() });
     let (body, _) = written(&context("m"), response);
     assert_eq!(body["candidates"][1]["index"], 1);
+}
+
+#[test]
+fn citations_name_their_part_among_those_that_are_written() {
+    let citation =
+        Citation { url: Some("u".into()), title: None, quote: None, start: Some(0), end: Some(1), source: None };
+    let cited = || Part::Text(TextPart { citations: vec![citation.clone()], ..TextPart::new("a") });
+    let foreign = || {
+        let (format, kind) = ("anthropic.messages".into(), "server_tool_use".into());
+        Part::Opaque(weir_sdk::types::Opaque { format, kind, json: "{}".into() })
+    };
+    let signature = Some(Signature { issuer: "x".into(), value: "v".into() });
+    let thought = Part::Reasoning(ReasoningPart { encrypted: signature, ..ReasoningPart::new("hm") });
+    let parts = vec![foreign(), foreign(), cited(), thought, cited()];
+    let (body, _) = written(&context("m"), answer(parts, FinishReason::Complete));
+    let candidate = &body["candidates"][0];
+    let supports = candidate["groundingMetadata"]["groundingSupports"].as_array().unwrap();
+    let places: Vec<_> = supports.iter().map(|support| support["segment"]["partIndex"].as_u64()).collect();
+    assert_eq!(places, [None, Some(3)]);
+    assert_eq!(candidate["content"]["parts"][3]["text"], "a");
+}
+
+#[test]
+fn c29_pieces_of_a_streamed_answer_come_back_as_one_message() {
+    // Official clients keep the content of each frame and send all of them back.
+    let frames = encoded(&context("m"), &mixed_stream(ResponseStart::default(), "{}"), 1);
+    let pieces = frames.iter().map(|frame| frame["candidates"][0]["content"].clone());
+    let mut contents = vec![json!({"role": "user", "parts": [{"text": "go"}]})];
+    contents.extend(pieces.filter(Value::is_object));
+    let results = ["c1", "c2"].map(|id| json!({"functionResponse": {"id": id, "name": "f", "response": {}}}));
+    contents.push(json!({"role": "user", "parts": results}));
+    let request = asked("m", "generateContent", &json!({"contents": contents})).unwrap();
+    let [_, model, _] = request.messages.as_slice() else { panic!("one message of the model's") };
+    let [Part::Reasoning(thought), Part::Text(text), Part::ToolCall(_), Part::ToolCall(_)] = model.parts.as_slice()
+    else {
+        panic!("{:?}", model.parts);
+    };
+    assert_eq!(thought.text.as_deref(), Some("hm"));
+    assert_eq!(thought.signature, Some(Signature { issuer: "anthropic".into(), value: "s".into() }));
+    assert_eq!(text.text, "ab");
+    let (body, losses) = sent("gemini-2.5-flash", request).unwrap();
+    assert_eq!(body["contents"][1]["parts"][0], json!({"text": "hm", "thought": true}));
+    assert_eq!(losses, ["messages[1].content[0].signature"]);
+}
+
+#[test]
+fn signed_pieces_of_the_models_stay_as_they_came() {
+    let parts = [
+        json!({"text": "hm", "thought": true}),
+        json!({"text": "a"}),
+        json!({"text": "b", "thoughtSignature": "AA=="}),
+        json!({"text": "c"}),
+        json!({"text": "", "thoughtSignature": "AQ=="}),
+    ];
+    let contents: Vec<_> = parts.iter().map(|part| json!({"role": "model", "parts": [part]})).collect();
+    let request = asked("m", "generateContent", &json!({"contents": contents})).unwrap();
+    let (body, losses) = sent("gemini-2.5-flash", request).unwrap();
+    assert_eq!(body["contents"], json!([{"role": "model", "parts": parts}]));
+    assert!(losses.is_empty(), "{losses:?}");
+}
+
+#[test]
+fn fields_behind_joined_contents_have_the_names_of_their_own() {
+    let say = |role: &str| json!({"role": role, "parts": [{"text": "a"}]});
+    let contents = [say("user"), say("model"), say("model"), say("user")];
+    let request =
+        asked("m", "generateContent", &json!({"systemInstruction": {"parts": [{"text": "s"}]}, "contents": contents}));
+    let request = request.unwrap();
+    let names = request.extensions.iter().find(|own| own.format == "weir").unwrap();
+    assert!(names.json.starts_with(r#"[["messages[3].content","contents[3].parts"],"#), "{}", names.json);
 }

@@ -1,4 +1,5 @@
-//! The meaning of requests and answers: equal for both spellings, for omitted defaults, and for joined turns and texts.
+//! The meaning of requests and answers: equal for both spellings, for both alphabets of base64, for omitted defaults,
+//! and for joined turns and texts.
 
 use serde_json::{Map, Value, json};
 
@@ -15,7 +16,11 @@ fn spelled(value: &Value) -> Value {
         Value::Object(members) => {
             let member = |(key, value): (&String, &Value)| {
                 let key = camel(key);
-                let value = if OPAQUE.contains(&key.as_str()) { numbers(value) } else { spelled(value) };
+                let value = match (key.as_str(), value) {
+                    ("data", Value::String(bytes)) => json!(bytes.replace('-', "+").replace('_', "/")),
+                    (opaque, value) if OPAQUE.contains(&opaque) => numbers(value),
+                    (_, value) => spelled(value),
+                };
                 (key, value)
             };
             Value::Object(members.iter().filter(|(_, value)| !value.is_null()).map(member).collect())

@@ -1,9 +1,10 @@
 //! Streams: frames to events, and events to frames.
 
 use serde_json::{Value, json};
-use weir_sdk::testing::events::{delta, mixed_stream, start};
+use weir_sdk::testing::events::{delta, finish, mixed_stream, start, stop};
 use weir_sdk::types::{
-    CandidateLogprobs, ChatEvent, Error, ErrorKind, Opaque, PartCitation, PartKind, PartStart, ResponseStart,
+    CandidateLogprobs, ChatEvent, Citation, Error, ErrorKind, FinishReason, Opaque, PartCitation, PartKind, PartStart,
+    ResponseStart,
 };
 
 use super::{context, decoded, encoded};
@@ -258,4 +259,60 @@ fn metadata_that_grows_cites_each_source_once() {
             .collect();
         assert_eq!(cited, [("a", 3), ("b", 3), ("b", 7)]);
     }
+}
+
+#[test]
+fn citations_of_others_count_all_text_of_the_stream() {
+    let cite = |part: u32, range: Option<(u32, u32)>| {
+        let citation = Citation {
+            url: Some(format!("https://{part}.example")),
+            title: None,
+            quote: None,
+            start: range.map(|range| range.0),
+            end: range.map(|range| range.1),
+            source: None,
+        };
+        ChatEvent::Citation(PartCitation { candidate: 0, part, citation })
+    };
+    // A citation of a whole text comes before it.
+    let events = [
+        start(0, PartKind::Reasoning),
+        delta(0, "hm"),
+        stop(0),
+        start(1, PartKind::Text),
+        cite(1, None),
+        delta(1, "Grü"),
+        delta(1, "n, "),
+        stop(1),
+        start(2, PartKind::Text),
+        delta(2, "Rot"),
+        cite(2, Some((1, 3))),
+        cite(2, None),
+        stop(2),
+        finish(FinishReason::Complete),
+    ];
+    for group in [1, 3, events.len()] {
+        let frames = encoded(&context("m"), &events, group);
+        let metadata = &frames.last().unwrap()["candidates"][0]["groundingMetadata"];
+        let supports = metadata["groundingSupports"].as_array().unwrap().iter();
+        let segments: Vec<&Value> = supports.map(|support| &support["segment"]).collect();
+        let expected = [
+            json!({"endIndex": 7, "text": "Grün, "}),
+            json!({"startIndex": 8, "endIndex": 10, "text": "ot"}),
+            json!({"startIndex": 7, "endIndex": 10, "text": "Rot"}),
+        ];
+        assert_eq!(segments, expected.iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn drafts_of_an_image_are_streamed_as_thinking() {
+    let image = |data: &str| json!({"inlineData": {"mimeType": "image/jpeg", "data": data}});
+    let mut draft = image("AAAA");
+    draft["thought"] = json!(true);
+    let frames = [frame(&json!([{"text": "hm", "thought": true}, draft])), last(&json!([image("BBBB")]))];
+    let events = decoded(&context("m"), &frames, 1);
+    assert_eq!(story(&events), ["+0 thought", "0 hm", "-0", "+1 inlineData", "-1", "+2 media", "-2", "0: Complete"]);
+    let folded = super::normal::fold(&encoded(&context("m"), &events, 1));
+    assert_eq!(folded["candidates"][0]["parts"][1], draft);
 }

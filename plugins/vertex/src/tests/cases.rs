@@ -1,12 +1,13 @@
 //! Known bugs of other gateways, and cases that are specific to the platform.
 
 use serde_json::{Value, json};
+use weir_adapter_anthropic::{CACHE, FORMAT};
 use weir_sdk::adapter::{ProviderCountTokens, ProviderEmbeddings, ProviderErrors};
 use weir_sdk::model::header;
 use weir_sdk::types::{
-    ChatEvent, ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, ErrorKind, FinishReason, Frame, FunctionTool,
-    MediaKind, MediaPart, MediaSource, Message, OutputFormat, Part, PartKind, ReasoningPart, ResultPart, Role,
-    Sampling, Signature, TextPart, Tool, ToolCall, ToolResult, Vector,
+    CacheHint, ChatEvent, ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, ErrorKind, Extension, FinishReason,
+    Frame, FunctionTool, MediaKind, MediaPart, MediaSource, Message, OutputFormat, Part, PartKind, ReasoningPart,
+    ResultPart, Role, Sampling, Signature, TextPart, Tool, ToolCall, ToolResult, Vector,
 };
 
 use super::{answered, body, context, decoded, fields, http, rendered};
@@ -45,6 +46,24 @@ fn c51_claude_is_asked_with_the_model_in_the_path_and_the_version_in_the_body() 
         assert_eq!((body.get("model"), body["stream"].as_bool().unwrap_or(false)), (None, stream));
         assert_eq!(header(&rendered.request.headers, "anthropic-version"), None);
         assert_eq!(header(&rendered.request.headers, "anthropic-beta"), Some("b1"));
+    }
+}
+
+#[test]
+fn further_members_of_cache_hints_are_not_sent_to_claude_and_reported() {
+    let scope = || Extension { format: FORMAT.into(), key: format!("{CACHE}scope"), json: r#""global""#.into() };
+    let hint = || Some(CacheHint { ttl: None });
+    let text = TextPart { cache: hint(), extensions: vec![scope()], ..TextPart::new("a") };
+    let tool = FunctionTool { cache: hint(), extensions: vec![scope()], ..FunctionTool::new("f") };
+    let request = ChatRequest { tools: vec![Tool::Function(tool)], ..ask(vec![user(Part::Text(text))]) };
+    let rendered = rendered(&context(CLAUDE, &[]), request).unwrap();
+    assert_eq!(
+        fields(&rendered.losses),
+        ["messages[0].content[0].cache_control.scope", "tools[0].cache_control.scope"]
+    );
+    let body = body(&rendered);
+    for hinted in [&body["messages"][0]["content"][0], &body["tools"][0]] {
+        assert_eq!(hinted["cache_control"], json!({"type": "ephemeral"}));
     }
 }
 

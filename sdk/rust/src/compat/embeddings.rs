@@ -1,8 +1,7 @@
 //! Embeddings: requests, answers, and vectors in base64 (C-56, C-93).
 
 use crate::compat::quirks::{Quirks, Vectors};
-use crate::compat::usage;
-use crate::compat::{end_user, error};
+use crate::compat::{end_user, error, usage, wire};
 use crate::json::{self, Array, Rest, Str};
 use crate::losses::{Losses, extension, extensions};
 use crate::types::{
@@ -96,7 +95,7 @@ pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<
         embeddings.push(Embedding { index: entry.count("index").unwrap_or(position), vector });
     }
     in_order(&mut embeddings);
-    let usage = answer.value("usage").and_then(|raw| json::parse(raw.get()).ok());
+    let usage = answer.value("usage").and_then(|raw| json::parse(raw.get()).ok()).map(counted);
     Ok(EmbeddingsResponse {
         id: answer.str("id").map(Str::into_string),
         model: answer.str("model").map(Str::into_string),
@@ -104,6 +103,11 @@ pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<
         usage: usage.and_then(usage::read),
         extensions: extensions(FORMAT, answer),
     })
+}
+
+/// Usage whose input is known: some servers (Voyage) only count the total, and an embedding has no output.
+fn counted(usage: wire::Usage<'_>) -> wire::Usage<'_> {
+    wire::Usage { prompt: usage.prompt.or(usage.total), ..usage }
 }
 
 /// Sorts by index. Nearly all answers are sorted already, so this is insertion sort, for its small code.
@@ -228,5 +232,13 @@ mod tests {
         assert_eq!(answer.embeddings[0].vector, Vector::Base64("AAAAPw==".into()));
         assert_eq!(answer.embeddings[1].vector, Vector::Floats(vec![1.0, 2.5]));
         assert_eq!(answer.usage.unwrap().input, Some(3));
+    }
+
+    #[test]
+    fn c93_a_total_alone_is_the_input() {
+        let text = r#"{"data":[{"index":0,"embedding":[1]}],"model":"m","usage":{"total_tokens":10}}"#;
+        let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text.into()) };
+        let answer = parse(&Quirks::COMPATIBLE, &Context::default(), &response).unwrap();
+        assert_eq!(answer.usage.unwrap().input, Some(10));
     }
 }

@@ -154,14 +154,19 @@ pub fn to_columns(raw: &str) -> Option<String> {
     json::object(&mut out, |o| {
         let offsets: Vec<_> = entries.iter().filter_map(|entry| entry.get("text_offset")).collect();
         column(o.value("text_offset"), &offsets);
-        let probabilities: Vec<_> = entries.iter().filter_map(|entry| entry.get("logprob")).collect();
-        column(o.value("token_logprobs"), &probabilities);
+        // The first token of a prompt has no probability: its place keeps the null, so that the columns stay in line.
+        o.array("token_logprobs", |a| entries.iter().for_each(|entry| a.raw(probability(entry).unwrap_or("null"))));
         let tokens: Vec<_> = entries.iter().filter_map(|entry| entry.get("token")).collect();
         column(o.value("tokens"), &tokens);
         o.array("top_logprobs", |a| {
             for entry in &mut entries {
+                let tops = entry.list("top_logprobs").unwrap_or_default();
+                if tops.is_empty() && probability(entry).is_none() {
+                    a.raw("null");
+                    continue;
+                }
                 a.object(|o| {
-                    for top in entry.list("top_logprobs").unwrap_or_default() {
+                    for top in tops {
                         let Ok(top) = Rest::parse(top.get()) else { continue };
                         if let (Some(token), Some(value)) = (top.get("token").and_then(text), top.get("logprob")) {
                             o.raw(&token, value.get());
@@ -172,6 +177,11 @@ pub fn to_columns(raw: &str) -> Option<String> {
         });
     });
     Some(out)
+}
+
+/// The log probability of a token in chat's shape, if it has one.
+fn probability<'a>(token: &Rest<'a>) -> Option<&'a str> {
+    token.get("logprob").map(RawValue::get)
 }
 
 fn column(out: &mut String, values: &[&RawValue]) {
@@ -202,6 +212,13 @@ mod tests {
             chat.starts_with(r#"{"content":[{"token":"a","logprob":-0.1,"bytes":null,"top_logprobs":[{"token":"a""#)
         );
         assert_eq!(to_columns(&chat).as_deref(), Some(columns));
+    }
+
+    #[test]
+    fn a_token_without_a_probability_keeps_its_place() {
+        let columns =
+            r#"{"text_offset":[0,1],"token_logprobs":[null,-0.5],"tokens":["A","b"],"top_logprobs":[null,{"b":-0.5}]}"#;
+        assert_eq!(to_columns(&to_chat(columns)).as_deref(), Some(columns));
     }
 
     #[test]

@@ -242,9 +242,7 @@ fn more_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
 fn tap_of(quirks: &Quirks) -> Tap {
     let mut tap = chat_tap();
     for place in &mut tap.usage {
-        if quirks.reasoning_apart && place.bucket == Bucket::Output {
-            place.includes.clear();
-        }
+        place.includes.retain(|bucket| !quirks.apart.contains(bucket));
         let others: &[&str] = match place.bucket {
             Bucket::CacheRead => {
                 &["prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens", SINGULAR]
@@ -361,10 +359,15 @@ fn content_of(mut tests: Vec<FrameTest>) -> Vec<FrameTest> {
     tests
 }
 
-/// How the relay lane reads embeddings.
+/// How the relay lane reads embeddings; some servers only count the total.
 pub fn embeddings_tap() -> Tap {
+    let input = UsagePlace {
+        pointers: vec!["/usage/prompt_tokens".to_owned(), "/usage/total_tokens".to_owned()],
+        merge: Merge::Max,
+        ..place(Bucket::Input, "", &[])
+    };
     Tap {
-        usage: vec![place(Bucket::Input, "/usage/prompt_tokens", &[])],
+        usage: vec![input],
         finish: Vec::new(),
         model: vec!["/model".to_owned()],
         content: Vec::new(),
@@ -374,14 +377,9 @@ pub fn embeddings_tap() -> Tap {
     }
 }
 
-/// How the relay lane reads reranking; some servers only count the total.
+/// How the relay lane reads reranking, whose answers have the same members.
 pub fn rerank_tap() -> Tap {
-    let input = UsagePlace {
-        pointers: vec!["/usage/prompt_tokens".to_owned(), "/usage/total_tokens".to_owned()],
-        merge: Merge::Max,
-        ..place(Bucket::Input, "", &[])
-    };
-    Tap { usage: vec![input], ..embeddings_tap() }
+    embeddings_tap()
 }
 
 /// The place of a bucket's count; later counts replace earlier ones.

@@ -2,7 +2,7 @@
 
 use crate::compat::names::IdRule;
 use crate::losses::Losses;
-use crate::manifest::{Auth, AuthScheme, Oauth};
+use crate::manifest::{Auth, AuthScheme, Bucket, Oauth};
 use crate::types::{ChatRequest, Context, Error, FinishReason, Header, HttpRequest};
 
 /// One provider. Start from [`Quirks::COMPATIBLE`] and override what differs.
@@ -25,7 +25,7 @@ pub struct Quirks {
     pub settings: &'static str,
     /// How the key is sent; the first is the default.
     pub auth: &'static [Scheme],
-    /// Paths relative to the url; an empty one means that the provider lacks the operation. Holes as in an acceptance.
+    /// Paths relative to the url, with placeholders as in an acceptance; an empty one: the provider lacks the operation.
     pub paths: Paths,
     /// Alternative paths, each used if the target sets an option; the first match counts.
     pub variants: &'static [Variant],
@@ -60,8 +60,8 @@ pub struct Quirks {
     pub tells_usage: bool,
     /// The member of a chunk that contains usage, if it is not in the chunk itself.
     pub usage_in: &'static str,
-    /// Whether `completion_tokens` excludes thinking.
-    pub reasoning_apart: bool,
+    /// The buckets that are counted beside `prompt_tokens` and `completion_tokens`, not within them.
+    pub apart: &'static [Bucket],
     /// Whether `logprobs` is the number of alternatives and not a flag.
     pub logprobs_number: bool,
     /// Whether the provider supports functions.
@@ -126,13 +126,13 @@ impl Paths {
     pub const NONE: Self = Self { chat: "", embeddings: "", completions: "", responses: "", models: "", rerank: "" };
 }
 
-/// Paths that are chosen by an option of the target. The relay lane makes the same choice: an acceptance whose hole
-/// names an unset option does not apply.
+/// Paths that are chosen by an option of the target. The relay lane makes the same choice: an acceptance whose
+/// placeholder names an unset option does not apply.
 #[derive(Debug, Clone, Copy)]
 pub struct Variant {
-    /// The option, a text. A path or the query has a hole for it.
+    /// The option, a text. A path or the query has a placeholder for it.
     pub option: &'static str,
-    /// The query parameter that gets the option's value; empty if a path has the hole.
+    /// The query parameter that gets the option's value; empty if a path has the placeholder.
     pub query: &'static str,
     /// The paths of the operations.
     pub paths: Paths,
@@ -303,7 +303,7 @@ impl Quirks {
         stream_usage: true,
         tells_usage: false,
         usage_in: "",
-        reasoning_apart: false,
+        apart: &[],
         logprobs_number: false,
         tools: true,
         needs_parameters: false,

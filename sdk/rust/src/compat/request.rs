@@ -8,7 +8,7 @@ mod tools;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::{Cache, Quirks};
 use crate::compat::wire::FORMAT;
-use crate::compat::{end_user, shared};
+use crate::compat::{end_user, responses, shared};
 use crate::json::{self, Object, Rest};
 use crate::losses::{Losses, extension};
 use crate::path::encoded;
@@ -19,7 +19,9 @@ use crate::types::{
 
 /// Writes a chat request.
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
-    let mut writer = Writer { quirks, ctx, losses: Losses::default(), refused: None, thinking_lost: false };
+    let from_responses = responses::noted(&request.extensions, "dialect").is_some();
+    let losses = Losses::default();
+    let mut writer = Writer { quirks, ctx, losses, refused: None, thinking_lost: false, from_responses };
     shared::to_chat(&mut request.extensions);
     (quirks.prepare)(ctx, &mut request, &mut writer.losses)?;
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
@@ -31,15 +33,17 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
     Ok(RenderedRequest { losses: writer.losses.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
 }
 
-/// Fills a path's holes: `{model}` and `{option.NAME}`.
+/// Fills a path's placeholders: `{model}` and `{option.NAME}`.
 pub fn path(template: &str, ctx: &Context) -> String {
     let mut path = String::with_capacity(template.len() + ctx.model.len());
     let mut left = template;
-    while let Some((before, (hole, after))) = left.split_once('{').and_then(|(a, b)| Some((a, b.split_once('}')?))) {
+    while let Some((before, (placeholder, after))) =
+        left.split_once('{').and_then(|(a, b)| Some((a, b.split_once('}')?)))
+    {
         path.push_str(before);
-        match hole.strip_prefix("option.") {
+        match placeholder.strip_prefix("option.") {
             Some(name) => path.push_str(&escape(&ctx.option_str(name).unwrap_or_default())),
-            None if hole == "model" => path.push_str(&escape(&ctx.model)),
+            None if placeholder == "model" => path.push_str(&escape(&ctx.model)),
             None => {}
         }
         left = after;
@@ -66,6 +70,8 @@ struct Writer<'q> {
     losses: Losses,
     refused: Option<Error>,
     thinking_lost: bool,
+    /// Whether the client speaks Responses.
+    from_responses: bool,
 }
 
 impl Writer<'_> {

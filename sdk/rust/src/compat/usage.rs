@@ -26,8 +26,8 @@ pub fn read(mut wire: wire::Usage<'_>) -> Option<Usage> {
     let apart = details.cached.is_none() && details.cache_write.is_none();
     let (input, cache_read, cache_write) = figures.input(cached, written, apart);
     let (output, reasoning) = figures.output(thought);
-    let (input, [input_audio, input_image]) = modalities(input, &details.rest);
-    let (output, [output_audio, output_image]) = modalities(output, &output_details.rest);
+    let (input, [input_audio, input_image]) = modalities(input, &details.rest, |tokens| figures.has_beside(tokens));
+    let (output, [output_audio, output_image]) = modalities(output, &output_details.rest, |_| false);
     let searches = wire.rest.get("num_search_queries").and_then(|raw| raw.get().parse().ok());
     let mut extensions = extensions(FORMAT, wire.rest);
     let cut = |name, given: Option<u32>, kept: Option<u32>| given.filter(|_| given != kept).map(|n| (name, n));
@@ -66,6 +66,11 @@ impl Figures {
         Some(self.total? == sum)
     }
 
+    /// Whether the total shows that these tokens are counted beside input and output.
+    fn has_beside(self, tokens: u32) -> bool {
+        tokens > 0 && self.sums_up_with(tokens) == Some(true)
+    }
+
     /// Splits input into uncached input, cache reads and cache writes. The cache's figures are part of the input and
     /// capped at it, unless the total shows that they were counted apart, or there is no total and the members' names
     /// imply it (`apart`).
@@ -88,7 +93,7 @@ impl Figures {
         let (Some(completion), Some(thought)) = (self.completion, reasoning) else {
             return (self.completion, reasoning);
         };
-        if thought > 0 && self.sums_up_with(thought) == Some(true) {
+        if self.has_beside(thought) {
             return (Some(completion), reasoning);
         }
         match completion.checked_sub(thought) {
@@ -107,11 +112,15 @@ pub fn parted(all: u32, read: Option<u32>, write: Option<u32>) -> (Option<u32>, 
     (Some(rest - write.unwrap_or(0)), read, write)
 }
 
-/// What of a sum is audio and images, and what is left of it. Figures of nought stand in the details alone.
-fn modalities(sum: Option<u32>, details: &Rest<'_>) -> (Option<u32>, [Option<u32>; 2]) {
+/// What of a sum is audio and images, and what is left of it; a figure that is `beside` the sum takes nothing from it.
+/// Figures of nought stand in the details alone.
+fn modalities(sum: Option<u32>, details: &Rest<'_>, beside: impl Fn(u32) -> bool) -> (Option<u32>, [Option<u32>; 2]) {
     let Some(mut left) = sum else { return (None, [None; 2]) };
     let parts = ["audio_tokens", "image_tokens"].map(|name| {
         let given: u32 = details.get(name)?.get().parse().ok()?;
+        if beside(given) {
+            return Some(given);
+        }
         let part = given.min(left);
         left -= part;
         Some(part).filter(|part| *part > 0)
@@ -299,6 +308,14 @@ mod tests {
         json::object(&mut out, |o| write(o, &foreign));
         assert!(out.contains(r#""prompt_tokens":7"#), "{out}");
         assert!(out.contains(r#""prompt_tokens_details":{"cache_write_tokens":4,"audio_tokens":2}"#), "{out}");
+    }
+
+    #[test]
+    fn c82_a_total_tells_whether_audio_is_counted_apart() {
+        let text = r#"{"prompt_tokens":11,"completion_tokens":15,"total_tokens":401,"prompt_tokens_details":{"audio_tokens":375,"cached_tokens":9}}"#;
+        let usage = read(json::parse(text).unwrap()).unwrap();
+        assert_eq!((usage.input, usage.cache_read, usage.input_audio), (Some(2), Some(9), Some(375)));
+        assert_eq!((usage.input_total(), usage.output_total()), (Some(386), Some(15)));
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn check_errors(errors: &ErrorFormat) {
     });
 }
 
-/// The template with null in all of its holes.
+/// The template with null in all of its placeholders.
 fn filled(template: &str) -> String {
     let mut pieces = template.split("{{");
     let mut out = pieces.next().unwrap_or_default().to_owned();
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_filled_and_braces_stay() {
+    fn placeholders_are_filled_and_braces_stay() {
         assert_eq!(filled(r#"{"a":{"b":{{kind}}}}"#), r#"{"a":{"b":null}}"#);
         assert_eq!(filled(r#"{"a":{{kind}},"b":{{message}}}"#), r#"{"a":null,"b":null}"#);
     }

@@ -57,6 +57,21 @@ fn members_of_the_format_stay_once_and_the_others_are_reported() {
 }
 
 #[test]
+fn members_of_a_system_turn_are_written_without_blocks_and_are_no_neighbours() {
+    let system = |others: &str, members: &[(&str, &str)]| Turn {
+        members: members.iter().map(|(key, json)| ((*key).into(), (*json).into())).collect(),
+        ..turn(Speaker::System, "", others)
+    };
+    let all =
+        [turn(Speaker::User, "", "1"), system("2", &[("once", "true")]), system("", &[("a", "1")]), system("3", &[])];
+    let expected = concat!(
+        r#"[{"role":"user","content":[1]},{"role":"system","content":[2],"once":true},"#,
+        r#"{"role":"system","content":[],"a":1},{"role":"system","content":[3]}]"#
+    );
+    assert_eq!(written(all).turns, expected);
+}
+
+#[test]
 fn system_text_goes_to_the_front_and_its_move_is_reported() {
     let (mut all, mut losses) = (Turns::new("content", "assistant"), Losses::default());
     all.add_system("1", 0, &mut losses);
@@ -76,6 +91,17 @@ fn trailing_results_of_calls_without_their_thinking_are_reported() {
     assert!(!written([calls(true), results()]).unsigned_calls);
     assert!(!written([calls(false), words()]).unsigned_calls);
     assert!(!written([calls(false), results(), turn(Speaker::Assistant, "", "1"), words()]).unsigned_calls);
+}
+
+#[test]
+fn a_loop_of_calls_has_its_thinking_if_one_of_its_turns_has_it() {
+    let calls = |thinking_first| Turn { calls: true, thinking_first, ..turn(Speaker::Assistant, "", "1") };
+    let (results, words) = (|| turn(Speaker::User, "2", ""), || turn(Speaker::User, "", "3"));
+    assert!(!written([calls(true), results(), calls(false), results()]).unsigned_calls);
+    assert!(!written([calls(false), results(), calls(true), results()]).unsigned_calls);
+    assert!(written([calls(false), results(), calls(false), results()]).unsigned_calls);
+    let ended = [calls(true), results(), turn(Speaker::Assistant, "", "1"), words(), calls(false), results()];
+    assert!(written(ended).unsigned_calls, "the user began another loop");
 }
 
 #[test]

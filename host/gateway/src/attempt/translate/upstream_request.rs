@@ -6,7 +6,7 @@ use super::super::media;
 use super::Run;
 use crate::accounting::Account;
 use weir_translate::unified::Request;
-use weir_types::contract::types::RenderedRequest;
+use weir_types::contract::types::{ChatRequest, RenderedRequest};
 use weir_types::fault::Fault;
 
 impl Run<'_> {
@@ -24,6 +24,8 @@ impl Run<'_> {
         if let Request::Chat(chat) | Request::CountTokens(chat) = &mut *request {
             let able = target.capabilities_of(asked.model());
             self.note(suit(chat, &able, Written::new(&asked.face.claim, &asked.body)));
+            let copied = self.standardise_media(chat);
+            self.held.grow(copied).await?;
         }
         match self.render(request, account) {
             Err(fault) if media::needs_bytes(&fault) => {
@@ -32,6 +34,19 @@ impl Run<'_> {
             }
             rendered => rendered,
         }
+    }
+
+    /// Puts lifted media into the standard alphabet: some clients send that of URLs, which other formats do not take.
+    /// Returns the bytes copied.
+    fn standardise_media(&mut self, chat: &mut ChatRequest) -> usize {
+        if self.lifted.is_empty() {
+            return 0;
+        }
+        let copied = media::standardise(chat, &mut self.lifted);
+        if copied > 0 {
+            self.provider_ctx.blobs = self.lifted.describe();
+        }
+        copied
     }
 
     /// Fetches the media that the provider's adapter needs as bytes, if the operator allows it.

@@ -42,9 +42,18 @@ impl Writer<'_> {
         let stays = !text.text.is_empty() && self.between_thinking.contains(&place.part);
         if stays || !text.text.trim().is_empty() {
             write::block(out, |o| write::text(o, text, self.losses, place));
+        } else {
+            self.uncached(text, place);
         }
         if text.signature.is_some() {
             self.losses.dropped(place.field("signature"), "it returns only to its issuer");
+        }
+    }
+
+    /// Reports the cache hint of a text that is not written.
+    pub(super) fn uncached(&mut self, text: &TextPart, place: Place) {
+        if text.cache.is_some() {
+            self.losses.dropped(place.field("cache_control"), "there is no block that it could stand in");
         }
     }
 
@@ -95,7 +104,7 @@ impl Writer<'_> {
             o.str("type", if image { "image" } else { "document" });
             o.raw("source", &source);
             o.opt_str("title", media.name.as_deref().filter(|_| !image));
-            write::cache(o, media.cache.as_ref());
+            write::cache(o, media.cache.as_ref(), &media.extensions);
             write::extensions(o, &media.extensions, self.losses, place);
         });
         Ok(())
@@ -166,7 +175,7 @@ impl Writer<'_> {
                 o.raw("content", &format!("[{content}]"));
             }
             o.opt_bool("is_error", result.is_error);
-            write::cache(o, result.cache.as_ref());
+            write::cache(o, result.cache.as_ref(), &result.extensions);
             write::extensions(o, &result.extensions, self.losses, place);
         });
         Ok(())

@@ -9,7 +9,7 @@ use weir_sdk::types::{
 
 use super::Writer;
 use crate::read::UNSIGNED;
-use crate::signature::own_value;
+use crate::signature::{CLAUDE, encoded, own_value};
 use crate::wire::is_noted;
 use crate::write::{self, Place};
 use crate::{FORMAT, names};
@@ -84,9 +84,9 @@ impl Writer<'_> {
             written = true;
             write::thinking(&mut turn.others, text, signature, &thought.extensions);
         }
-        if let Some(data) = own_value(thought.encrypted.as_ref(), issuers) {
+        if let Some(bytes) = thought.encrypted.as_ref().and_then(|value| self.encrypted(value)) {
             written = true;
-            write::redacted(&mut turn.others, data);
+            write::redacted(&mut turn.others, &bytes);
         }
         if written {
             self.losses.foreign_at(place, &thought.extensions, FORMAT);
@@ -94,6 +94,13 @@ impl Writer<'_> {
             self.losses.dropped(place.field("reasoning"), "it returns only to its issuer");
         }
         turn.thinking_first |= first && written;
+    }
+
+    /// The bytes of encrypted thinking that the model takes. A value that was lifted out of the request is not encoded.
+    fn encrypted(&self, value: &Signature) -> Option<String> {
+        let data = own_value(Some(value), self.model.issuers())?;
+        let lifted = self.media.is_lifted(data) && value.issuer == CLAUDE;
+        (!lifted).then(|| encoded(&value.issuer, data.to_owned()))
     }
 
     fn result(&mut self, turn: &mut Turn, result: &ToolResult, place: Place) -> Result<(), Error> {

@@ -131,7 +131,13 @@ impl Content {
     }
 
     /// Adds an image, by its address or its bytes; the error is the reason why a medium is refused.
-    pub(super) fn image(&mut self, ctx: &Context, media: &MediaPart) -> Result<(), &'static str> {
+    pub(super) fn image(
+        &mut self,
+        ctx: &Context,
+        media: &MediaPart,
+        losses: &mut Losses,
+        place: Place,
+    ) -> Result<(), &'static str> {
         if media.kind != MediaKind::Image {
             return Err("the format takes images and texts only");
         }
@@ -141,14 +147,24 @@ impl Content {
             MediaSource::Text(_) => return Err("an image cannot be text"),
             MediaSource::FileId(_) => return Err("a file of another provider's store cannot be read here"),
         };
+        let detail = detail(media, losses, place);
         self.item(|o| {
             o.str("type", "image_url");
             o.object("image_url", |o| {
                 o.str("url", &url);
-                o.opt_str("detail", media.detail.as_deref());
+                o.opt_str("detail", detail);
             });
             own(&media.extensions, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
         });
         Ok(())
     }
+}
+
+/// The level of an image's detail. OpenAI's Responses have one above the highest here.
+fn detail<'m>(media: &'m MediaPart, losses: &mut Losses, place: Place) -> Option<&'m str> {
+    if media.detail.as_deref() != Some("original") {
+        return media.detail.as_deref();
+    }
+    losses.clamped(place.field("detail"), "`high` is the highest level here");
+    Some("high")
 }

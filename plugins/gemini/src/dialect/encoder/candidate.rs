@@ -6,14 +6,14 @@ use weir_sdk::compat::logprobs::joined;
 use weir_sdk::json::Object;
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{
-    ChatEvent, Extension, Finish, Part, PartArgument, PartKind, PartSignature, PartStart, PartStop, ReasoningPart,
-    Signature, TextPart, ToolCall, ToolStart,
+    ChatEvent, Citation, Extension, Finish, Part, PartArgument, PartCitation, PartKind, PartSignature, PartStart,
+    PartStop, ReasoningPart, Signature, TextPart, ToolCall, ToolStart,
 };
 
 use super::super::response::{word, write_logprobs, write_part};
 use super::partial;
 use crate::FORMAT;
-use crate::grounding::Sources;
+use crate::grounding::{Sources, Spot};
 use crate::provider::response::GROUNDING;
 use crate::write::{self, Place};
 
@@ -27,6 +27,8 @@ pub(super) struct Written {
     parts: String,
     /// Text after them that may grow, and whether it is thinking.
     text: Option<(bool, String)>,
+    /// Bytes of the answer's text so far, over which the offsets of citations run.
+    said: usize,
     begun: bool,
     open: Vec<(u32, Open)>,
     /// Calls in the order of their starts.
@@ -45,8 +47,18 @@ struct Open {
     thought: bool,
     /// The text so far, for the ranges of citations.
     text: String,
+    /// Bytes of the answer's text before it.
+    before: usize,
+    /// Citations of the whole text, which come before it.
+    whole: Vec<Citation>,
     signature: Option<Signature>,
     encrypted: Option<Signature>,
+}
+
+impl Open {
+    fn spot(&self) -> Spot {
+        Spot { part: 0, before: self.before }
+    }
 }
 
 /// A call that is being collected.
@@ -81,6 +93,7 @@ impl Written {
             members: Vec::new(),
             parts: String::new(),
             text: None,
+            said: 0,
             begun: false,
             open: Vec::new(),
             calls: VecDeque::new(),
@@ -119,11 +132,7 @@ impl Written {
                 }
             }
             ChatEvent::Signature(signature) => self.sign(signature),
-            ChatEvent::Citation(event) => {
-                let open = self.open.iter().find(|(part, _)| *part == event.part);
-                let text = open.map_or("", |(_, open)| open.text.as_str());
-                self.sources.add(0, text, &event.citation);
-            }
+            ChatEvent::Citation(event) => self.cite(event),
             ChatEvent::PartStop(stop) => self.stop(stop, losses),
             ChatEvent::Logprobs(event) => self.logprobs.push(event.json),
             ChatEvent::Finish(event) => self.finish = Some(event.finish),
@@ -151,7 +160,16 @@ impl Written {
     }
 
     fn open(&mut self, part: u32, thought: bool) {
-        self.open.push((part, Open { thought, text: String::new(), signature: None, encrypted: None }));
+        let (text, whole) = (String::new(), Vec::new());
+        self.open.push((part, Open { thought, text, before: self.said, whole, signature: None, encrypted: None }));
+    }
+
+    fn cite(&mut self, event: PartCitation) {
+        match self.open.iter_mut().find(|(part, _)| *part == event.part) {
+            Some((_, open)) if event.citation.awaits_text(FORMAT) => open.whole.push(event.citation),
+            Some((_, open)) => self.sources.add(open.spot(), &open.text, &event.citation),
+            None => self.sources.add(Spot::default(), "", &event.citation),
+        }
     }
 
     fn write_part(&mut self, part: &Part, place: Place, losses: &mut Losses) {
@@ -181,6 +199,7 @@ impl Written {
         if let Some((_, open)) = self.open.iter_mut().find(|(known, _)| *known == part) {
             if !open.thought {
                 open.text.push_str(text);
+                self.said += text.len();
             }
             let thought = open.thought;
             self.say(thought, text);
@@ -206,6 +225,7 @@ impl Written {
     fn stop(&mut self, stop: PartStop, losses: &mut Losses) {
         if let Some(at) = self.open.iter().position(|(part, _)| *part == stop.part) {
             let (part, open) = self.open.remove(at);
+            open.whole.iter().for_each(|citation| self.sources.add(open.spot(), &open.text, citation));
             let place = Place { message: None, part: part as usize };
             return self.seal(open, stop.extensions, place, losses);
         }

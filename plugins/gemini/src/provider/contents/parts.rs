@@ -87,6 +87,8 @@ impl<'a> Writer<'a> {
         let mut own: Vec<Option<&str>> = signatures.into_iter().filter_map(signature::own).map(Some).collect();
         if own.is_empty() && is_noted(&thought.extensions, UNSIGNED) {
             own.push(None);
+            let signed = thought.signature.is_some();
+            self.losses.dropped_if(signed, &place.field("signature"), "it returns only to its issuer");
         }
         if own.is_empty() {
             return self.losses.dropped(place.field("reasoning"), "it returns only to its issuer");

@@ -60,6 +60,8 @@ pub(super) struct Call {
     /// The number of its part, after the start.
     pub(super) part: Option<u32>,
     pub(super) stopped: bool,
+    /// Whether any of its arguments has arrived.
+    pub(super) spoke: bool,
     pub(super) json: Progress,
 }
 
@@ -106,8 +108,13 @@ impl Call {
         if let Some(name) = piece.name.filter(|_| self.name.is_empty()) {
             self.name = name;
         }
-        self.json.take(&piece.text);
+        self.read(&piece.text);
         self.waiting.push_str(&piece.text);
+    }
+
+    fn read(&mut self, text: &str) {
+        self.spoke |= !text.trim().is_empty();
+        self.json.take(text);
     }
 
     /// Whether the call has arguments and no name, so that it never started.
@@ -121,7 +128,7 @@ impl Call {
         self.learn(piece);
         // A complete value takes nothing more, not even the whole value that some servers repeat at the end.
         let over = self.json.complete && !self.custom;
-        self.json.take(&text);
+        self.read(&text);
         (!text.is_empty() && !over).then_some(text)
     }
 }

@@ -106,13 +106,16 @@ impl Candidate {
             events.extend(pages.iter().map(cited).map(ChatEvent::Citation));
         }
         self.stop_words(events);
-        for at in 0..self.calls.len() {
-            self.stop_call(events, at);
-        }
         let called = !self.calls.is_empty();
         let made_up = || Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None };
         let mut finish = self.finish.take().unwrap_or_else(made_up);
         finish.reason = finish::outranked(finish.reason, called);
+        for at in 0..self.calls.len() {
+            if finish.reason == FinishReason::ToolCalls {
+                self.fill_call(events, at);
+            }
+            self.stop_call(events, at);
+        }
         events.push(ChatEvent::Finish(CandidateFinish { candidate: self.index, finish }));
     }
 
@@ -339,6 +342,14 @@ impl Candidate {
                 self.stop_call(events, at);
             }
         }
+    }
+
+    /// Gives an empty object to a function that was called without arguments, as in a whole answer (C-05). A call that
+    /// was cut off stays as it is: it must not become one that can be run.
+    fn fill_call(&self, events: &mut Vec<ChatEvent>, at: usize) {
+        let is_empty = |call: &&Call| !call.custom && !call.stopped && !call.spoke;
+        let Some(part) = self.calls.get(at).filter(is_empty).and_then(|call| call.part) else { return };
+        events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text: "{}".to_owned() }));
     }
 
     fn stop_call(&mut self, events: &mut Vec<ChatEvent>, at: usize) {

@@ -364,3 +364,15 @@ fn c30_the_signature_of_a_summary_is_its_familys() {
     assert_eq!(signed, [(0, "databricks")]);
     assert_eq!(words(&events), [("reasoning", "hm".to_owned()), ("text", "x".to_owned())]);
 }
+
+#[test]
+fn c05_a_call_without_arguments_has_an_empty_object_unless_it_was_cut() {
+    let start = r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}]}"#;
+    let more = delta(r#"{"tool_calls":[{"index":0,"function":{"arguments":""}}]}"#);
+    for (finish, arguments) in [("tool_calls", "{}"), ("stop", "{}"), ("length", ""), ("content_filter", "")] {
+        let events = decode(&[&delta(start), &more, &ending("{}", finish), "[DONE]"]);
+        assert_eq!(calls(&events), [call("a", "f", arguments)], "{finish}");
+    }
+    let custom = r#"{"tool_calls":[{"index":0,"id":"a","type":"custom","custom":{"name":"f","input":""}}]}"#;
+    assert_eq!(calls(&stream(&[custom])), [call("a", "f", "")]);
+}

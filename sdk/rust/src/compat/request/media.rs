@@ -8,6 +8,9 @@ use crate::json::{Array, Object};
 use crate::losses::extension;
 use crate::types::{MediaKind, MediaPart, MediaSource};
 
+/// The levels of an image's detail.
+const DETAILS: [&str; 3] = ["auto", "low", "high"];
+
 impl Writer<'_> {
     pub(super) fn media(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart) {
         if let MediaSource::Text(text) = &media.source {
@@ -34,10 +37,10 @@ impl Writer<'_> {
         a.object(|o| {
             match media.kind {
                 MediaKind::Image if !matches!(media.source, MediaSource::FileId(_)) => {
-                    self.address(o, "image_url", media);
+                    self.address(o, field, "image_url", media);
                 }
                 MediaKind::Video if !matches!(media.source, MediaSource::FileId(_)) => {
-                    self.address(o, "video_url", media);
+                    self.address(o, field, "video_url", media);
                 }
                 MediaKind::Document if takes.document_urls && !matches!(media.source, MediaSource::FileId(_)) => {
                     o.str("type", "document_url");
@@ -52,12 +55,23 @@ impl Writer<'_> {
         });
     }
 
-    fn address(&self, o: &mut Object<'_>, kind: &str, media: &MediaPart) {
+    fn address(&mut self, o: &mut Object<'_>, field: &str, kind: &str, media: &MediaPart) {
+        let detail = self.detail(field, media);
         o.str("type", kind);
         o.object(kind, |o| {
             o.str("url", &self.url(media));
-            o.opt_str("detail", media.detail.as_deref());
+            o.opt_str("detail", detail);
         });
+    }
+
+    /// The level of an image's detail. Responses have one more, `original`, which servers of this format refuse.
+    fn detail<'m>(&mut self, field: &str, media: &'m MediaPart) -> Option<&'m str> {
+        let detail = media.detail.as_deref()?;
+        if !self.from_responses || DETAILS.contains(&detail) {
+            return Some(detail);
+        }
+        self.losses.clamped(format!("{field}.detail"), "`high` is the highest level here");
+        Some("high")
     }
 
     fn audio(&self, o: &mut Object<'_>, media: &MediaPart) {

@@ -139,7 +139,15 @@ impl Writer<'_> {
                 thoughts.iter().filter(|thought| self.is_written(thought)).map(|thought| (0, Piece::Thought(thought)));
             pieces.splice(0..0, reported);
         }
-        let silent = pieces.is_empty() && (!calls.is_empty() || refusal.is_some() || audio.is_some());
+        let called = !calls.is_empty() || refusal.is_some() || audio.is_some();
+        if pieces.is_empty() && !called && self.leaves_nothing(message, &thoughts) {
+            // A message of nothing would be a turn that never was, which Mistral refuses (C-33).
+            if !thoughts.is_empty() {
+                self.lose_thinking(field);
+            }
+            return;
+        }
+        let silent = pieces.is_empty() && called;
         a.object(|o| {
             o.str("role", "assistant");
             self.name(o, field, message);
@@ -167,6 +175,13 @@ impl Writer<'_> {
             }
             self.message_extensions(o, field, message);
         });
+    }
+
+    /// Whether nothing is written of a message without content: it had parts, and neither thinking nor members of its
+    /// own stay.
+    fn leaves_nothing(&self, message: &Message, thoughts: &[&ReasoningPart]) -> bool {
+        let is_bare = message.extensions.iter().all(|extension| extension.format != FORMAT);
+        is_bare && !message.parts.is_empty() && !self.shows(thoughts)
     }
 
     fn message_extensions(&mut self, o: &mut Object<'_>, field: &str, message: &Message) {

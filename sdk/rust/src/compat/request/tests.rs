@@ -338,3 +338,38 @@ fn c40_functions_are_refused_where_there_are_none() {
     let error = refused(&quirks, ChatRequest { tools: vec![function("f")], ..ChatRequest::default() });
     assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::Unsupported, Some("tools")));
 }
+
+#[test]
+fn c89_the_detail_of_responses_that_is_unknown_here_is_the_highest() {
+    let of_image = |detail: &str, format: Option<&str>| {
+        let note = |format: &str| Extension { format: format.into(), key: "dialect=".into(), json: "null".into() };
+        let image = ResultPart::Media(MediaPart { detail: Some(detail.into()), ..image() });
+        let request = of(vec![Message::new(Role::Tool, vec![result("a", vec![words("1"), image])])]);
+        let (body, losses) =
+            rendered(&FULL, ChatRequest { extensions: format.map(note).into_iter().collect(), ..request });
+        (body["messages"][1]["content"][0]["image_url"]["detail"].clone(), losses.len() > 1)
+    };
+    let responses = Some("openai.responses");
+    assert_eq!(of_image("original", responses), (json!("high"), true));
+    assert_eq!(of_image("low", responses), (json!("low"), false));
+    assert_eq!(of_image("original", None), (json!("original"), false), "a client of this format knows its server");
+}
+
+#[test]
+fn c33_a_message_of_which_nothing_is_left_is_not_sent() {
+    let assistant = |parts| Message::new(Role::Assistant, parts);
+    let foreign = Opaque { format: "openai.responses".into(), kind: "web_search_call".into(), json: "{}".into() };
+    let encrypted = Some(Signature { issuer: "openai.responses".into(), value: "E".into() });
+    let thought = ReasoningPart { text: None, encrypted, ..ReasoningPart::new("") };
+    for thinking in [Thinking::None, Thinking::Parts, Thinking::Content, Thinking::Reasoning, Thinking::Details] {
+        let quirks = Quirks { thinking, ..FULL };
+        for part in [Part::Reasoning(thought.clone()), Part::Opaque(foreign.clone())] {
+            let messages = vec![user(vec![Part::text("a")]), assistant(vec![part]), user(vec![Part::text("b")])];
+            let (body, losses) = rendered(&quirks, of(messages));
+            assert_eq!(body["messages"], json!([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]));
+            assert_eq!(losses.len(), 1, "{thinking:?}: {losses:?}");
+        }
+    }
+    let (body, _) = rendered(&FULL, of(vec![assistant(Vec::new())]));
+    assert_eq!(body["messages"], json!([{"role": "assistant", "content": ""}]), "the client's own");
+}

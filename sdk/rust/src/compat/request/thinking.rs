@@ -210,6 +210,17 @@ impl Writer<'_> {
         }
     }
 
+    /// Whether any of these thoughts is written beside the content.
+    pub(super) fn shows(&self, thoughts: &[&ReasoningPart]) -> bool {
+        let ours = |value: &Option<Signature>| value.as_ref().is_some_and(|value| self.quirks.keeps(&value.issuer));
+        let speaks = |thought: &&ReasoningPart| thought.text.as_ref().is_some_and(|text| !text.is_empty());
+        match self.quirks.thinking {
+            Thinking::None | Thinking::Parts | Thinking::Summaries => false,
+            Thinking::Content | Thinking::Reasoning => thoughts.iter().any(speaks),
+            Thinking::Details => thoughts.iter().any(|it| speaks(it) || ours(&it.signature) || ours(&it.encrypted)),
+        }
+    }
+
     /// Whether a thought gives a part of the content: it has text, or a signature for this provider (C-29).
     pub(super) fn is_written(&self, thought: &ReasoningPart) -> bool {
         let ours = |signature: &Signature| self.quirks.keeps(&signature.issuer);

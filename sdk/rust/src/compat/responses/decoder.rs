@@ -77,6 +77,7 @@ impl EventDecoder {
                 break;
             }
             match Rest::parse(&frame.data) {
+                Ok(wire) if is_error(&wire, frame) => self.fail(error::from_json(&frame.data, None)),
                 Ok(wire) => self.event(wire, &frame.data),
                 Err(error) => self.fail(Error::unreadable(format!("an event is not readable: {error}"))),
             }
@@ -360,4 +361,10 @@ impl EventDecoder {
         }
         self.ended = true;
     }
+}
+
+/// Whether an event is an error, also where its type does not say so: servers and proxies that know no Responses send
+/// Chat's.
+fn is_error(wire: &Rest<'_>, frame: &Frame) -> bool {
+    frame.event.as_deref() == Some("error") || (wire.get("type").is_none() && wire.get("error").is_some())
 }

@@ -65,7 +65,7 @@ impl EventDecoder {
 mod tests {
     use crate::compat::quirks::Quirks;
     use crate::compat::responses::decoder::EventDecoder;
-    use crate::types::{ChatEvent, Context, FinishReason, Frame, PartKind};
+    use crate::types::{ChatEvent, Context, ErrorKind, FinishReason, Frame, PartKind};
 
     fn decode(events: &[&str]) -> Vec<ChatEvent> {
         let mut decoder = EventDecoder::new(&Quirks::COMPATIBLE, &Context::default());
@@ -156,5 +156,22 @@ mod tests {
         ]);
         let [ChatEvent::Usage(usage), ChatEvent::Failure(error)] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!((usage.input, error.message.as_str()), (Some(3), "boom"));
+    }
+
+    #[test]
+    fn c21_an_error_that_does_not_say_its_type_keeps_its_reason() {
+        let wrapped = r#"{"error":{"message":"Rate limit","type":"rate_limit_error","code":"429"}}"#;
+        let bare = r#"{"message":"Rate limit","code":"429"}"#;
+        let typed = r#"{"type":"rate_limit_error","message":"Rate limit","code":"429"}"#;
+        let named = Some("error".to_owned());
+        for (event, data) in [(None, wrapped), (named.clone(), wrapped), (named.clone(), bare), (named, typed)] {
+            let mut decoder = EventDecoder::new(&Quirks::COMPATIBLE, &Context::default());
+            let done = Frame { event: None, data: "[DONE]".to_owned() };
+            let mut events = decoder.push(&[Frame { event, data: data.to_owned() }, done]).events;
+            events.extend(decoder.finish().events);
+            let [ChatEvent::Failure(error)] = events.as_slice() else { panic!("{events:?}") };
+            let found = (error.kind, error.status, error.message.as_str());
+            assert_eq!(found, (ErrorKind::RateLimited, Some(429), "Rate limit"), "{data}");
+        }
     }
 }
