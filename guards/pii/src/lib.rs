@@ -2,6 +2,7 @@
 
 mod kinds;
 
+use weir_sdk::guard::find::second;
 use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup, spelling};
 
 use kinds::Kind;
@@ -38,11 +39,9 @@ impl Configured for Options {
 }
 
 impl Options {
-    /// Finds everything that is spelled in ASCII.
-    fn find_plain(&self, text: &str) -> Vec<Found> {
-        let bytes = text.as_bytes();
-        let mut all = Vec::new();
-        let mut at = 0;
+    /// Finds everything from a place on that is spelled in ASCII.
+    fn find_plain(&self, text: &str, mut at: usize) -> Vec<Found> {
+        let (bytes, mut all) = (text.as_bytes(), Vec::new());
         while let Some(byte) = bytes.get(at) {
             let begins =
                 kinds::may_begin(*byte) && (at == 0 || !bytes.get(at - 1).is_some_and(|byte| kinds::is_inside(*byte)));
@@ -64,7 +63,11 @@ impl Options {
 
 impl Finder for Options {
     fn find(&self, text: &str) -> Vec<Found> {
-        spelling::as_it_looks(text, |text| self.find_plain(text))
+        spelling::as_it_looks(text, |text| self.find_plain(text, 0))
+    }
+
+    fn find_behind_first(&self, text: &str) -> Vec<Found> {
+        spelling::as_it_looks(text, |text| self.find_plain(text, second(text)))
     }
 }
 
@@ -110,6 +113,23 @@ mod tests {
             "c++ and x@y.z1",
         ] {
             assert_eq!(found(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_begins_within_what_was_judged_before() {
+        let options = Options { kinds: Kind::ALL.to_vec() };
+        for (text, count) in [
+            ("1123-45-6789", 0),
+            ("4111 1111 1111 1111", 0),
+            ("xjane@example.org", 0),
+            ("\u{ff11}123-45-6789", 0),
+            (" 123-45-6789", 1),
+            ("4 5500005555555559", 1),
+            ("é123-45-6789", 1),
+            ("", 0),
+        ] {
+            assert_eq!(options.find_behind_first(text).len(), count, "{text}");
         }
     }
 

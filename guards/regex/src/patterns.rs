@@ -1,10 +1,12 @@
 //! The operator's patterns, compiled once for each instance.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
+use weir_sdk::guard::find::second;
 use weir_sdk::guard::{Configured, Facts, Finder, Found, Setup};
 
 /// The message of a refusal, unless the option `message` sets another.
@@ -78,11 +80,28 @@ impl Configured for Shared {
     }
 }
 
-impl Finder for Shared {
-    fn find(&self, text: &str) -> Vec<Found> {
+/// The places where a pattern fits from one on, in order. What fits nothing is no finding.
+fn places(regex: &Regex, text: &str, mut at: usize) -> Vec<Range<usize>> {
+    let mut all = Vec::new();
+    while at <= text.len()
+        && let Some(found) = regex.find_at(text, at)
+    {
+        at = found.end();
+        if found.is_empty() {
+            at += text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+        } else {
+            all.push(found.range());
+        }
+    }
+    all
+}
+
+impl Shared {
+    /// Finds everything from a place on.
+    fn find_from(&self, text: &str, at: usize) -> Vec<Found> {
         let of_one = |(name, regex): &'_ (String, Regex)| {
-            let found = regex.find_iter(text).filter(|found| !found.is_empty());
-            found.map(|found| Found { range: found.range(), label: name.clone() }).collect::<Vec<_>>()
+            let found = places(regex, text, at).into_iter();
+            found.map(|range| Found { range, label: name.clone() }).collect::<Vec<_>>()
         };
         let mut all: Vec<Found> = self.0.0.iter().flat_map(of_one).collect();
         all.sort_by_key(|found| (found.range.start, usize::MAX - found.range.end));
@@ -95,6 +114,16 @@ impl Finder for Shared {
             is_free
         });
         all
+    }
+}
+
+impl Finder for Shared {
+    fn find(&self, text: &str) -> Vec<Found> {
+        self.find_from(text, 0)
+    }
+
+    fn find_behind_first(&self, text: &str) -> Vec<Found> {
+        self.find_from(text, second(text))
     }
 }
 
@@ -114,6 +143,26 @@ mod tests {
         let found: Vec<_> =
             Shared(Rc::new(patterns)).find("abc 12 de").into_iter().map(|one| (one.range, one.label)).collect();
         assert_eq!(found, [(0..5, "long".into()), (7..9, "word".into())]);
+    }
+
+    #[test]
+    fn what_was_judged_before_is_looked_back_at_and_not_found_again() {
+        let patterns =
+            patterns(&[("four", "[0-9]{4}"), ("head", "^b"), ("word", r"\bcat\b"), ("empty", "z*")]).unwrap();
+        let shared = Shared(Rc::new(patterns));
+        for (text, expected) in [
+            ("12345 yé", vec![(1..5, "four")]),
+            ("1234", vec![]),
+            ("abc", vec![]),
+            ("xcat", vec![]),
+            ("é cat", vec![(3..6, "word")]),
+            ("-cat", vec![(1..4, "word")]),
+            ("", vec![]),
+        ] {
+            let found = shared.find_behind_first(text);
+            let found: Vec<_> = found.iter().map(|one| (one.range.clone(), one.label.as_str())).collect();
+            assert_eq!(found, expected, "{text}");
+        }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 mod patterns;
 
+use weir_sdk::guard::find::second;
 use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup, spelling};
 
-use patterns::{PATTERNS, Pattern};
+use patterns::{PATTERNS, Pattern, Word};
 
 /// The message of a refusal, unless the option `message` sets another.
 const MESSAGE: &str = "this contains a secret, such as an API key; remove it and send the request again";
@@ -19,8 +20,8 @@ pub struct Options {
 }
 
 impl Options {
-    fn first_at<'p>(&self, text: &str, at: usize) -> Option<(&'p Pattern, usize)> {
-        let mut found = PATTERNS.iter().filter_map(|pattern| Some((pattern, pattern.end(text, at)?)));
+    fn first_at<'p>(&self, text: &str, at: usize, word: &mut Word) -> Option<(&'p Pattern, usize)> {
+        let mut found = PATTERNS.iter().filter_map(|pattern| Some((pattern, pattern.end(text, at, word)?)));
         found.find(|(pattern, _)| !self.ignore.iter().any(|label| label == pattern.label))
     }
 }
@@ -42,13 +43,13 @@ impl Configured for Options {
 }
 
 impl Options {
-    /// Finds everything that is spelled in ASCII.
-    fn find_plain(&self, text: &str) -> Vec<Found> {
-        let (bytes, mut all, mut at) = (text.as_bytes(), Vec::new(), 0);
+    /// Finds everything from a place on that is spelled in ASCII.
+    fn find_plain(&self, text: &str, mut at: usize) -> Vec<Found> {
+        let (bytes, mut all, mut word) = (text.as_bytes(), Vec::new(), Word::default());
         while let Some(byte) = bytes.get(at) {
             let before = at.checked_sub(1).and_then(|before| bytes.get(before));
             let is_start = patterns::may_begin(*byte) && before.is_none_or(|byte| patterns::may_precede(*byte));
-            let found = if is_start { self.first_at(text, at) } else { None };
+            let found = if is_start { self.first_at(text, at, &mut word) } else { None };
             if let Some((pattern, end)) = found {
                 all.push(Found { range: at..end, label: pattern.label.to_owned() });
                 at = end;
@@ -62,12 +63,20 @@ impl Options {
 
 impl Finder for Options {
     fn find(&self, text: &str) -> Vec<Found> {
-        spelling::as_it_looks(text, |text| self.find_plain(text))
+        spelling::as_it_looks(text, |text| self.find_plain(text, 0))
+    }
+
+    fn find_behind_first(&self, text: &str) -> Vec<Found> {
+        spelling::as_it_looks(text, |text| self.find_plain(text, second(text)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use weir_sdk::guard::scan::Scan;
+    use weir_sdk::guard::{Answer, EventVerdict};
+    use weir_sdk::types::{ChatEvent, PartDelta, PartStop, Setting};
+
     use super::*;
 
     fn labels(text: &str, ignore: &[&str]) -> Vec<String> {
@@ -111,6 +120,84 @@ mod tests {
             "",
         ] {
             assert_eq!(labels(text, &[]), [""; 0], "{text}");
+        }
+    }
+
+    /// Whether an answer is refused that comes in pieces of so many bytes, what is noted of it, and how it arrives masked.
+    fn judged(text: &str, size: usize) -> (bool, Vec<(String, String)>, String) {
+        let events = || {
+            let pieces = text.as_bytes().chunks(size).map(|piece| String::from_utf8(piece.to_vec()).unwrap());
+            let pieces = pieces.map(|text| ChatEvent::Delta(PartDelta { candidate: 0, part: 0, text }));
+            pieces.chain([ChatEvent::PartStop(PartStop { candidate: 0, part: 0, extensions: Vec::new() })])
+        };
+        let mut deny = scan("deny");
+        let is_denied = events().any(|event| matches!(deny.push(vec![event]).verdict, EventVerdict::Deny(_)));
+        let mut annotate = scan("annotate");
+        let notes = events().flat_map(|event| annotate.push(vec![event]).annotations).last();
+        let (mut mask, mut arrived) = (scan("mask"), String::new());
+        for event in events() {
+            let EventVerdict::Replace(events) = mask.push(vec![event]).verdict else { panic!("it masks") };
+            let texts = events.into_iter().filter_map(|event| match event {
+                ChatEvent::Delta(delta) => Some(delta.text),
+                _ => None,
+            });
+            arrived.extend(texts);
+        }
+        (is_denied, notes.into_iter().map(|note| (note.key, note.value)).collect(), arrived)
+    }
+
+    fn scan(action: &str) -> Scan<Options> {
+        let options = vec![Setting { key: "action".into(), json: format!("\"{action}\"") }];
+        let (request_id, model, format, memo) = (String::new(), String::new(), String::new(), String::new());
+        let (client, team, input_tokens) = (None, None, None);
+        Scan::new(Facts {
+            request_id,
+            now_ms: 0.0,
+            client,
+            team,
+            model,
+            format,
+            stream: true,
+            input_tokens,
+            options,
+            memo,
+        })
+    }
+
+    #[test]
+    fn the_verdict_is_the_same_however_an_answer_is_split() {
+        let words = "word ".repeat(30);
+        let token = format!(
+            "{}{}.{}{}.{}",
+            of("ey", "J", 1),
+            "Ab1-".repeat(60),
+            of("ey", "J", 1),
+            "Cd2".repeat(40),
+            "x_9".repeat(20)
+        );
+        for (text, expected) in [
+            (format!("{words}{token}, {words}"), Some("jwt")),
+            (format!("{words}see /disk-proj-{} now. {words}", "0123456789".repeat(3)), None),
+            (format!("{words}see x-{}{} {words}", of("s", "k-", 1), "0123456789".repeat(20)), Some("api-key")),
+            (format!("{words}{}{words}", of("AKIA", "ABCD2345", 3)), None),
+            (format!("{words}{}", of("AKIA", "ABCD2345", 2)), Some("aws-access-key")),
+            (format!("{words}{}.{words}", "Ab1-".repeat(50)), None),
+        ] {
+            let whole = judged(&text, text.len());
+            let notes: Vec<_> = expected.map(|label| (label.to_owned(), "1".to_owned())).into_iter().collect();
+            assert_eq!((whole.0, &whole.1), (expected.is_some(), &notes), "{text}");
+            for size in (1..=9).chain([16, 64]) {
+                assert_eq!(judged(&text, size), whole, "{size}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_in_which_much_may_begin_takes_no_longer() {
+        let none: &[String] = &[];
+        for head in [of("ey", "J-", 1), of("s", "k-", 1)] {
+            assert_eq!(labels(&head.repeat(50_000), &[]), none, "{head}");
+            assert_eq!(labels(&format!("{}1", head.repeat(50)), &[]).len(), usize::from(head.starts_with('s')));
         }
     }
 

@@ -24,6 +24,28 @@ enum Tail {
     Token,
 }
 
+/// The run of letters, digits, `-` and `_` that a search is in. Its end is looked for once, however many secrets may
+/// begin in it.
+#[derive(Debug, Default)]
+pub(crate) struct Word {
+    end: usize,
+    /// The place behind its last digit.
+    digit: usize,
+}
+
+impl Word {
+    /// The length of the word from a place on, and whether a digit is in there. Places come in order.
+    fn from(&mut self, bytes: &[u8], at: usize) -> (usize, bool) {
+        if at >= self.end {
+            let word = bytes.get(at..).unwrap_or_default();
+            let word = word.get(..run(word, is_word)).unwrap_or_default();
+            self.end = at + word.len();
+            self.digit = word.iter().rposition(u8::is_ascii_digit).map_or(0, |digit| at + digit + 1);
+        }
+        (self.end - at, self.digit > at)
+    }
+}
+
 const fn pattern(label: &'static str, head: &'static str, tail: Tail) -> Pattern {
     Pattern { label, head, tail }
 }
@@ -73,21 +95,21 @@ pub(crate) fn may_precede(byte: u8) -> bool {
 
 impl Pattern {
     /// The end of the secret that begins at this place, where one may begin.
-    pub(crate) fn end(&self, text: &str, at: usize) -> Option<usize> {
+    pub(crate) fn end(&self, text: &str, at: usize, word: &mut Word) -> Option<usize> {
         let bytes = text.as_bytes();
         let rest = bytes.get(at..)?.strip_prefix(self.head.as_bytes())?;
-        Some(at + self.head.len() + self.tail.length(rest)?)
+        let from = at + self.head.len();
+        Some(from + self.tail.length(rest, || word.from(bytes, from))?)
     }
 }
 
 impl Tail {
-    /// The length of the tail that this text begins with.
-    fn length(&self, rest: &[u8]) -> Option<usize> {
+    /// The length of the tail that this text begins with. `word` tells of the word at its beginning.
+    fn length(&self, rest: &[u8], word: impl FnOnce() -> (usize, bool)) -> Option<usize> {
         match *self {
             Self::Letters(least) => Some(run(rest, is_letter)).filter(|length| *length >= least),
             Self::Words(least) => {
-                let length = run(rest, is_word);
-                let has_digit = rest.iter().take(length).any(u8::is_ascii_digit);
+                let (length, has_digit) = word();
                 Some(length).filter(|length| *length >= least && has_digit)
             }
             Self::Capitals(exactly) => {
@@ -101,7 +123,7 @@ impl Tail {
                 line.windows(close.len()).position(|window| window == close).map(|found| found + close.len())
             }
             Self::Token => {
-                let head = run(rest, is_word);
+                let (head, _) = word();
                 let body = rest.get(head..)?.strip_prefix(b".eyJ")?;
                 let length = run(body, is_word);
                 // It is one before its signature has come, which may be far away.

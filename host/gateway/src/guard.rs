@@ -85,13 +85,13 @@ impl Guards {
         self.0.iter().filter(|guard| judges(guard) && guard.is_for(caller, model)).collect()
     }
 
-    /// Refuses a request through a door behind which nothing is read in the unified model, if a guard would have to judge
+    /// Refuses a request at an entry point where nothing is read in the unified model, if a guard would have to judge
     /// it whose failures refuse requests. `models` are the names of its model; if there are none, it may be for any.
     ///
     /// # Errors
     ///
     /// There is such a guard.
-    pub(crate) fn refuse_unreadable(&self, caller: &Caller, models: &[&str], door: &str) -> Result<(), Fault> {
+    pub(crate) fn refuse_unreadable(&self, caller: &Caller, models: &[&str], entry_point: &str) -> Result<(), Fault> {
         let is_concerned = |guard: &&Arc<Guard>| {
             let is_for_model = guard.settings.scope.models.is_empty()
                 || models.is_empty()
@@ -99,7 +99,7 @@ impl Guards {
             !guard.fails_open() && is_for_model && guard.is_for_caller(caller)
         };
         let Some(guard) = self.0.iter().find(is_concerned) else { return Ok(()) };
-        let what = format!("requests, and cannot read those by {door}: call an endpoint that serves models");
+        let what = format!("requests, and cannot read those by {entry_point}: call an endpoint that serves models");
         Err(guard.cannot_judge_this(&what))
     }
 

@@ -83,3 +83,23 @@ async fn a_body_that_is_read_in_two_ways_answers_no_other_request() {
     assert_eq!(result(&gateway.ask(&chat(&json!({}))).await), Some("miss"));
     assert_eq!(requests(&mut upstream), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_comes_with_status_200_in_place_of_embeddings_is_not_kept() {
+    let error = r#"{"error":{"message":"try again","type":"server_error"}}"#;
+    let good = r#"{"object":"list","model":"m","data":[{"object":"embedding","index":0,"embedding":[1]}]}"#;
+    let mut upstream = Upstream::always(Answer::json(200, error)).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+    let body = json!({"model": "openai", "input": "Hi"}).to_string();
+    let ask = async || gateway.post("/v1/embeddings", &body).await;
+    for _ in 0..2 {
+        let reply = ask().await;
+        let found = (result(&reply), reply.header("x-weir-lane"));
+        assert_eq!(found, (Some("miss"), Some("relay")), "{}", reply.text());
+    }
+    assert_eq!((requests(&mut upstream), gateway.metric("weir_cache_entries").await), (2, 0.0));
+    upstream.script(move |_| Answer::json(200, good));
+    assert_eq!(result(&ask().await), Some("miss"));
+    gateway.until_metric("weir_cache_entries", 1.0).await;
+    assert_eq!(result(&ask().await), Some("hit"));
+}

@@ -148,18 +148,18 @@ async fn what_a_lying_server_returns_is_a_miss_and_never_anothers_answer() {
         assert_eq!(redis.run(&["copy", from, to, "replace"]).trim(), "1");
     }
     requests(&mut upstream);
-    let rubbish = "weir_cache_server_requests_total{result=\"rubbish\"}";
+    let invalid = "weir_cache_server_requests_total{result=\"invalid\"}";
     let fresh = node(&settings).await;
     assert_eq!(ask(&fresh, "two", 1).await, "miss");
     assert_eq!(requests(&mut upstream), 1);
-    assert!(fresh.metric(rubbish).await >= 1.0);
+    assert!(fresh.metric(invalid).await >= 1.0);
     for value in ["", "weir-answer-1", "no answer at all"] {
         for name in redis.run(&["keys", "*:entry:*"]).lines() {
             redis.run(&["set", name, value]);
         }
         let fresh = node(&settings).await;
         assert_eq!(ask(&fresh, "one", 1).await, "miss", "{value:?}");
-        assert!(fresh.metric(rubbish).await >= 1.0, "{value:?}");
+        assert!(fresh.metric(invalid).await >= 1.0, "{value:?}");
         written(&fresh, 2).await;
     }
     // More than any answer has: the connection ends before it is read.

@@ -66,7 +66,7 @@ pub(super) fn requests(upstream: &mut Upstream) -> (usize, usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_in_other_words_of_courtesy_gets_the_answer_and_its_opposite_does_not() {
+async fn c76_a_question_in_other_words_of_courtesy_gets_the_answer_and_its_opposite_does_not() {
     let mut upstream = provider().await;
     let gateway = Gateway::open(&settings(&upstream, "")).await;
     let first = ask(&gateway, "one", "How do I enable 2FA?").await;

@@ -9,7 +9,7 @@ use super::{by, result};
 use crate::wire_format::OPENAI;
 
 const SECRET: &str = "a secret that all of these nodes have";
-const RUBBISH: &str = "weir_cache_server_requests_total{result=\"rubbish\"}";
+const INVALID: &str = "weir_cache_server_requests_total{result=\"invalid\"}";
 
 /// A configuration whose answers and questions are shared through this server. Requests wait for it for long, since this
 /// machine may be busy.
@@ -164,13 +164,13 @@ async fn what_a_lying_server_says_of_questions_is_a_miss_and_never_anothers_answ
     redis.run(&["copy", &of_one[0], &of_two[0], "replace"]);
     let fresh = Gateway::open(&config).await;
     assert_eq!(result(&ask(&fresh, "two", "Which account has the bank?").await), Some("miss"));
-    assert!(fresh.metric(RUBBISH).await >= 1.0);
-    // Rubbish in the midst of it, another kind of value, and more than any question has.
+    assert!(fresh.metric(INVALID).await >= 1.0);
+    // Nonsense in the midst of it, another kind of value, and more than any question has.
     redis.run(&["xadd", &of_one[0], "*", "q", "no question"]);
     redis.run(&["xadd", &of_one[0], "*", "q", "weir-question-1"]);
     let fresh = Gateway::open(&config).await;
     assert_eq!(result(&ask(&fresh, "one", "How do I turn on 2FA?").await), Some("semantic"), "the true one is found");
-    assert_eq!(fresh.metric(RUBBISH).await, 2.0);
+    assert_eq!(fresh.metric(INVALID).await, 2.0);
     redis.run(&["set", &of_one[0], "no stream"]);
     let fresh = Gateway::open(&config).await;
     assert_eq!(result(&ask(&fresh, "one", "How do I turn on 2FA?").await), Some("miss"));

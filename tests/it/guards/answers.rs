@@ -147,7 +147,7 @@ async fn a_guard_that_monitors_answers_changes_and_delays_nothing() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
     let gateway = gateway(&upstream, &NAMES, &seeing("mode = \"monitor\"")).await;
     for stream in [false, true] {
-        upstream.script(move |_| answer(Place::Text, "AKIA is no secret", stream));
+        upstream.script(move |_| answer(Place::Text, "AKIA is not a secret", stream));
         let body = Dialect::Chat.ask(MODEL, stream);
         assert_eq!(gateway.ask(&Dialect::Chat.request(MODEL, &body, stream)).await.status(), 200);
         upstream.script(move |_| answer(Place::Text, &secret(), stream));

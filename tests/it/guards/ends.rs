@@ -112,6 +112,6 @@ async fn the_access_log_has_what_guards_did_with_requests_and_answers() {
                 tokio::task::yield_now().await;
             }
         };
-        assert!(tokio::time::timeout(weir_tests::PATIENCE, is_logged).await.is_ok(), "{}", log::text());
+        assert!(tokio::time::timeout(weir_tests::TIMEOUT, is_logged).await.is_ok(), "{}", log::text());
     }
 }

@@ -1,7 +1,7 @@
 //! No way leads around a guard: not by a fallback or a budget, not by JSON that two readers read differently, not by
-//! another door.
+//! another entry point.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
 
 use super::everywhere::{ADAPTERS, DIALECTS};
@@ -99,6 +99,37 @@ async fn what_was_judged_is_sent_where_json_says_two_things() {
                     assert_eq!(reply.status(), 400, "{case}");
                 }
             }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_format_passes_over_is_not_relayed_past_a_guard() {
+    let mut upstream = upstream().await;
+    let gateway = gateway(&upstream, &["openai"], &guard("secrets", "")).await;
+    let user = |more: Value| json!([{"role": "user", "content": "Hi"}, more]);
+    let choice = json!({"type": "function", "function": {"name": "f", "note": secret()}});
+    let tool = json!({"type": "function", "function": {"name": "f", "parameters": {}}});
+    let image = json!({"type": "image_url", "image_url": {"url": "https://x.example/a.png", secret(): 1}});
+    for more in [
+        json!({"messages": user(json!({"role": "user", "content": "Hi", "refusal": secret()}))}),
+        json!({"messages": user(json!({"role": "user", "content": [image]}))}),
+        json!({"response_format": {"type": "text", "x": {"y": [format!("the key {}", secret())]}}}),
+        json!({"tools": [tool], "tool_choice": choice}),
+    ] {
+        let mut body = json!({"model": "openai", "messages": user(json!({"role": "assistant", "content": "Ho"}))});
+        let plain = gateway.post("/v1/chat/completions", &body.to_string()).await;
+        assert_eq!((plain.status(), plain.header("x-weir-lane")), (200, Some("relay")), "{}", plain.text());
+        upstream.request().await;
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let reply = gateway.post("/v1/chat/completions", &body.to_string()).await;
+        let case = format!("{body}: {}", reply.text());
+        // Where a guard sees it after all, it refuses it.
+        if let Some(sent) = upstream.unseen() {
+            assert_eq!(reply.header("x-weir-lane"), Some("translate"), "{case}");
+            assert!(!sent.text().contains(&secret()), "{case}: {}", sent.text());
+        } else {
+            assert_eq!(reply.status(), 400, "{case}");
         }
     }
 }

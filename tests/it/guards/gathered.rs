@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use weir_tests::{Answer, Client, Gate, Gateway, Request, Upstream};
 
 use super::{gateway, guard, secret};
@@ -63,7 +63,7 @@ async fn what_waits_is_judged_at_the_end_of_the_stream_whatever_the_time() {
                     let split = begun()
                         .piece(delta(&format!(" {}", &key[..9])))
                         .piece(delta(&key[9..]))
-                        .piece(delta("the end"));
+                        .piece(delta(" the end"));
                     split.piece(last()).piece("data: [DONE]\n\n").end()
                 });
                 let text = gateway.ask(&ask(from, model)).await.text();
@@ -120,6 +120,58 @@ async fn booked(gateway: &Gateway, upstream: &Upstream, (from, model): (&str, &s
     }
     gateway.until_metric("weir_in_flight", 0.0).await;
     settled(gateway).await - before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_reported_behind_text_that_is_held_back_is_booked_though_the_stream_breaks() {
+    let upstream = Upstream::always(Answer::json(500, "{}")).await;
+    for every in ["1ms", "1h"] {
+        let gateway = judging(&upstream, every).await;
+        for (from, model) in [("openai", "openai"), ("openai", "openai-t"), ("anthropic", "openai")] {
+            let counted = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                "choices": [{"index": 0, "delta": {"content": "b"}, "finish_reason": null}],
+                "usage": {"prompt_tokens": 40_000, "completion_tokens": 5000, "total_tokens": 45_000}});
+            upstream.script(move |_| begun().piece(format!("data: {counted}\n\n")).close());
+            let before = settled(&gateway).await;
+            let mut client = Client::connect(gateway.address).await;
+            client.send(&ask(from, model)).await;
+            client.head().await;
+            drop(client.rest().await);
+            gateway.until_metric("weir_in_flight", 0.0).await;
+            assert_eq!(settled(&gateway).await - before, 45_000, "{every} {from} {model}");
+        }
+    }
+}
+
+/// A provider's stream whose first event counts one token of output, and whose text ends with a key.
+fn counted_at_the_start() -> Answer {
+    let event = |name: &str, data: Value| format!("event: {name}\ndata: {data}\n\n");
+    let usage = json!({"input_tokens": 10, "output_tokens": 1});
+    let message =
+        json!({"id": "m", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": usage});
+    let start = event("message_start", json!({"type": "message_start", "message": message}));
+    let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
+    let delta = |text: String| {
+        let delta = json!({"type": "text_delta", "text": text});
+        event("content_block_delta", json!({"type": "content_block_delta", "index": 0, "delta": delta}))
+    };
+    let begun = Answer::sse().piece(start).piece(event("content_block_start", block));
+    let long = (0..5).fold(begun, |answer, _| answer.piece(delta("a word, ".repeat(LONG))));
+    long.piece(delta(format!("{} is it", secret()))).piece(delta("b".repeat(LONG))).end()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_a_guard_refuses_is_booked_by_its_content_where_its_usage_was_not_final() {
+    let upstream = Upstream::scripted(|_| counted_at_the_start()).await;
+    let gateway = judging(&upstream, "40ms").await;
+    for from in ["anthropic", "openai"] {
+        let before = settled(&gateway).await;
+        let text = gateway.ask(&ask(from, "anthropic")).await.text();
+        assert!(text.contains("a word") && !text.contains("AKIA"), "{from}: {text}");
+        gateway.until_metric("weir_in_flight", 0.0).await;
+        let booked = settled(&gateway).await - before;
+        assert!((1000..20_000).contains(&booked), "{from}: {booked}");
+    }
 }
 
 async fn settled(gateway: &Gateway) -> u64 {

@@ -1,5 +1,7 @@
 //! A request and its guards: it is read once for their eyes, and goes out in the form that they gave it.
 
+mod shown;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -29,7 +31,8 @@ pub struct Judged {
     /// The request as guards saw it, and as they changed it. A translation begins with it, so that what was judged is
     /// what is sent. `None` if no guard saw the request.
     copy: Option<JudgedCopy>,
-    /// Whether the client's bytes must not be sent: a guard changed the request, or readers may differ in what they say.
+    /// Whether the client's bytes must not be sent: a guard changed the request, or readers may differ in what they say, or
+    /// guards have not seen all of it.
     must_translate: bool,
     /// The guards that are going to judge the answer.
     pending: Vec<Pending>,
@@ -48,7 +51,7 @@ pub(super) struct JudgedCopy {
     lifted: Lifted,
     /// Its estimated input tokens, unless a guard changed it since.
     input_tokens: Option<u32>,
-    /// Whether other readers may read something else in the request's bytes.
+    /// Whether other readers may read something else in the request's bytes, or more than guards see.
     is_ambiguous: bool,
     /// The version of the dialect that read it, which writes the answer too: its memo is for none else.
     dialect: Option<Chosen>,
@@ -193,7 +196,7 @@ struct Seen {
     memo: String,
     names: Names,
     lifted: Lifted,
-    /// Whether other readers may read something else in the request's bytes.
+    /// Whether other readers may read something else in the request's bytes, or more than guards see.
     is_ambiguous: bool,
     /// The version of the dialect that read it.
     dialect: Option<Chosen>,
@@ -258,7 +261,6 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
         return Ok(Seen { content, ..Seen::default() });
     }
     let ClientRequest { http, lifted } = ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?;
-    let is_ambiguous = is_json && !matches!(&http.body, Body::Text(text) if is_unambiguous(text));
     let chosen = adapter.choose();
     let mut dialect =
         chosen.adapter.lease(Arc::clone(&asked.caller.tenant)).await.map_err(|fault| unified::blame(&fault))?;
@@ -270,6 +272,7 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
     };
     let Parsed { request, losses, memo, names } = unified::parse(&mut dialect, asked.operation(), &ctx, &http)?;
     dialect.release();
+    let is_ambiguous = is_json && !matches!(&http.body, Body::Text(text) if shown::shows_all(text, &request));
     Ok(Seen { content: content_of(request), losses, memo, names, lifted, is_ambiguous, dialect: Some(chosen) })
 }
 

@@ -180,7 +180,7 @@ async fn judged_by(
             Ok(answer?)
         }
         Judge::Webhook(webhook) => {
-            let call = Call { caller: facts.caller.number(), patience: deadline, held: held.beside() };
+            let call = Call { caller: facts.caller.number(), timeout: deadline, held: held.beside() };
             Ok(webhook.on_request(&shown, seen, call).await?)
         }
         Judge::Missing => Err(RequestGuardError::Missing),

@@ -52,7 +52,7 @@ pub(super) struct Call {
     /// The caller's number.
     pub(super) caller: u64,
     /// How long the service may take.
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
     /// What is held for the call, nothing yet.
     pub(super) held: Held,
 }
@@ -141,19 +141,16 @@ impl Webhook {
         &self,
         facts: &Facts,
         asked: &Asked,
-        Call { caller, patience, mut held }: Call,
+        Call { caller, timeout, mut held }: Call,
     ) -> Result<RequestAnswer, WebhookFailure> {
         let message = Message { protocol: PROTOCOL, facts: WireFacts::from(facts), asked: Content::from(asked) };
-        let begun = Instant::now();
-        if !self.breaker.admit(begun) {
-            return Err(WebhookFailure::Resting);
-        }
-        let answered = self.answered(&message, patience, &mut held).await;
+        let admitted = self.breaker.admit(Instant::now()).ok_or(WebhookFailure::Resting)?;
+        let answered = self.answered(&message, timeout, &mut held).await;
         let read = answered.and_then(|body| read(&body, asked).map_err(WebhookFailure::Answer));
         let now = Instant::now();
         match &read {
-            Ok(_) => self.breaker.succeeded(begun, now),
-            Err(failure) => self.breaker.failed(failure, caller, now),
+            Ok(_) => admitted.succeeded(now),
+            Err(failure) => admitted.failed(failure, caller, now),
         }
         read
     }
@@ -161,7 +158,7 @@ impl Webhook {
     async fn answered(
         &self,
         message: &Message<'_>,
-        patience: Duration,
+        timeout: Duration,
         held: &mut Held,
     ) -> Result<Bytes, WebhookFailure> {
         let size = json_size(message).map_err(WebhookFailure::Request)?;
@@ -169,7 +166,7 @@ impl Webhook {
         held.grow(size.saturating_mul(2)).await.map_err(WebhookFailure::Full)?;
         let mut body = Vec::with_capacity(size);
         serde_json::to_writer(&mut body, message).map_err(WebhookFailure::Request)?;
-        Ok(self.client.post(body, patience, size.saturating_add(ROOM)).await?)
+        Ok(self.client.post(body, timeout, size.saturating_add(ROOM)).await?)
     }
 }
 

@@ -26,6 +26,18 @@ pub struct Found {
 pub trait Finder {
     /// Finds everything in a text, in order and without overlaps.
     fn find(&self, text: &str) -> Vec<Found>;
+
+    /// Finds what begins behind the first character of a text. That one was judged before, and only tells whether a word
+    /// begins behind it. A finder whose findings may overlap should not even look for those that begin with it.
+    fn find_behind_first(&self, text: &str) -> Vec<Found> {
+        let from = second(text);
+        self.find(text).into_iter().filter(|one| one.range.start >= from).collect()
+    }
+}
+
+/// Where the second character of a text begins.
+pub fn second(text: &str) -> usize {
+    text.chars().next().map_or(0, char::len_utf8)
 }
 
 /// A finder as the options of a guard have it, with what becomes of findings.

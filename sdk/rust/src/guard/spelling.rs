@@ -71,6 +71,38 @@ pub fn last_shown(text: &str, is_json: bool, count: usize) -> usize {
     if before == 0 { 0 } else { shown().nth(before).map_or(text.len(), |(at, _)| at) }
 }
 
+/// The last character of a text that its reader sees; in JSON, the one that an escape means.
+pub fn last_char(text: &str, is_json: bool) -> Option<char> {
+    let is_shown = |char: &char| !matches!(looks_like(*char), Looks::Invisible);
+    if is_json && text.contains('\\') {
+        return read(text, true).map(|(_, char)| char).filter(is_shown).last();
+    }
+    text.chars().rev().find(is_shown)
+}
+
+/// Where the word begins that goes up to a place; the place itself if none does. Words are of what looks like letters,
+/// digits and those signs of ASCII that tokens and mail addresses have.
+pub fn start_of_word(text: &str, is_json: bool, at: usize) -> usize {
+    let Some(before) = text.get(..at) else { return at };
+    if !(is_json && before.contains('\\')) {
+        return before.trim_end_matches(is_of_word).len();
+    }
+    let mut start = None;
+    for (place, char) in read(before, true) {
+        start = if is_of_word(char) { start.or(Some(place)) } else { None };
+    }
+    start.unwrap_or(at)
+}
+
+fn is_of_word(char: char) -> bool {
+    let plain = match looks_like(char) {
+        Looks::Itself => char,
+        Looks::Like(other) => other,
+        Looks::Invisible => return true,
+    };
+    plain.is_ascii_alphanumeric() || matches!(plain, '-' | '_' | '.' | '%' | '+' | '@')
+}
+
 /// The characters of a text, each with its place; those that escapes of JSON mean, if these are read.
 fn read(text: &str, has_escapes: bool) -> impl Iterator<Item = (usize, char)> {
     let mut at = 0;
@@ -305,6 +337,25 @@ mod tests {
             ("abc\u{200b}", false, 0),
         ] {
             assert_eq!(last_shown(text, is_json, 3), begin, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_begin_where_a_reader_sees_them_begin() {
+        for (text, is_json, begin, last) in [
+            ("say a-b_c.d%+@1", false, "a-b_c.d%+@1", '1'),
+            ("say", false, "say", 'y'),
+            ("say ", false, "", ' '),
+            ("", false, "", '\0'),
+            ("é\u{200b}ab\u{200b}", false, "\u{200b}ab\u{200b}", 'b'),
+            ("語ａＢ", false, "ａＢ", 'Ｂ'),
+            (r#"{"k":"\nab\u0041c"#, true, r"ab\u0041c", 'c'),
+            (r"a\\", true, "", '\\'),
+            (r"a\u0020b\u200b", true, r"b\u200b", 'b'),
+            (r"a\u0020b", false, r"u0020b", 'b'),
+        ] {
+            assert_eq!(&text[start_of_word(text, is_json, text.len())..], begin, "{text}");
+            assert_eq!(last_char(text, is_json).unwrap_or_default(), last, "{text}");
         }
     }
 

@@ -71,8 +71,11 @@ fn chat(request: &mut ChatRequest, f: &mut Visit<'_>) {
             Tool::Opaque(tool) => json(&mut tool.json, f),
         }
     }
-    if let Some(ToolChoice::Opaque(choice)) = &mut request.tool_choice {
-        json(&mut choice.json, f);
+    match &mut request.tool_choice {
+        Some(ToolChoice::Named(name)) => plain(name, f),
+        Some(ToolChoice::Allowed(allowed)) => allowed.names.iter_mut().for_each(|name| plain(name, f)),
+        Some(ToolChoice::Opaque(choice)) => json(&mut choice.json, f),
+        Some(ToolChoice::Automatic | ToolChoice::Disabled | ToolChoice::Required) | None => {}
     }
     match &mut request.output {
         Some(OutputFormat::Schema(schema)) => {
@@ -123,6 +126,7 @@ fn part(part: &mut Part, f: &mut Visit<'_>) {
             extensions(&mut call.extensions, f);
         }
         Part::ToolResult(result) => {
+            option(&mut result.name, f);
             for piece in &mut result.content {
                 match piece {
                     ResultPart::Text(part) => text_part(part, f),
@@ -288,6 +292,7 @@ fn end_of_string(text: &str, start: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::{AllowedTools, ToolResult};
 
     fn texts(text: &str) -> Vec<String> {
         let mut seen = Vec::new();
@@ -299,6 +304,23 @@ mod tests {
     fn strings_in_json_are_seen_without_escapes_and_names_too() {
         assert_eq!(texts(r#"{"a\u0062":["x\"y",{"n":-1.5e3}],"e":"\\"}"#), ["ab", "x\"y", "n", "-1.5e3", "e", "\\"]);
         assert_eq!(texts("{\"half\": \"of i"), ["{\"half\": \"of i"], "what is no JSON is a text");
+    }
+
+    #[test]
+    fn names_of_tools_are_seen_wherever_they_stand() {
+        let result = ToolResult { name: Some("a".into()), ..ToolResult::new("c") };
+        let parts = vec![Part::ToolResult(result)];
+        let message = Message { role: Role::Tool, name: None, parts, extensions: Vec::new() };
+        let allowed = AllowedTools { names: vec!["b".into(), "c".into()], required: false };
+        for (choice, expected) in
+            [(ToolChoice::Named("b".into()), vec!["a", "b"]), (ToolChoice::Allowed(allowed), vec!["a", "b", "c"])]
+        {
+            let (messages, tool_choice) = (vec![message.clone()], Some(choice));
+            let mut asked = Asked::Chat(ChatRequest { messages, tool_choice, ..ChatRequest::default() });
+            let mut seen = Vec::new();
+            visit(&mut asked, &mut |text| seen.push(text.as_str().to_owned()));
+            assert_eq!(seen, expected);
+        }
     }
 
     #[test]

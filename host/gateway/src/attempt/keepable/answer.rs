@@ -1,9 +1,11 @@
 //! Reads an answer that is to be kept: whether it is complete, and what it says in the unified model.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use serde::de::IgnoredAny;
 
 use super::super::InboundRequest;
 use super::super::send::response_of;
@@ -56,10 +58,10 @@ impl AnswerReader {
 
     /// Reads an answer; none if it is not complete: cut short by a limit, filtered, refused or failed.
     pub(in super::super) async fn read(&self, headers: &HeaderMap, body: &Bytes) -> Option<CompleteAnswer> {
-        if self.operation != Operation::Chat {
-            return Some(CompleteAnswer { portable: None });
-        }
         let plain = decoded(headers, body)?;
+        if self.operation != Operation::Chat {
+            return tells_no_error(&plain).then_some(CompleteAnswer { portable: None });
+        }
         let lease = self.adapter.as_ref()?.lease(Arc::clone(&self.tenant)).await.ok()?;
         match self.framing {
             Some(framing) => self.read_stream(framing, lease, &plain),
@@ -148,6 +150,12 @@ fn is_portable(chat: &ChatResponse) -> bool {
     chat.candidates.iter().all(|candidate| candidate.extensions.is_empty() && candidate.parts.iter().all(is_common))
 }
 
+/// Whether an answer that is no chat is an object without an error: some providers send their errors with status 200.
+fn tells_no_error(plain: &[u8]) -> bool {
+    let members = serde_json::from_slice::<BTreeMap<String, Option<IgnoredAny>>>(plain);
+    members.is_ok_and(|members| !members.get("error").is_some_and(Option::is_some))
+}
+
 /// An answer's bytes without their coding; `None` if that is not known or broken.
 fn decoded(headers: &HeaderMap, body: &Bytes) -> Option<Bytes> {
     let coding = Coding::of(headers).ok()?;
@@ -158,4 +166,20 @@ fn decoded(headers: &HeaderMap, body: &Bytes) -> Option<Bytes> {
     let mut plain = decoder.push(body).ok()?.to_vec();
     plain.extend_from_slice(&decoder.finish().ok()?);
     Some(Bytes::from(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_no_answer_whatever_its_status() {
+        for answer in [r#"{"data":[]}"#, r#"{"error":null,"results":[{"error":"of one"}]}"#] {
+            assert!(tells_no_error(answer.as_bytes()), "{answer}");
+        }
+        for other in [r#"{"error":{"message":"no"}}"#, r#"{"data":[],"error":"no"}"#, "[]", "null", "no JSON", "", "{"]
+        {
+            assert!(!tells_no_error(other.as_bytes()), "{other}");
+        }
+    }
 }

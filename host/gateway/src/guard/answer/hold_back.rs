@@ -6,6 +6,9 @@ use std::collections::{HashMap, VecDeque};
 use crate::guard::json_size::json_size;
 use weir_types::contract::types::ChatEvent;
 
+/// How the kinds of events end that are pieces of something only one format has. The whole of it follows them, in an
+/// event whose kind begins as theirs does.
+const PIECE: &str = "delta";
 /// The most bytes that wait. A part that neither goes on nor stops keeps back all that follows it.
 const MOST: usize = 16 << 20;
 
@@ -17,6 +20,10 @@ pub(super) struct HoldBack {
     waiting: VecDeque<Waiting>,
     /// The parts of texts that wait, by candidate and part.
     parts: HashMap<(u32, u32), Part>,
+    /// How the kind of the last pieces begins, until they are over.
+    pieces: Option<String>,
+    /// How many runs of pieces are over.
+    runs: usize,
     bytes: usize,
 }
 
@@ -24,7 +31,7 @@ pub(super) struct HoldBack {
 #[derive(Debug)]
 struct Waiting {
     event: ChatEvent,
-    /// How much of its part there was with it, if it is a text.
+    /// How much of its part there was with it, if it is a text; how many runs were over before it, if it is a piece.
     end: usize,
     bytes: usize,
 }
@@ -41,7 +48,8 @@ struct Part {
 impl HoldBack {
     /// Keeps back this many characters of each part.
     pub(super) fn new(characters: usize) -> Self {
-        Self { characters, waiting: VecDeque::new(), parts: HashMap::new(), bytes: 0 }
+        let (waiting, parts) = (VecDeque::new(), HashMap::new());
+        Self { characters, waiting, parts, pieces: None, runs: 0, bytes: 0 }
     }
 
     /// Whether texts wait at all.
@@ -59,7 +67,8 @@ impl HoldBack {
             if let ChatEvent::Failure(_) = event {
                 out.append(&mut self.decided());
             }
-            if self.waiting.is_empty() && text_of(&event).is_none() {
+            self.follow_pieces(&event);
+            if self.waiting.is_empty() && text_of(&event).is_none() && piece_of(&event).is_none() {
                 out.push(event);
                 continue;
             }
@@ -95,8 +104,22 @@ impl HoldBack {
         decided
     }
 
+    /// Takes note of where pieces are over: at anything else than a note of the format's own, such as a sign of life.
+    fn follow_pieces(&mut self, event: &ChatEvent) {
+        let piece = piece_of(event);
+        let Some(before) = self.pieces.as_deref().filter(|before| piece != Some(before)) else {
+            self.pieces = self.pieces.take().or_else(|| piece.map(str::to_owned));
+            return;
+        };
+        let is_note = matches!(event, ChatEvent::Opaque(opaque) if !opaque.kind.starts_with(before));
+        if piece.is_some() || !is_note {
+            self.runs += 1;
+            self.pieces = piece.map(str::to_owned);
+        }
+    }
+
     fn add(&mut self, event: ChatEvent) {
-        let mut end = 0;
+        let mut end = self.runs;
         if let Some((candidate, part, text)) = text_of(&event) {
             let part = self.parts.entry((candidate, part)).or_default();
             part.characters = part.characters.saturating_add(text.chars().count());
@@ -126,9 +149,11 @@ impl HoldBack {
         Some(event)
     }
 
-    /// Whether enough text of its part follows an event, or its part has ended.
+    /// Whether enough text of its part follows an event, or its part has ended, or its pieces are over.
     fn may_go(&self, first: &Waiting) -> bool {
-        let Some((candidate, part, _)) = text_of(&first.event) else { return true };
+        let Some((candidate, part, _)) = text_of(&first.event) else {
+            return piece_of(&first.event).is_none() || first.end < self.runs;
+        };
         let there = self.parts.get(&(candidate, part)).map_or(0, |part| part.characters);
         there.saturating_sub(first.end) >= self.characters
     }
@@ -153,10 +178,20 @@ fn text_of(event: &ChatEvent) -> Option<(u32, u32, &str)> {
     }
 }
 
+/// A piece of something that only one format has: how its kind begins.
+fn piece_of(event: &ChatEvent) -> Option<&str> {
+    let ChatEvent::Opaque(opaque) = event else { return None };
+    opaque.kind.strip_suffix(PIECE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_types::contract::types::{Error, ErrorKind, PartDelta, PartStop};
+    use weir_types::contract::types::{Error, ErrorKind, Opaque, PartDelta, PartStop};
+
+    fn opaque(kind: &str) -> ChatEvent {
+        ChatEvent::Opaque(Opaque { format: "f".into(), kind: kind.into(), json: "{}".into() })
+    }
 
     fn delta(part: u32, text: &str) -> ChatEvent {
         ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
@@ -176,6 +211,21 @@ mod tests {
         assert_eq!(held.push(vec![stop(0)]), [delta(0, "cde"), delta(0, "é"), stop(1), stop(0)]);
         assert_eq!(held.push(vec![delta(2, "x")]), []);
         assert_eq!(held.all(vec![stop(2)]), [delta(2, "x"), stop(2)]);
+    }
+
+    #[test]
+    fn pieces_that_only_one_format_has_wait_for_the_whole_and_what_follows_them_too() {
+        let (piece, done, alive) = (|| opaque("code.delta"), opaque("code.done"), opaque("keepalive"));
+        let mut held = HoldBack::new(4);
+        assert_eq!(held.push(vec![alive.clone(), opaque("code.begun")]), [alive.clone(), opaque("code.begun")]);
+        assert_eq!(held.push(vec![piece(), piece()]), []);
+        assert_eq!(held.push(vec![alive.clone()]), [], "it says nothing of them");
+        assert_eq!(held.push(vec![done.clone()]), [piece(), piece(), alive, done.clone()]);
+        assert_eq!(held.push(vec![piece(), opaque("other.delta")]), [piece()]);
+        assert_eq!(held.push(vec![stop(0)]), [opaque("other.delta"), stop(0)]);
+        assert_eq!(held.push(vec![piece()]), []);
+        assert_eq!(held.all(Vec::new()), [piece()], "the end");
+        assert_eq!(HoldBack::new(0).push(vec![piece()]), [piece()]);
     }
 
     #[test]

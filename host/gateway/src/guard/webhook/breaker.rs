@@ -22,6 +22,14 @@ pub(super) struct ServiceBreaker {
     rules: weir_config::Breaker,
 }
 
+/// A call that was admitted. Dropped without an outcome, since its client left, it lets another one pass.
+#[derive(Debug)]
+pub(super) struct Admitted<'a> {
+    breaker: &'a ServiceBreaker,
+    begun: Instant,
+    is_over: bool,
+}
+
 #[derive(Debug, Default)]
 struct State {
     breaker: Breaker,
@@ -45,19 +53,10 @@ impl ServiceBreaker {
         Self { state: Mutex::default(), rules }
     }
 
-    /// Whether the service may be called now. What comes of it is reported.
-    pub(super) fn admit(&self, now: Instant) -> bool {
-        self.state().breaker.admit(now, &self.rules)
-    }
-
-    /// A call that was admitted at `begun` was answered.
-    pub(super) fn succeeded(&self, begun: Instant, now: Instant) {
-        self.state().breaker.succeeded(begun, now, &self.rules);
-    }
-
-    /// A call for this caller failed.
-    pub(super) fn failed(&self, failure: &WebhookFailure, caller: u64, now: Instant) {
-        self.count(Blame::of(failure), caller, now);
+    /// Admits a call, if the service may be called now.
+    pub(super) fn admit(&self, now: Instant) -> Option<Admitted<'_>> {
+        let may_call = self.state().breaker.admit(now, &self.rules);
+        may_call.then_some(Admitted { breaker: self, begun: now, is_over: false })
     }
 
     fn count(&self, blame: Blame, caller: u64, now: Instant) {
@@ -76,6 +75,32 @@ impl ServiceBreaker {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Admitted<'_> {
+    /// The call was answered.
+    pub(super) fn succeeded(mut self, now: Instant) {
+        self.is_over = true;
+        self.breaker.state().breaker.succeeded(self.begun, now, &self.breaker.rules);
+    }
+
+    /// The call, for this caller, failed.
+    pub(super) fn failed(self, failure: &WebhookFailure, caller: u64, now: Instant) {
+        self.count(Blame::of(failure), caller, now);
+    }
+
+    fn count(mut self, blame: Blame, caller: u64, now: Instant) {
+        self.is_over = true;
+        self.breaker.count(blame, caller, now);
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.breaker.state().breaker.abandoned(Instant::now());
+        }
     }
 }
 
@@ -102,12 +127,10 @@ mod tests {
     fn rests(failures: impl IntoIterator<Item = (Blame, u64)>) -> bool {
         let (breaker, now) = (ServiceBreaker::new(), Instant::now());
         for (blame, caller) in failures {
-            if !breaker.admit(now) {
-                return true;
-            }
-            breaker.count(blame, caller, now);
+            let Some(call) = breaker.admit(now) else { return true };
+            call.count(blame, caller, now);
         }
-        !breaker.admit(now)
+        breaker.admit(now).is_none()
     }
 
     #[test]
@@ -123,15 +146,30 @@ mod tests {
         assert!(rests([(Blame::Service, 1); 5]));
     }
 
-    #[test]
-    fn a_probe_that_one_caller_makes_fail_keeps_nothing_closed() {
+    /// A breaker that has opened, and when it lets a probe pass.
+    fn opened() -> (ServiceBreaker, Instant) {
         let (breaker, now) = (ServiceBreaker::new(), Instant::now());
         (0..5).for_each(|n| breaker.count(Blame::Either, n % 2, now));
-        let later = now + REST;
-        assert!(!breaker.admit(now) && breaker.admit(later));
-        breaker.count(Blame::Either, 0, later);
-        assert!(breaker.admit(later), "the failure was the last caller's again");
-        breaker.succeeded(later, later);
-        assert!(breaker.admit(later));
+        assert!(breaker.admit(now).is_none());
+        (breaker, now + REST)
+    }
+
+    #[test]
+    fn a_probe_that_one_caller_makes_fail_keeps_nothing_closed() {
+        let (breaker, later) = opened();
+        breaker.admit(later).unwrap().count(Blame::Either, 0, later);
+        let probe = breaker.admit(later).expect("the failure was the last caller's again");
+        probe.succeeded(later);
+        assert!(breaker.admit(later).is_some());
+    }
+
+    #[test]
+    fn a_probe_whose_client_leaves_lets_the_next_call_pass() {
+        let (breaker, later) = opened();
+        let probe = breaker.admit(later).unwrap();
+        assert!(breaker.admit(later).is_none(), "one probe at a time");
+        drop(probe);
+        breaker.admit(later).unwrap().succeeded(later);
+        assert!(breaker.admit(later).is_some());
     }
 }

@@ -1,0 +1,84 @@
+//! A part of an answer that goes on, as far as its text is still needed to recognise something.
+
+use super::{LONGEST, REACH};
+use crate::guard::{Finder, Found, spelling};
+
+/// A part of the answer that goes on.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Its last text. If what is found is masked, this is what has not been sent yet, behind the context.
+    pub(super) text: String,
+    /// The length of the character before that text. It is kept because a word does not begin within another.
+    pub(super) context: usize,
+    /// The end of the last finding within the text that was judged.
+    pub(super) judged: usize,
+    /// Whether it is JSON, whose escapes are read.
+    pub(super) is_json: bool,
+    /// Whether it is thinking, in which nothing is restored: its issuer vouches for it.
+    pub(super) is_thinking: bool,
+    /// Whether something was masked in it, so that no signature vouches for it any more.
+    pub(super) is_masked: bool,
+}
+
+impl Seen {
+    /// Finds in the text, behind the context.
+    pub(super) fn search(&self, finder: &impl Finder) -> Vec<Found> {
+        let find = |text: &str| if self.context == 0 { finder.find(text) } else { finder.find_behind_first(text) };
+        if self.is_json { spelling::without_escapes(&self.text, find) } else { find(&self.text) }
+    }
+
+    /// The findings that were not judged before and can be now. What follows closely may make another one of them: the
+    /// host has it wait as well, so nothing has gone out yet.
+    pub(super) fn judge(&mut self, found: &[Found], is_end: bool) -> Vec<Found> {
+        let decided = |one: &Found| is_end || one.range.start + REACH <= self.text.len();
+        let fresh = found.iter().filter(|one| one.range.start >= self.judged && decided(one));
+        let fresh: Vec<Found> = fresh.cloned().collect();
+        self.judged = fresh.last().map_or(self.judged, |one| one.range.end);
+        fresh
+    }
+
+    /// The length of the text whose masks no further text can change.
+    pub(super) fn decided(&self, found: &[Found]) -> usize {
+        let all = self.text.len();
+        let mut cut = self.reach();
+        for one in found.iter().filter(|one| one.range.start < all) {
+            let may_grow = one.range.end == all && one.range.len() < LONGEST;
+            if may_grow {
+                cut = cut.min(one.range.start);
+            } else if one.range.start < cut {
+                cut = cut.max(one.range.end);
+            }
+        }
+        cut
+    }
+
+    /// Forgets the text up to a place that [`Self::decided`] names, except for the last character before it.
+    pub(super) fn forget(&mut self, cut: usize) {
+        if cut <= self.context {
+            return;
+        }
+        let before = self.text.get(..cut).and_then(|text| spelling::last_char(text, self.is_json));
+        let context = before.map(String::from).unwrap_or_default();
+        let context = if self.is_json { super::escaped(&context) } else { context };
+        self.context = context.len();
+        self.judged = (self.judged + context.len()).saturating_sub(cut);
+        self.text.replace_range(..cut, &context);
+    }
+
+    /// Where the end of the text begins that may be needed to recognise something. A word is needed from its beginning
+    /// on, unless that has gone or is too far away.
+    fn reach(&self) -> usize {
+        let all = self.text.len();
+        let shown = spelling::last_shown(&self.text, self.is_json, REACH);
+        let cut = self.outside(shown.max(all.saturating_sub(LONGEST)));
+        let word = spelling::start_of_word(&self.text, self.is_json, cut);
+        let is_whole = word >= self.context && all - word <= LONGEST;
+        (if is_whole { word } else { cut }).max(self.context)
+    }
+
+    /// A place near this one where the text may be cut: between characters, and outside of escapes.
+    fn outside(&self, at: usize) -> usize {
+        let at = self.text.ceil_char_boundary(at);
+        if self.is_json { spelling::outside_escape(&self.text, at) } else { at }
+    }
+}

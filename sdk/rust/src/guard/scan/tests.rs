@@ -1,0 +1,164 @@
+//! Verdicts about answers, wherever a stream splits them.
+
+use super::*;
+use crate::types::{
+    CandidateFinish, Finish, FinishReason, MediaKind, MediaPart, MediaSource, Opaque, PartCitation, PartStart,
+    PartStop, Usage,
+};
+
+/// Finds the word `hush` with any further letters `h`.
+#[derive(Debug)]
+struct Hush;
+
+impl Finder for Hush {
+    fn find(&self, text: &str) -> Vec<Found> {
+        let end = |at: usize| at + 4 + text[at + 4..].bytes().take_while(|byte| *byte == b'h').count();
+        text.match_indices("hush").map(|(at, _)| Found { range: at..end(at), label: "word".into() }).collect()
+    }
+}
+
+impl Configured for Hush {
+    const NAME: &'static str = "hush";
+    const VERSION: &'static str = "1.0.0";
+    const DESCRIPTION: &'static str = "finds a word";
+    const SETTINGS: &'static str = "";
+
+    fn setup(_: &Facts) -> Result<Setup<Self>, String> {
+        Err("not in this test".into())
+    }
+}
+
+fn scanner(action: Action) -> Scanner<Hush> {
+    Scanner::new(Setup { finder: Hush, action, message: "no".into(), restores: false })
+}
+
+fn delta(text: &str) -> ChatEvent {
+    ChatEvent::Delta(PartDelta { candidate: 0, part: 0, text: text.into() })
+}
+
+fn stop() -> ChatEvent {
+    ChatEvent::PartStop(PartStop { candidate: 0, part: 0, extensions: Vec::new() })
+}
+
+/// The text that a masking guard lets through.
+fn reported(pieces: &[&str]) -> String {
+    let mut scanner = scanner(Action::Mask);
+    let start = ChatEvent::PartStart(PartStart { candidate: 0, part: 0, kind: PartKind::Text });
+    let events = [start].into_iter().chain(pieces.iter().map(|piece| delta(piece))).chain([stop()]);
+    let mut text = String::new();
+    for event in events {
+        let EventVerdict::Replace(out) = scanner.push(vec![event]).verdict else { panic!("it masks") };
+        for event in out {
+            if let ChatEvent::Delta(delta) = event {
+                text += &delta.text;
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn a_word_is_found_wherever_it_is_split() {
+    let whole = format!("{}hushhh and hush{}", "é".repeat(200), "z".repeat(300));
+    let expected = format!("{}[word] and [word]{}", "é".repeat(200), "z".repeat(300));
+    for (at, _) in whole.char_indices() {
+        for size in [1, 3] {
+            let next = whole.ceil_char_boundary(at + size);
+            assert_eq!(reported(&[&whole[..at], &whole[at..next], &whole[next..]]), expected, "{at}");
+        }
+        let mut scanner = scanner(Action::Annotate);
+        let pieces = vec![delta(&whole[..at]), delta(&whole[at..])];
+        let noted: Vec<_> = pieces.into_iter().flat_map(|piece| scanner.push(vec![piece]).annotations).collect();
+        assert_eq!(noted.last(), Some(&Annotation::new("word", "2")), "{at}");
+    }
+}
+
+#[test]
+fn an_answer_is_refused_before_the_host_lets_the_word_go_or_at_the_end() {
+    let denied = EventVerdict::Deny(Denial::new("no"));
+    let long = "z".repeat(REACH - 5);
+    for (last, verdict) in [(delta("z"), &denied), (stop(), &denied), (delta(""), &EventVerdict::Allow)] {
+        let mut scanner = scanner(Action::Deny);
+        for piece in ["hu", "s", "h", long.as_str()] {
+            assert_eq!(scanner.push(vec![delta(piece)]), EventAnswer::allow(), "{piece}");
+        }
+        assert_eq!(scanner.push(vec![last]).verdict, *verdict);
+    }
+    let mut scanner = scanner(Action::Deny);
+    assert_eq!(scanner.push(vec![delta("hush")]), EventAnswer::allow());
+    assert_eq!(scanner.finish().verdict, denied, "the part was not stopped");
+}
+
+#[test]
+fn a_long_word_stays_whole_and_what_is_kept_is_bounded() {
+    for (action, length) in [(Action::Deny, 3 * LONGEST), (Action::Mask, 3 * LONGEST), (Action::Annotate, 500)] {
+        let mut scanner = scanner(action);
+        scanner.push(vec![delta("é ")]);
+        for pushed in (1..=length).step_by(32).map(|before| before + 31) {
+            scanner.push(vec![delta(&"x".repeat(32))]);
+            let seen = &scanner.parts[&(0, 0)];
+            let is_whole = pushed <= LONGEST;
+            assert_eq!(seen.text.contains(" x"), is_whole, "{pushed}");
+            assert!(is_whole || seen.text.len() <= REACH + 1, "{pushed}: {}", seen.text.len());
+        }
+    }
+}
+
+fn source(json: &str) -> Opaque {
+    Opaque { format: "f".into(), kind: "k".into(), json: json.into() }
+}
+
+fn extension(json: &str) -> Extension {
+    Extension { format: "f".into(), key: "k".into(), json: json.into() }
+}
+
+fn cited(url: Option<&str>, json: &str) -> ChatEvent {
+    let (url, source) = (url.map(str::to_owned), Some(source(json)));
+    let citation = Citation { url, title: None, quote: None, start: None, end: None, source };
+    ChatEvent::Citation(PartCitation { candidate: 0, part: 0, citation })
+}
+
+fn finish(raw: Option<&str>) -> ChatEvent {
+    let finish = Finish { reason: FinishReason::Other, raw: raw.map(str::to_owned), stop_sequence: None };
+    ChatEvent::Finish(CandidateFinish { candidate: 0, finish })
+}
+
+fn usage(extensions: Vec<Extension>) -> ChatEvent {
+    ChatEvent::Usage(Usage { extensions, ..Usage::default() })
+}
+
+fn medium(source: MediaSource, extensions: Vec<Extension>) -> ChatEvent {
+    let media = MediaPart { extensions, ..MediaPart::new(MediaKind::Audio, source) };
+    ChatEvent::PartStart(PartStart { candidate: 0, part: 0, kind: PartKind::Media(media) })
+}
+
+const HIDDEN: &str = r#"{"a":"h\u0075sh"}"#;
+
+#[test]
+fn what_comes_as_a_whole_is_seen_and_masked_where_it_can_be() {
+    let base64 = || MediaSource::Base64("hush".into());
+    let replaced = |event| EventVerdict::Replace(vec![event]);
+    let mut without_source = cited(Some("u"), HIDDEN);
+    if let ChatEvent::Citation(cited) = &mut without_source {
+        cited.citation.source = None;
+    }
+    for (event, masked) in [
+        (cited(Some("u"), HIDDEN), replaced(without_source)),
+        (cited(None, HIDDEN), EventVerdict::Replace(Vec::new())),
+        (finish(Some("hush")), replaced(finish(None))),
+        (usage(vec![extension(HIDDEN), extension("1")]), replaced(usage(vec![extension("1")]))),
+        (medium(base64(), vec![extension(HIDDEN)]), EventVerdict::Deny(Denial::new("no"))),
+        (medium(MediaSource::Url("x/hush".into()), Vec::new()), EventVerdict::Deny(Denial::new("no"))),
+        (medium(MediaSource::Text("hush".into()), Vec::new()), EventVerdict::Deny(Denial::new("no"))),
+    ] {
+        let denied = scanner(Action::Deny).push(vec![event.clone()]);
+        assert_eq!(denied.verdict, EventVerdict::Deny(Denial::new("no")), "{event:?}");
+        assert_eq!(denied.annotations, [Annotation::new("word", "1")], "{event:?}");
+        let answer = scanner(Action::Mask).push(vec![event]);
+        assert_eq!((answer.verdict, answer.annotations), (masked, denied.annotations));
+    }
+    for event in [cited(Some("u"), "{}"), finish(Some("x")), usage(vec![extension("1")]), medium(base64(), vec![])] {
+        assert_eq!(scanner(Action::Deny).push(vec![event.clone()]), EventAnswer::allow());
+        assert_eq!(scanner(Action::Mask).push(vec![event.clone()]).verdict, replaced(event));
+    }
+}
