@@ -10,7 +10,7 @@ const SCHEMES: [(&str, bool); 4] =
 
 /// Why a text is no address. It never shows the text, which may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no address such as redis://HOST:6379, or rediss://USER:PASSWORD@HOST:6379/0 with TLS")]
+#[error("is not an address such as redis://HOST:6379, or rediss://USER:PASSWORD@HOST:6379/0 with TLS")]
 pub struct AddressError;
 
 /// Where a server is, and how to log in.

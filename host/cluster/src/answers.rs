@@ -27,7 +27,7 @@ use link::{Link, Outcome};
 /// How long the removal of one answer is remembered: longer than any answer that was asked for before may take.
 const REMOVED: Duration = Duration::from_hours(24);
 /// How often removals by other nodes are looked for, and a server that is away is tried at first.
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 /// How often the time between two tries doubles at most.
 const MOST_DOUBLED: u32 = 3;
 /// For how many rounds a server must work until it is tried again at once when it is away.
@@ -156,7 +156,7 @@ impl Inner {
     /// An entry, if it is one of this place and was not removed.
     async fn opened(&self, place: &Place, sealed: &[u8], now: &Mark) -> Option<Entry> {
         let Some(opened) = self.seal.open(place, sealed, unix_ms()) else {
-            self.link.count(Outcome::Rubbish);
+            self.link.count(Outcome::Invalid);
             return None;
         };
         let then = opened.mark;
@@ -253,7 +253,7 @@ impl Inner {
         loop {
             let is_open = self.link.is_open();
             let distance = if is_open { 0 } else { failures.min(MOST_DOUBLED) };
-            tokio::time::sleep(EVERY * (1 << distance)).await;
+            tokio::time::sleep(INTERVAL * (1 << distance)).await;
             if is_open || self.link.connect().await.is_ok() {
                 before = self.follow_removals(before).await.or(before);
             }

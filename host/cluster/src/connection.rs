@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
-use super::error::{PATIENCE, ServerError};
+use super::error::{ServerError, TIMEOUT};
 
 /// Opens a connection, and starts the task that serves it. TLS is needed for addresses that ask for it. The connection ends as
 /// soon as the server sends more than the allowance.
@@ -44,7 +44,7 @@ async fn start<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(TIMEOUT));
     let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
     Ok((connection, tokio::spawn(driver)))
 }

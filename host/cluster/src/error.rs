@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// How long a connection, or the answer to a round, may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest text of a server that is shown.
 const MOST_SHOWN: usize = 300;
@@ -17,7 +17,7 @@ pub enum ServerError {
     #[error("the connection failed: {0}")]
     Connection(String),
     /// No answer came in time.
-    #[error("no answer within {} s", PATIENCE.as_secs())]
+    #[error("no answer within {} s", TIMEOUT.as_secs())]
     Late,
     /// The login is wrong, or its user may not run scripts, which no further try changes.
     #[error("the server does not allow it: {0}")]

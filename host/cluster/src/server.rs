@@ -12,7 +12,7 @@ use weir_lease::{Answer, Kind, Report, TERM};
 
 use super::address::Address;
 use super::connection::{Allowance, connect};
-use super::error::{PATIENCE, ServerError};
+use super::error::{ServerError, TIMEOUT};
 
 /// What the server does with a report.
 pub(crate) const SCRIPT: &str = include_str!("exchange.lua");
@@ -89,7 +89,7 @@ impl PoolServer {
     pub async fn exchange(&mut self, requests: &[PoolRequest]) -> Result<Round, ServerError> {
         let mut round = Round { answers: Vec::with_capacity(requests.len()), now: None };
         for part in requests.chunks(MOST_AT_ONCE) {
-            let asked = tokio::time::timeout(PATIENCE, self.ask(part)).await;
+            let asked = tokio::time::timeout(TIMEOUT, self.ask(part)).await;
             if let Err(error) = asked.unwrap_or(Err(ServerError::Late)).map(|answers| round.take(answers)) {
                 self.open = None;
                 return Err(error);

@@ -12,7 +12,7 @@ use weir_cache::similar::shared_list::Position;
 
 use super::address::Address;
 use super::connection::{Allowance, Grant, connect};
-use super::error::{PATIENCE, ServerError};
+use super::error::{ServerError, TIMEOUT};
 
 /// How long a value lives with which a server shows that it can be written to.
 const TRIED: Duration = Duration::from_mins(1);
@@ -48,7 +48,7 @@ impl Values {
         (most_bytes, tried): (usize, &str),
     ) -> Result<Self, ServerError> {
         let allowance = Allowance::new(most_bytes);
-        let opened = tokio::time::timeout(PATIENCE, async {
+        let opened = tokio::time::timeout(TIMEOUT, async {
             let _login = allowance.begin();
             let (connection, driver) = connect(address, Some(tls), &allowance).await?;
             let values = Self { connection, driver, allowance: allowance.clone() };

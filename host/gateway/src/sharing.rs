@@ -1,5 +1,5 @@
 //! What limits and budgets need to know of the other nodes that share them: whether the server between the nodes answers,
-//! how many nodes there are, and a bell for what should not wait for the next round of reports.
+//! how many nodes there are, and a signal for what should not wait for the next round of reports.
 //!
 //! The rounds themselves are made elsewhere: see [`Round`]. No request waits for one but where its node's share has no
 //! room, and then for [`Sharing::wait`] at most. If that passes in vain, no further request waits until a round was
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Notify, watch};
-use weir_lease::{Link, Standing, WhenLost};
+use weir_lease::{Link, NodeStatus, WhenLost};
 use weir_ledger::Timestamp;
 
 /// Whether the server answers.
@@ -35,7 +35,7 @@ pub struct Sharing {
     alike: AtomicU32,
     /// The server's clock less this node's, in milliseconds.
     ahead: AtomicI64,
-    bell: Notify,
+    reports_due: Notify,
     begun: AtomicU64,
     ended: watch::Sender<u64>,
 }
@@ -52,7 +52,7 @@ impl Sharing {
             nodes: AtomicU32::new(1),
             alike: AtomicU32::new(1),
             ahead: AtomicI64::new(0),
-            bell: Notify::new(),
+            reports_due: Notify::new(),
             begun: AtomicU64::new(0),
             ended: watch::Sender::new(0),
         })
@@ -96,14 +96,14 @@ impl Sharing {
     }
 
     /// How this node stands now.
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn status(&self) -> NodeStatus {
         let link = if self.is_well() { Link::Well } else { Link::Lost(self.when_lost) };
-        Standing { at: self.at(), link, nodes: self.nodes() }
+        NodeStatus { at: self.at(), link, nodes: self.nodes() }
     }
 
     /// Asks for a round soon, and does not wait for it.
-    pub(crate) fn ring(&self) {
-        self.bell.notify_one();
+    pub(crate) fn wake(&self) {
+        self.reports_due.notify_one();
     }
 
     /// Asks for a round, and waits until one has ended that began after this call. Returns whether it was answered.
@@ -113,7 +113,7 @@ impl Sharing {
         }
         let mut ended = self.ended.subscribe();
         let wanted = self.begun.load(Ordering::Acquire) + 1;
-        self.ring();
+        self.wake();
         let answered = tokio::time::timeout(self.wait, ended.wait_for(|ended| *ended >= wanted)).await;
         let _unless_lost = answered.is_err().then(|| self.change(State::Well, State::Doubtful));
         self.is_well()
@@ -124,8 +124,8 @@ impl Sharing {
     }
 
     /// Waits until a round should not wait any longer.
-    pub async fn rung(&self) {
-        self.bell.notified().await;
+    pub async fn woken(&self) {
+        self.reports_due.notified().await;
     }
 
     /// Begins a round: before the reports for it are gathered.
@@ -184,7 +184,7 @@ mod tests {
             let sharing = Arc::clone(&sharing);
             async move { sharing.ask().await }
         });
-        sharing.rung().await;
+        sharing.woken().await;
         under_way.answered(None, None);
         drop(under_way);
         tokio::task::yield_now().await;
@@ -202,9 +202,9 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::from_millis(10));
         assert!(!sharing.ask().await && !sharing.ask().await);
         assert_eq!(begun.elapsed(), Duration::from_millis(10), "the others did not wait");
-        assert_eq!(sharing.standing().link, Link::Lost(WhenLost::Open));
+        assert_eq!(sharing.status().link, Link::Lost(WhenLost::Open));
         sharing.begin_round().answered(None, None);
-        assert_eq!(sharing.standing().link, Link::Well);
+        assert_eq!(sharing.status().link, Link::Well);
     }
 
     #[test]

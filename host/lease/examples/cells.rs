@@ -5,15 +5,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use weir_lease::{Kind, Link, Pool, Report, Share, Standing};
+use weir_lease::{Kind, Link, NodeStatus, Pool, Report, Share};
 
 const NODES: usize = 50;
 /// A journey to the server and back.
 const TRIP: u64 = 1;
 /// How often a node reports, in milliseconds.
-const EVERY: u64 = 1_000;
+const INTERVAL: u64 = 1_000;
 /// How long a request waits for a lease that its cell has to ask for, in milliseconds.
-const PATIENCE: u64 = 250;
+const TIMEOUT: u64 = 250;
 
 /// Xorshift: the same numbers for the same seed.
 struct Random(u64);
@@ -73,15 +73,15 @@ impl Cell {
         Self { nodes, pools: HashMap::new(), kind, limit, reports: 0, rounds: 0 }
     }
 
-    fn standing(at: Duration) -> Standing {
-        Standing { at, link: Link::Well, nodes: NODES as u32 }
+    fn status(at: Duration) -> NodeStatus {
+        NodeStatus { at, link: Link::Well, nodes: NODES as u32 }
     }
 
     /// Whether a node serves a request from its share. If not, it asks for more.
     fn serves(&mut self, node: usize, pool: u32, at: Duration) -> bool {
         let Node { shares, urgent } = &mut self.nodes[node];
         let local = shares.entry(pool).or_default();
-        if local.share.room(local.used, 0, self.limit, &Self::standing(at)) == 0 {
+        if local.share.room(local.used, 0, self.limit, &Self::status(at)) == 0 {
             local.share.lacks(1);
             urgent.insert(pool);
             return false;
@@ -122,7 +122,7 @@ impl Cell {
     /// The rounds of one millisecond: of nodes whose second it is, and of those with something urgent.
     fn rounds_at(&mut self, millis: u64, at: Duration) {
         for node in 0..NODES {
-            let is_due = millis % EVERY == node as u64 * EVERY / NODES as u64;
+            let is_due = millis % INTERVAL == node as u64 * INTERVAL / NODES as u64;
             if is_due || !self.nodes[node].urgent.is_empty() {
                 self.round(node, !is_due, at);
             }
@@ -244,8 +244,8 @@ struct Lease {
 
 impl Lease {
     /// What the cell's nodes may use together.
-    fn limit(&self, budget: u64, standing: &Standing) -> u64 {
-        self.granted + self.share.room(self.granted, 0, budget, standing)
+    fn limit(&self, budget: u64, status: &NodeStatus) -> u64 {
+        self.granted + self.share.room(self.granted, 0, budget, status)
     }
 
     /// Notes what the server has granted by this answer to a report that lacked something.
@@ -274,18 +274,18 @@ impl Cells {
         Self { budget, leased, global: Pool::new(Kind::Window, 1), reports: 0 }
     }
 
-    fn standing(&self, at: Duration) -> Standing {
-        Standing { at, link: Link::Well, nodes: self.leased.len() as u32 }
+    fn status(&self, at: Duration) -> NodeStatus {
+        NodeStatus { at, link: Link::Well, nodes: self.leased.len() as u32 }
     }
 
     /// The rounds of one millisecond: nodes report to their cells, and cells, ten times a second at most, to the global pool.
     fn rounds_at(&mut self, millis: u64, at: Duration) {
-        let standing = self.standing(at);
+        let status = self.status(at);
         for (cell, lease) in &mut self.leased {
             for node in 0..NODES {
-                let is_due = millis % EVERY == node as u64 * EVERY / NODES as u64;
+                let is_due = millis % INTERVAL == node as u64 * INTERVAL / NODES as u64;
                 if is_due || !cell.nodes[node].urgent.is_empty() {
-                    report_to_lease(cell, lease, node, (self.budget, &standing));
+                    report_to_lease(cell, lease, node, (self.budget, &status));
                 }
             }
         }
@@ -309,21 +309,21 @@ impl Cells {
 }
 
 /// A node's report of the one pool to its cell's server, which grants what the cell has leased.
-fn report_to_lease(cell: &mut Cell, lease: &mut Lease, node: usize, (budget, standing): (u64, &Standing)) {
-    let limit = lease.limit(budget, standing);
+fn report_to_lease(cell: &mut Cell, lease: &mut Lease, node: usize, (budget, status): (u64, &NodeStatus)) {
+    let limit = lease.limit(budget, status);
     let Node { shares, urgent } = &mut cell.nodes[node];
     urgent.clear();
     let Some(local) = shares.get_mut(&0) else { return };
-    let Some(report) = local.share.report(local.used, budget, Kind::Window, standing.at) else { return };
+    let Some(report) = local.share.report(local.used, budget, Kind::Window, status.at) else { return };
     cell.reports += 1;
     let pool = cell.pools.entry(0).or_insert_with(|| Pool::new(Kind::Window, 1));
-    let Some(answer) = pool.exchange(limit, &format!("node-{node}"), &report, NODES as u32, standing.at) else {
+    let Some(answer) = pool.exchange(limit, &format!("node-{node}"), &report, NODES as u32, status.at) else {
         return;
     };
     let wished = report.used.max(report.ceiling) + report.short + report.ahead;
     lease.lacking.insert(node, wished.saturating_sub(answer.ceiling));
-    lease.took(answer.left, limit, (budget, standing.at));
-    local.share.answered(answer, standing.at);
+    lease.took(answer.left, limit, (budget, status.at));
+    local.share.answered(answer, status.at);
 }
 
 /// One budget over cells: its requests go to any node of any cell.
@@ -341,7 +341,7 @@ fn global(seed: u64) {
             for (cell, node, since) in std::mem::take(&mut waiting) {
                 if all.leased[cell].0.serves(node, 0, at) {
                     served += 1;
-                } else if millis >= since + PATIENCE {
+                } else if millis >= since + TIMEOUT {
                     first_refusal.get_or_insert(served);
                 } else {
                     waiting.push((cell, node, since));

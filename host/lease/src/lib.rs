@@ -13,15 +13,15 @@
 //! Nothing here reads a clock, waits or does input and output: times are arguments, measured from any fixed point.
 //! [`Pool::exchange`] is what the script of the shared server does, and the tests hold both to the same answers.
 
+mod node_status;
 mod pool;
 mod share;
-mod standing;
 
 use std::time::Duration;
 
+pub use node_status::{Link, NodeStatus, WhenLost};
 pub use pool::{Answer, Before, Kind, Pool, Report};
 pub use share::Share;
-pub use standing::{Link, Standing, WhenLost};
 
 /// How long a ceiling lasts without another report.
 pub const TERM: Duration = Duration::from_secs(6);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::TERM;
+use super::node_status::{Link, NodeStatus, WhenLost};
 use super::pool::{Answer, Before, Kind, Report};
-use super::standing::{Link, Standing, WhenLost};
 
 /// How often a share that holds something is reported, used or not.
 const RENEW: Duration = Duration::from_secs(2);
@@ -62,14 +62,12 @@ impl Share {
     }
 
     /// What may be taken now without asking. What earlier processes of this node used counts while it is on its own.
-    pub fn room(&self, used: u64, earlier: u64, limit: u64, standing: &Standing) -> u64 {
-        let leased = if standing.at < self.until { self.ceiling.saturating_sub(used) } else { 0 };
-        match standing.link {
+    pub fn room(&self, used: u64, earlier: u64, limit: u64, status: &NodeStatus) -> u64 {
+        let leased = if status.at < self.until { self.ceiling.saturating_sub(used) } else { 0 };
+        match status.link {
             Link::Well | Link::Lost(WhenLost::Closed) => leased,
             Link::Lost(WhenLost::Open) => u64::MAX,
-            Link::Lost(WhenLost::Share) => {
-                leased.max(standing.part(limit).saturating_sub(used.saturating_add(earlier)))
-            }
+            Link::Lost(WhenLost::Share) => leased.max(status.part(limit).saturating_sub(used.saturating_add(earlier))),
         }
     }
 
@@ -83,9 +81,9 @@ impl Share {
 
     /// Whether a request that has asked so often may ask for more: once in any case, and again while something is left,
     /// since another request may have taken what was granted.
-    pub fn may_ask(&self, asked: usize, standing: &Standing) -> bool {
+    pub fn may_ask(&self, asked: usize, status: &NodeStatus) -> bool {
         let is_worth_it = asked == 0 || (asked < MOST_ASKED && self.left().is_none_or(|left| left > 0));
-        standing.link == Link::Well && is_worth_it
+        status.link == Link::Well && is_worth_it
     }
 
     /// Notes that a request waits for an amount.
@@ -132,6 +130,17 @@ impl Share {
             gone,
             before: self.before.clone(),
         })
+    }
+
+    /// Lets the next report say all of it again, since the server may not know it: what was used here, by an earlier
+    /// process, and by nodes that are gone. False if all that is nothing.
+    pub fn repeat(&mut self, used: u64) -> bool {
+        let is_behind = self.before.as_ref().is_some_and(|before| before.used > 0);
+        let knows = used > 0 || is_behind || self.last.is_some_and(|last| last.gone > 0);
+        if knows {
+            self.reported = None;
+        }
+        knows
     }
 
     /// Gives back everything that is not used, and holds nothing from now on.

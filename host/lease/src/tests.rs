@@ -30,20 +30,20 @@ impl Node {
         Self { name, skew, share, used: 0, open: Vec::new(), is_dead: false, asks: false }
     }
 
-    fn standing(&self, now: Duration) -> Standing {
-        Standing { at: now + self.skew, link: Link::Well, nodes: 1 }
+    fn status(&self, now: Duration) -> NodeStatus {
+        NodeStatus { at: now + self.skew, link: Link::Well, nodes: 1 }
     }
 
     /// Takes an amount if there is room, or asks for it.
     fn take(&mut self, amount: u64, limit: u64, now: Duration) -> bool {
-        let standing = self.standing(now);
-        if self.share.room(self.used, 0, limit, &standing) < amount {
+        let status = self.status(now);
+        if self.share.room(self.used, 0, limit, &status) < amount {
             self.share.lacks(amount);
             return false;
         }
         self.used += amount;
         self.open.push(amount);
-        self.asks = self.share.took(amount, self.used, limit, standing.at);
+        self.asks = self.share.took(amount, self.used, limit, status.at);
         true
     }
 
@@ -298,8 +298,8 @@ fn a_server_that_forgets_learns_from_the_nodes_what_was_used() {
 fn alone_a_node_admits_by_policy() {
     let share = Share::default();
     let room = |when_lost, limit, used, earlier| {
-        let standing = Standing { at: SECOND, link: Link::Lost(when_lost), nodes: 4 };
-        share.room(used, earlier, limit, &standing)
+        let status = NodeStatus { at: SECOND, link: Link::Lost(when_lost), nodes: 4 };
+        share.room(used, earlier, limit, &status)
     };
     assert_eq!(room(WhenLost::Share, 100, 0, 0), 25);
     assert_eq!(room(WhenLost::Share, 100, 10, 5), 10);
@@ -318,7 +318,7 @@ fn an_idle_share_gives_back_and_reports_nothing() {
         node.round(&mut pool, limit, 2, now);
         now += SECOND / 4;
     }
-    let held = |node: &Node, now| node.share.room(node.used, 0, limit, &node.standing(now));
+    let held = |node: &Node, now| node.share.room(node.used, 0, limit, &node.status(now));
     assert!(held(&node, now) > 0);
     now += SECOND;
     for _ in 0..40 {

@@ -25,7 +25,7 @@ use weir_upstream::HttpClientError;
 use figures::Figures;
 
 /// How often reports are made, and how often a server that is away is tried.
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 /// How long the server keeps a pool after it was used last, or its window has ended.
 const KEPT: Duration = Duration::from_hours(48);
 /// The largest number of nodes that can be counted.
@@ -61,6 +61,10 @@ pub struct Rounds {
     figures: Figures,
     /// The number of this node's last report of its presence.
     seq: u64,
+    /// Which data the server had at the last round.
+    generation: Option<u64>,
+    /// The share of any budget, if one was ever reported.
+    budget: Option<PoolShare>,
     is_lost: bool,
     /// Whether all nodes have the same adapters, as the log says.
     is_alike: bool,
@@ -92,7 +96,9 @@ impl Rounds {
         gateway.share(&sharing);
         let server = PoolServer::new(address, Some(Arc::new(tls)));
         let (gateway, settings) = (Arc::clone(gateway), settings.clone());
-        let mut rounds = Self { gateway, sharing, server, settings, figures, seq: 0, is_lost: false, is_alike: true };
+        let (seq, generation, budget, is_lost, is_alike) = (0, None, None, false, true);
+        let mut rounds =
+            Self { gateway, sharing, server, settings, figures, seq, generation, budget, is_lost, is_alike };
         match rounds.round(false).await {
             Err(error @ ServerError::NotAllowed(_)) => Err(ShareError::NotAllowed(error)),
             _ => Ok(rounds),
@@ -111,13 +117,13 @@ impl Rounds {
     }
 
     async fn follow(mut self, mut stop: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(EVERY);
+        let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let only_urgent = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 _ = ticks.tick() => false,
-                () = self.sharing.rung(), if !self.is_lost => true,
+                () = self.sharing.woken(), if !self.is_lost => true,
             };
             // A failure is logged where the state changes.
             let _failure = self.round(only_urgent).await;
@@ -159,6 +165,7 @@ impl Rounds {
                 for (whose, answer) in whose.into_iter().zip(answers.answers) {
                     if let (For::Presence, Some(answer)) = (&whose, answer) {
                         nodes = Some(answer.nodes);
+                        self.note_generation(answer.generation);
                     }
                     if let (For::Alike, Some(answer)) = (&whose, answer) {
                         alike = Some(answer.nodes);
@@ -183,10 +190,21 @@ impl Rounds {
         }
     }
 
-    fn hand_on(&self, whose: For, answer: Option<Answer>, sent: Duration) {
+    /// Has all budgets reported again if the server has lost its data.
+    fn note_generation(&mut self, generation: u64) {
+        let is_other = self.generation.replace(generation).is_some_and(|known| known != generation);
+        if let Some(budget) = self.budget.as_ref().filter(|_| is_other) {
+            budget.repeat_all();
+        }
+    }
+
+    fn hand_on(&mut self, whose: For, answer: Option<Answer>, sent: Duration) {
         match (whose, answer) {
             (For::Presence | For::Alike, _) => {}
-            (For::Budget(share), Some(answer)) => share.answered(answer, sent),
+            (For::Budget(share), Some(answer)) => {
+                share.answered(answer, sent);
+                self.budget = Some(share);
+            }
             (For::Budget(share), None) => share.unanswered(),
             (For::Limit(report), answer) => self.gateway.limit_answered(&report, answer, sent),
         }

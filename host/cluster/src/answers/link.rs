@@ -32,7 +32,7 @@ pub(super) enum Outcome {
     /// It had none.
     Miss,
     /// What it had was not sealed by a node for this place.
-    Rubbish,
+    Invalid,
     /// It took an answer, a question, a verdict or a removal.
     Written,
     /// An answer was too large for it.
@@ -47,13 +47,13 @@ pub(super) enum Outcome {
 
 impl Outcome {
     const ALL: [Self; 8] =
-        [Self::Hit, Self::Miss, Self::Rubbish, Self::Written, Self::Large, Self::Dropped, Self::Late, Self::Failed];
+        [Self::Hit, Self::Miss, Self::Invalid, Self::Written, Self::Large, Self::Dropped, Self::Late, Self::Failed];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Hit => "hit",
             Self::Miss => "miss",
-            Self::Rubbish => "rubbish",
+            Self::Invalid => "invalid",
             Self::Written => "written",
             Self::Large => "large",
             Self::Dropped => "dropped",

@@ -35,13 +35,13 @@ impl Inner {
             let mut known = Vec::with_capacity(page.len());
             for (at, sealed) in page {
                 if at <= position {
-                    return self.link.count(Outcome::Rubbish);
+                    return self.link.count(Outcome::Invalid);
                 }
                 position = at;
                 match self.seal.open_question(list, &sealed) {
                     Some(opened) if opened.ends > now => known.push((opened.question, opened.key)),
                     Some(_) => {}
-                    None => self.link.count(Outcome::Rubbish),
+                    None => self.link.count(Outcome::Invalid),
                 }
             }
             reading.learn(&known, position);

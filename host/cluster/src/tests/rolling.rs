@@ -1,7 +1,7 @@
 //! Nodes of two versions on one server, as while nodes are upgraded one after the other: the first form of the script, of its
 //! arguments and of its answer, which stay as they are here, beside the present ones.
 
-use weir_lease::{Answer, Before, Kind, Link, Share, Standing};
+use weir_lease::{Answer, Before, Kind, Link, NodeStatus, Share};
 
 use super::*;
 
@@ -80,9 +80,9 @@ impl Fleet {
         Some(Self { nodes, kind, limit, begun, runtime, server, connection, _redis: redis })
     }
 
-    fn standing(&self) -> Standing {
+    fn status(&self) -> NodeStatus {
         // Some time after the clock began, as shares measure their pace.
-        Standing { at: Duration::from_mins(1) + self.begun.elapsed(), link: Link::Well, nodes: 4 }
+        NodeStatus { at: Duration::from_mins(1) + self.begun.elapsed(), link: Link::Well, nodes: 4 }
     }
 
     /// What all nodes use.
@@ -92,7 +92,7 @@ impl Fleet {
 
     /// A node reports, if there is something to report.
     fn report(&mut self, number: usize) {
-        let at = self.standing().at;
+        let at = self.status().at;
         let node = &mut self.nodes[number];
         let Some(report) = node.share.report(node.used, self.limit, self.kind, at) else { return };
         let asked = PoolRequest { entry: node.entry.clone(), nodes: 4, ..request(self.kind, self.limit, report) };
@@ -115,16 +115,16 @@ impl Fleet {
     /// Whether a node serves a request, for which it may have to ask.
     fn serves(&mut self, number: usize) -> bool {
         for asked in 0.. {
-            let (standing, limit) = (self.standing(), self.limit);
+            let (status, limit) = (self.status(), self.limit);
             let node = &mut self.nodes[number];
-            if node.share.room(node.used, 0, limit, &standing) > 0 {
+            if node.share.room(node.used, 0, limit, &status) > 0 {
                 node.used += 1;
-                if node.share.took(1, node.used, limit, standing.at) {
+                if node.share.took(1, node.used, limit, status.at) {
                     self.report(number);
                 }
                 return true;
             }
-            if !node.share.may_ask(asked, &standing) {
+            if !node.share.may_ask(asked, &status) {
                 return false;
             }
             node.share.lacks(1);

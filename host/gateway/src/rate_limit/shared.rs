@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use weir_lease::{Answer, Kind, Link, Report, Share, Standing, WhenLost};
+use weir_lease::{Answer, Kind, Link, NodeStatus, Report, Share, WhenLost};
 
 use super::bucket::Rate;
 use super::{InUse, Key, Level, LimitStore, Memory, Scope, Short, Take};
@@ -75,64 +75,89 @@ impl Shared {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes from this node's shares, all or nothing. What lacks is noted as far as a request that has asked so often may
-    /// ask again; then the second part of an error is true.
-    fn take(&self, takes: &[Take], standing: &Standing, asked: usize) -> Result<Vec<Level>, (Short, bool)> {
+    /// Takes from this node's shares, all or nothing. What lacks is noted if a request that has asked so often may ask
+    /// for all of it again; then the second part of an error is true. Where one bucket has nothing more to give, the
+    /// others would be drawn from in vain.
+    fn take(&self, takes: &[Take], status: &NodeStatus, asked: usize) -> Result<Vec<Level>, (Short, bool)> {
         let mut pools = self.lock();
         let Pools { by_key, urgent, newest } = &mut *pools;
         make_room(by_key, takes.len());
-        let (mut short, mut is_noted) = (None, false);
+        let (mut lacking, mut refused) = (Vec::new(), None);
         for (at, take) in takes.iter().enumerate() {
-            let pool = by_key.entry(take.key.clone()).or_insert_with(|| Pool::new(newest, take.rate, standing.at));
-            (pool.rate, pool.last_use) = (take.rate, standing.at);
+            let pool = by_key.entry(take.key.clone()).or_insert_with(|| Pool::new(newest, take.rate, status.at));
+            (pool.rate, pool.last_use) = (take.rate, status.at);
             let amount = take.amount as u64;
-            if pool.share.room(pool.used, 0, take.rate.limit(), standing) < amount {
-                short = short.or(Some(Short { at, wait: pool.wait_for(amount) }));
-                if pool.share.may_ask(asked, standing) {
-                    pool.share.lacks(amount);
-                    urgent.push(take.key.clone());
-                    is_noted = true;
+            if pool.room(status) < amount {
+                let short = Short { at, wait: pool.wait_for(amount) };
+                if pool.share.may_ask(asked, status) {
+                    lacking.push((take, short));
+                } else {
+                    refused = refused.or(Some(short));
                 }
             }
         }
-        if let Some(short) = short {
-            self.is_urgent.fetch_or(is_noted, Ordering::AcqRel);
-            return Err((short, is_noted));
+        if let Some(short) = refused {
+            return Err((short, false));
+        }
+        if let Some((_, short)) = lacking.first() {
+            for (take, _) in &lacking {
+                let Some(pool) = by_key.get_mut(&take.key) else { continue };
+                pool.share.lacks(take.amount as u64);
+                urgent.push(take.key.clone());
+            }
+            self.is_urgent.store(true, Ordering::Release);
+            return Err((*short, true));
         }
         let mut levels = Vec::with_capacity(takes.len());
         for take in takes {
             let Some(pool) = by_key.get_mut(&take.key) else { continue };
             let (amount, limit) = (take.amount as u64, take.rate.limit());
             pool.used = pool.used.saturating_add(amount);
-            if pool.share.took(amount, pool.used, limit, standing.at) {
+            if pool.share.took(amount, pool.used, limit, status.at) {
                 urgent.push(take.key.clone());
                 self.is_urgent.store(true, Ordering::Release);
             }
-            levels.push(pool.level(standing));
+            levels.push(pool.level(status));
         }
         Ok(levels)
     }
 
-    /// Takes what a policy allows while the server is away. What is taken counts for the shares as well.
-    fn take_alone(&self, takes: &[Take], standing: &Standing, now: Instant) -> Result<Vec<Level>, Short> {
-        let only_shares = |standing| self.take(takes, standing, usize::MAX).map_err(|(short, _)| short);
-        let Link::Lost(WhenLost::Share) = standing.link else { return only_shares(standing) };
+    /// Takes what a policy allows while the server is away. What is taken counts for the shares as well. Places are
+    /// taken from the shares only, which know the streams that began before the server went away.
+    fn take_alone(&self, takes: &[Take], status: &NodeStatus, now: Instant) -> Result<Vec<Level>, Short> {
+        let from_shares = || self.take(takes, status, usize::MAX).map_err(|(short, _)| short);
+        let Link::Lost(WhenLost::Share) = status.link else { return from_shares() };
         self.was_alone.store(true, Ordering::Relaxed);
-        let parts: Vec<Take> = takes.iter().map(|take| part(take, standing)).collect();
-        let levels = self.alone.take(&parts, now)?;
-        only_shares(&Standing { link: Link::Lost(WhenLost::Open), ..*standing }).map(|_| levels)
+        let parts: Vec<Take> = takes.iter().filter(|take| fills(take)).map(|take| part(take, status)).collect();
+        let of_parts = self
+            .alone
+            .take(&parts, now)
+            .map_err(|Short { at, wait }| Short { at: place_of(takes, at, fills), wait })?;
+        match from_shares() {
+            Ok(levels) => {
+                let mut of_parts = of_parts.into_iter();
+                let level = |(take, level)| if fills(take) { of_parts.next() } else { Some(level) };
+                Ok(takes.iter().zip(levels).filter_map(level).collect())
+            }
+            Err(short) => {
+                for part in &parts {
+                    self.alone.settle(&part.key, part.rate, part.amount, now);
+                }
+                Err(short)
+            }
+        }
     }
 
     async fn take_or_ask(&self, takes: &[Take], now: Instant) -> Result<Vec<Level>, Short> {
         for asked in 0.. {
-            let standing = self.sharing.standing();
-            if standing.link != Link::Well {
-                return self.take_alone(takes, &standing, now);
+            let status = self.sharing.status();
+            if status.link != Link::Well {
+                return self.take_alone(takes, &status, now);
             }
-            match self.take(takes, &standing, asked) {
+            match self.take(takes, &status, asked) {
                 Ok(levels) => {
                     if self.is_urgent.load(Ordering::Acquire) {
-                        self.sharing.ring();
+                        self.sharing.wake();
                     }
                     return Ok(levels);
                 }
@@ -144,6 +169,16 @@ impl Shared {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Settles what this node used of its part of a bucket that fills.
+    fn settle_alone(&self, key: &Key, rate: Rate, amount: f64, now: Instant) {
+        let is_alone = self.sharing.status().link == Link::Lost(WhenLost::Share);
+        // What returns may have been taken while the node was on its own, also if it no longer is. What was used beyond
+        // a reservation counts while it is: the shares, which know of it as well, do not bind then.
+        if is_alone || (amount > 0.0 && self.was_alone.load(Ordering::Relaxed)) {
+            self.alone.settle(key, rate.part(self.sharing.nodes()), amount, now);
+        }
     }
 
     /// What there is to report: about all buckets in use, or about those only whose share is short.
@@ -187,13 +222,11 @@ impl LimitStore for Shared {
             if !takes.iter().any(is_own) {
                 return self.take_or_ask(takes, now).await;
             }
-            let place_of = |at: usize, is_own_one: bool| {
-                let mut places = takes.iter().enumerate().filter(|(_, take)| is_own(take) == is_own_one);
-                places.nth(at).map_or(0, |(place, _)| place)
-            };
             let (own, shared): (Vec<Take>, Vec<Take>) = takes.iter().cloned().partition(is_own);
-            let levels_of_own =
-                self.alone.take(&own, now).map_err(|Short { at, wait }| Short { at: place_of(at, true), wait })?;
+            let levels_of_own = self
+                .alone
+                .take(&own, now)
+                .map_err(|Short { at, wait }| Short { at: place_of(takes, at, is_own), wait })?;
             match self.take_or_ask(&shared, now).await {
                 Ok(levels) => {
                     let (mut of_own, mut of_shared) = (levels_of_own.into_iter(), levels.into_iter());
@@ -204,7 +237,7 @@ impl LimitStore for Shared {
                     for take in &own {
                         self.alone.settle(&take.key, take.rate, take.amount, now);
                     }
-                    Err(Short { at: place_of(at, false), wait })
+                    Err(Short { at: place_of(takes, at, |take| !is_own(take)), wait })
                 }
             }
         })
@@ -214,9 +247,8 @@ impl LimitStore for Shared {
         if key.scope == Scope::Address {
             return self.alone.settle(key, rate, amount, now);
         }
-        if self.was_alone.load(Ordering::Relaxed) && amount > 0.0 {
-            // It may be a place that was taken then.
-            self.alone.settle(key, rate.part(self.sharing.nodes()), amount, now);
+        if !rate.is_returned() {
+            self.settle_alone(key, rate, amount, now);
         }
         // Whole numbers, since what is taken and used is counted.
         let change = amount.abs().round() as u64;
@@ -230,7 +262,7 @@ impl LimitStore for Shared {
             None if amount > 0.0 || change == 0 => {}
             None => {
                 make_room(by_key, 1);
-                let mut pool = Pool::new(newest, rate, self.sharing.standing().at);
+                let mut pool = Pool::new(newest, rate, self.sharing.status().at);
                 pool.used = change;
                 by_key.insert(key.clone(), pool);
             }
@@ -239,15 +271,21 @@ impl LimitStore for Shared {
 
     /// What all nodes use, as far as this one knows; while it is on its own, what it uses of its part.
     fn in_use(&self, now: Instant) -> Vec<InUse> {
-        let standing = self.sharing.standing();
+        let status = self.sharing.status();
         let mut found = self.alone.in_use(now);
-        if standing.link == Link::Lost(WhenLost::Share) {
+        let pools = self.lock();
+        if status.link == Link::Lost(WhenLost::Share) {
+            let places = pools.by_key.iter().filter(|(_, pool)| pool.rate.is_returned());
+            let of_part = |(key, pool): (&Key, &Pool)| {
+                let rate = pool.rate.part(status.nodes);
+                InUse::of(key, rate, rate.limit() as f64 - pool.used as f64)
+            };
+            found.extend(places.filter_map(of_part));
             return found;
         }
         found.retain(|bucket| bucket.key.scope == Scope::Address);
-        let pools = self.lock();
         let known = pools.by_key.iter().filter(|(_, pool)| pool.share.left().is_some());
-        found.extend(known.filter_map(|(key, pool)| InUse::of(key, pool.rate, pool.level(&standing).remaining)));
+        found.extend(known.filter_map(|(key, pool)| InUse::of(key, pool.rate, pool.level(&status).remaining)));
         found
     }
 }
@@ -271,15 +309,25 @@ impl Pool {
         Some(BucketReport { key: key.clone(), kind, limit, entry, report, number: self.number })
     }
 
-    /// What is left for all nodes as far as this node knows.
-    fn left(&self, standing: &Standing) -> f64 {
-        let limit = self.rate.limit();
-        let own = self.share.room(self.used, 0, limit, standing).min(limit);
-        own as f64 + self.share.left().unwrap_or_default().max(0) as f64
+    /// What this node may take without asking. On its own it has other buckets for what fills, and counts it here only.
+    fn room(&self, status: &NodeStatus) -> u64 {
+        if status.link == Link::Lost(WhenLost::Share) && !self.rate.is_returned() {
+            return u64::MAX;
+        }
+        self.share.room(self.used, 0, self.rate.limit(), status)
     }
 
-    fn level(&self, standing: &Standing) -> Level {
-        let remaining = self.left(standing).min(self.rate.limit() as f64);
+    /// What is left for all nodes as far as this node knows; of its part while it is on its own.
+    fn left(&self, status: &NodeStatus) -> f64 {
+        let own = self.room(status).min(self.rate.limit()) as f64;
+        if status.link == Link::Lost(WhenLost::Share) {
+            return own;
+        }
+        own + self.share.left().unwrap_or_default().max(0) as f64
+    }
+
+    fn level(&self, status: &NodeStatus) -> Level {
+        let remaining = self.left(status).min(self.rate.limit() as f64);
         Level { remaining, full_in: self.rate.time_for(self.rate.limit() as f64 - remaining) }
     }
 
@@ -290,14 +338,24 @@ impl Pool {
     }
 }
 
+/// The place, among all, of one that is so many behind the first of its sort.
+fn place_of(takes: &[Take], at: usize, is_one: impl Fn(&Take) -> bool) -> usize {
+    takes.iter().enumerate().filter(|(_, take)| is_one(take)).nth(at).map_or(0, |(place, _)| place)
+}
+
+/// Whether what is taken comes back by itself.
+fn fills(take: &Take) -> bool {
+    !take.rate.is_returned()
+}
+
 /// Whether a limit stays with each node.
 fn is_own(take: &Take) -> bool {
     take.key.scope == Scope::Address
 }
 
 /// A node's part of an amount's bucket. A request that is larger than the part takes all of it.
-fn part(take: &Take, standing: &Standing) -> Take {
-    let rate = take.rate.part(standing.nodes);
+fn part(take: &Take, status: &NodeStatus) -> Take {
+    let rate = take.rate.part(status.nodes);
     Take { key: take.key.clone(), rate, amount: take.amount.min(rate.limit() as f64) }
 }
 

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
 
-use weir_lease::WhenLost;
+use weir_lease::{Answer, WhenLost};
 
 use super::shared::Shared;
 use super::*;
@@ -85,6 +85,69 @@ fn what_a_long_answer_used_counts_also_where_its_share_was_forgotten_meanwhile()
     store.settle(&take.key, take.rate, -58_976.0, Instant::now());
     let used: Vec<u64> = store.reports(false, MINUTE).iter().map(|one| one.report.used).collect();
     assert_eq!(used, [58_976]);
+}
+
+/// A node that shares its limits with another one.
+fn one_of_two(when_lost: WhenLost) -> (Arc<Sharing>, Arc<Shared>) {
+    let sharing = Sharing::new("n".to_owned(), when_lost, Duration::from_secs(10));
+    sharing.begin_round().answered(None, Some(2));
+    (Arc::clone(&sharing), Arc::new(Shared::new(sharing)))
+}
+
+#[tokio::test]
+async fn what_one_bucket_cannot_give_is_asked_for_at_no_other() {
+    let (sharing, store) = one_of_two(WhenLost::Closed);
+    let limits = Limits { requests: Some(1), tokens: Some(1_000), ..Limits::default() };
+    let takes = takes(Scope::Client, &Arc::from("a"), &limits, request(300, 0));
+    let mut reserving = store.reserve(&takes, Instant::now());
+    assert!(futures_util::FutureExt::now_or_never(&mut reserving).is_none(), "it waits for the server");
+    let round = sharing.begin_round();
+    for report in store.reports(false, round.sent) {
+        // Another request takes the tokens that are granted. More of them are left, but no requests are.
+        let left = if report.key.resource == Resource::Tokens { 500 } else { 0 };
+        let answer = Answer { ceiling: 0, others: 0, gone: 0, left, nodes: 0, generation: 1 };
+        store.answered(&report, Some(answer), round.sent);
+    }
+    round.answered(None, None);
+    drop(round);
+    assert_eq!(reserving.await.unwrap_err().at, 0, "requests are what it lacks");
+    assert!(store.reports(false, sharing.at()).iter().all(|one| one.report.short == 0));
+}
+
+#[test]
+fn on_its_own_a_node_counts_what_was_used_beyond_reservations() {
+    let (sharing, store) = one_of_two(WhenLost::Share);
+    sharing.begin_round().failed();
+    let (store, now): (Arc<dyn LimitStore>, _) = (store, Instant::now());
+    let limits = Limits { tokens: Some(60_000), ..Limits::default() };
+    for _ in 0..2 {
+        reserve(&store, &limits, request(1_024, 0), now).unwrap().used(Some((20_000, 0)), now);
+    }
+    let refused = reserve(&store, &limits, request(1, 0), now).unwrap_err();
+    assert!(refused.wait > Duration::from_secs(19), "10,000 beyond its part of 30,000: {:?}", refused.wait);
+}
+
+#[test]
+fn on_its_own_a_node_counts_the_streams_that_began_before() {
+    let (sharing, store) = one_of_two(WhenLost::Share);
+    let (store, now): (Arc<dyn LimitStore>, _) = (store, Instant::now());
+    let limits = Limits { requests: Some(4), streams: Some(10), ..Limits::default() };
+    let stream = Estimate { input: 0, output: 0, stream: true };
+    let streams = Limits { requests: None, ..limits };
+    let owed = || Reservation::owed(&store, takes(Scope::Client, &Arc::from("a"), &streams, stream), now);
+    let mut open: Vec<Reservation> = (0..5).map(|_| owed()).collect();
+    for _ in 0..2 {
+        sharing.begin_round().failed();
+        for _ in 0..5 {
+            let refused = reserve(&store, &limits, stream, now).unwrap_err();
+            assert_eq!(refused.key.resource, Resource::Streams, "five are its part, and nothing else was taken");
+        }
+        assert!(store.in_use(now).iter().any(|one| (one.limit, one.used) == (5, 5.0)));
+        open.pop();
+        open.push(reserve(&store, &limits, stream, now).unwrap());
+        assert!(reserve(&store, &limits, stream, now).is_err(), "one place became free");
+        sharing.begin_round().answered(None, Some(2));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use weir_lease::{Link, Standing};
+use weir_lease::{Link, NodeStatus};
 
 use super::definition::{Budget, WhenOver};
 use super::lent::{BudgetSharing, Lent};
@@ -108,7 +108,7 @@ impl State {
         (window, settled, reserved)
     }
 
-    /// Whether the budget has room for a request. Changes nothing but what a share of it lacks.
+    /// Whether the budget has room for a request. Changes nothing.
     pub(super) fn check(
         &mut self,
         budget: &Budget,
@@ -120,25 +120,25 @@ impl State {
         let limit = budget.limit.amount();
         let used = settled.saturating_add(reserved);
         let taken = used.max(self.tallies.get(&window.start).map_or(0, |tally| tally.taken(limit, sharing)));
-        let refuse = |reason, needed, downgrade, may_ask| {
-            let (budget, limit) = (Arc::clone(&budget.name), budget.limit);
-            Err(Box::new(Refusal { budget, reason, limit, used: taken, needed, window, downgrade, may_ask }))
+        let refuse = |reason, needed, downgrade, lacks: Option<u64>| {
+            let (budget, limit, may_ask) = (Arc::clone(&budget.name), budget.limit, lacks.is_some());
+            let lacks = lacks.unwrap_or_default();
+            Err(Box::new(Refusal { budget, reason, limit, used: taken, needed, window, downgrade, may_ask, lacks }))
         };
         let amount = |spend: &Spend| spend.amount(budget.limit, budget.unpriced);
         let (most, least) = match (amount(need.most), amount(need.least), &budget.when_over) {
             (Some(most), Some(least), _) => (most.max(least), least),
             (_, _, WhenOver::Notify) => (0, 0),
-            _ => return refuse(RefusalReason::Unpriced, 0, None, false),
+            _ => return refuse(RefusalReason::Unpriced, 0, None, None),
         };
         let room = match sharing {
             BudgetSharing::Alone => limit.saturating_sub(used),
-            BudgetSharing::Shared { standing, asked } => {
-                let tally = self.tallies.entry(window.start).or_default();
-                tally.end = window.end;
-                let room = tally.room(limit, standing);
-                if room < most.max(1) && least <= limit && tally.lent.share.may_ask(*asked, standing) {
-                    tally.lent.share.lacks(most.max(1));
-                    return refuse(RefusalReason::Exhausted, least, None, true);
+            BudgetSharing::Shared { status, asked } => {
+                let unused = Tally::default();
+                let tally = self.tallies.get(&window.start).unwrap_or(&unused);
+                let room = tally.room(limit, status);
+                if room < most.max(1) && least <= limit && tally.lent.share.may_ask(*asked, status) {
+                    return refuse(RefusalReason::Exhausted, least, None, Some(most.max(1)));
                 }
                 room
             }
@@ -148,11 +148,20 @@ impl State {
         }
         let reason = if least > limit { RefusalReason::TooLarge } else { RefusalReason::Exhausted };
         match &budget.when_over {
-            WhenOver::Refuse => refuse(reason, least, None, false),
+            WhenOver::Refuse => refuse(reason, least, None, None),
             WhenOver::Downgrade(model) if need.model != Some(model) => {
-                refuse(reason, least, Some(Arc::clone(model)), false)
+                refuse(reason, least, Some(Arc::clone(model)), None)
             }
             WhenOver::Downgrade(_) | WhenOver::Notify => Ok(Grant { window, amount: most, is_over: true }),
+        }
+    }
+
+    /// Notes what the budget's share lacks for a refused request, so that the next report asks for it.
+    pub(super) fn lacks(&mut self, refusal: &Refusal) {
+        if refusal.may_ask {
+            let tally = self.tallies.entry(refusal.window.start).or_default();
+            tally.end = refusal.window.end;
+            tally.lent.share.lacks(refusal.lacks);
         }
     }
 
@@ -266,16 +275,22 @@ impl Tally {
         self.settled.saturating_sub(self.lent.before).saturating_add(self.reserved)
     }
 
+    /// Has what this node knows of used amounts reported again; false if it knows of none.
+    pub(super) fn repeat(&mut self) -> bool {
+        let own = self.own();
+        self.lent.share.repeat(own)
+    }
+
     /// What this node may still use.
-    fn room(&self, limit: u64, standing: &Standing) -> u64 {
-        self.lent.share.room(self.own(), self.lent.before, limit, standing)
+    fn room(&self, limit: u64, status: &NodeStatus) -> u64 {
+        self.lent.share.room(self.own(), self.lent.before, limit, status)
     }
 
     /// What is used, and what other nodes hold, by the last answer of the pool: what they hold may be used by now.
     fn taken(&self, limit: u64, sharing: &BudgetSharing) -> u64 {
         match (sharing, self.lent.share.left()) {
-            (BudgetSharing::Shared { standing, .. }, Some(left)) if standing.link == Link::Well => {
-                let free = u64::try_from(left).unwrap_or(0).saturating_add(self.room(limit, standing));
+            (BudgetSharing::Shared { status, .. }, Some(left)) if status.link == Link::Well => {
+                let free = u64::try_from(left).unwrap_or(0).saturating_add(self.room(limit, status));
                 limit.saturating_sub(free)
             }
             _ => 0,

@@ -1,6 +1,6 @@
 //! What a node may use of one window of a budget that it shares with other nodes.
 
-use weir_lease::{Before, Share, Standing};
+use weir_lease::{Before, NodeStatus, Share};
 
 use super::rows::Row;
 
@@ -12,7 +12,7 @@ pub enum BudgetSharing {
     /// It has a share.
     Shared {
         /// How it stands to the other nodes.
-        standing: Standing,
+        status: NodeStatus,
         /// How often the request has asked for more of the share already.
         asked: usize,
     },

@@ -15,6 +15,8 @@ pub(super) struct Listed {
     entries: Mutex<HashMap<u64, Entry>>,
     urgent: Mutex<HashSet<u64>>,
     is_urgent: AtomicBool,
+    /// From which of all budgets on those that are not in use are still to be reported again.
+    again: Mutex<Option<usize>>,
 }
 
 /// A budget with its counts.
@@ -31,17 +33,39 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Listed {
     /// Lists a budget that is about to be used.
     pub(super) fn add(&self, entry: &Entry, state: &mut State, sharing: &BudgetSharing) {
-        if matches!(sharing, BudgetSharing::Shared { .. }) && !std::mem::replace(&mut state.is_listed, true) {
+        if matches!(sharing, BudgetSharing::Shared { .. }) {
+            self.insert(entry, state);
+        }
+    }
+
+    /// Lists a budget.
+    pub(super) fn insert(&self, entry: &Entry, state: &mut State) {
+        if !std::mem::replace(&mut state.is_listed, true) {
             lock(&self.entries).insert(entry.cell.number, entry.clone());
         }
     }
 
+    /// Has all budgets reported again, in use or not.
+    pub(super) fn repeat(&self) {
+        *lock(&self.again) = Some(0);
+    }
+
+    /// From which of all budgets on there is something to report again.
+    pub(super) fn take_again(&self) -> Option<usize> {
+        lock(&self.again).take()
+    }
+
+    /// Goes on from there with the next round, unless all begins anew.
+    pub(super) fn go_on(&self, from: usize) {
+        lock(&self.again).get_or_insert(from);
+    }
+
     /// Notes what was reserved, and whether more is to be asked for.
     pub(super) fn took(&self, entry: &Entry, state: &mut State, grant: &Grant, sharing: &BudgetSharing) {
-        let BudgetSharing::Shared { standing, .. } = sharing else { return };
+        let BudgetSharing::Shared { status, .. } = sharing else { return };
         let Some(tally) = state.tallies.get_mut(&grant.window.start) else { return };
         let own = tally.own();
-        if tally.lent.share.took(grant.amount, own, entry.budget.limit.amount(), standing.at) {
+        if tally.lent.share.took(grant.amount, own, entry.budget.limit.amount(), status.at) {
             self.hurry(&[entry]);
         }
     }
@@ -54,6 +78,8 @@ impl Listed {
 
     /// Takes over changed limits.
     pub(super) fn replace(&self, entries: &[Entry]) {
+        // They may stand in another order now.
+        lock(&self.again).as_mut().into_iter().for_each(|from| *from = 0);
         let mut listed = lock(&self.entries);
         if listed.is_empty() {
             return;

@@ -39,6 +39,8 @@ pub struct Refusal {
     pub downgrade: Option<Arc<str>>,
     /// Whether it is only this node's share that has no room: once more of it was asked for, the caller asks again.
     pub may_ask: bool,
+    /// What the share lacks, if it may be asked for.
+    pub(super) lacks: u64,
 }
 
 impl Refusal {

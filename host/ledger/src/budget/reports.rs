@@ -7,16 +7,27 @@ use weir_lease::{Answer, Kind, Report};
 
 use super::cell::Cell;
 use super::lent::entry_name;
+use super::listed::{Entry, Listed};
 use super::set::BudgetSet;
+
+/// How many budgets that are not in use are reported again with one round: those in use must not wait for all.
+const AGAIN: usize = 500;
 
 /// The share of one window of a budget.
 #[derive(Debug)]
 pub struct PoolShare {
     cell: Arc<Cell>,
     start: i64,
+    listed: Arc<Listed>,
 }
 
 impl PoolShare {
+    /// Has what this node used of all its budgets reported again, in use or not, some with each of the next rounds: the
+    /// server has lost its data, and would hear of a budget only with the next request.
+    pub fn repeat_all(&self) {
+        self.listed.repeat();
+    }
+
     /// Takes the answer to a report that was sent at this time.
     pub fn answered(&self, answer: Answer, sent: Duration) {
         if let Some(tally) = self.cell.lock().tallies.get_mut(&self.start) {
@@ -59,6 +70,9 @@ impl BudgetSet {
     /// whose share is short.
     pub fn reports(&self, node: &str, only_urgent: bool, at: Duration) -> Vec<PoolReport> {
         let mut reports = Vec::new();
+        if !only_urgent {
+            self.list_again();
+        }
         for entry in self.listed.some(only_urgent) {
             let mut state = entry.cell.lock();
             let limit = entry.budget.limit.amount();
@@ -72,7 +86,7 @@ impl BudgetSet {
                         limit,
                         end: tally.end,
                         report,
-                        share: PoolShare { cell: Arc::clone(&entry.cell), start: *start },
+                        share: self.share_of(&entry, *start),
                     });
                 }
                 is_idle &= tally.open == 0 && tally.lent.share.is_idle(own, at);
@@ -83,6 +97,28 @@ impl BudgetSet {
             }
         }
         reports
+    }
+
+    fn share_of(&self, entry: &Entry, start: i64) -> PoolShare {
+        PoolShare { cell: Arc::clone(&entry.cell), start, listed: Arc::clone(&self.listed) }
+    }
+
+    /// Lists the next budgets that are to be reported again.
+    fn list_again(&self) {
+        let Some(from) = self.listed.take_again() else { return };
+        let mut found = 0;
+        for (at, entry) in self.entries.iter().enumerate().skip(from) {
+            if found == AGAIN {
+                self.listed.go_on(at);
+                return;
+            }
+            let mut state = entry.cell.lock();
+            // Earlier windows have ended: nobody reserves from them.
+            if state.tallies.last_entry().is_some_and(|mut newest| newest.get_mut().repeat()) {
+                found += 1;
+                self.listed.insert(entry, &mut state);
+            }
+        }
     }
 
     /// Gives back what is not used: the next reports say so.

@@ -1,13 +1,13 @@
 //! All budgets: which ones a request counts against, and reservations from all of them at once.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
-use super::cell::{Cell, Grant, Need};
+use super::cell::{Cell, Grant, Need, State};
 use super::definition::{Budget, Limit, Scope, ScopeKind};
 use super::error::BudgetError;
 use super::lent::BudgetSharing;
@@ -188,23 +188,26 @@ impl BudgetSet {
         chain.sort_by_key(|entry| entry.cell.number);
         let mut states: Vec<_> = chain.iter().map(|entry| entry.cell.lock()).collect();
         let need = Need { most: &request.most, least: &request.least, model: request.model };
-        let (mut grants, mut refusal): (Vec<Grant>, Option<Box<Refusal>>) = (Vec::new(), None);
-        for (entry, state) in chain.iter().zip(&mut states) {
+        let check = |(entry, state): (&&Entry, &mut MutexGuard<'_, State>)| {
             self.listed.add(entry, state, sharing);
-            match state.check(&entry.budget, need, now, sharing) {
-                Ok(grant) => grants.push(grant),
-                Err(new) if refusal.as_ref().is_none_or(|old| new.is_before(old)) => refusal = Some(new),
-                Err(_) => {}
-            }
-        }
-        if let Some(refusal) = refusal {
+            state.check(&entry.budget, need, now, sharing)
+        };
+        let checked: Vec<Result<Grant, Box<Refusal>>> = chain.iter().zip(&mut states).map(check).collect();
+        let refusals = checked.iter().filter_map(|checked| checked.as_ref().err());
+        if let Some(refusal) = refusals.reduce(|old, new| if new.is_before(old) { new } else { old }) {
+            // Where one budget refuses outright, nothing is asked for at the others: it would be leased in vain.
             if refusal.may_ask {
+                for (state, checked) in states.iter_mut().zip(&checked) {
+                    if let Err(refusal) = checked {
+                        state.lacks(refusal);
+                    }
+                }
                 self.listed.hurry(&chain);
             }
-            return Err(refusal);
+            return Err(refusal.clone());
         }
         let (mut holds, mut notices) = (Vec::new(), Vec::new());
-        for ((entry, state), grant) in chain.iter().zip(&mut states).zip(&grants) {
+        for ((entry, state), grant) in chain.iter().zip(&mut states).zip(checked.iter().flatten()) {
             notices.extend(state.reserve(&entry.budget, grant));
             self.listed.took(entry, state, grant, sharing);
             let (budget, cell) = (Arc::clone(&entry.budget), Arc::clone(&entry.cell));
@@ -265,6 +268,10 @@ impl BudgetSet {
             if let Some(entry) = entries.get(name) {
                 entry.cell.lock().restore(row, node);
             }
+        }
+        if node.is_some() {
+            // What the earlier process had not reported counts for the other nodes also before a request comes.
+            self.listed.repeat();
         }
     }
 }

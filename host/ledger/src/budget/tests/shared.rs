@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::HashMap;
 use std::time::Duration;
-use weir_lease::{Kind, Link, Pool, Standing, WhenLost};
+use weir_lease::{Kind, Link, NodeStatus, Pool, WhenLost};
 
 /// A node: its budgets under a name.
 struct Node(&'static str, BudgetSet);
@@ -22,8 +22,8 @@ impl Node {
     }
 
     fn reserve(&self, usd: &str, link: Link, asked: usize) -> Result<Granted, Box<Refusal>> {
-        let standing = Standing { at: AT, link, nodes: 2 };
-        self.1.reserve_on(&Request::whole(KEY, dollars(usd)), now(), &BudgetSharing::Shared { standing, asked })
+        let status = NodeStatus { at: AT, link, nodes: 2 };
+        self.1.reserve_on(&Request::whole(KEY, dollars(usd)), now(), &BudgetSharing::Shared { status, asked })
     }
 
     /// Reserves, and asks for more once.
@@ -78,6 +78,16 @@ fn a_refusal_counts_what_another_node_holds() {
 }
 
 #[test]
+fn what_one_budget_refuses_outright_is_asked_for_at_no_other() {
+    let (poor, rich, mut pools) = (Node::new("a", "1"), Node::new("b", "100"), Pools::default());
+    let refusal = poor.reserve("100", Link::Well, 0).unwrap_err();
+    assert_eq!((&*refusal.budget, refusal.reason, refusal.may_ask), ("key", RefusalReason::TooLarge, false));
+    assert!(poor.1.reports("a", false, AT).is_empty(), "the other budget has room, and nothing of it is leased");
+    pools.round(&poor);
+    rich.get("100", &mut pools).unwrap().reservation.keep();
+}
+
+#[test]
 fn a_node_on_its_own_goes_by_its_part_or_by_what_it_leased() {
     let (a, mut pools) = (Node::new("a", "10"), Pools::default());
     a.get("2", &mut pools).unwrap().reservation.keep();
@@ -88,6 +98,53 @@ fn a_node_on_its_own_goes_by_its_part_or_by_what_it_leased() {
     let b = Node::new("b", "10");
     pools.round(&a);
     assert!(b.get("1", &mut pools).is_err(), "what was used meanwhile counts");
+}
+
+#[test]
+fn a_server_that_forgets_hears_of_budgets_that_are_not_in_use() {
+    let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
+    a.get("9", &mut pools).unwrap().reservation.settle(&dollars("9"));
+    let shares: Vec<PoolShare> = a.1.reports("a", false, AT).into_iter().map(|report| report.share).collect();
+    shares.iter().for_each(PoolShare::unanswered);
+    pools.round(&a);
+    let idle = LATER * 3;
+    assert!(a.1.reports("a", false, idle).is_empty(), "nothing is left to report");
+    pools = Pools::default();
+    shares[0].repeat_all();
+    pools.round_at(&a, idle);
+    let refusal = b.get("2", &mut pools).unwrap_err();
+    assert_eq!((&*refusal.budget, refusal.used), ("key", 9_000_000_000));
+    assert!(a.1.reports("a", false, idle * 2).is_empty(), "once is enough");
+}
+
+#[test]
+fn many_budgets_that_are_not_in_use_are_reported_again_one_part_after_the_other() {
+    let key = |number: usize| number.to_string();
+    let of_key = |number| budget(&key(number), of(ScopeKind::Key, &key(number)), "10");
+    let (set, mut pools) = (set((0..1_200).map(of_key).collect()), Pools::default());
+    let Window { start, end } = Period::Day.window(&jiff::tz::TimeZone::UTC, now());
+    let row = |number| {
+        let budget = key(number).into();
+        Row { budget, start, end, reserved: 0, settled: 5, before: 0, cell: 0, seq: 1 }
+    };
+    set.restore(&(0..1_200).map(row).collect::<Vec<_>>(), Some("earlier"));
+    let node = Node("a", set);
+    let mut reported = || {
+        pools.round(&node);
+        pools.0.len()
+    };
+    assert_eq!([reported(), reported(), reported(), reported()], [500, 1_000, 1_200, 1_200]);
+}
+
+#[test]
+fn what_a_killed_process_had_not_reported_counts_before_the_next_request_of_its_node() {
+    let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
+    let lost = Link::Lost(WhenLost::Open);
+    a.reserve("9", lost, 0).unwrap().reservation.keep();
+    let again = Node::new("c", "10");
+    again.1.restore(&a.1.snapshot(), Some("a"));
+    pools.round(&again);
+    assert_eq!(b.get("2", &mut pools).unwrap_err().used, 9_000_000_000);
 }
 
 #[test]

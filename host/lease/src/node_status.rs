@@ -1,4 +1,4 @@
-//! How a node stands to the pools: whether it reaches them, and what it does if not.
+//! The state of a node: whether it reaches the pools, and what it does if not.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub enum Link {
 
 /// What a decision about a share depends on besides the share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct NodeStatus {
     /// The time on this node's clock, which is never set back.
     pub at: Duration,
     /// Whether the pools answer.
@@ -34,7 +34,7 @@ pub struct Standing {
     pub nodes: u32,
 }
 
-impl Standing {
+impl NodeStatus {
     /// A node's part of a limit while it is on its own.
     pub fn part(&self, limit: u64) -> u64 {
         (limit / u64::from(self.nodes.max(1))).max(1).min(limit)
