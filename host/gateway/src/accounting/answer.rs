@@ -132,6 +132,11 @@ impl Account {
         self.ends.iter_mut().for_each(|ends| ends.refused());
     }
 
+    /// The stream ended for the client because a guard refused it. What the provider had reported by then need not be final.
+    pub(crate) fn complete_refused(&mut self) {
+        self.outcome = Outcome::Whole;
+    }
+
     /// The whole answer was sent.
     pub fn complete(&mut self) {
         self.outcome = Outcome::Whole;

@@ -2,7 +2,7 @@
 
 use super::Forfeited;
 use super::access::Used;
-use super::charges::{Charges, estimated};
+use super::charges::Charges;
 use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
 use crate::observe::metrics::Book;
@@ -74,10 +74,8 @@ impl TokenBill {
         let tokens = reported.map(|usage| self.beyond(usage)).unwrap_or_default();
         let (part, mark) =
             (self.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, tokens, unreported)), self.charges.mark());
-        if let Some(usage) = reported {
-            self.charge(&Usage { units: Vec::new(), ..usage.clone() }, book);
-        }
-        self.estimate(unreported, book);
+        let without_units = reported.map(|usage| Usage { units: Vec::new(), ..usage.clone() });
+        self.charge(without_units.as_ref(), unreported, book);
         let cost = self.charges.since(mark);
         self.parts.extend(part.map(|part| ChargedPart { cost, ..part }));
         self.charged_before = Some(self.charged);
@@ -110,11 +108,10 @@ impl TokenBill {
     pub(super) fn settle(&mut self, book: &Book) -> bool {
         let missing = self.missing(self.is_final);
         let reported = self.reported.take();
+        self.charge(reported.as_ref(), missing, book);
         if let Some(usage) = &reported {
-            self.charge(usage, book);
             book.units(&usage.units);
         }
-        self.estimate(missing, book);
         self.sent = None;
         self.reported = reported;
         self.reported.is_some()
@@ -124,16 +121,11 @@ impl TokenBill {
     pub(super) fn forecast(&mut self) -> Option<Nano> {
         let reported = self.reported.as_ref()?;
         let so_far = self.charges.total_so_far()?;
-        let facts = facts(reported, self.beyond(reported))?;
-        let tariff = self.tariff.as_ref()?;
-        let cost = tariff.cost(&facts);
-        let estimated = match self.missing(true) {
-            [0, 0] => Some(Nano::ZERO),
-            missing => tariff.cost(&estimated(missing)).total(),
-        };
+        let facts = facts(reported, self.beyond(reported), self.missing(true))?;
+        let cost = self.tariff.as_ref()?.cost(&facts);
         let total = cost.total();
         self.forecast = Some(Forecast { facts, cost });
-        Charges::sum(Charges::sum(so_far, total?)?, estimated?)
+        Charges::sum(so_far, total?)
     }
 
     /// Estimated input and output tokens of the last part that the provider did not report. If what it reported is not
@@ -161,45 +153,36 @@ impl TokenBill {
         self.is_final && self.reported.as_ref().is_some_and(|usage| Tokens::from(usage).output().is_some())
     }
 
-    /// Charges for estimated tokens.
-    fn estimate(&mut self, tokens: [u32; 2], book: &Book) {
-        if tokens == [0; 2] {
-            return;
-        }
-        for (sum, tokens) in self.estimated.iter_mut().zip(tokens) {
-            *sum = sum.saturating_add(tokens);
-        }
-        book.estimated(tokens);
-        self.charges.add_estimate(tokens, self.tariff.as_ref(), book);
-    }
-
     /// All tokens used once they are settled, including the input and the cost of requests that were never answered.
     pub(super) fn used(&self, forfeited: &Forfeited) -> Used {
         let forfeits = &forfeited.charges;
         let [input, output] = self.estimated;
-        let with = |tokens: u32, more: u64| tokens.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
-        let (input, output) = (with(input, forfeited.input), with(output, forfeited.output));
-        let mut tokens = self.charged;
-        for (bucket, more) in [(Bucket::Input, input), (Bucket::Output, output)] {
-            if more > 0 {
-                let count = tokens.slot(bucket);
-                *count = Some(count.unwrap_or_default().saturating_add(more));
-            }
-        }
+        let plus = |tokens: u32, more: u64| tokens.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        let (input, output) = (plus(input, forfeited.input), plus(output, forfeited.output));
+        let tokens = with(self.charged, [input, output]);
         let (cost, prices) = (self.charges.total(forfeits), self.charges.version().or(forfeits.version()).cloned());
         let parts = forfeited.parts.iter().chain(&self.parts).cloned().collect();
         Used { tokens, is_estimated: [input, output] != [0; 2], cost, prices, parts }
     }
 
-    /// Charges for this usage, less the tokens that have been charged for.
-    fn charge(&mut self, reported: &Usage, book: &Book) {
-        let beyond = self.beyond(reported);
-        book.reported(beyond);
-        self.charged = Tokens::from(reported);
-        if let Some(facts) = facts(reported, beyond) {
-            let known = self.forecast.take().and_then(|forecast| forecast.of(&facts));
-            self.charges.add(&facts, self.tariff.as_ref(), known, book);
+    /// Charges for this usage, less the tokens that have been charged for, and for the estimated tokens that it lacks. They
+    /// are one bill: the price of each depends on the input of both and on the tier, and a price for the request is paid once.
+    fn charge(&mut self, reported: Option<&Usage>, missing: [u32; 2], book: &Book) {
+        if missing != [0; 2] {
+            for (sum, tokens) in self.estimated.iter_mut().zip(missing) {
+                *sum = sum.saturating_add(tokens);
+            }
+            book.estimated(missing);
         }
+        let facts = reported.and_then(|reported| {
+            let beyond = self.beyond(reported);
+            book.reported(beyond);
+            self.charged = Tokens::from(reported);
+            facts(reported, beyond, missing)
+        });
+        let Some(facts) = facts else { return self.charges.add_estimate(missing, self.tariff.as_ref(), book) };
+        let known = self.forecast.take().and_then(|forecast| forecast.of(&facts));
+        self.charges.add(&facts, self.tariff.as_ref(), known, book);
     }
 
     /// The tokens of this usage that have not been charged for.
@@ -210,11 +193,24 @@ impl TokenBill {
     }
 }
 
-/// The facts of a usage whose tokens are these; `None` if a provider reports a measure that is no number.
-fn facts(reported: &Usage, tokens: Tokens) -> Option<Facts> {
+/// The facts of a usage whose tokens are these and as many estimated ones; `None` if a provider reports a measure that is not a
+/// number.
+fn facts(reported: &Usage, tokens: Tokens, missing: [u32; 2]) -> Option<Facts> {
     let facts = Facts::of(reported, Timestamp::now());
     let facts = facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
-    facts.ok().map(|facts| Facts { tokens, ..facts })
+    let facts = facts.ok()?;
+    Some(Facts { tokens: with(tokens, missing), estimated: facts.estimated || missing != [0; 2], ..facts })
+}
+
+/// Tokens, and so many of input and output.
+fn with(mut tokens: Tokens, [input, output]: [u32; 2]) -> Tokens {
+    for (bucket, more) in [(Bucket::Input, input), (Bucket::Output, output)] {
+        if more > 0 {
+            let count = tokens.slot(bucket);
+            *count = Some(count.unwrap_or_default().saturating_add(more));
+        }
+    }
+    tokens
 }
 
 /// Input and output.

@@ -98,7 +98,7 @@ impl Pipeline {
             spent: None,
             input: parts.input,
             usage_cost: parts.usage_cost,
-            seen: Observed { told: parts.is_traced.then(Box::default), ..Observed::default() },
+            seen: Observed { answer_facts: parts.is_traced.then(Box::default), ..Observed::default() },
         }
     }
 
@@ -145,7 +145,7 @@ impl Pipeline {
         cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))?;
         let decoded = attribute(self.decoder.finish(), Side::Upstream)?;
         bounds::note(&mut self.seen.losses, decoded.losses);
-        self.seen.hear(&decoded.events);
+        self.seen.observe(&decoded.events);
         let mut events = self.validator.push(decoded.events);
         if !self.validator.has_finish() && !self.seen.content && !self.validator.has_failed() {
             return Err(Fault::from_error(Side::Upstream, broken("the answer ended before it had begun")));
@@ -271,7 +271,7 @@ impl Pipeline {
             self.original.iter_mut().for_each(Original::ends);
         }
         bounds::note(&mut self.seen.losses, decoded.losses);
-        self.seen.hear(&decoded.events);
+        self.seen.observe(&decoded.events);
         let mut events = decoded.events;
         let failure = self.partial().is_some().then(|| partial_answer::split_failure(&mut events)).flatten();
         let events = self.validator.push(events);
@@ -325,8 +325,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Counts the content that the provider made, whatever guards make of it.
-    fn weigh(&mut self, event: &ChatEvent) {
+    /// Counts the content that the provider made and the usage that it reported, whatever guards make of them.
+    fn count(&mut self, event: &mut ChatEvent) {
         match event {
             ChatEvent::Delta(delta) => {
                 self.seen.content = true;
@@ -343,22 +343,7 @@ impl Pipeline {
                     self.seen.weight.text(&call.name);
                 }
             }
-            _ => {}
-        }
-    }
-
-    fn note(&mut self, event: &mut ChatEvent) {
-        match event {
-            ChatEvent::Start(start) => {
-                if start.model.as_deref().is_none_or(str::is_empty) {
-                    start.model = Some(self.model.clone());
-                }
-                self.seen.service_tier.clone_from(&start.service_tier);
-            }
-            ChatEvent::Failure(error) => {
-                *error = late_error(error.clone(), &self.target);
-                self.seen.failure = Some(error.clone());
-            }
+            ChatEvent::Start(start) => self.seen.service_tier.clone_from(&start.service_tier),
             ChatEvent::Usage(usage) => {
                 if let Some(spent) = &self.spent {
                     usage.add_before(spent);
@@ -370,6 +355,20 @@ impl Pipeline {
                 if let (Some(pricing), Some(so_far)) = (&self.usage_cost, &self.seen.usage) {
                     pricing.add_to(usage, so_far);
                 }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes note of an event that goes on, and adds what Weir knows of it.
+    fn note(&mut self, event: &mut ChatEvent) {
+        match event {
+            ChatEvent::Start(start) if start.model.as_deref().is_none_or(str::is_empty) => {
+                start.model = Some(self.model.clone());
+            }
+            ChatEvent::Failure(error) => {
+                *error = late_error(error.clone(), &self.target);
+                self.seen.failure = Some(error.clone());
             }
             _ => {}
         }

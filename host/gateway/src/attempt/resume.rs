@@ -53,7 +53,7 @@ pub struct ResumeContext {
 pub(super) struct Continued {
     pub(super) upstream: Decoded,
     pub(super) successor: Successor,
-    pub(super) farewell: Option<CancelOnDrop>,
+    pub(super) cancel_on_drop: Option<CancelOnDrop>,
 }
 
 /// A continuing stream with the account of its attempt.
@@ -123,6 +123,7 @@ impl ResumeContext {
         let mut held = self.admission.admit_to(&candidate.target.provider, &demand).await.ok()?;
         let granted = self.admission.budgets.reserve_attempt(&candidate.target, &demand).await.ok()?;
         held.reserve_all(granted, &candidate.target.label);
+        account.share_budgets_of(&mut held);
         let (target, mut ticket) = candidate.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, reasoning_cache, deadline, .. } = self;
         let judged = self.asked.judged();

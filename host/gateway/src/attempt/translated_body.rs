@@ -22,7 +22,7 @@ use super::send::fault_of;
 use super::unified_reply::{Closing, see_events};
 use crate::accounting::Account;
 use crate::provenance::ProvenanceRecorder;
-use weir_server::last_call;
+use weir_server::final_poll;
 use weir_types::contract::types::{ChatEvent, Loss};
 use weir_types::fault::{Fault, Side};
 use weir_types::tokens::Tokens;
@@ -40,7 +40,7 @@ pub struct Translated {
     ending: Ending,
     keep_alive: Option<KeepAlive>,
     /// The cancellation to send to the provider if the client leaves before the end.
-    farewell: Option<CancelOnDrop>,
+    cancel_on_drop: Option<CancelOnDrop>,
     /// The data for resuming the stream if it breaks.
     onward: Option<Box<ResumeContext>>,
     /// The running search for a target that continues.
@@ -113,7 +113,7 @@ impl Translated {
             can_cut,
             ending: if first.ended { Ending::Clean } else { Ending::None },
             keep_alive: None,
-            farewell: None,
+            cancel_on_drop: None,
             onward: None,
             resuming: None,
             closing: Closing::default(),
@@ -145,8 +145,8 @@ impl Translated {
     }
 
     /// Sets the cancellation to send to the provider if the client leaves before the end.
-    pub(super) fn farewell(&mut self, farewell: Option<CancelOnDrop>) {
-        self.farewell = farewell;
+    pub(super) fn cancel_on_drop(&mut self, cancel_on_drop: Option<CancelOnDrop>) {
+        self.cancel_on_drop = cancel_on_drop;
     }
 
     /// Whether another target could continue the stream from here.
@@ -202,7 +202,7 @@ impl Translated {
                 return Poll::Ready(Some(Ok(std::mem::take(&mut self.out))));
             }
             match self.ending {
-                Ending::None if last_call::is_given() => {
+                Ending::None if final_poll::is_now() => {
                     self.resuming = None;
                     self.read_gathered();
                     if self.is_running() {
@@ -261,11 +261,11 @@ impl Translated {
         else {
             return false;
         };
-        tell(account, &mut pipeline.seen);
+        record_facts(account, &mut pipeline.seen);
         account.interrupted();
         self.resuming = Some(resuming);
         self.upstream = None;
-        self.farewell.take().into_iter().for_each(CancelOnDrop::disarm);
+        self.cancel_on_drop.take().into_iter().for_each(CancelOnDrop::disarm);
         true
     }
 
@@ -276,7 +276,7 @@ impl Translated {
             let issuer = || found.stream.successor.target.issuer();
             self.recorder.iter_mut().for_each(|recorder| recorder.goes_on(issuer()));
             self.upstream = Some(found.stream.upstream);
-            self.farewell = found.stream.farewell;
+            self.cancel_on_drop = found.stream.cancel_on_drop;
             self.has_stand_in |= found.stands_in;
             pipeline.resume(found.stream.successor, &mut self.out)
         });
@@ -302,7 +302,7 @@ impl Translated {
     fn close(&mut self, broken_by: Option<&str>) {
         self.upstream = None;
         self.onward = None;
-        self.farewell.take().into_iter().for_each(CancelOnDrop::disarm);
+        self.cancel_on_drop.take().into_iter().for_each(CancelOnDrop::disarm);
         let is_for_program = self.pipeline.as_ref().is_some_and(Pipeline::is_for_program);
         let is_refused = self.pipeline.as_ref().is_some_and(Pipeline::is_refused);
         let seen = self.pipeline.take().map(Pipeline::release);
@@ -321,6 +321,7 @@ impl Translated {
         }
         match broken_by {
             Some(side) => account.fail_stream(side),
+            None if is_refused => account.complete_refused(),
             None => account.complete(),
         }
         if is_for_program {
@@ -350,14 +351,14 @@ impl Drop for Translated {
 }
 
 /// Tells the attempt's span what its answer said of itself. What another target then says is that one's own.
-fn tell(account: &Account, seen: &mut Observed) {
-    if let Some(told) = &mut seen.told {
-        account.attempt().set_answer(std::mem::take(&mut **told));
+fn record_facts(account: &Account, seen: &mut Observed) {
+    if let Some(answer_facts) = &mut seen.answer_facts {
+        account.attempt().set_answer(std::mem::take(&mut **answer_facts));
     }
 }
 
 fn record(account: &mut Account, mut seen: Observed) {
-    tell(account, &mut seen);
+    record_facts(account, &mut seen);
     account.ended_because(seen.reason);
     account.content(seen.weight.tokens());
     let Some(mut usage) = seen.usage else { return };

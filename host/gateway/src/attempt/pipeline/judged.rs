@@ -7,15 +7,20 @@ use weir_types::fault::Fault;
 
 impl Pipeline {
     /// Has guards judge the events that these frames were read as, and sends those that go on.
-    pub(super) fn encode(&mut self, frames: &[Frame], events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
+    pub(super) fn encode(
+        &mut self,
+        frames: &[Frame],
+        mut events: Vec<ChatEvent>,
+        out: &mut Outflow,
+    ) -> Result<(), Fault> {
+        for event in &mut events {
+            self.count(event);
+        }
         if let Some(original) = &mut self.original {
             original.give(frames, &events);
         }
         if events.is_empty() {
             return Ok(());
-        }
-        for event in &events {
-            self.weigh(event);
         }
         let Some(guards) = &mut self.guards else { return self.send(events, out) };
         let events = guards.push(events)?;

@@ -35,20 +35,20 @@ pub(in crate::attempt) struct Observed {
     /// Why the first candidate ended.
     pub(in crate::attempt) reason: Option<FinishReason>,
     /// What the provider's answer says of itself, if a span is to tell it.
-    pub(in crate::attempt) told: Option<Box<AnswerFacts>>,
+    pub(in crate::attempt) answer_facts: Option<Box<AnswerFacts>>,
 }
 
 impl Observed {
     /// Takes what the provider's events say of the answer, before the validator adds what they lack.
-    pub(super) fn hear(&mut self, events: &[ChatEvent]) {
+    pub(super) fn observe(&mut self, events: &[ChatEvent]) {
         for event in events {
             if let ChatEvent::Finish(end) = event
                 && end.candidate == 0
             {
                 self.reason = Some(end.finish.reason);
             }
-            if let Some(told) = &mut self.told {
-                told.see(event);
+            if let Some(answer_facts) = &mut self.answer_facts {
+                answer_facts.see(event);
             }
         }
     }
