@@ -3,6 +3,7 @@
 
 mod bodies;
 mod entry_points;
+mod erase;
 mod fixtures;
 
 use std::collections::BTreeSet;

@@ -16,6 +16,7 @@ mod playground;
 mod plugins;
 mod problem;
 mod ready;
+mod record;
 mod routes;
 mod session;
 mod shadow;

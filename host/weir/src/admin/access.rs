@@ -33,13 +33,13 @@ const READING: [&str; 4] = ["/routes/explain", "/v1/routes/explain", "/config/va
 pub(super) enum Denied {
     #[error("set `admin.token` and send it as `authorization: Bearer TOKEN`")]
     NoToken,
-    #[error("the token is not `admin.token`")]
+    #[error("the token is neither `admin.token` nor `admin.read_token`, nor a key with grants")]
     WrongToken,
     #[error("{0}")]
     Key(weir_identity::Denied),
     #[error("this API key or account has no grants, so it may not use `/admin`")]
     NoGrants,
-    #[error("your grants do not allow this")]
+    #[error("your grants do not allow this: ask an administrator for wider ones")]
     Forbidden,
     #[error(
         "this listener serves others than the operator (keys, `server.anonymous`), so `/admin` needs a token: set \
@@ -311,9 +311,9 @@ pub(super) async fn take_body(State(operations): State<Operations>, request: Req
     if plugins::is_upload(request.method(), request.uri().path()) {
         return next.run(request).await;
     }
-    let patience = operations.reload.current().config.server.body_timeout;
+    let body_timeout = operations.reload.current().config.server.body_timeout;
     let (head, body) = request.into_parts();
-    match tokio::time::timeout(patience, body::to_bytes(body, BODY)).await {
+    match tokio::time::timeout(body_timeout, body::to_bytes(body, BODY)).await {
         Ok(Ok(bytes)) => next.run(Request::from_parts(head, Body::from(bytes))).await,
         Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body broke off or is larger than 2 MiB"),
         Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within `server.body_timeout`"),

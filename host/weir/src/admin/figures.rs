@@ -63,16 +63,12 @@ impl Families {
                 &["plugin", "digest", "kind"],
             )?,
             made: counters("weir_plugin_instances_made_total", "Instances made of a version of an adapter", version)?,
-            idle: gauges("weir_plugin_instances_idle", "Instances that lie ready or idle", version)?,
+            idle: gauges("weir_plugin_instances_idle", "Instances that are ready for an exchange or idle", version)?,
             live: gauges("weir_plugin_instances_live", "Instances at work, ready or idle", version)?,
-            memory: gauges(
-                "weir_plugin_memory_bytes",
-                "Linear memory of the instances that live, as large as it has grown",
-                version,
-            )?,
+            memory: gauges("weir_plugin_memory_bytes", "Linear memory of all live instances, in bytes", version)?,
             highest: gauges(
                 "weir_plugin_memory_highest_bytes",
-                "The most linear memory that one instance has had",
+                "The largest linear memory that one instance has had, in bytes",
                 version,
             )?,
             state: gauges(
@@ -82,12 +78,12 @@ impl Families {
             )?,
             active: gauges(
                 "weir_plugin_active_info",
-                "Which bytes of an adapter serve",
+                "The version and digest of an adapter that serves; 1",
                 &["plugin", "version", "digest"],
             )?,
             activations: counters(
                 "weir_plugin_activations_total",
-                "What came of changing which version of an adapter serves",
+                "Changes of the version that serves, by their result",
                 &["plugin", "result"],
             )?,
         })
@@ -164,7 +160,7 @@ impl Families {
         }
         for (name, former) in &snapshot.former {
             for one in former {
-                set(name, &one.adapter.digest.short(), one.standing.name());
+                set(name, &one.adapter.digest.short(), one.status.name());
             }
         }
         for (name, refusal) in &snapshot.refused {

@@ -1,9 +1,12 @@
-//! `/admin/v1/requests`, `usage` and `audit`: what the store keeps, to be read. `docs/request-log.md` describes them.
+//! `/admin/v1/requests`, `usage` and `audit`: what the store keeps, to be read, and to be erased by user. `docs/request-log.md`
+//! describes them.
 
 pub(super) mod asked;
 mod audit;
+mod erase;
 pub(super) mod exchange;
 mod export;
+mod gaps;
 mod overview;
 mod requests;
 mod tail;
@@ -20,11 +23,12 @@ use crate::store::OpenStore;
 use weir_store::{Store, StoreError};
 
 /// The paths below `/admin`.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 10] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 11] {
     [
-        ("/v1/requests", get(requests::list)),
+        ("/v1/requests", get(requests::list).delete(erase::erase)),
         ("/v1/requests/tail", get(tail::follow)),
         ("/v1/requests/export", get(export::export)),
+        ("/v1/requests/gaps", get(gaps::list)),
         ("/v1/requests/{id}", get(requests::show)),
         ("/v1/requests/{id}/exchange", get(exchange::show)),
         ("/v1/requests/{id}/fixture", get(exchange::fixture)),

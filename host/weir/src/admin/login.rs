@@ -23,7 +23,7 @@ use weir_server::Peer;
 /// browser back.
 const COOKIE: &str = "weir-login";
 /// How long that cookie is kept; a login takes no longer.
-const PATIENCE: u64 = 600;
+const LOGIN_SECONDS: u64 = 600;
 
 /// The path below `/admin` that the description names.
 pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 1] {
@@ -45,7 +45,10 @@ pub(super) fn begins(method: &Method, path: &str) -> bool {
 async fn show(State(operations): State<Operations>) -> Response {
     match configured(&operations) {
         Some(login) => Json(json!({"name": login.name, "address": "/admin/login"})).into_response(),
-        None => Problem::new(StatusCode::NOT_FOUND, "no_login", "no identity provider is configured").into_response(),
+        None => {
+            Problem::new(StatusCode::NOT_FOUND, "no_login", "no identity provider is configured: set `[admin.login]`")
+                .into_response()
+        }
     }
 }
 
@@ -60,7 +63,9 @@ async fn begin(State(operations): State<Operations>) -> Response {
         None => Err(LoginError::Off),
     };
     match begun {
-        Ok((login, (address, cookie))) => with_cookie(go_to(&address), cookie.expose(), PATIENCE, is_secure(&login)),
+        Ok((login, (address, cookie))) => {
+            with_cookie(go_to(&address), cookie.expose(), LOGIN_SECONDS, is_secure(&login))
+        }
         Err(error) => turned_away(&error),
     }
 }

@@ -21,9 +21,9 @@ const BUFFER: usize = 64 << 10;
 /// Why a request could not be sent.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
-    #[error("this is no path of a client's request")]
+    #[error("this is not a path of a client's request")]
     Path,
-    #[error("`{}` is no key", CLIENT_KEY)]
+    #[error("`{}` is not a key", CLIENT_KEY)]
     Key,
     #[error("the request was not answered: {0}")]
     Unanswered(#[from] hyper::Error),

@@ -1,7 +1,6 @@
 //! Admin endpoints of adapters.
 
 mod actions;
-mod record;
 mod trial;
 mod upload;
 
@@ -27,7 +26,6 @@ use weir_sandbox::{Adapter, Digest};
 use weir_translate::dialect::faces::LeftOut;
 
 use actions::act;
-pub(super) use record::record;
 pub use upload::Uploads;
 pub(super) use upload::{candidate, is_upload};
 
@@ -195,7 +193,7 @@ fn version(former: &Former) -> Value {
     let mut value = json!({
         "digest": adapter.digest.hex(),
         "version": adapter.manifest.version,
-        "status": former.standing.name(),
+        "status": former.status.name(),
         "since": seconds(former.since),
     });
     if let (Value::Object(value), Value::Object(figures)) = (&mut value, figures(adapter)) {
@@ -214,16 +212,16 @@ async fn rescan(State(operations): State<Operations>) -> Response {
     match &operations.trigger {
         Some(trigger) => {
             trigger.ring_anew();
-            (StatusCode::ACCEPTED, Json(json!({"status": "the folder is looked at"}))).into_response()
+            (StatusCode::ACCEPTED, Json(json!({"status": "the scan has begun"}))).into_response()
         }
-        None => refuse(StatusCode::CONFLICT, "the plugins folder is not followed"),
+        None => refuse(StatusCode::CONFLICT, "the plugins folder is not followed; the log says why"),
     }
 }
 
 /// Responds once the change is in force for requests.
 async fn done(operations: &Operations, name: &str) -> Response {
     if let Some(trigger) = &operations.trigger {
-        trigger.ring();
+        trigger.fire();
     }
     let wanted = operations.catalog.snapshot().generation;
     let in_force = async {

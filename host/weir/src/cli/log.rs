@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use http::Method;
 use serde_json::Value;
 
 use self::lines::Lines;
@@ -28,6 +29,10 @@ pub(super) enum Command {
     Show(Show),
     /// Writes all requests that meet a search, as lines of JSON or a Parquet file.
     Export(Export),
+    /// Shows how many requests of a day the log lacks: those that a crash or a full queue took, and erased ones.
+    Gaps(Gaps),
+    /// Removes everything about the requests of a user. Sums of use stay.
+    Erase(Erase),
 }
 
 #[derive(Debug, Args)]
@@ -80,6 +85,23 @@ pub(super) struct Export {
     running: Running,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Gaps {
+    /// The day, such as 2026-11-21; today by default.
+    day: Option<String>,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Erase {
+    /// The user's id, as `user` in the log has it.
+    #[arg(long, value_name = "ID")]
+    user: String,
+    #[command(flatten)]
+    running: Running,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Form {
     Json,
@@ -93,6 +115,8 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Search(asked) => find(&asked),
         Command::Show(asked) => show(&asked),
         Command::Export(asked) => export(&asked),
+        Command::Gaps(asked) => gaps(&asked),
+        Command::Erase(asked) => erase(&asked),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -108,12 +132,33 @@ fn shown(fact: &Value, json: bool) -> String {
 }
 
 /// What a line of the tail tells: a fact, or the number of requests that this reader has missed.
-fn told(data: &Value, json: bool) -> String {
+fn tail_line(data: &Value, json: bool) -> String {
     match (data.is_number(), json) {
         (true, true) => serde_json::json!({"missed": data}).to_string(),
         (true, false) => format!("… {data} more"),
         (false, json) => shown(data, json),
     }
+}
+
+fn gaps(asked: &Gaps) -> Result<(), String> {
+    let parameters: Vec<(&str, &str)> = asked.day.iter().map(|day| ("day", day.as_str())).collect();
+    let found = asked.running.client()?.search("/admin/v1/requests/gaps", &parameters);
+    let found = found.map_err(|error| explained(&error))?;
+    for gap in found["items"].as_array().into_iter().flatten() {
+        let text = |name: &str| gap[name].as_str().unwrap_or_default();
+        let (missing, process) = (&gap["missing"], text("process"));
+        super::print(&format!("{missing} between {} and {} (process {process})", text("from"), text("to")));
+    }
+    super::print(&format!("the log lacks {} requests of the day", found["missing"]));
+    Ok(())
+}
+
+fn erase(asked: &Erase) -> Result<(), String> {
+    let parameters = [("user", asked.user.as_str())];
+    let removed = asked.running.client()?.send(Method::DELETE, "/admin/v1/requests", &parameters, None);
+    let removed = removed.map_err(|error| explained(&error))?;
+    super::print(&format!("removed {} requests of {}", removed["removed"], asked.user));
+    Ok(())
 }
 
 fn tail(asked: &Tail) -> Result<(), String> {
@@ -123,7 +168,7 @@ fn tail(asked: &Tail) -> Result<(), String> {
         let line = String::from_utf8_lossy(line);
         let data = line.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok());
         let Some(fact) = data else { return Ok(()) };
-        writeln!(io::stdout(), "{}", told(&fact, asked.json))
+        writeln!(io::stdout(), "{}", tail_line(&fact, asked.json))
     };
     let streamed = asked
         .running
@@ -232,8 +277,8 @@ mod tests {
     #[test]
     fn each_line_of_the_tail_is_json_if_that_is_asked_for() {
         for data in [serde_json::json!(5), serde_json::json!({"id": "x"})] {
-            assert!(serde_json::from_str::<Value>(&told(&data, true)).unwrap().is_object());
+            assert!(serde_json::from_str::<Value>(&tail_line(&data, true)).unwrap().is_object());
         }
-        assert_eq!(told(&serde_json::json!(5), false), "… 5 more");
+        assert_eq!(tail_line(&serde_json::json!(5), false), "… 5 more");
     }
 }

@@ -59,7 +59,7 @@ impl Asked {
             return Ok(Value::Object(serde_json::Map::new()));
         }
         let parsed: Result<Value, _> = serde_json::from_slice(&self.body);
-        let value = parsed.map_err(|error| Problem::bad("bad_json", &format!("the body is no JSON: {error}")))?;
+        let value = parsed.map_err(|error| Problem::bad("bad_json", &format!("the body is not JSON: {error}")))?;
         if value.is_object() { Ok(value) } else { Err(Problem::bad("bad_json", "the body must be a JSON object")) }
     }
 

@@ -11,10 +11,10 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::record::record;
 use super::trial::{self, AskedTrial};
 use super::{deny, done, test};
 use crate::admin::identity::AdminCaller;
+use crate::admin::record::record;
 use crate::admin::{Operations, Problem, refuse, to_its_end};
 use weir_adapters::catalog::Denied;
 use weir_adapters::decisions::By;
@@ -52,7 +52,7 @@ impl Asked {
                 Ok(Err(denied)) => return deny(&denied),
                 Err(_) => return Problem::internal().into_response(),
             }
-            record(&self.operations, &self.caller, &self.action, &self.name, self.details).await;
+            record(&self.operations, &self.caller, &self.action, ("adapter", &self.name), self.details).await;
             done(&self.operations, &self.name).await
         });
         answered.await.unwrap_or_else(Problem::into_response)

@@ -12,10 +12,10 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::record::record;
 use super::trial::{self, AskedTrial};
 use super::{actions, done, seconds};
 use crate::admin::identity::AdminCaller;
+use crate::admin::record::record;
 use crate::admin::{Operations, Parameters, Problem, to_its_end};
 use weir_adapters::catalog::Denied;
 use weir_adapters::install::{self, Readers};
@@ -106,7 +106,7 @@ pub(super) async fn put(
         return Err(bad_name());
     }
     let Some(trigger) = operations.trigger.clone() else {
-        return Err(Problem::of_status(StatusCode::CONFLICT, "the plugins folder is not followed"));
+        return Err(Problem::of_status(StatusCode::CONFLICT, "the plugins folder is not followed; the log says why"));
     };
     let turn = operations.uploads.begin()?;
     let signature = signature(request.headers())?;
@@ -124,9 +124,9 @@ pub(super) async fn put(
             place(&rehearsal, &named, &bytes, signature.as_deref()).map(|()| named)
         });
         let named = placed.await.map_err(|_| Problem::internal())??;
-        trigger.ring();
+        trigger.fire();
         let details = json!({"digest": digest.hex(), "bytes": size, "trial": rule.as_ref().map(trial::shown)});
-        record(&recorded, &caller, "upload", &named, details).await;
+        record(&recorded, &caller, "upload", ("adapter", &named), details).await;
         Ok::<_, Problem>(turn)
     };
     let _turn = to_its_end(put).await??;
@@ -151,8 +151,8 @@ fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 
 async fn read(operations: &Operations, request: Request) -> Result<Vec<u8>, Problem> {
     let most = operations.uploads.rehearsal.largest();
-    let patience = operations.reload.current().config.server.body_timeout;
-    let bytes = match tokio::time::timeout(patience, body::to_bytes(request.into_body(), most)).await {
+    let body_timeout = operations.reload.current().config.server.body_timeout;
+    let bytes = match tokio::time::timeout(body_timeout, body::to_bytes(request.into_body(), most)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
             let message = format!("the body broke off or is larger than {} MiB", most >> 20);

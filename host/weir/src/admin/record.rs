@@ -1,4 +1,4 @@
-//! Records what operators do with adapters in the audit log.
+//! Records in the audit log what operators do beside changing documents, which are recorded with the change itself.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,19 +7,20 @@ use crate::admin::Operations;
 use crate::admin::identity::AdminCaller;
 use weir_store::AuditEvent;
 
-/// Records an action on an adapter. What it did is in force already, so a store that fails is only reported.
-pub(in crate::admin) async fn record(
+/// Records an action on a thing of this kind (`adapter`, `requests`) and name. What it did is in force already, so a store that
+/// fails is only reported.
+pub(super) async fn record(
     operations: &Operations,
     caller: &AdminCaller,
     action: &str,
-    name: &str,
+    (kind, name): (&str, &str),
     details: Value,
 ) {
     let actor = &caller.actor;
     tracing::info!(
         actor = format!("{}:{}", actor.kind, actor.id),
         action,
-        kind = "adapter",
+        kind,
         id = name,
         "changed over the admin side"
     );
@@ -29,7 +30,7 @@ pub(in crate::admin) async fn record(
         "at": now,
         "actor": actor,
         "action": action,
-        "kind": "adapter",
+        "kind": kind,
         "id": name,
         "after": details,
     });
@@ -37,7 +38,7 @@ pub(in crate::admin) async fn record(
     let event = AuditEvent { time_ms, event: event.to_string() };
     match tokio::task::spawn_blocking(move || store.audit(&event)).await {
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::error!(%error, action, adapter = name, "the audit log lacks a change of an adapter"),
-        Err(error) => tracing::error!(%error, action, adapter = name, "the audit log lacks a change of an adapter"),
+        Ok(Err(error)) => tracing::error!(%error, action, kind, id = name, "the audit log lacks a change"),
+        Err(error) => tracing::error!(%error, action, kind, id = name, "the audit log lacks a change"),
     }
 }

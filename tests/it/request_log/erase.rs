@@ -1,0 +1,54 @@
+//! What the log has of a user can be erased, and what the log lacks shows.
+
+use serde_json::{Value, json};
+use weir_tests::{Reply, Request};
+
+use super::{Kept, TOKEN, command, provider, text};
+use crate::wire_format::{OPENAI, config_of};
+
+async fn admin(kept: &Kept, method: &str, path: &str, body: Value) -> Reply {
+    let request = Request::new(method, path).header("authorization", &format!("Bearer {TOKEN}"));
+    kept.ask(&request.body(body.to_string())).await
+}
+
+/// A key of a new user.
+async fn key_of(kept: &Kept, user: &str) -> String {
+    let made = admin(kept, "POST", "/admin/v1/users", json!({"id": user, "name": user})).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    let made = admin(kept, "POST", "/admin/v1/keys", json!({"name": user, "owner": {"user": user}})).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    text(&made.json(), "key").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_log_has_of_a_user_is_erased_and_what_it_lacks_shows() {
+    let upstream = provider().await;
+    let kept = Kept::start(&config_of(&[OPENAI], &upstream));
+    let (ada, eve) = (key_of(&kept, "ada").await, key_of(&kept, "eve").await);
+    let with = |key: &str| OPENAI.request("openai", false).header("authorization", &format!("Bearer {key}"));
+    for key in [&eve, &ada, &ada, &eve] {
+        assert_eq!(kept.ask(&with(key)).await.status(), 200);
+    }
+    kept.found("user=ada", 2).await;
+    kept.found("user=eve", 2).await;
+    let gaps = kept.admin("/admin/v1/requests/gaps").await.json();
+    assert_eq!(gaps, json!({"items": [], "missing": 0}));
+
+    assert_eq!(admin(&kept, "DELETE", "/admin/v1/requests", Value::Null).await.status(), 400);
+    let own = Request::new("DELETE", "/admin/v1/requests?user=eve").header("authorization", &format!("Bearer {ada}"));
+    assert_eq!(kept.ask(&own).await.status(), 403);
+    let erased = admin(&kept, "DELETE", "/admin/v1/requests?user=ada", Value::Null).await;
+    assert_eq!((erased.status(), erased.json()), (200, json!({"removed": 2})));
+    kept.found("user=ada", 0).await;
+    kept.found("user=eve", 2).await;
+    let (done, lacking) = command(&kept, &["log", "gaps"]).await;
+    assert!(done && lacking.contains("the log lacks 2 requests"), "{lacking}");
+
+    let (done, told) = command(&kept, &["log", "erase", "--user", "eve"]).await;
+    assert!(done && told.contains("removed 2 requests of eve"), "{told}");
+    kept.found("", 0).await;
+    let audit = kept.admin("/admin/v1/audit").await.json();
+    let event = &audit["items"][0]["event"];
+    let expected = json!({"user": "eve", "removed": 2});
+    assert_eq!((text(event, "action"), text(event, "kind"), &event["after"]), ("erase", "requests", &expected));
+}
