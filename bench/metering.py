@@ -11,7 +11,7 @@ import contextlib
 import statistics
 import time
 
-from doors import KEY
+from entry_points import KEY
 from workers import Gateway, arguments, provider
 
 CORES = ("0", "1")

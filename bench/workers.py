@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from doors import CONNECTIONS, KEY, answers, cpu_seconds, free_port, pinned, post, until
+from entry_points import CONNECTIONS, KEY, answers, cpu_seconds, free_port, pinned, post, until
 
 CORES = "0,1"
 LANES = {"relayed": "openai", "translated": "anthropic"}

@@ -99,14 +99,14 @@ export interface FrameTemplate {
 /**
  * Errors as templates, so that the host can answer in the format without running a component.
  *
- * Holes are `{{kind}}`, `{{status}}`, `{{message}}`, `{{code}}`, `{{param}}`, `{{request_id}}`. Each becomes a whole
+ * Placeholders are `{{kind}}`, `{{status}}`, `{{message}}`, `{{code}}`, `{{param}}`, `{{request_id}}`. Each becomes a whole
  * JSON value: a quoted string, a number, or null.
  */
 export interface ErrorFormat {
   body: string;
   /** One for each kind. */
   spellings: ErrorSpelling[];
-  /** Further headers; holes are filled with plain text. */
+  /** Further headers; placeholders are filled with plain text. */
   headers: Header[];
   /** How a stream that breaks is ended; none where the format has no such frame. */
   streamFailure?: FrameTemplate | null;
@@ -115,7 +115,7 @@ export interface ErrorFormat {
   /** The header in which this format's clients look for a request id. */
   requestIdHeader?: string | null;
   /**
-   * Headers that tell limits; holes are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a time as
+   * Headers that tell limits; placeholders are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a time as
    * RFC 3339 writes it), and the name has `{{scope}}` (`requests`, `tokens`).
    */
   rateLimitHeaders: Header[];
@@ -193,7 +193,7 @@ export interface Tap {
 /** How a session is configured by the gateway for a client that shows a key with a configuration. */
 export interface SessionConfiguration {
   /**
-   * The client's message that configures a session. JSON, with the hole `{{session}}` for the configuration, which is
+   * The client's message that configures a session. JSON, with the placeholder `{{session}}` for the configuration, which is
    * an object. Sent once, before any message of the client's.
    */
   message: string;
@@ -335,7 +335,7 @@ export interface Face {
   framings: AnswerFraming[];
 }
 
-/** A query parameter that the host adds upstream; the value has holes as the path has. */
+/** A query parameter that the host adds upstream; the value has placeholders as the path has. */
 export interface FixedQuery {
   name: string;
   value: string;
@@ -396,7 +396,7 @@ export interface Acceptance {
   operation: Operation;
   method: string;
   /**
-   * Relative to the target's url; holes are `{model}`, `{id}` and `{option.NAME}`. An acceptance with a hole for an
+   * Relative to the target's url; placeholders are `{model}`, `{id}` and `{option.NAME}`. An acceptance with a placeholder for an
    * option that the target does not set is not there: so an option chooses between acceptances of one format.
    */
   path: string;
@@ -408,7 +408,7 @@ export interface Acceptance {
   /** Request headers forwarded, in lower case; a trailing `*` stands for any ending. */
   requestHeaders: string[];
   /**
-   * Request headers set, where the client did not send one that is forwarded; holes as in the path. One with a hole
+   * Request headers set, where the client did not send one that is forwarded; placeholders as in the path. One with a placeholder
    * for an option that is not set is left out.
    */
   setHeaders: Header[];
@@ -425,7 +425,7 @@ export interface Acceptance {
 /** How tokens are had for a credential. */
 export interface Oauth {
   /**
-   * Where tokens are to be had; holes as in a suggested url, and `{origin}` for the provider's own origin
+   * Where tokens are to be had; placeholders as in a suggested url, and `{origin}` for the provider's own origin
    * (`https://host`). Followed under the rule for suggestions, or where the origin may have the key in any case;
    * else the operator sets the option `token_url`. A service account's key may name its own.
    */
@@ -458,7 +458,7 @@ export interface Auth {
 /** What the adapter proposes. Taken without asking only from components whose digest is in the lock file. */
 export interface Suggestions {
   /**
-   * `https://api.openai.com/v1/`; holes are `{region}`, `{option.NAME}` and, for a url that people keep in a variable,
+   * `https://api.openai.com/v1/`; placeholders are `{region}`, `{option.NAME}` and, for a url that people keep in a variable,
    * `{env.NAME}`.
    */
   url?: string | null;

@@ -229,7 +229,7 @@ async fn wrong_keys_are_slowed_by_address_and_right_ones_are_not() {
         assert!(upstream.unseen().is_none());
         // Other clients behind the same address.
         assert_eq!(gateway.ask(&from.request("openai", false).header("x-api-key", KEY)).await.status(), 200);
-        assert_eq!(gateway.ask(&from.request("openai", false)).await.status(), 401, "no key is no guess");
+        assert_eq!(gateway.ask(&from.request("openai", false)).await.status(), 401, "no key is not a guess");
         upstream.request().await;
     }
 }

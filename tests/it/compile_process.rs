@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use weir_tests::{Answer, Folder, PATIENCE, Program, Upstream, plugins, program};
+use weir_tests::{Answer, Folder, Program, TIMEOUT, Upstream, plugins, program};
 
 use crate::wire_format::{TEXT, ZETA, config, provider};
 
@@ -94,7 +94,7 @@ async fn a_kill_in_the_midst_of_compiling_leaves_nothing_that_disturbs_the_next(
             tokio::task::yield_now().await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, ended).await.is_ok(), "children end with their parents");
+    assert!(tokio::time::timeout(TIMEOUT, ended).await.is_ok(), "children end with their parents");
     let program = Program::start(&folder, cache.path(), &config(&upstream));
     serves(&program).await;
     assert_eq!(count(cache.path(), ".cwasm"), 2);

@@ -48,7 +48,7 @@ fn cases() -> Vec<Case> {
         case("stalls in the midst", Answer::raw(half).hang(), 504, "timeout", true),
         case("breaks off in the midst", Answer::raw(half).close(), 502, "reset", true),
         case("sends heads without end", Answer::raw(endless).hang(), 502, "garbled", true),
-        case("is no http", Answer::raw("220 mail.example ESMTP\r\n\r\n").close(), 502, "garbled", true),
+        case("is not HTTP", Answer::raw("220 mail.example ESMTP\r\n\r\n").close(), 502, "garbled", true),
         case("sends a page", Answer::whole(200, &typed("text/html"), html), 502, "upstream", true),
         case("sends a page as an error", Answer::whole(502, &typed("text/html"), html), 502, "upstream", true),
         case("fails", Answer::json(500, "{\"error\":{\"message\":\"broken\"}}"), 500, "upstream", true),

@@ -46,10 +46,10 @@ async fn every_failure_of_one_provider_is_made_good_by_another_in_every_format()
     for (reason, failure) in failures {
         let first = Upstream::always(failure).await;
         let second = wire_format::provider(ANTHROPIC).await;
-        let patience = if reason == "timeout" { "250ms" } else { "1m" };
+        let timeout = if reason == "timeout" { "250ms" } else { "1m" };
         let settings = format!(
             "retry = {{ max_retries = 1, retry_delay_ms = 1 }}\nbreaker = {{ min_attempts = 1000000 }}\n\
-             timeouts = {{ first_byte = \"{patience}\" }}"
+             timeouts = {{ first_byte = \"{timeout}\" }}"
         );
         let gateway = Gateway::open(&two(&first, &second, &settings)).await;
         let mut fallen = 0.0;

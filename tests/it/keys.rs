@@ -127,7 +127,7 @@ async fn a_revoked_key_is_refused_on_the_next_request_and_says_so_in_each_format
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unknown_and_mistyped_keys_are_refused_and_the_last_key_leaves_the_door_closed() {
+async fn unknown_and_mistyped_keys_are_refused_and_without_a_key_left_all_are_refused() {
     let upstream = provider().await;
     let gateway = gateway(&upstream).await;
     assert_eq!(

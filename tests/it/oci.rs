@@ -298,7 +298,7 @@ async fn a_mirror_is_asked_in_place_of_the_registry_and_a_redirect_leaves_tls_no
     upstream.script(move |request| {
         if request.line().contains("/blobs/") { away.clone() } else { serves(listed.clone(), Vec::new())(request) }
     });
-    refused(&upstream, "no address that may be followed").await;
+    refused(&upstream, "not an address that may be followed").await;
 }
 
 /// A proxy that makes one tunnel to whatever host, behind which is a registry with this certificate; returns its address and

@@ -354,7 +354,7 @@ async fn what_cannot_be_known_keeps_what_was_reserved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limits_hold_at_this_door_too() {
+async fn limits_hold_for_passed_requests_too() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
     let clients = client("a", "passthrough = [\"p * *\"]\nlimits = { requests_per_minute = 2 }");
     let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;

@@ -2,13 +2,13 @@
 //! every end reported to both sides.
 
 mod bounds;
+mod caller_check;
 mod ephemeral;
 mod first_message;
 mod frames;
 mod hidden;
 mod idle;
 mod money;
-mod standing;
 
 use serde_json::{Value, json};
 use weir_tests::{Folder, Gateway, Request, SessionProvider, WebSocket, log};

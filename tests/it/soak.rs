@@ -1,7 +1,7 @@
 //! The gateway keeps no memory or descriptors for clients that have disconnected. The long form is `cargo xtask soak`.
 
 use weir_tests::program::{Program, ask};
-use weir_tests::{Answer, Client, Folder, PATIENCE, Request, Upstream, plugins};
+use weir_tests::{Answer, Client, Folder, Request, TIMEOUT, Upstream, plugins};
 
 use crate::wire_format::{ALL, OPENAI, WireFormat, config};
 
@@ -38,7 +38,7 @@ async fn until_written(address: std::net::SocketAddr) {
             }
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, written).await.is_ok(), "no fact is written");
+    assert!(tokio::time::timeout(TIMEOUT, written).await.is_ok(), "no fact is written");
 }
 
 async fn until_descriptors(program: &Program, most: usize) {
@@ -47,7 +47,7 @@ async fn until_descriptors(program: &Program, most: usize) {
             tokio::task::yield_now().await;
         }
     };
-    let is_reached = tokio::time::timeout(PATIENCE, reached).await.is_ok();
+    let is_reached = tokio::time::timeout(TIMEOUT, reached).await.is_ok();
     assert!(is_reached, "{} descriptors, and {most} are enough", descriptors(program));
 }
 

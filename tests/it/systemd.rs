@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use weir_tests::upstream::Gate;
-use weir_tests::{Answer, Client, Folder, PATIENCE, Program, Request, Upstream, program};
+use weir_tests::{Answer, Client, Folder, Program, Request, TIMEOUT, Upstream, program};
 
 use crate::wire_format::{TEXT, ZETA, config_of, provider};
 
@@ -26,7 +26,7 @@ impl Manager {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let notices = UnixDatagram::bind(folder.path().join("notices")).unwrap();
-        notices.set_read_timeout(Some(PATIENCE * 2)).unwrap();
+        notices.set_read_timeout(Some(TIMEOUT * 2)).unwrap();
         Self { socket: TcpListener::bind("127.0.0.1:0").unwrap(), notices, folder }
     }
 

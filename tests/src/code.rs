@@ -25,6 +25,6 @@ pub fn pack(coding: &str, plain: &[u8]) -> Vec<u8> {
             packed
         }
         "zstd" => zstd::encode_all(plain, 3).unwrap(),
-        other => panic!("{other} is no coding"),
+        other => panic!("{other} is not a coding"),
     }
 }

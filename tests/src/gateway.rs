@@ -166,7 +166,7 @@ impl Gateway {
                 tokio::task::yield_now().await;
             }
         };
-        let is_reached = tokio::time::timeout(crate::PATIENCE, reached).await.is_ok();
+        let is_reached = tokio::time::timeout(crate::TIMEOUT, reached).await.is_ok();
         assert!(is_reached, "{series} is not {expected}:\n{}", self.metrics().await);
     }
 
@@ -184,7 +184,7 @@ impl Gateway {
                 tokio::task::yield_now().await;
             }
         };
-        if tokio::time::timeout(crate::PATIENCE, reached).await.is_err() {
+        if tokio::time::timeout(crate::TIMEOUT, reached).await.is_err() {
             let log = log::text();
             let about: Vec<&str> = log.lines().rev().filter(|line| line.contains("adapter")).take(20).collect();
             panic!("the adapter is otherwise: {:?}\n{about:#?}", self.adapter(name).await);

@@ -36,7 +36,7 @@ pub use upstream::{Answer, Gate, Received, Upstream};
 pub use websocket::{SessionProvider, WebSocket};
 
 /// The timeout of events that should happen at once. A machine that does much else at the same time needs some of it.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Waits for an event that should happen at once.
 ///
@@ -47,7 +47,7 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 pub fn soon<F: Future>(what: &'static str, future: F) -> impl Future<Output = F::Output> {
     let from = std::panic::Location::caller();
     async move {
-        let output = tokio::time::timeout(PATIENCE, future).await;
+        let output = tokio::time::timeout(TIMEOUT, future).await;
         output.unwrap_or_else(|_| panic!("waited in vain for {what} (from {from})"))
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::plugins::{Folder, root, target};
-use crate::{Client, PATIENCE, Reply, Request};
+use crate::{Client, Reply, Request, TIMEOUT};
 
 /// The path of the program, built if the host has changed since.
 ///
@@ -137,7 +137,7 @@ impl Program {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             // Compiling may take a while on a busy machine.
-            let Ok(line) = lines.recv_timeout(PATIENCE * 2) else { panic!("no {text:?} in the log:\n{}", self.log()) };
+            let Ok(line) = lines.recv_timeout(TIMEOUT * 2) else { panic!("no {text:?} in the log:\n{}", self.log()) };
             let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
             log.push_str(&line);
             log.push('\n');

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
 /// Ends the server when its input ends: also if this process is killed.
 const GUARD: &str = r#"redis-server "$@" >/dev/null 2>&1 & echo $!; read -r line; kill -9 $!; wait"#;
@@ -91,7 +91,7 @@ impl Redis {
     fn wait(&self) {
         let begun = Instant::now();
         while self.run(&["ping"]).trim() != "PONG" {
-            assert!(begun.elapsed() < PATIENCE, "the server does not answer");
+            assert!(begun.elapsed() < TIMEOUT, "the server does not answer");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

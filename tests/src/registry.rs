@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 
 /// A running registry with its data in a temporary folder.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Registry {
         let begun = Instant::now();
         while TcpStream::connect(address).is_err() {
             let ended = server.try_wait().unwrap();
-            assert!(ended.is_none() && begun.elapsed() < PATIENCE, "the registry does not start: {ended:?}");
+            assert!(ended.is_none() && begun.elapsed() < TIMEOUT, "the registry does not start: {ended:?}");
             std::thread::yield_now();
         }
         Some(Self { address, server, _folder: folder })

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::soon;
-use listener::Door;
+use listener::Listener;
 
 /// A gate that stays shut until the test opens it.
 #[derive(Debug, Clone)]
@@ -196,7 +196,7 @@ type Script = dyn Fn(&Received) -> Answer + Send + Sync;
 /// A provider that answers each request by its script.
 pub struct Upstream {
     port: u16,
-    door: Door,
+    listener: Listener,
     script: Arc<Mutex<Arc<Script>>>,
     requests: mpsc::UnboundedReceiver<Received>,
     departures: mpsc::UnboundedReceiver<()>,
@@ -225,8 +225,8 @@ impl Upstream {
             let wire = Wire { stream, buffer: BytesMut::new() };
             tokio::spawn(wire.serve(Arc::clone(&follow), seen.clone(), left.clone()));
         };
-        let door = Door::new(serve);
-        Self { port: door.port(), door, script, requests, departures }
+        let listener = Listener::new(serve);
+        Self { port: listener.port(), listener, script, requests, departures }
     }
 
     /// Sets the answer from now on.
@@ -241,12 +241,12 @@ impl Upstream {
 
     /// Stops accepting connections: new ones are refused, existing ones stay.
     pub fn shut(&self) {
-        self.door.shut();
+        self.listener.shut();
     }
 
     /// Accepts connections again.
     pub fn reopen(&self) {
-        self.door.open();
+        self.listener.open();
     }
 
     /// The API's base url.

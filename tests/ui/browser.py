@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-PATIENCE = 20
+TIMEOUT = 20
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
@@ -49,7 +49,7 @@ class Browser:
         """Starts the driver and returns its port. The driver takes a free port of IPv6 and then the same of IPv4, which
         another program may have: it ends then, and is started again."""
         log = Path(self.folder, "log")
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while time.monotonic() < end:
             with log.open("wb") as sink:
                 self.driver = subprocess.Popen([driver, "--port=0"], stdout=sink, stderr=sink)
@@ -98,9 +98,9 @@ class Browser:
         whole = f"return (async function () {{ {script} }}).apply(null, arguments)"
         return self.call("POST", "/execute/sync", {"script": whole, "args": list(arguments)})
 
-    def wait_for(self, what, script, *arguments, patience=PATIENCE):
+    def wait_for(self, what, script, *arguments, timeout=TIMEOUT):
         """Waits until a script returns something true, and returns that."""
-        end = time.monotonic() + patience
+        end = time.monotonic() + timeout
         while True:
             found = self.run(script, *arguments)
             if found:
@@ -109,9 +109,9 @@ class Browser:
                 raise AssertionError(f"waited in vain for {what}; the page says:\n{self.text()}")
             time.sleep(0.05)
 
-    def wait_for_text(self, text, patience=PATIENCE):
+    def wait_for_text(self, text, timeout=TIMEOUT):
         """Waits until the page shows a text."""
-        return self.wait_for(repr(text), "return document.body.innerText.includes(arguments[0])", text, patience=patience)
+        return self.wait_for(repr(text), "return document.body.innerText.includes(arguments[0])", text, timeout=timeout)
 
     def wait_for_page(self, heading):
         """Waits until a page with this heading is shown."""
@@ -144,7 +144,7 @@ class Browser:
 
     def press(self, selector, text):
         """Clicks what has this text, also if the page was shown anew in between."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while True:
             try:
                 return self.click(self.with_text(selector, text))
@@ -157,7 +157,7 @@ class Browser:
 
     def set(self, label, text):
         """Replaces what a field has."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while True:
             try:
                 element = self.field(label)

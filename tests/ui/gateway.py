@@ -17,7 +17,7 @@ from weir_process import PLUGINS, free_port, start, stop, wait_for
 TOKEN = "the-token-of-the-operator-0123"
 READ_TOKEN = "the-token-that-only-reads-0123"
 KEYS = {"search": "weir-search-0123456789", "support": "weir-support-0123456789"}
-PATIENCE = 60
+TIMEOUT = 60
 #: What a hostile client or model would have a page show.
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> \u202e\u2066bidi \u001b[31mred"
 
@@ -116,7 +116,7 @@ class Weir:
     def start(self):
         self.log = Path(self.folder.name, "log")
         self.process = start(self.config, self.log)
-        wait_for(self.url, self.process, self.log, PATIENCE)
+        wait_for(self.url, self.process, self.log, TIMEOUT)
 
     def stop(self):
         stop(self.process)
@@ -150,7 +150,7 @@ class Weir:
                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}").encode()
 
         def send(rest):
-            with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT) as connection:
                 while rest > 0:
                     many = min(rest, 50)
                     connection.sendall(one * many)
@@ -170,7 +170,7 @@ class Weir:
 
     def until_logged(self, count, search=""):
         """Waits until the log has so many requests; returns them, newest first."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while time.monotonic() < end:
             items = json.loads(self.get(f"/admin/v1/requests?limit=1000{search}"))["items"]
             if len(items) >= count:
@@ -180,7 +180,7 @@ class Weir:
 
     def until_kept(self, request):
         """Waits until a request's content can be read."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while time.monotonic() < end:
             if self.ask("GET", f"/admin/v1/requests/{request}/exchange", headers={"authorization": f"Bearer {TOKEN}"})[0] == 200:
                 return

@@ -52,9 +52,9 @@ def shadow(weir):
     component = Path(weir.folder.name, "plugins/openai.wasm").read_bytes() + b"\x00\x05\x03twn\x01"
     path = f"{weir.url}/admin/v1/adapters/openai/shadow?requests=200"
     asked = urllib.request.Request(path, component, OPERATOR | {"content-type": "application/wasm"}, method="POST")
-    with urllib.request.urlopen(asked, timeout=gateway.PATIENCE) as answer:
+    with urllib.request.urlopen(asked, timeout=gateway.TIMEOUT) as answer:
         run = json.load(answer)["id"]
-    end = time.monotonic() + gateway.PATIENCE
+    end = time.monotonic() + gateway.TIMEOUT
     while json.loads(weir.get(f"/admin/v1/shadow-runs/{run}"))["status"] == "running":
         assert time.monotonic() < end, "the shadow run does not end"
         time.sleep(0.1)

@@ -14,7 +14,7 @@ use crate::workspace::{Adapter, Workspace};
 /// The internal verb `cargo xtask beside PROCESS DONE NAME...`; it is not for people.
 pub(crate) const VERB: &str = "beside";
 /// How often the child checks that its parent still runs.
-const EVERY: Duration = Duration::from_millis(200);
+const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Starts a child that builds these adapters for as long as this process runs, or the server that it becomes; `done`
 /// adapters are built already. The child has the lower priority.
@@ -47,7 +47,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
 /// Ends this process and all its children as soon as its parent is not `process` any more.
 fn end_with(process: u32) {
     while is_child_of(process) {
-        thread::sleep(EVERY);
+        thread::sleep(INTERVAL);
     }
     // 0 is the caller's process group. `kill` is built into the shell; as a program it is not everywhere.
     let _ = Command::new("sh").args(["-c", "kill -TERM 0"]).status();

@@ -19,7 +19,7 @@ const AXE: &str = "axe-core@4.14.1";
 /// The adapters that the tests serve with.
 const ADAPTERS: [&str; 2] = ["openai", "anthropic"];
 /// Longest time to install packages.
-const PATIENCE: Duration = Duration::from_mins(10);
+const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Builds the prerequisites and runs the tests; `words` are names of tests or options for unittest.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
@@ -99,7 +99,7 @@ fn install() {
     println!("installing {}", PACKAGES.join(" and "));
     let mut command = Command::new(apt);
     command.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "--yes", "--no-install-recommends"]);
-    if !process::succeeds_within(command.args(PACKAGES), PATIENCE) {
+    if !process::succeeds_within(command.args(PACKAGES), TIMEOUT) {
         println!("apt-get could not install them");
     }
 }

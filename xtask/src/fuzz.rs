@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: runs the targets of `fuzz/` on the stable toolchain and without cargo-fuzz.
 //!
 //! `libfuzzer-sys` brings the engine; cargo-fuzz adds only a handful of compiler flags. The address sanitizer is not
-//! among them: it needs a nightly compiler, and the host has no unsafe code. `cargo fuzz` works too.
+//! among them: it needs a nightly compiler, and the targets link little unsafe code of ours. `cargo fuzz` works too.
 
 use std::process::Command;
 

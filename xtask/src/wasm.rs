@@ -24,7 +24,7 @@ pub(crate) const LINKER: &str = "wasm-component-ld";
 const FLAGS: &str = "-C linker-flavor=wasm-ld -C link-arg=-zstack-size=131072 -C link-arg=--initial-heap=524288 \
                      -C link-arg=--compress-relocations";
 /// Timeout of downloads.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The source of the target's standard library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +141,7 @@ fn is_library(folder: &Path) -> bool {
 
 /// Lets rustup do something; returns whether it did.
 pub(crate) fn rustup(words: &[&str]) -> bool {
-    process::find("rustup").is_some_and(|rustup| process::succeeds_within(Command::new(rustup).args(words), PATIENCE))
+    process::find("rustup").is_some_and(|rustup| process::succeeds_within(Command::new(rustup).args(words), TIMEOUT))
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub struct Refusal {
 
 /// The rollout policies of adapters, by name.
 #[derive(Debug, Clone, Default)]
-pub struct Cares {
+pub struct RolloutPolicies {
     /// For adapters without an entry of their own.
     pub usual: RolloutPolicy,
     /// For single adapters.
@@ -87,7 +87,7 @@ pub struct Catalog {
     changing: Mutex<()>,
     changed: watch::Sender<u64>,
     together: Box<Together>,
-    cares: Cares,
+    policies: RolloutPolicies,
     tallies: Tallies,
     asked_trials: AskedTrials,
     keeper: OnceLock<Keeper>,
@@ -102,7 +102,7 @@ impl Catalog {
             changing: Mutex::default(),
             changed: watch::Sender::new(0),
             together: Box::new(together),
-            cares: Cares::default(),
+            policies: RolloutPolicies::default(),
             tallies: Tallies::default(),
             asked_trials: AskedTrials::default(),
             keeper: OnceLock::new(),
@@ -111,14 +111,14 @@ impl Catalog {
 
     /// Sets the rollout policies.
     #[must_use]
-    pub fn with_cares(mut self, cares: Cares) -> Self {
-        self.cares = cares;
+    pub fn with_policies(mut self, policies: RolloutPolicies) -> Self {
+        self.policies = policies;
         self
     }
 
     /// The rollout policy of the adapter with this name.
     pub fn care(&self, name: &str) -> &RolloutPolicy {
-        self.cares.of.get(name).unwrap_or(&self.cares.usual)
+        self.policies.of.get(name).unwrap_or(&self.policies.usual)
     }
 
     /// The adapter with this name.
@@ -184,7 +184,7 @@ impl Catalog {
     }
 
     /// Clears the refusal of a file, because its adapter is in place again.
-    pub(crate) fn pardon(&self, name: &str) {
+    pub(crate) fn clear_refusal(&self, name: &str) {
         let _changing = self.lock();
         let mut next = Snapshot::clone(&self.snapshot.load());
         if next.refused.remove(name).is_some() {

@@ -128,7 +128,7 @@ fn identity(manifest: &Manifest, spoken: Version, p: &mut Problems) {
     if let Some(url) = &suggests.url {
         // A variable holds the whole url, or everything before its path.
         p.unless(is_url(url) || url.starts_with("{env."), "suggests.url", "is not an http or https url");
-        holes(url, "{", "}", &["region", "option.", "env."], "suggests.url", p);
+        placeholders(url, "{", "}", &["region", "option.", "env."], "suggests.url", p);
     }
     for origin in &suggests.origins {
         p.unless(is_url(origin), "suggests.origins", format_args!("{origin} is not an http or https origin"));
@@ -179,7 +179,7 @@ fn frame_template(frame: &FrameTemplate, place: &str, p: &mut Problems) {
     if let Some(event) = &frame.event {
         p.unless(!event.contains(['\n', '\r']), place, "the event's name has a line break");
     }
-    // Without a hole it need not be JSON: some formats end with a bare word.
+    // Without a placeholder it need not be JSON: some formats end with a bare word.
     if frame.data.contains("{{") {
         json_template(&frame.data, place, p);
     }
@@ -193,7 +193,7 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
         &format!("{place}.path"),
         "must begin with / and hold no //, .., ?, # or control character",
     );
-    holes(&face.path, "{", "}", &["model", "model...", "id"], &format!("{place}.path"), p);
+    placeholders(&face.path, "{", "}", &["model", "model...", "id"], &format!("{place}.path"), p);
     for prefix in &face.prefixes {
         let right = prefix.starts_with('/') && !prefix.ends_with('/') && bounds::is_plain_path(prefix);
         p.unless(right, &format!("{place}.prefixes"), format_args!("{prefix:?} must begin with / and not end with it"));
@@ -245,11 +245,11 @@ fn check_acceptance(accepts: &Acceptance, place: &str, p: &mut Problems) {
         let right =
             !path.starts_with('/') && bounds::is_plain_path(path) && !path.contains("://") && !path.contains('@');
         p.unless(right, &format!("{place}.path"), format_args!("{path:?} must stay below the target's url"));
-        holes(path, "{", "}", &["model", "id", "option."], &format!("{place}.path"), p);
+        placeholders(path, "{", "}", &["model", "id", "option."], &format!("{place}.path"), p);
     }
     for query in &accepts.query {
         p.unless(!query.name.is_empty(), &format!("{place}.query"), "empty name");
-        holes(&query.value, "{", "}", &["model", "id", "option."], &format!("{place}.query"), p);
+        placeholders(&query.value, "{", "}", &["model", "id", "option."], &format!("{place}.query"), p);
     }
     patterns(&accepts.request_headers, &format!("{place}.request-headers"), p);
     patterns(&accepts.response_headers, &format!("{place}.response-headers"), p);
@@ -298,9 +298,9 @@ fn condition(when: &Condition, place: &str, p: &mut Problems) {
     }
 }
 
-/// Whether a template is JSON once each hole holds a whole JSON value.
+/// Whether a template is JSON once each placeholder holds a whole JSON value.
 fn json_template(text: &str, place: &str, p: &mut Problems) {
-    const HOLES: [(&str, &str); 6] = [
+    const PLACEHOLDERS: [(&str, &str); 6] = [
         ("{{kind}}", "\"k\""),
         ("{{status}}", "400"),
         ("{{message}}", "\"m\""),
@@ -308,12 +308,17 @@ fn json_template(text: &str, place: &str, p: &mut Problems) {
         ("{{param}}", "null"),
         ("{{request_id}}", "\"r\""),
     ];
-    let filled = HOLES.iter().fold(text.to_owned(), |text, (hole, value)| text.replace(hole, value));
-    p.unless(is_json(&filled), place, "is not JSON when its holes hold JSON values (a hole stands without quotes)");
+    let filled =
+        PLACEHOLDERS.iter().fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value));
+    p.unless(
+        is_json(&filled),
+        place,
+        "is not JSON when its placeholders hold JSON values (a placeholder stands without quotes)",
+    );
 }
 
-/// Checks that all holes are known; a known name that ends with a dot covers all names that begin with it.
-fn holes(text: &str, open: &str, close: &str, known: &[&str], place: &str, p: &mut Problems) {
+/// Checks that all placeholders are known; a known name that ends with a dot covers all names that begin with it.
+fn placeholders(text: &str, open: &str, close: &str, known: &[&str], place: &str, p: &mut Problems) {
     for rest in text.split(open).skip(1) {
         let Some((name, _)) = rest.split_once(close) else {
             return p.add(place, format_args!("{text:?} has an open {open}"));

@@ -29,9 +29,9 @@ pub const COMMAND: &str = "__compile";
 /// Start of every answer.
 const MAGIC: &[u8; 8] = b"weir-c1\n";
 /// How many last bytes of the child's standard error are kept.
-const COMPLAINT: usize = 4096;
+const STDERR_BYTES: usize = 4096;
 /// Interval at which a child that has closed its output is polled for its exit.
-const LOOK: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Why a component does not compile.
 #[derive(Debug, thiserror::Error)]
@@ -162,7 +162,7 @@ fn in_child(
     // A child that dies over the first bytes does not read the rest; its exit status is the reason then.
     std::thread::spawn(move || input.write_all(&component));
     let answer = collect(output.take(bounds.memory), usize::MAX);
-    let complaint = collect(complaint, COMPLAINT);
+    let complaint = collect(complaint, STDERR_BYTES);
     let answer = answer.recv_timeout(bounds.time).ok();
     let ended = ended_by(&mut child, if answer.is_some() { until } else { Instant::now() });
     let status = ended.map_err(CompileError::Start)?.ok_or(CompileError::TooLong(bounds.time))?;
@@ -217,7 +217,7 @@ fn ended_by(child: &mut Child, until: Instant) -> io::Result<Option<ExitStatus>>
             child.wait()?;
             return Ok(None);
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 

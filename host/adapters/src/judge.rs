@@ -18,10 +18,10 @@ use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::Verdict;
 use weir_sandbox::digest::Digest;
 use weir_sandbox::fault::FaultKind;
-use weir_sandbox::stats::Offence;
+use weir_sandbox::stats::RecentFailure;
 
 /// Interval at which [`Judge::look`] should be called.
-pub const EVERY: Duration = Duration::from_millis(250);
+pub const INTERVAL: Duration = Duration::from_millis(250);
 /// Number of samples per window.
 const SAMPLES: u32 = 16;
 
@@ -62,7 +62,7 @@ impl Judge {
         Self { catalog, watched: BTreeMap::new() }
     }
 
-    /// Checks all adapters and acts. Must be called every [`EVERY`], off the request path.
+    /// Checks all adapters and acts. Must be called every [`INTERVAL`], off the request path.
     pub fn look(&mut self) {
         let snapshot = self.catalog.snapshot();
         for (name, trial) in &snapshot.trials {
@@ -90,9 +90,9 @@ impl Judge {
                 continue;
             }
             let window = self.window(name, adapter, rule.window, now);
-            let mut offences = adapter.stats.offences(now.checked_sub(rule.window));
-            offences.retain(|offence| !(spares_deadlines && offence.kind == FaultKind::Deadline));
-            if let Some(reason) = rule.reason(&offences, window)
+            let mut failures = adapter.stats.recent_failures(now.checked_sub(rule.window));
+            failures.retain(|failure| !(spares_deadlines && failure.kind == FaultKind::Deadline));
+            if let Some(reason) = rule.reason(&failures, window)
                 && let Err(error) = self.catalog.quarantine(name, adapter.digest, &reason, By::Judge)
             {
                 tracing::warn!(adapter = %name, %error, "not quarantined");
@@ -149,22 +149,22 @@ impl Watched {
 
 impl QuarantineRule {
     /// The reason to quarantine an adapter with these failures; `None` if there is none.
-    fn reason(&self, offences: &[Offence], window: Window) -> Option<String> {
+    fn reason(&self, failures: &[RecentFailure], window: Window) -> Option<String> {
         let share = window.faults as f64 / window.exchanges.max(1) as f64;
-        if offences.len() < self.faults || share < self.share {
+        if failures.len() < self.faults || share < self.share {
             return None;
         }
-        let failing = offences.iter().fold(0, |all, offence| all | offence.caller);
+        let failing = failures.iter().fold(0, |all, failure| all | failure.caller);
         if failing.is_power_of_two() && window.callers & !failing != 0 {
             return None;
         }
         let kinds = FaultKind::ALL.into_iter().filter_map(|kind| {
-            let count = offences.iter().filter(|offence| offence.kind == kind).count();
+            let count = failures.iter().filter(|failure| failure.kind == kind).count();
             (count > 0).then(|| format!("{} {count}", kind.name()))
         });
         Some(format!(
             "it failed at {} different requests within {:?} ({}); {} of {} exchanges failed",
-            offences.len(),
+            failures.len(),
             self.window,
             kinds.collect::<Vec<_>>().join(", "),
             window.faults,
@@ -177,8 +177,8 @@ impl QuarantineRule {
 fn several_missed_deadlines<'a>(adapters: impl Iterator<Item = &'a Arc<Adapter>>, now: Instant) -> bool {
     let lately = now.checked_sub(QuarantineRule::default().window);
     let missed = |adapter: &&Arc<Adapter>| {
-        let offences = adapter.stats.offences(lately);
-        offences.iter().any(|offence| offence.kind == FaultKind::Deadline)
+        let failures = adapter.stats.recent_failures(lately);
+        failures.iter().any(|failure| failure.kind == FaultKind::Deadline)
     };
     adapters.filter(missed).count() > 1
 }

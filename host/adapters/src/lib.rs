@@ -68,7 +68,7 @@ mod tests;
 pub mod watch;
 
 pub use cache::Cache;
-pub use catalog::{Cares, Catalog, Refusal, Snapshot};
+pub use catalog::{Catalog, Refusal, RolloutPolicies, Snapshot};
 pub use compile::{Bounds, Compiler};
 pub use decisions::{Decisions, Keeper};
 pub use judge::Judge;

@@ -75,7 +75,7 @@ pub struct Folder {
     /// How long a file must stay unchanged before it is read.
     pub settle: Duration,
     /// How long a file may be truncated before it is refused for that.
-    pub patience: Duration,
+    pub truncated_for: Duration,
     /// How long a file may be missing before its adapter is unloaded: replacing a file may look like deleting it.
     pub grace: Duration,
     /// The pause before a proof that lacked time is tried again; the next ones are longer.
@@ -97,7 +97,7 @@ impl Folder {
             proves_beside: None,
             every: Duration::from_secs(3),
             settle: Duration::from_millis(100),
-            patience: Duration::from_secs(5),
+            truncated_for: Duration::from_secs(5),
             grace: Duration::from_secs(5),
             breather: Duration::from_secs(1),
         }

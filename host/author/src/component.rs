@@ -18,7 +18,7 @@ const INERT: &[u8] = include_bytes!("inert.wasm");
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
     /// It is neither a module nor a component.
-    #[error("it is no WebAssembly: {0}")]
+    #[error("it is not WebAssembly: {0}")]
     NoWasm(#[from] wasmparser::BinaryReaderError),
     /// The world cannot be read.
     #[error("the world {WORLD} in {0} cannot be read: {1}")]
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn missing_exports_are_reported() {
         assert!(made("(module)").unwrap_err().contains("zeta"));
-        assert!(component(b"zeta".to_vec(), Path::new(".")).unwrap_err().to_string().contains("no WebAssembly"));
+        assert!(component(b"zeta".to_vec(), Path::new(".")).unwrap_err().to_string().contains("not WebAssembly"));
         let module = wat::parse_str("(module)").unwrap();
         let error = component(module, Path::new("nowhere")).unwrap_err().to_string();
         assert!(error.starts_with("the world adapter in nowhere"), "{error}");

@@ -9,7 +9,7 @@ use weir_sandbox::Digest;
 use weir_upstream::{AdminClient, AdminError};
 
 /// How long Weir may take to notice, compile and prove a file.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(300);
 /// Where the adapters are listed.
 const PLUGINS: &str = "/admin/plugins";
@@ -17,7 +17,7 @@ const PLUGINS: &str = "/admin/plugins";
 /// Waits until the Weir at an address (`http://127.0.0.1:9090`) has noticed these bytes, and returns their status, or
 /// the reason why they do not serve.
 pub fn await_digest((admin, token): (&str, Option<&Secret>), name: &str, digest: Digest) -> Result<String, String> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let client = AdminClient::new(admin, token).map_err(|error| format!("{admin}: {error}"))?;
     loop {
         let plugins = client.get(PLUGINS).map_err(|error| format!("{admin}: {}", explained(&error)))?;
@@ -25,7 +25,7 @@ pub fn await_digest((admin, token): (&str, Option<&Secret>), name: &str, digest:
             return service;
         }
         if Instant::now() > end {
-            return Err(format!("{admin} has not taken note of it in {} s", PATIENCE.as_secs()));
+            return Err(format!("{admin} has not taken note of it in {} s", TIMEOUT.as_secs()));
         }
         std::thread::sleep(INTERVAL);
     }

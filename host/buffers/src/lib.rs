@@ -22,11 +22,11 @@ use self::readers::{Entry, Readers};
 use weir_types::fault::Fault;
 
 /// How long a request waits for room.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a waiting request checks whether an unfinished body has stalled.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// `Retry-After` of a refused request.
-const COME_BACK: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The most bytes that a small request holds. Small requests may use the reserved last part of the limit.
 const SMALL: usize = 64 << 10;
 const LAST_PART: usize = 16;
@@ -106,7 +106,7 @@ impl From<Full> for Fault {
                  `server.max_buffered_bytes` sets the limit"
             }
         };
-        Self::overloaded(message, COME_BACK).with_code("buffers_full")
+        Self::overloaded(message, RETRY_AFTER).with_code("buffers_full")
     }
 }
 
@@ -261,7 +261,7 @@ impl Held {
     async fn wait_for(&mut self, more: usize) -> Result<(), Full> {
         let buffers = Arc::clone(&self.buffers);
         let _waiting = Waiting::begin(&buffers.waiting);
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let mut freed = pin!(buffers.freed.notified());
             freed.as_mut().enable();
@@ -274,7 +274,7 @@ impl Held {
             if full == Full::AllRequests {
                 buffers.readers.evict_for(self.owner, self.id);
             }
-            let _woken = timeout_at(until.min(now + LOOK), freed).await;
+            let _woken = timeout_at(until.min(now + POLL_INTERVAL), freed).await;
         }
     }
 }

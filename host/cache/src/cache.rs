@@ -11,7 +11,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter, Weighter};
 
 use crate::entry::TOO_LARGE;
 use crate::{Control, Entry, Key};
-use flight::{Entered, Flights};
+use flight::{FlightRole, Flights};
 
 /// About how many entries there are, for the initial size of tables.
 const USUAL_ENTRIES: usize = 4096;
@@ -104,7 +104,7 @@ impl Cache {
     }
 
     /// Begins a request for an answer that is to be kept, or waits for that of another.
-    pub fn enter(self: &Arc<Self>, key: Key) -> Entered {
+    pub fn enter(self: &Arc<Self>, key: Key) -> FlightRole {
         Flights::enter(self, key)
     }
 

@@ -22,7 +22,7 @@ pub mod sealed;
 pub mod shared;
 pub mod similar;
 
-pub use cache::flight::{Entered, Follower, Landed, Leader};
+pub use cache::flight::{FlightResult, FlightRole, Follower, Leader};
 pub use cache::{Cache, Moment};
 pub use canonical::digest as digest_json;
 pub use control::Control;

@@ -132,7 +132,7 @@ impl BaseUrl {
         }
         // `{` and `}` would be accepted in a path, but an unfilled placeholder is a mistake.
         if rest.contains(['{', '}']) {
-            return Err(AddressError::Syntax("holes are filled in an adapter's own suggestion only".to_owned()));
+            return Err(AddressError::Syntax("placeholders are filled in an adapter's own suggestion only".to_owned()));
         }
         let uri: Uri = format!("{scheme}://{rest}").parse().map_err(|error| syntax(&error))?;
         let authority = uri.authority().cloned().ok_or_else(|| AddressError::Syntax("no host".to_owned()))?;

@@ -234,7 +234,7 @@ impl Config {
         let sinks = keys::checked_sinks(&reader, draft.sinks);
         let (price_file, price_place) = draft.price_file.map(|file| (file.value, file.place)).unzip();
         if joined.clients.is_empty() && draft.issuers.is_empty() && draft.server.is_open() && !draft.server.anonymous {
-            warn_of_closed_door(&reader, &draft.server);
+            warn_that_only_this_machine_is_served(&reader, &draft.server);
         }
         for problem in secret_problems(&draft.admin, &draft.realtime) {
             reader.report(problem);
@@ -359,7 +359,7 @@ fn text_of(path: &Path) -> Result<String, String> {
 }
 
 /// Only this machine would be served, although others reach the listener.
-fn warn_of_closed_door(reader: &section::Reader<'_>, server: &Server) {
+fn warn_that_only_this_machine_is_served(reader: &section::Reader<'_>, server: &Server) {
     let message =
         "others reach this address, but without `[[clients]]` or keys in the store only this machine is served";
     let problem = Problem::warning(&server.place, message);

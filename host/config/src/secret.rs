@@ -38,7 +38,7 @@ impl Secret {
     }
 
     /// Replaces this secret in a text with `[key]`. Very short secrets, which are not real keys, are left.
-    pub fn hide_in(&self, text: &mut String) {
+    pub fn redact(&self, text: &mut String) {
         let secret = self.expose();
         if secret.len() >= LEAST_HIDDEN && text.contains(secret) {
             *text = text.replace(secret, "[key]");

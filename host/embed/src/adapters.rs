@@ -10,7 +10,7 @@ use weir_adapters::cache::Cache;
 use weir_adapters::catalog::{Catalog, Snapshot};
 use weir_adapters::load::Loader;
 use weir_adapters::watch::{Beside, Folder, Proof, ProofError, Watch};
-use weir_adapters::{Bounds, Cares, Compiler, Granted, Keeper};
+use weir_adapters::{Bounds, Compiler, Granted, Keeper, RolloutPolicies};
 use weir_config::Config;
 use weir_fixtures::proof;
 use weir_gateway::serving::speaker;
@@ -52,7 +52,7 @@ impl Plugins {
 }
 
 /// How long the start waits for files that are still being written.
-const START_PATIENCE: Duration = Duration::from_secs(5);
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Creates the sandbox and the compile cache of this configuration.
 pub fn loader(config: &Config) -> Result<Loader, EngineError> {
@@ -95,11 +95,11 @@ pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
         let speakers = adapters.iter().map(|adapter| speaker(&known, adapter));
         Faces::new(speakers).map(drop).map_err(|error| error.to_string())
     };
-    let cares = Cares {
+    let policies = RolloutPolicies {
         usual: care(&plugins.defaults),
         of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), care(settings))).collect(),
     };
-    let catalog = Arc::new(Catalog::new(together).with_cares(cares));
+    let catalog = Arc::new(Catalog::new(together).with_policies(policies));
     let keeper = keeper(config, &loader);
     if let Some(keeper) = &keeper {
         catalog.restore(keeper.known());
@@ -124,7 +124,7 @@ pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
     let begun = Instant::now();
     loop {
         let next = watch.scan();
-        if next >= plugins.poll_interval || begun.elapsed() > START_PATIENCE {
+        if next >= plugins.poll_interval || begun.elapsed() > START_TIMEOUT {
             loader.expect(0);
             return Ok(Plugins { watch, catalog, keeper });
         }

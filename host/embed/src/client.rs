@@ -22,7 +22,7 @@ use weir_types::contract::types::{
 use weir_upstream::{Settings, Upstreams};
 
 /// How long [`Client::is_available`] waits for one provider.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Calls models. It is made once and cloned cheaply: clones share breakers, limits and connections.
 ///
@@ -170,7 +170,7 @@ impl Client {
     ///
     /// There is no such model.
     pub async fn is_available(&self, model: &str) -> Result<bool, Error> {
-        Ok(self.0.gateway.is_available(model, PATIENCE).await?)
+        Ok(self.0.gateway.is_available(model, TIMEOUT).await?)
     }
 
     /// What may not be meant so in the configuration, such as a model without a price.

@@ -21,7 +21,7 @@ pub enum BuildError {
     #[error("the client has no provider: add one with `Builder::provider`")]
     NoProvider,
     /// A route leads to something that is no target.
-    #[error("`{target}` is no target: write `PROVIDER/MODEL`")]
+    #[error("`{target}` is not a target: write `PROVIDER/MODEL`")]
     Target {
         /// As it was written.
         target: String,

@@ -78,7 +78,7 @@ pub enum AcceptError {
     Path(String),
 }
 
-/// The values for a template's holes.
+/// The values for a template's placeholders.
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "holds a closure, for the length of a call")]
 pub struct Filling<'a> {
@@ -159,8 +159,9 @@ impl Acceptance {
     /// does not apply.
     pub fn is_open(&self, option: impl Fn(&str) -> Option<String>) -> bool {
         let queries = self.query.iter().map(|fixed| &fixed.value);
-        let mut holes = [&self.path].into_iter().chain(&self.stream_path).chain(queries).flat_map(Template::options);
-        holes.all(|name| option(name).is_some())
+        let mut placeholders =
+            [&self.path].into_iter().chain(&self.stream_path).chain(queries).flat_map(Template::options);
+        placeholders.all(|name| option(name).is_some())
     }
 
     /// The upstream path, encoded and relative to the target's url.
@@ -184,7 +185,7 @@ impl Acceptance {
         }
     }
 
-    /// The upstream paths with the target's options filled in and their other holes left.
+    /// The upstream paths with the target's options filled in and their other placeholders left.
     pub(crate) fn shapes(&self, option: impl Fn(&str) -> Option<String> + Copy) -> impl Iterator<Item = String> {
         [Some(&self.path), self.stream_path.as_ref()].into_iter().flatten().map(move |path| path.shape(option))
     }
@@ -221,14 +222,14 @@ fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
     texts.iter().map(String::as_str)
 }
 
-/// A path, query value or header value with holes in braces.
+/// A path, query value or header value with placeholders in braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Template(Vec<Piece>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Hole(String),
+    Placeholder(String),
 }
 
 impl Template {
@@ -239,7 +240,7 @@ impl Template {
         while let Some((text, after)) = rest.split_once('{') {
             let (name, tail) = after.split_once('}').ok_or_else(broken)?;
             pieces.push(Piece::Text(text.to_owned()));
-            pieces.push(Piece::Hole(name.to_owned()));
+            pieces.push(Piece::Placeholder(name.to_owned()));
             rest = tail;
         }
         if rest.contains('}') {
@@ -252,33 +253,33 @@ impl Template {
     /// The options that the template uses.
     fn options(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Hole(name) => name.strip_prefix("option."),
+            Piece::Placeholder(name) => name.strip_prefix("option."),
             Piece::Text(_) => None,
         })
     }
 
     fn names_model(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Hole(name) if name == "model"))
+        self.0.iter().any(|piece| matches!(piece, Piece::Placeholder(name) if name == "model"))
     }
 
     /// The template with its options filled in.
     fn shape(&self, option: impl Fn(&str) -> Option<String>) -> String {
         let piece = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Hole(name) => name
+            Piece::Placeholder(name) => name
                 .strip_prefix("option.")
                 .map_or_else(|| format!("{{{name}}}"), |name| option(name).unwrap_or_default()),
         };
         self.0.iter().map(piece).collect()
     }
 
-    /// Fills the holes without encoding; `None` if an option is missing.
+    /// Fills the placeholders without encoding; `None` if an option is missing.
     fn fill_plain(&self, filling: &Filling<'_>) -> Option<String> {
         let mut out = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Hole(name) => match name.as_str() {
+                Piece::Placeholder(name) => match name.as_str() {
                     "model" => out.push_str(filling.model),
                     "id" => out.push_str(filling.id),
                     name => out.push_str(&name.strip_prefix("option.").and_then(filling.option)?),
@@ -293,7 +294,7 @@ impl Template {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Hole(name) => match name.as_str() {
+                Piece::Placeholder(name) => match name.as_str() {
                     "model" => out.push_str(&encode_segment(filling.model)),
                     "id" => out.push_str(&encode_segment(filling.id)),
                     name => {
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_are_filled_and_encoded() {
+    fn placeholders_are_filled_and_encoded() {
         assert_eq!(filled("chat/completions"), "chat/completions");
         assert_eq!(filled("models/{model}:talk"), "models/m%201:talk");
         assert_eq!(filled("{option.place}/things/{id}"), "a%2Fb/things/x");

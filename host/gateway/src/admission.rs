@@ -17,7 +17,7 @@ pub use permit::AdmissionPermit;
 
 use self::attempt_reservation::AttemptReservation;
 use self::budgets::Budgets;
-use crate::admission::concurrency::{Allowance, ConcurrencyLimiter, Permit, Turned};
+use crate::admission::concurrency::{Allowance, ConcurrencyLimiter, Permit, Rejection};
 use crate::auth::Caller;
 use crate::rate_limit;
 use crate::rate_limit::{
@@ -33,7 +33,7 @@ const DEFAULT_RATE_LIMIT_OUTPUT: u64 = 1024;
 /// Bytes of a request that count as one token in an estimate.
 const BYTES_A_TOKEN: usize = 4;
 /// `Retry-After` of a full queue.
-const COME_BACK: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The properties of a request that the limits depend on.
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +132,7 @@ impl Admission {
         if let Some(places) = config.server.max_concurrency
             && !self.whole.has_room(allowance(config, places), &caller.turn(), caller.priority())
         {
-            return Err(self.turned(Turned::Full).into());
+            return Err(self.turned(Rejection::Full).into());
         }
         let mut takes = takes_of_caller(config, caller, Estimate::NONE);
         takes.retain(|take| take.key.resource == Resource::Requests);
@@ -318,10 +318,10 @@ impl Admission {
         entered.map_err(|turned| self.turned(turned).into())
     }
 
-    fn turned(&self, turned: Turned) -> Fault {
+    fn turned(&self, turned: Rejection) -> Fault {
         let (reason, message) = match turned {
-            Turned::Full => (metrics::FULL, "too many requests are waiting already"),
-            Turned::Late => (metrics::LATE, "too many requests are under way; it was not this one's turn in time"),
+            Rejection::Full => (metrics::FULL, "too many requests are waiting already"),
+            Rejection::Late => (metrics::LATE, "too many requests are under way; it was not this one's turn in time"),
         };
         self.metrics.turned(reason);
         busy(message)
@@ -384,7 +384,7 @@ fn used_up(exhausted: &Exhausted) -> Refused {
 }
 
 fn busy(message: &str) -> Fault {
-    Fault::overloaded(message, COME_BACK)
+    Fault::overloaded(message, RETRY_AFTER)
 }
 
 /// The fault for a model that the caller may not use.

@@ -102,8 +102,8 @@ pub struct InboundRequest {
     pub face: Arc<Endpoint>,
     /// What reads the request and writes the answer: the adapter of the face, or a program itself.
     pub side: ClientSide,
-    /// The values of the path's holes.
-    pub holes: PathParams,
+    /// The values of the path's parameters.
+    pub path_params: PathParams,
     /// The HTTP method.
     pub method: Method,
     /// The path, as received.

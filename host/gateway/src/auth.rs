@@ -1,9 +1,9 @@
 //! Identifies the caller by its key, from the places that the face declares or from headers that the operator names
 //! for all formats.
 
-mod again;
 mod ephemeral;
 pub mod local;
+mod revalidate;
 mod stored;
 mod stored_keys;
 mod tokens;
@@ -184,7 +184,7 @@ pub struct Origin<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// The request has no key.
-    #[error("the request brings no API key")]
+    #[error("the request has no API key: send it as `authorization: Bearer KEY`, or as the format's own clients do")]
     NoKey,
     /// No client has this key.
     #[error("the API key is not known here")]

@@ -75,18 +75,18 @@ pub async fn explain(serving: &Serving, question: &DryRun) -> Result<Explained, 
     let face = face(serving, question)?;
     let provider = adapter(serving, &question.to)?;
     let path = path(question, face)?;
-    let holes = holes(serving, face, &path)?;
+    let path_params = path_params(serving, face, &path)?;
     let accepts = acceptances(serving, provider)?;
     let plan = Arc::new(PeekPlan::new(face, accepts.iter(), false));
     let head = HeaderMap::new();
     let about = Head { headers: &head, query: "" };
-    let reading = plan.read(std::slice::from_ref(&question.body), &holes, &about)?;
+    let reading = plan.read(std::slice::from_ref(&question.body), &path_params, &about)?;
     let option = |name: &str| option(&question.options, name);
     let of_operation = |one: &&Acceptance| one.operation == face.claim.operation && one.is_open(option);
     let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from && one.is_relayed());
     let wishes = LaneSettings { translate: question.translate, resume: question.resume, strip: false };
     match Lane::of(&reading, &face.claim.operation, accepted, wishes) {
-        Lane::Relay(acceptance) => relayed(question, &reading, &holes, acceptance),
+        Lane::Relay(acceptance) => relayed(question, &reading, &path_params, acceptance),
         Lane::Translate(cause) => {
             let able = accepts.iter().filter(of_operation);
             let format = format_for(question.to_format.as_deref(), &question.from, &provider.manifest, able);
@@ -155,11 +155,11 @@ fn path(question: &DryRun, face: &Endpoint) -> Result<String, Fault> {
     Ok(path.replace("{model}", &encode_segment(model)))
 }
 
-fn holes(serving: &Serving, face: &Endpoint, path: &str) -> Result<PathParams, Fault> {
+fn path_params(serving: &Serving, face: &Endpoint, path: &str) -> Result<PathParams, Fault> {
     let method = Method::from_bytes(face.claim.method.as_bytes()).unwrap_or_default();
     let head = HeaderMap::new();
     match serving.faces.find(&method, path, &Head { headers: &head, query: "" }) {
-        Lookup::Found(_, holes) => Ok(holes),
+        Lookup::Found(_, path_params) => Ok(path_params),
         _ => Err(Fault::invalid(format!("{path} is served only with headers that cannot be explained here"))),
     }
 }
@@ -175,12 +175,12 @@ fn acceptances(serving: &Serving, provider: &Adapter) -> Result<Vec<Acceptance>,
 fn relayed(
     question: &DryRun,
     reading: &RequestPeek,
-    holes: &PathParams,
+    path_params: &PathParams,
     acceptance: &Acceptance,
 ) -> Result<Explained, Fault> {
     let model = question.model.as_deref().or(reading.model.as_deref()).unwrap_or_default();
     let option = |name: &str| option(&question.options, name);
-    let filling = Filling { model, id: holes.get("id").unwrap_or_default(), option: &option };
+    let filling = Filling { model, id: path_params.get("id").unwrap_or_default(), option: &option };
     let query = acceptance.query("", &filling, reading.stream).into_iter();
     let pair = |(name, value)| weir_types::contract::types::Header { name, value };
     let request = HttpRequest {

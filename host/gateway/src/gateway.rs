@@ -217,7 +217,7 @@ impl Gateway {
         body: Incoming,
         called: Called,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Called { face, holes } = called;
+        let Called { face, path_params } = called;
         let Begun { exchange, span, line, capture } = begun;
         let caller = pin!(self.identified(serving, &face, &head)).await?;
         if let Some(line) = line.as_mut() {
@@ -228,7 +228,7 @@ impl Gateway {
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
-        let mut taken = pin!(read_body::read(serving, &face, &holes, &head, (body, held))).await?;
+        let mut taken = pin!(read_body::read(serving, &face, &path_params, &head, (body, held))).await?;
         let reading = &mut taken.reading;
         // The client's own name for the model, also of a request that is refused.
         if let Some(line) = line.as_mut() {
@@ -240,7 +240,7 @@ impl Gateway {
         let query = head.uri.query().unwrap_or_default();
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &exchange, &caller, alias, (&head.headers, query));
-        let asked = inbound::request(serving, (exchange, caller), Called { face, holes }, head, taken)?;
+        let asked = inbound::request(serving, (exchange, caller), Called { face, path_params }, head, taken)?;
         if let Some(line) = line.as_mut() {
             *capture = self.capture(serving, &asked, logged, (span, line));
         }

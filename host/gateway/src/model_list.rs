@@ -22,7 +22,7 @@ use weir_types::query;
 const FRESH: Duration = Duration::from_mins(5);
 const FRESH_FAILURE: Duration = Duration::from_secs(30);
 /// How long to wait for a provider's list.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Cached lists of models, one for each provider.
 #[derive(Debug, Default)]
@@ -198,11 +198,11 @@ async fn list(
     if let Some(models) = list.get() {
         return models;
     }
-    let Ok(_turn) = tokio::time::timeout(PATIENCE, list.asking.lock()).await else { return Arc::from([]) };
+    let Ok(_turn) = tokio::time::timeout(TIMEOUT, list.asking.lock()).await else { return Arc::from([]) };
     if let Some(models) = list.get() {
         return models;
     }
-    let (models, fresh) = match tokio::time::timeout(PATIENCE, ask_models(context, asked, target)).await {
+    let (models, fresh) = match tokio::time::timeout(TIMEOUT, ask_models(context, asked, target)).await {
         Ok(Ok(models)) => (models, FRESH),
         Ok(Err(fault)) => {
             tracing::info!(provider = %target.label, fault = cleaned(&fault), "provider gave no list of models");

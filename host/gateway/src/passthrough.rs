@@ -129,15 +129,15 @@ impl Passage {
         &self.target.provider.name
     }
 
-    /// The declared endpoint of a request, with the values of its path's holes. `path` is decoded. A spelling that some
+    /// The declared endpoint of a request, with the values of its path's parameters. `path` is decoded. A spelling that some
     /// servers take for the endpoint counts as one, so that none leads around the rights and the costs of its model.
     pub(crate) fn known(&self, method: &Method, path: &str) -> Option<(Known<'_>, PathParams)> {
         let path = path::plainest(path);
         self.declared.iter().find_map(|one| {
             let is_same = |own: &&Acceptance| own.method.as_str().eq_ignore_ascii_case(method.as_str());
             let acceptance = self.target.accepts.get(one.acceptance).filter(is_same)?;
-            let holes = one.pattern.matches_in_any_case(&path)?;
-            Some((Known { acceptance, face: &one.face }, holes))
+            let path_params = one.pattern.matches_in_any_case(&path)?;
+            Some((Known { acceptance, face: &one.face }, path_params))
         })
     }
 

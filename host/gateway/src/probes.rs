@@ -21,7 +21,7 @@ use crate::serving::Serving;
 use weir_config::Check;
 
 /// How often the configuration is compared with the scheduled checks.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs the checks until `stop` becomes true, and then drops those in progress.
 pub async fn follow(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
@@ -39,7 +39,7 @@ pub async fn follow(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
                 });
             }
         }
-        let wait = round.wait(Instant::now()).min(LOOK);
+        let wait = round.wait(Instant::now()).min(POLL_INTERVAL);
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(wait) => {}

@@ -4,30 +4,30 @@
 //! | module | does |
 //! |---|---|
 //! | [`billing`] | admits responses, reserves what they may cost, opens their accounts |
-//! | [`greeting`] | asks a target for a session |
+//! | [`upstream_handshake`] | asks a target for a session |
 //! | [`responses`] | the responses of a session: asked for, begun, ended |
 //! | [`wire`] | the two ends of a session's connections |
 //! | [`clock`] | when each side sent something last |
 //! | [`ending`] | why a session ends, and the reason that each side gets |
-//! | [`standing`] | whether the caller may still have the session |
+//! | [`caller_check`] | whether the caller may still have the session |
 //! | [`relay`] | passes messages on until the session ends |
 //! | [`metrics`] | sessions, messages, bytes, endings |
 
 pub(crate) mod billing;
+mod caller_check;
 mod clock;
 mod ending;
-mod greeting;
 mod metrics;
 mod relay;
 mod responses;
-mod standing;
+mod upstream_handshake;
 mod wire;
 
-pub(crate) use greeting::UpstreamHandshake;
-pub(crate) use metrics::{Occupant, SessionPlace, Sessions};
+pub(crate) use caller_check::CallerCheck;
+pub(crate) use metrics::{SessionOwner, SessionPlace, Sessions};
 pub(crate) use relay::{FirstMessage, Session, Terms};
 pub(crate) use responses::Responses;
-pub(crate) use standing::Standing;
+pub(crate) use upstream_handshake::UpstreamHandshake;
 pub(crate) use wire::{ClientEnd, Reading};
 
 /// The name of the operation, in metrics, logs and the operations of keys.

@@ -210,8 +210,8 @@ impl Target {
 
     /// Removes this provider's keys from a text: some providers repeat the key that they refuse.
     pub(crate) fn hide_keys(&self, text: &mut String) {
-        self.provider.keys.iter().for_each(|key| key.hide_in(text));
-        self.credential.iter().for_each(|credential| credential.hide_in(text));
+        self.provider.keys.iter().for_each(|key| key.redact(text));
+        self.credential.iter().for_each(|credential| credential.redact(text));
     }
 
     /// An option as plain text: a string without quotes, a list's strings joined by commas, any other value as JSON.

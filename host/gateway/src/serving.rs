@@ -27,7 +27,7 @@ use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::{ClaimError, FaceOwner, Faces};
 use weir_upstream::HeaderRules;
 
-pub use objects::Belongings;
+pub use objects::CreatedObject;
 
 /// The state that requests are served from.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub struct Serving {
     /// Whether answers name objects, by the face's index.
     makes: Vec<objects::ScanPolicy>,
     /// What answers make that belongs to the client, by the face's index.
-    belongings: Vec<Belongings>,
+    created_objects: Vec<CreatedObject>,
     /// Whether a face answers with what an earlier chat was answered, by its index.
     gives_kept_answers: Vec<bool>,
     /// Whether the configuration has clients that must be kept apart.
@@ -97,7 +97,7 @@ impl Serving {
         let makes = objects::makes(&faces, &routes);
         let guards = Guards::new(&config, &adapters, &mut problems);
         operations::unknown(&config, &faces, &mut problems);
-        let (belongings, separates) = (objects::belongings(&faces), has_several(&config));
+        let (created_objects, separates) = (objects::created_objects(&faces), has_several(&config));
         let gives_kept_answers = objects::gives_kept_answers(&faces);
         Ok(Self {
             config,
@@ -109,7 +109,7 @@ impl Serving {
             guards,
             prices,
             makes,
-            belongings,
+            created_objects,
             gives_kept_answers,
             separates,
             problems,
@@ -127,8 +127,8 @@ impl Serving {
     }
 
     /// What a face's answers make that belongs to the client; `None` if clients need not be kept apart.
-    pub(crate) fn belongings(&self, face: usize, keys: &StoredKeys) -> Option<Belongings> {
-        self.belongings.get(face).copied().filter(|_| self.separates(keys))
+    pub(crate) fn created_objects(&self, face: usize, keys: &StoredKeys) -> Option<CreatedObject> {
+        self.created_objects.get(face).copied().filter(|_| self.separates(keys))
     }
 
     /// Whether a face answers with what an earlier chat was answered, as its provider has kept it.
@@ -143,7 +143,7 @@ impl Serving {
 
     /// Whether a face's answers are stored at the provider, where later requests name them.
     pub(crate) fn stores_answers(&self, face: usize) -> bool {
-        self.belongings.get(face) == Some(&Belongings::Answer)
+        self.created_objects.get(face) == Some(&CreatedObject::Answer)
     }
 
     /// The targets that can be served. A target that several models share occurs several times.

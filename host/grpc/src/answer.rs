@@ -63,11 +63,11 @@ pub(crate) fn trailers(status: &Status) -> HeaderMap {
 
 /// The end of an answer: its status with what is known at the end.
 pub(crate) fn ended(mut status: Status, closing: &Closing) -> Status {
-    tell(status.metadata_mut(), closing);
+    add_closing(status.metadata_mut(), closing);
     status
 }
 
-fn tell(metadata: &mut MetadataMap, closing: &Closing) {
+fn add_closing(metadata: &mut MetadataMap, closing: &Closing) {
     if let Some(usage) = &closing.usage {
         let mut bytes = types::Usage::from(usage.clone()).encode_to_vec();
         if bytes.len() > USAGE {

@@ -159,7 +159,7 @@ impl Body for Dialogue {
                     let mut out = Vec::new();
                     match framing::read::<ServerReflectionRequest>(&[message]) {
                         Ok(asked) => framing::put(&mut out, &reply_to(asked)),
-                        Err(_) => return this.end(Code::InvalidArgument, "a message is no question"),
+                        Err(_) => return this.end(Code::InvalidArgument, "a message is not a question"),
                     }
                     return Poll::Ready(Some(Ok(Frame::data(out.into()))));
                 }

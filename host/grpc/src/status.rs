@@ -20,17 +20,17 @@ pub(crate) fn of(fault: &Fault, request_id: &str) -> Status {
     let error = &fault.error;
     let name = error.code.as_deref().unwrap_or_else(|| error_kind_name(error.kind));
     let mut about: HashMap<String, String> = HashMap::new();
-    let mut tell = |name: &str, value: Option<&str>| {
+    let mut add = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
             about.insert(name.to_owned(), value.to_owned());
         }
     };
-    tell("kind", Some(error_kind_name(error.kind)));
-    tell("source", Some(fault.side.as_str()));
-    tell("code", error.code.as_deref());
-    tell("param", error.param.as_deref());
-    tell("request_id", Some(request_id));
-    tell("http_status", error.status.map(|status| status.to_string()).as_deref());
+    add("kind", Some(error_kind_name(error.kind)));
+    add("source", Some(fault.side.as_str()));
+    add("code", error.code.as_deref());
+    add("param", error.param.as_deref());
+    add("request_id", Some(request_id));
+    add("http_status", error.status.map(|status| status.to_string()).as_deref());
     let mut details = ErrorDetails::with_error_info(reason(name), DOMAIN, about);
     // A budget that is used up stays so: to repeat the request would not help.
     let is_used_up = error.kind == ErrorKind::Quota && fault.side == Side::Client;

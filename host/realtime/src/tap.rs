@@ -8,7 +8,7 @@ use weir_wire::tap::{CompiledCheck, CompiledTap, FrameCheck, TapError};
 use super::requests::CompiledRequests;
 
 /// Where the configuration stands in the message that configures a session.
-const CONFIGURATION_HOLE: &str = "{{session}}";
+const CONFIGURATION_PLACEHOLDER: &str = "{{session}}";
 
 /// Why a manifest's tap of sessions cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub struct CompiledSessionTap {
     pub responses: CompiledTap,
     /// The client's message that cancels a response.
     pub cancel: Option<String>,
-    /// The client's message that configures a session, with a hole, and what confirms it.
+    /// The client's message that configures a session, with a placeholder, and what confirms it.
     configuration: Option<(String, Vec<CompiledCheck>)>,
 }
 
@@ -69,7 +69,7 @@ impl CompiledSessionTap {
     /// none.
     pub fn configuring(&self, configuration: &str) -> Option<String> {
         let (message, _) = self.configuration.as_ref()?;
-        Some(message.replace(CONFIGURATION_HOLE, configuration))
+        Some(message.replace(CONFIGURATION_PLACEHOLDER, configuration))
     }
 
     /// Whether sessions of the format can be configured.

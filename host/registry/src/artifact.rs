@@ -112,7 +112,7 @@ impl Registry {
             let name = layer.annotations.get(TITLE).filter(|name| name.split('/').all(is_plain));
             let name = name.ok_or_else(|| RegistryError::NoAdapter("a fixture has no name".to_owned()))?;
             let text = String::from_utf8(bytes.to_vec())
-                .map_err(|_| RegistryError::NoAdapter(format!("the fixture {name} is no text")))?;
+                .map_err(|_| RegistryError::NoAdapter(format!("the fixture {name} is not text")))?;
             files.push((name.clone(), text));
             if files.len() > MOST_FILES {
                 return Err(RegistryError::NoAdapter(format!("it has more than {MOST_FILES} fixtures")));

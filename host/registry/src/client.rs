@@ -24,7 +24,7 @@ const MOST_TOKEN: usize = 64 << 10;
 /// How much of an error's text is read.
 const MOST_ERROR: usize = 4 << 10;
 /// The longest time of one request.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 /// The most redirects to a part.
 const REDIRECTS: usize = 5;
 
@@ -70,7 +70,7 @@ impl Registry {
         let scheme = if asked.is_local() { "http" } else { "https" };
         let base = format!("{scheme}://{}/v2/{}/", asked.registry, asked.name);
         let base = Url::parse(&base).map_err(|_| RegistryError::Address(asked.registry.clone()))?;
-        let mut client = builder()?.timeout(PATIENCE);
+        let mut client = builder()?.timeout(TIMEOUT);
         if let Some(proxy) = proxy {
             client = client.proxy(Proxy::all(proxy)?.no_proxy(NoProxy::from_env()));
         }

@@ -26,7 +26,7 @@ pub enum RegistryError {
     #[error("the registry has no {0}")]
     Missing(String),
     /// An address that the registry names may not be used.
-    #[error("the registry leads to {0}, which is no address that may be followed")]
+    #[error("the registry leads to {0}, which is not an address that may be followed")]
     Address(String),
     /// The registry's answer does not have the digest that it must have.
     #[error("the registry sends other bytes than were asked for: {what} must be {expected}, and is {found}")]
@@ -39,7 +39,7 @@ pub enum RegistryError {
         found: Digest,
     },
     /// The manifest is not that of an adapter.
-    #[error("this is no adapter: {0}")]
+    #[error("this is not an adapter: {0}")]
     NoAdapter(String),
     /// A part is larger than Weir takes.
     #[error("{what} has {size} bytes, and {limit} are the most")]

@@ -13,7 +13,7 @@ const MOST_TAG: usize = 128;
 /// Why a text is no reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is no adapter in a registry: {reason}; write oci://REGISTRY/NAME:TAG or oci://REGISTRY/NAME@sha256:..."
+    "`{text}` is not an adapter in a registry: {reason}; write oci://REGISTRY/NAME:TAG or oci://REGISTRY/NAME@sha256:..."
 )]
 pub struct ReferenceError {
     text: String,
@@ -73,10 +73,10 @@ impl FromStr for Reference {
             let (registry, rest) = rest.split_once('/').ok_or("it names no repository")?;
             let is_of_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
             if registry.is_empty() || !registry.chars().all(is_of_host) {
-                return Err("the registry is no host");
+                return Err("the registry is not a host");
             }
             let (name, target) = if let Some((name, digest)) = rest.split_once('@') {
-                (name, Target::Digest(digest.parse().map_err(|_| "what follows the @ is no sha256 digest")?))
+                (name, Target::Digest(digest.parse().map_err(|_| "what follows the @ is not a sha256 digest")?))
             } else {
                 let (name, tag) = rest.rsplit_once(':').ok_or("it names neither a tag nor a digest")?;
                 (name, Target::Tag(tag.to_owned()))
@@ -137,16 +137,16 @@ mod tests {
         for (text, reason) in [
             ("https://r/a:1", "does not begin"),
             ("oci://r", "no repository"),
-            ("oci:///a:1", "no host"),
-            ("oci://user@r/a:1", "no host"),
+            ("oci:///a:1", "not a host"),
+            ("oci://user@r/a:1", "not a host"),
             ("oci://r/a", "neither a tag"),
             ("oci://r/A:1", "repository's name"),
             ("oci://r/../a:1", "repository's name"),
             ("oci://r/a//b:1", "repository's name"),
             ("oci://r/a:", "the tag"),
             ("oci://r/a:-1", "the tag"),
-            ("oci://r/a@sha256:12", "no sha256"),
-            ("oci://r/a@md5:12", "no sha256"),
+            ("oci://r/a@sha256:12", "not a sha256"),
+            ("oci://r/a@md5:12", "not a sha256"),
         ] {
             let error = text.parse::<Reference>().unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");

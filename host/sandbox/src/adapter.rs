@@ -32,7 +32,7 @@ const MIB_BITS: u32 = 20;
 /// Output that a call may return for each byte of input, in bytes: a small message can be a large value.
 const OUTPUT_PER_BYTE: usize = 8;
 /// How long a call of a suspect component waits for its turn. Calls before it may well spin until their deadlines.
-const SUSPECTS_PATIENCE: Duration = Duration::from_millis(100);
+const SUSPECTS_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// A component that was checked and compiled. A request keeps its `Arc` to the end, even if the catalog replaces the
 /// adapter meanwhile.
@@ -216,12 +216,12 @@ impl Adapter {
         let mut trust = self.stats.trust();
         while trust != Trust::Proved && is_worker() {
             let is_suspect = trust == Trust::Suspect;
-            let patience = if is_suspect { SUSPECTS_PATIENCE } else { self.engine.limits().lease_wait };
+            let timeout = if is_suspect { SUSPECTS_TIMEOUT } else { self.engine.limits().lease_wait };
             let executor = self.engine.untrusted(is_suspect);
             if executor.is_full() {
                 return None;
             }
-            let turn = tokio::task::block_in_place(|| executor.turn(patience))?;
+            let turn = tokio::task::block_in_place(|| executor.turn(timeout))?;
             // While it waited, other calls may have changed the trust in the component.
             let now = self.stats.trust();
             if now == trust {

@@ -63,11 +63,12 @@ impl Template {
     }
 
     /// The same template in the engine's current pool.
-    pub(super) fn twin(&self) -> wasmtime::Result<Self> {
-        let component = native::twin(&self.engine, self.pre.component())?;
-        let mut twin = Self::new(&self.engine, &component, self.version, self.interfaces, (self.wasi, &self.grants))?;
-        twin.footprint = Arc::clone(&self.footprint);
-        Ok(twin)
+    pub(super) fn reloaded(&self) -> wasmtime::Result<Self> {
+        let component = native::reloaded(&self.engine, self.pre.component())?;
+        let mut reloaded =
+            Self::new(&self.engine, &component, self.version, self.interfaces, (self.wasi, &self.grants))?;
+        reloaded.footprint = Arc::clone(&self.footprint);
+        Ok(reloaded)
     }
 
     /// Resource use of the instances of this template and its twins.

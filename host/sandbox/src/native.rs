@@ -7,12 +7,12 @@ use wasmtime::component::Component;
 use super::engine::Engine;
 
 /// The same component for the current pool, as if it had been loaded from the cache.
-pub(crate) fn twin(engine: &Engine, component: &Component) -> wasmtime::Result<Component> {
+pub(crate) fn reloaded(engine: &Engine, component: &Component) -> wasmtime::Result<Component> {
     deserialise(engine, &component.serialize()?)
 }
 
 /// Loads native code, which is `unsafe` here and in [`map`] since native code cannot be checked, only its origin can. Other
-/// `unsafe` is in [`resident`](crate::resident) and in `guest/place.rs`.
+/// `unsafe` of this crate is in [`resident`](crate::resident) and in `guest/place.rs`.
 #[expect(
     unsafe_code,
     reason = "the bytes come from a directory that only this user can write, and are as this program wrote them"

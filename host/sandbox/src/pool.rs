@@ -201,8 +201,8 @@ impl Pool {
         if self.engine.is_for_grants() {
             return Ok(());
         }
-        let twin = self.template.load().twin()?;
-        self.template.store(Arc::new(twin));
+        let reloaded = self.template.load().reloaded()?;
+        self.template.store(Arc::new(reloaded));
         let waiting = std::mem::take(&mut *self.lock());
         drop(waiting);
         Ok(())

@@ -87,7 +87,7 @@ fn forget(_: &Range<usize>) -> io::Result<()> {
 }
 
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "an idle Weir with nineteen adapters takes half the memory (docs/performance.md)")]
+#[expect(unsafe_code, reason = "an idle Weir with all bundled adapters takes half the memory (docs/performance.md)")]
 fn forget(addresses: &Range<usize>) -> io::Result<()> {
     let start = std::ptr::with_exposed_provenance_mut(addresses.start);
     // SAFETY: the range is of the program, which stays mapped, or of a template that the caller holds, so nothing else is

@@ -77,7 +77,7 @@ pub enum ShapeError {
     },
     /// It exports no `about`, so it is not an adapter, or only a part of one.
     #[error(
-        "exports no weir:adapter/about (this Weir supports contract {}), so it is no adapter",
+        "exports no weir:adapter/about (this Weir supports contract {}), so it is not an adapter",
         Version::supported()
     )]
     NoManifest,

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::fault::FaultKind;
 
+mod failures;
 mod losses;
-mod offences;
 
+pub use failures::RecentFailure;
+use failures::RecentFailures;
+pub use failures::caller;
 use losses::Losses;
 pub use losses::{LossCount, Step};
-pub use offences::Offence;
-use offences::Offences;
-pub use offences::caller;
 use weir_types::contract::types::Loss;
 
 /// How long calls stay off the async workers after a missed deadline: this time for each miss, up to a maximum number.
@@ -43,7 +43,7 @@ pub struct Stats {
     leases: AtomicU64,
     /// Callers since the last [`Self::take_callers`], as a bit set.
     callers: AtomicU64,
-    offences: Mutex<Offences>,
+    failures: Mutex<RecentFailures>,
     losses: Losses,
     faults: [AtomicU64; FaultKind::ALL.len()],
     /// When it stops being suspect, in milliseconds after `loaded`.
@@ -59,7 +59,7 @@ impl Default for Stats {
             instances: AtomicU64::default(),
             leases: AtomicU64::default(),
             callers: AtomicU64::default(),
-            offences: Mutex::default(),
+            failures: Mutex::default(),
             losses: Losses::default(),
             faults: Default::default(),
             suspect_until: AtomicU64::default(),
@@ -94,7 +94,7 @@ impl Stats {
     }
 
     /// The different requests that it failed at since a point in time, as far as they are remembered.
-    pub fn offences(&self, since: Option<Instant>) -> Vec<Offence> {
+    pub fn recent_failures(&self, since: Option<Instant>) -> Vec<RecentFailure> {
         self.lock().since(since)
     }
 
@@ -125,14 +125,14 @@ impl Stats {
     }
 
     /// Records a failed request, if the component is to blame.
-    pub fn offended(&self, offence: Offence) {
-        if offence.kind.is_the_adapters() {
-            self.lock().note(offence);
+    pub fn record_failure(&self, failure: RecentFailure) {
+        if failure.kind.is_the_adapters() {
+            self.lock().note(failure);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Offences> {
-        self.offences.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, RecentFailures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Number of faults of this kind.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Maximum number of waiting calls; each blocks a thread.
-const LINE: u32 = 64;
+const MOST_WAITING: u32 = 64;
 
 /// Error: all threads for calls of components with grants are in use.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -65,8 +65,8 @@ impl UntrustedExecutor {
 
     /// Runs work that may block on a thread outside of async runtimes: on this thread if it is outside, else on a separate
     /// one. `None` if there is no turn in time.
-    pub(super) fn off_runtime<R: Send>(&self, patience: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
-        let elsewhere = |work| self.turn(patience)?.run(work);
+    pub(super) fn off_runtime<R: Send>(&self, timeout: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
+        let elsewhere = |work| self.turn(timeout)?.run(work);
         match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
             Err(_) => Some(work()),
             Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| elsewhere(work)),
@@ -76,18 +76,18 @@ impl UntrustedExecutor {
 
     /// Whether the queue is full.
     pub(super) fn is_full(&self) -> bool {
-        self.lock().waiting >= LINE
+        self.lock().waiting >= MOST_WAITING
     }
 
     /// Waits for a turn; `None` if none is free in time. Blocks.
-    pub(super) fn turn(&self, patience: Duration) -> Option<Turn<'_>> {
+    pub(super) fn turn(&self, timeout: Duration) -> Option<Turn<'_>> {
         let mut line = self.lock();
         if line.running >= self.turns {
-            if line.waiting >= LINE {
+            if line.waiting >= MOST_WAITING {
                 return None;
             }
             line.waiting += 1;
-            let waited = self.ended.wait_timeout_while(line, patience, |line| line.running >= self.turns);
+            let waited = self.ended.wait_timeout_while(line, timeout, |line| line.running >= self.turns);
             line = waited.unwrap_or_else(PoisonError::into_inner).0;
             line.waiting -= 1;
         }
@@ -153,8 +153,8 @@ mod tests {
         UntrustedExecutor::with(turns)
     }
 
-    fn run<R: Send>(executor: &UntrustedExecutor, patience: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
-        executor.turn(patience)?.run(work)
+    fn run<R: Send>(executor: &UntrustedExecutor, timeout: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
+        executor.turn(timeout)?.run(work)
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
             });
             barrier.wait();
             assert_eq!(run(&executor, Duration::ZERO, || 1), None);
-            executor.lock().waiting = LINE;
+            executor.lock().waiting = MOST_WAITING;
             assert!(executor.is_full());
             assert_eq!(run(&executor, Duration::from_mins(1), || 1), None, "at once");
             executor.lock().waiting = 0;

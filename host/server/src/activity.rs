@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::address_key::AddressKey;
 
 /// Grace period of a closing connection: time for the rest of a request's head, or for the answer to a GOAWAY.
-const FAREWELL: Duration = Duration::from_secs(1);
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 /// Minimum idle time before an HTTP/2 connection may be evicted: the end of an answer may still wait for its client's
 /// flow-control window.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -27,14 +27,14 @@ pub(super) enum Order {
     /// Close after the exchanges in flight, or at once if there are none: the slot is needed.
     Evict,
     /// Close after the exchanges in flight, whose answers end themselves now.
-    LastCall,
+    FinalPoll,
     /// Close now, even with exchanges in flight.
     Cut,
 }
 
 /// Timeouts of a connection that waits for a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct ConnectionTimeouts {
     /// From accept to the first complete request head, and from the first byte of any later head to its end.
     pub(super) head: Duration,
     /// Between requests.
@@ -49,7 +49,7 @@ pub(super) enum Expiry {
     /// No further request arrived.
     Idle,
     /// The connection was ordered to close and nothing is in flight.
-    Farewell,
+    Closed,
 }
 
 /// The state of one connection. Times are milliseconds since `epoch`.
@@ -187,7 +187,7 @@ impl Activity {
             0 => Order::None,
             1 => Order::Leave,
             2 => Order::Evict,
-            3 => Order::LastCall,
+            3 => Order::FinalPoll,
             _ => Order::Cut,
         }
     }
@@ -203,7 +203,7 @@ impl Activity {
     }
 
     /// When the current timeout expires, and which one it is; `None` while the connection is busy.
-    pub(super) fn deadline(&self, patience: Patience) -> Option<(Instant, Expiry)> {
+    pub(super) fn deadline(&self, timeouts: ConnectionTimeouts) -> Option<(Instant, Expiry)> {
         if !self.is_idle() {
             return None;
         }
@@ -211,15 +211,15 @@ impl Activity {
         let since = self.since.load(Ordering::Relaxed);
         let head = self.head.load(Ordering::Relaxed);
         let (deadline, expiry) = match (self.served.load(Ordering::Relaxed), head) {
-            (false, _) => (at(since, patience.head), Expiry::Head),
-            (true, 0) => (at(since, patience.idle), Expiry::Idle),
-            (true, head) => (at(head - 1, patience.head), Expiry::Head),
+            (false, _) => (at(since, timeouts.head), Expiry::Head),
+            (true, 0) => (at(since, timeouts.idle), Expiry::Idle),
+            (true, head) => (at(head - 1, timeouts.head), Expiry::Head),
         };
         if self.order() == Order::None {
             return Some((deadline, expiry));
         }
-        let farewell = at(self.ordered.load(Ordering::Acquire).max(since), FAREWELL);
-        Some((deadline.min(farewell), Expiry::Farewell))
+        let closes = at(self.ordered.load(Ordering::Acquire).max(since), CLOSE_GRACE);
+        Some((deadline.min(closes), Expiry::Closed))
     }
 }
 
@@ -229,8 +229,8 @@ pub(super) struct Exchange(Arc<Activity>);
 
 impl Exchange {
     /// Whether its answer has to end now.
-    pub(super) fn has_last_call(&self) -> bool {
-        self.0.order() >= Order::LastCall
+    pub(super) fn has_final_poll(&self) -> bool {
+        self.0.order() >= Order::FinalPoll
     }
 }
 
@@ -247,7 +247,8 @@ impl Drop for Exchange {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { head: Duration::from_secs(10), idle: Duration::from_mins(2) };
+    const TIMEOUTS: ConnectionTimeouts =
+        ConnectionTimeouts { head: Duration::from_secs(10), idle: Duration::from_mins(2) };
 
     fn activity() -> Arc<Activity> {
         Arc::new(Activity::new(AddressKey::of([192, 0, 2, 1].into()), Instant::now(), false))
@@ -256,7 +257,7 @@ mod tests {
     async fn left(activity: &Activity) -> Option<(u64, Expiry)> {
         // Times are kept in whole milliseconds.
         tokio::time::advance(Duration::ZERO).await;
-        activity.deadline(PATIENCE).map(|(at, expiry)| ((at - Instant::now()).as_secs(), expiry))
+        activity.deadline(TIMEOUTS).map(|(at, expiry)| ((at - Instant::now()).as_secs(), expiry))
     }
 
     #[tokio::test(start_paused = true)]
@@ -272,7 +273,7 @@ mod tests {
         drop(exchange);
         assert_eq!(left(&activity).await, Some((120, Expiry::Idle)));
         activity.received();
-        assert_eq!(left(&activity).await, Some((120, Expiry::Idle)), "a ping is no request");
+        assert_eq!(left(&activity).await, Some((120, Expiry::Idle)), "a ping is not a request");
     }
 
     #[tokio::test(start_paused = true)]
@@ -309,6 +310,6 @@ mod tests {
         assert_eq!(left(&activity).await, None);
         tokio::time::advance(Duration::from_secs(30)).await;
         drop(exchange);
-        assert_eq!(left(&activity).await, Some((1, Expiry::Farewell)));
+        assert_eq!(left(&activity).await, Some((1, Expiry::Closed)));
     }
 }

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::activity::{Activity, Expiry, Order, Patience};
+use super::activity::{Activity, ConnectionTimeouts, Expiry, Order};
 use weir_types::turn::Turns;
 
 /// How a connection ended.
@@ -35,10 +35,10 @@ pub(super) async fn drive<C: Future + ?Sized>(
     connection: Pin<&mut C>,
     stop: impl Fn(Pin<&mut C>),
     activity: &Activity,
-    patience: Patience,
+    timeouts: ConnectionTimeouts,
 ) -> End<C::Output> {
     let mut connection = connection;
-    let first = activity.deadline(patience).map_or_else(|| Instant::now() + patience.idle, |(at, _)| at);
+    let first = activity.deadline(timeouts).map_or_else(|| Instant::now() + timeouts.idle, |(at, _)| at);
     let mut timer = pin!(sleep_until(first));
     let mut is_leaving = false;
     let mut turns = Turns::default();
@@ -53,18 +53,18 @@ pub(super) async fn drive<C: Future + ?Sized>(
                 // The first request may be on its way already: a client that has just connected must not find its
                 // connection closed because Weir stops.
                 Order::Leave if !activity.has_received() => {}
-                Order::Leave | Order::Evict | Order::LastCall if !is_leaving => {
+                Order::Leave | Order::Evict | Order::FinalPoll if !is_leaving => {
                     is_leaving = true;
                     stop(connection.as_mut());
                     // Poll again: the connection may end at once, or have a last frame to send.
                     continue;
                 }
                 Order::Evict if activity.is_idle() => return Poll::Ready(End::Ordered),
-                Order::None | Order::Leave | Order::Evict | Order::LastCall => {}
+                Order::None | Order::Leave | Order::Evict | Order::FinalPoll => {}
             }
             // The timer is reset here only for an earlier deadline: a request that begins or ends costs no timer
             // operation.
-            let deadline = activity.deadline(patience);
+            let deadline = activity.deadline(timeouts);
             if let Some((at, _)) = deadline.filter(|(at, _)| *at < timer.deadline()) {
                 timer.as_mut().reset(at);
             }
@@ -79,7 +79,7 @@ pub(super) async fn drive<C: Future + ?Sized>(
                     activity.instruct(Order::Leave);
                 }
                 Some((at, _)) => timer.as_mut().reset(at),
-                None => timer.as_mut().reset(Instant::now() + patience.idle),
+                None => timer.as_mut().reset(Instant::now() + timeouts.idle),
             }
         }
     })

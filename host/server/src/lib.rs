@@ -3,17 +3,17 @@
 mod activity;
 mod address_key;
 mod drive;
-pub mod last_call;
+pub mod final_poll;
 mod listen;
 mod metrics;
 mod protocol;
 mod registry;
 mod socket;
 mod stall;
-mod takeover;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod upgrade;
 mod workers;
 
 use std::error::Error;
@@ -34,7 +34,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-use self::activity::{Activity, Order, Patience};
+use self::activity::{Activity, ConnectionTimeouts, Order};
 use self::drive::{End, drive};
 use self::protocol::Protocols;
 use self::registry::{Capacity, Place, Registry};
@@ -45,7 +45,7 @@ use weir_buffers::Connection;
 
 pub use listen::bind;
 pub use metrics::{ConnectionMetrics, ListenerMetrics};
-pub use takeover::{Leaving, Takeover};
+pub use upgrade::{Leaving, Upgrade};
 pub use workers::{Spread, Workers};
 
 /// Request extension: the client's side of the connection. One value, since each extension takes memory of its own.
@@ -137,8 +137,8 @@ pub async fn serve<H, F, B>(
     let most = u32::try_from(connections + reserve + ending).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
     let sockets = Arc::new(Semaphore::new(most as usize));
     let registry = Arc::new(Registry::new(Capacity { connections, reserve, per_address }));
-    let last_call = watch::Sender::new(false);
-    let protocols = Protocols::new(&allowance, last_call.subscribe());
+    let final_poll = watch::Sender::new(false);
+    let protocols = Protocols::new(&allowance, final_poll.subscribe());
     let shared = Arc::new(Listener { protocols, allowance, handle });
     let mut is_crowded = false;
     loop {
@@ -183,8 +183,8 @@ pub async fn serve<H, F, B>(
     registry.instruct_all(Order::Leave);
     if tokio::time::timeout(drain, sockets.acquire_many(most)).await.is_err() {
         tracing::warn!("some connections did not end in time: their answers are ended, and then they are cut");
-        registry.instruct_all(Order::LastCall);
-        last_call.send_replace(true);
+        registry.instruct_all(Order::FinalPoll);
+        final_poll.send_replace(true);
         if tokio::time::timeout(LAST_CALL, sockets.acquire_many(most)).await.is_ok() {
             return;
         }
@@ -212,13 +212,13 @@ where
     B: ReplyBody,
 {
     let Allowance { metrics, header_timeout, idle_timeout, send_timeout, tls, .. } = &shared.allowance;
-    let patience = Patience { head: *header_timeout, idle: *idle_timeout };
+    let timeouts = ConnectionTimeouts { head: *header_timeout, idle: *idle_timeout };
     let (_open, place) = (metrics.opened(), Arc::new(place));
     let activity = Arc::clone(&place.activity);
     socket::prepare(&stream);
     let socket = match tls {
         None => Some(Socket::Plain(stream)),
-        Some(tls) => match drive(pin!(tls.accept(stream)), |_| (), &activity, patience).await {
+        Some(tls) => match drive(pin!(tls.accept(stream)), |_| (), &activity, timeouts).await {
             End::Done(Ok(stream)) => Some(Socket::Tls(Box::new(stream))),
             End::Done(Err(error)) => {
                 tracing::debug!(%error, "no TLS connection came about");
@@ -237,10 +237,10 @@ where
         let peer = Peer { address, buffers: Connection::default() };
         let holder = Arc::clone(&place);
         let service = service_fn(move |request| answer(&handle, &place, &peer, request));
-        match serve_protocol(&shared.protocols, stream, service, (&activity, patience)).await {
+        match serve_protocol(&shared.protocols, stream, service, (&activity, timeouts)).await {
             End::Done(Err(error)) => tracing::debug!(%error, "connection ended"),
             End::Expired(expiry) => metrics.expired(expiry),
-            End::Done(Ok(())) => go_on(&holder, patience).await,
+            End::Done(Ok(())) => go_on(&holder, timeouts).await,
             End::Ordered => {}
         }
     }
@@ -254,14 +254,14 @@ async fn serve_protocol<S, B>(
     protocols: &Protocols,
     mut stream: Observed,
     service: S,
-    (activity, patience): (&Activity, Patience),
+    (activity, timeouts): (&Activity, ConnectionTimeouts),
 ) -> End<Result<(), Box<dyn Error + Send + Sync>>>
 where
     S: Service<Request<Incoming>, Response = Response<Marked<B>>, Error = Infallible>,
     S::Future: Send + 'static,
     B: ReplyBody,
 {
-    let detected = drive(pin!(protocol::version(&mut stream)), |_| (), activity, patience).await;
+    let detected = drive(pin!(protocol::version(&mut stream)), |_| (), activity, timeouts).await;
     let version = match detected {
         End::Done(Ok((version, read))) => {
             stream.reread(read);
@@ -275,20 +275,20 @@ where
     let ended = if version == Version::HTTP_2 {
         // Boxed: it is large, and few connections use it.
         let mut connection = Box::pin(protocols.http2.serve_connection(io, service));
-        drive(connection.as_mut(), http2::Connection::graceful_shutdown, activity, patience).await
+        drive(connection.as_mut(), http2::Connection::graceful_shutdown, activity, timeouts).await
     } else {
         let connection = pin!(protocols.http1.serve_connection(io, service).with_upgrades());
-        drive(connection, http1::UpgradeableConnection::graceful_shutdown, activity, patience).await
+        drive(connection, http1::UpgradeableConnection::graceful_shutdown, activity, timeouts).await
     };
     ended.map(|done| done.map_err(Into::into))
 }
 
 /// Runs what an answer made that upgraded the connection. The connection counts as busy meanwhile.
-async fn go_on(place: &Arc<Place>, patience: Patience) {
-    let Some(takeover) = place.takeover.get() else { return };
-    let Some(mut task) = takeover.take() else { return };
+async fn go_on(place: &Arc<Place>, timeouts: ConnectionTimeouts) {
+    let Some(upgrade) = place.upgrade.get() else { return };
+    let Some(mut task) = upgrade.take() else { return };
     let _busy = place.activity.begin(Version::HTTP_11);
-    drive(task.as_mut(), |_| takeover.leave(), &place.activity, patience).await;
+    drive(task.as_mut(), |_| upgrade.leave(), &place.activity, timeouts).await;
 }
 
 /// Answers one request.
@@ -307,7 +307,7 @@ where
     let exchange = place.activity.begin(version);
     request.extensions_mut().insert(peer.clone());
     if version == Version::HTTP_11 && request.headers().contains_key(header::UPGRADE) {
-        request.extensions_mut().insert(place.takeover.get_or_init(Takeover::default).clone());
+        request.extensions_mut().insert(place.upgrade.get_or_init(Upgrade::default).clone());
         place.activity.upgrading();
     }
     let beyond = (!place.is_ordinary()).then(|| Arc::clone(place));

@@ -74,7 +74,7 @@ impl ListenerMetrics {
         match (&self.0, expiry) {
             (Some(series), Expiry::Head) => series.header_timeout.inc(),
             (Some(series), Expiry::Idle) => series.idle.inc(),
-            (_, Expiry::Farewell) | (None, _) => {}
+            (_, Expiry::Closed) | (None, _) => {}
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Protocols {
 }
 
 impl Protocols {
-    pub(super) fn new(allowance: &Allowance, last_call: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(allowance: &Allowance, final_poll: watch::Receiver<bool>) -> Self {
         let mut http1 = http1::Builder::new();
         // `Activity` keeps the timeouts of heads and idle connections, for every version of HTTP.
         http1
@@ -35,7 +35,7 @@ impl Protocols {
             .header_read_timeout(None)
             .max_header_size(allowance.header_bytes)
             .max_buf_size(allowance.header_bytes.max(BODY_READ));
-        let mut http2 = http2::Builder::new(Streams { patience: allowance.send_timeout, last_call });
+        let mut http2 = http2::Builder::new(Streams { send_timeout: allowance.send_timeout, final_poll });
         http2
             .timer(TokioTimer::new())
             .keep_alive_interval(allowance.ping.0)

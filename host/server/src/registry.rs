@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::activity::{Activity, Order};
 use super::address_key::AddressKey;
-use super::takeover::Takeover;
+use super::upgrade::Upgrade;
 
 /// One eviction frees this fraction (1/64) of the slots, because finding the idlest connections means scanning all.
 const BATCH_SHARE: usize = 64;
@@ -83,7 +83,7 @@ impl Registry {
         open.connections.insert(id, Arc::clone(&activity));
         *open.addresses.entry(key).or_default() += 1;
         open.reserved += usize::from(is_reserved);
-        Ok(Place { registry: Arc::clone(self), id, activity, takeover: OnceLock::new() })
+        Ok(Place { registry: Arc::clone(self), id, activity, upgrade: OnceLock::new() })
     }
 
     /// Whether an ordinary slot is free, if necessary after an eviction.
@@ -147,7 +147,7 @@ pub(super) struct Place {
     id: u64,
     pub(super) activity: Arc<Activity>,
     /// What goes on with the connection, if a request asked for that.
-    pub(super) takeover: OnceLock<Takeover>,
+    pub(super) upgrade: OnceLock<Upgrade>,
 }
 
 impl Place {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::activity::Exchange;
-use super::last_call;
+use super::final_poll;
 use weir_types::deferred_write;
 
 /// Result of a body's last poll.
@@ -62,8 +62,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Marked<B> {
         if let Some(failure) = self.failure.take() {
             return Poll::Ready(Some(Err(failure)));
         }
-        let is_last_call = self.exchange.has_last_call();
-        let mut polled = last_call::within(is_last_call, || Pin::new(&mut self.body).poll_frame(cx));
+        let is_final = self.exchange.has_final_poll();
+        let mut polled = final_poll::within(is_final, || Pin::new(&mut self.body).poll_frame(cx));
         if let Poll::Ready(Some(Err(failure))) = polled {
             self.failure = Some(failure);
             deferred_write::last_write_follows();
@@ -85,12 +85,12 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Marked<B> {
     }
 }
 
-/// Spawns the streams of HTTP/2 connections. A stream whose client takes nothing for `patience` is reset, and its body
-/// dropped. All are polled again when `last_call` becomes true: the task of their connection does not poll them.
+/// Spawns the streams of HTTP/2 connections. A stream whose client takes nothing for `send_timeout` is reset, and its body
+/// dropped. All are polled again when `final_poll` becomes true: the task of their connection does not poll them.
 #[derive(Debug, Clone)]
 pub(super) struct Streams {
-    pub(super) patience: Duration,
-    pub(super) last_call: watch::Receiver<bool>,
+    pub(super) send_timeout: Duration,
+    pub(super) final_poll: watch::Receiver<bool>,
 }
 
 impl<F> Executor<F> for Streams
@@ -98,13 +98,13 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        tokio::spawn(patiently(stream, self.patience, self.last_call.clone()));
+        tokio::spawn(drive_stream(stream, self.send_timeout, self.final_poll.clone()));
     }
 }
 
-async fn patiently(stream: impl Future<Output = ()>, patience: Duration, mut last_call: watch::Receiver<bool>) {
+async fn drive_stream(stream: impl Future<Output = ()>, send_timeout: Duration, mut final_poll: watch::Receiver<bool>) {
     let (mut stream, mut timer) = (pin!(stream), pin!(None));
-    let (mut called, mut is_listening) = (pin!(last_call.wait_for(|given| *given)), false);
+    let (mut called, mut is_listening) = (pin!(final_poll.wait_for(|given| *given)), false);
     std::future::poll_fn(|cx| {
         LAST.set(None);
         if stream.as_mut().poll(cx).is_ready() {
@@ -115,7 +115,7 @@ async fn patiently(stream: impl Future<Output = ()>, patience: Duration, mut las
             cx.waker().wake_by_ref();
         }
         match LAST.take() {
-            Some(Did::Gave) => timer.set(Some(sleep(patience))),
+            Some(Did::Gave) => timer.set(Some(sleep(send_timeout))),
             Some(Did::Waited) => timer.set(None),
             None => {}
         }

@@ -191,10 +191,10 @@ async fn a_first_request_that_arrives_byte_by_byte_is_whole() {
 
 /// Answers a request for an upgrade, and says `hello` on the connection.
 fn upgraded(mut request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let takeover = request.extensions().get::<Takeover>().cloned().unwrap();
-    let upgrade = hyper::upgrade::on(&mut request);
-    takeover.go_on(async move {
-        let mut io = TokioIo::new(upgrade.await.unwrap());
+    let upgrade = request.extensions().get::<Upgrade>().cloned().unwrap();
+    let connection = hyper::upgrade::on(&mut request);
+    upgrade.go_on(async move {
+        let mut io = TokioIo::new(connection.await.unwrap());
         io.write_all(b"hello").await.unwrap();
     });
     let answer = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);

@@ -19,7 +19,7 @@ use tokio_rustls::server::TlsStream;
 use weir_config::TlsFiles;
 
 /// Interval at which the files are checked for changes.
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 /// First byte of a TLS connection: the record type of the handshake.
 const HANDSHAKE: u8 = 0x16;
 /// The answer to a client that sends plain HTTP.
@@ -97,7 +97,7 @@ impl Tls {
         let mut known = self.read;
         loop {
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(INTERVAL) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             let files = self.files.clone();

@@ -39,7 +39,7 @@ pub enum MethodError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
     /// The JSON is no message of the method.
-    #[error("the JSON is no message of the method")]
+    #[error("the JSON is not a message of the method")]
     Json,
     /// The message is too long for its prefix.
     #[error("the message is too long")]

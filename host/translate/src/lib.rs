@@ -5,5 +5,5 @@ pub mod dialect;
 pub mod event_validator;
 pub mod fold;
 pub mod names;
-pub mod retell;
+pub mod text_events;
 pub mod unified;

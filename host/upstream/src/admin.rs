@@ -13,7 +13,7 @@ use super::http_client::{BodyError, HttpClientError, builder, read_body, reason}
 use weir_config::secret::Secret;
 
 /// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take that is read as it comes.
 const ENDLESS: Duration = Duration::from_hours(24 * 366);
 /// How large it may be, in bytes.
@@ -70,7 +70,7 @@ impl AdminClient {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(AdminError::Address);
         }
-        let client = builder()?.timeout(PATIENCE).pool_max_idle_per_host(0).build().map_err(HttpClientError::from)?;
+        let client = builder()?.timeout(TIMEOUT).pool_max_idle_per_host(0).build().map_err(HttpClientError::from)?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         Ok(Self { runtime, client, url, token: token.cloned() })
     }

@@ -19,7 +19,7 @@ use super::error::{UpstreamError, UpstreamErrorKind};
 use super::joined::Joined;
 use super::observer::BodyObserver;
 use super::replay::Playback;
-use super::screen::Screen;
+use super::stream_redactor::StreamRedactor;
 
 /// The body of a provider's answer. Dropping it cancels the exchange.
 pub struct UpstreamBody {
@@ -29,7 +29,7 @@ pub struct UpstreamBody {
     /// Pieces that were read ahead and will be returned again.
     held: VecDeque<Bytes>,
     /// Hides the credential in the arriving bytes.
-    screen: Option<Box<Screen>>,
+    redactor: Option<Box<StreamRedactor>>,
     observer: Option<Arc<dyn BodyObserver>>,
     /// What followed the body, as it came.
     trailers: Option<Box<HeaderMap>>,
@@ -69,7 +69,7 @@ impl UpstreamBody {
     }
 
     fn new(source: Source, watch: Watch, origin: Arc<str>) -> Self {
-        Self { source, watch, origin, held: VecDeque::new(), screen: None, observer: None, trailers: None }
+        Self { source, watch, origin, held: VecDeque::new(), redactor: None, observer: None, trailers: None }
     }
 
     /// Takes out what followed the body, which may hold the credential.
@@ -77,14 +77,14 @@ impl UpstreamBody {
         self.trailers.take()
     }
 
-    /// Makes `screen` hide the credential in the arriving bytes.
-    pub(super) fn screen_by(&mut self, screen: Screen) {
-        self.screen = Some(Box::new(screen));
+    /// Makes `redactor` hide the credential in the arriving bytes.
+    pub(super) fn redact_with(&mut self, redactor: StreamRedactor) {
+        self.redactor = Some(Box::new(redactor));
     }
 
-    /// Takes the screen out, for a caller that decodes the body and screens the decoded bytes instead.
-    pub(super) fn take_screen(&mut self) -> Option<Box<Screen>> {
-        self.screen.take()
+    /// Takes the redactor out, for a caller that decodes the body and redacts the decoded bytes instead.
+    pub(super) fn take_redactor(&mut self) -> Option<Box<StreamRedactor>> {
+        self.redactor.take()
     }
 
     /// Shows every piece that is read from now on to an observer.
@@ -147,24 +147,24 @@ impl UpstreamBody {
         self.watch.stop();
     }
 
-    /// Screens a piece; the last piece is followed by the bytes that the screen held back.
+    /// Screens a piece; the last piece is followed by the bytes that the redactor held back.
     fn screened(&mut self, piece: Bytes) -> Result<Bytes, UpstreamError> {
-        let Some(screen) = &mut self.screen else { return Ok(piece) };
-        let Ok(passed) = screen.pass(piece) else { return Err(self.failure(UpstreamErrorKind::KeyShown)) };
-        if screen.held() == 0 || !self.source.is_ended() {
+        let Some(redactor) = &mut self.redactor else { return Ok(piece) };
+        let Ok(passed) = redactor.pass(piece) else { return Err(self.failure(UpstreamErrorKind::KeyShown)) };
+        if redactor.held() == 0 || !self.source.is_ended() {
             return Ok(passed);
         }
-        let rest = screen.end();
+        let rest = redactor.end();
         Ok(if passed.is_empty() { rest } else { Bytes::from([passed, rest].concat()) })
     }
 
-    /// Takes the bytes that the screen held back until the end.
+    /// Takes the bytes that the redactor held back until the end.
     fn rest(&mut self) -> Option<Bytes> {
-        self.screen.as_mut().map(|screen| screen.end()).filter(|rest| !rest.is_empty())
+        self.redactor.as_mut().map(|redactor| redactor.end()).filter(|rest| !rest.is_empty())
     }
 
     fn screened_len(&self) -> usize {
-        self.screen.as_ref().map_or(0, |screen| screen.held())
+        self.redactor.as_ref().map_or(0, |redactor| redactor.held())
     }
 
     fn failure(&self, kind: UpstreamErrorKind) -> UpstreamError {
@@ -204,7 +204,7 @@ impl Body for UpstreamBody {
                 Poll::Ready(Some(Ok(piece))) => {
                     this.watch.piece_came();
                     match this.screened(piece) {
-                        Ok(piece) if piece.is_empty() && this.screen.is_some() => {}
+                        Ok(piece) if piece.is_empty() && this.redactor.is_some() => {}
                         Ok(piece) => {
                             this.show(&piece);
                             return Poll::Ready(Some(Ok(Frame::data(piece))));

@@ -22,10 +22,10 @@ use super::http_client::Lazy;
 use super::media::MediaClient;
 use super::origin::Place;
 use super::pool::Pool;
+use super::redactor::{Redactor, Scope};
 use super::replay::{Replay, ReplayRequest};
-use super::screen::Screen;
 use super::settings::Settings;
-use super::veil::{Scope, Veil};
+use super::stream_redactor::StreamRedactor;
 use super::{Credential, UpstreamRequest, UpstreamResponse};
 use weir_types::in_place::pinned;
 use weir_types::worker::PerWorker;
@@ -118,7 +118,7 @@ fn exchange<'p>(
     let origin = request.address.origin().clone();
     let connect = request.timeouts.connect;
     let mut watch = Watch::start(&request.timeouts).following(request.body.upload());
-    let veil = request.credential.map(|credential| credential.veil().clone());
+    let redactor = request.credential.map(|credential| credential.redactor().clone());
     let hand_over = request.hand_over.clone();
     let sending = dress(request).map(|message| {
         let is_repeatable = message.method().is_idempotent() && message.body().upload().is_none();
@@ -129,7 +129,7 @@ fn exchange<'p>(
         let (sending, spare, hand_over) = sending?;
         let failed = match watch.guard(pin!(sending)).await {
             Err(expired) => return Err(UpstreamError::new(expired, &origin)),
-            Ok(Ok(response)) => return Ok(answer(response, watch, (pool, origin), veil)),
+            Ok(Ok(response)) => return Ok(answer(response, watch, (pool, origin), redactor)),
             Ok(Err(failed)) => failed,
         };
         let error = UpstreamError::of_request(&failed.failure, &origin);
@@ -139,7 +139,7 @@ fn exchange<'p>(
         tracing::debug!(%error, "sending the request again: the pooled connection was stale");
         match watch.guard(Box::pin(pool.send(&origin, *spare, connect, hand_over))).await {
             Err(expired) => Err(UpstreamError::new(expired, &origin)),
-            Ok(Ok(response)) => Ok(answer(response, watch, (pool, origin), veil)),
+            Ok(Ok(response)) => Ok(answer(response, watch, (pool, origin), redactor)),
             Ok(Err(failed)) => Err(UpstreamError::of_request(&failed.failure, &origin)),
         }
     }
@@ -176,16 +176,16 @@ fn answer(
     response: Answered,
     mut watch: Watch,
     (pool, origin): (&Pool, Arc<str>),
-    veil: Option<Veil>,
+    redactor: Option<Redactor>,
 ) -> UpstreamResponse {
     watch.head_came();
     let (mut head, (incoming, carrier)) = response.into_parts();
     let body = AnswerBody::new(incoming, carrier, pool, &origin);
     let mut body = Box::new(UpstreamBody::network(body, watch, origin));
-    if let Some(veil) = veil.filter(|veil| !veil.is_empty()) {
+    if let Some(redactor) = redactor.filter(|redactor| !redactor.is_empty()) {
         let scope = Scope::of(head.status);
-        veil.hide_in_headers(&mut head.headers, scope);
-        body.screen_by(Screen::new(veil, scope, &head.headers));
+        redactor.redact_headers(&mut head.headers, scope);
+        body.redact_with(StreamRedactor::new(redactor, scope, &head.headers));
     }
     UpstreamResponse { status: head.status, headers: head.headers, body }
 }

@@ -15,7 +15,7 @@ use super::http_client::{HttpClientError, builder, read_body};
 use weir_config::SpanProtocol;
 
 /// Timeout of one export.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of the collector's answer, in bytes.
 const ANSWER: usize = 64 * 1024;
 
@@ -29,7 +29,7 @@ pub struct Collector {
 impl Collector {
     /// Creates a client that sends on this runtime.
     pub fn new(runtime: Handle, protocol: SpanProtocol) -> Result<Self, HttpClientError> {
-        let client = builder()?.timeout(PATIENCE);
+        let client = builder()?.timeout(TIMEOUT);
         let client = match protocol {
             SpanProtocol::Http => client,
             SpanProtocol::Grpc => client.http2_prior_knowledge(),

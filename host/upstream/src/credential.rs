@@ -20,7 +20,7 @@ use self::account::Places;
 use self::grant::Grant;
 use self::sigv4::{Message, Signer};
 use self::token::Tokens;
-use super::{Chunks, Veil, encode_segment, headers};
+use super::{Chunks, Redactor, encode_segment, headers};
 
 /// Why a credential cannot be used. Almost always reported when the configuration is loaded, not while serving.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +76,7 @@ pub struct Means<'a> {
 pub struct Credential {
     form: Form,
     /// Hides the values that no answer may repeat.
-    veil: Veil,
+    redactor: Redactor,
 }
 
 #[derive(Clone)]
@@ -113,23 +113,23 @@ impl Credential {
                 Form::Tokens(Tokens::new(grant, &url)?)
             }
         };
-        let veil = match (&form, means.secret) {
+        let redactor = match (&form, means.secret) {
             // These schemes do not send the key itself.
-            (Form::Signed(signer), _) => signer.veil(),
-            (Form::Tokens(_), _) | (_, None) => Veil::default(),
-            (_, Some(key)) => Veil::over([key.expose()]),
+            (Form::Signed(signer), _) => signer.redactor(),
+            (Form::Tokens(_), _) | (_, None) => Redactor::default(),
+            (_, Some(key)) => Redactor::of([key.expose()]),
         };
-        Ok(Self { form, veil })
+        Ok(Self { form, redactor })
     }
 
     /// The credential of the scheme `open`: nothing is sent.
     pub fn open() -> Self {
-        Self { form: Form::Open, veil: Veil::default() }
+        Self { form: Form::Open, redactor: Redactor::default() }
     }
 
     /// A credential in the `authorization` header.
-    fn authorization(value: HeaderValue, veil: Veil) -> Self {
-        Self { form: Form::Header(header::AUTHORIZATION, value), veil }
+    fn authorization(value: HeaderValue, redactor: Redactor) -> Self {
+        Self { form: Form::Header(header::AUTHORIZATION, value), redactor }
     }
 
     /// Whether the whole body has to be known before the request is sent, since it is signed.
@@ -137,19 +137,19 @@ impl Credential {
         matches!(self.form, Form::Signed(_))
     }
 
-    /// The veil that hides the credential in answers.
-    pub(super) fn veil(&self) -> &Veil {
-        &self.veil
+    /// The redactor that hides the credential in answers.
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// Removes the credential's secret values, beyond the key as it is configured, from a text.
-    pub fn hide_in(&self, text: &mut String) {
+    pub fn redact(&self, text: &mut String) {
         match &self.form {
-            Form::Signed(signer) => signer.hide_in(text),
-            Form::Tokens(tokens) => tokens.hide_in(text),
+            Form::Signed(signer) => signer.redact(text),
+            Form::Tokens(tokens) => tokens.redact(text),
             Form::Open | Form::Header(..) | Form::Query(_) => {}
         }
-        self.veil.hide_in(text);
+        self.redactor.redact(text);
     }
 
     /// The access tokens, for schemes that send tokens instead of the key.
@@ -296,7 +296,7 @@ mod tests {
         let key = Secret::new("AKIDEXAMPLE:s3cret-of-signer:t0ken-of-session");
         let credential = with(&AuthScheme::AwsSigv4("s".into()), Some(&key)).unwrap();
         let mut text = "s3cret-of-signer and t0ken-of-session".to_owned();
-        credential.hide_in(&mut text);
+        credential.redact(&mut text);
         assert_eq!(text, "[key] and [key]");
         assert!(!format!("{credential:?}").contains("AKID"));
     }

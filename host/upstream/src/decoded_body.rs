@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::body::{self, UpstreamBody};
 use super::decode::{Bound, Coding, DecodeError, Decoder};
 use super::error::{UpstreamError, UpstreamErrorKind};
-use super::screen::Screen;
+use super::stream_redactor::StreamRedactor;
 
 /// The body of an answer with its content coding undone, or unchanged if it has none.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Decoded {
     /// `None` if there is nothing to decode, and after the end.
     decoder: Option<Decoder>,
     /// Hides the credential in the decoded bytes.
-    screen: Option<Screen>,
+    redactor: Option<StreamRedactor>,
 }
 
 impl Decoded {
@@ -32,8 +32,8 @@ impl Decoded {
             Err(error) => Err(error),
         };
         let decoder = decoder.map_err(|error| failure(&body, &error))?;
-        let screen = decoder.as_ref().and_then(|_| body.take_screen()).map(|screen| screen.decoded());
-        Ok(Self { body, decoder, screen })
+        let redactor = decoder.as_ref().and_then(|_| body.take_redactor()).map(|redactor| redactor.decoded());
+        Ok(Self { body, decoder, redactor })
     }
 
     /// Reads the whole decoded body, up to `limit` bytes.
@@ -55,12 +55,12 @@ impl Decoded {
         UpstreamError::new(UpstreamErrorKind::BodyTooLarge, self.body.origin())
     }
 
-    /// Screens a decoded piece; the last one is followed by the bytes that the screen held back.
+    /// Screens a decoded piece; the last one is followed by the bytes that the redactor held back.
     fn screened(&mut self, piece: Bytes, is_end: bool) -> Bytes {
-        let Some(screen) = &mut self.screen else { return piece };
+        let Some(redactor) = &mut self.redactor else { return piece };
         // Infallible: decoded bytes can always be changed.
-        let passed = screen.pass(piece).unwrap_or_default();
-        if is_end { Bytes::from([passed, screen.end()].concat()) } else { passed }
+        let passed = redactor.pass(piece).unwrap_or_default();
+        if is_end { Bytes::from([passed, redactor.end()].concat()) } else { passed }
     }
 
     /// Ends the exchange: data after a broken piece are useless.

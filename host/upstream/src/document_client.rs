@@ -10,7 +10,7 @@ use weir_config::Secret;
 use super::http_client::{BodyError, HttpClientError, builder, read_body, reason};
 
 /// How long one document may take: a token's request waits for it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client for documents. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub enum DocumentError {
 impl DocumentClient {
     /// A client that gives up after five seconds.
     pub fn new() -> Result<Self, HttpClientError> {
-        Ok(Self(builder()?.timeout(PATIENCE).build()?))
+        Ok(Self(builder()?.timeout(TIMEOUT).build()?))
     }
 
     /// The document at a url, of at most so many bytes. Redirects are not followed.

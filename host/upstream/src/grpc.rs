@@ -18,7 +18,7 @@ use self::messages::{Messages, Next};
 use super::body::UpstreamBody;
 use super::chunks::Chunks;
 use super::error::{UpstreamError, UpstreamErrorKind};
-use super::veil::Veil;
+use super::redactor::Redactor;
 use super::{GrpcCall, UpstreamRequest, UpstreamResponse};
 use weir_buffers::Held;
 use weir_transcoding::{Method, Status, timeout};
@@ -35,10 +35,10 @@ pub(super) fn begin(
 ) -> Result<(UpstreamRequest<'_>, Call), UpstreamError> {
     let GrpcCall { method, held } = call;
     let origin = request.address.origin().clone();
-    let veil = request.credential.map(|credential| credential.veil().clone()).unwrap_or_default();
+    let redactor = request.credential.map(|credential| credential.redactor().clone()).unwrap_or_default();
     let streams = request.stream && method.streams();
     let request = framed(request, &method)?;
-    Ok((request, Call { origin, veil, streams, method, held: held.beside() }))
+    Ok((request, Call { origin, redactor, streams, method, held: held.beside() }))
 }
 
 /// The request with its message for a body.
@@ -61,7 +61,7 @@ fn framed<'a>(mut request: UpstreamRequest<'a>, method: &Method) -> Result<Upstr
 /// A call that is under way.
 pub(super) struct Call {
     origin: Arc<str>,
-    veil: Veil,
+    redactor: Redactor,
     /// Whether the answer is read as a stream.
     streams: bool,
     method: Arc<Method>,
@@ -85,12 +85,12 @@ impl Call {
             return Err(UpstreamError::new(UpstreamErrorKind::Encoding, &self.origin));
         }
         // An answer without messages may have its status in place of headers.
-        let early = Status::read(&headers, |text| self.veil.hide_in(text));
+        let early = Status::read(&headers, |text| self.redactor.redact(text));
         let metadata = metadata(&headers);
         if let Some(early) = early.as_ref().filter(|early| !early.is_ok()) {
             return Ok(self.failed(early, metadata));
         }
-        let messages = Messages::new(body, Arc::clone(&self.method), self.veil.clone(), early);
+        let messages = Messages::new(body, Arc::clone(&self.method), self.redactor.clone(), early);
         if self.streams { self.stream(messages, metadata).await } else { self.whole(messages, metadata).await }
     }
 

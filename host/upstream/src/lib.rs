@@ -33,15 +33,15 @@ mod observer;
 pub mod origin;
 pub mod pass;
 mod pool;
+mod redactor;
 pub mod rendered;
 pub mod replay;
-mod screen;
 mod session;
 pub mod settings;
 mod stream;
+mod stream_redactor;
 mod tls;
 mod upload;
-mod veil;
 mod webhook;
 
 use std::sync::Arc;
@@ -66,11 +66,11 @@ pub use http_client::{HttpClientError, NotPublic, PublicClient};
 pub use media::{Fetched, MediaClient, MediaError, MediaRules};
 pub use observer::BodyObserver;
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
-pub use session::{MessageScreen, SessionAnswer, SessionIo, UpstreamSession};
+pub use redactor::{Redactor, Scope as VeilScope};
+pub use session::{MessageRedactor, SessionAnswer, SessionIo, UpstreamSession};
 pub use settings::Settings;
 pub use tls::config as tls_config;
 pub use upload::{Upload, UploadError};
-pub use veil::{Scope as VeilScope, Veil};
 pub use webhook::{WebhookClient, WebhookError, WebhookSetupError};
 
 /// One request to a provider, complete except for the credential. A clone shares the body.

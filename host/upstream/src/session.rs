@@ -1,4 +1,4 @@
-//! WebSocket sessions with providers: the handshake over a connection of its own, with the credential, and the screen that
+//! WebSocket sessions with providers: the handshake over a connection of its own, with the credential, and the redactor that
 //! hides the credential in the provider's messages.
 
 use std::fmt;
@@ -18,8 +18,8 @@ use super::client::{Upstreams, dress};
 use super::connection::{Failure, in_origin_form};
 use super::credential::Credential;
 use super::origin::Place;
-use super::screen::Screen;
-use super::veil::{Scope, Veil};
+use super::redactor::{Redactor, Scope};
+use super::stream_redactor::StreamRedactor;
 use super::{UpstreamError, UpstreamErrorKind, UpstreamRequest};
 use weir_realtime::handshake;
 
@@ -49,7 +49,7 @@ pub struct UpstreamSession {
     /// The subprotocol that the provider chose.
     pub protocol: Option<String>,
     /// Hides the credential in the provider's messages.
-    pub screen: MessageScreen,
+    pub redactor: MessageRedactor,
 }
 
 impl fmt::Debug for UpstreamSession {
@@ -87,7 +87,7 @@ async fn open(
     let (origin, timeouts) = (request.address.origin().clone(), request.timeouts);
     let failed = |failure: Failure| UpstreamError::of_request(&failure, &origin);
     let error = |kind| UpstreamError::new(kind, &origin);
-    let veil = request.credential.map(|credential| credential.veil().clone()).unwrap_or_default();
+    let redactor = request.credential.map(|credential| credential.redactor().clone()).unwrap_or_default();
     let mut message = dress(request)?;
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|_| error(UpstreamErrorKind::Request))?;
@@ -103,73 +103,74 @@ async fn open(
     let answer = answer.map_err(|_| error(UpstreamErrorKind::FirstByteTimeout))?;
     let mut answer = answer.map_err(|why| failed(why.into()))?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(refusal(answer, &veil).await);
+        return Ok(refusal(answer, &redactor).await);
     }
     let because =
         |why: &(dyn std::error::Error + 'static)| UpstreamError::because(UpstreamErrorKind::Protocol, &origin, why);
     let protocol = handshake::granted(answer.headers(), &expected, protocols).map_err(|why| because(&why))?;
     let upgraded = hyper::upgrade::on(&mut answer).await.map_err(|why| because(&why))?;
     let mut headers = std::mem::take(answer.headers_mut());
-    veil.hide_in_headers(&mut headers, Scope::Keys);
-    let screen = MessageScreen { veil, long: None };
-    let session = UpstreamSession { io: TokioIo::new(upgraded), headers, protocol, screen };
+    redactor.redact_headers(&mut headers, Scope::Keys);
+    let redactor = MessageRedactor { redactor, long: None };
+    let session = UpstreamSession { io: TokioIo::new(upgraded), headers, protocol, redactor };
     Ok(SessionAnswer::Granted(Box::new(session)))
 }
 
 /// What the provider says instead of granting a session. A body that is too long or too slow is left out.
-async fn refusal(answer: Response<Incoming>, veil: &Veil) -> SessionAnswer {
+async fn refusal(answer: Response<Incoming>, redactor: &Redactor) -> SessionAnswer {
     let (mut head, body) = answer.into_parts();
     let body = timeout(REFUSAL_TIME, Limited::new(body, REFUSAL_BYTES).collect()).await;
     let body = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut body = body.to_vec();
-    veil.hide_in_bytes(&mut body, Scope::All);
-    veil.hide_in_headers(&mut head.headers, Scope::All);
+    redactor.redact_bytes(&mut body, Scope::All);
+    redactor.redact_headers(&mut head.headers, Scope::All);
     SessionAnswer::Refused(Response::from_parts(head, body.into()))
 }
 
 /// Hides the credential in a provider's messages: each hidden byte becomes a star.
-pub struct MessageScreen {
-    veil: Veil,
+pub struct MessageRedactor {
+    redactor: Redactor,
     /// The state within a message that comes in pieces.
-    long: Option<Screen>,
+    long: Option<StreamRedactor>,
 }
 
-impl MessageScreen {
+impl MessageRedactor {
     /// Screens a whole message, which is copied only if it holds the credential.
     pub fn message(&self, message: Bytes) -> Bytes {
-        if self.veil.is_empty() || self.veil.find(&message, Scope::Keys).is_empty() {
+        if self.redactor.is_empty() || self.redactor.find(&message, Scope::Keys).is_empty() {
             return message;
         }
         let mut hidden = message.to_vec();
-        self.veil.hide_in_bytes(&mut hidden, Scope::Keys);
+        self.redactor.redact_bytes(&mut hidden, Scope::Keys);
         hidden.into()
     }
 
     /// Screens the reason of a close frame, as an error.
     pub fn reason(&self, reason: &mut String) {
-        self.veil.hide_in(reason);
+        self.redactor.redact(reason);
     }
 
     /// Screens the next piece of a message. Bytes at its end may wait for the next one.
     pub fn piece(&mut self, piece: Bytes, is_last: bool) -> Bytes {
-        if self.veil.is_empty() {
+        if self.redactor.is_empty() {
             return piece;
         }
-        let screen = self.long.get_or_insert_with(|| Screen::new(self.veil.clone(), Scope::Keys, &HeaderMap::new()));
+        let stream_redactor =
+            self.long.get_or_insert_with(|| StreamRedactor::new(self.redactor.clone(), Scope::Keys, &HeaderMap::new()));
         // Plain bytes are hidden, never refused.
-        let passed = screen.pass(piece).unwrap_or_default();
+        let passed = stream_redactor.pass(piece).unwrap_or_default();
         if !is_last {
             return passed;
         }
-        let rest = screen.end();
+        let rest = stream_redactor.end();
         self.long = None;
         if rest.is_empty() { passed } else { [passed, rest].concat().into() }
     }
 }
 
-impl fmt::Debug for MessageScreen {
+impl fmt::Debug for MessageRedactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MessageScreen").finish_non_exhaustive()
+        f.debug_struct("MessageRedactor").finish_non_exhaustive()
     }
 }
 
@@ -181,19 +182,19 @@ mod tests {
 
     #[test]
     fn a_message_shows_no_key_whole_or_in_pieces() {
-        let mut screen = MessageScreen { veil: Veil::over([KEY]), long: None };
+        let mut redactor = MessageRedactor { redactor: Redactor::of([KEY]), long: None };
         let plain = Bytes::from_static(b"{\"type\":\"hello\"}");
-        assert_eq!(screen.message(plain.clone()).as_ptr(), plain.as_ptr());
+        assert_eq!(redactor.message(plain.clone()).as_ptr(), plain.as_ptr());
         let mut reason = format!("no such key: {KEY}");
-        screen.reason(&mut reason);
+        redactor.reason(&mut reason);
         assert_eq!(reason, format!("no such key: {}", "*".repeat(KEY.len())));
         let text = format!("{{\"key\":\"{KEY}\"}}");
-        let hidden = screen.message(text.clone().into());
+        let hidden = redactor.message(text.clone().into());
         assert_eq!(hidden, format!("{{\"key\":\"{}\"}}", "*".repeat(KEY.len())));
         for _ in 0..2 {
             let (first, second) = text.split_at(20);
-            let mut joined = screen.piece(first.to_owned().into(), false).to_vec();
-            joined.extend_from_slice(&screen.piece(second.to_owned().into(), true));
+            let mut joined = redactor.piece(first.to_owned().into(), false).to_vec();
+            joined.extend_from_slice(&redactor.piece(second.to_owned().into(), true));
             assert_eq!(joined.len(), text.len());
             assert!(!String::from_utf8_lossy(&joined).contains(&KEY[3..]));
         }

@@ -85,8 +85,8 @@ impl WebhookClient {
     ///
     /// # Errors
     ///
-    /// There is no successful answer within `patience`.
-    pub async fn post(&self, body: Vec<u8>, patience: Duration, most: usize) -> Result<Bytes, WebhookError> {
+    /// There is no successful answer within `timeout`.
+    pub async fn post(&self, body: Vec<u8>, timeout: Duration, most: usize) -> Result<Bytes, WebhookError> {
         let mut request = match &self.client {
             Reach::Any(client) => client.post(self.url.clone()),
             Reach::Public(client) => client.request(Method::POST, self.url.clone())?,
@@ -96,7 +96,7 @@ impl WebhookClient {
             request = request.header(&headers::SIGNATURE, signature(key, now, &body));
         }
         let json = "application/json";
-        let request = request.timeout(patience).header(CONTENT_TYPE, json).header(ACCEPT, json).body(body);
+        let request = request.timeout(timeout).header(CONTENT_TYPE, json).header(ACCEPT, json).body(body);
         let response = request.send().await?;
         if response.status() != StatusCode::OK {
             return Err(WebhookError::Status(response.status()));

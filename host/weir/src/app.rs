@@ -353,7 +353,7 @@ async fn follow(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop
 async fn judge(catalog: Arc<Catalog>) {
     let mut judge = Judge::new(catalog);
     loop {
-        tokio::time::sleep(judge::EVERY).await;
+        tokio::time::sleep(judge::INTERVAL).await;
         let looked = tokio::task::spawn_blocking(move || {
             judge.look();
             judge

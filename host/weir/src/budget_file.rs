@@ -17,7 +17,7 @@ use weir_gateway::gateway::Gateway;
 use weir_ledger::StoredRows;
 
 /// How often changes are written: at most so much of the use is not known after a crash.
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 /// Its name, in the folder of the configuration.
 const NAME: &str = "weir-budgets.json";
 /// The format of the file.
@@ -128,7 +128,7 @@ impl Keeping {
 async fn keep(file: BudgetFile, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
     let (mut is_failing, mut took) = (false, Duration::ZERO);
     loop {
-        let pause = EVERY.max(took * SHARE);
+        let pause = INTERVAL.max(took * SHARE);
         let stopped = tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok();
         let (file, gateway) = (file.clone(), Arc::clone(&gateway));
         let begun = Instant::now();

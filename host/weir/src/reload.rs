@@ -290,7 +290,7 @@ fn refused(problems: &Problems) -> ReloadError {
     ReloadError::Problems(problems.render(false).trim_end().to_owned())
 }
 
-/// Changed settings of listeners, the sandbox and the log, which are created only once.
+/// Changed settings of what is created only once, at the start.
 fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
     let (old, new) = (&started.server, &config.server);
     let changed = [

@@ -16,7 +16,7 @@ const NAMES: &str = "LISTEN_FDNAMES";
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// One of them is no TCP socket that listens.
-    #[error("socket {0} of the service manager is no listening TCP socket: {1}")]
+    #[error("socket {0} of the service manager is not a listening TCP socket: {1}")]
     Kind(usize, io::Error),
     /// There are two for the same listener.
     #[error("the service manager gave two sockets for the {0} listener: one of them needs `FileDescriptorName=admin`")]
@@ -57,21 +57,21 @@ impl Sockets {
 }
 
 /// Tells the service manager that requests are served, and where.
-pub(crate) fn tell_ready(address: &str) {
+pub(crate) fn notify_ready(address: &str) {
     #[cfg(unix)]
-    tell(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&format!("serving on {address}"))]);
+    notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&format!("serving on {address}"))]);
     #[cfg(not(unix))]
     let _ = address;
 }
 
 /// Tells the service manager that the program is about to stop.
-pub(crate) fn tell_stopping() {
+pub(crate) fn notify_stopping() {
     #[cfg(unix)]
-    tell(&[sd_notify::NotifyState::Stopping, sd_notify::NotifyState::Status("exchanges in progress are ending")]);
+    notify(&[sd_notify::NotifyState::Stopping, sd_notify::NotifyState::Status("exchanges in progress are ending")]);
 }
 
 #[cfg(unix)]
-fn tell(states: &[sd_notify::NotifyState<'_>]) {
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
     // Does nothing without `NOTIFY_SOCKET`.
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "the service manager cannot be notified");

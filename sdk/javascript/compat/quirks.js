@@ -52,9 +52,9 @@ export function quirks(given) {
 /** The provider's name of a member; undefined if the provider does not take it. */
 export const spelling = (quirks, member) => (member in quirks.drops ? undefined : quirks.renames[member] ?? member);
 
-/** A path with its holes filled: `{model}` and `{option.NAME}`. */
+/** A path with its placeholders filled: `{model}` and `{option.NAME}`. */
 export const address = (ctx, path) =>
-  path.replace(/\{([^}]*)\}/g, (_, hole) => escape(hole === 'model' ? ctx.model : option(ctx, hole.replace(/^option\./, ''), '')));
+  path.replace(/\{([^}]*)\}/g, (_, placeholder) => escape(placeholder === 'model' ? ctx.model : option(ctx, placeholder.replace(/^option\./, ''), '')));
 
 /** Percent-encodes characters that are not allowed in a path segment. */
 export const escape = (text) =>

@@ -55,7 +55,7 @@ async fn cost_and_losses_are_reported_at_the_end() {
 const KEY: &[(&str, &str)] = &[("x-api-key", "weir-one-0123456789abcdef")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_rights_and_limits_hold_as_behind_the_other_doors() {
+async fn keys_rights_and_limits_hold_as_at_the_other_entry_points() {
     let mut upstream = provider(OPENAI).await;
     let clients = "[[clients]]\nname = \"one\"\nkey = \"weir-one-0123456789abcdef\"\nmodels = [\"openai*\"]\n\
                    limits = { requests_per_minute = 3 }\n";
@@ -84,7 +84,7 @@ async fn keys_rights_and_limits_hold_as_behind_the_other_doors() {
     assert!(details.retry_info().unwrap().retry_delay.unwrap().as_secs() > 0);
     assert_eq!(details.error_info().unwrap().reason, "RATE_LIMIT_EXCEEDED");
     assert!(upstream.unseen().is_none());
-    // The same limit counts for the other doors.
+    // The same limit counts at the other entry points.
     let request = OPENAI.request("openai", false).header(bearer.0, bearer.1);
     assert_eq!(gateway.ask(&request).await.status(), 429);
 }

@@ -1,4 +1,4 @@
-//! Kept answers behind this door: what clients of other formats caused serves its clients, and the other way round.
+//! Kept answers over gRPC: what clients of other formats caused serves its clients, and the other way round.
 
 use weir_grpc::messages::{GenerateEvent, GenerateRequest};
 use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
@@ -42,7 +42,7 @@ fn requests(upstream: &mut Upstream) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_serves_equal_requests_of_both_doors_and_of_its_caller_only() {
+async fn an_answer_serves_equal_requests_of_both_entry_points_and_of_its_caller_only() {
     for fills in ["a call", "a stream", "a request"] {
         let mut upstream = provider(OPENAI).await;
         let gateway = keeping(&upstream).await;

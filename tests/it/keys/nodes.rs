@@ -87,7 +87,7 @@ async fn a_key_made_on_one_node_works_on_the_other_and_is_revoked_there_within_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_at_the_start_opens_no_door() {
+async fn a_database_that_is_away_at_the_start_lets_nobody_in() {
     let Some(database) = Database::start() else { return };
     let upstream = provider().await;
     let text = format!("{}\n[store]\nurl = \"{}\"\n", config(&upstream), database.url());
@@ -108,7 +108,7 @@ async fn a_database_that_is_away_at_the_start_opens_no_door() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_another_process_holds_is_read_beside_it_and_opens_no_door() {
+async fn a_file_that_another_process_holds_is_read_beside_it_and_lets_nobody_in() {
     let upstream = provider().await;
     let text = config(&upstream);
     let (cache, folder) = (tempfile::tempdir().unwrap(), Folder::with(&ADAPTERS));
@@ -129,7 +129,7 @@ async fn a_file_that_another_process_holds_is_read_beside_it_and_opens_no_door()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_no_store_opens_no_door() {
+async fn a_file_that_is_no_store_lets_nobody_in() {
     let upstream = provider().await;
     let (cache, folder) = (tempfile::tempdir().unwrap(), Folder::with(&ADAPTERS));
     std::fs::write(folder.path().join("weir.db"), "no database, and long enough to be looked at as one\n".repeat(100))

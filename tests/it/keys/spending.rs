@@ -161,7 +161,7 @@ async fn a_price_holds_from_the_next_request_on_and_a_bad_one_is_refused_by_name
     for (bad, words) in [
         (price("bad", "m", &json!({"input": "-1"})), ["bad.input", "negative"]),
         (price("bad", "m", &json!({"inputs": "1"})), ["bad.inputs", "neither a unit"]),
-        (price("bad", "m", &json!({"replace": true, "input": "1"})), ["rates", "no measure"]),
+        (price("bad", "m", &json!({"replace": true, "input": "1"})), ["rates", "not a measure"]),
         (
             json!({"id": "bad", "provider": "openai", "model": "open*", "rates": {"input": "1"}, "valid_from": "2999-01-01"}),
             ["bad.input", "`open`"],

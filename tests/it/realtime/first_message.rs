@@ -193,7 +193,10 @@ async fn clients_that_send_no_first_message_hold_their_own_streams_and_not_for_l
     other.say(&setup("live")).await;
     let mut upstream = provider.grant().await;
     assert_eq!(upstream.hear().await.json(), setup("gemini-live"), "another client is not held up");
-    assert_eq!(silent.hear().await.close(), (1008, "the first message did not arrive in time".to_owned()));
+    assert_eq!(
+        silent.hear().await.close(),
+        (1008, "the first message did not arrive in time: send it as soon as the session is open".to_owned())
+    );
     // Its stream is free once it has heard so, also where it does not answer.
     let mut again = WebSocket::ask(gateway.address, &path, &[]).await.unwrap();
     again.say(&setup("live")).await;

@@ -8,18 +8,18 @@ use tokio::task::AbortHandle;
 type Serve = dyn Fn(TcpStream) + Send + Sync;
 
 /// A port that stays reserved while no socket listens on it.
-pub(super) struct Door {
+pub(super) struct Listener {
     taken: TcpSocket,
     listening: Mutex<Option<AbortHandle>>,
     serve: Arc<Serve>,
 }
 
-impl Door {
-    /// An open door, and a handler for its connections.
+impl Listener {
+    /// A listener that accepts, and a handler for its connections.
     pub(super) fn new(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let door = Self { taken: socket(0), listening: Mutex::default(), serve: Arc::new(serve) };
-        door.open();
-        door
+        let listener = Self { taken: socket(0), listening: Mutex::default(), serve: Arc::new(serve) };
+        listener.open();
+        listener
     }
 
     pub(super) fn port(&self) -> u16 {

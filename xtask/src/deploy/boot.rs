@@ -18,7 +18,7 @@ use crate::check::Outcome;
 use crate::process;
 
 /// A user that the image does not know, in the group that may write to the volume.
-const STRANGER: &str = "1000650000:0";
+const UNKNOWN_USER: &str = "1000650000:0";
 /// How long the program may take to serve; in the dev profile it compiles its adapters slowly.
 const START: Duration = Duration::from_mins(4);
 /// How long it may take to end.
@@ -49,7 +49,7 @@ pub(super) fn boot(stage: &Stage, root: &Path, place: &Path, configuration: &Pat
         fs::read_dir(volume.join("cache")).is_ok_and(|mut files| files.next().is_some()),
         "the volume stayed empty"
     );
-    println!("the image boots, answers and ends, with a read-only root and as the user {STRANGER}");
+    println!("the image boots, answers and ends, with a read-only root and as the user {UNKNOWN_USER}");
     let small = match Limits::new() {
         Ok(small) => small,
         Err(error) => return Ok(Outcome::Skipped(format!("IMAGE NOT BOOTED WITH 128 MiB AND HALF A CPU: {error:#}"))),
@@ -96,13 +96,13 @@ impl Image<'_> {
                       mount -t proc proc \"$ROOT/proc\"\n\
                       mount --rbind /sys \"$ROOT/sys\"\n\
                       mount -o remount,bind,ro \"$ROOT\"\n\
-                      exec chroot --userspec=\"$STRANGER\" --groups=\"\" \"$ROOT\" \"$@\"";
+                      exec chroot --userspec=\"$UNKNOWN_USER\" --groups=\"\" \"$ROOT\" \"$@\"";
         let [program] = &self.stage.entry[..] else { bail!("the image starts {:?}", self.stage.entry) };
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh", program]);
         command.args(["serve", "--config", "/etc/weir/weir.toml"]).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("ROOT", self.root).env("VOLUME", self.volume).env("STRANGER", STRANGER);
+        command.env("ROOT", self.root).env("VOLUME", self.volume).env("UNKNOWN_USER", UNKNOWN_USER);
         command.env("CONTROL_GROUPS", limits.map(Limits::to_join).unwrap_or_default());
         command.envs(self.stage.variables.iter().map(|(name, value)| (name, value)));
         command.env("WEIR_SERVER__PORT", port.to_string()).env("WEIR_SERVER__MAX_CONNECTIONS", "64");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::process;
 
 /// Longest time to install a package.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The path of a program. If it is missing and this is a Debian in CI that may install packages, its package is installed.
 pub(crate) fn find(program: &str, package: &str) -> Option<PathBuf> {
@@ -18,7 +18,7 @@ pub(crate) fn find(program: &str, package: &str) -> Option<PathBuf> {
         let apt = |words: &[&str]| {
             let mut apt = Command::new("apt-get");
             apt.env("DEBIAN_FRONTEND", "noninteractive").args(words);
-            process::succeeds_within(&mut apt, PATIENCE)
+            process::succeeds_within(&mut apt, TIMEOUT)
         };
         let _updated = apt(&["update"]);
         if !apt(&["install", "-y", "--no-install-recommends", package]) {

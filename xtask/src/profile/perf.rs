@@ -16,7 +16,7 @@ const EVENT: &str = "instructions:u";
 const PERIOD: &str = "100003";
 
 /// How long a count of nothing may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Counts what a process executes.
 pub(super) struct Perf<'a> {
@@ -38,7 +38,7 @@ impl Perf<'_> {
     /// Whether `perf` may count here. Otherwise it would never take an order.
     pub(super) fn can_count() -> bool {
         let mut command = Command::new("perf");
-        process::succeeds_within(command.args(["stat", "-e", EVENT, "true"]), PATIENCE)
+        process::succeeds_within(command.args(["stat", "-e", EVENT, "true"]), TIMEOUT)
     }
 
     /// The instructions that the process executes during the work.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{PATIENCE, Std, Sysroot, has_sources, is_library};
+use super::{Std, Sysroot, TIMEOUT, has_sources, is_library};
 use crate::process;
 
 const SUITE: &str = "trixie-backports";
@@ -79,13 +79,13 @@ impl Apt {
 
     /// Downloads and unpacks the sources of one Rust version; returns the folder of the standard library.
     fn library(&self, rust: &str) -> Result<PathBuf> {
-        if !process::succeeds_within(self.command("apt-get").arg("update"), PATIENCE) {
+        if !process::succeeds_within(self.command("apt-get").arg("update"), TIMEOUT) {
             bail!("apt-get update could not reach {SUITE}");
         }
         let versions = process::read(self.command("apt-cache").args(["madison", "rust-src"]))?;
         let version = pick(&versions, rust).with_context(|| format!("{SUITE} has no rust-src {rust}"))?;
         let package = format!("rust-src={version}");
-        if !process::succeeds_within(self.command("apt-get").args(["download", &package]), PATIENCE) {
+        if !process::succeeds_within(self.command("apt-get").args(["download", &package]), TIMEOUT) {
             bail!("apt-get download {package} failed");
         }
         let archive = file(&self.folder, "rust-src_").context("apt-get download left no package")?;

@@ -46,7 +46,7 @@ pub struct Former {
     /// The compiled version.
     pub adapter: Arc<Adapter>,
     /// Why it no longer serves.
-    pub standing: FormerState,
+    pub status: FormerState,
     /// Since when it no longer serves.
     pub since: SystemTime,
 }
@@ -110,7 +110,7 @@ impl Snapshot {
     }
 
     /// Clears the refusal of these bytes.
-    pub(super) fn pardon(&mut self, name: &str, digest: Digest) {
+    pub(super) fn clear_refusal(&mut self, name: &str, digest: Digest) {
         if self.refused.get(name).is_some_and(|refusal| refusal.digest == Some(digest)) {
             self.refused.remove(name);
         }
@@ -133,7 +133,7 @@ impl Snapshot {
     pub(super) fn last_good(&self, name: &str) -> Option<Arc<Adapter>> {
         let mut kept = self.former.get(name)?.iter();
         let good = |former: &&Former| {
-            former.standing == FormerState::Retired && !self.quarantined.contains_key(&former.adapter.digest)
+            former.status == FormerState::Retired && !self.quarantined.contains_key(&former.adapter.digest)
         };
         kept.find(good).map(|former| Arc::clone(&former.adapter))
     }

@@ -38,7 +38,7 @@ impl Catalog {
     pub(in super::super) fn return_to(&self, adapter: &Arc<Adapter>, reason: &str) -> Result<(), String> {
         let _changing = self.lock();
         let cause = format!("it served before, and its file holds a version that is {reason}");
-        let change = Change { cause: &cause, standing: FormerState::Retired, result: "returned" };
+        let change = Change { cause: &cause, status: FormerState::Retired, result: "returned" };
         self.serve(self.next(), adapter, &change)
     }
 
@@ -49,7 +49,7 @@ impl Catalog {
         let former = next.former.entry(Arc::clone(&adapter.name)).or_default();
         adapter.rest();
         let since = SystemTime::now();
-        former.insert(0, Former { adapter: Arc::clone(adapter), standing: FormerState::RolledBack, since });
+        former.insert(0, Former { adapter: Arc::clone(adapter), status: FormerState::RolledBack, since });
         former.truncate(KEPT);
         self.replace(next);
     }

@@ -23,7 +23,7 @@ impl Catalog {
             let Some(quarantined) = next.quarantined.remove(&digest) else { continue };
             let name = &*quarantined.name;
             next.tried_again.insert(digest, TriedAgain { times: quarantined.times, since: now });
-            next.pardon(name, digest);
+            next.clear_refusal(name, digest);
             if let Some(adapter) = next.adapters.get(name) {
                 adapter.stats.forgive();
                 adapter.state.begin();

@@ -67,7 +67,7 @@ fn serves(catalog: &Catalog) -> String {
 fn kept(catalog: &Catalog) -> Vec<(String, FormerState)> {
     let snapshot = catalog.snapshot();
     let former = snapshot.former["zeta"].iter();
-    former.map(|former| (former.adapter.manifest.version.clone(), former.standing)).collect()
+    former.map(|former| (former.adapter.manifest.version.clone(), former.status)).collect()
 }
 
 fn with_versions(versions: &[&str]) -> (Catalog, Vec<Arc<Adapter>>) {
@@ -126,7 +126,7 @@ fn only_a_release_ends_a_quarantine() {
     let refused = catalog.activate("zeta", all[1].digest).unwrap_err();
     assert!(refused.to_string().contains("it traps"), "{refused}");
     assert!(catalog.quarantine("zeta", all[1].digest, "again", By::Operator).is_err());
-    assert!(!catalog.snapshot().former["zeta"].iter().any(|former| former.standing == FormerState::Retired));
+    assert!(!catalog.snapshot().former["zeta"].iter().any(|former| former.status == FormerState::Retired));
     assert_eq!(catalog.release("zeta", None), Ok(all[1].digest));
     assert!(!catalog.snapshot().accounts_for("zeta", all[1].digest), "its file is to be looked at again");
     catalog.activate("zeta", all[1].digest).unwrap();
@@ -135,7 +135,7 @@ fn only_a_release_ends_a_quarantine() {
 
 fn trying(rule: CanaryRule) -> Catalog {
     let usual = RolloutPolicy { canary: Some(rule), quarantine: None };
-    catalog().with_cares(Cares { usual, of: BTreeMap::new() })
+    catalog().with_policies(RolloutPolicies { usual, of: BTreeMap::new() })
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_change_that_is_not_accepted_leaves_a_trial_as_it_is() {
         if manifests.iter().any(|adapter| adapter.manifest.version == "3") { Err("no".to_owned()) } else { Ok(()) }
     };
     let usual = RolloutPolicy { canary: Some(CanaryRule::default()), quarantine: None };
-    let catalog = Catalog::new(refuses_third).with_cares(Cares { usual, of: BTreeMap::new() });
+    let catalog = Catalog::new(refuses_third).with_policies(RolloutPolicies { usual, of: BTreeMap::new() });
     let (first, second) = (version("1"), version("2"));
     catalog.publish(&first).unwrap();
     catalog.publish(&second).unwrap();
@@ -179,7 +179,7 @@ fn a_version_that_goes_with_the_others_no_more_ends_its_trial() {
         if has_second && refuses.load(std::sync::atomic::Ordering::Relaxed) { Err("no".to_owned()) } else { Ok(()) }
     };
     let usual = RolloutPolicy { canary: Some(CanaryRule::default()), quarantine: None };
-    let catalog = Catalog::new(together).with_cares(Cares { usual, of: BTreeMap::new() });
+    let catalog = Catalog::new(together).with_policies(RolloutPolicies { usual, of: BTreeMap::new() });
     let (first, second) = (version("1"), version("2"));
     catalog.publish(&first).unwrap();
     catalog.publish(&second).unwrap();

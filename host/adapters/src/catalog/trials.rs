@@ -65,7 +65,7 @@ impl Catalog {
             );
         }
         next.aside.remove(name);
-        next.pardon(name, digest);
+        next.clear_refusal(name, digest);
         self.try_out(next, Trial::new(&chosen, &serving, rule)).map_err(Denied::Impossible)
     }
 
@@ -75,7 +75,7 @@ impl Catalog {
         let mut next = self.next();
         if next.aside.get(name) == Some(&digest) {
             next.aside.remove(name);
-            next.pardon(name, digest);
+            next.clear_refusal(name, digest);
             self.replace(next);
         }
     }
@@ -116,7 +116,7 @@ impl Catalog {
         let trial = next.end_trial(name).filter(|trial| trial.adapter.digest == digest);
         let Some(trial) = trial else { return Err(nothing_on_trial(name)) };
         let cause = format!("promoted: {why}");
-        let change = Change { cause: &cause, standing: FormerState::Retired, result: "promoted" };
+        let change = Change { cause: &cause, status: FormerState::Retired, result: "promoted" };
         self.serve(next.clone(), &trial.adapter, &change).map_err(|reason| {
             next.refuse(name, digest, reason.clone());
             self.tallies.count(name, "refused");

@@ -14,8 +14,8 @@ pub(super) const KEPT: usize = 3;
 /// How one version replaces another.
 pub(super) struct Change<'a> {
     pub(super) cause: &'a str,
-    /// The standing of the replaced version.
-    pub(super) standing: FormerState,
+    /// The status of the replaced version.
+    pub(super) status: FormerState,
     /// Label for the metrics.
     pub(super) result: &'static str,
 }
@@ -30,7 +30,7 @@ impl Catalog {
         next.refused.remove(&name);
         next.aside.remove(&name);
         let trial = next.adapters.get(&name).and_then(|serving| self.trial(adapter, serving));
-        let change = Change { cause: "its file came", standing: FormerState::Retired, result: "activated" };
+        let change = Change { cause: "its file came", status: FormerState::Retired, result: "activated" };
         let done = match trial {
             Some(trial) => self.try_out(next, trial),
             None => self.serve(next, adapter, &change),
@@ -59,7 +59,7 @@ impl Catalog {
         former.retain(|kept| kept.adapter.grants == adapter.grants);
         let stays = |before: &Arc<Adapter>| before.digest != adapter.digest && before.grants == adapter.grants;
         if let Some(before) = before.clone().filter(stays) {
-            former.insert(0, Former { adapter: before, standing: change.standing, since });
+            former.insert(0, Former { adapter: before, status: change.status, since });
             former.truncate(KEPT);
         }
         let (digest, version) = (adapter.digest.short(), &adapter.manifest.version);
@@ -91,7 +91,7 @@ impl Catalog {
             next.set_aside(name, serving);
         }
         let change =
-            Change { cause: "rolled back by the operator", standing: FormerState::RolledBack, result: "rolled_back" };
+            Change { cause: "rolled back by the operator", status: FormerState::RolledBack, result: "rolled_back" };
         self.serve(next, &earlier, &change).map_err(Denied::Impossible)?;
         Ok(earlier)
     }
@@ -122,10 +122,10 @@ impl Catalog {
         } else if let Some(left) = left.filter(|left| *left != digest) {
             next.set_aside(name, left);
         }
-        next.pardon(name, digest);
+        next.clear_refusal(name, digest);
         next.end_trial(name);
         let change =
-            Change { cause: "activated by the operator", standing: FormerState::RolledBack, result: "activated" };
+            Change { cause: "activated by the operator", status: FormerState::RolledBack, result: "activated" };
         self.serve(next, &chosen, &change).map_err(Denied::Impossible)?;
         Ok(chosen)
     }
@@ -149,7 +149,7 @@ impl Catalog {
         next.refuse(name, digest, format!("quarantined: {reason}"));
         for former in next.former.get_mut(name).into_iter().flatten() {
             if former.adapter.digest == digest {
-                (former.standing, former.since) = (FormerState::Quarantined, since);
+                (former.status, former.since) = (FormerState::Quarantined, since);
             }
         }
         if next.trials.get(name).is_some_and(|trial| trial.adapter.digest == digest)
@@ -169,7 +169,7 @@ impl Catalog {
     fn step_in(&self, mut next: Snapshot, name: &str, reason: &str) {
         let tried = next.trials.get(name).map(|trial| Arc::clone(&trial.adapter));
         let cause = format!("the one before was quarantined: {reason}");
-        let change = Change { cause: &cause, standing: FormerState::Quarantined, result: "returned" };
+        let change = Change { cause: &cause, status: FormerState::Quarantined, result: "returned" };
         if let Some(good) = next.last_good(name).or(tried) {
             match self.serve(next.clone(), &good, &change) {
                 Ok(()) => return,
@@ -203,11 +203,11 @@ impl Catalog {
             return Err(Denied::Impossible(format!("{digest} is not quarantined")));
         }
         next.tried_again.remove(&digest);
-        next.pardon(name, digest);
+        next.clear_refusal(name, digest);
         for former in next.former.get_mut(name).into_iter().flatten() {
             if former.adapter.digest == digest {
                 former.adapter.stats.forgive();
-                former.standing = FormerState::RolledBack;
+                former.status = FormerState::RolledBack;
             }
         }
         if let Some(serving) = next.adapters.get(name).filter(|serving| serving.digest == digest) {

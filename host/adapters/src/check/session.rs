@@ -10,7 +10,7 @@ use weir_types::contract::about::{
 };
 
 /// Where the configuration stands in the message that configures a session.
-const CONFIGURATION_HOLE: &str = "{{session}}";
+const CONFIGURATION_PLACEHOLDER: &str = "{{session}}";
 const NO_SESSION: &str = "belongs to sessions only";
 
 pub(super) fn check_session(tap: &SessionTap, place: &str, p: &mut Problems) {
@@ -24,9 +24,13 @@ pub(super) fn check_session(tap: &SessionTap, place: &str, p: &mut Problems) {
     }
     if let Some(configuration) = &tap.configuration {
         let SessionConfiguration { message, confirmed } = configuration;
-        let is_filled = message.matches(CONFIGURATION_HOLE).count() == 1;
-        p.unless(is_filled, place, format_args!("the message that configures has not one hole {CONFIGURATION_HOLE}"));
-        let filled = message.replace(CONFIGURATION_HOLE, "{}");
+        let is_filled = message.matches(CONFIGURATION_PLACEHOLDER).count() == 1;
+        p.unless(
+            is_filled,
+            place,
+            format_args!("the message that configures has not one placeholder {CONFIGURATION_PLACEHOLDER}"),
+        );
+        let filled = message.replace(CONFIGURATION_PLACEHOLDER, "{}");
         p.unless(is_json(&filled), place, "the message that configures is not JSON");
         p.unless(!confirmed.is_empty(), place, "nothing confirms a configuration");
         for test in confirmed {

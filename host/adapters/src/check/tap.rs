@@ -56,7 +56,7 @@ pub(super) fn frame_test(test: &FrameTest, place: &str, p: &mut Problems) {
             }
         }
         FrameTest::Above(limit) | FrameTest::Below(limit) => {
-            p.unless(limit.bound.is_finite(), place, format_args!("{} is no bound", limit.bound));
+            p.unless(limit.bound.is_finite(), place, format_args!("{} is not a bound", limit.bound));
         }
         FrameTest::Event(_) | FrameTest::Data(_) | FrameTest::Present(_) | FrameTest::Fractional(_) => {}
     }

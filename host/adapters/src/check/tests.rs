@@ -192,7 +192,7 @@ fn tests_of_values_compare_with_something() {
     let values = |json: &str| FrameTest::OtherThan(PointerValues { pointer: "/a".into(), json: vec![json.into()] });
     assert!(problem(|m| m.accepts[0].exclusions[0].test = values("x")).contains("not JSON"));
     let above = FrameTest::Above(PointerBound { pointer: "/a".into(), bound: f64::NAN });
-    assert!(problem(|m| m.accepts[0].exclusions[0].test = above).contains("no bound"));
+    assert!(problem(|m| m.accepts[0].exclusions[0].test = above).contains("not a bound"));
     let fractional = FrameTest::Fractional("a".into());
     assert!(problem(|m| m.accepts[0].exclusions[0].test = fractional).contains("JSON pointer"));
 }
@@ -254,7 +254,7 @@ fn sessions_are_handshakes_whose_messages_can_be_read() {
     };
     let confirms = || vec![FrameTest::Present("/updated".into())];
     assert!(configured(r#"{"session":{{session}}}"#, Vec::new()).contains("nothing confirms"));
-    assert!(configured("{}", confirms()).contains("not one hole"));
+    assert!(configured("{}", confirms()).contains("not one placeholder"));
     assert!(configured("{{session}}}", confirms()).contains("not JSON"));
 }
 

@@ -8,8 +8,8 @@ use weir_sandbox::stats;
 const RULE: QuarantineRule =
     QuarantineRule { faults: 3, window: Duration::from_mins(1), share: 0.1, pause: Duration::from_mins(1) };
 
-fn offence(caller: &str, bytes: usize) -> Offence {
-    Offence::new(FaultKind::Trap, stats::caller(caller), "f", bytes)
+fn failure(caller: &str, bytes: usize) -> RecentFailure {
+    RecentFailure::new(FaultKind::Trap, stats::caller(caller), "f", bytes)
 }
 
 fn window(exchanges: u64, faults: u64, callers: &[&str]) -> Window {
@@ -25,27 +25,27 @@ fn two() -> [String; 2] {
 
 #[test]
 fn different_requests_that_fail_are_a_reason() {
-    let offences: Vec<Offence> = (0..3).map(|bytes| offence("one", bytes)).collect();
-    let reason = RULE.reason(&offences, window(10, 3, &["one"])).unwrap();
+    let failures: Vec<RecentFailure> = (0..3).map(|bytes| failure("one", bytes)).collect();
+    let reason = RULE.reason(&failures, window(10, 3, &["one"])).unwrap();
     assert_eq!(reason, "it failed at 3 different requests within 60s (trap 3); 3 of 10 exchanges failed");
-    assert_eq!(RULE.reason(&offences[..2], window(10, 900, &["one"])), None);
+    assert_eq!(RULE.reason(&failures[..2], window(10, 900, &["one"])), None);
 }
 
 #[test]
 fn a_small_share_of_all_exchanges_is_none() {
-    let offences: Vec<Offence> = (0..3).map(|bytes| offence("one", bytes)).collect();
-    assert_eq!(RULE.reason(&offences, window(31, 3, &["one"])), None);
-    assert!(RULE.reason(&offences, window(30, 3, &["one"])).is_some());
+    let failures: Vec<RecentFailure> = (0..3).map(|bytes| failure("one", bytes)).collect();
+    assert_eq!(RULE.reason(&failures, window(31, 3, &["one"])), None);
+    assert!(RULE.reason(&failures, window(30, 3, &["one"])).is_some());
 }
 
 #[test]
 fn one_caller_alone_cannot_quarantine_an_adapter() {
     let [one, other] = two();
-    let mut offences: Vec<Offence> = (0..9).map(|bytes| offence(&one, bytes)).collect();
-    assert!(RULE.reason(&offences, window(10, 9, &[&one])).is_some(), "no other caller uses it");
-    assert_eq!(RULE.reason(&offences, window(10, 9, &[&one, &other])), None);
-    offences.push(offence(&other, 1));
-    assert!(RULE.reason(&offences, window(10, 9, &[&one, &other])).is_some(), "it fails for both");
+    let mut failures: Vec<RecentFailure> = (0..9).map(|bytes| failure(&one, bytes)).collect();
+    assert!(RULE.reason(&failures, window(10, 9, &[&one])).is_some(), "no other caller uses it");
+    assert_eq!(RULE.reason(&failures, window(10, 9, &[&one, &other])), None);
+    failures.push(failure(&other, 1));
+    assert!(RULE.reason(&failures, window(10, 9, &[&one, &other])).is_some(), "it fails for both");
 }
 
 #[test]
@@ -75,8 +75,8 @@ fn broken() -> Guest {
 
 fn gateway(rule: QuarantineRule) -> (Arc<Catalog>, Judge) {
     let usual = RolloutPolicy { quarantine: Some(rule), canary: None };
-    let cares = super::super::catalog::Cares { usual, of: BTreeMap::new() };
-    let catalog = Arc::new(Catalog::new(|_| Ok(())).with_cares(cares));
+    let policies = super::super::catalog::RolloutPolicies { usual, of: BTreeMap::new() };
+    let catalog = Arc::new(Catalog::new(|_| Ok(())).with_policies(policies));
     (Arc::clone(&catalog), Judge::new(catalog))
 }
 
@@ -100,7 +100,7 @@ fn an_adapter_that_fails_too_often_is_replaced_by_the_last_good_one() {
     catalog.publish(&bad).unwrap();
     for bytes in 0..3 {
         call(&bad).unwrap_err();
-        bad.stats.offended(offence("", 100 + bytes));
+        bad.stats.record_failure(failure("", 100 + bytes));
     }
     judge.look();
     assert!(Arc::ptr_eq(&catalog.get("zeta").unwrap(), &good));
@@ -117,7 +117,7 @@ fn without_a_good_one_the_component_runs_no_more_until_it_is_released() {
     catalog.publish(&bad).unwrap();
     for bytes in 0..3 {
         call(&bad).unwrap_err();
-        bad.stats.offended(offence("", 100 + bytes));
+        bad.stats.record_failure(failure("", 100 + bytes));
     }
     judge.look();
     assert!(Arc::ptr_eq(&catalog.get("zeta").unwrap(), &bad), "its manifest still counts");
@@ -134,7 +134,7 @@ fn without_a_good_one_the_component_runs_no_more_until_it_is_released() {
 fn fail(judge: &mut Judge, bad: &Arc<Adapter>) {
     for bytes in 0..3 {
         call(bad).unwrap_err();
-        bad.stats.offended(offence("", 100 + bytes));
+        bad.stats.record_failure(failure("", 100 + bytes));
     }
     judge.look();
     assert!(bad.state.suspended().is_some());
@@ -176,7 +176,7 @@ fn an_adapter_with_a_replacement_is_not_retried() {
     catalog.publish(&bad).unwrap();
     for bytes in 0..3 {
         call(&bad).unwrap_err();
-        bad.stats.offended(offence("", 100 + bytes));
+        bad.stats.record_failure(failure("", 100 + bytes));
     }
     judge.look();
     catalog.try_again(SystemTime::now() + Duration::from_hours(1000), |_| Duration::ZERO);
@@ -191,7 +191,7 @@ fn limits_exceeded_by_large_inputs_do_not_count() {
     catalog.publish(&adapter).unwrap();
     for bytes in 0..9 {
         adapter.stats.failed(FaultKind::TooLarge);
-        adapter.stats.offended(Offence::new(FaultKind::TooLarge, 1, "f", bytes));
+        adapter.stats.record_failure(RecentFailure::new(FaultKind::TooLarge, 1, "f", bytes));
     }
     judge.look();
     assert!(adapter.state.suspended().is_none() && !adapter.stats.is_suspect());
@@ -205,7 +205,7 @@ fn deadlines_that_several_miss_are_the_machines_fault() {
         catalog.publish(adapter).unwrap();
         for bytes in 0..9 {
             adapter.stats.failed(FaultKind::Deadline);
-            adapter.stats.offended(Offence::new(FaultKind::Deadline, 1, "f", bytes));
+            adapter.stats.record_failure(RecentFailure::new(FaultKind::Deadline, 1, "f", bytes));
         }
     }
     judge.look();

@@ -49,7 +49,7 @@ pub struct ScanTrigger {
 
 impl ScanTrigger {
     /// Requests a scan soon.
-    pub fn ring(&self) {
+    pub fn fire(&self) {
         // If a hint is pending already, it will cause the scan.
         let _ = self.hints.try_send(Hint::Look);
     }
@@ -57,7 +57,7 @@ impl ScanTrigger {
     /// Requests a scan that also retries refused files, because the cause of a refusal may lie outside of the file.
     pub fn ring_anew(&self) {
         self.anew.store(true, Ordering::Release);
-        self.ring();
+        self.fire();
     }
 }
 
@@ -69,7 +69,7 @@ impl Watching {
 
     /// Requests a scan soon.
     pub fn rescan(&self) {
-        self.trigger().ring();
+        self.trigger().fire();
     }
 
     /// Ends the thread and waits for its end.

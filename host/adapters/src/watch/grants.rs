@@ -40,7 +40,7 @@ impl Granted {
     pub fn replace(&self, grants: ByName) {
         self.now.store(Arc::new(grants));
         if let Some(trigger) = self.trigger.get() {
-            trigger.ring();
+            trigger.fire();
         }
     }
 

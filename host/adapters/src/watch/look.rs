@@ -213,7 +213,7 @@ impl Watch {
             }
             Fate::Serves => {
                 self.catalog.withdraw(name, digest);
-                self.catalog.pardon(name);
+                self.catalog.clear_refusal(name);
             }
             Fate::Loaded(adapter) => {
                 if self.catalog.publish(&adapter).is_err() {
@@ -269,7 +269,7 @@ impl Watch {
         (name, waited): (&str, Duration),
     ) -> Result<Arc<Adapter>, Unloaded> {
         self.loader.load(name, bytes, admission).map_err(|error| {
-            let is_awaited = error.may_pass() && waited < self.folder.patience;
+            let is_awaited = error.may_pass() && waited < self.folder.truncated_for;
             if is_awaited { Unloaded::Unfinished } else { Unloaded::Refused(error.to_string()) }
         })
     }

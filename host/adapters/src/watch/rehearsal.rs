@@ -39,7 +39,7 @@ impl Watch {
         let signer = vouched.map_err(|missing| missing.to_string())?.signer;
         let terms = self.terms(&name);
         let admission = Admission { terms, trusted: true, signer };
-        let waited = self.folder.patience;
+        let waited = self.folder.truncated_for;
         let adapter =
             self.load(&proved_by(&name)?, bytes, &admission, (&name, waited)).map_err(|error| error.to_string())?;
         self.catalog.publish(&adapter)?;
@@ -100,7 +100,7 @@ impl Rehearsal {
         let vouched = watch.folder.policy.check(name, digest, &watch.lock, signature);
         let vouched = vouched.map_err(|missing| missing.to_string())?;
         let admission = Admission { terms: watch.terms(name), trusted: vouched.pinned, signer: vouched.signer };
-        let waited = watch.folder.patience;
+        let waited = watch.folder.truncated_for;
         let loaded = watch.load(proved_by, bytes, &admission, (name, waited));
         let adapter = loaded.map_err(|error| error.to_string())?;
         if let Some(reason) = watch.downgrade(&adapter) {

@@ -21,7 +21,7 @@ fn with(change: impl FnOnce(&mut Folder)) -> Bench {
     let dir = TempDir::new().unwrap();
     let mut folder = Folder::new(dir.path());
     folder.lock = Some(dir.path().join("plugins.lock"));
-    (folder.settle, folder.patience, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    (folder.settle, folder.truncated_for, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     change(&mut folder);
     let catalog = Arc::new(Catalog::new(|manifests| {
         let clash = manifests.len() > 1 && manifests.iter().any(|manifest| *manifest.name == *"rival");
@@ -100,7 +100,7 @@ fn the_same_bytes_again_change_nothing() {
 
 #[test]
 fn a_file_that_is_still_written_is_awaited() {
-    let mut bench = with(|folder| folder.patience = Duration::from_hours(1));
+    let mut bench = with(|folder| folder.truncated_for = Duration::from_hours(1));
     let whole = version("1").build();
     bench.put("zeta.wasm", &whole[..whole.len() / 2]);
     assert_eq!(bench.look(), serving(&[]));

@@ -25,7 +25,7 @@ enum State {
 
 /// The role of a request.
 #[derive(Debug)]
-pub enum Entered {
+pub enum FlightRole {
     /// It is sent.
     Lead(Leader),
     /// It waits for another.
@@ -34,7 +34,7 @@ pub enum Entered {
 
 /// The end of a wait.
 #[derive(Debug)]
-pub enum Landed {
+pub enum FlightResult {
     /// The other's answer.
     Answer(Arc<Entry>),
     /// The other left: this one is sent.
@@ -61,18 +61,18 @@ pub struct Follower {
 }
 
 impl Flights {
-    pub(crate) fn enter(cache: &Arc<Cache>, key: Key) -> Entered {
+    pub(crate) fn enter(cache: &Arc<Cache>, key: Key) -> FlightRole {
         let mut flights = cache.flights.lock();
         if let Some(flight) = flights.get(&key) {
             if !flight.send_if_modified(take_place) {
                 let state = flight.subscribe();
-                return Entered::Follow(Follower { cache: Arc::clone(cache), key, state });
+                return FlightRole::Follow(Follower { cache: Arc::clone(cache), key, state });
             }
         } else {
             flights.insert(key, watch::channel(State::Led).0);
         }
         drop(flights);
-        Entered::Lead(Leader::new(cache, key))
+        FlightRole::Lead(Leader::new(cache, key))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, watch::Sender<State>>> {
@@ -139,12 +139,12 @@ impl Drop for Leader {
 
 impl Follower {
     /// Waits for the end of the other request.
-    pub async fn landed(mut self) -> Landed {
+    pub async fn landed(mut self) -> FlightResult {
         loop {
             let state = self.state.borrow_and_update().clone();
             match state {
-                State::Over(Some(entry)) => return Landed::Answer(entry),
-                State::Over(None) => return Landed::Alone,
+                State::Over(Some(entry)) => return FlightResult::Answer(entry),
+                State::Over(None) => return FlightResult::Alone,
                 State::Left => {
                     let is_mine = self
                         .cache
@@ -153,13 +153,13 @@ impl Follower {
                         .get(&self.key)
                         .is_some_and(|flight| flight.send_if_modified(take_place));
                     if is_mine {
-                        return Landed::Lead(Leader::new(&self.cache, self.key));
+                        return FlightResult::Lead(Leader::new(&self.cache, self.key));
                     }
                 }
                 State::Led => {}
             }
             if self.state.changed().await.is_err() {
-                return Landed::Alone;
+                return FlightResult::Alone;
             }
         }
     }

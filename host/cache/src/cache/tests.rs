@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::*;
-use crate::{KeyWriter, Landed, Scope};
+use crate::{FlightResult, KeyWriter, Scope};
 
 fn key(name: &str) -> Key {
     let mut writer = KeyWriter::new(&Scope::of(&Arc::from("tenant")), 0);
@@ -30,15 +30,15 @@ fn cache() -> Arc<Cache> {
 
 fn lead(cache: &Arc<Cache>, name: &str) -> crate::Leader {
     match cache.enter(key(name)) {
-        Entered::Lead(leader) => leader,
-        Entered::Follow(_) => panic!("another leads {name}"),
+        FlightRole::Lead(leader) => leader,
+        FlightRole::Follow(_) => panic!("another leads {name}"),
     }
 }
 
 fn follow(cache: &Arc<Cache>, name: &str) -> crate::Follower {
     match cache.enter(key(name)) {
-        Entered::Follow(follower) => follower,
-        Entered::Lead(_) => panic!("none leads {name}"),
+        FlightRole::Follow(follower) => follower,
+        FlightRole::Lead(_) => panic!("none leads {name}"),
     }
 }
 
@@ -99,7 +99,7 @@ async fn followers_get_the_leaders_answer() {
     let followers = [follow(&cache, "a"), follow(&cache, "a")];
     leader.fill(entry("m", 3), None);
     for follower in followers {
-        assert!(matches!(follower.landed().await, Landed::Answer(entry) if entry.body.len() == 3));
+        assert!(matches!(follower.landed().await, FlightResult::Answer(entry) if entry.body.len() == 3));
     }
     assert!(has(&cache, "a"));
     lead(&cache, "b");
@@ -111,12 +111,12 @@ async fn a_follower_takes_over_from_a_leader_that_leaves() {
     let leader = lead(&cache, "a");
     let (first, second) = (follow(&cache, "a"), follow(&cache, "a"));
     drop(leader);
-    let Landed::Lead(next) = first.landed().await else { panic!("none leads") };
+    let FlightResult::Lead(next) = first.landed().await else { panic!("none leads") };
     let waiting = tokio::spawn(second.landed());
     tokio::task::yield_now().await;
     assert!(!waiting.is_finished(), "the second waits for the first");
     next.fill(entry("m", 4), None);
-    assert!(matches!(waiting.await.unwrap(), Landed::Answer(entry) if entry.body.len() == 4));
+    assert!(matches!(waiting.await.unwrap(), FlightResult::Answer(entry) if entry.body.len() == 4));
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn an_answer_that_is_not_kept_frees_all_who_wait() {
     let followers = [follow(&cache, "a"), follow(&cache, "a")];
     leader.give_up();
     for follower in followers {
-        assert!(matches!(follower.landed().await, Landed::Alone));
+        assert!(matches!(follower.landed().await, FlightResult::Alone));
     }
     drop(lead(&cache, "a"));
     drop(lead(&cache, "a"));

@@ -203,7 +203,7 @@ impl Take for PublicKey {
         let key = bytes.and_then(|bytes| bytes.try_into().ok());
         if key.is_none() {
             // The message omits the value: it may be a private key given by mistake.
-            let message = format!("`{}` holds what is no public key", entry.name);
+            let message = format!("`{}` holds something that is not a public key", entry.name);
             let help = "`ed25519:` and 32 bytes in base64, as `weir plugin keygen` writes";
             entry.error_with(&text.place, message, help);
         }

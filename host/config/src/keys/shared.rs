@@ -56,7 +56,7 @@ impl Take for ServerUrl {
             SCHEMES.iter().any(|scheme| secret.expose().strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
         if !is_address {
             let help = "write \"redis://HOST:6379\", \"rediss://USER:PASSWORD@HOST:6379/0\", or the same as valkey://";
-            entry.error_with(&place, format!("`{}` is no address of a Valkey or Redis", entry.name), help);
+            entry.error_with(&place, format!("`{}` is not an address of a Valkey or Redis", entry.name), help);
         }
         is_address.then_some(secret)
     }

@@ -31,8 +31,8 @@ part! {
         requests: bool = true,
         /// Whether only failed requests are sent. A chat gets no others.
         only_failed: bool,
-        /// The least severe lines of Weir's own log that it gets: `"error"`, `"warn"` or `"info"`, as far as the log has
-        /// them (`log.level`). Lines of the access log are left out.
+        /// The least severe lines of Weir's own log that it gets: `"error"`, `"warn"` or `"info"`, as far as `log_level`
+        /// lets them through. Lines of the access log are left out.
         log: Option<LogLevel> => "no lines",
         /// Whether its address may be one of a private network, or begin with `http:`.
         private: bool,

@@ -101,7 +101,7 @@ fn parsed(entry: &Entry<'_, '_>, place: &Place, text: &str) -> Option<StoreUrl> 
     if rest.is_some_and(|rest| !rest.is_empty()) {
         return Some(StoreUrl::Postgres(Secret::new(text)));
     }
-    entry.error_with(place, format!("`{}` is no address of a store", entry.name), format!("write {FORMS}"));
+    entry.error_with(place, format!("`{}` is not an address of a store", entry.name), format!("write {FORMS}"));
     None
 }
 

@@ -77,7 +77,7 @@ impl Take for Endpoint {
 }
 
 fn endpoint(text: &str) -> Result<(), &'static str> {
-    let uri: Uri = text.parse().map_err(|_| "is no address")?;
+    let uri: Uri = text.parse().map_err(|_| "is not an address")?;
     let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
     let authority = uri.authority().filter(|_| is_http).ok_or("must begin with http:// or https:// and name a host")?;
     if authority.as_str().contains('@') || uri.query().is_some() {

@@ -122,7 +122,7 @@ fn from_file(path: &str, folder: &Path, file: &mut Option<SecretFile>) -> Result
         return Err((format!("`{shown}` is larger than {LARGEST} bytes"), "a secret is one line"));
     }
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        return Err((format!("`{shown}` is no text: it is not UTF-8"), "a secret is one line"));
+        return Err((format!("`{shown}` is not text: it is not UTF-8"), "a secret is one line"));
     };
     if text.trim().is_empty() {
         return Err((format!("`{shown}` is empty"), "a secret is one line"));

@@ -60,7 +60,7 @@ fn single_mistakes_are_reported_in_plain_words() {
         ),
         (
             "[plugins]\ntrusted_keys = ['ed25519-private:c2VjcmV0']\n".to_owned(),
-            "2:17: error: `trusted_keys` holds what is no public key",
+            "2:17: error: `trusted_keys` holds something that is not a public key",
         ),
         ("[plugins]\nquarantine = { share = 2 }\n".to_owned(), "2:14: error: `share` must be above 0 and at most 1"),
         ("[plugins]\ncanary = 5\n".to_owned(), "2:10: error: `canary = { ... }` must be a table, not an integer"),

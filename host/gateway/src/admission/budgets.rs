@@ -282,12 +282,12 @@ impl Budgets {
     async fn reserve_shared(&self, sharing: &Sharing, request: &Request<'_>) -> Result<Granted, Box<Refusal>> {
         let mut asked = 0;
         loop {
-            let budget_sharing = BudgetSharing::Shared { standing: sharing.standing(), asked };
+            let budget_sharing = BudgetSharing::Shared { status: sharing.status(), asked };
             let reserved = {
                 let set = self.set.load();
                 let reserved = set.reserve_on(request, sharing.now(), &budget_sharing);
                 if reserved.is_ok() && set.is_urgent() {
-                    sharing.ring();
+                    sharing.wake();
                 }
                 reserved
             };

@@ -31,7 +31,7 @@ pub struct Allowance {
 
 /// Why a request was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turned {
+pub enum Rejection {
     /// The queue is full, or the request was displaced from it.
     Full,
     /// No place became free in time.
@@ -67,7 +67,7 @@ impl ConcurrencyLimiter {
         allowance: Allowance,
         client: &Arc<str>,
         priority: Priority,
-    ) -> Result<Permit, Turned> {
+    ) -> Result<Permit, Rejection> {
         let turn = {
             let mut state = self.lock();
             state.places = allowance.places;
@@ -75,17 +75,17 @@ impl ConcurrencyLimiter {
                 state.inside += 1;
                 return Ok(Permit(Some(Arc::clone(self))));
             }
-            state.line_up(allowance.queue, client, priority).ok_or(Turned::Full)?
+            state.line_up(allowance.queue, client, priority).ok_or(Rejection::Full)?
         };
         // Places may have been added since the requests in front began to wait.
         self.admit();
         match tokio::time::timeout(allowance.wait, turn).await {
             Ok(Ok(pass)) => Ok(pass),
             // The sender was dropped: another request displaced this one.
-            Ok(Err(_)) => Err(Turned::Full),
+            Ok(Err(_)) => Err(Rejection::Full),
             Err(_) => {
                 self.lock().sweep();
-                Err(Turned::Late)
+                Err(Rejection::Late)
             }
         }
     }

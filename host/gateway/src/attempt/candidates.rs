@@ -29,7 +29,7 @@ pub(super) struct Candidates<'a> {
     failures: usize,
     slow: usize,
     /// Until when to wait for a recovery, set by the first wait.
-    patience: Option<Instant>,
+    wait_until: Option<Instant>,
 }
 
 impl<'a> Candidates<'a> {
@@ -38,7 +38,7 @@ impl<'a> Candidates<'a> {
         let candidates = plan.candidates.iter().chain(&plan.resting);
         let left: Vec<_> = candidates.map(|candidate| Left { candidate, failed: None }).collect();
         let (is_untouched, has_several) = (!plan.candidates.is_empty(), left.len() > 1);
-        Self { left, health, is_untouched, has_several, failures: 0, slow: 0, patience: None }
+        Self { left, health, is_untouched, has_several, failures: 0, slow: 0, wait_until: None }
     }
 
     /// Takes the first usable candidate, and returns whether it was given up before. The very first is not looked at again:
@@ -99,8 +99,8 @@ impl<'a> Candidates<'a> {
     /// is known to be too short. Returns the time waited, or `None` if none can recover in time.
     pub(super) async fn recovery(&mut self, retry: Retry, deadline: Option<Instant>) -> Option<Duration> {
         let begun = Instant::now();
-        let patience = *self.patience.get_or_insert(begun + retry.max_delay);
-        let patience = deadline.map_or(patience, |deadline| deadline.min(patience));
+        let wait_until = *self.wait_until.get_or_insert(begun + retry.max_delay);
+        let wait_until = deadline.map_or(wait_until, |deadline| deadline.min(wait_until));
         loop {
             let now = Instant::now();
             if self.left.iter().any(|left| self.is_usable(*left)) || self.reopen_slow_probe() {
@@ -108,7 +108,7 @@ impl<'a> Candidates<'a> {
             }
             let resting = self.left.iter().filter(|left| left.failed.is_none());
             let soonest = resting.map(|left| self.recovers(left.candidate, now, retry.delay)).min()?;
-            if soonest > patience {
+            if soonest > wait_until {
                 return None;
             }
             tokio::time::sleep_until(soonest.into()).await;

@@ -46,10 +46,10 @@ impl Steps {
         }
         let origin = step.origin.as_deref();
         let request = rendered(asked, target, step.request, None, origin, step.stream)?;
-        let farewell = step.on_cancel.map(|request| CancelOnDrop::new(context.upstreams, asked, target, request));
-        let farewell = farewell.transpose()?;
+        let cancel_on_drop = step.on_cancel.map(|request| CancelOnDrop::new(context.upstreams, asked, target, request));
+        let cancel_on_drop = cancel_on_drop.transpose()?;
         tokio::time::sleep_until(due.into()).await;
-        Ok((request, farewell))
+        Ok((request, cancel_on_drop))
     }
 }
 

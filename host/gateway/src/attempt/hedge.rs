@@ -20,8 +20,8 @@ pub(super) async fn visit(
     account: &mut Account,
 ) -> (AttemptOutcome, usize) {
     let one = Box::pin(visit_with_branch(runner, first, remaining, account.branch()));
-    let patience = Box::pin(tokio::time::sleep(after));
-    let one = match select(one, patience).await {
+    let delay = Box::pin(tokio::time::sleep(after));
+    let one = match select(one, delay).await {
         Either::Left(((visit, branch), _)) => {
             account.adopt(branch, Duration::ZERO);
             return (visit, 1);

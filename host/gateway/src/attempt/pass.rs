@@ -85,7 +85,7 @@ impl PassedRequest<'_> {
         // Such as the account to use, if the operator names one among several of the same key.
         let usual = self.known.as_ref().map(|(known, _)| known.acceptance).or(target.accepts.first());
         let option = |name: &str| target.option(name);
-        let id = self.known.as_ref().and_then(|(_, holes)| holes.get("id")).unwrap_or_default();
+        let id = self.known.as_ref().and_then(|(_, path_params)| path_params.get("id")).unwrap_or_default();
         let filling = Filling { model: &self.model, id, option: &option };
         let nothing = Filling { option: &|_| None, ..filling };
         if let Some(acceptance) = usual {

@@ -241,7 +241,7 @@ impl PlanRunner<'_> {
             account.failed(reason(&failure));
             let ended = Instant::now();
             self.note_trail(candidate, &failure, ended, account);
-            self.put_down(&failure.fault, &target, (ticket, &mut held, [begun, ended]), account);
+            self.attribute_failure(&failure.fault, &target, (ticket, &mut held, [begun, ended]), account);
             if let Some((refused, target)) = last.take_if(|_| progress.was_vain(&failure.fault)) {
                 progress.settle(&mut held, account);
                 return self.given_up(candidate, refused, target);
@@ -270,7 +270,7 @@ impl PlanRunner<'_> {
     }
 
     /// Counts a failure against whatever is to blame for it: the target or the key, and the provider's limits.
-    fn put_down(
+    fn attribute_failure(
         &self,
         fault: &Fault,
         target: &Target,

@@ -136,7 +136,7 @@ impl<'a> Call<'a> {
         };
         let stream = asked.reading.stream;
         let option = |name: &str| target.option(name);
-        let filling = Filling { model, id: asked.holes.get("id").unwrap_or_default(), option: &option };
+        let filling = Filling { model, id: asked.path_params.get("id").unwrap_or_default(), option: &option };
         let query = acceptance.query(&asked.query, &filling, stream);
         let fixed = acceptance.fixed_path(stream).filter(|_| query.is_empty());
         let address = if let Some(path) = fixed {

@@ -18,7 +18,7 @@ use super::withhold::Withhold;
 use crate::accounting::Account;
 use crate::provenance::ProvenanceRecorder;
 use weir_ledger::Nano;
-use weir_server::last_call;
+use weir_server::final_poll;
 use weir_translate::dialect::reply;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::{Error, Framing};
@@ -29,7 +29,7 @@ use weir_wire::frame;
 /// The most bytes of a whole answer that are read before its head goes out.
 const GATHERED: usize = 256 << 10;
 /// How long they may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A relayed answer.
 pub struct Relayed {
@@ -139,7 +139,7 @@ impl Relayed {
             // An answer that is there already costs no timer.
             match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
                 Poll::Ready(is_read) => is_read,
-                Poll::Pending => tokio::time::timeout(PATIENCE, reading).await.unwrap_or(false),
+                Poll::Pending => tokio::time::timeout(TIMEOUT, reading).await.unwrap_or(false),
             }
         };
         if !is_read {
@@ -193,7 +193,7 @@ impl Relayed {
                     return Poll::Ready(Some(Err(BodyError)));
                 }
             }
-            if self.ends.is_some() && last_call::is_given() {
+            if self.ends.is_some() && final_poll::is_now() {
                 self.over = Some(stopping());
             }
             let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
@@ -294,12 +294,12 @@ impl Relayed {
     /// the answer for complete.
     fn stop(&mut self, side: Side, error: &Error) -> Option<Bytes> {
         let ends = self.ends.as_ref().filter(|ends| ends.is_plain);
-        let farewell = ends.and_then(|ends| farewell(ends, self.meter.as_deref(), error));
+        let frame = ends.and_then(|ends| failure_frame(ends, self.meter.as_deref(), error));
         let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
         // Bytes received so far, or at least the head, are written before the cut.
-        self.state = if farewell.is_some() && !can_cut { State::Ended } else { State::FailureSent };
+        self.state = if frame.is_some() && !can_cut { State::Ended } else { State::FailureSent };
         self.close(Some(side));
-        farewell
+        frame
     }
 
     /// What was read of the answer, which goes on no more.
@@ -345,7 +345,7 @@ fn record(account: &mut Account, metered: Option<Metered>) {
 }
 
 /// The frame that ends a broken stream, after a separator that ends an incomplete frame.
-fn farewell(ends: &Ends, meter: Option<&Meter>, error: &Error) -> Option<Bytes> {
+fn failure_frame(ends: &Ends, meter: Option<&Meter>, error: &Error) -> Option<Bytes> {
     let frame = reply::failure_frame(ends.errors.as_deref(), error, &ends.request_id)?;
     let (mut encoder, mut out) = match separator(ends.framing, ends.within_line) {
         Some(separator) => (frame::Encoder::new(ends.framing), separator.to_vec()),

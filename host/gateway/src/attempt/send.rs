@@ -109,10 +109,10 @@ pub(crate) fn fault_of(error: &UpstreamError) -> Fault {
         _ => (ErrorKind::Upstream, 502, "the provider broke off its answer"),
     };
     let fault = Fault::new(Side::Upstream, kind, format!("{message} ({})", error.kind.name())).with_status(status);
-    fault.with_transport(lapse_of(error.kind))
+    fault.with_transport(transport_failure(error.kind))
 }
 
-fn lapse_of(kind: UpstreamErrorKind) -> TransportFailure {
+fn transport_failure(kind: UpstreamErrorKind) -> TransportFailure {
     match kind {
         UpstreamErrorKind::TokenRefused => TransportFailure::Credential,
         // The total limit is the longest time that the operator allows, so reaching it counts as slow.

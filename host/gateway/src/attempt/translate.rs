@@ -109,8 +109,8 @@ async fn translate_by(
     let exchanged = pin!(run.exchange(first, streams, account)).await;
     match exchanged {
         Ok(Exchanged::Whole(answer)) => pin!(run.answer(answer, account)).await,
-        Ok(Exchanged::Stream(response, framing, farewell)) => {
-            pinned(|| run.stream(response, framing, farewell, account)).await
+        Ok(Exchanged::Stream(response, framing, cancel_on_drop)) => {
+            pinned(|| run.stream(response, framing, cancel_on_drop, account)).await
         }
         // Many servers of a format lack its endpoint for counting.
         Err(fault) if counts && is_absent(&fault) => Box::pin(run.answer_estimate(account)).await,
@@ -303,10 +303,10 @@ impl<'a> Run<'a> {
         let mut request = rendered(asked, target, first.request, Some(body), None, streams)?;
         let mut streams = streams;
         let mut steps = Steps::new(target);
-        let mut farewell: Option<CancelOnDrop> = None;
+        let mut cancel_on_drop: Option<CancelOnDrop> = None;
         loop {
             let step = pin!(self.step(request, streams, account)).await;
-            let cancel = farewell.take();
+            let cancel = cancel_on_drop.take();
             if let Ok(Step::Stream(response, framing)) = step {
                 return Ok(Exchanged::Stream(response, framing, cancel));
             }
@@ -321,7 +321,7 @@ impl<'a> Run<'a> {
                 }
                 Outcome::FollowUp(step) => {
                     self.follow(&step, &mut streams);
-                    (request, farewell) = Box::pin(steps.next(context, asked, target, step)).await?;
+                    (request, cancel_on_drop) = Box::pin(steps.next(context, asked, target, step)).await?;
                 }
             }
         }

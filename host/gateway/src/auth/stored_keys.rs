@@ -39,7 +39,7 @@ pub struct StoredKeys {
     directory: ArcSwap<Directory>,
     tokens: ArcSwapOption<Tokens>,
     /// Whether the store has, or had, a key. Once it had one, requests need a key, also after the last one is deleted:
-    /// deleting a key must not open the door to its holder.
+    /// deleting a key must not let its holder in.
     is_keyed: AtomicBool,
     /// Whether the store could not be read yet, so that any key may be one of its own.
     is_unread: AtomicBool,
@@ -137,7 +137,7 @@ impl StoredKeys {
     }
 
     /// A caller as it stands now, which had shown the key with this hash or a token, and until when that is valid.
-    pub(super) fn again(
+    pub(super) fn revalidate(
         &self,
         caller: &StoredCaller,
         shown: Option<&KeyHash>,

@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderName};
 
 use crate::rate_limit::{LimitStatus, Resource};
-use weir_translate::dialect::reply::{insert_made, replace_holes};
+use weir_translate::dialect::reply::{insert_made, replace_placeholders};
 use weir_types::contract::about::ErrorFormat;
 use weir_wire::reset_time::{LONGEST, read_duration, read_moment, spell_duration, spell_moment};
 
 const SCOPE: &str = "{{scope}}";
-/// The holes of values.
-const HOLES: [&str; 4] = ["limit", "remaining", "reset", "reset-at"];
+/// The placeholders of values.
+const PLACEHOLDERS: [&str; 4] = ["limit", "remaining", "reset", "reset-at"];
 
 /// The values of `{{scope}}`. Clients get the first two; some providers also send the others.
 const SCOPES: [(&str, Resource); 4] = [
@@ -63,28 +63,28 @@ impl Figure {
         }
     }
 
-    /// Fills a template's holes; `None` if one of its values is unknown.
+    /// Fills a template's placeholders; `None` if one of its values is unknown.
     fn spell(&self, template: &str) -> Option<String> {
-        // Most templates are a hole and nothing else.
+        // Most templates are a placeholder and nothing else.
         let only = template.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
-        if let Some(hole) = only.filter(|hole| HOLES.contains(hole)) {
-            return self.value(hole);
+        if let Some(placeholder) = only.filter(|placeholder| PLACEHOLDERS.contains(placeholder)) {
+            return self.value(placeholder);
         }
         let missing = std::cell::Cell::new(false);
-        let text = replace_holes(template, |hole| {
-            if !HOLES.contains(&hole) {
+        let text = replace_placeholders(template, |placeholder| {
+            if !PLACEHOLDERS.contains(&placeholder) {
                 return None;
             }
-            let value = self.value(hole);
+            let value = self.value(placeholder);
             missing.set(missing.get() || value.is_none());
             Some(value.unwrap_or_default())
         });
         (!missing.get()).then_some(text)
     }
 
-    /// The value of a hole, if it is known.
-    fn value(&self, hole: &str) -> Option<String> {
-        match hole {
+    /// The value of a placeholder, if it is known.
+    fn value(&self, placeholder: &str) -> Option<String> {
+        match placeholder {
             "limit" => self.limit.map(|limit| limit.to_string()),
             "remaining" => self.remaining.map(|remaining| remaining.to_string()),
             "reset" => self.reset.map(spell_duration),
@@ -135,7 +135,7 @@ struct Line {
 #[derive(Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Hole(String),
+    Placeholder(String),
 }
 
 impl Spelling {
@@ -204,18 +204,18 @@ impl Line {
     /// Whether a header's name is this template's with any scope.
     fn names_one(&self, name: &str) -> bool {
         let scope = name.strip_prefix(self.before.as_str()).and_then(|rest| rest.strip_suffix(self.after.as_str()));
-        // A template that is little more than its hole must not remove the headers that describe the body.
+        // A template that is little more than its placeholder must not remove the headers that describe the body.
         scope.is_some_and(|scope| !scope.is_empty()) && !name.starts_with("content-")
     }
 
     /// Parses a value into `figure`; stops at the first mismatch.
     fn read(&self, value: &str, figure: &mut Figure, now: SystemTime) {
-        let (mut rest, mut hole) = (value, None);
+        let (mut rest, mut placeholder) = (value, None);
         for piece in self.value.iter().chain(&[Piece::Text(String::new())]) {
             match piece {
-                Piece::Hole(name) => hole = Some(name.as_str()),
+                Piece::Placeholder(name) => placeholder = Some(name.as_str()),
                 Piece::Text(text) => {
-                    let found = match (hole.take(), text.is_empty()) {
+                    let found = match (placeholder.take(), text.is_empty()) {
                         (None, _) => rest.strip_prefix(text.as_str()),
                         (Some(name), true) => figure.take(name, std::mem::take(&mut rest), now).then_some(""),
                         (Some(name), false) => rest
@@ -231,10 +231,10 @@ impl Line {
 }
 
 impl Figure {
-    /// Stores the value of a hole. Returns whether the hole is a known one.
-    fn take(&mut self, hole: &str, text: &str, now: SystemTime) -> bool {
+    /// Stores the value of a placeholder. Returns whether the placeholder is a known one.
+    fn take(&mut self, placeholder: &str, text: &str, now: SystemTime) -> bool {
         let text = text.trim();
-        match hole {
+        match placeholder {
             "limit" => self.limit = text.parse().ok().or(self.limit),
             "remaining" => self.remaining = text.parse().ok().or(self.remaining),
             "reset" => self.reset = read_duration(text).or(self.reset),
@@ -252,11 +252,11 @@ impl Figure {
 fn pieces(template: &str) -> Vec<Piece> {
     let (mut pieces, mut rest) = (Vec::new(), template);
     while let Some((before, after)) = rest.split_once("{{") {
-        let Some((hole, tail)) = after.split_once("}}") else { break };
+        let Some((placeholder, tail)) = after.split_once("}}") else { break };
         if !before.is_empty() {
             pieces.push(Piece::Text(before.to_owned()));
         }
-        pieces.push(Piece::Hole(hole.to_owned()));
+        pieces.push(Piece::Placeholder(placeholder.to_owned()));
         rest = tail;
     }
     if !rest.is_empty() {

@@ -154,14 +154,19 @@ impl PeekPlan {
     }
 
     /// Reads a request.
-    pub fn read(self: &Arc<Self>, body: &[Bytes], holes: &PathParams, head: &Head<'_>) -> Result<RequestPeek, Fault> {
+    pub fn read(
+        self: &Arc<Self>,
+        body: &[Bytes],
+        path_params: &PathParams,
+        head: &Head<'_>,
+    ) -> Result<RequestPeek, Fault> {
         let mut scan = self.scan();
         for piece in body {
             if let Some(scan) = &mut scan {
                 scan.push(piece);
             }
         }
-        self.read_scanned(scan, body, holes, head)
+        self.read_scanned(scan, body, path_params, head)
     }
 
     /// Reads a request whose scan has been given the whole body.
@@ -169,13 +174,13 @@ impl PeekPlan {
         self: &Arc<Self>,
         scan: Option<Peek>,
         body: &[Bytes],
-        holes: &PathParams,
+        path_params: &PathParams,
         head: &Head<'_>,
     ) -> Result<RequestPeek, Fault> {
         let found = scan.map(found_in).transpose()?;
         let strict = head.headers.get(&headers::STRICT).is_some_and(|value| value == "true" || value == "1");
         let fields = self.fields(body, head)?;
-        let (model, model_places) = self.model(found.as_ref(), &fields, holes)?;
+        let (model, model_places) = self.model(found.as_ref(), &fields, path_params)?;
         if let Some(found) = &found {
             self.refuse_variants(found)?;
         }
@@ -244,10 +249,10 @@ impl PeekPlan {
         &self,
         found: Option<&Found>,
         fields: &[Field],
-        holes: &PathParams,
+        path_params: &PathParams,
     ) -> Result<(Option<String>, Vec<ModelSpot>), Fault> {
         let in_path = self.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
-        let mut model = if in_path { holes.get("model").map(str::to_owned) } else { None };
+        let mut model = if in_path { path_params.get("model").map(str::to_owned) } else { None };
         let mut spots = Vec::new();
         for (pointer, prefix) in &self.models {
             for hit in found.iter().flat_map(|found| found.all(*pointer)) {
@@ -287,8 +292,8 @@ impl RequestPeek {
     }
 
     /// The ids in the request of objects that earlier answers made.
-    pub fn object_ids(&self, body: &[Bytes], holes: &PathParams) -> Vec<String> {
-        let own = holes.get("id").filter(|_| self.plan.path_object);
+    pub fn object_ids(&self, body: &[Bytes], path_params: &PathParams) -> Vec<String> {
+        let own = path_params.get("id").filter(|_| self.plan.path_object);
         let mut ids: Vec<String> = own.into_iter().map(str::to_owned).collect();
         let Some((pointers, count)) = &self.plan.objects else { return ids };
         let mut peek =

@@ -22,7 +22,7 @@ use crate::observe::trace::Span;
 use crate::route::Route;
 use crate::serving::Serving;
 use weir_cache::similar::PendingQuestion;
-use weir_cache::{Control, Entered, Follower, Key, Landed, Leader, Sharing};
+use weir_cache::{Control, FlightResult, FlightRole, Follower, Key, Leader, Sharing};
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
@@ -153,23 +153,25 @@ impl Gateway {
         (route, model): (&Arc<Route>, &Arc<str>),
     ) -> Result<ControlFlow<Found, Leader>, Fault> {
         let follower = match self.answers.kept().enter(key) {
-            Entered::Lead(leader) => return Ok(ControlFlow::Continue(leader)),
+            FlightRole::Lead(leader) => return Ok(ControlFlow::Continue(leader)),
             // A request for a new answer does not get that of one which began before.
-            Entered::Follow(_) if control.no_cache => return Ok(ControlFlow::Break(Found::Bypass(Arc::clone(model)))),
-            Entered::Follow(follower) => follower,
+            FlightRole::Follow(_) if control.no_cache => {
+                return Ok(ControlFlow::Break(Found::Bypass(Arc::clone(model))));
+            }
+            FlightRole::Follow(follower) => follower,
         };
         Ok(match self.landed(asked, follower).await? {
-            Landed::Answer(entry) => {
+            FlightResult::Answer(entry) => {
                 let (result, route) = (CacheResult::Coalesced, Arc::clone(route));
                 ControlFlow::Break(Found::Answer(Kept { key, entry, result, route, similarity: None }))
             }
-            Landed::Alone => ControlFlow::Break(Found::Bypass(Arc::clone(model))),
-            Landed::Lead(leader) => ControlFlow::Continue(leader),
+            FlightResult::Alone => ControlFlow::Break(Found::Bypass(Arc::clone(model))),
+            FlightResult::Lead(leader) => ControlFlow::Continue(leader),
         })
     }
 
     /// Waits for the equal request, no longer than the client of this one does.
-    async fn landed(&self, asked: &InboundRequest, follower: Follower) -> Result<Landed, Fault> {
+    async fn landed(&self, asked: &InboundRequest, follower: Follower) -> Result<FlightResult, Fault> {
         let _waits = self.answers.waits();
         let Some(time) = own_time(asked) else { return Ok(follower.landed().await) };
         let left = time.saturating_sub(asked.exchange.begun.elapsed());
@@ -242,7 +244,7 @@ impl Gateway {
 
 /// The fault for a request that asks for a kept answer only.
 pub(super) fn not_cached() -> Fault {
-    let message = "no answer to this request is kept, and `only-if-cached` asks for none else";
+    let message = "there is no cached answer to this request, and `only-if-cached` keeps it from a provider";
     let fault = Fault::new(Side::Client, ErrorKind::NotFound, message);
     fault.with_status(504).with_code("not_cached")
 }

@@ -23,7 +23,7 @@ use weir_types::fault::Fault;
 pub(super) fn request(
     serving: &Serving,
     (exchange, caller): (Exchange, Caller),
-    Called { face, holes }: Called,
+    Called { face, path_params }: Called,
     head: Parts,
     Taken { body, reading, held }: Taken,
 ) -> Result<Arc<InboundRequest>, Fault> {
@@ -38,7 +38,7 @@ pub(super) fn request(
         exchange,
         caller,
         side: ClientSide::Dialect(dialect),
-        holes,
+        path_params,
         method: head.method,
         path: head.uri.path().to_owned(),
         query,

@@ -31,7 +31,7 @@ impl Gateway {
         let is_json = asked.reading.found.is_some();
         let mut carried = if is_json { Carried::in_body(provenance, tenant, &asked.body) } else { Carried::default() };
         if provenance.has(Kind::Object) {
-            carried.names(provenance, tenant, &asked.reading.object_ids(&asked.body, &asked.holes));
+            carried.names(provenance, tenant, &asked.reading.object_ids(&asked.body, &asked.path_params));
             if carried.is_empty() && route.is_none() && may_be_searched(asked) {
                 carried.names_in_body(provenance, tenant, &asked.body);
             }

@@ -139,9 +139,9 @@ impl Gateway {
         }
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (pieces, held) = read_body::whole(serving, body, held).await?;
-        let peek = |(known, holes): &(Known<'_>, PathParams)| {
+        let peek = |(known, path_params): &(Known<'_>, PathParams)| {
             rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, &pieces)?;
-            read_body::peek(serving, known.face, holes, head, &pieces)
+            read_body::peek(serving, known.face, path_params, head, &pieces)
         };
         let reading = read.map(peek).transpose()?;
         if let Some(line) = line.as_mut() {
@@ -272,7 +272,7 @@ fn refuse_forms(head: &Parts) -> Result<(), Fault> {
     }
     // Before HTTP/2, only a request for a proxy names a server in its first line.
     if head.version < Version::HTTP_2 && head.uri.authority().is_some() {
-        let message = "the request's target must be a path: this gateway is no proxy for other addresses";
+        let message = "the request's target must be a path: this gateway is not a proxy for other addresses";
         return Err(Fault::invalid(message).with_status(400).with_code("passthrough_path"));
     }
     let upgrades = head.headers.get_all(header::UPGRADE).iter().filter_map(|value| value.to_str().ok());

@@ -165,9 +165,10 @@ mod tests {
         for status in [500, 502, 503, 504, 529] {
             assert_eq!(outcome(status), Checked::Failed, "{status}");
         }
-        let lapsed = |lapse| Checked::of(&Fault::new(Side::Upstream, ErrorKind::Upstream, "").with_transport(lapse));
-        assert_eq!(lapsed(TransportFailure::Unreachable), Checked::Failed);
-        assert_eq!(lapsed(TransportFailure::Credential), Checked::Unclear);
+        let failed_by =
+            |failure| Checked::of(&Fault::new(Side::Upstream, ErrorKind::Upstream, "").with_transport(failure));
+        assert_eq!(failed_by(TransportFailure::Unreachable), Checked::Failed);
+        assert_eq!(failed_by(TransportFailure::Credential), Checked::Unclear);
         assert_eq!(Checked::of(&Fault::adapter("it trapped")), Checked::Unclear);
     }
 }

@@ -36,14 +36,14 @@ pub(super) struct Taken {
 pub(super) async fn read(
     serving: &Serving,
     face: &Endpoint,
-    holes: &PathParams,
+    path_params: &PathParams,
     head: &Parts,
     (body, held): (Incoming, Held),
 ) -> Result<Taken, Fault> {
     let plan = plan(serving, face)?;
     let mut scan = plan.scan();
     let (body, held) = pin!(scanned(serving, body, held, scan.as_mut())).await?;
-    let reading = plan.read_scanned(scan, &body, holes, &about(head))?;
+    let reading = plan.read_scanned(scan, &body, path_params, &about(head))?;
     Ok(Taken { body, reading, held })
 }
 
@@ -59,19 +59,19 @@ async fn scanned(
     scan: Option<&mut Peek>,
 ) -> Result<(Vec<Bytes>, Held), Fault> {
     let server = &serving.config.server;
-    let patience = Patience { pause: server.body_timeout, total: server.body_total_timeout, until: None };
-    pin!(collect(body, scan, server.max_body_bytes, patience, weir_buffers::BodyReader::new(held))).await
+    let timeouts = BodyTimeouts { pause: server.body_timeout, total: server.body_total_timeout, until: None };
+    pin!(collect(body, scan, server.max_body_bytes, timeouts, weir_buffers::BodyReader::new(held))).await
 }
 
 /// Peeks at what the face declares in a body that has been read.
 pub(super) fn peek(
     serving: &Serving,
     face: &Endpoint,
-    holes: &PathParams,
+    path_params: &PathParams,
     head: &Parts,
     body: &[Bytes],
 ) -> Result<RequestPeek, Fault> {
-    plan(serving, face)?.read(body, holes, &about(head))
+    plan(serving, face)?.read(body, path_params, &about(head))
 }
 
 fn plan<'a>(serving: &'a Serving, face: &Endpoint) -> Result<&'a Arc<PeekPlan>, Fault> {
@@ -83,14 +83,14 @@ fn about(head: &Parts) -> Head<'_> {
 }
 
 /// How long a client may take to send a body.
-struct Patience {
+struct BodyTimeouts {
     pause: Duration,
     total: Duration,
     /// When the whole body must have arrived, set by the first wait.
     until: Option<Instant>,
 }
 
-impl Patience {
+impl BodyTimeouts {
     /// How long the next piece may take.
     fn left(&mut self) -> Duration {
         let now = Instant::now();
@@ -103,7 +103,7 @@ async fn collect(
     mut body: Incoming,
     mut scan: Option<&mut Peek>,
     limit: usize,
-    mut patience: Patience,
+    mut timeouts: BodyTimeouts,
     mut room: weir_buffers::BodyReader,
 ) -> Result<(Vec<Bytes>, Held), Fault> {
     let declared = body.size_hint().lower();
@@ -113,7 +113,7 @@ async fn collect(
     let mut pieces = Pieces::default();
     let mut len = 0usize;
     while !body.is_end_stream() {
-        let frame = pin!(next(&mut body, &mut patience, &mut room)).await?;
+        let frame = pin!(next(&mut body, &mut timeouts, &mut room)).await?;
         let Some(frame) = frame else { break };
         let Ok(data) = frame.into_data() else { continue };
         len += data.len();
@@ -171,15 +171,15 @@ impl Pieces {
 /// The next frame. A frame that is ready costs no timer.
 async fn next(
     body: &mut Incoming,
-    patience: &mut Patience,
+    timeouts: &mut BodyTimeouts,
     room: &mut weir_buffers::BodyReader,
 ) -> Result<Option<http_body::Frame<Bytes>>, Fault> {
-    let is_first = patience.until.is_none();
+    let is_first = timeouts.until.is_none();
     let ready = poll_fn(|cx| Poll::Ready(take(body, is_first, cx))).await;
     let frame = match ready {
         Poll::Ready(frame) => frame,
         Poll::Pending => {
-            let frame = tokio::time::timeout(patience.left(), body.frame());
+            let frame = tokio::time::timeout(timeouts.left(), body.frame());
             Box::pin(room.wait(frame)).await?.map_err(|_| too_slow())?
         }
     };
@@ -207,7 +207,12 @@ fn too_large(limit: usize) -> Fault {
 }
 
 fn too_slow() -> Fault {
-    Fault::new(Side::Client, ErrorKind::Timeout, "the request's body did not arrive in time").with_status(408)
+    Fault::new(
+        Side::Client,
+        ErrorKind::Timeout,
+        "the request's body did not arrive in time: send it faster, or raise `server.body_timeout`",
+    )
+    .with_status(408)
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use weir_translate::dialect::faces::{Endpoint, Head, Lookup};
 use weir_translate::dialect::path::PathParams;
 use weir_types::fault::Fault;
 
-/// The face that a request calls, and the values of its path's holes.
+/// The face that a request calls, and the values of its path's parameters.
 pub(super) struct Called {
     pub(super) face: Arc<Endpoint>,
-    pub(super) holes: PathParams,
+    pub(super) path_params: PathParams,
 }
 
 /// Finds the face that a request calls, or an error in the format of the likeliest face.
@@ -29,7 +29,7 @@ pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrec
         found = serving.faces.find(&head.method, &single, &about);
     }
     match found {
-        Lookup::Found(face, holes) => Ok(Called { face, holes }),
+        Lookup::Found(face, path_params) => Ok(Called { face, path_params }),
         Lookup::WrongMethod(face, methods) => {
             let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
             let message = format!("{} is not served here, but {} is", head.method, methods.join(", "));

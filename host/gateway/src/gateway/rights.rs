@@ -13,7 +13,7 @@ use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_IDS, RequestPeek};
 use crate::provenance::{Claim, ObjectKind, Owners, Scanner, Word, is_object};
-use crate::serving::{Belongings, Serving};
+use crate::serving::{CreatedObject, Serving};
 
 use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::about::{BodyKind, Operation};
@@ -30,11 +30,11 @@ impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
     pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         may_do(asked)?;
-        let Some(belongings) = serving.belongings(asked.face.index, &self.stored_keys) else { return Ok(()) };
+        let Some(created_objects) = serving.created_objects(asked.face.index, &self.stored_keys) else { return Ok(()) };
         let (owners, tenant) = (&**self.reasoning_cache.owners(), &*asked.caller.tenant);
-        if asked.caller.is_restricted() && belongings != Belongings::Nothing {
+        if asked.caller.is_restricted() && created_objects != CreatedObject::Nothing {
             let unproved = |id: &String| !owners.is_own(id.as_bytes(), tenant) && is_kept(asked, id);
-            let named = asked.reading.object_ids(&asked.body, &asked.holes);
+            let named = asked.reading.object_ids(&asked.body, &asked.path_params);
             if named.len() >= MAX_IDS {
                 return Err(Fault::invalid(format!("the request names {MAX_IDS} objects or more, which are too many")));
             }
@@ -45,7 +45,7 @@ impl Gateway {
         if !owners.has_any() {
             return Ok(());
         }
-        if let Some(id) = asked.holes.get("id").filter(|id| owners.is_anothers(id.as_bytes(), tenant)) {
+        if let Some(id) = asked.path_params.get("id").filter(|id| owners.is_anothers(id.as_bytes(), tenant)) {
             return Err(not_here(id));
         }
         if is_text(asked)
@@ -92,14 +92,14 @@ impl Gateway {
         asked: &InboundRequest,
         response: &Response<ReplyBody>,
     ) -> Option<Claim> {
-        let kind = match serving.belongings(asked.face.index, &self.stored_keys)? {
-            Belongings::Answer => ObjectKind::Answer,
-            Belongings::Object => ObjectKind::Object,
-            Belongings::Nothing | Belongings::Named => return None,
+        let kind = match serving.created_objects(asked.face.index, &self.stored_keys)? {
+            CreatedObject::Answer => ObjectKind::Answer,
+            CreatedObject::Object => ObjectKind::Object,
+            CreatedObject::Nothing | CreatedObject::Named => return None,
         };
         let owners = self.reasoning_cache.owners();
         // Reading an object does not make the client its owner.
-        let may_claim = match asked.holes.get("id") {
+        let may_claim = match asked.path_params.get("id") {
             Some(id) => owners.is_own(id.as_bytes(), &asked.caller.tenant),
             None => asked.method != Method::GET,
         };
@@ -107,7 +107,7 @@ impl Gateway {
             owners: owners.clone(),
             kind,
             depth: if is_stream(response) { 2 } else { 1 },
-            named: asked.reading.object_ids(&asked.body, &asked.holes),
+            named: asked.reading.object_ids(&asked.body, &asked.path_params),
         })
     }
 }
@@ -165,7 +165,7 @@ fn may_do(asked: &InboundRequest) -> Result<(), Fault> {
         let names_none = caller.client.as_ref().is_some_and(|client| client.operations.is_none());
         return refused(if names_none { ", which names no model" } else { "" });
     }
-    let shows_all = is_about_no_model && asked.method == Method::GET && asked.holes.get("id").is_none();
+    let shows_all = is_about_no_model && asked.method == Method::GET && asked.path_params.get("id").is_none();
     if shows_all && !caller.may_list(operation) {
         return refused(", which shows what others made");
     }
@@ -247,7 +247,7 @@ fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
 /// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not recorded.
 fn is_kept(asked: &InboundRequest, id: &str) -> bool {
     let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    is_word || asked.holes.get("id") == Some(id)
+    is_word || asked.path_params.get("id") == Some(id)
 }
 
 /// The first string of a body that is the id of another client's object, wherever it stands.

@@ -26,7 +26,7 @@ use crate::admission::AdmissionPermit;
 use crate::attempt::ReplyBody;
 use crate::auth::Caller;
 use crate::observe::log::current;
-use crate::realtime::{NAME, Occupant, SessionPlace};
+use crate::realtime::{NAME, SessionOwner, SessionPlace};
 use crate::serving::Serving;
 use weir_identity::ephemeral::EphemeralKey;
 use weir_server::Peer;
@@ -37,7 +37,7 @@ use weir_types::fault::Fault;
 use weir_types::headers;
 
 /// After how long to come back if there are too many sessions.
-const COME_BACK: Duration = Duration::from_secs(5);
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Whether a face is one of sessions.
 pub(super) fn is_for(face: &Endpoint) -> bool {
@@ -67,8 +67,8 @@ impl Gateway {
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
         let settings = &serving.config.realtime;
-        let place = self.sessions.enter(settings.max_sessions, Occupant::of(&caller, settings));
-        let place = place.ok_or_else(|| Fault::overloaded("too many sessions are open", COME_BACK))?;
+        let place = self.sessions.enter(settings.max_sessions, SessionOwner::of(&caller, settings));
+        let place = place.ok_or_else(|| Fault::overloaded("too many sessions are open (`realtime.max_sessions`, `max_sessions_of_client`): close one, or try again later", RETRY_AFTER))?;
         let opening = Opening {
             serving: Arc::clone(serving),
             current: Arc::clone(&self.serving),
@@ -106,9 +106,9 @@ impl Gateway {
             }
         };
         let response = opening.answer(&opened);
-        let PendingUpgrade { upgrade, takeover } = pending;
-        let session = opened.session(place, takeover.leaving());
-        takeover.go_on(current::within(id, session.begin(upgrade)));
+        let PendingUpgrade { connection, upgrade } = pending;
+        let session = opened.session(place, upgrade.leaving());
+        upgrade.go_on(current::within(id, session.begin(connection)));
         Ok(response)
     }
 
@@ -126,9 +126,9 @@ impl Gateway {
             Err(refused) => return self.turn_away(&opening.face, &refused, &id, line),
         };
         let headers = opening.handshake.grant(None);
-        let PendingUpgrade { upgrade, takeover } = pending;
-        let work = opening.later((permit, line.take()), place, (upgrade, takeover.leaving()));
-        takeover.go_on(current::within(id, work));
+        let PendingUpgrade { connection, upgrade } = pending;
+        let work = opening.later((permit, line.take()), place, (connection, upgrade.leaving()));
+        upgrade.go_on(current::within(id, work));
         granted(headers)
     }
 }

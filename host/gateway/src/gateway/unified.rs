@@ -79,7 +79,7 @@ impl UnifiedEndpoints {
             caller,
             face: Arc::clone(face),
             side: ClientSide::of_program(request, arrived),
-            holes: PathParams::default(),
+            path_params: PathParams::default(),
             method: Method::POST,
             path: face.claim.path.clone(),
             query: String::new(),

@@ -20,7 +20,7 @@ use weir_config::{Log, LogFormat};
 /// The target of the lines of the access log.
 pub(crate) const ACCESS: &str = "weir::access";
 /// How long the end of the process waits for a stalled reader of the log.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The queue of this process's log.
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
@@ -45,7 +45,7 @@ pub fn begin(log: Log) {
 
 /// Waits until all lines so far are written, but at most two seconds.
 pub fn flush() {
-    QUEUE.get().into_iter().for_each(|queue| queue.flush(PATIENCE));
+    QUEUE.get().into_iter().for_each(|queue| queue.flush(TIMEOUT));
 }
 
 /// The number of lines dropped because the log's reader was too slow.

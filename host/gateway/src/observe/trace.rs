@@ -53,7 +53,7 @@ const BATCH: usize = 512;
 /// How long a batch waits for further spans.
 const DELAY: Duration = Duration::from_secs(1);
 /// How long sending the last spans may take when the program ends.
-const FAREWELL: Duration = Duration::from_secs(3);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why tracing cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +140,7 @@ impl Tracer {
     /// Sends the waiting spans and stops tracing. Blocks.
     pub fn end(&self) {
         if let Some(Live { provider, .. }) = &self.0
-            && let Err(error) = provider.shutdown_with_timeout(FAREWELL)
+            && let Err(error) = provider.shutdown_with_timeout(FLUSH_TIMEOUT)
         {
             tracing::warn!(%error, "the last spans did not reach the collector");
         }

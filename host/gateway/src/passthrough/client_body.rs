@@ -112,7 +112,7 @@ pub(crate) fn fault(error: UploadError) -> Fault {
     match error {
         UploadError::Broken => Fault::invalid("the request's body broke off"),
         UploadError::Slow => {
-            let message = "the request's body did not arrive in time";
+            let message = "the request's body did not arrive in time: send it faster, or raise `server.body_timeout`";
             Fault::new(Side::Client, ErrorKind::Timeout, message).with_status(408)
         }
         UploadError::TooLarge(most) => too_large(most),

@@ -29,14 +29,14 @@ struct Inner {
 
 /// Whose session it is, and how many it may have.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Occupant {
+pub(crate) struct SessionOwner {
     /// The caller's number.
     pub(crate) caller: u64,
     /// The most sessions that it may have at the same time.
     pub(crate) most: usize,
 }
 
-impl Occupant {
+impl SessionOwner {
     /// A caller with its share of the sessions. A caller without a key has all of them.
     pub(crate) fn of(caller: &Caller, settings: &Realtime) -> Self {
         let share = settings.max_sessions_of_client.unwrap_or((settings.max_sessions / CLIENT_PART).max(1));
@@ -66,15 +66,15 @@ impl Sessions {
     }
 
     /// A place for one more session; `None` if there are as many as there may be, or as this client may have.
-    pub(crate) fn enter(&self, most: usize, occupant: Occupant) -> Option<SessionPlace> {
+    pub(crate) fn enter(&self, most: usize, owner: SessionOwner) -> Option<SessionPlace> {
         let mut by_client = self.0.by_client.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = by_client.get(&occupant.caller).copied().unwrap_or_default();
-        if self.open() >= most || own >= occupant.most {
+        let own = by_client.get(&owner.caller).copied().unwrap_or_default();
+        if self.open() >= most || own >= owner.most {
             return None;
         }
-        by_client.insert(occupant.caller, own + 1);
+        by_client.insert(owner.caller, own + 1);
         self.0.open.inc();
-        Some(SessionPlace { sessions: self.clone(), caller: occupant.caller })
+        Some(SessionPlace { sessions: self.clone(), caller: owner.caller })
     }
 
     /// The sessions under way.
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn there_are_no_more_sessions_than_there_may_be() {
         let sessions = Sessions::new(&Metrics::new().unwrap()).unwrap();
-        let enter = |caller, own| sessions.enter(4, Occupant { caller, most: own });
+        let enter = |caller, own| sessions.enter(4, SessionOwner { caller, most: own });
         let (first, second) = (enter(1, 2), enter(1, 2));
         assert!(first.is_some() && second.is_some() && enter(1, 2).is_none());
         let others: Vec<_> = [2, 3].map(|caller| enter(caller, 2)).into_iter().flatten().collect();

@@ -13,11 +13,11 @@ use hyper::upgrade::OnUpgrade;
 use tokio::sync::{Mutex, Notify};
 
 use self::configuring::Confirmation;
+use super::caller_check::CallerCheck;
 use super::clock::Clock;
 use super::ending::{Ending, name};
 use super::metrics::SessionPlace;
 use super::responses::{Responses, Verdict};
-use super::standing::Standing;
 use super::wire::{Broken, ClientEnd, Inlet, Outlet, Reading};
 use crate::accounting::Account;
 use weir_buffers::Held;
@@ -29,7 +29,7 @@ use weir_server::Leaving;
 use weir_translate::dialect::reply::failure_frame;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::fault::Fault;
-use weir_upstream::{MessageScreen, UpstreamSession};
+use weir_upstream::{MessageRedactor, UpstreamSession};
 
 /// What a session is bound by.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Terms {
     /// The operator's settings.
     pub(crate) settings: Realtime,
     /// How long a side may take nothing.
-    pub(crate) patience: Duration,
+    pub(crate) send_timeout: Duration,
     /// How long a message that is held may take to be whole.
     pub(crate) whole: Duration,
     /// How long the gateway's streams may go on when it stops.
@@ -73,7 +73,7 @@ pub(crate) struct Session {
     /// Its place among all sessions.
     pub(crate) place: SessionPlace,
     /// Tells when its caller may not have it any more.
-    pub(crate) standing: Standing,
+    pub(crate) caller_check: CallerCheck,
     /// Holds bytes of its messages.
     pub(crate) held: Held,
     /// Tells when the gateway stops.
@@ -95,7 +95,7 @@ impl Session {
     /// Passes messages on, once the answer to the client's handshake is sent, until the session ends.
     pub(crate) async fn begin(self, client: OnUpgrade) {
         let reading = self.terms.reading(self.held.beside());
-        let ends = ClientEnd::take(client, reading, self.terms.patience).await;
+        let ends = ClientEnd::take(client, reading, self.terms.send_timeout).await;
         if let Some(client) = ends {
             self.run(client, None).await;
         }
@@ -103,15 +103,15 @@ impl Session {
 
     /// Passes messages on until the session ends; `first` is a message of the client's that was read already.
     pub(crate) async fn run(self, client: ClientEnd, first: Option<FirstMessage>) {
-        let Self { provider, terms, configuring, responses, mut account, place, mut standing, held, mut leaving } =
+        let Self { provider, terms, configuring, responses, mut account, place, mut caller_check, held, mut leaving } =
             self;
-        let UpstreamSession { io, mut screen, .. } = provider;
+        let UpstreamSession { io, mut redactor, .. } = provider;
         let ClientEnd { inlet: mut from_client, outlet: to_client } = client;
         let (from_provider, to_provider) = tokio::io::split(io);
         let mut from_provider = Inlet::new(from_provider, Side::Server, terms.reading(held));
         let relay = Relay {
             to_client: Mutex::new(to_client),
-            to_provider: Mutex::new(Outlet::new(to_provider, Side::Server, terms.patience)),
+            to_provider: Mutex::new(Outlet::new(to_provider, Side::Server, terms.send_timeout)),
             responses: Mutex::new(responses),
             settled: Notify::new(),
             confirmation: Confirmation::new(configuring.is_some()),
@@ -121,10 +121,10 @@ impl Session {
         };
         let ending = tokio::select! {
             ending = relay.serve_client(&mut from_client, (configuring, first)) => ending,
-            ending = relay.serve_provider(&mut from_provider, &mut screen, &mut account) => ending,
+            ending = relay.serve_provider(&mut from_provider, &mut redactor, &mut account) => ending,
             ending = relay.expire() => ending,
             ending = relay.watch() => ending,
-            fault = standing.lost() => Ending::Refused(fault),
+            fault = caller_check.lost() => Ending::Refused(fault),
             ending = relay.leave(&mut leaving) => ending,
         };
         Box::pin(relay.end(ending, (from_client, from_provider), account)).await;
@@ -269,9 +269,9 @@ impl Relay {
         self.send(Side::Server, (opcode, is_last), &bytes).await
     }
 
-    async fn serve_provider(&self, from: &mut Inlet, screen: &mut MessageScreen, account: &mut Account) -> Ending {
+    async fn serve_provider(&self, from: &mut Inlet, redactor: &mut MessageRedactor, account: &mut Account) -> Ending {
         loop {
-            if let Err(ending) = self.pass_to_client(from, screen, account).await {
+            if let Err(ending) = self.pass_to_client(from, redactor, account).await {
                 return ending;
             }
         }
@@ -280,22 +280,22 @@ impl Relay {
     async fn pass_to_client(
         &self,
         from: &mut Inlet,
-        screen: &mut MessageScreen,
+        redactor: &mut MessageRedactor,
         account: &mut Account,
     ) -> Result<(), Ending> {
         let event = self.next(from, Side::Server).await.map_err(|ending| match ending {
             Ending::Closed(side, mut close) => {
-                screen.reason(&mut close.reason);
+                redactor.reason(&mut close.reason);
                 Ending::Closed(side, close)
             }
             ending => ending,
         });
         match event? {
             Event::Message(kind, message) => {
-                let verdict = self.hear(&message).await;
+                let verdict = self.on_provider_message(&message).await;
                 let confirmed = self.confirm(&message);
                 account.add_bytes_out(message.len());
-                self.send(Side::Client, (kind.opcode(), true), &screen.message(message)).await?;
+                self.send(Side::Client, (kind.opcode(), true), &redactor.message(message)).await?;
                 confirmed?;
                 match verdict {
                     Verdict::Pass => Ok(()),
@@ -304,7 +304,7 @@ impl Relay {
             }
             Event::Piece { kind, bytes, is_first, is_last } => {
                 account.add_bytes_out(bytes.len());
-                let bytes: Bytes = screen.piece(bytes, is_last);
+                let bytes: Bytes = redactor.piece(bytes, is_last);
                 let opcode = if is_first { kind.opcode() } else { Opcode::Continuation };
                 self.send(Side::Client, (opcode, is_last), &bytes).await
             }
@@ -312,7 +312,7 @@ impl Relay {
         }
     }
 
-    async fn hear(&self, message: &[u8]) -> Verdict {
+    async fn on_provider_message(&self, message: &[u8]) -> Verdict {
         let mut responses = self.responses.lock().await;
         let verdict = responses.on_provider_message(message).await;
         if responses.are_over() {

@@ -24,7 +24,7 @@ pub(super) const HELD_BYTES: usize = 256 << 10;
 /// The most bytes that are read at once.
 const READ_BYTES: usize = 16 << 10;
 /// How long a side has to answer a close frame.
-pub(super) const FAREWELL: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many times as long as it may take nothing a side may take for a whole frame.
 const SLOWEST: u32 = 4;
 /// The reason for a client whose message takes too long.
@@ -156,15 +156,15 @@ pub(super) struct Outlet {
     /// Whether frames are masked, since this side granted the session.
     masks: bool,
     /// How long the side may take nothing.
-    patience: Duration,
+    send_timeout: Duration,
     /// Whether a message is being sent in parts.
     is_within: bool,
 }
 
 impl Outlet {
     /// Writes to `side`.
-    pub(super) fn new(write: WriteHalf<SessionIo>, side: Side, patience: Duration) -> Self {
-        Self { write, out: BytesMut::new(), masks: side == Side::Server, patience, is_within: false }
+    pub(super) fn new(write: WriteHalf<SessionIo>, side: Side, send_timeout: Duration) -> Self {
+        Self { write, out: BytesMut::new(), masks: side == Side::Server, send_timeout, is_within: false }
     }
 
     /// Writes a frame. If the future is dropped, the rest of the frame goes out before the next one.
@@ -174,20 +174,20 @@ impl Outlet {
         if !opcode.is_control() {
             self.is_within = !is_last;
         }
-        let most = self.patience.saturating_mul(SLOWEST);
+        let most = self.send_timeout.saturating_mul(SLOWEST);
         timeout(most, self.write_out()).await.map_err(|_| Broken::Stalled)?
     }
 
     async fn write_out(&mut self) -> Result<(), Broken> {
         while !self.out.is_empty() {
-            let written = timeout(self.patience, self.write.write(&self.out)).await;
+            let written = timeout(self.send_timeout, self.write.write(&self.out)).await;
             match written.map_err(|_| Broken::Stalled)?? {
                 0 => return Err(Broken::Gone(io::ErrorKind::WriteZero.into())),
                 written => self.out.advance(written),
             }
         }
         self.out = BytesMut::new();
-        timeout(self.patience, self.write.flush()).await.map_err(|_| Broken::Stalled)??;
+        timeout(self.send_timeout, self.write.flush()).await.map_err(|_| Broken::Stalled)??;
         Ok(())
     }
 
@@ -199,7 +199,7 @@ impl Outlet {
     /// Says that nothing more follows.
     pub(super) async fn shut(&mut self) {
         // A connection that is gone is shut.
-        let _gone = timeout(self.patience, self.write.shutdown()).await;
+        let _gone = timeout(self.send_timeout, self.write.shutdown()).await;
     }
 }
 
@@ -212,11 +212,11 @@ pub(crate) struct ClientEnd {
 
 impl ClientEnd {
     /// Takes over the client's connection, once the answer to its handshake is sent; `None` if the client left before.
-    pub(crate) async fn take(upgrade: OnUpgrade, reading: Reading, patience: Duration) -> Option<Self> {
+    pub(crate) async fn take(upgrade: OnUpgrade, reading: Reading, send_timeout: Duration) -> Option<Self> {
         let left = |error: &hyper::Error| tracing::debug!(%error, "the client left before its session began");
         let client = upgrade.await.inspect_err(left).ok()?;
         let (read, write) = tokio::io::split(SessionIo::new(client));
-        let (inlet, outlet) = (Inlet::new(read, Side::Client, reading), Outlet::new(write, Side::Client, patience));
+        let (inlet, outlet) = (Inlet::new(read, Side::Client, reading), Outlet::new(write, Side::Client, send_timeout));
         Some(Self { inlet, outlet })
     }
 
@@ -247,7 +247,7 @@ impl ClientEnd {
 
     /// Ends a session that no provider takes part in.
     pub(crate) async fn leave(mut self, close: &Close) {
-        let farewell = async {
+        let closing = async {
             let _gone = self.outlet.send(Opcode::Close, true, &close.payload()).await;
             let clock = Clock::start();
             while let Ok(event) = self.inlet.next(&clock).await {
@@ -257,7 +257,7 @@ impl ClientEnd {
             }
             self.outlet.shut().await;
         };
-        let _late = timeout(FAREWELL, farewell).await;
+        let _late = timeout(CLOSE_TIMEOUT, closing).await;
     }
 }
 

@@ -84,9 +84,7 @@ impl Cause<'_> {
     pub fn text(self, provider: &str, format: &str) -> String {
         match self {
             Self::Wanted => "it was asked for".to_owned(),
-            Self::Resumable => {
-                "a stream that is gone on with elsewhere, should it break, is always translated".to_owned()
-            }
+            Self::Resumable => "`resume` is on for this model, so its streams are always translated".to_owned(),
             Self::Stripped => "values that others issued are taken out".to_owned(),
             Self::Foreign => format!("{provider} does not take {format} as it is"),
             Self::Unnamed => format!("only the path names the model, and {provider} looks for it in the body"),

@@ -89,10 +89,10 @@ fn suggested_token_url(auth: &Auth, adapter: &Adapter, target: &weir_config::Tar
     let (AuthScheme::Oauth2ClientCredentials(oauth) | AuthScheme::ServiceAccount(oauth)) = &auth.scheme else {
         return None;
     };
-    let url = url_template::filled(&oauth.token_url, |hole| match hole {
+    let url = url_template::filled(&oauth.token_url, |placeholder| match placeholder {
         "origin" => Some(base.origin().as_ref()),
         "region" => set_region(&target.provider, &target.options),
-        hole => hole.strip_prefix("option.").and_then(|name| target.options.text(name)),
+        placeholder => placeholder.strip_prefix("option.").and_then(|name| target.options.text(name)),
     })?;
     (adapter.trusted || base.may_have_credential(&url)).then_some(url)
 }

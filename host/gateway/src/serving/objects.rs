@@ -34,7 +34,7 @@ pub(super) fn makes(faces: &Faces, routes: &Routes) -> Vec<ScanPolicy> {
 
 /// What a face's answers make that belongs to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Belongings {
+pub enum CreatedObject {
     /// Nothing that a later request could refer to.
     Nothing,
     /// Nothing, but the face's requests may name objects that other faces' answers made.
@@ -45,15 +45,15 @@ pub enum Belongings {
     Object,
 }
 
-/// Determines [`Belongings`] for each face.
-pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
+/// Determines [`CreatedObject`] for each face.
+pub(super) fn created_objects(faces: &Faces) -> Vec<CreatedObject> {
     let asks_by_id = |face: &&Arc<Endpoint>| is_without_model(face) && !face.claim.object_ids.is_empty();
     let keeping: BTreeSet<&str> = faces.all().iter().filter(asks_by_id).map(|face| &*face.adapter).collect();
     let of_one = |face: &Endpoint| match (&face.claim.operation, face.claim.object_ids.is_empty()) {
-        _ if !keeping.contains(&*face.adapter) => Belongings::Nothing,
-        (Operation::Chat, false) => Belongings::Answer,
-        (operation, _) if operation.is_relayed_only() && is_without_model(face) => Belongings::Object,
-        _ => Belongings::Named,
+        _ if !keeping.contains(&*face.adapter) => CreatedObject::Nothing,
+        (Operation::Chat, false) => CreatedObject::Answer,
+        (operation, _) if operation.is_relayed_only() && is_without_model(face) => CreatedObject::Object,
+        _ => CreatedObject::Named,
     };
     faces.all().iter().map(|face| of_one(face)).collect()
 }

@@ -266,14 +266,14 @@ fn timeouts(timeouts: &weir_config::Timeouts) -> Timeouts {
     }
 }
 
-/// The url that an adapter suggests, with its holes filled from the provider's settings and the environment.
+/// The url that an adapter suggests, with its placeholders filled from the provider's settings and the environment.
 pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environment: &Environment) -> Option<Address> {
     let is_signed = adapter.manifest.auth.iter().any(|auth| matches!(auth.scheme, AuthScheme::AwsSigv4(_)));
     let usual = is_signed.then(|| usual_region(environment));
     let region = set_region(provider, &provider.options).or(usual.as_deref());
-    let url = url_template::filled(adapter.manifest.suggests.url.as_deref()?, |hole| match hole {
+    let url = url_template::filled(adapter.manifest.suggests.url.as_deref()?, |placeholder| match placeholder {
         "region" => region,
-        hole => match (hole.strip_prefix("option."), hole.strip_prefix("env.")) {
+        placeholder => match (placeholder.strip_prefix("option."), placeholder.strip_prefix("env.")) {
             (Some(name), _) => provider.options.text(name),
             // Such variables are written with and without a trailing slash.
             (_, name) => environment.get(name?).map(|url| url.trim().trim_end_matches('/')),

@@ -1,13 +1,13 @@
-//! Urls that adapters suggest, with holes for values that only the operator knows.
+//! Urls that adapters suggest, with placeholders for values that only the operator knows.
 
-/// A text with its `{HOLES}` filled; `None` if one has no value.
+/// A text with its `{PLACEHOLDERS}` filled; `None` if one has no value.
 pub(super) fn filled<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
     let mut whole = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, from)) = rest.split_once('{') {
-        let (hole, after) = from.split_once('}')?;
+        let (placeholder, after) = from.split_once('}')?;
         whole.push_str(before);
-        whole.push_str(value(hole)?);
+        whole.push_str(value(placeholder)?);
         rest = after;
     }
     whole.push_str(rest);
@@ -19,8 +19,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holes_are_filled_once_and_all_or_none() {
-        let value = |hole: &str| match hole {
+    fn placeholders_are_filled_once_and_all_or_none() {
+        let value = |placeholder: &str| match placeholder {
             "region" => Some("r-1"),
             "option.x" => Some("{region}"),
             _ => None,

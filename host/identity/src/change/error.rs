@@ -10,7 +10,7 @@ use crate::key_text::{KeyId, NoRandomNumbers};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// The actor may not do this.
-    #[error("your grants do not allow this")]
+    #[error("your grants do not allow this: ask an administrator for wider ones")]
     Forbidden,
     /// The actor's grants are for teams, and this field counts beyond a team.
     #[error("`{0}` is set and changed only with a grant for everything, since it counts beyond the key's team")]

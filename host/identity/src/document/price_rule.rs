@@ -60,7 +60,7 @@ impl PriceRule {
             return Err(Invalid::new("rates", "names no price"));
         }
         if let Some(name) = NO_MEASURES.iter().find(|name| self.rates.contains_key(**name)) {
-            return Err(Invalid::new("rates", format!("has `{name}`, which is no measure")));
+            return Err(Invalid::new("rates", format!("has `{name}`, which is not a measure")));
         }
         count("rates", self.rates.len(), MOST_RATES)?;
         let length = |json: Result<String, serde_json::Error>| json.map_or(usize::MAX, |text| text.len());

@@ -30,7 +30,7 @@ pub struct Discovery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
     /// It is too large or no JSON object.
-    #[error("the discovery document is no JSON object of at most {LARGEST} bytes")]
+    #[error("the discovery document is not a JSON object of at most {LARGEST} bytes")]
     Form,
     /// It names another issuer than it was asked for, so its keys would vouch for others.
     #[error("the discovery document is that of another issuer")]

@@ -28,7 +28,7 @@ pub enum KeySetError {
     #[error("the key set is too large")]
     Size,
     /// It is no JSON object with an array `keys`.
-    #[error("the key set is no JSON object with `keys`")]
+    #[error("the key set is not a JSON object with `keys`")]
     Form,
     /// It has no key that could be used.
     #[error("the key set has no usable key for signatures (RSA of 2048 bits or more, P-256, P-384, Ed25519)")]

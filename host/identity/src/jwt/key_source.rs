@@ -28,7 +28,7 @@ pub struct Timing {
     /// The longest wait after failures.
     pub last_retry: Duration,
     /// After this time, a fetch counts as failed.
-    pub patience: Duration,
+    pub fetch_timeout: Duration,
 }
 
 impl Default for Timing {
@@ -41,7 +41,7 @@ impl Default for Timing {
             unknown_for: seconds(300),
             first_retry: seconds(1),
             last_retry: seconds(60),
-            patience: seconds(30),
+            fetch_timeout: seconds(30),
         }
     }
 }
@@ -203,8 +203,8 @@ impl KeySource {
     }
 
     fn give_up_late_flight(&mut self, now: Timestamp) {
-        let patience = self.timing.patience;
-        if self.flight.take_if(|flight| now >= after(flight.since, patience)).is_some() {
+        let fetch_timeout = self.timing.fetch_timeout;
+        if self.flight.take_if(|flight| now >= after(flight.since, fetch_timeout)).is_some() {
             self.count_failure(now);
         }
     }

@@ -62,7 +62,7 @@ pub enum MalformedToken {
     #[error("it does not have three parts in base64url")]
     Parts,
     /// Its header is no JSON object with unique members.
-    #[error("its header is no JSON object with unique members")]
+    #[error("its header is not a JSON object with unique members")]
     Header,
     /// Its claims are no JSON object with unique members.
     #[error("its claims are no JSON object with unique members")]
@@ -74,7 +74,7 @@ pub enum MalformedToken {
     #[error("it is of another type than JWT")]
     Type,
     /// Its key id is longer than any may be, or no text.
-    #[error("its key id is no text of at most 256 bytes")]
+    #[error("its key id is not a text of at most 256 bytes")]
     KeyId,
 }
 

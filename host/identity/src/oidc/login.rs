@@ -11,7 +11,7 @@ use super::Discovery;
 use crate::key_text::{NoRandomNumbers, random};
 
 /// How long a login may take.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+const LOGIN_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 /// All but the unreserved characters of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const LONGEST_QUERY: usize = 8 * 1024;
@@ -95,7 +95,7 @@ impl PendingLogin {
     /// A login with these random numbers.
     pub fn from_random([state, nonce, verifier]: [[u8; 32]; 3], now: Timestamp) -> Self {
         let text = |bytes: [u8; 32]| Secret::new(URL_SAFE_NO_PAD.encode(bytes));
-        let expires = now.checked_add(PATIENCE).unwrap_or(Timestamp::MAX);
+        let expires = now.checked_add(LOGIN_TIMEOUT).unwrap_or(Timestamp::MAX);
         Self { state: text(state), nonce: text(nonce), verifier: text(verifier), expires }
     }
 

@@ -96,7 +96,7 @@ impl Table {
 #[derive(Debug, thiserror::Error)]
 pub enum RowError {
     /// It is not what the database gives.
-    #[error("a row of {} is no JSON object", .0.name())]
+    #[error("a row of {} is not a JSON object", .0.name())]
     NoObject(Table),
     /// It lacks the column that identifies it.
     #[error("a row of {} has no `{column}`: is this LiteLLM's database?", .table.name())]

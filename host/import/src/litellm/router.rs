@@ -51,9 +51,9 @@ pub(super) fn models(file: &Json, deployments: Vec<Deployment>, prefixes: &Prefi
         let entry = model(name, group, &settings, &known);
         note_star(name, &entry, draft);
         for (other, _) in settings.aliases.iter().filter(|(_, of)| of == name) {
-            let mut twin = entry.clone();
-            twin.set("alias", other.as_str());
-            draft.models.push(twin);
+            let mut copy = entry.clone();
+            copy.set("alias", other.as_str());
+            draft.models.push(copy);
         }
         draft.models.push(entry);
     }
@@ -124,15 +124,15 @@ impl Settings {
     /// Notes aliases and fallbacks that name no model of the file.
     fn note_unknown(&self, names: &[String], known: &[String], draft: &mut Draft) {
         for (other, of) in self.aliases.iter().filter(|(_, of)| !names.contains(of)) {
-            draft.note(format!("`model_group_alias`: `{other}` stands for `{of}`, which is no model of the file."));
+            draft.note(format!("`model_group_alias`: `{other}` stands for `{of}`, which is not a model of the file."));
         }
         for (name, to) in self.fallbacks.iter().chain(&self.special) {
             let is_for_all = name.is_empty() || name == "*";
             if !is_for_all && !known.contains(name) {
-                draft.note(format!("The fallbacks of `{name}` are left out: it is no model of the file."));
+                draft.note(format!("The fallbacks of `{name}` are left out: it is not a model of the file."));
             }
             for fallback in to.iter().filter(|fallback| !known.contains(fallback)) {
-                draft.note(format!("The fallback `{fallback}` is left out: it is no model of the file."));
+                draft.note(format!("The fallback `{fallback}` is left out: it is not a model of the file."));
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::guest::GuestResult;
 use crate::instance::Instance;
 use crate::limits::Isolation;
 use crate::reported::Reported;
-use crate::stats::{Offence, Step};
+use crate::stats::{RecentFailure, Step};
 use weir_types::contract::types::ErrorKind;
 
 /// Maximum length of a component's own error message in the log, in bytes.
@@ -128,7 +128,7 @@ impl Lease {
             Err(error) if error.kind == ErrorKind::Internal => {
                 let detail = clean(head(&error.message, EXCEPTION));
                 let fault = self.adapter.fault(function, Failure::new(FaultKind::Exception, detail));
-                self.adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
+                self.adapter.stats.record_failure(RecentFailure::new(fault.kind, self.caller, function, bytes));
                 (self.instance, self.is_spent) = (None, true);
                 Err(fault)
             }
@@ -188,7 +188,7 @@ impl Lease {
                 let fault = adapter.fault(function, failure);
                 // A proof decides itself what becomes of an adapter on a busy machine.
                 if !(self.is_proof && fault.lacked_time()) {
-                    adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
+                    adapter.stats.record_failure(RecentFailure::new(fault.kind, self.caller, function, bytes));
                 }
                 (self.instance, self.is_spent) = (None, true);
                 Err(fault)

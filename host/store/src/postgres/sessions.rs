@@ -70,7 +70,9 @@ impl Sessions {
         let is_plain =
             |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
         if schema.is_empty() || schema.len() > MOST_SCHEMA || !schema.chars().all(is_plain) {
-            return Err(StoreError::Settings(format!("{schema:?} is no schema of lower-case letters, digits and _")));
+            return Err(StoreError::Settings(format!(
+                "{schema:?} is not a schema of lower-case letters, digits and _"
+            )));
         }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(timeout.min(Duration::from_secs(5)));

@@ -29,7 +29,7 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn of(main: &Path) -> Result<Self, StoreError> {
-        let bad = || StoreError::Settings(format!("{} is no name of a file", main.display()));
+        let bad = || StoreError::Settings(format!("{} is not the name of a file", main.display()));
         let stem = main.file_stem().and_then(|stem| stem.to_str()).ok_or_else(bad)?;
         let extension = main.extension().and_then(|text| text.to_str());
         let folder = main.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -74,7 +74,7 @@ fn a_folder_that_vanishes_and_returns_is_written_again() {
 fn a_damaged_day_is_put_aside() {
     let files = Files::new();
     let path = files.folder().join(format!("weir-{}.db", today()));
-    fs::write(&path, "this is no database, but a long enough text. ".repeat(100)).unwrap();
+    fs::write(&path, "this is not a database, but a long enough text. ".repeat(100)).unwrap();
     let store = files.open();
     store.append(&batch(Seed(1).facts(10, NOON, 1_000))).unwrap();
     assert_eq!(count(&*store), 10);

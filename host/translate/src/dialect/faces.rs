@@ -118,7 +118,7 @@ impl std::fmt::Display for LeftOut {
 /// The result of looking up a request.
 #[derive(Debug)]
 pub enum Lookup {
-    /// The face, and the values of its path's holes.
+    /// The face, and the values of its path's placeholders.
     Found(Arc<Endpoint>, PathParams),
     /// The path is served, but only with these methods.
     WrongMethod(Arc<Endpoint>, Vec<Method>),
@@ -146,7 +146,7 @@ pub enum ClaimError {
         second: String,
         /// The HTTP method.
         method: String,
-        /// The face's path, with its holes.
+        /// The face's path, with its placeholders.
         path: String,
     },
 }
@@ -219,12 +219,12 @@ impl Faces {
     pub fn find(&self, method: &Method, path: &str, head: &Head<'_>) -> Lookup {
         let mut methods = Vec::new();
         let mut other = None;
-        for (face, holes) in self.candidates(path) {
+        for (face, placeholders) in self.candidates(path) {
             if face.claim.when.as_ref().is_some_and(|when| !head.holds(when)) {
                 continue;
             }
             if face.claim.method == method.as_str() {
-                return Lookup::Found(Arc::clone(face), holes);
+                return Lookup::Found(Arc::clone(face), placeholders);
             }
             methods.extend(Method::from_bytes(face.claim.method.as_bytes()).ok());
             other = Some(face);
@@ -238,8 +238,9 @@ impl Faces {
     /// Faces whose path matches, the most specific first.
     fn candidates(&self, path: &str) -> impl Iterator<Item = (&Arc<Endpoint>, PathParams)> {
         let literal = self.literal.get(path).into_iter().flatten().map(|index| (*index, PathParams::default()));
-        let holed = self.patterns.iter().filter_map(move |(pattern, index)| Some((*index, pattern.matches(path)?)));
-        literal.chain(holed).filter_map(|(index, holes)| Some((self.all.get(index)?, holes)))
+        let with_placeholders =
+            self.patterns.iter().filter_map(move |(pattern, index)| Some((*index, pattern.matches(path)?)));
+        literal.chain(with_placeholders).filter_map(|(index, placeholders)| Some((self.all.get(index)?, placeholders)))
     }
 
     fn add(&mut self, speaker: &FaceOwner<'_>, claim: &Face) -> Result<(), ClaimError> {

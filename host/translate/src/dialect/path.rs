@@ -14,13 +14,13 @@ pub struct Pattern {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Segment {
     Literal(String),
-    /// A hole with the literal text around it.
-    Hole {
+    /// A placeholder with the literal text around it.
+    Placeholder {
         before: String,
         name: String,
         after: String,
     },
-    /// A hole that also matches slashes; only a pattern's last segment may be one.
+    /// A placeholder that also matches slashes; only a pattern's last segment may be one.
     Greedy {
         before: String,
         name: String,
@@ -34,19 +34,19 @@ pub enum PatternError {
     /// The pattern does not begin with a slash.
     #[error("path `{0}` does not begin with `/`")]
     Relative(String),
-    /// A segment has a brace without its partner, or several holes.
+    /// A segment has a brace without its partner, or several placeholders.
     #[error("path `{0}` has a segment that is not text, `{{name}}` or `{{name...}}`")]
     Segment(String),
 }
 
-/// The values of a matched pattern's holes, percent-decoded.
+/// The values of a matched pattern's placeholders, percent-decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathParams(Vec<(String, String)>);
 
 impl PathParams {
-    /// The value of a hole.
+    /// The value of a placeholder.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(hole, _)| hole == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(placeholder, _)| placeholder == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -59,7 +59,7 @@ impl Pattern {
         if inner_greedy { Err(PatternError::Segment(text.to_owned())) } else { Ok(Self { segments }) }
     }
 
-    /// Whether the pattern has no holes, so that a path matches only if it is equal.
+    /// Whether the pattern has no placeholders, so that a path matches only if it is equal.
     pub(crate) fn is_literal(&self) -> bool {
         self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
     }
@@ -68,7 +68,7 @@ impl Pattern {
     pub fn weight(&self) -> usize {
         let literal = |segment: &Segment| match segment {
             Segment::Literal(text) => 2 * text.len() + 2,
-            Segment::Hole { before, after, .. } => 2 * (before.len() + after.len()) + 1,
+            Segment::Placeholder { before, after, .. } => 2 * (before.len() + after.len()) + 1,
             Segment::Greedy { before, after, .. } => 2 * (before.len() + after.len()),
         };
         self.segments.iter().map(literal).sum()
@@ -79,7 +79,7 @@ impl Pattern {
         overlap(&self.segments, &other.segments)
     }
 
-    /// The values of the holes if `path` matches. A hole never matches an empty text.
+    /// The values of the placeholders if `path` matches. A placeholder never matches an empty text.
     pub fn matches(&self, path: &str) -> Option<PathParams> {
         self.matched(path, Segment::matches)
     }
@@ -94,18 +94,18 @@ impl Pattern {
         path: &str,
         is_like: impl Fn(&Segment, &str, &mut PathParams) -> Option<()>,
     ) -> Option<PathParams> {
-        let mut holes = PathParams::default();
+        let mut placeholders = PathParams::default();
         let mut rest = Some(path.strip_prefix('/')?);
         for segment in &self.segments {
             let text = rest?;
             let (piece, after) = match (segment, text.split_once('/')) {
-                (Segment::Literal(_) | Segment::Hole { .. }, Some((piece, after))) => (piece, Some(after)),
+                (Segment::Literal(_) | Segment::Placeholder { .. }, Some((piece, after))) => (piece, Some(after)),
                 (Segment::Greedy { .. }, _) | (_, None) => (text, None),
             };
-            is_like(segment, piece, &mut holes)?;
+            is_like(segment, piece, &mut placeholders)?;
             rest = after;
         }
-        rest.is_none().then_some(holes)
+        rest.is_none().then_some(placeholders)
     }
 }
 
@@ -129,7 +129,7 @@ impl Segment {
     fn edges(&self) -> (&str, &str) {
         match self {
             Self::Literal(text) => (text, text),
-            Self::Hole { before, after, .. } | Self::Greedy { before, after, .. } => (before, after),
+            Self::Placeholder { before, after, .. } | Self::Greedy { before, after, .. } => (before, after),
         }
     }
 
@@ -143,12 +143,12 @@ impl Segment {
         one.ends_with(other) || other.ends_with(one)
     }
 
-    /// Whether two literals are equal, or a literal is long enough to fill the other segment's hole.
+    /// Whether two literals are equal, or a literal is long enough to fill the other segment's placeholder.
     fn may_be(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Literal(one), Self::Literal(other)) => one == other,
-            (Self::Literal(text), hole) | (hole, Self::Literal(text)) => {
-                let (before, after) = hole.edges();
+            (Self::Literal(text), placeholder) | (placeholder, Self::Literal(text)) => {
+                let (before, after) = placeholder.edges();
                 text.len() > before.len() + after.len()
             }
             _ => true,
@@ -167,67 +167,70 @@ impl Segment {
         }
         Ok(match name.strip_suffix("...") {
             Some(name) => Self::Greedy { before, name: name.to_owned(), after },
-            None => Self::Hole { before, name: name.to_owned(), after },
+            None => Self::Placeholder { before, name: name.to_owned(), after },
         })
     }
 
-    fn matches(&self, piece: &str, holes: &mut PathParams) -> Option<()> {
+    fn matches(&self, piece: &str, placeholders: &mut PathParams) -> Option<()> {
         match self {
             Self::Literal(text) => (text == piece).then_some(()),
-            Self::Hole { before, name, after } | Self::Greedy { before, name, after } => {
-                fill(name, piece.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?, holes)
+            Self::Placeholder { before, name, after } | Self::Greedy { before, name, after } => {
+                fill(name, piece.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?, placeholders)
             }
         }
     }
 
-    fn matches_in_any_case(&self, piece: &str, holes: &mut PathParams) -> Option<()> {
+    fn matches_in_any_case(&self, piece: &str, placeholders: &mut PathParams) -> Option<()> {
         match self {
             Self::Literal(text) => text.eq_ignore_ascii_case(piece).then_some(()),
-            Self::Hole { before, name, after } | Self::Greedy { before, name, after } => {
+            Self::Placeholder { before, name, after } | Self::Greedy { before, name, after } => {
                 let (start, rest) = piece.split_at_checked(before.len())?;
                 let (value, end) = rest.split_at_checked(rest.len().checked_sub(after.len())?)?;
                 let is_like = start.eq_ignore_ascii_case(before) && end.eq_ignore_ascii_case(after);
-                is_like.then(|| fill(name, value, holes))?
+                is_like.then(|| fill(name, value, placeholders))?
             }
         }
     }
 }
 
-/// Notes the value of a hole, which is never empty.
-fn fill(name: &str, value: &str, holes: &mut PathParams) -> Option<()> {
+/// Notes the value of a placeholder, which is never empty.
+fn fill(name: &str, value: &str, placeholders: &mut PathParams) -> Option<()> {
     let decoded: Cow<'_, str> = percent_decode_str(value).decode_utf8().ok()?;
-    (!decoded.is_empty()).then(|| holes.0.push((name.to_owned(), decoded.into_owned())))
+    (!decoded.is_empty()).then(|| placeholders.0.push((name.to_owned(), decoded.into_owned())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn hole(pattern: &str, path: &str) -> Option<String> {
-        Pattern::parse(pattern).unwrap().matches(path).map(|holes| holes.get("model").unwrap_or("").to_owned())
+    fn placeholder(pattern: &str, path: &str) -> Option<String> {
+        Pattern::parse(pattern)
+            .unwrap()
+            .matches(path)
+            .map(|placeholders| placeholders.get("model").unwrap_or("").to_owned())
     }
 
     #[test]
-    fn holes_take_one_segment_and_greedy_ones_take_all() {
-        assert_eq!(hole("/v1/models/{model}", "/v1/models/gpt-4o").as_deref(), Some("gpt-4o"));
-        assert_eq!(hole("/v1/models/{model}", "/v1/models/a/b"), None);
-        assert_eq!(hole("/v1/models/{model...}", "/v1/models/a/b").as_deref(), Some("a/b"));
-        assert_eq!(hole("/v1/models/{model}", "/v1/models/a%2Fb").as_deref(), Some("a/b"));
-        assert_eq!(hole("/v1/models/{model}", "/v1/models/"), None);
+    fn placeholders_take_one_segment_and_greedy_ones_take_all() {
+        assert_eq!(placeholder("/v1/models/{model}", "/v1/models/gpt-4o").as_deref(), Some("gpt-4o"));
+        assert_eq!(placeholder("/v1/models/{model}", "/v1/models/a/b"), None);
+        assert_eq!(placeholder("/v1/models/{model...}", "/v1/models/a/b").as_deref(), Some("a/b"));
+        assert_eq!(placeholder("/v1/models/{model}", "/v1/models/a%2Fb").as_deref(), Some("a/b"));
+        assert_eq!(placeholder("/v1/models/{model}", "/v1/models/"), None);
     }
 
     #[test]
     fn a_suffix_belongs_to_the_pattern() {
         let pattern = "/zeta/v0/minds/{model}:parley";
-        assert_eq!(hole(pattern, "/zeta/v0/minds/sage-2.5:parley").as_deref(), Some("sage-2.5"));
-        assert_eq!(hole(pattern, "/zeta/v0/minds/sage-2.5:tally"), None);
+        assert_eq!(placeholder(pattern, "/zeta/v0/minds/sage-2.5:parley").as_deref(), Some("sage-2.5"));
+        assert_eq!(placeholder(pattern, "/zeta/v0/minds/sage-2.5:tally"), None);
     }
 
     #[test]
     fn any_case_of_the_literal_text_matches_where_that_is_asked_for() {
         let of = |pattern: &str, path: &str| {
             let found = Pattern::parse(pattern).unwrap().matches_in_any_case(path);
-            found.map(|holes| holes.get("model").unwrap_or("").to_owned())
+            found.map(|placeholders| placeholders.get("model").unwrap_or("").to_owned())
         };
         assert_eq!(of("/chat/completions", "/Chat/COMPLETIONS").as_deref(), Some(""));
         assert_eq!(of("/chat/completions", "/chat/completion"), None);
@@ -239,9 +242,9 @@ mod tests {
 
     #[test]
     fn literal_paths_match_only_themselves() {
-        assert_eq!(hole("/v1/messages", "/v1/messages").as_deref(), Some(""));
-        assert_eq!(hole("/v1/messages", "/v1/messages/count_tokens"), None);
-        assert_eq!(hole("/v1/messages", "/v1"), None);
+        assert_eq!(placeholder("/v1/messages", "/v1/messages").as_deref(), Some(""));
+        assert_eq!(placeholder("/v1/messages", "/v1/messages/count_tokens"), None);
+        assert_eq!(placeholder("/v1/messages", "/v1"), None);
     }
 
     #[test]

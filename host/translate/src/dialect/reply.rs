@@ -11,9 +11,9 @@ use weir_types::fault::Fault;
 const NEUTRAL: &str =
     r#"{"error":{"type":{{kind}},"message":{{message}},"code":{{code}}},"request_id":{{request_id}}}"#;
 
-/// Fills an error template; each hole becomes a whole JSON value.
+/// Fills an error template; each placeholder becomes a whole JSON value.
 pub fn fill(template: &str, error: &Error, name: &str, code: Option<&str>, status: u16, request_id: &str) -> String {
-    let value = |hole: &str| match hole {
+    let value = |placeholder: &str| match placeholder {
         "kind" => Some(quoted(name)),
         "status" => Some(status.to_string()),
         "message" => Some(quoted(&error.message)),
@@ -22,11 +22,11 @@ pub fn fill(template: &str, error: &Error, name: &str, code: Option<&str>, statu
         "request_id" => Some(quoted(request_id)),
         _ => None,
     };
-    replace_holes(template, value)
+    replace_placeholders(template, value)
 }
 
 /// Replaces each `{{name}}` for which `value` returns a text.
-pub fn replace_holes(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
+pub fn replace_placeholders(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(template.len() + 64);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -84,7 +84,7 @@ pub fn error_response(format: Option<&ErrorFormat>, fault: &Fault, request_id: &
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for extra in format.map_or(&[][..], |format| &format.headers) {
-        let plain = |hole: &str| match hole {
+        let plain = |placeholder: &str| match placeholder {
             "kind" => Some(name.to_owned()),
             "status" => Some(status.to_string()),
             "message" => Some(fault.error.message.clone()),
@@ -93,7 +93,7 @@ pub fn error_response(format: Option<&ErrorFormat>, fault: &Fault, request_id: &
             "request_id" => Some(request_id.to_owned()),
             _ => None,
         };
-        let text = replace_holes(&extra.value, plain);
+        let text = replace_placeholders(&extra.value, plain);
         insert(headers, &extra.name, &text);
     }
     if let Some(after) = fault.error.retry_after_ms {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_become_whole_json_values() {
+    fn placeholders_become_whole_json_values() {
         let fault = Fault::not_found("no \"x\"\n").at("model");
         let response = error_response(Some(&format()), &fault, "r1");
         assert_eq!(response.status(), 404);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_looks_like_a_hole_is_left_alone() {
+    fn a_message_that_looks_like_a_placeholder_is_left_alone() {
         let fault = Fault::not_found("{{code}}");
         let body = error_response(Some(&format()), &fault, "r1").into_body();
         assert!(std::str::from_utf8(&body).unwrap().contains(r#""oops":"{{code}}""#));

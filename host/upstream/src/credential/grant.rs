@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::{Veil, encode_segment};
+use super::super::{Redactor, encode_segment};
 use super::account::Account;
 use super::{Credential, CredentialError};
 use weir_config::secret::Secret;
@@ -45,8 +45,8 @@ impl Grant {
         let pair = Secret::new(format!("{}:{}", encode_segment(id), encode_segment(secret.expose())));
         let pair = Secret::new(STANDARD.encode(pair.expose()));
         let proof = super::sensitive("Basic ", pair.expose())?;
-        let veil = Veil::over([pair.expose(), secret.expose()]);
-        Ok(Self::Client { proof: Credential::authorization(proof, veil), secret, scopes: scopes.join(" ").into() })
+        let redactor = Redactor::of([pair.expose(), secret.expose()]);
+        Ok(Self::Client { proof: Credential::authorization(proof, redactor), secret, scopes: scopes.join(" ").into() })
     }
 
     /// Builds the next request for a token.
@@ -70,13 +70,13 @@ impl Grant {
     }
 
     /// Removes the grant's secrets from a text. An account's private key is never sent, so no text can repeat it.
-    pub(super) fn hide_in(&self, text: &mut String) {
+    pub(super) fn redact(&self, text: &mut String) {
         match self {
-            Self::Client { secret, .. } => secret.hide_in(text),
+            Self::Client { secret, .. } => secret.redact(text),
             Self::Account(_) => {}
             Self::User { client_secret, refresh_token, .. } => {
-                client_secret.hide_in(text);
-                refresh_token.hide_in(text);
+                client_secret.redact(text);
+                refresh_token.redact(text);
             }
         }
     }
@@ -130,7 +130,7 @@ mod tests {
             "grant_type=refresh_token&client_id=id&client_secret=s3cret-of-client&refresh_token=1%2F%2Fs3cret-refresh";
         assert_eq!(claim(&grant).form, expected);
         let mut text = "s3cret-of-client 1//s3cret-refresh".to_owned();
-        grant.hide_in(&mut text);
+        grant.redact(&mut text);
         assert_eq!(text, "[key] [key]");
     }
 }

@@ -15,7 +15,7 @@ use percent_encoding::percent_decode_str;
 use ring::hmac;
 use sha2::{Digest as _, Sha256};
 
-use super::super::{Chunks, Veil, encode_segment};
+use super::super::{Chunks, Redactor, encode_segment};
 use super::CredentialError;
 use weir_config::secret::Secret;
 
@@ -105,14 +105,14 @@ impl Signer {
     }
 
     /// Removes the key's secret parts from a text.
-    pub(super) fn hide_in(&self, text: &mut String) {
-        self.secret.hide_in(text);
-        self.session.iter().for_each(|session| session.hide_in(text));
+    pub(super) fn redact(&self, text: &mut String) {
+        self.secret.redact(text);
+        self.session.iter().for_each(|session| session.redact(text));
     }
 
-    /// A veil over the key's secret parts.
-    pub(super) fn veil(&self) -> Veil {
-        Veil::over([Some(&self.secret), self.session.as_ref()].into_iter().flatten().map(Secret::expose))
+    /// A redactor over the key's secret parts.
+    pub(super) fn redactor(&self) -> Redactor {
+        Redactor::of([Some(&self.secret), self.session.as_ref()].into_iter().flatten().map(Secret::expose))
     }
 
     fn signing_key(&self, day: &str) -> hmac::Key {

@@ -18,8 +18,10 @@ use super::super::client::Upstreams;
 use super::super::deadline::Watch;
 use super::super::http_client::{self, HttpClientError};
 use super::super::origin::Place;
-use super::super::veil::Scope;
-use super::super::{Base, Chunks, Timeouts, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse, Veil};
+use super::super::redactor::Scope;
+use super::super::{
+    Base, Chunks, Redactor, Timeouts, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse,
+};
 use super::answer::{self, Given, Refusal};
 use super::grant::{Claim, Grant};
 use super::{Credential, CredentialError};
@@ -36,7 +38,7 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// The largest answer of a token endpoint, in bytes.
 const LARGEST_ANSWER: usize = 64 << 10;
 /// Lifetime in seconds of a token whose answer states none, and the maximum for any token.
-const UNTOLD: u64 = 300;
+const DEFAULT_LIFETIME: u64 = 300;
 const LONGEST: u64 = 24 * 60 * 60;
 /// How long before its expiry a token is replaced, in seconds; a fifth of the lifetime if that is shorter.
 const MARGIN: u64 = 60;
@@ -115,10 +117,10 @@ impl Tokens {
     }
 
     /// Removes the grant's secrets and the current token from a text.
-    pub(super) fn hide_in(&self, text: &mut String) {
-        self.0.grant.hide_in(text);
+    pub(super) fn redact(&self, text: &mut String) {
+        self.0.grant.redact(text);
         if let Some(token) = self.0.current.load().as_ref() {
-            token.secret.hide_in(text);
+            token.secret.redact(text);
         }
     }
 
@@ -177,7 +179,7 @@ impl Tokens {
         tracing::debug!(%origin, lifetime, "fetched an access token");
         let until = fetched + useful(lifetime);
         Ok(Token {
-            credential: Credential::authorization(value, Veil::over([token.expose()])),
+            credential: Credential::authorization(value, Redactor::of([token.expose()])),
             secret: token,
             fetched,
             until,
@@ -209,7 +211,7 @@ impl Tokens {
         let status = response.status();
         let mut body = read(response, &mut watch, origin).await?;
         if let Some(client) = &claim.client {
-            client.veil().hide_in_bytes(&mut body, Scope::of(status));
+            client.redactor().redact_bytes(&mut body, Scope::of(status));
         }
         Ok((status, body))
     }
@@ -237,7 +239,7 @@ async fn read(mut response: Response, watch: &mut Watch, origin: &Arc<str>) -> R
 
 /// How long a token of this lifetime is used.
 fn useful(lifetime: Option<u64>) -> Duration {
-    let lifetime = lifetime.unwrap_or(UNTOLD).min(LONGEST);
+    let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME).min(LONGEST);
     Duration::from_secs(lifetime - MARGIN.min(lifetime.div_ceil(5)))
 }
 

@@ -8,7 +8,7 @@ use http_body::Body as _;
 
 use super::super::body::UpstreamBody;
 use super::super::error::{UpstreamError, UpstreamErrorKind};
-use super::super::veil::Veil;
+use super::super::redactor::Redactor;
 use weir_transcoding::{MESSAGE_BYTES, MessageError, MessageReader, Method, PrefixError, Status};
 
 /// What comes next of an answer.
@@ -24,14 +24,14 @@ pub(super) struct Messages {
     body: Box<UpstreamBody>,
     reader: MessageReader,
     method: Arc<Method>,
-    veil: Veil,
+    redactor: Redactor,
     /// The status of an answer that has no messages.
     early: Option<Status>,
 }
 
 impl Messages {
-    pub(super) fn new(body: Box<UpstreamBody>, method: Arc<Method>, veil: Veil, early: Option<Status>) -> Self {
-        Self { body, reader: MessageReader::new(MESSAGE_BYTES), method, veil, early }
+    pub(super) fn new(body: Box<UpstreamBody>, method: Arc<Method>, redactor: Redactor, early: Option<Status>) -> Self {
+        Self { body, reader: MessageReader::new(MESSAGE_BYTES), method, redactor, early }
     }
 
     /// Polls for the next message. An answer that ends without a status has broken off.
@@ -67,7 +67,7 @@ impl Messages {
 
     fn end(&mut self) -> Result<Next, UpstreamError> {
         let trailers = self.body.take_trailers();
-        let status = trailers.and_then(|trailers| Status::read(&trailers, |text| self.veil.hide_in(text)));
+        let status = trailers.and_then(|trailers| Status::read(&trailers, |text| self.redactor.redact(text)));
         match status.or_else(|| self.early.take()) {
             // A failure may cut a message short.
             Some(status) if self.reader.is_between() || !status.is_ok() => Ok(Next::End(status)),

@@ -47,8 +47,8 @@ impl Recording {
     }
 
     fn from_file(file: File, name: &str) -> Result<Self, String> {
-        let method: Method = file.request.method.parse().map_err(|_| "`request.method` is no method")?;
-        let status = StatusCode::from_u16(file.response.status).map_err(|_| "`response.status` is no status")?;
+        let method: Method = file.request.method.parse().map_err(|_| "`request.method` is not a method")?;
+        let status = StatusCode::from_u16(file.response.status).map_err(|_| "`response.status` is not a status")?;
         let headers = response_headers(&file.response.headers)?;
         let stream = file.streaming.unwrap_or_else(|| is_stream(&headers));
         let pieces = pieces(file.response, stream, file.pace_ms)?.into();

@@ -14,7 +14,7 @@ use weir_import::first;
 use weir_import::first::{Choice, Found, Named, Own};
 
 /// How many invalid answers to a question are accepted before the default is used.
-const PATIENCE: usize = 3;
+const TRIES: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Init {
@@ -163,7 +163,7 @@ fn named<R: BufRead, W: Write>(providers: &[Found], dialogue: &mut Dialogue<R, W
 
 fn port<R: BufRead, W: Write>(dialogue: &mut Dialogue<R, W>) -> io::Result<u16> {
     let usual = Server::default().port;
-    for _ in 0..PATIENCE {
+    for _ in 0..TRIES {
         match dialogue.line("The port to listen on", &usual.to_string())?.parse() {
             Ok(port) if port > 0 => return Ok(port),
             _ => dialogue.print("A port is a number from 1 to 65535.")?,
@@ -202,7 +202,7 @@ impl<R: BufRead, W: Write> Dialogue<R, W> {
 
     /// Asks for a name without spaces.
     fn name(&mut self, question: &str, usual: &str) -> io::Result<String> {
-        for _ in 0..PATIENCE {
+        for _ in 0..TRIES {
             let name = self.line(question, usual)?;
             if !name.contains(char::is_whitespace) {
                 return Ok(name);
@@ -213,7 +213,7 @@ impl<R: BufRead, W: Write> Dialogue<R, W> {
     }
 
     fn url(&mut self, question: &str) -> io::Result<Option<String>> {
-        for _ in 0..PATIENCE {
+        for _ in 0..TRIES {
             let text = self.line(question, "")?;
             if text.is_empty() {
                 return Ok(None);
@@ -227,7 +227,7 @@ impl<R: BufRead, W: Write> Dialogue<R, W> {
     }
 
     fn one_of(&mut self, question: &str, known: &[&str]) -> io::Result<Option<String>> {
-        for _ in 0..PATIENCE {
+        for _ in 0..TRIES {
             let answer = self.line(question, "")?;
             if answer.is_empty() {
                 return Ok(None);

@@ -26,7 +26,7 @@ use weir_embed::granted;
 use weir_sandbox::{AdapterLimits, Engine, Limits};
 
 /// Time limit of a compilation here. It is long, because no request waits, and an author's machine may be busy.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -109,7 +109,7 @@ fn keeping(dir: Option<&Path>) -> Result<Loader, String> {
     });
     let compiler = Compiler::this_program().map_or(Compiler::Here, |program| Compiler::Child {
         program,
-        bounds: Bounds { time: PATIENCE, ..Bounds::default() },
+        bounds: Bounds { time: TIMEOUT, ..Bounds::default() },
     });
     Ok(Loader::new(engine, cache).compiling(compiler))
 }

@@ -82,14 +82,14 @@ async fn serve(config: Config) -> ExitCode {
     let addresses = app.addresses();
     let mut stop_signals = StopSignals::listen();
     tracing::info!(address = %addresses.main, admin = addresses.admin.map(|address| address.to_string()), "weir listens");
-    systemd::tell_ready(&addresses.main.to_string());
+    systemd::notify_ready(&addresses.main.to_string());
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(reload_on_hang_up(hang_up, app.reload()));
     tokio::spawn(shrink::after_start(app.catalog()));
     tokio::spawn(async move {
         stop_signals.next().await;
         tracing::info!("stopping: streams may end");
-        systemd::tell_stopping();
+        systemd::notify_stopping();
         stop.send_replace(true);
         stop_signals.next().await;
         tracing::warn!("stopping now");

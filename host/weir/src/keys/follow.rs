@@ -10,7 +10,7 @@ use weir_store::StoreError;
 use super::Registry;
 
 /// How often the store is asked for changes.
-const EVERY: Duration = Duration::from_millis(250);
+const INTERVAL: Duration = Duration::from_millis(250);
 /// The longest wait after failures of the store.
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -24,7 +24,7 @@ struct Following {
 
 impl Default for Following {
     fn default() -> Self {
-        Self { pause: EVERY, is_well: true }
+        Self { pause: INTERVAL, is_well: true }
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
     async fn a_panic_is_one_failure_and_following_goes_on() {
         let panicked = tokio::task::spawn_blocking(|| panic!("an adapter of the store has a defect")).await;
         let mut following = Following::default().after(failure(panicked));
-        assert_eq!((following.pause, following.is_well), (EVERY * 2, false));
+        assert_eq!((following.pause, following.is_well), (INTERVAL * 2, false));
         for _ in 0..10 {
             following = following.after(failure(Ok(Err(StoreError::Unreadable("gone".to_owned())))));
         }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::{Origin, Reload};
 use weir_config::{Config, SecretFile};
 
-const EVERY: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Shows without reading whether a file may have changed: its path with links resolved, its time and its length.
 type Stamp = (PathBuf, Option<SystemTime>, u64);
@@ -34,7 +34,7 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(INTERVAL) => {}
         }
         let current = reload.current();
         // One that an operator has rolled back to stays until the files change, which are those of the last one loaded.
@@ -47,7 +47,7 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
             continue;
         }
         // A file that is being written is ignored until it stays unchanged.
-        tokio::time::sleep(EVERY / 10).await;
+        tokio::time::sleep(INTERVAL / 10).await;
         if stamps(&path, &config, &refused) != now {
             continue;
         }

@@ -104,10 +104,10 @@ impl BodyLog {
     }
 
     /// Writes what waits, within a time.
-    pub(super) fn close(&self, patience: Duration) {
+    pub(super) fn close(&self, timeout: Duration) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return };
-        let until = Instant::now() + patience;
+        let until = Instant::now() + timeout;
         let mut is_asked = false;
         while !thread.is_finished() {
             is_asked = is_asked || self.queue.try_send(None).is_ok();
@@ -185,7 +185,7 @@ impl Cleaner {
             let _is_taken = self.recorder.keep(body);
         }
         if let Some(serving) = self.serving.get().filter(|_| span.takes_messages()) {
-            recordings.tell(&span, &serving(), provider.as_deref());
+            recordings.attach_to(&span, &serving(), provider.as_deref());
         }
         Ok(())
     }

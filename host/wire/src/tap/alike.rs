@@ -19,7 +19,7 @@ const GAPS: usize = 4;
 /// Maximum length of a frame that others are compared with, in bytes.
 const LONGEST: usize = 4 << 10;
 /// How many frames in a row may become the one to compare with while no other equals them.
-const PATIENCE: u8 = 8;
+const MOST_MISSES: u8 = 8;
 
 /// A frame to compare others with.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Gaps {
 
 impl Default for Alike {
     fn default() -> Self {
-        Self { frame: Vec::new(), gaps: Gaps::default(), is_one_line: false, left: PATIENCE }
+        Self { frame: Vec::new(), gaps: Gaps::default(), is_one_line: false, left: MOST_MISSES }
     }
 }
 
@@ -86,7 +86,7 @@ impl Alike {
         let rest = if self.frame.is_empty() { None } else { self.compare_pieces(data, &mut each) };
         let is_equal = rest.is_some_and(<[u8]>::is_empty);
         if is_equal {
-            self.left = PATIENCE;
+            self.left = MOST_MISSES;
         }
         is_equal
     }
@@ -104,7 +104,7 @@ impl Alike {
             return None;
         }
         let length = bytes.len() - rest.len();
-        self.left = PATIENCE;
+        self.left = MOST_MISSES;
         Some(length)
     }
 

@@ -89,7 +89,7 @@ class Quirks:
         return None if member in self.drops else self.renames.get(member, member)
 
     def address(self, ctx: t.Context, path: str) -> str:
-        """A path with its holes filled: `{model}` and `{option.NAME}`."""
+        """A path with its placeholders filled: `{model}` and `{option.NAME}`."""
         out = []
         for piece in path.replace("{", "}").split("}"):
             if len(out) % 2 == 0:

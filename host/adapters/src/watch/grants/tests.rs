@@ -28,7 +28,7 @@ fn bench(proof: Option<Arc<crate::watch::Proof>>) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("zeta.wasm"), guest("zeta").build()).unwrap();
     let mut folder = Folder::new(dir.path());
-    (folder.settle, folder.patience, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    (folder.settle, folder.truncated_for, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     folder.grants = Arc::new(Granted::new(of_zeta(clock())));
     folder.proof = proof;
     let mut watch = Watch::new(folder, loader(small()), Arc::new(Catalog::new(|_| Ok(()))));

@@ -27,7 +27,7 @@ impl Bench {
         let dir = TempDir::new().unwrap();
         let mut folder = Folder::new(dir.path());
         folder.lock = Some(dir.path().join("plugins.lock"));
-        (folder.settle, folder.patience, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        (folder.settle, folder.truncated_for, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         folder.breather = Duration::ZERO;
         folder.proves_beside = Some(Arc::new(|name: &str| name != "strict"));
         let proved = Arc::new(Mutex::new(Vec::new()));

@@ -40,7 +40,7 @@ impl Place {
 
     fn start_with(&self, change: impl FnOnce(&mut Folder)) -> Run {
         let mut folder = Folder::new(self.plugins.path());
-        (folder.settle, folder.patience, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        (folder.settle, folder.truncated_for, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         folder.lock = Some(self.plugins.path().join("plugins.lock"));
         change(&mut folder);
         let engine = Engine::new(small()).unwrap();

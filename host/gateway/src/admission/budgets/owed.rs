@@ -22,7 +22,7 @@ impl Budgets {
         let request = self.request(owner, &[target], demand)?;
         let sharing = self.sharing.get();
         let budget_sharing = sharing
-            .map_or(BudgetSharing::Alone, |sharing| BudgetSharing::Shared { standing: sharing.standing(), asked: 0 });
+            .map_or(BudgetSharing::Alone, |sharing| BudgetSharing::Shared { status: sharing.status(), asked: 0 });
         let granted = self.set.load().owe(&request, self.now(), &budget_sharing);
         granted.notices.iter().for_each(log_notice);
         Some(granted)

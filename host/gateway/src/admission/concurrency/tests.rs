@@ -9,7 +9,7 @@ fn name(text: &str) -> Arc<str> {
     Arc::from(text)
 }
 
-type Waiting = std::pin::Pin<Box<dyn Future<Output = Result<Permit, Turned>>>>;
+type Waiting = std::pin::Pin<Box<dyn Future<Output = Result<Permit, Rejection>>>>;
 
 /// Starts waiting; the future has been polled once, so that it is in the queue.
 fn line_up(gate: &Arc<ConcurrencyLimiter>, client: &str, priority: Priority) -> Waiting {
@@ -46,11 +46,11 @@ async fn a_higher_priority_goes_first_and_may_take_a_place_in_the_queue() {
     let low: Vec<Waiting> = (0..4).map(|_| line_up(&gate, "a", Priority::Low)).collect();
     let gate_too = Arc::clone(&gate);
     let full = async move { gate_too.enter(ALLOWANCE, &name("a"), Priority::Low).await };
-    assert_eq!(full.now_or_never().unwrap().unwrap_err(), Turned::Full);
+    assert_eq!(full.now_or_never().unwrap().unwrap_err(), Rejection::Full);
     let high = line_up(&gate, "c", Priority::High);
     assert_eq!(gate.waiting(), 4);
     let displaced = low.into_iter().next_back().unwrap();
-    assert_eq!(displaced.now_or_never().unwrap().unwrap_err(), Turned::Full);
+    assert_eq!(displaced.now_or_never().unwrap().unwrap_err(), Rejection::Full);
     drop(first);
     drop(high.now_or_never().unwrap().unwrap());
 }
@@ -76,15 +76,15 @@ async fn filling_a_queue_does_not_reserve_it() {
     let first = inside(&gate);
     let mut greedy: VecDeque<Waiting> = (0..4).map(|_| line_up(&gate, "greedy", Priority::Normal)).collect();
     let one = line_up(&gate, "modest", Priority::Normal);
-    assert_eq!(greedy.pop_back().unwrap().now_or_never().unwrap().unwrap_err(), Turned::Full, "the newest of most");
+    assert_eq!(greedy.pop_back().unwrap().now_or_never().unwrap().unwrap_err(), Rejection::Full, "the newest of most");
     let two = line_up(&gate, "modest", Priority::Normal);
-    assert_eq!(greedy.pop_back().unwrap().now_or_never().unwrap().unwrap_err(), Turned::Full);
+    assert_eq!(greedy.pop_back().unwrap().now_or_never().unwrap().unwrap_err(), Rejection::Full);
     assert_eq!(gate.waiting(), 4);
     // Two each: a client with as many as the others displaces none.
     for client in ["modest", "greedy"] {
         let (gate, client) = (Arc::clone(&gate), name(client));
         let full = async move { gate.enter(ALLOWANCE, &client, Priority::Normal).await };
-        assert_eq!(full.now_or_never().unwrap().unwrap_err(), Turned::Full);
+        assert_eq!(full.now_or_never().unwrap().unwrap_err(), Rejection::Full);
     }
     // A client without a waiting request displaces one.
     let third = line_up(&gate, "third", Priority::Normal);
@@ -126,7 +126,7 @@ proptest! {
 async fn a_request_that_waits_too_long_is_rejected_and_leaves_no_trace() {
     let gate = Arc::new(ConcurrencyLimiter::default());
     let first = inside(&gate);
-    assert_eq!(gate.enter(ALLOWANCE, &name("a"), Priority::Normal).await.unwrap_err(), Turned::Late);
+    assert_eq!(gate.enter(ALLOWANCE, &name("a"), Priority::Normal).await.unwrap_err(), Rejection::Late);
     assert_eq!(gate.waiting(), 0);
     drop(first);
     assert_eq!(gate.inside(), 0);

@@ -20,8 +20,8 @@ fn upstream(kind: ErrorKind) -> Fault {
     Fault::new(Side::Upstream, kind, "")
 }
 
-fn lapsed(lapse: TransportFailure) -> Fault {
-    upstream(ErrorKind::Upstream).with_transport(lapse)
+fn failed_by(failure: TransportFailure) -> Fault {
+    upstream(ErrorKind::Upstream).with_transport(failure)
 }
 
 fn decided(fault: &Fault, now: Situation) -> RetryDecision {
@@ -55,39 +55,39 @@ fn reported_overloads_and_timeouts_count_as_overload() {
         assert_eq!(is(&upstream(kind)), expected, "{kind:?}");
     }
     assert!(
-        is(&lapsed(TransportFailure::Slow))
-            && !is(&lapsed(TransportFailure::Unreachable))
-            && !is(&lapsed(TransportFailure::Credential))
+        is(&failed_by(TransportFailure::Slow))
+            && !is(&failed_by(TransportFailure::Unreachable))
+            && !is(&failed_by(TransportFailure::Credential))
     );
-    assert!(!is_overload(&lapsed(TransportFailure::Slow), Blame::Neither), "there was little time left for it");
+    assert!(!is_overload(&failed_by(TransportFailure::Slow), Blame::Neither), "there was little time left for it");
     assert!(!is(&Fault::overloaded("no instance is free", Duration::from_secs(1))), "that is the gateway's");
 }
 
 #[test]
 fn c66_a_broken_connection_is_tried_again_once() {
-    let gone = lapsed(TransportFailure::Gone);
+    let gone = failed_by(TransportFailure::Gone);
     assert_eq!(decided(&gone, ALONE), RetryDecision::Again(Duration::from_millis(500)));
     assert_eq!(decided(&gone, Situation { repeats: 1, ..ALONE }), RetryDecision::Stop);
     assert_eq!(decided(&gone, Situation { is_repeatable: false, ..ALONE }), RetryDecision::Stop);
-    let unreachable = lapsed(TransportFailure::Unreachable);
+    let unreachable = failed_by(TransportFailure::Unreachable);
     assert!(matches!(decided(&unreachable, Situation { is_repeatable: false, ..ALONE }), RetryDecision::Again(_)));
 }
 
 #[test]
 fn what_may_have_been_created_is_not_created_again() {
     let makes = Situation { is_repeatable: false, creates: true, has_next: true, has_key: true, ..ALONE };
-    for lapse in [TransportFailure::Gone, TransportFailure::Slow, TransportFailure::Garbled] {
-        assert_eq!(decided(&lapsed(lapse), makes), RetryDecision::Stop, "{lapse:?}");
+    for failure in [TransportFailure::Gone, TransportFailure::Slow, TransportFailure::Garbled] {
+        assert_eq!(decided(&failed_by(failure), makes), RetryDecision::Stop, "{failure:?}");
     }
     assert_eq!(decided(&upstream(ErrorKind::Upstream), makes), RetryDecision::Stop);
     assert_eq!(
-        decided(&lapsed(TransportFailure::Unreachable), makes),
+        decided(&failed_by(TransportFailure::Unreachable), makes),
         RetryDecision::Next,
         "the provider never saw it"
     );
     assert_eq!(decided(&upstream(ErrorKind::Overloaded), makes), RetryDecision::Next, "the provider did not take it");
     assert_eq!(decided(&upstream(ErrorKind::RateLimited), makes), RetryDecision::NextKey);
-    assert_eq!(decided(&lapsed(TransportFailure::Gone), Situation { creates: false, ..makes }), RetryDecision::Next);
+    assert_eq!(decided(&failed_by(TransportFailure::Gone), Situation { creates: false, ..makes }), RetryDecision::Next);
 }
 
 #[test]
@@ -111,8 +111,8 @@ fn a_limit_goes_to_the_next_key_then_the_next_target_then_waits() {
 
 #[test]
 fn a_slow_target_is_not_retried_but_another_may_be_tried() {
-    assert_eq!(decided(&lapsed(TransportFailure::Slow), ALONE), RetryDecision::Stop);
-    assert_eq!(decided(&lapsed(TransportFailure::Slow), Situation { has_next: true, ..ALONE }), RetryDecision::Next);
+    assert_eq!(decided(&failed_by(TransportFailure::Slow), ALONE), RetryDecision::Stop);
+    assert_eq!(decided(&failed_by(TransportFailure::Slow), Situation { has_next: true, ..ALONE }), RetryDecision::Next);
 }
 
 #[test]
@@ -139,15 +139,15 @@ proptest! {
     /// A decision stays within the number of retries, the time left, and the keys and targets that exist.
     #[test]
     fn every_decision_is_a_possible_one(
-        kind in 0..ErrorKind::ALL.len(), lapse in 0..6usize, repeats in 0..5u32, has_next in any::<bool>(),
+        kind in 0..ErrorKind::ALL.len(), failure in 0..6usize, repeats in 0..5u32, has_next in any::<bool>(),
         has_key in any::<bool>(), may_strip in any::<bool>(), left in prop::option::of(0u64..20_000), draw in 0.0..1.0f64,
         after in prop::option::of(0u32..30_000),
     ) {
-        let lapses = [
+        let failures = [
             None, Some(TransportFailure::Unreachable), Some(TransportFailure::Slow), Some(TransportFailure::Gone), Some(TransportFailure::Credential),
             Some(TransportFailure::Garbled),
         ];
-        let mut fault = Fault { transport: lapses[lapse], ..upstream(ErrorKind::ALL[kind]) };
+        let mut fault = Fault { transport: failures[failure], ..upstream(ErrorKind::ALL[kind]) };
         fault.error.retry_after_ms = after;
         let left = left.map(Duration::from_millis);
         let now = Situation { repeats, has_next, has_key, left, may_strip, draw, ..ALONE };

@@ -187,7 +187,7 @@ impl Run<'_> {
         mut self,
         response: UpstreamResponse,
         framing: Framing,
-        farewell: Option<CancelOnDrop>,
+        cancel_on_drop: Option<CancelOnDrop>,
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
         let bound = self.decode_bound();
@@ -205,7 +205,7 @@ impl Run<'_> {
         account.answering(200, true, true);
         let mut body = Translated::new(upstream, pipeline, first, asked.can_cut);
         body.lost(&losses);
-        body.farewell(farewell);
+        body.cancel_on_drop(cancel_on_drop);
         if let Some((every, frame)) = keep_alive {
             body.keep_alive(every, frame);
         }

@@ -64,12 +64,14 @@ async fn resume_by(
     let mut parsed = run.parse_request(account)?;
     run.names = std::mem::take(&mut parsed.names);
     // The dialect's losses were reported with the first attempt.
-    let Request::Chat(chat) = &mut parsed.request else { return Err(Fault::internal("no chat is gone on with")) };
+    let Request::Chat(chat) = &mut parsed.request else {
+        return Err(Fault::internal("what is continued is not a chat"));
+    };
     go_on(chat, sent)?;
     run.estimate(&parsed.request);
     let first = run.write(&mut parsed.request, account).await?;
     match run.exchange(first, true, account).await? {
-        Exchanged::Stream(response, from, farewell) => {
+        Exchanged::Stream(response, from, cancel_on_drop) => {
             let upstream = Decoded::new(&response.headers, response.body, run.decode_bound());
             let upstream = upstream.map_err(|error| fault_of(&error))?;
             let (limits, collector, target) = (run.frame_limits(), run.collector(), Arc::clone(target));
@@ -77,7 +79,7 @@ async fn resume_by(
             let input = run.provider_ctx.input_tokens.unwrap_or_default();
             let successor = Successor { from, limits, decoder, target, collector, losses: run.losses, input };
             run.dialect.into_iter().for_each(Lease::release);
-            Ok(Continued { upstream, successor, farewell })
+            Ok(Continued { upstream, successor, cancel_on_drop })
         }
         Exchanged::Whole(_) => {
             Err(Fault::new(Side::Upstream, ErrorKind::Upstream, "the provider answered whole, not with a stream"))

@@ -3,7 +3,7 @@
 use super::super::{InboundRequest, Judged, RequestContext};
 use super::Run;
 use crate::guard::AnswerGuards;
-use weir_translate::retell;
+use weir_translate::text_events;
 use weir_types::contract::types::{ChatEvent, ChatResponse, Finish, FinishReason};
 use weir_types::fault::Fault;
 
@@ -26,16 +26,16 @@ impl Run<'_> {
     /// it.
     pub(super) fn judge_whole(&mut self, chat: &mut ChatResponse) -> Result<bool, Fault> {
         let Some(mut guards) = self.guards.take() else { return Ok(false) };
-        let events = judged(&mut guards, retell::tell(chat));
+        let events = judged(&mut guards, text_events::to_events(chat));
         let is_refused = guards.is_refused();
         let is_changed = guards.conclude();
         let events = events?;
         if is_refused {
             self.asked.judged().into_iter().for_each(Judged::refused);
             let finish = Finish { reason: FinishReason::ContentFilter, raw: None, stop_sequence: None };
-            retell::refuse(chat, &finish);
+            text_events::refuse(chat, &finish);
         } else if is_changed {
-            retell::retell(chat, &events);
+            text_events::replace_texts(chat, &events);
         }
         Ok(is_refused || is_changed)
     }

@@ -191,5 +191,5 @@ impl Run<'_> {
 
 /// The failure of an adapter that reads no chat although its manifest claims it.
 fn unread() -> Fault {
-    Fault::adapter("the answer to a relayed request is no chat".to_owned())
+    Fault::adapter("the answer to a relayed request is not a chat".to_owned())
 }

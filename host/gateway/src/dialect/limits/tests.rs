@@ -121,7 +121,7 @@ fn malformed_values_are_ignored() {
 }
 
 #[test]
-fn values_of_several_holes_are_read() {
+fn values_of_several_placeholders_are_read() {
     let spelling = Spelling::of([&format(&[("zeta-{{scope}}", "left {{remaining}} of {{limit}}; {{other}}")])]);
     let read = |value| spelling.read(&headers(&[("zeta-tokens", value)]), now());
     let both = Figure { limit: Some(9), remaining: Some(2), ..Figure::unknown(Resource::Tokens) };

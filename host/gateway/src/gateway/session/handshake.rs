@@ -7,7 +7,7 @@ use hyper::upgrade::OnUpgrade;
 use crate::auth::Caller;
 use crate::serving::Serving;
 use weir_realtime::handshake::{self, HandshakeError, UpgradeRequest};
-use weir_server::Takeover;
+use weir_server::Upgrade;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_types::contract::about::{CredentialPlace, ModelPlace};
 use weir_types::fault::Fault;
@@ -30,8 +30,8 @@ pub(super) struct ClientHandshake {
 /// The client's connection, once the handshake is answered.
 #[derive(Debug)]
 pub(super) struct PendingUpgrade {
-    pub(super) upgrade: OnUpgrade,
-    pub(super) takeover: Takeover,
+    pub(super) connection: OnUpgrade,
+    pub(super) upgrade: Upgrade,
 }
 
 impl ClientHandshake {
@@ -55,8 +55,8 @@ pub(super) fn read(
     mut head: Parts,
 ) -> Result<(ClientHandshake, PendingUpgrade), Fault> {
     let mut asked = handshake::asked(&head.method, head.version, &head.headers).map_err(no_session)?;
-    let (upgrade, takeover) = (head.extensions.remove(), head.extensions.remove());
-    let (Some(upgrade), Some(takeover)) = (upgrade, takeover) else {
+    let (connection, upgrade) = (head.extensions.remove(), head.extensions.remove());
+    let (Some(connection), Some(upgrade)) = (connection, upgrade) else {
         return Err(no_session(HandshakeError::NoUpgrade));
     };
     let query = head.uri.query().unwrap_or_default();
@@ -69,7 +69,7 @@ pub(super) fn read(
     protocols.retain(|protocol| !is_credential(protocol));
     let named = &serving.config.server.key_headers;
     let (headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
-    Ok((ClientHandshake { asked, model, query, headers, protocols }, PendingUpgrade { upgrade, takeover }))
+    Ok((ClientHandshake { asked, model, query, headers, protocols }, PendingUpgrade { connection, upgrade }))
 }
 
 /// The model's name, from the query, unless the first message has it.

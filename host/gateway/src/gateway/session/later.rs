@@ -44,7 +44,9 @@ impl Opening {
             }
             Err(_) => {
                 drop(permit);
-                Err(Unopened::Fault(Fault::invalid("the first message did not arrive in time")))
+                Err(Unopened::Fault(Fault::invalid(
+                    "the first message did not arrive in time: send it as soon as the session is open",
+                )))
             }
         };
         match opened {

@@ -21,7 +21,7 @@ use crate::observe::trace::Span;
 use crate::provenance::Carried;
 use crate::rate_limit::LimitStatus;
 use crate::realtime::billing::Billing;
-use crate::realtime::{NAME, Responses, Session, SessionPlace, Standing, Terms};
+use crate::realtime::{CallerCheck, NAME, Responses, Session, SessionPlace, Terms};
 use crate::route::fit::Needs;
 use crate::route::{self, Circumstances, Plan, Target};
 use crate::serving::Serving;
@@ -75,7 +75,7 @@ pub(super) struct Opened {
     configuring: Option<String>,
     responses: Responses,
     account: Box<Account>,
-    standing: Standing,
+    caller_check: CallerCheck,
     held: Held,
 }
 
@@ -109,8 +109,8 @@ impl Opened {
 
     /// The session, ready to run.
     pub(super) fn session(self, place: SessionPlace, leaving: Leaving) -> Session {
-        let Self { provider, terms, configuring, responses, account, standing, held, .. } = self;
-        Session { provider, terms, configuring, responses, account, place, standing, held, leaving }
+        let Self { provider, terms, configuring, responses, account, caller_check, held, .. } = self;
+        Session { provider, terms, configuring, responses, account, place, caller_check, held, leaving }
     }
 }
 
@@ -213,7 +213,7 @@ impl Opening {
             span: self.span.clone(),
         };
         let (caller, keys) = (self.caller.clone(), Arc::clone(&self.stored_keys));
-        let standing = Standing::new(caller, asked.to_owned(), Arc::clone(&self.current), keys);
+        let caller_check = CallerCheck::new(caller, asked.to_owned(), Arc::clone(&self.current), keys);
         let configuring = self.configuration().and_then(|one| tap.configuring(&one.json));
         let responses = Responses::new(Arc::new(billing), Arc::clone(&tap), prepared);
         Opened {
@@ -226,7 +226,7 @@ impl Opening {
             configuring,
             responses,
             account,
-            standing,
+            caller_check,
             held: self.held.beside(),
         }
     }
@@ -235,7 +235,7 @@ impl Opening {
         let server = &self.serving.config.server;
         Terms {
             settings: self.serving.config.realtime.clone(),
-            patience: server.send_timeout,
+            send_timeout: server.send_timeout,
             whole: server.body_timeout,
             drain: server.shutdown_timeout,
             tap,

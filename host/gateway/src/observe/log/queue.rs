@@ -54,8 +54,8 @@ impl Queue {
     }
 
     /// Waits until the queue is empty, at most this long.
-    pub(super) fn flush(&self, patience: Duration) {
-        let until = Instant::now() + patience;
+    pub(super) fn flush(&self, timeout: Duration) {
+        let until = Instant::now() + timeout;
         while self.figures.waiting.load(Ordering::Acquire) > 0 && Instant::now() < until {
             std::thread::sleep(PAUSE);
         }

@@ -55,7 +55,7 @@ impl Tries {
             resumed: counters(
                 r,
                 "weir_resumed_streams_total",
-                "Streams that broke and were gone on with",
+                "Streams that broke and were continued by another target",
                 &["from", "to"],
             )?,
             trips: counters(r, "weir_breaker_trips_total", "Times that a breaker opened", &["provider", "model"])?,

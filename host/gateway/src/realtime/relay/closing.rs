@@ -5,7 +5,7 @@ use tokio::time::timeout;
 use super::Relay;
 use crate::accounting::Account;
 use crate::realtime::ending::{Ending, Outcome};
-use crate::realtime::wire::{FAREWELL, Inlet};
+use crate::realtime::wire::{CLOSE_TIMEOUT, Inlet};
 use weir_realtime::{Event, Opcode, Side};
 
 impl Relay {
@@ -24,19 +24,19 @@ impl Relay {
                 let _gone = self.report(fault).await;
                 self.cancel().await;
             };
-            let _late = timeout(FAREWELL, telling).await;
+            let _late = timeout(CLOSE_TIMEOUT, telling).await;
         }
         tracing::debug!(by = ending.by(), code = to_client.code, reason = to_client.reason, "session ended");
         self.place.sessions().closed(ending.by(), to_client.code);
         // A side that is gone hears nothing.
         for (side, close) in [(Side::Client, to_client), (Side::Server, to_provider)] {
-            let _gone = timeout(FAREWELL, self.send(side, (Opcode::Close, true), &close.payload())).await;
+            let _gone = timeout(CLOSE_TIMEOUT, self.send(side, (Opcode::Close, true), &close.payload())).await;
         }
-        let client = self.farewell(&mut client, Side::Client, &ending);
-        let provider = self.farewell(&mut provider, Side::Server, &ending);
-        let _late = Box::pin(timeout(FAREWELL, async { tokio::join!(client, provider) })).await;
+        let client = self.await_close(&mut client, Side::Client, &ending);
+        let provider = self.await_close(&mut provider, Side::Server, &ending);
+        let _late = Box::pin(timeout(CLOSE_TIMEOUT, async { tokio::join!(client, provider) })).await;
         for side in [Side::Client, Side::Server] {
-            let _gone = timeout(FAREWELL, async { self.outlet(side).lock().await.shut().await }).await;
+            let _gone = timeout(CLOSE_TIMEOUT, async { self.outlet(side).lock().await.shut().await }).await;
         }
         let used = {
             let mut responses = self.responses.lock().await;
@@ -63,13 +63,13 @@ impl Relay {
     }
 
     /// Reads what a side still sends, until it has closed too. What the provider says of open responses counts.
-    async fn farewell(&self, from: &mut Inlet, side: Side, ending: &Ending) {
+    async fn await_close(&self, from: &mut Inlet, side: Side, ending: &Ending) {
         if ending.is_over_for(side) {
             return;
         }
         while let Ok(event) = from.next(&self.clock).await {
             match event {
-                Event::Message(_, message) if side == Side::Server => _ = self.hear(&message).await,
+                Event::Message(_, message) if side == Side::Server => _ = self.on_provider_message(&message).await,
                 Event::Close(_) => return,
                 Event::Message(..) | Event::Piece { .. } | Event::Ping(_) | Event::Pong => {}
             }

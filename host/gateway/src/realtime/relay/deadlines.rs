@@ -10,7 +10,7 @@ use weir_config::Realtime;
 use weir_realtime::{Opcode, Side};
 use weir_server::Leaving;
 
-/// How much of the time to drain is left for farewells.
+/// How much of the time to drain is left for closing.
 const MARGIN: Duration = Duration::from_secs(3);
 
 impl Relay {

@@ -49,7 +49,7 @@ fn models_and_tags_come_of_all_rules_and_none_means_none() {
     let models = granted.models.as_ref().unwrap();
     let may = |name: &str| models.iter().any(|pattern| pattern.matches(name));
     assert!(may("small") && may("gpt-5") && may("large"));
-    assert!(!may("other"), "a star in a claim is no pattern");
+    assert!(!may("other"), "a star in a claim is not a pattern");
     assert_eq!(granted.tags.iter().collect::<Vec<_>>(), ["cost-17"]);
     let none = identity(settings, &with(&json!({"groups": ["x"]}))).unwrap();
     assert_eq!(none.models, Some(Vec::new()));

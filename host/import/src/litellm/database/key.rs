@@ -131,7 +131,7 @@ impl Converter {
                 Some(operation) if !operations.contains(&operation) => operations.push(operation),
                 Some(_) => {}
                 None => {
-                    let text = format!("was allowed `{route}`, which is no operation here, and may not use it");
+                    let text = format!("was allowed `{route}`, which is not an operation here, and may not use it");
                     self.notes.add("key", key, &text);
                 }
             }

@@ -108,7 +108,7 @@ fn clean(path: &str) -> String {
     segments.flat_map(|segment| ["/", segment]).collect()
 }
 
-/// A served path whose holes are filled from a path with the same number of segments.
+/// A served path whose placeholders are filled from a path with the same number of segments.
 fn filled(served: &str, path: &str) -> Option<String> {
     if !served.contains('{') {
         return Some(served.to_owned());
@@ -121,7 +121,7 @@ fn filled(served: &str, path: &str) -> Option<String> {
     Some(segments.join("/"))
 }
 
-/// Whether a segment matches one with a hole.
+/// Whether a segment matches one with a placeholder.
 fn fits(own: &str, given: &str) -> bool {
     let parts = own.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1)));
     parts.is_some_and(|(before, after)| {

@@ -9,7 +9,7 @@ use weir_upstream::AdminClient;
 /// The path of something with a name, in which a slash is no step.
 pub(super) fn named(list: &str, name: &str) -> Result<String, String> {
     if name.is_empty() || name.bytes().all(|byte| byte == b'.') {
-        return Err(format!("error: `{name}` is no name"));
+        return Err(format!("error: `{name}` is not a valid name"));
     }
     Ok(format!("/{list}/{}", name.replace('%', "%25").replace('/', "%2F")))
 }

@@ -145,7 +145,7 @@ fn time(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
-    let wrong = || format!("error: `{text}` is no time such as 2027-01-31T00:00:00Z, 90d or 12h");
+    let wrong = || format!("error: `{text}` is not a time such as 2027-01-31T00:00:00Z, 90d or 12h");
     let length = crate::time::length(text).ok_or_else(wrong)?;
     now.checked_add(length).map_err(|_| wrong())
 }

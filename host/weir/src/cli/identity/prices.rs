@@ -142,7 +142,7 @@ impl Fields {
             None => Ok(json!(text)),
             Some((amount, per)) => {
                 let count: Result<u64, _> = per.parse();
-                count.map(|per| json!({"amount": amount, "per": per})).map_err(|_| format!("`{per}` is no count"))
+                count.map(|per| json!({"amount": amount, "per": per})).map_err(|_| format!("`{per}` is not a count"))
             }
         };
         let condition = |text: &str| Ok(serde_json::from_str(text).unwrap_or_else(|_| json!(text)));

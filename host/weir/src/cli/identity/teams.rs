@@ -86,7 +86,7 @@ impl One {
     fn send(&self, method: Method, query: &[(&str, &str)], body: Option<&Value>) -> Result<Value, String> {
         let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@:+=".contains(&byte);
         if self.id.is_empty() || !self.id.bytes().all(is_id) {
-            return Err(format!("error: `{}` is no team's id", self.id));
+            return Err(format!("error: `{}` is not a team's id", self.id));
         }
         Endpoints::of(&self.running)?.send(method, &format!("/teams/{}", self.id), query, body)
     }

@@ -16,7 +16,7 @@ use weir_store::ForeignDatabase;
 use weir_upstream::{AdminClient, AdminError};
 
 /// How long the database may take to be reached, and to be silent.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LitellmDb {
@@ -76,7 +76,7 @@ pub(super) fn run(asked: &LitellmDb) -> Result<String, String> {
 fn open(url: &str) -> Result<ForeignDatabase, String> {
     let address = Address::parse(url);
     let tls = weir_upstream::tls_config().map_err(|error| error.to_string())?;
-    ForeignDatabase::open(&address.url, address.schema.as_deref(), tls, PATIENCE)
+    ForeignDatabase::open(&address.url, address.schema.as_deref(), tls, TIMEOUT)
         .map_err(|error| format!("the database: {error}"))
 }
 

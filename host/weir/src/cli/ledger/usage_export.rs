@@ -66,7 +66,7 @@ fn rows(text: &str) -> Result<Vec<Row>, String> {
 }
 
 fn row_of(value: Value) -> Result<Row, String> {
-    let Value::Object(members) = value else { return Err("a row is no object".to_owned()) };
+    let Value::Object(members) = value else { return Err("a row is not an object".to_owned()) };
     let text = |value: Value| match value {
         Value::String(text) => text,
         Value::Null => String::new(),
@@ -101,7 +101,7 @@ fn read(row: &Row) -> Result<(Place, Used), String> {
     let cell = |name: &str| row.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
     let needed = |name: &str| cell(name).ok_or_else(|| format!("`{name}` is missing"));
     let count = |name: &str| -> Result<Option<u64>, String> {
-        cell(name).map(|text| text.parse().map_err(|_| format!("`{name}` is no count"))).transpose()
+        cell(name).map(|text| text.parse().map_err(|_| format!("`{name}` is not a count"))).transpose()
     };
     let cost = cell("cost_usd").map(|text| Nano::from_dollars(text).map(Nano::get));
     let day = needed("day")?;
@@ -139,11 +139,11 @@ mod tests {
     fn what_is_no_export_is_refused_with_its_row() {
         for (text, reason) in [
             ("day,model\nnoon,m", "row 1: `day`"),
-            ("day,model,requests\n2026-11-21,m,-1", "`requests` is no count"),
+            ("day,model,requests\n2026-11-21,m,-1", "`requests` is not a count"),
             ("day,input_tokens\n2026-11-21,1", "`model` is missing"),
             ("day,model,cost_usd\n2026-11-21,m,NaN", "`cost_usd`"),
             ("day,model\n2026-11-21,\"m", "no end"),
-            ("[1]", "no object"),
+            ("[1]", "not an object"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(reason), "{error}");

@@ -61,7 +61,9 @@ fn token(asked: &Dev) -> Result<Option<Secret>, String> {
         return Ok(None);
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("error: the operations side's token holds characters that cannot be sent".to_owned());
+        return Err(
+            "error: `--admin-token` (or WEIR_ADMIN_TOKEN) has characters that an HTTP header cannot carry".to_owned()
+        );
     }
     Ok(Some(Secret::new(token)))
 }

@@ -30,7 +30,7 @@ pub(super) struct Recordings {
 
 impl Recordings {
     /// Sets the messages as attributes of the span. What cannot be read is left out.
-    pub(super) fn tell(self, span: &Span, serving: &Serving, provider: Option<&str>) {
+    pub(super) fn attach_to(self, span: &Span, serving: &Serving, provider: Option<&str>) {
         let provider = provider.and_then(|name| serving.config.provider(name));
         let provider = provider.and_then(|provider| serving.adapter(&provider.adapter));
         let read = match &self.unified {

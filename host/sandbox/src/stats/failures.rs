@@ -13,10 +13,10 @@ pub(super) const REMEMBERED: usize = 64;
 /// Keyed anew in each process, so that a client cannot construct collisions.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// One request that a component failed at. The same request sent again is the same offence: caller, function and input
+/// One request that a component failed at. The same request sent again is the same failure: caller, function and input
 /// size distinguish requests well enough, without keeping any of their content.
 #[derive(Debug, Clone, Copy)]
-pub struct Offence {
+pub struct RecentFailure {
     /// Time of the last failure.
     pub at: Instant,
     /// The kind of fault.
@@ -26,8 +26,8 @@ pub struct Offence {
     request: u64,
 }
 
-impl Offence {
-    /// Creates an offence of this moment.
+impl RecentFailure {
+    /// Creates an failure of this moment.
     pub fn new(kind: FaultKind, caller: u64, function: &str, bytes: usize) -> Self {
         Self { at: Instant::now(), kind, caller, request: HASHER.hash_one((caller, function, bytes)) }
     }
@@ -39,19 +39,19 @@ pub fn caller(tenant: &str) -> u64 {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Offences(VecDeque<Offence>);
+pub(super) struct RecentFailures(VecDeque<RecentFailure>);
 
-impl Offences {
-    pub(super) fn note(&mut self, offence: Offence) {
-        self.0.retain(|known| known.request != offence.request);
+impl RecentFailures {
+    pub(super) fn note(&mut self, failure: RecentFailure) {
+        self.0.retain(|known| known.request != failure.request);
         if self.0.len() == REMEMBERED {
             self.0.pop_front();
         }
-        self.0.push_back(offence);
+        self.0.push_back(failure);
     }
 
-    pub(super) fn since(&self, begin: Option<Instant>) -> Vec<Offence> {
-        self.0.iter().filter(|offence| begin.is_none_or(|begin| offence.at >= begin)).copied().collect()
+    pub(super) fn since(&self, begin: Option<Instant>) -> Vec<RecentFailure> {
+        self.0.iter().filter(|failure| begin.is_none_or(|begin| failure.at >= begin)).copied().collect()
     }
 
     pub(super) fn forget(&mut self) {
@@ -65,19 +65,19 @@ mod tests {
 
     #[test]
     fn the_same_request_again_is_one_offence_and_others_do_not_pile_up() {
-        let mut offences = Offences::default();
+        let mut failures = RecentFailures::default();
         for _ in 0..1000 {
-            offences.note(Offence::new(FaultKind::Trap, 1, "f", 10));
+            failures.note(RecentFailure::new(FaultKind::Trap, 1, "f", 10));
         }
-        assert_eq!(offences.since(None).len(), 1);
-        offences.note(Offence::new(FaultKind::Trap, 1, "f", 11));
-        offences.note(Offence::new(FaultKind::Trap, 2, "f", 10));
-        offences.note(Offence::new(FaultKind::Trap, 1, "g", 10));
-        assert_eq!(offences.since(None).len(), 4);
+        assert_eq!(failures.since(None).len(), 1);
+        failures.note(RecentFailure::new(FaultKind::Trap, 1, "f", 11));
+        failures.note(RecentFailure::new(FaultKind::Trap, 2, "f", 10));
+        failures.note(RecentFailure::new(FaultKind::Trap, 1, "g", 10));
+        assert_eq!(failures.since(None).len(), 4);
         for bytes in 0..1000 {
-            offences.note(Offence::new(FaultKind::Trap, 1, "f", bytes));
+            failures.note(RecentFailure::new(FaultKind::Trap, 1, "f", bytes));
         }
-        assert_eq!(offences.since(None).len(), REMEMBERED);
-        assert!(offences.since(Some(Instant::now())).is_empty());
+        assert_eq!(failures.since(None).len(), REMEMBERED);
+        assert!(failures.since(Some(Instant::now())).is_empty());
     }
 }

@@ -31,14 +31,14 @@ impl Caller {
     /// # Errors
     ///
     /// What it has shown is no longer valid, or is needed by now and was not shown.
-    pub(crate) fn again(&self, config: &Config, stored: &StoredKeys) -> Result<(Self, Option<Timestamp>), Denied> {
+    pub(crate) fn revalidate(&self, config: &Config, stored: &StoredKeys) -> Result<(Self, Option<Timestamp>), Denied> {
         if let Some(own) = &self.client {
             let now = self.shown.as_ref().and_then(|shown| config.clients.find_by_hash(shown));
             let client = now.filter(|client| client.name == own.name).ok_or(Denied::WrongKey)?;
             return Ok((Self { client: Some(Arc::clone(client)), ..self.clone() }, None));
         }
         if let Some(own) = &self.stored {
-            let (caller, until) = stored.again(own, self.shown.as_ref())?;
+            let (caller, until) = stored.revalidate(own, self.shown.as_ref())?;
             return Ok((Self::stored(caller, self.shown, self.address), until));
         }
         let is_open = config.server.anonymous || config.clients.is_empty() && !stored.is_keyed();

@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_mins(10);
 
 /// The caller of a session, and where its rights are looked up.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct CallerCheck {
     caller: Caller,
     /// The model, as the client names it.
     asked: String,
@@ -32,7 +32,7 @@ pub(crate) struct Standing {
     changes: watch::Receiver<()>,
 }
 
-impl Standing {
+impl CallerCheck {
     /// The caller of a session for the model that it names so.
     pub(crate) fn new(caller: Caller, asked: String, serving: Arc<ArcSwap<Serving>>, keys: Arc<StoredKeys>) -> Self {
         let changes = keys.changes();
@@ -59,7 +59,7 @@ impl Standing {
     /// Looks whether the caller may have the session, and when to look again if nothing changes before.
     fn look(&self) -> Result<Duration, Fault> {
         let serving = self.serving.load();
-        let (caller, until) = match self.caller.again(&serving.config, &self.keys) {
+        let (caller, until) = match self.caller.revalidate(&serving.config, &self.keys) {
             Ok(found) => found,
             // It may be valid: the store cannot be read at present.
             Err(Denied::Unread) => return Ok(LONGEST),

@@ -1,11 +1,11 @@
-//! A whole answer told as events, and retold: its texts replaced by those of the events, part by part.
+//! A whole answer as the events of a stream, and back: its texts replaced by those of the events, part by part.
 
 use crate::event_validator::unfold;
 use weir_types::contract::types::{ChatEvent, ChatResponse, Extension, Finish, Part};
 
 /// The events that an answer would be streamed as. Members of a candidate that only one format has, which streams do not have,
 /// are in its head, so that all of them are seen.
-pub fn tell(response: &ChatResponse) -> Vec<ChatEvent> {
+pub fn to_events(response: &ChatResponse) -> Vec<ChatEvent> {
     let mut events = unfold(response.clone());
     if let Some(ChatEvent::Start(start)) = events.first_mut() {
         let all = response.candidates.iter().flat_map(|candidate| &candidate.extensions);
@@ -16,7 +16,7 @@ pub fn tell(response: &ChatResponse) -> Vec<ChatEvent> {
 
 /// Puts the texts that these events have for each part in place of the answer's, and takes out what they no longer have. The
 /// events are those of [`tell`], changed.
-pub fn retell(response: &mut ChatResponse, events: &[ChatEvent]) {
+pub fn replace_texts(response: &mut ChatResponse, events: &[ChatEvent]) {
     let head =
         |event: &ChatEvent, one: &Extension| matches!(event, ChatEvent::Start(start) if start.extensions.contains(one));
     let is_left = |one: &Extension| events.iter().any(|event| head(event, one));
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn unchanged_events_tell_the_same_and_changed_ones_another_text() {
         let mut changed = answer();
-        retell(&mut changed, &unfold(answer()));
+        replace_texts(&mut changed, &unfold(answer()));
         assert_eq!(changed, answer());
         let mut events = unfold(answer());
         for event in &mut events {
@@ -139,7 +139,7 @@ mod tests {
                 delta.text.push('!');
             }
         }
-        retell(&mut changed, &events);
+        replace_texts(&mut changed, &events);
         assert!(matches!(&changed.candidates[0].parts[1], Part::Text(text) if text.text == "b!"));
         assert!(matches!(&changed.candidates[0].parts[0], Part::Reasoning(part) if part.text.as_deref() == Some("a!")));
     }
@@ -153,9 +153,9 @@ mod tests {
         if let Part::Text(text) = &mut response.candidates[0].parts[1] {
             text.extensions = vec![member("e"), member("f")];
         }
-        let mut events = tell(&response);
+        let mut events = to_events(&response);
         let mut kept = response.clone();
-        retell(&mut kept, &events);
+        replace_texts(&mut kept, &events);
         assert_eq!(kept, response);
         for event in &mut events {
             match event {
@@ -164,7 +164,7 @@ mod tests {
                 _ => {}
             }
         }
-        retell(&mut response, &events);
+        replace_texts(&mut response, &events);
         assert_eq!(response.extensions, [member("b")]);
         assert_eq!(response.candidates[0].extensions, [member("d")]);
         assert!(matches!(&response.candidates[0].parts[1], Part::Text(text) if text.extensions == [member("f")]));

@@ -11,14 +11,14 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::decode::{Bound, Coding, Decoder};
-use super::veil::{Scope, Veil, cover};
+use super::redactor::{Redactor, Scope, cover};
 
 /// A possible start of a credential at the end of a piece is held back from this many bytes on.
 const WAITS: usize = 4;
 
 /// The state of screening one body.
-pub(super) struct Screen {
-    veil: Veil,
+pub(super) struct StreamRedactor {
+    redactor: Redactor,
     scope: Scope,
     /// Bytes that have passed already and may be the start of a credential.
     past: Vec<u8>,
@@ -34,17 +34,17 @@ pub(super) struct Screen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shown;
 
-impl Screen {
-    /// Creates a screen for the body of an answer with these headers.
-    pub(super) fn new(veil: Veil, scope: Scope, headers: &HeaderMap) -> Self {
+impl StreamRedactor {
+    /// Creates a redactor for the body of an answer with these headers.
+    pub(super) fn new(redactor: Redactor, scope: Scope, headers: &HeaderMap) -> Self {
         let decoder = match Coding::of(headers) {
             Ok(Coding::Identity) | Err(_) => None,
             Ok(coding) => Decoder::new(coding, Bound::default()).ok(),
         };
-        Self { veil, scope, past: Vec::new(), held: Vec::new(), decoder, decoded: Vec::new() }
+        Self { redactor, scope, past: Vec::new(), held: Vec::new(), decoder, decoded: Vec::new() }
     }
 
-    /// Makes the screen expect plain bytes, which its caller decodes.
+    /// Makes the redactor expect plain bytes, which its caller decodes.
     pub(super) fn decoded(mut self) -> Self {
         self.decoder = None;
         self
@@ -58,8 +58,8 @@ impl Screen {
     /// Screens the next piece; returns no bytes if all of it is held back.
     pub(super) fn pass(&mut self, piece: Bytes) -> Result<Bytes, Shown> {
         self.look_into(&piece)?;
-        if self.past.is_empty() && self.held.is_empty() && self.veil.find(&piece, self.scope).is_empty() {
-            let open = self.veil.open_end(&piece, self.scope);
+        if self.past.is_empty() && self.held.is_empty() && self.redactor.find(&piece, self.scope).is_empty() {
+            let open = self.redactor.open_end(&piece, self.scope);
             let until = piece.len() - open;
             let keep = piece.get(until..).unwrap_or_default();
             if open < WAITS {
@@ -73,9 +73,9 @@ impl Screen {
         let mut all = std::mem::take(&mut self.past);
         all.append(&mut self.held);
         all.extend_from_slice(&piece);
-        let open = self.veil.open_end(&all, self.scope);
+        let open = self.redactor.open_end(&all, self.scope);
         let waits = all.len() - open;
-        let mut found = self.veil.find(&all, self.scope);
+        let mut found = self.redactor.find(&all, self.scope);
         // A match that has not ended may still grow.
         found.retain(|place| open < WAITS || place.start < waits);
         for place in &mut found {
@@ -93,7 +93,7 @@ impl Screen {
         let gone = self.past.len();
         let mut all = std::mem::take(&mut self.past);
         all.append(&mut self.held);
-        let mut found = self.veil.find(&all, self.scope);
+        let mut found = self.redactor.find(&all, self.scope);
         for place in &mut found {
             place.start = place.start.max(gone);
         }
@@ -109,18 +109,18 @@ impl Screen {
             return Ok(());
         };
         self.decoded.extend_from_slice(&plain);
-        if !self.veil.find(&self.decoded, self.scope).is_empty() {
+        if !self.redactor.find(&self.decoded, self.scope).is_empty() {
             return Err(Shown);
         }
-        let open = self.veil.open_end(&self.decoded, self.scope);
+        let open = self.redactor.open_end(&self.decoded, self.scope);
         self.decoded.drain(..self.decoded.len() - open);
         Ok(())
     }
 }
 
-impl fmt::Debug for Screen {
+impl fmt::Debug for StreamRedactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Screen").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("StreamRedactor").field("scope", &self.scope).finish_non_exhaustive()
     }
 }
 
@@ -134,12 +134,12 @@ mod tests {
     const KEY: &str = "sk-4fK9wQ2mZt7RbX1yLc8VnA6dHs3JgE5p";
 
     fn screened(pieces: &[&[u8]]) -> Vec<u8> {
-        let mut screen = Screen::new(Veil::over([KEY]), Scope::Keys, &HeaderMap::new());
+        let mut stream_redactor = StreamRedactor::new(Redactor::of([KEY]), Scope::Keys, &HeaderMap::new());
         let mut out = Vec::new();
         for piece in pieces {
-            out.extend_from_slice(&screen.pass(Bytes::copy_from_slice(piece)).unwrap());
+            out.extend_from_slice(&stream_redactor.pass(Bytes::copy_from_slice(piece)).unwrap());
         }
-        out.extend_from_slice(&screen.end());
+        out.extend_from_slice(&stream_redactor.end());
         out
     }
 
@@ -152,23 +152,23 @@ mod tests {
 
     #[test]
     fn a_piece_without_a_key_goes_on_as_it_is() {
-        let mut screen = Screen::new(Veil::over([KEY]), Scope::Keys, &HeaderMap::new());
+        let mut stream_redactor = StreamRedactor::new(Redactor::of([KEY]), Scope::Keys, &HeaderMap::new());
         let piece = Bytes::from_static(b"data: {\"says\":\"Hello\"}\n\n");
-        assert_eq!(screen.pass(piece.clone()).unwrap().as_ptr(), piece.as_ptr());
-        assert_eq!(screen.held(), 0);
+        assert_eq!(stream_redactor.pass(piece.clone()).unwrap().as_ptr(), piece.as_ptr());
+        assert_eq!(stream_redactor.held(), 0);
     }
 
     #[test]
     fn a_coding_that_is_unknown_or_wrong_hides_no_key() {
         for coding in ["utf-8", "none", "compress", "gzip, br", "gzip", "br", "deflate", "zstd"] {
             let headers = HeaderMap::from_iter([(CONTENT_ENCODING, coding.parse().unwrap())]);
-            let mut screen = Screen::new(Veil::over([KEY]), Scope::Keys, &headers);
+            let mut stream_redactor = StreamRedactor::new(Redactor::of([KEY]), Scope::Keys, &headers);
             let (start, rest) = KEY.split_at(9);
             let mut out = Vec::new();
             for piece in [format!("a wrong key: {start}"), format!("{rest} is it")] {
-                out.extend_from_slice(&screen.pass(piece.into()).unwrap());
+                out.extend_from_slice(&stream_redactor.pass(piece.into()).unwrap());
             }
-            out.extend_from_slice(&screen.end());
+            out.extend_from_slice(&stream_redactor.end());
             assert!(longest(&out) < WAITS && out.ends_with(b" is it"), "{coding}: {}", String::from_utf8_lossy(&out));
         }
     }

@@ -12,20 +12,20 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Request extension of requests that ask for an upgrade: lets the handler go on with the connection after its answer.
 #[derive(Clone)]
-pub struct Takeover(Arc<Inner>);
+pub struct Upgrade(Arc<Inner>);
 
 struct Inner {
     task: Mutex<Option<Task>>,
     leaving: watch::Sender<bool>,
 }
 
-impl Default for Takeover {
+impl Default for Upgrade {
     fn default() -> Self {
         Self(Arc::new(Inner { task: Mutex::default(), leaving: watch::Sender::new(false) }))
     }
 }
 
-impl Takeover {
+impl Upgrade {
     /// Runs this once the answer has been sent, if that upgrades the connection; dropped otherwise. The future is dropped
     /// too if it still runs when the listener's time to drain is over.
     pub fn go_on(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -46,9 +46,9 @@ impl Takeover {
     }
 }
 
-impl fmt::Debug for Takeover {
+impl fmt::Debug for Upgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Takeover").finish_non_exhaustive()
+        f.debug_struct("Upgrade").finish_non_exhaustive()
     }
 }
 

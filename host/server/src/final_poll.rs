@@ -8,19 +8,19 @@ use std::cell::Cell;
 
 thread_local! {
     /// Whether the body that is being polled has to end.
-    static IS_GIVEN: Cell<bool> = const { Cell::new(false) };
+    static IS_NOW: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether the body that is being polled has to end now: its connection is about to be cut. False outside of a body's poll.
-pub fn is_given() -> bool {
-    IS_GIVEN.get()
+pub fn is_now() -> bool {
+    IS_NOW.get()
 }
 
 /// Polls a body with the mark set.
-pub(super) fn within<T>(is_given: bool, poll: impl FnOnce() -> T) -> T {
-    let before = IS_GIVEN.replace(is_given);
+pub(super) fn within<T>(is_now: bool, poll: impl FnOnce() -> T) -> T {
+    let before = IS_NOW.replace(is_now);
     let polled = poll();
-    IS_GIVEN.set(before);
+    IS_NOW.set(before);
     polled
 }
 
@@ -30,12 +30,12 @@ mod tests {
 
     #[test]
     fn the_call_is_for_the_body_that_is_polled() {
-        assert!(!is_given());
+        assert!(!is_now());
         within(true, || {
-            assert!(is_given());
-            within(false, || assert!(!is_given()));
-            assert!(is_given());
+            assert!(is_now());
+            within(false, || assert!(!is_now()));
+            assert!(is_now());
         });
-        assert!(!is_given());
+        assert!(!is_now());
     }
 }

@@ -30,9 +30,9 @@ const COVER: u8 = b'*';
 
 /// Secrets that must appear in no answer. Clones share them.
 #[derive(Clone, Default)]
-pub struct Veil(Arc<Sought>);
+pub struct Redactor(Arc<Sought>);
 
-/// The secrets of one veil.
+/// The secrets of one redactor.
 #[derive(Default)]
 struct Sought {
     hidden: Vec<Hidden>,
@@ -58,9 +58,9 @@ impl Scope {
     }
 }
 
-impl Veil {
-    /// Creates a veil over these secrets, as they are and as they are written in urls and in JSON.
-    pub fn over<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+impl Redactor {
+    /// Creates a redactor over these secrets, as they are and as they are written in urls and in JSON.
+    pub fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let spellings =
             |secret: &'a str| [secret.to_owned(), encode_segment(secret).into_owned(), secret.replace('/', "\\/")];
         let mut all: Vec<String> = secrets.into_iter().flat_map(spellings).collect();
@@ -78,7 +78,7 @@ impl Veil {
     }
 
     /// Hides the secrets in a text.
-    pub fn hide_in(&self, text: &mut String) {
+    pub fn redact(&self, text: &mut String) {
         let found = self.find(text.as_bytes(), Scope::All);
         if found.is_empty() {
             return;
@@ -89,7 +89,7 @@ impl Veil {
     }
 
     /// Hides the secrets in the values of headers.
-    pub(crate) fn hide_in_headers(&self, headers: &mut HeaderMap, scope: Scope) {
+    pub(crate) fn redact_headers(&self, headers: &mut HeaderMap, scope: Scope) {
         for value in headers.values_mut() {
             let found = self.find(value.as_bytes(), scope);
             if !found.is_empty() {
@@ -101,7 +101,7 @@ impl Veil {
     }
 
     /// Hides the secrets in bytes, and returns whether any was found.
-    pub(crate) fn hide_in_bytes(&self, bytes: &mut [u8], scope: Scope) -> bool {
+    pub(crate) fn redact_bytes(&self, bytes: &mut [u8], scope: Scope) -> bool {
         let found = self.find(bytes, scope);
         cover(bytes, &found);
         !found.is_empty()
@@ -279,9 +279,9 @@ fn longest_start(text: &[u8], secret: &[u8]) -> usize {
     ends.filter(|end| secret.get(..*end).is_some_and(|start| text.ends_with(start))).max().unwrap_or_default()
 }
 
-impl fmt::Debug for Veil {
+impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Veil({} secrets)", self.0.hidden.len())
+        write!(f, "Redactor({} secrets)", self.0.hidden.len())
     }
 }
 
@@ -293,7 +293,7 @@ mod tests {
 
     fn hidden(text: &str) -> String {
         let mut text = text.to_owned();
-        Veil::over([KEY, "not-needed"]).hide_in(&mut text);
+        Redactor::of([KEY, "not-needed"]).redact(&mut text);
         text
     }
 
@@ -319,29 +319,29 @@ mod tests {
 
     #[test]
     fn the_words_of_a_handmade_key_are_left_in_answers() {
-        let veil = Veil::over(["KEY-OF-starling", "my-company-gateway-key-1"]);
+        let redactor = Redactor::of(["KEY-OF-starling", "my-company-gateway-key-1"]);
         for text in ["{\"model\":\"starling\"}", "https://my-company-gateway.example"] {
-            assert!(veil.find(text.as_bytes(), Scope::All).is_empty(), "{text}");
+            assert!(redactor.find(text.as_bytes(), Scope::All).is_empty(), "{text}");
         }
-        assert!(!veil.find(b"it is KEY-OF-starling", Scope::Keys).is_empty());
+        assert!(!redactor.find(b"it is KEY-OF-starling", Scope::Keys).is_empty());
     }
 
     #[test]
     fn a_key_in_a_url_and_in_json_is_hidden() {
-        let veil = Veil::over(["s3cret/with+signs=AND/more"]);
+        let redactor = Redactor::of(["s3cret/with+signs=AND/more"]);
         for text in ["a=s3cret%2Fwith%2Bsigns%3DAND%2Fmore&b", "\"s3cret\\/with+signs=AND\\/more\""] {
             let mut text = text.to_owned();
-            veil.hide_in(&mut text);
+            redactor.redact(&mut text);
             assert!(!text.contains("s3cret") && !text.contains("more"), "{text}");
         }
     }
 
     #[test]
     fn words_that_are_not_keys_are_hidden_in_errors_only() {
-        let veil = Veil::over(["not-needed", "short"]);
+        let redactor = Redactor::of(["not-needed", "short"]);
         let mut text = *b"it is not-needed in short";
-        assert!(!veil.hide_in_bytes(&mut text, Scope::Keys));
-        assert!(veil.hide_in_bytes(&mut text, Scope::All));
+        assert!(!redactor.redact_bytes(&mut text, Scope::Keys));
+        assert!(redactor.redact_bytes(&mut text, Scope::All));
         assert_eq!(&text, b"it is ********** in short");
     }
 
@@ -349,7 +349,7 @@ mod tests {
     fn headers_keep_their_length() {
         let mut headers = HeaderMap::new();
         headers.insert("x-request-id", HeaderValue::try_from(format!("req-{KEY}")).unwrap());
-        Veil::over([KEY]).hide_in_headers(&mut headers, Scope::Keys);
+        Redactor::of([KEY]).redact_headers(&mut headers, Scope::Keys);
         assert_eq!(headers["x-request-id"], format!("req-{}", "*".repeat(KEY.len())));
     }
 
@@ -359,17 +359,17 @@ mod tests {
         for (number, at) in
             [(1, 0), (3, 999), (60, 500), (200, 17)].into_iter().flat_map(|(n, at)| [(n, at), (n, at + 1)])
         {
-            let veil = Veil::over(keys.iter().take(number).map(String::as_str));
+            let redactor = Redactor::of(keys.iter().take(number).map(String::as_str));
             let mut text = "a quiet answer ".repeat(100);
-            assert!(veil.find(text.as_bytes(), Scope::All).is_empty());
+            assert!(redactor.find(text.as_bytes(), Scope::All).is_empty());
             text.insert_str(at, &keys[number - 1]);
-            veil.hide_in(&mut text);
+            redactor.redact(&mut text);
             assert!(!text.contains(&keys[number - 1][8..]) && text[at..].starts_with("*****"), "{number} {text}");
         }
     }
 
     #[test]
     fn a_veil_shows_nothing_of_what_it_hides() {
-        assert_eq!(format!("{:?}", Veil::over([KEY])), "Veil(1 secrets)");
+        assert_eq!(format!("{:?}", Redactor::of([KEY])), "Redactor(1 secrets)");
     }
 }

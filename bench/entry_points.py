@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What a request costs at each door: CPU of the gateway's process, in interleaved rounds.
+"""What a request costs at each entry point: CPU of the gateway's process, in interleaved rounds.
 
-    doors.py --weir target/release/weir --plugins plugins --tools FOLDER [--rounds 5] [--requests 20000] [--gateway-cpus 0 --load-cpus 1]
+    entry_points.py --weir target/release/weir --plugins plugins --tools FOLDER [--rounds 5] [--requests 20000] [--gateway-cpus 0 --load-cpus 1]
 
 FOLDER holds the programs `mock-upstream` and `loadgen` of the side-by-side benchmark. Calls of gRPC need `h2load` (Debian:
-nghttp2-client). The doors: the JSON relay, the same request by gRPC and by pass-through, a kept answer, the relay with the guard
-`regex`, and paced streams with and without it; the latter translated, too, where the guard reads what is read anyway. A round whose requests did not all get their answer fails.
+nghttp2-client). Measured are the JSON relay, the same request by gRPC and by pass-through, a kept answer, the relay with the guard
+`regex`, and paced streams with and without it; the latter translated, too, where the guard reads what is read anyway. A round
+whose requests did not all get their answer fails.
 """
 
 import argparse
@@ -80,7 +81,7 @@ def arguments():
     parser.add_argument("--plugins", type=Path, required=True)
     parser.add_argument("--tools", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=20_000, help="of each door in each round; a fortieth as many streams")
+    parser.add_argument("--requests", type=int, default=20_000, help="of each entry point in each round; a fortieth as many streams")
     parser.add_argument("--gateway-cpus", default="0")
     parser.add_argument("--load-cpus", default="1")
     return parser.parse_args()
@@ -143,10 +144,10 @@ def call(model):
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
-# ---- the doors --------------------------------------------------------------------------------------------------
+# ---- the entry points -------------------------------------------------------------------------------------------
 
 
-class Doors:
+class EntryPoints:
     def __init__(self, args, folder):
         self.args, self.folder, self.programs = args, Path(folder), []
         self.upstream = f"http://127.0.0.1:{self.run_mock()}"
@@ -202,7 +203,7 @@ class Doors:
         out = self.load([*command, f"{self.address}/weir.v1.Inference/Generate"])
         return int(re.search(r"status codes: (\d+) 2xx", out).group(1))
 
-    def doors(self):
+    def lanes(self):
         chat, streams = "/v1/chat/completions", max(STREAMS, self.args.requests // 40)
         count = self.args.requests
         return {
@@ -235,16 +236,16 @@ class Doors:
 
 def main():
     args = arguments()
-    with tempfile.TemporaryDirectory(prefix="weir-doors-") as folder, contextlib.ExitStack() as stack:
-        doors = Doors(args, folder)
-        stack.callback(doors.stop)
-        every = doors.doors()
+    with tempfile.TemporaryDirectory(prefix="weir-entry-points-") as folder, contextlib.ExitStack() as stack:
+        points = EntryPoints(args, folder)
+        stack.callback(points.stop)
+        every = points.lanes()
         for name, (count, ask) in every.items():
             ask(max(STREAMS, count // 20))
         found = {name: [] for name in every}
         for number in range(args.rounds):
             for name, (count, ask) in every.items():
-                found[name].append(doors.measure(name, count, ask))
+                found[name].append(points.measure(name, count, ask))
             print(f"round {number + 1}:", ", ".join(f"{name} {runs[-1]:.1f}" for name, runs in found.items()), flush=True)
     report(found)
 
@@ -253,7 +254,7 @@ def report(found):
     middle = statistics.median
     rows = list(zip(*found.values(), strict=True))
     rounds = [dict(zip(found, row, strict=True)) for row in rows]
-    print("\n| door | CPU a request | of the relay's | wanted |\n|---|---|---|---|")
+    print("\n| entry point | CPU a request | of the relay's | wanted |\n|---|---|---|---|")
     wanted = {"relay": "", "grpc": "1.3", "pass-through": "1.0", "kept answer": "below 1.0"}
     for name, limit in wanted.items():
         ratio = middle(one[name] / one["relay"] for one in rounds)
