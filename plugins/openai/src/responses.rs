@@ -200,20 +200,6 @@ mod tests {
         value(rendered.request.body.as_text().unwrap())
     }
 
-    #[test]
-    fn a_reference_to_what_its_provider_keeps_is_refused_elsewhere() {
-        for named in [r#"{"type":"item_reference","id":"fc_1"}"#, r#"{"id":"fc_1"}"#] {
-            let output = r#"{"type":"function_call_output","call_id":"c","output":"1"}"#;
-            let body = format!(r#"{{"model":"m","input":[{{"role":"user","content":"a"}},{named},{output}]}}"#);
-            let ctx = Context::default();
-            let request = request::parse(&ctx, &HttpRequest::post("v1/responses", body.clone())).unwrap().request;
-            let refused = compat::request::render(&QUIRKS, &ctx, request.clone()).unwrap_err();
-            assert_eq!(refused.kind, ErrorKind::Unsupported);
-            let back = sent(compat::responses::request::render(&QUIRKS, &ctx, request));
-            assert_eq!(back["input"], value(&body)["input"]);
-        }
-    }
-
     /// Members that Chat has under the same names, with another place for the verbosity.
     const SHARED: &str = r#""prompt_cache_retention":"24h","prompt_cache_options":{"ttl":"30m"},
         "moderation":{"model":"omni-moderation-latest"},"safety_identifier":"u-1""#;

@@ -11,9 +11,6 @@ use crate::types::{
     Signature, TextPart, ToolCall, ToolKind, ToolResult,
 };
 
-/// The type of an item that names another one, and the note on its message.
-pub const REFERENCE: &str = "item_reference";
-
 /// Parses items in order. Consecutive assistant items become one message.
 pub fn items(raws: &[&RawValue], family: &str) -> Vec<Message> {
     runs(raws, family).into_iter().map(|(message, _)| message).collect()
@@ -38,9 +35,6 @@ pub fn runs(raws: &[&RawValue], family: &str) -> Vec<(Message, usize)> {
 /// Parses one item as a separate message.
 pub fn item(raw: &RawValue, family: &str) -> Message {
     let mut wire = Rest::parse(raw.get()).unwrap_or_default();
-    if is_reference(&wire) {
-        return reference(raw);
-    }
     let kind = wire.str("type").map(Str::into_string);
     let part = match kind.as_deref() {
         Some("message") | None if wire.get("role").is_some() => return message(wire),
@@ -54,23 +48,6 @@ pub fn item(raw: &RawValue, family: &str) -> Message {
     let kind = kind.unwrap_or_default();
     let opaque = || Part::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() });
     Message::new(Role::Assistant, vec![part.unwrap_or_else(opaque)])
-}
-
-/// Whether an item only names another one. Its type may be missing.
-fn is_reference(wire: &Rest<'_>) -> bool {
-    match wire.get("type") {
-        Some(kind) => json::text(kind).is_some_and(|kind| &*kind == REFERENCE),
-        None => wire.get("id").is_some() && wire.get("role").is_none() && wire.get("content").is_none(),
-    }
-}
-
-/// A reference as a message of the user's: what only its provider can look up must not be left out, and other formats
-/// leave out what they do not know of the assistant's only.
-fn reference(raw: &RawValue) -> Message {
-    let part = Opaque { format: FORMAT.to_owned(), kind: REFERENCE.to_owned(), json: raw.get().to_owned() };
-    let mut message = Message::new(Role::User, vec![Part::Opaque(part)]);
-    message.extensions.push(note(REFERENCE, ""));
-    message
 }
 
 fn message(mut wire: Rest<'_>) -> Message {
@@ -269,7 +246,6 @@ pub fn split<'a>(text: &'a str, lengths: &str) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compat::responses::noted;
 
     #[test]
     fn summaries_of_several_parts_come_apart_again() {
@@ -290,19 +266,6 @@ mod tests {
         let Part::ToolResult(result) = &messages[1].parts[0] else { panic!("no result") };
         assert!(matches!(&result.content[..], [ResultPart::Json(json)] if json == r#"{"key":"secret"}"#));
         assert!(messages[2].parts.is_empty());
-    }
-
-    #[test]
-    fn references_stand_alone_whether_or_not_they_say_their_type() {
-        let text = r#"[{"type":"function_call","call_id":"a","name":"f","arguments":"{}"},
-            {"type":"item_reference","id":"fc_1"},{"id":"fc_2"},{"type":null,"id":"fc_3"},
-            {"id":"msg_1","role":"user","content":"x"}]"#;
-        let raws: Vec<&RawValue> = json::parse(text).unwrap();
-        let messages = items(&raws, "openai");
-        let roles: Vec<_> = messages.iter().map(|message| message.role.clone()).collect();
-        assert_eq!(roles, [Role::Assistant, Role::User, Role::User, Role::User, Role::User]);
-        let is_reference = |message: &Message| noted(&message.extensions, REFERENCE).is_some();
-        assert_eq!(messages.iter().map(is_reference).collect::<Vec<_>>(), [false, true, true, true, false]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod tools;
 
-use super::{ANYBODY, FORMAT, inner, namespace, noted, read, write};
+use super::{ANYBODY, FORMAT, inner, namespace, noted, write};
 use crate::compat::content::STORE;
 use crate::compat::names::{IdRule, Renamed};
 use crate::compat::quirks::{Quirks, Thinking};
@@ -117,9 +117,6 @@ impl Writer<'_> {
         }
         match &message.role {
             Role::Assistant => self.assistant(a, field, message),
-            Role::User if noted(&message.extensions, read::REFERENCE).is_some() => {
-                self.content(a, field, &message.parts);
-            }
             Role::System => self.speaker(a, field, "system", message),
             Role::Developer => self.speaker(a, field, "developer", message),
             Role::User | Role::Tool | Role::Other(_) => self.speaker(a, field, "user", message),
