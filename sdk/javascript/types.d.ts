@@ -1,8 +1,8 @@
 // Made from wit/ by tools/contract.mjs; change that, not this.
 
 /**
- * What is asked for. Each has interfaces of its own, by which one format is translated to another; only `other` is
- * always relayed.
+ * What is asked for. Chat, embeddings, models, count-tokens and rerank are translated from one format to another.
+ * All others are relayed only; the interfaces that some of them have are not called yet.
  */
 export type Operation =
   | { tag: 'chat'; val?: undefined }
@@ -99,8 +99,8 @@ export interface FrameTemplate {
 /**
  * Errors as templates, so that the host can answer in the format without running a component.
  *
- * Placeholders are `{{kind}}`, `{{status}}`, `{{message}}`, `{{code}}`, `{{param}}`, `{{request_id}}`. Each becomes a whole
- * JSON value: a quoted string, a number, or null.
+ * Placeholders are `{{kind}}`, `{{status}}`, `{{message}}`, `{{code}}`, `{{param}}`, `{{request_id}}`. Each becomes
+ * a whole JSON value: a quoted string, a number, or null.
  */
 export interface ErrorFormat {
   body: string;
@@ -115,8 +115,8 @@ export interface ErrorFormat {
   /** The header in which this format's clients look for a request id. */
   requestIdHeader?: string | null;
   /**
-   * Headers that tell limits; placeholders are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a time as
-   * RFC 3339 writes it), and the name has `{{scope}}` (`requests`, `tokens`).
+   * Headers that tell limits; placeholders are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a
+   * time as RFC 3339 writes it), and the name has `{{scope}}` (`requests`, `tokens`).
    */
   rateLimitHeaders: Header[];
 }
@@ -193,8 +193,8 @@ export interface Tap {
 /** How a session is configured by the gateway for a client that shows a key with a configuration. */
 export interface SessionConfiguration {
   /**
-   * The client's message that configures a session. JSON, with the placeholder `{{session}}` for the configuration, which is
-   * an object. Sent once, before any message of the client's.
+   * The client's message that configures a session. JSON, with the placeholder `{{session}}` for the configuration,
+   * which is an object. Sent once, before any message of the client's.
    */
   message: string;
   /**
@@ -205,8 +205,8 @@ export interface SessionConfiguration {
 }
 
 /**
- * How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data is
- * the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
+ * How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data
+ * is the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
  */
 export interface SessionTap {
   /** Messages of the client's that ask for a response. */
@@ -366,8 +366,8 @@ export interface UsageRequest {
 
 /**
  * A gRPC method that takes the request. The adapter renders and parses JSON; the host converts it to and from the
- * method's messages by the mapping that Protocol Buffers define (proto3 JSON). A streamed answer's messages are frames
- * without an event.
+ * method's messages by the mapping that Protocol Buffers define (proto3 JSON). A streamed answer's messages are
+ * frames without an event.
  */
 export interface GrpcMethod {
   /** `inference.v1.Generation`. */
@@ -385,8 +385,8 @@ export type Transport =
   /** As a call of this gRPC method. The acceptance's path, query and headers apply to metadata only. */
   | { tag: 'grpc'; val: GrpcMethod }
   /**
-   * As a WebSocket handshake on the path; messages go through as they are. A path that begins with a slash is relative
-   * to the origin of the target's url.
+   * As a WebSocket handshake on the path; messages go through as they are. A path that begins with a slash is
+   * relative to the origin of the target's url.
    */
   | { tag: 'session'; val?: undefined };
 
@@ -396,8 +396,9 @@ export interface Acceptance {
   operation: Operation;
   method: string;
   /**
-   * Relative to the target's url; placeholders are `{model}`, `{id}` and `{option.NAME}`. An acceptance with a placeholder for an
-   * option that the target does not set is not there: so an option chooses between acceptances of one format.
+   * Relative to the target's url; placeholders are `{model}`, `{id}` and `{option.NAME}`. An acceptance with a
+   * placeholder for an option that the target does not set is not there: so an option chooses between acceptances of
+   * one format.
    */
   path: string;
   /** The same for streamed answers, where it differs. */
@@ -408,8 +409,8 @@ export interface Acceptance {
   /** Request headers forwarded, in lower case; a trailing `*` stands for any ending. */
   requestHeaders: string[];
   /**
-   * Request headers set, where the client did not send one that is forwarded; placeholders as in the path. One with a placeholder
-   * for an option that is not set is left out.
+   * Request headers set, where the client did not send one that is forwarded; placeholders as in the path. One with
+   * a placeholder for an option that is not set is left out.
    */
   setHeaders: Header[];
   /** Response headers passed back, in lower case; a trailing `*` stands for any ending. */
@@ -458,8 +459,8 @@ export interface Auth {
 /** What the adapter proposes. Taken without asking only from components whose digest is in the lock file. */
 export interface Suggestions {
   /**
-   * `https://api.openai.com/v1/`; placeholders are `{region}`, `{option.NAME}` and, for a url that people keep in a variable,
-   * `{env.NAME}`.
+   * `https://api.openai.com/v1/`; placeholders are `{region}`, `{option.NAME}` and, for a url that people keep in a
+   * variable, `{env.NAME}`.
    */
   url?: string | null;
   /** Usual environment variables of the key, the most usual first. */
@@ -845,7 +846,7 @@ export interface Opaque {
   json: string;
 }
 
-/** Words. */
+/** Text. */
 export interface TextPart {
   text: string;
   citations: Citation[];
@@ -872,7 +873,7 @@ export type MediaSource =
   /** An id in the provider's file store; never crosses to another provider. */
   | { tag: 'file-id'; val: string };
 
-/** An image, a sound, a film or a document. */
+/** An image, a sound, a video or a document. */
 export interface MediaPart {
   kind: MediaKind;
   /** Media type: `image/png`. None where the format does not say. */
@@ -927,7 +928,7 @@ export interface ToolResult {
 /** The model's thinking. */
 export interface ReasoningPart {
   id?: string | null;
-  /** What may be read; none where there is only an opaque value. */
+  /** The readable text; none where there is only an opaque value. */
   text?: string | null;
   /** Vouches for the text. A signed part is never dropped or edited on its way back to its issuer. */
   signature?: Signature | null;
@@ -948,7 +949,7 @@ export type Part =
   /** A part of one format that others have no place for. */
   | { tag: 'opaque'; val: Opaque };
 
-/** One turn of the talk. */
+/** One message of the conversation. */
 export interface Message {
   role: Role;
   /** The speaker's name, where several share a role. */

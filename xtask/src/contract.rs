@@ -1,6 +1,6 @@
 //! `cargo xtask contract`: writes the reference of the contract, `docs/contract.md` and one page for each file of
-//! `wit/` and `wit/hook/`, and the messages of gRPC with their numbers. `--freeze` writes the frozen copy of a released contract, `wit/vX.Y.Z/`, and `--bindings` the
-//! templates' bindings.
+//! `wit/` and `wit/hook/`, the messages of gRPC with their numbers, and the types of the SDK for JavaScript. `--freeze`
+//! writes the frozen copy of a released contract, `wit/vX.Y.Z/`, and `--bindings` the templates' bindings.
 
 mod bindings;
 mod frozen;
@@ -11,6 +11,7 @@ mod types;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -18,17 +19,20 @@ pub(crate) use bindings::problems as bindings_problems;
 pub(crate) use frozen::problems as frozen_problems;
 use read::Contract;
 
+use crate::process;
 use crate::workspace::Workspace;
 
 /// The folder of the working contract.
 const WIT: &str = "wit";
 /// The folder of the guards' contract, which uses the types of the working contract.
 const GUARDS: &str = "wit/hook";
+/// The script that makes the types for JavaScript; with `--check` it fails if those that are there are others.
+const JAVASCRIPT: &str = "sdk/javascript/tools/contract.mjs";
 
 /// Writes the pages; with `--freeze` the frozen copy; with `--bindings` the bindings of the C and Go templates.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     match words {
-        [] => write(&workspace.root),
+        [] => write(&workspace.root).and_then(|()| write_javascript(&workspace.root)),
         [word] if word == "--freeze" => frozen::freeze(&workspace.root),
         [word] if word == "--bindings" => bindings::write(&workspace.root),
         _ => bail!("usage: cargo xtask contract [--freeze | --bindings]"),
@@ -58,6 +62,20 @@ fn write(root: &Path) -> Result<()> {
         println!("contract: {path} is gone");
     }
     Ok(())
+}
+
+fn write_javascript(root: &Path) -> Result<()> {
+    let Some(node) = process::find("node") else {
+        println!("contract: {JAVASCRIPT} was not run, because node is not installed");
+        return Ok(());
+    };
+    process::run(Command::new(node).current_dir(root).arg(JAVASCRIPT))
+}
+
+/// Whether the types for JavaScript are those of `wit/`; nobody can tell without Node, and then they pass.
+pub(crate) fn javascript_is_fresh(root: &Path) -> bool {
+    let checked = |node| Command::new(node).current_dir(root).args([JAVASCRIPT, "--check"]).output();
+    process::find("node").is_none_or(|node| checked(node).is_ok_and(|output| output.status.success()))
 }
 
 /// Pages that differ from what `wit/` would generate.

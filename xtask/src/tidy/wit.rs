@@ -1,5 +1,6 @@
 //! Checks the contract: a frozen generation (`wit/vX.Y.Z/`) is unchanged since its first commit, the working contract
-//! does not contradict it, and the reference pages and the templates' bindings are up to date with `wit/`.
+//! does not contradict it, and the reference pages, the types for JavaScript and the templates' bindings are up to date
+//! with `wit/`.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -20,6 +21,9 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) -> Result<()> {
     }
     for page in contract::stale(&tree.root)? {
         findings.problem(format!("{page}: is not what wit/ says; run `cargo xtask contract`"));
+    }
+    if !contract::javascript_is_fresh(&tree.root) {
+        findings.problem("sdk/javascript/: is not what wit/ says; run `cargo xtask contract`".to_owned());
     }
     Ok(())
 }
