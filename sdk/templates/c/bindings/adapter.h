@@ -306,7 +306,7 @@ typedef struct {
   size_t len;
 } weir_adapter_types_list_extension_t;
 
-// Words.
+// Text.
 typedef struct weir_adapter_types_text_part_t {
   adapter_string_t   text;
   weir_adapter_types_list_citation_t   citations;
@@ -343,7 +343,7 @@ typedef struct weir_adapter_types_media_source_t {
 // An id in the provider's file store; never crosses to another provider.
 #define WEIR_ADAPTER_TYPES_MEDIA_SOURCE_FILE_ID 3
 
-// An image, a sound, a film or a document.
+// An image, a sound, a video or a document.
 typedef struct weir_adapter_types_media_part_t {
   weir_adapter_types_media_kind_t   kind;
   // Media type: `image/png`. None where the format does not say.
@@ -418,7 +418,7 @@ typedef struct weir_adapter_types_tool_result_t {
 // The model's thinking.
 typedef struct weir_adapter_types_reasoning_part_t {
   adapter_option_string_t   id;
-  // What may be read; none where there is only an opaque value.
+  // The readable text; none where there is only an opaque value.
   adapter_option_string_t   text;
   // Vouches for the text. A signed part is never dropped or edited on its way back to its issuer.
   weir_adapter_types_option_signature_t   signature;
@@ -456,7 +456,7 @@ typedef struct {
   size_t len;
 } weir_adapter_types_list_part_t;
 
-// One turn of the talk.
+// One message of the conversation.
 typedef struct weir_adapter_types_message_t {
   weir_adapter_types_role_t   role;
   // The speaker's name, where several share a role.
@@ -1427,8 +1427,8 @@ typedef weir_adapter_types_error_kind_t exports_weir_adapter_about_error_kind_t;
 typedef weir_adapter_types_unit_t exports_weir_adapter_about_unit_t;
 
 // ---- Vocabulary ------------------------------------------------------------------------------------------------
-// What is asked for. Each has interfaces of its own, by which one format is translated to another; only `other` is
-// always relayed.
+// What is asked for. Chat, embeddings, models, count-tokens and rerank are translated from one format to another.
+// All others are relayed only; the interfaces that some of them have are not called yet.
 typedef struct exports_weir_adapter_about_operation_t {
   uint8_t tag;
   union {
@@ -1564,13 +1564,13 @@ typedef struct {
 
 // Errors as templates, so that the host can answer in the format without running a component.
 // 
-// Holes are `{{kind}}`, `{{status}}`, `{{message}}`, `{{code}}`, `{{param}}`, `{{request_id}}`. Each becomes a whole
-// JSON value: a quoted string, a number, or null.
+// Placeholders are `{{kind}}`, `{{status}}`, `{{message}}`, `{{code}}`, `{{param}}`, `{{request_id}}`. Each becomes
+// a whole JSON value: a quoted string, a number, or null.
 typedef struct exports_weir_adapter_about_error_format_t {
   adapter_string_t   body;
   // One for each kind.
   exports_weir_adapter_about_list_error_spelling_t   spellings;
-  // Further headers; holes are filled with plain text.
+  // Further headers; placeholders are filled with plain text.
   exports_weir_adapter_about_list_header_t   headers;
   // How a stream that breaks is ended; none where the format has no such frame.
   exports_weir_adapter_about_option_frame_template_t   stream_failure;
@@ -1578,8 +1578,8 @@ typedef struct exports_weir_adapter_about_error_format_t {
   exports_weir_adapter_about_option_frame_template_t   keep_alive;
   // The header in which this format's clients look for a request id.
   adapter_option_string_t   request_id_header;
-  // Headers that tell limits; holes are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a time as
-  // RFC 3339 writes it), and the name has `{{scope}}` (`requests`, `tokens`).
+  // Headers that tell limits; placeholders are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a
+  // time as RFC 3339 writes it), and the name has `{{scope}}` (`requests`, `tokens`).
   exports_weir_adapter_about_list_header_t   rate_limit_headers;
 } exports_weir_adapter_about_error_format_t;
 
@@ -1686,8 +1686,8 @@ typedef struct exports_weir_adapter_about_tap_t {
 
 // How a session is configured by the gateway for a client that shows a key with a configuration.
 typedef struct exports_weir_adapter_about_session_configuration_t {
-  // The client's message that configures a session. JSON, with the hole `{{session}}` for the configuration, which is
-  // an object. Sent once, before any message of the client's.
+  // The client's message that configures a session. JSON, with the placeholder `{{session}}` for the configuration,
+  // which is an object. Sent once, before any message of the client's.
   adapter_string_t   message;
   // Messages of the provider's that confirm it. The client's messages wait for one; a `failure` of the tap ends the
   // session instead.
@@ -1699,8 +1699,8 @@ typedef struct {
   exports_weir_adapter_about_session_configuration_t val;
 } exports_weir_adapter_about_option_session_configuration_t;
 
-// How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data is
-// the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
+// How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data
+// is the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
 typedef struct exports_weir_adapter_about_session_tap_t {
   // Messages of the client's that ask for a response.
   exports_weir_adapter_about_list_frame_test_t   requests;
@@ -1890,7 +1890,7 @@ typedef struct exports_weir_adapter_about_face_t {
 } exports_weir_adapter_about_face_t;
 
 // ---- Acceptances: what the provider takes as it is -------------------------------------------------------------
-// A query parameter that the host adds upstream; the value has holes as the path has.
+// A query parameter that the host adds upstream; the value has placeholders as the path has.
 typedef struct exports_weir_adapter_about_fixed_query_t {
   adapter_string_t   name;
   adapter_string_t   value;
@@ -1918,8 +1918,8 @@ typedef struct exports_weir_adapter_about_usage_request_t {
 } exports_weir_adapter_about_usage_request_t;
 
 // A gRPC method that takes the request. The adapter renders and parses JSON; the host converts it to and from the
-// method's messages by the mapping that Protocol Buffers define (proto3 JSON). A streamed answer's messages are frames
-// without an event.
+// method's messages by the mapping that Protocol Buffers define (proto3 JSON). A streamed answer's messages are
+// frames without an event.
 typedef struct exports_weir_adapter_about_grpc_method_t {
   // `inference.v1.Generation`.
   adapter_string_t   service;
@@ -1941,8 +1941,8 @@ typedef struct exports_weir_adapter_about_transport_t {
 
 // As a call of this gRPC method. The acceptance's path, query and headers apply to metadata only.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_TRANSPORT_GRPC 0
-// As a WebSocket handshake on the path; messages go through as they are. A path that begins with a slash is relative
-// to the origin of the target's url.
+// As a WebSocket handshake on the path; messages go through as they are. A path that begins with a slash is
+// relative to the origin of the target's url.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_TRANSPORT_SESSION 1
 
 typedef struct {
@@ -1970,8 +1970,9 @@ typedef struct exports_weir_adapter_about_acceptance_t {
   adapter_string_t   format;
   exports_weir_adapter_about_operation_t   operation;
   adapter_string_t   method;
-  // Relative to the target's url; holes are `{model}`, `{id}` and `{option.NAME}`. An acceptance with a hole for an
-  // option that the target does not set is not there: so an option chooses between acceptances of one format.
+  // Relative to the target's url; placeholders are `{model}`, `{id}` and `{option.NAME}`. An acceptance with a
+  // placeholder for an option that the target does not set is not there: so an option chooses between acceptances of
+  // one format.
   adapter_string_t   path;
   // The same for streamed answers, where it differs.
   adapter_option_string_t   stream_path;
@@ -1980,8 +1981,8 @@ typedef struct exports_weir_adapter_about_acceptance_t {
   adapter_list_string_t   query_forwarded;
   // Request headers forwarded, in lower case; a trailing `*` stands for any ending.
   adapter_list_string_t   request_headers;
-  // Request headers set, where the client did not send one that is forwarded; holes as in the path. One with a hole
-  // for an option that is not set is left out.
+  // Request headers set, where the client did not send one that is forwarded; placeholders as in the path. One with
+  // a placeholder for an option that is not set is left out.
   exports_weir_adapter_about_list_header_t   set_headers;
   // Response headers passed back, in lower case; a trailing `*` stands for any ending.
   adapter_list_string_t   response_headers;
@@ -1996,7 +1997,7 @@ typedef struct exports_weir_adapter_about_acceptance_t {
 // ---- Credentials -----------------------------------------------------------------------------------------------
 // How tokens are had for a credential.
 typedef struct exports_weir_adapter_about_oauth_t {
-  // Where tokens are to be had; holes as in a suggested url, and `{origin}` for the provider's own origin
+  // Where tokens are to be had; placeholders as in a suggested url, and `{origin}` for the provider's own origin
   // (`https://host`). Followed under the rule for suggestions, or where the origin may have the key in any case;
   // else the operator sets the option `token_url`. A service account's key may name its own.
   adapter_string_t   token_url;
@@ -2038,8 +2039,8 @@ typedef struct exports_weir_adapter_about_auth_t {
 // ---- The manifest ----------------------------------------------------------------------------------------------
 // What the adapter proposes. Taken without asking only from components whose digest is in the lock file.
 typedef struct exports_weir_adapter_about_suggestions_t {
-  // `https://api.openai.com/v1/`; holes are `{region}`, `{option.NAME}` and, for a url that people keep in a variable,
-  // `{env.NAME}`.
+  // `https://api.openai.com/v1/`; placeholders are `{region}`, `{option.NAME}` and, for a url that people keep in a
+  // variable, `{env.NAME}`.
   adapter_option_string_t   url;
   // Usual environment variables of the key, the most usual first.
   adapter_list_string_t   key_variables;

@@ -39,8 +39,8 @@ const (
 )
 
 // ---- Vocabulary ------------------------------------------------------------------------------------------------
-// What is asked for. Each has interfaces of its own, by which one format is translated to another; only `other` is
-// always relayed.
+// What is asked for. Chat, embeddings, models, count-tokens and rerank are translated from one format to another.
+// All others are relayed only; the interfaces that some of them have are not called yet.
 type Operation struct {
 	tag   uint8
 	value any
@@ -298,13 +298,13 @@ type FrameTemplate struct {
 
 // Errors as templates, so that the host can answer in the format without running a component.
 //
-// Holes are `{{kind}}`, `{{status}}`, `{{message}}`, `{{code}}`, `{{param}}`, `{{request_id}}`. Each becomes a whole
-// JSON value: a quoted string, a number, or null.
+// Placeholders are `{{kind}}`, `{{status}}`, `{{message}}`, `{{code}}`, `{{param}}`, `{{request_id}}`. Each becomes
+// a whole JSON value: a quoted string, a number, or null.
 type ErrorFormat struct {
 	Body string
 	// One for each kind.
 	Spellings []ErrorSpelling
-	// Further headers; holes are filled with plain text.
+	// Further headers; placeholders are filled with plain text.
 	Headers []weir_adapter_types.Header
 	// How a stream that breaks is ended; none where the format has no such frame.
 	StreamFailure witTypes.Option[FrameTemplate]
@@ -312,8 +312,8 @@ type ErrorFormat struct {
 	KeepAlive witTypes.Option[FrameTemplate]
 	// The header in which this format's clients look for a request id.
 	RequestIdHeader witTypes.Option[string]
-	// Headers that tell limits; holes are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a time as
-	// RFC 3339 writes it), and the name has `{{scope}}` (`requests`, `tokens`).
+	// Headers that tell limits; placeholders are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a
+	// time as RFC 3339 writes it), and the name has `{{scope}}` (`requests`, `tokens`).
 	RateLimitHeaders []weir_adapter_types.Header
 }
 
@@ -423,16 +423,16 @@ type Tap struct {
 
 // How a session is configured by the gateway for a client that shows a key with a configuration.
 type SessionConfiguration struct {
-	// The client's message that configures a session. JSON, with the hole `{{session}}` for the configuration, which is
-	// an object. Sent once, before any message of the client's.
+	// The client's message that configures a session. JSON, with the placeholder `{{session}}` for the configuration,
+	// which is an object. Sent once, before any message of the client's.
 	Message string
 	// Messages of the provider's that confirm it. The client's messages wait for one; a `failure` of the tap ends the
 	// session instead.
 	Confirmed []FrameTest
 }
 
-// How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data is
-// the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
+// How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data
+// is the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
 type SessionTap struct {
 	// Messages of the client's that ask for a response.
 	Requests []FrameTest
@@ -695,7 +695,7 @@ type Face struct {
 }
 
 // ---- Acceptances: what the provider takes as it is -------------------------------------------------------------
-// A query parameter that the host adds upstream; the value has holes as the path has.
+// A query parameter that the host adds upstream; the value has placeholders as the path has.
 type FixedQuery struct {
 	Name  string
 	Value string
@@ -723,8 +723,8 @@ type UsageRequest struct {
 }
 
 // A gRPC method that takes the request. The adapter renders and parses JSON; the host converts it to and from the
-// method's messages by the mapping that Protocol Buffers define (proto3 JSON). A streamed answer's messages are frames
-// without an event.
+// method's messages by the mapping that Protocol Buffers define (proto3 JSON). A streamed answer's messages are
+// frames without an event.
 type GrpcMethod struct {
 	// `inference.v1.Generation`.
 	Service string
@@ -739,8 +739,8 @@ type GrpcMethod struct {
 const (
 	// As a call of this gRPC method. The acceptance's path, query and headers apply to metadata only.
 	Transport_Grpc uint8 = 0
-	// As a WebSocket handshake on the path; messages go through as they are. A path that begins with a slash is relative
-	// to the origin of the target's url.
+	// As a WebSocket handshake on the path; messages go through as they are. A path that begins with a slash is
+	// relative to the origin of the target's url.
 	Transport_Session uint8 = 1
 )
 
@@ -773,8 +773,9 @@ type Acceptance struct {
 	Format    string
 	Operation Operation
 	Method    string
-	// Relative to the target's url; holes are `{model}`, `{id}` and `{option.NAME}`. An acceptance with a hole for an
-	// option that the target does not set is not there: so an option chooses between acceptances of one format.
+	// Relative to the target's url; placeholders are `{model}`, `{id}` and `{option.NAME}`. An acceptance with a
+	// placeholder for an option that the target does not set is not there: so an option chooses between acceptances of
+	// one format.
 	Path string
 	// The same for streamed answers, where it differs.
 	StreamPath witTypes.Option[string]
@@ -783,8 +784,8 @@ type Acceptance struct {
 	QueryForwarded []string
 	// Request headers forwarded, in lower case; a trailing `*` stands for any ending.
 	RequestHeaders []string
-	// Request headers set, where the client did not send one that is forwarded; holes as in the path. One with a hole
-	// for an option that is not set is left out.
+	// Request headers set, where the client did not send one that is forwarded; placeholders as in the path. One with
+	// a placeholder for an option that is not set is left out.
 	SetHeaders []weir_adapter_types.Header
 	// Response headers passed back, in lower case; a trailing `*` stands for any ending.
 	ResponseHeaders []string
@@ -799,7 +800,7 @@ type Acceptance struct {
 // ---- Credentials -----------------------------------------------------------------------------------------------
 // How tokens are had for a credential.
 type Oauth struct {
-	// Where tokens are to be had; holes as in a suggested url, and `{origin}` for the provider's own origin
+	// Where tokens are to be had; placeholders as in a suggested url, and `{origin}` for the provider's own origin
 	// (`https://host`). Followed under the rule for suggestions, or where the origin may have the key in any case;
 	// else the operator sets the option `token_url`. A service account's key may name its own.
 	TokenUrl string
@@ -898,8 +899,8 @@ type Auth struct {
 // ---- The manifest ----------------------------------------------------------------------------------------------
 // What the adapter proposes. Taken without asking only from components whose digest is in the lock file.
 type Suggestions struct {
-	// `https://api.openai.com/v1/`; holes are `{region}`, `{option.NAME}` and, for a url that people keep in a variable,
-	// `{env.NAME}`.
+	// `https://api.openai.com/v1/`; placeholders are `{region}`, `{option.NAME}` and, for a url that people keep in a
+	// variable, `{env.NAME}`.
 	Url witTypes.Option[string]
 	// Usual environment variables of the key, the most usual first.
 	KeyVariables []string

@@ -306,7 +306,7 @@ typedef struct {
   size_t len;
 } weir_adapter_types_list_extension_t;
 
-// Words.
+// Text.
 typedef struct weir_adapter_types_text_part_t {
   adapter_string_t   text;
   weir_adapter_types_list_citation_t   citations;
@@ -343,7 +343,7 @@ typedef struct weir_adapter_types_media_source_t {
 // An id in the provider's file store; never crosses to another provider.
 #define WEIR_ADAPTER_TYPES_MEDIA_SOURCE_FILE_ID 3
 
-// An image, a sound, a film or a document.
+// An image, a sound, a video or a document.
 typedef struct weir_adapter_types_media_part_t {
   weir_adapter_types_media_kind_t   kind;
   // Media type: `image/png`. None where the format does not say.
@@ -418,7 +418,7 @@ typedef struct weir_adapter_types_tool_result_t {
 // The model's thinking.
 typedef struct weir_adapter_types_reasoning_part_t {
   adapter_option_string_t   id;
-  // What may be read; none where there is only an opaque value.
+  // The readable text; none where there is only an opaque value.
   adapter_option_string_t   text;
   // Vouches for the text. A signed part is never dropped or edited on its way back to its issuer.
   weir_adapter_types_option_signature_t   signature;
@@ -456,7 +456,7 @@ typedef struct {
   size_t len;
 } weir_adapter_types_list_part_t;
 
-// One turn of the talk.
+// One message of the conversation.
 typedef struct weir_adapter_types_message_t {
   weir_adapter_types_role_t   role;
   // The speaker's name, where several share a role.

@@ -303,7 +303,7 @@ type Citation struct {
 	Source witTypes.Option[Opaque]
 }
 
-// Words.
+// Text.
 type TextPart struct {
 	Text       string
 	Citations  []Citation
@@ -384,7 +384,7 @@ func MakeMediaSourceFileId(value string) MediaSource {
 	return MediaSource{MediaSource_FileId, value}
 }
 
-// An image, a sound, a film or a document.
+// An image, a sound, a video or a document.
 type MediaPart struct {
 	Kind MediaKind
 	// Media type: `image/png`. None where the format does not say.
@@ -493,7 +493,7 @@ type ToolResult struct {
 // The model's thinking.
 type ReasoningPart struct {
 	Id witTypes.Option[string]
-	// What may be read; none where there is only an opaque value.
+	// The readable text; none where there is only an opaque value.
 	Text witTypes.Option[string]
 	// Vouches for the text. A signed part is never dropped or edited on its way back to its issuer.
 	Signature witTypes.Option[Signature]
@@ -595,7 +595,7 @@ func MakePartOpaque(value Opaque) Part {
 	return Part{Part_Opaque, value}
 }
 
-// One turn of the talk.
+// One message of the conversation.
 type Message struct {
 	Role Role
 	// The speaker's name, where several share a role.
