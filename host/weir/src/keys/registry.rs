@@ -15,7 +15,7 @@ use weir_store::{Change, Expect, Store, StoreError};
 use super::follow::follow;
 use super::parsed::GUARD;
 use super::snapshot::{Snapshot, read};
-use super::state::State;
+use super::state::{NewBudgets, State};
 use super::version_mark::VersionMark;
 use super::{budgets, prices};
 use crate::store::OpenStore;
@@ -238,9 +238,19 @@ impl Registry {
 
     fn publish(&self, state: &mut State) {
         self.note_version(state.version);
+        let budgets = self.gateway.budgets();
+        // No request of a key passes beside its budgets: they hold before it is known, and until it no longer is.
+        let remaining = state.new_budgets().and_then(|NewBudgets { all, gone }| {
+            if gone.is_empty() {
+                budgets.replace_stored(all);
+                return None;
+            }
+            budgets.replace_stored([all.clone(), gone].concat());
+            Some(all)
+        });
         self.gateway.stored_keys().replace(state.directory(), state.is_keyed);
-        if let Some(budgets) = state.new_budgets() {
-            self.gateway.budgets().replace_stored(budgets);
+        if let Some(all) = remaining {
+            budgets.replace_stored(all);
         }
         state.hand_on_prices(&self.take_prices);
     }

@@ -25,6 +25,8 @@ pub(super) struct State {
     budgets: BTreeMap<(Kind, String), Vec<Budget>>,
     /// Whether these changed since they were taken last.
     has_new_budgets: bool,
+    /// Those of documents that have had none since.
+    gone_budgets: BTreeMap<(Kind, String), Vec<Budget>>,
     /// Prices that stand alone, by their ids.
     pub(super) prices: BTreeMap<String, PriceRule>,
     /// Whether these changed since they were taken last.
@@ -35,15 +37,26 @@ pub(super) struct State {
     put_back: u64,
 }
 
+/// The budgets of documents after a change.
+#[derive(Debug, PartialEq)]
+pub(super) struct NewBudgets {
+    pub(super) all: Vec<Budget>,
+    /// Those of documents that have none any more.
+    pub(super) gone: Vec<Budget>,
+}
+
 impl State {
     /// The directory as it is now.
     pub(super) fn directory(&self) -> Directory {
         self.writer.snapshot()
     }
 
-    /// All budgets of documents, if they changed since the last call.
-    pub(super) fn new_budgets(&mut self) -> Option<Vec<Budget>> {
-        std::mem::take(&mut self.has_new_budgets).then(|| self.budgets.values().flatten().cloned().collect())
+    /// The budgets of documents, if they changed since the last call.
+    pub(super) fn new_budgets(&mut self) -> Option<NewBudgets> {
+        let gone = std::mem::take(&mut self.gone_budgets).into_iter();
+        let gone = gone.filter(|(name, _)| !self.budgets.contains_key(name)).flat_map(|(_, budgets)| budgets);
+        let all = || self.budgets.values().flatten().cloned().collect();
+        std::mem::take(&mut self.has_new_budgets).then(|| NewBudgets { all: all(), gone: gone.collect() })
     }
 
     /// Hands on a file of all prices, `None` without any, if they changed since the last call.
@@ -163,9 +176,12 @@ impl State {
             return;
         }
         let name = (kind, id.to_owned());
-        let before =
-            if budgets.is_empty() { self.budgets.remove(&name) } else { self.budgets.insert(name.clone(), budgets) };
+        let is_gone = budgets.is_empty();
+        let before = if is_gone { self.budgets.remove(&name) } else { self.budgets.insert(name.clone(), budgets) };
         self.has_new_budgets |= before.as_ref() != self.budgets.get(&name);
+        if let Some(before) = before.filter(|_| is_gone) {
+            self.gone_budgets.insert(name, before);
+        }
     }
 }
 
@@ -232,11 +248,15 @@ mod tests {
         let mut state = State::default();
         let budget = r#", "budgets": [{"name": "b", "tokens": 5, "per": "day"}]"#;
         state.take(vec![stored(1, 1, budget), stored(2, 2, "")]);
-        assert_eq!(state.new_budgets().map(|budgets| budgets.len()), Some(1));
+        let counts = |budgets: NewBudgets| (budgets.all.len(), budgets.gone.len());
+        assert_eq!(state.new_budgets().map(counts), Some((1, 0)));
         state.take(vec![stored(3, 1, budget), stored(4, 2, r#", "disabled": true"#)]);
         assert_eq!(state.new_budgets(), None);
         state.take(vec![stored(5, 1, "")]);
-        assert_eq!(state.new_budgets(), Some(Vec::new()));
+        assert_eq!(state.new_budgets().map(counts), Some((0, 1)));
+        state.take(vec![stored(6, 1, budget), stored(7, 1, ""), stored(8, 1, budget)]);
+        assert_eq!(state.new_budgets().map(counts), Some((1, 0)), "it has them again");
+        assert_eq!(state.new_budgets(), None);
     }
 
     #[test]
