@@ -3,6 +3,8 @@
 //! Names without `claude` (services with this format and their own models) get the format's oldest and widest rules:
 //! sampling, thinking by budget, no system turns within the conversation.
 
+use weir_sdk::claude::{Claude, Family, Off};
+
 /// The features of a model.
 #[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,26 +31,6 @@ pub(crate) struct Generation {
     pub(crate) schemas: bool,
     /// `role: system` after a user turn.
     pub(crate) system_turns: bool,
-}
-
-/// How thinking is switched off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Off {
-    /// `{"type": "disabled"}`.
-    Disabled,
-    /// `{"type": "between_tools"}`: the model thinks between calls only.
-    BetweenTools,
-    /// Not at all.
-    Never,
-}
-
-/// The families whose features differ. `Fable` stands for Mythos too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Fable,
-    Opus,
-    Sonnet,
-    Other,
 }
 
 /// Levels of effort, in order.
@@ -96,12 +78,7 @@ impl Generation {
             match word.parse::<u32>() {
                 // Longer numbers are dates.
                 Ok(number) if word.len() <= 2 => version.push(number),
-                _ => match word {
-                    "fable" | "mythos" => family = Family::Fable,
-                    "opus" => family = Family::Opus,
-                    "sonnet" => family = Family::Sonnet,
-                    _ => {}
-                },
+                _ => family = Family::of(word).unwrap_or(family),
             }
         }
         match version.as_slice() {
@@ -133,26 +110,15 @@ impl Generation {
             (4, 5) if family == Family::Opus => Effort::High,
             _ => Effort::Unknown,
         };
-        let off = match family {
-            Family::Fable => Off::Never,
-            Family::Opus if version >= (5, 5) => Off::Never,
-            Family::Sonnet if version >= (5, 5) => Off::BetweenTools,
-            _ => Off::Disabled,
-        };
-        let bounded_off = off != Off::Never && (version >= (5, 5) || family == Family::Opus && version >= (5, 0));
-        let forces = match family {
-            Family::Fable => version < (5, 1),
-            Family::Opus | Family::Sonnet => version < (5, 5),
-            Family::Other => true,
-        };
+        let claude = Claude { family, version };
         Self {
             thinks: version >= (3, 7),
             budget: version < (4, 7),
             adaptive: version >= (4, 6),
-            off,
+            off: claude.off(),
             effort,
-            effort_off: if bounded_off { Effort::High } else { Effort::Max },
-            forces,
+            effort_off: if claude.bounds_effort_off() { Effort::High } else { Effort::Max },
+            forces: claude.forces(),
             samples: version < (4, 7),
             samples_both: version < (4, 1),
             schemas: version >= (4, 1),

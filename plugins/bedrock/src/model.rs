@@ -4,6 +4,7 @@
 //! Ids are `VENDOR.MODEL`, with a region in front (`us.`) if several serve it, or ARNs that end so. The ARN of a custom
 //! profile does not contain the model: the option `base_model` names it.
 
+use weir_sdk::claude::{Claude, Family, Off};
 use weir_sdk::types::Context;
 
 use crate::signature::CLAUDE;
@@ -22,26 +23,6 @@ pub(crate) enum Vendor {
     Other,
     /// Unknown: nothing is checked.
     Unknown,
-}
-
-/// How Claude's thinking is switched off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Off {
-    /// `{"type": "disabled"}`.
-    Disabled,
-    /// `{"type": "between_tools"}`: the model thinks between calls only.
-    BetweenTools,
-    /// Not at all.
-    Never,
-}
-
-/// Claude's families whose features differ. `Fable` stands for Mythos too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
-    Fable,
-    Opus,
-    Sonnet,
-    Other,
 }
 
 /// The features of a model.
@@ -138,12 +119,7 @@ impl Model {
                 // Words after a date or the service's version are not part of the model's version.
                 Ok(_) => break,
                 Err(_) if word.starts_with('v') && word.len() == 2 => break,
-                Err(_) => match word {
-                    "fable" | "mythos" => family = Family::Fable,
-                    "opus" => family = Family::Opus,
-                    "sonnet" => family = Family::Sonnet,
-                    _ => {}
-                },
+                Err(_) => family = Family::of(word).unwrap_or(family),
             }
         }
         // The first ids of both ends of the series have no version.
@@ -190,28 +166,21 @@ impl Model {
 
     /// How a Claude's thinking is switched off.
     pub(crate) fn off(self) -> Off {
-        match self.family {
-            Family::Fable => Off::Never,
-            Family::Opus if self.version >= (5, 5) => Off::Never,
-            Family::Sonnet if self.version >= (5, 5) => Off::BetweenTools,
-            _ => Off::Disabled,
-        }
+        self.as_claude().off()
     }
 
     /// Whether the highest levels of effort need a Claude's thinking.
     pub(crate) fn bounds_effort_off(self) -> bool {
-        let newest = self.version >= (5, 5) || self.family == Family::Opus && self.version >= (5, 0);
-        self.vendor == Vendor::Claude && newest && self.off() != Off::Never
+        self.vendor == Vendor::Claude && self.as_claude().bounds_effort_off()
     }
 
     /// Whether the model can be made to call a tool.
     pub(crate) fn forces(self) -> bool {
-        self.own
-            || match self.family {
-                Family::Fable => self.version < (5, 1),
-                Family::Opus | Family::Sonnet => self.version < (5, 5),
-                Family::Other => true,
-            }
+        self.own || self.as_claude().forces()
+    }
+
+    fn as_claude(self) -> Claude {
+        Claude { family: self.family, version: self.version }
     }
 
     /// The levels of effort that the model takes, in order.

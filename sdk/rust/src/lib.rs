@@ -17,6 +17,7 @@ mod allocator;
 pub mod bindings;
 pub mod blocks;
 pub mod calls;
+pub mod claude;
 pub mod compat;
 pub mod finish;
 pub mod guard;

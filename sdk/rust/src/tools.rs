@@ -46,6 +46,15 @@ pub fn allowed(request: &ChatRequest) -> Option<&[String]> {
     }
 }
 
+/// Whether a choice makes the model call a tool.
+pub fn is_forced(choice: &ToolChoice) -> bool {
+    match choice {
+        ToolChoice::Required | ToolChoice::Named(_) => true,
+        ToolChoice::Allowed(allowed) => allowed.required,
+        ToolChoice::Automatic | ToolChoice::Disabled | ToolChoice::Opaque(_) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

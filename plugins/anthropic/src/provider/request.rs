@@ -4,6 +4,7 @@ use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::sampling;
 use weir_sdk::tier;
+use weir_sdk::tools::is_forced;
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest, Sampling};
 
@@ -66,7 +67,7 @@ impl Prompt {
         losses.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
         let mut choice = if tools.is_empty() { None } else { tools::choice(request, generation, &mut names, losses) };
         let mut answer = schema::decide(request, generation, &mut names, losses);
-        let wants_call = request.tool_choice.as_ref().is_some_and(tools::is_forced);
+        let wants_call = request.tool_choice.as_ref().is_some_and(is_forced);
         let mut forced = wants_call && generation.forces && !tools.is_empty();
         if let Some((tool, only)) = answer.tool.take() {
             tools.push(tool);

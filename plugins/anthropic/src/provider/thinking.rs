@@ -5,7 +5,7 @@ use weir_sdk::losses::{Losses, extension};
 use weir_sdk::thinking::{budget, budget_within, display, effort as effort_of, is_effort_only, mode};
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
-use crate::generation::{Effort, Generation, Off};
+use crate::generation::{Effort, Generation};
 use crate::{BETA, FORMAT, write};
 
 /// Limits on thinking from the rest of the request.
@@ -86,18 +86,7 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     fn disabled(&self, max_tokens: u32, losses: &mut Losses) -> Thinking {
-        let json = match self.generation.off {
-            _ if !self.generation.thinks => None,
-            Off::Disabled => Some(r#"{"type":"disabled"}"#),
-            Off::BetweenTools => {
-                losses.approximated("reasoning", "the model still thinks between calls");
-                Some(r#"{"type":"between_tools"}"#)
-            }
-            Off::Never => {
-                losses.approximated("reasoning", "the model always thinks");
-                None
-            }
-        };
+        let json = if self.generation.thinks { self.generation.off.member(losses) } else { None };
         let none = self.wanted.effort.as_deref() == Some("none");
         let most = self.generation.effort_off;
         let effort = if none { None } else { effort_within(self.wanted, self.generation, most, losses) };

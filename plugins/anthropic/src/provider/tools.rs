@@ -4,7 +4,7 @@ use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::schema::{closed, of_arguments};
-use weir_sdk::tools::{self, SentTool};
+use weir_sdk::tools::{self, SentTool, is_forced};
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
 use crate::generation::Generation;
@@ -63,15 +63,6 @@ pub(super) fn servers(request: &ChatRequest) -> Option<&str> {
         Tool::Opaque(opaque) if opaque.format == FORMAT && opaque.kind == MCP_SERVERS => Some(opaque.json.as_str()),
         _ => None,
     })
-}
-
-/// Whether the choice makes the model call a tool.
-pub(super) fn is_forced(choice: &ToolChoice) -> bool {
-    match choice {
-        ToolChoice::Required | ToolChoice::Named(_) => true,
-        ToolChoice::Allowed(allowed) => allowed.required,
-        ToolChoice::Automatic | ToolChoice::Disabled | ToolChoice::Opaque(_) => false,
-    }
 }
 
 /// Renders the choice, which includes whether calls may be parallel.

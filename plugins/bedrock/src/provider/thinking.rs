@@ -6,7 +6,7 @@ use weir_sdk::thinking::{EFFORT_ONLY, budget_within, display, effort as effort_o
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
 use super::additional::Additional;
-use crate::model::{Model, Off, Vendor};
+use crate::model::{Model, Vendor};
 use crate::wire::is_noted;
 use crate::{FORMAT, write};
 
@@ -180,13 +180,8 @@ impl Plan<'_> {
 
     /// Switches Claude's thinking off, as far as the model allows it. The effort stays: it is not about thinking only.
     fn claude_off(&self, additional: &mut Additional, losses: &mut Losses) -> Thinking {
-        match self.model.off() {
-            Off::Disabled => additional.add(CLAUDE, r#"{"type":"disabled"}"#.to_owned()),
-            Off::BetweenTools => {
-                losses.approximated("reasoning", "the model still thinks between calls");
-                additional.add(CLAUDE, r#"{"type":"between_tools"}"#.to_owned());
-            }
-            Off::Never => losses.approximated("reasoning", "the model always thinks"),
+        if let Some(json) = self.model.off().member(losses) {
+            additional.add(CLAUDE, json.to_owned());
         }
         if self.wanted.effort.as_deref() == Some("none") {
             return Thinking::default();

@@ -4,7 +4,7 @@ use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::schema::of_arguments;
-use weir_sdk::tools::{self, SentTool};
+use weir_sdk::tools::{self, SentTool, is_forced};
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, ToolChoice};
 
 use super::schema;
@@ -103,15 +103,6 @@ pub(super) struct Choice {
 /// The choices without members.
 const AUTO: &str = r#"{"auto":{}}"#;
 const ANY: &str = r#"{"any":{}}"#;
-
-/// Whether the choice makes the model call a tool.
-fn is_forced(choice: &ToolChoice) -> bool {
-    match choice {
-        ToolChoice::Required | ToolChoice::Named(_) => true,
-        ToolChoice::Allowed(allowed) => allowed.required,
-        ToolChoice::Automatic | ToolChoice::Disabled | ToolChoice::Opaque(_) => false,
-    }
-}
 
 /// Decides on calls.
 pub(super) fn choice(

@@ -3,7 +3,7 @@
 use weir_sdk::json::{Object, RawValue, object, parse};
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
-use weir_sdk::tools::{self, SentTool};
+use weir_sdk::tools::{self, SentTool, is_forced};
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
 use super::config;
@@ -92,7 +92,7 @@ pub(super) fn choice(request: &ChatRequest, names: &mut Names, losses: &mut Loss
     let all = |mode| Some(Choice { mode, allowed: Vec::new() });
     let wanted = request.tool_choice.as_ref()?;
     if !are_declared(request) {
-        losses.dropped_if(is_required(wanted), "tool_choice", "there are no functions to call");
+        losses.dropped_if(is_forced(wanted), "tool_choice", "there are no functions to call");
         return None;
     }
     match wanted {
@@ -108,14 +108,6 @@ pub(super) fn choice(request: &ChatRequest, names: &mut Names, losses: &mut Loss
             losses.dropped("tool_choice", "it belongs to another format");
             None
         }
-    }
-}
-
-fn is_required(choice: &ToolChoice) -> bool {
-    match choice {
-        ToolChoice::Required | ToolChoice::Named(_) => true,
-        ToolChoice::Allowed(some) => some.required,
-        ToolChoice::Automatic | ToolChoice::Disabled | ToolChoice::Opaque(_) => false,
     }
 }
 
