@@ -174,3 +174,16 @@ test('c47: long names stay distinct and come back', () => {
   const back = new Names(NAME, names.toMemo());
   assert.deepEqual([back.restore(one), back.restore('f')], ['a'.repeat(70) + '1', 'f']);
 });
+
+test('the highest detail of an image is the highest that chat has', () => {
+  const bare = { tools: [], sampling: { stop: [] }, extensions: [] };
+  const details = (detail) => {
+    const image = { kind: 'image', source: { tag: 'base64', val: 'AAAA' }, mime: 'image/png', detail, extensions: [] };
+    const message = { role: { tag: 'user' }, parts: [{ tag: 'media', val: image }], extensions: [] };
+    const rendered = providerChat.renderRequest(CTX, { ...bare, messages: [message] });
+    const sent = JSON.parse(rendered.request.body.val).messages[0].content[0].image_url.detail;
+    return [sent, rendered.losses.map(({ field, kind }) => [field, kind])];
+  };
+  assert.deepEqual(details('low'), ['low', []]);
+  assert.deepEqual(details('original'), ['high', [['messages[0].content[0].detail', 'clamped']]]);
+});

@@ -8,6 +8,7 @@ import io
 import json
 import pathlib
 import unittest
+from types import SimpleNamespace
 
 import app
 import provider_chat
@@ -16,7 +17,8 @@ from wit_world.exports import provider_chat as p
 from wit_world.imports import types as t
 
 from weir_sdk import export, fail, fit, manifest, model, names, retry
-from weir_sdk.compat import Provider, Quirks, usage
+from weir_sdk.compat import Provider, Quirks, messages, usage
+from weir_sdk.losses import Losses
 from wit_world.exports import about as a
 
 CTX = t.Context("req_1", 784_111_777_000.0, "m", "openai.chat", [], [], None, "")
@@ -189,6 +191,20 @@ class Compat(unittest.TestCase):
             answer = t.HttpResponse(200, [], t.Body_Text(body))
             found = quiet(lambda: app.ProviderChat().parse_response(CTX, answer))
             self.assertTrue(isinstance(found, p.ChatOutcome_Complete) or found.kind == t.ErrorKind.UPSTREAM, found)
+
+    def test_the_highest_detail_of_an_image_is_the_highest_that_chat_has(self):
+        source = t.MediaSource_Base64("AAAA")
+
+        def detail(level):
+            image = t.MediaPart(t.MediaKind.IMAGE, "image/png", source, None, level, None, [])
+            writer = SimpleNamespace(
+                losses=Losses(), quirks=app.QUIRKS, ctx=CTX, own=lambda *_: {}, cache_lost=lambda *_: None
+            )
+            sent = messages._media(writer, "f", image)["image_url"]["detail"]
+            return sent, [(loss.field, loss.kind) for loss in writer.losses.take()]
+
+        self.assertEqual(detail("low"), ("low", []))
+        self.assertEqual(detail("original"), ("high", [("f.detail", t.LossKind.CLAMPED)]))
 
     def test_c63_when_to_try_again(self):
         wait = lambda value: retry.after_ms([t.Header("retry-after", value)], CTX.now_ms)  # noqa: E731

@@ -175,7 +175,15 @@ function mediaPart(writer, field, media) {
   }
   const url = tag === 'url' ? val : `data:${media.mime ?? sniffed(writer.ctx, val)};base64,${val}`;
   writer.cacheLost(field, media.cache);
-  return { type: 'image_url', image_url: { url, detail: media.detail }, ...writer.own(`${field}.`, media.extensions) };
+  const image = { url, detail: detail(writer, field, media) };
+  return { type: 'image_url', image_url: image, ...writer.own(`${field}.`, media.extensions) };
+}
+
+/** The level of an image's detail. OpenAI's Responses have one above the highest here. */
+function detail(writer, field, media) {
+  if (media.detail !== 'original') return media.detail;
+  writer.losses.clamped(`${field}.detail`, '`high` is the highest level here');
+  return 'high';
 }
 
 /** The media type that the first bytes show; those of a blob come from the context. */

@@ -218,8 +218,16 @@ def _media(writer: Any, field: str, media: t.MediaPart) -> dict:
         # The host fetches the bytes, if the operator allows it, and renders the request again.
         raise model.fail("unsupported", "this provider takes images as bytes only", code="media_url", param=field)
     writer.cache_lost(field, media.cache)
-    image = {"url": url, "detail": media.detail}
+    image = {"url": url, "detail": _detail(writer, field, media)}
     return {"type": "image_url", "image_url": image} | writer.own(field + ".", media.extensions)
+
+
+def _detail(writer: Any, field: str, media: t.MediaPart) -> Optional[str]:
+    """The level of an image's detail. OpenAI's Responses have one above the highest here."""
+    if media.detail != "original":
+        return media.detail
+    writer.losses.clamped(f"{field}.detail", "`high` is the highest level here")
+    return "high"
 
 
 def _sniffed(ctx: t.Context, data: str) -> str:
