@@ -5,6 +5,7 @@ mod bill;
 mod crates;
 mod licences;
 mod linkage;
+mod order;
 mod pgo;
 mod sums;
 mod vendored;
@@ -23,6 +24,7 @@ use crate::{plugins, remap};
 use bill::Part;
 use crates::Known;
 use linkage::Linkage;
+use order::Order;
 
 /// The version of the workspace, which all of its crates share.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -39,42 +41,6 @@ const EPOCH: &str = "SOURCE_DATE_EPOCH";
 const SHELLS: [&str; 3] = ["bash", "fish", "zsh"];
 /// Where a prefix has the adapters: the program looks there from `bin/`.
 const IN_PREFIX: &str = "lib/weir";
-
-/// What `cargo xtask dist` is asked for.
-#[derive(Debug, PartialEq, Eq)]
-struct Order {
-    /// The targets; the machine's own if there are none.
-    targets: Vec<String>,
-    /// Cargo's profile for the program.
-    profile: String,
-    /// Whether the program is optimised by what it counts while it serves.
-    pgo: bool,
-}
-
-impl Order {
-    fn read(words: &[String]) -> Result<Self> {
-        let mut order = Self { targets: Vec::new(), profile: "release".to_owned(), pgo: false };
-        let mut rest = words;
-        while !rest.is_empty() {
-            rest = match rest {
-                [word, rest @ ..] if word == "--pgo" => {
-                    order.pgo = true;
-                    rest
-                }
-                [word, target, rest @ ..] if word == "--target" => {
-                    order.targets.push(target.clone());
-                    rest
-                }
-                [word, profile, rest @ ..] if word == "--profile" => {
-                    profile.clone_into(&mut order.profile);
-                    rest
-                }
-                _ => bail!("usage: cargo xtask dist [--target TARGET]... [--profile PROFILE] [--pgo]"),
-            };
-        }
-        Ok(order)
-    }
-}
 
 /// Builds the distribution for each target.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
@@ -387,15 +353,5 @@ mod tests {
         assert_eq!(commit(None, git), Some("of git".into()));
         assert_eq!(commit(Some("".into()), || bail!("no repository")), None);
         assert_eq!(commit(None, || Ok(String::new())), None);
-    }
-
-    #[test]
-    fn targets_and_a_profile_can_be_named() {
-        let read = |line: &str| Order::read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-        let order = read("--target a --profile quick --target b").unwrap();
-        assert_eq!((order.targets.len(), order.profile.as_str(), order.pgo), (2, "quick", false));
-        assert_eq!(read("").unwrap(), Order { targets: Vec::new(), profile: "release".into(), pgo: false });
-        assert!(read("--pgo --target a").unwrap().pgo);
-        assert!(read("--target").is_err() && read("x y").is_err());
     }
 }
