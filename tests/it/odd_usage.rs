@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_tests::{Answer, Gateway, Request, Upstream};
 
 use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat, config_of};
@@ -175,4 +175,17 @@ async fn an_answer_in_a_coding_that_cannot_be_read_keeps_the_reservation() {
     assert_eq!((reply.status(), reply.header("content-encoding")), (200, Some("compress")));
     let booked = settled(&gateway).await.as_u64().unwrap();
     assert!(booked >= 1_000, "{booked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embeddings_that_count_only_the_total_are_booked_in_both_lanes() {
+    let answer = r#"{"object":"list","model":"m","data":[{"object":"embedding","index":0,"embedding":[1]}],
+        "usage":{"total_tokens":10}}"#;
+    let upstream = Upstream::always(Answer::json(200, answer)).await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    for (model, lane, booked) in [("openai", "relay", 10), ("openai-t", "translate", 20)] {
+        let reply = gateway.post("/v1/embeddings", &json!({"model": model, "input": "Hi"}).to_string()).await;
+        assert_eq!((reply.status(), reply.header("x-weir-lane")), (200, Some(lane)), "{}", reply.text());
+        assert_eq!(settled(&gateway).await, booked, "{model}");
+    }
 }

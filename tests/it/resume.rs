@@ -142,3 +142,28 @@ async fn what_a_broken_stream_did_not_tell_of_its_tokens_is_estimated() {
         assert_eq!(gateway.metric(&estimated("input")).await > 0.0, one == OPENAI);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_does_not_answer_what_it_is_to_continue_costs_its_provider_the_input_only() {
+    let first =
+        Upstream::scripted(
+            |request| {
+                if request.text().contains("Go on") { Answer::json(500, "{}") } else { half(OPENAI) }
+            },
+        )
+        .await;
+    // It has received the request, so that it may charge for it.
+    let second = Upstream::always(Answer::raw("").reset()).await;
+    let budget = "[[budgets]]\nname = \"b\"\nfor = { provider = \"second\" }\ntokens = 1000000\nper = \"month\"\n";
+    let gateway = Gateway::open(&(two((&first, OPENAI), (&second, ANTHROPIC), "resume = true") + budget)).await;
+    let mut before = 0;
+    for from in ALL {
+        let reply = gateway.ask(&from.request("both", true)).await;
+        assert!(from.parsed(&reply, true).error.is_some(), "{}", reply.text());
+        gateway.until_metric("weir_in_flight", 0.0).await;
+        let budget = gateway.get("/admin/budgets").await.json()["budgets"][0].take();
+        let settled = budget["settled"].as_u64().unwrap();
+        assert!((before + 1..before + 500).contains(&settled) && budget["reserved"] == 0, "{}: {budget}", from.name);
+        before = settled;
+    }
+}

@@ -3,7 +3,9 @@ use crate::admission::budgets::HeldBudget;
 use crate::observe::metrics::Labels;
 use crate::pricing::{Pricing, Tariff};
 use weir_config::Price;
-use weir_ledger::{Budget, BudgetSet, Limit, Nano, Owner, Period, Request, Scope, Spend, Timestamp};
+use weir_ledger::{
+    Budget, BudgetSet, Limit, Nano, Owner, Period, PriceBook, PriceFile, Request, Scope, Spend, Timestamp,
+};
 use weir_types::contract::types::Usage;
 
 const LABELS: Labels<'static> =
@@ -155,6 +157,30 @@ fn tariff(dollars: Option<[f64; 2]>) -> Tariff {
         dollars.map(|[input, output]| Price { input: million(input), output: million(output), ..Price::default() });
     let name = Arc::from("zeta");
     Pricing::new(&Arc::default(), &name, &name, set).tariff("m")
+}
+
+#[test]
+fn what_is_reported_and_what_is_estimated_are_one_bill() {
+    // A price for the request, and higher ones beyond four tokens of context or in a tier.
+    let prices = r#"{"version": "t", "providers": {"zeta": {"m": [
+        {"input": {"amount": "1", "per": 1}, "output": {"amount": "2", "per": 1}, "request": "100"},
+        {"when": {"context_over": 4}, "input": {"amount": "10", "per": 1}, "output": {"amount": "20", "per": 1}},
+        {"when": {"service_tier": "flex"}, "input": {"amount": "3", "per": 1}, "output": {"amount": "3", "per": 1}}]}}}"#;
+    let book = Arc::new(PriceBook::new(vec![PriceFile::parse("t", prices).unwrap()]));
+    let name = Arc::from("zeta");
+    for (input, tier, cost) in [(3, None, 100 + 3 + 3 * 2), (5, None, 100 + 50 + 60), (3, Some("flex"), 100 + 9 + 9)] {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let mut account = account(&metrics);
+        account.start_attempt(&Arc::from("first"), "m", Pricing::new(&book, &name, &name, None).tariff("m"));
+        account.answering(200, true, true);
+        account.set_usage(Usage { service_tier: tier.map(str::to_owned), ..Usage::of(Some(input), None) });
+        account.content(3);
+        account.complete();
+        drop(account);
+        let text = metrics.text().unwrap();
+        let expected = format!(r#"weir_cost_total{{client="me",model="fast",provider="first"}} {cost}"#);
+        assert!(text.lines().any(|line| line == expected), "{input} {tier:?}: {text}");
+    }
 }
 
 #[test]

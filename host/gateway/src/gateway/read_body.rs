@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::dialect::request_peek::{PeekPlan, RequestPeek};
+use crate::passthrough::client_body::too_slow;
 use crate::serving::Serving;
 use weir_buffers::Held;
 use weir_translate::dialect::faces::{Endpoint, Head};
@@ -204,15 +205,6 @@ fn take(
 fn too_large(limit: usize) -> Fault {
     let message = format!("the request is larger than {limit} bytes; `server.max_body_bytes` sets the limit");
     Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413)
-}
-
-fn too_slow() -> Fault {
-    Fault::new(
-        Side::Client,
-        ErrorKind::Timeout,
-        "the request's body did not arrive in time: send it faster, or raise `server.body_timeout`",
-    )
-    .with_status(408)
 }
 
 #[cfg(test)]

@@ -248,11 +248,9 @@ fn plan(
         (None, operation) if operation.is_relayed_only() => {
             let named = header(asked, &headers::PROVIDER);
             if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {
-                let fault = Fault::new(
-                    Side::Client,
-                    ErrorKind::Permission,
-                    "this key may not choose its provider: leave `x-weir-provider` out, or have `may_choose` set for the key",
-                );
+                let message = "this key may not choose its provider: leave `x-weir-provider` out, or have `may_choose` \
+                               set for the key";
+                let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
                 return Err(fault.with_status(403).with_code("provider_not_allowed").into());
             }
             let called = (asked.face.format(), operation);

@@ -68,7 +68,7 @@ impl Gateway {
         };
         let settings = &serving.config.realtime;
         let place = self.sessions.enter(settings.max_sessions, SessionOwner::of(&caller, settings));
-        let place = place.ok_or_else(|| Fault::overloaded("too many sessions are open (`realtime.max_sessions`, `max_sessions_of_client`): close one, or try again later", RETRY_AFTER))?;
+        let place = place.ok_or_else(too_many)?;
         let opening = Opening {
             serving: Arc::clone(serving),
             current: Arc::clone(&self.serving),
@@ -177,4 +177,10 @@ fn granted(headers: HeaderMap) -> Response<ReplyBody> {
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = headers;
     response
+}
+
+fn too_many() -> Fault {
+    let message = "too many sessions are open (`realtime.max_sessions`, `max_sessions_of_client`): close one, or try again \
+                   later";
+    Fault::overloaded(message, RETRY_AFTER)
 }

@@ -111,12 +111,15 @@ impl Body for ClientBody {
 pub(crate) fn fault(error: UploadError) -> Fault {
     match error {
         UploadError::Broken => Fault::invalid("the request's body broke off"),
-        UploadError::Slow => {
-            let message = "the request's body did not arrive in time: send it faster, or raise `server.body_timeout`";
-            Fault::new(Side::Client, ErrorKind::Timeout, message).with_status(408)
-        }
+        UploadError::Slow => too_slow(),
         UploadError::TooLarge(most) => too_large(most),
     }
+}
+
+/// The fault for a body that takes longer than bodies may.
+pub(crate) fn too_slow() -> Fault {
+    let message = "the request's body did not arrive in time: send it faster, or raise `server.body_timeout`";
+    Fault::new(Side::Client, ErrorKind::Timeout, message).with_status(408)
 }
 
 /// The fault for a body that is larger than so many bytes.
