@@ -6,11 +6,11 @@ use crate::losses::Losses;
 /// The families whose features differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// Fable and Mythos.
+    /// Fable and Mythos, which take the same.
     Fable,
-    /// Opus.
+    /// The large models.
     Opus,
-    /// Sonnet.
+    /// The middle ones.
     Sonnet,
     /// Haiku, and what has no family in its name.
     Other,
@@ -59,7 +59,7 @@ impl Off {
 /// A model of Claude's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claude {
-    /// Its family.
+    /// By the model's name.
     pub family: Family,
     /// Major and minor.
     pub version: (u32, u32),
