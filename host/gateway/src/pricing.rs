@@ -56,6 +56,8 @@ pub struct Pricing {
     provider: Arc<str>,
     /// The name of the provider's adapter.
     kind: Arc<str>,
+    /// The region that serves, in the words of price files; `None` where it is not known.
+    region: Option<Arc<str>>,
     /// The rates of the model that was asked for first. Most targets have no other.
     first: Arc<OnceLock<Tariff>>,
 }
@@ -65,7 +67,13 @@ impl Pricing {
     pub fn new(book: &Arc<PriceBook>, provider: &Arc<str>, kind: &Arc<str>, set: Option<Price>) -> Self {
         let set = set.and_then(of_configuration).map(Arc::new);
         let book = set.unwrap_or_else(|| Arc::clone(book));
-        Self { book, provider: Arc::clone(provider), kind: Arc::clone(kind), first: Arc::default() }
+        Self { book, provider: Arc::clone(provider), kind: Arc::clone(kind), region: None, first: Arc::default() }
+    }
+
+    /// The prices of this region.
+    #[must_use]
+    pub(crate) fn within(self, region: Option<Arc<str>>) -> Self {
+        Self { region, first: Arc::default(), ..self }
     }
 
     /// Whether any price of a model is known.
@@ -89,6 +97,7 @@ impl Pricing {
             provider: Arc::clone(&self.provider),
             kind: Arc::clone(&self.kind),
             model: model.into(),
+            region: self.region.clone(),
         }))
     }
 }
@@ -123,12 +132,22 @@ struct ModelTariff {
     provider: Arc<str>,
     kind: Arc<str>,
     model: Arc<str>,
+    region: Option<Arc<str>>,
 }
 
 impl Tariff {
-    /// What so much costs. A sum beyond all bounds has no price.
+    /// What so much costs, in the target's region unless the facts name another. A sum beyond all bounds has no price.
     pub fn cost(&self, facts: &Facts) -> Cost {
-        self.0.prices.price(facts).unwrap_or(Cost::NoUsage)
+        let cost = match self.region().filter(|_| facts.region.is_none()) {
+            Some(region) => self.0.prices.price(&Facts { region: Some(region.to_string()), ..facts.clone() }),
+            None => self.0.prices.price(facts),
+        };
+        cost.unwrap_or(Cost::NoUsage)
+    }
+
+    /// The region that serves, in the words of price files.
+    pub(crate) fn region(&self) -> Option<&Arc<str>> {
+        self.0.region.as_ref()
     }
 
     /// The prices of the model.
@@ -191,6 +210,23 @@ mod tests {
         facts.tokens = Tokens::of(Some(2), Some(9));
         let tariff = Pricing::new(&USUAL, &name, &name, Some(dear)).tariff("any");
         assert_eq!(tariff.cost(&facts).total().unwrap().to_string(), "1000");
+    }
+
+    #[test]
+    fn the_price_of_the_targets_region_holds_unless_facts_name_another() {
+        let file = r#"{"version": "t", "providers": {"p": {"m": [{"input": "1"},
+            {"when": {"region": "eu"}, "input": "2"}, {"when": {"region": "us"}, "input": "3"}]}}}"#;
+        let book = Arc::new(PriceBook::new(vec![PriceFile::parse("t", file).unwrap()]));
+        let name: Arc<str> = Arc::from("p");
+        let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
+        facts.tokens = Tokens::of(Some(1_000_000), None);
+        for (region, of_facts, dollars) in
+            [(None, None, "1"), (Some("eu"), None, "2"), (Some("elsewhere"), None, "1"), (Some("eu"), Some("us"), "3")]
+        {
+            facts.region = of_facts.map(str::to_owned);
+            let tariff = Pricing::new(&book, &name, &name, None).within(region.map(Arc::from)).tariff("m");
+            assert_eq!(tariff.cost(&facts).total().unwrap().to_string(), dollars, "{region:?} {of_facts:?}");
+        }
     }
 
     #[test]

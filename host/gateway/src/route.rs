@@ -95,6 +95,8 @@ pub struct Target {
     pub capabilities: Capabilities,
     /// The token prices of the model, if known; the strategy `cheapest` compares them.
     pub price: Option<Price>,
+    /// The region that serves it, in the words of price files; `None` where it is not known.
+    pub region: Option<Arc<str>>,
     /// What an answer costs.
     pub pricing: Pricing,
     /// The target's share in weighted strategies.
@@ -111,7 +113,7 @@ impl Target {
     /// The target with its prices: those of a book, or the one that the configuration sets.
     #[must_use]
     pub fn priced(mut self, book: &Arc<PriceBook>, set: Option<Price>) -> Self {
-        let pricing = Pricing::new(book, &self.label, &self.adapter.name, set);
+        let pricing = Pricing::new(book, &self.label, &self.adapter.name, set).within(self.region.clone());
         let priced = |spare: &Arc<Self>| Arc::new(Self { pricing: pricing.clone(), ..Self::clone(spare) });
         self.spares = self.spares.iter().map(priced).collect();
         self.pricing = pricing;

@@ -23,6 +23,8 @@ pub struct Forecast<'a> {
     pub may_be_audio: bool,
     /// The service tier that the request asks for.
     pub service_tier: Option<&'a str>,
+    /// The region that serves it, in the words of the price file.
+    pub region: Option<&'a str>,
 }
 
 /// Bytes of a request for each token of an estimate. Texts have fewer tokens than that, so that it is an upper bound.
@@ -79,7 +81,8 @@ impl Forecast<'_> {
     ) -> Result<Option<Nano>, MoneyError> {
         // A request is never empty, else it would have no price.
         let input = self.input.max(1);
-        let facts = Facts { context: Some(u64::from(input)), service_tier: tier.map(str::to_owned), ..Facts::at(at) };
+        let [service_tier, region] = [tier, self.region].map(|word| word.map(str::to_owned));
+        let facts = Facts { context: Some(u64::from(input)), service_tier, region, ..Facts::at(at) };
         let offers = target.find(&facts).holding;
         let amount = |measure, count| amount(&offers, measure, Quantity::whole(count));
         let Some(input) = dearest(self.inputs(), |bucket| amount(bucket, input)) else { return Ok(None) };
@@ -116,12 +119,14 @@ mod tests {
         "small": {"input": "1", "output": "2"},
         "large": [{"input": "10", "output": "20", "reasoning": "30", "cache_write_hour": "20"},
                   {"when": {"service_tier": "priority"}, "input": "100", "output": "200"},
+                  {"when": {"region": "eu"}, "input": "50"},
                   {"when": {"context_over": 1000}, "input": "40"}],
         "voice": {"input": "4", "output": "16", "input_audio": "32", "output_audio": "64"},
         "half": {"input": "1"}}}}"#;
 
     fn forecast() -> Forecast<'static> {
-        Forecast { input: 1_000, output: 1_000, may_cache: false, may_be_audio: false, service_tier: None }
+        let (may_cache, may_be_audio) = (false, false);
+        Forecast { input: 1_000, output: 1_000, may_cache, may_be_audio, service_tier: None, region: None }
     }
 
     fn most(models: &[&str], forecast: Forecast<'_>) -> Option<String> {
@@ -140,6 +145,7 @@ mod tests {
         assert_eq!(most(&["small", "large"], plain).unwrap(), "0.04");
         assert_eq!(most(&["large"], Forecast { may_cache: true, ..plain }).unwrap(), "0.05");
         assert_eq!(most(&["large"], Forecast { service_tier: Some("priority"), ..plain }).unwrap(), "0.3");
+        assert_eq!(most(&["large"], Forecast { region: Some("eu"), ..plain }).unwrap(), "0.08");
         assert_eq!(most(&["large"], Forecast { input: 2_000, ..plain }).unwrap(), "0.11");
         assert_eq!(most(&["small"], Forecast { may_cache: true, ..plain }).unwrap(), "0.003");
         assert_eq!(most(&["voice"], plain).unwrap(), "0.02");

@@ -51,7 +51,7 @@
 //!
 //! // Before: what may it cost at most? No answer means that a target has no price.
 //! let forecast =
-//!     Forecast { input: 1_000, output: 4_000, may_cache: false, may_be_audio: false, service_tier: None };
+//!     Forecast { input: 1_000, output: 4_000, may_cache: false, may_be_audio: false, service_tier: None, region: None };
 //! let prices = ModelPrices::of(&book, target);
 //! let most = match forecast.dearest(&[&prices], now)? {
 //!     Some(cost) => Spend::priced(cost, 5_000),

@@ -103,6 +103,8 @@ pub struct Fact<T = String> {
     pub service_tier: T,
     /// Whether it was served at the price of a batch.
     pub batch: bool,
+    /// The region by whose prices its cost was computed, in the words of price files; empty where none is known.
+    pub region: T,
     /// What a kept answer cost when it was made, in nano-dollars, and this request did not; none if it is not known, or a
     /// provider answered.
     pub saved_nano: Option<i64>,
@@ -203,6 +205,7 @@ impl<T: Default> Default for Fact<T> {
             adapter_digest: T::default(),
             service_tier: T::default(),
             batch: false,
+            region: T::default(),
             saved_nano: None,
             similarity_millionths: None,
         }
@@ -230,7 +233,7 @@ impl<T: AsRef<str>> Fact<T> {
         size_of::<Self>() + names + tags + json + self.error_text.as_ref().len()
     }
 
-    fn names(&self) -> [&T; 20] {
+    fn names(&self) -> [&T; 21] {
         [
             &self.client_request_id,
             &self.key,
@@ -252,6 +255,7 @@ impl<T: AsRef<str>> Fact<T> {
             &self.adapter_digest,
             &self.price_version,
             &self.service_tier,
+            &self.region,
         ]
     }
 }

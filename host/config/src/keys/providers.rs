@@ -45,7 +45,8 @@ part! {
     #[derive(Debug, Clone)]
     pub struct Provider {
         /// Fills `{region}` in the adapter's suggested url, and is used to sign requests. If unset, signatures use the
-        /// option `region`, else the region in the url's host, else the variable `AWS_REGION`, else `us-east-1`.
+        /// option `region`, else the region in the url's host, else the variable `AWS_REGION`, else `us-east-1`. Prices
+        /// that depend on the region go by it (or the option `location`), in the words of the price file: `eu`.
         region: Option<String>,
         /// Whether requests are translated even if they could be relayed unchanged.
         translate: bool,

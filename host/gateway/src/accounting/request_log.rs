@@ -140,6 +140,8 @@ pub struct Used {
     pub cost: Option<Nano>,
     /// The version of the prices.
     pub prices: Option<Arc<str>>,
+    /// The region by whose prices the last attempt was charged for.
+    pub region: Option<Arc<str>>,
     /// What of it was not used by the last attempt, but by attempts before or beside it that were not answered, or whose
     /// answer another one continued.
     pub parts: Vec<ChargedPart>,
@@ -154,6 +156,8 @@ pub struct ChargedPart {
     pub adapter: Arc<str>,
     /// The provider's name for the model.
     pub model: Arc<str>,
+    /// The region by whose prices it was charged for.
+    pub region: Option<Arc<str>>,
     /// Tokens by bucket.
     pub tokens: Tokens,
     /// Whether any of them are estimated.
@@ -173,7 +177,8 @@ impl ChargedPart {
             }
         }
         let [provider, adapter, model] = [tariff.provider(), tariff.adapter(), tariff.model()].map(Arc::clone);
-        Self { provider, adapter, model, tokens, is_estimated: estimated != [0; 2], cost: None }
+        let (region, is_estimated) = (tariff.region().cloned(), estimated != [0; 2]);
+        Self { provider, adapter, model, region, tokens, is_estimated, cost: None }
     }
 }
 

@@ -162,7 +162,8 @@ impl TokenBill {
         let tokens = with(self.charged, [input, output]);
         let (cost, prices) = (self.charges.total(forfeits), self.charges.version().or(forfeits.version()).cloned());
         let parts = forfeited.parts.iter().chain(&self.parts).cloned().collect();
-        Used { tokens, is_estimated: [input, output] != [0; 2], cost, prices, parts }
+        let region = self.tariff.as_ref().and_then(Tariff::region).cloned();
+        Used { tokens, is_estimated: [input, output] != [0; 2], cost, prices, region, parts }
     }
 
     /// Charges for this usage, less the tokens that have been charged for, and for the estimated tokens that it lacks. They

@@ -1,6 +1,7 @@
 //! A target's credential: the scheme that its options choose, the key, and what the scheme needs besides.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use super::targets::suggested_address;
 use super::url_template;
@@ -70,6 +71,21 @@ impl<'a> Credentials<'a> {
         self.made.borrow_mut().push((means, made.clone()));
         Ok(Some(made))
     }
+}
+
+impl Credentials<'_> {
+    /// The region by which a target's answers are priced: the one that is set, or a service's that signs requests for it.
+    pub(super) fn price_region(&self, target: &weir_config::Target, adapter: &Adapter) -> Option<Arc<str>> {
+        let (provider, options) = (&target.provider, &target.options);
+        let set = set_region(provider, options).or_else(|| options.text("location"));
+        let signed = || is_signed(adapter).then(|| Arc::from(region(provider, options, self.environment)));
+        set.map(Arc::from).or_else(signed)
+    }
+}
+
+/// Whether requests to an adapter's provider may be signed for a region.
+pub(super) fn is_signed(adapter: &Adapter) -> bool {
+    adapter.manifest.auth.iter().any(|auth| matches!(auth.scheme, AuthScheme::AwsSigv4(_)))
 }
 
 fn problem(provider: &Provider, error: &CredentialError) -> Problem {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Compiled;
-use super::credential::{Credentials, missing_key, set_region, usual_region};
+use super::credential::{Credentials, is_signed, missing_key, set_region, usual_region};
 use super::url_template;
 use crate::model_catalog;
 use crate::model_catalog::Facts;
@@ -14,7 +14,6 @@ use weir_adapters::catalog::Snapshot;
 use weir_config::{Address, Alias, Config, Environment, Model, Price, Problem, Provider, Strategy};
 use weir_ledger::{Budget, PriceBook, Subject};
 use weir_sandbox::Adapter;
-use weir_types::contract::about::AuthScheme;
 use weir_types::contract::types::Setting;
 use weir_upstream::{AllowedOrigin, Base, Timeouts};
 
@@ -115,6 +114,7 @@ pub(super) fn make(
         timeouts: timeouts(&target.timeouts),
         capabilities: facts.capabilities,
         price: facts.price,
+        region: credentials.price_region(target, adapter),
         pricing: Pricing::default(),
         weight: target.weight,
         retry: target.retry,
@@ -268,8 +268,7 @@ fn timeouts(timeouts: &weir_config::Timeouts) -> Timeouts {
 
 /// The url that an adapter suggests, with its placeholders filled from the provider's settings and the environment.
 pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environment: &Environment) -> Option<Address> {
-    let is_signed = adapter.manifest.auth.iter().any(|auth| matches!(auth.scheme, AuthScheme::AwsSigv4(_)));
-    let usual = is_signed.then(|| usual_region(environment));
+    let usual = is_signed(adapter).then(|| usual_region(environment));
     let region = set_region(provider, &provider.options).or(usual.as_deref());
     let url = url_template::filled(adapter.manifest.suggests.url.as_deref()?, |placeholder| match placeholder {
         "region" => region,

@@ -72,13 +72,14 @@ pub(crate) const COLUMNS: [(&str, &str, Of); COUNT] = [
     ("adapter_digest", "text", Of::Route),
     ("service_tier", "text", Of::Route),
     ("batch", "bigint", Of::Route),
+    ("region", "text", Of::Route),
 ];
 
 /// A row of all columns.
 pub(crate) type Values<'a> = [Value<'a>; COUNT];
 
 /// How many columns a fact has.
-pub(crate) const COUNT: usize = 49;
+pub(crate) const COUNT: usize = 50;
 
 /// The names of the columns, with commas.
 pub(crate) fn names() -> String {
@@ -143,6 +144,7 @@ pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, 
     row.text(fact.adapter_digest.as_ref(), MOST_NAME);
     row.text(fact.service_tier.as_ref(), MOST_NAME);
     row.int(i64::from(fact.batch));
+    row.text(fact.region.as_ref(), MOST_NAME);
 }
 
 const fn is(kind: Of, other: Of) -> bool {
@@ -225,6 +227,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Fact, StoreError> {
         adapter_digest: row.text()?,
         service_tier: row.text()?,
         batch: row.int()? != 0,
+        region: row.text()?,
     })
 }
 

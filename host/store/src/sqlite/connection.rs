@@ -98,7 +98,7 @@ fn open_named(path: &Path, name: &Path, more: OpenFlags) -> Result<Connection, S
     let version = version_of(&connection)?;
     let has_facts = layout::has_facts(&connection)?;
     check_version(version, if has_facts { Purpose::Day } else { Purpose::Main })?;
-    if has_facts && (1..schema::VERSION).contains(&version) {
+    if has_facts && (1..layout::VERSION).contains(&version) {
         // Where that is not possible, the first query reports what the facts lack.
         let _is_newest = open_day(path);
     }
@@ -138,7 +138,7 @@ fn make_tables(connection: &mut Connection, purpose: Purpose) -> Result<(), Stor
             schema::main_tables(schema::SQLITE) + schema::SQLITE_TRIGGERS + schema::upgrade_main_from(before)
         }
         Purpose::Day if before == 0 => layout::tables(),
-        Purpose::Day => schema::upgrade_from(before),
+        Purpose::Day => layout::upgrade_from(before),
     };
     transaction.execute_batch(&text).map_err(failed)?;
     transaction.pragma_update(None, "user_version", purpose.version()).map_err(failed)?;

@@ -18,7 +18,10 @@ use crate::schema;
 use crate::sql::{Value, placeholders};
 
 /// The version of a day's tables that this program makes.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
+
+/// The version from which on what repeats stands once.
+const SPLIT_SINCE: i64 = 5;
 
 /// Most bytes of the callers, and of the routes, whose numbers are remembered. One that is forgotten gets another row.
 const MOST_KNOWN: usize = 2 << 20;
@@ -45,6 +48,25 @@ fn kind_of_facts(connection: &Connection) -> Result<Option<String>, StoreError> 
     rows.next().map_err(failed)?.map(|row| row.get(0)).transpose().map_err(failed)
 }
 
+/// The statements that bring a day's file of this version up to [`VERSION`].
+pub(super) fn upgrade_from(version: i64) -> String {
+    if version < SPLIT_SINCE {
+        return schema::upgrade_from(version);
+    }
+    // Its trigger goes with the view.
+    "alter table routes add column region text; drop view facts;\n".to_owned() + &view()
+}
+
+/// The view of whole facts, from which they are deleted as from a table.
+fn view() -> String {
+    format!(
+        "create view facts as select {} from requests
+  cross join callers on callers.number = requests.caller cross join routes on routes.number = requests.route;
+create trigger facts_deleted instead of delete on facts begin delete from requests where id = old.id; end;\n",
+        columns::names(),
+    )
+}
+
 /// The statements that make the tables of a day.
 pub(super) fn tables() -> String {
     let mut text = format!(
@@ -52,13 +74,11 @@ pub(super) fn tables() -> String {
 create table routes (number integer primary key, {});
 create table requests (caller bigint not null, route bigint not null, {}, primary key (id)) without rowid;
 create index facts_failed on requests (id) where error_kind is not null;
-create view facts as select {} from requests
-  cross join callers on callers.number = requests.caller cross join routes on routes.number = requests.route;
-create trigger facts_deleted instead of delete on facts begin delete from requests where id = old.id; end;\n",
+{}",
         definitions(Of::Caller),
         definitions(Of::Route),
         definitions(Of::Request),
-        columns::names(),
+        view(),
     );
     for (name, columns) in schema::day_tables(schema::SQLITE) {
         // Large values make a poor tree of keys: chunks are found through their index.

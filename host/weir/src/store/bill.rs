@@ -47,7 +47,9 @@ pub fn parts(fact: &Fact) -> Result<Vec<Part>, BillError> {
     let (provider, adapter) = (fact.provider.clone(), fact.adapter.clone());
     let last = Part { provider, adapter, model: fact.model_served.clone(), counts };
     let others = others.into_iter().map(|other| {
-        let counts = Facts { tokens: tokens(&other.tokens), estimated: other.estimated, ..Facts::at(time(fact)) };
+        let region = Some(other.region).filter(|region| !region.is_empty());
+        let (tokens, estimated) = (tokens(&other.tokens), other.estimated);
+        let counts = Facts { tokens, region, estimated, ..Facts::at(time(fact)) };
         Part { provider: other.provider, adapter: other.adapter, model: other.model, counts }
     });
     Ok(others.chain([last]).filter(|part| !part.counts.is_empty()).collect())
@@ -64,6 +66,7 @@ fn all_counts(fact: &Fact) -> Result<Facts, BillError> {
     facts.pieces = pieces(fact)?;
     facts.service_tier = Some(fact.service_tier.clone()).filter(|tier| !tier.is_empty());
     facts.batch = fact.batch;
+    facts.region = Some(fact.region.clone()).filter(|region| !region.is_empty());
     facts.estimated = fact.estimated;
     Ok(facts)
 }

@@ -20,6 +20,9 @@ pub(crate) struct Charged {
     pub(crate) adapter: String,
     /// The provider's name for the model.
     pub(crate) model: String,
+    /// The region by whose prices it was charged for; empty where none is known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) region: String,
     /// Tokens by bucket.
     pub(crate) tokens: TokenCounts,
     /// Whether any of them are estimated.
@@ -59,8 +62,8 @@ pub(super) fn of(parts: &[ChargedPart]) -> Vec<Charged> {
             known.cost_nano = known.cost_nano.zip(cost).map(|(one, other)| one.saturating_add(other));
         } else {
             let [provider, adapter, model] = [&part.provider, &part.adapter, &part.model].map(ToString::to_string);
-            let estimated = part.is_estimated;
-            list.push(Charged { provider, adapter, model, tokens, estimated, cost_nano: cost });
+            let (region, estimated) = (part.region.as_deref().unwrap_or_default().to_owned(), part.is_estimated);
+            list.push(Charged { provider, adapter, model, region, tokens, estimated, cost_nano: cost });
         }
     }
     list
@@ -117,6 +120,7 @@ mod tests {
             provider: provider.into(),
             adapter: "zeta".into(),
             model: model.into(),
+            region: None,
             tokens,
             is_estimated: output == 0,
             cost: Nano::new(i64::from(input)).ok().filter(|_| provider != "unpriced"),

@@ -133,7 +133,7 @@ function cost(fact) {
   const counts = Object.entries(fact.tokens ?? {}).map(([bucket, amount]) => [bucket.replaceAll("_", " "), format.count(amount)]);
   return [
     h("p", { class: "figure" }, format.dollars(fact.cost_nano)),
-    facts([...counts, ["Counted by", fact.estimated ? "an estimate: the provider gave no count" : ""], ["Prices", name(fact.price_version)]]),
+    facts([...counts, ["Counted by", fact.estimated ? "an estimate: the provider gave no count" : ""], ["Prices", name(fact.price_version)], ["Region", fact.region ? name(fact.region) : ""]]),
     lines.length > 0 && table("Cost line by line", [
       { title: "Measure", cell: (line) => line.measure },
       { title: "Count", number: true, cell: (line) => line.count },

@@ -16,6 +16,7 @@ fn day() -> (tempfile::TempDir, std::path::PathBuf) {
 fn make_whole(path: &std::path::Path, version: i64) {
     let columns = columns::definitions();
     let mut text = format!("create table facts ({columns}, primary key (id)) without rowid;");
+    text.push_str("alter table facts drop column region;");
     if version < 4 {
         text.push_str("alter table facts drop column similarity_millionths;");
     }
@@ -26,11 +27,20 @@ fn make_whole(path: &std::path::Path, version: i64) {
     connection.execute_batch(&format!("{text} pragma user_version = {version};")).unwrap();
 }
 
+/// Makes a file as version 5 made it.
+fn make_split(path: &std::path::Path) {
+    let view = view().replace(",region", "");
+    let connection = Connection::open(path).unwrap();
+    let text = format!("{} drop view facts; alter table routes drop column region; {view}", tables());
+    connection.execute_batch(&format!("{text} pragma user_version = 5;")).unwrap();
+}
+
 fn fact(number: u64) -> Fact {
     let mut fact = Fact::of(RequestId::new(number, [0; 10]));
     (fact.sequence, fact.saved_nano, fact.similarity_millionths) = (number, Some(7), Some(9));
     (fact.key, fact.model_asked) = (format!("key-{}", number % 3), format!("m{}", number % 2));
     (fact.client, fact.user) = ("zeta/1".to_owned(), format!("user-{number}"));
+    fact.region = "eu".to_owned();
     fact
 }
 
@@ -131,13 +141,20 @@ fn a_search_reads_its_range_and_no_more() {
 fn a_file_of_an_earlier_version_gets_what_was_added_since_and_goes_on_in_its_form() {
     for version in 1..VERSION {
         let (_folder, path) = day();
-        make_whole(&path, version);
+        if version < SPLIT_SINCE {
+            make_whole(&path, version);
+        } else {
+            make_split(&path);
+        }
         assert!(stored(&open_to_read(&path).unwrap()).is_empty());
         let mut connection = open(&path, Purpose::Day, None).unwrap();
         let mut layout = Layout::of(&connection).unwrap();
         let facts: Vec<Fact> = (0..5).map(fact).collect();
         insert(&mut connection, &mut layout, &facts);
-        assert_eq!((layout.is_whole, stored(&open_to_read(&path).unwrap())), (true, facts));
+        let read = stored(&open_to_read(&path).unwrap());
+        assert_eq!((layout.is_whole, read), (version < SPLIT_SINCE, facts));
+        connection.execute("delete from facts", []).unwrap();
+        assert!(stored(&connection).is_empty());
     }
 }
 

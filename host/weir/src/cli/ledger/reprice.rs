@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn counts_are_priced_anew() {
-        let file = r#"{"version":"new","providers":{"p":{"m":{"input":2,"output":4},"n":{"input":2,"output":4}},
+        let file = r#"{"version":"new","providers":{"p":{"m":{"input":2,"output":4},"n":[{"input":2,"output":4},
+            {"when":{"region":"eu"},"input":4,"output":8}]},
             "q":{"x":{"input":10,"output":10}}}}"#;
         let book = PriceBook::new(vec![PriceFile::parse("new.json", file).unwrap()]);
         let mut fact = Fact::of(RequestId::new(1_795_262_400_000, [1; 10]));
@@ -136,6 +137,9 @@ mod tests {
             .to_owned();
         add(&mut sums, &book, &resumed).unwrap();
         assert_eq!(sums["p/n"].now, 600_000 * 2_000 + 500_000 * 4_000 + 400_000 * 10_000);
+        let in_region = Fact { region: "eu".to_owned(), attempts: String::new(), ..resumed };
+        add(&mut sums, &book, &in_region).unwrap();
+        assert_eq!(sums["p/n"].now, 600_000 * 2_000 + 400_000 * 10_000 + 500_000 * 12_000 + 1_000_000 * 4_000);
         assert_eq!(sums["p/other"].more, 0, "a missing price saves nothing");
         let table = table(&sums, "new");
         assert!(table.lines().any(|line| line.starts_with("p/other") && line.contains("unknown")), "{table}");
