@@ -28,7 +28,7 @@ export const TYPES = {
   BodyKind: ['enum', ["json","multipart","raw","empty","session"]],
   Feature: ['record', {"name":"string","tests":["list","FrameTest"]}],
   AnswerFraming: ['record', {"framing":"Framing","when":["option","Condition"]}],
-  Face: ['record', {"format":"string","operation":"Operation","method":"string","path":"string","prefixes":["list","string"],"when":["option","Condition"],"credentials":["list","CredentialPlace"],"model":["list","ModelPlace"],"stream":"StreamFlag","body":"BodyKind","outputLimit":["list","string"],"endUser":["list","string"],"objectIds":["list","string"],"features":["list","Feature"],"requestHeaders":["list","string"],"framings":["list","AnswerFraming"]}],
+  Face: ['record', {"format":"string","operation":"Operation","method":"string","path":"string","prefixes":["list","string"],"when":["option","Condition"],"credentials":["list","CredentialPlace"],"model":["list","ModelPlace"],"stream":"StreamFlag","body":"BodyKind","outputLimit":["list","string"],"candidates":["list","string"],"serviceTier":["list","string"],"endUser":["list","string"],"objectIds":["list","string"],"features":["list","Feature"],"requestHeaders":["list","string"],"framings":["list","AnswerFraming"]}],
   FixedQuery: ['record', {"name":"string","value":"string","stream":["option","bool"]}],
   Exclusion: ['record', {"test":"FrameTest","reason":"string"}],
   UsageRequest: ['record', {"pointer":"string","json":"string","withheld":"FrameTest"}],

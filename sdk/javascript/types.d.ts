@@ -178,7 +178,7 @@ export interface Tap {
   model: string[];
   /** Things that are billed by the piece. */
   units: UnitPlace[];
-  /** Pointers at the service tier that served the answer. */
+  /** Pointers at the service tier that served the answer. The first that has one counts. */
   serviceTier: string[];
   /** What shows that the answer was served at the price of a batch. */
   batch: FrameTest[];
@@ -322,8 +322,12 @@ export interface Face {
   model: ModelPlace[];
   stream: StreamFlag;
   body: BodyKind;
-  /** Pointers at the limit of output tokens. */
+  /** Pointers at the limit of output tokens, of each candidate. */
   outputLimit: string[];
+  /** Pointers at the number of candidates that the provider is to make, and charges for. */
+  candidates: string[];
+  /** Pointers at the service tier that is asked for. The first that has one counts. */
+  serviceTier: string[];
   /** Pointers at the client's name for its end user. */
   endUser: string[];
   /** Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. */

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_tests::code::pack;
 use weir_tests::{Answer, Folder, Gate, Gateway, Program, Reply, Request, Upstream};
 
@@ -118,6 +118,92 @@ async fn a_request_beyond_a_clients_budget_is_refused_in_its_format_and_others_a
             upstream.request().await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_candidate_that_a_request_asks_for_has_to_have_room() {
+    let mut upstream = provider().await;
+    let few = budget("name = \"few\"\nfor = \"all\"\ntokens = 1000\nper = \"total\"");
+    let config = config_of(&[OPENAI, PROVIDERS[2]], &upstream) + &few;
+    let gateway = Gateway::with(Folder::with(&["openai", "anthropic", "gemini"]), &config).await;
+    let chat = |model: &str, n: u32| {
+        let messages = json!([{"role": "user", "content": "Hi"}]);
+        let body = json!({"model": model, "messages": messages, "max_tokens": 400, "n": n});
+        Request::post("/v1/chat/completions", body.to_string())
+    };
+    let completions = |model: &str, best_of: u32| {
+        let body = json!({"model": model, "prompt": "Hi", "max_tokens": 400, "n": 1, "best_of": best_of});
+        Request::post("/v1/completions", body.to_string())
+    };
+    let generate = |model: &str, count: u32| {
+        let config = json!({"maxOutputTokens": 400, "candidateCount": count});
+        let body = json!({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}], "generationConfig": config});
+        Request::post(&format!("/v1beta/models/{model}:generateContent"), body.to_string())
+    };
+    for (ask, model) in [
+        (&chat as &dyn Fn(&str, u32) -> Request, "openai"),
+        (&chat, "gemini"),
+        (&completions, "openai"),
+        (&generate, "gemini"),
+        (&generate, "openai"),
+    ] {
+        let reply = gateway.ask(&ask(model, 3)).await;
+        assert_eq!(reply.status(), 429, "{}", reply.text());
+        assert!(upstream.unseen().is_none(), "nothing was sent");
+        let reply = gateway.ask(&ask(model, 1)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        upstream.request().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_needs_room_at_the_price_of_the_tier_that_it_asks_for() {
+    let upstream = provider().await;
+    let folder = Folder::with(&["openai", "anthropic", "gemini"]);
+    let prices = r#"{"providers": {"openai": {"openai": [{"input": "1", "output": "1"},
+        {"when": {"service_tier": "priority"}, "input": "1000000", "output": "1000000"}]}}}"#;
+    std::fs::write(folder.path().join("prices.json"), prices).unwrap();
+    let money = budget("name = \"money\"\nfor = \"all\"\nusd = 50\nper = \"total\"");
+    let config = format!("price_file = \"prices.json\"\n{}{money}", config_of(&[OPENAI], &upstream));
+    let gateway = Gateway::with(folder, &config).await;
+    let messages = json!([{"role": "user", "content": "Hi"}]);
+    let contents = json!([{"role": "user", "parts": [{"text": "Hi"}]}]);
+    for model in ["openai", "openai-t"] {
+        for (tier, status) in [("auto", 200), ("flex", 200), ("priority", 429)] {
+            let body = json!({"model": model, "messages": messages, "max_tokens": 100, "service_tier": tier});
+            let reply = gateway.post("/v1/chat/completions", &body.to_string()).await;
+            assert_eq!(reply.status(), status, "{tier}: {}", reply.text());
+            let limit = json!({"maxOutputTokens": 100});
+            let body = json!({"contents": contents, "generationConfig": limit, "serviceTier": tier});
+            let reply = gateway.post(&format!("/v1beta/models/{model}:generateContent"), &body.to_string()).await;
+            assert_eq!(reply.status(), status, "{tier}: {}", reply.text());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_a_region_cost_what_they_cost_there() {
+    let upstream = provider().await;
+    let folder = Folder::with(&["openai", "anthropic", "gemini"]);
+    let prices = r#"{"providers": {"openai": {"openai": [{"input": "500000", "output": "500000"},
+        {"when": {"region": "eu"}, "input": "1000000", "output": "1000000"}]}}}"#;
+    std::fs::write(folder.path().join("prices.json"), prices).unwrap();
+    let config = format!("price_file = \"prices.json\"\n{}", config_of(&[OPENAI], &upstream));
+    let cost = async |gateway: &Gateway, model: &str| {
+        let reply = gateway.ask(&OPENAI.request(model, false)).await;
+        reply.header("x-weir-cost-usd").map(str::to_owned)
+    };
+    let gateway = Gateway::with(folder, &config).await;
+    assert_eq!(cost(&gateway, "openai").await.as_deref(), Some("8.5"));
+    let within = config.replace("timeouts = {", "region = \"eu\"\ntimeouts = {");
+    let money = budget("name = \"money\"\nfor = \"all\"\nusd = 2000\nper = \"total\"");
+    let gateway = gateway.restart(&(within + &money)).await;
+    for model in ["openai", "openai-t"] {
+        assert_eq!(cost(&gateway, model).await.as_deref(), Some("17"), "{model}");
+    }
+    let long = json!({"model": "openai", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3000});
+    let reply = gateway.post("/v1/chat/completions", &long.to_string()).await;
+    assert_eq!(reply.status(), 429, "three thousand tokens have no room at that price: {}", reply.text());
 }
 
 /// A price of one dollar for every token.

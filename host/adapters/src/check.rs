@@ -225,7 +225,7 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
     if let StreamFlag::Pointer(at) = &face.stream {
         pointer(&at.pointer, &format!("{place}.stream"), p);
     }
-    for text in face.output_limit.iter().chain(&face.end_user) {
+    for text in [&face.output_limit, &face.candidates, &face.service_tier, &face.end_user].into_iter().flatten() {
         pointer(text, place, p);
     }
     for text in face.object_ids.iter().filter(|text| *text != "{id}") {

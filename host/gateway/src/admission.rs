@@ -40,8 +40,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Demand<'a> {
     /// The model as the client names it; `None` for operations without one.
     pub model: Option<&'a str>,
-    /// The request's own limit of output tokens.
+    /// The request's own limit of output tokens, of each candidate.
     pub output_limit: Option<u64>,
+    /// How many candidates it asks for.
+    pub candidates: u64,
+    /// The service tier that it asks for.
+    pub service_tier: Option<&'a str>,
     /// The length of the request's body in bytes.
     pub body_len: usize,
     /// Whether the client wants a streamed answer.
@@ -65,10 +69,16 @@ pub enum Uses {
     Unknown,
 }
 
-impl Demand<'_> {
+impl<'a> Demand<'a> {
+    /// What a request for one whole answer without a limit and a tier demands.
+    pub fn of(model: Option<&'a str>, body_len: usize, uses: Uses) -> Self {
+        Self { model, output_limit: None, candidates: 1, service_tier: None, body_len, stream: false, uses }
+    }
+
     fn estimate(&self) -> Estimate {
         let input = (self.body_len / BYTES_A_TOKEN).max(1) as u64;
-        Estimate { input, output: self.output_limit.unwrap_or(DEFAULT_RATE_LIMIT_OUTPUT), stream: self.stream }
+        let output = self.output_limit.unwrap_or(DEFAULT_RATE_LIMIT_OUTPUT).saturating_mul(self.candidates);
+        Estimate { input, output, stream: self.stream }
     }
 }
 

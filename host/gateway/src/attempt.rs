@@ -137,6 +137,8 @@ impl InboundRequest {
         Demand {
             model: self.reading.model.as_deref(),
             output_limit: self.reading.output_limit,
+            candidates: self.reading.candidates,
+            service_tier: self.reading.service_tier.as_deref(),
             body_len: self.side.size().unwrap_or_else(|| self.body.iter().map(Bytes::len).sum()),
             stream: self.reading.stream,
             uses: match self.operation() {

@@ -89,7 +89,8 @@ struct Compiled {
     members: Vec<String>,
     /// Pointers for the start of an answer: all of them.
     full: Stage,
-    /// From the first content on: without that, the model and the tier. Its pointers are the first of the full ones.
+    /// From the first content on: without that and the model. A frame is not scanned for the tier alone. Its pointers are
+    /// the first of the full ones.
     lean: Stage,
 }
 
@@ -110,7 +111,8 @@ enum Role {
     Units(usize),
     Finish,
     Model,
-    Tier,
+    /// The tier, at the pointer with this number: one with a lesser number counts more.
+    Tier(usize),
 }
 
 /// What it means for the answer if a test holds.
@@ -152,9 +154,14 @@ impl Compiled {
         draft.texts(Role::Finish, &tap.finish);
         draft.tests(Sign::End, &tap.end)?;
         draft.tests(Sign::Failure, &tap.failure)?;
+        for (rank, pointer) in tap.service_tier.iter().enumerate() {
+            draft.role(Role::Tier(rank), pointer);
+        }
         let lean = draft.stage()?;
         draft.texts(Role::Model, &tap.model);
-        draft.texts(Role::Tier, &tap.service_tier);
+        for pointer in &tap.service_tier {
+            draft.filter.value(pointer, None);
+        }
         draft.tests(Sign::Content, &tap.content)?;
         let full = draft.stage()?;
         Ok(Self {
@@ -218,6 +225,8 @@ pub struct TapState {
     figures: Figures,
     /// All results except the usage.
     reading: TapReading,
+    /// The number of the pointer that the tier was read at.
+    tier_rank: usize,
     content: Content,
     /// The start of an answer that is read as a whole, not weighed yet.
     kept: Kept,
@@ -243,6 +252,7 @@ impl TapState {
             alike: AlikeContent::default(),
             figures: Figures::new(&tap.places),
             reading: TapReading::default(),
+            tier_rank: usize::MAX,
             content: Content::default(),
             kept: Kept::default(),
             is_whole: false,
@@ -335,9 +345,14 @@ impl TapState {
                         }
                     }
                     Role::Units(place) => self.figures.add_units(&tap.places, *place, hit.value.as_number()),
-                    Role::Tier => take_text(&mut self.reading.service_tier, &hit.value, true),
-                    Role::Finish => take_text(&mut self.reading.finish, &hit.value, true),
-                    Role::Model => take_text(&mut self.reading.model, &hit.value, false),
+                    Role::Tier(rank) if *rank <= self.tier_rank => {
+                        if take_text(&mut self.reading.service_tier, &hit.value, true) {
+                            self.tier_rank = *rank;
+                        }
+                    }
+                    Role::Tier(_) => {}
+                    Role::Finish => _ = take_text(&mut self.reading.finish, &hit.value, true),
+                    Role::Model => _ = take_text(&mut self.reading.model, &hit.value, false),
                 }
             }
         }
@@ -387,10 +402,11 @@ impl TapReading {
     }
 }
 
-/// Stores a text that is not empty; a later one replaces it only if `replace` is set.
-fn take_text(place: &mut Option<String>, value: &Scalar, replace: bool) {
-    let Some(text) = value.as_text().filter(|text| !text.is_empty()) else { return };
-    if replace || place.is_none() {
+/// Stores a text that is not empty; a later one replaces it only if `replace` is set. Returns whether it was stored.
+fn take_text(place: &mut Option<String>, value: &Scalar, replace: bool) -> bool {
+    let text = value.as_text().filter(|text| !text.is_empty() && (replace || place.is_none()));
+    if let Some(text) = text {
         *place = Some(text.to_owned());
     }
+    text.is_some()
 }

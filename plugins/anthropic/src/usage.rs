@@ -3,13 +3,16 @@
 //! The format's `input_tokens` excludes tokens read from or written to the cache, as the unified bucket does. Its
 //! `output_tokens` includes the thinking, which newer answers also count in `output_tokens_details`.
 
-use weir_sdk::json::{Count, Object, Rest, Str};
+use weir_sdk::json::{self, Count, Object, Rest, Str};
 use weir_sdk::losses::{Losses, extension, extensions};
 use weir_sdk::tier;
 use weir_sdk::types::{Unit, Usage};
 
 use crate::FORMAT;
 use crate::wire;
+
+/// The speed that price files name as a tier.
+const FAST: &str = "fast";
 
 /// Parses the usage of a whole answer; the service tier is a separate field in the unified model.
 pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
@@ -41,6 +44,8 @@ impl Reports {
         let uses = |name| figure(&wire.rest, "server_tool_use", name).filter(|uses| *uses > 0).map(f64::from);
         let (searches, fetches) = (uses("web_search_requests"), uses("web_fetch_requests"));
         let tier = wire.service_tier.map(Str::into_string);
+        // Fast answers have a price of their own, whatever the tier.
+        let is_fast = wire.rest.get("speed").and_then(json::text).is_some_and(|speed| &*speed == FAST);
         let usage = Usage {
             input: greatest(&mut self.input, wire.input_tokens),
             cache_read: greatest(&mut self.cache_read, wire.cache_read_input_tokens),
@@ -48,6 +53,7 @@ impl Reports {
             cache_write_hour: hour,
             output: all.map(|all| all - thinking.unwrap_or(0)),
             reasoning: thinking,
+            service_tier: is_fast.then(|| FAST.to_owned()),
             batch: (tier.as_deref() == Some("batch")).then_some(true),
             extensions: extensions(FORMAT, wire.rest),
             ..Usage::default()
@@ -179,6 +185,8 @@ mod tests {
             (usage.units_of(Unit::Search), usage.batch, tier.as_deref()),
             (Some(2.0), Some(true), Some("batch"))
         );
+        let (fast, tier) = read(parse(r#"{"input_tokens":1,"speed":"fast","service_tier":"standard"}"#).unwrap());
+        assert_eq!((fast.service_tier.as_deref(), tier.as_deref()), (Some("fast"), Some("standard")));
         let foreign = Usage { cache_write: Some(8), cache_write_hour: Some(12), ..Usage::default() };
         let mut out = String::new();
         object(&mut out, |o| write(o, &foreign, 3));

@@ -87,6 +87,8 @@ fn chat_face(path: &str) -> Face {
     Face {
         stream: StreamFlag::member(false),
         output_limit: strings(["/max_completion_tokens", "/max_tokens"]),
+        candidates: strings(["/n"]),
+        service_tier: strings(["/service_tier"]),
         end_user: strings(["/safety_identifier", "/user"]),
         features: features_of_chat(),
         framings: AnswerFraming::always(Framing::Sse),
@@ -98,6 +100,7 @@ fn completions_face(path: &str) -> Face {
     Face {
         format: completions::FORMAT.to_owned(),
         output_limit: strings(["/max_tokens"]),
+        candidates: strings(["/n", "/best_of"]),
         end_user: strings(["/user"]),
         features: Vec::new(),
         ..chat_face(path)
@@ -109,6 +112,7 @@ fn responses_face(path: &str) -> Face {
     Face {
         format: responses::FORMAT.to_owned(),
         output_limit: strings(["/max_output_tokens"]),
+        candidates: Vec::new(),
         object_ids: strings([
             "/previous_response_id",
             "/conversation",

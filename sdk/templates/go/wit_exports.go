@@ -1896,11 +1896,11 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (23 * 4))) = uint32(length307)
 	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (22 * 4))) = uint32(uintptr(uintptr(result306)))
-	slice384 := (result).Faces
-	length386 := uint32(len(slice384))
-	result385 := witRuntime.Allocate(pinner, uintptr(length386*(39*4)), 4)
-	for index, element := range slice384 {
-		base := unsafe.Add(result385, index*(39*4))
+	slice392 := (result).Faces
+	length394 := uint32(len(slice392))
+	result393 := witRuntime.Allocate(pinner, uintptr(length394*(43*4)), 4)
+	for index, element := range slice392 {
+		base := unsafe.Add(result393, index*(43*4))
 		utf8308 := unsafe.Pointer(unsafe.StringData((element).Format))
 		pinner.Pin(utf8308)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
@@ -2189,7 +2189,7 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (28 * 4))) = uint32(length344)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (27 * 4))) = uint32(uintptr(uintptr(result343)))
-		slice346 := (element).EndUser
+		slice346 := (element).Candidates
 		length348 := uint32(len(slice346))
 		result347 := witRuntime.Allocate(pinner, uintptr(length348*(2*4)), 4)
 		for index, element := range slice346 {
@@ -2203,7 +2203,7 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (30 * 4))) = uint32(length348)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (29 * 4))) = uint32(uintptr(uintptr(result347)))
-		slice350 := (element).ObjectIds
+		slice350 := (element).ServiceTier
 		length352 := uint32(len(slice350))
 		result351 := witRuntime.Allocate(pinner, uintptr(length352*(2*4)), 4)
 		for index, element := range slice350 {
@@ -2217,105 +2217,133 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 * 4))) = uint32(length352)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (31 * 4))) = uint32(uintptr(uintptr(result351)))
-		slice370 := (element).Features
-		length372 := uint32(len(slice370))
-		result371 := witRuntime.Allocate(pinner, uintptr(length372*(4*4)), 4)
-		for index, element := range slice370 {
-			base := unsafe.Add(result371, index*(4*4))
-			utf8353 := unsafe.Pointer(unsafe.StringData((element).Name))
+		slice354 := (element).EndUser
+		length356 := uint32(len(slice354))
+		result355 := witRuntime.Allocate(pinner, uintptr(length356*(2*4)), 4)
+		for index, element := range slice354 {
+			base := unsafe.Add(result355, index*(2*4))
+			utf8353 := unsafe.Pointer(unsafe.StringData(element))
 			pinner.Pin(utf8353)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8353)))
-			slice367 := (element).Tests
-			length369 := uint32(len(slice367))
-			result368 := witRuntime.Allocate(pinner, uintptr(length369*(8+4*4)), 8)
-			for index, element := range slice367 {
-				base := unsafe.Add(result368, index*(8+4*4))
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (34 * 4))) = uint32(length356)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (33 * 4))) = uint32(uintptr(uintptr(result355)))
+		slice358 := (element).ObjectIds
+		length360 := uint32(len(slice358))
+		result359 := witRuntime.Allocate(pinner, uintptr(length360*(2*4)), 4)
+		for index, element := range slice358 {
+			base := unsafe.Add(result359, index*(2*4))
+			utf8357 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8357)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8357)))
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (36 * 4))) = uint32(length360)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (35 * 4))) = uint32(uintptr(uintptr(result359)))
+		slice378 := (element).Features
+		length380 := uint32(len(slice378))
+		result379 := witRuntime.Allocate(pinner, uintptr(length380*(4*4)), 4)
+		for index, element := range slice378 {
+			base := unsafe.Add(result379, index*(4*4))
+			utf8361 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8361)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8361)))
+			slice375 := (element).Tests
+			length377 := uint32(len(slice375))
+			result376 := witRuntime.Allocate(pinner, uintptr(length377*(8+4*4)), 8)
+			for index, element := range slice375 {
+				base := unsafe.Add(result376, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8354 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8354)
+					utf8362 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8362)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8354)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8362)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8355 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8355)
+					utf8363 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8363)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8355)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8363)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8356 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8356)
+					utf8364 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8364)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8356)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8364)))
 
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8357 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8357)
+					utf8365 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8365)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8357)))
-					utf8358 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8358)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8365)))
+					utf8366 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8366)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8358)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8366)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8359 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8359)
+					utf8367 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8367)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8359)))
-					slice361 := (payload).Json
-					length363 := uint32(len(slice361))
-					result362 := witRuntime.Allocate(pinner, uintptr(length363*(2*4)), 4)
-					for index, element := range slice361 {
-						base := unsafe.Add(result362, index*(2*4))
-						utf8360 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8360)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8367)))
+					slice369 := (payload).Json
+					length371 := uint32(len(slice369))
+					result370 := witRuntime.Allocate(pinner, uintptr(length371*(2*4)), 4)
+					for index, element := range slice369 {
+						base := unsafe.Add(result370, index*(2*4))
+						utf8368 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8368)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8360)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8368)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length363)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result362)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length371)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result370)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8364 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8364)
+					utf8372 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8372)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8364)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8372)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Below:
 					payload := element.Below()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8365 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8365)
+					utf8373 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8373)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8365)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8373)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8366 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8366)
+					utf8374 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8374)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8366)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8374)))
 
 				default:
 					panic("unreachable")
@@ -2323,32 +2351,32 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length369)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result368)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length377)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result376)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (34 * 4))) = uint32(length372)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (33 * 4))) = uint32(uintptr(uintptr(result371)))
-		slice374 := (element).RequestHeaders
-		length376 := uint32(len(slice374))
-		result375 := witRuntime.Allocate(pinner, uintptr(length376*(2*4)), 4)
-		for index, element := range slice374 {
-			base := unsafe.Add(result375, index*(2*4))
-			utf8373 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8373)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (38 * 4))) = uint32(length380)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (37 * 4))) = uint32(uintptr(uintptr(result379)))
+		slice382 := (element).RequestHeaders
+		length384 := uint32(len(slice382))
+		result383 := witRuntime.Allocate(pinner, uintptr(length384*(2*4)), 4)
+		for index, element := range slice382 {
+			base := unsafe.Add(result383, index*(2*4))
+			utf8381 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8381)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8373)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8381)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (36 * 4))) = uint32(length376)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (35 * 4))) = uint32(uintptr(uintptr(result375)))
-		slice381 := (element).Framings
-		length383 := uint32(len(slice381))
-		result382 := witRuntime.Allocate(pinner, uintptr(length383*(7*4)), 4)
-		for index, element := range slice381 {
-			base := unsafe.Add(result382, index*(7*4))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40 * 4))) = uint32(length384)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (39 * 4))) = uint32(uintptr(uintptr(result383)))
+		slice389 := (element).Framings
+		length391 := uint32(len(slice389))
+		result390 := witRuntime.Allocate(pinner, uintptr(length391*(7*4)), 4)
+		for index, element := range slice389 {
+			base := unsafe.Add(result390, index*(7*4))
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Framing))
 
 			switch (element).When.Tag() {
@@ -2363,30 +2391,30 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 				case weir_adapter_about.Condition_HeaderPresent:
 					payload := payload.HeaderPresent()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(0))
-					utf8377 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8377)
+					utf8385 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8385)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8377)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8385)))
 
 				case weir_adapter_about.Condition_QueryPresent:
 					payload := payload.QueryPresent()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(1))
-					utf8378 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8378)
+					utf8386 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8386)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8378)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8386)))
 
 				case weir_adapter_about.Condition_QueryEquals:
 					payload := payload.QueryEquals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(2))
-					utf8379 := unsafe.Pointer(unsafe.StringData((payload).Name))
-					pinner.Pin(utf8379)
+					utf8387 := unsafe.Pointer(unsafe.StringData((payload).Name))
+					pinner.Pin(utf8387)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Name)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8379)))
-					utf8380 := unsafe.Pointer(unsafe.StringData((payload).Value))
-					pinner.Pin(utf8380)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8387)))
+					utf8388 := unsafe.Pointer(unsafe.StringData((payload).Value))
+					pinner.Pin(utf8388)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((payload).Value)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8380)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8388)))
 
 				default:
 					panic("unreachable")
@@ -2398,22 +2426,22 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (38 * 4))) = uint32(length383)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (37 * 4))) = uint32(uintptr(uintptr(result382)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42 * 4))) = uint32(length391)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (41 * 4))) = uint32(uintptr(uintptr(result390)))
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (25 * 4))) = uint32(length386)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (24 * 4))) = uint32(uintptr(uintptr(result385)))
-	slice452 := (result).Accepts
-	length454 := uint32(len(slice452))
-	result453 := witRuntime.Allocate(pinner, uintptr(length454*(16+42*4)), 8)
-	for index, element := range slice452 {
-		base := unsafe.Add(result453, index*(16+42*4))
-		utf8387 := unsafe.Pointer(unsafe.StringData((element).Format))
-		pinner.Pin(utf8387)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (25 * 4))) = uint32(length394)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (24 * 4))) = uint32(uintptr(uintptr(result393)))
+	slice460 := (result).Accepts
+	length462 := uint32(len(slice460))
+	result461 := witRuntime.Allocate(pinner, uintptr(length462*(16+42*4)), 8)
+	for index, element := range slice460 {
+		base := unsafe.Add(result461, index*(16+42*4))
+		utf8395 := unsafe.Pointer(unsafe.StringData((element).Format))
+		pinner.Pin(utf8395)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8387)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8395)))
 
 		switch (element).Operation.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -2463,22 +2491,22 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := (element).Operation.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(11))
-			utf8388 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8388)
+			utf8396 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8396)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8388)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8396)))
 
 		default:
 			panic("unreachable")
 		}
-		utf8389 := unsafe.Pointer(unsafe.StringData((element).Method))
-		pinner.Pin(utf8389)
+		utf8397 := unsafe.Pointer(unsafe.StringData((element).Method))
+		pinner.Pin(utf8397)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((element).Method)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8389)))
-		utf8390 := unsafe.Pointer(unsafe.StringData((element).Path))
-		pinner.Pin(utf8390)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8397)))
+		utf8398 := unsafe.Pointer(unsafe.StringData((element).Path))
+		pinner.Pin(utf8398)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 * 4))) = uint32(uint32(len((element).Path)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8390)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8398)))
 
 		switch (element).StreamPath.Tag() {
 		case witTypes.OptionNone:
@@ -2487,27 +2515,27 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case witTypes.OptionSome:
 			payload := (element).StreamPath.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = int8(int32(1))
-			utf8391 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8391)
+			utf8399 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8399)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (11 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(uintptr(uintptr(utf8391)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(uintptr(uintptr(utf8399)))
 
 		default:
 			panic("unreachable")
 		}
-		slice395 := (element).Query
-		length397 := uint32(len(slice395))
-		result396 := witRuntime.Allocate(pinner, uintptr(length397*(5*4)), 4)
-		for index, element := range slice395 {
-			base := unsafe.Add(result396, index*(5*4))
-			utf8392 := unsafe.Pointer(unsafe.StringData((element).Name))
-			pinner.Pin(utf8392)
+		slice403 := (element).Query
+		length405 := uint32(len(slice403))
+		result404 := witRuntime.Allocate(pinner, uintptr(length405*(5*4)), 4)
+		for index, element := range slice403 {
+			base := unsafe.Add(result404, index*(5*4))
+			utf8400 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8400)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8392)))
-			utf8393 := unsafe.Pointer(unsafe.StringData((element).Value))
-			pinner.Pin(utf8393)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8400)))
+			utf8401 := unsafe.Pointer(unsafe.StringData((element).Value))
+			pinner.Pin(utf8401)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8393)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8401)))
 
 			switch (element).Stream.Tag() {
 			case witTypes.OptionNone:
@@ -2516,13 +2544,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case witTypes.OptionSome:
 				payload := (element).Stream.Some()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(1))
-				var result394 int32
+				var result402 int32
 				if payload {
-					result394 = 1
+					result402 = 1
 				} else {
-					result394 = 0
+					result402 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 4*4))) = int8(result394)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 4*4))) = int8(result402)
 
 			default:
 				panic("unreachable")
@@ -2530,171 +2558,171 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(length397)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(uintptr(uintptr(result396)))
-		slice399 := (element).QueryForwarded
-		length401 := uint32(len(slice399))
-		result400 := witRuntime.Allocate(pinner, uintptr(length401*(2*4)), 4)
-		for index, element := range slice399 {
-			base := unsafe.Add(result400, index*(2*4))
-			utf8398 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8398)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8398)))
-
-		}
-
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(length401)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uintptr(uintptr(result400)))
-		slice403 := (element).RequestHeaders
-		length405 := uint32(len(slice403))
-		result404 := witRuntime.Allocate(pinner, uintptr(length405*(2*4)), 4)
-		for index, element := range slice403 {
-			base := unsafe.Add(result404, index*(2*4))
-			utf8402 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8402)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8402)))
-
-		}
-
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(length405)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uintptr(uintptr(result404)))
-		slice408 := (element).SetHeaders
-		length410 := uint32(len(slice408))
-		result409 := witRuntime.Allocate(pinner, uintptr(length410*(4*4)), 4)
-		for index, element := range slice408 {
-			base := unsafe.Add(result409, index*(4*4))
-			utf8406 := unsafe.Pointer(unsafe.StringData((element).Name))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(length405)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(uintptr(uintptr(result404)))
+		slice407 := (element).QueryForwarded
+		length409 := uint32(len(slice407))
+		result408 := witRuntime.Allocate(pinner, uintptr(length409*(2*4)), 4)
+		for index, element := range slice407 {
+			base := unsafe.Add(result408, index*(2*4))
+			utf8406 := unsafe.Pointer(unsafe.StringData(element))
 			pinner.Pin(utf8406)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8406)))
-			utf8407 := unsafe.Pointer(unsafe.StringData((element).Value))
-			pinner.Pin(utf8407)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8407)))
-
-		}
-
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(length410)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(uintptr(uintptr(result409)))
-		slice412 := (element).ResponseHeaders
-		length414 := uint32(len(slice412))
-		result413 := witRuntime.Allocate(pinner, uintptr(length414*(2*4)), 4)
-		for index, element := range slice412 {
-			base := unsafe.Add(result413, index*(2*4))
-			utf8411 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8411)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8411)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8406)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = uint32(length414)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(uintptr(uintptr(result413)))
-		slice429 := (element).Exclusions
-		length431 := uint32(len(slice429))
-		result430 := witRuntime.Allocate(pinner, uintptr(length431*(8+6*4)), 8)
-		for index, element := range slice429 {
-			base := unsafe.Add(result430, index*(8+6*4))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(length409)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uintptr(uintptr(result408)))
+		slice411 := (element).RequestHeaders
+		length413 := uint32(len(slice411))
+		result412 := witRuntime.Allocate(pinner, uintptr(length413*(2*4)), 4)
+		for index, element := range slice411 {
+			base := unsafe.Add(result412, index*(2*4))
+			utf8410 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8410)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8410)))
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(length413)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uintptr(uintptr(result412)))
+		slice416 := (element).SetHeaders
+		length418 := uint32(len(slice416))
+		result417 := witRuntime.Allocate(pinner, uintptr(length418*(4*4)), 4)
+		for index, element := range slice416 {
+			base := unsafe.Add(result417, index*(4*4))
+			utf8414 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8414)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8414)))
+			utf8415 := unsafe.Pointer(unsafe.StringData((element).Value))
+			pinner.Pin(utf8415)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8415)))
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(length418)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(uintptr(uintptr(result417)))
+		slice420 := (element).ResponseHeaders
+		length422 := uint32(len(slice420))
+		result421 := witRuntime.Allocate(pinner, uintptr(length422*(2*4)), 4)
+		for index, element := range slice420 {
+			base := unsafe.Add(result421, index*(2*4))
+			utf8419 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8419)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8419)))
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = uint32(length422)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(uintptr(uintptr(result421)))
+		slice437 := (element).Exclusions
+		length439 := uint32(len(slice437))
+		result438 := witRuntime.Allocate(pinner, uintptr(length439*(8+6*4)), 8)
+		for index, element := range slice437 {
+			base := unsafe.Add(result438, index*(8+6*4))
 
 			switch (element).Test.Tag() {
 			case weir_adapter_about.FrameTest_Event:
 				payload := (element).Test.Event()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-				utf8415 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8415)
+				utf8423 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8423)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8415)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8423)))
 
 			case weir_adapter_about.FrameTest_Data:
 				payload := (element).Test.Data()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-				utf8416 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8416)
+				utf8424 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8424)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8416)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8424)))
 
 			case weir_adapter_about.FrameTest_Present:
 				payload := (element).Test.Present()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-				utf8417 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8417)
+				utf8425 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8425)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8417)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8425)))
 
 			case weir_adapter_about.FrameTest_Equals:
 				payload := (element).Test.Equals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-				utf8418 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8418)
+				utf8426 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8426)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8418)))
-				utf8419 := unsafe.Pointer(unsafe.StringData((payload).Json))
-				pinner.Pin(utf8419)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8426)))
+				utf8427 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8427)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8419)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8427)))
 
 			case weir_adapter_about.FrameTest_OtherThan:
 				payload := (element).Test.OtherThan()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-				utf8420 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8420)
+				utf8428 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8428)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8420)))
-				slice422 := (payload).Json
-				length424 := uint32(len(slice422))
-				result423 := witRuntime.Allocate(pinner, uintptr(length424*(2*4)), 4)
-				for index, element := range slice422 {
-					base := unsafe.Add(result423, index*(2*4))
-					utf8421 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8421)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8428)))
+				slice430 := (payload).Json
+				length432 := uint32(len(slice430))
+				result431 := witRuntime.Allocate(pinner, uintptr(length432*(2*4)), 4)
+				for index, element := range slice430 {
+					base := unsafe.Add(result431, index*(2*4))
+					utf8429 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8429)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8421)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8429)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length424)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result423)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length432)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result431)))
 
 			case weir_adapter_about.FrameTest_Above:
 				payload := (element).Test.Above()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-				utf8425 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8425)
+				utf8433 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8433)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8425)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8433)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Below:
 				payload := (element).Test.Below()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-				utf8426 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8426)
+				utf8434 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8434)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8426)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8434)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Fractional:
 				payload := (element).Test.Fractional()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-				utf8427 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8427)
+				utf8435 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8435)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8427)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8435)))
 
 			default:
 				panic("unreachable")
 			}
-			utf8428 := unsafe.Pointer(unsafe.StringData((element).Reason))
-			pinner.Pin(utf8428)
+			utf8436 := unsafe.Pointer(unsafe.StringData((element).Reason))
+			pinner.Pin(utf8436)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uint32(len((element).Reason)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf8428)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf8436)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(length431)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(result430)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(length439)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(result438)))
 
 		switch (element).AskUsage.Tag() {
 		case witTypes.OptionNone:
@@ -2703,99 +2731,99 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case witTypes.OptionSome:
 			payload := (element).AskUsage.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = int8(int32(1))
-			utf8432 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-			pinner.Pin(utf8432)
+			utf8440 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+			pinner.Pin(utf8440)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 25*4))) = uint32(uint32(len((payload).Pointer)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 24*4))) = uint32(uintptr(uintptr(utf8432)))
-			utf8433 := unsafe.Pointer(unsafe.StringData((payload).Json))
-			pinner.Pin(utf8433)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 24*4))) = uint32(uintptr(uintptr(utf8440)))
+			utf8441 := unsafe.Pointer(unsafe.StringData((payload).Json))
+			pinner.Pin(utf8441)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 27*4))) = uint32(uint32(len((payload).Json)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 26*4))) = uint32(uintptr(uintptr(utf8433)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 26*4))) = uint32(uintptr(uintptr(utf8441)))
 
 			switch (payload).Withheld.Tag() {
 			case weir_adapter_about.FrameTest_Event:
 				payload := (payload).Withheld.Event()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(0))
-				utf8434 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8434)
+				utf8442 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8442)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8434)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8442)))
 
 			case weir_adapter_about.FrameTest_Data:
 				payload := (payload).Withheld.Data()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(1))
-				utf8435 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8435)
+				utf8443 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8443)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8435)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8443)))
 
 			case weir_adapter_about.FrameTest_Present:
 				payload := (payload).Withheld.Present()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(2))
-				utf8436 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8436)
+				utf8444 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8444)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8436)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8444)))
 
 			case weir_adapter_about.FrameTest_Equals:
 				payload := (payload).Withheld.Equals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(3))
-				utf8437 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8437)
+				utf8445 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8445)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8437)))
-				utf8438 := unsafe.Pointer(unsafe.StringData((payload).Json))
-				pinner.Pin(utf8438)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8445)))
+				utf8446 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8446)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(utf8438)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(utf8446)))
 
 			case weir_adapter_about.FrameTest_OtherThan:
 				payload := (payload).Withheld.OtherThan()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(4))
-				utf8439 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8439)
+				utf8447 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8447)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8439)))
-				slice441 := (payload).Json
-				length443 := uint32(len(slice441))
-				result442 := witRuntime.Allocate(pinner, uintptr(length443*(2*4)), 4)
-				for index, element := range slice441 {
-					base := unsafe.Add(result442, index*(2*4))
-					utf8440 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8440)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8447)))
+				slice449 := (payload).Json
+				length451 := uint32(len(slice449))
+				result450 := witRuntime.Allocate(pinner, uintptr(length451*(2*4)), 4)
+				for index, element := range slice449 {
+					base := unsafe.Add(result450, index*(2*4))
+					utf8448 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8448)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8440)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8448)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(length443)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(result442)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(length451)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(result450)))
 
 			case weir_adapter_about.FrameTest_Above:
 				payload := (payload).Withheld.Above()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(5))
-				utf8444 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8444)
+				utf8452 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8452)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8444)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8452)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Below:
 				payload := (payload).Withheld.Below()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(6))
-				utf8445 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8445)
+				utf8453 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8453)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8445)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8453)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Fractional:
 				payload := (payload).Withheld.Fractional()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(7))
-				utf8446 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8446)
+				utf8454 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8454)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8446)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8454)))
 
 			default:
 				panic("unreachable")
@@ -2817,25 +2845,25 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case weir_adapter_about.Transport_Grpc:
 				payload := payload.Grpc()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 33*4))) = int8(int32(0))
-				utf8447 := unsafe.Pointer(unsafe.StringData((payload).Service))
-				pinner.Pin(utf8447)
+				utf8455 := unsafe.Pointer(unsafe.StringData((payload).Service))
+				pinner.Pin(utf8455)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 35*4))) = uint32(uint32(len((payload).Service)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 34*4))) = uint32(uintptr(uintptr(utf8447)))
-				utf8448 := unsafe.Pointer(unsafe.StringData((payload).Method))
-				pinner.Pin(utf8448)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 34*4))) = uint32(uintptr(uintptr(utf8455)))
+				utf8456 := unsafe.Pointer(unsafe.StringData((payload).Method))
+				pinner.Pin(utf8456)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 37*4))) = uint32(uint32(len((payload).Method)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 36*4))) = uint32(uintptr(uintptr(utf8448)))
-				var result449 int32
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 36*4))) = uint32(uintptr(uintptr(utf8456)))
+				var result457 int32
 				if (payload).Stream {
-					result449 = 1
+					result457 = 1
 				} else {
-					result449 = 0
+					result457 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 38*4))) = int8(result449)
-				utf8450 := unsafe.Pointer(unsafe.StringData((payload).Descriptors))
-				pinner.Pin(utf8450)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 38*4))) = int8(result457)
+				utf8458 := unsafe.Pointer(unsafe.StringData((payload).Descriptors))
+				pinner.Pin(utf8458)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 40*4))) = uint32(uint32(len((payload).Descriptors)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 39*4))) = uint32(uintptr(uintptr(utf8450)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 39*4))) = uint32(uintptr(uintptr(utf8458)))
 
 			case weir_adapter_about.Transport_Session:
 
@@ -2848,27 +2876,27 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		default:
 			panic("unreachable")
 		}
-		var result451 int32
+		var result459 int32
 		if (element).Preferred {
-			result451 = 1
+			result459 = 1
 		} else {
-			result451 = 0
+			result459 = 0
 		}
-		*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 41*4))) = int8(result451)
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 41*4))) = int8(result459)
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (27 * 4))) = uint32(length454)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (26 * 4))) = uint32(uintptr(uintptr(result453)))
-	slice470 := (result).Auth
-	length472 := uint32(len(slice470))
-	result471 := witRuntime.Allocate(pinner, uintptr(length472*(7*4)), 4)
-	for index, element := range slice470 {
-		base := unsafe.Add(result471, index*(7*4))
-		utf8455 := unsafe.Pointer(unsafe.StringData((element).Name))
-		pinner.Pin(utf8455)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (27 * 4))) = uint32(length462)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (26 * 4))) = uint32(uintptr(uintptr(result461)))
+	slice478 := (result).Auth
+	length480 := uint32(len(slice478))
+	result479 := witRuntime.Allocate(pinner, uintptr(length480*(7*4)), 4)
+	for index, element := range slice478 {
+		base := unsafe.Add(result479, index*(7*4))
+		utf8463 := unsafe.Pointer(unsafe.StringData((element).Name))
+		pinner.Pin(utf8463)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8455)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8463)))
 
 		switch (element).Scheme.Tag() {
 		case weir_adapter_about.AuthScheme_Open:
@@ -2882,74 +2910,74 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.AuthScheme_Header:
 			payload := (element).Scheme.Header()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(2))
-			utf8456 := unsafe.Pointer(unsafe.StringData((payload).Name))
-			pinner.Pin(utf8456)
+			utf8464 := unsafe.Pointer(unsafe.StringData((payload).Name))
+			pinner.Pin(utf8464)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8456)))
-			utf8457 := unsafe.Pointer(unsafe.StringData((payload).Value))
-			pinner.Pin(utf8457)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8464)))
+			utf8465 := unsafe.Pointer(unsafe.StringData((payload).Value))
+			pinner.Pin(utf8465)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((payload).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8457)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8465)))
 
 		case weir_adapter_about.AuthScheme_Query:
 			payload := (element).Scheme.Query()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(3))
-			utf8458 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8458)
+			utf8466 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8466)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8458)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8466)))
 
 		case weir_adapter_about.AuthScheme_AwsSigv4:
 			payload := (element).Scheme.AwsSigv4()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(4))
-			utf8459 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8459)
+			utf8467 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8467)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8459)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8467)))
 
 		case weir_adapter_about.AuthScheme_Oauth2ClientCredentials:
 			payload := (element).Scheme.Oauth2ClientCredentials()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(5))
-			utf8460 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
-			pinner.Pin(utf8460)
+			utf8468 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
+			pinner.Pin(utf8468)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).TokenUrl)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8460)))
-			slice462 := (payload).Scopes
-			length464 := uint32(len(slice462))
-			result463 := witRuntime.Allocate(pinner, uintptr(length464*(2*4)), 4)
-			for index, element := range slice462 {
-				base := unsafe.Add(result463, index*(2*4))
-				utf8461 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8461)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8468)))
+			slice470 := (payload).Scopes
+			length472 := uint32(len(slice470))
+			result471 := witRuntime.Allocate(pinner, uintptr(length472*(2*4)), 4)
+			for index, element := range slice470 {
+				base := unsafe.Add(result471, index*(2*4))
+				utf8469 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8469)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8461)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8469)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length464)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result463)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length472)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result471)))
 
 		case weir_adapter_about.AuthScheme_ServiceAccount:
 			payload := (element).Scheme.ServiceAccount()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(6))
-			utf8465 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
-			pinner.Pin(utf8465)
+			utf8473 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
+			pinner.Pin(utf8473)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).TokenUrl)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8465)))
-			slice467 := (payload).Scopes
-			length469 := uint32(len(slice467))
-			result468 := witRuntime.Allocate(pinner, uintptr(length469*(2*4)), 4)
-			for index, element := range slice467 {
-				base := unsafe.Add(result468, index*(2*4))
-				utf8466 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8466)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8473)))
+			slice475 := (payload).Scopes
+			length477 := uint32(len(slice475))
+			result476 := witRuntime.Allocate(pinner, uintptr(length477*(2*4)), 4)
+			for index, element := range slice475 {
+				base := unsafe.Add(result476, index*(2*4))
+				utf8474 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8474)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8466)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8474)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length469)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result468)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length477)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result476)))
 
 		default:
 			panic("unreachable")
@@ -2957,13 +2985,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (29 * 4))) = uint32(length472)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (28 * 4))) = uint32(uintptr(uintptr(result471)))
-	slice474 := ((result).Capabilities).Operations
-	length476 := uint32(len(slice474))
-	result475 := witRuntime.Allocate(pinner, uintptr(length476*(3*4)), 4)
-	for index, element := range slice474 {
-		base := unsafe.Add(result475, index*(3*4))
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (29 * 4))) = uint32(length480)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (28 * 4))) = uint32(uintptr(uintptr(result479)))
+	slice482 := ((result).Capabilities).Operations
+	length484 := uint32(len(slice482))
+	result483 := witRuntime.Allocate(pinner, uintptr(length484*(3*4)), 4)
+	for index, element := range slice482 {
+		base := unsafe.Add(result483, index*(3*4))
 
 		switch element.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -3013,10 +3041,10 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := element.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(11))
-			utf8473 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8473)
+			utf8481 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8481)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8473)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8481)))
 
 		default:
 			panic("unreachable")
@@ -3024,36 +3052,36 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (31 * 4))) = uint32(length476)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (30 * 4))) = uint32(uintptr(uintptr(result475)))
-	slice478 := ((result).Capabilities).Media
-	length480 := uint32(len(slice478))
-	result479 := witRuntime.Allocate(pinner, uintptr(length480*(2*4)), 4)
-	for index, element := range slice478 {
-		base := unsafe.Add(result479, index*(2*4))
-		utf8477 := unsafe.Pointer(unsafe.StringData(element))
-		pinner.Pin(utf8477)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (31 * 4))) = uint32(length484)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (30 * 4))) = uint32(uintptr(uintptr(result483)))
+	slice486 := ((result).Capabilities).Media
+	length488 := uint32(len(slice486))
+	result487 := witRuntime.Allocate(pinner, uintptr(length488*(2*4)), 4)
+	for index, element := range slice486 {
+		base := unsafe.Add(result487, index*(2*4))
+		utf8485 := unsafe.Pointer(unsafe.StringData(element))
+		pinner.Pin(utf8485)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8477)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8485)))
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (33 * 4))) = uint32(length480)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (32 * 4))) = uint32(uintptr(uintptr(result479)))
-	var result481 int32
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (33 * 4))) = uint32(length488)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (32 * 4))) = uint32(uintptr(uintptr(result487)))
+	var result489 int32
 	if ((result).Capabilities).Tools {
-		result481 = 1
+		result489 = 1
 	} else {
-		result481 = 0
+		result489 = 0
 	}
-	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (34 * 4))) = int8(result481)
-	var result482 int32
+	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (34 * 4))) = int8(result489)
+	var result490 int32
 	if ((result).Capabilities).CountsTokens {
-		result482 = 1
+		result490 = 1
 	} else {
-		result482 = 0
+		result490 = 0
 	}
-	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (1 + 34*4))) = int8(result482)
+	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (1 + 34*4))) = int8(result490)
 	return exportReturnArea
 
 }

@@ -61,6 +61,8 @@ fn good() -> Manifest {
         stream: StreamFlag::Constant(true),
         body: BodyKind::Json,
         output_limit: vec!["/limit".into()],
+        candidates: vec!["/times".into()],
+        service_tier: vec!["/class".into()],
         end_user: vec!["/for".into()],
         object_ids: vec!["{id}".into(), "/earlier".into()],
         features: vec![],
@@ -177,6 +179,8 @@ fn every_pointer_parses() {
         assert!(problem(|m| tap(m).usage[0].pointers = vec![pointer.into()]).contains("JSON pointer"));
         assert!(problem(|m| tap(m).content = vec![FrameTest::Present(pointer.into())]).contains("JSON pointer"));
         assert!(problem(|m| m.faces[0].output_limit = vec![pointer.into()]).contains("JSON pointer"));
+        assert!(problem(|m| m.faces[0].candidates = vec![pointer.into()]).contains("JSON pointer"));
+        assert!(problem(|m| m.faces[0].service_tier = vec![pointer.into()]).contains("JSON pointer"));
         assert!(problem(|m| m.faces[0].object_ids = vec![pointer.into()]).contains("JSON pointer"));
         assert!(
             problem(|m| m.accepts[0].ask_usage.as_mut().unwrap().pointer = pointer.into()).contains("JSON pointer")

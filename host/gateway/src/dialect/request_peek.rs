@@ -37,6 +37,8 @@ pub struct PeekPlan {
     /// The multipart fields to read: those with the model's name and, last, the one with the stream flag if any.
     fields: Vec<String>,
     output_limit: Vec<usize>,
+    candidates: Vec<usize>,
+    service_tier: Vec<usize>,
     /// The names of the body's members that are read here.
     names: Vec<String>,
     /// Tests for the features of a request, by name; empty if no route needs them.
@@ -59,8 +61,12 @@ pub struct RequestPeek {
     pub model: Option<String>,
     /// Whether the client wants a streamed answer.
     pub stream: bool,
-    /// The limit of output tokens, if the request sets one.
+    /// The limit of output tokens of each candidate, if the request sets one.
     pub output_limit: Option<u64>,
+    /// How many candidates are asked for; at least one.
+    pub candidates: u64,
+    /// The service tier that is asked for.
+    pub service_tier: Option<String>,
     /// Whether strict mode is on: the request is refused rather than losing a field.
     pub strict: bool,
     /// The positions of the model's name in the body.
@@ -108,7 +114,9 @@ impl PeekPlan {
             StreamFlag::Pointer(flag) => Some(wanted.add(&flag.pointer)),
             StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
         };
-        let output_limit = claim.output_limit.iter().map(|pointer| wanted.add(pointer)).collect();
+        let mut all = |pointers: &[String]| pointers.iter().map(|pointer| wanted.add(pointer)).collect();
+        let output_limit = all(&claim.output_limit);
+        let (candidates, service_tier) = (all(&claim.candidates), all(&claim.service_tier));
         let mut names = names_read(&claim);
         let mut exclusions = HashMap::default();
         let mut usage_is_asked = None;
@@ -138,6 +146,8 @@ impl PeekPlan {
             stream,
             fields,
             output_limit,
+            candidates,
+            service_tier,
             names,
             features,
             exclusions,
@@ -190,8 +200,20 @@ impl PeekPlan {
             StreamFlag::Pointer(flag) if self.pointers.is_some() => self.stream_member(found.as_ref(), flag)?,
             StreamFlag::Pointer(flag) => self.stream_field(&fields)?.unwrap_or(flag.fallback),
         };
-        let output_limit = found.as_ref().map(|found| self.output_limit(found)).transpose()?.flatten();
-        Ok(RequestPeek { plan: Arc::clone(self), model, stream, output_limit, strict, model_places, found })
+        let greatest =
+            |pointers| found.as_ref().map(|found| greatest_number(found, pointers)).transpose().map(Option::flatten);
+        let (output_limit, candidates) = (greatest(&self.output_limit)?, greatest(&self.candidates)?);
+        Ok(RequestPeek {
+            plan: Arc::clone(self),
+            model,
+            stream,
+            output_limit,
+            candidates: candidates.unwrap_or(1).max(1),
+            service_tier: found.as_ref().and_then(|found| self.service_tier(found)),
+            strict,
+            model_places,
+            found,
+        })
     }
 
     /// Refuses members whose names equal those read here except for letter case: some parsers accept both, so the
@@ -222,26 +244,11 @@ impl PeekPlan {
         Ok(wanted.unwrap_or(flag.fallback))
     }
 
-    /// Reads the limit of output tokens: the largest of several, since a server may use any of them.
-    fn output_limit(&self, found: &Found) -> Result<Option<u64>, Fault> {
-        let mut greatest = None;
-        let hits = self.output_limit.iter().flat_map(|pointer| found.all(*pointer));
-        for hit in hits {
-            let count = match &hit.value {
-                Scalar::Null => continue,
-                Scalar::Number(_) => hit.value.as_count(),
-                // Some servers accept numbers written as strings.
-                Scalar::Text(text) if text.trim().parse::<f64>().is_ok() => {
-                    Scalar::Number(text.trim().to_owned()).as_count()
-                }
-                _ => {
-                    let pointer = found.pointers().text(hit.pointer).unwrap_or_default();
-                    return Err(wrong(pointer, "must be a number"));
-                }
-            };
-            greatest = greatest.max(count.map(u64::from));
-        }
-        Ok(greatest)
+    /// Reads the service tier: at the first pointer that has one, and of repeated ones the last, as providers do. What is
+    /// no text has no price.
+    fn service_tier(&self, found: &Found) -> Option<String> {
+        let text = |pointer: &usize| found.all(*pointer).last().and_then(|hit| hit.value.as_text()).map(str::to_owned);
+        self.service_tier.iter().find_map(text)
     }
 
     /// Reads the model's name with its positions. Of repeated names the last one counts, as it does for providers.
@@ -362,13 +369,35 @@ fn names_read(claim: &Face) -> Vec<String> {
         StreamFlag::Pointer(flag) => Some(&flag.pointer),
         StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
     };
-    let all = models.chain(stream).chain(&claim.output_limit).chain(&claim.object_ids);
-    all.filter_map(|pointer| first_name(pointer)).collect()
+    let counted =
+        [&claim.output_limit, &claim.candidates, &claim.service_tier, &claim.object_ids].into_iter().flatten();
+    models.chain(stream).chain(counted).filter_map(|pointer| first_name(pointer)).collect()
 }
 
 fn first_name(pointer: &str) -> Option<String> {
     let first = pointer.strip_prefix('/')?.split('/').next()?;
     Some(first.replace("~1", "/").replace("~0", "~"))
+}
+
+/// Reads the number at these pointers: the greatest of several, since a server may use any of them.
+fn greatest_number(found: &Found, pointers: &[usize]) -> Result<Option<u64>, Fault> {
+    let mut greatest = None;
+    for hit in pointers.iter().flat_map(|pointer| found.all(*pointer)) {
+        let count = match &hit.value {
+            Scalar::Null => continue,
+            Scalar::Number(_) => hit.value.as_count(),
+            // Some servers accept numbers written as strings.
+            Scalar::Text(text) if text.trim().parse::<f64>().is_ok() => {
+                Scalar::Number(text.trim().to_owned()).as_count()
+            }
+            _ => {
+                let pointer = found.pointers().text(hit.pointer).unwrap_or_default();
+                return Err(wrong(pointer, "must be a number"));
+            }
+        };
+        greatest = greatest.max(count.map(u64::from));
+    }
+    Ok(greatest)
 }
 
 fn wrong(pointer: &str, what: &str) -> Fault {

@@ -164,6 +164,8 @@ impl Gateway {
         let demand = Demand {
             model: reading.and_then(|reading| reading.model.as_deref()),
             output_limit: reading.and_then(|reading| reading.output_limit),
+            candidates: reading.map_or(1, |reading| reading.candidates),
+            service_tier: reading.and_then(|reading| reading.service_tier.as_deref()),
             body_len: permitted.body_len,
             stream: asked.stream,
             uses: permitted.uses,

@@ -71,6 +71,8 @@ impl UnifiedEndpoints {
         reading.stream = request.streams();
         if let Request::Chat(chat) = &request {
             reading.output_limit = chat.max_output_tokens.map(u64::from);
+            reading.candidates = chat.sampling.candidates.map_or(1, u64::from).max(1);
+            reading.service_tier.clone_from(&chat.service_tier);
         }
         reading.strict |= serving.config.server.strict;
         Ok(InboundRequest {

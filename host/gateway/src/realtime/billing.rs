@@ -150,7 +150,7 @@ impl Billing {
 
 /// What a response needs, as far as it can be foreseen.
 pub(crate) fn demand(model: &str, body_len: usize) -> Demand<'_> {
-    Demand { model: Some(model), output_limit: None, body_len, stream: false, uses: Uses::Speech }
+    Demand::of(Some(model), body_len, Uses::Speech)
 }
 
 /// A budget that has no room.

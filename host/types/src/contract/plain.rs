@@ -82,6 +82,8 @@ impl Face {
             stream: StreamFlag::Constant(false),
             body: BodyKind::Raw,
             output_limit: Vec::new(),
+            candidates: Vec::new(),
+            service_tier: Vec::new(),
             end_user: Vec::new(),
             object_ids: Vec::new(),
             features: Vec::new(),

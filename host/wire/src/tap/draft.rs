@@ -19,7 +19,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    fn role(&mut self, role: Role, pointer: &str) {
+    pub(super) fn role(&mut self, role: Role, pointer: &str) {
         let number = self.wanted.add(pointer);
         if self.roles.len() <= number {
             self.roles.resize(number + 1, Vec::new());

@@ -288,6 +288,20 @@ fn units_tier_and_batch_are_read_beside_the_tokens() {
     assert_eq!((none.units, none.service_tier, none.batch), (Vec::new(), None, None));
 }
 
+#[test]
+fn the_tier_that_served_is_read_at_the_end_and_of_several_pointers_the_first_counts() {
+    let tap = Tap { service_tier: texts(&["/bill/speed", "/tier"]), ..zeta() };
+    let begun = r#"{"tier":"auto","brain":"m","answers":[{"say":"a"}]}"#;
+    let said = r#"{"tier":"auto","answers":[{"say":"b"}]}"#;
+    let ended = r#"{"bill":{"in":1,"out":2},"tier":"priority"}"#;
+    let reading = stream(&tap, &[("", begun), ("", said), ("", ended)]);
+    assert_eq!(reading.service_tier.as_deref(), Some("priority"), "what was asked for stands at the beginning");
+    let both = r#"{"bill":{"speed":"fast"},"tier":"standard"}"#;
+    assert_eq!(body(&tap, &[both.as_bytes()]).service_tier.as_deref(), Some("fast"));
+    let reversed = r#"{"tier":"standard","bill":{"speed":"fast"}}"#;
+    assert_eq!(body(&tap, &[reversed.as_bytes()]).service_tier.as_deref(), Some("fast"));
+}
+
 /// Frames that have something of everything.
 fn frames() -> impl Strategy<Value = Vec<String>> {
     let value = prop::sample::select(vec![

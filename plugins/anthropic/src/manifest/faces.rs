@@ -24,6 +24,7 @@ fn messages() -> Face {
     Face {
         stream: StreamFlag::member(false),
         output_limit: strings(["/max_tokens"]),
+        service_tier: strings(["/speed", "/service_tier"]),
         framings: AnswerFraming::always(Framing::Sse),
         ..post("/v1/messages", Operation::Chat)
     }

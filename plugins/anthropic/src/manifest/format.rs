@@ -82,7 +82,10 @@ fn tap() -> Tap {
             units(Unit::Search, "server_tool_use/web_search_requests"),
             units(Unit::ToolRun, "server_tool_use/web_fetch_requests"),
         ],
-        service_tier: both("service_tier"),
+        // Fast answers have a price of their own, whatever the tier.
+        service_tier: ["/usage/speed", "/message/usage/speed", "/usage/service_tier", "/message/usage/service_tier"]
+            .map(str::to_owned)
+            .into(),
         batch: both("service_tier").iter().map(|at| FrameTest::equals(at, "batch")).collect(),
     }
 }

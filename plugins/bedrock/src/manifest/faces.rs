@@ -17,6 +17,7 @@ const PREFIX: &str = "/bedrock";
 pub(super) fn all() -> Vec<Face> {
     let chat = |path: &str, streams| Face {
         output_limit: strings(["/inferenceConfig/maxTokens"]),
+        service_tier: strings(["/serviceTier/type"]),
         features: features_of_messages(),
         ..post(FORMAT, Operation::Chat, path, streams)
     };

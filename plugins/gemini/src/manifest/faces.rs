@@ -50,6 +50,13 @@ fn chat(path: String, streams: bool) -> Face {
             "/generation_config/maxOutputTokens",
             "/generation_config/max_output_tokens",
         ]),
+        candidates: strings([
+            "/generationConfig/candidateCount",
+            "/generationConfig/candidate_count",
+            "/generation_config/candidateCount",
+            "/generation_config/candidate_count",
+        ]),
+        service_tier: strings(["/serviceTier", "/service_tier"]),
         framings: if streams { framings } else { Vec::new() },
         ..post(FORMAT, Operation::Chat, path, &["/model"])
     }

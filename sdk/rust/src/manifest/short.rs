@@ -125,6 +125,8 @@ impl Face {
             stream: StreamFlag::Constant(false),
             body: BodyKind::Json,
             output_limit: Vec::new(),
+            candidates: Vec::new(),
+            service_tier: Vec::new(),
             end_user: Vec::new(),
             object_ids: Vec::new(),
             features: Vec::new(),

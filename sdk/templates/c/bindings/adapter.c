@@ -1403,11 +1403,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
     }
     free(ptr136);
   }
-  size_t len171 = *((size_t*) (arg0 + (25*sizeof(void*))));
-  if (len171 > 0) {
-    uint8_t *ptr172 = *((uint8_t **) (arg0 + (24*sizeof(void*))));
-    for (size_t i173 = 0; i173 < len171; i173++) {
-      uint8_t *base = ptr172 + i173 * (39*sizeof(void*));
+  size_t len177 = *((size_t*) (arg0 + (25*sizeof(void*))));
+  if (len177 > 0) {
+    uint8_t *ptr178 = *((uint8_t **) (arg0 + (24*sizeof(void*))));
+    for (size_t i179 = 0; i179 < len177; i179++) {
+      uint8_t *base = ptr178 + i179 * (43*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -1634,20 +1634,44 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
         free(ptr154);
       }
-      size_t len162 = *((size_t*) (base + (34*sizeof(void*))));
-      if (len162 > 0) {
-        uint8_t *ptr163 = *((uint8_t **) (base + (33*sizeof(void*))));
-        for (size_t i164 = 0; i164 < len162; i164++) {
-          uint8_t *base = ptr163 + i164 * (4*sizeof(void*));
+      size_t len156 = *((size_t*) (base + (34*sizeof(void*))));
+      if (len156 > 0) {
+        uint8_t *ptr157 = *((uint8_t **) (base + (33*sizeof(void*))));
+        for (size_t i158 = 0; i158 < len156; i158++) {
+          uint8_t *base = ptr157 + i158 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
-          size_t len159 = *((size_t*) (base + (3*sizeof(void*))));
-          if (len159 > 0) {
-            uint8_t *ptr160 = *((uint8_t **) (base + (2*sizeof(void*))));
-            for (size_t i161 = 0; i161 < len159; i161++) {
-              uint8_t *base = ptr160 + i161 * (8+4*sizeof(void*));
+        }
+        free(ptr157);
+      }
+      size_t len159 = *((size_t*) (base + (36*sizeof(void*))));
+      if (len159 > 0) {
+        uint8_t *ptr160 = *((uint8_t **) (base + (35*sizeof(void*))));
+        for (size_t i161 = 0; i161 < len159; i161++) {
+          uint8_t *base = ptr160 + i161 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr160);
+      }
+      size_t len168 = *((size_t*) (base + (38*sizeof(void*))));
+      if (len168 > 0) {
+        uint8_t *ptr169 = *((uint8_t **) (base + (37*sizeof(void*))));
+        for (size_t i170 = 0; i170 < len168; i170++) {
+          uint8_t *base = ptr169 + i170 * (4*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+          size_t len165 = *((size_t*) (base + (3*sizeof(void*))));
+          if (len165 > 0) {
+            uint8_t *ptr166 = *((uint8_t **) (base + (2*sizeof(void*))));
+            for (size_t i167 = 0; i167 < len165; i167++) {
+              uint8_t *base = ptr166 + i167 * (8+4*sizeof(void*));
               (void) base;
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
                 case 0: {
@@ -1681,17 +1705,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                   if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                     free(*((uint8_t **) (base + 8)));
                   }
-                  size_t len156 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len156 > 0) {
-                    uint8_t *ptr157 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i158 = 0; i158 < len156; i158++) {
-                      uint8_t *base = ptr157 + i158 * (2*sizeof(void*));
+                  size_t len162 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len162 > 0) {
+                    uint8_t *ptr163 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i164 = 0; i164 < len162; i164++) {
+                      uint8_t *base = ptr163 + i164 * (2*sizeof(void*));
                       (void) base;
                       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                         free(*((uint8_t **) (base + 0)));
                       }
                     }
-                    free(ptr157);
+                    free(ptr163);
                   }
                   break;
                 }
@@ -1715,28 +1739,28 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                 }
               }
             }
-            free(ptr160);
+            free(ptr166);
           }
         }
-        free(ptr163);
+        free(ptr169);
       }
-      size_t len165 = *((size_t*) (base + (36*sizeof(void*))));
-      if (len165 > 0) {
-        uint8_t *ptr166 = *((uint8_t **) (base + (35*sizeof(void*))));
-        for (size_t i167 = 0; i167 < len165; i167++) {
-          uint8_t *base = ptr166 + i167 * (2*sizeof(void*));
+      size_t len171 = *((size_t*) (base + (40*sizeof(void*))));
+      if (len171 > 0) {
+        uint8_t *ptr172 = *((uint8_t **) (base + (39*sizeof(void*))));
+        for (size_t i173 = 0; i173 < len171; i173++) {
+          uint8_t *base = ptr172 + i173 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr166);
+        free(ptr172);
       }
-      size_t len168 = *((size_t*) (base + (38*sizeof(void*))));
-      if (len168 > 0) {
-        uint8_t *ptr169 = *((uint8_t **) (base + (37*sizeof(void*))));
-        for (size_t i170 = 0; i170 < len168; i170++) {
-          uint8_t *base = ptr169 + i170 * (7*sizeof(void*));
+      size_t len174 = *((size_t*) (base + (42*sizeof(void*))));
+      if (len174 > 0) {
+        uint8_t *ptr175 = *((uint8_t **) (base + (41*sizeof(void*))));
+        for (size_t i176 = 0; i176 < len174; i176++) {
+          uint8_t *base = ptr175 + i176 * (7*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + sizeof(void*)))) {
             case 0: {
@@ -1770,16 +1794,16 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr169);
+        free(ptr175);
       }
     }
-    free(ptr172);
+    free(ptr178);
   }
-  size_t len198 = *((size_t*) (arg0 + (27*sizeof(void*))));
-  if (len198 > 0) {
-    uint8_t *ptr199 = *((uint8_t **) (arg0 + (26*sizeof(void*))));
-    for (size_t i200 = 0; i200 < len198; i200++) {
-      uint8_t *base = ptr199 + i200 * (16+42*sizeof(void*));
+  size_t len204 = *((size_t*) (arg0 + (27*sizeof(void*))));
+  if (len204 > 0) {
+    uint8_t *ptr205 = *((uint8_t **) (arg0 + (26*sizeof(void*))));
+    for (size_t i206 = 0; i206 < len204; i206++) {
+      uint8_t *base = ptr205 + i206 * (16+42*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -1842,63 +1866,36 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len174 = *((size_t*) (base + (13*sizeof(void*))));
-      if (len174 > 0) {
-        uint8_t *ptr175 = *((uint8_t **) (base + (12*sizeof(void*))));
-        for (size_t i176 = 0; i176 < len174; i176++) {
-          uint8_t *base = ptr175 + i176 * (5*sizeof(void*));
+      size_t len180 = *((size_t*) (base + (13*sizeof(void*))));
+      if (len180 > 0) {
+        uint8_t *ptr181 = *((uint8_t **) (base + (12*sizeof(void*))));
+        for (size_t i182 = 0; i182 < len180; i182++) {
+          uint8_t *base = ptr181 + i182 * (5*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
           if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (2*sizeof(void*)))));
-          }
-        }
-        free(ptr175);
-      }
-      size_t len177 = *((size_t*) (base + (15*sizeof(void*))));
-      if (len177 > 0) {
-        uint8_t *ptr178 = *((uint8_t **) (base + (14*sizeof(void*))));
-        for (size_t i179 = 0; i179 < len177; i179++) {
-          uint8_t *base = ptr178 + i179 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-        }
-        free(ptr178);
-      }
-      size_t len180 = *((size_t*) (base + (17*sizeof(void*))));
-      if (len180 > 0) {
-        uint8_t *ptr181 = *((uint8_t **) (base + (16*sizeof(void*))));
-        for (size_t i182 = 0; i182 < len180; i182++) {
-          uint8_t *base = ptr181 + i182 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
           }
         }
         free(ptr181);
       }
-      size_t len183 = *((size_t*) (base + (19*sizeof(void*))));
+      size_t len183 = *((size_t*) (base + (15*sizeof(void*))));
       if (len183 > 0) {
-        uint8_t *ptr184 = *((uint8_t **) (base + (18*sizeof(void*))));
+        uint8_t *ptr184 = *((uint8_t **) (base + (14*sizeof(void*))));
         for (size_t i185 = 0; i185 < len183; i185++) {
-          uint8_t *base = ptr184 + i185 * (4*sizeof(void*));
+          uint8_t *base = ptr184 + i185 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
-          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (base + (2*sizeof(void*)))));
-          }
         }
         free(ptr184);
       }
-      size_t len186 = *((size_t*) (base + (21*sizeof(void*))));
+      size_t len186 = *((size_t*) (base + (17*sizeof(void*))));
       if (len186 > 0) {
-        uint8_t *ptr187 = *((uint8_t **) (base + (20*sizeof(void*))));
+        uint8_t *ptr187 = *((uint8_t **) (base + (16*sizeof(void*))));
         for (size_t i188 = 0; i188 < len186; i188++) {
           uint8_t *base = ptr187 + i188 * (2*sizeof(void*));
           (void) base;
@@ -1908,11 +1905,38 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
         free(ptr187);
       }
-      size_t len192 = *((size_t*) (base + (23*sizeof(void*))));
+      size_t len189 = *((size_t*) (base + (19*sizeof(void*))));
+      if (len189 > 0) {
+        uint8_t *ptr190 = *((uint8_t **) (base + (18*sizeof(void*))));
+        for (size_t i191 = 0; i191 < len189; i191++) {
+          uint8_t *base = ptr190 + i191 * (4*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (2*sizeof(void*)))));
+          }
+        }
+        free(ptr190);
+      }
+      size_t len192 = *((size_t*) (base + (21*sizeof(void*))));
       if (len192 > 0) {
-        uint8_t *ptr193 = *((uint8_t **) (base + (22*sizeof(void*))));
+        uint8_t *ptr193 = *((uint8_t **) (base + (20*sizeof(void*))));
         for (size_t i194 = 0; i194 < len192; i194++) {
-          uint8_t *base = ptr193 + i194 * (8+6*sizeof(void*));
+          uint8_t *base = ptr193 + i194 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr193);
+      }
+      size_t len198 = *((size_t*) (base + (23*sizeof(void*))));
+      if (len198 > 0) {
+        uint8_t *ptr199 = *((uint8_t **) (base + (22*sizeof(void*))));
+        for (size_t i200 = 0; i200 < len198; i200++) {
+          uint8_t *base = ptr199 + i200 * (8+6*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -1946,17 +1970,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + 8)));
               }
-              size_t len189 = *((size_t*) (base + (8+3*sizeof(void*))));
-              if (len189 > 0) {
-                uint8_t *ptr190 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                for (size_t i191 = 0; i191 < len189; i191++) {
-                  uint8_t *base = ptr190 + i191 * (2*sizeof(void*));
+              size_t len195 = *((size_t*) (base + (8+3*sizeof(void*))));
+              if (len195 > 0) {
+                uint8_t *ptr196 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                for (size_t i197 = 0; i197 < len195; i197++) {
+                  uint8_t *base = ptr196 + i197 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr190);
+                free(ptr196);
               }
               break;
             }
@@ -1983,7 +2007,7 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
           }
         }
-        free(ptr193);
+        free(ptr199);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (24*sizeof(void*))))) {
         case 0: {
@@ -2028,17 +2052,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
               }
-              size_t len195 = *((size_t*) (base + (16+31*sizeof(void*))));
-              if (len195 > 0) {
-                uint8_t *ptr196 = *((uint8_t **) (base + (16+30*sizeof(void*))));
-                for (size_t i197 = 0; i197 < len195; i197++) {
-                  uint8_t *base = ptr196 + i197 * (2*sizeof(void*));
+              size_t len201 = *((size_t*) (base + (16+31*sizeof(void*))));
+              if (len201 > 0) {
+                uint8_t *ptr202 = *((uint8_t **) (base + (16+30*sizeof(void*))));
+                for (size_t i203 = 0; i203 < len201; i203++) {
+                  uint8_t *base = ptr202 + i203 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr196);
+                free(ptr202);
               }
               break;
             }
@@ -2090,13 +2114,13 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr199);
+    free(ptr205);
   }
-  size_t len207 = *((size_t*) (arg0 + (29*sizeof(void*))));
-  if (len207 > 0) {
-    uint8_t *ptr208 = *((uint8_t **) (arg0 + (28*sizeof(void*))));
-    for (size_t i209 = 0; i209 < len207; i209++) {
-      uint8_t *base = ptr208 + i209 * (7*sizeof(void*));
+  size_t len213 = *((size_t*) (arg0 + (29*sizeof(void*))));
+  if (len213 > 0) {
+    uint8_t *ptr214 = *((uint8_t **) (arg0 + (28*sizeof(void*))));
+    for (size_t i215 = 0; i215 < len213; i215++) {
+      uint8_t *base = ptr214 + i215 * (7*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -2133,17 +2157,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
-          size_t len201 = *((size_t*) (base + (6*sizeof(void*))));
-          if (len201 > 0) {
-            uint8_t *ptr202 = *((uint8_t **) (base + (5*sizeof(void*))));
-            for (size_t i203 = 0; i203 < len201; i203++) {
-              uint8_t *base = ptr202 + i203 * (2*sizeof(void*));
+          size_t len207 = *((size_t*) (base + (6*sizeof(void*))));
+          if (len207 > 0) {
+            uint8_t *ptr208 = *((uint8_t **) (base + (5*sizeof(void*))));
+            for (size_t i209 = 0; i209 < len207; i209++) {
+              uint8_t *base = ptr208 + i209 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr202);
+            free(ptr208);
           }
           break;
         }
@@ -2151,29 +2175,29 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
-          size_t len204 = *((size_t*) (base + (6*sizeof(void*))));
-          if (len204 > 0) {
-            uint8_t *ptr205 = *((uint8_t **) (base + (5*sizeof(void*))));
-            for (size_t i206 = 0; i206 < len204; i206++) {
-              uint8_t *base = ptr205 + i206 * (2*sizeof(void*));
+          size_t len210 = *((size_t*) (base + (6*sizeof(void*))));
+          if (len210 > 0) {
+            uint8_t *ptr211 = *((uint8_t **) (base + (5*sizeof(void*))));
+            for (size_t i212 = 0; i212 < len210; i212++) {
+              uint8_t *base = ptr211 + i212 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr205);
+            free(ptr211);
           }
           break;
         }
       }
     }
-    free(ptr208);
+    free(ptr214);
   }
-  size_t len210 = *((size_t*) (arg0 + (31*sizeof(void*))));
-  if (len210 > 0) {
-    uint8_t *ptr211 = *((uint8_t **) (arg0 + (30*sizeof(void*))));
-    for (size_t i212 = 0; i212 < len210; i212++) {
-      uint8_t *base = ptr211 + i212 * (3*sizeof(void*));
+  size_t len216 = *((size_t*) (arg0 + (31*sizeof(void*))));
+  if (len216 > 0) {
+    uint8_t *ptr217 = *((uint8_t **) (arg0 + (30*sizeof(void*))));
+    for (size_t i218 = 0; i218 < len216; i218++) {
+      uint8_t *base = ptr217 + i218 * (3*sizeof(void*));
       (void) base;
       switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
         case 0: {
@@ -2217,19 +2241,19 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr211);
+    free(ptr217);
   }
-  size_t len213 = *((size_t*) (arg0 + (33*sizeof(void*))));
-  if (len213 > 0) {
-    uint8_t *ptr214 = *((uint8_t **) (arg0 + (32*sizeof(void*))));
-    for (size_t i215 = 0; i215 < len213; i215++) {
-      uint8_t *base = ptr214 + i215 * (2*sizeof(void*));
+  size_t len219 = *((size_t*) (arg0 + (33*sizeof(void*))));
+  if (len219 > 0) {
+    uint8_t *ptr220 = *((uint8_t **) (arg0 + (32*sizeof(void*))));
+    for (size_t i221 = 0; i221 < len219; i221++) {
+      uint8_t *base = ptr220 + i221 * (2*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
       }
     }
-    free(ptr214);
+    free(ptr220);
   }
 }
 
@@ -6221,6 +6245,8 @@ void exports_weir_adapter_about_face_free(exports_weir_adapter_about_face_t *ptr
   exports_weir_adapter_about_list_model_place_free(&ptr->model);
   exports_weir_adapter_about_stream_flag_free(&ptr->stream);
   adapter_list_string_free(&ptr->output_limit);
+  adapter_list_string_free(&ptr->candidates);
+  adapter_list_string_free(&ptr->service_tier);
   adapter_list_string_free(&ptr->end_user);
   adapter_list_string_free(&ptr->object_ids);
   exports_weir_adapter_about_list_feature_free(&ptr->features);

@@ -1672,7 +1672,7 @@ typedef struct exports_weir_adapter_about_tap_t {
   adapter_list_string_t   model;
   // Things that are billed by the piece.
   exports_weir_adapter_about_list_unit_place_t   units;
-  // Pointers at the service tier that served the answer.
+  // Pointers at the service tier that served the answer. The first that has one counts.
   adapter_list_string_t   service_tier;
   // What shows that the answer was served at the price of a batch.
   exports_weir_adapter_about_list_frame_test_t   batch;
@@ -1876,8 +1876,12 @@ typedef struct exports_weir_adapter_about_face_t {
   exports_weir_adapter_about_list_model_place_t   model;
   exports_weir_adapter_about_stream_flag_t   stream;
   exports_weir_adapter_about_body_kind_t   body;
-  // Pointers at the limit of output tokens.
+  // Pointers at the limit of output tokens, of each candidate.
   adapter_list_string_t   output_limit;
+  // Pointers at the number of candidates that the provider is to make, and charges for.
+  adapter_list_string_t   candidates;
+  // Pointers at the service tier that is asked for. The first that has one counts.
+  adapter_list_string_t   service_tier;
   // Pointers at the client's name for its end user.
   adapter_list_string_t   end_user;
   // Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own.

@@ -409,7 +409,7 @@ type Tap struct {
 	Model []string
 	// Things that are billed by the piece.
 	Units []UnitPlace
-	// Pointers at the service tier that served the answer.
+	// Pointers at the service tier that served the answer. The first that has one counts.
 	ServiceTier []string
 	// What shows that the answer was served at the price of a batch.
 	Batch []FrameTest
@@ -681,8 +681,12 @@ type Face struct {
 	Model  []ModelPlace
 	Stream StreamFlag
 	Body   BodyKind
-	// Pointers at the limit of output tokens.
+	// Pointers at the limit of output tokens, of each candidate.
 	OutputLimit []string
+	// Pointers at the number of candidates that the provider is to make, and charges for.
+	Candidates []string
+	// Pointers at the service tier that is asked for. The first that has one counts.
+	ServiceTier []string
 	// Pointers at the client's name for its end user.
 	EndUser []string
 	// Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own.

@@ -174,6 +174,8 @@ fn face(format: &str, operation: Operation, path: &str, model: ModelPlace) -> Fa
         stream: StreamFlag::Constant(false),
         body: BodyKind::Json,
         output_limit: Vec::new(),
+        candidates: Vec::new(),
+        service_tier: Vec::new(),
         end_user: Vec::new(),
         object_ids: Vec::new(),
         features: Vec::new(),

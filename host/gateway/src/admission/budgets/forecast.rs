@@ -18,7 +18,7 @@ pub(super) fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u6
         Uses::Input => [u64::from(Forecast::tokens_of(demand.body_len)), 0],
         Uses::Both | Uses::Speech | Uses::Unknown => {
             let output = demand.output_limit.unwrap_or_else(unlimited);
-            [u64::from(Forecast::tokens_of(demand.body_len)), output]
+            [u64::from(Forecast::tokens_of(demand.body_len)), output.saturating_mul(demand.candidates)]
         }
     }
 }
@@ -37,10 +37,11 @@ pub(super) fn cost(
     let Some(asked) = demand.model else { return Some(Nano::ZERO) };
     let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
     let may_be_audio = demand.uses == Uses::Speech;
-    let forecast =
-        Forecast { input: count(input), output: count(output), may_cache: true, may_be_audio, service_tier: None };
+    let (input, output, service_tier) = (count(input), count(output), demand.service_tier);
     let costs = targets.iter().map(|target| {
         let tariff = target.tariff(asked);
+        let region = tariff.region().map(|region| &**region);
+        let forecast = Forecast { input, output, may_cache: true, may_be_audio, service_tier, region };
         match demand.uses {
             Uses::Nothing => tariff.is_known().then_some(Nano::ZERO),
             Uses::Input | Uses::Both | Uses::Speech | Uses::Unknown => {

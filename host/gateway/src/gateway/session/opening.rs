@@ -272,7 +272,7 @@ impl Opening {
 
 /// What a session itself takes from limits: a request, a stream and places, but no tokens, which its responses take.
 pub(super) fn session_demand(model: Option<&str>) -> Demand<'_> {
-    Demand { model, output_limit: Some(0), body_len: 0, stream: true, uses: Uses::Nothing }
+    Demand { output_limit: Some(0), stream: true, ..Demand::of(model, 0, Uses::Nothing) }
 }
 
 /// How a target takes sessions of a face's format.

@@ -19,6 +19,8 @@ fn claim(method: &str, path: &str, when: Option<Condition>) -> Face {
         stream: StreamFlag::Constant(false),
         body: BodyKind::Json,
         output_limit: Vec::new(),
+        candidates: Vec::new(),
+        service_tier: Vec::new(),
         end_user: Vec::new(),
         object_ids: Vec::new(),
         features: Vec::new(),

@@ -15,7 +15,7 @@ use crate::json::{self, RawValue, Rest, Str};
 use crate::losses::extensions;
 use crate::types::{
     CandidateFinish, CandidateLogprobs, ChatEvent, Context, Decoded, Error, Extension, Frame, Opaque, Part,
-    PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ResponseStart, ToolKind, ToolStart,
+    PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ResponseStart, ToolKind, ToolStart, Usage,
 };
 
 /// Decodes the events of one answer.
@@ -129,8 +129,7 @@ impl EventDecoder {
             "response.completed" | "response.incomplete" => self.end(&mut wire),
             "response.failed" => {
                 let mut response = wire.object("response").unwrap_or_default();
-                let usage = response.object("usage").and_then(read_usage);
-                self.events.extend(usage.map(ChatEvent::Usage));
+                self.events.extend(usage_of(&mut response).map(ChatEvent::Usage));
                 self.fail(error::from_json(response.value("error").map_or("{}", RawValue::get), None));
             }
             "error" => self.fail(error::from_json(data, None)),
@@ -347,9 +346,7 @@ impl EventDecoder {
         if let Some(finish) = read_finish(&status, details.as_deref(), self.called) {
             self.events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));
         }
-        if let Some(usage) = response.object("usage").and_then(read_usage) {
-            self.events.push(ChatEvent::Usage(usage));
-        }
+        self.events.extend(usage_of(&mut response).map(ChatEvent::Usage));
         for known in ["id", "object", "model", "created_at", "output", "error"] {
             response.take(known);
         }
@@ -361,6 +358,13 @@ impl EventDecoder {
         }
         self.ended = true;
     }
+}
+
+/// The usage of a response at its end, with the tier that served it: its beginning has the one that was asked for.
+fn usage_of(response: &mut Rest<'_>) -> Option<Usage> {
+    let service_tier = response.get("service_tier").and_then(json::text).map(Str::into_string);
+    let usage = response.object("usage").and_then(read_usage)?;
+    Some(Usage { service_tier, ..usage })
 }
 
 /// Whether an event is an error, also where its type does not say so: servers and proxies that know no Responses send

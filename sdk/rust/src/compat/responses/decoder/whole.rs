@@ -159,6 +159,19 @@ mod tests {
     }
 
     #[test]
+    fn the_tier_that_served_is_that_of_the_end() {
+        let events = decode(&[
+            r#"{"type":"response.created","response":{"id":"r","service_tier":"auto"}}"#,
+            r#"{"type":"response.completed","response":{"status":"completed","service_tier":"priority","usage":{"input_tokens":3,"output_tokens":1}}}"#,
+        ]);
+        let tiers = events.iter().find_map(|event| match event {
+            ChatEvent::Usage(usage) => usage.service_tier.as_deref(),
+            _ => None,
+        });
+        assert_eq!(tiers, Some("priority"));
+    }
+
+    #[test]
     fn c21_an_error_that_does_not_say_its_type_keeps_its_reason() {
         let wrapped = r#"{"error":{"message":"Rate limit","type":"rate_limit_error","code":"429"}}"#;
         let bare = r#"{"message":"Rate limit","code":"429"}"#;
