@@ -133,6 +133,9 @@ fn make_tables(connection: &mut Connection, purpose: Purpose) -> Result<(), Stor
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have made them meanwhile.
     let before = version_of(&transaction)?;
+    if before == purpose.version() {
+        return Ok(());
+    }
     let text = match purpose {
         Purpose::Main => {
             schema::main_tables(schema::SQLITE) + schema::SQLITE_TRIGGERS + schema::upgrade_main_from(before)

@@ -159,6 +159,26 @@ fn a_file_of_an_earlier_version_gets_what_was_added_since_and_goes_on_in_its_for
 }
 
 #[test]
+fn a_file_of_an_earlier_version_is_brought_up_to_date_once() {
+    for make in [make_split as fn(&std::path::Path), |path: &std::path::Path| make_whole(path, 4)] {
+        for _ in 0..20 {
+            let (_folder, path) = day();
+            make(&path);
+            // Such a file is one with a log, as the earlier version opened it.
+            let connection = Connection::open(&path).unwrap();
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+            std::thread::scope(|scope| {
+                let opened: Vec<_> =
+                    (0..4).map(|_| scope.spawn(|| open(&path, Purpose::Day, None).map(drop))).collect();
+                for opened in opened {
+                    opened.join().unwrap().unwrap();
+                }
+            });
+        }
+    }
+}
+
+#[test]
 fn a_file_that_is_being_made_is_read_as_one_without_facts_or_with_all_of_its_tables() {
     for _ in 0..40 {
         let (_folder, path) = day();
