@@ -4,10 +4,10 @@
 //! as a member of the candidate; citations are for other formats.
 
 use weir_sdk::json::{Object, RawValue, object, parse};
-use weir_sdk::types::{Citation, Opaque};
+use weir_sdk::types::{Citation, Opaque, Unit, Usage};
 
 use crate::FORMAT;
-use crate::wire::{Chunk, Cited, CitedSource, Grounding, Segment, Source, Support};
+use crate::wire::{Candidate, Chunk, Cited, CitedSource, Grounding, Segment, Source, Support};
 
 /// The mark of a citation that is in this format's own metadata.
 const SUPPORT: &str = "groundingSupport";
@@ -35,6 +35,15 @@ pub(crate) fn read(raw: &RawValue, texts: &[Option<&str>]) -> Vec<Grounded> {
         }
     }
     found
+}
+
+/// Usage with the searches that these candidates were made with, or an earlier frame's if those were more. Where the answer
+/// is relayed, the tap counts the same.
+pub(crate) fn counted(usage: Usage, candidates: &[Candidate<'_>], earlier: &mut u32) -> Usage {
+    let of = |raw: &RawValue| parse::<Grounding<'_>>(raw.get()).ok()?.queries.map(|queries| queries.len());
+    let count: usize = candidates.iter().filter_map(|candidate| candidate.grounding.and_then(of)).sum();
+    *earlier = (*earlier).max(u32::try_from(count).unwrap_or(u32::MAX));
+    usage.with_units(Unit::Search, (*earlier > 0).then_some(f64::from(*earlier)))
 }
 
 /// Parses `citationMetadata`; `texts` as for [`read`].

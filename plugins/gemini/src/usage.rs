@@ -1,7 +1,7 @@
 //! Token counts: `usageMetadata` to the disjoint buckets and back. The prompt's count includes cached tokens and
 //! excludes those from the provider's own tools; the candidates' count excludes thoughts (C-60).
 
-use weir_sdk::json::{Object, Rest, Str, parse};
+use weir_sdk::json::{self, Object, Rest, Str, parse};
 use weir_sdk::losses::Losses;
 use weir_sdk::tier;
 use weir_sdk::types::{Extension, Usage};
@@ -11,9 +11,12 @@ use crate::wire::{self, extensions, is_noted, note, own};
 /// Tokens that the service's tools added to the prompt.
 const TOOL_USE: &str = "toolUsePromptTokenCount";
 
+/// The member with the kind of traffic, in both spellings.
+const TRAFFIC: [&str; 2] = ["trafficType", "traffic_type"];
+
 /// Parses usage; the service tier is a separate field in the unified model.
 pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
-    let count = |count: Option<weir_sdk::json::Count>| count.map(|count| count.0);
+    let count = |count: Option<json::Count>| count.map(|count| count.0);
     let (prompt, cached, tool_use) = (count(wire.prompt), count(wire.cached), count(wire.tool_use));
     let thoughts = count(wire.thoughts);
     let rest = [prompt, tool_use, thoughts].into_iter().flatten().fold(0, u32::saturating_add);
@@ -27,6 +30,8 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     let prompt_parts = prompt_parts.without(Modalities::of(&wire.rest, "cacheTokensDetails"));
     let (input, input_parts) = prompt_parts.taken_from(input);
     let (output, output_parts) = Modalities::of(&wire.rest, "candidatesTokensDetails").taken_from(figures.candidates);
+    // Vertex's word for the tier. It is the bill's alone, and stays among the format's own members.
+    let traffic = TRAFFIC.iter().find_map(|name| wire.rest.get(name)).and_then(json::text).map(Str::into_string);
     let mut own_members = details(wire.rest, figures);
     own_members.extend(tool_use.map(|tokens| own(TOOL_USE, tokens.to_string())));
     let usage = Usage {
@@ -38,6 +43,7 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
         output_audio: output_parts.audio(),
         output_image: output_parts.image(),
         reasoning: thoughts,
+        service_tier: traffic,
         extensions: own_members,
         ..Usage::default()
     };

@@ -171,6 +171,7 @@ wire! {
     pub(crate) struct Grounding<'a> {
         "groundingChunks" | "grounding_chunks" => chunks: Vec<Chunk<'a>>,
         "groundingSupports" | "grounding_supports" => supports: Vec<&'a RawValue>,
+        "webSearchQueries" | "web_search_queries" => queries: Vec<&'a RawValue>,
     }
 
     /// A source, of one of several kinds.

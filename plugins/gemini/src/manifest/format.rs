@@ -48,7 +48,7 @@ fn tap() -> Tap {
         end: vec![present("/candidates/*/finishReason"), present("/promptFeedback/blockReason")],
         failure: vec![present("/error")],
         units: vec![UnitPlace::matches(Unit::Search, present("/candidates/*/groundingMetadata/webSearchQueries/*"))],
-        service_tier: strings(["/usageMetadata/serviceTier"]),
+        service_tier: strings(["/usageMetadata/serviceTier", "/usageMetadata/trafficType"]),
         ..Tap::default()
     }
 }

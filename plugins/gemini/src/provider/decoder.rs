@@ -17,7 +17,7 @@ use weir_sdk::types::{
 use super::error;
 use super::response::FEEDBACK;
 use crate::wire::{self, extensions, own};
-use crate::{FORMAT, finish, usage};
+use crate::{FORMAT, finish, grounding, usage};
 use weir_sdk::names::Names;
 
 /// Most candidates of one answer.
@@ -34,6 +34,8 @@ pub struct GenerateDecoder {
     /// The finish of an answer to a refused prompt.
     refused: Option<Finish>,
     failed: bool,
+    /// The searches of the frame that has most of them.
+    searches: u32,
     /// The answer's members that were reported.
     reported: Vec<Extension>,
     events: Vec<ChatEvent>,
@@ -48,6 +50,7 @@ impl Decoder for GenerateDecoder {
             candidates: Vec::new(),
             refused: None,
             failed: false,
+            searches: 0,
             reported: Vec::new(),
             events: Vec::new(),
         }
@@ -105,13 +108,15 @@ impl GenerateDecoder {
             return Ok(());
         }
         let (usage, tier) = answer.usage.map(usage::read).map_or((None, None), |(usage, tier)| (Some(usage), tier));
+        let candidates = answer.candidates.unwrap_or_default();
+        let usage = usage.map(|usage| grounding::counted(usage, &candidates, &mut self.searches));
         let mut members = extensions("", answer.rest);
         members.extend(answer.feedback.map(|raw| own(FEEDBACK, raw.get())));
         self.begin(answer.id, answer.model, tier, members);
         self.feedback(answer.feedback);
         // Before the text, so that a dialect that starts with the input's count knows it (C-59).
         self.events.extend(usage.map(ChatEvent::Usage));
-        for (at, wire) in answer.candidates.unwrap_or_default().into_iter().enumerate() {
+        for (at, wire) in candidates.into_iter().enumerate() {
             let index = wire.index.map_or(at as u32, |index| index.0);
             if let Some(at) = self.candidate(index) {
                 self.candidates[at].take(wire, &self.names, &mut self.events)?;

@@ -31,8 +31,11 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     let id = answer.id.map(Str::into_string).unwrap_or_default();
     let made_from = if id.is_empty() { &ctx.request_id } else { &id };
     let names = crate::names::names().with_memo(&ctx.memo);
+    let (usage, service_tier) = answer.usage.map(usage::read).map_or((None, None), |(usage, tier)| (Some(usage), tier));
+    let all = answer.candidates.unwrap_or_default();
+    let usage = usage.map(|usage| grounding::counted(usage, &all, &mut 0));
     let mut candidates = Vec::new();
-    for (at, wire) in answer.candidates.unwrap_or_default().into_iter().enumerate() {
+    for (at, wire) in all.into_iter().enumerate() {
         candidates.push(candidate(wire, at as u32, made_from, &names)?);
     }
     let mut own_members = extensions("", answer.rest);
@@ -40,7 +43,6 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
         own_members.push(own(FEEDBACK, raw.get()));
         candidates.extend(refused(raw).filter(|_| candidates.is_empty()));
     }
-    let (usage, service_tier) = answer.usage.map(usage::read).map_or((None, None), |(usage, tier)| (Some(usage), tier));
     Ok(ChatResponse {
         id,
         model: answer.model.map(Str::into_string),

@@ -4,7 +4,7 @@ use serde_json::json;
 use weir_sdk::types::{
     ChatRequest, Citation, ErrorKind, FinishReason, FunctionTool, JsonSchema, MediaKind, MediaPart, MediaSource,
     Message, Opaque, OutputFormat, Part, ReasoningPart, ResultPart, Role, Sampling, Signature, TextPart, Tool,
-    ToolCall, ToolChoice, ToolResult,
+    ToolCall, ToolChoice, ToolResult, Unit,
 };
 
 use super::{answered, context, sent, written};
@@ -332,4 +332,17 @@ fn sources_become_citations_of_the_text_that_they_support() {
     assert_eq!((url.as_deref(), *start, *end), (Some("https://a.example"), Some(5), Some(8)));
     let (back, _) = written(&context(MODEL), answer);
     assert_eq!(back["candidates"][0]["groundingMetadata"], body["candidates"][0]["groundingMetadata"]);
+}
+
+#[test]
+fn searches_and_the_kind_of_traffic_are_on_the_bill_and_stay_in_the_format() {
+    let body = json!({"candidates": [{"finishReason": "STOP", "content": {"parts": [{"text": "a"}]},
+            "groundingMetadata": {"webSearchQueries": ["x", "y"]}}],
+        "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1, "trafficType": "ON_DEMAND_FLEX"}});
+    let answer = answered(&context(MODEL), &body).unwrap();
+    let usage = answer.usage.as_ref().unwrap();
+    assert_eq!((usage.units_of(Unit::Search), usage.service_tier.as_deref()), (Some(2.0), Some("ON_DEMAND_FLEX")));
+    assert_eq!(answer.service_tier, None);
+    let (back, _) = written(&context(MODEL), answer);
+    assert_eq!(back["usageMetadata"]["trafficType"], "ON_DEMAND_FLEX");
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use weir_sdk::testing::events::{delta, finish, mixed_stream, start, stop};
 use weir_sdk::types::{
     CandidateLogprobs, ChatEvent, Citation, Error, ErrorKind, FinishReason, Opaque, PartCitation, PartKind, PartStart,
-    ResponseStart,
+    ResponseStart, Unit, Usage,
 };
 
 use super::{context, decoded, encoded};
@@ -315,4 +315,23 @@ fn drafts_of_an_image_are_streamed_as_thinking() {
     assert_eq!(story(&events), ["+0 thought", "0 hm", "-0", "+1 inlineData", "-1", "+2 media", "-2", "0: Complete"]);
     let folded = super::normal::fold(&encoded(&context("m"), &events, 1));
     assert_eq!(folded["candidates"][0]["parts"][1], draft);
+}
+
+#[test]
+fn searches_of_a_stream_are_those_of_the_frame_that_has_most() {
+    let frame = |queries: &Value, finish: &Value| {
+        let grounding = json!({"webSearchQueries": queries});
+        let candidate =
+            json!({"content": {"parts": [{"text": "a"}]}, "groundingMetadata": grounding, "finishReason": finish});
+        json!({"candidates": [candidate], "responseId": "r", "usageMetadata": {"promptTokenCount": 3}}).to_string()
+    };
+    let none = Value::Null;
+    let frames = [frame(&json!(["x"]), &none), frame(&json!(["x", "y"]), &none), frame(&none, &json!("STOP"))];
+    let mut usage = Usage::default();
+    for event in decoded(&context("m"), &frames, 1) {
+        if let ChatEvent::Usage(later) = event {
+            usage.update(later);
+        }
+    }
+    assert_eq!(usage.units_of(Unit::Search), Some(2.0));
 }

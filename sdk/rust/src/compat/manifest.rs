@@ -342,11 +342,11 @@ pub fn responses_tap() -> Tap {
     }
 }
 
-/// The items of an answer that are billed by the piece.
+/// The items of an answer that are billed by the piece. Of web searches those are whose action is a search.
 fn response_units(at: &str) -> [UnitPlace; 4] {
     let items = |unit, kind| UnitPlace::matches(unit, FrameTest::equals(format!("{at}/output/*/type"), kind));
     [
-        items(Unit::Search, "web_search_call"),
+        UnitPlace::matches(Unit::Search, FrameTest::equals(format!("{at}/output/*/action/type"), "search")),
         items(Unit::Search, "file_search_call"),
         items(Unit::ToolRun, "code_interpreter_call"),
         items(Unit::Image, "image_generation_call"),

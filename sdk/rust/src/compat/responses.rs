@@ -8,6 +8,7 @@ pub mod namespace;
 pub mod read;
 pub mod request;
 pub mod response;
+mod units;
 pub mod write;
 
 use crate::compat::usage;

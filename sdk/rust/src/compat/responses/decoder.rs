@@ -7,7 +7,7 @@ mod whole;
 
 use super::read::{citation, item, lengths};
 use super::response::{head, members, read_finish};
-use super::{FORMAT, note, read_usage};
+use super::{FORMAT, note, read_usage, units};
 use crate::compat::error;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
@@ -363,8 +363,9 @@ impl EventDecoder {
 /// The usage of a response at its end, with the tier that served it: its beginning has the one that was asked for.
 fn usage_of(response: &mut Rest<'_>) -> Option<Usage> {
     let service_tier = response.get("service_tier").and_then(json::text).map(Str::into_string);
+    let output = response.get("output").and_then(json::list).unwrap_or_default();
     let usage = response.object("usage").and_then(read_usage)?;
-    Some(Usage { service_tier, ..usage })
+    Some(Usage { service_tier, ..units::counted(usage, &output) })
 }
 
 /// Whether an event is an error, also where its type does not say so: servers and proxies that know no Responses send
