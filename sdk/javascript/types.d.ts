@@ -178,7 +178,10 @@ export interface Tap {
   model: string[];
   /** Things that are billed by the piece. */
   units: UnitPlace[];
-  /** Pointers at the service tier that served the answer. The first that has one counts. */
+  /**
+   * Pointers at the service tier that served the answer. The first that has one counts; `standard`, `default` and
+   * `auto` only where no other has one.
+   */
   serviceTier: string[];
   /** What shows that the answer was served at the price of a batch. */
   batch: FrameTest[];

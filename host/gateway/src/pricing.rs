@@ -138,11 +138,16 @@ struct ModelTariff {
 impl Tariff {
     /// What so much costs, in the target's region unless the facts name another. A sum beyond all bounds has no price.
     pub fn cost(&self, facts: &Facts) -> Cost {
-        let cost = match self.region().filter(|_| facts.region.is_none()) {
-            Some(region) => self.0.prices.price(&Facts { region: Some(region.to_string()), ..facts.clone() }),
-            None => self.0.prices.price(facts),
-        };
-        cost.unwrap_or(Cost::NoUsage)
+        match self.region().filter(|_| facts.region.is_none()) {
+            Some(region) => self.cost_as_stored(&Facts { region: Some(region.to_string()), ..facts.clone() }),
+            None => self.cost_as_stored(facts),
+        }
+    }
+
+    /// What so much costs in the region that the facts name; where they name none, that of no region: the target's may have
+    /// changed since.
+    pub fn cost_as_stored(&self, facts: &Facts) -> Cost {
+        self.0.prices.price(facts).unwrap_or(Cost::NoUsage)
     }
 
     /// The region that serves, in the words of price files.

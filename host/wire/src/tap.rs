@@ -345,12 +345,14 @@ impl TapState {
                         }
                     }
                     Role::Units(place) => self.figures.add_units(&tap.places, *place, hit.value.as_number()),
-                    Role::Tier(rank) if *rank <= self.tier_rank => {
-                        if take_text(&mut self.reading.service_tier, &hit.value, true) {
+                    Role::Tier(rank) => {
+                        let known = self.reading.service_tier.as_deref();
+                        let gives_way = *rank != self.tier_rank && is_usual(hit.value.as_text()) && known.is_some();
+                        let counts = *rank <= self.tier_rank || is_usual(known);
+                        if counts && !gives_way && take_text(&mut self.reading.service_tier, &hit.value, true) {
                             self.tier_rank = *rank;
                         }
                     }
-                    Role::Tier(_) => {}
                     Role::Finish => _ = take_text(&mut self.reading.finish, &hit.value, true),
                     Role::Model => _ = take_text(&mut self.reading.model, &hit.value, false),
                 }
@@ -400,6 +402,11 @@ impl TapReading {
             Sign::Batch => self.batch = Some(true),
         }
     }
+}
+
+/// Whether a tier's name says no more than that it is the usual one: another pointer may have another one.
+fn is_usual(tier: Option<&str>) -> bool {
+    matches!(tier, None | Some("standard" | "default" | "auto"))
 }
 
 /// Stores a text that is not empty; a later one replaces it only if `replace` is set. Returns whether it was stored.

@@ -310,7 +310,7 @@ impl Budgets {
         let (most, least) = (amounts(targets, demand, None), amounts(targets, demand, Some(LEAST_OUTPUT)));
         let spend = |tokens: [u64; 2]| {
             let cost = if counts_money { cost(targets, demand, tokens, now) } else { Some(Nano::ZERO) };
-            let sum = tokens.iter().sum();
+            let sum = tokens.into_iter().fold(0, u64::saturating_add);
             cost.map_or(Spend::unpriced(sum), |cost| Spend::priced(cost, sum))
         };
         let reserved = spend(most);

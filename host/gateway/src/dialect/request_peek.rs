@@ -26,6 +26,9 @@ const PATH_ID: &str = "{id}";
 /// The most object ids read of one request.
 pub(crate) const MAX_IDS: usize = 64;
 
+/// The most candidates that are reserved for; no provider makes as many.
+pub(crate) const MAX_CANDIDATES: u64 = 1_024;
+
 /// What to look for in the requests of one face, compiled.
 #[derive(Debug)]
 pub struct PeekPlan {
@@ -208,7 +211,7 @@ impl PeekPlan {
             model,
             stream,
             output_limit,
-            candidates: candidates.unwrap_or(1).max(1),
+            candidates: candidates.unwrap_or(1).clamp(1, MAX_CANDIDATES),
             service_tier: found.as_ref().and_then(|found| self.service_tier(found)),
             strict,
             model_places,

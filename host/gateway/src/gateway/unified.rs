@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 
 use crate::attempt::{ClientSide, InboundRequest};
 use crate::auth::Caller;
-use crate::dialect::request_peek::PeekPlan;
+use crate::dialect::request_peek::{MAX_CANDIDATES, PeekPlan};
 use crate::serving::Serving;
 use weir_buffers::Held;
 use weir_translate::dialect::faces::{Endpoint, Head};
@@ -71,7 +71,7 @@ impl UnifiedEndpoints {
         reading.stream = request.streams();
         if let Request::Chat(chat) = &request {
             reading.output_limit = chat.max_output_tokens.map(u64::from);
-            reading.candidates = chat.sampling.candidates.map_or(1, u64::from).max(1);
+            reading.candidates = chat.sampling.candidates.map_or(1, u64::from).clamp(1, MAX_CANDIDATES);
             reading.service_tier.clone_from(&chat.service_tier);
         }
         reading.strict |= serving.config.server.strict;

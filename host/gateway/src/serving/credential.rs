@@ -74,10 +74,11 @@ impl<'a> Credentials<'a> {
 }
 
 impl Credentials<'_> {
-    /// The region by which a target's answers are priced: the one that is set, or a service's that signs requests for it.
+    /// The region by which a target's answers are priced: the one that is set, or that a service's requests are signed for.
     pub(super) fn price_region(&self, target: &weir_config::Target, adapter: &Adapter) -> Option<Arc<str>> {
         let (provider, options) = (&target.provider, &target.options);
-        let set = set_region(provider, options).or_else(|| options.text("location"));
+        let location = options.text("location").filter(|location| !location.is_empty());
+        let set = location.or_else(|| set_region(provider, options));
         let signed = || is_signed(adapter).then(|| Arc::from(region(provider, options, self.environment)));
         set.map(Arc::from).or_else(signed)
     }

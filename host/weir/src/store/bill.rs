@@ -119,7 +119,7 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
         };
         let tariff = target.pricing.tariff(&part.model);
         explained["price_version"] = json!(&**tariff.version());
-        costs.push((part, tariff.cost(&part.counts)));
+        costs.push((part, tariff.cost_as_stored(&part.counts)));
     }
     bill(&mut explained, &costs, fact);
     explained
@@ -129,7 +129,7 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
 pub(crate) fn cost_of(serving: &Serving, fact: &Fact, usage: &Usage) -> Option<i64> {
     let tariff = target(serving, fact, &fact.provider)?.pricing.tariff(&fact.model_served);
     let counts = Facts { tokens: Tokens::from(usage), ..all_counts(fact).ok()? };
-    Some(tariff.cost(&counts).bill()?.total.get())
+    Some(tariff.cost_as_stored(&counts).bill()?.total.get())
 }
 
 /// The target whose prices hold: that of the route that the client asked for, else any of the provider.

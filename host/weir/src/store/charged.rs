@@ -45,7 +45,8 @@ impl Charged {
     }
 
     fn is_of(&self, part: &ChargedPart) -> bool {
-        *self.provider == *part.provider && *self.model == *part.model
+        let region = part.region.as_deref().unwrap_or_default();
+        *self.provider == *part.provider && *self.model == *part.model && self.region == region
     }
 }
 

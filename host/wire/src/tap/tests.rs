@@ -298,6 +298,11 @@ fn the_tier_that_served_is_read_at_the_end_and_of_several_pointers_the_first_cou
     assert_eq!(reading.service_tier.as_deref(), Some("priority"), "what was asked for stands at the beginning");
     let both = r#"{"bill":{"speed":"fast"},"tier":"standard"}"#;
     assert_eq!(body(&tap, &[both.as_bytes()]).service_tier.as_deref(), Some("fast"));
+    for usual in
+        [r#"{"bill":{"speed":"standard"},"tier":"priority"}"#, r#"{"tier":"priority","bill":{"speed":"standard"}}"#]
+    {
+        assert_eq!(body(&tap, &[usual.as_bytes()]).service_tier.as_deref(), Some("priority"), "{usual}");
+    }
     let reversed = r#"{"tier":"standard","bill":{"speed":"fast"}}"#;
     assert_eq!(body(&tap, &[reversed.as_bytes()]).service_tier.as_deref(), Some("fast"));
 }

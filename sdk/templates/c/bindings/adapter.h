@@ -1672,7 +1672,8 @@ typedef struct exports_weir_adapter_about_tap_t {
   adapter_list_string_t   model;
   // Things that are billed by the piece.
   exports_weir_adapter_about_list_unit_place_t   units;
-  // Pointers at the service tier that served the answer. The first that has one counts.
+  // Pointers at the service tier that served the answer. The first that has one counts; `standard`, `default` and
+  // `auto` only where no other has one.
   adapter_list_string_t   service_tier;
   // What shows that the answer was served at the price of a batch.
   exports_weir_adapter_about_list_frame_test_t   batch;

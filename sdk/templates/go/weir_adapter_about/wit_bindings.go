@@ -409,7 +409,8 @@ type Tap struct {
 	Model []string
 	// Things that are billed by the piece.
 	Units []UnitPlace
-	// Pointers at the service tier that served the answer. The first that has one counts.
+	// Pointers at the service tier that served the answer. The first that has one counts; `standard`, `default` and
+	// `auto` only where no other has one.
 	ServiceTier []string
 	// What shows that the answer was served at the price of a batch.
 	Batch []FrameTest
