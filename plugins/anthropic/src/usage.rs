@@ -3,16 +3,18 @@
 //! The format's `input_tokens` excludes tokens read from or written to the cache, as the unified bucket does. Its
 //! `output_tokens` includes the thinking, which newer answers also count in `output_tokens_details`.
 
-use weir_sdk::json::{self, Count, Object, Rest, Str};
+use weir_sdk::json::{Count, Object, Rest, Str};
 use weir_sdk::losses::{Losses, extension, extensions};
 use weir_sdk::tier;
-use weir_sdk::types::{Unit, Usage};
+use weir_sdk::types::{Extension, Unit, Usage};
 
 use crate::FORMAT;
 use crate::wire;
 
 /// The speed that price files name as a tier.
 const FAST: &str = "fast";
+/// The same as JSON.
+const FAST_JSON: &str = "\"fast\"";
 
 /// Parses the usage of a whole answer; the service tier is a separate field in the unified model.
 pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
@@ -45,7 +47,12 @@ impl Reports {
         let (searches, fetches) = (uses("web_search_requests"), uses("web_fetch_requests"));
         let tier = wire.service_tier.map(Str::into_string);
         // Fast answers have a price of their own, whatever the tier.
-        let is_fast = wire.rest.get("speed").and_then(json::text).is_some_and(|speed| &*speed == FAST);
+        let is_fast = wire.speed.is_some_and(|speed| speed.get() == FAST_JSON);
+        let mut own = extensions(FORMAT, wire.rest);
+        own.extend(wire.speed.map(|speed| {
+            let (format, key) = (FORMAT.to_owned(), "speed".to_owned());
+            Extension { format, key, json: speed.get().to_owned() }
+        }));
         let usage = Usage {
             input: greatest(&mut self.input, wire.input_tokens),
             cache_read: greatest(&mut self.cache_read, wire.cache_read_input_tokens),
@@ -55,7 +62,7 @@ impl Reports {
             reasoning: thinking,
             service_tier: is_fast.then(|| FAST.to_owned()),
             batch: (tier.as_deref() == Some("batch")).then_some(true),
-            extensions: extensions(FORMAT, wire.rest),
+            extensions: own,
             ..Usage::default()
         };
         (usage.with_units(Unit::Search, searches).with_units(Unit::ToolRun, fetches), tier)
@@ -187,6 +194,7 @@ mod tests {
         );
         let (fast, tier) = read(parse(r#"{"input_tokens":1,"speed":"fast","service_tier":"standard"}"#).unwrap());
         assert_eq!((fast.service_tier.as_deref(), tier.as_deref()), (Some("fast"), Some("standard")));
+        assert_eq!(extension(&fast.extensions, FORMAT, "speed"), Some("\"fast\""), "the format keeps it");
         let foreign = Usage { cache_write: Some(8), cache_write_hour: Some(12), ..Usage::default() };
         let mut out = String::new();
         object(&mut out, |o| write(o, &foreign, 3));

@@ -113,6 +113,7 @@ wire! {
         "output_tokens" => output_tokens: Count,
         "output_tokens_details" => output_tokens_details: OutputDetails<'a>,
         "service_tier" => service_tier: Str<'a>,
+        "speed" => speed: &'a RawValue,
     }
 
     /// The parts of `output_tokens`.
