@@ -24,6 +24,7 @@ mod kept;
 mod recordings;
 #[cfg(test)]
 mod tests;
+mod tier;
 mod usage;
 
 pub use check::{Checked, CompiledCheck, FrameCheck};
@@ -36,6 +37,7 @@ use draft::Draft;
 use filter::Filter;
 use kept::Kept;
 use std::sync::Arc;
+use tier::TierPlace;
 use usage::{Beside, Figures, Places};
 use weir_types::contract::about::{Tap, UsagePlace};
 use weir_types::contract::types::UnitCount;
@@ -225,8 +227,7 @@ pub struct TapState {
     figures: Figures,
     /// All results except the usage.
     reading: TapReading,
-    /// The number of the pointer that the tier was read at.
-    tier_rank: usize,
+    tier: TierPlace,
     content: Content,
     /// The start of an answer that is read as a whole, not weighed yet.
     kept: Kept,
@@ -252,7 +253,7 @@ impl TapState {
             alike: AlikeContent::default(),
             figures: Figures::new(&tap.places),
             reading: TapReading::default(),
-            tier_rank: usize::MAX,
+            tier: TierPlace::default(),
             content: Content::default(),
             kept: Kept::default(),
             is_whole: false,
@@ -345,16 +346,9 @@ impl TapState {
                         }
                     }
                     Role::Units(place) => self.figures.add_units(&tap.places, *place, hit.value.as_number()),
-                    Role::Tier(rank) => {
-                        let known = self.reading.service_tier.as_deref();
-                        let gives_way = *rank != self.tier_rank && is_usual(hit.value.as_text()) && known.is_some();
-                        let counts = *rank <= self.tier_rank || is_usual(known);
-                        if counts && !gives_way && take_text(&mut self.reading.service_tier, &hit.value, true) {
-                            self.tier_rank = *rank;
-                        }
-                    }
-                    Role::Finish => _ = take_text(&mut self.reading.finish, &hit.value, true),
-                    Role::Model => _ = take_text(&mut self.reading.model, &hit.value, false),
+                    Role::Tier(rank) => self.tier.take(&mut self.reading.service_tier, *rank, &hit.value),
+                    Role::Finish => take_text(&mut self.reading.finish, &hit.value, true),
+                    Role::Model => take_text(&mut self.reading.model, &hit.value, false),
                 }
             }
         }
@@ -404,16 +398,10 @@ impl TapReading {
     }
 }
 
-/// Whether a tier's name says no more than that it is the usual one: another pointer may have another one.
-fn is_usual(tier: Option<&str>) -> bool {
-    matches!(tier, None | Some("standard" | "default" | "auto"))
-}
-
-/// Stores a text that is not empty; a later one replaces it only if `replace` is set. Returns whether it was stored.
-fn take_text(place: &mut Option<String>, value: &Scalar, replace: bool) -> bool {
-    let text = value.as_text().filter(|text| !text.is_empty() && (replace || place.is_none()));
-    if let Some(text) = text {
+/// Stores a text that is not empty; a later one replaces it only if `replace` is set.
+fn take_text(place: &mut Option<String>, value: &Scalar, replace: bool) {
+    let Some(text) = value.as_text().filter(|text| !text.is_empty()) else { return };
+    if replace || place.is_none() {
         *place = Some(text.to_owned());
     }
-    text.is_some()
 }
