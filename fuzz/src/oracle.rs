@@ -195,6 +195,7 @@ fn made_up() -> Tap {
         merge,
         includes: includes.to_vec(),
         beside: None,
+        headers: Vec::new(),
     };
     let over = PointerEquals { pointer: "/kind".to_owned(), json: "\"over\"".to_owned() };
     Tap {

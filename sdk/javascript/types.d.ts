@@ -153,6 +153,8 @@ export interface UsagePlace {
    * holds the figure. `{"modality": "AUDIO", "tokenCount": 7}` counts under `/modality` equals `"AUDIO"`.
    */
   beside?: PointerEquals | null;
+  /** Headers of the answer whose count is merged into the figure too. */
+  headers: string[];
 }
 
 /** How the number of a unit is found. */
@@ -183,6 +185,8 @@ export interface Tap {
    * `auto` only where no other has one.
    */
   serviceTier: string[];
+  /** Headers of the answer that name that tier, after the pointers. */
+  serviceTierHeaders: string[];
   /** What shows that the answer was served at the price of a batch. */
   batch: FrameTest[];
   /** Frames that bring the first content. */
@@ -191,6 +195,11 @@ export interface Tap {
   end: FrameTest[];
   /** Frames that are errors. */
   failure: FrameTest[];
+  /**
+   * Pointer at a string in base64 that holds the data of a stream's frame, where frames wrap another format:
+   * `/bytes`. Pointers and tests apply to what is within; a frame without such a string is read as it is.
+   */
+  wrapped?: string | null;
 }
 
 /** How a session is configured by the gateway for a client that shows a key with a configuration. */
@@ -1080,7 +1089,7 @@ export interface ChatRequest {
 
 /** What is billed by the piece. */
 export type Unit =
-  /** Searches of the web or of an index. */
+  /** Searches of the web, or runs of a model that ranks documents. */
   | 'search'
   /** Runs of a tool on the provider's side, other than searches. */
   | 'tool-run'
@@ -1091,7 +1100,16 @@ export type Unit =
   /** Images made. */
   | 'image'
   /** Characters of text. */
-  | 'character';
+  | 'character'
+  /** Searches of files that the caller stored at the provider. */
+  | 'file-search'
+  /**
+   * Tokens of input that are billed, where the provider bills by another count than the one it reports as usage. The
+   * buckets of `usage` then have no price of their own.
+   */
+  | 'billed-input'
+  /** Tokens of output that are billed, likewise. */
+  | 'billed-output';
 
 /** A number of such pieces. */
 export interface UnitCount {

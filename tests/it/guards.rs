@@ -1,5 +1,6 @@
 //! Guards judge requests in every format and lane alike.
 
+mod answer_shapes;
 mod answers;
 mod attack;
 mod chain;

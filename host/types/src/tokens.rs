@@ -23,7 +23,7 @@ const OUTPUT: [Bucket; 4] = [Bucket::Output, Bucket::OutputAudio, Bucket::Output
 /// and the tap give a larger number as the greatest that fits, which is far beyond this.
 const MOST: u32 = 1_000_000_000;
 
-/// Removes the input or the output that no answer can have. Returns whether there was any.
+/// Removes the input, the output and the units that no answer can have. Returns whether there were any.
 pub fn remove_impossible(usage: &mut Usage) -> bool {
     let tokens = Tokens::from(&*usage);
     let wrong = |count: Option<u32>| count.is_some_and(|count| count > MOST);
@@ -31,7 +31,9 @@ pub fn remove_impossible(usage: &mut Usage) -> bool {
     for (is_wrong, buckets) in [(input, &INPUT[..]), (output, &OUTPUT[..])] {
         buckets.iter().filter(|_| is_wrong).for_each(|bucket| *usage.bucket_mut(*bucket) = None);
     }
-    input || output
+    let units = usage.units.len();
+    usage.units.retain(|unit| unit.count <= f64::from(MOST));
+    input || output || usage.units.len() < units
 }
 
 impl Tokens {
@@ -131,6 +133,7 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::types::{Unit, UnitCount};
 
     #[test]
     fn a_side_that_no_answer_can_have_is_removed() {
@@ -142,6 +145,10 @@ mod tests {
         let mut usage = Usage { cache_read: Some(40), ..Usage::of(Some(u32::MAX - 40), Some(1_000_000_000)) };
         assert!(remove_impossible(&mut usage));
         assert_eq!(usage, Usage::of(None, Some(1_000_000_000)));
+        let count = |unit, count| UnitCount { unit, count };
+        usage.units = vec![count(Unit::BilledInput, 5e9), count(Unit::Search, 2.0), count(Unit::Second, f64::NAN)];
+        assert!(remove_impossible(&mut usage));
+        assert_eq!(usage.units, [count(Unit::Search, 2.0)]);
     }
 
     #[test]

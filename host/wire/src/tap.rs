@@ -12,7 +12,10 @@
 //! | `usage` | merges figures and splits them into disjoint buckets |
 //! | `check` | evaluates one test of the manifest on frames |
 //! | `content` | weighs the content of frames |
+//! | `reading` | what a tap reads of an answer |
 //! | `kept` | keeps a small answer until it is known whether it has to be weighed |
+//! | `tier` | decides which of several service tiers counts |
+//! | `wrapped` | takes the data of another format out of frames that wrap it |
 
 mod alike;
 mod check;
@@ -20,14 +23,17 @@ mod content;
 mod draft;
 mod filter;
 mod kept;
+mod reading;
 #[cfg(test)]
 mod recordings;
 #[cfg(test)]
 mod tests;
 mod tier;
 mod usage;
+mod wrapped;
 
 pub use check::{Checked, CompiledCheck, FrameCheck};
+pub use reading::TapReading;
 
 use crate::estimate::Content;
 use crate::frame::FrameRef;
@@ -40,8 +46,7 @@ use std::sync::Arc;
 use tier::TierPlace;
 use usage::{Beside, Figures, Places};
 use weir_types::contract::about::{Tap, UsagePlace};
-use weir_types::contract::types::UnitCount;
-use weir_types::tokens::Tokens;
+use wrapped::Wrapped;
 
 /// Why a manifest's tap cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +92,11 @@ struct Compiled {
     weighs_answers: bool,
     /// The places of content.
     content: content::Places,
+    /// The headers that name the tier, and how many pointers at it come before them.
+    tier_headers: Vec<String>,
+    tier_pointers: usize,
+    /// Where frames hold the data that is read, if not in themselves.
+    wrapped: Option<Wrapped>,
     /// The members of an answer that hold figures.
     members: Vec<String>,
     /// Pointers for the start of an answer: all of them.
@@ -131,7 +141,9 @@ impl CompiledTap {
     pub fn new(tap: &Tap) -> Result<Self, TapError> {
         let (usage, units) = (tap.usage.clone(), tap.units.clone());
         let (service_tier, batch) = (tap.service_tier.clone(), tap.batch.clone());
-        let bill = Compiled::new(&Tap { usage, units, service_tier, batch, ..Tap::default() })?;
+        let service_tier_headers = tap.service_tier_headers.clone();
+        let bill = Tap { usage, units, service_tier, service_tier_headers, batch, ..Tap::default() };
+        let bill = Compiled::new(&bill)?;
         let bill = Compiled { weighs_answers: !tap.content.is_empty(), ..bill };
         Ok(Self { compiled: Arc::new(Compiled::new(tap)?), bill: Arc::new(bill) })
     }
@@ -177,6 +189,9 @@ impl Compiled {
             finds_model: !tap.model.is_empty(),
             weighs_answers: !tap.content.is_empty(),
             content: content::Places::new(&tap.content),
+            tier_headers: tap.service_tier_headers.clone(),
+            tier_pointers: tap.service_tier.len(),
+            wrapped: tap.wrapped.as_deref().map(Wrapped::new).transpose()?,
             members: members(&tap.usage),
             full,
             lean,
@@ -192,29 +207,6 @@ fn members(usage: &[UsagePlace]) -> Vec<String> {
         members.extend(first.filter(|name| is_inner && !members.contains(name)));
     }
     members
-}
-
-/// The reports of an answer so far.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct TapReading {
-    /// Its tokens.
-    pub usage: Tokens,
-    /// What is billed by the piece.
-    pub units: Vec<UnitCount>,
-    /// The service tier that served it.
-    pub service_tier: Option<String>,
-    /// Whether it was served at the price of a batch; none where the answer does not report it.
-    pub batch: Option<bool>,
-    /// Why it ended, in the format's own word.
-    pub finish: Option<String>,
-    /// The model, as the provider names it.
-    pub model: Option<String>,
-    /// Whether content has arrived.
-    pub content: bool,
-    /// Whether the answer is complete: the end marker has arrived, or the JSON body was whole.
-    pub ended: bool,
-    /// Whether a frame, or the whole answer, was an error.
-    pub failed: bool,
 }
 
 /// Follows one answer: either its frames or its body.
@@ -265,11 +257,34 @@ impl TapState {
     /// ends in them.
     #[inline]
     pub fn length_of_like(&mut self, bytes: &[u8]) -> Option<usize> {
-        if self.lean { self.alike.length_at(bytes) } else { None }
+        if self.lean && self.tap.wrapped.is_none() { self.alike.length_at(bytes) } else { None }
+    }
+
+    /// Takes the counts and the tier that headers of the answer hold; `value` finds one by its name.
+    pub fn headers<'v>(&mut self, value: impl Fn(&str) -> Option<&'v str>) {
+        let tap = &*self.tap;
+        for (place, name) in tap.places.headers() {
+            if let Some(count) = value(name).and_then(Scalar::of) {
+                self.figures.add(&tap.places, place, &count);
+            }
+        }
+        for (at, name) in tap.tier_headers.iter().enumerate() {
+            if let Some(tier) = value(name) {
+                let tier = Scalar::Text(tier.to_owned());
+                self.tier.take(&mut self.reading.service_tier, tap.tier_pointers + at, &tier);
+            }
+        }
     }
 
     /// Takes the next frame of a streamed answer.
     pub fn frame(&mut self, frame: FrameRef<'_>) {
+        match self.tap.wrapped.as_ref().and_then(|wrapped| wrapped.within(frame.data)) {
+            Some(data) => self.plain_frame(FrameRef { data: &data, ..frame }),
+            None => self.plain_frame(frame),
+        }
+    }
+
+    fn plain_frame(&mut self, frame: FrameRef<'_>) {
         let tap = &*self.tap;
         for (sign, test) in &tap.on_frames {
             if check::holds_of_frame(test, frame) {
@@ -374,26 +389,6 @@ impl TapState {
         if !self.lean && content && model {
             self.lean = true;
             self.peek = Peek::new(&tap.lean.pointers, LIMITS);
-        }
-    }
-}
-
-impl TapReading {
-    fn has(&self, sign: Sign) -> bool {
-        match sign {
-            Sign::Content => self.content,
-            Sign::End => self.ended,
-            Sign::Failure => self.failed,
-            Sign::Batch => self.batch.is_some(),
-        }
-    }
-
-    fn note(&mut self, sign: Sign) {
-        match sign {
-            Sign::Content => self.content = true,
-            Sign::End => self.ended = true,
-            Sign::Failure => self.failed = true,
-            Sign::Batch => self.batch = Some(true),
         }
     }
 }

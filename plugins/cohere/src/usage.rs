@@ -1,5 +1,6 @@
 //! Token counts: `tokens` has the used tokens, `billed_units` the billed ones, and `cached_tokens` the part of the
-//! input that came from a cache. The figures of `tokens` count; if they are missing, the billed ones do.
+//! input that came from a cache. The figures of `tokens` are the usage; if they are missing, the billed ones are. What is
+//! billed is counted in units beside them.
 
 use weir_sdk::json::{Object, Rest, parse};
 use weir_sdk::losses::{Losses, extension, extensions};
@@ -14,6 +15,10 @@ use crate::write::{mark, own};
 const TOKENS: &str = "tokens";
 /// The member with the billed figures.
 const BILLED: &str = "billed_units";
+
+/// What is billed, and its members there. Prices apply to these counts where the service sends them.
+const BILLED_UNITS: [(Unit, &str); 3] =
+    [(Unit::BilledInput, "input_tokens"), (Unit::BilledOutput, "output_tokens"), (Unit::Search, "search_units")];
 
 /// Parses usage into disjoint buckets (C-60).
 pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
@@ -32,7 +37,7 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
     let all = tokens.input.map(|count| count.0);
     let cached = cached.map(|cached| all.map_or(cached, |all| cached.min(all)));
     let without = |total: u32, some: Option<u32>| total.checked_sub(some.unwrap_or(0)).unwrap_or(total);
-    let searches = wire.billed_units.and_then(|raw| Rest::parse(raw.get()).ok()?.number("search_units"));
+    let mut units = wire.billed_units.and_then(|raw| Rest::parse(raw.get()).ok());
     let usage = Usage {
         input: all.map(|all| without(all, cached)),
         cache_read: cached,
@@ -41,7 +46,9 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
         extensions: kept,
         ..Usage::default()
     };
-    usage.with_units(Unit::Search, searches)
+    BILLED_UNITS.into_iter().fold(usage, |usage, (unit, member)| {
+        usage.with_units(unit, units.as_mut().and_then(|units| units.number(member)))
+    })
 }
 
 /// Writes the member `usage`.
@@ -93,6 +100,7 @@ mod tests {
         let usage = read(parse(json).unwrap());
         assert_eq!((usage.input, usage.cache_read), (Some(486), Some(1008)));
         assert_eq!((usage.output, usage.reasoning), (Some(300), Some(30)));
+        assert_eq!((usage.units_of(Unit::BilledInput), usage.units_of(Unit::BilledOutput)), (Some(80.0), Some(301.0)));
         assert_eq!(back(json), format!("{{\"usage\":{json}}}"));
     }
 

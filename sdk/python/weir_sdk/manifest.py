@@ -159,12 +159,14 @@ def usage_place(
     includes: Iterable[str] = (),
     merge: str = "last",
     beside: Optional[tuple[str, Any]] = None,
+    headers: Iterable[str] = (),
 ) -> a.UsagePlace:
     """The place of a token count; `includes` are the buckets that the count contains as well. With `beside`, counts
-    are read only if the member beside them has this value: `("modality", "AUDIO")`."""
+    are read only if the member beside them has this value: `("modality", "AUDIO")`. The answer's `headers` are further
+    places of the same count."""
     inside = [a.Bucket[name.upper().replace("-", "_")] for name in includes]
     neighbour = None if beside is None else a.PointerEquals("/" + beside[0], json.dumps(beside[1]))
-    return a.UsagePlace(bucket, list(pointers), merge, inside, neighbour)  # type: ignore[arg-type]
+    return a.UsagePlace(bucket, list(pointers), merge, inside, neighbour, list(headers))  # type: ignore[arg-type]
 
 
 def unit_number(unit: str, *pointers: str, merge: str = "last") -> a.UnitPlace:
@@ -184,20 +186,25 @@ def tap(
     model: Iterable[str] = (),
     units: Iterable[a.UnitPlace] = (),
     service_tier: Iterable[str] = (),
+    service_tier_headers: Iterable[str] = (),
     batch: Iterable[Any] = (),
     content: Iterable[Any] = (),
     end: Iterable[Any] = (),
     failure: Iterable[Any] = (),
+    wrapped: Optional[str] = None,
 ) -> a.Tap:
-    """How the host reads answers on the relay lane."""
+    """How the host reads answers on the relay lane. `wrapped` points at the base64 that holds a frame's data, where
+    frames wrap another format."""
     return a.Tap(
         usage=list(usage),
         finish=list(finish),
         model=list(model),
         units=list(units),
         service_tier=list(service_tier),
+        service_tier_headers=list(service_tier_headers),
         batch=list(batch),
         content=list(content),
         end=list(end),
         failure=list(failure),
+        wrapped=wrapped,
     )

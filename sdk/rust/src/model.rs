@@ -307,7 +307,7 @@ empty! {
         input, input_audio, input_image, cache_read, cache_write, cache_write_hour, output, output_audio, output_image,
         reasoning, units, service_tier, batch, extensions,
     }
-    Tap { usage, finish, model, units, service_tier, batch, content, end, failure }
+    Tap { usage, finish, model, units, service_tier, service_tier_headers, batch, content, end, failure, wrapped }
     ReasoningRequest { mode, effort, budget_tokens, summary, extensions }
     ChatRequest {
         model, messages, tools, tool_choice, parallel_tool_calls, output, sampling, max_output_tokens, reasoning, stream,

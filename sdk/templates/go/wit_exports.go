@@ -119,11 +119,11 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (21 * 4))) = uint32(length16)
 	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (20 * 4))) = uint32(uintptr(uintptr(result15)))
-	slice305 := (result).Formats
-	length307 := uint32(len(slice305))
-	result306 := witRuntime.Allocate(pinner, uintptr(length307*(76*4)), 4)
-	for index, element := range slice305 {
-		base := unsafe.Add(result306, index*(76*4))
+	slice323 := (result).Formats
+	length325 := uint32(len(slice323))
+	result324 := witRuntime.Allocate(pinner, uintptr(length325*(86*4)), 4)
+	for index, element := range slice323 {
+		base := unsafe.Add(result324, index*(86*4))
 		utf817 := unsafe.Pointer(unsafe.StringData((element).Id))
 		pinner.Pin(utf817)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Id)))
@@ -300,11 +300,11 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case witTypes.OptionSome:
 			payload := (element).Tap.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (26 * 4))) = int8(int32(1))
-			slice48 := (payload).Usage
-			length50 := uint32(len(slice48))
-			result49 := witRuntime.Allocate(pinner, uintptr(length50*(11*4)), 4)
-			for index, element := range slice48 {
-				base := unsafe.Add(result49, index*(11*4))
+			slice52 := (payload).Usage
+			length54 := uint32(len(slice52))
+			result53 := witRuntime.Allocate(pinner, uintptr(length54*(13*4)), 4)
+			for index, element := range slice52 {
+				base := unsafe.Add(result53, index*(13*4))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Bucket))
 				slice40 := (element).Pointers
 				length42 := uint32(len(slice40))
@@ -352,26 +352,26 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 				default:
 					panic("unreachable")
 				}
+				slice49 := (element).Headers
+				length51 := uint32(len(slice49))
+				result50 := witRuntime.Allocate(pinner, uintptr(length51*(2*4)), 4)
+				for index, element := range slice49 {
+					base := unsafe.Add(result50, index*(2*4))
+					utf848 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf848)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf848)))
+
+				}
+
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(length51)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (11 * 4))) = uint32(uintptr(uintptr(result50)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (28 * 4))) = uint32(length50)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (27 * 4))) = uint32(uintptr(uintptr(result49)))
-			slice52 := (payload).Finish
-			length54 := uint32(len(slice52))
-			result53 := witRuntime.Allocate(pinner, uintptr(length54*(2*4)), 4)
-			for index, element := range slice52 {
-				base := unsafe.Add(result53, index*(2*4))
-				utf851 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf851)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf851)))
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (30 * 4))) = uint32(length54)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (29 * 4))) = uint32(uintptr(uintptr(result53)))
-			slice56 := (payload).Model
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (28 * 4))) = uint32(length54)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (27 * 4))) = uint32(uintptr(uintptr(result53)))
+			slice56 := (payload).Finish
 			length58 := uint32(len(slice56))
 			result57 := witRuntime.Allocate(pinner, uintptr(length58*(2*4)), 4)
 			for index, element := range slice56 {
@@ -383,33 +383,47 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 * 4))) = uint32(length58)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (31 * 4))) = uint32(uintptr(uintptr(result57)))
-			slice76 := (payload).Units
-			length78 := uint32(len(slice76))
-			result77 := witRuntime.Allocate(pinner, uintptr(length78*(32+4*4)), 8)
-			for index, element := range slice76 {
-				base := unsafe.Add(result77, index*(32+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (30 * 4))) = uint32(length58)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (29 * 4))) = uint32(uintptr(uintptr(result57)))
+			slice60 := (payload).Model
+			length62 := uint32(len(slice60))
+			result61 := witRuntime.Allocate(pinner, uintptr(length62*(2*4)), 4)
+			for index, element := range slice60 {
+				base := unsafe.Add(result61, index*(2*4))
+				utf859 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf859)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf859)))
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 * 4))) = uint32(length62)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (31 * 4))) = uint32(uintptr(uintptr(result61)))
+			slice80 := (payload).Units
+			length82 := uint32(len(slice80))
+			result81 := witRuntime.Allocate(pinner, uintptr(length82*(32+4*4)), 8)
+			for index, element := range slice80 {
+				base := unsafe.Add(result81, index*(32+4*4))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Unit))
 
 				switch (element).Source.Tag() {
 				case weir_adapter_about.UnitSource_Number:
 					payload := (element).Source.Number()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32(0))
-					slice60 := payload
-					length62 := uint32(len(slice60))
-					result61 := witRuntime.Allocate(pinner, uintptr(length62*(2*4)), 4)
-					for index, element := range slice60 {
-						base := unsafe.Add(result61, index*(2*4))
-						utf859 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf859)
+					slice64 := payload
+					length66 := uint32(len(slice64))
+					result65 := witRuntime.Allocate(pinner, uintptr(length66*(2*4)), 4)
+					for index, element := range slice64 {
+						base := unsafe.Add(result65, index*(2*4))
+						utf863 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf863)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf859)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf863)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(length62)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(result61)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(length66)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(result65)))
 
 				case weir_adapter_about.UnitSource_Matches:
 					payload := (element).Source.Matches()
@@ -419,86 +433,86 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 					case weir_adapter_about.FrameTest_Event:
 						payload := payload.Event()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(0))
-						utf863 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf863)
+						utf867 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf867)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf863)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf867)))
 
 					case weir_adapter_about.FrameTest_Data:
 						payload := payload.Data()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(1))
-						utf864 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf864)
+						utf868 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf868)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf864)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf868)))
 
 					case weir_adapter_about.FrameTest_Present:
 						payload := payload.Present()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(2))
-						utf865 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf865)
+						utf869 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf869)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf865)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf869)))
 
 					case weir_adapter_about.FrameTest_Equals:
 						payload := payload.Equals()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(3))
-						utf866 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf866)
+						utf870 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf870)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf866)))
-						utf867 := unsafe.Pointer(unsafe.StringData((payload).Json))
-						pinner.Pin(utf867)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf870)))
+						utf871 := unsafe.Pointer(unsafe.StringData((payload).Json))
+						pinner.Pin(utf871)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(uint32(len((payload).Json)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(utf867)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(utf871)))
 
 					case weir_adapter_about.FrameTest_OtherThan:
 						payload := payload.OtherThan()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(4))
-						utf868 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf868)
+						utf872 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf872)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf868)))
-						slice70 := (payload).Json
-						length72 := uint32(len(slice70))
-						result71 := witRuntime.Allocate(pinner, uintptr(length72*(2*4)), 4)
-						for index, element := range slice70 {
-							base := unsafe.Add(result71, index*(2*4))
-							utf869 := unsafe.Pointer(unsafe.StringData(element))
-							pinner.Pin(utf869)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf872)))
+						slice74 := (payload).Json
+						length76 := uint32(len(slice74))
+						result75 := witRuntime.Allocate(pinner, uintptr(length76*(2*4)), 4)
+						for index, element := range slice74 {
+							base := unsafe.Add(result75, index*(2*4))
+							utf873 := unsafe.Pointer(unsafe.StringData(element))
+							pinner.Pin(utf873)
 							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf869)))
+							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf873)))
 
 						}
 
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(length72)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(result71)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(length76)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(result75)))
 
 					case weir_adapter_about.FrameTest_Above:
 						payload := payload.Above()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(5))
-						utf873 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf873)
+						utf877 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf877)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf873)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf877)))
 						*(*float64)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = (payload).Bound
 
 					case weir_adapter_about.FrameTest_Below:
 						payload := payload.Below()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(6))
-						utf874 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf874)
+						utf878 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf878)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf874)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf878)))
 						*(*float64)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = (payload).Bound
 
 					case weir_adapter_about.FrameTest_Fractional:
 						payload := payload.Fractional()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(7))
-						utf875 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf875)
+						utf879 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf879)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf875)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf879)))
 
 					default:
 						panic("unreachable")
@@ -511,310 +525,225 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (34 * 4))) = uint32(length78)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (33 * 4))) = uint32(uintptr(uintptr(result77)))
-			slice80 := (payload).ServiceTier
-			length82 := uint32(len(slice80))
-			result81 := witRuntime.Allocate(pinner, uintptr(length82*(2*4)), 4)
-			for index, element := range slice80 {
-				base := unsafe.Add(result81, index*(2*4))
-				utf879 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf879)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (34 * 4))) = uint32(length82)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (33 * 4))) = uint32(uintptr(uintptr(result81)))
+			slice84 := (payload).ServiceTier
+			length86 := uint32(len(slice84))
+			result85 := witRuntime.Allocate(pinner, uintptr(length86*(2*4)), 4)
+			for index, element := range slice84 {
+				base := unsafe.Add(result85, index*(2*4))
+				utf883 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf883)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf879)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf883)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (36 * 4))) = uint32(length82)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (35 * 4))) = uint32(uintptr(uintptr(result81)))
-			slice96 := (payload).Batch
-			length98 := uint32(len(slice96))
-			result97 := witRuntime.Allocate(pinner, uintptr(length98*(8+4*4)), 8)
-			for index, element := range slice96 {
-				base := unsafe.Add(result97, index*(8+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (36 * 4))) = uint32(length86)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (35 * 4))) = uint32(uintptr(uintptr(result85)))
+			slice88 := (payload).ServiceTierHeaders
+			length90 := uint32(len(slice88))
+			result89 := witRuntime.Allocate(pinner, uintptr(length90*(2*4)), 4)
+			for index, element := range slice88 {
+				base := unsafe.Add(result89, index*(2*4))
+				utf887 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf887)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf887)))
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (38 * 4))) = uint32(length90)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (37 * 4))) = uint32(uintptr(uintptr(result89)))
+			slice104 := (payload).Batch
+			length106 := uint32(len(slice104))
+			result105 := witRuntime.Allocate(pinner, uintptr(length106*(8+4*4)), 8)
+			for index, element := range slice104 {
+				base := unsafe.Add(result105, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf883 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf883)
+					utf891 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf891)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf883)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf891)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf884 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf884)
+					utf892 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf892)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf884)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf892)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf885 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf885)
+					utf893 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf893)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf885)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf893)))
 
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf886 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf886)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf886)))
-					utf887 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf887)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf887)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf888 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf888)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf888)))
-					slice90 := (payload).Json
-					length92 := uint32(len(slice90))
-					result91 := witRuntime.Allocate(pinner, uintptr(length92*(2*4)), 4)
-					for index, element := range slice90 {
-						base := unsafe.Add(result91, index*(2*4))
-						utf889 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf889)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf889)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length92)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result91)))
-
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf893 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf893)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf893)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
 					utf894 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf894)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf894)))
+					utf895 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf895)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf895)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf896 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf896)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf896)))
+					slice98 := (payload).Json
+					length100 := uint32(len(slice98))
+					result99 := witRuntime.Allocate(pinner, uintptr(length100*(2*4)), 4)
+					for index, element := range slice98 {
+						base := unsafe.Add(result99, index*(2*4))
+						utf897 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf897)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf897)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length100)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result99)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8101 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8101)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8101)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
-				case weir_adapter_about.FrameTest_Fractional:
-					payload := element.Fractional()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf895 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf895)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf895)))
-
-				default:
-					panic("unreachable")
-				}
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (38 * 4))) = uint32(length98)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (37 * 4))) = uint32(uintptr(uintptr(result97)))
-			slice112 := (payload).Content
-			length114 := uint32(len(slice112))
-			result113 := witRuntime.Allocate(pinner, uintptr(length114*(8+4*4)), 8)
-			for index, element := range slice112 {
-				base := unsafe.Add(result113, index*(8+4*4))
-
-				switch element.Tag() {
-				case weir_adapter_about.FrameTest_Event:
-					payload := element.Event()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf899 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf899)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf899)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8100 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8100)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8100)))
-
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8101 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8101)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8101)))
-
-				case weir_adapter_about.FrameTest_Equals:
-					payload := element.Equals()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
 					utf8102 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8102)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8102)))
-					utf8103 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8103)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8103)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8104 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8104)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8104)))
-					slice106 := (payload).Json
-					length108 := uint32(len(slice106))
-					result107 := witRuntime.Allocate(pinner, uintptr(length108*(2*4)), 4)
-					for index, element := range slice106 {
-						base := unsafe.Add(result107, index*(2*4))
-						utf8105 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8105)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8105)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length108)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result107)))
-
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8109 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8109)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8109)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+				case weir_adapter_about.FrameTest_Fractional:
+					payload := element.Fractional()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+					utf8103 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8103)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8103)))
+
+				default:
+					panic("unreachable")
+				}
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40 * 4))) = uint32(length106)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (39 * 4))) = uint32(uintptr(uintptr(result105)))
+			slice120 := (payload).Content
+			length122 := uint32(len(slice120))
+			result121 := witRuntime.Allocate(pinner, uintptr(length122*(8+4*4)), 8)
+			for index, element := range slice120 {
+				base := unsafe.Add(result121, index*(8+4*4))
+
+				switch element.Tag() {
+				case weir_adapter_about.FrameTest_Event:
+					payload := element.Event()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+					utf8107 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8107)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8107)))
+
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+					utf8108 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8108)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8108)))
+
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8109 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8109)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8109)))
+
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
 					utf8110 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8110)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8110)))
+					utf8111 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8111)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8111)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8112 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8112)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8112)))
+					slice114 := (payload).Json
+					length116 := uint32(len(slice114))
+					result115 := witRuntime.Allocate(pinner, uintptr(length116*(2*4)), 4)
+					for index, element := range slice114 {
+						base := unsafe.Add(result115, index*(2*4))
+						utf8113 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8113)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8113)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length116)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result115)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8117 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8117)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8117)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
-				case weir_adapter_about.FrameTest_Fractional:
-					payload := element.Fractional()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8111 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8111)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8111)))
-
-				default:
-					panic("unreachable")
-				}
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40 * 4))) = uint32(length114)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (39 * 4))) = uint32(uintptr(uintptr(result113)))
-			slice128 := (payload).End
-			length130 := uint32(len(slice128))
-			result129 := witRuntime.Allocate(pinner, uintptr(length130*(8+4*4)), 8)
-			for index, element := range slice128 {
-				base := unsafe.Add(result129, index*(8+4*4))
-
-				switch element.Tag() {
-				case weir_adapter_about.FrameTest_Event:
-					payload := element.Event()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8115 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8115)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8115)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8116 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8116)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8116)))
-
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8117 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8117)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8117)))
-
-				case weir_adapter_about.FrameTest_Equals:
-					payload := element.Equals()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
 					utf8118 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8118)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8118)))
-					utf8119 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8119)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8119)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8120 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8120)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8120)))
-					slice122 := (payload).Json
-					length124 := uint32(len(slice122))
-					result123 := witRuntime.Allocate(pinner, uintptr(length124*(2*4)), 4)
-					for index, element := range slice122 {
-						base := unsafe.Add(result123, index*(2*4))
-						utf8121 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8121)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8121)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length124)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result123)))
-
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8125 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8125)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8125)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8126 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8126)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8126)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8127 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8127)
+					utf8119 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8119)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8127)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8119)))
 
 				default:
 					panic("unreachable")
@@ -822,98 +751,98 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42 * 4))) = uint32(length130)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (41 * 4))) = uint32(uintptr(uintptr(result129)))
-			slice144 := (payload).Failure
-			length146 := uint32(len(slice144))
-			result145 := witRuntime.Allocate(pinner, uintptr(length146*(8+4*4)), 8)
-			for index, element := range slice144 {
-				base := unsafe.Add(result145, index*(8+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42 * 4))) = uint32(length122)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (41 * 4))) = uint32(uintptr(uintptr(result121)))
+			slice136 := (payload).End
+			length138 := uint32(len(slice136))
+			result137 := witRuntime.Allocate(pinner, uintptr(length138*(8+4*4)), 8)
+			for index, element := range slice136 {
+				base := unsafe.Add(result137, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8131 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8131)
+					utf8123 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8123)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8131)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8123)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8132 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8132)
+					utf8124 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8124)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8132)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8124)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8133 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8133)
+					utf8125 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8125)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8133)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8125)))
 
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8134 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8134)
+					utf8126 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8126)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8134)))
-					utf8135 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8135)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8126)))
+					utf8127 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8127)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8135)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8127)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8136 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8136)
+					utf8128 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8128)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8136)))
-					slice138 := (payload).Json
-					length140 := uint32(len(slice138))
-					result139 := witRuntime.Allocate(pinner, uintptr(length140*(2*4)), 4)
-					for index, element := range slice138 {
-						base := unsafe.Add(result139, index*(2*4))
-						utf8137 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8137)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8128)))
+					slice130 := (payload).Json
+					length132 := uint32(len(slice130))
+					result131 := witRuntime.Allocate(pinner, uintptr(length132*(2*4)), 4)
+					for index, element := range slice130 {
+						base := unsafe.Add(result131, index*(2*4))
+						utf8129 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8129)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8137)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8129)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length140)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result139)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length132)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result131)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8141 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8141)
+					utf8133 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8133)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8141)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8133)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Below:
 					payload := element.Below()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8142 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8142)
+					utf8134 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8134)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8142)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8134)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8143 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8143)
+					utf8135 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8135)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8143)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8135)))
 
 				default:
 					panic("unreachable")
@@ -921,8 +850,123 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (44 * 4))) = uint32(length146)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (43 * 4))) = uint32(uintptr(uintptr(result145)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (44 * 4))) = uint32(length138)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (43 * 4))) = uint32(uintptr(uintptr(result137)))
+			slice152 := (payload).Failure
+			length154 := uint32(len(slice152))
+			result153 := witRuntime.Allocate(pinner, uintptr(length154*(8+4*4)), 8)
+			for index, element := range slice152 {
+				base := unsafe.Add(result153, index*(8+4*4))
+
+				switch element.Tag() {
+				case weir_adapter_about.FrameTest_Event:
+					payload := element.Event()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+					utf8139 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8139)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8139)))
+
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+					utf8140 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8140)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8140)))
+
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8141 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8141)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8141)))
+
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+					utf8142 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8142)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8142)))
+					utf8143 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8143)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8143)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8144 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8144)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8144)))
+					slice146 := (payload).Json
+					length148 := uint32(len(slice146))
+					result147 := witRuntime.Allocate(pinner, uintptr(length148*(2*4)), 4)
+					for index, element := range slice146 {
+						base := unsafe.Add(result147, index*(2*4))
+						utf8145 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8145)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8145)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length148)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result147)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8149 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8149)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8149)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8150 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8150)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8150)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Fractional:
+					payload := element.Fractional()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+					utf8151 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8151)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8151)))
+
+				default:
+					panic("unreachable")
+				}
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (46 * 4))) = uint32(length154)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (45 * 4))) = uint32(uintptr(uintptr(result153)))
+
+			switch (payload).Wrapped.Tag() {
+			case witTypes.OptionNone:
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (47 * 4))) = int8(int32(0))
+
+			case witTypes.OptionSome:
+				payload := (payload).Wrapped.Some()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (47 * 4))) = int8(int32(1))
+				utf8155 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8155)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (49 * 4))) = uint32(uint32(len(payload)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (48 * 4))) = uint32(uintptr(uintptr(utf8155)))
+
+			default:
+				panic("unreachable")
+			}
 
 		default:
 			panic("unreachable")
@@ -930,200 +974,101 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		switch (element).Session.Tag() {
 		case witTypes.OptionNone:
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (45 * 4))) = int8(int32(0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (50 * 4))) = int8(int32(0))
 
 		case witTypes.OptionSome:
 			payload := (element).Session.Some()
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (45 * 4))) = int8(int32(1))
-			slice160 := (payload).Requests
-			length162 := uint32(len(slice160))
-			result161 := witRuntime.Allocate(pinner, uintptr(length162*(8+4*4)), 8)
-			for index, element := range slice160 {
-				base := unsafe.Add(result161, index*(8+4*4))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (50 * 4))) = int8(int32(1))
+			slice169 := (payload).Requests
+			length171 := uint32(len(slice169))
+			result170 := witRuntime.Allocate(pinner, uintptr(length171*(8+4*4)), 8)
+			for index, element := range slice169 {
+				base := unsafe.Add(result170, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8147 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8147)
+					utf8156 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8156)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8147)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8156)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8148 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8148)
+					utf8157 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8157)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8148)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8157)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8149 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8149)
+					utf8158 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8158)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8149)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8158)))
 
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8150 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8150)
+					utf8159 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8159)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8150)))
-					utf8151 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8151)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8159)))
+					utf8160 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8160)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8151)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8160)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8152 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8152)
+					utf8161 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8161)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8152)))
-					slice154 := (payload).Json
-					length156 := uint32(len(slice154))
-					result155 := witRuntime.Allocate(pinner, uintptr(length156*(2*4)), 4)
-					for index, element := range slice154 {
-						base := unsafe.Add(result155, index*(2*4))
-						utf8153 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8153)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8161)))
+					slice163 := (payload).Json
+					length165 := uint32(len(slice163))
+					result164 := witRuntime.Allocate(pinner, uintptr(length165*(2*4)), 4)
+					for index, element := range slice163 {
+						base := unsafe.Add(result164, index*(2*4))
+						utf8162 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8162)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8153)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8162)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length156)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result155)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length165)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result164)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8157 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8157)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8157)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8158 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8158)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8158)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Fractional:
-					payload := element.Fractional()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8159 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8159)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8159)))
-
-				default:
-					panic("unreachable")
-				}
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (47 * 4))) = uint32(length162)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (46 * 4))) = uint32(uintptr(uintptr(result161)))
-			slice176 := (payload).Begins
-			length178 := uint32(len(slice176))
-			result177 := witRuntime.Allocate(pinner, uintptr(length178*(8+4*4)), 8)
-			for index, element := range slice176 {
-				base := unsafe.Add(result177, index*(8+4*4))
-
-				switch element.Tag() {
-				case weir_adapter_about.FrameTest_Event:
-					payload := element.Event()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8163 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8163)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8163)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8164 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8164)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8164)))
-
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8165 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8165)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8165)))
-
-				case weir_adapter_about.FrameTest_Equals:
-					payload := element.Equals()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
 					utf8166 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8166)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8166)))
-					utf8167 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8167)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8167)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8168 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8168)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8168)))
-					slice170 := (payload).Json
-					length172 := uint32(len(slice170))
-					result171 := witRuntime.Allocate(pinner, uintptr(length172*(2*4)), 4)
-					for index, element := range slice170 {
-						base := unsafe.Add(result171, index*(2*4))
-						utf8169 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8169)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8169)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length172)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result171)))
-
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8173 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8173)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8173)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Below:
 					payload := element.Below()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8174 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8174)
+					utf8167 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8167)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8174)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8167)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8175 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8175)
+					utf8168 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8168)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8175)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8168)))
 
 				default:
 					panic("unreachable")
@@ -1131,40 +1076,139 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (49 * 4))) = uint32(length178)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (48 * 4))) = uint32(uintptr(uintptr(result177)))
-			slice188 := ((payload).Responses).Usage
-			length190 := uint32(len(slice188))
-			result189 := witRuntime.Allocate(pinner, uintptr(length190*(11*4)), 4)
-			for index, element := range slice188 {
-				base := unsafe.Add(result189, index*(11*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (52 * 4))) = uint32(length171)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (51 * 4))) = uint32(uintptr(uintptr(result170)))
+			slice185 := (payload).Begins
+			length187 := uint32(len(slice185))
+			result186 := witRuntime.Allocate(pinner, uintptr(length187*(8+4*4)), 8)
+			for index, element := range slice185 {
+				base := unsafe.Add(result186, index*(8+4*4))
+
+				switch element.Tag() {
+				case weir_adapter_about.FrameTest_Event:
+					payload := element.Event()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+					utf8172 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8172)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8172)))
+
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+					utf8173 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8173)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8173)))
+
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8174 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8174)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8174)))
+
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+					utf8175 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8175)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8175)))
+					utf8176 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8176)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8176)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8177 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8177)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8177)))
+					slice179 := (payload).Json
+					length181 := uint32(len(slice179))
+					result180 := witRuntime.Allocate(pinner, uintptr(length181*(2*4)), 4)
+					for index, element := range slice179 {
+						base := unsafe.Add(result180, index*(2*4))
+						utf8178 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8178)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8178)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length181)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result180)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8182 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8182)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8182)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8183 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8183)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8183)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Fractional:
+					payload := element.Fractional()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+					utf8184 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8184)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8184)))
+
+				default:
+					panic("unreachable")
+				}
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (54 * 4))) = uint32(length187)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (53 * 4))) = uint32(uintptr(uintptr(result186)))
+			slice201 := ((payload).Responses).Usage
+			length203 := uint32(len(slice201))
+			result202 := witRuntime.Allocate(pinner, uintptr(length203*(13*4)), 4)
+			for index, element := range slice201 {
+				base := unsafe.Add(result202, index*(13*4))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Bucket))
-				slice180 := (element).Pointers
-				length182 := uint32(len(slice180))
-				result181 := witRuntime.Allocate(pinner, uintptr(length182*(2*4)), 4)
-				for index, element := range slice180 {
-					base := unsafe.Add(result181, index*(2*4))
-					utf8179 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8179)
+				slice189 := (element).Pointers
+				length191 := uint32(len(slice189))
+				result190 := witRuntime.Allocate(pinner, uintptr(length191*(2*4)), 4)
+				for index, element := range slice189 {
+					base := unsafe.Add(result190, index*(2*4))
+					utf8188 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8188)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8179)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8188)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(length182)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(result181)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(length191)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(result190)))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = int8(int32((element).Merge))
-				slice183 := (element).Includes
-				length185 := uint32(len(slice183))
-				result184 := witRuntime.Allocate(pinner, uintptr(length185*1), 1)
-				for index, element := range slice183 {
-					base := unsafe.Add(result184, index*1)
+				slice192 := (element).Includes
+				length194 := uint32(len(slice192))
+				result193 := witRuntime.Allocate(pinner, uintptr(length194*1), 1)
+				for index, element := range slice192 {
+					base := unsafe.Add(result193, index*1)
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(element))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(length185)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(result184)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(length194)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(result193)))
 
 				switch (element).Beside.Tag() {
 				case witTypes.OptionNone:
@@ -1173,76 +1217,90 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 				case witTypes.OptionSome:
 					payload := (element).Beside.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = int8(int32(1))
-					utf8186 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8186)
+					utf8195 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8195)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 * 4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8186)))
-					utf8187 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8187)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8195)))
+					utf8196 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8196)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = uint32(uintptr(uintptr(utf8187)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = uint32(uintptr(uintptr(utf8196)))
 
 				default:
 					panic("unreachable")
 				}
+				slice198 := (element).Headers
+				length200 := uint32(len(slice198))
+				result199 := witRuntime.Allocate(pinner, uintptr(length200*(2*4)), 4)
+				for index, element := range slice198 {
+					base := unsafe.Add(result199, index*(2*4))
+					utf8197 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8197)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8197)))
+
+				}
+
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(length200)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (11 * 4))) = uint32(uintptr(uintptr(result199)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (51 * 4))) = uint32(length190)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (50 * 4))) = uint32(uintptr(uintptr(result189)))
-			slice192 := ((payload).Responses).Finish
-			length194 := uint32(len(slice192))
-			result193 := witRuntime.Allocate(pinner, uintptr(length194*(2*4)), 4)
-			for index, element := range slice192 {
-				base := unsafe.Add(result193, index*(2*4))
-				utf8191 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8191)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (56 * 4))) = uint32(length203)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (55 * 4))) = uint32(uintptr(uintptr(result202)))
+			slice205 := ((payload).Responses).Finish
+			length207 := uint32(len(slice205))
+			result206 := witRuntime.Allocate(pinner, uintptr(length207*(2*4)), 4)
+			for index, element := range slice205 {
+				base := unsafe.Add(result206, index*(2*4))
+				utf8204 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8204)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8191)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8204)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (53 * 4))) = uint32(length194)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (52 * 4))) = uint32(uintptr(uintptr(result193)))
-			slice196 := ((payload).Responses).Model
-			length198 := uint32(len(slice196))
-			result197 := witRuntime.Allocate(pinner, uintptr(length198*(2*4)), 4)
-			for index, element := range slice196 {
-				base := unsafe.Add(result197, index*(2*4))
-				utf8195 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8195)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (58 * 4))) = uint32(length207)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (57 * 4))) = uint32(uintptr(uintptr(result206)))
+			slice209 := ((payload).Responses).Model
+			length211 := uint32(len(slice209))
+			result210 := witRuntime.Allocate(pinner, uintptr(length211*(2*4)), 4)
+			for index, element := range slice209 {
+				base := unsafe.Add(result210, index*(2*4))
+				utf8208 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8208)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8195)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8208)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (55 * 4))) = uint32(length198)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (54 * 4))) = uint32(uintptr(uintptr(result197)))
-			slice216 := ((payload).Responses).Units
-			length218 := uint32(len(slice216))
-			result217 := witRuntime.Allocate(pinner, uintptr(length218*(32+4*4)), 8)
-			for index, element := range slice216 {
-				base := unsafe.Add(result217, index*(32+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (60 * 4))) = uint32(length211)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (59 * 4))) = uint32(uintptr(uintptr(result210)))
+			slice229 := ((payload).Responses).Units
+			length231 := uint32(len(slice229))
+			result230 := witRuntime.Allocate(pinner, uintptr(length231*(32+4*4)), 8)
+			for index, element := range slice229 {
+				base := unsafe.Add(result230, index*(32+4*4))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Unit))
 
 				switch (element).Source.Tag() {
 				case weir_adapter_about.UnitSource_Number:
 					payload := (element).Source.Number()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32(0))
-					slice200 := payload
-					length202 := uint32(len(slice200))
-					result201 := witRuntime.Allocate(pinner, uintptr(length202*(2*4)), 4)
-					for index, element := range slice200 {
-						base := unsafe.Add(result201, index*(2*4))
-						utf8199 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8199)
+					slice213 := payload
+					length215 := uint32(len(slice213))
+					result214 := witRuntime.Allocate(pinner, uintptr(length215*(2*4)), 4)
+					for index, element := range slice213 {
+						base := unsafe.Add(result214, index*(2*4))
+						utf8212 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8212)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8199)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8212)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(length202)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(result201)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(length215)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(result214)))
 
 				case weir_adapter_about.UnitSource_Matches:
 					payload := (element).Source.Matches()
@@ -1252,86 +1310,86 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 					case weir_adapter_about.FrameTest_Event:
 						payload := payload.Event()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(0))
-						utf8203 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8203)
+						utf8216 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8216)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8203)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8216)))
 
 					case weir_adapter_about.FrameTest_Data:
 						payload := payload.Data()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(1))
-						utf8204 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8204)
+						utf8217 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8217)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8204)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8217)))
 
 					case weir_adapter_about.FrameTest_Present:
 						payload := payload.Present()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(2))
-						utf8205 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8205)
+						utf8218 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8218)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8205)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8218)))
 
 					case weir_adapter_about.FrameTest_Equals:
 						payload := payload.Equals()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(3))
-						utf8206 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8206)
+						utf8219 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8219)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8206)))
-						utf8207 := unsafe.Pointer(unsafe.StringData((payload).Json))
-						pinner.Pin(utf8207)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8219)))
+						utf8220 := unsafe.Pointer(unsafe.StringData((payload).Json))
+						pinner.Pin(utf8220)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(uint32(len((payload).Json)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(utf8207)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(utf8220)))
 
 					case weir_adapter_about.FrameTest_OtherThan:
 						payload := payload.OtherThan()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(4))
-						utf8208 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8208)
+						utf8221 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8221)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8208)))
-						slice210 := (payload).Json
-						length212 := uint32(len(slice210))
-						result211 := witRuntime.Allocate(pinner, uintptr(length212*(2*4)), 4)
-						for index, element := range slice210 {
-							base := unsafe.Add(result211, index*(2*4))
-							utf8209 := unsafe.Pointer(unsafe.StringData(element))
-							pinner.Pin(utf8209)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8221)))
+						slice223 := (payload).Json
+						length225 := uint32(len(slice223))
+						result224 := witRuntime.Allocate(pinner, uintptr(length225*(2*4)), 4)
+						for index, element := range slice223 {
+							base := unsafe.Add(result224, index*(2*4))
+							utf8222 := unsafe.Pointer(unsafe.StringData(element))
+							pinner.Pin(utf8222)
 							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8209)))
+							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8222)))
 
 						}
 
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(length212)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(result211)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(length225)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(result224)))
 
 					case weir_adapter_about.FrameTest_Above:
 						payload := payload.Above()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(5))
-						utf8213 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8213)
+						utf8226 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8226)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8213)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8226)))
 						*(*float64)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = (payload).Bound
 
 					case weir_adapter_about.FrameTest_Below:
 						payload := payload.Below()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(6))
-						utf8214 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8214)
+						utf8227 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8227)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8214)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8227)))
 						*(*float64)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = (payload).Bound
 
 					case weir_adapter_about.FrameTest_Fractional:
 						payload := payload.Fractional()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(7))
-						utf8215 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8215)
+						utf8228 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8228)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8215)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8228)))
 
 					default:
 						panic("unreachable")
@@ -1344,211 +1402,126 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (57 * 4))) = uint32(length218)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (56 * 4))) = uint32(uintptr(uintptr(result217)))
-			slice220 := ((payload).Responses).ServiceTier
-			length222 := uint32(len(slice220))
-			result221 := witRuntime.Allocate(pinner, uintptr(length222*(2*4)), 4)
-			for index, element := range slice220 {
-				base := unsafe.Add(result221, index*(2*4))
-				utf8219 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8219)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (62 * 4))) = uint32(length231)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (61 * 4))) = uint32(uintptr(uintptr(result230)))
+			slice233 := ((payload).Responses).ServiceTier
+			length235 := uint32(len(slice233))
+			result234 := witRuntime.Allocate(pinner, uintptr(length235*(2*4)), 4)
+			for index, element := range slice233 {
+				base := unsafe.Add(result234, index*(2*4))
+				utf8232 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8232)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8219)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8232)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (59 * 4))) = uint32(length222)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (58 * 4))) = uint32(uintptr(uintptr(result221)))
-			slice236 := ((payload).Responses).Batch
-			length238 := uint32(len(slice236))
-			result237 := witRuntime.Allocate(pinner, uintptr(length238*(8+4*4)), 8)
-			for index, element := range slice236 {
-				base := unsafe.Add(result237, index*(8+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (64 * 4))) = uint32(length235)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (63 * 4))) = uint32(uintptr(uintptr(result234)))
+			slice237 := ((payload).Responses).ServiceTierHeaders
+			length239 := uint32(len(slice237))
+			result238 := witRuntime.Allocate(pinner, uintptr(length239*(2*4)), 4)
+			for index, element := range slice237 {
+				base := unsafe.Add(result238, index*(2*4))
+				utf8236 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8236)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8236)))
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (66 * 4))) = uint32(length239)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (65 * 4))) = uint32(uintptr(uintptr(result238)))
+			slice253 := ((payload).Responses).Batch
+			length255 := uint32(len(slice253))
+			result254 := witRuntime.Allocate(pinner, uintptr(length255*(8+4*4)), 8)
+			for index, element := range slice253 {
+				base := unsafe.Add(result254, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8223 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8223)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8223)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8224 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8224)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8224)))
-
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8225 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8225)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8225)))
-
-				case weir_adapter_about.FrameTest_Equals:
-					payload := element.Equals()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8226 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8226)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8226)))
-					utf8227 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8227)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8227)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8228 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8228)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8228)))
-					slice230 := (payload).Json
-					length232 := uint32(len(slice230))
-					result231 := witRuntime.Allocate(pinner, uintptr(length232*(2*4)), 4)
-					for index, element := range slice230 {
-						base := unsafe.Add(result231, index*(2*4))
-						utf8229 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8229)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8229)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length232)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result231)))
-
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8233 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8233)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8233)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8234 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8234)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8234)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Fractional:
-					payload := element.Fractional()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8235 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8235)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8235)))
-
-				default:
-					panic("unreachable")
-				}
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (61 * 4))) = uint32(length238)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (60 * 4))) = uint32(uintptr(uintptr(result237)))
-			slice252 := ((payload).Responses).Content
-			length254 := uint32(len(slice252))
-			result253 := witRuntime.Allocate(pinner, uintptr(length254*(8+4*4)), 8)
-			for index, element := range slice252 {
-				base := unsafe.Add(result253, index*(8+4*4))
-
-				switch element.Tag() {
-				case weir_adapter_about.FrameTest_Event:
-					payload := element.Event()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8239 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8239)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8239)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
 					utf8240 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf8240)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8240)))
 
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
 					utf8241 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf8241)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8241)))
 
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8242 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8242)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8242)))
+
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8242 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8242)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8242)))
-					utf8243 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					utf8243 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8243)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8243)))
+					utf8244 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8244)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8243)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8244)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8244 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8244)
+					utf8245 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8245)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8244)))
-					slice246 := (payload).Json
-					length248 := uint32(len(slice246))
-					result247 := witRuntime.Allocate(pinner, uintptr(length248*(2*4)), 4)
-					for index, element := range slice246 {
-						base := unsafe.Add(result247, index*(2*4))
-						utf8245 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8245)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8245)))
+					slice247 := (payload).Json
+					length249 := uint32(len(slice247))
+					result248 := witRuntime.Allocate(pinner, uintptr(length249*(2*4)), 4)
+					for index, element := range slice247 {
+						base := unsafe.Add(result248, index*(2*4))
+						utf8246 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8246)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8245)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8246)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length248)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result247)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length249)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result248)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8249 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8249)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8249)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
 					utf8250 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8250)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8250)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8251 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8251)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8251)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8251 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8251)
+					utf8252 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8252)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8251)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8252)))
 
 				default:
 					panic("unreachable")
@@ -1556,98 +1529,98 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (63 * 4))) = uint32(length254)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (62 * 4))) = uint32(uintptr(uintptr(result253)))
-			slice268 := ((payload).Responses).End
-			length270 := uint32(len(slice268))
-			result269 := witRuntime.Allocate(pinner, uintptr(length270*(8+4*4)), 8)
-			for index, element := range slice268 {
-				base := unsafe.Add(result269, index*(8+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (68 * 4))) = uint32(length255)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (67 * 4))) = uint32(uintptr(uintptr(result254)))
+			slice269 := ((payload).Responses).Content
+			length271 := uint32(len(slice269))
+			result270 := witRuntime.Allocate(pinner, uintptr(length271*(8+4*4)), 8)
+			for index, element := range slice269 {
+				base := unsafe.Add(result270, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8255 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8255)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8255)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
 					utf8256 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf8256)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8256)))
 
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
 					utf8257 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf8257)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8257)))
 
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8258 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8258)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8258)))
+
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8258 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8258)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8258)))
-					utf8259 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					utf8259 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8259)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8259)))
+					utf8260 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8260)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8259)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8260)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8260 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8260)
+					utf8261 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8261)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8260)))
-					slice262 := (payload).Json
-					length264 := uint32(len(slice262))
-					result263 := witRuntime.Allocate(pinner, uintptr(length264*(2*4)), 4)
-					for index, element := range slice262 {
-						base := unsafe.Add(result263, index*(2*4))
-						utf8261 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8261)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8261)))
+					slice263 := (payload).Json
+					length265 := uint32(len(slice263))
+					result264 := witRuntime.Allocate(pinner, uintptr(length265*(2*4)), 4)
+					for index, element := range slice263 {
+						base := unsafe.Add(result264, index*(2*4))
+						utf8262 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8262)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8261)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8262)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length264)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result263)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length265)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result264)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8265 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8265)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8265)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
 					utf8266 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8266)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8266)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8267 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8267)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8267)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8267 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8267)
+					utf8268 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8268)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8267)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8268)))
 
 				default:
 					panic("unreachable")
@@ -1655,98 +1628,98 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (65 * 4))) = uint32(length270)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (64 * 4))) = uint32(uintptr(uintptr(result269)))
-			slice284 := ((payload).Responses).Failure
-			length286 := uint32(len(slice284))
-			result285 := witRuntime.Allocate(pinner, uintptr(length286*(8+4*4)), 8)
-			for index, element := range slice284 {
-				base := unsafe.Add(result285, index*(8+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (70 * 4))) = uint32(length271)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (69 * 4))) = uint32(uintptr(uintptr(result270)))
+			slice285 := ((payload).Responses).End
+			length287 := uint32(len(slice285))
+			result286 := witRuntime.Allocate(pinner, uintptr(length287*(8+4*4)), 8)
+			for index, element := range slice285 {
+				base := unsafe.Add(result286, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8271 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8271)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8271)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
 					utf8272 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf8272)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8272)))
 
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
 					utf8273 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf8273)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8273)))
 
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8274 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8274)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8274)))
+
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8274 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8274)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8274)))
-					utf8275 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					utf8275 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8275)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8275)))
+					utf8276 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8276)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8275)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8276)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8276 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8276)
+					utf8277 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8277)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8276)))
-					slice278 := (payload).Json
-					length280 := uint32(len(slice278))
-					result279 := witRuntime.Allocate(pinner, uintptr(length280*(2*4)), 4)
-					for index, element := range slice278 {
-						base := unsafe.Add(result279, index*(2*4))
-						utf8277 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8277)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8277)))
+					slice279 := (payload).Json
+					length281 := uint32(len(slice279))
+					result280 := witRuntime.Allocate(pinner, uintptr(length281*(2*4)), 4)
+					for index, element := range slice279 {
+						base := unsafe.Add(result280, index*(2*4))
+						utf8278 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8278)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8277)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8278)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length280)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result279)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length281)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result280)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8281 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8281)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8281)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
 					utf8282 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8282)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8282)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8283 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8283)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8283)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8283 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8283)
+					utf8284 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8284)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8283)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8284)))
 
 				default:
 					panic("unreachable")
@@ -1754,20 +1727,135 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (67 * 4))) = uint32(length286)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (66 * 4))) = uint32(uintptr(uintptr(result285)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72 * 4))) = uint32(length287)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (71 * 4))) = uint32(uintptr(uintptr(result286)))
+			slice301 := ((payload).Responses).Failure
+			length303 := uint32(len(slice301))
+			result302 := witRuntime.Allocate(pinner, uintptr(length303*(8+4*4)), 8)
+			for index, element := range slice301 {
+				base := unsafe.Add(result302, index*(8+4*4))
+
+				switch element.Tag() {
+				case weir_adapter_about.FrameTest_Event:
+					payload := element.Event()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+					utf8288 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8288)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8288)))
+
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+					utf8289 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8289)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8289)))
+
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8290 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8290)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8290)))
+
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+					utf8291 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8291)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8291)))
+					utf8292 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8292)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8292)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8293 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8293)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8293)))
+					slice295 := (payload).Json
+					length297 := uint32(len(slice295))
+					result296 := witRuntime.Allocate(pinner, uintptr(length297*(2*4)), 4)
+					for index, element := range slice295 {
+						base := unsafe.Add(result296, index*(2*4))
+						utf8294 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8294)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8294)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length297)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result296)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8298 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8298)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8298)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8299 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8299)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8299)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Fractional:
+					payload := element.Fractional()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+					utf8300 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8300)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8300)))
+
+				default:
+					panic("unreachable")
+				}
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (74 * 4))) = uint32(length303)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (73 * 4))) = uint32(uintptr(uintptr(result302)))
+
+			switch ((payload).Responses).Wrapped.Tag() {
+			case witTypes.OptionNone:
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (75 * 4))) = int8(int32(0))
+
+			case witTypes.OptionSome:
+				payload := ((payload).Responses).Wrapped.Some()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (75 * 4))) = int8(int32(1))
+				utf8304 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8304)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (77 * 4))) = uint32(uint32(len(payload)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (76 * 4))) = uint32(uintptr(uintptr(utf8304)))
+
+			default:
+				panic("unreachable")
+			}
 
 			switch (payload).Cancel.Tag() {
 			case witTypes.OptionNone:
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (68 * 4))) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (78 * 4))) = int8(int32(0))
 
 			case witTypes.OptionSome:
 				payload := (payload).Cancel.Some()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (68 * 4))) = int8(int32(1))
-				utf8287 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8287)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (70 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (69 * 4))) = uint32(uintptr(uintptr(utf8287)))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (78 * 4))) = int8(int32(1))
+				utf8305 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8305)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (80 * 4))) = uint32(uint32(len(payload)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (79 * 4))) = uint32(uintptr(uintptr(utf8305)))
 
 			default:
 				panic("unreachable")
@@ -1775,105 +1863,105 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			switch (payload).Configuration.Tag() {
 			case witTypes.OptionNone:
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (71 * 4))) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (81 * 4))) = int8(int32(0))
 
 			case witTypes.OptionSome:
 				payload := (payload).Configuration.Some()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (71 * 4))) = int8(int32(1))
-				utf8288 := unsafe.Pointer(unsafe.StringData((payload).Message))
-				pinner.Pin(utf8288)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (73 * 4))) = uint32(uint32(len((payload).Message)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72 * 4))) = uint32(uintptr(uintptr(utf8288)))
-				slice302 := (payload).Confirmed
-				length304 := uint32(len(slice302))
-				result303 := witRuntime.Allocate(pinner, uintptr(length304*(8+4*4)), 8)
-				for index, element := range slice302 {
-					base := unsafe.Add(result303, index*(8+4*4))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (81 * 4))) = int8(int32(1))
+				utf8306 := unsafe.Pointer(unsafe.StringData((payload).Message))
+				pinner.Pin(utf8306)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (83 * 4))) = uint32(uint32(len((payload).Message)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (82 * 4))) = uint32(uintptr(uintptr(utf8306)))
+				slice320 := (payload).Confirmed
+				length322 := uint32(len(slice320))
+				result321 := witRuntime.Allocate(pinner, uintptr(length322*(8+4*4)), 8)
+				for index, element := range slice320 {
+					base := unsafe.Add(result321, index*(8+4*4))
 
 					switch element.Tag() {
 					case weir_adapter_about.FrameTest_Event:
 						payload := element.Event()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-						utf8289 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8289)
+						utf8307 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8307)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8289)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8307)))
 
 					case weir_adapter_about.FrameTest_Data:
 						payload := element.Data()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-						utf8290 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8290)
+						utf8308 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8308)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8290)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8308)))
 
 					case weir_adapter_about.FrameTest_Present:
 						payload := element.Present()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-						utf8291 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8291)
+						utf8309 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8309)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8291)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8309)))
 
 					case weir_adapter_about.FrameTest_Equals:
 						payload := element.Equals()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-						utf8292 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8292)
+						utf8310 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8310)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8292)))
-						utf8293 := unsafe.Pointer(unsafe.StringData((payload).Json))
-						pinner.Pin(utf8293)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8310)))
+						utf8311 := unsafe.Pointer(unsafe.StringData((payload).Json))
+						pinner.Pin(utf8311)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8293)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8311)))
 
 					case weir_adapter_about.FrameTest_OtherThan:
 						payload := element.OtherThan()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-						utf8294 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8294)
+						utf8312 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8312)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8294)))
-						slice296 := (payload).Json
-						length298 := uint32(len(slice296))
-						result297 := witRuntime.Allocate(pinner, uintptr(length298*(2*4)), 4)
-						for index, element := range slice296 {
-							base := unsafe.Add(result297, index*(2*4))
-							utf8295 := unsafe.Pointer(unsafe.StringData(element))
-							pinner.Pin(utf8295)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8312)))
+						slice314 := (payload).Json
+						length316 := uint32(len(slice314))
+						result315 := witRuntime.Allocate(pinner, uintptr(length316*(2*4)), 4)
+						for index, element := range slice314 {
+							base := unsafe.Add(result315, index*(2*4))
+							utf8313 := unsafe.Pointer(unsafe.StringData(element))
+							pinner.Pin(utf8313)
 							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8295)))
+							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8313)))
 
 						}
 
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length298)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result297)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length316)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result315)))
 
 					case weir_adapter_about.FrameTest_Above:
 						payload := element.Above()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-						utf8299 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8299)
+						utf8317 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8317)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8299)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8317)))
 						*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 					case weir_adapter_about.FrameTest_Below:
 						payload := element.Below()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-						utf8300 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8300)
+						utf8318 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8318)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8300)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8318)))
 						*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 					case weir_adapter_about.FrameTest_Fractional:
 						payload := element.Fractional()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-						utf8301 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8301)
+						utf8319 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8319)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8301)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8319)))
 
 					default:
 						panic("unreachable")
@@ -1881,8 +1969,8 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (75 * 4))) = uint32(length304)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (74 * 4))) = uint32(uintptr(uintptr(result303)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (85 * 4))) = uint32(length322)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (84 * 4))) = uint32(uintptr(uintptr(result321)))
 
 			default:
 				panic("unreachable")
@@ -1894,17 +1982,17 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (23 * 4))) = uint32(length307)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (22 * 4))) = uint32(uintptr(uintptr(result306)))
-	slice392 := (result).Faces
-	length394 := uint32(len(slice392))
-	result393 := witRuntime.Allocate(pinner, uintptr(length394*(43*4)), 4)
-	for index, element := range slice392 {
-		base := unsafe.Add(result393, index*(43*4))
-		utf8308 := unsafe.Pointer(unsafe.StringData((element).Format))
-		pinner.Pin(utf8308)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (23 * 4))) = uint32(length325)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (22 * 4))) = uint32(uintptr(uintptr(result324)))
+	slice410 := (result).Faces
+	length412 := uint32(len(slice410))
+	result411 := witRuntime.Allocate(pinner, uintptr(length412*(43*4)), 4)
+	for index, element := range slice410 {
+		base := unsafe.Add(result411, index*(43*4))
+		utf8326 := unsafe.Pointer(unsafe.StringData((element).Format))
+		pinner.Pin(utf8326)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8308)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8326)))
 
 		switch (element).Operation.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -1954,36 +2042,36 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := (element).Operation.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(11))
-			utf8309 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8309)
+			utf8327 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8327)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8309)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8327)))
 
 		default:
 			panic("unreachable")
 		}
-		utf8310 := unsafe.Pointer(unsafe.StringData((element).Method))
-		pinner.Pin(utf8310)
+		utf8328 := unsafe.Pointer(unsafe.StringData((element).Method))
+		pinner.Pin(utf8328)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((element).Method)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8310)))
-		utf8311 := unsafe.Pointer(unsafe.StringData((element).Path))
-		pinner.Pin(utf8311)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8328)))
+		utf8329 := unsafe.Pointer(unsafe.StringData((element).Path))
+		pinner.Pin(utf8329)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 * 4))) = uint32(uint32(len((element).Path)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8311)))
-		slice313 := (element).Prefixes
-		length315 := uint32(len(slice313))
-		result314 := witRuntime.Allocate(pinner, uintptr(length315*(2*4)), 4)
-		for index, element := range slice313 {
-			base := unsafe.Add(result314, index*(2*4))
-			utf8312 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8312)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8329)))
+		slice331 := (element).Prefixes
+		length333 := uint32(len(slice331))
+		result332 := witRuntime.Allocate(pinner, uintptr(length333*(2*4)), 4)
+		for index, element := range slice331 {
+			base := unsafe.Add(result332, index*(2*4))
+			utf8330 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8330)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8312)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8330)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(length315)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = uint32(uintptr(uintptr(result314)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(length333)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = uint32(uintptr(uintptr(result332)))
 
 		switch (element).When.Tag() {
 		case witTypes.OptionNone:
@@ -1997,30 +2085,30 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case weir_adapter_about.Condition_HeaderPresent:
 				payload := payload.HeaderPresent()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = int8(int32(0))
-				utf8316 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8316)
+				utf8334 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8334)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8316)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8334)))
 
 			case weir_adapter_about.Condition_QueryPresent:
 				payload := payload.QueryPresent()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = int8(int32(1))
-				utf8317 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8317)
+				utf8335 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8335)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8317)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8335)))
 
 			case weir_adapter_about.Condition_QueryEquals:
 				payload := payload.QueryEquals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = int8(int32(2))
-				utf8318 := unsafe.Pointer(unsafe.StringData((payload).Name))
-				pinner.Pin(utf8318)
+				utf8336 := unsafe.Pointer(unsafe.StringData((payload).Name))
+				pinner.Pin(utf8336)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uint32(len((payload).Name)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8318)))
-				utf8319 := unsafe.Pointer(unsafe.StringData((payload).Value))
-				pinner.Pin(utf8319)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8336)))
+				utf8337 := unsafe.Pointer(unsafe.StringData((payload).Value))
+				pinner.Pin(utf8337)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uint32(len((payload).Value)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(uintptr(uintptr(utf8319)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(uintptr(uintptr(utf8337)))
 
 			default:
 				panic("unreachable")
@@ -2029,40 +2117,40 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		default:
 			panic("unreachable")
 		}
-		slice324 := (element).Credentials
-		length326 := uint32(len(slice324))
-		result325 := witRuntime.Allocate(pinner, uintptr(length326*(5*4)), 4)
-		for index, element := range slice324 {
-			base := unsafe.Add(result325, index*(5*4))
+		slice342 := (element).Credentials
+		length344 := uint32(len(slice342))
+		result343 := witRuntime.Allocate(pinner, uintptr(length344*(5*4)), 4)
+		for index, element := range slice342 {
+			base := unsafe.Add(result343, index*(5*4))
 
 			switch element.Tag() {
 			case weir_adapter_about.CredentialPlace_Header:
 				payload := element.Header()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-				utf8320 := unsafe.Pointer(unsafe.StringData((payload).Name))
-				pinner.Pin(utf8320)
+				utf8338 := unsafe.Pointer(unsafe.StringData((payload).Name))
+				pinner.Pin(utf8338)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len((payload).Name)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8320)))
-				utf8321 := unsafe.Pointer(unsafe.StringData((payload).Value))
-				pinner.Pin(utf8321)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8338)))
+				utf8339 := unsafe.Pointer(unsafe.StringData((payload).Value))
+				pinner.Pin(utf8339)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Value)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8321)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8339)))
 
 			case weir_adapter_about.CredentialPlace_Query:
 				payload := element.Query()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-				utf8322 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8322)
+				utf8340 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8340)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8322)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8340)))
 
 			case weir_adapter_about.CredentialPlace_Subprotocol:
 				payload := element.Subprotocol()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-				utf8323 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8323)
+				utf8341 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8341)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8323)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8341)))
 
 			default:
 				panic("unreachable")
@@ -2070,13 +2158,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(length326)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(uintptr(uintptr(result325)))
-		slice333 := (element).Model
-		length335 := uint32(len(slice333))
-		result334 := witRuntime.Allocate(pinner, uintptr(length335*(5*4)), 4)
-		for index, element := range slice333 {
-			base := unsafe.Add(result334, index*(5*4))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(length344)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(uintptr(uintptr(result343)))
+		slice351 := (element).Model
+		length353 := uint32(len(slice351))
+		result352 := witRuntime.Allocate(pinner, uintptr(length353*(5*4)), 4)
+		for index, element := range slice351 {
+			base := unsafe.Add(result352, index*(5*4))
 
 			switch element.Tag() {
 			case weir_adapter_about.ModelPlace_Path:
@@ -2086,42 +2174,42 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case weir_adapter_about.ModelPlace_Pointer:
 				payload := element.Pointer()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-				utf8327 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8327)
+				utf8345 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8345)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8327)))
-				utf8328 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
-				pinner.Pin(utf8328)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8345)))
+				utf8346 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+				pinner.Pin(utf8346)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Prefix)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8328)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8346)))
 
 			case weir_adapter_about.ModelPlace_Field:
 				payload := element.Field()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-				utf8329 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8329)
+				utf8347 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8347)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8329)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8347)))
 
 			case weir_adapter_about.ModelPlace_Query:
 				payload := element.Query()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-				utf8330 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8330)
+				utf8348 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8348)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8330)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8348)))
 
 			case weir_adapter_about.ModelPlace_Message:
 				payload := element.Message()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-				utf8331 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8331)
+				utf8349 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8349)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8331)))
-				utf8332 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
-				pinner.Pin(utf8332)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8349)))
+				utf8350 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+				pinner.Pin(utf8350)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Prefix)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8332)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8350)))
 
 			default:
 				panic("unreachable")
@@ -2129,221 +2217,221 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(length335)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(uintptr(uintptr(result334)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(length353)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(uintptr(uintptr(result352)))
 
 		switch (element).Stream.Tag() {
 		case weir_adapter_about.StreamFlag_Constant:
 			payload := (element).Stream.Constant()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = int8(int32(0))
-			var result336 int32
+			var result354 int32
 			if payload {
-				result336 = 1
+				result354 = 1
 			} else {
-				result336 = 0
+				result354 = 0
 			}
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = int8(result336)
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = int8(result354)
 
 		case weir_adapter_about.StreamFlag_Pointer:
 			payload := (element).Stream.Pointer()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = int8(int32(1))
-			utf8337 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-			pinner.Pin(utf8337)
+			utf8355 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+			pinner.Pin(utf8355)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(uint32(len((payload).Pointer)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8337)))
-			var result338 int32
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8355)))
+			var result356 int32
 			if (payload).Fallback {
-				result338 = 1
+				result356 = 1
 			} else {
-				result338 = 0
+				result356 = 0
 			}
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = int8(result338)
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = int8(result356)
 
 		case weir_adapter_about.StreamFlag_Query:
 			payload := (element).Stream.Query()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = int8(int32(2))
-			utf8339 := unsafe.Pointer(unsafe.StringData((payload).Name))
-			pinner.Pin(utf8339)
+			utf8357 := unsafe.Pointer(unsafe.StringData((payload).Name))
+			pinner.Pin(utf8357)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(uint32(len((payload).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8339)))
-			utf8340 := unsafe.Pointer(unsafe.StringData((payload).Value))
-			pinner.Pin(utf8340)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8357)))
+			utf8358 := unsafe.Pointer(unsafe.StringData((payload).Value))
+			pinner.Pin(utf8358)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (25 * 4))) = uint32(uint32(len((payload).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = uint32(uintptr(uintptr(utf8340)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = uint32(uintptr(uintptr(utf8358)))
 
 		default:
 			panic("unreachable")
 		}
 		*(*int8)(unsafe.Add(unsafe.Pointer(base), (26 * 4))) = int8(int32((element).Body))
-		slice342 := (element).OutputLimit
-		length344 := uint32(len(slice342))
-		result343 := witRuntime.Allocate(pinner, uintptr(length344*(2*4)), 4)
-		for index, element := range slice342 {
-			base := unsafe.Add(result343, index*(2*4))
-			utf8341 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8341)
+		slice360 := (element).OutputLimit
+		length362 := uint32(len(slice360))
+		result361 := witRuntime.Allocate(pinner, uintptr(length362*(2*4)), 4)
+		for index, element := range slice360 {
+			base := unsafe.Add(result361, index*(2*4))
+			utf8359 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8359)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8341)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8359)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (28 * 4))) = uint32(length344)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (27 * 4))) = uint32(uintptr(uintptr(result343)))
-		slice346 := (element).Candidates
-		length348 := uint32(len(slice346))
-		result347 := witRuntime.Allocate(pinner, uintptr(length348*(2*4)), 4)
-		for index, element := range slice346 {
-			base := unsafe.Add(result347, index*(2*4))
-			utf8345 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8345)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (28 * 4))) = uint32(length362)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (27 * 4))) = uint32(uintptr(uintptr(result361)))
+		slice364 := (element).Candidates
+		length366 := uint32(len(slice364))
+		result365 := witRuntime.Allocate(pinner, uintptr(length366*(2*4)), 4)
+		for index, element := range slice364 {
+			base := unsafe.Add(result365, index*(2*4))
+			utf8363 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8363)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8345)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8363)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (30 * 4))) = uint32(length348)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (29 * 4))) = uint32(uintptr(uintptr(result347)))
-		slice350 := (element).ServiceTier
-		length352 := uint32(len(slice350))
-		result351 := witRuntime.Allocate(pinner, uintptr(length352*(2*4)), 4)
-		for index, element := range slice350 {
-			base := unsafe.Add(result351, index*(2*4))
-			utf8349 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8349)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (30 * 4))) = uint32(length366)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (29 * 4))) = uint32(uintptr(uintptr(result365)))
+		slice368 := (element).ServiceTier
+		length370 := uint32(len(slice368))
+		result369 := witRuntime.Allocate(pinner, uintptr(length370*(2*4)), 4)
+		for index, element := range slice368 {
+			base := unsafe.Add(result369, index*(2*4))
+			utf8367 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8367)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8349)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8367)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 * 4))) = uint32(length352)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (31 * 4))) = uint32(uintptr(uintptr(result351)))
-		slice354 := (element).EndUser
-		length356 := uint32(len(slice354))
-		result355 := witRuntime.Allocate(pinner, uintptr(length356*(2*4)), 4)
-		for index, element := range slice354 {
-			base := unsafe.Add(result355, index*(2*4))
-			utf8353 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8353)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 * 4))) = uint32(length370)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (31 * 4))) = uint32(uintptr(uintptr(result369)))
+		slice372 := (element).EndUser
+		length374 := uint32(len(slice372))
+		result373 := witRuntime.Allocate(pinner, uintptr(length374*(2*4)), 4)
+		for index, element := range slice372 {
+			base := unsafe.Add(result373, index*(2*4))
+			utf8371 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8371)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8353)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8371)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (34 * 4))) = uint32(length356)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (33 * 4))) = uint32(uintptr(uintptr(result355)))
-		slice358 := (element).ObjectIds
-		length360 := uint32(len(slice358))
-		result359 := witRuntime.Allocate(pinner, uintptr(length360*(2*4)), 4)
-		for index, element := range slice358 {
-			base := unsafe.Add(result359, index*(2*4))
-			utf8357 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8357)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (34 * 4))) = uint32(length374)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (33 * 4))) = uint32(uintptr(uintptr(result373)))
+		slice376 := (element).ObjectIds
+		length378 := uint32(len(slice376))
+		result377 := witRuntime.Allocate(pinner, uintptr(length378*(2*4)), 4)
+		for index, element := range slice376 {
+			base := unsafe.Add(result377, index*(2*4))
+			utf8375 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8375)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8357)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8375)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (36 * 4))) = uint32(length360)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (35 * 4))) = uint32(uintptr(uintptr(result359)))
-		slice378 := (element).Features
-		length380 := uint32(len(slice378))
-		result379 := witRuntime.Allocate(pinner, uintptr(length380*(4*4)), 4)
-		for index, element := range slice378 {
-			base := unsafe.Add(result379, index*(4*4))
-			utf8361 := unsafe.Pointer(unsafe.StringData((element).Name))
-			pinner.Pin(utf8361)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (36 * 4))) = uint32(length378)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (35 * 4))) = uint32(uintptr(uintptr(result377)))
+		slice396 := (element).Features
+		length398 := uint32(len(slice396))
+		result397 := witRuntime.Allocate(pinner, uintptr(length398*(4*4)), 4)
+		for index, element := range slice396 {
+			base := unsafe.Add(result397, index*(4*4))
+			utf8379 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8379)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8361)))
-			slice375 := (element).Tests
-			length377 := uint32(len(slice375))
-			result376 := witRuntime.Allocate(pinner, uintptr(length377*(8+4*4)), 8)
-			for index, element := range slice375 {
-				base := unsafe.Add(result376, index*(8+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8379)))
+			slice393 := (element).Tests
+			length395 := uint32(len(slice393))
+			result394 := witRuntime.Allocate(pinner, uintptr(length395*(8+4*4)), 8)
+			for index, element := range slice393 {
+				base := unsafe.Add(result394, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8362 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8362)
+					utf8380 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8380)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8362)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8380)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8363 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8363)
+					utf8381 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8381)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8363)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8381)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8364 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8364)
+					utf8382 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8382)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8364)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8382)))
 
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8365 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8365)
+					utf8383 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8383)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8365)))
-					utf8366 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8366)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8383)))
+					utf8384 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8384)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8366)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8384)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8367 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8367)
+					utf8385 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8385)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8367)))
-					slice369 := (payload).Json
-					length371 := uint32(len(slice369))
-					result370 := witRuntime.Allocate(pinner, uintptr(length371*(2*4)), 4)
-					for index, element := range slice369 {
-						base := unsafe.Add(result370, index*(2*4))
-						utf8368 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8368)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8385)))
+					slice387 := (payload).Json
+					length389 := uint32(len(slice387))
+					result388 := witRuntime.Allocate(pinner, uintptr(length389*(2*4)), 4)
+					for index, element := range slice387 {
+						base := unsafe.Add(result388, index*(2*4))
+						utf8386 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8386)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8368)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8386)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length371)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result370)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length389)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result388)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8372 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8372)
+					utf8390 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8390)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8372)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8390)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Below:
 					payload := element.Below()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8373 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8373)
+					utf8391 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8391)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8373)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8391)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8374 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8374)
+					utf8392 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8392)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8374)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8392)))
 
 				default:
 					panic("unreachable")
@@ -2351,32 +2439,32 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length377)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result376)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length395)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result394)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (38 * 4))) = uint32(length380)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (37 * 4))) = uint32(uintptr(uintptr(result379)))
-		slice382 := (element).RequestHeaders
-		length384 := uint32(len(slice382))
-		result383 := witRuntime.Allocate(pinner, uintptr(length384*(2*4)), 4)
-		for index, element := range slice382 {
-			base := unsafe.Add(result383, index*(2*4))
-			utf8381 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8381)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (38 * 4))) = uint32(length398)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (37 * 4))) = uint32(uintptr(uintptr(result397)))
+		slice400 := (element).RequestHeaders
+		length402 := uint32(len(slice400))
+		result401 := witRuntime.Allocate(pinner, uintptr(length402*(2*4)), 4)
+		for index, element := range slice400 {
+			base := unsafe.Add(result401, index*(2*4))
+			utf8399 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8399)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8381)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8399)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40 * 4))) = uint32(length384)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (39 * 4))) = uint32(uintptr(uintptr(result383)))
-		slice389 := (element).Framings
-		length391 := uint32(len(slice389))
-		result390 := witRuntime.Allocate(pinner, uintptr(length391*(7*4)), 4)
-		for index, element := range slice389 {
-			base := unsafe.Add(result390, index*(7*4))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40 * 4))) = uint32(length402)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (39 * 4))) = uint32(uintptr(uintptr(result401)))
+		slice407 := (element).Framings
+		length409 := uint32(len(slice407))
+		result408 := witRuntime.Allocate(pinner, uintptr(length409*(7*4)), 4)
+		for index, element := range slice407 {
+			base := unsafe.Add(result408, index*(7*4))
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Framing))
 
 			switch (element).When.Tag() {
@@ -2391,30 +2479,30 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 				case weir_adapter_about.Condition_HeaderPresent:
 					payload := payload.HeaderPresent()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(0))
-					utf8385 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8385)
+					utf8403 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8403)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8385)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8403)))
 
 				case weir_adapter_about.Condition_QueryPresent:
 					payload := payload.QueryPresent()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(1))
-					utf8386 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8386)
+					utf8404 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8404)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8386)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8404)))
 
 				case weir_adapter_about.Condition_QueryEquals:
 					payload := payload.QueryEquals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(2))
-					utf8387 := unsafe.Pointer(unsafe.StringData((payload).Name))
-					pinner.Pin(utf8387)
+					utf8405 := unsafe.Pointer(unsafe.StringData((payload).Name))
+					pinner.Pin(utf8405)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Name)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8387)))
-					utf8388 := unsafe.Pointer(unsafe.StringData((payload).Value))
-					pinner.Pin(utf8388)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8405)))
+					utf8406 := unsafe.Pointer(unsafe.StringData((payload).Value))
+					pinner.Pin(utf8406)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((payload).Value)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8388)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8406)))
 
 				default:
 					panic("unreachable")
@@ -2426,22 +2514,22 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42 * 4))) = uint32(length391)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (41 * 4))) = uint32(uintptr(uintptr(result390)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42 * 4))) = uint32(length409)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (41 * 4))) = uint32(uintptr(uintptr(result408)))
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (25 * 4))) = uint32(length394)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (24 * 4))) = uint32(uintptr(uintptr(result393)))
-	slice460 := (result).Accepts
-	length462 := uint32(len(slice460))
-	result461 := witRuntime.Allocate(pinner, uintptr(length462*(16+42*4)), 8)
-	for index, element := range slice460 {
-		base := unsafe.Add(result461, index*(16+42*4))
-		utf8395 := unsafe.Pointer(unsafe.StringData((element).Format))
-		pinner.Pin(utf8395)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (25 * 4))) = uint32(length412)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (24 * 4))) = uint32(uintptr(uintptr(result411)))
+	slice478 := (result).Accepts
+	length480 := uint32(len(slice478))
+	result479 := witRuntime.Allocate(pinner, uintptr(length480*(16+42*4)), 8)
+	for index, element := range slice478 {
+		base := unsafe.Add(result479, index*(16+42*4))
+		utf8413 := unsafe.Pointer(unsafe.StringData((element).Format))
+		pinner.Pin(utf8413)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8395)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8413)))
 
 		switch (element).Operation.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -2491,22 +2579,22 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := (element).Operation.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(11))
-			utf8396 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8396)
+			utf8414 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8414)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8396)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8414)))
 
 		default:
 			panic("unreachable")
 		}
-		utf8397 := unsafe.Pointer(unsafe.StringData((element).Method))
-		pinner.Pin(utf8397)
+		utf8415 := unsafe.Pointer(unsafe.StringData((element).Method))
+		pinner.Pin(utf8415)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((element).Method)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8397)))
-		utf8398 := unsafe.Pointer(unsafe.StringData((element).Path))
-		pinner.Pin(utf8398)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8415)))
+		utf8416 := unsafe.Pointer(unsafe.StringData((element).Path))
+		pinner.Pin(utf8416)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 * 4))) = uint32(uint32(len((element).Path)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8398)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8416)))
 
 		switch (element).StreamPath.Tag() {
 		case witTypes.OptionNone:
@@ -2515,27 +2603,27 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case witTypes.OptionSome:
 			payload := (element).StreamPath.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = int8(int32(1))
-			utf8399 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8399)
+			utf8417 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8417)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (11 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(uintptr(uintptr(utf8399)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(uintptr(uintptr(utf8417)))
 
 		default:
 			panic("unreachable")
 		}
-		slice403 := (element).Query
-		length405 := uint32(len(slice403))
-		result404 := witRuntime.Allocate(pinner, uintptr(length405*(5*4)), 4)
-		for index, element := range slice403 {
-			base := unsafe.Add(result404, index*(5*4))
-			utf8400 := unsafe.Pointer(unsafe.StringData((element).Name))
-			pinner.Pin(utf8400)
+		slice421 := (element).Query
+		length423 := uint32(len(slice421))
+		result422 := witRuntime.Allocate(pinner, uintptr(length423*(5*4)), 4)
+		for index, element := range slice421 {
+			base := unsafe.Add(result422, index*(5*4))
+			utf8418 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8418)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8400)))
-			utf8401 := unsafe.Pointer(unsafe.StringData((element).Value))
-			pinner.Pin(utf8401)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8418)))
+			utf8419 := unsafe.Pointer(unsafe.StringData((element).Value))
+			pinner.Pin(utf8419)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8401)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8419)))
 
 			switch (element).Stream.Tag() {
 			case witTypes.OptionNone:
@@ -2544,13 +2632,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case witTypes.OptionSome:
 				payload := (element).Stream.Some()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(1))
-				var result402 int32
+				var result420 int32
 				if payload {
-					result402 = 1
+					result420 = 1
 				} else {
-					result402 = 0
+					result420 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 4*4))) = int8(result402)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 4*4))) = int8(result420)
 
 			default:
 				panic("unreachable")
@@ -2558,171 +2646,171 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(length405)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(uintptr(uintptr(result404)))
-		slice407 := (element).QueryForwarded
-		length409 := uint32(len(slice407))
-		result408 := witRuntime.Allocate(pinner, uintptr(length409*(2*4)), 4)
-		for index, element := range slice407 {
-			base := unsafe.Add(result408, index*(2*4))
-			utf8406 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8406)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(length423)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(uintptr(uintptr(result422)))
+		slice425 := (element).QueryForwarded
+		length427 := uint32(len(slice425))
+		result426 := witRuntime.Allocate(pinner, uintptr(length427*(2*4)), 4)
+		for index, element := range slice425 {
+			base := unsafe.Add(result426, index*(2*4))
+			utf8424 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8424)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8406)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8424)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(length409)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uintptr(uintptr(result408)))
-		slice411 := (element).RequestHeaders
-		length413 := uint32(len(slice411))
-		result412 := witRuntime.Allocate(pinner, uintptr(length413*(2*4)), 4)
-		for index, element := range slice411 {
-			base := unsafe.Add(result412, index*(2*4))
-			utf8410 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8410)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(length427)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uintptr(uintptr(result426)))
+		slice429 := (element).RequestHeaders
+		length431 := uint32(len(slice429))
+		result430 := witRuntime.Allocate(pinner, uintptr(length431*(2*4)), 4)
+		for index, element := range slice429 {
+			base := unsafe.Add(result430, index*(2*4))
+			utf8428 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8428)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8410)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8428)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(length413)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uintptr(uintptr(result412)))
-		slice416 := (element).SetHeaders
-		length418 := uint32(len(slice416))
-		result417 := witRuntime.Allocate(pinner, uintptr(length418*(4*4)), 4)
-		for index, element := range slice416 {
-			base := unsafe.Add(result417, index*(4*4))
-			utf8414 := unsafe.Pointer(unsafe.StringData((element).Name))
-			pinner.Pin(utf8414)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(length431)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uintptr(uintptr(result430)))
+		slice434 := (element).SetHeaders
+		length436 := uint32(len(slice434))
+		result435 := witRuntime.Allocate(pinner, uintptr(length436*(4*4)), 4)
+		for index, element := range slice434 {
+			base := unsafe.Add(result435, index*(4*4))
+			utf8432 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8432)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8414)))
-			utf8415 := unsafe.Pointer(unsafe.StringData((element).Value))
-			pinner.Pin(utf8415)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8432)))
+			utf8433 := unsafe.Pointer(unsafe.StringData((element).Value))
+			pinner.Pin(utf8433)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8415)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8433)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(length418)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(uintptr(uintptr(result417)))
-		slice420 := (element).ResponseHeaders
-		length422 := uint32(len(slice420))
-		result421 := witRuntime.Allocate(pinner, uintptr(length422*(2*4)), 4)
-		for index, element := range slice420 {
-			base := unsafe.Add(result421, index*(2*4))
-			utf8419 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8419)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(length436)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(uintptr(uintptr(result435)))
+		slice438 := (element).ResponseHeaders
+		length440 := uint32(len(slice438))
+		result439 := witRuntime.Allocate(pinner, uintptr(length440*(2*4)), 4)
+		for index, element := range slice438 {
+			base := unsafe.Add(result439, index*(2*4))
+			utf8437 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8437)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8419)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8437)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = uint32(length422)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(uintptr(uintptr(result421)))
-		slice437 := (element).Exclusions
-		length439 := uint32(len(slice437))
-		result438 := witRuntime.Allocate(pinner, uintptr(length439*(8+6*4)), 8)
-		for index, element := range slice437 {
-			base := unsafe.Add(result438, index*(8+6*4))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = uint32(length440)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(uintptr(uintptr(result439)))
+		slice455 := (element).Exclusions
+		length457 := uint32(len(slice455))
+		result456 := witRuntime.Allocate(pinner, uintptr(length457*(8+6*4)), 8)
+		for index, element := range slice455 {
+			base := unsafe.Add(result456, index*(8+6*4))
 
 			switch (element).Test.Tag() {
 			case weir_adapter_about.FrameTest_Event:
 				payload := (element).Test.Event()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-				utf8423 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8423)
+				utf8441 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8441)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8423)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8441)))
 
 			case weir_adapter_about.FrameTest_Data:
 				payload := (element).Test.Data()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-				utf8424 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8424)
+				utf8442 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8442)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8424)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8442)))
 
 			case weir_adapter_about.FrameTest_Present:
 				payload := (element).Test.Present()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-				utf8425 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8425)
+				utf8443 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8443)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8425)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8443)))
 
 			case weir_adapter_about.FrameTest_Equals:
 				payload := (element).Test.Equals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-				utf8426 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8426)
+				utf8444 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8444)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8426)))
-				utf8427 := unsafe.Pointer(unsafe.StringData((payload).Json))
-				pinner.Pin(utf8427)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8444)))
+				utf8445 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8445)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8427)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8445)))
 
 			case weir_adapter_about.FrameTest_OtherThan:
 				payload := (element).Test.OtherThan()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-				utf8428 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8428)
+				utf8446 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8446)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8428)))
-				slice430 := (payload).Json
-				length432 := uint32(len(slice430))
-				result431 := witRuntime.Allocate(pinner, uintptr(length432*(2*4)), 4)
-				for index, element := range slice430 {
-					base := unsafe.Add(result431, index*(2*4))
-					utf8429 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8429)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8446)))
+				slice448 := (payload).Json
+				length450 := uint32(len(slice448))
+				result449 := witRuntime.Allocate(pinner, uintptr(length450*(2*4)), 4)
+				for index, element := range slice448 {
+					base := unsafe.Add(result449, index*(2*4))
+					utf8447 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8447)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8429)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8447)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length432)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result431)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length450)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result449)))
 
 			case weir_adapter_about.FrameTest_Above:
 				payload := (element).Test.Above()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-				utf8433 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8433)
+				utf8451 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8451)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8433)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8451)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Below:
 				payload := (element).Test.Below()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-				utf8434 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8434)
+				utf8452 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8452)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8434)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8452)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Fractional:
 				payload := (element).Test.Fractional()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-				utf8435 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8435)
+				utf8453 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8453)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8435)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8453)))
 
 			default:
 				panic("unreachable")
 			}
-			utf8436 := unsafe.Pointer(unsafe.StringData((element).Reason))
-			pinner.Pin(utf8436)
+			utf8454 := unsafe.Pointer(unsafe.StringData((element).Reason))
+			pinner.Pin(utf8454)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uint32(len((element).Reason)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf8436)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf8454)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(length439)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(result438)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(length457)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(result456)))
 
 		switch (element).AskUsage.Tag() {
 		case witTypes.OptionNone:
@@ -2731,99 +2819,99 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case witTypes.OptionSome:
 			payload := (element).AskUsage.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = int8(int32(1))
-			utf8440 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-			pinner.Pin(utf8440)
+			utf8458 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+			pinner.Pin(utf8458)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 25*4))) = uint32(uint32(len((payload).Pointer)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 24*4))) = uint32(uintptr(uintptr(utf8440)))
-			utf8441 := unsafe.Pointer(unsafe.StringData((payload).Json))
-			pinner.Pin(utf8441)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 24*4))) = uint32(uintptr(uintptr(utf8458)))
+			utf8459 := unsafe.Pointer(unsafe.StringData((payload).Json))
+			pinner.Pin(utf8459)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 27*4))) = uint32(uint32(len((payload).Json)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 26*4))) = uint32(uintptr(uintptr(utf8441)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 26*4))) = uint32(uintptr(uintptr(utf8459)))
 
 			switch (payload).Withheld.Tag() {
 			case weir_adapter_about.FrameTest_Event:
 				payload := (payload).Withheld.Event()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(0))
-				utf8442 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8442)
+				utf8460 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8460)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8442)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8460)))
 
 			case weir_adapter_about.FrameTest_Data:
 				payload := (payload).Withheld.Data()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(1))
-				utf8443 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8443)
+				utf8461 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8461)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8443)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8461)))
 
 			case weir_adapter_about.FrameTest_Present:
 				payload := (payload).Withheld.Present()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(2))
-				utf8444 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8444)
+				utf8462 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8462)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8444)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8462)))
 
 			case weir_adapter_about.FrameTest_Equals:
 				payload := (payload).Withheld.Equals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(3))
-				utf8445 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8445)
+				utf8463 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8463)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8445)))
-				utf8446 := unsafe.Pointer(unsafe.StringData((payload).Json))
-				pinner.Pin(utf8446)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8463)))
+				utf8464 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8464)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(utf8446)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(utf8464)))
 
 			case weir_adapter_about.FrameTest_OtherThan:
 				payload := (payload).Withheld.OtherThan()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(4))
-				utf8447 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8447)
+				utf8465 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8465)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8447)))
-				slice449 := (payload).Json
-				length451 := uint32(len(slice449))
-				result450 := witRuntime.Allocate(pinner, uintptr(length451*(2*4)), 4)
-				for index, element := range slice449 {
-					base := unsafe.Add(result450, index*(2*4))
-					utf8448 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8448)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8465)))
+				slice467 := (payload).Json
+				length469 := uint32(len(slice467))
+				result468 := witRuntime.Allocate(pinner, uintptr(length469*(2*4)), 4)
+				for index, element := range slice467 {
+					base := unsafe.Add(result468, index*(2*4))
+					utf8466 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8466)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8448)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8466)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(length451)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(result450)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(length469)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(result468)))
 
 			case weir_adapter_about.FrameTest_Above:
 				payload := (payload).Withheld.Above()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(5))
-				utf8452 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8452)
+				utf8470 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8470)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8452)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8470)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Below:
 				payload := (payload).Withheld.Below()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(6))
-				utf8453 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8453)
+				utf8471 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8471)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8453)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8471)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Fractional:
 				payload := (payload).Withheld.Fractional()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(7))
-				utf8454 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8454)
+				utf8472 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8472)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8454)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8472)))
 
 			default:
 				panic("unreachable")
@@ -2845,25 +2933,25 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case weir_adapter_about.Transport_Grpc:
 				payload := payload.Grpc()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 33*4))) = int8(int32(0))
-				utf8455 := unsafe.Pointer(unsafe.StringData((payload).Service))
-				pinner.Pin(utf8455)
+				utf8473 := unsafe.Pointer(unsafe.StringData((payload).Service))
+				pinner.Pin(utf8473)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 35*4))) = uint32(uint32(len((payload).Service)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 34*4))) = uint32(uintptr(uintptr(utf8455)))
-				utf8456 := unsafe.Pointer(unsafe.StringData((payload).Method))
-				pinner.Pin(utf8456)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 34*4))) = uint32(uintptr(uintptr(utf8473)))
+				utf8474 := unsafe.Pointer(unsafe.StringData((payload).Method))
+				pinner.Pin(utf8474)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 37*4))) = uint32(uint32(len((payload).Method)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 36*4))) = uint32(uintptr(uintptr(utf8456)))
-				var result457 int32
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 36*4))) = uint32(uintptr(uintptr(utf8474)))
+				var result475 int32
 				if (payload).Stream {
-					result457 = 1
+					result475 = 1
 				} else {
-					result457 = 0
+					result475 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 38*4))) = int8(result457)
-				utf8458 := unsafe.Pointer(unsafe.StringData((payload).Descriptors))
-				pinner.Pin(utf8458)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 38*4))) = int8(result475)
+				utf8476 := unsafe.Pointer(unsafe.StringData((payload).Descriptors))
+				pinner.Pin(utf8476)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 40*4))) = uint32(uint32(len((payload).Descriptors)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 39*4))) = uint32(uintptr(uintptr(utf8458)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 39*4))) = uint32(uintptr(uintptr(utf8476)))
 
 			case weir_adapter_about.Transport_Session:
 
@@ -2876,27 +2964,27 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		default:
 			panic("unreachable")
 		}
-		var result459 int32
+		var result477 int32
 		if (element).Preferred {
-			result459 = 1
+			result477 = 1
 		} else {
-			result459 = 0
+			result477 = 0
 		}
-		*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 41*4))) = int8(result459)
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 41*4))) = int8(result477)
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (27 * 4))) = uint32(length462)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (26 * 4))) = uint32(uintptr(uintptr(result461)))
-	slice478 := (result).Auth
-	length480 := uint32(len(slice478))
-	result479 := witRuntime.Allocate(pinner, uintptr(length480*(7*4)), 4)
-	for index, element := range slice478 {
-		base := unsafe.Add(result479, index*(7*4))
-		utf8463 := unsafe.Pointer(unsafe.StringData((element).Name))
-		pinner.Pin(utf8463)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (27 * 4))) = uint32(length480)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (26 * 4))) = uint32(uintptr(uintptr(result479)))
+	slice496 := (result).Auth
+	length498 := uint32(len(slice496))
+	result497 := witRuntime.Allocate(pinner, uintptr(length498*(7*4)), 4)
+	for index, element := range slice496 {
+		base := unsafe.Add(result497, index*(7*4))
+		utf8481 := unsafe.Pointer(unsafe.StringData((element).Name))
+		pinner.Pin(utf8481)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8463)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8481)))
 
 		switch (element).Scheme.Tag() {
 		case weir_adapter_about.AuthScheme_Open:
@@ -2910,74 +2998,74 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.AuthScheme_Header:
 			payload := (element).Scheme.Header()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(2))
-			utf8464 := unsafe.Pointer(unsafe.StringData((payload).Name))
-			pinner.Pin(utf8464)
+			utf8482 := unsafe.Pointer(unsafe.StringData((payload).Name))
+			pinner.Pin(utf8482)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8464)))
-			utf8465 := unsafe.Pointer(unsafe.StringData((payload).Value))
-			pinner.Pin(utf8465)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8482)))
+			utf8483 := unsafe.Pointer(unsafe.StringData((payload).Value))
+			pinner.Pin(utf8483)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((payload).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8465)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8483)))
 
 		case weir_adapter_about.AuthScheme_Query:
 			payload := (element).Scheme.Query()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(3))
-			utf8466 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8466)
+			utf8484 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8484)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8466)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8484)))
 
 		case weir_adapter_about.AuthScheme_AwsSigv4:
 			payload := (element).Scheme.AwsSigv4()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(4))
-			utf8467 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8467)
+			utf8485 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8485)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8467)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8485)))
 
 		case weir_adapter_about.AuthScheme_Oauth2ClientCredentials:
 			payload := (element).Scheme.Oauth2ClientCredentials()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(5))
-			utf8468 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
-			pinner.Pin(utf8468)
+			utf8486 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
+			pinner.Pin(utf8486)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).TokenUrl)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8468)))
-			slice470 := (payload).Scopes
-			length472 := uint32(len(slice470))
-			result471 := witRuntime.Allocate(pinner, uintptr(length472*(2*4)), 4)
-			for index, element := range slice470 {
-				base := unsafe.Add(result471, index*(2*4))
-				utf8469 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8469)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8486)))
+			slice488 := (payload).Scopes
+			length490 := uint32(len(slice488))
+			result489 := witRuntime.Allocate(pinner, uintptr(length490*(2*4)), 4)
+			for index, element := range slice488 {
+				base := unsafe.Add(result489, index*(2*4))
+				utf8487 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8487)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8469)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8487)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length472)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result471)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length490)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result489)))
 
 		case weir_adapter_about.AuthScheme_ServiceAccount:
 			payload := (element).Scheme.ServiceAccount()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(6))
-			utf8473 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
-			pinner.Pin(utf8473)
+			utf8491 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
+			pinner.Pin(utf8491)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).TokenUrl)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8473)))
-			slice475 := (payload).Scopes
-			length477 := uint32(len(slice475))
-			result476 := witRuntime.Allocate(pinner, uintptr(length477*(2*4)), 4)
-			for index, element := range slice475 {
-				base := unsafe.Add(result476, index*(2*4))
-				utf8474 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8474)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8491)))
+			slice493 := (payload).Scopes
+			length495 := uint32(len(slice493))
+			result494 := witRuntime.Allocate(pinner, uintptr(length495*(2*4)), 4)
+			for index, element := range slice493 {
+				base := unsafe.Add(result494, index*(2*4))
+				utf8492 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8492)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8474)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8492)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length477)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result476)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length495)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result494)))
 
 		default:
 			panic("unreachable")
@@ -2985,13 +3073,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (29 * 4))) = uint32(length480)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (28 * 4))) = uint32(uintptr(uintptr(result479)))
-	slice482 := ((result).Capabilities).Operations
-	length484 := uint32(len(slice482))
-	result483 := witRuntime.Allocate(pinner, uintptr(length484*(3*4)), 4)
-	for index, element := range slice482 {
-		base := unsafe.Add(result483, index*(3*4))
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (29 * 4))) = uint32(length498)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (28 * 4))) = uint32(uintptr(uintptr(result497)))
+	slice500 := ((result).Capabilities).Operations
+	length502 := uint32(len(slice500))
+	result501 := witRuntime.Allocate(pinner, uintptr(length502*(3*4)), 4)
+	for index, element := range slice500 {
+		base := unsafe.Add(result501, index*(3*4))
 
 		switch element.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -3041,10 +3129,10 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := element.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(11))
-			utf8481 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8481)
+			utf8499 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8499)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8481)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8499)))
 
 		default:
 			panic("unreachable")
@@ -3052,36 +3140,36 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (31 * 4))) = uint32(length484)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (30 * 4))) = uint32(uintptr(uintptr(result483)))
-	slice486 := ((result).Capabilities).Media
-	length488 := uint32(len(slice486))
-	result487 := witRuntime.Allocate(pinner, uintptr(length488*(2*4)), 4)
-	for index, element := range slice486 {
-		base := unsafe.Add(result487, index*(2*4))
-		utf8485 := unsafe.Pointer(unsafe.StringData(element))
-		pinner.Pin(utf8485)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (31 * 4))) = uint32(length502)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (30 * 4))) = uint32(uintptr(uintptr(result501)))
+	slice504 := ((result).Capabilities).Media
+	length506 := uint32(len(slice504))
+	result505 := witRuntime.Allocate(pinner, uintptr(length506*(2*4)), 4)
+	for index, element := range slice504 {
+		base := unsafe.Add(result505, index*(2*4))
+		utf8503 := unsafe.Pointer(unsafe.StringData(element))
+		pinner.Pin(utf8503)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8485)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8503)))
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (33 * 4))) = uint32(length488)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (32 * 4))) = uint32(uintptr(uintptr(result487)))
-	var result489 int32
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (33 * 4))) = uint32(length506)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (32 * 4))) = uint32(uintptr(uintptr(result505)))
+	var result507 int32
 	if ((result).Capabilities).Tools {
-		result489 = 1
+		result507 = 1
 	} else {
-		result489 = 0
+		result507 = 0
 	}
-	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (34 * 4))) = int8(result489)
-	var result490 int32
+	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (34 * 4))) = int8(result507)
+	var result508 int32
 	if ((result).Capabilities).CountsTokens {
-		result490 = 1
+		result508 = 1
 	} else {
-		result490 = 0
+		result508 = 0
 	}
-	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (1 + 34*4))) = int8(result490)
+	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (1 + 34*4))) = int8(result508)
 	return exportReturnArea
 
 }

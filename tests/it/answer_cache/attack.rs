@@ -1,7 +1,9 @@
 //! What could make a kept answer another than the one that its request would get: another model's, one that the provider gave to
 //! another reading of the request.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use weir_sandbox::Digest;
+use weir_tests::plugins::twin;
 use weir_tests::{Answer, Gateway, Request, Upstream};
 
 use super::{chat, keeping, provider, requests, result};
@@ -102,4 +104,27 @@ async fn an_error_that_comes_with_status_200_in_place_of_embeddings_is_not_kept(
     assert_eq!(result(&ask().await), Some("miss"));
     gateway.until_metric("weir_cache_entries", 1.0).await;
     assert_eq!(result(&ask().await), Some("hit"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_version_of_an_adapter_answers_with_nothing_that_the_former_one_wrote() {
+    let mut upstream = provider().await;
+    let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
+    let request = ANTHROPIC.request("openai", false);
+    let mut kept = 0.0;
+    // The adapter of the provider first, then the one of the client's format.
+    for (mark, replaced) in [(1, ""), (2, "openai"), (3, "anthropic")] {
+        if !replaced.is_empty() {
+            let new = twin(replaced, mark);
+            gateway.folder.put(replaced, &new);
+            let digest = Digest::of(&new).hex();
+            let serves = |one: &Value| one["status"] == "serving" && one["digest"] == digest;
+            gateway.until_adapter(replaced, |all| all.iter().any(serves)).await;
+        }
+        assert_eq!(result(&gateway.ask(&request).await), Some("miss"), "{replaced}");
+        kept += 2.0;
+        gateway.until_metric("weir_cache_entries", kept).await;
+        assert_eq!(result(&gateway.ask(&request).await), Some("hit"), "{replaced}");
+        assert_eq!(requests(&mut upstream), 1, "{replaced}");
+    }
 }

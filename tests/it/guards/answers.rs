@@ -69,7 +69,7 @@ pub(super) fn answer(place: Place, text: &str, stream: bool) -> Answer {
 }
 
 /// How a dialect spells the end of an answer that a content filter refused.
-fn refused(dialect: Dialect) -> &'static str {
+pub(super) fn refused(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Chat | Dialect::Responses => "content_filter",
         Dialect::Messages => "refusal",
@@ -163,14 +163,15 @@ async fn a_guard_that_monitors_answers_changes_and_delays_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_that_fails_at_an_answer_ends_it_or_lets_it_pass() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
-    for fail in ["closed", "open"] {
+    for (fail, answers) in [("closed", "trap"), ("open", "trap"), ("closed", "spin"), ("open", "spin")] {
         for stream in [false, true] {
-            let lines = format!("plugin = \"sentry\"\noptions = {{ answers = \"trap\" }}\nfail = \"{fail}\"");
-            let gateway = gateway(&upstream, &NAMES, &seeing(&lines)).await;
+            let lines = format!("plugin = \"sentry\"\noptions = {{ answers = \"{answers}\" }}\nfail = \"{fail}\"");
+            let deadline = if answers == "spin" { "50ms" } else { "20s" };
+            let gateway = gateway(&upstream, &NAMES, &seeing(&lines).replace("20s", deadline)).await;
             upstream.script(move |_| answer(Place::Text, "something", stream));
             let body = Dialect::Chat.ask(MODEL, stream);
             let reply = gateway.ask(&Dialect::Chat.request(MODEL, &body, stream)).await;
-            let case = format!("{fail}, stream {stream}: {} {}", reply.status(), reply.text());
+            let case = format!("{fail}, {answers}, stream {stream}: {} {}", reply.status(), reply.text());
             assert_eq!(reply.text().contains("is it"), fail == "open", "{case}");
             assert_eq!(reply.status(), if fail == "open" { 200 } else { 503 }, "{case}");
             assert_eq!(reply.text().contains("guard_failed"), fail == "closed", "{case}");

@@ -4,7 +4,7 @@ use super::{Problems, is_json};
 use weir_types::contract::about::{FrameTest, Tap, UnitSource, UsagePlace};
 
 pub(super) fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
-    let texts = tap.finish.iter().chain(&tap.model).chain(&tap.service_tier);
+    let texts = tap.finish.iter().chain(&tap.model).chain(&tap.service_tier).chain(&tap.wrapped);
     for text in texts {
         pointer(text, place, p);
     }

@@ -35,6 +35,7 @@ fn format() -> Format {
                 merge: Merge::Last,
                 includes: vec![Bucket::CacheRead],
                 beside: None,
+                headers: Vec::new(),
             }],
             finish: vec!["/all/*/why".into()],
             model: vec!["/who".into()],

@@ -241,10 +241,12 @@ impl Default for Tap {
             model: Vec::new(),
             units: Vec::new(),
             service_tier: Vec::new(),
+            service_tier_headers: Vec::new(),
             batch: Vec::new(),
             content: Vec::new(),
             end: Vec::new(),
             failure: Vec::new(),
+            wrapped: None,
         }
     }
 }
@@ -259,6 +261,9 @@ impl Unit {
             Self::Page => "page",
             Self::Image => "image",
             Self::Character => "character",
+            Self::FileSearch => "file_search",
+            Self::BilledInput => "billed_input",
+            Self::BilledOutput => "billed_output",
         }
     }
 }

@@ -14,6 +14,7 @@ fn tap(output: &[&str], reasoning: &[&str], content: &[&str]) -> CompiledTap {
         merge: Merge::Last,
         includes: Vec::new(),
         beside: None,
+        headers: Vec::new(),
     };
     let end = FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: "\"message_stop\"".into() });
     CompiledTap::new(&Tap {

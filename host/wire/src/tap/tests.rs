@@ -1,17 +1,27 @@
 //! Tests of a tap with a made-up format.
 
 use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::json;
 use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, UnitPlace, UnitSource, UsagePlace};
 use weir_types::contract::types::Unit;
+use weir_types::tokens::Tokens;
 
 fn texts(pointers: &[&str]) -> Vec<String> {
     pointers.iter().map(|&pointer| pointer.to_owned()).collect()
 }
 
 fn place(bucket: Bucket, pointers: &[&str], merge: Merge, includes: &[Bucket]) -> UsagePlace {
-    UsagePlace { bucket, pointers: texts(pointers), merge, includes: includes.to_vec(), beside: None }
+    UsagePlace {
+        bucket,
+        pointers: texts(pointers),
+        merge,
+        includes: includes.to_vec(),
+        beside: None,
+        headers: Vec::new(),
+    }
 }
 
 fn present(pointer: &str) -> FrameTest {
@@ -286,6 +296,49 @@ fn units_tier_and_batch_are_read_beside_the_tokens() {
     }
     let none = body(&tap, &[br#"{"bill":{"seconds":-1}}"#]);
     assert_eq!((none.units, none.service_tier, none.batch), (Vec::new(), None, None));
+}
+
+#[test]
+fn data_within_frames_are_read_and_frames_without_them_as_they_are() {
+    let tap = Tap { wrapped: Some("/in".to_owned()), ..zeta() };
+    let wrap = |data: &str| json!({ "pad": "\"bill\":{\"in\":9}", "in": STANDARD.encode(data) }).to_string();
+    let begun = wrap(r#"{"brain":"m","answers":[{"say":"the quick brown fox"}],"bill":{"in":7}}"#);
+    let said: Vec<String> = (0..4).map(|_| wrap(r#"{"answers":[{"say":" jumps over"}]}"#)).collect();
+    let ended = wrap(r#"{"bill":{"in":7,"out":5},"kind":"over"}"#);
+    let mut state = state(&tap);
+    for data in [&begun].into_iter().chain(&said).chain([&ended]) {
+        assert_eq!(state.length_of_like(data.as_bytes()), None);
+        state.frame(FrameRef { event: Some(b"chunk"), data: data.as_bytes() });
+    }
+    let reading = state.reading();
+    assert_eq!((reading.usage.input(), reading.usage.output(), reading.ended), (Some(7), Some(5), true));
+    assert_eq!(reading.model.as_deref(), Some("m"));
+    assert!(state.content_tokens() > 8, "{}", state.content_tokens());
+    let plain = stream(&tap, &[("", r#"{"woe":1,"bill":{"in":3}}"#)]);
+    assert!(plain.failed && plain.usage.input() == Some(3));
+}
+
+#[test]
+fn headers_hold_counts_and_the_tier() {
+    let counted = UsagePlace { headers: texts(&["x-in"]), ..place(Bucket::Input, &["/bill/in"], Merge::Max, &[]) };
+    let output = UsagePlace { headers: texts(&["x-out"]), ..place(Bucket::Output, &["/bill/out"], Merge::Max, &[]) };
+    let tiers = texts(&["x-tier"]);
+    let tap =
+        Tap { usage: vec![counted, output], service_tier: texts(&["/tier"]), service_tier_headers: tiers, ..zeta() };
+    let tap = CompiledTap::new(&tap).unwrap();
+    let value = |name: &str| match name {
+        "x-in" => Some("12"),
+        "x-out" => Some("many"),
+        "x-tier" => Some("flex"),
+        _ => None,
+    };
+    for mut state in [TapState::new(&tap), TapState::of_bill(&tap)] {
+        state.headers(value);
+        state.body(br#"{"bill":{"in":4,"out":2},"tier":"default"}"#);
+        let reading = state.finish_body();
+        assert_eq!((reading.usage.input(), reading.usage.output()), (Some(12), Some(2)));
+        assert_eq!(reading.service_tier.as_deref(), Some("flex"), "the usual tier gives way");
+    }
 }
 
 #[test]

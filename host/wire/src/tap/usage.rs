@@ -25,6 +25,7 @@ struct Place {
     bucket: Bucket,
     merge: Merge,
     includes: Vec<Bucket>,
+    headers: Vec<String>,
 }
 
 /// The figures of one answer: one for each place of tokens, and one for each place of units.
@@ -78,7 +79,8 @@ impl Places {
                     includes.push(*bucket);
                 }
             }
-            places.push(Place { bucket: place.bucket, merge: place.merge, includes });
+            let headers = place.headers.clone();
+            places.push(Place { bucket: place.bucket, merge: place.merge, includes, headers });
         }
         let buckets = order(&places).ok_or(TapError::Circle)?;
         let mut order: Vec<usize> = (0..places.len()).collect();
@@ -87,6 +89,14 @@ impl Places {
             buckets.iter().position(|known| Some(*known) == bucket)
         });
         Ok(Self { order, tokens: places, units: units.to_vec() })
+    }
+
+    /// The headers that hold figures, each with the number of its place.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.tokens
+            .iter()
+            .enumerate()
+            .flat_map(|(number, place)| place.headers.iter().map(move |name| (number, name.as_str())))
     }
 
     /// The tokens in disjoint buckets.

@@ -50,11 +50,9 @@ fn errors() -> ErrorFormat {
 /// never decrease, so the greatest one is the last.
 fn tap() -> Tap {
     let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
-        bucket,
-        pointers: both(member),
         merge: Merge::Max,
         includes,
-        beside: None,
+        ..UsagePlace::new(bucket, both(member))
     };
     let units = |unit, member: &str| UnitPlace { unit, source: UnitSource::Number(both(member)), merge: Merge::Max };
     Tap {
@@ -87,6 +85,7 @@ fn tap() -> Tap {
             .map(str::to_owned)
             .into(),
         batch: both("service_tier").iter().map(|at| FrameTest::equals(at, "batch")).collect(),
+        ..Tap::default()
     }
 }
 

@@ -14,6 +14,17 @@ use crate::{FORMAT, INVOKE};
 /// Prefix of the base urls that clients of this format are configured with.
 const PREFIX: &str = "/bedrock";
 
+/// Where the vendors' own formats limit the output: Claude and most others, Claude's completions, Nova, Titan, Llama.
+const OUTPUT_LIMITS: [&str; 7] = [
+    "/max_tokens",
+    "/max_completion_tokens",
+    "/max_tokens_to_sample",
+    "/inferenceConfig/maxTokens",
+    "/inferenceConfig/max_new_tokens",
+    "/textGenerationConfig/maxTokenCount",
+    "/max_gen_len",
+];
+
 pub(super) fn all() -> Vec<Face> {
     let chat = |path: &str, streams| Face {
         output_limit: strings(["/inferenceConfig/maxTokens"]),
@@ -21,7 +32,10 @@ pub(super) fn all() -> Vec<Face> {
         features: features_of_messages(),
         ..post(FORMAT, Operation::Chat, path, streams)
     };
-    let invoke = |path: &str, streams| post(INVOKE, Operation::Other(OPERATION.into()), path, streams);
+    let invoke = |path: &str, streams| Face {
+        output_limit: strings(OUTPUT_LIMITS),
+        ..post(INVOKE, Operation::Other(OPERATION.into()), path, streams)
+    };
     vec![
         chat("converse", false),
         chat("converse-stream", true),

@@ -16,6 +16,58 @@ const EXCEPTIONS: [&str; 6] = [
     "validationException",
 ];
 
+/// The member of a stream's last event with the service's own counts.
+const METRICS: &str = "/amazon-bedrock-invocationMetrics";
+/// Where the vendors' answers have counts, whole or in events: Claude, Nova, Titan, Llama, and those that write as OpenAI
+/// does.
+const INPUT: [&str; 7] = [
+    "/usage/input_tokens",
+    "/message/usage/input_tokens",
+    "/usage/inputTokens",
+    "/metadata/usage/inputTokens",
+    "/inputTextTokenCount",
+    "/prompt_token_count",
+    "/usage/prompt_tokens",
+];
+const CACHE_READ: [&str; 4] = [
+    "/usage/cache_read_input_tokens",
+    "/message/usage/cache_read_input_tokens",
+    "/usage/cacheReadInputTokenCount",
+    "/metadata/usage/cacheReadInputTokenCount",
+];
+const CACHE_WRITE: [&str; 4] = [
+    "/usage/cache_creation_input_tokens",
+    "/message/usage/cache_creation_input_tokens",
+    "/usage/cacheWriteInputTokenCount",
+    "/metadata/usage/cacheWriteInputTokenCount",
+];
+const OUTPUT: [&str; 8] = [
+    "/usage/output_tokens",
+    "/message/usage/output_tokens",
+    "/usage/outputTokens",
+    "/metadata/usage/outputTokens",
+    "/results/*/tokenCount",
+    "/totalOutputTextTokenCount",
+    "/generation_token_count",
+    "/usage/completion_tokens",
+];
+/// Where the vendors' events have what the model says.
+const TEXTS: [&str; 13] = [
+    "/delta/text",
+    "/delta/thinking",
+    "/delta/partial_json",
+    "/contentBlockDelta/delta/text",
+    "/contentBlockDelta/delta/toolUse/input",
+    "/contentBlockDelta/delta/reasoningContent/reasoningText/text",
+    "/choices/*/delta/content",
+    "/choices/*/delta/tool_calls",
+    "/outputs/*/text",
+    "/outputText",
+    "/generation",
+    "/completion",
+    "/generations/*/text",
+];
+
 /// The format's name of an error kind, and its status.
 pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
     match kind {
@@ -78,28 +130,51 @@ fn converse() -> Tap {
     }
 }
 
-/// The tap of `InvokeModel`, whose bodies differ for each vendor: Claude's, Nova's and Titan's have usage in whole
-/// answers. In a stream they are base64 within its events, and are not searched.
+/// The tap of `InvokeModel`, whose bodies differ for each vendor. The service counts tokens for all of them: in headers
+/// of whole answers, and in a stream's last event. The vendors' own figures tell more: Claude's which input is cached
+/// for an hour. Of figures that differ, the greatest counts.
 fn invoke() -> Tap {
+    let counted = |bucket, header: &str, metric: &str, members: &[&str]| {
+        let metric = format!("{METRICS}/{metric}");
+        let pointers: Vec<&str> = [metric.as_str()].into_iter().chain(members.iter().copied()).collect();
+        let header = format!("x-amzn-bedrock-{header}-token-count");
+        UsagePlace { headers: vec![header], ..usage(bucket, &pointers) }
+    };
+    let cached =
+        ["/usage/cache_creation/ephemeral_1h_input_tokens", "/message/usage/cache_creation/ephemeral_1h_input_tokens"];
     Tap {
         usage: vec![
-            usage(Bucket::Input, &["/usage/input_tokens", "/usage/inputTokens", "/inputTextTokenCount"]),
-            usage(Bucket::CacheRead, &["/usage/cache_read_input_tokens", "/usage/cacheReadInputTokenCount"]),
-            usage(Bucket::CacheWrite, &["/usage/cache_creation_input_tokens", "/usage/cacheWriteInputTokenCount"]),
-            usage(Bucket::Output, &["/usage/output_tokens", "/usage/outputTokens"]),
+            counted(Bucket::Input, "input", "inputTokenCount", &INPUT),
+            counted(Bucket::CacheRead, "cache-read-input", "cacheReadInputTokenCount", &CACHE_READ),
+            UsagePlace {
+                includes: vec![Bucket::CacheWriteHour],
+                ..counted(Bucket::CacheWrite, "cache-write-input", "cacheWriteInputTokenCount", &CACHE_WRITE)
+            },
+            usage(Bucket::CacheWriteHour, &cached),
+            counted(Bucket::Output, "output", "outputTokenCount", &OUTPUT),
         ],
-        finish: strings(["/stop_reason", "/stopReason"]),
-        model: strings(["/model"]),
-        content: vec![FrameTest::Event("chunk".into())],
-        end: Vec::new(),
+        finish: strings([
+            "/stop_reason",
+            "/delta/stop_reason",
+            "/stopReason",
+            "/messageStop/stopReason",
+            "/completionReason",
+            "/choices/*/finish_reason",
+            "/generations/*/finish_reason",
+        ]),
+        model: strings(["/model", "/message/model"]),
+        service_tier_headers: strings(["x-amzn-bedrock-service-tier"]),
+        content: vec![FrameTest::Event("chunk".into())].into_iter().chain(TEXTS.map(FrameTest::present)).collect(),
+        end: vec![FrameTest::present(METRICS)],
         failure: exceptions(),
+        wrapped: Some("/bytes".into()),
         ..Tap::default()
     }
 }
 
 fn usage(bucket: Bucket, pointers: &[&str]) -> UsagePlace {
     let pointers = pointers.iter().map(|pointer| (*pointer).to_owned()).collect();
-    UsagePlace { bucket, pointers, merge: Merge::Max, includes: Vec::new(), beside: None }
+    UsagePlace { merge: Merge::Max, ..UsagePlace::new(bucket, pointers) }
 }
 
 fn exceptions() -> Vec<FrameTest> {

@@ -2,7 +2,8 @@
 
 use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
 use weir_sdk::manifest::{
-    Bucket, ErrorFormat, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UnitPlace, UsagePlace, strings,
+    Bucket, ErrorFormat, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UnitPlace, UnitSource,
+    UsagePlace, strings,
 };
 use weir_sdk::types::{ErrorKind, Unit};
 
@@ -53,12 +54,9 @@ pub(super) fn errors() -> ErrorFormat {
 /// The tap of chat. Usage is in `usage` of a whole answer and in the `delta` of a stream's last frame. Billed tokens
 /// never exceed the used ones, so the greater figure is the right one, even if only one of them is present.
 fn chat_tap() -> Tap {
-    let place = |bucket, members: &[&str], includes: Vec<Bucket>| UsagePlace {
-        bucket,
-        pointers: members.iter().flat_map(|at| [format!("/usage/{at}"), format!("/delta/usage/{at}")]).collect(),
-        merge: Merge::Max,
-        includes,
-        beside: None,
+    let place = |bucket, members: &[&str], includes: Vec<Bucket>| {
+        let pointers = members.iter().flat_map(|at| [format!("/usage/{at}"), format!("/delta/usage/{at}")]);
+        UsagePlace { merge: Merge::Max, includes, ..UsagePlace::new(bucket, pointers.collect()) }
     };
     Tap {
         usage: vec![
@@ -74,6 +72,7 @@ fn chat_tap() -> Tap {
             .into_iter()
             .chain(["content/text", "content/thinking", "tool_plan", "tool_calls"].map(content))
             .collect(),
+        units: billed(&["/usage", "/delta/usage"]),
         end: vec![kind("message-end")],
         failure: ["ERROR", "TIMEOUT"].map(|word| equals("/delta/finish_reason", word)).into(),
         ..Tap::default()
@@ -88,22 +87,26 @@ fn content(member: &str) -> FrameTest {
 pub(super) fn meta_tap(places: &[&str]) -> Tap {
     let place = |bucket, member: &str| {
         let pointers = |at: &&str| ["tokens", "billed_units"].map(|kind| format!("{at}/meta/{kind}/{member}"));
-        UsagePlace {
-            bucket,
-            pointers: places.iter().flat_map(pointers).collect(),
-            merge: Merge::Max,
-            includes: Vec::new(),
-            beside: None,
-        }
+        UsagePlace { merge: Merge::Max, ..UsagePlace::new(bucket, places.iter().flat_map(pointers).collect()) }
     };
     Tap {
         usage: vec![place(Bucket::Input, "input_tokens"), place(Bucket::Output, "output_tokens")],
-        units: places
-            .iter()
-            .map(|at| UnitPlace::number(Unit::Search, &format!("{at}/meta/billed_units/search_units")))
-            .collect(),
+        units: billed(&places.iter().map(|at| format!("{at}/meta")).collect::<Vec<_>>()),
         ..Tap::default()
     }
+}
+
+/// The places of what is billed: in the member `billed_units` of what stands at these pointers.
+fn billed<S: std::fmt::Display>(places: &[S]) -> Vec<UnitPlace> {
+    let unit = |unit, member: &str| {
+        let pointers = places.iter().map(|at| format!("{at}/billed_units/{member}")).collect();
+        UnitPlace { unit, source: UnitSource::Number(pointers), merge: Merge::Max }
+    };
+    vec![
+        unit(Unit::BilledInput, "input_tokens"),
+        unit(Unit::BilledOutput, "output_tokens"),
+        unit(Unit::Search, "search_units"),
+    ]
 }
 
 /// The tap of the shape that other servers share: their usage, or Cohere's.

@@ -6,11 +6,9 @@ use weir_sdk::manifest::{Bucket, Merge, UsagePlace};
 /// messages of sessions. The prompt's count includes cached tokens; tokens from the service's own tools have a separate count.
 pub(super) fn places(output: &str, merge: Merge) -> Vec<UsagePlace> {
     let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
-        bucket,
-        pointers: vec![format!("/usageMetadata/{member}")],
         merge,
         includes,
-        beside: None,
+        ..UsagePlace::new(bucket, vec![format!("/usageMetadata/{member}")])
     };
     let modality = |bucket, part: &str, name: &str| {
         place(bucket, &format!("{part}TokensDetails/*/tokenCount"), Vec::new()).beside("modality", name)

@@ -1,6 +1,6 @@
 //! The formats' data for the host: errors as templates, and the places of usage in answers.
 
-use weir_sdk::manifest::{Bucket, ErrorFormat, Format, FrameTest, Merge, PointerEquals, Tap, UsagePlace, strings};
+use weir_sdk::manifest::{Bucket, ErrorFormat, Format, FrameTest, PointerEquals, Tap, UsagePlace, strings};
 use weir_sdk::types::ErrorKind;
 
 use crate::{CHAT, EMBED, EMBEDDINGS, GENERATE, MODELS};
@@ -40,13 +40,7 @@ fn errors() -> ErrorFormat {
 
 /// The tap: counts are in the last line, or in the whole answer.
 fn tap() -> Tap {
-    let place = |bucket: Bucket, pointer: &str| UsagePlace {
-        bucket,
-        pointers: strings([pointer]),
-        merge: Merge::Last,
-        includes: Vec::new(),
-        beside: None,
-    };
+    let place = |bucket: Bucket, pointer: &str| UsagePlace::new(bucket, strings([pointer]));
     let present = |pointer: &str| FrameTest::Present(pointer.into());
     Tap {
         usage: vec![place(Bucket::Input, "/prompt_eval_count"), place(Bucket::Output, "/eval_count")],

@@ -194,10 +194,31 @@ fn exclusions(quirks: &Quirks) -> Vec<Exclusion> {
         exclusions.push(equals("/response_format/type", "json_schema", "schemas are not taken"));
     }
     exclusions.extend(more_exclusions(quirks));
+    exclusions.extend(quirks.message_members.into_iter().flat_map(refused_members));
     if !quirks.allowed_tools {
         exclusions.push(equals("/tool_choice/type", "allowed_tools", "the list of tools is narrowed instead"));
     }
     exclusions
+}
+
+/// Members that only some providers take in messages, their parts and their calls.
+const MESSAGE_MEMBERS: [&str; 10] = [
+    "refusal",
+    "audio",
+    "function_call",
+    "annotations",
+    "cache_control",
+    "extra_content",
+    "content/*/refusal",
+    "content/*/cache_control",
+    "content/*/prompt_cache_breakpoint",
+    "tool_calls/*/extra_content",
+];
+
+/// Those that a provider refuses. An empty value, which libraries write for what they do not use, forces no translation.
+fn refused_members(taken: &[&str]) -> Vec<Exclusion> {
+    let refused = MESSAGE_MEMBERS.iter().filter(|member| !taken.contains(member));
+    refused.map(|member| exclusion(&format!("messages/*/{member}"), "messages have no such member here")).collect()
 }
 
 /// Values beyond what is taken.
@@ -347,7 +368,7 @@ fn response_units(at: &str) -> [UnitPlace; 4] {
     let items = |unit, kind| UnitPlace::matches(unit, FrameTest::equals(format!("{at}/output/*/type"), kind));
     [
         UnitPlace::matches(Unit::Search, FrameTest::equals(format!("{at}/output/*/action/type"), "search")),
-        items(Unit::Search, "file_search_call"),
+        items(Unit::FileSearch, "file_search_call"),
         items(Unit::ToolRun, "code_interpreter_call"),
         items(Unit::Image, "image_generation_call"),
     ]
@@ -384,11 +405,5 @@ pub fn rerank_tap() -> Tap {
 
 /// The place of a bucket's count; later counts replace earlier ones.
 pub fn place(bucket: Bucket, pointer: &str, includes: &[Bucket]) -> UsagePlace {
-    UsagePlace {
-        bucket,
-        pointers: vec![pointer.to_owned()],
-        merge: Merge::Last,
-        includes: includes.to_vec(),
-        beside: None,
-    }
+    UsagePlace { includes: includes.to_vec(), ..UsagePlace::new(bucket, vec![pointer.to_owned()]) }
 }

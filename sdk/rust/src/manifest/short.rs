@@ -2,10 +2,10 @@
 //! with `..` after its own.
 
 use super::{
-    Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, CONTRACT, Capabilities, CredentialPlace, ErrorFormat,
-    ErrorSpelling, Exclusion, Face, Feature, Format, FrameTemplate, FrameTest, Isolation, Manifest, Merge, ModelPlace,
-    ModelPointer, Operation, PointerBound, PointerEquals, PointerValues, StreamFlag, StreamPointer, Suggestions,
-    UnitPlace, UnitSource, UsagePlace,
+    Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, Bucket, CONTRACT, Capabilities, CredentialPlace,
+    ErrorFormat, ErrorSpelling, Exclusion, Face, Feature, Format, FrameTemplate, FrameTest, Isolation, Manifest, Merge,
+    ModelPlace, ModelPointer, Operation, PointerBound, PointerEquals, PointerValues, StreamFlag, StreamPointer,
+    Suggestions, UnitPlace, UnitSource, UsagePlace,
 };
 use crate::types::{ErrorKind, Framing, Header, Unit};
 
@@ -186,6 +186,11 @@ impl UnitPlace {
 }
 
 impl UsagePlace {
+    /// The counts at these pointers; a later one replaces an earlier one.
+    pub fn new(bucket: Bucket, pointers: Vec<String>) -> Self {
+        Self { bucket, pointers, merge: Merge::Last, includes: Vec::new(), beside: None, headers: Vec::new() }
+    }
+
     /// The same figures, counted only where the member of the same object has this text.
     #[must_use]
     pub fn beside(self, member: &str, text: &str) -> Self {

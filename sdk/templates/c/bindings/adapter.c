@@ -72,11 +72,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
     }
     free(ptr4);
   }
-  size_t len135 = *((size_t*) (arg0 + (23*sizeof(void*))));
-  if (len135 > 0) {
-    uint8_t *ptr136 = *((uint8_t **) (arg0 + (22*sizeof(void*))));
-    for (size_t i137 = 0; i137 < len135; i137++) {
-      uint8_t *base = ptr136 + i137 * (76*sizeof(void*));
+  size_t len147 = *((size_t*) (arg0 + (23*sizeof(void*))));
+  if (len147 > 0) {
+    uint8_t *ptr148 = *((uint8_t **) (arg0 + (22*sizeof(void*))));
+    for (size_t i149 = 0; i149 < len147; i149++) {
+      uint8_t *base = ptr148 + i149 * (86*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -205,11 +205,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
         case 1: {
-          size_t len21 = *((size_t*) (base + (28*sizeof(void*))));
-          if (len21 > 0) {
-            uint8_t *ptr22 = *((uint8_t **) (base + (27*sizeof(void*))));
-            for (size_t i23 = 0; i23 < len21; i23++) {
-              uint8_t *base = ptr22 + i23 * (11*sizeof(void*));
+          size_t len24 = *((size_t*) (base + (28*sizeof(void*))));
+          if (len24 > 0) {
+            uint8_t *ptr25 = *((uint8_t **) (base + (27*sizeof(void*))));
+            for (size_t i26 = 0; i26 < len24; i26++) {
+              uint8_t *base = ptr25 + i26 * (13*sizeof(void*));
               (void) base;
               size_t len15 = *((size_t*) (base + (2*sizeof(void*))));
               if (len15 > 0) {
@@ -246,24 +246,24 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                   break;
                 }
               }
-            }
-            free(ptr22);
-          }
-          size_t len24 = *((size_t*) (base + (30*sizeof(void*))));
-          if (len24 > 0) {
-            uint8_t *ptr25 = *((uint8_t **) (base + (29*sizeof(void*))));
-            for (size_t i26 = 0; i26 < len24; i26++) {
-              uint8_t *base = ptr25 + i26 * (2*sizeof(void*));
-              (void) base;
-              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                free(*((uint8_t **) (base + 0)));
+              size_t len21 = *((size_t*) (base + (12*sizeof(void*))));
+              if (len21 > 0) {
+                uint8_t *ptr22 = *((uint8_t **) (base + (11*sizeof(void*))));
+                for (size_t i23 = 0; i23 < len21; i23++) {
+                  uint8_t *base = ptr22 + i23 * (2*sizeof(void*));
+                  (void) base;
+                  if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                    free(*((uint8_t **) (base + 0)));
+                  }
+                }
+                free(ptr22);
               }
             }
             free(ptr25);
           }
-          size_t len27 = *((size_t*) (base + (32*sizeof(void*))));
+          size_t len27 = *((size_t*) (base + (30*sizeof(void*))));
           if (len27 > 0) {
-            uint8_t *ptr28 = *((uint8_t **) (base + (31*sizeof(void*))));
+            uint8_t *ptr28 = *((uint8_t **) (base + (29*sizeof(void*))));
             for (size_t i29 = 0; i29 < len27; i29++) {
               uint8_t *base = ptr28 + i29 * (2*sizeof(void*));
               (void) base;
@@ -273,25 +273,37 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr28);
           }
-          size_t len36 = *((size_t*) (base + (34*sizeof(void*))));
-          if (len36 > 0) {
-            uint8_t *ptr37 = *((uint8_t **) (base + (33*sizeof(void*))));
-            for (size_t i38 = 0; i38 < len36; i38++) {
-              uint8_t *base = ptr37 + i38 * (32+4*sizeof(void*));
+          size_t len30 = *((size_t*) (base + (32*sizeof(void*))));
+          if (len30 > 0) {
+            uint8_t *ptr31 = *((uint8_t **) (base + (31*sizeof(void*))));
+            for (size_t i32 = 0; i32 < len30; i32++) {
+              uint8_t *base = ptr31 + i32 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr31);
+          }
+          size_t len39 = *((size_t*) (base + (34*sizeof(void*))));
+          if (len39 > 0) {
+            uint8_t *ptr40 = *((uint8_t **) (base + (33*sizeof(void*))));
+            for (size_t i41 = 0; i41 < len39; i41++) {
+              uint8_t *base = ptr40 + i41 * (32+4*sizeof(void*));
               (void) base;
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 8))) {
                 case 0: {
-                  size_t len30 = *((size_t*) (base + (16+1*sizeof(void*))));
-                  if (len30 > 0) {
-                    uint8_t *ptr31 = *((uint8_t **) (base + 16));
-                    for (size_t i32 = 0; i32 < len30; i32++) {
-                      uint8_t *base = ptr31 + i32 * (2*sizeof(void*));
+                  size_t len33 = *((size_t*) (base + (16+1*sizeof(void*))));
+                  if (len33 > 0) {
+                    uint8_t *ptr34 = *((uint8_t **) (base + 16));
+                    for (size_t i35 = 0; i35 < len33; i35++) {
+                      uint8_t *base = ptr34 + i35 * (2*sizeof(void*));
                       (void) base;
                       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                         free(*((uint8_t **) (base + 0)));
                       }
                     }
-                    free(ptr31);
+                    free(ptr34);
                   }
                   break;
                 }
@@ -328,17 +340,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                       if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
                         free(*((uint8_t **) (base + 24)));
                       }
-                      size_t len33 = *((size_t*) (base + (24+3*sizeof(void*))));
-                      if (len33 > 0) {
-                        uint8_t *ptr34 = *((uint8_t **) (base + (24+2*sizeof(void*))));
-                        for (size_t i35 = 0; i35 < len33; i35++) {
-                          uint8_t *base = ptr34 + i35 * (2*sizeof(void*));
+                      size_t len36 = *((size_t*) (base + (24+3*sizeof(void*))));
+                      if (len36 > 0) {
+                        uint8_t *ptr37 = *((uint8_t **) (base + (24+2*sizeof(void*))));
+                        for (size_t i38 = 0; i38 < len36; i38++) {
+                          uint8_t *base = ptr37 + i38 * (2*sizeof(void*));
                           (void) base;
                           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                             free(*((uint8_t **) (base + 0)));
                           }
                         }
-                        free(ptr34);
+                        free(ptr37);
                       }
                       break;
                     }
@@ -365,90 +377,28 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                 }
               }
             }
-            free(ptr37);
+            free(ptr40);
           }
-          size_t len39 = *((size_t*) (base + (36*sizeof(void*))));
-          if (len39 > 0) {
-            uint8_t *ptr40 = *((uint8_t **) (base + (35*sizeof(void*))));
-            for (size_t i41 = 0; i41 < len39; i41++) {
-              uint8_t *base = ptr40 + i41 * (2*sizeof(void*));
+          size_t len42 = *((size_t*) (base + (36*sizeof(void*))));
+          if (len42 > 0) {
+            uint8_t *ptr43 = *((uint8_t **) (base + (35*sizeof(void*))));
+            for (size_t i44 = 0; i44 < len42; i44++) {
+              uint8_t *base = ptr43 + i44 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr40);
+            free(ptr43);
           }
           size_t len45 = *((size_t*) (base + (38*sizeof(void*))));
           if (len45 > 0) {
             uint8_t *ptr46 = *((uint8_t **) (base + (37*sizeof(void*))));
             for (size_t i47 = 0; i47 < len45; i47++) {
-              uint8_t *base = ptr46 + i47 * (8+4*sizeof(void*));
+              uint8_t *base = ptr46 + i47 * (2*sizeof(void*));
               (void) base;
-              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
-                case 0: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 1: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 2: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 3: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
-                  }
-                  break;
-                }
-                case 4: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  size_t len42 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len42 > 0) {
-                    uint8_t *ptr43 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i44 = 0; i44 < len42; i44++) {
-                      uint8_t *base = ptr43 + i44 * (2*sizeof(void*));
-                      (void) base;
-                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                        free(*((uint8_t **) (base + 0)));
-                      }
-                    }
-                    free(ptr43);
-                  }
-                  break;
-                }
-                case 5: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 6: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 7: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
               }
             }
             free(ptr46);
@@ -675,17 +625,9 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr64);
           }
-          break;
-        }
-      }
-      switch ((int32_t) (int32_t) *((uint8_t*) (base + (45*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          size_t len69 = *((size_t*) (base + (47*sizeof(void*))));
+          size_t len69 = *((size_t*) (base + (46*sizeof(void*))));
           if (len69 > 0) {
-            uint8_t *ptr70 = *((uint8_t **) (base + (46*sizeof(void*))));
+            uint8_t *ptr70 = *((uint8_t **) (base + (45*sizeof(void*))));
             for (size_t i71 = 0; i71 < len69; i71++) {
               uint8_t *base = ptr70 + i71 * (8+4*sizeof(void*));
               (void) base;
@@ -757,9 +699,28 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr70);
           }
-          size_t len75 = *((size_t*) (base + (49*sizeof(void*))));
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (47*sizeof(void*))))) {
+            case 0: {
+              break;
+            }
+            case 1: {
+              if ((*((size_t*) (base + (49*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (48*sizeof(void*)))));
+              }
+              break;
+            }
+          }
+          break;
+        }
+      }
+      switch ((int32_t) (int32_t) *((uint8_t*) (base + (50*sizeof(void*))))) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          size_t len75 = *((size_t*) (base + (52*sizeof(void*))));
           if (len75 > 0) {
-            uint8_t *ptr76 = *((uint8_t **) (base + (48*sizeof(void*))));
+            uint8_t *ptr76 = *((uint8_t **) (base + (51*sizeof(void*))));
             for (size_t i77 = 0; i77 < len75; i77++) {
               uint8_t *base = ptr76 + i77 * (8+4*sizeof(void*));
               (void) base;
@@ -831,32 +792,106 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr76);
           }
-          size_t len84 = *((size_t*) (base + (51*sizeof(void*))));
-          if (len84 > 0) {
-            uint8_t *ptr85 = *((uint8_t **) (base + (50*sizeof(void*))));
-            for (size_t i86 = 0; i86 < len84; i86++) {
-              uint8_t *base = ptr85 + i86 * (11*sizeof(void*));
+          size_t len81 = *((size_t*) (base + (54*sizeof(void*))));
+          if (len81 > 0) {
+            uint8_t *ptr82 = *((uint8_t **) (base + (53*sizeof(void*))));
+            for (size_t i83 = 0; i83 < len81; i83++) {
+              uint8_t *base = ptr82 + i83 * (8+4*sizeof(void*));
               (void) base;
-              size_t len78 = *((size_t*) (base + (2*sizeof(void*))));
-              if (len78 > 0) {
-                uint8_t *ptr79 = *((uint8_t **) (base + sizeof(void*)));
-                for (size_t i80 = 0; i80 < len78; i80++) {
-                  uint8_t *base = ptr79 + i80 * (2*sizeof(void*));
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len78 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len78 > 0) {
+                    uint8_t *ptr79 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i80 = 0; i80 < len78; i80++) {
+                      uint8_t *base = ptr79 + i80 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr79);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr82);
+          }
+          size_t len93 = *((size_t*) (base + (56*sizeof(void*))));
+          if (len93 > 0) {
+            uint8_t *ptr94 = *((uint8_t **) (base + (55*sizeof(void*))));
+            for (size_t i95 = 0; i95 < len93; i95++) {
+              uint8_t *base = ptr94 + i95 * (13*sizeof(void*));
+              (void) base;
+              size_t len84 = *((size_t*) (base + (2*sizeof(void*))));
+              if (len84 > 0) {
+                uint8_t *ptr85 = *((uint8_t **) (base + sizeof(void*)));
+                for (size_t i86 = 0; i86 < len84; i86++) {
+                  uint8_t *base = ptr85 + i86 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr79);
+                free(ptr85);
               }
-              size_t len81 = *((size_t*) (base + (5*sizeof(void*))));
-              if (len81 > 0) {
-                uint8_t *ptr82 = *((uint8_t **) (base + (4*sizeof(void*))));
-                for (size_t i83 = 0; i83 < len81; i83++) {
-                  uint8_t *base = ptr82 + i83 * 1;
+              size_t len87 = *((size_t*) (base + (5*sizeof(void*))));
+              if (len87 > 0) {
+                uint8_t *ptr88 = *((uint8_t **) (base + (4*sizeof(void*))));
+                for (size_t i89 = 0; i89 < len87; i89++) {
+                  uint8_t *base = ptr88 + i89 * 1;
                   (void) base;
                 }
-                free(ptr82);
+                free(ptr88);
               }
               switch ((int32_t) (int32_t) *((uint8_t*) (base + (6*sizeof(void*))))) {
                 case 0: {
@@ -872,52 +907,64 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                   break;
                 }
               }
+              size_t len90 = *((size_t*) (base + (12*sizeof(void*))));
+              if (len90 > 0) {
+                uint8_t *ptr91 = *((uint8_t **) (base + (11*sizeof(void*))));
+                for (size_t i92 = 0; i92 < len90; i92++) {
+                  uint8_t *base = ptr91 + i92 * (2*sizeof(void*));
+                  (void) base;
+                  if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                    free(*((uint8_t **) (base + 0)));
+                  }
+                }
+                free(ptr91);
+              }
             }
-            free(ptr85);
+            free(ptr94);
           }
-          size_t len87 = *((size_t*) (base + (53*sizeof(void*))));
-          if (len87 > 0) {
-            uint8_t *ptr88 = *((uint8_t **) (base + (52*sizeof(void*))));
-            for (size_t i89 = 0; i89 < len87; i89++) {
-              uint8_t *base = ptr88 + i89 * (2*sizeof(void*));
+          size_t len96 = *((size_t*) (base + (58*sizeof(void*))));
+          if (len96 > 0) {
+            uint8_t *ptr97 = *((uint8_t **) (base + (57*sizeof(void*))));
+            for (size_t i98 = 0; i98 < len96; i98++) {
+              uint8_t *base = ptr97 + i98 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr88);
+            free(ptr97);
           }
-          size_t len90 = *((size_t*) (base + (55*sizeof(void*))));
-          if (len90 > 0) {
-            uint8_t *ptr91 = *((uint8_t **) (base + (54*sizeof(void*))));
-            for (size_t i92 = 0; i92 < len90; i92++) {
-              uint8_t *base = ptr91 + i92 * (2*sizeof(void*));
-              (void) base;
-              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                free(*((uint8_t **) (base + 0)));
-              }
-            }
-            free(ptr91);
-          }
-          size_t len99 = *((size_t*) (base + (57*sizeof(void*))));
+          size_t len99 = *((size_t*) (base + (60*sizeof(void*))));
           if (len99 > 0) {
-            uint8_t *ptr100 = *((uint8_t **) (base + (56*sizeof(void*))));
+            uint8_t *ptr100 = *((uint8_t **) (base + (59*sizeof(void*))));
             for (size_t i101 = 0; i101 < len99; i101++) {
-              uint8_t *base = ptr100 + i101 * (32+4*sizeof(void*));
+              uint8_t *base = ptr100 + i101 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr100);
+          }
+          size_t len108 = *((size_t*) (base + (62*sizeof(void*))));
+          if (len108 > 0) {
+            uint8_t *ptr109 = *((uint8_t **) (base + (61*sizeof(void*))));
+            for (size_t i110 = 0; i110 < len108; i110++) {
+              uint8_t *base = ptr109 + i110 * (32+4*sizeof(void*));
               (void) base;
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 8))) {
                 case 0: {
-                  size_t len93 = *((size_t*) (base + (16+1*sizeof(void*))));
-                  if (len93 > 0) {
-                    uint8_t *ptr94 = *((uint8_t **) (base + 16));
-                    for (size_t i95 = 0; i95 < len93; i95++) {
-                      uint8_t *base = ptr94 + i95 * (2*sizeof(void*));
+                  size_t len102 = *((size_t*) (base + (16+1*sizeof(void*))));
+                  if (len102 > 0) {
+                    uint8_t *ptr103 = *((uint8_t **) (base + 16));
+                    for (size_t i104 = 0; i104 < len102; i104++) {
+                      uint8_t *base = ptr103 + i104 * (2*sizeof(void*));
                       (void) base;
                       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                         free(*((uint8_t **) (base + 0)));
                       }
                     }
-                    free(ptr94);
+                    free(ptr103);
                   }
                   break;
                 }
@@ -954,17 +1001,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                       if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
                         free(*((uint8_t **) (base + 24)));
                       }
-                      size_t len96 = *((size_t*) (base + (24+3*sizeof(void*))));
-                      if (len96 > 0) {
-                        uint8_t *ptr97 = *((uint8_t **) (base + (24+2*sizeof(void*))));
-                        for (size_t i98 = 0; i98 < len96; i98++) {
-                          uint8_t *base = ptr97 + i98 * (2*sizeof(void*));
+                      size_t len105 = *((size_t*) (base + (24+3*sizeof(void*))));
+                      if (len105 > 0) {
+                        uint8_t *ptr106 = *((uint8_t **) (base + (24+2*sizeof(void*))));
+                        for (size_t i107 = 0; i107 < len105; i107++) {
+                          uint8_t *base = ptr106 + i107 * (2*sizeof(void*));
                           (void) base;
                           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                             free(*((uint8_t **) (base + 0)));
                           }
                         }
-                        free(ptr97);
+                        free(ptr106);
                       }
                       break;
                     }
@@ -991,171 +1038,35 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                 }
               }
             }
-            free(ptr100);
+            free(ptr109);
           }
-          size_t len102 = *((size_t*) (base + (59*sizeof(void*))));
-          if (len102 > 0) {
-            uint8_t *ptr103 = *((uint8_t **) (base + (58*sizeof(void*))));
-            for (size_t i104 = 0; i104 < len102; i104++) {
-              uint8_t *base = ptr103 + i104 * (2*sizeof(void*));
+          size_t len111 = *((size_t*) (base + (64*sizeof(void*))));
+          if (len111 > 0) {
+            uint8_t *ptr112 = *((uint8_t **) (base + (63*sizeof(void*))));
+            for (size_t i113 = 0; i113 < len111; i113++) {
+              uint8_t *base = ptr112 + i113 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr103);
+            free(ptr112);
           }
-          size_t len108 = *((size_t*) (base + (61*sizeof(void*))));
-          if (len108 > 0) {
-            uint8_t *ptr109 = *((uint8_t **) (base + (60*sizeof(void*))));
-            for (size_t i110 = 0; i110 < len108; i110++) {
-              uint8_t *base = ptr109 + i110 * (8+4*sizeof(void*));
-              (void) base;
-              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
-                case 0: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 1: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 2: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 3: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
-                  }
-                  break;
-                }
-                case 4: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  size_t len105 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len105 > 0) {
-                    uint8_t *ptr106 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i107 = 0; i107 < len105; i107++) {
-                      uint8_t *base = ptr106 + i107 * (2*sizeof(void*));
-                      (void) base;
-                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                        free(*((uint8_t **) (base + 0)));
-                      }
-                    }
-                    free(ptr106);
-                  }
-                  break;
-                }
-                case 5: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 6: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 7: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-              }
-            }
-            free(ptr109);
-          }
-          size_t len114 = *((size_t*) (base + (63*sizeof(void*))));
+          size_t len114 = *((size_t*) (base + (66*sizeof(void*))));
           if (len114 > 0) {
-            uint8_t *ptr115 = *((uint8_t **) (base + (62*sizeof(void*))));
+            uint8_t *ptr115 = *((uint8_t **) (base + (65*sizeof(void*))));
             for (size_t i116 = 0; i116 < len114; i116++) {
-              uint8_t *base = ptr115 + i116 * (8+4*sizeof(void*));
+              uint8_t *base = ptr115 + i116 * (2*sizeof(void*));
               (void) base;
-              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
-                case 0: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 1: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 2: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 3: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
-                  }
-                  break;
-                }
-                case 4: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  size_t len111 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len111 > 0) {
-                    uint8_t *ptr112 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i113 = 0; i113 < len111; i113++) {
-                      uint8_t *base = ptr112 + i113 * (2*sizeof(void*));
-                      (void) base;
-                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                        free(*((uint8_t **) (base + 0)));
-                      }
-                    }
-                    free(ptr112);
-                  }
-                  break;
-                }
-                case 5: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 6: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 7: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
               }
             }
             free(ptr115);
           }
-          size_t len120 = *((size_t*) (base + (65*sizeof(void*))));
+          size_t len120 = *((size_t*) (base + (68*sizeof(void*))));
           if (len120 > 0) {
-            uint8_t *ptr121 = *((uint8_t **) (base + (64*sizeof(void*))));
+            uint8_t *ptr121 = *((uint8_t **) (base + (67*sizeof(void*))));
             for (size_t i122 = 0; i122 < len120; i122++) {
               uint8_t *base = ptr121 + i122 * (8+4*sizeof(void*));
               (void) base;
@@ -1227,9 +1138,9 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr121);
           }
-          size_t len126 = *((size_t*) (base + (67*sizeof(void*))));
+          size_t len126 = *((size_t*) (base + (70*sizeof(void*))));
           if (len126 > 0) {
-            uint8_t *ptr127 = *((uint8_t **) (base + (66*sizeof(void*))));
+            uint8_t *ptr127 = *((uint8_t **) (base + (69*sizeof(void*))));
             for (size_t i128 = 0; i128 < len126; i128++) {
               uint8_t *base = ptr127 + i128 * (8+4*sizeof(void*));
               (void) base;
@@ -1301,30 +1212,189 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr127);
           }
-          switch ((int32_t) (int32_t) *((uint8_t*) (base + (68*sizeof(void*))))) {
+          size_t len132 = *((size_t*) (base + (72*sizeof(void*))));
+          if (len132 > 0) {
+            uint8_t *ptr133 = *((uint8_t **) (base + (71*sizeof(void*))));
+            for (size_t i134 = 0; i134 < len132; i134++) {
+              uint8_t *base = ptr133 + i134 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len129 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len129 > 0) {
+                    uint8_t *ptr130 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i131 = 0; i131 < len129; i131++) {
+                      uint8_t *base = ptr130 + i131 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr130);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr133);
+          }
+          size_t len138 = *((size_t*) (base + (74*sizeof(void*))));
+          if (len138 > 0) {
+            uint8_t *ptr139 = *((uint8_t **) (base + (73*sizeof(void*))));
+            for (size_t i140 = 0; i140 < len138; i140++) {
+              uint8_t *base = ptr139 + i140 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len135 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len135 > 0) {
+                    uint8_t *ptr136 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i137 = 0; i137 < len135; i137++) {
+                      uint8_t *base = ptr136 + i137 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr136);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr139);
+          }
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (75*sizeof(void*))))) {
             case 0: {
               break;
             }
             case 1: {
-              if ((*((size_t*) (base + (70*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (69*sizeof(void*)))));
+              if ((*((size_t*) (base + (77*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (76*sizeof(void*)))));
               }
               break;
             }
           }
-          switch ((int32_t) (int32_t) *((uint8_t*) (base + (71*sizeof(void*))))) {
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (78*sizeof(void*))))) {
             case 0: {
               break;
             }
             case 1: {
-              if ((*((size_t*) (base + (73*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (72*sizeof(void*)))));
+              if ((*((size_t*) (base + (80*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (79*sizeof(void*)))));
               }
-              size_t len132 = *((size_t*) (base + (75*sizeof(void*))));
-              if (len132 > 0) {
-                uint8_t *ptr133 = *((uint8_t **) (base + (74*sizeof(void*))));
-                for (size_t i134 = 0; i134 < len132; i134++) {
-                  uint8_t *base = ptr133 + i134 * (8+4*sizeof(void*));
+              break;
+            }
+          }
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (81*sizeof(void*))))) {
+            case 0: {
+              break;
+            }
+            case 1: {
+              if ((*((size_t*) (base + (83*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (82*sizeof(void*)))));
+              }
+              size_t len144 = *((size_t*) (base + (85*sizeof(void*))));
+              if (len144 > 0) {
+                uint8_t *ptr145 = *((uint8_t **) (base + (84*sizeof(void*))));
+                for (size_t i146 = 0; i146 < len144; i146++) {
+                  uint8_t *base = ptr145 + i146 * (8+4*sizeof(void*));
                   (void) base;
                   switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
                     case 0: {
@@ -1358,17 +1428,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                       if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                         free(*((uint8_t **) (base + 8)));
                       }
-                      size_t len129 = *((size_t*) (base + (8+3*sizeof(void*))));
-                      if (len129 > 0) {
-                        uint8_t *ptr130 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                        for (size_t i131 = 0; i131 < len129; i131++) {
-                          uint8_t *base = ptr130 + i131 * (2*sizeof(void*));
+                      size_t len141 = *((size_t*) (base + (8+3*sizeof(void*))));
+                      if (len141 > 0) {
+                        uint8_t *ptr142 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                        for (size_t i143 = 0; i143 < len141; i143++) {
+                          uint8_t *base = ptr142 + i143 * (2*sizeof(void*));
                           (void) base;
                           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                             free(*((uint8_t **) (base + 0)));
                           }
                         }
-                        free(ptr130);
+                        free(ptr142);
                       }
                       break;
                     }
@@ -1392,7 +1462,7 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                     }
                   }
                 }
-                free(ptr133);
+                free(ptr145);
               }
               break;
             }
@@ -1401,13 +1471,13 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr136);
+    free(ptr148);
   }
-  size_t len177 = *((size_t*) (arg0 + (25*sizeof(void*))));
-  if (len177 > 0) {
-    uint8_t *ptr178 = *((uint8_t **) (arg0 + (24*sizeof(void*))));
-    for (size_t i179 = 0; i179 < len177; i179++) {
-      uint8_t *base = ptr178 + i179 * (43*sizeof(void*));
+  size_t len189 = *((size_t*) (arg0 + (25*sizeof(void*))));
+  if (len189 > 0) {
+    uint8_t *ptr190 = *((uint8_t **) (arg0 + (24*sizeof(void*))));
+    for (size_t i191 = 0; i191 < len189; i191++) {
+      uint8_t *base = ptr190 + i191 * (43*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -1459,17 +1529,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
       if ((*((size_t*) (base + (8*sizeof(void*))))) > 0) {
         free(*((uint8_t **) (base + (7*sizeof(void*)))));
       }
-      size_t len138 = *((size_t*) (base + (10*sizeof(void*))));
-      if (len138 > 0) {
-        uint8_t *ptr139 = *((uint8_t **) (base + (9*sizeof(void*))));
-        for (size_t i140 = 0; i140 < len138; i140++) {
-          uint8_t *base = ptr139 + i140 * (2*sizeof(void*));
+      size_t len150 = *((size_t*) (base + (10*sizeof(void*))));
+      if (len150 > 0) {
+        uint8_t *ptr151 = *((uint8_t **) (base + (9*sizeof(void*))));
+        for (size_t i152 = 0; i152 < len150; i152++) {
+          uint8_t *base = ptr151 + i152 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr139);
+        free(ptr151);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (11*sizeof(void*))))) {
         case 0: {
@@ -1502,11 +1572,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len141 = *((size_t*) (base + (18*sizeof(void*))));
-      if (len141 > 0) {
-        uint8_t *ptr142 = *((uint8_t **) (base + (17*sizeof(void*))));
-        for (size_t i143 = 0; i143 < len141; i143++) {
-          uint8_t *base = ptr142 + i143 * (5*sizeof(void*));
+      size_t len153 = *((size_t*) (base + (18*sizeof(void*))));
+      if (len153 > 0) {
+        uint8_t *ptr154 = *((uint8_t **) (base + (17*sizeof(void*))));
+        for (size_t i155 = 0; i155 < len153; i155++) {
+          uint8_t *base = ptr154 + i155 * (5*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -1532,13 +1602,13 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr142);
+        free(ptr154);
       }
-      size_t len144 = *((size_t*) (base + (20*sizeof(void*))));
-      if (len144 > 0) {
-        uint8_t *ptr145 = *((uint8_t **) (base + (19*sizeof(void*))));
-        for (size_t i146 = 0; i146 < len144; i146++) {
-          uint8_t *base = ptr145 + i146 * (5*sizeof(void*));
+      size_t len156 = *((size_t*) (base + (20*sizeof(void*))));
+      if (len156 > 0) {
+        uint8_t *ptr157 = *((uint8_t **) (base + (19*sizeof(void*))));
+        for (size_t i158 = 0; i158 < len156; i158++) {
+          uint8_t *base = ptr157 + i158 * (5*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -1576,7 +1646,7 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr145);
+        free(ptr157);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (21*sizeof(void*))))) {
         case 0: {
@@ -1598,57 +1668,9 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len147 = *((size_t*) (base + (28*sizeof(void*))));
-      if (len147 > 0) {
-        uint8_t *ptr148 = *((uint8_t **) (base + (27*sizeof(void*))));
-        for (size_t i149 = 0; i149 < len147; i149++) {
-          uint8_t *base = ptr148 + i149 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-        }
-        free(ptr148);
-      }
-      size_t len150 = *((size_t*) (base + (30*sizeof(void*))));
-      if (len150 > 0) {
-        uint8_t *ptr151 = *((uint8_t **) (base + (29*sizeof(void*))));
-        for (size_t i152 = 0; i152 < len150; i152++) {
-          uint8_t *base = ptr151 + i152 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-        }
-        free(ptr151);
-      }
-      size_t len153 = *((size_t*) (base + (32*sizeof(void*))));
-      if (len153 > 0) {
-        uint8_t *ptr154 = *((uint8_t **) (base + (31*sizeof(void*))));
-        for (size_t i155 = 0; i155 < len153; i155++) {
-          uint8_t *base = ptr154 + i155 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-        }
-        free(ptr154);
-      }
-      size_t len156 = *((size_t*) (base + (34*sizeof(void*))));
-      if (len156 > 0) {
-        uint8_t *ptr157 = *((uint8_t **) (base + (33*sizeof(void*))));
-        for (size_t i158 = 0; i158 < len156; i158++) {
-          uint8_t *base = ptr157 + i158 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-        }
-        free(ptr157);
-      }
-      size_t len159 = *((size_t*) (base + (36*sizeof(void*))));
+      size_t len159 = *((size_t*) (base + (28*sizeof(void*))));
       if (len159 > 0) {
-        uint8_t *ptr160 = *((uint8_t **) (base + (35*sizeof(void*))));
+        uint8_t *ptr160 = *((uint8_t **) (base + (27*sizeof(void*))));
         for (size_t i161 = 0; i161 < len159; i161++) {
           uint8_t *base = ptr160 + i161 * (2*sizeof(void*));
           (void) base;
@@ -1658,20 +1680,68 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
         free(ptr160);
       }
-      size_t len168 = *((size_t*) (base + (38*sizeof(void*))));
-      if (len168 > 0) {
-        uint8_t *ptr169 = *((uint8_t **) (base + (37*sizeof(void*))));
-        for (size_t i170 = 0; i170 < len168; i170++) {
-          uint8_t *base = ptr169 + i170 * (4*sizeof(void*));
+      size_t len162 = *((size_t*) (base + (30*sizeof(void*))));
+      if (len162 > 0) {
+        uint8_t *ptr163 = *((uint8_t **) (base + (29*sizeof(void*))));
+        for (size_t i164 = 0; i164 < len162; i164++) {
+          uint8_t *base = ptr163 + i164 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
-          size_t len165 = *((size_t*) (base + (3*sizeof(void*))));
-          if (len165 > 0) {
-            uint8_t *ptr166 = *((uint8_t **) (base + (2*sizeof(void*))));
-            for (size_t i167 = 0; i167 < len165; i167++) {
-              uint8_t *base = ptr166 + i167 * (8+4*sizeof(void*));
+        }
+        free(ptr163);
+      }
+      size_t len165 = *((size_t*) (base + (32*sizeof(void*))));
+      if (len165 > 0) {
+        uint8_t *ptr166 = *((uint8_t **) (base + (31*sizeof(void*))));
+        for (size_t i167 = 0; i167 < len165; i167++) {
+          uint8_t *base = ptr166 + i167 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr166);
+      }
+      size_t len168 = *((size_t*) (base + (34*sizeof(void*))));
+      if (len168 > 0) {
+        uint8_t *ptr169 = *((uint8_t **) (base + (33*sizeof(void*))));
+        for (size_t i170 = 0; i170 < len168; i170++) {
+          uint8_t *base = ptr169 + i170 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr169);
+      }
+      size_t len171 = *((size_t*) (base + (36*sizeof(void*))));
+      if (len171 > 0) {
+        uint8_t *ptr172 = *((uint8_t **) (base + (35*sizeof(void*))));
+        for (size_t i173 = 0; i173 < len171; i173++) {
+          uint8_t *base = ptr172 + i173 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr172);
+      }
+      size_t len180 = *((size_t*) (base + (38*sizeof(void*))));
+      if (len180 > 0) {
+        uint8_t *ptr181 = *((uint8_t **) (base + (37*sizeof(void*))));
+        for (size_t i182 = 0; i182 < len180; i182++) {
+          uint8_t *base = ptr181 + i182 * (4*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+          size_t len177 = *((size_t*) (base + (3*sizeof(void*))));
+          if (len177 > 0) {
+            uint8_t *ptr178 = *((uint8_t **) (base + (2*sizeof(void*))));
+            for (size_t i179 = 0; i179 < len177; i179++) {
+              uint8_t *base = ptr178 + i179 * (8+4*sizeof(void*));
               (void) base;
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
                 case 0: {
@@ -1705,17 +1775,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                   if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                     free(*((uint8_t **) (base + 8)));
                   }
-                  size_t len162 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len162 > 0) {
-                    uint8_t *ptr163 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i164 = 0; i164 < len162; i164++) {
-                      uint8_t *base = ptr163 + i164 * (2*sizeof(void*));
+                  size_t len174 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len174 > 0) {
+                    uint8_t *ptr175 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i176 = 0; i176 < len174; i176++) {
+                      uint8_t *base = ptr175 + i176 * (2*sizeof(void*));
                       (void) base;
                       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                         free(*((uint8_t **) (base + 0)));
                       }
                     }
-                    free(ptr163);
+                    free(ptr175);
                   }
                   break;
                 }
@@ -1739,28 +1809,28 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                 }
               }
             }
-            free(ptr166);
+            free(ptr178);
           }
         }
-        free(ptr169);
+        free(ptr181);
       }
-      size_t len171 = *((size_t*) (base + (40*sizeof(void*))));
-      if (len171 > 0) {
-        uint8_t *ptr172 = *((uint8_t **) (base + (39*sizeof(void*))));
-        for (size_t i173 = 0; i173 < len171; i173++) {
-          uint8_t *base = ptr172 + i173 * (2*sizeof(void*));
+      size_t len183 = *((size_t*) (base + (40*sizeof(void*))));
+      if (len183 > 0) {
+        uint8_t *ptr184 = *((uint8_t **) (base + (39*sizeof(void*))));
+        for (size_t i185 = 0; i185 < len183; i185++) {
+          uint8_t *base = ptr184 + i185 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr172);
+        free(ptr184);
       }
-      size_t len174 = *((size_t*) (base + (42*sizeof(void*))));
-      if (len174 > 0) {
-        uint8_t *ptr175 = *((uint8_t **) (base + (41*sizeof(void*))));
-        for (size_t i176 = 0; i176 < len174; i176++) {
-          uint8_t *base = ptr175 + i176 * (7*sizeof(void*));
+      size_t len186 = *((size_t*) (base + (42*sizeof(void*))));
+      if (len186 > 0) {
+        uint8_t *ptr187 = *((uint8_t **) (base + (41*sizeof(void*))));
+        for (size_t i188 = 0; i188 < len186; i188++) {
+          uint8_t *base = ptr187 + i188 * (7*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + sizeof(void*)))) {
             case 0: {
@@ -1794,16 +1864,16 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr175);
+        free(ptr187);
       }
     }
-    free(ptr178);
+    free(ptr190);
   }
-  size_t len204 = *((size_t*) (arg0 + (27*sizeof(void*))));
-  if (len204 > 0) {
-    uint8_t *ptr205 = *((uint8_t **) (arg0 + (26*sizeof(void*))));
-    for (size_t i206 = 0; i206 < len204; i206++) {
-      uint8_t *base = ptr205 + i206 * (16+42*sizeof(void*));
+  size_t len216 = *((size_t*) (arg0 + (27*sizeof(void*))));
+  if (len216 > 0) {
+    uint8_t *ptr217 = *((uint8_t **) (arg0 + (26*sizeof(void*))));
+    for (size_t i218 = 0; i218 < len216; i218++) {
+      uint8_t *base = ptr217 + i218 * (16+42*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -1866,77 +1936,77 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len180 = *((size_t*) (base + (13*sizeof(void*))));
-      if (len180 > 0) {
-        uint8_t *ptr181 = *((uint8_t **) (base + (12*sizeof(void*))));
-        for (size_t i182 = 0; i182 < len180; i182++) {
-          uint8_t *base = ptr181 + i182 * (5*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (base + (2*sizeof(void*)))));
-          }
-        }
-        free(ptr181);
-      }
-      size_t len183 = *((size_t*) (base + (15*sizeof(void*))));
-      if (len183 > 0) {
-        uint8_t *ptr184 = *((uint8_t **) (base + (14*sizeof(void*))));
-        for (size_t i185 = 0; i185 < len183; i185++) {
-          uint8_t *base = ptr184 + i185 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-        }
-        free(ptr184);
-      }
-      size_t len186 = *((size_t*) (base + (17*sizeof(void*))));
-      if (len186 > 0) {
-        uint8_t *ptr187 = *((uint8_t **) (base + (16*sizeof(void*))));
-        for (size_t i188 = 0; i188 < len186; i188++) {
-          uint8_t *base = ptr187 + i188 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-        }
-        free(ptr187);
-      }
-      size_t len189 = *((size_t*) (base + (19*sizeof(void*))));
-      if (len189 > 0) {
-        uint8_t *ptr190 = *((uint8_t **) (base + (18*sizeof(void*))));
-        for (size_t i191 = 0; i191 < len189; i191++) {
-          uint8_t *base = ptr190 + i191 * (4*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (base + (2*sizeof(void*)))));
-          }
-        }
-        free(ptr190);
-      }
-      size_t len192 = *((size_t*) (base + (21*sizeof(void*))));
+      size_t len192 = *((size_t*) (base + (13*sizeof(void*))));
       if (len192 > 0) {
-        uint8_t *ptr193 = *((uint8_t **) (base + (20*sizeof(void*))));
+        uint8_t *ptr193 = *((uint8_t **) (base + (12*sizeof(void*))));
         for (size_t i194 = 0; i194 < len192; i194++) {
-          uint8_t *base = ptr193 + i194 * (2*sizeof(void*));
+          uint8_t *base = ptr193 + i194 * (5*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
+          }
+          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (2*sizeof(void*)))));
           }
         }
         free(ptr193);
       }
-      size_t len198 = *((size_t*) (base + (23*sizeof(void*))));
+      size_t len195 = *((size_t*) (base + (15*sizeof(void*))));
+      if (len195 > 0) {
+        uint8_t *ptr196 = *((uint8_t **) (base + (14*sizeof(void*))));
+        for (size_t i197 = 0; i197 < len195; i197++) {
+          uint8_t *base = ptr196 + i197 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr196);
+      }
+      size_t len198 = *((size_t*) (base + (17*sizeof(void*))));
       if (len198 > 0) {
-        uint8_t *ptr199 = *((uint8_t **) (base + (22*sizeof(void*))));
+        uint8_t *ptr199 = *((uint8_t **) (base + (16*sizeof(void*))));
         for (size_t i200 = 0; i200 < len198; i200++) {
-          uint8_t *base = ptr199 + i200 * (8+6*sizeof(void*));
+          uint8_t *base = ptr199 + i200 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr199);
+      }
+      size_t len201 = *((size_t*) (base + (19*sizeof(void*))));
+      if (len201 > 0) {
+        uint8_t *ptr202 = *((uint8_t **) (base + (18*sizeof(void*))));
+        for (size_t i203 = 0; i203 < len201; i203++) {
+          uint8_t *base = ptr202 + i203 * (4*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (2*sizeof(void*)))));
+          }
+        }
+        free(ptr202);
+      }
+      size_t len204 = *((size_t*) (base + (21*sizeof(void*))));
+      if (len204 > 0) {
+        uint8_t *ptr205 = *((uint8_t **) (base + (20*sizeof(void*))));
+        for (size_t i206 = 0; i206 < len204; i206++) {
+          uint8_t *base = ptr205 + i206 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr205);
+      }
+      size_t len210 = *((size_t*) (base + (23*sizeof(void*))));
+      if (len210 > 0) {
+        uint8_t *ptr211 = *((uint8_t **) (base + (22*sizeof(void*))));
+        for (size_t i212 = 0; i212 < len210; i212++) {
+          uint8_t *base = ptr211 + i212 * (8+6*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -1970,17 +2040,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + 8)));
               }
-              size_t len195 = *((size_t*) (base + (8+3*sizeof(void*))));
-              if (len195 > 0) {
-                uint8_t *ptr196 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                for (size_t i197 = 0; i197 < len195; i197++) {
-                  uint8_t *base = ptr196 + i197 * (2*sizeof(void*));
+              size_t len207 = *((size_t*) (base + (8+3*sizeof(void*))));
+              if (len207 > 0) {
+                uint8_t *ptr208 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                for (size_t i209 = 0; i209 < len207; i209++) {
+                  uint8_t *base = ptr208 + i209 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr196);
+                free(ptr208);
               }
               break;
             }
@@ -2007,7 +2077,7 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
           }
         }
-        free(ptr199);
+        free(ptr211);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (24*sizeof(void*))))) {
         case 0: {
@@ -2052,17 +2122,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
               }
-              size_t len201 = *((size_t*) (base + (16+31*sizeof(void*))));
-              if (len201 > 0) {
-                uint8_t *ptr202 = *((uint8_t **) (base + (16+30*sizeof(void*))));
-                for (size_t i203 = 0; i203 < len201; i203++) {
-                  uint8_t *base = ptr202 + i203 * (2*sizeof(void*));
+              size_t len213 = *((size_t*) (base + (16+31*sizeof(void*))));
+              if (len213 > 0) {
+                uint8_t *ptr214 = *((uint8_t **) (base + (16+30*sizeof(void*))));
+                for (size_t i215 = 0; i215 < len213; i215++) {
+                  uint8_t *base = ptr214 + i215 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr202);
+                free(ptr214);
               }
               break;
             }
@@ -2114,13 +2184,13 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr205);
+    free(ptr217);
   }
-  size_t len213 = *((size_t*) (arg0 + (29*sizeof(void*))));
-  if (len213 > 0) {
-    uint8_t *ptr214 = *((uint8_t **) (arg0 + (28*sizeof(void*))));
-    for (size_t i215 = 0; i215 < len213; i215++) {
-      uint8_t *base = ptr214 + i215 * (7*sizeof(void*));
+  size_t len225 = *((size_t*) (arg0 + (29*sizeof(void*))));
+  if (len225 > 0) {
+    uint8_t *ptr226 = *((uint8_t **) (arg0 + (28*sizeof(void*))));
+    for (size_t i227 = 0; i227 < len225; i227++) {
+      uint8_t *base = ptr226 + i227 * (7*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -2157,17 +2227,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
-          size_t len207 = *((size_t*) (base + (6*sizeof(void*))));
-          if (len207 > 0) {
-            uint8_t *ptr208 = *((uint8_t **) (base + (5*sizeof(void*))));
-            for (size_t i209 = 0; i209 < len207; i209++) {
-              uint8_t *base = ptr208 + i209 * (2*sizeof(void*));
+          size_t len219 = *((size_t*) (base + (6*sizeof(void*))));
+          if (len219 > 0) {
+            uint8_t *ptr220 = *((uint8_t **) (base + (5*sizeof(void*))));
+            for (size_t i221 = 0; i221 < len219; i221++) {
+              uint8_t *base = ptr220 + i221 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr208);
+            free(ptr220);
           }
           break;
         }
@@ -2175,29 +2245,29 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
-          size_t len210 = *((size_t*) (base + (6*sizeof(void*))));
-          if (len210 > 0) {
-            uint8_t *ptr211 = *((uint8_t **) (base + (5*sizeof(void*))));
-            for (size_t i212 = 0; i212 < len210; i212++) {
-              uint8_t *base = ptr211 + i212 * (2*sizeof(void*));
+          size_t len222 = *((size_t*) (base + (6*sizeof(void*))));
+          if (len222 > 0) {
+            uint8_t *ptr223 = *((uint8_t **) (base + (5*sizeof(void*))));
+            for (size_t i224 = 0; i224 < len222; i224++) {
+              uint8_t *base = ptr223 + i224 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr211);
+            free(ptr223);
           }
           break;
         }
       }
     }
-    free(ptr214);
+    free(ptr226);
   }
-  size_t len216 = *((size_t*) (arg0 + (31*sizeof(void*))));
-  if (len216 > 0) {
-    uint8_t *ptr217 = *((uint8_t **) (arg0 + (30*sizeof(void*))));
-    for (size_t i218 = 0; i218 < len216; i218++) {
-      uint8_t *base = ptr217 + i218 * (3*sizeof(void*));
+  size_t len228 = *((size_t*) (arg0 + (31*sizeof(void*))));
+  if (len228 > 0) {
+    uint8_t *ptr229 = *((uint8_t **) (arg0 + (30*sizeof(void*))));
+    for (size_t i230 = 0; i230 < len228; i230++) {
+      uint8_t *base = ptr229 + i230 * (3*sizeof(void*));
       (void) base;
       switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
         case 0: {
@@ -2241,19 +2311,19 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr217);
+    free(ptr229);
   }
-  size_t len219 = *((size_t*) (arg0 + (33*sizeof(void*))));
-  if (len219 > 0) {
-    uint8_t *ptr220 = *((uint8_t **) (arg0 + (32*sizeof(void*))));
-    for (size_t i221 = 0; i221 < len219; i221++) {
-      uint8_t *base = ptr220 + i221 * (2*sizeof(void*));
+  size_t len231 = *((size_t*) (arg0 + (33*sizeof(void*))));
+  if (len231 > 0) {
+    uint8_t *ptr232 = *((uint8_t **) (arg0 + (32*sizeof(void*))));
+    for (size_t i233 = 0; i233 < len231; i233++) {
+      uint8_t *base = ptr232 + i233 * (2*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
       }
     }
-    free(ptr220);
+    free(ptr232);
   }
 }
 
@@ -6004,6 +6074,7 @@ void exports_weir_adapter_about_usage_place_free(exports_weir_adapter_about_usag
   adapter_list_string_free(&ptr->pointers);
   exports_weir_adapter_about_list_bucket_free(&ptr->includes);
   exports_weir_adapter_about_option_pointer_equals_free(&ptr->beside);
+  adapter_list_string_free(&ptr->headers);
 }
 
 void exports_weir_adapter_about_unit_source_free(exports_weir_adapter_about_unit_source_t *ptr) {
@@ -6062,10 +6133,12 @@ void exports_weir_adapter_about_tap_free(exports_weir_adapter_about_tap_t *ptr) 
   adapter_list_string_free(&ptr->model);
   exports_weir_adapter_about_list_unit_place_free(&ptr->units);
   adapter_list_string_free(&ptr->service_tier);
+  adapter_list_string_free(&ptr->service_tier_headers);
   exports_weir_adapter_about_list_frame_test_free(&ptr->batch);
   exports_weir_adapter_about_list_frame_test_free(&ptr->content);
   exports_weir_adapter_about_list_frame_test_free(&ptr->end);
   exports_weir_adapter_about_list_frame_test_free(&ptr->failure);
+  adapter_option_string_free(&ptr->wrapped);
 }
 
 void exports_weir_adapter_about_session_configuration_free(exports_weir_adapter_about_session_configuration_t *ptr) {

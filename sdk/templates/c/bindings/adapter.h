@@ -646,7 +646,7 @@ typedef struct weir_adapter_types_chat_request_t {
 // What is billed by the piece.
 typedef uint8_t weir_adapter_types_unit_t;
 
-// Searches of the web or of an index.
+// Searches of the web, or runs of a model that ranks documents.
 #define WEIR_ADAPTER_TYPES_UNIT_SEARCH 0
 // Runs of a tool on the provider's side, other than searches.
 #define WEIR_ADAPTER_TYPES_UNIT_TOOL_RUN 1
@@ -658,6 +658,13 @@ typedef uint8_t weir_adapter_types_unit_t;
 #define WEIR_ADAPTER_TYPES_UNIT_IMAGE 4
 // Characters of text.
 #define WEIR_ADAPTER_TYPES_UNIT_CHARACTER 5
+// Searches of files that the caller stored at the provider.
+#define WEIR_ADAPTER_TYPES_UNIT_FILE_SEARCH 6
+// Tokens of input that are billed, where the provider bills by another count than the one it reports as usage. The
+// buckets of `usage` then have no price of their own.
+#define WEIR_ADAPTER_TYPES_UNIT_BILLED_INPUT 7
+// Tokens of output that are billed, likewise.
+#define WEIR_ADAPTER_TYPES_UNIT_BILLED_OUTPUT 8
 
 // A number of such pieces.
 typedef struct weir_adapter_types_unit_count_t {
@@ -1625,6 +1632,8 @@ typedef struct exports_weir_adapter_about_usage_place_t {
   // Counts only figures whose neighbour has a value: the pointer (of one segment) is relative to the object that
   // holds the figure. `{"modality": "AUDIO", "tokenCount": 7}` counts under `/modality` equals `"AUDIO"`.
   exports_weir_adapter_about_option_pointer_equals_t   beside;
+  // Headers of the answer whose count is merged into the figure too.
+  adapter_list_string_t   headers;
 } exports_weir_adapter_about_usage_place_t;
 
 // How the number of a unit is found.
@@ -1675,6 +1684,8 @@ typedef struct exports_weir_adapter_about_tap_t {
   // Pointers at the service tier that served the answer. The first that has one counts; `standard`, `default` and
   // `auto` only where no other has one.
   adapter_list_string_t   service_tier;
+  // Headers of the answer that name that tier, after the pointers.
+  adapter_list_string_t   service_tier_headers;
   // What shows that the answer was served at the price of a batch.
   exports_weir_adapter_about_list_frame_test_t   batch;
   // Frames that bring the first content.
@@ -1683,6 +1694,9 @@ typedef struct exports_weir_adapter_about_tap_t {
   exports_weir_adapter_about_list_frame_test_t   end;
   // Frames that are errors.
   exports_weir_adapter_about_list_frame_test_t   failure;
+  // Pointer at a string in base64 that holds the data of a stream's frame, where frames wrap another format:
+  // `/bytes`. Pointers and tests apply to what is within; a frame without such a string is read as it is.
+  adapter_option_string_t   wrapped;
 } exports_weir_adapter_about_tap_t;
 
 // How a session is configured by the gateway for a client that shows a key with a configuration.

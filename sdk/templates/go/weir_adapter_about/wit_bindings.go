@@ -353,6 +353,8 @@ type UsagePlace struct {
 	// Counts only figures whose neighbour has a value: the pointer (of one segment) is relative to the object that
 	// holds the figure. `{"modality": "AUDIO", "tokenCount": 7}` counts under `/modality` equals `"AUDIO"`.
 	Beside witTypes.Option[PointerEquals]
+	// Headers of the answer whose count is merged into the figure too.
+	Headers []string
 }
 
 const (
@@ -412,6 +414,8 @@ type Tap struct {
 	// Pointers at the service tier that served the answer. The first that has one counts; `standard`, `default` and
 	// `auto` only where no other has one.
 	ServiceTier []string
+	// Headers of the answer that name that tier, after the pointers.
+	ServiceTierHeaders []string
 	// What shows that the answer was served at the price of a batch.
 	Batch []FrameTest
 	// Frames that bring the first content.
@@ -420,6 +424,9 @@ type Tap struct {
 	End []FrameTest
 	// Frames that are errors.
 	Failure []FrameTest
+	// Pointer at a string in base64 that holds the data of a stream's frame, where frames wrap another format:
+	// `/bytes`. Pointers and tests apply to what is within; a frame without such a string is read as it is.
+	Wrapped witTypes.Option[string]
 }
 
 // How a session is configured by the gateway for a client that shows a key with a configuration.

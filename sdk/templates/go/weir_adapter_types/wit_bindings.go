@@ -839,7 +839,7 @@ type ChatRequest struct {
 }
 
 const (
-	// Searches of the web or of an index.
+	// Searches of the web, or runs of a model that ranks documents.
 	Unit_Search uint8 = 0
 	// Runs of a tool on the provider's side, other than searches.
 	Unit_ToolRun uint8 = 1
@@ -851,6 +851,13 @@ const (
 	Unit_Image uint8 = 4
 	// Characters of text.
 	Unit_Character uint8 = 5
+	// Searches of files that the caller stored at the provider.
+	Unit_FileSearch uint8 = 6
+	// Tokens of input that are billed, where the provider bills by another count than the one it reports as usage. The
+	// buckets of `usage` then have no price of their own.
+	Unit_BilledInput uint8 = 7
+	// Tokens of output that are billed, likewise.
+	Unit_BilledOutput uint8 = 8
 )
 
 // ---- Answers ---------------------------------------------------------------------------------------------------

@@ -77,6 +77,9 @@ impl Answer for Watch {
     fn push(&mut self, _: Vec<ChatEvent>) -> EventAnswer {
         match self.0.option::<String>("answers").ok().flatten().as_deref() {
             Some("trap") => panic!("the request asks for it"),
+            Some("spin") => loop {
+                core::hint::black_box(&self.0);
+            },
             _ => EventAnswer::allow(),
         }
     }

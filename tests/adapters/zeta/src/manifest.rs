@@ -3,7 +3,7 @@
 use weir_sdk::adapter::About;
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, Bucket, CONTRACT, Capabilities, Condition, CredentialPlace,
-    ErrorFormat, Exclusion, Face, Feature, FixedQuery, Format, FrameTemplate, FrameTest, Isolation, Manifest, Merge,
+    ErrorFormat, Exclusion, Face, Feature, FixedQuery, Format, FrameTemplate, FrameTest, Isolation, Manifest,
     ModelPlace, ModelPointer, Oauth, Operation, PointerEquals, StreamFlag, StreamPointer, Suggestions, Tap, UsagePlace,
     UsageRequest, strings,
 };
@@ -83,11 +83,8 @@ fn format(id: &str) -> Format {
 
 fn tap() -> Tap {
     let place = |bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
-        bucket,
-        pointers: vec![format!("/toll/{member}")],
-        merge: Merge::Last,
         includes,
-        beside: None,
+        ..UsagePlace::new(bucket, vec![format!("/toll/{member}")])
     };
     Tap {
         usage: vec![

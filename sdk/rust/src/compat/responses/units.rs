@@ -14,7 +14,7 @@ const CALL: &str = "_call\"";
 #[inline(never)]
 pub(super) fn counted(usage: Usage, output: &[&RawValue]) -> Usage {
     let units: Vec<Unit> = output.iter().filter_map(|item| unit_of(item.get())).collect();
-    [Unit::Search, Unit::ToolRun, Unit::Image].into_iter().fold(usage, |usage, unit| {
+    [Unit::Search, Unit::FileSearch, Unit::ToolRun, Unit::Image].into_iter().fold(usage, |usage, unit| {
         let count = units.iter().filter(|counted| **counted == unit).count();
         usage.with_units(unit, (count > 0).then_some(count as f64))
     })
@@ -27,7 +27,7 @@ fn unit_of(item: &str) -> Option<Unit> {
     let mut item = Rest::parse(item).ok()?;
     match &*item.str("type")? {
         "web_search_call" => (&*item.object("action")?.str("type")? == "search").then_some(Unit::Search),
-        "file_search_call" => Some(Unit::Search),
+        "file_search_call" => Some(Unit::FileSearch),
         "code_interpreter_call" => Some(Unit::ToolRun),
         "image_generation_call" => Some(Unit::Image),
         _ => None,
@@ -48,7 +48,8 @@ mod tests {
         )
         .unwrap();
         let usage = counted(Usage { input: Some(1), ..Usage::default() }, &output);
-        assert_eq!((usage.units_of(Unit::Search), usage.units_of(Unit::ToolRun)), (Some(2.0), Some(1.0)));
-        assert_eq!((usage.units_of(Unit::Image), usage.input), (None, Some(1)));
+        assert_eq!((usage.units_of(Unit::Search), usage.units_of(Unit::FileSearch)), (Some(1.0), Some(1.0)));
+        assert_eq!((usage.units_of(Unit::ToolRun), usage.units_of(Unit::Image)), (Some(1.0), None));
+        assert_eq!(usage.input, Some(1));
     }
 }

@@ -646,7 +646,7 @@ typedef struct weir_adapter_types_chat_request_t {
 // What is billed by the piece.
 typedef uint8_t weir_adapter_types_unit_t;
 
-// Searches of the web or of an index.
+// Searches of the web, or runs of a model that ranks documents.
 #define WEIR_ADAPTER_TYPES_UNIT_SEARCH 0
 // Runs of a tool on the provider's side, other than searches.
 #define WEIR_ADAPTER_TYPES_UNIT_TOOL_RUN 1
@@ -658,6 +658,13 @@ typedef uint8_t weir_adapter_types_unit_t;
 #define WEIR_ADAPTER_TYPES_UNIT_IMAGE 4
 // Characters of text.
 #define WEIR_ADAPTER_TYPES_UNIT_CHARACTER 5
+// Searches of files that the caller stored at the provider.
+#define WEIR_ADAPTER_TYPES_UNIT_FILE_SEARCH 6
+// Tokens of input that are billed, where the provider bills by another count than the one it reports as usage. The
+// buckets of `usage` then have no price of their own.
+#define WEIR_ADAPTER_TYPES_UNIT_BILLED_INPUT 7
+// Tokens of output that are billed, likewise.
+#define WEIR_ADAPTER_TYPES_UNIT_BILLED_OUTPUT 8
 
 // A number of such pieces.
 typedef struct weir_adapter_types_unit_count_t {
