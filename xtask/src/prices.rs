@@ -53,7 +53,7 @@ fn generate(sources: &str, list: &str) -> Result<(String, BTreeMap<String, usize
             *left_out.entry("entries that name no model of an endpoint".to_owned()).or_default() += 1;
             continue;
         }
-        let entry = Entry::named(name, source, rank, &strings(&sources["open_ended"]));
+        let entry = Entry::named(name, members, source, rank, &strings(&sources["open_ended"]));
         let Some(card) = Card::read(&entry, members, source["zero_is_free"] == true, &mut left_out)? else { continue };
         let models = providers.entry(kind.to_owned()).or_default();
         for model in &entry.models {
@@ -81,15 +81,18 @@ fn strings(value: &Value) -> Vec<&str> {
 fn write(sources: &Value, providers: &BTreeMap<String, Models>) -> Result<String> {
     let mut parts = Vec::new();
     for (kind, models) in providers {
-        let mut lines = Vec::new();
+        let mut offers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (model, card) in models {
-            lines.push(format!("   {}: {}", serde_json::to_string(model)?, card.write()?));
+            offers.entry(model).or_default().extend(card.write()?);
         }
-        if let Some(extra) = sources["extra"][kind].as_object() {
-            for (model, offers) in extra {
-                lines.push(format!("   {}: {offers}", serde_json::to_string(model)?));
-            }
+        for (model, extra) in sources["extra"][kind].as_object().into_iter().flatten() {
+            let extra = extra.as_array().with_context(|| format!("the extra offers of {kind} {model} are no list"))?;
+            offers.entry(model).or_default().extend(extra.iter().map(Value::to_string));
         }
+        let line = |(model, offers): (&&str, &Vec<String>)| {
+            Ok(format!("   {}: [{}]", serde_json::to_string(model)?, offers.join(",")))
+        };
+        let lines = offers.iter().map(line).collect::<Result<Vec<_>>>()?;
         parts.push(format!("  {}: {{\n{}\n  }}", serde_json::to_string(kind)?, lines.join(",\n")));
     }
     let head = ["source", "licence", "version", "tiers"].map(|name| format!(" \"{name}\": {},\n", sources[name]));

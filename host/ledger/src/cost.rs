@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use weir_types::contract::types::Unit;
+
 use crate::facts::Facts;
 use crate::measure::Measure;
 use crate::money::{MoneyError, Nano, Pico, Quantity, Rate};
@@ -118,7 +120,7 @@ pub(crate) fn price_by<'a>(
     let (mut lines, mut missing) = (Vec::new(), Vec::new());
     for measure in Measure::all() {
         let count = facts.count(measure);
-        if count.is_zero() {
+        if count.is_zero() || is_counted_elsewhere(measure, facts, &found.holding) {
             continue;
         }
         match line(&found.holding, measure, count) {
@@ -138,6 +140,24 @@ pub(crate) fn price_by<'a>(
         estimated: facts.estimated,
     };
     Ok(if missing.is_empty() { Cost::Priced(bill) } else { Cost::Unpriced(PartialBill { missing, known: bill }) })
+}
+
+/// Whether another measure stands on the bill for the same use: what the provider bills in place of the tokens that it
+/// reports, or the one of the two ways to charge for searches that has the most specific price.
+fn is_counted_elsewhere(measure: Measure, facts: &Facts, offers: &[Holding<'_>]) -> bool {
+    match measure {
+        Measure::Tokens(_) => facts.is_billed_apart(),
+        Measure::Pieces(Unit::Search) | Measure::SearchedRequest => measure != charge_for_searches(offers),
+        Measure::Pieces(_) | Measure::Request => false,
+    }
+}
+
+/// How searches are charged for: each, or once for all of a request. Without a price for either, each is missing one.
+fn charge_for_searches(offers: &[Holding<'_>]) -> Measure {
+    const EACH: Measure = Measure::Pieces(Unit::Search);
+    let mut rates = offers.iter().flat_map(|holding| &holding.offer.rates);
+    let first = rates.find(|(measure, _)| *measure == EACH || *measure == Measure::SearchedRequest);
+    first.map_or(EACH, |(measure, _)| *measure)
 }
 
 /// The line of a measure at its own price, or at the one that holds in its place.

@@ -63,13 +63,20 @@ impl Facts {
         Ok(Self { tokens, pieces, service_tier, batch, ..Self::at(at) })
     }
 
-    /// The count of a measure; a request counts once.
+    /// The count of a measure; a request counts once, and so does one that searched.
     pub fn count(&self, measure: Measure) -> Quantity {
         match measure {
             Measure::Tokens(bucket) => Quantity::whole(self.tokens.get(bucket).unwrap_or_default()),
             Measure::Pieces(unit) => self.pieces.get(unit),
+            Measure::SearchedRequest => Quantity::whole(u32::from(!self.pieces.get(Unit::Search).is_zero())),
             Measure::Request => Quantity::whole(1),
         }
+    }
+
+    /// Whether the provider bills tokens by other counts than it reports as usage. The buckets then have no price of their
+    /// own, and serve thresholds, limits and statistics.
+    pub fn is_billed_apart(&self) -> bool {
+        [Unit::BilledInput, Unit::BilledOutput].into_iter().any(|unit| !self.pieces.get(unit).is_zero())
     }
 
     /// The tokens that count toward a threshold of context: all input, cached or not, unless [`Facts::context`] is set.

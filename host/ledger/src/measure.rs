@@ -1,4 +1,4 @@
-//! What has a price: the buckets of tokens, what is billed by the piece, and a request as such.
+//! What has a price: the buckets of tokens, what is billed by the piece, a request that searched, and a request as such.
 
 use std::fmt;
 
@@ -12,6 +12,8 @@ pub enum Measure {
     Tokens(Bucket),
     /// Pieces of a kind.
     Pieces(Unit),
+    /// A request in which there was any search, for providers that charge once for all of them.
+    SearchedRequest,
     /// The request itself.
     Request,
 }
@@ -22,6 +24,7 @@ impl Measure {
         match self {
             Self::Tokens(bucket) => bucket.name(),
             Self::Pieces(unit) => unit.name(),
+            Self::SearchedRequest => "searched_request",
             Self::Request => "request",
         }
     }
@@ -34,22 +37,37 @@ impl Measure {
     /// All measures, in the order in which bills list them.
     pub fn all() -> impl Iterator<Item = Self> {
         let tokens = Bucket::ALL.into_iter().map(Self::Tokens);
-        tokens.chain(Unit::ALL.into_iter().map(Self::Pieces)).chain([Self::Request])
+        tokens.chain(Unit::ALL.into_iter().map(Self::Pieces)).chain([Self::SearchedRequest, Self::Request])
     }
 
     /// For how many units price files name an amount, unless they name another number.
     pub(crate) const fn usual_per(self) -> u64 {
         match self {
-            Self::Tokens(_) => 1_000_000,
-            Self::Pieces(_) | Self::Request => 1,
+            Self::Tokens(_) | Self::Pieces(Unit::BilledInput | Unit::BilledOutput) => 1_000_000,
+            Self::Pieces(_) | Self::SearchedRequest | Self::Request => 1,
         }
+    }
+
+    /// Whether both are counts of the same use, so that a request is charged by one of them only: each search, or all of
+    /// them once.
+    pub(crate) fn is_other_count_of(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Pieces(Unit::Search), Self::SearchedRequest) | (Self::SearchedRequest, Self::Pieces(Unit::Search))
+        )
+    }
+
+    /// Whether it is only charged beside something else, so that its price alone does not tell what a model costs.
+    pub(crate) const fn is_surcharge(self) -> bool {
+        matches!(self, Self::Pieces(Unit::ToolRun | Unit::FileSearch) | Self::SearchedRequest)
     }
 
     /// The measure whose price holds if this one has none.
     ///
     /// Price lists name a price for reasoning, cached input, and audio and images in the prompt only where it differs
     /// from that of text: reasoning is billed as output, the others as input. A price list that names nothing for
-    /// cached input means that the cache gives no discount and costs nothing more. That does not hold for what
+    /// cached input means that the cache gives no discount and costs nothing more. Tokens that a provider counts otherwise
+    /// when it bills have the price of its tokens. That does not hold for what
     /// providers always charge more for: audio and images that the model makes, and input that is cached for an hour.
     /// For these, and for everything that is billed by the piece, a missing price is unknown.
     pub const fn priced_as(self) -> Option<Self> {
@@ -57,11 +75,13 @@ impl Measure {
             Self::Tokens(Bucket::InputAudio | Bucket::InputImage | Bucket::CacheRead | Bucket::CacheWrite) => {
                 Some(Self::Tokens(Bucket::Input))
             }
-            Self::Tokens(Bucket::Reasoning) => Some(Self::Tokens(Bucket::Output)),
+            Self::Pieces(Unit::BilledInput) => Some(Self::Tokens(Bucket::Input)),
+            Self::Tokens(Bucket::Reasoning) | Self::Pieces(Unit::BilledOutput) => Some(Self::Tokens(Bucket::Output)),
             Self::Tokens(
                 Bucket::Input | Bucket::CacheWriteHour | Bucket::Output | Bucket::OutputAudio | Bucket::OutputImage,
             )
             | Self::Pieces(_)
+            | Self::SearchedRequest
             | Self::Request => None,
         }
     }

@@ -22,9 +22,9 @@ impl ModelPrices {
         Self { book: Arc::clone(book), kind: subject.kind.into(), candidates: book.candidates(subject) }
     }
 
-    /// Whether there is any price, under any condition.
+    /// Whether there is any price, under any condition; a surcharge alone is none.
     pub fn is_known(&self) -> bool {
-        !self.candidates.is_empty()
+        self.book.prices_a_model(&self.candidates)
     }
 
     /// The book that the prices stand in.

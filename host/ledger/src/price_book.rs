@@ -145,9 +145,16 @@ impl PriceBook {
         self.offers.is_empty()
     }
 
-    /// Whether there is any price for a model, under any condition.
+    /// Whether there is any price for a model, under any condition. A surcharge alone is none: most such prices are for all
+    /// models of a provider, also for those whose tokens have no price.
     pub fn knows(&self, subject: Subject<'_>) -> bool {
-        !self.candidates(subject).is_empty()
+        self.prices_a_model(&self.candidates(subject))
+    }
+
+    /// Whether any of these offers tells what a model costs.
+    pub(crate) fn prices_a_model(&self, candidates: &[Candidate]) -> bool {
+        let mut offers = candidates.iter().filter_map(|candidate| self.offers.get(candidate.place));
+        offers.any(|(_, offer)| offer.prices_a_model())
     }
 
     /// The word of the price files for a tier that a provider names; `None` for the standard one.

@@ -44,14 +44,29 @@ impl Offer {
         self.rates.iter().find(|(own, _)| *own == measure).map(|(_, rate)| *rate)
     }
 
-    /// The first measure for which another offer has a price under the same conditions.
+    /// The first measure for which another offer has a price under the same conditions, or for another count of the same
+    /// use: neither would be the more specific.
     pub(crate) fn repeats(&self, other: &Self) -> Option<Measure> {
         let is_same = self.provider == other.provider
             && self.model == other.model
             && self.when == other.when
             && self.valid_from == other.valid_from;
         let mut measures = self.rates.iter().map(|(measure, _)| *measure);
-        measures.find(|measure| is_same && other.rate(*measure).is_some())
+        let has = |other: &Self, measure: Measure| {
+            other.rates.iter().any(|(own, _)| *own == measure || own.is_other_count_of(measure))
+        };
+        measures.find(|measure| is_same && has(other, *measure))
+    }
+
+    /// Two of its measures that are counts of the same use.
+    pub(crate) fn contradicts_itself(&self) -> Option<(Measure, Measure)> {
+        let measures = || self.rates.iter().map(|(measure, _)| *measure);
+        measures().find_map(|one| Some((one, measures().find(|other| one.is_other_count_of(*other))?)))
+    }
+
+    /// Whether it tells what a model costs: more than a surcharge.
+    pub(crate) fn prices_a_model(&self) -> bool {
+        self.rates.iter().any(|(measure, _)| !measure.is_surcharge())
     }
 }
 

@@ -4,7 +4,7 @@
 //! report. What is missing is estimated and marked so; what cannot be estimated stays unknown. Nothing becomes zero.
 
 use weir_types::contract::about::Bucket;
-use weir_types::contract::types::Usage;
+use weir_types::contract::types::{Unit, UnitCount, Usage};
 use weir_types::tokens::Tokens;
 
 /// How well the usage of an attempt is known.
@@ -107,6 +107,7 @@ impl UsageReports {
             let beyond = seen.output.unwrap_or_default().saturating_sub(tokens.output().unwrap_or_default());
             let output = usage.output.unwrap_or_default().saturating_add(beyond);
             usage.output = Some(output);
+            bill_output(&mut usage, beyond);
             confidence = confidence.max(Confidence::Estimated);
         }
         let oddities = Oddities { is_missing, is_partial, is_zero, is_decreasing: self.is_decreasing };
@@ -125,6 +126,20 @@ impl Confidence {
     }
 }
 
+/// Adds output to what is billed, if the provider bills tokens by another count than it reports: the buckets have no price
+/// then.
+fn bill_output(usage: &mut Usage, more: u32) {
+    let is_billed =
+        |count: &UnitCount| count.count > 0.0 && matches!(count.unit, Unit::BilledInput | Unit::BilledOutput);
+    if more == 0 || !usage.units.iter().any(is_billed) {
+        return;
+    }
+    match usage.units.iter_mut().find(|count| count.unit == Unit::BilledOutput) {
+        Some(billed) => billed.count += f64::from(more),
+        None => usage.units.push(UnitCount { unit: Unit::BilledOutput, count: f64::from(more) }),
+    }
+}
+
 fn fill(usage: &mut Usage, bucket: Bucket, estimate: Option<u32>, confidence: &mut Confidence) {
     let found = if estimate.is_some() { Confidence::Estimated } else { Confidence::Unknown };
     *usage.bucket_mut(bucket) = estimate;
@@ -134,7 +149,6 @@ fn fill(usage: &mut Usage, bucket: Bucket, estimate: Option<u32>, confidence: &m
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_types::contract::types::{Unit, UnitCount};
 
     const SEEN: Seen = Seen { input: Some(100), output: Some(3), is_whole: true };
 
@@ -194,5 +208,20 @@ mod tests {
         let usage = Usage { units: vec![UnitCount { unit: Unit::Search, count: 2.0 }], ..Usage::default() };
         let attempt = finish(&[usage.clone(), Usage::default()], SEEN);
         assert_eq!((attempt.confidence, attempt.usage.units), (Confidence::Reported, usage.units));
+    }
+
+    #[test]
+    fn output_beyond_the_report_is_billed_also_where_other_counts_are_billed() {
+        let count = |unit, count| UnitCount { unit, count };
+        let report = |units| Usage { units, ..Usage::of(Some(80), Some(9)) };
+        let billed = |units: Vec<UnitCount>, is_whole| {
+            let seen = Seen { output: Some(20), is_whole, ..SEEN };
+            finish(&[report(units)], seen).usage.units
+        };
+        let (input, output) = (count(Unit::BilledInput, 50.0), |so_many| count(Unit::BilledOutput, so_many));
+        assert_eq!(billed(vec![input, output(8.0)], false), [input, output(19.0)]);
+        assert_eq!(billed(vec![input], false), [input, output(11.0)]);
+        assert_eq!(billed(vec![input, output(8.0)], true), [input, output(8.0)]);
+        assert_eq!(billed(vec![count(Unit::Search, 1.0)], false), [count(Unit::Search, 1.0)]);
     }
 }

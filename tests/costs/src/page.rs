@@ -78,7 +78,9 @@ fn book_one<'a>(
     }
     let row = rows.entry((kind, served)).or_default();
     row.answers += 1;
-    for (at, measure) in Measure::all().enumerate().filter(|(_, measure)| *measure != Measure::Request) {
+    // What was counted, not what follows from that.
+    let is_counted = |measure: Measure| matches!(measure, Measure::Tokens(_) | Measure::Pieces(_));
+    for (at, measure) in Measure::all().enumerate().filter(|(_, measure)| is_counted(*measure)) {
         let count = row.counts.entry(at).or_default();
         *count = count.saturating_add(facts.count(measure));
     }

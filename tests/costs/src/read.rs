@@ -178,6 +178,9 @@ fn of(usage: &sdk::Usage) -> Usage {
         sdk::Unit::Page => Unit::Page,
         sdk::Unit::Image => Unit::Image,
         sdk::Unit::Character => Unit::Character,
+        sdk::Unit::FileSearch => Unit::FileSearch,
+        sdk::Unit::BilledInput => Unit::BilledInput,
+        sdk::Unit::BilledOutput => Unit::BilledOutput,
     };
     Usage {
         input: usage.input,

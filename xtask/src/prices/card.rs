@@ -12,6 +12,9 @@ use super::rate_key::{Meaning, When, meaning};
 mod extras;
 mod write;
 
+/// The name that stands for all models of a provider.
+pub(super) const EVERY_MODEL: &str = "*";
+
 /// Measures that are counted in tokens.
 const TOKENS: [&str; 10] = [
     "input",
@@ -40,13 +43,58 @@ pub(super) struct Entry {
     variant: Option<String>,
     /// The lower one is taken where two entries are for the same model.
     rank: usize,
-    /// The usual size of searches, if a request has one fee for all of them.
-    search_fee: Option<String>,
+    searches: Searches,
+}
+
+/// How a model charges for searches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Searches {
+    /// Each of them.
+    Each,
+    /// Every request has a fee, for searches of this size unless it names another one.
+    EveryRequest(String),
+    /// A request has one fee if there was any search.
+    SearchedRequest,
+}
+
+impl Searches {
+    /// Reads the provider's rules, which go by parts of the entry's name, and for fees of requests with searches by what its
+    /// members say as well.
+    fn of(name: &str, members: &Members, source: &Value) -> Self {
+        let is_meant = |rule: &Value| {
+            let has = |list: &str| super::strings(&rule[list]).iter().any(|part| name.contains(part));
+            has("models") && !has("except")
+        };
+        let (fee, once) = (&source["search_fee"], &source["searched_request"]);
+        let says = |(member, value): (&String, &Value)| {
+            let said = members.get(member).and_then(|said| serde_json::from_str::<Value>(said.get()).ok());
+            said.as_ref() == Some(value)
+        };
+        match fee["size"].as_str() {
+            Some(size) if is_meant(fee) => Self::EveryRequest(size.to_owned()),
+            _ if is_meant(once) && !once["unless"].as_object().into_iter().flatten().any(says) => Self::SearchedRequest,
+            _ => Self::Each,
+        }
+    }
+
+    /// The measure that a price of searches of one size is for.
+    const fn by_size(&self) -> &'static str {
+        match self {
+            Self::Each => "search",
+            Self::EveryRequest(_) => "request",
+            Self::SearchedRequest => "searched_request",
+        }
+    }
+
+    /// The measure of another rate, which may be that of searches of another kind.
+    fn of_rate(&self, measure: &'static str) -> &'static str {
+        if *self == Self::SearchedRequest && measure == "search" { self.by_size() } else { measure }
+    }
 }
 
 impl Entry {
     /// Takes a name apart: `azure/eu/x`, `bedrock/us-gov-west-1/x`, `hd/1024-x-1024/x`.
-    pub(super) fn named(name: &str, source: &Value, rank: usize, open_ended: &[&str]) -> Self {
+    pub(super) fn named(name: &str, members: &Members, source: &Value, rank: usize, open_ended: &[&str]) -> Self {
         let mut rest = name;
         for prefix in super::strings(&source["prefixes"]) {
             rest = rest.strip_prefix(prefix).unwrap_or(rest);
@@ -70,11 +118,13 @@ impl Entry {
         }
         let model = parts.join("/");
         let is_open = open_ended.iter().any(|start| model.starts_with(start));
-        let models = if is_open { vec![format!("{model}:*"), model] } else { vec![model] };
-        let fee = &source["search_fee"];
-        let has = |list: &str| super::strings(&fee[list]).iter().any(|part| name.contains(part));
-        let size = fee["size"].as_str().filter(|_| has("models") && !has("except"));
-        Self { models, region, variant, rank, search_fee: size.map(str::to_owned) }
+        let models = match &*model {
+            // What a tool of the provider costs, whichever model uses it.
+            tool if super::strings(&source["for_all"]).contains(&tool) => vec![EVERY_MODEL.to_owned()],
+            _ if is_open => vec![format!("{model}:*"), model],
+            _ => vec![model],
+        };
+        Self { models, region, variant, rank, searches: Searches::of(name, members, source) }
     }
 }
 
@@ -114,7 +164,9 @@ impl Card {
         let mut offers = Offers::default();
         for (name, value) in members {
             match meaning(name, mode) {
-                Meaning::Rate(measure, when) => offers.add(when, measure, Amount::parse(value.get())?),
+                Meaning::Rate(measure, when) => {
+                    offers.add(when, entry.searches.of_rate(measure), Amount::parse(value.get())?);
+                }
                 Meaning::Gap => {
                     *left_out.entry(format!("rates `{name}`")).or_default() += 1;
                     offers.add_gap(name, value.get(), members)?;
@@ -122,7 +174,7 @@ impl Card {
                 Meaning::None => {}
             }
         }
-        offers.add_searches(members, entry.search_fee.as_deref())?;
+        offers.add_searches(members, &entry.searches)?;
         offers.add_off_peak(members)?;
         offers.drop_pixels();
         offers.pay_images_by_token();

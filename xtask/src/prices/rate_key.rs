@@ -69,6 +69,7 @@ pub(super) fn meaning(name: &str, mode: &str) -> Meaning {
             "search"
         }
         "input_cost_per_request" => "request",
+        "code_interpreter_cost_per_session" => "tool_run",
         "input_cost_per_second" | "output_cost_per_second" | "output_cost_per_video_per_second" => "second",
         "ocr_cost_per_page" => "page",
         "annotation_cost_per_page" => {

@@ -4,9 +4,11 @@ const SOURCES: &str = r#"{
     "source": "s", "licence": "l", "version": "v", "tiers": {}, "skip": ["commitment"], "open_ended": ["ft:"],
     "providers": {
         "a": {"names": ["first", "second-*"], "prefixes": ["first/"], "regions": {"eu": "eu", "global": ""},
-            "search_fee": {"models": ["finder"], "except": ["deep"], "size": "low"}},
+            "search_fee": {"models": ["finder"], "except": ["deep"], "size": "low"},
+            "searched_request": {"models": ["old-"], "except": ["odd"], "unless": {"web_search_billing_unit": "per_query"}},
+            "for_all": ["container"]},
         "local": {"names": ["local"], "prefixes": [], "zero_is_free": true}},
-    "extra": {"a": {"*": [{"tool_run": "0"}]}}}"#;
+    "extra": {"a": {"*": [{"page": "1"}]}}}"#;
 
 fn models(list: &str) -> Value {
     let list = format!("{{\"sample_spec\": {{\"input_cost_per_token\": 0}}, {list}}}");
@@ -47,7 +49,7 @@ fn names_become_regions_variants_and_patterns() {
     assert_eq!(models["a"]["n"][0], serde_json::json!({"input": "1"}));
     assert_eq!(models["a"]["n"][1]["when"]["variant"], "hd/64x64");
     assert!(models["a"]["ft:m"].is_array() && models["a"]["ft:m:*"].is_array());
-    assert_eq!(models["a"]["*"], serde_json::json!([{"tool_run": "0"}]));
+    assert_eq!(models["a"]["*"], serde_json::json!([{"page": "1"}]));
 }
 
 #[test]
@@ -82,6 +84,38 @@ fn a_fee_for_all_searches_is_the_requests() {
         serde_json::json!([{"input": "1", "request": "0.005"}, {"when": {"variant": "medium"}, "request": "0.008"}]);
     assert_eq!(models["a"]["finder"], fee);
     assert_eq!(models["a"]["finder-deep"][0]["search"], "0.008");
+}
+
+#[test]
+fn searches_cost_once_a_request_unless_the_list_says_that_each_does() {
+    let price = r#""input_cost_per_token": 1e-06, "google_maps_grounding_cost_per_query": 0.025,
+        "search_context_cost_per_query": {"search_context_size_low": 0.035, "search_context_size_medium": 0.035}"#;
+    let each = format!(r#"{price}, "web_search_billing_unit": "per_query""#);
+    let list = [
+        entry("first/old-1", "first", price),
+        entry("first/old-2", "first", &each),
+        entry("first/old-odd", "first", price),
+        entry("first/new-1", "first", price),
+        entry("old-1", "local", price),
+    ];
+    let models = models(&list.join(","));
+    let maps = |measure: &str| serde_json::json!({"when": {"variant": "maps"}, measure: "0.025"});
+    let offers = |measure: &str| serde_json::json!([{"input": "1", measure: "0.035"}, maps(measure)]);
+    assert_eq!(models["a"]["old-1"], offers("searched_request"));
+    for model in ["old-2", "old-odd", "new-1"] {
+        assert_eq!(models["a"][model], offers("search"), "{model}");
+    }
+    assert_eq!(models["local"]["old-1"], offers("search"), "another provider's models");
+}
+
+#[test]
+fn a_tools_price_is_one_for_all_models() {
+    let session = r#""code_interpreter_cost_per_session": 0.03"#;
+    let list = [entry("first/container", "first", session), entry("container", "local", session)].join(",");
+    let models = models(&list);
+    assert_eq!(models["a"]["*"], serde_json::json!([{"tool_run": "0.03"}, {"page": "1"}]));
+    assert!(models["a"]["container"].is_null());
+    assert_eq!(models["local"]["container"], serde_json::json!([{"tool_run": "0.03"}]));
 }
 
 #[test]

@@ -117,6 +117,123 @@ fn acceptance_7_searches_seconds_and_requests() {
     assert_eq!(cost("online", &call()).total().unwrap().get(), 1_100_000 + 5_000_000);
 }
 
+/// The facts of a call with these pieces beside its tokens.
+fn with_pieces(counts: &[(Unit, f64)]) -> Facts {
+    let mut facts = call();
+    for (unit, count) in counts {
+        facts.pieces.add(*unit, Quantity::measured(*count).unwrap());
+    }
+    facts
+}
+
+#[test]
+fn tokens_as_billed_have_lines_in_place_of_the_tokens_as_reported() {
+    let billed = with_pieces(&[(Unit::BilledInput, 400.0), (Unit::BilledOutput, 60.0)]);
+    assert_eq!(nanos(&billed), 400 * 2_500 + 60 * 15_000);
+    let bill = cost("large", &billed).bill().unwrap().clone();
+    let lines: Vec<_> = bill.lines.iter().map(|line| (line.measure.name(), line.priced_as.name())).collect();
+    assert_eq!(lines, [("billed_input", "input"), ("billed_output", "output")]);
+    // Either of them is enough, and a count of zero is none.
+    assert_eq!(nanos(&with_pieces(&[(Unit::BilledInput, 400.0), (Unit::BilledOutput, 0.0)])), 400 * 2_500);
+    assert_eq!(nanos(&with_pieces(&[(Unit::BilledInput, 0.0)])), nanos(&call()));
+    // Other pieces stay on the bill.
+    let searched = with_pieces(&[(Unit::BilledInput, 400.0), (Unit::Search, 1.0)]);
+    assert_eq!(nanos(&searched), 400 * 2_500 + 10_000_000);
+}
+
+#[test]
+fn tokens_as_billed_have_the_prices_of_the_tier_and_of_the_context_as_reported() {
+    let billed = with_pieces(&[(Unit::BilledInput, 1_000.0)]);
+    assert_eq!(nanos(&Facts { service_tier: Some("flex".into()), ..billed.clone() }), 1_250_000);
+    assert_eq!(nanos(&Facts { batch: true, ..billed.clone() }), 1_250_000);
+    let mut long = billed;
+    *long.tokens.slot(Bucket::Input) = Some(300_000);
+    assert_eq!(nanos(&long), 1_000 * 10_000);
+    // Their own price goes first.
+    let own = r#"{"providers": {"p": {"large": {"billed_input": "1"}}}}"#;
+    let files = [PRICES, own].map(|text| PriceFile::parse("test.json", text).unwrap());
+    let book = PriceBook::new(files.to_vec());
+    let facts = with_pieces(&[(Unit::BilledInput, 1_000.0)]);
+    assert_eq!(price(&book, Subject::of("p", "large"), &facts).unwrap().total().unwrap().get(), 1_000_000);
+}
+
+#[test]
+fn tokens_as_billed_without_a_price_are_unknown_and_are_usage() {
+    let billed = with_pieces(&[(Unit::BilledInput, 400.0)]);
+    let Cost::Unpriced(unpriced) = cost("unknown", &billed) else { panic!() };
+    assert_eq!(unpriced.missing, [(Measure::Pieces(Unit::BilledInput), Quantity::whole(400))]);
+    let alone = Facts { tokens: Tokens::default(), ..billed };
+    assert!(!alone.is_empty() && nanos(&alone) == 400 * 2_500);
+}
+
+/// The lines of a request with three searches, by these files over one another: measure and count.
+fn searches_by(files: &[&str]) -> Vec<(&'static str, String)> {
+    let text = |offers: &&str| format!("{{\"providers\": {offers}}}");
+    let book = PriceBook::new(files.iter().map(|file| PriceFile::parse("t", &text(file)).unwrap()).collect());
+    let facts = with_pieces(&[(Unit::Search, 3.0)]);
+    match price(&book, Subject::of("p", "m"), &facts).unwrap() {
+        Cost::Priced(bill) => {
+            let lines = bill.lines.iter().filter(|line| !matches!(line.measure, Measure::Tokens(_)));
+            lines.map(|line| (line.measure.name(), format!("{} {}", line.count, line.amount))).collect()
+        }
+        Cost::Unpriced(unpriced) => unpriced.missing.iter().map(|(m, n)| (m.name(), format!("{n} missing"))).collect(),
+        Cost::NoUsage => panic!(),
+    }
+}
+
+#[test]
+fn all_searches_of_a_request_cost_once_where_the_price_is_one_for_the_request() {
+    let tokens = r#""input": "0", "output": "0""#;
+    let once = &*format!(r#"{{"p": {{"m": {{{tokens}, "searched_request": "0.035"}}}}}}"#);
+    let each = &*format!(r#"{{"p": {{"m": {{{tokens}, "search": "0.014"}}}}}}"#);
+    let neither = &*format!(r#"{{"p": {{"m": {{{tokens}}}}}}}"#);
+    let of_request = [("searched_request", "1 0.035".to_owned())];
+    let of_each = [("search", "3 0.042".to_owned())];
+    assert_eq!(searches_by(&[once]), of_request);
+    assert_eq!(searches_by(&[each]), of_each);
+    assert_eq!(searches_by(&[neither]), [("search", "3 missing".to_owned())]);
+    // Never both: the later file's way holds, and then the more specific one.
+    assert_eq!(searches_by(&[once, each]), of_each);
+    assert_eq!(searches_by(&[each, once]), of_request);
+    let pattern = r#"{"p": {"*": {"search": "0.5"}}}"#;
+    assert_eq!(searches_by(&[once, pattern]), of_request);
+    let named = r#"{"p": {"*": {"searched_request": "0.5"}, "m": {"search": "0.014"}}}"#;
+    assert_eq!(searches_by(&[neither, named]), of_each);
+    let later = r#"{"p": {"m": {"valid_from": "2026-11-16", "search": "0.014"}}}"#;
+    assert_eq!(searches_by(&[once, later]), of_each);
+    assert_eq!(searches_by(&[once, &later.replace("2026", "2027")]), of_request);
+}
+
+#[test]
+fn a_request_without_searches_is_not_charged_for_them() {
+    let file = r#"{"providers": {"p": {"m": {"input": "1", "output": "1", "searched_request": "0.035"}}}}"#;
+    let book = PriceBook::new(vec![PriceFile::parse("t", file).unwrap()]);
+    assert_eq!(price(&book, Subject::of("p", "m"), &call()).unwrap().total().unwrap().get(), 1_100_000);
+}
+
+#[test]
+fn bundled_prices_hold_for_what_is_billed_by_the_piece() {
+    let book = PriceBook::bundled().unwrap();
+    let of = |kind, model, pieces: &[(Unit, f64)]| {
+        let known = |facts: &Facts| price(&book, Subject::of(kind, model), facts).unwrap().total().unwrap().get();
+        known(&with_pieces(pieces)) - known(&call())
+    };
+    // Thrice searched: one fee at Gemini 2, three at Gemini 3 and at Claude.
+    let searches = &[(Unit::Search, 3.0)];
+    assert_eq!(of("gemini", "gemini-2.5-flash", searches), 35_000_000);
+    assert_eq!(of("vertex", "gemini-2.5-pro", searches), 35_000_000);
+    assert_eq!(of("gemini", "gemini-3-flash-preview", searches), 3 * 14_000_000);
+    assert_eq!(of("vertex", "claude-sonnet-5", searches), 3 * 10_000_000);
+    assert_eq!(of("openai", "gpt-5.4", &[(Unit::FileSearch, 2.0), (Unit::ToolRun, 1.0)]), 5_000_000 + 30_000_000);
+    assert_eq!(of("azure-openai", "gpt-5.4", &[(Unit::ToolRun, 1.0)]), 33_000_000);
+    assert_eq!(of("anthropic", "claude-sonnet-5", &[(Unit::ToolRun, 4.0)]), 0);
+    // Of 1,000 tokens reported, 400 are billed.
+    assert_eq!(
+        of("cohere", "command-a-03-2025", &[(Unit::BilledInput, 400.0), (Unit::BilledOutput, 100.0)]),
+        -1_500_000
+    );
+}
+
 #[test]
 fn two_conditions_without_a_common_price_take_the_threshold() {
     let mut both = facts(&[(Bucket::Input, 300_000), (Bucket::Output, 1)]);

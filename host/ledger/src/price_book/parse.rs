@@ -203,7 +203,12 @@ impl<'a> Reader<'a> {
         let Draft { when, valid_from, mut rates, gaps, replaces, .. } = draft;
         rates.shrink_to_fit();
         let (model, line) = (Pattern::new(model), self.line_of(first));
-        Some(Offer { provider, model, when, valid_from, rates, gaps, replaces, place: place.into(), line })
+        let offer = Offer { provider, model, when, valid_from, rates, gaps, replaces, place: place.into(), line };
+        if let Some((one, other)) = offer.contradicts_itself() {
+            let problem = format!("has prices for both `{one}` and `{other}`, and a request is charged by one of them");
+            self.problem(first, &offer.place, problem);
+        }
+        Some(offer)
     }
 
     /// Reads the members of an offer; those of a rule have some more.
@@ -233,14 +238,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports offers for the same models and conditions that have a price for the same measure.
+    /// Reports offers for the same models and conditions that have a price for the same measure, or for the same use.
     fn check_repeated(&mut self, offers: &[Offer]) {
         let mut seen: HashMap<(&str, &str), Vec<&Offer>> = HashMap::new();
         for offer in offers {
             let same = seen.entry((&offer.provider, offer.model.as_str())).or_default();
             for earlier in &*same {
                 if let Some(measure) = offer.repeats(earlier) {
-                    let problem = format!("has a price that `{}` has under the same conditions", earlier.place);
+                    let what = if earlier.rate(measure).is_some() { "a price" } else { "another price for the use" };
+                    let problem = format!("has {what} that `{}` has under the same conditions", earlier.place);
                     self.problem(None, &format!("{}.{measure}", offer.place), problem);
                 }
             }

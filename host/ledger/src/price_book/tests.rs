@@ -80,6 +80,39 @@ fn all_mistakes_of_a_file_are_reported_at_once() {
 }
 
 #[test]
+fn one_offer_charges_for_searches_in_one_way() {
+    assert_eq!(
+        offer(r#""search": "1", "searched_request": "2""#),
+        [
+            "prices.json:3: `providers.p.m[0]` has prices for both `search` and `searched_request`, and a request is charged \
+          by one of them"
+        ]
+    );
+    let rules = |other: &str| {
+        let rule = |unit, when| {
+            format!(r#"{{"provider": "p", "model": "m", "unit": "{unit}", "amount": "1", "when": {when}}}"#)
+        };
+        format!("{{\"rules\": [{}, {}]}}", rule("search", "{}"), rule("searched_request", other))
+    };
+    let refused =
+        "`rules[1].searched_request` has another price for the use that `rules[0]` has under the same conditions";
+    assert!(problems(&rules("{}")).iter().any(|problem| problem.ends_with(refused)), "{:?}", problems(&rules("{}")));
+    assert!(PriceFile::parse("t", &rules(r#"{"batch": true}"#)).is_ok());
+}
+
+#[test]
+fn a_surcharge_for_all_models_makes_none_of_them_known() {
+    let book = book(&[r#"{"providers": {"p": {
+        "*": {"tool_run": "1", "file_search": "1", "searched_request": "1"}, "ranker": {"search": "1"}}}}"#]);
+    let book = Arc::new(book);
+    let known = |model| {
+        let subject = Subject::of("p", model);
+        (book.knows(subject), crate::ModelPrices::of(&book, subject).is_known())
+    };
+    assert_eq!((known("any"), known("ranker")), ((false, false), (true, true)));
+}
+
+#[test]
 fn offers_written_one_by_one_are_refused_by_name_and_lie_between_files() {
     let offer = |name, model, members| WrittenOffer { name, provider: "p", model, members };
     let refused = |offers: &[WrittenOffer<'_>]| PriceFile::of_offers("store", offers).unwrap_err().to_string();

@@ -128,8 +128,21 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
 /// What a request would cost now if its answer reported this usage, in nano-dollars; none if a price is not known.
 pub(crate) fn cost_of(serving: &Serving, fact: &Fact, usage: &Usage) -> Option<i64> {
     let tariff = target(serving, fact, &fact.provider)?.pricing.tariff(&fact.model_served);
-    let counts = Facts { tokens: Tokens::from(usage), ..all_counts(fact).ok()? };
-    Some(tariff.cost_as_stored(&counts).bill()?.total.get())
+    Some(tariff.cost_as_stored(&counts_of(fact, usage).ok()?).bill()?.total.get())
+}
+
+/// The counts of a stored request if its answer reported this usage; the tier and the region stay.
+fn counts_of(fact: &Fact, usage: &Usage) -> Result<Facts, BillError> {
+    let Facts { tokens, pieces, .. } = Facts::of(usage, time(fact))?;
+    Ok(Facts { tokens, pieces, ..all_counts(fact)? })
+}
+
+/// The tokens of input and output that a stored request was billed for, if the provider bills by other counts than it reports
+/// as usage.
+pub(crate) fn billed_tokens(fact: &Fact) -> Option<[u64; 2]> {
+    let units: BTreeMap<String, f64> = serde_json::from_str(&fact.units).ok()?;
+    let count = |unit: Unit| units.get(unit.name()).map_or(0, |count| *count as u64);
+    Some([count(Unit::BilledInput), count(Unit::BilledOutput)]).filter(|billed| *billed != [0; 2])
 }
 
 /// The target whose prices hold: that of the route that the client asked for, else any of the provider.
@@ -199,4 +212,31 @@ fn adapter(serving: &Serving, fact: &Fact) -> Value {
 /// Nano-dollars as exact text.
 fn text(nano: i64) -> String {
     weir_ledger::Nano::new(nano).map_or_else(|_| nano.to_string(), |amount| amount.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_ledger::Measure;
+    use weir_store::RequestId;
+    use weir_types::contract::types::UnitCount;
+
+    #[test]
+    fn tokens_as_billed_are_read_from_the_units_and_from_another_usage() {
+        let mut fact = Fact::of(RequestId::new(1_795_262_400_000, [1; 10]));
+        (fact.tokens.input, fact.service_tier) = (Some(500), "flex".to_owned());
+        assert_eq!(billed_tokens(&fact), None);
+        fact.units = r#"{"search":2.0}"#.to_owned();
+        assert_eq!(billed_tokens(&fact), None);
+        fact.units = r#"{"billed_input":7.0}"#.to_owned();
+        assert_eq!(billed_tokens(&fact), Some([7, 0]));
+        let counts = &parts(&fact).unwrap()[0].counts;
+        assert!(counts.is_billed_apart() && counts.context() == 500);
+        // What another version of the adapter reads counts alone, with the tier that served.
+        let mut usage = Usage::of(Some(500), None);
+        usage.units = vec![UnitCount { unit: Unit::BilledInput, count: 9.0 }];
+        let other = counts_of(&fact, &usage).unwrap();
+        assert_eq!(other.count(Measure::Pieces(Unit::BilledInput)), Quantity::whole(9));
+        assert_eq!(other.service_tier.as_deref(), Some("flex"));
+    }
 }

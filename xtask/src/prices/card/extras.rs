@@ -6,16 +6,16 @@ use serde_json::Value;
 use super::super::Members;
 use super::super::amount::Amount;
 use super::super::rate_key::{Meaning, When, meaning};
-use super::Offers;
+use super::{Offers, Searches};
 
 /// The size that a search has unless the request names another one.
 const USUAL_SIZE: &str = "medium";
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl Offers {
-    /// Adds the prices of searches: one, or one for each size. Where a request has one fee for all its searches, of this
-    /// size unless it names another, they are prices of the request.
-    pub(super) fn add_searches(&mut self, members: &Members, fee: Option<&str>) -> Result<()> {
+    /// Adds the prices of searches: one, or one for each size. Where a request has one fee for all its searches, they are
+    /// prices of the request.
+    pub(super) fn add_searches(&mut self, members: &Members, searches: &Searches) -> Result<()> {
         let Some(text) = members.get("search_context_cost_per_query") else { return Ok(()) };
         let sizes: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =
             serde_json::from_str(text.get())?;
@@ -24,13 +24,10 @@ impl Offers {
             let size = name.strip_prefix("search_context_size_").unwrap_or(name);
             amounts.push((size, Amount::parse(value.get())?));
         }
-        let usual = amounts
-            .iter()
-            .find(|(size, _)| *size == fee.unwrap_or(USUAL_SIZE))
-            .or(amounts.first())
-            .map(|(_, amount)| *amount);
+        let usual_size = if let Searches::EveryRequest(size) = searches { size } else { USUAL_SIZE };
+        let usual = amounts.iter().find(|(size, _)| *size == usual_size).or(amounts.first()).map(|(_, amount)| *amount);
         let Some(usual) = usual else { return Ok(()) };
-        let measure = if fee.is_some() { "request" } else { "search" };
+        let measure = searches.by_size();
         self.add(When::default(), measure, usual);
         for (size, amount) in amounts.into_iter().filter(|(_, amount)| *amount != usual) {
             self.add(When { variant: Some(size.to_owned()), ..When::default() }, measure, amount);

@@ -8,8 +8,8 @@ use super::super::rate_key::When;
 use super::{Card, Rates, TOKENS};
 
 impl Card {
-    /// Its offers on one line.
-    pub(in super::super) fn write(&self) -> Result<String> {
+    /// Its offers.
+    pub(in super::super) fn write(&self) -> Result<Vec<String>> {
         let mut all: BTreeMap<&When, &Rates> = BTreeMap::new();
         let mut gaps: BTreeMap<&When, BTreeMap<&str, &str>> = BTreeMap::new();
         // Prices for a region's own name come after, and replace, those that a multiplier gives.
@@ -39,7 +39,7 @@ impl Card {
             members.splice(0..0, conditions(when)?);
             texts.push(format!("{{{}}}", members.join(",")));
         }
-        Ok(format!("[{}]", texts.join(",")))
+        Ok(texts)
     }
 }
 

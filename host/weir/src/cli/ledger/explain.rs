@@ -30,6 +30,17 @@ fn text(value: &Value) -> &str {
     value.as_str().filter(|text| !text.is_empty()).unwrap_or("-")
 }
 
+/// How a price is set. Of several targets it is not said which one lacks it.
+fn remedy(fact: &Value, measure: &str) -> String {
+    let is_of_several =
+        fact["explained"]["lines"].as_array().into_iter().flatten().any(|line| line["target"].is_string());
+    if is_of_several {
+        return String::new();
+    }
+    let (provider, model) = (text(&fact["provider"]), text(&fact["model_served"]));
+    format!(": weir prices create NAME --provider {provider} --model '{model}' --rate {measure}=DOLLARS")
+}
+
 fn page(fact: &Value) -> String {
     let explained = &fact["explained"];
     let adapter = &explained["adapter"];
@@ -68,7 +79,7 @@ fn page(fact: &Value) -> String {
         let _ = writeln!(page, "  {measure:<18} {count:>12}  at {rate:<24} = {amount:<18} {file} {place}{target}");
     }
     for missing in explained["without_price"].as_array().into_iter().flatten() {
-        let _ = writeln!(page, "  {:<18} has no price", text(missing));
+        let _ = writeln!(page, "  {:<18} has no price{}", text(missing), remedy(fact, text(missing)));
     }
     for assumption in explained["assumptions"].as_array().into_iter().flatten() {
         let _ = writeln!(page, "  {}", text(assumption));
@@ -106,5 +117,7 @@ mod tests {
         {
             assert!(page.contains(part), "{part}: {page}");
         }
+        let remedy = "has no price: weir prices create NAME --provider p --model 'm' --rate search=DOLLARS";
+        assert!(page.contains(remedy), "{page}");
     }
 }

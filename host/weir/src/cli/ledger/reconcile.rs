@@ -10,7 +10,7 @@ use super::usage_export::{LARGEST, Place, Used, parse};
 use super::{dollars, fact_of};
 use crate::cli::log::{Search, each};
 use crate::cli::running::Running;
-use crate::store::charged;
+use crate::store::{bill, charged};
 use weir_store::{Fact, TokenCounts};
 
 #[derive(Debug, Args)]
@@ -73,10 +73,19 @@ fn add(ours: &mut BTreeMap<Place, Used>, fact: &Fact, provider: Option<&str>) {
         |model: &str, used: Used| ours.entry((fact.id.day().to_string(), model.to_owned())).or_default().add(used);
     let cost = charged::rest_of_cost(fact, &others);
     if is_wanted(&fact.provider) {
-        add(&fact.model_served, used(&charged::rest(&fact.tokens, &others), cost));
+        let reported = used(&charged::rest(&fact.tokens, &others), cost);
+        add(&fact.model_served, as_billed(reported, fact));
     }
     for other in others.iter().filter(|other| is_wanted(&other.provider)) {
         add(&other.model, used(&other.tokens, other.cost_nano));
+    }
+}
+
+/// The same with the tokens that the provider bills, where these are others than it reports: its own figures are of them.
+fn as_billed(used: Used, fact: &Fact) -> Used {
+    match bill::billed_tokens(fact) {
+        Some([input, output]) => Used { input: Some(input), output: Some(output), ..used },
+        None => used,
     }
 }
 
@@ -147,6 +156,20 @@ mod tests {
         };
         assert_eq!((models(Some("a")), models(Some("b"))), (vec!["m-of-a".to_owned()], vec!["m-of-b".to_owned()]));
         assert_eq!(models(None).len(), 2);
+    }
+
+    #[test]
+    fn tokens_count_as_the_provider_bills_them() {
+        let mut fact = Fact { provider: "a".into(), model_served: "m".into(), ..Fact::default() };
+        (fact.tokens.input, fact.tokens.output) = (Some(500), Some(20));
+        let counts = |fact: &Fact| {
+            let mut ours = BTreeMap::new();
+            add(&mut ours, fact, None);
+            ours.into_values().map(|used| [used.input, used.output]).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(&fact), [[Some(500), Some(20)]]);
+        fact.units = r#"{"billed_input":7.0,"billed_output":20.0}"#.to_owned();
+        assert_eq!(counts(&fact), [[Some(7), Some(20)]]);
     }
 
     #[test]

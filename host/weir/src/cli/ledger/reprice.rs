@@ -113,6 +113,19 @@ mod tests {
     use weir_store::RequestId;
 
     #[test]
+    fn tokens_as_billed_and_searched_requests_are_priced_anew() {
+        let file = r#"{"providers":{"p":{"m":{"input":2,"output":4,"searched_request":"0.5"}}}}"#;
+        let book = PriceBook::new(vec![PriceFile::parse("new.json", file).unwrap()]);
+        let mut fact = Fact::of(RequestId::new(1_795_262_400_000, [1; 10]));
+        (fact.provider, fact.model_served) = ("p".to_owned(), "m".to_owned());
+        (fact.tokens.input, fact.tokens.output) = (Some(1_000_000), Some(500_000));
+        fact.units = r#"{"billed_input":1000.0,"billed_output":500.0,"search":3.0}"#.to_owned();
+        let mut sums = BTreeMap::new();
+        add(&mut sums, &book, &fact).unwrap();
+        assert_eq!(sums["p/m"].now, 1_000 * 2_000 + 500 * 4_000 + 500_000_000);
+    }
+
+    #[test]
     fn counts_are_priced_anew() {
         let file = r#"{"version":"new","providers":{"p":{"m":{"input":2,"output":4},"n":[{"input":2,"output":4},
             {"when":{"region":"eu"},"input":4,"output":8}]},
