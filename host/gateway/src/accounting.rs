@@ -12,9 +12,11 @@ mod closing;
 pub mod request_log;
 pub mod sent_input;
 pub(crate) mod session_use;
+mod stored;
 mod tokens;
 mod traced;
 pub mod trail;
+mod unbooked;
 
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -24,6 +26,7 @@ use self::access::RequestRecord;
 use self::capture::Copies;
 use self::charges::Charges;
 use self::request_log::ChargedPart;
+use self::stored::StoredPart;
 use self::tokens::TokenBill;
 use self::traced::Traced;
 use self::trail::{AttemptTime, Trail};
@@ -41,6 +44,9 @@ use weir_ledger::Nano;
 use weir_sandbox::Adapter;
 use weir_types::in_place::boxed;
 use weir_upstream::HandOver;
+
+pub(crate) use self::stored::{StoredAnswer, StoredRead};
+pub(crate) use self::unbooked::Unbooked;
 
 /// The end of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +160,8 @@ pub struct Account {
     is_branch: bool,
     permit: AdmissionPermit,
     copies: Copies,
+    /// What it has to do with stored answers, if anything.
+    stored: Option<Box<StoredPart>>,
     /// Where the cost is written once it is known.
     cost: Option<CostCell>,
     /// The guards that are notified of the end.
@@ -219,6 +227,7 @@ impl Account {
             is_branch: false,
             permit: AdmissionPermit::free(),
             copies: Copies::default(),
+            stored: None,
             cost: None,
             ends: None,
         }

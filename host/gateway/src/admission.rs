@@ -57,6 +57,8 @@ pub struct Demand<'a> {
 /// Which tokens an operation uses, as far as that can be foreseen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Uses {
+    /// None at all: it is about what is stored already.
+    Free,
     /// None, or what cannot be foreseen.
     Nothing,
     /// Tokens of the request only.
@@ -76,6 +78,9 @@ impl<'a> Demand<'a> {
     }
 
     fn estimate(&self) -> Estimate {
+        if self.uses == Uses::Free {
+            return Estimate::NONE;
+        }
         let input = (self.body_len / BYTES_A_TOKEN).max(1) as u64;
         let output = self.output_limit.unwrap_or(DEFAULT_RATE_LIMIT_OUTPUT).saturating_mul(self.candidates);
         Estimate { input, output, stream: self.stream }

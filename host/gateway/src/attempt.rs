@@ -55,6 +55,7 @@ use crate::dialect::request_peek::RequestPeek;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Target;
 use crate::route::lane::{Lane, LaneSettings};
+use crate::serving::Stored;
 use weir_buffers::Held;
 use weir_config::Config;
 use weir_translate::dialect::faces::Endpoint;
@@ -122,6 +123,8 @@ pub struct InboundRequest {
     pub framing: Framing,
     /// Whether cutting the connection shows the client that a stream broke (HTTP/1).
     pub can_cut: bool,
+    /// What it has to do with objects that providers store.
+    pub stored: Stored,
     /// What guards made of it, once they have judged it.
     pub judged: OnceLock<Box<Judged>>,
 }
@@ -141,11 +144,19 @@ impl InboundRequest {
             service_tier: self.reading.service_tier.as_deref(),
             body_len: self.side.size().unwrap_or_else(|| self.body.iter().map(Bytes::len).sum()),
             stream: self.reading.stream,
-            uses: match self.operation() {
-                Operation::Chat => Uses::Both,
-                Operation::Embeddings | Operation::Rerank => Uses::Input,
-                _ => Uses::Nothing,
-            },
+            uses: self.uses(),
+        }
+    }
+
+    /// What it uses, as far as it can be foreseen. An operation that only one format has makes tokens if the request limits
+    /// their number.
+    pub(crate) fn uses(&self) -> Uses {
+        match self.operation() {
+            _ if self.stored.is_old() => Uses::Free,
+            Operation::Chat => Uses::Both,
+            Operation::Embeddings | Operation::Rerank => Uses::Input,
+            _ if self.reading.output_limit.is_some() => Uses::Both,
+            _ => Uses::Nothing,
         }
     }
 

@@ -31,6 +31,7 @@ mod session;
 mod shared_limits;
 mod similar;
 mod span_attributes;
+mod stored;
 mod unified;
 mod unknown;
 mod upkeep;
@@ -45,6 +46,7 @@ use http::{Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use crate::accounting::Unbooked;
 use crate::accounting::access::{Arrival, RequestRecord};
 use crate::accounting::capture::Capture;
 use crate::accounting::request_log::RequestLog;
@@ -92,6 +94,7 @@ pub struct Gateway {
     tracer: Tracer,
     lists: model_list::Lists,
     reasoning_cache: Arc<ReasoningCache>,
+    unbooked: Arc<Unbooked>,
     answers: AnswerCache,
     health: Arc<Health>,
     admission: Arc<Admission>,
@@ -133,6 +136,7 @@ impl Gateway {
             tracer,
             lists,
             reasoning_cache,
+            unbooked: Arc::default(),
             answers,
             health,
             admission,

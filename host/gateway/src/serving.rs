@@ -27,7 +27,7 @@ use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::{ClaimError, FaceOwner, Faces};
 use weir_upstream::HeaderRules;
 
-pub use objects::CreatedObject;
+pub use objects::{CreatedObject, Stored};
 
 /// The state that requests are served from.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ pub struct Serving {
     makes: Vec<objects::ScanPolicy>,
     /// What answers make that belongs to the client, by the face's index.
     created_objects: Vec<CreatedObject>,
-    /// Whether a face answers with what an earlier chat was answered, by its index.
-    gives_kept_answers: Vec<bool>,
+    /// What a face's requests have to do with stored objects, by its index.
+    stored: Vec<Stored>,
     /// Whether the configuration has clients that must be kept apart.
     separates: bool,
     /// Problems of the configuration that can only be found with the adapters.
@@ -98,7 +98,7 @@ impl Serving {
         let guards = Guards::new(&config, &adapters, &mut problems);
         operations::unknown(&config, &faces, &mut problems);
         let (created_objects, separates) = (objects::created_objects(&faces), has_several(&config));
-        let gives_kept_answers = objects::gives_kept_answers(&faces);
+        let about_stored = objects::stored(&faces, &created_objects);
         Ok(Self {
             config,
             adapters,
@@ -110,7 +110,7 @@ impl Serving {
             prices,
             makes,
             created_objects,
-            gives_kept_answers,
+            stored: about_stored,
             separates,
             problems,
         })
@@ -131,9 +131,15 @@ impl Serving {
         self.created_objects.get(face).copied().filter(|_| self.separates(keys))
     }
 
-    /// Whether a face answers with what an earlier chat was answered, as its provider has kept it.
-    pub(crate) fn gives_kept_answers(&self, face: usize) -> bool {
-        self.gives_kept_answers.get(face) == Some(&true)
+    /// What a face's requests have to do with objects that providers store.
+    pub(crate) fn stored(&self, face: usize) -> Stored {
+        self.stored.get(face).copied().unwrap_or(Stored::Nothing)
+    }
+
+    /// Whether a target takes requests for the answers that its provider stores.
+    pub(crate) fn reads_answers(&self, target: &Target) -> bool {
+        let mut faces = self.faces.all().iter().zip(&self.stored).filter(|(_, stored)| **stored == Stored::Answer);
+        faces.any(|(face, _)| target.accepts(face.format(), &face.claim.operation).is_some())
     }
 
     /// Whether clients must be kept apart.
@@ -143,7 +149,7 @@ impl Serving {
 
     /// Whether a face's answers are stored at the provider, where later requests name them.
     pub(crate) fn stores_answers(&self, face: usize) -> bool {
-        self.created_objects.get(face) == Some(&CreatedObject::Answer)
+        self.stored(face) == Stored::Made
     }
 
     /// The targets that can be served. A target that several models share occurs several times.

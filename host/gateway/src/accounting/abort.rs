@@ -18,7 +18,8 @@ impl Account {
 
     /// Why a stream is to be ended that has so many output tokens so far, by the estimate of its content.
     pub(crate) fn over_budget(&mut self, output: u32) -> Option<Fault> {
-        if !self.permit.may_abort() || output < self.abort_checked_at.saturating_add(STEP) {
+        // What is stored was made already.
+        if self.is_about_stored() || !self.permit.may_abort() || output < self.abort_checked_at.saturating_add(STEP) {
             return None;
         }
         self.abort_checked_at = output;

@@ -228,6 +228,11 @@ impl RequestRecord {
         self.model = Some(shown(model));
     }
 
+    /// The request books what an earlier one had made: by this name of the model, the provider's name for it, and the target.
+    pub(super) fn books_for(&mut self, alias: &str, model: &str, target: &Arc<str>) {
+        (self.alias, self.model, self.target) = (Some(shown(alias)), Some(shown(model)), Some(Arc::clone(target)));
+    }
+
     /// Sets the lane of the last attempt: `relay` or `translate`.
     pub(crate) fn set_lane(&mut self, lane: Option<&'static str>) {
         self.lane = lane;

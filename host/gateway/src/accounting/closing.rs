@@ -10,6 +10,7 @@ use weir_types::contract::types::ErrorKind;
 use crate::admission::budgets::Charge;
 
 use super::access::{self, ExchangeSummary};
+use super::stored::{StoredAnswer, StoredPart};
 use super::{Account, Forfeited, Outcome, traced};
 
 impl Account {
@@ -36,7 +37,7 @@ impl Account {
         }
     }
 
-    fn forfeited(&self) -> MutexGuard<'_, Forfeited> {
+    pub(super) fn forfeited(&self) -> MutexGuard<'_, Forfeited> {
         self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -53,8 +54,14 @@ impl Account {
         self.tokens.is_final && self.tokens.reported.is_some()
     }
 
-    /// Charges for all tokens.
+    /// Charges for all tokens, unless the exchange is about what is stored already, or its answer is booked when it is read.
     fn settle(&mut self) {
+        let answer = match self.stored.take().map(|part| *part) {
+            Some(StoredPart::Reads(read)) => return self.settle_read(read.into_debt()),
+            Some(StoredPart::Makes(answer)) if self.is_put_off(&answer) => return self.put_off(answer),
+            Some(StoredPart::Makes(answer)) => Some(answer),
+            None => None,
+        };
         if self.was_left_unseen() {
             self.usage_is_partial();
         }
@@ -70,11 +77,16 @@ impl Account {
             book.unreported();
         }
         self.settle_limits(is_under_way);
-        self.settle_budgets(is_under_way);
+        let may_wait = answer.as_ref().is_some_and(StoredAnswer::can_be_read);
+        let charges = self.settle_budgets(is_under_way, may_wait);
+        if let Some(answer) = answer {
+            self.remember_cut(answer, charges);
+        }
     }
 
-    /// Books the costs at the budgets. What a provider did and did not report stays reserved.
-    fn settle_budgets(&mut self, is_under_way: bool) {
+    /// Books the costs at the budgets. What a provider did and did not report stays reserved; if that `may_wait`, the costs
+    /// are returned in place of being booked.
+    pub(super) fn settle_budgets(&mut self, is_under_way: bool, may_wait: bool) -> Vec<Charge> {
         let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
         let is_answered = (200..300).contains(&self.status);
         // What uses no tokens is a request all the same.
@@ -87,7 +99,11 @@ impl Account {
         let has_doubt = self.is_in_doubt || self.shared.has_doubt.load(Ordering::Relaxed);
         let is_left = is_under_way || self.status == 0 && has_doubt && !self.is_read();
         self.permit.take_over(self.shared.abandoned.take(forfeited.charges.spends()));
+        if may_wait && is_unreported {
+            return [forfeited.charges.spends(), answered].concat();
+        }
         self.permit.book(forfeited.charges.spends(), answered, !is_left && !is_unreported);
+        Vec::new()
     }
 
     fn fill_spans(&self) {

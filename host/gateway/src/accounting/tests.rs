@@ -11,7 +11,7 @@ use weir_types::contract::types::Usage;
 const LABELS: Labels<'static> =
     Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", client: "me" };
 
-fn account(metrics: &Arc<Metrics>) -> Box<Account> {
+pub(super) fn account(metrics: &Arc<Metrics>) -> Box<Account> {
     let series = Arc::new(metrics.series(LABELS));
     let (request_id, span) = (&Arc::from("r1"), &Span::default());
     let opening = Opening { begun: Instant::now(), request_id, operation: "chat", span, counts: true };
@@ -151,7 +151,7 @@ fn c62_an_answer_without_usage_is_counted() {
 }
 
 /// Dollars for a token of input and one of output.
-fn tariff(dollars: Option<[f64; 2]>) -> Tariff {
+pub(super) fn tariff(dollars: Option<[f64; 2]>) -> Tariff {
     let million = |dollars: f64| Some(dollars * 1e6);
     let set =
         dollars.map(|[input, output]| Price { input: million(input), output: million(output), ..Price::default() });

@@ -7,9 +7,9 @@ use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
-use weir_ledger::{Cost, Facts, Nano, Timestamp};
+use weir_ledger::{Cost, Facts, Nano, Quantity, Timestamp};
 use weir_types::contract::about::Bucket;
-use weir_types::contract::types::Usage;
+use weir_types::contract::types::{Unit, Usage};
 use weir_types::tokens::Tokens;
 
 /// The token counts of an exchange.
@@ -153,6 +153,11 @@ impl TokenBill {
         self.is_final && self.reported.as_ref().is_some_and(|usage| Tokens::from(usage).output().is_some())
     }
 
+    /// The tokens that are charged for, reported or estimated.
+    pub(super) fn booked(&self) -> Tokens {
+        with(self.charged, self.estimated)
+    }
+
     /// All tokens used once they are settled, including the input and the cost of requests that were never answered.
     pub(super) fn used(&self, forfeited: &Forfeited) -> Used {
         let forfeits = &forfeited.charges;
@@ -199,7 +204,13 @@ impl TokenBill {
 fn facts(reported: &Usage, tokens: Tokens, missing: [u32; 2]) -> Option<Facts> {
     let facts = Facts::of(reported, Timestamp::now());
     let facts = facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
-    let facts = facts.ok()?;
+    let mut facts = facts.ok()?;
+    // The buckets have no price of their own where other counts are billed.
+    if facts.is_billed_apart() {
+        for (unit, more) in [Unit::BilledInput, Unit::BilledOutput].into_iter().zip(missing) {
+            facts.pieces.add(unit, Quantity::whole(more));
+        }
+    }
     Some(Facts { tokens: with(tokens, missing), estimated: facts.estimated || missing != [0; 2], ..facts })
 }
 
@@ -217,4 +228,24 @@ fn with(mut tokens: Tokens, [input, output]: [u32; 2]) -> Tokens {
 /// Input and output.
 fn sums(tokens: Tokens) -> [u64; 2] {
     [tokens.input(), tokens.output()].map(|count| u64::from(count.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::types::UnitCount;
+
+    #[test]
+    fn what_is_estimated_is_billed_by_the_count_that_is_billed() {
+        let plain = Usage::of(Some(100), Some(10));
+        let units = vec![UnitCount { unit: Unit::BilledInput, count: 40.0 }];
+        let apart = Usage { units, ..plain.clone() };
+        let counted = |usage: &Usage| {
+            let facts = facts(usage, Tokens::from(usage), [0, 7]).unwrap();
+            let billed = [Unit::BilledInput, Unit::BilledOutput].map(|unit| facts.pieces.get(unit));
+            (facts.tokens.output(), billed, facts.estimated)
+        };
+        assert_eq!(counted(&apart), (Some(17), [40, 7].map(Quantity::whole), true));
+        assert_eq!(counted(&plain), (Some(17), [0, 0].map(Quantity::whole), true));
+    }
 }

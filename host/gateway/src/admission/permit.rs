@@ -107,6 +107,21 @@ impl AdmissionPermit {
         }
     }
 
+    /// Takes what budgets have reserved, for what is booked later. If it never is, all that was reserved stays booked.
+    pub(crate) fn put_off(&mut self) -> Self {
+        let mut budgets = std::mem::take(&mut self.budgets);
+        for budget in &mut budgets {
+            budget.leave_to(None);
+            budget.is_out(true);
+        }
+        Self { budgets, ..Self::default() }
+    }
+
+    /// Whether budgets have reserved anything.
+    pub(crate) fn has_budgets(&self) -> bool {
+        !self.budgets.is_empty()
+    }
+
     /// Whether a budget ends streams that go on when it is used up.
     pub fn may_abort(&self) -> bool {
         self.budgets.iter().any(HeldBudget::may_abort)

@@ -4,6 +4,7 @@
 use http::HeaderMap;
 
 use crate::provenance::ProvenanceRecorder;
+use crate::serving::Stored;
 use weir_types::contract::types::{Framing, Usage};
 use weir_types::in_place::boxed;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
@@ -40,12 +41,54 @@ pub(super) struct Metered {
     pub(super) content: u32,
     /// Whether the end of the answer has been read.
     pub(super) has_ended: bool,
+    /// Why the answer ended, or its state, in the format's own word, where that was asked for.
+    state: Option<String>,
+    /// Whether the answer is whole, and not a stream.
+    is_whole: bool,
+}
+
+/// The words of formats for an answer that is still being made. The contract has no place for them.
+const UNDER_WAY: [&str; 2] = ["queued", "in_progress"];
+
+impl Metered {
+    /// Whether a whole answer reports no usage and says that it is still being made.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.is_whole && self.has_ended && self.usage.is_none() && self.says_under_way()
+    }
+
+    /// Whether a stored answer that was read is finished, so that its usage is final.
+    pub(super) fn is_finished(&self) -> bool {
+        let is_read = self.has_ended || !self.is_whole;
+        is_read && !self.says_under_way() && (self.usage.is_some() || self.state.is_some())
+    }
+
+    fn says_under_way(&self) -> bool {
+        self.state.as_deref().is_some_and(|state| UNDER_WAY.contains(&state))
+    }
+}
+
+/// What is asked of a whole answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// What it is billed by.
+    Bill,
+    /// That, and whether it is finished.
+    State,
+}
+
+impl From<Stored> for Asked {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::Nothing | Stored::Object => Self::Bill,
+            Stored::Made | Stored::Answer => Self::State,
+        }
+    }
 }
 
 impl Meter {
     /// A meter for an answer with these headers; `None` if its content coding is unknown. Boxed, since it is large.
     pub(super) fn new(
-        tap: &CompiledTap,
+        (tap, asked): (&CompiledTap, Asked),
         framing: Option<Framing>,
         limits: Limits,
         headers: &HeaderMap,
@@ -54,16 +97,15 @@ impl Meter {
             Coding::Identity => None,
             coding => Some(Decompressor::new(coding, DecodeBound::default()).ok()?),
         };
-        // Of a whole answer, nothing but the bill is asked for.
-        Some(match framing {
-            Some(framing) => {
-                let frames = Frames::Here(Deframer::new(framing, limits));
-                boxed(|| Self { tap: TapState::new(tap), decompressor, frames, given_up: false })
-            }
-            None => {
-                boxed(|| Self { tap: TapState::of_bill(tap), decompressor, frames: Frames::Nowhere, given_up: false })
-            }
-        })
+        let mut meter = if let Some(framing) = framing {
+            let frames = Frames::Here(Deframer::new(framing, limits));
+            boxed(|| Self { tap: TapState::new(tap), decompressor, frames, given_up: false })
+        } else {
+            let read = if asked == Asked::Bill { TapState::of_bill } else { TapState::new };
+            boxed(|| Self { tap: read(tap), decompressor, frames: Frames::Nowhere, given_up: false })
+        };
+        meter.tap.headers(|name| headers.get(name)?.to_str().ok());
+        Some(meter)
     }
 
     /// Leaves the search for frames to what withholds some of them, which has the same bytes: it shows each by
@@ -158,6 +200,6 @@ impl Meter {
         });
         let is_complete = reading.ended && reading.usage.output().is_some();
         let content = if is_complete && is_whole { 0 } else { self.tap.content_tokens() };
-        Metered { usage, content, has_ended: reading.ended }
+        Metered { usage, content, has_ended: reading.ended, state: reading.finish, is_whole }
     }
 }

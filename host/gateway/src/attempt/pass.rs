@@ -17,6 +17,7 @@ use crate::accept::Filling;
 use crate::accounting::Account;
 use crate::passthrough::{Known, Passage, client_body};
 use crate::route::Target;
+use crate::serving::Stored;
 use weir_translate::dialect::path::PathParams;
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::types::Framing;
@@ -53,6 +54,8 @@ pub(crate) struct PassedRequest<'a> {
     pub(crate) framing: Framing,
     /// Whether cutting the connection shows the client that an answer broke.
     pub(crate) can_cut: bool,
+    /// What it has to do with objects that the provider stores.
+    pub(crate) stored: Stored,
 }
 
 /// Sends a request to a provider's own endpoint, and returns the answer as it is: no redirect is followed, and nothing is
@@ -122,11 +125,13 @@ impl PassedRequest<'_> {
         account: &mut Account,
     ) -> Response<ReplyBody> {
         let UpstreamResponse { status, headers, body } = upstream;
-        let framing = stream_framing((self.stream, self.framing), status, &headers);
+        let streams = self.stream || self.stored == Stored::Answer;
+        let framing = stream_framing((streams, self.framing), status, &headers);
         let limits = frame::Limits { frame_bytes: context.config.server.max_frame_bytes, ..frame::Limits::default() };
-        let tap =
-            self.known.as_ref().filter(|_| status == StatusCode::OK).and_then(|(one, _)| one.acceptance.tap.as_ref());
-        let meter = tap.and_then(|tap| Meter::new(tap, framing, limits, &headers));
+        let unbooked = account.stored_tap();
+        let of_endpoint = self.known.as_ref().and_then(|(one, _)| one.acceptance.tap.as_ref());
+        let tap = unbooked.as_ref().or(of_endpoint).filter(|_| status == StatusCode::OK);
+        let meter = tap.and_then(|tap| Meter::new((tap, self.stored.into()), framing, limits, &headers));
         account.answering(status.as_u16(), framing.is_some(), tap.is_some());
         if tap.is_some() && meter.is_none() {
             account.usage_is_partial();

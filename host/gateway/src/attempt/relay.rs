@@ -18,6 +18,7 @@ use super::{InboundRequest, RequestContext};
 use crate::accept::{Acceptance, Filling};
 use crate::accounting::Account;
 use crate::route::Target;
+use crate::serving::Stored;
 use weir_config::Metering;
 use weir_translate::dialect::reply::{self, insert};
 use weir_types::contract::about::BodyKind;
@@ -234,10 +235,13 @@ pub(super) fn put_stream_headers(to: &mut HeaderMap) {
 fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
     let Relay { asked, acceptance, .. } = lane;
     let UpstreamResponse { status, headers, body } = upstream;
-    let framing = stream_framing((asked.reading.stream, asked.framing), status, &headers);
+    // Whether a stored answer is read as a stream, only the answer tells.
+    let streams = asked.reading.stream || asked.stored == Stored::Answer;
+    let framing = stream_framing((streams, asked.framing), status, &headers);
     let ok = status == StatusCode::OK;
-    let tap = acceptance.tap.as_ref().filter(|_| ok);
-    let meter = tap.and_then(|tap| Meter::new(tap, framing, lane.limits(), &headers));
+    let unbooked = account.stored_tap();
+    let tap = unbooked.as_ref().or(acceptance.tap.as_ref()).filter(|_| ok);
+    let meter = tap.and_then(|tap| Meter::new((tap, asked.stored.into()), framing, lane.limits(), &headers));
     account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
     if tap.is_some() && meter.is_none() {
         // The answer has a coding that cannot be read, and clients have a say in which it is.

@@ -311,11 +311,17 @@ impl Relayed {
         Some(meter.finish())
     }
 
+    /// The answer's own id, if that was looked for and found.
+    fn own_id(&self) -> Option<&[u8]> {
+        self.recorder.as_ref().and_then(|recorder| recorder.own_id())
+    }
+
     fn close(&mut self, broken_by: Option<Side>) {
         self.upstream = None;
         let metered = self.finish_meter();
         let Some(mut account) = self.account.take() else { return };
         record(&mut account, metered);
+        account.note_stored_id(self.own_id());
         match broken_by {
             Some(side) => account.fail_stream(side.as_str()),
             None => account.complete(),
@@ -327,14 +333,27 @@ impl Drop for Relayed {
     /// The client left: accounts for what has been consumed so far.
     fn drop(&mut self) {
         let metered = self.finish_meter();
+        let id = self.own_id().map(<[u8]>::to_vec);
         if let Some(account) = &mut self.account {
             record(account, metered);
+            account.note_stored_id(id.as_deref());
         }
     }
 }
 
 fn record(account: &mut Account, metered: Option<Metered>) {
-    let Some(Metered { usage, content, has_ended }) = metered else { return };
+    let Some(metered) = metered else { return };
+    let (is_finished, is_under_way) = (metered.is_finished(), metered.is_under_way());
+    let Metered { usage, content, has_ended, .. } = metered;
+    if account.is_about_stored() {
+        if is_finished {
+            account.stored_is_finished(usage, content);
+        }
+        return;
+    }
+    if is_under_way {
+        account.note_under_way();
+    }
     account.content(content);
     if let Some(usage) = usage {
         account.set_usage(usage);

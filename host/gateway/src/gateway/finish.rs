@@ -8,6 +8,7 @@ use http::Response;
 
 use super::Gateway;
 use super::own_headers::{diagnose, forbid_retry, note_answer, put_guards, put_skipped, set_cost};
+use super::stored::Making;
 use crate::accounting::Account;
 use crate::accounting::access::RequestRecord;
 use crate::attempt::{InboundRequest, ReplyBody};
@@ -39,7 +40,15 @@ impl Gateway {
         set_cost(response, account, notices);
         if let Some(target) = target {
             note_answer(account, target, asked);
-            self.learn(response, serving, asked, (&plan, target));
+            let making = Making {
+                stored: asked.stored,
+                tenant: &asked.caller.tenant,
+                model: asked.model(),
+                target,
+                acceptance: target.accepts(asked.face.format(), asked.operation()),
+            };
+            let is_stored = self.note_stored_answer(response, serving, making, account);
+            self.learn(response, serving, asked, (&plan, target, is_stored));
         }
         self.make_resumable(response, serving, asked, (plan, deadline));
         put_guards(response, asked);

@@ -6,7 +6,7 @@ use super::Gateway;
 use super::own_headers::put_guards;
 use crate::accounting::access::RequestRecord;
 use crate::attempt::{self, InboundRequest, ReplyBody, RequestContext};
-use crate::serving::Serving;
+use crate::serving::{Serving, Stored};
 use weir_types::contract::about::Operation;
 use weir_types::fault::Fault;
 
@@ -19,7 +19,7 @@ impl Gateway {
         serving: &Serving,
         asked: &InboundRequest,
     ) -> Result<(), Fault> {
-        if serving.gives_kept_answers(asked.face.index) {
+        if serving.stored(asked.face.index) == Stored::Answer {
             serving.guards.refuse_kept_answers(&asked.caller)?;
         }
         let guards = serving.guards.of(&asked.caller, asked.reading.model.as_deref());

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use http::Version;
 use http::request::Parts;
 
@@ -10,7 +11,7 @@ use super::read_body::Taken;
 use super::recognise::Called;
 use crate::attempt::{ClientSide, InboundRequest};
 use crate::auth::Caller;
-use crate::serving::Serving;
+use crate::serving::{Serving, Stored};
 use weir_translate::dialect::faces::Head;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
@@ -34,6 +35,7 @@ pub(super) fn request(
     let (mut headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
     media_type::mend(&mut headers, &face, &reading, &body);
     let dialect = dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?;
+    let stored = stored(serving.stored(face.index), body.iter().all(Bytes::is_empty));
     Ok(Arc::new(InboundRequest {
         exchange,
         caller,
@@ -48,7 +50,14 @@ pub(super) fn request(
         reading,
         framing,
         can_cut: head.version < Version::HTTP_2,
+        stored,
         face,
         judged: OnceLock::new(),
     }))
+}
+
+/// What a request has to do with stored objects, by what its face's requests have. One with a body of its own may ask for
+/// something new of an object, such as a search in it.
+pub(super) fn stored(of_face: Stored, is_bare: bool) -> Stored {
+    if of_face == Stored::Object && !is_bare { Stored::Nothing } else { of_face }
 }

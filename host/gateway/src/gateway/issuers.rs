@@ -4,6 +4,7 @@
 use http::{Response, header};
 
 use super::Gateway;
+use super::rights::depth;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::provenance::{Carried, Kind, ProvenanceRecorder, RecordScope};
 use crate::route::{Plan, Target};
@@ -39,13 +40,14 @@ impl Gateway {
         carried
     }
 
-    /// Attaches a recorder to an answer, which records values that later requests will carry.
+    /// Attaches a recorder to an answer, which records values that later requests will carry. Of a stored one it also finds the
+    /// id.
     pub(super) fn learn(
         &self,
         response: &mut Response<ReplyBody>,
         serving: &Serving,
         asked: &InboundRequest,
-        (plan, target): (&Plan, &Target),
+        (plan, target, is_stored): (&Plan, &Target, bool),
     ) {
         let may_differ = plan.route.has_accounts();
         let scope = RecordScope {
@@ -54,12 +56,13 @@ impl Gateway {
         };
         let is_success = response.status().is_success();
         let claim = if is_success { self.claim(serving, asked, response) } else { None };
-        if !is_success || !(scope.values || scope.objects || claim.is_some()) {
+        if !is_success || !(scope.values || scope.objects || claim.is_some() || is_stored) {
             return;
         }
         let models = [asked.model(), target.model(asked.model())].map(str::to_owned).into();
         let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), asked.caller.tenant.clone());
         let recorder = ProvenanceRecorder::new(provenance, tenant, target.issuer(), scope, models).claiming(claim);
+        let recorder = recorder.finding_own_id(is_stored.then(|| depth(response)));
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
         response.body_mut().learn(Box::new(recorder), is_plain);
     }

@@ -8,7 +8,8 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::own_headers::{forbid_retry, put_limits, set_cost};
-use super::{Begun, Gateway, fault_response, read_body, rights, span_attributes};
+use super::stored::Making;
+use super::{Begun, Gateway, fault_response, inbound, read_body, rights, span_attributes};
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, Opening};
 use crate::admission::budgets::HeldBudget;
@@ -19,7 +20,7 @@ use crate::dialect::request_peek::RequestPeek;
 use crate::passthrough::client_body::{ClientBody, too_large};
 use crate::passthrough::{Known, NAME, Passage, path};
 use crate::route::Target;
-use crate::serving::Serving;
+use crate::serving::{Serving, Stored};
 use weir_buffers::Held;
 use weir_ledger::{Granted, Notice};
 use weir_server::Peer;
@@ -54,6 +55,8 @@ struct Permitted<'a> {
     /// The model's alias and its prices, if the request names a model.
     alias: Option<&'a str>,
     priced: Arc<Target>,
+    /// What it has to do with objects that the provider stores.
+    stored: Stored,
     uses: Uses,
     body_len: usize,
 }
@@ -99,6 +102,7 @@ impl Gateway {
             let names: Vec<&str> = model.into_iter().chain(alias).collect();
             serving.guards.refuse_unreadable(&caller, &names, "pass-through")?;
         }
+        let of_face = known.as_ref().map(|(known, _)| serving.stored(known.face.index));
         let permitted = Permitted {
             id: &exchange.id,
             caller,
@@ -106,6 +110,7 @@ impl Gateway {
             target: Arc::clone(target),
             alias,
             priced,
+            stored: inbound::stored(of_face.unwrap_or(Stored::Nothing), is_bare),
             uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.reading.is_some()),
             body_len: taken.body.len().max(announced_text(&head)),
         };
@@ -189,6 +194,8 @@ impl Gateway {
         let mut account = Account::open(&self.metrics, series, opening, permit);
         account.set_line(line.take());
         let notices = keep(&mut account, granted);
+        let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
+        self.note_stored_read((permitted.stored, id), &caller.tenant, &mut account);
         let answer = self.send_within(serving, permitted, asked, &demand, &mut account).await;
         let mut response = answer.unwrap_or_else(|fault| {
             account.line().into_iter().for_each(|line| line.failed(&fault));
@@ -235,11 +242,20 @@ impl Gateway {
             deadline: None,
             judged: None,
         };
+        let model = asked.model.clone();
+        let making = Making {
+            stored: permitted.stored,
+            tenant: &permitted.caller.tenant,
+            model: &model,
+            target,
+            acceptance: asked.known.as_ref().map(|(known, _)| known.acceptance),
+        };
         let on_the_way = held.on_the_way(account.hand_over());
-        let answer = pass(context, asked, account).await;
+        let mut answer = pass(context, asked, account).await;
         drop(on_the_way);
-        match &answer {
-            Ok(_) => {
+        match &mut answer {
+            Ok(response) => {
+                self.note_passed_answer(response, serving, making, account);
                 held.record_success();
                 account.hold(held);
             }
@@ -323,7 +339,8 @@ fn uses(method: &Method, known: Option<Known<'_>>, is_read: bool) -> Uses {
     match known.map(|known| &known.acceptance.operation) {
         Some(Operation::Chat) if is_read => Uses::Both,
         Some(Operation::Embeddings | Operation::Rerank) if is_read => Uses::Input,
-        _ if is_read || reads_only || known.is_some_and(|known| known.is_free()) => Uses::Nothing,
+        _ if reads_only => Uses::Free,
+        _ if is_read || known.is_some_and(|known| known.is_free()) => Uses::Nothing,
         _ => Uses::Unknown,
     }
 }
@@ -364,6 +381,7 @@ fn passed<'a>(
         stream: reading.is_some_and(|reading| reading.stream),
         framing,
         can_cut: head.version < Version::HTTP_2,
+        stored: permitted.stored,
     }
 }
 

@@ -106,7 +106,7 @@ impl Gateway {
         may_claim.then(|| Claim {
             owners: owners.clone(),
             kind,
-            depth: if is_stream(response) { 2 } else { 1 },
+            depth: depth(response),
             named: asked.reading.object_ids(&asked.body, &asked.path_params),
         })
     }
@@ -280,9 +280,11 @@ fn is_text(asked: &InboundRequest) -> bool {
     }
 }
 
-fn is_stream(response: &Response<ReplyBody>) -> bool {
+/// The depth of the object in an answer that has its id: in a stream, the object is inside its event.
+pub(super) fn depth(response: &Response<ReplyBody>) -> u32 {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    kind.and_then(frame::from_content_type).is_some_and(|framing| framing != Framing::JsonArray)
+    let framing = kind.and_then(frame::from_content_type);
+    if framing.is_some_and(|framing| framing != Framing::JsonArray) { 2 } else { 1 }
 }
 
 /// The answer for an unknown object and for another client's, so that the two cannot be distinguished.

@@ -11,7 +11,7 @@ use super::Gateway;
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, Opening};
 use crate::admission::budgets::{DOWNGRADES, HeldBudget};
-use crate::admission::{AdmissionPermit, Demand};
+use crate::admission::{AdmissionPermit, Demand, Uses};
 use crate::attempt::{
     AttemptResponse, FallbackGuards, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext,
 };
@@ -87,10 +87,11 @@ impl Gateway {
             span.set(Attribute::Model, plan.route.alias.clone());
         }
         let operation = asked.operation().name();
-        let counts = matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank);
+        let counts = matches!(asked.uses(), Uses::Input | Uses::Both);
         let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, opening, permit);
         account.set_line(line.take());
+        self.note_stored_read((asked.stored, asked.path_params.get("id")), &asked.caller.tenant, &mut account);
         if let Some(budget) = budget {
             account.reserve(budget);
         }

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use crate::attempt::{ClientSide, InboundRequest};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_CANDIDATES, PeekPlan};
-use crate::serving::Serving;
+use crate::serving::{Serving, Stored};
 use weir_buffers::Held;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
@@ -90,6 +90,7 @@ impl UnifiedEndpoints {
             reading,
             framing: Framing::Sse,
             can_cut: false,
+            stored: Stored::Nothing,
             judged: OnceLock::new(),
         })
     }

@@ -71,6 +71,30 @@ impl Claimant {
     }
 }
 
+/// Finds the own id of an answer.
+#[derive(Debug)]
+struct OwnId {
+    scanner: MadeScanner,
+    head: usize,
+    found: Option<Vec<u8>>,
+}
+
+impl OwnId {
+    fn see(&mut self, bytes: &[u8]) {
+        if self.found.is_some() || self.head == 0 {
+            return;
+        }
+        let near = bytes.get(..self.head).unwrap_or(bytes);
+        self.head -= near.len();
+        let found = &mut self.found;
+        self.scanner.push(near, &mut |id| {
+            if found.is_none() && !id.is_empty() {
+                *found = Some(id.to_vec());
+            }
+        });
+    }
+}
+
 /// Scans one answer.
 #[derive(Debug)]
 pub struct ProvenanceRecorder {
@@ -80,6 +104,7 @@ pub struct ProvenanceRecorder {
     scanner: Scanner,
     left: Left,
     claimant: Option<Claimant>,
+    own_id: Option<Box<OwnId>>,
     /// Names of models, which look like ids of objects but are not.
     models: Vec<String>,
 }
@@ -106,7 +131,8 @@ impl ProvenanceRecorder {
             objects: OBJECTS,
             head: if scope.objects { HEAD } else { 0 },
         };
-        Self { provenance, tenant, issuer, scanner: Scanner::new(scope.objects), left, claimant: None, models }
+        let scanner = Scanner::new(scope.objects);
+        Self { provenance, tenant, issuer, scanner, left, claimant: None, own_id: None, models }
     }
 
     /// Also records the client as the owner of the objects that the answer makes.
@@ -114,6 +140,19 @@ impl ProvenanceRecorder {
     pub(crate) fn claiming(mut self, claim: Option<Claim>) -> Self {
         self.claimant = claim.map(Claimant::new);
         self
+    }
+
+    /// Also finds the answer's own id. `depth` is that of the object that has it, as in [`Claim`].
+    #[must_use]
+    pub(crate) fn finding_own_id(mut self, depth: Option<u32>) -> Self {
+        let of_depth = |depth| Box::new(OwnId { scanner: MadeScanner::new(depth, false), head: HEAD, found: None });
+        self.own_id = depth.map(of_depth);
+        self
+    }
+
+    /// The answer's own id, if it was looked for and has passed.
+    pub(crate) fn own_id(&self) -> Option<&[u8]> {
+        self.own_id.as_ref().and_then(|own_id| own_id.found.as_deref())
     }
 
     /// Another issuer continues the answer.
@@ -126,6 +165,7 @@ impl ProvenanceRecorder {
         if let Some(claimant) = self.claimant.as_mut().filter(|claimant| claimant.head > 0) {
             claimant.see(bytes, &self.tenant);
         }
+        self.own_id.iter_mut().for_each(|own_id| own_id.see(bytes));
         let (head, rest) = bytes.split_at(self.left.head.min(bytes.len()));
         if !head.is_empty() {
             self.left.head -= head.len();

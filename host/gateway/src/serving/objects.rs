@@ -7,6 +7,9 @@ use crate::route::{Routes, keys};
 use weir_translate::dialect::faces::{Endpoint, Faces};
 use weir_types::contract::about::Operation;
 
+/// How a manifest names the id in a face's own path.
+const ID: &str = "{id}";
+
 /// When an answer is scanned for the objects that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ScanPolicy {
@@ -58,22 +61,66 @@ pub(super) fn created_objects(faces: &Faces) -> Vec<CreatedObject> {
     faces.all().iter().map(|face| of_one(face)).collect()
 }
 
-/// Whether a face answers with what an earlier chat was answered, as its provider has kept it, by the face's index: its path
-/// continues the chat's.
-pub(super) fn gives_kept_answers(faces: &Faces) -> Vec<bool> {
-    let chats: Vec<&Arc<Endpoint>> = faces
-        .all()
-        .iter()
-        .filter(|face| face.claim.operation == Operation::Chat && !face.claim.object_ids.is_empty())
-        .collect();
-    let continues = |face: &Endpoint, chat: &Endpoint| {
+/// What a face's requests have to do with objects that providers store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// They have nothing to do with such objects.
+    Nothing,
+    /// Their answers are stored, and may be read later.
+    Made,
+    /// They are about a stored answer, which comes as it was made.
+    Answer,
+    /// They are about another stored object, or list such objects.
+    Object,
+}
+
+impl Stored {
+    /// Whether requests are about what is stored already, so that nothing new is made and charged for.
+    pub fn is_old(self) -> bool {
+        matches!(self, Self::Answer | Self::Object)
+    }
+}
+
+/// Determines [`Stored`] for each face.
+pub(super) fn stored(faces: &Faces, created: &[CreatedObject]) -> Vec<Stored> {
+    let chats = |face: &&Arc<Endpoint>| face.claim.operation == Operation::Chat && !face.claim.object_ids.is_empty();
+    let chats: Vec<&Arc<Endpoint>> = faces.all().iter().filter(chats).collect();
+    let by_id: Vec<&Arc<Endpoint>> = faces.all().iter().filter(|face| is_by_id(face)).collect();
+    let of_one = |(face, created): (&Arc<Endpoint>, &CreatedObject)| {
+        if *created == CreatedObject::Answer {
+            Stored::Made
+        } else if gives_kept_answers(face, &chats) {
+            Stored::Answer
+        } else if is_by_id(face) || lists(face, &by_id) {
+            Stored::Object
+        } else {
+            Stored::Nothing
+        }
+    };
+    faces.all().iter().zip(created).map(of_one).collect()
+}
+
+/// Whether a face answers with what an earlier chat was answered, as its provider has kept it: its path continues the chat's.
+fn gives_kept_answers(face: &Endpoint, chats: &[&Arc<Endpoint>]) -> bool {
+    let continues = |chat: &&Arc<Endpoint>| {
         let rest = face.claim.path.strip_prefix(&chat.claim.path);
         face.adapter == chat.adapter && rest.is_some_and(|rest| rest.starts_with('/'))
     };
-    let gives = |face: &Endpoint| {
-        is_without_model(face) && face.claim.method != "DELETE" && chats.iter().any(|chat| continues(face, chat))
+    is_without_model(face) && face.claim.method != "DELETE" && chats.iter().any(continues)
+}
+
+/// Whether a face's requests name a stored object in their path and no model, so that they ask for nothing new.
+fn is_by_id(face: &Endpoint) -> bool {
+    is_without_model(face) && face.claim.object_ids.iter().any(|place| place == ID)
+}
+
+/// Whether a face lists the objects that these faces read: their paths continue its own by the id.
+fn lists(face: &Endpoint, by_id: &[&Arc<Endpoint>]) -> bool {
+    let is_element = |element: &&Arc<Endpoint>| {
+        let rest = element.claim.path.strip_prefix(&face.claim.path);
+        face.adapter == element.adapter && rest.and_then(|rest| rest.strip_prefix('/')) == Some(ID)
     };
-    faces.all().iter().map(|face| gives(face)).collect()
+    is_without_model(face) && face.claim.method == "GET" && by_id.iter().any(is_element)
 }
 
 /// Whether a face's requests name no model, so that only the provider knows what they concern.

@@ -14,7 +14,7 @@ pub(super) fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u6
     let of_model = || targets.iter().filter_map(|target| target.capabilities_of(asked).output).max();
     let unlimited = || of_model().unwrap_or(DEFAULT_BUDGET_OUTPUT).min(usual.unwrap_or(u64::MAX));
     match demand.uses {
-        Uses::Nothing => [0, 0],
+        Uses::Free | Uses::Nothing => [0, 0],
         Uses::Input => [u64::from(Forecast::tokens_of(demand.body_len)), 0],
         Uses::Both | Uses::Speech | Uses::Unknown => {
             let output = demand.output_limit.unwrap_or_else(unlimited);
@@ -43,7 +43,7 @@ pub(super) fn cost(
         let region = tariff.region().map(|region| &**region);
         let forecast = Forecast { input, output, may_cache: true, may_be_audio, service_tier, region };
         match demand.uses {
-            Uses::Nothing => tariff.is_known().then_some(Nano::ZERO),
+            Uses::Free | Uses::Nothing => tariff.is_known().then_some(Nano::ZERO),
             Uses::Input | Uses::Both | Uses::Speech | Uses::Unknown => {
                 forecast.dearest(&[tariff.prices()], now).ok().flatten()
             }

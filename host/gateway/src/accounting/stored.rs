@@ -1,0 +1,218 @@
+//! The part of an account that concerns answers which providers store. Reading one again costs nothing, unless it is the
+//! first time that an answer is read whose use was not known when it was made.
+
+use std::sync::Arc;
+
+use super::Account;
+use super::unbooked::{Debt, Unbooked};
+use crate::admission::budgets::Charge;
+use weir_ledger::{Nano, Spend};
+use weir_types::contract::types::Usage;
+use weir_types::tokens::Tokens;
+use weir_wire::tap::CompiledTap;
+
+/// What an exchange has to do with stored answers.
+#[derive(Debug)]
+pub(super) enum StoredPart {
+    /// It is about what is stored already.
+    Reads(StoredRead),
+    /// Its answer is stored.
+    Makes(StoredAnswer),
+}
+
+/// A request about what is stored already.
+#[derive(Debug)]
+pub(crate) struct StoredRead {
+    unbooked: Arc<Unbooked>,
+    tenant: Arc<str>,
+    id: String,
+    /// Where the usage of the answer is reported; `None` if there is nothing to be booked for it.
+    tap: Option<CompiledTap>,
+    /// What was found to be booked.
+    debt: Option<Box<Debt>>,
+}
+
+impl StoredRead {
+    /// A request of this tenant about the answer with this id; without an id, about another object.
+    pub(crate) fn new(unbooked: &Arc<Unbooked>, tenant: &Arc<str>, id: Option<&str>) -> Self {
+        let tap = id.and_then(|id| unbooked.tap(tenant, id.as_bytes()));
+        let id = id.unwrap_or_default().to_owned();
+        Self { unbooked: Arc::clone(unbooked), tenant: Arc::clone(tenant), id, tap, debt: None }
+    }
+
+    /// What was found to be booked.
+    pub(super) fn into_debt(self) -> Option<Box<Debt>> {
+        self.debt
+    }
+}
+
+/// An answer that its provider stores.
+#[derive(Debug)]
+pub(crate) struct StoredAnswer {
+    /// Where it is remembered if it is not booked as a whole.
+    pub(crate) unbooked: Arc<Unbooked>,
+    /// Whose it is.
+    pub(crate) tenant: Arc<str>,
+    /// Where its format reports usage.
+    pub(crate) tap: CompiledTap,
+    /// The model as the client names it.
+    pub(crate) alias: Arc<str>,
+    /// The target's id.
+    pub(crate) target: Arc<str>,
+    /// Its id, once it is known.
+    pub(crate) id: Option<Vec<u8>>,
+    /// Whether its provider goes on making it after it was given.
+    pub(crate) is_under_way: bool,
+}
+
+impl StoredAnswer {
+    /// Whether a later request can name it.
+    pub(super) fn can_be_read(&self) -> bool {
+        self.id.is_some()
+    }
+
+    fn remember(self, debt: Option<Debt>) {
+        if let (Some(id), Some(debt)) = (self.id, debt) {
+            self.unbooked.keep((&self.tenant, &id), self.tap, debt);
+        }
+    }
+}
+
+impl Account {
+    /// The exchange is about what is stored already.
+    pub(crate) fn reads_stored(&mut self, read: StoredRead) {
+        self.stored = Some(Box::new(StoredPart::Reads(read)));
+    }
+
+    /// The exchange's answer is stored.
+    pub(crate) fn makes_stored(&mut self, answer: StoredAnswer) {
+        self.stored = Some(Box::new(StoredPart::Makes(answer)));
+    }
+
+    /// Where the usage of the stored answer that is read is reported, if it is still to be booked.
+    pub(crate) fn stored_tap(&self) -> Option<CompiledTap> {
+        self.stored_read().and_then(|read| read.tap.clone())
+    }
+
+    /// Whether the exchange is about what is stored already.
+    pub(crate) fn is_about_stored(&self) -> bool {
+        self.stored_read().is_some()
+    }
+
+    /// Notes the id of the answer, if that is stored.
+    pub(crate) fn note_stored_id(&mut self, id: Option<&[u8]>) {
+        if let (Some(StoredPart::Makes(answer)), Some(id)) = (self.stored.as_deref_mut(), id) {
+            answer.id = Some(id.to_vec());
+        }
+    }
+
+    /// Notes that the provider goes on making the answer, if that is stored.
+    pub(crate) fn note_under_way(&mut self) {
+        if let Some(StoredPart::Makes(answer)) = self.stored.as_deref_mut() {
+            answer.is_under_way = true;
+        }
+    }
+
+    /// The stored answer was read, and is finished: books it, unless it is booked already. `content` estimates its tokens.
+    pub(crate) fn stored_is_finished(&mut self, usage: Option<Usage>, content: u32) {
+        let Some(StoredPart::Reads(read)) = self.stored.as_deref_mut() else { return };
+        if read.tap.is_none() {
+            return;
+        }
+        let Some(debt) = read.unbooked.take(&read.tenant, read.id.as_bytes()) else { return };
+        self.tokens.tariff = Some(debt.tariff.clone());
+        self.tokens.sent = debt.input.map(Into::into);
+        let (has_input, booked) = (debt.input.is_some(), debt.booked);
+        if let Some(line) = &mut self.line {
+            line.books_for(&debt.alias, debt.tariff.model(), &debt.target);
+        }
+        read.debt = Some(debt);
+        match usage {
+            Some(usage) => self.set_usage(beyond(usage, booked)),
+            None if has_input => self.content(content),
+            None => {}
+        }
+        self.usage_is_final();
+    }
+
+    fn stored_read(&self) -> Option<&StoredRead> {
+        match self.stored.as_deref() {
+            Some(StoredPart::Reads(read)) => Some(read),
+            _ => None,
+        }
+    }
+
+    /// Settles an exchange about what is stored already: a request that uses no tokens. What is booked for the answer counts
+    /// at the budgets of the request that had it made.
+    pub(super) fn settle_read(&mut self, debt: Option<Box<Debt>>) {
+        self.permit.used(Some((0, 0)));
+        self.permit.attempts_used(Some((0, 0)));
+        let Some(Debt { book, mut permit, charges, .. }) = debt.map(|debt| *debt) else {
+            self.settle_budgets(false, false);
+            return;
+        };
+        self.tokens.settle(&book);
+        let plain = [Charge { provider: self.provider.clone(), spend: Spend::priced(Nano::ZERO, 0) }];
+        let spends = match self.tokens.charges.spends() {
+            [] => &plain,
+            spends => spends,
+        };
+        if permit.has_budgets() {
+            permit.book(&charges, spends, true);
+            self.permit.book(&[], &plain, true);
+        } else {
+            self.permit.book(&[], spends, true);
+        }
+    }
+
+    /// Whether the answer is stored and goes on being made, so that what it uses is not known before it is read.
+    pub(super) fn is_put_off(&self, answer: &StoredAnswer) -> bool {
+        let is_whole = self.status == 200 && self.tokens.reported.is_none();
+        is_whole && answer.is_under_way && answer.can_be_read()
+    }
+
+    /// Leaves an answer to be booked when it is read. What is reserved for it stays reserved until then.
+    pub(super) fn put_off(&mut self, answer: StoredAnswer) {
+        self.permit.used(None);
+        self.permit.attempts_used(None);
+        let input = self.unanswered();
+        self.tokens.sent = None;
+        let charges = self.forfeited().charges.spends().to_vec();
+        self.permit.take_over(self.shared.abandoned.take(&charges));
+        let debt = self.debt(&answer, charges);
+        answer.remember(debt.map(|debt| Debt { input, ..debt }));
+    }
+
+    /// What is left to be booked for an answer, with what budgets have reserved for it, of which these charges are to be
+    /// booked already.
+    fn debt(&mut self, answer: &StoredAnswer, charges: Vec<Charge>) -> Option<Debt> {
+        let (book, permit, booked) = (self.book(), self.permit.put_off(), self.tokens.booked());
+        let tariff = self.tokens.tariff.clone()?;
+        let (alias, target) = (Arc::clone(&answer.alias), Arc::clone(&answer.target));
+        Some(Debt { tariff, book, alias, target, permit, charges, booked, input: None })
+    }
+
+    /// Remembers an answer of which not all is booked: its client left before its end, or its provider reported no usage.
+    /// The provider may go on with it, so that it is charged for beyond that when it is read.
+    pub(super) fn remember_cut(&mut self, answer: StoredAnswer, charges: Vec<Charge>) {
+        let is_answered = (200..300).contains(&self.status);
+        let is_booked = self.tokens.is_final && self.tokens.reported.is_some();
+        if !is_answered || is_booked || !answer.can_be_read() {
+            return;
+        }
+        let debt = self.debt(&answer, charges);
+        answer.remember(debt);
+    }
+}
+
+/// A usage without the tokens that are booked already.
+fn beyond(usage: Usage, booked: Tokens) -> Usage {
+    let beyond =
+        |reported: Option<u32>, booked: Option<u32>| Some(reported?.saturating_sub(booked.unwrap_or_default()));
+    let left = Usage::from(Tokens::from(&usage).zip(booked, beyond));
+    let Usage { units, service_tier, batch, extensions, .. } = usage;
+    Usage { units, service_tier, batch, extensions, ..left }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Answers that providers store: each is booked once, when it is made, or when it is first read if its use was not known
+//! before.
+
+use std::sync::Arc;
+
+use http::{Response, header};
+
+use super::Gateway;
+use super::rights::depth;
+use crate::accept::Acceptance;
+use crate::accounting::{Account, StoredAnswer, StoredRead};
+use crate::attempt::ReplyBody;
+use crate::provenance::{ProvenanceRecorder, RecordScope};
+use crate::route::Target;
+use crate::serving::{Serving, Stored};
+
+/// A request whose answer may be stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Making<'a> {
+    /// What it has to do with stored objects.
+    pub(super) stored: Stored,
+    /// Who makes it.
+    pub(super) tenant: &'a Arc<str>,
+    /// The model as the client names it.
+    pub(super) model: &'a str,
+    /// The target that answers.
+    pub(super) target: &'a Target,
+    /// As what that takes the request, if it takes it unchanged.
+    pub(super) acceptance: Option<&'a Acceptance>,
+}
+
+impl Gateway {
+    /// Notes that a request is about what is stored already, if it is.
+    pub(super) fn note_stored_read(
+        &self,
+        (stored, id): (Stored, Option<&str>),
+        tenant: &Arc<str>,
+        account: &mut Account,
+    ) {
+        if stored.is_old() {
+            let id = id.filter(|_| stored == Stored::Answer);
+            account.reads_stored(StoredRead::new(&self.unbooked, tenant, id));
+        }
+    }
+
+    /// Notes that a relayed answer is stored where later requests can read it. Returns whether that is so: then its id has to
+    /// be found.
+    pub(super) fn note_stored_answer(
+        &self,
+        response: &Response<ReplyBody>,
+        serving: &Serving,
+        making: Making<'_>,
+        account: &mut Account,
+    ) -> bool {
+        let Making { stored, tenant, model, target, acceptance } = making;
+        let is_relayed = matches!(response.body(), ReplyBody::Relayed(_));
+        if stored != Stored::Made || !is_relayed || !serving.reads_answers(target) {
+            return false;
+        }
+        let Some(tap) = acceptance.and_then(|acceptance| acceptance.tap.clone()) else { return false };
+        account.makes_stored(StoredAnswer {
+            unbooked: Arc::clone(&self.unbooked),
+            tenant: Arc::clone(tenant),
+            tap,
+            alias: Arc::from(model),
+            target: target.health_id(model),
+            id: None,
+            is_under_way: false,
+        });
+        true
+    }
+
+    /// The same for an answer that passes through, whose id is looked for as well.
+    pub(super) fn note_passed_answer(
+        &self,
+        response: &mut Response<ReplyBody>,
+        serving: &Serving,
+        making: Making<'_>,
+        account: &mut Account,
+    ) {
+        if !response.status().is_success() || !self.note_stored_answer(response, serving, making, account) {
+            return;
+        }
+        let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), Arc::clone(making.tenant));
+        let nothing = RecordScope { values: false, objects: false };
+        let recorder = ProvenanceRecorder::new(provenance, tenant, making.target.issuer(), nothing, Vec::new());
+        let recorder = recorder.finding_own_id(Some(depth(response)));
+        let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
+        response.body_mut().learn(Box::new(recorder), is_plain);
+    }
+}
