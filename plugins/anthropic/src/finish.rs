@@ -3,6 +3,9 @@
 use weir_sdk::finish::Seen;
 use weir_sdk::types::{Finish, FinishReason};
 
+/// The reason of an answer that pauses behind a summary of the history, if the client wants it so.
+const COMPACTION: &str = "compaction";
+
 /// Parses a stop reason. `calls` tells whether the answer has a call for the client: without one, `tool_use` can only
 /// mean a tool that the provider runs itself.
 pub(crate) fn read(raw: &str, stop_sequence: Option<String>, calls: bool) -> Finish {
@@ -11,7 +14,7 @@ pub(crate) fn read(raw: &str, stop_sequence: Option<String>, calls: bool) -> Fin
         "stop_sequence" => FinishReason::StopSequence,
         "tool_use" if calls => FinishReason::ToolCalls,
         "end_turn" | "tool_use" => FinishReason::Complete,
-        "pause_turn" => FinishReason::Paused,
+        "pause_turn" | COMPACTION => FinishReason::Paused,
         "refusal" => FinishReason::Refusal,
         "model_context_window_exceeded" => FinishReason::ContextLength,
         _ => FinishReason::Other,
@@ -19,13 +22,14 @@ pub(crate) fn read(raw: &str, stop_sequence: Option<String>, calls: bool) -> Fin
     Finish { reason, raw: Some(raw.to_owned()), stop_sequence }
 }
 
-/// The format's word, and whether it is only an approximation.
-pub(crate) fn word(reason: FinishReason, seen: Seen) -> (&'static str, bool) {
+/// The format's word, and whether it is only an approximation. `raw` is the provider's word.
+pub(crate) fn word(reason: FinishReason, raw: Option<&str>, seen: Seen) -> (&'static str, bool) {
     match reason {
         FinishReason::Length => ("max_tokens", false),
         FinishReason::ContextLength => ("model_context_window_exceeded", false),
         FinishReason::ContentFilter | FinishReason::Refusal => ("refusal", false),
         reason if seen.ends_with_call(reason) => ("tool_use", false),
+        FinishReason::Paused if raw == Some(COMPACTION) => (COMPACTION, false),
         FinishReason::Paused => ("pause_turn", false),
         reason if seen.ends_with_refusal(reason) => ("refusal", false),
         FinishReason::StopSequence => ("stop_sequence", false),
@@ -44,9 +48,9 @@ mod tests {
     fn c11_a_call_outranks_a_natural_end_and_no_cut() {
         let seen = Seen { call: true, refusal: false };
         for reason in [FinishReason::Complete, FinishReason::StopSequence, FinishReason::Other] {
-            assert_eq!(word(reason, seen), ("tool_use", false));
+            assert_eq!(word(reason, None, seen), ("tool_use", false));
         }
-        assert_eq!(word(FinishReason::Length, seen).0, "max_tokens");
+        assert_eq!(word(FinishReason::Length, None, seen).0, "max_tokens");
     }
 
     #[test]
@@ -57,12 +61,14 @@ mod tests {
             "stop_sequence",
             "tool_use",
             "pause_turn",
+            "compaction",
             "refusal",
             "model_context_window_exceeded",
         ];
         for raw in words {
             let seen = Seen { call: raw == "tool_use", refusal: false };
-            assert_eq!(word(read(raw, None, seen.call).reason, seen), (raw, false));
+            let finish = read(raw, None, seen.call);
+            assert_eq!(word(finish.reason, finish.raw.as_deref(), seen), (raw, false));
         }
     }
 
@@ -73,6 +79,6 @@ mod tests {
 
     #[test]
     fn c84_a_refusal_in_words_is_a_refusal() {
-        assert_eq!(word(FinishReason::Complete, Seen { call: false, refusal: true }).0, "refusal");
+        assert_eq!(word(FinishReason::Complete, None, Seen { call: false, refusal: true }).0, "refusal");
     }
 }

@@ -24,6 +24,16 @@ pub(crate) fn image(mime: &str) -> Option<&'static str> {
     IMAGES.into_iter().find(|known| *known == mime)
 }
 
+/// Whether a document of this type is a text, such as Markdown or CSV. The service takes all of them as plain text.
+pub(crate) fn is_text(mime: &str) -> bool {
+    mime.get(..5).is_some_and(|head| head.eq_ignore_ascii_case("text/"))
+}
+
+/// Whether it is plain text.
+pub(crate) fn is_plain(mime: &str) -> bool {
+    mime.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/plain")
+}
+
 /// The media type of a base64 text, or of a blob by its token.
 pub(crate) fn sniff(data: &str, blobs: &[Blob]) -> Option<&'static str> {
     let head = blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| blob.head.as_str());

@@ -183,8 +183,32 @@ fn result_part(block: Block<'_>) -> Result<ResultPart, Error> {
     Ok(match block.kind() {
         "text" => ResultPart::Text(text(block)?),
         "image" | "document" | "search_result" => medium(block)?.map_or_else(ResultPart::Opaque, ResultPart::Media),
+        "tool_reference" => tool_reference(block)?,
         _ => ResultPart::Opaque(opaque(&block)),
     })
+}
+
+/// A tool that a search for tools found: its name for other formats, and the block (in an extension) for this one.
+fn tool_reference(mut block: Block<'_>) -> Result<ResultPart, Error> {
+    let whole = own(BLOCK, block.to_json());
+    let name = block.take_str("tool_name")?.ok_or_else(|| required("tool_name"))?;
+    let cache = cache(&mut block)?;
+    Ok(ResultPart::Text(TextPart { cache, extensions: vec![whole], ..TextPart::new(name) }))
+}
+
+/// The summary that stands for a long history before it: its text for other formats, and the block (in an extension)
+/// for this one. In an answer it stays a block of this format, for it is nothing that the model says.
+pub(crate) fn summary(part: &mut Part) {
+    let Part::Opaque(opaque) = &*part else { return };
+    if opaque.kind != "compaction" {
+        return;
+    }
+    let Ok(mut block) = parse::<Block<'_>>(&opaque.json) else { return };
+    let cache = cache(&mut block).unwrap_or_default();
+    // A summary that failed has no content.
+    let Ok(Either::Text(text)) = block.take_content() else { return };
+    let extensions = vec![own(BLOCK, opaque.json.clone())];
+    *part = Part::Text(TextPart { cache, extensions, ..TextPart::new(text) });
 }
 
 /// An image or a document; opaque if the unified model has no such kind of source.

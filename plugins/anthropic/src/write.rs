@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use weir_sdk::calls::write_arguments;
-use weir_sdk::json::{Object, Rest, object};
+use weir_sdk::citations::to_messages;
+use weir_sdk::json::{Array, Object, Rest, object};
 pub(crate) use weir_sdk::json::{item as block, raw_item as raw_block};
 pub(crate) use weir_sdk::losses::Place;
 use weir_sdk::losses::{Losses, extension};
@@ -63,7 +64,28 @@ pub(crate) fn text(o: &mut Object<'_>, part: &TextPart, losses: &mut Losses, pla
     extensions(o, &part.extensions, losses, place);
 }
 
-/// A citation in this format. One of another format becomes a web page's if it has an address. A request's history
+/// The source of a document that is made of several texts.
+pub(crate) fn texts(texts: &[String]) -> String {
+    let mut source = String::new();
+    object(&mut source, |o| {
+        o.str("type", "content");
+        o.array("content", |a| text_blocks(a, texts));
+    });
+    source
+}
+
+/// Writes texts as blocks.
+pub(crate) fn text_blocks(a: &mut Array<'_>, texts: &[String]) {
+    for text in texts {
+        a.object(|o| {
+            o.str("type", "text");
+            o.str("text", text);
+        });
+    }
+}
+
+/// A citation in this format. One of another format becomes a web page's if it has an address, unless its place in a
+/// document has a name here. A request's history
 /// cannot have it, because the service would look for the search behind it.
 pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
     let history = place.message.is_some();
@@ -73,6 +95,9 @@ pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: P
             return None;
         }
         return Some(Cow::Borrowed(&own.json));
+    }
+    if let Some(json) = citation.source.as_ref().and_then(to_messages) {
+        return Some(Cow::Owned(json));
     }
     let Some(url) = citation.url.as_deref().filter(|_| !history) else {
         losses.dropped(place.field("citations"), "it has no counterpart here");

@@ -217,6 +217,16 @@ impl Model {
 
     /// Whether ids of calls reach Claude unchanged, which allows fewer characters than the format.
     pub(crate) fn takes_claudes_ids(self) -> bool {
+        self.is_checked_claude()
+    }
+
+    /// Whether the model may cite documents: of the service's models, Claude does.
+    pub(crate) fn cites(self) -> bool {
+        matches!(self.vendor, Vendor::Claude | Vendor::Unknown)
+    }
+
+    /// Whether the model is a Claude, and the request one that is made to fit it.
+    pub(crate) fn is_checked_claude(self) -> bool {
         !self.own && self.vendor == Vendor::Claude
     }
 

@@ -1,5 +1,6 @@
 //! Tests of the whole adapter: the cases of the conformance list, and every recording of the service.
 
+mod claude;
 mod corpus;
 mod dialect;
 mod fold;

@@ -5,6 +5,7 @@ pub(crate) mod media;
 use std::borrow::Cow;
 
 use weir_sdk::calls::write_arguments;
+use weir_sdk::citations::to_converse;
 use weir_sdk::json::{Object, array, object};
 pub(crate) use weir_sdk::json::{item, raw_item};
 pub(crate) use weir_sdk::losses::Place;
@@ -67,6 +68,9 @@ pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: P
     if place.message.is_some() {
         losses.dropped(place.field("citations"), "it comes from another provider");
         return None;
+    }
+    if let Some(json) = citation.source.as_ref().and_then(|source| to_converse(source, losses, place)) {
+        return Some(Cow::Owned(json));
     }
     losses.approximated(place.field("citations"), "without what only its own format says");
     let mut json = String::new();

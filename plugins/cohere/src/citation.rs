@@ -18,30 +18,56 @@ pub(crate) enum Target {
     Other,
 }
 
-/// Parses a citation, with the fields that other formats can use.
-pub(crate) fn read(raw: &RawValue) -> (Target, Citation) {
+/// The mark of a citation that has no place of its own in this format: it is a further source of the one before it.
+const FURTHER: &str = "source";
+
+/// Parses a citation, with the fields that other formats can use: one for each source that has such. Only the first has
+/// the original, so that they are one citation again in this format.
+pub(crate) fn read(raw: &RawValue) -> (Target, Vec<Citation>) {
     let read: wire::Citation<'_> = parse(raw.get()).unwrap_or_default();
     let target = match (read.kind.as_deref(), read.content_index) {
         (None | Some("TEXT_CONTENT"), Some(index)) => Target::At(index.0),
         (None | Some("TEXT_CONTENT"), None) => Target::AnyText,
         _ => Target::Other,
     };
-    let sources = read.sources.unwrap_or_default();
-    let pages = || sources.iter().filter_map(|source| page(source));
-    let opaque = Opaque {
-        format: FORMAT.into(),
-        kind: read.kind.map_or_else(|| "citation".into(), Str::into_string),
-        json: raw.get().to_owned(),
-    };
-    let citation = Citation {
-        url: pages().find_map(|page| page.url.and_then(text)).map(Str::into_string),
-        title: pages().find_map(|page| page.title.and_then(text)).map(Str::into_string),
+    let pages = pages(&read.sources.unwrap_or_default());
+    let own = |kind: String, json: &str| Some(Opaque { format: FORMAT.into(), kind, json: json.to_owned() });
+    let kind = read.kind.map_or_else(|| "citation".into(), Str::into_string);
+    let mut first = Citation {
+        url: None,
+        title: None,
         quote: read.text.map(Str::into_string),
         start: read.start.map(|count| count.0),
         end: read.end.map(|count| count.0),
-        source: Some(opaque),
+        source: own(FURTHER.into(), "null"),
     };
-    (target, citation)
+    let of_page = |(url, title)| Citation { url, title, ..first.clone() };
+    let mut all: Vec<Citation> = pages.into_iter().map(of_page).collect();
+    if let Some(known) = all.first_mut() {
+        known.source = own(kind, raw.get());
+    } else {
+        first.source = own(kind, raw.get());
+        all.push(first);
+    }
+    (target, all)
+}
+
+/// Whether a citation is only a further source of the one before it.
+pub(crate) fn is_further(citation: &Citation) -> bool {
+    citation.source.as_ref().is_some_and(|source| source.format == FORMAT && source.kind == FURTHER)
+}
+
+/// The addresses and titles of the sources that have one of them, each once.
+fn pages(sources: &[&RawValue]) -> Vec<(Option<String>, Option<String>)> {
+    let mut known = Vec::new();
+    for page in sources.iter().filter_map(|source| page(source)) {
+        let words = |raw: Option<&RawValue>| raw.and_then(text).map(Str::into_string);
+        let page = (words(page.url), words(page.title));
+        if page != (None, None) && !known.contains(&page) {
+            known.push(page);
+        }
+    }
+    known
 }
 
 fn page(source: &RawValue) -> Option<Page<'_>> {
@@ -53,14 +79,14 @@ fn page(source: &RawValue) -> Option<Page<'_>> {
 pub(crate) fn attach(parts: &mut [Part], citations: &[&RawValue]) -> Option<Extension> {
     let mut others = Vec::new();
     for raw in citations {
-        let (target, citation) = read(raw);
+        let (target, citations) = read(raw);
         let at = match target {
             Target::At(index) => Some(index as usize),
             Target::AnyText => parts.iter().position(|part| matches!(part, Part::Text(_))),
             Target::Other => None,
         };
         match at.and_then(|at| parts.get_mut(at)) {
-            Some(Part::Text(text)) => text.citations.push(citation),
+            Some(Part::Text(text)) => text.citations.extend(citations),
             _ => others.push(raw.get()),
         }
     }

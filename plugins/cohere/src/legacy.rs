@@ -49,7 +49,7 @@ fn candidate(index: u32, mut rest: Rest<'_>, reason: Option<Str<'_>>) -> Result<
     let citations = rest.list("citations").unwrap_or_default();
     let mut parts = Vec::new();
     if !text.is_empty() {
-        let citations = citations.into_iter().map(citation).collect();
+        let citations = citations.into_iter().flat_map(citations_of).collect();
         parts.push(Part::Text(TextPart { citations, ..TextPart::new(text) }));
     }
     let calls = rest.list("tool_calls").unwrap_or_default();
@@ -68,16 +68,21 @@ fn meta(rest: &mut Rest<'_>) -> Option<Usage> {
     Some(usage::read(wire::Usage { rest: Rest::default(), ..meta }))
 }
 
-fn citation(raw: &RawValue) -> Citation {
+/// One citation for each of its documents.
+fn citations_of(raw: &RawValue) -> Vec<Citation> {
     let read: OldCitation<'_> = parse(raw.get()).unwrap_or_default();
     let place = |number: Option<Number>| number.map(|number| number.0.max(0.0) as u32);
-    Citation {
+    let one = Citation {
         url: None,
-        title: read.document_ids.unwrap_or_default().into_iter().next().map(Str::into_string),
+        title: None,
         quote: read.text.map(Str::into_string),
         start: place(read.start),
         end: place(read.end),
         source: None,
+    };
+    match read.document_ids.unwrap_or_default() {
+        none if none.is_empty() => vec![one],
+        ids => ids.into_iter().map(|id| Citation { title: Some(id.into_string()), ..one.clone() }).collect(),
     }
 }
 
@@ -105,7 +110,8 @@ pub(crate) fn event(data: &str, parts: &mut Parts, names: &Names, events: &mut V
         }
         "citation-generation" => {
             for raw in rest.list("citations").unwrap_or_default() {
-                events.push(ChatEvent::Citation(PartCitation { candidate: 0, part: 0, citation: citation(raw) }));
+                let event = |citation| ChatEvent::Citation(PartCitation { candidate: 0, part: 0, citation });
+                events.extend(citations_of(raw).into_iter().map(event));
             }
         }
         "tool-calls-generation" => {

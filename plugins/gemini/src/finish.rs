@@ -35,7 +35,8 @@ pub(crate) fn read(word: &Word<'_>, calls: bool) -> Finish {
     let reason = match raw {
         "STOP" if calls => FinishReason::ToolCalls,
         "STOP" => FinishReason::Complete,
-        "MAX_TOKENS" => FinishReason::Length,
+        // The cloud's word for an answer that is to be continued by another request (its discovery document).
+        "MAX_TOKENS" | "CONTINUATION" => FinishReason::Length,
         "SAFETY"
         | "RECITATION"
         | "LANGUAGE"
@@ -76,7 +77,8 @@ pub(crate) fn word(finish: &Finish, refusal: bool) -> (&str, bool) {
 }
 
 fn is_word(raw: &str) -> bool {
-    REASONS.contains(&raw) || matches!(raw, "MODEL_ARMOR" | "MALFORMED_RESPONSE" | "MISSING_THOUGHT_SIGNATURE")
+    let newer = ["MODEL_ARMOR", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE", "CONTINUATION"];
+    REASONS.contains(&raw) || newer.contains(&raw)
 }
 
 fn read_name(raw: &str) -> FinishReason {
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn every_word_of_the_format_comes_back() {
-        for raw in REASONS.into_iter().chain(["MODEL_ARMOR", "MISSING_THOUGHT_SIGNATURE"]) {
+        for raw in REASONS.into_iter().chain(["MODEL_ARMOR", "MISSING_THOUGHT_SIGNATURE", "CONTINUATION"]) {
             assert_eq!(word(&named(raw, false), false), (raw, false));
         }
         assert_eq!(word(&named("STOP", true), false), ("STOP", false));
@@ -126,6 +128,11 @@ mod tests {
         for (reason, name) in [(FinishReason::Length, "MAX_TOKENS"), (FinishReason::Other, "OTHER")] {
             assert_eq!(word(&Finish::new(reason, "eos"), false).0, name);
         }
-        assert_eq!(named("CONTINUATION", false).reason, FinishReason::Other);
+        assert_eq!(named("SOMETHING_NEW", false).reason, FinishReason::Other);
+    }
+
+    #[test]
+    fn an_answer_to_be_continued_has_stopped_for_its_length() {
+        assert_eq!(named("CONTINUATION", false).reason, FinishReason::Length);
     }
 }

@@ -115,8 +115,20 @@ wire! {
         "responseMimeType" | "response_mime_type" => mime: Str<'a>,
         "responseSchema" | "response_schema" => schema: &'a RawValue,
         "responseJsonSchema" | "response_json_schema" => json_schema: &'a RawValue,
+        "responseFormat" | "response_format" => format: &'a RawValue,
         "responseModalities" | "response_modalities" => modalities: &'a RawValue,
         "thinkingConfig" | "thinking_config" => thinking: ThinkingConfig<'a>,
+    }
+
+    /// The format of one kind of content of the answer.
+    pub(crate) struct ResponseFormat<'a> {
+        "text" => text: TextFormat<'a>,
+    }
+
+    /// The format of the answer's text. Source: the cloud's discovery document.
+    pub(crate) struct TextFormat<'a> {
+        "mimeType" | "mime_type" => mime: Str<'a>,
+        "schema" => schema: &'a RawValue,
     }
 
     /// Settings for thinking.

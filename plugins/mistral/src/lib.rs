@@ -44,6 +44,7 @@ impl Provider for Mistral {
         clamps: &[Clamp { member: "temperature", min: 0.0, max: 1.5 }],
         max_stop: usize::MAX,
         speaker_names: false,
+        message_members: Some(&["prefix", "index", "document_name", "closed"]),
         prefix: true,
         stream_usage: false,
         apart: &[Bucket::InputAudio],
@@ -61,31 +62,4 @@ impl Provider for Mistral {
 weir_sdk::export!(Mistral: about, provider_errors, provider_chat, provider_embeddings, provider_models);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use weir_sdk::compat::manifest;
-    use weir_sdk::compat::request::render;
-    use weir_sdk::testing::{context, json};
-    use weir_sdk::types::{ChatRequest, FunctionTool, Tool};
-
-    fn parameters(of: Option<&str>) -> String {
-        let tool = FunctionTool { parameters: of.map(str::to_owned), ..FunctionTool::new("f") };
-        let request = ChatRequest { tools: vec![Tool::Function(tool)], ..ChatRequest::default() };
-        let rendered = render(Mistral::QUIRKS, &context("mistral-small-latest"), request).unwrap();
-        assert!(rendered.losses.is_empty());
-        json(&rendered.request.body)["tools"][0]["function"]["parameters"].to_string()
-    }
-
-    #[test]
-    fn a_function_without_a_schema_has_that_of_no_arguments() {
-        assert_eq!(parameters(None), r#"{"properties":{},"type":"object"}"#);
-        assert_eq!(parameters(Some(r#"{"type":"object"}"#)), r#"{"type":"object"}"#);
-    }
-
-    #[test]
-    fn tokens_of_audio_are_counted_beside_the_prompt() {
-        let tap = manifest::describe(Mistral::QUIRKS).formats.into_iter().find_map(|format| format.tap).unwrap();
-        let input = tap.usage.iter().find(|place| place.bucket == Bucket::Input).unwrap();
-        assert_eq!(input.includes, [Bucket::CacheRead, Bucket::CacheWrite, Bucket::InputImage]);
-    }
-}
+mod tests;

@@ -4,8 +4,11 @@
 use std::borrow::Cow;
 
 use weir_sdk::compat::custom::{self, KIND};
+use weir_sdk::compat::responses::namespace;
 use weir_sdk::json::{self, RawValue, Rest, Str};
 use weir_sdk::types::{ChatEvent, Part, PartDelta, PartKind, PartStop, Tool, ToolKind};
+
+use crate::responses::tool_lists;
 
 /// The names of a request's tools for free text as JSON, for a memo; empty if there are none.
 pub(crate) fn memo(tools: &[Tool]) -> String {
@@ -30,16 +33,26 @@ pub(crate) fn of_chat(memo: &str) -> Vec<String> {
 
 /// The names in a memo of Responses', which has the tools.
 pub(crate) fn of_responses(memo: &str) -> Vec<String> {
-    if !memo.contains("\"custom\"") {
-        return Vec::new();
+    let mut names = Vec::new();
+    for list in tool_lists(memo, "\"custom\"") {
+        add_names(json::parse(list).unwrap_or_default(), None, &mut names);
     }
-    let tools = Rest::parse(memo).ok().and_then(|mut memo| memo.list("tools")).unwrap_or_default();
-    let name = |raw: &RawValue| {
-        let mut tool = Rest::parse(raw.get()).ok()?;
-        let is_custom = tool.str("type").as_deref() == Some(KIND);
-        tool.str("name").filter(|_| is_custom).map(Str::into_string)
-    };
-    tools.into_iter().filter_map(name).collect()
+    names
+}
+
+/// Adds the names of tools for free text; those of a group have the names of its [`namespace::spread`].
+fn add_names(tools: Vec<&RawValue>, group: Option<&str>, names: &mut Vec<String>) {
+    for raw in tools {
+        let mut tool = Rest::parse(raw.get()).unwrap_or_default();
+        let kind = tool.str("type");
+        let Some(name) = tool.str("name") else { continue };
+        match (kind.as_deref(), group) {
+            (Some(KIND), Some(group)) => names.push(namespace::joined(group, &name)),
+            (Some(KIND), None) => names.push(name.into_string()),
+            (Some(namespace::GROUP), None) => add_names(tool.list("tools").unwrap_or_default(), Some(&name), names),
+            _ => {}
+        }
+    }
 }
 
 /// The parts of an answer, with calls of the tools of these names as the client expects them.

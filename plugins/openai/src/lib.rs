@@ -11,6 +11,7 @@ mod manifest;
 mod models;
 mod quirks;
 mod responses;
+mod thinking;
 
 use weir_sdk::adapter::{
     About, ChatOutcome, Decoder, DialectChat, DialectEmbeddings, DialectModels, Encoder, ParsedChat, ParsedEmbeddings,

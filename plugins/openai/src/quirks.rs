@@ -4,6 +4,8 @@ use weir_sdk::compat::names::IdRule;
 use weir_sdk::compat::quirks::{Cache, Drop, Effort, Media, Paths, Quirks, Thinking};
 use weir_sdk::compat::responses::ANYBODY;
 
+use crate::thinking;
+
 /// The quirks of the official API.
 pub(crate) const QUIRKS: Quirks = Quirks {
     name: "openai",
@@ -45,6 +47,7 @@ pub(crate) const QUIRKS: Quirks = Quirks {
     issuers: &["openai", ANYBODY],
     cache: Cache::None,
     media: Media { audio: true, files: true, ..Quirks::COMPATIBLE.media },
+    prepare: thinking::prepare,
     ..Quirks::COMPATIBLE
 };
 

@@ -4,6 +4,7 @@ pub(crate) mod encoder;
 mod names;
 pub(crate) mod request;
 pub(crate) mod response;
+mod tools;
 
 use std::borrow::Cow;
 
@@ -55,22 +56,29 @@ const DEFAULTS: [(&str, &str); 15] = [
 
 /// The parts of an answer, its calls with the groups of the request.
 fn grouped<'p>(memo: &str, parts: &'p [Part]) -> Cow<'p, [Part]> {
-    let Some(tools) = groups(memo) else { return Cow::Borrowed(parts) };
+    let lists = tool_lists(memo, GROUPS);
+    if lists.is_empty() {
+        return Cow::Borrowed(parts);
+    }
     let mut parts = parts.to_vec();
     for part in &mut parts {
         if let Part::ToolCall(call) = part {
-            namespace::part(tools, call);
+            namespace::part(&lists, call);
         }
     }
     Cow::Owned(parts)
 }
 
-/// The request's tools as JSON, if there are groups among them.
-fn groups(memo: &str) -> Option<&str> {
-    if !memo.contains("\"namespace\"") {
-        return None;
+/// The type of groups of tools, as JSON.
+const GROUPS: &str = "\"namespace\"";
+
+/// The request's lists of tools as JSON, its own and that of its items, if there may be some of this type among them.
+pub(crate) fn tool_lists<'m>(memo: &'m str, quoted: &str) -> Vec<&'m str> {
+    if !memo.contains(quoted) {
+        return Vec::new();
     }
-    Rest::parse(memo).ok()?.get("tools").map(RawValue::get)
+    let memo = Rest::parse(memo).unwrap_or_default();
+    ["tools", tools::BROUGHT].into_iter().filter_map(|list| memo.get(list)).map(RawValue::get).collect()
 }
 
 /// Writes a response object; `output` has its items as JSON.

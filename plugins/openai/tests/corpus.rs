@@ -294,9 +294,18 @@ fn answers_of_responses_mean_the_same_after_translation() {
     let mut differences = Vec::new();
     for recording in openai("responses").into_iter().filter(|recording| recording.status < 400) {
         let Some((was, is)) = response(&recording) else { continue };
-        differences.extend(difference(&recording, &normal_answer(&was), &normal_answer(&is)));
+        differences.extend(difference(&recording, &normal_answer(&with_written(was)), &normal_answer(&is)));
     }
     report(&differences);
+}
+
+/// A response with the count of tokens written to the cache: the specification requires it (`ResponseUsage`), and
+/// recordings that are older than the member lack it.
+fn with_written(mut response: Value) -> Value {
+    if let Some(details) = response.pointer_mut("/usage/input_tokens_details").and_then(Value::as_object_mut) {
+        details.entry("cache_write_tokens").or_insert_with(|| json!(0));
+    }
+    response
 }
 
 /// A response as it was recorded, and after translation; of a stream, the last event.

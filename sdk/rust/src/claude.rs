@@ -1,7 +1,13 @@
 //! What Claude's models take whichever service has them, by family and version. Source: Anthropic's "What's new" pages of
 //! each model, and the schema of its Messages.
 
-use crate::losses::Losses;
+use std::borrow::Cow;
+
+use crate::losses::{Losses, Place};
+use crate::types::{Message, Part, Role, TextPart};
+
+/// Most tools of a request that may be strict. Source: Anthropic's guide to structured outputs, "Explicit limits".
+pub const STRICT_TOOLS: usize = 20;
 
 /// The families whose features differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +62,32 @@ impl Off {
     }
 }
 
+/// The text at the end of a history that an answer goes on from, by its message and part; `None` if it does not end in
+/// white space, which Claude refuses there: "final assistant content cannot end with trailing whitespace".
+pub fn blank_end(messages: &[Message]) -> Option<(usize, usize)> {
+    let speaks = |message: &&Message| !matches!(message.role, Role::System | Role::Developer);
+    let is_blank = |part: &Part| matches!(part, Part::Text(text) if text.text.trim().is_empty());
+    let (at, last) = messages.iter().enumerate().rev().find(|(_, message)| speaks(message))?;
+    let part = last.parts.iter().rposition(|part| !is_blank(part))?;
+    let Some(Part::Text(text)) = last.parts.get(part) else { return None };
+    let ends_blank = text.text.trim_end().len() < text.text.len();
+    (last.role == Role::Assistant && ends_blank).then_some((at, part))
+}
+
+/// A text as it is sent: the one at [`blank_end`] without the white space at its end, which is reported.
+pub fn trimmed<'t>(
+    text: &'t TextPart,
+    blank_end: Option<(usize, usize)>,
+    place: Place,
+    losses: &mut Losses,
+) -> Cow<'t, TextPart> {
+    if !blank_end.is_some_and(|(message, part)| place.message == Some(message) && place.part == part) {
+        return Cow::Borrowed(text);
+    }
+    losses.approximated(place.field("text"), "without the white space at its end, which is refused there");
+    Cow::Owned(TextPart { text: text.text.trim_end().to_owned(), ..text.clone() })
+}
+
 /// A model of Claude's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claude {
@@ -95,6 +127,17 @@ impl Claude {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_text_of_the_models_at_the_very_end_is_gone_on_from() {
+        let said = |role, texts: &[&str]| Message::new(role, texts.iter().copied().map(Part::text).collect());
+        let asked = || said(Role::User, &["? "]);
+        let begun = || said(Role::Assistant, &["Once ", "upon \n", " "]);
+        assert_eq!(blank_end(&[asked(), begun()]), Some((1, 1)));
+        assert_eq!(blank_end(&[asked(), begun(), said(Role::Developer, &["Be brief. "])]), Some((1, 1)));
+        assert_eq!(blank_end(&[begun(), asked()]), None);
+        assert_eq!(blank_end(&[asked(), said(Role::Assistant, &["Once ", "upon"])]), None);
+    }
 
     #[test]
     fn newer_families_differ_in_thinking_that_is_off_and_in_forced_calls() {

@@ -8,7 +8,7 @@
 //! [`json`] reads and writes; the [`losses`] records what a format has no place for. A provider that is compatible with
 //! OpenAI starts from [`compat`]. For other formats there are shared parts. Of requests: alternating [`turns`], the
 //! [`tools`] with their [`names`] and [`calls`], JSON [`schema`]s, [`sampling`] and [`thinking`]. Of answers: streams of
-//! one block at a time ([`blocks`]), the [`finish`], the service [`tier`], [`token_count`]s. Of both: values that travel through clients of
+//! one block at a time ([`blocks`]), the [`finish`], the service [`tier`], [`token_count`]s. Of both: [`citations`], values that travel through clients of
 //! other formats ([`signature`]). A [`manifest`] has short constructors.
 
 pub mod adapter;
@@ -17,6 +17,7 @@ mod allocator;
 pub mod bindings;
 pub mod blocks;
 pub mod calls;
+pub mod citations;
 pub mod claude;
 pub mod compat;
 pub mod finish;

@@ -51,12 +51,23 @@ pub struct Conversation {
     pub unsigned_calls: bool,
 }
 
+/// What shares a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    /// All that one speaker says, until the other one speaks.
+    All,
+    /// The same, but results are a turn of their own.
+    AllButResults,
+    /// One message.
+    Message,
+}
+
 /// Renders turns. A turn is written when the next one begins, because more messages may join it until then.
 #[derive(Debug)]
 pub struct Turns {
     content: &'static str,
     assistant: &'static str,
-    apart: bool,
+    sharing: Sharing,
     conversation: Conversation,
     /// The turn that may still grow.
     last: Option<Turn>,
@@ -177,18 +188,30 @@ impl Turns {
     pub fn new(content: &'static str, assistant: &'static str) -> Self {
         let mut conversation = Conversation { turns: String::with_capacity(1024), ..Conversation::default() };
         conversation.turns.push('[');
-        Self { content, assistant, apart: false, conversation, last: None, unsigned: false, looping: false }
+        let sharing = Sharing::All;
+        Self { content, assistant, sharing, conversation, last: None, unsigned: false, looping: false }
     }
 
     /// Sets whether each message stays a separate turn.
     #[must_use]
     pub fn apart(self, apart: bool) -> Self {
-        Self { apart, ..self }
+        if apart { Self { sharing: Sharing::Message, ..self } } else { self }
+    }
+
+    /// Makes results a turn of their own, and all other blocks of their turn the next one.
+    #[must_use]
+    pub fn results_apart(self) -> Self {
+        Self { sharing: Sharing::AllButResults, ..self }
     }
 
     /// The speaker of the last turn.
     pub fn speaker(&self) -> Option<Speaker> {
         self.last.as_ref().map(|turn| turn.speaker)
+    }
+
+    /// Whether the last turn has calls, which wait for their results.
+    pub fn ends_with_calls(&self) -> bool {
+        self.last.as_ref().is_some_and(|turn| turn.calls)
     }
 
     /// Adds a message's turn: to the last turn if the speaker is the same, or as the next one. A turn without blocks is
@@ -198,7 +221,7 @@ impl Turns {
             return;
         }
         match &mut self.last {
-            Some(last) if !self.apart && last.takes(&turn) => last.join(turn),
+            Some(last) if self.sharing != Sharing::Message && last.takes(&turn) => last.join(turn),
             _ => {
                 self.flush();
                 self.last = Some(turn);
@@ -240,13 +263,22 @@ impl Turns {
     }
 
     fn write(&mut self, turn: &Turn) {
-        let role = match turn.speaker {
+        if self.sharing == Sharing::AllButResults && !turn.results.is_empty() && !turn.others.is_empty() {
+            self.write_blocks(turn.speaker, [&turn.results, ""], &[]);
+            self.write_blocks(turn.speaker, ["", &turn.others], &turn.members);
+        } else {
+            self.write_blocks(turn.speaker, [&turn.results, &turn.others], &turn.members);
+        }
+    }
+
+    fn write_blocks(&mut self, speaker: Speaker, lists: [&str; 2], members: &[(String, String)]) {
+        let role = match speaker {
             Speaker::User => "user",
             Speaker::Assistant => self.assistant,
             Speaker::System => "system",
         };
         let out = &mut self.conversation.turns;
-        out.reserve(turn.results.len() + turn.others.len() + 64);
+        out.reserve(lists[0].len() + lists[1].len() + 64);
         if !out.ends_with('[') {
             out.push(',');
         }
@@ -254,13 +286,15 @@ impl Turns {
             o.str("role", role);
             let content = o.value(self.content);
             content.push('[');
-            content.push_str(&turn.results);
-            if !turn.results.is_empty() && !turn.others.is_empty() {
+            content.push_str(lists[0]);
+            if lists.iter().all(|list| !list.is_empty()) {
                 content.push(',');
             }
-            content.push_str(&turn.others);
+            content.push_str(lists[1]);
             content.push(']');
-            turn.members.iter().for_each(|(key, json)| o.raw(key, json));
+            for (key, json) in members {
+                o.raw(key, json);
+            }
         });
     }
 }

@@ -1,5 +1,6 @@
 //! Parses a client's request.
 
+use weir_sdk::claude::blank_end;
 use weir_sdk::json::{Either, Number, RawValue, Str, parse, quote};
 use weir_sdk::losses::{extensions, remainder};
 use weir_sdk::model::header;
@@ -12,7 +13,7 @@ use weir_sdk::types::{
 
 use super::names::names;
 use crate::wire::{self, Block};
-use crate::{BETA, FORMAT, MCP_SERVERS, read};
+use crate::{BETA, FORMAT, MCP_SERVERS, OWN_END, read};
 
 /// Parses a request for an answer, or for a token count.
 pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
@@ -30,6 +31,7 @@ pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
     let messages = messages(body.system, turns.0)?;
     let effort = reasoning.as_ref().is_some_and(|reasoning| reasoning.effort.is_some());
     own.push(names(messages.len() > n_turns, effort));
+    own.extend(blank_end(&messages).map(|_| note()));
     Ok(ChatRequest {
         model: model.into_string(),
         messages,
@@ -62,6 +64,11 @@ fn own(key: &str, json: impl Into<String>) -> Extension {
     Extension { format: FORMAT.into(), key: key.into(), json: json.into() }
 }
 
+/// The note on a history whose end the client is responsible for.
+fn note() -> Extension {
+    own(OWN_END, "null")
+}
+
 fn beta(request: &HttpRequest) -> Option<Extension> {
     let value = header(&request.headers, BETA).filter(|value| !value.is_empty())?;
     let mut json = String::new();
@@ -88,7 +95,8 @@ fn messages(system: Option<Either<'_, Block<'_>>>, turns: Vec<wire::Message<'_>>
         let content = turn.content.ok_or_else(|| {
             Error::invalid(format!("messages[{at}].content: field required")).at(format!("messages[{at}].content"))
         })?;
-        let parts = read::content(content).map_err(|error| prefixed(error, &format!("messages[{at}]")))?;
+        let mut parts = read::content(content).map_err(|error| prefixed(error, &format!("messages[{at}]")))?;
+        parts.iter_mut().for_each(read::summary);
         messages.push(Message { extensions: extensions(FORMAT, turn.rest), ..Message::new(role, parts) });
     }
     Ok(messages)

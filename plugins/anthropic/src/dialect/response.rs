@@ -43,10 +43,10 @@ pub(crate) fn head(o: &mut Object<'_>, ctx: &Context, id: &str, model: Option<&s
 /// Writes `stop_reason` and `stop_sequence`.
 pub(crate) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, seen: Seen, losses: &mut Losses) {
     let reason = finish.map_or(FinishReason::Complete, |finish| finish.reason);
-    let (word, nearly) = finish::word(reason, seen);
+    let raw = finish.and_then(|finish| finish.raw.as_deref());
+    let (word, nearly) = finish::word(reason, raw, seen);
     if nearly {
-        let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
-        losses.approximated("stop_reason", raw);
+        losses.approximated("stop_reason", raw.unwrap_or("no reason given"));
     }
     o.str("stop_reason", word);
     match finish.and_then(|finish| finish.stop_sequence.as_deref()) {

@@ -4,13 +4,14 @@ mod parts;
 
 use std::ops::Range;
 
+use weir_sdk::claude::blank_end;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part};
 
 use crate::generation::Generation;
-use crate::{FORMAT, signature, write};
+use crate::{FORMAT, OWN_END, signature, write};
 
 struct Writer<'a> {
     ctx: &'a Context,
@@ -20,6 +21,8 @@ struct Writer<'a> {
     turns: Turns,
     /// The parts of the current message from its first to its last thinking that the service signed.
     between_thinking: Range<usize>,
+    /// The text at the end that the model goes on from, if its end has to be trimmed: its message and part.
+    blank_end: Option<(usize, usize)>,
 }
 
 /// Renders all messages.
@@ -31,7 +34,10 @@ pub(super) fn write(
     losses: &mut Losses,
 ) -> Result<Conversation, Error> {
     let turns = Turns::new("content", "assistant");
-    let mut writer = Writer { ctx, generation, names, losses, turns, between_thinking: 0..0 };
+    // A client of this format is responsible for the end of its history.
+    let is_own = request.extensions.iter().any(|note| note.format == FORMAT && note.key == OWN_END);
+    let blank_end = if is_own { None } else { blank_end(&request.messages) };
+    let mut writer = Writer { ctx, generation, names, losses, turns, between_thinking: 0..0, blank_end };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }

@@ -1,5 +1,7 @@
 //! Renders the request for the service.
 
+use std::borrow::Cow;
+
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::sampling;
@@ -13,7 +15,7 @@ use super::thinking::{self, Thinking};
 use super::{schema, tools};
 use crate::generation::Generation;
 use crate::{BETA, FORMAT, MCP_SERVERS, wire, write};
-use weir_sdk::names::Names;
+use weir_sdk::names::{IdRule, Names};
 
 /// `max_tokens` if neither the client nor the configuration sets it.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
@@ -152,7 +154,7 @@ fn labels(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
     let own = extension(&request.extensions, FORMAT, "metadata");
     if request.end_user.is_some() || own.is_some() {
         o.object("metadata", |o| {
-            o.opt_str("user_id", request.end_user.as_deref());
+            o.opt_str("user_id", request.end_user.as_deref().map(|user| end_user(user, losses)).as_deref());
             if let Some(rest) = own.and_then(|json| parse::<wire::Unnamed<'_>>(json).ok()) {
                 rest.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
             }
@@ -166,6 +168,37 @@ fn labels(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
     }
     losses.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", "only an end user");
     losses.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
+}
+
+/// The end user's name. The service refuses addresses and phone numbers ("appears to contain an email address. Please
+/// send a uuid or hash value instead"), so one of these becomes a hash, the same one in each request.
+fn end_user<'u>(user: &'u str, losses: &mut Losses) -> Cow<'u, str> {
+    if !has_address(user) && !is_phone(user) {
+        return Cow::Borrowed(user);
+    }
+    losses.approximated("user", "a hash of it, since the service takes no addresses and phone numbers");
+    Cow::Owned(format!("user_{}", HASH.fit(user)))
+}
+
+/// A rule that no name fits, so that each becomes a hash.
+const HASH: IdRule = IdRule { max: usize::MAX, also: Some(""), exact: true };
+
+/// Whether a name contains an e-mail address.
+fn has_address(user: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || "._%+-".contains(c);
+    user.match_indices('@').any(|(at, _)| {
+        let (name, host) = (&user[..at], &user[at + 1..]);
+        let host = host.split(|c: char| !c.is_alphanumeric() && c != '.' && c != '-').next().unwrap_or_default();
+        let domain = host.rsplit_once('.').is_some_and(|(name, top)| !name.is_empty() && top.len() >= 2);
+        name.ends_with(is_word) && domain
+    })
+}
+
+/// Whether a name is a phone number.
+fn is_phone(user: &str) -> bool {
+    let number = user.trim().strip_prefix('+').unwrap_or(user.trim());
+    let digits = number.chars().filter(char::is_ascii_digit).count();
+    digits >= 7 && number.chars().all(|c| c.is_ascii_digit() || " ()-.".contains(c))
 }
 
 fn finished(

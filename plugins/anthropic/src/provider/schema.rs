@@ -7,7 +7,7 @@ use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::schema::answer::{self, Answer, Means};
-use weir_sdk::schema::{closed, of_arguments};
+use weir_sdk::schema::{described, enforceable, of_arguments, without_union};
 use weir_sdk::types::{ChatRequest, JsonSchema};
 
 use crate::FORMAT;
@@ -16,26 +16,32 @@ use crate::generation::Generation;
 /// Decides how to ask for the answer's format.
 pub(super) fn decide(request: &ChatRequest, generation: Generation, names: &mut Names, losses: &mut Losses) -> Answer {
     let means = Means { schemas: generation.schemas, by_tool: request.tools.is_empty() };
-    answer::decide(request, (FORMAT, means), losses, format, |schema| tool(schema, names))
+    answer::decide(request, (FORMAT, means), losses, format, |schema, losses| tool(schema, names, losses))
 }
 
 fn format(schema: &JsonSchema, losses: &mut Losses) -> String {
-    losses.dropped_if(schema.description.is_some(), "response_format.description", "the format has no place for it");
+    // The format has no place for a description but the schema's own.
+    let given = schema.description.as_deref();
+    let with_it = given.and_then(|description| described(&schema.schema, description));
+    let lost = given.is_some() && with_it.is_none();
+    losses.dropped_if(lost, "response_format.description", "the schema has a description of its own");
+    let schema = with_it.as_deref().unwrap_or(&schema.schema);
     let mut out = String::new();
     object(&mut out, |o| {
         o.str("type", "json_schema");
-        o.raw("schema", &closed(&schema.schema, "response_format.schema", losses));
+        o.raw("schema", &enforceable(schema, "response_format.schema", losses));
     });
     out
 }
 
-fn tool(schema: &JsonSchema, names: &mut Names) -> (String, String) {
+fn tool(schema: &JsonSchema, names: &mut Names, losses: &mut Losses) -> (String, String) {
     let name = names.answer(schema.name.as_deref().unwrap_or("answer"));
+    let parameters = without_union(of_arguments(Some(&schema.schema)), || "response_format.schema".to_owned(), losses);
     let (mut tool, mut choice) = (String::new(), String::new());
     object(&mut tool, |o| {
         o.str("name", &name);
         o.str("description", schema.description.as_deref().unwrap_or("The answer."));
-        o.raw("input_schema", &of_arguments(Some(&schema.schema)));
+        o.raw("input_schema", &parameters);
     });
     object(&mut choice, |o| {
         o.str("type", "tool");

@@ -1,9 +1,10 @@
 //! Renders the tools and the choice between them.
 
+use weir_sdk::claude::STRICT_TOOLS;
 use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
-use weir_sdk::schema::{closed, of_arguments};
+use weir_sdk::schema::{enforceable, of_arguments, without_union};
 use weir_sdk::tools::{self, SentTool, is_forced};
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
@@ -18,9 +19,13 @@ pub(super) fn write(
     losses: &mut Losses,
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::with_capacity(request.tools.len());
+    let mut strict = 0;
     for (at, tool) in tools::sent(request, tools::allowed(request), FORMAT)? {
         match tool {
-            SentTool::Function(tool) => written.push(function(tool, at, generation, names, losses)),
+            SentTool::Function(tool) => {
+                let held = tool.strict == Some(true) && is_held(at, &mut strict, generation, losses);
+                written.push(function(tool, at, held, names, losses));
+            }
             SentTool::Own(opaque) if opaque.kind == MCP_SERVERS => {}
             SentTool::Own(opaque) => written.push(opaque.json.clone()),
         }
@@ -28,23 +33,31 @@ pub(super) fn write(
     Ok(written)
 }
 
-fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut Names, losses: &mut Losses) -> String {
+/// Whether the model is held to a strict tool's schema: if it can be, and if no more tools before it are strict than the
+/// service takes.
+fn is_held(at: usize, strict: &mut usize, generation: Generation, losses: &mut Losses) -> bool {
+    *strict += 1;
+    let why = match (generation.schemas, *strict > STRICT_TOOLS) {
+        (true, false) => return true,
+        (true, true) => "no more tools of a request can be strict",
+        (false, _) => "the model cannot be held to it",
+    };
+    losses.dropped(format!("tools[{at}].strict"), why);
+    false
+}
+
+fn function(tool: &FunctionTool, at: usize, strict: bool, names: &mut Names, losses: &mut Losses) -> String {
     let mut out = String::new();
+    let field = || format!("tools[{at}].parameters");
     object(&mut out, |o| {
         o.str("name", &names.send(&tool.name));
         o.opt_str("description", tool.description.as_deref());
-        let parameters = of_arguments(tool.parameters.as_deref());
-        match tool.strict {
-            Some(true) if generation.schemas => {
-                o.raw("input_schema", &closed(&parameters, &format!("tools[{at}].parameters"), losses));
-                o.bool("strict", true);
-            }
-            strict => {
-                if strict == Some(true) {
-                    losses.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
-                }
-                o.raw("input_schema", &parameters);
-            }
+        let parameters = without_union(of_arguments(tool.parameters.as_deref()), field, losses);
+        if strict {
+            o.raw("input_schema", &enforceable(&parameters, &field(), losses));
+            o.bool("strict", true);
+        } else {
+            o.raw("input_schema", &parameters);
         }
         write::cache(o, tool.cache.as_ref(), &tool.extensions);
         for own in write::own(&tool.extensions) {

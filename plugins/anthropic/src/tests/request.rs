@@ -216,6 +216,68 @@ fn c89_documents_are_sent_with_their_type_and_audio_is_refused() {
 }
 
 #[test]
+fn a_found_tool_is_its_name_for_others_and_a_block_here() {
+    let found = json!({"type": "tool_reference", "tool_name": "get_weather", "cache_control": {"type": "ephemeral"}});
+    let content = json!([{"type": "tool_result", "tool_use_id": "t", "content": [found]}]);
+    let body = json!({"model": OLD, "max_tokens": 9, "messages": [{"role": "user", "content": content}]});
+    let request = parsed(&body);
+    let Part::ToolResult(result) = &request.messages[0].parts[0] else { panic!("a result") };
+    let [ResultPart::Text(text)] = &result.content[..] else { panic!("a text") };
+    assert_eq!((text.text.as_str(), text.cache.is_some(), text.extensions.len()), ("get_weather", true, 1));
+    assert_eq!(sent(OLD, request), (body, Vec::new()));
+}
+
+#[test]
+fn the_summary_of_a_history_is_a_text_for_others_and_a_block_here() {
+    let summary = json!({"type": "compaction", "content": "They met."});
+    let failed = json!({"type": "compaction", "content": null});
+    let turns = json!([{"role": "assistant", "content": [summary, failed]},
+        {"role": "user", "content": [{"type": "text", "text": "?"}]}]);
+    let body = json!({"model": OLD, "max_tokens": 9, "messages": turns});
+    let request = parsed(&body);
+    let [Part::Text(text), Part::Opaque(_)] = &request.messages[0].parts[..] else { panic!("a text") };
+    assert_eq!((text.text.as_str(), text.extensions.len()), ("They met.", 1));
+    assert_eq!(sent(OLD, request), (body, Vec::new()));
+}
+
+#[test]
+fn white_space_at_the_end_of_what_the_model_goes_on_from_is_trimmed_for_clients_of_other_formats() {
+    let parts = vec![Part::text("Once "), Part::text("upon \n"), Part::text(" ")];
+    let history = vec![text(Role::User, "Tell me. "), Message::new(Role::Assistant, parts)];
+    let (body, losses) = sent(OLD, chat(history.clone()));
+    let said = json!([{"type": "text", "text": "Once "}, {"type": "text", "text": "upon"}]);
+    assert_eq!((&body["messages"][1]["content"], losses), (&said, vec!["messages[1].content[1].text".to_owned()]));
+    assert_eq!(body["messages"][0]["content"][0]["text"], "Tell me. ");
+    let own = json!({"model": OLD, "max_tokens": 9, "messages": [
+        {"role": "assistant", "content": [{"type": "text", "text": "Once "}]}]});
+    assert_eq!(sent(OLD, parsed(&own)), (own, Vec::new()));
+    let going_on = [history, vec![text(Role::User, "Go on.")]].concat();
+    assert!(sent(OLD, chat(going_on)).1.is_empty());
+}
+
+#[test]
+fn texts_in_base64_are_sent_as_plain_text() {
+    let document = |mime: &str, data: &str| {
+        let source = MediaSource::Base64(data.into());
+        let part = MediaPart { mime: Some(mime.into()), ..MediaPart::new(MediaKind::Document, source) };
+        chat(vec![Message::new(Role::User, vec![Part::Media(part)])])
+    };
+    let plain = json!({"type": "text", "media_type": "text/plain", "data": "Gr\u{fc}\u{df}e"});
+    let place = "messages[0].content[0]";
+    for (mime, losses) in [("text/plain; charset=utf-8", vec![]), ("text/markdown", vec![format!("{place}.mime")])] {
+        let (body, lost) = sent(OLD, document(mime, "R3LDvMOfZQ=="));
+        assert_eq!((&body["messages"][0]["content"][0]["source"], lost), (&plain, losses));
+    }
+    for (mime, data) in [("text/csv", "//4="), ("application/zip", "UEsDBA==")] {
+        assert_eq!(refused(document(mime, data)).param.as_deref(), Some(place), "{mime}");
+    }
+    let blob = weir_sdk::types::Blob { token: "R3LDvMOfZQ==".into(), length: 9000, head: "R3LD".into() };
+    let ctx = weir_sdk::types::Context { blobs: vec![blob], ..context(OLD) };
+    let lifted = <Anthropic as ProviderChat>::render_request(&ctx, document("text/csv", "R3LDvMOfZQ=="));
+    assert_eq!(lifted.unwrap_err().kind, ErrorKind::Unsupported);
+}
+
+#[test]
 fn c89_images_have_a_type_that_the_service_takes() {
     let image = |mime: &str, data: &str| {
         let part =
@@ -349,6 +411,24 @@ fn an_end_user_is_named_only_when_there_is_one() {
     let request = ChatRequest { end_user: Some("u".into()), metadata: Some(r#"{"a":"b"}"#.into()), ..hello() };
     let (body, losses) = sent(OLD, request);
     assert_eq!((&body["metadata"], losses), (&json!({"user_id": "u"}), vec!["metadata".to_owned()]));
+}
+
+#[test]
+fn an_end_user_with_an_address_or_a_phone_number_is_a_hash() {
+    let named = |user: &str| {
+        let (body, losses) = sent(OLD, ChatRequest { end_user: Some(user.into()), ..hello() });
+        (body["metadata"]["user_id"].as_str().unwrap().to_owned(), losses)
+    };
+    for user in ["jane.doe@example.com", "team:jane@example.co.uk/7", "+49 (151) 234-5678", "4915123456789012"] {
+        let (sent_as, losses) = named(user);
+        assert!(sent_as.starts_with("user_") && sent_as.len() == 21, "{sent_as}");
+        assert_eq!((sent_as, losses), (named(user).0, vec!["user".to_owned()]));
+    }
+    assert_ne!(named("jane@example.com").0, named("john@example.com").0);
+    let uuid = "3e2f1c9a-0000-4a00-8000-123456789012";
+    for user in ["jane", "user_01", "a@b", "@handle", "12345", uuid, "\u{fc}@\u{fc}"] {
+        assert_eq!(named(user), (user.to_owned(), Vec::new()));
+    }
 }
 
 #[test]

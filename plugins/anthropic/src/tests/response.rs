@@ -1,9 +1,10 @@
 //! Whole answers as clients get them.
 
 use serde_json::{Value, json};
+use weir_sdk::testing::events::{delta, finish, start, stop};
 use weir_sdk::types::{
-    Candidate, ChatResponse, Citation, Context, Finish, FinishReason, Opaque, Part, ReasoningPart, Signature, TextPart,
-    ToolCall, Usage,
+    Candidate, ChatEvent, ChatResponse, Citation, Context, Finish, FinishReason, Frame, Opaque, Part, PartCitation,
+    PartKind, ReasoningPart, Signature, TextPart, ToolCall, Usage,
 };
 
 use super::{answered, parsed, shown};
@@ -164,6 +165,58 @@ fn citations_of_other_formats_become_those_of_web_pages() {
     let read = <Anthropic as weir_sdk::adapter::DialectChat>::parse_request;
     let request = read(&Context::default(), weir_sdk::types::HttpRequest::post("/v1/messages", spaced)).unwrap();
     assert_eq!(super::sent("claude-opus-5", request.request).1, losses);
+}
+
+/// A citation of Converse, and what it is in Messages.
+fn of_converse() -> (Citation, Value) {
+    let json = json!({"title": "t", "sourceContent": [{"text": "q"}],
+        "location": {"documentChar": {"documentIndex": 0, "start": 1, "end": 2}}});
+    let source = Opaque { format: "bedrock.converse".into(), kind: "citation".into(), json: json.to_string() };
+    let citation = Citation { url: None, title: None, quote: None, start: None, end: None, source: Some(source) };
+    let here = json!({"type": "char_location", "cited_text": "q", "document_title": "t", "document_index": 0,
+        "start_char_index": 1, "end_char_index": 2});
+    (citation, here)
+}
+
+#[test]
+fn places_that_converse_cites_are_those_of_this_format_whole_and_streamed() {
+    let (citation, here) = of_converse();
+    let text = TextPart { citations: vec![citation.clone()], ..TextPart::new("x") };
+    let (body, losses) = shown(response(vec![Part::Text(text.clone())], FinishReason::Complete));
+    assert_eq!((&body["content"][0]["citations"], losses.len()), (&json!([here]), 0));
+    let cited = ChatEvent::Citation(PartCitation { candidate: 0, part: 0, citation });
+    let events = [start(0, PartKind::Text), delta(0, "x"), cited, stop(0), finish(FinishReason::Complete)];
+    let (frames, losses) = super::encoded(&super::context("m"), &events);
+    let message = super::fold::message(&frames);
+    assert_eq!((&message["content"][0]["citations"], losses.len()), (&json!([here]), 0));
+    // The document is in the history, so the citation may be too.
+    let history = weir_sdk::types::Message::new(weir_sdk::types::Role::Assistant, vec![Part::Text(text)]);
+    let (sent, losses) = super::sent("claude-opus-5", super::request::chat(vec![history]));
+    assert_eq!((&sent["messages"][0]["content"][0]["citations"], losses.len()), (&json!([here]), 0));
+}
+
+#[test]
+fn an_answer_that_pauses_behind_a_summary_says_so() {
+    let summary = json!({"type": "compaction", "content": "They met."});
+    let body = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-test",
+        "content": [summary], "stop_reason": "compaction", "stop_sequence": null,
+        "usage": {"input_tokens": 1, "output_tokens": 2}});
+    let response = answered(&body);
+    assert_eq!(response.candidates[0].finish.as_ref().unwrap().reason, FinishReason::Paused);
+    assert_eq!(shown(response), (body, Vec::new()));
+    let frames = [
+        json!({"type": "message_start", "message": {"id": "msg_1", "content": []}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "compaction", "content": null}}),
+        json!({"type": "content_block_delta", "index": 0,
+            "delta": {"type": "compaction_delta", "content": "They met."}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "compaction"}}),
+        json!({"type": "message_stop"}),
+    ];
+    let frames = frames.map(|data| Frame { event: None, data: data.to_string() });
+    let (frames, _) = super::encoded(&super::context("m"), &super::decoded(&frames, 1));
+    let message = super::fold::message(&frames);
+    assert_eq!((&message["content"], &message["stop_reason"]), (&json!([summary]), &json!("compaction")));
 }
 
 #[test]

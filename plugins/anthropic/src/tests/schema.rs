@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use weir_sdk::adapter::{ChatOutcome, Decoder as _, ProviderChat};
 use weir_sdk::types::{
-    ChatEvent, ChatRequest, Context, FinishReason, Frame, JsonSchema, OutputFormat, Part, PartDelta, PartKind,
+    ChatEvent, ChatRequest, Context, FinishReason, Frame, FunctionTool, JsonSchema, OutputFormat, Part, PartDelta,
+    PartKind, Tool,
 };
 
 use super::request::{OLD, hello, tool};
@@ -87,4 +88,52 @@ fn beside_tools_of_the_clients_no_call_is_forced() {
     let request = ChatRequest { output: Some(schema()), tools: vec![tool("f")], ..hello() };
     let (body, losses) = sent(OLDEST, request);
     assert!(body.get("tool_choice").is_none() && losses == ["response_format"]);
+}
+
+#[test]
+fn c88_a_description_and_limits_reach_the_model_in_the_schema() {
+    let limited = JsonSchema {
+        name: None,
+        description: Some("A person.".into()),
+        schema: r#"{"type":"object","properties":{"age":{"type":"integer","minimum":0}},"additionalProperties":false}"#
+            .into(),
+        strict: Some(true),
+    };
+    let output = |schema: JsonSchema| ChatRequest { output: Some(OutputFormat::Schema(schema)), ..hello() };
+    let (body, losses) = sent(OLD, output(limited.clone()));
+    let schema = &body["output_config"]["format"]["schema"];
+    assert_eq!(schema["properties"]["age"], json!({"type": "integer", "description": "{minimum: 0}"}));
+    assert_eq!((&schema["description"], losses), (&json!("A person."), vec!["response_format.schema".to_owned()]));
+    let own = JsonSchema { schema: r#"{"type":"string","description":"Mine."}"#.into(), ..limited };
+    let (body, losses) = sent(OLD, output(own));
+    assert_eq!(body["output_config"]["format"]["schema"]["description"], "Mine.");
+    assert_eq!(losses, ["response_format.description"]);
+}
+
+fn strict(parameters: &str) -> Tool {
+    let parameters = Some(parameters.to_owned());
+    Tool::Function(FunctionTool { strict: Some(true), parameters, ..FunctionTool::new("f") })
+}
+
+#[test]
+fn strict_tools_have_schemas_that_are_taken_and_are_no_more_than_are_taken() {
+    let limited =
+        strict(r#"{"type":"object","properties":{"n":{"type":"number","maximum":9}},"additionalProperties":false}"#);
+    let (body, losses) = sent(OLD, ChatRequest { tools: vec![limited], ..hello() });
+    let tool = &body["tools"][0];
+    assert_eq!(tool["input_schema"]["properties"]["n"], json!({"type": "number", "description": "{maximum: 9}"}));
+    assert_eq!((&tool["strict"], losses), (&json!(true), vec!["tools[0].parameters".to_owned()]));
+    let many = vec![strict(r#"{"type":"object","additionalProperties":false}"#); 22];
+    let (body, losses) = sent(OLD, ChatRequest { tools: many, ..hello() });
+    let held = body["tools"].as_array().unwrap().iter().filter(|tool| tool["strict"] == true).count();
+    assert_eq!((held, losses), (20, vec!["tools[20].strict".to_owned(), "tools[21].strict".to_owned()]));
+}
+
+#[test]
+fn alternatives_at_the_top_of_a_tools_arguments_are_one_object() {
+    let parameters = r#"{"anyOf":[{"properties":{"a":true},"required":["a"]},{"properties":{"b":true}}]}"#;
+    let function = FunctionTool { parameters: Some(parameters.into()), ..FunctionTool::new("f") };
+    let (body, losses) = sent(OLD, ChatRequest { tools: vec![Tool::Function(function)], ..hello() });
+    assert_eq!(body["tools"][0]["input_schema"], json!({"type": "object", "properties": {"a": true, "b": true}}));
+    assert_eq!(losses, ["tools[0].parameters"]);
 }

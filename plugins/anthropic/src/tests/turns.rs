@@ -1,7 +1,9 @@
 //! Requests: settings of single turns and blocks.
 
 use serde_json::json;
-use weir_sdk::types::{CacheHint, Message, Part, ReasoningPart, Role, Signature, TextPart};
+use weir_sdk::types::{
+    CacheHint, Extension, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart, Role, Signature, TextPart,
+};
 
 use super::request::{NEW, OLD, chat, text};
 use super::{parsed, sent};
@@ -54,4 +56,36 @@ fn further_members_of_cache_hints_stay_within_them() {
                 "content": [{"type": "text", "text": "1"}], "cache_control": hint}]}]});
     let (back, losses) = sent(OLD, parsed(&body));
     assert_eq!((back, losses.len()), (body, 0));
+}
+
+#[test]
+fn documents_and_search_results_of_converse_may_be_cited() {
+    let document = |extensions: &[(&str, &str)]| {
+        let own = |&(key, json): &(&str, &str)| Extension {
+            format: "bedrock.converse".into(),
+            key: key.into(),
+            json: json.into(),
+        };
+        let source = MediaSource::Text("a\nb".into());
+        let mut part = MediaPart::new(MediaKind::Document, source);
+        part.name = Some("t".into());
+        part.extensions = extensions.iter().map(own).collect();
+        let (body, losses) = sent(OLD, chat(vec![Message::new(Role::User, vec![Part::Media(part)])]));
+        assert!(losses.is_empty(), "{losses:?}");
+        body["messages"][0]["content"][0].clone()
+    };
+    let (on, texts) = (r#"{"enabled":true}"#, r#"[{"text":"a"},{"text":"b"}]"#);
+    let blocks = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
+    let found = format!(r#"{{"source":"https://a.example","title":"t","content":{texts},"citations":{on}}}"#);
+    assert_eq!(
+        document(&[("searchResult", &found)]),
+        json!({"type": "search_result", "source": "https://a.example", "title": "t", "content": blocks,
+            "citations": {"enabled": true}})
+    );
+    let source = format!(r#"{{"content":{texts}}}"#);
+    assert_eq!(
+        document(&[("source", &source), ("context", r#""c""#), ("citations", on), ("named", "null")]),
+        json!({"type": "document", "source": {"type": "content", "content": blocks}, "title": "t", "context": "c",
+            "citations": {"enabled": true}})
+    );
 }

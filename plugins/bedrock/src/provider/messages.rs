@@ -2,6 +2,7 @@
 
 mod parts;
 
+use weir_sdk::claude::blank_end;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
@@ -31,6 +32,8 @@ struct Writer<'a> {
     media: MediaWriter<'a>,
     turns: Turns,
     called: Called,
+    /// The text at the end that Claude goes on from, if its end has to be trimmed: its message and part.
+    blank_end: Option<(usize, usize)>,
 }
 
 /// Writes all messages.
@@ -41,10 +44,11 @@ pub(super) fn write(
     names: &mut Names,
     losses: &mut Losses,
 ) -> Result<(Conversation, Called), Error> {
-    let media = MediaWriter::new(&ctx.blobs);
+    let media = MediaWriter::new(&ctx.blobs).citing(model.cites());
     // A client of this format is responsible for its model's rules.
     let turns = Turns::new("content", "assistant").apart(model.is_unjudged());
-    let mut writer = Writer { model, names, losses, media, turns, called: Called::default() };
+    let blank_end = if model.is_checked_claude() { blank_end(&request.messages) } else { None };
+    let mut writer = Writer { model, names, losses, media, turns, called: Called::default(), blank_end };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }

@@ -9,7 +9,7 @@ use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::schema::answer::{self, Answer, Means};
-use weir_sdk::schema::{closed, of_arguments};
+use weir_sdk::schema::{enforceable, of_arguments, without_union};
 use weir_sdk::types::{ChatRequest, JsonSchema};
 
 use crate::FORMAT;
@@ -25,7 +25,7 @@ pub(super) fn decide(
 ) -> Answer {
     let means = Means { schemas: model.schemas, by_tool: !tools && model.answers_by_tool() };
     let write = |schema: &JsonSchema, losses: &mut Losses| format(schema, model, losses);
-    answer::decide(request, (FORMAT, means), losses, write, |schema| tool(schema, names))
+    answer::decide(request, (FORMAT, means), losses, write, |schema, losses| tool(schema, model, names, losses))
 }
 
 /// The schema, as text in a string.
@@ -46,17 +46,29 @@ fn format(schema: &JsonSchema, model: Model, losses: &mut Losses) -> String {
 
 /// A schema as the service requires it for strict answers; a client of this format is responsible for that itself.
 pub(super) fn strict<'a>(schema: &'a str, model: Model, field: &str, losses: &mut Losses) -> Cow<'a, str> {
-    if model.is_unjudged() { schema.into() } else { closed(schema, field, losses) }
+    if model.is_unjudged() { schema.into() } else { enforceable(schema, field, losses) }
 }
 
-fn tool(schema: &JsonSchema, names: &mut Names) -> (String, String) {
+/// The schema of a function's arguments as the model takes it.
+pub(super) fn arguments<'a>(
+    parameters: Option<&'a str>,
+    model: Model,
+    field: impl FnOnce() -> String,
+    losses: &mut Losses,
+) -> Cow<'a, str> {
+    let schema = of_arguments(parameters);
+    if model.is_checked_claude() { without_union(schema, field, losses) } else { schema }
+}
+
+fn tool(schema: &JsonSchema, model: Model, names: &mut Names, losses: &mut Losses) -> (String, String) {
     let name = names.answer(schema.name.as_deref().unwrap_or("answer"));
+    let parameters = arguments(Some(&schema.schema), model, || "response_format.schema".to_owned(), losses);
     let (mut tool, mut choice) = (String::new(), String::new());
     object(&mut tool, |o| {
         o.object("toolSpec", |o| {
             o.str("name", &name);
             o.str("description", schema.description.as_deref().filter(|d| !d.is_empty()).unwrap_or("The answer."));
-            o.object("inputSchema", |o| o.raw("json", &of_arguments(Some(&schema.schema))));
+            o.object("inputSchema", |o| o.raw("json", &parameters));
         });
     });
     object(&mut choice, |o| o.object("tool", |o| o.str("name", &name)));

@@ -1,5 +1,6 @@
 //! Renders the tools and the choice between them.
 
+use weir_sdk::claude::STRICT_TOOLS;
 use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
@@ -19,6 +20,7 @@ pub(super) fn write(
     losses: &mut Losses,
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::with_capacity(request.tools.len());
+    let mut strict = 0;
     for (at, tool) in tools::sent(request, tools::allowed(request), FORMAT)? {
         let tool = match tool {
             SentTool::Function(tool) => tool,
@@ -27,7 +29,8 @@ pub(super) fn write(
                 continue;
             }
         };
-        written.push(function(tool, at, model, names, losses));
+        let held = tool.strict == Some(true) && is_held(at, &mut strict, model, losses);
+        written.push(function(tool, (at, held), model, names, losses));
         let field = format!("tools[{at}].cache_control");
         match &tool.cache {
             Some(hint) if model.caches_tools() => {
@@ -42,25 +45,42 @@ pub(super) fn write(
     Ok(written)
 }
 
-fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, losses: &mut Losses) -> String {
+/// Whether the model is held to a strict tool's schema: if it can be, and if no more tools before it are strict than
+/// Claude takes.
+fn is_held(at: usize, strict: &mut usize, model: Model, losses: &mut Losses) -> bool {
+    *strict += 1;
+    let why = match (model.schemas, model.is_checked_claude() && *strict > STRICT_TOOLS) {
+        (true, false) => return true,
+        (true, true) => "no more tools of a request can be strict",
+        (false, _) => "the model cannot be held to it",
+    };
+    losses.dropped(format!("tools[{at}].strict"), why);
+    false
+}
+
+fn function(
+    tool: &FunctionTool,
+    (at, strict): (usize, bool),
+    model: Model,
+    names: &mut Names,
+    losses: &mut Losses,
+) -> String {
     let mut out = String::new();
+    let field = || format!("tools[{at}].parameters");
     object(&mut out, |o| {
         o.object("toolSpec", |o| {
             o.str("name", &names.send(&tool.name));
             o.opt_str("description", tool.description.as_deref().filter(|text| !text.is_empty()));
-            let parameters = of_arguments(tool.parameters.as_deref());
-            let strict = tool.strict == Some(true) && model.schemas;
+            let parameters = schema::arguments(tool.parameters.as_deref(), model, field, losses);
             o.object("inputSchema", |o| {
                 if strict {
-                    o.raw("json", &schema::strict(&parameters, model, &format!("tools[{at}].parameters"), losses));
+                    o.raw("json", &schema::strict(&parameters, model, &field(), losses));
                 } else {
                     o.raw("json", &parameters);
                 }
             });
             if strict {
                 o.bool("strict", true);
-            } else if tool.strict == Some(true) {
-                losses.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
             }
             tool.extensions.iter().for_each(|own| write::member(o, own));
         });

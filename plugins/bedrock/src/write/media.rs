@@ -1,6 +1,7 @@
 //! Renders images, documents, videos and audio as blocks.
 
-use weir_sdk::json::Object;
+use weir_sdk::citations::documents::Document;
+use weir_sdk::json::{Array, Object};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{Blob, Error, Extension, MediaKind, MediaPart, MediaSource};
 
@@ -17,11 +18,18 @@ const NAME_LIMIT: usize = 200;
 pub(crate) struct MediaWriter<'a> {
     blobs: &'a [Blob],
     names: Vec<String>,
+    /// Whether the model cites documents.
+    cites: bool,
 }
 
 impl<'a> MediaWriter<'a> {
     pub(crate) fn new(blobs: &'a [Blob]) -> Self {
-        Self { blobs, names: Vec::new() }
+        Self { blobs, names: Vec::new(), cites: false }
+    }
+
+    /// Sets whether the model cites documents.
+    pub(crate) fn citing(self, cites: bool) -> Self {
+        Self { cites, ..self }
     }
 
     /// Whether a value is the token of one that was lifted out of the request.
@@ -37,14 +45,22 @@ impl<'a> MediaWriter<'a> {
         losses: &mut Losses,
         place: Place,
     ) -> Result<(), Error> {
-        losses.foreign_at(place, &media.extensions, FORMAT);
+        let cited = self.cited(media);
+        losses.foreign_at(place, &cited.left, FORMAT);
         for whole in [GUARD, SEARCH_RESULT] {
             if let Some(json) = extension(&media.extensions, FORMAT, whole) {
                 item(out, |o| o.raw(whole, json));
                 return Ok(());
             }
         }
-        let source = Source::of(media, place)?;
+        if let Some(from) = cited.found_at.as_deref() {
+            search_result(out, media, from, &cited);
+            return Ok(());
+        }
+        let source = match &cited.texts {
+            Some(texts) => Source::Texts(texts),
+            None => Source::of(media, place)?,
+        };
         let format = self.format(media, place)?;
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
             losses.dropped(place.field("detail"), "there are no levels of detail here");
@@ -59,9 +75,19 @@ impl<'a> MediaWriter<'a> {
                 source.write(o);
                 let apart = |own: &&Extension| own.key != SOURCE;
                 media.extensions.iter().filter(apart).for_each(|own| member(o, own));
+                o.opt_raw("context", cited.context.as_deref());
+                o.opt_raw("citations", cited.citations.as_deref());
             });
         });
         Ok(())
+    }
+
+    /// What a document of Messages says of its citations, if the model takes that.
+    fn cited(&self, media: &MediaPart) -> Document {
+        if self.cites {
+            return Document::of_messages(media);
+        }
+        Document { left: media.extensions.clone(), ..Document::default() }
     }
 
     /// The format's short name. Text needs none; an unknown one is among the members.
@@ -109,6 +135,25 @@ impl<'a> MediaWriter<'a> {
     }
 }
 
+/// Writes a search result of Messages, which citations count apart from documents.
+fn search_result(out: &mut String, media: &MediaPart, from: &str, cited: &Document) {
+    item(out, |o| {
+        o.object(SEARCH_RESULT, |o| {
+            o.str("source", from);
+            o.str("title", media.name.as_deref().unwrap_or(from));
+            o.array("content", |a| texts(a, cited.texts.as_deref().unwrap_or_default()));
+            o.opt_raw("citations", cited.citations.as_deref());
+        });
+    });
+}
+
+/// Writes texts as blocks.
+fn texts(a: &mut Array<'_>, texts: &[String]) {
+    for text in texts {
+        a.object(|o| o.str("text", text));
+    }
+}
+
 /// The name of a block of this kind.
 pub(crate) const fn kind(kind: MediaKind) -> &'static str {
     match kind {
@@ -138,6 +183,8 @@ enum Source<'m> {
     Own(&'m str),
     Bytes(&'m str),
     Text(&'m str),
+    /// The texts that a document is made of.
+    Texts(&'m [String]),
     /// An address in the cloud's store.
     Store(&'m str),
 }
@@ -163,6 +210,7 @@ impl<'m> Source<'m> {
             Self::Own(json) => o.raw("source", json),
             Self::Bytes(data) => o.object("source", |o| o.str("bytes", data)),
             Self::Text(text) => o.object("source", |o| o.str("text", text)),
+            Self::Texts(all) => o.object("source", |o| o.array("content", |a| texts(a, all))),
             Self::Store(uri) => o.object("source", |o| o.object("s3Location", |o| o.str("uri", uri))),
         }
     }

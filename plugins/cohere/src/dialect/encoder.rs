@@ -211,6 +211,9 @@ impl ChatEncoder {
     }
 
     fn citation(&mut self, event: PartCitation) {
+        if citation::is_further(&event.citation) {
+            return;
+        }
         match self.open.iter_mut().find(|open| open.part == event.part) {
             Some(open) if event.citation.awaits_text(FORMAT) => open.whole.push(event.citation),
             Some(open) => {

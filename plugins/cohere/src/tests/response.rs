@@ -77,6 +77,25 @@ fn c77_c80_thinking_is_shown_and_further_candidates_are_not() {
 }
 
 #[test]
+fn each_source_of_a_citation_is_one_and_all_are_one_again() {
+    let source = |id: &str, document: Value| json!({"type": "document", "id": id, "document": document});
+    let sources = json!([
+        source("a", json!({"url": "https://a.example"})),
+        source("b", json!({"title": "B"})),
+        source("a2", json!({"url": "https://a.example"})),
+        source("c", json!({"text": "neither"})),
+    ]);
+    let cited = json!({"start": 0, "end": 3, "text": "Yes", "sources": sources, "type": "TEXT_CONTENT"});
+    let content = json!([{"type": "text", "text": "Yes"}]);
+    let read = answered(&json!({"message": {"role": "assistant", "content": content, "citations": [cited]}}));
+    let Part::Text(text) = &read.candidates[0].parts[0] else { panic!("text") };
+    let pages: Vec<_> = text.citations.iter().map(|one| (one.url.as_deref(), one.title.as_deref(), one.end)).collect();
+    assert_eq!(pages, [(Some("https://a.example"), None, Some(3)), (None, Some("B"), Some(3))]);
+    let (body, losses) = shown(read);
+    assert_eq!((&body["message"]["citations"], losses.len()), (&json!([cited]), 0));
+}
+
+#[test]
 fn citations_of_other_formats_become_documents() {
     let citation = Citation {
         url: Some("https://example.com/a".into()),

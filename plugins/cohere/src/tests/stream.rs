@@ -154,6 +154,21 @@ fn citations_that_come_late_reach_their_text() {
 }
 
 #[test]
+fn each_source_of_a_streamed_citation_is_one_and_all_are_one_again() {
+    let source = |url: &str| json!({"type": "document", "id": "d", "document": {"url": url}});
+    let sources = json!([source("https://a.example"), source("https://b.example")]);
+    let citation = json!({"start": 0, "end": 3, "text": "Yes", "sources": sources, "type": "TEXT_CONTENT"});
+    let cited = message("citation-start", 0, &json!({"citations": citation}));
+    let frames = [begin(), text(0, "Yes"), cited, end("COMPLETE")];
+    let urls = decoded(&frames, 1).into_iter().filter_map(|event| match event {
+        ChatEvent::Citation(one) => one.citation.url,
+        _ => None,
+    });
+    assert_eq!(urls.collect::<Vec<_>>(), ["https://a.example", "https://b.example"]);
+    assert_eq!(through(&frames)["message"]["citations"], json!([citation]));
+}
+
+#[test]
 fn a_citation_without_a_range_is_one_of_its_whole_text() {
     let url = Some("https://example.com".to_owned());
     let citation = Citation { url, title: None, quote: None, start: None, end: None, source: None };

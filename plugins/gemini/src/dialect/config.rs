@@ -3,7 +3,7 @@
 use weir_sdk::json::{Number, RawValue, Str, object, parse};
 use weir_sdk::types::{ChatRequest, JsonSchema, Opaque, OutputFormat, ReasoningMode, ReasoningRequest, Sampling};
 
-use crate::provider::config::{OLD_SCHEMA, ONLY_TEXT, OWN_OUTPUT};
+use crate::provider::config::{FORMATS, OLD_SCHEMA, ONLY_TEXT, OWN_OUTPUT};
 use crate::provider::thinking::{ONLY_SHOWN, OWN};
 use crate::wire::{self, extensions, note, own};
 use crate::{FORMAT, schema};
@@ -27,6 +27,9 @@ pub(super) fn read(config: wire::GenerationConfig<'_>, chat: &mut ChatRequest) {
     };
     chat.reasoning = config.thinking.map(reasoning);
     output(config.mime.as_deref(), config.schema, config.json_schema, chat);
+    if let Some(raw) = config.format {
+        formats(raw, chat);
+    }
     if let Some(raw) = config.modalities {
         chat.extensions.push(modalities(raw));
     }
@@ -85,6 +88,41 @@ fn output(mime: Option<&str>, old: Option<&RawValue>, new: Option<&RawValue>, ch
         (mime, new, old) => Some(OutputFormat::Opaque(opaque(mime, new, old))),
     };
     chat.extensions.extend(chat.output.is_some().then(|| note(OWN_OUTPUT)));
+}
+
+/// Parses `responseFormat`, which replaces the members for the answer's type and schema: the entry for text becomes the
+/// output's format. Anything else in it is kept for services of this format.
+fn formats(raw: &RawValue, chat: &mut ChatRequest) {
+    let entries: Vec<wire::ResponseFormat<'_>> =
+        parse::<wire::Many<_>>(raw.get()).map(|many| many.0).unwrap_or_default();
+    let text = entries.iter().find_map(|entry| entry.text.as_ref()).and_then(of_text);
+    let whole = matches!(entries.as_slice(), [only] if only.rest.0.is_empty() && is_whole(only.text.as_ref()));
+    let new = chat.output.is_none();
+    if let Some(text) = text.filter(|_| new) {
+        chat.output = Some(text);
+        chat.extensions.extend([note(OWN_OUTPUT), note(FORMATS)]);
+        if whole {
+            return;
+        }
+    }
+    chat.extensions.push(own("generationConfig.responseFormat", raw.get()));
+}
+
+/// Whether an entry has nothing but what the output's format tells.
+fn is_whole(text: Option<&wire::TextFormat<'_>>) -> bool {
+    text.is_some_and(|text| text.rest.0.is_empty())
+}
+
+fn of_text(text: &wire::TextFormat<'_>) -> Option<OutputFormat> {
+    match (text.mime.as_deref(), text.schema) {
+        (None | Some("APPLICATION_JSON" | "application/json"), Some(raw)) => {
+            let schema = raw.get().to_owned();
+            Some(OutputFormat::Schema(JsonSchema { name: None, description: None, schema, strict: None }))
+        }
+        (Some("APPLICATION_JSON" | "application/json"), None) => Some(OutputFormat::Json),
+        (Some("TEXT_PLAIN" | "text/plain"), None) => Some(OutputFormat::Plain),
+        _ => None,
+    }
 }
 
 fn opaque(mime: Option<&str>, new: Option<&RawValue>, old: Option<&RawValue>) -> Opaque {

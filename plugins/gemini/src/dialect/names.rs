@@ -43,6 +43,10 @@ const MEMBERS: Rules<'_> = &[
 const OLD_SCHEMA: Rules<'_> = &[("response_format", "generationConfig.responseSchema")];
 const SCHEMA: Rules<'_> = &[("response_format", "generationConfig.responseJsonSchema")];
 const MIME: Rules<'_> = &[("response_format", "generationConfig.responseMimeType")];
+const FORMATS: Rules<'_> = &[
+    ("response_format.schema", "generationConfig.responseFormat[].text.schema"),
+    ("response_format", "generationConfig.responseFormat"),
+];
 
 /// Most messages that are named one by one: the host takes a limited number of rules.
 const MOVED: usize = 64;
@@ -58,6 +62,8 @@ pub(super) struct Shape<'s> {
     pub(super) one_entry: bool,
     /// Whether it has a schema: in the older member (true) or in the newer one.
     pub(super) schema: Option<bool>,
+    /// Whether the answer's format is in the newest member.
+    pub(super) formats: bool,
 }
 
 /// The names for a request of this shape.
@@ -66,6 +72,7 @@ pub(super) fn names(shape: Shape<'_>) -> Extension {
     let moved: Vec<(&str, &str)> = moved.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
     let functions = if shape.one_entry { FUNCTIONS } else { &[] };
     let schema = match shape.schema {
+        _ if shape.formats => FORMATS,
         Some(true) => OLD_SCHEMA,
         Some(false) => SCHEMA,
         None => MIME,

@@ -10,7 +10,7 @@ use super::names::{Shape, names};
 use super::turns::Turns;
 use super::{config, tools};
 use crate::path;
-use crate::provider::config::OLD_SCHEMA;
+use crate::provider::config::{FORMATS, OLD_SCHEMA};
 use crate::read::{self, Ids};
 use crate::wire::{self, extensions, is_noted};
 
@@ -70,7 +70,8 @@ fn unified(
     let old_schema = is_noted(&chat.extensions, OLD_SCHEMA);
     let schema = matches!(chat.output, Some(OutputFormat::Schema(_))).then_some(old_schema);
     let system = chat.messages.len() > starts.len();
-    chat.extensions.push(names(Shape { system, starts: &starts, one_entry, schema }));
+    let formats = is_noted(&chat.extensions, FORMATS);
+    chat.extensions.push(names(Shape { system, starts: &starts, one_entry, schema, formats }));
     Ok((chat, losses.into_losses()))
 }
 

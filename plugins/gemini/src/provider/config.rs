@@ -1,7 +1,7 @@
 //! Renders `generationConfig`: sampling, limits, the answer's format, thinking.
 
 use weir_sdk::json::{Object, array, object, parse, quote};
-use weir_sdk::losses::Losses;
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{ChatRequest, Error, OutputFormat, Sampling};
 
 use super::request::Target;
@@ -15,6 +15,8 @@ pub(crate) const ONLY_TEXT: &str = "generationConfig.responseModalities=TEXT";
 pub(crate) const OLD_SCHEMA: &str = "responseSchema";
 /// Key of the note on a request whose answer's format came in this format and is not checked.
 pub(crate) const OWN_OUTPUT: &str = "responseMimeType";
+/// Key of the note on a request whose answer's format came in `responseFormat`, which replaces those members.
+pub(crate) const FORMATS: &str = "responseFormat";
 /// Most stop sequences that the service takes.
 const STOPS: usize = 5;
 
@@ -95,6 +97,9 @@ fn output(target: Target<'_>, request: &ChatRequest, losses: &mut Losses) -> Res
         losses.dropped("response_format", "the model takes either functions or a format of the answer");
         return Ok(Vec::new());
     }
+    if is_noted(&request.extensions, FORMATS) {
+        return Ok(formats(request));
+    }
     match &request.output {
         None | Some(OutputFormat::Plain) => Ok(Vec::new()),
         Some(OutputFormat::Json) => Ok(vec![json_type()]),
@@ -123,6 +128,28 @@ fn output(target: Target<'_>, request: &ChatRequest, losses: &mut Losses) -> Res
             Ok(Vec::new())
         }
     }
+}
+
+/// The member `responseFormat`, in which the client gave the format; none if it comes back as it was.
+fn formats(request: &ChatRequest) -> Members {
+    if extension(&request.extensions, FORMAT, "generationConfig.responseFormat").is_some() {
+        return Vec::new();
+    }
+    let (mime, schema) = match &request.output {
+        Some(OutputFormat::Plain) => ("TEXT_PLAIN", None),
+        Some(OutputFormat::Schema(wanted)) => ("APPLICATION_JSON", Some(wanted.schema.as_str())),
+        _ => ("APPLICATION_JSON", None),
+    };
+    let mut out = String::new();
+    array(&mut out, |a| {
+        a.object(|o| {
+            o.object("text", |o| {
+                o.str("mimeType", mime);
+                o.opt_raw("schema", schema);
+            });
+        });
+    });
+    vec![("responseFormat", out)]
 }
 
 /// A list of names, as JSON.

@@ -10,6 +10,9 @@ use weir_sdk::types::{ChatRequest, Error, Message, Part, Role, ToolCall};
 use super::request::Target;
 use crate::{FORMAT, signature, write};
 
+/// What the user says behind the model's last turn, where the model does not continue that itself.
+const GO_ON: &str = "Continue.";
+
 struct Writer<'a> {
     target: Target<'a>,
     names: &'a mut Names,
@@ -28,7 +31,8 @@ pub(super) fn write<'a>(
     names: &'a mut Names,
     losses: &'a mut Losses,
 ) -> Result<Conversation, Error> {
-    let turns = Turns::new("parts", "model");
+    // Newer models take a turn that has anything beside results for the model's, and refuse it at the end.
+    let turns = Turns::new("parts", "model").results_apart();
     let current = request.messages.iter().rposition(is_user_words).unwrap_or(0);
     let mut writer = Writer { target, names, losses, turns, calls: Vec::new(), current };
     let mut messages: Vec<_> = request.messages.iter().enumerate().collect();
@@ -39,12 +43,16 @@ pub(super) fn write<'a>(
     for (at, message) in messages {
         writer.message(at, message)?;
     }
+    writer.answerable(request.messages.len());
     Ok(writer.turns.finish())
 }
 
+/// Whether a message starts a turn. Source: the service's documentation of thought signatures: the latest message of
+/// the user with standard content, which is not the response of a function.
 fn is_user_words(message: &Message) -> bool {
     let words = |part: &Part| matches!(part, Part::Text(_) | Part::Media(_));
-    matches!(message.role, Role::User) && message.parts.iter().any(words)
+    let result = |part: &Part| matches!(part, Part::ToolResult(_));
+    matches!(message.role, Role::User) && message.parts.iter().any(words) && !message.parts.iter().any(result)
 }
 
 impl<'a> Writer<'a> {
@@ -58,6 +66,19 @@ impl<'a> Writer<'a> {
         }
         self.turns.add(turn);
         Ok(())
+    }
+
+    /// Lets the user speak last, for models that do not continue their own turn. Calls must wait for their results.
+    fn answerable(&mut self, messages: usize) {
+        let ends = self.turns.speaker() == Some(Speaker::Assistant) && !self.turns.ends_with_calls();
+        if self.target.generation.prefill || !ends {
+            return;
+        }
+        let place = format!("messages[{}]", messages.saturating_sub(1));
+        self.losses.approximated(place, "the model does not continue its turn: the user asks for it");
+        let mut turn = Turn::new(Speaker::User);
+        write::item(&mut turn.others, |o| write::text(o, GO_ON, false, None));
+        self.turns.add(turn);
     }
 
     /// Writes system text, which goes to the front, in order.

@@ -163,6 +163,18 @@ mod tests {
     }
 
     #[test]
+    fn a_level_that_the_model_refuses_becomes_the_nearest_one() {
+        let low = r#"{"includeThoughts":true,"thinkingLevel":"LOW"}"#;
+        for model in ["gemini-3.7-flash", "gemini-flash-latest", "gemini-4-argon"] {
+            assert_eq!(sent(model, effort("minimal"), None), (Some(low.into()), 1), "{model}");
+            assert_eq!(sent(model, effort("none"), None), (Some(r#"{"thinkingLevel":"LOW"}"#.into()), 1), "{model}");
+        }
+        let high = r#"{"includeThoughts":true,"thinkingLevel":"HIGH"}"#;
+        assert_eq!(sent("gemini-3.1-flash-lite-image", effort("low"), None), (Some(high.into()), 1));
+        assert_eq!(sent("gemini-3-pro-image-preview", effort("low"), None), (None, 1));
+    }
+
+    #[test]
     fn thinking_leaves_room_for_the_answer() {
         let (json, _) = sent("gemini-2.5-flash", effort("high"), Some(1000));
         assert_eq!(json.as_deref(), Some(r#"{"includeThoughts":true,"thinkingBudget":750}"#));

@@ -48,6 +48,31 @@ fn c87_snake_case_means_the_same_as_camel_case() {
 }
 
 #[test]
+fn the_newer_member_for_the_answers_format_is_read_and_comes_back() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let text = json!({"text": {"mimeType": "APPLICATION_JSON", "schema": schema}});
+    let config = |formats: &Value| {
+        let body = json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"responseFormat": formats}});
+        let request = asked("gemini-3.5-flash", "generateContent", &body).unwrap();
+        let back = sent("gemini-3.5-flash", request.clone()).unwrap();
+        assert!(back.1.is_empty(), "{:?}", back.1);
+        assert_eq!(&back.0["generationConfig"], &body["generationConfig"]);
+        let lost = request.extensions.into_iter().filter(|own| own.format == FORMAT && own.json != "null").count();
+        (request.output, lost)
+    };
+    let written = schema.to_string();
+    let (output, lost) = config(&json!([text]));
+    assert!(matches!(&output, Some(weir_sdk::types::OutputFormat::Schema(wanted)) if wanted.schema == written));
+    assert_eq!(lost, 0);
+    // The format of an image has no place in others.
+    let (output, lost) = config(&json!([text, {"image": {"aspectRatio": "ASPECT_RATIO_ONE_BY_ONE"}}]));
+    assert!(matches!(output, Some(weir_sdk::types::OutputFormat::Schema(_))));
+    assert_eq!(lost, 1);
+    assert_eq!(config(&json!([{"text": {"mimeType": "TEXT_PLAIN"}}])).0, Some(weir_sdk::types::OutputFormat::Plain));
+    assert_eq!(config(&json!([{"image": {}}])), (None, 1));
+}
+
+#[test]
 fn the_path_decides_whether_the_answer_is_streamed() {
     let body = json!({"contents": []});
     assert!(asked("m", "streamGenerateContent", &body).unwrap().stream);

@@ -47,17 +47,46 @@ fn c38_parallel_results_share_a_turn_and_come_first() {
     ];
     let (body, losses) = sent(MODEL, request(history)).unwrap();
     let turns = body["contents"].as_array().unwrap();
-    assert_eq!(turns.len(), 3);
+    assert_eq!(turns.len(), 4);
     assert_eq!(turns[1]["parts"][1]["functionCall"], json!({"id": "b", "name": "mul", "args": {}}));
-    assert_eq!(
-        turns[2]["parts"],
-        json!([
-            {"functionResponse": {"id": "a", "name": "add", "response": {"result": "3"}}},
-            {"functionResponse": {"id": "b", "name": "mul", "response": {"product": 6}}},
-            {"text": "and?"},
-        ])
-    );
+    let results = json!([
+        {"functionResponse": {"id": "a", "name": "add", "response": {"result": "3"}}},
+        {"functionResponse": {"id": "b", "name": "mul", "response": {"product": 6}}},
+    ]);
+    assert_eq!(turns[2], json!({"role": "user", "parts": results}));
+    assert_eq!(turns[3], json!({"role": "user", "parts": [{"text": "and?"}]}));
     assert!(losses.is_empty(), "{losses:?}");
+}
+
+#[test]
+fn words_beside_a_result_follow_it_and_its_call_is_of_the_current_turn() {
+    let mut both = result("a", "3");
+    both.role = Role::User;
+    both.parts.push(Part::text("and?"));
+    let history = vec![user("go"), calls(vec![ToolCall::new("a", "add", "{}")]), both];
+    let (body, losses) = sent("gemini-3.7-flash", request(history)).unwrap();
+    assert_eq!(body["contents"][1]["parts"][0]["thoughtSignature"], "skip_thought_signature_validator");
+    assert!(body["contents"][2]["parts"][0]["functionResponse"].is_object());
+    assert_eq!(body["contents"][2]["parts"].as_array().unwrap().len(), 1);
+    assert_eq!(body["contents"][3], json!({"role": "user", "parts": [{"text": "and?"}]}));
+    assert_eq!(losses, ["messages[1].content[0].signature"]);
+}
+
+#[test]
+fn a_turn_of_the_model_at_the_end_is_followed_by_the_user_where_the_model_requires_it() {
+    let history = || vec![user("Count"), Message::new(Role::Assistant, vec![Part::text("1, 2,")])];
+    let (body, losses) = sent("gemini-3.6-flash", request(history())).unwrap();
+    let turns = body["contents"].as_array().unwrap();
+    assert_eq!(turns[1], json!({"role": "model", "parts": [{"text": "1, 2,"}]}));
+    assert_eq!(turns[2], json!({"role": "user", "parts": [{"text": "Continue."}]}));
+    assert_eq!(losses, ["messages[1]"]);
+    let (body, losses) = sent("gemini-3.5-flash", request(history())).unwrap();
+    assert_eq!((body["contents"].as_array().unwrap().len(), losses.len()), (2, 0));
+    // The service says itself that the results are missing.
+    let calling =
+        vec![user("go"), calls(vec![ToolCall { signature: Some(signed("gemini")), ..ToolCall::new("a", "f", "{}") }])];
+    let (body, losses) = sent("gemini-3.6-flash", request(calling)).unwrap();
+    assert_eq!((body["contents"].as_array().unwrap().len(), losses.len()), (2, 0));
 }
 
 #[test]
@@ -114,8 +143,8 @@ fn c32_calls_of_other_models_are_excused_from_a_signature() {
     let history = || vec![user("old"), two.clone(), result("a", "1"), user("new"), two.clone(), result("a", "1")];
     let (body, losses) = sent("gemini-3-flash-preview", request(history())).unwrap();
     assert!(body["contents"][1]["parts"][0].get("thoughtSignature").is_none());
-    assert_eq!(body["contents"][3]["parts"][0]["thoughtSignature"], "skip_thought_signature_validator");
-    assert!(body["contents"][3]["parts"][1].get("thoughtSignature").is_none());
+    assert_eq!(body["contents"][4]["parts"][0]["thoughtSignature"], "skip_thought_signature_validator");
+    assert!(body["contents"][4]["parts"][1].get("thoughtSignature").is_none());
     assert_eq!(losses, ["messages[4].content[0].signature"]);
     assert!(sent(MODEL, request(history())).unwrap().1.is_empty());
 }
@@ -142,7 +171,7 @@ fn c43_images_in_results_stand_within_or_behind() {
     assert_eq!(body["contents"][2]["parts"][0]["functionResponse"]["parts"], json!([data]));
     assert!(losses.is_empty());
     let (body, losses) = sent(MODEL, history()).unwrap();
-    assert_eq!(body["contents"][2]["parts"][1], data);
+    assert_eq!(body["contents"][3], json!({"role": "user", "parts": [data]}));
     assert_eq!(losses.len(), 1);
 }
 

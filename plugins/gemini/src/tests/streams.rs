@@ -262,6 +262,33 @@ fn metadata_that_grows_cites_each_source_once() {
 }
 
 #[test]
+fn ranges_count_all_text_of_a_stream_whose_parts_a_signature_divides() {
+    let supports = json!([
+        {"segment": {"endIndex": 4, "text": "Grü"}, "groundingChunkIndices": [0]},
+        {"segment": {"startIndex": 1, "endIndex": 8, "text": "rün, r"}, "groundingChunkIndices": [0]},
+        {"segment": {"startIndex": 7, "endIndex": 10, "text": "rot"}, "groundingChunkIndices": [0]},
+    ]);
+    let metadata = json!({"groundingChunks": [{"web": {"uri": "https://a.example"}}], "groundingSupports": supports});
+    let ending = json!({"candidates": [{"content": {"parts": [{"text": "!"}]}, "groundingMetadata": metadata,
+        "finishReason": "STOP", "index": 0}]});
+    let thought = frame(&json!([{"text": "hm", "thought": true}]));
+    let signed = frame(&json!([{"text": "Grün", "thoughtSignature": "S=="}]));
+    let frames = [thought, signed, frame(&json!([{"text": ", rot"}])), ending.to_string()];
+    for group in [1, 4] {
+        let events = decoded(&context("m"), &frames, group);
+        let cited: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                ChatEvent::Citation(one) => Some((one.part, one.citation.start.zip(one.citation.end))),
+                _ => None,
+            })
+            .collect();
+        // The first part is complete when the sources come: they stand at the second, with its share of their range.
+        assert_eq!(cited, [(2, None), (2, Some((0, 3))), (2, Some((2, 5)))]);
+    }
+}
+
+#[test]
 fn citations_of_others_count_all_text_of_the_stream() {
     let cite = |part: u32, range: Option<(u32, u32)>| {
         let citation = Citation {

@@ -230,6 +230,8 @@ impl Writer<'_> {
                 (MediaKind::Image, MediaSource::Url(url)) => images.push(url.clone()),
                 _ => self.losses.dropped(format!("{place}message.media"), "there is no place for it"),
             }
+            // Of other formats, such as the signature of Gemini's images.
+            self.losses.foreign(&format!("{place}message.media."), &medium.extensions, FORMAT);
         }
         if !images.is_empty() {
             o.array("images", |a| images.iter().for_each(|url| a.object(|o| write_image(o, url))));

@@ -8,7 +8,7 @@ mod items;
 
 use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::compat::logprobs;
-use weir_sdk::compat::responses::FORMAT;
+use weir_sdk::compat::responses::{FORMAT, THINKING_TEXT};
 use weir_sdk::json::{self, Object, Rest};
 use weir_sdk::losses::{Losses, is_note};
 use weir_sdk::types::{
@@ -205,6 +205,8 @@ impl EventEncoder {
             self.hint = Some((id.to_owned(), (phase != "null").then(|| phase.to_owned())));
         } else if let Some(news) = opaque.kind.strip_prefix("end=") {
             self.news = Some(news.to_owned());
+        } else if opaque.kind == THINKING_TEXT {
+            self.thinking_is_text();
         } else if !is_note(opaque) {
             self.begin();
             self.pass(&opaque.kind, &opaque.json);

@@ -1,15 +1,16 @@
 //! Parses requests: from a client's `POST /v1/responses` to the unified model.
 
 use super::names::names;
+use super::tools;
 use weir_sdk::adapter::{ParsedChat, Result};
+use weir_sdk::compat::end_user;
 use weir_sdk::compat::responses::{FORMAT, namespace, note, read};
 use weir_sdk::compat::wire::rest_json;
-use weir_sdk::compat::{custom, end_user};
 use weir_sdk::json::{self, RawValue, Rest, Str};
 use weir_sdk::losses::extensions;
 use weir_sdk::types::{
-    AllowedTools, ChatRequest, Context, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, Opaque,
-    OutputFormat, Part, ReasoningRequest, Role, Sampling, Tool, ToolChoice,
+    AllowedTools, ChatRequest, Context, Error, Extension, HttpRequest, JsonSchema, Message, Opaque, OutputFormat, Part,
+    ReasoningRequest, Role, Sampling, ToolChoice,
 };
 
 /// Members that the answer repeats.
@@ -38,7 +39,7 @@ const LOGPROBS: &str = "\"message.output_text.logprobs\"";
 pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
     let unreadable = |error| Error::invalid(format!("the request is not readable: {error}"));
     let mut wire = Rest::parse(request.body.as_text()?).map_err(unreadable)?;
-    let memo = echo(&wire);
+    let echo = echo(&wire);
     let mut messages = Vec::new();
     if let Some(text) = wire.str("instructions") {
         let mut message = Message::new(Role::System, vec![Part::text(text)]);
@@ -48,9 +49,11 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
     let found = input(wire.value("input"))?;
     let only_safety = wire.get("user").is_none() && wire.get(end_user::SAFETY).is_some();
     let names = names(!messages.is_empty(), &found, only_safety);
+    let mut tools = tools::listed(&mut wire)?;
+    let memo = tools::remember(echo, &tools::add_brought(&found, &mut tools)?);
     messages.extend(found.into_iter().map(|(message, _)| message));
     namespace::spread_calls(&mut messages);
-    let (tools, tool_choice) = (tools(&mut wire)?, wire.value("tool_choice").map(tool_choice));
+    let tool_choice = wire.value("tool_choice").map(tool_choice);
     let mut kept = vec![note("dialect", "")];
     let (output, reasoning) = (output(&mut wire, &mut kept), wire.object("reasoning").map(reasoning));
     let top_logprobs = wire.count("top_logprobs");
@@ -102,63 +105,6 @@ fn input(raw: Option<&RawValue>) -> Result<Vec<(Message, usize)>> {
     }
     let items = json::list(raw).ok_or_else(|| Error::invalid("`input` is a text or a list of items").at("input"))?;
     Ok(read::runs(&items, ""))
-}
-
-fn tools(wire: &mut Rest<'_>) -> Result<Vec<Tool>> {
-    let mut tools = Vec::new();
-    for (at, raw) in wire.list("tools").unwrap_or_default().into_iter().enumerate() {
-        let field = format!("tools[{at}]");
-        let tool = Rest::parse(raw.get()).map_err(|_| Error::invalid("a tool is an object").at(&field))?;
-        match group(&tool, raw, &field)? {
-            Some(group) => tools.extend(group),
-            None => tools.push(self::tool(tool, raw, &field)?),
-        }
-    }
-    Ok(tools)
-}
-
-/// The tools of a group, if all of them are functions.
-fn group(tool: &Rest<'_>, raw: &RawValue, field: &str) -> Result<Option<Vec<Tool>>> {
-    let mut tool = tool.clone();
-    if tool.str("type").as_deref() != Some("namespace") {
-        return Ok(None);
-    }
-    let (Some(name), Some(list)) = (tool.str("name"), tool.list("tools")) else { return Ok(None) };
-    let mut tools = Vec::new();
-    for (at, inner) in list.into_iter().enumerate() {
-        let field = format!("{field}.tools[{at}]");
-        let function = Rest::parse(inner.get()).map_err(|_| Error::invalid("a tool is an object").at(&field))?;
-        tools.push(self::tool(function, inner, &field)?);
-    }
-    let all_functions = tools.iter().all(|tool| matches!(tool, Tool::Function(one) if !custom::is_lowered(one)));
-    if !all_functions || tools.is_empty() {
-        return Ok(None);
-    }
-    namespace::spread(&name, raw.get(), &mut tools);
-    Ok(Some(tools))
-}
-
-fn tool(mut tool: Rest<'_>, raw: &RawValue, field: &str) -> Result<Tool> {
-    let kind = tool.str("type").map(Str::into_string).unwrap_or_default();
-    if kind == custom::KIND
-        && let Some(function) = custom::lowered(FORMAT, tool.clone())
-    {
-        return Ok(Tool::Function(function));
-    }
-    if kind != "function" {
-        return Ok(Tool::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() }));
-    }
-    let name = tool.str("name").ok_or_else(|| Error::invalid("a function has no name").at(field))?;
-    let mut function = FunctionTool {
-        name: name.into_string(),
-        description: tool.str("description").map(Str::into_string),
-        parameters: tool.value("parameters").map(|raw| raw.get().to_owned()),
-        strict: tool.bool("strict"),
-        cache: None,
-        extensions: extensions(FORMAT, tool),
-    };
-    function.extensions.push(note("lax", ""));
-    Ok(Tool::Function(function))
 }
 
 fn tool_choice(raw: &RawValue) -> ToolChoice {

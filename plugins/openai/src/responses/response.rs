@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use weir_sdk::compat::logprobs;
 use weir_sdk::compat::responses::FORMAT;
-use weir_sdk::compat::responses::write::{Ids, assistant};
+use weir_sdk::compat::responses::write::{self, Ids, assistant};
 use weir_sdk::json;
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{Candidate, ChatResponse, Context, Extension, FinishReason, Part, RenderedResponse};
@@ -94,7 +94,7 @@ fn has_place(part: &Part, losses: &mut Losses) -> bool {
         }
         Part::ToolResult(_) => false,
         Part::Text(text) => {
-            let lost = text.citations.iter().any(|citation| citation.url.is_none() && citation.source.is_none());
+            let lost = text.citations.iter().any(|citation| !write::is_annotation(citation));
             losses.dropped_if(lost, "output.citations", "only citations of pages have a place");
             losses.dropped_if(text.signature.is_some(), "output.signature", UNSIGNED);
             losses.foreign("output.", &text.extensions, FORMAT);

@@ -52,6 +52,9 @@ pub struct Quirks {
     pub text_lists: bool,
     /// Whether a message may name its speaker.
     pub speaker_names: bool,
+    /// Members of messages, their parts and their calls that the provider takes beside those that all providers take; `None`
+    /// if it takes any.
+    pub message_members: Option<&'static [&'static str]>,
     /// Whether `prefix` marks a last assistant message that the answer shall continue.
     pub prefix: bool,
     /// Whether the provider supports `stream_options.include_usage`.
@@ -299,6 +302,7 @@ impl Quirks {
         developer_role: false,
         text_lists: true,
         speaker_names: true,
+        message_members: None,
         prefix: false,
         stream_usage: true,
         tells_usage: false,

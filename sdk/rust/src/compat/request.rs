@@ -197,6 +197,23 @@ impl Writer<'_> {
         }
     }
 
+    /// Writes the format's own members of a message, a part or a call, if the provider takes them; an empty one that it
+    /// does not take is no loss.
+    fn message_members(&mut self, o: &mut Object<'_>, place: &str, extensions: &[Extension], skipped: &[&str]) {
+        let refused = |own: &&Extension| own.format == FORMAT && !self.takes(&own.key) && !skipped.contains(&&*own.key);
+        let refused: Vec<&Extension> = extensions.iter().filter(refused).collect();
+        for own in refused.iter().filter(|own| !matches!(own.json.as_str(), "null" | "[]" | "{}" | "\"\"")) {
+            self.losses.dropped(format!("{place}{}", own.key), "the provider refuses messages with this member");
+        }
+        let refused: Vec<&str> = refused.iter().map(|own| own.key.as_str()).chain(skipped.iter().copied()).collect();
+        self.extensions(o, place, extensions, &refused);
+    }
+
+    /// Whether messages may have this member at the provider.
+    fn takes(&self, member: &str) -> bool {
+        self.quirks.message_members.is_none_or(|members| members.contains(&member))
+    }
+
     /// Writes a cache hint in the provider's syntax.
     fn cache(&mut self, o: &mut Object<'_>, field: &str, hint: Option<&CacheHint>, extensions: &[Extension]) {
         let Some(hint) = hint else { return };

@@ -97,7 +97,14 @@ impl Reader<'_> {
         let mut parts: Vec<Part> = thoughts.into_iter().map(Part::Reasoning).collect();
         match message.content {
             Some(Content::Parts(list)) => {
-                parts.extend(list.into_iter().map(|part| owned(read_part(part), self.quirks.family)));
+                for part in list {
+                    match owned(read_part(part), self.quirks.family) {
+                        Part::Opaque(reference) if is_reference(&reference) => {
+                            with_last_text(&mut parts, |text| text.citations.push(referred(reference)));
+                        }
+                        part => parts.push(part),
+                    }
+                }
             }
             Some(Content::Text(text)) if text.is_empty() => {}
             Some(content) => parts.push(Part::text(content.into_text())),
@@ -212,6 +219,16 @@ pub fn citation(raw: &RawValue) -> Citation {
     let plain = kind == "url_citation" && citation.url.is_some() && annotation.0.is_empty() && page.0.is_empty();
     let whole = || Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() };
     Citation { source: (!plain).then(whole), ..citation }
+}
+
+/// Whether a part only says what the text before it refers to. Only Mistral has such parts.
+pub fn is_reference(part: &Opaque) -> bool {
+    part.kind == "reference"
+}
+
+/// A reference as a citation of the text before it. It names what it refers to only by number.
+pub fn referred(reference: Opaque) -> Citation {
+    Citation { url: None, title: None, quote: None, start: None, end: None, source: Some(reference) }
 }
 
 /// Parses the audio of an answer; its id, transcript and time of expiry are kept as extensions.

@@ -28,6 +28,10 @@ pub fn issuer(value: &str) -> &'static str {
     if value.starts_with("gAAAA") { "openai" } else { ANYBODY }
 }
 
+/// The kind of the event that notes, for rendering this format again, that the thinking that follows is the text itself
+/// and no summary of it. At the end of the part, a note says the same.
+pub const THINKING_TEXT: &str = "thinking=content";
+
 /// A note for the same format. It has no value, so other formats do not report it as lost.
 pub fn note(key: &str, text: &str) -> Extension {
     Extension { format: FORMAT.to_owned(), key: format!("{key}={text}"), json: "null".to_owned() }
@@ -112,7 +116,8 @@ pub fn write_usage(o: &mut Object<'_>, usage: &Usage) {
         o.num("input_tokens", input);
         o.object("input_tokens_details", |o| {
             o.num("cached_tokens", usage::cached_tokens(usage).unwrap_or(0));
-            o.opt_num("cache_write_tokens", usage::written_tokens(usage));
+            // Required as well (`ResponseUsage`).
+            o.num("cache_write_tokens", usage::written_tokens(usage).unwrap_or(0));
         });
         o.num("output_tokens", output);
         o.object("output_tokens_details", |o| o.num("reasoning_tokens", usage::reasoning_tokens(usage).unwrap_or(0)));
@@ -124,6 +129,16 @@ pub fn write_usage(o: &mut Object<'_>, usage: &Usage) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn usage_has_all_that_the_specification_requires() {
+        let mut out = String::new();
+        crate::json::object(&mut out, |o| {
+            write_usage(o, &Usage { input: Some(3), output: Some(1), ..Usage::default() });
+        });
+        let details = r#""input_tokens_details":{"cached_tokens":0,"cache_write_tokens":0}"#;
+        assert!(out.contains(details), "{out}");
+    }
 
     #[test]
     fn c32_values_of_other_families_survive_the_one_place_there_is() {

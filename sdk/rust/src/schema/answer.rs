@@ -29,7 +29,7 @@ pub fn decide(
     (format, means): (&str, Means),
     losses: &mut Losses,
     write: impl FnOnce(&JsonSchema, &mut Losses) -> String,
-    tool: impl FnOnce(&JsonSchema) -> (String, String),
+    tool: impl FnOnce(&JsonSchema, &mut Losses) -> (String, String),
 ) -> Answer {
     let mut answer = Answer::default();
     match &request.output {
@@ -43,7 +43,7 @@ pub fn decide(
         }
         Some(OutputFormat::Schema(schema)) if means.by_tool => {
             losses.approximated("response_format", "the model is made to call a tool with the answer");
-            answer.tool = Some(tool(schema));
+            answer.tool = Some(tool(schema, losses));
         }
         Some(OutputFormat::Schema(_)) => {
             losses.dropped("response_format", "the model has no place for it, or not beside tools");
@@ -68,7 +68,7 @@ mod tests {
     fn decided(output: OutputFormat, means: Means) -> (Option<String>, Option<String>, Vec<LossKind>) {
         let request = ChatRequest { output: Some(output), ..ChatRequest::default() };
         let mut losses = Losses::default();
-        let tool = |_: &JsonSchema| ("tool".to_owned(), "choice".to_owned());
+        let tool = |_: &JsonSchema, _: &mut Losses| ("tool".to_owned(), "choice".to_owned());
         let answer = decide(&request, ("mine", means), &mut losses, |schema, _| schema.schema.clone(), tool);
         let losses = losses.into_losses().into_iter().map(|loss| loss.kind).collect();
         (answer.format, answer.tool.map(|(tool, _)| tool), losses)

@@ -31,6 +31,20 @@ fn c38_results_come_before_all_else_of_their_turn() {
 }
 
 #[test]
+fn results_that_are_kept_apart_are_a_turn_of_their_own() {
+    let mut all = Turns::new("parts", "model").results_apart();
+    all.add(turn(Speaker::User, "1", "2"));
+    all.add(turn(Speaker::User, "3", "4"));
+    all.add(turn(Speaker::Assistant, "", "5"));
+    all.add(turn(Speaker::User, "6", ""));
+    let expected = concat!(
+        r#"[{"role":"user","parts":[1,3]},{"role":"user","parts":[2,4]},"#,
+        r#"{"role":"model","parts":[5]},{"role":"user","parts":[6]}]"#
+    );
+    assert_eq!(all.finish().turns, expected);
+}
+
+#[test]
 fn turns_that_are_kept_apart_are_not_joined() {
     let mut all = Turns::new("parts", "model").apart(true);
     all.add(turn(Speaker::Assistant, "", "1"));

@@ -1,5 +1,9 @@
 //! Renders the parts of a turn.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use weir_sdk::citations::documents::Document;
+use weir_sdk::claude::trimmed;
 use weir_sdk::json::{Object, object};
 use weir_sdk::turns::{Speaker, Turn, refused_result};
 use weir_sdk::types::{
@@ -40,8 +44,11 @@ impl Writer<'_> {
     /// thinking, it takes the thinking back with it only.
     fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
         let stays = !text.text.is_empty() && self.between_thinking.contains(&place.part);
-        if stays || !text.text.trim().is_empty() {
-            write::block(out, |o| write::text(o, text, self.losses, place));
+        if let Some(json) = write::whole(&text.extensions) {
+            write::raw_block(out, json);
+        } else if stays || !text.text.trim().is_empty() {
+            let text = trimmed(text, self.blank_end, place, self.losses);
+            write::block(out, |o| write::text(o, &text, self.losses, place));
         } else {
             self.uncached(text, place);
         }
@@ -92,7 +99,15 @@ impl Writer<'_> {
             write::raw_block(out, json);
             return Ok(());
         }
-        let source = self.source(media, place)?;
+        let document = Document::of_converse(media);
+        if let Some(from) = document.found_at.as_deref() {
+            self.search_result(out, media, (from, &document), place);
+            return Ok(());
+        }
+        let source = match &document.texts {
+            Some(texts) => write::texts(texts),
+            None => self.source(media, place)?,
+        };
         let image = media.kind == MediaKind::Image;
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
             self.losses.dropped(place.field("detail"), "images have no level of detail here");
@@ -104,13 +119,29 @@ impl Writer<'_> {
             o.str("type", if image { "image" } else { "document" });
             o.raw("source", &source);
             o.opt_str("title", media.name.as_deref().filter(|_| !image));
+            o.opt_raw("context", document.context.as_deref());
+            o.opt_raw("citations", document.citations.as_deref());
             write::cache(o, media.cache.as_ref(), &media.extensions);
-            write::extensions(o, &media.extensions, self.losses, place);
+            write::extensions(o, &document.left, self.losses, place);
         });
         Ok(())
     }
 
-    fn source(&self, media: &MediaPart, place: Place) -> Result<String, Error> {
+    /// Writes a search result of Converse, which citations count apart from documents.
+    fn search_result(&mut self, out: &mut String, media: &MediaPart, found: (&str, &Document), place: Place) {
+        let (from, document) = found;
+        write::block(out, |o| {
+            o.str("type", "search_result");
+            o.str("source", from);
+            o.str("title", media.name.as_deref().unwrap_or(from));
+            o.array("content", |a| write::text_blocks(a, document.texts.as_deref().unwrap_or_default()));
+            o.opt_raw("citations", document.citations.as_deref());
+            write::cache(o, media.cache.as_ref(), &media.extensions);
+            write::extensions(o, &document.left, self.losses, place);
+        });
+    }
+
+    fn source(&mut self, media: &MediaPart, place: Place) -> Result<String, Error> {
         let unsupported = |what: &str| Err(Error::unsupported(place.field(""), what));
         let mut out = String::new();
         let mut write = |kind: &str, members: &dyn Fn(&mut Object<'_>)| {
@@ -128,11 +159,23 @@ impl Writer<'_> {
                 o.str("data", text);
             }),
             (MediaKind::Image, MediaSource::Text(_)) => return unsupported("an image cannot be text"),
+            (MediaKind::Document, MediaSource::Base64(data)) if media.mime.as_deref().is_some_and(mime::is_text) => {
+                let Some(text) = self.decoded(data) else {
+                    return unsupported("a text in base64 must be UTF-8, and short enough to be read here");
+                };
+                if media.mime.as_deref().is_none_or(|mime| !mime::is_plain(mime)) {
+                    self.losses.approximated(place.field("mime"), "sent as plain text");
+                }
+                write("text", &|o| {
+                    o.str("media_type", "text/plain");
+                    o.str("data", &text);
+                });
+            }
             (kind, MediaSource::Base64(data)) => {
                 let (named, sniffed) = (media.mime.as_deref(), sniff(data, &self.ctx.blobs));
                 let mime = match kind {
                     MediaKind::Document if named.or(sniffed).is_none_or(|mime| mime == mime::PDF) => mime::PDF,
-                    MediaKind::Document => return unsupported("documents in base64 must be PDFs"),
+                    MediaKind::Document => return unsupported("documents in base64 must be PDFs or texts"),
                     // Where the name is none of the service's, the bytes tell.
                     _ => match named.and_then(mime::image).or_else(|| sniffed.and_then(mime::image)) {
                         Some(mime) => mime,
@@ -153,6 +196,13 @@ impl Writer<'_> {
             }
         }
         Ok(out)
+    }
+
+    /// The text that a document in base64 is. One that was lifted out of the request cannot be read here.
+    fn decoded(&self, data: &str) -> Option<String> {
+        let lifted = self.ctx.blobs.iter().any(|blob| blob.token == data);
+        let bytes = if lifted { None } else { STANDARD.decode(data).ok() };
+        bytes.and_then(|bytes| String::from_utf8(bytes).ok())
     }
 
     fn result(&mut self, out: &mut String, result: &ToolResult, place: Place) -> Result<(), Error> {

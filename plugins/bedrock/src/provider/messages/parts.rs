@@ -1,10 +1,13 @@
 //! Renders the parts of a turn.
 
 use weir_sdk::calls::object_text;
+use weir_sdk::citations::{MESSAGES, to_converse};
+use weir_sdk::claude::trimmed;
 use weir_sdk::json::object;
 use weir_sdk::turns::{Speaker, Turn, refused_result};
 use weir_sdk::types::{
-    CacheHint, Error, MediaKind, MediaPart, Part, ReasoningPart, ResultPart, Signature, TextPart, ToolCall, ToolResult,
+    CacheHint, Error, MediaKind, MediaPart, Opaque, Part, ReasoningPart, ResultPart, Signature, TextPart, ToolCall,
+    ToolResult,
 };
 
 use super::Writer;
@@ -39,9 +42,24 @@ impl Writer<'_> {
     }
 
     fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
-        write::text(out, text, self.losses, place);
+        let text = trimmed(text, self.blank_end, place, self.losses);
+        let cited = self.cited(&text, place);
+        write::text(out, cited.as_ref().unwrap_or(&text), self.losses, place);
         self.unsign(text.signature.as_ref(), place);
         self.cache(out, text.cache.as_ref(), place);
+    }
+
+    /// A text with its citations of Messages in this format, in which Claude takes them back.
+    fn cited(&mut self, text: &TextPart, place: Place) -> Option<TextPart> {
+        let is_theirs = |source: &Opaque| source.format == MESSAGES;
+        let any = text.citations.iter().any(|one| one.source.as_ref().is_some_and(is_theirs));
+        let mut cited = (any && self.model.cites()).then(|| text.clone())?;
+        for source in cited.citations.iter_mut().filter_map(|one| one.source.as_mut()) {
+            if let Some(json) = to_converse(source, self.losses, place) {
+                *source = Opaque { format: FORMAT.into(), kind: "citation".into(), json };
+            }
+        }
+        Some(cited)
     }
 
     fn unsign(&mut self, signature: Option<&Signature>, place: Place) {

@@ -172,15 +172,16 @@ impl Parts {
 
     /// Adds a citation to its text: the one with the number that it names, else the last.
     pub(crate) fn citation(&mut self, raw: &RawValue, events: &mut Vec<ChatEvent>) {
-        let (target, citation) = citation::read(raw);
+        let (target, citations) = citation::read(raw);
         let text = |wire: Wire| match (wire, target) {
             (Wire::Text(index), Target::At(wanted)) => index == wanted,
             (Wire::Text(_), Target::AnyText) => true,
             _ => false,
         };
         if let Some((_, part, _)) = self.open.iter().rev().find(|(wire, ..)| text(*wire)) {
-            events.push(ChatEvent::Citation(PartCitation { candidate: 0, part: *part, citation }));
-        } else if let Some(opaque) = citation.source {
+            let event = |citation| ChatEvent::Citation(PartCitation { candidate: 0, part: *part, citation });
+            events.extend(citations.into_iter().map(event));
+        } else if let Some(opaque) = citations.into_iter().find_map(|first| first.source) {
             let kind = "citation-start".into();
             events.push(ChatEvent::Opaque(weir_sdk::types::Opaque { kind, ..opaque }));
         }

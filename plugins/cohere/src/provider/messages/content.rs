@@ -5,6 +5,7 @@ use weir_sdk::json::{Object, item, raw_item};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{Context, Extension, MediaKind, MediaPart, MediaSource, TextPart};
 
+use crate::citation::is_further;
 use crate::read::is_document;
 use crate::write::{Place, extensions, own};
 use crate::{DOCUMENTS, FORMAT};
@@ -53,7 +54,7 @@ impl Content {
     /// elsewhere.
     pub(super) fn text(&mut self, text: &TextPart, losses: &mut Losses, place: Place) {
         losses.dropped_if(text.signature.is_some(), &place.field("signature"), "it returns only to its issuer");
-        for citation in &text.citations {
+        for citation in text.citations.iter().filter(|citation| !is_further(citation)) {
             match citation.source.as_ref().filter(|source| source.format == FORMAT) {
                 Some(own) => raw_item(&mut self.citations, &own.json),
                 None => losses.dropped(place.field("citations"), "it comes from another provider"),

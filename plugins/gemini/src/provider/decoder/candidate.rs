@@ -35,12 +35,14 @@ pub(super) struct Stream {
     finish: Option<Finish>,
     /// Members that were reported.
     reported: Vec<Extension>,
+    /// All text of the answer, in which the ranges of citations lie whatever parts it has.
+    said: Said,
     /// Citations that were emitted: metadata may come again, and have more of them each time.
     cited: BTreeSet<Cited>,
 }
 
-/// What makes a citation the same: its part, its range, and whom it cites with which words.
-type Cited = (u32, Option<(u32, u32)>, [Option<String>; 3]);
+/// What makes a citation the same: its range in the answer's text, and whom it cites with which words.
+type Cited = (Option<(u32, u32)>, [Option<String>; 3]);
 
 /// A part that may continue.
 #[derive(Debug)]
@@ -49,9 +51,35 @@ struct Open {
     thought: bool,
     /// A signature has arrived: the next text is another part.
     signed: bool,
-    /// The text, up to the limit.
-    text: String,
+    /// The characters of the answer's text before this part.
+    base: u32,
     extensions: Vec<Extension>,
+}
+
+/// The text of an answer, up to the limit: ranges behind that are not found.
+#[derive(Debug, Default)]
+struct Said {
+    text: String,
+    characters: u32,
+    full: bool,
+}
+
+impl Said {
+    fn add(&mut self, text: &str) {
+        self.full |= self.text.len() + text.len() > TEXT_LIMIT;
+        if !self.full {
+            self.text.push_str(text);
+            self.characters = self.characters.saturating_add(text.chars().count() as u32);
+        }
+    }
+}
+
+impl Open {
+    /// The part's share of a range of the answer's text; none if the range ends before the part.
+    fn share(&self, (start, end): (u32, u32)) -> Option<(u32, u32)> {
+        let end = end.checked_sub(self.base).filter(|end| *end > 0)?;
+        Some((start.saturating_sub(self.base), end))
+    }
 }
 
 impl Stream {
@@ -66,6 +94,7 @@ impl Stream {
             called: false,
             finish: None,
             reported: Vec::new(),
+            said: Said::default(),
             cited: BTreeSet::new(),
         }
     }
@@ -156,8 +185,8 @@ impl Stream {
         let Some(open) = &mut self.open else { return };
         let (candidate, part) = (self.index, open.part);
         open.extensions.extend(extensions("", wire.rest));
-        if !thought && open.text.len() + text.len() <= TEXT_LIMIT {
-            open.text.push_str(&text);
+        if !thought {
+            self.said.add(&text);
         }
         if !text.is_empty() {
             events.push(ChatEvent::Delta(PartDelta { candidate, part, text }));
@@ -173,7 +202,7 @@ impl Stream {
         let part = self.number();
         let kind = if thought { PartKind::Reasoning } else { PartKind::Text };
         events.push(ChatEvent::PartStart(PartStart { candidate: self.index, part, kind }));
-        self.open = Some(Open { part, thought, signed: false, text: String::new(), extensions: Vec::new() });
+        self.open = Some(Open { part, thought, signed: false, base: self.said.characters, extensions: Vec::new() });
     }
 
     fn number(&mut self) -> u32 {
@@ -239,17 +268,20 @@ impl Stream {
         }
     }
 
-    /// Emits those sources of the open text that were not emitted before.
+    /// Emits those sources that were not emitted before. Ranges count all text of the answer, but only the open text can
+    /// still get citations: one of an earlier part comes without its range.
     fn cite(&mut self, json: &str, read: fn(&RawValue, &[Option<&str>]) -> Vec<Grounded>, events: &mut Vec<ChatEvent>) {
         let Some(open) = self.open.as_ref().filter(|open| !open.thought) else { return };
         let Ok(raw) = parse::<&RawValue>(json) else { return };
         let (candidate, part) = (self.index, open.part);
-        for grounded in read(raw, &[Some(&open.text)]) {
-            let citation = grounded.citation;
+        for grounded in read(raw, &[Some(&self.said.text)]) {
+            let mut citation = grounded.citation;
+            let range = citation.start.zip(citation.end);
             let words = [citation.url.clone(), citation.title.clone(), citation.quote.clone()];
-            if !self.cited.insert((part, citation.start.zip(citation.end), words)) {
+            if !self.cited.insert((range, words)) {
                 continue;
             }
+            (citation.start, citation.end) = range.and_then(|range| open.share(range)).unzip();
             events.push(ChatEvent::Citation(PartCitation { candidate, part, citation }));
         }
     }

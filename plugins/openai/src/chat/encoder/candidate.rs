@@ -184,6 +184,7 @@ impl ChatEncoder {
     }
 
     fn media(&mut self, at: usize, media: &MediaPart) {
+        self.losses.foreign("media.", &media.extensions, FORMAT);
         let url = match (media.kind, &media.source) {
             (MediaKind::Image, MediaSource::Base64(data)) => to_data_url(&mime(&self.ctx, media), data),
             (MediaKind::Image, MediaSource::Url(url)) => url.clone(),

@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::Result;
 use weir_sdk::compat::content::{cache_hint, read_part};
-use weir_sdk::compat::wire::{Content, FORMAT, Function};
+use weir_sdk::compat::wire::{Content, ContentPart, FORMAT, Function};
 use weir_sdk::compat::{reasoning, response};
 use weir_sdk::json::{self, RawValue, Rest, Str};
 use weir_sdk::losses::extensions;
@@ -72,7 +72,7 @@ fn hint_last(parts: &mut [Part], hint: Option<CacheHint>, kept: &mut Vec<Extensi
     mark(kept, "cache_control");
 }
 
-fn assistant(wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
+fn assistant(mut wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
     let details = wire.reasoning_details.unwrap_or_default().0;
     // Some servers require thinking with calls, even if it is empty.
     let silent = matches!(&wire.reasoning_content, Some(Content::Text(text)) if text.is_empty());
@@ -87,6 +87,7 @@ fn assistant(wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
             _ => parts.push(Part::Text(TextPart { signature: Some(signature), ..TextPart::new("") })),
         }
     }
+    parts.extend(images(&mut wire.rest));
     parts.extend(wire.refusal.filter(|words| !words.is_empty()).map(|words| Part::Refusal(words.into_string())));
     parts.extend(wire.audio.and_then(audio).map(Part::Media));
     let calls = wire.tool_calls.unwrap_or_default().0;
@@ -100,6 +101,20 @@ fn assistant(wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
         mark(&mut kept, "reasoning_content");
     }
     Message { role: Role::Assistant, name: wire.name.map(Str::into_string), parts, extensions: kept }
+}
+
+/// Images of an earlier answer, in the spelling of routers, in which answers are written here as well. A list with
+/// anything else stays a member.
+fn images(rest: &mut Rest<'_>) -> Vec<Part> {
+    let Some(list) = rest.get("images").and_then(json::list) else { return Vec::new() };
+    let image = |raw: &RawValue| {
+        let mut part: ContentPart<'_> = json::parse(raw.get()).ok()?;
+        part.rest.take("index");
+        Some(read_part(part)).filter(|part| matches!(part, Part::Media(_)))
+    };
+    let Some(images) = list.into_iter().map(image).collect() else { return Vec::new() };
+    rest.take("images");
+    images
 }
 
 /// Audio of an earlier answer, by its id.

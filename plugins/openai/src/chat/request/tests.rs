@@ -231,3 +231,15 @@ fn messages_in_the_middle_keep_their_place_and_role() {
     let Part::ToolResult(result) = &messages[3].parts[0] else { panic!() };
     assert!(matches!(result.content.as_slice(), [ResultPart::Text(_), ResultPart::Text(_)]));
 }
+
+#[test]
+fn images_of_earlier_answers_are_the_assistants_media() {
+    let message = r#"{"role":"assistant","content":"here","images":[
+        {"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"},"index":0}]}"#;
+    let [Part::Text(_), Part::Media(image)] = &parts(message)[..] else { panic!("a text and an image") };
+    assert_eq!((image.kind, image.mime.as_deref()), (MediaKind::Image, Some("image/png")));
+    assert!(image.source == MediaSource::Base64("AAAA".into()) && image.extensions.is_empty());
+    // What is no image stays as it is.
+    let other = parsed(r#"{"model":"m","messages":[{"role":"assistant","content":"a","images":["x"]}]}"#).request;
+    assert_eq!(other.messages[0].extensions[0].json, r#"["x"]"#);
+}

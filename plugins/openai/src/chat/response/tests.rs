@@ -172,3 +172,16 @@ fn chunks_that_refer_to_sources_keep_their_places_between_the_texts() {
     assert_eq!(body["choices"][0]["message"]["content"], expected);
     assert!(losses.is_empty(), "{losses:?}");
 }
+
+#[test]
+fn members_of_media_that_are_lost_are_reported_whole_and_streamed() {
+    let signature = Extension { format: "gemini".into(), key: "thoughtSignature".into(), json: r#""AA==""#.into() };
+    let image = MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".into()));
+    let image = MediaPart { extensions: vec![signature], ..image };
+    let (body, lost) = rendered("", vec![Part::Media(image.clone())], FinishReason::Complete);
+    assert_eq!(body["choices"][0]["message"]["images"][0]["image_url"]["url"], "data:image/png;base64,AAAA");
+    assert_eq!(lost, ["choices[0].message.media.thoughtSignature"]);
+    let begin = weir_sdk::testing::events::start(0, weir_sdk::types::PartKind::Media(image));
+    let (_, lost) = weir_sdk::testing::encoded::<crate::chat::encoder::ChatEncoder>(&Context::default(), &[begin], 1);
+    assert_eq!(lost, ["media.thoughtSignature"]);
+}

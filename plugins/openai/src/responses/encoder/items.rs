@@ -1,15 +1,15 @@
 //! Open items: messages with their parts, thinking, calls.
 
-use weir_sdk::compat::responses::write::{annotation, item_id};
-use weir_sdk::compat::responses::{FORMAT, namespace};
+use weir_sdk::compat::responses::write::{annotation, is_annotation, item_id};
+use weir_sdk::compat::responses::{FORMAT, namespace, note, noted};
 use weir_sdk::json::{Rest, Str};
 use weir_sdk::types::{
-    Citation, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, ToolCall, ToolKind,
+    Citation, Extension, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, ToolCall, ToolKind,
 };
 
 use super::EventEncoder;
 use super::item::{Content, Item, Kind, list, words};
-use crate::responses::{UNSIGNED, groups};
+use crate::responses::{GROUPS, UNSIGNED, tool_lists};
 
 impl EventEncoder {
     pub(super) fn part_start(&mut self, start: PartStart) {
@@ -29,9 +29,7 @@ impl EventEncoder {
                 self.close_message();
                 self.losses.dropped_if(tool.signature.is_some(), "output.signature", UNSIGNED);
                 let mut call = ToolCall { kind: tool.kind, ..ToolCall::new(tool.id, tool.name, "") };
-                if let Some(tools) = groups(&self.ctx.memo) {
-                    namespace::part(tools, &mut call);
-                }
+                namespace::part(&tool_lists(&self.ctx.memo, GROUPS), &mut call);
                 self.add(
                     if tool.kind == ToolKind::Custom { "ctc" } else { "fc" },
                     Kind::Call { part: start.part, call },
@@ -117,7 +115,7 @@ impl EventEncoder {
             Kind::Reasoning { thought, .. } => {
                 first = thought.text.is_none();
                 thought.text.get_or_insert_default().push_str(text);
-                "response.reasoning_summary_text.delta"
+                if is_text(thought) { "response.reasoning_text.delta" } else { "response.reasoning_summary_text.delta" }
             }
             Kind::Call { call, .. } => {
                 call.arguments.push_str(text);
@@ -128,7 +126,7 @@ impl EventEncoder {
             }
         };
         if first {
-            self.summary_event("response.reasoning_summary_part.added", &id, at, "");
+            self.thinking_event("added", kind == "response.reasoning_text.delta", &id, at, "");
         }
         if kind != "response.output_text.delta" {
             self.lose_logprobs(&logprobs);
@@ -137,7 +135,9 @@ impl EventEncoder {
             o.str("item_id", &id);
             o.num("output_index", at);
             match kind {
-                "response.output_text.delta" | "response.refusal.delta" => o.num("content_index", index as u32),
+                "response.output_text.delta" | "response.refusal.delta" | "response.reasoning_text.delta" => {
+                    o.num("content_index", index as u32);
+                }
                 "response.reasoning_summary_text.delta" => o.num("summary_index", 0),
                 _ => {}
             }
@@ -148,13 +148,28 @@ impl EventEncoder {
         });
     }
 
-    fn summary_event(&mut self, kind: &str, id: &str, at: u32, text: &str) {
-        self.emit(kind, |o| {
+    /// Marks the open thinking as the text itself: the provider did not send a summary of it.
+    pub(super) fn thinking_is_text(&mut self) {
+        if let Some(Item { kind: Kind::Reasoning { thought, .. }, .. }) = self.items.last_mut()
+            && thought.text.is_none()
+        {
+            thought.extensions.push(note("content", ""));
+        }
+    }
+
+    /// Writes the event that a part of thinking was added or is done: one of the summary, or one of the content.
+    fn thinking_event(&mut self, what: &str, is_text: bool, id: &str, at: u32, text: &str) {
+        let (event, index, kind) = if is_text {
+            ("content_part", "content_index", "reasoning_text")
+        } else {
+            ("reasoning_summary_part", "summary_index", "summary_text")
+        };
+        self.emit(&format!("response.{event}.{what}"), |o| {
             o.str("item_id", id);
             o.num("output_index", at);
-            o.num("summary_index", 0);
+            o.num(index, 0);
             o.object("part", |o| {
-                o.str("type", "summary_text");
+                o.str("type", kind);
                 o.str("text", text);
             });
         });
@@ -187,7 +202,7 @@ impl EventEncoder {
 
     pub(super) fn citation(&mut self, event: PartCitation) {
         let PartCitation { part, citation, .. } = event;
-        if annotation(&citation, 0).is_none() {
+        if !is_annotation(&citation) {
             return self.losses.dropped("output.citations", "only citations of pages have a place");
         }
         if !citation.awaits_text(FORMAT) {
@@ -239,7 +254,7 @@ impl EventEncoder {
                 }
                 return;
             }
-            Kind::Reasoning { thought, .. } => thought.extensions = stop.extensions,
+            Kind::Reasoning { thought, .. } => end_thought(thought, stop.extensions),
             Kind::Call { call, .. } => call.extensions.extend(stop.extensions),
         }
         self.lose_logprobs(&late);
@@ -280,13 +295,7 @@ impl EventEncoder {
         match &item.kind {
             Kind::Reasoning { thought, .. } => {
                 if let Some(text) = &thought.text {
-                    self.emit("response.reasoning_summary_text.done", |o| {
-                        o.str("item_id", &item.id);
-                        o.num("output_index", item.at);
-                        o.num("summary_index", 0);
-                        o.str("text", text);
-                    });
-                    self.summary_event("response.reasoning_summary_part.done", &item.id, item.at, text);
+                    self.thinking_done(&item.id, item.at, text, is_text(thought));
                 }
             }
             Kind::Call { call, .. } => {
@@ -307,6 +316,21 @@ impl EventEncoder {
             Kind::Message(_) => {}
         }
         self.done(item.at, item.json("completed"));
+    }
+
+    fn thinking_done(&mut self, id: &str, at: u32, text: &str, is_text: bool) {
+        let (kind, index) = if is_text {
+            ("response.reasoning_text.done", "content_index")
+        } else {
+            ("response.reasoning_summary_text.done", "summary_index")
+        };
+        self.emit(kind, |o| {
+            o.str("item_id", id);
+            o.num("output_index", at);
+            o.num(index, 0);
+            o.str("text", text);
+        });
+        self.thinking_event("done", is_text, id, at, text);
     }
 
     /// Completes the open message, because another item follows.
@@ -345,5 +369,19 @@ impl EventEncoder {
             let part = *part;
             self.item_done(part);
         }
+    }
+}
+
+/// Whether thinking is the text itself, by the rule that writes the finished item.
+fn is_text(thought: &ReasoningPart) -> bool {
+    noted(&thought.extensions, "content").is_some()
+}
+
+/// Takes over the members of finished thinking. What its pieces were stays.
+fn end_thought(thought: &mut ReasoningPart, extensions: Vec<Extension>) {
+    let was_text = is_text(thought);
+    thought.extensions = extensions;
+    if was_text && !is_text(thought) {
+        thought.extensions.push(note("content", ""));
     }
 }

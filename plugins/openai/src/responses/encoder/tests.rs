@@ -1,3 +1,4 @@
+use weir_sdk::compat;
 use weir_sdk::testing::events::{call, delta, finish, sign, signed_call, start, stop};
 use weir_sdk::types::{
     Candidate, CandidateLogprobs, ChatResponse, Citation, ErrorKind, Loss, Part, PartCitation, PartKind, PartSignature,
@@ -204,4 +205,76 @@ fn a_limit_makes_the_answer_incomplete() {
     assert_eq!(last["type"], "response.incomplete");
     assert_eq!(last["response"]["incomplete_details"]["reason"], "max_output_tokens");
     assert_eq!(last["response"]["output"][0]["status"], "incomplete");
+}
+
+#[test]
+fn citations_of_no_page_are_reported_whole_and_streamed() {
+    let source = Some(Opaque { format: "anthropic.messages".into(), kind: "char_location".into(), json: "{}".into() });
+    let citation = Citation { url: None, title: None, quote: None, start: None, end: None, source };
+    let cited = TextPart { citations: vec![citation.clone()], ..TextPart::new("a") };
+    let candidate = Candidate {
+        index: 0,
+        parts: vec![Part::Text(cited)],
+        finish: Some(Finish::new(FinishReason::Complete, "x")),
+        logprobs: None,
+        extensions: Vec::new(),
+    };
+    let answer = ChatResponse { candidates: vec![candidate], ..ChatResponse::default() };
+    let whole = crate::responses::response::render(&Context::default(), &answer).losses;
+    let mut encoder = EventEncoder::new(Context::default());
+    let citation = ChatEvent::Citation(PartCitation { candidate: 0, part: 0, citation });
+    let streamed = encoder.push(vec![start(0, PartKind::Text), delta(0, "a"), citation, stop(0)]).unwrap().losses;
+    for losses in [whole, streamed] {
+        assert_eq!(losses.iter().map(|loss| &*loss.field).collect::<Vec<_>>(), ["output.citations"]);
+    }
+}
+
+/// The events of another server's stream, after a translation.
+fn translated(events: &[&str]) -> Vec<serde_json::Value> {
+    let ctx = Context::default();
+    let mut decoder = compat::responses::decoder::EventDecoder::new(&crate::quirks::QUIRKS, &ctx);
+    let frames: Vec<Frame> = events.iter().map(|data| Frame { event: None, data: (*data).to_owned() }).collect();
+    let mut events = decoder.push(&frames).events;
+    events.extend(decoder.finish().events);
+    encode(events)
+}
+
+#[test]
+fn thinking_itself_is_streamed_as_what_its_item_says() {
+    let added =
+        r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"reasoning","id":"rs","summary":[]}}"#;
+    let piece = |text: &str| {
+        format!(r#"{{"type":"response.reasoning_text.delta","output_index":0,"content_index":0,"delta":"{text}"}}"#)
+    };
+    let item = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","id":"rs","summary":[],"content":[{"type":"reasoning_text","text":"hmm"}]}}"#;
+    let done = r#"{"type":"response.completed","response":{"status":"completed"}}"#;
+    // In pieces, cut off in pieces, and whole.
+    let (first, second) = (piece("h"), piece("mm"));
+    let streams = [
+        &[added, &first, &second, item, done][..],
+        &[added, &first, &second, done],
+        &[added, item, done],
+        &[item, done],
+    ];
+    for stream in streams {
+        let events = translated(stream);
+        let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).cloned().collect::<Vec<_>>();
+        assert!(events.iter().all(|event| !event["type"].as_str().unwrap().contains("summary")), "{events:?}");
+        let part = |text: &str| serde_json::json!({"type": "reasoning_text", "text": text});
+        assert_eq!(of("response.content_part.added")[0]["part"], part(""));
+        assert_eq!(of("response.content_part.done")[0]["part"], part("hmm"));
+        let deltas = of("response.reasoning_text.delta");
+        let text: String = deltas.iter().filter_map(|event| event["delta"].as_str()).collect();
+        let end = &of("response.reasoning_text.done")[0];
+        assert_eq!((text.as_str(), &end["text"], &end["content_index"]), ("hmm", &"hmm".into(), &0.into()));
+        let last = &events.last().unwrap()["response"]["output"][0];
+        assert_eq!((&last["summary"], &last["content"]), (&serde_json::json!([]), &serde_json::json!([part("hmm")])));
+    }
+}
+
+#[test]
+fn a_summary_of_thinking_is_streamed_as_one() {
+    let events = encode(vec![start(0, PartKind::Reasoning), delta(0, "hm"), stop(0), finish(FinishReason::Complete)]);
+    assert!(events.iter().all(|event| !event["type"].as_str().unwrap().contains("reasoning_text")));
+    assert_eq!(events.last().unwrap()["response"]["output"][0]["summary"][0]["text"], "hm");
 }

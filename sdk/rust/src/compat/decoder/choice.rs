@@ -230,6 +230,11 @@ impl Candidate {
             }
             Part::Refusal(words) => return self.words(events, Words::Refusal, words),
             Part::Media(media) => PartKind::Media(media),
+            Part::Opaque(reference) if response::is_reference(&reference) => {
+                let (candidate, part) = (self.index, self.text_part(events));
+                let citation = response::referred(reference);
+                return events.push(ChatEvent::Citation(PartCitation { candidate, part, citation }));
+            }
             Part::Opaque(opaque) => PartKind::Opaque(opaque),
             Part::ToolCall(_) | Part::ToolResult(_) => return,
         };

@@ -51,7 +51,7 @@ impl Writer<'_> {
                 _ => self.file(o, media),
             }
             self.cache(o, field, media.cache.as_ref(), &media.extensions);
-            self.extensions(o, &format!("{field}."), &media.extensions, &[STORE]);
+            self.message_members(o, &format!("{field}."), &media.extensions, &[STORE]);
         });
     }
 

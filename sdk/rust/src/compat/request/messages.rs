@@ -8,7 +8,7 @@ use crate::compat::{custom, reasoning};
 use crate::json::{self, Array, Object};
 use crate::losses::extension;
 use crate::types::{
-    MediaPart, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolKind, ToolResult,
+    Extension, MediaPart, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolKind, ToolResult,
 };
 
 /// A medium that its message cannot contain, to be sent in a separate user message (C-43), and its original place.
@@ -123,10 +123,15 @@ impl Writer<'_> {
             match part {
                 Part::Text(text) => pieces.push((at, Piece::Text(text))),
                 Part::ToolCall(call) => calls.push(call),
-                Part::Refusal(words) => refusal = Some(words),
+                Part::Refusal(words) if self.takes("refusal") => refusal = Some(words),
+                Part::Refusal(words) => {
+                    self.losses.approximated(format!("{field}.refusal"), "sent as text");
+                    pieces.push((at, Piece::Words(words)));
+                }
                 Part::Reasoning(thought) => thoughts.push(thought),
                 Part::Media(media) => match extension(&media.extensions, FORMAT, "id") {
-                    Some(id) => audio = Some(id),
+                    Some(id) if self.takes("audio") => audio = Some(id),
+                    Some(_) => self.losses.dropped(format!("{field}.audio"), "the provider has no earlier audio"),
                     None => lifted.push((format!("{field}.content[{at}]"), media)),
                 },
                 Part::Opaque(opaque) if opaque.format == FORMAT => pieces.push((at, Piece::Raw(&opaque.json))),
@@ -180,7 +185,8 @@ impl Writer<'_> {
     /// Whether nothing is written of a message without content: it had parts, and neither thinking nor members of its
     /// own stay.
     fn leaves_nothing(&self, message: &Message, thoughts: &[&ReasoningPart]) -> bool {
-        let is_bare = message.extensions.iter().all(|extension| extension.format != FORMAT);
+        let is_written = |own: &Extension| own.format == FORMAT && self.takes(&own.key);
+        let is_bare = !message.extensions.iter().any(is_written);
         is_bare && !message.parts.is_empty() && !self.shows(thoughts)
     }
 
@@ -193,7 +199,7 @@ impl Writer<'_> {
             });
             self.cache(o, field, hint, &[]);
         }
-        self.extensions(o, &format!("{field}."), &message.extensions, &[]);
+        self.message_members(o, &format!("{field}."), &message.extensions, &[]);
     }
 
     fn tool_call(&mut self, a: &mut Array<'_>, field: &str, call: &ToolCall) {
@@ -235,7 +241,7 @@ impl Writer<'_> {
             }
             let place = format!("{field}.tool_calls[].");
             self.cache(o, place.trim_end_matches('.'), call.cache.as_ref(), &call.extensions);
-            self.extensions(o, &place, &call.extensions, &[]);
+            self.message_members(o, &place, &call.extensions, &[]);
         });
     }
 
@@ -269,7 +275,7 @@ impl Writer<'_> {
             o.opt_str("name", result.name.as_deref());
             self.content(o, field, &pieces, false);
             self.cache(o, field, result.cache.as_ref(), &result.extensions);
-            self.extensions(o, &format!("{field}."), &result.extensions, &[]);
+            self.message_members(o, &format!("{field}."), &result.extensions, &[]);
         });
     }
 
@@ -346,7 +352,7 @@ impl Writer<'_> {
                 if !hinted {
                     self.cache(o, field, text.cache.as_ref(), &text.extensions);
                 }
-                self.extensions(o, &format!("{field}."), &text.extensions, &[]);
+                self.message_members(o, &format!("{field}."), &text.extensions, &[]);
             }),
             Piece::Media(media) => self.media(a, field, media),
         }

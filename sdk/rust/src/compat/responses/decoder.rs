@@ -197,6 +197,7 @@ impl EventDecoder {
                     extensions.retain(|own| own.json != "null" && own.key != kind);
                     extensions.push(note(kind, &lengths(open.summary.iter().copied())));
                 } else if let Some(text) = thought.text {
+                    self.note_thinking(&extensions);
                     self.delta(part, text);
                 }
                 extensions.extend(thought.id.as_deref().map(|id| note("id", id)));

@@ -10,9 +10,27 @@ use crate::losses::extension;
 use crate::types::{ChatRequest, Extension, Message, Opaque, Part, Tool, ToolCall};
 
 /// The member for a group's name, and the type of groups among the tools.
-const GROUP: &str = "namespace";
+pub const GROUP: &str = "namespace";
 /// The note on all but a group's first tool.
 const REST: &str = "grouped";
+/// The note on a tool that an item of the input brings.
+const BROUGHT: &str = "brought";
+
+/// The note on a tool that an item of the input brings: [`gather`] leaves it to its item.
+pub fn brought() -> Extension {
+    note(BROUGHT, "")
+}
+
+/// The tools that an item of the input brings: `additional_tools`, or what a client's own search found. What the service
+/// itself found is among the request's tools.
+pub fn tools_of(item: &Opaque) -> Vec<&RawValue> {
+    if item.format != FORMAT || !["additional_tools", "tool_search_output"].contains(&item.kind.as_str()) {
+        return Vec::new();
+    }
+    let mut wire = Rest::parse(&item.json).unwrap_or_default();
+    let is_theirs = wire.str("execution").as_deref() == Some("server");
+    wire.list("tools").filter(|_| !is_theirs).unwrap_or_default()
+}
 
 /// The name of a group's tool in formats without groups.
 pub fn joined(group: &str, tool: &str) -> String {
@@ -51,11 +69,17 @@ fn taken(extensions: &mut Vec<Extension>) -> Option<String> {
     Some(group)
 }
 
-/// Restores the groups, for a provider that supports them.
+/// Restores the groups, and leaves tools to the items that bring them, for a provider that supports both.
 pub fn gather(request: &mut ChatRequest) {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let items = parts.filter_map(|part| if let Part::Opaque(item) = part { Some(item) } else { None });
+    let brought: Vec<&str> = items.flat_map(tools_of).map(RawValue::get).collect();
     request.tools.retain_mut(|tool| {
-        let Tool::Function(function) = tool else { return true };
-        if noted(&function.extensions, REST).is_some() {
+        let function = match tool {
+            Tool::Function(function) => function,
+            Tool::Opaque(opaque) => return !brought.contains(&opaque.json.as_str()),
+        };
+        if [REST, BROUGHT].iter().any(|key| noted(&function.extensions, key).is_some()) {
             return false;
         }
         if let Some(raw) = noted(&function.extensions, GROUP) {
@@ -85,10 +109,10 @@ fn member(group: &str) -> Extension {
     Extension { format: FORMAT.to_owned(), key: GROUP.to_owned(), json: text }
 }
 
-/// Restores the tool's name and the group of a call in an answer, from the request's tools (`tools`, JSON).
-pub fn part(tools: &str, call: &mut ToolCall) {
-    let Ok(list) = json::parse::<Vec<&RawValue>>(tools) else { return };
-    let groups = list.into_iter().filter_map(|raw| {
+/// Restores the tool's name and the group of a call in an answer, from the request's lists of tools, each as JSON.
+pub fn part(lists: &[&str], call: &mut ToolCall) {
+    let lists = lists.iter().filter_map(|list| json::parse::<Vec<&RawValue>>(list).ok());
+    let groups = lists.flatten().filter_map(|raw| {
         let mut tool = Rest::parse(raw.get()).ok()?;
         let is_group = tool.str("type").as_deref() == Some(GROUP);
         tool.str("name").filter(|_| is_group).map(Str::into_string)
@@ -137,7 +161,7 @@ mod tests {
             ("a__b", "a__b", None),
         ] {
             let mut call = ToolCall::new("c", name, "{}");
-            part(tools, &mut call);
+            part(&[tools], &mut call);
             assert_eq!((call.name.as_str(), extension(&call.extensions, FORMAT, GROUP)), (bare, group));
         }
     }

@@ -194,9 +194,12 @@ impl Writer<'_> {
 
     fn media(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart) {
         self.lost_cache(media.cache.is_some(), field);
+        self.losses.foreign(&format!("{field}."), &media.extensions, FORMAT);
         if let MediaSource::Text(text) = &media.source {
+            // With its title in front, as in Chat.
             self.losses.approximated(field, "a text document is sent as text");
-            return self.text_part(a, field, &TextPart::new(text));
+            let texts = media.name.iter().chain([text]);
+            return texts.for_each(|text| self.text_part(a, field, &TextPart::new(text)));
         }
         let ours = media.extensions.iter().any(|extension| extension.key == STORE);
         if matches!(media.source, MediaSource::FileId(_)) && !ours {
@@ -214,6 +217,7 @@ impl Writer<'_> {
 
     fn assistant(&mut self, a: &mut Array<'_>, field: &str, message: &Message) {
         let mut parts = Vec::with_capacity(message.parts.len());
+        let mut lifted = Vec::new();
         for (at, part) in message.parts.iter().enumerate() {
             let field = format!("{field}.content[{at}]");
             match part {
@@ -236,7 +240,7 @@ impl Writer<'_> {
                 Part::Media(media) if media.extensions.iter().any(|e| e.key == "id") => {
                     self.losses.dropped(field, "audio of an earlier answer has no place here");
                 }
-                Part::Media(_) => self.refuse(field, "the assistant's media have no place here"),
+                Part::Media(media) => lifted.push((field, media)),
                 Part::ToolCall(call) => {
                     self.lost_cache(call.cache.is_some(), &field);
                     self.losses.foreign(&format!("{field}."), &call.extensions, FORMAT);
@@ -258,6 +262,23 @@ impl Writer<'_> {
         let fitted: Vec<Part> = parts.iter().map(|part| fit(part)).collect();
         let fitted: Vec<&Part> = fitted.iter().collect();
         write::assistant(a, &fitted, None);
+        self.lifted(a, &lifted);
+    }
+
+    /// Writes media of the assistant, which only users may send here, as a message of the user, as in Chat.
+    fn lifted(&mut self, a: &mut Array<'_>, lifted: &[(String, &MediaPart)]) {
+        if lifted.is_empty() {
+            return;
+        }
+        a.object(|o| {
+            o.str("role", "user");
+            o.array("content", |a| {
+                for (field, media) in lifted {
+                    self.losses.approximated(field, "moved to a user message of its own");
+                    self.media(a, field, media);
+                }
+            });
+        });
     }
 
     fn result(&mut self, o: &mut Object<'_>, field: &str, result: &ToolResult) {
@@ -367,3 +388,6 @@ fn fit(part: &Part) -> Part {
         part => part.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,6 +133,11 @@ pub fn output_text(o: &mut Object<'_>, text: &TextPart) {
     }
 }
 
+/// Whether [`annotation`] has a place for a citation: it is one of a page, or this format's own.
+pub fn is_annotation(citation: &Citation) -> bool {
+    citation.url.is_some() || citation.source.as_ref().is_some_and(|source| source.format == FORMAT)
+}
+
 /// A citation as an annotation; `None` if it is not one of a page. Its text has `length` characters so far.
 pub fn annotation(citation: &Citation, length: u32) -> Option<String> {
     if let Some(source) = citation.source.as_ref().filter(|source| source.format == FORMAT) {

@@ -2,7 +2,9 @@
 
 use super::EventDecoder;
 use crate::compat::responses::read::BETWEEN;
+use crate::compat::responses::{THINKING_TEXT, noted};
 use crate::json::{Rest, Str};
+use crate::types::Extension;
 
 impl EventDecoder {
     /// Begins a part of a summary, separated from the one before.
@@ -10,6 +12,13 @@ impl EventDecoder {
         let at = self.find_or_open(output, None, "summary");
         if self.open.get(at).is_some_and(|open| open.words == "summary") {
             self.next_thought(at);
+        }
+    }
+
+    /// Notes what thinking is that came whole, if it is the text itself.
+    pub(super) fn note_thinking(&mut self, extensions: &[Extension]) {
+        if noted(extensions, "content").is_some() {
+            self.pass(THINKING_TEXT.to_owned(), "null");
         }
     }
 
@@ -26,6 +35,9 @@ impl EventDecoder {
     /// is the text (C-77), the one that arrives first.
     pub(super) fn thought(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>) {
         let at = self.find_or_open(output, None, words);
+        if words == "content" && self.open.get(at).is_some_and(|open| open.words == words && !open.spoke) {
+            self.pass(THINKING_TEXT.to_owned(), "null");
+        }
         let Some(open) = self.open.get_mut(at).filter(|open| open.words == words) else { return };
         if words == "content" && (open.summary.is_empty() || open.thinking != content) {
             open.thinking = content;

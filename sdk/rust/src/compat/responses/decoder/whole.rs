@@ -51,6 +51,7 @@ impl EventDecoder {
         };
         let content = Some(self.parts);
         let at = self.open(output, content, "whole", kind);
+        self.note_thinking(&extensions);
         self.say(at, text);
         let part = self.open.get(at).map_or(0, |open| open.part);
         let cited = citations.into_iter().map(|citation| PartCitation { candidate: 0, part, citation });

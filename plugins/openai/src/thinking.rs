@@ -1,0 +1,246 @@
+//! What OpenAI's models take of thinking and of sampling, by their names. The service refuses a request that has more.
+//!
+//! Sources: the specification (`StopConfiguration`, the former words of `ReasoningEffort`: "all models before gpt-5.1
+//! default to medium and do not support none", "gpt-5-pro … only supports high"), the parameter compatibility in the
+//! guides on reasoning and on the latest models, and the errors that the service answers. Other names, as of compatible
+//! servers, say nothing: their requests stay as they are.
+
+use weir_sdk::compat::wire::FORMAT;
+use weir_sdk::losses::Losses;
+use weir_sdk::types::{ChatRequest, Context, Error, ReasoningMode, ReasoningRequest};
+
+/// What a model does of thinking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It never thinks.
+    Silent,
+    /// It always thinks, at this level or more; and it may know no stop sequences.
+    Always { least: &'static str, stops: bool },
+    /// It thinks if it is asked to.
+    Asked,
+}
+
+/// Leaves out what the model refuses, or says it in the model's words.
+#[expect(clippy::unnecessary_wraps, reason = "a quirk may refuse a request; this one never does")]
+pub(crate) fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
+    let Some(kind) = kind(if ctx.model.is_empty() { &request.model } else { &ctx.model }) else { return Ok(()) };
+    match kind {
+        Kind::Silent => lose_effort(request, losses),
+        Kind::Always { least, stops } => {
+            raise(request, least, losses);
+            lose_sampling(request, stops, losses);
+        }
+        Kind::Asked => {
+            let is_asked = |reasoning: &ReasoningRequest| asks(reasoning) && !is_off(reasoning);
+            if request.reasoning.as_ref().is_some_and(is_asked) {
+                lose_sampling(request, false, losses);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The kind of a model's name; `None` if the name says nothing.
+fn kind(model: &str) -> Option<Kind> {
+    // A fine-tuned model: `ft:BASE:ORGANIZATION::ID`.
+    let name = model.strip_prefix("ft:").map_or(model, |rest| rest.split(':').next().unwrap_or(rest));
+    if ["gpt-3.5", "gpt-4", "chatgpt-4", "gpt-5-chat"].iter().any(|silent| name.starts_with(silent)) {
+        return Some(Kind::Silent);
+    }
+    if let Some(rest) = name.strip_prefix("gpt-5") {
+        return gpt_5(rest);
+    }
+    // Research of some minutes takes one level only, and the first small models took none.
+    let other = ["deep-research", "o1-mini", "o1-preview"].iter().any(|other| name.contains(other));
+    let is = |family: &str| name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    match () {
+        () if other => None,
+        () if is("o1") => Some(Kind::Always { least: "low", stops: true }),
+        () if is("o3") || is("o4") || is("codex-mini") => Some(Kind::Always { least: "low", stops: false }),
+        () => None,
+    }
+}
+
+/// The kind of a model of the fifth generation, by the rest of its name.
+fn gpt_5(rest: &str) -> Option<Kind> {
+    let always = |least| Some(Kind::Always { least, stops: false });
+    let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| rest.starts_with(beginning));
+    if rest.starts_with('.') {
+        // The variants for chats, for code and of more effort have levels of their own.
+        let own = ["-chat", "-codex", "-pro"].iter().any(|own| rest.contains(own));
+        return (!own).then_some(Kind::Asked);
+    }
+    match () {
+        () if begins(&["-pro"]) => always("high"),
+        () if begins(&["-codex"]) => always("low"),
+        () if rest.is_empty() || begins(&["-mini", "-nano", "-20"]) => always("minimal"),
+        () => None,
+    }
+}
+
+/// Whether a request says something of how much to think.
+fn asks(reasoning: &ReasoningRequest) -> bool {
+    reasoning.effort.is_some() || reasoning.budget_tokens.is_some()
+}
+
+/// Whether a request asks for no thinking.
+fn is_off(reasoning: &ReasoningRequest) -> bool {
+    match reasoning.effort.as_deref() {
+        Some(effort) => effort == "none",
+        None => reasoning.mode == Some(ReasoningMode::Disabled) || reasoning.budget_tokens == Some(0),
+    }
+}
+
+/// Takes away all that asks for thinking: there is none, which is what a request without it wants.
+fn lose_effort(request: &mut ChatRequest, losses: &mut Losses) {
+    let Some(reasoning) = &mut request.reasoning else { return };
+    let lost = !is_off(reasoning) && (asks(reasoning) || reasoning.mode.is_some());
+    losses.dropped_if(lost, "reasoning_effort", "this model does not think");
+    losses.dropped_if(reasoning.summary.is_some() && lost, "reasoning.summary", "this model does not think");
+    *reasoning = ReasoningRequest { extensions: std::mem::take(&mut reasoning.extensions), ..Default::default() };
+    // An empty object would be sent otherwise.
+    request.reasoning.take_if(|reasoning| *reasoning == ReasoningRequest::default());
+}
+
+/// Asks a model that always thinks for its least level, if the request wants no thinking.
+fn raise(request: &mut ChatRequest, least: &str, losses: &mut Losses) {
+    let Some(reasoning) = request.reasoning.as_mut().filter(|reasoning| is_off(reasoning)) else { return };
+    (reasoning.mode, reasoning.budget_tokens) = (None, None);
+    reasoning.effort = Some(least.to_owned());
+    losses.approximated("reasoning_effort", "this model always thinks: its least level is asked for");
+}
+
+/// Takes away the parameters that a model refuses while it thinks; a value that changes nothing is no loss.
+fn lose_sampling(request: &mut ChatRequest, stops: bool, losses: &mut Losses) {
+    let why = "models that think refuse it";
+    let sampling = &mut request.sampling;
+    for (value, usual, field) in [
+        (&mut sampling.temperature, 1.0, "temperature"),
+        (&mut sampling.top_p, 1.0, "top_p"),
+        (&mut sampling.frequency_penalty, 0.0, "frequency_penalty"),
+        (&mut sampling.presence_penalty, 0.0, "presence_penalty"),
+    ] {
+        let lost = value.take().is_some_and(|value| (value - usual).abs() > f64::EPSILON);
+        losses.dropped_if(lost, field, why);
+    }
+    let logprobs = sampling.logprobs.take() == Some(true);
+    let alternatives = sampling.top_logprobs.take().is_some_and(|number| number > 0);
+    losses.dropped_if(logprobs || alternatives, "logprobs", why);
+    let n_extensions = request.extensions.len();
+    request.extensions.retain(|own| own.format != FORMAT || own.key != "logit_bias");
+    losses.dropped_if(request.extensions.len() < n_extensions, "logit_bias", why);
+    if !stops {
+        losses.dropped_if(!std::mem::take(&mut sampling.stop).is_empty(), "stop", "this model refuses it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use weir_sdk::compat::quirks::Quirks;
+    use weir_sdk::compat::{request, responses};
+    use weir_sdk::testing::{context, fields, json};
+    use weir_sdk::types::{Extension, RenderedRequest, Sampling};
+
+    use super::*;
+    use crate::quirks::QUIRKS;
+
+    type Render = fn(&Quirks, &Context, ChatRequest) -> Result<RenderedRequest, Error>;
+    const BOTH: [Render; 2] = [request::render, responses::request::render];
+
+    fn off() -> ReasoningRequest {
+        ReasoningRequest { mode: Some(ReasoningMode::Disabled), ..ReasoningRequest::default() }
+    }
+
+    fn level(effort: &str) -> ReasoningRequest {
+        ReasoningRequest { effort: Some(effort.to_owned()), ..ReasoningRequest::default() }
+    }
+
+    /// The level that is sent, and the losses.
+    fn sent(render: Render, model: &str, reasoning: ReasoningRequest) -> (Option<String>, Vec<String>) {
+        let request = ChatRequest { reasoning: Some(reasoning), ..ChatRequest::default() };
+        let rendered = render(&QUIRKS, &context(model), request).unwrap();
+        let body = json(&rendered.request.body);
+        let effort = body.get("reasoning_effort").or_else(|| body.get("reasoning").map(|object| &object["effort"]));
+        (effort.and_then(Value::as_str).map(str::to_owned), fields(&rendered.losses))
+    }
+
+    #[test]
+    fn no_thinking_is_said_in_the_words_of_the_model() {
+        for (model, effort, lost) in [
+            ("gpt-4o", None, false),
+            ("gpt-4.1-mini", None, false),
+            ("gpt-3.5-turbo", None, false),
+            ("ft:gpt-4o-2024-08-06:org::id", None, false),
+            ("gpt-5-chat-latest", None, false),
+            ("gpt-5", Some("minimal"), true),
+            ("gpt-5-mini-2025-08-07", Some("minimal"), true),
+            ("gpt-5-codex", Some("low"), true),
+            ("gpt-5-pro", Some("high"), true),
+            ("o1", Some("low"), true),
+            ("o3-mini", Some("low"), true),
+            ("o4-mini-2025-04-16", Some("low"), true),
+            ("gpt-5.1", Some("none"), false),
+            ("gpt-5.4-nano", Some("none"), false),
+            // Names that say nothing.
+            ("gpt-oss-120b", Some("none"), false),
+            ("my-deployment", Some("none"), false),
+            ("o3x", Some("none"), false),
+        ] {
+            for render in BOTH {
+                let expected = if lost { vec!["reasoning_effort".to_owned()] } else { Vec::new() };
+                assert_eq!(sent(render, model, off()), (effort.map(str::to_owned), expected), "{model}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_level_is_lost_where_a_model_does_not_think_and_stays_elsewhere() {
+        for render in BOTH {
+            assert_eq!(sent(render, "gpt-4o", level("high")), (None, vec!["reasoning_effort".to_owned()]));
+            for model in ["o3", "gpt-5", "gpt-5.2", "my-deployment"] {
+                assert_eq!(sent(render, model, level("high")), (Some("high".to_owned()), Vec::new()), "{model}");
+            }
+        }
+    }
+
+    fn sampled(model: &str, reasoning: Option<ReasoningRequest>, temperature: f64) -> (Value, Vec<String>) {
+        let sampling = Sampling {
+            temperature: Some(temperature),
+            frequency_penalty: Some(0.0),
+            top_logprobs: Some(2),
+            stop: vec!["END".to_owned()],
+            ..Sampling::default()
+        };
+        let bias = Extension { format: FORMAT.to_owned(), key: "logit_bias".to_owned(), json: r#"{"1":2}"#.to_owned() };
+        let request = ChatRequest { sampling, reasoning, extensions: vec![bias], ..ChatRequest::default() };
+        let rendered = request::render(&QUIRKS, &context(model), request).unwrap();
+        (json(&rendered.request.body), fields(&rendered.losses))
+    }
+
+    #[test]
+    fn models_that_think_get_no_parameters_that_they_refuse() {
+        let lost = ["temperature", "logprobs", "logit_bias", "stop"].map(str::to_owned);
+        for (model, reasoning) in [("o3", None), ("gpt-5-mini", None), ("gpt-5.1", Some(level("low")))] {
+            let (body, losses) = sampled(model, reasoning.clone(), 0.2);
+            assert_eq!(losses, lost, "{model}");
+            for member in ["temperature", "frequency_penalty", "top_logprobs", "logit_bias", "stop"] {
+                assert_eq!(body.get(member), None, "{model}");
+            }
+            // The usual value has the same meaning if it is left out.
+            assert_eq!(sampled(model, reasoning, 1.0).1, lost[1..], "{model}");
+        }
+        assert_eq!(sampled("o1", None, 0.2).0["stop"], serde_json::json!(["END"]));
+    }
+
+    #[test]
+    fn other_models_keep_their_parameters() {
+        for (model, reasoning) in
+            [("gpt-4o", None), ("gpt-5.1", None), ("gpt-5.2", Some(off())), ("my-deployment", Some(level("low")))]
+        {
+            let (body, losses) = sampled(model, reasoning, 0.2);
+            assert!(losses.is_empty(), "{model}: {losses:?}");
+            assert_eq!((&body["temperature"], &body["stop"][0]), (&0.2.into(), &"END".into()), "{model}");
+        }
+    }
+}

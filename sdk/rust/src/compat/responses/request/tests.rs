@@ -1,0 +1,41 @@
+use super::*;
+use crate::testing::{fields, json};
+use crate::types::{Extension, MediaKind};
+
+fn rendered(role: Role, parts: Vec<Part>) -> (serde_json::Value, Vec<String>) {
+    let request = ChatRequest { messages: vec![Message::new(role, parts)], ..ChatRequest::default() };
+    let rendered = render(&Quirks::COMPATIBLE, &Context::default(), request).unwrap();
+    (json(&rendered.request.body)["input"].take(), fields(&rendered.losses))
+}
+
+fn medium(kind: MediaKind, source: MediaSource) -> MediaPart {
+    let foreign = Extension { format: "other".into(), key: "context".into(), json: "1".into() };
+    MediaPart { extensions: vec![foreign], mime: Some("image/png".into()), ..MediaPart::new(kind, source) }
+}
+
+#[test]
+fn a_text_document_has_its_title_and_its_members_are_reported() {
+    let document = medium(MediaKind::Document, MediaSource::Text("words".into()));
+    let document = MediaPart { name: Some("Title".into()), ..document };
+    let (input, lost) = rendered(Role::User, vec![Part::Media(document)]);
+    let texts = [&input[0]["content"][0]["text"], &input[0]["content"][1]["text"]];
+    assert_eq!(texts, ["Title", "words"]);
+    assert_eq!(lost, ["messages[0].content[0].context", "messages[0].content[0]"]);
+}
+
+#[test]
+fn members_of_media_of_other_formats_are_reported() {
+    let image = medium(MediaKind::Image, MediaSource::Base64("AAAA".into()));
+    let (input, lost) = rendered(Role::User, vec![Part::Media(image)]);
+    assert_eq!(input[0]["content"][0]["image_url"], "data:image/png;base64,AAAA");
+    assert_eq!(lost, ["messages[0].content[0].context"]);
+}
+
+#[test]
+fn images_of_the_assistant_are_sent_by_the_user() {
+    let image = MediaPart { extensions: Vec::new(), ..medium(MediaKind::Image, MediaSource::Base64("AAAA".into())) };
+    let (input, lost) = rendered(Role::Assistant, vec![Part::text("here"), Part::Media(image)]);
+    assert_eq!((&input[0]["role"], &input[0]["content"]), (&"assistant".into(), &"here".into()));
+    assert_eq!((&input[1]["role"], &input[1]["content"][0]["type"]), (&"user".into(), &"input_image".into()));
+    assert_eq!(lost, ["messages[0].content[1]"]);
+}
