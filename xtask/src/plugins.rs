@@ -199,6 +199,8 @@ fn place(workspace: &Workspace, adapter: &Adapter, purpose: &Purpose) -> Result<
 fn compile_one(workspace: &Workspace, adapter: &Adapter, std: Std, purpose: &Purpose) -> Result<String> {
     let mut command = cargo();
     command.current_dir(&workspace.root).args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib"]);
+    // Incremental builds make other components, of more instructions, wherever a developer has asked for them.
+    command.env("CARGO_INCREMENTAL", "0");
     command.args(["--profile", &adapter.profile, "--target", wasm::TARGET, "--package", &adapter.package]);
     command.arg("--message-format=json-render-diagnostics").arg("--target-dir");
     command.arg(workspace.target.join(purpose.target()));
