@@ -25,7 +25,8 @@ enum Kind {
 pub(crate) fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
     let Some(kind) = kind(if ctx.model.is_empty() { &request.model } else { &ctx.model }) else { return Ok(()) };
     match kind {
-        Kind::Silent => lose_effort(request, losses),
+        // An effort is the host's matter: it knows what the operator says of the model.
+        Kind::Silent => _ = request.reasoning.take_if(|reasoning| is_off(reasoning)),
         Kind::Always { least, stops } => {
             raise(request, least, losses);
             lose_sampling(request, stops, losses);
@@ -89,17 +90,6 @@ fn is_off(reasoning: &ReasoningRequest) -> bool {
         Some(effort) => effort == "none",
         None => reasoning.mode == Some(ReasoningMode::Disabled) || reasoning.budget_tokens == Some(0),
     }
-}
-
-/// Takes away all that asks for thinking: there is none, which is what a request without it wants.
-fn lose_effort(request: &mut ChatRequest, losses: &mut Losses) {
-    let Some(reasoning) = &mut request.reasoning else { return };
-    let lost = !is_off(reasoning) && (asks(reasoning) || reasoning.mode.is_some());
-    losses.dropped_if(lost, "reasoning_effort", "this model does not think");
-    losses.dropped_if(reasoning.summary.is_some() && lost, "reasoning.summary", "this model does not think");
-    *reasoning = ReasoningRequest { extensions: std::mem::take(&mut reasoning.extensions), ..Default::default() };
-    // An empty object would be sent otherwise.
-    request.reasoning.take_if(|reasoning| *reasoning == ReasoningRequest::default());
 }
 
 /// Asks a model that always thinks for its least level, if the request wants no thinking.
@@ -195,10 +185,9 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_lost_where_a_model_does_not_think_and_stays_elsewhere() {
+    fn a_level_stays_as_the_host_has_left_it() {
         for render in BOTH {
-            assert_eq!(sent(render, "gpt-4o", level("high")), (None, vec!["reasoning_effort".to_owned()]));
-            for model in ["o3", "gpt-5", "gpt-5.2", "my-deployment"] {
+            for model in ["gpt-4o", "o3", "gpt-5", "gpt-5.2", "my-deployment"] {
                 assert_eq!(sent(render, model, level("high")), (Some("high".to_owned()), Vec::new()), "{model}");
             }
         }
