@@ -19,6 +19,7 @@ mod attack_restricted;
 mod attempt_reports;
 mod authors;
 mod badday;
+mod billed_counts;
 mod boards;
 mod budgets;
 mod cancel;

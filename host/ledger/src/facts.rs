@@ -79,6 +79,17 @@ impl Facts {
         [Unit::BilledInput, Unit::BilledOutput].into_iter().any(|unit| !self.pieces.get(unit).is_zero())
     }
 
+    /// The same with so many tokens of input and output that were estimated, by the counts that the provider bills as well.
+    #[must_use]
+    pub fn with_estimate(mut self, [input, output]: [u32; 2]) -> Self {
+        if self.is_billed_apart() {
+            self.pieces.add(Unit::BilledInput, Quantity::whole(input));
+            self.pieces.add(Unit::BilledOutput, Quantity::whole(output));
+        }
+        let tokens = self.tokens.plus(input, output);
+        Self { tokens, estimated: self.estimated || [input, output] != [0; 2], ..self }
+    }
+
     /// The tokens that count toward a threshold of context: all input, cached or not, unless [`Facts::context`] is set.
     pub fn context(&self) -> u64 {
         self.context.unwrap_or_else(|| u64::from(self.tokens.input().unwrap_or_default()))

@@ -42,6 +42,18 @@ impl Tokens {
         Self::default().with(Bucket::Input, input).with(Bucket::Output, output)
     }
 
+    /// The same with so many tokens of input and output more, which are not divided any further.
+    #[must_use]
+    pub fn plus(mut self, input: u32, output: u32) -> Self {
+        for (bucket, more) in [(Bucket::Input, input), (Bucket::Output, output)] {
+            if more > 0 {
+                let count = self.slot(bucket);
+                *count = Some(count.unwrap_or_default().saturating_add(more));
+            }
+        }
+        self
+    }
+
     /// The count of a bucket.
     pub fn get(&self, bucket: Bucket) -> Option<u32> {
         self.0.get(bucket as usize).copied().flatten()

@@ -85,8 +85,8 @@ pub(crate) fn text_blocks(a: &mut Array<'_>, texts: &[String]) {
 }
 
 /// A citation in this format. One of another format becomes a web page's if it has an address, unless its place in a
-/// document has a name here. A request's history
-/// cannot have it, because the service would look for the search behind it.
+/// document has a name here. A request's history cannot have it, because the service would look for the search behind
+/// it.
 pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
     let history = place.message.is_some();
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {

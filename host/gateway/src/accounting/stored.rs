@@ -73,7 +73,7 @@ impl StoredAnswer {
 
     fn remember(self, debt: Option<Debt>) {
         if let (Some(id), Some(debt)) = (self.id, debt) {
-            self.unbooked.keep((&self.tenant, &id), self.tap, debt);
+            self.unbooked.keep(&self.tenant, &id, self.tap, debt);
         }
     }
 }

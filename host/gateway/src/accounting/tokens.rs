@@ -7,9 +7,8 @@ use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
-use weir_ledger::{Cost, Facts, Nano, Quantity, Timestamp};
-use weir_types::contract::about::Bucket;
-use weir_types::contract::types::{Unit, Usage};
+use weir_ledger::{Cost, Facts, Nano, Timestamp};
+use weir_types::contract::types::Usage;
 use weir_types::tokens::Tokens;
 
 /// The token counts of an exchange.
@@ -155,7 +154,8 @@ impl TokenBill {
 
     /// The tokens that are charged for, reported or estimated.
     pub(super) fn booked(&self) -> Tokens {
-        with(self.charged, self.estimated)
+        let [input, output] = self.estimated;
+        self.charged.plus(input, output)
     }
 
     /// All tokens used once they are settled, including the input and the cost of requests that were never answered.
@@ -164,7 +164,7 @@ impl TokenBill {
         let [input, output] = self.estimated;
         let plus = |tokens: u32, more: u64| tokens.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
         let (input, output) = (plus(input, forfeited.input), plus(output, forfeited.output));
-        let tokens = with(self.charged, [input, output]);
+        let tokens = self.charged.plus(input, output);
         let (cost, prices) = (self.charges.total(forfeits), self.charges.version().or(forfeits.version()).cloned());
         let parts = forfeited.parts.iter().chain(&self.parts).cloned().collect();
         let region = self.tariff.as_ref().and_then(Tariff::region).cloned();
@@ -204,25 +204,7 @@ impl TokenBill {
 fn facts(reported: &Usage, tokens: Tokens, missing: [u32; 2]) -> Option<Facts> {
     let facts = Facts::of(reported, Timestamp::now());
     let facts = facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
-    let mut facts = facts.ok()?;
-    // The buckets have no price of their own where other counts are billed.
-    if facts.is_billed_apart() {
-        for (unit, more) in [Unit::BilledInput, Unit::BilledOutput].into_iter().zip(missing) {
-            facts.pieces.add(unit, Quantity::whole(more));
-        }
-    }
-    Some(Facts { tokens: with(tokens, missing), estimated: facts.estimated || missing != [0; 2], ..facts })
-}
-
-/// Tokens, and so many of input and output.
-fn with(mut tokens: Tokens, [input, output]: [u32; 2]) -> Tokens {
-    for (bucket, more) in [(Bucket::Input, input), (Bucket::Output, output)] {
-        if more > 0 {
-            let count = tokens.slot(bucket);
-            *count = Some(count.unwrap_or_default().saturating_add(more));
-        }
-    }
-    tokens
+    Some(Facts { tokens, ..facts.ok()? }.with_estimate(missing))
 }
 
 /// Input and output.
@@ -233,7 +215,8 @@ fn sums(tokens: Tokens) -> [u64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_types::contract::types::UnitCount;
+    use weir_ledger::Quantity;
+    use weir_types::contract::types::{Unit, UnitCount};
 
     #[test]
     fn what_is_estimated_is_billed_by_the_count_that_is_billed() {

@@ -60,7 +60,7 @@ impl Default for Unbooked {
 
 impl Unbooked {
     /// Keeps what is to be booked for an answer.
-    pub(super) fn keep(&self, (tenant, id): (&str, &[u8]), tap: CompiledTap, debt: Debt) {
+    pub(super) fn keep(&self, tenant: &str, id: &[u8], tap: CompiledTap, debt: Debt) {
         let debt = Arc::new(Mutex::new(Some(Box::new(debt))));
         self.answers.insert(self.key(tenant, id), Entry { tap, debt });
     }

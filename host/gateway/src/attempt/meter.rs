@@ -88,7 +88,8 @@ impl From<Stored> for Asked {
 impl Meter {
     /// A meter for an answer with these headers; `None` if its content coding is unknown. Boxed, since it is large.
     pub(super) fn new(
-        (tap, asked): (&CompiledTap, Asked),
+        tap: &CompiledTap,
+        asked: Asked,
         framing: Option<Framing>,
         limits: Limits,
         headers: &HeaderMap,

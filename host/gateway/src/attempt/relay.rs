@@ -241,7 +241,7 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
     let ok = status == StatusCode::OK;
     let unbooked = account.stored_tap();
     let tap = unbooked.as_ref().or(acceptance.tap.as_ref()).filter(|_| ok);
-    let meter = tap.and_then(|tap| Meter::new((tap, asked.stored.into()), framing, lane.limits(), &headers));
+    let meter = tap.and_then(|tap| Meter::new(tap, asked.stored.into(), framing, lane.limits(), &headers));
     account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
     if tap.is_some() && meter.is_none() {
         // The answer has a coding that cannot be read, and clients have a say in which it is.

@@ -195,7 +195,7 @@ impl Gateway {
         account.set_line(line.take());
         let notices = keep(&mut account, granted);
         let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
-        self.note_stored_read((permitted.stored, id), &caller.tenant, &mut account);
+        self.note_stored_read(permitted.stored, id, &caller.tenant, &mut account);
         let answer = self.send_within(serving, permitted, asked, &demand, &mut account).await;
         let mut response = answer.unwrap_or_else(|fault| {
             account.line().into_iter().for_each(|line| line.failed(&fault));

@@ -31,12 +31,7 @@ pub(super) struct Making<'a> {
 
 impl Gateway {
     /// Notes that a request is about what is stored already, if it is.
-    pub(super) fn note_stored_read(
-        &self,
-        (stored, id): (Stored, Option<&str>),
-        tenant: &Arc<str>,
-        account: &mut Account,
-    ) {
+    pub(super) fn note_stored_read(&self, stored: Stored, id: Option<&str>, tenant: &Arc<str>, account: &mut Account) {
         if stored.is_old() {
             let id = id.filter(|_| stored == Stored::Answer);
             account.reads_stored(StoredRead::new(&self.unbooked, tenant, id));

@@ -92,7 +92,7 @@ fn no_more_answers_are_remembered_than_there_is_room_for() {
     };
     let tap = CompiledTap::new(&Tap::default()).unwrap();
     for number in 0..20_000_u32 {
-        unbooked.keep(("one", &number.to_be_bytes()), tap.clone(), debt());
+        unbooked.keep("one", &number.to_be_bytes(), tap.clone(), debt());
     }
     let kept = (0..20_000_u32).filter(|number| unbooked.tap("one", &number.to_be_bytes()).is_some()).count();
     assert!((4000..=8192).contains(&kept), "{kept}");
