@@ -126,8 +126,7 @@ pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, losses:
     o.str("type", "tool_use");
     o.str("id", &fitting_id(&call.id));
     o.str("name", name);
-    let arguments = (call.kind, call.arguments.as_str());
-    write_arguments(o, "input", arguments, |member| place.field(member), losses);
+    write_arguments(o, "input", call.kind, &call.arguments, |member| place.field(member), losses);
     cache(o, call.cache.as_ref(), &call.extensions);
     extensions(o, &call.extensions, losses, place);
 }

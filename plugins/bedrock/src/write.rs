@@ -94,14 +94,12 @@ pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: P
 }
 
 /// Writes a call, with the given id and name.
-pub(crate) fn call(out: &mut String, call: &ToolCall, named: (&str, &str), losses: &mut Losses, place: Place) {
-    let (id, name) = named;
+pub(crate) fn call(out: &mut String, call: &ToolCall, id: &str, name: &str, losses: &mut Losses, place: Place) {
     item(out, |o| {
         o.object("toolUse", |o| {
             o.str("toolUseId", id);
             o.str("name", name);
-            let arguments = (call.kind, call.arguments.as_str());
-            write_arguments(o, "input", arguments, |member| place.field(member), losses);
+            write_arguments(o, "input", call.kind, &call.arguments, |member| place.field(member), losses);
             members(o, &call.extensions, losses, place);
         });
     });

@@ -102,7 +102,8 @@ pub(crate) fn attach(parts: &mut [Part], citations: &[&RawValue]) -> Option<Exte
 /// `length` characters so far.
 pub(crate) fn write<'a>(
     citation: &'a Citation,
-    (index, length): (u32, u32),
+    index: u32,
+    length: u32,
     losses: &mut Losses,
     place: Place,
 ) -> Cow<'a, str> {

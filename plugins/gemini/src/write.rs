@@ -48,8 +48,7 @@ pub(crate) fn call(
     o.object("functionCall", |o| {
         o.opt_str("id", Some(call.id.as_str()).filter(|id| !id.is_empty() && !is_noted(&call.extensions, NO_ID)));
         o.str("name", name);
-        let arguments = (call.kind, call.arguments.as_str());
-        write_arguments(o, "args", arguments, |member| place.field(member), losses);
+        write_arguments(o, "args", call.kind, &call.arguments, |member| place.field(member), losses);
         members(o, &call.extensions, "functionCall");
     });
     members(o, &call.extensions, "");

@@ -185,7 +185,7 @@ impl<'a> Written<'a> {
             o.opt_num("index", self.index);
             o.str("name", self.name);
             let field = |member: &str| format!("{field}.{member}");
-            write_arguments(o, "arguments", (self.kind, self.arguments), field, losses);
+            write_arguments(o, "arguments", self.kind, self.arguments, field, losses);
             members(o, self.extensions, FUNCTION);
         });
         members(o, self.extensions, "");

@@ -18,7 +18,8 @@ pub fn object_text(text: &str) -> Option<&str> {
 pub fn write_arguments(
     o: &mut Object<'_>,
     key: &str,
-    (kind, arguments): (ToolKind, &str),
+    kind: ToolKind,
+    arguments: &str,
     field: impl Fn(&str) -> String,
     losses: &mut Losses,
 ) {
@@ -43,7 +44,7 @@ mod tests {
     fn written(kind: ToolKind, arguments: &str) -> (String, Vec<String>) {
         let (mut out, mut losses) = (String::new(), Losses::default());
         object(&mut out, |o| {
-            write_arguments(o, "args", (kind, arguments), |member| format!("x.{member}"), &mut losses);
+            write_arguments(o, "args", kind, arguments, |member| format!("x.{member}"), &mut losses);
         });
         (out, losses.into_losses().into_iter().map(|loss| loss.field).collect())
     }

@@ -16,7 +16,7 @@ use crate::generation::Generation;
 /// Decides how to ask for the answer's format.
 pub(super) fn decide(request: &ChatRequest, generation: Generation, names: &mut Names, losses: &mut Losses) -> Answer {
     let means = Means { schemas: generation.schemas, by_tool: request.tools.is_empty() };
-    answer::decide(request, (FORMAT, means), losses, format, |schema, losses| tool(schema, names, losses))
+    answer::decide(request, FORMAT, means, losses, format, |schema, losses| tool(schema, names, losses))
 }
 
 fn format(schema: &JsonSchema, losses: &mut Losses) -> String {

@@ -109,7 +109,7 @@ impl Content {
                 self.seen.call = true;
                 let id = ID.fit(&call.id);
                 carry(out, call.signature.as_ref(), Use::NextCall, Some(&id));
-                write::call(out, call, (&id, &call.name), losses, place);
+                write::call(out, call, &id, &call.name, losses, place);
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(out, &opaque.json),
             Part::Opaque(opaque) => losses.dropped(place.field(&opaque.kind), "it belongs to another format"),

@@ -49,7 +49,7 @@ fn single(ctx: &Context, request: &EmbeddingsRequest, kind: Kind, losses: &mut L
     object(&mut body, |o| {
         let written = match kind {
             Kind::Nova => nova(o, ctx, request, input),
-            kind => titan(o, ctx, request, (kind, input), losses),
+            kind => titan(o, ctx, request, kind, input, losses),
         };
         failed = written.err();
     });
@@ -63,7 +63,8 @@ fn titan(
     o: &mut Object<'_>,
     ctx: &Context,
     request: &EmbeddingsRequest,
-    (kind, input): (Kind, &EmbeddingInput),
+    kind: Kind,
+    input: &EmbeddingInput,
     losses: &mut Losses,
 ) -> Result<()> {
     match input {

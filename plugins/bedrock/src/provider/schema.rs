@@ -25,7 +25,7 @@ pub(super) fn decide(
 ) -> Answer {
     let means = Means { schemas: model.schemas, by_tool: !tools && model.answers_by_tool() };
     let write = |schema: &JsonSchema, losses: &mut Losses| format(schema, model, losses);
-    answer::decide(request, (FORMAT, means), losses, write, |schema, losses| tool(schema, model, names, losses))
+    answer::decide(request, FORMAT, means, losses, write, |schema, losses| tool(schema, model, names, losses))
 }
 
 /// The schema, as text in a string.

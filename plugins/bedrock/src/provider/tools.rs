@@ -30,7 +30,7 @@ pub(super) fn write(
             }
         };
         let held = tool.strict == Some(true) && is_held(at, &mut strict, model, losses);
-        written.push(function(tool, (at, held), model, names, losses));
+        written.push(function(tool, at, held, model, names, losses));
         let field = format!("tools[{at}].cache_control");
         match &tool.cache {
             Some(hint) if model.caches_tools() => {
@@ -60,7 +60,8 @@ fn is_held(at: usize, strict: &mut usize, model: Model, losses: &mut Losses) -> 
 
 fn function(
     tool: &FunctionTool,
-    (at, strict): (usize, bool),
+    at: usize,
+    strict: bool,
     model: Model,
     names: &mut Names,
     losses: &mut Losses,

@@ -217,17 +217,17 @@ impl ChatEncoder {
         match self.open.iter_mut().find(|open| open.part == event.part) {
             Some(open) if event.citation.awaits_text(FORMAT) => open.whole.push(event.citation),
             Some(open) => {
-                let text = (open.index.unwrap_or(0), open.characters);
-                self.cite(&event.citation, text);
+                let (index, length) = (open.index.unwrap_or(0), open.characters);
+                self.cite(&event.citation, index, length);
             }
-            None => self.cite(&event.citation, (0, 0)),
+            None => self.cite(&event.citation, 0, 0),
         }
     }
 
     /// Writes a citation of the text that has this index and so many characters.
-    fn cite(&mut self, one: &Citation, text: (u32, u32)) {
-        let place = Place { message: None, part: text.0 as usize };
-        let json = citation::write(one, text, &mut self.losses, place);
+    fn cite(&mut self, one: &Citation, index: u32, length: u32) {
+        let place = Place { message: None, part: index as usize };
+        let json = citation::write(one, index, length, &mut self.losses, place);
         self.frames.extend(frames::citation(self.citations, &json));
         self.citations += 1;
     }
@@ -237,7 +237,7 @@ impl ChatEncoder {
             self.lose("citations", "their text is empty");
         }
         let Some(index) = open.index else { return };
-        open.whole.iter().for_each(|one| self.cite(one, (index, open.characters)));
+        open.whole.iter().for_each(|one| self.cite(one, index, open.characters));
         if open.kind == Kind::Text && !self.logprobs.is_empty() {
             let late = std::mem::take(&mut self.logprobs);
             self.frames.push(frames::content_delta(index, false, "", &late));

@@ -120,14 +120,14 @@ pub enum Action {
 ///
 /// Text that is signed or encrypted cannot be masked without its issuer refusing it, so the request is refused then.
 pub fn judge(asked: Asked, finder: &dyn Finder, action: Action, message: &str) -> RequestAnswer {
-    judge_with(asked, finder, (action, message), |label, _| format!("[{label}]"))
+    judge_with(asked, finder, action, message, |label, _| format!("[{label}]"))
 }
 
 /// Judges a request whose findings are masked until its answer comes: the memo says what stands for what.
 fn judge_to_restore(mut asked: Asked, finder: &dyn Finder, message: &str, request_id: &str) -> RequestAnswer {
     let mut placeholders = Placeholders::new(request_id, &mut asked);
     let mask = |label: &str, value: &str| placeholders.stand_for(label, value);
-    let answer = judge_with(asked, finder, (Action::Mask, message), mask);
+    let answer = judge_with(asked, finder, Action::Mask, message, mask);
     let memo = if placeholders.is_empty() { String::new() } else { placeholders.memo() };
     RequestAnswer { memo, ..answer }
 }
@@ -135,7 +135,8 @@ fn judge_to_restore(mut asked: Asked, finder: &dyn Finder, message: &str, reques
 fn judge_with(
     mut asked: Asked,
     finder: &dyn Finder,
-    (action, message): (Action, &str),
+    action: Action,
+    message: &str,
     mut mask: impl FnMut(&str, &str) -> String,
 ) -> RequestAnswer {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();

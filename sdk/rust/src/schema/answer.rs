@@ -26,7 +26,8 @@ pub struct Means {
 /// with the choice that forces it. What the service cannot do is reported as a loss.
 pub fn decide(
     request: &ChatRequest,
-    (format, means): (&str, Means),
+    format: &str,
+    means: Means,
     losses: &mut Losses,
     write: impl FnOnce(&JsonSchema, &mut Losses) -> String,
     tool: impl FnOnce(&JsonSchema, &mut Losses) -> (String, String),
@@ -69,7 +70,7 @@ mod tests {
         let request = ChatRequest { output: Some(output), ..ChatRequest::default() };
         let mut losses = Losses::default();
         let tool = |_: &JsonSchema, _: &mut Losses| ("tool".to_owned(), "choice".to_owned());
-        let answer = decide(&request, ("mine", means), &mut losses, |schema, _| schema.schema.clone(), tool);
+        let answer = decide(&request, "mine", means, &mut losses, |schema, _| schema.schema.clone(), tool);
         let losses = losses.into_losses().into_iter().map(|loss| loss.kind).collect();
         (answer.format, answer.tool.map(|(tool, _)| tool), losses)
     }

@@ -72,10 +72,10 @@ fn write(schema: &str, out: &mut String, changes: &mut Changes, depth: usize) {
                 "description" if !limits.is_empty() => {}
                 "oneOf" if members.get("anyOf").is_none() => {
                     changes.moved = true;
-                    member(o, ("oneOf", "anyOf"), raw, changes, depth + 1);
+                    member(o, "oneOf", "anyOf", raw, changes, depth + 1);
                 }
                 key if is_limit(key, raw) => {}
-                key => member(o, (key, key), raw, changes, depth + 1),
+                key => member(o, key, key, raw, changes, depth + 1),
             }
         }
         if !limits.is_empty() {
@@ -111,7 +111,7 @@ fn description(given: Option<&str>, limits: &[&Member<'_>]) -> String {
 }
 
 /// Writes a keyword under a name that may be another one, with the schemas in its value.
-fn member(o: &mut Object<'_>, (key, name): (&str, &str), raw: &RawValue, changes: &mut Changes, depth: usize) {
+fn member(o: &mut Object<'_>, key: &str, name: &str, raw: &RawValue, changes: &mut Changes, depth: usize) {
     match key {
         "properties" | "$defs" | "definitions" => match parse::<Rest<'_>>(raw.get()) {
             Ok(named) => o.object(name, |o| {

@@ -101,7 +101,7 @@ impl Writer<'_> {
         }
         let document = Document::of_converse(media);
         if let Some(from) = document.found_at.as_deref() {
-            self.search_result(out, media, (from, &document), place);
+            self.search_result(out, media, from, &document, place);
             return Ok(());
         }
         let source = match &document.texts {
@@ -128,8 +128,7 @@ impl Writer<'_> {
     }
 
     /// Writes a search result of Converse, which citations count apart from documents.
-    fn search_result(&mut self, out: &mut String, media: &MediaPart, found: (&str, &Document), place: Place) {
-        let (from, document) = found;
+    fn search_result(&mut self, out: &mut String, media: &MediaPart, from: &str, document: &Document, place: Place) {
         write::block(out, |o| {
             o.str("type", "search_result");
             o.str("source", from);

@@ -80,7 +80,7 @@ impl Writer<'_> {
         self.unsign(call.signature.as_ref(), place);
         let name = self.names.send(&call.name).into_owned();
         let id = names::ids(self.model).fit(&call.id);
-        write::call(&mut turn.others, call, (&id, &name), self.losses, place);
+        write::call(&mut turn.others, call, &id, &name, self.losses, place);
         self.cache(&mut turn.others, call.cache.as_ref(), place);
         if !self.called.names.contains(&name) {
             self.called.names.push(name);
@@ -132,7 +132,7 @@ impl Writer<'_> {
                 }
                 ResultPart::Media(media) => {
                     cache = cache.or(media.cache.as_ref());
-                    self.result_media((&mut content, &mut behind), media, place)?;
+                    self.result_media(&mut content, &mut behind, media, place)?;
                 }
                 ResultPart::Json(json) => json_result(&mut content, json),
                 ResultPart::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(&mut content, &opaque.json),
@@ -161,7 +161,8 @@ impl Writer<'_> {
     /// Writes media of a result. Audio is not allowed in a result and goes after all results (C-43).
     fn result_media(
         &mut self,
-        (within, behind): (&mut String, &mut String),
+        within: &mut String,
+        behind: &mut String,
         media: &MediaPart,
         place: Place,
     ) -> Result<(), Error> {
