@@ -131,14 +131,14 @@ pub fn list(loader: &Loader, dir: &Path, wishes: &ListSettings) -> std::io::Resu
         }
     };
     let granted = |name: &str| grants.get(name).cloned().unwrap_or_default();
-    let one = |name: String| listed(loader, dir, &vouch, (granted(&name), name));
+    let one = |name: String| listed(loader, dir, &vouch, granted(&name), name);
     Ok(names.into_iter().map(one).collect())
 }
 
 /// Checks a file's bytes: returns what vouches for them, or why they must not serve.
 type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Vouched, String> + 'a;
 
-fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, (grants, name): (Grants, String)) -> Listed {
+fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: String) -> Listed {
     let impurity = grants.impurity();
     let refused = |name, digest, reason: String| Listed {
         name,

@@ -237,7 +237,7 @@ impl Loader {
 
     fn template(&self, component: &Component, shape: &Shape, grants: &Grants) -> Result<Arc<Template>, LoadError> {
         let (version, wasi) = (shape.version()?, shape.imports_functions());
-        let template = Template::new(&self.engine, component, version, shape.interfaces(), (wasi, grants));
+        let template = Template::new(&self.engine, component, version, shape.interfaces(), wasi, grants);
         template.map(Arc::new).map_err(|error| LoadError::Contract(reason(&error)))
     }
 

@@ -61,7 +61,7 @@ pub fn round(dir: &Path, target: &Target, loader: &Loader, tell: &mut dyn FnMut(
         tell(&format!("installed: {}", folder.join(format!("{}.wasm", project.name)).display()));
     }
     if let Some(admin) = &target.admin {
-        let served = running::await_digest((admin, target.token.as_ref()), &project.name, built.adapter.digest)
+        let served = running::await_digest(admin, target.token.as_ref(), &project.name, built.adapter.digest)
             .map_err(DevError::Running)?;
         tell(&served);
     }

@@ -16,7 +16,7 @@ const PLUGINS: &str = "/admin/plugins";
 
 /// Waits until the Weir at an address (`http://127.0.0.1:9090`) has noticed these bytes, and returns their status, or
 /// the reason why they do not serve.
-pub fn await_digest((admin, token): (&str, Option<&Secret>), name: &str, digest: Digest) -> Result<String, String> {
+pub fn await_digest(admin: &str, token: Option<&Secret>, name: &str, digest: Digest) -> Result<String, String> {
     let end = Instant::now() + TIMEOUT;
     let client = AdminClient::new(admin, token).map_err(|error| format!("{admin}: {error}"))?;
     loop {

@@ -213,7 +213,7 @@ impl Config {
         let incomplete = !problems.is_empty();
         let (strange, unnamed_keys) = overrides::apply(&mut root, &environment);
         problems.extend(strange);
-        let reader = section::Reader::new((folder, &environment), keys::ALL, incomplete, problems);
+        let reader = section::Reader::new(folder, &environment, keys::ALL, incomplete, problems);
         let (log, mut draft) = keys::read(&reader, root);
         if let Some(limit) = environment.memory_limit() {
             container::fit(&mut draft.server, &mut draft.store, limit);

@@ -47,7 +47,8 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads these tables, of which these mistakes are known already.
     pub(super) fn new(
-        (folder, environment): (&'a Path, &'a Environment),
+        folder: &'a Path,
+        environment: &'a Environment,
         tables: &'static [&'static Keys],
         incomplete: bool,
         problems: Vec<Problem>,

@@ -249,7 +249,7 @@ impl Lease {
     }
 
     /// Notes what the server has granted by this answer to a report that lacked something.
-    fn took(&mut self, left: i64, limit: u64, (budget, at): (u64, Duration)) {
+    fn took(&mut self, left: i64, limit: u64, budget: u64, at: Duration) {
         let granted = limit.saturating_sub(u64::try_from(left).unwrap_or_default()).max(self.granted);
         if granted > self.granted {
             let amount = granted - self.granted;
@@ -285,7 +285,7 @@ impl Cells {
             for node in 0..NODES {
                 let is_due = millis % INTERVAL == node as u64 * INTERVAL / NODES as u64;
                 if is_due || !cell.nodes[node].urgent.is_empty() {
-                    report_to_lease(cell, lease, node, (self.budget, &status));
+                    report_to_lease(cell, lease, node, self.budget, &status);
                 }
             }
         }
@@ -309,7 +309,7 @@ impl Cells {
 }
 
 /// A node's report of the one pool to its cell's server, which grants what the cell has leased.
-fn report_to_lease(cell: &mut Cell, lease: &mut Lease, node: usize, (budget, status): (u64, &NodeStatus)) {
+fn report_to_lease(cell: &mut Cell, lease: &mut Lease, node: usize, budget: u64, status: &NodeStatus) {
     let limit = lease.limit(budget, status);
     let Node { shares, urgent } = &mut cell.nodes[node];
     urgent.clear();
@@ -322,7 +322,7 @@ fn report_to_lease(cell: &mut Cell, lease: &mut Lease, node: usize, (budget, sta
     };
     let wished = report.used.max(report.ceiling) + report.short + report.ahead;
     lease.lacking.insert(node, wished.saturating_sub(answer.ceiling));
-    lease.took(answer.left, limit, (budget, status.at));
+    lease.took(answer.left, limit, budget, status.at);
     local.share.answered(answer, status.at);
 }
 

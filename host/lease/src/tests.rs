@@ -95,9 +95,16 @@ fn acts(nodes: usize) -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..200)
 }
 
+/// What a node had used when it was heard last.
+#[derive(Clone, Copy)]
+struct Heard {
+    used: u64,
+    at: Duration,
+}
+
 /// What a node has used since it was heard last, if that was a term ago.
-fn silence((reported, at): (u64, Duration), node: &Node, now: Duration) -> u64 {
-    if now >= at + TERM { node.used.saturating_sub(reported) } else { 0 }
+fn silence(heard: Heard, node: &Node, now: Duration) -> u64 {
+    if now >= heard.at + TERM { node.used.saturating_sub(heard.used) } else { 0 }
 }
 
 proptest! {
@@ -111,7 +118,7 @@ proptest! {
         let mut nodes: Vec<Node> = (0..4).map(Node::new).collect();
         let mut late: Vec<(usize, Report)> = Vec::new();
         let mut now = Duration::from_secs(1_000);
-        let mut heard = [(0, now); 4];
+        let mut heard = [Heard { used: 0, at: now }; 4];
         let mut unreported = 0;
         for act in acts {
             match act {
@@ -132,7 +139,7 @@ proptest! {
                         let arrives = matches!(fate, Fate::Answered | Fate::AnswerLost);
                         if arrives {
                             unreported += silence(heard[at], &nodes[at], now);
-                            heard[at] = (nodes[at].used, now);
+                            heard[at] = Heard { used: nodes[at].used, at: now };
                         }
                         let answer = arrives.then(|| pool.exchange(limit, &nodes[at].name, &report, 4, now)).flatten();
                         match answer.filter(|_| fate == Fate::Answered) {

@@ -48,7 +48,8 @@ impl Template {
         component: &Component,
         version: Version,
         interfaces: Interfaces,
-        (wasi, grants): (bool, &Grants),
+        wasi: bool,
+        grants: &Grants,
     ) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(component.engine());
         match engine.is_for_grants() {
@@ -65,8 +66,7 @@ impl Template {
     /// The same template in the engine's current pool.
     pub(super) fn reloaded(&self) -> wasmtime::Result<Self> {
         let component = native::reloaded(&self.engine, self.pre.component())?;
-        let mut reloaded =
-            Self::new(&self.engine, &component, self.version, self.interfaces, (self.wasi, &self.grants))?;
+        let mut reloaded = Self::new(&self.engine, &component, self.version, self.interfaces, self.wasi, &self.grants)?;
         reloaded.footprint = Arc::clone(&self.footprint);
         Ok(reloaded)
     }

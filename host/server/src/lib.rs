@@ -123,7 +123,8 @@ impl<B> ReplyBody for B where
 /// What `handle` returns is boxed: a connection's task reserves space for it as long as it lives, and mostly just streams
 /// an answer.
 pub async fn serve<H, F, B>(
-    (listener, spread): (TcpListener, Spread),
+    listener: TcpListener,
+    spread: Spread,
     allowance: Allowance,
     mut stop: watch::Receiver<bool>,
     handle: H,
@@ -237,7 +238,7 @@ where
         let peer = Peer { address, buffers: Connection::default() };
         let holder = Arc::clone(&place);
         let service = service_fn(move |request| answer(&handle, &place, &peer, request));
-        match serve_protocol(&shared.protocols, stream, service, (&activity, timeouts)).await {
+        match serve_protocol(&shared.protocols, stream, service, &activity, timeouts).await {
             End::Done(Err(error)) => tracing::debug!(%error, "connection ended"),
             End::Expired(expiry) => metrics.expired(expiry),
             End::Done(Ok(())) => go_on(&holder, timeouts).await,
@@ -254,7 +255,8 @@ async fn serve_protocol<S, B>(
     protocols: &Protocols,
     mut stream: Observed,
     service: S,
-    (activity, timeouts): (&Activity, ConnectionTimeouts),
+    activity: &Activity,
+    timeouts: ConnectionTimeouts,
 ) -> End<Result<(), Box<dyn Error + Send + Sync>>>
 where
     S: Service<Request<Incoming>, Response = Response<Marked<B>>, Error = Infallible>,

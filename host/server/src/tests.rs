@@ -36,7 +36,7 @@ fn allowance() -> Allowance {
 async fn open(allowance: Allowance) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
     let (listener, address) = bind("127.0.0.1", 0).await.unwrap();
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(serve((listener, Spread::here()), allowance, stopped, |request: Request<Incoming>| {
+    let serving = tokio::spawn(serve(listener, Spread::here(), allowance, stopped, |request: Request<Incoming>| {
         Box::pin(async move {
             if request.version() == Version::HTTP_2 || request.uri().path() == "/hang" {
                 std::future::pending::<()>().await;
@@ -206,9 +206,7 @@ async fn upgrades_are_answered_by_a_busy_worker_too() {
     let (listener, address) = bind("127.0.0.1", 0).await.unwrap();
     let (_stop, stopped) = watch::channel(false);
     let allowance = Allowance { connections: 100, ..allowance() };
-    tokio::spawn(serve((listener, Spread::here()), allowance, stopped, |request| {
-        std::future::ready(upgraded(request))
-    }));
+    tokio::spawn(serve(listener, Spread::here(), allowance, stopped, |request| std::future::ready(upgraded(request))));
     // Each of them writes, so that the worker is busy soon.
     for _ in 0..20 {
         let mut peer = TcpStream::connect(address).await.unwrap();
@@ -247,7 +245,7 @@ async fn what_a_body_gave_before_it_failed_is_written_by_a_busy_worker_too() {
     let (_stop, stopped) = watch::channel(false);
     let allowance = Allowance { connections: 100, ..allowance() };
     let breaking = |_request| Box::pin(async { Response::new(Breaking::default()) });
-    tokio::spawn(serve((listener, Spread::here()), allowance, stopped, breaking));
+    tokio::spawn(serve(listener, Spread::here(), allowance, stopped, breaking));
     for _ in 0..20 {
         let mut peer = TcpStream::connect(address).await.unwrap();
         peer.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();

@@ -96,34 +96,42 @@ pub(crate) fn page(sql: &mut dyn Sql, before: Option<u64>, most: usize) -> Resul
     sql.query(&text, &[Value::count(before.unwrap_or(u64::MAX))])?.iter_mut().map(read).collect()
 }
 
-/// Checks a part of the chain: the entries after one whose hash is known. Returns what broke or the last hash read.
+/// How far a chain was checked: the last entry that was found intact.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Checked {
+    sequence: u64,
+    hash: [u8; 32],
+}
+
+/// Checks a part of the chain: the entries after one whose hash is known. Returns how far it is intact then, or the entry
+/// that broke it.
 pub(crate) fn check_part(
     sql: &mut dyn Sql,
-    (mut sequence, mut hash): (u64, [u8; 32]),
+    mut checked: Checked,
     most: usize,
-) -> Result<Result<(u64, [u8; 32]), u64>, StoreError> {
+) -> Result<Result<Checked, u64>, StoreError> {
     let text =
         format!("select sequence,time_ms,event,hash from audit where sequence > $1 order by sequence limit {most}");
-    for mut row in sql.query(&text, &[Value::count(sequence)])? {
+    for mut row in sql.query(&text, &[Value::count(checked.sequence)])? {
         let entry = read(&mut row)?;
-        let expected = entry_hash(&hash, sequence + 1, entry.time_ms, &entry.event);
-        if entry.sequence != sequence + 1 || entry.hash != expected {
+        let expected = entry_hash(&checked.hash, checked.sequence + 1, entry.time_ms, &entry.event);
+        if entry.sequence != checked.sequence + 1 || entry.hash != expected {
             return Ok(Err(entry.sequence));
         }
-        (sequence, hash) = (entry.sequence, entry.hash);
+        checked = Checked { sequence: entry.sequence, hash: entry.hash };
     }
-    Ok(Ok((sequence, hash)))
+    Ok(Ok(checked))
 }
 
 /// Walks the whole chain, part by part.
 pub(crate) fn check(
-    mut part: impl FnMut((u64, [u8; 32])) -> Result<Result<(u64, [u8; 32]), u64>, StoreError>,
+    mut part: impl FnMut(Checked) -> Result<Result<Checked, u64>, StoreError>,
 ) -> Result<ChainCheck, StoreError> {
-    let mut at = (0, [0; 32]);
+    let mut at = Checked::default();
     loop {
         match part(at)? {
             Err(sequence) => return Ok(ChainCheck::Broken { sequence }),
-            Ok(next) if next.0 == at.0 => return Ok(ChainCheck::Intact { last: at.0 }),
+            Ok(next) if next.sequence == at.sequence => return Ok(ChainCheck::Intact { last: at.sequence }),
             Ok(next) => at = next,
         }
     }

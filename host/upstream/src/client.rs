@@ -129,7 +129,7 @@ fn exchange<'p>(
         let (sending, spare, hand_over) = sending?;
         let failed = match watch.guard(pin!(sending)).await {
             Err(expired) => return Err(UpstreamError::new(expired, &origin)),
-            Ok(Ok(response)) => return Ok(answer(response, watch, (pool, origin), redactor)),
+            Ok(Ok(response)) => return Ok(answer(response, watch, pool, origin, redactor)),
             Ok(Err(failed)) => failed,
         };
         let error = UpstreamError::of_request(&failed.failure, &origin);
@@ -139,7 +139,7 @@ fn exchange<'p>(
         tracing::debug!(%error, "sending the request again: the pooled connection was stale");
         match watch.guard(Box::pin(pool.send(&origin, *spare, connect, hand_over))).await {
             Err(expired) => Err(UpstreamError::new(expired, &origin)),
-            Ok(Ok(response)) => Ok(answer(response, watch, (pool, origin), redactor)),
+            Ok(Ok(response)) => Ok(answer(response, watch, pool, origin, redactor)),
             Ok(Err(failed)) => Err(UpstreamError::of_request(&failed.failure, &origin)),
         }
     }
@@ -175,7 +175,8 @@ pub(super) fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, Ups
 fn answer(
     response: Answered,
     mut watch: Watch,
-    (pool, origin): (&Pool, Arc<str>),
+    pool: &Pool,
+    origin: Arc<str>,
     redactor: Option<Redactor>,
 ) -> UpstreamResponse {
     watch.head_came();

@@ -101,7 +101,7 @@ impl Call {
             Next::End(status) if status.is_ok() => MessageBody::whole(String::new()),
             Next::End(status) => return Ok(self.failed(&status, headers)),
         };
-        Ok(self.response(StatusCode::OK, ("text/event-stream", headers), body))
+        Ok(self.response(StatusCode::OK, "text/event-stream", headers, body))
     }
 
     /// Reads all messages, whose bytes are held as they arrive.
@@ -135,7 +135,7 @@ impl Call {
         };
         let held = std::mem::replace(&mut self.held, Held::unlimited());
         let body = MessageBody::whole(json).holding(held);
-        Ok(self.response(StatusCode::OK, ("application/json", headers), body))
+        Ok(self.response(StatusCode::OK, "application/json", headers, body))
     }
 
     fn failed(&self, status: &Status, mut headers: HeaderMap) -> UpstreamResponse {
@@ -143,13 +143,14 @@ impl Call {
             let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        self.response(status.http(), ("application/json", headers), MessageBody::whole(status.json()))
+        self.response(status.http(), "application/json", headers, MessageBody::whole(status.json()))
     }
 
     fn response(
         &self,
         status: StatusCode,
-        (kind, mut headers): (&'static str, HeaderMap),
+        kind: &'static str,
+        mut headers: HeaderMap,
         body: MessageBody,
     ) -> UpstreamResponse {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

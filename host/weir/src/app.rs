@@ -249,7 +249,7 @@ impl App {
             let router = router.clone();
             let handle = move |request| Box::pin(operate(router.clone(), request));
             let allowance = Allowance { tls: None, metrics: connections.of("admin"), ..allowance.clone() };
-            tokio::spawn(weir_server::serve((listener, Spread::here()), allowance, stop.clone(), handle))
+            tokio::spawn(weir_server::serve(listener, Spread::here(), allowance, stop.clone(), handle))
         });
         let main_port = MainPort {
             grpc: weir_grpc::Service::new(Arc::clone(&gateway), stop.clone()),
@@ -258,7 +258,7 @@ impl App {
             is_apart: listens,
         };
         let handle = move |request: Request<Incoming>| main_port.answer(request);
-        weir_server::serve((main, workers.spread()), allowance, stop, handle).await;
+        weir_server::serve(main, workers.spread(), allowance, stop, handle).await;
         if let Some(side) = side {
             let _ended = side.await;
         }

@@ -107,7 +107,7 @@ impl Recorder {
             send_timeout: Duration::from_mins(1),
             drain: Duration::from_secs(5),
         };
-        weir_server::serve((listener, Spread::here()), allowance, stop, move |request| {
+        weir_server::serve(listener, Spread::here(), allowance, stop, move |request| {
             let context = context.clone();
             Box::pin(async move { context.pass(request).await })
         })

@@ -62,7 +62,7 @@ pub(crate) fn start(settings: &[Sink], registry: &Registry) -> Result<(Arc<Sinks
     let (mut entries, mut tasks, mut lines) = (Vec::new(), Vec::new(), LogLines::default());
     for (sink, metrics) in settings.iter().zip(std::iter::repeat(metrics).flatten()) {
         let figures = metrics.of(sink.name());
-        let queue = Arc::new(Queue::new((sink.max_queue_rows, sink.max_queue_bytes), figures.clone()));
+        let queue = Arc::new(Queue::new(sink.max_queue_rows, sink.max_queue_bytes, figures.clone()));
         let worker = Worker::new(sink, Arc::clone(&queue), Delivery::new(sink)?, figures);
         // What a sink logs while it sends would come back to it.
         tasks.push(tokio::spawn(tap::unshown(worker.run(stopped.clone()))));

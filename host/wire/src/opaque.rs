@@ -115,7 +115,7 @@ impl Scanner {
             (Place::Escaped, b'u') => self.place = Place::Unicode { left: 4, code: 0 },
             (Place::Inside, _) | (Place::Escaped, b'/') => self.take(byte, found),
             (Place::Escaped, _) => self.place = Place::Outside,
-            (Place::Unicode { left, code }, _) => self.decode(byte, (left, code), found),
+            (Place::Unicode { left, code }, _) => self.decode(byte, left, code, found),
         }
     }
 
@@ -154,7 +154,7 @@ impl Scanner {
     }
 
     /// Decodes `\uXXXX`, since some writers escape `+`, `/` and `=`.
-    fn decode(&mut self, byte: u8, (left, code): (u8, u16), found: &mut dyn FnMut(Word<'_>)) {
+    fn decode(&mut self, byte: u8, left: u8, code: u16, found: &mut dyn FnMut(Word<'_>)) {
         let Some(digit) = char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok()) else {
             self.place = Place::Outside;
             return;

@@ -202,13 +202,13 @@ fn users(contract: &Contract) -> Users {
     for file in &contract.files {
         for interface in contract.interfaces(file) {
             for (name, def) in types(contract, interface) {
-                note(contract, &members(def), (&file.name, name), &mut users);
+                note(contract, &members(def), &file.name, name, &mut users);
             }
             for function in interface.functions.values() {
                 let all: Vec<Type> = params(function).map(|(_, ty)| *ty).chain(function.result).collect();
                 // Every function takes the context: the list would name them all.
                 let telling: Vec<Type> = all.into_iter().filter(|ty| contract.text(ty) != "types.context").collect();
-                note(contract, &telling, (&file.name, &contract.name(function)), &mut users);
+                note(contract, &telling, &file.name, &contract.name(function), &mut users);
             }
         }
     }
@@ -224,7 +224,7 @@ fn members(def: &TypeDef) -> Vec<Type> {
     }
 }
 
-fn note(contract: &Contract, all: &[Type], (file, user): (&str, &str), users: &mut Users) {
+fn note(contract: &Contract, all: &[Type], file: &str, user: &str, users: &mut Users) {
     for piece in all.iter().flat_map(|ty| contract.pieces(ty)) {
         let Piece::Named(def) = piece else { continue };
         let Some((_, interface)) = contract.home(def) else { continue };

@@ -159,11 +159,11 @@ impl Watch {
             Some(known) => Arc::clone(known),
             None => {
                 let is_beside = trusted && self.may_prove_beside(name) && !snapshot.adapters.contains_key(name);
-                let (admission, known) = (Admission { terms, trusted, signer }, (name, waited));
+                let admission = Admission { terms, trusted, signer };
                 let loaded = if is_beside {
-                    self.load_unproved(&bytes, &admission, known)
+                    self.load_unproved(&bytes, &admission, name, waited)
                 } else {
-                    self.load(&self.file(name), &bytes, &admission, known)
+                    self.load(&self.file(name), &bytes, &admission, name, waited)
                 };
                 match loaded {
                     Ok(adapter) => {
@@ -245,9 +245,10 @@ impl Watch {
         file: &Path,
         bytes: &[u8],
         admission: &Admission,
-        known: (&str, Duration),
+        name: &str,
+        waited: Duration,
     ) -> Result<Arc<Adapter>, Unloaded> {
-        let adapter = self.load_unproved(bytes, admission, known)?;
+        let adapter = self.load_unproved(bytes, admission, name, waited)?;
         self.prove(&adapter, file)?;
         Ok(adapter)
     }
@@ -266,7 +267,8 @@ impl Watch {
         &self,
         bytes: &[u8],
         admission: &Admission,
-        (name, waited): (&str, Duration),
+        name: &str,
+        waited: Duration,
     ) -> Result<Arc<Adapter>, Unloaded> {
         self.loader.load(name, bytes, admission).map_err(|error| {
             let is_awaited = error.may_pass() && waited < self.folder.truncated_for;

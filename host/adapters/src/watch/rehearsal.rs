@@ -41,7 +41,7 @@ impl Watch {
         let admission = Admission { terms, trusted: true, signer };
         let waited = self.folder.truncated_for;
         let adapter =
-            self.load(&proved_by(&name)?, bytes, &admission, (&name, waited)).map_err(|error| error.to_string())?;
+            self.load(&proved_by(&name)?, bytes, &admission, &name, waited).map_err(|error| error.to_string())?;
         self.catalog.publish(&adapter)?;
         Ok(adapter)
     }
@@ -101,7 +101,7 @@ impl Rehearsal {
         let vouched = vouched.map_err(|missing| missing.to_string())?;
         let admission = Admission { terms: watch.terms(name), trusted: vouched.pinned, signer: vouched.signer };
         let waited = watch.folder.truncated_for;
-        let loaded = watch.load(proved_by, bytes, &admission, (name, waited));
+        let loaded = watch.load(proved_by, bytes, &admission, name, waited);
         let adapter = loaded.map_err(|error| error.to_string())?;
         if let Some(reason) = watch.downgrade(&adapter) {
             return Err(reason);

@@ -71,7 +71,7 @@ impl Watch {
     fn load_held(&self, name: &str, digest: Digest, bytes: &[u8], signature: Option<&str>) -> Option<Arc<Adapter>> {
         let vouched = self.folder.policy.check(name, digest, &self.lock, signature).ok()?;
         let admission = Admission { terms: self.terms(name), trusted: vouched.pinned, signer: vouched.signer };
-        match self.load(&self.file(name), bytes, &admission, (name, self.folder.truncated_for)) {
+        match self.load(&self.file(name), bytes, &admission, name, self.folder.truncated_for) {
             Ok(adapter) => Some(adapter),
             Err(error) => {
                 tracing::warn!(adapter = name, %error, "what is held back could not serve anyway");

@@ -239,7 +239,8 @@ fn word_or<T: Clone>(
     entry: &Entry<'_, '_>,
     node: Node,
     words: &[(&str, T)],
-    (member, read): (&str, impl FnOnce(Node) -> Option<T>),
+    member: &str,
+    read: impl FnOnce(Node) -> Option<T>,
 ) -> Option<T> {
     let known = |text: &str| words.iter().find(|(word, _)| *word == text).map(|(_, value)| value.clone());
     if let Value::Text(text) = &node.value
@@ -264,7 +265,7 @@ impl Take for WhenOver {
 
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Self> {
         let downgrade = |value| String::take(entry, value).map(|alias| Self::Downgrade(alias.into()));
-        word_or(entry, node, &[("refuse", Self::Refuse), ("notify", Self::Notify)], ("downgrade", downgrade))
+        word_or(entry, node, &[("refuse", Self::Refuse), ("notify", Self::Notify)], "downgrade", downgrade)
     }
 
     fn show(_: &Self) -> String {
@@ -285,7 +286,7 @@ impl Take for Unpriced {
             let text = decimal(entry, &value)?;
             checked(entry, &value, Self::assume(&text))
         };
-        word_or(entry, node, &[("refuse", Self::Refuse), ("allow", Self::Allow)], ("price", assume))
+        word_or(entry, node, &[("refuse", Self::Refuse), ("allow", Self::Allow)], "price", assume)
     }
 
     fn show(_: &Self) -> String {

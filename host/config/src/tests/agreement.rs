@@ -14,7 +14,7 @@ fn all_keys() -> impl Iterator<Item = (&'static keys::Keys, &'static Key)> {
 fn found_reading(text: &str) -> Vec<String> {
     let (root, problems) = raw::parse(text);
     let environment = environment(&[("KEY", "name=a-value-that-is-long-enough-to-seal-with")]);
-    let reader = section::Reader::new((Path::new("/etc/weir"), &environment), keys::ALL, false, problems);
+    let reader = section::Reader::new(Path::new("/etc/weir"), &environment, keys::ALL, false, problems);
     keys::read(&reader, root);
     let found = reader.problems.into_inner().into_iter().map(|problem| problem.message);
     let elsewhere = ["` needs `", "there is no folder"];

@@ -236,7 +236,7 @@ impl State {
     }
 
     /// The rows of all windows, or of those that changed since the last call that took the changes.
-    pub(super) fn rows(&mut self, (budget, number): (&Arc<str>, u64), only_changes: bool) -> Vec<Row> {
+    pub(super) fn rows(&mut self, budget: &Arc<str>, number: u64, only_changes: bool) -> Vec<Row> {
         let mut rows = Vec::new();
         for (start, tally) in &mut self.tallies {
             if only_changes && !std::mem::take(&mut tally.is_dirty) {

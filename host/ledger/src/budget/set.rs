@@ -91,7 +91,7 @@ pub struct BudgetSet {
 
 impl Entry {
     fn rows(&self, only_changes: bool) -> Vec<Row> {
-        self.cell.lock().rows((&self.budget.name, self.cell.number), only_changes)
+        self.cell.lock().rows(&self.budget.name, self.cell.number, only_changes)
     }
 
     /// The budget with its window, and what is booked and reserved there.

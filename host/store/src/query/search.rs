@@ -195,8 +195,8 @@ pub(crate) fn gaps_of_day(sql: &mut dyn Sql, day: Day) -> Result<Vec<Gap>, Store
         let (process, least, most, count) = (row.int()?, row.count()?, row.count()?, row.count()?);
         let missing = (most - least + 1).saturating_sub(count);
         if missing > 0 {
-            let from_ms = end_of_process(sql, process, (&from, &to), "asc")?;
-            let to_ms = end_of_process(sql, process, (&from, &to), "desc")?;
+            let from_ms = end_of_process(sql, process, &from, &to, "asc")?;
+            let to_ms = end_of_process(sql, process, &from, &to, "desc")?;
             gaps.push(Gap { process, from_ms, to_ms, missing });
         }
     }
@@ -206,7 +206,8 @@ pub(crate) fn gaps_of_day(sql: &mut dyn Sql, day: Day) -> Result<Vec<Gap>, Store
 fn end_of_process(
     sql: &mut dyn Sql,
     process: i64,
-    (from, to): (&RequestId, &RequestId),
+    from: &RequestId,
+    to: &RequestId,
     order: &str,
 ) -> Result<u64, StoreError> {
     let rows = sql.query(

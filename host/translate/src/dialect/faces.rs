@@ -254,7 +254,7 @@ impl Faces {
                 Pattern::parse(&path).map_err(|source| ClaimError::Path { adapter: adapter.to_string(), source })?;
             if speaker.is_known {
                 self.refuse_twice(&adapter, claim, &path)?;
-            } else if let Some(other) = self.overlapped(&adapter, claim, (&path, &pattern)) {
+            } else if let Some(other) = self.overlapped(&adapter, claim, &path, &pattern) {
                 let method = claim.method.clone();
                 self.left_out.push(LeftOut { adapter: Arc::clone(&adapter), method, path, other });
                 continue;
@@ -279,7 +279,7 @@ impl Faces {
 
     /// The other adapter that already serves this method on a path that the pattern matches. A conditional face of
     /// another adapter does not block an unconditional one on the same path.
-    fn overlapped(&self, adapter: &str, claim: &Face, (path, pattern): (&str, &Pattern)) -> Option<Arc<str>> {
+    fn overlapped(&self, adapter: &str, claim: &Face, path: &str, pattern: &Pattern) -> Option<Arc<str>> {
         let served = self.paths.iter().zip(&self.shapes);
         let others = served.filter_map(|((served, index), shape)| {
             let face = self.all.get(*index)?;

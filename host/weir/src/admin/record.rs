@@ -13,7 +13,8 @@ pub(super) async fn record(
     operations: &Operations,
     caller: &AdminCaller,
     action: &str,
-    (kind, name): (&str, &str),
+    kind: &str,
+    name: &str,
     details: Value,
 ) {
     let actor = &caller.actor;

@@ -95,7 +95,7 @@ async fn begin(
     // Without a wait in between, in which the client could leave: a run that is remembered is carried out.
     tokio::task::spawn_blocking(move || carried_out.carry_out(&versions, &*store, &stopping));
     let details = json!({"digest": run.digest(), "requests": wanted, "run": run.id()});
-    to_its_end(async move { record(&operations, &caller, "shadow", ("adapter", &name), details).await }).await?;
+    to_its_end(async move { record(&operations, &caller, "shadow", "adapter", &name, details).await }).await?;
     Ok((StatusCode::ACCEPTED, Json(run.shown())).into_response())
 }
 

@@ -26,7 +26,7 @@ struct Waiting {
 }
 
 impl Queue {
-    pub(super) fn new((most_rows, most_bytes): (usize, usize), figures: SinkFigures) -> Self {
+    pub(super) fn new(most_rows: usize, most_bytes: usize, figures: SinkFigures) -> Self {
         Self { most_rows, most_bytes, waiting: Mutex::default(), arrived: Notify::new(), figures }
     }
 
@@ -103,7 +103,7 @@ mod tests {
     async fn a_queue_that_is_full_by_bytes_is_sent_before_its_batch_is_full() {
         let fact = Event::Request(Arc::new(Fact::of(RequestId::new(0, [1; 10]))));
         let figures = SinkMetrics::new(&Registry::new()).unwrap().of("a");
-        let queue = Queue::new((100, 2 * fact.weight()), figures);
+        let queue = Queue::new(100, 2 * fact.weight(), figures);
         (0..3).for_each(|_| queue.offer(fact.clone()));
         queue.wait_for(50).await;
         assert_eq!(queue.take(50).len(), 2);
@@ -115,12 +115,12 @@ mod tests {
         let fact = Event::Request(Arc::new(Fact::of(RequestId::new(0, [1; 10]))));
         let registry = Registry::new();
         let figures = SinkMetrics::new(&registry).unwrap().of("a");
-        let queue = Queue::new((3, 2 * fact.weight()), figures.clone());
+        let queue = Queue::new(3, 2 * fact.weight(), figures.clone());
         for _ in 0..3 {
             queue.offer(fact.clone());
         }
         assert_eq!(queue.take(9).len(), 2, "bytes");
-        let queue = Queue::new((1, usize::MAX), figures.clone());
+        let queue = Queue::new(1, usize::MAX, figures.clone());
         queue.offer(fact.clone());
         queue.offer(fact.clone());
         assert_eq!(queue.take(9).len(), 1, "events");
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(queue.take(9).len(), 1, "what was taken makes room");
         let text = "x".repeat(1_000);
         let line = Event::Line(Arc::new(LogLine { id: RequestId::new(0, [1; 10]), level: "WARN", text }));
-        let queue = Queue::new((9, 2_500), figures);
+        let queue = Queue::new(9, 2_500, figures);
         for _ in 0..3 {
             queue.offer(line.clone());
         }

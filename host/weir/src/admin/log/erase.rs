@@ -22,7 +22,7 @@ pub(super) async fn erase(
     let erased = async move {
         let wanted = user.clone();
         let removed = read(&operations, move |store| store.erase_user(&wanted)).await?;
-        record(&operations, &caller, "erase", ("requests", &user), json!({"user": user, "removed": removed})).await;
+        record(&operations, &caller, "erase", "requests", &user, json!({"user": user, "removed": removed})).await;
         Ok(Json(json!({"removed": removed})))
     };
     to_its_end(erased).await?

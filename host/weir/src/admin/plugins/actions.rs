@@ -52,7 +52,7 @@ impl Asked {
                 Ok(Err(denied)) => return deny(&denied),
                 Err(_) => return Problem::internal().into_response(),
             }
-            record(&self.operations, &self.caller, &self.action, ("adapter", &self.name), self.details).await;
+            record(&self.operations, &self.caller, &self.action, "adapter", &self.name, self.details).await;
             done(&self.operations, &self.name).await
         });
         answered.await.unwrap_or_else(Problem::into_response)

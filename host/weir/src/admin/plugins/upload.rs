@@ -126,7 +126,7 @@ pub(super) async fn put(
         let named = placed.await.map_err(|_| Problem::internal())??;
         trigger.fire();
         let details = json!({"digest": digest.hex(), "bytes": size, "trial": rule.as_ref().map(trial::shown)});
-        record(&recorded, &caller, "upload", ("adapter", &named), details).await;
+        record(&recorded, &caller, "upload", "adapter", &named, details).await;
         Ok::<_, Problem>(turn)
     };
     let _turn = to_its_end(put).await??;
