@@ -83,8 +83,10 @@ impl Seal {
     pub fn seal(
         &self,
         place: &Place,
-        (entry, mark): (&Entry, &Mark),
-        (unix_ms, random): (u64, [u8; NONCE_LEN]),
+        entry: &Entry,
+        mark: &Mark,
+        unix_ms: u64,
+        random: [u8; NONCE_LEN],
     ) -> Option<Vec<u8>> {
         let head = Head {
             model: entry.model.as_ref().to_owned(),
@@ -191,7 +193,7 @@ mod tests {
     fn an_entry_opens_for_its_own_key_and_scope_only_and_as_it_was() {
         let seal = Seal::new("a secret of the operator");
         let place_of_it = place("a", "x");
-        let sealed = seal.seal(&place_of_it, (&entry(), &mark()), (NOW, [7; 12])).unwrap();
+        let sealed = seal.seal(&place_of_it, &entry(), &mark(), NOW, [7; 12]).unwrap();
         assert!(sealed.len() < 400, "it is compressed");
         let opened = seal.open(&place_of_it, &sealed, NOW + 1_000).unwrap();
         assert_eq!((&opened.entry.body, &opened.entry.headers), (&entry().body, &entry().headers));
@@ -216,7 +218,7 @@ mod tests {
         let place = place("a", "x");
         assert_ne!(one.name(&place.key), two.name(&place.key));
         assert_ne!(one.name(&place.key), place.key.to_string());
-        let sealed = one.seal(&place, (&entry(), &mark()), (NOW, [1; 12])).unwrap();
+        let sealed = one.seal(&place, &entry(), &mark(), NOW, [1; 12]).unwrap();
         assert!(two.open(&place, &sealed, NOW).is_none());
     }
 
@@ -228,6 +230,6 @@ mod tests {
             (state >> 56) as u8
         });
         let large = Entry { body: noise.take(MOST_SEALED + 1).collect(), ..entry() };
-        assert!(Seal::new("one").seal(&place("a", "x"), (&large, &mark()), (NOW, [1; 12])).is_none());
+        assert!(Seal::new("one").seal(&place("a", "x"), &large, &mark(), NOW, [1; 12]).is_none());
     }
 }

@@ -115,7 +115,7 @@ pub struct PendingQuestion {
 
 impl PendingQuestion {
     /// A question in a partition, of a model with this alias.
-    pub fn new(questions: &Arc<Questions>, (partition, model): (Key, &Arc<str>), question: Question) -> Self {
+    pub fn new(questions: &Arc<Questions>, partition: Key, model: &Arc<str>, question: Question) -> Self {
         let (questions, model) = (Arc::clone(questions), Arc::clone(model));
         let removals = questions.removals.load(Ordering::Acquire);
         Self { questions, partition, model, question, removals, list: None }
@@ -153,7 +153,7 @@ impl PendingQuestion {
     /// Its own answer is kept, under this key, unless something was removed meanwhile.
     pub fn answered(self, key: Key) {
         if self.questions.removals.load(Ordering::Acquire) == self.removals {
-            self.questions.add((&self.partition, &self.model), &self.question, key);
+            self.questions.add(&self.partition, &self.model, &self.question, key);
         }
     }
 }
@@ -199,7 +199,7 @@ impl Questions {
     }
 
     /// Adds a question whose answer has this key to a partition of a model.
-    pub fn add(&self, (partition, model): (&Key, &Arc<str>), question: &Question, key: Key) {
+    pub fn add(&self, partition: &Key, model: &Arc<str>, question: &Question, key: Key) {
         let size = question.direction.0.len() * size_of::<f32>() + OVERHEAD;
         let limit = self.limit.load(Ordering::Relaxed);
         if size + OVERHEAD > limit {
@@ -218,7 +218,7 @@ impl Questions {
         let mut list = own.write();
         let before = list.bytes();
         if !list.is_gone {
-            list.add(question, key, (has_room, self.most()));
+            list.add(question, key, has_room, self.most());
         }
         self.bytes.fetch_add(list.bytes(), Ordering::Relaxed);
         self.bytes.fetch_sub(before + reserved, Ordering::Relaxed);

@@ -80,11 +80,12 @@ impl AnswerServer {
     /// The server does not allow what is needed.
     pub async fn open(
         AnswerServerSettings { address, tls, prefix, wait, seal }: AnswerServerSettings,
-        (cache, questions): (&Arc<Cache>, &Arc<Questions>),
+        cache: &Arc<Cache>,
+        questions: &Arc<Questions>,
         registry: &Registry,
     ) -> Result<Self, ServerError> {
         let names = Names(prefix);
-        let link = Link::new((address, tls), (wait, names.of("tried", "")), registry)
+        let link = Link::new(address, tls, wait, names.of("tried", ""), registry)
             .map_err(|error| ServerError::Connection(error.to_string()))?;
         let (cache, questions) = (Arc::clone(cache), Arc::clone(questions));
         let inner = Arc::new(Inner { names, seal, link, cache, questions });
@@ -175,7 +176,7 @@ impl Inner {
     async fn write(&self, place: &Place, entry: &Entry, mark: &Mark) -> Option<()> {
         let mut random = [0; 12];
         getrandom::fill(&mut random).ok()?;
-        let Some(sealed) = self.seal.seal(place, (entry, mark), (unix_ms(), random)) else {
+        let Some(sealed) = self.seal.seal(place, entry, mark, unix_ms(), random) else {
             self.link.count(Outcome::Large);
             return None;
         };

@@ -45,7 +45,8 @@ impl Values {
     pub(crate) async fn open(
         address: &Address,
         tls: &Arc<ClientConfig>,
-        (most_bytes, tried): (usize, &str),
+        most_bytes: usize,
+        tried: &str,
     ) -> Result<Self, ServerError> {
         let allowance = Allowance::new(most_bytes);
         let opened = tokio::time::timeout(TIMEOUT, async {
@@ -101,7 +102,8 @@ impl Values {
         &self,
         stream: &str,
         value: &[u8],
-        (most, lasts): (usize, Duration),
+        most: usize,
+        lasts: Duration,
     ) -> Result<(), ServerError> {
         let (mut connection, _grant) = self.begin();
         let mut command = redis::cmd("XADD");

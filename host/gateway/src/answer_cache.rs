@@ -24,7 +24,7 @@ use weir_types::contract::types::ChatRequest;
 use weir_types::headers;
 
 pub use semantic::Verdict;
-pub(crate) use semantic::{SemanticIndex, SemanticResult};
+pub(crate) use semantic::{QuestionBounds, SemanticIndex, SemanticResult};
 pub use weir_cache::{Key, Removal};
 
 /// How a request was answered, as its header and metrics have it.
@@ -86,15 +86,14 @@ impl Drop for Waits {
 const UNDER_WAY: usize = 2;
 
 impl AnswerCache {
-    /// An empty cache for so many bytes of answers, and of vectors of questions.
-    /// A partition has so many questions at most.
-    pub(crate) fn new(bytes: usize, vectors: (usize, usize), metrics: &Metrics) -> Result<Self, prometheus::Error> {
+    /// An empty cache for so many bytes of answers, and for questions within these bounds.
+    pub(crate) fn new(bytes: usize, questions: QuestionBounds, metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let results = Opts::new("weir_cache_requests_total", "Requests for models whose answers are kept");
         let saved = Opts::new("weir_cache_saved_usd_total", "What kept answers cost when they were made");
         let made = Self {
             cache: Arc::new(Cache::new(bytes)),
             shared: OnceLock::new(),
-            questions: Arc::new(SemanticIndex::new(vectors, metrics.registry())?),
+            questions: Arc::new(SemanticIndex::new(questions, metrics.registry())?),
             room: Arc::new(CaptureRoom::new(bytes / UNDER_WAY)),
             results: IntCounterVec::new(results, &["model", "result"])?,
             saved: CounterVec::new(saved, &["model"])?,
@@ -200,7 +199,8 @@ impl AnswerCache {
         &self,
         serving: &Serving,
         asked: &InboundRequest,
-        (route, chat): (&Route, &ChatRequest),
+        route: &Route,
+        chat: &ChatRequest,
     ) -> Key {
         let mut key = self.begin_key(serving, asked, route);
         for (name, value) in meaning::parameters(&asked.face.claim, &asked.query) {

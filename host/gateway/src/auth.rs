@@ -287,7 +287,8 @@ fn refused(status: u16) -> ErrorKind {
 ///
 /// Fails if a key is required and missing or refused, or if there are no keys and the request is not this machine's own.
 pub async fn identify(
-    (config, stored): (&Config, &StoredKeys),
+    config: &Config,
+    stored: &StoredKeys,
     face: &Endpoint,
     head: &Head<'_>,
     origin: Origin<'_>,

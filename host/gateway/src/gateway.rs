@@ -52,7 +52,7 @@ use crate::accounting::capture::Capture;
 use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
 use crate::admission::{Admission, AdmissionPermit, AdmitMetrics};
-use crate::answer_cache::AnswerCache;
+use crate::answer_cache::{AnswerCache, QuestionBounds};
 use crate::attempt::{self, AttemptResponse, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::{Caller, Origin, OwnSeal, StoredKeys, WrongKeys, identify};
 use crate::guard::GuardMetrics;
@@ -118,7 +118,8 @@ impl Gateway {
         let reasoning_cache = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
         let answers = {
             let server = &serving.config.server;
-            let questions = (server.semantic_cache_bytes, server.semantic_cache_questions);
+            let questions =
+                QuestionBounds { bytes: server.semantic_cache_bytes, of_partition: server.semantic_cache_questions };
             AnswerCache::new(server.cache_bytes, questions, &metrics)?
         };
         let lists = model_list::Lists::default();
@@ -174,7 +175,7 @@ impl Gateway {
                 (welcome::page(&serving, &head), None)
             }
             None => {
-                let begun = Begun { exchange, span: &span, line: &mut line, capture: &mut capture };
+                let begun = Begun { exchange, span: &span, line: &mut line };
                 let answer = Box::pin(self.pass(&serving, begun, head, body)).await;
                 (answer.unwrap_or_else(|fault| self.refuse(None, &fault, &id, &mut line)), None)
             }
@@ -184,11 +185,11 @@ impl Gateway {
                 if let Some(line) = line.as_mut() {
                     line.set_endpoint(&face);
                 }
-                let begun = Begun { exchange, span: &span, line: &mut line, capture: &mut capture };
+                let begun = Begun { exchange, span: &span, line: &mut line };
                 let answer = if session::is_for(&face) {
                     Box::pin(self.begin_session(&serving, begun, head, called)).await
                 } else {
-                    pin!(self.serve(&serving, begun, head, body, called)).await
+                    pin!(self.serve(&serving, begun, &mut capture, head, body, called)).await
                 };
                 let refuse = |fault| self.refuse(face.errors.as_deref(), &fault, &id, &mut line);
                 (answer.unwrap_or_else(refuse), Some(face))
@@ -217,12 +218,13 @@ impl Gateway {
         &self,
         serving: &Serving,
         begun: Begun<'_>,
+        capture: &mut Option<Arc<Capture>>,
         head: Parts,
         body: Incoming,
         called: Called,
     ) -> Result<Response<ReplyBody>, Fault> {
         let Called { face, path_params } = called;
-        let Begun { exchange, span, line, capture } = begun;
+        let Begun { exchange, span, line } = begun;
         let caller = pin!(self.identified(serving, &face, &head)).await?;
         if let Some(line) = line.as_mut() {
             line.set_caller(&caller);
@@ -232,7 +234,7 @@ impl Gateway {
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
-        let mut taken = pin!(read_body::read(serving, &face, &path_params, &head, (body, held))).await?;
+        let mut taken = pin!(read_body::read(serving, &face, &path_params, &head, body, held)).await?;
         let reading = &mut taken.reading;
         // The client's own name for the model, also of a request that is refused.
         if let Some(line) = line.as_mut() {
@@ -243,10 +245,10 @@ impl Gateway {
         let route = routing::resolve_route(serving, reading);
         let query = head.uri.query().unwrap_or_default();
         let alias = route.map(|route| route.alias.as_str());
-        let logged = capture::choose(serving, &exchange, &caller, alias, (&head.headers, query));
-        let asked = inbound::request(serving, (exchange, caller), Called { face, path_params }, head, taken)?;
+        let logged = capture::choose(serving, &exchange, &caller, alias, &head.headers, query);
+        let asked = inbound::request(serving, exchange, caller, Called { face, path_params }, head, taken)?;
         if let Some(line) = line.as_mut() {
-            *capture = self.capture(serving, &asked, logged, (span, line));
+            *capture = self.capture(serving, &asked, logged, span, line);
         }
         self.permit(serving, &asked)?;
         let context = RequestContext {
@@ -257,21 +259,21 @@ impl Gateway {
             judged: None,
         };
         if *asked.operation() == Operation::Models {
-            return Box::pin(self.list(context, serving, &asked, (permit, line))).await;
+            return Box::pin(self.list(context, serving, &asked, permit, line)).await;
         }
         if ephemeral::is_for(&asked.face) {
             return Box::pin(self.issue_ephemeral(serving, &asked, permit, line)).await;
         }
         stage::begin().await;
-        pin!(self.forward(context, serving, &asked, (span, permit, line))).await
+        pin!(self.forward(context, serving, &asked, Admitted { span, permit, line })).await
     }
 
     /// The caller of a request; one that may be guessing keys is slowed down.
     async fn identified(&self, serving: &Serving, face: &Endpoint, head: &Parts) -> Result<Caller, Fault> {
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.address);
-        let keys = (&*serving.config, &*self.stored_keys);
-        match pin!(identify(keys, face, &about, Origin { address, uri: &head.uri })).await {
+        let origin = Origin { address, uri: &head.uri };
+        match pin!(identify(&serving.config, &self.stored_keys, face, &about, origin)).await {
             Ok(caller) => Ok(caller),
             Err(denied) if denied.is_a_guess() => Err(Box::pin(self.wrong_keys.judge(denied.into(), address)).await),
             Err(denied) => Err(denied.into()),
@@ -284,7 +286,7 @@ impl Gateway {
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
+        Admitted { span, permit, line }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
         let permit = match pin!(self.admission.admit(&serving.config, &asked.caller, &demand, permit)).await {
@@ -296,20 +298,20 @@ impl Gateway {
         }
         let limits = permit.limits();
         let found = match cached::kept_route(serving, asked) {
-            Some(route) => Box::pin(self.find_kept(serving, asked, route)).await?,
+            Some((route, lifetime)) => Box::pin(self.find_kept(serving, asked, route, lifetime)).await?,
             None => Found::Nothing,
         };
         let found = match found {
-            Found::Answer(kept) => return Ok(self.replay(asked, &kept, (span, permit, line))),
+            Found::Answer(kept) => return Ok(self.replay(asked, &kept, Admitted { span, permit, line })),
             found => found,
         };
-        let routed = pin!(self.route(context, serving, asked, (span, permit, line))).await;
+        let routed = pin!(self.route(context, serving, asked, Admitted { span, permit, line })).await;
         let routed = match routed {
             Ok(routed) => routed,
             Err(nowhere) => {
                 found.give_up();
                 let mut response = self.refuse(asked.face.errors.as_deref(), &nowhere.fault, &asked.exchange.id, line);
-                self.finish_refusal(&mut response, (serving, asked), &nowhere, line);
+                self.finish_refusal(&mut response, serving, asked, &nowhere, line);
                 return Ok(response);
             }
         };
@@ -324,12 +326,12 @@ impl Gateway {
         });
         account.note_overhead();
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
-        self.finish(&mut response, (serving, asked), &mut account, routing);
+        self.finish(&mut response, serving, asked, &mut account, routing);
         put_limits(&mut response, &asked.face, &limits, target.as_deref().map(|target| (target, &*account)));
         let found = if stands_in { found.of_another_model() } else { found };
         let cost = found.is_miss().then(|| account.cost_cell());
         let response = pin!(attempt::with_cost(response.map(|body| body.attach(account)))).await;
-        Ok(self.keep(response, (serving, asked), found, cost))
+        Ok(self.keep(response, serving, asked, found, cost))
     }
 
     /// The record of a request; `None` if neither the access log nor a request log takes it.
@@ -363,6 +365,11 @@ struct Begun<'a> {
     exchange: Exchange,
     span: &'a Span,
     line: &'a mut Option<Box<RequestRecord>>,
-    /// Set if the content is captured.
-    capture: &'a mut Option<Arc<Capture>>,
+}
+
+/// What an admitted request has until it has an account, which then keeps it: its span, its permit and its log line.
+struct Admitted<'a> {
+    span: &'a Span,
+    permit: AdmissionPermit,
+    line: &'a mut Option<Box<RequestRecord>>,
 }

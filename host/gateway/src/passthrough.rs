@@ -196,7 +196,7 @@ fn endpoint(target: &Target, faces: &[Arc<Endpoint>]) -> Endpoint {
         }
     }
     let path = format!("{}{}/*", path::PREFIX, target.provider.name);
-    let face = Face::unread(NAME, Operation::Other(NAME.to_owned()), ("*", path));
+    let face = Face::unread(NAME, Operation::Other(NAME.to_owned()), "*", path);
     let claim = Face { credentials, ..face };
     Endpoint {
         adapter: Arc::clone(&target.adapter.name),

@@ -82,7 +82,7 @@ impl Serving {
         let prices = Prices::new(&config, stored, &mut problems);
         let routes = targets::routes(&config, &adapters, &known, &prices, &mut problems);
         targets::unchecked(&routes, &mut problems);
-        let passages = passages::passages(&config, &adapters, &known, (&prices, &faces), &mut problems);
+        let passages = passages::passages(&config, &adapters, &known, &prices, &faces, &mut problems);
         // Only acceptances in use, since every excluded member costs each request a comparison.
         let used = |adapter: &str| {
             let mut targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());

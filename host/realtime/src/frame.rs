@@ -200,7 +200,7 @@ impl Head {
 }
 
 /// Writes a whole frame; `mask` is that of a client's.
-pub fn write(out: &mut BytesMut, (opcode, is_last): (Opcode, bool), payload: &[u8], mask: Option<[u8; 4]>) {
+pub fn write(out: &mut BytesMut, opcode: Opcode, is_last: bool, payload: &[u8], mask: Option<[u8; 4]>) {
     Head { is_last, opcode, len: payload.len() as u64, mask }.write(out);
     let begin = out.len();
     out.extend_from_slice(payload);

@@ -227,7 +227,7 @@ mod tests {
         let mut out = BytesMut::new();
         let mask = (from == Side::Client).then_some([1, 2, 3, 4]);
         for (opcode, is_last, payload) in frames {
-            write(&mut out, (*opcode, *is_last), payload, mask);
+            write(&mut out, *opcode, *is_last, payload, mask);
         }
         out
     }

@@ -33,8 +33,8 @@ pub(crate) async fn share(settings: &CacheSettings, gateway: &Gateway) -> Result
         seal: Seal::new(settings.secret.expose()),
     };
     let answers = gateway.answers();
-    let kept = (answers.kept(), answers.all_questions());
-    let server = AnswerServer::open(settings, kept, gateway.metrics().registry()).await?;
+    let registry = gateway.metrics().registry();
+    let server = AnswerServer::open(settings, answers.kept(), answers.all_questions(), registry).await?;
     answers.share(Arc::new(server));
     Ok(())
 }

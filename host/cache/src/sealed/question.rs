@@ -35,7 +35,9 @@ impl Seal {
     pub fn seal_question(
         &self,
         list: &SharedList,
-        (question, key, ends): (&Question, &Key, u64),
+        question: &Question,
+        key: &Key,
+        ends: u64,
         random: [u8; NONCE_LEN],
     ) -> Option<Vec<u8>> {
         let numbers = question.direction.numbers();
@@ -93,7 +95,7 @@ mod tests {
         let direction = Direction::of(vec![1.0, 2.0, 3.0]).unwrap();
         let question = Question { direction, wording: Wording::of("How do I enable 2FA?") };
         let (own, key) = (list("a", "x", 3), list("a", "answer", 3).partition);
-        let sealed = seal.seal_question(&own, (&question, &key, 7), [1; NONCE_LEN]).unwrap();
+        let sealed = seal.seal_question(&own, &question, &key, 7, [1; NONCE_LEN]).unwrap();
         assert_eq!(sealed.len(), sealed_question_bytes(3));
         let opened = seal.open_question(&own, &sealed).unwrap();
         assert_eq!((opened.key, opened.ends, opened.question.wording), (key, 7, question.wording));

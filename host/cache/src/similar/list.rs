@@ -85,7 +85,7 @@ impl List {
 
     /// Adds a question, or puts it in the place of the oldest: there are `most` of them at most, and no more than now unless
     /// there is room.
-    pub(super) fn add(&mut self, question: &Question, key: Key, (has_room, most): (bool, usize)) {
+    pub(super) fn add(&mut self, question: &Question, key: Key, has_room: bool, most: usize) {
         let Question { direction: Direction(vector), wording } = question;
         let asked = Asked { key, wording: *wording };
         if vector.len() != self.numbers {

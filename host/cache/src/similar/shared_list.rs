@@ -115,7 +115,7 @@ impl ListReading {
     /// Takes in questions with the keys of their answers, and how far it was read with them.
     pub fn learn(&self, known: &[(Question, Key)], position: Position) {
         for (question, key) in known {
-            self.questions.add((&self.list.partition, &self.list.model), question, *key);
+            self.questions.add(&self.list.partition, &self.list.model, question, *key);
         }
         let mut own = self.own.write();
         if !own.is_gone {

@@ -22,8 +22,8 @@ const STRICT: Demand = Demand { threshold: 0.95, same_wording: true };
 #[test]
 fn the_nearest_that_fits_is_found_in_its_own_partition_only() {
     let questions = Questions::new(1 << 20, 100);
-    questions.add((&key("p"), &model()), &question(&[1.0, 0.0, 0.0], "a"), key("1"));
-    questions.add((&key("p"), &model()), &question(&[0.0, 2.0, 0.0], "b"), key("2"));
+    questions.add(&key("p"), &model(), &question(&[1.0, 0.0, 0.0], "a"), key("1"));
+    questions.add(&key("p"), &model(), &question(&[0.0, 2.0, 0.0], "b"), key("2"));
     let near = |words: &str, demand| questions.nearest(&key("p"), &question(&[0.1, 1.0, 0.0], words), demand);
     let found = near("b", STRICT).unwrap();
     assert_eq!((found.key, found.fits), (key("2"), true));
@@ -42,9 +42,9 @@ fn the_nearest_that_fits_is_found_in_its_own_partition_only() {
 fn vectors_of_another_length_begin_a_partition_anew() {
     let questions = Questions::new(1 << 20, 100);
     let (short, long) = (question(&[1.0, 0.0], "a"), question(&[1.0, 0.0, 0.0], "a"));
-    questions.add((&key("p"), &model()), &short, key("1"));
-    questions.add((&key("p"), &model()), &short, key("2"));
-    questions.add((&key("p"), &model()), &long, key("3"));
+    questions.add(&key("p"), &model(), &short, key("1"));
+    questions.add(&key("p"), &model(), &short, key("2"));
+    questions.add(&key("p"), &model(), &long, key("3"));
     assert!(questions.nearest(&key("p"), &short, LOOSE).is_none());
     assert_eq!(questions.nearest(&key("p"), &long, LOOSE).map(|near| near.key), Some(key("3")));
     assert_eq!((questions.len(), questions.bytes()), (1, 3 * 4 + 2 * OVERHEAD));
@@ -55,7 +55,7 @@ fn a_full_partition_puts_new_questions_in_the_place_of_the_oldest() {
     let questions = Questions::new(64 << 20, 100);
     let one = question(&[1.0], "");
     for number in 0..=100 {
-        questions.add((&key("p"), &model()), &one, key(&number.to_string()));
+        questions.add(&key("p"), &model(), &one, key(&number.to_string()));
     }
     assert_eq!(questions.len(), 100);
     assert!(!questions.remove(&key("0")) && questions.remove(&key("1")));
@@ -79,12 +79,12 @@ fn they_stay_within_the_bound_and_the_least_used_partition_goes_first() {
         question(&vector, "")
     };
     for number in 0..8 {
-        questions.add((&key("one"), &model()), &vector(number), key(&format!("one {number}")));
-        questions.add((&key("two"), &model()), &vector(number), key(&format!("two {number}")));
+        questions.add(&key("one"), &model(), &vector(number), key(&format!("one {number}")));
+        questions.add(&key("two"), &model(), &vector(number), key(&format!("two {number}")));
     }
     assert!(questions.nearest(&key("one"), &vector(0), LOOSE).unwrap().fits);
     for number in 0..100 {
-        questions.add((&key("three"), &model()), &vector(number), key(&format!("three {number}")));
+        questions.add(&key("three"), &model(), &vector(number), key(&format!("three {number}")));
         assert!(questions.bytes() <= 20 * (16 * 4 + OVERHEAD), "{number}");
     }
     assert!(questions.nearest(&key("two"), &vector(0), LOOSE).is_none());
@@ -118,7 +118,7 @@ fn a_partition_beyond_those_that_are_all_compared_finds_what_a_comparison_of_all
     let all: Vec<_> = vectors.iter().map(|vector| question(vector, "")).collect();
     let questions = Questions::new(256 << 20, COUNT);
     for (number, question) in all.iter().enumerate() {
-        questions.add((&key("p"), &model()), question, key(&number.to_string()));
+        questions.add(&key("p"), &model(), question, key(&number.to_string()));
     }
     assert_eq!(questions.len(), COUNT);
     let (mut near, mut found) = (0, 0);
@@ -142,7 +142,7 @@ fn what_is_removed_is_gone_and_what_was_under_way_does_not_come_back() {
     let questions = Arc::new(Questions::new(1 << 20, 100));
     let (one, other): (Arc<str>, Arc<str>) = (Arc::from("one"), Arc::from("other"));
     let asked = question(&[1.0, 0.0], "a");
-    let begin = |partition: &str, model| PendingQuestion::new(&questions, (key(partition), model), asked.clone());
+    let begin = |partition: &str, model| PendingQuestion::new(&questions, key(partition), model, asked.clone());
     let removals: [fn(&Questions); 3] =
         [|questions| questions.remove_model("one"), Questions::clear, |questions| assert!(questions.remove(&key("p")))];
     for remove in removals {
@@ -169,7 +169,7 @@ fn any_question_can_be_removed_and_the_others_are_still_found() {
         question(&vector, "")
     };
     for number in 0..8 {
-        questions.add((&key("p"), &model()), &vector(number), key(&number.to_string()));
+        questions.add(&key("p"), &model(), &vector(number), key(&number.to_string()));
     }
     for gone in [7, 0, 3] {
         assert!(questions.remove(&key(&gone.to_string())));
@@ -186,7 +186,7 @@ fn a_shared_list_is_read_by_one_at_a_time_and_anew_after_a_removal() {
     let questions = Arc::new(Questions::new(1 << 20, 100));
     let asked = question(&[1.0, 0.0], "a");
     let share = |model_removals| {
-        let mut pending = PendingQuestion::new(&questions, (key("p"), &model()), asked.clone());
+        let mut pending = PendingQuestion::new(&questions, key("p"), &model(), asked.clone());
         pending.share(Scope::of(&Arc::from("tenant")), Removals { all: 0, model: model_removals })
     };
     let position = Position::parse("7-1").unwrap();

@@ -89,8 +89,10 @@ struct Shared {
 
 impl Link {
     pub(super) fn new(
-        (address, tls): (Address, Arc<ClientConfig>),
-        (wait, tried): (Duration, String),
+        address: Address,
+        tls: Arc<ClientConfig>,
+        wait: Duration,
+        tried: String,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         let outcomes = Opts::new("weir_cache_server_requests_total", "Requests to the server that keeps answers");
@@ -139,7 +141,7 @@ impl Link {
 
     /// Opens a connection, and says in the log if the server works again.
     pub(super) async fn connect(&self) -> Result<(), ServerError> {
-        match Values::open(&self.0.address, &self.0.tls, (MOST_BYTES, &self.0.tried)).await {
+        match Values::open(&self.0.address, &self.0.tls, MOST_BYTES, &self.0.tried).await {
             Ok(values) => {
                 self.0.open.store(Some(Arc::new(values)));
                 self.0.is_lost.set(0);

@@ -59,10 +59,10 @@ impl Inner {
         if getrandom::fill(&mut random).is_err() {
             return;
         }
-        let Some(sealed) = self.seal.seal_question(list, (question, key, ends), random) else { return };
+        let Some(sealed) = self.seal.seal_question(list, question, key, ends, random) else { return };
         let (stream, most) = (self.stream(list), *most);
         // A failure is counted and logged.
-        let added = self.link.aside(async move |values: &Values| values.append(&stream, &sealed, (most, lasts)).await);
+        let added = self.link.aside(async move |values: &Values| values.append(&stream, &sealed, most, lasts).await);
         if added.await.is_some() {
             self.link.count(Outcome::Written);
         }

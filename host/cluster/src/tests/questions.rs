@@ -34,7 +34,7 @@ fn question(number: usize) -> Question {
 }
 
 fn pending(questions: &Arc<Questions>, number: usize) -> PendingQuestion {
-    PendingQuestion::new(questions, (key("partition"), &Arc::from("model")), question(number))
+    PendingQuestion::new(questions, key("partition"), &Arc::from("model"), question(number))
 }
 
 async fn node(redis: &Redis, questions: &Arc<Questions>) -> AnswerServer {
@@ -44,7 +44,7 @@ async fn node(redis: &Redis, questions: &Arc<Questions>) -> AnswerServer {
     let (prefix, wait, seal) = ("test".to_owned(), Duration::from_mins(1), Seal::new("a secret of all nodes"));
     let settings = AnswerServerSettings { address: Address::parse(&redis.address()).unwrap(), tls, prefix, wait, seal };
     let cache = Arc::new(Cache::new(1 << 20));
-    AnswerServer::open(settings, (&cache, questions), &prometheus::Registry::new()).await.unwrap()
+    AnswerServer::open(settings, &cache, questions, &prometheus::Registry::new()).await.unwrap()
 }
 
 fn entry() -> Entry {

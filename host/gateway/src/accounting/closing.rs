@@ -227,7 +227,7 @@ impl Drop for Account {
                 (499, "cancelled")
             }
         };
-        self.series.ended(status, outcome, seconds, (&self.request_id, self.traced.trace()));
+        self.series.ended(status, outcome, seconds, &self.request_id, self.traced.trace());
         self.fill_line();
         self.notify_guards();
     }

@@ -31,10 +31,11 @@ impl AdmitMetrics {
         let limited = Opts::new("weir_rate_limited_total", "Requests refused because a limit was used up");
         let turned = Opts::new("weir_shed_total", "Requests turned away because too many were under way");
         let places = Opts::new("weir_concurrency_limit", "Attempts that a provider may be sent at the same time");
-        let wait = ("weir_queue_wait_seconds", "How long requests waited for their turn");
+        let waited = "How long requests waited for their turn";
+        let wait = metrics.histogram("weir_queue_wait_seconds", waited, &[], metrics.bounds().queue)?;
         let made = Self {
             depth: IntGauge::new("weir_queue_depth", "Requests that wait for their turn")?,
-            wait: metrics.histogram(wait, &[], metrics.bounds().queue)?.with_label_values::<&str>(&[]),
+            wait: wait.with_label_values::<&str>(&[]),
             limited: IntCounterVec::new(limited, &["scope", "resource"])?,
             turned: IntCounterVec::new(turned, &["reason"])?,
             places: IntGaugeVec::new(places, &["provider"])?,

@@ -61,6 +61,15 @@ impl Verdict {
     }
 }
 
+/// How much room questions with vectors have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QuestionBounds {
+    /// The bytes of all of them.
+    pub(crate) bytes: usize,
+    /// The most of a partition.
+    pub(crate) of_partition: usize,
+}
+
 /// The questions, with their figures.
 #[derive(Debug)]
 pub(crate) struct SemanticIndex {
@@ -73,12 +82,12 @@ pub(crate) struct SemanticIndex {
 }
 
 impl SemanticIndex {
-    pub(crate) fn new((bytes, most): (usize, usize), registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(crate) fn new(bounds: QuestionBounds, registry: &Registry) -> Result<Self, prometheus::Error> {
         let results = Opts::new("weir_cache_semantic_total", "Questions for models with a semantic cache");
         let verdicts =
             Opts::new("weir_cache_feedback_total", "Reported verdicts on answers to questions that mean the same");
         let made = Self {
-            questions: Arc::new(Questions::new(bytes, most)),
+            questions: Arc::new(Questions::new(bounds.bytes, bounds.of_partition)),
             scans: Arc::new(Semaphore::new(SCANS)),
             results: IntCounterVec::new(results, &["model", "result"])?,
             verdicts: IntCounterVec::new(verdicts, &["verdict"])?,
@@ -92,8 +101,8 @@ impl SemanticIndex {
         Ok(made)
     }
 
-    pub(crate) fn resize(&self, bytes: usize, most: usize) {
-        self.questions.resize(bytes, most);
+    pub(crate) fn resize(&self, bounds: QuestionBounds) {
+        self.questions.resize(bounds.bytes, bounds.of_partition);
     }
 
     /// The questions themselves.
@@ -129,8 +138,8 @@ impl SemanticIndex {
     }
 
     /// A question in a partition of a model, whose answer is awaited.
-    pub(crate) fn pending(&self, of: (Key, &Arc<str>), question: Question) -> PendingQuestion {
-        PendingQuestion::new(&self.questions, of, question)
+    pub(crate) fn pending(&self, partition: Key, model: &Arc<str>, question: Question) -> PendingQuestion {
+        PendingQuestion::new(&self.questions, partition, model, question)
     }
 
     /// The nearest question to one.

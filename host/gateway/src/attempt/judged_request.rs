@@ -108,7 +108,7 @@ impl Judged {
         request_id: &str,
         notes: Notes,
     ) -> Result<Option<AnswerGuards>, Fault> {
-        AnswerGuards::begin(&self.pending, tenant, request_id, (&self.metrics, notes)).await
+        AnswerGuards::begin(&self.pending, tenant, request_id, &self.metrics, notes).await
     }
 
     /// The request as guards saw it and changed it, if any saw it.

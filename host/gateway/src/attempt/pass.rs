@@ -126,7 +126,7 @@ impl PassedRequest<'_> {
     ) -> Response<ReplyBody> {
         let UpstreamResponse { status, headers, body } = upstream;
         let streams = self.stream || self.stored == Stored::Answer;
-        let framing = stream_framing((streams, self.framing), status, &headers);
+        let framing = stream_framing(streams, self.framing, status, &headers);
         let limits = frame::Limits { frame_bytes: context.config.server.max_frame_bytes, ..frame::Limits::default() };
         let unbooked = account.stored_tap();
         let of_endpoint = self.known.as_ref().and_then(|(one, _)| one.acceptance.tap.as_ref());

@@ -241,7 +241,7 @@ impl PlanRunner<'_> {
             account.failed(reason(&failure));
             let ended = Instant::now();
             self.note_trail(candidate, &failure, ended, account);
-            self.attribute_failure(&failure.fault, &target, (ticket, &mut held, [begun, ended]), account);
+            self.attribute_failure(&failure.fault, &target, ticket, &mut held, [begun, ended], account);
             if let Some((refused, target)) = last.take_if(|_| progress.was_vain(&failure.fault)) {
                 progress.settle(&mut held, account);
                 return self.given_up(candidate, refused, target);
@@ -274,7 +274,9 @@ impl PlanRunner<'_> {
         &self,
         fault: &Fault,
         target: &Target,
-        (ticket, held, [begun, ended]): (Ticket, &mut AdmissionPermit, [Instant; 2]),
+        ticket: Ticket,
+        held: &mut AdmissionPermit,
+        [begun, ended]: [Instant; 2],
         account: &Account,
     ) {
         let blame = self.blame(fault);

@@ -237,7 +237,7 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
     let UpstreamResponse { status, headers, body } = upstream;
     // Whether a stored answer is read as a stream, only the answer tells.
     let streams = asked.reading.stream || asked.stored == Stored::Answer;
-    let framing = stream_framing((streams, asked.framing), status, &headers);
+    let framing = stream_framing(streams, asked.framing, status, &headers);
     let ok = status == StatusCode::OK;
     let unbooked = account.stored_tap();
     let tap = unbooked.as_ref().or(acceptance.tap.as_ref()).filter(|_| ok);
@@ -273,7 +273,8 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
 
 /// The framing of a streamed answer, to a request that asks for a stream and for such frames; `None` for a whole one.
 pub(super) fn stream_framing(
-    (streams, asked): (bool, Framing),
+    streams: bool,
+    asked: Framing,
     status: StatusCode,
     headers: &HeaderMap,
 ) -> Option<Framing> {

@@ -61,7 +61,7 @@ pub(super) async fn translate(
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
     versions.note(target, account);
-    let answer = pin!(translate_by(context, asked, target, (&versions, values), account)).await;
+    let answer = pin!(translate_by(context, asked, target, &versions, values, account)).await;
     let answer = answer.map_err(|fault| late_fault(fault, target));
     if let Err(fault) = &answer {
         versions.note_failure(fault);
@@ -73,7 +73,8 @@ async fn translate_by(
     context: RequestContext<'_>,
     asked: &InboundRequest,
     target: &Arc<Target>,
-    (versions, values): (&Versions, Values),
+    versions: &Versions,
+    values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
     let leased = pin!(versions.lease(&asked.caller.tenant)).await;

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
 use jiff::Timestamp;
 
 use super::{Caller, Denied, StoredKeys, presented};
@@ -35,11 +34,13 @@ impl OwnSeal {
     /// It is not valid, or the key that it stands for no longer is.
     pub(crate) fn caller(
         &self,
-        (config, stored): (&Config, &StoredKeys),
-        (face, headers, query): (&Endpoint, &HeaderMap, &str),
+        config: &Config,
+        stored: &StoredKeys,
+        face: &Endpoint,
+        head: &Head<'_>,
         address: Option<IpAddr>,
     ) -> Option<Result<(Caller, EphemeralKey), Denied>> {
-        let keys = presented(config, face, &Head { headers, query });
+        let keys = presented(config, face, head);
         let text = keys.into_iter().find(|key| key.starts_with(PREFIX))?;
         let now = Timestamp::now();
         let opened = match (&config.realtime.sealing_key, &self.0) {
@@ -47,7 +48,7 @@ impl OwnSeal {
             (None, own) => own.as_ref().map(|keys| keys.open(&text, now)),
         };
         Some(match opened? {
-            Ok(key) => Caller::of_hash((config, stored), &key.stands_for, address).map(|caller| (caller, key)),
+            Ok(key) => Caller::of_hash(config, stored, &key.stands_for, address).map(|caller| (caller, key)),
             Err(error) => Err(Denied::Ephemeral(error)),
         })
     }

@@ -15,7 +15,8 @@ impl Caller {
     ///
     /// There is none, or it is not valid.
     pub(super) fn of_hash(
-        (config, stored): (&Config, &StoredKeys),
+        config: &Config,
+        stored: &StoredKeys,
         hash: &KeyHash,
         address: Option<IpAddr>,
     ) -> Result<Self, Denied> {

@@ -122,10 +122,10 @@ pub async fn explain_route(
     let reading = read(serving, question)?;
     let needs = reading.as_ref().map(RequestPeek::features).unwrap_or_default();
     let carried = carried(provenance, question, reading.as_ref());
-    let (plan, left_out) = planned(serving, health, question, (&needs, &carried, now))?;
+    let (plan, left_out) = planned(serving, health, question, &needs, &carried, now)?;
     let mut targets = Vec::new();
     for (number, candidate) in plan.candidates.iter().enumerate() {
-        let why = why_here(&plan, number, (health, now), &question.model);
+        let why = why_here(&plan, number, health, now, &question.model);
         let mut found = shown(&candidate.route.alias, &candidate.target, Some(number + 1), why);
         if let Some((from, body)) = question.request.as_ref().filter(|_| number < MAX_RENDERED) {
             note(&mut found, explain(serving, &asked(question, from, body, Some(&candidate.target))).await);
@@ -142,7 +142,9 @@ fn planned(
     serving: &Serving,
     health: &Health,
     question: &RouteQuestion,
-    (needs, carried, now): (&[String], &Carried, Instant),
+    needs: &[String],
+    carried: &Carried,
+    now: Instant,
 ) -> Result<(Plan, Vec<TargetExplained>), Fault> {
     let body_len = question.request.as_ref().map_or(0, |(_, body)| body.len());
     let session = |affinity: &Affinity| match affinity {
@@ -260,7 +262,7 @@ fn lost(loss: Loss) -> LossExplained {
 }
 
 /// Why a target has its position.
-fn why_here(plan: &Plan, number: usize, (health, now): (&Health, Instant), model: &str) -> String {
+fn why_here(plan: &Plan, number: usize, health: &Health, now: Instant, model: &str) -> String {
     let Some(candidate) = plan.candidates.get(number) else { return String::new() };
     let target = &candidate.target;
     let is_well = candidate.status(health, now) == TargetStatus::Well;

@@ -8,17 +8,14 @@ use std::time::{Duration, Instant};
 use http::header::{AGE, CACHE_CONTROL};
 use http::{HeaderValue, Response};
 
-use super::Gateway;
 use super::kept_answer::Kept;
 use super::own_headers::put_limits;
 use super::routing::own_time;
-use super::similar::Similar;
+use super::similar::{SemanticModel, Similar};
+use super::{Admitted, Gateway};
 use crate::accounting::CostCell;
-use crate::accounting::access::RequestRecord;
-use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
 use crate::attempt::{InboundRequest, Keeping, ReplyBody, keepable, kept};
-use crate::observe::trace::Span;
 use crate::route::Route;
 use crate::serving::Serving;
 use weir_cache::similar::PendingQuestion;
@@ -89,7 +86,8 @@ impl Gateway {
         &self,
         serving: &Serving,
         asked: &InboundRequest,
-        (route, lifetime): (&Arc<Route>, Duration),
+        route: &Arc<Route>,
+        lifetime: Duration,
     ) -> Result<Found, Fault> {
         let model: Arc<str> = Arc::from(route.alias.as_str());
         let values = asked.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
@@ -109,11 +107,11 @@ impl Gateway {
         }
         let keepable = keepable(asked, serving.stores_answers(asked.face.index)).await;
         let meaning = keepable.as_ref().and_then(|keepable| keepable.meaning.as_ref());
-        let origin = meaning.map(|meaning| self.answers.meaning_key(serving, asked, (route, &meaning.chat)));
+        let origin = meaning.map(|meaning| self.answers.meaning_key(serving, asked, route, &meaning.chat));
         let mut origin_mark = None;
         if let Some((origin, meaning)) = origin.zip(meaning) {
             let moment = self.answers.kept().moment();
-            let found = self.find_in_another_format(asked, (origin, meaning), (&model, &control)).await;
+            let found = self.find_in_another_format(asked, origin, meaning, &model, &control).await;
             if let Some(entry) = found.0 {
                 self.answers.kept().put(key, &entry, moment);
                 return Ok(hit(key, entry));
@@ -126,7 +124,7 @@ impl Gateway {
         if control.no_store || keepable.is_none() {
             return Ok(Found::Bypass(model));
         }
-        let leader = match self.lead(asked, key, &control, (route, &model)).await? {
+        let leader = match self.lead(asked, key, &control, route, &model).await? {
             ControlFlow::Continue(leader) => leader,
             ControlFlow::Break(found) => return Ok(found),
         };
@@ -134,8 +132,8 @@ impl Gateway {
         let semantic = serving.config.models.lookup(asked.model()).and_then(|model| model.semantic_cache.as_ref());
         if let Some((settings, meaning)) = semantic.zip(meaning) {
             // If there is an answer, whoever waits for this request looks for it too.
-            let about = (route, meaning, origin_mark.as_ref());
-            match self.find_similar(serving, asked, (settings, &control), about).await {
+            let semantic = SemanticModel { route, settings };
+            match self.find_similar(serving, asked, semantic, meaning, &control, origin_mark.as_ref()).await {
                 Similar::Answer(kept) => return Ok(Found::Answer(kept)),
                 Similar::Nothing(pending) => question = pending.map(Box::new),
             }
@@ -150,7 +148,8 @@ impl Gateway {
         asked: &InboundRequest,
         key: Key,
         control: &Control,
-        (route, model): (&Arc<Route>, &Arc<str>),
+        route: &Arc<Route>,
+        model: &Arc<str>,
     ) -> Result<ControlFlow<Found, Leader>, Fault> {
         let follower = match self.answers.kept().enter(key) {
             FlightRole::Lead(leader) => return Ok(ControlFlow::Continue(leader)),
@@ -186,7 +185,7 @@ impl Gateway {
         &self,
         asked: &InboundRequest,
         Kept { key, entry, result, route, similarity }: &Kept,
-        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
+        Admitted { span, permit, line }: Admitted<'_>,
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, *result);
         self.answers.count_saved(entry);
@@ -194,7 +193,7 @@ impl Gateway {
             line.set_similarity(*similarity);
         }
         let limits = permit.limits();
-        let account = self.replayed(asked, (route, entry), (span, permit, line));
+        let account = self.replayed(asked, route, entry, Admitted { span, permit, line });
         let mut response = Response::new(ReplyBody::from(entry.body.clone()));
         *response.headers_mut() = entry.headers.clone();
         response.headers_mut().insert(AGE, HeaderValue::from(entry.age(Instant::now()).as_secs()));
@@ -212,7 +211,8 @@ impl Gateway {
     pub(super) fn keep(
         &self,
         mut response: Response<ReplyBody>,
-        (serving, asked): (&Serving, &InboundRequest),
+        serving: &Serving,
+        asked: &InboundRequest,
         found: Found,
         cost: Option<CostCell>,
     ) -> Response<ReplyBody> {

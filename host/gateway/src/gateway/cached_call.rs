@@ -7,18 +7,15 @@ use std::time::{Duration, Instant};
 use http::header::{AGE, CACHE_CONTROL};
 use http::{HeaderMap, HeaderValue, Response};
 
-use super::Gateway;
 use super::cached::{LANE, kept_route, not_cached};
 use super::call::{CallAnswer, CallTrace};
 use super::client_call::Protocol;
-use crate::accounting::access::RequestRecord;
+use super::{Admitted, Gateway};
 use crate::accounting::{Account, Opening};
-use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
 use crate::attempt::{
     CallKeeping, Closing, HandedBody, InboundRequest, KeptEvents, Portable, ReplyBody, UnifiedReply, plain_chat,
 };
-use crate::observe::trace::Span;
 use crate::route::Route;
 use crate::serving::Serving;
 use weir_cache::{Control, Entry, Key, Mark, Moment, Place};
@@ -78,7 +75,7 @@ impl Gateway {
         let bypass =
             || if control.only_if_cached { Err(not_cached()) } else { Ok(FoundCall::Bypass(Arc::clone(&model))) };
         let Some(chat) = plain_chat(asked) else { return bypass() };
-        let key = self.answers.meaning_key(serving, asked, (route, chat));
+        let key = self.answers.meaning_key(serving, asked, route, chat);
         let place = AnswerCache::place(asked, key, &model);
         let moment = self.answers.kept().moment();
         let (found, mark) = match self.answers.get(&key, &control) {
@@ -103,7 +100,7 @@ impl Gateway {
         protocol: &impl Protocol,
         asked: &InboundRequest,
         KeptCall { key, entry, mut chat, route }: KeptCall,
-        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
+        Admitted { span, permit, line }: Admitted<'_>,
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, CacheResult::Hit);
         self.answers.count_saved(&entry);
@@ -111,7 +108,7 @@ impl Gateway {
         if let Some(capture) = line.as_ref().and_then(|line| line.capture()) {
             capture.answers_by_itself(&chat);
         }
-        let account = self.replayed(asked, (&route, &entry), (span, permit, line));
+        let account = self.replayed(asked, &route, &entry, Admitted { span, permit, line });
         let closing = Closing { losses: Vec::new(), usage: chat.usage.clone(), cost: Some(Nano::ZERO) };
         let handed = if asked.reading.stream {
             let mut validator = EventValidator::new(&asked.exchange.id);
@@ -135,8 +132,9 @@ impl Gateway {
     pub(super) fn replayed(
         &self,
         asked: &InboundRequest,
-        (route, entry): (&Arc<Route>, &Entry),
-        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
+        route: &Arc<Route>,
+        entry: &Entry,
+        Admitted { span, permit, line }: Admitted<'_>,
     ) -> Box<Account> {
         let series = route.series(&self.metrics, &asked.face, asked.caller.label());
         let operation = asked.operation().name();
@@ -159,7 +157,8 @@ impl Gateway {
     pub(super) fn keep_call(
         &self,
         headers: &mut HeaderMap,
-        (asked, body): (&InboundRequest, ReplyBody),
+        asked: &InboundRequest,
+        body: ReplyBody,
         found: FoundCall,
     ) -> ReplyBody {
         let (model, missed) = match found {

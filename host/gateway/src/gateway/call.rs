@@ -5,10 +5,10 @@ use std::sync::{Arc, LazyLock};
 
 use http::HeaderMap;
 
-use super::Gateway;
 use super::finish::Routing;
 use super::routing::{Routed, resolve_route};
-use super::unified::UnifiedEndpoints;
+use super::unified::{UnifiedCall, UnifiedEndpoints};
+use super::{Admitted, Gateway};
 use crate::accounting::Account;
 use crate::accounting::trail::{End, Step};
 use crate::admission::AdmissionPermit;
@@ -112,7 +112,8 @@ impl Gateway {
         let asked = self.asked(&serving, exchange, call).await.map_err(failed)?;
         let permit = self.leave(&serving, &asked).await.map_err(failed)?;
         self.judge(self.context(&serving), &serving, &asked).await.map_err(failed)?;
-        let routed = Box::pin(self.route(self.context(&serving), &serving, &asked, (&span, permit, &mut None))).await;
+        let admitted = Admitted { span: &span, permit, line: &mut None };
+        let routed = Box::pin(self.route(self.context(&serving), &serving, &asked, admitted)).await;
         let routed = routed.map_err(|NoTarget { fault, skipped }| {
             let steps = skipped.into_iter().map(|one| {
                 self.metrics.tries.skipped(&one.candidate.target.label, one.why.reason());
@@ -132,7 +133,7 @@ impl Gateway {
             }
         };
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
-        self.finish(&mut response, (&serving, &asked), &mut account, routing);
+        self.finish(&mut response, &serving, &asked, &mut account, routing);
         let is_estimate = response.headers().contains_key(&headers::TOKEN_COUNT);
         Ok(CallAnswer { trace, body: response.into_body().attach(account), is_estimate })
     }
@@ -147,18 +148,20 @@ impl Gateway {
 
     /// A call as attempts take requests: with an endpoint of its own, and without a body.
     async fn asked(&self, serving: &Serving, exchange: Exchange, call: Call) -> Result<Arc<InboundRequest>, Fault> {
-        Ok(Arc::new(self.asked_by(serving, (exchange, Caller::anonymous(None)), call).await?))
+        Ok(Arc::new(self.asked_by(serving, exchange, Caller::anonymous(None), call).await?))
     }
 
     /// The same on behalf of a caller.
     pub(super) async fn asked_by(
         &self,
         serving: &Serving,
-        (exchange, caller): (Exchange, Caller),
+        exchange: Exchange,
+        caller: Caller,
         Call { request, headers }: Call,
     ) -> Result<InboundRequest, Fault> {
         let held = self.buffers.begin(caller.number(), None);
-        let mut asked = ENDPOINTS.inbound(serving, (exchange, caller, held), (request, headers, None))?;
+        let call = UnifiedCall { request, headers, arrived: None };
+        let mut asked = ENDPOINTS.inbound(serving, exchange, caller, held, call)?;
         resolve_route(serving, &mut asked.reading);
         let size = asked.demand().body_len;
         asked.held.grow(size).await?;

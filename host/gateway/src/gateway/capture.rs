@@ -21,18 +21,33 @@ pub(super) struct WholeHead {
     query: String,
 }
 
-/// What is logged of a request for a model, and its head as it came if that may be its content.
+/// What is logged of a request.
+pub(super) struct ToLog {
+    logging: Logging,
+    /// Its head as it came, if its content may be logged.
+    whole: Option<WholeHead>,
+}
+
+impl ToLog {
+    /// Whether its content may be logged.
+    pub(super) fn may_be_content(&self) -> bool {
+        self.whole.is_some()
+    }
+}
+
+/// What is logged of a request for a model.
 pub(super) fn choose(
     serving: &Serving,
     exchange: &Exchange,
     caller: &Caller,
     model: Option<&str>,
-    (headers, query): (&HeaderMap, &str),
-) -> (Logging, Option<WholeHead>) {
+    headers: &HeaderMap,
+    query: &str,
+) -> ToLog {
     let wish = headers.get(&headers::LOG).and_then(|value| value.to_str().ok());
     let logging = Logging::of(&serving.config, caller, model, wish, exchange.own_id);
     let whole = || WholeHead { headers: headers.clone(), query: query.to_owned() };
-    (logging, logging.needs_content().then(whole))
+    ToLog { logging, whole: logging.needs_content().then(whole) }
 }
 
 impl WholeHead {
@@ -52,8 +67,9 @@ impl Gateway {
         &self,
         serving: &Serving,
         asked: &InboundRequest,
-        (logging, whole): (Logging, Option<WholeHead>),
-        (span, line): (&Span, &mut RequestRecord),
+        ToLog { logging, whole }: ToLog,
+        span: &Span,
+        line: &mut RequestRecord,
     ) -> Option<Arc<Capture>> {
         if logging == Logging::Nothing {
             line.exclude_from_log();

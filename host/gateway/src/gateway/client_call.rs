@@ -10,14 +10,14 @@ use hyper::body::Incoming;
 
 use super::cached_call::FoundCall;
 use super::call::{CallAnswer, trace_of};
+use super::capture::ToLog;
 use super::finish::Routing;
 use super::own_headers::{diagnose, forbid_retry, note_answer, put_guards, set_own_request_id, set_request_id};
 use super::refusal::note_fault;
 use super::routing::{Routed, resolve_route};
-use super::unified::UnifiedEndpoints;
-use super::{Gateway, capture, exact_len, read_body, span_attributes};
+use super::unified::{UnifiedCall, UnifiedEndpoints};
+use super::{Admitted, Begun, Gateway, capture, exact_len, read_body, span_attributes};
 use crate::accounting::access::RequestRecord;
-use crate::accounting::capture::Logging;
 use crate::admission::AdmissionPermit;
 use crate::attempt::{AttemptResponse, Closing, HandedBody, InboundRequest, ReplyBody, UnifiedReply};
 use crate::gateway::CallTrace;
@@ -71,13 +71,15 @@ impl Gateway {
         let Some(face) = protocol.endpoints().of(&protocol.operation()) else {
             return protocol.refuse(&Fault::internal("there is no endpoint for this operation"), &id);
         };
-        Box::pin(current::within(Arc::clone(&id), self.answer_by(protocol, (id, exchange, face), head, body))).await
+        Box::pin(current::within(Arc::clone(&id), self.answer_by(protocol, id, exchange, face, head, body))).await
     }
 
     async fn answer_by(
         &self,
         protocol: &impl Protocol,
-        (id, exchange, face): (Arc<str>, Exchange, &Arc<Endpoint>),
+        id: Arc<str>,
+        exchange: Exchange,
+        face: &Arc<Endpoint>,
         head: Parts,
         body: Incoming,
     ) -> Response<ReplyBody> {
@@ -89,8 +91,8 @@ impl Gateway {
             line.set_endpoint(face);
         }
         let own_id = exchange.own_id;
-        let begun = (exchange, &span, &mut line);
-        let served = self.serve_by(protocol, &serving, begun, (head, body), face).await;
+        let begun = Begun { exchange, span: &span, line: &mut line };
+        let served = self.serve_by(protocol, &serving, begun, head, body, face).await;
         let (mut response, status) = match served {
             Ok(response) => (response, 200),
             Err(fault) => {
@@ -115,8 +117,9 @@ impl Gateway {
         &self,
         protocol: &impl Protocol,
         serving: &Serving,
-        (exchange, span, line): (Exchange, &Span, &mut Option<Box<RequestRecord>>),
-        (head, body): (Parts, Incoming),
+        Begun { exchange, span, line }: Begun<'_>,
+        head: Parts,
+        body: Incoming,
         face: &Arc<Endpoint>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let caller = self.identified(serving, face, &head).await?;
@@ -134,27 +137,27 @@ impl Gateway {
         let named = &serving.config.server.key_headers;
         let (headers, _) = serving.faces.without_credentials(&face.adapter, named, head.headers.clone(), "");
         let headers = as_json(without_places(headers, face));
-        let mut asked =
-            protocol.endpoints().inbound(serving, (exchange, caller, held), (request, headers, Some(size)))?;
+        let call = UnifiedCall { request, headers, arrived: Some(size) };
+        let mut asked = protocol.endpoints().inbound(serving, exchange, caller, held, call)?;
         if let Some(line) = line.as_mut() {
             line.set_model(asked.reading.model.as_deref());
         }
         resolve_alias(&asked.caller, face, &mut asked.reading)?;
         let route = resolve_route(serving, &mut asked.reading);
         let alias = route.map(|route| route.alias.as_str());
-        let logged = capture::choose(serving, &asked.exchange, &asked.caller, alias, (&head.headers, ""));
+        let logged = capture::choose(serving, &asked.exchange, &asked.caller, alias, &head.headers, "");
         drop(body);
         let more = asked.demand().body_len.saturating_sub(size);
         asked.held.grow(more).await?;
         if let Some(line) = line.as_mut() {
-            self.capture_unified(serving, &mut asked, logged, (span, line));
+            self.capture_unified(serving, &mut asked, logged, span, line);
         }
         let asked = Arc::new(asked);
         self.permit_unified(serving, &asked)?;
         if *asked.operation() == Operation::Models {
             return self.list_by(protocol, serving, &asked, permit).await;
         }
-        self.forward_by(protocol, serving, &asked, (span, permit, line)).await
+        self.forward_by(protocol, serving, &asked, Admitted { span, permit, line }).await
     }
 
     /// Begins to capture a request as the JSON of the unified model, to which the rules for what is not logged apply. What
@@ -163,14 +166,15 @@ impl Gateway {
         &self,
         serving: &Serving,
         asked: &mut InboundRequest,
-        logged: (Logging, Option<capture::WholeHead>),
-        to: (&Span, &mut RequestRecord),
+        logged: ToLog,
+        span: &Span,
+        line: &mut RequestRecord,
     ) {
-        if logged.1.is_some() {
+        if logged.may_be_content() {
             asked.body = vec![asked.side.json().into()];
         }
         // The record keeps the capture.
-        let _capture = self.capture(serving, asked, logged, to);
+        let _capture = self.capture(serving, asked, logged, span, line);
         asked.body.clear();
     }
 
@@ -197,7 +201,7 @@ impl Gateway {
         protocol: &impl Protocol,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
+        Admitted { span, permit, line }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let id = &asked.exchange.id;
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
@@ -206,19 +210,22 @@ impl Gateway {
             if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged()) {
                 line.judged_by(judged.notes());
             }
-            let response = self.refuse_by(protocol, &fault, asked, (span, line));
+            let response = self.refuse_by(protocol, &fault, asked, span, line);
             drop(line.take());
             return Ok(response);
         }
         let found = match Box::pin(self.find_kept_call(serving, asked)).await? {
-            FoundCall::Answer(kept) => return Ok(self.replay_call(protocol, asked, *kept, (span, permit, line))),
+            FoundCall::Answer(kept) => {
+                return Ok(self.replay_call(protocol, asked, *kept, Admitted { span, permit, line }));
+            }
             found => found,
         };
-        let routed = match Box::pin(self.route(self.context(serving), serving, asked, (span, permit, line))).await {
+        let admitted = Admitted { span, permit, line };
+        let routed = match Box::pin(self.route(self.context(serving), serving, asked, admitted)).await {
             Ok(routed) => routed,
             Err(nowhere) => {
-                let mut response = self.refuse_by(protocol, &nowhere.fault, asked, (span, line));
-                self.finish_refusal(&mut response, (serving, asked), &nowhere, line);
+                let mut response = self.refuse_by(protocol, &nowhere.fault, asked, span, line);
+                self.finish_refusal(&mut response, serving, asked, &nowhere, line);
                 drop(line.take());
                 return Ok(response);
             }
@@ -239,7 +246,7 @@ impl Gateway {
                 let mut response = protocol.refuse(&fault, id);
                 forbid_retry(&mut response, &fault);
                 if serving.config.server.diagnostic_headers {
-                    diagnose(&mut response, (target.as_deref(), false), asked, &account);
+                    diagnose(&mut response, target.as_deref(), false, asked, &account);
                 }
                 put_guards(&mut response, asked);
                 account.complete();
@@ -247,13 +254,13 @@ impl Gateway {
             }
         };
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
-        self.finish(&mut response, (serving, asked), &mut account, routing);
+        self.finish(&mut response, serving, asked, &mut account, routing);
         let trace = trace_of(&CallTrace::of(id), asked, target.as_deref(), &account);
         let mut answer_headers = std::mem::take(response.headers_mut());
         let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);
         let body = response.into_body().attach(account);
         let found = if stands_in { found.of_another_model() } else { found };
-        let body = self.keep_call(&mut answer_headers, (asked, body), found);
+        let body = self.keep_call(&mut answer_headers, asked, body, found);
         let mut answered = protocol.answer(CallAnswer { trace, body, is_estimate });
         let own = answer_headers.iter().filter(|(name, _)| name.as_str().starts_with(OWN));
         own.for_each(|(name, value)| _ = answered.headers_mut().insert(name, value.clone()));
@@ -269,7 +276,8 @@ impl Gateway {
         protocol: &impl Protocol,
         fault: &Fault,
         asked: &InboundRequest,
-        (span, line): (&Span, &mut Option<Box<RequestRecord>>),
+        span: &Span,
+        line: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
         self.note_refusal(fault, line);
         note_fault(fault, &asked.exchange.id);

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 
-use super::Gateway;
 use super::call::Call;
 use super::rights::resolve_alias;
 use super::routing::Routed;
+use super::{Admitted, Gateway};
 use crate::accounting::access::{Arrival, RequestRecord};
 use crate::accounting::capture::Logging;
 use crate::attempt::{AttemptResponse, InboundRequest};
@@ -32,7 +32,8 @@ impl Gateway {
         &self,
         serving: &Serving,
         whole: &InboundRequest,
-        (model, text): (&str, &str),
+        model: &str,
+        text: &str,
     ) -> Result<Vec<f32>, Fault> {
         let request = Request::Embeddings(EmbeddingsRequest {
             model: model.to_owned(),
@@ -47,7 +48,7 @@ impl Gateway {
         });
         let exchange = Exchange::begin(&HeaderMap::new());
         let id: Arc<str> = Arc::clone(&exchange.id);
-        let asking = self.answer_for(serving, whole, (exchange, &id), request);
+        let asking = self.answer_for(serving, whole, exchange, &id, request);
         let Answer::Embeddings(answer) = Box::pin(current::within(Arc::clone(&id), asking)).await? else {
             return Err(Fault::internal("the answer to a request for vectors has none"));
         };
@@ -60,14 +61,15 @@ impl Gateway {
         &self,
         serving: &Serving,
         whole: &InboundRequest,
-        (exchange, id): (Exchange, &Arc<str>),
+        exchange: Exchange,
+        id: &Arc<str>,
         request: Request,
     ) -> Result<Answer, Fault> {
         let caller = &whole.caller;
         let span = self.tracer.request(&HeaderMap::new(), || "embeddings".to_owned());
         let (own_id, begun) = (exchange.own_id, exchange.begun);
         let call = Call { request, headers: HeaderMap::new() };
-        let mut asked = self.asked_by(serving, (exchange, caller.clone()), call).await?;
+        let mut asked = self.asked_by(serving, exchange, caller.clone(), call).await?;
         let arrival = Arrival {
             id: Arc::clone(id),
             own_id,
@@ -96,7 +98,8 @@ impl Gateway {
         let permit = permit.map_err(|more| refused(more.fault, &mut line))?;
         let judged = self.judge(self.context(serving), serving, &asked).await;
         judged.map_err(|fault| refused(fault, &mut line))?;
-        let routed = Box::pin(self.route(self.context(serving), serving, &asked, (&span, permit, &mut line))).await;
+        let admitted = Admitted { span: &span, permit, line: &mut line };
+        let routed = Box::pin(self.route(self.context(serving), serving, &asked, admitted)).await;
         let routed = routed.map_err(|nowhere| refused(nowhere.fault, &mut line))?;
         let Routed { tried: AttemptResponse { answer, .. }, mut account, .. } = routed;
         account.note_overhead();

@@ -33,7 +33,8 @@ impl Gateway {
     pub(super) fn finish(
         &self,
         response: &mut Response<ReplyBody>,
-        (serving, asked): (&Serving, &Arc<InboundRequest>),
+        serving: &Serving,
+        asked: &Arc<InboundRequest>,
         account: &mut Account,
         Routing { target, plan, deadline, notices }: Routing<'_>,
     ) {
@@ -48,13 +49,13 @@ impl Gateway {
                 acceptance: target.accepts(asked.face.format(), asked.operation()),
             };
             let is_stored = self.note_stored_answer(response, serving, making, account);
-            self.learn(response, serving, asked, (&plan, target, is_stored));
+            self.learn(response, serving, asked, &plan, target, is_stored);
         }
-        self.make_resumable(response, serving, asked, (plan, deadline));
+        self.make_resumable(response, serving, asked, plan, deadline);
         put_guards(response, asked);
         if serving.config.server.diagnostic_headers {
             let is_answer = response.status().as_u16() < 400;
-            diagnose(response, (target, is_answer), asked, account);
+            diagnose(response, target, is_answer, asked, account);
         }
     }
 
@@ -62,12 +63,13 @@ impl Gateway {
     pub(super) fn finish_refusal(
         &self,
         response: &mut Response<ReplyBody>,
-        (serving, asked): (&Serving, &InboundRequest),
+        serving: &Serving,
+        asked: &InboundRequest,
         NoTarget { fault, skipped }: &NoTarget,
         line: &mut Option<Box<RequestRecord>>,
     ) {
         let shows_diagnostics = serving.config.server.diagnostic_headers;
-        put_skipped(response, skipped, shows_diagnostics, (&self.metrics, &asked.exchange.id, line));
+        put_skipped(response, skipped, shows_diagnostics, &self.metrics, &asked.exchange.id, line);
         forbid_retry(response, fault);
         put_guards(response, asked);
     }

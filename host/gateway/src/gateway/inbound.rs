@@ -23,7 +23,8 @@ use weir_types::fault::Fault;
 /// The adapter of its endpoint is gone.
 pub(super) fn request(
     serving: &Serving,
-    (exchange, caller): (Exchange, Caller),
+    exchange: Exchange,
+    caller: Caller,
     Called { face, path_params }: Called,
     head: Parts,
     Taken { body, reading, held }: Taken,

@@ -47,7 +47,9 @@ impl Gateway {
         response: &mut Response<ReplyBody>,
         serving: &Serving,
         asked: &InboundRequest,
-        (plan, target, is_stored): (&Plan, &Target, bool),
+        plan: &Plan,
+        target: &Target,
+        is_stored: bool,
     ) {
         let may_differ = plan.route.has_accounts();
         let scope = RecordScope {

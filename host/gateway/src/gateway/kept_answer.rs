@@ -23,8 +23,10 @@ impl Gateway {
     pub(super) async fn find_in_another_format(
         &self,
         asked: &InboundRequest,
-        (origin, meaning): (Key, &Meaning),
-        (model, control): (&Arc<str>, &Control),
+        origin: Key,
+        meaning: &Meaning,
+        model: &Arc<str>,
+        control: &Control,
     ) -> (Option<Arc<Entry>>, Option<Mark>) {
         let (found, mark) = match self.answers.get(&origin, control) {
             Some(entry) => (Some(entry), None),

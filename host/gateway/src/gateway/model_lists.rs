@@ -18,7 +18,8 @@ impl Gateway {
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &InboundRequest,
-        (permit, line): (AdmissionPermit, &mut Option<Box<RequestRecord>>),
+        permit: AdmissionPermit,
+        line: &mut Option<Box<RequestRecord>>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
             Ok(permit) => permit,

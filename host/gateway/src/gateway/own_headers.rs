@@ -100,7 +100,8 @@ pub(super) fn note_answer(account: &mut Account, target: &Target, asked: &Inboun
 /// Sets the diagnostic headers; the target is the one that answered, or failed last.
 pub(super) fn diagnose(
     response: &mut Response<ReplyBody>,
-    (target, is_answer): (Option<&Target>, bool),
+    target: Option<&Target>,
+    is_answer: bool,
     asked: &InboundRequest,
     account: &Account,
 ) {
@@ -132,7 +133,9 @@ pub(super) fn put_skipped(
     response: &mut Response<ReplyBody>,
     skipped: &[Skipped],
     shows_diagnostics: bool,
-    (metrics, id, line): (&Metrics, &str, &mut Option<Box<RequestRecord>>),
+    metrics: &Metrics,
+    id: &str,
+    line: &mut Option<Box<RequestRecord>>,
 ) {
     let mut trail = Trail::default();
     for Skipped { candidate, why } in skipped {

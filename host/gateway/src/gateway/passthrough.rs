@@ -1,6 +1,7 @@
 //! The path of a request to a provider's own endpoint: recognise, identify, permit, admit, send, account.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use http::{Method, Response, Version, header};
@@ -9,12 +10,12 @@ use hyper::body::Incoming;
 
 use super::own_headers::{forbid_retry, put_limits, set_cost};
 use super::stored::Making;
-use super::{Begun, Gateway, fault_response, inbound, read_body, rights, span_attributes};
+use super::{Admitted, Begun, Gateway, fault_response, inbound, read_body, rights, span_attributes};
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, Opening};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
-use crate::attempt::{PassedRequest, ReplyBody, RequestContext, pass};
+use crate::attempt::{PassedRequest, ReplyBody, pass};
 use crate::auth::Caller;
 use crate::dialect::request_peek::RequestPeek;
 use crate::passthrough::client_body::{ClientBody, too_large};
@@ -45,9 +46,20 @@ struct Taken {
     held: Option<Held>,
 }
 
+/// Who sends a request, and to what.
+#[derive(Clone, Copy)]
+struct Addressed<'a> {
+    caller: &'a Caller,
+    target: &'a Target,
+    /// The endpoint, and the parts of its path, if it is one that an adapter describes.
+    known: Option<&'a (Known<'a>, PathParams)>,
+}
+
 /// A request that may be sent.
 struct Permitted<'a> {
-    id: &'a str,
+    /// When it arrived.
+    begun: Instant,
+    id: &'a Arc<str>,
     caller: Caller,
     passage: &'a Passage,
     /// The provider with the key to use.
@@ -70,7 +82,7 @@ impl Gateway {
         head: Parts,
         body: Incoming,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Begun { exchange, span, line, .. } = begun;
+        let Begun { exchange, span, line } = begun;
         let (passage, path) = passage(serving, head.uri.path())?;
         span_attributes::describe(span, &passage.endpoint, &exchange.id);
         if let Some(line) = line.as_mut() {
@@ -92,7 +104,8 @@ impl Gateway {
         let target = passage.next_target();
         let known = passage.known(&head.method, &plain);
         let is_bare = body.is_end_stream();
-        let taken = self.take(serving, (&caller, target, known.as_ref()), (&head, body), line).await?;
+        let addressed = Addressed { caller: &caller, target, known: known.as_ref() };
+        let taken = self.take(serving, addressed, &head, body, line).await?;
         let model = taken.reading.as_ref().and_then(|reading| reading.model.as_deref());
         if let Some(model) = model.filter(|model| !caller.may_use(model)) {
             return Err(not_allowed(&caller, model));
@@ -104,6 +117,7 @@ impl Gateway {
         }
         let of_face = known.as_ref().map(|(known, _)| serving.stored(known.face.index));
         let permitted = Permitted {
+            begun: exchange.begun,
             id: &exchange.id,
             caller,
             passage,
@@ -114,27 +128,22 @@ impl Gateway {
             uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.reading.is_some()),
             body_len: taken.body.len().max(announced_text(&head)),
         };
-        let opening = Opening {
-            begun: exchange.begun,
-            request_id: &exchange.id,
-            operation: NAME,
-            span,
-            counts: matches!(permitted.uses, Uses::Input | Uses::Both),
-        };
-        let asked = passed(serving, &permitted, known, (head, path), taken.body, taken.reading.as_ref());
+        let asked = passed(serving, &permitted, known, head, path, taken.body, taken.reading.as_ref());
         let permit = match taken.held {
             Some(held) => joined(permit, AdmissionPermit::to_hold(held)),
             None => permit,
         };
-        self.send_on(serving, &permitted, asked, taken.reading.as_ref(), (opening, permit, line)).await
+        let admitted = Admitted { span, permit, line };
+        self.send_on(serving, &permitted, asked, taken.reading.as_ref(), admitted).await
     }
 
     /// Reads the body where it has to be known before it is sent: to learn the model, or to sign it.
     async fn take(
         &self,
         serving: &Serving,
-        (caller, target, known): (&Caller, &Target, Option<&(Known<'_>, PathParams)>),
-        (head, body): (&Parts, Incoming),
+        Addressed { caller, target, known }: Addressed<'_>,
+        head: &Parts,
+        body: Incoming,
         line: &mut Option<Box<RequestRecord>>,
     ) -> Result<Taken, Fault> {
         let read = known.filter(|(known, _)| known.is_read());
@@ -163,7 +172,7 @@ impl Gateway {
         permitted: &Permitted<'_>,
         asked: PassedRequest<'_>,
         reading: Option<&RequestPeek>,
-        (opening, permit, line): (Opening<'_>, AdmissionPermit, &mut Option<Box<RequestRecord>>),
+        Admitted { span, permit, line }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let Permitted { caller, passage, target, priced, .. } = permitted;
         let demand = Demand {
@@ -191,6 +200,9 @@ impl Gateway {
             }
         };
         let series = passage.route.series(&self.metrics, &passage.endpoint, caller.label());
+        let counts = matches!(permitted.uses, Uses::Input | Uses::Both);
+        let (begun, request_id) = (permitted.begun, permitted.id);
+        let opening = Opening { begun, request_id, operation: NAME, span, counts };
         let mut account = Account::open(&self.metrics, series, opening, permit);
         account.set_line(line.take());
         let notices = keep(&mut account, granted);
@@ -235,13 +247,6 @@ impl Gateway {
             .line()
             .into_iter()
             .for_each(|line| line.answered(&asked.model, Arc::clone(&target.id), adapter.clone()));
-        let context = RequestContext {
-            config: &serving.config,
-            upstreams: &self.upstreams,
-            reasoning_cache: &self.reasoning_cache,
-            deadline: None,
-            judged: None,
-        };
         let model = asked.model.clone();
         let making = Making {
             stored: permitted.stored,
@@ -251,7 +256,7 @@ impl Gateway {
             acceptance: asked.known.as_ref().map(|(known, _)| known.acceptance),
         };
         let on_the_way = held.on_the_way(account.hand_over());
-        let mut answer = pass(context, asked, account).await;
+        let mut answer = pass(self.context(serving), asked, account).await;
         drop(on_the_way);
         match &mut answer {
             Ok(response) => {
@@ -358,7 +363,8 @@ fn passed<'a>(
     serving: &Serving,
     permitted: &'a Permitted<'_>,
     known: Option<(Known<'a>, PathParams)>,
-    (head, path): (Parts, String),
+    head: Parts,
+    path: String,
     body: Chunks,
     reading: Option<&RequestPeek>,
 ) -> PassedRequest<'a> {

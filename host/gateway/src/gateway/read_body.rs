@@ -39,7 +39,8 @@ pub(super) async fn read(
     face: &Endpoint,
     path_params: &PathParams,
     head: &Parts,
-    (body, held): (Incoming, Held),
+    body: Incoming,
+    held: Held,
 ) -> Result<Taken, Fault> {
     let plan = plan(serving, face)?;
     let mut scan = plan.scan();

@@ -72,7 +72,7 @@ impl Gateway {
             let faces = serving.faces.all();
             let members: HashSet<&str> = faces.iter().flat_map(|face| object_members(face)).collect();
             let inner: HashSet<&str> = faces.iter().flat_map(|face| inner_members(face)).collect();
-            let named = named_objects(&request, (&members, &inner));
+            let named = named_objects(&request, &members, &inner);
             if let Some(id) = named.into_iter().find(|id| !owners.is_own(id.as_bytes(), tenant)) {
                 return Err(not_here(id));
             }
@@ -212,7 +212,7 @@ fn unfolded(value: Value, folds: u8) -> Value {
 
 /// The objects that a request in the unified model names: files, the texts in extensions with these names, and those in
 /// members with these names of what the format has for itself.
-fn named_objects<'a>(request: &'a Value, (members, inner): (&HashSet<&str>, &HashSet<&str>)) -> Vec<&'a str> {
+fn named_objects<'a>(request: &'a Value, members: &HashSet<&str>, inner: &HashSet<&str>) -> Vec<&'a str> {
     let (mut left, mut found) = (vec![(request, false)], Vec::new());
     while let Some((value, is_inner)) = left.pop() {
         match value {
@@ -311,7 +311,7 @@ mod tests {
         let opaque = r#"{"type":"file","file":{"f\u0069le_id":"\u0066ile-3"},"more":"{\"file_id\":\"file-4\"}"}"#;
         chat.extensions.push(extension("own", opaque));
         let request = unfolded(serde_json::to_value(&chat).unwrap(), MOST_FOLDS);
-        let mut named = named_objects(&request, (&HashSet::from(["former", "messages"]), &HashSet::from(["file_id"])));
+        let mut named = named_objects(&request, &HashSet::from(["former", "messages"]), &HashSet::from(["file_id"]));
         named.sort_unstable();
         assert_eq!(named, ["file-1", "file-3", "file-4", "resp-2"]);
         assert!(request.to_string().contains("\"file-3\""), "as the scan for others' ids sees it");

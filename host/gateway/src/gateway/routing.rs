@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use http::header::AsHeaderName;
 use http::{HeaderName, Response};
 
-use super::Gateway;
-use crate::accounting::access::RequestRecord;
+use super::{Admitted, Gateway};
 use crate::accounting::{Account, Opening};
 use crate::admission::budgets::{DOWNGRADES, HeldBudget};
 use crate::admission::{AdmissionPermit, Demand, Uses};
@@ -16,7 +15,7 @@ use crate::attempt::{
     AttemptResponse, FallbackGuards, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext,
 };
 use crate::dialect::request_peek::RequestPeek;
-use crate::observe::trace::{Attribute, Span};
+use crate::observe::trace::Attribute;
 use crate::route;
 use crate::route::fit::Needs;
 use crate::route::{Circumstances, NoTarget, Plan, Route};
@@ -63,7 +62,7 @@ impl Gateway {
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        (span, mut permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
+        Admitted { span, mut permit, line }: Admitted<'_>,
     ) -> Result<Routed, NoTarget> {
         let demand = asked.demand();
         let features = asked.features();
@@ -176,7 +175,8 @@ impl Gateway {
         response: &mut Response<ReplyBody>,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        (mut plan, deadline): (Plan, Option<Instant>),
+        mut plan: Plan,
+        deadline: Option<Instant>,
     ) {
         if !response.body().can_be_resumed() {
             return;
@@ -254,8 +254,8 @@ fn plan(
                 let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
                 return Err(fault.with_status(403).with_code("provider_not_allowed").into());
             }
-            let called = (asked.face.format(), operation);
-            Ok(route::plan_for_provider(&serving.routes, named, circumstances.carried, called)?)
+            let format = asked.face.format();
+            Ok(route::plan_for_provider(&serving.routes, named, circumstances.carried, format, operation)?)
         }
         (None, _) => Err(Fault::invalid("the request does not name a model").at("model").into()),
     }

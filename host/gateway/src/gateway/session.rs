@@ -30,7 +30,7 @@ use crate::realtime::{NAME, SessionOwner, SessionPlace};
 use crate::serving::Serving;
 use weir_identity::ephemeral::EphemeralKey;
 use weir_server::Peer;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
 use weir_types::fault::Fault;
@@ -53,7 +53,7 @@ impl Gateway {
         head: Parts,
         called: Called,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Begun { exchange, span, line, .. } = begun;
+        let Begun { exchange, span, line } = begun;
         let face = called.face;
         let (caller, shown) = self.identified_for_session(serving, &face, &head).await?;
         if let Some(line) = line.as_mut() {
@@ -89,7 +89,7 @@ impl Gateway {
         };
         let id = Arc::clone(&opening.id);
         let Some(model) = opening.handshake.model.clone() else {
-            return Ok(self.begin_unnamed_session(opening, permit, (place, pending), line).await);
+            return Ok(self.begin_unnamed_session(opening, permit, place, pending, line).await);
         };
         if let Some(line) = line.as_mut() {
             line.set_model(Some(&model));
@@ -117,7 +117,8 @@ impl Gateway {
         &self,
         opening: Opening,
         permit: AdmissionPermit,
-        (place, pending): (SessionPlace, PendingUpgrade),
+        place: SessionPlace,
+        pending: PendingUpgrade,
         line: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
         let id = Arc::clone(&opening.id);
@@ -127,7 +128,7 @@ impl Gateway {
         };
         let headers = opening.handshake.grant(None);
         let PendingUpgrade { connection, upgrade } = pending;
-        let work = opening.later((permit, line.take()), place, (connection, upgrade.leaving()));
+        let work = opening.later(permit, line.take(), place, connection, upgrade.leaving());
         upgrade.go_on(current::within(id, work));
         granted(headers)
     }
@@ -141,10 +142,9 @@ impl Gateway {
         face: &Endpoint,
         head: &Parts,
     ) -> Result<(Caller, Option<EphemeralKey>), Fault> {
-        let query = head.uri.query().unwrap_or_default();
+        let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.address);
-        let keys = (&*serving.config, &*self.stored_keys);
-        match self.seal.caller(keys, (face, &head.headers, query), address) {
+        match self.seal.caller(&serving.config, &self.stored_keys, face, &about, address) {
             None => Ok((self.identified(serving, face, head).await?, None)),
             Some(Ok((caller, key))) => Ok((caller, Some(key))),
             Some(Err(denied)) if denied.is_a_guess() => Err(self.wrong_keys.judge(denied.into(), address).await),

@@ -32,6 +32,14 @@ pub(super) enum Similar {
     Nothing(Option<PendingQuestion>),
 }
 
+/// A model with a semantic cache.
+#[derive(Clone, Copy)]
+pub(super) struct SemanticModel<'a> {
+    pub(super) route: &'a Arc<Route>,
+    /// The settings of its cache.
+    pub(super) settings: &'a SemanticCache,
+}
+
 impl Gateway {
     /// Looks for a kept answer to a question that means the same as this one, in the same conversation with the same
     /// settings. The vector of the question is made on behalf of the caller. `mark` has the removals that the server which nodes share
@@ -40,8 +48,10 @@ impl Gateway {
         &self,
         serving: &Serving,
         asked: &InboundRequest,
-        (settings, control): (&SemanticCache, &Control),
-        (route, meaning, mark): (&Arc<Route>, &Meaning, Option<&Mark>),
+        SemanticModel { route, settings }: SemanticModel<'_>,
+        meaning: &Meaning,
+        control: &Control,
+        mark: Option<&Mark>,
     ) -> Similar {
         let refuses = |value: &str| OFF.iter().any(|off| off.eq_ignore_ascii_case(value.trim()));
         let header = asked.headers.get(&headers::SEMANTIC_CACHE).and_then(|value| value.to_str().ok());
@@ -50,7 +60,7 @@ impl Gateway {
         }
         let Some((text, rest)) = split(&meaning.chat) else { return Similar::Nothing(None) };
         let (model, questions) = (Arc::<str>::from(route.alias.as_str()), self.answers.questions());
-        let embedding = self.embed(serving, asked, (&settings.embeddings, &text));
+        let embedding = self.embed(serving, asked, &settings.embeddings, &text);
         let direction = match tokio::time::timeout(wait(asked, route, settings), Box::pin(embedding)).await {
             Ok(Ok(vector)) => Direction::of(vector),
             Ok(Err(fault)) => {
@@ -63,13 +73,13 @@ impl Gateway {
             questions.count(&model, SemanticResult::Failed);
             return Similar::Nothing(None);
         };
-        let partition = self.answers.meaning_key(serving, asked, (route, &rest));
+        let partition = self.answers.meaning_key(serving, asked, route, &rest);
         let question = Question { direction, wording: Wording::of(&text) };
-        let mut pending = questions.pending((partition, &model), question);
+        let mut pending = questions.pending(partition, &model, question);
         if let Some(mark) = mark {
             self.answers.learn(asked, &mut pending, mark).await;
         }
-        let (result, found) = self.nearest_kept(asked, (&pending, settings), (&model, meaning, control)).await;
+        let (result, found) = self.nearest_kept(asked, &pending, settings, &model, meaning, control).await;
         questions.count(&model, result);
         match found {
             Some((key, entry, similarity)) => {
@@ -85,8 +95,11 @@ impl Gateway {
     async fn nearest_kept(
         &self,
         asked: &InboundRequest,
-        (pending, settings): (&PendingQuestion, &SemanticCache),
-        (model, meaning, control): (&Arc<str>, &Meaning, &Control),
+        pending: &PendingQuestion,
+        settings: &SemanticCache,
+        model: &Arc<str>,
+        meaning: &Meaning,
+        control: &Control,
     ) -> (SemanticResult, Option<(Key, Arc<Entry>, f64)>) {
         let demand = Demand { threshold: settings.threshold, same_wording: settings.token_gate };
         for _ in 0..MOST_ENDED {
@@ -95,7 +108,7 @@ impl Gateway {
                 let is_near = nearest.similarity >= settings.threshold;
                 return (if is_near { SemanticResult::Near } else { SemanticResult::Miss }, None);
             }
-            let (found, mark) = self.find_in_another_format(asked, (nearest.key, meaning), (model, control)).await;
+            let (found, mark) = self.find_in_another_format(asked, nearest.key, meaning, model, control).await;
             if let Some(entry) = found {
                 if self.answers.was_called_wrong(&nearest.key, &entry).await {
                     pending.forget(&nearest.key);

@@ -22,6 +22,14 @@ use weir_types::fault::Fault;
 /// The position of the next such endpoint. They count from the end, where no adapter's face is.
 static NEXT: AtomicUsize = AtomicUsize::new(usize::MAX - 1);
 
+/// A request in the unified model, with the headers beside it.
+pub(super) struct UnifiedCall {
+    pub(super) request: Request,
+    pub(super) headers: HeaderMap,
+    /// The number of bytes in which it arrived, if it did.
+    pub(super) arrived: Option<usize>,
+}
+
 /// The endpoints of one kind of callers, one for each operation.
 #[derive(Debug)]
 pub struct UnifiedEndpoints([(Arc<Endpoint>, Arc<PeekPlan>); 5]);
@@ -57,12 +65,14 @@ impl UnifiedEndpoints {
         self.0.iter().find(|(endpoint, _)| endpoint.claim.operation == *operation)
     }
 
-    /// A request as attempts take it: without a body. `arrived` is the number of bytes in which it arrived, if it did.
+    /// A request as attempts take it: without a body.
     pub(super) fn inbound(
         &self,
         serving: &Serving,
-        (exchange, caller, held): (Exchange, Caller, Held),
-        (request, headers, arrived): (Request, HeaderMap, Option<usize>),
+        exchange: Exchange,
+        caller: Caller,
+        held: Held,
+        UnifiedCall { request, headers, arrived }: UnifiedCall,
     ) -> Result<InboundRequest, Fault> {
         let missing = || Fault::internal("there is no endpoint for this operation");
         let (face, plan) = self.entry(&operation_of(&request)).ok_or_else(missing)?;
@@ -117,6 +127,6 @@ fn model_of(request: &Request) -> Option<&str> {
 
 /// The endpoint of one operation, in whose requests there is nothing to be looked for.
 fn claim(format: &str, path: String, operation: Operation, credentials: &[CredentialPlace]) -> Face {
-    let face = Face::unread(format, operation, (Method::POST.as_str(), path));
+    let face = Face::unread(format, operation, Method::POST.as_str(), path);
     Face { credentials: credentials.to_vec(), ..face }
 }

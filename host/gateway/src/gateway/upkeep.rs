@@ -8,7 +8,7 @@ use super::Gateway;
 use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
 use crate::admission::headroom::Headroom;
-use crate::answer_cache::AnswerCache;
+use crate::answer_cache::{AnswerCache, QuestionBounds};
 use crate::auth::{StoredKeys, WrongKeys};
 use crate::health::{Health, TargetStatus};
 use crate::observe::metrics::Metrics;
@@ -33,7 +33,9 @@ impl Gateway {
         self.answers.kept().resize(server.cache_bytes);
         serving.begin_counts(&self.metrics);
         self.forget_replaced_keys(&serving);
-        self.answers.questions().resize(server.semantic_cache_bytes, server.semantic_cache_questions);
+        let questions =
+            QuestionBounds { bytes: server.semantic_cache_bytes, of_partition: server.semantic_cache_questions };
+        self.answers.questions().resize(questions);
         self.serving.store(Arc::new(serving));
         self.stored_keys.note_change();
         self.lists.forget();

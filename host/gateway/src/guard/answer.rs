@@ -79,11 +79,12 @@ impl AnswerGuards {
         pending: &[Pending],
         tenant: &Arc<str>,
         request_id: &str,
-        (metrics, notes): (&GuardMetrics, Notes),
+        metrics: &GuardMetrics,
+        notes: Notes,
     ) -> Result<Option<Self>, Fault> {
         let mut links = Vec::new();
         for Pending { guard, facts, version } in pending {
-            match judge_of((guard, version.as_ref()), facts, tenant).await {
+            match judge_of(guard, version.as_ref(), facts, tenant).await {
                 Ok(judge) => links.extend(judge.map(|judge| GuardStage::new(guard, judge))),
                 Err(fault) => {
                     tracing::warn!(request_id, guard = &*guard.name, error = %fault, "guard failed");
@@ -334,7 +335,8 @@ fn verdicts(
 
 /// Leases a guard for an answer; `None` if its component is gone, which the judgement of the request has reported.
 async fn judge_of(
-    (guard, version): (&Guard, Option<&Arc<Adapter>>),
+    guard: &Guard,
+    version: Option<&Arc<Adapter>>,
     facts: &Facts,
     tenant: &Arc<str>,
 ) -> Result<Option<AnswerJudge>, PluginFault> {

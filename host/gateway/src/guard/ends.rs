@@ -75,7 +75,7 @@ impl Drop for Ends {
             duration_ms: u32::try_from(self.begun.elapsed().as_millis()).unwrap_or(u32::MAX),
         };
         let (tenant, request_id) = (Arc::clone(&self.tenant), std::mem::take(&mut self.request_id));
-        let _task = runtime.spawn(notify(pending, outcome, (tenant, request_id), self.metrics.clone(), place));
+        let _task = runtime.spawn(notify(pending, outcome, tenant, request_id, self.metrics.clone(), place));
     }
 }
 
@@ -83,7 +83,8 @@ impl Drop for Ends {
 async fn notify(
     pending: Vec<Pending>,
     outcome: Outcome,
-    (tenant, request_id): (Arc<str>, String),
+    tenant: Arc<str>,
+    request_id: String,
     metrics: GuardMetrics,
     _place: OwnedSemaphorePermit,
 ) {

@@ -28,13 +28,13 @@ impl GuardMetrics {
         let verdicts = Opts::new("weir_guard_verdicts_total", "Verdicts of guards");
         let answers = Opts::new("weir_guard_answer_verdicts_total", "Verdicts of guards about answers");
         let ends = Opts::new("weir_guard_ends_total", "Exchanges of whose end guards are notified");
-        let time = ("weir_guard_duration_seconds", "The time of one judgement");
+        let time = "The time of one judgement";
         let made = Self {
             verdicts: IntCounterVec::new(verdicts, &["guard", "mode", "verdict"])?,
             answers: IntCounterVec::new(answers, &["guard", "mode", "verdict"])?,
             ends: IntCounterVec::new(ends, &["guard", "result"])?,
             place_for_ends: Arc::new(Semaphore::new(ENDS)),
-            time: metrics.histogram(time, &["guard"], metrics.bounds().own)?,
+            time: metrics.histogram("weir_guard_duration_seconds", time, &["guard"], metrics.bounds().own)?,
         };
         metrics.registry().register(Box::new(made.verdicts.clone()))?;
         metrics.registry().register(Box::new(made.answers.clone()))?;

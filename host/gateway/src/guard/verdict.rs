@@ -82,7 +82,7 @@ pub async fn judge(
         let begun = Instant::now();
         let answer = match unread.filter(|_| guard.sees_requests()) {
             Some(fault) => Err(RequestGuardError::Unreadable(fault.clone())),
-            None => answer_of((guard, version.as_ref()), facts, asked, held).await,
+            None => answer_of(guard, version.as_ref(), facts, asked, held).await,
         };
         let (verdict, annotations) = in_words(&answer);
         metrics.judged(&guard.name, guard.enforces(), verdict, begun.elapsed());
@@ -143,14 +143,15 @@ fn log(request_id: &str, note: &Note, failure: Option<&RequestGuardError>) {
 
 /// One guard's answer, checked against what it may do.
 async fn answer_of(
-    (guard, version): (&Guard, Option<&Arc<Adapter>>),
+    guard: &Guard,
+    version: Option<&Arc<Adapter>>,
     facts: ExchangeFacts<'_>,
     asked: &mut Asked,
     held: &Held,
 ) -> Result<RequestAnswer, RequestGuardError> {
     let labels = if guard.sees_metadata() { Labels::default() } else { Labels::take(asked, facts.end_user) };
     let seen = if guard.access() == Access::None { &Asked::Withheld } else { &*asked };
-    let answer = judged_by((guard, version), facts, seen, held).await;
+    let answer = judged_by(guard, version, facts, seen, held).await;
     labels.put_back(asked, !guard.sees_metadata());
     let mut answer = answer?;
     if let RequestVerdict::Replace(replaced) = &mut answer.verdict {
@@ -164,7 +165,8 @@ async fn answer_of(
 
 /// The verdict of the guard's component or service on the request as it may see it.
 async fn judged_by(
-    (guard, version): (&Guard, Option<&Arc<Adapter>>),
+    guard: &Guard,
+    version: Option<&Arc<Adapter>>,
     facts: ExchangeFacts<'_>,
     seen: &Asked,
     held: &Held,

@@ -108,7 +108,7 @@ impl Metrics {
         }
         Ok(Self {
             bounds,
-            requests: Arc::new(RequestMetrics::new((r, &histograms), Arc::clone(&bound), bounds)?),
+            requests: Arc::new(RequestMetrics::new(r, &histograms, Arc::clone(&bound), bounds)?),
             spending: Arc::new(Spending::new(r, bound, gen_ai)?),
             translations: counters(
                 r,
@@ -128,7 +128,8 @@ impl Metrics {
             )?,
             tries: Tries::new(r)?,
             upstream: histograms.add(
-                ("weir_upstream_duration_seconds", "From sending a request to the head of its answer"),
+                "weir_upstream_duration_seconds",
+                "From sending a request to the head of its answer",
                 &["provider"],
                 bounds.seconds,
             )?,
@@ -181,7 +182,7 @@ impl Metrics {
 
     /// Records a request to a provider, and the time until the head of its answer.
     pub(crate) fn attempted(&self, book: &Book, seconds: f64) {
-        book.attempted((&self.attempts, &self.upstream), seconds);
+        book.attempted(&self.attempts, &self.upstream, seconds);
     }
 
     /// Begins the count of answers without a known price at 0, for a model and a provider of which none is known.
@@ -215,11 +216,12 @@ impl Metrics {
     /// Makes a histogram with these classic buckets, and with native ones if the operator asks for them.
     pub(crate) fn histogram(
         &self,
-        about: (&str, &str),
+        name: &str,
+        help: &str,
         labels: &[&str],
         bounds: &'static [f64],
     ) -> Result<HistogramVec, prometheus::Error> {
-        self.histograms.add(about, labels, bounds)
+        self.histograms.add(name, help, labels, bounds)
     }
 
     /// All metrics in the `OpenMetrics` text format, with exemplars of the duration of requests from the first call on.
@@ -301,7 +303,7 @@ mod tests {
         let labels = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", client: "me" };
         let series = metrics.series(labels);
         let id = Arc::from("r");
-        series.ended(200, "ok", 0.5, (&id, None));
+        series.ended(200, "ok", 0.5, &id, None);
         let name = Arc::from("zeta");
         let set = Price { input: Some(0.0), output: Some(62_500.0), ..Price::default() };
         let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
@@ -313,7 +315,7 @@ mod tests {
         let other = metrics.book(&series, Some("other"));
         other.estimated([1, 2]);
         other.charge(&cost(None));
-        series.ended(502, "error", 0.1, (&id, None));
+        series.ended(502, "error", 0.1, &id, None);
         let text = metrics.text().unwrap();
         assert!(text.contains(
             r#"weir_requests_total{client="me",dialect="zeta.talk",outcome="ok",route="fast",status="200"} 1"#

@@ -113,7 +113,7 @@ impl Tracer {
             .with_service_name(settings.service.clone())
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
-        let waiting = Arc::new(WaitingSpans::new((QUEUE, MESSAGES), SpanFigures::new(registry)?));
+        let waiting = Arc::new(WaitingSpans::new(QUEUE, MESSAGES, SpanFigures::new(registry)?));
         let exporter = CountingExporter::new(exporter, Arc::clone(&waiting));
         let sender = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
         let provider = SdkTracerProvider::builder()
@@ -134,7 +134,7 @@ impl Tracer {
             true => TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers)),
             false => Context::new(),
         };
-        Span::build((tracer, *naming), SpanKind::Server, name(), &parent)
+        Span::build(tracer, *naming, SpanKind::Server, name(), &parent)
     }
 
     /// Sends the waiting spans and stops tracing. Blocks.
@@ -170,7 +170,7 @@ impl Drop for Open {
 }
 
 impl Span {
-    fn build((tracer, naming): (&SdkTracer, Naming), kind: SpanKind, name: String, parent: &Context) -> Self {
+    fn build(tracer: &SdkTracer, naming: Naming, kind: SpanKind, name: String, parent: &Context) -> Self {
         let span = tracer.build_with_context(SpanBuilder::from_name(name).with_kind(kind), parent);
         let context = span.span_context().clone();
         let span = span.is_recording().then(|| Mutex::new(span));
@@ -183,7 +183,7 @@ impl Span {
             return Self::default();
         }
         let parent = Context::new().with_remote_span_context(open.context.clone());
-        Self::build((&open.tracer, open.naming), kind, name(), &parent)
+        Self::build(&open.tracer, open.naming, kind, name(), &parent)
     }
 
     /// A child span for a request to another server.

@@ -66,8 +66,9 @@ impl Billing {
 
     /// Reserves at the budgets what a response may cost that reads so many tokens.
     pub(super) async fn reserve(&self, tokens: u64) -> Result<Vec<HeldBudget>, Fault> {
-        let own = (&self.caller, self.alias.as_str());
-        reserve(&self.admission, own, &self.target, &self.demand(tokens)).await.map_err(|refused| refused.fault)
+        let demand = self.demand(tokens);
+        let reserved = reserve(&self.admission, &self.caller, &self.alias, &self.target, &demand).await;
+        reserved.map_err(|refused| refused.fault)
     }
 
     /// Reserves the same for a response that its provider has begun, whether or not the budgets have room for it.
@@ -165,7 +166,8 @@ pub(crate) struct BudgetRefused {
 /// Reserves what a response may cost at the budgets of its caller and model, and at those of its provider.
 pub(crate) async fn reserve(
     admission: &Admission,
-    (caller, alias): (&Caller, &str),
+    caller: &Caller,
+    alias: &str,
     target: &Arc<Target>,
     demand: &Demand<'_>,
 ) -> Result<Vec<HeldBudget>, BudgetRefused> {

@@ -120,14 +120,14 @@ impl Session {
             terms,
         };
         let ending = tokio::select! {
-            ending = relay.serve_client(&mut from_client, (configuring, first)) => ending,
+            ending = relay.serve_client(&mut from_client, configuring, first) => ending,
             ending = relay.serve_provider(&mut from_provider, &mut redactor, &mut account) => ending,
             ending = relay.expire() => ending,
             ending = relay.watch() => ending,
             fault = caller_check.lost() => Ending::Refused(fault),
             ending = relay.leave(&mut leaving) => ending,
         };
-        Box::pin(relay.end(ending, (from_client, from_provider), account)).await;
+        Box::pin(relay.end(ending, from_client, from_provider, account)).await;
     }
 }
 
@@ -171,7 +171,7 @@ impl Relay {
     }
 
     /// Sends a frame. A failure ends the session.
-    async fn send(&self, to: Side, (opcode, is_last): (Opcode, bool), payload: &[u8]) -> Result<(), Ending> {
+    async fn send(&self, to: Side, opcode: Opcode, is_last: bool, payload: &[u8]) -> Result<(), Ending> {
         let sent = self.outlet(to).lock().await.send(opcode, is_last, payload).await;
         sent.map_err(|broken| Ending::Broken(to, broken))
     }
@@ -197,7 +197,7 @@ impl Relay {
                 broken => Ending::Broken(side, broken),
             });
             match event? {
-                Event::Ping(payload) => self.send(side, (Opcode::Pong, true), &payload).await?,
+                Event::Ping(payload) => self.send(side, Opcode::Pong, true, &payload).await?,
                 Event::Pong => {}
                 Event::Close(close) => return Err(Ending::Closed(side, close)),
                 event => {
@@ -214,11 +214,7 @@ impl Relay {
         }
     }
 
-    async fn serve_client(
-        &self,
-        from: &mut Inlet,
-        (configuring, first): (Option<String>, Option<FirstMessage>),
-    ) -> Ending {
+    async fn serve_client(&self, from: &mut Inlet, configuring: Option<String>, first: Option<FirstMessage>) -> Ending {
         if let Some(message) = configuring
             && let Err(ending) = self.configure(&message).await
         {
@@ -266,7 +262,7 @@ impl Relay {
             Verdict::Withhold(fault) | Verdict::End(fault) => return Err(Ending::Refused(fault)),
         }
         let opcode = if is_first { kind.opcode() } else { Opcode::Continuation };
-        self.send(Side::Server, (opcode, is_last), &bytes).await
+        self.send(Side::Server, opcode, is_last, &bytes).await
     }
 
     async fn serve_provider(&self, from: &mut Inlet, redactor: &mut MessageRedactor, account: &mut Account) -> Ending {
@@ -295,7 +291,7 @@ impl Relay {
                 let verdict = self.on_provider_message(&message).await;
                 let confirmed = self.confirm(&message);
                 account.add_bytes_out(message.len());
-                self.send(Side::Client, (kind.opcode(), true), &redactor.message(message)).await?;
+                self.send(Side::Client, kind.opcode(), true, &redactor.message(message)).await?;
                 confirmed?;
                 match verdict {
                     Verdict::Pass => Ok(()),
@@ -306,7 +302,7 @@ impl Relay {
                 account.add_bytes_out(bytes.len());
                 let bytes: Bytes = redactor.piece(bytes, is_last);
                 let opcode = if is_first { kind.opcode() } else { Opcode::Continuation };
-                self.send(Side::Client, (opcode, is_last), &bytes).await
+                self.send(Side::Client, opcode, is_last, &bytes).await
             }
             Event::Ping(_) | Event::Pong | Event::Close(_) => Ok(()),
         }

@@ -37,7 +37,8 @@ impl UpstreamHandshake<'_> {
     pub(crate) async fn send(
         &self,
         upstreams: &Upstreams,
-        (target, acceptance): (&Arc<Target>, &Acceptance),
+        target: &Arc<Target>,
+        acceptance: &Acceptance,
         account: &mut Account,
     ) -> Result<UpstreamSession, Fault> {
         let mut request = self.request(target, acceptance)?;

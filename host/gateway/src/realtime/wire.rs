@@ -170,7 +170,7 @@ impl Outlet {
     /// Writes a frame. If the future is dropped, the rest of the frame goes out before the next one.
     pub(super) async fn send(&mut self, opcode: Opcode, is_last: bool, payload: &[u8]) -> Result<(), Broken> {
         let mask = if self.masks { Some(mask()?) } else { None };
-        frame::write(&mut self.out, (opcode, is_last), payload, mask);
+        frame::write(&mut self.out, opcode, is_last, payload, mask);
         if !opcode.is_control() {
             self.is_within = !is_last;
         }

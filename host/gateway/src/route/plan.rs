@@ -162,7 +162,7 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
             continue;
         }
         seen.push(Arc::as_ptr(route));
-        add(&mut plan, route, (asked, name), circumstances);
+        add(&mut plan, route, asked, name, circumstances);
         let fallbacks = route.fallbacks.iter().rev();
         next.extend(fallbacks.filter_map(|name| Some((routes.find(name)?, Some(name.as_str())))));
     }
@@ -209,12 +209,7 @@ fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
 }
 
 /// Adds a route's targets. `name` is the alias of a fallback.
-fn add(
-    plan: &mut Plan,
-    route: &Arc<Route>,
-    (asked, name): (Wanted<'_>, Option<&str>),
-    circumstances: Circumstances<'_>,
-) {
+fn add(plan: &mut Plan, route: &Arc<Route>, asked: Wanted<'_>, name: Option<&str>, circumstances: Circumstances<'_>) {
     let Circumstances { health, now, needs, provider, carried, .. } = circumstances;
     let model = name.unwrap_or(asked.model);
     let mut usable: Vec<(Candidate, u8)> = Vec::new();
@@ -249,14 +244,15 @@ fn add(
     let takes_turn = !circumstances.only_looks && !usable.iter().any(is_led);
     let turn = if takes_turn { route.next_turn() } else { route.turn() };
     let room = MAX_CANDIDATES.saturating_sub(plan.candidates.len());
-    plan.candidates.extend(in_order(route, usable, (model, turn), circumstances).into_iter().take(room));
+    plan.candidates.extend(in_order(route, usable, model, turn, circumstances).into_iter().take(room));
 }
 
 /// Usable candidates of a route, with their ranks, in the order of its strategy.
 fn in_order(
     route: &Route,
     usable: Vec<(Candidate, u8)>,
-    (model, turn): (&str, usize),
+    model: &str,
+    turn: usize,
     Circumstances { health, now, session, .. }: Circumstances<'_>,
 ) -> Vec<Candidate> {
     if usable.len() < 2 {
@@ -352,7 +348,8 @@ pub(crate) fn plan_for_provider(
     routes: &Routes,
     provider: Option<&str>,
     carried: &Carried,
-    (format, operation): (&str, &Operation),
+    format: &str,
+    operation: &Operation,
 ) -> Result<Plan, Fault> {
     let mut able: Vec<(&Arc<Route>, &Arc<Target>)> = Vec::new();
     for (_, route) in routes.iter() {

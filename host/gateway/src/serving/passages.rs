@@ -14,7 +14,8 @@ pub(super) fn passages(
     config: &Config,
     adapters: &Snapshot,
     known: &Compiled,
-    (prices, faces): (&Prices, &Faces),
+    prices: &Prices,
+    faces: &Faces,
     problems: &mut Vec<Problem>,
 ) -> Passages {
     let mut open = config.providers.iter().filter(|provider| !provider.passthrough.is_empty()).peekable();
@@ -26,7 +27,7 @@ pub(super) fn passages(
     let headers: Vec<&str> = faces.credential_headers().chain(named).collect();
     let made = open.filter_map(|provider| {
         let target = Target::of(provider);
-        match targets::make(&target, (false, Facts::default(), None), adapters, known, &credentials) {
+        match targets::make(&target, false, Facts::default(), None, adapters, known, &credentials) {
             Ok(made) => Some(Passage::new(made.priced(&prices.book, None), faces.all(), &headers)),
             Err(problem) => {
                 if problems.iter().all(|known| known.message != problem.message) {

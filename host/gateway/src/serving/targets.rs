@@ -39,7 +39,7 @@ pub(super) fn routes(
                 }
             }
             let strict = model.strict.unwrap_or(config.server.strict);
-            let made = make(target, (strict, facts, before_star(model, target)), adapters, known, &credentials);
+            let made = make(target, strict, facts, before_star(model, target), adapters, known, &credentials);
             let made = made.map(|made| made.priced(&prices.book, set_price(model, target)));
             let keyless = made.as_ref().ok().and_then(|made| missing_key(target, &made.adapter, &config.environment));
             if let Some(problem) = made.as_ref().err().or(keyless.as_ref()) {
@@ -70,7 +70,9 @@ fn before_star(model: &Model, target: &weir_config::Target) -> Option<Arc<str>> 
 /// A target that can be attempted, with all of the provider's keys.
 pub(super) fn make(
     target: &weir_config::Target,
-    (strict, facts, before_star): (bool, Facts, Option<Arc<str>>),
+    strict: bool,
+    facts: Facts,
+    before_star: Option<Arc<str>>,
     adapters: &Snapshot,
     known: &Compiled,
     credentials: &Credentials<'_>,

@@ -69,7 +69,7 @@ impl Context {
 
 impl Face {
     /// An endpoint of the host's own, in whose requests nothing is looked for: the body is not read.
-    pub fn unread(format: &str, operation: Operation, (method, path): (&str, String)) -> Self {
+    pub fn unread(format: &str, operation: Operation, method: &str, path: String) -> Self {
         Self {
             format: format.to_owned(),
             method: method.to_owned(),

@@ -43,7 +43,7 @@ pub(in super::super) async fn resume(
 ) -> Result<Continued, Fault> {
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
-    let continued = resume_by(context, asked, target, (&versions, sent), account).await;
+    let continued = resume_by(context, asked, target, &versions, sent, account).await;
     if let Err(fault) = &continued {
         versions.note_failure(fault);
     }
@@ -54,7 +54,8 @@ async fn resume_by(
     context: RequestContext<'_>,
     asked: &InboundRequest,
     target: &Arc<Target>,
-    (versions, sent): (&Versions, &str),
+    versions: &Versions,
+    sent: &str,
     account: &mut Account,
 ) -> Result<Continued, Fault> {
     let leased = versions.lease(&asked.caller.tenant).await;

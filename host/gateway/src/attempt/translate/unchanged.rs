@@ -68,8 +68,8 @@ pub(in super::super) async fn relay_judged(
     if response.status.as_u16() >= 400 {
         return Err(Box::pin(relay::refused(lane, target, response, account)).await);
     }
-    let streams = (asked.reading.stream, asked.framing);
-    let answer = match relay::stream_framing(streams, response.status, &response.headers) {
+    let framing = relay::stream_framing(asked.reading.stream, asked.framing, response.status, &response.headers);
+    let answer = match framing {
         Some(framing) => pin!(run.stream_unchanged(lane, framing, response, account)).await,
         None => pin!(run.answer_unchanged(lane, response, account)).await,
     };

@@ -56,14 +56,10 @@ impl From<BudgetRefused> for Ungranted {
 
 impl Opening {
     /// Asks one target after the other for the session, until one grants it.
-    pub(super) async fn ask_targets(
-        &self,
-        (model, plan): (&str, &Plan),
-        account: &mut Account,
-    ) -> Result<Granted, Fault> {
+    pub(super) async fn ask_targets(&self, model: &str, plan: &Plan, account: &mut Account) -> Result<Granted, Fault> {
         let mut last = None;
         for candidate in &plan.candidates {
-            match self.ask_target((model, plan), candidate, account).await {
+            match self.ask_target(model, plan, candidate, account).await {
                 Ok(granted) => return Ok(granted),
                 Err(Ungranted { fault, is_everywhere, .. }) => {
                     let reason = error_kind_name(fault.error.kind);
@@ -84,13 +80,14 @@ impl Opening {
     /// Asks a target for the session, with another key if its provider refuses or limits one.
     async fn ask_target(
         &self,
-        asked: (&str, &Plan),
+        model: &str,
+        plan: &Plan,
         candidate: &Candidate,
         account: &mut Account,
     ) -> Result<Granted, Ungranted> {
         let mut spare_keys = keys(&candidate.target).count() - 1;
         loop {
-            let ungranted = match self.ask_with_a_key(asked, candidate, account).await {
+            let ungranted = match self.ask_with_a_key(model, plan, candidate, account).await {
                 Ok(granted) => return Ok(granted),
                 Err(ungranted) => ungranted,
             };
@@ -105,7 +102,8 @@ impl Opening {
 
     async fn ask_with_a_key(
         &self,
-        (model, plan): (&str, &Plan),
+        model: &str,
+        plan: &Plan,
         candidate: &Candidate,
         account: &mut Account,
     ) -> Result<Granted, Ungranted> {
@@ -118,8 +116,8 @@ impl Opening {
         };
         let demanded = session_demand(Some(model));
         let held = self.admission.admit_to(&target.provider, &demanded).await.map_err(|refused| refused.fault)?;
-        let own = (&self.caller, plan.route.alias.as_str());
-        let prepared = reserve(&self.admission, own, &target, &demand(model, 0)).await?;
+        let alias = plan.route.alias.as_str();
+        let prepared = reserve(&self.admission, &self.caller, alias, &target, &demand(model, 0)).await?;
         account.start_attempt(&target.label, target.model(model), target.tariff(model));
         account.set_lane("relay");
         if let Some(line) = account.line() {
@@ -129,7 +127,7 @@ impl Opening {
         let ClientHandshake { query, headers, protocols, .. } = &self.handshake;
         let protocols: Vec<&str> = protocols.iter().map(String::as_str).collect();
         let greeting = UpstreamHandshake { model, query, headers, protocols: &protocols };
-        let provider = match Box::pin(greeting.send(&self.upstreams, (&target, acceptance), account)).await {
+        let provider = match Box::pin(greeting.send(&self.upstreams, &target, acceptance, account)).await {
             Ok(provider) => provider,
             Err(fault) => {
                 let blame = blame(&fault);

@@ -23,9 +23,11 @@ impl Opening {
     /// A client that is refused has its stream back when it hears of it, though its connection may last a little longer.
     pub(super) async fn later(
         self,
-        (permit, mut line): (AdmissionPermit, Option<Box<RequestRecord>>),
+        permit: AdmissionPermit,
+        mut line: Option<Box<RequestRecord>>,
         place: SessionPlace,
-        (upgrade, mut leaving): (OnUpgrade, Leaving),
+        upgrade: OnUpgrade,
+        mut leaving: Leaving,
     ) {
         let config = &self.serving.config;
         let (most, whole) = (config.realtime.max_message_bytes, config.server.body_timeout);
@@ -37,7 +39,7 @@ impl Opening {
             () = leaving.wait() => return client.leave(&Close::new(Close::RESTART, "the gateway restarts")).await,
         };
         let opened = match first {
-            Ok(Ok(first)) => Box::pin(self.open_for(first, permit, &mut line)).await,
+            Ok(Ok((kind, message))) => Box::pin(self.open_for(kind, message, permit, &mut line)).await,
             Ok(Err(close)) => {
                 drop(permit);
                 return client.leave(&close).await;
@@ -61,7 +63,8 @@ impl Opening {
     /// Opens the session for the model that a message names; the message then has the provider's name for it.
     async fn open_for(
         &self,
-        (kind, message): (Kind, Bytes),
+        kind: Kind,
+        message: Bytes,
         permit: AdmissionPermit,
         line: &mut Option<Box<RequestRecord>>,
     ) -> Result<(Opened, FirstMessage), Unopened> {

@@ -61,6 +61,13 @@ pub(super) struct Opening {
     pub(super) held: Held,
 }
 
+/// The model of a session, as the caller's aliases mean it, with its targets and its figures.
+struct Planned {
+    model: String,
+    plan: Plan,
+    series: Arc<Series>,
+}
+
 /// A session that a provider granted.
 pub(super) struct Opened {
     pub(super) headers: HeaderMap,
@@ -146,8 +153,8 @@ impl Opening {
         let opening = accounting::Opening { begun, request_id, operation: NAME, span: &self.span, counts: false };
         let mut account = Account::open(&self.metrics, Arc::clone(&series), opening, permit);
         account.set_line(line.take());
-        match self.ask_targets((&model, &plan), &mut account).await {
-            Ok(granted) => Ok(self.opened((asked, model, limits), (granted, account), (&plan, series))),
+        match self.ask_targets(&model, &plan, &mut account).await {
+            Ok(granted) => Ok(self.opened(asked, Planned { model, plan, series }, granted, account, limits)),
             Err(fault) => {
                 account.line().into_iter().for_each(|line| line.failed(&fault));
                 let status = fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind));
@@ -188,9 +195,11 @@ impl Opening {
 
     fn opened(
         &self,
-        (asked, model, limits): (&str, String, Vec<LimitStatus>),
-        (granted, mut account): (Granted, Box<Account>),
-        (plan, series): (&Plan, Arc<Series>),
+        asked: &str,
+        Planned { model, plan, series }: Planned,
+        granted: Granted,
+        mut account: Box<Account>,
+        limits: Vec<LimitStatus>,
     ) -> Opened {
         let Granted { provider, target, tap, headers, ticket, held, prepared } = granted;
         account.hold(held);

@@ -37,7 +37,8 @@ impl SeriesBound {
     /// at the positions `open` are `other`.
     pub(super) fn fit<'a, const N: usize>(
         &self,
-        (metric, lines): (&str, usize),
+        metric: &str,
+        lines: usize,
         labels: [&'a str; N],
         open: &[usize],
     ) -> [&'a str; N] {
@@ -70,11 +71,11 @@ mod tests {
         let refused = IntCounter::new("a", "b").unwrap();
         let bound = SeriesBound::new(5, refused.clone());
         for _ in 0..2 {
-            assert_eq!(bound.fit(("m", 4), ["c1", "x"], &[0]), ["c1", "x"], "it is the same series");
-            assert_eq!(bound.fit(("m", 4), ["c2", "x"], &[0]), ["other", "x"]);
+            assert_eq!(bound.fit("m", 4, ["c1", "x"], &[0]), ["c1", "x"], "it is the same series");
+            assert_eq!(bound.fit("m", 4, ["c2", "x"], &[0]), ["other", "x"]);
         }
-        assert_eq!(bound.fit(("n", 1), ["c2", "x"], &[0]), ["c2", "x"], "there is room for a smaller one");
-        assert_eq!(bound.fit(("n", 1), ["c3", "y"], &[0, 1]), ["other", "other"]);
+        assert_eq!(bound.fit("n", 1, ["c2", "x"], &[0]), ["c2", "x"], "there is room for a smaller one");
+        assert_eq!(bound.fit("n", 1, ["c3", "y"], &[0, 1]), ["other", "other"]);
         assert_eq!(refused.get(), 2);
     }
 }

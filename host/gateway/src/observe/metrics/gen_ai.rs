@@ -33,13 +33,13 @@ impl GenAi {
         bound: Arc<SeriesBound>,
         bounds: BucketBounds,
     ) -> Result<Self, prometheus::Error> {
-        let first_token = (FIRST_TOKEN, "Time to the first token of a streamed answer");
+        let first_token = "Time to the first token of a streamed answer";
         Ok(Self {
             bound,
             bounds,
-            operation: all.add((OPERATION, "Duration of a GenAI operation"), LABELS, bounds.seconds)?,
-            first_token: all.add(first_token, LABELS, bounds.seconds)?,
-            usage: all.add((USAGE, "Tokens used by an operation"), USAGE_LABELS, bounds.tokens)?,
+            operation: all.add(OPERATION, "Duration of a GenAI operation", LABELS, bounds.seconds)?,
+            first_token: all.add(FIRST_TOKEN, first_token, LABELS, bounds.seconds)?,
+            usage: all.add(USAGE, "Tokens used by an operation", USAGE_LABELS, bounds.tokens)?,
         })
     }
 
@@ -65,7 +65,7 @@ pub(super) struct GenAiBook {
 impl GenAiBook {
     fn seconds(&self, vec: &HistogramVec, name: &str) -> Histogram {
         let lines = self.all.bounds.seconds.len() + HISTOGRAM_LINES;
-        vec.with_label_values(&self.all.bound.fit((name, lines), self.labels.each_ref().map(String::as_str), &[2]))
+        vec.with_label_values(&self.all.bound.fit(name, lines, self.labels.each_ref().map(String::as_str), &[2]))
     }
 
     pub(super) fn took(&self, seconds: f64) {
@@ -82,7 +82,7 @@ impl GenAiBook {
         for (histogram, kind, count) in counts {
             let made = || {
                 let [operation, provider, model] = self.labels.each_ref().map(String::as_str);
-                let labels = self.all.bound.fit((USAGE, lines), [operation, provider, model, kind], &[2]);
+                let labels = self.all.bound.fit(USAGE, lines, [operation, provider, model, kind], &[2]);
                 self.all.usage.with_label_values(&labels)
             };
             histogram.get_or_init(made).observe(count.map_or(0.0, f64::from));

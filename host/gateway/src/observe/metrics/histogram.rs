@@ -220,7 +220,8 @@ impl Histograms {
     /// Makes and registers a histogram with these classic buckets.
     pub(super) fn add(
         &self,
-        (name, help): (&str, &str),
+        name: &str,
+        help: &str,
         labels: &[&str],
         bounds: &'static [f64],
     ) -> Result<HistogramVec, Error> {
@@ -314,7 +315,7 @@ mod tests {
     fn the_registry_shows_the_classic_buckets_with_labels_in_order() {
         let registry = Registry::new();
         let histograms = Histograms::new(&registry, true);
-        let vec = histograms.add(("b_seconds", "Of b"), &["y", "x"], BOUNDS).unwrap();
+        let vec = histograms.add("b_seconds", "Of b", &["y", "x"], BOUNDS).unwrap();
         vec.with_label_values(&["2", "1"]).observe(0.75);
         vec.with_label_values(&["2", "1"]).observe(0.75);
         let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();

@@ -34,7 +34,8 @@ pub(super) struct RequestMetrics {
 
 impl RequestMetrics {
     pub(super) fn new(
-        (r, histograms): (&Registry, &Histograms),
+        r: &Registry,
+        histograms: &Histograms,
         bound: Arc<SeriesBound>,
         bounds: BucketBounds,
     ) -> Result<Self, prometheus::Error> {
@@ -43,20 +44,20 @@ impl RequestMetrics {
             bound,
             bounds,
             requests: counters(r, REQUESTS, "Answered requests", &["client", "dialect", "route", "status", "outcome"])?,
-            duration: histograms.add((DURATION, "From a request's head to its answer's end"), by, bounds.seconds)?,
-            overhead: histograms.add((OVERHEAD, "A request's time less the wait for the provider"), by, bounds.own)?,
-            ttft: histograms.add((TTFT, "From a request's head to its stream's first piece"), by, bounds.seconds)?,
+            duration: histograms.add(DURATION, "From a request's head to its answer's end", by, bounds.seconds)?,
+            overhead: histograms.add(OVERHEAD, "A request's time less the wait for the provider", by, bounds.own)?,
+            ttft: histograms.add(TTFT, "From a request's head to its stream's first piece", by, bounds.seconds)?,
             exemplars: ExemplarStore::new(bounds.seconds),
         })
     }
 
     fn count(&self, labels: &OwnLabels, status: &str, outcome: &str) -> IntCounter {
         let labels = [&labels.client, &labels.dialect, &labels.route, status, outcome];
-        self.requests.with_label_values(&self.bound.fit((REQUESTS, 1), labels, &[0, 2]))
+        self.requests.with_label_values(&self.bound.fit(REQUESTS, 1, labels, &[0, 2]))
     }
 
     fn labels<'a>(&self, name: &str, buckets: &[f64], labels: &'a OwnLabels) -> [&'a str; 2] {
-        self.bound.fit((name, buckets.len() + HISTOGRAM_LINES), [&labels.dialect, &labels.route], &[1])
+        self.bound.fit(name, buckets.len() + HISTOGRAM_LINES, [&labels.dialect, &labels.route], &[1])
     }
 }
 
@@ -117,7 +118,7 @@ impl Series {
     }
 
     /// Records how a request ended, and how long it took. `trace` is its trace, if that is sampled.
-    pub(crate) fn ended(&self, status: u16, outcome: &str, seconds: f64, (id, trace): (&Arc<str>, Option<TraceId>)) {
+    pub(crate) fn ended(&self, status: u16, outcome: &str, seconds: f64, id: &Arc<str>, trace: Option<TraceId>) {
         if status == 200 && outcome == "ok" {
             self.ok.get_or_init(|| self.all.count(&self.labels, "200", "ok")).inc();
         } else {

@@ -73,7 +73,7 @@ impl Spending {
 
     /// Begins a count at 0, so that its first answer shows as an increase.
     pub(super) fn may_be_unpriced(&self, model: &str, provider: &str) {
-        self.counter((UNPRICED, &self.unpriced), [model, provider], &[0]).inc_by(0);
+        self.counter(UNPRICED, &self.unpriced, [model, provider], &[0]).inc_by(0);
     }
 
     fn book(self: &Arc<Self>, at: Where<'_>) -> Book {
@@ -94,11 +94,12 @@ impl Spending {
     /// A counter, of which the labels at these positions name clients and models.
     fn counter<P: Atomic, const N: usize>(
         &self,
-        (name, counters): (&str, &GenericCounterVec<P>),
+        name: &str,
+        counters: &GenericCounterVec<P>,
         labels: [&str; N],
         open: &[usize],
     ) -> GenericCounter<P> {
-        counters.with_label_values(&self.bound.fit((name, 1), labels, open))
+        counters.with_label_values(&self.bound.fit(name, 1, labels, open))
     }
 }
 
@@ -142,7 +143,7 @@ pub struct Book {
 
 impl Book {
     /// Records a request to the provider, and the time until the head of its answer.
-    pub(super) fn attempted(&self, (attempts, upstream): (&IntCounterVec, &HistogramVec), seconds: f64) {
+    pub(super) fn attempted(&self, attempts: &IntCounterVec, upstream: &HistogramVec, seconds: f64) {
         let [.., provider] = self.labels();
         let made = || (attempts.with_label_values(&[provider]), upstream.with_label_values(&[provider]));
         let (attempts, upstream) = self.attempts.get_or_init(made);
@@ -160,7 +161,7 @@ impl Book {
         for (bucket, count) in tokens.known() {
             let Some(counter) = self.tokens.get(bucket as usize) else { continue };
             let labels = [bucket.name(), client, route, provider];
-            let made = || self.all.counter((TOKENS, &self.all.tokens), labels, &[1, 2]);
+            let made = || self.all.counter(TOKENS, &self.all.tokens, labels, &[1, 2]);
             counter.get_or_init(made).inc_by(u64::from(count));
         }
         if let Some(gen_ai) = &self.gen_ai {
@@ -173,7 +174,7 @@ impl Book {
         let [client, route, provider] = self.labels();
         for count in units {
             let labels = [client, route, provider, count.unit.name()];
-            self.all.counter((UNITS, &self.all.units), labels, &[0, 1]).inc_by(count.count);
+            self.all.counter(UNITS, &self.all.units, labels, &[0, 1]).inc_by(count.count);
         }
     }
 
@@ -183,7 +184,7 @@ impl Book {
         for ((counter, bucket), tokens) in self.estimated.iter().zip(["input", "output"]).zip(tokens) {
             if tokens > 0 {
                 let labels = [bucket, client, route, provider];
-                let made = || self.all.counter((ESTIMATED, &self.all.estimated), labels, &[1, 2]);
+                let made = || self.all.counter(ESTIMATED, &self.all.estimated, labels, &[1, 2]);
                 counter.get_or_init(made).inc_by(u64::from(tokens));
             }
         }
@@ -192,7 +193,7 @@ impl Book {
     /// Records that a complete answer reported no usage.
     pub(crate) fn unreported(&self) {
         let [_, route, provider] = self.labels();
-        let made = || self.all.counter((UNKNOWN, &self.all.unknown), [route, provider], &[0]);
+        let made = || self.all.counter(UNKNOWN, &self.all.unknown, [route, provider], &[0]);
         self.unknown.get_or_init(made).inc();
     }
 
@@ -214,12 +215,12 @@ impl Book {
     pub fn charge(&self, cost: &Cost) {
         match cost {
             Cost::Priced(bill) => {
-                let made = || self.all.counter((COST, &self.all.cost), self.labels(), &[0, 1]);
+                let made = || self.all.counter(COST, &self.all.cost, self.labels(), &[0, 1]);
                 self.cost.get_or_init(made).inc_by(dollars_of(bill.total));
             }
             Cost::Unpriced(_) => {
                 let [_, route, provider] = self.labels();
-                let made = || self.all.counter((UNPRICED, &self.all.unpriced), [route, provider], &[0]);
+                let made = || self.all.counter(UNPRICED, &self.all.unpriced, [route, provider], &[0]);
                 self.unpriced.get_or_init(made).inc();
             }
             Cost::NoUsage => {}

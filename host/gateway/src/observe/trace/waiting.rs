@@ -45,7 +45,7 @@ pub(super) struct WaitingSpans {
 }
 
 impl WaitingSpans {
-    pub(super) fn new((most_spans, most_bytes): (usize, usize), figures: SpanFigures) -> Self {
+    pub(super) fn new(most_spans: usize, most_bytes: usize, figures: SpanFigures) -> Self {
         let (spans, bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Self { most_spans, most_bytes, spans, bytes, is_full: AtomicBool::new(false), figures }
     }
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn spans_wait_within_their_bounds_and_what_was_sent_makes_room() {
         let registry = Registry::new();
-        let waiting = WaitingSpans::new((3, 10), SpanFigures::new(&registry).unwrap());
+        let waiting = WaitingSpans::new(3, 10, SpanFigures::new(&registry).unwrap());
         let mut spans = [span("12345678"), span("12345"), span("12"), span("")];
         let admitted: Vec<bool> = spans.iter_mut().map(|span| waiting.admit(span)).collect();
         assert_eq!(admitted, [true, true, true, false]);

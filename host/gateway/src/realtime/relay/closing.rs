@@ -10,12 +10,7 @@ use weir_realtime::{Event, Opcode, Side};
 
 impl Relay {
     /// Ends the session: both sides get the reason, and some time to answer.
-    pub(super) async fn end(
-        &self,
-        ending: Ending,
-        (mut client, mut provider): (Inlet, Inlet),
-        mut account: Box<Account>,
-    ) {
+    pub(super) async fn end(&self, ending: Ending, mut client: Inlet, mut provider: Inlet, mut account: Box<Account>) {
         let [to_client, to_provider] = ending.closes();
         let outcome = ending.outcome();
         if let Ending::Refused(fault) = &ending {
@@ -30,7 +25,7 @@ impl Relay {
         self.place.sessions().closed(ending.by(), to_client.code);
         // A side that is gone hears nothing.
         for (side, close) in [(Side::Client, to_client), (Side::Server, to_provider)] {
-            let _gone = timeout(CLOSE_TIMEOUT, self.send(side, (Opcode::Close, true), &close.payload())).await;
+            let _gone = timeout(CLOSE_TIMEOUT, self.send(side, Opcode::Close, true, &close.payload())).await;
         }
         let client = self.await_close(&mut client, Side::Client, &ending);
         let provider = self.await_close(&mut provider, Side::Server, &ending);

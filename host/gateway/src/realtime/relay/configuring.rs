@@ -33,7 +33,7 @@ impl Relay {
             Verdict::Pass => {}
             Verdict::Withhold(fault) | Verdict::End(fault) => return Err(Ending::Refused(fault)),
         }
-        self.send(Side::Server, (Opcode::Text, true), message.as_bytes()).await?;
+        self.send(Side::Server, Opcode::Text, true, message.as_bytes()).await?;
         let confirmed = timeout(self.terms.send_timeout, self.confirmation.arrived.notified());
         confirmed.await.map_err(|_| Ending::Silent(Side::Server))
     }

@@ -48,7 +48,7 @@ impl Relay {
                 } else if pinged.is_some() {
                     return Ending::Silent(side);
                 } else {
-                    if let Err(ending) = self.send(side, (Opcode::Ping, true), &[]).await {
+                    if let Err(ending) = self.send(side, Opcode::Ping, true, &[]).await {
                         return ending;
                     }
                     *pinged = Some(now);
