@@ -161,7 +161,7 @@ async fn a_running_weir_reports_its_verdict_on_an_authors_bytes() {
     let admin = format!("http://{}", gateway.admin.unwrap_or(gateway.address));
     let await_version = |bytes: Vec<u8>| {
         let admin = admin.clone();
-        tokio::task::spawn_blocking(move || running::await_digest((&admin, None), "zeta", Digest::of(&bytes)))
+        tokio::task::spawn_blocking(move || running::await_digest(&admin, None, "zeta", Digest::of(&bytes)))
     };
     assert_eq!(await_version(zeta_build(1)).await.unwrap().unwrap(), "Weir serves it");
     gateway.folder.put("zeta", &zeta_with_fault("border"));

@@ -21,7 +21,7 @@ fn transcript(input: u64, output: u64) -> Value {
 }
 
 /// The provider says this, and the client hears it.
-async fn passes((client, upstream): (&mut WebSocket, &mut WebSocket), message: &Value) {
+async fn passes(client: &mut WebSocket, upstream: &mut WebSocket, message: &Value) {
     upstream.say(message).await;
     assert_eq!(client.hear().await.json(), *message);
 }
@@ -41,12 +41,12 @@ async fn a_response_that_begins_while_another_is_under_way_is_booked_too() {
     client.say(&asks()).await;
     upstream.hear().await;
     for message in [begun(), begun(), begun(), done(100, 20), done(50, 5), done(7, 1)] {
-        passes((&mut client, &mut upstream), &message).await;
+        passes(&mut client, &mut upstream, &message).await;
     }
     until_booked(&gateway, 183, 4196).await;
     // More than a session may have end it, and count.
     for _ in 0..17 {
-        passes((&mut client, &mut upstream), &begun()).await;
+        passes(&mut client, &mut upstream, &begun()).await;
     }
     is_ended(&mut client, "rate_limit_exceeded").await;
     upstream.cut();
@@ -61,7 +61,7 @@ async fn a_request_is_found_behind_escapes_and_padding() {
     let provider = SessionProvider::listen().await;
     let gateway = Gateway::open(&(config(&provider) + &client("limits = { tokens_per_minute = 1500 }"))).await;
     let (mut client, mut upstream) = session_of_a(&gateway, &provider).await;
-    respond((&mut client, &mut upstream), &done(1200, 200)).await;
+    respond(&mut client, &mut upstream, &done(1200, 200)).await;
     for hidden in [
         r#"{"t\u0079pe":"response.create"}"#,
         r#"{"type" : "\u0072esponse.create"}"#,
@@ -94,8 +94,8 @@ async fn a_large_message_passes_only_if_it_can_be_read() {
     let request = json!({"type": "response.create", "image": "iVBO".repeat(100 << 10)}).to_string();
     client.frame(true, 1, request.as_bytes()).await;
     assert!(upstream.message().await == request.as_bytes());
-    passes((&mut client, &mut upstream), &begun()).await;
-    passes((&mut client, &mut upstream), &done(1000, 1)).await;
+    passes(&mut client, &mut upstream, &begun()).await;
+    passes(&mut client, &mut upstream, &done(1000, 1)).await;
     client.frame(true, 1, format!("{{\"type\":[{}", "[".repeat(300 << 10)).as_bytes()).await;
     let (code, reason) = client.hear().await.close();
     assert!(code == 1009 && reason.contains("must be JSON"), "{code} {reason}");
@@ -110,8 +110,8 @@ async fn a_transcript_does_not_make_a_broken_response_cheap() {
         let (mut client, mut upstream) = session(&gateway, &provider).await;
         client.say(&asks()).await;
         upstream.hear().await;
-        passes((&mut client, &mut upstream), &begun()).await;
-        passes((&mut client, &mut upstream), &usage).await;
+        passes(&mut client, &mut upstream, &begun()).await;
+        passes(&mut client, &mut upstream, &usage).await;
         upstream.cut();
         assert_eq!(client.hear().await.close().0, 1014);
         until_booked(&gateway, booked, 0).await;
@@ -124,7 +124,7 @@ async fn a_transcript_does_not_make_a_broken_response_cheap() {
     upstream.hear().await;
     let ended = json!({"type": "response.done", "response": {"status": "cancelled", "usage": null}});
     for message in [begun(), transcript(3, 1), ended] {
-        passes((&mut client, &mut upstream), &message).await;
+        passes(&mut client, &mut upstream, &message).await;
     }
     until_booked(&gateway, 4096, 4099).await;
 }
@@ -134,7 +134,7 @@ async fn usage_beside_responses_is_booked_and_ends_the_session_where_the_budget_
     let provider = SessionProvider::listen().await;
     let gateway = Gateway::open(&(config(&provider) + &tokens(5000))).await;
     let (mut client, mut upstream) = session(&gateway, &provider).await;
-    passes((&mut client, &mut upstream), &transcript(4000, 100)).await;
+    passes(&mut client, &mut upstream, &transcript(4000, 100)).await;
     is_ended(&mut client, "insufficient_quota").await;
     // What follows until the provider has closed too is owed all the same.
     upstream.say(&transcript(2000, 1)).await;
@@ -149,8 +149,8 @@ async fn a_response_that_the_provider_begins_without_room_is_booked_and_ends_the
     let (mut client, mut upstream) = session(&gateway, &provider).await;
     client.say(&asks()).await;
     upstream.hear().await;
-    passes((&mut client, &mut upstream), &begun()).await;
-    passes((&mut client, &mut upstream), &begun()).await;
+    passes(&mut client, &mut upstream, &begun()).await;
+    passes(&mut client, &mut upstream, &begun()).await;
     is_ended(&mut client, "insufficient_quota").await;
     assert_eq!(upstream.hear().await.json()["type"], "response.cancel");
     for message in [done(10, 1), done(20, 2)] {
@@ -165,8 +165,8 @@ async fn tokens_of_a_response_beyond_a_limit_count_against_it() {
     let provider = SessionProvider::listen().await;
     let gateway = Gateway::open(&(config(&provider) + &client("limits = { tokens_per_minute = 1500 }"))).await;
     let (mut client, mut upstream) = session_of_a(&gateway, &provider).await;
-    respond((&mut client, &mut upstream), &done(1200, 200)).await;
-    passes((&mut client, &mut upstream), &begun()).await;
+    respond(&mut client, &mut upstream, &done(1200, 200)).await;
+    passes(&mut client, &mut upstream, &begun()).await;
     is_ended(&mut client, "rate_limit_exceeded").await;
     upstream.say(&done(60_000, 1)).await;
     upstream.close(1001, "").await;
@@ -228,18 +228,18 @@ async fn a_clients_mistake_during_a_response_is_no_failure_of_the_response() {
     let error = json!({"type": "error", "error": {"type": "invalid_request_error"}});
     client.say(&asks()).await;
     upstream.hear().await;
-    passes((&mut client, &mut upstream), &begun()).await;
+    passes(&mut client, &mut upstream, &begun()).await;
     // It asks for another one, which the provider refuses.
     client.say(&asks()).await;
     upstream.hear().await;
-    passes((&mut client, &mut upstream), &error).await;
-    passes((&mut client, &mut upstream), &error).await;
-    passes((&mut client, &mut upstream), &done(10, 1)).await;
+    passes(&mut client, &mut upstream, &error).await;
+    passes(&mut client, &mut upstream, &error).await;
+    passes(&mut client, &mut upstream, &done(10, 1)).await;
     until_booked(&gateway, 11, 4106).await;
     assert_eq!(gateway.metric("weir_stream_errors_total").await, 0.0);
     gateway.until_metric("weir_requests_total{outcome=\"ok\"}", 1.0).await;
     let failed = json!({"type": "response.done", "response": {"status": "failed", "usage": {"input_tokens": 1}}});
-    passes((&mut client, &mut upstream), &begun()).await;
-    passes((&mut client, &mut upstream), &failed).await;
+    passes(&mut client, &mut upstream, &begun()).await;
+    passes(&mut client, &mut upstream, &failed).await;
     gateway.until_metric("weir_requests_total{outcome=\"broken\"}", 1.0).await;
 }

@@ -28,7 +28,7 @@ pub(super) fn tokens(limit: u64) -> String {
 }
 
 /// One response, from the client's request to its end.
-pub(super) async fn respond((client, upstream): (&mut WebSocket, &mut WebSocket), used: &Value) {
+pub(super) async fn respond(client: &mut WebSocket, upstream: &mut WebSocket, used: &Value) {
     client.say(&asks()).await;
     assert_eq!(upstream.hear().await.json()["type"], "response.create");
     upstream.say(&begun()).await;
@@ -43,7 +43,7 @@ async fn each_response_is_reserved_before_and_booked_when_it_ends() {
     let gateway = Gateway::open(&(config(&provider) + &tokens(1_000_000))).await;
     let (mut client, mut upstream) = session(&gateway, &provider).await;
     assert_eq!(budget(&gateway).await, (0, 4096), "the first response is reserved with the session");
-    respond((&mut client, &mut upstream), &done(100, 20)).await;
+    respond(&mut client, &mut upstream, &done(100, 20)).await;
     until_booked(&gateway, 120, 4196).await;
     // One that the provider begins by itself, when the client has spoken.
     upstream.say(&begun()).await;
@@ -75,7 +75,7 @@ async fn audio_is_counted_apart_and_no_token_twice() {
             "cached_tokens_details": {"text_tokens": 64, "audio_tokens": 0}},
         "output_token_details": {"text_tokens": 30, "audio_tokens": 91},
     }}});
-    respond((&mut client, &mut upstream), &used).await;
+    respond(&mut client, &mut upstream, &used).await;
     client.close(1000, "").await;
     upstream.hear().await;
     upstream.close(1000, "").await;
@@ -96,7 +96,7 @@ async fn a_budget_that_is_over_refuses_the_session_or_ends_it_with_an_error_even
     assert!(body.contains("insufficient_quota"), "{body}");
     let gateway = Gateway::open(&(config(&provider) + &tokens(5000))).await;
     let (mut client, mut upstream) = session(&gateway, &provider).await;
-    respond((&mut client, &mut upstream), &done(4900, 20)).await;
+    respond(&mut client, &mut upstream, &done(4900, 20)).await;
     let error = client.hear().await.json();
     assert_eq!((error["type"].as_str(), error["error"]["type"].as_str()), (Some("error"), Some("insufficient_quota")));
     assert!(error["event_id"].is_string(), "{error}");
@@ -113,7 +113,7 @@ async fn a_limit_of_tokens_withholds_the_request_and_the_session_goes_on() {
     let headers = [("authorization", bearer.as_str())];
     let (client, mut upstream) = tokio::join!(WebSocket::ask(gateway.address, PATH, &headers), provider.grant());
     let mut client = client.unwrap();
-    respond((&mut client, &mut upstream), &done(1200, 200)).await;
+    respond(&mut client, &mut upstream, &done(1200, 200)).await;
     client.say(&asks()).await;
     let error = client.hear().await.json();
     assert_eq!(error["error"]["type"], "rate_limit_exceeded", "{error}");
