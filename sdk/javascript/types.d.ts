@@ -189,6 +189,10 @@ export interface Tap {
   serviceTierHeaders: string[];
   /** What shows that the answer was served at the price of a batch. */
   batch: FrameTest[];
+  /** Pointers at the region that served the answer, in the words of price files, each with the values that name none. */
+  region: PointerValues[];
+  /** What shows that the answer is still being made, to be read later: until then, nobody knows what it uses. */
+  underWay: FrameTest[];
   /** Frames that bring the first content. */
   content: FrameTest[];
   /** Frames after which the answer is complete. */
@@ -1148,6 +1152,8 @@ export interface Usage {
   serviceTier?: string | null;
   /** Whether the answer was served at the price of a batch. */
   batch?: boolean | null;
+  /** The region that served the answer, in the words of price files (`us`), where the usage reports it. */
+  region?: string | null;
   /** Details of one format that have no place above. */
   extensions: Extension[];
 }

@@ -136,9 +136,9 @@ impl Serving {
         self.stored.get(face).copied().unwrap_or(Stored::Nothing)
     }
 
-    /// Whether a target takes requests for the answers that its provider stores.
-    pub(crate) fn reads_answers(&self, target: &Target) -> bool {
-        let mut faces = self.faces.all().iter().zip(&self.stored).filter(|(_, stored)| **stored == Stored::Answer);
+    /// Whether a target takes requests that read what its provider stores.
+    pub(crate) fn takes_readers(&self, reads: Stored, target: &Target) -> bool {
+        let mut faces = self.faces.all().iter().zip(&self.stored).filter(|(_, stored)| **stored == reads);
         faces.any(|(face, _)| target.accepts(face.format(), &face.claim.operation).is_some())
     }
 

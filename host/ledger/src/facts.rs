@@ -59,8 +59,9 @@ impl Facts {
             pieces.add(count.unit, Quantity::measured(count.count)?);
         }
         let tokens = Tokens::from(usage);
-        let (service_tier, batch) = (usage.service_tier.clone(), usage.batch.unwrap_or_default());
-        Ok(Self { tokens, pieces, service_tier, batch, ..Self::at(at) })
+        let (service_tier, region) = (usage.service_tier.clone(), usage.region.clone());
+        let batch = usage.batch.unwrap_or_default();
+        Ok(Self { tokens, pieces, service_tier, batch, region, ..Self::at(at) })
     }
 
     /// The count of a measure; a request counts once, and so does one that searched.

@@ -13,6 +13,7 @@
 //! | `check` | evaluates one test of the manifest on frames |
 //! | `content` | weighs the content of frames |
 //! | `reading` | what a tap reads of an answer |
+//! | `region` | tells which region served an answer |
 //! | `kept` | keeps a small answer until it is known whether it has to be weighed |
 //! | `tier` | decides which of several service tiers counts |
 //! | `wrapped` | takes the data of another format out of frames that wrap it |
@@ -26,6 +27,7 @@ mod kept;
 mod reading;
 #[cfg(test)]
 mod recordings;
+mod region;
 #[cfg(test)]
 mod tests;
 mod tier;
@@ -33,7 +35,7 @@ mod usage;
 mod wrapped;
 
 pub use check::{Checked, CompiledCheck, FrameCheck};
-pub use reading::TapReading;
+pub use reading::{Standing, TapReading};
 
 use crate::estimate::Content;
 use crate::frame::FrameRef;
@@ -42,6 +44,7 @@ use alike::AlikeContent;
 use draft::Draft;
 use filter::Filter;
 use kept::Kept;
+use region::RegionPlace;
 use std::sync::Arc;
 use tier::TierPlace;
 use usage::{Beside, Figures, Places};
@@ -95,6 +98,8 @@ struct Compiled {
     /// The headers that name the tier, and how many pointers at it come before them.
     tier_headers: Vec<String>,
     tier_pointers: usize,
+    /// The places of the region, by the number of their role.
+    regions: Vec<RegionPlace>,
     /// Where frames hold the data that is read, if not in themselves.
     wrapped: Option<Wrapped>,
     /// The members of an answer that hold figures.
@@ -125,6 +130,8 @@ enum Role {
     Model,
     /// The tier, at the pointer with this number: one with a lesser number counts more.
     Tier(usize),
+    /// The region, at the place with this number.
+    Region(usize),
 }
 
 /// What it means for the answer if a test holds.
@@ -134,6 +141,7 @@ enum Sign {
     End,
     Failure,
     Batch,
+    UnderWay,
 }
 
 impl CompiledTap {
@@ -141,8 +149,8 @@ impl CompiledTap {
     pub fn new(tap: &Tap) -> Result<Self, TapError> {
         let (usage, units) = (tap.usage.clone(), tap.units.clone());
         let (service_tier, batch) = (tap.service_tier.clone(), tap.batch.clone());
-        let service_tier_headers = tap.service_tier_headers.clone();
-        let bill = Tap { usage, units, service_tier, service_tier_headers, batch, ..Tap::default() };
+        let (service_tier_headers, region) = (tap.service_tier_headers.clone(), tap.region.clone());
+        let bill = Tap { usage, units, service_tier, service_tier_headers, batch, region, ..Tap::default() };
         let bill = Compiled::new(&bill)?;
         let bill = Compiled { weighs_answers: !tap.content.is_empty(), ..bill };
         Ok(Self { compiled: Arc::new(Compiled::new(tap)?), bill: Arc::new(bill) })
@@ -171,9 +179,13 @@ impl Compiled {
         for (rank, pointer) in tap.service_tier.iter().enumerate() {
             draft.role(Role::Tier(rank), pointer);
         }
+        for (number, place) in tap.region.iter().enumerate() {
+            draft.role(Role::Region(number), &place.pointer);
+        }
         let lean = draft.stage()?;
+        draft.tests(Sign::UnderWay, &tap.under_way)?;
         draft.texts(Role::Model, &tap.model);
-        for pointer in &tap.service_tier {
+        for pointer in tap.service_tier.iter().chain(tap.region.iter().map(|place| &place.pointer)) {
             draft.filter.value(pointer, None);
         }
         draft.tests(Sign::Content, &tap.content)?;
@@ -191,6 +203,7 @@ impl Compiled {
             content: content::Places::new(&tap.content),
             tier_headers: tap.service_tier_headers.clone(),
             tier_pointers: tap.service_tier.len(),
+            regions: tap.region.iter().map(RegionPlace::new).collect(),
             wrapped: tap.wrapped.as_deref().map(Wrapped::new).transpose()?,
             members: members(&tap.usage),
             full,
@@ -362,6 +375,10 @@ impl TapState {
                     }
                     Role::Units(place) => self.figures.add_units(&tap.places, *place, hit.value.as_number()),
                     Role::Tier(rank) => self.tier.take(&mut self.reading.service_tier, *rank, &hit.value),
+                    Role::Region(number) => {
+                        let told = tap.regions.get(*number).and_then(|place| place.named(&hit.value));
+                        self.reading.region = told.map(str::to_owned).or(self.reading.region.take());
+                    }
                     Role::Finish => take_text(&mut self.reading.finish, &hit.value, true),
                     Role::Model => take_text(&mut self.reading.model, &hit.value, false),
                 }

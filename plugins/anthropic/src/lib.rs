@@ -3,6 +3,7 @@
 //! Source of the format: the JSON Schemas of `POST /v1/messages`, its stream events, `POST /v1/messages/count_tokens`,
 //! `GET /v1/models` and the error object, and recordings of the service.
 
+mod compaction;
 mod count_tokens;
 mod dialect;
 mod finish;

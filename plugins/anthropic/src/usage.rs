@@ -3,18 +3,22 @@
 //! The format's `input_tokens` excludes tokens read from or written to the cache, as the unified bucket does. Its
 //! `output_tokens` includes the thinking, which newer answers also count in `output_tokens_details`.
 
-use weir_sdk::json::{Count, Object, Rest, Str};
+use weir_sdk::json::{self, Count, Object, Rest, Str};
 use weir_sdk::losses::{Losses, extension, extensions};
 use weir_sdk::tier;
 use weir_sdk::types::{Extension, Unit, Usage};
 
 use crate::FORMAT;
+use crate::compaction::{Compaction, ITERATIONS};
 use crate::wire;
 
 /// The speed that price files name as a tier.
 const FAST: &str = "fast";
 /// The same as JSON.
 const FAST_JSON: &str = "\"fast\"";
+/// The member that names the region, and its word where the model has none to choose.
+pub(crate) const REGION: &str = "inference_geo";
+pub(crate) const NO_REGION: &str = "not_available";
 
 /// Parses the usage of a whole answer; the service tier is a separate field in the unified model.
 pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
@@ -32,6 +36,7 @@ pub(crate) struct Reports {
     written_hour: Option<u32>,
     output: Option<u32>,
     thinking: Option<u32>,
+    compaction: Option<Compaction>,
 }
 
 impl Reports {
@@ -45,6 +50,9 @@ impl Reports {
         let hour = part(written, greatest(&mut self.written_hour, hour.map(Count)), self.written_hour);
         let uses = |name| figure(&wire.rest, "server_tool_use", name).filter(|uses| *uses > 0).map(f64::from);
         let (searches, fetches) = (uses("web_search_requests"), uses("web_fetch_requests"));
+        let region = wire.rest.get(REGION).and_then(json::text).filter(|word| **word != *NO_REGION);
+        let compaction = wire.rest.get(ITERATIONS).and_then(|list| Compaction::read(list.get()));
+        self.compaction = compaction.or(self.compaction);
         let tier = wire.service_tier.map(Str::into_string);
         // Fast answers have a price of their own, whatever the tier.
         let is_fast = wire.speed.is_some_and(|speed| speed.get() == FAST_JSON);
@@ -62,8 +70,13 @@ impl Reports {
             reasoning: thinking,
             service_tier: is_fast.then(|| FAST.to_owned()),
             batch: (tier.as_deref() == Some("batch")).then_some(true),
+            region: region.map(Str::into_string),
             extensions: own,
             ..Usage::default()
+        };
+        let usage = match self.compaction {
+            Some(compaction) => compaction.with(usage),
+            None => usage,
         };
         (usage.with_units(Unit::Search, searches).with_units(Unit::ToolRun, fetches), tier)
     }
@@ -101,6 +114,7 @@ pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, input: u32) {
 
 /// Writes the input alone. What a foreign provider wrote to a cache for an hour is told apart, as the format does.
 pub(crate) fn write_input(o: &mut Object<'_>, usage: &Usage, unknown: Option<u32>) {
+    let usage = &*Compaction::without(usage);
     o.opt_num("input_tokens", usage.input_uncached().or(unknown));
     o.opt_num("cache_creation_input_tokens", usage.cache_write_total());
     o.opt_num("cache_read_input_tokens", usage.cache_read);
@@ -115,6 +129,7 @@ pub(crate) fn write_input(o: &mut Object<'_>, usage: &Usage, unknown: Option<u32
 
 /// Writes the output alone.
 pub(crate) fn write_output(o: &mut Object<'_>, usage: &Usage) {
+    let usage = &*Compaction::without(usage);
     o.num("output_tokens", usage.output_total().unwrap_or(0));
     if let Some(thinking) = usage.reasoning {
         o.object("output_tokens_details", |o| o.num("thinking_tokens", thinking));
@@ -203,5 +218,29 @@ mod tests {
             out,
             format!(r#"{{"input_tokens":3,"cache_creation_input_tokens":20,{creation},"output_tokens":0}}"#)
         );
+    }
+
+    #[test]
+    fn summaries_within_a_request_are_billed_and_written_where_the_format_has_them() {
+        let summary = r#"{"type":"compaction","input_tokens":180000,"cache_read_input_tokens":7,"output_tokens":3500}"#;
+        let iterations = format!(r#"[{summary},{{"type":"message","input_tokens":23000,"output_tokens":1000}}]"#);
+        let told = format!(r#"{{"input_tokens":23000,"output_tokens":1000,"iterations":{iterations}}}"#);
+        let usage = read(parse(&told).unwrap()).0;
+        assert_eq!((usage.input, usage.cache_read, usage.output), (Some(203_000), Some(7), Some(4_500)));
+        let mut out = String::new();
+        object(&mut out, |o| write(o, &usage, 0));
+        assert_eq!(out, r#"{"input_tokens":23000,"cache_read_input_tokens":0,"output_tokens":1000}"#);
+        let begun = r#"{"input_tokens":203000,"output_tokens":1}"#;
+        assert_eq!(of_stream(&[begun, &told, r#"{"output_tokens":1001}"#]).output, Some(4_501));
+    }
+
+    #[test]
+    fn the_region_that_served_is_known_where_one_is_told() {
+        let region = |word: &str| {
+            let text = format!(r#"{{"input_tokens":1,"inference_geo":{word}}}"#);
+            read(parse(&text).unwrap()).0.region
+        };
+        assert_eq!(region(r#""us""#).as_deref(), Some("us"));
+        assert_eq!((region(r#""not_available""#), region("null")), (None, None));
     }
 }

@@ -44,6 +44,7 @@ impl Provider for Perplexity {
         thinking: Thinking::None,
         media: Media { files: true, file_urls: true, ..Quirks::COMPATIBLE.media },
         tells_usage: true,
+        priced_by: "search_context_size",
         sources: &["search_results", "citations"],
         ..Quirks::COMPATIBLE
     };

@@ -170,6 +170,7 @@ def usage(
     units: Iterable[t.UnitCount] = (),
     service_tier: Optional[str] = None,
     batch: Optional[bool] = None,
+    region: Optional[str] = None,
     extensions: Iterable[t.Extension] = (),
 ) -> t.Usage:
     """Token counts in disjoint buckets, and units: `units=[unit("search", 2)]`."""
@@ -187,6 +188,7 @@ def usage(
         units=list(units),
         service_tier=service_tier,
         batch=batch,
+        region=region,
         extensions=list(extensions),
     )
 

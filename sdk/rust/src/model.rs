@@ -305,9 +305,12 @@ empty! {
     }
     Usage {
         input, input_audio, input_image, cache_read, cache_write, cache_write_hour, output, output_audio, output_image,
-        reasoning, units, service_tier, batch, extensions,
+        reasoning, units, service_tier, batch, region, extensions,
     }
-    Tap { usage, finish, model, units, service_tier, service_tier_headers, batch, content, end, failure, wrapped }
+    Tap {
+        usage, finish, model, units, service_tier, service_tier_headers, batch, region, under_way, content, end, failure,
+        wrapped,
+    }
     ReasoningRequest { mode, effort, budget_tokens, summary, extensions }
     ChatRequest {
         model, messages, tools, tool_choice, parallel_tool_calls, output, sampling, max_output_tokens, reasoning, stream,
@@ -362,6 +365,7 @@ impl Usage {
         self.reasoning = later.reasoning.or(self.reasoning);
         self.service_tier = later.service_tier.or(self.service_tier.take());
         self.batch = later.batch.or(self.batch);
+        self.region = later.region.or(self.region.take());
         for count in later.units {
             self.units.retain(|known| known.unit != count.unit);
             self.units.push(count);

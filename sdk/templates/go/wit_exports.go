@@ -21,7 +21,7 @@ import (
 )
 
 var staticPinner = runtime.Pinner{}
-var exportReturnArea = uintptr(witRuntime.Allocate(&staticPinner, (120 + 22*4), 8))
+var exportReturnArea = uintptr(witRuntime.Allocate(&staticPinner, (128 + 24*4), 8))
 var syncExportPinner = runtime.Pinner{}
 
 //go:wasmexport weir:adapter/about@0.2.0#describe
@@ -119,11 +119,11 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (21 * 4))) = uint32(length16)
 	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (20 * 4))) = uint32(uintptr(uintptr(result15)))
-	slice323 := (result).Formats
-	length325 := uint32(len(slice323))
-	result324 := witRuntime.Allocate(pinner, uintptr(length325*(86*4)), 4)
-	for index, element := range slice323 {
-		base := unsafe.Add(result324, index*(86*4))
+	slice371 := (result).Formats
+	length373 := uint32(len(slice371))
+	result372 := witRuntime.Allocate(pinner, uintptr(length373*(94*4)), 4)
+	for index, element := range slice371 {
+		base := unsafe.Add(result372, index*(94*4))
 		utf817 := unsafe.Pointer(unsafe.StringData((element).Id))
 		pinner.Pin(utf817)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Id)))
@@ -654,195 +654,124 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40 * 4))) = uint32(length106)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (39 * 4))) = uint32(uintptr(uintptr(result105)))
-			slice120 := (payload).Content
-			length122 := uint32(len(slice120))
-			result121 := witRuntime.Allocate(pinner, uintptr(length122*(8+4*4)), 8)
-			for index, element := range slice120 {
-				base := unsafe.Add(result121, index*(8+4*4))
+			slice112 := (payload).Region
+			length114 := uint32(len(slice112))
+			result113 := witRuntime.Allocate(pinner, uintptr(length114*(4*4)), 4)
+			for index, element := range slice112 {
+				base := unsafe.Add(result113, index*(4*4))
+				utf8107 := unsafe.Pointer(unsafe.StringData((element).Pointer))
+				pinner.Pin(utf8107)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Pointer)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8107)))
+				slice109 := (element).Json
+				length111 := uint32(len(slice109))
+				result110 := witRuntime.Allocate(pinner, uintptr(length111*(2*4)), 4)
+				for index, element := range slice109 {
+					base := unsafe.Add(result110, index*(2*4))
+					utf8108 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8108)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8108)))
+
+				}
+
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length111)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result110)))
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42 * 4))) = uint32(length114)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (41 * 4))) = uint32(uintptr(uintptr(result113)))
+			slice128 := (payload).UnderWay
+			length130 := uint32(len(slice128))
+			result129 := witRuntime.Allocate(pinner, uintptr(length130*(8+4*4)), 8)
+			for index, element := range slice128 {
+				base := unsafe.Add(result129, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8107 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8107)
+					utf8115 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8115)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8107)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8115)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8108 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8108)
+					utf8116 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8116)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8108)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8116)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8109 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8109)
+					utf8117 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8117)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8109)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8117)))
 
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8110 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8110)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8110)))
-					utf8111 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8111)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8111)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8112 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8112)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8112)))
-					slice114 := (payload).Json
-					length116 := uint32(len(slice114))
-					result115 := witRuntime.Allocate(pinner, uintptr(length116*(2*4)), 4)
-					for index, element := range slice114 {
-						base := unsafe.Add(result115, index*(2*4))
-						utf8113 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8113)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8113)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length116)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result115)))
-
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8117 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8117)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8117)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
 					utf8118 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8118)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8118)))
+					utf8119 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8119)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8119)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8120 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8120)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8120)))
+					slice122 := (payload).Json
+					length124 := uint32(len(slice122))
+					result123 := witRuntime.Allocate(pinner, uintptr(length124*(2*4)), 4)
+					for index, element := range slice122 {
+						base := unsafe.Add(result123, index*(2*4))
+						utf8121 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8121)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8121)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length124)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result123)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8125 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8125)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8125)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
-				case weir_adapter_about.FrameTest_Fractional:
-					payload := element.Fractional()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8119 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8119)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8119)))
-
-				default:
-					panic("unreachable")
-				}
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42 * 4))) = uint32(length122)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (41 * 4))) = uint32(uintptr(uintptr(result121)))
-			slice136 := (payload).End
-			length138 := uint32(len(slice136))
-			result137 := witRuntime.Allocate(pinner, uintptr(length138*(8+4*4)), 8)
-			for index, element := range slice136 {
-				base := unsafe.Add(result137, index*(8+4*4))
-
-				switch element.Tag() {
-				case weir_adapter_about.FrameTest_Event:
-					payload := element.Event()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8123 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8123)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8123)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8124 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8124)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8124)))
-
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8125 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8125)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8125)))
-
-				case weir_adapter_about.FrameTest_Equals:
-					payload := element.Equals()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
 					utf8126 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8126)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8126)))
-					utf8127 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8127)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8127)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8128 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8128)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8128)))
-					slice130 := (payload).Json
-					length132 := uint32(len(slice130))
-					result131 := witRuntime.Allocate(pinner, uintptr(length132*(2*4)), 4)
-					for index, element := range slice130 {
-						base := unsafe.Add(result131, index*(2*4))
-						utf8129 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8129)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8129)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length132)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result131)))
-
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8133 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8133)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8133)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8134 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8134)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8134)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8135 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8135)
+					utf8127 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8127)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8135)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8127)))
 
 				default:
 					panic("unreachable")
@@ -850,98 +779,98 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (44 * 4))) = uint32(length138)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (43 * 4))) = uint32(uintptr(uintptr(result137)))
-			slice152 := (payload).Failure
-			length154 := uint32(len(slice152))
-			result153 := witRuntime.Allocate(pinner, uintptr(length154*(8+4*4)), 8)
-			for index, element := range slice152 {
-				base := unsafe.Add(result153, index*(8+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (44 * 4))) = uint32(length130)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (43 * 4))) = uint32(uintptr(uintptr(result129)))
+			slice144 := (payload).Content
+			length146 := uint32(len(slice144))
+			result145 := witRuntime.Allocate(pinner, uintptr(length146*(8+4*4)), 8)
+			for index, element := range slice144 {
+				base := unsafe.Add(result145, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8139 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8139)
+					utf8131 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8131)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8139)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8131)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8140 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8140)
+					utf8132 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8132)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8140)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8132)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8141 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8141)
+					utf8133 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8133)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8141)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8133)))
 
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8142 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8142)
+					utf8134 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8134)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8142)))
-					utf8143 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8143)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8134)))
+					utf8135 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8135)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8143)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8135)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8144 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8144)
+					utf8136 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8136)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8144)))
-					slice146 := (payload).Json
-					length148 := uint32(len(slice146))
-					result147 := witRuntime.Allocate(pinner, uintptr(length148*(2*4)), 4)
-					for index, element := range slice146 {
-						base := unsafe.Add(result147, index*(2*4))
-						utf8145 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8145)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8136)))
+					slice138 := (payload).Json
+					length140 := uint32(len(slice138))
+					result139 := witRuntime.Allocate(pinner, uintptr(length140*(2*4)), 4)
+					for index, element := range slice138 {
+						base := unsafe.Add(result139, index*(2*4))
+						utf8137 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8137)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8145)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8137)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length148)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result147)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length140)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result139)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8149 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8149)
+					utf8141 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8141)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8149)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8141)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Below:
 					payload := element.Below()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8150 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8150)
+					utf8142 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8142)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8150)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8142)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8151 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8151)
+					utf8143 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8143)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8151)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8143)))
 
 				default:
 					panic("unreachable")
@@ -949,20 +878,218 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (46 * 4))) = uint32(length154)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (45 * 4))) = uint32(uintptr(uintptr(result153)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (46 * 4))) = uint32(length146)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (45 * 4))) = uint32(uintptr(uintptr(result145)))
+			slice160 := (payload).End
+			length162 := uint32(len(slice160))
+			result161 := witRuntime.Allocate(pinner, uintptr(length162*(8+4*4)), 8)
+			for index, element := range slice160 {
+				base := unsafe.Add(result161, index*(8+4*4))
+
+				switch element.Tag() {
+				case weir_adapter_about.FrameTest_Event:
+					payload := element.Event()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+					utf8147 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8147)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8147)))
+
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+					utf8148 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8148)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8148)))
+
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8149 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8149)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8149)))
+
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+					utf8150 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8150)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8150)))
+					utf8151 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8151)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8151)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8152 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8152)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8152)))
+					slice154 := (payload).Json
+					length156 := uint32(len(slice154))
+					result155 := witRuntime.Allocate(pinner, uintptr(length156*(2*4)), 4)
+					for index, element := range slice154 {
+						base := unsafe.Add(result155, index*(2*4))
+						utf8153 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8153)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8153)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length156)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result155)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8157 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8157)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8157)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8158 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8158)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8158)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Fractional:
+					payload := element.Fractional()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+					utf8159 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8159)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8159)))
+
+				default:
+					panic("unreachable")
+				}
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (48 * 4))) = uint32(length162)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (47 * 4))) = uint32(uintptr(uintptr(result161)))
+			slice176 := (payload).Failure
+			length178 := uint32(len(slice176))
+			result177 := witRuntime.Allocate(pinner, uintptr(length178*(8+4*4)), 8)
+			for index, element := range slice176 {
+				base := unsafe.Add(result177, index*(8+4*4))
+
+				switch element.Tag() {
+				case weir_adapter_about.FrameTest_Event:
+					payload := element.Event()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+					utf8163 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8163)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8163)))
+
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+					utf8164 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8164)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8164)))
+
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8165 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8165)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8165)))
+
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+					utf8166 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8166)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8166)))
+					utf8167 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8167)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8167)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8168 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8168)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8168)))
+					slice170 := (payload).Json
+					length172 := uint32(len(slice170))
+					result171 := witRuntime.Allocate(pinner, uintptr(length172*(2*4)), 4)
+					for index, element := range slice170 {
+						base := unsafe.Add(result171, index*(2*4))
+						utf8169 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8169)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8169)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length172)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result171)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8173 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8173)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8173)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8174 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8174)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8174)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Fractional:
+					payload := element.Fractional()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+					utf8175 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8175)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8175)))
+
+				default:
+					panic("unreachable")
+				}
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (50 * 4))) = uint32(length178)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (49 * 4))) = uint32(uintptr(uintptr(result177)))
 
 			switch (payload).Wrapped.Tag() {
 			case witTypes.OptionNone:
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (47 * 4))) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (51 * 4))) = int8(int32(0))
 
 			case witTypes.OptionSome:
 				payload := (payload).Wrapped.Some()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (47 * 4))) = int8(int32(1))
-				utf8155 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8155)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (49 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (48 * 4))) = uint32(uintptr(uintptr(utf8155)))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (51 * 4))) = int8(int32(1))
+				utf8179 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8179)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (53 * 4))) = uint32(uint32(len(payload)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (52 * 4))) = uint32(uintptr(uintptr(utf8179)))
 
 			default:
 				panic("unreachable")
@@ -974,200 +1101,101 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		switch (element).Session.Tag() {
 		case witTypes.OptionNone:
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (50 * 4))) = int8(int32(0))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (54 * 4))) = int8(int32(0))
 
 		case witTypes.OptionSome:
 			payload := (element).Session.Some()
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (50 * 4))) = int8(int32(1))
-			slice169 := (payload).Requests
-			length171 := uint32(len(slice169))
-			result170 := witRuntime.Allocate(pinner, uintptr(length171*(8+4*4)), 8)
-			for index, element := range slice169 {
-				base := unsafe.Add(result170, index*(8+4*4))
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (54 * 4))) = int8(int32(1))
+			slice193 := (payload).Requests
+			length195 := uint32(len(slice193))
+			result194 := witRuntime.Allocate(pinner, uintptr(length195*(8+4*4)), 8)
+			for index, element := range slice193 {
+				base := unsafe.Add(result194, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8156 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8156)
+					utf8180 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8180)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8156)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8180)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8157 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8157)
+					utf8181 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8181)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8157)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8181)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8158 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8158)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8158)))
-
-				case weir_adapter_about.FrameTest_Equals:
-					payload := element.Equals()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8159 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8159)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8159)))
-					utf8160 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8160)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8160)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8161 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8161)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8161)))
-					slice163 := (payload).Json
-					length165 := uint32(len(slice163))
-					result164 := witRuntime.Allocate(pinner, uintptr(length165*(2*4)), 4)
-					for index, element := range slice163 {
-						base := unsafe.Add(result164, index*(2*4))
-						utf8162 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8162)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8162)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length165)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result164)))
-
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8166 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8166)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8166)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8167 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8167)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8167)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Fractional:
-					payload := element.Fractional()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8168 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8168)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8168)))
-
-				default:
-					panic("unreachable")
-				}
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (52 * 4))) = uint32(length171)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (51 * 4))) = uint32(uintptr(uintptr(result170)))
-			slice185 := (payload).Begins
-			length187 := uint32(len(slice185))
-			result186 := witRuntime.Allocate(pinner, uintptr(length187*(8+4*4)), 8)
-			for index, element := range slice185 {
-				base := unsafe.Add(result186, index*(8+4*4))
-
-				switch element.Tag() {
-				case weir_adapter_about.FrameTest_Event:
-					payload := element.Event()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8172 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8172)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8172)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8173 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8173)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8173)))
-
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8174 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8174)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8174)))
-
-				case weir_adapter_about.FrameTest_Equals:
-					payload := element.Equals()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8175 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8175)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8175)))
-					utf8176 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8176)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8176)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8177 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8177)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8177)))
-					slice179 := (payload).Json
-					length181 := uint32(len(slice179))
-					result180 := witRuntime.Allocate(pinner, uintptr(length181*(2*4)), 4)
-					for index, element := range slice179 {
-						base := unsafe.Add(result180, index*(2*4))
-						utf8178 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8178)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8178)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length181)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result180)))
-
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8182 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					utf8182 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf8182)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8182)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
 					utf8183 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8183)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8183)))
+					utf8184 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8184)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8184)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8185 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8185)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8185)))
+					slice187 := (payload).Json
+					length189 := uint32(len(slice187))
+					result188 := witRuntime.Allocate(pinner, uintptr(length189*(2*4)), 4)
+					for index, element := range slice187 {
+						base := unsafe.Add(result188, index*(2*4))
+						utf8186 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8186)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8186)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length189)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result188)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8190 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8190)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8190)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8191 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8191)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8191)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8184 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8184)
+					utf8192 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8192)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8184)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8192)))
 
 				default:
 					panic("unreachable")
@@ -1175,40 +1203,139 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (54 * 4))) = uint32(length187)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (53 * 4))) = uint32(uintptr(uintptr(result186)))
-			slice201 := ((payload).Responses).Usage
-			length203 := uint32(len(slice201))
-			result202 := witRuntime.Allocate(pinner, uintptr(length203*(13*4)), 4)
-			for index, element := range slice201 {
-				base := unsafe.Add(result202, index*(13*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (56 * 4))) = uint32(length195)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (55 * 4))) = uint32(uintptr(uintptr(result194)))
+			slice209 := (payload).Begins
+			length211 := uint32(len(slice209))
+			result210 := witRuntime.Allocate(pinner, uintptr(length211*(8+4*4)), 8)
+			for index, element := range slice209 {
+				base := unsafe.Add(result210, index*(8+4*4))
+
+				switch element.Tag() {
+				case weir_adapter_about.FrameTest_Event:
+					payload := element.Event()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+					utf8196 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8196)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8196)))
+
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+					utf8197 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8197)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8197)))
+
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8198 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8198)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8198)))
+
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+					utf8199 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8199)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8199)))
+					utf8200 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8200)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8200)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8201 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8201)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8201)))
+					slice203 := (payload).Json
+					length205 := uint32(len(slice203))
+					result204 := witRuntime.Allocate(pinner, uintptr(length205*(2*4)), 4)
+					for index, element := range slice203 {
+						base := unsafe.Add(result204, index*(2*4))
+						utf8202 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8202)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8202)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length205)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result204)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8206 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8206)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8206)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8207 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8207)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8207)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Fractional:
+					payload := element.Fractional()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+					utf8208 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8208)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8208)))
+
+				default:
+					panic("unreachable")
+				}
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (58 * 4))) = uint32(length211)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (57 * 4))) = uint32(uintptr(uintptr(result210)))
+			slice225 := ((payload).Responses).Usage
+			length227 := uint32(len(slice225))
+			result226 := witRuntime.Allocate(pinner, uintptr(length227*(13*4)), 4)
+			for index, element := range slice225 {
+				base := unsafe.Add(result226, index*(13*4))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Bucket))
-				slice189 := (element).Pointers
-				length191 := uint32(len(slice189))
-				result190 := witRuntime.Allocate(pinner, uintptr(length191*(2*4)), 4)
-				for index, element := range slice189 {
-					base := unsafe.Add(result190, index*(2*4))
-					utf8188 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8188)
+				slice213 := (element).Pointers
+				length215 := uint32(len(slice213))
+				result214 := witRuntime.Allocate(pinner, uintptr(length215*(2*4)), 4)
+				for index, element := range slice213 {
+					base := unsafe.Add(result214, index*(2*4))
+					utf8212 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8212)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8188)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8212)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(length191)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(result190)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(length215)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(result214)))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = int8(int32((element).Merge))
-				slice192 := (element).Includes
-				length194 := uint32(len(slice192))
-				result193 := witRuntime.Allocate(pinner, uintptr(length194*1), 1)
-				for index, element := range slice192 {
-					base := unsafe.Add(result193, index*1)
+				slice216 := (element).Includes
+				length218 := uint32(len(slice216))
+				result217 := witRuntime.Allocate(pinner, uintptr(length218*1), 1)
+				for index, element := range slice216 {
+					base := unsafe.Add(result217, index*1)
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(element))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(length194)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(result193)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(length218)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(result217)))
 
 				switch (element).Beside.Tag() {
 				case witTypes.OptionNone:
@@ -1217,194 +1344,52 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 				case witTypes.OptionSome:
 					payload := (element).Beside.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = int8(int32(1))
-					utf8195 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8195)
+					utf8219 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8219)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 * 4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8195)))
-					utf8196 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8196)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8219)))
+					utf8220 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8220)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = uint32(uintptr(uintptr(utf8196)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = uint32(uintptr(uintptr(utf8220)))
 
 				default:
 					panic("unreachable")
 				}
-				slice198 := (element).Headers
-				length200 := uint32(len(slice198))
-				result199 := witRuntime.Allocate(pinner, uintptr(length200*(2*4)), 4)
-				for index, element := range slice198 {
-					base := unsafe.Add(result199, index*(2*4))
-					utf8197 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8197)
+				slice222 := (element).Headers
+				length224 := uint32(len(slice222))
+				result223 := witRuntime.Allocate(pinner, uintptr(length224*(2*4)), 4)
+				for index, element := range slice222 {
+					base := unsafe.Add(result223, index*(2*4))
+					utf8221 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8221)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8197)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8221)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(length200)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (11 * 4))) = uint32(uintptr(uintptr(result199)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(length224)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (11 * 4))) = uint32(uintptr(uintptr(result223)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (56 * 4))) = uint32(length203)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (55 * 4))) = uint32(uintptr(uintptr(result202)))
-			slice205 := ((payload).Responses).Finish
-			length207 := uint32(len(slice205))
-			result206 := witRuntime.Allocate(pinner, uintptr(length207*(2*4)), 4)
-			for index, element := range slice205 {
-				base := unsafe.Add(result206, index*(2*4))
-				utf8204 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8204)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8204)))
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (58 * 4))) = uint32(length207)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (57 * 4))) = uint32(uintptr(uintptr(result206)))
-			slice209 := ((payload).Responses).Model
-			length211 := uint32(len(slice209))
-			result210 := witRuntime.Allocate(pinner, uintptr(length211*(2*4)), 4)
-			for index, element := range slice209 {
-				base := unsafe.Add(result210, index*(2*4))
-				utf8208 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8208)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8208)))
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (60 * 4))) = uint32(length211)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (59 * 4))) = uint32(uintptr(uintptr(result210)))
-			slice229 := ((payload).Responses).Units
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (60 * 4))) = uint32(length227)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (59 * 4))) = uint32(uintptr(uintptr(result226)))
+			slice229 := ((payload).Responses).Finish
 			length231 := uint32(len(slice229))
-			result230 := witRuntime.Allocate(pinner, uintptr(length231*(32+4*4)), 8)
+			result230 := witRuntime.Allocate(pinner, uintptr(length231*(2*4)), 4)
 			for index, element := range slice229 {
-				base := unsafe.Add(result230, index*(32+4*4))
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Unit))
-
-				switch (element).Source.Tag() {
-				case weir_adapter_about.UnitSource_Number:
-					payload := (element).Source.Number()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32(0))
-					slice213 := payload
-					length215 := uint32(len(slice213))
-					result214 := witRuntime.Allocate(pinner, uintptr(length215*(2*4)), 4)
-					for index, element := range slice213 {
-						base := unsafe.Add(result214, index*(2*4))
-						utf8212 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8212)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8212)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(length215)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(result214)))
-
-				case weir_adapter_about.UnitSource_Matches:
-					payload := (element).Source.Matches()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32(1))
-
-					switch payload.Tag() {
-					case weir_adapter_about.FrameTest_Event:
-						payload := payload.Event()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(0))
-						utf8216 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8216)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8216)))
-
-					case weir_adapter_about.FrameTest_Data:
-						payload := payload.Data()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(1))
-						utf8217 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8217)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8217)))
-
-					case weir_adapter_about.FrameTest_Present:
-						payload := payload.Present()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(2))
-						utf8218 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8218)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8218)))
-
-					case weir_adapter_about.FrameTest_Equals:
-						payload := payload.Equals()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(3))
-						utf8219 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8219)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8219)))
-						utf8220 := unsafe.Pointer(unsafe.StringData((payload).Json))
-						pinner.Pin(utf8220)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(uint32(len((payload).Json)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(utf8220)))
-
-					case weir_adapter_about.FrameTest_OtherThan:
-						payload := payload.OtherThan()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(4))
-						utf8221 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8221)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8221)))
-						slice223 := (payload).Json
-						length225 := uint32(len(slice223))
-						result224 := witRuntime.Allocate(pinner, uintptr(length225*(2*4)), 4)
-						for index, element := range slice223 {
-							base := unsafe.Add(result224, index*(2*4))
-							utf8222 := unsafe.Pointer(unsafe.StringData(element))
-							pinner.Pin(utf8222)
-							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8222)))
-
-						}
-
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(length225)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(result224)))
-
-					case weir_adapter_about.FrameTest_Above:
-						payload := payload.Above()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(5))
-						utf8226 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8226)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8226)))
-						*(*float64)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = (payload).Bound
-
-					case weir_adapter_about.FrameTest_Below:
-						payload := payload.Below()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(6))
-						utf8227 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8227)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8227)))
-						*(*float64)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = (payload).Bound
-
-					case weir_adapter_about.FrameTest_Fractional:
-						payload := payload.Fractional()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(7))
-						utf8228 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8228)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8228)))
-
-					default:
-						panic("unreachable")
-					}
-
-				default:
-					panic("unreachable")
-				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 + 4*4))) = int8(int32((element).Merge))
+				base := unsafe.Add(result230, index*(2*4))
+				utf8228 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8228)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8228)))
 
 			}
 
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (62 * 4))) = uint32(length231)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (61 * 4))) = uint32(uintptr(uintptr(result230)))
-			slice233 := ((payload).Responses).ServiceTier
+			slice233 := ((payload).Responses).Model
 			length235 := uint32(len(slice233))
 			result234 := witRuntime.Allocate(pinner, uintptr(length235*(2*4)), 4)
 			for index, element := range slice233 {
@@ -1418,308 +1403,252 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (64 * 4))) = uint32(length235)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (63 * 4))) = uint32(uintptr(uintptr(result234)))
-			slice237 := ((payload).Responses).ServiceTierHeaders
-			length239 := uint32(len(slice237))
-			result238 := witRuntime.Allocate(pinner, uintptr(length239*(2*4)), 4)
-			for index, element := range slice237 {
-				base := unsafe.Add(result238, index*(2*4))
-				utf8236 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8236)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8236)))
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (66 * 4))) = uint32(length239)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (65 * 4))) = uint32(uintptr(uintptr(result238)))
-			slice253 := ((payload).Responses).Batch
+			slice253 := ((payload).Responses).Units
 			length255 := uint32(len(slice253))
-			result254 := witRuntime.Allocate(pinner, uintptr(length255*(8+4*4)), 8)
+			result254 := witRuntime.Allocate(pinner, uintptr(length255*(32+4*4)), 8)
 			for index, element := range slice253 {
-				base := unsafe.Add(result254, index*(8+4*4))
+				base := unsafe.Add(result254, index*(32+4*4))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Unit))
 
-				switch element.Tag() {
-				case weir_adapter_about.FrameTest_Event:
-					payload := element.Event()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8240 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8240)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8240)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8241 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8241)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8241)))
-
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8242 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8242)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8242)))
-
-				case weir_adapter_about.FrameTest_Equals:
-					payload := element.Equals()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8243 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8243)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8243)))
-					utf8244 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8244)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8244)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8245 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8245)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8245)))
-					slice247 := (payload).Json
-					length249 := uint32(len(slice247))
-					result248 := witRuntime.Allocate(pinner, uintptr(length249*(2*4)), 4)
-					for index, element := range slice247 {
-						base := unsafe.Add(result248, index*(2*4))
-						utf8246 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8246)
+				switch (element).Source.Tag() {
+				case weir_adapter_about.UnitSource_Number:
+					payload := (element).Source.Number()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32(0))
+					slice237 := payload
+					length239 := uint32(len(slice237))
+					result238 := witRuntime.Allocate(pinner, uintptr(length239*(2*4)), 4)
+					for index, element := range slice237 {
+						base := unsafe.Add(result238, index*(2*4))
+						utf8236 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8236)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8246)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8236)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length249)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result248)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(length239)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(result238)))
 
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8250 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8250)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8250)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+				case weir_adapter_about.UnitSource_Matches:
+					payload := (element).Source.Matches()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32(1))
 
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8251 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8251)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8251)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+					switch payload.Tag() {
+					case weir_adapter_about.FrameTest_Event:
+						payload := payload.Event()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(0))
+						utf8240 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8240)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8240)))
 
-				case weir_adapter_about.FrameTest_Fractional:
-					payload := element.Fractional()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8252 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8252)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8252)))
+					case weir_adapter_about.FrameTest_Data:
+						payload := payload.Data()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(1))
+						utf8241 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8241)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8241)))
+
+					case weir_adapter_about.FrameTest_Present:
+						payload := payload.Present()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(2))
+						utf8242 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8242)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8242)))
+
+					case weir_adapter_about.FrameTest_Equals:
+						payload := payload.Equals()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(3))
+						utf8243 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8243)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8243)))
+						utf8244 := unsafe.Pointer(unsafe.StringData((payload).Json))
+						pinner.Pin(utf8244)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(uint32(len((payload).Json)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(utf8244)))
+
+					case weir_adapter_about.FrameTest_OtherThan:
+						payload := payload.OtherThan()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(4))
+						utf8245 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8245)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8245)))
+						slice247 := (payload).Json
+						length249 := uint32(len(slice247))
+						result248 := witRuntime.Allocate(pinner, uintptr(length249*(2*4)), 4)
+						for index, element := range slice247 {
+							base := unsafe.Add(result248, index*(2*4))
+							utf8246 := unsafe.Pointer(unsafe.StringData(element))
+							pinner.Pin(utf8246)
+							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8246)))
+
+						}
+
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 3*4))) = uint32(length249)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = uint32(uintptr(uintptr(result248)))
+
+					case weir_adapter_about.FrameTest_Above:
+						payload := payload.Above()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(5))
+						utf8250 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8250)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8250)))
+						*(*float64)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = (payload).Bound
+
+					case weir_adapter_about.FrameTest_Below:
+						payload := payload.Below()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(6))
+						utf8251 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8251)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8251)))
+						*(*float64)(unsafe.Add(unsafe.Pointer(base), (24 + 2*4))) = (payload).Bound
+
+					case weir_adapter_about.FrameTest_Fractional:
+						payload := payload.Fractional()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(7))
+						utf8252 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8252)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 + 1*4))) = uint32(uint32(len(payload)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 24)) = uint32(uintptr(uintptr(utf8252)))
+
+					default:
+						panic("unreachable")
+					}
 
 				default:
 					panic("unreachable")
 				}
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 + 4*4))) = int8(int32((element).Merge))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (68 * 4))) = uint32(length255)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (67 * 4))) = uint32(uintptr(uintptr(result254)))
-			slice269 := ((payload).Responses).Content
-			length271 := uint32(len(slice269))
-			result270 := witRuntime.Allocate(pinner, uintptr(length271*(8+4*4)), 8)
-			for index, element := range slice269 {
-				base := unsafe.Add(result270, index*(8+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (66 * 4))) = uint32(length255)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (65 * 4))) = uint32(uintptr(uintptr(result254)))
+			slice257 := ((payload).Responses).ServiceTier
+			length259 := uint32(len(slice257))
+			result258 := witRuntime.Allocate(pinner, uintptr(length259*(2*4)), 4)
+			for index, element := range slice257 {
+				base := unsafe.Add(result258, index*(2*4))
+				utf8256 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8256)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8256)))
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (68 * 4))) = uint32(length259)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (67 * 4))) = uint32(uintptr(uintptr(result258)))
+			slice261 := ((payload).Responses).ServiceTierHeaders
+			length263 := uint32(len(slice261))
+			result262 := witRuntime.Allocate(pinner, uintptr(length263*(2*4)), 4)
+			for index, element := range slice261 {
+				base := unsafe.Add(result262, index*(2*4))
+				utf8260 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8260)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8260)))
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (70 * 4))) = uint32(length263)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (69 * 4))) = uint32(uintptr(uintptr(result262)))
+			slice277 := ((payload).Responses).Batch
+			length279 := uint32(len(slice277))
+			result278 := witRuntime.Allocate(pinner, uintptr(length279*(8+4*4)), 8)
+			for index, element := range slice277 {
+				base := unsafe.Add(result278, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8256 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8256)
+					utf8264 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8264)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8256)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8264)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8257 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8257)
+					utf8265 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8265)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8257)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8265)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8258 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8258)
+					utf8266 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8266)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8258)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8266)))
 
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8259 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8259)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8259)))
-					utf8260 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8260)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8260)))
-
-				case weir_adapter_about.FrameTest_OtherThan:
-					payload := element.OtherThan()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8261 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8261)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8261)))
-					slice263 := (payload).Json
-					length265 := uint32(len(slice263))
-					result264 := witRuntime.Allocate(pinner, uintptr(length265*(2*4)), 4)
-					for index, element := range slice263 {
-						base := unsafe.Add(result264, index*(2*4))
-						utf8262 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8262)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8262)))
-
-					}
-
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length265)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result264)))
-
-				case weir_adapter_about.FrameTest_Above:
-					payload := element.Above()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8266 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8266)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8266)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Below:
-					payload := element.Below()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
 					utf8267 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
 					pinner.Pin(utf8267)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8267)))
-					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
-
-				case weir_adapter_about.FrameTest_Fractional:
-					payload := element.Fractional()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8268 := unsafe.Pointer(unsafe.StringData(payload))
+					utf8268 := unsafe.Pointer(unsafe.StringData((payload).Json))
 					pinner.Pin(utf8268)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8268)))
-
-				default:
-					panic("unreachable")
-				}
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (70 * 4))) = uint32(length271)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (69 * 4))) = uint32(uintptr(uintptr(result270)))
-			slice285 := ((payload).Responses).End
-			length287 := uint32(len(slice285))
-			result286 := witRuntime.Allocate(pinner, uintptr(length287*(8+4*4)), 8)
-			for index, element := range slice285 {
-				base := unsafe.Add(result286, index*(8+4*4))
-
-				switch element.Tag() {
-				case weir_adapter_about.FrameTest_Event:
-					payload := element.Event()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8272 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8272)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8272)))
-
-				case weir_adapter_about.FrameTest_Data:
-					payload := element.Data()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8273 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8273)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8273)))
-
-				case weir_adapter_about.FrameTest_Present:
-					payload := element.Present()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8274 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8274)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8274)))
-
-				case weir_adapter_about.FrameTest_Equals:
-					payload := element.Equals()
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8275 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8275)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8275)))
-					utf8276 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8276)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8276)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8268)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8277 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8277)
+					utf8269 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8269)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8277)))
-					slice279 := (payload).Json
-					length281 := uint32(len(slice279))
-					result280 := witRuntime.Allocate(pinner, uintptr(length281*(2*4)), 4)
-					for index, element := range slice279 {
-						base := unsafe.Add(result280, index*(2*4))
-						utf8278 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8278)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8269)))
+					slice271 := (payload).Json
+					length273 := uint32(len(slice271))
+					result272 := witRuntime.Allocate(pinner, uintptr(length273*(2*4)), 4)
+					for index, element := range slice271 {
+						base := unsafe.Add(result272, index*(2*4))
+						utf8270 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8270)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8278)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8270)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length281)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result280)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length273)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result272)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8282 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8282)
+					utf8274 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8274)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8282)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8274)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Below:
 					payload := element.Below()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8283 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8283)
+					utf8275 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8275)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8283)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8275)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8284 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8284)
+					utf8276 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8276)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8284)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8276)))
 
 				default:
 					panic("unreachable")
@@ -1727,9 +1656,37 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72 * 4))) = uint32(length287)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (71 * 4))) = uint32(uintptr(uintptr(result286)))
-			slice301 := ((payload).Responses).Failure
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72 * 4))) = uint32(length279)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (71 * 4))) = uint32(uintptr(uintptr(result278)))
+			slice285 := ((payload).Responses).Region
+			length287 := uint32(len(slice285))
+			result286 := witRuntime.Allocate(pinner, uintptr(length287*(4*4)), 4)
+			for index, element := range slice285 {
+				base := unsafe.Add(result286, index*(4*4))
+				utf8280 := unsafe.Pointer(unsafe.StringData((element).Pointer))
+				pinner.Pin(utf8280)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Pointer)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8280)))
+				slice282 := (element).Json
+				length284 := uint32(len(slice282))
+				result283 := witRuntime.Allocate(pinner, uintptr(length284*(2*4)), 4)
+				for index, element := range slice282 {
+					base := unsafe.Add(result283, index*(2*4))
+					utf8281 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8281)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8281)))
+
+				}
+
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length284)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result283)))
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (74 * 4))) = uint32(length287)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (73 * 4))) = uint32(uintptr(uintptr(result286)))
+			slice301 := ((payload).Responses).UnderWay
 			length303 := uint32(len(slice301))
 			result302 := witRuntime.Allocate(pinner, uintptr(length303*(8+4*4)), 8)
 			for index, element := range slice301 {
@@ -1826,20 +1783,317 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (74 * 4))) = uint32(length303)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (73 * 4))) = uint32(uintptr(uintptr(result302)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (76 * 4))) = uint32(length303)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (75 * 4))) = uint32(uintptr(uintptr(result302)))
+			slice317 := ((payload).Responses).Content
+			length319 := uint32(len(slice317))
+			result318 := witRuntime.Allocate(pinner, uintptr(length319*(8+4*4)), 8)
+			for index, element := range slice317 {
+				base := unsafe.Add(result318, index*(8+4*4))
+
+				switch element.Tag() {
+				case weir_adapter_about.FrameTest_Event:
+					payload := element.Event()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+					utf8304 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8304)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8304)))
+
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+					utf8305 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8305)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8305)))
+
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8306 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8306)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8306)))
+
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+					utf8307 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8307)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8307)))
+					utf8308 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8308)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8308)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8309 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8309)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8309)))
+					slice311 := (payload).Json
+					length313 := uint32(len(slice311))
+					result312 := witRuntime.Allocate(pinner, uintptr(length313*(2*4)), 4)
+					for index, element := range slice311 {
+						base := unsafe.Add(result312, index*(2*4))
+						utf8310 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8310)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8310)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length313)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result312)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8314 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8314)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8314)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8315 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8315)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8315)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Fractional:
+					payload := element.Fractional()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+					utf8316 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8316)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8316)))
+
+				default:
+					panic("unreachable")
+				}
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (78 * 4))) = uint32(length319)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (77 * 4))) = uint32(uintptr(uintptr(result318)))
+			slice333 := ((payload).Responses).End
+			length335 := uint32(len(slice333))
+			result334 := witRuntime.Allocate(pinner, uintptr(length335*(8+4*4)), 8)
+			for index, element := range slice333 {
+				base := unsafe.Add(result334, index*(8+4*4))
+
+				switch element.Tag() {
+				case weir_adapter_about.FrameTest_Event:
+					payload := element.Event()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+					utf8320 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8320)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8320)))
+
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+					utf8321 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8321)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8321)))
+
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8322 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8322)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8322)))
+
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+					utf8323 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8323)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8323)))
+					utf8324 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8324)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8324)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8325 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8325)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8325)))
+					slice327 := (payload).Json
+					length329 := uint32(len(slice327))
+					result328 := witRuntime.Allocate(pinner, uintptr(length329*(2*4)), 4)
+					for index, element := range slice327 {
+						base := unsafe.Add(result328, index*(2*4))
+						utf8326 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8326)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8326)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length329)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result328)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8330 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8330)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8330)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8331 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8331)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8331)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Fractional:
+					payload := element.Fractional()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+					utf8332 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8332)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8332)))
+
+				default:
+					panic("unreachable")
+				}
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (80 * 4))) = uint32(length335)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (79 * 4))) = uint32(uintptr(uintptr(result334)))
+			slice349 := ((payload).Responses).Failure
+			length351 := uint32(len(slice349))
+			result350 := witRuntime.Allocate(pinner, uintptr(length351*(8+4*4)), 8)
+			for index, element := range slice349 {
+				base := unsafe.Add(result350, index*(8+4*4))
+
+				switch element.Tag() {
+				case weir_adapter_about.FrameTest_Event:
+					payload := element.Event()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+					utf8336 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8336)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8336)))
+
+				case weir_adapter_about.FrameTest_Data:
+					payload := element.Data()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+					utf8337 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8337)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8337)))
+
+				case weir_adapter_about.FrameTest_Present:
+					payload := element.Present()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+					utf8338 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8338)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8338)))
+
+				case weir_adapter_about.FrameTest_Equals:
+					payload := element.Equals()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+					utf8339 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8339)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8339)))
+					utf8340 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8340)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8340)))
+
+				case weir_adapter_about.FrameTest_OtherThan:
+					payload := element.OtherThan()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+					utf8341 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8341)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8341)))
+					slice343 := (payload).Json
+					length345 := uint32(len(slice343))
+					result344 := witRuntime.Allocate(pinner, uintptr(length345*(2*4)), 4)
+					for index, element := range slice343 {
+						base := unsafe.Add(result344, index*(2*4))
+						utf8342 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8342)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8342)))
+
+					}
+
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length345)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result344)))
+
+				case weir_adapter_about.FrameTest_Above:
+					payload := element.Above()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+					utf8346 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8346)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8346)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Below:
+					payload := element.Below()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+					utf8347 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8347)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8347)))
+					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+				case weir_adapter_about.FrameTest_Fractional:
+					payload := element.Fractional()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+					utf8348 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8348)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8348)))
+
+				default:
+					panic("unreachable")
+				}
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (82 * 4))) = uint32(length351)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (81 * 4))) = uint32(uintptr(uintptr(result350)))
 
 			switch ((payload).Responses).Wrapped.Tag() {
 			case witTypes.OptionNone:
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (75 * 4))) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (83 * 4))) = int8(int32(0))
 
 			case witTypes.OptionSome:
 				payload := ((payload).Responses).Wrapped.Some()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (75 * 4))) = int8(int32(1))
-				utf8304 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8304)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (77 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (76 * 4))) = uint32(uintptr(uintptr(utf8304)))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (83 * 4))) = int8(int32(1))
+				utf8352 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8352)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (85 * 4))) = uint32(uint32(len(payload)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (84 * 4))) = uint32(uintptr(uintptr(utf8352)))
 
 			default:
 				panic("unreachable")
@@ -1847,15 +2101,15 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			switch (payload).Cancel.Tag() {
 			case witTypes.OptionNone:
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (78 * 4))) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (86 * 4))) = int8(int32(0))
 
 			case witTypes.OptionSome:
 				payload := (payload).Cancel.Some()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (78 * 4))) = int8(int32(1))
-				utf8305 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8305)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (80 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (79 * 4))) = uint32(uintptr(uintptr(utf8305)))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (86 * 4))) = int8(int32(1))
+				utf8353 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8353)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 * 4))) = uint32(uint32(len(payload)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (87 * 4))) = uint32(uintptr(uintptr(utf8353)))
 
 			default:
 				panic("unreachable")
@@ -1863,105 +2117,105 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			switch (payload).Configuration.Tag() {
 			case witTypes.OptionNone:
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (81 * 4))) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (89 * 4))) = int8(int32(0))
 
 			case witTypes.OptionSome:
 				payload := (payload).Configuration.Some()
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (81 * 4))) = int8(int32(1))
-				utf8306 := unsafe.Pointer(unsafe.StringData((payload).Message))
-				pinner.Pin(utf8306)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (83 * 4))) = uint32(uint32(len((payload).Message)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (82 * 4))) = uint32(uintptr(uintptr(utf8306)))
-				slice320 := (payload).Confirmed
-				length322 := uint32(len(slice320))
-				result321 := witRuntime.Allocate(pinner, uintptr(length322*(8+4*4)), 8)
-				for index, element := range slice320 {
-					base := unsafe.Add(result321, index*(8+4*4))
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (89 * 4))) = int8(int32(1))
+				utf8354 := unsafe.Pointer(unsafe.StringData((payload).Message))
+				pinner.Pin(utf8354)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (91 * 4))) = uint32(uint32(len((payload).Message)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (90 * 4))) = uint32(uintptr(uintptr(utf8354)))
+				slice368 := (payload).Confirmed
+				length370 := uint32(len(slice368))
+				result369 := witRuntime.Allocate(pinner, uintptr(length370*(8+4*4)), 8)
+				for index, element := range slice368 {
+					base := unsafe.Add(result369, index*(8+4*4))
 
 					switch element.Tag() {
 					case weir_adapter_about.FrameTest_Event:
 						payload := element.Event()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-						utf8307 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8307)
+						utf8355 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8355)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8307)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8355)))
 
 					case weir_adapter_about.FrameTest_Data:
 						payload := element.Data()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-						utf8308 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8308)
+						utf8356 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8356)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8308)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8356)))
 
 					case weir_adapter_about.FrameTest_Present:
 						payload := element.Present()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-						utf8309 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8309)
+						utf8357 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8357)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8309)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8357)))
 
 					case weir_adapter_about.FrameTest_Equals:
 						payload := element.Equals()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-						utf8310 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8310)
+						utf8358 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8358)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8310)))
-						utf8311 := unsafe.Pointer(unsafe.StringData((payload).Json))
-						pinner.Pin(utf8311)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8358)))
+						utf8359 := unsafe.Pointer(unsafe.StringData((payload).Json))
+						pinner.Pin(utf8359)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8311)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8359)))
 
 					case weir_adapter_about.FrameTest_OtherThan:
 						payload := element.OtherThan()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-						utf8312 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8312)
+						utf8360 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8360)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8312)))
-						slice314 := (payload).Json
-						length316 := uint32(len(slice314))
-						result315 := witRuntime.Allocate(pinner, uintptr(length316*(2*4)), 4)
-						for index, element := range slice314 {
-							base := unsafe.Add(result315, index*(2*4))
-							utf8313 := unsafe.Pointer(unsafe.StringData(element))
-							pinner.Pin(utf8313)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8360)))
+						slice362 := (payload).Json
+						length364 := uint32(len(slice362))
+						result363 := witRuntime.Allocate(pinner, uintptr(length364*(2*4)), 4)
+						for index, element := range slice362 {
+							base := unsafe.Add(result363, index*(2*4))
+							utf8361 := unsafe.Pointer(unsafe.StringData(element))
+							pinner.Pin(utf8361)
 							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8313)))
+							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8361)))
 
 						}
 
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length316)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result315)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length364)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result363)))
 
 					case weir_adapter_about.FrameTest_Above:
 						payload := element.Above()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-						utf8317 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8317)
+						utf8365 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8365)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8317)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8365)))
 						*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 					case weir_adapter_about.FrameTest_Below:
 						payload := element.Below()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-						utf8318 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-						pinner.Pin(utf8318)
+						utf8366 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8366)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8318)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8366)))
 						*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 					case weir_adapter_about.FrameTest_Fractional:
 						payload := element.Fractional()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-						utf8319 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8319)
+						utf8367 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8367)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8319)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8367)))
 
 					default:
 						panic("unreachable")
@@ -1969,8 +2223,8 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (85 * 4))) = uint32(length322)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (84 * 4))) = uint32(uintptr(uintptr(result321)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (93 * 4))) = uint32(length370)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (92 * 4))) = uint32(uintptr(uintptr(result369)))
 
 			default:
 				panic("unreachable")
@@ -1982,17 +2236,17 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (23 * 4))) = uint32(length325)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (22 * 4))) = uint32(uintptr(uintptr(result324)))
-	slice410 := (result).Faces
-	length412 := uint32(len(slice410))
-	result411 := witRuntime.Allocate(pinner, uintptr(length412*(43*4)), 4)
-	for index, element := range slice410 {
-		base := unsafe.Add(result411, index*(43*4))
-		utf8326 := unsafe.Pointer(unsafe.StringData((element).Format))
-		pinner.Pin(utf8326)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (23 * 4))) = uint32(length373)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (22 * 4))) = uint32(uintptr(uintptr(result372)))
+	slice458 := (result).Faces
+	length460 := uint32(len(slice458))
+	result459 := witRuntime.Allocate(pinner, uintptr(length460*(43*4)), 4)
+	for index, element := range slice458 {
+		base := unsafe.Add(result459, index*(43*4))
+		utf8374 := unsafe.Pointer(unsafe.StringData((element).Format))
+		pinner.Pin(utf8374)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8326)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8374)))
 
 		switch (element).Operation.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -2042,36 +2296,36 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := (element).Operation.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(11))
-			utf8327 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8327)
+			utf8375 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8375)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8327)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8375)))
 
 		default:
 			panic("unreachable")
 		}
-		utf8328 := unsafe.Pointer(unsafe.StringData((element).Method))
-		pinner.Pin(utf8328)
+		utf8376 := unsafe.Pointer(unsafe.StringData((element).Method))
+		pinner.Pin(utf8376)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((element).Method)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8328)))
-		utf8329 := unsafe.Pointer(unsafe.StringData((element).Path))
-		pinner.Pin(utf8329)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8376)))
+		utf8377 := unsafe.Pointer(unsafe.StringData((element).Path))
+		pinner.Pin(utf8377)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 * 4))) = uint32(uint32(len((element).Path)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8329)))
-		slice331 := (element).Prefixes
-		length333 := uint32(len(slice331))
-		result332 := witRuntime.Allocate(pinner, uintptr(length333*(2*4)), 4)
-		for index, element := range slice331 {
-			base := unsafe.Add(result332, index*(2*4))
-			utf8330 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8330)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8377)))
+		slice379 := (element).Prefixes
+		length381 := uint32(len(slice379))
+		result380 := witRuntime.Allocate(pinner, uintptr(length381*(2*4)), 4)
+		for index, element := range slice379 {
+			base := unsafe.Add(result380, index*(2*4))
+			utf8378 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8378)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8330)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8378)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(length333)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = uint32(uintptr(uintptr(result332)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(length381)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = uint32(uintptr(uintptr(result380)))
 
 		switch (element).When.Tag() {
 		case witTypes.OptionNone:
@@ -2085,30 +2339,30 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case weir_adapter_about.Condition_HeaderPresent:
 				payload := payload.HeaderPresent()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = int8(int32(0))
-				utf8334 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8334)
+				utf8382 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8382)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8334)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8382)))
 
 			case weir_adapter_about.Condition_QueryPresent:
 				payload := payload.QueryPresent()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = int8(int32(1))
-				utf8335 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8335)
+				utf8383 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8383)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8335)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8383)))
 
 			case weir_adapter_about.Condition_QueryEquals:
 				payload := payload.QueryEquals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = int8(int32(2))
-				utf8336 := unsafe.Pointer(unsafe.StringData((payload).Name))
-				pinner.Pin(utf8336)
+				utf8384 := unsafe.Pointer(unsafe.StringData((payload).Name))
+				pinner.Pin(utf8384)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uint32(len((payload).Name)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8336)))
-				utf8337 := unsafe.Pointer(unsafe.StringData((payload).Value))
-				pinner.Pin(utf8337)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8384)))
+				utf8385 := unsafe.Pointer(unsafe.StringData((payload).Value))
+				pinner.Pin(utf8385)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uint32(len((payload).Value)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(uintptr(uintptr(utf8337)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(uintptr(uintptr(utf8385)))
 
 			default:
 				panic("unreachable")
@@ -2117,40 +2371,40 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		default:
 			panic("unreachable")
 		}
-		slice342 := (element).Credentials
-		length344 := uint32(len(slice342))
-		result343 := witRuntime.Allocate(pinner, uintptr(length344*(5*4)), 4)
-		for index, element := range slice342 {
-			base := unsafe.Add(result343, index*(5*4))
+		slice390 := (element).Credentials
+		length392 := uint32(len(slice390))
+		result391 := witRuntime.Allocate(pinner, uintptr(length392*(5*4)), 4)
+		for index, element := range slice390 {
+			base := unsafe.Add(result391, index*(5*4))
 
 			switch element.Tag() {
 			case weir_adapter_about.CredentialPlace_Header:
 				payload := element.Header()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-				utf8338 := unsafe.Pointer(unsafe.StringData((payload).Name))
-				pinner.Pin(utf8338)
+				utf8386 := unsafe.Pointer(unsafe.StringData((payload).Name))
+				pinner.Pin(utf8386)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len((payload).Name)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8338)))
-				utf8339 := unsafe.Pointer(unsafe.StringData((payload).Value))
-				pinner.Pin(utf8339)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8386)))
+				utf8387 := unsafe.Pointer(unsafe.StringData((payload).Value))
+				pinner.Pin(utf8387)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Value)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8339)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8387)))
 
 			case weir_adapter_about.CredentialPlace_Query:
 				payload := element.Query()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-				utf8340 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8340)
+				utf8388 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8388)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8340)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8388)))
 
 			case weir_adapter_about.CredentialPlace_Subprotocol:
 				payload := element.Subprotocol()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-				utf8341 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8341)
+				utf8389 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8389)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8341)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8389)))
 
 			default:
 				panic("unreachable")
@@ -2158,13 +2412,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(length344)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(uintptr(uintptr(result343)))
-		slice351 := (element).Model
-		length353 := uint32(len(slice351))
-		result352 := witRuntime.Allocate(pinner, uintptr(length353*(5*4)), 4)
-		for index, element := range slice351 {
-			base := unsafe.Add(result352, index*(5*4))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(length392)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(uintptr(uintptr(result391)))
+		slice399 := (element).Model
+		length401 := uint32(len(slice399))
+		result400 := witRuntime.Allocate(pinner, uintptr(length401*(5*4)), 4)
+		for index, element := range slice399 {
+			base := unsafe.Add(result400, index*(5*4))
 
 			switch element.Tag() {
 			case weir_adapter_about.ModelPlace_Path:
@@ -2174,42 +2428,42 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case weir_adapter_about.ModelPlace_Pointer:
 				payload := element.Pointer()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-				utf8345 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8345)
+				utf8393 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8393)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8345)))
-				utf8346 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
-				pinner.Pin(utf8346)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8393)))
+				utf8394 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+				pinner.Pin(utf8394)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Prefix)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8346)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8394)))
 
 			case weir_adapter_about.ModelPlace_Field:
 				payload := element.Field()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-				utf8347 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8347)
+				utf8395 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8395)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8347)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8395)))
 
 			case weir_adapter_about.ModelPlace_Query:
 				payload := element.Query()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-				utf8348 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8348)
+				utf8396 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8396)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8348)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8396)))
 
 			case weir_adapter_about.ModelPlace_Message:
 				payload := element.Message()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-				utf8349 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8349)
+				utf8397 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8397)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8349)))
-				utf8350 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
-				pinner.Pin(utf8350)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8397)))
+				utf8398 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+				pinner.Pin(utf8398)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Prefix)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8350)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8398)))
 
 			default:
 				panic("unreachable")
@@ -2217,221 +2471,221 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(length353)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(uintptr(uintptr(result352)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(length401)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(uintptr(uintptr(result400)))
 
 		switch (element).Stream.Tag() {
 		case weir_adapter_about.StreamFlag_Constant:
 			payload := (element).Stream.Constant()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = int8(int32(0))
-			var result354 int32
+			var result402 int32
 			if payload {
-				result354 = 1
+				result402 = 1
 			} else {
-				result354 = 0
+				result402 = 0
 			}
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = int8(result354)
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = int8(result402)
 
 		case weir_adapter_about.StreamFlag_Pointer:
 			payload := (element).Stream.Pointer()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = int8(int32(1))
-			utf8355 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-			pinner.Pin(utf8355)
+			utf8403 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+			pinner.Pin(utf8403)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(uint32(len((payload).Pointer)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8355)))
-			var result356 int32
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8403)))
+			var result404 int32
 			if (payload).Fallback {
-				result356 = 1
+				result404 = 1
 			} else {
-				result356 = 0
+				result404 = 0
 			}
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = int8(result356)
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = int8(result404)
 
 		case weir_adapter_about.StreamFlag_Query:
 			payload := (element).Stream.Query()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = int8(int32(2))
-			utf8357 := unsafe.Pointer(unsafe.StringData((payload).Name))
-			pinner.Pin(utf8357)
+			utf8405 := unsafe.Pointer(unsafe.StringData((payload).Name))
+			pinner.Pin(utf8405)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(uint32(len((payload).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8357)))
-			utf8358 := unsafe.Pointer(unsafe.StringData((payload).Value))
-			pinner.Pin(utf8358)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8405)))
+			utf8406 := unsafe.Pointer(unsafe.StringData((payload).Value))
+			pinner.Pin(utf8406)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (25 * 4))) = uint32(uint32(len((payload).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = uint32(uintptr(uintptr(utf8358)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = uint32(uintptr(uintptr(utf8406)))
 
 		default:
 			panic("unreachable")
 		}
 		*(*int8)(unsafe.Add(unsafe.Pointer(base), (26 * 4))) = int8(int32((element).Body))
-		slice360 := (element).OutputLimit
-		length362 := uint32(len(slice360))
-		result361 := witRuntime.Allocate(pinner, uintptr(length362*(2*4)), 4)
-		for index, element := range slice360 {
-			base := unsafe.Add(result361, index*(2*4))
-			utf8359 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8359)
+		slice408 := (element).OutputLimit
+		length410 := uint32(len(slice408))
+		result409 := witRuntime.Allocate(pinner, uintptr(length410*(2*4)), 4)
+		for index, element := range slice408 {
+			base := unsafe.Add(result409, index*(2*4))
+			utf8407 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8407)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8359)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8407)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (28 * 4))) = uint32(length362)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (27 * 4))) = uint32(uintptr(uintptr(result361)))
-		slice364 := (element).Candidates
-		length366 := uint32(len(slice364))
-		result365 := witRuntime.Allocate(pinner, uintptr(length366*(2*4)), 4)
-		for index, element := range slice364 {
-			base := unsafe.Add(result365, index*(2*4))
-			utf8363 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8363)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (28 * 4))) = uint32(length410)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (27 * 4))) = uint32(uintptr(uintptr(result409)))
+		slice412 := (element).Candidates
+		length414 := uint32(len(slice412))
+		result413 := witRuntime.Allocate(pinner, uintptr(length414*(2*4)), 4)
+		for index, element := range slice412 {
+			base := unsafe.Add(result413, index*(2*4))
+			utf8411 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8411)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8363)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8411)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (30 * 4))) = uint32(length366)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (29 * 4))) = uint32(uintptr(uintptr(result365)))
-		slice368 := (element).ServiceTier
-		length370 := uint32(len(slice368))
-		result369 := witRuntime.Allocate(pinner, uintptr(length370*(2*4)), 4)
-		for index, element := range slice368 {
-			base := unsafe.Add(result369, index*(2*4))
-			utf8367 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8367)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (30 * 4))) = uint32(length414)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (29 * 4))) = uint32(uintptr(uintptr(result413)))
+		slice416 := (element).ServiceTier
+		length418 := uint32(len(slice416))
+		result417 := witRuntime.Allocate(pinner, uintptr(length418*(2*4)), 4)
+		for index, element := range slice416 {
+			base := unsafe.Add(result417, index*(2*4))
+			utf8415 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8415)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8367)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8415)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 * 4))) = uint32(length370)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (31 * 4))) = uint32(uintptr(uintptr(result369)))
-		slice372 := (element).EndUser
-		length374 := uint32(len(slice372))
-		result373 := witRuntime.Allocate(pinner, uintptr(length374*(2*4)), 4)
-		for index, element := range slice372 {
-			base := unsafe.Add(result373, index*(2*4))
-			utf8371 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8371)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 * 4))) = uint32(length418)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (31 * 4))) = uint32(uintptr(uintptr(result417)))
+		slice420 := (element).EndUser
+		length422 := uint32(len(slice420))
+		result421 := witRuntime.Allocate(pinner, uintptr(length422*(2*4)), 4)
+		for index, element := range slice420 {
+			base := unsafe.Add(result421, index*(2*4))
+			utf8419 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8419)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8371)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8419)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (34 * 4))) = uint32(length374)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (33 * 4))) = uint32(uintptr(uintptr(result373)))
-		slice376 := (element).ObjectIds
-		length378 := uint32(len(slice376))
-		result377 := witRuntime.Allocate(pinner, uintptr(length378*(2*4)), 4)
-		for index, element := range slice376 {
-			base := unsafe.Add(result377, index*(2*4))
-			utf8375 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8375)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (34 * 4))) = uint32(length422)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (33 * 4))) = uint32(uintptr(uintptr(result421)))
+		slice424 := (element).ObjectIds
+		length426 := uint32(len(slice424))
+		result425 := witRuntime.Allocate(pinner, uintptr(length426*(2*4)), 4)
+		for index, element := range slice424 {
+			base := unsafe.Add(result425, index*(2*4))
+			utf8423 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8423)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8375)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8423)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (36 * 4))) = uint32(length378)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (35 * 4))) = uint32(uintptr(uintptr(result377)))
-		slice396 := (element).Features
-		length398 := uint32(len(slice396))
-		result397 := witRuntime.Allocate(pinner, uintptr(length398*(4*4)), 4)
-		for index, element := range slice396 {
-			base := unsafe.Add(result397, index*(4*4))
-			utf8379 := unsafe.Pointer(unsafe.StringData((element).Name))
-			pinner.Pin(utf8379)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (36 * 4))) = uint32(length426)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (35 * 4))) = uint32(uintptr(uintptr(result425)))
+		slice444 := (element).Features
+		length446 := uint32(len(slice444))
+		result445 := witRuntime.Allocate(pinner, uintptr(length446*(4*4)), 4)
+		for index, element := range slice444 {
+			base := unsafe.Add(result445, index*(4*4))
+			utf8427 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8427)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8379)))
-			slice393 := (element).Tests
-			length395 := uint32(len(slice393))
-			result394 := witRuntime.Allocate(pinner, uintptr(length395*(8+4*4)), 8)
-			for index, element := range slice393 {
-				base := unsafe.Add(result394, index*(8+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8427)))
+			slice441 := (element).Tests
+			length443 := uint32(len(slice441))
+			result442 := witRuntime.Allocate(pinner, uintptr(length443*(8+4*4)), 8)
+			for index, element := range slice441 {
+				base := unsafe.Add(result442, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8380 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8380)
+					utf8428 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8428)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8380)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8428)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8381 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8381)
+					utf8429 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8429)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8381)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8429)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8382 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8382)
+					utf8430 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8430)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8382)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8430)))
 
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8383 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8383)
+					utf8431 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8431)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8383)))
-					utf8384 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8384)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8431)))
+					utf8432 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8432)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8384)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8432)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8385 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8385)
+					utf8433 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8433)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8385)))
-					slice387 := (payload).Json
-					length389 := uint32(len(slice387))
-					result388 := witRuntime.Allocate(pinner, uintptr(length389*(2*4)), 4)
-					for index, element := range slice387 {
-						base := unsafe.Add(result388, index*(2*4))
-						utf8386 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8386)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8433)))
+					slice435 := (payload).Json
+					length437 := uint32(len(slice435))
+					result436 := witRuntime.Allocate(pinner, uintptr(length437*(2*4)), 4)
+					for index, element := range slice435 {
+						base := unsafe.Add(result436, index*(2*4))
+						utf8434 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8434)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8386)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8434)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length389)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result388)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length437)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result436)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8390 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8390)
+					utf8438 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8438)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8390)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8438)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Below:
 					payload := element.Below()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8391 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8391)
+					utf8439 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8439)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8391)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8439)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8392 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8392)
+					utf8440 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8440)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8392)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8440)))
 
 				default:
 					panic("unreachable")
@@ -2439,32 +2693,32 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length395)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result394)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length443)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result442)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (38 * 4))) = uint32(length398)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (37 * 4))) = uint32(uintptr(uintptr(result397)))
-		slice400 := (element).RequestHeaders
-		length402 := uint32(len(slice400))
-		result401 := witRuntime.Allocate(pinner, uintptr(length402*(2*4)), 4)
-		for index, element := range slice400 {
-			base := unsafe.Add(result401, index*(2*4))
-			utf8399 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8399)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (38 * 4))) = uint32(length446)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (37 * 4))) = uint32(uintptr(uintptr(result445)))
+		slice448 := (element).RequestHeaders
+		length450 := uint32(len(slice448))
+		result449 := witRuntime.Allocate(pinner, uintptr(length450*(2*4)), 4)
+		for index, element := range slice448 {
+			base := unsafe.Add(result449, index*(2*4))
+			utf8447 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8447)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8399)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8447)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40 * 4))) = uint32(length402)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (39 * 4))) = uint32(uintptr(uintptr(result401)))
-		slice407 := (element).Framings
-		length409 := uint32(len(slice407))
-		result408 := witRuntime.Allocate(pinner, uintptr(length409*(7*4)), 4)
-		for index, element := range slice407 {
-			base := unsafe.Add(result408, index*(7*4))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (40 * 4))) = uint32(length450)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (39 * 4))) = uint32(uintptr(uintptr(result449)))
+		slice455 := (element).Framings
+		length457 := uint32(len(slice455))
+		result456 := witRuntime.Allocate(pinner, uintptr(length457*(7*4)), 4)
+		for index, element := range slice455 {
+			base := unsafe.Add(result456, index*(7*4))
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Framing))
 
 			switch (element).When.Tag() {
@@ -2479,30 +2733,30 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 				case weir_adapter_about.Condition_HeaderPresent:
 					payload := payload.HeaderPresent()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(0))
-					utf8403 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8403)
+					utf8451 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8451)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8403)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8451)))
 
 				case weir_adapter_about.Condition_QueryPresent:
 					payload := payload.QueryPresent()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(1))
-					utf8404 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8404)
+					utf8452 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8452)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8404)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8452)))
 
 				case weir_adapter_about.Condition_QueryEquals:
 					payload := payload.QueryEquals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(2))
-					utf8405 := unsafe.Pointer(unsafe.StringData((payload).Name))
-					pinner.Pin(utf8405)
+					utf8453 := unsafe.Pointer(unsafe.StringData((payload).Name))
+					pinner.Pin(utf8453)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Name)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8405)))
-					utf8406 := unsafe.Pointer(unsafe.StringData((payload).Value))
-					pinner.Pin(utf8406)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8453)))
+					utf8454 := unsafe.Pointer(unsafe.StringData((payload).Value))
+					pinner.Pin(utf8454)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((payload).Value)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8406)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8454)))
 
 				default:
 					panic("unreachable")
@@ -2514,22 +2768,22 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42 * 4))) = uint32(length409)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (41 * 4))) = uint32(uintptr(uintptr(result408)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (42 * 4))) = uint32(length457)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (41 * 4))) = uint32(uintptr(uintptr(result456)))
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (25 * 4))) = uint32(length412)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (24 * 4))) = uint32(uintptr(uintptr(result411)))
-	slice478 := (result).Accepts
-	length480 := uint32(len(slice478))
-	result479 := witRuntime.Allocate(pinner, uintptr(length480*(16+42*4)), 8)
-	for index, element := range slice478 {
-		base := unsafe.Add(result479, index*(16+42*4))
-		utf8413 := unsafe.Pointer(unsafe.StringData((element).Format))
-		pinner.Pin(utf8413)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (25 * 4))) = uint32(length460)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (24 * 4))) = uint32(uintptr(uintptr(result459)))
+	slice526 := (result).Accepts
+	length528 := uint32(len(slice526))
+	result527 := witRuntime.Allocate(pinner, uintptr(length528*(16+42*4)), 8)
+	for index, element := range slice526 {
+		base := unsafe.Add(result527, index*(16+42*4))
+		utf8461 := unsafe.Pointer(unsafe.StringData((element).Format))
+		pinner.Pin(utf8461)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8413)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8461)))
 
 		switch (element).Operation.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -2579,22 +2833,22 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := (element).Operation.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(11))
-			utf8414 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8414)
+			utf8462 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8462)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8414)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8462)))
 
 		default:
 			panic("unreachable")
 		}
-		utf8415 := unsafe.Pointer(unsafe.StringData((element).Method))
-		pinner.Pin(utf8415)
+		utf8463 := unsafe.Pointer(unsafe.StringData((element).Method))
+		pinner.Pin(utf8463)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((element).Method)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8415)))
-		utf8416 := unsafe.Pointer(unsafe.StringData((element).Path))
-		pinner.Pin(utf8416)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8463)))
+		utf8464 := unsafe.Pointer(unsafe.StringData((element).Path))
+		pinner.Pin(utf8464)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 * 4))) = uint32(uint32(len((element).Path)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8416)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8464)))
 
 		switch (element).StreamPath.Tag() {
 		case witTypes.OptionNone:
@@ -2603,27 +2857,27 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case witTypes.OptionSome:
 			payload := (element).StreamPath.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = int8(int32(1))
-			utf8417 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8417)
+			utf8465 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8465)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (11 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(uintptr(uintptr(utf8417)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(uintptr(uintptr(utf8465)))
 
 		default:
 			panic("unreachable")
 		}
-		slice421 := (element).Query
-		length423 := uint32(len(slice421))
-		result422 := witRuntime.Allocate(pinner, uintptr(length423*(5*4)), 4)
-		for index, element := range slice421 {
-			base := unsafe.Add(result422, index*(5*4))
-			utf8418 := unsafe.Pointer(unsafe.StringData((element).Name))
-			pinner.Pin(utf8418)
+		slice469 := (element).Query
+		length471 := uint32(len(slice469))
+		result470 := witRuntime.Allocate(pinner, uintptr(length471*(5*4)), 4)
+		for index, element := range slice469 {
+			base := unsafe.Add(result470, index*(5*4))
+			utf8466 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8466)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8418)))
-			utf8419 := unsafe.Pointer(unsafe.StringData((element).Value))
-			pinner.Pin(utf8419)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8466)))
+			utf8467 := unsafe.Pointer(unsafe.StringData((element).Value))
+			pinner.Pin(utf8467)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8419)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8467)))
 
 			switch (element).Stream.Tag() {
 			case witTypes.OptionNone:
@@ -2632,13 +2886,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case witTypes.OptionSome:
 				payload := (element).Stream.Some()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(1))
-				var result420 int32
+				var result468 int32
 				if payload {
-					result420 = 1
+					result468 = 1
 				} else {
-					result420 = 0
+					result468 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 4*4))) = int8(result420)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 4*4))) = int8(result468)
 
 			default:
 				panic("unreachable")
@@ -2646,171 +2900,171 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(length423)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(uintptr(uintptr(result422)))
-		slice425 := (element).QueryForwarded
-		length427 := uint32(len(slice425))
-		result426 := witRuntime.Allocate(pinner, uintptr(length427*(2*4)), 4)
-		for index, element := range slice425 {
-			base := unsafe.Add(result426, index*(2*4))
-			utf8424 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8424)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(length471)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(uintptr(uintptr(result470)))
+		slice473 := (element).QueryForwarded
+		length475 := uint32(len(slice473))
+		result474 := witRuntime.Allocate(pinner, uintptr(length475*(2*4)), 4)
+		for index, element := range slice473 {
+			base := unsafe.Add(result474, index*(2*4))
+			utf8472 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8472)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8424)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8472)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(length427)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uintptr(uintptr(result426)))
-		slice429 := (element).RequestHeaders
-		length431 := uint32(len(slice429))
-		result430 := witRuntime.Allocate(pinner, uintptr(length431*(2*4)), 4)
-		for index, element := range slice429 {
-			base := unsafe.Add(result430, index*(2*4))
-			utf8428 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8428)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(length475)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uintptr(uintptr(result474)))
+		slice477 := (element).RequestHeaders
+		length479 := uint32(len(slice477))
+		result478 := witRuntime.Allocate(pinner, uintptr(length479*(2*4)), 4)
+		for index, element := range slice477 {
+			base := unsafe.Add(result478, index*(2*4))
+			utf8476 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8476)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8428)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8476)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(length431)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uintptr(uintptr(result430)))
-		slice434 := (element).SetHeaders
-		length436 := uint32(len(slice434))
-		result435 := witRuntime.Allocate(pinner, uintptr(length436*(4*4)), 4)
-		for index, element := range slice434 {
-			base := unsafe.Add(result435, index*(4*4))
-			utf8432 := unsafe.Pointer(unsafe.StringData((element).Name))
-			pinner.Pin(utf8432)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(length479)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uintptr(uintptr(result478)))
+		slice482 := (element).SetHeaders
+		length484 := uint32(len(slice482))
+		result483 := witRuntime.Allocate(pinner, uintptr(length484*(4*4)), 4)
+		for index, element := range slice482 {
+			base := unsafe.Add(result483, index*(4*4))
+			utf8480 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8480)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8432)))
-			utf8433 := unsafe.Pointer(unsafe.StringData((element).Value))
-			pinner.Pin(utf8433)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8480)))
+			utf8481 := unsafe.Pointer(unsafe.StringData((element).Value))
+			pinner.Pin(utf8481)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8433)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8481)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(length436)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(uintptr(uintptr(result435)))
-		slice438 := (element).ResponseHeaders
-		length440 := uint32(len(slice438))
-		result439 := witRuntime.Allocate(pinner, uintptr(length440*(2*4)), 4)
-		for index, element := range slice438 {
-			base := unsafe.Add(result439, index*(2*4))
-			utf8437 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8437)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(length484)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(uintptr(uintptr(result483)))
+		slice486 := (element).ResponseHeaders
+		length488 := uint32(len(slice486))
+		result487 := witRuntime.Allocate(pinner, uintptr(length488*(2*4)), 4)
+		for index, element := range slice486 {
+			base := unsafe.Add(result487, index*(2*4))
+			utf8485 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8485)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8437)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8485)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = uint32(length440)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(uintptr(uintptr(result439)))
-		slice455 := (element).Exclusions
-		length457 := uint32(len(slice455))
-		result456 := witRuntime.Allocate(pinner, uintptr(length457*(8+6*4)), 8)
-		for index, element := range slice455 {
-			base := unsafe.Add(result456, index*(8+6*4))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = uint32(length488)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(uintptr(uintptr(result487)))
+		slice503 := (element).Exclusions
+		length505 := uint32(len(slice503))
+		result504 := witRuntime.Allocate(pinner, uintptr(length505*(8+6*4)), 8)
+		for index, element := range slice503 {
+			base := unsafe.Add(result504, index*(8+6*4))
 
 			switch (element).Test.Tag() {
 			case weir_adapter_about.FrameTest_Event:
 				payload := (element).Test.Event()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-				utf8441 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8441)
+				utf8489 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8489)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8441)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8489)))
 
 			case weir_adapter_about.FrameTest_Data:
 				payload := (element).Test.Data()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-				utf8442 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8442)
+				utf8490 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8490)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8442)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8490)))
 
 			case weir_adapter_about.FrameTest_Present:
 				payload := (element).Test.Present()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-				utf8443 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8443)
+				utf8491 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8491)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8443)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8491)))
 
 			case weir_adapter_about.FrameTest_Equals:
 				payload := (element).Test.Equals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-				utf8444 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8444)
+				utf8492 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8492)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8444)))
-				utf8445 := unsafe.Pointer(unsafe.StringData((payload).Json))
-				pinner.Pin(utf8445)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8492)))
+				utf8493 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8493)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8445)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8493)))
 
 			case weir_adapter_about.FrameTest_OtherThan:
 				payload := (element).Test.OtherThan()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-				utf8446 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8446)
+				utf8494 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8494)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8446)))
-				slice448 := (payload).Json
-				length450 := uint32(len(slice448))
-				result449 := witRuntime.Allocate(pinner, uintptr(length450*(2*4)), 4)
-				for index, element := range slice448 {
-					base := unsafe.Add(result449, index*(2*4))
-					utf8447 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8447)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8494)))
+				slice496 := (payload).Json
+				length498 := uint32(len(slice496))
+				result497 := witRuntime.Allocate(pinner, uintptr(length498*(2*4)), 4)
+				for index, element := range slice496 {
+					base := unsafe.Add(result497, index*(2*4))
+					utf8495 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8495)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8447)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8495)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length450)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result449)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length498)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result497)))
 
 			case weir_adapter_about.FrameTest_Above:
 				payload := (element).Test.Above()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-				utf8451 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8451)
+				utf8499 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8499)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8451)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8499)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Below:
 				payload := (element).Test.Below()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-				utf8452 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8452)
+				utf8500 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8500)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8452)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8500)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Fractional:
 				payload := (element).Test.Fractional()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-				utf8453 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8453)
+				utf8501 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8501)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8453)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8501)))
 
 			default:
 				panic("unreachable")
 			}
-			utf8454 := unsafe.Pointer(unsafe.StringData((element).Reason))
-			pinner.Pin(utf8454)
+			utf8502 := unsafe.Pointer(unsafe.StringData((element).Reason))
+			pinner.Pin(utf8502)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uint32(len((element).Reason)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf8454)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf8502)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(length457)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(result456)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(length505)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(result504)))
 
 		switch (element).AskUsage.Tag() {
 		case witTypes.OptionNone:
@@ -2819,99 +3073,99 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case witTypes.OptionSome:
 			payload := (element).AskUsage.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = int8(int32(1))
-			utf8458 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-			pinner.Pin(utf8458)
+			utf8506 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+			pinner.Pin(utf8506)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 25*4))) = uint32(uint32(len((payload).Pointer)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 24*4))) = uint32(uintptr(uintptr(utf8458)))
-			utf8459 := unsafe.Pointer(unsafe.StringData((payload).Json))
-			pinner.Pin(utf8459)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 24*4))) = uint32(uintptr(uintptr(utf8506)))
+			utf8507 := unsafe.Pointer(unsafe.StringData((payload).Json))
+			pinner.Pin(utf8507)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 27*4))) = uint32(uint32(len((payload).Json)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 26*4))) = uint32(uintptr(uintptr(utf8459)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 26*4))) = uint32(uintptr(uintptr(utf8507)))
 
 			switch (payload).Withheld.Tag() {
 			case weir_adapter_about.FrameTest_Event:
 				payload := (payload).Withheld.Event()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(0))
-				utf8460 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8460)
+				utf8508 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8508)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8460)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8508)))
 
 			case weir_adapter_about.FrameTest_Data:
 				payload := (payload).Withheld.Data()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(1))
-				utf8461 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8461)
+				utf8509 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8509)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8461)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8509)))
 
 			case weir_adapter_about.FrameTest_Present:
 				payload := (payload).Withheld.Present()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(2))
-				utf8462 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8462)
+				utf8510 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8510)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8462)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8510)))
 
 			case weir_adapter_about.FrameTest_Equals:
 				payload := (payload).Withheld.Equals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(3))
-				utf8463 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8463)
+				utf8511 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8511)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8463)))
-				utf8464 := unsafe.Pointer(unsafe.StringData((payload).Json))
-				pinner.Pin(utf8464)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8511)))
+				utf8512 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8512)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(utf8464)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(utf8512)))
 
 			case weir_adapter_about.FrameTest_OtherThan:
 				payload := (payload).Withheld.OtherThan()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(4))
-				utf8465 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8465)
+				utf8513 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8513)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8465)))
-				slice467 := (payload).Json
-				length469 := uint32(len(slice467))
-				result468 := witRuntime.Allocate(pinner, uintptr(length469*(2*4)), 4)
-				for index, element := range slice467 {
-					base := unsafe.Add(result468, index*(2*4))
-					utf8466 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8466)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8513)))
+				slice515 := (payload).Json
+				length517 := uint32(len(slice515))
+				result516 := witRuntime.Allocate(pinner, uintptr(length517*(2*4)), 4)
+				for index, element := range slice515 {
+					base := unsafe.Add(result516, index*(2*4))
+					utf8514 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8514)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8466)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8514)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(length469)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(result468)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(length517)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(result516)))
 
 			case weir_adapter_about.FrameTest_Above:
 				payload := (payload).Withheld.Above()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(5))
-				utf8470 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8470)
+				utf8518 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8518)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8470)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8518)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Below:
 				payload := (payload).Withheld.Below()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(6))
-				utf8471 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8471)
+				utf8519 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8519)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8471)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8519)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Fractional:
 				payload := (payload).Withheld.Fractional()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(7))
-				utf8472 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8472)
+				utf8520 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8520)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8472)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8520)))
 
 			default:
 				panic("unreachable")
@@ -2933,25 +3187,25 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case weir_adapter_about.Transport_Grpc:
 				payload := payload.Grpc()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 33*4))) = int8(int32(0))
-				utf8473 := unsafe.Pointer(unsafe.StringData((payload).Service))
-				pinner.Pin(utf8473)
+				utf8521 := unsafe.Pointer(unsafe.StringData((payload).Service))
+				pinner.Pin(utf8521)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 35*4))) = uint32(uint32(len((payload).Service)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 34*4))) = uint32(uintptr(uintptr(utf8473)))
-				utf8474 := unsafe.Pointer(unsafe.StringData((payload).Method))
-				pinner.Pin(utf8474)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 34*4))) = uint32(uintptr(uintptr(utf8521)))
+				utf8522 := unsafe.Pointer(unsafe.StringData((payload).Method))
+				pinner.Pin(utf8522)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 37*4))) = uint32(uint32(len((payload).Method)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 36*4))) = uint32(uintptr(uintptr(utf8474)))
-				var result475 int32
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 36*4))) = uint32(uintptr(uintptr(utf8522)))
+				var result523 int32
 				if (payload).Stream {
-					result475 = 1
+					result523 = 1
 				} else {
-					result475 = 0
+					result523 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 38*4))) = int8(result475)
-				utf8476 := unsafe.Pointer(unsafe.StringData((payload).Descriptors))
-				pinner.Pin(utf8476)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 38*4))) = int8(result523)
+				utf8524 := unsafe.Pointer(unsafe.StringData((payload).Descriptors))
+				pinner.Pin(utf8524)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 40*4))) = uint32(uint32(len((payload).Descriptors)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 39*4))) = uint32(uintptr(uintptr(utf8476)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 39*4))) = uint32(uintptr(uintptr(utf8524)))
 
 			case weir_adapter_about.Transport_Session:
 
@@ -2964,27 +3218,27 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		default:
 			panic("unreachable")
 		}
-		var result477 int32
+		var result525 int32
 		if (element).Preferred {
-			result477 = 1
+			result525 = 1
 		} else {
-			result477 = 0
+			result525 = 0
 		}
-		*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 41*4))) = int8(result477)
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 41*4))) = int8(result525)
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (27 * 4))) = uint32(length480)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (26 * 4))) = uint32(uintptr(uintptr(result479)))
-	slice496 := (result).Auth
-	length498 := uint32(len(slice496))
-	result497 := witRuntime.Allocate(pinner, uintptr(length498*(7*4)), 4)
-	for index, element := range slice496 {
-		base := unsafe.Add(result497, index*(7*4))
-		utf8481 := unsafe.Pointer(unsafe.StringData((element).Name))
-		pinner.Pin(utf8481)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (27 * 4))) = uint32(length528)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (26 * 4))) = uint32(uintptr(uintptr(result527)))
+	slice544 := (result).Auth
+	length546 := uint32(len(slice544))
+	result545 := witRuntime.Allocate(pinner, uintptr(length546*(7*4)), 4)
+	for index, element := range slice544 {
+		base := unsafe.Add(result545, index*(7*4))
+		utf8529 := unsafe.Pointer(unsafe.StringData((element).Name))
+		pinner.Pin(utf8529)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8481)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8529)))
 
 		switch (element).Scheme.Tag() {
 		case weir_adapter_about.AuthScheme_Open:
@@ -2998,74 +3252,74 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.AuthScheme_Header:
 			payload := (element).Scheme.Header()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(2))
-			utf8482 := unsafe.Pointer(unsafe.StringData((payload).Name))
-			pinner.Pin(utf8482)
+			utf8530 := unsafe.Pointer(unsafe.StringData((payload).Name))
+			pinner.Pin(utf8530)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8482)))
-			utf8483 := unsafe.Pointer(unsafe.StringData((payload).Value))
-			pinner.Pin(utf8483)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8530)))
+			utf8531 := unsafe.Pointer(unsafe.StringData((payload).Value))
+			pinner.Pin(utf8531)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((payload).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8483)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8531)))
 
 		case weir_adapter_about.AuthScheme_Query:
 			payload := (element).Scheme.Query()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(3))
-			utf8484 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8484)
+			utf8532 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8532)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8484)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8532)))
 
 		case weir_adapter_about.AuthScheme_AwsSigv4:
 			payload := (element).Scheme.AwsSigv4()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(4))
-			utf8485 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8485)
+			utf8533 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8533)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8485)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8533)))
 
 		case weir_adapter_about.AuthScheme_Oauth2ClientCredentials:
 			payload := (element).Scheme.Oauth2ClientCredentials()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(5))
-			utf8486 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
-			pinner.Pin(utf8486)
+			utf8534 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
+			pinner.Pin(utf8534)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).TokenUrl)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8486)))
-			slice488 := (payload).Scopes
-			length490 := uint32(len(slice488))
-			result489 := witRuntime.Allocate(pinner, uintptr(length490*(2*4)), 4)
-			for index, element := range slice488 {
-				base := unsafe.Add(result489, index*(2*4))
-				utf8487 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8487)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8534)))
+			slice536 := (payload).Scopes
+			length538 := uint32(len(slice536))
+			result537 := witRuntime.Allocate(pinner, uintptr(length538*(2*4)), 4)
+			for index, element := range slice536 {
+				base := unsafe.Add(result537, index*(2*4))
+				utf8535 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8535)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8487)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8535)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length490)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result489)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length538)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result537)))
 
 		case weir_adapter_about.AuthScheme_ServiceAccount:
 			payload := (element).Scheme.ServiceAccount()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(6))
-			utf8491 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
-			pinner.Pin(utf8491)
+			utf8539 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
+			pinner.Pin(utf8539)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).TokenUrl)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8491)))
-			slice493 := (payload).Scopes
-			length495 := uint32(len(slice493))
-			result494 := witRuntime.Allocate(pinner, uintptr(length495*(2*4)), 4)
-			for index, element := range slice493 {
-				base := unsafe.Add(result494, index*(2*4))
-				utf8492 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8492)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8539)))
+			slice541 := (payload).Scopes
+			length543 := uint32(len(slice541))
+			result542 := witRuntime.Allocate(pinner, uintptr(length543*(2*4)), 4)
+			for index, element := range slice541 {
+				base := unsafe.Add(result542, index*(2*4))
+				utf8540 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8540)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8492)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8540)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length495)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result494)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length543)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result542)))
 
 		default:
 			panic("unreachable")
@@ -3073,13 +3327,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (29 * 4))) = uint32(length498)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (28 * 4))) = uint32(uintptr(uintptr(result497)))
-	slice500 := ((result).Capabilities).Operations
-	length502 := uint32(len(slice500))
-	result501 := witRuntime.Allocate(pinner, uintptr(length502*(3*4)), 4)
-	for index, element := range slice500 {
-		base := unsafe.Add(result501, index*(3*4))
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (29 * 4))) = uint32(length546)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (28 * 4))) = uint32(uintptr(uintptr(result545)))
+	slice548 := ((result).Capabilities).Operations
+	length550 := uint32(len(slice548))
+	result549 := witRuntime.Allocate(pinner, uintptr(length550*(3*4)), 4)
+	for index, element := range slice548 {
+		base := unsafe.Add(result549, index*(3*4))
 
 		switch element.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -3129,10 +3383,10 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := element.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(11))
-			utf8499 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8499)
+			utf8547 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8547)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8499)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8547)))
 
 		default:
 			panic("unreachable")
@@ -3140,36 +3394,36 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (31 * 4))) = uint32(length502)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (30 * 4))) = uint32(uintptr(uintptr(result501)))
-	slice504 := ((result).Capabilities).Media
-	length506 := uint32(len(slice504))
-	result505 := witRuntime.Allocate(pinner, uintptr(length506*(2*4)), 4)
-	for index, element := range slice504 {
-		base := unsafe.Add(result505, index*(2*4))
-		utf8503 := unsafe.Pointer(unsafe.StringData(element))
-		pinner.Pin(utf8503)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (31 * 4))) = uint32(length550)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (30 * 4))) = uint32(uintptr(uintptr(result549)))
+	slice552 := ((result).Capabilities).Media
+	length554 := uint32(len(slice552))
+	result553 := witRuntime.Allocate(pinner, uintptr(length554*(2*4)), 4)
+	for index, element := range slice552 {
+		base := unsafe.Add(result553, index*(2*4))
+		utf8551 := unsafe.Pointer(unsafe.StringData(element))
+		pinner.Pin(utf8551)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8503)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8551)))
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (33 * 4))) = uint32(length506)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (32 * 4))) = uint32(uintptr(uintptr(result505)))
-	var result507 int32
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (33 * 4))) = uint32(length554)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (32 * 4))) = uint32(uintptr(uintptr(result553)))
+	var result555 int32
 	if ((result).Capabilities).Tools {
-		result507 = 1
+		result555 = 1
 	} else {
-		result507 = 0
+		result555 = 0
 	}
-	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (34 * 4))) = int8(result507)
-	var result508 int32
+	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (34 * 4))) = int8(result555)
+	var result556 int32
 	if ((result).Capabilities).CountsTokens {
-		result508 = 1
+		result556 = 1
 	} else {
-		result508 = 0
+		result556 = 0
 	}
-	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (1 + 34*4))) = int8(result508)
+	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (1 + 34*4))) = int8(result556)
 	return exportReturnArea
 
 }
@@ -6145,28 +6399,44 @@ func wasm_export_weir_adapter_provider_chat_parse_response(arg0 uintptr) uintptr
 				default:
 					panic("unreachable")
 				}
-				slice147 := (payload).Extensions
-				length149 := uint32(len(slice147))
-				result148 := witRuntime.Allocate(pinner, uintptr(length149*(6*4)), 4)
-				for index, element := range slice147 {
-					base := unsafe.Add(result148, index*(6*4))
-					utf8144 := unsafe.Pointer(unsafe.StringData((element).Format))
+
+				switch (payload).Region.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 13*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Region.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 13*4))) = int8(int32(1))
+					utf8144 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf8144)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8144)))
-					utf8145 := unsafe.Pointer(unsafe.StringData((element).Key))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 15*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 14*4))) = uint32(uintptr(uintptr(utf8144)))
+
+				default:
+					panic("unreachable")
+				}
+				slice148 := (payload).Extensions
+				length150 := uint32(len(slice148))
+				result149 := witRuntime.Allocate(pinner, uintptr(length150*(6*4)), 4)
+				for index, element := range slice148 {
+					base := unsafe.Add(result149, index*(6*4))
+					utf8145 := unsafe.Pointer(unsafe.StringData((element).Format))
 					pinner.Pin(utf8145)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8145)))
-					utf8146 := unsafe.Pointer(unsafe.StringData((element).Json))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8145)))
+					utf8146 := unsafe.Pointer(unsafe.StringData((element).Key))
 					pinner.Pin(utf8146)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8146)))
+					utf8147 := unsafe.Pointer(unsafe.StringData((element).Json))
+					pinner.Pin(utf8147)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len((element).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8146)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8147)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 14*4))) = uint32(length149)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 13*4))) = uint32(uintptr(uintptr(result148)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 17*4))) = uint32(length150)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 16*4))) = uint32(uintptr(uintptr(result149)))
 
 			default:
 				panic("unreachable")
@@ -6174,50 +6444,50 @@ func wasm_export_weir_adapter_provider_chat_parse_response(arg0 uintptr) uintptr
 
 			switch ((payload).Response).ServiceTier.Tag() {
 			case witTypes.OptionNone:
-				*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 15*4))) = int8(int32(0))
+				*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 18*4))) = int8(int32(0))
 
 			case witTypes.OptionSome:
 				payload := ((payload).Response).ServiceTier.Some()
-				*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 15*4))) = int8(int32(1))
-				utf8150 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8150)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 17*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 16*4))) = uint32(uintptr(uintptr(utf8150)))
+				*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 18*4))) = int8(int32(1))
+				utf8151 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8151)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 20*4))) = uint32(uint32(len(payload)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 19*4))) = uint32(uintptr(uintptr(utf8151)))
 
 			default:
 				panic("unreachable")
 			}
-			slice154 := ((payload).Response).Extensions
-			length156 := uint32(len(slice154))
-			result155 := witRuntime.Allocate(pinner, uintptr(length156*(6*4)), 4)
-			for index, element := range slice154 {
-				base := unsafe.Add(result155, index*(6*4))
-				utf8151 := unsafe.Pointer(unsafe.StringData((element).Format))
-				pinner.Pin(utf8151)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8151)))
-				utf8152 := unsafe.Pointer(unsafe.StringData((element).Key))
+			slice155 := ((payload).Response).Extensions
+			length157 := uint32(len(slice155))
+			result156 := witRuntime.Allocate(pinner, uintptr(length157*(6*4)), 4)
+			for index, element := range slice155 {
+				base := unsafe.Add(result156, index*(6*4))
+				utf8152 := unsafe.Pointer(unsafe.StringData((element).Format))
 				pinner.Pin(utf8152)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8152)))
-				utf8153 := unsafe.Pointer(unsafe.StringData((element).Json))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8152)))
+				utf8153 := unsafe.Pointer(unsafe.StringData((element).Key))
 				pinner.Pin(utf8153)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8153)))
+				utf8154 := unsafe.Pointer(unsafe.StringData((element).Json))
+				pinner.Pin(utf8154)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len((element).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8153)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8154)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 19*4))) = uint32(length156)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 18*4))) = uint32(uintptr(uintptr(result155)))
-			slice159 := (payload).Losses
-			length161 := uint32(len(slice159))
-			result160 := witRuntime.Allocate(pinner, uintptr(length161*(6*4)), 4)
-			for index, element := range slice159 {
-				base := unsafe.Add(result160, index*(6*4))
-				utf8157 := unsafe.Pointer(unsafe.StringData((element).Field))
-				pinner.Pin(utf8157)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 22*4))) = uint32(length157)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 21*4))) = uint32(uintptr(uintptr(result156)))
+			slice160 := (payload).Losses
+			length162 := uint32(len(slice160))
+			result161 := witRuntime.Allocate(pinner, uintptr(length162*(6*4)), 4)
+			for index, element := range slice160 {
+				base := unsafe.Add(result161, index*(6*4))
+				utf8158 := unsafe.Pointer(unsafe.StringData((element).Field))
+				pinner.Pin(utf8158)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Field)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8157)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8158)))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32((element).Kind))
 
 				switch (element).Note.Tag() {
@@ -6227,10 +6497,10 @@ func wasm_export_weir_adapter_provider_chat_parse_response(arg0 uintptr) uintptr
 				case witTypes.OptionSome:
 					payload := (element).Note.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = int8(int32(1))
-					utf8158 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8158)
+					utf8159 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8159)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8158)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8159)))
 
 				default:
 					panic("unreachable")
@@ -6238,65 +6508,65 @@ func wasm_export_weir_adapter_provider_chat_parse_response(arg0 uintptr) uintptr
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 21*4))) = uint32(length161)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (120 + 20*4))) = uint32(uintptr(uintptr(result160)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (128 + 23*4))) = uint32(length162)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (128 + 22*4))) = uint32(uintptr(uintptr(result161)))
 
 		case weir_adapter_provider_chat.ChatOutcome_FollowUp:
 			payload := payload.FollowUp()
 			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 8)) = int8(int32(1))
-			utf8162 := unsafe.Pointer(unsafe.StringData(((payload).Request).Method))
-			pinner.Pin(utf8162)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 1*4))) = uint32(uint32(len(((payload).Request).Method)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 16)) = uint32(uintptr(uintptr(utf8162)))
-			utf8163 := unsafe.Pointer(unsafe.StringData(((payload).Request).Path))
+			utf8163 := unsafe.Pointer(unsafe.StringData(((payload).Request).Method))
 			pinner.Pin(utf8163)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 1*4))) = uint32(uint32(len(((payload).Request).Method)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 16)) = uint32(uintptr(uintptr(utf8163)))
+			utf8164 := unsafe.Pointer(unsafe.StringData(((payload).Request).Path))
+			pinner.Pin(utf8164)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 3*4))) = uint32(uint32(len(((payload).Request).Path)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 2*4))) = uint32(uintptr(uintptr(utf8163)))
-			slice166 := ((payload).Request).Query
-			length168 := uint32(len(slice166))
-			result167 := witRuntime.Allocate(pinner, uintptr(length168*(4*4)), 4)
-			for index, element := range slice166 {
-				base := unsafe.Add(result167, index*(4*4))
-				utf8164 := unsafe.Pointer(unsafe.StringData((element).Name))
-				pinner.Pin(utf8164)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8164)))
-				utf8165 := unsafe.Pointer(unsafe.StringData((element).Value))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 2*4))) = uint32(uintptr(uintptr(utf8164)))
+			slice167 := ((payload).Request).Query
+			length169 := uint32(len(slice167))
+			result168 := witRuntime.Allocate(pinner, uintptr(length169*(4*4)), 4)
+			for index, element := range slice167 {
+				base := unsafe.Add(result168, index*(4*4))
+				utf8165 := unsafe.Pointer(unsafe.StringData((element).Name))
 				pinner.Pin(utf8165)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8165)))
-
-			}
-
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 5*4))) = uint32(length168)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 4*4))) = uint32(uintptr(uintptr(result167)))
-			slice171 := ((payload).Request).Headers
-			length173 := uint32(len(slice171))
-			result172 := witRuntime.Allocate(pinner, uintptr(length173*(4*4)), 4)
-			for index, element := range slice171 {
-				base := unsafe.Add(result172, index*(4*4))
-				utf8169 := unsafe.Pointer(unsafe.StringData((element).Name))
-				pinner.Pin(utf8169)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8169)))
-				utf8170 := unsafe.Pointer(unsafe.StringData((element).Value))
-				pinner.Pin(utf8170)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8165)))
+				utf8166 := unsafe.Pointer(unsafe.StringData((element).Value))
+				pinner.Pin(utf8166)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8170)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8166)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 7*4))) = uint32(length173)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 6*4))) = uint32(uintptr(uintptr(result172)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 5*4))) = uint32(length169)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 4*4))) = uint32(uintptr(uintptr(result168)))
+			slice172 := ((payload).Request).Headers
+			length174 := uint32(len(slice172))
+			result173 := witRuntime.Allocate(pinner, uintptr(length174*(4*4)), 4)
+			for index, element := range slice172 {
+				base := unsafe.Add(result173, index*(4*4))
+				utf8170 := unsafe.Pointer(unsafe.StringData((element).Name))
+				pinner.Pin(utf8170)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8170)))
+				utf8171 := unsafe.Pointer(unsafe.StringData((element).Value))
+				pinner.Pin(utf8171)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8171)))
+
+			}
+
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 7*4))) = uint32(length174)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 6*4))) = uint32(uintptr(uintptr(result173)))
 
 			switch ((payload).Request).Body.Tag() {
 			case weir_adapter_types.Body_Text:
 				payload := ((payload).Request).Body.Text()
 				*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 8*4))) = int8(int32(0))
-				utf8174 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8174)
+				utf8175 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8175)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 10*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 9*4))) = uint32(uintptr(uintptr(utf8174)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 9*4))) = uint32(uintptr(uintptr(utf8175)))
 
 			case weir_adapter_types.Body_Bytes:
 				payload := ((payload).Request).Body.Bytes()
@@ -6317,10 +6587,10 @@ func wasm_export_weir_adapter_provider_chat_parse_response(arg0 uintptr) uintptr
 			case witTypes.OptionSome:
 				payload := (payload).Origin.Some()
 				*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 11*4))) = int8(int32(1))
-				utf8175 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8175)
+				utf8176 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8176)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 13*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 12*4))) = uint32(uintptr(uintptr(utf8175)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 12*4))) = uint32(uintptr(uintptr(utf8176)))
 
 			default:
 				panic("unreachable")
@@ -6334,67 +6604,67 @@ func wasm_export_weir_adapter_provider_chat_parse_response(arg0 uintptr) uintptr
 			case witTypes.OptionSome:
 				payload := (payload).OnCancel.Some()
 				*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 15*4))) = int8(int32(1))
-				utf8176 := unsafe.Pointer(unsafe.StringData((payload).Method))
-				pinner.Pin(utf8176)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 17*4))) = uint32(uint32(len((payload).Method)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 16*4))) = uint32(uintptr(uintptr(utf8176)))
-				utf8177 := unsafe.Pointer(unsafe.StringData((payload).Path))
+				utf8177 := unsafe.Pointer(unsafe.StringData((payload).Method))
 				pinner.Pin(utf8177)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 17*4))) = uint32(uint32(len((payload).Method)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 16*4))) = uint32(uintptr(uintptr(utf8177)))
+				utf8178 := unsafe.Pointer(unsafe.StringData((payload).Path))
+				pinner.Pin(utf8178)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 19*4))) = uint32(uint32(len((payload).Path)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 18*4))) = uint32(uintptr(uintptr(utf8177)))
-				slice180 := (payload).Query
-				length182 := uint32(len(slice180))
-				result181 := witRuntime.Allocate(pinner, uintptr(length182*(4*4)), 4)
-				for index, element := range slice180 {
-					base := unsafe.Add(result181, index*(4*4))
-					utf8178 := unsafe.Pointer(unsafe.StringData((element).Name))
-					pinner.Pin(utf8178)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8178)))
-					utf8179 := unsafe.Pointer(unsafe.StringData((element).Value))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 18*4))) = uint32(uintptr(uintptr(utf8178)))
+				slice181 := (payload).Query
+				length183 := uint32(len(slice181))
+				result182 := witRuntime.Allocate(pinner, uintptr(length183*(4*4)), 4)
+				for index, element := range slice181 {
+					base := unsafe.Add(result182, index*(4*4))
+					utf8179 := unsafe.Pointer(unsafe.StringData((element).Name))
 					pinner.Pin(utf8179)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8179)))
-
-				}
-
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 21*4))) = uint32(length182)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 20*4))) = uint32(uintptr(uintptr(result181)))
-				slice185 := (payload).Headers
-				length187 := uint32(len(slice185))
-				result186 := witRuntime.Allocate(pinner, uintptr(length187*(4*4)), 4)
-				for index, element := range slice185 {
-					base := unsafe.Add(result186, index*(4*4))
-					utf8183 := unsafe.Pointer(unsafe.StringData((element).Name))
-					pinner.Pin(utf8183)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8183)))
-					utf8184 := unsafe.Pointer(unsafe.StringData((element).Value))
-					pinner.Pin(utf8184)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8179)))
+					utf8180 := unsafe.Pointer(unsafe.StringData((element).Value))
+					pinner.Pin(utf8180)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8184)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8180)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 23*4))) = uint32(length187)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 22*4))) = uint32(uintptr(uintptr(result186)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 21*4))) = uint32(length183)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 20*4))) = uint32(uintptr(uintptr(result182)))
+				slice186 := (payload).Headers
+				length188 := uint32(len(slice186))
+				result187 := witRuntime.Allocate(pinner, uintptr(length188*(4*4)), 4)
+				for index, element := range slice186 {
+					base := unsafe.Add(result187, index*(4*4))
+					utf8184 := unsafe.Pointer(unsafe.StringData((element).Name))
+					pinner.Pin(utf8184)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8184)))
+					utf8185 := unsafe.Pointer(unsafe.StringData((element).Value))
+					pinner.Pin(utf8185)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8185)))
+
+				}
+
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 23*4))) = uint32(length188)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 22*4))) = uint32(uintptr(uintptr(result187)))
 
 				switch (payload).Body.Tag() {
 				case weir_adapter_types.Body_Text:
 					payload := (payload).Body.Text()
 					*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 24*4))) = int8(int32(0))
-					utf8188 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8188)
+					utf8189 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8189)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 26*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 25*4))) = uint32(uintptr(uintptr(utf8188)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 25*4))) = uint32(uintptr(uintptr(utf8189)))
 
 				case weir_adapter_types.Body_Bytes:
 					payload := (payload).Body.Bytes()
 					*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 24*4))) = int8(int32(1))
-					data189 := unsafe.Pointer(unsafe.SliceData(payload))
-					pinner.Pin(data189)
+					data190 := unsafe.Pointer(unsafe.SliceData(payload))
+					pinner.Pin(data190)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 26*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 25*4))) = uint32(uintptr(uintptr(data189)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 25*4))) = uint32(uintptr(uintptr(data190)))
 
 				default:
 					panic("unreachable")
@@ -6403,17 +6673,17 @@ func wasm_export_weir_adapter_provider_chat_parse_response(arg0 uintptr) uintptr
 			default:
 				panic("unreachable")
 			}
-			var result190 int32
+			var result191 int32
 			if (payload).Stream {
-				result190 = 1
+				result191 = 1
 			} else {
-				result190 = 0
+				result191 = 0
 			}
-			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 27*4))) = int8(result190)
-			utf8191 := unsafe.Pointer(unsafe.StringData((payload).Memo))
-			pinner.Pin(utf8191)
+			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 27*4))) = int8(result191)
+			utf8192 := unsafe.Pointer(unsafe.StringData((payload).Memo))
+			pinner.Pin(utf8192)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 29*4))) = uint32(uint32(len((payload).Memo)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 28*4))) = uint32(uintptr(uintptr(utf8191)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (16 + 28*4))) = uint32(uintptr(uintptr(utf8192)))
 
 		default:
 			panic("unreachable")
@@ -6423,10 +6693,10 @@ func wasm_export_weir_adapter_provider_chat_parse_response(arg0 uintptr) uintptr
 		payload := result13.Err()
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 8)) = int8(int32((payload).Kind))
-		utf8192 := unsafe.Pointer(unsafe.StringData((payload).Message))
-		pinner.Pin(utf8192)
+		utf8193 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf8193)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 2*4))) = uint32(uint32(len((payload).Message)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 1*4))) = uint32(uintptr(uintptr(utf8192)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 1*4))) = uint32(uintptr(uintptr(utf8193)))
 
 		switch (payload).Status.Tag() {
 		case witTypes.OptionNone:
@@ -6448,10 +6718,10 @@ func wasm_export_weir_adapter_provider_chat_parse_response(arg0 uintptr) uintptr
 		case witTypes.OptionSome:
 			payload := (payload).Code.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 4*4))) = int8(int32(1))
-			utf8193 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8193)
+			utf8194 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8194)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 6*4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 5*4))) = uint32(uintptr(uintptr(utf8193)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 5*4))) = uint32(uintptr(uintptr(utf8194)))
 
 		default:
 			panic("unreachable")
@@ -6464,10 +6734,10 @@ func wasm_export_weir_adapter_provider_chat_parse_response(arg0 uintptr) uintptr
 		case witTypes.OptionSome:
 			payload := (payload).Param.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 7*4))) = int8(int32(1))
-			utf8194 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8194)
+			utf8195 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8195)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 9*4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 8*4))) = uint32(uintptr(uintptr(utf8194)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 + 8*4))) = uint32(uintptr(uintptr(utf8195)))
 
 		default:
 			panic("unreachable")
@@ -6571,11 +6841,11 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_push(arg0 uintpt
 	case witTypes.ResultOk:
 		payload := result1.Ok()
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
-		slice69 := (payload).Events
-		length71 := uint32(len(slice69))
-		result70 := witRuntime.Allocate(pinner, uintptr(length71*(64+14*4)), 8)
-		for index, element := range slice69 {
-			base := unsafe.Add(result70, index*(64+14*4))
+		slice70 := (payload).Events
+		length72 := uint32(len(slice70))
+		result71 := witRuntime.Allocate(pinner, uintptr(length72*(96+10*4)), 8)
+		for index, element := range slice70 {
+			base := unsafe.Add(result71, index*(96+10*4))
 
 			switch element.Tag() {
 			case weir_adapter_types.ChatEvent_Start:
@@ -7280,37 +7550,53 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_push(arg0 uintpt
 				default:
 					panic("unreachable")
 				}
-				slice60 := (payload).Extensions
-				length62 := uint32(len(slice60))
-				result61 := witRuntime.Allocate(pinner, uintptr(length62*(6*4)), 4)
-				for index, element := range slice60 {
-					base := unsafe.Add(result61, index*(6*4))
-					utf857 := unsafe.Pointer(unsafe.StringData((element).Format))
+
+				switch (payload).Region.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Region.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = int8(int32(1))
+					utf857 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf857)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf857)))
-					utf858 := unsafe.Pointer(unsafe.StringData((element).Key))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 8*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4))) = uint32(uintptr(uintptr(utf857)))
+
+				default:
+					panic("unreachable")
+				}
+				slice61 := (payload).Extensions
+				length63 := uint32(len(slice61))
+				result62 := witRuntime.Allocate(pinner, uintptr(length63*(6*4)), 4)
+				for index, element := range slice61 {
+					base := unsafe.Add(result62, index*(6*4))
+					utf858 := unsafe.Pointer(unsafe.StringData((element).Format))
 					pinner.Pin(utf858)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf858)))
-					utf859 := unsafe.Pointer(unsafe.StringData((element).Json))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf858)))
+					utf859 := unsafe.Pointer(unsafe.StringData((element).Key))
 					pinner.Pin(utf859)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf859)))
+					utf860 := unsafe.Pointer(unsafe.StringData((element).Json))
+					pinner.Pin(utf860)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len((element).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf859)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf860)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4))) = uint32(length62)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = uint32(uintptr(uintptr(result61)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 10*4))) = uint32(length63)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 9*4))) = uint32(uintptr(uintptr(result62)))
 
 			case weir_adapter_types.ChatEvent_Failure:
 				payload := element.Failure()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(10))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).Kind))
-				utf863 := unsafe.Pointer(unsafe.StringData((payload).Message))
-				pinner.Pin(utf863)
+				utf864 := unsafe.Pointer(unsafe.StringData((payload).Message))
+				pinner.Pin(utf864)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uint32(len((payload).Message)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uintptr(uintptr(utf863)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uintptr(uintptr(utf864)))
 
 				switch (payload).Status.Tag() {
 				case witTypes.OptionNone:
@@ -7332,10 +7618,10 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_push(arg0 uintpt
 				case witTypes.OptionSome:
 					payload := (payload).Code.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(1))
-					utf864 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf864)
+					utf865 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf865)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf864)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf865)))
 
 				default:
 					panic("unreachable")
@@ -7348,10 +7634,10 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_push(arg0 uintpt
 				case witTypes.OptionSome:
 					payload := (payload).Param.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4))) = int8(int32(1))
-					utf865 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf865)
+					utf866 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf866)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 9*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 8*4))) = uint32(uintptr(uintptr(utf865)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 8*4))) = uint32(uintptr(uintptr(utf866)))
 
 				default:
 					panic("unreachable")
@@ -7373,18 +7659,18 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_push(arg0 uintpt
 			case weir_adapter_types.ChatEvent_Opaque:
 				payload := element.Opaque()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(11))
-				utf866 := unsafe.Pointer(unsafe.StringData((payload).Format))
-				pinner.Pin(utf866)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Format)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf866)))
-				utf867 := unsafe.Pointer(unsafe.StringData((payload).Kind))
+				utf867 := unsafe.Pointer(unsafe.StringData((payload).Format))
 				pinner.Pin(utf867)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Kind)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf867)))
-				utf868 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Format)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf867)))
+				utf868 := unsafe.Pointer(unsafe.StringData((payload).Kind))
 				pinner.Pin(utf868)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Kind)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf868)))
+				utf869 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf869)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf868)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf869)))
 
 			default:
 				panic("unreachable")
@@ -7392,17 +7678,17 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_push(arg0 uintpt
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(length71)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(result70)))
-		slice74 := (payload).Losses
-		length76 := uint32(len(slice74))
-		result75 := witRuntime.Allocate(pinner, uintptr(length76*(6*4)), 4)
-		for index, element := range slice74 {
-			base := unsafe.Add(result75, index*(6*4))
-			utf872 := unsafe.Pointer(unsafe.StringData((element).Field))
-			pinner.Pin(utf872)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(length72)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(result71)))
+		slice75 := (payload).Losses
+		length77 := uint32(len(slice75))
+		result76 := witRuntime.Allocate(pinner, uintptr(length77*(6*4)), 4)
+		for index, element := range slice75 {
+			base := unsafe.Add(result76, index*(6*4))
+			utf873 := unsafe.Pointer(unsafe.StringData((element).Field))
+			pinner.Pin(utf873)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Field)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf872)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf873)))
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32((element).Kind))
 
 			switch (element).Note.Tag() {
@@ -7412,10 +7698,10 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_push(arg0 uintpt
 			case witTypes.OptionSome:
 				payload := (element).Note.Some()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = int8(int32(1))
-				utf873 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf873)
+				utf874 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf874)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf873)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf874)))
 
 			default:
 				panic("unreachable")
@@ -7423,17 +7709,17 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_push(arg0 uintpt
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = uint32(length76)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uintptr(uintptr(result75)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = uint32(length77)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uintptr(uintptr(result76)))
 
 	case witTypes.ResultErr:
 		payload := result1.Err()
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32((payload).Kind))
-		utf877 := unsafe.Pointer(unsafe.StringData((payload).Message))
-		pinner.Pin(utf877)
+		utf878 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf878)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uint32(len((payload).Message)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf877)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf878)))
 
 		switch (payload).Status.Tag() {
 		case witTypes.OptionNone:
@@ -7455,10 +7741,10 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_push(arg0 uintpt
 		case witTypes.OptionSome:
 			payload := (payload).Code.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5 * 4))) = int8(int32(1))
-			utf878 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf878)
+			utf879 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf879)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (7 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6 * 4))) = uint32(uintptr(uintptr(utf878)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6 * 4))) = uint32(uintptr(uintptr(utf879)))
 
 		default:
 			panic("unreachable")
@@ -7471,10 +7757,10 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_push(arg0 uintpt
 		case witTypes.OptionSome:
 			payload := (payload).Param.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 * 4))) = int8(int32(1))
-			utf879 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf879)
+			utf880 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf880)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (10 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (9 * 4))) = uint32(uintptr(uintptr(utf879)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (9 * 4))) = uint32(uintptr(uintptr(utf880)))
 
 		default:
 			panic("unreachable")
@@ -7515,11 +7801,11 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_finish(arg0 uint
 	case witTypes.ResultOk:
 		payload := result.Ok()
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
-		slice67 := (payload).Events
-		length69 := uint32(len(slice67))
-		result68 := witRuntime.Allocate(pinner, uintptr(length69*(64+14*4)), 8)
-		for index, element := range slice67 {
-			base := unsafe.Add(result68, index*(64+14*4))
+		slice68 := (payload).Events
+		length70 := uint32(len(slice68))
+		result69 := witRuntime.Allocate(pinner, uintptr(length70*(96+10*4)), 8)
+		for index, element := range slice68 {
+			base := unsafe.Add(result69, index*(96+10*4))
 
 			switch element.Tag() {
 			case weir_adapter_types.ChatEvent_Start:
@@ -8224,37 +8510,53 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_finish(arg0 uint
 				default:
 					panic("unreachable")
 				}
-				slice58 := (payload).Extensions
-				length60 := uint32(len(slice58))
-				result59 := witRuntime.Allocate(pinner, uintptr(length60*(6*4)), 4)
-				for index, element := range slice58 {
-					base := unsafe.Add(result59, index*(6*4))
-					utf855 := unsafe.Pointer(unsafe.StringData((element).Format))
+
+				switch (payload).Region.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Region.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = int8(int32(1))
+					utf855 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf855)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf855)))
-					utf856 := unsafe.Pointer(unsafe.StringData((element).Key))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 8*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4))) = uint32(uintptr(uintptr(utf855)))
+
+				default:
+					panic("unreachable")
+				}
+				slice59 := (payload).Extensions
+				length61 := uint32(len(slice59))
+				result60 := witRuntime.Allocate(pinner, uintptr(length61*(6*4)), 4)
+				for index, element := range slice59 {
+					base := unsafe.Add(result60, index*(6*4))
+					utf856 := unsafe.Pointer(unsafe.StringData((element).Format))
 					pinner.Pin(utf856)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf856)))
-					utf857 := unsafe.Pointer(unsafe.StringData((element).Json))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf856)))
+					utf857 := unsafe.Pointer(unsafe.StringData((element).Key))
 					pinner.Pin(utf857)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf857)))
+					utf858 := unsafe.Pointer(unsafe.StringData((element).Json))
+					pinner.Pin(utf858)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len((element).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf857)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf858)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4))) = uint32(length60)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = uint32(uintptr(uintptr(result59)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 10*4))) = uint32(length61)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 9*4))) = uint32(uintptr(uintptr(result60)))
 
 			case weir_adapter_types.ChatEvent_Failure:
 				payload := element.Failure()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(10))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).Kind))
-				utf861 := unsafe.Pointer(unsafe.StringData((payload).Message))
-				pinner.Pin(utf861)
+				utf862 := unsafe.Pointer(unsafe.StringData((payload).Message))
+				pinner.Pin(utf862)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uint32(len((payload).Message)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uintptr(uintptr(utf861)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uintptr(uintptr(utf862)))
 
 				switch (payload).Status.Tag() {
 				case witTypes.OptionNone:
@@ -8276,10 +8578,10 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_finish(arg0 uint
 				case witTypes.OptionSome:
 					payload := (payload).Code.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(1))
-					utf862 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf862)
+					utf863 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf863)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf862)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf863)))
 
 				default:
 					panic("unreachable")
@@ -8292,10 +8594,10 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_finish(arg0 uint
 				case witTypes.OptionSome:
 					payload := (payload).Param.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4))) = int8(int32(1))
-					utf863 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf863)
+					utf864 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf864)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 9*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 8*4))) = uint32(uintptr(uintptr(utf863)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 8*4))) = uint32(uintptr(uintptr(utf864)))
 
 				default:
 					panic("unreachable")
@@ -8317,18 +8619,18 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_finish(arg0 uint
 			case weir_adapter_types.ChatEvent_Opaque:
 				payload := element.Opaque()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(11))
-				utf864 := unsafe.Pointer(unsafe.StringData((payload).Format))
-				pinner.Pin(utf864)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Format)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf864)))
-				utf865 := unsafe.Pointer(unsafe.StringData((payload).Kind))
+				utf865 := unsafe.Pointer(unsafe.StringData((payload).Format))
 				pinner.Pin(utf865)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Kind)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf865)))
-				utf866 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Format)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf865)))
+				utf866 := unsafe.Pointer(unsafe.StringData((payload).Kind))
 				pinner.Pin(utf866)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Kind)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf866)))
+				utf867 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf867)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf866)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf867)))
 
 			default:
 				panic("unreachable")
@@ -8336,17 +8638,17 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_finish(arg0 uint
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(length69)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(result68)))
-		slice72 := (payload).Losses
-		length74 := uint32(len(slice72))
-		result73 := witRuntime.Allocate(pinner, uintptr(length74*(6*4)), 4)
-		for index, element := range slice72 {
-			base := unsafe.Add(result73, index*(6*4))
-			utf870 := unsafe.Pointer(unsafe.StringData((element).Field))
-			pinner.Pin(utf870)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(length70)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(result69)))
+		slice73 := (payload).Losses
+		length75 := uint32(len(slice73))
+		result74 := witRuntime.Allocate(pinner, uintptr(length75*(6*4)), 4)
+		for index, element := range slice73 {
+			base := unsafe.Add(result74, index*(6*4))
+			utf871 := unsafe.Pointer(unsafe.StringData((element).Field))
+			pinner.Pin(utf871)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Field)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf870)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf871)))
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32((element).Kind))
 
 			switch (element).Note.Tag() {
@@ -8356,10 +8658,10 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_finish(arg0 uint
 			case witTypes.OptionSome:
 				payload := (element).Note.Some()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = int8(int32(1))
-				utf871 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf871)
+				utf872 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf872)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf871)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf872)))
 
 			default:
 				panic("unreachable")
@@ -8367,17 +8669,17 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_finish(arg0 uint
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = uint32(length74)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uintptr(uintptr(result73)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = uint32(length75)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uintptr(uintptr(result74)))
 
 	case witTypes.ResultErr:
 		payload := result.Err()
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = int8(int32((payload).Kind))
-		utf875 := unsafe.Pointer(unsafe.StringData((payload).Message))
-		pinner.Pin(utf875)
+		utf876 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf876)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (3 * 4))) = uint32(uint32(len((payload).Message)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf875)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(uintptr(uintptr(utf876)))
 
 		switch (payload).Status.Tag() {
 		case witTypes.OptionNone:
@@ -8399,10 +8701,10 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_finish(arg0 uint
 		case witTypes.OptionSome:
 			payload := (payload).Code.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5 * 4))) = int8(int32(1))
-			utf876 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf876)
+			utf877 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf877)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (7 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6 * 4))) = uint32(uintptr(uintptr(utf876)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6 * 4))) = uint32(uintptr(uintptr(utf877)))
 
 		default:
 			panic("unreachable")
@@ -8415,10 +8717,10 @@ func wasm_export_weir_adapter_provider_chat_method_chat_decoder_finish(arg0 uint
 		case witTypes.OptionSome:
 			payload := (payload).Param.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 * 4))) = int8(int32(1))
-			utf877 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf877)
+			utf878 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf878)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (10 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (9 * 4))) = uint32(uintptr(uintptr(utf877)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (9 * 4))) = uint32(uintptr(uintptr(utf878)))
 
 		default:
 			panic("unreachable")

@@ -196,6 +196,7 @@ fn of(usage: &sdk::Usage) -> Usage {
         units: usage.units.iter().map(|count| UnitCount { unit: unit(&count.unit), count: count.count }).collect(),
         service_tier: usage.service_tier.clone(),
         batch: usage.batch,
+        region: usage.region.clone(),
         extensions: Vec::new(),
     }
 }

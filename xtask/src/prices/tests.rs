@@ -32,7 +32,7 @@ fn suffixes_become_conditions() {
     );
     let expected = serde_json::json!([
         {"input": "2.5", "output": "10", "cache_write_hour": "5", "search": "0.02"},
-        {"when": {"variant": "low"}, "search": "0.01"},
+        {"when": {"service_tier": "low"}, "search": "0.01"},
         {"when": {"batch": true}, "input": "1.25"},
         {"when": {"context_over": 200_000}, "input": "5"},
     ]);
@@ -80,8 +80,7 @@ fn a_fee_for_all_searches_is_the_requests() {
         "search_context_cost_per_query": {"search_context_size_low": 0.005, "search_context_size_medium": 0.008}"#;
     let list = ["first/finder", "first/finder-deep"].map(|name| entry(name, "first", sizes)).join(",");
     let models = models(&list);
-    let fee =
-        serde_json::json!([{"input": "1", "request": "0.005"}, {"when": {"variant": "medium"}, "request": "0.008"}]);
+    let fee = serde_json::json!([{"input": "1", "request": "0.005"}, {"when": {"service_tier": "medium"}, "request": "0.008"}]);
     assert_eq!(models["a"]["finder"], fee);
     assert_eq!(models["a"]["finder-deep"][0]["search"], "0.008");
 }

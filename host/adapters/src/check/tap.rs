@@ -5,8 +5,11 @@ use weir_types::contract::about::{FrameTest, Tap, UnitSource, UsagePlace};
 
 pub(super) fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
     let texts = tap.finish.iter().chain(&tap.model).chain(&tap.service_tier).chain(&tap.wrapped);
-    for text in texts {
+    for text in texts.chain(tap.region.iter().map(|region| &region.pointer)) {
         pointer(text, place, p);
+    }
+    for value in tap.region.iter().flat_map(|region| &region.json) {
+        json(value, place, p);
     }
     for usage in &tap.usage {
         check_usage(usage, place, p);
@@ -26,7 +29,7 @@ pub(super) fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
             }
         }
     }
-    for test in tap.content.iter().chain(&tap.end).chain(&tap.failure).chain(&tap.batch) {
+    for test in tap.content.iter().chain(&tap.end).chain(&tap.failure).chain(&tap.batch).chain(&tap.under_way) {
         frame_test(test, place, p);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Account;
 use super::unbooked::{Debt, Unbooked};
 use crate::admission::budgets::Charge;
+use crate::pricing::Pricing;
 use weir_ledger::{Nano, Spend};
 use weir_types::contract::types::Usage;
 use weir_types::tokens::Tokens;
@@ -59,6 +60,8 @@ pub(crate) struct StoredAnswer {
     pub(crate) alias: Arc<str>,
     /// The target's id.
     pub(crate) target: Arc<str>,
+    /// The prices of all models of the target, if the request names no model.
+    pub(crate) pricing: Option<Pricing>,
     /// Its id, once it is known.
     pub(crate) id: Option<Vec<u8>>,
     /// Whether its provider goes on making it after it was given.
@@ -106,20 +109,26 @@ impl Account {
         }
     }
 
-    /// Notes that the provider goes on making the answer, if that is stored.
-    pub(crate) fn note_under_way(&mut self) {
-        if let Some(StoredPart::Makes(answer)) = self.stored.as_deref_mut() {
-            answer.is_under_way = true;
-        }
+    /// Notes that the provider goes on making the answer, if that is stored, and returns whether it is.
+    pub(crate) fn note_under_way(&mut self) -> bool {
+        let Some(StoredPart::Makes(answer)) = self.stored.as_deref_mut() else { return false };
+        answer.is_under_way = true;
+        true
     }
 
-    /// The stored answer was read, and is finished: books it, unless it is booked already. `content` estimates its tokens.
-    pub(crate) fn stored_is_finished(&mut self, usage: Option<Usage>, content: u32) {
+    /// The stored answer was read, and is finished: books it, unless it is booked already. `content` estimates its tokens, and
+    /// `model` is the one that it names.
+    pub(crate) fn stored_is_finished(&mut self, usage: Option<Usage>, content: u32, model: Option<&str>) {
         let Some(StoredPart::Reads(read)) = self.stored.as_deref_mut() else { return };
         if read.tap.is_none() {
             return;
         }
-        let Some(debt) = read.unbooked.take(&read.tenant, read.id.as_bytes()) else { return };
+        let Some(mut debt) = read.unbooked.take(&read.tenant, read.id.as_bytes()) else { return };
+        if let Some(pricing) = &debt.pricing {
+            // Sums of many requests, of which none has so long a context.
+            self.tokens.is_of_many = true;
+            debt.tariff = pricing.tariff(model.unwrap_or_default());
+        }
         self.tokens.tariff = Some(debt.tariff.clone());
         self.tokens.sent = debt.input.map(Into::into);
         let (has_input, booked) = (debt.input.is_some(), debt.booked);
@@ -175,7 +184,7 @@ impl Account {
     pub(super) fn put_off(&mut self, answer: StoredAnswer) {
         self.permit.used(None);
         self.permit.attempts_used(None);
-        let input = self.unanswered();
+        let input = self.unanswered().filter(|_| answer.pricing.is_none());
         self.tokens.sent = None;
         let charges = self.forfeited().charges.spends().to_vec();
         self.permit.take_over(self.shared.abandoned.take(&charges));
@@ -189,7 +198,8 @@ impl Account {
         let (book, permit, booked) = (self.book(), self.permit.put_off(), self.tokens.booked());
         let tariff = self.tokens.tariff.clone()?;
         let (alias, target) = (Arc::clone(&answer.alias), Arc::clone(&answer.target));
-        Some(Debt { tariff, book, alias, target, permit, charges, booked, input: None })
+        let pricing = answer.pricing.clone();
+        Some(Debt { tariff, pricing, book, alias, target, permit, charges, booked, input: None })
     }
 
     /// Remembers an answer of which not all is booked: its client left before its end, or its provider reported no usage.
@@ -210,8 +220,8 @@ fn beyond(usage: Usage, booked: Tokens) -> Usage {
     let beyond =
         |reported: Option<u32>, booked: Option<u32>| Some(reported?.saturating_sub(booked.unwrap_or_default()));
     let left = Usage::from(Tokens::from(&usage).zip(booked, beyond));
-    let Usage { units, service_tier, batch, extensions, .. } = usage;
-    Usage { units, service_tier, batch, extensions, ..left }
+    let Usage { units, service_tier, batch, region, extensions, .. } = usage;
+    Usage { units, service_tier, batch, region, extensions, ..left }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
+use std::sync::Arc;
 use weir_ledger::{Cost, Facts, Nano, Timestamp};
 use weir_types::contract::types::Usage;
 use weir_types::tokens::Tokens;
@@ -23,6 +24,8 @@ pub(super) struct TokenBill {
     pub(super) is_final: bool,
     /// Whether the reported usage is only a part of what was used, and the rest is not known.
     pub(super) is_partial: bool,
+    /// Whether the usage is the sum of many requests', so that no threshold of context applies to it.
+    pub(super) is_of_many: bool,
     /// The rates of the answering target.
     pub(super) tariff: Option<Tariff>,
     /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
@@ -120,7 +123,7 @@ impl TokenBill {
     pub(super) fn forecast(&mut self) -> Option<Nano> {
         let reported = self.reported.as_ref()?;
         let so_far = self.charges.total_so_far()?;
-        let facts = facts(reported, self.beyond(reported), self.missing(true))?;
+        let facts = self.facts(reported, self.beyond(reported), self.missing(true))?;
         let cost = self.tariff.as_ref()?.cost(&facts);
         let total = cost.total();
         self.forecast = Some(Forecast { facts, cost });
@@ -167,7 +170,8 @@ impl TokenBill {
         let tokens = self.charged.plus(input, output);
         let (cost, prices) = (self.charges.total(forfeits), self.charges.version().or(forfeits.version()).cloned());
         let parts = forfeited.parts.iter().chain(&self.parts).cloned().collect();
-        let region = self.tariff.as_ref().and_then(Tariff::region).cloned();
+        let told = self.reported.as_ref().and_then(|usage| usage.region.as_deref().map(Arc::from));
+        let region = told.or_else(|| self.tariff.as_ref().and_then(Tariff::region).cloned());
         Used { tokens, is_estimated: [input, output] != [0; 2], cost, prices, region, parts }
     }
 
@@ -184,11 +188,17 @@ impl TokenBill {
             let beyond = self.beyond(reported);
             book.reported(beyond);
             self.charged = Tokens::from(reported);
-            facts(reported, beyond, missing)
+            self.facts(reported, beyond, missing)
         });
         let Some(facts) = facts else { return self.charges.add_estimate(missing, self.tariff.as_ref(), book) };
         let known = self.forecast.take().and_then(|forecast| forecast.of(&facts));
         self.charges.add(&facts, self.tariff.as_ref(), known, book);
+    }
+
+    /// The facts of a usage, of which these tokens and as many estimated ones are charged for.
+    fn facts(&self, reported: &Usage, tokens: Tokens, missing: [u32; 2]) -> Option<Facts> {
+        let facts = facts(reported, tokens, missing)?;
+        Some(if self.is_of_many { Facts { context: Some(0), ..facts } } else { facts })
     }
 
     /// The tokens of this usage that have not been charged for.

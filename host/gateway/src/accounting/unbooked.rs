@@ -9,7 +9,7 @@ use quick_cache::sync::Cache;
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::Charge;
 use crate::observe::metrics::Book;
-use crate::pricing::Tariff;
+use crate::pricing::{Pricing, Tariff};
 use weir_types::tokens::Tokens;
 use weir_wire::tap::CompiledTap;
 
@@ -21,6 +21,8 @@ const ANSWERS: usize = 8192;
 pub(super) struct Debt {
     /// What the target that made it charges.
     pub(super) tariff: Tariff,
+    /// The target's prices, if only the finished answer tells the model.
+    pub(super) pricing: Option<Pricing>,
     /// The metrics of the request that had it made.
     pub(super) book: Arc<Book>,
     /// The model as that request named it, and the target.

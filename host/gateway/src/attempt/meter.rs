@@ -9,7 +9,7 @@ use weir_types::contract::types::{Framing, Usage};
 use weir_types::in_place::boxed;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
 use weir_wire::frame::{Decoder as Deframer, Encoder, FrameRef, Limits};
-use weir_wire::tap::{CompiledTap, TapState};
+use weir_wire::tap::{CompiledTap, Standing, TapReading, TapState};
 
 /// The state of reading one answer, from piece to piece.
 #[derive(Debug)]
@@ -41,29 +41,36 @@ pub(super) struct Metered {
     pub(super) content: u32,
     /// Whether the end of the answer has been read.
     pub(super) has_ended: bool,
-    /// Why the answer ended, or its state, in the format's own word, where that was asked for.
-    state: Option<String>,
-    /// Whether the answer is whole, and not a stream.
-    is_whole: bool,
+    /// The model that the answer names, where that was asked for.
+    pub(super) model: Option<String>,
+    /// How far the provider is with it.
+    pub(super) progress: Progress,
 }
 
-/// The words of formats for an answer that is still being made. The contract has no place for them.
-const UNDER_WAY: [&str; 2] = ["queued", "in_progress"];
+/// How far a provider is with an answer that it stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// The answer is finished, so that its usage is final.
+    Finished,
+    /// A whole answer says that it is still being made. Figures that it reports until then count nothing.
+    UnderWay,
+    /// It does not tell.
+    Unknown,
+}
 
-impl Metered {
-    /// Whether a whole answer reports no usage and says that it is still being made.
-    pub(super) fn is_under_way(&self) -> bool {
-        self.is_whole && self.has_ended && self.usage.is_none() && self.says_under_way()
+impl Progress {
+    /// The progress of a whole answer.
+    fn of_whole(reading: &TapReading, is_reported: bool) -> Self {
+        match (reading.ended, reading.standing) {
+            (true, Standing::UnderWay) => Self::UnderWay,
+            (true, Standing::Final) if is_reported || reading.finish.is_some() => Self::Finished,
+            _ => Self::Unknown,
+        }
     }
 
-    /// Whether a stored answer that was read is finished, so that its usage is final.
-    pub(super) fn is_finished(&self) -> bool {
-        let is_read = self.has_ended || !self.is_whole;
-        is_read && !self.says_under_way() && (self.usage.is_some() || self.state.is_some())
-    }
-
-    fn says_under_way(&self) -> bool {
-        self.state.as_deref().is_some_and(|state| UNDER_WAY.contains(&state))
+    /// The progress of an answer that is read as a stream, whose earlier events say that it is being made.
+    fn of_stream(reading: &TapReading) -> Self {
+        if reading.ended || reading.failed { Self::Finished } else { Self::Unknown }
     }
 }
 
@@ -80,7 +87,7 @@ impl From<Stored> for Asked {
     fn from(stored: Stored) -> Self {
         match stored {
             Stored::Nothing | Stored::Object => Self::Bill,
-            Stored::Made | Stored::Answer => Self::State,
+            Stored::Made | Stored::Answer | Stored::Begun | Stored::Work => Self::State,
         }
     }
 }
@@ -193,14 +200,16 @@ impl Meter {
             Frames::Nowhere => self.tap.finish_body(),
         };
         let is_reported = reading.usage.total().is_some() || !reading.units.is_empty();
+        let progress = if is_whole { Progress::of_whole(&reading, is_reported) } else { Progress::of_stream(&reading) };
         let usage = is_reported.then(|| Usage {
             units: reading.units,
             service_tier: reading.service_tier,
             batch: reading.batch,
+            region: reading.region,
             ..Usage::from(reading.usage)
         });
         let is_complete = reading.ended && reading.usage.output().is_some();
         let content = if is_complete && is_whole { 0 } else { self.tap.content_tokens() };
-        Metered { usage, content, has_ended: reading.ended, state: reading.finish, is_whole }
+        Metered { usage, content, has_ended: reading.ended, model: reading.model, progress }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::meter::{Meter, Metered};
+use super::meter::{Meter, Metered, Progress};
 use super::pipeline::{broken, stopping};
 use super::reply::BodyError;
 use super::withhold::Withhold;
@@ -343,16 +343,15 @@ impl Drop for Relayed {
 
 fn record(account: &mut Account, metered: Option<Metered>) {
     let Some(metered) = metered else { return };
-    let (is_finished, is_under_way) = (metered.is_finished(), metered.is_under_way());
-    let Metered { usage, content, has_ended, .. } = metered;
+    let Metered { usage, content, has_ended, model, progress } = metered;
     if account.is_about_stored() {
-        if is_finished {
-            account.stored_is_finished(usage, content);
+        if progress == Progress::Finished {
+            account.stored_is_finished(usage, content, model.as_deref());
         }
         return;
     }
-    if is_under_way {
-        account.note_under_way();
+    if progress == Progress::UnderWay && account.note_under_way() {
+        return;
     }
     account.content(content);
     if let Some(usage) = usage {

@@ -33,7 +33,7 @@ impl Gateway {
     /// Notes that a request is about what is stored already, if it is.
     pub(super) fn note_stored_read(&self, stored: Stored, id: Option<&str>, tenant: &Arc<str>, account: &mut Account) {
         if stored.is_old() {
-            let id = id.filter(|_| stored == Stored::Answer);
+            let id = id.filter(|_| stored.reads());
             account.reads_stored(StoredRead::new(&self.unbooked, tenant, id));
         }
     }
@@ -49,9 +49,9 @@ impl Gateway {
     ) -> bool {
         let Making { stored, tenant, model, target, acceptance } = making;
         let is_relayed = matches!(response.body(), ReplyBody::Relayed(_));
-        if stored != Stored::Made || !is_relayed || !serving.reads_answers(target) {
+        let Some(reads) = stored.read_by().filter(|reads| is_relayed && serving.takes_readers(*reads, target)) else {
             return false;
-        }
+        };
         let Some(tap) = acceptance.and_then(|acceptance| acceptance.tap.clone()) else { return false };
         account.makes_stored(StoredAnswer {
             unbooked: Arc::clone(&self.unbooked),
@@ -59,6 +59,7 @@ impl Gateway {
             tap,
             alias: Arc::from(model),
             target: target.health_id(model),
+            pricing: (reads == Stored::Work).then(|| target.pricing.clone()),
             id: None,
             is_under_way: false,
         });

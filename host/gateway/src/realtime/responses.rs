@@ -306,6 +306,7 @@ impl Response {
                 units: reading.units.clone(),
                 service_tier: reading.service_tier.clone(),
                 batch: reading.batch,
+                region: reading.region.clone(),
                 ..Usage::from(reading.usage)
             });
         }

@@ -70,6 +70,10 @@ pub enum Stored {
     Made,
     /// They are about a stored answer, which comes as it was made.
     Answer,
+    /// They begin work on other stored objects, such as a batch, which reports what it used once it is done.
+    Begun,
+    /// They are about such work.
+    Work,
     /// They are about another stored object, or list such objects.
     Object,
 }
@@ -77,7 +81,22 @@ pub enum Stored {
 impl Stored {
     /// Whether requests are about what is stored already, so that nothing new is made and charged for.
     pub fn is_old(self) -> bool {
-        matches!(self, Self::Answer | Self::Object)
+        matches!(self, Self::Answer | Self::Work | Self::Object)
+    }
+
+    /// Whether requests may have something made that is read later, and what those have to do with stored objects that read
+    /// it.
+    pub(crate) fn read_by(self) -> Option<Self> {
+        match self {
+            Self::Made => Some(Self::Answer),
+            Self::Begun => Some(Self::Work),
+            Self::Nothing | Self::Answer | Self::Work | Self::Object => None,
+        }
+    }
+
+    /// Whether requests read what was made by others, which is booked when it is first read finished.
+    pub(crate) fn reads(self) -> bool {
+        matches!(self, Self::Answer | Self::Work)
     }
 }
 
@@ -86,11 +105,16 @@ pub(super) fn stored(faces: &Faces, created: &[CreatedObject]) -> Vec<Stored> {
     let chats = |face: &&Arc<Endpoint>| face.claim.operation == Operation::Chat && !face.claim.object_ids.is_empty();
     let chats: Vec<&Arc<Endpoint>> = faces.all().iter().filter(chats).collect();
     let by_id: Vec<&Arc<Endpoint>> = faces.all().iter().filter(|face| is_by_id(face)).collect();
+    let begins: Vec<&Arc<Endpoint>> = faces.all().iter().filter(|face| begins_work(face)).collect();
     let of_one = |(face, created): (&Arc<Endpoint>, &CreatedObject)| {
         if *created == CreatedObject::Answer {
             Stored::Made
-        } else if gives_kept_answers(face, &chats) {
+        } else if reads_what_was_made(face, &chats) {
             Stored::Answer
+        } else if begins_work(face) {
+            Stored::Begun
+        } else if reads_what_was_made(face, &begins) {
+            Stored::Work
         } else if is_by_id(face) || lists(face, &by_id) {
             Stored::Object
         } else {
@@ -100,13 +124,19 @@ pub(super) fn stored(faces: &Faces, created: &[CreatedObject]) -> Vec<Stored> {
     faces.all().iter().zip(created).map(of_one).collect()
 }
 
-/// Whether a face answers with what an earlier chat was answered, as its provider has kept it: its path continues the chat's.
-fn gives_kept_answers(face: &Endpoint, chats: &[&Arc<Endpoint>]) -> bool {
-    let continues = |chat: &&Arc<Endpoint>| {
-        let rest = face.claim.path.strip_prefix(&chat.claim.path);
-        face.adapter == chat.adapter && rest.is_some_and(|rest| rest.starts_with('/'))
+/// Whether a face answers with what one of these had made, as its provider has kept it: its path continues that one's.
+fn reads_what_was_made(face: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
+    let continues = |maker: &&Arc<Endpoint>| {
+        let rest = face.claim.path.strip_prefix(&maker.claim.path);
+        face.adapter == maker.adapter && rest.is_some_and(|rest| rest.starts_with('/'))
     };
-    is_without_model(face) && face.claim.method != "DELETE" && chats.iter().any(continues)
+    is_without_model(face) && face.claim.method != "DELETE" && makers.iter().any(continues)
+}
+
+/// Whether a face's requests have a provider work on stored objects that their bodies name, so that neither the work nor its
+/// model is known to anyone else.
+fn begins_work(face: &Endpoint) -> bool {
+    is_without_model(face) && !is_by_id(face) && !face.claim.object_ids.is_empty()
 }
 
 /// Whether a face's requests name a stored object in their path and no model, so that they ask for nothing new.

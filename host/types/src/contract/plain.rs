@@ -159,6 +159,7 @@ impl Usage {
         }
         self.service_tier = later.service_tier.clone().or(self.service_tier.take());
         self.batch = later.batch.or(self.batch);
+        self.region = later.region.clone().or(self.region.take());
         if !later.extensions.is_empty() {
             self.extensions.clone_from(&later.extensions);
         }
@@ -227,6 +228,7 @@ impl Default for Usage {
             units: Vec::new(),
             service_tier: None,
             batch: None,
+            region: None,
             extensions: Vec::new(),
         }
     }
@@ -243,6 +245,8 @@ impl Default for Tap {
             service_tier: Vec::new(),
             service_tier_headers: Vec::new(),
             batch: Vec::new(),
+            region: Vec::new(),
+            under_way: Vec::new(),
             content: Vec::new(),
             end: Vec::new(),
             failure: Vec::new(),

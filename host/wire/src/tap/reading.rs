@@ -15,6 +15,8 @@ pub struct TapReading {
     pub service_tier: Option<String>,
     /// Whether it was served at the price of a batch; none where the answer does not report it.
     pub batch: Option<bool>,
+    /// The region that served it, in the words of price files.
+    pub region: Option<String>,
     /// Why it ended, in the format's own word.
     pub finish: Option<String>,
     /// The model, as the provider names it.
@@ -25,6 +27,18 @@ pub struct TapReading {
     pub ended: bool,
     /// Whether a frame, or the whole answer, was an error.
     pub failed: bool,
+    /// Whether it is made as a whole, by what a frame or the whole answer says.
+    pub standing: Standing,
+}
+
+/// Whether an answer is made as a whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It does not say that more of it is to come.
+    #[default]
+    Final,
+    /// It is still being made, to be read later.
+    UnderWay,
 }
 
 impl TapReading {
@@ -34,6 +48,7 @@ impl TapReading {
             Sign::End => self.ended,
             Sign::Failure => self.failed,
             Sign::Batch => self.batch.is_some(),
+            Sign::UnderWay => self.standing == Standing::UnderWay,
         }
     }
 
@@ -43,6 +58,7 @@ impl TapReading {
             Sign::End => self.ended = true,
             Sign::Failure => self.failed = true,
             Sign::Batch => self.batch = Some(true),
+            Sign::UnderWay => self.standing = Standing::UnderWay,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The format's data for the host: errors as templates, and the places of usage in answers.
 
 use weir_sdk::manifest::{
-    Bucket, ErrorFormat, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UnitPlace, UnitSource,
-    UsagePlace, strings,
+    Bucket, ErrorFormat, Format, FrameTemplate, FrameTest, Merge, PointerEquals, PointerValues, Tap, UnitPlace,
+    UnitSource, UsagePlace, strings,
 };
 use weir_sdk::types::{ErrorKind, Header, Unit};
 
 use crate::FORMAT;
+use crate::compaction::{ITERATIONS, KIND};
+use crate::usage::{NO_REGION, REGION};
 
 const ERROR: &str = r#"{"type":"error","error":{"type":{{kind}},"message":{{message}}},"request_id":{{request_id}}}"#;
 
@@ -63,6 +65,10 @@ fn tap() -> Tap {
             place(Bucket::CacheWriteHour, "cache_creation/ephemeral_1h_input_tokens", Vec::new()),
             place(Bucket::Output, "output_tokens", vec![Bucket::Reasoning]),
             place(Bucket::Reasoning, "output_tokens_details/thinking_tokens", Vec::new()),
+            compacted(Bucket::Input, "input_tokens"),
+            compacted(Bucket::CacheRead, "cache_read_input_tokens"),
+            compacted(Bucket::CacheWrite, "cache_creation_input_tokens"),
+            compacted(Bucket::Output, "output_tokens"),
         ],
         finish: strings(["/stop_reason", "/delta/stop_reason"]),
         model: strings(["/message/model", "/model"]),
@@ -85,8 +91,26 @@ fn tap() -> Tap {
             .map(str::to_owned)
             .into(),
         batch: both("service_tier").iter().map(|at| FrameTest::equals(at, "batch")).collect(),
+        region: both(REGION)
+            .into_iter()
+            .map(|pointer| PointerValues { pointer, json: vec![text(NO_REGION)] })
+            .collect(),
         ..Tap::default()
     }
+}
+
+/// The place of what the provider's summaries used, which its other counts leave out.
+fn compacted(bucket: Bucket, member: &str) -> UsagePlace {
+    UsagePlace {
+        merge: Merge::Sum,
+        beside: Some(PointerEquals { pointer: "/type".into(), json: text(KIND) }),
+        ..UsagePlace::new(bucket, vec![format!("/usage/{ITERATIONS}/*/{member}")])
+    }
+}
+
+/// A plain word as JSON.
+fn text(word: &str) -> String {
+    format!("\"{word}\"")
 }
 
 /// Where a member of the usage stands: in the head of a stream, and in a whole answer or at a stream's end.
@@ -96,7 +120,7 @@ fn both(member: &str) -> Vec<String> {
 
 /// Frames whose data says what they are; some servers name no events.
 fn kind(name: &str) -> FrameTest {
-    FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: format!("\"{name}\"") })
+    FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: text(name) })
 }
 
 #[cfg(test)]

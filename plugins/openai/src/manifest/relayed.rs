@@ -55,6 +55,9 @@ const ENDPOINTS: [(&str, &str, &str, Takes); 20] = [
     ("responses-items", "GET", "responses/{id}/input_items", Takes::Object),
 ];
 
+/// The states of a batch whose requests are not all answered, or not all counted.
+const BATCH_UNDER_WAY: [&str; 4] = ["validating", "in_progress", "finalizing", "cancelling"];
+
 pub(super) fn faces() -> impl Iterator<Item = Face> {
     ENDPOINTS.iter().map(|&(name, method, path, takes)| {
         let plain = face(FORMAT, operation(name), method, &format!("/v1/{path}"));
@@ -104,10 +107,12 @@ pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {
 pub(super) fn format() -> Format {
     let tap = Tap {
         usage: vec![
-            place(Bucket::Input, "/usage/input_tokens", &[Bucket::InputAudio, Bucket::InputImage]),
+            place(Bucket::Input, "/usage/input_tokens", &[Bucket::CacheRead, Bucket::InputAudio, Bucket::InputImage]),
+            place(Bucket::CacheRead, "/usage/input_tokens_details/cached_tokens", &[]),
             place(Bucket::InputAudio, "/usage/input_token_details/audio_tokens", &[]),
             place(Bucket::InputImage, "/usage/input_tokens_details/image_tokens", &[]),
-            place(Bucket::Output, "/usage/output_tokens", &[Bucket::OutputImage]),
+            place(Bucket::Output, "/usage/output_tokens", &[Bucket::Reasoning, Bucket::OutputImage]),
+            place(Bucket::Reasoning, "/usage/output_tokens_details/reasoning_tokens", &[]),
             place(Bucket::OutputImage, "/usage/output_tokens_details/image_tokens", &[]),
         ],
         units: vec![
@@ -116,6 +121,9 @@ pub(super) fn format() -> Format {
             UnitPlace::matches(Unit::Image, FrameTest::present("/data/*/url")),
         ],
         model: vec!["/model".to_owned()],
+        finish: vec!["/status".to_owned()],
+        batch: vec![FrameTest::equals("/object", "batch")],
+        under_way: BATCH_UNDER_WAY.map(|state| FrameTest::equals("/status", state)).into(),
         failure: vec![FrameTest::Present("/error".to_owned())],
         ..Tap::default()
     };

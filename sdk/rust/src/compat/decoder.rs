@@ -150,7 +150,7 @@ impl ChunkDecoder {
     }
 
     fn usage(&mut self, wire: Option<wire::Usage<'_>>) {
-        let Some(usage) = wire.and_then(usage::read) else { return };
+        let Some(usage) = wire.and_then(|wire| usage::priced(wire, self.quirks)) else { return };
         if self.usage.as_ref() != Some(&usage) {
             self.usage = Some(usage.clone());
             self.events.push(ChatEvent::Usage(usage));

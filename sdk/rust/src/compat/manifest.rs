@@ -278,6 +278,9 @@ fn tap_of(quirks: &Quirks) -> Tap {
             place.pointers.extend(aside);
         }
     }
+    if !quirks.priced_by.is_empty() {
+        tap.service_tier = vec![format!("/usage/{}", quirks.priced_by)];
+    }
     tap
 }
 
@@ -335,6 +338,7 @@ pub fn responses_tap() -> Tap {
     let of_type =
         |kinds: &[&str]| -> Vec<FrameTest> { kinds.iter().map(|kind| FrameTest::equals("/type", kind)).collect() };
     let mut failure = of_type(&["response.failed", "error"]);
+    let states = |at: &'static str| ["queued", "in_progress"].map(|word| FrameTest::equals(at, word));
     failure.push(FrameTest::present("/error"));
     Tap {
         usage: vec![
@@ -345,6 +349,7 @@ pub fn responses_tap() -> Tap {
             both(Bucket::Reasoning, "output_tokens_details/reasoning_tokens", &[]),
         ],
         units: ["", "/response"].into_iter().flat_map(response_units).collect(),
+        under_way: ["/status", "/response/status"].into_iter().flat_map(states).collect(),
         service_tier: strings(["/service_tier", "/response/service_tier"]),
         finish: vec!["/status".to_owned(), "/response/status".to_owned()],
         model: vec!["/model".to_owned(), "/response/model".to_owned()],

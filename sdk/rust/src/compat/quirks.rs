@@ -63,6 +63,8 @@ pub struct Quirks {
     pub tells_usage: bool,
     /// The member of a chunk that contains usage, if it is not in the chunk itself.
     pub usage_in: &'static str,
+    /// The member of the usage whose word sets the price, as that of a service tier does elsewhere: the size of a search.
+    pub priced_by: &'static str,
     /// The buckets that are counted beside `prompt_tokens` and `completion_tokens`, not within them.
     pub apart: &'static [Bucket],
     /// Whether `logprobs` is the number of alternatives and not a flag.
@@ -307,6 +309,7 @@ impl Quirks {
         stream_usage: true,
         tells_usage: false,
         usage_in: "",
+        priced_by: "",
         apart: &[],
         logprobs_number: false,
         tools: true,

@@ -45,7 +45,7 @@ pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<
         model: answer.model.map(Str::into_string),
         created_ms: answer.created.map(|created| created.0 * 1000.0),
         candidates,
-        usage: answer.usage.and_then(usage::read),
+        usage: answer.usage.and_then(|wire| usage::priced(wire, quirks)),
         service_tier: answer.service_tier.map(Str::into_string),
         extensions: kept,
     };

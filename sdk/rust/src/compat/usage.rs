@@ -1,12 +1,20 @@
 //! Token counts: from the totals of OpenAI's format to disjoint buckets and back (C-60, C-82).
 
+use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, FORMAT, rest_json};
-use crate::json::{self, Count, Object, Rest};
+use crate::json::{self, Count, Object, Rest, Str};
 use crate::losses::{extension, extensions};
 use crate::types::{Extension, Unit, Usage};
 
 const INPUT: &str = "prompt_tokens_details";
 const OUTPUT: &str = "completion_tokens_details";
+
+/// Parses a provider's usage, with the word that sets the price in place of a service tier; `None` if every figure is null.
+pub fn priced(wire: wire::Usage<'_>, quirks: &Quirks) -> Option<Usage> {
+    let usage = read(wire)?;
+    let word = extension(&usage.extensions, FORMAT, quirks.priced_by).and_then(|json| json::parse(json).ok());
+    Some(Usage { service_tier: word.map(Str::into_string), ..usage })
+}
 
 /// Parses usage; `None` if every figure is null.
 pub fn read(mut wire: wire::Usage<'_>) -> Option<Usage> {
@@ -322,6 +330,14 @@ mod tests {
     fn searches_are_units() {
         let text = r#"{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2,"num_search_queries":3}"#;
         assert_eq!(read(json::parse(text).unwrap()).unwrap().units_of(Unit::Search), Some(3.0));
+    }
+
+    #[test]
+    fn what_sets_the_price_stands_where_a_tier_does() {
+        const SEARCHED: Quirks = Quirks { priced_by: "search_context_size", ..Quirks::COMPATIBLE };
+        let text = r#"{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2,"search_context_size":"high"}"#;
+        let tier = |quirks| priced(json::parse(text).unwrap(), quirks).unwrap().service_tier;
+        assert_eq!((tier(&SEARCHED).as_deref(), tier(&Quirks::COMPATIBLE)), (Some("high"), None));
     }
 
     #[test]

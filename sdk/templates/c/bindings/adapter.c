@@ -72,11 +72,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
     }
     free(ptr4);
   }
-  size_t len147 = *((size_t*) (arg0 + (23*sizeof(void*))));
-  if (len147 > 0) {
-    uint8_t *ptr148 = *((uint8_t **) (arg0 + (22*sizeof(void*))));
-    for (size_t i149 = 0; i149 < len147; i149++) {
-      uint8_t *base = ptr148 + i149 * (86*sizeof(void*));
+  size_t len171 = *((size_t*) (arg0 + (23*sizeof(void*))));
+  if (len171 > 0) {
+    uint8_t *ptr172 = *((uint8_t **) (arg0 + (22*sizeof(void*))));
+    for (size_t i173 = 0; i173 < len171; i173++) {
+      uint8_t *base = ptr172 + i173 * (94*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -481,72 +481,22 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if (len57 > 0) {
             uint8_t *ptr58 = *((uint8_t **) (base + (41*sizeof(void*))));
             for (size_t i59 = 0; i59 < len57; i59++) {
-              uint8_t *base = ptr58 + i59 * (8+4*sizeof(void*));
+              uint8_t *base = ptr58 + i59 * (4*sizeof(void*));
               (void) base;
-              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
-                case 0: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+              size_t len54 = *((size_t*) (base + (3*sizeof(void*))));
+              if (len54 > 0) {
+                uint8_t *ptr55 = *((uint8_t **) (base + (2*sizeof(void*))));
+                for (size_t i56 = 0; i56 < len54; i56++) {
+                  uint8_t *base = ptr55 + i56 * (2*sizeof(void*));
+                  (void) base;
+                  if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                    free(*((uint8_t **) (base + 0)));
                   }
-                  break;
                 }
-                case 1: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 2: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 3: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
-                  }
-                  break;
-                }
-                case 4: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  size_t len54 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len54 > 0) {
-                    uint8_t *ptr55 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i56 = 0; i56 < len54; i56++) {
-                      uint8_t *base = ptr55 + i56 * (2*sizeof(void*));
-                      (void) base;
-                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                        free(*((uint8_t **) (base + 0)));
-                      }
-                    }
-                    free(ptr55);
-                  }
-                  break;
-                }
-                case 5: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 6: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 7: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
+                free(ptr55);
               }
             }
             free(ptr58);
@@ -699,28 +649,9 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr70);
           }
-          switch ((int32_t) (int32_t) *((uint8_t*) (base + (47*sizeof(void*))))) {
-            case 0: {
-              break;
-            }
-            case 1: {
-              if ((*((size_t*) (base + (49*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (48*sizeof(void*)))));
-              }
-              break;
-            }
-          }
-          break;
-        }
-      }
-      switch ((int32_t) (int32_t) *((uint8_t*) (base + (50*sizeof(void*))))) {
-        case 0: {
-          break;
-        }
-        case 1: {
-          size_t len75 = *((size_t*) (base + (52*sizeof(void*))));
+          size_t len75 = *((size_t*) (base + (48*sizeof(void*))));
           if (len75 > 0) {
-            uint8_t *ptr76 = *((uint8_t **) (base + (51*sizeof(void*))));
+            uint8_t *ptr76 = *((uint8_t **) (base + (47*sizeof(void*))));
             for (size_t i77 = 0; i77 < len75; i77++) {
               uint8_t *base = ptr76 + i77 * (8+4*sizeof(void*));
               (void) base;
@@ -792,9 +723,9 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr76);
           }
-          size_t len81 = *((size_t*) (base + (54*sizeof(void*))));
+          size_t len81 = *((size_t*) (base + (50*sizeof(void*))));
           if (len81 > 0) {
-            uint8_t *ptr82 = *((uint8_t **) (base + (53*sizeof(void*))));
+            uint8_t *ptr82 = *((uint8_t **) (base + (49*sizeof(void*))));
             for (size_t i83 = 0; i83 < len81; i83++) {
               uint8_t *base = ptr82 + i83 * (8+4*sizeof(void*));
               (void) base;
@@ -866,32 +797,199 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr82);
           }
-          size_t len93 = *((size_t*) (base + (56*sizeof(void*))));
-          if (len93 > 0) {
-            uint8_t *ptr94 = *((uint8_t **) (base + (55*sizeof(void*))));
-            for (size_t i95 = 0; i95 < len93; i95++) {
-              uint8_t *base = ptr94 + i95 * (13*sizeof(void*));
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (51*sizeof(void*))))) {
+            case 0: {
+              break;
+            }
+            case 1: {
+              if ((*((size_t*) (base + (53*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (52*sizeof(void*)))));
+              }
+              break;
+            }
+          }
+          break;
+        }
+      }
+      switch ((int32_t) (int32_t) *((uint8_t*) (base + (54*sizeof(void*))))) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          size_t len87 = *((size_t*) (base + (56*sizeof(void*))));
+          if (len87 > 0) {
+            uint8_t *ptr88 = *((uint8_t **) (base + (55*sizeof(void*))));
+            for (size_t i89 = 0; i89 < len87; i89++) {
+              uint8_t *base = ptr88 + i89 * (8+4*sizeof(void*));
               (void) base;
-              size_t len84 = *((size_t*) (base + (2*sizeof(void*))));
-              if (len84 > 0) {
-                uint8_t *ptr85 = *((uint8_t **) (base + sizeof(void*)));
-                for (size_t i86 = 0; i86 < len84; i86++) {
-                  uint8_t *base = ptr85 + i86 * (2*sizeof(void*));
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len84 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len84 > 0) {
+                    uint8_t *ptr85 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i86 = 0; i86 < len84; i86++) {
+                      uint8_t *base = ptr85 + i86 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr85);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr88);
+          }
+          size_t len93 = *((size_t*) (base + (58*sizeof(void*))));
+          if (len93 > 0) {
+            uint8_t *ptr94 = *((uint8_t **) (base + (57*sizeof(void*))));
+            for (size_t i95 = 0; i95 < len93; i95++) {
+              uint8_t *base = ptr94 + i95 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len90 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len90 > 0) {
+                    uint8_t *ptr91 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i92 = 0; i92 < len90; i92++) {
+                      uint8_t *base = ptr91 + i92 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr91);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr94);
+          }
+          size_t len105 = *((size_t*) (base + (60*sizeof(void*))));
+          if (len105 > 0) {
+            uint8_t *ptr106 = *((uint8_t **) (base + (59*sizeof(void*))));
+            for (size_t i107 = 0; i107 < len105; i107++) {
+              uint8_t *base = ptr106 + i107 * (13*sizeof(void*));
+              (void) base;
+              size_t len96 = *((size_t*) (base + (2*sizeof(void*))));
+              if (len96 > 0) {
+                uint8_t *ptr97 = *((uint8_t **) (base + sizeof(void*)));
+                for (size_t i98 = 0; i98 < len96; i98++) {
+                  uint8_t *base = ptr97 + i98 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr85);
+                free(ptr97);
               }
-              size_t len87 = *((size_t*) (base + (5*sizeof(void*))));
-              if (len87 > 0) {
-                uint8_t *ptr88 = *((uint8_t **) (base + (4*sizeof(void*))));
-                for (size_t i89 = 0; i89 < len87; i89++) {
-                  uint8_t *base = ptr88 + i89 * 1;
+              size_t len99 = *((size_t*) (base + (5*sizeof(void*))));
+              if (len99 > 0) {
+                uint8_t *ptr100 = *((uint8_t **) (base + (4*sizeof(void*))));
+                for (size_t i101 = 0; i101 < len99; i101++) {
+                  uint8_t *base = ptr100 + i101 * 1;
                   (void) base;
                 }
-                free(ptr88);
+                free(ptr100);
               }
               switch ((int32_t) (int32_t) *((uint8_t*) (base + (6*sizeof(void*))))) {
                 case 0: {
@@ -907,64 +1005,64 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                   break;
                 }
               }
-              size_t len90 = *((size_t*) (base + (12*sizeof(void*))));
-              if (len90 > 0) {
-                uint8_t *ptr91 = *((uint8_t **) (base + (11*sizeof(void*))));
-                for (size_t i92 = 0; i92 < len90; i92++) {
-                  uint8_t *base = ptr91 + i92 * (2*sizeof(void*));
+              size_t len102 = *((size_t*) (base + (12*sizeof(void*))));
+              if (len102 > 0) {
+                uint8_t *ptr103 = *((uint8_t **) (base + (11*sizeof(void*))));
+                for (size_t i104 = 0; i104 < len102; i104++) {
+                  uint8_t *base = ptr103 + i104 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr91);
+                free(ptr103);
               }
             }
-            free(ptr94);
-          }
-          size_t len96 = *((size_t*) (base + (58*sizeof(void*))));
-          if (len96 > 0) {
-            uint8_t *ptr97 = *((uint8_t **) (base + (57*sizeof(void*))));
-            for (size_t i98 = 0; i98 < len96; i98++) {
-              uint8_t *base = ptr97 + i98 * (2*sizeof(void*));
-              (void) base;
-              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                free(*((uint8_t **) (base + 0)));
-              }
-            }
-            free(ptr97);
-          }
-          size_t len99 = *((size_t*) (base + (60*sizeof(void*))));
-          if (len99 > 0) {
-            uint8_t *ptr100 = *((uint8_t **) (base + (59*sizeof(void*))));
-            for (size_t i101 = 0; i101 < len99; i101++) {
-              uint8_t *base = ptr100 + i101 * (2*sizeof(void*));
-              (void) base;
-              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                free(*((uint8_t **) (base + 0)));
-              }
-            }
-            free(ptr100);
+            free(ptr106);
           }
           size_t len108 = *((size_t*) (base + (62*sizeof(void*))));
           if (len108 > 0) {
             uint8_t *ptr109 = *((uint8_t **) (base + (61*sizeof(void*))));
             for (size_t i110 = 0; i110 < len108; i110++) {
-              uint8_t *base = ptr109 + i110 * (32+4*sizeof(void*));
+              uint8_t *base = ptr109 + i110 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr109);
+          }
+          size_t len111 = *((size_t*) (base + (64*sizeof(void*))));
+          if (len111 > 0) {
+            uint8_t *ptr112 = *((uint8_t **) (base + (63*sizeof(void*))));
+            for (size_t i113 = 0; i113 < len111; i113++) {
+              uint8_t *base = ptr112 + i113 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr112);
+          }
+          size_t len120 = *((size_t*) (base + (66*sizeof(void*))));
+          if (len120 > 0) {
+            uint8_t *ptr121 = *((uint8_t **) (base + (65*sizeof(void*))));
+            for (size_t i122 = 0; i122 < len120; i122++) {
+              uint8_t *base = ptr121 + i122 * (32+4*sizeof(void*));
               (void) base;
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 8))) {
                 case 0: {
-                  size_t len102 = *((size_t*) (base + (16+1*sizeof(void*))));
-                  if (len102 > 0) {
-                    uint8_t *ptr103 = *((uint8_t **) (base + 16));
-                    for (size_t i104 = 0; i104 < len102; i104++) {
-                      uint8_t *base = ptr103 + i104 * (2*sizeof(void*));
+                  size_t len114 = *((size_t*) (base + (16+1*sizeof(void*))));
+                  if (len114 > 0) {
+                    uint8_t *ptr115 = *((uint8_t **) (base + 16));
+                    for (size_t i116 = 0; i116 < len114; i116++) {
+                      uint8_t *base = ptr115 + i116 * (2*sizeof(void*));
                       (void) base;
                       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                         free(*((uint8_t **) (base + 0)));
                       }
                     }
-                    free(ptr103);
+                    free(ptr115);
                   }
                   break;
                 }
@@ -1001,17 +1099,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                       if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
                         free(*((uint8_t **) (base + 24)));
                       }
-                      size_t len105 = *((size_t*) (base + (24+3*sizeof(void*))));
-                      if (len105 > 0) {
-                        uint8_t *ptr106 = *((uint8_t **) (base + (24+2*sizeof(void*))));
-                        for (size_t i107 = 0; i107 < len105; i107++) {
-                          uint8_t *base = ptr106 + i107 * (2*sizeof(void*));
+                      size_t len117 = *((size_t*) (base + (24+3*sizeof(void*))));
+                      if (len117 > 0) {
+                        uint8_t *ptr118 = *((uint8_t **) (base + (24+2*sizeof(void*))));
+                        for (size_t i119 = 0; i119 < len117; i119++) {
+                          uint8_t *base = ptr118 + i119 * (2*sizeof(void*));
                           (void) base;
                           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                             free(*((uint8_t **) (base + 0)));
                           }
                         }
-                        free(ptr106);
+                        free(ptr118);
                       }
                       break;
                     }
@@ -1038,176 +1136,28 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                 }
               }
             }
-            free(ptr109);
-          }
-          size_t len111 = *((size_t*) (base + (64*sizeof(void*))));
-          if (len111 > 0) {
-            uint8_t *ptr112 = *((uint8_t **) (base + (63*sizeof(void*))));
-            for (size_t i113 = 0; i113 < len111; i113++) {
-              uint8_t *base = ptr112 + i113 * (2*sizeof(void*));
-              (void) base;
-              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                free(*((uint8_t **) (base + 0)));
-              }
-            }
-            free(ptr112);
-          }
-          size_t len114 = *((size_t*) (base + (66*sizeof(void*))));
-          if (len114 > 0) {
-            uint8_t *ptr115 = *((uint8_t **) (base + (65*sizeof(void*))));
-            for (size_t i116 = 0; i116 < len114; i116++) {
-              uint8_t *base = ptr115 + i116 * (2*sizeof(void*));
-              (void) base;
-              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                free(*((uint8_t **) (base + 0)));
-              }
-            }
-            free(ptr115);
-          }
-          size_t len120 = *((size_t*) (base + (68*sizeof(void*))));
-          if (len120 > 0) {
-            uint8_t *ptr121 = *((uint8_t **) (base + (67*sizeof(void*))));
-            for (size_t i122 = 0; i122 < len120; i122++) {
-              uint8_t *base = ptr121 + i122 * (8+4*sizeof(void*));
-              (void) base;
-              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
-                case 0: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 1: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 2: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 3: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
-                  }
-                  break;
-                }
-                case 4: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  size_t len117 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len117 > 0) {
-                    uint8_t *ptr118 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i119 = 0; i119 < len117; i119++) {
-                      uint8_t *base = ptr118 + i119 * (2*sizeof(void*));
-                      (void) base;
-                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                        free(*((uint8_t **) (base + 0)));
-                      }
-                    }
-                    free(ptr118);
-                  }
-                  break;
-                }
-                case 5: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 6: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 7: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-              }
-            }
             free(ptr121);
+          }
+          size_t len123 = *((size_t*) (base + (68*sizeof(void*))));
+          if (len123 > 0) {
+            uint8_t *ptr124 = *((uint8_t **) (base + (67*sizeof(void*))));
+            for (size_t i125 = 0; i125 < len123; i125++) {
+              uint8_t *base = ptr124 + i125 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr124);
           }
           size_t len126 = *((size_t*) (base + (70*sizeof(void*))));
           if (len126 > 0) {
             uint8_t *ptr127 = *((uint8_t **) (base + (69*sizeof(void*))));
             for (size_t i128 = 0; i128 < len126; i128++) {
-              uint8_t *base = ptr127 + i128 * (8+4*sizeof(void*));
+              uint8_t *base = ptr127 + i128 * (2*sizeof(void*));
               (void) base;
-              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
-                case 0: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 1: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 2: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 3: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
-                  }
-                  break;
-                }
-                case 4: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  size_t len123 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len123 > 0) {
-                    uint8_t *ptr124 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i125 = 0; i125 < len123; i125++) {
-                      uint8_t *base = ptr124 + i125 * (2*sizeof(void*));
-                      (void) base;
-                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                        free(*((uint8_t **) (base + 0)));
-                      }
-                    }
-                    free(ptr124);
-                  }
-                  break;
-                }
-                case 5: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 6: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
-                case 7: {
-                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + 8)));
-                  }
-                  break;
-                }
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
               }
             }
             free(ptr127);
@@ -1290,7 +1240,31 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if (len138 > 0) {
             uint8_t *ptr139 = *((uint8_t **) (base + (73*sizeof(void*))));
             for (size_t i140 = 0; i140 < len138; i140++) {
-              uint8_t *base = ptr139 + i140 * (8+4*sizeof(void*));
+              uint8_t *base = ptr139 + i140 * (4*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+              size_t len135 = *((size_t*) (base + (3*sizeof(void*))));
+              if (len135 > 0) {
+                uint8_t *ptr136 = *((uint8_t **) (base + (2*sizeof(void*))));
+                for (size_t i137 = 0; i137 < len135; i137++) {
+                  uint8_t *base = ptr136 + i137 * (2*sizeof(void*));
+                  (void) base;
+                  if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                    free(*((uint8_t **) (base + 0)));
+                  }
+                }
+                free(ptr136);
+              }
+            }
+            free(ptr139);
+          }
+          size_t len144 = *((size_t*) (base + (76*sizeof(void*))));
+          if (len144 > 0) {
+            uint8_t *ptr145 = *((uint8_t **) (base + (75*sizeof(void*))));
+            for (size_t i146 = 0; i146 < len144; i146++) {
+              uint8_t *base = ptr145 + i146 * (8+4*sizeof(void*));
               (void) base;
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
                 case 0: {
@@ -1324,17 +1298,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                   if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                     free(*((uint8_t **) (base + 8)));
                   }
-                  size_t len135 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len135 > 0) {
-                    uint8_t *ptr136 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i137 = 0; i137 < len135; i137++) {
-                      uint8_t *base = ptr136 + i137 * (2*sizeof(void*));
+                  size_t len141 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len141 > 0) {
+                    uint8_t *ptr142 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i143 = 0; i143 < len141; i143++) {
+                      uint8_t *base = ptr142 + i143 * (2*sizeof(void*));
                       (void) base;
                       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                         free(*((uint8_t **) (base + 0)));
                       }
                     }
-                    free(ptr136);
+                    free(ptr142);
                   }
                   break;
                 }
@@ -1358,43 +1332,265 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                 }
               }
             }
-            free(ptr139);
+            free(ptr145);
           }
-          switch ((int32_t) (int32_t) *((uint8_t*) (base + (75*sizeof(void*))))) {
+          size_t len150 = *((size_t*) (base + (78*sizeof(void*))));
+          if (len150 > 0) {
+            uint8_t *ptr151 = *((uint8_t **) (base + (77*sizeof(void*))));
+            for (size_t i152 = 0; i152 < len150; i152++) {
+              uint8_t *base = ptr151 + i152 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len147 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len147 > 0) {
+                    uint8_t *ptr148 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i149 = 0; i149 < len147; i149++) {
+                      uint8_t *base = ptr148 + i149 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr148);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr151);
+          }
+          size_t len156 = *((size_t*) (base + (80*sizeof(void*))));
+          if (len156 > 0) {
+            uint8_t *ptr157 = *((uint8_t **) (base + (79*sizeof(void*))));
+            for (size_t i158 = 0; i158 < len156; i158++) {
+              uint8_t *base = ptr157 + i158 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len153 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len153 > 0) {
+                    uint8_t *ptr154 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i155 = 0; i155 < len153; i155++) {
+                      uint8_t *base = ptr154 + i155 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr154);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr157);
+          }
+          size_t len162 = *((size_t*) (base + (82*sizeof(void*))));
+          if (len162 > 0) {
+            uint8_t *ptr163 = *((uint8_t **) (base + (81*sizeof(void*))));
+            for (size_t i164 = 0; i164 < len162; i164++) {
+              uint8_t *base = ptr163 + i164 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len159 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len159 > 0) {
+                    uint8_t *ptr160 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i161 = 0; i161 < len159; i161++) {
+                      uint8_t *base = ptr160 + i161 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr160);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr163);
+          }
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (83*sizeof(void*))))) {
             case 0: {
               break;
             }
             case 1: {
-              if ((*((size_t*) (base + (77*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (76*sizeof(void*)))));
+              if ((*((size_t*) (base + (85*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (84*sizeof(void*)))));
               }
               break;
             }
           }
-          switch ((int32_t) (int32_t) *((uint8_t*) (base + (78*sizeof(void*))))) {
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (86*sizeof(void*))))) {
             case 0: {
               break;
             }
             case 1: {
-              if ((*((size_t*) (base + (80*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (79*sizeof(void*)))));
+              if ((*((size_t*) (base + (88*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (87*sizeof(void*)))));
               }
               break;
             }
           }
-          switch ((int32_t) (int32_t) *((uint8_t*) (base + (81*sizeof(void*))))) {
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (89*sizeof(void*))))) {
             case 0: {
               break;
             }
             case 1: {
-              if ((*((size_t*) (base + (83*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (82*sizeof(void*)))));
+              if ((*((size_t*) (base + (91*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (90*sizeof(void*)))));
               }
-              size_t len144 = *((size_t*) (base + (85*sizeof(void*))));
-              if (len144 > 0) {
-                uint8_t *ptr145 = *((uint8_t **) (base + (84*sizeof(void*))));
-                for (size_t i146 = 0; i146 < len144; i146++) {
-                  uint8_t *base = ptr145 + i146 * (8+4*sizeof(void*));
+              size_t len168 = *((size_t*) (base + (93*sizeof(void*))));
+              if (len168 > 0) {
+                uint8_t *ptr169 = *((uint8_t **) (base + (92*sizeof(void*))));
+                for (size_t i170 = 0; i170 < len168; i170++) {
+                  uint8_t *base = ptr169 + i170 * (8+4*sizeof(void*));
                   (void) base;
                   switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
                     case 0: {
@@ -1428,17 +1624,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                       if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                         free(*((uint8_t **) (base + 8)));
                       }
-                      size_t len141 = *((size_t*) (base + (8+3*sizeof(void*))));
-                      if (len141 > 0) {
-                        uint8_t *ptr142 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                        for (size_t i143 = 0; i143 < len141; i143++) {
-                          uint8_t *base = ptr142 + i143 * (2*sizeof(void*));
+                      size_t len165 = *((size_t*) (base + (8+3*sizeof(void*))));
+                      if (len165 > 0) {
+                        uint8_t *ptr166 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                        for (size_t i167 = 0; i167 < len165; i167++) {
+                          uint8_t *base = ptr166 + i167 * (2*sizeof(void*));
                           (void) base;
                           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                             free(*((uint8_t **) (base + 0)));
                           }
                         }
-                        free(ptr142);
+                        free(ptr166);
                       }
                       break;
                     }
@@ -1462,7 +1658,7 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                     }
                   }
                 }
-                free(ptr145);
+                free(ptr169);
               }
               break;
             }
@@ -1471,13 +1667,13 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr148);
+    free(ptr172);
   }
-  size_t len189 = *((size_t*) (arg0 + (25*sizeof(void*))));
-  if (len189 > 0) {
-    uint8_t *ptr190 = *((uint8_t **) (arg0 + (24*sizeof(void*))));
-    for (size_t i191 = 0; i191 < len189; i191++) {
-      uint8_t *base = ptr190 + i191 * (43*sizeof(void*));
+  size_t len213 = *((size_t*) (arg0 + (25*sizeof(void*))));
+  if (len213 > 0) {
+    uint8_t *ptr214 = *((uint8_t **) (arg0 + (24*sizeof(void*))));
+    for (size_t i215 = 0; i215 < len213; i215++) {
+      uint8_t *base = ptr214 + i215 * (43*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -1529,17 +1725,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
       if ((*((size_t*) (base + (8*sizeof(void*))))) > 0) {
         free(*((uint8_t **) (base + (7*sizeof(void*)))));
       }
-      size_t len150 = *((size_t*) (base + (10*sizeof(void*))));
-      if (len150 > 0) {
-        uint8_t *ptr151 = *((uint8_t **) (base + (9*sizeof(void*))));
-        for (size_t i152 = 0; i152 < len150; i152++) {
-          uint8_t *base = ptr151 + i152 * (2*sizeof(void*));
+      size_t len174 = *((size_t*) (base + (10*sizeof(void*))));
+      if (len174 > 0) {
+        uint8_t *ptr175 = *((uint8_t **) (base + (9*sizeof(void*))));
+        for (size_t i176 = 0; i176 < len174; i176++) {
+          uint8_t *base = ptr175 + i176 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr151);
+        free(ptr175);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (11*sizeof(void*))))) {
         case 0: {
@@ -1572,11 +1768,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len153 = *((size_t*) (base + (18*sizeof(void*))));
-      if (len153 > 0) {
-        uint8_t *ptr154 = *((uint8_t **) (base + (17*sizeof(void*))));
-        for (size_t i155 = 0; i155 < len153; i155++) {
-          uint8_t *base = ptr154 + i155 * (5*sizeof(void*));
+      size_t len177 = *((size_t*) (base + (18*sizeof(void*))));
+      if (len177 > 0) {
+        uint8_t *ptr178 = *((uint8_t **) (base + (17*sizeof(void*))));
+        for (size_t i179 = 0; i179 < len177; i179++) {
+          uint8_t *base = ptr178 + i179 * (5*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -1602,13 +1798,13 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr154);
+        free(ptr178);
       }
-      size_t len156 = *((size_t*) (base + (20*sizeof(void*))));
-      if (len156 > 0) {
-        uint8_t *ptr157 = *((uint8_t **) (base + (19*sizeof(void*))));
-        for (size_t i158 = 0; i158 < len156; i158++) {
-          uint8_t *base = ptr157 + i158 * (5*sizeof(void*));
+      size_t len180 = *((size_t*) (base + (20*sizeof(void*))));
+      if (len180 > 0) {
+        uint8_t *ptr181 = *((uint8_t **) (base + (19*sizeof(void*))));
+        for (size_t i182 = 0; i182 < len180; i182++) {
+          uint8_t *base = ptr181 + i182 * (5*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -1646,7 +1842,7 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr157);
+        free(ptr181);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (21*sizeof(void*))))) {
         case 0: {
@@ -1668,80 +1864,80 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len159 = *((size_t*) (base + (28*sizeof(void*))));
-      if (len159 > 0) {
-        uint8_t *ptr160 = *((uint8_t **) (base + (27*sizeof(void*))));
-        for (size_t i161 = 0; i161 < len159; i161++) {
-          uint8_t *base = ptr160 + i161 * (2*sizeof(void*));
+      size_t len183 = *((size_t*) (base + (28*sizeof(void*))));
+      if (len183 > 0) {
+        uint8_t *ptr184 = *((uint8_t **) (base + (27*sizeof(void*))));
+        for (size_t i185 = 0; i185 < len183; i185++) {
+          uint8_t *base = ptr184 + i185 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr160);
+        free(ptr184);
       }
-      size_t len162 = *((size_t*) (base + (30*sizeof(void*))));
-      if (len162 > 0) {
-        uint8_t *ptr163 = *((uint8_t **) (base + (29*sizeof(void*))));
-        for (size_t i164 = 0; i164 < len162; i164++) {
-          uint8_t *base = ptr163 + i164 * (2*sizeof(void*));
+      size_t len186 = *((size_t*) (base + (30*sizeof(void*))));
+      if (len186 > 0) {
+        uint8_t *ptr187 = *((uint8_t **) (base + (29*sizeof(void*))));
+        for (size_t i188 = 0; i188 < len186; i188++) {
+          uint8_t *base = ptr187 + i188 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr163);
+        free(ptr187);
       }
-      size_t len165 = *((size_t*) (base + (32*sizeof(void*))));
-      if (len165 > 0) {
-        uint8_t *ptr166 = *((uint8_t **) (base + (31*sizeof(void*))));
-        for (size_t i167 = 0; i167 < len165; i167++) {
-          uint8_t *base = ptr166 + i167 * (2*sizeof(void*));
+      size_t len189 = *((size_t*) (base + (32*sizeof(void*))));
+      if (len189 > 0) {
+        uint8_t *ptr190 = *((uint8_t **) (base + (31*sizeof(void*))));
+        for (size_t i191 = 0; i191 < len189; i191++) {
+          uint8_t *base = ptr190 + i191 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr166);
+        free(ptr190);
       }
-      size_t len168 = *((size_t*) (base + (34*sizeof(void*))));
-      if (len168 > 0) {
-        uint8_t *ptr169 = *((uint8_t **) (base + (33*sizeof(void*))));
-        for (size_t i170 = 0; i170 < len168; i170++) {
-          uint8_t *base = ptr169 + i170 * (2*sizeof(void*));
+      size_t len192 = *((size_t*) (base + (34*sizeof(void*))));
+      if (len192 > 0) {
+        uint8_t *ptr193 = *((uint8_t **) (base + (33*sizeof(void*))));
+        for (size_t i194 = 0; i194 < len192; i194++) {
+          uint8_t *base = ptr193 + i194 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr169);
+        free(ptr193);
       }
-      size_t len171 = *((size_t*) (base + (36*sizeof(void*))));
-      if (len171 > 0) {
-        uint8_t *ptr172 = *((uint8_t **) (base + (35*sizeof(void*))));
-        for (size_t i173 = 0; i173 < len171; i173++) {
-          uint8_t *base = ptr172 + i173 * (2*sizeof(void*));
+      size_t len195 = *((size_t*) (base + (36*sizeof(void*))));
+      if (len195 > 0) {
+        uint8_t *ptr196 = *((uint8_t **) (base + (35*sizeof(void*))));
+        for (size_t i197 = 0; i197 < len195; i197++) {
+          uint8_t *base = ptr196 + i197 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr172);
+        free(ptr196);
       }
-      size_t len180 = *((size_t*) (base + (38*sizeof(void*))));
-      if (len180 > 0) {
-        uint8_t *ptr181 = *((uint8_t **) (base + (37*sizeof(void*))));
-        for (size_t i182 = 0; i182 < len180; i182++) {
-          uint8_t *base = ptr181 + i182 * (4*sizeof(void*));
+      size_t len204 = *((size_t*) (base + (38*sizeof(void*))));
+      if (len204 > 0) {
+        uint8_t *ptr205 = *((uint8_t **) (base + (37*sizeof(void*))));
+        for (size_t i206 = 0; i206 < len204; i206++) {
+          uint8_t *base = ptr205 + i206 * (4*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
-          size_t len177 = *((size_t*) (base + (3*sizeof(void*))));
-          if (len177 > 0) {
-            uint8_t *ptr178 = *((uint8_t **) (base + (2*sizeof(void*))));
-            for (size_t i179 = 0; i179 < len177; i179++) {
-              uint8_t *base = ptr178 + i179 * (8+4*sizeof(void*));
+          size_t len201 = *((size_t*) (base + (3*sizeof(void*))));
+          if (len201 > 0) {
+            uint8_t *ptr202 = *((uint8_t **) (base + (2*sizeof(void*))));
+            for (size_t i203 = 0; i203 < len201; i203++) {
+              uint8_t *base = ptr202 + i203 * (8+4*sizeof(void*));
               (void) base;
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
                 case 0: {
@@ -1775,17 +1971,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                   if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                     free(*((uint8_t **) (base + 8)));
                   }
-                  size_t len174 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len174 > 0) {
-                    uint8_t *ptr175 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i176 = 0; i176 < len174; i176++) {
-                      uint8_t *base = ptr175 + i176 * (2*sizeof(void*));
+                  size_t len198 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len198 > 0) {
+                    uint8_t *ptr199 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i200 = 0; i200 < len198; i200++) {
+                      uint8_t *base = ptr199 + i200 * (2*sizeof(void*));
                       (void) base;
                       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                         free(*((uint8_t **) (base + 0)));
                       }
                     }
-                    free(ptr175);
+                    free(ptr199);
                   }
                   break;
                 }
@@ -1809,28 +2005,28 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                 }
               }
             }
-            free(ptr178);
+            free(ptr202);
           }
         }
-        free(ptr181);
+        free(ptr205);
       }
-      size_t len183 = *((size_t*) (base + (40*sizeof(void*))));
-      if (len183 > 0) {
-        uint8_t *ptr184 = *((uint8_t **) (base + (39*sizeof(void*))));
-        for (size_t i185 = 0; i185 < len183; i185++) {
-          uint8_t *base = ptr184 + i185 * (2*sizeof(void*));
+      size_t len207 = *((size_t*) (base + (40*sizeof(void*))));
+      if (len207 > 0) {
+        uint8_t *ptr208 = *((uint8_t **) (base + (39*sizeof(void*))));
+        for (size_t i209 = 0; i209 < len207; i209++) {
+          uint8_t *base = ptr208 + i209 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr184);
+        free(ptr208);
       }
-      size_t len186 = *((size_t*) (base + (42*sizeof(void*))));
-      if (len186 > 0) {
-        uint8_t *ptr187 = *((uint8_t **) (base + (41*sizeof(void*))));
-        for (size_t i188 = 0; i188 < len186; i188++) {
-          uint8_t *base = ptr187 + i188 * (7*sizeof(void*));
+      size_t len210 = *((size_t*) (base + (42*sizeof(void*))));
+      if (len210 > 0) {
+        uint8_t *ptr211 = *((uint8_t **) (base + (41*sizeof(void*))));
+        for (size_t i212 = 0; i212 < len210; i212++) {
+          uint8_t *base = ptr211 + i212 * (7*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + sizeof(void*)))) {
             case 0: {
@@ -1864,16 +2060,16 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr187);
+        free(ptr211);
       }
     }
-    free(ptr190);
+    free(ptr214);
   }
-  size_t len216 = *((size_t*) (arg0 + (27*sizeof(void*))));
-  if (len216 > 0) {
-    uint8_t *ptr217 = *((uint8_t **) (arg0 + (26*sizeof(void*))));
-    for (size_t i218 = 0; i218 < len216; i218++) {
-      uint8_t *base = ptr217 + i218 * (16+42*sizeof(void*));
+  size_t len240 = *((size_t*) (arg0 + (27*sizeof(void*))));
+  if (len240 > 0) {
+    uint8_t *ptr241 = *((uint8_t **) (arg0 + (26*sizeof(void*))));
+    for (size_t i242 = 0; i242 < len240; i242++) {
+      uint8_t *base = ptr241 + i242 * (16+42*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -1936,11 +2132,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len192 = *((size_t*) (base + (13*sizeof(void*))));
-      if (len192 > 0) {
-        uint8_t *ptr193 = *((uint8_t **) (base + (12*sizeof(void*))));
-        for (size_t i194 = 0; i194 < len192; i194++) {
-          uint8_t *base = ptr193 + i194 * (5*sizeof(void*));
+      size_t len216 = *((size_t*) (base + (13*sizeof(void*))));
+      if (len216 > 0) {
+        uint8_t *ptr217 = *((uint8_t **) (base + (12*sizeof(void*))));
+        for (size_t i218 = 0; i218 < len216; i218++) {
+          uint8_t *base = ptr217 + i218 * (5*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
@@ -1949,37 +2145,37 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             free(*((uint8_t **) (base + (2*sizeof(void*)))));
           }
         }
-        free(ptr193);
+        free(ptr217);
       }
-      size_t len195 = *((size_t*) (base + (15*sizeof(void*))));
-      if (len195 > 0) {
-        uint8_t *ptr196 = *((uint8_t **) (base + (14*sizeof(void*))));
-        for (size_t i197 = 0; i197 < len195; i197++) {
-          uint8_t *base = ptr196 + i197 * (2*sizeof(void*));
+      size_t len219 = *((size_t*) (base + (15*sizeof(void*))));
+      if (len219 > 0) {
+        uint8_t *ptr220 = *((uint8_t **) (base + (14*sizeof(void*))));
+        for (size_t i221 = 0; i221 < len219; i221++) {
+          uint8_t *base = ptr220 + i221 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr196);
+        free(ptr220);
       }
-      size_t len198 = *((size_t*) (base + (17*sizeof(void*))));
-      if (len198 > 0) {
-        uint8_t *ptr199 = *((uint8_t **) (base + (16*sizeof(void*))));
-        for (size_t i200 = 0; i200 < len198; i200++) {
-          uint8_t *base = ptr199 + i200 * (2*sizeof(void*));
+      size_t len222 = *((size_t*) (base + (17*sizeof(void*))));
+      if (len222 > 0) {
+        uint8_t *ptr223 = *((uint8_t **) (base + (16*sizeof(void*))));
+        for (size_t i224 = 0; i224 < len222; i224++) {
+          uint8_t *base = ptr223 + i224 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr199);
+        free(ptr223);
       }
-      size_t len201 = *((size_t*) (base + (19*sizeof(void*))));
-      if (len201 > 0) {
-        uint8_t *ptr202 = *((uint8_t **) (base + (18*sizeof(void*))));
-        for (size_t i203 = 0; i203 < len201; i203++) {
-          uint8_t *base = ptr202 + i203 * (4*sizeof(void*));
+      size_t len225 = *((size_t*) (base + (19*sizeof(void*))));
+      if (len225 > 0) {
+        uint8_t *ptr226 = *((uint8_t **) (base + (18*sizeof(void*))));
+        for (size_t i227 = 0; i227 < len225; i227++) {
+          uint8_t *base = ptr226 + i227 * (4*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
@@ -1988,25 +2184,25 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             free(*((uint8_t **) (base + (2*sizeof(void*)))));
           }
         }
-        free(ptr202);
+        free(ptr226);
       }
-      size_t len204 = *((size_t*) (base + (21*sizeof(void*))));
-      if (len204 > 0) {
-        uint8_t *ptr205 = *((uint8_t **) (base + (20*sizeof(void*))));
-        for (size_t i206 = 0; i206 < len204; i206++) {
-          uint8_t *base = ptr205 + i206 * (2*sizeof(void*));
+      size_t len228 = *((size_t*) (base + (21*sizeof(void*))));
+      if (len228 > 0) {
+        uint8_t *ptr229 = *((uint8_t **) (base + (20*sizeof(void*))));
+        for (size_t i230 = 0; i230 < len228; i230++) {
+          uint8_t *base = ptr229 + i230 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr205);
+        free(ptr229);
       }
-      size_t len210 = *((size_t*) (base + (23*sizeof(void*))));
-      if (len210 > 0) {
-        uint8_t *ptr211 = *((uint8_t **) (base + (22*sizeof(void*))));
-        for (size_t i212 = 0; i212 < len210; i212++) {
-          uint8_t *base = ptr211 + i212 * (8+6*sizeof(void*));
+      size_t len234 = *((size_t*) (base + (23*sizeof(void*))));
+      if (len234 > 0) {
+        uint8_t *ptr235 = *((uint8_t **) (base + (22*sizeof(void*))));
+        for (size_t i236 = 0; i236 < len234; i236++) {
+          uint8_t *base = ptr235 + i236 * (8+6*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -2040,17 +2236,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + 8)));
               }
-              size_t len207 = *((size_t*) (base + (8+3*sizeof(void*))));
-              if (len207 > 0) {
-                uint8_t *ptr208 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                for (size_t i209 = 0; i209 < len207; i209++) {
-                  uint8_t *base = ptr208 + i209 * (2*sizeof(void*));
+              size_t len231 = *((size_t*) (base + (8+3*sizeof(void*))));
+              if (len231 > 0) {
+                uint8_t *ptr232 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                for (size_t i233 = 0; i233 < len231; i233++) {
+                  uint8_t *base = ptr232 + i233 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr208);
+                free(ptr232);
               }
               break;
             }
@@ -2077,7 +2273,7 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
           }
         }
-        free(ptr211);
+        free(ptr235);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (24*sizeof(void*))))) {
         case 0: {
@@ -2122,17 +2318,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
               }
-              size_t len213 = *((size_t*) (base + (16+31*sizeof(void*))));
-              if (len213 > 0) {
-                uint8_t *ptr214 = *((uint8_t **) (base + (16+30*sizeof(void*))));
-                for (size_t i215 = 0; i215 < len213; i215++) {
-                  uint8_t *base = ptr214 + i215 * (2*sizeof(void*));
+              size_t len237 = *((size_t*) (base + (16+31*sizeof(void*))));
+              if (len237 > 0) {
+                uint8_t *ptr238 = *((uint8_t **) (base + (16+30*sizeof(void*))));
+                for (size_t i239 = 0; i239 < len237; i239++) {
+                  uint8_t *base = ptr238 + i239 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr214);
+                free(ptr238);
               }
               break;
             }
@@ -2184,13 +2380,13 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr217);
+    free(ptr241);
   }
-  size_t len225 = *((size_t*) (arg0 + (29*sizeof(void*))));
-  if (len225 > 0) {
-    uint8_t *ptr226 = *((uint8_t **) (arg0 + (28*sizeof(void*))));
-    for (size_t i227 = 0; i227 < len225; i227++) {
-      uint8_t *base = ptr226 + i227 * (7*sizeof(void*));
+  size_t len249 = *((size_t*) (arg0 + (29*sizeof(void*))));
+  if (len249 > 0) {
+    uint8_t *ptr250 = *((uint8_t **) (arg0 + (28*sizeof(void*))));
+    for (size_t i251 = 0; i251 < len249; i251++) {
+      uint8_t *base = ptr250 + i251 * (7*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -2227,17 +2423,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
-          size_t len219 = *((size_t*) (base + (6*sizeof(void*))));
-          if (len219 > 0) {
-            uint8_t *ptr220 = *((uint8_t **) (base + (5*sizeof(void*))));
-            for (size_t i221 = 0; i221 < len219; i221++) {
-              uint8_t *base = ptr220 + i221 * (2*sizeof(void*));
+          size_t len243 = *((size_t*) (base + (6*sizeof(void*))));
+          if (len243 > 0) {
+            uint8_t *ptr244 = *((uint8_t **) (base + (5*sizeof(void*))));
+            for (size_t i245 = 0; i245 < len243; i245++) {
+              uint8_t *base = ptr244 + i245 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr220);
+            free(ptr244);
           }
           break;
         }
@@ -2245,29 +2441,29 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
-          size_t len222 = *((size_t*) (base + (6*sizeof(void*))));
-          if (len222 > 0) {
-            uint8_t *ptr223 = *((uint8_t **) (base + (5*sizeof(void*))));
-            for (size_t i224 = 0; i224 < len222; i224++) {
-              uint8_t *base = ptr223 + i224 * (2*sizeof(void*));
+          size_t len246 = *((size_t*) (base + (6*sizeof(void*))));
+          if (len246 > 0) {
+            uint8_t *ptr247 = *((uint8_t **) (base + (5*sizeof(void*))));
+            for (size_t i248 = 0; i248 < len246; i248++) {
+              uint8_t *base = ptr247 + i248 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr223);
+            free(ptr247);
           }
           break;
         }
       }
     }
-    free(ptr226);
+    free(ptr250);
   }
-  size_t len228 = *((size_t*) (arg0 + (31*sizeof(void*))));
-  if (len228 > 0) {
-    uint8_t *ptr229 = *((uint8_t **) (arg0 + (30*sizeof(void*))));
-    for (size_t i230 = 0; i230 < len228; i230++) {
-      uint8_t *base = ptr229 + i230 * (3*sizeof(void*));
+  size_t len252 = *((size_t*) (arg0 + (31*sizeof(void*))));
+  if (len252 > 0) {
+    uint8_t *ptr253 = *((uint8_t **) (arg0 + (30*sizeof(void*))));
+    for (size_t i254 = 0; i254 < len252; i254++) {
+      uint8_t *base = ptr253 + i254 * (3*sizeof(void*));
       (void) base;
       switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
         case 0: {
@@ -2311,19 +2507,19 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr229);
+    free(ptr253);
   }
-  size_t len231 = *((size_t*) (arg0 + (33*sizeof(void*))));
-  if (len231 > 0) {
-    uint8_t *ptr232 = *((uint8_t **) (arg0 + (32*sizeof(void*))));
-    for (size_t i233 = 0; i233 < len231; i233++) {
-      uint8_t *base = ptr232 + i233 * (2*sizeof(void*));
+  size_t len255 = *((size_t*) (arg0 + (33*sizeof(void*))));
+  if (len255 > 0) {
+    uint8_t *ptr256 = *((uint8_t **) (arg0 + (32*sizeof(void*))));
+    for (size_t i257 = 0; i257 < len255; i257++) {
+      uint8_t *base = ptr256 + i257 * (2*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
       }
     }
-    free(ptr232);
+    free(ptr256);
   }
 }
 
@@ -3268,9 +3464,20 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
                   break;
                 }
               }
-              size_t len39 = *((size_t*) (arg0 + (120+14*sizeof(void*))));
+              switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (120+13*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (arg0 + (120+15*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (arg0 + (120+14*sizeof(void*)))));
+                  }
+                  break;
+                }
+              }
+              size_t len39 = *((size_t*) (arg0 + (120+17*sizeof(void*))));
               if (len39 > 0) {
-                uint8_t *ptr40 = *((uint8_t **) (arg0 + (120+13*sizeof(void*))));
+                uint8_t *ptr40 = *((uint8_t **) (arg0 + (120+16*sizeof(void*))));
                 for (size_t i41 = 0; i41 < len39; i41++) {
                   uint8_t *base = ptr40 + i41 * (6*sizeof(void*));
                   (void) base;
@@ -3289,20 +3496,20 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
               break;
             }
           }
-          switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (120+15*sizeof(void*))))) {
+          switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (120+18*sizeof(void*))))) {
             case 0: {
               break;
             }
             case 1: {
-              if ((*((size_t*) (arg0 + (120+17*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (arg0 + (120+16*sizeof(void*)))));
+              if ((*((size_t*) (arg0 + (120+20*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (arg0 + (120+19*sizeof(void*)))));
               }
               break;
             }
           }
-          size_t len42 = *((size_t*) (arg0 + (120+19*sizeof(void*))));
+          size_t len42 = *((size_t*) (arg0 + (120+22*sizeof(void*))));
           if (len42 > 0) {
-            uint8_t *ptr43 = *((uint8_t **) (arg0 + (120+18*sizeof(void*))));
+            uint8_t *ptr43 = *((uint8_t **) (arg0 + (120+21*sizeof(void*))));
             for (size_t i44 = 0; i44 < len42; i44++) {
               uint8_t *base = ptr43 + i44 * (6*sizeof(void*));
               (void) base;
@@ -3318,9 +3525,9 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
             }
             free(ptr43);
           }
-          size_t len45 = *((size_t*) (arg0 + (120+21*sizeof(void*))));
+          size_t len45 = *((size_t*) (arg0 + (128+23*sizeof(void*))));
           if (len45 > 0) {
-            uint8_t *ptr46 = *((uint8_t **) (arg0 + (120+20*sizeof(void*))));
+            uint8_t *ptr46 = *((uint8_t **) (arg0 + (128+22*sizeof(void*))));
             for (size_t i47 = 0; i47 < len45; i47++) {
               uint8_t *base = ptr46 + i47 * (6*sizeof(void*));
               (void) base;
@@ -3523,7 +3730,7 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
       if (len12 > 0) {
         uint8_t *ptr13 = *((uint8_t **) (arg0 + sizeof(void*)));
         for (size_t i14 = 0; i14 < len12; i14++) {
-          uint8_t *base = ptr13 + i14 * (64+14*sizeof(void*));
+          uint8_t *base = ptr13 + i14 * (96+10*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -3873,9 +4080,20 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
                   break;
                 }
               }
-              size_t len9 = *((size_t*) (base + (88+7*sizeof(void*))));
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (88+6*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (88+8*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (88+7*sizeof(void*)))));
+                  }
+                  break;
+                }
+              }
+              size_t len9 = *((size_t*) (base + (88+10*sizeof(void*))));
               if (len9 > 0) {
-                uint8_t *ptr10 = *((uint8_t **) (base + (88+6*sizeof(void*))));
+                uint8_t *ptr10 = *((uint8_t **) (base + (88+9*sizeof(void*))));
                 for (size_t i11 = 0; i11 < len9; i11++) {
                   uint8_t *base = ptr10 + i11 * (6*sizeof(void*));
                   (void) base;
@@ -4001,7 +4219,7 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
       if (len12 > 0) {
         uint8_t *ptr13 = *((uint8_t **) (arg0 + sizeof(void*)));
         for (size_t i14 = 0; i14 < len12; i14++) {
-          uint8_t *base = ptr13 + i14 * (64+14*sizeof(void*));
+          uint8_t *base = ptr13 + i14 * (96+10*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -4351,9 +4569,20 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
                   break;
                 }
               }
-              size_t len9 = *((size_t*) (base + (88+7*sizeof(void*))));
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (88+6*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (88+8*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (88+7*sizeof(void*)))));
+                  }
+                  break;
+                }
+              }
+              size_t len9 = *((size_t*) (base + (88+10*sizeof(void*))));
               if (len9 > 0) {
-                uint8_t *ptr10 = *((uint8_t **) (base + (88+6*sizeof(void*))));
+                uint8_t *ptr10 = *((uint8_t **) (base + (88+9*sizeof(void*))));
                 for (size_t i11 = 0; i11 < len9; i11++) {
                   uint8_t *base = ptr10 + i11 * (6*sizeof(void*));
                   (void) base;
@@ -4704,7 +4933,7 @@ void *cabi_realloc(void *ptr, size_t old_size, size_t align, size_t new_size) {
 }
 
 __attribute__((__aligned__(8)))
-static uint8_t RET_AREA[(120+22*sizeof(void*))];
+static uint8_t RET_AREA[(128+24*sizeof(void*))];
 
 // Helper Functions
 
@@ -5253,6 +5482,7 @@ void weir_adapter_types_usage_free(weir_adapter_types_usage_t *ptr) {
   weir_adapter_types_list_unit_count_free(&ptr->units);
   adapter_option_string_free(&ptr->service_tier);
   adapter_option_bool_free(&ptr->batch);
+  adapter_option_string_free(&ptr->region);
   weir_adapter_types_list_extension_free(&ptr->extensions);
 }
 
@@ -6127,6 +6357,17 @@ void exports_weir_adapter_about_list_frame_test_free(exports_weir_adapter_about_
   }
 }
 
+void exports_weir_adapter_about_list_pointer_values_free(exports_weir_adapter_about_list_pointer_values_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_weir_adapter_about_pointer_values_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      exports_weir_adapter_about_pointer_values_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void exports_weir_adapter_about_tap_free(exports_weir_adapter_about_tap_t *ptr) {
   exports_weir_adapter_about_list_usage_place_free(&ptr->usage);
   adapter_list_string_free(&ptr->finish);
@@ -6135,6 +6376,8 @@ void exports_weir_adapter_about_tap_free(exports_weir_adapter_about_tap_t *ptr) 
   adapter_list_string_free(&ptr->service_tier);
   adapter_list_string_free(&ptr->service_tier_headers);
   exports_weir_adapter_about_list_frame_test_free(&ptr->batch);
+  exports_weir_adapter_about_list_pointer_values_free(&ptr->region);
+  exports_weir_adapter_about_list_frame_test_free(&ptr->under_way);
   exports_weir_adapter_about_list_frame_test_free(&ptr->content);
   exports_weir_adapter_about_list_frame_test_free(&ptr->end);
   exports_weir_adapter_about_list_frame_test_free(&ptr->failure);
@@ -7432,37 +7675,37 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_parse_response(uint8_
   free(arg);
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   if ((ret).is_err) {
-    const exports_weir_adapter_provider_chat_error_t *payload151 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
-    *((int8_t*)(ptr + 8)) = (int32_t) (*payload151).kind;
-    *((size_t*)(ptr + (8+2*sizeof(void*)))) = ((*payload151).message).len;
-    *((uint8_t **)(ptr + (8+1*sizeof(void*)))) = (uint8_t *) ((*payload151).message).ptr;
-    if (((*payload151).status).is_some) {
-      const uint16_t *payload153 = &((*payload151).status).val;
+    const exports_weir_adapter_provider_chat_error_t *payload153 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + 8)) = (int32_t) (*payload153).kind;
+    *((size_t*)(ptr + (8+2*sizeof(void*)))) = ((*payload153).message).len;
+    *((uint8_t **)(ptr + (8+1*sizeof(void*)))) = (uint8_t *) ((*payload153).message).ptr;
+    if (((*payload153).status).is_some) {
+      const uint16_t *payload155 = &((*payload153).status).val;
       *((int8_t*)(ptr + (8+3*sizeof(void*)))) = 1;
-      *((int16_t*)(ptr + (10+3*sizeof(void*)))) = (int32_t) (*payload153);
+      *((int16_t*)(ptr + (10+3*sizeof(void*)))) = (int32_t) (*payload155);
     } else {
       *((int8_t*)(ptr + (8+3*sizeof(void*)))) = 0;
     }
-    if (((*payload151).code).is_some) {
-      const adapter_string_t *payload155 = &((*payload151).code).val;
+    if (((*payload153).code).is_some) {
+      const adapter_string_t *payload157 = &((*payload153).code).val;
       *((int8_t*)(ptr + (8+4*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (8+6*sizeof(void*)))) = (*payload155).len;
-      *((uint8_t **)(ptr + (8+5*sizeof(void*)))) = (uint8_t *) (*payload155).ptr;
+      *((size_t*)(ptr + (8+6*sizeof(void*)))) = (*payload157).len;
+      *((uint8_t **)(ptr + (8+5*sizeof(void*)))) = (uint8_t *) (*payload157).ptr;
     } else {
       *((int8_t*)(ptr + (8+4*sizeof(void*)))) = 0;
     }
-    if (((*payload151).param).is_some) {
-      const adapter_string_t *payload157 = &((*payload151).param).val;
+    if (((*payload153).param).is_some) {
+      const adapter_string_t *payload159 = &((*payload153).param).val;
       *((int8_t*)(ptr + (8+7*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (8+9*sizeof(void*)))) = (*payload157).len;
-      *((uint8_t **)(ptr + (8+8*sizeof(void*)))) = (uint8_t *) (*payload157).ptr;
+      *((size_t*)(ptr + (8+9*sizeof(void*)))) = (*payload159).len;
+      *((uint8_t **)(ptr + (8+8*sizeof(void*)))) = (uint8_t *) (*payload159).ptr;
     } else {
       *((int8_t*)(ptr + (8+7*sizeof(void*)))) = 0;
     }
-    if (((*payload151).retry_after_ms).is_some) {
-      const uint32_t *payload159 = &((*payload151).retry_after_ms).val;
+    if (((*payload153).retry_after_ms).is_some) {
+      const uint32_t *payload161 = &((*payload153).retry_after_ms).val;
       *((int8_t*)(ptr + (8+10*sizeof(void*)))) = 1;
-      *((int32_t*)(ptr + (12+10*sizeof(void*)))) = (int32_t) (*payload159);
+      *((int32_t*)(ptr + (12+10*sizeof(void*)))) = (int32_t) (*payload161);
     } else {
       *((int8_t*)(ptr + (8+10*sizeof(void*)))) = 0;
     }
@@ -7581,94 +7824,102 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_parse_response(uint8_
           } else {
             *((int8_t*)(ptr + (120+12*sizeof(void*)))) = 0;
           }
-          *((size_t*)(ptr + (120+14*sizeof(void*)))) = ((*payload113).extensions).len;
-          *((uint8_t **)(ptr + (120+13*sizeof(void*)))) = (uint8_t *) ((*payload113).extensions).ptr;
+          if (((*payload113).region).is_some) {
+            const adapter_string_t *payload139 = &((*payload113).region).val;
+            *((int8_t*)(ptr + (120+13*sizeof(void*)))) = 1;
+            *((size_t*)(ptr + (120+15*sizeof(void*)))) = (*payload139).len;
+            *((uint8_t **)(ptr + (120+14*sizeof(void*)))) = (uint8_t *) (*payload139).ptr;
+          } else {
+            *((int8_t*)(ptr + (120+13*sizeof(void*)))) = 0;
+          }
+          *((size_t*)(ptr + (120+17*sizeof(void*)))) = ((*payload113).extensions).len;
+          *((uint8_t **)(ptr + (120+16*sizeof(void*)))) = (uint8_t *) ((*payload113).extensions).ptr;
         } else {
           *((int8_t*)(ptr + (40+6*sizeof(void*)))) = 0;
         }
         if ((((*payload2).response).service_tier).is_some) {
-          const adapter_string_t *payload139 = &(((*payload2).response).service_tier).val;
-          *((int8_t*)(ptr + (120+15*sizeof(void*)))) = 1;
-          *((size_t*)(ptr + (120+17*sizeof(void*)))) = (*payload139).len;
-          *((uint8_t **)(ptr + (120+16*sizeof(void*)))) = (uint8_t *) (*payload139).ptr;
+          const adapter_string_t *payload141 = &(((*payload2).response).service_tier).val;
+          *((int8_t*)(ptr + (120+18*sizeof(void*)))) = 1;
+          *((size_t*)(ptr + (120+20*sizeof(void*)))) = (*payload141).len;
+          *((uint8_t **)(ptr + (120+19*sizeof(void*)))) = (uint8_t *) (*payload141).ptr;
         } else {
-          *((int8_t*)(ptr + (120+15*sizeof(void*)))) = 0;
+          *((int8_t*)(ptr + (120+18*sizeof(void*)))) = 0;
         }
-        *((size_t*)(ptr + (120+19*sizeof(void*)))) = (((*payload2).response).extensions).len;
-        *((uint8_t **)(ptr + (120+18*sizeof(void*)))) = (uint8_t *) (((*payload2).response).extensions).ptr;
-        *((size_t*)(ptr + (120+21*sizeof(void*)))) = ((*payload2).losses).len;
-        *((uint8_t **)(ptr + (120+20*sizeof(void*)))) = (uint8_t *) ((*payload2).losses).ptr;
+        *((size_t*)(ptr + (120+22*sizeof(void*)))) = (((*payload2).response).extensions).len;
+        *((uint8_t **)(ptr + (120+21*sizeof(void*)))) = (uint8_t *) (((*payload2).response).extensions).ptr;
+        *((size_t*)(ptr + (128+23*sizeof(void*)))) = ((*payload2).losses).len;
+        *((uint8_t **)(ptr + (128+22*sizeof(void*)))) = (uint8_t *) ((*payload2).losses).ptr;
         break;
       }
       case 1: {
-        const exports_weir_adapter_provider_chat_follow_up_t *payload142 = &(*payload).val.follow_up;
+        const exports_weir_adapter_provider_chat_follow_up_t *payload144 = &(*payload).val.follow_up;
         *((int8_t*)(ptr + 8)) = 1;
-        *((size_t*)(ptr + (16+1*sizeof(void*)))) = (((*payload142).request).method).len;
-        *((uint8_t **)(ptr + 16)) = (uint8_t *) (((*payload142).request).method).ptr;
-        *((size_t*)(ptr + (16+3*sizeof(void*)))) = (((*payload142).request).path).len;
-        *((uint8_t **)(ptr + (16+2*sizeof(void*)))) = (uint8_t *) (((*payload142).request).path).ptr;
-        *((size_t*)(ptr + (16+5*sizeof(void*)))) = (((*payload142).request).query).len;
-        *((uint8_t **)(ptr + (16+4*sizeof(void*)))) = (uint8_t *) (((*payload142).request).query).ptr;
-        *((size_t*)(ptr + (16+7*sizeof(void*)))) = (((*payload142).request).headers).len;
-        *((uint8_t **)(ptr + (16+6*sizeof(void*)))) = (uint8_t *) (((*payload142).request).headers).ptr;
-        switch ((int32_t) (((*payload142).request).body).tag) {
+        *((size_t*)(ptr + (16+1*sizeof(void*)))) = (((*payload144).request).method).len;
+        *((uint8_t **)(ptr + 16)) = (uint8_t *) (((*payload144).request).method).ptr;
+        *((size_t*)(ptr + (16+3*sizeof(void*)))) = (((*payload144).request).path).len;
+        *((uint8_t **)(ptr + (16+2*sizeof(void*)))) = (uint8_t *) (((*payload144).request).path).ptr;
+        *((size_t*)(ptr + (16+5*sizeof(void*)))) = (((*payload144).request).query).len;
+        *((uint8_t **)(ptr + (16+4*sizeof(void*)))) = (uint8_t *) (((*payload144).request).query).ptr;
+        *((size_t*)(ptr + (16+7*sizeof(void*)))) = (((*payload144).request).headers).len;
+        *((uint8_t **)(ptr + (16+6*sizeof(void*)))) = (uint8_t *) (((*payload144).request).headers).ptr;
+        switch ((int32_t) (((*payload144).request).body).tag) {
           case 0: {
-            const adapter_string_t *payload143 = &(((*payload142).request).body).val.text;
+            const adapter_string_t *payload145 = &(((*payload144).request).body).val.text;
             *((int8_t*)(ptr + (16+8*sizeof(void*)))) = 0;
-            *((size_t*)(ptr + (16+10*sizeof(void*)))) = (*payload143).len;
-            *((uint8_t **)(ptr + (16+9*sizeof(void*)))) = (uint8_t *) (*payload143).ptr;
+            *((size_t*)(ptr + (16+10*sizeof(void*)))) = (*payload145).len;
+            *((uint8_t **)(ptr + (16+9*sizeof(void*)))) = (uint8_t *) (*payload145).ptr;
             break;
           }
           case 1: {
-            const adapter_list_u8_t *payload144 = &(((*payload142).request).body).val.bytes;
+            const adapter_list_u8_t *payload146 = &(((*payload144).request).body).val.bytes;
             *((int8_t*)(ptr + (16+8*sizeof(void*)))) = 1;
-            *((size_t*)(ptr + (16+10*sizeof(void*)))) = (*payload144).len;
-            *((uint8_t **)(ptr + (16+9*sizeof(void*)))) = (uint8_t *) (*payload144).ptr;
+            *((size_t*)(ptr + (16+10*sizeof(void*)))) = (*payload146).len;
+            *((uint8_t **)(ptr + (16+9*sizeof(void*)))) = (uint8_t *) (*payload146).ptr;
             break;
           }
         }
-        if (((*payload142).origin).is_some) {
-          const adapter_string_t *payload146 = &((*payload142).origin).val;
+        if (((*payload144).origin).is_some) {
+          const adapter_string_t *payload148 = &((*payload144).origin).val;
           *((int8_t*)(ptr + (16+11*sizeof(void*)))) = 1;
-          *((size_t*)(ptr + (16+13*sizeof(void*)))) = (*payload146).len;
-          *((uint8_t **)(ptr + (16+12*sizeof(void*)))) = (uint8_t *) (*payload146).ptr;
+          *((size_t*)(ptr + (16+13*sizeof(void*)))) = (*payload148).len;
+          *((uint8_t **)(ptr + (16+12*sizeof(void*)))) = (uint8_t *) (*payload148).ptr;
         } else {
           *((int8_t*)(ptr + (16+11*sizeof(void*)))) = 0;
         }
-        *((int32_t*)(ptr + (16+14*sizeof(void*)))) = (int32_t) ((*payload142).after_ms);
-        if (((*payload142).on_cancel).is_some) {
-          const weir_adapter_types_http_request_t *payload148 = &((*payload142).on_cancel).val;
+        *((int32_t*)(ptr + (16+14*sizeof(void*)))) = (int32_t) ((*payload144).after_ms);
+        if (((*payload144).on_cancel).is_some) {
+          const weir_adapter_types_http_request_t *payload150 = &((*payload144).on_cancel).val;
           *((int8_t*)(ptr + (16+15*sizeof(void*)))) = 1;
-          *((size_t*)(ptr + (16+17*sizeof(void*)))) = ((*payload148).method).len;
-          *((uint8_t **)(ptr + (16+16*sizeof(void*)))) = (uint8_t *) ((*payload148).method).ptr;
-          *((size_t*)(ptr + (16+19*sizeof(void*)))) = ((*payload148).path).len;
-          *((uint8_t **)(ptr + (16+18*sizeof(void*)))) = (uint8_t *) ((*payload148).path).ptr;
-          *((size_t*)(ptr + (16+21*sizeof(void*)))) = ((*payload148).query).len;
-          *((uint8_t **)(ptr + (16+20*sizeof(void*)))) = (uint8_t *) ((*payload148).query).ptr;
-          *((size_t*)(ptr + (16+23*sizeof(void*)))) = ((*payload148).headers).len;
-          *((uint8_t **)(ptr + (16+22*sizeof(void*)))) = (uint8_t *) ((*payload148).headers).ptr;
-          switch ((int32_t) ((*payload148).body).tag) {
+          *((size_t*)(ptr + (16+17*sizeof(void*)))) = ((*payload150).method).len;
+          *((uint8_t **)(ptr + (16+16*sizeof(void*)))) = (uint8_t *) ((*payload150).method).ptr;
+          *((size_t*)(ptr + (16+19*sizeof(void*)))) = ((*payload150).path).len;
+          *((uint8_t **)(ptr + (16+18*sizeof(void*)))) = (uint8_t *) ((*payload150).path).ptr;
+          *((size_t*)(ptr + (16+21*sizeof(void*)))) = ((*payload150).query).len;
+          *((uint8_t **)(ptr + (16+20*sizeof(void*)))) = (uint8_t *) ((*payload150).query).ptr;
+          *((size_t*)(ptr + (16+23*sizeof(void*)))) = ((*payload150).headers).len;
+          *((uint8_t **)(ptr + (16+22*sizeof(void*)))) = (uint8_t *) ((*payload150).headers).ptr;
+          switch ((int32_t) ((*payload150).body).tag) {
             case 0: {
-              const adapter_string_t *payload149 = &((*payload148).body).val.text;
+              const adapter_string_t *payload151 = &((*payload150).body).val.text;
               *((int8_t*)(ptr + (16+24*sizeof(void*)))) = 0;
-              *((size_t*)(ptr + (16+26*sizeof(void*)))) = (*payload149).len;
-              *((uint8_t **)(ptr + (16+25*sizeof(void*)))) = (uint8_t *) (*payload149).ptr;
+              *((size_t*)(ptr + (16+26*sizeof(void*)))) = (*payload151).len;
+              *((uint8_t **)(ptr + (16+25*sizeof(void*)))) = (uint8_t *) (*payload151).ptr;
               break;
             }
             case 1: {
-              const adapter_list_u8_t *payload150 = &((*payload148).body).val.bytes;
+              const adapter_list_u8_t *payload152 = &((*payload150).body).val.bytes;
               *((int8_t*)(ptr + (16+24*sizeof(void*)))) = 1;
-              *((size_t*)(ptr + (16+26*sizeof(void*)))) = (*payload150).len;
-              *((uint8_t **)(ptr + (16+25*sizeof(void*)))) = (uint8_t *) (*payload150).ptr;
+              *((size_t*)(ptr + (16+26*sizeof(void*)))) = (*payload152).len;
+              *((uint8_t **)(ptr + (16+25*sizeof(void*)))) = (uint8_t *) (*payload152).ptr;
               break;
             }
           }
         } else {
           *((int8_t*)(ptr + (16+15*sizeof(void*)))) = 0;
         }
-        *((int8_t*)(ptr + (16+27*sizeof(void*)))) = (*payload142).stream;
-        *((size_t*)(ptr + (16+29*sizeof(void*)))) = ((*payload142).memo).len;
-        *((uint8_t **)(ptr + (16+28*sizeof(void*)))) = (uint8_t *) ((*payload142).memo).ptr;
+        *((int8_t*)(ptr + (16+27*sizeof(void*)))) = (*payload144).stream;
+        *((size_t*)(ptr + (16+29*sizeof(void*)))) = ((*payload144).memo).len;
+        *((uint8_t **)(ptr + (16+28*sizeof(void*)))) = (uint8_t *) ((*payload144).memo).ptr;
         break;
       }
     }
@@ -7719,37 +7970,37 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_p
   }
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   if ((ret).is_err) {
-    const exports_weir_adapter_provider_chat_error_t *payload93 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
-    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload93).kind;
-    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload93).message).len;
-    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload93).message).ptr;
-    if (((*payload93).status).is_some) {
-      const uint16_t *payload95 = &((*payload93).status).val;
+    const exports_weir_adapter_provider_chat_error_t *payload95 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload95).kind;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload95).message).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload95).message).ptr;
+    if (((*payload95).status).is_some) {
+      const uint16_t *payload97 = &((*payload95).status).val;
       *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
-      *((int16_t*)(ptr + (2+4*sizeof(void*)))) = (int32_t) (*payload95);
+      *((int16_t*)(ptr + (2+4*sizeof(void*)))) = (int32_t) (*payload97);
     } else {
       *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
     }
-    if (((*payload93).code).is_some) {
-      const adapter_string_t *payload97 = &((*payload93).code).val;
+    if (((*payload95).code).is_some) {
+      const adapter_string_t *payload99 = &((*payload95).code).val;
       *((int8_t*)(ptr + (5*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (7*sizeof(void*)))) = (*payload97).len;
-      *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) (*payload97).ptr;
+      *((size_t*)(ptr + (7*sizeof(void*)))) = (*payload99).len;
+      *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) (*payload99).ptr;
     } else {
       *((int8_t*)(ptr + (5*sizeof(void*)))) = 0;
     }
-    if (((*payload93).param).is_some) {
-      const adapter_string_t *payload99 = &((*payload93).param).val;
+    if (((*payload95).param).is_some) {
+      const adapter_string_t *payload101 = &((*payload95).param).val;
       *((int8_t*)(ptr + (8*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (10*sizeof(void*)))) = (*payload99).len;
-      *((uint8_t **)(ptr + (9*sizeof(void*)))) = (uint8_t *) (*payload99).ptr;
+      *((size_t*)(ptr + (10*sizeof(void*)))) = (*payload101).len;
+      *((uint8_t **)(ptr + (9*sizeof(void*)))) = (uint8_t *) (*payload101).ptr;
     } else {
       *((int8_t*)(ptr + (8*sizeof(void*)))) = 0;
     }
-    if (((*payload93).retry_after_ms).is_some) {
-      const uint32_t *payload101 = &((*payload93).retry_after_ms).val;
+    if (((*payload95).retry_after_ms).is_some) {
+      const uint32_t *payload103 = &((*payload95).retry_after_ms).val;
       *((int8_t*)(ptr + (11*sizeof(void*)))) = 1;
-      *((int32_t*)(ptr + (4+11*sizeof(void*)))) = (int32_t) (*payload101);
+      *((int32_t*)(ptr + (4+11*sizeof(void*)))) = (int32_t) (*payload103);
     } else {
       *((int8_t*)(ptr + (11*sizeof(void*)))) = 0;
     }
@@ -7777,37 +8028,37 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_f
   }
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   if ((ret).is_err) {
-    const exports_weir_adapter_provider_chat_error_t *payload90 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
-    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload90).kind;
-    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload90).message).len;
-    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload90).message).ptr;
-    if (((*payload90).status).is_some) {
-      const uint16_t *payload92 = &((*payload90).status).val;
+    const exports_weir_adapter_provider_chat_error_t *payload92 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload92).kind;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload92).message).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload92).message).ptr;
+    if (((*payload92).status).is_some) {
+      const uint16_t *payload94 = &((*payload92).status).val;
       *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
-      *((int16_t*)(ptr + (2+4*sizeof(void*)))) = (int32_t) (*payload92);
+      *((int16_t*)(ptr + (2+4*sizeof(void*)))) = (int32_t) (*payload94);
     } else {
       *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
     }
-    if (((*payload90).code).is_some) {
-      const adapter_string_t *payload94 = &((*payload90).code).val;
+    if (((*payload92).code).is_some) {
+      const adapter_string_t *payload96 = &((*payload92).code).val;
       *((int8_t*)(ptr + (5*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (7*sizeof(void*)))) = (*payload94).len;
-      *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) (*payload94).ptr;
+      *((size_t*)(ptr + (7*sizeof(void*)))) = (*payload96).len;
+      *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) (*payload96).ptr;
     } else {
       *((int8_t*)(ptr + (5*sizeof(void*)))) = 0;
     }
-    if (((*payload90).param).is_some) {
-      const adapter_string_t *payload96 = &((*payload90).param).val;
+    if (((*payload92).param).is_some) {
+      const adapter_string_t *payload98 = &((*payload92).param).val;
       *((int8_t*)(ptr + (8*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (10*sizeof(void*)))) = (*payload96).len;
-      *((uint8_t **)(ptr + (9*sizeof(void*)))) = (uint8_t *) (*payload96).ptr;
+      *((size_t*)(ptr + (10*sizeof(void*)))) = (*payload98).len;
+      *((uint8_t **)(ptr + (9*sizeof(void*)))) = (uint8_t *) (*payload98).ptr;
     } else {
       *((int8_t*)(ptr + (8*sizeof(void*)))) = 0;
     }
-    if (((*payload90).retry_after_ms).is_some) {
-      const uint32_t *payload98 = &((*payload90).retry_after_ms).val;
+    if (((*payload92).retry_after_ms).is_some) {
+      const uint32_t *payload100 = &((*payload92).retry_after_ms).val;
       *((int8_t*)(ptr + (11*sizeof(void*)))) = 1;
-      *((int32_t*)(ptr + (4+11*sizeof(void*)))) = (int32_t) (*payload98);
+      *((int32_t*)(ptr + (4+11*sizeof(void*)))) = (int32_t) (*payload100);
     } else {
       *((int8_t*)(ptr + (11*sizeof(void*)))) = 0;
     }

@@ -706,6 +706,8 @@ typedef struct weir_adapter_types_usage_t {
   adapter_option_string_t   service_tier;
   // Whether the answer was served at the price of a batch.
   adapter_option_bool_t   batch;
+  // The region that served the answer, in the words of price files (`us`), where the usage reports it.
+  adapter_option_string_t   region;
   // Details of one format that have no place above.
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_usage_t;
@@ -1672,6 +1674,11 @@ typedef struct {
   size_t len;
 } exports_weir_adapter_about_list_frame_test_t;
 
+typedef struct {
+  exports_weir_adapter_about_pointer_values_t *ptr;
+  size_t len;
+} exports_weir_adapter_about_list_pointer_values_t;
+
 // How answers in a format are read by the host while their bytes go through untouched.
 typedef struct exports_weir_adapter_about_tap_t {
   exports_weir_adapter_about_list_usage_place_t   usage;
@@ -1688,6 +1695,10 @@ typedef struct exports_weir_adapter_about_tap_t {
   adapter_list_string_t   service_tier_headers;
   // What shows that the answer was served at the price of a batch.
   exports_weir_adapter_about_list_frame_test_t   batch;
+  // Pointers at the region that served the answer, in the words of price files, each with the values that name none.
+  exports_weir_adapter_about_list_pointer_values_t   region;
+  // What shows that the answer is still being made, to be read later: until then, nobody knows what it uses.
+  exports_weir_adapter_about_list_frame_test_t   under_way;
   // Frames that bring the first content.
   exports_weir_adapter_about_list_frame_test_t   content;
   // Frames after which the answer is complete.
@@ -2577,6 +2588,8 @@ void exports_weir_adapter_about_list_usage_place_free(exports_weir_adapter_about
 void exports_weir_adapter_about_list_unit_place_free(exports_weir_adapter_about_list_unit_place_t *ptr);
 
 void exports_weir_adapter_about_list_frame_test_free(exports_weir_adapter_about_list_frame_test_t *ptr);
+
+void exports_weir_adapter_about_list_pointer_values_free(exports_weir_adapter_about_list_pointer_values_t *ptr);
 
 void exports_weir_adapter_about_tap_free(exports_weir_adapter_about_tap_t *ptr);
 

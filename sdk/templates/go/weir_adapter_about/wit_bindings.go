@@ -418,6 +418,10 @@ type Tap struct {
 	ServiceTierHeaders []string
 	// What shows that the answer was served at the price of a batch.
 	Batch []FrameTest
+	// Pointers at the region that served the answer, in the words of price files, each with the values that name none.
+	Region []PointerValues
+	// What shows that the answer is still being made, to be read later: until then, nobody knows what it uses.
+	UnderWay []FrameTest
 	// Frames that bring the first content.
 	Content []FrameTest
 	// Frames after which the answer is complete.

@@ -3921,10 +3921,10 @@ func wasm_export_weir_hook_guard_constructor_answer(arg0 uintptr) int32 {
 func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, arg2 uint32) uintptr {
 
 	pinner := &syncExportPinner
-	result89 := make([]weir_adapter_types.ChatEvent, 0, arg2)
+	result91 := make([]weir_adapter_types.ChatEvent, 0, arg2)
 	for index := 0; index < int(arg2); index++ {
-		base := unsafe.Add(unsafe.Pointer(arg1), index*(64+14*4))
-		var variant88 weir_adapter_types.ChatEvent
+		base := unsafe.Add(unsafe.Pointer(arg1), index*(96+10*4))
+		var variant90 weir_adapter_types.ChatEvent
 		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))) {
 		case 0:
 			value := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))))
@@ -3973,7 +3973,7 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				result = append(result, weir_adapter_types.Extension{Format: value4, Key: value5, Json: value6})
 			}
 
-			variant88 = weir_adapter_types.MakeChatEventStart(weir_adapter_types.ResponseStart{Id: value, Model: option, CreatedMs: option1, ServiceTier: option3, Extensions: result})
+			variant90 = weir_adapter_types.MakeChatEventStart(weir_adapter_types.ResponseStart{Id: value, Model: option, CreatedMs: option1, ServiceTier: option3, Extensions: result})
 
 		case 1:
 			var variant32 weir_adapter_types.PartKind
@@ -4117,25 +4117,25 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				panic("unreachable")
 			}
 
-			variant88 = weir_adapter_types.MakeChatEventPartStart(weir_adapter_types.PartStart{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Kind: variant32})
+			variant90 = weir_adapter_types.MakeChatEventPartStart(weir_adapter_types.PartStart{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Kind: variant32})
 
 		case 2:
 			value33 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))))
 
-			variant88 = weir_adapter_types.MakeChatEventDelta(weir_adapter_types.PartDelta{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Text: value33})
+			variant90 = weir_adapter_types.MakeChatEventDelta(weir_adapter_types.PartDelta{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Text: value33})
 
 		case 3:
 			value34 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))))
 			value35 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))))
 			value36 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))))
 
-			variant88 = weir_adapter_types.MakeChatEventArgument(weir_adapter_types.PartArgument{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Text: value34, Path: value35, Json: value36, Continues: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4)))) != 0)})
+			variant90 = weir_adapter_types.MakeChatEventArgument(weir_adapter_types.PartArgument{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Text: value34, Path: value35, Json: value36, Continues: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4)))) != 0)})
 
 		case 4:
 			value37 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))))
 			value38 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))))
 
-			variant88 = weir_adapter_types.MakeChatEventSignature(weir_adapter_types.PartSignature{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Signature: weir_adapter_types.Signature{Issuer: value37, Value: value38}, Encrypted: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4)))) != 0)})
+			variant90 = weir_adapter_types.MakeChatEventSignature(weir_adapter_types.PartSignature{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Signature: weir_adapter_types.Signature{Issuer: value37, Value: value38}, Encrypted: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4)))) != 0)})
 
 		case 5:
 			var option40 witTypes.Option[string]
@@ -4211,7 +4211,7 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				panic("unreachable")
 			}
 
-			variant88 = weir_adapter_types.MakeChatEventCitation(weir_adapter_types.PartCitation{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Citation: weir_adapter_types.Citation{Url: option40, Title: option42, Quote: option44, Start: option45, End: option46, Source: option50}})
+			variant90 = weir_adapter_types.MakeChatEventCitation(weir_adapter_types.PartCitation{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Citation: weir_adapter_types.Citation{Url: option40, Title: option42, Quote: option44, Start: option45, End: option46, Source: option50}})
 
 		case 6:
 			result54 := make([]weir_adapter_types.Extension, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))))
@@ -4224,12 +4224,12 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				result54 = append(result54, weir_adapter_types.Extension{Format: value51, Key: value52, Json: value53})
 			}
 
-			variant88 = weir_adapter_types.MakeChatEventPartStop(weir_adapter_types.PartStop{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Extensions: result54})
+			variant90 = weir_adapter_types.MakeChatEventPartStop(weir_adapter_types.PartStop{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Part: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 12))), Extensions: result54})
 
 		case 7:
 			value55 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))))
 
-			variant88 = weir_adapter_types.MakeChatEventLogprobs(weir_adapter_types.CandidateLogprobs{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Json: value55})
+			variant90 = weir_adapter_types.MakeChatEventLogprobs(weir_adapter_types.CandidateLogprobs{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Json: value55})
 
 		case 8:
 			var option57 witTypes.Option[string]
@@ -4257,7 +4257,7 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				panic("unreachable")
 			}
 
-			variant88 = weir_adapter_types.MakeChatEventFinish(weir_adapter_types.CandidateFinish{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Finish: weir_adapter_types.Finish{Reason: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))))), Raw: option57, StopSequence: option59}})
+			variant90 = weir_adapter_types.MakeChatEventFinish(weir_adapter_types.CandidateFinish{Candidate: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), 8))), Finish: weir_adapter_types.Finish{Reason: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))))), Raw: option57, StopSequence: option59}})
 
 		case 9:
 			var option60 witTypes.Option[uint32]
@@ -4400,93 +4400,105 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 			default:
 				panic("unreachable")
 			}
-			result77 := make([]weir_adapter_types.Extension, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4))))
-			for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4)))); index++ {
-				base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))))), index*(6*4))
-				value74 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
-				value75 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))))
-				value76 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))))
-
-				result77 = append(result77, weir_adapter_types.Extension{Format: value74, Key: value75, Json: value76})
-			}
-
-			variant88 = weir_adapter_types.MakeChatEventUsage(weir_adapter_types.Usage{Input: option60, InputAudio: option61, InputImage: option62, CacheRead: option63, CacheWrite: option64, CacheWriteHour: option65, Output: option66, OutputAudio: option67, OutputImage: option68, Reasoning: option69, Units: result70, ServiceTier: option72, Batch: option73, Extensions: result77})
-
-		case 10:
-			value78 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))))
-			var option79 witTypes.Option[uint16]
-			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4)))) {
+			var option75 witTypes.Option[string]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4)))) {
 			case 0:
 
-				option79 = witTypes.None[uint16]()
+				option75 = witTypes.None[string]()
 			case 1:
+				value74 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 8*4))))
 
-				option79 = witTypes.Some[uint16](uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 + 3*4))))))
+				option75 = witTypes.Some[string](value74)
 			default:
 				panic("unreachable")
 			}
-			var option81 witTypes.Option[string]
-			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4)))) {
+			result79 := make([]weir_adapter_types.Extension, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 10*4))))
+			for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 10*4)))); index++ {
+				base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 9*4))))), index*(6*4))
+				value76 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+				value77 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))))
+				value78 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))))
+
+				result79 = append(result79, weir_adapter_types.Extension{Format: value76, Key: value77, Json: value78})
+			}
+
+			variant90 = weir_adapter_types.MakeChatEventUsage(weir_adapter_types.Usage{Input: option60, InputAudio: option61, InputImage: option62, CacheRead: option63, CacheWrite: option64, CacheWriteHour: option65, Output: option66, OutputAudio: option67, OutputImage: option68, Reasoning: option69, Units: result70, ServiceTier: option72, Batch: option73, Region: option75, Extensions: result79})
+
+		case 10:
+			value80 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))))
+			var option81 witTypes.Option[uint16]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4)))) {
 			case 0:
 
-				option81 = witTypes.None[string]()
+				option81 = witTypes.None[uint16]()
 			case 1:
-				value80 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))))
 
-				option81 = witTypes.Some[string](value80)
+				option81 = witTypes.Some[uint16](uint16(uint16(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 + 3*4))))))
 			default:
 				panic("unreachable")
 			}
 			var option83 witTypes.Option[string]
-			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4)))) {
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4)))) {
 			case 0:
 
 				option83 = witTypes.None[string]()
 			case 1:
-				value82 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 8*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 9*4))))
+				value82 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))))
 
 				option83 = witTypes.Some[string](value82)
 			default:
 				panic("unreachable")
 			}
-			var option84 witTypes.Option[uint32]
+			var option85 witTypes.Option[string]
+			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4)))) {
+			case 0:
+
+				option85 = witTypes.None[string]()
+			case 1:
+				value84 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 8*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 9*4))))
+
+				option85 = witTypes.Some[string](value84)
+			default:
+				panic("unreachable")
+			}
+			var option86 witTypes.Option[uint32]
 			switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 10*4)))) {
 			case 0:
 
-				option84 = witTypes.None[uint32]()
+				option86 = witTypes.None[uint32]()
 			case 1:
 
-				option84 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (12 + 10*4)))))
+				option86 = witTypes.Some[uint32](uint32(*(*int32)(unsafe.Add(unsafe.Pointer(base), (12 + 10*4)))))
 			default:
 				panic("unreachable")
 			}
 
-			variant88 = weir_adapter_types.MakeChatEventFailure(weir_adapter_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), Message: value78, Status: option79, Code: option81, Param: option83, RetryAfterMs: option84})
+			variant90 = weir_adapter_types.MakeChatEventFailure(weir_adapter_types.Error{Kind: uint8(uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)))), Message: value80, Status: option81, Code: option83, Param: option85, RetryAfterMs: option86})
 
 		case 11:
-			value85 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))))
-			value86 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))))
-			value87 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))))
+			value87 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))))
+			value88 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))))
+			value89 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))))
 
-			variant88 = weir_adapter_types.MakeChatEventOpaque(weir_adapter_types.Opaque{Format: value85, Kind: value86, Json: value87})
+			variant90 = weir_adapter_types.MakeChatEventOpaque(weir_adapter_types.Opaque{Format: value87, Kind: value88, Json: value89})
 
 		default:
 			panic("unreachable")
 		}
 
-		result89 = append(result89, variant88)
+		result91 = append(result91, variant90)
 	}
 
 	witRuntime.Unpin()
-	result90 := (export_weir_hook_guard.AnswerFromBorrowHandle(int32(uintptr(arg0)))).Push(result89)
+	result92 := (export_weir_hook_guard.AnswerFromBorrowHandle(int32(uintptr(arg0)))).Push(result91)
 
-	switch (result90).Verdict.Tag() {
+	switch (result92).Verdict.Tag() {
 	case weir_hook_guard.EventVerdict_Allow:
 
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(0))
 
 	case weir_hook_guard.EventVerdict_Deny:
-		payload := (result90).Verdict.Deny()
+		payload := (result92).Verdict.Deny()
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(1))
 
 		switch (payload).Code.Tag() {
@@ -4504,46 +4516,46 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 		default:
 			panic("unreachable")
 		}
-		utf891 := unsafe.Pointer(unsafe.StringData((payload).Message))
-		pinner.Pin(utf891)
+		utf893 := unsafe.Pointer(unsafe.StringData((payload).Message))
+		pinner.Pin(utf893)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (5 * 4))) = uint32(uint32(len((payload).Message)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = uint32(uintptr(uintptr(utf891)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (4 * 4))) = uint32(uintptr(uintptr(utf893)))
 		slice := (payload).Annotations
 		length := uint32(len(slice))
-		result94 := witRuntime.Allocate(pinner, uintptr(length*(4*4)), 4)
+		result96 := witRuntime.Allocate(pinner, uintptr(length*(4*4)), 4)
 		for index, element := range slice {
-			base := unsafe.Add(result94, index*(4*4))
-			utf892 := unsafe.Pointer(unsafe.StringData((element).Key))
-			pinner.Pin(utf892)
+			base := unsafe.Add(result96, index*(4*4))
+			utf894 := unsafe.Pointer(unsafe.StringData((element).Key))
+			pinner.Pin(utf894)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf892)))
-			utf893 := unsafe.Pointer(unsafe.StringData((element).Value))
-			pinner.Pin(utf893)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf894)))
+			utf895 := unsafe.Pointer(unsafe.StringData((element).Value))
+			pinner.Pin(utf895)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf893)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf895)))
 
 		}
 
 		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (7 * 4))) = uint32(length)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6 * 4))) = uint32(uintptr(uintptr(result94)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (6 * 4))) = uint32(uintptr(uintptr(result96)))
 
 	case weir_hook_guard.EventVerdict_Replace:
-		payload := (result90).Verdict.Replace()
+		payload := (result92).Verdict.Replace()
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
-		slice165 := payload
-		length167 := uint32(len(slice165))
-		result166 := witRuntime.Allocate(pinner, uintptr(length167*(64+14*4)), 8)
-		for index, element := range slice165 {
-			base := unsafe.Add(result166, index*(64+14*4))
+		slice168 := payload
+		length170 := uint32(len(slice168))
+		result169 := witRuntime.Allocate(pinner, uintptr(length170*(96+10*4)), 8)
+		for index, element := range slice168 {
+			base := unsafe.Add(result169, index*(96+10*4))
 
 			switch element.Tag() {
 			case weir_adapter_types.ChatEvent_Start:
 				payload := element.Start()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-				utf895 := unsafe.Pointer(unsafe.StringData((payload).Id))
-				pinner.Pin(utf895)
+				utf897 := unsafe.Pointer(unsafe.StringData((payload).Id))
+				pinner.Pin(utf897)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Id)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf895)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf897)))
 
 				switch (payload).Model.Tag() {
 				case witTypes.OptionNone:
@@ -4552,10 +4564,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := (payload).Model.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = int8(int32(1))
-					utf896 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf896)
+					utf898 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf898)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uintptr(uintptr(utf896)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uintptr(uintptr(utf898)))
 
 				default:
 					panic("unreachable")
@@ -4581,36 +4593,36 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := (payload).ServiceTier.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (32 + 4*4))) = int8(int32(1))
-					utf897 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf897)
+					utf899 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf899)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 6*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 5*4))) = uint32(uintptr(uintptr(utf897)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 5*4))) = uint32(uintptr(uintptr(utf899)))
 
 				default:
 					panic("unreachable")
 				}
-				slice101 := (payload).Extensions
-				length103 := uint32(len(slice101))
-				result102 := witRuntime.Allocate(pinner, uintptr(length103*(6*4)), 4)
-				for index, element := range slice101 {
-					base := unsafe.Add(result102, index*(6*4))
-					utf898 := unsafe.Pointer(unsafe.StringData((element).Format))
-					pinner.Pin(utf898)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf898)))
-					utf899 := unsafe.Pointer(unsafe.StringData((element).Key))
-					pinner.Pin(utf899)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf899)))
-					utf8100 := unsafe.Pointer(unsafe.StringData((element).Json))
+				slice103 := (payload).Extensions
+				length105 := uint32(len(slice103))
+				result104 := witRuntime.Allocate(pinner, uintptr(length105*(6*4)), 4)
+				for index, element := range slice103 {
+					base := unsafe.Add(result104, index*(6*4))
+					utf8100 := unsafe.Pointer(unsafe.StringData((element).Format))
 					pinner.Pin(utf8100)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8100)))
+					utf8101 := unsafe.Pointer(unsafe.StringData((element).Key))
+					pinner.Pin(utf8101)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8101)))
+					utf8102 := unsafe.Pointer(unsafe.StringData((element).Json))
+					pinner.Pin(utf8102)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len((element).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8100)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8102)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 8*4))) = uint32(length103)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 7*4))) = uint32(uintptr(uintptr(result102)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 8*4))) = uint32(length105)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 7*4))) = uint32(uintptr(uintptr(result104)))
 
 			case weir_adapter_types.ChatEvent_PartStart:
 				payload := element.PartStart()
@@ -4634,14 +4646,14 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case weir_adapter_types.PartKind_ToolCall:
 					payload := (payload).Kind.ToolCall()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(3))
-					utf8104 := unsafe.Pointer(unsafe.StringData((payload).Id))
-					pinner.Pin(utf8104)
+					utf8106 := unsafe.Pointer(unsafe.StringData((payload).Id))
+					pinner.Pin(utf8106)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = uint32(uint32(len((payload).Id)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(uintptr(uintptr(utf8104)))
-					utf8105 := unsafe.Pointer(unsafe.StringData((payload).Name))
-					pinner.Pin(utf8105)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(uintptr(uintptr(utf8106)))
+					utf8107 := unsafe.Pointer(unsafe.StringData((payload).Name))
+					pinner.Pin(utf8107)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = uint32(uint32(len((payload).Name)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = uint32(uintptr(uintptr(utf8105)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = uint32(uintptr(uintptr(utf8107)))
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int8(int32((payload).Kind))
 
 					switch (payload).Signature.Tag() {
@@ -4651,14 +4663,14 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 					case witTypes.OptionSome:
 						payload := (payload).Signature.Some()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = int8(int32(1))
-						utf8106 := unsafe.Pointer(unsafe.StringData((payload).Issuer))
-						pinner.Pin(utf8106)
+						utf8108 := unsafe.Pointer(unsafe.StringData((payload).Issuer))
+						pinner.Pin(utf8108)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 8*4))) = uint32(uint32(len((payload).Issuer)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 7*4))) = uint32(uintptr(uintptr(utf8106)))
-						utf8107 := unsafe.Pointer(unsafe.StringData((payload).Value))
-						pinner.Pin(utf8107)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 7*4))) = uint32(uintptr(uintptr(utf8108)))
+						utf8109 := unsafe.Pointer(unsafe.StringData((payload).Value))
+						pinner.Pin(utf8109)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 10*4))) = uint32(uint32(len((payload).Value)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 9*4))) = uint32(uintptr(uintptr(utf8107)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 9*4))) = uint32(uintptr(uintptr(utf8109)))
 
 					default:
 						panic("unreachable")
@@ -4667,18 +4679,18 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case weir_adapter_types.PartKind_Opaque:
 					payload := (payload).Kind.Opaque()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(4))
-					utf8108 := unsafe.Pointer(unsafe.StringData((payload).Format))
-					pinner.Pin(utf8108)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = uint32(uint32(len((payload).Format)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(uintptr(uintptr(utf8108)))
-					utf8109 := unsafe.Pointer(unsafe.StringData((payload).Kind))
-					pinner.Pin(utf8109)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = uint32(uint32(len((payload).Kind)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = uint32(uintptr(uintptr(utf8109)))
-					utf8110 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					utf8110 := unsafe.Pointer(unsafe.StringData((payload).Format))
 					pinner.Pin(utf8110)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = uint32(uint32(len((payload).Format)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(uintptr(uintptr(utf8110)))
+					utf8111 := unsafe.Pointer(unsafe.StringData((payload).Kind))
+					pinner.Pin(utf8111)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = uint32(uint32(len((payload).Kind)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = uint32(uintptr(uintptr(utf8111)))
+					utf8112 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8112)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = uint32(uintptr(uintptr(utf8110)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = uint32(uintptr(uintptr(utf8112)))
 
 				case weir_adapter_types.PartKind_Media:
 					payload := (payload).Kind.Media()
@@ -4692,10 +4704,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 					case witTypes.OptionSome:
 						payload := (payload).Mime.Some()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = int8(int32(1))
-						utf8111 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8111)
+						utf8113 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8113)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = uint32(uintptr(uintptr(utf8111)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = uint32(uintptr(uintptr(utf8113)))
 
 					default:
 						panic("unreachable")
@@ -4705,34 +4717,34 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 					case weir_adapter_types.MediaSource_Url:
 						payload := (payload).Source.Url()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int8(int32(0))
-						utf8112 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8112)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 7*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = uint32(uintptr(uintptr(utf8112)))
-
-					case weir_adapter_types.MediaSource_Base64:
-						payload := (payload).Source.Base64()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int8(int32(1))
-						utf8113 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8113)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 7*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = uint32(uintptr(uintptr(utf8113)))
-
-					case weir_adapter_types.MediaSource_Text:
-						payload := (payload).Source.Text()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int8(int32(2))
 						utf8114 := unsafe.Pointer(unsafe.StringData(payload))
 						pinner.Pin(utf8114)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 7*4))) = uint32(uint32(len(payload)))
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = uint32(uintptr(uintptr(utf8114)))
 
-					case weir_adapter_types.MediaSource_FileId:
-						payload := (payload).Source.FileId()
-						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int8(int32(3))
+					case weir_adapter_types.MediaSource_Base64:
+						payload := (payload).Source.Base64()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int8(int32(1))
 						utf8115 := unsafe.Pointer(unsafe.StringData(payload))
 						pinner.Pin(utf8115)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 7*4))) = uint32(uint32(len(payload)))
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = uint32(uintptr(uintptr(utf8115)))
+
+					case weir_adapter_types.MediaSource_Text:
+						payload := (payload).Source.Text()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int8(int32(2))
+						utf8116 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8116)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 7*4))) = uint32(uint32(len(payload)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = uint32(uintptr(uintptr(utf8116)))
+
+					case weir_adapter_types.MediaSource_FileId:
+						payload := (payload).Source.FileId()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = int8(int32(3))
+						utf8117 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8117)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 7*4))) = uint32(uint32(len(payload)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = uint32(uintptr(uintptr(utf8117)))
 
 					default:
 						panic("unreachable")
@@ -4745,10 +4757,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 					case witTypes.OptionSome:
 						payload := (payload).Name.Some()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 8*4))) = int8(int32(1))
-						utf8116 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8116)
+						utf8118 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8118)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 10*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 9*4))) = uint32(uintptr(uintptr(utf8116)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 9*4))) = uint32(uintptr(uintptr(utf8118)))
 
 					default:
 						panic("unreachable")
@@ -4761,10 +4773,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 					case witTypes.OptionSome:
 						payload := (payload).Detail.Some()
 						*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 11*4))) = int8(int32(1))
-						utf8117 := unsafe.Pointer(unsafe.StringData(payload))
-						pinner.Pin(utf8117)
+						utf8119 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8119)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 13*4))) = uint32(uint32(len(payload)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 12*4))) = uint32(uintptr(uintptr(utf8117)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 12*4))) = uint32(uintptr(uintptr(utf8119)))
 
 					default:
 						panic("unreachable")
@@ -4785,10 +4797,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 						case witTypes.OptionSome:
 							payload := (payload).Ttl.Some()
 							*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 15*4))) = int8(int32(1))
-							utf8118 := unsafe.Pointer(unsafe.StringData(payload))
-							pinner.Pin(utf8118)
+							utf8120 := unsafe.Pointer(unsafe.StringData(payload))
+							pinner.Pin(utf8120)
 							*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 17*4))) = uint32(uint32(len(payload)))
-							*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 16*4))) = uint32(uintptr(uintptr(utf8118)))
+							*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 16*4))) = uint32(uintptr(uintptr(utf8120)))
 
 						default:
 							panic("unreachable")
@@ -4797,28 +4809,28 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 					default:
 						panic("unreachable")
 					}
-					slice122 := (payload).Extensions
-					length124 := uint32(len(slice122))
-					result123 := witRuntime.Allocate(pinner, uintptr(length124*(6*4)), 4)
-					for index, element := range slice122 {
-						base := unsafe.Add(result123, index*(6*4))
-						utf8119 := unsafe.Pointer(unsafe.StringData((element).Format))
-						pinner.Pin(utf8119)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8119)))
-						utf8120 := unsafe.Pointer(unsafe.StringData((element).Key))
-						pinner.Pin(utf8120)
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8120)))
-						utf8121 := unsafe.Pointer(unsafe.StringData((element).Json))
+					slice124 := (payload).Extensions
+					length126 := uint32(len(slice124))
+					result125 := witRuntime.Allocate(pinner, uintptr(length126*(6*4)), 4)
+					for index, element := range slice124 {
+						base := unsafe.Add(result125, index*(6*4))
+						utf8121 := unsafe.Pointer(unsafe.StringData((element).Format))
 						pinner.Pin(utf8121)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8121)))
+						utf8122 := unsafe.Pointer(unsafe.StringData((element).Key))
+						pinner.Pin(utf8122)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8122)))
+						utf8123 := unsafe.Pointer(unsafe.StringData((element).Json))
+						pinner.Pin(utf8123)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len((element).Json)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8121)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8123)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 19*4))) = uint32(length124)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 18*4))) = uint32(uintptr(uintptr(result123)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 19*4))) = uint32(length126)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 18*4))) = uint32(uintptr(uintptr(result125)))
 
 				default:
 					panic("unreachable")
@@ -4829,56 +4841,56 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 8)) = int32((payload).Candidate)
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 12)) = int32((payload).Part)
-				utf8125 := unsafe.Pointer(unsafe.StringData((payload).Text))
-				pinner.Pin(utf8125)
+				utf8127 := unsafe.Pointer(unsafe.StringData((payload).Text))
+				pinner.Pin(utf8127)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(uint32(len((payload).Text)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(utf8125)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(utf8127)))
 
 			case weir_adapter_types.ChatEvent_Argument:
 				payload := element.Argument()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 8)) = int32((payload).Candidate)
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 12)) = int32((payload).Part)
-				utf8126 := unsafe.Pointer(unsafe.StringData((payload).Text))
-				pinner.Pin(utf8126)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(uint32(len((payload).Text)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(utf8126)))
-				utf8127 := unsafe.Pointer(unsafe.StringData((payload).Path))
-				pinner.Pin(utf8127)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = uint32(uint32(len((payload).Path)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = uint32(uintptr(uintptr(utf8127)))
-				utf8128 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				utf8128 := unsafe.Pointer(unsafe.StringData((payload).Text))
 				pinner.Pin(utf8128)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(uint32(len((payload).Text)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(utf8128)))
+				utf8129 := unsafe.Pointer(unsafe.StringData((payload).Path))
+				pinner.Pin(utf8129)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = uint32(uint32(len((payload).Path)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = uint32(uintptr(uintptr(utf8129)))
+				utf8130 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8130)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = uint32(uintptr(uintptr(utf8128)))
-				var result129 int32
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = uint32(uintptr(uintptr(utf8130)))
+				var result131 int32
 				if (payload).Continues {
-					result129 = 1
+					result131 = 1
 				} else {
-					result129 = 0
+					result131 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = int8(result129)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = int8(result131)
 
 			case weir_adapter_types.ChatEvent_Signature:
 				payload := element.Signature()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 8)) = int32((payload).Candidate)
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 12)) = int32((payload).Part)
-				utf8130 := unsafe.Pointer(unsafe.StringData(((payload).Signature).Issuer))
-				pinner.Pin(utf8130)
+				utf8132 := unsafe.Pointer(unsafe.StringData(((payload).Signature).Issuer))
+				pinner.Pin(utf8132)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(uint32(len(((payload).Signature).Issuer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(utf8130)))
-				utf8131 := unsafe.Pointer(unsafe.StringData(((payload).Signature).Value))
-				pinner.Pin(utf8131)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(utf8132)))
+				utf8133 := unsafe.Pointer(unsafe.StringData(((payload).Signature).Value))
+				pinner.Pin(utf8133)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = uint32(uint32(len(((payload).Signature).Value)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = uint32(uintptr(uintptr(utf8131)))
-				var result132 int32
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = uint32(uintptr(uintptr(utf8133)))
+				var result134 int32
 				if (payload).Encrypted {
-					result132 = 1
+					result134 = 1
 				} else {
-					result132 = 0
+					result134 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = int8(result132)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = int8(result134)
 
 			case weir_adapter_types.ChatEvent_Citation:
 				payload := element.Citation()
@@ -4893,10 +4905,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := ((payload).Citation).Url.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 16)) = int8(int32(1))
-					utf8133 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8133)
+					utf8135 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8135)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 2*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(uintptr(uintptr(utf8133)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(uintptr(uintptr(utf8135)))
 
 				default:
 					panic("unreachable")
@@ -4909,10 +4921,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := ((payload).Citation).Title.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 3*4))) = int8(int32(1))
-					utf8134 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8134)
+					utf8136 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8136)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 5*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = uint32(uintptr(uintptr(utf8134)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 4*4))) = uint32(uintptr(uintptr(utf8136)))
 
 				default:
 					panic("unreachable")
@@ -4925,10 +4937,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := ((payload).Citation).Quote.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 6*4))) = int8(int32(1))
-					utf8135 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8135)
+					utf8137 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8137)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 8*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 7*4))) = uint32(uintptr(uintptr(utf8135)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 7*4))) = uint32(uintptr(uintptr(utf8137)))
 
 				default:
 					panic("unreachable")
@@ -4967,18 +4979,18 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := ((payload).Citation).Source.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (32 + 9*4))) = int8(int32(1))
-					utf8136 := unsafe.Pointer(unsafe.StringData((payload).Format))
-					pinner.Pin(utf8136)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 11*4))) = uint32(uint32(len((payload).Format)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 10*4))) = uint32(uintptr(uintptr(utf8136)))
-					utf8137 := unsafe.Pointer(unsafe.StringData((payload).Kind))
-					pinner.Pin(utf8137)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 13*4))) = uint32(uint32(len((payload).Kind)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 12*4))) = uint32(uintptr(uintptr(utf8137)))
-					utf8138 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					utf8138 := unsafe.Pointer(unsafe.StringData((payload).Format))
 					pinner.Pin(utf8138)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 11*4))) = uint32(uint32(len((payload).Format)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 10*4))) = uint32(uintptr(uintptr(utf8138)))
+					utf8139 := unsafe.Pointer(unsafe.StringData((payload).Kind))
+					pinner.Pin(utf8139)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 13*4))) = uint32(uint32(len((payload).Kind)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 12*4))) = uint32(uintptr(uintptr(utf8139)))
+					utf8140 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8140)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 15*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 14*4))) = uint32(uintptr(uintptr(utf8138)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 + 14*4))) = uint32(uintptr(uintptr(utf8140)))
 
 				default:
 					panic("unreachable")
@@ -4989,37 +5001,37 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 8)) = int32((payload).Candidate)
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 12)) = int32((payload).Part)
-				slice142 := (payload).Extensions
-				length144 := uint32(len(slice142))
-				result143 := witRuntime.Allocate(pinner, uintptr(length144*(6*4)), 4)
-				for index, element := range slice142 {
-					base := unsafe.Add(result143, index*(6*4))
-					utf8139 := unsafe.Pointer(unsafe.StringData((element).Format))
-					pinner.Pin(utf8139)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8139)))
-					utf8140 := unsafe.Pointer(unsafe.StringData((element).Key))
-					pinner.Pin(utf8140)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8140)))
-					utf8141 := unsafe.Pointer(unsafe.StringData((element).Json))
+				slice144 := (payload).Extensions
+				length146 := uint32(len(slice144))
+				result145 := witRuntime.Allocate(pinner, uintptr(length146*(6*4)), 4)
+				for index, element := range slice144 {
+					base := unsafe.Add(result145, index*(6*4))
+					utf8141 := unsafe.Pointer(unsafe.StringData((element).Format))
 					pinner.Pin(utf8141)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8141)))
+					utf8142 := unsafe.Pointer(unsafe.StringData((element).Key))
+					pinner.Pin(utf8142)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8142)))
+					utf8143 := unsafe.Pointer(unsafe.StringData((element).Json))
+					pinner.Pin(utf8143)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len((element).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8141)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8143)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(length144)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(result143)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 1*4))) = uint32(length146)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 16)) = uint32(uintptr(uintptr(result145)))
 
 			case weir_adapter_types.ChatEvent_Logprobs:
 				payload := element.Logprobs()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
 				*(*int32)(unsafe.Add(unsafe.Pointer(base), 8)) = int32((payload).Candidate)
-				utf8145 := unsafe.Pointer(unsafe.StringData((payload).Json))
-				pinner.Pin(utf8145)
+				utf8147 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8147)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uintptr(uintptr(utf8145)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uintptr(uintptr(utf8147)))
 
 			case weir_adapter_types.ChatEvent_Finish:
 				payload := element.Finish()
@@ -5034,10 +5046,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := ((payload).Finish).Raw.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = int8(int32(1))
-					utf8146 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8146)
+					utf8148 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8148)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uintptr(uintptr(utf8146)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uintptr(uintptr(utf8148)))
 
 				default:
 					panic("unreachable")
@@ -5050,10 +5062,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := ((payload).Finish).StopSequence.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = int8(int32(1))
-					utf8147 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8147)
+					utf8149 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8149)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uintptr(uintptr(utf8147)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uintptr(uintptr(utf8149)))
 
 				default:
 					panic("unreachable")
@@ -5192,18 +5204,18 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				default:
 					panic("unreachable")
 				}
-				slice148 := (payload).Units
-				length150 := uint32(len(slice148))
-				result149 := witRuntime.Allocate(pinner, uintptr(length150*16), 8)
-				for index, element := range slice148 {
-					base := unsafe.Add(result149, index*16)
+				slice150 := (payload).Units
+				length152 := uint32(len(slice150))
+				result151 := witRuntime.Allocate(pinner, uintptr(length152*16), 8)
+				for index, element := range slice150 {
+					base := unsafe.Add(result151, index*16)
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Unit))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), 8)) = (element).Count
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 1*4))) = uint32(length150)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 88)) = uint32(uintptr(uintptr(result149)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 1*4))) = uint32(length152)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 88)) = uint32(uintptr(uintptr(result151)))
 
 				switch (payload).ServiceTier.Tag() {
 				case witTypes.OptionNone:
@@ -5212,10 +5224,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := (payload).ServiceTier.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (88 + 2*4))) = int8(int32(1))
-					utf8151 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8151)
+					utf8153 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8153)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 4*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 3*4))) = uint32(uintptr(uintptr(utf8151)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 3*4))) = uint32(uintptr(uintptr(utf8153)))
 
 				default:
 					panic("unreachable")
@@ -5228,48 +5240,64 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := (payload).Batch.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (88 + 5*4))) = int8(int32(1))
-					var result152 int32
+					var result154 int32
 					if payload {
-						result152 = 1
+						result154 = 1
 					} else {
-						result152 = 0
+						result154 = 0
 					}
-					*(*int8)(unsafe.Add(unsafe.Pointer(base), (89 + 5*4))) = int8(result152)
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (89 + 5*4))) = int8(result154)
 
 				default:
 					panic("unreachable")
 				}
-				slice156 := (payload).Extensions
-				length158 := uint32(len(slice156))
-				result157 := witRuntime.Allocate(pinner, uintptr(length158*(6*4)), 4)
-				for index, element := range slice156 {
-					base := unsafe.Add(result157, index*(6*4))
-					utf8153 := unsafe.Pointer(unsafe.StringData((element).Format))
-					pinner.Pin(utf8153)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8153)))
-					utf8154 := unsafe.Pointer(unsafe.StringData((element).Key))
-					pinner.Pin(utf8154)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8154)))
-					utf8155 := unsafe.Pointer(unsafe.StringData((element).Json))
+
+				switch (payload).Region.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Region.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = int8(int32(1))
+					utf8155 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf8155)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 8*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4))) = uint32(uintptr(uintptr(utf8155)))
+
+				default:
+					panic("unreachable")
+				}
+				slice159 := (payload).Extensions
+				length161 := uint32(len(slice159))
+				result160 := witRuntime.Allocate(pinner, uintptr(length161*(6*4)), 4)
+				for index, element := range slice159 {
+					base := unsafe.Add(result160, index*(6*4))
+					utf8156 := unsafe.Pointer(unsafe.StringData((element).Format))
+					pinner.Pin(utf8156)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8156)))
+					utf8157 := unsafe.Pointer(unsafe.StringData((element).Key))
+					pinner.Pin(utf8157)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8157)))
+					utf8158 := unsafe.Pointer(unsafe.StringData((element).Json))
+					pinner.Pin(utf8158)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len((element).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8155)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf8158)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4))) = uint32(length158)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = uint32(uintptr(uintptr(result157)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 10*4))) = uint32(length161)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 9*4))) = uint32(uintptr(uintptr(result160)))
 
 			case weir_adapter_types.ChatEvent_Failure:
 				payload := element.Failure()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(10))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).Kind))
-				utf8159 := unsafe.Pointer(unsafe.StringData((payload).Message))
-				pinner.Pin(utf8159)
+				utf8162 := unsafe.Pointer(unsafe.StringData((payload).Message))
+				pinner.Pin(utf8162)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uint32(len((payload).Message)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uintptr(uintptr(utf8159)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uintptr(uintptr(utf8162)))
 
 				switch (payload).Status.Tag() {
 				case witTypes.OptionNone:
@@ -5291,10 +5319,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := (payload).Code.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(1))
-					utf8160 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8160)
+					utf8163 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8163)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf8160)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf8163)))
 
 				default:
 					panic("unreachable")
@@ -5307,10 +5335,10 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 				case witTypes.OptionSome:
 					payload := (payload).Param.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4))) = int8(int32(1))
-					utf8161 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8161)
+					utf8164 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8164)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 9*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 8*4))) = uint32(uintptr(uintptr(utf8161)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 8*4))) = uint32(uintptr(uintptr(utf8164)))
 
 				default:
 					panic("unreachable")
@@ -5332,18 +5360,18 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 			case weir_adapter_types.ChatEvent_Opaque:
 				payload := element.Opaque()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(11))
-				utf8162 := unsafe.Pointer(unsafe.StringData((payload).Format))
-				pinner.Pin(utf8162)
+				utf8165 := unsafe.Pointer(unsafe.StringData((payload).Format))
+				pinner.Pin(utf8165)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Format)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8162)))
-				utf8163 := unsafe.Pointer(unsafe.StringData((payload).Kind))
-				pinner.Pin(utf8163)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8165)))
+				utf8166 := unsafe.Pointer(unsafe.StringData((payload).Kind))
+				pinner.Pin(utf8166)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Kind)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8163)))
-				utf8164 := unsafe.Pointer(unsafe.StringData((payload).Json))
-				pinner.Pin(utf8164)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8166)))
+				utf8167 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8167)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf8164)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf8167)))
 
 			default:
 				panic("unreachable")
@@ -5351,30 +5379,30 @@ func wasm_export_weir_hook_guard_method_answer_push(arg0 uintptr, arg1 uintptr, 
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(length167)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(result166)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(length170)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(result169)))
 
 	default:
 		panic("unreachable")
 	}
-	slice170 := (result90).Annotations
-	length172 := uint32(len(slice170))
-	result171 := witRuntime.Allocate(pinner, uintptr(length172*(4*4)), 4)
-	for index, element := range slice170 {
-		base := unsafe.Add(result171, index*(4*4))
-		utf8168 := unsafe.Pointer(unsafe.StringData((element).Key))
-		pinner.Pin(utf8168)
+	slice173 := (result92).Annotations
+	length175 := uint32(len(slice173))
+	result174 := witRuntime.Allocate(pinner, uintptr(length175*(4*4)), 4)
+	for index, element := range slice173 {
+		base := unsafe.Add(result174, index*(4*4))
+		utf8171 := unsafe.Pointer(unsafe.StringData((element).Key))
+		pinner.Pin(utf8171)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8168)))
-		utf8169 := unsafe.Pointer(unsafe.StringData((element).Value))
-		pinner.Pin(utf8169)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8171)))
+		utf8172 := unsafe.Pointer(unsafe.StringData((element).Value))
+		pinner.Pin(utf8172)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8169)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8172)))
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (9 * 4))) = uint32(length172)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 * 4))) = uint32(uintptr(uintptr(result171)))
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (9 * 4))) = uint32(length175)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 * 4))) = uint32(uintptr(uintptr(result174)))
 	return exportReturnArea
 
 }
@@ -5440,11 +5468,11 @@ func wasm_export_weir_hook_guard_method_answer_finish(arg0 uintptr) uintptr {
 	case weir_hook_guard.EventVerdict_Replace:
 		payload := (result).Verdict.Replace()
 		*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = int8(int32(2))
-		slice74 := payload
-		length76 := uint32(len(slice74))
-		result75 := witRuntime.Allocate(pinner, uintptr(length76*(64+14*4)), 8)
-		for index, element := range slice74 {
-			base := unsafe.Add(result75, index*(64+14*4))
+		slice75 := payload
+		length77 := uint32(len(slice75))
+		result76 := witRuntime.Allocate(pinner, uintptr(length77*(96+10*4)), 8)
+		for index, element := range slice75 {
+			base := unsafe.Add(result76, index*(96+10*4))
 
 			switch element.Tag() {
 			case weir_adapter_types.ChatEvent_Start:
@@ -6149,37 +6177,53 @@ func wasm_export_weir_hook_guard_method_answer_finish(arg0 uintptr) uintptr {
 				default:
 					panic("unreachable")
 				}
-				slice65 := (payload).Extensions
-				length67 := uint32(len(slice65))
-				result66 := witRuntime.Allocate(pinner, uintptr(length67*(6*4)), 4)
-				for index, element := range slice65 {
-					base := unsafe.Add(result66, index*(6*4))
-					utf862 := unsafe.Pointer(unsafe.StringData((element).Format))
+
+				switch (payload).Region.Tag() {
+				case witTypes.OptionNone:
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = int8(int32(0))
+
+				case witTypes.OptionSome:
+					payload := (payload).Region.Some()
+					*(*int8)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = int8(int32(1))
+					utf862 := unsafe.Pointer(unsafe.StringData(payload))
 					pinner.Pin(utf862)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf862)))
-					utf863 := unsafe.Pointer(unsafe.StringData((element).Key))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 8*4))) = uint32(uint32(len(payload)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4))) = uint32(uintptr(uintptr(utf862)))
+
+				default:
+					panic("unreachable")
+				}
+				slice66 := (payload).Extensions
+				length68 := uint32(len(slice66))
+				result67 := witRuntime.Allocate(pinner, uintptr(length68*(6*4)), 4)
+				for index, element := range slice66 {
+					base := unsafe.Add(result67, index*(6*4))
+					utf863 := unsafe.Pointer(unsafe.StringData((element).Format))
 					pinner.Pin(utf863)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf863)))
-					utf864 := unsafe.Pointer(unsafe.StringData((element).Json))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf863)))
+					utf864 := unsafe.Pointer(unsafe.StringData((element).Key))
 					pinner.Pin(utf864)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Key)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf864)))
+					utf865 := unsafe.Pointer(unsafe.StringData((element).Json))
+					pinner.Pin(utf865)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uint32(len((element).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf864)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uintptr(uintptr(utf865)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 7*4))) = uint32(length67)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 6*4))) = uint32(uintptr(uintptr(result66)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 10*4))) = uint32(length68)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (88 + 9*4))) = uint32(uintptr(uintptr(result67)))
 
 			case weir_adapter_types.ChatEvent_Failure:
 				payload := element.Failure()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(10))
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 8)) = int8(int32((payload).Kind))
-				utf868 := unsafe.Pointer(unsafe.StringData((payload).Message))
-				pinner.Pin(utf868)
+				utf869 := unsafe.Pointer(unsafe.StringData((payload).Message))
+				pinner.Pin(utf869)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uint32(len((payload).Message)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uintptr(uintptr(utf868)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uintptr(uintptr(utf869)))
 
 				switch (payload).Status.Tag() {
 				case witTypes.OptionNone:
@@ -6201,10 +6245,10 @@ func wasm_export_weir_hook_guard_method_answer_finish(arg0 uintptr) uintptr {
 				case witTypes.OptionSome:
 					payload := (payload).Code.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = int8(int32(1))
-					utf869 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf869)
+					utf870 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf870)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 6*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf869)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uintptr(uintptr(utf870)))
 
 				default:
 					panic("unreachable")
@@ -6217,10 +6261,10 @@ func wasm_export_weir_hook_guard_method_answer_finish(arg0 uintptr) uintptr {
 				case witTypes.OptionSome:
 					payload := (payload).Param.Some()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 7*4))) = int8(int32(1))
-					utf870 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf870)
+					utf871 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf871)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 9*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 8*4))) = uint32(uintptr(uintptr(utf870)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 8*4))) = uint32(uintptr(uintptr(utf871)))
 
 				default:
 					panic("unreachable")
@@ -6242,18 +6286,18 @@ func wasm_export_weir_hook_guard_method_answer_finish(arg0 uintptr) uintptr {
 			case weir_adapter_types.ChatEvent_Opaque:
 				payload := element.Opaque()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(11))
-				utf871 := unsafe.Pointer(unsafe.StringData((payload).Format))
-				pinner.Pin(utf871)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Format)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf871)))
-				utf872 := unsafe.Pointer(unsafe.StringData((payload).Kind))
+				utf872 := unsafe.Pointer(unsafe.StringData((payload).Format))
 				pinner.Pin(utf872)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Kind)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf872)))
-				utf873 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Format)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf872)))
+				utf873 := unsafe.Pointer(unsafe.StringData((payload).Kind))
 				pinner.Pin(utf873)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Kind)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf873)))
+				utf874 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf874)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf873)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf874)))
 
 			default:
 				panic("unreachable")
@@ -6261,30 +6305,30 @@ func wasm_export_weir_hook_guard_method_answer_finish(arg0 uintptr) uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(length76)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(result75)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (2 * 4))) = uint32(length77)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(uintptr(uintptr(result76)))
 
 	default:
 		panic("unreachable")
 	}
-	slice79 := (result).Annotations
-	length81 := uint32(len(slice79))
-	result80 := witRuntime.Allocate(pinner, uintptr(length81*(4*4)), 4)
-	for index, element := range slice79 {
-		base := unsafe.Add(result80, index*(4*4))
-		utf877 := unsafe.Pointer(unsafe.StringData((element).Key))
-		pinner.Pin(utf877)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf877)))
-		utf878 := unsafe.Pointer(unsafe.StringData((element).Value))
+	slice80 := (result).Annotations
+	length82 := uint32(len(slice80))
+	result81 := witRuntime.Allocate(pinner, uintptr(length82*(4*4)), 4)
+	for index, element := range slice80 {
+		base := unsafe.Add(result81, index*(4*4))
+		utf878 := unsafe.Pointer(unsafe.StringData((element).Key))
 		pinner.Pin(utf878)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf878)))
+		utf879 := unsafe.Pointer(unsafe.StringData((element).Value))
+		pinner.Pin(utf879)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf878)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf879)))
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (9 * 4))) = uint32(length81)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 * 4))) = uint32(uintptr(uintptr(result80)))
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (9 * 4))) = uint32(length82)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (8 * 4))) = uint32(uintptr(uintptr(result81)))
 	return exportReturnArea
 
 }
@@ -6357,11 +6401,11 @@ func wasm_export_weir_hook_guard_on_end(arg0 uintptr) uintptr {
 	default:
 		panic("unreachable")
 	}
-	var option28 witTypes.Option[weir_adapter_types.Usage]
+	var option30 witTypes.Option[weir_adapter_types.Usage]
 	switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (24 + 17*4)))) {
 	case 0:
 
-		option28 = witTypes.None[weir_adapter_types.Usage]()
+		option30 = witTypes.None[weir_adapter_types.Usage]()
 	case 1:
 		var option10 witTypes.Option[uint32]
 		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (24 + 18*4)))) {
@@ -6503,40 +6547,52 @@ func wasm_export_weir_hook_guard_on_end(arg0 uintptr) uintptr {
 		default:
 			panic("unreachable")
 		}
-		result27 := make([]weir_adapter_types.Extension, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 25*4))))
-		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 25*4)))); index++ {
-			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 24*4))))), index*(6*4))
-			value24 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
-			value25 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))))
-			value26 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))))
+		var option25 witTypes.Option[string]
+		switch uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 24*4)))) {
+		case 0:
 
-			result27 = append(result27, weir_adapter_types.Extension{Format: value24, Key: value25, Json: value26})
+			option25 = witTypes.None[string]()
+		case 1:
+			value24 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 25*4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 26*4))))
+
+			option25 = witTypes.Some[string](value24)
+		default:
+			panic("unreachable")
+		}
+		result29 := make([]weir_adapter_types.Extension, 0, *(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 28*4))))
+		for index := 0; index < int(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 28*4)))); index++ {
+			base := unsafe.Add(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 27*4))))), index*(6*4))
+			value26 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)))
+			value27 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))))
+			value28 := unsafe.String((*uint8)(unsafe.Pointer(uintptr(*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4)))))), *(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))))
+
+			result29 = append(result29, weir_adapter_types.Extension{Format: value26, Key: value27, Json: value28})
 		}
 
-		option28 = witTypes.Some[weir_adapter_types.Usage](weir_adapter_types.Usage{Input: option10, InputAudio: option11, InputImage: option12, CacheRead: option13, CacheWrite: option14, CacheWriteHour: option15, Output: option16, OutputAudio: option17, OutputImage: option18, Reasoning: option19, Units: result20, ServiceTier: option22, Batch: option23, Extensions: result27})
+		option30 = witTypes.Some[weir_adapter_types.Usage](weir_adapter_types.Usage{Input: option10, InputAudio: option11, InputImage: option12, CacheRead: option13, CacheWrite: option14, CacheWriteHour: option15, Output: option16, OutputAudio: option17, OutputImage: option18, Reasoning: option19, Units: result20, ServiceTier: option22, Batch: option23, Region: option25, Extensions: result29})
 	default:
 		panic("unreachable")
 	}
 	witRuntime.Unpin()
-	result29 := export_weir_hook_guard.OnEnd(weir_hook_guard.Facts{RequestId: value, NowMs: *(*float64)(unsafe.Add(unsafe.Pointer(arg0), (2 * 4))), Client: option, Team: option2, Model: value3, Format: value4, Stream: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (8 + 12*4)))) != 0), InputTokens: option5, Options: result, Memo: value8}, weir_hook_guard.Outcome{Failure: option9, Usage: option28, DurationMs: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 26*4))))})
-	slice := result29
+	result31 := export_weir_hook_guard.OnEnd(weir_hook_guard.Facts{RequestId: value, NowMs: *(*float64)(unsafe.Add(unsafe.Pointer(arg0), (2 * 4))), Client: option, Team: option2, Model: value3, Format: value4, Stream: (uint8(*(*uint32)(unsafe.Add(unsafe.Pointer(arg0), (8 + 12*4)))) != 0), InputTokens: option5, Options: result, Memo: value8}, weir_hook_guard.Outcome{Failure: option9, Usage: option30, DurationMs: uint32(*(*int32)(unsafe.Add(unsafe.Pointer(arg0), (104 + 29*4))))})
+	slice := result31
 	length := uint32(len(slice))
-	result31 := witRuntime.Allocate(pinner, uintptr(length*(4*4)), 4)
+	result33 := witRuntime.Allocate(pinner, uintptr(length*(4*4)), 4)
 	for index, element := range slice {
-		base := unsafe.Add(result31, index*(4*4))
+		base := unsafe.Add(result33, index*(4*4))
 		utf8 := unsafe.Pointer(unsafe.StringData((element).Key))
 		pinner.Pin(utf8)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Key)))
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8)))
-		utf830 := unsafe.Pointer(unsafe.StringData((element).Value))
-		pinner.Pin(utf830)
+		utf832 := unsafe.Pointer(unsafe.StringData((element).Value))
+		pinner.Pin(utf832)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf830)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf832)))
 
 	}
 
 	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 4)) = uint32(length)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = uint32(uintptr(uintptr(result31)))
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), 0)) = uint32(uintptr(uintptr(result33)))
 	return exportReturnArea
 
 }

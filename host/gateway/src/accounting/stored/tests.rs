@@ -27,6 +27,7 @@ fn make(metrics: &Arc<Metrics>, budgets: &BudgetSet, unbooked: &Arc<Unbooked>) {
         tap: CompiledTap::new(&Tap::default()).unwrap(),
         alias: Arc::from("fast"),
         target: Arc::from("first/m"),
+        pricing: None,
         id: None,
         is_under_way: false,
     });
@@ -43,7 +44,7 @@ fn read(metrics: &Arc<Metrics>, tenant: &str, unbooked: &Arc<Unbooked>) {
     account.start_attempt(&Arc::from("first"), "other", tariff(Some([10.0, 10.0])));
     account.answering(200, false, false);
     if account.stored_tap().is_some() {
-        account.stored_is_finished(Some(Usage::of(Some(7), Some(5))), 0);
+        account.stored_is_finished(Some(Usage::of(Some(7), Some(5))), 0, None);
     }
     account.complete();
 }
@@ -87,7 +88,7 @@ fn no_more_answers_are_remembered_than_there_is_room_for() {
         let (alias, target, tap) =
             (Arc::from("fast"), Arc::from("first/m"), CompiledTap::new(&Tap::default()).unwrap());
         let (tenant, unbooked) = (Arc::from("one"), Arc::clone(&unbooked));
-        let answer = StoredAnswer { unbooked, tenant, tap, alias, target, id: None, is_under_way: true };
+        let answer = StoredAnswer { unbooked, tenant, tap, alias, target, pricing: None, id: None, is_under_way: true };
         account.debt(&answer, Vec::new()).unwrap()
     };
     let tap = CompiledTap::new(&Tap::default()).unwrap();

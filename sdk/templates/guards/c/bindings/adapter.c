@@ -1459,7 +1459,7 @@ void __wasm_export_exports_weir_hook_guard_method_answer_push_post_return(uint8_
       if (len15 > 0) {
         uint8_t *ptr16 = *((uint8_t **) (arg0 + sizeof(void*)));
         for (size_t i17 = 0; i17 < len15; i17++) {
-          uint8_t *base = ptr16 + i17 * (64+14*sizeof(void*));
+          uint8_t *base = ptr16 + i17 * (96+10*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -1809,9 +1809,20 @@ void __wasm_export_exports_weir_hook_guard_method_answer_push_post_return(uint8_
                   break;
                 }
               }
-              size_t len12 = *((size_t*) (base + (88+7*sizeof(void*))));
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (88+6*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (88+8*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (88+7*sizeof(void*)))));
+                  }
+                  break;
+                }
+              }
+              size_t len12 = *((size_t*) (base + (88+10*sizeof(void*))));
               if (len12 > 0) {
-                uint8_t *ptr13 = *((uint8_t **) (base + (88+6*sizeof(void*))));
+                uint8_t *ptr13 = *((uint8_t **) (base + (88+9*sizeof(void*))));
                 for (size_t i14 = 0; i14 < len12; i14++) {
                   uint8_t *base = ptr13 + i14 * (6*sizeof(void*));
                   (void) base;
@@ -1936,7 +1947,7 @@ void __wasm_export_exports_weir_hook_guard_method_answer_finish_post_return(uint
       if (len15 > 0) {
         uint8_t *ptr16 = *((uint8_t **) (arg0 + sizeof(void*)));
         for (size_t i17 = 0; i17 < len15; i17++) {
-          uint8_t *base = ptr16 + i17 * (64+14*sizeof(void*));
+          uint8_t *base = ptr16 + i17 * (96+10*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -2286,9 +2297,20 @@ void __wasm_export_exports_weir_hook_guard_method_answer_finish_post_return(uint
                   break;
                 }
               }
-              size_t len12 = *((size_t*) (base + (88+7*sizeof(void*))));
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (88+6*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (88+8*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (88+7*sizeof(void*)))));
+                  }
+                  break;
+                }
+              }
+              size_t len12 = *((size_t*) (base + (88+10*sizeof(void*))));
               if (len12 > 0) {
-                uint8_t *ptr13 = *((uint8_t **) (base + (88+6*sizeof(void*))));
+                uint8_t *ptr13 = *((uint8_t **) (base + (88+9*sizeof(void*))));
                 for (size_t i14 = 0; i14 < len12; i14++) {
                   uint8_t *base = ptr13 + i14 * (6*sizeof(void*));
                   (void) base;
@@ -2950,6 +2972,7 @@ void weir_adapter_types_usage_free(weir_adapter_types_usage_t *ptr) {
   weir_adapter_types_list_unit_count_free(&ptr->units);
   adapter_option_string_free(&ptr->service_tier);
   adapter_option_bool_free(&ptr->batch);
+  adapter_option_string_free(&ptr->region);
   weir_adapter_types_list_extension_free(&ptr->extensions);
 }
 
@@ -4891,9 +4914,9 @@ int32_t __wasm_export_exports_weir_hook_guard_constructor_answer(uint8_t * arg) 
 
 __attribute__((__export_name__("weir:hook/guard@0.1.0#[method]answer.push")))
 uint8_t * __wasm_export_exports_weir_hook_guard_method_answer_push(uint8_t * arg, uint8_t * arg0, size_t arg1) {
-  exports_weir_hook_guard_list_chat_event_t arg36 = (exports_weir_hook_guard_list_chat_event_t) { (exports_weir_hook_guard_chat_event_t*)(arg0), (arg1) };
+  exports_weir_hook_guard_list_chat_event_t arg37 = (exports_weir_hook_guard_list_chat_event_t) { (exports_weir_hook_guard_chat_event_t*)(arg0), (arg1) };
   exports_weir_hook_guard_event_answer_t ret;
-  exports_weir_hook_guard_method_answer_push(((exports_weir_hook_guard_answer_t*) arg), &arg36, &ret);
+  exports_weir_hook_guard_method_answer_push(((exports_weir_hook_guard_answer_t*) arg), &arg37, &ret);
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   switch ((int32_t) ((ret).verdict).tag) {
     case 0: {
@@ -4901,27 +4924,27 @@ uint8_t * __wasm_export_exports_weir_hook_guard_method_answer_push(uint8_t * arg
       break;
     }
     case 1: {
-      const exports_weir_hook_guard_denial_t *payload37 = &((ret).verdict).val.deny;
+      const exports_weir_hook_guard_denial_t *payload38 = &((ret).verdict).val.deny;
       *((int8_t*)(ptr + 0)) = 1;
-      if (((*payload37).code).is_some) {
-        const adapter_string_t *payload39 = &((*payload37).code).val;
+      if (((*payload38).code).is_some) {
+        const adapter_string_t *payload40 = &((*payload38).code).val;
         *((int8_t*)(ptr + sizeof(void*))) = 1;
-        *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload39).len;
-        *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload39).ptr;
+        *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload40).len;
+        *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload40).ptr;
       } else {
         *((int8_t*)(ptr + sizeof(void*))) = 0;
       }
-      *((size_t*)(ptr + (5*sizeof(void*)))) = ((*payload37).message).len;
-      *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) ((*payload37).message).ptr;
-      *((size_t*)(ptr + (7*sizeof(void*)))) = ((*payload37).annotations).len;
-      *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) ((*payload37).annotations).ptr;
+      *((size_t*)(ptr + (5*sizeof(void*)))) = ((*payload38).message).len;
+      *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) ((*payload38).message).ptr;
+      *((size_t*)(ptr + (7*sizeof(void*)))) = ((*payload38).annotations).len;
+      *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) ((*payload38).annotations).ptr;
       break;
     }
     case 2: {
-      const exports_weir_hook_guard_list_chat_event_t *payload40 = &((ret).verdict).val.replace;
+      const exports_weir_hook_guard_list_chat_event_t *payload41 = &((ret).verdict).val.replace;
       *((int8_t*)(ptr + 0)) = 2;
-      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload40).len;
-      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload40).ptr;
+      *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload41).len;
+      *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload41).ptr;
       break;
     }
   }
@@ -5020,14 +5043,14 @@ uint8_t * __wasm_export_exports_weir_hook_guard_on_end(uint8_t * arg) {
       break;
     }
   }
-  exports_weir_hook_guard_option_usage_t option15;
+  exports_weir_hook_guard_option_usage_t option16;
   switch ((int32_t) *((uint8_t*) (arg + (24+17*sizeof(void*))))) {
     case 0: {
-      option15.is_some = false;
+      option16.is_some = false;
       break;
     }
     case 1: {
-      option15.is_some = true;
+      option16.is_some = true;
       adapter_option_u32_t option3;
       switch ((int32_t) *((uint8_t*) (arg + (24+18*sizeof(void*))))) {
         case 0: {
@@ -5172,8 +5195,20 @@ uint8_t * __wasm_export_exports_weir_hook_guard_on_end(uint8_t * arg) {
           break;
         }
       }
+      adapter_option_string_t option15;
+      switch ((int32_t) *((uint8_t*) (arg + (104+24*sizeof(void*))))) {
+        case 0: {
+          option15.is_some = false;
+          break;
+        }
+        case 1: {
+          option15.is_some = true;
+          option15.val = (adapter_string_t) { (uint8_t*)(*((uint8_t **) (arg + (104+25*sizeof(void*))))), (*((size_t*) (arg + (104+26*sizeof(void*))))) };
+          break;
+        }
+      }
 
-      option15.val = (weir_adapter_types_usage_t) {
+      option16.val = (weir_adapter_types_usage_t) {
         (adapter_option_u32_t) option3,
         (adapter_option_u32_t) option4,
         (adapter_option_u32_t) option5,
@@ -5187,12 +5222,13 @@ uint8_t * __wasm_export_exports_weir_hook_guard_on_end(uint8_t * arg) {
         (weir_adapter_types_list_unit_count_t) (weir_adapter_types_list_unit_count_t) { (weir_adapter_types_unit_count_t*)(*((uint8_t **) (arg + (104+18*sizeof(void*))))), (*((size_t*) (arg + (104+19*sizeof(void*))))) },
         (adapter_option_string_t) option13,
         (adapter_option_bool_t) option14,
-        (weir_adapter_types_list_extension_t) (weir_adapter_types_list_extension_t) { (weir_adapter_types_extension_t*)(*((uint8_t **) (arg + (104+24*sizeof(void*))))), (*((size_t*) (arg + (104+25*sizeof(void*))))) },
+        (adapter_option_string_t) option15,
+        (weir_adapter_types_list_extension_t) (weir_adapter_types_list_extension_t) { (weir_adapter_types_extension_t*)(*((uint8_t **) (arg + (104+27*sizeof(void*))))), (*((size_t*) (arg + (104+28*sizeof(void*))))) },
       };
       break;
     }
   }
-  exports_weir_hook_guard_facts_t arg16 = (exports_weir_hook_guard_facts_t) {
+  exports_weir_hook_guard_facts_t arg17 = (exports_weir_hook_guard_facts_t) {
     (adapter_string_t) (adapter_string_t) { (uint8_t*)(*((uint8_t **) (arg + 0))), (*((size_t*) (arg + sizeof(void*)))) },
     (double) *((double*) (arg + (2*sizeof(void*)))),
     (adapter_option_string_t) option,
@@ -5204,13 +5240,13 @@ uint8_t * __wasm_export_exports_weir_hook_guard_on_end(uint8_t * arg) {
     (exports_weir_hook_guard_list_setting_t) (exports_weir_hook_guard_list_setting_t) { (exports_weir_hook_guard_setting_t*)(*((uint8_t **) (arg + (16+13*sizeof(void*))))), (*((size_t*) (arg + (16+14*sizeof(void*))))) },
     (adapter_string_t) (adapter_string_t) { (uint8_t*)(*((uint8_t **) (arg + (16+15*sizeof(void*))))), (*((size_t*) (arg + (16+16*sizeof(void*))))) },
   };
-  exports_weir_hook_guard_outcome_t arg17 = (exports_weir_hook_guard_outcome_t) {
+  exports_weir_hook_guard_outcome_t arg18 = (exports_weir_hook_guard_outcome_t) {
     (exports_weir_hook_guard_option_error_kind_t) option2,
-    (exports_weir_hook_guard_option_usage_t) option15,
-    (uint32_t) (uint32_t) (*((int32_t*) (arg + (104+26*sizeof(void*))))),
+    (exports_weir_hook_guard_option_usage_t) option16,
+    (uint32_t) (uint32_t) (*((int32_t*) (arg + (104+29*sizeof(void*))))),
   };
   exports_weir_hook_guard_list_annotation_t ret;
-  exports_weir_hook_guard_on_end(&arg16, &arg17, &ret);
+  exports_weir_hook_guard_on_end(&arg17, &arg18, &ret);
   free(arg);
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   *((size_t*)(ptr + sizeof(void*))) = (ret).len;

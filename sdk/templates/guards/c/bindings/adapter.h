@@ -706,6 +706,8 @@ typedef struct weir_adapter_types_usage_t {
   adapter_option_string_t   service_tier;
   // Whether the answer was served at the price of a batch.
   adapter_option_bool_t   batch;
+  // The region that served the answer, in the words of price files (`us`), where the usage reports it.
+  adapter_option_string_t   region;
   // Details of one format that have no place above.
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_usage_t;

@@ -900,6 +900,8 @@ type Usage struct {
 	ServiceTier witTypes.Option[string]
 	// Whether the answer was served at the price of a batch.
 	Batch witTypes.Option[bool]
+	// The region that served the answer, in the words of price files (`us`), where the usage reports it.
+	Region witTypes.Option[string]
 	// Details of one format that have no place above.
 	Extensions []Extension
 }
