@@ -10,6 +10,7 @@
 //! | `draft` | compiles the pointers and tests of a manifest |
 //! | `filter` | skips frames without relevant values, without a scan |
 //! | `usage` | merges figures and splits them into disjoint buckets |
+//! | `compiled` | pointers, and what the values there mean |
 //! | `check` | evaluates one test of the manifest on frames |
 //! | `content` | weighs the content of frames |
 //! | `reading` | what a tap reads of an answer |
@@ -20,6 +21,7 @@
 
 mod alike;
 mod check;
+mod compiled;
 mod content;
 mod draft;
 mod filter;
@@ -35,21 +37,18 @@ mod usage;
 mod wrapped;
 
 pub use check::{Checked, CompiledCheck, FrameCheck};
+pub use compiled::CompiledTap;
 pub use reading::{Standing, TapReading};
 
 use crate::estimate::Content;
 use crate::frame::FrameRef;
-use crate::peek::{Limits, Peek, PointerError, Pointers, Scalar, Test, TestError};
+use crate::peek::{Limits, Peek, PointerError, Scalar, TestError};
 use alike::AlikeContent;
-use draft::Draft;
-use filter::Filter;
+use compiled::{Compiled, Role};
 use kept::Kept;
-use region::RegionPlace;
 use std::sync::Arc;
 use tier::TierPlace;
-use usage::{Beside, Figures, Places};
-use weir_types::contract::about::{Tap, UsagePlace};
-use wrapped::Wrapped;
+use usage::Figures;
 
 /// Why a manifest's tap cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,159 +67,6 @@ pub enum TapError {
 /// Limits of the scans. They drop what exceeds them, because a tap must never make an answer fail.
 const LIMITS: Limits =
     Limits { depth: 512, hits: 256, drop_excess: true, text_bytes: 512, utf8: false, variants: false };
-
-/// A compiled tap of a manifest. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct CompiledTap {
-    compiled: Arc<Compiled>,
-    /// The part that is read of a whole answer of which only the bill is asked for.
-    bill: Arc<Compiled>,
-}
-
-#[derive(Debug)]
-struct Compiled {
-    places: Places,
-    /// What the hits of each pointer are.
-    roles: Vec<Vec<Role>>,
-    /// Conditions on the neighbours of figures.
-    besides: Vec<Beside>,
-    /// Tests on names of events and on whole data, and tests on values.
-    on_frames: Vec<(Sign, Test)>,
-    on_values: Vec<(Sign, Test)>,
-    /// Units that are counted by the values of which a test holds, by place.
-    counted: Vec<(usize, Test)>,
-    finds_content: bool,
-    finds_model: bool,
-    /// Whether whole answers are weighed.
-    weighs_answers: bool,
-    /// The places of content.
-    content: content::Places,
-    /// The headers that name the tier, and how many pointers at it come before them.
-    tier_headers: Vec<String>,
-    tier_pointers: usize,
-    /// The places of the region, by the number of their role.
-    regions: Vec<RegionPlace>,
-    /// Where frames hold the data that is read, if not in themselves.
-    wrapped: Option<Wrapped>,
-    /// The members of an answer that hold figures.
-    members: Vec<String>,
-    /// Pointers for the start of an answer: all of them.
-    full: Stage,
-    /// From the first content on: without that and the model. A frame is not scanned for the tier alone. Its pointers are
-    /// the first of the full ones.
-    lean: Stage,
-}
-
-#[derive(Debug)]
-struct Stage {
-    pointers: Pointers,
-    filter: Filter,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// A figure of this place, perhaps under a condition.
-    Usage {
-        place: usize,
-        beside: Option<usize>,
-    },
-    /// A number of units of this place.
-    Units(usize),
-    Finish,
-    Model,
-    /// The tier, at the pointer with this number: one with a lesser number counts more.
-    Tier(usize),
-    /// The region, at the place with this number.
-    Region(usize),
-}
-
-/// What it means for the answer if a test holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    Content,
-    End,
-    Failure,
-    Batch,
-    UnderWay,
-}
-
-impl CompiledTap {
-    /// Compiles a tap.
-    pub fn new(tap: &Tap) -> Result<Self, TapError> {
-        let (usage, units) = (tap.usage.clone(), tap.units.clone());
-        let (service_tier, batch) = (tap.service_tier.clone(), tap.batch.clone());
-        let (service_tier_headers, region) = (tap.service_tier_headers.clone(), tap.region.clone());
-        let bill = Tap { usage, units, service_tier, service_tier_headers, batch, region, ..Tap::default() };
-        let bill = Compiled::new(&bill)?;
-        let bill = Compiled { weighs_answers: !tap.content.is_empty(), ..bill };
-        Ok(Self { compiled: Arc::new(Compiled::new(tap)?), bill: Arc::new(bill) })
-    }
-
-    /// Names of the members of a frame or an answer that contain its figures.
-    pub fn usage_members(&self) -> &[String] {
-        &self.compiled.members
-    }
-}
-
-impl Compiled {
-    fn new(tap: &Tap) -> Result<Self, TapError> {
-        let mut draft = Draft::default();
-        let places = Places::new(&tap.usage, &tap.units)?;
-        for (place, usage) in tap.usage.iter().enumerate() {
-            draft.usage(place, usage)?;
-        }
-        for (place, units) in tap.units.iter().enumerate() {
-            draft.units(place, &units.source)?;
-        }
-        draft.tests(Sign::Batch, &tap.batch)?;
-        draft.texts(Role::Finish, &tap.finish);
-        draft.tests(Sign::End, &tap.end)?;
-        draft.tests(Sign::Failure, &tap.failure)?;
-        for (rank, pointer) in tap.service_tier.iter().enumerate() {
-            draft.role(Role::Tier(rank), pointer);
-        }
-        for (number, place) in tap.region.iter().enumerate() {
-            draft.role(Role::Region(number), &place.pointer);
-        }
-        let lean = draft.stage()?;
-        draft.tests(Sign::UnderWay, &tap.under_way)?;
-        draft.texts(Role::Model, &tap.model);
-        for pointer in tap.service_tier.iter().chain(tap.region.iter().map(|place| &place.pointer)) {
-            draft.filter.value(pointer, None);
-        }
-        draft.tests(Sign::Content, &tap.content)?;
-        let full = draft.stage()?;
-        Ok(Self {
-            places,
-            roles: draft.roles,
-            besides: draft.besides,
-            on_frames: draft.on_frames,
-            on_values: draft.on_values,
-            counted: draft.counted,
-            finds_content: !tap.content.is_empty(),
-            finds_model: !tap.model.is_empty(),
-            weighs_answers: !tap.content.is_empty(),
-            content: content::Places::new(&tap.content),
-            tier_headers: tap.service_tier_headers.clone(),
-            tier_pointers: tap.service_tier.len(),
-            regions: tap.region.iter().map(RegionPlace::new).collect(),
-            wrapped: tap.wrapped.as_deref().map(Wrapped::new).transpose()?,
-            members: members(&tap.usage),
-            full,
-            lean,
-        })
-    }
-}
-
-fn members(usage: &[UsagePlace]) -> Vec<String> {
-    let mut members: Vec<String> = Vec::new();
-    for pointer in usage.iter().flat_map(|place| &place.pointers) {
-        let first = filter::names(pointer).into_iter().next();
-        let is_inner = pointer.matches('/').count() > 1;
-        members.extend(first.filter(|name| is_inner && !members.contains(name)));
-    }
-    members
-}
 
 /// Follows one answer: either its frames or its body.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! A tap that is being compiled from its manifest.
 
+use super::TapError;
+use super::compiled::{Role, Sign, Stage};
 use super::filter::Filter;
 use super::usage::Beside;
-use super::{Role, Sign, Stage, TapError};
 use crate::peek::{Test, Wanted};
 use weir_types::contract::about::{FrameTest, UnitSource, UsagePlace};
 

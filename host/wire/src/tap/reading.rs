@@ -1,6 +1,6 @@
 //! What a tap reads of an answer.
 
-use super::Sign;
+use super::compiled::Sign;
 use weir_types::contract::types::UnitCount;
 use weir_types::tokens::Tokens;
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::frame::recordings::exchanges;
 use crate::frame::{Decoder, Limits as FrameLimits};
-use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals};
+use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, Tap, UsagePlace};
 use weir_types::contract::types::Framing;
 
 fn tap(output: &[&str], reasoning: &[&str], content: &[&str]) -> CompiledTap {

@@ -5,7 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::json;
-use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, UnitPlace, UnitSource, UsagePlace};
+use weir_types::contract::about::{
+    Bucket, FrameTest, Merge, PointerEquals, PointerValues, Tap, UnitPlace, UnitSource, UsagePlace,
+};
 use weir_types::contract::types::Unit;
 use weir_types::tokens::Tokens;
 
@@ -358,6 +360,23 @@ fn the_tier_that_served_is_read_at_the_end_and_of_several_pointers_the_first_cou
     }
     let reversed = r#"{"tier":"standard","bill":{"speed":"fast"}}"#;
     assert_eq!(body(&tap, &[reversed.as_bytes()]).service_tier.as_deref(), Some("fast"));
+}
+
+#[test]
+fn the_region_is_what_an_answer_names_and_an_answer_under_way_says_so() {
+    let place = PointerValues { pointer: "/bill/where".to_owned(), json: texts(&["\"nowhere\""]) };
+    let tap = Tap { region: vec![place], under_way: vec![equals("/state", "\"made\"")], ..zeta() };
+    for (told, region) in [("\"us\"", Some("us")), ("\"nowhere\"", None), ("\"\"", None), ("7", None), ("null", None)] {
+        let answer = format!(r#"{{"brain":"m","answers":[{{"say":"a"}}],"bill":{{"in":1,"where":{told}}}}}"#);
+        let late = format!(r#"{{"bill":{{"where":{told},"out":2}}}}"#);
+        for reading in [body(&tap, &[answer.as_bytes()]), stream(&tap, &[("", &answer), ("", &late)])] {
+            assert_eq!((reading.region.as_deref(), reading.standing), (region, Standing::Final), "{told}");
+        }
+    }
+    for answer in [r#"{"state":"made","bill":{"in":0}}"#, r#"{"bill":{"in":0},"state":"made"}"#] {
+        assert_eq!(body(&tap, &[answer.as_bytes()]).standing, Standing::UnderWay);
+    }
+    assert_eq!(body(&tap, &[br#"{"state":"done"}"#]).standing, Standing::Final);
 }
 
 /// Frames that have something of everything.

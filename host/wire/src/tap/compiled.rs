@@ -1,0 +1,166 @@
+//! What a manifest's tap is compiled to: pointers, and what the values there mean.
+
+use std::sync::Arc;
+
+use weir_types::contract::about::{Tap, UsagePlace};
+
+use super::draft::Draft;
+use super::filter::{self, Filter};
+use super::region::RegionPlace;
+use super::usage::{Beside, Places};
+use super::wrapped::Wrapped;
+use super::{TapError, content};
+use crate::peek::{Pointers, Test};
+
+/// A compiled tap of a manifest. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct CompiledTap {
+    pub(super) compiled: Arc<Compiled>,
+    /// The part that is read of a whole answer of which only the bill is asked for.
+    pub(super) bill: Arc<Compiled>,
+}
+
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) places: Places,
+    /// What the hits of each pointer are.
+    pub(super) roles: Vec<Vec<Role>>,
+    /// Conditions on the neighbours of figures.
+    pub(super) besides: Vec<Beside>,
+    /// Tests on names of events and on whole data, and tests on values.
+    pub(super) on_frames: Vec<(Sign, Test)>,
+    pub(super) on_values: Vec<(Sign, Test)>,
+    /// Units that are counted by the values of which a test holds, by place.
+    pub(super) counted: Vec<(usize, Test)>,
+    pub(super) finds_content: bool,
+    pub(super) finds_model: bool,
+    /// Whether whole answers are weighed.
+    pub(super) weighs_answers: bool,
+    /// The places of content.
+    pub(super) content: content::Places,
+    /// The headers that name the tier, and how many pointers at it come before them.
+    pub(super) tier_headers: Vec<String>,
+    pub(super) tier_pointers: usize,
+    /// The places of the region, by the number of their role.
+    pub(super) regions: Vec<RegionPlace>,
+    /// Where frames hold the data that is read, if not in themselves.
+    pub(super) wrapped: Option<Wrapped>,
+    /// The members of an answer that hold figures.
+    pub(super) members: Vec<String>,
+    /// Pointers for the start of an answer: all of them.
+    pub(super) full: Stage,
+    /// From the first content on: without that and the model. A frame is not scanned for the tier alone. Its pointers are
+    /// the first of the full ones.
+    pub(super) lean: Stage,
+}
+
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) pointers: Pointers,
+    pub(super) filter: Filter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A figure of this place, perhaps under a condition.
+    Usage {
+        place: usize,
+        beside: Option<usize>,
+    },
+    /// A number of units of this place.
+    Units(usize),
+    Finish,
+    Model,
+    /// The tier, at the pointer with this number: one with a lesser number counts more.
+    Tier(usize),
+    /// The region, at the place with this number.
+    Region(usize),
+}
+
+/// What it means for the answer if a test holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    Content,
+    End,
+    Failure,
+    Batch,
+    UnderWay,
+}
+
+impl CompiledTap {
+    /// Compiles a tap.
+    pub fn new(tap: &Tap) -> Result<Self, TapError> {
+        let (usage, units) = (tap.usage.clone(), tap.units.clone());
+        let (service_tier, batch) = (tap.service_tier.clone(), tap.batch.clone());
+        let (service_tier_headers, region) = (tap.service_tier_headers.clone(), tap.region.clone());
+        let bill = Tap { usage, units, service_tier, service_tier_headers, batch, region, ..Tap::default() };
+        let bill = Compiled::new(&bill)?;
+        let bill = Compiled { weighs_answers: !tap.content.is_empty(), ..bill };
+        Ok(Self { compiled: Arc::new(Compiled::new(tap)?), bill: Arc::new(bill) })
+    }
+
+    /// Names of the members of a frame or an answer that contain its figures.
+    pub fn usage_members(&self) -> &[String] {
+        &self.compiled.members
+    }
+}
+
+impl Compiled {
+    fn new(tap: &Tap) -> Result<Self, TapError> {
+        let mut draft = Draft::default();
+        let places = Places::new(&tap.usage, &tap.units)?;
+        for (place, usage) in tap.usage.iter().enumerate() {
+            draft.usage(place, usage)?;
+        }
+        for (place, units) in tap.units.iter().enumerate() {
+            draft.units(place, &units.source)?;
+        }
+        draft.tests(Sign::Batch, &tap.batch)?;
+        draft.texts(Role::Finish, &tap.finish);
+        draft.tests(Sign::End, &tap.end)?;
+        draft.tests(Sign::Failure, &tap.failure)?;
+        for (rank, pointer) in tap.service_tier.iter().enumerate() {
+            draft.role(Role::Tier(rank), pointer);
+        }
+        for (number, place) in tap.region.iter().enumerate() {
+            draft.role(Role::Region(number), &place.pointer);
+        }
+        let lean = draft.stage()?;
+        draft.tests(Sign::UnderWay, &tap.under_way)?;
+        draft.texts(Role::Model, &tap.model);
+        for pointer in tap.service_tier.iter().chain(tap.region.iter().map(|place| &place.pointer)) {
+            draft.filter.value(pointer, None);
+        }
+        draft.tests(Sign::Content, &tap.content)?;
+        let full = draft.stage()?;
+        Ok(Self {
+            places,
+            roles: draft.roles,
+            besides: draft.besides,
+            on_frames: draft.on_frames,
+            on_values: draft.on_values,
+            counted: draft.counted,
+            finds_content: !tap.content.is_empty(),
+            finds_model: !tap.model.is_empty(),
+            weighs_answers: !tap.content.is_empty(),
+            content: content::Places::new(&tap.content),
+            tier_headers: tap.service_tier_headers.clone(),
+            tier_pointers: tap.service_tier.len(),
+            regions: tap.region.iter().map(RegionPlace::new).collect(),
+            wrapped: tap.wrapped.as_deref().map(Wrapped::new).transpose()?,
+            members: members(&tap.usage),
+            full,
+            lean,
+        })
+    }
+}
+
+fn members(usage: &[UsagePlace]) -> Vec<String> {
+    let mut members: Vec<String> = Vec::new();
+    for pointer in usage.iter().flat_map(|place| &place.pointers) {
+        let first = filter::names(pointer).into_iter().next();
+        let is_inner = pointer.matches('/').count() > 1;
+        members.extend(first.filter(|name| is_inner && !members.contains(name)));
+    }
+    members
+}
