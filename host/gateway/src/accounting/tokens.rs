@@ -79,7 +79,8 @@ impl TokenBill {
         let without_units = reported.map(|usage| Usage { units: Vec::new(), ..usage.clone() });
         self.charge(without_units.as_ref(), unreported, book);
         let cost = self.charges.since(mark);
-        self.parts.extend(part.map(|part| ChargedPart { cost, ..part }));
+        let region = self.region(reported);
+        self.parts.extend(part.map(|part| ChargedPart { cost, region, ..part }));
         self.charged_before = Some(self.charged);
         self.forecast = None;
         self.tariff = tariff;
@@ -170,8 +171,7 @@ impl TokenBill {
         let tokens = self.charged.plus(input, output);
         let (cost, prices) = (self.charges.total(forfeits), self.charges.version().or(forfeits.version()).cloned());
         let parts = forfeited.parts.iter().chain(&self.parts).cloned().collect();
-        let told = self.reported.as_ref().and_then(|usage| usage.region.as_deref().map(Arc::from));
-        let region = told.or_else(|| self.tariff.as_ref().and_then(Tariff::region).cloned());
+        let region = self.region(self.reported.as_ref());
         Used { tokens, is_estimated: [input, output] != [0; 2], cost, prices, region, parts }
     }
 
@@ -193,6 +193,12 @@ impl TokenBill {
         let Some(facts) = facts else { return self.charges.add_estimate(missing, self.tariff.as_ref(), book) };
         let known = self.forecast.take().and_then(|forecast| forecast.of(&facts));
         self.charges.add(&facts, self.tariff.as_ref(), known, book);
+    }
+
+    /// The region by whose prices the last part is charged for: the one that its usage names, else the target's.
+    fn region(&self, reported: Option<&Usage>) -> Option<Arc<str>> {
+        let told = reported.and_then(|usage| usage.region.as_deref());
+        told.map(Arc::from).or_else(|| self.tariff.as_ref().and_then(Tariff::region).cloned())
     }
 
     /// The facts of a usage, of which these tokens and as many estimated ones are charged for.
