@@ -80,7 +80,7 @@ impl TokenBill {
         self.charge(without_units.as_ref(), unreported, book);
         let cost = self.charges.since(mark);
         let region = self.region(reported);
-        self.parts.extend(part.map(|part| ChargedPart { cost, region, ..part }));
+        self.parts.extend(part.map(|part| ChargedPart { region, cost, ..part }));
         self.charged_before = Some(self.charged);
         self.forecast = None;
         self.tariff = tariff;

@@ -1,0 +1,109 @@
+//! Which requests a compatible provider does not take as they are, so that they are translated.
+
+use crate::compat::quirks::{Clamp, Effort, Quirks, Thinking};
+use crate::manifest::{Exclusion, FrameTest, PointerEquals};
+
+fn exclusion(member: &str, reason: &str) -> Exclusion {
+    Exclusion { test: FrameTest::Present(format!("/{member}")), reason: reason.to_owned() }
+}
+
+/// Exclusions for embeddings, from the members that they share with chat.
+pub(super) fn embedding_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
+    let differs = |member: &&&str| quirks.spelling(member) != Ok(**member);
+    let members = ["dimensions", "encoding_format", "user"];
+    members
+        .iter()
+        .filter(differs)
+        .map(|member| exclusion(member, "it is not taken, or has another name here"))
+        .collect()
+}
+
+/// Requests that must be translated. They come from the same data as the translation.
+pub(super) fn exclusions(quirks: &Quirks) -> Vec<Exclusion> {
+    let mut exclusions: Vec<Exclusion> = quirks.drops.iter().map(|drop| exclusion(drop.member, drop.reason)).collect();
+    exclusions.extend(quirks.renames.iter().map(|rename| exclusion(rename.from, "it has another name here")));
+    exclusions.extend(quirks.clamps.iter().flat_map(beyond));
+    if quirks.max_tokens == "max_tokens" {
+        exclusions.push(exclusion("max_completion_tokens", "it is called max_tokens here"));
+    }
+    if quirks.seed != "seed" {
+        exclusions.push(exclusion("seed", "it has another name here"));
+    }
+    let equals = |pointer: &str, word: &str, reason: &str| Exclusion {
+        test: FrameTest::equals(pointer, word),
+        reason: reason.to_owned(),
+    };
+    if !quirks.developer_role {
+        exclusions.push(equals("/messages/*/role", "developer", "the role is not known here"));
+    }
+    if quirks.tool_required != "required" {
+        exclusions.push(equals("/tool_choice", "required", "it has another word here"));
+    }
+    if !quirks.json_schema {
+        exclusions.push(equals("/response_format/type", "json_schema", "schemas are not taken"));
+    }
+    exclusions.extend(more_exclusions(quirks));
+    exclusions.extend(quirks.message_members.into_iter().flat_map(refused_members));
+    if !quirks.allowed_tools {
+        exclusions.push(equals("/tool_choice/type", "allowed_tools", "the list of tools is narrowed instead"));
+    }
+    exclusions
+}
+
+/// Members that only some providers take in messages, their parts and their calls.
+const MESSAGE_MEMBERS: [&str; 10] = [
+    "refusal",
+    "audio",
+    "function_call",
+    "annotations",
+    "cache_control",
+    "extra_content",
+    "content/*/refusal",
+    "content/*/cache_control",
+    "content/*/prompt_cache_breakpoint",
+    "tool_calls/*/extra_content",
+];
+
+/// Those that a provider refuses. An empty value, which libraries write for what they do not use, forces no translation.
+fn refused_members(taken: &[&str]) -> Vec<Exclusion> {
+    let refused = MESSAGE_MEMBERS.iter().filter(|member| !taken.contains(member));
+    refused.map(|member| exclusion(&format!("messages/*/{member}"), "messages have no such member here")).collect()
+}
+
+/// Values beyond what is taken.
+fn beyond(clamp: &Clamp) -> [Exclusion; 2] {
+    let pointer = format!("/{}", clamp.member);
+    let reason = format!("this provider takes {} to {}", clamp.min, clamp.max);
+    [FrameTest::below(&pointer, clamp.min), FrameTest::above(&pointer, clamp.max)]
+        .map(|test| Exclusion::new(test, &reason))
+}
+
+/// Those of what is rare: levels of effort, names, ids, and how thinking stands in the history.
+fn more_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
+    let here = |there: bool, member: &str, reason: &str| there.then(|| exclusion(member, reason));
+    let thinking = quirks.thinking;
+    // A provider without a place for thinking may still accept it: the bytes pass through.
+    let other = |spellings: &[Thinking]| thinking != Thinking::None && !spellings.contains(&thinking);
+    let history = "thinking in the history has another place here";
+    let several = [
+        here(quirks.max_stop < 4, &format!("stop/{}", quirks.max_stop), "fewer stop sequences are taken"),
+        here(!quirks.speaker_names, "messages/*/name", "speakers have no names here"),
+        here(!quirks.tools, "tools", "there are no tools here"),
+        here(quirks.tool_ids.exact, "messages/*/tool_call_id", "ids of calls have another shape here"),
+        here(quirks.logprobs_number, "top_logprobs", "it has another place here"),
+        here(quirks.effort == Effort::None, "reasoning_effort", "thinking cannot be steered here"),
+        here(other(&[Thinking::Content]), "messages/*/reasoning_content", history),
+        here(other(&[Thinking::Reasoning, Thinking::Details]), "messages/*/reasoning", history),
+        here(other(&[Thinking::Details]), "messages/*/reasoning_details", history),
+    ];
+    let flags = ["true", "false"].into_iter().filter(|_| quirks.logprobs_number).map(|json| Exclusion {
+        test: FrameTest::Equals(PointerEquals { pointer: "/logprobs".to_owned(), json: json.to_owned() }),
+        reason: "it is a number here".to_owned(),
+    });
+    let levels = ["none", "minimal", "low", "medium", "high", "xhigh"];
+    let unknown = levels.iter().filter(|level| !quirks.efforts.contains(level)).map(|level| Exclusion {
+        test: FrameTest::equals("/reasoning_effort", level),
+        reason: "this level is not known here".to_owned(),
+    });
+    several.into_iter().flatten().chain(flags).chain(unknown).collect()
+}
