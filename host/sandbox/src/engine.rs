@@ -248,11 +248,16 @@ impl Engine {
         }
     }
 
+    /// Drops deferred components.
+    pub fn drop_deferred(&self) {
+        let deferred = std::mem::take(&mut *lock(&self.0.deferred));
+        drop(deferred);
+    }
+
     /// Drops deferred components. Returns whether the memory of a burst should be freed: both now and at the last
     /// sweep, many more slots held memory than were in use.
     pub fn sweep(&self) -> bool {
-        let deferred = std::mem::take(&mut *lock(&self.0.deferred));
-        drop(deferred);
+        self.drop_deferred();
         let usage = self.usage();
         let is_bloated = usage.resident > self.0.limits.idle_memory
             && usage.warm_slots as usize > 4 * usage.leases.saturating_sub(usage.leases_free);

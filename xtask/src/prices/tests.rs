@@ -32,8 +32,8 @@ fn suffixes_become_conditions() {
     );
     let expected = serde_json::json!([
         {"input": "2.5", "output": "10", "cache_write_hour": "5", "search": "0.02"},
-        {"when": {"service_tier": "low"}, "search": "0.01"},
         {"when": {"batch": true}, "input": "1.25"},
+        {"when": {"service_tier": "low"}, "search": "0.01"},
         {"when": {"context_over": 200_000}, "input": "5"},
     ]);
     assert_eq!(models(&list)["a"]["m"], expected);
