@@ -96,12 +96,17 @@ async fn an_error_that_comes_with_status_200_in_place_of_embeddings_is_not_kept(
     let ask = async || gateway.post("/v1/embeddings", &body).await;
     for _ in 0..2 {
         let reply = ask().await;
-        let found = (result(&reply), reply.header("x-weir-lane"));
-        assert_eq!(found, (Some("miss"), Some("relay")), "{}", reply.text());
+        assert_eq!(reply.header("x-weir-lane"), Some("relay"), "{}", reply.text());
+        assert_ne!(result(&reply), Some("hit"));
     }
     assert_eq!((requests(&mut upstream), gateway.metric("weir_cache_entries").await), (2, 0.0));
     upstream.script(move |_| Answer::json(200, good));
-    assert_eq!(result(&ask().await), Some("miss"));
+    // A request that comes while the last one's answer is given up goes by itself, and its answer is not kept.
+    let mut reply = ask().await;
+    if result(&reply) == Some("bypass") {
+        reply = ask().await;
+    }
+    assert_eq!(result(&reply), Some("miss"));
     gateway.until_metric("weir_cache_entries", 1.0).await;
     assert_eq!(result(&ask().await), Some("hit"));
 }
