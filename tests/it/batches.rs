@@ -103,6 +103,7 @@ async fn a_batch_is_booked_at_its_models_price_when_it_is_first_read_done() {
         is_done.store(true, Ordering::SeqCst);
         let other = gateway.ask(&by("two", Request::get(BATCH))).await;
         assert_eq!(other.status(), 404, "{}", other.text());
+        assert_ne!(gateway.ask(&by("two", Request::get(way))).await.status(), 200, "{way}");
         asked(&gateway, Request::get("/v1/batches")).await;
         assert_eq!(asked(&gateway, Request::get(way)).await, told, "{way}");
         expect_used(&gateway, DOLLARS, TOKENS).await;

@@ -97,11 +97,12 @@ async fn an_error_that_comes_with_status_200_in_place_of_embeddings_is_not_kept(
     for _ in 0..2 {
         let reply = ask().await;
         assert_eq!(reply.header("x-weir-lane"), Some("relay"), "{}", reply.text());
-        assert_ne!(result(&reply), Some("hit"));
+        // The second may come while the first one's answer is given up, and goes by itself then.
+        assert!(matches!(result(&reply), Some("miss" | "bypass")), "{:?}", result(&reply));
     }
     assert_eq!((requests(&mut upstream), gateway.metric("weir_cache_entries").await), (2, 0.0));
     upstream.script(move |_| Answer::json(200, good));
-    // A request that comes while the last one's answer is given up goes by itself, and its answer is not kept.
+    // What a request brings that went by itself is not kept.
     let mut reply = ask().await;
     if result(&reply) == Some("bypass") {
         reply = ask().await;
