@@ -13,7 +13,6 @@ use crate::pricing::Tariff;
 use weir_ledger::Nano;
 use weir_sandbox::Digest;
 use weir_translate::dialect::faces::Endpoint;
-use weir_types::contract::about::Bucket;
 use weir_types::contract::types::{ErrorKind, UnitCount};
 use weir_types::fault::{Fault, Side};
 use weir_types::tokens::Tokens;
@@ -169,13 +168,9 @@ pub struct ChargedPart {
 impl ChargedPart {
     /// What an attempt used at these rates, whose cost is not known yet: reported tokens, and estimated ones of input and
     /// output.
-    pub(super) fn of(tariff: &Tariff, mut tokens: Tokens, estimated: [u32; 2]) -> Self {
-        for (bucket, more) in [Bucket::Input, Bucket::Output].into_iter().zip(estimated) {
-            if more > 0 {
-                let count = tokens.slot(bucket);
-                *count = Some(count.unwrap_or_default().saturating_add(more));
-            }
-        }
+    pub(super) fn of(tariff: &Tariff, tokens: Tokens, estimated: [u32; 2]) -> Self {
+        let [input, output] = estimated;
+        let tokens = tokens.plus(input, output);
         let [provider, adapter, model] = [tariff.provider(), tariff.adapter(), tariff.model()].map(Arc::clone);
         let (region, is_estimated) = (tariff.region().cloned(), estimated != [0; 2]);
         Self { provider, adapter, model, region, tokens, is_estimated, cost: None }

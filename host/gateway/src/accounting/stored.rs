@@ -184,6 +184,7 @@ impl Account {
     pub(super) fn put_off(&mut self, answer: StoredAnswer) {
         self.permit.used(None);
         self.permit.attempts_used(None);
+        // Work that only its provider knows cannot be estimated.
         let input = self.unanswered().filter(|_| answer.pricing.is_none());
         self.tokens.sent = None;
         let charges = self.forfeited().charges.spends().to_vec();

@@ -201,10 +201,14 @@ impl TokenBill {
         told.map(Arc::from).or_else(|| self.tariff.as_ref().and_then(Tariff::region).cloned())
     }
 
-    /// The facts of a usage, of which these tokens and as many estimated ones are charged for.
+    /// The facts of a usage, of which these tokens and as many estimated ones are charged for; `None` if a provider reports a
+    /// measure that is not a number.
     fn facts(&self, reported: &Usage, tokens: Tokens, missing: [u32; 2]) -> Option<Facts> {
-        let facts = facts(reported, tokens, missing)?;
-        Some(if self.is_of_many { Facts { context: Some(0), ..facts } } else { facts })
+        let facts = Facts::of(reported, Timestamp::now());
+        let facts =
+            facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
+        let context = self.is_of_many.then_some(0);
+        Some(Facts { tokens, context, ..facts.ok()? }.with_estimate(missing))
     }
 
     /// The tokens of this usage that have not been charged for.
@@ -213,14 +217,6 @@ impl TokenBill {
             |reported: Option<u32>, charged: Option<u32>| Some(reported?.saturating_sub(charged.unwrap_or_default()));
         Tokens::from(reported).zip(self.charged, beyond)
     }
-}
-
-/// The facts of a usage whose tokens are these and as many estimated ones; `None` if a provider reports a measure that is not a
-/// number.
-fn facts(reported: &Usage, tokens: Tokens, missing: [u32; 2]) -> Option<Facts> {
-    let facts = Facts::of(reported, Timestamp::now());
-    let facts = facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
-    Some(Facts { tokens, ..facts.ok()? }.with_estimate(missing))
 }
 
 /// Input and output.
@@ -240,7 +236,7 @@ mod tests {
         let units = vec![UnitCount { unit: Unit::BilledInput, count: 40.0 }];
         let apart = Usage { units, ..plain.clone() };
         let counted = |usage: &Usage| {
-            let facts = facts(usage, Tokens::from(usage), [0, 7]).unwrap();
+            let facts = TokenBill::default().facts(usage, Tokens::from(usage), [0, 7]).unwrap();
             let billed = [Unit::BilledInput, Unit::BilledOutput].map(|unit| facts.pieces.get(unit));
             (facts.tokens.output(), billed, facts.estimated)
         };
