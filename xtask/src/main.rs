@@ -54,10 +54,10 @@ usage: cargo xtask VERB
   test [--quick] [STEP...]
                        everything that must hold: format, rules, lints, tests, official clients, a little fuzzing; or single steps
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
-  tidy                 the rules that can be counted: circles, lengths, names, paths, licences, the contract
+  tidy                 the rules that can be counted: the order of crates, circles, lengths, names, paths, licences, the contract
   contract [--freeze]  docs/contract.md and gRPC's messages from wit/; with --freeze the frozen copy of a contract that is released,
                        with --bindings what wit-bindgen makes of it for the templates in C and Go
-  clients [TEST...]    the official Python clients against a running Weir
+  clients [TEST...]    the official clients (Python, Node, gRPC) against a running Weir
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   dashboard [TEST...]  the dashboard at /ui in a real Chromium, with axe-core (tests/ui)
   screenshots          docs/ui/*.png: pictures of the dashboard's pages

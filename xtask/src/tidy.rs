@@ -4,6 +4,7 @@ mod circles;
 mod citations;
 mod comments;
 mod conformance;
+mod layers;
 mod lengths;
 mod licences;
 mod pages;
@@ -42,6 +43,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     circles::check(&tree, &mut findings);
     citations::check(&tree, &mut findings);
     comments::check(&tree, &mut findings);
+    layers::check(&tree, &mut findings);
     lengths::check(&tree, &mut findings);
     visibility::check(&tree, &mut findings);
     words::check(&tree, &mut findings);

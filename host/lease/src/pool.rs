@@ -96,7 +96,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool of which nothing is used. Its generation tells it from an earlier one of the same name.
+    /// A pool of which nothing is used. Its generation distinguishes it from an earlier one of the same name.
     pub fn new(kind: Kind, generation: u64) -> Self {
         Self { kind, generation, entries: BTreeMap::new(), lost: 0, added: BTreeMap::new(), level: 0.0, at: None }
     }

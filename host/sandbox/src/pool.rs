@@ -130,8 +130,8 @@ impl Pool {
         self.start > SLOW_START || self.engine.is_for_grants()
     }
 
-    /// Takes an idle instance by this isolation for a call with this much input: of a tenant's own, the one that served
-    /// it last or one that has served nobody; a fresh one has served nobody.
+    /// Takes an idle instance that this isolation allows, for a call with this much input: for `tenant` the one that served
+    /// this tenant last, or one that has served nobody; for `fresh` one that has served nobody.
     ///
     /// A large instance is only taken for a large input: a stream keeps its instance, and with it all of its memory,
     /// until it ends.

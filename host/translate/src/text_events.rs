@@ -15,7 +15,7 @@ pub fn to_events(response: &ChatResponse) -> Vec<ChatEvent> {
 }
 
 /// Puts the texts that these events have for each part in place of the answer's, and takes out what they no longer have. The
-/// events are those of [`tell`], changed.
+/// events are those of [`to_events`], changed.
 pub fn replace_texts(response: &mut ChatResponse, events: &[ChatEvent]) {
     let head =
         |event: &ChatEvent, one: &Extension| matches!(event, ChatEvent::Start(start) if start.extensions.contains(one));

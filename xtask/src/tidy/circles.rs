@@ -1,5 +1,5 @@
 //! Checks that the modules below a crate's root form no circle, so that each can be read with only the modules that it
-//! uses. Between the crates of `host/`, Cargo enforces the layers.
+//! uses. `layers` checks the order of the crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -123,8 +123,8 @@ impl Alike {
         after(rest, self.frame.get(from..)?)
     }
 
-    /// Takes a frame as the one to compare others with. Others may differ from it where it differs from the one before, and
-    /// in the text at this offset, if `is_free` says of what stands before such a place that its value does not matter.
+    /// Makes a frame the pattern that others are compared with. They may differ from it where it differs from the frame
+    /// before, and in the text at this offset, if `is_free` accepts the bytes in front of such a place.
     /// Returns whether it was taken.
     #[cold]
     pub(super) fn learn(&mut self, data: &[u8], text: Option<usize>, is_free: impl Fn(&[u8]) -> bool) -> bool {

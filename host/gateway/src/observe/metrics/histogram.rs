@@ -125,7 +125,7 @@ impl Shard {
         let _before = self.sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
-    /// Moves everything to the other shard, and tells it. Nothing may be counted here meanwhile.
+    /// Moves everything to the other shard, and returns it. Nothing may be counted here meanwhile.
     fn drain_to(&self, other: &Self, bounds: &[f64]) -> Picture {
         let count = self.ended.swap(0, Ordering::Relaxed);
         let sum = f64::from_bits(self.sum.swap(0.0_f64.to_bits(), Ordering::Relaxed));

@@ -82,7 +82,7 @@ impl SparseCounters {
         }
     }
 
-    /// Moves all counts to others, and tells them. Nothing may be counted here meanwhile.
+    /// Moves all counts to others, and returns them. Nothing may be counted here meanwhile.
     pub(super) fn drain_to(&self, other: &Self) -> ExponentialBuckets {
         let zero = self.zero.swap(0, Ordering::Relaxed);
         other.add(None, zero);
