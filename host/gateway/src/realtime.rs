@@ -28,7 +28,7 @@ pub(crate) use metrics::{SessionOwner, SessionPlace, Sessions};
 pub(crate) use relay::{FirstMessage, Session, Terms};
 pub(crate) use responses::Responses;
 pub(crate) use upstream_handshake::UpstreamHandshake;
-pub(crate) use wire::{ClientEnd, Reading};
+pub(crate) use wire::{ClientEnd, ReadBounds};
 
 /// The name of the operation, in metrics, logs and the operations of keys.
 pub(crate) const NAME: &str = "realtime";

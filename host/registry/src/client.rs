@@ -51,7 +51,7 @@ pub struct Registry {
 
 /// A request: its method, its header and its body.
 #[derive(Debug, Clone, Default)]
-struct Ask {
+struct RegistryRequest {
     method: Method,
     headers: HeaderMap,
     body: Bytes,
@@ -80,11 +80,11 @@ impl Registry {
 
     /// The manifest with this tag or digest, with its digest.
     pub(crate) async fn manifest(&self, target: &str) -> Result<(Bytes, Digest), RegistryError> {
-        let mut ask = Ask::default();
-        ask.headers.insert(ACCEPT, HeaderValue::from_static(IMAGE));
+        let mut request = RegistryRequest::default();
+        request.headers.insert(ACCEPT, HeaderValue::from_static(IMAGE));
         // A list of manifests is asked for as well, so that the error can say what it is.
-        ask.headers.append(ACCEPT, HeaderValue::from_static(INDEX));
-        let answer = self.call(self.at(&format!("manifests/{target}"))?, &ask).await?;
+        request.headers.append(ACCEPT, HeaderValue::from_static(INDEX));
+        let answer = self.call(self.at(&format!("manifests/{target}"))?, &request).await?;
         if answer.status() == StatusCode::NOT_FOUND {
             return Err(RegistryError::Missing(target.to_owned()));
         }
@@ -109,7 +109,7 @@ impl Registry {
         }
         let mut url = self.at(&format!("blobs/{}", blob.digest))?;
         for _ in 0..=REDIRECTS {
-            let answer = self.call(url.clone(), &Ask::default()).await?;
+            let answer = self.call(url.clone(), &RegistryRequest::default()).await?;
             if answer.status().is_redirection() {
                 url = self.location(&url, &answer)?;
                 continue;
@@ -124,18 +124,18 @@ impl Registry {
     /// Uploads bytes, unless the registry has them.
     pub(crate) async fn put_blob(&self, bytes: Bytes) -> Result<(), RegistryError> {
         let digest = Digest::of(&bytes);
-        let there = Ask { method: Method::HEAD, ..Ask::default() };
+        let there = RegistryRequest { method: Method::HEAD, ..RegistryRequest::default() };
         if self.call(self.at(&format!("blobs/{digest}"))?, &there).await?.status() == StatusCode::OK {
             return Ok(());
         }
-        let begin = Ask { method: Method::POST, ..Ask::default() };
+        let begin = RegistryRequest { method: Method::POST, ..RegistryRequest::default() };
         let url = self.at("blobs/uploads/")?;
         let begun = checked(self.call(url.clone(), &begin).await?).await?;
         let mut place = self.location(&url, &begun)?;
         place.query_pairs_mut().append_pair("digest", &digest.to_string());
-        let mut ask = Ask { method: Method::PUT, body: bytes, ..Ask::default() };
-        ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        checked(self.call(place, &ask).await?).await.map(drop)
+        let mut request = RegistryRequest { method: Method::PUT, body: bytes, ..RegistryRequest::default() };
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        checked(self.call(place, &request).await?).await.map(drop)
     }
 
     /// Puts a manifest under a tag or its digest; returns whether the registry lists what refers to what by itself.
@@ -145,15 +145,15 @@ impl Registry {
         media: &'static str,
         bytes: Bytes,
     ) -> Result<bool, RegistryError> {
-        let mut ask = Ask { method: Method::PUT, body: bytes, ..Ask::default() };
-        ask.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
-        let answer = checked(self.call(self.at(&format!("manifests/{target}"))?, &ask).await?).await?;
+        let mut request = RegistryRequest { method: Method::PUT, body: bytes, ..RegistryRequest::default() };
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        let answer = checked(self.call(self.at(&format!("manifests/{target}"))?, &request).await?).await?;
         Ok(answer.headers().contains_key("oci-subject"))
     }
 
     /// What refers to a manifest: from the registry's list, or from the tag that stands for it where there is none.
     pub(crate) async fn referrers(&self, subject: Digest) -> Result<Index, RegistryError> {
-        let answer = self.call(self.at(&format!("referrers/{subject}"))?, &Ask::default()).await?;
+        let answer = self.call(self.at(&format!("referrers/{subject}"))?, &RegistryRequest::default()).await?;
         let bytes = if answer.status() == StatusCode::OK {
             read_body(answer, MOST_MANIFEST).await?
         } else {
@@ -186,24 +186,24 @@ impl Registry {
 
     /// Sends a request; after a challenge once more, with what the challenge asks for. Only the registry itself gets the
     /// credential.
-    async fn call(&self, url: Url, ask: &Ask) -> Result<Response, RegistryError> {
+    async fn call(&self, url: Url, request: &RegistryRequest) -> Result<Response, RegistryError> {
         let is_own = url.origin() == self.base.origin();
         let mut is_first = true;
         loop {
-            let mut request = self.client.request(ask.method.clone(), url.clone()).headers(ask.headers.clone());
-            if ask.method != Method::GET && ask.method != Method::HEAD {
-                request = request.body(ask.body.clone());
+            let mut builder = self.client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
+            if request.method != Method::GET && request.method != Method::HEAD {
+                builder = builder.body(request.body.clone());
             }
             let credential = self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Some(credential) = credential.filter(|_| is_own) {
-                request = request.header(AUTHORIZATION, credential);
+                builder = builder.header(AUTHORIZATION, credential);
             }
-            let answer = request.send().await?;
+            let answer = builder.send().await?;
             if answer.status() != StatusCode::UNAUTHORIZED || !is_own || !is_first {
                 return Ok(answer);
             }
             is_first = false;
-            let credential = self.meet(answer, ask.method == Method::GET || ask.method == Method::HEAD).await?;
+            let credential = self.meet(answer, request.method == Method::GET || request.method == Method::HEAD).await?;
             *self.credential.lock().unwrap_or_else(PoisonError::into_inner) = Some(credential);
         }
     }
@@ -292,11 +292,11 @@ async fn checked(answer: Response) -> Result<Response, RegistryError> {
 
 #[derive(Deserialize)]
 struct Errors {
-    errors: Vec<Said>,
+    errors: Vec<ErrorEntry>,
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct ErrorEntry {
     #[serde(default)]
     message: String,
 }

@@ -167,7 +167,7 @@ pub async fn serve<H, F, B>(
                 let (seat, shared, stream) = (spread.seat(), Arc::clone(&shared), stream.into_std());
                 seat.runtime().clone().spawn(async move {
                     if let Some(stream) = adopted(stream) {
-                        converse(shared, stream, peer.ip().to_canonical(), place).await;
+                        serve_connection(shared, stream, peer.ip().to_canonical(), place).await;
                     }
                     drop((permit, seat));
                 });
@@ -206,7 +206,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Serves one connection until it ends.
-async fn converse<H, F, B>(shared: Arc<Listener<H>>, stream: TcpStream, address: IpAddr, place: Place)
+async fn serve_connection<H, F, B>(shared: Arc<Listener<H>>, stream: TcpStream, address: IpAddr, place: Place)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + Unpin + 'static,

@@ -23,24 +23,24 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug)]
 pub struct Turns {
     turn: u64,
-    gate: Arc<Gate>,
+    filter: Arc<SelfWakeFilter>,
     waker: Waker,
 }
 
 /// Wakes its task, unless the wake-up comes from what the task itself does quietly.
 #[derive(Debug)]
-struct Gate {
+struct SelfWakeFilter {
     task: u64,
     waker: OnceLock<Waker>,
 }
 
-impl Gate {
+impl SelfWakeFilter {
     fn is_quiet(&self) -> bool {
         IS_QUIET.get() && CURRENT.get().is_some_and(|(task, _)| task == self.task)
     }
 }
 
-impl Wake for Gate {
+impl Wake for SelfWakeFilter {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -54,20 +54,20 @@ impl Wake for Gate {
 
 impl Default for Turns {
     fn default() -> Self {
-        let gate = Arc::new(Gate { task: NEXT.fetch_add(1, Relaxed), waker: OnceLock::new() });
-        let waker = Waker::from(Arc::clone(&gate));
-        Self { turn: 0, gate, waker }
+        let filter = Arc::new(SelfWakeFilter { task: NEXT.fetch_add(1, Relaxed), waker: OnceLock::new() });
+        let waker = Waker::from(Arc::clone(&filter));
+        Self { turn: 0, filter, waker }
     }
 }
 
 impl Turns {
     /// One turn: `work` is what the task does in it. All turns must be those of one task.
     pub fn take<R>(&mut self, cx: &Context<'_>, work: impl FnOnce(&mut Context<'_>) -> R) -> R {
-        let task = self.gate.waker.get_or_init(|| cx.waker().clone());
+        let task = self.filter.waker.get_or_init(|| cx.waker().clone());
         // Only a future that is handed to another task has another waker.
         let waker = if task.will_wake(cx.waker()) { &self.waker } else { cx.waker() };
         self.turn += 1;
-        let before = Restored(CURRENT.replace(Some((self.gate.task, self.turn))), &CURRENT);
+        let before = Restored(CURRENT.replace(Some((self.filter.task, self.turn))), &CURRENT);
         let done = work(&mut Context::from_waker(waker));
         drop(before);
         done

@@ -88,7 +88,7 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
 }
 
 /// Checks that there is an adapter, even if it was refused: without any, nothing could be served.
-pub(crate) fn some_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartError> {
+pub(crate) fn require_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartError> {
     let snapshot = plugins.snapshot();
     if config.plugins.allow_empty || !snapshot.adapters.is_empty() || !snapshot.refused.is_empty() {
         return Ok(());
@@ -126,7 +126,7 @@ impl App {
             tracing::info!(bytes, "caches and queues fit into the memory limit of the container");
         }
         let plugins = weir_embed::adapters::load(&config, Proofs::Beside)?;
-        some_adapters(&config, &plugins)?;
+        require_adapters(&config, &plugins)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
         serving.problems.iter().for_each(log);
         let upstreams = Upstreams::new(&Settings::default());
@@ -263,7 +263,7 @@ impl App {
             let _ended = side.await;
         }
         self.sending.end().await;
-        keep_the_rest(rounds, keeping, self.store).await;
+        flush_at_exit(rounds, keeping, self.store).await;
         follow.abort();
         judging.abort();
         checking.abort();
@@ -307,7 +307,7 @@ fn workers(config: &Config) -> Result<Workers, StartError> {
 }
 
 /// Gives back what is leased, and writes what is left, after the last request has ended.
-async fn keep_the_rest(rounds: Option<Sharers>, keeping: Option<Keeping>, store: Option<Arc<OpenStore>>) {
+async fn flush_at_exit(rounds: Option<Sharers>, keeping: Option<Keeping>, store: Option<Arc<OpenStore>>) {
     if let Some(rounds) = rounds {
         rounds.end().await;
     }

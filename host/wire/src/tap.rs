@@ -38,7 +38,7 @@ mod wrapped;
 
 pub use check::{Checked, CompiledCheck, FrameCheck};
 pub use compiled::CompiledTap;
-pub use reading::{Standing, TapReading};
+pub use reading::{Completion, TapReading};
 
 use crate::estimate::Content;
 use crate::frame::FrameRef;

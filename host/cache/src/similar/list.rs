@@ -11,7 +11,8 @@ use crate::Key;
 /// The most questions of which each is compared; of more, those whose sketches are near.
 pub(super) const MOST_COMPARED: usize = 10_000;
 /// What a question takes besides its vector, in bytes: itself, its sketch, and its row in the table of places.
-pub(super) const OVERHEAD: usize = size_of::<Asked>() + size_of::<Sketch>() + 2 * size_of::<(Key, usize)>() + 16;
+pub(super) const OVERHEAD: usize =
+    size_of::<StoredQuestion>() + size_of::<Sketch>() + 2 * size_of::<(Key, usize)>() + 16;
 /// What is freed at once when there is no room: this part of the bound, so that finding the least used is rare.
 pub(super) const PART_FREED: usize = 8;
 /// Products that are summed side by side, so that the processor computes them together.
@@ -23,7 +24,7 @@ pub(super) struct List {
     pub(super) numbers: usize,
     vectors: Vec<f32>,
     sketches: Vec<Sketch>,
-    asked: Vec<Asked>,
+    asked: Vec<StoredQuestion>,
     /// Where the question with each key is.
     places: HashMap<Key, usize>,
     /// The oldest question, once no further ones are added.
@@ -35,7 +36,7 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct StoredQuestion {
     key: Key,
     wording: Wording,
 }
@@ -67,7 +68,7 @@ impl List {
             return None;
         }
         let all = self.vectors.chunks_exact(self.numbers).zip(&self.asked);
-        let compared = |(numbers, asked): (&[f32], &Asked)| {
+        let compared = |(numbers, asked): (&[f32], &StoredQuestion)| {
             let similarity = f64::from(product(numbers, vector)).min(1.0);
             let is_worded_alike = !demand.same_wording || asked.wording == question.wording;
             Nearest { key: asked.key, similarity, fits: is_worded_alike && similarity >= demand.threshold }
@@ -87,7 +88,7 @@ impl List {
     /// there is room.
     pub(super) fn add(&mut self, question: &Question, key: Key, has_room: bool, most: usize) {
         let Question { direction: Direction(vector), wording } = question;
-        let asked = Asked { key, wording: *wording };
+        let asked = StoredQuestion { key, wording: *wording };
         if vector.len() != self.numbers {
             // The model makes others now: the earlier ones cannot be compared with them. There is room for this one, or else
             // for none.
@@ -119,7 +120,7 @@ impl List {
     }
 
     /// Adds a question, in memory that grows by a part only, so that the bound of bytes means something.
-    fn push(&mut self, asked: Asked, vector: &[f32]) {
+    fn push(&mut self, asked: StoredQuestion, vector: &[f32]) {
         if self.asked.len() == self.asked.capacity() {
             let more = self.asked.len() / PART_FREED + 1;
             self.asked.reserve_exact(more);

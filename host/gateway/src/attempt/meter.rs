@@ -9,7 +9,7 @@ use weir_types::contract::types::{Framing, Usage};
 use weir_types::in_place::boxed;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
 use weir_wire::frame::{Decoder as Deframer, Encoder, FrameRef, Limits};
-use weir_wire::tap::{CompiledTap, Standing, TapReading, TapState};
+use weir_wire::tap::{CompiledTap, Completion, TapReading, TapState};
 
 /// The state of reading one answer, from piece to piece.
 #[derive(Debug)]
@@ -61,9 +61,9 @@ pub(super) enum Progress {
 impl Progress {
     /// The progress of a whole answer.
     fn of_whole(reading: &TapReading, is_reported: bool) -> Self {
-        match (reading.ended, reading.standing) {
-            (true, Standing::UnderWay) => Self::UnderWay,
-            (true, Standing::Final) if is_reported || reading.finish.is_some() => Self::Finished,
+        match (reading.ended, reading.completion) {
+            (true, Completion::UnderWay) => Self::UnderWay,
+            (true, Completion::Final) if is_reported || reading.finish.is_some() => Self::Finished,
             _ => Self::Unknown,
         }
     }

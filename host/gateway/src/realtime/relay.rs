@@ -18,7 +18,7 @@ use super::clock::Clock;
 use super::ending::{Ending, name};
 use super::metrics::SessionPlace;
 use super::responses::{Responses, Verdict};
-use super::wire::{Broken, ClientEnd, Inlet, Outlet, Reading};
+use super::wire::{Broken, ClientEnd, Inlet, Outlet, ReadBounds};
 use crate::accounting::Account;
 use weir_buffers::Held;
 use weir_config::Realtime;
@@ -52,8 +52,8 @@ pub(crate) struct Terms {
 
 impl Terms {
     /// The bounds within which a side's messages are read.
-    fn reading(&self, held: Held) -> Reading {
-        Reading { most: self.settings.max_message_bytes, whole: self.whole, held }
+    fn reading(&self, held: Held) -> ReadBounds {
+        ReadBounds { most: self.settings.max_message_bytes, whole: self.whole, held }
     }
 }
 

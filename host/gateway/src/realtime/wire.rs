@@ -57,7 +57,7 @@ pub(super) enum Broken {
 
 /// The bounds within which a side's messages are read.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct ReadBounds {
     /// The most bytes of a message.
     pub(crate) most: usize,
     /// How long a message may take to be whole while it is held.
@@ -81,8 +81,8 @@ pub(super) struct Inlet {
 
 impl Inlet {
     /// Reads what `side` sends, within these bounds.
-    pub(super) fn new(read: ReadHalf<SessionIo>, side: Side, reading: Reading) -> Self {
-        let Reading { most, whole, held } = reading;
+    pub(super) fn new(read: ReadHalf<SessionIo>, side: Side, reading: ReadBounds) -> Self {
+        let ReadBounds { most, whole, held } = reading;
         let bounds = Bounds { held: HELD_BYTES.min(most), most: most as u64 };
         Self { read, input: BytesMut::new(), reader: MessageReader::new(side, bounds), side, whole, held, since: None }
     }
@@ -212,7 +212,7 @@ pub(crate) struct ClientEnd {
 
 impl ClientEnd {
     /// Takes over the client's connection, once the answer to its handshake is sent; `None` if the client left before.
-    pub(crate) async fn take(upgrade: OnUpgrade, reading: Reading, send_timeout: Duration) -> Option<Self> {
+    pub(crate) async fn take(upgrade: OnUpgrade, reading: ReadBounds, send_timeout: Duration) -> Option<Self> {
         let left = |error: &hyper::Error| tracing::debug!(%error, "the client left before its session began");
         let client = upgrade.await.inspect_err(left).ok()?;
         let (read, write) = tokio::io::split(SessionIo::new(client));

@@ -1,12 +1,12 @@
 //! `/admin/v1/keys`, `teams`, `organisations`, `users`, `budgets` and `prices`: what `docs/keys.md` and `docs/budgets.md` describe, and `openapi.json` in full.
 
-mod asked;
 mod budgets;
 mod documents;
 mod fields;
 mod keys;
 mod lists;
 mod perform;
+mod request;
 
 use std::sync::{Arc, Mutex};
 
@@ -21,7 +21,7 @@ use crate::keys::Registry;
 use weir_identity::change::{Idempotency, KeyCommand};
 use weir_identity::{KeyId, Kind};
 
-pub(super) use asked::AdminCaller;
+pub(super) use request::AdminCaller;
 
 /// The most requests with an `idempotency-key` whose answers are remembered, ten minutes each.
 const REMEMBERED: usize = 10_000;

@@ -22,7 +22,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         return ExitCode::from(2);
     }
     let plugins = app::load_plugins(&config);
-    let some = |plugins| app::some_adapters(&config, &plugins).map(|()| plugins);
+    let some = |plugins| app::require_adapters(&config, &plugins).map(|()| plugins);
     let serving = match plugins.and_then(some).and_then(|plugins| app::derive(&config, &plugins)) {
         Ok(serving) => serving,
         Err(error) => {

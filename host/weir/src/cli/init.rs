@@ -79,7 +79,7 @@ struct Known {
 fn look() -> Result<Known, String> {
     let config = super::without_file().map_err(|problems| problems.render(false))?;
     let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
-    app::some_adapters(&config, &plugins).map_err(|error| error.to_string())?;
+    app::require_adapters(&config, &plugins).map_err(|error| error.to_string())?;
     let serving = app::derive(&config, &plugins).map_err(|error| error.to_string())?;
     let snapshot = plugins.snapshot();
     let suggested = || snapshot.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest.suggests));

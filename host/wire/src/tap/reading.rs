@@ -28,12 +28,12 @@ pub struct TapReading {
     /// Whether a frame, or the whole answer, was an error.
     pub failed: bool,
     /// Whether it is made as a whole, by what a frame or the whole answer says.
-    pub standing: Standing,
+    pub completion: Completion,
 }
 
 /// Whether an answer is made as a whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum Completion {
     /// It does not say that more of it is to come.
     #[default]
     Final,
@@ -48,7 +48,7 @@ impl TapReading {
             Sign::End => self.ended,
             Sign::Failure => self.failed,
             Sign::Batch => self.batch.is_some(),
-            Sign::UnderWay => self.standing == Standing::UnderWay,
+            Sign::UnderWay => self.completion == Completion::UnderWay,
         }
     }
 
@@ -58,7 +58,7 @@ impl TapReading {
             Sign::End => self.ended = true,
             Sign::Failure => self.failed = true,
             Sign::Batch => self.batch = Some(true),
-            Sign::UnderWay => self.standing = Standing::UnderWay,
+            Sign::UnderWay => self.completion = Completion::UnderWay,
         }
     }
 }

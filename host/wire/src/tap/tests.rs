@@ -370,13 +370,13 @@ fn the_region_is_what_an_answer_names_and_an_answer_under_way_says_so() {
         let answer = format!(r#"{{"brain":"m","answers":[{{"say":"a"}}],"bill":{{"in":1,"where":{told}}}}}"#);
         let late = format!(r#"{{"bill":{{"where":{told},"out":2}}}}"#);
         for reading in [body(&tap, &[answer.as_bytes()]), stream(&tap, &[("", &answer), ("", &late)])] {
-            assert_eq!((reading.region.as_deref(), reading.standing), (region, Standing::Final), "{told}");
+            assert_eq!((reading.region.as_deref(), reading.completion), (region, Completion::Final), "{told}");
         }
     }
     for answer in [r#"{"state":"made","bill":{"in":0}}"#, r#"{"bill":{"in":0},"state":"made"}"#] {
-        assert_eq!(body(&tap, &[answer.as_bytes()]).standing, Standing::UnderWay);
+        assert_eq!(body(&tap, &[answer.as_bytes()]).completion, Completion::UnderWay);
     }
-    assert_eq!(body(&tap, &[br#"{"state":"done"}"#]).standing, Standing::Final);
+    assert_eq!(body(&tap, &[br#"{"state":"done"}"#]).completion, Completion::Final);
 }
 
 /// Frames that have something of everything.

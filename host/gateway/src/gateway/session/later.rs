@@ -9,7 +9,7 @@ use super::super::refusal::{note_fault, note_refusal};
 use super::opening::{Opened, Opening, Unopened};
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
-use crate::realtime::{ClientEnd, FirstMessage, Reading, SessionPlace};
+use crate::realtime::{ClientEnd, FirstMessage, ReadBounds, SessionPlace};
 use weir_realtime::first::{self, LaterMessages};
 use weir_realtime::{Close, Kind};
 use weir_server::Leaving;
@@ -31,7 +31,7 @@ impl Opening {
     ) {
         let config = &self.serving.config;
         let (most, whole) = (config.realtime.max_message_bytes, config.server.body_timeout);
-        let reading = Reading { most, whole, held: self.held.beside() };
+        let reading = ReadBounds { most, whole, held: self.held.beside() };
         let ends = ClientEnd::take(upgrade, reading, config.server.send_timeout).await;
         let Some(mut client) = ends else { return };
         let first = tokio::select! {

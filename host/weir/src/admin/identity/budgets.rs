@@ -7,10 +7,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
-use super::asked::{AdminCaller, Asked};
 use super::documents::read;
 use super::fields::{invalid, new_document, patched_document};
 use super::perform::{perform, shown};
+use super::request::{AdminCaller, AdminRequest};
 use crate::admin::spending::{self, Sight};
 use crate::admin::{Operations, Problem};
 use crate::keys::Snapshot;
@@ -20,7 +20,7 @@ use weir_identity::{Document, Kind};
 
 /// Makes a budget.
 pub(super) async fn create(State(operations): State<Operations>, request: Request) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let (body, caller, gateway) = (asked.json()?, asked.caller.clone(), operations.gateway);
     perform(operations.identity, asked, StatusCode::CREATED, move |stored| {
         let document = new_document(Kind::Budget, &body, Timestamp::now())?;
@@ -44,7 +44,7 @@ pub(super) async fn show(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let sight = Sight::of(&operations, asked.caller);
     let gateway = operations.gateway;
     let state = tokio::task::spawn_blocking(move || {
@@ -73,7 +73,7 @@ pub(super) async fn edit(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let (patch, caller) = (asked.json()?, asked.caller.clone());
     let identity = operations.identity.clone();
     perform(identity, asked, StatusCode::OK, move |stored| {
@@ -95,7 +95,7 @@ pub(super) async fn delete(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let caller = asked.caller.clone();
     let identity = operations.identity.clone();
     perform(identity, asked, StatusCode::OK, move |stored| {

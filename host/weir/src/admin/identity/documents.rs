@@ -7,9 +7,9 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::Identity;
-use super::asked::{AdminCaller, Asked};
 use super::fields::{new_document, patched_document};
 use super::perform::{perform, shown};
+use super::request::{AdminCaller, AdminRequest};
 use crate::admin::{Operations, Problem};
 use weir_identity::change::{ChangeError, Command, GroupCommand, KeysOfTeam, Revision, SpendingCommand, UserCommand};
 use weir_identity::document::{Access, OrganisationId, PriceId, TeamId, UserId};
@@ -17,7 +17,7 @@ use weir_identity::{Document, Kind};
 
 /// Makes a document.
 pub(super) async fn create(operations: Operations, request: Request, kind: Kind) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let (body, caller) = (asked.json()?, asked.caller.clone());
     perform(operations.identity, asked, StatusCode::CREATED, move |stored| {
         // Before what exists is looked at: the ids of other teams cannot be found out.
@@ -40,7 +40,7 @@ pub(super) async fn show(
     request: Request,
     kind: Kind,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     may_see(&asked.caller, kind, &id)?;
     let (document, revision) = read(&operations.identity, kind, &id).await?;
     Ok(answer_document(&document, revision))
@@ -53,7 +53,7 @@ pub(super) async fn edit(
     request: Request,
     kind: Kind,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let (patch, caller) = (asked.json()?, asked.caller.clone());
     perform(operations.identity, asked, StatusCode::OK, move |stored| {
         if !caller.may(Access::Write, None) {
@@ -72,7 +72,7 @@ pub(super) async fn delete(
     request: Request,
     kind: Kind,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let known: &[&str] = if kind == Kind::Team { &["keys"] } else { &[] };
     let delete_keys = asked.parameters(known)?.with("keys", "`delete`", |text| (text == "delete").then_some(()))?;
     let keys = if delete_keys.is_some() { KeysOfTeam::Delete } else { KeysOfTeam::Refuse };

@@ -6,10 +6,10 @@ use axum::response::Response;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::asked::Asked;
 use super::documents::{answer_document, read};
 use super::fields::{KeyFields, imported, invalid};
 use super::perform::perform;
+use super::request::AdminRequest;
 use crate::admin::{Operations, Problem};
 use weir_identity::change::{ChangeError, Command, KeyCommand, Stored as _};
 use weir_identity::document::{Access, TeamId};
@@ -20,7 +20,7 @@ const GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Makes a key. The answer shows its text, once.
 pub(super) async fn create(State(operations): State<Operations>, request: Request) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     needs_token(&operations, &asked)?;
     let body = asked.json()?;
     perform(operations.identity, asked, StatusCode::CREATED, move |_| {
@@ -31,7 +31,7 @@ pub(super) async fn create(State(operations): State<Operations>, request: Reques
 
 /// Takes over a key by its hash. A key that was taken over before stays as it is.
 pub(super) async fn import(State(operations): State<Operations>, request: Request) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     needs_token(&operations, &asked)?;
     let body = asked.json()?;
     let caller = asked.caller.clone();
@@ -47,7 +47,7 @@ pub(super) async fn import(State(operations): State<Operations>, request: Reques
 }
 
 /// With keys, this listener serves others than those who are on this machine.
-fn needs_token(operations: &Operations, asked: &Asked) -> Result<(), Problem> {
+fn needs_token(operations: &Operations, asked: &AdminRequest) -> Result<(), Problem> {
     if !asked.caller.is_local || operations.is_apart {
         return Ok(());
     }
@@ -62,7 +62,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let id = parse(&id)?;
     let (document, revision) = read(&operations.identity, Kind::Key, id.as_str()).await?;
     match &document {
@@ -79,7 +79,7 @@ pub(super) async fn edit(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let (id, patch) = (parse(&id)?, asked.json()?);
     let caller = asked.caller.clone();
     perform(operations.identity, asked, StatusCode::OK, move |stored| {
@@ -111,7 +111,7 @@ pub(super) async fn rotate(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let (id, body) = (parse(&id)?, asked.json()?);
     let Rotation { grace, again } =
         Rotation::deserialize(&body).map_err(|error| invalid("rotate", error.to_string()))?;
@@ -137,7 +137,7 @@ pub(super) async fn move_to(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let (id, body) = (parse(&id)?, asked.json()?);
     if body.get("team").is_none() {
         return Err(invalid("team", "is missing: a team's id, or null for none").into());
@@ -156,7 +156,7 @@ pub(super) async fn by_id(
     request: Request,
     command: fn(KeyId) -> KeyCommand,
 ) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let id = parse(&id)?;
     perform(operations.identity, asked, StatusCode::OK, move |_| Ok(Command::Key(command(id)))).await
 }

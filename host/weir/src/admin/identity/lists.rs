@@ -5,8 +5,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::asked::{AdminCaller, Asked};
 use super::perform::shown;
+use super::request::{AdminCaller, AdminRequest};
 use crate::admin::{Operations, Problem};
 use crate::keys::Registry;
 use weir_identity::document::{Access, TeamId};
@@ -25,7 +25,7 @@ pub(super) async fn keys(State(operations): State<Operations>, request: Request)
 
 /// Lists documents of a kind: those that the caller may see.
 pub(super) async fn documents(operations: Operations, request: Request, kind: Kind) -> Result<Response, Problem> {
-    let asked = Asked::read(request).await?;
+    let asked = AdminRequest::read(request).await?;
     let known: &[&str] = match kind {
         Kind::Key => &["cursor", "limit", "team"],
         Kind::Price => &["cursor", "limit", "origin"],

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Identity;
-use super::asked::Asked;
+use super::request::AdminRequest;
 use crate::admin::{Problem, to_its_end};
 use crate::keys::{Outcome, Snapshot};
 use weir_config::Secret;
@@ -19,7 +19,7 @@ use weir_identity::{Document, KeyText};
 /// Carries out the command that `decide` makes of what is stored, and answers with this status.
 pub(super) async fn perform(
     identity: Identity,
-    asked: Asked,
+    asked: AdminRequest,
     status: StatusCode,
     decide: impl Fn(&Snapshot<'_>) -> Result<Command, ChangeError> + Send + 'static,
 ) -> Result<Response, Problem> {
@@ -29,7 +29,7 @@ pub(super) async fn perform(
 
 async fn once(
     identity: Identity,
-    asked: Asked,
+    asked: AdminRequest,
     status: StatusCode,
     decide: impl Fn(&Snapshot<'_>) -> Result<Command, ChangeError> + Send + 'static,
 ) -> Result<Response, Problem> {
@@ -81,7 +81,7 @@ fn refusal(refused: &Request) -> Problem {
 
 async fn carry_out(
     identity: Identity,
-    asked: Asked,
+    asked: AdminRequest,
     status: StatusCode,
     decide: impl Fn(&Snapshot<'_>) -> Result<Command, ChangeError> + Send + 'static,
 ) -> Result<Remembered, Problem> {

@@ -34,7 +34,7 @@ struct Body {
 }
 
 /// Who asks for an action, on which adapter, and what the audit log says of it.
-struct Asked {
+struct AdapterAction {
     operations: Operations,
     caller: AdminCaller,
     action: String,
@@ -42,7 +42,7 @@ struct Asked {
     details: Value,
 }
 
-impl Asked {
+impl AdapterAction {
     /// Carries out the action, which may block, records it, and answers once it is in force.
     async fn carry_out(self, action: impl FnOnce() -> Result<(), Denied> + Send + 'static) -> Response {
         let answered = to_its_end(async move {
@@ -86,7 +86,7 @@ pub(super) async fn act(
     let catalog = Arc::clone(&operations.catalog);
     let reason = asked.reason.as_deref().map(cleaned);
     let details = json!({"digest": digest.map(|digest| digest.hex()), "reason": reason});
-    let asked = Asked { operations, caller, action: verb.clone(), name: name.clone(), details };
+    let asked = AdapterAction { operations, caller, action: verb.clone(), name: name.clone(), details };
     let action = move || match (&*verb, digest) {
         ("rollback", None) => catalog.roll_back(&name).map(drop),
         ("rollback" | "activate", Some(digest)) => catalog.activate(&name, digest).map(drop),
@@ -124,7 +124,7 @@ async fn try_out(operations: Operations, caller: AdminCaller, name: String, body
     };
     let catalog = Arc::clone(&operations.catalog);
     let details = json!({"digest": digest.hex(), "trial": trial::shown(&rule)});
-    let asked = Asked { operations, caller, action: "trial".to_owned(), name: name.clone(), details };
+    let asked = AdapterAction { operations, caller, action: "trial".to_owned(), name: name.clone(), details };
     asked.carry_out(move || catalog.try_again_by(&name, digest, rule)).await
 }
 

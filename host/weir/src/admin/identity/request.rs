@@ -36,7 +36,7 @@ impl AdminCaller {
 
 /// A whole request.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct AdminRequest {
     pub(super) caller: AdminCaller,
     pub(super) method: Method,
     pub(super) uri: Uri,
@@ -44,7 +44,7 @@ pub(super) struct Asked {
     pub(super) body: Bytes,
 }
 
-impl Asked {
+impl AdminRequest {
     /// Takes a request that was let in.
     pub(super) async fn read(request: Request) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
