@@ -1,7 +1,7 @@
 //! The features of a model, derived from its name. Source: the API's refusals and the published tables of its models.
 //!
 //! Names without `claude` (services with this format and their own models) get the format's oldest and widest rules:
-//! sampling, thinking by budget, no system turns within the conversation.
+//! sampling, thinking by budget and without signatures, no system turns within the conversation.
 
 use weir_sdk::claude::{Claude, Family, Off};
 
@@ -11,6 +11,8 @@ use weir_sdk::claude::{Claude, Family, Off};
 pub(crate) struct Generation {
     /// Thinking of any kind.
     pub(crate) thinks: bool,
+    /// Signatures of thinking, which is refused without one.
+    pub(crate) signs: bool,
     /// `thinking: {"type": "enabled", "budget_tokens": ...}`.
     pub(crate) budget: bool,
     /// `thinking: {"type": "adaptive"}`.
@@ -83,7 +85,7 @@ impl Generation {
         }
         match version.as_slice() {
             [] if family == Family::Fable => Self::since((5, 0), family),
-            [] => Self::UNKNOWN,
+            [] => Self { signs: true, ..Self::UNKNOWN },
             [major] => Self::since((*major, 0), family),
             [major, minor, ..] => Self::since((*major, *minor), family),
         }
@@ -91,6 +93,7 @@ impl Generation {
 
     const UNKNOWN: Self = Self {
         thinks: true,
+        signs: false,
         budget: true,
         adaptive: false,
         off: Off::Disabled,
@@ -113,6 +116,7 @@ impl Generation {
         let claude = Claude { family, version };
         Self {
             thinks: version >= (3, 7),
+            signs: true,
             budget: version < (4, 7),
             adaptive: version >= (4, 6),
             off: claude.off(),
@@ -148,6 +152,7 @@ mod tests {
         assert_eq!((of("claude-fable-5-1").off, of("claude-mythos-preview").off), (Off::Never, Off::Never));
         assert!(of("anthropic.claude-opus-4-6-v1:0").adaptive);
         assert_eq!(of("deepseek-chat"), Generation::UNKNOWN);
+        assert!(of("claude-opus-4-8").signs && of("claude-latest").signs && !of("qwen3:8b").signs);
     }
 
     #[test]

@@ -30,6 +30,8 @@ const BLOCK: &str = "block";
 const OWN_END: &str = "messages";
 /// Prefix of the keys of extensions with further members of `cache_control`.
 pub const CACHE: &str = "cache_control.";
+/// Key of the note on thinking that has no signature: services of this format with models of their own do not sign it.
+const UNSIGNED: &str = "unsigned";
 /// Key of the mark on a file id of this family's file store.
 const OWN_FILE: &str = "file";
 /// The request member with the servers of tools. It is kept among the tools, since it must not be dropped.

@@ -10,7 +10,7 @@ use weir_sdk::types::{
 use crate::names::fitting_id;
 use crate::signature::{self, Carried, Use};
 use crate::wire::{self, Block};
-use crate::{BLOCK, CACHE, FORMAT, OWN_FILE};
+use crate::{BLOCK, CACHE, FORMAT, OWN_FILE, UNSIGNED};
 
 /// Parses the content of a turn.
 pub(crate) fn content(content: Either<'_, Block<'_>>) -> Result<Vec<Part>, Error> {
@@ -127,15 +127,19 @@ pub(crate) fn cache(block: &mut Block<'_>) -> Result<Option<CacheHint>, Error> {
 fn thinking(mut block: Block<'_>) -> Result<ReasoningPart, Error> {
     let text = block.thinking.take().map(Str::into_string).unwrap_or_default();
     let mut part = ReasoningPart::new(text);
-    if let Some(value) = block.take_str("signature")?.filter(|value| !value.is_empty()) {
-        let carried = signature::unwrap(&value);
-        part.id = carried.id;
-        match carried.purpose {
-            Some(Use::Encrypted) => part.encrypted = Some(carried.signature),
-            _ => part.signature = Some(carried.signature),
+    let signature = block.take_str("signature")?.filter(|value| !value.is_empty());
+    part.extensions = extensions(FORMAT, block.rest);
+    match signature {
+        None => part.extensions.push(own(UNSIGNED, "null".into())),
+        Some(value) => {
+            let carried = signature::unwrap(&value);
+            part.id = carried.id;
+            match carried.purpose {
+                Some(Use::Encrypted) => part.encrypted = Some(carried.signature),
+                _ => part.signature = Some(carried.signature),
+            }
         }
     }
-    part.extensions = extensions(FORMAT, block.rest);
     Ok(part)
 }
 

@@ -164,3 +164,31 @@ fn thinking_of_a_kind_without_a_name_goes_back_as_it_came() {
     assert_eq!(request.reasoning.as_ref().unwrap().mode, Some(ReasoningMode::Adaptive));
     assert_eq!(sent(NEW, request).0["thinking"], json!({"type": "between_tools"}));
 }
+
+#[test]
+fn thinking_that_no_one_signed_goes_back_to_models_that_sign_none() {
+    let thought = |signature: Option<&str>| {
+        let mut block = json!({"type": "thinking", "thinking": "hm"});
+        block["signature"] = json!(signature);
+        block
+    };
+    let called = json!({"type": "tool_use", "id": "t", "name": "f", "input": {}});
+    let back = json!({"type": "tool_result", "tool_use_id": "t", "content": "1"});
+    for signature in [None, Some("")] {
+        let messages = json!([{"role": "user", "content": "a"},
+            {"role": "assistant", "content": [thought(signature), called]}, {"role": "user", "content": [back]}]);
+        let body = json!({"model": "m", "max_tokens": 9000, "messages": messages,
+            "thinking": {"type": "enabled", "budget_tokens": 2000}});
+        let (kept, losses) = sent("qwen3:8b", parsed(&body));
+        assert_eq!((&kept["messages"][1]["content"][0], losses.len()), (&thought(Some("")), 0));
+        assert_eq!(kept["thinking"], body["thinking"]);
+        for claude in [OLD, NEW, "claude-latest"] {
+            let (left, losses) = sent(claude, parsed(&body));
+            assert_eq!(left["messages"][1]["content"], json!([called]), "{claude}");
+            assert_eq!(losses[0], "messages[1].content[0].reasoning", "{claude}");
+        }
+    }
+    // Thinking of another format says nothing of whether it was signed.
+    let history = vec![Message::new(Role::Assistant, vec![Part::Reasoning(ReasoningPart::new("hm")), Part::text("b")])];
+    assert_eq!(sent("qwen3:8b", chat(history)).1, ["messages[0].content[0].reasoning"]);
+}

@@ -7,14 +7,20 @@ use weir_sdk::claude::trimmed;
 use weir_sdk::json::{Object, object};
 use weir_sdk::turns::{Speaker, Turn, refused_result};
 use weir_sdk::types::{
-    Error, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, ResultPart, TextPart, ToolCall, ToolResult,
+    Error, Extension, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, ResultPart, TextPart, ToolCall,
+    ToolResult,
 };
 
 use super::Writer;
 use crate::mime::{self, sniff};
 use crate::names::fitting_id;
 use crate::write::{self, Place};
-use crate::{FORMAT, OWN_FILE, signature};
+use crate::{FORMAT, OWN_FILE, UNSIGNED, signature};
+
+/// Whether thinking came without a signature in this format.
+fn is_unsigned(extensions: &[Extension]) -> bool {
+    extensions.iter().any(|note| note.format == FORMAT && note.key == UNSIGNED)
+}
 
 impl Writer<'_> {
     pub(super) fn part(&mut self, turn: &mut Turn, part: &Part, place: Place) -> Result<(), Error> {
@@ -73,11 +79,13 @@ impl Writer<'_> {
     }
 
     /// Writes thinking, which returns to its issuer unedited, even if its text is empty (C-29); other issuers' thinking
-    /// is left out.
+    /// is left out. Models that sign none have it back as they gave it.
     fn reasoning(&mut self, turn: &mut Turn, thought: &ReasoningPart, place: Place) {
         let first = turn.others.is_empty();
         let mut written = false;
-        if let Some(signature) = signature::own(thought.signature.as_ref()) {
+        let bare = thought.signature.is_none() && thought.encrypted.is_none() && is_unsigned(&thought.extensions);
+        let unsigned = (bare && !self.generation.signs).then_some("");
+        if let Some(signature) = signature::own(thought.signature.as_ref()).or(unsigned) {
             written = true;
             write::block(&mut turn.others, |o| {
                 write::thinking(o, thought.text.as_deref().unwrap_or_default(), signature);
