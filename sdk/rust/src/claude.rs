@@ -9,6 +9,35 @@ use crate::types::{Message, Part, Role, TextPart};
 /// Most tools of a request that may be strict. Source: Anthropic's guide to structured outputs, "Explicit limits".
 pub const STRICT_TOOLS: usize = 20;
 
+/// Decides which of a request's strict tools stay strict.
+#[derive(Debug)]
+pub struct StrictTools {
+    takes_schemas: bool,
+    /// How many may still be strict.
+    left: usize,
+}
+
+impl StrictTools {
+    /// Starts for a model that can be held to schemas, or cannot, and for a service that takes so many strict tools.
+    pub fn new(takes_schemas: bool, most: usize) -> Self {
+        Self { takes_schemas, left: most }
+    }
+
+    /// Whether the model is held to the schema of tool number `at`, which is strict. What cannot be is reported.
+    pub fn admit(&mut self, at: usize, losses: &mut Losses) -> bool {
+        let why = match (self.takes_schemas, self.left) {
+            (false, _) => "the model cannot be held to it",
+            (true, 0) => "no more tools of a request can be strict",
+            (true, _) => {
+                self.left -= 1;
+                return true;
+            }
+        };
+        losses.dropped(format!("tools[{at}].strict"), why);
+        false
+    }
+}
+
 /// The families whose features differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -127,6 +156,17 @@ impl Claude {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_tools_stay_strict_if_the_model_can_be_held_to_schemas() {
+        let strict = |takes_schemas| {
+            let (mut strict, mut losses) = (StrictTools::new(takes_schemas, 2), Losses::default());
+            let held: Vec<bool> = (0..3).map(|at| strict.admit(at, &mut losses)).collect();
+            (held, losses.into_losses().into_iter().map(|loss| loss.field).collect::<Vec<_>>())
+        };
+        assert_eq!(strict(true), (vec![true, true, false], vec!["tools[2].strict".to_owned()]));
+        assert_eq!(strict(false).0, [false, false, false]);
+    }
 
     #[test]
     fn only_a_text_of_the_models_at_the_very_end_is_gone_on_from() {

@@ -1,6 +1,6 @@
 //! Renders the tools and the choice between them.
 
-use weir_sdk::claude::STRICT_TOOLS;
+use weir_sdk::claude::{STRICT_TOOLS, StrictTools};
 use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
@@ -19,11 +19,11 @@ pub(super) fn write(
     losses: &mut Losses,
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::with_capacity(request.tools.len());
-    let mut strict = 0;
+    let mut strict = StrictTools::new(generation.schemas, STRICT_TOOLS);
     for (at, tool) in tools::sent(request, tools::allowed(request), FORMAT)? {
         match tool {
             SentTool::Function(tool) => {
-                let held = tool.strict == Some(true) && is_held(at, &mut strict, generation, losses);
+                let held = tool.strict == Some(true) && strict.admit(at, losses);
                 written.push(function(tool, at, held, names, losses));
             }
             SentTool::Own(opaque) if opaque.kind == MCP_SERVERS => {}
@@ -31,19 +31,6 @@ pub(super) fn write(
         }
     }
     Ok(written)
-}
-
-/// Whether the model is held to a strict tool's schema: if it can be, and if no more tools before it are strict than the
-/// service takes.
-fn is_held(at: usize, strict: &mut usize, generation: Generation, losses: &mut Losses) -> bool {
-    *strict += 1;
-    let why = match (generation.schemas, *strict > STRICT_TOOLS) {
-        (true, false) => return true,
-        (true, true) => "no more tools of a request can be strict",
-        (false, _) => "the model cannot be held to it",
-    };
-    losses.dropped(format!("tools[{at}].strict"), why);
-    false
 }
 
 fn function(tool: &FunctionTool, at: usize, strict: bool, names: &mut Names, losses: &mut Losses) -> String {

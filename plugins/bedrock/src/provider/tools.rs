@@ -1,6 +1,6 @@
 //! Renders the tools and the choice between them.
 
-use weir_sdk::claude::STRICT_TOOLS;
+use weir_sdk::claude::{STRICT_TOOLS, StrictTools};
 use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
@@ -20,7 +20,8 @@ pub(super) fn write(
     losses: &mut Losses,
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::with_capacity(request.tools.len());
-    let mut strict = 0;
+    let most = if model.is_checked_claude() { STRICT_TOOLS } else { usize::MAX };
+    let mut strict = StrictTools::new(model.schemas, most);
     for (at, tool) in tools::sent(request, tools::allowed(request), FORMAT)? {
         let tool = match tool {
             SentTool::Function(tool) => tool,
@@ -29,7 +30,7 @@ pub(super) fn write(
                 continue;
             }
         };
-        let held = tool.strict == Some(true) && is_held(at, &mut strict, model, losses);
+        let held = tool.strict == Some(true) && strict.admit(at, losses);
         written.push(function(tool, at, held, model, names, losses));
         let field = format!("tools[{at}].cache_control");
         match &tool.cache {
@@ -43,19 +44,6 @@ pub(super) fn write(
         }
     }
     Ok(written)
-}
-
-/// Whether the model is held to a strict tool's schema: if it can be, and if no more tools before it are strict than
-/// Claude takes.
-fn is_held(at: usize, strict: &mut usize, model: Model, losses: &mut Losses) -> bool {
-    *strict += 1;
-    let why = match (model.schemas, model.is_checked_claude() && *strict > STRICT_TOOLS) {
-        (true, false) => return true,
-        (true, true) => "no more tools of a request can be strict",
-        (false, _) => "the model cannot be held to it",
-    };
-    losses.dropped(format!("tools[{at}].strict"), why);
-    false
 }
 
 fn function(
