@@ -69,6 +69,23 @@ const OTHERS: [(&str, bool); 21] = [
 /// Mistral's models from before the service could enforce schemas.
 const OLD_MISTRAL: [&str; 6] = ["mistral-7b", "mixtral", "large-2402", "large-2407", "small-2402", "pixtral"];
 
+/// Areas in front of an inference profile's id, besides those of two letters.
+const AREAS: [&str; 4] = ["us-gov", "apac", "amer", "global"];
+
+/// The id of the model itself, if a profile's id has an area in front: `us.anthropic.claude-sonnet-4-6`, or an ARN that
+/// ends so. Any other id stays as it is.
+pub(crate) fn without_area(id: &str) -> &str {
+    let profile = match id.rsplit_once('/') {
+        Some((arn, profile)) if arn.ends_with(":inference-profile") => profile,
+        Some(_) => return id,
+        None => id,
+    };
+    match profile.split_once('.') {
+        Some((area, model)) if area.len() == 2 || AREAS.contains(&area) => model,
+        _ => profile,
+    }
+}
+
 impl Model {
     /// The model of a target.
     pub(crate) fn of_target(ctx: &Context, requested: &str) -> Self {
@@ -300,6 +317,20 @@ mod tests {
         assert_eq!(vendor("amazon.titan-text-lite-v1"), Vendor::Other);
         assert_eq!(vendor("arn:aws:bedrock:us-east-1:1:application-inference-profile/1arbu5hu2sjr"), Vendor::Unknown);
         assert!(Model::of("moonshot.kimi-k2-thinking").schemas && !Model::of("deepseek.r1-v1:0").schemas);
+    }
+
+    #[test]
+    fn an_inference_profile_names_its_model() {
+        let sonnet = "anthropic.claude-sonnet-4-6";
+        for area in ["us", "us-gov", "eu", "apac", "global", "jp", "au", "ca"] {
+            let id = format!("{area}.{sonnet}");
+            assert_eq!(without_area(&id), sonnet);
+            assert_eq!(without_area(&format!("arn:aws:bedrock:us-east-1:1:inference-profile/{id}")), sonnet);
+        }
+        let application = "arn:aws:bedrock:us-east-1:1:application-inference-profile/1arbu5hu2sjr";
+        for id in [sonnet, "openai.gpt-5.2", "zai.glm-4.7", application, "my-model"] {
+            assert_eq!(without_area(id), id);
+        }
     }
 
     #[test]

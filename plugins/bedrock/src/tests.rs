@@ -5,6 +5,7 @@ mod corpus;
 mod dialect;
 mod fold;
 mod meaning;
+mod models;
 mod own;
 mod property;
 mod provider;

@@ -90,6 +90,9 @@ fn in_validation(says: &dyn Fn(&[&str]) -> bool) -> Option<ErrorKind> {
     if says(&["model identifier is invalid", "end of its life", "model version has reached"]) {
         return Some(ErrorKind::NotFound);
     }
+    if says(&["support counting tokens"]) {
+        return Some(ErrorKind::Unsupported);
+    }
     says(&["content filtering policy", "blocked by our content filters"]).then_some(ErrorKind::ContentFiltered)
 }
 
@@ -149,6 +152,8 @@ mod tests {
         assert_eq!(found(400, "ValidationException:http://internal.amazon.com/", long), ErrorKind::ContextLength);
         assert_eq!(found(400, "", long), ErrorKind::ContextLength);
         assert_eq!(found(400, "ValidationException", "messages: field required"), ErrorKind::InvalidRequest);
+        let uncounted = "The provided model doesn't support counting tokens.";
+        assert_eq!(found(400, "ValidationException", uncounted), ErrorKind::Unsupported);
         assert_eq!(found(400, "ServiceQuotaExceededException", "x"), ErrorKind::Quota);
         assert_eq!(found(403, "AccessDeniedException", "You don't have access to the model"), ErrorKind::Permission);
         assert_eq!(found(403, "ExpiredTokenException", "expired"), ErrorKind::Authentication);

@@ -11,7 +11,7 @@ use super::additional::{Additional, is_additional};
 use super::messages;
 use super::thinking::{self, Limits, Thinking};
 use super::{sampling, schema, tools};
-use crate::model::Model;
+use crate::model::{Model, without_area};
 use crate::wire::{OWN_REQUEST, is_noted};
 use crate::{FORMAT, path, write};
 
@@ -39,10 +39,17 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     });
     losses.foreign("", &request.extensions, FORMAT);
     let operation = if request.stream { "converse-stream" } else { "converse" };
-    Ok(prompt.finished(ctx, request, operation, body, losses))
+    let path = path::operation(target(ctx, request), operation);
+    Ok(prompt.finished(path, body, losses))
 }
 
-/// Renders a request for a token count, which contains little more than the prompt.
+/// The id that the target has for the model.
+fn target<'a>(ctx: &'a Context, request: &'a ChatRequest) -> &'a str {
+    if ctx.model.is_empty() { &request.model } else { &ctx.model }
+}
+
+/// Renders a request for a token count, which contains little more than the prompt. The service counts for a model only,
+/// not for the profiles by which it is invoked.
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut losses = Losses::default();
     let prompt = Prompt::read(ctx, request, &mut losses)?;
@@ -55,7 +62,9 @@ pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<Render
             });
         });
     });
-    Ok(prompt.finished(ctx, request, "count-tokens", body, losses))
+    let base = ctx.option_str("base_model");
+    let model = without_area(base.as_deref().unwrap_or(target(ctx, request)));
+    Ok(prompt.finished(path::operation(model, "count-tokens"), body, losses))
 }
 
 /// Decisions made before anything is written.
@@ -134,16 +143,8 @@ impl Prompt {
         });
     }
 
-    fn finished(
-        self,
-        ctx: &Context,
-        request: &ChatRequest,
-        operation: &str,
-        body: String,
-        losses: Losses,
-    ) -> RenderedRequest {
-        let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
-        let http = HttpRequest::post(path::operation(model, operation), body);
+    fn finished(self, path: String, body: String, losses: Losses) -> RenderedRequest {
+        let http = HttpRequest::post(path, body);
         RenderedRequest { losses: losses.into_losses(), memo: self.names.to_memo(), ..RenderedRequest::new(http) }
     }
 }
