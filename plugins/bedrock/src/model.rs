@@ -4,29 +4,15 @@
 //! Ids are `VENDOR.MODEL`, with a region in front (`us.`) if several serve it, or ARNs that end so. The ARN of a custom
 //! profile does not contain the model: the option `base_model` names it.
 
+mod features;
+
+pub(crate) use features::{Choices, Features, Vendor};
 use weir_sdk::claude::{Claude, Family, Off};
 use weir_sdk::types::Context;
 
 use crate::signature::CLAUDE;
 
-/// The vendor of a model, if it matters here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Vendor {
-    Claude,
-    Nova,
-    GptOss,
-    /// OpenAI's other models.
-    Openai,
-    Mistral,
-    Cohere,
-    /// A vendor whose models take only members of the format itself.
-    Other,
-    /// Unknown: nothing is checked.
-    Unknown,
-}
-
 /// The features of a model.
-#[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Model {
     pub(crate) vendor: Vendor,
@@ -35,39 +21,10 @@ pub(crate) struct Model {
     family: Family,
     /// Whether the client's request has this format: its settings are not checked then.
     own: bool,
-    /// Whether the service enforces schemas.
-    pub(crate) schemas: bool,
     /// Whether prompts are cached at cache points.
     pub(crate) caches: bool,
+    pub(crate) features: Features,
 }
-
-/// Names of other vendors' models, and whether the service enforces schemas for them.
-const OTHERS: [(&str, bool); 21] = [
-    ("titan", false),
-    ("meta.", false),
-    ("llama", false),
-    ("ai21.", false),
-    ("jamba", false),
-    ("deepseek.r1", false),
-    ("stability.", false),
-    ("writer.", false),
-    ("luma.", false),
-    ("twelvelabs.", false),
-    ("deepseek.", true),
-    ("qwen", true),
-    ("moonshot", true),
-    ("kimi", true),
-    ("minimax", true),
-    ("nvidia.", true),
-    ("nemotron", true),
-    ("google.", true),
-    ("gemma", true),
-    ("zai.", true),
-    ("glm-", true),
-];
-
-/// Mistral's models from before the service could enforce schemas.
-const OLD_MISTRAL: [&str; 6] = ["mistral-7b", "mixtral", "large-2402", "large-2407", "small-2402", "pixtral"];
 
 /// Areas in front of an inference profile's id, besides those of two letters.
 const AREAS: [&str; 4] = ["us-gov", "apac", "amer", "global"];
@@ -104,27 +61,15 @@ impl Model {
             return Self::claude(name.get(at..).unwrap_or_default());
         }
         let (version, family) = ((0, 0), Family::Other);
-        let plain = |vendor, schemas| Self { vendor, version, family, own: false, schemas, caches: false };
+        let plain = |(vendor, features)| Self { vendor, version, family, own: false, caches: false, features };
         if let Some(at) = name.find("nova") {
             let second = name.get(at..).is_some_and(|rest| rest.starts_with("nova-2"));
             let version = (if second { 2 } else { 1 }, 0);
-            return Self { version, caches: true, ..plain(Vendor::Nova, false) };
+            return Self { version, caches: true, ..plain((Vendor::Nova, Features::NO_SCHEMAS)) };
         }
-        if name.contains("gpt-oss") {
-            return plain(Vendor::GptOss, true);
-        }
-        if name.contains("openai.") {
-            return plain(Vendor::Openai, true);
-        }
-        if ["mistral", "mixtral", "ministral", "magistral", "voxtral", "devstral"].iter().any(|n| name.contains(n)) {
-            return plain(Vendor::Mistral, !OLD_MISTRAL.iter().any(|old| name.contains(old)));
-        }
-        if name.contains("cohere") || name.contains("command-") {
-            return plain(Vendor::Cohere, false);
-        }
-        match OTHERS.iter().find(|(word, _)| name.contains(word)) {
-            Some((_, schemas)) => plain(Vendor::Other, *schemas),
-            None => Self { caches: true, ..plain(Vendor::Unknown, true) },
+        match features::of(name) {
+            Some(known) => plain(known),
+            None => Self { caches: true, ..plain((Vendor::Unknown, Features::ALL)) },
         }
     }
 
@@ -142,19 +87,14 @@ impl Model {
         // The first ids of both ends of the series have no version.
         let oldest = if family == Family::Fable { 5 } else { 2 };
         let version = (version.first().copied().unwrap_or(oldest), version.get(1).copied().unwrap_or(0));
-        Self {
-            vendor: Vendor::Claude,
-            version,
-            family,
-            own: false,
-            schemas: version >= (4, 5),
-            caches: version >= (3, 5),
-        }
+        let choices = if (Claude { family, version }).forces() { Choices::Named } else { Choices::Auto };
+        let features = Features { schemas: version >= (4, 5), choices, ..Features::ALL };
+        Self { vendor: Vendor::Claude, version, family, own: false, caches: version >= (3, 5), features }
     }
 
     /// The same model for a request in this format, which would pass unchecked in the relay lane too.
     pub(crate) fn unjudged(self) -> Self {
-        Self { own: true, schemas: true, caches: true, ..self }
+        Self { own: true, caches: true, features: Features::ALL, ..self }
     }
 
     /// Whether the request's settings are not checked.
@@ -189,11 +129,6 @@ impl Model {
     /// Whether the highest levels of effort need a Claude's thinking.
     pub(crate) fn bounds_effort_off(self) -> bool {
         self.vendor == Vendor::Claude && self.as_claude().bounds_effort_off()
-    }
-
-    /// Whether the model can be made to call a tool.
-    pub(crate) fn forces(self) -> bool {
-        self.own || self.as_claude().forces()
     }
 
     fn as_claude(self) -> Claude {
@@ -235,6 +170,17 @@ impl Model {
     /// Whether ids of calls reach Claude unchanged, which allows fewer characters than the format.
     pub(crate) fn takes_claudes_ids(self) -> bool {
         self.is_checked_claude()
+    }
+
+    /// Whether the model takes the status of a tool's result: success, or a failure. Only Writer's models refuse the
+    /// latter too.
+    pub(crate) fn takes_status(self, failed: bool) -> bool {
+        match self.vendor {
+            _ if self.own => true,
+            Vendor::Claude | Vendor::Nova | Vendor::Unknown => true,
+            Vendor::Writer => false,
+            _ => failed,
+        }
     }
 
     /// Whether the model may cite documents: of the service's models, Claude does.
@@ -295,7 +241,8 @@ mod tests {
 
     #[test]
     fn newer_families_differ_in_thinking_that_is_off_and_in_forced_calls() {
-        let of = |id: &str| (Model::of(id).off(), Model::of(id).bounds_effort_off(), Model::of(id).forces());
+        let forces = |model: Model| model.features.choices == Choices::Named;
+        let of = |id: &str| (Model::of(id).off(), Model::of(id).bounds_effort_off(), forces(Model::of(id)));
         assert_eq!(of("anthropic.claude-opus-4-8"), (Off::Disabled, false, true));
         assert_eq!(of("anthropic.claude-opus-5"), (Off::Disabled, true, true));
         assert_eq!(of("global.anthropic.claude-opus-5-5"), (Off::Never, false, false));
@@ -304,7 +251,7 @@ mod tests {
         assert_eq!(of("anthropic.claude-haiku-5-5"), (Off::Disabled, true, true));
         assert_eq!(of("anthropic.claude-mythos-preview"), (Off::Never, false, true));
         assert_eq!(of("anthropic.claude-fable-5-1"), (Off::Never, false, false));
-        assert!(Model::of("anthropic.claude-fable-5-1").unjudged().forces());
+        assert!(forces(Model::of("anthropic.claude-fable-5-1").unjudged()));
     }
 
     #[test]
@@ -316,7 +263,8 @@ mod tests {
         assert_eq!(vendor("meta.llama3-2-1b-instruct-v1:0"), Vendor::Other);
         assert_eq!(vendor("amazon.titan-text-lite-v1"), Vendor::Other);
         assert_eq!(vendor("arn:aws:bedrock:us-east-1:1:application-inference-profile/1arbu5hu2sjr"), Vendor::Unknown);
-        assert!(Model::of("moonshot.kimi-k2-thinking").schemas && !Model::of("deepseek.r1-v1:0").schemas);
+        let schemas = |id: &str| Model::of(id).features.schemas;
+        assert!(schemas("moonshot.kimi-k2-thinking") && !schemas("deepseek.r1-v1:0"));
     }
 
     #[test]

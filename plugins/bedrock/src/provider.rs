@@ -12,7 +12,7 @@ pub(crate) mod thinking;
 mod tools;
 
 use weir_sdk::adapter::{ChatAnswer, ChatOutcome, ProviderChat, ProviderErrors, Result};
-use weir_sdk::types::{ChatRequest, Context, Error, Framing, HttpResponse, RenderedRequest};
+use weir_sdk::types::{ChatRequest, Context, Error, HttpResponse, RenderedRequest};
 
 use crate::Bedrock;
 
@@ -20,8 +20,7 @@ impl ProviderChat for Bedrock {
     type Decoder = decoder::ConverseDecoder;
 
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
-        let framing = request.stream.then_some(Framing::EventStream);
-        Ok(RenderedRequest { framing, ..request::write(ctx, &request)? })
+        request::write(ctx, &request)
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {

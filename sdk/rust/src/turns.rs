@@ -49,6 +49,8 @@ pub struct Conversation {
     pub turns: String,
     /// Whether the history ends with results of calls that came without their thinking.
     pub unsigned_calls: bool,
+    /// Whether there are turns of the model's that only part results from what follows them.
+    pub parted: bool,
 }
 
 /// What shares a turn.
@@ -56,8 +58,8 @@ pub struct Conversation {
 enum Sharing {
     /// All that one speaker says, until the other one speaks.
     All,
-    /// The same, but results are a turn of their own.
-    AllButResults,
+    /// The same, but results are a turn of their own. If there is a block, a turn of the model's with it stands behind.
+    AllButResults(Option<&'static str>),
     /// One message.
     Message,
 }
@@ -201,7 +203,13 @@ impl Turns {
     /// Makes results a turn of their own, and all other blocks of their turn the next one.
     #[must_use]
     pub fn results_apart(self) -> Self {
-        Self { sharing: Sharing::AllButResults, ..self }
+        Self { sharing: Sharing::AllButResults(None), ..self }
+    }
+
+    /// The same, and parts both by a turn of the model's that has this block: for services that would join them again.
+    #[must_use]
+    pub fn results_parted_by(self, block: &'static str) -> Self {
+        Self { sharing: Sharing::AllButResults(Some(block)), ..self }
     }
 
     /// The speaker of the last turn.
@@ -263,11 +271,16 @@ impl Turns {
     }
 
     fn write(&mut self, turn: &Turn) {
-        if self.sharing == Sharing::AllButResults && !turn.results.is_empty() && !turn.others.is_empty() {
-            self.write_blocks(turn.speaker, [&turn.results, ""], &[]);
-            self.write_blocks(turn.speaker, ["", &turn.others], &turn.members);
-        } else {
-            self.write_blocks(turn.speaker, [&turn.results, &turn.others], &turn.members);
+        match self.sharing {
+            Sharing::AllButResults(between) if !turn.results.is_empty() && !turn.others.is_empty() => {
+                self.write_blocks(turn.speaker, [&turn.results, ""], &[]);
+                if let Some(block) = between {
+                    self.write_blocks(Speaker::Assistant, ["", block], &[]);
+                    self.conversation.parted = true;
+                }
+                self.write_blocks(turn.speaker, ["", &turn.others], &turn.members);
+            }
+            _ => self.write_blocks(turn.speaker, [&turn.results, &turn.others], &turn.members),
         }
     }
 

@@ -16,6 +16,9 @@ use crate::{FORMAT, write};
 /// Key of the note on system text within the conversation of a request in this format.
 pub(crate) const IN_PLACE: &str = "role";
 
+/// A block that says nothing, where the service wants one.
+const FILLER: &str = r#"{"text":"."}"#;
+
 /// The tools that the history has calls of.
 #[derive(Debug, Default)]
 pub(super) struct Called {
@@ -47,12 +50,17 @@ pub(super) fn write(
     let media = MediaWriter::new(&ctx.blobs).citing(model.cites());
     // A client of this format is responsible for its model's rules.
     let turns = Turns::new("content", "assistant").apart(model.is_unjudged());
+    let turns = if model.features.results_alone { turns.results_parted_by(FILLER) } else { turns };
     let blank_end = if model.is_checked_claude() { blank_end(&request.messages) } else { None };
     let mut writer = Writer { model, names, losses, media, turns, called: Called::default(), blank_end };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
-    Ok((writer.turns.finish(), writer.called))
+    let (conversation, called) = (writer.turns.finish(), writer.called);
+    if conversation.parted {
+        losses.approximated("messages", "a turn of the model's stands between results of tools and what follows them");
+    }
+    Ok((conversation, called))
 }
 
 impl Writer<'_> {

@@ -5,7 +5,7 @@ use weir_sdk::losses::{Losses, extension};
 use weir_sdk::names::{IdRule, Names};
 use weir_sdk::tier;
 use weir_sdk::turns::Conversation;
-use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, RenderedRequest};
+use weir_sdk::types::{ChatRequest, Context, Error, Framing, HttpRequest, RenderedRequest};
 
 use super::additional::{Additional, is_additional};
 use super::messages;
@@ -38,9 +38,11 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
         }
     });
     losses.foreign("", &request.extensions, FORMAT);
-    let operation = if request.stream { "converse-stream" } else { "converse" };
+    let streams = request.stream && prompt.streams(&mut losses);
+    let operation = if streams { "converse-stream" } else { "converse" };
+    let framing = streams.then_some(Framing::EventStream);
     let path = path::operation(target(ctx, request), operation);
-    Ok(prompt.finished(path, body, losses))
+    Ok(RenderedRequest { framing, ..prompt.finished(path, body, losses) })
 }
 
 /// The id that the target has for the model.
@@ -141,6 +143,15 @@ impl Prompt {
                 rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
             }
         });
+    }
+
+    /// Whether the answer can be streamed. The host makes a stream of an answer that cannot.
+    fn streams(&self, losses: &mut Losses) -> bool {
+        let streams = self.tools.is_empty() || self.model.features.streams_tools;
+        if !streams {
+            losses.approximated("stream", "the answer comes at once, for the model streams none with tools");
+        }
+        streams
     }
 
     fn finished(self, path: String, body: String, losses: Losses) -> RenderedRequest {

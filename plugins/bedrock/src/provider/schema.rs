@@ -23,7 +23,7 @@ pub(super) fn decide(
     names: &mut Names,
     losses: &mut Losses,
 ) -> Answer {
-    let means = Means { schemas: model.schemas, by_tool: !tools && model.answers_by_tool() };
+    let means = Means { schemas: model.features.schemas, by_tool: !tools && model.answers_by_tool() };
     let write = |schema: &JsonSchema, losses: &mut Losses| format(schema, model, losses);
     answer::decide(request, FORMAT, means, losses, write, |schema, losses| tool(schema, model, names, losses))
 }

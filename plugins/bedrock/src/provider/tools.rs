@@ -9,10 +9,11 @@ use weir_sdk::tools::{self, SentTool, is_forced};
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, ToolChoice};
 
 use super::schema;
-use crate::model::Model;
+use crate::model::{Choices, Model};
 use crate::{FORMAT, write};
 
-/// Renders the tools. If only some are allowed, the others are left out, since the format cannot express that choice.
+/// Renders the tools. If only some are allowed, the others are left out, since the format cannot express that choice;
+/// nor can it express to all models which tool must be called.
 pub(super) fn write(
     request: &ChatRequest,
     model: Model,
@@ -21,8 +22,12 @@ pub(super) fn write(
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::with_capacity(request.tools.len());
     let most = if model.is_checked_claude() { STRICT_TOOLS } else { usize::MAX };
-    let mut strict = StrictTools::new(model.schemas, most);
-    for (at, tool) in tools::sent(request, tools::allowed(request), FORMAT)? {
+    let mut strict = StrictTools::new(model.features.schemas, most);
+    let allowed = match &request.tool_choice {
+        Some(ToolChoice::Named(name)) if model.features.choices == Choices::Any => Some(std::slice::from_ref(name)),
+        _ => tools::allowed(request),
+    };
+    for (at, tool) in tools::sent(request, allowed, FORMAT)? {
         let tool = match tool {
             SentTool::Function(tool) => tool,
             SentTool::Own(opaque) => {
@@ -123,18 +128,6 @@ pub(super) fn choice(
 ) -> Choice {
     let (json, forced) = match &request.tool_choice {
         None => (None, false),
-        Some(choice) if !model.forces() && is_forced(choice) => {
-            losses.approximated("tool_choice", "the model cannot be made to call a tool");
-            (Some(AUTO.to_owned()), false)
-        }
-        Some(ToolChoice::Named(name)) => {
-            let mut json = String::new();
-            object(&mut json, |o| o.object("tool", |o| o.str("name", &names.send(name))));
-            (Some(json), true)
-        }
-        Some(ToolChoice::Required) => (Some(ANY.to_owned()), true),
-        Some(ToolChoice::Allowed(some)) if some.required => (Some(ANY.to_owned()), true),
-        Some(ToolChoice::Automatic | ToolChoice::Allowed(_)) => (Some(AUTO.to_owned()), false),
         Some(ToolChoice::Disabled) if has_history => {
             losses.dropped("tool_choice", "the tools of a history cannot be kept from the model");
             (None, false)
@@ -148,6 +141,7 @@ pub(super) fn choice(
             losses.dropped("tool_choice", "it belongs to another format");
             (None, false)
         }
+        Some(choice) => nearest(choice, model.features.choices, names, losses),
     };
     if request.parallel_tool_calls != Some(false) {
         return Choice { json, forced, ..Choice::default() };
@@ -159,4 +153,27 @@ pub(super) fn choice(
     }
     let additional = Some(r#"{"type":"auto","disable_parallel_tool_use":true}"#.to_owned());
     Choice { additional, ..Choice::default() }
+}
+
+/// The choice of calls that is nearest to the client's among those that the model takes, and whether the model must then
+/// call a tool.
+fn nearest(choice: &ToolChoice, takes: Choices, names: &mut Names, losses: &mut Losses) -> (Option<String>, bool) {
+    if let (ToolChoice::Named(name), Choices::Named) = (choice, takes) {
+        let mut json = String::new();
+        object(&mut json, |o| o.object("tool", |o| o.str("name", &names.send(name))));
+        return (Some(json), true);
+    }
+    let wanted = if is_forced(choice) { Choices::Any } else { Choices::Auto };
+    let nearest = wanted.min(takes);
+    if nearest < Choices::Any && is_forced(choice) {
+        losses.approximated("tool_choice", "the model cannot be made to call a tool");
+    } else if matches!(choice, ToolChoice::Named(_)) {
+        losses.approximated("tool_choice", "a tool must be called, and the others are not sent");
+    }
+    let json = match nearest {
+        Choices::None => None,
+        Choices::Auto => Some(AUTO),
+        Choices::Any | Choices::Named => Some(ANY),
+    };
+    (json.map(str::to_owned), nearest == Choices::Any)
 }

@@ -45,6 +45,22 @@ fn results_that_are_kept_apart_are_a_turn_of_their_own() {
 }
 
 #[test]
+fn a_turn_of_the_models_parts_results_from_what_follows_them() {
+    let parted = |turns: &[(&str, &str)]| {
+        let mut all = Turns::new("parts", "model").results_parted_by("0");
+        for (results, others) in turns {
+            all.add(turn(Speaker::User, results, others));
+        }
+        let all = all.finish();
+        (all.turns, all.parted)
+    };
+    let three =
+        r#"[{"role":"user","parts":[1]},{"role":"model","parts":[0]},{"role":"user","parts":[2,3]}]"#.to_owned();
+    assert_eq!(parted(&[("1", "2"), ("", "3")]), (three, true));
+    assert_eq!(parted(&[("1", "")]), (r#"[{"role":"user","parts":[1]}]"#.to_owned(), false));
+}
+
+#[test]
 fn turns_that_are_kept_apart_are_not_joined() {
     let mut all = Turns::new("parts", "model").apart(true);
     all.add(turn(Speaker::Assistant, "", "1"));

@@ -142,7 +142,10 @@ impl Writer<'_> {
         let first = turn.speaker == Speaker::User && !self.model.is_unjudged();
         let out = if first { &mut turn.results } else { &mut turn.others };
         self.called.any = true;
-        let status = result.is_error.map(|failed| if failed { "error" } else { "success" });
+        let status = result.is_error.filter(|failed| self.model.takes_status(*failed));
+        let lost = status.is_none() && result.is_error == Some(true);
+        self.losses.dropped_if(lost, &place.field("is_error"), "the model does not take that a tool failed");
+        let status = status.map(|failed| if failed { "error" } else { "success" });
         write::item(out, |o| {
             o.object("toolResult", |o| {
                 o.str("toolUseId", &names::ids(self.model).fit(&result.call_id));
