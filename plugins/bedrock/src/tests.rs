@@ -3,6 +3,7 @@
 mod claude;
 mod corpus;
 mod dialect;
+mod documents;
 mod fold;
 mod meaning;
 mod models;

@@ -1,5 +1,6 @@
 //! Renders the conversation: system text in front, then turns that alternate.
 
+mod documents;
 mod parts;
 
 use weir_sdk::claude::blank_end;
@@ -47,13 +48,14 @@ pub(super) fn write(
     names: &mut Names,
     losses: &mut Losses,
 ) -> Result<(Conversation, Called), Error> {
-    let media = MediaWriter::new(&ctx.blobs).citing(model.cites());
+    let media = MediaWriter::new(&ctx.blobs).for_model(model);
     // A client of this format is responsible for its model's rules.
     let turns = Turns::new("content", "assistant").apart(model.is_unjudged());
     let turns = if model.features.results_alone { turns.results_parted_by(FILLER) } else { turns };
+    let messages = documents::placed(&request.messages, model, &media, losses);
     let blank_end = if model.is_checked_claude() { blank_end(&request.messages) } else { None };
     let mut writer = Writer { model, names, losses, media, turns, called: Called::default(), blank_end };
-    for (at, message) in request.messages.iter().enumerate() {
+    for (at, message) in messages.iter().enumerate() {
         writer.message(at, message)?;
     }
     let (conversation, called) = (writer.turns.finish(), writer.called);

@@ -117,7 +117,7 @@ fn documents_and_search_results_of_messages_may_be_cited() {
         let mut part = MediaPart::new(MediaKind::Document, MediaSource::Text("a\nb".into()));
         part.name = Some("t".into());
         part.extensions = extensions.iter().map(own).collect();
-        asking(vec![user(Part::Media(part))])
+        asking(vec![Message::new(Role::User, vec![Part::Media(part), Part::text("?")])])
     };
     let first = |request: ChatRequest| {
         let (body, losses) = sent(CLAUDE, request).unwrap();

@@ -1,11 +1,14 @@
 //! Renders images, documents, videos and audio as blocks.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use weir_sdk::citations::documents::Document;
-use weir_sdk::json::{Array, Object};
+use weir_sdk::json::{Array, Object, Rest};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{Blob, Error, Extension, MediaKind, MediaPart, MediaSource};
 
 use super::{Place, item, member};
+use crate::model::Model;
 use crate::read::{GUARD, NAMED, SEARCH_RESULT, SOURCE};
 use crate::wire::is_noted;
 use crate::{FORMAT, mime};
@@ -18,18 +21,18 @@ const NAME_LIMIT: usize = 200;
 pub(crate) struct MediaWriter<'a> {
     blobs: &'a [Blob],
     names: Vec<String>,
-    /// Whether the model cites documents.
-    cites: bool,
+    /// The model that gets the media; `None` for a client.
+    model: Option<Model>,
 }
 
 impl<'a> MediaWriter<'a> {
     pub(crate) fn new(blobs: &'a [Blob]) -> Self {
-        Self { blobs, names: Vec::new(), cites: false }
+        Self { blobs, names: Vec::new(), model: None }
     }
 
-    /// Sets whether the model cites documents.
-    pub(crate) fn citing(self, cites: bool) -> Self {
-        Self { cites, ..self }
+    /// Sets the model that gets the media.
+    pub(crate) fn for_model(self, model: Model) -> Self {
+        Self { model: Some(model), ..self }
     }
 
     /// Whether a value is the token of one that was lifted out of the request.
@@ -45,7 +48,32 @@ impl<'a> MediaWriter<'a> {
         losses: &mut Losses,
         place: Place,
     ) -> Result<(), Error> {
-        let cited = self.cited(media);
+        self.write_as(&self.cited(media), out, media, losses, place)
+    }
+
+    /// Appends a medium to a tool's result. The service refuses documents there that shall be cited.
+    pub(crate) fn write_in_result(
+        &mut self,
+        out: &mut String,
+        media: &MediaPart,
+        losses: &mut Losses,
+        place: Place,
+    ) -> Result<(), Error> {
+        let mut cited = self.cited(media);
+        if cited.found_at.is_none() && cited.citations.take().is_some_and(|json| enables(&json)) {
+            losses.dropped(place.field("citations"), "documents of a tool's result cannot be cited");
+        }
+        self.write_as(&cited, out, media, losses, place)
+    }
+
+    fn write_as(
+        &mut self,
+        cited: &Document,
+        out: &mut String,
+        media: &MediaPart,
+        losses: &mut Losses,
+        place: Place,
+    ) -> Result<(), Error> {
         losses.foreign_at(place, &cited.left, FORMAT);
         for whole in [GUARD, SEARCH_RESULT] {
             if let Some(json) = extension(&media.extensions, FORMAT, whole) {
@@ -54,13 +82,10 @@ impl<'a> MediaWriter<'a> {
             }
         }
         if let Some(from) = cited.found_at.as_deref() {
-            search_result(out, media, from, &cited);
+            search_result(out, media, from, cited);
             return Ok(());
         }
-        let source = match &cited.texts {
-            Some(texts) => Source::Texts(texts),
-            None => Source::of(media, place)?,
-        };
+        let source = self.source(cited, media, place)?;
         let format = self.format(media, place)?;
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
             losses.dropped(place.field("detail"), "there are no levels of detail here");
@@ -82,9 +107,25 @@ impl<'a> MediaWriter<'a> {
         Ok(())
     }
 
+    /// The source of the bytes. The service takes texts as such only if they shall be cited.
+    fn source<'m>(&self, cited: &'m Document, media: &'m MediaPart, place: Place) -> Result<Source<'m>, Error> {
+        let cites = cited.citations.as_deref().is_some_and(enables);
+        let is_judged = self.model.is_some_and(|model| !model.is_unjudged());
+        Ok(match (&cited.texts, Source::of(media, place)?) {
+            (Some(texts), _) if cites => Source::Texts(texts),
+            (_, Source::Text(text)) if is_judged && !cites => Source::Encoded(STANDARD.encode(text)),
+            (_, source) => source,
+        })
+    }
+
+    /// Whether a medium is written as a document.
+    pub(crate) fn is_document(&self, media: &MediaPart) -> bool {
+        media.kind == MediaKind::Document && self.cited(media).found_at.is_none()
+    }
+
     /// What a document of Messages says of its citations, if the model takes that.
     fn cited(&self, media: &MediaPart) -> Document {
-        if self.cites {
+        if self.model.is_some_and(Model::cites) {
             return Document::of_messages(media);
         }
         Document { left: media.extensions.clone(), ..Document::default() }
@@ -135,6 +176,11 @@ impl<'a> MediaWriter<'a> {
     }
 }
 
+/// Whether a member `citations` asks for some.
+fn enables(citations: &str) -> bool {
+    Rest::parse(citations).ok().and_then(|mut members| members.bool("enabled")).unwrap_or(false)
+}
+
 /// Writes a search result of Messages, which citations count apart from documents.
 fn search_result(out: &mut String, media: &MediaPart, from: &str, cited: &Document) {
     item(out, |o| {
@@ -182,6 +228,8 @@ enum Source<'m> {
     /// The member of this format's own request.
     Own(&'m str),
     Bytes(&'m str),
+    /// The bytes of a text.
+    Encoded(String),
     Text(&'m str),
     /// The texts that a document is made of.
     Texts(&'m [String]),
@@ -209,6 +257,7 @@ impl<'m> Source<'m> {
         match self {
             Self::Own(json) => o.raw("source", json),
             Self::Bytes(data) => o.object("source", |o| o.str("bytes", data)),
+            Self::Encoded(data) => o.object("source", |o| o.str("bytes", data)),
             Self::Text(text) => o.object("source", |o| o.str("text", text)),
             Self::Texts(all) => o.object("source", |o| o.array("content", |a| texts(a, all))),
             Self::Store(uri) => o.object("source", |o| o.object("s3Location", |o| o.str("uri", uri))),

@@ -173,7 +173,7 @@ impl Writer<'_> {
             self.losses.approximated(place.field(""), "audio of a tool result stands behind it");
             return self.media.write(behind, media, self.losses, place);
         }
-        self.media.write(within, media, self.losses, place)
+        self.media.write_in_result(within, media, self.losses, place)
     }
 }
 
