@@ -202,7 +202,9 @@ pub fn reasoning(mut wire: Rest<'_>, family: &str) -> ReasoningPart {
     let summary = texts(wire.list("summary"));
     let content = texts(wire.list("content"));
     let encrypted = wire.str("encrypted_content");
-    let (words, kind) = if summary.is_empty() { (content, "content") } else { (summary, "summary") };
+    // An item without words has an empty summary.
+    let is_text = summary.is_empty() && !content.is_empty();
+    let (words, kind) = if is_text { (content, "content") } else { (summary, "summary") };
     if let Some(whole) = whole.filter(|whole| kind == "summary" && !matches!(whole.get(), "[]" | "null")) {
         // An item with both gets its content back unchanged.
         wire.0.push((Str("content".into()), whole));

@@ -228,7 +228,9 @@ impl Writer<'_> {
                     // Without its encrypted form, the provider knows thinking by an id or not at all (C-33). Open
                     // models take it as plain text.
                     let open = self.quirks.thinking != Thinking::None;
-                    if ours || (bare && (open || noted(&thought.extensions, "summary").is_some())) {
+                    let noted = |kind| noted(&thought.extensions, kind).is_some();
+                    let known = noted("summary") || (thought.id.is_some() && noted("content"));
+                    if ours || (bare && (open || known)) {
                         parts.push(part);
                     } else {
                         self.losses.dropped(field, "thinking returns to its issuer only");

@@ -1,11 +1,12 @@
 use super::*;
-use crate::testing::{fields, json};
+use crate::compat::responses::read;
+use crate::testing::{self, fields};
 use crate::types::{Extension, MediaKind};
 
 fn rendered(role: Role, parts: Vec<Part>) -> (serde_json::Value, Vec<String>) {
     let request = ChatRequest { messages: vec![Message::new(role, parts)], ..ChatRequest::default() };
     let rendered = render(&Quirks::COMPATIBLE, &Context::default(), request).unwrap();
-    (json(&rendered.request.body)["input"].take(), fields(&rendered.losses))
+    (testing::json(&rendered.request.body)["input"].take(), fields(&rendered.losses))
 }
 
 fn medium(kind: MediaKind, source: MediaSource) -> MediaPart {
@@ -38,4 +39,29 @@ fn images_of_the_assistant_are_sent_by_the_user() {
     assert_eq!((&input[0]["role"], &input[0]["content"]), (&"assistant".into(), &"here".into()));
     assert_eq!((&input[1]["role"], &input[1]["content"][0]["type"]), (&"user".into(), &"input_image".into()));
     assert_eq!(lost, ["messages[0].content[1]"]);
+}
+
+#[test]
+fn c33_an_item_of_thinking_without_words_goes_back_by_its_id() {
+    let item = |members: &str| format!(r#"{{"id":"rs_1","type":"reasoning",{members}}}"#);
+    let stateless = Quirks { thinking: Thinking::None, ..Quirks::COMPATIBLE };
+    for members in [
+        r#""summary":[]"#,
+        r#""summary":[],"content":[]"#,
+        r#""summary":[{"type":"summary_text","text":"hm"}]"#,
+        r#""summary":[],"content":[{"type":"reasoning_text","text":"hm"}]"#,
+    ] {
+        let text = format!(
+            r#"[{},{{"id":"fc_1","type":"function_call","call_id":"c","name":"f","arguments":"{{}}"}}]"#,
+            item(members)
+        );
+        let raws: Vec<&json::RawValue> = json::parse(&text).unwrap();
+        let messages = read::items(&raws, "");
+        let request = ChatRequest { messages, ..ChatRequest::default() };
+        let rendered = render(&stateless, &Context::default(), request).unwrap();
+        let input = testing::json(&rendered.request.body)["input"].take();
+        assert_eq!((&input[0]["type"], &input[0]["id"]), (&"reasoning".into(), &"rs_1".into()), "{members}");
+        assert_eq!(input[1]["id"], "fc_1", "{members}");
+        assert!(rendered.losses.is_empty(), "{:?}", rendered.losses);
+    }
 }
