@@ -42,12 +42,13 @@ fn word(raw: &str) -> FinishReason {
         "stop" | "end_turn" | "eos" | "eos_token" | "completed" | "STOP" => FinishReason::Complete,
         "stop_sequence" => FinishReason::StopSequence,
         "length" | "max_tokens" | "max_output_tokens" | "MAX_TOKENS" => FinishReason::Length,
-        "model_length" => FinishReason::ContextLength,
+        "model_length" | "model_context_window_exceeded" => FinishReason::ContextLength,
         "tool_calls" | "tool_call" | "tool_use" | "function_call" => FinishReason::ToolCalls,
-        "content_filter" | "safety" | "SAFETY" | "content_filtered" => FinishReason::ContentFilter,
+        "content_filter" | "safety" | "SAFETY" | "content_filtered" | "sensitive" | "RECITATION" | "BLOCKLIST"
+        | "PROHIBITED_CONTENT" | "SPII" => FinishReason::ContentFilter,
         "refusal" => FinishReason::Refusal,
         "malformed_function_call" | "MALFORMED_FUNCTION_CALL" => FinishReason::MalformedToolCall,
-        "error" | "abort" | "cancelled" | "insufficient_system_resource" => FinishReason::Failed,
+        "error" | "abort" | "cancelled" | "insufficient_system_resource" | "network_error" => FinishReason::Failed,
         _ => FinishReason::Other,
     }
 }
@@ -63,6 +64,22 @@ mod tests {
         assert_eq!(reason("stop", false), FinishReason::Complete);
         assert_eq!(reason("length", true), FinishReason::Length);
         assert_eq!(read(&Quirks::COMPATIBLE, Some(""), true), None);
+    }
+
+    #[test]
+    fn c19_a_word_for_an_answer_that_was_cut_off_is_not_one_for_a_complete_answer() {
+        for (raw, expected) in [
+            ("model_context_window_exceeded", FinishReason::ContextLength),
+            ("sensitive", FinishReason::ContentFilter),
+            ("RECITATION", FinishReason::ContentFilter),
+            ("BLOCKLIST", FinishReason::ContentFilter),
+            ("PROHIBITED_CONTENT", FinishReason::ContentFilter),
+            ("SPII", FinishReason::ContentFilter),
+            ("network_error", FinishReason::Failed),
+        ] {
+            let reason = |called| read(&Quirks::COMPATIBLE, Some(raw), called).unwrap().reason;
+            assert_eq!([reason(false), reason(true)], [expected; 2], "{raw}");
+        }
     }
 
     #[test]
