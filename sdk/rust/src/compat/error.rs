@@ -182,15 +182,18 @@ fn say(place: &mut String, raw: Option<&RawValue>) {
 
 /// Classifies the error: by the code and the type first, then by the message, then by the status.
 fn kind(fields: &ErrorFields, status: Option<u16>) -> ErrorKind {
+    let message = fields.message.to_ascii_lowercase();
+    if exceeds_rate(&message) {
+        return ErrorKind::Unsupported;
+    }
     let words = [fields.code.to_ascii_lowercase(), fields.kind.to_ascii_lowercase()];
     if let Some(kind) = words.iter().find_map(|word| by_word(word)) {
         return kind;
     }
-    let message = fields.message.to_ascii_lowercase();
     let hints = |list: &[&str]| list.iter().any(|hint| has(&message, hint));
     match status {
         Some(400 | 413 | 422) | None if hints(&CONTEXT) => ErrorKind::ContextLength,
-        Some(400..=403 | 429) | None if hints(&QUOTA) => ErrorKind::Quota,
+        Some(400..=403 | 412 | 429) | None if hints(&QUOTA) => ErrorKind::Quota,
         Some(400 | 403) if hints(&CREDENTIAL) => ErrorKind::Authentication,
         Some(400) if is_missing_model(&message) => ErrorKind::NotFound,
         Some(401) => ErrorKind::Authentication,
@@ -219,6 +222,13 @@ fn is_missing_model(message: &str) -> bool {
     MODEL.iter().any(|hint| has(message, hint)) || (named && has(message, " does not exist"))
 }
 
+/// Whether a message in lower case says that this one request is larger than all that the account may send in a minute:
+/// "Request too large for `m` on tokens per minute (TPM): Limit 12000, Requested 14137". Its code is that of a rate limit,
+/// but waiting does not help, and smaller requests are taken: the target does not take this one, and another may.
+fn exceeds_rate(message: &str) -> bool {
+    has(message, "request too large for ") && has(message, "requested ")
+}
+
 const RATE: [&str; 2] = ["rate limit", "too many requests"];
 
 const CONTEXT: [&str; 19] = [
@@ -243,12 +253,14 @@ const CONTEXT: [&str; 19] = [
     "prompt exceeds max length",
 ];
 
-const QUOTA: [&str; 6] = [
+const QUOTA: [&str; 8] = [
     "key limit exceeded",
     "exceeded your current quota",
     "insufficient balance",
     "insufficient credit",
     "requires more credits",
+    "used all available credits",
+    "monthly spending limit",
     "billing",
 ];
 

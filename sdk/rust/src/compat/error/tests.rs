@@ -69,6 +69,42 @@ fn c83_the_reason_survives() {
 }
 
 #[test]
+fn c83_a_request_that_exceeds_the_rate_by_itself_is_no_rate_limit() {
+    for (status, message) in [
+        (
+            Some(413),
+            "Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute (TPM): \
+             Limit 12000, Requested 14137, please reduce your message size and try again.",
+        ),
+        (
+            Some(429),
+            "Request too large for gpt-4o in organization o on tokens per min (TPM): Limit 30000, Requested 35364. The \
+             input or output tokens must be reduced in order to run successfully.",
+        ),
+        (None, "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 35364."),
+    ] {
+        let body = format!(r#"{{"message":"{message}","type":"tokens","code":"rate_limit_exceeded"}}"#);
+        let error = from_json(&body, status);
+        assert_eq!((error.kind, error.status), (ErrorKind::Unsupported, status), "{message}");
+    }
+    let busy = "Rate limit reached for gpt-4o in organization o on tokens per min (TPM): Limit 30000, Used 29000, \
+                Requested 2000. Please try again in 2s.";
+    let body = format!(r#"{{"error":{{"message":"{busy}","type":"tokens","code":"rate_limit_exceeded"}}}}"#);
+    assert_eq!(read(429, &body).kind, ErrorKind::RateLimited);
+    let large = r#"{"error":{"message":"Request Entity Too Large","code":"request_too_large"}}"#;
+    assert_eq!(read(413, large).kind, ErrorKind::TooLarge);
+}
+
+#[test]
+fn c83_an_account_without_money_is_told_by_its_words() {
+    let spent = r#"{"code":"Some resource has been exhausted","error":"Your team t has either used all available credits or reached its monthly spending limit."}"#;
+    let suspended = r#"{"error":{"message":"Account a is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.","code":"PRECONDITION_FAILED","type":"error"}}"#;
+    assert_eq!([403, 429].map(|status| read(status, spent).kind), [ErrorKind::Quota; 2]);
+    assert_eq!(read(412, suspended).kind, ErrorKind::Quota);
+    assert_eq!(read(412, r#"{"error":"no"}"#).kind, ErrorKind::InvalidRequest);
+}
+
+#[test]
 fn c70_nothing_of_a_refused_key_is_passed_on() {
     let error = read(401, r#"{"error":{"message":"Incorrect API key provided: sk-ab***yz","code":"invalid_api_key"}}"#);
     assert_eq!(error.kind, ErrorKind::Authentication);
