@@ -22,14 +22,14 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     let parts = free_text::restored(&parts, &free_text::of_responses(&ctx.memo));
     let grouped = super::grouped(&ctx.memo, &parts);
     let shown: Vec<&Part> = grouped.iter().filter(|part| has_place(part, &mut losses)).collect();
-    let mut list = String::new();
-    json::array(&mut list, |a| assistant(a, &shown, Some(&mut Ids::new(ctx))));
-    let items: Vec<&json::RawValue> = json::parse(&list).unwrap_or_default();
-    let output: Vec<&str> = items.into_iter().map(json::RawValue::get).collect();
     let finish = candidate.and_then(|candidate| candidate.finish.as_ref());
     let refused = parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     let reason = finish.map_or(FinishReason::Other, |finish| finish.reason);
     let (status, incomplete, same) = status(reason, refused);
+    let mut list = String::new();
+    json::array(&mut list, |a| assistant(a, &shown, Some(&mut Ids::new(ctx, incomplete.is_some()))));
+    let items: Vec<&json::RawValue> = json::parse(&list).unwrap_or_default();
+    let output: Vec<&str> = items.into_iter().map(json::RawValue::get).collect();
     if !same {
         let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
         losses.approximated("status", raw);

@@ -4,7 +4,7 @@
 //! chunks give the same events however they are grouped. A finish reason is final only at the end of the stream: some
 //! servers send one after each parallel call and go on.
 
-mod calls;
+pub(super) mod calls;
 mod choice;
 
 use crate::compat::decoder::choice::Candidate;

@@ -1,6 +1,6 @@
 //! Open items: messages with their parts, thinking, calls.
 
-use weir_sdk::compat::responses::write::{annotation, is_annotation, item_id};
+use weir_sdk::compat::responses::write::{annotation, call_status, is_annotation, item_id};
 use weir_sdk::compat::responses::{FORMAT, namespace, note, noted};
 use weir_sdk::json::{Rest, Str};
 use weir_sdk::types::{
@@ -315,7 +315,8 @@ impl EventEncoder {
             }
             Kind::Message(_) => {}
         }
-        self.done(item.at, item.json("completed"));
+        let status = if let Kind::Call { call, .. } = &item.kind { call_status(call) } else { "completed" };
+        self.done(item.at, item.json(status));
     }
 
     fn thinking_done(&mut self, id: &str, at: u32, text: &str, is_text: bool) {

@@ -208,6 +208,36 @@ fn a_limit_makes_the_answer_incomplete() {
 }
 
 #[test]
+fn c09_what_was_cut_off_is_incomplete_whole_and_streamed() {
+    let text = || Part::text("x");
+    let called = |arguments: &str| Part::ToolCall(ToolCall::new("c", "f", arguments));
+    for (parts, statuses) in [
+        (vec![text()], &["incomplete"][..]),
+        (vec![text(), called("{}")], &["completed", "completed"]),
+        (vec![called("{\"a\":\"{"), text()], &["incomplete", "incomplete"]),
+        (vec![text(), called("{\"a\":[1")], &["completed", "incomplete"]),
+    ] {
+        let mut events = Vec::new();
+        for (at, part) in (0..).zip(&parts) {
+            match part {
+                Part::ToolCall(one) => events.extend([start(at, call("c")), delta(at, &one.arguments), stop(at)]),
+                _ => events.extend([start(at, PartKind::Text), delta(at, "x"), stop(at)]),
+            }
+        }
+        events.push(finish(FinishReason::Length));
+        let streamed = encode(events).pop().unwrap()["response"].take();
+        let finish = Some(Finish { reason: FinishReason::Length, raw: None, stop_sequence: None });
+        let candidate = Candidate { index: 0, parts, finish, logprobs: None, extensions: Vec::new() };
+        let answer = ChatResponse { candidates: vec![candidate], ..ChatResponse::default() };
+        let whole = crate::responses::response::render(&Context::default(), &answer).response;
+        for answer in [streamed, weir_sdk::testing::json(&whole.body)] {
+            let found: Vec<_> = answer["output"].as_array().unwrap().iter().map(|item| &item["status"]).collect();
+            assert_eq!(found, statuses);
+        }
+    }
+}
+
+#[test]
 fn citations_of_no_page_are_reported_whole_and_streamed() {
     let source = Some(Opaque { format: "anthropic.messages".into(), kind: "char_location".into(), json: "{}".into() });
     let citation = Citation { url: None, title: None, quote: None, start: None, end: None, source };

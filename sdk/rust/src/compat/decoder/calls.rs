@@ -133,6 +133,13 @@ impl Call {
     }
 }
 
+/// Whether a JSON text ends within a value.
+pub(in crate::compat) fn is_cut_off(text: &str) -> bool {
+    let mut progress = Progress::default();
+    progress.take(text);
+    progress.string || progress.depth > 0
+}
+
 /// Tracks whether a JSON text is complete.
 #[derive(Debug, Default)]
 pub(super) struct Progress {

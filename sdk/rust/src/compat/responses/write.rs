@@ -2,6 +2,7 @@
 
 use super::read::split;
 use super::{FORMAT, inner, noted, write_members};
+use crate::compat::decoder::calls;
 use crate::compat::media::{mime, to_data_url};
 use crate::json::{Array, Object};
 use crate::losses::extension;
@@ -9,17 +10,18 @@ use crate::types::{
     Citation, Context, Extension, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, TextPart, ToolCall, ToolKind,
 };
 
-/// Generates ids for items of an answer that have none.
+/// Generates the ids and statuses of an answer's items that have none.
 #[derive(Debug)]
 pub struct Ids<'c> {
     ctx: &'c Context,
     count: u32,
+    is_cut_off: bool,
 }
 
 impl<'c> Ids<'c> {
-    /// Creates the generator for this exchange.
-    pub fn new(ctx: &'c Context) -> Self {
-        Self { ctx, count: 0 }
+    /// Creates the generator for this exchange. If the answer is cut off, its last item is incomplete.
+    pub fn new(ctx: &'c Context, is_cut_off: bool) -> Self {
+        Self { ctx, count: 0, is_cut_off }
     }
 
     fn next(&mut self, prefix: &str) -> String {
@@ -53,7 +55,9 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_
                     continue;
                 }
                 let end = at + more.iter().take_while(same).count();
-                a.object(|o| message(o, parts.get(at - 1..end).unwrap_or_default(), ids.as_deref_mut()));
+                let is_whole = end < parts.len() || ids.as_ref().is_none_or(|ids| !ids.is_cut_off);
+                let texts = parts.get(at - 1..end).unwrap_or_default();
+                a.object(|o| message(o, texts, ids.as_deref_mut().map(|ids| (ids, status(is_whole)))));
                 at = end;
             }
             Part::Reasoning(thought) => a.object(|o| reasoning(o, thought, ids.as_deref_mut())),
@@ -77,14 +81,26 @@ fn item_members(text: &TextPart) -> Option<&str> {
     extension(&text.extensions, FORMAT, "item")
 }
 
-fn message(o: &mut Object<'_>, parts: &[&Part], ids: Option<&mut Ids<'_>>) {
+/// The status of an item.
+fn status(is_whole: bool) -> &'static str {
+    if is_whole { "completed" } else { "incomplete" }
+}
+
+/// The status of a call that has none of its own. A function whose arguments break off must not be run. They show that by
+/// themselves: in a stream, the reason why the answer ended comes later (C-09).
+pub fn call_status(call: &ToolCall) -> &'static str {
+    status(call.kind == ToolKind::Custom || !calls::is_cut_off(&call.arguments))
+}
+
+/// Writes a message; one of an answer has an id and a status.
+fn message(o: &mut Object<'_>, parts: &[&Part], own: Option<(&mut Ids<'_>, &str)>) {
     let members = parts.first().and_then(|part| match part {
         Part::Text(text) => item_members(text).and_then(inner),
         _ => None,
     });
     o.str("type", "message");
     o.str("role", "assistant");
-    own_id(o, members, "msg", ids);
+    own_id(o, members, "msg", own);
     if let Some(members) = members {
         o.members(members);
     }
@@ -103,14 +119,14 @@ fn message(o: &mut Object<'_>, parts: &[&Part], ids: Option<&mut Ids<'_>>) {
 }
 
 /// Writes an id and a status, unless the item's own members have them.
-fn own_id(o: &mut Object<'_>, members: Option<&str>, prefix: &str, ids: Option<&mut Ids<'_>>) {
-    let Some(ids) = ids else { return };
+fn own_id(o: &mut Object<'_>, members: Option<&str>, prefix: &str, own: Option<(&mut Ids<'_>, &str)>) {
+    let Some((ids, status)) = own else { return };
     let has = |key: &str| members.is_some_and(|members| members.contains(key));
     if !has("\"id\":") {
         o.str("id", &ids.next(prefix));
     }
     if !has("\"status\":") {
-        o.str("status", "completed");
+        o.str("status", status);
     }
 }
 
@@ -196,7 +212,7 @@ pub fn call(o: &mut Object<'_>, call: &ToolCall, ids: Option<&mut Ids<'_>>) {
             o.str("id", &ids.next(if call.kind == ToolKind::Function { "fc" } else { "ctc" }));
         }
         if extension(&call.extensions, FORMAT, "status").is_none() {
-            o.str("status", "completed");
+            o.str("status", call_status(call));
         }
     }
     o.str("call_id", &call.id);
@@ -262,7 +278,7 @@ mod tests {
         let text = Part::text("Hi");
         let items = written(|a| assistant(a, &[&text], None));
         assert_eq!(items, r#"{"items":[{"role":"assistant","content":"Hi"}]}"#);
-        let answer = written(|a| assistant(a, &[&text], Some(&mut Ids::new(&Context::default()))));
+        let answer = written(|a| assistant(a, &[&text], Some(&mut Ids::new(&Context::default(), false))));
         assert!(answer.contains(r#""id":"msg_0_","status":"completed","content":[{"type":"output_text""#), "{answer}");
     }
 
