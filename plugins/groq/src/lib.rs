@@ -5,7 +5,7 @@
 use weir_sdk::compat::quirks::{Clamp, Drop, Effort, Paths, Thinking};
 use weir_sdk::compat::{Provider, Quirks};
 use weir_sdk::losses::Losses;
-use weir_sdk::types::{ChatRequest, Context, Error, ReasoningMode, ReasoningRequest};
+use weir_sdk::types::{ChatRequest, Context, Error, Message, Part, ReasoningMode, ReasoningRequest};
 
 /// The adapter.
 #[derive(Debug)]
@@ -42,6 +42,7 @@ impl Provider for Groq {
         clamps: &[Clamp { member: "n", min: 1.0, max: 1.0 }],
         developer_role: true,
         speaker_names: false,
+        message_members: Some(&["reasoning"]),
         usage_in: "x_groq",
         effort: Effort::Effort,
         efforts: &["none", "default", "low", "medium", "high"],
@@ -52,19 +53,35 @@ impl Provider for Groq {
     };
 }
 
-/// Each family of models has its own words for effort, and refuses the others'.
+/// Each family of models has its own words for effort, and refuses the others'. Models that do not think refuse thinking
+/// in the history.
 #[expect(clippy::unnecessary_wraps, reason = "a quirk may refuse a request; this one never does")]
 fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
+    let (leveled, switched) = (ctx.model.contains("gpt-oss"), ctx.model.contains("qwen3"));
+    if !leveled && !switched {
+        forget_thinking(&mut request.messages, losses);
+    }
     let Some(reasoning) = &mut request.reasoning else { return Ok(()) };
-    if ctx.model.contains("gpt-oss") {
+    if leveled {
         levels(reasoning, losses);
-    } else if ctx.model.contains("qwen3") {
+    } else if switched {
         on_or_off(reasoning, losses);
     } else {
         let lost = take_effort(reasoning).is_some();
         losses.dropped_if(lost, "reasoning_effort", "this model's thinking cannot be steered");
     }
     Ok(())
+}
+
+/// Takes thinking out of the history, and the messages that had nothing else. It is reported once.
+fn forget_thinking(messages: &mut Vec<Message>, losses: &mut Losses) {
+    let mut lost = false;
+    messages.retain_mut(|message| {
+        let thoughts = message.parts.extract_if(.., |part| matches!(part, Part::Reasoning(_))).count();
+        lost |= thoughts > 0;
+        thoughts == 0 || !message.parts.is_empty()
+    });
+    losses.dropped_if(lost, "messages[].reasoning", "this model takes no thinking in the history");
 }
 
 /// Models with levels always think. The usual level needs no word.
@@ -105,8 +122,12 @@ weir_sdk::export!(Groq: about, provider_errors, provider_chat, provider_models);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_sdk::compat::manifest;
     use weir_sdk::compat::request::render;
+    use weir_sdk::compat::wire::FORMAT;
+    use weir_sdk::manifest::{FrameTest, PointerEquals};
     use weir_sdk::testing::{context, fields, json};
+    use weir_sdk::types::{Extension, ReasoningPart, Role};
 
     const OSS: &str = "openai/gpt-oss-120b";
     const QWEN: &str = "qwen/qwen3-32b";
@@ -140,6 +161,53 @@ mod tests {
             (LLAMA, "high", (None, lost())),
         ] {
             assert_eq!(sent(model, &effort(wanted)), expected, "{model} {wanted}");
+        }
+    }
+
+    /// The messages that are sent, and the losses.
+    fn told(model: &str, messages: Vec<Message>) -> (String, Vec<String>) {
+        let request = ChatRequest { messages, ..ChatRequest::default() };
+        let rendered = render(Groq::QUIRKS, &context(model), request).unwrap();
+        (json(&rendered.request.body)["messages"].to_string(), fields(&rendered.losses))
+    }
+
+    #[test]
+    fn thinking_goes_back_to_models_that_think() {
+        let thought = || Part::Reasoning(ReasoningPart::new("hm"));
+        let messages = || {
+            let parts = [vec![thought(), Part::text("Hi")], vec![thought()]];
+            parts.map(|parts| Message::new(Role::Assistant, parts)).to_vec()
+        };
+        for model in [OSS, QWEN] {
+            let (sent, losses) = told(model, messages());
+            assert_eq!((sent.matches(r#""reasoning":"hm""#).count(), losses.len()), (2, 0), "{model}");
+        }
+        let (sent, losses) = told(LLAMA, messages());
+        assert_eq!(sent, r#"[{"content":"Hi","role":"assistant"}]"#);
+        assert_eq!(losses, ["messages[].reasoning"]);
+    }
+
+    #[test]
+    fn members_of_messages_that_groq_does_not_know_are_not_sent() {
+        let own = |key: &str, json: &str| Extension { format: FORMAT.into(), key: key.into(), json: json.into() };
+        let mut message = Message::new(Role::Assistant, vec![Part::text("Hi"), Part::Refusal("No.".into())]);
+        message.extensions = vec![own("annotations", "[]"), own("function_call", "null"), own("timestamp", "1")];
+        let (sent, losses) = told(LLAMA, vec![message]);
+        let content = r#"[{"text":"Hi","type":"text"},{"text":"No.","type":"text"}]"#;
+        assert_eq!(sent, format!(r#"[{{"content":{content},"role":"assistant"}}]"#));
+        assert_eq!(losses, ["messages[0].refusal", "messages[0].timestamp"]);
+    }
+
+    #[test]
+    fn a_request_with_such_a_member_is_translated_even_if_it_is_empty() {
+        let accepted = manifest::describe(Groq::QUIRKS).accepts;
+        let chat = accepted.iter().find(|accepted| accepted.format == FORMAT).unwrap();
+        for member in ["refusal", "audio", "function_call", "annotations", "reasoning_content"] {
+            let pointer = format!("/messages/*/{member}");
+            let null = PointerEquals { pointer: pointer.clone(), json: "null".into() };
+            for test in [FrameTest::other_than(pointer, []), FrameTest::Equals(null)] {
+                assert!(chat.exclusions.iter().any(|one| one.test == test), "{member}");
+            }
         }
     }
 

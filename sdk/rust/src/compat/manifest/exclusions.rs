@@ -51,23 +51,31 @@ pub(super) fn exclusions(quirks: &Quirks) -> Vec<Exclusion> {
 }
 
 /// Members that only some providers take in messages, their parts and their calls.
-const MESSAGE_MEMBERS: [&str; 10] = [
+const MESSAGE_MEMBERS: [&str; 13] = [
     "refusal",
     "audio",
     "function_call",
     "annotations",
     "cache_control",
     "extra_content",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
     "content/*/refusal",
     "content/*/cache_control",
     "content/*/prompt_cache_breakpoint",
     "tool_calls/*/extra_content",
 ];
 
-/// Those that a provider refuses. An empty value, which libraries write for what they do not use, forces no translation.
+/// Those that a provider refuses, also if they are empty or null, as libraries write what they do not use.
 fn refused_members(taken: &[&str]) -> Vec<Exclusion> {
     let refused = MESSAGE_MEMBERS.iter().filter(|member| !taken.contains(member));
-    refused.map(|member| exclusion(&format!("messages/*/{member}"), "messages have no such member here")).collect()
+    let tests = refused.flat_map(|member| {
+        let pointer = format!("/messages/*/{member}");
+        let null = PointerEquals { pointer: pointer.clone(), json: "null".to_owned() };
+        [FrameTest::other_than(pointer, []), FrameTest::Equals(null)]
+    });
+    tests.map(|test| Exclusion { test, reason: "messages have no such member here".to_owned() }).collect()
 }
 
 /// Values beyond what is taken.
