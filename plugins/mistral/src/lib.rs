@@ -27,6 +27,8 @@ impl Provider for Mistral {
             Drop::unknown("user"),
             Drop::unknown("safety_identifier"),
             Drop::unknown("logit_bias"),
+            Drop::unknown("logprobs"),
+            Drop::unknown("top_logprobs"),
             Drop::unknown("top_k"),
             Drop::unknown("min_p"),
             Drop::unknown("repetition_penalty"),

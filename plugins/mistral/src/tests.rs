@@ -9,7 +9,7 @@ use weir_sdk::manifest::{FrameTest, PointerEquals};
 use weir_sdk::testing::{self, context, fields, http_response, json};
 use weir_sdk::types::{
     ChatEvent, ChatRequest, ChatResponse, Extension, Frame, FunctionTool, MediaKind, MediaPart, MediaSource, Message,
-    Part, Role, TextPart, Tool, ToolCall,
+    Part, Role, Sampling, TextPart, Tool, ToolCall,
 };
 
 fn parameters(of: Option<&str>) -> String {
@@ -24,6 +24,16 @@ fn parameters(of: Option<&str>) -> String {
 fn a_function_without_a_schema_has_that_of_no_arguments() {
     assert_eq!(parameters(None), r#"{"properties":{},"type":"object"}"#);
     assert_eq!(parameters(Some(r#"{"type":"object"}"#)), r#"{"type":"object"}"#);
+}
+
+#[test]
+fn members_of_requests_that_the_schema_forbids_are_not_sent() {
+    let sampling = Sampling { logprobs: Some(true), top_logprobs: Some(2), ..Sampling::default() };
+    let request = ChatRequest { sampling, ..ChatRequest::default() };
+    let rendered = render(Mistral::QUIRKS, &context("mistral-small-latest"), request).unwrap();
+    let body = json(&rendered.request.body);
+    assert_eq!((body.get("logprobs"), body.get("top_logprobs")), (None, None));
+    assert_eq!(fields(&rendered.losses), ["logprobs", "top_logprobs"]);
 }
 
 /// A message as it is sent, and the losses.
