@@ -91,7 +91,7 @@ impl ProviderRerank for Cohere {
             let known = Usage { extensions: Vec::new(), output: None, ..read };
             answer.usage = (known != Usage::default()).then_some(known);
         }
-        for kept in &mut answer.extensions {
+        for kept in answer.extensions.iter_mut().filter(|kept| kept.format == SHARED) {
             spoken(ctx).clone_into(&mut kept.format);
         }
         Ok(answer)

@@ -54,6 +54,19 @@ fn answers_take_the_shape_that_the_client_knows() {
 }
 
 #[test]
+fn members_of_results_without_a_place_are_reported() {
+    let text = r#"{"id":"r","results":[{"index":0,"relevance_score":0.5,"relevant_spans":[{"start":0}]}]}"#;
+    for format in [FORMAT, SHARED] {
+        let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text.into()) };
+        let answer = <Cohere as ProviderRerank>::parse_response(&context(format), response).unwrap();
+        let rendered = <Cohere as DialectRerank>::render_response(&context(format), answer).unwrap();
+        assert!(!rendered.response.body.as_text().unwrap().contains("relevant_spans"));
+        let losses: Vec<String> = rendered.losses.into_iter().map(|loss| loss.field).collect();
+        assert_eq!(losses, ["results[].relevant_spans"], "{format}");
+    }
+}
+
+#[test]
 fn an_error_in_an_answer_is_one() {
     let body = Body::Text(r#"{"id":"1","message":"too many tokens: 9"}"#.into());
     let response = HttpResponse { status: 200, headers: Vec::new(), body };

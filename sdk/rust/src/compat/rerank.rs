@@ -6,12 +6,16 @@ use crate::compat::usage;
 use crate::json::{self, Rest, Str};
 use crate::losses::{Losses, extensions};
 use crate::types::{
-    Context, Error, HttpRequest, HttpResponse, RenderedRequest, RerankDocument, RerankRequest, RerankResponse,
-    RerankResult, Usage,
+    Context, Error, Extension, HttpRequest, HttpResponse, RenderedRequest, RerankDocument, RerankRequest,
+    RerankResponse, RerankResult, Usage,
 };
 
 /// The id of the format, named after the service whose shape the servers adopted.
 pub const FORMAT: &str = "jina.rerank";
+
+/// The format of members of single results, for which the unified model has no place. No dialect writes it, so each of
+/// them is reported as lost.
+const OF_RESULTS: &str = "jina.rerank.result";
 
 /// Renders a request.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &RerankRequest) -> RenderedRequest {
@@ -47,6 +51,7 @@ pub fn parse(response: &HttpResponse) -> Result<RerankResponse, Error> {
     let list = answer.list("results").or_else(|| answer.list("data"));
     let list = list.ok_or_else(|| Error::unreadable("the provider's answer lacks its results"))?;
     let mut results = Vec::with_capacity(list.len());
+    let mut lost: Vec<Extension> = Vec::new();
     for raw in list {
         let mut entry = Rest::parse(raw.get()).map_err(unreadable)?;
         let score = ["relevance_score", "score"].iter().find_map(|key| entry.number(key));
@@ -54,6 +59,13 @@ pub fn parse(response: &HttpResponse) -> Result<RerankResponse, Error> {
             return Err(Error::unreadable("a result lacks its index or its score"));
         };
         results.push(RerankResult { index, score, document: entry.value("document").map(|raw| document(raw.get())) });
+        entry.take("object");
+        for mut own in extensions(OF_RESULTS, entry) {
+            own.key.insert_str(0, "results[].");
+            if !lost.iter().any(|known| known.key == own.key) {
+                lost.push(own);
+            }
+        }
     }
     results.sort_by(|a, b| b.score.total_cmp(&a.score));
     answer.take("object");
@@ -62,7 +74,7 @@ pub fn parse(response: &HttpResponse) -> Result<RerankResponse, Error> {
         model: answer.str("model").map(Str::into_string),
         results,
         usage: answer.value("usage").and_then(|raw| read_usage(raw.get())),
-        extensions: extensions(FORMAT, answer),
+        extensions: extensions(FORMAT, answer).into_iter().chain(lost).collect(),
     })
 }
 
@@ -98,8 +110,20 @@ mod tests {
             {"index":0,"relevance_score":0.9,"document":{"text":"a"}}],"usage":{"total_tokens":7}}"#;
         let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text.into()) };
         let answer = parse(&response).unwrap();
+        assert!(answer.extensions.is_empty());
         assert_eq!(answer.results.iter().map(|result| result.index).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(answer.results[0].document, Some(RerankDocument::Text("a".into())));
         assert_eq!(answer.usage.unwrap().input, Some(7));
+    }
+
+    #[test]
+    fn members_of_results_without_a_place_are_reported_once() {
+        let text = r#"{"object":"list","data":[{"object":"rank","index":1,"score":0.2,"relevant_spans":[{"start":1}],"why":null},
+            {"index":0,"score":0.9,"relevant_spans":[]}]}"#;
+        let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text.into()) };
+        let answer = parse(&response).unwrap();
+        let mut losses = Losses::default();
+        losses.foreign("", &answer.extensions, FORMAT);
+        assert_eq!(crate::testing::fields(&losses.into_losses()), ["results[].relevant_spans"]);
     }
 }
