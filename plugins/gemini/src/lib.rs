@@ -34,6 +34,7 @@ const FAMILY: &str = "gemini";
 
 /// Keys and words for an adapter that builds upon this one.
 pub use embeddings::{EACH as EMBED_EACH, task as task_type};
+pub use mime::taken as media_type;
 pub use read::NO_ID;
 
 /// The adapter.

@@ -33,17 +33,38 @@ pub(crate) fn kind(mime: &str) -> MediaKind {
     }
 }
 
-/// The media type as the service takes it: other formats name an audio format where this one names a type.
-pub(crate) fn taken(kind: MediaKind, mime: &str) -> String {
-    match (kind, mime) {
-        (MediaKind::Audio, bare) if !bare.contains('/') => format!("audio/{bare}"),
-        _ => mime.to_owned(),
+/// The media type as the service takes it. Other formats name an audio format where this one names a type, and clients
+/// have names for images that the service refuses. Parameters are left out, except those that tell how to read audio.
+pub fn taken(kind: MediaKind, mime: &str) -> String {
+    if kind == MediaKind::Audio && !mime.contains('/') {
+        return format!("audio/{mime}");
+    }
+    let bare = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match bare.as_str() {
+        "image/jpg" | "image/pjpeg" => "image/jpeg".to_owned(),
+        audio if audio.starts_with("audio/") => mime.to_owned(),
+        _ => bare,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_names_of_a_media_type_are_the_services() {
+        for name in ["image/jpeg", "image/jpg", "image/pjpeg", "IMAGE/JPG; q=1"] {
+            assert_eq!(taken(MediaKind::Image, name), "image/jpeg", "{name}");
+        }
+        for (kind, name, expected) in [
+            (MediaKind::Document, "text/plain; charset=utf-8", "text/plain"),
+            (MediaKind::Document, "application/pdf", "application/pdf"),
+            (MediaKind::Audio, "mp3", "audio/mp3"),
+            (MediaKind::Audio, "audio/L16;codec=pcm;rate=24000", "audio/L16;codec=pcm;rate=24000"),
+        ] {
+            assert_eq!(taken(kind, name), expected);
+        }
+    }
 
     #[test]
     fn a_blob_is_known_by_the_head_of_what_it_stands_for() {

@@ -3,7 +3,7 @@
 //! Sources: `TextEmbeddingPredictionInstance` and `TextEmbeddingPredictionParams` of the REST reference, the guide to
 //! multimodal embeddings, and recordings.
 
-use weir_adapter_gemini::{EMBED_EACH, FORMAT, Gemini, task_type};
+use weir_adapter_gemini::{EMBED_EACH, FORMAT, Gemini, media_type, task_type};
 use weir_sdk::adapter::{ProviderEmbeddings, Result};
 use weir_sdk::json::{Number, Object, Rest, Seq, Str, array, object, parse};
 use weir_sdk::losses::{Losses, extension};
@@ -171,7 +171,7 @@ fn multimodal(o: &mut Object<'_>, input: &EmbeddingInput, at: usize) -> Result<(
     };
     o.object("image", |o| {
         o.str(member, value);
-        o.opt_str("mimeType", media.mime.as_deref());
+        o.opt_str("mimeType", media.mime.as_deref().map(|mime| media_type(media.kind, mime)).as_deref());
     });
     Ok(())
 }

@@ -297,6 +297,13 @@ fn c93_texts_are_embedded_by_predictions() {
     assert_eq!(embed("gemini-embedding-2-preview", texts(&["a", "b"])), Err(ErrorKind::Unsupported));
     let (_, body) = embed("multimodalembedding@001", texts(&["a"])).unwrap();
     assert_eq!(body, json!({"instances": [{"text": "a"}], "parameters": {"dimension": 3}}));
+    let image = MediaPart {
+        mime: Some("image/jpg".into()),
+        ..MediaPart::new(MediaKind::Image, MediaSource::Base64("/9j/".into()))
+    };
+    let image = EmbeddingsRequest { inputs: vec![EmbeddingInput::Media(image)], ..texts(&[]) };
+    let (_, body) = embed("multimodalembedding@001", image).unwrap();
+    assert_eq!(body["instances"][0]["image"]["mimeType"], "image/jpeg");
     assert_eq!(embed(CLAUDE, texts(&["a"])), Err(ErrorKind::Unsupported));
     let tokens = EmbeddingsRequest { inputs: vec![EmbeddingInput::Tokens(vec![1])], ..texts(&[]) };
     assert_eq!(embed("text-embedding-005", tokens), Err(ErrorKind::Unsupported));
