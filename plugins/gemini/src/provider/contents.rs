@@ -38,13 +38,32 @@ pub(super) fn write<'a>(
     let mut messages: Vec<_> = request.messages.iter().enumerate().collect();
     if !target.system {
         // The system text leads the user's first turn, wherever it was. The sort is stable.
-        messages.sort_by_key(|(_, message)| !matches!(message.role, Role::System | Role::Developer));
+        messages.sort_by_key(|(_, message)| !is_system(message));
     }
     for (at, message) in messages {
         writer.message(at, message)?;
     }
     writer.answerable(request.messages.len());
-    Ok(writer.turns.finish())
+    let conversation = writer.turns.finish();
+    if conversation.turns == "[]" { alone(conversation, request, writer.losses) } else { Ok(conversation) }
+}
+
+/// Lets the user say the system text if nobody says anything else: the service refuses a request without a turn.
+fn alone(conversation: Conversation, request: &ChatRequest, losses: &mut Losses) -> Result<Conversation, Error> {
+    if conversation.system.is_empty() {
+        return Err(Error::invalid("there is no message with anything that the model could answer").at("messages"));
+    }
+    let at = request.messages.iter().position(is_system).unwrap_or_default();
+    losses.approximated(format!("messages[{at}]"), "the model does not answer system text alone: the user says it");
+    let mut turns = Turns::new("parts", "model");
+    let mut turn = Turn::new(Speaker::User);
+    turn.others = conversation.system;
+    turns.add(turn);
+    Ok(turns.finish())
+}
+
+fn is_system(message: &Message) -> bool {
+    matches!(message.role, Role::System | Role::Developer)
 }
 
 /// Whether a message starts a turn. Source: the service's documentation of thought signatures: the latest message of

@@ -114,6 +114,18 @@ fn c37_system_text_is_hoisted_in_order() {
 }
 
 #[test]
+fn c37_system_text_alone_is_said_by_the_user() {
+    let system = |text: &str| Message::new(Role::Developer, vec![Part::text(text)]);
+    let (body, losses) = sent(MODEL, request(vec![user(""), system("one"), system("two")])).unwrap();
+    assert_eq!(body["contents"], json!([{"role": "user", "parts": [{"text": "one"}, {"text": "two"}]}]));
+    assert_eq!((&body["systemInstruction"], losses), (&json!(null), vec!["messages[1]".to_owned()]));
+    for nothing in [Vec::new(), vec![user(""), system("")]] {
+        let error = sent(MODEL, request(nothing)).unwrap_err();
+        assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::InvalidRequest, Some("messages")));
+    }
+}
+
+#[test]
 fn c32_signatures_return_to_their_issuer_only() {
     let call = |issuer| ToolCall { signature: Some(signed(issuer)), ..ToolCall::new("a", "f", "{}") };
     let part = |issuer| Part::Text(TextPart { signature: Some(signed(issuer)), ..TextPart::new("") });
