@@ -89,6 +89,23 @@ mod tests {
     }
 
     #[test]
+    fn every_version_of_the_api_is_served() {
+        let faces = Gemini::describe().faces;
+        for version in ["v1", "v1beta", "v1alpha"] {
+            let of = |method: &str| format!("/{version}/models/{{model...}}:{method}");
+            for method in
+                ["generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"]
+            {
+                assert!(faces.iter().any(|face| face.path == of(method)), "{version} {method}");
+            }
+            for path in ["models", "models/{model...}"] {
+                let is_served = |path: String| faces.iter().any(|face| face.path == path);
+                assert!(is_served(format!("/{version}/{path}")) && is_served(format!("/genai/{version}/{path}")));
+            }
+        }
+    }
+
+    #[test]
     fn no_credential_is_forwarded() {
         for one in Gemini::describe().accepts {
             assert!(!one.query_forwarded.iter().any(|name| name == "key" || name == "*"));

@@ -1,4 +1,5 @@
-//! The endpoints for clients: the methods of a model, below `/v1beta` and `/v1`.
+//! The endpoints for clients: the methods of a model, below each version of the API. A relayed request goes to the version in
+//! the provider's url, whichever the client has.
 
 use weir_sdk::manifest::{
     AnswerFraming, Condition, CredentialPlace, Face, Feature, FrameTest, ModelPlace, ModelPointer, Operation,
@@ -10,8 +11,8 @@ use crate::{BATCH_EMBED, EMBED, FORMAT};
 
 /// Prefix of the base urls that clients of this format are configured with.
 pub(super) const PREFIX: &str = "/genai";
-/// Versions of the API.
-const VERSIONS: [&str; 2] = ["v1beta", "v1"];
+/// The versions of the API by which clients ask; requests and messages are the same.
+pub(super) const VERSIONS: [&str; 3] = ["v1beta", "v1", "v1alpha"];
 
 pub(super) fn all() -> Vec<Face> {
     let mut faces = Vec::new();
@@ -26,10 +27,11 @@ pub(super) fn all() -> Vec<Face> {
         faces.push(post(BATCH_EMBED, Operation::Embeddings, path("batchEmbedContents"), &each));
     }
     for path in ["models", "models/{model...}"] {
-        faces.push(models(format!("/v1beta/{path}"), None));
-        faces.push(models(format!("{PREFIX}/v1beta/{path}"), None));
-        // Below the prefix no other format is possible; without it many formats have this path.
-        faces.push(models(format!("{PREFIX}/v1/{path}"), None));
+        for version in VERSIONS {
+            // Below the prefix no other format is possible; without it many formats have the path of `v1`.
+            faces.push(models(format!("{PREFIX}/{version}/{path}"), None));
+            faces.extend((version != "v1").then(|| models(format!("/{version}/{path}"), None)));
+        }
         faces.push(models(format!("/v1/{path}"), Some(Condition::HeaderPresent("x-goog-api-key".into()))));
         faces.push(models(format!("/v1/{path}"), Some(Condition::QueryPresent("key".into()))));
     }

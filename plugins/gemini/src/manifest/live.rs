@@ -12,11 +12,9 @@ use super::{faces, format, usage};
 
 const FORMAT: &str = "gemini.live";
 const PATH: &str = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
-/// The versions of the service by which clients ask for a session; its messages are the same.
-const VERSIONS: [&str; 3] = ["v1beta", "v1", "v1alpha"];
 
 pub(super) fn faces() -> impl Iterator<Item = Face> {
-    VERSIONS.into_iter().map(|version| face(PATH.replace("v1beta", version)))
+    faces::VERSIONS.into_iter().map(|version| face(PATH.replace("v1beta", version)))
 }
 
 fn face(path: String) -> Face {
