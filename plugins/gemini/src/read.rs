@@ -21,7 +21,7 @@ pub(crate) const UNSIGNED: &str = "thought";
 pub(crate) const NAMED_FILE: &str = "fileData";
 /// Key of the note on a medium with a name from a client of this format.
 pub(crate) const NAMED: &str = "displayName";
-/// Key of the extension with the signature of a medium.
+/// Key of the extension with the signature of a medium or of a result.
 pub(crate) const SIGNATURE: &str = "thoughtSignature";
 
 /// Generates ids for calls without one: the same for the same place.
@@ -66,7 +66,7 @@ pub(crate) fn part(mut wire: wire::Part<'_>, ids: &mut Ids, blobs: &[Blob]) -> R
         return Ok(Part::ToolCall(tool_call(call, carried, wire.rest, ids)?));
     }
     if let Some(response) = wire.response.take() {
-        return Ok(Part::ToolResult(tool_result(response, blobs)?));
+        return Ok(Part::ToolResult(tool_result(response, carried, wire.rest, blobs)?));
     }
     let thought = wire.thought == Some(true);
     if let Some(data) = wire.inline_data.take() {
@@ -144,7 +144,12 @@ fn tool_call(
     })
 }
 
-fn tool_result(response: wire::FunctionResponse<'_>, blobs: &[Blob]) -> Result<ToolResult, Error> {
+fn tool_result(
+    response: wire::FunctionResponse<'_>,
+    carried: Option<Carried>,
+    rest: Rest<'_>,
+    blobs: &[Blob],
+) -> Result<ToolResult, Error> {
     let name = response.name.map(Str::into_string);
     let mut content: Vec<ResultPart> =
         response.response.map(|raw| ResultPart::Json(raw.get().to_owned())).into_iter().collect();
@@ -157,7 +162,7 @@ fn tool_result(response: wire::FunctionResponse<'_>, blobs: &[Blob]) -> Result<T
             _ => return Err(Error::invalid("functionResponse.parts: only media can stand here").at("parts")),
         });
     }
-    let mut own_members = extensions("functionResponse.", response.rest);
+    let mut own_members = part_members(carried, rest, extensions("functionResponse.", response.rest));
     let call_id = response.id.map(Str::into_string).filter(|id| !id.is_empty());
     if call_id.is_none() {
         own_members.push(note(NO_ID));
@@ -196,7 +201,7 @@ fn inline(
     let text = signature::decoded(&bytes).filter(|text| is_text && !is_blob && signature::encoded(text) == bytes);
     let source = text.map_or(MediaSource::Base64(bytes), MediaSource::Text);
     let mut part = MediaPart { mime, ..MediaPart::new(kind, source) };
-    part.extensions = medium_members(carried, rest, extensions("inlineData.", data.rest));
+    part.extensions = part_members(carried, rest, extensions("inlineData.", data.rest));
     name(&mut part, data.name);
     Ok(part)
 }
@@ -209,7 +214,7 @@ fn file(data: wire::FileData<'_>, carried: Option<Carried>, rest: Rest<'_>) -> R
     let is_web = uri.starts_with("http") && !is_stored(&uri);
     let source = if is_web { MediaSource::Url(uri) } else { MediaSource::FileId(uri) };
     let mut part = MediaPart { mime, ..MediaPart::new(kind, source) };
-    part.extensions = medium_members(carried, rest, extensions("fileData.", data.rest));
+    part.extensions = part_members(carried, rest, extensions("fileData.", data.rest));
     name(&mut part, data.name);
     part.extensions.push(note(NAMED_FILE));
     Ok(part)
@@ -227,7 +232,8 @@ fn name(part: &mut MediaPart, name: Option<Str<'_>>) {
     part.extensions.extend(part.name.is_some().then(|| note(NAMED)));
 }
 
-fn medium_members(carried: Option<Carried>, rest: Rest<'_>, mut inner: Vec<Extension>) -> Vec<Extension> {
+/// The members of a part that has no field for them; `inner` are those of the object within it.
+fn part_members(carried: Option<Carried>, rest: Rest<'_>, mut inner: Vec<Extension>) -> Vec<Extension> {
     inner.extend(extensions("", rest));
     inner.extend(carried.map(|carried| {
         let mut json = String::new();

@@ -116,6 +116,26 @@ fn c53_old_schemas_reach_others_as_json_schema() {
 }
 
 #[test]
+fn members_beside_a_call_and_its_result_come_back() {
+    let members = json!({"partMetadata": {"k": 1}, "thoughtSignature": "AAAA"});
+    let with = |mut part: Value| {
+        part.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        part
+    };
+    let call = with(json!({"functionCall": {"id": "c", "name": "f", "args": {}}}));
+    let result =
+        with(json!({"functionResponse": {"id": "c", "name": "f", "response": {"a": 1}, "scheduling": "SILENT"}}));
+    let contents = json!([
+        {"role": "user", "parts": [{"text": "go"}]},
+        {"role": "model", "parts": [call]},
+        {"role": "user", "parts": [result]},
+    ]);
+    let request = asked("gemini-3-flash-preview", "generateContent", &json!({"contents": contents})).unwrap();
+    let (body, losses) = sent("gemini-3-flash-preview", request).unwrap();
+    assert_eq!((&body["contents"], losses.len()), (&contents, 0));
+}
+
+#[test]
 fn thinking_is_wished_for_in_its_three_ways() {
     let read = |config| {
         let body = json!({"contents": [], "generationConfig": {"thinkingConfig": config}});

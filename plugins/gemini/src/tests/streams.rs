@@ -134,7 +134,7 @@ fn c80_candidates_have_separate_streams() {
 #[test]
 fn c08_pieces_of_arguments_are_emitted_whole() {
     let frames = [
-        frame(&json!([{"functionCall": {"name": "f", "willContinue": true}}])),
+        frame(&json!([{"functionCall": {"name": "f", "willContinue": true}, "partMetadata": {"k": 1}}])),
         frame(
             &json!([{"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x", "willContinue": true}], "willContinue": true}}]),
         ),
@@ -148,7 +148,9 @@ fn c08_pieces_of_arguments_are_emitted_whole() {
     assert_eq!(story(&events), ["+0 call call_r_0 f", pieces[0], pieces[1], "-0", "0: ToolCalls"]);
     let back = encoded(&context("m"), &events, 1);
     let parts = back.iter().filter_map(|frame| frame["candidates"][0]["content"]["parts"].as_array()).flatten();
-    let calls: Vec<_> = parts.filter_map(|part| part.get("functionCall")).cloned().collect();
+    let parts: Vec<&Value> = parts.collect();
+    assert_eq!(parts[0]["partMetadata"], json!({"k": 1}));
+    let calls: Vec<_> = parts.iter().filter_map(|part| part.get("functionCall")).cloned().collect();
     let piece = |value: &str, more: bool| {
         let mut piece = json!({"jsonPath": "$.a", "stringValue": value});
         if more {

@@ -252,7 +252,7 @@ impl Stream {
             self.partial = Some(Partial::default());
         }
         if let Some(partial) = &mut self.partial {
-            partial.add(call, wire.signature.map(Str::into_string))?;
+            partial.add(call, wire.signature.map(Str::into_string), wire.rest)?;
         }
         if !goes_on {
             self.finish_partial(names, events);

@@ -1,12 +1,12 @@
 //! A call whose arguments arrive in pieces, each with the path of its value: `$.place.names[0]`.
 
 use weir_sdk::adapter::Result;
-use weir_sdk::json::{Str, array, object, quote};
-use weir_sdk::types::{Error, ToolCall};
+use weir_sdk::json::{Rest, Str, array, object, quote};
+use weir_sdk::types::{Error, Extension, ToolCall};
 
 use crate::read::{Ids, NO_ID};
 use crate::signature;
-use crate::wire::{FunctionCall, PartialArg, note};
+use crate::wire::{FunctionCall, PartialArg, extensions, note};
 
 /// Most elements of an array, and most members of an object.
 const ELEMENTS: usize = 4096;
@@ -31,6 +31,8 @@ pub(super) struct Partial {
     arguments: Node,
     /// The pieces as they came, for an encoder of this family.
     pieces: Vec<Piece>,
+    /// Members that only this format has; of one name, the first.
+    members: Vec<Extension>,
 }
 
 /// A piece of the arguments.
@@ -58,8 +60,8 @@ impl Piece {
 }
 
 impl Partial {
-    /// Adds a piece.
-    pub(super) fn add(&mut self, call: FunctionCall<'_>, signature: Option<String>) -> Result<()> {
+    /// Adds a piece; `rest` are the members beside it.
+    pub(super) fn add(&mut self, call: FunctionCall<'_>, signature: Option<String>, rest: Rest<'_>) -> Result<()> {
         self.id = call.id.map(Str::into_string).or(self.id.take());
         self.name.push_str(call.name.as_deref().unwrap_or_default());
         self.signature = signature.filter(|value| !value.is_empty()).or(self.signature.take());
@@ -68,6 +70,11 @@ impl Partial {
             let path = steps(piece.path.as_deref().unwrap_or_default());
             self.arguments.set(&path, &piece)?;
             self.pieces.push(Piece::of(&piece));
+        }
+        for member in extensions("", rest).into_iter().chain(extensions("functionCall.", call.rest)) {
+            if !self.members.iter().any(|known| known.key == member.key) {
+                self.members.push(member);
+            }
         }
         Ok(())
     }
@@ -82,6 +89,7 @@ impl Partial {
         }
         let mut call = ToolCall::new(id, self.name, arguments);
         call.signature = self.signature.map(|value| signature::unwrap(&value).signature);
+        call.extensions = self.members;
         call.extensions.extend((!given).then(|| note(NO_ID)));
         (call, self.pieces)
     }
@@ -219,7 +227,7 @@ mod tests {
             r#"{"partialArgs":[{"jsonPath":"$.days[1].n","numberValue":2},{"jsonPath":"$['a b']","boolValue":true}]}"#,
             r#"{"partialArgs":[{"jsonPath":"$.none","nullValue":"NULL_VALUE"}]}"#,
         ] {
-            partial.add(parse(piece).unwrap(), None).unwrap();
+            partial.add(parse(piece).unwrap(), None, Rest::default()).unwrap();
         }
         let (call, pieces) = partial.finished(&mut Ids::new("c_".into()));
         assert_eq!(call.arguments, r#"{"place":"Boston","days":[null,{"n":2}],"a b":true,"none":null}"#);
@@ -235,7 +243,7 @@ mod tests {
     #[test]
     fn c05_a_call_without_arguments_has_an_empty_object() {
         let mut partial = Partial::default();
-        partial.add(parse(r#"{"name":"f","willContinue":true}"#).unwrap(), None).unwrap();
+        partial.add(parse(r#"{"name":"f","willContinue":true}"#).unwrap(), None, Rest::default()).unwrap();
         assert_eq!(partial.finished(&mut Ids::new("c_".into())).0.arguments, "{}");
     }
 }
