@@ -79,8 +79,9 @@ fn output(mime: Option<&str>, old: Option<&RawValue>, new: Option<&RawValue>, ch
     chat.output = match (mime, new, old) {
         (_, Some(raw), None) if is_json => Some(OutputFormat::Schema(schema(raw.get().to_owned()))),
         (_, None, Some(raw)) if is_json => {
-            chat.extensions.push(note(OLD_SCHEMA));
-            Some(OutputFormat::Schema(schema(schema::raise(raw))))
+            let (json, origin) = schema::raise(raw);
+            chat.extensions.extend(origin.notes(OLD_SCHEMA));
+            Some(OutputFormat::Schema(schema(json)))
         }
         (Some("application/json"), None, None) => Some(OutputFormat::Json),
         (Some("text/plain"), None, None) => Some(OutputFormat::Plain),

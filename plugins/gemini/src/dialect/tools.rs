@@ -5,7 +5,7 @@ use weir_sdk::types::{AllowedTools, ChatRequest, Error, FunctionTool, Opaque, To
 
 use super::request::within;
 use crate::provider::tools::OLD_SCHEMA;
-use crate::wire::{self, Many, camel, extensions, note, own};
+use crate::wire::{self, Many, camel, extensions, own};
 use crate::{FORMAT, schema};
 
 /// Modes of calling, in the order of their numbers.
@@ -55,8 +55,9 @@ fn functions(raw: &RawValue, tools: &mut Vec<Tool>) -> Result<(), Error> {
         let parameters = match (wire.json_schema, wire.parameters) {
             (Some(schema), _) => Some(schema.get().to_owned()),
             (None, Some(schema)) => {
-                own_members.push(note(OLD_SCHEMA));
-                Some(schema::raise(schema))
+                let (json, origin) = schema::raise(schema);
+                own_members.extend(origin.notes(OLD_SCHEMA));
+                Some(json)
             }
             (None, None) => None,
         };

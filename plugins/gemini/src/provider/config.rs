@@ -6,8 +6,9 @@ use weir_sdk::types::{ChatRequest, Error, OutputFormat, Sampling};
 
 use super::request::Target;
 use super::thinking;
+use crate::FORMAT;
+use crate::schema::{self, Origin};
 use crate::wire::{Unnamed, is_noted};
-use crate::{FORMAT, schema};
 
 /// Key of the note on a request whose answer may only be text, which is the default.
 pub(crate) const ONLY_TEXT: &str = "generationConfig.responseModalities=TEXT";
@@ -105,9 +106,9 @@ fn output(target: Target<'_>, request: &ChatRequest, losses: &mut Losses) -> Res
         Some(OutputFormat::Json) => Ok(vec![json_type()]),
         Some(OutputFormat::Schema(wanted)) => {
             losses.dropped_if(wanted.description.is_some(), "response_format.description", "there is no place for it");
-            let own = is_noted(&request.extensions, OLD_SCHEMA);
-            let member = if target.old_schemas || own {
-                ("responseSchema", schema::lower(&wanted.schema, "response_format.schema", own, losses)?)
+            let origin = Origin::of(&request.extensions, OLD_SCHEMA);
+            let member = if target.old_schemas || origin.old {
+                ("responseSchema", schema::lower(&wanted.schema, "response_format.schema", origin, losses)?)
             } else {
                 ("responseJsonSchema", wanted.schema.clone())
             };

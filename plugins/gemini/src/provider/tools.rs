@@ -8,8 +8,9 @@ use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
 use super::config;
 use super::request::Target;
-use crate::wire::{Unnamed, is_noted};
-use crate::{FORMAT, schema, write};
+use crate::schema::{self, Origin};
+use crate::wire::Unnamed;
+use crate::{FORMAT, write};
 
 /// Key of the note on a function with its schema in the older member.
 pub(crate) const OLD_SCHEMA: &str = "parameters";
@@ -43,10 +44,10 @@ fn function(
     losses: &mut Losses,
 ) -> Result<String, Error> {
     let place = format!("tools[{at}]");
-    let own = is_noted(&tool.extensions, OLD_SCHEMA);
-    let old = target.old_schemas || own;
+    let origin = Origin::of(&tool.extensions, OLD_SCHEMA);
+    let old = target.old_schemas || origin.old;
     let parameters = match tool.parameters.as_deref().filter(|schema| !(old && is_empty(schema))) {
-        Some(schema) if old => Some(schema::lower(schema, &format!("{place}.parameters"), own, losses)?),
+        Some(schema) if old => Some(schema::lower(schema, &format!("{place}.parameters"), origin, losses)?),
         Some(schema) => Some(schema.to_owned()),
         None => None,
     };

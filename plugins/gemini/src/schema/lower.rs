@@ -4,8 +4,8 @@ use weir_sdk::json::{Object, RawValue, Str, object, parse};
 use weir_sdk::losses::Losses;
 use weir_sdk::types::Error;
 
-use super::DEPTH;
 use super::flat::Flat;
+use super::{DEPTH, ORDER, Origin};
 
 /// Most schemas that one may become when its references are replaced.
 const NODES: usize = 2000;
@@ -26,23 +26,23 @@ const ALIKE: [&str; 12] = [
 ];
 /// Keywords that mean nothing once references are replaced, or nothing at all.
 const SPENT: [&str; 6] = ["$defs", "definitions", "$id", "$comment", "$anchor", "nullable"];
-/// Values of `format` that the service takes.
+/// Values of `format` that every service takes.
 const FORMATS: [&str; 6] = ["date-time", "float", "double", "int32", "int64", "enum"];
 
-/// Renders a JSON Schema for the older place; `place` names it in losses. `own` tells that the schema came from such a
-/// place: numbers to choose from are quoted again. Those of others are left out: one of the services refuses them.
-pub(crate) fn lower(json: &str, place: &str, own: bool, losses: &mut Losses) -> Result<String, Error> {
+/// Renders a JSON Schema for the older place; `place` names it in losses. If it came from such a place, it gets keywords
+/// back that not all services take: numbers to choose from, quoted again, further formats, and additional properties.
+pub(crate) fn lower(json: &str, place: &str, origin: Origin, losses: &mut Losses) -> Result<String, Error> {
     let root: &RawValue =
         parse(json).map_err(|error| Error::invalid(format!("{place}: {error}")).at(place.to_owned()))?;
     let mut out = String::with_capacity(json.len() + 64);
-    let mut writer = Lower { root, own, losses, open: Vec::new(), nodes: 0 };
+    let mut writer = Lower { root, origin, losses, open: Vec::new(), nodes: 0 };
     writer.schema(&mut out, root, place, 0);
     Ok(out)
 }
 
 struct Lower<'a, 'l> {
     root: &'a RawValue,
-    own: bool,
+    origin: Origin,
     losses: &'l mut Losses,
     /// The references that are being followed.
     open: Vec<String>,
@@ -134,7 +134,7 @@ impl<'a> Lower<'a, '_> {
         let others = values.iter().filter(|raw| raw.get() != "null");
         if others.clone().all(|raw| raw.get().starts_with('"')) {
             kinds.values = others.map(|raw| raw.get().to_owned()).collect();
-        } else if self.own && kinds.are_numbers() && others.clone().all(|raw| as_text(raw).is_some()) {
+        } else if self.origin.old && kinds.are_numbers() && others.clone().all(|raw| as_text(raw).is_some()) {
             kinds.values = others.filter_map(|raw| as_text(raw)).collect();
             kinds.numbers = true;
         } else {
@@ -155,7 +155,7 @@ impl<'a> Lower<'a, '_> {
         let format = flat.take("format");
         o.opt_str("format", Some("enum").filter(|_| kinds.numbers && format.is_none()));
         if let Some(format) = format {
-            let known = FORMATS.iter().any(|known| format.get().trim_matches('"') == *known);
+            let known = self.origin.old || FORMATS.iter().any(|known| format.get().trim_matches('"') == *known);
             o.opt_raw("format", known.then(|| format.get()));
             self.losses.dropped_if(!known, &format!("{place}.format"), "the service does not know it");
         }
@@ -191,6 +191,20 @@ impl<'a> Lower<'a, '_> {
                     self.schema(o.value(name), raw, &format!("{place}.{}", &**name), depth + 1);
                 }
             });
+        }
+        if self.origin.ordered && !properties.is_empty() {
+            o.array(ORDER, |a| properties.iter().for_each(|(name, _)| a.str(name)));
+        }
+        if let Some(raw) = self.origin.old.then(|| flat.take("additionalProperties")).flatten() {
+            match raw.get() {
+                bool @ ("true" | "false") => o.raw("additionalProperties", bool),
+                _ => self.schema(
+                    o.value("additionalProperties"),
+                    raw,
+                    &format!("{place}.additionalProperties"),
+                    depth + 1,
+                ),
+            }
         }
         let known = |name: &&Str<'_>| properties.iter().any(|(known, _)| known == *name);
         let required: Vec<String> = flat.required.iter().filter(known).map(ToString::to_string).collect();

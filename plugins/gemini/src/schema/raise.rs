@@ -1,8 +1,8 @@
 //! Converts schemas of the older place to JSON Schema.
 
-use weir_sdk::json::{Array, Object, RawValue, Str, object, parse};
+use weir_sdk::json::{Object, RawValue, Str, array, object, parse};
 
-use super::{DEPTH, TYPES};
+use super::{DEPTH, ORDER, Origin, TYPES};
 use crate::wire::{Unnamed, Word, camel};
 
 /// What the members of a schema say about each other.
@@ -14,49 +14,94 @@ struct Siblings<'s> {
     order: &'s [Str<'s>],
 }
 
-/// Renders a schema of the older place as JSON Schema. A value that is not an object is unchanged.
-pub(crate) fn raise(raw: &RawValue) -> String {
+/// Renders a schema of the older place as JSON Schema, and tells what else it said. A value that is not an object is
+/// unchanged.
+pub(crate) fn raise(raw: &RawValue) -> (String, Origin) {
     let mut out = String::with_capacity(raw.get().len() + 64);
-    schema(&mut out, raw, 0);
-    out
+    let mut writer = Raise { ordered: false };
+    writer.schema(&mut out, raw, 0);
+    (out, Origin { old: true, ordered: writer.ordered })
 }
 
-fn schema(out: &mut String, raw: &RawValue, depth: usize) {
-    let read = parse::<Unnamed<'_>>(raw.get()).ok().filter(|_| depth < DEPTH);
-    let Some(Unnamed { rest: mut members }) = read else { return out.push_str(raw.get()) };
-    members.0.iter_mut().for_each(|(key, _)| *key = Str(camel(key).into()));
-    let nullable = members.take("nullable").is_some_and(|raw| raw.get() == "true");
-    let order: Vec<Str<'_>> =
-        members.take("propertyOrdering").and_then(|raw| parse(raw.get()).ok()).unwrap_or_default();
-    let kind = members.0.iter().find(|(key, _)| &**key == "type").and_then(|(_, raw)| kind(raw));
-    let numeric = matches!(kind.as_deref(), Some("integer" | "number"));
-    let siblings = Siblings { nullable, numeric, order: &order };
-    object(out, |o| {
-        for (key, raw) in &members.0 {
-            member(o, key, raw, &siblings, depth + 1);
-        }
-    });
+struct Raise {
+    /// Whether a schema so far has an order of its properties.
+    ordered: bool,
 }
 
-fn member(o: &mut Object<'_>, key: &str, raw: &RawValue, siblings: &Siblings<'_>, depth: usize) {
-    let nullable = siblings.nullable;
-    match key {
-        "type" => types(o, raw, nullable),
-        "properties" => map(o, "properties", raw, siblings.order, depth),
-        "defs" | "$defs" => map(o, "$defs", raw, &[], depth),
-        "ref" => o.raw("$ref", raw.get()),
-        "items" | "additionalProperties" => schema(o.value(key), raw, depth),
-        "anyOf" => list(o, raw, nullable, depth),
-        "enum" => enumeration(o, raw, siblings),
-        "format" if raw.get() == "\"enum\"" => {}
-        "example" => o.array("examples", |a| a.raw(raw.get())),
-        "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties" => {
-            // Numbers of 64 bits may be texts.
-            let number = raw.get().trim_matches('"');
-            let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-            o.raw(key, if is_number { number } else { raw.get() });
+impl Raise {
+    fn schema(&mut self, out: &mut String, raw: &RawValue, depth: usize) {
+        let read = parse::<Unnamed<'_>>(raw.get()).ok().filter(|_| depth < DEPTH);
+        let Some(Unnamed { rest: mut members }) = read else { return out.push_str(raw.get()) };
+        members.0.iter_mut().for_each(|(key, _)| *key = Str(camel(key).into()));
+        let nullable = members.take("nullable").is_some_and(|raw| raw.get() == "true");
+        let order: Vec<Str<'_>> = members.take(ORDER).and_then(|raw| parse(raw.get()).ok()).unwrap_or_default();
+        self.ordered |= !order.is_empty();
+        let kind = members.0.iter().find(|(key, _)| &**key == "type").and_then(|(_, raw)| kind(raw));
+        let numeric = matches!(kind.as_deref(), Some("integer" | "number"));
+        let siblings = Siblings { nullable, numeric, order: &order };
+        object(out, |o| {
+            for (key, raw) in &members.0 {
+                self.member(o, key, raw, &siblings, depth + 1);
+            }
+        });
+    }
+
+    fn member(&mut self, o: &mut Object<'_>, key: &str, raw: &RawValue, siblings: &Siblings<'_>, depth: usize) {
+        let nullable = siblings.nullable;
+        match key {
+            "type" => types(o, raw, nullable),
+            "properties" => self.map(o.value(key), raw, siblings.order, depth),
+            "defs" | "$defs" => self.map(o.value("$defs"), raw, &[], depth),
+            "ref" => reference(o, raw),
+            "items" | "additionalProperties" => self.schema(o.value(key), raw, depth),
+            "anyOf" => self.list(o.value(key), raw, nullable, depth),
+            "enum" => enumeration(o, raw, siblings),
+            "format" if raw.get() == "\"enum\"" => {}
+            "example" => o.array("examples", |a| a.raw(raw.get())),
+            "minItems" | "maxItems" | "minLength" | "maxLength" | "minProperties" | "maxProperties" => {
+                // Numbers of 64 bits may be texts.
+                let number = raw.get().trim_matches('"');
+                let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+                o.raw(key, if is_number { number } else { raw.get() });
+            }
+            _ => o.raw(key, raw.get()),
         }
-        _ => o.raw(key, raw.get()),
+    }
+
+    /// Writes schemas by name, those in `order` first.
+    fn map(&mut self, out: &mut String, raw: &RawValue, order: &[Str<'_>], depth: usize) {
+        let Ok(Unnamed { rest: mut members }) = parse::<Unnamed<'_>>(raw.get()) else {
+            return out.push_str(raw.get());
+        };
+        object(out, |o| {
+            for name in order {
+                if let Some(raw) = members.take(name) {
+                    self.schema(o.value(name), raw, depth);
+                }
+            }
+            members.0.iter().for_each(|(name, raw)| self.schema(o.value(name), raw, depth));
+        });
+    }
+
+    fn list(&mut self, out: &mut String, raw: &RawValue, nullable: bool, depth: usize) {
+        let Ok(branches) = parse::<Vec<&RawValue>>(raw.get()) else { return out.push_str(raw.get()) };
+        array(out, |a| {
+            for raw in &branches {
+                self.schema(a.value(), raw, depth);
+            }
+            if nullable {
+                a.raw(r#"{"type":"null"}"#);
+            }
+        });
+    }
+}
+
+/// Writes a reference, which leads to a definition under JSON Schema's name for their place.
+fn reference(o: &mut Object<'_>, raw: &RawValue) {
+    let path: Option<Str<'_>> = parse(raw.get()).ok();
+    match path.as_deref().and_then(|path| path.strip_prefix("#/defs/")) {
+        Some(name) => o.str("$ref", &format!("#/$defs/{name}")),
+        None => o.raw("$ref", raw.get()),
     }
 }
 
@@ -76,33 +121,6 @@ fn types(o: &mut Object<'_>, raw: &RawValue, nullable: bool) {
         }),
         name => o.str("type", name),
     }
-}
-
-/// Writes schemas by name, those in `order` first.
-fn map(o: &mut Object<'_>, key: &str, raw: &RawValue, order: &[Str<'_>], depth: usize) {
-    let Ok(Unnamed { rest: mut members }) = parse::<Unnamed<'_>>(raw.get()) else {
-        return o.raw(key, raw.get());
-    };
-    o.object(key, |o| {
-        for name in order {
-            if let Some(raw) = members.take(name) {
-                schema(o.value(name), raw, depth);
-            }
-        }
-        members.0.iter().for_each(|(name, raw)| schema(o.value(name), raw, depth));
-    });
-}
-
-fn list(o: &mut Object<'_>, raw: &RawValue, nullable: bool, depth: usize) {
-    let Ok(branches) = parse::<Vec<&RawValue>>(raw.get()) else { return o.raw("anyOf", raw.get()) };
-    o.array("anyOf", |a: &mut Array<'_>| {
-        for raw in &branches {
-            schema(a.value(), raw, depth);
-        }
-        if nullable {
-            a.raw(r#"{"type":"null"}"#);
-        }
-    });
 }
 
 /// Writes the values to choose from. The older place has only texts for them, also where they are numbers.

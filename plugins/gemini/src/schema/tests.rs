@@ -5,20 +5,24 @@ use weir_sdk::losses::Losses;
 use super::*;
 
 fn lowered(schema: &Value) -> (Value, Vec<String>) {
-    lowered_from(false, schema)
+    lowered_from(Origin::default(), schema)
 }
 
-/// The same for a schema that came from an older place, or not.
-fn lowered_from(own: bool, schema: &Value) -> (Value, Vec<String>) {
+/// The same for a schema of this origin.
+fn lowered_from(origin: Origin, schema: &Value) -> (Value, Vec<String>) {
     let mut losses = Losses::default();
-    let json = lower(&schema.to_string(), "p", own, &mut losses).unwrap();
+    let json = lower(&schema.to_string(), "p", origin, &mut losses).unwrap();
     let losses = losses.into_losses().into_iter().map(|loss| loss.field).collect();
     (serde_json::from_str(&json).unwrap(), losses)
 }
 
-fn raised(schema: &Value) -> Value {
+fn raised_text(schema: &Value) -> (String, Origin) {
     let text = schema.to_string();
-    serde_json::from_str(&raise(parse(&text).unwrap())).unwrap()
+    raise(parse(&text).unwrap())
+}
+
+fn raised(schema: &Value) -> Value {
+    serde_json::from_str(&raised_text(schema).0).unwrap()
 }
 
 #[test]
@@ -119,10 +123,8 @@ fn the_older_place_is_read_as_json_schema_and_comes_back() {
     assert_eq!(schema["type"], "object");
     let names: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
     assert_eq!(names.len(), 3);
-    assert!(
-        raise(parse(&old.to_string()).unwrap()).find("country")
-            < raise(parse(&old.to_string()).unwrap()).find("\"city\":")
-    );
+    let (text, origin) = raised_text(&old);
+    assert!(origin.ordered && text.find("country") < text.find("\"city\":"));
     assert_eq!(schema["properties"]["city"], json!({"type": ["string", "null"], "enum": ["a", "b", null]}));
     assert_eq!(schema["properties"]["country"]["minItems"], 2);
     let (back, losses) = lowered(&schema);
@@ -144,11 +146,46 @@ fn c53_numbers_to_choose_from_are_numbers_to_others_and_texts_in_the_older_place
     assert_eq!(schema["properties"]["size"]["enum"], json!([1.5, -2, null]));
     assert_eq!(schema["properties"]["name"]["enum"], json!(["101"]));
     assert_eq!(schema["properties"]["odd"]["enum"], json!([1, "1st"]));
-    let (back, losses) = lowered_from(true, &schema);
+    let (back, losses) = lowered_from(Origin { old: true, ordered: false }, &schema);
     assert_eq!(back["properties"]["room"], old["properties"]["room"]);
     let size = json!({"type": "NUMBER", "format": "double", "nullable": true, "enum": ["1.5", "-2"]});
     assert_eq!(back["properties"]["size"], size);
     assert_eq!(back["properties"]["odd"], old["properties"]["odd"]);
     assert!(losses.is_empty(), "{losses:?}");
     assert_eq!(lowered(&schema).1, ["p.odd.enum", "p.room.enum", "p.size.enum"]);
+}
+
+/// What a service of this format gets of its client's schema.
+fn back(schema: &Value) -> (Value, Vec<String>) {
+    let (json, origin) = raised_text(schema);
+    let mut losses = Losses::default();
+    let json = lower(&json, "p", origin, &mut losses).unwrap();
+    (serde_json::from_str(&json).unwrap(), losses.into_losses().into_iter().map(|loss| loss.field).collect())
+}
+
+#[test]
+fn c53_keywords_of_the_older_place_come_back_to_it() {
+    let pet = json!({"type": "OBJECT", "propertyOrdering": ["name", "born"], "properties": {
+        "name": {"type": "STRING", "format": "email"}, "born": {"type": "STRING", "format": "date", "nullable": true},
+    }});
+    for further in [json!(true), json!(false), json!({"type": "STRING", "format": "byte"})] {
+        let schema = json!({"type": "OBJECT", "propertyOrdering": ["pets", "at"], "additionalProperties": further,
+            "properties": {"at": {"type": "STRING", "format": "time"}, "pets": {"type": "ARRAY", "items": pet}}});
+        assert_eq!(back(&schema), (schema, Vec::new()));
+    }
+    let unordered = json!({"type": "OBJECT", "properties": {"b": {"type": "STRING"}, "a": {"type": "STRING"}}});
+    assert_eq!(back(&unordered), (unordered, Vec::new()));
+}
+
+#[test]
+fn c53_definitions_of_the_older_place_are_found() {
+    let pet = json!({"type": "object", "properties": {"name": {"type": "string"}}});
+    let old = json!({"type": "OBJECT", "properties": {"pet": {"ref": "#/defs/Pet"}}, "defs": {"Pet": {
+        "type": "OBJECT", "properties": {"name": {"type": "STRING"}}}}});
+    let schema = raised(&old);
+    assert_eq!(schema["properties"]["pet"], json!({"$ref": "#/$defs/Pet"}));
+    assert_eq!(schema["$defs"]["Pet"], pet);
+    let (schema, losses) = back(&old);
+    assert_eq!(schema["properties"]["pet"], old["defs"]["Pet"]);
+    assert!(losses.is_empty(), "{losses:?}");
 }

@@ -116,6 +116,23 @@ fn c53_old_schemas_reach_others_as_json_schema() {
 }
 
 #[test]
+fn c53_an_order_of_properties_returns_to_a_service_of_this_format() {
+    let schema = json!({"type": "OBJECT", "propertyOrdering": ["b", "a"], "additionalProperties": false,
+        "properties": {"a": {"type": "STRING", "format": "date"}, "b": {"type": "STRING"}}});
+    let body = json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}],
+        "tools": [{"functionDeclarations": [{"name": "f", "parameters": schema}]}],
+        "generationConfig": {"responseMimeType": "application/json", "responseSchema": schema}});
+    let mut request = asked("gemini-3-flash-preview", "generateContent", &body).unwrap();
+    assert_eq!(sent("gemini-3-flash-preview", request.clone()).unwrap(), (body, Vec::new()));
+    // A guard has taken a property out.
+    let Tool::Function(tool) = &mut request.tools[0] else { panic!("function") };
+    tool.parameters =
+        Some(tool.parameters.take().unwrap().replace(r#""a":{"format":"date","type":"string"}"#, r#""c":{}"#));
+    let (body, _) = sent("gemini-3-flash-preview", request).unwrap();
+    assert_eq!(body["tools"][0]["functionDeclarations"][0]["parameters"]["propertyOrdering"], json!(["b", "c"]));
+}
+
+#[test]
 fn members_beside_a_call_and_its_result_come_back() {
     let members = json!({"partMetadata": {"k": 1}, "thoughtSignature": "AAAA"});
     let with = |mut part: Value| {

@@ -134,7 +134,6 @@ fn schema_of(value: &Value) -> Value {
     let mut out = Map::new();
     for (key, value) in members {
         let value = match (key.as_str(), value) {
-            ("propertyOrdering", _) => continue,
             ("properties" | "required", empty) if *empty == json!({}) || *empty == json!([]) => continue,
             ("type", Value::String(name)) => json!(name.to_uppercase()),
             ("type", Value::Number(number)) => json!(TYPES[number.as_f64().unwrap() as usize]),

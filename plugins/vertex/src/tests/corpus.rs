@@ -149,7 +149,6 @@ fn plain(value: &Value) -> Value {
                     _ => {}
                 }
             }
-            members.remove("propertyOrdering");
             Value::Object(members)
         }
         Value::Array(list) => {
