@@ -79,7 +79,7 @@ impl Text {
         Ok(Self {
             input,
             content: (!whole).then(|| raw.get().to_owned()),
-            task: wire.task.as_ref().map(|word: &Word<'_>| word.name(&TASKS).to_owned()),
+            task: wire.task.as_ref().and_then(task),
             title: wire.title.map(Str::into_string),
             dimensions: wire.dimensions.map(|count| count.0),
             others: extensions("", wire.rest),
@@ -97,6 +97,11 @@ impl Text {
         });
         out
     }
+}
+
+/// The purpose of the vectors, if a client named one.
+fn task(word: &Word<'_>) -> Option<String> {
+    Some(word.name(&TASKS)).filter(|name| *name != TASKS[0]).map(str::to_owned)
 }
 
 /// The settings of each text, if they differ.

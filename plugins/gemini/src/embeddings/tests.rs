@@ -58,6 +58,14 @@ fn tokens_are_refused_by_name() {
 }
 
 #[test]
+fn an_unspecified_purpose_is_none() {
+    for word in [json!("TASK_TYPE_UNSPECIFIED"), json!(0)] {
+        let body = json!({"content": {"parts": [{"text": "a"}]}, "taskType": word});
+        assert_eq!(parse("/v1beta/models/m:embedContent", &body).request.task, None);
+    }
+}
+
+#[test]
 fn c93_purposes_have_this_formats_names_and_being_an_image_is_none() {
     let task = |name: &str| {
         let parsed = parse("/v1beta/models/m:embedContent", &json!({"content": {"parts": [{"text": "a"}]}}));
