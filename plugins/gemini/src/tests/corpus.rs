@@ -9,7 +9,8 @@ use weir_sdk::adapter::{
     ProviderModels,
 };
 use weir_sdk::model::header;
-use weir_sdk::testing::recordings::{files, shared};
+use weir_sdk::testing::meaning;
+use weir_sdk::testing::recordings::{files, id, shared};
 use weir_sdk::types::{Body, ChatEvent, Context, ErrorKind, Header, HttpRequest, HttpResponse, Setting};
 
 use super::normal;
@@ -39,14 +40,7 @@ fn recordings(operation: &str) -> Vec<Value> {
 }
 
 fn same(left: &Value, right: &Value, id: &str) {
-    let mut differences = normal::differences(left, right);
-    let excepted = |place: &String| EXCEPTIONS.iter().any(|(one, at, _)| *one == id && place.starts_with(at));
-    differences.retain(|place| !excepted(place));
-    assert!(differences.is_empty(), "{id}: {differences:#?}");
-}
-
-fn id(recording: &Value) -> &str {
-    recording["id"].as_str().unwrap()
+    meaning::assert_alike(left, right, id, &EXCEPTIONS);
 }
 
 fn target(recording: &Value) -> &str {

@@ -248,30 +248,3 @@ fn join(all: &mut Vec<Value>, part: Value) {
     }
     all.push(part);
 }
-
-/// The differences of two values, for people.
-pub(super) fn differences(left: &Value, right: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    compare(left, right, "", &mut found);
-    found
-}
-
-fn compare(left: &Value, right: &Value, place: &str, found: &mut Vec<String>) {
-    match (left, right) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for key in keys {
-                let place = format!("{place}/{key}");
-                compare(a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null), &place, found);
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).enumerate().for_each(|(at, (a, b))| compare(a, b, &format!("{place}/{at}"), found));
-        }
-        (a, b) if a == b => {}
-        (a, b) => {
-            let short = |value: &Value| value.to_string().chars().take(160).collect::<String>();
-            found.push(format!("{place}: {} is not {}", short(a), short(b)));
-        }
-    }
-}

@@ -6,14 +6,12 @@ use serde_json::Value;
 use weir_sdk::adapter::{
     DialectChat, DialectEmbeddings, DialectModels, ProviderEmbeddings, ProviderErrors, ProviderModels,
 };
-use weir_sdk::testing::recordings::{files, shared};
+use weir_sdk::testing::meaning;
+use weir_sdk::testing::recordings::{files, id, shared};
 use weir_sdk::types::{Body, ChatEvent, Context, ErrorKind, HttpRequest, HttpResponse};
 
 use super::{answered, asked, context, decoded, encoded, generating, normal, sent, written};
 use crate::Ollama;
-
-/// Recordings that change on purpose, and why.
-const EXCEPTIONS: [(&str, &str, &str); 0] = [];
 
 /// The recordings below one of these paths, those of the server and handwritten ones; prints a message if a folder does
 /// not exist.
@@ -32,14 +30,7 @@ fn conversations() -> Vec<Value> {
 }
 
 fn same(left: &Value, right: &Value, id: &str) {
-    let mut differences = normal::differences(left, right);
-    let excepted = |place: &String| EXCEPTIONS.iter().any(|(one, at, _)| *one == id && place.starts_with(at));
-    differences.retain(|place| !excepted(place));
-    assert!(differences.is_empty(), "{id}: {differences:#?}");
-}
-
-fn id(recording: &Value) -> &str {
-    recording["id"].as_str().unwrap()
+    meaning::assert_alike(left, right, id, &[]);
 }
 
 fn path(recording: &Value) -> &str {

@@ -106,31 +106,3 @@ fn add(given: &mut Map<String, Value>, key: &str, value: &Value) {
 pub(super) fn plain(body: &Value) -> Value {
     spelled(body)
 }
-
-/// The differences of two values, as pointers with both sides.
-pub(super) fn differences(left: &Value, right: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    compare("", left, right, &mut found);
-    found
-}
-
-fn compare(at: &str, left: &Value, right: &Value, found: &mut Vec<String>) {
-    match (left, right) {
-        (Value::Object(a), Value::Object(b)) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
-            keys.sort();
-            keys.dedup();
-            let side = |map: &Map<String, Value>, key: &String| map.get(key).cloned().unwrap_or_default();
-            for key in keys {
-                compare(&format!("{at}/{key}"), &side(a, key), &side(b, key), found);
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            for (number, (left, right)) in a.iter().zip(b).enumerate() {
-                compare(&format!("{at}/{number}"), left, right, found);
-            }
-        }
-        _ if left == right => {}
-        _ => found.push(format!("{at}: {left} instead of {right}")),
-    }
-}

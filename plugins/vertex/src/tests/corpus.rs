@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use weir_adapter_anthropic::Anthropic;
 use weir_adapter_gemini::Gemini;
 use weir_sdk::adapter::{DialectChat, DialectCountTokens, ProviderCountTokens, ProviderEmbeddings, ProviderErrors};
+use weir_sdk::testing::meaning;
 use weir_sdk::testing::recordings::{files, shared};
 use weir_sdk::types::{
     ChatEvent, ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, ErrorKind, HttpRequest, Vector,
@@ -180,27 +181,6 @@ fn merged(body: &Value) -> Value {
     plain(&body)
 }
 
-/// The differences of two values, for people.
-fn compare(left: &Value, right: &Value, place: &str, found: &mut Vec<String>) {
-    match (left, right) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for key in keys {
-                let (a, b) = (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
-                compare(a, b, &format!("{place}/{key}"), found);
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).enumerate().for_each(|(at, (a, b))| compare(a, b, &format!("{place}/{at}"), found));
-        }
-        (a, b) if plain(a) == plain(b) => {}
-        (a, b) => {
-            let short = |value: &Value| value.to_string().chars().take(160).collect::<String>();
-            found.push(format!("{place}: {} is not {}", short(a), short(b)));
-        }
-    }
-}
-
 #[test]
 fn recorded_requests_are_rendered_as_they_were() {
     for one in recordings("chat") {
@@ -209,9 +189,7 @@ fn recorded_requests_are_rendered_as_they_were() {
         }
         let rendered = rendered(&one.context(), one.parsed()).unwrap();
         assert_eq!(rendered.request.path, one.path(), "{}", one.id());
-        let mut found = Vec::new();
-        compare(&merged(&body(&rendered)), &merged(one.body()), "", &mut found);
-        assert!(found.is_empty(), "{}: {found:#?}", one.id());
+        meaning::assert_alike(&merged(&body(&rendered)), &merged(one.body()), one.id(), &[]);
         assert!(rendered.losses.is_empty(), "{}: {:?}", one.id(), fields(&rendered.losses));
     }
 }
@@ -262,9 +240,7 @@ fn c59_recorded_counts_come_back() {
         let parsed = <Gemini as DialectCountTokens>::parse_request(&ctx, one.client()).unwrap();
         let rendered = <Vertex as ProviderCountTokens>::render_request(&one.context(), parsed.request).unwrap();
         assert_eq!(rendered.request.path, one.path(), "{}", one.id());
-        let mut found = Vec::new();
-        compare(&merged(&body(&rendered)), &merged(one.body()), "", &mut found);
-        assert!(found.is_empty(), "{}: {found:#?}", one.id());
+        meaning::assert_alike(&merged(&body(&rendered)), &merged(one.body()), one.id(), &[]);
         let count = <Vertex as ProviderCountTokens>::parse_response(&one.context(), http(200, one.answer())).unwrap();
         let recorded = &one.0["response"]["body"];
         let expected = recorded["totalTokens"].as_u64().or(recorded["input_tokens"].as_u64());

@@ -74,6 +74,11 @@ pub fn shared(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path)
 }
 
+/// The id of a file's recording.
+pub fn id(recording: &Value) -> &str {
+    recording["id"].as_str().unwrap()
+}
+
 /// The files of these folders, ordered by their ids. A folder that does not exist is named in a message.
 pub fn files(folders: &[PathBuf]) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
