@@ -1,7 +1,9 @@
-//! Server-sent events, after the WHATWG HTML standard, section 9.2.6, with two differences:
+//! Server-sent events, after the WHATWG HTML standard, section 9.2.6, with three differences:
 //!
 //! - An event that lacks its blank line at the regular end of a stream is emitted, where a browser would drop it:
 //!   providers leave out the last blank line, and the last event is the one that completes the answer.
+//! - JSON without a field's name is a frame: lines outside of any event, the first of which begins with a bracket, up to a
+//!   blank line or the regular end. A browser would ignore them, but servers that fail within a stream send the error so.
 //! - `id:` and `retry:` are ignored, because there are no reconnections here.
 //!
 //! As the standard demands, an event without any `data` line is dropped together with its name, and one with an empty
@@ -26,6 +28,8 @@ pub(super) struct Sse {
     event: Vec<u8>,
     data: Vec<u8>,
     has_data: bool,
+    /// The lines of JSON that stand outside of any event.
+    bare: Vec<u8>,
     /// Whether the last byte was a carriage return; a line feed after it belongs to the same line end.
     after_cr: bool,
     comments: u64,
@@ -52,7 +56,8 @@ enum Line<'a> {
     Comment,
     Event(&'a [u8]),
     Data(&'a [u8]),
-    Ignored,
+    /// No field that is read here, or none at all.
+    Other,
 }
 
 impl Sse {
@@ -64,6 +69,7 @@ impl Sse {
             event: Vec::new(),
             data: Vec::new(),
             has_data: false,
+            bare: Vec::new(),
             after_cr: false,
             comments: 0,
         }
@@ -74,7 +80,11 @@ impl Sse {
     }
 
     pub(super) fn is_within_event(&self) -> bool {
-        self.bom.is_within() || !self.line.is_empty() || !self.event.is_empty() || self.has_data
+        self.bom.is_within()
+            || !self.line.is_empty()
+            || !self.event.is_empty()
+            || self.has_data
+            || !self.bare.is_empty()
     }
 
     /// The event at the start of these bytes if it is whole, has one line of data, and `end` finds where these end.
@@ -160,7 +170,7 @@ impl Sse {
             Line::Event(name) => open.event = Slot::Borrowed(name),
             Line::Data(value) if matches!(open.data, Slot::Absent) => open.data = Slot::Borrowed(value),
             Line::Data(value) => self.append(value, open)?,
-            Line::Ignored => {}
+            Line::Other => self.keep_bare(line, open)?,
         }
         Ok(())
     }
@@ -177,7 +187,7 @@ impl Sse {
             Line::Comment => self.comments += 1,
             Line::Event(name) => self.keep_event(name, open),
             Line::Data(value) => self.append(value, open)?,
-            Line::Ignored => {}
+            Line::Other => self.keep_bare(&line, open)?,
         }
         reset(&mut line);
         self.line = line;
@@ -212,7 +222,46 @@ impl Sse {
         Ok(())
     }
 
+    /// Keeps a line of JSON outside of any event; other lines without a known field mean nothing.
+    fn keep_bare(&mut self, line: &[u8], open: &Open<'_>) -> Result<(), FrameError> {
+        let is_first = self.bare.is_empty();
+        if self.has_begun(open) || (is_first && !matches!(line, [b'{' | b'[', ..])) {
+            return Ok(());
+        }
+        if self.bare.len() + usize::from(!is_first) + line.len() > self.limit {
+            return Err(FrameError::TooLarge { limit: self.limit });
+        }
+        if !is_first {
+            self.bare.push(b'\n');
+        }
+        self.bare.extend_from_slice(line);
+        Ok(())
+    }
+
+    /// Whether an event has a name or data.
+    fn has_begun(&self, open: &Open<'_>) -> bool {
+        let has_name = match open.event {
+            Slot::Absent => false,
+            Slot::Borrowed(name) => !name.is_empty(),
+            Slot::Kept => !self.event.is_empty(),
+        };
+        has_name || !matches!(open.data, Slot::Absent)
+    }
+
+    /// Emits the lines of JSON that were kept, if they are one value.
+    #[cold]
+    fn dispatch_bare(&mut self, each: &mut Each<'_>) {
+        let data = self.bare.trim_ascii();
+        if serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok() {
+            each(FrameRef { event: None, data });
+        }
+        reset(&mut self.bare);
+    }
+
     fn dispatch(&mut self, open: &mut Open<'_>, each: &mut Each<'_>) {
+        if !self.bare.is_empty() {
+            self.dispatch_bare(each);
+        }
         let event = match open.event {
             Slot::Absent => None,
             Slot::Borrowed(name) => Some(name),
@@ -258,9 +307,9 @@ fn parse(line: &[u8]) -> Line<'_> {
     match line {
         [] => Line::Blank,
         [b':', ..] => Line::Comment,
-        [b'd', b'a', b't', b'a', rest @ ..] => value(rest).map_or(Line::Ignored, Line::Data),
-        [b'e', b'v', b'e', b'n', b't', rest @ ..] => value(rest).map_or(Line::Ignored, Line::Event),
-        _ => Line::Ignored,
+        [b'd', b'a', b't', b'a', rest @ ..] => value(rest).map_or(Line::Other, Line::Data),
+        [b'e', b'v', b'e', b'n', b't', rest @ ..] => value(rest).map_or(Line::Other, Line::Event),
+        _ => Line::Other,
     }
 }
 
@@ -271,5 +320,60 @@ fn value(rest: &[u8]) -> Option<&[u8]> {
         [] | [b':'] => Some(&[]),
         [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{cut, data, frame, frames};
+    use super::super::{Decoder, Limits};
+    use super::*;
+    use weir_types::contract::types::Framing;
+
+    const ERROR: &str = "{\n  \"error\": {\n    \"code\": 503,\n    \"status\": \"UNAVAILABLE\"\n  }\n}";
+
+    #[test]
+    fn an_error_without_a_fields_name_is_a_frame() {
+        let behind = [data(&["{\"a\":1}"]), data(&[ERROR])].concat();
+        for end in ["", "\n", "\n\n"] {
+            assert_eq!(frames(Framing::Sse, format!("data: {{\"a\":1}}\n\n{ERROR}{end}").as_bytes()), behind);
+            assert_eq!(frames(Framing::Sse, format!("{ERROR}{end}").as_bytes()), data(&[ERROR]));
+        }
+        let with_carriage_returns = format!("{ERROR}\n\n[{ERROR}]\n").replace('\n', "\r\n");
+        assert_eq!(frames(Framing::Sse, with_carriage_returns.as_bytes()), data(&[ERROR, &format!("[{ERROR}]")]));
+    }
+
+    #[test]
+    fn what_is_no_json_or_stands_within_an_event_means_nothing() {
+        for stream in ["{\n", "[note] a\n\n", "{}{}\n", "\"text\"\n", "1\n", " {}\n", "{\n\n}\n"] {
+            assert_eq!(frames(Framing::Sse, stream.as_bytes()), [], "{stream:?}");
+        }
+        assert_eq!(
+            frames(Framing::Sse, b"data: 1\n{}\n\nevent: x\n{}\ndata: 2\n\n"),
+            [frame("", "1"), frame("x", "2")]
+        );
+        assert_eq!(frames(Framing::Sse, b"{}\nevent: x\n{}\ndata: 2\n\n"), [frame("", "{}"), frame("x", "2")]);
+    }
+
+    #[test]
+    fn json_without_a_fields_name_has_the_bound_of_a_frame() {
+        let limits = Limits { frame_bytes: 20, ..Limits::default() };
+        assert_eq!(
+            cut(Framing::Sse, limits, &[b"[1,\n1111111111,\n11111]"]).1,
+            Err(FrameError::TooLarge { limit: 20 })
+        );
+        assert_eq!(
+            cut(Framing::Sse, limits, &[b"[1,\n1111111111,\n111]"]),
+            (data(&["[1,\n1111111111,\n111]"]), Ok(()))
+        );
+    }
+
+    #[test]
+    fn no_frame_goes_on_within_json_without_a_fields_name() {
+        let mut decoder = Decoder::new(Framing::Sse, Limits::default());
+        decoder.push(b"data: 1\n\n{\n", &mut |_| ()).unwrap();
+        assert!(!decoder.is_between() && decoder.take_like(b"data: 2\n\n", |_| Some(1)).is_none());
+        decoder.push(b"}\n\n", &mut |_| ()).unwrap();
+        assert!(decoder.is_between());
     }
 }

@@ -65,7 +65,7 @@ fn raw_message(headers: &[u8], payload: &[u8]) -> Vec<u8> {
 
 /// Streams that use every feature of a framing, and some that must be refused.
 fn streams() -> Vec<(Framing, Vec<u8>)> {
-    let sse: [&[u8]; 9] = [
+    let sse: [&[u8]; 12] = [
         b"data: {\"a\":1}\n\ndata: [DONE]\n\n",
         b"event: x\r\ndata: one\r\ndata: two\r\n\r\nevent: y\r\ndata:three\r\n\r\n",
         b"data: a\rdata: b\r\revent: z\rdata\r\r: note\r",
@@ -75,6 +75,9 @@ fn streams() -> Vec<(Framing, Vec<u8>)> {
         b"data: first\n\ndata: no blank line\r",
         b"\xEF\xBBdata: not a mark\n\ndata: y\n\n\xEF\xBB\xBF: late\n\n",
         b"event:a\nevent:\ndata:b\n\nevent:c\nevent: d\ndata:\ndata:\n\n",
+        b"data: 1\n\n{\n \"error\": {\n  \"code\": 503\n }\n}",
+        b"event:\r[{\"a\":1},\r2]\r\r[a]\r{}\rdata:1\r\r",
+        b"data: 1\n{}\n\n{\"a\":1}\nid: 2\n\n{}\nevent: x\n[1]\ndata: 3\n{\n",
     ];
     let lines: [&[u8]; 4] = [
         b"{\"a\":1}\n{\"b\":\"\xF0\x9F\x98\x80\"}\n",
