@@ -57,6 +57,9 @@ fn sum(a: Option<u32>, b: Option<u32>) -> Option<u32> {
     }
 }
 
+/// The kinds of content in the order of their numbers, for clients that request enums as numbers.
+pub(crate) const MODALITIES: [&str; 6] = ["MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "VIDEO", "AUDIO", "DOCUMENT"];
+
 /// What of a figure is audio, and what images or video.
 #[derive(Debug, Clone, Copy, Default)]
 struct Modalities {
@@ -71,7 +74,7 @@ impl Modalities {
         let mut found = Self::default();
         for entry in list.unwrap_or_default() {
             let count = entry.count.map_or(0, |count| count.0);
-            match entry.kind.as_ref().map(|word| word.name(&[])) {
+            match entry.kind.as_ref().map(|word| word.name(&MODALITIES)) {
                 Some("AUDIO") => found.audio = found.audio.saturating_add(count),
                 Some("IMAGE" | "VIDEO") => found.image = found.image.saturating_add(count),
                 _ => {}
@@ -244,6 +247,25 @@ mod tests {
         object(&mut out, |o| write(o, &foreign, None, None, &mut Losses::default()));
         let parts = r#"[{"modality":"TEXT","tokenCount":1},{"modality":"AUDIO","tokenCount":2}]"#;
         assert!(out.contains(parts) && out.contains(r#""promptTokenCount":3"#), "{out}");
+    }
+
+    #[test]
+    fn kinds_of_content_may_be_numbers() {
+        let of = |names: [&str; 4]| {
+            let [text, image, video, audio] = names;
+            let json = format!(
+                r#"{{"promptTokenCount":100,"candidatesTokenCount":20,"promptTokensDetails":[{{"modality":{text},"tokenCount":10}},
+                {{"modality":{image},"tokenCount":20}},{{"modality":{video},"tokenCount":30}},{{"modality":{audio},"tokenCount":40}}],
+                "candidatesTokensDetails":[{{"modality":{audio},"tokenCount":15}}]}}"#
+            );
+            read(parse(&json).unwrap()).0
+        };
+        let usage = of(["1", "2", "3", "4"]);
+        assert_eq!((usage.input, usage.input_image, usage.input_audio), (Some(10), Some(50), Some(40)));
+        assert_eq!((usage.output, usage.output_audio), (Some(5), Some(15)));
+        let named = of([r#""TEXT""#, r#""IMAGE""#, r#""VIDEO""#, r#""AUDIO""#]);
+        assert_eq!(named.input_total(), usage.input_total());
+        assert_eq!((named.input_image, named.output_audio), (usage.input_image, usage.output_audio));
     }
 
     #[test]
