@@ -196,15 +196,7 @@ impl<'a> Lower<'a, '_> {
             o.array(ORDER, |a| properties.iter().for_each(|(name, _)| a.str(name)));
         }
         if let Some(raw) = self.origin.old.then(|| flat.take("additionalProperties")).flatten() {
-            match raw.get() {
-                bool @ ("true" | "false") => o.raw("additionalProperties", bool),
-                _ => self.schema(
-                    o.value("additionalProperties"),
-                    raw,
-                    &format!("{place}.additionalProperties"),
-                    depth + 1,
-                ),
-            }
+            self.additional(o, raw, place, depth);
         }
         let known = |name: &&Str<'_>| properties.iter().any(|(known, _)| known == *name);
         let required: Vec<String> = flat.required.iter().filter(known).map(ToString::to_string).collect();
@@ -216,6 +208,15 @@ impl<'a> Lower<'a, '_> {
                 o.object("items", |o| o.str("type", "STRING"));
             }
             None => {}
+        }
+    }
+
+    /// Writes what further properties an object may have: any, none, or those of a schema.
+    fn additional(&mut self, o: &mut Object<'_>, raw: &'a RawValue, place: &str, depth: usize) {
+        const KEY: &str = "additionalProperties";
+        match raw.get() {
+            any @ ("true" | "false") => o.raw(KEY, any),
+            _ => self.schema(o.value(KEY), raw, &format!("{place}.{KEY}"), depth + 1),
         }
     }
 }
