@@ -41,7 +41,7 @@ RULES = """## What counts as the same
 - Call ids are not compared; in Chat they must be distinct.
 - Requests towards their own format are compared in one spelling (`tests/fidelity/same.py`): empty, null, false and absent are
   one, neighbours of one role are one turn in Gemini and Converse, ids of Chat's calls count by their order, line breaks within
-  Mistral's thinking and Gemini's `propertyOrdering` and `title` of older schemas are not compared. In the schemas, `oneOf` is
+  Mistral's thinking and the `title` of Gemini's older schemas are not compared. In the schemas, `oneOf` is
   read as `anyOf`, and mistakes of the recorded request itself do not count.
 - Recordings in other formats (Cohere v1, Replicate's predictions, Bedrock InvokeModel, text-generation `generate`) are not in the
   matrix, since Weir does not translate these formats.

@@ -168,7 +168,7 @@ def older_schema(schema: object) -> object:
             it = TYPES[it] if isinstance(it, int) else it.upper()
         else:
             it = older_schema(it)
-        if key not in {"propertyOrdering", "title"} and it not in EMPTY:
+        if key != "title" and it not in EMPTY:
             found[key] = it
     return {} if found == {"type": "OBJECT"} else found
 

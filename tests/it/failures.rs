@@ -4,7 +4,7 @@
 use weir_tests::{Answer, Folder, Gateway, Reply, Request, Upstream};
 
 use crate::retries::provider;
-use crate::wire_format::{ANTHROPIC, OPENAI, provider as serving};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, config_of, gemini, provider as serving};
 
 /// Each dialect's request for a model, and the members of its error with the message and the kind.
 fn dialects(model: &str, stream: bool) -> [(&'static str, Request, [&'static str; 2]); 3] {
@@ -134,6 +134,24 @@ async fn streams_that_break_trip_the_breaker() {
         assert_eq!((reply.status(), reply.cut), (200, true), "{}", reply.text());
     }
     gateway.until_metric("weir_breaker_state{model=\"openai\",provider=\"p\"}", 2.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_comes_into_a_stream_of_events_as_bare_json_is_the_streams_failure() {
+    let begun = format!("data: {}\n\n", gemini(r#"{"text":"Gr"}"#, false));
+    let error = "{\n  \"error\": {\n    \"code\": 503,\n    \"message\": \"It is overloaded.\",\n    \"status\": \"UNAVAILABLE\"\n  }\n}\n";
+    let stream = begun + error;
+    for length in [1, 5, 4096] {
+        let upstream = Upstream::always(Answer::sse().pieces(&stream, length).end()).await;
+        let folder = Folder::with(&["openai", "anthropic", "gemini"]);
+        let gateway = Gateway::with(folder, &config_of(&[GEMINI], &upstream)).await;
+        let relayed = gateway.ask(&GEMINI.request("gemini", true)).await;
+        assert_eq!((relayed.header("x-weir-lane"), relayed.text()), (Some("relay"), stream.clone()));
+        for (dialect, request, _) in dialects("gemini-t", true) {
+            let text = gateway.ask(&request).await.text();
+            assert!(text.contains("Gr") && text.contains("It is overloaded."), "{dialect}, by {length}: {text}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

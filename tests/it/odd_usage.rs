@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Gateway, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
-use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat, config_of};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, WireFormat, config_of};
 
 /// A budget that books nothing but what it is told.
 const TOKENS: &str = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000000\nper = \"total\"\n";
@@ -187,5 +187,35 @@ async fn embeddings_that_count_only_the_total_are_booked_in_both_lanes() {
         let reply = gateway.post("/v1/embeddings", &json!({"model": model, "input": "Hi"}).to_string()).await;
         assert_eq!((reply.status(), reply.header("x-weir-lane")), (200, Some(lane)), "{}", reply.text());
         assert_eq!(settled(&gateway).await, booked, "{model}");
+    }
+}
+
+/// Clients of one format may ask for the kinds of content as numbers.
+#[tokio::test(flavor = "multi_thread")]
+async fn audio_and_images_are_told_apart_by_name_and_by_number() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let gateway = Gateway::with(Folder::with(&["gemini"]), &config_of(&[GEMINI], &upstream)).await;
+    for (round, [text, image, video, audio]) in
+        [[json!("TEXT"), json!("IMAGE"), json!("VIDEO"), json!("AUDIO")], [json!(1), json!(2), json!(3), json!(4)]]
+            .into_iter()
+            .enumerate()
+    {
+        let part = |kind: &Value, tokens: u32| json!({"modality": kind, "tokenCount": tokens});
+        let usage = json!({"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120,
+            "promptTokensDetails": [part(&text, 10), part(&image, 20), part(&video, 30), part(&audio, 40)],
+            "candidatesTokensDetails": [part(&text, 5), part(&audio, 15)]});
+        let mut answer: Value = serde_json::from_str(&GEMINI.whole()).unwrap();
+        answer["usageMetadata"] = usage;
+        upstream.now(Answer::json(200, answer.to_string()));
+        for (at, model) in ["gemini", "gemini-t"].into_iter().enumerate() {
+            let reply = gateway.ask(&GEMINI.request(model, false)).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            let times = (round * 2 + at + 1) as f64;
+            for (bucket, tokens) in
+                [("input", 10.0), ("input_image", 50.0), ("input_audio", 40.0), ("output", 5.0), ("output_audio", 15.0)]
+            {
+                gateway.until_metric(&format!("weir_tokens_total{{bucket=\"{bucket}\"}}"), tokens * times).await;
+            }
+        }
     }
 }
