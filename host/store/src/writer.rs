@@ -1,6 +1,7 @@
 //! The writer: two threads that write what requests leave behind, so that no request waits for a store.
 
 mod condition;
+mod handover;
 mod log;
 mod money;
 mod queue;

@@ -2,10 +2,11 @@
 //! that an outage costs memory by subject, not by request.
 
 use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use super::condition::Writes;
+use super::handover::Handover;
 use super::sums::{MOST_TEXT, Sums};
 use super::{Shared, WriterOptions};
 use crate::fact::cut;
@@ -14,9 +15,7 @@ use crate::ledger::{BudgetState, MoneyFlush, Use};
 
 #[derive(Debug)]
 pub(super) struct Money {
-    state: Mutex<State>,
-    wake: Condvar,
-    done: Condvar,
+    handover: Handover<State>,
     most: usize,
     every: Duration,
     writes: Writes,
@@ -63,9 +62,7 @@ impl State {
 impl Money {
     pub(super) fn new(options: WriterOptions) -> Self {
         Self {
-            state: Mutex::default(),
-            wake: Condvar::new(),
-            done: Condvar::new(),
+            handover: Handover::default(),
             most: options.most_sums,
             every: options.money_every,
             writes: Writes::new("money", options),
@@ -73,7 +70,7 @@ impl Money {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.handover.state()
     }
 
     pub(super) fn book(&self, uses: &[Use<'_>]) {
@@ -117,7 +114,7 @@ impl Money {
             if left.is_zero() {
                 break;
             }
-            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.handover.sleep(state, left);
         }
         if state.deadline.is_some() && state.pending() == 0 {
             return None;
@@ -133,53 +130,34 @@ impl Money {
 
     /// Waits after a failure. Returns whether to try again.
     fn pause(&self, wait: Duration) -> bool {
-        let until = Instant::now() + wait;
-        let mut state = self.state();
-        loop {
-            let now = Instant::now();
-            if state.deadline.is_some_and(|deadline| now >= deadline) {
-                return false;
-            }
-            if now >= until {
-                return true;
-            }
-            let end = state.deadline.map_or(until, |deadline| deadline.min(until));
-            let left = end.saturating_duration_since(now);
-            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.handover.pause(wait, |state| state.deadline)
     }
 
     fn finish(&self) {
         let mut state = self.state();
         state.in_flight = 0;
         state.finished = state.begun;
-        self.done.notify_all();
+        self.handover.done();
     }
 
     pub(super) fn close(&self, deadline: Instant) {
         self.state().deadline.get_or_insert(deadline);
-        self.wake.notify_all();
+        self.handover.wake();
     }
 
     pub(super) fn wait_for_end(&self, until: Instant) {
-        self.wait_until(until, |state| state.has_ended);
+        self.handover.wait_until(until, |state| state.has_ended);
     }
 
     pub(super) fn want_flush(&self) -> u64 {
         let mut state = self.state();
         state.is_wanted = true;
-        self.wake.notify_all();
+        self.handover.wake();
         state.begun + 1
     }
 
     pub(super) fn wait_for_flush(&self, wanted: u64, until: Instant) -> bool {
-        self.wait_until(until, |state| state.finished >= wanted || state.has_ended)
-    }
-
-    fn wait_until(&self, until: Instant, is_met: impl Fn(&State) -> bool) -> bool {
-        let left = until.saturating_duration_since(Instant::now());
-        let waited = self.done.wait_timeout_while(self.state(), left, |state| !is_met(state));
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        self.handover.wait_until(until, |state| state.finished >= wanted || state.has_ended)
     }
 
     pub(super) fn report(&self, health: &mut Health) {
@@ -200,7 +178,7 @@ pub(super) fn run(shared: &Shared) {
         shared.money.finish();
     }
     shared.money.state().has_ended = true;
-    shared.money.done.notify_all();
+    shared.money.handover.done();
 }
 
 /// Writes a flush under one number for as long as it takes: if it is not known whether it was written, it is not added

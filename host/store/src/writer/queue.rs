@@ -1,11 +1,12 @@
 //! The queue of facts and bodies: bounded in rows and in bytes, what is being written included.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use super::WriterOptions;
 use super::condition::Writes;
+use super::handover::Handover;
 use super::turns::Turns;
 use crate::batch::Batch;
 use crate::body::{Body, MOST_BODY};
@@ -14,11 +15,7 @@ use crate::health::{Drops, Health};
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    state: Mutex<State>,
-    /// Wakes the thread.
-    wake: Condvar,
-    /// Wakes the waits for a flush and for the end.
-    done: Condvar,
+    handover: Handover<State>,
     options: WriterOptions,
     turns: Turns,
     pub(super) writes: Writes,
@@ -66,11 +63,11 @@ impl Queue {
     /// `is_in_process`: whether the store's work is done by the thread that takes from here.
     pub(super) fn new(options: WriterOptions, is_in_process: bool) -> Self {
         let (turns, writes) = (Turns::new(options, is_in_process), Writes::new("log", options));
-        Self { state: Mutex::default(), wake: Condvar::new(), done: Condvar::new(), options, turns, writes }
+        Self { handover: Handover::default(), options, turns, writes }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.handover.state()
     }
 
     pub(super) fn push_fact(&self, fact: PackedFact) -> bool {
@@ -119,7 +116,7 @@ impl Queue {
     fn wake_if_due(&self, state: &State) {
         let waiting = state.facts.len() + state.bodies.len();
         if waiting == 1 || waiting == self.turns.full() {
-            self.wake.notify_one();
+            self.handover.wake();
         }
     }
 
@@ -142,7 +139,7 @@ impl Queue {
                 return Next::Idle;
             }
             let wait = if waiting == 0 { left } else { self.options.flush_every.saturating_sub(age) };
-            state = self.wake.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.handover.sleep(state, wait);
         }
     }
 
@@ -175,57 +172,38 @@ impl Queue {
             state.dropped_facts.failed += counts.facts;
             state.dropped_bodies.failed += counts.bodies;
         }
-        self.done.notify_all();
+        self.handover.done();
     }
 
     /// Waits after a failure, but not beyond the deadline of a closed queue. Returns whether to try again.
     pub(super) fn pause(&self, wait: Duration) -> bool {
-        let until = Instant::now() + wait;
-        let mut state = self.state();
-        loop {
-            let now = Instant::now();
-            if state.deadline.is_some_and(|deadline| now >= deadline) {
-                return false;
-            }
-            let end = state.deadline.map_or(until, |deadline| deadline.min(until));
-            if now >= until {
-                return true;
-            }
-            let left = end.saturating_duration_since(now);
-            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        self.handover.pause(wait, |state| state.deadline)
     }
 
     pub(super) fn close(&self, deadline: Instant) {
         self.state().deadline.get_or_insert(deadline);
-        self.wake.notify_all();
+        self.handover.wake();
     }
 
     pub(super) fn end(&self) {
         self.state().has_ended = true;
-        self.done.notify_all();
+        self.handover.done();
     }
 
     pub(super) fn wait_for_end(&self, until: Instant) {
-        self.wait_until(until, |state| state.has_ended);
+        self.handover.wait_until(until, |state| state.has_ended);
     }
 
     /// Asks for everything that waits now; the number is what to wait for.
     pub(super) fn want_flush(&self) -> u64 {
         let mut state = self.state();
         state.wanted = state.taken;
-        self.wake.notify_all();
+        self.handover.wake();
         state.wanted
     }
 
     pub(super) fn wait_for_flush(&self, wanted: u64, until: Instant) -> bool {
-        self.wait_until(until, |state| state.finished >= wanted)
-    }
-
-    fn wait_until(&self, until: Instant, is_met: impl Fn(&State) -> bool) -> bool {
-        let left = until.saturating_duration_since(Instant::now());
-        let waited = self.done.wait_timeout_while(self.state(), left, |state| !is_met(state));
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        self.handover.wait_until(until, |state| state.finished >= wanted)
     }
 
     pub(super) fn report(&self, health: &mut Health) {
