@@ -41,6 +41,8 @@ const TEXT_WORDS: TextWords = TextWords { like: "ilike", place: "strpos" };
 #[derive(Debug)]
 pub struct Postgres {
     sessions: Sessions,
+    /// What reads and erases the log, which may take long: money, keys and new facts never wait for it.
+    log: Sessions,
 }
 
 /// Settings of a [`Postgres`] store.
@@ -48,8 +50,10 @@ pub struct Postgres {
 pub struct PostgresOptions {
     /// The schema that the tables are in. It is made if there is none.
     pub schema: String,
-    /// Most connections.
+    /// Most connections for money, keys and new facts.
     pub connections: usize,
+    /// Most connections beside them, for what reads and erases the log.
+    pub log_connections: usize,
     /// How long a call may take.
     pub timeout: Duration,
     /// How connections are encrypted. Without it, an address that requires encryption is refused.
@@ -58,7 +62,8 @@ pub struct PostgresOptions {
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { schema: "weir".to_owned(), connections: 8, timeout: Duration::from_secs(30), tls: None }
+        let timeout = Duration::from_secs(30);
+        Self { schema: "weir".to_owned(), connections: 8, log_connections: 2, timeout, tls: None }
     }
 }
 
@@ -66,7 +71,9 @@ impl Postgres {
     /// A store at an address such as `postgres://weir@db.internal/weir`. It connects when it is first used: a gateway
     /// starts without its database. [`Store::check`] returns whether the database is there.
     pub fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
-        Ok(Self { sessions: Sessions::new(url, options)? })
+        let log_connections = options.log_connections;
+        let sessions = Sessions::new(url, options)?;
+        Ok(Self { log: sessions.beside(log_connections), sessions })
     }
 
     /// Runs a transaction.
@@ -83,6 +90,26 @@ impl Postgres {
         run: impl FnOnce(&mut Pg<'_, '_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.sessions.run(move |connection| connection.transact(true, run))
+    }
+
+    /// Runs a transaction that reads the log.
+    fn read_log<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Pg<'_, '_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.log.run(move |connection| connection.transact(true, run))
+    }
+
+    /// Reads each part of a day of the log.
+    fn read_day<T: Send + 'static>(
+        &self,
+        day: Day,
+        run: impl FnMut(&mut Pg<'_, '_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<Vec<T>, StoreError> {
+        self.read_log(move |pg| {
+            let earlier = parts::days(pg)?;
+            parts::each(pg, day, &earlier, run)
+        })
     }
 }
 
@@ -105,7 +132,7 @@ impl Store for Postgres {
 
     fn search(&self, query: &Query) -> Result<Page, StoreError> {
         let query = query.clone();
-        self.read(move |pg| {
+        self.read_log(move |pg| {
             // A page is read along the order of ids. Without statistics of a day that has just begun, the planner would
             // rather sort the whole of it.
             pg.execute("set local enable_sort = off", &[])?;
@@ -121,16 +148,12 @@ impl Store for Postgres {
 
     fn body(&self, id: &RequestId, side: Side) -> Result<Option<Vec<u8>>, StoreError> {
         let id = *id;
-        self.read(move |pg| {
-            let earlier = parts::days(pg)?;
-            let found = parts::each(pg, id.day(), &earlier, |pg| body::read(pg, &id, side))?;
-            Ok(found.into_iter().flatten().next())
-        })
+        Ok(self.read_day(id.day(), move |pg| body::read(pg, &id, side))?.into_iter().flatten().next())
     }
 
     fn key_sum(&self, key: &str, from_ms: u64, to_ms: u64) -> Result<KeySum, StoreError> {
         let key = key.to_owned();
-        self.read(move |pg| {
+        self.read_log(move |pg| {
             let mut sum = KeySum::default();
             let (days, earlier) = (partitions::names(pg)?, parts::days(pg)?);
             for day in days.into_iter().filter(|day| (Day::of(from_ms)..=Day::of(to_ms)).contains(day)) {
@@ -146,21 +169,20 @@ impl Store for Postgres {
     }
 
     fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
-        self.read(move |pg| {
-            let earlier = parts::days(pg)?;
-            let gaps = parts::each(pg, day, &earlier, |pg| search::gaps_of_day(pg, day))?;
-            Ok(joined(gaps.into_iter().flatten()))
-        })
+        let gaps = self.read_day(day, move |pg| search::gaps_of_day(pg, day))?;
+        Ok(joined(gaps.into_iter().flatten()))
     }
 
     fn erase_user(&self, user: &str) -> Result<u64, StoreError> {
-        let user = user.to_owned();
-        self.write(move |pg| {
-            let (days, earlier) = (partitions::names(pg)?, parts::days(pg)?);
-            days.into_iter().try_fold(0, |removed, day| {
-                let counts = parts::each(pg, day, &earlier, |pg| erase::erase_user(pg, day, &user))?;
-                Ok(removed + counts.into_iter().sum::<u64>())
-            })
+        // A call for each day: what one has removed stays removed if the next takes longer than a call may.
+        self.read_log(partitions::names)?.into_iter().try_fold(0, |removed, day| {
+            let user = user.to_owned();
+            let erase = move |pg: &mut Pg<'_, '_>| {
+                let earlier = parts::days(pg)?;
+                parts::each(pg, day, &earlier, |pg| erase::erase_user(pg, day, &user))
+            };
+            let counts = self.log.run(move |connection| connection.transact(false, erase))?;
+            Ok(removed + counts.into_iter().sum::<u64>())
         })
     }
 

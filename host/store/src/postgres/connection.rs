@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bytes::{BufMut, BytesMut};
 use postgres::error::SqlState;
@@ -24,6 +25,8 @@ const MOST_PREPARED: usize = 256;
 pub(super) struct Connection {
     shared: Arc<Shared>,
     open: Option<Open>,
+    /// Until when the caller waits for what is done here.
+    pub(super) wanted_until: Instant,
 }
 
 struct Open {
@@ -39,7 +42,7 @@ impl std::fmt::Debug for Open {
 
 impl Connection {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, open: None }
+        Self { shared, open: None, wanted_until: Instant::now() }
     }
 
     fn open(&mut self) -> Result<&mut Open, StoreError> {
@@ -59,17 +62,19 @@ impl Connection {
         Ok(open)
     }
 
-    /// Runs a transaction; rolls back if it fails.
+    /// Runs a transaction; rolls back if it fails. One that only reads ends before the statement that no caller waits for any
+    /// more, so that it does not keep the connection.
     pub(super) fn transact<T>(
         &mut self,
         reads: bool,
         run: impl FnOnce(&mut Pg<'_, '_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
+        let wanted_until = reads.then_some(self.wanted_until);
         let Open { client, prepared } = self.open()?;
         let result = (|| {
             let transaction = client.build_transaction().read_only(reads).start().map_err(failed)?;
-            let mut pg = Pg { transaction, prepared, schema: &shared.schema };
+            let mut pg = Pg { transaction, prepared, schema: &shared.schema, wanted_until };
             let value = run(&mut pg)?;
             pg.transaction.commit().map_err(failed)?;
             Ok(value)
@@ -151,10 +156,15 @@ pub(super) struct Pg<'a, 't> {
     pub(super) prepared: &'a mut HashMap<String, Statement>,
     /// The schema of the tables.
     pub(super) schema: &'a str,
+    /// After this, no further statement is run.
+    wanted_until: Option<Instant>,
 }
 
 impl Pg<'_, '_> {
     fn statement(&mut self, sql: &str) -> Result<Statement, StoreError> {
+        if self.wanted_until.is_some_and(|until| Instant::now() >= until) {
+            return Err(StoreError::Unavailable("the caller has given up".to_owned()));
+        }
         if let Some(statement) = self.prepared.get(sql) {
             return Ok(statement.clone());
         }

@@ -63,7 +63,7 @@ impl Sessions {
     pub(super) fn new(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let mut config: postgres::Config =
             url.parse().map_err(|error: postgres::Error| StoreError::Settings(error.to_string()))?;
-        let PostgresOptions { schema, connections, timeout, tls } = options;
+        let PostgresOptions { schema, connections, timeout, tls, .. } = options;
         if config.get_ssl_mode() == SslMode::Require && tls.is_none() {
             return Err(StoreError::Settings("the address requires TLS, and none is set up".to_owned()));
         }
@@ -86,6 +86,11 @@ impl Sessions {
         Ok(Self { shared, pool: Arc::default(), most: connections.max(1), timeout })
     }
 
+    /// Further connections to the same tables, so many at most, which take no place of these.
+    pub(super) fn beside(&self, most: usize) -> Self {
+        Self { shared: Arc::clone(&self.shared), pool: Arc::default(), most: most.max(1), timeout: self.timeout }
+    }
+
     /// Runs something on a connection. After an error that may be the connection's, the connection is closed.
     pub(super) fn run<T: Send + 'static>(
         &self,
@@ -95,6 +100,7 @@ impl Sessions {
         let session = self.session(deadline)?;
         let (answer, answered) = mpsc::sync_channel(1);
         let job = Box::new(move |connection: &mut Connection| {
+            connection.wanted_until = deadline;
             // The caller may have given up.
             let _ = answer.send(run(connection));
         });
@@ -186,5 +192,32 @@ impl Drop for Live {
         let mut state = self.0.state();
         state.live = state.live.saturating_sub(1);
         self.0.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Sql as _;
+
+    #[test]
+    fn a_read_that_its_caller_has_given_up_ends_before_its_next_statement() {
+        const WITHIN: Duration = Duration::from_secs(20);
+        let Some(database) = weir_test_postgres::Database::start() else { return };
+        let options = PostgresOptions { timeout: Duration::from_millis(500), ..PostgresOptions::default() };
+        let sessions = Sessions::new(&database.socket_url(), options).unwrap();
+        let begun = Instant::now();
+        while sessions.run(|connection| connection.transact(true, |_| Ok(()))).is_err() {
+            assert!(begun.elapsed() < WITHIN, "the database is not there");
+        }
+        let (told, ended) = mpsc::channel();
+        let given_up = sessions.run(move |connection| {
+            let ended = connection
+                .transact(true, |pg| (0..1_000).try_for_each(|_| pg.execute("select pg_sleep(0.05)", &[]).map(drop)));
+            told.send(ended).unwrap();
+            Ok(())
+        });
+        assert!(given_up.is_err_and(|error| error.is_transient()));
+        assert!(ended.recv_timeout(WITHIN).unwrap().is_err_and(|error| error.is_transient()));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_store::{
-    Condition, Expect, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Postgres, PostgresOptions, Query, Store,
+    Change, Condition, Expect, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Postgres, PostgresOptions, Query, Store,
     StoreError, Writer,
 };
 
@@ -59,6 +59,72 @@ fn a_database_that_hangs_is_given_up_in_time() {
 }
 
 #[test]
+fn slow_searches_hold_up_neither_money_nor_keys_nor_new_facts() {
+    const DAY: u64 = 86_400_000;
+    let Some(schema) = Schema::new() else { return };
+    let options = PostgresOptions { timeout: SECONDS, connections: 2, ..schema.options() };
+    let store = Postgres::open(&schema.url, options).unwrap();
+    let mut seed = Seed(1);
+    store.append(&batch([seed.fact(NOON), seed.fact(NOON - DAY)])).unwrap();
+    let mut other = postgres::Client::connect(&schema.url, postgres::NoTls).unwrap();
+    let mut watching = postgres::Client::connect(&schema.url, postgres::NoTls).unwrap();
+    let mut held = other.transaction().unwrap();
+    let before = format!("facts_{}", today().back(1).to_string().replace('-', "_"));
+    held.batch_execute(&format!("lock table {}.{before} in access exclusive mode", schema.name)).unwrap();
+    let mut waiting = || -> i64 {
+        let sql = "select count(*) from pg_locks where not granted and relation = to_regclass($1)";
+        watching.query_one(sql, &[&format!("{}.{before}", schema.name)]).unwrap().get(0)
+    };
+    std::thread::scope(|scope| {
+        let searches: Vec<_> =
+            (0..6).map(|_| scope.spawn(|| store.search(&Query::default()).map(|page| page.facts.len()))).collect();
+        until("searches are under way", || waiting() == 2);
+        let flush = MoneyFlush { process: 1, number: 1, sums: Vec::new(), budgets: Vec::new() };
+        store.flush_money(&flush).unwrap();
+        let key = Change { kind: "key".into(), id: "a".into(), expect: Expect::Absent, body: Some("{}".into()) };
+        store.change(&[key], None).unwrap();
+        assert_eq!(store.changes_after(0, 10).unwrap().documents.len(), 1);
+        store.append(&batch([seed.fact(NOON)])).unwrap();
+        assert_eq!(waiting(), 2, "the searches are still under way");
+        held.rollback().unwrap();
+        for search in searches {
+            assert_eq!(search.join().unwrap().unwrap(), 3);
+        }
+    });
+}
+
+#[test]
+fn an_erasure_that_cannot_go_on_keeps_what_it_has_removed() {
+    let Some(schema) = Schema::new() else { return };
+    let mut seed = Seed(1);
+    let facts: Vec<_> = (0..3).flat_map(|day| seed.facts(40, NOON - day * 86_400_000, 1_000)).collect();
+    let left = facts.iter().filter(|fact| fact.user == "user-1" && fact.id.day() == today()).count();
+    schema.open().append(&batch(facts.clone())).unwrap();
+    let options = PostgresOptions { timeout: Duration::from_millis(700), ..schema.options() };
+    let store = Postgres::open(&schema.url, options).unwrap();
+    until("it is there", || store.check().is_ok());
+    let mut other = postgres::Client::connect(&schema.url, postgres::NoTls).unwrap();
+    let mut held = other.transaction().unwrap();
+    let last = format!("{}.facts_{}", schema.name, today().to_string().replace('-', "_"));
+    let rows = held.query(&format!("select id from {last} where user_id = 'user-1' for update"), &[]).unwrap();
+    assert_eq!((rows.len(), left > 0), (left, true));
+    until("the days before are erased", || {
+        assert!(store.erase_user("user-1").unwrap_err().is_transient());
+        let found = store.search(&Query { user: Some("user-1".to_owned()), ..Query::default() });
+        found.is_ok_and(|page| page.facts.len() == left)
+    });
+    held.rollback().unwrap();
+    let mut removed = 0;
+    until("the rest is erased", || {
+        store.erase_user("user-1").is_ok_and(|count| {
+            removed += count;
+            true
+        })
+    });
+    assert_eq!(removed, left as u64);
+}
+
+#[test]
 fn nodes_that_start_together_make_the_tables_once_and_see_each_other() {
     let Some(schema) = Schema::new() else { return };
     let nodes: Vec<_> = (0..4).map(|_| schema.open()).collect();
@@ -68,7 +134,7 @@ fn nodes_that_start_together_make_the_tables_once_and_see_each_other() {
                 node.append(&batch(Seed(number as u64).facts(25, NOON, 1_000))).unwrap();
                 let id = format!("{number}");
                 let (kind, body) = ("key".to_owned(), Some("{}".to_owned()));
-                node.change(&[weir_store::Change { kind, id, expect: Expect::Absent, body }], None).unwrap();
+                node.change(&[Change { kind, id, expect: Expect::Absent, body }], None).unwrap();
             });
         }
     });
