@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 
 use crate::fact::Fact;
-use crate::query::Gap;
 use crate::retention::Retention;
 
 /// A part is never smaller than this, in bytes, so that parts are not exchanged all the time.
@@ -24,20 +23,4 @@ pub(crate) fn newest(parts: Vec<Vec<Fact>>, most: usize) -> Vec<Fact> {
         facts.truncate(most);
     }
     facts
-}
-
-/// The gaps of several parts, by process.
-pub(crate) fn joined(gaps: impl Iterator<Item = Gap>) -> Vec<Gap> {
-    let mut joined: Vec<Gap> = Vec::new();
-    for gap in gaps {
-        match joined.iter_mut().find(|known| known.process == gap.process) {
-            Some(known) => {
-                known.from_ms = known.from_ms.min(gap.from_ms);
-                known.to_ms = known.to_ms.max(gap.to_ms);
-                known.missing += gap.missing;
-            }
-            None => joined.push(gap),
-        }
-    }
-    joined
 }

@@ -20,9 +20,9 @@ use crate::erase;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
-use crate::parts::{joined, most_bytes, newest};
+use crate::parts::{most_bytes, newest};
 use crate::query::search::{self, HOUR_MS, TextWords};
-use crate::query::{Gap, KeySum, Page, Query};
+use crate::query::{Gap, KeySum, Page, Query, gaps};
 use crate::retention::{DaySize, Retention};
 use crate::schema;
 use crate::sql::Sql;
@@ -169,8 +169,8 @@ impl Store for Postgres {
     }
 
     fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
-        let gaps = self.read_day(day, move |pg| search::gaps_of_day(pg, day))?;
-        Ok(joined(gaps.into_iter().flatten()))
+        let runs = |day| Ok(self.read_day(day, move |pg| gaps::runs(pg, day))?.concat());
+        gaps::gaps(day, runs, |process| self.read_day(day, move |pg| gaps::times(pg, day, process)))
     }
 
     fn erase_user(&self, user: &str) -> Result<u64, StoreError> {

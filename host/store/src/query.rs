@@ -1,5 +1,6 @@
 //! Questions to the log of facts, and their answers page by page.
 
+pub(crate) mod gaps;
 pub(crate) mod search;
 
 use std::fmt;
@@ -12,6 +13,8 @@ use crate::fact::columns::place;
 use crate::fact::{self, Fact};
 use crate::id::RequestId;
 use crate::sql::Value;
+
+pub use gaps::Gap;
 
 /// Most facts of a page.
 pub const MOST_OF_PAGE: usize = 1_000;
@@ -187,17 +190,4 @@ fn number(values: &[Value<'_>], at: usize) -> Option<i64> {
 
 fn count(values: &[Value<'_>], at: usize) -> u64 {
     number(values, at).and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
-}
-
-/// Facts that a process numbered but that are not in the store: it was killed, or its queue was full.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gap {
-    /// The process that numbered them.
-    pub process: i64,
-    /// When the day's facts of this process begin, in milliseconds since 1970.
-    pub from_ms: u64,
-    /// When they end.
-    pub to_ms: u64,
-    /// How many facts are missing between the first number of the day and the last.
-    pub missing: u64,
 }

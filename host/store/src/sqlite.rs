@@ -22,9 +22,9 @@ use crate::erase;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
-use crate::parts::{joined, newest};
+use crate::parts::newest;
 use crate::query::search::{self, HOUR_MS, TextWords};
-use crate::query::{Gap, KeySum, Page, Query};
+use crate::query::{Gap, KeySum, Page, Query, gaps};
 use crate::retention::{DaySize, Retention};
 use crate::schema;
 use crate::sql::Sql;
@@ -264,7 +264,8 @@ impl Store for Sqlite {
     }
 
     fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
-        Ok(joined(self.read_day(day, |sql| search::gaps_of_day(sql, day))?.into_iter().flatten()))
+        let runs = |day| Ok(self.read_day(day, |sql| gaps::runs(sql, day))?.concat());
+        gaps::gaps(day, runs, |process| self.read_day(day, |sql| gaps::times(sql, day, process)))
     }
 
     fn erase_user(&self, user: &str) -> Result<u64, StoreError> {

@@ -4,7 +4,7 @@
 //! cost more than the whole rest of a request. A key's hours are known from its sums, so that a search for a key reads
 //! only those.
 
-use super::{Gap, KeySum, Query};
+use super::{KeySum, Query};
 use crate::error::StoreError;
 use crate::fact::{Fact, columns};
 use crate::id::{Day, RequestId};
@@ -179,44 +179,4 @@ fn read_sum(row: &mut Row) -> Result<KeySum, StoreError> {
         output: row.count()?,
         cost_nano: row.int()?,
     })
-}
-
-/// The processes of a day whose facts lack numbers.
-pub(crate) fn gaps_of_day(sql: &mut dyn Sql, day: Day) -> Result<Vec<Gap>, StoreError> {
-    let (from, to) = (RequestId::first_of(day.start_ms()), RequestId::first_of(day.next().start_ms()));
-    // PostgreSQL before 18 has no min and max of bytes; the processes are few and the rows many, so that the times
-    // come from the order by id.
-    let rows = sql.query(
-        "select process, min(sequence), max(sequence), count(*) from facts where id >= $1 and id < $2 group by process",
-        &[Value::blob(from.as_bytes()), Value::blob(to.as_bytes())],
-    )?;
-    let mut gaps = Vec::new();
-    for mut row in rows {
-        let (process, least, most, count) = (row.int()?, row.count()?, row.count()?, row.count()?);
-        let missing = (most - least + 1).saturating_sub(count);
-        if missing > 0 {
-            let from_ms = end_of_process(sql, process, &from, &to, "asc")?;
-            let to_ms = end_of_process(sql, process, &from, &to, "desc")?;
-            gaps.push(Gap { process, from_ms, to_ms, missing });
-        }
-    }
-    Ok(gaps)
-}
-
-fn end_of_process(
-    sql: &mut dyn Sql,
-    process: i64,
-    from: &RequestId,
-    to: &RequestId,
-    order: &str,
-) -> Result<u64, StoreError> {
-    let rows = sql.query(
-        &format!("select id from facts where id >= $1 and id < $2 and process = $3 order by id {order} limit 1"),
-        &[Value::blob(from.as_bytes()), Value::blob(to.as_bytes()), Value::Int(process)],
-    )?;
-    let mut time = 0;
-    for mut row in rows {
-        time = RequestId::from_bytes(row.array()?).time_ms();
-    }
-    Ok(time)
 }

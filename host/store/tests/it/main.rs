@@ -52,6 +52,7 @@ suite! {
     suite::bodies_come_back_and_messages_are_stored_once
     suite::texts_of_any_kind_can_be_stored_and_found
     suite::lost_facts_are_counted
+    suite::requests_over_midnight_are_not_missing
     suite::a_user_is_erased_with_what_only_they_said
     suite::the_log_is_exported_as_json_lines
     suite::documents_change_only_as_expected

@@ -294,6 +294,36 @@ pub(crate) fn texts_of_any_kind_can_be_stored_and_found(place: &dyn Place) {
     }
 }
 
+pub(crate) fn requests_over_midnight_are_not_missing(place: &dyn Place) {
+    const MINUTE: u64 = 60_000;
+    let store = place.open();
+    let midnight = today().next().start_ms();
+    // One begins each minute, and every seventh goes on for half an hour.
+    let mut seed = Seed(15);
+    let mut facts: Vec<(u64, Fact)> = (0..120)
+        .map(|minute| {
+            let began = midnight - 60 * MINUTE + minute * MINUTE;
+            (began + if minute % 7 == 0 { 30 * MINUTE } else { 1_000 }, seed.fact(began))
+        })
+        .collect();
+    facts.sort_by_key(|(end, _)| *end);
+    let facts: Vec<Fact> = facts.into_iter().zip(0..).map(|((_, fact), sequence)| Fact { sequence, ..fact }).collect();
+    let days = [today(), today().next()];
+    assert!(facts.is_sorted_by_key(|fact| fact.sequence) && !facts.is_sorted_by_key(|fact| fact.id.day()));
+    for some in facts.chunks(17) {
+        store.append(&batch(some.to_vec())).unwrap();
+    }
+    assert_eq!(days.map(|day| store.gaps(day).unwrap()), [vec![], vec![]]);
+    // Of another process, one number is lost before all those of the next day, and one among those of both.
+    let first_of_next = facts.iter().position(|fact| fact.id.day() == days[1]).unwrap() as u64;
+    let lost = [first_of_next - 9, first_of_next + 1];
+    let kept = facts.iter().filter(|fact| !lost.contains(&fact.sequence)).cloned();
+    let kept = kept.map(|fact| Fact { process: -8, id: seed.id(fact.id.time_ms()), ..fact });
+    store.append(&batch(kept)).unwrap();
+    let missing = |day| store.gaps(day).unwrap().iter().map(|gap| (gap.process, gap.missing)).collect::<Vec<_>>();
+    assert_eq!(days.map(missing), [vec![(-8, 2)], vec![(-8, 1)]]);
+}
+
 pub(crate) fn lost_facts_are_counted(place: &dyn Place) {
     let store = place.open();
     let mut facts = Seed(12).facts(30, NOON, HOUR);
