@@ -82,6 +82,11 @@ impl Query {
         names.any(|name| fact::is_unfit(name, fact::MOST_NAME)) || fact::is_unfit(error, fact::MOST_ERROR_TEXT)
     }
 
+    /// Whether the text of a fact's error is one that is wanted: the same for stored facts and for new ones.
+    pub fn finds_error(&self, fact: &Fact) -> bool {
+        self.error_text.as_deref().is_none_or(|wanted| lower(&fact.error_text).contains(&lower(wanted)))
+    }
+
     /// The facts that a page has at most.
     pub(crate) fn page_size(&self) -> usize {
         if self.limit == 0 { 50 } else { self.limit.min(MOST_OF_PAGE) }
@@ -98,6 +103,11 @@ impl Query {
         let end = [to, after, id_end].into_iter().flatten().min();
         (from, end)
     }
+}
+
+/// A text in small letters. Each letter by itself: what a word is makes no difference.
+fn lower(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 /// A place between two facts. It is text for clients, which return it unchanged.

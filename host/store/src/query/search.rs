@@ -13,6 +13,9 @@ use crate::sql::{Row, Sql, Value};
 /// Milliseconds of an hour.
 pub const HOUR_MS: u64 = 3_600_000;
 
+/// Facts that are read at once where not all that a database finds are wanted.
+const LOOKED_AT: usize = 100;
+
 /// The conditions of a statement with their values.
 #[derive(Debug, Default)]
 struct Filter<'a> {
@@ -81,7 +84,7 @@ fn filter<'a>(query: &'a Query, from: &'a RequestId, to: &'a RequestId, words: T
         filter.and("error_kind is not null", []);
     }
     if let Some(text) = &query.error_text {
-        filter.and(&format!("error_text {} ? escape '\\'", words.like), [Value::Text(contains(text).into())]);
+        filter.and(&format!("error_text {} ? escape '\\'", words.like), [Value::Text(may_contain(text).into())]);
     }
     if let Some((name, value)) = &query.tag {
         filter.and(&format!("{}(tags, ?) > 0", words.place), [Value::Text(pair(name, value).into())]);
@@ -89,10 +92,28 @@ fn filter<'a>(query: &'a Query, from: &'a RequestId, to: &'a RequestId, words: T
     filter
 }
 
-/// A pattern for texts that contain this one.
-fn contains(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
+/// A pattern for all texts that contain this one in letters of either case, and some others: [`Query::finds_error`] tells them
+/// apart. What the databases have in common is that letters of ASCII are alike in either case.
+fn may_contain(text: &str) -> String {
+    let mut pattern = "%".to_owned();
+    let mut is_open = true;
+    for character in text.chars() {
+        // The small letters of K (Kelvin) and İ are those of ASCII.
+        let is_told = character.is_ascii() && !matches!(character, 'i' | 'I' | 'k' | 'K');
+        if is_told && matches!(character, '\\' | '%' | '_') {
+            pattern.push('\\');
+        }
+        if is_told {
+            pattern.push(character);
+        } else if !is_open {
+            pattern.push('%');
+        }
+        is_open = !is_told;
+    }
+    if !is_open {
+        pattern.push('%');
+    }
+    pattern
 }
 
 /// A tag as it stands in the JSON of all tags.
@@ -110,15 +131,24 @@ pub(crate) fn search_day(
     words: TextWords,
 ) -> Result<Vec<Fact>, StoreError> {
     let mut found = Vec::new();
-    for (from, to) in ranges(sql, day, query)? {
-        let left = most - found.len();
-        if left == 0 {
-            break;
-        }
-        let filter = filter(query, &from, &to, words);
-        let text = format!("select {} from facts{} order by id desc limit {left}", columns::names(), filter.text);
-        for mut row in sql.query(&text, &filter.values)? {
-            found.push(columns::read(&mut row)?);
+    for (from, mut to) in ranges(sql, day, query)? {
+        loop {
+            let left = most.saturating_sub(found.len());
+            if left == 0 {
+                return Ok(found);
+            }
+            let at_once = if query.error_text.is_some() { left.max(LOOKED_AT) } else { left };
+            let filter = filter(query, &from, &to, words);
+            let text =
+                format!("select {} from facts{} order by id desc limit {at_once}", columns::names(), filter.text);
+            let rows = sql.query(&text, &filter.values)?;
+            let is_last = rows.len() < at_once;
+            let facts = rows.into_iter().map(|mut row| columns::read(&mut row)).collect::<Result<Vec<_>, _>>()?;
+            to = facts.last().map_or(to, |fact| fact.id);
+            found.extend(facts.into_iter().filter(|fact| query.finds_error(fact)).take(left));
+            if is_last {
+                break;
+            }
         }
     }
     Ok(found)
@@ -179,4 +209,17 @@ fn read_sum(row: &mut Row) -> Result<KeySum, StoreError> {
         output: row.count()?,
         cost_nano: row.int()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_leaves_open_what_databases_do_not_fold() {
+        for (text, pattern) in [("", "%"), ("100%_\\", "%100\\%\\_\\\\%"), ("Überlast", "%berlast%"), ("Kiöp", "%p%")]
+        {
+            assert_eq!(may_contain(text), pattern);
+        }
+    }
 }

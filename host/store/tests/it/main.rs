@@ -51,6 +51,7 @@ suite! {
     suite::everything_is_there_after_a_restart
     suite::bodies_come_back_and_messages_are_stored_once
     suite::texts_of_any_kind_can_be_stored_and_found
+    suite::the_text_of_an_error_is_found_in_letters_of_either_case
     suite::lost_facts_are_counted
     suite::requests_over_midnight_are_not_missing
     suite::a_user_is_erased_with_what_only_they_said

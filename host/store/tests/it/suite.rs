@@ -294,6 +294,37 @@ pub(crate) fn texts_of_any_kind_can_be_stored_and_found(place: &dyn Place) {
     }
 }
 
+pub(crate) fn the_text_of_an_error_is_found_in_letters_of_either_case(place: &dyn Place) {
+    let store = place.open();
+    let texts = ["überlastet", "ÜBERLASTET", "SØRENS Kılıç", "273 \u{212a} ÉTÉ", "ΟΔΟΣ"];
+    // So many that look alike to a database that more than one look is needed.
+    let others = (0..250).map(|number| format!("Yberlastet s0rens 273 x 4t4 οδο {number}"));
+    let mut facts = Vec::new();
+    for (text, number) in texts.iter().map(ToString::to_string).chain(others).zip(0..) {
+        let mut fact = Seed(500 + number).fact(NOON + number);
+        (fact.error_kind, fact.error_text) = ("other".to_owned(), text);
+        facts.push(fact);
+    }
+    store.append(&batch(facts.clone())).unwrap();
+    for (wanted, found) in [
+        ("Überlastet", &facts[..2]),
+        ("ÜBERLAST", &facts[..2]),
+        ("sørens KI", &[]),
+        ("sØrens k", &facts[2..3]),
+        ("273 k été", &facts[3..4]),
+        ("οδοσ", &facts[4..5]),
+        ("%berlastet", &[]),
+    ] {
+        let query = Query { error_text: Some(wanted.to_owned()), ..Query::default() };
+        for limit in [1, 50] {
+            assert_eq!(all(&*store, Query { limit, ..query.clone() }), newest_first(found.to_vec()), "{wanted}");
+        }
+        assert!(found.iter().all(|fact| query.finds_error(fact)), "{wanted}");
+    }
+    let every = Query { error_text: Some("BERLASTET".to_owned()), limit: 70, ..Query::default() };
+    assert_eq!(all(&*store, every).len(), 252);
+}
+
 pub(crate) fn requests_over_midnight_are_not_missing(place: &dyn Place) {
     const MINUTE: u64 = 60_000;
     let store = place.open();

@@ -85,10 +85,9 @@ fn statuses(text: &str) -> Option<(u16, u16)> {
     Some((from.parse().ok()?, to.parse().ok()?))
 }
 
-/// Whether a new fact meets a search. The text of an error is compared in letters of either case.
+/// Whether a new fact meets a search.
 pub(super) fn holds(query: &Query, fact: &Fact) -> bool {
     let is = |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted == own);
-    let contains = |text: &String| fact.error_text.to_lowercase().contains(&text.to_lowercase());
     let time = fact.id.time_ms();
     query.id.is_none_or(|id| id == fact.id)
         && is(&query.client_request_id, &fact.client_request_id)
@@ -106,7 +105,7 @@ pub(super) fn holds(query: &Query, fact: &Fact) -> bool {
         && query.to_ms.is_none_or(|to| time < to)
         && query.cost_from.is_none_or(|least| fact.cost_nano.is_some_and(|cost| cost >= least))
         && query.cost_to.is_none_or(|end| fact.cost_nano.is_some_and(|cost| cost < end))
-        && query.error_text.as_ref().is_none_or(contains)
+        && query.finds_error(fact)
 }
 
 #[cfg(test)]
