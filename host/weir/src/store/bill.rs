@@ -11,7 +11,7 @@ use weir_gateway::route::Target;
 use weir_gateway::serving::Serving;
 use weir_ledger::{Cost, Facts, MoneyError, PartialBill, Pieces, Quantity, Timestamp};
 use weir_store::{Fact, TokenCounts};
-use weir_types::contract::about::Bucket;
+use weir_types::contract::about::{Bucket, Operation};
 use weir_types::contract::types::{Unit, Usage};
 use weir_types::tokens::Tokens;
 
@@ -68,7 +68,14 @@ fn all_counts(fact: &Fact) -> Result<Facts, BillError> {
     facts.batch = fact.batch;
     facts.region = Some(fact.region.clone()).filter(|region| !region.is_empty());
     facts.estimated = fact.estimated;
+    facts.context = is_of_many(fact).then_some(0);
     Ok(facts)
+}
+
+/// Whether the counts are the sums of a batch's requests, to none of which a threshold of context applies. Of the answers to one
+/// request, none but a chat's tells that it was served as one of a batch.
+fn is_of_many(fact: &Fact) -> bool {
+    fact.batch && fact.operation != Operation::Chat.name()
 }
 
 fn tokens(stored: &TokenCounts) -> Tokens {
@@ -143,6 +150,11 @@ pub(crate) fn billed_tokens(fact: &Fact) -> Option<[u64; 2]> {
     let units: BTreeMap<String, f64> = serde_json::from_str(&fact.units).ok()?;
     let count = |unit: Unit| units.get(unit.name()).map_or(0, |count| *count as u64);
     Some([count(Unit::BilledInput), count(Unit::BilledOutput)]).filter(|billed| *billed != [0; 2])
+}
+
+/// Whether anything of a stored request is billed by the piece. What cannot be read is taken for something.
+pub(crate) fn has_pieces(fact: &Fact) -> bool {
+    !pieces(fact).is_ok_and(|pieces| pieces.is_empty())
 }
 
 /// The target whose prices hold: that of the route that the client asked for, else any of the provider.

@@ -7,10 +7,11 @@ use weir_gateway::accounting::request_log::ChargedPart;
 use weir_ledger::Nano;
 use weir_store::{Fact, TokenCounts};
 
-/// What attempts at one provider's model used, beside the attempt that a fact names. Further ones are added to the last.
+/// The attempts beside the one that a fact names of which each stands by itself, as it was charged for: a price may depend on the
+/// context, or be one for the request. Further ones are added to one of the same model, or to the last.
 const MOST: usize = 16;
 
-/// What attempts at one model of a provider were charged for.
+/// What an attempt was charged for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Charged {
@@ -44,27 +45,35 @@ impl Charged {
         format!("{}/{}", self.provider, self.model)
     }
 
-    fn is_of(&self, part: &ChargedPart) -> bool {
-        let region = part.region.as_deref().unwrap_or_default();
-        *self.provider == *part.provider && *self.model == *part.model && self.region == region
+    fn of(part: &ChargedPart) -> Self {
+        let [provider, adapter, model] = [&part.provider, &part.adapter, &part.model].map(ToString::to_string);
+        let region = part.region.as_deref().unwrap_or_default().to_owned();
+        let (tokens, cost_nano) = (counts(&part.tokens), part.cost.map(Nano::get));
+        Self { provider, adapter, model, region, tokens, estimated: part.is_estimated, cost_nano }
+    }
+
+    fn is_alike(&self, other: &Self) -> bool {
+        [&self.provider, &self.model, &self.region] == [&other.provider, &other.model, &other.region]
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.tokens = sum(&self.tokens, &other.tokens, u64::saturating_add);
+        self.estimated |= other.estimated;
+        self.cost_nano = self.cost_nano.zip(other.cost_nano).map(|(one, other)| one.saturating_add(other));
     }
 }
 
-/// The parts of a request by provider and model.
+/// The parts of a request as they are stored.
 pub(super) fn of(parts: &[ChargedPart]) -> Vec<Charged> {
-    let mut list: Vec<Charged> = Vec::new();
-    for part in parts {
-        let (tokens, cost) = (counts(&part.tokens), part.cost.map(Nano::get));
-        let is_full = list.len() >= MOST;
-        let known = list.iter().position(|known| known.is_of(part)).or(is_full.then_some(MOST - 1));
-        if let Some(known) = known.and_then(|at| list.get_mut(at)) {
-            known.tokens = sum(&known.tokens, &tokens, u64::saturating_add);
-            known.estimated |= part.is_estimated;
-            known.cost_nano = known.cost_nano.zip(cost).map(|(one, other)| one.saturating_add(other));
-        } else {
-            let [provider, adapter, model] = [&part.provider, &part.adapter, &part.model].map(ToString::to_string);
-            let (region, estimated) = (part.region.as_deref().unwrap_or_default().to_owned(), part.is_estimated);
-            list.push(Charged { provider, adapter, model, region, tokens, estimated, cost_nano: cost });
+    let mut list: Vec<Charged> = Vec::with_capacity(parts.len().min(MOST));
+    for part in parts.iter().map(Charged::of) {
+        if list.len() < MOST {
+            list.push(part);
+            continue;
+        }
+        let alike = list.iter().rposition(|known| known.is_alike(&part)).unwrap_or(MOST - 1);
+        if let Some(known) = list.get_mut(alike) {
+            known.add(&part);
         }
     }
     list
@@ -129,15 +138,16 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_added_by_provider_and_model_and_are_bounded() {
+    fn each_attempt_stands_by_itself_and_the_list_is_bounded() {
         let list = of(&[part("a", "m", 5, 1), part("b", "m", 7, 0), part("a", "m", 2, 0)]);
-        let shown: Vec<_> = list.iter().map(|one| (one.target(), one.tokens.input, one.tokens.output)).collect();
-        assert_eq!(shown, [("a/m".to_owned(), Some(7), Some(1)), ("b/m".to_owned(), Some(7), Some(0))]);
-        assert!(list[0].estimated);
-        assert_eq!(list.iter().map(|one| one.cost_nano).collect::<Vec<_>>(), [Some(7), Some(7)]);
-        let many: Vec<_> = (0..40).map(|n| part("a", &format!("m{n}"), 1, 0)).collect();
+        let shown: Vec<_> =
+            list.iter().map(|one| (one.target(), one.tokens.input, one.estimated, one.cost_nano)).collect();
+        let one = |target: &str, count: i64, estimated| (target.to_owned(), Some(count as u64), estimated, Some(count));
+        assert_eq!(shown, [one("a/m", 5, false), one("b/m", 7, true), one("a/m", 2, true)]);
+        let many: Vec<_> = (0..40).map(|n| part("a", &format!("m{}", n % 20), 1, 0)).collect();
         let many = of(&many);
-        assert_eq!((many.len(), many.iter().filter_map(|one| one.tokens.input).sum::<u64>()), (MOST, 40));
+        let inputs: Vec<_> = many.iter().filter_map(|one| one.tokens.input).collect();
+        assert_eq!((inputs.len(), inputs.iter().sum::<u64>(), inputs[0]), (MOST, 40, 2));
     }
 
     #[test]

@@ -59,25 +59,30 @@ fn share(text: &str) -> Result<f64, String> {
     share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
 }
 
-/// Adds what providers charged for a request; only this one, if it is given.
+/// Adds what providers charged for a request; only this one, if it is given. What used nothing and cost nothing, such as a refused
+/// attempt or a question about a batch, is in no provider's figures.
 fn add(ours: &mut BTreeMap<Place, Used>, fact: &Fact, provider: Option<&str>) {
-    let is_wanted = |name: &str| !name.is_empty() && provider.is_none_or(|provider| provider == name);
     let used = |tokens: &TokenCounts, cost_nano: Option<i64>| Used {
         requests: Some(1),
         input: Some(tokens.all_input()),
         output: Some(tokens.all_output()),
         cost_nano,
     };
+    let mut add = |of: &str, model: &str, used: Used| {
+        if !of.is_empty() && provider.is_none_or(|provider| provider == of) {
+            ours.entry((fact.id.day().to_string(), model.to_owned())).or_default().add(used);
+        }
+    };
     let others = charged::of_fact(fact);
-    let mut add =
-        |model: &str, used: Used| ours.entry((fact.id.day().to_string(), model.to_owned())).or_default().add(used);
-    let cost = charged::rest_of_cost(fact, &others);
-    if is_wanted(&fact.provider) {
-        let reported = used(&charged::rest(&fact.tokens, &others), cost);
-        add(&fact.model_served, as_billed(reported, fact));
+    let last = used(&charged::rest(&fact.tokens, &others), charged::rest_of_cost(fact, &others));
+    if !last.is_nothing() || bill::has_pieces(fact) {
+        add(&fact.provider, &fact.model_served, as_billed(last, fact));
     }
-    for other in others.iter().filter(|other| is_wanted(&other.provider)) {
-        add(&other.model, used(&other.tokens, other.cost_nano));
+    for other in &others {
+        let part = used(&other.tokens, other.cost_nano);
+        if !part.is_nothing() {
+            add(&other.provider, &other.model, part);
+        }
     }
 }
 
@@ -156,6 +161,30 @@ mod tests {
         };
         assert_eq!((models(Some("a")), models(Some("b"))), (vec!["m-of-a".to_owned()], vec!["m-of-b".to_owned()]));
         assert_eq!(models(None).len(), 2);
+    }
+
+    #[test]
+    fn each_attempt_counts_and_what_is_not_charged_for_does_not() {
+        let charged = serde_json::json!({"charged": {"provider": "a", "model": "m", "tokens": {"input": 5},
+            "cost_nano": 6}});
+        let attempts = serde_json::json!([charged, charged, {"charged": {"provider": "a", "model": "m"}}]);
+        let fact = Fact { provider: "a".into(), model_served: "m".into(), ..Fact::default() };
+        let counted = |fact: &Fact| {
+            let mut ours = BTreeMap::new();
+            add(&mut ours, fact, None);
+            ours.into_values().next()
+        };
+        // A refused attempt, a list, and a question about a batch.
+        for status in [429, 200] {
+            assert_eq!(counted(&Fact { status, ..fact.clone() }), None);
+        }
+        assert_eq!(counted(&Fact { cost_nano: Some(0), model_served: String::new(), ..fact.clone() }), None);
+        let mut twice = Fact { attempts: attempts.to_string(), cost_nano: Some(12), ..fact.clone() };
+        twice.tokens.input = Some(10);
+        let used = Used { requests: Some(2), input: Some(10), output: Some(0), cost_nano: Some(12) };
+        assert_eq!(counted(&twice), Some(used), "and none for an answer that was refused");
+        let image = Fact { units: r#"{"image":1.0}"#.to_owned(), ..fact };
+        assert_eq!(counted(&image).and_then(|used| used.requests), Some(1));
     }
 
     #[test]

@@ -126,6 +126,32 @@ mod tests {
     }
 
     #[test]
+    fn thresholds_of_context_apply_to_each_attempt_and_to_no_batch() {
+        let file = r#"{"providers":{"p":{"m":[{"input":2,"request":"0.5"},
+            {"when":{"context_over":200000},"input":9,"request":"0.5"},{"when":{"batch":true},"input":1},
+            {"when":{"batch":true,"context_over":200000},"input":8}]}}}"#;
+        let book = PriceBook::new(vec![PriceFile::parse("new.json", file).unwrap()]);
+        let mut fact = Fact::of(RequestId::new(1_795_262_400_000, [1; 10]));
+        (fact.provider, fact.model_served) = ("p".to_owned(), "m".to_owned());
+        (fact.tokens.input, fact.operation) = (Some(300_000), "chat".to_owned());
+        let now = |fact: &Fact| {
+            let mut sums = BTreeMap::new();
+            add(&mut sums, &book, fact).unwrap();
+            sums["p/m"].now
+        };
+        assert_eq!(now(&fact), 300_000 * 9_000 + 500_000_000);
+        let mut twice = fact.clone();
+        twice.attempts = r#"[{"target":"p/m","charged":{"provider":"p","adapter":"a","model":"m",
+            "tokens":{"input":150000}}}]"#
+            .to_owned();
+        assert_eq!(now(&twice), 300_000 * 2_000 + 2 * 500_000_000);
+        let batch = Fact { batch: true, operation: "batches-get".to_owned(), ..fact.clone() };
+        assert_eq!(now(&batch), 300_000 * 1_000 + 500_000_000);
+        assert_eq!(now(&Fact { operation: "passthrough".to_owned(), ..batch.clone() }), now(&batch));
+        assert_eq!(now(&Fact { operation: "chat".to_owned(), ..batch }), 300_000 * 8_000 + 500_000_000);
+    }
+
+    #[test]
     fn counts_are_priced_anew() {
         let file = r#"{"version":"new","providers":{"p":{"m":{"input":2,"output":4},"n":[{"input":2,"output":4},
             {"when":{"region":"eu"},"input":4,"output":8}]},

@@ -19,6 +19,12 @@ pub(super) struct Used {
 }
 
 impl Used {
+    /// Whether neither tokens nor a cost are there.
+    pub(super) fn is_nothing(&self) -> bool {
+        let tokens = [self.input, self.output].into_iter().flatten().fold(0, u64::saturating_add);
+        tokens == 0 && self.cost_nano.unwrap_or_default() == 0
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         let sum = |one: Option<u64>, other: Option<u64>| match (one, other) {
             (None, None) => None,
