@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::admin::Operations;
 use crate::admin::identity::AdminCaller;
-use weir_store::AuditEvent;
+use crate::admin::{Operations, Problem};
+use weir_store::{AuditEvent, StoreError};
 
 /// Records an action on a thing of this kind (`adapter`, `requests`) and name. What it did is in force already, so a store that
 /// fails is only reported.
@@ -17,6 +17,31 @@ pub(super) async fn record(
     name: &str,
     details: Value,
 ) {
+    if let Err(error) = append(operations, caller, action, kind, name, details).await {
+        tracing::error!(%error, action, kind, id = name, "the audit log lacks a change");
+    }
+}
+
+/// Records an action that is about to begin, of which a part may be in force if it fails. It may begin only if this succeeds.
+pub(super) async fn record_first(
+    operations: &Operations,
+    caller: &AdminCaller,
+    action: &str,
+    kind: &str,
+    name: &str,
+    details: Value,
+) -> Result<(), Problem> {
+    Ok(append(operations, caller, action, kind, name, details).await?)
+}
+
+async fn append(
+    operations: &Operations,
+    caller: &AdminCaller,
+    action: &str,
+    kind: &str,
+    name: &str,
+    details: Value,
+) -> Result<(), StoreError> {
     let actor = &caller.actor;
     tracing::info!(
         actor = format!("{}:{}", actor.kind, actor.id),
@@ -25,7 +50,7 @@ pub(super) async fn record(
         id = name,
         "changed over the admin side"
     );
-    let Some(store) = operations.store.as_ref().map(|store| store.store()) else { return };
+    let Some(store) = operations.store.as_ref().map(|store| store.store()) else { return Ok(()) };
     let now = Timestamp::now();
     let event = json!({
         "at": now,
@@ -37,9 +62,6 @@ pub(super) async fn record(
     });
     let time_ms = u64::try_from(now.as_millisecond()).unwrap_or_default();
     let event = AuditEvent { time_ms, event: event.to_string() };
-    match tokio::task::spawn_blocking(move || store.audit(&event)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::error!(%error, action, kind, id = name, "the audit log lacks a change"),
-        Err(error) => tracing::error!(%error, action, kind, id = name, "the audit log lacks a change"),
-    }
+    let written = tokio::task::spawn_blocking(move || store.audit(&event)).await;
+    written.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()))).map(drop)
 }
