@@ -2,6 +2,7 @@
 //! served whatever the store does.
 
 mod bodies;
+mod costs;
 mod entry_points;
 mod erase;
 mod fixtures;

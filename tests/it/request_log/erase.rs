@@ -51,4 +51,8 @@ async fn what_the_log_has_of_a_user_is_erased_and_what_it_lacks_shows() {
     let event = &audit["items"][0]["event"];
     let expected = json!({"user": "eve", "removed": 2});
     assert_eq!((text(event, "action"), text(event, "kind"), &event["after"]), ("erase", "requests", &expected));
+    // Who had it done is recorded before it is done, so that an erasure that fails in its midst is recorded as well.
+    let begun = &audit["items"][1]["event"];
+    let expected = json!({"user": "eve"});
+    assert_eq!((text(begun, "action"), text(begun, "kind"), &begun["after"]), ("begin-erase", "requests", &expected));
 }

@@ -1,0 +1,53 @@
+//! What was charged is explained and compared as it was charged: a batch as the many requests that it is, and what cost nothing
+//! not at all.
+
+use super::*;
+
+/// A batch with the figures of all its requests, and prices that rise with the context of one.
+const BATCH: &str = r#"{"id": "batch_0123456789abcdef", "object": "batch", "endpoint": "/v1/chat/completions",
+    "status": "completed", "model": "gpt-x", "usage": {"input_tokens": 4000, "output_tokens": 700, "total_tokens": 4700,
+    "input_tokens_details": {"cached_tokens": 400}, "output_tokens_details": {"reasoning_tokens": 200}}}"#;
+const PRICES: &str = r#"{"providers": {"openai": {"gpt-x": [
+    {"when": {"batch": true}, "input": "100", "cache_read": "50", "output": "100"},
+    {"when": {"batch": true, "context_over": 1000}, "input": "800", "cache_read": "800", "output": "800"}]}}}"#;
+const KEY: &str = "weir-one-0123456789abcdef";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_explained_and_compared_as_it_was_charged() {
+    for way in ["/v1/batches/batch_0123456789abcdef", "/passthrough/openai/batches/batch_0123456789abcdef"] {
+        let upstream = Upstream::scripted(|request| {
+            let is_made = request.line().starts_with("POST");
+            let queued = json!({"id": "batch_0123456789abcdef", "object": "batch", "status": "validating"});
+            Answer::json(200, if is_made { queued.to_string() } else { BATCH.to_owned() })
+        })
+        .await;
+        let folder = Folder::with(&["openai"]);
+        std::fs::write(folder.path().join("prices.json"), PRICES).unwrap();
+        let providers = config_of(&[OPENAI], &upstream).replace("timeouts =", "passthrough = [\"* *\"]\ntimeouts =");
+        let client = format!("[[clients]]\nname = \"one\"\nkey = \"{KEY}\"\npassthrough = [\"* * *\"]\n");
+        let kept = Kept::start_in(folder, &format!("price_file = \"prices.json\"\n{providers}{client}"));
+        let ask = async |id: &str, request: Request| {
+            let request = request.header("authorization", &format!("Bearer {KEY}")).header("x-request-id", id);
+            let reply = kept.ask(&request).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            kept.of(id).await
+        };
+        ask("made", Request::post("/v1/batches", r#"{"input_file_id": "file-0123456789abcdef"}"#)).await;
+        let fact = ask("read", Request::get(way)).await;
+        for again in ["again", "and-again"] {
+            assert_eq!(ask(again, Request::get(way)).await["cost_nano"], Value::Null);
+        }
+        assert_eq!((text(&fact, "cost_usd"), &fact["batch"]), ("0.45", &json!(true)), "{fact}");
+        let shown = kept.admin(&format!("/admin/v1/requests/{}", text(&fact, "id"))).await.json();
+        let explained = &shown["explained"];
+        assert_eq!((text(explained, "total_usd"), &explained["note"]), ("0.45", &Value::Null), "{explained}");
+        let csv = format!(
+            "day,model,requests,input_tokens,output_tokens,cost_usd\n{},gpt-x,1,4000,700,0.45\n",
+            &text(&fact, "time")[..10]
+        );
+        let file = kept.folder.path().join("usage.csv");
+        std::fs::write(&file, csv).unwrap();
+        let (is_well, output) = command(&kept, &["ledger", "reconcile", "--export", file.to_str().unwrap()]).await;
+        assert!(is_well && output.contains("everything agrees"), "{output}");
+    }
+}
