@@ -68,6 +68,37 @@ async fn two_nodes_serve_as_many_requests_as_one_limit_or_budget_allows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_budget_of_which_the_server_tells_nothing_leaves_all_others_shared() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    let large = "[[budgets]]\nname = \"large\"\nfor = \"all\"\nper = \"total\"\nusd = \"9223372036.854775807\"\n\
+                 unpriced = \"allow\"\n";
+    let lost = "[[budgets]]\nname = \"lost\"\nfor = { model = \"openai-t\" }\nper = \"total\"\nrequests = 1000\n";
+    let budgets = [&*budget("requests = 13"), large, lost].concat();
+    let settings = settings(&upstream, &redis, "", &budgets);
+    let nodes = [node(&settings).await, node(&settings).await];
+    let translated = OPENAI.request(&OPENAI.translated(), false).header("authorization", &format!("Bearer {KEY}"));
+    assert_eq!(nodes[0].ask(&translated).await.status(), 200);
+    // Somebody writes over the data of one budget.
+    let pool = redis.run(&["--scan", "--pattern", "*{lost}*"]).trim().to_owned();
+    assert_eq!(redis.run(&["set", &pool, "a word"]).trim(), "OK", "{pool}");
+    assert_eq!(nodes[1].ask(&translated).await.status(), 429, "nothing is known of its use");
+    // The share that the refused request had of the other budget returns with one of the next rounds.
+    let mut all = 0;
+    for _ in 0..50 {
+        all += served(&nodes, 40).await;
+        if all >= 12 {
+            break;
+        }
+    }
+    assert_eq!((all, served(&nodes, 40).await), (12, 0));
+    for gateway in &nodes {
+        assert_eq!(gateway.metric("weir_shared_state").await, 0.0);
+        assert_eq!(gateway.metric("weir_shared_rounds_total{result=\"failed\"}").await, 0.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_hundred_requests_at_once_through_three_nodes_ten_are_served_where_a_budget_has_room_for_ten() {
     let Some(redis) = Redis::start() else { return };
     let upstream = provider(OPENAI).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use rustls::ClientConfig;
 use tokio::task::JoinHandle;
 use weir_lease::{Answer, Kind, Report, TERM};
@@ -42,12 +42,14 @@ pub struct PoolRequest {
 }
 
 /// The answers to a round.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Round {
-    /// One for each report, in their order; none for a report that was later than another.
+    /// One for each report, in their order; none for a report that was later than another, or whose answer cannot be read.
     pub answers: Vec<Option<Answer>>,
     /// The server's time since 1970.
     pub now: Option<Duration>,
+    /// Why the first answer that cannot be read is none.
+    pub unread: Option<ServerError>,
 }
 
 /// A server, connected to when it is needed.
@@ -87,7 +89,7 @@ impl PoolServer {
     /// Sends reports and reads their answers. After a failure the connection is given up; some of the reports may have
     /// arrived.
     pub async fn exchange(&mut self, requests: &[PoolRequest]) -> Result<Round, ServerError> {
-        let mut round = Round { answers: Vec::with_capacity(requests.len()), now: None };
+        let mut round = Round { answers: Vec::with_capacity(requests.len()), ..Round::default() };
         for part in requests.chunks(MOST_AT_ONCE) {
             let asked = tokio::time::timeout(TIMEOUT, self.ask(part)).await;
             if let Err(error) = asked.unwrap_or(Err(ServerError::Late)).map(|answers| round.take(answers)) {
@@ -98,7 +100,7 @@ impl PoolServer {
         Ok(round)
     }
 
-    async fn ask(&mut self, requests: &[PoolRequest]) -> Result<Vec<Reply>, ServerError> {
+    async fn ask(&mut self, requests: &[PoolRequest]) -> Result<Vec<Result<Reply, ServerError>>, ServerError> {
         let _grant = self.allowance.begin();
         let mut open = match self.open.take() {
             Some(open) => open,
@@ -111,9 +113,12 @@ impl PoolServer {
             asked = query(&mut open, requests).await;
         }
         let rows = asked.map_err(ServerError::from)?;
-        let replies: Option<Vec<Reply>> = rows.iter().map(|row| Reply::read(row)).collect();
         self.open = Some(open);
-        replies.filter(|replies| replies.len() == requests.len()).ok_or(ServerError::Senseless)
+        if rows.len() == requests.len() {
+            Ok(rows.iter().map(Reply::of).collect())
+        } else {
+            Err(ServerError::Senseless)
+        }
     }
 
     async fn connect(&self) -> Result<Open, ServerError> {
@@ -124,9 +129,16 @@ impl PoolServer {
 }
 
 impl Round {
-    fn take(&mut self, replies: Vec<Reply>) {
-        self.now = replies.iter().rev().find_map(|reply| reply.0.map(|(_, now)| now)).or(self.now);
-        self.answers.extend(replies.into_iter().map(|reply| reply.0.map(|(answer, _)| answer)));
+    /// Takes over the replies to a part. One that cannot be read is the loss of its own report only.
+    fn take(&mut self, replies: Vec<Result<Reply, ServerError>>) {
+        for reply in replies {
+            let read = reply.unwrap_or_else(|error| {
+                self.unread.get_or_insert(error);
+                Reply(None)
+            });
+            self.now = read.0.map(|(_, now)| now).or(self.now);
+            self.answers.push(read.0.map(|(answer, _)| answer));
+        }
     }
 }
 
@@ -134,12 +146,22 @@ async fn load(connection: &mut MultiplexedConnection) -> Result<String, ServerEr
     Ok(redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(connection).await?)
 }
 
-async fn query(open: &mut Open, requests: &[PoolRequest]) -> Result<Vec<Vec<String>>, RedisError> {
+async fn query(open: &mut Open, requests: &[PoolRequest]) -> Result<Vec<Value>, RedisError> {
     let mut pipe = redis::pipe();
     for request in requests {
         pipe.cmd("EVALSHA").arg(&open.script).arg(2).arg(&keys(&request.pool)).arg(arguments(request));
     }
-    pipe.query_async(&mut open.connection).await
+    let rows: Vec<Value> = pipe.ignore_errors().query_async(&mut open.connection).await?;
+    match rows.iter().find_map(|row| if let Value::ServerError(error) = row { of_all(error) } else { None }) {
+        Some(error) => Err(error),
+        None => Ok(rows),
+    }
+}
+
+/// An error that is not about one pool only. A script that failed is: somebody may have written to the pool's key.
+fn of_all(error: &redis::ServerError) -> Option<RedisError> {
+    let is_of_one = error.code() == "WRONGTYPE" || error.kind() == Some(ServerErrorKind::ResponseError);
+    (!is_of_one).then(|| error.clone().into())
 }
 
 /// The script's keys: the hash of a pool, and the one of its entries that were added up.
@@ -171,18 +193,38 @@ pub(crate) fn arguments(request: &PoolRequest) -> Vec<String> {
 pub(crate) struct Reply(pub(crate) Option<(Answer, Duration)>);
 
 impl Reply {
+    fn of(row: &Value) -> Result<Self, ServerError> {
+        if let Value::ServerError(error) = row {
+            return Err(RedisError::from(error.clone()).into());
+        }
+        let row: Vec<String> = redis::from_redis_value_ref(row).map_err(|_| ServerError::Senseless)?;
+        Self::read(&row).ok_or(ServerError::Senseless)
+    }
+
     pub(crate) fn read(row: &[String]) -> Option<Self> {
         let [ceiling, others, gone, left, nodes, generation, now] = row else {
             return row.is_empty().then_some(Self(None));
         };
         let answer = Answer {
-            ceiling: ceiling.parse().ok()?,
-            others: others.parse().ok()?,
-            gone: gone.parse().ok()?,
-            left: left.parse().ok()?,
+            ceiling: amount(ceiling)?,
+            others: amount(others)?,
+            gone: amount(gone)?,
+            left: saturating(left)?,
             nodes: nodes.parse().ok()?,
             generation: generation.parse().ok()?,
         };
         Some(Self(Some((answer, Duration::from_millis(now.parse().ok()?)))))
     }
+}
+
+/// Reads an amount. The script adds in floating point, so that a sum may be larger than any number here.
+fn amount(text: &str) -> Option<u64> {
+    let number: i128 = text.parse().ok()?;
+    u64::try_from(number).ok().or((number > 0).then_some(u64::MAX))
+}
+
+/// The same for what may be negative.
+fn saturating(text: &str) -> Option<i64> {
+    let number: i128 = text.parse().ok()?;
+    i64::try_from(number.clamp(i64::MIN.into(), i64::MAX.into())).ok()
 }

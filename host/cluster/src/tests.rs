@@ -4,7 +4,7 @@ mod questions;
 mod rolling;
 
 use std::cell::RefCell;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -70,6 +70,11 @@ fn request(kind: Kind, limit: u64, report: Report) -> PoolRequest {
     PoolRequest { pool: "weir:{test}".to_owned(), kind, limit, kept, entry: "a".to_owned(), nodes: 3, report }
 }
 
+/// What the amounts of a test are multiplied by: also so that the limit is one of the largest that there are.
+fn scales() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(1_u64), Just(1_000_000_000_000)]
+}
+
 /// What a node does next: its number, its use and ceiling and wishes, milliseconds that pass before, and more.
 #[derive(Debug, Clone)]
 struct Act {
@@ -110,16 +115,17 @@ fn the_script_answers_as_the_pool_does() {
     for kind in [Kind::Window, Kind::Bucket, Kind::Places] {
         let mut runner = TestRunner::new(ProptestConfig::with_cases(60));
         runner
-            .run(&(acts(), 0..200_u64), |(acts, limit)| {
+            .run(&(acts(), 0..1_000_u64, scales()), |(acts, limit, scale)| {
+                let limit = if scale == 1 { limit / 5 } else { limit * scale };
                 let (): () = redis::cmd("FLUSHALL").query(&mut *connection.borrow_mut()).unwrap();
                 let mut now = 1_700_000_000_000_u64;
                 let first = now + acts.first().map_or(0, |act| act.passes);
                 let mut pool = Pool::new(kind, first * 1_000);
                 for (seq, act) in (1..).zip(acts) {
                     now += act.passes;
-                    let [used, ceiling, short, ahead, gone] = act.numbers;
+                    let [used, ceiling, short, ahead, gone] = act.numbers.map(|number| number * scale);
                     let generation = if act.generation == 0 { first * 1_000 } else { act.generation };
-                    let before = act.before.map(|used| Before { entry: "old".to_owned(), used });
+                    let before = act.before.map(|used| Before { entry: "old".to_owned(), used: used * scale });
                     let seq = if act.is_late { 1 } else { seq };
                     let report =
                         Report { seq, used, ceiling, short, ahead, is_known: act.is_known, generation, gone, before };
@@ -155,6 +161,85 @@ fn a_round_is_answered_in_its_order_also_after_the_server_has_lost_the_script() 
         let client = redis::Client::open(redis.address()).unwrap();
         let (): () = redis::cmd("SCRIPT").arg("FLUSH").query(&mut client.get_connection().unwrap()).unwrap();
     }
+}
+
+#[test]
+fn a_limit_beyond_all_numbers_and_a_pool_that_somebody_wrote_over_leave_the_others_shared() {
+    let Some(redis) = Redis::start(&[]) else { return };
+    let client = redis::Client::open(redis.address()).unwrap();
+    let (): () = redis::cmd("SET").arg("weir:{text}").arg("x").query(&mut client.get_connection().unwrap()).unwrap();
+    let (runtime, mut server) = (Runtime::new().unwrap(), redis.server());
+    let report = Report { seq: 1, short: 5, ..Report::default() };
+    let of = |pool: &str, limit, report: &Report| PoolRequest {
+        pool: pool.to_owned(),
+        ..request(Kind::Window, limit, report.clone())
+    };
+    let all = Report { used: u64::MAX, ceiling: u64::MAX, ..report.clone() };
+    let requests = [
+        of("weir:{small}", 100, &report),
+        of("weir:{large}", u64::MAX, &report),
+        of("weir:{text}", 100, &report),
+        of("weir:{full}", 1, &all),
+        of("weir:{last}", 100, &report),
+    ];
+    let round = runtime.block_on(server.exchange(&requests)).unwrap();
+    let ceilings: Vec<_> = round.answers.iter().map(|answer| answer.map(|answer| answer.ceiling)).collect();
+    assert_eq!(ceilings, [Some(5), Some(5), None, Some(u64::MAX), Some(5)]);
+    let left: Vec<_> = round.answers.iter().map(|answer| answer.map(|answer| answer.left)).collect();
+    assert_eq!(left, [Some(95), Some(i64::MAX), None, Some(i64::MIN), Some(95)]);
+    let Some(ServerError::Refused(text)) = &round.unread else { panic!("{:?}", round.unread) };
+    assert!(text.contains("WRONGTYPE"), "{text}");
+}
+
+#[test]
+fn an_answer_that_makes_no_sense_is_the_loss_of_its_own_pool_only() {
+    let good = ["5", "0", "0", "95", "1", "7", "1700000000000"];
+    for bad in [
+        vec!["5", "0", "0", "95", "1", "7", "soon"],
+        vec!["5", "0", "0", "1e300", "1", "7", "1700000000000"],
+        vec!["-5", "0", "0", "95", "1", "7", "1700000000000"],
+        vec!["5"],
+    ] {
+        let rows = [good.to_vec(), bad.clone(), good.to_vec()];
+        let row = |row: &Vec<&str>| {
+            let texts: Vec<String> = row.iter().map(|text| format!("${}\r\n{text}\r\n", text.len())).collect();
+            format!("*{}\r\n{}", row.len(), texts.concat())
+        };
+        let answers: String = rows.iter().map(row).collect();
+        let port = answering("EVALSHA", 3, &answers);
+        let runtime = Runtime::new().unwrap();
+        let mut node = PoolServer::new(Address::parse(&format!("redis://127.0.0.1:{port}")).unwrap(), None);
+        let report = Report { seq: 1, ..Report::default() };
+        let requests: [PoolRequest; 3] = std::array::from_fn(|_| request(Kind::Window, 100, report.clone()));
+        let round = runtime.block_on(node.exchange(&requests)).unwrap();
+        let has_answer: Vec<bool> = round.answers.iter().map(Option::is_some).collect();
+        assert_eq!((has_answer, round.unread), (vec![true, false, true], Some(ServerError::Senseless)), "{bad:?}");
+    }
+}
+
+/// A server that answers a number of calls of a command at once with these bytes, and every earlier command with a word.
+fn answering(command: &'static str, calls: usize, answers: &str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answers = answers.to_owned();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut text, mut piece, mut answered) = (String::new(), vec![0; 65_536], 0);
+        while let Ok(read @ 1..) = stream.read(&mut piece) {
+            text.push_str(&String::from_utf8_lossy(&piece[..read]));
+            // Arrays of texts begin each command.
+            let begun = text.matches("\r\n*").count() + 1;
+            if text.matches(command).count() == calls {
+                stream.write_all(answers.as_bytes()).unwrap();
+                return drop(stream.read(&mut piece));
+            }
+            while answered < begun && !text.contains(command) {
+                stream.write_all(b"$2\r\nOK\r\n").unwrap();
+                answered += 1;
+            }
+        }
+    });
+    port
 }
 
 #[test]

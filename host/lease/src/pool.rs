@@ -125,7 +125,7 @@ impl Pool {
         let left = i128::from(limit) - i128::from(used) - i128::from(held) - i128::from(report.used);
         let (ceiling, left) = grant(report, left, nodes);
         self.keep(entry, report, ceiling, now);
-        let left = i64::try_from(left).unwrap_or(i64::MAX);
+        let left = saturating(left);
         Some(Answer { ceiling, others: used, gone, left, nodes, generation: self.generation })
     }
 
@@ -179,7 +179,7 @@ impl Pool {
         let (ceiling, left) = grant(report, self.level.floor() as i128 + i128::from(held), nodes);
         self.level += own as f64 - ceiling as f64;
         self.keep(entry, report, ceiling, now);
-        let left = i64::try_from(left).unwrap_or(i64::MAX);
+        let left = saturating(left);
         Answer { ceiling, others: 0, gone: 0, left, nodes: 0, generation: self.generation }
     }
 
@@ -187,6 +187,10 @@ impl Pool {
         let known = Entry { seq: report.seq, used: report.used, ceiling, until: now + TERM };
         self.entries.insert(entry.to_owned(), known);
     }
+}
+
+fn saturating(left: i128) -> i64 {
+    i64::try_from(left).unwrap_or(if left < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// The new ceiling, and what is left then. `left` is what no other node has used or holds. What the node holds stays its

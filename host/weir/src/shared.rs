@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
-use weir_cluster::{Address, AddressError, PoolRequest, PoolServer, ServerError};
+use weir_cluster::{Address, AddressError, PoolRequest, PoolServer, Round, ServerError};
 use weir_config::{SharedSettings, WhenLost};
 use weir_gateway::gateway::Gateway;
 use weir_gateway::rate_limit::BucketReport;
@@ -66,6 +66,8 @@ pub struct Rounds {
     /// The share of any budget, if one was ever reported.
     budget: Option<PoolShare>,
     is_lost: bool,
+    /// Whether all answers could be read at the last round.
+    is_read: bool,
     /// Whether all nodes have the same adapters, as the log says.
     is_alike: bool,
 }
@@ -96,9 +98,10 @@ impl Rounds {
         gateway.share(&sharing);
         let server = PoolServer::new(address, Some(Arc::new(tls)));
         let (gateway, settings) = (Arc::clone(gateway), settings.clone());
-        let (seq, generation, budget, is_lost, is_alike) = (0, None, None, false, true);
+        let (seq, generation, budget) = (0, None, None);
+        let (is_lost, is_read, is_alike) = (false, true, true);
         let mut rounds =
-            Self { gateway, sharing, server, settings, figures, seq, generation, budget, is_lost, is_alike };
+            Self { gateway, sharing, server, settings, figures, seq, generation, budget, is_lost, is_read, is_alike };
         match rounds.round(false).await {
             Err(error @ ServerError::NotAllowed(_)) => Err(ShareError::NotAllowed(error)),
             _ => Ok(rounds),
@@ -157,10 +160,11 @@ impl Rounds {
         if requests.is_empty() {
             return Ok(());
         }
-        let exchanged = self.server.exchange(&requests).await;
+        let exchanged = self.server.exchange(&requests).await.and_then(|answers| present(answers, only_urgent));
         self.figures.exchanged(requests.len(), exchanged.is_ok());
         match exchanged {
             Ok(answers) => {
+                self.note_unread(answers.unread.as_ref(), only_urgent);
                 let (mut nodes, mut alike) = (None, None);
                 for (whose, answer) in whose.into_iter().zip(answers.answers) {
                     if let (For::Presence, Some(answer)) = (&whose, answer) {
@@ -170,7 +174,10 @@ impl Rounds {
                     if let (For::Alike, Some(answer)) = (&whose, answer) {
                         alike = Some(answer.nodes);
                     }
-                    self.hand_on(whose, answer, round.sent);
+                    match (whose, answer) {
+                        (For::Budget(share), None) => share.passed_over(),
+                        (whose, answer) => self.hand_on(whose, answer, round.sent),
+                    }
                 }
                 round.answered(answers.now, nodes);
                 self.changes(None);
@@ -208,6 +215,19 @@ impl Rounds {
             (For::Budget(share), None) => share.unanswered(),
             (For::Limit(report), answer) => self.gateway.limit_answered(&report, answer, sent),
         }
+    }
+
+    /// Tells in the log when answers about some shares cannot be read, and when all can again.
+    fn note_unread(&mut self, unread: Option<&ServerError>, only_urgent: bool) {
+        match unread {
+            Some(error) if self.is_read => tracing::error!(
+                %error,
+                "the server's answers about some limits or budgets cannot be read: these give no shares meanwhile"
+            ),
+            None if !self.is_read && !only_urgent => tracing::info!("the server's answers can all be read again"),
+            _ => {}
+        }
+        self.is_read = unread.is_none() && (self.is_read || !only_urgent);
     }
 
     /// Tells in the log when the server is away, and when it is back.
@@ -288,6 +308,15 @@ impl Rounds {
             nodes: self.sharing.nodes(),
             report: report.report.clone(),
         }
+    }
+}
+
+/// The answers to a round, if they begin with a word to this node's presence that can be read. Without it, the server is not
+/// one that answers.
+fn present(answers: Round, only_urgent: bool) -> Result<Round, ServerError> {
+    match (&answers.unread, answers.answers.first()) {
+        (Some(error), Some(None)) if !only_urgent => Err(error.clone()),
+        _ => Ok(answers),
     }
 }
 

@@ -13,6 +13,8 @@ use super::lent::BudgetSharing;
 pub(super) struct Listed {
     /// Never held while a cell is locked after it: cells come first.
     entries: Mutex<HashMap<u64, Entry>>,
+    /// Those of them that are no budgets any more: what was used of them is still reported, and their shares end.
+    gone: Mutex<HashSet<u64>>,
     urgent: Mutex<HashSet<u64>>,
     is_urgent: AtomicBool,
     /// From which of all budgets on those that are not in use are still to be reported again.
@@ -76,7 +78,7 @@ impl Listed {
         self.is_urgent.store(true, Ordering::Release);
     }
 
-    /// Takes over changed limits.
+    /// Takes over changed limits, and notes which budgets are gone.
     pub(super) fn replace(&self, entries: &[Entry]) {
         // They may stand in another order now.
         lock(&self.again).as_mut().into_iter().for_each(|from| *from = 0);
@@ -84,11 +86,19 @@ impl Listed {
         if listed.is_empty() {
             return;
         }
+        let mut gone: HashSet<u64> = listed.keys().copied().collect();
         for entry in entries {
             if let Some(known) = listed.get_mut(&entry.cell.number) {
                 *known = entry.clone();
+                gone.remove(&entry.cell.number);
             }
         }
+        *lock(&self.gone) = gone;
+    }
+
+    /// Whether a listed budget is none any more.
+    pub(super) fn is_gone(&self, number: u64) -> bool {
+        lock(&self.gone).contains(&number)
     }
 
     /// The listed budgets, or those only that are in a hurry.
@@ -110,5 +120,6 @@ impl Listed {
     /// Takes a budget off the list, while its cell is locked.
     pub(super) fn remove(&self, number: u64) {
         lock(&self.entries).remove(&number);
+        lock(&self.gone).remove(&number);
     }
 }

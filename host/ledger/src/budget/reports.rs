@@ -41,6 +41,17 @@ impl PoolShare {
             tally.lent.share.unanswered();
         }
     }
+
+    /// Notes that the server answered others, and not this report. It is made again, unless the budget is gone and nothing
+    /// is reserved of it: then it may never be answered, and nobody waits for it.
+    pub fn passed_over(&self) {
+        self.unanswered();
+        let (number, mut state) = (self.cell.number, self.cell.lock());
+        if self.listed.is_gone(number) && state.tallies.values().all(|tally| tally.open == 0) {
+            state.is_listed = false;
+            self.listed.remove(number);
+        }
+    }
 }
 
 /// What there is to report about the share of one window.

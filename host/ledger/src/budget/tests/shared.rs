@@ -101,6 +101,31 @@ fn a_node_on_its_own_goes_by_its_part_or_by_what_it_leased() {
 }
 
 #[test]
+fn a_budget_that_is_gone_is_reported_until_all_of_its_use_was_and_not_in_vain() {
+    let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
+    let open = a.get("4", &mut pools).unwrap();
+    let gone = Node("a", a.1.with(Vec::new()).unwrap());
+    let passed_over = |node: &Node| {
+        let reports = node.1.reports("a", false, AT);
+        reports.iter().for_each(|report| report.share.passed_over());
+        reports.len()
+    };
+    assert_eq!(passed_over(&gone), 2, "what is reserved is reported");
+    open.reservation.settle(&dollars("9"));
+    let reports = gone.1.reports("a", false, AT);
+    assert_eq!(reports.len(), 2, "again, since there was no answer");
+    reports.iter().for_each(|report| report.share.unanswered());
+    pools.round(&gone);
+    assert_eq!(b.get("2", &mut pools).unwrap_err().used, 9_000_000_000, "the other node still has the budget");
+    // The pool of a budget may be one that is never answered.
+    let again = Node("a", a.1.with(vec![budget("key", of(ScopeKind::Key, "k"), "10")]).unwrap());
+    assert!(again.reserve("1", Link::Well, 0).is_err_and(|refusal| refusal.may_ask));
+    assert_eq!([passed_over(&again), passed_over(&again)], [1, 1], "a budget that there is goes on to ask");
+    let gone = Node("a", again.1.with(Vec::new()).unwrap());
+    assert_eq!([passed_over(&gone), passed_over(&gone)], [1, 0]);
+}
+
+#[test]
 fn a_server_that_forgets_hears_of_budgets_that_are_not_in_use() {
     let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
     a.get("9", &mut pools).unwrap().reservation.settle(&dollars("9"));
