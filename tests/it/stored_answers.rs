@@ -47,6 +47,9 @@ impl Store {
                 json!({"id": "batch_0123456789abcdef", "object": "batch", "status": "completed", "usage": usage});
             return Answer::json(200, batch.to_string());
         }
+        if line.starts_with("DELETE") {
+            return Answer::json(200, json!({"id": ID, "object": "response", "deleted": true}).to_string());
+        }
         if line.starts_with("POST /base/responses/") {
             return Answer::json(200, response("cancelled", true).to_string());
         }
@@ -127,6 +130,11 @@ fn streamed() -> Request {
 /// A gateway with two clients, with prices, and with a budget of each unit for the first client, one for the second, and
 /// one for the model.
 async fn gateway(upstream: &Upstream) -> Gateway {
+    gateway_within(upstream, 1_000_000).await
+}
+
+/// The same with budgets of so many dollars and tokens.
+async fn gateway_within(upstream: &Upstream, limit: u64) -> Gateway {
     let folder = Folder::with(&["openai"]);
     let prices =
         r#"{"providers": {"openai": {"openai": {"input": "1000000", "cache_read": "500000", "output": "1000000"}}}}"#;
@@ -136,13 +144,14 @@ async fn gateway(upstream: &Upstream) -> Gateway {
     let budget = |name: &str, whose: &str, limit: &str| {
         format!("[[budgets]]\nname = \"{name}\"\nfor = {{ {whose} }}\n{limit}\nper = \"total\"\n")
     };
+    let tokens = format!("tokens = {limit}");
     let budgets = [
-        budget("tokens", "key = \"one\"", "tokens = 1000000"),
-        budget("money", "key = \"one\"", "usd = 1000000"),
+        budget("tokens", "key = \"one\"", &tokens),
+        budget("money", "key = \"one\"", &format!("usd = {limit}")),
         budget("requests", "key = \"one\"", "requests = 1000"),
-        budget("others", "key = \"two\"", "tokens = 1000000"),
-        budget("model", "model = \"openai\"", "tokens = 1000000"),
-        budget("provider", "provider = \"openai\"", "tokens = 1000000"),
+        budget("others", "key = \"two\"", &tokens),
+        budget("model", "model = \"openai\"", &tokens),
+        budget("provider", "provider = \"openai\"", &tokens),
     ];
     let providers = config_of(&[OPENAI], upstream).replace("timeouts =", "passthrough = [\"* *\"]\ntimeouts =");
     let config = format!(
@@ -388,5 +397,37 @@ async fn what_passes_through_is_booked_in_the_same_way() {
     }
     for (budget, settled) in [("tokens", TOKENS), ("money", 15), ("requests", 4), ("provider", TOKENS)] {
         until_settled(&gateway, budget, settled).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_answer_of_the_background_reserved_refuses_neither_its_reads_nor_its_cancellation() {
+    for base in ["/v1", "/passthrough/openai"] {
+        let (store, upstream) = Store::start().await;
+        let gateway = gateway_within(&upstream, 2_000).await;
+        let post = |body: Value| by("one", Request::post(&format!("{base}/responses"), body.to_string()));
+        let about = |method, path: &str| by("one", Request::new(method, &format!("{base}/{path}")));
+        asked(&gateway, &post(json!({"model": "openai", "input": "Hi", "background": true}))).await;
+        for budget in ["tokens", "money", "provider"] {
+            assert_eq!(counted(&gateway, budget).await, (0, 2_000), "it may take all of {budget}");
+        }
+        for refused in [
+            post(json!({"model": "openai", "input": "Hi", "max_output_tokens": 1})),
+            by("one", Request::post(&format!("{base}/batches"), r#"{"input_file_id":"file-0123456789abcdef"}"#)),
+        ] {
+            assert_eq!(gateway.ask(&refused).await.status(), 429, "{base}: what is new is refused");
+        }
+        let id = format!("responses/{ID}");
+        for (method, path) in [("GET", &*id), ("GET", &format!("{id}?stream=true")), ("GET", "batches")] {
+            asked(&gateway, &about(method, path)).await;
+        }
+        assert_eq!(counted(&gateway, "tokens").await, (0, 2_000), "{base}: it is not finished");
+        store.set(DONE);
+        asked(&gateway, &about("POST", &format!("{id}/cancel"))).await;
+        for (budget, settled) in [("tokens", TOKENS), ("money", TOKENS - 2), ("provider", TOKENS)] {
+            until_settled(&gateway, budget, settled).await;
+        }
+        asked(&gateway, &about("DELETE", &id)).await;
+        asked(&gateway, &post(json!({"model": "openai", "input": "Hi", "max_output_tokens": 500}))).await;
     }
 }

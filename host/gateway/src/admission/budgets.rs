@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use prometheus::{GaugeVec, IntCounterVec, Opts};
 
 use self::forecast::{amounts, cost};
-use super::Demand;
+use super::{Demand, Uses};
 use crate::auth::{Caller, StoredCaller};
 use crate::observe::metrics::Metrics;
 use crate::route::{Plan, Target};
@@ -315,7 +315,8 @@ impl Budgets {
         };
         let reserved = spend(most);
         let needed = if least == most { reserved } else { spend(least) };
-        Some(Request { owner, model: demand.model, most: reserved, least: needed })
+        let is_free = demand.uses == Uses::Free;
+        Some(Request { owner, model: demand.model, most: reserved, least: needed, is_free })
     }
 
     fn count_refusal(&self, refusal: &Refusal) {

@@ -116,6 +116,7 @@ impl Gateway {
             serving.guards.refuse_unreadable(&caller, &names, "pass-through")?;
         }
         let of_face = known.as_ref().map(|(known, _)| serving.stored(known.face.index));
+        let stored = inbound::stored(of_face.unwrap_or(Stored::Nothing), is_bare);
         let permitted = Permitted {
             begun: exchange.begun,
             id: &exchange.id,
@@ -124,8 +125,8 @@ impl Gateway {
             target: Arc::clone(target),
             alias,
             priced,
-            stored: inbound::stored(of_face.unwrap_or(Stored::Nothing), is_bare),
-            uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.reading.is_some()),
+            stored,
+            uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.reading.is_some(), stored),
             body_len: taken.body.len().max(announced_text(&head)),
         };
         let asked = passed(serving, &permitted, known, head, path, taken.body, taken.reading.as_ref());
@@ -339,12 +340,12 @@ fn priced<'a>(serving: &'a Serving, target: &Arc<Target>, model: Option<&str>) -
 }
 
 /// What a request uses, as far as it can be known.
-fn uses(method: &Method, known: Option<Known<'_>>, is_read: bool) -> Uses {
+fn uses(method: &Method, known: Option<Known<'_>>, is_read: bool, stored: Stored) -> Uses {
     let reads_only = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
     match known.map(|known| &known.acceptance.operation) {
         Some(Operation::Chat) if is_read => Uses::Both,
         Some(Operation::Embeddings | Operation::Rerank) if is_read => Uses::Input,
-        _ if reads_only => Uses::Free,
+        _ if reads_only || stored.is_old() => Uses::Free,
         _ if is_read || known.is_some_and(|known| known.is_free()) => Uses::Nothing,
         _ => Uses::Unknown,
     }

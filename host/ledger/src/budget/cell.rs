@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use weir_lease::{Link, NodeStatus};
 
-use super::definition::{Budget, WhenOver};
+use super::definition::{Budget, Limit, WhenOver};
 use super::lent::{BudgetSharing, Lent};
 use super::refusal::{Notice, NoticeKind, Refusal, RefusalReason};
 use super::rows::Row;
@@ -68,6 +68,7 @@ pub(super) struct Need<'a> {
     pub(super) most: &'a Spend,
     pub(super) least: &'a Spend,
     pub(super) model: Option<&'a str>,
+    pub(super) is_free: bool,
 }
 
 impl Cell {
@@ -117,6 +118,9 @@ impl State {
         sharing: &BudgetSharing,
     ) -> Result<Grant, Box<Refusal>> {
         let (window, settled, reserved) = self.used(budget, now);
+        if need.is_free && !matches!(budget.limit, Limit::Requests(_)) {
+            return Ok(Grant { window, amount: 0, is_over: false });
+        }
         let limit = budget.limit.amount();
         let used = settled.saturating_add(reserved);
         let taken = used.max(self.tallies.get(&window.start).map_or(0, |tally| tally.taken(limit, sharing)));

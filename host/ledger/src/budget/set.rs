@@ -59,12 +59,15 @@ pub struct Request<'a> {
     pub most: Spend,
     /// What must be left of every budget; the same as `most` to never exceed one.
     pub least: Spend,
+    /// Whether it uses nothing but a request, whatever it is about: budgets of money and of tokens have room for it also if
+    /// nothing is left of them.
+    pub is_free: bool,
 }
 
 impl<'a> Request<'a> {
     /// A request that reserves all that it may use, or is refused.
     pub fn whole(owner: Owner<'a>, most: Spend) -> Self {
-        Self { owner, model: owner.model, most, least: most }
+        Self { owner, model: owner.model, most, least: most, is_free: false }
     }
 }
 
@@ -187,7 +190,8 @@ impl BudgetSet {
         let mut chain = self.chain(&request.owner);
         chain.sort_by_key(|entry| entry.cell.number);
         let mut states: Vec<_> = chain.iter().map(|entry| entry.cell.lock()).collect();
-        let need = Need { most: &request.most, least: &request.least, model: request.model };
+        let Request { most, least, model, is_free, .. } = request;
+        let need = Need { most, least, model: *model, is_free: *is_free };
         let check = |(entry, state): (&&Entry, &mut MutexGuard<'_, State>)| {
             self.listed.add(entry, state, sharing);
             state.check(&entry.budget, need, now, sharing)

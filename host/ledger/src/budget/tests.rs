@@ -181,7 +181,8 @@ fn acceptance_5_usage_without_a_price_takes_the_whole_reservation() {
 #[test]
 fn a_reservation_takes_what_is_left_if_that_is_enough() {
     let set = set(vec![budget("b", of(ScopeKind::Key, "k"), "1")]);
-    let request = |least| Request { owner: KEY, model: KEY.model, most: dollars("0.75"), least: dollars(least) };
+    let request =
+        |least| Request { owner: KEY, model: KEY.model, most: dollars("0.75"), least: dollars(least), is_free: false };
     let first = set.reserve(&request("0.1"), now()).unwrap();
     assert_eq!(counts(&set, "b", now()), pair("0", "0.75"));
     assert!(set.reserve(&request("0.3"), now()).is_err());
@@ -193,6 +194,28 @@ fn a_reservation_takes_what_is_left_if_that_is_enough() {
     // More than was reserved is owed.
     second.reservation.settle(&dollars("1.5"));
     assert_eq!(counts(&set, "b", now()), pair("1.5", "0"));
+}
+
+#[test]
+fn what_is_free_asks_only_for_room_for_a_request() {
+    let of = |name, limit| Budget::new(name, Scope::All, limit, Period::Day);
+    let down = WhenOver::Downgrade("small".into());
+    let set = set(vec![
+        budget("money", Scope::All, "1"),
+        of("tokens", Limit::Tokens(0)),
+        of("requests", Limit::Requests(2)),
+        Budget { when_over: down, ..budget("down", Scope::All, "0") },
+    ]);
+    let nothing = Request::whole(Owner::default(), Spend::unpriced(0));
+    assert!(set.reserve(&nothing, now()).is_err());
+    let free = Request { is_free: true, ..nothing };
+    let holds: Vec<Granted> = (0..2).map(|_| set.reserve(&free, now()).unwrap()).collect();
+    assert_eq!(&*set.reserve(&free, now()).unwrap_err().budget, "requests");
+    // What turns out to be owed all the same is booked.
+    for granted in holds {
+        granted.reservation.settle(&dollars("0.5"));
+    }
+    assert_eq!((counts(&set, "money", now()), counts(&set, "down", now())), (pair("1", "0"), pair("1", "0")));
 }
 
 #[test]
