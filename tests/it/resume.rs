@@ -167,3 +167,31 @@ async fn a_target_that_does_not_answer_what_it_is_to_continue_costs_its_provider
         before = settled;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_while_a_target_is_asked_to_go_on_pays_for_that_too() {
+    let budgets = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"month\"\n\
+                   [[budgets]]\nname = \"second\"\nfor = { provider = \"second\" }\ntokens = 1000000\nper = \"month\"\n";
+    for from in ALL {
+        let first = Upstream::always(half(OPENAI)).await;
+        let mut second = Upstream::always(Answer::silence()).await;
+        let gateway = Gateway::open(&(two((&first, OPENAI), (&second, ANTHROPIC), "resume = true") + budgets)).await;
+        let mut client = gateway.connect().await;
+        client.send(&from.request("both", true)).await;
+        client.head().await;
+        second.request().await;
+        client.leave();
+        gateway.until_metric("weir_client_disconnects_total", 1.0).await;
+        let all = gateway.get("/admin/budgets").await.json()["budgets"].take();
+        let counts = |name: &str| {
+            let budget = all.as_array().unwrap().iter().find(|budget| budget["name"] == name).unwrap();
+            (budget["settled"].as_u64().unwrap(), budget["reserved"].as_u64().unwrap())
+        };
+        let ((caller, open), (provider, left)) = (counts("all"), counts("second"));
+        assert!((1..500).contains(&provider) && left == 0, "{}: {all}", from.name);
+        assert!((provider + 1..1_000).contains(&caller) && open == 0, "both attempts count, {}: {all}", from.name);
+        // The sums of use say the same as the budgets.
+        let estimated = gateway.metric("weir_tokens_estimated_total{model=\"both\"}").await;
+        assert_eq!(estimated, caller as f64, "{}: {all}", from.name);
+    }
+}

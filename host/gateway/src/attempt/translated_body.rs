@@ -342,6 +342,8 @@ impl Translated {
 impl Drop for Translated {
     /// The client left: accounts for what has been consumed so far.
     fn drop(&mut self) {
+        // A target that was asked to go on charges for that: its attempt ends before the account is closed.
+        self.resuming = None;
         self.read_for_nobody();
         let seen = self.pipeline.take().map(Pipeline::release);
         if let (Some(account), Some(seen)) = (&mut self.account, seen) {
