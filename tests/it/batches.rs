@@ -1,11 +1,12 @@
-//! Batches: what one used is not known before it is done, nor by which model, and is booked once, when its creator first
-//! reads it so.
+//! Batches: what one used is not known before it is done, nor by which model, and is booked once, when its creator or Weir
+//! itself first reads it so.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
+use weir_tests::{Answer, Folder, Gate, Gateway, Received, Request, Upstream};
 
 use crate::wire_format::{OPENAI, config_of};
 
@@ -50,6 +51,11 @@ async fn provider(is_done: &Arc<AtomicBool>) -> Upstream {
 }
 
 async fn open(upstream: &Upstream) -> Gateway {
+    open_with(upstream, "").await
+}
+
+/// A gateway whose `[server]` has these settings.
+async fn open_with(upstream: &Upstream, server: &str) -> Gateway {
     let folder = Folder::with(&["openai"]);
     std::fs::write(folder.path().join("prices.json"), PRICES).unwrap();
     let client =
@@ -59,11 +65,13 @@ async fn open(upstream: &Upstream) -> Gateway {
     };
     let providers = config_of(&[OPENAI], upstream).replace("timeouts =", "passthrough = [\"* *\"]\ntimeouts =");
     let config = format!(
-        "price_file = \"prices.json\"\n{providers}{}{}{}{}",
+        "price_file = \"prices.json\"\n[server]\n{server}\n{providers}{}{}{}{}{}{}",
         client("one"),
         client("two"),
         budget("money", "usd = 1000000"),
         budget("tokens", "tokens = 1000000"),
+        budget("requests", "requests = 1000"),
+        "[[budgets]]\nname = \"other\"\nfor = { key = \"two\" }\nusd = 1000000\nper = \"total\"\n",
     );
     Gateway::with(folder, &config).await
 }
@@ -115,5 +123,63 @@ async fn a_batch_is_booked_at_its_models_price_when_it_is_first_read_done() {
             let series = format!("weir_tokens_total{{bucket=\"{bucket}\"}}");
             assert_eq!(gateway.metric(&series).await, tokens, "{bucket}");
         }
+    }
+}
+
+/// Waits until the provider is asked for the batch.
+async fn until_read(upstream: &mut Upstream) {
+    let line = format!("GET /base{}", BATCH.trim_start_matches("/v1"));
+    while upstream.request().await.line() != line {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_its_creator_never_reads_is_booked_once_all_the_same() {
+    for create in ["/v1/batches", "/passthrough/openai/batches"] {
+        let is_done = Arc::new(AtomicBool::new(false));
+        let mut upstream = provider(&is_done).await;
+        let gateway = open_with(&upstream, "book_unread_after = \"100ms\"").await;
+        asked(&gateway, Request::post(create, r#"{"input_file_id":"file-0123456789abcdef"}"#)).await;
+        // Weir reads it, and it is not done.
+        for _ in 0..2 {
+            until_read(&mut upstream).await;
+        }
+        assert_eq!(gateway.metric("weir_budget_used{budget=\"money\"}").await, 0.0);
+        is_done.store(true, Ordering::SeqCst);
+        for way in ["/v1/batches", "/v1/files", "/v1/files/file-0123456789abcdef/content"] {
+            asked(&gateway, Request::get(way)).await;
+        }
+        expect_used(&gateway, DOLLARS, TOKENS).await;
+        let spent = "weir_cost_total{client=\"one\",provider=\"openai\"}";
+        assert_eq!(gateway.metric(spent).await, DOLLARS, "{create}");
+        assert_eq!(asked(&gateway, Request::get(BATCH)).await, None);
+        expect_used(&gateway, DOLLARS, TOKENS).await;
+        // Those of the client: one makes the batch, three look for its results, and one reads it.
+        gateway.until_metric("weir_budget_used{budget=\"requests\"}", 5.0).await;
+        assert_eq!(gateway.metric("weir_budget_used{budget=\"other\"}").await, 0.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_creator_leaves_before_its_id_is_known_is_booked_all_the_same() {
+    for create in ["/v1/batches", "/passthrough/openai/batches"] {
+        let gate = Gate::default();
+        let own = gate.clone();
+        let mut upstream = Upstream::scripted(move |request: &Received| {
+            if request.line().starts_with("GET") {
+                return Answer::json(200, batch("completed").to_string());
+            }
+            let begun = batch("validating").to_string();
+            Answer::begin(200, &[("content-type", "application/json")]).gate(&own).piece(begun).end()
+        })
+        .await;
+        let gateway = open_with(&upstream, "book_unread_after = \"100ms\"").await;
+        let mut client = gateway.connect().await;
+        client.send(&by("one", Request::post(create, r#"{"input_file_id":"file-0123456789abcdef"}"#))).await;
+        upstream.request().await;
+        client.leave();
+        // Weir has time to see that.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        gate.open();
+        expect_used(&gateway, DOLLARS, TOKENS).await;
     }
 }

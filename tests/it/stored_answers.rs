@@ -130,11 +130,11 @@ fn streamed() -> Request {
 /// A gateway with two clients, with prices, and with a budget of each unit for the first client, one for the second, and
 /// one for the model.
 async fn gateway(upstream: &Upstream) -> Gateway {
-    gateway_within(upstream, 1_000_000).await
+    gateway_with(upstream, 1_000_000, "").await
 }
 
-/// The same with budgets of so many dollars and tokens.
-async fn gateway_within(upstream: &Upstream, limit: u64) -> Gateway {
+/// The same with budgets of so many dollars and tokens, and these settings of `[server]`.
+async fn gateway_with(upstream: &Upstream, limit: u64, server: &str) -> Gateway {
     let folder = Folder::with(&["openai"]);
     let prices =
         r#"{"providers": {"openai": {"openai": {"input": "1000000", "cache_read": "500000", "output": "1000000"}}}}"#;
@@ -155,7 +155,7 @@ async fn gateway_within(upstream: &Upstream, limit: u64) -> Gateway {
     ];
     let providers = config_of(&[OPENAI], upstream).replace("timeouts =", "passthrough = [\"* *\"]\ntimeouts =");
     let config = format!(
-        "price_file = \"prices.json\"\n[admin]\ntoken = \"{TOKEN}\"\n{providers}{}{}{}",
+        "price_file = \"prices.json\"\n[server]\n{server}\n[admin]\ntoken = \"{TOKEN}\"\n{providers}{}{}{}",
         client("one"),
         client("two"),
         budgets.concat()
@@ -358,6 +358,33 @@ async fn an_answer_of_the_background_that_reports_no_usage_in_the_end_is_estimat
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_of_the_background_that_its_client_never_reads_is_booked_all_the_same() {
+    let (store, upstream) = Store::start().await;
+    let gateway = gateway_with(&upstream, 1_000_000, "book_unread_after = \"100ms\"").await;
+    asked(&gateway, &made(json!({"background": true}))).await;
+    store.set(DONE);
+    until_booked_once(&gateway, 1).await;
+    asked(&gateway, &read()).await;
+    until_booked_once(&gateway, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_answer_uses_after_its_client_has_left_the_stream_is_booked_without_another_read() {
+    let (store, upstream) = Store::start().await;
+    let gateway = gateway_with(&upstream, 1_000_000, "book_unread_after = \"100ms\"").await;
+    let mut client = gateway.connect().await;
+    client.send(&made(json!({"background": true, "stream": true, "user": "seen"}))).await;
+    client.head().await;
+    client.until("\"delta\":\"Yes").await;
+    client.leave();
+    store.set(DONE);
+    for budget in ["tokens", "model", "provider"] {
+        until(&gateway, budget, |counted| matches!(counted, (TOKENS..30, 0))).await;
+    }
+    until_settled(&gateway, "requests", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_of_the_background_that_its_client_leaves_costs_no_less_than_it_reports_later() {
     for (user, last) in [("seen", "\"delta\":\"Yes"), ("unseen", "\"status\":\"queued")] {
         let (store, upstream) = Store::start().await;
@@ -404,7 +431,7 @@ async fn what_passes_through_is_booked_in_the_same_way() {
 async fn what_an_answer_of_the_background_reserved_refuses_neither_its_reads_nor_its_cancellation() {
     for base in ["/v1", "/passthrough/openai"] {
         let (store, upstream) = Store::start().await;
-        let gateway = gateway_within(&upstream, 2_000).await;
+        let gateway = gateway_with(&upstream, 2_000, "").await;
         let post = |body: Value| by("one", Request::post(&format!("{base}/responses"), body.to_string()));
         let about = |method, path: &str| by("one", Request::new(method, &format!("{base}/{path}")));
         asked(&gateway, &post(json!({"model": "openai", "input": "Hi", "background": true}))).await;

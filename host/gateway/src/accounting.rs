@@ -46,7 +46,7 @@ use weir_types::in_place::boxed;
 use weir_upstream::HandOver;
 
 pub(crate) use self::stored::{StoredAnswer, StoredRead};
-pub(crate) use self::unbooked::Unbooked;
+pub(crate) use self::unbooked::{Unbooked, Unread};
 
 /// The end of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

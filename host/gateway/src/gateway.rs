@@ -34,6 +34,7 @@ mod span_attributes;
 mod stored;
 mod unified;
 mod unknown;
+mod unread;
 mod upkeep;
 mod welcome;
 
@@ -125,6 +126,7 @@ impl Gateway {
         let lists = model_list::Lists::default();
         let guard_metrics = GuardMetrics::new(&metrics)?;
         let sessions = Sessions::new(&metrics)?;
+        let unbooked = Arc::new(Unbooked::new(&metrics)?);
         let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?, Budgets::new(&metrics)?));
         admission.budgets.replace(&serving.config.budgets);
         serving.begin_counts(&metrics);
@@ -137,7 +139,7 @@ impl Gateway {
             tracer,
             lists,
             reasoning_cache,
-            unbooked: Arc::default(),
+            unbooked,
             answers,
             health,
             admission,
@@ -156,8 +158,26 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let exchange = Exchange::begin(&head.headers);
         let id: Arc<str> = Arc::clone(&exchange.id);
+        if self.serving.load().may_begin_work(&head) {
+            return Box::pin(self.begin_work(id, exchange, head, body)).await;
+        }
         let answer = pin!(self.answer(Arc::clone(&id), exchange, head, body));
         current::within(id, answer).await
+    }
+
+    /// Answers a request that may begin work at a provider, such as a batch. It goes on if its client leaves: only the answer
+    /// tells by which id that work is booked.
+    async fn begin_work(
+        self: Arc<Self>,
+        id: Arc<str>,
+        exchange: Exchange,
+        head: Parts,
+        body: Incoming,
+    ) -> Response<ReplyBody> {
+        let own = Arc::clone(&id);
+        let answer = async move { self.answer(own, exchange, head, body).await };
+        let answered = tokio::spawn(current::within(Arc::clone(&id), answer)).await;
+        answered.unwrap_or_else(|_| fault_response(None, &Fault::internal("the request was broken off"), &id))
     }
 
     async fn answer(&self, id: Arc<str>, exchange: Exchange, head: Parts, body: Incoming) -> Response<ReplyBody> {

@@ -49,6 +49,11 @@ impl Passages {
         self.0.is_empty()
     }
 
+    /// All passages.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Passage>> {
+        self.0.values()
+    }
+
     /// The passage to a provider.
     pub(crate) fn to(&self, provider: &str) -> Option<&Arc<Passage>> {
         self.0.get(provider)
@@ -116,6 +121,11 @@ impl Passage {
             request_headers: HeaderRules::request(["*"], never),
             response_headers: HeaderRules::response(["*"]),
         }
+    }
+
+    /// The provider, with its first key.
+    pub(crate) fn target(&self) -> &Arc<Target> {
+        &self.target
     }
 
     /// The provider, with the next of its keys.

@@ -11,6 +11,9 @@ mod url_template;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::Method;
+use http::request::Parts;
+
 use crate::accept::{Acceptance, read_headers};
 use crate::auth::StoredKeys;
 use crate::dialect::limits::Spelling;
@@ -18,6 +21,7 @@ use crate::dialect::request_peek::PeekPlan;
 use crate::guard::Guards;
 use crate::observe::metrics::Metrics;
 use crate::passthrough::Passages;
+use crate::passthrough::path::{decoded, plainest};
 use crate::pricing::Prices;
 use crate::route::{Routes, Target};
 use weir_adapters::catalog::Snapshot;
@@ -54,6 +58,8 @@ pub struct Serving {
     created_objects: Vec<CreatedObject>,
     /// What a face's requests have to do with stored objects, by its index.
     stored: Vec<Stored>,
+    /// The last segments of the paths whose requests begin work on stored objects.
+    begins_work: Vec<String>,
     /// Whether the configuration has clients that must be kept apart.
     separates: bool,
     /// Problems of the configuration that can only be found with the adapters.
@@ -99,6 +105,7 @@ impl Serving {
         operations::unknown(&config, &faces, &mut problems);
         let (created_objects, separates) = (objects::created_objects(&faces), has_several(&config));
         let about_stored = objects::stored(&faces, &created_objects);
+        let begins_work = objects::begin_work(&faces, &about_stored);
         Ok(Self {
             config,
             adapters,
@@ -111,6 +118,7 @@ impl Serving {
             makes,
             created_objects,
             stored: about_stored,
+            begins_work,
             separates,
             problems,
         })
@@ -134,6 +142,20 @@ impl Serving {
     /// What a face's requests have to do with objects that providers store.
     pub(crate) fn stored(&self, face: usize) -> Stored {
         self.stored.get(face).copied().unwrap_or(Stored::Nothing)
+    }
+
+    /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head tells.
+    pub(crate) fn may_begin_work(&self, head: &Parts) -> bool {
+        let begins = |path: &str| {
+            let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            self.begins_work.iter().any(|name| name == last)
+        };
+        let path = head.uri.path();
+        let is_plain = || !path.contains(['%', ';']);
+        head.method == Method::POST
+            && !self.begins_work.is_empty()
+            && (begins(path)
+                || !is_plain() && decoded(path.trim_start_matches('/')).is_ok_and(|path| begins(&plainest(&path))))
     }
 
     /// Whether a target takes requests that read what its provider stores.

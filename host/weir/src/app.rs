@@ -39,8 +39,8 @@ use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::log::clean::clean_with;
 use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::Tracer;
-use weir_gateway::probes;
 use weir_gateway::serving::Serving;
+use weir_gateway::{bookings, probes};
 use weir_server::tls::Tls;
 use weir_server::{Allowance, ConnectionMetrics, Spread, Workers};
 use weir_types::worker;
@@ -244,6 +244,7 @@ impl App {
         let keeping = self.budgets.map(|file| Keeping::start(file, &gateway));
         let rounds = self.rounds.map(Rounds::start);
         let checking = tokio::spawn(probes::follow(Arc::clone(&gateway), stop.clone()));
+        tokio::spawn(bookings::follow(Arc::clone(&gateway), stop.clone()));
         tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
             let router = router.clone();

@@ -64,6 +64,10 @@ section! {
         /// The most questions of one conversation and caller, for models with `semantic_cache`: requests that differ in
         /// their last words only. Up to 10,000 each of them is compared, of more those whose sketches are near.
         semantic_cache_questions: usize as Amount = 10_000,
+        /// How long Weir leaves it to clients to read what they have made in the background, such as batches. After that it
+        /// reads it itself to book it, again after twice as long each time up to 30 minutes, for two days; see
+        /// `docs/budgets.md`.
+        book_unread_after: Duration = Duration::from_mins(1),
         /// Whether each request is logged, at level `info`; see `docs/log.md`.
         access_log: bool = true,
         /// The largest frame of a stream.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::Account;
 use super::unbooked::{Debt, Unbooked};
 use crate::admission::budgets::Charge;
+use crate::auth::Caller;
 use crate::pricing::Pricing;
+use crate::provenance::Issuer;
 use weir_ledger::{Nano, Spend};
 use weir_types::contract::types::Usage;
 use weir_types::tokens::Tokens;
@@ -36,7 +38,7 @@ pub(crate) struct StoredRead {
 impl StoredRead {
     /// A request of this tenant about the answer with this id; without an id, about another object.
     pub(crate) fn new(unbooked: &Arc<Unbooked>, tenant: &Arc<str>, id: Option<&str>) -> Self {
-        let tap = id.and_then(|id| unbooked.tap(tenant, id.as_bytes()));
+        let tap = id.and_then(|id| unbooked.tap(tenant, id));
         let id = id.unwrap_or_default().to_owned();
         Self { unbooked: Arc::clone(unbooked), tenant: Arc::clone(tenant), id, tap, debt: None }
     }
@@ -52,8 +54,10 @@ impl StoredRead {
 pub(crate) struct StoredAnswer {
     /// Where it is remembered if it is not booked as a whole.
     pub(crate) unbooked: Arc<Unbooked>,
-    /// Whose it is.
-    pub(crate) tenant: Arc<str>,
+    /// Who has it made.
+    pub(crate) caller: Caller,
+    /// Where it is made.
+    pub(crate) issuer: Issuer,
     /// Where its format reports usage.
     pub(crate) tap: CompiledTap,
     /// The model as the client names it.
@@ -63,7 +67,7 @@ pub(crate) struct StoredAnswer {
     /// The prices of all models of the target, if the request names no model.
     pub(crate) pricing: Option<Pricing>,
     /// Its id, once it is known.
-    pub(crate) id: Option<Vec<u8>>,
+    pub(crate) id: Option<String>,
     /// Whether its provider goes on making it after it was given.
     pub(crate) is_under_way: bool,
 }
@@ -76,7 +80,7 @@ impl StoredAnswer {
 
     fn remember(self, debt: Option<Debt>) {
         if let (Some(id), Some(debt)) = (self.id, debt) {
-            self.unbooked.keep(&self.tenant, &id, self.tap, debt);
+            self.unbooked.keep(&id, self.tap, debt);
         }
     }
 }
@@ -102,10 +106,15 @@ impl Account {
         self.stored_read().is_some()
     }
 
+    /// Whether the exchange has a provider begin work that only the provider knows, such as a batch.
+    pub(crate) fn begins_work(&self) -> bool {
+        matches!(self.stored.as_deref(), Some(StoredPart::Makes(answer)) if answer.pricing.is_some())
+    }
+
     /// Notes the id of the answer, if that is stored.
     pub(crate) fn note_stored_id(&mut self, id: Option<&[u8]>) {
         if let (Some(StoredPart::Makes(answer)), Some(id)) = (self.stored.as_deref_mut(), id) {
-            answer.id = Some(id.to_vec());
+            answer.id = Some(String::from_utf8_lossy(id).into_owned());
         }
     }
 
@@ -123,7 +132,7 @@ impl Account {
         if read.tap.is_none() {
             return;
         }
-        let Some(mut debt) = read.unbooked.take(&read.tenant, read.id.as_bytes()) else { return };
+        let Some(mut debt) = read.unbooked.take(&read.tenant, &read.id) else { return };
         if let Some(pricing) = &debt.pricing {
             // Sums of many requests, of which none has so long a context.
             self.tokens.is_of_many = true;
@@ -200,7 +209,8 @@ impl Account {
         let tariff = self.tokens.tariff.clone()?;
         let (alias, target) = (Arc::clone(&answer.alias), Arc::clone(&answer.target));
         let pricing = answer.pricing.clone();
-        Some(Debt { tariff, pricing, book, alias, target, permit, charges, booked, input: None })
+        let (caller, issuer) = (answer.caller.clone(), answer.issuer.clone());
+        Some(Debt { caller, issuer, tariff, pricing, book, alias, target, permit, charges, booked, input: None })
     }
 
     /// Remembers an answer of which not all is booked: its client left before its end, or its provider reported no usage.

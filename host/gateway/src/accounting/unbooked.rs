@@ -1,24 +1,36 @@
-//! Stored answers that are not booked yet, or not as a whole: they are made in the background, or were left before their
-//! end. Each is booked once, when its client reads it finished. Bounded, in memory; ids are kept as hashes.
+//! Stored answers that are not booked yet, or not as a whole: they are made in the background, as batches are, or were left
+//! before their end. Each is booked once, when it is first read finished, by its client or by Weir itself. Bounded, in
+//! memory.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+mod debts;
 
-use quick_cache::sync::Cache;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use prometheus::{IntCounterVec, Opts};
+
+use self::debts::{Debts, Entry};
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::Charge;
-use crate::observe::metrics::Book;
+use crate::auth::Caller;
+use crate::observe::metrics::{Book, Metrics};
 use crate::pricing::{Pricing, Tariff};
+use crate::provenance::Issuer;
+use crate::serving::Stored;
 use weir_types::tokens::Tokens;
 use weir_wire::tap::CompiledTap;
 
-/// The most answers that are kept.
-const ANSWERS: usize = 8192;
+/// The most answers that are kept, and the most of other work, such as batches. Answers are numerous, and what is forgotten of
+/// them stays booked as it was reserved; nothing is reserved for a batch, so that no answer may take its place.
+const KEPT: usize = 8192;
 
 /// What is still to be booked for an answer.
 #[derive(Debug)]
 pub(super) struct Debt {
+    /// Who had it made.
+    pub(super) caller: Caller,
+    /// Where it was made.
+    pub(super) issuer: Issuer,
     /// What the target that made it charges.
     pub(super) tariff: Tariff,
     /// The target's prices, if only the finished answer tells the model.
@@ -38,48 +50,139 @@ pub(super) struct Debt {
     pub(super) input: Option<u32>,
 }
 
-/// What is known of one answer.
-#[derive(Debug, Clone)]
-struct Entry {
+impl Debt {
+    /// Whether it is for work of which only its provider knows what it is, such as a batch.
+    fn is_work(&self) -> bool {
+        self.pricing.is_some()
+    }
+}
+
+/// An answer that nobody has read finished so far.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub(crate) id: String,
     /// Where its format reports its usage.
-    tap: CompiledTap,
-    /// `None` once it is taken.
-    debt: Arc<Mutex<Option<Box<Debt>>>>,
+    pub(crate) tap: CompiledTap,
+    /// Who had it made, and where.
+    pub(crate) caller: Caller,
+    pub(crate) issuer: Issuer,
+    /// The model as the request named it.
+    pub(crate) alias: Arc<str>,
+    /// Which requests read it.
+    pub(crate) read_by: Stored,
+    /// Whether budgets have reserved anything for it.
+    pub(crate) is_reserved: bool,
+}
+
+/// Why an answer is not booked any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DropReason {
+    /// There was no room for it.
+    Room,
+    /// Its provider does not have it.
+    Gone,
+    /// It was not finished, or could not be read, for as long as Weir asks for it.
+    Old,
+}
+
+impl DropReason {
+    const ALL: [Self; 3] = [Self::Room, Self::Gone, Self::Old];
+
+    /// The reason's name in metrics.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Room => "room",
+            Self::Gone => "gone",
+            Self::Old => "old",
+        }
+    }
 }
 
 /// The answers that are not booked yet, by the tenant that had them made and their ids.
 #[derive(Debug)]
 pub(crate) struct Unbooked {
-    answers: Cache<u128, Entry>,
-    hashers: [RandomState; 2],
-}
-
-impl Default for Unbooked {
-    fn default() -> Self {
-        Self { answers: Cache::new(ANSWERS), hashers: [RandomState::new(), RandomState::new()] }
-    }
+    answers: Mutex<Debts>,
+    work: Mutex<Debts>,
+    dropped: IntCounterVec,
 }
 
 impl Unbooked {
+    /// None.
+    pub(crate) fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        let dropped = Opts::new(
+            "weir_unbooked_dropped_total",
+            "Stored answers and batches that Weir gave up before they were booked",
+        );
+        let dropped = IntCounterVec::new(dropped, &["reason"])?;
+        metrics.registry().register(Box::new(dropped.clone()))?;
+        // From 0 on, so that the first one shows as an increase.
+        DropReason::ALL.iter().for_each(|reason| dropped.with_label_values(&[reason.as_str()]).inc_by(0));
+        Ok(Self { answers: Mutex::default(), work: Mutex::default(), dropped })
+    }
+
     /// Keeps what is to be booked for an answer.
-    pub(super) fn keep(&self, tenant: &str, id: &[u8], tap: CompiledTap, debt: Debt) {
-        let debt = Arc::new(Mutex::new(Some(Box::new(debt))));
-        self.answers.insert(self.key(tenant, id), Entry { tap, debt });
+    pub(super) fn keep(&self, id: &str, tap: CompiledTap, debt: Debt) {
+        let place = if debt.is_work() { &self.work } else { &self.answers };
+        let evicted = lock(place).insert(id, Entry::new(tap, debt, Instant::now()), KEPT);
+        evicted.into_iter().for_each(|entry| self.give_up(&entry, DropReason::Room));
     }
 
     /// Where the usage of an answer is reported, if it is not booked yet.
-    pub(super) fn tap(&self, tenant: &str, id: &[u8]) -> Option<CompiledTap> {
-        self.answers.get(&self.key(tenant, id)).map(|entry| entry.tap)
+    pub(crate) fn tap(&self, tenant: &str, id: &str) -> Option<CompiledTap> {
+        self.places().find_map(|place| Some(lock(place).get(tenant, id)?.tap.clone()))
     }
 
     /// Takes what is to be booked for an answer: only one of several that read it gets it.
-    pub(super) fn take(&self, tenant: &str, id: &[u8]) -> Option<Box<Debt>> {
-        let (_, entry) = self.answers.remove(&self.key(tenant, id))?;
-        entry.debt.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(super) fn take(&self, tenant: &str, id: &str) -> Option<Box<Debt>> {
+        self.places().find_map(|place| Some(lock(place).remove(tenant, id)?.debt))
     }
 
-    fn key(&self, tenant: &str, id: &[u8]) -> u128 {
-        let [high, low] = self.hashers.each_ref().map(|hasher| hasher.hash_one((tenant, id)));
-        u128::from(high) << 64 | u128::from(low)
+    /// The answers that Weir is to read now, at most so many. It reads each for the first time when nobody has for the time
+    /// `first`, and then at growing intervals. Tenants take turns.
+    pub(crate) fn due(&self, now: Instant, first: Duration, most: usize) -> Vec<Unread> {
+        let old = self.places().flat_map(|place| lock(place).remove_old(now)).collect::<Vec<_>>();
+        old.iter().for_each(|entry| self.give_up(entry, DropReason::Old));
+        let due = |place| lock(place).due(now, first).into_iter().map(move |turn| (turn, place));
+        let mut all: Vec<_> = self.places().flat_map(due).collect();
+        all.sort_unstable_by_key(|(turn, _)| (turn.rank, turn.at));
+        all.truncate(most);
+        all.into_iter().filter_map(|(turn, place)| lock(place).ask(&turn, now)).collect()
     }
+
+    /// The tenant asks for other stored objects, which may be the results of its batches: these are read soon, though none more
+    /// often than after the first interval.
+    pub(crate) fn hurry(&self, tenant: &str) {
+        lock(&self.work).hurry(tenant);
+    }
+
+    /// The provider does not have an answer any more.
+    pub(crate) fn forget(&self, unread: &Unread) {
+        let entry = self.places().find_map(|place| lock(place).remove(&unread.caller.tenant, &unread.id));
+        entry.into_iter().for_each(|entry| self.give_up(&entry, DropReason::Gone));
+    }
+
+    /// How much work there is for which nothing is reserved.
+    pub(crate) fn work(&self) -> usize {
+        lock(&self.work).len()
+    }
+
+    fn give_up(&self, entry: &Entry, reason: DropReason) {
+        let (Debt { caller, target, .. }, reason) = (&*entry.debt, reason.as_str());
+        self.dropped.with_label_values(&[reason]).inc();
+        tracing::warn!(
+            client = caller.label(),
+            target = &**target,
+            is_batch = entry.debt.is_work(),
+            reason,
+            "a stored answer will not be booked: what is reserved for it stays booked"
+        );
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Mutex<Debts>> {
+        [&self.work, &self.answers].into_iter()
+    }
+}
+
+fn lock(place: &Mutex<Debts>) -> MutexGuard<'_, Debts> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }

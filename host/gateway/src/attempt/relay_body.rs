@@ -131,6 +131,11 @@ impl Relayed {
         self.ends.is_none() && self.meter.is_some() && self.account.as_ref().is_some_and(|account| account.is_priced())
     }
 
+    /// Whether it tells of work that its provider has begun.
+    pub(super) fn begins_work(&self) -> bool {
+        self.ends.is_none() && self.account.as_ref().is_some_and(|account| account.begins_work())
+    }
+
     /// Reads a whole answer before its head goes out, and returns what it costs, for a header. `None` if it is long or
     /// slow, breaks off, or has no known cost: then it goes on as it arrives.
     pub(super) async fn gather(&mut self) -> Option<Nano> {

@@ -160,6 +160,17 @@ pub(crate) async fn with_cost(mut response: Response<ReplyBody>) -> Response<Rep
     response
 }
 
+/// Reads the answer to a request that begins work at a provider before its head goes out: its id is needed also if the client
+/// leaves.
+pub(crate) async fn with_work(mut response: Response<ReplyBody>) -> Response<ReplyBody> {
+    if let ReplyBody::Relayed(body) = response.body_mut()
+        && body.begins_work()
+    {
+        Box::pin(body.gather()).await;
+    }
+    response
+}
+
 impl From<Bytes> for ReplyBody {
     fn from(bytes: Bytes) -> Self {
         Self::Whole(Some(bytes), None)

@@ -130,7 +130,7 @@ pub(super) fn headers_for(asked: &InboundRequest) -> HeaderMap {
     headers_after(&asked.headers)
 }
 
-fn headers_after(theirs: &HeaderMap) -> HeaderMap {
+pub(super) fn headers_after(theirs: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     for (name, value) in theirs.iter().filter(|(name, _)| TRACE_HEADERS.contains(name)) {
         headers.entry(name).or_insert_with(|| value.clone());

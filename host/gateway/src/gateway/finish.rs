@@ -43,7 +43,7 @@ impl Gateway {
             note_answer(account, target, asked);
             let making = Making {
                 stored: asked.stored,
-                tenant: &asked.caller.tenant,
+                caller: &asked.caller,
                 model: asked.model(),
                 target,
                 acceptance: target.accepts(asked.face.format(), asked.operation()),

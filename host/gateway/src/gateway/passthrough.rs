@@ -15,7 +15,7 @@ use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, Opening};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
-use crate::attempt::{PassedRequest, ReplyBody, pass};
+use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::RequestPeek;
 use crate::passthrough::client_body::{ClientBody, too_large};
@@ -222,7 +222,7 @@ impl Gateway {
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target, &account);
         }
-        Ok(response.map(|body| body.attach(account)))
+        Ok(with_work(response.map(|body| body.attach(account))).await)
     }
 
     /// Sends a request within the limits and budgets of its provider.
@@ -251,7 +251,7 @@ impl Gateway {
         let model = asked.model.clone();
         let making = Making {
             stored: permitted.stored,
-            tenant: &permitted.caller.tenant,
+            caller: &permitted.caller,
             model: &model,
             target,
             acceptance: asked.known.as_ref().map(|(known, _)| known.acceptance),

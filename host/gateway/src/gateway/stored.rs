@@ -10,6 +10,7 @@ use super::rights::depth;
 use crate::accept::Acceptance;
 use crate::accounting::{Account, StoredAnswer, StoredRead};
 use crate::attempt::ReplyBody;
+use crate::auth::Caller;
 use crate::provenance::{ProvenanceRecorder, RecordScope};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
@@ -20,7 +21,7 @@ pub(super) struct Making<'a> {
     /// What it has to do with stored objects.
     pub(super) stored: Stored,
     /// Who makes it.
-    pub(super) tenant: &'a Arc<str>,
+    pub(super) caller: &'a Caller,
     /// The model as the client names it.
     pub(super) model: &'a str,
     /// The target that answers.
@@ -32,6 +33,9 @@ pub(super) struct Making<'a> {
 impl Gateway {
     /// Notes that a request is about what is stored already, if it is.
     pub(super) fn note_stored_read(&self, stored: Stored, id: Option<&str>, tenant: &Arc<str>, account: &mut Account) {
+        if stored == Stored::Object {
+            self.unbooked.hurry(tenant);
+        }
         if stored.is_old() {
             let id = id.filter(|_| stored.reads());
             account.reads_stored(StoredRead::new(&self.unbooked, tenant, id));
@@ -47,7 +51,7 @@ impl Gateway {
         making: Making<'_>,
         account: &mut Account,
     ) -> bool {
-        let Making { stored, tenant, model, target, acceptance } = making;
+        let Making { stored, caller, model, target, acceptance } = making;
         let is_relayed = matches!(response.body(), ReplyBody::Relayed(_));
         let Some(reads) = stored.read_by().filter(|reads| is_relayed && serving.takes_readers(*reads, target)) else {
             return false;
@@ -55,7 +59,8 @@ impl Gateway {
         let Some(tap) = acceptance.and_then(|acceptance| acceptance.tap.clone()) else { return false };
         account.makes_stored(StoredAnswer {
             unbooked: Arc::clone(&self.unbooked),
-            tenant: Arc::clone(tenant),
+            caller: caller.clone(),
+            issuer: target.issuer(),
             tap,
             alias: Arc::from(model),
             target: target.health_id(model),
@@ -77,7 +82,7 @@ impl Gateway {
         if !response.status().is_success() || !self.note_stored_answer(response, serving, making, account) {
             return;
         }
-        let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), Arc::clone(making.tenant));
+        let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), Arc::clone(&making.caller.tenant));
         let nothing = RecordScope { values: false, objects: false };
         let recorder = ProvenanceRecorder::new(provenance, tenant, making.target.issuer(), nothing, Vec::new());
         let recorder = recorder.finding_own_id(Some(depth(response)));

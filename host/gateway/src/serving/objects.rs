@@ -124,6 +124,12 @@ pub(super) fn stored(faces: &Faces, created: &[CreatedObject]) -> Vec<Stored> {
     faces.all().iter().zip(created).map(of_one).collect()
 }
 
+/// The last segments of the paths of faces whose requests begin work.
+pub(super) fn begin_work(faces: &Faces, stored: &[Stored]) -> Vec<String> {
+    let begin = faces.all().iter().zip(stored).filter(|(_, stored)| **stored == Stored::Begun);
+    begin.filter_map(|(face, _)| face.claim.path.rsplit('/').next().map(str::to_owned)).collect()
+}
+
 /// Whether a face answers with what one of these had made, as its provider has kept it: its path continues that one's.
 fn reads_what_was_made(face: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
     let continues = |maker: &&Arc<Endpoint>| {

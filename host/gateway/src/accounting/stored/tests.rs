@@ -2,14 +2,51 @@ use super::*;
 use crate::accounting::tests::{account, tariff};
 use crate::admission::budgets::HeldBudget;
 use crate::observe::metrics::Metrics;
+use std::time::{Duration, Instant};
 use weir_ledger::{Budget, BudgetSet, Limit, Owner, Period, Request, Scope, Timestamp};
 use weir_types::contract::about::Tap;
 
 /// What is reserved for every answer.
 const RESERVED: u64 = 1000;
+/// After how long an answer is read for the first time.
+const FIRST: Duration = Duration::from_mins(1);
 
 fn budgets() -> BudgetSet {
     BudgetSet::new(vec![Budget::new("all", Scope::All, Limit::Tokens(5000), Period::Total)]).unwrap()
+}
+
+fn unbooked(metrics: &Metrics) -> Arc<Unbooked> {
+    Arc::new(Unbooked::new(metrics).unwrap())
+}
+
+/// An answer that this tenant has made.
+fn answer(unbooked: &Arc<Unbooked>, tenant: &str) -> StoredAnswer {
+    StoredAnswer {
+        unbooked: Arc::clone(unbooked),
+        caller: Caller { tenant: Arc::from(tenant), ..Caller::anonymous(None) },
+        issuer: Issuer { target: Arc::from("first/m"), provider: Arc::from("first"), key: 0 },
+        tap: CompiledTap::new(&Tap::default()).unwrap(),
+        alias: Arc::from("fast"),
+        target: Arc::from("first/m"),
+        pricing: None,
+        id: None,
+        is_under_way: false,
+    }
+}
+
+/// Has this tenant owe something for an answer, or for other work.
+fn owe(metrics: &Arc<Metrics>, unbooked: &Arc<Unbooked>, tenant: &str, id: &str, is_work: bool) {
+    let mut account = account(metrics);
+    account.start_attempt(&Arc::from("first"), "m", tariff(None));
+    let pricing = is_work.then(|| Pricing::new(&Arc::default(), &Arc::from("first"), &Arc::from("first"), None));
+    let answer = StoredAnswer { pricing, id: Some(id.to_owned()), is_under_way: true, ..answer(unbooked, tenant) };
+    let debt = account.debt(&answer, Vec::new());
+    answer.remember(debt);
+}
+
+/// The ids that are to be read now.
+fn due(unbooked: &Unbooked, now: Instant, most: usize) -> Vec<String> {
+    unbooked.due(now, FIRST, most).into_iter().map(|unread| unread.id).collect()
 }
 
 /// Has an answer made in the background.
@@ -21,16 +58,7 @@ fn make(metrics: &Arc<Metrics>, budgets: &BudgetSet, unbooked: &Arc<Unbooked>) {
     account.start_attempt(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
     account.note_sent_input(|| 5);
     account.answering(200, false, true);
-    account.makes_stored(StoredAnswer {
-        unbooked: Arc::clone(unbooked),
-        tenant: Arc::from("one"),
-        tap: CompiledTap::new(&Tap::default()).unwrap(),
-        alias: Arc::from("fast"),
-        target: Arc::from("first/m"),
-        pricing: None,
-        id: None,
-        is_under_way: false,
-    });
+    account.makes_stored(answer(unbooked, "one"));
     account.note_stored_id(Some(b"answer-1"));
     account.note_under_way();
     account.content(100);
@@ -56,7 +84,8 @@ fn used(budgets: &BudgetSet) -> (u64, u64) {
 
 #[test]
 fn the_first_read_by_its_own_tenant_books_an_answer_at_the_price_of_its_making() {
-    let (metrics, budgets, unbooked) = (Arc::new(Metrics::new().unwrap()), budgets(), Arc::default());
+    let (metrics, budgets) = (Arc::new(Metrics::new().unwrap()), budgets());
+    let unbooked = unbooked(&metrics);
     make(&metrics, &budgets, &unbooked);
     assert_eq!(used(&budgets), (0, RESERVED));
     read(&metrics, "two", &unbooked);
@@ -72,29 +101,68 @@ fn the_first_read_by_its_own_tenant_books_an_answer_at_the_price_of_its_making()
 
 #[test]
 fn what_was_reserved_for_an_answer_that_is_forgotten_stays_booked() {
-    let (metrics, budgets, unbooked) = (Arc::new(Metrics::new().unwrap()), budgets(), Arc::default());
+    let (metrics, budgets) = (Arc::new(Metrics::new().unwrap()), budgets());
+    let unbooked = unbooked(&metrics);
     make(&metrics, &budgets, &unbooked);
     drop(unbooked);
     assert_eq!((used(&budgets), budgets.dropped()), ((RESERVED, 0), 0));
 }
 
 #[test]
-fn no_more_answers_are_remembered_than_there_is_room_for() {
-    let (metrics, budgets, unbooked) = (Arc::new(Metrics::new().unwrap()), budgets(), Arc::default());
-    make(&metrics, &budgets, &unbooked);
-    let debt = || {
-        let mut account = account(&metrics);
-        account.start_attempt(&Arc::from("first"), "m", tariff(None));
-        let (alias, target, tap) =
-            (Arc::from("fast"), Arc::from("first/m"), CompiledTap::new(&Tap::default()).unwrap());
-        let (tenant, unbooked) = (Arc::from("one"), Arc::clone(&unbooked));
-        let answer = StoredAnswer { unbooked, tenant, tap, alias, target, pricing: None, id: None, is_under_way: true };
-        account.debt(&answer, Vec::new()).unwrap()
-    };
-    let tap = CompiledTap::new(&Tap::default()).unwrap();
-    for number in 0..20_000_u32 {
-        unbooked.keep("one", &number.to_be_bytes(), tap.clone(), debt());
+fn what_one_tenant_has_made_takes_no_room_of_another_and_no_answer_that_of_a_batch() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let unbooked = unbooked(&metrics);
+    for id in ["batch-1", "batch-2"] {
+        owe(&metrics, &unbooked, "one", id, true);
     }
-    let kept = (0..20_000_u32).filter(|number| unbooked.tap("one", &number.to_be_bytes()).is_some()).count();
-    assert!((4000..=8192).contains(&kept), "{kept}");
+    owe(&metrics, &unbooked, "one", "answer-1", false);
+    for number in 0..10_000 {
+        owe(&metrics, &unbooked, "two", &number.to_string(), false);
+        owe(&metrics, &unbooked, "two", &format!("batch-{number}"), true);
+    }
+    for id in ["batch-1", "batch-2", "answer-1"] {
+        assert!(unbooked.tap("one", id).is_some(), "{id}");
+    }
+    let kept = |id: &str| unbooked.tap("two", id).is_some();
+    assert_eq!((0..10_000).filter(|number| kept(&number.to_string())).count(), 8191);
+    assert_eq!((0..10_000).filter(|number| kept(&format!("batch-{number}"))).count(), 8190);
+    assert!(!kept("0") && kept("9999"), "the oldest make room");
+    let text = metrics.text().unwrap();
+    assert!(text.contains(r#"weir_unbooked_dropped_total{reason="room"} 3619"#), "{text}");
+}
+
+#[test]
+fn an_answer_that_nobody_reads_is_read_at_growing_intervals_for_two_days() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let (unbooked, begun) = (unbooked(&metrics), Instant::now());
+    owe(&metrics, &unbooked, "one", "answer-1", false);
+    let reads: Vec<u64> = (0..60 * 60)
+        .filter(|minute| !due(&unbooked, begun + Duration::from_secs(minute * 60 + 1), 8).is_empty())
+        .collect();
+    assert_eq!(reads.get(..8), Some(&[1, 3, 7, 15, 31, 61, 91, 121][..]));
+    assert!(reads.len() < 110 && reads.last() < Some(&(48 * 60)), "{reads:?}");
+    assert!(unbooked.tap("one", "answer-1").is_none());
+    assert!(metrics.text().unwrap().contains(r#"weir_unbooked_dropped_total{reason="old"} 1"#));
+}
+
+#[test]
+fn tenants_take_turns_and_one_that_asks_for_results_has_its_batches_read_soon() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let (unbooked, now) = (unbooked(&metrics), Instant::now());
+    for number in 0..100 {
+        owe(&metrics, &unbooked, "many", &format!("many-{number}"), true);
+    }
+    owe(&metrics, &unbooked, "one", "batch-1", true);
+    owe(&metrics, &unbooked, "two", "answer-1", false);
+    let minute = |minutes: u64| now + Duration::from_secs(minutes * 60 + 1);
+    assert!(due(&unbooked, now, 8).is_empty());
+    let mut first = due(&unbooked, minute(1), 3);
+    first.sort_unstable();
+    assert_eq!((first[..2].to_vec(), first[2].starts_with("many")), (vec!["answer-1".into(), "batch-1".into()], true));
+    let is_read = |now| due(&unbooked, now, 1000).contains(&"batch-1".to_owned());
+    assert!(!is_read(minute(2)));
+    unbooked.hurry("one");
+    assert!(is_read(minute(2)));
+    unbooked.hurry("one");
+    assert!(!is_read(minute(2)), "no more often than at first");
 }

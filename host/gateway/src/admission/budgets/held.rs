@@ -22,6 +22,8 @@ pub struct HeldBudget {
     /// The provider whose attempts it is for; `None` if it is the whole request's.
     provider: Option<Arc<str>>,
     is_out: bool,
+    /// Whether the request that it is for was counted before.
+    is_counted: bool,
     /// Where it goes if it is dropped while a provider works on the request.
     left_to: Option<Arc<AbandonedBudgets>>,
 }
@@ -43,7 +45,14 @@ impl AbandonedBudgets {
 impl HeldBudget {
     /// Holds the reservation of a request, or of attempts at a provider.
     pub fn new(reservation: Reservation, provider: Option<Arc<str>>) -> Self {
-        Self { reservation: Some(reservation), provider, is_out: false, left_to: None }
+        Self { reservation: Some(reservation), provider, is_out: false, is_counted: false, left_to: None }
+    }
+
+    /// The same for what a request used that was counted before.
+    pub(crate) fn of_counted(reservation: Reservation, provider: Option<Arc<str>>) -> Self {
+        let mut held = Self::new(reservation, provider);
+        held.is_counted = true;
+        held
     }
 
     pub(in crate::admission) fn is_out(&mut self, is_out: bool) {
@@ -70,7 +79,7 @@ impl HeldBudget {
     /// Books what was used, as far as it is of this provider, and counts the request.
     pub(in crate::admission) fn spend<'a>(&mut self, charges: impl IntoIterator<Item = &'a Charge>) {
         let Some(reservation) = &mut self.reservation else { return };
-        let mut requests = 1;
+        let mut requests = u64::from(!self.is_counted);
         let is_own = |charge: &&Charge| self.provider.is_none() || self.provider == charge.provider;
         for Charge { spend, .. } in charges.into_iter().filter(is_own) {
             let spend = Spend { requests: std::mem::take(&mut requests), ..*spend };

@@ -1,0 +1,150 @@
+//! The answers of one kind that are not booked yet, and when Weir reads each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Debt, Unread};
+use crate::serving::Stored;
+use weir_wire::tap::CompiledTap;
+
+/// The longest time between two reads of an answer by Weir.
+const LONGEST_WAIT: Duration = Duration::from_mins(30);
+/// How long Weir asks for an answer. Batches take a day at most.
+const LIFETIME: Duration = Duration::from_hours(48);
+/// Doublings of the first interval, beyond which none is longer.
+const DOUBLINGS: u32 = 20;
+
+/// What is known of one answer.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Where its format reports its usage.
+    pub(super) tap: CompiledTap,
+    pub(super) debt: Box<Debt>,
+    made: Instant,
+    /// When it was last asked for, or else made.
+    asked: Instant,
+    /// How often the interval has doubled.
+    doublings: u32,
+    /// Its place in the order in which all were made.
+    number: u64,
+}
+
+impl Entry {
+    pub(super) fn new(tap: CompiledTap, debt: Debt, now: Instant) -> Self {
+        Self { tap, debt: Box::new(debt), made: now, asked: now, doublings: 0, number: 0 }
+    }
+
+    /// When Weir reads it next.
+    fn due(&self, first: Duration) -> Instant {
+        self.asked + first.saturating_mul(1 << self.doublings).min(LONGEST_WAIT.max(first))
+    }
+}
+
+/// An answer whose turn it is.
+#[derive(Debug)]
+pub(super) struct Turn {
+    tenant: Arc<str>,
+    id: Arc<str>,
+    /// How many of its tenant are due before it.
+    pub(super) rank: usize,
+    pub(super) at: Instant,
+}
+
+/// The answers by the tenant that had them made and their ids.
+#[derive(Debug, Default)]
+pub(super) struct Debts {
+    by_tenant: HashMap<Arc<str>, HashMap<Arc<str>, Entry>>,
+    count: usize,
+    made: u64,
+}
+
+impl Debts {
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Adds an answer. If there are more than so many, the oldest one of the tenant that has most makes room, and is
+    /// returned, so that no tenant takes the room of another that needs less.
+    pub(super) fn insert(&mut self, id: &str, entry: Entry, most: usize) -> Option<Entry> {
+        self.made += 1;
+        let (tenant, entry) = (Arc::clone(&entry.debt.caller.tenant), Entry { number: self.made, ..entry });
+        if self.by_tenant.entry(tenant).or_default().insert(Arc::from(id), entry).is_none() {
+            self.count += 1;
+        }
+        if self.count <= most {
+            return None;
+        }
+        let (tenant, own) = self.by_tenant.iter().max_by_key(|(_, own)| own.len())?;
+        let (id, _) = own.iter().min_by_key(|(_, entry)| entry.number)?;
+        let (tenant, id) = (Arc::clone(tenant), Arc::clone(id));
+        self.remove(&tenant, &id)
+    }
+
+    pub(super) fn get(&self, tenant: &str, id: &str) -> Option<&Entry> {
+        self.by_tenant.get(tenant)?.get(id)
+    }
+
+    pub(super) fn remove(&mut self, tenant: &str, id: &str) -> Option<Entry> {
+        let own = self.by_tenant.get_mut(tenant)?;
+        let entry = own.remove(id)?;
+        if own.is_empty() {
+            self.by_tenant.remove(tenant);
+        }
+        self.count -= 1;
+        Some(entry)
+    }
+
+    /// Takes those that Weir does not ask for any more.
+    pub(super) fn remove_old(&mut self, now: Instant) -> Vec<Entry> {
+        let is_old = |_: &Arc<str>, entry: &mut Entry| now.saturating_duration_since(entry.made) >= LIFETIME;
+        let old: Vec<Entry> =
+            self.by_tenant.values_mut().flat_map(|own| own.extract_if(is_old)).map(|(_, entry)| entry).collect();
+        if !old.is_empty() {
+            self.by_tenant.retain(|_, own| !own.is_empty());
+            self.count -= old.len();
+        }
+        old
+    }
+
+    /// Those whose turn it is.
+    pub(super) fn due(&self, now: Instant, first: Duration) -> Vec<Turn> {
+        let mut all = Vec::new();
+        for (tenant, own) in &self.by_tenant {
+            let mut due: Vec<_> = own.iter().map(|(id, entry)| (entry.due(first), id)).collect();
+            due.retain(|(at, _)| *at <= now);
+            due.sort_unstable();
+            let turn = |(rank, (at, id)): (usize, (Instant, &Arc<str>))| Turn {
+                tenant: Arc::clone(tenant),
+                id: Arc::clone(id),
+                rank,
+                at,
+            };
+            all.extend(due.into_iter().enumerate().map(turn));
+        }
+        all
+    }
+
+    /// Notes that one is asked for, and returns what that takes; `None` if it was booked meanwhile.
+    pub(super) fn ask(&mut self, turn: &Turn, now: Instant) -> Option<Unread> {
+        let entry = self.by_tenant.get_mut(&turn.tenant)?.get_mut(&turn.id)?;
+        entry.asked = now;
+        entry.doublings = (entry.doublings + 1).min(DOUBLINGS);
+        let Debt { caller, issuer, alias, permit, .. } = &*entry.debt;
+        Some(Unread {
+            id: turn.id.to_string(),
+            tap: entry.tap.clone(),
+            caller: caller.clone(),
+            issuer: issuer.clone(),
+            alias: Arc::clone(alias),
+            read_by: if entry.debt.is_work() { Stored::Work } else { Stored::Answer },
+            is_reserved: permit.has_budgets(),
+        })
+    }
+
+    /// Lets the intervals of a tenant's answers begin anew.
+    pub(super) fn hurry(&mut self, tenant: &str) {
+        let own = self.by_tenant.get_mut(tenant).into_iter().flat_map(HashMap::values_mut);
+        own.for_each(|entry| entry.doublings = 0);
+    }
+}

@@ -1,0 +1,78 @@
+//! Reads an answer that a provider stores, on behalf of no client's request, so that it is not accounted for: to learn what it
+//! used once it is finished.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderValue};
+
+use super::RequestContext;
+use super::meter::{Meter, Metered, Progress};
+use super::send::{fault_of, headers_after};
+use crate::accept::{Acceptance, Filling};
+use crate::accounting::Unread;
+use crate::route::Target;
+use weir_types::contract::types::{ErrorKind, Usage};
+use weir_types::fault::{Fault, Side};
+use weir_upstream::{Chunks, UpstreamRequest};
+use weir_wire::frame::Limits;
+
+/// What an answer says that its provider has finished.
+#[derive(Debug)]
+pub(crate) struct FinishedAnswer {
+    /// What it used, if that is reported.
+    pub(crate) usage: Option<Usage>,
+    /// The estimated tokens of its content.
+    pub(crate) content: u32,
+    /// The model that it names.
+    pub(crate) model: Option<String>,
+}
+
+/// Asks the provider for an answer; `None` if it is not finished, or does not say so.
+pub(crate) async fn read_stored(
+    context: RequestContext<'_>,
+    target: &Arc<Target>,
+    acceptance: &Acceptance,
+    unread: &Unread,
+) -> Result<Option<FinishedAnswer>, Fault> {
+    let request = request(target, acceptance, &unread.id)?;
+    let response = context.upstreams.send(request).await.map_err(|error| fault_of(&error))?;
+    let status = response.status;
+    if status != StatusCode::OK {
+        let message = format!("the provider answered {status}");
+        return Err(Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(status.as_u16()));
+    }
+    let meter = Meter::new(&unread.tap, unread.read_by.into(), None, Limits::default(), &response.headers);
+    let unreadable = || Fault::new(Side::Upstream, ErrorKind::Upstream, "the provider's answer has an unknown coding");
+    let mut meter = meter.ok_or_else(unreadable)?;
+    let mut body = response.body;
+    while let Some(piece) = body.next_piece().await.map_err(|error| fault_of(&error))? {
+        meter.see(&piece, None);
+    }
+    let Metered { usage, content, model, progress, .. } = meter.finish();
+    Ok((progress == Progress::Finished).then_some(FinishedAnswer { usage, content, model }))
+}
+
+fn request<'a>(target: &'a Target, acceptance: &Acceptance, id: &str) -> Result<UpstreamRequest<'a>, Fault> {
+    let model = target.model("");
+    let option = |name: &str| target.option(name);
+    let filling = Filling { model, id, option: &option };
+    let query = acceptance.query("", &filling, false);
+    let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let address = target.base.join(&acceptance.path(&filling, false), pairs);
+    let mut headers = headers_after(&HeaderMap::new());
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.extend(acceptance.set_headers(&filling).map(|(name, value)| (name.clone(), value)));
+    Ok(UpstreamRequest {
+        method: acceptance.method.clone(),
+        address: address.map_err(|error| Fault::invalid(error.to_string()))?,
+        headers,
+        body: Chunks::empty(),
+        timeouts: target.timeouts,
+        credential: target.credential.as_ref(),
+        stream: false,
+        model,
+        grpc: None,
+        hand_over: None,
+    })
+}

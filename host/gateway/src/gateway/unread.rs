@@ -1,0 +1,164 @@
+//! Stored answers that no client has read finished: reads them from their providers, and books what they used.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method};
+
+use super::Gateway;
+use crate::accept::Acceptance;
+use crate::accounting::access::{Arrival, RequestRecord};
+use crate::accounting::{Account, Opening, StoredRead, Unread};
+use crate::admission::budgets::HeldBudget;
+use crate::admission::{AdmissionPermit, Demand, Uses};
+use crate::attempt::{FinishedAnswer, read_stored};
+use crate::observe::log::current;
+use crate::observe::trace::Span;
+use crate::route::{Route, Target, keys};
+use crate::serving::{Serving, Stored};
+use weir_translate::dialect::faces::Endpoint;
+use weir_types::exchange::Exchange;
+use weir_types::fault::Fault;
+
+/// How long a read may take.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// How the path of a request ends that reads an answer.
+const BY_ID: &str = "/{id}";
+/// The program that these requests come from, in the log.
+const PROGRAM: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
+
+/// The way on which an answer is read.
+struct Way<'a> {
+    route: &'a Route,
+    target: &'a Arc<Target>,
+    face: &'a Arc<Endpoint>,
+    acceptance: &'a Acceptance,
+}
+
+impl Gateway {
+    /// The stored answers to read now, at most so many.
+    pub(crate) fn unread(&self, most: usize) -> Vec<Unread> {
+        self.unbooked.due(Instant::now(), self.serving.load().config.server.book_unread_after, most)
+    }
+
+    /// The number of batches that are not booked yet.
+    pub(crate) fn unbooked_work(&self) -> usize {
+        self.unbooked.work()
+    }
+
+    /// Reads a stored answer, and books it if it is finished. Such a read is no client's: it takes nothing of a limit, and
+    /// tells nothing about the target's health.
+    pub(crate) async fn book_unread(&self, unread: Unread) {
+        let serving = self.serving.load_full();
+        // The configuration may have the provider again later.
+        let Some(way) = way_to(&serving, &unread) else { return };
+        let exchange = Exchange::begin(&HeaderMap::new());
+        let read = read_stored(self.context(&serving), way.target, way.acceptance, &unread);
+        match tokio::time::timeout(TIMEOUT, read).await {
+            Ok(Ok(Some(answer))) => {
+                let id = Arc::clone(&exchange.id);
+                current::within(id, async { self.book_finished(&serving, &way, &unread, &exchange, answer) }).await;
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(fault)) if is_gone(&fault, &unread) => self.unbooked.forget(&unread),
+            Ok(Err(fault)) => {
+                tracing::info!(provider = %way.target.label, error = %fault, "a stored answer cannot be read");
+            }
+            Err(_) => tracing::info!(provider = %way.target.label, "a stored answer cannot be read in time"),
+        }
+    }
+
+    /// Books a finished answer as a read by its client would, to whom it counts.
+    fn book_finished(
+        &self,
+        serving: &Serving,
+        &Way { route, target, face, .. }: &Way<'_>,
+        unread: &Unread,
+        exchange: &Exchange,
+        FinishedAnswer { usage, content, model }: FinishedAnswer,
+    ) {
+        let Unread { id, caller, .. } = unread;
+        if self.unbooked.tap(&caller.tenant, id).is_none() {
+            return;
+        }
+        let series = route.series(&self.metrics, face, caller.label());
+        let opening = Opening {
+            begun: exchange.begun,
+            request_id: &exchange.id,
+            operation: face.claim.operation.name(),
+            span: &Span::default(),
+            counts: false,
+        };
+        let mut account = Account::open(&self.metrics, series, opening, AdmissionPermit::free());
+        account.set_line(self.line_of_read(serving, face, unread, exchange));
+        account.reads_stored(StoredRead::new(&self.unbooked, &caller.tenant, Some(id)));
+        account.start_attempt(&target.label, "", target.tariff(""));
+        account.answering(200, false, true);
+        if !unread.is_reserved {
+            self.owe(&mut account, target, unread);
+        }
+        account.stored_is_finished(usage, content, model.as_deref());
+        account.complete();
+    }
+
+    /// Has budgets count what they have reserved nothing for, whether or not they have room.
+    fn owe(&self, account: &mut Account, target: &Arc<Target>, Unread { caller, alias, .. }: &Unread) {
+        let (budgets, demand) = (&self.admission.budgets, Demand::of(None, 0, Uses::Free));
+        if let Some(granted) = budgets.owe_at(caller, alias, target, &demand) {
+            account.reserve(HeldBudget::of_counted(granted.reservation, None));
+        }
+        if let Some(granted) = budgets.owe_attempt(target, &demand) {
+            account.reserve(HeldBudget::of_counted(granted.reservation, Some(Arc::clone(&target.label))));
+        }
+    }
+
+    fn line_of_read(
+        &self,
+        serving: &Serving,
+        face: &Arc<Endpoint>,
+        Unread { id, caller, .. }: &Unread,
+        exchange: &Exchange,
+    ) -> Option<Box<RequestRecord>> {
+        let arrival = Arrival {
+            id: Arc::clone(&exchange.id),
+            own_id: exchange.own_id,
+            begun: exchange.begun,
+            method: &Method::GET,
+            path: &face.claim.path.replace("{id}", id),
+            address: None,
+            user_agent: Some(PROGRAM),
+        };
+        let mut line = RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned())?;
+        line.set_endpoint(face);
+        line.set_caller(caller);
+        Some(line)
+    }
+}
+
+/// The way to an answer: at its provider with the key that had it made, by the target itself if that is still there.
+fn way_to<'a>(serving: &'a Serving, unread: &Unread) -> Option<Way<'a>> {
+    let reads = |face: &&Arc<Endpoint>| {
+        serving.stored(face.index) == unread.read_by && face.claim.method == "GET" && face.claim.path.ends_with(BY_ID)
+    };
+    let faces: Vec<&Arc<Endpoint>> = serving.faces.all().iter().filter(reads).collect();
+    let issuer = &unread.issuer;
+    let of_models = serving.routes.iter().flat_map(|(_, route)| {
+        let targets = route.targets.iter().flatten();
+        targets.map(move |target| (&**route, target))
+    });
+    let all = of_models.chain(serving.passages.iter().map(|passage| (&passage.route, passage.target())));
+    let of_provider = all.filter(|(_, target)| *target.label == *issuer.provider);
+    let of_key = of_provider.flat_map(|(route, target)| keys(target).map(move |target| (route, target)));
+    let ways = of_key.filter(|(_, target)| target.key == issuer.key).filter_map(|(route, target)| {
+        let accepted = |face: &&'a Arc<Endpoint>| target.accepts(face.format(), &face.claim.operation);
+        let (face, acceptance) = faces.iter().find_map(|face| Some((*face, accepted(face)?)))?;
+        Some(Way { route, target, face, acceptance })
+    });
+    ways.max_by_key(|way| way.target.id == issuer.target)
+}
+
+/// Whether a provider does not have an answer any more: what was reserved for it stays booked. Nothing is reserved for a batch,
+/// so that it is asked for again.
+fn is_gone(fault: &Fault, unread: &Unread) -> bool {
+    matches!(fault.error.status, Some(404 | 410)) && unread.read_by != Stored::Work
+}
