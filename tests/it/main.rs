@@ -98,6 +98,7 @@ mod tls;
 mod told_prices;
 mod traces;
 mod translate;
+mod untold;
 mod uploads;
 mod usage;
 mod usage_auto;

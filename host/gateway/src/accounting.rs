@@ -17,6 +17,7 @@ mod tokens;
 mod traced;
 pub mod trail;
 mod unbooked;
+mod untold;
 
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -47,6 +48,7 @@ use weir_upstream::HandOver;
 
 pub(crate) use self::stored::{StoredAnswer, StoredRead};
 pub(crate) use self::unbooked::{Unbooked, Unread};
+pub(crate) use self::untold::Untold;
 
 /// The end of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +164,8 @@ pub struct Account {
     copies: Copies,
     /// What it has to do with stored answers, if anything.
     stored: Option<Box<StoredPart>>,
+    /// The size of the request, if the answer may not tell what it used.
+    untold: Option<Untold>,
     /// Where the cost is written once it is known.
     cost: Option<CostCell>,
     /// The guards that are notified of the end.
@@ -228,6 +232,7 @@ impl Account {
             permit: AdmissionPermit::free(),
             copies: Copies::default(),
             stored: None,
+            untold: None,
             cost: None,
             ends: None,
         }

@@ -49,7 +49,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 
-use crate::accounting::Account;
+use crate::accounting::{Account, Untold};
 use crate::admission::{Demand, Uses};
 use crate::auth::Caller;
 use crate::dialect::request_peek::RequestPeek;
@@ -160,6 +160,13 @@ impl InboundRequest {
             _ if self.reading.output_limit.is_some() => Uses::Both,
             _ => Uses::Nothing,
         }
+    }
+
+    /// Its size, if it is for a model whose answer may not tell what it used.
+    pub(crate) fn untold(&self) -> Option<Untold> {
+        let demand = self.demand();
+        demand.model.filter(|_| demand.uses == Uses::Nothing)?;
+        Untold::of(self.operation(), &self.face.claim.body, demand.body_len)
     }
 
     /// Features that it asks for, by the names that manifests use.

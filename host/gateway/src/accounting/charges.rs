@@ -68,6 +68,13 @@ impl Charges {
         self.add(&estimated(tokens), tariff, None, book);
     }
 
+    /// Charges for what has no price that could be known, about so many tokens.
+    pub(super) fn add_unknown(&mut self, tokens: u32, tariff: Option<&Tariff>) {
+        self.unpriced = self.unpriced.saturating_add(1);
+        let spend = Spend { requests: 0, ..Spend::unpriced(u64::from(tokens)) };
+        self.spends.push(Charge { provider: tariff.map(|tariff| Arc::clone(tariff.provider())), spend });
+    }
+
     /// The whole cost, with other charges; `None` if it is not known.
     pub(super) fn total(&self, others: &Self) -> Option<Nano> {
         let is_priced = self.is_priced || others.is_priced;

@@ -70,8 +70,10 @@ impl Account {
         if !(200..400).contains(&self.status) && self.tokens.reported.is_none() {
             self.forfeit();
         }
+        self.charge_untold();
         let book = self.book();
-        let is_reported = self.tokens.settle(&book) && !self.tokens.is_partial;
+        let is_told = !self.tokens.is_unit_estimated && !self.tokens.is_partial;
+        let is_reported = self.tokens.settle(&book) && is_told;
         let is_uncounted = self.metered && self.status == 200 && self.outcome == Outcome::Whole;
         if !is_reported && (is_uncounted || self.is_unknown && (200..300).contains(&self.status)) {
             book.unreported();

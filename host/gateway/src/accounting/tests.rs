@@ -8,7 +8,7 @@ use weir_ledger::{
 };
 use weir_types::contract::types::Usage;
 
-const LABELS: Labels<'static> =
+pub(super) const LABELS: Labels<'static> =
     Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", client: "me" };
 
 pub(super) fn account(metrics: &Arc<Metrics>) -> Box<Account> {

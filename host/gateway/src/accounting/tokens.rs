@@ -5,11 +5,12 @@ use super::access::Used;
 use super::charges::Charges;
 use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
+use super::untold;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
 use std::sync::Arc;
 use weir_ledger::{Cost, Facts, Nano, Timestamp};
-use weir_types::contract::types::Usage;
+use weir_types::contract::types::{UnitCount, Usage};
 use weir_types::tokens::Tokens;
 
 /// The token counts of an exchange.
@@ -26,6 +27,8 @@ pub(super) struct TokenBill {
     pub(super) is_partial: bool,
     /// Whether the usage is the sum of many requests', so that no threshold of context applies to it.
     pub(super) is_of_many: bool,
+    /// Whether what is billed by the piece is an estimate.
+    pub(super) is_unit_estimated: bool,
     /// The rates of the answering target.
     pub(super) tariff: Option<Tariff>,
     /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
@@ -107,6 +110,20 @@ impl TokenBill {
         is_known.then_some((reported_in + input, reported_out + output))
     }
 
+    /// The provider told nothing, and is estimated to charge for this.
+    pub(super) fn estimate_unit(&mut self, unit: UnitCount) {
+        self.reported = Some(untold::only(unit));
+        self.is_unit_estimated = true;
+    }
+
+    /// Charges for about so many tokens, whose cost is not known.
+    pub(super) fn charge_unknown(&mut self, tokens: u32, book: &Book) {
+        let [input, _] = &mut self.estimated;
+        *input = input.saturating_add(tokens);
+        book.estimated([tokens, 0]);
+        self.charges.add_unknown(tokens, self.tariff.as_ref());
+    }
+
     /// Charges for all tokens. Returns whether the provider reported usage.
     pub(super) fn settle(&mut self, book: &Book) -> bool {
         let missing = self.missing(self.is_final);
@@ -172,7 +189,7 @@ impl TokenBill {
         let (cost, prices) = (self.charges.total(forfeits), self.charges.version().or(forfeits.version()).cloned());
         let parts = forfeited.parts.iter().chain(&self.parts).cloned().collect();
         let region = self.region(self.reported.as_ref());
-        Used { tokens, is_estimated: [input, output] != [0; 2], cost, prices, region, parts }
+        Used { tokens, is_estimated: self.is_unit_estimated || [input, output] != [0; 2], cost, prices, region, parts }
     }
 
     /// Charges for this usage, less the tokens that have been charged for, and for the estimated tokens that it lacks. They
@@ -208,7 +225,7 @@ impl TokenBill {
         let facts =
             facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
         let context = self.is_of_many.then_some(0);
-        Some(Facts { tokens, context, ..facts.ok()? }.with_estimate(missing))
+        Some(Facts { tokens, context, estimated: self.is_unit_estimated, ..facts.ok()? }.with_estimate(missing))
     }
 
     /// The tokens of this usage that have not been charged for.

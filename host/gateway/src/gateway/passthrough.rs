@@ -12,7 +12,7 @@ use super::own_headers::{forbid_retry, put_limits, set_cost};
 use super::stored::Making;
 use super::{Admitted, Begun, Gateway, fault_response, inbound, read_body, rights, span_attributes};
 use crate::accounting::access::RequestRecord;
-use crate::accounting::{Account, Opening};
+use crate::accounting::{Account, Opening, Untold};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
@@ -206,6 +206,7 @@ impl Gateway {
         let opening = Opening { begun, request_id, operation: NAME, span, counts };
         let mut account = Account::open(&self.metrics, series, opening, permit);
         account.set_line(line.take());
+        account.may_not_tell(untold(&asked, &demand));
         let notices = keep(&mut account, granted);
         let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
         self.note_stored_read(permitted.stored, id, &caller.tenant, &mut account);
@@ -349,6 +350,12 @@ fn uses(method: &Method, known: Option<Known<'_>>, is_read: bool, stored: Stored
         _ if is_read || known.is_some_and(|known| known.is_free()) => Uses::Nothing,
         _ => Uses::Unknown,
     }
+}
+
+/// The size of a request whose answer may not tell what it used.
+fn untold(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<Untold> {
+    let (known, _) = asked.known.as_ref().filter(|_| demand.uses == Uses::Nothing && demand.model.is_some())?;
+    Untold::of(&known.acceptance.operation, &known.face.claim.body, demand.body_len)
 }
 
 /// The announced length of a body of JSON, which may become tokens.

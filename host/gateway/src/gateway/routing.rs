@@ -90,6 +90,7 @@ impl Gateway {
         let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, opening, permit);
         account.set_line(line.take());
+        account.may_not_tell(asked.untold());
         self.note_stored_read(asked.stored, asked.path_params.get("id"), &asked.caller.tenant, &mut account);
         if let Some(budget) = budget {
             account.reserve(budget);

@@ -1,0 +1,96 @@
+//! Answers that do not tell what they used, as speech, which is nothing but audio, and transcripts that are nothing but text.
+//! The size of the request tells about how much that is.
+
+use super::Account;
+use crate::pricing::Tariff;
+use weir_ledger::{Facts, Quantity, Timestamp};
+use weir_types::contract::about::{BodyKind, Operation};
+use weir_types::contract::types::{Unit, UnitCount, Usage};
+
+/// Bytes of text for a token, and for a second in which it is spoken.
+const BYTES_A_TOKEN: usize = 4;
+const BYTES_A_SPOKEN_SECOND: usize = 15;
+/// Bytes of an uploaded second of audio: that of a compressed file of 32 kbit a second.
+const BYTES_A_SECOND: usize = 4000;
+/// Tokens of a second of audio.
+const TOKENS_A_SECOND: usize = 10;
+
+/// The size of a request whose answer may not tell what it used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Untold {
+    /// So many bytes with a text that is to be spoken.
+    Speech(usize),
+    /// So many bytes with a recording.
+    Recording(usize),
+    /// So many bytes of any other kind.
+    Other(usize),
+}
+
+impl Untold {
+    /// A request of so many bytes for a model; `None` if its answer costs nothing where it tells nothing.
+    pub(crate) fn of(operation: &Operation, body: &BodyKind, bytes: usize) -> Option<Self> {
+        Some(match operation {
+            // Providers that charge for it report its tokens.
+            Operation::Moderation => return None,
+            operation if !operation.is_relayed_only() => return None,
+            Operation::Speech => Self::Speech(bytes),
+            _ if *body == BodyKind::Multipart => Self::Recording(bytes),
+            _ => Self::Other(bytes),
+        })
+    }
+
+    /// What it is estimated to be billed by, if that has a price.
+    fn unit(self, tariff: &Tariff) -> Option<UnitCount> {
+        let counts = match self {
+            Self::Speech(bytes) => {
+                [Some((Unit::Character, bytes)), Some((Unit::Second, bytes.div_ceil(BYTES_A_SPOKEN_SECOND)))]
+            }
+            Self::Recording(bytes) => [Some((Unit::Second, bytes.div_ceil(BYTES_A_SECOND))), None],
+            Self::Other(_) => [None, None],
+        };
+        let is_priced = |&(unit, count): &(Unit, usize)| {
+            let mut facts = Facts::at(Timestamp::now());
+            facts.pieces.add(unit, Quantity::whole(u32::try_from(count).unwrap_or(u32::MAX)));
+            tariff.cost(&facts).total().is_some()
+        };
+        let (unit, count) = counts.into_iter().flatten().find(is_priced)?;
+        Some(UnitCount { unit, count: count as f64 })
+    }
+
+    /// The tokens that it is estimated to have.
+    fn tokens(self) -> u32 {
+        let tokens = match self {
+            Self::Speech(bytes) | Self::Other(bytes) => bytes.div_ceil(BYTES_A_TOKEN),
+            Self::Recording(bytes) => bytes.div_ceil(BYTES_A_SECOND).saturating_mul(TOKENS_A_SECOND),
+        };
+        u32::try_from(tokens).unwrap_or(u32::MAX)
+    }
+}
+
+impl Account {
+    /// The answer may not tell what it used.
+    pub(crate) fn may_not_tell(&mut self, untold: Option<Untold>) {
+        self.untold = untold;
+    }
+
+    /// Charges for an answer that told nothing: by an estimate of what is billed by the piece, where that has a price. Otherwise
+    /// its cost is unknown, and not zero.
+    pub(super) fn charge_untold(&mut self) {
+        let is_answered = (200..300).contains(&self.status);
+        let is_told = self.counts || self.is_unknown || self.tokens.reported.is_some();
+        let Some(untold) = self.untold.take().filter(|_| is_answered && !is_told) else { return };
+        let book = self.book();
+        match self.tokens.tariff.as_ref().and_then(|tariff| untold.unit(tariff)) {
+            Some(unit) => self.tokens.estimate_unit(unit),
+            None => self.tokens.charge_unknown(untold.tokens(), &book),
+        }
+    }
+}
+
+/// A usage of nothing but this.
+pub(super) fn only(unit: UnitCount) -> Usage {
+    Usage { units: vec![unit], ..Usage::of(None, None) }
+}
+
+#[cfg(test)]
+mod tests;
