@@ -73,7 +73,7 @@ fn init_writes_a_first_file_that_checks_and_overwrites_none() {
 }
 
 #[test]
-fn check_warns_of_models_without_a_price_and_of_the_budgets_that_refuse_them() {
+fn check_and_a_start_warn_of_models_without_a_price_and_of_the_budgets_that_refuse_them() {
     let desk = desk();
     let model = "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:9/v1\"\napi_key = \"k-0123456789\"\n\
                  [[models]]\nalias = \"own\"\ntarget = { provider = \"p\", model = \"of-our-own\" }\n";
@@ -88,6 +88,9 @@ fn check_warns_of_models_without_a_price_and_of_the_budgets_that_refuse_them() {
         let (code, output) = run(&mut weir(&desk.at(""), "check --config weir.toml"));
         assert_eq!(code, Some(0), "{output}");
         is_in(expected, &output);
+        let started =
+            Program::start(&Folder::with(&["openai"]), &target().join("test-cache"), &(model.to_owned() + &budgets));
+        assert!(started.until("no price is known").contains(expected), "a start tells it too");
     }
 }
 

@@ -2,11 +2,11 @@
 //! deleted is given back once.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Client, Gate, Gateway, Upstream};
+use weir_tests::{Answer, Client, Folder, Gate, Gateway, Upstream};
 
 use super::spending::spent;
 use super::{admin, ask, gateway, made, with_key};
-use crate::wire_format::OPENAI;
+use crate::wire_format::{OPENAI, config_of};
 
 /// The tokens of every answer.
 const TOKENS: u64 = 17;
@@ -54,6 +54,37 @@ async fn a_stream_costs_what_its_price_was_when_it_began() {
         gate.open();
         client.until("[DONE]").await;
         assert_eq!(spent(&gateway, "money").await, "25.5", "{model}: 17 and, by the price of then, 8.5");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_costs_what_the_price_file_said_when_it_began() {
+    for model in [OPENAI.name.to_owned(), OPENAI.translated()] {
+        let gate = Gate::default();
+        let upstream = provider(&gate).await;
+        let folder = Folder::with(&["openai"]);
+        let file = folder.path().join("prices.json");
+        let set_price = |dollars: &str| {
+            let rates = json!({"input": dollars, "output": dollars});
+            std::fs::write(&file, json!({"providers": {"openai": {"openai": rates}}}).to_string()).unwrap();
+        };
+        set_price("500000");
+        let money = "[[budgets]]\nname = \"money\"\nfor = \"all\"\nusd = 1000000\nper = \"total\"\n";
+        let config = format!("price_file = \"prices.json\"\n{}{money}", config_of(&[OPENAI], &upstream));
+        std::fs::write(folder.path().join("weir.toml"), &config).unwrap();
+        let gateway = Gateway::with(folder, &config).await;
+
+        let mut client = gateway.connect().await;
+        client.send(&OPENAI.request(&model, true)).await;
+        client.head().await;
+        client.until("content").await;
+        set_price("1000000");
+        assert_eq!(gateway.post("/admin/reload", "").await.status(), 200);
+        let next = gateway.ask(&OPENAI.request(&model, false)).await;
+        assert_eq!(next.header("x-weir-cost-usd"), Some("17"), "the next one has the new price");
+        gate.open();
+        client.until("[DONE]").await;
+        gateway.until_metric("weir_budget_used{budget=\"money\"}", 25.5).await;
     }
 }
 

@@ -17,21 +17,25 @@ pub(super) fn check(document: &Document) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Checks that new budgets of a document pass requests on to models that exist. Those that stood there before are taken as they
-/// are: a model that was removed since must not keep a key from being disabled.
+/// Checks that new budgets of a document count no further than budgets can, and pass requests on to models that exist. Those that
+/// stood there before are taken as they are: a model that was removed since must not keep a key from being disabled.
 ///
 /// # Errors
 ///
 /// Names the first that does not.
-pub(super) fn check_downgrades(
+pub(super) fn check_new(
     document: &Document,
     before: Option<&Document>,
     is_model: impl Fn(&str) -> bool,
 ) -> Result<(), Invalid> {
     let stood = before.map(written).unwrap_or_default();
-    for (_, _, budget) in written(document) {
+    let is_new = |budget: &Written| !stood.iter().any(|(_, _, before)| before == budget);
+    for (_, _, budget) in written(document).into_iter().filter(|(_, _, budget)| is_new(budget)) {
+        if budget.tokens.max(budget.requests).is_some_and(|count| count > Limit::MOST_COUNT) {
+            let most = Limit::MOST_COUNT;
+            return Err(invalid(format!("`{}`: a budget has {most} tokens or requests at most", budget.name)));
+        }
         if let Over::Downgrade(model) = &budget.when_over
-            && !stood.iter().any(|(_, _, before)| *before == budget)
             && !is_model(model)
         {
             return Err(invalid(format!(
@@ -47,15 +51,27 @@ fn invalid(problem: String) -> Invalid {
     Invalid { field: "budgets".to_owned(), problem }
 }
 
-/// The budgets of a document. Those that cannot be read are logged: [`check`] lets none be written.
-pub(super) fn of(document: &Document) -> Vec<Budget> {
-    let read = |(name, scope, one): (String, Scope, Written)| {
-        let logged = budget(&name, scope, &one).inspect_err(|error| {
-            tracing::error!(%error, budget = name, "a budget of the store cannot be read, and is left out");
-        });
-        logged.ok()
+/// The budgets of a document. Those that cannot be read are logged, and stay as they are known from before: [`check`] lets none
+/// be written here, but a node of a newer version may.
+pub(super) fn of(document: &Document, before: &[Budget]) -> Vec<Budget> {
+    let read = |(name, scope, one): (String, Scope, Written)| match budget(&name, scope, &one) {
+        Ok(budget) => Some(budget),
+        Err(error) => {
+            let known = before.iter().find(|known| *known.name == *name);
+            log_unreadable(&name, &error, known.is_some());
+            known.cloned()
+        }
     };
     written(document).into_iter().filter_map(read).collect()
+}
+
+/// Tells that a budget cannot be read, and what comes of that.
+pub(super) fn log_unreadable(budget: &str, error: &dyn std::fmt::Display, is_known: bool) {
+    if is_known {
+        tracing::error!(%error, budget, "a budget of the store cannot be read: what was known of it goes on to count");
+    } else {
+        tracing::error!(%error, budget, "a budget of the store cannot be read, and limits nothing on this node");
+    }
 }
 
 /// The budgets of a document as they are written, each with its name in messages and whose use it counts.
@@ -88,10 +104,12 @@ fn scope(budget: &ScopedBudget) -> Scope {
 }
 
 fn budget(name: &str, scope: Scope, written: &Written) -> Result<Budget, BudgetError> {
+    // What was written before there was a bound stays readable.
+    let bounded = |count: u64| count.min(Limit::MOST_COUNT);
     let limit = match (&written.usd, written.tokens, written.requests) {
         (Some(usd), ..) => Limit::usd(usd)?,
-        (None, Some(tokens), _) => Limit::Tokens(tokens),
-        (None, None, requests) => Limit::Requests(requests.unwrap_or_default()),
+        (None, Some(tokens), _) => Limit::Tokens(bounded(tokens)),
+        (None, None, requests) => Limit::Requests(bounded(requests.unwrap_or_default())),
     };
     let mut budget = Budget::new(name, scope, limit, Period::parse(&written.per)?);
     if let Some(zone) = &written.tz {
@@ -131,7 +149,7 @@ mod tests {
                 "when_over": {"downgrade": "small"}, "unpriced": "allow"}"#,
         );
         assert_eq!(check(&document), Ok(()));
-        let [budget] = of(&document).try_into().unwrap();
+        let [budget] = of(&document, &[]).try_into().unwrap();
         assert_eq!(&*budget.name, "team/red/m");
         assert_eq!(budget.scope, Scope::Of(ScopeKind::Team, "red".into()));
         assert_eq!((budget.limit.amount(), budget.per), (12_500_000_000, Period::Month));
@@ -151,7 +169,7 @@ mod tests {
             );
             let document = Document::parse(Kind::Budget, &text).unwrap();
             assert_eq!(check(&document), Ok(()));
-            let [budget] = of(&document).try_into().unwrap();
+            let [budget] = of(&document, &[]).try_into().unwrap();
             assert_eq!((&*budget.name, budget.scope, budget.limit), ("b", scope, Limit::Tokens(9)));
         }
     }
@@ -164,12 +182,28 @@ mod tests {
             ))
         };
         let is_model = |name: &str| name == "small";
-        assert_eq!(check_downgrades(&with("small", 1), None, is_model), Ok(()));
-        let invalid = check_downgrades(&with("gone", 1), None, is_model).unwrap_err();
+        assert_eq!(check_new(&with("small", 1), None, is_model), Ok(()));
+        let invalid = check_new(&with("gone", 1), None, is_model).unwrap_err();
         assert!(invalid.problem.contains("`gone`") && invalid.problem.contains("`m`"), "{invalid}");
         let stood = with("gone", 1);
-        assert_eq!(check_downgrades(&stood, Some(&stood), is_model), Ok(()), "it stood there before");
-        assert!(check_downgrades(&with("gone", 2), Some(&stood), is_model).is_err());
+        assert_eq!(check_new(&stood, Some(&stood), is_model), Ok(()), "it stood there before");
+        assert!(check_new(&with("gone", 2), Some(&stood), is_model).is_err());
+    }
+
+    #[test]
+    fn a_new_budget_counts_no_further_than_those_of_the_configuration_and_one_that_stands_there_is_bounded() {
+        let with = |amount: &str| team(&format!(r#"{{"name": "m", "per": "day", {amount}}}"#));
+        for (amount, fits) in [
+            (r#""tokens": 1000000000000000"#, true),
+            (r#""tokens": 1000000000000001"#, false),
+            (r#""requests": 9223372036854775807"#, false),
+        ] {
+            let document = with(amount);
+            assert_eq!(check_new(&document, None, |_| true).is_ok(), fits, "{amount}");
+            assert_eq!(check_new(&document, Some(&document), |_| true), Ok(()), "it stood there before");
+            let [budget] = of(&document, &[]).try_into().unwrap();
+            assert_eq!(budget.limit.amount(), Limit::MOST_COUNT);
+        }
     }
 
     #[test]
@@ -181,7 +215,7 @@ mod tests {
         ] {
             let invalid = check(&team(budget)).unwrap_err();
             assert!(invalid.problem.contains(word) && invalid.problem.contains("`m`"), "{invalid}");
-            assert!(of(&team(budget)).is_empty());
+            assert!(of(&team(budget), &[]).is_empty());
         }
     }
 }

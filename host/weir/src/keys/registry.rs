@@ -161,7 +161,7 @@ impl Registry {
             budgets::check(document).map_err(ChangeError::Invalid)?;
             let before = || snapshot.document(write.kind, &write.id).map(|(before, _)| before);
             let before = write.expected.and_then(|_| before());
-            budgets::check_downgrades(document, before.as_ref(), |model| serving.routes.find(model).is_some())
+            budgets::check_new(document, before.as_ref(), |model| serving.routes.find(model).is_some())
                 .map_err(ChangeError::Invalid)?;
             not_in_a_file(document, &serving, state)?;
         }

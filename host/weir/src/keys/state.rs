@@ -121,6 +121,12 @@ impl State {
             Content::Document(kind, parsed) => (kind, parsed),
         };
         self.is_keyed |= kind == Kind::Key;
+        if let (Kind::Budget, Err(error)) = (kind, &parsed) {
+            // Without it, nothing would be limited: the earlier version counts.
+            let is_known = self.budgets.contains_key(&(kind, id.clone()));
+            budgets::log_unreadable(&id, error, is_known);
+            return None;
+        }
         let document = parsed.unwrap_or_else(|error| {
             // Its present version may disable the key, so the earlier version does not count either.
             tracing::error!(%error, kind = kind.name(), id, "a document of the store cannot be read, and is left out");
@@ -171,11 +177,12 @@ impl State {
     }
 
     fn keep_budgets(&mut self, kind: Kind, id: &str, document: Option<&Document>) {
-        let budgets = document.map(budgets::of).unwrap_or_default();
+        let name = (kind, id.to_owned());
+        let known = self.budgets.get(&name).map(Vec::as_slice).unwrap_or_default();
+        let budgets = document.map(|document| budgets::of(document, known)).unwrap_or_default();
         if budgets.is_empty() && self.budgets.is_empty() {
             return;
         }
-        let name = (kind, id.to_owned());
         let is_gone = budgets.is_empty();
         let before = if is_gone { self.budgets.remove(&name) } else { self.budgets.insert(name.clone(), budgets) };
         self.has_new_budgets |= before.as_ref() != self.budgets.get(&name);
@@ -257,6 +264,37 @@ mod tests {
         state.take(vec![stored(6, 1, budget), stored(7, 1, ""), stored(8, 1, budget)]);
         assert_eq!(state.new_budgets().map(counts), Some((1, 0)), "it has them again");
         assert_eq!(state.new_budgets(), None);
+    }
+
+    #[test]
+    fn a_budget_that_cannot_be_read_stays_as_it_was_until_it_can_or_is_deleted() {
+        let written = |revision, more: &str| weir_store::Document {
+            kind: "budget".to_owned(),
+            id: "b".to_owned(),
+            revision,
+            body: Some(format!(
+                r#"{{"schema": 1, "id": "b", "for": "all", "created": "2026-11-21T12:00:00Z", "tokens": 5, {more}}}"#
+            )),
+        };
+        let newer = r#""per": "day", "of_a_newer_version": true"#;
+        let limits = |state: &mut State| {
+            let new = state.new_budgets()?;
+            Some(new.all.iter().map(|budget| budget.limit.amount()).collect::<Vec<_>>())
+        };
+        let mut state = State::default();
+        state.take(vec![written(1, newer)]);
+        assert_eq!(limits(&mut state), None, "nothing is known of it");
+        state.take(vec![written(2, r#""per": "day""#)]);
+        assert_eq!(limits(&mut state), Some(vec![5]));
+        state.take(vec![written(3, newer), written(4, r#""per": "fortnight""#)]);
+        assert_eq!((limits(&mut state), state.version), (None, 4), "it goes on to count");
+        state.take(vec![written(5, r#""per": "month""#)]);
+        assert_eq!(limits(&mut state), Some(vec![5]));
+        let at_key = |per: &str| format!(r#", "budgets": [{{"name": "k", "tokens": 7, "per": "{per}"}}]"#);
+        state.take(vec![stored(6, 1, &at_key("day")), stored(7, 1, &at_key("fortnight"))]);
+        assert_eq!(limits(&mut state), Some(vec![7, 5]));
+        state.take(vec![written(8, newer), weir_store::Document { body: None, ..written(9, "") }]);
+        assert_eq!(limits(&mut state), Some(vec![7]));
     }
 
     #[test]
