@@ -7,6 +7,8 @@ use super::{Action, ChangeError, Changed, Context, Revision, Stored, existing};
 use crate::document::{Document, Grant, Invalid, Key, Kind, Metadata, Owner, Rotation, Schema, TeamId, Terms, UserId};
 use crate::key_text::{KeyId, KeyText};
 
+/// The operation for a provider's own endpoints, where objects of all teams are.
+const PASSTHROUGH: &str = "passthrough";
 /// The longest grace of a rotation.
 pub(crate) const MAX_GRACE: SignedDuration = SignedDuration::from_hours(24 * 30);
 
@@ -98,6 +100,10 @@ impl KeyCommand {
             Self::Enable(id) => set_disabled(id, false, stored, context),
             Self::Move { id, team } => change(id, Action::Move, stored, context, |key| {
                 context.may_write(team.as_ref())?;
+                // What its team had, the key may have by its own name, which the other team need not have.
+                let terms = key.terms();
+                let without = Terms { operations: None, ..terms.clone() };
+                beyond(&terms, &without, team.as_ref(), stored, context)?;
                 key.owner.team = team;
                 check_owner(key, stored)?;
                 check_name(key, stored)
@@ -129,7 +135,7 @@ impl KeyEdit {
             key.expires = expires;
         }
         if let Some(terms) = self.terms {
-            beyond(&terms, &key.terms(), context)?;
+            beyond(&terms, &key.terms(), key.owner.team.as_ref(), stored, context)?;
             key.set_terms(terms);
         }
         if let Some(metadata) = self.metadata {
@@ -139,14 +145,31 @@ impl KeyEdit {
     }
 }
 
-/// Refuses changes of what counts beyond a key's team to those who may change the team only.
-fn beyond(terms: &Terms, before: &Terms, context: &Context) -> Result<(), ChangeError> {
+/// Refuses changes of what counts beyond a key's team to those who may change the team only. Such are the operations that
+/// are had by their name alone, unless the team or its organisation has them.
+fn beyond(
+    terms: &Terms,
+    before: &Terms,
+    team: Option<&TeamId>,
+    stored: &impl Stored,
+    context: &Context,
+) -> Result<(), ChangeError> {
+    let is_added = |name: &str| terms.names_operation(name) && !before.names_operation(name);
     let changed = [
         ("tags", terms.tags != before.tags),
         ("priority", terms.priority != before.priority),
         ("may_choose", terms.may_choose != before.may_choose),
+        (PASSTHROUGH, is_added(PASSTHROUGH) && !team.is_some_and(|team| is_named_for(team, PASSTHROUGH, stored))),
     ];
     changed.into_iter().filter(|(_, is_changed)| *is_changed).try_for_each(|(name, _)| context.may_reach_beyond(name))
+}
+
+/// Whether a team, or its organisation, names an operation in full.
+fn is_named_for(team: &TeamId, operation: &str, stored: &impl Stored) -> bool {
+    let Some((team, _)) = stored.team(team) else { return false };
+    let organisation = || team.organisation.as_ref().and_then(|organisation| stored.organisation(organisation));
+    team.terms().names_operation(operation)
+        || organisation().is_some_and(|(organisation, _)| organisation.terms().names_operation(operation))
 }
 
 fn create(
@@ -162,7 +185,7 @@ fn create(
     if new.owner.user.is_some() {
         context.may_reach_beyond("owner.user")?;
     }
-    beyond(&new.terms, &Terms::default(), context)?;
+    beyond(&new.terms, &Terms::default(), new.owner.team.as_ref(), stored, context)?;
     context.precondition.check(None)?;
     if stored.key(id).is_some() {
         return Err(ChangeError::Exists(Kind::Key));

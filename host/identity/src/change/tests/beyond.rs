@@ -38,3 +38,42 @@ fn administrators_of_a_team_set_no_tags_and_users_which_count_beyond_it() {
     let refused = ChangeError::BeyondTeam("tags");
     assert_eq!((refused.code(), refused.status()), ("forbidden", 403));
 }
+
+#[test]
+fn administrators_of_a_team_give_its_keys_no_pass_through_that_the_team_does_not_have() {
+    let (mut memory, text) = started();
+    let id = text.id();
+    let named = |names: &[&str]| Terms {
+        operations: Some(names.iter().map(|name| crate::document::Pattern::parse(name).unwrap()).collect()),
+        ..Terms::default()
+    };
+    let (red, beyond) = (of_team("red"), Err(ChangeError::BeyondTeam("passthrough")));
+    let both = Context { grants: [red.grants.clone(), of_team("blue").grants].concat(), ..context(0) };
+    let mut run =
+        |command: Command, context: &Context| memory.run(command, context).map(|changed| changed.writes.len());
+    let new = |name: &str, terms: Terms| NewKey { terms, ..new_key(name, Some("red")) };
+    let create = |name: &str, terms: Terms| KeyCommand::Create(Box::new(new(name, terms))).into();
+    let edit =
+        |terms: Terms| KeyCommand::Edit(id, Box::new(KeyEdit { terms: Some(terms), ..KeyEdit::default() })).into();
+    let moved = |team: &str| KeyCommand::Move { id, team: TeamId::parse(team).ok() }.into();
+    let passing = || named(&["passthrough", "chat"]);
+    assert_eq!(run(create("a", passing()), &red), beyond);
+    let import = KeyCommand::Import(Box::new(new("a", passing())), KeyHash::of("sk-1"));
+    assert_eq!(run(import.into(), &red), beyond);
+    assert_eq!(run(edit(passing()), &red), beyond);
+    // A pattern gives it to nobody, so it may have it in it.
+    assert_eq!(run(create("b", named(&["*"])), &red), Ok(1));
+    assert_eq!(run(edit(named(&["chat"])), &red), Ok(1));
+    // What an administrator of everything has given, they may keep and take away.
+    assert_eq!(run(edit(passing()), &context(0)), Ok(1));
+    assert_eq!(run(edit(named(&["passthrough"])), &red), Ok(1));
+    assert_eq!(run(moved("blue"), &both), beyond, "it was given to a key of this team");
+    assert_eq!(run(edit(named(&["chat"])), &red), Ok(1));
+    assert_eq!(run(edit(passing()), &red), beyond);
+    // A team that has it gives it to its keys.
+    let has_it = parsed(&json!({"id": "red", "operations": ["passthrough", "chat"]}));
+    assert_eq!(run(GroupCommand::PutTeam(Box::new(has_it)).into(), &context(0)), Ok(1));
+    assert_eq!(run(edit(passing()), &red), Ok(1));
+    assert_eq!(run(moved("blue"), &both), beyond);
+    assert_eq!(run(moved("blue"), &context(0)), Ok(1));
+}
