@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method as HttpMethod};
 use weir_realtime::CompiledSessionTap;
 use weir_transcoding::{Method, MethodError};
 use weir_types::contract::about::{
-    Acceptance as Claim, FixedQuery, FrameTest, Manifest, Operation, Transport, UsageRequest,
+    Acceptance as Claim, BodyKind, Face, FixedQuery, FrameTest, Manifest, Operation, Transport, UsageRequest,
 };
 use weir_types::contract::types::Setting;
 use weir_upstream::{HeaderRules, encode_segment};
@@ -100,6 +100,19 @@ pub fn option(options: &[Setting], name: &str) -> Option<String> {
     Some(list.map_or_else(|_| setting.json.clone(), |list| list.join(",")))
 }
 
+/// The features of a session's messages that are media.
+const MEDIA: [&str; 2] = ["audio", "vision"];
+
+/// Where the client's messages have media in sessions of a format, as the features of its face say.
+fn media_of_sessions<'a>(manifest: &'a Manifest, format: &str) -> Vec<&'a str> {
+    let is_of_sessions = |face: &&Face| face.format == format && face.body == BodyKind::Session;
+    let features = manifest.faces.iter().filter(is_of_sessions).flat_map(|face| &face.features);
+    let tests = features.filter(|feature| MEDIA.contains(&feature.name.as_str())).flat_map(|feature| &feature.tests);
+    let places =
+        tests.filter_map(|test| if let FrameTest::Present(place) = test { Some(place.as_str()) } else { None });
+    places.collect()
+}
+
 impl Acceptance {
     /// Compiles an acceptance. `credentials` are the headers in which any client's credential may stand.
     pub fn compile(claim: &Claim, manifest: &Manifest, credentials: &[&str]) -> Result<Self, AcceptError> {
@@ -108,7 +121,8 @@ impl Acceptance {
         let tap = format.and_then(|format| format.tap.as_ref());
         let session = format.and_then(|format| format.session.as_ref());
         let session = session.filter(|_| matches!(claim.transport, Some(Transport::Session)));
-        let session = session.map(CompiledSessionTap::new).transpose();
+        let session = session.map(|tap| CompiledSessionTap::new(tap, &media_of_sessions(manifest, &claim.format)));
+        let session = session.transpose();
         let grpc = match &claim.transport {
             Some(Transport::Grpc(method)) => Some(Arc::new(Method::compile(method)?)),
             _ => None,

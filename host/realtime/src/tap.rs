@@ -5,6 +5,7 @@ use weir_types::contract::about::{FrameTest, SessionTap};
 use weir_wire::frame::FrameRef;
 use weir_wire::tap::{CompiledCheck, CompiledTap, FrameCheck, TapError};
 
+use super::conversation::MediaPlaces;
 use super::requests::CompiledRequests;
 
 /// Where the configuration stands in the message that configures a session.
@@ -29,6 +30,8 @@ pub enum Beginning {
 pub struct CompiledSessionTap {
     /// The client's messages that ask for a response.
     pub requests: CompiledRequests,
+    /// Where the client's messages have media.
+    pub media: MediaPlaces,
     begins: Vec<(CompiledCheck, Beginning)>,
     ends: Vec<CompiledCheck>,
     failures: Vec<CompiledCheck>,
@@ -41,8 +44,8 @@ pub struct CompiledSessionTap {
 }
 
 impl CompiledSessionTap {
-    /// Compiles a tap.
-    pub fn new(tap: &SessionTap) -> Result<Self, SessionTapError> {
+    /// Compiles a tap. `media` are the places of sounds and images in base64 in the client's messages.
+    pub fn new(tap: &SessionTap, media: &[&str]) -> Result<Self, SessionTapError> {
         let compiled = |test: &FrameTest| CompiledCheck::new(test, &[]);
         let checks = |tests: &[FrameTest]| tests.iter().map(compiled).collect::<Result<Vec<_>, _>>();
         let configuration = tap.configuration.as_ref();
@@ -50,6 +53,7 @@ impl CompiledSessionTap {
         let begins = tap.begins.iter().map(|test| Ok((compiled(test)?, Beginning::by(test))));
         Ok(Self {
             requests: CompiledRequests::new(&tap.requests)?,
+            media: MediaPlaces::new(media).map_err(TapError::from)?,
             begins: begins.collect::<Result<Vec<_>, TapError>>()?,
             ends: checks(&tap.responses.end)?,
             failures: checks(&tap.responses.failure)?,
@@ -126,7 +130,7 @@ mod tests {
         let message = r#"{"type":"set","session":{{session}}}"#.to_owned();
         let configuration = Some(SessionConfiguration { message, confirmed: vec![of("was set")] });
         let tap = SessionTap { requests: vec![of("ask")], begins, responses, cancel: None, configuration };
-        let tap = CompiledSessionTap::new(&tap).unwrap();
+        let tap = CompiledSessionTap::new(&tap, &[]).unwrap();
         assert_eq!(tap.beginning(br#"{"type":"begun","turn":1}"#), Some(Beginning::Once));
         assert_eq!(tap.beginning(br#"{"turn":{"parts":[]}}"#), Some(Beginning::Perhaps));
         assert_eq!([&b"not json"[..], br#"{"a":{"type":"begun"}}"#].map(|message| tap.beginning(message)), [None; 2]);

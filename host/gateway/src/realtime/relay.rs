@@ -255,7 +255,7 @@ impl Relay {
             Err(error) if can_withhold => return self.report(&Fault::invalid(error.to_string())).await,
             Err(error) => return Err(Ending::Unread(error)),
         };
-        let verdict = self.responses.lock().await.sent(&bytes, asks).await;
+        let verdict = self.responses.lock().await.sent(&bytes, is_last, asks).await;
         match verdict {
             Verdict::Pass => {}
             Verdict::Withhold(fault) if can_withhold => return self.report(&fault).await,

@@ -86,8 +86,8 @@ impl Responses {
     }
 
     /// The client sends a message, or a piece of one; with the last piece it may ask for a response.
-    pub(super) async fn sent(&mut self, piece: &[u8], asks: bool) -> Verdict {
-        self.conversation.add(piece);
+    pub(super) async fn sent(&mut self, piece: &[u8], is_last: bool, asks: bool) -> Verdict {
+        self.conversation.add(&self.tap.media, piece, is_last);
         if asks {
             return self.ask().await;
         }

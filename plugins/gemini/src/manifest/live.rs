@@ -4,8 +4,8 @@
 //! was interrupted; the usage comes with it.
 
 use weir_sdk::manifest::{
-    Acceptance, BodyKind, ErrorFormat, Face, Format, FrameTest, Merge, ModelPlace, ModelPointer, Operation,
-    PointerEquals, SessionTap, Tap, Transport, strings,
+    Acceptance, BodyKind, ErrorFormat, Face, Feature, Format, FrameTest, Merge, ModelPlace, ModelPointer, Operation,
+    PointerEquals, SessionTap, Tap, Transport, features, strings,
 };
 
 use super::{faces, format, usage};
@@ -24,8 +24,19 @@ fn face(path: String) -> Face {
         credentials: faces::credentials(),
         model: vec![ModelPlace::Message(model)],
         body: BodyKind::Session,
+        features: features_of_messages(),
         ..Face::get(FORMAT, Operation::Realtime, path)
     }
+}
+
+/// Where the messages have sound and images. The data of a turn's parts may be a text as well.
+fn features_of_messages() -> Vec<Feature> {
+    let places = |of_medium: &[&str]| {
+        let all = ["realtimeInput", "realtime_input"].into_iter();
+        all.flat_map(|input| of_medium.iter().map(move |medium| FrameTest::present(format!("/{input}/{medium}/data"))))
+            .collect::<Vec<_>>()
+    };
+    features([("audio", places(&["audio", "mediaChunks/*", "media_chunks/*"])), ("vision", places(&["video"]))])
 }
 
 pub(super) fn accepts() -> Acceptance {

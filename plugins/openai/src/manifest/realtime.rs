@@ -7,7 +7,7 @@
 use weir_sdk::compat::manifest::{acceptance, option_headers, place};
 use weir_sdk::manifest::{
     Acceptance, BodyKind, Bucket, CredentialPlace, ErrorFormat, Face, FixedQuery, Format, FrameTemplate, FrameTest,
-    Merge, ModelPlace, Operation, SessionConfiguration, SessionTap, Tap, Transport, UsagePlace, strings,
+    Merge, ModelPlace, Operation, SessionConfiguration, SessionTap, Tap, Transport, UsagePlace, features, strings,
 };
 
 use super::{errors, face};
@@ -22,7 +22,15 @@ pub(super) fn face_of_sessions() -> Face {
     let plain = face(FORMAT, Operation::Realtime, "GET", "/v1/realtime");
     let offered = CredentialPlace::Subprotocol("openai-insecure-api-key.".to_owned());
     let credentials = plain.credentials.iter().cloned().chain([offered]).collect();
-    Face { credentials, model: vec![ModelPlace::Query("model".to_owned())], body: BodyKind::Session, ..plain }
+    // Where the messages have sound: all else counts as text.
+    let audio = ["/audio", "/item/content/*/audio", "/response/input/*/content/*/audio"];
+    Face {
+        credentials,
+        model: vec![ModelPlace::Query("model".to_owned())],
+        body: BodyKind::Session,
+        features: features([("audio", audio.map(FrameTest::present).to_vec())]),
+        ..plain
+    }
 }
 
 /// The endpoint for ephemeral keys, which the gateway answers with its own.

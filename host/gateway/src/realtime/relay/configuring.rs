@@ -29,7 +29,7 @@ impl Relay {
     /// Sends the message that configures the session, and waits until the provider has confirmed it. What it adds to the
     /// next response must have room in the budgets.
     pub(super) async fn configure(&self, message: &str) -> Result<(), Ending> {
-        match self.responses.lock().await.sent(message.as_bytes(), false).await {
+        match self.responses.lock().await.sent(message.as_bytes(), true, false).await {
             Verdict::Pass => {}
             Verdict::Withhold(fault) | Verdict::End(fault) => return Err(Ending::Refused(fault)),
         }
