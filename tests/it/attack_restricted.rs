@@ -297,6 +297,14 @@ async fn an_object_without_a_known_maker_is_closed_to_restricted_keys_and_open_t
             json!({"conversation": {"id": "conv_0123456789unknown"}}),
             json!({"tools": [{"type": "file_search", "vector_store_ids": ["vs_0123456789unknown"]}]}),
             json!({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file-0123456789unknown"}]}]}),
+            json!({"input": [{"type": "function_call_output", "call_id": "c", "output": [
+                {"type": "input_file", "file_id": "file-0123456789unknown"},
+            ]}]}),
+            json!({"input": [{"type": "computer_call_output", "call_id": "c", "output":
+                {"type": "computer_screenshot", "file_id": "file-0123456789unknown"},
+            }]}),
+            json!({"tools": [{"type": "image_generation", "input_image_mask": {"file_id": "file-0123456789unknown"}}]}),
+            json!({"prompt": {"id": "pmpt_0123456789unknown"}}),
         ] {
             hidden(&gateway, &mut upstream, "one", answer("fast", stream, named.clone())).await;
             open(&gateway, "free", answer("fast", stream, named)).await;
@@ -304,6 +312,39 @@ async fn an_object_without_a_known_maker_is_closed_to_restricted_keys_and_open_t
     }
     let batch = Request::post("/v1/batches", json!({"input_file_id": "file-0123456789unknown"}).to_string());
     hidden(&gateway, &mut upstream, "one", batch).await;
+    let file = json!({"type": "file", "file": {"file_id": "file-0123456789unknown"}});
+    let chat = json!({"model": "fast", "messages": [{"role": "user", "content": [file]}]}).to_string();
+    hidden(&gateway, &mut upstream, "one", Request::post("/v1/chat/completions", chat.clone())).await;
+    open(&gateway, "free", Request::post("/v1/chat/completions", chat)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_number_of_values_hides_the_object_of_another_client_behind_them() {
+    let mut upstream = store(false).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let unknown = "file-0123456789unknown";
+    for filler in [json!(null), json!(1), json!({}), json!("")] {
+        let part = |id: &Value| json!({"type": "input_file", "file_id": id});
+        let mut parts = vec![part(&filler); 64];
+        parts.push(part(&json!(unknown)));
+        let of_chat = |part: &Value| json!({"type": "file", "file": {"file_id": part["file_id"]}});
+        let files: Vec<Value> = parts.iter().map(of_chat).collect();
+        let repeated = format!("\"input_file_id\":{filler},").repeat(64);
+        for request in [
+            answer("fast", false, json!({"input": [{"role": "user", "content": parts}]})),
+            Request::post(
+                "/v1/chat/completions",
+                json!({"model": "fast", "messages": [{"role": "user", "content": files}]}).to_string(),
+            ),
+            Request::post("/v1/batches", format!("{{{repeated}\"input_file_id\":\"{unknown}\"}}")),
+        ] {
+            let reply = gateway.ask(&by("one", request.clone())).await;
+            assert_eq!(reply.status(), 400, "{filler}: {}", reply.text());
+            assert!(upstream.unseen().is_none(), "{filler}");
+            open(&gateway, "free", request).await;
+            upstream.request().await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -241,21 +241,47 @@ async fn an_answer_that_repeats_our_key_does_not_show_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn anothers_object_is_not_here_by_this_way_either() {
     let mut upstream = Upstream::scripted(|request| {
-        let id = if request.line().starts_with("POST /base/files") { "file-abcdefgh12345678" } else { "x" };
+        let id = if request.line().starts_with("POST /base/files") {
+            format!("file-abcdefgh1234567{}", request.text())
+        } else {
+            "x".to_owned()
+        };
         Answer::json(200, json!({"id": id, "object": "file"}).to_string())
     })
     .await;
-    let clients = client("one", "passthrough = [\"p * *\"]") + &client("two", "passthrough = [\"p * *\"]");
+    let clients = client("one", "passthrough = [\"p * *\"]")
+        + &client("two", "passthrough = [\"p * *\"]")
+        + &client("bound", "models = [\"gpt\"]\npassthrough = [\"p * *\"]");
     let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
-    let made = gateway.ask(&by("one", Request::new("POST", "/v1/files").body("x"))).await;
+    let made = gateway.ask(&by("one", Request::new("POST", "/v1/files").body("8"))).await;
     assert_eq!(made.status(), 200, "{}", made.text());
     upstream.request().await;
     let path = "/passthrough/p/files/file-abcdefgh12345678/content";
     assert_eq!(gateway.ask(&by("one", Request::get(path))).await.status(), 200);
     upstream.request().await;
-    let reply = gateway.ask(&by("two", Request::get(path))).await;
+    let batch = |id: &str| {
+        let body = json!({"input_file_id": id, "endpoint": "/v1/responses", "completion_window": "24h"});
+        Request::post("/passthrough/p/batches", body.to_string())
+    };
+    let spelled = "/passthrough/p/files;a/file-abcdefgh12345678;x/content";
+    for request in [Request::get(path), Request::get(spelled), batch("file-abcdefgh12345678")] {
+        let reply = gateway.ask(&by("two", request)).await;
+        assert_eq!((reply.status(), code(&reply).as_str()), (404, "not_found"), "{}", reply.text());
+        assert!(upstream.unseen().is_none());
+    }
+    assert_eq!(gateway.ask(&by("one", batch("file-abcdefgh12345678"))).await.status(), 200);
+    upstream.request().await;
+    // A restricted key names its own objects only, such as those that it made by this way.
+    let reply = gateway.ask(&by("bound", batch("file-abcdefgh12345670"))).await;
     assert_eq!((reply.status(), code(&reply).as_str()), (404, "not_found"), "{}", reply.text());
     assert!(upstream.unseen().is_none());
+    let made = gateway.ask(&by("bound", Request::new("POST", "/passthrough/p/files").body("9"))).await;
+    assert_eq!(made.status(), 200, "{}", made.text());
+    upstream.request().await;
+    assert_eq!(gateway.ask(&by("bound", batch("file-abcdefgh12345679"))).await.status(), 200);
+    upstream.request().await;
+    let reply = gateway.ask(&by("two", batch("file-abcdefgh12345679"))).await;
+    assert_eq!((reply.status(), code(&reply).as_str()), (404, "not_found"), "{}", reply.text());
 }
 
 fn chat(model: &str, stream: bool) -> Request {

@@ -52,7 +52,7 @@ use http::{HeaderMap, Method, Response};
 use crate::accounting::{Account, Untold};
 use crate::admission::{Demand, Uses};
 use crate::auth::Caller;
-use crate::dialect::request_peek::RequestPeek;
+use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Target;
 use crate::route::lane::{Lane, LaneSettings};
@@ -135,6 +135,11 @@ impl InboundRequest {
     /// The operation of the face.
     pub fn operation(&self) -> &Operation {
         &self.face.claim.operation
+    }
+
+    /// The ids in its path and its body of objects that earlier answers made.
+    pub(crate) fn named_objects(&self) -> ObjectIds {
+        self.reading.object_ids(&self.body, &self.path_params)
     }
 
     /// The properties that the limits depend on.

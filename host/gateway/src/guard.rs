@@ -79,7 +79,8 @@ impl Guards {
         Self(config.guards.iter().map(guard).collect())
     }
 
-    /// The guards that judge a request of this caller for this model, or its answer, or take note of its end.
+    /// The guards that judge a request of this caller for this model, or its answer, or take note of its end. A request that
+    /// names no model may be for any.
     pub fn of(&self, caller: &Caller, model: Option<&str>) -> Vec<&Arc<Guard>> {
         let judges = |guard: &&Arc<Guard>| guard.judges_requests() || guard.judges_answers() || guard.notes_ends();
         self.0.iter().filter(|guard| judges(guard) && guard.is_for(caller, model)).collect()
@@ -93,14 +94,27 @@ impl Guards {
     /// There is such a guard.
     pub(crate) fn refuse_unreadable(&self, caller: &Caller, models: &[&str], entry_point: &str) -> Result<(), Fault> {
         let is_concerned = |guard: &&Arc<Guard>| {
-            let is_for_model = guard.settings.scope.models.is_empty()
-                || models.is_empty()
-                || models.iter().any(|model| guard.is_for_model(model));
+            let is_for_model = models.is_empty() || models.iter().any(|model| guard.is_for_model(model));
             !guard.fails_open() && is_for_model && guard.is_for_caller(caller)
         };
         let Some(guard) = self.0.iter().find(is_concerned) else { return Ok(()) };
         let what = format!("requests, and cannot read those by {entry_point}: call an endpoint that serves models");
         Err(guard.cannot_judge_this(&what))
+    }
+
+    /// Refuses to have a provider work on what it stores, such as a file of requests, and to read what came of it: of
+    /// whichever model, if a guard would have to judge the requests or the answers whose failures refuse requests.
+    ///
+    /// # Errors
+    ///
+    /// There is such a guard.
+    pub(crate) fn refuse_work(&self, caller: &Caller) -> Result<(), Fault> {
+        let is_concerned = |guard: &&Arc<Guard>| {
+            let judges_content = guard.sees_requests() || guard.judges_answers();
+            judges_content && !guard.fails_open() && guard.is_for_caller(caller)
+        };
+        let Some(guard) = self.0.iter().find(is_concerned) else { return Ok(()) };
+        Err(guard.cannot_judge_this("requests and answers, and sees none of a batch: send each request by itself"))
     }
 
     /// Refuses to fetch an answer that a provider has kept, of whichever model, if a guard would have to judge it whose
@@ -202,12 +216,12 @@ impl Guard {
     }
 
     fn is_for(&self, caller: &Caller, model: Option<&str>) -> bool {
-        (self.settings.scope.models.is_empty() || model.is_some_and(|model| self.is_for_model(model)))
-            && self.is_for_caller(caller)
+        model.is_none_or(|model| self.is_for_model(model)) && self.is_for_caller(caller)
     }
 
     fn is_for_model(&self, model: &str) -> bool {
-        self.settings.scope.models.iter().any(|alias| alias.matches(model))
+        let models = &self.settings.scope.models;
+        models.is_empty() || models.iter().any(|alias| alias.matches(model))
     }
 
     fn is_for_caller(&self, caller: &Caller) -> bool {

@@ -93,9 +93,10 @@ pub(crate) struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Whether the request is read before it is sent: it is JSON that says what the answer will cost.
+    /// Whether the request is read before it is sent: it is JSON that says what the answer will cost, or names objects.
     pub(crate) fn is_read(&self) -> bool {
-        self.face.claim.body == BodyKind::Json && !self.face.claim.model.is_empty()
+        let Face { body, model, object_ids, .. } = &self.face.claim;
+        *body == BodyKind::Json && !(model.is_empty() && object_ids.is_empty())
             || matches!(self.acceptance.operation, Operation::Chat | Operation::Embeddings | Operation::Rerank)
     }
 

@@ -31,6 +31,7 @@ use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::{ClaimError, FaceOwner, Faces};
 use weir_upstream::HeaderRules;
 
+pub(crate) use objects::reads_content;
 pub use objects::{CreatedObject, Stored};
 
 /// The state that requests are served from.
@@ -100,10 +101,10 @@ impl Serving {
         let accepts = || used.iter().flat_map(|accepts| accepts.iter());
         let reading = |face| Arc::new(PeekPlan::new(face, accepts(), chooses));
         let readings = faces.all().iter().map(|face| reading(face)).collect();
-        let makes = objects::makes(&faces, &routes);
         let guards = Guards::new(&config, &adapters, &mut problems);
         operations::unknown(&config, &faces, &mut problems);
         let (created_objects, separates) = (objects::created_objects(&faces), has_several(&config));
+        let makes = objects::makes(&faces, &routes, &created_objects);
         let about_stored = objects::stored(&faces, &created_objects);
         let begins_work = objects::begin_work(&faces, &about_stored);
         Ok(Self {

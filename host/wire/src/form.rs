@@ -1,4 +1,5 @@
-//! Finds a few fields of a `multipart/form-data` body (RFC 7578, RFC 2046 section 5.1) without copying it.
+//! Finds a few fields of a `multipart/form-data` body (RFC 7578, RFC 2046 section 5.1) without copying it, or reads all of its
+//! texts.
 //!
 //! The provider's parser must find the same fields as this scan, or a request could name one model here and another
 //! there. So everything that parsers are known to read differently is refused: a boundary that is not a delimiter on
@@ -7,10 +8,12 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `parts` | reads all parts that are text |
 //! | `rope` | searches and reads across the chunks of a body |
 //! | `header` | parses values with parameters: `form-data; name="x"` |
 
 mod header;
+mod parts;
 mod rope;
 
 use std::ops::Range;
@@ -18,6 +21,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use self::header::Parameters;
+pub use self::parts::{Part, parts};
 use self::rope::Rope;
 
 /// Maximum number of parts, and maximum size of a part's head in bytes.
@@ -63,6 +67,12 @@ pub enum FormError {
         /// Offset of the part in the body.
         offset: usize,
     },
+    /// A part is neither a file nor text in UTF-8, or is encoded.
+    #[error("the part at byte {offset} is neither a file nor plain text in UTF-8")]
+    NoText {
+        /// Offset of the part in the body.
+        offset: usize,
+    },
     /// There are more parts than the limit.
     #[error("it has more than {MAX_PARTS} parts")]
     TooManyParts,
@@ -86,25 +96,38 @@ fn is_boundary(text: &str) -> bool {
 /// The fields of these names in order, including repeated ones.
 pub fn fields(body: &[Bytes], boundary: &str, names: &[&str]) -> Result<Vec<Field>, FormError> {
     let rope = Rope::new(body);
-    let delimiter = format!("--{boundary}");
     let mut found = Vec::new();
+    each(&rope, boundary, |at, part| {
+        found.extend(field(&rope, at, part, names)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Calls `see` with each part: where its delimiter begins, and its range from that one's end to the next delimiter.
+fn each(
+    rope: &Rope<'_>,
+    boundary: &str,
+    mut see: impl FnMut(usize, Range<usize>) -> Result<(), FormError>,
+) -> Result<(), FormError> {
+    let delimiter = format!("--{boundary}");
     let mut parts = 0;
     let mut at = rope.find(delimiter.as_bytes(), 0).ok_or(FormError::NoParts)?;
-    let mut open = line(&rope, at, delimiter.len())?;
+    let mut open = line(rope, at, delimiter.len())?;
     while let Delimiter::Open { end } = open {
         parts += 1;
         if parts > MAX_PARTS {
             return Err(FormError::TooManyParts);
         }
         let next = rope.find(delimiter.as_bytes(), end).ok_or(FormError::Truncated)?;
-        open = line(&rope, next, delimiter.len())?;
-        found.extend(field(&rope, at, end..next, names)?);
+        open = line(rope, next, delimiter.len())?;
+        see(at, end..next)?;
         at = next;
     }
     // After the closing delimiter anything is allowed except another one.
     match rope.find(delimiter.as_bytes(), at + delimiter.len()) {
         Some(offset) => Err(FormError::Boundary { offset }),
-        None => Ok(found),
+        None => Ok(()),
     }
 }
 
@@ -137,34 +160,41 @@ fn line(rope: &Rope<'_>, at: usize, len: usize) -> Result<Delimiter, FormError> 
 
 /// The field of a part, if it is wanted. The part reaches from its delimiter's CRLF to the next delimiter.
 fn field(rope: &Rope<'_>, at: usize, part: Range<usize>, names: &[&str]) -> Result<Option<Field>, FormError> {
+    let (Head { name, file, is_encoded, .. }, range) = split(rope, at, part)?;
+    let Some(name) = names.iter().position(|wanted| *wanted == name) else { return Ok(None) };
+    if is_encoded {
+        return Err(FormError::Head { offset: at });
+    }
+    let is_short = file.is_none() && range.len() <= MAX_TEXT;
+    let text = is_short.then(|| String::from_utf8(rope.read(range.clone()))).and_then(Result::ok);
+    Ok(Some(Field { name, range, text }))
+}
+
+/// The head of a part, and the range of its value.
+fn split(rope: &Rope<'_>, at: usize, part: Range<usize>) -> Result<(Head, Range<usize>), FormError> {
     let wrong = FormError::Head { offset: at };
     // Its last CRLF belongs to the next delimiter.
     let end = part.end - 2;
     let head = rope.read(part.start..end.min(part.start.saturating_add(MAX_HEAD)));
     let blank = memchr::memmem::find(&head, b"\r\n\r\n").ok_or(wrong)?;
     let head = head.get(..blank).and_then(|head| std::str::from_utf8(head).ok()).ok_or(wrong)?;
-    let Head { name, is_file, is_encoded } = Head::read(head).ok_or(wrong)?;
-    let Some(name) = names.iter().position(|wanted| *wanted == name) else { return Ok(None) };
-    if is_encoded {
-        return Err(wrong);
-    }
-    let range = part.start + blank + 4..end;
-    let is_short = !is_file && range.len() <= MAX_TEXT;
-    let text = is_short.then(|| String::from_utf8(rope.read(range.clone()))).and_then(Result::ok);
-    Ok(Some(Field { name, range, text }))
+    Ok((Head::read(head).ok_or(wrong)?, part.start + blank + 4..end))
 }
 
 /// The relevant contents of a part's head.
 struct Head {
     name: String,
-    is_file: bool,
+    /// The names of its file, if it is one; usually it has one.
+    file: Option<String>,
     is_encoded: bool,
+    /// Whether its text is not in UTF-8.
+    has_other_charset: bool,
 }
 
 impl Head {
     /// Parses a head; `None` if parsers may disagree about it.
     fn read(head: &str) -> Option<Self> {
-        let (mut disposition, mut is_encoded) = (None, false);
+        let (mut disposition, mut is_encoded, mut has_other_charset) = (None, false, false);
         for line in head.split("\r\n").filter(|line| !line.is_empty()) {
             let (name, value) = line.split_once(':')?;
             let is_token = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
@@ -179,14 +209,16 @@ impl Head {
             }
             let plain = ["7bit", "8bit", "binary"].iter().any(|plain| value.trim().eq_ignore_ascii_case(plain));
             is_encoded |= name.eq_ignore_ascii_case("content-transfer-encoding") && !plain;
+            has_other_charset |= name.eq_ignore_ascii_case("content-type") && parts::has_other_charset(value);
         }
         let disposition = disposition?;
         if !disposition.value.eq_ignore_ascii_case("form-data") || disposition.only("name*").ok()?.is_some() {
             return None;
         }
         let name = disposition.only("name").ok()??.to_owned();
-        let is_file = disposition.has("filename") || disposition.has("filename*");
-        Some(Self { name, is_file, is_encoded })
+        let files = disposition.of(&["filename", "filename*"]);
+        let file = (!files.is_empty()).then(|| files.join("\n"));
+        Some(Self { name, file, is_encoded, has_other_charset })
     }
 }
 

@@ -90,6 +90,7 @@ fn chat_face(path: &str) -> Face {
         candidates: strings(["/n"]),
         service_tier: strings(["/service_tier"]),
         end_user: strings(["/safety_identifier", "/user"]),
+        object_ids: strings(["/messages/*/content/*/file/file_id"]),
         features: features_of_chat(),
         framings: AnswerFraming::always(Framing::Sse),
         ..face(wire::FORMAT, Operation::Chat, "POST", path)
@@ -102,6 +103,7 @@ fn completions_face(path: &str) -> Face {
         output_limit: strings(["/max_tokens"]),
         candidates: strings(["/n", "/best_of"]),
         end_user: strings(["/user"]),
+        object_ids: Vec::new(),
         features: Vec::new(),
         ..chat_face(path)
     }
@@ -113,15 +115,7 @@ fn responses_face(path: &str) -> Face {
         format: responses::FORMAT.to_owned(),
         output_limit: strings(["/max_output_tokens"]),
         candidates: Vec::new(),
-        object_ids: strings([
-            "/previous_response_id",
-            "/conversation",
-            "/conversation/id",
-            "/input/*/content/*/file_id",
-            "/tools/*/vector_store_ids/*",
-            "/tools/*/container",
-            "/tools/*/container/file_ids/*",
-        ]),
+        object_ids: objects_of_responses(),
         features: features([
             ("tools", vec![FrameTest::present("/tools")]),
             ("vision", part("input_image")),
@@ -132,6 +126,34 @@ fn responses_face(path: &str) -> Face {
         ]),
         ..chat_face(path)
     }
+}
+
+/// The ids of parts of answers, such as those of items that the input repeats or refers to, are not among these: they are
+/// no objects of their own.
+fn objects_of_responses() -> Vec<String> {
+    let own = [
+        "/previous_response_id",
+        "/conversation",
+        "/conversation/id",
+        "/prompt/id",
+        "/input/*/content/*/file_id",
+        "/input/*/output/*/file_id",
+        "/input/*/output/file_id",
+        "/input/*/environment/container_id",
+    ];
+    // The input may have tools too, which a search for tools has found.
+    let of_tools = ["/tools", "/input/*/tools"].into_iter().flat_map(|tools| {
+        [
+            "vector_store_ids/*",
+            "container",
+            "container/file_ids/*",
+            "input_image_mask/file_id",
+            "environment/container_id",
+            "environment/file_ids/*",
+        ]
+        .map(|place| format!("{tools}/*/{place}"))
+    });
+    strings(own).into_iter().chain(of_tools).collect()
 }
 
 fn features_of_chat() -> Vec<Feature> {
@@ -215,6 +237,17 @@ mod tests {
             .fold(ERROR_BODY.to_owned(), |body, placeholder| body.replace(&format!("{{{{{placeholder}}}}}"), "null"));
         assert!(serde_json::from_str::<serde_json::Value>(&filled).is_ok(), "{filled}");
         assert!(serde_json::from_str::<serde_json::Value>(&describe().settings).is_ok());
+    }
+
+    #[test]
+    fn objects_are_found_where_each_format_names_them() {
+        let ids = |path: &str| faces().into_iter().find(|face| face.path == path).unwrap().object_ids;
+        assert_eq!(ids("/v1/chat/completions"), ["/messages/*/content/*/file/file_id"]);
+        assert!(ids("/v1/completions").is_empty());
+        let of_responses = ids("/v1/responses");
+        for place in ["/prompt/id", "/input/*/output/*/file_id", "/tools/*/input_image_mask/file_id"] {
+            assert!(of_responses.iter().any(|one| one == place), "{place}");
+        }
     }
 
     #[test]

@@ -228,8 +228,95 @@ async fn pass_through_is_closed_where_a_guard_would_have_to_judge() {
         } else {
             upstream.request().await;
         }
+        let batch = gateway.ask(&by(Request::get("/passthrough/p/batches/batch_1"))).await;
+        assert_eq!(batch.status(), status, "{lines}: {}", batch.text());
+        if status == 200 {
+            upstream.request().await;
+        }
         let bare = gateway.ask(&by(Request::get("/passthrough/p/files"))).await;
         assert_eq!(bare.status(), 200, "there is nothing to judge: {}", bare.text());
         upstream.request().await;
     }
+}
+
+/// A form with these parts: the rest of each head, and the value.
+fn form(path: &str, parts: &[(&str, &str)]) -> Request {
+    let part =
+        |(head, value): &(&str, &str)| format!("--x\r\ncontent-disposition: form-data; {head}\r\n\r\n{value}\r\n");
+    let body: String = parts.iter().map(part).collect();
+    Request::new("POST", path).header("content-type", "multipart/form-data; boundary=x").body(body + "--x--\r\n")
+}
+
+fn cannot_judge(reply: &weir_tests::Reply) -> bool {
+    reply.status() == 403 && reply.json()["error"]["code"] == "guard_cannot_judge"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_batches_are_closed_where_a_guard_would_have_to_judge_them() {
+    let mut upstream = Upstream::always(Answer::json(200, "{\"id\":\"x\"}")).await;
+    for (lines, is_open) in [
+        ("", false),
+        ("for = { models = [\"another\"] }", false),
+        ("for = { clients = [\"another\"] }", true),
+        ("fail = \"open\"", true),
+        ("mode = \"monitor\"", true),
+    ] {
+        let gateway = gateway(&upstream, &["openai"], &guard("secrets", lines)).await;
+        for request in [
+            form("/v1/files", &[("name=\"purpose\"", "batch"), ("name=\"file\"; filename=\"f\"", "{}")]),
+            Request::new("POST", "/v1/files").body("{}"),
+            Request::post("/v1/batches", "{\"input_file_id\":\"file-1\"}"),
+            Request::get("/v1/batches/batch_1"),
+        ] {
+            let reply = gateway.ask(&request).await;
+            assert_eq!(cannot_judge(&reply), !is_open, "{lines}: {}", reply.text());
+            assert_eq!(upstream.unseen().is_some(), is_open, "{lines}: {}", reply.text());
+        }
+        for path in ["/v1/files", "/v1/files/file-1", "/v1/files/file-1/content", "/v1/batches"] {
+            let reply = gateway.ask(&Request::get(path)).await;
+            assert_eq!(reply.status(), 200, "there is no request in it: {lines}: {}", reply.text());
+            upstream.request().await;
+        }
+    }
+    let answers = guard("secrets", "").replace("prompt = true", "answer = true");
+    let gateway = gateway(&upstream, &["openai"], &answers).await;
+    for path in ["/v1/files/file-1/content", "/v1/batches/batch_1"] {
+        let reply = gateway.ask(&Request::get(path)).await;
+        assert!(cannot_judge(&reply) && upstream.unseen().is_none(), "{path}: {}", reply.text());
+    }
+    for request in [Request::get("/v1/files/file-1"), form("/v1/files", &[("name=\"purpose\"", "batch")])] {
+        assert_eq!(gateway.ask(&request).await.status(), 200, "there is no answer in it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_texts_of_a_form_are_judged() {
+    let mut upstream = upstream().await;
+    let gateway = gateway(&upstream, &["openai"], &guard("secrets", "for = { models = [\"openai\"] }")).await;
+    let (model, image) = (("name=\"model\"", "openai"), ("name=\"image\"; filename=\"a.png\"", "\0PNG"));
+    let (text, hidden) = (format!("the key {}", secret()), format!("name=\"image\"; filename=\"{}\"", secret()));
+    for parts in [
+        vec![model, image, ("name=\"prompt\"", text.as_str())],
+        vec![model, image, ("name=\"prompt\"", "a cat"), ("name=\"prompt\"", text.as_str())],
+        vec![model, image, ("name=\"prompt\"; filename=\"p\"", text.as_str())],
+        vec![model, (hidden.as_str(), "\0PNG")],
+        // Without a model, it may be for any.
+        vec![image, ("name=\"prompt\"", text.as_str())],
+    ] {
+        for path in ["/v1/images/edits", "/v1/audio/transcriptions"] {
+            let reply = gateway.ask(&form(path, &parts)).await;
+            assert_eq!(reply.status(), 400, "{parts:?}: {}", reply.text());
+            assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{parts:?}");
+            assert!(upstream.unseen().is_none(), "{parts:?}");
+        }
+    }
+    for head in ["name=\"prompt\"\r\ncontent-transfer-encoding: base64", "name=\"prompt\"\r\ncontent-type: a;charset=x"]
+    {
+        let reply = gateway.ask(&form("/v1/images/edits", &[model, image, (head, "SGk=")])).await;
+        assert!(cannot_judge(&reply) && upstream.unseen().is_none(), "{head}: {}", reply.text());
+    }
+    let plain = form("/v1/images/edits", &[model, image, ("name=\"prompt\"", "a cat")]);
+    let reply = gateway.ask(&plain).await;
+    assert_eq!((reply.status(), reply.header("x-weir-guards")), (200, Some("secrets=allow")), "{}", reply.text());
+    assert_eq!(upstream.request().await.body, plain.sent(), "its bytes are sent");
 }

@@ -1,5 +1,6 @@
 //! A request and its guards: it is read once for their eyes, and goes out in the form that they gave it.
 
+mod relayed;
 mod shown;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -236,8 +237,8 @@ impl Seen {
     }
 }
 
-/// Reads a request with the adapter of its dialect. One that is only relayed is shown as its JSON; other bodies, such
-/// as files, are not shown.
+/// Reads a request with the adapter of its dialect. One that is only relayed is shown as its JSON, or as the texts of its form;
+/// other bodies, such as files, cannot be read.
 async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> Result<Seen, Fault> {
     let adapter = match &asked.side {
         ClientSide::Program { request, .. } => return seen_of_program(Request::clone(request)),
@@ -248,15 +249,14 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
     held.grow(joined_len(&asked.body)).await?;
     let is_json = asked.face.claim.body == BodyKind::Json;
     if asked.operation().is_relayed_only() {
-        let content = match ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?.http.body {
-            Body::Text(text) if is_json && !text.is_empty() => {
-                if !is_unambiguous(&text) {
-                    return Err(ambiguous());
-                }
-                Asked::Other(text)
-            }
-            Body::Bytes(_) if is_json => return Err(ambiguous()),
-            Body::Text(_) | Body::Bytes(_) => Asked::Withheld,
+        let content = match asked.face.claim.body {
+            _ if asked.body.iter().all(Bytes::is_empty) => Asked::Withheld,
+            BodyKind::Json => match ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?.http.body {
+                Body::Text(text) if is_unambiguous(&text) => Asked::Other(text),
+                Body::Text(_) | Body::Bytes(_) => return Err(ambiguous()),
+            },
+            BodyKind::Multipart => Asked::Other(relayed::form(asked, limit)?),
+            BodyKind::Raw | BodyKind::Empty | BodyKind::Session => return Err(relayed::unreadable()),
         };
         return Ok(Seen { content, ..Seen::default() });
     }

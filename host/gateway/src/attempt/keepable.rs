@@ -49,7 +49,7 @@ pub(crate) struct Meaning {
 /// provider's runs, it names no object, and it asks for one answer, or for several that are always the same. `stores` means
 /// that answers of this endpoint are stored unless a request says otherwise.
 pub(crate) async fn keepable(asked: &InboundRequest, stores: bool) -> Option<Keepable> {
-    if !asked.reading.object_ids(&asked.body, &asked.path_params).is_empty() {
+    if !asked.named_objects().are_none() {
         return None;
     }
     match asked.operation() {

@@ -2,6 +2,7 @@
 //! whether a target's provider accepts it unchanged.
 
 mod form_fields;
+mod object_ids;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,6 +12,8 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 
 use self::form_fields::form_fields;
+use self::object_ids::ObjectPlaces;
+pub(crate) use self::object_ids::{MAX_IDS, ObjectIds};
 use super::exclusion::{CompiledExclusion, Excluded};
 use crate::accept::Acceptance;
 use weir_translate::dialect::faces::{Endpoint, Head};
@@ -20,11 +23,6 @@ use weir_types::fault::Fault;
 use weir_types::headers;
 use weir_wire::form::Field;
 use weir_wire::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
-
-/// The manifest's entry for the id in the path.
-const PATH_ID: &str = "{id}";
-/// The most object ids read of one request.
-pub(crate) const MAX_IDS: usize = 64;
 
 /// The most candidates that are reserved for; no provider makes as many.
 pub(crate) const MAX_CANDIDATES: u64 = 1_024;
@@ -50,9 +48,9 @@ pub struct PeekPlan {
     exclusions: HashMap<usize, Vec<CompiledExclusion>, RandomState>,
     /// Holds for requests whose client asks that a stream report its usage; none if the format has no such member.
     usage_is_asked: Option<Test>,
-    /// Pointers at ids of objects, how many there are, and whether the path has one. They are looked for by themselves,
-    /// since most requests need not be asked.
-    objects: Option<(Pointers, usize)>,
+    /// Where ids of objects stand, and whether the path has one. They are looked for by themselves, since most requests
+    /// need not be asked.
+    objects: Option<ObjectPlaces>,
     path_object: bool,
 }
 
@@ -140,8 +138,8 @@ impl PeekPlan {
         }
         let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
         let fields = form_fields(&claim);
-        let path_object = claim.object_ids.iter().any(|place| place == PATH_ID);
-        let objects = objects(&claim);
+        let path_object = claim.object_ids.iter().any(|place| place == object_ids::PATH_ID);
+        let objects = ObjectPlaces::new(&claim);
         Self {
             claim,
             pointers,
@@ -302,19 +300,9 @@ impl RequestPeek {
     }
 
     /// The ids in the request of objects that earlier answers made.
-    pub fn object_ids(&self, body: &[Bytes], path_params: &PathParams) -> Vec<String> {
-        let own = path_params.get("id").filter(|_| self.plan.path_object);
-        let mut ids: Vec<String> = own.into_iter().map(str::to_owned).collect();
-        let Some((pointers, count)) = &self.plan.objects else { return ids };
-        let mut peek =
-            Peek::new(pointers, Limits { hits: MAX_IDS, drop_excess: true, utf8: false, ..Limits::default() });
-        for chunk in body {
-            peek.push(chunk);
-        }
-        let Ok(found) = peek.finish() else { return ids };
-        let texts = (0..*count).flat_map(|pointer| found.all(pointer)).filter_map(|hit| hit.value.as_text());
-        ids.extend(texts.map(str::to_owned));
-        ids
+    pub(crate) fn object_ids(&self, body: &[Bytes], path_params: &PathParams) -> ObjectIds {
+        let of_path = path_params.get("id").filter(|_| self.plan.path_object);
+        self.plan.objects.as_ref().map_or_else(|| ObjectIds::of_path(of_path), |places| places.read(body, of_path))
     }
 
     /// Whether the client asks for a stream's usage.
@@ -341,15 +329,6 @@ fn found_in(scan: Peek) -> Result<Found, Fault> {
         return Err(Fault::invalid("the request's body must be a JSON object"));
     }
     Ok(found)
-}
-
-/// The pointers at object ids in a body.
-fn objects(claim: &Face) -> Option<(Pointers, usize)> {
-    let mut wanted = Wanted::default();
-    let places = claim.object_ids.iter().filter(|place| *place != PATH_ID);
-    let count = places.map(|pointer| wanted.add(pointer)).max()? + 1;
-    let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten()?;
-    Some((pointers, count))
 }
 
 /// Compiles the tests for features.

@@ -181,7 +181,7 @@ fn carried(provenance: &Provenance, question: &RouteQuestion, reading: Option<&R
     let (Some((_, body)), Some(reading)) = (&question.request, reading) else { return Carried::default() };
     let (tenant, body) = (question.client.as_deref().unwrap_or_default(), std::slice::from_ref(body));
     let mut carried = Carried::in_body(provenance, tenant, body);
-    carried.names(provenance, tenant, &reading.object_ids(body, &PathParams::default()));
+    carried.names(provenance, tenant, reading.object_ids(body, &PathParams::default()).all());
     carried
 }
 

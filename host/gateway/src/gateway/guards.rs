@@ -6,22 +6,21 @@ use super::Gateway;
 use super::own_headers::put_guards;
 use crate::accounting::access::RequestRecord;
 use crate::attempt::{self, InboundRequest, ReplyBody, RequestContext};
-use crate::serving::{Serving, Stored};
+use crate::auth::Caller;
+use crate::serving::{Serving, Stored, reads_content};
+use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::about::Operation;
 use weir_types::fault::Fault;
 
 impl Gateway {
-    /// Has the guards of a request judge it. Lists of models have no content to judge. An answer that its provider has kept
-    /// comes as it was made, whatever guards made of it, so that it is refused where they judge answers.
+    /// Has the guards of a request judge it. Lists of models have no content to judge.
     pub(super) async fn judge(
         &self,
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &InboundRequest,
     ) -> Result<(), Fault> {
-        if serving.stored(asked.face.index) == Stored::Answer {
-            serving.guards.refuse_kept_answers(&asked.caller)?;
-        }
+        refuse_stored(serving, &asked.face, &asked.caller)?;
         let guards = serving.guards.of(&asked.caller, asked.reading.model.as_deref());
         if guards.is_empty() || *asked.operation() == Operation::Models {
             return Ok(());
@@ -42,5 +41,16 @@ impl Gateway {
         let mut response = self.refuse(asked.face.errors.as_deref(), fault, &asked.exchange.id, line);
         put_guards(&mut response, asked);
         response
+    }
+}
+
+/// Refuses what leads around guards by what a provider stores. An answer that it has kept comes as it was made, and so does a
+/// file, which may hold answers; what it works on is judged by nobody.
+pub(super) fn refuse_stored(serving: &Serving, face: &Endpoint, caller: &Caller) -> Result<(), Fault> {
+    match serving.stored(face.index) {
+        Stored::Answer => serving.guards.refuse_kept_answers(caller),
+        Stored::Begun | Stored::Work => serving.guards.refuse_work(caller),
+        Stored::Object if reads_content(face) => serving.guards.refuse_kept_answers(caller),
+        Stored::Nothing | Stored::Made | Stored::Object => Ok(()),
     }
 }

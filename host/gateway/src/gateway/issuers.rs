@@ -32,7 +32,7 @@ impl Gateway {
         let is_json = asked.reading.found.is_some();
         let mut carried = if is_json { Carried::in_body(provenance, tenant, &asked.body) } else { Carried::default() };
         if provenance.has(Kind::Object) {
-            carried.names(provenance, tenant, &asked.reading.object_ids(&asked.body, &asked.path_params));
+            carried.names(provenance, tenant, asked.named_objects().all());
             if carried.is_empty() && route.is_none() && may_be_searched(asked) {
                 carried.names_in_body(provenance, tenant, &asked.body);
             }
@@ -57,7 +57,8 @@ impl Gateway {
             objects: serving.makes_objects(asked.face.index, may_differ),
         };
         let is_success = response.status().is_success();
-        let claim = if is_success { self.claim(serving, asked, response) } else { None };
+        let claim = || self.claim(serving, &asked.face, &asked.caller.tenant, || asked.named_objects(), response);
+        let claim = if is_success { claim() } else { None };
         if !is_success || !(scope.values || scope.objects || claim.is_some() || is_stored) {
             return;
         }

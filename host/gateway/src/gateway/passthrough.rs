@@ -10,14 +10,14 @@ use hyper::body::Incoming;
 
 use super::own_headers::{forbid_retry, put_limits, set_cost};
 use super::stored::Making;
-use super::{Admitted, Begun, Gateway, fault_response, inbound, read_body, rights, span_attributes};
+use super::{Admitted, Begun, Gateway, fault_response, guards, inbound, read_body, rights, span_attributes};
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, Opening, Untold};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
-use crate::dialect::request_peek::RequestPeek;
+use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::passthrough::client_body::{ClientBody, too_large};
 use crate::passthrough::{Known, NAME, Passage, path};
 use crate::route::Target;
@@ -43,6 +43,8 @@ pub(super) fn is_at(serving: &Serving, head: &Parts) -> bool {
 struct Taken {
     body: Chunks,
     reading: Option<RequestPeek>,
+    /// The objects that it names, as far as it was read, and its path does.
+    named: ObjectIds,
     held: Option<Held>,
 }
 
@@ -69,6 +71,8 @@ struct Permitted<'a> {
     priced: Arc<Target>,
     /// What it has to do with objects that the provider stores.
     stored: Stored,
+    /// The objects that it names, as far as it was read, and its path does.
+    named: ObjectIds,
     uses: Uses,
     body_len: usize,
 }
@@ -104,6 +108,9 @@ impl Gateway {
         let target = passage.next_target();
         let known = passage.known(&head.method, &plain);
         let is_bare = body.is_end_stream();
+        if let Some((known, _)) = &known {
+            guards::refuse_stored(serving, known.face, &caller)?;
+        }
         let addressed = Addressed { caller: &caller, target, known: known.as_ref() };
         let taken = self.take(serving, addressed, &head, body, line).await?;
         let model = taken.reading.as_ref().and_then(|reading| reading.model.as_deref());
@@ -126,6 +133,7 @@ impl Gateway {
             alias,
             priced,
             stored,
+            named: taken.named,
             uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.reading.is_some(), stored),
             body_len: taken.body.len().max(announced_text(&head)),
         };
@@ -148,22 +156,27 @@ impl Gateway {
         line: &mut Option<Box<RequestRecord>>,
     ) -> Result<Taken, Fault> {
         let read = known.filter(|(known, _)| known.is_read());
+        let in_path = || ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")));
         let is_signed = target.credential.as_ref().is_some_and(Credential::needs_body);
         if read.is_none() && (!is_signed || body.is_end_stream()) {
-            return Ok(Taken { body: upload(serving, body, line)?, reading: None, held: None });
+            return Ok(Taken { body: upload(serving, body, line)?, reading: None, named: in_path(), held: None });
         }
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (pieces, held) = read_body::whole(serving, body, held).await?;
         let peek = |(known, path_params): &(Known<'_>, PathParams)| {
             rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, &pieces)?;
-            read_body::peek(serving, known.face, path_params, head, &pieces)
+            let reading = read_body::peek(serving, known.face, path_params, head, &pieces)?;
+            let named = reading.object_ids(&pieces, path_params);
+            self.refuse_unproved(serving, known.face, caller, || named.clone())?;
+            Ok::<_, Fault>((reading, named))
         };
-        let reading = read.map(peek).transpose()?;
+        let (reading, named) = read.map(peek).transpose()?.unzip();
         if let Some(line) = line.as_mut() {
             line.set_model(reading.as_ref().and_then(|reading| reading.model.as_deref()));
             line.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
         }
-        Ok(Taken { body: Chunks::from(pieces), reading, held: Some(held) })
+        let named = named.unwrap_or_else(in_path);
+        Ok(Taken { body: Chunks::from(pieces), reading, named, held: Some(held) })
     }
 
     /// Admits a request and sends it; from here on everything is accounted for.
@@ -257,12 +270,16 @@ impl Gateway {
             target,
             acceptance: asked.known.as_ref().map(|(known, _)| known.acceptance),
         };
+        let face = asked.known.as_ref().map(|(known, _)| &**known.face);
         let on_the_way = held.on_the_way(account.hand_over());
         let mut answer = pass(self.context(serving), asked, account).await;
         drop(on_the_way);
         match &mut answer {
             Ok(response) => {
-                self.note_passed_answer(response, serving, making, account);
+                let claim = face.filter(|_| response.status().is_success()).and_then(|face| {
+                    self.claim(serving, face, &permitted.caller.tenant, || permitted.named.clone(), response)
+                });
+                self.note_passed_answer(response, serving, making, claim, account);
                 held.record_success();
                 account.hold(held);
             }

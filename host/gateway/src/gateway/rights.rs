@@ -11,7 +11,7 @@ use super::Gateway;
 use crate::admission::not_allowed;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
-use crate::dialect::request_peek::{MAX_IDS, RequestPeek};
+use crate::dialect::request_peek::{MAX_IDS, ObjectIds, RequestPeek};
 use crate::provenance::{Claim, ObjectKind, Owners, Scanner, Word, is_object};
 use crate::serving::{CreatedObject, Serving};
 
@@ -30,18 +30,11 @@ impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
     pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         may_do(asked)?;
-        let Some(created_objects) = serving.created_objects(asked.face.index, &self.stored_keys) else { return Ok(()) };
-        let (owners, tenant) = (&**self.reasoning_cache.owners(), &*asked.caller.tenant);
-        if asked.caller.is_restricted() && created_objects != CreatedObject::Nothing {
-            let unproved = |id: &String| !owners.is_own(id.as_bytes(), tenant) && is_kept(asked, id);
-            let named = asked.reading.object_ids(&asked.body, &asked.path_params);
-            if named.len() >= MAX_IDS {
-                return Err(Fault::invalid(format!("the request names {MAX_IDS} objects or more, which are too many")));
-            }
-            if let Some(id) = named.into_iter().find(unproved) {
-                return Err(not_here(&id));
-            }
+        if serving.created_objects(asked.face.index, &self.stored_keys).is_none() {
+            return Ok(());
         }
+        self.refuse_unproved(serving, &asked.face, &asked.caller, || asked.named_objects())?;
+        let (owners, tenant) = (&**self.reasoning_cache.owners(), &*asked.caller.tenant);
         if !owners.has_any() {
             return Ok(());
         }
@@ -85,29 +78,55 @@ impl Gateway {
         Ok(())
     }
 
-    /// The claim of the client to the objects that an answer makes; `None` if it has none.
+    /// Refuses a request of a restricted key for objects that are not known to be the key's own.
+    pub(super) fn refuse_unproved(
+        &self,
+        serving: &Serving,
+        face: &Endpoint,
+        caller: &Caller,
+        named: impl FnOnce() -> ObjectIds,
+    ) -> Result<(), Fault> {
+        let created_objects = serving.created_objects(face.index, &self.stored_keys);
+        if !caller.is_restricted() || created_objects.is_none_or(|created| created == CreatedObject::Nothing) {
+            return Ok(());
+        }
+        let named = named();
+        if named.may_miss_some {
+            let message =
+                format!("the request has {MAX_IDS} places for objects of one kind or more, which are too many");
+            return Err(Fault::invalid(message));
+        }
+        let owners = self.reasoning_cache.owners();
+        let is_unproved = |id: &&String| !owners.is_own(id.as_bytes(), &caller.tenant) && named.is_kept(id);
+        named.all().find(is_unproved).map_or(Ok(()), |id| Err(not_here(id)))
+    }
+
+    /// The claim of a client to the objects that the answer to its request makes, which names these; `None` if it has none.
     pub(super) fn claim(
         &self,
         serving: &Serving,
-        asked: &InboundRequest,
+        face: &Endpoint,
+        tenant: &str,
+        named: impl FnOnce() -> ObjectIds,
         response: &Response<ReplyBody>,
     ) -> Option<Claim> {
-        let kind = match serving.created_objects(asked.face.index, &self.stored_keys)? {
+        let kind = match serving.created_objects(face.index, &self.stored_keys)? {
             CreatedObject::Answer => ObjectKind::Answer,
             CreatedObject::Object => ObjectKind::Object,
             CreatedObject::Nothing | CreatedObject::Named => return None,
         };
         let owners = self.reasoning_cache.owners();
+        let named = named();
         // Reading an object does not make the client its owner.
-        let may_claim = match asked.path_params.get("id") {
-            Some(id) => owners.is_own(id.as_bytes(), &asked.caller.tenant),
-            None => asked.method != Method::GET,
+        let may_claim = match &named.of_path {
+            Some(id) => owners.is_own(id.as_bytes(), tenant),
+            None => face.claim.method != Method::GET.as_str(),
         };
         may_claim.then(|| Claim {
             owners: owners.clone(),
             kind,
             depth: depth(response),
-            named: asked.reading.object_ids(&asked.body, &asked.path_params),
+            named: named.all().cloned().collect(),
         })
     }
 }
@@ -174,7 +193,7 @@ fn may_do(asked: &InboundRequest) -> Result<(), Fault> {
 
 /// Refuses a path of a provider's that holds the id of another client's object.
 pub(super) fn refuse_anothers(owners: &Owners, tenant: &str, path: &str) -> Result<(), Fault> {
-    let anothers = path.split(['/', ':']).find(|part| owners.is_anothers(part.as_bytes(), tenant));
+    let anothers = path.split(['/', ':', ';']).find(|part| owners.is_anothers(part.as_bytes(), tenant));
     anothers.filter(|_| owners.has_any()).map_or(Ok(()), |id| Err(not_here(id)))
 }
 
@@ -242,12 +261,6 @@ fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         Value::Object(object) => object.values().for_each(|value| texts(value, found)),
         _ => {}
     }
-}
-
-/// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not recorded.
-fn is_kept(asked: &InboundRequest, id: &str) -> bool {
-    let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    is_word || asked.path_params.get("id") == Some(id)
 }
 
 /// The first string of a body that is the id of another client's object, wherever it stands.

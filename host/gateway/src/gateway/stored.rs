@@ -11,7 +11,7 @@ use crate::accept::Acceptance;
 use crate::accounting::{Account, StoredAnswer, StoredRead};
 use crate::attempt::ReplyBody;
 use crate::auth::Caller;
-use crate::provenance::{ProvenanceRecorder, RecordScope};
+use crate::provenance::{Claim, ProvenanceRecorder, RecordScope};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 
@@ -71,21 +71,23 @@ impl Gateway {
         true
     }
 
-    /// The same for an answer that passes through, whose id is looked for as well.
+    /// The same for an answer that passes through, whose id is looked for as well, and those of objects that it makes.
     pub(super) fn note_passed_answer(
         &self,
         response: &mut Response<ReplyBody>,
         serving: &Serving,
         making: Making<'_>,
+        claim: Option<Claim>,
         account: &mut Account,
     ) {
-        if !response.status().is_success() || !self.note_stored_answer(response, serving, making, account) {
+        let is_stored = response.status().is_success() && self.note_stored_answer(response, serving, making, account);
+        if !is_stored && claim.is_none() {
             return;
         }
         let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), Arc::clone(&making.caller.tenant));
         let nothing = RecordScope { values: false, objects: false };
         let recorder = ProvenanceRecorder::new(provenance, tenant, making.target.issuer(), nothing, Vec::new());
-        let recorder = recorder.finding_own_id(Some(depth(response)));
+        let recorder = recorder.claiming(claim).finding_own_id(is_stored.then(|| depth(response)));
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
         response.body_mut().learn(Box::new(recorder), is_plain);
     }

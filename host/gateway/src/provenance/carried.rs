@@ -43,8 +43,13 @@ impl Carried {
     }
 
     /// Looks up object ids; the last known one counts.
-    pub fn names(&mut self, provenance: &Provenance, tenant: &str, ids: &[String]) {
-        self.object = ids.iter().rev().find_map(|id| provenance.of(Kind::Object, tenant, id.as_bytes()));
+    pub fn names<'a>(
+        &mut self,
+        provenance: &Provenance,
+        tenant: &str,
+        ids: impl DoubleEndedIterator<Item = &'a String>,
+    ) {
+        self.object = ids.rev().find_map(|id| provenance.of(Kind::Object, tenant, id.as_bytes()));
     }
 
     /// Looks up every string of a body that may be an object's id.

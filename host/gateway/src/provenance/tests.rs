@@ -96,9 +96,9 @@ fn objects_are_recorded_from_the_beginning_of_an_answer() {
         assert!(!is_known(id), "{id}");
     }
     let mut names = Carried::default();
-    names.names(&provenance, "t", &["resp_0123456789abcdef".into(), "unknown".into()]);
+    names.names(&provenance, "t", ["resp_0123456789abcdef".to_owned(), "unknown".to_owned()].iter());
     assert_eq!(names.object, Some(issuer("a", "m")));
-    names.names(&provenance, "other", &["resp_0123456789abcdef".into()]);
+    names.names(&provenance, "other", ["resp_0123456789abcdef".to_owned()].iter());
     assert_eq!(names.object, None, "it is another tenant's");
     let mut names = Carried::default();
     names.names_in_body(&provenance, "t", &[Bytes::from_static(b"{\"of\":\"resp_0123456789abcdef\"}")]);

@@ -22,17 +22,21 @@ pub(super) enum ScanPolicy {
 }
 
 /// Determines [`ScanPolicy`] for each face.
-pub(super) fn makes(faces: &Faces, routes: &Routes) -> Vec<ScanPolicy> {
+pub(super) fn makes(faces: &Faces, routes: &Routes, created: &[CreatedObject]) -> Vec<ScanPolicy> {
     let named: BTreeSet<&str> =
         faces.all().iter().filter(|face| !face.claim.object_ids.is_empty()).map(|face| face.format()).collect();
     let fetched: BTreeSet<&str> =
         faces.all().iter().filter(|face| is_fetched(face, routes)).map(|face| &*face.adapter).collect();
-    let makes = |face: &Endpoint| match (named.contains(face.format()), fetched.contains(&*face.adapter)) {
+    let makes = |(face, created): (&Arc<Endpoint>, &CreatedObject)| match (
+        named.contains(face.format()),
+        fetched.contains(&*face.adapter),
+    ) {
+        _ if *created == CreatedObject::Named => ScanPolicy::Nothing,
         (true, true) => ScanPolicy::Always,
         (true, false) => ScanPolicy::WithChoice,
         (false, _) => ScanPolicy::Nothing,
     };
-    faces.all().iter().map(|face| makes(face)).collect()
+    faces.all().iter().zip(created).map(makes).collect()
 }
 
 /// What a face's answers make that belongs to the client.
@@ -52,10 +56,11 @@ pub enum CreatedObject {
 pub(super) fn created_objects(faces: &Faces) -> Vec<CreatedObject> {
     let asks_by_id = |face: &&Arc<Endpoint>| is_without_model(face) && !face.claim.object_ids.is_empty();
     let keeping: BTreeSet<&str> = faces.all().iter().filter(asks_by_id).map(|face| &*face.adapter).collect();
-    let of_one = |face: &Endpoint| match (&face.claim.operation, face.claim.object_ids.is_empty()) {
+    let stored = stored_chats(faces);
+    let of_one = |face: &Endpoint| match &face.claim.operation {
         _ if !keeping.contains(&*face.adapter) => CreatedObject::Nothing,
-        (Operation::Chat, false) => CreatedObject::Answer,
-        (operation, _) if operation.is_relayed_only() && is_without_model(face) => CreatedObject::Object,
+        Operation::Chat if stored.contains(&(&*face.adapter, face.format())) => CreatedObject::Answer,
+        operation if operation.is_relayed_only() && is_without_model(face) => CreatedObject::Object,
         _ => CreatedObject::Named,
     };
     faces.all().iter().map(|face| of_one(face)).collect()
@@ -102,8 +107,7 @@ impl Stored {
 
 /// Determines [`Stored`] for each face.
 pub(super) fn stored(faces: &Faces, created: &[CreatedObject]) -> Vec<Stored> {
-    let chats = |face: &&Arc<Endpoint>| face.claim.operation == Operation::Chat && !face.claim.object_ids.is_empty();
-    let chats: Vec<&Arc<Endpoint>> = faces.all().iter().filter(chats).collect();
+    let chats: Vec<&Arc<Endpoint>> = faces.all().iter().filter(|face| is_chat_with_objects(face)).collect();
     let by_id: Vec<&Arc<Endpoint>> = faces.all().iter().filter(|face| is_by_id(face)).collect();
     let begins: Vec<&Arc<Endpoint>> = faces.all().iter().filter(|face| begins_work(face)).collect();
     let of_one = |(face, created): (&Arc<Endpoint>, &CreatedObject)| {
@@ -122,6 +126,18 @@ pub(super) fn stored(faces: &Faces, created: &[CreatedObject]) -> Vec<Stored> {
         }
     };
     faces.all().iter().zip(created).map(of_one).collect()
+}
+
+/// The formats, by adapter, whose answers to chats are stored: another face reads them.
+fn stored_chats(faces: &Faces) -> BTreeSet<(&str, &str)> {
+    let chats = faces.all().iter().filter(|face| is_chat_with_objects(face));
+    let is_read = |chat: &&Arc<Endpoint>| faces.all().iter().any(|face| reads_what_was_made(face, &[*chat]));
+    chats.filter(is_read).map(|chat| (&*chat.adapter, chat.format())).collect()
+}
+
+/// Whether a face's requests are chats that may name stored objects.
+fn is_chat_with_objects(face: &Endpoint) -> bool {
+    face.claim.operation == Operation::Chat && !face.claim.object_ids.is_empty()
 }
 
 /// The last segments of the paths of faces whose requests begin work.
@@ -148,6 +164,13 @@ fn begins_work(face: &Endpoint) -> bool {
 /// Whether a face's requests name a stored object in their path and no model, so that they ask for nothing new.
 fn is_by_id(face: &Endpoint) -> bool {
     is_without_model(face) && face.claim.object_ids.iter().any(|place| place == ID)
+}
+
+/// Whether a face answers with what is in a stored object, such as a file, and not only with what is known of it: its path
+/// goes on behind the id.
+pub(crate) fn reads_content(face: &Endpoint) -> bool {
+    let goes_on = face.claim.path.split_once(ID).is_some_and(|(_, rest)| !rest.is_empty());
+    face.claim.method == "GET" && is_by_id(face) && goes_on
 }
 
 /// Whether a face lists the objects that these faces read: their paths continue its own by the id.

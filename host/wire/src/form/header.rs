@@ -51,9 +51,9 @@ impl<'a> Parameters<'a> {
         None
     }
 
-    /// Whether there is a parameter of this name.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.all.iter().any(|(known, _)| known == name)
+    /// The values of all parameters of these names.
+    pub(super) fn of(&self, names: &[&str]) -> Vec<&str> {
+        self.all.iter().filter(|(known, _)| names.contains(&known.as_str())).map(|(_, value)| value.as_str()).collect()
     }
 
     /// A parameter that may occur at most once.

@@ -163,3 +163,48 @@ proptest! {
         prop_assert_eq!(fields(&cut(&body, &cuts), BOUNDARY, &["model"]), fields(&whole(&body), BOUNDARY, &["model"]));
     }
 }
+
+fn read(body: &[u8], more: &str) -> Result<Vec<(String, Option<String>, Option<String>)>, FormError> {
+    let parts = super::parts(&whole(body), &format!("multipart/form-data; boundary={BOUNDARY}{more}"))?;
+    Ok(parts.into_iter().map(|part| (part.name, part.file, part.text)).collect())
+}
+
+#[test]
+fn all_texts_of_a_form_are_read_also_those_that_look_like_files() {
+    let file = |name: &str, content: &str| {
+        part(&format!("Content-Disposition: form-data; name=\"{name}\"; filename=\"f\""), content)
+    };
+    let text = Some("Hi".to_owned());
+    let form = body(&[field("prompt", "Hi"), file("prompt", "Hi"), file("image", "\0PNG"), field("n", "")]);
+    let (named, name) = (Some("f".to_owned()), |name: &str| name.to_owned());
+    let expected = [
+        (name("prompt"), None, text.clone()),
+        (name("prompt"), named.clone(), text),
+        (name("image"), named, None),
+        (name("n"), None, Some(String::new())),
+    ];
+    assert_eq!(read(&form, "").unwrap(), expected);
+    assert_eq!(read(&form, "; charset=UTF-8").unwrap(), expected);
+    assert_eq!(read(&form, "; charset=utf-7"), Err(FormError::ContentType));
+    let large = body(&[file("audio", &"x".repeat(300 << 10))]);
+    assert_eq!(read(&large, "").unwrap()[0].2, None);
+}
+
+#[test]
+fn a_part_that_is_neither_a_file_nor_plain_text_is_refused() {
+    let disposition = "Content-Disposition: form-data; name=\"prompt\"";
+    for (head, content) in [
+        (String::new(), "a\0b"),
+        ("\r\nContent-Transfer-Encoding: base64".to_owned(), "SGk="),
+        ("\r\nContent-Type: text/plain; charset=utf-16".to_owned(), "Hi"),
+        ("\r\nContent-Type: text/plain; charset".to_owned(), "Hi"),
+        ("; filename=x\r\nContent-Transfer-Encoding: base64".to_owned(), "SGk="),
+    ] {
+        let form = body(&[part(&format!("{disposition}{head}"), content)]);
+        assert_eq!(read(&form, ""), Err(FormError::NoText { offset: 0 }), "{head}");
+    }
+    let mut bytes = body(&[field("prompt", "abc")]);
+    let at = bytes.windows(3).position(|three| three == b"abc").unwrap();
+    bytes[at] = 0xff;
+    assert_eq!(read(&bytes, ""), Err(FormError::NoText { offset: 0 }));
+}

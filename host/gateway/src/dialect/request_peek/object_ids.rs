@@ -1,0 +1,124 @@
+//! The ids in a request of objects that earlier answers made.
+
+use bytes::Bytes;
+
+use weir_types::contract::about::{BodyKind, Face};
+use weir_wire::peek::{Limits, Peek, Pointers, Wanted};
+
+/// The manifest's entry for the id in the path.
+pub(super) const PATH_ID: &str = "{id}";
+/// The most values that are read of one place for object ids.
+pub(crate) const MAX_IDS: usize = 64;
+
+/// Limits of a scan. What is beyond them is dropped, and known to be missing.
+const LIMITS: Limits =
+    Limits { depth: 256, hits: MAX_IDS, drop_excess: true, text_bytes: 1 << 10, utf8: false, variants: false };
+
+/// The ids in a request of objects that earlier answers made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ObjectIds {
+    /// The id in the path.
+    pub(crate) of_path: Option<String>,
+    in_body: Vec<String>,
+    /// Whether there may be others: a place has more values than are read, of whatever type, or the body cannot be read.
+    pub(crate) may_miss_some: bool,
+}
+
+impl ObjectIds {
+    /// The one in a path.
+    pub(crate) fn of_path(id: Option<&str>) -> Self {
+        Self { of_path: id.map(str::to_owned), ..Self::default() }
+    }
+
+    /// Those that were read.
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &String> {
+        self.of_path.iter().chain(&self.in_body)
+    }
+
+    /// Whether the request names no object.
+    pub(crate) fn are_none(&self) -> bool {
+        !self.may_miss_some && self.all().next().is_none()
+    }
+
+    /// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not recorded.
+    pub(crate) fn is_kept(&self, id: &str) -> bool {
+        let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        is_word || self.of_path.as_deref() == Some(id)
+    }
+}
+
+/// Where ids of objects stand in a body.
+#[derive(Debug)]
+pub(super) struct ObjectPlaces {
+    pointers: Pointers,
+    count: usize,
+}
+
+impl ObjectPlaces {
+    /// The places that a manifest names; none for bodies that are not JSON.
+    pub(super) fn new(claim: &Face) -> Option<Self> {
+        let mut wanted = Wanted::default();
+        let places = claim.object_ids.iter().filter(|place| *place != PATH_ID);
+        let count = places.map(|pointer| wanted.add(pointer)).max()? + 1;
+        let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten()?;
+        Some(Self { pointers, count })
+    }
+
+    /// The ids in a body, beside the one in the path.
+    pub(super) fn read(&self, body: &[Bytes], of_path: Option<&str>) -> ObjectIds {
+        let mut peek = Peek::new(&self.pointers, LIMITS);
+        for chunk in body {
+            peek.push(chunk);
+        }
+        let Ok(found) = peek.finish() else { return ObjectIds { may_miss_some: true, ..ObjectIds::of_path(of_path) } };
+        let texts = (0..self.count).flat_map(|pointer| found.all(pointer)).filter_map(|hit| hit.value.as_text());
+        // A place that is full may have had more.
+        let is_full = |pointer: usize| found.all(pointer).nth(MAX_IDS - 1).is_some();
+        ObjectIds {
+            of_path: of_path.map(str::to_owned),
+            in_body: texts.map(str::to_owned).collect(),
+            may_miss_some: (0..self.count).any(is_full),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use weir_types::contract::about::Operation;
+
+    fn places() -> ObjectPlaces {
+        let plain = Face::unread("f", Operation::Chat, "POST", "/x".to_owned());
+        let object_ids = ["{id}", "/earlier", "/files/*/id"].map(str::to_owned).to_vec();
+        ObjectPlaces::new(&Face { body: BodyKind::Json, object_ids, ..plain }).unwrap()
+    }
+
+    fn read(body: &str) -> ObjectIds {
+        places().read(&[Bytes::copy_from_slice(body.as_bytes())], None)
+    }
+
+    #[test]
+    fn ids_are_read_at_all_places() {
+        let named = read(r#"{"files":[{"id":"file-1"},{"id":2}],"earlier":"answer-1","id":"no"}"#);
+        assert_eq!(named.all().collect::<Vec<_>>(), ["answer-1", "file-1"]);
+        assert!(!named.may_miss_some && !named.are_none() && read("{}").are_none());
+        assert!(named.is_kept("file-1") && !named.is_kept("https://x.example/1"));
+    }
+
+    #[test]
+    fn values_of_any_type_do_not_hide_those_behind_them() {
+        for filler in [json!(null), json!(1), json!("file-0"), json!({}), json!([])] {
+            let mut files: Vec<Value> = (1..MAX_IDS).map(|_| json!({ "id": filler })).collect();
+            assert!(!read(&json!({ "files": files }).to_string()).may_miss_some, "{filler}");
+            files.push(json!({"id": filler}));
+            files.push(json!({"id": "file-of-another"}));
+            assert!(read(&json!({ "files": files }).to_string()).may_miss_some, "{filler}");
+            let repeated = format!("{{{}\"earlier\":\"another\"}}", format!("\"earlier\":{filler},").repeat(MAX_IDS));
+            assert!(read(&repeated).may_miss_some, "{filler}");
+        }
+        let deep = format!("{{\"files\":{}{}}}", "[".repeat(300), "]".repeat(300));
+        assert!(read(&deep).may_miss_some && read("{").may_miss_some, "what cannot be read may name any");
+    }
+}
