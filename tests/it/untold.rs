@@ -26,6 +26,9 @@ async fn provider() -> Upstream {
     .await
 }
 
+/// The dollars that a request of so many bytes costs.
+type Dollars = fn(usize) -> usize;
+
 /// A gateway with a budget in dollars for each model, of which that of `assumed` takes a dollar for each token of what has
 /// no price.
 async fn open(upstream: &Upstream) -> Gateway {
@@ -56,7 +59,7 @@ async fn speech_is_booked_by_the_size_of_its_request() {
     let upstream = provider().await;
     let gateway = open(&upstream).await;
     let body = |model: &str| json!({"model": model, "input": "Hello. ".repeat(50), "voice": "alloy"}).to_string();
-    let dollars: [(&str, fn(usize) -> usize); 3] = [
+    let dollars: [(&str, Dollars); 3] = [
         ("by-character", |bytes| bytes),
         ("by-second", |bytes| 10 * bytes.div_ceil(15)),
         ("by-token", |bytes| bytes.div_ceil(4)),

@@ -171,7 +171,7 @@ impl InboundRequest {
     pub(crate) fn untold(&self) -> Option<Untold> {
         let demand = self.demand();
         demand.model.filter(|_| demand.uses == Uses::Nothing)?;
-        Untold::of(self.operation(), &self.face.claim.body, demand.body_len)
+        Untold::of(self.operation(), self.face.claim.body, demand.body_len)
     }
 
     /// Features that it asks for, by the names that manifests use.

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::charges::Charges;
+use super::tokens::Told;
 use super::{Account, Outcome};
 use crate::guard::{Ends, Notes};
 use crate::health::Ticket;
@@ -105,7 +106,7 @@ impl Account {
     /// The reported usage, if there is any, is only a part of what was used: all that was reserved stays booked, or more if
     /// that part is more.
     pub(crate) fn usage_is_partial(&mut self) {
-        self.tokens.is_partial = true;
+        self.tokens.told = Told::Part;
     }
 
     /// Records the fields that the translation lost.

@@ -11,6 +11,7 @@ use crate::admission::budgets::Charge;
 
 use super::access::{self, ExchangeSummary};
 use super::stored::{StoredAnswer, StoredPart};
+use super::tokens::Told;
 use super::{Account, Forfeited, Outcome, traced};
 
 impl Account {
@@ -24,7 +25,7 @@ impl Account {
         };
         let answered = (200..300).contains(&self.status);
         match self.tokens.sums() {
-            Some((input, output)) if !is_under_way && !self.tokens.is_partial => {
+            Some((input, output)) if !is_under_way && self.tokens.told != Told::Part => {
                 self.permit.used(Some((input + more_input, output + more_output)));
                 self.permit.attempts_used(self.tokens.of_part());
             }
@@ -72,8 +73,7 @@ impl Account {
         }
         self.charge_untold();
         let book = self.book();
-        let is_told = !self.tokens.is_unit_estimated && !self.tokens.is_partial;
-        let is_reported = self.tokens.settle(&book) && is_told;
+        let is_reported = self.tokens.settle(&book) && self.tokens.told == Told::All;
         let is_uncounted = self.metered && self.status == 200 && self.outcome == Outcome::Whole;
         if !is_reported && (is_uncounted || self.is_unknown && (200..300).contains(&self.status)) {
             book.unreported();
@@ -97,7 +97,7 @@ impl Account {
             [] if is_answered && !self.counts && !self.is_unknown => &plain,
             spends => spends,
         };
-        let is_unreported = is_answered && (answered.is_empty() || self.tokens.is_partial);
+        let is_unreported = is_answered && (answered.is_empty() || self.tokens.told == Told::Part);
         let has_doubt = self.is_in_doubt || self.shared.has_doubt.load(Ordering::Relaxed);
         let is_left = is_under_way || self.status == 0 && has_doubt && !self.is_read();
         self.permit.take_over(self.shared.abandoned.take(forfeited.charges.spends()));

@@ -16,6 +16,7 @@ use weir_wire::tap::CompiledTap;
 
 /// What an exchange has to do with stored answers.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "accounts have it in a box")]
 pub(super) enum StoredPart {
     /// It is about what is stored already.
     Reads(StoredRead),

@@ -13,6 +13,18 @@ use weir_ledger::{Cost, Facts, Nano, Timestamp};
 use weir_types::contract::types::{UnitCount, Usage};
 use weir_types::tokens::Tokens;
 
+/// What a reported usage says of what was used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Told {
+    /// All of it.
+    #[default]
+    All,
+    /// A part of it; the rest is not known.
+    Part,
+    /// Nothing: it is an estimate of what is billed by the piece.
+    Estimate,
+}
+
 /// The token counts of an exchange.
 #[derive(Debug, Default)]
 pub(super) struct TokenBill {
@@ -23,12 +35,10 @@ pub(super) struct TokenBill {
     pub(super) content: Option<u32>,
     /// Whether the reported usage is final.
     pub(super) is_final: bool,
-    /// Whether the reported usage is only a part of what was used, and the rest is not known.
-    pub(super) is_partial: bool,
+    /// What the reported usage says of what was used.
+    pub(super) told: Told,
     /// Whether the usage is the sum of many requests', so that no threshold of context applies to it.
     pub(super) is_of_many: bool,
-    /// Whether what is billed by the piece is an estimate.
-    pub(super) is_unit_estimated: bool,
     /// The rates of the answering target.
     pub(super) tariff: Option<Tariff>,
     /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
@@ -113,7 +123,7 @@ impl TokenBill {
     /// The provider told nothing, and is estimated to charge for this.
     pub(super) fn estimate_unit(&mut self, unit: UnitCount) {
         self.reported = Some(untold::only(unit));
-        self.is_unit_estimated = true;
+        self.told = Told::Estimate;
     }
 
     /// Charges for about so many tokens, whose cost is not known.
@@ -189,7 +199,14 @@ impl TokenBill {
         let (cost, prices) = (self.charges.total(forfeits), self.charges.version().or(forfeits.version()).cloned());
         let parts = forfeited.parts.iter().chain(&self.parts).cloned().collect();
         let region = self.region(self.reported.as_ref());
-        Used { tokens, is_estimated: self.is_unit_estimated || [input, output] != [0; 2], cost, prices, region, parts }
+        Used {
+            tokens,
+            is_estimated: self.told == Told::Estimate || [input, output] != [0; 2],
+            cost,
+            prices,
+            region,
+            parts,
+        }
     }
 
     /// Charges for this usage, less the tokens that have been charged for, and for the estimated tokens that it lacks. They
@@ -225,7 +242,7 @@ impl TokenBill {
         let facts =
             facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
         let context = self.is_of_many.then_some(0);
-        Some(Facts { tokens, context, estimated: self.is_unit_estimated, ..facts.ok()? }.with_estimate(missing))
+        Some(Facts { tokens, context, estimated: self.told == Told::Estimate, ..facts.ok()? }.with_estimate(missing))
     }
 
     /// The tokens of this usage that have not been charged for.

@@ -116,7 +116,9 @@ impl Unbooked {
         let dropped = IntCounterVec::new(dropped, &["reason"])?;
         metrics.registry().register(Box::new(dropped.clone()))?;
         // From 0 on, so that the first one shows as an increase.
-        DropReason::ALL.iter().for_each(|reason| dropped.with_label_values(&[reason.as_str()]).inc_by(0));
+        for reason in DropReason::ALL {
+            dropped.with_label_values(&[reason.as_str()]).inc_by(0);
+        }
         Ok(Self { answers: Mutex::default(), work: Mutex::default(), dropped })
     }
 
@@ -124,7 +126,9 @@ impl Unbooked {
     pub(super) fn keep(&self, id: &str, tap: CompiledTap, debt: Debt) {
         let place = if debt.is_work() { &self.work } else { &self.answers };
         let evicted = lock(place).insert(id, Entry::new(tap, debt, Instant::now()), KEPT);
-        evicted.into_iter().for_each(|entry| self.give_up(&entry, DropReason::Room));
+        if let Some(entry) = evicted {
+            self.give_up(&entry, DropReason::Room);
+        }
     }
 
     /// Where the usage of an answer is reported, if it is not booked yet.
@@ -141,7 +145,9 @@ impl Unbooked {
     /// `first`, and then at growing intervals. Tenants take turns.
     pub(crate) fn due(&self, now: Instant, first: Duration, most: usize) -> Vec<Unread> {
         let old = self.places().flat_map(|place| lock(place).remove_old(now)).collect::<Vec<_>>();
-        old.iter().for_each(|entry| self.give_up(entry, DropReason::Old));
+        for entry in &old {
+            self.give_up(entry, DropReason::Old);
+        }
         let due = |place| lock(place).due(now, first).into_iter().map(move |turn| (turn, place));
         let mut all: Vec<_> = self.places().flat_map(due).collect();
         all.sort_unstable_by_key(|(turn, _)| (turn.rank, turn.at));
@@ -158,7 +164,9 @@ impl Unbooked {
     /// The provider does not have an answer any more.
     pub(crate) fn forget(&self, unread: &Unread) {
         let entry = self.places().find_map(|place| lock(place).remove(&unread.caller.tenant, &unread.id));
-        entry.into_iter().for_each(|entry| self.give_up(&entry, DropReason::Gone));
+        if let Some(entry) = entry {
+            self.give_up(&entry, DropReason::Gone);
+        }
     }
 
     /// How much work there is for which nothing is reserved.

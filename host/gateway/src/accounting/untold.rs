@@ -28,13 +28,13 @@ pub(crate) enum Untold {
 
 impl Untold {
     /// A request of so many bytes for a model; `None` if its answer costs nothing where it tells nothing.
-    pub(crate) fn of(operation: &Operation, body: &BodyKind, bytes: usize) -> Option<Self> {
+    pub(crate) fn of(operation: &Operation, body: BodyKind, bytes: usize) -> Option<Self> {
         Some(match operation {
             // Providers that charge for it report its tokens.
             Operation::Moderation => return None,
             operation if !operation.is_relayed_only() => return None,
             Operation::Speech => Self::Speech(bytes),
-            _ if *body == BodyKind::Multipart => Self::Recording(bytes),
+            _ if body == BodyKind::Multipart => Self::Recording(bytes),
             _ => Self::Other(bytes),
         })
     }

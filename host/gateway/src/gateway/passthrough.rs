@@ -372,7 +372,7 @@ fn uses(method: &Method, known: Option<Known<'_>>, is_read: bool, stored: Stored
 /// The size of a request whose answer may not tell what it used.
 fn untold(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<Untold> {
     let (known, _) = asked.known.as_ref().filter(|_| demand.uses == Uses::Nothing && demand.model.is_some())?;
-    Untold::of(&known.acceptance.operation, &known.face.claim.body, demand.body_len)
+    Untold::of(&known.acceptance.operation, known.face.claim.body, demand.body_len)
 }
 
 /// The announced length of a body of JSON, which may become tokens.

@@ -67,8 +67,8 @@ fn what_tells_its_use_is_booked_by_that_and_what_is_free_stays_so() {
     let (told, text) = booked("by-second", recording, Some(seconds), Unpriced::Refuse);
     assert!(told == 30 && !text.contains("weir_billing_unknown_total{"), "{told}: {text}");
     assert_eq!(booked("by-second", None, None, Unpriced::Refuse).0, 0);
-    let of = |operation| Untold::of(&operation, &BodyKind::Json, 400);
+    let of = |operation| Untold::of(&operation, BodyKind::Json, 400);
     assert_eq!(of(Operation::Speech), Some(Untold::Speech(400)));
     assert_eq!([of(Operation::Moderation), of(Operation::CountTokens)], [None, None]);
-    assert_eq!(Untold::of(&Operation::Transcription, &BodyKind::Multipart, 400), Some(Untold::Recording(400)));
+    assert_eq!(Untold::of(&Operation::Transcription, BodyKind::Multipart, 400), Some(Untold::Recording(400)));
 }
