@@ -88,8 +88,8 @@ fn check_and_a_start_warn_of_models_without_a_price_and_of_the_budgets_that_refu
         let (code, output) = run(&mut weir(&desk.at(""), "check --config weir.toml"));
         assert_eq!(code, Some(0), "{output}");
         is_in(expected, &output);
-        let started =
-            Program::start(&Folder::with(&["openai"]), &target().join("test-cache"), &(model.to_owned() + &budgets));
+        let folder = Folder::with(&["openai"]);
+        let started = Program::start(&folder, &target().join("test-cache"), &(model.to_owned() + &budgets));
         assert!(started.until("no price is known").contains(expected), "a start tells it too");
     }
 }

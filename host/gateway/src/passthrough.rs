@@ -93,10 +93,12 @@ pub(crate) struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Whether the request is read before it is sent: it is JSON that says what the answer will cost, or names objects.
-    pub(crate) fn is_read(&self) -> bool {
+    /// Whether the request is read before it is sent: it is JSON that says what the answer will cost, or that may name objects,
+    /// as none without a body does.
+    pub(crate) fn is_read(&self, is_bare: bool) -> bool {
         let Face { body, model, object_ids, .. } = &self.face.claim;
-        *body == BodyKind::Json && !(model.is_empty() && object_ids.is_empty())
+        let names_objects = !object_ids.is_empty() && !is_bare;
+        *body == BodyKind::Json && (!model.is_empty() || names_objects)
             || matches!(self.acceptance.operation, Operation::Chat | Operation::Embeddings | Operation::Rerank)
     }
 

@@ -202,7 +202,7 @@ async fn what_the_client_says_is_reserved_before_a_response_reads_it() {
     let (_, reserved) = budget(&gateway).await;
     assert!((4096..6000).contains(&reserved), "{reserved}");
     // Text that looks like audio has as many as any.
-    client.say(&json!({"type": "conversation.item.create", "text": "aB3/".repeat(16_000)})).await;
+    client.say(&json!({"type": "conversation.item.create", "text": "aB3/".repeat(20_000)})).await;
     is_ended(&mut client, "insufficient_quota").await;
 }
 

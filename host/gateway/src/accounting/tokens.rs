@@ -16,7 +16,7 @@ use weir_types::tokens::Tokens;
 /// What a reported usage says of what was used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Told {
-    /// All of it.
+    /// All that was used.
     #[default]
     All,
     /// A part of it; the rest is not known.

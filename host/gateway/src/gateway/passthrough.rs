@@ -155,7 +155,7 @@ impl Gateway {
         body: Incoming,
         line: &mut Option<Box<RequestRecord>>,
     ) -> Result<Taken, Fault> {
-        let read = known.filter(|(known, _)| known.is_read());
+        let read = known.filter(|(known, _)| known.is_read(body.is_end_stream()));
         let in_path = || ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")));
         let is_signed = target.credential.as_ref().is_some_and(Credential::needs_body);
         if read.is_none() && (!is_signed || body.is_end_stream()) {
