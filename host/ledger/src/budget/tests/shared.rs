@@ -107,14 +107,18 @@ fn a_budget_that_is_gone_is_reported_until_all_of_its_use_was_and_not_in_vain() 
     let gone = Node("a", a.1.with(Vec::new()).unwrap());
     let passed_over = |node: &Node| {
         let reports = node.1.reports("a", false, AT);
-        reports.iter().for_each(|report| report.share.passed_over());
+        for report in &reports {
+            report.share.passed_over();
+        }
         reports.len()
     };
     assert_eq!(passed_over(&gone), 2, "what is reserved is reported");
     open.reservation.settle(&dollars("9"));
     let reports = gone.1.reports("a", false, AT);
     assert_eq!(reports.len(), 2, "again, since there was no answer");
-    reports.iter().for_each(|report| report.share.unanswered());
+    for report in &reports {
+        report.share.unanswered();
+    }
     pools.round(&gone);
     assert_eq!(b.get("2", &mut pools).unwrap_err().used, 9_000_000_000, "the other node still has the budget");
     // The pool of a budget may be one that is never answered.
