@@ -158,7 +158,7 @@ async fn query(open: &mut Open, requests: &[PoolRequest]) -> Result<Vec<Value>, 
     }
 }
 
-/// An error that is not about one pool only. A script that failed is: somebody may have written to the pool's key.
+/// An error that is not about one pool only. A failed script is: another program may have written to the pool's key.
 fn of_all(error: &redis::ServerError) -> Option<RedisError> {
     let is_of_one = error.code() == "WRONGTYPE" || error.kind() == Some(ServerErrorKind::ResponseError);
     (!is_of_one).then(|| error.clone().into())

@@ -120,7 +120,7 @@ impl TokenBill {
         is_known.then_some((reported_in + input, reported_out + output))
     }
 
-    /// The provider told nothing, and is estimated to charge for this.
+    /// The provider reported nothing, and is estimated to charge for this.
     pub(super) fn estimate_unit(&mut self, unit: UnitCount) {
         self.reported = Some(untold::only(unit));
         self.told = Told::Estimate;

@@ -57,7 +57,7 @@ impl Debt {
     }
 }
 
-/// An answer that nobody has read finished so far.
+/// An answer that no client has read finished so far.
 #[derive(Debug)]
 pub(crate) struct Unread {
     pub(crate) id: String,
@@ -141,7 +141,7 @@ impl Unbooked {
         self.places().find_map(|place| Some(lock(place).remove(tenant, id)?.debt))
     }
 
-    /// The answers that Weir is to read now, at most so many. It reads each for the first time when nobody has for the time
+    /// The answers that Weir is to read now, at most so many. It reads each for the first time when no client has for the time
     /// `first`, and then at growing intervals. Tenants take turns.
     pub(crate) fn due(&self, now: Instant, first: Duration, most: usize) -> Vec<Unread> {
         let old = self.places().flat_map(|place| lock(place).remove_old(now)).collect::<Vec<_>>();
