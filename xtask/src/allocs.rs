@@ -2,12 +2,12 @@
 
 use anyhow::{Result, bail};
 
-use crate::process::{self, cargo};
+use crate::process::{self, linting_cargo};
 use crate::workspace::Workspace;
 
 /// Compares the counts with the tables in `docs/performance.md`, or with `--update` writes them.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
-    let mut command = cargo();
+    let mut command = linting_cargo();
     command.current_dir(&workspace.root);
     match words {
         [] => {}

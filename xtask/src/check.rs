@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change lands, in one run, with a summary at its end.
 
 mod lanes;
+mod lints;
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -9,14 +10,14 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::failures;
-use crate::process::{self, cargo};
+use crate::process::{self, cargo, linting_cargo};
 use crate::workspace::Workspace;
 use crate::{
     clients, dashboard, deploy, fidelity, fuzz, identity_provider, languages, plugins, reproduce, swaps, tidy,
 };
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
-const FUZZ_SECONDS: u64 = 10;
+const FUZZ_SECONDS: u64 = 5;
 /// Longest time to fetch the list of advisories.
 const FETCH: Duration = Duration::from_mins(1);
 
@@ -59,18 +60,20 @@ impl Step {
     }
 }
 
+/// Cargo's words for the build that all steps use.
+const EVERYTHING: [&str; 3] = ["build", "--workspace", "--all-targets"];
 /// What a step needs that drives the program.
 const SERVED: &[&str] = &["build", "plugins"];
 
-/// The steps, in the order in which each lane takes them. One build of everything serves the tests and the clients: another
-/// selection of packages would enable other features of the dependencies, and build them again.
+/// The steps, in the order in which each lane takes them. One build of everything serves the lints, the tests and the clients:
+/// another selection of packages would enable other features of the dependencies, and build them again.
 const STEPS: &[Step] = &[
     Step::new("format", format),
     Step::new("tidy", |workspace| passed(tidy::check(workspace))),
-    Step::new("clippy", clippy),
     Step::new("plugins", |workspace| passed(plugins::build(workspace, &[]))).beside(),
     Step::new("fuzz", |workspace| fuzz::run_all(workspace, FUZZ_SECONDS)).long().beside(),
-    Step::new("build", build),
+    Step::new("build", |workspace| passed(build_everything(workspace))),
+    Step::new("clippy", |workspace| passed(lints::check(workspace))).needs(&["build"]),
     Step::new("tests", tests).needs(SERVED),
     Step::new("deploy", deploy::test).long().needs(SERVED).beside(),
     Step::new("reproduce", reproduce::test).long().needs(&["plugins"]).beside(),
@@ -118,27 +121,20 @@ fn passed(result: Result<()>) -> Result<Outcome> {
     result.map(|()| Outcome::Passed)
 }
 
-fn in_workspace(workspace: &Workspace, words: &[&str]) -> Result<Outcome> {
-    passed(process::run(cargo().current_dir(&workspace.root).args(words)))
-}
-
 fn format(workspace: &Workspace) -> Result<Outcome> {
-    in_workspace(workspace, &["fmt", "--all", "--check"])
+    passed(process::run(cargo().current_dir(&workspace.root).args(["fmt", "--all", "--check"])))
 }
 
-fn clippy(workspace: &Workspace) -> Result<Outcome> {
-    in_workspace(workspace, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
-}
-
-fn build(workspace: &Workspace) -> Result<Outcome> {
-    in_workspace(workspace, &["build", "--workspace", "--all-targets"])
+/// Builds the program, the tests and what they drive.
+pub(crate) fn build_everything(workspace: &Workspace) -> Result<()> {
+    process::run(linting_cargo().current_dir(&workspace.root).args(EVERYTHING))
 }
 
 fn tests(workspace: &Workspace) -> Result<Outcome> {
     // Without them, the tests of adapters in registries, and of nodes that share limits, say that they are skipped.
     let _registry = deploy::tool::find("docker-registry", "docker-registry");
     let _redis = deploy::tool::find("redis-server", "redis-server");
-    let mut command = cargo();
+    let mut command = linting_cargo();
     command.current_dir(&workspace.root).args(["test", "--workspace", "--no-fail-fast"]);
     match identity_provider::install(workspace) {
         Ok(folder) => {

@@ -4,16 +4,15 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::check::Outcome;
-use crate::process::{self, cargo};
+use crate::check::{Outcome, build_everything};
+use crate::process;
 use crate::workspace::Workspace;
 use crate::{plugins, python};
 
 /// Builds the prerequisites and runs the tests.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     plugins::build(workspace, &[])?;
-    let everything = ["build", "--workspace", "--all-targets"];
-    process::run(cargo().current_dir(&workspace.root).args(everything))?;
+    build_everything(workspace)?;
     match drive(workspace, words)? {
         Outcome::Passed => Ok(()),
         Outcome::Skipped(reason) => bail!("{reason}"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::check::Outcome;
-use crate::process::{self, cargo};
+use crate::process::{self, linting_cargo};
 use crate::workspace::Workspace;
 use crate::{identity_provider, plugins, python};
 
@@ -46,7 +46,7 @@ pub(crate) fn screenshots(workspace: &Workspace) -> Result<()> {
 
 fn build(workspace: &Workspace) -> Result<()> {
     plugins::build(workspace, &ADAPTERS.map(str::to_owned))?;
-    process::run(cargo().current_dir(&workspace.root).args(["build", "--package", "weir", "--bin", "weir"]))
+    process::run(linting_cargo().current_dir(&workspace.root).args(["build", "--package", "weir", "--bin", "weir"]))
 }
 
 fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {

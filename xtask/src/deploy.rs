@@ -16,10 +16,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::check::Outcome;
+use crate::check::{Outcome, build_everything};
 use crate::dist::empty;
 use crate::plugins;
-use crate::process::{self, cargo};
+use crate::process;
 use crate::python;
 use crate::workspace::Workspace;
 
@@ -27,7 +27,7 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     if words.first().is_none_or(|word| word != "--built") {
         plugins::build(workspace, &[])?;
-        process::run(cargo().current_dir(&workspace.root).args(["build", "--workspace", "--all-targets"]))?;
+        build_everything(workspace)?;
     }
     if let Outcome::Skipped(reason) = test(workspace)? {
         println!("SKIPPED: {reason}");

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::check::Outcome;
-use crate::process::{self, cargo};
+use crate::check::{Outcome, build_everything};
+use crate::process;
 use crate::workspace::Workspace;
 use crate::{plugins, python};
 
@@ -15,7 +15,7 @@ const REPORT: &str = "docs/fidelity.md";
 /// options) runs only those.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     plugins::build(workspace, &[])?;
-    process::run(cargo().current_dir(&workspace.root).args(["build", "--workspace", "--all-targets"]))?;
+    build_everything(workspace)?;
     let report = workspace.root.join(REPORT);
     let all = ["--write".to_owned(), report.to_string_lossy().into_owned()];
     match drive(workspace, if words.is_empty() { &all } else { words })? {

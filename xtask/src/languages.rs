@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::check::Outcome;
 use crate::plugins;
-use crate::process::{self, cargo};
+use crate::process::{self, linting_cargo};
 use crate::workspace::Workspace;
 
 const GUIDE: &str = "docs/authors.md";
@@ -35,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
         bail!("there is no template in {word:?} (there are: {})", LANGUAGES.join(", "));
     }
     plugins::build(workspace, &FACES.map(str::to_owned))?;
-    process::run(cargo().current_dir(&workspace.root).args(["build", "--workspace", "--bin", "weir"]))?;
+    process::run(linting_cargo().current_dir(&workspace.root).args(["build", "--workspace", "--bin", "weir"]))?;
     match drive(workspace, words)? {
         Outcome::Passed => Ok(()),
         Outcome::Skipped(reason) => bail!("{reason}"),
@@ -150,7 +150,7 @@ fn weir(workspace: &Workspace, tool: &tools::Tool) -> Result<Command> {
 /// nothing is rebuilt.
 fn serve(workspace: &Workspace, place: &Path) -> Result<()> {
     let words = ["test", "--quiet", "--workspace", "--test", "it", "authors::", "--", "--nocapture"];
-    process::run(cargo().current_dir(&workspace.root).args(words).env("WEIR_AUTHORS", place))
+    process::run(linting_cargo().current_dir(&workspace.root).args(words).env("WEIR_AUTHORS", place))
         .context("Weir does not serve with what the templates make")
 }
 

@@ -21,6 +21,14 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
+/// Cargo for the workspace's own crates in the profile of the tests. Clippy's driver compiles them as rustc does, and lints
+/// besides: a check by itself would read and type-check every dependency once more.
+pub(crate) fn linting_cargo() -> Command {
+    let mut cargo = cargo();
+    cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+    cargo
+}
+
 /// Whether a variable is one that cargo sets to describe xtask. Build scripts that depend on it would run again, with
 /// everything that depends on them, after each change between cargo and xtask.
 fn is_about_us(name: &str) -> bool {
