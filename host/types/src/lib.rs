@@ -1,4 +1,4 @@
-//! The types that all crates share, as plain Rust: the contract's types, failures, header names.
+//! What the crates share, as plain Rust: the contract's types, failures, header names, and how the tasks of a worker take turns.
 
 pub mod adapter_headers;
 pub mod busy;
