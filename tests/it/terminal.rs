@@ -78,7 +78,7 @@ fn check_and_a_start_warn_of_models_without_a_price_and_of_the_budgets_that_refu
     let model = "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:9/v1\"\napi_key = \"k-0123456789\"\n\
                  [[models]]\nalias = \"own\"\ntarget = { provider = \"p\", model = \"of-our-own\" }\n";
     let budget = |more: &str| format!("[[budgets]]\nname = \"month\"\nfor = \"all\"\nusd = 5\nper = \"month\"\n{more}");
-    let refused = "no price is known of p/of-our-own: the budget `month` refuses requests for them where it applies";
+    let refused = "no price is known for p/of-our-own: the budget `month` refuses requests for them where it applies";
     for (budgets, expected) in [
         (String::new(), "what they cost is not counted"),
         (budget(""), refused),

@@ -135,7 +135,7 @@ async fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
         }
     })
     .await;
-    assert!(shake(&gateway, &first, &["h2"]).await.is_ok(), "the former one serves on");
+    assert!(shake(&gateway, &first, &["h2"]).await.is_ok(), "the previous one stays in use");
     let second = certificate(gateway.folder.path());
     soon("the new certificate", async {
         while shake(&gateway, &second, &["h2"]).await.is_err() {

@@ -69,12 +69,14 @@ impl Guards {
                 Judge::Missing
             });
             let options = settings.options.values.iter();
-            Arc::new(Guard {
+            let guard = Guard {
                 name: settings.name().into(),
                 options: options.map(|(key, value)| Setting { key: key.clone(), json: value.to_string() }).collect(),
                 judge,
                 settings: settings.clone(),
-            })
+            };
+            problems.extend(guard.is_blind().then(|| sees_nothing(settings)));
+            Arc::new(guard)
         };
         Self(config.guards.iter().map(guard).collect())
     }
@@ -210,6 +212,12 @@ impl Guard {
         }
     }
 
+    /// Whether it asks for content and is granted none, so that it allows whatever comes.
+    fn is_blind(&self) -> bool {
+        let asks = self.manifest().is_some_and(|of| of.prompt != Access::None || of.answer != Access::None);
+        asks && self.access() == Access::None && self.answer_access() == Access::None
+    }
+
     /// Whether it may see the client's labels and its name for its end user.
     fn sees_metadata(&self) -> bool {
         self.settings.grants.metadata && self.manifest().is_some_and(|manifest| manifest.metadata)
@@ -252,8 +260,16 @@ fn missing(settings: &weir_config::Guard, adapters: &Snapshot) -> Problem {
         (None, Some(_)) => format!("`{plugin}` is an adapter and no guard"),
         (None, None) => format!("there is no component `{plugin}`"),
     };
-    cannot_judge(settings, &reason)
-        .with_help("`cargo xtask plugins` builds the bundled guards, `plugins.dir` names the folder")
+    let problem = cannot_judge(settings, &reason);
+    if adapters.adapters.contains_key(plugin) {
+        return problem;
+    }
+    problem.with_help("`cargo xtask plugins` builds the bundled guards, `plugins.dir` names the folder")
+}
+
+fn sees_nothing(settings: &weir_config::Guard) -> Problem {
+    let message = format!("the guard `{}` sees neither requests nor answers, and allows all of them", settings.name());
+    Problem::warning(&settings.place, message).with_help("grant what it shall judge: `grants = { prompt = true }`")
 }
 
 fn cannot_judge(settings: &weir_config::Guard, reason: &str) -> Problem {

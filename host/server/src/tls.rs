@@ -122,7 +122,7 @@ impl Tls {
                 self.config.store(config);
                 tracing::info!(cert = %self.files.cert.display(), "certificate taken");
             }
-            Err(error) => tracing::error!(%error, "certificate refused; the former one serves on"),
+            Err(error) => tracing::error!(%error, "certificate refused; the previous one stays in use"),
         }
     }
 }

@@ -170,8 +170,9 @@ pub fn attribute<T>(called: Called<T>, side: Side) -> Result<T, Fault> {
 
 /// A fault for an operation that no component translates.
 pub fn relayed_only() -> Fault {
-    let message = "this operation is only relayed, and the target's provider does not take it in this format";
-    Fault::from_error(Side::Client, Error { status: Some(400), ..Fault::invalid(message).error })
+    let message = "the model's provider does not take this operation; ask for a model of a provider that does";
+    let fault = Fault::from_error(Side::Client, Error { status: Some(400), ..Fault::invalid(message).error });
+    fault.with_code("unsupported_operation")
 }
 
 /// Parses a client's request with the dialect's adapter.

@@ -239,13 +239,13 @@ impl Reload {
                 let (revision, origin) = (&version.config.revision, version.origin.as_str());
                 tracing::info!(number = version.number, revision, origin, "configuration taken");
                 if !at_next_start.is_empty() {
-                    tracing::warn!(settings = at_next_start.join(", "), "these settings count from the next start on");
+                    tracing::warn!(settings = at_next_start.join(", "), "these settings take effect after a restart");
                 }
             }
             Err(error) => {
                 metrics.config_ok.set(0);
                 metrics.config_rejected.inc();
-                tracing::error!(%error, "configuration refused; the former one serves on");
+                tracing::error!(%error, "configuration refused; the previous one stays in force");
             }
         }
         result

@@ -14,6 +14,9 @@ use crate::key::with_text;
 use crate::raw::{Node, Value};
 use crate::section::{Entry, Located, Reader, Section, Size, Take, joined, part, section, take_table};
 
+/// The usual name of the lock file.
+const LOCK: &str = "plugins.lock";
+
 part! {
     /// The paths that were given.
     #[derive(Debug)]
@@ -99,6 +102,14 @@ impl Plugins {
         Self::default().found_at(Paths::default(), reader)
     }
 
+    /// Takes another folder, with the lock file beside it if the present one is beside the present folder.
+    pub fn move_to(&mut self, dir: &Path) {
+        if self.lock == self.dir.with_file_name(LOCK) {
+            self.lock = dir.with_file_name(LOCK);
+        }
+        self.dir = dir.to_owned();
+    }
+
     fn found_at(mut self, paths: Paths, reader: &Reader<'_>) -> Self {
         if let Some(dir) = paths.dir {
             (self.dir, self.place) = (dir.value, dir.place);
@@ -161,11 +172,11 @@ fn usual_cache(reader: &Reader<'_>) -> Option<PathBuf> {
 
 /// `plugins.lock` beside the configuration if that file exists, else beside the folder of adapters.
 fn usual_lock(reader: &Reader<'_>, dir: &Path) -> PathBuf {
-    let beside_configuration = reader.folder.join("plugins.lock");
+    let beside_configuration = reader.folder.join(LOCK);
     if beside_configuration.is_file() {
         return beside_configuration;
     }
-    dir.with_file_name("plugins.lock")
+    dir.with_file_name(LOCK)
 }
 
 /// A folder, or an empty string for none.

@@ -137,7 +137,7 @@ impl Account {
     /// Records that a target was skipped, with the reason.
     pub fn skipped(&mut self, target: &Arc<str>, provider: &str, reason: &'static str) {
         self.metrics.tries.skipped(provider, reason);
-        tracing::info!(request_id = &*self.request_id, target = &**target, reason, "target skipped");
+        tracing::info!(request_id = &*self.request_id, upstream = &**target, reason, "target skipped");
         self.trail.add(target, End::Skipped(reason), None);
     }
 

@@ -179,7 +179,7 @@ impl Unbooked {
         self.dropped.with_label_values(&[reason]).inc();
         tracing::warn!(
             client = caller.label(),
-            target = &**target,
+            upstream = &**target,
             is_batch = entry.debt.is_work(),
             reason,
             "a stored answer will not be booked: what is reserved for it stays booked"

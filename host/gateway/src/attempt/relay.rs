@@ -68,7 +68,7 @@ pub(super) async fn send_unchanged(
         response = Box::pin(send(context, target, call.request(Vec::new())?, account)).await?;
         asks_usage = false;
         if response.status.as_u16() < 400 {
-            tracing::info!(request_id = &*asked.exchange.id, target = %target.id, "server takes no question for usage");
+            tracing::info!(request_id = &*asked.exchange.id, upstream = %target.id, "server takes no question for usage");
             target.question.refused();
         }
     }

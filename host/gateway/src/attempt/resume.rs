@@ -156,7 +156,7 @@ impl ResumeContext {
                 account.metrics().tries.failed(&target.label, "resume", side);
                 let request_id = &*self.asked.exchange.id;
                 let error = cleaned(&fault);
-                tracing::warn!(request_id, target = %target.id, side, error, "target does not go on with the stream");
+                tracing::warn!(request_id, upstream = %target.id, side, error, "target does not go on with the stream");
                 None
             }
         }

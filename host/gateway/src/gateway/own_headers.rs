@@ -140,7 +140,7 @@ pub(super) fn put_skipped(
     let mut trail = Trail::default();
     for Skipped { candidate, why } in skipped {
         metrics.tries.skipped(&candidate.target.label, why.reason());
-        tracing::info!(request_id = id, target = &*candidate.health, reason = why.reason(), "target skipped");
+        tracing::info!(request_id = id, upstream = &*candidate.health, reason = why.reason(), "target skipped");
         trail.add(&candidate.health, End::Skipped(why.reason()), None);
     }
     if let Some(line) = line {

@@ -78,7 +78,8 @@ pub(super) fn make(
     credentials: &Credentials<'_>,
 ) -> Result<Target, Problem> {
     let provider = &target.provider;
-    let adapter = adapters.adapters.get(provider.adapter.as_str()).ok_or_else(|| not_loaded(provider, adapters))?;
+    let adapter = adapters.adapters.get(provider.adapter.as_str()).filter(|adapter| adapter.guard.is_none());
+    let adapter = adapter.ok_or_else(|| not_loaded(provider, adapters))?;
     let format = target.format.clone();
     if let Some(format) = format.as_deref().filter(|format| !adapter.manifest.formats.iter().any(|f| f.id == **format))
     {
@@ -194,7 +195,7 @@ fn uncounted(targets: &[weir_config::Target], budgets: &[Budget]) -> Option<Prob
         [one] => format!("the budget {one} refuses requests for them where it applies"),
         several => format!("the budgets {} refuse requests for them where they apply", several.join(", ")),
     };
-    let message = format!("no price is known of {}{more}: {follows}", names.join(", "));
+    let message = format!("no price is known for {}{more}: {follows}", names.join(", "));
     let help = if refusing.is_empty() {
         "set `price = { input = ..., output = ... }` in dollars for a million tokens; 0 where it is free"
     } else {
@@ -228,9 +229,11 @@ fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
     let name = &provider.adapter;
     let reason = match adapters.refused.get(name.as_str()) {
         Some(refusal) => format!("the adapter `{name}` was refused: {}", refusal.reason),
+        None if adapters.adapters.contains_key(name.as_str()) => format!("`{name}` is a guard and no adapter"),
         None => format!("there is no adapter `{name}`"),
     };
-    let loaded: Vec<&str> = adapters.adapters.keys().map(AsRef::as_ref).collect();
+    let of_providers = adapters.adapters.values().filter(|adapter| adapter.guard.is_none());
+    let loaded: Vec<&str> = of_providers.map(|adapter| &*adapter.name).collect();
     let help = if loaded.is_empty() {
         "no adapter is loaded: `cargo xtask plugins` builds the bundled ones, `plugins.dir` names their folder"
             .to_owned()

@@ -1,5 +1,7 @@
 //! Why the program cannot start.
 
+use std::io::ErrorKind;
+
 use crate::answers::ShareAnswersError;
 use crate::budget_file::BudgetFileError;
 use crate::keys::TokensError;
@@ -33,7 +35,7 @@ pub enum StartError {
     #[error(transparent)]
     Certificate(#[from] TlsError),
     /// A socket cannot be opened.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}{}", remedy(source))]
     Listen {
         /// The address of the socket.
         address: String,
@@ -75,4 +77,20 @@ pub enum StartError {
     /// The adapters conflict with each other.
     #[error(transparent)]
     Faces(#[from] weir_translate::dialect::faces::ClaimError),
+}
+
+/// What helps if a socket cannot be opened, as the end of the message.
+fn remedy(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        ErrorKind::AddrInUse => {
+            ". Stop the program that listens there, or set another port (`server.port`, WEIR_SERVER__PORT)"
+        }
+        ErrorKind::PermissionDenied => {
+            ". Ports below 1024 need a privilege; set another one (`server.port`, WEIR_SERVER__PORT)"
+        }
+        ErrorKind::AddrNotAvailable => {
+            ". This machine does not have that address: see `server.host` (WEIR_SERVER__HOST)"
+        }
+        _ => "",
+    }
 }

@@ -27,7 +27,7 @@ pub(super) fn run(asked: &ClientKey) -> ExitCode {
     match if asked.stdin { given() } else { made() } {
         Ok(key) => {
             if !asked.stdin {
-                super::print(&format!("# The key, which stands nowhere else:\n{key}\n\n# For the configuration:"));
+                super::print(&format!("# The key (shown only once):\n{key}\n\n# For the configuration:"));
             }
             let (name, hash) = (toml::Value::from(asked.name.as_str()), KeyHash::of(&key));
             super::print(&format!("[[clients]]\nname = {name}\nhashes = [\"{hash}\"]"));

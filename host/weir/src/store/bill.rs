@@ -198,8 +198,9 @@ fn bill(explained: &mut Value, costs: &[(&Part, Cost)], fact: &Fact) {
     let difference = fact.cost_nano.map(|then| then - total).filter(|_| without_price.is_empty());
     explained["lines"] = json!(lines);
     explained["assumptions"] = json!(assumptions);
+    // What has no price may cost anything, so that the rest is no total.
+    explained["total_usd"] = if without_price.is_empty() { json!(text(total)) } else { Value::Null };
     explained["without_price"] = json!(without_price);
-    explained["total_usd"] = json!(text(total));
     explained["note"] = match difference {
         Some(0) | None => Value::Null,
         Some(_) => json!("the amount of then differs: prices, or how the request was priced, have changed since"),

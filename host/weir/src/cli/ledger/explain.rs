@@ -84,7 +84,8 @@ fn page(fact: &Value) -> String {
     for assumption in explained["assumptions"].as_array().into_iter().flatten() {
         let _ = writeln!(page, "  {}", text(assumption));
     }
-    let _ = writeln!(page, "total     {} USD by these prices", text(&explained["total_usd"]));
+    let total = explained["total_usd"].as_str().map_or_else(|| "unknown".to_owned(), |usd| format!("{usd} USD"));
+    let _ = writeln!(page, "total     {total} by these prices");
     let (then, version) = (text(&explained["cost_usd_of_then"]), text(&explained["price_version_of_then"]));
     let _ = writeln!(page, "charged   {then} USD, by prices {version}");
     if let Some(note) = explained["note"].as_str() {
@@ -108,13 +109,20 @@ mod tests {
                 "price_version": "2026-11", "price_version_of_then": "2026-10", "cost_usd_of_then": "0.002",
                 "lines": [{"measure": "input", "count": "10", "rate": "2.5 per 1000000", "amount_usd": "0.000025",
                            "file": "prices.json", "place": "p.m.input"}],
-                "without_price": ["search"], "assumptions": [], "total_usd": "0.000025", "note": "it differs",
+                "without_price": ["search"], "assumptions": [], "total_usd": null, "note": "it differs",
             },
         });
         let page = page(&fact);
-        for part in
-            ["zeta sha256:abc", "/usage/in", "2.5 per 1000000", "search", "0.002 USD, by prices 2026-10", "it differs"]
-        {
+        let parts = [
+            "zeta sha256:abc",
+            "/usage/in",
+            "2.5 per 1000000",
+            "search",
+            "total     unknown by these prices",
+            "0.002 USD, by prices 2026-10",
+            "it differs",
+        ];
+        for part in parts {
             assert!(page.contains(part), "{part}: {page}");
         }
         let remedy = "has no price: weir prices create NAME --provider p --model 'm' --rate search=DOLLARS";

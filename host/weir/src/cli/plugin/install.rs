@@ -70,7 +70,7 @@ impl Install {
     pub(super) fn run(&self) -> Result<String, String> {
         let mut config = crate::cli::load(self.config.as_deref()).map_err(|problems| problems.render(false))?;
         if let Some(dir) = &self.dir {
-            config.plugins.dir.clone_from(dir);
+            config.plugins.move_to(dir);
         }
         let dir = &config.plugins.dir;
         std::fs::create_dir_all(dir).map_err(|error| at(dir, error))?;
