@@ -51,6 +51,7 @@ impl Provider for Mistral {
         stream_usage: false,
         apart: &[Bucket::InputAudio],
         needs_parameters: true,
+        choice_alone: true,
         tool_required: "any",
         tool_ids: IdRule { max: 9, also: Some(""), exact: true },
         effort: Effort::Effort,

@@ -55,6 +55,11 @@ pub fn is_forced(choice: &ToolChoice) -> bool {
     }
 }
 
+/// Whether the model would have to know the request's choice although there are no tools: it makes the model call one.
+pub fn is_choice_lost(request: &ChatRequest) -> bool {
+    request.tool_choice.as_ref().is_some_and(|choice| is_forced(choice) || matches!(choice, ToolChoice::Opaque(_)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

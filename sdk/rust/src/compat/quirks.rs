@@ -73,6 +73,8 @@ pub struct Quirks {
     pub tools: bool,
     /// Whether a function must have a schema; one without gets the schema of no arguments.
     pub needs_parameters: bool,
+    /// Whether a request may have a `tool_choice` without `tools`; most servers refuse it.
+    pub choice_alone: bool,
     /// The value of `tool_choice` that requires a call of any tool.
     pub tool_required: &'static str,
     /// Whether the provider supports `allowed_tools`; the list of tools is filtered otherwise.
@@ -314,6 +316,7 @@ impl Quirks {
         logprobs_number: false,
         tools: true,
         needs_parameters: false,
+        choice_alone: false,
         tool_required: "required",
         allowed_tools: false,
         tool_types: &[],

@@ -1,3 +1,5 @@
+mod tools;
+
 use serde_json::json;
 
 use super::*;

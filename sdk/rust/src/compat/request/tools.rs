@@ -6,6 +6,7 @@ use crate::compat::wire::FORMAT;
 use crate::json::{self, Array, Object};
 use crate::losses::extension;
 use crate::schema;
+use crate::tools;
 use crate::types::{AllowedTools, ChatRequest, FunctionTool, Tool, ToolChoice};
 
 impl Writer<'_> {
@@ -17,29 +18,30 @@ impl Writer<'_> {
         if !request.tools.is_empty() && !self.quirks.tools {
             return self.refuse("tools".to_owned(), "this provider has no tools");
         }
-        if !request.tools.is_empty() {
-            o.array("tools", |a| {
-                for (at, tool) in request.tools.iter().enumerate() {
-                    match tool {
-                        Tool::Function(function) if narrowed.is_some_and(|a| !a.names.contains(&function.name)) => {}
-                        Tool::Function(function) if self.takes_custom() && custom::is_lowered(function) => {
-                            a.object(|o| custom::write_nested(o, function));
-                        }
-                        Tool::Function(function) => self.function(a, &format!("tools[{at}]"), function),
-                        Tool::Opaque(opaque) if opaque.format == FORMAT && self.quirks.takes_tool(&opaque.kind) => {
-                            a.raw(&opaque.json);
-                        }
-                        Tool::Opaque(_) => self.refuse(format!("tools[{at}]"), "this provider has no such tool"),
+        let hidden =
+            |tool: &Tool| matches!((tool, narrowed), (Tool::Function(it), Some(a)) if !a.names.contains(&it.name));
+        if request.tools.is_empty() && self.quirks.choice_alone {
+            return self.tool_choice(o, request, narrowed);
+        }
+        if request.tools.iter().all(hidden) {
+            return self.losses.dropped_if(tools::is_choice_lost(request), "tool_choice", "there are no tools");
+        }
+        o.array("tools", |a| {
+            for (at, tool) in request.tools.iter().enumerate().filter(|(_, tool)| !hidden(tool)) {
+                match tool {
+                    Tool::Function(function) if self.takes_custom() && custom::is_lowered(function) => {
+                        a.object(|o| custom::write_nested(o, function));
                     }
+                    Tool::Function(function) => self.function(a, &format!("tools[{at}]"), function),
+                    Tool::Opaque(opaque) if opaque.format == FORMAT && self.quirks.takes_tool(&opaque.kind) => {
+                        a.raw(&opaque.json);
+                    }
+                    Tool::Opaque(_) => self.refuse(format!("tools[{at}]"), "this provider has no such tool"),
                 }
-            });
-        }
+            }
+        });
         self.tool_choice(o, request, narrowed);
-        if request.tools.is_empty() {
-            self.losses.dropped_if(request.parallel_tool_calls.is_some(), "parallel_tool_calls", "there are no tools");
-        } else {
-            self.bool(o, "parallel_tool_calls", request.parallel_tool_calls);
-        }
+        self.bool(o, "parallel_tool_calls", request.parallel_tool_calls);
     }
 
     /// Whether the provider takes tools for free text; others get a function in their place.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::compat::responses::read;
 use crate::testing::{self, fields};
-use crate::types::{Extension, MediaKind};
+use crate::types::{Extension, MediaKind, ToolChoice};
 
 fn rendered(role: Role, parts: Vec<Part>) -> (serde_json::Value, Vec<String>) {
     let request = ChatRequest { messages: vec![Message::new(role, parts)], ..ChatRequest::default() };
@@ -63,5 +63,28 @@ fn c33_an_item_of_thinking_without_words_goes_back_by_its_id() {
         assert_eq!((&input[0]["type"], &input[0]["id"]), (&"reasoning".into(), &"rs_1".into()), "{members}");
         assert_eq!(input[1]["id"], "fc_1", "{members}");
         assert!(rendered.losses.is_empty(), "{:?}", rendered.losses);
+    }
+}
+
+/// The request's body without its input, and the losses.
+fn body(quirks: &Quirks, request: ChatRequest) -> (serde_json::Value, Vec<String>) {
+    let rendered = render(quirks, &Context::default(), request).unwrap();
+    (testing::json(&rendered.request.body), fields(&rendered.losses))
+}
+
+#[test]
+fn a_choice_between_no_tools_is_not_sent_unless_a_stored_prompt_may_have_some() {
+    let asked = |choice: &ToolChoice, extensions| {
+        let (tool_choice, parallel_tool_calls) = (Some(choice.clone()), Some(true));
+        let request = ChatRequest { tool_choice, parallel_tool_calls, extensions, ..ChatRequest::default() };
+        let (body, lost) = body(&Quirks::COMPATIBLE, request);
+        (body.get("tool_choice").is_some(), body.get("parallel_tool_calls").is_some(), lost)
+    };
+    let (auto, required) = (ToolChoice::Automatic, ToolChoice::Required);
+    assert_eq!(asked(&auto, Vec::new()), (false, false, Vec::new()));
+    assert_eq!(asked(&required, Vec::new()), (false, false, vec!["tool_choice".to_owned()]));
+    let prompt = Extension { format: FORMAT.into(), key: "prompt".into(), json: r#"{"id":"p"}"#.into() };
+    for choice in [auto, required] {
+        assert_eq!(asked(&choice, vec![prompt.clone()]), (true, true, Vec::new()));
     }
 }

@@ -4,10 +4,17 @@ use super::Writer;
 use crate::compat::responses::{FORMAT, noted, write_members};
 use crate::compat::{custom, wire};
 use crate::json::{Array, Object};
+use crate::losses::extension;
+use crate::tools;
 use crate::types::{AllowedTools, ChatRequest, FunctionTool, Tool, ToolChoice};
 
 impl Writer<'_> {
     pub(super) fn tools(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
+        // A stored prompt may have tools of its own.
+        let prompted = extension(&request.extensions, FORMAT, "prompt").is_some();
+        if request.tools.is_empty() && !prompted {
+            return self.losses.dropped_if(tools::is_choice_lost(request), "tool_choice", "there are no tools");
+        }
         if !request.tools.is_empty() {
             o.array("tools", |a| {
                 for (at, tool) in request.tools.iter().enumerate() {
