@@ -3,7 +3,7 @@
 //! Source: Microsoft's REST reference of Azure `OpenAI`, its page on the v1 API, and the reference of model inference.
 
 use weir_sdk::compat::names::IdRule;
-use weir_sdk::compat::quirks::{Media, Paths, Scheme, Thinking, Variant};
+use weir_sdk::compat::quirks::{Drop, Media, Paths, Scheme, Thinking, Variant};
 use weir_sdk::compat::responses::ANYBODY;
 use weir_sdk::compat::{Provider, Quirks};
 
@@ -33,6 +33,7 @@ impl Provider for AzureOpenAi {
             Variant { option: "inference_version", query: "api-version", paths: INFERENCE },
         ],
         max_tokens: "max_completion_tokens",
+        drops: &[Drop::unknown("top_k"), Drop::unknown("min_p"), Drop::unknown("repetition_penalty")],
         developer_role: true,
         allowed_tools: true,
         tool_types: &["custom"],

@@ -3,7 +3,8 @@
 
 use weir_adapter_azure_openai::AzureOpenAi;
 use weir_sdk::adapter::{About, ProviderChat, ProviderEmbeddings};
-use weir_sdk::types::{ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, HttpRequest, Setting};
+use weir_sdk::manifest::{Acceptance, FrameTest};
+use weir_sdk::types::{ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, HttpRequest, Sampling, Setting};
 
 fn ctx(option: Option<&str>, format: &str) -> Context {
     let set = |key: &str| Setting { key: key.into(), json: "\"2024-10-21\"".into() };
@@ -67,4 +68,20 @@ fn the_relay_lane_chooses_in_the_same_way() {
             ("openai/v1/chat/completions", None),
         ]
     );
+}
+
+#[test]
+fn parameters_that_only_other_servers_have_are_not_sent() {
+    let sampling = Sampling { top_k: Some(5), ..Sampling::default() };
+    let request = ChatRequest { sampling, ..ChatRequest::default() };
+    let rendered = <AzureOpenAi as ProviderChat>::render_request(&ctx(None, "openai.chat"), request).unwrap();
+    assert!(!rendered.request.body.as_text().unwrap().contains("top_k"));
+    assert_eq!(rendered.losses[0].field, "top_k");
+    let accepts = <AzureOpenAi as About>::describe().accepts;
+    let chat = accepts.iter().filter(|one| one.format == "openai.chat");
+    for member in ["/top_k", "/min_p", "/repetition_penalty"] {
+        let is_excluded =
+            |one: &Acceptance| one.exclusions.iter().any(|excluded| excluded.test == FrameTest::present(member));
+        assert!(chat.clone().all(is_excluded), "{member} is not relayed");
+    }
 }
