@@ -2,9 +2,10 @@
 //! sent under.
 
 use crate::compat::reasoning;
-use crate::compat::wire::{self, Content};
+use crate::compat::wire::{self, Content, FORMAT};
 use crate::json::Str;
-use crate::types::Signature;
+use crate::losses::extensions;
+use crate::types::{Extension, Signature};
 
 /// One piece of a call.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Opening {
     pub(super) custom: bool,
     pub(super) text: String,
     pub(super) signature: Option<Signature>,
+    /// The members that only this format has.
+    extensions: Vec<Extension>,
 }
 
 impl Opening {
@@ -36,6 +39,7 @@ impl Opening {
             custom,
             text: text.unwrap_or_default(),
             signature,
+            extensions: extensions(FORMAT, wire.rest),
         }
     }
 
@@ -63,6 +67,8 @@ pub(super) struct Call {
     /// Whether any of its arguments has arrived.
     pub(super) spoke: bool,
     pub(super) json: Progress,
+    /// The members that only this format has, emitted when the part ends.
+    pub(super) extensions: Vec<Extension>,
 }
 
 impl Call {
@@ -110,6 +116,7 @@ impl Call {
         }
         self.read(&piece.text);
         self.waiting.push_str(&piece.text);
+        gather(&mut self.extensions, piece.extensions);
     }
 
     fn read(&mut self, text: &str) {
@@ -130,6 +137,16 @@ impl Call {
         let over = self.json.complete && !self.custom;
         self.read(&text);
         (!text.is_empty() && !over).then_some(text)
+    }
+}
+
+/// Adds the members of a piece to those of the pieces before it; a later value replaces an earlier one.
+pub(super) fn gather(known: &mut Vec<Extension>, members: Vec<Extension>) {
+    for member in members {
+        match known.iter_mut().find(|known| known.key == member.key) {
+            Some(known) => known.json = member.json,
+            None => known.push(member),
+        }
     }
 }
 

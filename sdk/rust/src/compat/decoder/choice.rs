@@ -1,6 +1,6 @@
 //! One candidate of a streamed answer: its open parts, and the events of each delta.
 
-use super::calls::{Call, Opening};
+use super::calls::{Call, Opening, gather};
 use super::choice_members;
 use crate::compat::content::{owned, read_part};
 use crate::compat::names::Renamed;
@@ -41,6 +41,8 @@ struct Open {
     words: Words,
     /// The notes of an entry of `reasoning_details`, emitted when the part ends.
     extensions: Vec<Extension>,
+    /// The members beside its text, emitted with the notes.
+    members: Vec<Extension>,
 }
 
 /// One candidate.
@@ -173,6 +175,18 @@ impl Candidate {
         events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text }));
     }
 
+    /// Adds the text of a part of the content, and the members beside it.
+    fn piece(&mut self, events: &mut Vec<ChatEvent>, words: Words, text: String, members: Vec<Extension>) {
+        self.words(events, words, text);
+        if members.is_empty() {
+            return;
+        }
+        self.open_words(events, words);
+        if let Some(open) = &mut self.open {
+            gather(&mut open.members, members);
+        }
+    }
+
     fn open_words(&mut self, events: &mut Vec<ChatEvent>, words: Words) -> u32 {
         match &self.open {
             Some(open) if open.words == words && open.extensions.is_empty() => open.part,
@@ -189,7 +203,7 @@ impl Candidate {
             Words::Refusal => PartKind::Refusal,
         };
         let part = self.start(events, kind);
-        self.open = Some(Open { part, words, extensions });
+        self.open = Some(Open { part, words, extensions, members: Vec::new() });
         part
     }
 
@@ -201,7 +215,8 @@ impl Candidate {
     }
 
     fn stop_words(&mut self, events: &mut Vec<ChatEvent>) {
-        if let Some(open) = self.open.take() {
+        if let Some(mut open) = self.open.take() {
+            open.extensions.append(&mut open.members);
             let stop = PartStop { candidate: self.index, part: open.part, extensions: open.extensions };
             events.push(ChatEvent::PartStop(stop));
         }
@@ -219,9 +234,9 @@ impl Candidate {
     /// Emits a part that arrived whole.
     fn part(&mut self, events: &mut Vec<ChatEvent>, part: Part) {
         let kind = match part {
-            Part::Text(text) => return self.words(events, Words::Text, text.text),
+            Part::Text(text) => return self.piece(events, Words::Text, text.text, text.extensions),
             Part::Reasoning(thought) => {
-                self.words(events, Words::Reasoning, thought.text.unwrap_or_default());
+                self.piece(events, Words::Reasoning, thought.text.unwrap_or_default(), thought.extensions);
                 if let Some(signature) = thought.signature {
                     let part = self.open_words(events, Words::Reasoning);
                     self.sign(events, part, signature, false);
@@ -361,7 +376,8 @@ impl Candidate {
         let Some(call) = self.calls.get_mut(at) else { return };
         let Some(part) = call.part.filter(|_| !call.stopped) else { return };
         call.stopped = true;
-        events.push(ChatEvent::PartStop(PartStop { candidate: self.index, part, extensions: Vec::new() }));
+        let extensions = std::mem::take(&mut call.extensions);
+        events.push(ChatEvent::PartStop(PartStop { candidate: self.index, part, extensions }));
     }
 }
 

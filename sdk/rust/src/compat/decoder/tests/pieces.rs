@@ -80,3 +80,26 @@ fn calls_may_interleave_by_index() {
     ]);
     assert_eq!(calls(&events), [call("a", "f", r#"{"x":1}"#), call("b", "g", "{}")]);
 }
+
+/// The members that each part of a stream ends with.
+fn members(events: &[ChatEvent]) -> Vec<Vec<(&str, &str)>> {
+    let stops = events.iter().filter_map(|event| match event {
+        ChatEvent::PartStop(stop) => Some(&stop.extensions),
+        _ => None,
+    });
+    stops.map(|own| own.iter().map(|own| (own.key.as_str(), own.json.as_str())).collect()).collect()
+}
+
+#[test]
+fn members_that_only_this_format_has_come_with_the_end_of_their_part() {
+    let events = stream(&[
+        r#"{"content":[{"type":"text","text":"a"}]}"#,
+        r#"{"content":[{"type":"text","text":"b","mark":1}]}"#,
+        r#"{"content":[{"type":"text","text":"","mark":2}]}"#,
+        r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{"},"thoughtSignature":"S"}]}"#,
+        r#"{"tool_calls":[{"index":0,"function":{"arguments":"}"},"note":null}]}"#,
+        r#"{"tool_calls":[{"index":1,"id":"d","function":{"name":"g","arguments":"{}"}}]}"#,
+    ]);
+    assert_eq!(words(&events)[0], ("text", "ab".to_owned()));
+    assert_eq!(members(&events), [vec![("mark", "2")], vec![("thoughtSignature", "\"S\"")], vec![]]);
+}
