@@ -26,6 +26,8 @@ impl Provider for Xai {
         apart: &[Bucket::Reasoning],
         developer_role: true,
         tool_types: &["live_search"],
+        // Searches in posts: `x_keyword_search`, `x_semantic_search`, `x_user_search`, `x_thread_fetch`.
+        own_calls: "xs_call_",
         effort: Effort::Effort,
         efforts: &["none", "low", "medium", "high"],
         thinking: Thinking::Content,
@@ -72,9 +74,83 @@ weir_sdk::export!(Xai: about, provider_errors, provider_chat, provider_models);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_sdk::adapter::{ChatOutcome, Decoder, ProviderChat};
     use weir_sdk::compat::{request, responses};
     use weir_sdk::testing::{context, fields, json};
-    use weir_sdk::types::RenderedRequest;
+    use weir_sdk::types::{Body, ChatEvent, FinishReason, Frame, HttpResponse, Part, PartKind, RenderedRequest};
+
+    /// A search that xAI ran, and the words that it found.
+    const SEARCHED: [&str; 2] = [
+        r#"{"type":"custom_tool_call","id":"ctc_1","call_id":"xs_call_1","name":"x_keyword_search","input":"{}","status":"completed"}"#,
+        r#"{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"found","annotations":[]}]}"#,
+    ];
+
+    fn assert_is_no_call(part: &Part) {
+        assert!(matches!(part, Part::Opaque(item) if item.kind == "custom_tool_call" && item.json == SEARCHED[0]));
+    }
+
+    #[test]
+    fn a_search_that_the_provider_ran_is_no_call_of_a_client() {
+        let [search, words] = SEARCHED;
+        let body = format!(r#"{{"id":"r","status":"completed","output":[{search},{words}]}}"#);
+        let answer = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(body) };
+        let ctx = Context { format: responses::FORMAT.into(), ..context("grok-4") };
+        let Ok(ChatOutcome::Complete(answer)) = <Xai as ProviderChat>::parse_response(&ctx, answer) else {
+            panic!("no answer")
+        };
+        let [candidate] = answer.response.candidates.as_slice() else { panic!("no candidate") };
+        assert_is_no_call(&candidate.parts[0]);
+        assert_eq!(candidate.finish.as_ref().map(|finish| finish.reason), Some(FinishReason::Complete));
+    }
+
+    #[test]
+    fn a_streamed_search_of_the_provider_is_no_call_either_and_its_events_are_passed_on() {
+        let [search, words] = SEARCHED;
+        let running = search.replace("completed", "in_progress").replace("{}", "");
+        let item = |kind: &str, at: u32, item: &str| {
+            format!(r#"{{"type":"response.output_item.{kind}","output_index":{at},"item":{item}}}"#)
+        };
+        let input = |kind: &str, key: &str| {
+            let kind = format!("response.custom_tool_call_input.{kind}");
+            format!(r#"{{"type":"{kind}","output_index":0,"item_id":"ctc_1","{key}":"{{}}"}}"#)
+        };
+        let data = [
+            r#"{"type":"response.created","response":{"id":"r"}}"#.to_owned(),
+            item("added", 0, &running),
+            input("delta", "delta"),
+            input("done", "input"),
+            item("done", 0, search),
+            item("done", 1, words),
+            r#"{"type":"response.completed","response":{"status":"completed"}}"#.to_owned(),
+        ];
+        let frames = data.map(|data| Frame { event: None, data }).into();
+        let ctx = Context { format: responses::FORMAT.into(), ..context("grok-4") };
+        let events = <Xai as ProviderChat>::Decoder::new(ctx).push(frames).unwrap().events;
+        let passed: Vec<&str> = events
+            .iter()
+            .filter_map(|event| match event {
+                ChatEvent::Opaque(event) => Some(event.kind.as_str()),
+                _ => None,
+            })
+            .collect();
+        let [added, delta, done] = ["output_item.added", "custom_tool_call_input.delta", "custom_tool_call_input.done"]
+            .map(|kind| format!("response.{kind}"));
+        assert_eq!(passed[..3], [added, delta, done]);
+        let kinds: Vec<&PartKind> = events
+            .iter()
+            .filter_map(|event| match event {
+                ChatEvent::PartStart(start) => Some(&start.kind),
+                _ => None,
+            })
+            .collect();
+        let [PartKind::Opaque(item), PartKind::Text] = kinds.as_slice() else { panic!("{kinds:?}") };
+        assert_is_no_call(&Part::Opaque(item.clone()));
+        let finish = events.iter().find_map(|event| match event {
+            ChatEvent::Finish(event) => Some(event.finish.reason),
+            _ => None,
+        });
+        assert_eq!(finish, Some(FinishReason::Complete));
+    }
 
     type Render = fn(&Quirks, &Context, ChatRequest) -> Result<RenderedRequest, Error>;
     const BOTH: [Render; 2] = [request::render, responses::request::render];

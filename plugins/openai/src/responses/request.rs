@@ -104,7 +104,7 @@ fn input(raw: Option<&RawValue>) -> Result<Vec<(Message, usize)>> {
         return Ok(vec![(Message::new(Role::User, vec![Part::text(text)]), 1)]);
     }
     let items = json::list(raw).ok_or_else(|| Error::invalid("`input` is a text or a list of items").at("input"))?;
-    Ok(read::runs(&items, ""))
+    Ok(read::runs(&items, None))
 }
 
 fn tool_choice(raw: &RawValue) -> ToolChoice {

@@ -81,6 +81,9 @@ pub struct Quirks {
     pub allowed_tools: bool,
     /// Types of tools besides `function` that the provider takes; `*` means all.
     pub tool_types: &'static [&'static str],
+    /// How the ids of calls begin that the provider itself runs and answers, among the items of Responses; empty if it
+    /// runs none that look like a client's.
+    pub own_calls: &'static str,
     /// The rule for ids of tool calls.
     pub tool_ids: IdRule,
     /// The rule for names of tools.
@@ -320,6 +323,7 @@ impl Quirks {
         tool_required: "required",
         allowed_tools: false,
         tool_types: &[],
+        own_calls: "",
         tool_ids: IdRule::ANY,
         tool_names: IdRule::NAME,
         json_schema: true,
@@ -349,6 +353,11 @@ impl Quirks {
     /// Whether opaque values of this family are sent to the provider.
     pub fn keeps(&self, issuer: &str) -> bool {
         self.issuers.iter().any(|known| *known == "*" || *known == issuer)
+    }
+
+    /// Whether the provider itself runs the call of this id.
+    pub fn runs(&self, call_id: &str) -> bool {
+        !self.own_calls.is_empty() && call_id.starts_with(self.own_calls)
     }
 
     /// Whether the provider takes tools of this type.

@@ -5,7 +5,7 @@
 mod thinking;
 mod whole;
 
-use super::read::{citation, item, lengths};
+use super::read::{citation, is_own_call, item, lengths};
 use super::response::{head, members, read_finish};
 use super::{FORMAT, note, read_usage, units};
 use crate::compat::error;
@@ -25,8 +25,9 @@ pub struct EventDecoder {
     renamed: Renamed,
     parts: u32,
     open: Vec<Open>,
-    /// Ids of items that were announced and are not done: some servers never complete them.
-    announced: Vec<String>,
+    /// Items that were announced and are not done, by their index in the output and their id: some servers never complete
+    /// them.
+    announced: Vec<(u32, String)>,
     /// The items of which a part was begun, by their index in the output.
     begun: Vec<u32>,
     called: bool,
@@ -121,6 +122,11 @@ impl EventDecoder {
             "response.reasoning_summary_part.added" => self.summary_part(output),
             "response.reasoning_summary_text.delta" => self.thought(output, None, "summary", &mut wire),
             "response.reasoning_text.delta" => self.thought(output, content, "content", &mut wire),
+            "response.custom_tool_call_input.delta" | "response.custom_tool_call_input.done"
+                if self.announced.iter().any(|(at, _)| *at == output) =>
+            {
+                self.pass(kind, data);
+            }
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
                 self.words(output, None, "call", &mut wire, "delta");
             }
@@ -160,9 +166,9 @@ impl EventDecoder {
     fn item_added(&mut self, output: u32, wire: &mut Rest<'_>, data: &str) {
         let mut item = wire.object("item").unwrap_or_default();
         let kind = item.str("type").map(Str::into_string).unwrap_or_default();
-        let custom = kind == "custom_tool_call";
+        let custom = kind == "custom_tool_call" && !is_own_call(&item, Some(self.quirks));
         if !custom && !["message", "reasoning", "function_call"].contains(&kind.as_str()) {
-            self.announced.extend(item.str("id").map(Str::into_string));
+            self.announced.extend(item.str("id").map(|id| (output, id.into_string())));
             return self.pass("response.output_item.added".to_owned(), data);
         }
         // The item's id, for rendering this format again; it is a note, so other formats do not report it as lost.
@@ -182,7 +188,7 @@ impl EventDecoder {
 
     fn item_done(&mut self, output: u32, wire: &mut Rest<'_>) {
         let Some(raw) = wire.value("item") else { return };
-        let mut message = item(raw, self.quirks.family);
+        let mut message = item(raw, Some(self.quirks));
         if !self.begun.contains(&output) && !matches!(message.parts.last(), Some(Part::Reasoning(_) | Part::Opaque(_)))
         {
             return self.whole_item(output, message.parts);
@@ -222,7 +228,7 @@ impl EventDecoder {
     /// Reports an item that only this format has as done.
     fn opaque_item(&mut self, output: u32, opaque: Opaque) {
         let id = Rest::parse(&opaque.json).ok().and_then(|mut item| item.str("id")).unwrap_or_default().into_string();
-        self.announced.retain(|known| *known != id);
+        self.announced.retain(|(_, known)| *known != id);
         self.open(output, None, "opaque", PartKind::Opaque(opaque));
         self.close(output, None, Vec::new());
     }
@@ -232,10 +238,10 @@ impl EventDecoder {
         let items = response.get("output").and_then(json::list).unwrap_or_default();
         for (output, raw) in (0..).zip(items) {
             let id = Rest::parse(raw.get()).ok().and_then(|mut item| item.str("id")).unwrap_or_default();
-            if !self.announced.iter().any(|known| *known == *id) {
+            if !self.announced.iter().any(|(_, known)| *known == *id) {
                 continue;
             }
-            if let Some(Part::Opaque(opaque)) = item(raw, self.quirks.family).parts.pop() {
+            if let Some(Part::Opaque(opaque)) = item(raw, Some(self.quirks)).parts.pop() {
                 self.opaque_item(output, opaque);
             }
         }

@@ -3,6 +3,7 @@
 use super::{FORMAT, note};
 use crate::compat::content::stored;
 use crate::compat::media::{at_url, audio_mime};
+use crate::compat::quirks::Quirks;
 use crate::compat::wire::rest_json;
 use crate::json::{self, RawValue, Rest, Str};
 use crate::losses::extensions;
@@ -11,16 +12,16 @@ use crate::types::{
     Signature, TextPart, ToolCall, ToolKind, ToolResult,
 };
 
-/// Parses items in order. Consecutive assistant items become one message.
-pub fn items(raws: &[&RawValue], family: &str) -> Vec<Message> {
-    runs(raws, family).into_iter().map(|(message, _)| message).collect()
+/// Parses items in order: a client's, or those of a provider's answer. Consecutive assistant items become one message.
+pub fn items(raws: &[&RawValue], provider: Option<&Quirks>) -> Vec<Message> {
+    runs(raws, provider).into_iter().map(|(message, _)| message).collect()
 }
 
 /// Parses items like [`items`], each message with the number of its items.
-pub fn runs(raws: &[&RawValue], family: &str) -> Vec<(Message, usize)> {
+pub fn runs(raws: &[&RawValue], provider: Option<&Quirks>) -> Vec<(Message, usize)> {
     let mut messages: Vec<(Message, usize)> = Vec::new();
     for raw in raws {
-        let message = item(raw, family);
+        let message = item(raw, provider);
         match messages.last_mut() {
             Some((last, n_items)) if last.role == Role::Assistant && message.role == Role::Assistant => {
                 last.parts.extend(message.parts);
@@ -33,21 +34,27 @@ pub fn runs(raws: &[&RawValue], family: &str) -> Vec<(Message, usize)> {
 }
 
 /// Parses one item as a separate message.
-pub fn item(raw: &RawValue, family: &str) -> Message {
+pub fn item(raw: &RawValue, provider: Option<&Quirks>) -> Message {
     let mut wire = Rest::parse(raw.get()).unwrap_or_default();
     let kind = wire.str("type").map(Str::into_string);
     let part = match kind.as_deref() {
         Some("message") | None if wire.get("role").is_some() => return message(wire),
         Some("function_call") => call(wire, ToolKind::Function),
-        Some("custom_tool_call") => call(wire, ToolKind::Custom),
+        Some("custom_tool_call") if !is_own_call(&wire, provider) => call(wire, ToolKind::Custom),
         Some("function_call_output") => return result(wire, false),
         Some("custom_tool_call_output") => return result(wire, true),
-        Some("reasoning") => Some(Part::Reasoning(reasoning(wire, family))),
+        Some("reasoning") => Some(Part::Reasoning(reasoning(wire, provider.map_or("", |it| it.family)))),
         _ => None,
     };
     let kind = kind.unwrap_or_default();
     let opaque = || Part::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() });
     Message::new(Role::Assistant, vec![part.unwrap_or_else(opaque)])
+}
+
+/// Whether an item is a call that the provider itself runs: nothing for the client to do.
+pub fn is_own_call(item: &Rest<'_>, provider: Option<&Quirks>) -> bool {
+    let id = || item.get("call_id").and_then(json::text);
+    provider.is_some_and(|provider| id().is_some_and(|id| provider.runs(&id)))
 }
 
 fn message(mut wire: Rest<'_>) -> Message {
@@ -263,7 +270,7 @@ mod tests {
         let text = r#"[{"role":"user","content":{"type":"input_text","text":"x"}},
             {"type":"function_call_output","call_id":"a","output":{"key":"secret"}},{"role":"user","content":null}]"#;
         let raws: Vec<&RawValue> = json::parse(text).unwrap();
-        let messages = items(&raws, "openai");
+        let messages = items(&raws, None);
         assert!(matches!(&messages[0].parts[..], [Part::Text(text)] if text.text == "x"));
         let Part::ToolResult(result) = &messages[1].parts[0] else { panic!("no result") };
         assert!(matches!(&result.content[..], [ResultPart::Json(json)] if json == r#"{"key":"secret"}"#));
@@ -277,7 +284,7 @@ mod tests {
             {"type":"message","role":"assistant","content":[{"type":"output_text","text":"y"}]},
             {"type":"function_call_output","call_id":"a","output":"1"},{"type":"web_search_call","id":"ws"}]"#;
         let raws: Vec<&RawValue> = json::parse(text).unwrap();
-        let messages = items(&raws, "openai");
+        let messages = items(&raws, None);
         let roles: Vec<_> = messages.iter().map(|message| message.role.clone()).collect();
         assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool, Role::Assistant]);
         let parts = &messages[1].parts;

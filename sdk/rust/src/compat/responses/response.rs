@@ -54,7 +54,7 @@ pub fn read_response(quirks: &Quirks, mut wire: Rest<'_>, renamed: &Renamed) -> 
         return Err(error::from_json(error.get(), None));
     }
     let output = wire.list("output").unwrap_or_default();
-    let mut parts: Vec<Part> = read::items(&output, quirks.family).into_iter().flat_map(parts_of).collect();
+    let mut parts: Vec<Part> = read::items(&output, Some(quirks)).into_iter().flat_map(parts_of).collect();
     for part in &mut parts {
         if let Part::ToolCall(call) = part {
             let name = renamed.original(&call.name).to_owned();

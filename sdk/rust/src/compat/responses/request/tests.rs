@@ -56,7 +56,7 @@ fn c33_an_item_of_thinking_without_words_goes_back_by_its_id() {
             item(members)
         );
         let raws: Vec<&json::RawValue> = json::parse(&text).unwrap();
-        let messages = read::items(&raws, "");
+        let messages = read::items(&raws, None);
         let request = ChatRequest { messages, ..ChatRequest::default() };
         let rendered = render(&stateless, &Context::default(), request).unwrap();
         let input = testing::json(&rendered.request.body)["input"].take();
