@@ -80,7 +80,7 @@ impl Decoder for GenerateDecoder {
                 self.events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));
             }
             None if !finishes => {
-                self.events.push(ChatEvent::Failure(Error::unreadable("the answer ended before it was complete")));
+                self.events.push(ChatEvent::Failure(error::cut_off()));
             }
             _ => {}
         }

@@ -24,6 +24,11 @@ fn in_body(text: &str) -> Option<&RawValue> {
     list.into_iter().find_map(|body| body.error)
 }
 
+/// The error for an answer, whole or streamed, that is not complete.
+pub(super) fn cut_off() -> Error {
+    Error::unreadable("the answer ended before it was complete")
+}
+
 /// Parses an error in a list, which streams without events send.
 pub(super) fn in_list(text: &str) -> Option<Error> {
     if !text.trim_start().starts_with('[') {

@@ -43,6 +43,9 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
         own_members.push(own(FEEDBACK, raw.get()));
         candidates.extend(refused(raw).filter(|_| candidates.is_empty()));
     }
+    if candidates.is_empty() {
+        return Err(error::cut_off());
+    }
     Ok(ChatResponse {
         id,
         model: answer.model.map(Str::into_string),

@@ -357,6 +357,13 @@ fn c84_a_refused_prompt_is_an_empty_answer_with_a_filter_finish() {
 }
 
 #[test]
+fn c19_an_answer_without_candidates_is_as_broken_as_such_a_stream() {
+    for body in [json!({"candidates": []}), json!({"usageMetadata": {"promptTokenCount": 5}, "promptFeedback": {}})] {
+        assert_eq!(answered(&context(MODEL), &body).unwrap_err().kind, ErrorKind::Upstream);
+    }
+}
+
+#[test]
 fn an_answer_that_is_an_error_is_one() {
     let error = answered(&context(MODEL), &json!([{"error": {"code": 503, "status": "UNAVAILABLE", "message": "m"}}]));
     assert_eq!(error.unwrap_err().kind, ErrorKind::Overloaded);
