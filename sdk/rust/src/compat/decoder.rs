@@ -141,12 +141,16 @@ impl ChunkDecoder {
             return self.fail(error::from_json(error.get(), None));
         }
         self.members(&mut chunk);
-        for (position, choice) in (0..).zip(chunk.choices.unwrap_or_default().0) {
+        let mut within = None;
+        for (position, mut choice) in (0..).zip(chunk.choices.unwrap_or_default().0) {
+            within = choice.rest.take("usage").or(within);
             if let Err(error) = self.choice(position, choice) {
                 return self.fail(error);
             }
         }
-        self.usage(chunk.usage.or(aside.usage));
+        let usage = chunk.usage.or(aside.usage);
+        // Some servers send it in the choice.
+        self.usage(if let (None, Some(raw)) = (&usage, within) { json::parse(raw.get()).ok() } else { usage });
     }
 
     fn usage(&mut self, wire: Option<wire::Usage<'_>>) {

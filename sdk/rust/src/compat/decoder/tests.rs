@@ -305,6 +305,22 @@ fn decode_with(quirks: &'static Quirks, chunks: &[&str]) -> Vec<ChatEvent> {
 }
 
 #[test]
+fn usage_in_a_choice_is_read_where_the_chunk_has_none() {
+    let last = |choice: &str, chunk: &str| {
+        let end =
+            format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{{}},"finish_reason":"stop"{choice}}}]{chunk}}}"#);
+        let events = decode(&[&delta(r#"{"content":"a"}"#), &end, "[DONE]"]);
+        assert!(!events.iter().any(|event| matches!(event, ChatEvent::Opaque(_))), "{events:?}");
+        events
+            .into_iter()
+            .filter_map(|event| if let ChatEvent::Usage(usage) = event { usage.input } else { None })
+            .collect::<Vec<_>>()
+    };
+    let (within, beside) = (r#","usage":{"prompt_tokens":3}"#, r#","usage":{"prompt_tokens":4}"#);
+    assert_eq!([last(within, ""), last(within, beside), last(r#","usage":null"#, "")], [vec![3], vec![4], vec![]]);
+}
+
+#[test]
 fn usage_beside_a_chunk_is_read_once() {
     const QUIRKS: Quirks = Quirks { usage_in: "x_groq", ..Quirks::COMPATIBLE };
     let events = decode_with(

@@ -17,17 +17,20 @@ pub(super) fn tap_of(quirks: &Quirks) -> Tap {
             _ => &[],
         };
         place.pointers.extend(others.iter().map(|name| format!("/usage/{name}")));
-        if !quirks.usage_in.is_empty() {
-            let aside = |pointer: &String| format!("/{}{pointer}", quirks.usage_in);
-            let aside: Vec<String> = place.pointers.iter().map(aside).collect();
-            place.pointers.extend(aside);
-        }
+        let aside = (!quirks.usage_in.is_empty()).then(|| format!("/{}", quirks.usage_in));
+        let places = aside.as_deref().into_iter().chain([IN_CHOICE]);
+        let others: Vec<String> =
+            places.flat_map(|at| place.pointers.iter().map(move |pointer| format!("{at}{pointer}"))).collect();
+        place.pointers.extend(others);
     }
     if !quirks.priced_by.is_empty() {
         tap.service_tier = vec![format!("/usage/{}", quirks.priced_by)];
     }
     tap
 }
+
+/// Where some servers send the usage of a stream: in the choice of its last chunk.
+const IN_CHOICE: &str = "/choices/*";
 
 /// Cached tokens under Mistral's second spelling of the input's details.
 const SINGULAR: &str = "prompt_token_details/cached_tokens";
