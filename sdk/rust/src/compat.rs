@@ -22,6 +22,7 @@ pub mod completions;
 pub mod content;
 pub mod custom;
 pub mod decoder;
+pub mod effort;
 pub mod embeddings;
 pub mod end_user;
 pub mod error;

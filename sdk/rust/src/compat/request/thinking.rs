@@ -3,21 +3,10 @@
 use super::Writer;
 use super::messages::{Numbered, Piece};
 use crate::compat::quirks::{Effort, Thinking};
-use crate::compat::reasoning;
 use crate::compat::wire::FORMAT;
+use crate::compat::{effort, reasoning};
 use crate::json::{self, Array, Object, Rest};
 use crate::types::{Extension, ReasoningMode, ReasoningPart, ReasoningRequest, Signature};
-
-/// Levels of effort in ascending order, and the budget up to which each is used.
-const LEVELS: [(&str, u32); 7] = [
-    ("none", 0),
-    ("minimal", 512),
-    ("low", 2048),
-    ("medium", 8192),
-    ("high", 32768),
-    ("xhigh", 65536),
-    ("max", u32::MAX),
-];
 
 impl Writer<'_> {
     pub(super) fn effort(&mut self, o: &mut Object<'_>, reasoning: Option<&ReasoningRequest>) {
@@ -101,39 +90,10 @@ impl Writer<'_> {
         );
     }
 
-    /// Writes `reasoning_effort`; a budget or a bare "on" becomes the nearest level.
+    /// Writes `reasoning_effort`.
     fn level(&mut self, o: &mut Object<'_>, reasoning: &ReasoningRequest, derived: bool) {
-        let wanted = match (&reasoning.effort, reasoning.budget_tokens, reasoning.mode) {
-            (Some(effort), _, _) => effort.as_str(),
-            _ if !derived => return,
-            (None, _, Some(ReasoningMode::Disabled)) => "none",
-            (None, Some(budget), _) => {
-                self.losses.approximated("reasoning.budget_tokens", "said as a level of effort");
-                LEVELS.iter().find(|(_, most)| budget <= *most).map_or("high", |(level, _)| level)
-            }
-            (None, None, _) => return,
-        };
-        let level = self.nearest(wanted);
-        if level.is_empty() {
-            return self.losses.dropped("reasoning_effort", "thinking cannot be turned off here");
-        }
-        if level != wanted {
-            self.losses.clamped("reasoning_effort", "moved to the nearest level known here");
-        }
-        let level = level.to_owned();
-        self.str(o, "reasoning_effort", Some(&level));
-    }
-
-    /// The nearest level that the provider knows. An unknown level is kept, and "none" never becomes another.
-    fn nearest<'a>(&self, wanted: &'a str) -> &'a str {
-        let known = self.quirks.efforts;
-        let rank = |level: &str| LEVELS.iter().position(|(name, _)| *name == level);
-        let Some(at) = rank(wanted).filter(|_| !known.contains(&wanted)) else { return wanted };
-        if at == 0 {
-            return "";
-        }
-        let distance = |level: &&&'static str| rank(level).map_or(usize::MAX, |other| other.abs_diff(at));
-        known.iter().filter(|level| **level != "none").min_by_key(distance).copied().unwrap_or("")
+        let level = effort::level(self.quirks, reasoning, derived, &mut self.losses);
+        self.str(o, "reasoning_effort", level);
     }
 
     /// Writes `reasoning: {…}`, the object of routers.

@@ -1,5 +1,6 @@
 //! Renders requests: from the unified model to Responses.
 
+mod thinking;
 mod tools;
 
 use super::{ANYBODY, FORMAT, inner, namespace, noted, write};
@@ -11,8 +12,8 @@ use crate::json::{self, Array, Object};
 use crate::losses::{Losses, extension};
 use crate::tier;
 use crate::types::{
-    ChatRequest, Context, Error, HttpRequest, MediaPart, MediaSource, Message, OutputFormat, Part, ReasoningMode,
-    RenderedRequest, ResultPart, Role, TextPart, ToolResult,
+    ChatRequest, Context, Error, HttpRequest, MediaPart, MediaSource, Message, OutputFormat, Part, RenderedRequest,
+    ResultPart, Role, TextPart, ToolResult,
 };
 
 /// The API's rule for ids of calls.
@@ -339,29 +340,6 @@ impl Writer<'_> {
                 o.members(rest);
             }
         });
-    }
-
-    fn reasoning(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
-        let Some(reasoning) = &request.reasoning else { return };
-        let derived = match (reasoning.mode, reasoning.budget_tokens) {
-            (Some(ReasoningMode::Disabled), _) => Some("none"),
-            (_, Some(budget)) => {
-                self.losses.approximated("reasoning.budget_tokens", "said as a level of effort");
-                Some(match budget {
-                    0..=2048 => "low",
-                    2049..=8192 => "medium",
-                    _ => "high",
-                })
-            }
-            _ => None,
-        };
-        let summary = reasoning.summary.as_deref().filter(|summary| *summary != "omitted");
-        o.object("reasoning", |o| {
-            o.opt_str("effort", reasoning.effort.as_deref().or(derived));
-            o.opt_str("summary", summary);
-            super::write_members(o, &reasoning.extensions);
-        });
-        self.losses.foreign("reasoning.", &reasoning.extensions, FORMAT);
     }
 
     /// Refuses the request because of a value that must not be lost; the first reason becomes the error.

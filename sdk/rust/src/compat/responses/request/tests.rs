@@ -1,7 +1,7 @@
 use super::*;
 use crate::compat::responses::read;
 use crate::testing::{self, fields};
-use crate::types::{Extension, MediaKind, ToolChoice};
+use crate::types::{Extension, MediaKind, ReasoningRequest, ToolChoice};
 
 fn rendered(role: Role, parts: Vec<Part>) -> (serde_json::Value, Vec<String>) {
     let request = ChatRequest { messages: vec![Message::new(role, parts)], ..ChatRequest::default() };
@@ -87,4 +87,30 @@ fn a_choice_between_no_tools_is_not_sent_unless_a_stored_prompt_may_have_some() 
     for choice in [auto, required] {
         assert_eq!(asked(&choice, vec![prompt.clone()]), (true, true, Vec::new()));
     }
+}
+
+#[test]
+fn efforts_move_to_the_nearest_level_that_the_provider_knows() {
+    let asked = |efforts, effort: &str| {
+        let reasoning = Some(ReasoningRequest { effort: Some(effort.into()), ..ReasoningRequest::default() });
+        let quirks = Quirks { efforts, ..Quirks::COMPATIBLE };
+        let (body, lost) = body(&quirks, ChatRequest { reasoning, ..ChatRequest::default() });
+        (body["reasoning"]["effort"].as_str().map(str::to_owned), lost.len())
+    };
+    let few: &[&str] = &["low", "medium", "high"];
+    for (efforts, effort, sent) in [
+        (few, "minimal", Some("low")),
+        (few, "max", Some("high")),
+        (few, "none", None),
+        (few, "new", Some("new")),
+        (&["none", "low"], "none", Some("none")),
+    ] {
+        let is_lost = sent != Some(effort);
+        assert_eq!(asked(efforts, effort), (sent.map(str::to_owned), usize::from(is_lost)), "{effort}");
+    }
+    let (body, _) = body(
+        &Quirks::COMPATIBLE,
+        ChatRequest { reasoning: Some(ReasoningRequest::default()), ..ChatRequest::default() },
+    );
+    assert!(body.get("reasoning").is_none());
 }
