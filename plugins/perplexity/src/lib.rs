@@ -5,6 +5,7 @@
 
 use weir_sdk::compat::quirks::{Drop, Media, Paths, Thinking, Vectors};
 use weir_sdk::compat::{Provider, Quirks};
+use weir_sdk::manifest::Bucket;
 
 /// The adapter.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ impl Provider for Perplexity {
         thinking: Thinking::None,
         media: Media { files: true, file_urls: true, ..Quirks::COMPATIBLE.media },
         tells_usage: true,
+        // Of deep research, whose thinking has a price of its own.
+        apart: &[Bucket::Reasoning],
         priced_by: "search_context_size",
         sources: &["search_results", "citations"],
         ..Quirks::COMPATIBLE

@@ -4,6 +4,7 @@ use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, FORMAT, rest_json};
 use crate::json::{self, Count, Object, Rest, Str};
 use crate::losses::{extension, extensions};
+use crate::manifest::Bucket;
 use crate::types::{Extension, Unit, Usage};
 
 const INPUT: &str = "prompt_tokens_details";
@@ -11,13 +12,18 @@ const OUTPUT: &str = "completion_tokens_details";
 
 /// Parses a provider's usage, with the word that sets the price in place of a service tier; `None` if every figure is null.
 pub fn priced(wire: wire::Usage<'_>, quirks: &Quirks) -> Option<Usage> {
-    let usage = read(wire)?;
+    let usage = parse(wire, quirks.apart.contains(&Bucket::Reasoning))?;
     let word = extension(&usage.extensions, FORMAT, quirks.priced_by).and_then(|json| json::parse(json).ok());
     Some(Usage { service_tier: word.map(Str::into_string), ..usage })
 }
 
 /// Parses usage; `None` if every figure is null.
-pub fn read(mut wire: wire::Usage<'_>) -> Option<Usage> {
+pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
+    parse(wire, false)
+}
+
+/// Parses usage. `thinks_apart`: a figure of thinking that is beside the sums, not in their details, is in none of them.
+fn parse(mut wire: wire::Usage<'_>, thinks_apart: bool) -> Option<Usage> {
     // Mistral's second spelling counts where the first is missing.
     let singular = wire.rest.value("prompt_token_details").and_then(|raw| json::parse(raw.get()).ok());
     let details = wire.prompt_details.or(singular).unwrap_or_default();
@@ -28,12 +34,15 @@ pub fn read(mut wire: wire::Usage<'_>) -> Option<Usage> {
         completion: wire.completion.map(|n| n.0),
         total: wire.total.map(|n| n.0),
     };
-    let (cached, thought) = (first(&cached), first(&[output_details.reasoning]));
+    let beside = wire.rest.count("reasoning_tokens").filter(|_| output_details.reasoning.is_none());
+    let thinks_apart =
+        beside.is_some_and(|thought| thinks_apart || figures.completion.is_some_and(|all| thought > all));
+    let (cached, thought) = (first(&cached), beside.or(first(&[output_details.reasoning])));
     let written = first(&[details.cache_write, wire.cache_creation]);
     // Servers that spell the cache's members beside the sum count the cache apart from the input.
     let apart = details.cached.is_none() && details.cache_write.is_none();
     let (input, cache_read, cache_write) = figures.input(cached, written, apart);
-    let (output, reasoning) = figures.output(thought);
+    let (output, reasoning) = figures.output(thought, thinks_apart);
     let (input, [input_audio, input_image]) = modalities(input, &details.rest, |tokens| figures.has_beside(tokens));
     let (output, [output_audio, output_image]) = modalities(output, &output_details.rest, |_| false);
     let searches = wire.rest.get("num_search_queries").and_then(|raw| raw.get().parse().ok());
@@ -96,12 +105,12 @@ impl Figures {
     }
 
     /// Splits output into output without thinking, and thinking. Most servers include thinking; the total shows which
-    /// do not.
-    fn output(self, reasoning: Option<u32>) -> (Option<u32>, Option<u32>) {
+    /// do not, unless that is known (`apart`).
+    fn output(self, reasoning: Option<u32>, apart: bool) -> (Option<u32>, Option<u32>) {
         let (Some(completion), Some(thought)) = (self.completion, reasoning) else {
             return (self.completion, reasoning);
         };
-        if self.has_beside(thought) {
+        if apart || self.has_beside(thought) {
             return (Some(completion), reasoning);
         }
         match completion.checked_sub(thought) {
@@ -324,6 +333,20 @@ mod tests {
         let usage = read(json::parse(text).unwrap()).unwrap();
         assert_eq!((usage.input, usage.cache_read, usage.input_audio), (Some(2), Some(9), Some(375)));
         assert_eq!((usage.input_total(), usage.output_total()), (Some(386), Some(15)));
+    }
+
+    #[test]
+    fn thinking_beside_the_sums_is_within_the_output_unless_it_exceeds_it_or_the_server_counts_it_apart() {
+        const APART: Quirks = Quirks { apart: &[Bucket::Reasoning], ..Quirks::COMPATIBLE };
+        let text = |thought: u32| {
+            format!(r#"{{"prompt_tokens":9,"completion_tokens":7,"total_tokens":16,"reasoning_tokens":{thought}}}"#)
+        };
+        assert_eq!(buckets(&text(3))[3..], [Some(4), Some(3)]);
+        assert_eq!(buckets(&text(70))[3..], [Some(7), Some(70)]);
+        let usage = priced(json::parse(&text(3)).unwrap(), &APART).unwrap();
+        assert_eq!((usage.output, usage.reasoning, usage.extensions), (Some(7), Some(3), Vec::new()));
+        let both = r#"{"prompt_tokens":9,"completion_tokens":7,"reasoning_tokens":8,"completion_tokens_details":{"reasoning_tokens":2}}"#;
+        assert_eq!(buckets(both)[3..], [Some(5), Some(2)]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(super) fn tap_of(quirks: &Quirks) -> Tap {
                 &["prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens", SINGULAR]
             }
             Bucket::CacheWrite => &["cache_creation_input_tokens"],
+            Bucket::Reasoning => &["reasoning_tokens"],
             _ => &[],
         };
         place.pointers.extend(others.iter().map(|name| format!("/usage/{name}")));
@@ -159,4 +160,24 @@ pub fn rerank_tap() -> Tap {
 /// The place of a bucket's count; later counts replace earlier ones.
 pub fn place(bucket: Bucket, pointer: &str, includes: &[Bucket]) -> UsagePlace {
     UsagePlace { includes: includes.to_vec(), ..UsagePlace::new(bucket, vec![pointer.to_owned()]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointers(quirks: &Quirks, bucket: Bucket) -> Vec<String> {
+        let mut usage = tap_of(quirks).usage.into_iter();
+        usage.find(|place| place.bucket == bucket).map(|place| place.pointers).unwrap_or_default()
+    }
+
+    #[test]
+    fn usage_is_read_wherever_a_server_sends_it() {
+        let aside = Quirks { usage_in: "x_groq", ..Quirks::COMPATIBLE };
+        let input = ["", "/x_groq", "/choices/*"].map(|at| format!("{at}/usage/prompt_tokens"));
+        assert_eq!(pointers(&aside, Bucket::Input), input);
+        let thinking = pointers(&Quirks::COMPATIBLE, Bucket::Reasoning);
+        let beside = ["/usage/reasoning_tokens", "/choices/*/usage/reasoning_tokens"];
+        assert!(beside.iter().all(|at| thinking.iter().any(|pointer| pointer == at)), "{thinking:?}");
+    }
 }
