@@ -35,7 +35,7 @@ impl Provider for Together {
         logprobs_number: true,
         effort: Effort::EnabledAndEffort,
         thinking: Thinking::Reasoning,
-        media: Media { video: true, ..Quirks::COMPATIBLE.media },
+        media: Media { audio: true, video: true, ..Quirks::COMPATIBLE.media },
         tells_usage: true,
         noise: &["obfuscation", "p", "token_id"],
         ..Quirks::COMPATIBLE
@@ -45,3 +45,23 @@ impl Provider for Together {
 weir_sdk::export!(
     Together: about, provider_errors, provider_chat, provider_embeddings, provider_models, provider_rerank
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::adapter::ProviderChat;
+    use weir_sdk::types::{ChatRequest, Context, MediaKind, MediaPart, MediaSource, Message, Part, Role};
+
+    #[test]
+    fn audio_is_sent_as_its_bytes() {
+        let mut audio = MediaPart::new(MediaKind::Audio, MediaSource::Base64("AAAA".into()));
+        audio.mime = Some("audio/wav".into());
+        let messages = vec![Message::new(Role::User, vec![Part::Media(audio)])];
+        let request = ChatRequest { messages, ..ChatRequest::default() };
+        let Ok(rendered) = <Together as ProviderChat>::render_request(&Context::default(), request) else {
+            panic!("audio is refused")
+        };
+        let body = rendered.request.body.as_text().unwrap_or_default();
+        assert!(body.contains(r#""input_audio":{"data":"AAAA","format":"wav"}"#), "{body}");
+    }
+}
