@@ -137,6 +137,8 @@ impl Writer<'_> {
             {
                 o.str("content", &text.text);
                 self.lost_text(&format!("{field}.content[0]"), text);
+            } else if message.parts.is_empty() {
+                o.str("content", "");
             } else {
                 o.array("content", |a| self.content(a, field, &message.parts));
             }

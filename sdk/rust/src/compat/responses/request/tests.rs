@@ -66,6 +66,12 @@ fn c33_an_item_of_thinking_without_words_goes_back_by_its_id() {
     }
 }
 
+#[test]
+fn a_message_without_parts_is_an_empty_text() {
+    let (input, lost) = rendered(Role::User, Vec::new());
+    assert_eq!((input[0]["content"].as_str(), lost.len()), (Some(""), 0));
+}
+
 /// The request's body without its input, and the losses.
 fn body(quirks: &Quirks, request: ChatRequest) -> (serde_json::Value, Vec<String>) {
     let rendered = render(quirks, &Context::default(), request).unwrap();
