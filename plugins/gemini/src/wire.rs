@@ -114,7 +114,8 @@ wire! {
         "logprobs" => top_logprobs: Count,
         "responseMimeType" | "response_mime_type" => mime: Str<'a>,
         "responseSchema" | "response_schema" => schema: &'a RawValue,
-        "responseJsonSchema" | "response_json_schema" => json_schema: &'a RawValue,
+        "responseJsonSchema" | "response_json_schema" | "responseJsonSchemaOrdered" | "response_json_schema_ordered" =>
+            json_schema: &'a RawValue,
         "responseFormat" | "response_format" => format: &'a RawValue,
         "responseModalities" | "response_modalities" => modalities: &'a RawValue,
         "thinkingConfig" | "thinking_config" => thinking: ThinkingConfig<'a>,

@@ -79,6 +79,7 @@ pub(super) fn read_config(config: wire::ToolConfig<'_>, chat: &mut ChatRequest) 
     let Some(calling) = config.calling else { return };
     chat.extensions.extend(extensions("toolConfig.functionCallingConfig.", calling.rest));
     let mut names: Vec<String> = calling.allowed.unwrap_or_default().into_iter().map(Str::into_string).collect();
+    let chooses = calling.mode.is_some() || !names.is_empty();
     let mode = calling.mode.as_ref().map_or("AUTO", |word| word.name(&MODES));
     let choice = match (mode, names.len()) {
         ("NONE", _) => ToolChoice::Disabled,
@@ -92,5 +93,5 @@ pub(super) fn read_config(config: wire::ToolConfig<'_>, chat: &mut ChatRequest) 
         }
         _ => ToolChoice::Automatic,
     };
-    chat.tool_choice = calling.mode.is_some().then_some(choice);
+    chat.tool_choice = chooses.then_some(choice);
 }

@@ -108,6 +108,7 @@ fn features_of_contents() -> Vec<Feature> {
     };
     let mut schema = config(["responseSchema", "response_schema"]);
     schema.extend(config(["responseJsonSchema", "response_json_schema"]));
+    schema.extend(config(["responseJsonSchemaOrdered", "response_json_schema_ordered"]));
     features([
         ("tools", vec![FrameTest::present("/tools")]),
         ("vision", media(&IMAGES)),

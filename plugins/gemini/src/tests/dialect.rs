@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use weir_sdk::losses::extension;
 use weir_sdk::testing::events::mixed_stream;
 use weir_sdk::types::{
-    Candidate, ChatResponse, Citation, Finish, FinishReason, MediaSource, Part, ReasoningMode, ReasoningPart,
-    ResponseStart, Role, Signature, TextPart, Tool, ToolCall, ToolChoice, Usage,
+    AllowedTools, Candidate, ChatResponse, Citation, Finish, FinishReason, MediaSource, Part, ReasoningMode,
+    ReasoningPart, ResponseStart, Role, Signature, TextPart, Tool, ToolCall, ToolChoice, Usage,
 };
 
 use super::{asked, context, encoded, sent, written};
@@ -70,6 +70,27 @@ fn the_newer_member_for_the_answers_format_is_read_and_comes_back() {
     assert_eq!(lost, 1);
     assert_eq!(config(&json!([{"text": {"mimeType": "TEXT_PLAIN"}}])).0, Some(weir_sdk::types::OutputFormat::Plain));
     assert_eq!(config(&json!([{"image": {}}])), (None, 1));
+}
+
+#[test]
+fn a_schema_is_read_from_each_member_that_may_hold_it() {
+    for name in ["responseJsonSchema", "responseJsonSchemaOrdered", "response_json_schema_ordered"] {
+        let config = json!({"responseMimeType": "application/json", name: {"type": "object"}});
+        let body = json!({"contents": [], "generationConfig": config});
+        let output = asked("m", "generateContent", &body).unwrap().output;
+        assert!(matches!(output, Some(weir_sdk::types::OutputFormat::Schema(_))), "{name}");
+    }
+}
+
+#[test]
+fn a_choice_of_functions_counts_without_a_mode() {
+    let choice = |calling: Value| {
+        let body = json!({"contents": [], "toolConfig": {"functionCallingConfig": calling}});
+        asked("m", "generateContent", &body).unwrap().tool_choice
+    };
+    let allowed = ToolChoice::Allowed(AllowedTools { names: vec!["f".into()], required: false });
+    assert_eq!(choice(json!({"allowedFunctionNames": ["f"]})), Some(allowed));
+    assert_eq!((choice(json!({"allowedFunctionNames": []})), choice(json!({}))), (None, None));
 }
 
 #[test]
