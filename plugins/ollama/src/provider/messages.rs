@@ -179,6 +179,9 @@ impl<'a, 'l> Writer<'a, 'l> {
     fn text(&mut self, text: &'a TextPart, place: impl Fn() -> String) -> &'a str {
         self.lose_cache(text.cache.as_ref(), &place);
         self.lose_signature(text.signature.is_some(), &place);
+        if !text.citations.is_empty() {
+            self.losses.dropped(format!("{}.citations", place()), "a history has no place for them");
+        }
         if !text.extensions.is_empty() {
             lose(&text.extensions, &format!("{}.", place()), self.losses);
         }

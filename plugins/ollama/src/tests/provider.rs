@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use weir_sdk::adapter::{ChatOutcome, ProviderChat};
 use weir_sdk::types::{
-    Body, CacheHint, ChatRequest, ErrorKind, Extension, FinishReason, FunctionTool, HttpResponse, MediaKind, MediaPart,
-    MediaSource, Message, Opaque, Part, ReasoningPart, ResultPart, Role, Signature, TextPart, Tool, ToolCall,
-    ToolChoice, ToolKind, ToolResult,
+    Body, CacheHint, ChatRequest, Citation, ErrorKind, Extension, FinishReason, FunctionTool, HttpResponse, MediaKind,
+    MediaPart, MediaSource, Message, Opaque, Part, ReasoningPart, ResultPart, Role, Signature, TextPart, Tool,
+    ToolCall, ToolChoice, ToolKind, ToolResult,
 };
 
 use super::{answered, context, generating, sent};
@@ -291,4 +291,14 @@ fn notes_never_leave() {
     let call = ToolCall { extensions: vec![note], ..ToolCall::new("call_0_0", "f", "{}") };
     let (messages, _) = messages(request(vec![Message::new(Role::Assistant, vec![Part::ToolCall(call)])]));
     assert_eq!(messages[0]["tool_calls"], json!([{"type": "function", "function": {"name": "f", "arguments": {}}}]));
+}
+
+#[test]
+fn citations_of_a_history_are_reported() {
+    let url = Some("u".into());
+    let citation = Citation { url, title: None, quote: None, start: None, end: None, source: None };
+    let cited = Part::Text(TextPart { citations: vec![citation], ..TextPart::new("x") });
+    let (sent, losses) = messages(request(vec![Message::new(Role::Assistant, vec![cited])]));
+    assert_eq!(sent, json!([{"role": "assistant", "content": "x"}]));
+    assert_eq!(losses, ["messages[0].content[0].citations"]);
 }

@@ -332,6 +332,9 @@ impl Writer<'_> {
             if text.cache.is_some() && !hinted {
                 self.lose_cache(&format!("{field}.content[{at}]"));
             }
+            if !text.citations.is_empty() {
+                self.lose_citations(&format!("{field}.content[{at}]"));
+            }
             if !text.extensions.is_empty() {
                 self.losses.foreign(&format!("{field}.content[{at}]."), &text.extensions, FORMAT);
             }
@@ -349,6 +352,9 @@ impl Writer<'_> {
             Piece::Text(text) => a.object(|o| {
                 o.str("type", "text");
                 o.str("text", &text.text);
+                if !text.citations.is_empty() {
+                    self.lose_citations(field);
+                }
                 if !hinted {
                     self.cache(o, field, text.cache.as_ref(), &text.extensions);
                 }
@@ -356,6 +362,10 @@ impl Writer<'_> {
             }),
             Piece::Media(media) => self.media(a, field, media),
         }
+    }
+
+    fn lose_citations(&mut self, field: &str) {
+        self.losses.dropped(format!("{field}.citations"), "a history has no place for them");
     }
 
     pub(super) fn lose_thinking(&mut self, field: &str) {

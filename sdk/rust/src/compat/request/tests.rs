@@ -1,3 +1,4 @@
+mod lost;
 mod tools;
 
 use serde_json::json;

@@ -171,7 +171,19 @@ impl Writer<'_> {
         });
     }
 
+    /// Reports what a text has beside its words, unless it is the assistant's.
     fn lost_text(&mut self, field: &str, text: &TextPart) {
+        self.lost_citations(!text.citations.is_empty(), field);
+        self.lost_beside(field, text);
+    }
+
+    fn lost_citations(&mut self, lost: bool, field: &str) {
+        if lost {
+            self.losses.dropped(format!("{field}.citations"), "there is no place for them");
+        }
+    }
+
+    fn lost_beside(&mut self, field: &str, text: &TextPart) {
         let hinted = text.cache.is_some() && text.extensions.iter().all(|e| e.key != "prompt_cache_breakpoint");
         self.lost_cache(hinted, field);
         self.losses.foreign(&format!("{field}."), &text.extensions, FORMAT);
@@ -258,7 +270,8 @@ impl Writer<'_> {
                 }
                 Part::ToolResult(_) => {}
                 Part::Text(text) => {
-                    self.lost_text(&field, text);
+                    self.lost_citations(!text.citations.iter().all(write::is_annotation), &field);
+                    self.lost_beside(&field, text);
                     parts.push(part);
                 }
                 _ => parts.push(part),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::compat::responses::read;
 use crate::testing::{self, fields};
-use crate::types::{Extension, MediaKind, ReasoningRequest, ToolChoice};
+use crate::types::{Citation, Extension, MediaKind, Opaque, ReasoningRequest, ToolChoice};
 
 fn rendered(role: Role, parts: Vec<Part>) -> (serde_json::Value, Vec<String>) {
     let request = ChatRequest { messages: vec![Message::new(role, parts)], ..ChatRequest::default() };
@@ -119,4 +119,17 @@ fn efforts_move_to_the_nearest_level_that_the_provider_knows() {
         ChatRequest { reasoning: Some(ReasoningRequest::default()), ..ChatRequest::default() },
     );
     assert!(body.get("reasoning").is_none());
+}
+
+#[test]
+fn citations_are_reported_where_they_have_no_place() {
+    let of = |url, source| Citation { url, title: None, quote: None, start: None, end: None, source };
+    let page = of(Some("u".into()), None);
+    let source = Opaque { format: "other".into(), kind: "document".into(), json: "{}".into() };
+    let cited =
+        |citation: &Citation| vec![Part::Text(TextPart { citations: vec![citation.clone()], ..TextPart::new("x") })];
+    let lost = |role, citation: &Citation| rendered(role, cited(citation)).1;
+    assert_eq!(lost(Role::User, &page), ["messages[0].content[0].citations"]);
+    assert_eq!(lost(Role::Assistant, &page), Vec::<String>::new());
+    assert_eq!(lost(Role::Assistant, &of(None, Some(source))), ["messages[0].content[0].citations"]);
 }
