@@ -4,6 +4,7 @@ use crate::compat::end_user;
 use crate::compat::quirks::Quirks;
 use crate::json::{self, Object};
 use crate::losses::Losses;
+use crate::tools;
 use crate::types::{ChatRequest, Context, Error, HttpRequest, Message, Part, RenderedRequest, Role};
 
 /// The id of the format.
@@ -22,6 +23,8 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<R
     losses.dropped_if(request.metadata.is_some(), "metadata", "there is no place for it");
     losses.dropped_if(request.service_tier.is_some(), "service_tier", "there is no place for it");
     losses.dropped_if(sampling.top_k.is_some(), "top_k", "there is no place for it");
+    losses.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "there is no place for it");
+    losses.dropped_if(tools::is_choice_lost(request), "tool_choice", "there are no tools");
     losses.foreign("", &request.extensions, FORMAT);
     let mut body = String::with_capacity(512);
     json::object(&mut body, |o| {
@@ -70,5 +73,26 @@ fn prompt(messages: &[Message]) -> Result<String, Error> {
             Ok(prompt)
         }
         _ => Err(refused()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{fields, json};
+    use crate::types::ToolChoice;
+
+    #[test]
+    fn what_legacy_completions_have_no_place_for_is_reported() {
+        let messages = vec![Message::new(Role::User, vec![Part::text("x")])];
+        let asked = |tool_choice| {
+            let cache_key = Some("k".into());
+            let request = ChatRequest { messages: messages.clone(), cache_key, tool_choice, ..ChatRequest::default() };
+            let rendered = render(&Quirks::COMPATIBLE, &Context::default(), &request).unwrap();
+            assert_eq!(json(&rendered.request.body).as_object().unwrap().len(), 2, "a model and a prompt");
+            fields(&rendered.losses)
+        };
+        assert_eq!(asked(Some(ToolChoice::Automatic)), ["prompt_cache_key"]);
+        assert_eq!(asked(Some(ToolChoice::Required)), ["prompt_cache_key", "tool_choice"]);
     }
 }

@@ -120,13 +120,21 @@ impl Writer<'_> {
             Role::Assistant => self.assistant(a, field, message),
             Role::System => self.speaker(a, field, "system", message),
             Role::Developer => self.speaker(a, field, "developer", message),
-            Role::User | Role::Tool | Role::Other(_) => self.speaker(a, field, "user", message),
+            Role::User | Role::Tool => self.speaker(a, field, "user", message),
+            Role::Other(_) => {
+                self.losses.approximated(format!("{field}.role"), "said by the user");
+                self.speaker(a, field, "user", message);
+            }
         }
     }
 
-    fn speaker(&mut self, a: &mut Array<'_>, field: &str, role: &str, message: &Message) {
+    fn lost_of_message(&mut self, field: &str, message: &Message) {
         self.losses.foreign(&format!("{field}."), &message.extensions, FORMAT);
         self.losses.dropped_if(message.name.is_some(), &format!("{field}.name"), "messages have no names here");
+    }
+
+    fn speaker(&mut self, a: &mut Array<'_>, field: &str, role: &str, message: &Message) {
+        self.lost_of_message(field, message);
         if message.parts.iter().all(|part| matches!(part, Part::ToolResult(_))) && !message.parts.is_empty() {
             return;
         }
@@ -231,6 +239,7 @@ impl Writer<'_> {
     }
 
     fn assistant(&mut self, a: &mut Array<'_>, field: &str, message: &Message) {
+        self.lost_of_message(field, message);
         let mut parts = Vec::with_capacity(message.parts.len());
         let mut lifted = Vec::new();
         for (at, part) in message.parts.iter().enumerate() {

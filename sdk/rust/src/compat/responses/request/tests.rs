@@ -133,3 +133,15 @@ fn citations_are_reported_where_they_have_no_place() {
     assert_eq!(lost(Role::Assistant, &page), Vec::<String>::new());
     assert_eq!(lost(Role::Assistant, &of(None, Some(source))), ["messages[0].content[0].citations"]);
 }
+
+#[test]
+fn what_messages_have_no_place_for_is_reported() {
+    let lost = |role, name: Option<&str>| {
+        let extensions = vec![Extension { format: "other".into(), key: "own".into(), json: "1".into() }];
+        let message =
+            Message { name: name.map(str::to_owned), extensions, ..Message::new(role, vec![Part::text("x")]) };
+        body(&Quirks::COMPATIBLE, ChatRequest { messages: vec![message], ..ChatRequest::default() }).1
+    };
+    assert_eq!(lost(Role::Assistant, Some("Ann")), ["messages[0].own", "messages[0].name"]);
+    assert_eq!(lost(Role::Other("narrator".into()), None), ["messages[0].role", "messages[0].own"]);
+}
