@@ -71,18 +71,26 @@ impl Connection {
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
         let wanted_until = reads.then_some(self.wanted_until);
-        let Open { client, prepared } = self.open()?;
-        let result = (|| {
-            let transaction = client.build_transaction().read_only(reads).start().map_err(failed)?;
-            let mut pg = Pg { transaction, prepared, schema: &shared.schema, wanted_until };
-            let value = run(&mut pg)?;
-            pg.transaction.commit().map_err(failed)?;
-            Ok(value)
-        })();
-        if let Err(StoreError::Unavailable(_)) = &result {
-            shared.doubt_tables();
+        loop {
+            let was_open = self.open.is_some();
+            let Open { client, prepared } = self.open()?;
+            let error = match client.build_transaction().read_only(reads).start() {
+                Ok(transaction) => {
+                    let result = carry_out(Pg { transaction, prepared, schema: &shared.schema, wanted_until }, run);
+                    if let Err(StoreError::Unavailable(_)) = &result {
+                        shared.doubt_tables();
+                    }
+                    return result;
+                }
+                Err(error) => failed(error),
+            };
+            // A connection may have ended while it was idle, as all do where the server is restarted. Nothing was done on it.
+            self.open = None;
+            if !was_open || Instant::now() >= self.wanted_until {
+                shared.doubt_tables();
+                return Err(error);
+            }
         }
-        result
     }
 
     /// Makes the partitions of a day, if they are not known to be there.
@@ -116,6 +124,16 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Runs a transaction that has begun.
+fn carry_out<T>(
+    mut pg: Pg<'_, '_>,
+    run: impl FnOnce(&mut Pg<'_, '_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let value = run(&mut pg)?;
+    pg.transaction.commit().map_err(failed)?;
+    Ok(value)
 }
 
 fn connect(shared: &Shared) -> Result<Client, StoreError> {

@@ -16,6 +16,9 @@ use crate::error::StoreError;
 /// Most letters of a schema's name: with what the one beside it has after it, PostgreSQL cuts none off.
 const MOST_SCHEMA: usize = 50;
 
+/// How long a connection is idle before its server is asked whether it is there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
 /// Work for a connection.
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -78,6 +81,9 @@ impl Sessions {
             config.connect_timeout(timeout.min(Duration::from_secs(5)));
         }
         config.tcp_user_timeout(timeout);
+        // A server or a firewall that has forgotten an idle connection shows before the next call needs it.
+        config.keepalives_idle(config.get_keepalives_idle().min(KEEPALIVE));
+        config.keepalives_interval(config.get_keepalives_interval().unwrap_or(KEEPALIVE));
         if config.get_application_name().is_none() {
             config.application_name("weir");
         }
@@ -219,5 +225,38 @@ mod tests {
         });
         assert!(given_up.is_err_and(|error| error.is_transient()));
         assert!(ended.recv_timeout(WITHIN).unwrap().is_err_and(|error| error.is_transient()));
+    }
+
+    #[test]
+    fn a_restart_of_the_database_costs_idle_sessions_no_failure() {
+        const SESSIONS: usize = 4;
+        let Some(database) = weir_test_postgres::Database::start() else { return };
+        let sessions = Sessions::new(&database.socket_url(), PostgresOptions::default()).unwrap();
+        // All at the same time, so that each has a session of its own.
+        let use_all = || {
+            let together = Arc::new(std::sync::Barrier::new(SESSIONS));
+            thread::scope(|scope| {
+                let one = || {
+                    let together = Arc::clone(&together);
+                    sessions.run(move |connection| {
+                        together.wait();
+                        connection.transact(false, |pg| pg.execute("select 1", &[]))
+                    })
+                };
+                let running: Vec<_> = (0..SESSIONS).map(|_| scope.spawn(one)).collect();
+                running
+                    .into_iter()
+                    .map(|one| one.join().unwrap().map_err(|error| error.to_string()))
+                    .collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(use_all(), [Ok(1), Ok(1), Ok(1), Ok(1)]);
+        for _ in 0..2 {
+            database.stop();
+            database.go();
+            assert_eq!(use_all(), [Ok(1), Ok(1), Ok(1), Ok(1)]);
+        }
+        database.stop();
+        assert!(use_all().iter().all(Result::is_err), "one that is gone is not waited for");
     }
 }
