@@ -91,7 +91,7 @@ impl AnswerServer {
         let inner = Arc::new(Inner { names, seal, link, cache, questions });
         let before = match inner.link.connect().await {
             Ok(()) => inner.follow_removals(None).await,
-            Err(error @ ServerError::NotAllowed(_)) => return Err(error),
+            Err(error @ (ServerError::NotAllowed(_) | ServerError::Cluster)) => return Err(error),
             Err(_) => None,
         };
         let task = tokio::spawn(Arc::clone(&inner).follow(before));

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisError};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -45,8 +45,22 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(TIMEOUT));
-    let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
-    Ok((connection, tokio::spawn(driver)))
+    let (mut connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
+    let driver = tokio::spawn(driver);
+    if has_parts(&mut connection).await {
+        driver.abort();
+        return Err(ServerError::Cluster);
+    }
+    Ok((connection, driver))
+}
+
+/// Whether this is a server of a cluster whose data are on several, of which this one would refuse what others have. One that
+/// does not say so is none.
+async fn has_parts(connection: &mut MultiplexedConnection) -> bool {
+    let told: Result<String, RedisError> = redis::cmd("CLUSTER").arg("INFO").query_async(connection).await;
+    let told = told.unwrap_or_default();
+    let size = told.lines().find_map(|line| line.strip_prefix("cluster_size:"));
+    size.and_then(|size| size.trim().parse().ok()).is_some_and(|size: u64| size > 1)
 }
 
 /// How many bytes the server may send: a fixed number for each request under way.

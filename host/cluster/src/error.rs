@@ -25,6 +25,11 @@ pub enum ServerError {
     /// The server refuses to work: it loads its data, or is a replica.
     #[error("the server refuses: {0}")]
     Refused(String),
+    /// Other servers have a part of the data, and this one refuses what is theirs.
+    #[error(
+        "it is one server of a cluster, which Weir does not follow: name one that has all data, or a proxy before the cluster"
+    )]
+    Cluster,
     /// The answer is none of this script's.
     #[error("the server's answer makes no sense")]
     Senseless,
@@ -43,6 +48,9 @@ impl From<RedisError> for ServerError {
                 Self::NotAllowed(shown(&error))
             }
             ErrorKind::Extension if matches!(code, "NOAUTH" | "WRONGPASS") => Self::NotAllowed(shown(&error)),
+            ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot) => {
+                Self::Cluster
+            }
             ErrorKind::Server(_) | ErrorKind::Extension => Self::Refused(shown(&error)),
             _ if error.is_timeout() => Self::Late,
             _ => Self::Connection(shown(&error)),

@@ -273,6 +273,19 @@ fn what_the_server_does_not_allow_is_told_apart_from_what_fails() {
 }
 
 #[test]
+fn a_server_with_a_part_of_the_data_is_told_apart() {
+    let runtime = Runtime::new().unwrap();
+    let ask = |command, answer: &str| {
+        let address = Address::parse(&format!("redis://127.0.0.1:{}", answering(command, 1, answer))).unwrap();
+        let report = Report { seq: 1, ..Report::default() };
+        runtime.block_on(PoolServer::new(address, None).exchange(&[request(Kind::Window, 1, report)])).unwrap_err()
+    };
+    let info = "cluster_state:ok\r\ncluster_known_nodes:6\r\ncluster_size:3\r\n";
+    assert_eq!(ask("CLUSTER", &format!("${}\r\n{info}\r\n", info.len())), ServerError::Cluster);
+    assert_eq!(ask("EVALSHA", "-MOVED 3999 127.0.0.1:6381\r\n"), ServerError::Cluster);
+}
+
+#[test]
 fn a_server_that_sends_without_end_is_left() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

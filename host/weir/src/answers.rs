@@ -17,7 +17,10 @@ pub enum ShareAnswersError {
     #[error(
         "`cache.url`: {0}; the user needs the commands mget, set, del, incr and pexpire, for semantic caches xadd and xrange, and all keys of the prefix"
     )]
-    Server(#[from] ServerError),
+    Server(ServerError),
+    /// The server has only a part of the data.
+    #[error("`cache.url`: {0}")]
+    Cluster(ServerError),
     /// Encrypted connections cannot be set up.
     #[error("no TLS for `cache.url`: {0}")]
     Tls(#[from] HttpClientError),
@@ -34,7 +37,11 @@ pub(crate) async fn share(settings: &CacheSettings, gateway: &Gateway) -> Result
     };
     let answers = gateway.answers();
     let registry = gateway.metrics().registry();
-    let server = AnswerServer::open(settings, answers.kept(), answers.all_questions(), registry).await?;
+    let opened = AnswerServer::open(settings, answers.kept(), answers.all_questions(), registry).await;
+    let server = opened.map_err(|error| match error {
+        ServerError::Cluster => ShareAnswersError::Cluster(error),
+        error => ShareAnswersError::Server(error),
+    })?;
     answers.share(Arc::new(server));
     Ok(())
 }

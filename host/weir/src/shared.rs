@@ -40,6 +40,9 @@ pub enum ShareError {
     /// The login is wrong, or its user may not run scripts.
     #[error("`shared.url`: {0}; the user needs the commands evalsha and script|load, and all keys of the prefix")]
     NotAllowed(ServerError),
+    /// The server has only a part of the data.
+    #[error("`shared.url`: {0}")]
+    Cluster(ServerError),
     /// Encrypted connections cannot be set up.
     #[error("no TLS for `shared.url`: {0}")]
     Tls(#[from] HttpClientError),
@@ -104,6 +107,7 @@ impl Rounds {
             Self { gateway, sharing, server, settings, figures, seq, generation, budget, is_lost, is_read, is_alike };
         match rounds.round(false).await {
             Err(error @ ServerError::NotAllowed(_)) => Err(ShareError::NotAllowed(error)),
+            Err(error @ ServerError::Cluster) => Err(ShareError::Cluster(error)),
             _ => Ok(rounds),
         }
     }
