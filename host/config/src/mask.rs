@@ -59,7 +59,7 @@ fn is_sensitive(key: &str) -> bool {
     if SHOWN.contains(&key.as_str()) {
         return false;
     }
-    let words = ["key", "token", "secret", "password", "passwd", "credential", "bearer", "authorization"];
+    let words = ["key", "token", "secret", "hash", "password", "passwd", "credential", "bearer", "authorization"];
     words.iter().any(|word| key.contains(word))
         || ["api_key", "api_keys"].iter().any(|known| strsim::damerau_levenshtein(known, &key) <= 2)
         || strsim::damerau_levenshtein("token", &key) <= 1
@@ -178,6 +178,7 @@ mod tests {
                 "[admin]\ntoken = \"abc\"\n[[clients]]\nkey = \"abc\"",
                 "[admin]\ntoken = \"***\"\n[[clients]]\nkey = \"***\"",
             ),
+            ("hashes = [\n  \"sha256:ab\",\n]\nhash = \"ab\"", "hashes = [\n  \"*********\",\n]\nhash = \"**\""),
         ];
         for (text, expected) in cases {
             assert_eq!(mask(text), expected);

@@ -122,12 +122,31 @@ async fn a_team_with_keys_is_deleted_with_them_or_not_at_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_sees_everything_but_hashes_and_changes_nothing() {
     let upstream = provider().await;
-    let gateway = gateway(&upstream).await;
+    let clients = |last: char| {
+        let hash = format!("0123456789abcdef{}", "5".repeat(47)) + &last.to_string();
+        config(&upstream) + &format!("[[clients]]\nname = \"file\"\nhashes = [\n  \"sha256:{hash}\", # of June\n]\n")
+    };
+    let gateway = Gateway::from_file(&clients('1')).await;
+    gateway.configure(&clients('2'));
+    gateway.until_metric("weir_config_revision", 2.0).await;
     let (id, key) = made(&gateway, json!({"name": "build"})).await;
-    for path in ["/v1/keys", &format!("/v1/keys/{id}"), "/v1/teams", "/v1/users", "/config", "/plugins", "/budgets"] {
+    for path in [
+        "/v1/keys",
+        &format!("/v1/keys/{id}"),
+        "/v1/teams",
+        "/v1/users",
+        "/config",
+        "/v1/config",
+        "/config/diff?from=1",
+        "/v1/config/diff?from=1",
+        "/v1/audit",
+        "/plugins",
+        "/budgets",
+    ] {
         let reply = gateway.ask(&by(READER, "GET", path, "")).await;
         assert_eq!(reply.status(), 200, "{path}: {}", reply.text());
-        assert!(!reply.text().contains("sha256") && !reply.text().contains(&key), "{path}");
+        let hides = |text: &str| !reply.text().contains(text);
+        assert!(hides("sha256:") && hides("0123456789abcdef") && hides(&key), "{path}: {}", reply.text());
     }
     for (method, path, body) in [
         ("POST", "/v1/keys", r#"{"name": "x"}"#),

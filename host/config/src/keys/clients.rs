@@ -108,9 +108,11 @@ impl Identity {
     }
 }
 
+/// A hash is masked like the key itself: of a key that can be guessed it is as good.
 impl Take for KeyHash {
     type Value = Self;
-    const TAKES: &'static str = String::TAKES;
+    const TAKES: &'static str = "hash of a secret";
+    const LIST: &'static str = "list of hashes of secrets";
 
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Self> {
         let text = Located::<String>::take(entry, node)?;
