@@ -2,6 +2,7 @@
 
 mod attack;
 mod formats;
+mod incomplete;
 mod nodes;
 mod semantic;
 mod shared_questions;
@@ -192,6 +193,10 @@ async fn requests_whose_answers_are_no_ones_but_theirs_are_not_kept() {
     for request in [
         chat(&json!({"store": true})),
         chat(&json!({"n": 2})),
+        chat(&json!({"web_search_options": {}})),
+        chat(&json!({"model": "openai-t", "web_search_options": {"search_context_size": "low"}})),
+        chat(&json!({"plugins": [{"id": "web"}]})),
+        chat(&json!({"search_parameters": {"mode": "on"}})),
         Request::post("/v1/messages", search.to_string()).header("anthropic-version", "2023-06-01"),
         Request::post("/v1/responses", r#"{"model":"openai","input":"Hi"}"#),
         Request::post(
@@ -209,7 +214,7 @@ async fn requests_whose_answers_are_no_ones_but_theirs_are_not_kept() {
             assert_eq!((reply.status(), result(&reply)), (200, Some("bypass")), "{}", reply.text());
         }
     }
-    assert_eq!(requests(&mut upstream), 14);
+    assert_eq!(requests(&mut upstream), 22);
     let same = chat(&json!({"n": 2, "temperature": 0, "store": false}));
     assert_eq!(result(&gateway.ask(&same).await), Some("miss"));
     gateway.until_metric("weir_cache_entries", 2.0).await;

@@ -4,6 +4,7 @@
 mod answer;
 mod named;
 mod portable;
+mod provider_tools;
 mod rewritten;
 
 use std::sync::Arc;
@@ -123,7 +124,8 @@ fn is_plain(chat: &ChatRequest, stores: bool) -> bool {
         Some(_) => true,
         None => stores,
     };
-    let has_own_tools = chat.tools.iter().any(|tool| matches!(tool, Tool::Opaque(_)));
+    let has_own_tools =
+        chat.tools.iter().any(|tool| matches!(tool, Tool::Opaque(_))) || provider_tools::are_asked_for(chat);
     let sampling = &chat.sampling;
     let is_random = sampling.temperature.is_none_or(|temperature| temperature > 0.0);
     let wants_several = sampling.candidates.is_some_and(|count| count > 1);

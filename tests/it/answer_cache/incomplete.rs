@@ -1,0 +1,118 @@
+//! Answers that a limit cut short or a filter ended, in each format and both lanes.
+
+use serde_json::{Value, json};
+use weir_tests::{Answer, Gateway, Request, Upstream};
+
+use super::{keeping, result};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, WireFormat};
+
+/// An answer in the Responses format with this status.
+fn response(status: &str, reason: Option<&str>) -> Value {
+    let content = json!([{"type": "output_text", "text": "Hello", "annotations": []}]);
+    json!({"id": "resp_1", "object": "response", "created_at": 1_700_000_000, "status": status, "model": "openai",
+           "incomplete_details": reason.map(|reason| json!({"reason": reason})),
+           "output": [{"type": "message", "id": "msg_1", "status": status, "role": "assistant", "content": content}],
+           "usage": {"input_tokens": 10, "output_tokens": 7, "total_tokens": 17}})
+}
+
+/// The same as a stream.
+fn response_events(status: &str, reason: Option<&str>) -> String {
+    let mut begun = response("in_progress", None);
+    begun["output"] = json!([]);
+    let item = response(status, reason)["output"][0].clone();
+    let place = json!({"item_id": "msg_1", "output_index": 0, "content_index": 0});
+    let events = [
+        ("response.created", json!({"response": begun})),
+        (
+            "response.output_item.added",
+            json!({"output_index": 0, "item": {"type": "message", "id": "msg_1",
+            "status": "in_progress", "role": "assistant", "content": []}}),
+        ),
+        ("response.content_part.added", json!({"part": {"type": "output_text", "text": "", "annotations": []}})),
+        ("response.output_text.delta", json!({"delta": "Hello"})),
+        ("response.output_text.done", json!({"text": "Hello"})),
+        ("response.content_part.done", json!({"part": item["content"][0]})),
+        ("response.output_item.done", json!({"output_index": 0, "item": item})),
+        (&*format!("response.{status}"), json!({"response": response(status, reason)})),
+    ];
+    let event = |(number, (name, mut event)): (usize, (&str, Value))| {
+        let members = event.as_object_mut().unwrap();
+        members.extend([("type".to_owned(), json!(name)), ("sequence_number".to_owned(), json!(number))]);
+        if name.contains("content_part") || name.contains("output_text") {
+            members.extend(place.as_object().unwrap().clone());
+        }
+        format!("event: {name}\ndata: {event}\n\n")
+    };
+    events.into_iter().enumerate().map(event).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_limit_cut_or_a_filter_ended_is_not_kept_in_any_format_or_lane() {
+    let said = |wire_format: WireFormat, end: &str, other: &str| {
+        let change = |text: String| text.replace(&format!("\"{end}\""), &format!("\"{other}\""));
+        (change(wire_format.whole()), change(wire_format.stream().concat()))
+    };
+    // The client's format and what providers answer: of the same format, and of OpenAI's Chat.
+    let mut cases = Vec::new();
+    for (wire_format, ends) in
+        [(ANTHROPIC, ["end_turn", "max_tokens", "refusal"]), (GEMINI, ["STOP", "MAX_TOKENS", "SAFETY"])]
+    {
+        cases.extend(
+            ends.map(|end| (wire_format, end == ends[0], said(wire_format, ends[0], end), said(OPENAI, "", ""))),
+        );
+    }
+    for (status, reason, end) in [
+        ("completed", None, "stop"),
+        ("incomplete", Some("max_output_tokens"), "length"),
+        ("incomplete", Some("content_filter"), "content_filter"),
+    ] {
+        let own = (response(status, reason).to_string(), response_events(status, reason));
+        cases.push((OPENAI, reason.is_none(), own, said(OPENAI, "stop", end)));
+    }
+    for (wire_format, is_complete, own, chat) in cases {
+        let about = format!("{} {}", wire_format.name, own.0);
+        let upstream = Upstream::scripted(move |request| {
+            let (whole, streamed) = if request.line().contains("/chat/completions") { &chat } else { &own };
+            if wire_format.wants_stream(request) {
+                return Answer::sse().piece(streamed.clone()).end();
+            }
+            Answer::json(200, whole.clone())
+        });
+        let upstream = upstream.await;
+        let gateway = Gateway::open(&keeping(&[wire_format], &upstream)).await;
+        for model in [wire_format.name.to_owned(), wire_format.translated()] {
+            for stream in [false, true] {
+                let request = if wire_format == OPENAI {
+                    let body = json!({"model": model, "input": "Hi", "store": false, "stream": stream});
+                    Request::post("/v1/responses", body.to_string())
+                } else {
+                    wire_format.request(&model, stream)
+                };
+                // Another question for a stream: an answer to one would do for the other.
+                let body = String::from_utf8(request.sent()).unwrap().replace("Hi", if stream { "Ho" } else { "Hi" });
+                let request = request.body(body);
+                let first = gateway.ask(&request).await;
+                assert_eq!(first.status(), 200, "{about}: {}", first.text());
+                if is_complete {
+                    until_hit(&gateway, &request, &about).await;
+                    continue;
+                }
+                let again = gateway.ask(&request).await;
+                assert!(matches!(result(&again), Some("miss" | "bypass")), "{about}: {model} {stream}");
+            }
+        }
+        let entries = gateway.metric("weir_cache_entries").await;
+        assert_eq!(entries > 0.0, is_complete, "{about}: {entries}");
+    }
+}
+
+/// Asks until the answer has been kept.
+async fn until_hit(gateway: &Gateway, request: &Request, about: &str) {
+    for _ in 0..100 {
+        if result(&gateway.ask(request).await) == Some("hit") {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("{about}: the answer is not kept");
+}
