@@ -313,6 +313,10 @@ async fn a_stop_lets_the_open_response_end_and_then_tells_both_sides() {
     busy_upstream.say(&begun()).await;
     assert_eq!(busy.hear().await.json()["type"], "response.created");
     gateway.stop();
+    for client in [&mut idle, &mut busy] {
+        let notice = client.hear().await.json();
+        assert_eq!((&notice["type"], &notice["error"]["code"]), (&json!("error"), &json!("stopping")), "{notice}");
+    }
     assert_eq!(idle.hear().await.close(), (1012, "the gateway restarts: connect again".to_owned()));
     assert_eq!(idle_upstream.hear().await.close().0, 1001);
     busy_upstream.say(&done(3, 4)).await;

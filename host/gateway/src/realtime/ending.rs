@@ -7,6 +7,9 @@ use weir_types::fault::Fault;
 
 use super::wire::{Broken, LATE};
 
+/// What clients are told when the gateway stops.
+pub(super) const RESTARTS: &str = "the gateway restarts: connect again";
+
 /// Why a session ends.
 #[derive(Debug)]
 pub(super) enum Ending {
@@ -62,7 +65,7 @@ impl Ending {
             Self::Refused(fault) => both(code_for(fault), &fault.error.message),
             Self::Idle => both(Close::GOING_AWAY, "no message for `realtime.idle_timeout`"),
             Self::Longest => both(Close::GOING_AWAY, "the session lasted for `realtime.max_duration`"),
-            Self::Leaving => both(Close::RESTART, "the gateway restarts: connect again"),
+            Self::Leaving => both(Close::RESTART, RESTARTS),
         }
     }
 

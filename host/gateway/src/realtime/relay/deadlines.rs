@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Relay;
-use crate::realtime::ending::Ending;
+use crate::realtime::ending::{Ending, RESTARTS};
 use weir_config::Realtime;
 use weir_realtime::{Opcode, Side};
 use weir_server::Leaving;
+use weir_types::fault::Fault;
 
 /// How much of the time to drain is left for closing.
 const MARGIN: Duration = Duration::from_secs(3);
@@ -59,10 +60,14 @@ impl Relay {
         }
     }
 
-    /// Waits until the gateway stops, and then until no response is open, or the time to drain is nearly over.
+    /// Waits until the gateway stops, tells the client so, and waits until no response is open, or the time to drain is nearly
+    /// over.
     pub(super) async fn leave(&self, leaving: &mut Leaving) -> Ending {
         leaving.wait().await;
         let until = Instant::now() + self.terms.drain.saturating_sub(MARGIN);
+        if let Err(ending) = self.report(&Fault::overloaded(RESTARTS, Duration::ZERO).with_code("stopping")).await {
+            return ending;
+        }
         let settled = async {
             loop {
                 let notified = self.settled.notified();
