@@ -7,7 +7,7 @@ use super::{admin, gateway, made, provider, with_key};
 use crate::wire_format::OPENAI;
 
 /// The one fact that a search finds, once it is written.
-async fn found(gateway: &Gateway, search: &str) -> Value {
+pub(super) async fn found(gateway: &Gateway, search: &str) -> Value {
     let written = async {
         loop {
             let list = admin(gateway, "GET", &format!("/requests?{search}"), Value::Null).await.json();

@@ -2,8 +2,9 @@
 //! deleted is given back once.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Client, Folder, Gate, Gateway, Upstream};
+use weir_tests::{Answer, Client, Folder, Gate, Gateway, Upstream, log};
 
+use super::facts::found;
 use super::spending::spent;
 use super::{admin, ask, gateway, made, with_key};
 use crate::wire_format::{OPENAI, config_of};
@@ -27,11 +28,23 @@ async fn provider(gate: &Gate) -> Upstream {
 
 /// A client in the middle of a stream.
 async fn streaming(gateway: &Gateway, model: &str, key: &str) -> Client {
+    streaming_as(gateway, model, key, "").await
+}
+
+/// The same with an id of the client's own.
+async fn streaming_as(gateway: &Gateway, model: &str, key: &str, id: &str) -> Client {
     let mut client = gateway.connect().await;
-    client.send(&with_key(OPENAI, model, true, key)).await;
+    client.send(&with_key(OPENAI, model, true, key).header("x-request-id", id)).await;
     assert_eq!(client.head().await.status, 200);
     client.until("content").await;
     client
+}
+
+/// The access line of the request with this id.
+fn line(id: &str) -> String {
+    let text = log::text();
+    let line = text.lines().find(|line| line.contains("weir::access") && line.contains(id));
+    line.unwrap_or_else(|| panic!("no line of {id} in {text}")).to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,13 +60,26 @@ async fn a_stream_costs_what_its_price_was_when_it_began() {
         let money = json!({"id": "money", "for": "all", "usd": "1000000", "per": "total"});
         assert_eq!(admin(&gateway, "POST", "/budgets", money).await.status(), 201);
 
-        let mut client = streaming(&gateway, &model, &key).await;
+        let ids = ["before", "during", "after"].map(|when| format!("prices-{model}-{when}"));
+        let asked =
+            async |id: &str| gateway.ask(&with_key(OPENAI, &model, false, &key).header("x-request-id", id)).await;
+        assert_eq!(asked(&ids[0]).await.header("x-weir-cost-usd"), Some("8.5"));
+        let mut client = streaming_as(&gateway, &model, &key, &ids[1]).await;
         let dearer = json!({"rates": rates("1000000")});
         assert_eq!(admin(&gateway, "PATCH", "/prices/p", dearer).await.status(), 200);
-        assert_eq!(ask(&gateway, &key).await.header("x-weir-cost-usd"), Some("17"), "the next one has the new price");
+        assert_eq!(asked(&ids[2]).await.header("x-weir-cost-usd"), Some("17"), "the next one has the new price");
         gate.open();
         client.until("[DONE]").await;
-        assert_eq!(spent(&gateway, "money").await, "25.5", "{model}: 17 and, by the price of then, 8.5");
+        assert_eq!(spent(&gateway, "money").await, "34", "{model}: 8.5 and 17 and, by the price of then, 8.5");
+        // The log names the prices of each.
+        let mut named = Vec::new();
+        for id in &ids {
+            let fact = found(&gateway, &format!("client_request_id={id}")).await;
+            let version = fact["price_version"].as_str().unwrap().to_owned();
+            assert!(line(id).contains(&version), "{fact}\n{}", line(id));
+            named.push(version);
+        }
+        assert!(!named[0].is_empty() && named[0] == named[1] && named[1] != named[2], "{named:?}");
     }
 }
 
