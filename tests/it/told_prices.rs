@@ -1,8 +1,10 @@
-//! What answers tell of their own price: the region that served, the size of a search, and tokens that stand beside the
-//! counts of the answer. In both lanes, whole and streamed.
+//! What answers tell of their own price: the region that served, the size of a search, the tier that served, and tokens that
+//! stand beside the counts of the answer. In both lanes, whole and streamed.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
+
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, WireFormat, config_of};
 
 /// Half a dollar for each token of an answer anywhere, one in the United States; and five, or fifty, for each request that
 /// searches.
@@ -115,5 +117,57 @@ async fn a_search_is_billed_by_its_size() {
     let mut spent = 0.0;
     for (model, cost) in [("sonar-low", 23.5), ("sonar-high", 68.5), ("sonar-other", 23.5)] {
         expect(&gateway, model, cost, &mut spent).await;
+    }
+}
+
+/// A dollar for each token, and ten of one that the tier `priority` served.
+const TIERS: &str = r#"{"providers": {
+    "openai": {"*": [{"input": "1000000", "output": "1000000"},
+        {"when": {"service_tier": "priority"}, "input": {"amount": "10", "per": 1}, "output": {"amount": "10", "per": 1}}]},
+    "gemini": {"*": [{"input": "1000000", "output": "1000000"},
+        {"when": {"service_tier": "priority"}, "input": {"amount": "10", "per": 1}, "output": {"amount": "10", "per": 1}}]}}}"#;
+
+/// An answer of 17 tokens that the tier `priority` served.
+fn served_first(provider: WireFormat, stream: bool) -> Answer {
+    let told = |text: String| match provider {
+        OPENAI => text.replace("\"created\"", "\"service_tier\":\"priority\",\"created\""),
+        _ if text.contains("usageMetadata") => {
+            text.replace("\"usageMetadata\":{", "\"usageMetadata\":{\"serviceTier\":\"priority\",")
+        }
+        // Each event of a stream has the usage so far.
+        _ => text.replace("\"modelVersion\"", "\"usageMetadata\":{\"serviceTier\":\"priority\"},\"modelVersion\""),
+    };
+    if !stream {
+        return Answer::json(200, told(provider.whole()));
+    }
+    provider.stream().into_iter().fold(provider.begin(), |answer, piece| answer.piece(told(piece))).end()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tier_that_served_has_its_price_in_both_lanes() {
+    for provider in [OPENAI, GEMINI] {
+        let upstream = Upstream::scripted(move |request| served_first(provider, provider.wants_stream(request))).await;
+        let folder = Folder::with(&["anthropic", "openai", "gemini"]);
+        std::fs::write(folder.path().join("prices.json"), TIERS).unwrap();
+        let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 1000000000\nper = \"total\"\n";
+        let config = format!("price_file = \"prices.json\"\n{}{budget}", config_of(&[provider], &upstream));
+        let gateway = Gateway::with(folder, &config).await;
+        let mut spent = 0.0;
+        for (client, lane) in [(provider, "relay"), (ANTHROPIC, "translate")] {
+            for stream in [false, true] {
+                let reply = gateway.ask(&client.request(provider.name, stream)).await;
+                let case = format!("{} by {}, stream {stream}: {}", provider.name, client.name, reply.text());
+                assert_eq!((reply.status(), reply.header("x-weir-lane")), (200, Some(lane)), "{case}");
+                spent += 170.0;
+                gateway.until_metric("weir_budget_used{budget=\"all\"}", spent).await;
+                if !stream {
+                    assert_eq!(
+                        reply.header("x-weir-cost-usd").and_then(|cost| cost.parse().ok()),
+                        Some(170.0),
+                        "{case}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -109,6 +109,15 @@ impl Answer {
         }
     }
 
+    /// The usage that the answer is billed by: with the service tier that stands beside it.
+    pub fn billed(&self) -> Option<Usage> {
+        let mut usage = self.usage()?.clone();
+        if let Self::Chat(answer) = self {
+            usage.take_tier(answer.service_tier.as_deref());
+        }
+        Some(usage)
+    }
+
     /// Sets the model's name if the provider sent none: to the provider's spelling, as in a relayed answer. Returns
     /// the name; `None` for answers without a model.
     pub fn name_model(&mut self, model: &str) -> Option<&str> {

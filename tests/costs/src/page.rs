@@ -65,10 +65,10 @@ fn book_one<'a>(
 ) {
     let asked = recording.model();
     let served = read.model.clone().unwrap_or_else(|| asked.clone());
-    let attempt = read.reports.finish(Seen { is_whole: true, ..Seen::default() });
+    let mut attempt = read.reports.finish(Seen { is_whole: true, ..Seen::default() });
+    attempt.usage.take_tier(read.service_tier.as_deref());
     let at: Timestamp = AT.parse().unwrap();
     let mut facts = Facts::of(&attempt.usage, at).unwrap();
-    facts.service_tier = facts.service_tier.or(read.service_tier);
     facts.estimated = attempt.confidence != Confidence::Reported;
     let subject = Subject { provider: kind, kind, served: &served, asked: &asked };
     let cost = price(book, subject, &facts).unwrap();

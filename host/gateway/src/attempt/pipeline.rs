@@ -216,6 +216,9 @@ impl Pipeline {
         self.target = successor.target;
         self.collector = successor.collector;
         self.spent.clone_from(&self.seen.usage);
+        // How the first target served says nothing of the next one.
+        self.seen.service_tier = None;
+        self.seen.usage.iter_mut().for_each(Usage::forget_service);
         self.seen.weight = Content::default();
         self.input = successor.input;
         // The parts have different prices: what the answer costs is in the request log alone.
@@ -348,11 +351,10 @@ impl Pipeline {
                 if let Some(spent) = &self.spent {
                     usage.add_before(spent);
                 }
-                match &mut self.seen.usage {
-                    Some(known) => known.update(usage),
-                    none => *none = Some(usage.clone()),
-                }
-                if let (Some(pricing), Some(so_far)) = (&self.usage_cost, &self.seen.usage) {
+                let so_far = self.seen.usage.get_or_insert_default();
+                so_far.update(usage);
+                so_far.take_tier(self.seen.service_tier.as_deref());
+                if let Some(pricing) = &self.usage_cost {
                     pricing.add_to(usage, so_far);
                 }
             }

@@ -363,8 +363,7 @@ fn record(account: &mut Account, mut seen: Observed) {
     record_facts(account, &mut seen);
     account.ended_because(seen.reason);
     account.content(seen.weight.tokens());
-    let Some(mut usage) = seen.usage else { return };
-    usage.service_tier = usage.service_tier.or(seen.service_tier);
+    let Some(usage) = seen.usage else { return };
     if seen.finished && Tokens::from(&usage).output().is_some() {
         account.usage_is_final();
     }

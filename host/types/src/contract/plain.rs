@@ -165,6 +165,16 @@ impl Usage {
         }
     }
 
+    /// Takes the service tier that the answer names beside its usage, unless the usage names one.
+    pub fn take_tier(&mut self, beside: Option<&str>) {
+        self.service_tier = self.service_tier.take().or_else(|| beside.map(str::to_owned));
+    }
+
+    /// Forgets how it was served: the tier, whether as a batch, and the region. The counts stay.
+    pub fn forget_service(&mut self) {
+        (self.service_tier, self.batch, self.region) = (None, None, None);
+    }
+
     /// Adds what another answer used before to the values that are named.
     pub fn add_before(&mut self, before: &Self) {
         for bucket in Bucket::ALL {

@@ -61,8 +61,8 @@ impl Run<'_> {
             self.context.reasoning_cache.keep(&self.source(), chat);
             self.note(losses);
         }
-        if let Some(usage) = answer.usage() {
-            account.set_usage(usage.clone());
+        if let Some(usage) = answer.billed() {
+            account.set_usage(usage);
         }
         // Dialects use the context's model as the answer's model.
         if let Some(name) = answer.name_model(self.target.model(self.asked.model())) {
