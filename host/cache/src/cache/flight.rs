@@ -10,13 +10,15 @@ use crate::{Entry, Key};
 
 /// The requests under way, by key.
 #[derive(Debug, Default)]
-pub(crate) struct Flights(Mutex<HashMap<Key, watch::Sender<State>>>);
+pub(crate) struct Flights(Mutex<HashMap<Key, Flight>>);
 
-/// The state of the requests with one key.
+/// The state of the requests with one key. It is there as long as any of them, also once another has its place.
+pub(super) type Flight = Arc<watch::Sender<State>>;
+
 #[derive(Debug, Clone)]
-enum State {
-    /// One of them is sent.
-    Led,
+pub(super) enum State {
+    /// One of them is sent, since this moment.
+    Led(Moment),
     /// The one that was sent has left; the next that looks takes its place.
     Left,
     /// There is an answer, or there will be none that others may have.
@@ -48,6 +50,7 @@ pub enum FlightResult {
 pub struct Leader {
     cache: Arc<Cache>,
     key: Key,
+    flight: Flight,
     asked: Moment,
     is_over: bool,
 }
@@ -57,41 +60,54 @@ pub struct Leader {
 pub struct Follower {
     cache: Arc<Cache>,
     key: Key,
-    state: watch::Receiver<State>,
+    flight: Flight,
+    /// `None` once it has left.
+    state: Option<watch::Receiver<State>>,
 }
 
 impl Flights {
     pub(crate) fn enter(cache: &Arc<Cache>, key: Key) -> FlightRole {
         let mut flights = cache.flights.lock();
+        let now = cache.moment();
         if let Some(flight) = flights.get(&key) {
-            if !flight.send_if_modified(take_place) {
-                let state = flight.subscribe();
-                return FlightRole::Follow(Follower { cache: Arc::clone(cache), key, state });
+            if flight.send_if_modified(|state| take_place(state, now)) {
+                return FlightRole::Lead(Leader::new(cache, key, flight, now));
             }
-        } else {
-            flights.insert(key, watch::channel(State::Led).0);
+            // What was asked for before a removal is no answer to what is asked after it.
+            if matches!(*flight.borrow(), State::Led(asked) if asked == now) {
+                let (flight, state) = (Arc::clone(flight), Some(flight.subscribe()));
+                return FlightRole::Follow(Follower { cache: Arc::clone(cache), key, flight, state });
+            }
         }
-        drop(flights);
-        FlightRole::Lead(Leader::new(cache, key))
+        let flight = Arc::new(watch::channel(State::Led(now)).0);
+        flights.insert(key, Arc::clone(&flight));
+        FlightRole::Lead(Leader::new(cache, key, &flight, now))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, watch::Sender<State>>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<Key, Flight>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Takes the place of a leader that has left.
-fn take_place(state: &mut State) -> bool {
+fn take_place(state: &mut State, now: Moment) -> bool {
     let is_free = matches!(state, State::Left);
     if is_free {
-        *state = State::Led;
+        *state = State::Led(now);
     }
     is_free
 }
 
+/// Removes a flight, unless another has its place.
+fn remove(flights: &mut HashMap<Key, Flight>, key: &Key, flight: &Flight) {
+    if flights.get(key).is_some_and(|there| Arc::ptr_eq(there, flight)) {
+        flights.remove(key);
+    }
+}
+
 impl Leader {
-    fn new(cache: &Arc<Cache>, key: Key) -> Self {
-        Self { cache: Arc::clone(cache), key, asked: cache.moment(), is_over: false }
+    fn new(cache: &Arc<Cache>, key: Key, flight: &Flight, asked: Moment) -> Self {
+        Self { cache: Arc::clone(cache), key, flight: Arc::clone(flight), asked, is_over: false }
     }
 
     /// The key of the request.
@@ -116,9 +132,8 @@ impl Leader {
 
     fn end(&mut self, answer: Option<Arc<Entry>>) {
         self.is_over = true;
-        if let Some(flight) = self.cache.flights.lock().remove(&self.key) {
-            flight.send_replace(State::Over(answer));
-        }
+        remove(&mut self.cache.flights.lock(), &self.key, &self.flight);
+        self.flight.send_replace(State::Over(answer));
     }
 }
 
@@ -128,11 +143,11 @@ impl Drop for Leader {
             return;
         }
         let mut flights = self.cache.flights.lock();
-        // Followers subscribe while they hold the lock.
-        if flights.get(&self.key).is_some_and(|flight| flight.receiver_count() == 0) {
-            flights.remove(&self.key);
-        } else if let Some(flight) = flights.get(&self.key) {
-            flight.send_replace(State::Left);
+        // Followers come and go while they hold the lock.
+        if self.flight.receiver_count() == 0 {
+            remove(&mut flights, &self.key, &self.flight);
+        } else {
+            self.flight.send_replace(State::Left);
         }
     }
 }
@@ -140,38 +155,39 @@ impl Drop for Leader {
 impl Follower {
     /// Waits for the end of the other request.
     pub async fn landed(mut self) -> FlightResult {
-        loop {
-            let state = self.state.borrow_and_update().clone();
+        while let Some(receiver) = &mut self.state {
+            let state = receiver.borrow_and_update().clone();
             match state {
                 State::Over(Some(entry)) => return FlightResult::Answer(entry),
                 State::Over(None) => return FlightResult::Alone,
                 State::Left => {
-                    let is_mine = self
-                        .cache
-                        .flights
-                        .lock()
-                        .get(&self.key)
-                        .is_some_and(|flight| flight.send_if_modified(take_place));
-                    if is_mine {
-                        return FlightResult::Lead(Leader::new(&self.cache, self.key));
+                    if let Some(leader) = self.lead() {
+                        return FlightResult::Lead(leader);
                     }
                 }
-                State::Led => {}
-            }
-            if self.state.changed().await.is_err() {
-                return FlightResult::Alone;
+                State::Led(_) => _ = receiver.changed().await,
             }
         }
+        FlightResult::Alone
+    }
+
+    /// Takes the place of a leader that has left.
+    fn lead(&self) -> Option<Leader> {
+        let Self { cache, key, flight, .. } = self;
+        let _flights = cache.flights.lock();
+        let now = cache.moment();
+        let is_mine = flight.send_if_modified(|state| take_place(state, now));
+        is_mine.then(|| Leader::new(cache, *key, flight, now))
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
         let mut flights = self.cache.flights.lock();
-        let is_last =
-            |flight: &watch::Sender<State>| flight.receiver_count() <= 1 && matches!(*flight.borrow(), State::Left);
-        if flights.get(&self.key).is_some_and(is_last) {
-            flights.remove(&self.key);
+        // It leaves under the lock, so that of several which leave at the same time, one is the last.
+        self.state = None;
+        if self.flight.receiver_count() == 0 && matches!(*self.flight.borrow(), State::Left) {
+            remove(&mut flights, &self.key, &self.flight);
         }
     }
 }

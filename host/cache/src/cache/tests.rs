@@ -1,3 +1,4 @@
+use std::sync::Barrier;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -130,6 +131,66 @@ async fn an_answer_that_is_not_kept_frees_all_who_wait() {
     }
     drop(lead(&cache, "a"));
     drop(lead(&cache, "a"));
+}
+
+#[tokio::test]
+async fn a_request_after_a_removal_follows_none_from_before_it() {
+    let removals: [fn(&Cache); 4] = [
+        |cache| _ = cache.remove(&key("a")),
+        |cache| _ = cache.remove_model("m"),
+        |cache| _ = cache.clear(),
+        |cache| cache.forget(),
+    ];
+    for remove in removals {
+        let cache = cache();
+        let (old, before) = (lead(&cache, "a"), follow(&cache, "a"));
+        remove(&cache);
+        let (new, after) = (lead(&cache, "a"), follow(&cache, "a"));
+        old.fill(entry("m", 1), None);
+        assert!(!has(&cache, "a"), "it was asked for before the removal");
+        assert!(matches!(before.landed().await, FlightResult::Answer(entry) if entry.body.len() == 1));
+        let last = follow(&cache, "a");
+        new.fill(entry("m", 2), None);
+        for follower in [after, last] {
+            assert!(matches!(follower.landed().await, FlightResult::Answer(entry) if entry.body.len() == 2));
+        }
+        assert!(has(&cache, "a") && cache.flights.lock().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn who_takes_over_after_a_removal_is_followed_again() {
+    let cache = cache();
+    let (old, first, second) = (lead(&cache, "a"), follow(&cache, "a"), follow(&cache, "a"));
+    cache.remove_model("m");
+    drop(old);
+    let FlightResult::Lead(next) = first.landed().await else { panic!("none leads") };
+    let third = follow(&cache, "a");
+    next.fill(entry("m", 2), None);
+    for follower in [second, third] {
+        assert!(matches!(follower.landed().await, FlightResult::Answer(_)));
+    }
+    assert!(has(&cache, "a") && cache.flights.lock().is_empty());
+}
+
+#[test]
+fn nothing_stays_of_requests_that_leave_at_the_same_time() {
+    let cache = cache();
+    for _ in 0..2_000 {
+        let (leader, followers) = (lead(&cache, "a"), [follow(&cache, "a"), follow(&cache, "a")]);
+        drop(leader);
+        let together = Barrier::new(2);
+        std::thread::scope(|scope| {
+            for follower in followers {
+                let together = &together;
+                scope.spawn(move || {
+                    together.wait();
+                    drop(follower);
+                });
+            }
+        });
+        assert!(cache.flights.lock().is_empty());
+    }
 }
 
 #[test]
