@@ -16,7 +16,7 @@ pub(crate) enum Kind {
 }
 
 /// The longest mail address, in bytes.
-const LONGEST_ADDRESS: usize = 254;
+const MAX_ADDRESS_LEN: usize = 254;
 
 impl Kind {
     pub(crate) const ALL: [Self; 5] = [Self::Email, Self::Phone, Self::Card, Self::Iban, Self::UsSsn];
@@ -73,7 +73,7 @@ fn ends(text: &[u8], at: usize) -> bool {
 }
 
 fn email(text: &[u8]) -> Option<usize> {
-    let text = text.get(..text.len().min(LONGEST_ADDRESS))?;
+    let text = text.get(..text.len().min(MAX_ADDRESS_LEN))?;
     let local = run(text, is_local);
     let domain = text.get(local..)?.strip_prefix(b"@")?;
     let mut length = run(domain, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));

@@ -11,7 +11,7 @@ use crate::schema::Schema;
 use crate::{Expected, NAME};
 
 /// The most characters of a text that is judged: what the host may hold back of a part.
-pub(crate) const LONGEST: usize = 64 << 10;
+pub(crate) const MAX_JUDGED_LEN: usize = 64 << 10;
 /// The most answers and parts that are under way at the same time.
 const PARTS: usize = 1024;
 
@@ -134,7 +134,7 @@ impl Judge {
             ChatEvent::Delta(delta) => {
                 if let Some((text, characters)) = self.texts.get_mut(&(delta.candidate, delta.part)) {
                     *characters += delta.text.chars().count();
-                    if *characters > LONGEST {
+                    if *characters > MAX_JUDGED_LEN {
                         return Err(Broken::new("length", "it is too long to be checked"));
                     }
                     text.push_str(&delta.text);

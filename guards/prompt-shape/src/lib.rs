@@ -36,7 +36,7 @@ impl Guard for PromptShape {
             settings: include_str!("settings.json").into(),
             phases: vec![Phase::Request, Phase::Event],
             grants: Grants { prompt: Access::Read, answer: Access::Read, metadata: false },
-            hold_back: answers::LONGEST as u32,
+            hold_back: answers::MAX_JUDGED_LEN as u32,
             deterministic: true,
         }
     }

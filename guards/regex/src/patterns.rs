@@ -14,7 +14,7 @@ const MESSAGE: &str = "this contains something that is not allowed here";
 /// The option that has the patterns.
 const OPTION: &str = "patterns";
 /// The most patterns.
-const MOST: usize = 64;
+const MAX_PATTERNS: usize = 64;
 /// The most bytes that one compiled pattern may take.
 const SIZE: usize = 1 << 20;
 
@@ -49,8 +49,8 @@ fn compiled(facts: &Facts) -> Result<Rc<Patterns>, String> {
 
 impl Patterns {
     fn new(written: Vec<Written>) -> Result<Self, String> {
-        if written.is_empty() || written.len() > MOST {
-            return Err(format!("the option `patterns` needs 1 to {MOST} patterns"));
+        if written.is_empty() || written.len() > MAX_PATTERNS {
+            return Err(format!("the option `patterns` needs 1 to {MAX_PATTERNS} patterns"));
         }
         let compile = |Written { name, pattern }| match RegexBuilder::new(&pattern).size_limit(SIZE).build() {
             Ok(regex) => Ok((name, regex)),

@@ -14,9 +14,9 @@ use std::ptr;
 /// The step between sizes of small blocks, and their alignment, in bytes.
 const STEP: usize = 16;
 /// The largest small block, in bytes.
-const MOST: usize = 1024;
+const MAX_SMALL_BLOCK: usize = 1024;
 /// The number of sizes.
-const SIZES: usize = MOST / STEP;
+const SIZES: usize = MAX_SMALL_BLOCK / STEP;
 /// How much small blocks are cut from at a time, in bytes.
 const CHUNK: usize = 16 * 1024;
 
@@ -45,7 +45,7 @@ impl<A> Allocator<A> {
 
 /// The place of a small block's size in the list; `None` for a large block.
 fn place(layout: Layout) -> Option<usize> {
-    let is_small = layout.size() <= MOST && layout.align() <= STEP;
+    let is_small = layout.size() <= MAX_SMALL_BLOCK && layout.align() <= STEP;
     is_small.then(|| layout.size().saturating_sub(1) / STEP)
 }
 

@@ -7,7 +7,7 @@ use crate::types::Sampling;
 /// The note on parameters that a format does not have.
 const NONE: &str = "the format has no place for it";
 /// The least `top_p` beside thinking.
-const LEAST_BESIDE_THINKING: f64 = 0.95;
+const MIN_BESIDE_THINKING: f64 = 0.95;
 
 /// The temperature to send. Beside thinking it is always 1.
 pub fn temperature(sampling: &Sampling, thinks: bool, losses: &mut Losses) -> Option<f64> {
@@ -31,7 +31,7 @@ pub fn top_p(sampling: &Sampling, instead: bool, thinks: bool, losses: &mut Loss
         return None;
     }
     let (least, note) = if thinks {
-        (LEAST_BESIDE_THINKING, "beside thinking it is at least 0.95")
+        (MIN_BESIDE_THINKING, "beside thinking it is at least 0.95")
     } else {
         (0.0, "it lies between 0 and 1")
     };

@@ -7,7 +7,7 @@ use crate::retry;
 use crate::types::{Body, Context, Error, ErrorKind, HttpResponse};
 
 /// Longest message of a provider that is passed on, in characters.
-const LONGEST: usize = 1000;
+const MAX_MESSAGE_CHARS: usize = 1000;
 
 /// The fields of an error, whatever its shape.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub fn from_json(text: &str, status: Option<u16>) -> Error {
             Some(status) => format!("the provider answered with status {status}"),
             None => "the provider answered with an error".to_owned(),
         },
-        _ => fields.message.chars().filter(|c| !c.is_control() || *c == '\n').take(LONGEST).collect(),
+        _ => fields.message.chars().filter(|c| !c.is_control() || *c == '\n').take(MAX_MESSAGE_CHARS).collect(),
     };
     let code = Some(fields.code).filter(|code| !code.is_empty() && code.parse::<u32>().is_err());
     Error { status, code, param: fields.param, ..Error::new(kind, message) }
@@ -145,7 +145,7 @@ fn place(steps: &RawValue) -> Option<String> {
             }
         }
     }
-    Some(path.chars().take(LONGEST).collect()).filter(|path: &String| !path.is_empty())
+    Some(path.chars().take(MAX_MESSAGE_CHARS).collect()).filter(|path: &String| !path.is_empty())
 }
 
 /// Reads a router's metadata. The router's message is often only "provider returned error", and the nested one has the

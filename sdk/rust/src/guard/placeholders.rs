@@ -8,10 +8,10 @@ use super::{Asked, Found, texts};
 /// The label of a placeholder that is found in an answer.
 pub const RESTORED: &str = "restored";
 /// The most values of one exchange. Further ones are masked for good.
-const MOST: usize = 1000;
+const MAX_VALUES: usize = 1000;
 
 /// The most bytes of a placeholder before its tag.
-const LONGEST: usize = 80;
+const MAX_PLACEHOLDER_BYTES: usize = 80;
 
 /// The placeholders of one exchange.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ impl Placeholders {
         if let Some((placeholder, _)) = self.known.iter().find(|(_, known)| known == value) {
             return placeholder.clone();
         }
-        if self.known.len() == MOST {
+        if self.known.len() == MAX_VALUES {
             return format!("[{label}]");
         }
         let placeholder = format!("[{label}-{}-{}]", self.known.len() + 1, self.tag);
@@ -73,7 +73,7 @@ impl Placeholders {
         let closing = format!("-{}]", self.tag);
         let place = |(at, closing): (usize, &str)| {
             let end = at + closing.len();
-            let from = text.floor_char_boundary(at.saturating_sub(LONGEST));
+            let from = text.floor_char_boundary(at.saturating_sub(MAX_PLACEHOLDER_BYTES));
             let start = from + text.get(from..at)?.rfind('[')?;
             self.value(text.get(start..end)?).map(|_| Found { range: start..end, label: RESTORED.to_owned() })
         };
@@ -125,9 +125,9 @@ mod tests {
     #[test]
     fn the_number_of_values_is_bounded() {
         let mut all = Placeholders::new("a", &mut Asked::Other("{}".to_owned()));
-        for number in 0..=MOST {
+        for number in 0..=MAX_VALUES {
             all.stand_for("email", &number.to_string());
         }
-        assert_eq!((all.known.len(), all.stand_for("email", "more")), (MOST, "[email]".to_owned()));
+        assert_eq!((all.known.len(), all.stand_for("email", "more")), (MAX_VALUES, "[email]".to_owned()));
     }
 }

@@ -16,7 +16,7 @@ use seen::Seen;
 /// host to hold back, and what a guard that masks holds back itself.
 pub const REACH: usize = 128;
 /// The most bytes that one finding may have before it is masked in pieces, and that those characters may have.
-const LONGEST: usize = 8 * 1024;
+const MAX_FINDING_BYTES: usize = 8 * 1024;
 
 /// Judges an answer by what a guard's finder finds in it.
 #[derive(Debug)]

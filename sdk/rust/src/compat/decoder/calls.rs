@@ -9,7 +9,7 @@ use crate::types::{Extension, Signature};
 
 /// One piece of a call.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub(super) struct CallPiece {
     pub(super) index: Option<u32>,
     pub(super) id: Option<String>,
     pub(super) name: Option<String>,
@@ -20,7 +20,7 @@ pub(super) struct Opening {
     extensions: Vec<Extension>,
 }
 
-impl Opening {
+impl CallPiece {
     pub(super) fn new(wire: wire::ToolCall<'_>) -> Self {
         let custom = wire.custom.is_some() && (wire.function.is_none() || wire.kind.as_deref() == Some("custom"));
         let signature = wire.extra_content.and_then(|raw| reasoning::read_extra(raw.get()));
@@ -73,7 +73,7 @@ pub(super) struct Call {
 
 impl Call {
     /// The position of the call that a piece belongs to; `None` if it begins another.
-    pub(super) fn find(calls: &[Self], piece: &Opening) -> Option<usize> {
+    pub(super) fn find(calls: &[Self], piece: &CallPiece) -> Option<usize> {
         let same_index = |call: &Self| piece.index.is_some() && call.index == piece.index;
         let at = match (&piece.id, piece.index) {
             (Some(id), _) => calls
@@ -91,21 +91,21 @@ impl Call {
 
     /// The call that a piece continues although its id is new: some servers make an id for every piece. Such a piece
     /// has no name, and the last call under its index still lacks arguments.
-    fn continued(calls: &[Self], piece: &Opening) -> Option<usize> {
+    fn continued(calls: &[Self], piece: &CallPiece) -> Option<usize> {
         let same_index = |call: &Self| piece.index.is_none() || call.index == piece.index;
         let at = calls.iter().rposition(same_index).filter(|_| piece.name.is_none())?;
         calls.get(at).filter(|call| !call.name.is_empty() && !call.json.complete).map(|_| at)
     }
 
     /// Whether the piece begins another call under the same aliases: this call is complete, or has another name.
-    fn is_over(&self, piece: &Opening) -> bool {
+    fn is_over(&self, piece: &CallPiece) -> bool {
         let Some(name) = &piece.name else { return false };
         let renamed = !self.name.is_empty() && self.name != *name;
         renamed || (self.json.complete && !piece.text.trim().is_empty())
     }
 
     /// Records a piece's aliases and buffers its text until the call can start.
-    pub(super) fn learn(&mut self, piece: Opening) {
+    pub(super) fn learn(&mut self, piece: CallPiece) {
         self.index = self.index.or(piece.index);
         self.custom |= piece.custom;
         if let Some(id) = piece.id.filter(|_| self.alias.is_empty()) {
@@ -130,7 +130,7 @@ impl Call {
     }
 
     /// Adds a piece to a started call; returns the text to emit.
-    pub(super) fn add(&mut self, mut piece: Opening) -> Option<String> {
+    pub(super) fn add(&mut self, mut piece: CallPiece) -> Option<String> {
         let text = std::mem::take(&mut piece.text);
         self.learn(piece);
         // A complete value takes nothing more, not even the whole value that some servers repeat at the end.

@@ -1,6 +1,6 @@
 //! One candidate of a streamed answer: its open parts, and the events of each delta.
 
-use super::calls::{Call, Opening, gather};
+use super::calls::{Call, CallPiece, gather};
 use super::choice_members;
 use crate::compat::content::{owned, read_part};
 use crate::compat::names::Renamed;
@@ -305,7 +305,7 @@ impl Candidate {
     }
 
     fn call(&mut self, turn: &mut Turn<'_>, wire: wire::ToolCall<'_>) {
-        let piece = Opening::new(wire);
+        let piece = CallPiece::new(wire);
         let Some(at) = Call::find(&self.calls, &piece).or_else(|| {
             piece.opens().then(|| {
                 self.calls.push(Call::default());

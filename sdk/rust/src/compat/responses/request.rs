@@ -20,7 +20,7 @@ use crate::types::{
 const IDS: IdRule = IdRule { max: 64, also: None, exact: false };
 
 /// The least limit of output tokens that the API accepts (C-48).
-const LEAST: u32 = 16;
+const MIN_OUTPUT_TOKENS: u32 = 16;
 
 /// Writes a request.
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
@@ -90,10 +90,10 @@ impl Writer<'_> {
     }
 
     fn limit(&mut self, limit: u32) -> u32 {
-        if limit < LEAST {
+        if limit < MIN_OUTPUT_TOKENS {
             self.losses.clamped("max_output_tokens", "16 is the least");
         }
-        limit.max(LEAST)
+        limit.max(MIN_OUTPUT_TOKENS)
     }
 
     fn lost_sampling(&mut self, request: &ChatRequest) {

@@ -1,6 +1,6 @@
 //! A part of an answer that goes on, as far as its text is still needed to recognise something.
 
-use super::{LONGEST, REACH};
+use super::{MAX_FINDING_BYTES, REACH};
 use crate::guard::{Finder, Found, spelling};
 
 /// A part of the answer that goes on.
@@ -42,7 +42,7 @@ impl Seen {
         let all = self.text.len();
         let mut cut = self.reach();
         for one in found.iter().filter(|one| one.range.start < all) {
-            let may_grow = one.range.end == all && one.range.len() < LONGEST;
+            let may_grow = one.range.end == all && one.range.len() < MAX_FINDING_BYTES;
             if may_grow {
                 cut = cut.min(one.range.start);
             } else if one.range.start < cut {
@@ -70,9 +70,9 @@ impl Seen {
     fn reach(&self) -> usize {
         let all = self.text.len();
         let shown = spelling::last_shown(&self.text, self.is_json, REACH);
-        let cut = self.outside(shown.max(all.saturating_sub(LONGEST)));
+        let cut = self.outside(shown.max(all.saturating_sub(MAX_FINDING_BYTES)));
         let word = spelling::start_of_word(&self.text, self.is_json, cut);
-        let is_whole = word >= self.context && all - word <= LONGEST;
+        let is_whole = word >= self.context && all - word <= MAX_FINDING_BYTES;
         (if is_whole { word } else { cut }).max(self.context)
     }
 

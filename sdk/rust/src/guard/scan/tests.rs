@@ -91,13 +91,15 @@ fn an_answer_is_refused_before_the_host_lets_the_word_go_or_at_the_end() {
 
 #[test]
 fn a_long_word_stays_whole_and_what_is_kept_is_bounded() {
-    for (action, length) in [(Action::Deny, 3 * LONGEST), (Action::Mask, 3 * LONGEST), (Action::Annotate, 500)] {
+    for (action, length) in
+        [(Action::Deny, 3 * MAX_FINDING_BYTES), (Action::Mask, 3 * MAX_FINDING_BYTES), (Action::Annotate, 500)]
+    {
         let mut scanner = scanner(action);
         scanner.push(vec![delta("é ")]);
         for pushed in (1..=length).step_by(32).map(|before| before + 31) {
             scanner.push(vec![delta(&"x".repeat(32))]);
             let seen = &scanner.parts[&(0, 0)];
-            let is_whole = pushed <= LONGEST;
+            let is_whole = pushed <= MAX_FINDING_BYTES;
             assert_eq!(seen.text.contains(" x"), is_whole, "{pushed}");
             assert!(is_whole || seen.text.len() <= REACH + 1, "{pushed}: {}", seen.text.len());
         }
