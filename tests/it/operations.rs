@@ -133,6 +133,22 @@ async fn the_admin_side_hands_a_clients_request_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_playground_needs_no_key_where_this_machine_needs_none() {
+    let upstream = provider(OPENAI).await;
+    let settings = "[admin]\nlisten = \"127.0.0.1:0\"\ntoken = \"let-me-in-please\"\n";
+    let gateway = Gateway::open(&format!("{settings}{}", config(&upstream))).await;
+    let mut admin = weir_tests::Client::connect(gateway.admin.unwrap()).await;
+    let body = json!({"model": "openai", "messages": [{"role": "user", "content": "Hi"}]}).to_string();
+    let request = || Request::post("/admin/v1/playground/v1/chat/completions", &body);
+    admin.send(&request().header("authorization", "Bearer let-me-in-please")).await;
+    let reply = admin.reply().await;
+    assert_eq!((reply.status(), OPENAI.parsed(&reply, false).text.as_str()), (200, TEXT), "{}", reply.text());
+    admin.send(&request()).await;
+    let reply = admin.reply().await;
+    assert!(reply.status() == 401 && reply.header("x-weir-request-id").is_none(), "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_house_that_closes_lets_streams_end() {
     let gate = Gate::default();
     let pieces = ZETA.stream();

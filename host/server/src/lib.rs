@@ -57,6 +57,13 @@ pub struct Peer {
     pub buffers: Connection,
 }
 
+impl Peer {
+    /// The side of a connection on which nothing is held yet.
+    pub fn new(address: IpAddr) -> Self {
+        Self { address, buffers: Connection::default() }
+    }
+}
+
 /// Request extension: the connection is beyond the limit, and only the operations endpoints serve it.
 #[derive(Debug, Clone, Copy)]
 pub struct BeyondLimit;
@@ -235,7 +242,7 @@ where
     if let Some(socket) = socket {
         let stream = Observed::new(socket, *send_timeout, Arc::clone(&activity));
         let handle = shared.handle.clone();
-        let peer = Peer { address, buffers: Connection::default() };
+        let peer = Peer::new(address);
         let holder = Arc::clone(&place);
         let service = service_fn(move |request| answer(&handle, &place, &peer, request));
         match serve_protocol(&shared.protocols, stream, service, &activity, timeouts).await {

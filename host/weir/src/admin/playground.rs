@@ -1,17 +1,21 @@
 //! `/admin/v1/playground/{path}`: sends a client's request, where clients have another address than the dashboard
 //! (`admin.listen`). It is a request like any other: it needs a client's key where clients have keys, and counts as that client's.
 
+use std::net::Ipv4Addr;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use weir_types::headers::CLIENT_KEY;
 
 use super::{Operations, refuse};
+use weir_server::Peer;
+use weir_types::headers::CLIENT_KEY;
 
 /// What stands before the client's path.
 const PREFIX: &str = "/v1/playground";
@@ -64,7 +68,7 @@ fn client_request(request: Request) -> Result<Request, SendError> {
 
 fn client_headers(from: &HeaderMap) -> Result<HeaderMap, SendError> {
     let mut headers = HeaderMap::new();
-    // The gateway takes requests without a key only for this machine itself, as which the operator speaks.
+    // The gateway takes requests without a key only from this machine itself, as which the operator speaks.
     headers.insert(header::HOST, HeaderValue::from_static("localhost"));
     if let Some(kind) = from.get(header::CONTENT_TYPE) {
         headers.insert(header::CONTENT_TYPE, kind.clone());
@@ -82,8 +86,9 @@ fn client_headers(from: &HeaderMap) -> Result<HeaderMap, SendError> {
 async fn send(operations: Operations, request: Request) -> Result<Response, SendError> {
     let (near, far) = tokio::io::duplex(BUFFER);
     let gateway = operations.gateway;
-    let answer = service_fn(move |request| {
+    let answer = service_fn(move |mut request: hyper::Request<Incoming>| {
         let gateway = std::sync::Arc::clone(&gateway);
+        request.extensions_mut().insert(Peer::new(Ipv4Addr::LOCALHOST.into()));
         async move { Ok::<_, std::convert::Infallible>(gateway.handle(request).await) }
     });
     let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(far), answer);
