@@ -95,6 +95,34 @@ async fn both_versions_of_http_are_served_over_tls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_begins_its_session_in_both_versions_of_http() {
+    let token = "the-token-of-the-operator-0123";
+    let (gateway, cert, _upstream) = gateway(&format!("[admin]\ntoken = \"{token}\"")).await;
+    let login = |url: &str, origin: &str| {
+        let request = http::Request::post(url).header("origin", origin).header("content-type", "application/json");
+        request.body(Full::new(Bytes::from(format!("{{\"token\": \"{token}\"}}")))).unwrap()
+    };
+    let tls = shake(&gateway, &cert, &["h2"]).await.unwrap();
+    let (mut two, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.unwrap();
+    tokio::spawn(connection);
+    let tls = shake(&gateway, &cert, &["http/1.1"]).await.unwrap();
+    let (mut one, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls)).await.unwrap();
+    tokio::spawn(connection);
+    for (origin, status) in [("https://localhost", 200), ("https://localhost:1", 403), ("https://evil.example", 403)] {
+        let over_two = login("https://localhost/admin/v1/session", origin);
+        let mut over_one = login("/admin/v1/session", origin);
+        over_one.headers_mut().insert("host", "localhost".parse().unwrap());
+        soon("an answer", one.ready()).await.unwrap();
+        for answer in [soon("an answer", two.send_request(over_two)).await, one.send_request(over_one).await] {
+            let answer = answer.unwrap();
+            assert_eq!(answer.status(), status, "{origin} {:?}", answer.version());
+            soon("its end", answer.into_body().collect()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_that_does_not_come_is_given_up_after_the_header_timeout() {
     let (gateway, cert, _upstream) = gateway("header_timeout = \"300ms\"").await;
     for opening in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {

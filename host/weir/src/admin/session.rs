@@ -6,7 +6,8 @@ use std::time::Instant;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use serde::Deserialize;
@@ -46,10 +47,11 @@ struct Login {
 async fn begin(
     State(operations): State<Operations>,
     peer: Option<Extension<Peer>>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !is_own_page(&headers) {
+    if !is_own_page(&uri, &headers) {
         return Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", "no other site's page begins a session")
             .into_response();
     }
@@ -140,12 +142,12 @@ pub(super) fn cookie_named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&
     pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
 }
 
-/// Whether no page sends a request, or one of this very server.
-fn is_own_page(headers: &HeaderMap) -> bool {
+/// Whether no page sends a request, or one of this very server. HTTP/2 has the server's name in place of the header `host`.
+fn is_own_page(uri: &Uri, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let is_own = |origin: &str| {
         let host = origin.split_once("://").map(|(_, host)| host);
-        host.is_some() && host == text("host")
+        host.is_some() && host == uri.authority().map(Authority::as_str).or(text("host"))
     };
     text("origin").is_none_or(is_own)
         && text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"))
@@ -168,9 +170,12 @@ mod tests {
 
     #[test]
     fn only_the_own_page_begins_a_session() {
-        assert!(is_own_page(&headers(&[])));
+        let path = Uri::from_static("/v1/session");
+        assert!(is_own_page(&path, &headers(&[])));
         let own = [("host", "weir:1"), ("origin", "https://weir:1"), ("sec-fetch-site", "same-origin")];
-        assert!(is_own_page(&headers(&own)));
+        assert!(is_own_page(&path, &headers(&own)));
+        let whole = Uri::from_static("https://weir:1/v1/session");
+        assert!(is_own_page(&whole, &headers(&own[1..])));
         for (name, value) in [
             ("origin", "https://weir:2"),
             ("origin", "null"),
@@ -178,7 +183,8 @@ mod tests {
             ("sec-fetch-site", "same-site"),
             ("sec-fetch-site", "cross-site"),
         ] {
-            assert!(!is_own_page(&headers(&[("host", "weir:1"), (name, value)])), "{name}: {value}");
+            assert!(!is_own_page(&path, &headers(&[("host", "weir:1"), (name, value)])), "{name}: {value}");
+            assert!(!is_own_page(&whole, &headers(&[(name, value)])), "{name}: {value}");
         }
     }
 }
