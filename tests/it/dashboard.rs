@@ -74,6 +74,26 @@ async fn no_other_sites_page_begins_a_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_known_may_send_no_more_than_a_token() {
+    let gateway = Gateway::open(&config(&upstream().await)).await;
+    let reply = gateway.ask(&login(&"a".repeat(1 << 20))).await;
+    assert_eq!(reply.status(), 413, "{}", reply.text());
+    let validated = Request::post("/admin/v1/config/validate", vec![b'#'; 1 << 20]);
+    let reply = gateway.ask(&validated.header("authorization", &format!("Bearer {TOKEN}"))).await;
+    assert_ne!(reply.status(), 413, "{}", reply.text());
+    // A body of unknown length is answered before more of it is read; a login at an identity provider has none.
+    for (method, path) in [("POST", "/admin/v1/session"), ("GET", "/admin/login/callback")] {
+        let mut client = gateway.connect().await;
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n");
+        client.write(head.as_bytes()).await;
+        for _ in 0..9 {
+            client.write(format!("400\r\n{}\r\n", "a".repeat(1 << 10)).as_bytes()).await;
+        }
+        assert_eq!(client.reply().await.status(), 413, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_listener_that_serves_everyone_begins_no_session() {
     let config = config(&upstream().await);
     let gateway = Gateway::open(&format!("{config}[server]\nanonymous = true\n")).await;

@@ -2,6 +2,7 @@
 //! for them.
 
 mod access;
+mod body;
 mod budgets;
 mod cache;
 mod config;
@@ -123,7 +124,7 @@ pub fn router(operations: Operations) -> Router {
         .merge(spending::router())
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
-        .layer(axum::middleware::from_fn_with_state(operations.clone(), access::take_body))
+        .layer(axum::middleware::from_fn_with_state(operations.clone(), body::take))
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard));
     let shown = Router::new()
         .route("/ready", get(ready::answer))

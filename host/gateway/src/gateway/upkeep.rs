@@ -14,6 +14,7 @@ use crate::health::{Health, TargetStatus};
 use crate::observe::metrics::Metrics;
 use crate::provenance::Provenance;
 use crate::serving::Serving;
+use weir_buffers::BufferLimit;
 use weir_config::Secret;
 
 impl Gateway {
@@ -108,6 +109,11 @@ impl Gateway {
     /// The keys of the store, and whose tokens are accepted.
     pub fn stored_keys(&self) -> &Arc<StoredKeys> {
         &self.stored_keys
+    }
+
+    /// The limit on bytes that are held.
+    pub fn buffers(&self) -> &Arc<BufferLimit> {
+        &self.buffers
     }
 
     /// The gateway's metrics.

@@ -5,14 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{self, Body};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::identity::AdminCaller;
-use super::{Operations, Problem, identity, login, plugins, refuse, session};
+use super::{Operations, Problem, identity, login, refuse, session};
 use crate::login::{Basis, Person};
 use crate::ui::Holder;
 use jiff::Timestamp;
@@ -21,9 +20,6 @@ use weir_gateway::auth::local;
 use weir_identity::change::Actor;
 use weir_identity::document::Access;
 use weir_server::Peer;
-
-/// Maximum size of a request's body, in bytes.
-pub(super) const BODY: usize = 2 << 20;
 
 /// Endpoints that change nothing although they are not asked by GET.
 const READING: [&str; 4] = ["/routes/explain", "/v1/routes/explain", "/config/validate", "/v1/config/validate"];
@@ -303,19 +299,4 @@ pub(super) async fn show(State(operations): State<Operations>, request: Request,
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
-}
-
-/// Reads the body of an admitted request, within the timeout for bodies. A component that is uploaded is read where there
-/// is room for it.
-pub(super) async fn take_body(State(operations): State<Operations>, request: Request, next: Next) -> Response {
-    if plugins::is_upload(request.method(), request.uri().path()) {
-        return next.run(request).await;
-    }
-    let body_timeout = operations.reload.current().config.server.body_timeout;
-    let (head, body) = request.into_parts();
-    match tokio::time::timeout(body_timeout, body::to_bytes(body, BODY)).await {
-        Ok(Ok(bytes)) => next.run(Request::from_parts(head, Body::from(bytes))).await,
-        Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body broke off or is larger than 2 MiB"),
-        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within `server.body_timeout`"),
-    }
 }

@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, Uri};
 use serde_json::Value;
 
-use crate::admin::access::BODY;
+use crate::admin::body;
 use crate::admin::{Parameters, Problem};
 use weir_identity::change::{Actor, Precondition};
 use weir_identity::document::{Access, Grant, TeamId};
@@ -49,7 +49,7 @@ impl AdminRequest {
     pub(super) async fn read(request: Request) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         let caller = head.extensions.get::<AdminCaller>().cloned().ok_or_else(Problem::forbidden)?;
-        let body = to_bytes(body, BODY).await.map_err(|_| Problem::bad("bad_request", "the body broke off"))?;
+        let body = to_bytes(body, body::MOST).await.map_err(|_| Problem::bad("bad_request", "the body broke off"))?;
         Ok(Self { caller, method: head.method, uri: head.uri, headers: head.headers, body })
     }
 
