@@ -272,6 +272,31 @@ async fn equal_requests_wait_for_one_and_another_takes_over_if_it_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_waits_for_an_equal_one_as_long_as_an_answer_may_take_to_begin() {
+    let gate = Gate::default();
+    let pieces = OPENAI.stream();
+    let begun = Answer::sse().piece(&pieces[0]).gate(&gate);
+    let mut upstream = Upstream::always(pieces[1..].iter().fold(begun, Answer::piece).end()).await;
+    let config = keeping(&[OPENAI], &upstream).replace("connect = \"5s\"", "first_byte = \"300ms\"");
+    let gateway = Gateway::open(&config).await;
+    let mut leader = gateway.connect().await;
+    leader.send(&chat(&json!({"stream": true}))).await;
+    leader.head().await;
+    upstream.request().await;
+    upstream.now(OPENAI.streamed());
+    let reply = gateway.ask(&chat(&json!({"stream": true}))).await;
+    assert_eq!((reply.status(), result(&reply)), (200, Some("bypass")), "{}", reply.text());
+    upstream.request().await;
+    // A client that waits less than that is told so.
+    let hurried = chat(&json!({"stream": true})).header("x-weir-timeout-ms", "100");
+    assert_eq!(gateway.ask(&hurried).await.status(), 504);
+    gate.open();
+    leader.rest().await;
+    let reply = gateway.ask(&chat(&json!({"stream": true}))).await;
+    assert!(matches!(result(&reply), Some("hit" | "coalesced")), "the first one's answer is kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_an_equal_request_waits_no_longer_than_it_says() {
     let gate = Gate::default();
     let answer = Answer::begin(200, &[("content-type", "application/json")]).gate(&gate).piece(OPENAI.whole()).end();

@@ -159,7 +159,7 @@ impl Gateway {
             }
             FlightRole::Follow(follower) => follower,
         };
-        Ok(match self.landed(asked, follower).await? {
+        Ok(match self.landed(asked, route, follower).await? {
             FlightResult::Answer(entry) => {
                 let (result, route) = (CacheResult::Coalesced, Arc::clone(route));
                 ControlFlow::Break(Found::Answer(Kept { key, entry, result, route, similarity: None }))
@@ -169,15 +169,21 @@ impl Gateway {
         })
     }
 
-    /// Waits for the equal request, no longer than the client of this one does.
-    async fn landed(&self, asked: &InboundRequest, follower: Follower) -> Result<FlightResult, Fault> {
+    /// Waits for the equal request, no longer than the client of this one does, and no longer than an answer may take to begin:
+    /// how fast the other's client reads is its own affair.
+    async fn landed(&self, asked: &InboundRequest, route: &Route, follower: Follower) -> Result<FlightResult, Fault> {
         let _waits = self.answers.waits();
-        let Some(time) = own_time(asked) else { return Ok(follower.landed().await) };
-        let left = time.saturating_sub(asked.exchange.begun.elapsed());
-        tokio::time::timeout(left, follower.landed()).await.map_err(|_| {
-            let message = "an equal request, whose answer this one waits for, was not answered in time";
-            Fault::new(Side::Gateway, ErrorKind::Timeout, message).with_status(504)
-        })
+        let patience =
+            route.targets.iter().flatten().map(|target| target.timeouts.first_byte).max().unwrap_or_default();
+        let own = own_time(asked).map(|time| time.saturating_sub(asked.exchange.begun.elapsed()));
+        match tokio::time::timeout(own.unwrap_or(patience).min(patience), follower.landed()).await {
+            Ok(result) => Ok(result),
+            Err(_) if own.is_none_or(|own| own > patience) => Ok(FlightResult::Alone),
+            Err(_) => {
+                let message = "an equal request, whose answer this one waits for, was not answered in time";
+                Err(Fault::new(Side::Gateway, ErrorKind::Timeout, message).with_status(504))
+            }
+        }
     }
 
     /// Answers with a kept answer. It costs nothing, and counts against no budget.
