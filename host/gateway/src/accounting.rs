@@ -238,6 +238,12 @@ impl Account {
         }
     }
 
+    /// Keeps the permit of what was begun before it was admitted, and settles it.
+    pub(crate) fn admitted(&mut self, permit: AdmissionPermit) {
+        self.is_limited |= permit.counts_tokens();
+        self.permit.add(permit);
+    }
+
     /// Tells what the answer cost once it is known.
     pub(crate) fn cost_cell(&mut self) -> CostCell {
         Arc::clone(self.cost.get_or_insert_default())

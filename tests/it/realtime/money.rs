@@ -1,7 +1,7 @@
 //! Limits and budgets: reserved at the beginning, booked by response, and never free when a session breaks.
 
 use serde_json::{Value, json};
-use weir_tests::{Gateway, SessionProvider, WebSocket};
+use weir_tests::{Gateway, Redis, SessionProvider, WebSocket};
 
 use super::{CLIENT, PATH, asks, begun, client, config, done, session};
 
@@ -62,6 +62,28 @@ async fn each_response_is_reserved_before_and_booked_when_it_ends() {
     upstream.close(1000, "").await;
     until_booked(&gateway, 300, 0).await;
     assert_eq!(gateway.metric("weir_billing_unknown_total").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_provider_begins_is_booked_though_the_session_ends_before_it_is_admitted() {
+    let Some(redis) = Redis::start() else { return };
+    let provider = SessionProvider::listen().await;
+    let shared = format!("[shared]\nurl = \"{}\"\nwait = \"1h\"\n", redis.url());
+    let gateway = Gateway::open(&(config(&provider) + &tokens(6000) + &shared)).await;
+    gateway.until_metric("weir_shared_state", 0.0).await;
+    let (mut client, mut upstream) = session(&gateway, &provider).await;
+    upstream.say(&begun()).await;
+    assert_eq!(client.hear().await.json()["type"], "response.created");
+    assert_eq!(budget(&gateway).await, (0, 4096));
+    // The other nodes may have given something back, which the server does not say.
+    redis.hang();
+    upstream.say(&begun()).await;
+    gateway.until_metric("weir_realtime_messages_total{from=\"provider\"}", 2.0).await;
+    client.cut();
+    upstream.hear().await;
+    upstream.cut();
+    until_booked(&gateway, 2 * 4096, 0).await;
+    redis.wake();
 }
 
 #[tokio::test(flavor = "multi_thread")]

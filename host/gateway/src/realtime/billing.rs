@@ -94,12 +94,13 @@ impl Billing {
     }
 
     /// Opens the account of a response; `number` counts those of the session.
-    pub(super) fn open(&self, number: u32, permit: AdmissionPermit, budgets: Vec<HeldBudget>) -> Box<Account> {
+    pub(super) fn open(&self, number: u32) -> Box<Account> {
         let mut line = self.line(number);
         let span = self.span.internal(|| format!("{NAME} response"));
         let id = self.id_of(number);
         span.set(Attribute::RequestId, id.to_string());
         let opening = Opening { begun: Instant::now(), request_id: &id, operation: NAME, span: &span, counts: true };
+        let permit = AdmissionPermit::free();
         let mut account = Account::open(&self.metrics, Arc::clone(&self.series), opening, permit);
         let target = &self.target;
         let model = target.model(&self.model);
@@ -108,9 +109,6 @@ impl Billing {
             line.answered(model, target.health_id(&self.model), adapter);
         }
         account.set_line(line);
-        for budget in budgets {
-            account.reserve(budget);
-        }
         account.start_attempt(&target.label, model, target.tariff(&self.model));
         account.set_lane("relay");
         // Until its end says what it used, all that was reserved is taken to be used.

@@ -5,7 +5,7 @@ mod closing;
 mod configuring;
 mod deadlines;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -113,6 +113,7 @@ impl Session {
             to_client: Mutex::new(to_client),
             to_provider: Mutex::new(Outlet::new(to_provider, Side::Server, terms.send_timeout)),
             responses: Mutex::new(responses),
+            unread: Unread::default(),
             settled: Notify::new(),
             confirmation: Confirmation::new(configuring.is_some()),
             clock: Clock::start(),
@@ -149,11 +150,26 @@ impl Part {
     }
 }
 
+/// A message of the provider's that has arrived while the client's is judged. It is read also if the session ends meanwhile.
+#[derive(Default)]
+struct Unread(std::sync::Mutex<Option<Bytes>>);
+
+impl Unread {
+    fn put(&self, message: &Bytes) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.clone());
+    }
+
+    fn take(&self) -> Option<Bytes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// A session under way.
 struct Relay {
     to_client: Mutex<Outlet>,
     to_provider: Mutex<Outlet>,
     responses: Mutex<Responses>,
+    unread: Unread,
     /// A response has ended.
     settled: Notify,
     confirmation: Confirmation,
@@ -308,8 +324,10 @@ impl Relay {
         }
     }
 
-    async fn on_provider_message(&self, message: &[u8]) -> Verdict {
+    async fn on_provider_message(&self, message: &Bytes) -> Verdict {
+        self.unread.put(message);
         let mut responses = self.responses.lock().await;
+        self.unread.take();
         let verdict = responses.on_provider_message(message).await;
         if responses.are_over() {
             self.settled.notify_waiters();

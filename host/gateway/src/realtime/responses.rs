@@ -40,6 +40,8 @@ struct Response {
     account: Box<Account>,
     tap: TapState,
     has_begun: bool,
+    /// Whether limits and budgets know of it.
+    is_admitted: bool,
 }
 
 /// What the next response may cost.
@@ -117,55 +119,54 @@ impl Responses {
         }
     }
 
-    /// Reads a message of the provider's.
+    /// Reads a message of the provider's. What it begins and says is noted before anything is awaited, since the session may
+    /// end meanwhile.
     pub(super) async fn on_provider_message(&mut self, message: &[u8]) -> Verdict {
-        let begun = match self.tap.beginning(message) {
-            Some(beginning) => self.begins(beginning).await,
-            None => Verdict::Pass,
-        };
+        self.owe();
+        let excess = self.tap.beginning(message).and_then(|beginning| self.begins(beginning));
         let is_end = self.tap.is_end(message);
         if !is_end && self.tap.is_failure(message) {
             self.refuse();
         }
         // A response may end whose beginning was not reported.
         let place = self.open.iter().position(|one| one.has_begun).or((is_end && !self.are_over()).then_some(0));
-        let heard = match place.and_then(|place| Some((place, self.open.get_mut(place)?))) {
-            Some((place, response)) => {
-                response.begin();
-                response.account.add_bytes_out(message.len());
-                response.tap.frame(frame(message));
-                if is_end {
-                    self.ended(place, message).await
-                } else {
-                    response.over_budget().map_or(Verdict::Pass, Verdict::End)
-                }
-            }
+        if let Some(response) = place.and_then(|place| self.open.get_mut(place)) {
+            response.begin();
+            response.account.add_bytes_out(message.len());
+            response.tap.frame(frame(message));
+        }
+        let refusal = self.admit().await.or(excess);
+        let heard = match place {
+            Some(place) if is_end => self.ended(place, message).await,
+            Some(place) => self.open.get_mut(place).and_then(Response::over_budget).map_or(Verdict::Pass, Verdict::End),
             None => self.on_message_without_response(message).await,
         };
-        if matches!(begun, Verdict::Pass) { heard } else { begun }
+        refusal.map_or(heard, Verdict::End)
     }
 
-    /// The provider begins a response.
-    async fn begins(&mut self, beginning: Beginning) -> Verdict {
+    /// The provider begins a response. It is accounted for whether or not there is room for it; returns why there cannot be.
+    fn begins(&mut self, beginning: Beginning) -> Option<Fault> {
         if let Some(asked) = self.open.iter_mut().find(|one| !one.has_begun) {
             asked.begin();
-            return Verdict::Pass;
+            return None;
         }
         if beginning == Beginning::Perhaps && !self.are_over() {
-            return Verdict::Pass;
+            return None;
         }
         // Twice as many are accounted for while the session ends; a provider that begins more is out of order.
         if self.open.len() >= 2 * MOST_OPEN {
-            return Verdict::End(too_many());
+            return Some(too_many());
         }
-        let (response, refusal) = self.begun().await;
+        let mut response = self.unadmitted();
+        response.begin();
         self.open(response);
-        let refusal = refusal.or_else(|| (self.open.len() > MOST_OPEN).then(too_many));
-        refusal.map_or(Verdict::Pass, Verdict::End)
+        (self.open.len() > MOST_OPEN).then(too_many)
     }
 
-    /// A response that the provider works on, whether or not there is room for it, and why there is none.
-    async fn begun(&mut self) -> (Response, Option<Fault>) {
+    /// Admits the response that the provider has just begun, if it has, whether or not there is room for it. Returns why there
+    /// is none.
+    async fn admit(&mut self) -> Option<Fault> {
+        self.open.back().filter(|last| !last.is_admitted)?;
         let mut refusal = self.prepare().await.err();
         let tokens = self.conversation.tokens();
         let permit = match self.billing.admit(tokens).await {
@@ -175,9 +176,23 @@ impl Responses {
                 self.billing.admit_begun(tokens)
             }
         };
-        let mut response = self.response(permit, tokens);
-        response.begin();
-        (response, refusal)
+        let budgets = self.budgets(tokens);
+        if let Some(response) = self.open.back_mut() {
+            response.admitted(permit, budgets);
+        }
+        refusal
+    }
+
+    /// Admits a response whose admission was given up, whether or not there is room for it: the provider works on it.
+    fn owe(&mut self) {
+        if self.open.back().is_none_or(|last| last.is_admitted) {
+            return;
+        }
+        let tokens = self.conversation.tokens();
+        let (permit, budgets) = (self.billing.admit_begun(tokens), self.budgets(tokens));
+        if let Some(response) = self.open.back_mut() {
+            response.admitted(permit, budgets);
+        }
     }
 
     /// An error came that ends no response: one that was asked for may have been refused. If it begins all the same, it
@@ -230,13 +245,22 @@ impl Responses {
 
     /// A response, with what was reserved for the next one, or what it owes for so many tokens of input.
     fn response(&mut self, permit: AdmissionPermit, tokens: u64) -> Response {
+        let budgets = self.budgets(tokens);
+        let mut response = self.unadmitted();
+        response.admitted(permit, budgets);
+        response
+    }
+
+    /// A response of which limits and budgets do not know yet.
+    fn unadmitted(&mut self) -> Response {
         self.count += 1;
-        let budgets = match self.prepared.take() {
-            Some(prepared) => prepared.budgets,
-            None => self.billing.owe(tokens),
-        };
-        let account = self.billing.open(self.count, permit, budgets);
-        Response { account, tap: TapState::new(&self.tap.responses), has_begun: false }
+        let account = self.billing.open(self.count);
+        Response { account, tap: TapState::new(&self.tap.responses), has_begun: false, is_admitted: false }
+    }
+
+    /// What was reserved for the next response, or what it owes for so many tokens of input.
+    fn budgets(&mut self, tokens: u64) -> Vec<HeldBudget> {
+        self.prepared.take().map_or_else(|| self.billing.owe(tokens), |prepared| prepared.budgets)
     }
 
     fn open(&mut self, response: Response) {
@@ -268,6 +292,7 @@ impl Responses {
 
     /// Ends what is open: all that was reserved is booked, or the reported usage if that is more.
     pub(super) fn end(&mut self, outcome: Outcome) {
+        self.owe();
         for mut response in self.open.drain(..) {
             response.take_usage();
             response.account.usage_is_partial();
@@ -283,6 +308,12 @@ impl Responses {
 }
 
 impl Response {
+    fn admitted(&mut self, permit: AdmissionPermit, budgets: Vec<HeldBudget>) {
+        self.is_admitted = true;
+        self.account.admitted(permit);
+        budgets.into_iter().for_each(|budget| self.account.reserve(budget));
+    }
+
     fn begin(&mut self) {
         if !std::mem::replace(&mut self.has_begun, true) {
             self.account.note_chunk();

@@ -13,6 +13,9 @@ impl Relay {
     pub(super) async fn end(&self, ending: Ending, mut client: Inlet, mut provider: Inlet, mut account: Box<Account>) {
         let [to_client, to_provider] = ending.closes();
         let outcome = ending.outcome();
+        if let Some(message) = self.unread.take() {
+            let _late = timeout(CLOSE_TIMEOUT, self.on_provider_message(&message)).await;
+        }
         if let Ending::Refused(fault) = &ending {
             account.line().into_iter().for_each(|line| line.failed(fault));
             let telling = async {
