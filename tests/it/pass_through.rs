@@ -380,6 +380,34 @@ async fn what_cannot_be_known_keeps_what_was_reserved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_counts_the_same_whether_or_not_its_length_is_announced() {
+    let upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let more = "limits = { tokens_per_minute = 15000 }\n\
+                [[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"\n\
+                [[budgets]]\nname = \"there\"\nfor = { provider = \"p\" }\ntokens = 1000000\nper = \"total\"\n";
+    let config = provider(&upstream, "[\"* *\"]") + &client("a", &format!("passthrough = [\"p * *\"]\n{more}"));
+    let body = format!("{{\"q\":\"{}\"}}", "a".repeat(40_000));
+    let chunked: String = body
+        .as_bytes()
+        .chunks(10_000)
+        .map(|piece| format!("{:x}\r\n{}\r\n", piece.len(), String::from_utf8_lossy(piece)))
+        .collect();
+    let path = "/passthrough/p/vector_stores";
+    let unannounced = Request::post(path, chunked + "0\r\n\r\n").header("transfer-encoding", "chunked");
+    let expected = 4096.0 + body.len().div_ceil(4) as f64;
+    let announced = by("a", Request::post(path, &body));
+    for request in [announced.clone(), by("a", unannounced)] {
+        let gateway = Gateway::open(&config).await;
+        assert_eq!(gateway.ask(&request).await.status(), 200);
+        gateway.until_metric("weir_billing_unknown_total", 1.0).await;
+        for budget in ["all", "there"] {
+            gateway.until_metric(&format!("weir_budget_used{{budget=\"{budget}\"}}"), expected).await;
+        }
+        assert_eq!(gateway.ask(&announced).await.status(), 429, "the limit counts all of it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_for_passed_requests_too() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
     let clients = client("a", "passthrough = [\"p * *\"]\nlimits = { requests_per_minute = 2 }");

@@ -3,6 +3,7 @@
 mod abort;
 pub mod access;
 mod answer;
+mod arriving;
 mod attempts;
 mod branch;
 pub mod capture;
@@ -46,6 +47,7 @@ use weir_sandbox::Adapter;
 use weir_types::in_place::boxed;
 use weir_upstream::HandOver;
 
+pub(crate) use self::arriving::ArrivingBody;
 pub(crate) use self::stored::{StoredAnswer, StoredRead};
 pub(crate) use self::unbooked::{Unbooked, Unread};
 pub(crate) use self::untold::Untold;
@@ -166,6 +168,8 @@ pub struct Account {
     stored: Option<Box<StoredPart>>,
     /// The size of the request, if the answer may not tell what it used.
     untold: Option<Untold>,
+    /// The request's body, if its use of tokens cannot be known.
+    arriving: Option<ArrivingBody>,
     /// Where the cost is written once it is known.
     cost: Option<CostCell>,
     /// The guards that are notified of the end.
@@ -233,6 +237,7 @@ impl Account {
             copies: Copies::default(),
             stored: None,
             untold: None,
+            arriving: None,
             cost: None,
             ends: None,
         }

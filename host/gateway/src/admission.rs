@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use metrics::AdmitMetrics;
 pub use permit::AdmissionPermit;
+pub(crate) use permit::ArrivedBody;
 
 use self::attempt_reservation::AttemptReservation;
 use self::budgets::Budgets;
@@ -81,10 +82,15 @@ impl<'a> Demand<'a> {
         if self.uses == Uses::Free {
             return Estimate::NONE;
         }
-        let input = (self.body_len / BYTES_A_TOKEN).max(1) as u64;
+        let input = input_of(self.body_len);
         let output = self.output_limit.unwrap_or(DEFAULT_RATE_LIMIT_OUTPUT).saturating_mul(self.candidates);
         Estimate { input, output, stream: self.stream }
     }
+}
+
+/// The input tokens of a body, as limits count them beforehand.
+fn input_of(body_len: usize) -> u64 {
+    (body_len / BYTES_A_TOKEN).max(1) as u64
 }
 
 /// A request that was not admitted.

@@ -293,6 +293,12 @@ impl Reservation {
         }
     }
 
+    /// Takes input tokens that were not foreseen, whatever is left.
+    pub(crate) fn raise(&self, input: u64, now: Instant) {
+        let counts = |take: &&Take| matches!(take.key.resource, Resource::Input | Resource::Tokens);
+        self.takes.iter().filter(counts).for_each(|take| self.give(take, -(input as f64), now));
+    }
+
     /// Returns all amounts, as if the request had never been made.
     pub(crate) fn void(mut self) {
         let now = Instant::now();

@@ -30,6 +30,7 @@ impl Account {
                 self.permit.attempts_used(self.tokens.of_part());
             }
             _ if is_under_way || answered => {
+                self.arrived().into_iter().for_each(|body| self.permit.raise_limits(body));
                 self.permit.used(None);
                 self.permit.attempts_used(None);
             }
@@ -104,7 +105,11 @@ impl Account {
         if may_wait && is_unreported {
             return [forfeited.charges.spends(), answered].concat();
         }
-        self.permit.book(forfeited.charges.spends(), answered, !is_left && !is_unreported);
+        let is_known = !is_left && !is_unreported;
+        if let Some(body) = self.arrived().filter(|_| !is_known) {
+            self.permit.raise_budgets(body);
+        }
+        self.permit.book(forfeited.charges.spends(), answered, is_known);
         Vec::new()
     }
 

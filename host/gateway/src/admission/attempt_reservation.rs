@@ -24,6 +24,10 @@ impl AttemptReservation {
         self.reservation.is_out(is_out);
     }
 
+    pub(super) fn raise(&self, input: u64, now: Instant) {
+        self.reservation.raise(input, now);
+    }
+
     pub(super) fn counts_tokens(&self) -> bool {
         self.reservation.counts_tokens()
     }

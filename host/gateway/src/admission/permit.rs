@@ -6,9 +6,10 @@ use std::time::Instant;
 use super::attempt_reservation::AttemptReservation;
 use super::budgets::{AbandonedBudgets, Charge, HeldBudget};
 use super::concurrency::{ConcurrencyLimiter, Permit};
+use super::input_of;
 use crate::rate_limit::{LimitStatus, Reservation, Scope};
 use weir_buffers::Held;
-use weir_ledger::{Granted, Nano, Spend};
+use weir_ledger::{Forecast, Granted, Nano, Spend};
 use weir_upstream::HandOver;
 
 /// Permission to serve a request, held until the exchange ends; dropping it returns places and settles reservations.
@@ -107,6 +108,21 @@ impl AdmissionPermit {
         }
     }
 
+    /// Takes from the limits what a body has beyond the length that was reserved for.
+    pub(crate) fn raise_limits(&self, ArrivedBody { reserved, arrived }: ArrivedBody) {
+        let (more, now) = (input_of(arrived).saturating_sub(input_of(reserved)), Instant::now());
+        self.reservations.iter().for_each(|reservation| reservation.raise(more, now));
+        self.attempts.iter().for_each(|attempt| attempt.raise(more, now));
+    }
+
+    /// Books the same at the budgets, besides what they have reserved.
+    pub(crate) fn raise_budgets(&mut self, ArrivedBody { reserved, arrived }: ArrivedBody) {
+        let more = Forecast::tokens_of(arrived).saturating_sub(Forecast::tokens_of(reserved));
+        if more > 0 {
+            self.budgets.iter_mut().for_each(|budget| budget.raise(u64::from(more)));
+        }
+    }
+
     /// Takes what budgets have reserved, for what is booked later. If it never is, all that was reserved stays booked.
     pub(crate) fn put_off(&mut self) -> Self {
         let mut budgets = std::mem::take(&mut self.budgets);
@@ -172,6 +188,13 @@ impl AdmissionPermit {
         self.held.extend(other.held);
         self.budgets.extend(other.budgets);
     }
+}
+
+/// The bytes of a body that passed while it arrived, and those that were reserved for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ArrivedBody {
+    pub(crate) reserved: usize,
+    pub(crate) arrived: usize,
 }
 
 /// The permit of an attempt whose request is on its way to a provider.

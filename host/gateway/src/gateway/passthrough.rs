@@ -1,6 +1,7 @@
 //! The path of a request to a provider's own endpoint: recognise, identify, permit, admit, send, account.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use http::request::Parts;
@@ -12,7 +13,7 @@ use super::own_headers::{forbid_retry, put_limits, set_cost};
 use super::stored::Making;
 use super::{Admitted, Begun, Gateway, fault_response, guards, inbound, read_body, rights, span_attributes};
 use crate::accounting::access::RequestRecord;
-use crate::accounting::{Account, Opening, Untold};
+use crate::accounting::{Account, ArrivingBody, Opening, Untold};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
@@ -46,6 +47,8 @@ struct Taken {
     /// The objects that it names, as far as it was read, and its path does.
     named: ObjectIds,
     held: Option<Held>,
+    /// How much of it has arrived, if it is on its way.
+    arrived: Option<Arc<AtomicU64>>,
 }
 
 /// Who sends a request, and to what.
@@ -75,6 +78,8 @@ struct Permitted<'a> {
     named: ObjectIds,
     uses: Uses,
     body_len: usize,
+    /// How much of the body has arrived, if it is on its way and may become tokens.
+    arrived: Option<Arc<AtomicU64>>,
 }
 
 impl Gateway {
@@ -136,6 +141,7 @@ impl Gateway {
             named: taken.named,
             uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.reading.is_some(), stored),
             body_len: taken.body.len().max(announced_text(&head)),
+            arrived: taken.arrived.filter(|_| is_text(&head)),
         };
         let asked = passed(serving, &permitted, known, head, path, taken.body, taken.reading.as_ref());
         let permit = match taken.held {
@@ -159,7 +165,8 @@ impl Gateway {
         let in_path = || ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")));
         let is_signed = target.credential.as_ref().is_some_and(Credential::needs_body);
         if read.is_none() && (!is_signed || body.is_end_stream()) {
-            return Ok(Taken { body: upload(serving, body, line)?, reading: None, named: in_path(), held: None });
+            let (body, arrived) = upload(serving, body, line)?;
+            return Ok(Taken { body, reading: None, named: in_path(), held: None, arrived });
         }
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (pieces, held) = read_body::whole(serving, body, held).await?;
@@ -176,7 +183,7 @@ impl Gateway {
             line.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
         }
         let named = named.unwrap_or_else(in_path);
-        Ok(Taken { body: Chunks::from(pieces), reading, named, held: Some(held) })
+        Ok(Taken { body: Chunks::from(pieces), reading, named, held: Some(held), arrived: None })
     }
 
     /// Admits a request and sends it; from here on everything is accounted for.
@@ -256,6 +263,8 @@ impl Gateway {
         account.set_lane(NAME);
         if permitted.uses == Uses::Unknown {
             account.mark_usage_unknown();
+            let body = permitted.arrived.clone();
+            account.arrives(body.map(|arrived| ArrivingBody { reserved: permitted.body_len, arrived }));
         }
         let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
         account
@@ -327,21 +336,26 @@ fn refuse_forms(head: &Parts) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The body of a request, sent while it arrives.
-fn upload(serving: &Serving, body: Incoming, line: &mut Option<Box<RequestRecord>>) -> Result<Chunks, Fault> {
+/// The body of a request, sent while it arrives, and how much of it has.
+fn upload(
+    serving: &Serving,
+    body: Incoming,
+    line: &mut Option<Box<RequestRecord>>,
+) -> Result<(Chunks, Option<Arc<AtomicU64>>), Fault> {
     let server = &serving.config.server;
     let most = server.max_upload_bytes as u64;
     if body.is_end_stream() {
-        return Ok(Chunks::empty());
+        return Ok((Chunks::empty(), None));
     }
     if body.size_hint().lower() > most {
         return Err(too_large(most));
     }
     let body = ClientBody::new(body, most, server.body_timeout);
+    let arrived = body.arrived();
     if let Some(line) = line.as_mut() {
-        line.count_request_bytes(body.arrived());
+        line.count_request_bytes(Arc::clone(&arrived));
     }
-    Ok(Chunks::from(Upload::new(body)))
+    Ok((Chunks::from(Upload::new(body)), Some(arrived)))
 }
 
 /// The alias of a model at a provider, and the target with its prices: the configuration may name them.
@@ -375,12 +389,16 @@ fn untold(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<Untold> {
     Untold::of(&known.acceptance.operation, known.face.claim.body, demand.body_len)
 }
 
-/// The announced length of a body of JSON, which may become tokens.
+/// The announced length of a body of JSON.
 fn announced_text(head: &Parts) -> usize {
-    let text = |name: header::HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let is_json = text(header::CONTENT_TYPE).is_some_and(|kind| kind.contains("json"));
-    let length = text(header::CONTENT_LENGTH).filter(|_| is_json).and_then(|length| length.parse().ok());
-    length.unwrap_or_default()
+    let length = head.headers.get(header::CONTENT_LENGTH).filter(|_| is_text(head));
+    length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or_default()
+}
+
+/// Whether a body is JSON, which may become tokens.
+fn is_text(head: &Parts) -> bool {
+    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.contains("json"))
 }
 
 /// The request as it is sent, without anything that may be a client's credential.

@@ -55,6 +55,16 @@ impl Reservation {
         notices
     }
 
+    /// Books what was used besides what was reserved. Returns the limits that this has reached.
+    pub fn add(&mut self, spend: &Spend) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for hold in &self.holds {
+            let amount = spend.amount(hold.budget.limit, hold.budget.unpriced).unwrap_or_default();
+            notices.extend(hold.cell.lock().spend(&hold.budget, hold.window, 0, amount).1);
+        }
+        notices
+    }
+
     /// Ends the request: what its attempts left of the reservation is returned.
     pub fn finish(mut self) {
         self.close(false);

@@ -72,6 +72,15 @@ impl HeldBudget {
         Some(self.reservation.as_ref()?.abort(so_far)?.budget)
     }
 
+    /// Books tokens that were not foreseen when it was reserved, besides what was.
+    pub(in crate::admission) fn raise(&mut self, tokens: u64) {
+        let spend = Spend { requests: 0, ..Spend::unpriced(tokens) };
+        self.reservation
+            .iter_mut()
+            .flat_map(|reservation| reservation.add(&spend))
+            .for_each(|notice| log_notice(&notice));
+    }
+
     pub(in crate::admission) fn provider(&self) -> Option<&Arc<str>> {
         self.provider.as_ref()
     }
