@@ -2,7 +2,8 @@
 
 use std::pin::Pin;
 use std::sync::LazyLock;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::Response;
@@ -10,6 +11,8 @@ use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use prost::Message;
 use prost_types::FileDescriptorProto;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, Sleep, sleep};
 use tonic::{Code, Status};
 
 use crate::{answer, framing, inference};
@@ -19,6 +22,8 @@ use weir_gateway::attempt::{BodyError, ReplyBody};
 pub(crate) const NAMES: [&str; 2] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 /// The most bytes of a question with its frame.
 const MOST: usize = 4_096;
+/// Places for calls.
+static PLACES: Semaphore = Semaphore::const_new(64);
 
 /// A file of the schema.
 struct File {
@@ -131,12 +136,17 @@ struct ErrorResponse {
     error_message: String,
 }
 
-/// Answers a call of this service: each question as it comes.
-pub(crate) fn handle(method: &str, body: Incoming) -> Response<ReplyBody> {
+/// Answers a call of this service: each question as it comes, as long as one comes within this time.
+pub(crate) fn handle(method: &str, body: Incoming, within: Duration) -> Response<ReplyBody> {
+    let refuse = |code, message: &str| answer::refused(&Status::new(code, message));
     if method != "ServerReflectionInfo" {
-        return answer::refused(&Status::new(Code::Unimplemented, "this service has the method ServerReflectionInfo"));
+        return refuse(Code::Unimplemented, "this service has the method ServerReflectionInfo");
     }
-    answer::response(Dialogue { questions: Some(body), held: BytesMut::new() })
+    let Ok(place) = PLACES.try_acquire() else {
+        return refuse(Code::ResourceExhausted, "too many callers ask for the schema already");
+    };
+    let silence = Box::pin(sleep(within));
+    answer::response(Dialogue { questions: Some(body), held: BytesMut::new(), within, silence, _place: place })
 }
 
 /// The answers to the questions of one call.
@@ -144,6 +154,10 @@ struct Dialogue {
     /// None once the call is over.
     questions: Option<Incoming>,
     held: BytesMut,
+    /// How long a question may take to come. Reflection needs no key, so a call must not hold a connection for ever.
+    within: Duration,
+    silence: Pin<Box<Sleep>>,
+    _place: SemaphorePermit<'static>,
 }
 
 impl Body for Dialogue {
@@ -156,6 +170,7 @@ impl Body for Dialogue {
             let Some(questions) = &mut this.questions else { return Poll::Ready(None) };
             match framing::split(&mut this.held, MOST) {
                 Ok(Some(message)) => {
+                    this.silence.as_mut().reset(Instant::now() + this.within);
                     let mut out = Vec::new();
                     match framing::read::<ServerReflectionRequest>(&[message]) {
                         Ok(asked) => framing::put(&mut out, &reply_to(asked)),
@@ -166,7 +181,11 @@ impl Body for Dialogue {
                 Ok(None) => {}
                 Err(framing::TooLong) => return this.end(Code::ResourceExhausted, "a question is too long"),
             }
-            match std::task::ready!(Pin::new(questions).poll_frame(cx)) {
+            let Poll::Ready(frame) = Pin::new(questions).poll_frame(cx) else {
+                ready!(this.silence.as_mut().poll(cx));
+                return this.end(Code::DeadlineExceeded, "no question came in time");
+            };
+            match frame {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
                     if this.held.len() + data.remaining() > 16 * MOST {

@@ -56,7 +56,8 @@ impl Service {
                 health::handle(method, request.into_body(), self.draining.clone(), &[inference::NAME]).await
             }
             name if reflection::NAMES.contains(&name) && self.gateway.serving().config.server.grpc_reflection => {
-                reflection::handle(method, request.into_body())
+                let within = self.gateway.serving().config.server.body_timeout;
+                reflection::handle(method, request.into_body(), within)
             }
             _ => unknown(format!("the services here are {} and {}", inference::NAME, health::NAME)),
         }

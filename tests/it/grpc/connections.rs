@@ -1,8 +1,11 @@
 //! The connection beneath: HTTP/2 with and without TLS, times, draining, health, many streams.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http_body::Frame;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
@@ -147,6 +150,36 @@ async fn the_schema_is_shown_only_where_that_is_configured() {
             let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
             assert_eq!(text.matches("weir.v1.Inference").count(), if names { 2 } else { 0 }, "{text}");
         }
+    }
+}
+
+/// A body of one piece, which does not end.
+struct Unended(Option<Bytes>);
+
+impl http_body::Body for Unended {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.take().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(Frame::data(piece)))))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_the_schema_and_falls_silent_is_not_waited_for() {
+    let upstream = provider(OPENAI).await;
+    let settings = "[server]\ngrpc_reflection = true\nbody_timeout = \"300ms\"\n";
+    let gateway = Gateway::open(&(settings.to_owned() + &config(&upstream))).await;
+    let (mut sender, connection) =
+        handshake(TokioExecutor::new(), TokioIo::new(tcp(gateway.address).await)).await.unwrap();
+    tokio::spawn(connection);
+    let path = "https://localhost/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    for question in [Some(framed(&ListServices { list: Some(String::new()) })), None] {
+        let has_question = question.is_some();
+        let request = http::Request::post(path).header("te", "trailers").header("content-type", "application/grpc");
+        let answer = sender.send_request(request.body(Unended(question)).unwrap());
+        let (status, bytes) = ended(soon("an answer", answer).await.unwrap()).await;
+        assert_eq!((status.as_str(), bytes > 0), ("4", has_question));
     }
 }
 
