@@ -1,13 +1,11 @@
 //! The messages and trailers of an answer.
 
-use std::future::ready;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready as when_ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt as _, Full};
 use prost::Message;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
@@ -24,13 +22,16 @@ use weir_types::headers;
 
 /// The most bytes of a usage in trailers. Clients take some KiB of them at most, and lose the whole connection by more.
 const USAGE: usize = 2_048;
+/// The most bytes handed to the connection at once.
+const PIECE: usize = 64 << 10;
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// An answer with this body.
 pub(crate) fn response<B>(body: B) -> Response<ReplyBody>
 where
-    B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static,
 {
+    let body = InPieces { body, rest: Bytes::new() };
     let mut response = Response::new(ReplyBody::Other(axum::body::Body::new(body)));
     response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
     response
@@ -44,11 +45,57 @@ pub(crate) fn refused(status: &Status) -> Response<ReplyBody> {
     response
 }
 
-/// An answer of one message.
-pub(crate) fn unary(message: &impl Message, status: &Status) -> Response<ReplyBody> {
+/// An answer of one message, made of what `body` was.
+pub(crate) fn unary(body: ReplyBody, message: &impl Message, status: &Status) -> Response<ReplyBody> {
     let mut out = Vec::new();
     framing::put(&mut out, message);
-    response(Full::new(Bytes::from(out)).with_trailers(ready(Some(Ok(trailers(status))))))
+    response(Unary { body, message: Some(out.into()), trailers: Some(trailers(status)) })
+}
+
+/// A message, and the trailers once the client has it.
+struct Unary {
+    body: ReplyBody,
+    message: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl Body for Unary {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        if let Some(message) = this.message.take() {
+            return Poll::Ready(Some(Ok(Frame::data(message))));
+        }
+        this.body.arrived();
+        Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
+    }
+}
+
+/// A body whose frames are handed to the connection in pieces. The body goes on when the client has read all of a frame but
+/// its last piece, so that it holds what the frame takes in memory until then.
+struct InPieces<B> {
+    body: B,
+    rest: Bytes,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for InPieces<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.get_mut();
+        if this.rest.is_empty() {
+            match when_ready!(Pin::new(&mut this.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
+                Some(Ok(data)) => this.rest = data,
+                Some(Err(trailers)) => return Poll::Ready(Some(Ok(trailers))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let piece = this.rest.split_to(this.rest.len().min(PIECE));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
 }
 
 /// A status as the trailers that end a call.
@@ -100,7 +147,7 @@ pub(crate) fn summary(trace: &CallTrace, closing: &Closing) -> Summary {
 
 /// An answer to a chat request, as events or whole.
 pub(crate) fn generated(CallAnswer { trace, mut body, .. }: CallAnswer) -> Response<ReplyBody> {
-    let whole = if body.has_answer() { body.take_answer() } else { None };
+    let whole = if body.has_answer() { body.take_to_send() } else { None };
     let next = match whole {
         None => Next::Events,
         Some(Answer::Chat(chat)) => Next::Whole(Box::new(chat.into())),
@@ -174,6 +221,7 @@ impl Body for Generated {
                 }
                 Next::Summary => this.summarize(&mut out),
                 Next::End(status) => {
+                    this.body.arrived();
                     let status = ended(*status, &this.body.closing());
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))));
                 }
@@ -182,6 +230,34 @@ impl Body for Generated {
             if !out.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::types::Signature;
+
+    #[tokio::test]
+    async fn a_message_goes_to_the_connection_in_pieces() {
+        for (size, pieces) in [(0, 1), (PIECE - 100, 1), (PIECE, 2), (3 * PIECE, 4)] {
+            let message = Signature { issuer: String::new(), value: "a".repeat(size) };
+            let mut body = unary(ReplyBody::from(Bytes::new()), &message, &Status::ok("")).into_body();
+            let (mut lengths, mut ended) = (Vec::new(), false);
+            while let Some(frame) = body.frame().await {
+                assert!(!ended);
+                match frame.unwrap().into_data() {
+                    Ok(data) => lengths.push(data.len()),
+                    Err(trailers) => ended = trailers.trailers_ref().unwrap().contains_key("grpc-status"),
+                }
+            }
+            assert!(ended && lengths.len() == pieces && lengths.iter().all(|length| *length <= PIECE), "{lengths:?}");
+            let mut whole = Vec::new();
+            framing::put(&mut whole, &message);
+            assert_eq!(lengths.iter().sum::<usize>(), whole.len());
         }
     }
 }

@@ -63,7 +63,7 @@ pub(crate) async fn handle(
         return refuse(Code::NotFound, "there is no such service here");
     }
     match method {
-        "Check" => answer::unary(&health(*draining.borrow()), &Status::ok("")),
+        "Check" => answer::unary(ReplyBody::from(Bytes::new()), &health(*draining.borrow()), &Status::ok("")),
         "Watch" => watched(draining),
         _ => refuse(Code::Unimplemented, "this service has the methods Check and Watch"),
     }
@@ -112,7 +112,7 @@ fn watched(draining: watch::Receiver<bool>) -> Response<ReplyBody> {
         };
         Some((Ok::<_, BodyError>(frame), (next, draining, place)))
     });
-    answer::response(StreamBody::new(frames))
+    answer::response(StreamBody::new(Box::pin(frames)))
 }
 
 fn message(is_draining: bool) -> Frame<Bytes> {

@@ -96,23 +96,23 @@ impl Protocol for Method {
             return answer::generated(answer);
         }
         let CallAnswer { trace, mut body, is_estimate } = answer;
-        let taken = body.take_answer();
+        let taken = body.take_to_send();
         let closing = body.closing();
         let summary = Some(answer::summary(&trace, &closing));
         let end = answer::ended(Status::ok(""), &closing);
         match taken {
             Some(Answer::Embeddings(embeddings)) => {
-                answer::unary(&EmbedResponse { embeddings: Some(embeddings.into()), summary }, &end)
+                answer::unary(body, &EmbedResponse { embeddings: Some(embeddings.into()), summary }, &end)
             }
             Some(Answer::Rerank(rerank)) => {
-                answer::unary(&RerankResponse { rerank: Some(rerank.into()), summary }, &end)
+                answer::unary(body, &RerankResponse { rerank: Some(rerank.into()), summary }, &end)
             }
             Some(Answer::CountTokens(count)) => {
-                answer::unary(&CountTokensResponse { count: Some(count.into()), is_estimate, summary }, &end)
+                answer::unary(body, &CountTokensResponse { count: Some(count.into()), is_estimate, summary }, &end)
             }
             Some(Answer::Models(list)) => {
                 let models = list.models.into_iter().map(Into::into).collect();
-                answer::unary(&ListModelsResponse { models }, &end)
+                answer::unary(body, &ListModelsResponse { models }, &end)
             }
             Some(Answer::Chat(_)) | None => {
                 self.refuse(&Fault::internal("the answer is of another kind"), &trace.request_id)

@@ -184,6 +184,24 @@ async fn who_asks_for_the_schema_and_falls_silent_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_whole_answer_is_held_until_its_client_has_read_it() {
+    let whole = OPENAI.whole().replace(TEXT, &"a".repeat(6 << 20));
+    let upstream = Upstream::always(Answer::json(200, whole)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let sender = raw(tcp(gateway.address).await).await;
+    let request = framed(&GenerateRequest { chat: Some(chat("openai", false)) });
+    let answer = call(&sender, GENERATE, &[], request).await;
+    for _ in 0..20 {
+        assert!(gateway.metric("weir_buffered_bytes").await >= f64::from(6 << 20));
+    }
+    assert!(gateway.metric("weir_in_flight").await > 0.0);
+    let (status, bytes) = ended(answer).await;
+    assert!(status == "0" && bytes > 6 << 20, "{status} {bytes}");
+    gateway.until_metric("weir_buffered_bytes", 0.0).await;
+    gateway.until_metric("weir_in_flight", 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_such_call_is_refused() {
     let mut upstream = provider(OPENAI).await;
     let gateway = Gateway::open(&config(&upstream)).await;

@@ -89,8 +89,15 @@ impl ReplyBody {
         body.chat()
     }
 
-    /// Takes the whole answer to a program; none if the answer is a stream, or was taken.
+    /// Takes the whole answer to a program, with which it has arrived; none if the answer is a stream, or was taken.
     pub fn take_answer(&mut self) -> Option<Answer> {
+        let answer = self.take_to_send();
+        self.arrived();
+        answer
+    }
+
+    /// Takes the whole answer to send it. Its account, with what is held for it, stays open until [`Self::arrived`].
+    pub fn take_to_send(&mut self) -> Option<Answer> {
         let Self::Program(body) = self else { return None };
         match body.take()? {
             UnifiedReply::Answer(answer) => Some(*answer),
@@ -98,12 +105,22 @@ impl ReplyBody {
         }
     }
 
-    /// Polls for the next events of a stream to a program; none at its end.
+    /// The whole answer that was taken has arrived: its account is closed.
+    pub fn arrived(&mut self) {
+        if let Self::Program(body) = self {
+            body.arrived();
+        }
+    }
+
+    /// Polls for the next events of a stream to a program; none at its end, when all of them have arrived.
     pub fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<ChatEvent>>> {
         match self {
             Self::Program(body) => Poll::Ready(match body.take() {
                 Some(UnifiedReply::Events(events)) => Some(events),
-                Some(UnifiedReply::Answer(_)) | None => None,
+                Some(UnifiedReply::Answer(_)) | None => {
+                    body.arrived();
+                    None
+                }
             }),
             Self::Translated(body) => body.poll_events(cx),
             Self::KeptEvents(body) => body.poll_events(cx),

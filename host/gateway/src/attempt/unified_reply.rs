@@ -73,12 +73,16 @@ impl HandedBody {
         matches!(self.handed, Some(UnifiedReply::Answer(_)))
     }
 
-    /// Takes the answer, and with it closes the account.
+    /// Takes the answer. The account stays open until that has arrived.
     pub(super) fn take(&mut self) -> Option<UnifiedReply> {
+        self.handed.take()
+    }
+
+    /// The answer has arrived: closes the account.
+    pub(super) fn arrived(&mut self) {
         if let Some(mut account) = self.account.take() {
             account.complete();
         }
-        self.handed.take()
     }
 }
 

@@ -157,6 +157,7 @@ impl Run<'_> {
         account.lost(&self.losses);
         account.answering(200, matches!(handed, UnifiedReply::Events(_)), usage.is_some());
         let closing = Closing { losses: self.losses, usage, cost: account.cost() };
+        account.hold(AdmissionPermit::to_hold(self.held));
         self.provider.release();
         Response::new(ReplyBody::Program(Box::new(HandedBody::new(handed, closing))))
     }
