@@ -99,6 +99,8 @@ fn field(bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
             let (length, rest) = varint(rest)?;
             rest.split_at_checked(usize::try_from(length).ok()?)?
         }
+        // Of a group, which the decoder skips, the fields are counted as if they stood beside it.
+        3 | 4 => (&[], rest),
         5 => (&[], rest.get(4..)?),
         _ => return None,
     };
@@ -180,6 +182,22 @@ mod tests {
         let fields = fields();
         let inputs: Vec<&str> = fields["weir.types.v1.RerankRequest"].values().map(String::as_str).collect();
         assert!(inputs.contains(&"weir.types.v1.RerankDocument"), "{inputs:?}");
+    }
+
+    #[test]
+    fn values_count_behind_and_within_a_group_too() {
+        let chat = number("weir.v1.GenerateRequest", "weir.types.v1.ChatRequest");
+        let messages = number("weir.types.v1.ChatRequest", "weir.types.v1.Message");
+        let (begin, end) = (&[15 << 3 | 3][..], &[15 << 3 | 4][..]);
+        let many = holding(messages, &[]).repeat(MOST);
+        let before = [&[begin, end].concat(), &*holding(chat, &many)].concat();
+        let within = holding(chat, &[begin, end, &many].concat());
+        let nested = holding(chat, &[begin, begin, end, end, &many].concat());
+        let inside = holding(chat, &[begin, &many, end].concat());
+        for message in [before, within, nested, inside] {
+            assert_eq!(check("GenerateRequest", &message), Err(TooMany));
+        }
+        assert_eq!(check("GenerateRequest", &[begin, end, &request(&part(&[]))].concat()), Ok(()));
     }
 
     #[test]
