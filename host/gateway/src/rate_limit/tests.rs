@@ -114,6 +114,24 @@ async fn what_one_bucket_cannot_give_is_asked_for_at_no_other() {
     assert!(store.reports(false, sharing.at()).iter().all(|one| one.report.short == 0));
 }
 
+#[tokio::test]
+async fn a_request_that_is_given_up_while_it_waits_for_the_server_leaves_its_addresss_place() {
+    let (_sharing, store) = one_of_two(WhenLost::Closed);
+    let store: Arc<dyn LimitStore> = store;
+    let limits = Limits { streams: Some(1), requests: Some(3), tokens: Some(1_000), ..Limits::default() };
+    let stream = Estimate { input: 300, output: 0, stream: true };
+    let now = Instant::now();
+    let of_address = || takes(Scope::Address, &Arc::from("::1"), &limits, stream);
+    for _ in 0..2 {
+        let takes = [takes(Scope::Client, &Arc::from("a"), &limits, stream), of_address()].concat();
+        let mut reserving = Box::pin(Reservation::make(&store, takes, now));
+        assert!(futures_util::FutureExt::now_or_never(&mut reserving).is_none(), "the server hangs");
+    }
+    let made = Reservation::make(&store, of_address(), now).await.unwrap();
+    let left: Vec<_> = made.limits(Scope::Address).iter().map(|one| (one.resource, one.remaining)).collect();
+    assert_eq!(left, [(Resource::Requests, 0), (Resource::Streams, 0), (Resource::Tokens, 700)], "the requests count");
+}
+
 #[test]
 fn on_its_own_a_node_counts_what_was_used_beyond_reservations() {
     let (sharing, store) = one_of_two(WhenLost::Share);
