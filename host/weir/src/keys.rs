@@ -3,6 +3,7 @@
 
 mod budgets;
 mod follow;
+mod known_entry;
 mod parsed;
 mod prices;
 mod registry;
