@@ -32,7 +32,7 @@ pub use page::BudgetPage;
 pub use refusal::{Notice, NoticeKind, Refusal, RefusalReason};
 pub use reports::{PoolReport, PoolShare};
 pub use reservation::{Abort, Reservation};
-pub use rows::{Row, StoredRows};
+pub use rows::{Correction, Row, StoredRows};
 pub use set::{BudgetSet, Granted, Owner, Request};
 pub use spend::{Price, Spend};
 pub use window::{Period, Window};

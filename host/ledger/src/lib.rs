@@ -98,9 +98,9 @@ pub use jiff::Timestamp;
 pub use jiff::tz::TimeZone;
 
 pub use budget::{
-    Abort, Budget, BudgetError, BudgetPage, BudgetSet, BudgetSharing, Granted, Limit, Notice, NoticeKind, Owner,
-    Period, PoolReport, PoolShare, Price, Refusal, RefusalReason, Request, Reservation, Row, Scope, ScopeKind, Share,
-    Spend, StoredRows, Unpriced, WhenOver, Window,
+    Abort, Budget, BudgetError, BudgetPage, BudgetSet, BudgetSharing, Correction, Granted, Limit, Notice, NoticeKind,
+    Owner, Period, PoolReport, PoolShare, Price, Refusal, RefusalReason, Request, Reservation, Row, Scope, ScopeKind,
+    Share, Spend, StoredRows, Unpriced, WhenOver, Window,
 };
 pub use cost::{Assumption, Bill, Cost, Line, PartialBill, price};
 pub use facts::{Facts, Pieces};

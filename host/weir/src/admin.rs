@@ -32,6 +32,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
+use prometheus::IntGauge;
 use serde_json::json;
 
 use crate::login::Logins;
@@ -77,6 +78,8 @@ pub struct Operations {
     pub identity: Identity,
     /// How this node stands to others that share its limits and budgets; `None` if none do.
     pub sharing: Option<Arc<Sharing>>,
+    /// Whether what budgets have counted is kept: 0 if so; `None` if there is no place for it.
+    pub budgets: Option<IntGauge>,
     /// The sessions of browsers.
     pub(crate) sessions: Sessions,
     /// Logins at the identity provider.

@@ -156,10 +156,7 @@ impl App {
         if let Some(cache) = &config.cache {
             answers::share(cache, &gateway).await?;
         }
-        let budgets = BudgetFile::of(&config);
-        if let Some(file) = &budgets {
-            gateway.budgets().restore(file.read()?, gateway.stored_keys().is_unread());
-        }
+        let budgets = restore_budgets(&config, &gateway)?;
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let connections = ConnectionMetrics::new(gateway.metrics().registry())?;
         let (main, admin, addresses) = listeners(sockets, &config).await?;
@@ -234,6 +231,7 @@ impl App {
             store: self.store.clone(),
             identity: self.identity,
             sharing: self.rounds.as_ref().map(Rounds::sharing),
+            budgets: self.budgets.as_ref().map(BudgetFile::state),
             sessions: self.sessions,
             logins: Logins::new(),
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
@@ -300,6 +298,14 @@ fn log_requests(config: &Config, gateway: &Gateway, store: Option<&OpenStore>) -
     };
     gateway.log_to(Arc::new(CleanedLog::new(log, redaction)));
     Ok(sending)
+}
+
+/// Continues with what an earlier process has counted at budgets. Returns the file that keeps it.
+fn restore_budgets(config: &Config, gateway: &Gateway) -> Result<Option<BudgetFile>, StartError> {
+    let Some(mut file) = BudgetFile::of(config)? else { return Ok(None) };
+    gateway.metrics().registry().register(Box::new(file.state()))?;
+    gateway.budgets().restore(file.take()?, gateway.stored_keys().is_unread());
+    Ok(Some(file))
 }
 
 /// Starts the threads that serve connections.

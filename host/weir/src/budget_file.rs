@@ -1,24 +1,33 @@
-//! Keeps the state of budgets in a file beside the configuration, so that a restart continues them. What requests had
-//! only reserved when the program was killed counts as spent.
+//! Keeps the state of budgets in a file, so that a restart continues them. What requests had only reserved when the program
+//! was killed counts as spent.
+//!
+//! Processes with the same file, such as two of which one takes the other's place, count together: each adds what it has
+//! counted since to the sums of the file, in turns, and learns there what the others have counted.
 
-use std::fs;
+mod merge;
+
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
+use prometheus::IntGauge;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use merge::Agreed;
 use weir_adapters::install::{self, Readers};
 use weir_config::Config;
 use weir_gateway::gateway::Gateway;
-use weir_ledger::StoredRows;
+use weir_ledger::{Correction, StoredRows, Timestamp};
+
+use crate::store::file_of_node;
 
 /// How often changes are written: at most so much of the use is not known after a crash.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Its name, in the folder of the configuration.
+/// Its name beside the configuration.
 const NAME: &str = "weir-budgets.json";
 /// The format of the file.
 const VERSION: u32 = 1;
@@ -26,6 +35,8 @@ const VERSION: u32 = 1;
 const SHARE: u32 = 20;
 /// The largest file that is read, in bytes: some million budgets.
 const LARGEST: u64 = 1 << 30;
+/// How long this process waits for its turn to write.
+const TURN: Duration = Duration::from_secs(5);
 
 /// Why the state of budgets cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -57,28 +68,99 @@ struct Content {
 }
 
 /// The file with the state of budgets.
-#[derive(Debug, Clone)]
-pub struct BudgetFile(PathBuf);
+#[derive(Debug)]
+pub struct BudgetFile {
+    path: PathBuf,
+    /// Where earlier versions had it.
+    former: PathBuf,
+    agreed: Agreed,
+    /// The file that was written or read last.
+    known: Option<Stamp>,
+    /// Whether it is kept: 0 if so.
+    state: IntGauge,
+}
+
+/// What tells a file from one that has taken its place: its number, its time and its length.
+type Stamp = (u64, SystemTime, u64);
 
 impl BudgetFile {
-    /// The file of a configuration; `None` without a file beside which it could be.
-    pub fn of(config: &Config) -> Option<Self> {
-        config.path.as_ref().map(|_| Self(config.folder.join(NAME)))
+    /// The file of a configuration; `None` if there is no place for it.
+    pub fn of(config: &Config) -> Result<Option<Self>, prometheus::Error> {
+        let path = file_of_node(config, |store| Some(format!("{}-budgets.json", store.file_stem()?.to_str()?)));
+        path.map(|path| Self::at(path, config.folder.join(NAME))).transpose()
+    }
+
+    fn at(path: PathBuf, former: PathBuf) -> Result<Self, prometheus::Error> {
+        let state = IntGauge::new(
+            "weir_budgets_state",
+            "Whether what budgets have counted is kept for the next start: 0 yes, 1 no",
+        )?;
+        Ok(Self { path, former, agreed: Agreed::default(), known: None, state })
+    }
+
+    /// Whether what is counted is kept: 0 if so.
+    pub fn state(&self) -> IntGauge {
+        self.state.clone()
     }
 
     /// Reads what was counted; nothing if there is no file.
-    pub fn read(&self) -> Result<StoredRows, BudgetFileError> {
-        let text = match fs::metadata(&self.0).and_then(|about| bounded(&self.0, about.len())) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(StoredRows::default()),
-            Err(cause) => return Err(self.failed(cause)),
+    pub fn take(&mut self) -> Result<StoredRows, BudgetFileError> {
+        // First, so that what takes its place meanwhile is read later.
+        let stamp = self.stamp();
+        let rows = match self.read(&self.path)? {
+            Some(rows) => rows,
+            None => self.read(&self.former)?.unwrap_or_default(),
         };
-        let content = |reason: String| BudgetFileError::Content { path: self.0.clone(), reason };
+        (self.known, self.agreed) = (stamp, Agreed::on(&rows));
+        Ok(rows)
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<StoredRows>, BudgetFileError> {
+        let text = match fs::metadata(path).and_then(|about| bounded(path, about.len())) {
+            Ok(text) => text,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(cause) => return Err(failed(path, cause)),
+        };
+        let content = |reason: String| BudgetFileError::Content { path: path.to_owned(), reason };
         let Content { version, rows } = serde_json::from_str(&text).map_err(|error| content(error.to_string()))?;
         if version != VERSION {
             return Err(content(format!("has version {version}, and this program reads {VERSION}")));
         }
-        Ok(rows)
+        Ok(Some(rows))
+    }
+
+    /// Adds what the gateway has counted to the file, and to the gateway's counts what other processes have added. `is_first`
+    /// makes sure that the file can be written if there are budgets.
+    fn flush(&mut self, gateway: &Gateway, is_first: bool) -> Result<(), BudgetFileError> {
+        let budgets = gateway.budgets();
+        let changes = budgets.changes();
+        let is_due = !changes.is_empty() || (is_first && !budgets.is_empty());
+        self.exchange(is_due, || budgets.rows())
+            .map(|corrections| budgets.correct(&corrections))
+            .inspect_err(|_| budgets.give_back(&changes))
+    }
+
+    /// The same with these rows: returns what other processes have added.
+    fn exchange(
+        &mut self,
+        has_changed: bool,
+        rows: impl FnOnce() -> StoredRows,
+    ) -> Result<Vec<Correction>, BudgetFileError> {
+        if !has_changed && self.stamp() == self.known {
+            return Ok(Vec::new());
+        }
+        let _turn = turn(&self.path).map_err(|cause| failed(&self.path, cause))?;
+        let stamp = self.stamp();
+        let kept = if stamp == self.known { None } else { Some(self.read(&self.path)?.unwrap_or_default()) };
+        let merged = self.agreed.merge(rows(), kept, Timestamp::now().as_second());
+        if has_changed || merged.is_other {
+            self.write(merged.content)?;
+        }
+        self.agreed = merged.agreed;
+        self.known = self.stamp();
+        Ok(merged.corrections)
     }
 
     /// Replaces the file in one step.
@@ -86,13 +168,50 @@ impl BudgetFile {
         let written = || {
             let mut text = serde_json::to_vec(&Content { version: VERSION, rows })?;
             text.push(b'\n');
-            install::put(&self.0, &text, Readers::All)
+            install::put(&self.path, &text, Readers::All)
         };
-        written().map_err(|cause| self.failed(cause))
+        written().map_err(|cause| failed(&self.path, cause))
     }
 
-    fn failed(&self, cause: io::Error) -> BudgetFileError {
-        BudgetFileError::Io { path: self.0.clone(), cause }
+    fn stamp(&self) -> Option<Stamp> {
+        let about = fs::metadata(&self.path).ok()?;
+        Some((number(&about), about.modified().ok()?, about.len()))
+    }
+}
+
+#[cfg(unix)]
+fn number(about: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(about)
+}
+
+#[cfg(not(unix))]
+fn number(_: &fs::Metadata) -> u64 {
+    0
+}
+
+fn failed(path: &Path, cause: io::Error) -> BudgetFileError {
+    BudgetFileError::Io { path: path.to_owned(), cause }
+}
+
+/// Waits until no other process writes the file. The turn ends with the value, and with the process.
+fn turn(path: &Path) -> io::Result<Option<File>> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let lock = path.with_extension("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(lock)?;
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            // Where files have no locks, no other process is expected.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun.elapsed() >= TURN => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process does not let this one write it"));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+        }
     }
 }
 
@@ -126,78 +245,40 @@ impl Keeping {
 
 /// Writes changes until `stop` is set.
 async fn keep(file: BudgetFile, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
-    let (mut is_failing, mut took) = (false, Duration::ZERO);
+    let state = file.state();
+    let file = Arc::new(Mutex::new(file));
+    let (mut pause, mut is_first) = (Duration::ZERO, true);
     loop {
-        let pause = INTERVAL.max(took * SHARE);
         let stopped = tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok();
-        let (file, gateway) = (file.clone(), Arc::clone(&gateway));
+        let (file, gateway) = (Arc::clone(&file), Arc::clone(&gateway));
         let begun = Instant::now();
-        let flushed = tokio::task::spawn_blocking(move || flush(&file, &gateway)).await;
-        took = begun.elapsed();
-        is_failing = match flushed {
+        let flush = move || file.lock().unwrap_or_else(PoisonError::into_inner).flush(&gateway, is_first);
+        match tokio::task::spawn_blocking(flush).await {
             Ok(Err(error)) => {
-                if !is_failing {
-                    tracing::error!(%error, "the state of budgets is not kept");
+                if state.get() == 0 {
+                    tracing::error!(
+                        %error,
+                        "what budgets have counted is not kept: after a restart they begin anew. `store.state_dir` names \
+                         a folder that can be written"
+                    );
                 }
-                true
+                state.set(1);
             }
-            Ok(Ok(())) if is_failing => {
-                tracing::info!("the state of budgets is kept again");
-                false
+            Ok(Ok(())) => {
+                if state.get() != 0 {
+                    tracing::info!("the state of budgets is kept again");
+                }
+                is_first = false;
+                state.set(0);
             }
-            _ => false,
-        };
+            Err(_) => {}
+        }
+        pause = INTERVAL.max(begun.elapsed() * SHARE);
         if stopped {
             return;
         }
     }
 }
 
-/// Writes all rows if any has changed.
-fn flush(file: &BudgetFile, gateway: &Gateway) -> Result<(), BudgetFileError> {
-    let budgets = gateway.budgets();
-    let changes = budgets.changes();
-    if changes.is_empty() {
-        return Ok(());
-    }
-    file.write(budgets.rows()).inspect_err(|_| budgets.give_back(&changes))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use weir_ledger::{Budget, Limit, Period, Row, Scope};
-
-    #[test]
-    fn rows_are_read_as_they_were_written_and_other_content_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = BudgetFile(folder.path().join(NAME));
-        assert_eq!(file.read().unwrap(), StoredRows::default());
-        let budget = |name: &str, limit| Budget::new(name, Scope::All, limit, Period::Minute);
-        let tokens = budget("b", Limit::Tokens(10));
-        let row = |name: &str| Row {
-            budget: name.into(),
-            start: 0,
-            end: Some(60),
-            reserved: 3,
-            settled: 7,
-            before: 0,
-            cell: 0,
-            seq: 1,
-        };
-        let shapes = ["a", "b"].map(|name| (name.to_owned(), tokens.shape())).into();
-        let rows = StoredRows { shapes, rows: vec![row("a"), row("b")], node: None };
-        file.write(rows.clone()).unwrap();
-        assert_eq!(file.read().unwrap(), rows);
-        let mut waiting = rows.clone();
-        assert_eq!(waiting.take([&tokens].into_iter()), [row("b")]);
-        assert_eq!(waiting.take([&tokens].into_iter()), []);
-        assert_eq!(waiting.rows, [row("a")], "the other budget's counts wait for it");
-        let requests = budget("b", Limit::Requests(10));
-        assert_eq!(rows.clone().take([&requests].into_iter()), [], "tokens are no requests");
-        fs::write(&file.0, "{\"version\":2,\"shapes\":{},\"rows\":[]}").unwrap();
-        assert!(file.read().unwrap_err().to_string().contains("has version 2"));
-        fs::write(&file.0, "no").unwrap();
-        assert!(file.read().unwrap_err().to_string().contains("every budget begins anew"));
-    }
-}
+mod tests;

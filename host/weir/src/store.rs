@@ -186,19 +186,23 @@ impl OpenStore {
     }
 }
 
-/// Beside the store's file; for a database, beside the configuration.
+/// The file in which this node keeps the newest version of the store's documents; `None` without a store or a place.
 fn version_mark(config: &Config) -> Option<PathBuf> {
-    let beside = |path: &Path| {
-        let name = path.file_name()?.to_str()?;
-        Some(path.with_file_name(format!("{name}.version")))
-    };
-    match &config.store.url {
-        StoreUrl::Off => None,
-        StoreUrl::Sqlite(path) => beside(path),
-        StoreUrl::Beside | StoreUrl::Postgres(_) => {
-            config.path.is_some().then(|| config.folder.join(FILE)).and_then(|path| beside(&path))
+    let has_store = config.store.url != StoreUrl::Off;
+    has_store.then(|| file_of_node(config, |store| Some(format!("{}.version", store.file_name()?.to_str()?)))).flatten()
+}
+
+/// A file that is this node's own, named after the store's file: beside that file, or else, as for a database, in
+/// `store.state_dir` or beside the configuration. `None` if there is no such place.
+pub(crate) fn file_of_node(config: &Config, name: impl Fn(&Path) -> Option<String>) -> Option<PathBuf> {
+    let store = match &config.store.url {
+        StoreUrl::Sqlite(path) => path.clone(),
+        StoreUrl::Off | StoreUrl::Beside | StoreUrl::Postgres(_) => {
+            let beside = || config.path.is_some().then(|| config.folder.clone());
+            config.store.state_dir.clone().or_else(beside)?.join(FILE)
         }
-    }
+    };
+    Some(store.with_file_name(name(&store)?))
 }
 
 /// The writer's settings.

@@ -18,6 +18,10 @@ section! {
         /// best written as `"env:NAME"` or `"file:PATH"`. Without a configuration file or in a folder that cannot be
         /// written, the default is `"none"`.
         url: StoreUrl => "\"sqlite://weir.db\" beside the configuration",
+        /// Where this node keeps what is its own, so that a restart continues it: what budgets have counted, and which changes
+        /// of a database it has seen. Beside a file of `url`, if that names one; else in this folder, which is made, or
+        /// beside the configuration. A path in the configuration's folder.
+        state_dir: Option<PathBuf> as Option<InFolder>,
         /// How long facts and bodies of requests are kept, in days. Whole days end.
         retention: u32 as Days = 30,
         /// How many bytes of facts and bodies are kept; beyond them, the oldest days end before their time,

@@ -5,7 +5,7 @@ mod held;
 mod owed;
 mod pages;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::sharing::Sharing;
 pub(crate) use held::AbandonedBudgets;
 pub use held::{Charge, HeldBudget};
 use weir_ledger::{
-    Budget, BudgetSet, BudgetSharing, Granted, Limit, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal,
+    Budget, BudgetSet, BudgetSharing, Correction, Granted, Limit, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal,
     RefusalReason, Request, Row, Spend, StoredRows, Timestamp, Window,
 };
 use weir_types::contract::types::ErrorKind;
@@ -143,6 +143,11 @@ impl Budgets {
         sources.waiting = if is_unread { rows } else { StoredRows::default() };
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.set.load().is_empty()
+    }
+
     /// All that is counted, to be stored, with what waits for its budgets.
     pub fn rows(&self) -> StoredRows {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +155,7 @@ impl Budgets {
         if let Some(sharing) = self.sharing.get() {
             all.node = Some(sharing.node().to_owned());
             // What waits is not this process's own use.
-            all.rows.iter_mut().for_each(|row| row.before = row.settled.saturating_add(row.reserved));
+            all.rows.iter_mut().for_each(|row| row.before = row.total());
         }
         // The configuration's come last: of two with one name, they count.
         let budgets = sources.stored.iter().chain(&sources.configured);
@@ -167,6 +172,19 @@ impl Budgets {
     /// Takes back rows that could not be stored: they count as changed again.
     pub fn give_back(&self, rows: &[Row]) {
         self.set.load().give_back(rows);
+    }
+
+    /// Takes in what other processes that keep the same rows have counted.
+    pub fn correct(&self, corrections: &[Correction]) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_window: HashMap<(&str, i64), i64> =
+            corrections.iter().map(|one| ((&*one.budget, one.start), one.change)).collect();
+        for row in &mut sources.waiting.rows {
+            if let Some(change) = by_window.get(&(&*row.budget, row.start)) {
+                row.correct(*change);
+            }
+        }
+        self.set.load().correct(corrections);
     }
 
     /// The state of all budgets: with what other nodes have used, as far as this one knows.

@@ -9,7 +9,7 @@ use weir_lease::{Link, NodeStatus};
 use super::definition::{Budget, Limit, WhenOver};
 use super::lent::{BudgetSharing, Lent};
 use super::refusal::{Notice, NoticeKind, Refusal, RefusalReason};
-use super::rows::Row;
+use super::rows::{Correction, Row};
 use super::spend::Spend;
 use super::window::Window;
 
@@ -270,6 +270,14 @@ impl State {
         tally.lent = node.map_or_else(Lent::default, |node| Lent::after(row, node));
         tally.seq = row.seq;
         tally.is_dirty = row.reserved > 0;
+    }
+
+    /// Counts what another process has counted in a window, or has given back there. It is no use of this process.
+    pub(super) fn correct(&mut self, correction: &Correction) {
+        let tally = self.tallies.entry(correction.start).or_default();
+        tally.end = correction.end;
+        tally.settled = tally.settled.saturating_add_signed(correction.change);
+        tally.lent.before = tally.lent.before.saturating_add_signed(correction.change);
     }
 }
 

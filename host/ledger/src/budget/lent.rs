@@ -30,9 +30,8 @@ impl Lent {
     /// Goes on for a process that shared the budget under this name: what it had not reported before it was killed is
     /// reported now, as its own.
     pub(super) fn after(row: &Row, node: &str) -> Self {
-        let total = row.settled.saturating_add(row.reserved);
-        let before = Before { entry: entry_name(node, row.cell), used: total.saturating_sub(row.before) };
-        Self { share: Share::after(Some(before)), before: total }
+        let before = Before { entry: entry_name(node, row.cell), used: row.own() };
+        Self { share: Share::after(Some(before)), before: row.total() }
     }
 }
 

@@ -32,7 +32,36 @@ pub struct Row {
     pub seq: u64,
 }
 
+/// What other processes that keep the same rows have counted at a budget in a window since the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    /// The budget's name.
+    pub budget: Arc<str>,
+    /// The first second of the window.
+    pub start: i64,
+    /// The second after its last.
+    pub end: Option<i64>,
+    /// How much more they count now, or less: what they had reserved may have been returned.
+    pub change: i64,
+}
+
 impl Row {
+    /// What is booked and reserved.
+    pub fn total(&self) -> u64 {
+        self.settled.saturating_add(self.reserved)
+    }
+
+    /// What the process that wrote it has booked and reserved itself.
+    pub fn own(&self) -> u64 {
+        self.total().saturating_sub(self.before)
+    }
+
+    /// Takes in what others have counted since: it is booked, and no use of the process that writes the row.
+    pub fn correct(&mut self, change: i64) {
+        self.settled = self.settled.saturating_add_signed(change);
+        self.before = self.before.saturating_add_signed(change);
+    }
+
     /// Whether this row replaces another one.
     pub(super) fn is_after(&self, other: &Self) -> bool {
         self.seq >= other.seq

@@ -14,7 +14,7 @@ use super::lent::BudgetSharing;
 use super::listed::{Entry, Listed};
 use super::refusal::{Notice, Refusal};
 use super::reservation::{Hold, Reservation};
-use super::rows::Row;
+use super::rows::{Correction, Row};
 use super::spend::Spend;
 use super::window::Window;
 
@@ -276,6 +276,19 @@ impl BudgetSet {
         if node.is_some() {
             // What the earlier process had not reported counts for the other nodes also before a request comes.
             self.listed.repeat();
+        }
+    }
+
+    /// Takes in what other processes that keep the same rows have counted. Budgets that are gone are left out.
+    pub fn correct(&self, corrections: &[Correction]) {
+        if corrections.is_empty() {
+            return;
+        }
+        let entries: HashMap<&str, &Entry> = self.entries.iter().map(|entry| (&*entry.budget.name, entry)).collect();
+        for correction in corrections {
+            if let Some(entry) = entries.get(&*correction.budget) {
+                entry.cell.lock().correct(correction);
+            }
         }
     }
 }

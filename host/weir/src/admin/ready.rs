@@ -36,6 +36,7 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let store = store_in_brief(&operations);
     let is_store_unwell = operations.store.as_ref().is_some_and(|store| !store.health().is_well())
         || keys_in_brief(&operations) == "failing";
+    let are_budgets_unkept = operations.budgets.as_ref().is_some_and(|state| state.get() != 0);
     let is_share_lost = operations.sharing.as_ref().is_some_and(|sharing| !sharing.is_well());
     let (has_others, is_apart) = operations.sharing.as_ref().map_or((false, false), |sharing| {
         let (nodes, alike) = (sharing.nodes(), sharing.alike());
@@ -57,7 +58,8 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     }
     let lacking = providers.values().filter(|provider| provider.lacks.is_some()).count();
     let resting = providers.values().any(ProviderStatus::rests);
-    let status = match (draining, lacking > 0 || resting || is_store_unwell || is_share_lost || has_others) {
+    let is_degraded = lacking > 0 || resting || is_store_unwell || are_budgets_unkept || is_share_lost || has_others;
+    let status = match (draining, is_degraded) {
         (true, _) => "draining",
         (false, true) => "degraded",
         (false, false) => "ready",
@@ -67,6 +69,9 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let providers: BTreeMap<&str, Value> =
         providers.iter().map(|(name, providers)| (*name, providers.shown(now))).collect();
     let mut page = json!({"status": status, "providers": providers, "adapters": adapters, "store": store});
+    if operations.budgets.is_some() {
+        page["budgets"] = json!({"state": if are_budgets_unkept { "failing" } else { "working" }});
+    }
     if let Some(sharing) = &operations.sharing {
         let state = if sharing.is_well() { "working" } else { "failing" };
         page["shared"] = json!({"state": state, "nodes": sharing.nodes(), "same_adapters": sharing.alike()});

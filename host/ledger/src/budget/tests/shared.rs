@@ -177,6 +177,21 @@ fn what_a_killed_process_had_not_reported_counts_before_the_next_request_of_its_
 }
 
 #[test]
+fn what_another_process_with_the_same_rows_counts_is_no_use_of_this_one() {
+    let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
+    a.get("3", &mut pools).unwrap().reservation.keep();
+    let Window { start, end } = Period::Day.window(&jiff::tz::TimeZone::UTC, now());
+    let of_a = |change| Correction { budget: "key".into(), start, end, change };
+    b.1.correct(&[of_a(4_000_000_000), of_a(-1_000_000_000)]);
+    assert_eq!(counts(&b.1, "key", now()), pair("3", "0"));
+    // What the other has used comes from the pool once that answers.
+    pools.round_at(&a, LATER);
+    b.get("1", &mut pools).unwrap().reservation.keep();
+    assert_eq!(counts(&b.1, "key", now()), pair("4", "0"));
+    assert_eq!(b.get("7", &mut pools).unwrap_err().used, 4_000_000_000);
+}
+
+#[test]
 fn a_process_goes_on_for_the_one_that_was_killed() {
     let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
     let open = a.get("2", &mut pools).unwrap();
