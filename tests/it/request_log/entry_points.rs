@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use tonic::transport::Endpoint;
 use weir_grpc::messages::{EmbedRequest, EmbedResponse};
-use weir_tests::{Answer, Request, Upstream, WebSocket};
+use weir_tests::{Answer, Request, SessionProvider, Upstream, WebSocket};
 use weir_types::contract::types::EmbeddingsRequest;
 
-use super::{Kept, text};
+use super::{Kept, number, text};
 use crate::grpc::{Read, chat, generate, unary, with};
 use crate::wire_format::{ANTHROPIC, OPENAI, config_of};
 
@@ -143,5 +143,123 @@ async fn embeddings_over_grpc_leave_the_same_fact_as_those_in_a_dialect() {
         let [in_dialect, over_grpc] = [by_dialect.of(model).await, by_grpc.of(model).await];
         assert_eq!(text(&in_dialect, "outcome"), outcome, "{in_dialect}");
         assert_eq!(shared(over_grpc), shared(in_dialect), "{model}: gRPC on the left");
+    }
+}
+
+/// What an answer costs at a dollar a token, in nano-dollars.
+const ANSWER: u64 = 17_000_000_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_from_the_cache_leaves_a_fact_that_costs_nothing_and_names_what_was_saved() {
+    let upstream = provider().await;
+    let kept = "cache = \"1h\"\nprice = { input = 1000000, output = 1000000 }\ntarget = {";
+    let kept = Kept::start(&(config_of(&[OPENAI], &upstream).replace("target = {", kept) + MODELS));
+    for (from, model) in [(OPENAI, "openai"), (ANTHROPIC, "openai-t")] {
+        for stream in [false, true] {
+            let of = |id: &str| format!("{id}-{}-{stream}", from.name);
+            let mut results = Vec::new();
+            let mut facts = Vec::new();
+            for id in [of("first"), of("again")] {
+                let request = from.request(model, stream).header("x-request-id", &id);
+                let body = String::from_utf8(request.sent()).unwrap().replace("Hi", if stream { "Ho" } else { "Hi" });
+                let reply = kept.ask(&request.body(body).header("authorization", &format!("Bearer {KEY}"))).await;
+                assert_eq!(reply.status(), 200, "{}", reply.text());
+                results.push(reply.header("x-weir-cache").unwrap().to_owned());
+                facts.push(kept.of(&id).await);
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            assert_eq!(results, ["miss", "hit"]);
+            let [first, hit] = facts.as_slice() else { panic!("{facts:?}") };
+            assert_eq!((number(first, "cost_nano"), &first["saved_nano"]), (ANSWER, &Value::Null), "{first}");
+            assert_eq!((number(hit, "cost_nano"), number(hit, "saved_nano")), (0, ANSWER), "{hit}");
+            let of_both = |name: &str| [text(first, name), text(hit, name)];
+            assert_eq!((of_both("outcome"), of_both("key")), (["ok", "ok"], ["some", "some"]), "{hit}");
+            assert_eq!((of_both("model_asked"), text(hit, "lane")), ([model, model], "cache"), "{hit}");
+            assert_eq!((text(hit, "provider"), text(hit, "team"), number(hit, "status")), ("", "red", 200), "{hit}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_passes_through_leaves_a_fact_with_what_it_used() {
+    let upstream = Upstream::scripted(|request| match request.text() {
+        body if body.is_empty() => Answer::json(200, "{}"),
+        _ if OPENAI.wants_stream(request) => OPENAI.streamed(),
+        _ => Answer::json(200, OPENAI.whole()),
+    })
+    .await;
+    let open = "passthrough = [\"* *\"]\ntimeouts =";
+    let client = MODELS.replace("team = \"red\"", "team = \"red\"\npassthrough = [\"* * *\"]");
+    let price = "price = { input = 1000000, output = 1000000 }\ntarget = {";
+    let providers = config_of(&[OPENAI], &upstream).replace("timeouts =", open).replace("target = {", price);
+    let kept = Kept::start(&(providers + &client));
+    let ask = async |id: &str, request: Request| {
+        let request = request.header("authorization", &format!("Bearer {KEY}")).header("x-request-id", id);
+        let reply = kept.ask(&request).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        kept.of(id).await
+    };
+    let unknown = ask("unknown", Request::get("/passthrough/openai/anything")).await;
+    for (id, stream) in [("whole", false), ("streamed", true)] {
+        let body = String::from_utf8(OPENAI.request("openai", stream).sent()).unwrap();
+        let chat = ask(id, Request::post("/passthrough/openai/chat/completions", body)).await;
+        assert_eq!((number(&chat, "cost_nano"), &chat["estimated"]), (ANSWER, &json!(false)), "{chat}");
+        for fact in [&chat, &unknown] {
+            for (name, expected) in
+                [("lane", "passthrough"), ("provider", "openai"), ("outcome", "ok"), ("key", "some"), ("team", "red")]
+            {
+                assert_eq!(text(fact, name), expected, "{name}: {fact}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_and_each_of_its_responses_leave_a_fact() {
+    let provider = SessionProvider::listen().await;
+    let config = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"K\"\n\
+         [[models]]\nalias = \"rt\"\ntarget = {{ provider = \"p\", model = \"gpt-realtime\" }}\n\
+         price = {{ input = 1000000, output = 1000000 }}\n\
+         [[clients]]\nname = \"some\"\nkey = \"{KEY}\"\nteam = \"red\"\n",
+        provider.url()
+    );
+    let kept = Kept::start(&config);
+    let bearer = format!("Bearer {KEY}");
+    let headers = [("authorization", &*bearer), ("x-request-id", "session")];
+    let asked = WebSocket::ask(kept.address, "/v1/realtime?model=rt", &headers);
+    let (client, mut upstream) = tokio::join!(asked, provider.grant());
+    let mut client = client.unwrap();
+    for tokens in [3, 5] {
+        client.say(&json!({"type": "response.create"})).await;
+        upstream.hear().await;
+        let response = json!({"id": "resp_1", "status": "in_progress"});
+        upstream.say(&json!({"type": "response.created", "event_id": "e", "response": response})).await;
+        let usage = json!({"total_tokens": tokens + 1, "input_tokens": tokens, "output_tokens": 1});
+        let response = json!({"id": "resp_1", "status": "completed", "usage": usage});
+        upstream.say(&json!({"type": "response.done", "event_id": "e", "response": response})).await;
+        client.hear().await;
+        client.hear().await;
+    }
+    client.close(1000, "").await;
+    upstream.hear().await;
+    upstream.close(1000, "").await;
+    for (id, input, cost) in [("session", 0, 0), ("session.1", 3, 4), ("session.2", 5, 6)] {
+        let fact = kept.of(id).await;
+        assert_eq!(
+            (number(&fact["tokens"], "input"), number(&fact, "cost_nano")),
+            (input, cost * 1_000_000_000),
+            "{fact}"
+        );
+        for (name, expected) in [
+            ("operation", "realtime"),
+            ("model_asked", "rt"),
+            ("target", "p/gpt-realtime"),
+            ("outcome", "ok"),
+            ("key", "some"),
+            ("team", "red"),
+        ] {
+            assert_eq!(text(&fact, name), expected, "{id}: {name}: {fact}");
+        }
     }
 }
