@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::error::StoreError;
-use crate::id::RequestId;
-use crate::sql::{Sql, Value, insert_many, placeholders};
+use crate::id::{Day, RequestId};
+use crate::sql::{Sql, Value, insert_many, padded, placeholders};
 use recipe::{Hash, Recipe};
 
 /// Most bytes of a body; longer ones are not kept.
@@ -111,19 +111,20 @@ fn chunk_values<'a>(day: i64, hash: &'a Hash, packed: &'a Packed<'_>) -> [Value<
     ]
 }
 
-/// Asks for a column of chunks. The number of parameters is a power of two, so that few statements are prepared.
+/// Asks for columns of chunks.
 fn query_chunks(
     sql: &mut dyn Sql,
     column: &str,
     day: i64,
     hashes: &[Hash],
 ) -> Result<Vec<crate::sql::Row>, StoreError> {
-    let Some(last) = hashes.last() else { return Ok(Vec::new()) };
-    let count = hashes.len().next_power_of_two();
-    let text = format!("select {column} from chunks where day = $1 and hash in ({})", placeholders(2, count));
-    let padded = hashes.iter().chain(std::iter::repeat_n(last, count - hashes.len()));
-    let values: Vec<Value<'_>> = std::iter::once(Value::Int(day)).chain(padded.map(|hash| Value::blob(hash))).collect();
-    sql.query(&text, &values)
+    if hashes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let named = padded(hashes).map(|hash| Value::blob(hash));
+    let values: Vec<Value<'_>> = std::iter::once(Value::Int(day)).chain(named).collect();
+    let list = placeholders(2, values.len() - 1);
+    sql.query(&format!("select {column} from chunks where day = $1 and hash in ({list})"), &values)
 }
 
 /// Compresses a piece, if that makes it smaller.
@@ -169,30 +170,28 @@ fn unpack(data: Vec<u8>, length: u64, is_zstd: bool) -> Result<Vec<u8>, StoreErr
     zstd::bulk::decompress(&data, most).map_err(|error| StoreError::Unreadable(format!("a piece of a body: {error}")))
 }
 
-/// Removes the bodies of some requests of a day, and then all pieces that no body of the day needs any more.
-pub(crate) fn erase(sql: &mut dyn Sql, day: crate::id::Day, ids: &[RequestId]) -> Result<(), StoreError> {
-    let mut removed = 0;
-    for id in ids {
-        removed += sql.execute("delete from bodies where id = $1", &[Value::blob(id.as_bytes())])?;
-    }
-    if removed == 0 {
-        return Ok(());
-    }
-    let (from, to) = (RequestId::first_of(day.start_ms()), RequestId::first_of(day.next().start_ms()));
+/// Adds the hashes of everything that a recipe of a day needs.
+pub(crate) fn collect(
+    sql: &mut dyn Sql,
+    day: Day,
+    recipe: &[u8],
+    needed: &mut BTreeSet<Hash>,
+) -> Result<(), StoreError> {
     let number = i64::from(day.number());
-    let rows = sql.query(
-        "select recipe from bodies where id >= $1 and id < $2",
-        &[Value::blob(from.as_bytes()), Value::blob(to.as_bytes())],
-    )?;
-    let mut needed = BTreeSet::new();
-    for mut row in rows {
-        recipe::collect(&row.blob()?, &mut needed, |hashes| read_chunks(sql, number, hashes))?;
+    recipe::collect(recipe, needed, |hashes| read_chunks(sql, number, hashes))
+}
+
+/// Removes the bodies of some requests of a day, and these pieces.
+pub(crate) fn remove(sql: &mut dyn Sql, day: Day, ids: &[RequestId], pieces: &[Hash]) -> Result<(), StoreError> {
+    for some in ids.chunks(64) {
+        let named: Vec<Value<'_>> = padded(some).map(|id| Value::blob(id.as_bytes())).collect();
+        sql.execute(&format!("delete from bodies where id in ({})", placeholders(1, named.len())), &named)?;
     }
-    for mut row in sql.query("select hash from chunks where day = $1", &[Value::Int(number)])? {
-        let hash: Hash = row.array()?;
-        if !needed.contains(&hash) {
-            sql.execute("delete from chunks where day = $1 and hash = $2", &[Value::Int(number), Value::blob(&hash)])?;
-        }
+    for some in pieces.chunks(64) {
+        let hashes = padded(some).map(|hash| Value::blob(hash));
+        let named: Vec<Value<'_>> = std::iter::once(Value::Int(day.number().into())).chain(hashes).collect();
+        let list = placeholders(2, named.len() - 1);
+        sql.execute(&format!("delete from chunks where day = $1 and hash in ({list})"), &named)?;
     }
     Ok(())
 }

@@ -82,6 +82,7 @@ pub use audit::{AuditEntry, AuditEvent, ChainCheck, entry_hash};
 pub use batch::Batch;
 pub use body::{Body, MOST_BODY, Side};
 pub use documents::{Change, Changes, Document, Expect, MOST_DOCUMENTS};
+pub use erase::Whose;
 pub use error::StoreError;
 pub use export::export_json_lines;
 pub use fact::packed::PackedFact;

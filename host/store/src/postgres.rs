@@ -3,6 +3,7 @@
 
 mod connection;
 mod copy;
+mod erasing;
 mod foreign;
 mod partitions;
 mod parts;
@@ -16,7 +17,7 @@ use crate::audit::{self, AuditEntry, AuditEvent, ChainCheck};
 use crate::batch::{Batch, write_day};
 use crate::body::{self, Side};
 use crate::documents::{self, Change, Changes, Document};
-use crate::erase;
+use crate::erase::Whose;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
@@ -173,17 +174,9 @@ impl Store for Postgres {
         gaps::gaps(day, runs, |process| self.read_day(day, move |pg| gaps::times(pg, day, process)))
     }
 
-    fn erase_user(&self, user: &str) -> Result<u64, StoreError> {
-        // A call for each day: what one has removed stays removed if the next takes longer than a call may.
-        self.read_log(partitions::names)?.into_iter().try_fold(0, |removed, day| {
-            let user = user.to_owned();
-            let erase = move |pg: &mut Pg<'_, '_>| {
-                let earlier = parts::days(pg)?;
-                parts::each(pg, day, &earlier, |pg| erase::erase_user(pg, day, &user))
-            };
-            let counts = self.log.run(move |connection| connection.transact(false, erase))?;
-            Ok(removed + counts.into_iter().sum::<u64>())
-        })
+    fn erase(&self, whose: &Whose) -> Result<u64, StoreError> {
+        let days = self.read_log(partitions::names)?;
+        days.into_iter().try_fold(0, |removed, day| Ok(removed + erasing::erase(&self.log, day, whose)?))
     }
 
     fn days(&self) -> Result<Vec<DaySize>, StoreError> {

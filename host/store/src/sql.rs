@@ -141,6 +141,12 @@ pub(crate) fn insert_many(
     Ok(())
 }
 
+/// The items of a list, the last one again and again up to a power of two: so few statements have to be prepared.
+pub(crate) fn padded<T>(items: &[T]) -> impl Iterator<Item = &T> {
+    let more = items.len().next_power_of_two() - items.len();
+    items.iter().chain(items.last().into_iter().flat_map(move |last| std::iter::repeat_n(last, more)))
+}
+
 /// `$3,$4,$5`: so many parameters from a number on.
 pub(crate) fn placeholders(from: usize, count: usize) -> String {
     let texts: Vec<String> = (from..from + count).map(|number| format!("${number}")).collect();

@@ -18,7 +18,7 @@ use crate::audit::{self, AuditEntry, AuditEvent, ChainCheck};
 use crate::batch::{Batch, DayBatch, write_day};
 use crate::body::{self, Side};
 use crate::documents::{self, Change, Changes, Document};
-use crate::erase;
+use crate::erase::{Erasure, Whose};
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
@@ -268,18 +268,18 @@ impl Store for Sqlite {
         gaps::gaps(day, runs, |process| self.read_day(day, |sql| gaps::times(sql, day, process)))
     }
 
-    fn erase_user(&self, user: &str) -> Result<u64, StoreError> {
+    fn erase(&self, whose: &Whose) -> Result<u64, StoreError> {
         let mut removed = 0;
         for size in self.files.days()? {
             let day = size.day;
-            let count = self.write_day(day, |lite, _| erase(lite, day, user))?;
+            let count = self.write_day(day, |lite, _| erase(lite, day, whose))?;
             if count > 0
                 && let Some(open) = locked(&self.days).get(&day)
             {
                 // The write-ahead log still has the old pages.
                 connection::truncate_log(&open.open.connection)?;
             }
-            removed += self.erase_earlier(day, user)?;
+            removed += self.erase_earlier(day, whose)?;
             removed += count;
         }
         Ok(removed)
@@ -370,10 +370,10 @@ impl Store for Sqlite {
     }
 }
 
-fn erase(lite: &mut Lite<'_>, day: Day, user: &str) -> Result<u64, StoreError> {
+fn erase(lite: &mut Lite<'_>, day: Day, whose: &Whose) -> Result<u64, StoreError> {
     // What is removed is overwritten, not only forgotten.
     lite.0.pragma_update(None, "secure_delete", true).map_err(connection::failed)?;
-    erase::erase_user(lite, day, user)
+    Erasure::new(day, whose.clone()).run(lite)
 }
 
 fn append_day(lite: &mut Lite<'_>, layout: &mut Layout, day: Day, part: &DayBatch<'_>) -> Result<(), StoreError> {

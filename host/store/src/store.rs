@@ -4,6 +4,7 @@ use crate::audit::{AuditEntry, AuditEvent, ChainCheck};
 use crate::batch::Batch;
 use crate::body::Side;
 use crate::documents::{Change, Changes, Document, MOST_DOCUMENTS};
+use crate::erase::Whose;
 use crate::error::StoreError;
 use crate::fact::Fact;
 use crate::id::{Day, RequestId};
@@ -41,9 +42,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The facts that are missing on a day, by process.
     fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError>;
 
-    /// Removes the facts and bodies of a user, with all pieces that no other body needs. Sums of use stay. Returns how
-    /// many facts were removed.
-    fn erase_user(&self, user: &str) -> Result<u64, StoreError>;
+    /// Removes facts with their bodies and all pieces that no other body needs. Sums of use stay. Returns how many facts were
+    /// removed. What is removed stays removed if it fails on the way.
+    fn erase(&self, whose: &Whose) -> Result<u64, StoreError>;
 
     /// The days that the log has, oldest first.
     fn days(&self) -> Result<Vec<DaySize>, StoreError>;

@@ -146,6 +146,31 @@ async fn a_token_has_the_rights_of_its_team_and_claims_and_forgeries_are_refused
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_log_has_of_a_token_without_a_user_is_erased_by_its_account_as_soon_as_it_is_answered() {
+    let key = Key::new("one");
+    let (issuer, _) = issuer(&[&key]).await;
+    let upstream = provider().await;
+    let gateway = Gateway::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&gateway).await;
+    let of = |subject: &str| key.token(&claims(&issuer, &json!({"sub": subject})));
+    assert_eq!(ask(&gateway, &of("ada")).await.status(), 200);
+    let fact = super::facts::found(&gateway, "status=200").await;
+    assert_eq!(fact["user"], "", "{fact}");
+    let account = fact["key"].as_str().unwrap().to_owned();
+    assert!(account.starts_with("token:") && account.contains("ada"), "{fact}");
+    for subject in ["ada", "eve"] {
+        assert_eq!(ask(&gateway, &of(subject)).await.status(), 200);
+    }
+    gateway.until_metric("weir_in_flight", 0.0).await;
+    let whose: String = account.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let erased = admin(&gateway, "DELETE", &format!("/requests?key={whose}"), Value::Null).await;
+    assert_eq!((erased.status(), erased.json()), (200, json!({"removed": 2})), "{}", erased.text());
+    assert_eq!(super::facts::found(&gateway, "status=200").await["key"], account.replace("ada", "eve"));
+    let both = admin(&gateway, "DELETE", &format!("/requests?key={whose}&user=ada"), Value::Null).await;
+    assert_eq!(both.status(), 400, "{}", both.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn known_keys_work_while_the_issuer_is_away_and_unknown_ones_are_answered_with_503() {
     let (key, newer) = (Key::new("one"), Key::new("two"));
     let (issuer, published) = issuer(&[&key]).await;

@@ -103,6 +103,11 @@ pub(super) fn each<T>(
     Ok(found)
 }
 
+/// Lets the following statements of the transaction mean the tables of earlier parts.
+pub(super) fn look_in_earlier(pg: &mut Pg<'_, '_>) -> Result<(), StoreError> {
+    look_in(pg, &earlier(pg.schema))
+}
+
 /// Lets the following statements of the transaction mean the tables of a schema.
 fn look_in(pg: &mut Pg<'_, '_>, schema: &str) -> Result<(), StoreError> {
     pg.transaction.batch_execute(&format!("set local search_path = {schema}")).map_err(failed)

@@ -7,6 +7,7 @@ use weir_store::{Batch, Body, Fact, Query, Retention, Side, Sqlite, Store};
 use crate::facts::{NOON, Seed, batch, packed, today};
 use crate::place::{Files, Place};
 use crate::server::Schema;
+use crate::suite::user;
 
 const MOST: u64 = 4 << 20;
 
@@ -68,7 +69,7 @@ pub(crate) fn today_is_bounded_and_the_newest_facts_stay(place: &dyn Place) {
     }
     assert!((250..2_500).contains(&left), "{left} of 7500 are left");
     assert_eq!(sum, left as u64, "the sums are those of what is left");
-    assert_eq!(store.erase_user("u").unwrap(), left as u64, "both parts are erased");
+    assert_eq!(store.erase(&user("u")).unwrap(), left as u64, "both parts are erased");
     assert!(store.search(&Query::default()).unwrap().facts.is_empty());
 }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_store::{
-    Change, Condition, Expect, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Postgres, PostgresOptions, Query, Store,
-    StoreError, Writer,
+    Batch, Body, Change, Condition, Expect, Fact, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Postgres,
+    PostgresOptions, Query, Side, Store, StoreError, Writer,
 };
 
-use crate::facts::{NOON, Seed, batch, today};
+use crate::facts::{NOON, Seed, batch, packed, today};
 use crate::place::Place;
 use crate::server::{Schema, Server};
+use crate::suite::user;
 use crate::writer::{SECONDS, count, quick, record, until};
 
 #[test]
@@ -79,7 +80,7 @@ fn slow_searches_hold_up_neither_money_nor_keys_nor_new_facts() {
         let searches: Vec<_> =
             (0..6).map(|_| scope.spawn(|| store.search(&Query::default()).map(|page| page.facts.len()))).collect();
         until("searches are under way", || waiting() == 2);
-        let flush = MoneyFlush { process: 1, number: 1, sums: Vec::new(), budgets: Vec::new() };
+        let flush = MoneyFlush { process: 1, number: 1, sums: Vec::new(), ..MoneyFlush::default() };
         store.flush_money(&flush).unwrap();
         let key = Change { kind: "key".into(), id: "a".into(), expect: Expect::Absent, body: Some("{}".into()) };
         store.change(&[key], None).unwrap();
@@ -109,19 +110,68 @@ fn an_erasure_that_cannot_go_on_keeps_what_it_has_removed() {
     let rows = held.query(&format!("select id from {last} where user_id = 'user-1' for update"), &[]).unwrap();
     assert_eq!((rows.len(), left > 0), (left, true));
     until("the days before are erased", || {
-        assert!(store.erase_user("user-1").unwrap_err().is_transient());
+        assert!(store.erase(&user("user-1")).unwrap_err().is_transient());
         let found = store.search(&Query { user: Some("user-1".to_owned()), ..Query::default() });
         found.is_ok_and(|page| page.facts.len() == left)
     });
     held.rollback().unwrap();
     let mut removed = 0;
     until("the rest is erased", || {
-        store.erase_user("user-1").is_ok_and(|count| {
+        store.erase(&user("user-1")).is_ok_and(|count| {
             removed += count;
             true
         })
     });
     assert_eq!(removed, left as u64);
+}
+
+#[test]
+fn a_user_with_more_in_a_day_than_one_call_removes_is_erased() {
+    let Some(schema) = Schema::new() else { return };
+    let mut facts = Seed(1).facts(5_000, NOON, 1_000);
+    facts.iter_mut().enumerate().for_each(|(at, fact)| fact.user = ["u", "v"][usize::from(at % 50 == 0)].to_owned());
+    let writing = schema.open();
+    writing.append(&batch(facts.clone())).unwrap();
+    // A body of one piece for each, as the store writes it.
+    let mut client = postgres::Client::connect(&schema.url, postgres::NoTls).unwrap();
+    let (name, day) = (&schema.name, today().number());
+    let data = "convert_to(rpad(encode(id, 'hex'), 100, 'x'), 'UTF8')";
+    let bodies = format!("select id, 0, 100, '\\x01'::bytea || sha256({data}) from {name}.facts");
+    let chunks = format!("select {day}, sha256({data}), 100, 0, {data} from {name}.facts");
+    client.batch_execute(&format!("insert into {name}.bodies {bodies}; insert into {name}.chunks {chunks}")).unwrap();
+    let said = |fact: &Fact| -> Vec<u8> {
+        let id: String = fact.id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{id:x<100}").into_bytes()
+    };
+    assert_eq!(writing.body(&facts[1].id, Side::Request).unwrap(), Some(said(&facts[1])));
+    let options = PostgresOptions { timeout: Duration::from_millis(500), ..schema.options() };
+    let store = Postgres::open(&schema.url, options).unwrap();
+    until("it is there", || store.check().is_ok());
+    // Others say the same meanwhile.
+    let late = Seed(2).facts(20, NOON, 1_000);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for (fact, like) in late.iter().zip(&facts) {
+                let body = Body { id: fact.id, side: Side::Request, bytes: said(like).into(), cuts: Vec::new() };
+                writing.append(&Batch { facts: packed(std::slice::from_ref(fact)), bodies: vec![body] }).unwrap();
+            }
+        });
+        until("all is erased", || store.erase(&user("u")).is_ok());
+    });
+    for (user, left) in [("u", 0), ("v", 100)] {
+        let query = Query { user: Some(user.to_owned()), limit: 1_000, ..Query::default() };
+        assert_eq!(writing.search(&query).unwrap().facts.len(), left, "{user}");
+    }
+    for fact in facts.iter().step_by(25) {
+        let expected = (fact.user != "u").then(|| said(fact));
+        assert_eq!(writing.body(&fact.id, Side::Request).unwrap(), expected);
+    }
+    for (fact, like) in late.iter().zip(&facts) {
+        assert_eq!(writing.body(&fact.id, Side::Request).unwrap(), Some(said(like)));
+    }
+    let pieces: i64 = client.query_one(&format!("select count(*) from {name}.chunks"), &[]).unwrap().get(0);
+    // One of the twenty that were said meanwhile is one of the hundred.
+    assert_eq!(pieces, 100 + 20 - 1);
 }
 
 #[test]
@@ -176,7 +226,7 @@ fn nodes_that_book_the_same_sums_in_other_orders_around_an_hours_end_do_not_lock
                     if (number + process as u64).is_multiple_of(2) {
                         sums.reverse();
                     }
-                    node.flush_money(&MoneyFlush { process, number, sums, budgets: Vec::new() }).unwrap();
+                    node.flush_money(&MoneyFlush { process, number, sums, ..MoneyFlush::default() }).unwrap();
                 }
             });
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use weir_store::{
     AuditEvent, Batch, Body, BudgetState, ChainCheck, Change, Cursor, Day, Expect, Fact, KeySum, LedgerKey,
-    LedgerQuery, LedgerSums, MoneyFlush, PackedFact, Query, RequestId, Retention, Side, Store, StoreError,
+    LedgerQuery, LedgerSums, MoneyFlush, PackedFact, Query, RequestId, Retention, Side, Store, StoreError, Whose,
     export_json_lines,
 };
 
@@ -376,6 +376,10 @@ pub(crate) fn lost_facts_are_counted(place: &dyn Place) {
     assert!(first < last);
 }
 
+pub(crate) fn user(id: &str) -> Whose {
+    Whose::User(id.to_owned())
+}
+
 pub(crate) fn a_user_is_erased_with_what_only_they_said(place: &dyn Place) {
     let store = place.open();
     let facts = Seed(14).facts(60, NOON, 2 * DAY);
@@ -390,10 +394,13 @@ pub(crate) fn a_user_is_erased_with_what_only_they_said(place: &dyn Place) {
         .collect();
     store.append(&Batch { facts: packed(&facts), bodies: bodies.clone() }).unwrap();
     let count = facts.iter().filter(|fact| fact.user == "user-1").count() as u64;
-    assert_eq!(store.erase_user("user-1").unwrap(), count);
-    assert_eq!(store.erase_user("user-1").unwrap(), 0);
+    assert_eq!(store.erase(&user("user-1")).unwrap(), count);
+    assert_eq!(store.erase(&user("user-1")).unwrap(), 0);
+    let of_key = facts.iter().filter(|fact| fact.user != "user-1" && fact.key == "key-2").count() as u64;
+    assert!(of_key > 0);
+    assert_eq!(store.erase(&Whose::Key("key-2".to_owned())).unwrap(), of_key);
     for (fact, body) in facts.iter().zip(&bodies) {
-        let is_erased = fact.user == "user-1";
+        let is_erased = fact.user == "user-1" || fact.key == "key-2";
         assert_eq!(store.fact(&fact.id).unwrap().is_none(), is_erased);
         assert_eq!(store.body(&fact.id, Side::Request).unwrap(), (!is_erased).then(|| body.bytes.to_vec()));
     }
@@ -585,7 +592,7 @@ fn ledger_key(number: u64) -> LedgerKey {
 
 fn flush(process: i64, number: u64) -> MoneyFlush {
     let sums = LedgerSums { units: 10, requests: 1, estimated: 0, cost_nano: -3 };
-    MoneyFlush { process, number, sums: vec![(ledger_key(0), sums)], budgets: Vec::new() }
+    MoneyFlush { process, number, sums: vec![(ledger_key(0), sums)], ..MoneyFlush::default() }
 }
 
 fn units(store: &dyn Store) -> i64 {
@@ -601,7 +608,7 @@ pub(crate) fn sums_add_up_and_a_repeated_flush_counts_once(place: &dyn Place) {
     assert_eq!(units(&*store), 30);
     let one = LedgerSums { units: 1, ..LedgerSums::default() };
     let sums = (0..200).chain(0..50).map(|number| (ledger_key(number), one)).collect();
-    store.flush_money(&MoneyFlush { process: 3, number: 1, sums, budgets: Vec::new() }).unwrap();
+    store.flush_money(&MoneyFlush { process: 3, number: 1, sums, ..MoneyFlush::default() }).unwrap();
     assert_eq!(units(&*store), 280);
     let query = LedgerQuery { from_hour: 500_003, to_hour: 500_005, subject: Some("key:4".to_owned()) };
     let found = store.ledger(&query).unwrap();
@@ -620,8 +627,11 @@ pub(crate) fn the_newest_state_of_a_budget_wins(place: &dyn Place) {
         settled,
         state: "{}".to_owned(),
     };
-    let write =
-        |number, budgets| store.flush_money(&MoneyFlush { process: 1, number, sums: Vec::new(), budgets }).unwrap();
+    let write = |number, budgets| {
+        store
+            .flush_money(&MoneyFlush { process: 1, number, sums: Vec::new(), budgets, ..MoneyFlush::default() })
+            .unwrap()
+    };
     write(1, vec![state("a", "n1", 1, 10), state("a", "n2", 1, 20), state("b", "n1", 1, 1)]);
     write(2, vec![state("a", "n1", 3, 30), state("a", "n1", 2, 25)]);
     let settled: Vec<i64> = store.budgets(Some("a")).unwrap().iter().map(|state| state.settled).collect();

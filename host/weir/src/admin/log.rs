@@ -13,6 +13,7 @@ mod tail;
 mod usage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -21,6 +22,9 @@ use axum::routing::{MethodRouter, get};
 use super::{Operations, Problem};
 use crate::store::OpenStore;
 use weir_store::{Store, StoreError};
+
+/// For how long what waits to be written is waited for.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// The paths below `/admin`.
 pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 11] {
@@ -57,6 +61,13 @@ async fn read<T: Send + 'static>(
     let store = store(operations)?.store();
     let result = tokio::task::spawn_blocking(move || read(&*store)).await;
     Ok(result.map_err(|_| Problem::internal())??)
+}
+
+/// Waits until the store has the requests that ended before; false if it does not take them for so long.
+async fn written(operations: &Operations) -> Result<bool, Problem> {
+    let recorder = store(operations)?.recorder().clone();
+    let written = tokio::task::spawn_blocking(move || recorder.flush(WRITTEN_WITHIN)).await;
+    written.map_err(|_| Problem::internal())
 }
 
 /// The refusal of a request that is not in the log.

@@ -31,7 +31,7 @@ pub(super) enum Command {
     Export(Export),
     /// Shows how many requests of a day the log lacks: those that a crash or a full queue took, and erased ones.
     Gaps(Gaps),
-    /// Removes everything about the requests of a user. Sums of use stay.
+    /// Removes everything about the requests of a user or a key. Sums of use stay.
     Erase(Erase),
 }
 
@@ -95,11 +95,21 @@ pub(super) struct Gaps {
 
 #[derive(Debug, Args)]
 pub(super) struct Erase {
-    /// The user's id, as `user` in the log has it.
-    #[arg(long, value_name = "ID")]
-    user: String,
+    #[command(flatten)]
+    whose: Whose,
     #[command(flatten)]
     running: Running,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Whose {
+    /// The user's id, as `user` in the log has it.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// The key's id, as `key` in the log has it: of a key, a client, or the account that a token names.
+    #[arg(long, value_name = "ID")]
+    key: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -154,10 +164,13 @@ fn gaps(asked: &Gaps) -> Result<(), String> {
 }
 
 fn erase(asked: &Erase) -> Result<(), String> {
-    let parameters = [("user", asked.user.as_str())];
+    let of = |name, id: &Option<String>| id.clone().map(|id| (name, id));
+    let whose = of("user", &asked.whose.user).or_else(|| of("key", &asked.whose.key));
+    let parameters: Vec<(&str, &str)> = whose.iter().map(|(name, id)| (*name, id.as_str())).collect();
     let removed = asked.running.client()?.send(Method::DELETE, "/admin/v1/requests", &parameters, None);
     let removed = removed.map_err(|error| explained(&error))?;
-    super::print(&format!("removed {} requests of {}", removed["removed"], asked.user));
+    let id = whose.as_ref().map_or("", |(_, id)| id);
+    super::print(&format!("removed {} requests of {id}", removed["removed"]));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock};
 use weir_store::{
     AuditEntry, AuditEvent, Batch, BudgetState, ChainCheck, Change, Changes, Day, DaySize, Document, Gap, KeySum,
     LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId, Retention, Side, Store, StoreError,
-    UsageQuery, UsageSum,
+    UsageQuery, UsageSum, Whose,
 };
 
 type Open = dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync;
@@ -92,8 +92,8 @@ impl Store for LateStore {
         self.get()?.gaps(day)
     }
 
-    fn erase_user(&self, user: &str) -> Result<u64, StoreError> {
-        self.get()?.erase_user(user)
+    fn erase(&self, whose: &Whose) -> Result<u64, StoreError> {
+        self.get()?.erase(whose)
     }
 
     fn days(&self) -> Result<Vec<DaySize>, StoreError> {

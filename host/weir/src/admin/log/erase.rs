@@ -1,29 +1,40 @@
-//! `DELETE /admin/v1/requests?user=ID`: removes what the log has of a user.
+//! `DELETE /admin/v1/requests?user=ID` or `?key=ID`: removes what the log has of somebody.
 
 use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::read;
+use super::{read, written};
 use crate::admin::identity::AdminCaller;
 use crate::admin::record::{record, record_first};
 use crate::admin::{Operations, Parameters, Problem, to_its_end};
+use weir_store::Whose;
 
-/// Removes the facts and bodies of a user's requests. Sums of use stay, since they name no request. The audit log says who had
-/// it done before it is: days that are erased stay so if another one cannot be.
+const NOT_WRITTEN: &str = "requests that ended before are not written yet: try again when the store can be written";
+
+/// Removes the facts and bodies of the requests of a user, or of a key. Sums of use stay, since they name no request. The audit
+/// log says who had it done before it is: what is erased stays so if the rest cannot be.
 pub(super) async fn erase(
     State(operations): State<Operations>,
     Extension(caller): Extension<AdminCaller>,
     RawQuery(url): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    let parameters = Parameters::parse(url.as_deref(), &["user"])?;
-    let user = parameters.text("user").filter(|user| !user.is_empty());
-    let user = user.ok_or_else(|| Problem::parameter("name the user: `?user=ID`".to_owned()))?;
+    let parameters = Parameters::parse(url.as_deref(), &["user", "key"])?;
+    let of = |name| parameters.text(name).filter(|id| !id.is_empty());
+    let (kind, id, whose) = match (of("user"), of("key")) {
+        (Some(user), None) => ("user", user.clone(), Whose::User(user)),
+        (None, Some(key)) => ("key", key.clone(), Whose::Key(key)),
+        _ => return Err(Problem::parameter("name whose they are: `?user=ID` or `?key=ID`")),
+    };
     let erased = async move {
-        record_first(&operations, &caller, "begin-erase", "requests", &user, json!({"user": user})).await?;
-        let wanted = user.clone();
-        let removed = read(&operations, move |store| store.erase_user(&wanted)).await?;
-        record(&operations, &caller, "erase", "requests", &user, json!({"user": user, "removed": removed})).await;
+        // What is written later would stay.
+        if !written(&operations).await? {
+            return Err(Problem::of_status(StatusCode::SERVICE_UNAVAILABLE, NOT_WRITTEN));
+        }
+        record_first(&operations, &caller, "begin-erase", "requests", &id, json!({kind: id})).await?;
+        let removed = read(&operations, move |store| store.erase(&whose)).await?;
+        record(&operations, &caller, "erase", "requests", &id, json!({kind: id, "removed": removed})).await;
         Ok(Json(json!({"removed": removed})))
     };
     to_its_end(erased).await?
