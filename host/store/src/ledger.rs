@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
+use crate::query::gaps::{self, FactCount};
 use crate::span::{self, DAY_HOURS};
 use crate::sql::{Row, Sql, Value, insert_many};
 
@@ -111,6 +112,8 @@ pub struct MoneyFlush {
     pub sums: Vec<(LedgerKey, LedgerSums)>,
     /// The states to be kept.
     pub budgets: Vec<BudgetState>,
+    /// How many facts the process has numbered, if that is to be kept: so it shows which of the last ones were lost.
+    pub facts: Option<FactCount>,
 }
 
 /// Which sums are wanted.
@@ -163,7 +166,7 @@ pub(crate) fn write(sql: &mut dyn Sql, flush: &MoneyFlush) -> Result<(), StoreEr
     for state in budgets {
         write_budget(sql, state)?;
     }
-    Ok(())
+    flush.facts.map_or(Ok(()), |count| gaps::write_count(sql, flush.process, count))
 }
 
 fn sum_values<'a>(key: &'a LedgerKey, sum: &LedgerSums) -> [Value<'a>; 10] {

@@ -48,7 +48,7 @@
 //!
 //! | failure | cost |
 //! |---|---|
-//! | the process is killed | facts that waited ([`WriterOptions::flush_every`]) and use that waited ([`WriterOptions::money_every`]); nothing that was committed. [`Store::gaps`] shows how many facts |
+//! | the process is killed | facts that waited ([`WriterOptions::flush_every`]) and use that waited ([`WriterOptions::money_every`]); nothing that was committed. [`Store::gaps`] shows how many facts, but for those of the last [`WriterOptions::money_every`] |
 //! | the machine loses power, or the database crashes | beyond that, the last commits of facts and bodies; none of money, documents or audit |
 //! | the disk or the database is full, read-only, gone, hanging | writing is tried again until it works; what the queue cannot hold is dropped and counted in [`Health`] |
 //! | a day's file is damaged | it is put aside under another name, and the day goes on in a new one |
@@ -92,7 +92,7 @@ pub use id::{BadDay, BadId, Day, RequestId};
 pub use ledger::{BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Use, UseRow};
 pub use postgres::{ForeignDatabase, Postgres, PostgresOptions};
 pub use query::search::HOUR_MS;
-pub use query::{Cursor, Gap, KeySum, MOST_OF_PAGE, Page, Query};
+pub use query::{Cursor, FactCount, Gap, KeySum, MOST_OF_PAGE, Page, Query};
 pub use retention::{DaySize, Retention};
 pub use sqlite::{Sqlite, SqliteOptions};
 pub use store::{Head, Store};

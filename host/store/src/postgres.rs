@@ -171,7 +171,8 @@ impl Store for Postgres {
 
     fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
         let runs = |day| Ok(self.read_day(day, move |pg| gaps::runs(pg, day))?.concat());
-        gaps::gaps(day, runs, |process| self.read_day(day, move |pg| gaps::times(pg, day, process)))
+        let counted = self.read_log(move |pg| gaps::counted(pg, day))?;
+        gaps::gaps(day, &counted, runs, |process| self.read_day(day, move |pg| gaps::times(pg, day, process)))
     }
 
     fn erase(&self, whose: &Whose) -> Result<u64, StoreError> {
@@ -195,6 +196,7 @@ impl Store for Postgres {
             for day in &ending {
                 connection.drop_day(*day)?;
             }
+            connection.transact(false, |pg| gaps::end_counts(pg, today, &retention))?;
             usage::end_hours(now_ms, |first| {
                 connection.transact(false, |pg| pg.execute(schema::POSTGRES_END_HOURS, first))
             })?;

@@ -14,7 +14,7 @@ use crate::fact::{self, Fact};
 use crate::id::RequestId;
 use crate::sql::Value;
 
-pub use gaps::Gap;
+pub use gaps::{FactCount, Gap};
 
 /// Most facts of a page.
 pub const MOST_OF_PAGE: usize = 1_000;

@@ -265,7 +265,8 @@ impl Store for Sqlite {
 
     fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
         let runs = |day| Ok(self.read_day(day, |sql| gaps::runs(sql, day))?.concat());
-        gaps::gaps(day, runs, |process| self.read_day(day, |sql| gaps::times(sql, day, process)))
+        let counted = self.read(|lite| gaps::counted(lite, day))?;
+        gaps::gaps(day, &counted, runs, |process| self.read_day(day, |sql| gaps::times(sql, day, process)))
     }
 
     fn erase(&self, whose: &Whose) -> Result<u64, StoreError> {
@@ -298,6 +299,7 @@ impl Store for Sqlite {
             self.files.remove(*day)?;
         }
         self.bound_today(Day::of(now_ms), retention)?;
+        self.write(|lite| gaps::end_counts(lite, Day::of(now_ms), retention))?;
         usage::end_hours(now_ms, |first| self.write(|lite| lite.execute(schema::SQLITE_END_HOURS, first)))?;
         Ok(ending)
     }

@@ -2,13 +2,18 @@
 //!
 //! A fact is of the day on which its request began, and has its number since the request ended. So requests that go on over
 //! midnight have their numbers among those of the next day, and what a neighbouring day has is not missing.
+//!
+//! How many facts a process has numbered is kept by the day, as `facts:DAY:PROCESS` among the counters: the last facts before a kill
+//! show by it, and those of a process of which nothing else is left.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
+use crate::retention::Retention;
 use crate::sql::{Sql, Value};
 
 /// Facts that a process numbered but that are not in the store: it was killed, or its queue was full.
@@ -16,12 +21,36 @@ use crate::sql::{Sql, Value};
 pub struct Gap {
     /// The process that numbered them.
     pub process: i64,
-    /// When the day's first request of this process began, in milliseconds since 1970.
+    /// When the day's first request of this process began, in milliseconds since 1970; when the day began, if it has none.
     pub from_ms: u64,
-    /// When its last one began.
+    /// When its last one began; when the day ended, if it has none.
     pub to_ms: u64,
-    /// How many numbers between the day's lowest and its highest neither this day nor one of its neighbours has.
+    /// How many of the day's numbers neither this day nor one of its neighbours has.
     pub missing: u64,
+}
+
+/// How many facts a process has numbered on a day and before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FactCount {
+    /// In UTC.
+    pub day: Day,
+    /// The number that the next fact gets.
+    pub facts: u64,
+}
+
+impl FactCount {
+    /// So many now.
+    pub(crate) fn now(facts: u64) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { day: Day::of(now.as_millis() as u64), facts }
+    }
+}
+
+/// What a process had numbered before a day, and at its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    before: Option<u64>,
+    end: Option<u64>,
 }
 
 /// Numbers of a process, one after the other, each of which a fact has.
@@ -35,15 +64,20 @@ pub(crate) struct Run {
 /// When the first and the last of some requests began, in milliseconds since 1970.
 pub(crate) type Times = (u64, u64);
 
-/// The gaps of a day, by process. `read` reads the runs of all parts of a day, and `times` the times of a process in each part of
-/// this day.
+/// The gaps of a day, by process. `counted` has what processes had numbered. `read` reads the runs of all parts of a day, and
+/// `times` the times of a process in each part of this day.
 pub(crate) fn gaps(
     day: Day,
+    counted: &BTreeMap<i64, Counted>,
     mut read: impl FnMut(Day) -> Result<Vec<Run>, StoreError>,
     mut times: impl FnMut(i64) -> Result<Vec<Option<Times>>, StoreError>,
 ) -> Result<Vec<Gap>, StoreError> {
     let mut own = by_process(read(day)?);
-    own.retain(|_, runs| missing(runs, ends(runs)) > 0);
+    for process in counted.iter().filter(|(_, counted)| counted.end.is_some()).map(|(process, _)| *process) {
+        own.entry(process).or_default();
+    }
+    let range_of = |process: &i64, runs: &[Run]| range_of(runs, counted.get(process).copied().unwrap_or_default());
+    own.retain(|process, runs| missing(runs, range_of(process, runs)) > 0);
     if own.is_empty() {
         return Ok(Vec::new());
     }
@@ -54,13 +88,14 @@ pub(crate) fn gaps(
     let mut beside = by_process(beside);
     let mut gaps = Vec::new();
     for (process, mut runs) in own {
-        let ends = ends(&runs);
+        let range = range_of(&process, &runs);
         runs.extend(beside.remove(&process).unwrap_or_default());
         runs.sort_unstable();
-        let missing = missing(&runs, ends);
+        let missing = missing(&runs, range);
         if missing > 0 {
             let times = times(process)?.into_iter().flatten();
-            let (from_ms, to_ms) = times.reduce(|one, next| (one.0.min(next.0), one.1.max(next.1))).unwrap_or_default();
+            let times = times.reduce(|one, next| (one.0.min(next.0), one.1.max(next.1)));
+            let (from_ms, to_ms) = times.unwrap_or((day.start_ms(), day.next().start_ms()));
             gaps.push(Gap { process, from_ms, to_ms, missing });
         }
     }
@@ -77,20 +112,62 @@ fn by_process(mut runs: Vec<Run>) -> BTreeMap<i64, Vec<Run>> {
     of
 }
 
-/// The lowest and the highest number of runs.
-fn ends(runs: &[Run]) -> (u64, u64) {
-    let first = runs.iter().map(|run| run.first).min().unwrap_or_default();
-    (first, runs.iter().map(|run| run.last).max().unwrap_or_default())
+/// The numbers of a day, without the last one: from what was counted before to what was counted on it, and all that it has. The
+/// numbers of a process that counts begin with 0; of another one, nothing is known but what it has.
+fn range_of(runs: &[Run], counted: Counted) -> (u64, u64) {
+    let lowest = runs.iter().map(|run| run.first).min();
+    let is_counted = counted != Counted::default();
+    let first = if is_counted { counted.before.unwrap_or(0) } else { lowest.unwrap_or(0) };
+    let end = runs.iter().map(|run| run.last.saturating_add(1)).max().unwrap_or(0);
+    (first, end.max(counted.end.unwrap_or(0)))
 }
 
-/// How many numbers from the first to the last are in none of these runs, which are in their order.
-fn missing(runs: &[Run], (first, last): (u64, u64)) -> u64 {
+/// How many numbers from the first to the end are in none of these runs, which are in their order.
+fn missing(runs: &[Run], (first, end): (u64, u64)) -> u64 {
     let (mut next, mut missing) = (first, 0);
-    for run in runs.iter().take_while(|run| run.first <= last) {
+    for run in runs.iter().take_while(|run| run.first < end) {
         missing += run.first.saturating_sub(next);
         next = next.max(run.last.saturating_add(1));
     }
-    missing
+    missing + end.saturating_sub(next)
+}
+
+/// What the names of counts begin with.
+const COUNTS: &str = "facts:";
+
+/// Keeps how many facts a process has numbered.
+pub(crate) fn write_count(sql: &mut dyn Sql, process: i64, count: FactCount) -> Result<(), StoreError> {
+    let name = format!("{COUNTS}{}:{process}", count.day);
+    sql.execute(
+        "insert into counters (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value \
+         where counters.value < excluded.value",
+        &[Value::text(&name), Value::count(count.facts)],
+    )?;
+    Ok(())
+}
+
+/// What processes had numbered before a day and on it.
+pub(crate) fn counted(sql: &mut dyn Sql, day: Day) -> Result<BTreeMap<i64, Counted>, StoreError> {
+    let mut found = BTreeMap::<i64, Counted>::new();
+    let end = format!("{COUNTS}{}:", day.next());
+    let query = "select name, value from counters where name >= $1 and name < $2 order by name";
+    for mut row in sql.query(query, &[Value::text(COUNTS), Value::text(&end)])? {
+        let (name, value) = (row.text()?, row.count()?);
+        let parts = name.strip_prefix(COUNTS).and_then(|name| name.split_once(':'));
+        let Some((Ok(of), Ok(process))) = parts.map(|(day, process)| (day.parse::<Day>(), process.parse())) else {
+            continue;
+        };
+        let counted = found.entry(process).or_default();
+        *(if of == day { &mut counted.end } else { &mut counted.before }) = Some(value);
+    }
+    Ok(found)
+}
+
+/// Forgets the counts of days whose facts have ended, but of the last of them.
+pub(crate) fn end_counts(sql: &mut dyn Sql, today: Day, retention: &Retention) -> Result<(), StoreError> {
+    let end = format!("{COUNTS}{}:", today.back(retention.days.saturating_add(1)));
+    sql.execute("delete from counters where name >= $1 and name < $2", &[Value::text(COUNTS), Value::text(&end)])?;
+    Ok(())
 }
 
 /// The runs of a part of a day. The database finds them: the facts are many and the runs are few.
@@ -132,12 +209,17 @@ mod tests {
 
     /// Runs of process 1 on one of three days.
     fn found(days: [&[(u64, u64)]; 3]) -> u64 {
+        missing_of(days, Counted::default())
+    }
+
+    fn missing_of(days: [&[(u64, u64)]; 3], counted: Counted) -> u64 {
         let today = Day::of(0).next();
         let read = |day: Day| {
             let runs = days[day.number() as usize].iter();
             Ok(runs.map(|(first, last)| Run { process: 1, first: *first, last: *last }).collect())
         };
-        let gaps = gaps(today, read, |_| Ok(vec![Some((5, 6)), None, Some((3, 4))])).unwrap();
+        let counted = BTreeMap::from([(1, counted)]);
+        let gaps = gaps(today, &counted, read, |_| Ok(vec![Some((5, 6)), None, Some((3, 4))])).unwrap();
         assert!(gaps.iter().all(|gap| (gap.process, gap.from_ms, gap.to_ms) == (1, 3, 6)));
         gaps.iter().map(|gap| gap.missing).sum()
     }
@@ -150,5 +232,21 @@ mod tests {
         assert_eq!(found([&[(0, 1)], &[(4, 5), (9, 9)], &[(8, 8), (12, 13)]]), 2);
         // A batch that was repeated is in two parts.
         assert_eq!(found([&[], &[(0, 4), (3, 6), (3, 6), (9, 9)], &[(7, 7)]]), 1);
+    }
+    #[test]
+    fn what_was_numbered_before_the_first_and_after_the_last_is_missing() {
+        let counted = |before, end| Counted { before, end };
+        for (days, of, missing) in [
+            ([&[][..], &[(3, 9)], &[]], counted(None, Some(12)), 5),
+            ([&[], &[(3, 9)], &[]], counted(Some(3), Some(10)), 0),
+            ([&[], &[(3, 9)], &[]], counted(Some(2), None), 1),
+            ([&[], &[], &[]], counted(None, Some(4)), 4),
+            ([&[], &[], &[]], counted(Some(4), Some(4)), 0),
+            ([&[(0, 2)], &[(3, 3)], &[(5, 9)]], counted(None, Some(6)), 1),
+            // What is written after the last count.
+            ([&[], &[(0, 9)], &[]], counted(None, Some(6)), 0),
+        ] {
+            assert_eq!(missing_of(days, of), missing, "{days:?} {of:?}");
+        }
     }
 }

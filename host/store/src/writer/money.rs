@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::condition::Writes;
@@ -12,6 +13,7 @@ use super::{Shared, WriterOptions};
 use crate::fact::cut;
 use crate::health::Health;
 use crate::ledger::{BudgetState, MoneyFlush, Use};
+use crate::query::gaps::FactCount;
 
 #[derive(Debug)]
 pub(super) struct Money {
@@ -125,7 +127,7 @@ impl Money {
         let (sums, budgets) = (std::mem::take(&mut state.sums), std::mem::take(&mut state.budgets));
         drop(state);
         let (sums, budgets) = (sums.into_rows(), budgets.into_values().collect());
-        Some(MoneyFlush { process: 0, number: 0, sums, budgets })
+        Some(MoneyFlush { sums, budgets, ..MoneyFlush::default() })
     }
 
     /// Waits after a failure. Returns whether to try again.
@@ -170,10 +172,13 @@ impl Money {
 
 /// Writes what has come together, time after time, until the end.
 pub(super) fn run(shared: &Shared) {
-    let mut number = 0;
+    let (mut number, mut told) = (0, None);
     while let Some(flush) = shared.money.next() {
-        if !(flush.sums.is_empty() && flush.budgets.is_empty()) {
-            write(shared, &mut number, MoneyFlush { process: shared.process, ..flush });
+        // Once a day also without new ones: where a day's numbers begin is what the day before came to.
+        let facts = Some(FactCount::now(shared.sequence.load(Ordering::Relaxed))).filter(|count| count.facts > 0);
+        if !(flush.sums.is_empty() && flush.budgets.is_empty() && facts == told) {
+            write(shared, &mut number, MoneyFlush { process: shared.process, facts, ..flush });
+            told = facts;
         }
         shared.money.finish();
     }
@@ -205,7 +210,7 @@ fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
             Err(_) => {
                 let sums = flush.sums.split_off(flush.sums.len() / 2);
                 let budgets = flush.budgets.split_off(flush.budgets.len().div_ceil(2));
-                flushes.push(MoneyFlush { process: shared.process, number: 0, sums, budgets });
+                flushes.push(MoneyFlush { process: shared.process, number: 0, sums, budgets, facts: None });
                 flush.number = 0;
                 flushes.push(flush);
             }

@@ -49,7 +49,7 @@ fn flush(process: i64, number: u64) -> MoneyFlush {
         bucket: "input".to_owned(),
     };
     let sums = LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 1 };
-    MoneyFlush { process, number, sums: vec![(key, sums)], budgets: Vec::new() }
+    MoneyFlush { process, number, sums: vec![(key, sums)], ..MoneyFlush::default() }
 }
 
 /// Runs the child for some time, kills it, and returns the last numbers that it printed.

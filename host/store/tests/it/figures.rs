@@ -100,7 +100,7 @@ fn usage(name: &str, store: &dyn Store, keys: u64) {
     for hour in 0..HOURS {
         let sums =
             (0..keys).flat_map(|key| ["request", "input", "output"].map(|name| bucket(hour, key, name))).collect();
-        store.flush_money(&MoneyFlush { process: 1, number: hour + 1, sums, budgets: Vec::new() }).unwrap();
+        store.flush_money(&MoneyFlush { process: 1, number: hour + 1, sums, ..MoneyFlush::default() }).unwrap();
     }
     let rows = HOURS * keys * 3;
     eprintln!("{name}: {rows} sums of hours written in {:.1} s", begun.elapsed().as_secs_f64());

@@ -14,6 +14,7 @@ mod crash;
 mod facts;
 mod figures;
 mod full_day;
+mod gaps;
 mod migrations;
 mod place;
 mod postgres;
@@ -53,6 +54,8 @@ suite! {
     suite::texts_of_any_kind_can_be_stored_and_found
     suite::the_text_of_an_error_is_found_in_letters_of_either_case
     suite::lost_facts_are_counted
+    gaps::the_first_and_the_last_facts_of_a_process_are_missed
+    gaps::what_a_writer_took_and_the_log_lacks_shows
     suite::requests_over_midnight_are_not_missing
     suite::a_user_is_erased_with_what_only_they_said
     suite::the_log_is_exported_as_json_lines

@@ -27,7 +27,7 @@ fn usage_of_days(process: i64, number: u64) -> MoneyFlush {
         let count = i64::try_from(at + number).unwrap();
         (key, LedgerSums { units: 3 * count, requests: count, estimated: count / 2, cost_nano: 7_000_000_001 * count })
     };
-    MoneyFlush { process, number, sums: (0..200).map(of).collect(), budgets: Vec::new() }
+    MoneyFlush { process, number, sums: (0..200).map(of).collect(), ..MoneyFlush::default() }
 }
 
 /// What a store puts together, from its sums by the hour.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use super::read;
+use super::{read, written};
 use crate::admin::{Operations, Parameters, Problem};
 use weir_store::{Day, Gap};
 
@@ -17,6 +17,8 @@ pub(super) async fn list(
     let day = Parameters::parse(url.as_deref(), &["day"])?.time("day")?;
     let now = || u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
     let day = Day::of(day.unwrap_or_else(now));
+    // What cannot be written now is missing now.
+    let _is_written = written(&operations).await?;
     let gaps = read(&operations, move |store| store.gaps(day)).await?;
     let missing: u64 = gaps.iter().map(|gap| gap.missing).sum();
     let items: Vec<Value> = gaps.iter().map(shown).collect();
