@@ -35,7 +35,7 @@ mod tests {
             are_asked_for(&chat)
         };
         assert!(KNOWN.len() >= 7);
-        for known in KNOWN.iter() {
+        for known in &*KNOWN {
             assert!(asks(&known.member, "{}") && asks(&known.member, "true"), "{known:?}");
             assert!(["null", " false ", "[]"].iter().all(|no| !asks(&known.member, no)), "{known:?}");
         }
