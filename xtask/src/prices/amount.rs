@@ -10,11 +10,28 @@ const PLACES: i32 = 12;
 /// The first number with more digits than a float is sure to hold.
 const NOISE: u128 = 1_000_000_000_000_000;
 
+/// The first number with more digits than a derived amount has, which need not be exact.
+const DERIVED: u128 = 1_000_000_000;
+
 /// A decimal number of at least zero: `digits × 10^exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Amount {
     digits: u128,
     exponent: i32,
+}
+
+/// A ratio of two amounts, neither of which is zero.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ratio {
+    over: Amount,
+    under: Amount,
+}
+
+impl Ratio {
+    /// The ratio of these amounts; `None` if one of them is zero.
+    pub(super) fn of(over: Amount, under: Amount) -> Option<Self> {
+        (!over.is_zero() && !under.is_zero()).then_some(Self { over, under })
+    }
 }
 
 impl Amount {
@@ -27,11 +44,16 @@ impl Amount {
         let digits = format!("{whole}{fraction}").parse().with_context(|| format!("{text} is no amount"))?;
         let exponent: i32 = exponent.parse().with_context(|| format!("{text} is no amount"))?;
         let places = i32::try_from(fraction.len())?;
-        let mut read = Self { digits, exponent: exponent - places }.reduced();
-        while read.digits >= NOISE {
+        Ok(Self { digits, exponent: exponent - places }.rounded(NOISE))
+    }
+
+    /// Rounded to fewer digits than this number has.
+    fn rounded(self, limit: u128) -> Self {
+        let mut read = self.reduced();
+        while read.digits >= limit {
             read = Self { digits: (read.digits + 5) / 10, exponent: read.exponent + 1 };
         }
-        Ok(read.reduced())
+        read.reduced()
     }
 
     pub(super) const fn is_zero(self) -> bool {
@@ -42,6 +64,18 @@ impl Amount {
     pub(super) fn times(self, factor: Self) -> Result<Self> {
         let digits = self.digits.checked_mul(factor.digits).context("an amount is too long")?;
         Ok(Self { digits, exponent: self.exponent + factor.exponent }.reduced())
+    }
+
+    /// The amount that stands to this one in a ratio, to nine digits; `None` if it is too long.
+    pub(super) fn at(self, Ratio { over, under }: Ratio) -> Option<Self> {
+        let product = self.times(over).ok()?;
+        let (mut digits, mut exponent) = (product.digits, product.exponent - under.exponent);
+        while !digits.is_multiple_of(under.digits)
+            && let Some(more) = digits.checked_mul(10)
+        {
+            (digits, exponent) = (more, exponent - 1);
+        }
+        Some(Self { digits: digits / under.digits, exponent }.rounded(DERIVED))
     }
 
     /// Whether it is more than another amount.
@@ -112,6 +146,8 @@ mod tests {
         assert_eq!(uplift.write(1_000_000), "\"2.75\"");
         assert!(Amount::parse("1e-6").unwrap().is_above(Amount::parse("9e-7").unwrap()));
         assert!(!Amount::parse("10").unwrap().is_above(Amount::parse("1e1").unwrap()));
+        let third = Ratio::of(Amount::parse("1e-6").unwrap(), Amount::parse("3e-6").unwrap()).unwrap();
+        assert_eq!(Amount::parse("2e-06").unwrap().at(third).unwrap().write(1_000_000), "\"0.666666667\"");
         assert!(Amount::parse("true").is_err() && Amount::parse("-1").is_err());
     }
 }

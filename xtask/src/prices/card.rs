@@ -9,6 +9,7 @@ use super::Members;
 use super::amount::Amount;
 use super::rate_key::{Meaning, When, meaning};
 
+mod derived;
 mod extras;
 mod write;
 
@@ -28,6 +29,9 @@ const TOKENS: [&str; 10] = [
     "output_image",
     "reasoning",
 ];
+
+/// What models are for whose answers consist of tokens that they make, as those of embeddings and ranks do not.
+const WRITES: [&str; 6] = ["chat", "completion", "responses", "image_generation", "image_edit", "audio_speech"];
 
 /// Amounts of one unit by measure.
 type Rates = BTreeMap<&'static str, Amount>;
@@ -137,10 +141,23 @@ pub(super) struct Card {
 
 /// The measure that a charge goes with that no measure expresses: `request` if it may be part of every answer.
 fn gap_measure(name: &str) -> &'static str {
+    let is_made = name.starts_with("output");
     match name {
         _ if name.contains("pixel") => "image",
-        _ if name.contains("audio") => "input_audio",
-        _ if name.contains("image") || name.contains("video") => "input_image",
+        _ if name.contains("audio") => {
+            if is_made {
+                "output_audio"
+            } else {
+                "input_audio"
+            }
+        }
+        _ if name.contains("image") || name.contains("video") => {
+            if is_made {
+                "output_image"
+            } else {
+                "input_image"
+            }
+        }
         _ => "request",
     }
 }
@@ -183,6 +200,11 @@ impl Card {
         if is_zero && !zero_is_free {
             // The list has zeros where it has no price, too: better unknown than free.
             *left_out.entry("entries whose prices are all zero or missing".to_owned()).or_default() += 1;
+            return Ok(None);
+        }
+        if WRITES.contains(&mode) && !zero_is_free && offers.writes_for_nothing() {
+            // Another model's price comes on top, as behind a router, or the answer is paid by what is counted as nothing.
+            *left_out.entry("entries of models that write for nothing".to_owned()).or_default() += 1;
             return Ok(None);
         }
         offers.uplift(members)?;
@@ -236,6 +258,13 @@ impl Offers {
         Ok(())
     }
 
+    /// Whether the output is said to cost nothing, in whatever form it is made.
+    fn writes_for_nothing(&self) -> bool {
+        let prices = |measure| self.rates.values().filter_map(move |rates| rates.get(measure));
+        let is_free = |measure| prices(measure).all(|amount| amount.is_zero());
+        prices("output").next().is_some() && ["output", "output_audio", "output_image"].into_iter().all(is_free)
+    }
+
     /// Drops the price of a pixel where that of an image is known.
     fn drop_pixels(&mut self) {
         if self.rates.values().any(|rates| rates.contains_key("image")) {
@@ -243,11 +272,17 @@ impl Offers {
         }
     }
 
-    /// Images that are paid by their tokens have no price of their own.
+    /// Images that are paid by their tokens have no price of their own. Where nothing else is made, all output is images, also
+    /// where an answer does not tell its kinds apart, as streams of images do not.
     fn pay_images_by_token(&mut self) {
-        if self.rates.values().any(|rates| rates.contains_key("output_image")) {
+        let names = |measure| self.rates.values().any(|rates| rates.contains_key(measure));
+        let is_all = !names("output");
+        if names("output_image") {
             for rates in self.rates.values_mut() {
                 rates.remove("image");
+                if let Some(image) = rates.get("output_image").copied().filter(|_| is_all) {
+                    rates.insert("output", image);
+                }
             }
             if let Ok(nothing) = Amount::parse("0") {
                 self.rates.entry(When::default()).or_default().insert("image", nothing);

@@ -32,9 +32,9 @@ fn suffixes_become_conditions() {
     );
     let expected = serde_json::json!([
         {"input": "2.5", "output": "10", "cache_write_hour": "5", "search": "0.02"},
-        {"when": {"batch": true}, "input": "1.25"},
+        {"when": {"batch": true}, "input": "1.25", "output": "5", "cache_write_hour": "2.5"},
         {"when": {"service_tier": "low"}, "search": "0.01"},
-        {"when": {"context_over": 200_000}, "input": "5"},
+        {"when": {"context_over": 200_000}, "input": "5", "output": "20", "cache_write_hour": "10"},
     ]);
     assert_eq!(models(&list)["a"]["m"], expected);
 }
@@ -108,6 +108,62 @@ fn searches_cost_once_a_request_unless_the_list_says_that_each_does() {
 }
 
 #[test]
+fn what_a_condition_does_not_name_stands_to_its_price_as_the_rest_does() {
+    let list = entry(
+        "first/m",
+        "first",
+        r#""input_cost_per_token": 2e-06, "cache_read_input_token_cost": 1e-06, "input_cost_per_audio_token": 7e-06,
+        "output_cost_per_token": 9e-06, "output_cost_per_image_token": 3e-05,
+        "input_cost_per_token_priority": 4e-06, "cache_read_input_token_cost_priority": 1.5e-06,
+        "input_cost_per_token_above_200k_tokens": 6e-06, "output_cost_per_token_above_200k_tokens": 1.2e-05,
+        "input_cost_per_token_above_200k_tokens_batches": 3e-06"#,
+    );
+    let offers = models(&list)["a"]["m"].clone();
+    // The ratio of plain text of the same side, and without one that of the other side.
+    let priority = serde_json::json!({"when": {"service_tier": "priority"}, "input": "4", "cache_read": "1.5",
+        "input_audio": "14", "output": "18", "output_image": "60"});
+    // Each side has its own, and a threshold's prices are those that a batch beyond it stands to.
+    let long = serde_json::json!({"when": {"context_over": 200_000}, "input": "6", "cache_read": "3", "input_audio": "21",
+        "output": "12", "output_image": "40"});
+    let long_batch = serde_json::json!({"when": {"context_over": 200_000, "batch": true}, "input": "3", "cache_read": "1.5",
+        "input_audio": "10.5", "output": "6", "output_image": "20"});
+    for expected in [priority, long, long_batch] {
+        let found = offers.as_array().unwrap().iter().find(|offer| offer["when"] == expected["when"]);
+        assert_eq!(found, Some(&expected), "{offers}");
+    }
+}
+
+#[test]
+fn all_output_is_images_where_no_other_has_a_price() {
+    let (image, text) = (r#""output_cost_per_image_token": 3e-05"#, r#""output_cost_per_token": 1e-05"#);
+    let list = [entry("first/p", "first", image), entry("first/both", "first", &format!("{image}, {text}"))];
+    let models = models(&list.join(","));
+    assert_eq!(models["a"]["p"], serde_json::json!([{"image": "0", "output": "30", "output_image": "30"}]));
+    assert_eq!(models["a"]["both"], serde_json::json!([{"image": "0", "output": "10", "output_image": "30"}]));
+}
+
+#[test]
+fn a_model_that_writes_for_nothing_has_no_price() {
+    let members = |provider: &str, mode: &str, more: &str| {
+        format!(
+            "{{\"litellm_provider\": \"{provider}\", \"mode\": \"{mode}\", \"output_cost_per_token\": 0.0, {more}}}"
+        )
+    };
+    let (input, image) = (r#""input_cost_per_token": 1.4e-07"#, r#""output_cost_per_image": 0.04"#);
+    let list = [
+        format!("\"first/router\": {}", members("first", "chat", input)),
+        format!("\"first/song\": {}", members("first", "chat", image)),
+        format!("\"first/painter\": {}", members("first", "image_generation", image)),
+        format!("\"first/vectors\": {}", members("first", "embedding", input)),
+        format!("\"l\": {}", members("local", "chat", input)),
+    ];
+    let models = models(&list.join(","));
+    let names: Vec<&String> = models["a"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["*", "vectors"]);
+    assert_eq!(models["local"]["l"], serde_json::json!([{"input": "0.14", "output": "0"}]));
+}
+
+#[test]
 fn a_tools_price_is_one_for_all_models() {
     let session = r#""code_interpreter_cost_per_session": 0.03"#;
     let list = [entry("first/container", "first", session), entry("container", "local", session)].join(",");
@@ -123,9 +179,11 @@ fn what_no_measure_expresses_is_a_gap() {
         "m",
         "first",
         r#""input_cost_per_token": 1e-06, "citation_cost_per_token": 2e-06,
-        "cache_read_input_token_cost": 1e-07, "cache_read_input_audio_token_cost": 1e-07"#,
+        "cache_read_input_token_cost": 1e-07, "cache_read_input_audio_token_cost": 1e-07,
+        "output_cost_per_video_token": 1e-06"#,
     );
-    assert_eq!(models(&list)["a"]["m"][0]["gaps"], serde_json::json!({"citation_cost_per_token": "request"}));
+    let gaps = serde_json::json!({"citation_cost_per_token": "request", "output_cost_per_video_token": "output_image"});
+    assert_eq!(models(&list)["a"]["m"][0]["gaps"], gaps);
 }
 
 #[test]

@@ -235,6 +235,14 @@ fn bundled_prices_hold_for_what_is_billed_by_the_piece() {
 }
 
 #[test]
+fn a_bundled_price_of_a_router_alone_is_none_of_its_answers() {
+    let book = PriceBook::bundled().unwrap();
+    for (kind, model) in [("azure-openai", "model-router"), ("azure-openai", "model_router"), ("gemini", "lyria-3.5")] {
+        assert!(!book.knows(Subject::of(kind, model)), "{kind} {model}");
+    }
+}
+
+#[test]
 fn two_conditions_without_a_common_price_take_the_threshold() {
     let mut both = facts(&[(Bucket::Input, 300_000), (Bucket::Output, 1)]);
     both.batch = true;

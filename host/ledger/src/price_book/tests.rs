@@ -1,7 +1,7 @@
 use super::*;
 use crate::cost::{Cost, price};
 use crate::measure::Measure;
-use crate::rule::Pattern;
+use crate::rule::{Pattern, When};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use weir_types::contract::about::Bucket;
@@ -232,6 +232,32 @@ proptest! {
         let total = price(&shuffled, Subject::of("p", "m"), &facts).unwrap().total().unwrap().to_string();
         prop_assert_eq!(total, format!("{best}.5"));
     }
+}
+
+/// Otherwise a batch or a tier would have the usual price for what its offer leaves out.
+#[test]
+fn a_bundled_price_under_a_condition_names_all_tokens_that_the_usual_one_names() {
+    let tokens = |offer: &Offer, least: i128| -> Vec<Measure> {
+        let is_meant = |rate: &crate::money::Rate| rate.amount().get() >= least;
+        let rates =
+            offer.rates.iter().filter(|(measure, rate)| matches!(measure, Measure::Tokens(_)) && is_meant(rate));
+        rates.map(|(measure, _)| *measure).collect()
+    };
+    let book = PriceBook::bundled().unwrap();
+    let offers = || book.offers.iter().map(|(_, offer)| offer);
+    let mut count = 0;
+    for usual in offers().filter(|offer| offer.when == When::default()) {
+        let is_same = |offer: &&Offer| {
+            offer.provider == usual.provider && offer.model == usual.model && offer.when.cache_minutes.is_none()
+        };
+        for special in offers().filter(is_same).filter(|offer| !tokens(offer, 0).is_empty()) {
+            let (all, named) = (tokens(usual, 1), tokens(special, 0));
+            let missing: Vec<_> = all.iter().filter(|measure| !named.contains(measure)).collect();
+            assert!(missing.is_empty(), "{} {} {:?}: {missing:?}", usual.provider, special.place, special.when);
+            count += 1;
+        }
+    }
+    assert!(count > 2_000, "{count}");
 }
 
 #[test]

@@ -5,24 +5,26 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::super::rate_key::When;
+use super::derived::derive_missing;
 use super::{Card, Rates, TOKENS};
 
 impl Card {
     /// Its offers.
     pub(in super::super) fn write(&self) -> Result<Vec<String>> {
-        let mut all: BTreeMap<&When, &Rates> = BTreeMap::new();
+        let mut all: BTreeMap<When, Rates> = BTreeMap::new();
         let mut gaps: BTreeMap<&When, BTreeMap<&str, &str>> = BTreeMap::new();
         // Prices for a region's own name come after, and replace, those that a multiplier gives.
         for (_, offers) in self.scopes.values() {
-            all.extend(&offers.rates);
+            all.extend(offers.rates.clone());
             if let Some(first) = offers.rates.keys().next() {
                 let named = offers.gaps.iter().map(|(charge, measure)| (charge.as_str(), *measure));
                 gaps.entry(first).or_default().extend(named);
             }
         }
+        derive_missing(&mut all);
         let is_by_token = all.values().any(|rates| rates.contains_key("output_image"));
         let mut texts = Vec::new();
-        for (when, rates) in all {
+        for (when, rates) in &all {
             let mut members = Vec::new();
             // Images that are paid by their tokens have no price by their size.
             let is_paid = |measure: &str| is_by_token && measure == "image" && when.variant.is_some();
