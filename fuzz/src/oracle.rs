@@ -293,7 +293,7 @@ fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
 pub fn reset_times(data: &[u8]) {
     for line in String::from_utf8_lossy(data).lines() {
         if let Some(duration) = reset_time::read_duration(line) {
-            assert!(duration <= reset_time::LONGEST, "{line}");
+            assert!(duration <= reset_time::MAX_RESET, "{line}");
         }
         if let Some(moment) = reset_time::read_moment(line) {
             let again = reset_time::read_moment(&reset_time::spell_moment(moment));

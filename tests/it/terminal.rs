@@ -147,9 +147,9 @@ fn no_command_panics_when_its_reader_leaves() {
             command.stdout(writer.try_clone().unwrap());
             command.stderr(if closed_errors { Stdio::from(writer) } else { Stdio::piped() });
             let output = command.spawn().unwrap().wait_with_output().unwrap();
-            let complaint = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.code().is_some_and(|code| code < 100), "weir {line}: {}: {complaint}", output.status);
-            assert!(!complaint.contains("panicked"), "weir {line}: {complaint}");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.code().is_some_and(|code| code < 100), "weir {line}: {}: {stderr}", output.status);
+            assert!(!stderr.contains("panicked"), "weir {line}: {stderr}");
         }
     }
 }

@@ -16,7 +16,7 @@ use weir_types::contract::types::{
 
 /// Minimum measuring time of each figure, and minimum number of calls for its median.
 const EACH: Duration = Duration::from_millis(200);
-const LEAST: usize = 20;
+const MIN_ROUNDS: usize = 20;
 /// Number of deltas in the streamed answer.
 const DELTAS: u32 = 64;
 
@@ -82,7 +82,7 @@ pub async fn cost(adapter: &Arc<Adapter>, load: Duration, writers: &[Arc<Adapter
 /// The median time of a call in microseconds; `None` if a call fails.
 fn median(mut call: impl FnMut() -> Option<Duration>) -> Option<f64> {
     let (begun, mut times) = (Instant::now(), Vec::new());
-    while times.len() < LEAST || begun.elapsed() < EACH {
+    while times.len() < MIN_ROUNDS || begun.elapsed() < EACH {
         times.push(call()?);
     }
     middle(times)
@@ -103,7 +103,7 @@ struct Fresh {
 
 async fn fresh(adapter: &Arc<Adapter>, ctx: &Context, request: &ChatRequest) -> Result<Option<Fresh>, PluginFault> {
     let (mut making, mut call, mut both, begun) = (Vec::new(), Vec::new(), Vec::new(), Instant::now());
-    while both.len() < LEAST || begun.elapsed() < EACH {
+    while both.len() < MIN_ROUNDS || begun.elapsed() < EACH {
         let start = Instant::now();
         let mut lease = adapter.lease("").await?;
         let made = start.elapsed();
@@ -152,7 +152,7 @@ async fn decoding(adapter: &Arc<Adapter>, ctx: &Context, frames: &[Frame]) -> Re
         return Ok(None);
     }
     let mut times = Vec::new();
-    for _ in 0..LEAST {
+    for _ in 0..MIN_ROUNDS {
         let mut decoder = adapter.lease("").await?.decoder(ctx)?;
         for frame in frames {
             match timed(|| decoder.push(std::slice::from_ref(frame))) {

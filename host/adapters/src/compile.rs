@@ -153,8 +153,7 @@ fn in_child(
 ) -> Result<Vec<u8>, CompileError> {
     let until = Instant::now() + bounds.time;
     let mut child = command.spawn().map_err(CompileError::Start)?;
-    let (Some(mut input), Some(output), Some(complaint)) =
-        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    let (Some(mut input), Some(output), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err(CompileError::Answer("no pipes"));
     };
@@ -162,13 +161,13 @@ fn in_child(
     // A child that dies over the first bytes does not read the rest; its exit status is the reason then.
     std::thread::spawn(move || input.write_all(&component));
     let answer = collect(output.take(bounds.memory), usize::MAX);
-    let complaint = collect(complaint, STDERR_BYTES);
+    let stderr = collect(stderr, STDERR_BYTES);
     let answer = answer.recv_timeout(bounds.time).ok();
     let ended = ended_by(&mut child, if answer.is_some() { until } else { Instant::now() });
     let status = ended.map_err(CompileError::Start)?.ok_or(CompileError::TooLong(bounds.time))?;
     if !status.success() {
-        let complaint = complaint.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-        return Err(failure(status, &String::from_utf8_lossy(&complaint), bounds));
+        let stderr = stderr.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+        return Err(failure(status, &String::from_utf8_lossy(&stderr), bounds));
     }
     code_of(answer.unwrap_or_default(), fingerprint, digest)
 }
@@ -221,8 +220,8 @@ fn ended_by(child: &mut Child, until: Instant) -> io::Result<Option<ExitStatus>>
     }
 }
 
-fn failure(status: ExitStatus, complaint: &str, bounds: Bounds) -> CompileError {
-    let output = clean(complaint);
+fn failure(status: ExitStatus, stderr: &str, bounds: Bounds) -> CompileError {
+    let output = clean(stderr);
     if status.code() == Some(child::REFUSED.into()) {
         return CompileError::Refused(brief(&output));
     }
@@ -231,14 +230,14 @@ fn failure(status: ExitStatus, complaint: &str, bounds: Bounds) -> CompileError 
     }
     // Messages of the allocator, the system, the compiler and its threads when memory is exhausted.
     let starved = ["memory allocation of", "Cannot allocate memory", "os error 12", "ThreadPoolBuildError"];
-    if starved.iter().any(|text| complaint.contains(text)) {
+    if starved.iter().any(|text| stderr.contains(text)) {
         return CompileError::TooLarge(bounds.memory);
     }
     if child::is_killed(status) {
         return CompileError::Killed;
     }
     let output = tail(output.trim(), 300);
-    if complaint.contains("panicked at") {
+    if stderr.contains("panicked at") {
         return CompileError::Panicked(output.to_owned());
     }
     CompileError::Crashed(if output.is_empty() { status.to_string() } else { format!("{status}: {output}") })

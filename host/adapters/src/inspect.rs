@@ -166,8 +166,8 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: 
         Ok(vouched) => vouched,
         Err(reason) => return refused(name, Some(digest), reason),
     };
-    let terms = AdapterLimits { grants: grants.clone(), ..AdapterLimits::default() };
-    let adapter = match loader.load(&name, &bytes, &Admission { terms, ..Admission::default() }) {
+    let adapter_limits = AdapterLimits { grants: grants.clone(), ..AdapterLimits::default() };
+    let adapter = match loader.load(&name, &bytes, &Admission { adapter_limits, ..Admission::default() }) {
         Ok(adapter) => adapter,
         Err(error) => return refused(name, Some(digest), error.to_string()),
     };

@@ -98,7 +98,7 @@ struct Progress {
 #[derive(Debug, Clone, Default)]
 pub struct Admission {
     /// How its instances are used.
-    pub terms: AdapterLimits,
+    pub adapter_limits: AdapterLimits,
     /// Whether the lock file pins it.
     pub trusted: bool,
     /// The trusted key that signed it, if any.
@@ -141,7 +141,7 @@ impl Loader {
         digest: Digest,
         admission: &Admission,
     ) -> Option<Result<Arc<Adapter>, LoadError>> {
-        let with_grants = match self.for_grants(&admission.terms.grants) {
+        let with_grants = match self.for_grants(&admission.adapter_limits.grants) {
             Ok(with_grants) => with_grants,
             Err(error) => return Some(Err(error)),
         };
@@ -160,7 +160,7 @@ impl Loader {
         described: Described,
         admission: &Admission,
     ) -> Result<Arc<Adapter>, LoadError> {
-        let template = self.template(component, &described.shape, &admission.terms.grants)?;
+        let template = self.template(component, &described.shape, &admission.adapter_limits.grants)?;
         let (mut instance, start) = first_instance(&template, &described.shape)?;
         let Described { shape, manifest, guard } = described;
         let is_known = !self.engine.is_for_grants();
@@ -171,7 +171,7 @@ impl Loader {
 
     /// Loads an adapter from the bytes of the file `name`.wasm.
     pub fn load(&self, name: &str, bytes: &[u8], admission: &Admission) -> Result<Arc<Adapter>, LoadError> {
-        match self.for_grants(&admission.terms.grants)? {
+        match self.for_grants(&admission.adapter_limits.grants)? {
             Some(loader) => loader.load_here(name, bytes, admission),
             None => self.load_here(name, bytes, admission),
         }
@@ -205,7 +205,7 @@ impl Loader {
         if shape.weight() > slots {
             return Err(LoadError::TooHeavy { weight: shape.weight(), slots });
         }
-        let mut template = self.template(&component, &shape, &admission.terms.grants)?;
+        let mut template = self.template(&component, &shape, &admission.adapter_limits.grants)?;
         let (mut instance, start) = first_instance(&template, &shape)?;
         let (manifest, guard) = match manifest {
             Some(described) => described,
@@ -217,7 +217,7 @@ impl Loader {
             cache.put(digest, &component, &described);
             // Code that is mapped from there takes memory only where it runs.
             if let Some((mapped, _)) = cache.get(digest) {
-                template = self.template(&mapped, &described.shape, &admission.terms.grants)?;
+                template = self.template(&mapped, &described.shape, &admission.adapter_limits.grants)?;
             }
         }
         if described.manifest.name != name {
@@ -272,16 +272,16 @@ impl Loader {
         admission: &Admission,
     ) -> Adapter {
         let Described { shape, manifest, guard } = described;
-        let terms = &admission.terms;
-        if let Some(impurity) = terms.grants.impurity() {
+        let adapter_limits = &admission.adapter_limits;
+        if let Some(impurity) = adapter_limits.grants.impurity() {
             tracing::info!(adapter = %manifest.name, "adapter loaded with grants, {impurity}");
         }
         let wish = admission.trusted.then(|| manifest.isolation.into());
         let ways = PoolConfig {
-            isolation: terms.isolation.or(wish).unwrap_or(Isolation::Fresh),
-            proved: terms.isolation.or(wish).unwrap_or_else(|| proved_isolation(manifest.isolation.into())),
-            reuse: terms.reuse.clone(),
-            ready: terms.ready,
+            isolation: adapter_limits.isolation.or(wish).unwrap_or(Isolation::Fresh),
+            proved: adapter_limits.isolation.or(wish).unwrap_or_else(|| proved_isolation(manifest.isolation.into())),
+            reuse: adapter_limits.reuse.clone(),
+            ready: adapter_limits.ready,
             weight: shape.weight(),
             start,
         };
@@ -293,13 +293,13 @@ impl Loader {
             size: shape.bytes as usize,
             trusted: admission.trusted,
             signer: admission.signer.clone(),
-            grants: terms.grants.clone(),
+            grants: adapter_limits.grants.clone(),
             proved: OnceLock::new(),
             stats: Stats::default(),
             state: AdapterState::default(),
             pool: Pool::new(self.engine.clone(), template, ways),
-            call: terms.call.unwrap_or(self.engine.limits().call),
-            turns: terms.concurrency.map(Turns::new),
+            call: adapter_limits.call.unwrap_or(self.engine.limits().call),
+            turns: adapter_limits.concurrency.map(Turns::new),
             engine: self.engine.clone(),
             shape,
             manifest,

@@ -278,8 +278,9 @@ fn a_manifest_that_is_wrong_is_refused() {
 fn only_trusted_bytes_may_request_less_isolation() {
     let mut zeta = guest("zeta");
     zeta.isolation = 2;
-    let isolation = |terms: AdapterLimits, trusted| {
-        let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, trusted, signer: None }).unwrap();
+    let isolation = |adapter_limits: AdapterLimits, trusted| {
+        let adapter =
+            loader(small()).load("zeta", &zeta.build(), &Admission { adapter_limits, trusted, signer: None }).unwrap();
         adapter.pool().isolation()
     };
     assert_eq!(isolation(AdapterLimits::default(), false), Isolation::Fresh);

@@ -56,9 +56,9 @@ pub struct Folder {
     /// The lock file; a missing one trusts nothing.
     pub lock: Option<PathBuf>,
     /// Limits of single adapters, by name.
-    pub terms: BTreeMap<String, AdapterLimits>,
+    pub adapter_limits: BTreeMap<String, AdapterLimits>,
     /// Limits of all others.
-    pub usual_terms: AdapterLimits,
+    pub default_limits: AdapterLimits,
     /// The grants by the adapter's name. They replace the grants in `terms`.
     pub grants: Arc<Granted>,
     /// Requirements of files before they are loaded.
@@ -88,8 +88,8 @@ impl Folder {
         Self {
             dir: dir.into(),
             lock: None,
-            terms: BTreeMap::new(),
-            usual_terms: AdapterLimits::default(),
+            adapter_limits: BTreeMap::new(),
+            default_limits: AdapterLimits::default(),
             grants: Arc::default(),
             policy: Policy::default(),
             allow_writable: false,

@@ -19,7 +19,7 @@ const QUIET: Duration = Duration::from_millis(150);
 /// Interval of checks without an event.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum number of files; a folder with more is not an adapter's project.
-const MOST: usize = 10_000;
+const MAX_FILES: usize = 10_000;
 
 /// Time and size of each file at one moment.
 pub type Snapshot = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
@@ -88,7 +88,7 @@ impl Sources {
     fn look(&self, path: &Path, found: &mut Snapshot) {
         let Ok(metadata) = path.metadata() else { return };
         if metadata.is_file() {
-            if *path != self.output && found.len() < MOST {
+            if *path != self.output && found.len() < MAX_FILES {
                 found.insert(path.to_owned(), (metadata.modified().ok(), metadata.len()));
             }
             return;

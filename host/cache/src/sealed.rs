@@ -25,9 +25,9 @@ const VERSION: &[u8] = b"weir-answer-1";
 /// The bytes of a digest.
 const DIGEST: usize = 32;
 /// The most bytes of an entry besides its body.
-const MOST_HEAD: usize = 64 << 10;
+const MAX_HEAD: usize = 64 << 10;
 /// The most bytes of a sealed entry.
-pub const MOST_SEALED: usize = 1 << 20;
+pub const MAX_SEALED: usize = 1 << 20;
 /// How strongly entries are compressed: about as fast as they are sent.
 const LEVEL: i32 = 1;
 
@@ -97,14 +97,14 @@ impl Seal {
             origin: entry.origin.map(|key| key.to_string()),
             mark: mark.clone(),
         };
-        let mut content = serde_json::to_vec(&head).ok().filter(|head| head.len() < MOST_HEAD)?;
+        let mut content = serde_json::to_vec(&head).ok().filter(|head| head.len() < MAX_HEAD)?;
         content.push(b'\n');
         content.extend_from_slice(&entry.body);
         let mut packed = zstd::bulk::compress(&content, LEVEL).ok()?;
         let nonce = Nonce::assume_unique_for_key(random);
         self.cipher(place)?.seal_in_place_append_tag(nonce, Aad::from(VERSION), &mut packed).ok()?;
         let sealed = [VERSION, &random, &packed].concat();
-        (sealed.len() <= MOST_SEALED).then_some(sealed)
+        (sealed.len() <= MAX_SEALED).then_some(sealed)
     }
 
     /// Opens what a server returned for a place; none unless it was sealed for this place.
@@ -113,7 +113,7 @@ impl Seal {
         let nonce = Nonce::try_assume_unique_for_key(random).ok()?;
         let mut rest = rest.to_vec();
         let packed = self.cipher(place)?.open_in_place(nonce, Aad::from(VERSION), &mut rest).ok()?;
-        let content = zstd::bulk::decompress(packed, TOO_LARGE + MOST_HEAD).ok()?;
+        let content = zstd::bulk::decompress(packed, TOO_LARGE + MAX_HEAD).ok()?;
         let end = content.iter().position(|byte| *byte == b'\n')?;
         let head: Head = serde_json::from_slice(content.get(..end)?).ok()?;
         let mut headers = HeaderMap::new();
@@ -229,7 +229,7 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 56) as u8
         });
-        let large = Entry { body: noise.take(MOST_SEALED + 1).collect(), ..entry() };
+        let large = Entry { body: noise.take(MAX_SEALED + 1).collect(), ..entry() };
         assert!(Seal::new("one").seal(&place("a", "x"), &large, &mark(), NOW, [1; 12]).is_none());
     }
 }

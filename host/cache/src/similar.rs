@@ -19,7 +19,7 @@ use shared_list::{ListReading, Position, Removals, SharedList, SharedQuestion};
 use wording::Wording;
 
 /// The most numbers of a vector.
-const MOST_NUMBERS: usize = 4_096;
+const MAX_NUMBERS: usize = 4_096;
 
 /// A vector of length 1.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ impl Direction {
     /// The direction of a vector; none for one that has none: without numbers, of zeros, with a number that is not finite,
     /// or too long.
     pub fn of(mut vector: Vec<f32>) -> Option<Self> {
-        if vector.is_empty() || vector.len() > MOST_NUMBERS {
+        if vector.is_empty() || vector.len() > MAX_NUMBERS {
             return None;
         }
         let length = vector.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();

@@ -29,7 +29,7 @@ const REMOVED: Duration = Duration::from_hours(24);
 /// How often removals by other nodes are looked for, and a server that is away is tried at first.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How often the time between two tries doubles at most.
-const MOST_DOUBLED: u32 = 3;
+const MAX_DOUBLED: u32 = 3;
 /// For how many rounds a server must work until it is tried again at once when it is away.
 const WELL: u32 = 10;
 /// The digits of a name.
@@ -253,7 +253,7 @@ impl Inner {
         let (mut failures, mut well) = (0_u32, 0_u32);
         loop {
             let is_open = self.link.is_open();
-            let distance = if is_open { 0 } else { failures.min(MOST_DOUBLED) };
+            let distance = if is_open { 0 } else { failures.min(MAX_DOUBLED) };
             tokio::time::sleep(INTERVAL * (1 << distance)).await;
             if is_open || self.link.connect().await.is_ok() {
                 before = self.follow_removals(before).await.or(before);

@@ -8,7 +8,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest text of a server that is shown.
-const MOST_SHOWN: usize = 300;
+const MAX_SHOWN: usize = 300;
 
 /// Why a round failed. Shows no address and no login.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum ServerError {
 
 /// What a server says, on one line and shortened.
 fn shown(error: &RedisError) -> String {
-    error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_SHOWN).collect()
+    error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SHOWN).collect()
 }
 
 impl From<RedisError> for ServerError {

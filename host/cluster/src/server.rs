@@ -17,10 +17,10 @@ use super::error::{ServerError, TIMEOUT};
 /// What the server does with a report.
 pub(crate) const SCRIPT: &str = include_str!("exchange.lua");
 /// The most reports that are sent before their answers are read.
-const MOST_AT_ONCE: usize = 1_000;
+const MAX_AT_ONCE: usize = 1_000;
 
 /// The most bytes that the server may send for a part of a round. The answer to a report has seven numbers as texts.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 /// A report about a node's share of one pool.
 #[derive(Debug, Clone)]
@@ -83,14 +83,14 @@ impl fmt::Debug for PoolServer {
 impl PoolServer {
     /// A server to which nothing is connected yet. TLS is needed for addresses that ask for it.
     pub fn new(address: Address, tls: Option<Arc<ClientConfig>>) -> Self {
-        Self { address, tls, allowance: Allowance::new(MOST_BYTES), open: None }
+        Self { address, tls, allowance: Allowance::new(MAX_BYTES), open: None }
     }
 
     /// Sends reports and reads their answers. After a failure the connection is given up; some of the reports may have
     /// arrived.
     pub async fn exchange(&mut self, requests: &[PoolRequest]) -> Result<Round, ServerError> {
         let mut round = Round { answers: Vec::with_capacity(requests.len()), ..Round::default() };
-        for part in requests.chunks(MOST_AT_ONCE) {
+        for part in requests.chunks(MAX_AT_ONCE) {
             let asked = tokio::time::timeout(TIMEOUT, self.ask(part)).await;
             if let Err(error) = asked.unwrap_or(Err(ServerError::Late)).map(|answers| round.take(answers)) {
                 self.open = None;

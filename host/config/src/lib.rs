@@ -133,7 +133,7 @@ pub struct Config {
 
 /// The largest file that is read: room for some 35,000 clients with limits. A file is read whole at each change, with a place
 /// for each of its values, so that many keys belong into the store, which loads a million in seconds.
-const LARGEST_FILE: u64 = 8 << 20;
+const MAX_FILE: u64 = 8 << 20;
 
 /// What may differ between nodes that give the same answers.
 const OF_ONE_NODE: &[&str] = &[
@@ -166,7 +166,7 @@ const READ_TOKEN_ALONE: &str =
     "`admin.read_token` is set without `admin.token`, so that nothing could be changed over the network";
 
 /// The fewest bytes of `realtime.sealing_key`.
-const LEAST_SEALING_KEY: usize = 32;
+const MIN_SEALING_KEY: usize = 32;
 const SHORT_SEALING_KEY: &str = "`realtime.sealing_key` needs at least 32 random characters";
 
 /// Secrets of the program's own that make no sense: one without the other, or one that can be guessed.
@@ -175,7 +175,7 @@ fn secret_problems(admin: &Admin, realtime: &Realtime) -> Vec<Problem> {
     if admin.read_token.is_some() && admin.token.is_none() {
         problems.push(Problem::error(&Place::Unset, READ_TOKEN_ALONE).with_help("set `admin.token` too"));
     }
-    if realtime.sealing_key.as_ref().is_some_and(|key| key.expose().len() < LEAST_SEALING_KEY) {
+    if realtime.sealing_key.as_ref().is_some_and(|key| key.expose().len() < MIN_SEALING_KEY) {
         problems.push(Problem::error(&Place::Unset, SHORT_SEALING_KEY).with_help("`openssl rand -hex 32` makes one"));
     }
     problems
@@ -346,9 +346,9 @@ fn text_of(path: &Path) -> Result<String, String> {
     let unreadable = |error: std::io::Error| format!("cannot read the configuration: {error}");
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        let most = LARGEST_FILE >> 20;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE {
+        let most = MAX_FILE >> 20;
         return Err(format!(
             "the configuration is larger than {most} MiB: keep keys and teams in the store (`weir keys create`), where a \
              million have room"

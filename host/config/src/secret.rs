@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The shortest secret, in bytes, that is masked in texts.
-const LEAST_HIDDEN: usize = 8;
+const MIN_HIDDEN: usize = 8;
 
 /// A credential. It cannot be printed or serialized; [`Secret::expose`] is the only way to its text.
 ///
@@ -40,7 +40,7 @@ impl Secret {
     /// Replaces this secret in a text with `[key]`. Very short secrets, which are not real keys, are left.
     pub fn redact(&self, text: &mut String) {
         let secret = self.expose();
-        if secret.len() >= LEAST_HIDDEN && text.contains(secret) {
+        if secret.len() >= MIN_HIDDEN && text.contains(secret) {
             *text = text.replace(secret, "[key]");
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// The largest file that a secret is read from.
-pub(crate) const LARGEST: u64 = 64 << 10;
+pub(crate) const MAX_SECRET_FILE_BYTES: u64 = 64 << 10;
 
 /// A file that a secret was to be read from, with a digest of what it held then.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,10 +37,10 @@ impl fmt::Debug for SecretFile {
     }
 }
 
-/// The bytes of a file; one more than [`LARGEST`] if it has more than that.
+/// The bytes of a file; one more than [`MAX_SECRET_FILE_BYTES`] if it has more than that.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(MAX_SECRET_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -9,7 +9,7 @@ pub(super) const DURATION: &str = "a duration such as \"250ms\", \"30s\", \"15m\
 pub(super) const SIZE: &str = "a size such as 65536, \"64KiB\" or \"64MiB\"";
 
 /// The longest duration, about a year.
-const LONGEST: Duration = Duration::from_hours(366 * 24);
+const MAX_DURATION: Duration = Duration::from_hours(366 * 24);
 
 /// Parses one or more whole numbers with a unit each: `ms`, `s`, `m`, `h`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
@@ -32,7 +32,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         total = total.checked_add(Duration::from_millis(number.checked_mul(milliseconds)?))?;
         rest = after;
     }
-    (total <= LONGEST).then_some(total)
+    (total <= MAX_DURATION).then_some(total)
 }
 
 /// Parses a whole number with a unit: none or `B`, `KiB`, `MiB`, `GiB`, and `KB`, `MB`, `GB` as powers of 1000.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::adapter_settings::{adapter_limits, largest_memory, policy, rollout_policy};
 use crate::granted;
-use crate::terms::{care, largest_memory, policy, terms};
 use weir_adapters::cache::Cache;
 use weir_adapters::catalog::{Catalog, Snapshot};
 use weir_adapters::load::Loader;
@@ -16,7 +16,7 @@ use weir_fixtures::proof;
 use weir_gateway::serving::speaker;
 use weir_sandbox::engine::EngineError;
 use weir_sandbox::{Adapter, Engine, Limits};
-use weir_translate::dialect::faces::Faces;
+use weir_translate::dialect::endpoints::Endpoints;
 
 /// The adapters of a configuration.
 #[derive(Debug)]
@@ -93,11 +93,11 @@ pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
     let known = config.clone();
     let together = move |adapters: &[&Adapter]| {
         let speakers = adapters.iter().map(|adapter| speaker(&known, adapter));
-        Faces::new(speakers).map(drop).map_err(|error| error.to_string())
+        Endpoints::new(speakers).map(drop).map_err(|error| error.to_string())
     };
     let policies = RolloutPolicies {
-        usual: care(&plugins.defaults),
-        of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), care(settings))).collect(),
+        usual: rollout_policy(&plugins.defaults),
+        of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), rollout_policy(settings))).collect(),
     };
     let catalog = Arc::new(Catalog::new(together).with_policies(policies));
     let keeper = keeper(config, &loader);
@@ -106,8 +106,12 @@ pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
     }
     let folder = Folder {
         lock: Some(plugins.lock.clone()),
-        terms: plugins.adapters.iter().map(|(name, settings)| (name.clone(), terms(settings))).collect(),
-        usual_terms: terms(&plugins.defaults),
+        adapter_limits: plugins
+            .adapters
+            .iter()
+            .map(|(name, settings)| (name.clone(), adapter_limits(settings)))
+            .collect(),
+        default_limits: adapter_limits(&plugins.defaults),
         grants: Arc::new(Granted::new(granted::of_all(config))),
         policy: policy(config),
         every: plugins.poll_interval,

@@ -8,7 +8,7 @@ use weir_config::Problems;
 use weir_gateway::attempt::REFUSED_CODE;
 use weir_gateway::gateway::{CallError, CallTrace};
 use weir_sandbox::engine::EngineError;
-use weir_translate::dialect::faces::ClaimError;
+use weir_translate::dialect::endpoints::ClaimError;
 use weir_translate::dialect::reply::usual_status;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};

@@ -38,6 +38,7 @@
 //! | [`Error`], [`BuildError`] | why a call has no answer; why there is no client |
 //! | [`adapters`], [`terms`], [`granted`] | how adapters are loaded, for programs that put the gateway together themselves |
 
+pub mod adapter_settings;
 pub mod adapters;
 mod answer;
 mod builder;
@@ -47,7 +48,6 @@ pub mod granted;
 mod model;
 mod provider;
 mod stream;
-pub mod terms;
 
 pub use answer::{Answer, Attempt, Reason};
 pub use builder::Builder;

@@ -65,7 +65,7 @@ enum Outcome {
 
 /// The arguments of [`Account::open`] that describe the request.
 #[derive(Debug, Clone, Copy)]
-pub struct Opening<'a> {
+pub struct ExchangeStart<'a> {
     /// When the request arrived.
     pub begun: Instant,
     /// The id that the answer's header and the log lines have.
@@ -150,7 +150,7 @@ pub struct Account {
     ticket: Option<Ticket>,
     request_id: Arc<str>,
     /// The access log's line, if such lines are written.
-    line: Option<Box<RequestRecord>>,
+    record: Option<Box<RequestRecord>>,
     /// Bytes of the answer's body that were handed over.
     bytes_out: u64,
     /// Output tokens at the last look at budgets that end streams.
@@ -184,11 +184,11 @@ impl Account {
     pub fn open(
         metrics: &Arc<Metrics>,
         series: Arc<Series>,
-        opening: Opening<'_>,
+        start: ExchangeStart<'_>,
         permit: AdmissionPermit,
     ) -> Box<Self> {
         metrics.in_flight.inc();
-        let Opening { begun, request_id, operation, span, counts } = opening;
+        let ExchangeStart { begun, request_id, operation, span, counts } = start;
         let mut account = boxed(|| Self::empty(Arc::clone(metrics), series, begun, Arc::clone(request_id)));
         account.traced = Traced::new(span, operation);
         account.is_limited = permit.counts_tokens();
@@ -226,7 +226,7 @@ impl Account {
             is_limited: false,
             ticket: None,
             request_id,
-            line: None,
+            record: None,
             bytes_out: 0,
             abort_checked_at: 0,
             first_token: None,
@@ -255,14 +255,14 @@ impl Account {
     }
 
     /// Sets the access log's line.
-    pub(crate) fn set_line(&mut self, line: Option<Box<RequestRecord>>) {
-        self.copies = Copies::of(line.as_ref().and_then(|line| line.capture().cloned()));
-        self.line = line;
+    pub(crate) fn set_record(&mut self, record: Option<Box<RequestRecord>>) {
+        self.copies = Copies::of(record.as_ref().and_then(|record| record.capture().cloned()));
+        self.record = record;
     }
 
     /// The access log's line.
-    pub fn line(&mut self) -> Option<&mut RequestRecord> {
-        self.line.as_deref_mut()
+    pub fn record(&mut self) -> Option<&mut RequestRecord> {
+        self.record.as_deref_mut()
     }
 
     /// Marks this thread as working on the request until the guard is dropped: its log lines get the request's id.

@@ -115,20 +115,20 @@ pub struct Admission {
     /// The limits in place of those of this process alone, if other nodes share them.
     shared: OnceLock<(Arc<Shared>, Arc<dyn LimitStore>)>,
     whole: Arc<ConcurrencyLimiter>,
-    models: Gates,
-    providers: Gates,
+    models: Limiters,
+    providers: Limiters,
     metrics: AdmitMetrics,
     /// What may be spent.
     pub budgets: Budgets,
 }
 
 /// Concurrency limiters by the name of a model or provider in the configuration.
-type Gates = Mutex<HashMap<Arc<str>, Arc<ConcurrencyLimiter>>>;
+type Limiters = Mutex<HashMap<Arc<str>, Arc<ConcurrencyLimiter>>>;
 
 impl Admission {
     /// Limits that are kept in this process's memory.
     pub fn new(metrics: AdmitMetrics, budgets: Budgets) -> Self {
-        let (models, providers) = (Gates::default(), Gates::default());
+        let (models, providers) = (Limiters::default(), Limiters::default());
         let (limits, shared) = (Arc::new(Memory::default()), OnceLock::new());
         Self { limits, shared, whole: Arc::default(), models, providers, metrics, budgets }
     }
@@ -153,7 +153,7 @@ impl Admission {
         if let Some(places) = config.server.max_concurrency
             && !self.whole.has_room(allowance(config, places), &caller.turn(), caller.priority())
         {
-            return Err(self.turned(Rejection::Full).into());
+            return Err(self.rejected(Rejection::Full).into());
         }
         let mut takes = takes_of_caller(config, caller, Estimate::NONE);
         takes.retain(|take| take.key.resource == Resource::Requests);
@@ -255,8 +255,8 @@ impl Admission {
         let Some((model, places)) = model.and_then(|model| Some((model, model.max_concurrency?))) else {
             return Ok(None);
         };
-        let gate = gate(&self.models, &model.alias.to_string());
-        self.enter(&gate, allowance(config, places), caller).await.map(Some)
+        let limiter = limiter_of(&self.models, &model.alias.to_string());
+        self.enter(&limiter, allowance(config, places), caller).await.map(Some)
     }
 
     /// Admits a request for a list of models to a place; [`Self::admit_caller`] has already counted the request.
@@ -284,14 +284,14 @@ impl Admission {
             permit.attempts.push(AttemptReservation::new(self.reserve(takes).await?));
         }
         if let Some(places) = provider.max_concurrency {
-            let gate = gate(&self.providers, &name);
-            let now = if provider.adaptive { gate.adapted(places) } else { places };
-            let Some(pass) = gate.try_enter(now) else {
-                self.metrics.turned(metrics::PROVIDER);
+            let limiter = limiter_of(&self.providers, &name);
+            let now = if provider.adaptive { limiter.adapted(places) } else { places };
+            let Some(place) = limiter.try_enter(now) else {
+                self.metrics.shed(metrics::PROVIDER);
                 return Err(busy(&format!("the provider `{name}` has as many requests as it may")).into());
             };
-            permit.places.push(pass);
-            permit.learns = provider.adaptive.then_some((gate, places));
+            permit.places.push(place);
+            permit.learns = provider.adaptive.then_some((limiter, places));
         }
         Ok(permit)
     }
@@ -300,7 +300,8 @@ impl Admission {
     pub fn note<'a>(&self, providers: impl Iterator<Item = &'a Provider>) {
         for provider in providers {
             let Some(most) = provider.max_concurrency else { continue };
-            let places = if provider.adaptive { gate(&self.providers, &provider.name).adapted(most) } else { most };
+            let places =
+                if provider.adaptive { limiter_of(&self.providers, &provider.name).adapted(most) } else { most };
             self.metrics.places(&provider.name, places);
         }
         self.budgets.note();
@@ -325,26 +326,26 @@ impl Admission {
 
     async fn enter(
         &self,
-        gate: &Arc<ConcurrencyLimiter>,
+        limiter: &Arc<ConcurrencyLimiter>,
         allowance: Allowance,
         caller: &Caller,
     ) -> Result<Permit, Refused> {
-        if let Some(pass) = gate.try_enter(allowance.places) {
-            return Ok(pass);
+        if let Some(place) = limiter.try_enter(allowance.places) {
+            return Ok(place);
         }
         let begun = Instant::now();
         let _waits = self.metrics.waits();
-        let entered = Box::pin(gate.enter(allowance, &caller.turn(), caller.priority())).await;
+        let entered = Box::pin(limiter.enter(allowance, &caller.turn(), caller.priority())).await;
         self.metrics.waited(begun.elapsed());
-        entered.map_err(|turned| self.turned(turned).into())
+        entered.map_err(|rejection| self.rejected(rejection).into())
     }
 
-    fn turned(&self, turned: Rejection) -> Fault {
-        let (reason, message) = match turned {
+    fn rejected(&self, rejection: Rejection) -> Fault {
+        let (reason, message) = match rejection {
             Rejection::Full => (metrics::FULL, "too many requests are waiting already"),
             Rejection::Late => (metrics::LATE, "too many requests are under way; it was not this one's turn in time"),
         };
-        self.metrics.turned(reason);
+        self.metrics.shed(reason);
         busy(message)
     }
 }
@@ -388,14 +389,14 @@ fn takes_of_caller(config: &Config, caller: &Caller, estimate: Estimate) -> Vec<
     takes
 }
 
-fn gate(gates: &Gates, name: &str) -> Arc<ConcurrencyLimiter> {
-    let mut gates = gates.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(gate) = gates.get(name) {
-        return Arc::clone(gate);
+fn limiter_of(limiters: &Limiters, name: &str) -> Arc<ConcurrencyLimiter> {
+    let mut limiters = limiters.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(limiter) = limiters.get(name) {
+        return Arc::clone(limiter);
     }
-    let gate = Arc::<ConcurrencyLimiter>::default();
-    gates.insert(Arc::from(name), Arc::clone(&gate));
-    gate
+    let limiter = Arc::<ConcurrencyLimiter>::default();
+    limiters.insert(Arc::from(name), Arc::clone(&limiter));
+    limiter
 }
 
 fn used_up(exhausted: &Exhausted) -> Refused {

@@ -177,13 +177,13 @@ impl AnswerCache {
     /// The key of a request: everything that its answer may depend on.
     pub(crate) fn key(&self, serving: &Serving, asked: &InboundRequest, route: &Route) -> Key {
         let mut key = self.begin_key(serving, asked, route);
-        key.part("adapter", asked.face.adapter.as_bytes());
-        key.part("format", asked.face.format().as_bytes());
+        key.part("adapter", asked.endpoint.adapter.as_bytes());
+        key.part("format", asked.endpoint.format().as_bytes());
         key.part("operation", asked.operation().name().as_bytes());
         key.part("method", asked.method.as_str().as_bytes());
         key.part("path", asked.path.as_bytes());
         key.part("query", asked.query.as_bytes());
-        let read = asked.face.claim.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
+        let read = asked.endpoint.claim.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
         let usual = [header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::CONTENT_ENCODING];
         write_headers(&mut key, asked, route, &read.chain(usual).collect::<Vec<_>>(), |_, _| true);
         match &*asked.body {
@@ -203,11 +203,11 @@ impl AnswerCache {
         chat: &ChatRequest,
     ) -> Key {
         let mut key = self.begin_key(serving, asked, route);
-        for (name, value) in meaning::parameters(&asked.face.claim, &asked.query) {
+        for (name, value) in meaning::parameters(&asked.endpoint.claim, &asked.query) {
             key.part("parameter", name.as_bytes());
             key.part("value", value.as_bytes());
         }
-        let is_read = |name: &HeaderName| asked.face.claim.request_headers.iter().any(|read| read == name.as_str());
+        let is_read = |name: &HeaderName| asked.endpoint.claim.request_headers.iter().any(|read| read == name.as_str());
         write_headers(&mut key, asked, route, &[], |name, value| {
             !is_read(name) || is_unusual(asked, route, name, value)
         });
@@ -263,7 +263,7 @@ fn write_headers(
         }
     }
     for target in route.targets.iter().flatten() {
-        if let Some(acceptance) = target.accepts(asked.face.format(), asked.operation()) {
+        if let Some(acceptance) = target.accepts(asked.endpoint.format(), asked.operation()) {
             acceptance.request_headers.forward(&asked.headers, &mut all);
         }
     }
@@ -281,7 +281,7 @@ fn write_headers(
 /// sent none.
 fn is_unusual(asked: &InboundRequest, route: &Route, name: &HeaderName, value: &HeaderValue) -> bool {
     route.targets.iter().flatten().any(|target| {
-        let Some(acceptance) = target.accepts(asked.face.format(), asked.operation()) else { return false };
+        let Some(acceptance) = target.accepts(asked.endpoint.format(), asked.operation()) else { return false };
         let option = |name: &str| target.option(name);
         let filling = Filling { model: target.model(asked.model()), id: "", option: &option };
         // The first counts.

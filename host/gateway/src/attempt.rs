@@ -1,10 +1,10 @@
 //! Attempts: carries out a plan, each attempt in one of two lanes: relay (bytes unchanged) or translate (through two
 //! components).
 
-mod ability;
 mod adapter_headers;
 mod backoff;
 mod candidates;
+mod capabilities;
 mod captured_reply;
 mod chat_probe;
 mod client_request;
@@ -59,16 +59,16 @@ use crate::route::lane::{Lane, LaneSettings};
 use crate::serving::Stored;
 use weir_buffers::Held;
 use weir_config::Config;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::Framing;
 use weir_types::exchange::Exchange;
 use weir_upstream::{Timeouts, Upstreams};
 
-pub use ability::Written;
-pub(crate) use ability::suit;
 pub(crate) use adapter_headers::set_adapter_headers;
+pub use capabilities::ClientFields;
+pub(crate) use capabilities::adapt_to_model;
 pub use captured_reply::{CapturedReply, captured};
 pub use chat_probe::ping;
 pub use failure::Failure;
@@ -102,7 +102,7 @@ pub struct InboundRequest {
     /// The key, user or address that the request comes from.
     pub caller: Caller,
     /// The face that the client called.
-    pub face: Arc<Endpoint>,
+    pub endpoint: Arc<Endpoint>,
     /// What reads the request and writes the answer: the adapter of the face, or a program itself.
     pub side: ClientSide,
     /// The values of the path's parameters.
@@ -120,7 +120,7 @@ pub struct InboundRequest {
     /// The body's share of the byte budget.
     pub held: Held,
     /// What the peek read of the body.
-    pub reading: RequestPeek,
+    pub peek: RequestPeek,
     /// The framing of a streamed answer.
     pub framing: Framing,
     /// Whether cutting the connection shows the client that a stream broke (HTTP/1).
@@ -134,23 +134,23 @@ pub struct InboundRequest {
 impl InboundRequest {
     /// The operation of the face.
     pub fn operation(&self) -> &Operation {
-        &self.face.claim.operation
+        &self.endpoint.claim.operation
     }
 
     /// The ids in its path and its body of objects that earlier answers made.
     pub(crate) fn named_objects(&self) -> ObjectIds {
-        self.reading.object_ids(&self.body, &self.path_params)
+        self.peek.object_ids(&self.body, &self.path_params)
     }
 
     /// The properties that the limits depend on.
     pub fn demand(&self) -> Demand<'_> {
         Demand {
-            model: self.reading.model.as_deref(),
-            output_limit: self.reading.output_limit,
-            candidates: self.reading.candidates,
-            service_tier: self.reading.service_tier.as_deref(),
+            model: self.peek.model.as_deref(),
+            output_limit: self.peek.output_limit,
+            candidates: self.peek.candidates,
+            service_tier: self.peek.service_tier.as_deref(),
             body_len: self.side.size().unwrap_or_else(|| self.body.iter().map(Bytes::len).sum()),
-            stream: self.reading.stream,
+            stream: self.peek.stream,
             uses: self.uses(),
         }
     }
@@ -162,7 +162,7 @@ impl InboundRequest {
             _ if self.stored.is_old() => Uses::Free,
             Operation::Chat => Uses::Both,
             Operation::Embeddings | Operation::Rerank => Uses::Input,
-            _ if self.reading.output_limit.is_some() => Uses::Both,
+            _ if self.peek.output_limit.is_some() => Uses::Both,
             _ => Uses::Nothing,
         }
     }
@@ -171,12 +171,12 @@ impl InboundRequest {
     pub(crate) fn untold(&self) -> Option<Untold> {
         let demand = self.demand();
         demand.model.filter(|_| demand.uses == Uses::Nothing)?;
-        Untold::of(self.operation(), self.face.claim.body, demand.body_len)
+        Untold::of(self.operation(), self.endpoint.claim.body, demand.body_len)
     }
 
     /// Features that it asks for, by the names that manifests use.
     pub fn features(&self) -> Vec<String> {
-        self.side.features().unwrap_or_else(|| self.reading.features())
+        self.side.features().unwrap_or_else(|| self.peek.features())
     }
 
     /// What guards made of it; none if they have not judged it.
@@ -186,7 +186,7 @@ impl InboundRequest {
 
     /// The model as the client names it; empty for operations without one.
     pub fn model(&self) -> &str {
-        self.reading.model.as_deref().unwrap_or_default()
+        self.peek.model.as_deref().unwrap_or_default()
     }
 }
 
@@ -247,8 +247,8 @@ async fn attempt(
         resume: target.resume,
         strip: values == Values::Own,
     };
-    let accepted = asked.side.dialect().and_then(|_| target.accepts(asked.face.format(), asked.operation()));
-    let lane = Lane::of(&asked.reading, asked.operation(), accepted, wishes);
+    let accepted = asked.side.dialect().and_then(|_| target.accepts(asked.endpoint.format(), asked.operation()));
+    let lane = Lane::of(&asked.peek, asked.operation(), accepted, wishes);
     account.set_lane(lane.as_str());
     account.set_trial(None);
     match lane {

@@ -28,7 +28,7 @@ pub use tokens::Tokens;
 use weir_config::{Client, Config, KeyHash, Priority};
 use weir_identity::ephemeral::EphemeralKeyError;
 use weir_identity::jwt::Refusal;
-use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_types::contract::about::CredentialPlace;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -289,7 +289,7 @@ fn refused(status: u16) -> ErrorKind {
 pub async fn identify(
     config: &Config,
     stored: &StoredKeys,
-    face: &Endpoint,
+    endpoint: &Endpoint,
     head: &Head<'_>,
     origin: Origin<'_>,
 ) -> Result<Caller, Denied> {
@@ -297,7 +297,7 @@ pub async fn identify(
     if config.clients.is_empty() && !stored.is_keyed() {
         return keyless(config, head, origin);
     }
-    let keys = presented(config, face, head);
+    let keys = presented(config, endpoint, head);
     let configured = |key: &String| {
         let shown = KeyHash::of(key);
         Some((config.clients.find_by_hash(&shown)?, shown))
@@ -337,8 +337,8 @@ fn keyless(config: &Config, head: &Head<'_>, origin: Origin<'_>) -> Result<Calle
 }
 
 /// All values that may be keys.
-fn presented(config: &Config, face: &Endpoint, head: &Head<'_>) -> Vec<String> {
-    let usual = face.claim.credentials.iter().filter_map(|place| match place {
+fn presented(config: &Config, endpoint: &Endpoint, head: &Head<'_>) -> Vec<String> {
+    let usual = endpoint.claim.credentials.iter().filter_map(|place| match place {
         CredentialPlace::Header(header) => {
             let value = head.headers.get(header.name.as_str())?.to_str().ok()?;
             without(value, &header.value)

@@ -15,8 +15,8 @@ use crate::gateway::Gateway;
 /// The most reads at a time, and so the most that begin at once.
 const AT_ONCE: usize = 8;
 /// How often it is looked for answers to read: each second, or as often as the first interval asks for.
-const LONGEST_TICK: Duration = Duration::from_secs(1);
-const SHORTEST_TICK: Duration = Duration::from_millis(50);
+const MAX_TICK: Duration = Duration::from_secs(1);
+const MIN_TICK: Duration = Duration::from_millis(50);
 
 /// Reads and books until `stop` becomes true, and then drops the reads in progress.
 pub async fn follow(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
@@ -25,7 +25,7 @@ pub async fn follow(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
         let first = gateway.serving().config.server.book_unread_after;
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
-            () = tokio::time::sleep(first.clamp(SHORTEST_TICK, LONGEST_TICK)) => {}
+            () = tokio::time::sleep(first.clamp(MIN_TICK, MAX_TICK)) => {}
         }
         while reading.try_join_next().is_some() {}
         for unread in gateway.unread(AT_ONCE.saturating_sub(reading.len())) {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use crate::accept::{Acceptance, Filling, option};
-use crate::attempt::{Written, suit};
+use crate::attempt::{ClientFields, adapt_to_model};
 use crate::dialect::request_peek::{PeekPlan, RequestPeek};
 use crate::model_catalog;
 use crate::route::format_for;
@@ -16,7 +16,7 @@ use crate::route::lane::{Lane, LaneSettings};
 use crate::serving::Serving;
 use weir_config::Capabilities;
 use weir_sandbox::Adapter;
-use weir_translate::dialect::faces::{Endpoint, Head, Lookup};
+use weir_translate::dialect::endpoints::{Endpoint, Head, Lookup};
 use weir_translate::dialect::path::PathParams;
 use weir_translate::unified::{Request, parse, render};
 use weir_types::contract::about::{ModelPlace, StreamFlag};
@@ -72,37 +72,37 @@ pub struct Explained {
 ///
 /// The error that the client would get.
 pub async fn explain(serving: &Serving, question: &DryRun) -> Result<Explained, Fault> {
-    let face = face(serving, question)?;
+    let endpoint = endpoint(serving, question)?;
     let provider = adapter(serving, &question.to)?;
-    let path = path(question, face)?;
-    let path_params = path_params(serving, face, &path)?;
+    let path = path(question, endpoint)?;
+    let path_params = path_params(serving, endpoint, &path)?;
     let accepts = acceptances(serving, provider)?;
-    let plan = Arc::new(PeekPlan::new(face, accepts.iter(), false));
+    let plan = Arc::new(PeekPlan::new(endpoint, accepts.iter(), false));
     let head = HeaderMap::new();
     let about = Head { headers: &head, query: "" };
-    let reading = plan.read(std::slice::from_ref(&question.body), &path_params, &about)?;
+    let peek = plan.read(std::slice::from_ref(&question.body), &path_params, &about)?;
     let option = |name: &str| option(&question.options, name);
-    let of_operation = |one: &&Acceptance| one.operation == face.claim.operation && one.is_open(option);
+    let of_operation = |one: &&Acceptance| one.operation == endpoint.claim.operation && one.is_open(option);
     let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from && one.is_relayed());
     let wishes = LaneSettings { translate: question.translate, resume: question.resume, strip: false };
-    match Lane::of(&reading, &face.claim.operation, accepted, wishes) {
-        Lane::Relay(acceptance) => relayed(question, &reading, &path_params, acceptance),
+    match Lane::of(&peek, &endpoint.claim.operation, accepted, wishes) {
+        Lane::Relay(acceptance) => relayed(question, &peek, &path_params, acceptance),
         Lane::Translate(cause) => {
-            let able = accepts.iter().filter(of_operation);
-            let format = format_for(question.to_format.as_deref(), &question.from, &provider.manifest, able);
+            let acceptances = accepts.iter().filter(of_operation);
+            let format = format_for(question.to_format.as_deref(), &question.from, &provider.manifest, acceptances);
             let format = format.to_owned();
-            let way = Direction { face, provider, path, format };
+            let way = Direction { endpoint, provider, path, format };
             let why = cause.text(&question.to, &question.from);
-            translated(serving, question, &reading, way, Some(why)).await
+            translated(serving, question, &peek, way, Some(why)).await
         }
     }
 }
 
-fn face<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpoint>, Fault> {
-    let all = serving.faces.all();
-    let mut of_format = all.iter().filter(|face| face.format() == question.from).peekable();
+fn endpoint<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpoint>, Fault> {
+    let all = serving.endpoints.all();
+    let mut of_format = all.iter().filter(|endpoint| endpoint.format() == question.from).peekable();
     if of_format.peek().is_none() {
-        let mut known: Vec<&str> = all.iter().map(|face| face.format()).collect();
+        let mut known: Vec<&str> = all.iter().map(|endpoint| endpoint.format()).collect();
         known.sort_unstable();
         known.dedup();
         return Err(Fault::invalid(format!(
@@ -111,28 +111,30 @@ fn face<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpoint>
             known.join(", ")
         )));
     }
-    let fits = |face: &&Arc<Endpoint>| face.claim.operation.name() == question.operation;
-    let streams = |face: &&Arc<Endpoint>| !matches!(face.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);
+    let fits = |endpoint: &&Arc<Endpoint>| endpoint.claim.operation.name() == question.operation;
+    let streams = |endpoint: &&Arc<Endpoint>| !matches!(endpoint.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);
     // A body without a model was sent to an endpoint whose path names it.
     let in_path = question.model.is_some() && !names_model(all, question);
-    let found = of_format.filter(fits).min_by_key(|face| (!streams(face), takes_model_from_path(face) != in_path));
+    let found =
+        of_format.filter(fits).min_by_key(|endpoint| (!streams(endpoint), takes_model_from_path(endpoint) != in_path));
     found.ok_or_else(|| Fault::invalid(format!("`{}` has no {}", question.from, question.operation)))
 }
 
-fn takes_model_from_path(face: &Endpoint) -> bool {
-    face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path))
+fn takes_model_from_path(endpoint: &Endpoint) -> bool {
+    endpoint.claim.model.iter().any(|place| matches!(place, ModelPlace::Path))
 }
 
 /// Whether the body names the model where an endpoint looks for it. One that cannot be read is refused later.
-fn names_model(faces: &[Arc<Endpoint>], question: &DryRun) -> bool {
-    let is_of =
-        |face: &&Arc<Endpoint>| face.format() == question.from && face.claim.operation.name() == question.operation;
+fn names_model(endpoints: &[Arc<Endpoint>], question: &DryRun) -> bool {
+    let is_of = |endpoint: &&Arc<Endpoint>| {
+        endpoint.format() == question.from && endpoint.claim.operation.name() == question.operation
+    };
     let head = HeaderMap::new();
     let about = Head { headers: &head, query: "" };
-    faces.iter().filter(is_of).any(|face| {
-        let plan = Arc::new(PeekPlan::new(face, std::iter::empty(), false));
-        let reading = plan.read(std::slice::from_ref(&question.body), &PathParams::default(), &about);
-        reading.map_or(true, |reading| reading.model.is_some())
+    endpoints.iter().filter(is_of).any(|endpoint| {
+        let plan = Arc::new(PeekPlan::new(endpoint, std::iter::empty(), false));
+        let peek = plan.read(std::slice::from_ref(&question.body), &PathParams::default(), &about);
+        peek.map_or(true, |peek| peek.model.is_some())
     })
 }
 
@@ -144,9 +146,9 @@ fn adapter<'s>(serving: &'s Serving, name: &str) -> Result<&'s Arc<Adapter>, Fau
 }
 
 /// The path that a client would call.
-fn path(question: &DryRun, face: &Endpoint) -> Result<String, Fault> {
-    let path = face.claim.path.replace("{model...}", "{model}");
-    if !takes_model_from_path(face) {
+fn path(question: &DryRun, endpoint: &Endpoint) -> Result<String, Fault> {
+    let path = endpoint.claim.path.replace("{model...}", "{model}");
+    if !takes_model_from_path(endpoint) {
         return Ok(path);
     }
     let model = question.model.as_deref().ok_or_else(|| {
@@ -155,10 +157,10 @@ fn path(question: &DryRun, face: &Endpoint) -> Result<String, Fault> {
     Ok(path.replace("{model}", &encode_segment(model)))
 }
 
-fn path_params(serving: &Serving, face: &Endpoint, path: &str) -> Result<PathParams, Fault> {
-    let method = Method::from_bytes(face.claim.method.as_bytes()).unwrap_or_default();
+fn path_params(serving: &Serving, endpoint: &Endpoint, path: &str) -> Result<PathParams, Fault> {
+    let method = Method::from_bytes(endpoint.claim.method.as_bytes()).unwrap_or_default();
     let head = HeaderMap::new();
-    match serving.faces.find(&method, path, &Head { headers: &head, query: "" }) {
+    match serving.endpoints.find(&method, path, &Head { headers: &head, query: "" }) {
         Lookup::Found(_, path_params) => Ok(path_params),
         _ => Err(Fault::invalid(format!("{path} is served only with headers that cannot be explained here"))),
     }
@@ -166,7 +168,7 @@ fn path_params(serving: &Serving, face: &Endpoint, path: &str) -> Result<PathPar
 
 fn acceptances(serving: &Serving, provider: &Adapter) -> Result<Vec<Acceptance>, Fault> {
     let named = serving.config.server.key_headers.iter().map(String::as_str);
-    let credentials: Vec<&str> = serving.faces.credential_headers().chain(named).collect();
+    let credentials: Vec<&str> = serving.endpoints.credential_headers().chain(named).collect();
     let compiled = provider.manifest.accepts.iter();
     let compiled = compiled.map(|claim| Acceptance::compile(claim, &provider.manifest, &credentials));
     compiled.collect::<Result<_, _>>().map_err(|error| Fault::internal(error.to_string()))
@@ -174,28 +176,28 @@ fn acceptances(serving: &Serving, provider: &Adapter) -> Result<Vec<Acceptance>,
 
 fn relayed(
     question: &DryRun,
-    reading: &RequestPeek,
+    peek: &RequestPeek,
     path_params: &PathParams,
     acceptance: &Acceptance,
 ) -> Result<Explained, Fault> {
-    let model = question.model.as_deref().or(reading.model.as_deref()).unwrap_or_default();
+    let model = question.model.as_deref().or(peek.model.as_deref()).unwrap_or_default();
     let option = |name: &str| option(&question.options, name);
     let filling = Filling { model, id: path_params.get("id").unwrap_or_default(), option: &option };
-    let query = acceptance.query("", &filling, reading.stream).into_iter();
+    let query = acceptance.query("", &filling, peek.stream).into_iter();
     let pair = |(name, value)| weir_types::contract::types::Header { name, value };
     let request = HttpRequest {
         method: acceptance.method.to_string(),
-        path: acceptance.path(&filling, reading.stream),
+        path: acceptance.path(&filling, peek.stream),
         query: query.map(pair).collect(),
         headers: Vec::new(),
-        body: Body::Text(text(&renamed(&question.body, reading, model)?)?),
+        body: Body::Text(text(&renamed(&question.body, peek, model)?)?),
     };
     Ok(Explained { translated: None, format: question.from.clone(), request, losses: Vec::new() })
 }
 
 /// The two sides of a translation.
 struct Direction<'s> {
-    face: &'s Arc<Endpoint>,
+    endpoint: &'s Arc<Endpoint>,
     provider: &'s Arc<Adapter>,
     path: String,
     format: String,
@@ -204,26 +206,26 @@ struct Direction<'s> {
 async fn translated(
     serving: &Serving,
     question: &DryRun,
-    reading: &RequestPeek,
+    peek: &RequestPeek,
     way: Direction<'_>,
     why: Option<String>,
 ) -> Result<Explained, Fault> {
-    let Direction { face, provider, path, format } = way;
+    let Direction { endpoint, provider, path, format } = way;
     let http = HttpRequest {
-        method: face.claim.method.clone(),
+        method: endpoint.claim.method.clone(),
         path,
         query: Vec::new(),
         headers: Vec::new(),
         body: Body::Text(text(&question.body)?),
     };
     let mut ctx = Context {
-        model: reading.model.clone().unwrap_or_default(),
+        model: peek.model.clone().unwrap_or_default(),
         format: question.from.clone(),
         ..Context::new("req_explained", 0.0)
     };
-    let dialect = adapter(serving, &face.adapter)?;
+    let dialect = adapter(serving, &endpoint.adapter)?;
     let mut lease = dialect.lease("").await.map_err(|fault| weir_translate::unified::blame(&fault))?;
-    let parsed = parse(&mut lease, &face.claim.operation, &ctx, &http)?;
+    let parsed = parse(&mut lease, &endpoint.claim.operation, &ctx, &http)?;
     lease.release();
     let mut request = parsed.request;
     ctx.model = question.model.clone().unwrap_or(ctx.model);
@@ -231,8 +233,13 @@ async fn translated(
     let mut losses = parsed.losses;
     if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
         ctx.input_tokens = Some(estimate::input_tokens(chat));
-        let able = question.capabilities.unwrap_or_else(|| model_catalog::of(&question.to, &ctx.model).capabilities);
-        losses.extend(suit(chat, &able, Written::new(&face.claim, std::slice::from_ref(&question.body))));
+        let capabilities =
+            question.capabilities.unwrap_or_else(|| model_catalog::of(&question.to, &ctx.model).capabilities);
+        losses.extend(adapt_to_model(
+            chat,
+            &capabilities,
+            ClientFields::new(&endpoint.claim, std::slice::from_ref(&question.body)),
+        ));
     }
     ctx.format.clone_from(&format);
     ctx.options.clone_from(&question.options);
@@ -246,8 +253,8 @@ async fn translated(
 }
 
 /// A relayed body with the provider's name for the model wherever it names one.
-fn renamed(body: &Bytes, reading: &RequestPeek, model: &str) -> Result<Vec<u8>, Fault> {
-    let spots = reading.model_places.iter().filter(|spot| spot.name != model);
+fn renamed(body: &Bytes, peek: &RequestPeek, model: &str) -> Result<Vec<u8>, Fault> {
+    let spots = peek.model_places.iter().filter(|spot| spot.name != model);
     let edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).collect();
     let chunks = splice(std::slice::from_ref(body), &edits).map_err(|error| Fault::internal(error.to_string()))?;
     Ok(chunks.concat())

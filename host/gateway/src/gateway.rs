@@ -74,7 +74,7 @@ use routing::Routed;
 use unknown::Unrecognised;
 use weir_buffers::BufferLimit;
 use weir_server::Peer;
-use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_types::contract::about::Operation;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
@@ -182,51 +182,51 @@ impl Gateway {
 
     async fn answer(&self, id: Arc<str>, exchange: Exchange, head: Parts, body: Incoming) -> Response<ReplyBody> {
         let serving = self.serving.load_full();
-        let mut line = self.access_line(&serving, &id, &exchange, &head);
+        let mut record = self.begin_record(&serving, &id, &exchange, &head);
         let own_id = exchange.own_id;
         let mut capture = None;
         let span = self.tracer.request(&head.headers, || head.method.to_string());
         // What is passed through needs no face, and looking for one takes a quarter as much as all the rest.
         let called = (!passthrough::is_at(&serving, &head)).then(|| recognise(&serving, &head));
-        let (mut response, face) = match called {
+        let (mut response, endpoint) = match called {
             // `GET /` is the welcome page even if an adapter has an endpoint there; HEAD, by which clients probe a
             // server, still reaches it.
             Some(Ok(_)) if welcome::is_at(&head) && head.method == Method::GET => {
                 (welcome::page(&serving, &head), None)
             }
             None => {
-                let begun = Begun { exchange, span: &span, line: &mut line };
+                let begun = Begun { exchange, span: &span, record: &mut record };
                 let answer = Box::pin(self.pass(&serving, begun, head, body)).await;
-                (answer.unwrap_or_else(|fault| self.refuse(None, &fault, &id, &mut line)), None)
+                (answer.unwrap_or_else(|fault| self.refuse(None, &fault, &id, &mut record)), None)
             }
             Some(Ok(called)) => {
-                let face = Arc::clone(&called.face);
-                span_attributes::describe(&span, &face, &id);
-                if let Some(line) = line.as_mut() {
-                    line.set_endpoint(&face);
+                let endpoint = Arc::clone(&called.endpoint);
+                span_attributes::describe(&span, &endpoint, &id);
+                if let Some(record) = record.as_mut() {
+                    record.set_endpoint(&endpoint);
                 }
-                let begun = Begun { exchange, span: &span, line: &mut line };
-                let answer = if session::is_for(&face) {
+                let begun = Begun { exchange, span: &span, record: &mut record };
+                let answer = if session::is_for(&endpoint) {
                     Box::pin(self.begin_session(&serving, begun, head, called)).await
                 } else {
                     pin!(self.serve(&serving, begun, &mut capture, head, body, called)).await
                 };
-                let refuse = |fault| self.refuse(face.errors.as_deref(), &fault, &id, &mut line);
-                (answer.unwrap_or_else(refuse), Some(face))
+                let refuse = |fault| self.refuse(endpoint.errors.as_deref(), &fault, &id, &mut record);
+                (answer.unwrap_or_else(refuse), Some(endpoint))
             }
             Some(Err(_)) if welcome::is_at(&head) => (welcome::page(&serving, &head), None),
-            Some(Err(Unrecognised { fault, nearest: face })) => {
-                let errors = face.as_ref().and_then(|face| face.errors.as_deref());
-                (self.refuse(errors, &fault, &id, &mut line), face)
+            Some(Err(Unrecognised { fault, nearest: endpoint })) => {
+                let errors = endpoint.as_ref().and_then(|endpoint| endpoint.errors.as_deref());
+                (self.refuse(errors, &fault, &id, &mut record), endpoint)
             }
         };
-        set_request_id(&mut response, face.as_deref(), &id);
+        set_request_id(&mut response, endpoint.as_deref(), &id);
         if serving.config.server.diagnostic_headers {
             set_own_request_id(&mut response, &own_id);
         }
         span_attributes::conclude(&span, &mut response);
-        if let Some(line) = line.as_mut() {
-            line.finish_own_answer(response.status().as_u16(), exact_len(&response));
+        if let Some(record) = record.as_mut() {
+            record.finish_own_answer(response.status().as_u16(), exact_len(&response));
         }
         match capture {
             Some(capture) => attempt::captured(response, capture),
@@ -243,32 +243,32 @@ impl Gateway {
         body: Incoming,
         called: Called,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Called { face, path_params } = called;
-        let Begun { exchange, span, line } = begun;
-        let caller = pin!(self.identified(serving, &face, &head)).await?;
-        if let Some(line) = line.as_mut() {
-            line.set_caller(&caller);
+        let Called { endpoint, path_params } = called;
+        let Begun { exchange, span, record } = begun;
+        let caller = pin!(self.identified(serving, &endpoint, &head)).await?;
+        if let Some(record) = record.as_mut() {
+            record.set_caller(&caller);
         }
         let permit = match pin!(self.admission.admit_caller(&serving.config, &caller)).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
+            Err(refused) => return Ok(self.refuse_limited(&endpoint, &refused, &exchange.id, record)),
         };
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
-        let mut taken = pin!(read_body::read(serving, &face, &path_params, &head, body, held)).await?;
-        let reading = &mut taken.reading;
+        let mut taken = pin!(read_body::read(serving, &endpoint, &path_params, &head, body, held)).await?;
+        let peek = &mut taken.peek;
         // The client's own name for the model, also of a request that is refused.
-        if let Some(line) = line.as_mut() {
-            line.set_model(reading.model.as_deref());
-            line.set_request_bytes(taken.body.iter().map(|piece| piece.len() as u64).sum());
+        if let Some(record) = record.as_mut() {
+            record.set_model(peek.model.as_deref());
+            record.set_request_bytes(taken.body.iter().map(|piece| piece.len() as u64).sum());
         }
-        rights::resolve_alias(&caller, &face, reading)?;
-        let route = routing::resolve_route(serving, reading);
+        rights::resolve_alias(&caller, &endpoint, peek)?;
+        let route = routing::resolve_route(serving, peek);
         let query = head.uri.query().unwrap_or_default();
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &exchange, &caller, alias, &head.headers, query);
-        let asked = inbound::request(serving, exchange, caller, Called { face, path_params }, head, taken)?;
-        if let Some(line) = line.as_mut() {
-            *capture = self.capture(serving, &asked, logged, span, line);
+        let asked = inbound::request(serving, exchange, caller, Called { endpoint, path_params }, head, taken)?;
+        if let Some(record) = record.as_mut() {
+            *capture = self.capture(serving, &asked, logged, span, record);
         }
         self.permit(serving, &asked)?;
         let context = RequestContext {
@@ -279,21 +279,21 @@ impl Gateway {
             judged: None,
         };
         if *asked.operation() == Operation::Models {
-            return Box::pin(self.list(context, serving, &asked, permit, line)).await;
+            return Box::pin(self.list(context, serving, &asked, permit, record)).await;
         }
-        if ephemeral::is_for(&asked.face) {
-            return Box::pin(self.issue_ephemeral(serving, &asked, permit, line)).await;
+        if ephemeral::is_for(&asked.endpoint) {
+            return Box::pin(self.issue_ephemeral(serving, &asked, permit, record)).await;
         }
         stage::begin().await;
-        pin!(self.forward(context, serving, &asked, Admitted { span, permit, line })).await
+        pin!(self.forward(context, serving, &asked, Admitted { span, permit, record })).await
     }
 
     /// The caller of a request; one that may be guessing keys is slowed down.
-    async fn identified(&self, serving: &Serving, face: &Endpoint, head: &Parts) -> Result<Caller, Fault> {
+    async fn identified(&self, serving: &Serving, endpoint: &Endpoint, head: &Parts) -> Result<Caller, Fault> {
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.address);
         let origin = Origin { address, uri: &head.uri };
-        match pin!(identify(&serving.config, &self.stored_keys, face, &about, origin)).await {
+        match pin!(identify(&serving.config, &self.stored_keys, endpoint, &about, origin)).await {
             Ok(caller) => Ok(caller),
             Err(denied) if denied.is_a_guess() => Err(Box::pin(self.wrong_keys.judge(denied.into(), address)).await),
             Err(denied) => Err(denied.into()),
@@ -306,15 +306,15 @@ impl Gateway {
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        Admitted { span, permit, line }: Admitted<'_>,
+        Admitted { span, permit, record }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
         let permit = match pin!(self.admission.admit(&serving.config, &asked.caller, &demand, permit)).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
+            Err(refused) => return Ok(self.refuse_limited(&asked.endpoint, &refused, &asked.exchange.id, record)),
         };
         if let Err(fault) = pin!(self.judge(context, serving, asked)).await {
-            return Ok(self.refuse_judged(asked, &fault, line));
+            return Ok(self.refuse_judged(asked, &fault, record));
         }
         let limits = permit.limits();
         let found = match cached::kept_route(serving, asked) {
@@ -322,24 +322,25 @@ impl Gateway {
             None => Found::Nothing,
         };
         let found = match found {
-            Found::Answer(kept) => return Ok(self.replay(asked, &kept, Admitted { span, permit, line })),
+            Found::Answer(kept) => return Ok(self.replay(asked, &kept, Admitted { span, permit, record })),
             found => found,
         };
-        let routed = pin!(self.route(context, serving, asked, Admitted { span, permit, line })).await;
+        let routed = pin!(self.route(context, serving, asked, Admitted { span, permit, record })).await;
         let routed = match routed {
             Ok(routed) => routed,
             Err(nowhere) => {
                 found.give_up();
-                let mut response = self.refuse(asked.face.errors.as_deref(), &nowhere.fault, &asked.exchange.id, line);
-                self.finish_refusal(&mut response, serving, asked, &nowhere, line);
+                let mut response =
+                    self.refuse(asked.endpoint.errors.as_deref(), &nowhere.fault, &asked.exchange.id, record);
+                self.finish_refusal(&mut response, serving, asked, &nowhere, record);
                 return Ok(response);
             }
         };
         let Routed { tried: AttemptResponse { answer, target, stands_in }, plan, mut account, deadline, notices } =
             routed;
         let mut response = answer.unwrap_or_else(|fault| {
-            account.line().into_iter().for_each(|line| line.failed(&fault));
-            let mut response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
+            account.record().into_iter().for_each(|record| record.failed(&fault));
+            let mut response = fault_response(asked.endpoint.errors.as_deref(), &fault, &asked.exchange.id);
             account.answering(response.status().as_u16(), false, false);
             forbid_retry(&mut response, &fault);
             response
@@ -347,7 +348,7 @@ impl Gateway {
         account.note_overhead();
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
         self.finish(&mut response, serving, asked, &mut account, routing);
-        put_limits(&mut response, &asked.face, &limits, target.as_deref().map(|target| (target, &*account)));
+        put_limits(&mut response, &asked.endpoint, &limits, target.as_deref().map(|target| (target, &*account)));
         let found = if stands_in { found.of_another_model() } else { found };
         let cost = found.is_miss().then(|| account.cost_cell());
         let response = pin!(attempt::with_cost(response.map(|body| body.attach(account)))).await;
@@ -355,7 +356,7 @@ impl Gateway {
     }
 
     /// The record of a request; `None` if neither the access log nor a request log takes it.
-    fn access_line(
+    fn begin_record(
         &self,
         serving: &Serving,
         id: &Arc<str>,
@@ -384,12 +385,12 @@ fn exact_len(response: &Response<ReplyBody>) -> u64 {
 struct Begun<'a> {
     exchange: Exchange,
     span: &'a Span,
-    line: &'a mut Option<Box<RequestRecord>>,
+    record: &'a mut Option<Box<RequestRecord>>,
 }
 
 /// What an admitted request has until it has an account, which then keeps it: its span, its permit and its log line.
 struct Admitted<'a> {
     span: &'a Span,
     permit: AdmissionPermit,
-    line: &'a mut Option<Box<RequestRecord>>,
+    record: &'a mut Option<Box<RequestRecord>>,
 }

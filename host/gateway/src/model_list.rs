@@ -90,7 +90,7 @@ pub async fn answer(
     };
     ctx.memo = parsed.memo;
     if request.id.is_none() {
-        request.id = asked.reading.model.clone().filter(|model| !model.is_empty());
+        request.id = asked.peek.model.clone().filter(|model| !model.is_empty());
     }
     let all = known(context, serving, lists, asked).await;
     let models = select(serving, asked, all, &request)?;
@@ -108,7 +108,7 @@ pub async fn answer(
 fn list_context(asked: &InboundRequest) -> Context {
     Context {
         model: asked.model().to_owned(),
-        format: asked.face.format().to_owned(),
+        format: asked.endpoint.format().to_owned(),
         ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
     }
 }

@@ -18,7 +18,7 @@ use crate::accept::Acceptance;
 use crate::auth::Caller;
 use crate::route::{Route, Target, keys};
 use weir_config::{Alias, Model};
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_translate::dialect::path::{PathParams, Pattern};
 use weir_types::contract::about::{BodyKind, CredentialPlace, Face, Operation};
 use weir_types::contract::types::ErrorKind;
@@ -80,7 +80,7 @@ struct Declared {
     /// The acceptance's position.
     acceptance: usize,
     /// The face with the places in requests of the same format.
-    face: Arc<Endpoint>,
+    endpoint: Arc<Endpoint>,
 }
 
 /// A declared endpoint that a request calls.
@@ -89,14 +89,14 @@ pub(crate) struct Known<'a> {
     /// What the adapter says of the endpoint's answers.
     pub(crate) acceptance: &'a Acceptance,
     /// What an adapter says of such requests.
-    pub(crate) face: &'a Arc<Endpoint>,
+    pub(crate) endpoint: &'a Arc<Endpoint>,
 }
 
 impl Known<'_> {
     /// Whether the request is read before it is sent: it is JSON that says what the answer will cost, or that may name objects,
     /// as none without a body does.
     pub(crate) fn is_read(&self, is_bare: bool) -> bool {
-        let Face { body, model, object_ids, .. } = &self.face.claim;
+        let Face { body, model, object_ids, .. } = &self.endpoint.claim;
         let names_objects = !object_ids.is_empty() && !is_bare;
         *body == BodyKind::Json && (!model.is_empty() || names_objects)
             || matches!(self.acceptance.operation, Operation::Chat | Operation::Embeddings | Operation::Rerank)
@@ -104,17 +104,17 @@ impl Known<'_> {
 
     /// Whether the endpoint concerns no model, such as one for files.
     pub(crate) fn is_free(&self) -> bool {
-        self.face.claim.model.is_empty() && self.acceptance.operation.is_relayed_only()
+        self.endpoint.claim.model.is_empty() && self.acceptance.operation.is_relayed_only()
     }
 }
 
 impl Passage {
     /// The passage to a target's provider. `faces` are all faces, `credentials` all headers with clients' credentials.
-    pub(crate) fn new(target: Target, faces: &[Arc<Endpoint>], credentials: &[&str]) -> Self {
-        let endpoint = Arc::new(endpoint(&target, faces));
+    pub(crate) fn new(target: Target, endpoints: &[Arc<Endpoint>], credentials: &[&str]) -> Self {
+        let endpoint = Arc::new(endpoint(&target, endpoints));
         let model = Model { alias: Alias::Exact(NAME.to_owned()), ..Model::default() };
         let never = credentials.iter().copied().chain(OVERRIDES);
-        let declared = declared(&target, faces);
+        let declared = declared(&target, endpoints);
         let target = Arc::new(target);
         Self {
             route: Route::new(&model, false, vec![Ok(Arc::clone(&target))]),
@@ -150,7 +150,7 @@ impl Passage {
             let is_same = |own: &&Acceptance| own.method.as_str().eq_ignore_ascii_case(method.as_str());
             let acceptance = self.target.accepts.get(one.acceptance).filter(is_same)?;
             let path_params = one.pattern.matches_in_any_case(&path)?;
-            Some((Known { acceptance, face: &one.face }, path_params))
+            Some((Known { acceptance, endpoint: &one.endpoint }, path_params))
         })
     }
 
@@ -200,10 +200,10 @@ fn refused(message: String) -> Fault {
     Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code("passthrough_not_allowed")
 }
 
-fn endpoint(target: &Target, faces: &[Arc<Endpoint>]) -> Endpoint {
-    let own = faces.iter().filter(|face| face.adapter == target.adapter.name);
+fn endpoint(target: &Target, endpoints: &[Arc<Endpoint>]) -> Endpoint {
+    let own = endpoints.iter().filter(|endpoint| endpoint.adapter == target.adapter.name);
     let mut credentials: Vec<CredentialPlace> = Vec::new();
-    for place in own.flat_map(|face| &face.claim.credentials) {
+    for place in own.flat_map(|endpoint| &endpoint.claim.credentials) {
         if !credentials.contains(place) {
             credentials.push(place.clone());
         }
@@ -221,18 +221,19 @@ fn endpoint(target: &Target, faces: &[Arc<Endpoint>]) -> Endpoint {
     }
 }
 
-fn declared(target: &Target, faces: &[Arc<Endpoint>]) -> Vec<Declared> {
+fn declared(target: &Target, endpoints: &[Arc<Endpoint>]) -> Vec<Declared> {
     let option = |name: &str| target.option(name);
     let mut all = Vec::new();
     for (position, acceptance) in
         target.accepts.iter().enumerate().filter(|(_, one)| one.is_relayed() && one.is_open(option))
     {
-        let is_same =
-            |face: &&Arc<Endpoint>| face.format() == acceptance.format && face.claim.operation == acceptance.operation;
-        let Some(face) = faces.iter().find(is_same) else { continue };
+        let is_same = |endpoint: &&Arc<Endpoint>| {
+            endpoint.format() == acceptance.format && endpoint.claim.operation == acceptance.operation
+        };
+        let Some(endpoint) = endpoints.iter().find(is_same) else { continue };
         for path in acceptance.shapes(option) {
             if let Ok(pattern) = Pattern::parse(&format!("/{path}")) {
-                all.push(Declared { pattern, acceptance: position, face: Arc::clone(face) });
+                all.push(Declared { pattern, acceptance: position, endpoint: Arc::clone(endpoint) });
             }
         }
     }

@@ -25,7 +25,7 @@ mod wire;
 
 pub(crate) use caller_check::CallerCheck;
 pub(crate) use metrics::{SessionOwner, SessionPlace, Sessions};
-pub(crate) use relay::{FirstMessage, Session, Terms};
+pub(crate) use relay::{FirstMessage, Session, SessionContext};
 pub(crate) use responses::Responses;
 pub(crate) use upstream_handshake::UpstreamHandshake;
 pub(crate) use wire::{ClientEnd, ReadBounds};

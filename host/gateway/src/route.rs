@@ -30,7 +30,7 @@ use weir_config::{Affinity, Aliases, Capabilities, Metering, Model, Price, Provi
 use weir_ledger::PriceBook;
 use weir_sandbox::{Adapter, Interface};
 use weir_transcoding::Method;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::{Manifest, Operation};
 use weir_types::contract::types::Setting;
 use weir_upstream::{Base, Credential, HeaderRules, Timeouts};
@@ -43,7 +43,7 @@ pub use shown::ShownNames;
 pub use usage_support::UsageSupport;
 
 /// The most bytes of a model's name that has a health of its own.
-const LONGEST_NAME: usize = 256;
+const MAX_NAME_LEN: usize = 256;
 
 /// A provider with a model, and everything that an attempt needs.
 #[derive(Debug, Clone)]
@@ -140,7 +140,7 @@ impl Target {
     /// that one broken model does not affect the others.
     pub(crate) fn health_id(&self, asked: &str) -> Arc<str> {
         let model = self.model(asked);
-        if self.model.is_some() || model.len() > LONGEST_NAME {
+        if self.model.is_some() || model.len() > MAX_NAME_LEN {
             return Arc::clone(&self.id);
         }
         Arc::from(format!("{}/{model}", self.label))
@@ -189,8 +189,8 @@ impl Target {
 
     /// The acceptance by which requests of this format are relayed for this operation, if there is one.
     pub fn accepts(&self, format: &str, operation: &Operation) -> Option<&Acceptance> {
-        let mut able = self.able(operation);
-        able.find(|one| one.format == format && one.is_relayed())
+        let mut acceptances = self.acceptances_of(operation);
+        acceptances.find(|one| one.format == format && one.is_relayed())
     }
 
     /// The gRPC method that takes a rendered request with this path.
@@ -199,7 +199,7 @@ impl Target {
     }
 
     /// The acceptances of an operation whose options this target sets.
-    fn able(&self, operation: &Operation) -> impl Iterator<Item = &Acceptance> + Clone {
+    fn acceptances_of(&self, operation: &Operation) -> impl Iterator<Item = &Acceptance> + Clone {
         let open = |one: &&Acceptance| one.operation == *operation && one.is_open(|name| self.option(name));
         self.accepts.iter().filter(open)
     }
@@ -207,7 +207,7 @@ impl Target {
     /// The format to translate a client's request to: the configured one, else the client's own if this adapter has
     /// it, else the preferred one, else the first.
     pub(crate) fn format_for<'a>(&'a self, client: &'a str, operation: &Operation) -> &'a str {
-        format_for(self.format.as_deref(), client, &self.adapter.manifest, self.able(operation))
+        format_for(self.format.as_deref(), client, &self.adapter.manifest, self.acceptances_of(operation))
     }
 
     /// Removes this provider's keys from a text: some providers repeat the key that they refuse.
@@ -232,7 +232,7 @@ pub(crate) fn format_for<'a>(
     configured: Option<&'a str>,
     client: &'a str,
     manifest: &'a Manifest,
-    mut able: impl Iterator<Item = &'a Acceptance> + Clone,
+    mut acceptances: impl Iterator<Item = &'a Acceptance> + Clone,
 ) -> &'a str {
     if let Some(format) = configured {
         return format;
@@ -240,7 +240,7 @@ pub(crate) fn format_for<'a>(
     if manifest.formats.iter().any(|format| format.id == client) {
         return client;
     }
-    let chosen = able.clone().find(|one| one.preferred).or_else(|| able.next());
+    let chosen = acceptances.clone().find(|one| one.preferred).or_else(|| acceptances.next());
     let first = || manifest.formats.first().map(|format| format.id.as_str());
     chosen.map(|one| one.format.as_str()).or_else(first).unwrap_or(client)
 }
@@ -308,9 +308,9 @@ impl Route {
 
     /// Whether a request's features matter: the route has a choice, or a target is known to lack a feature.
     pub(crate) fn chooses_by_abilities(&self) -> bool {
-        let mut able = self.targets.iter().flatten().map(|target| &target.capabilities);
+        let mut capabilities = self.targets.iter().flatten().map(|target| &target.capabilities);
         let has_choice = self.has_choice();
-        able.any(|able| has_choice && *able != Capabilities::default() || able.lacks_something())
+        capabilities.any(|one| has_choice && *one != Capabilities::default() || one.lacks_something())
     }
 
     /// Whether a request may be sent to more than one target.
@@ -350,18 +350,18 @@ impl Route {
     }
 
     /// The metric handles of this route for a face and a caller's label, created once.
-    pub fn series(&self, metrics: &Metrics, face: &Endpoint, client: &str) -> Arc<Series> {
-        let find = |all: &SeriesByClient| all.get(&face.index)?.get(client).map(Arc::clone);
+    pub fn series(&self, metrics: &Metrics, endpoint: &Endpoint, client: &str) -> Arc<Series> {
+        let find = |all: &SeriesByClient| all.get(&endpoint.index)?.get(client).map(Arc::clone);
         if let Some(series) = find(&self.series.read().unwrap_or_else(PoisonError::into_inner)) {
             return series;
         }
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
         find(&all).unwrap_or_else(|| {
             let provider = self.targets.iter().flatten().next().map_or("none", |target| &*target.label);
-            let operation = face.claim.operation.name();
-            let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider, client };
+            let operation = endpoint.claim.operation.name();
+            let labels = Labels { dialect: endpoint.format(), route: &self.alias, operation, provider, client };
             let series = Arc::new(metrics.series(labels));
-            all.entry(face.index).or_default().insert(Arc::from(client), Arc::clone(&series));
+            all.entry(endpoint.index).or_default().insert(Arc::from(client), Arc::clone(&series));
             series
         })
     }

@@ -28,7 +28,7 @@ use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem};
 use weir_ledger::PriceFile;
 use weir_sandbox::Adapter;
-use weir_translate::dialect::faces::{ClaimError, FaceOwner, Faces};
+use weir_translate::dialect::endpoints::{ClaimError, Endpoints, FaceOwner};
 use weir_upstream::HeaderRules;
 
 pub(crate) use objects::reads_content;
@@ -42,9 +42,9 @@ pub struct Serving {
     /// The loaded adapters.
     pub adapters: Arc<Snapshot>,
     /// The table of faces.
-    pub faces: Faces,
+    pub endpoints: Endpoints,
     /// The reading plan of each face, by its index.
-    pub readings: Vec<Arc<PeekPlan>>,
+    pub peek_plans: Vec<Arc<PeekPlan>>,
     /// The routes of all models.
     pub routes: Routes,
     /// The providers whose own endpoints are passed through.
@@ -79,17 +79,17 @@ impl Serving {
         adapters: Arc<Snapshot>,
         stored: Option<&PriceFile>,
     ) -> Result<Self, ClaimError> {
-        let faces = Faces::new(adapters.adapters.values().map(|adapter| speaker(config, adapter)))?;
-        for left_out in faces.left_out() {
+        let endpoints = Endpoints::new(adapters.adapters.values().map(|adapter| speaker(config, adapter)))?;
+        for left_out in endpoints.left_out() {
             tracing::warn!(adapter = %left_out.adapter, "{left_out}");
         }
         let mut problems = Vec::new();
-        let known = compile(config, &adapters, &faces);
+        let known = compile(config, &adapters, &endpoints);
         let config = Arc::new(completed(config, &adapters));
         let prices = Prices::new(&config, stored, &mut problems);
         let routes = targets::routes(&config, &adapters, &known, &prices, &mut problems);
         targets::unchecked(&routes, &mut problems);
-        let passages = passages::passages(&config, &adapters, &known, &prices, &faces, &mut problems);
+        let passages = passages::passages(&config, &adapters, &known, &prices, &endpoints, &mut problems);
         // Only acceptances in use, since every excluded member costs each request a comparison.
         let used = |adapter: &str| {
             let mut targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
@@ -99,19 +99,19 @@ impl Serving {
         // Features are only read if a route's choice depends on them.
         let chooses = routes.iter().any(|(_, route)| route.chooses_by_abilities());
         let accepts = || used.iter().flat_map(|accepts| accepts.iter());
-        let reading = |face| Arc::new(PeekPlan::new(face, accepts(), chooses));
-        let readings = faces.all().iter().map(|face| reading(face)).collect();
+        let peek_plan = |endpoint| Arc::new(PeekPlan::new(endpoint, accepts(), chooses));
+        let peek_plans = endpoints.all().iter().map(|endpoint| peek_plan(endpoint)).collect();
         let guards = Guards::new(&config, &adapters, &mut problems);
-        operations::unknown(&config, &faces, &mut problems);
-        let (created_objects, separates) = (objects::created_objects(&faces), has_several(&config));
-        let makes = objects::makes(&faces, &routes, &created_objects);
-        let about_stored = objects::stored(&faces, &created_objects);
-        let begins_work = objects::begin_work(&faces, &about_stored);
+        operations::unknown(&config, &endpoints, &mut problems);
+        let (created_objects, separates) = (objects::created_objects(&endpoints), has_several(&config));
+        let makes = objects::makes(&endpoints, &routes, &created_objects);
+        let about_stored = objects::stored(&endpoints, &created_objects);
+        let begins_work = objects::begin_work(&endpoints, &about_stored);
         Ok(Self {
             config,
             adapters,
-            faces,
-            readings,
+            endpoints,
+            peek_plans,
             routes,
             passages,
             guards,
@@ -127,8 +127,8 @@ impl Serving {
 
     /// Whether a face's answers name objects that later requests may refer to, and that exist at one of several
     /// places only.
-    pub(crate) fn makes_objects(&self, face: usize, may_differ: bool) -> bool {
-        match self.makes.get(face) {
+    pub(crate) fn makes_objects(&self, endpoint: usize, may_differ: bool) -> bool {
+        match self.makes.get(endpoint) {
             Some(objects::ScanPolicy::Always) => true,
             Some(objects::ScanPolicy::WithChoice) => may_differ,
             Some(objects::ScanPolicy::Nothing) | None => false,
@@ -136,13 +136,13 @@ impl Serving {
     }
 
     /// What a face's answers make that belongs to the client; `None` if clients need not be kept apart.
-    pub(crate) fn created_objects(&self, face: usize, keys: &StoredKeys) -> Option<CreatedObject> {
-        self.created_objects.get(face).copied().filter(|_| self.separates(keys))
+    pub(crate) fn created_objects(&self, endpoint: usize, keys: &StoredKeys) -> Option<CreatedObject> {
+        self.created_objects.get(endpoint).copied().filter(|_| self.separates(keys))
     }
 
     /// What a face's requests have to do with objects that providers store.
-    pub(crate) fn stored(&self, face: usize) -> Stored {
-        self.stored.get(face).copied().unwrap_or(Stored::Nothing)
+    pub(crate) fn stored(&self, endpoint: usize) -> Stored {
+        self.stored.get(endpoint).copied().unwrap_or(Stored::Nothing)
     }
 
     /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head tells.
@@ -161,8 +161,8 @@ impl Serving {
 
     /// Whether a target takes requests that read what its provider stores.
     pub(crate) fn takes_readers(&self, reads: Stored, target: &Target) -> bool {
-        let mut faces = self.faces.all().iter().zip(&self.stored).filter(|(_, stored)| **stored == reads);
-        faces.any(|(face, _)| target.accepts(face.format(), &face.claim.operation).is_some())
+        let mut endpoints = self.endpoints.all().iter().zip(&self.stored).filter(|(_, stored)| **stored == reads);
+        endpoints.any(|(endpoint, _)| target.accepts(endpoint.format(), &endpoint.claim.operation).is_some())
     }
 
     /// Whether clients must be kept apart.
@@ -171,8 +171,8 @@ impl Serving {
     }
 
     /// Whether a face's answers are stored at the provider, where later requests name them.
-    pub(crate) fn stores_answers(&self, face: usize) -> bool {
-        self.stored(face) == Stored::Made
+    pub(crate) fn stores_answers(&self, endpoint: usize) -> bool {
+        self.stored(endpoint) == Stored::Made
     }
 
     /// The targets that can be served. A target that several models share occurs several times.
@@ -219,9 +219,9 @@ struct OfProvider {
     limits: Arc<Spelling>,
 }
 
-fn compile(config: &Config, adapters: &Snapshot, faces: &Faces) -> Compiled {
+fn compile(config: &Config, adapters: &Snapshot, endpoints: &Endpoints) -> Compiled {
     let named = config.server.key_headers.iter().map(String::as_str);
-    let credentials: Vec<&str> = faces.credential_headers().chain(named).collect();
+    let credentials: Vec<&str> = endpoints.credential_headers().chain(named).collect();
     let of_one = |adapter: &Adapter| {
         let compile = |claim| match Acceptance::compile(claim, &adapter.manifest, &credentials) {
             Ok(acceptance) => Some(acceptance),
@@ -232,20 +232,24 @@ fn compile(config: &Config, adapters: &Snapshot, faces: &Faces) -> Compiled {
         };
         let accepts = adapter.manifest.accepts.iter().filter_map(compile).collect();
         let read_headers = Arc::new(read_headers(&adapter.manifest));
-        OfProvider { accepts, read_headers, limits: Arc::new(limits(adapter, faces)) }
+        OfProvider { accepts, read_headers, limits: Arc::new(limits(adapter, endpoints)) }
     };
     adapters.adapters.iter().map(|(name, adapter)| (Arc::clone(name), of_one(adapter))).collect()
 }
 
 /// How an adapter's provider may spell its rate-limit headers: by its own formats, or by other adapters' formats that
 /// it accepts.
-fn limits(adapter: &Adapter, faces: &Faces) -> Spelling {
+fn limits(adapter: &Adapter, endpoints: &Endpoints) -> Spelling {
     let formats = &adapter.manifest.formats;
     let own = formats.iter().filter_map(|format| format.errors.as_ref());
     let has_format = |format: &str| {
         formats.iter().any(|own| own.id == format) || adapter.manifest.accepts.iter().any(|one| one.format == format)
     };
-    let others = faces.all().iter().filter(|face| has_format(face.format())).filter_map(|face| face.errors.as_deref());
+    let others = endpoints
+        .all()
+        .iter()
+        .filter(|endpoint| has_format(endpoint.format()))
+        .filter_map(|endpoint| endpoint.errors.as_deref());
     Spelling::of(own.chain(others))
 }
 

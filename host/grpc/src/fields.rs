@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// The most messages and repeated texts within a message. Each takes some hundred bytes at most, besides its text.
-const MOST: usize = 256 << 10;
+const MAX_VALUES: usize = 256 << 10;
 /// How deep messages are looked into. The decoder refuses deeper ones.
 const DEPTH: u8 = 100;
 /// The service's own messages, some of which have the names of the contract's types.
@@ -58,12 +58,12 @@ impl Schema {
 
 /// More values than a request may have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it has more than {MOST} values")]
+#[error("it has more than {MAX_VALUES} values")]
 pub(crate) struct TooMany;
 
 /// Checks the number of values in a message of the service, by its name.
 pub(crate) fn check(name: &str, message: &[u8]) -> Result<(), TooMany> {
-    let (schema, mut left) = (&*SCHEMA, MOST);
+    let (schema, mut left) = (&*SCHEMA, MAX_VALUES);
     let Some(place) = schema.places.get(&format!("{SERVICE}{name}")) else { return Ok(()) };
     walk(schema, *place, message, DEPTH, &mut left)
 }
@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn values_count_however_small_and_deep_they_are() {
-        assert_eq!(check("GenerateRequest", &request(&part(&[]).repeat(MOST - 2))), Ok(()));
-        assert_eq!(check("GenerateRequest", &request(&part(&[]).repeat(MOST - 1))), Err(TooMany));
+        assert_eq!(check("GenerateRequest", &request(&part(&[]).repeat(MAX_VALUES - 2))), Ok(()));
+        assert_eq!(check("GenerateRequest", &request(&part(&[]).repeat(MAX_VALUES - 1))), Err(TooMany));
         let fields = fields();
         let inputs: Vec<&str> = fields["weir.types.v1.RerankRequest"].values().map(String::as_str).collect();
         assert!(inputs.contains(&"weir.types.v1.RerankDocument"), "{inputs:?}");
@@ -189,7 +189,7 @@ mod tests {
         let chat = number("weir.v1.GenerateRequest", "weir.types.v1.ChatRequest");
         let messages = number("weir.types.v1.ChatRequest", "weir.types.v1.Message");
         let (begin, end) = (&[15 << 3 | 3][..], &[15 << 3 | 4][..]);
-        let many = holding(messages, &[]).repeat(MOST);
+        let many = holding(messages, &[]).repeat(MAX_VALUES);
         let before = [&[begin, end].concat(), &*holding(chat, &many)].concat();
         let within = holding(chat, &[begin, end, &many].concat());
         let nested = holding(chat, &[begin, begin, end, end, &many].concat());

@@ -18,7 +18,7 @@ use weir_gateway::attempt::{BodyError, ReplyBody};
 /// The service's name.
 pub(crate) const NAME: &str = "grpc.health.v1.Health";
 /// The most bytes of a request, and how long it may take to arrive.
-const MOST: usize = 1_024;
+const MAX_REQUEST_BYTES: usize = 1_024;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a watch goes on at most.
 const WATCHED: Duration = Duration::from_mins(5);
@@ -70,7 +70,7 @@ pub(crate) async fn handle(
 }
 
 async fn read(body: Incoming) -> Option<HealthCheckRequest> {
-    let collected = tokio::time::timeout(TIMEOUT, Limited::new(body, MOST).collect()).await.ok()?.ok()?;
+    let collected = tokio::time::timeout(TIMEOUT, Limited::new(body, MAX_REQUEST_BYTES).collect()).await.ok()?.ok()?;
     framing::read(&[collected.to_bytes()]).ok()
 }
 

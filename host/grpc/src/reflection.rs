@@ -21,7 +21,7 @@ use weir_gateway::attempt::{BodyError, ReplyBody};
 /// The service's names: its own, and the one that older clients know it by.
 pub(crate) const NAMES: [&str; 2] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 /// The most bytes of a question with its frame.
-const MOST: usize = 4_096;
+const MAX_QUESTION_BYTES: usize = 4_096;
 /// Places for calls.
 static PLACES: Semaphore = Semaphore::const_new(64);
 
@@ -168,7 +168,7 @@ impl Body for Dialogue {
         let this = self.get_mut();
         loop {
             let Some(questions) = &mut this.questions else { return Poll::Ready(None) };
-            match framing::split(&mut this.held, MOST) {
+            match framing::split(&mut this.held, MAX_QUESTION_BYTES) {
                 Ok(Some(message)) => {
                     this.silence.as_mut().reset(Instant::now() + this.within);
                     let mut out = Vec::new();
@@ -188,7 +188,7 @@ impl Body for Dialogue {
             match frame {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
-                    if this.held.len() + data.remaining() > 16 * MOST {
+                    if this.held.len() + data.remaining() > 16 * MAX_QUESTION_BYTES {
                         return this.end(Code::ResourceExhausted, "too many questions at once");
                     }
                     this.held.extend_from_slice(&data);

@@ -18,11 +18,11 @@ pub const PREFIX: &str = "ek-weir-";
 /// The bytes of a sealing key.
 pub const SEALING_KEY_BYTES: usize = 32;
 /// The longest name of a model, in bytes.
-pub const MOST_MODEL: usize = 256;
+pub const MAX_MODEL: usize = 256;
 /// The longest configuration of a session, in bytes: a text must fit into a header.
-pub const MOST_CONFIGURATION: usize = 8 << 10;
+pub const MAX_CONFIGURATION: usize = 8 << 10;
 /// The longest id of a format, in bytes.
-const MOST_FORMAT: usize = 128;
+const MAX_FORMAT: usize = 128;
 /// Stands between the model's name, the format and the configuration, and in none of the first two.
 const BETWEEN: char = '\0';
 /// The bytes by which a text names the sealing key that it was made with.
@@ -31,7 +31,7 @@ const ISSUER_BYTES: usize = 4;
 const TIME_BYTES: usize = 8;
 const HASH_BYTES: usize = 32;
 /// The longest text that is opened: that of the longest parts, with room for the seal.
-const MOST_TEXT: usize = (MOST_MODEL + MOST_FORMAT + MOST_CONFIGURATION + 128) / 3 * 4;
+const MAX_TEXT: usize = (MAX_MODEL + MAX_FORMAT + MAX_CONFIGURATION + 128) / 3 * 4;
 
 /// What an ephemeral key stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +117,8 @@ impl EphemeralKeys {
         Some(Self { key, issuer })
     }
 
-    /// Makes the text of an ephemeral key, whose model has at most [`MOST_MODEL`] bytes and whose configuration has at most
-    /// [`MOST_CONFIGURATION`].
+    /// Makes the text of an ephemeral key, whose model has at most [`MAX_MODEL`] bytes and whose configuration has at most
+    /// [`MAX_CONFIGURATION`].
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ impl EphemeralKeys {
     /// It was not made with this sealing key, was changed, or its time is over.
     pub fn open(&self, text: &str, now: Timestamp) -> Result<EphemeralKey, EphemeralKeyError> {
         let unknown = EphemeralKeyError::Unknown;
-        let encoded = text.strip_prefix(PREFIX).filter(|rest| rest.len() <= MOST_TEXT).ok_or(unknown)?;
+        let encoded = text.strip_prefix(PREFIX).filter(|rest| rest.len() <= MAX_TEXT).ok_or(unknown)?;
         let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| unknown)?;
         let (issuer, rest) = bytes.split_first_chunk::<ISSUER_BYTES>().ok_or(unknown)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>().ok_or(unknown)?;
@@ -180,13 +180,13 @@ impl EphemeralKey {
     /// the session in place of beginning it without its configuration.
     fn rest(&self) -> Result<String, SealError> {
         let fits = |name: &str, most: usize| name.len() <= most && !name.contains(BETWEEN);
-        if !fits(&self.model, MOST_MODEL) {
+        if !fits(&self.model, MAX_MODEL) {
             return Err(SealError);
         }
         let Some(SessionConfiguration { format, json }) = &self.configuration else {
             return Ok(self.model.clone());
         };
-        if !fits(format, MOST_FORMAT) || json.len() > MOST_CONFIGURATION {
+        if !fits(format, MAX_FORMAT) || json.len() > MAX_CONFIGURATION {
             return Err(SealError);
         }
         Ok(format!("{}{BETWEEN}{format}{BETWEEN}{json}", self.model))
@@ -224,8 +224,8 @@ mod tests {
     #[test]
     fn a_text_carries_a_configuration_up_to_its_bound_and_shows_none_of_it() {
         let configuration = |json: &str| Some(SessionConfiguration::new("zeta.live", json));
-        let largest = "x".repeat(MOST_CONFIGURATION);
-        let model = "m".repeat(MOST_MODEL);
+        let largest = "x".repeat(MAX_CONFIGURATION);
+        let model = "m".repeat(MAX_MODEL);
         for json in ["{}", "\0", largest.as_str()] {
             let key = EphemeralKey { configuration: configuration(json), model: model.clone(), ..key() };
             let text = keys(1).seal(&key).unwrap();

@@ -21,7 +21,7 @@ const AHEAD: u64 = 100;
 
 /// How often one request asks for more of a share at most. What is granted may be taken by others that came meanwhile, many
 /// times if many come at once.
-const MOST_ASKED: usize = 32;
+const MAX_ASKED: usize = 32;
 
 /// A node's share. What the node has used is counted by its owner, and passed to each call: the sum since the share
 /// began of what is used and reserved.
@@ -82,7 +82,7 @@ impl Share {
     /// Whether a request that has asked so often may ask for more: once in any case, and again while something is left,
     /// since another request may have taken what was granted.
     pub fn may_ask(&self, asked: usize, status: &NodeStatus) -> bool {
-        let is_worth_it = asked == 0 || (asked < MOST_ASKED && self.left().is_none_or(|left| left > 0));
+        let is_worth_it = asked == 0 || (asked < MAX_ASKED && self.left().is_none_or(|left| left > 0));
         status.link == Link::Well && is_worth_it
     }
 

@@ -21,7 +21,7 @@ const PICOS_IN_NANO: i128 = 1_000;
 /// The dearest price for one `per`: a million dollars. With it, no product in this crate can overflow.
 const DEAREST: i128 = 1_000_000 * 1_000_000_000_000;
 /// The largest `per` of a price.
-const LARGEST_PER: u64 = 1_000_000_000;
+const MAX_PER: u64 = 1_000_000_000;
 /// Millionths in a unit.
 const MILLION: u64 = 1_000_000;
 
@@ -161,7 +161,7 @@ pub struct Rate {
 impl Rate {
     /// A price of `dollars` for `per` units: not negative, at most a million dollars, and exact to the pico-dollar.
     pub fn new(dollars: &str, per: u64) -> Result<Self, MoneyError> {
-        if per == 0 || per > LARGEST_PER {
+        if per == 0 || per > MAX_PER {
             return Err(MoneyError::Per);
         }
         let amount = Pico::from_dollars(dollars)?.0;
@@ -245,7 +245,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_count_at_no_price_overflows(count: u64, picos in 0..=DEAREST, per in 1..=LARGEST_PER) {
+        fn no_count_at_no_price_overflows(count: u64, picos in 0..=DEAREST, per in 1..=MAX_PER) {
             let cost = Rate { amount: picos, per }.cost(Quantity(count));
             prop_assert!(cost.0 >= 0);
             prop_assert!(cost.0 <= i128::from(count) * picos / i128::from(per) / 1_000_000 + 1);

@@ -7,7 +7,7 @@ const TEXT_BYTES: u64 = 4;
 /// Bytes of base64 for each token: audio has fewer, also at the lowest rate in use (8000 bytes a second, ten tokens).
 const DATA_BYTES: u64 = 1024;
 /// The least bytes of data that make the rest of a message its envelope.
-const LEAST_DATA: u64 = 64;
+const MIN_DATA: u64 = 64;
 /// The bytes around the data of a message that are not counted.
 const ENVELOPE: u64 = 128;
 /// Limits of the scan for media: values are known by their place only.
@@ -66,7 +66,7 @@ impl OpenMessage {
         let hits = found.iter().flat_map(Found::hits).filter(is_text);
         let data = hits.map(|hit| hit.range.len() as u64).sum::<u64>().min(self.bytes);
         let text = self.bytes - data;
-        (if data >= LEAST_DATA { text.saturating_sub(ENVELOPE) } else { text }, data)
+        (if data >= MIN_DATA { text.saturating_sub(ENVELOPE) } else { text }, data)
     }
 }
 

@@ -7,7 +7,7 @@ use super::close::Close;
 use super::frame::{FrameError, Head, Opcode, Side, apply};
 
 /// The most frames of a message: more than any program needs, and too few for an attack by empty ones.
-const MOST_FRAGMENTS: u32 = 16_384;
+const MAX_FRAGMENTS: u32 = 16_384;
 
 /// What a message is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl MessageReader {
             if message.len > self.bounds.most {
                 return Err(FrameError::TooLarge);
             }
-            if message.fragments > MOST_FRAGMENTS {
+            if message.fragments > MAX_FRAGMENTS {
                 return Err(FrameError::Fragments);
             }
         }
@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(refused(&[0x80, 0], Side::Server), FrameError::Order);
         let twice = frames(&[(Opcode::Text, false, b""), (Opcode::Text, true, b"")], Side::Server);
         assert_eq!(refused(&twice, Side::Server), FrameError::Order);
-        let endless = [vec![0x01, 0x00], [0x00, 0x00].repeat(MOST_FRAGMENTS as usize)].concat();
+        let endless = [vec![0x01, 0x00], [0x00, 0x00].repeat(MAX_FRAGMENTS as usize)].concat();
         assert_eq!(refused(&endless, Side::Server), FrameError::Fragments);
         assert_eq!(refused(&frames(&[(Opcode::Text, true, &[0xff])], Side::Client), Side::Client), FrameError::Utf8);
         assert_eq!(refused(&[0x88, 2, 3, 0xed], Side::Server), FrameError::Close);

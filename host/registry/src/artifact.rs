@@ -19,13 +19,13 @@ const TEXT: &str = "text/plain";
 const JSON: &str = "application/json";
 /// The largest component, all signatures together, one fixture, one statement and all fixtures, in bytes; the most fixtures, and the most
 /// manifests that may refer to one adapter.
-const MOST_COMPONENT: usize = 64 << 20;
-const MOST_SIGNATURES: usize = 4 << 10;
-const MOST_FIXTURE: usize = 1 << 20;
-const MOST_STATEMENT: usize = 1 << 20;
-const MOST_FIXTURES: usize = 16 << 20;
-const MOST_FILES: usize = 512;
-const MOST_REFERRERS: usize = 64;
+const MAX_COMPONENT: usize = 64 << 20;
+const MAX_SIGNATURES: usize = 4 << 10;
+const MAX_FIXTURE: usize = 1 << 20;
+const MAX_STATEMENT: usize = 1 << 20;
+const MAX_FIXTURES: usize = 16 << 20;
+const MAX_FILES: usize = 512;
+const MAX_REFERRERS: usize = 64;
 
 /// What is pushed.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Registry {
     /// Finds what a reference means now.
     pub async fn find(&self, reference: &Reference) -> Result<Adapter, RegistryError> {
         let (bytes, digest) = self.manifest(&reference.target()).await?;
-        let (manifest, component) = Manifest::of_adapter(&bytes, MOST_COMPONENT)?;
+        let (manifest, component) = Manifest::of_adapter(&bytes, MAX_COMPONENT)?;
         let title = component.annotations.get(TITLE).and_then(|title| title.strip_suffix(".wasm"));
         Ok(Adapter {
             manifest: digest,
@@ -85,7 +85,7 @@ impl Registry {
 
     /// Fetches the component.
     pub async fn component(&self, adapter: &Adapter) -> Result<Bytes, RegistryError> {
-        self.blob("the component", &adapter.component, MOST_COMPONENT).await
+        self.blob("the component", &adapter.component, MAX_COMPONENT).await
     }
 
     /// Fetches the signatures that refer to an adapter, as the text of a signature file; `None` if there are none.
@@ -93,7 +93,7 @@ impl Registry {
         let mut text = String::new();
         for manifest in self.referring(adapter, SIGNATURE).await? {
             for layer in &manifest.layers {
-                let left = MOST_SIGNATURES.saturating_sub(text.len());
+                let left = MAX_SIGNATURES.saturating_sub(text.len());
                 let bytes = self.blob("the signatures", layer, left).await?;
                 text.push_str(&String::from_utf8_lossy(&bytes));
                 text.push('\n');
@@ -105,17 +105,17 @@ impl Registry {
     /// Fetches the fixtures that refer to an adapter: names of files and their texts.
     pub async fn fixtures(&self, adapter: &Adapter) -> Result<Vec<(String, String)>, RegistryError> {
         let mut files = Vec::new();
-        let mut left = MOST_FIXTURES;
+        let mut left = MAX_FIXTURES;
         for layer in self.referring(adapter, FIXTURES).await?.iter().flat_map(|manifest| &manifest.layers) {
-            let bytes = self.blob("a fixture", layer, left.min(MOST_FIXTURE)).await?;
+            let bytes = self.blob("a fixture", layer, left.min(MAX_FIXTURE)).await?;
             left -= bytes.len();
             let name = layer.annotations.get(TITLE).filter(|name| name.split('/').all(is_plain));
             let name = name.ok_or_else(|| RegistryError::NoAdapter("a fixture has no name".to_owned()))?;
             let text = String::from_utf8(bytes.to_vec())
                 .map_err(|_| RegistryError::NoAdapter(format!("the fixture {name} is not text")))?;
             files.push((name.clone(), text));
-            if files.len() > MOST_FILES {
-                return Err(RegistryError::NoAdapter(format!("it has more than {MOST_FILES} fixtures")));
+            if files.len() > MAX_FILES {
+                return Err(RegistryError::NoAdapter(format!("it has more than {MAX_FILES} fixtures")));
             }
         }
         Ok(files)
@@ -125,7 +125,7 @@ impl Registry {
     pub async fn proof(&self, adapter: &Adapter) -> Result<Option<String>, RegistryError> {
         let referring = self.referring(adapter, STATEMENT).await?;
         let Some(layer) = referring.last().and_then(|manifest| manifest.layers.first()) else { return Ok(None) };
-        let bytes = self.blob("the statement", layer, MOST_STATEMENT).await?;
+        let bytes = self.blob("the statement", layer, MAX_STATEMENT).await?;
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
@@ -133,7 +133,7 @@ impl Registry {
     async fn referring(&self, adapter: &Adapter, kind: &str) -> Result<Vec<Manifest>, RegistryError> {
         let index = self.referrers(adapter.manifest).await?;
         let mut found = Vec::new();
-        for entry in index.manifests.iter().take(MOST_REFERRERS) {
+        for entry in index.manifests.iter().take(MAX_REFERRERS) {
             // The list may have a type that the manifest does not have: the manifest decides.
             if entry.artifact_type.as_deref().is_some_and(|own| own != kind) {
                 continue;

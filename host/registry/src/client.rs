@@ -19,10 +19,10 @@ use super::manifest::{Descriptor, IMAGE, INDEX, Index};
 use super::reference::Reference;
 
 /// The largest manifest, the largest list of referrers, and the largest answer with a token, in bytes.
-const MOST_MANIFEST: usize = 4 << 20;
-const MOST_TOKEN: usize = 64 << 10;
+const MAX_MANIFEST: usize = 4 << 20;
+const MAX_TOKEN: usize = 64 << 10;
 /// How much of an error's text is read.
-const MOST_ERROR: usize = 4 << 10;
+const MAX_ERROR: usize = 4 << 10;
 /// The longest time of one request.
 const TIMEOUT: Duration = Duration::from_mins(2);
 /// The most redirects to a part.
@@ -90,7 +90,7 @@ impl Registry {
         }
         let answer = checked(answer).await?;
         let named = answer.headers().get("docker-content-digest").and_then(|value| value.to_str().ok()?.parse().ok());
-        let bytes = read_body(answer, MOST_MANIFEST).await?;
+        let bytes = read_body(answer, MAX_MANIFEST).await?;
         let found = Digest::of(&bytes);
         let expected = target.parse().ok().or(named).unwrap_or(found);
         same("the manifest", expected, found)?;
@@ -155,7 +155,7 @@ impl Registry {
     pub(crate) async fn referrers(&self, subject: Digest) -> Result<Index, RegistryError> {
         let answer = self.call(self.at(&format!("referrers/{subject}"))?, &RegistryRequest::default()).await?;
         let bytes = if answer.status() == StatusCode::OK {
-            read_body(answer, MOST_MANIFEST).await?
+            read_body(answer, MAX_MANIFEST).await?
         } else {
             match self.manifest(&fallback_tag(subject)).await {
                 Ok((bytes, _)) => bytes,
@@ -234,7 +234,7 @@ impl Registry {
         if !answer.status().is_success() {
             return Err(RegistryError::Login(format!("its token server answers {}", answer.status().as_u16())));
         }
-        let bytes = read_body(answer, MOST_TOKEN).await?;
+        let bytes = read_body(answer, MAX_TOKEN).await?;
         let token: Token = serde_json::from_slice(&bytes)
             .map_err(|_| RegistryError::Login("its token server sends no token".to_owned()))?;
         let token = token.token.or(token.access_token);
@@ -283,7 +283,7 @@ async fn checked(answer: Response) -> Result<Response, RegistryError> {
     if status == StatusCode::UNAUTHORIZED {
         return Err(RegistryError::Login("it does not accept this login".to_owned()));
     }
-    let text = read_body(answer, MOST_ERROR).await.unwrap_or_default();
+    let text = read_body(answer, MAX_ERROR).await.unwrap_or_default();
     let error = serde_json::from_slice::<Errors>(&text).ok().and_then(|errors| errors.errors.into_iter().next());
     let shown =
         error.map(|error| format!(": {}", error.message.chars().filter(|c| !c.is_control()).collect::<String>()));

@@ -7,8 +7,8 @@ use weir_sandbox::digest::Digest;
 
 const SCHEME: &str = "oci://";
 /// The most characters of a repository's name and of a tag, as the specification has them.
-const MOST_NAME: usize = 255;
-const MOST_TAG: usize = 128;
+const MAX_NAME: usize = 255;
+const MAX_TAG: usize = 128;
 
 /// Why a text is no reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +81,7 @@ impl FromStr for Reference {
                 let (name, tag) = rest.rsplit_once(':').ok_or("it names neither a tag nor a digest")?;
                 (name, Target::Tag(tag.to_owned()))
             };
-            if name.len() > MOST_NAME || !name.split('/').all(is_component) {
+            if name.len() > MAX_NAME || !name.split('/').all(is_component) {
                 return Err("the repository's name has other characters than a-z, 0-9, and . _ - between them");
             }
             if matches!(&target, Target::Tag(tag) if !is_tag(tag)) {
@@ -100,7 +100,7 @@ fn is_component(text: &str) -> bool {
 
 fn is_tag(text: &str) -> bool {
     let is_first = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.len() <= MOST_TAG && text.starts_with(is_first) && text.chars().all(|c| is_first(c) || ".-".contains(c))
+    text.len() <= MAX_TAG && text.starts_with(is_first) && text.chars().all(|c| is_first(c) || ".-".contains(c))
 }
 
 impl Display for Reference {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Maximum number of waiting calls; each blocks a thread.
-const MOST_WAITING: u32 = 64;
+const MAX_WAITING: u32 = 64;
 
 /// Error: all threads for calls of components with grants are in use.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -76,14 +76,14 @@ impl UntrustedExecutor {
 
     /// Whether the queue is full.
     pub(super) fn is_full(&self) -> bool {
-        self.lock().waiting >= MOST_WAITING
+        self.lock().waiting >= MAX_WAITING
     }
 
     /// Waits for a turn; `None` if none is free in time. Blocks.
     pub(super) fn turn(&self, timeout: Duration) -> Option<Turn<'_>> {
         let mut line = self.lock();
         if line.running >= self.turns {
-            if line.waiting >= MOST_WAITING {
+            if line.waiting >= MAX_WAITING {
                 return None;
             }
             line.waiting += 1;
@@ -189,7 +189,7 @@ mod tests {
             });
             barrier.wait();
             assert_eq!(run(&executor, Duration::ZERO, || 1), None);
-            executor.lock().waiting = MOST_WAITING;
+            executor.lock().waiting = MAX_WAITING;
             assert!(executor.is_full());
             assert_eq!(run(&executor, Duration::from_mins(1), || 1), None, "at once");
             executor.lock().waiting = 0;

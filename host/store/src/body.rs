@@ -15,7 +15,7 @@ use crate::sql::{Sql, Value, insert_many, padded, placeholders};
 use recipe::{Hash, Recipe};
 
 /// Most bytes of a body; longer ones are not kept.
-pub const MOST_BODY: usize = 256 << 20;
+pub const MAX_BODY: usize = 256 << 20;
 
 /// Which of a request's bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -166,7 +166,7 @@ fn unpack(data: Vec<u8>, length: u64, is_zstd: bool) -> Result<Vec<u8>, StoreErr
     if !is_zstd {
         return Ok(data);
     }
-    let most = usize::try_from(length).unwrap_or(usize::MAX).min(MOST_BODY);
+    let most = usize::try_from(length).unwrap_or(usize::MAX).min(MAX_BODY);
     zstd::bulk::decompress(&data, most).map_err(|error| StoreError::Unreadable(format!("a piece of a body: {error}")))
 }
 

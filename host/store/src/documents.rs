@@ -10,10 +10,10 @@ use crate::error::StoreError;
 use crate::sql::{Row, Sql, Value};
 
 /// Most documents of a page.
-pub const MOST_DOCUMENTS: usize = 10_000;
+pub const MAX_DOCUMENTS: usize = 10_000;
 
 /// Most bytes of a document's id.
-const MOST_ID: usize = 1_024;
+const MAX_ID: usize = 1_024;
 
 /// A document as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +99,7 @@ pub(crate) fn change(
 /// Refuses what PostgreSQL cannot store, on both databases: what one takes, the other takes too.
 fn check_texts(change: &Change) -> Result<(), StoreError> {
     let texts = [&change.kind, &change.id].into_iter().chain(&change.body);
-    if change.id.len() > MOST_ID || texts.into_iter().any(|text| text.contains('\0')) {
+    if change.id.len() > MAX_ID || texts.into_iter().any(|text| text.contains('\0')) {
         return Err(StoreError::Refused(format!("the {} has an id or a text that cannot be stored", change.kind)));
     }
     Ok(())
@@ -133,7 +133,7 @@ pub(crate) fn get(sql: &mut dyn Sql, kind: &str, id: &str) -> Result<Option<Docu
 
 /// Documents of a kind by id, after one, without deleted ones.
 pub(crate) fn page(sql: &mut dyn Sql, kind: &str, after: &str, most: usize) -> Result<Vec<Document>, StoreError> {
-    let most = most.min(MOST_DOCUMENTS);
+    let most = most.min(MAX_DOCUMENTS);
     let text = format!(
         "select kind,id,revision,body from documents where kind = $1 and id > $2 and body is not null \
          order by id limit {most}"
@@ -143,7 +143,7 @@ pub(crate) fn page(sql: &mut dyn Sql, kind: &str, after: &str, most: usize) -> R
 
 /// What changed after a version.
 pub(crate) fn changes_after(sql: &mut dyn Sql, version: u64, most: usize) -> Result<Changes, StoreError> {
-    let most = most.clamp(1, MOST_DOCUMENTS);
+    let most = most.clamp(1, MAX_DOCUMENTS);
     let text =
         format!("select kind,id,revision,body from documents where revision > $1 order by revision limit {}", most + 1);
     let rows = sql.query(&text, &[Value::count(version)])?;

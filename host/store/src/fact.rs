@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::id::RequestId;
 
 /// Most bytes of an error's text; the rest is cut off.
-pub const MOST_ERROR_TEXT: usize = 2_048;
+pub const MAX_ERROR_TEXT: usize = 2_048;
 /// Most bytes of a name: of a key, a team, a model.
-pub const MOST_NAME: usize = 256;
+pub const MAX_NAME: usize = 256;
 /// Most bytes of the attempts, the units and the losses as JSON, each. What is longer is replaced by `"too long"`.
-pub const MOST_JSON: usize = 16_384;
+pub const MAX_JSON: usize = 16_384;
 /// Most tags of a request; further ones are left out.
-pub const MOST_TAGS: usize = 32;
+pub const MAX_TAGS: usize = 32;
 
 /// What is known of one request. Texts that do not apply are empty, counts that are not known are none.
 ///
@@ -69,7 +69,7 @@ pub struct Fact<T = String> {
     pub finish: T,
     /// The kind of the error, if it failed.
     pub error_kind: T,
-    /// The text of the error, at most [`MOST_ERROR_TEXT`] bytes of it.
+    /// The text of the error, at most [`MAX_ERROR_TEXT`] bytes of it.
     pub error_text: T,
     /// The attempts as a JSON array, in their order; empty for one attempt that went well.
     pub attempts: T,

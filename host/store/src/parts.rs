@@ -6,11 +6,11 @@ use crate::fact::Fact;
 use crate::retention::Retention;
 
 /// A part is never smaller than this, in bytes, so that parts are not exchanged all the time.
-const LEAST: u64 = 1 << 20;
+const MIN_PART_BYTES: u64 = 1 << 20;
 
 /// How large a part of today may be, in bytes, before another is begun.
 pub(crate) fn most_bytes(retention: &Retention) -> u64 {
-    (retention.bytes / 2).max(LEAST)
+    (retention.bytes / 2).max(MIN_PART_BYTES)
 }
 
 /// The newest facts of several parts, each once: a batch that was repeated may be in two of them.

@@ -17,7 +17,7 @@ use crate::sql::Value;
 pub use gaps::{FactCount, Gap};
 
 /// Most facts of a page.
-pub const MOST_OF_PAGE: usize = 1_000;
+pub const MAX_OF_PAGE: usize = 1_000;
 
 /// Which facts are wanted; a fact has to meet every condition that is set. The newest come first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct Query {
     pub error_text: Option<String>,
     /// Where the page before ended.
     pub after: Option<Cursor>,
-    /// Facts of a page: 50 if 0, [`MOST_OF_PAGE`] at most.
+    /// Facts of a page: 50 if 0, [`MAX_OF_PAGE`] at most.
     pub limit: usize,
 }
 
@@ -79,7 +79,7 @@ impl Query {
         let (name, value) = self.tag.as_ref().map_or(("", ""), |(name, value)| (name, value));
         let mut names = names.into_iter().flatten().map(String::as_str).chain([name, value]);
         let error = self.error_text.as_deref().unwrap_or_default();
-        names.any(|name| fact::is_unfit(name, fact::MOST_NAME)) || fact::is_unfit(error, fact::MOST_ERROR_TEXT)
+        names.any(|name| fact::is_unfit(name, fact::MAX_NAME)) || fact::is_unfit(error, fact::MAX_ERROR_TEXT)
     }
 
     /// Whether the text of a fact's error is one that is wanted: the same for stored facts and for new ones.
@@ -89,7 +89,7 @@ impl Query {
 
     /// The facts that a page has at most.
     pub(crate) fn page_size(&self) -> usize {
-        if self.limit == 0 { 50 } else { self.limit.min(MOST_OF_PAGE) }
+        if self.limit == 0 { 50 } else { self.limit.min(MAX_OF_PAGE) }
     }
 
     /// The ids that can be in the answer: from the first (included) to the second (excluded, none for no end).

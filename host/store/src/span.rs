@@ -3,7 +3,7 @@
 /// The hours of a day.
 pub(crate) const DAY_HOURS: u64 = 24;
 /// The most days or hours that are named one by one, so that only the rows of one subject are read.
-const MOST_NAMED: u64 = 5_000;
+const MAX_NAMED: u64 = 5_000;
 
 /// Some hours or days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Span {
     /// The condition on a column. One subject's rows of many hours lie apart: each hour is looked up.
     pub(crate) fn condition(self, column: &str, is_of_one: bool) -> String {
         let Self { from, to } = self;
-        if is_of_one && to - from <= MOST_NAMED {
+        if is_of_one && to - from <= MAX_NAMED {
             let numbers: Vec<String> = (from..to).map(|number| number.to_string()).collect();
             return format!("{column} in ({})", numbers.join(","));
         }

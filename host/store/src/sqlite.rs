@@ -36,7 +36,7 @@ use layout::Layout;
 use readers::Readers;
 
 /// Most files of days that are open for writing at the same time.
-const MOST_OPEN: usize = 4;
+const MAX_OPEN: usize = 4;
 /// How SQLite finds texts.
 const TEXT_WORDS: TextWords = TextWords { like: "like", place: "instr" };
 
@@ -184,7 +184,7 @@ impl Sqlite {
                 if result.is_err() {
                     open.layout.forget();
                 }
-                while days.len() >= MOST_OPEN && days.pop_first().is_some() {}
+                while days.len() >= MAX_OPEN && days.pop_first().is_some() {}
                 days.insert(day, open);
             }
         }

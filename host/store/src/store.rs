@@ -3,7 +3,7 @@
 use crate::audit::{AuditEntry, AuditEvent, ChainCheck};
 use crate::batch::Batch;
 use crate::body::Side;
-use crate::documents::{Change, Changes, Document, MOST_DOCUMENTS};
+use crate::documents::{Change, Changes, Document, MAX_DOCUMENTS};
 use crate::erase::Whose;
 use crate::error::StoreError;
 use crate::fact::Fact;
@@ -83,9 +83,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Hands over all documents, deleted ones too, in parts and in no order, until `take` refuses one. A document that changes
     /// meanwhile may come twice, and then its newer revision counts.
     fn all_documents(&self, take: &mut dyn FnMut(Vec<Document>) -> bool) -> Result<(), StoreError> {
-        let mut part = self.changes_after(0, MOST_DOCUMENTS)?;
+        let mut part = self.changes_after(0, MAX_DOCUMENTS)?;
         while take(part.documents) && part.more {
-            part = self.changes_after(part.version, MOST_DOCUMENTS)?;
+            part = self.changes_after(part.version, MAX_DOCUMENTS)?;
         }
         Ok(())
     }

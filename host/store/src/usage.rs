@@ -9,7 +9,7 @@ use crate::sql::{Row, Sql, Value};
 /// Days before today whose sums are kept by the hour. Those of earlier days are kept by the day alone.
 const DAYS_WITH_HOURS: u32 = 190;
 /// The most transactions in which one look removes rows of hours: what is left is removed by the next ones.
-const MOST_ENDINGS: u32 = 20;
+const MAX_ENDINGS: u32 = 20;
 /// What sums are put together by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsageBy {
@@ -69,7 +69,7 @@ pub(crate) fn end_hours(
     mut remove: impl FnMut(&[Value<'_>]) -> Result<u64, StoreError>,
 ) -> Result<(), StoreError> {
     let first = [Value::count(first_hour_kept(now_ms))];
-    for _ in 0..MOST_ENDINGS {
+    for _ in 0..MAX_ENDINGS {
         if remove(&first)? == 0 {
             break;
         }
@@ -148,6 +148,6 @@ mod tests {
             Ok(5_000)
         })
         .unwrap();
-        assert_eq!(calls, 4 + MOST_ENDINGS);
+        assert_eq!(calls, 4 + MAX_ENDINGS);
     }
 }

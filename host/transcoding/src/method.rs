@@ -48,7 +48,7 @@ pub enum MessageError {
     #[error("the bytes are no message of the method")]
     Bytes,
     /// The message has more values than are decoded.
-    #[error("the message has more than {} values", size::MOST_VALUES)]
+    #[error("the message has more than {} values", size::MAX_VALUES)]
     TooMany,
 }
 

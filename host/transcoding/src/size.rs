@@ -4,7 +4,7 @@
 use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor};
 
 /// The most values within a message, each item of a list by itself.
-pub(crate) const MOST_VALUES: usize = 512 << 10;
+pub(crate) const MAX_VALUES: usize = 512 << 10;
 /// How deep messages are looked into. The decoder refuses deeper ones.
 const DEPTH: u8 = 100;
 
@@ -14,7 +14,7 @@ pub(crate) struct TooMany;
 
 /// Checks the number of values in a message of this kind.
 pub(crate) fn check(kind: &MessageDescriptor, message: &[u8]) -> Result<(), TooMany> {
-    walk(kind, message, DEPTH, &mut { MOST_VALUES })
+    walk(kind, message, DEPTH, &mut { MAX_VALUES })
 }
 
 /// Counts up to the end, or to what the decoder will refuse. Fields that the kind does not have count too: they are kept.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 /// The most digits that the header may have.
-const MOST: u128 = 99_999_999;
+const MAX_TIMEOUT_VALUE: u128 = 99_999_999;
 
 /// A time as the header `grpc-timeout` spells it: in milliseconds, or in seconds if it is too long for that.
 pub fn timeout(time: Duration) -> String {
     match time.as_millis() {
-        ms if ms <= MOST => format!("{}m", ms.max(1)),
-        ms => format!("{}S", (ms / 1000).min(MOST)),
+        ms if ms <= MAX_TIMEOUT_VALUE => format!("{}m", ms.max(1)),
+        ms => format!("{}S", (ms / 1000).min(MAX_TIMEOUT_VALUE)),
     }
 }
 

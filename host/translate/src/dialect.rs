@@ -1,5 +1,5 @@
 //! The client formats as data: endpoints, paths, and errors from templates.
 
-pub mod faces;
+pub mod endpoints;
 pub mod path;
 pub mod reply;

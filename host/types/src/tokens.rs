@@ -21,18 +21,18 @@ const OUTPUT: [Bucket; 4] = [Bucket::Output, Bucket::OutputAudio, Bucket::Output
 
 /// Most tokens that are believed of one answer, on either side: a thousand times the longest context there is. Adapters
 /// and the tap give a larger number as the greatest that fits, which is far beyond this.
-const MOST: u32 = 1_000_000_000;
+const MAX_TOKENS: u32 = 1_000_000_000;
 
 /// Removes the input, the output and the units that no answer can have. Returns whether there were any.
 pub fn remove_impossible(usage: &mut Usage) -> bool {
     let tokens = Tokens::from(&*usage);
-    let wrong = |count: Option<u32>| count.is_some_and(|count| count > MOST);
+    let wrong = |count: Option<u32>| count.is_some_and(|count| count > MAX_TOKENS);
     let (input, output) = (wrong(tokens.input()), wrong(tokens.output()));
     for (is_wrong, buckets) in [(input, &INPUT[..]), (output, &OUTPUT[..])] {
         buckets.iter().filter(|_| is_wrong).for_each(|bucket| *usage.bucket_mut(*bucket) = None);
     }
     let units = usage.units.len();
-    usage.units.retain(|unit| unit.count <= f64::from(MOST));
+    usage.units.retain(|unit| unit.count <= f64::from(MAX_TOKENS));
     input || output || usage.units.len() < units
 }
 
@@ -100,7 +100,7 @@ impl Tokens {
 
     /// Whether no answer can have so many tokens.
     pub fn is_impossible(&self) -> bool {
-        [self.input(), self.output()].into_iter().flatten().any(|count| count > MOST)
+        [self.input(), self.output()].into_iter().flatten().any(|count| count > MAX_TOKENS)
     }
 
     fn sum(&self, buckets: &[Bucket]) -> Option<u32> {

@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take that is read as it comes.
 const ENDLESS: Duration = Duration::from_hours(24 * 366);
 /// How large it may be, in bytes.
-const LARGEST: usize = 16 << 20;
+const MAX_ANSWER_BYTES: usize = 16 << 20;
 
 /// A client of one Weir's admin endpoints. It blocks, and so belongs in commands and not on a runtime's threads.
 pub struct AdminClient {
@@ -114,7 +114,7 @@ impl AdminClient {
             if status == StatusCode::NO_CONTENT {
                 return Ok((status, Value::Null));
             }
-            Ok((status, serde_json::from_slice(&read_body(response, LARGEST).await?)?))
+            Ok((status, serde_json::from_slice(&read_body(response, MAX_ANSWER_BYTES).await?)?))
         })
     }
 
@@ -156,7 +156,7 @@ async fn checked(response: Response) -> Result<Response, AdminError> {
     if status.is_success() {
         return Ok(response);
     }
-    let body: Value = serde_json::from_slice(&read_body(response, LARGEST).await?).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&read_body(response, MAX_ANSWER_BYTES).await?).unwrap_or_default();
     let text = |name: &str| body["error"][name].as_str().map(str::to_owned);
     Err(AdminError::Status { status, code: text("code"), message: text("message") })
 }

@@ -23,7 +23,7 @@ const CONNECTION_WINDOW: u32 = 256 << 20;
 /// under way before the provider has to wait for one round trip.
 const STREAM_WINDOW: u32 = 1 << 20;
 /// The most exchanges of a connection, whatever the provider takes, so that the windows of their streams fit.
-const MOST: usize = (CONNECTION_WINDOW / STREAM_WINDOW) as usize;
+const MAX_EXCHANGES: usize = (CONNECTION_WINDOW / STREAM_WINDOW) as usize;
 /// How many exchanges a provider takes at the same time, before it has said so: the least that the protocol recommends.
 pub(super) const ASSUMED: usize = 100;
 
@@ -76,7 +76,7 @@ impl Multiplexed {
 
     /// How many exchanges it may have at the same time. One that the provider allows none may have one, which waits.
     pub(super) fn limit(&self) -> usize {
-        self.load.limit.load(Relaxed).clamp(1, MOST)
+        self.load.limit.load(Relaxed).clamp(1, MAX_EXCHANGES)
     }
 
     /// Whether it can take exchanges at all.

@@ -46,11 +46,11 @@ struct Origin {
     idle: Vec<Idle>,
     /// A request goes out on the first one that has room, so that those at the end are unused when there is less to do.
     http2: Vec<Multiplexed>,
-    opening: Opening,
+    dial_lock: DialLock,
 }
 
 /// Held while a connection of HTTP/2 is opened, so that those who can share it do not open others.
-type Opening = Arc<tokio::sync::Mutex<()>>;
+type DialLock = Arc<tokio::sync::Mutex<()>>;
 
 struct Idle {
     connection: Box<Http1>,
@@ -155,12 +155,12 @@ impl Pool {
 
     /// Opens a connection. If another exchange opened one of HTTP/2 meanwhile, and that has room, it is used.
     async fn connect(&self, origin: &Arc<str>, uri: &Uri, limit: Duration) -> Result<Connection, Failure> {
-        let opening = self.opening(origin);
-        let _alone = match &opening {
-            Some(opening) => Some(timeout(limit, opening.lock()).await.map_err(|_| DialError::TimedOut)?),
+        let dial_lock = self.dial_lock(origin);
+        let _alone = match &dial_lock {
+            Some(dial_lock) => Some(timeout(limit, dial_lock.lock()).await.map_err(|_| DialError::TimedOut)?),
             None => None,
         };
-        if opening.is_some()
+        if dial_lock.is_some()
             && let Some(shared) = self.shared(origin)
         {
             return Ok(shared);
@@ -170,7 +170,7 @@ impl Pool {
             return Ok(Connection::Http1(Http1::open(stream, self.0.settings.answer_head).await?));
         }
         // Nobody knew that the provider speaks HTTP/2, so others may have opened connections at the same time.
-        if opening.is_none()
+        if dial_lock.is_none()
             && let Some(shared) = self.shared(origin)
         {
             return Ok(shared);
@@ -180,16 +180,16 @@ impl Pool {
 
     /// What to hold while a connection of HTTP/2 is opened, if the origin may speak it. As many exchanges as one
     /// connection takes wait for the same; further ones open another connection meanwhile.
-    fn opening(&self, origin: &Arc<str>) -> Option<Opening> {
+    fn dial_lock(&self, origin: &Arc<str>) -> Option<DialLock> {
         let mut open = self.open();
         let known = open.origins.entry(Arc::clone(origin)).or_default();
         if !self.0.is_http2 && known.http2.is_empty() {
             return None;
         }
-        if Arc::strong_count(&known.opening) > known.limit() {
-            known.opening = Opening::default();
+        if Arc::strong_count(&known.dial_lock) > known.limit() {
+            known.dial_lock = DialLock::default();
         }
-        Some(Arc::clone(&known.opening))
+        Some(Arc::clone(&known.dial_lock))
     }
 
     /// Begins to speak HTTP/2 on a new connection, and keeps it for other exchanges.
@@ -253,7 +253,7 @@ impl Origin {
     /// Whether nothing of it is worth keeping; drops the shared connections that were not used for so long.
     fn is_unused(&mut self, idle: Duration) -> bool {
         self.http2.retain_mut(|shared| shared.is_kept(idle));
-        self.idle.is_empty() && self.http2.is_empty() && Arc::strong_count(&self.opening) == 1
+        self.idle.is_empty() && self.http2.is_empty() && Arc::strong_count(&self.dial_lock) == 1
     }
 }
 

@@ -16,9 +16,9 @@ use super::encode_segment;
 use weir_config::secret::Secret;
 
 /// Minimum length of a secret to be searched for, in bytes.
-const LEAST: usize = 8;
+const MIN_SECRET_BYTES: usize = 8;
 /// Minimum length of a random secret whose parts are searched for, too, in bytes.
-const LEAST_IN_PARTS: usize = 16;
+const MIN_IN_PARTS: usize = 16;
 /// Length from which any text counts as a key, in bytes.
 const LONG: usize = 24;
 /// Maximum length of a filler in place of a key's middle, in bytes.
@@ -156,11 +156,11 @@ struct Hidden {
 impl Hidden {
     fn new(text: &str) -> Option<Self> {
         let len = text.len();
-        if len < LEAST {
+        if len < MIN_SECRET_BYTES {
             return None;
         }
         let is_telling = text.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-        let enough = if len >= LEAST_IN_PARTS && is_random(text) { len.div_ceil(2) } else { len };
+        let enough = if len >= MIN_IN_PARTS && is_random(text) { len.div_ceil(2) } else { len };
         let piece = enough.div_ceil(2);
         let mut starts: Vec<usize> = (0..=len - piece).step_by(piece).chain([len - piece]).collect();
         starts.dedup();

@@ -48,8 +48,8 @@ use weir_upstream::{Collector, Settings, Upstreams};
 
 pub use error::StartError;
 pub use listeners::Addresses;
+pub use weir_embed::adapter_settings::policy;
 pub use weir_embed::adapters::{Plugins, Proofs, keeper};
-pub use weir_embed::terms::policy;
 
 /// The program, ready to be run.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ const VERSION: u32 = 1;
 /// Writing takes at most this part of the time: a file with the budgets of a million keys is written less often.
 const SHARE: u32 = 20;
 /// The largest file that is read, in bytes: some million budgets.
-const LARGEST: u64 = 1 << 30;
+const MAX_FILE_BYTES: u64 = 1 << 30;
 /// How long this process waits for its turn to write.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -216,8 +216,8 @@ fn turn(path: &Path) -> io::Result<Option<File>> {
 }
 
 fn bounded(path: &Path, bytes: u64) -> io::Result<String> {
-    if bytes > LARGEST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {LARGEST} bytes")));
+    if bytes > MAX_FILE_BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {MAX_FILE_BYTES} bytes")));
     }
     fs::read_to_string(path)
 }

@@ -194,7 +194,7 @@ fn compile(memory: u64, seconds: u64) -> ExitCode {
     match compile::child::run(memory, seconds) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error.to_string());
+            print_stderr(&error.to_string());
             ExitCode::from(match error {
                 ChildError::Refused(_) => REFUSED,
                 ChildError::Failed(_) => 1,
@@ -231,7 +231,7 @@ fn finish(done: Result<String, String>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(text) => {
-            complain(&text);
+            print_stderr(&text);
             ExitCode::FAILURE
         }
     }
@@ -244,13 +244,13 @@ fn print(text: &str) {
 }
 
 /// Prints to standard error; errors are ignored.
-fn complain(text: &str) {
+fn print_stderr(text: &str) {
     // Earlier log lines come first.
     log_lines::flush();
     drop(writeln!(std::io::stderr().lock(), "{}", text.trim_end()));
 }
 
 /// Prints problems, in colour on a terminal.
-fn complain_of(problems: &Problems) {
-    complain(&problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr())));
+fn print_problems(problems: &Problems) {
+    print_stderr(&problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr())));
 }

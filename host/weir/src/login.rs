@@ -25,7 +25,7 @@ pub(crate) const CALLBACK: &str = "/admin/login/callback";
 /// The most codes that are exchanged at the same time: ending a login needs no token.
 const AT_ONCE: usize = 8;
 /// The largest answer of the token endpoint, in bytes.
-const LARGEST: usize = 256 * 1024;
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// Why there is no login.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +181,7 @@ impl Logins {
         let exchange =
             exchange.ok_or_else(|| LoginError::Provider("it has no endpoint that gives tokens".to_owned()))?;
         let authorization = exchange.authorization.as_ref();
-        let answer = self.client()?.post_form(&exchange.address, &exchange.body, authorization, LARGEST).await;
+        let answer = self.client()?.post_form(&exchange.address, &exchange.body, authorization, MAX_ANSWER_BYTES).await;
         answer.map_err(|error| failed(&error))
     }
 

@@ -19,7 +19,7 @@ use weir_embed::granted;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
 use weir_ledger::PriceFile;
-use weir_translate::dialect::faces::ClaimError;
+use weir_translate::dialect::endpoints::ClaimError;
 
 /// Number of kept configurations, including the one in force.
 const KEPT: usize = 16;

@@ -29,7 +29,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How long the server keeps a pool after it was used last, or its window has ended.
 const KEPT: Duration = Duration::from_hours(48);
 /// The largest number of nodes that can be counted.
-const MOST_NODES: u64 = 1 << 20;
+const MAX_NODES: u64 = 1 << 20;
 
 /// Why limits and budgets cannot be shared as it is configured.
 #[derive(Debug, thiserror::Error)]
@@ -278,7 +278,7 @@ impl Rounds {
         PoolRequest {
             pool: self.key(pool),
             kind: Kind::Places,
-            limit: MOST_NODES,
+            limit: MAX_NODES,
             kept: Some(KEPT),
             entry: self.sharing.node().to_owned(),
             nodes: self.sharing.nodes(),

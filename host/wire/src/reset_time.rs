@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// The longest accepted time until a reset. A longer value is of another kind, such as Unix time instead of a
 /// duration.
-pub const LONGEST: Duration = Duration::from_hours(24 * 31);
+pub const MAX_RESET: Duration = Duration::from_hours(24 * 31);
 
 /// The last second that is formatted, in the year 9999.
 const LAST: Timestamp = Timestamp::constant(253_402_207_200, 0);
@@ -45,7 +45,7 @@ pub fn read_duration(text: &str) -> Option<Duration> {
             }
         }
     }
-    Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= LONGEST)
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= MAX_RESET)
 }
 
 fn is_of_number(c: char) -> bool {

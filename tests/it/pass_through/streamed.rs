@@ -11,7 +11,7 @@ use super::provider;
 /// The size of a large body in bytes.
 const LARGE: usize = 160 << 20;
 /// The most memory that passing it may take.
-const MOST_MEMORY: usize = 32 << 20;
+const MAX_MEMORY: usize = 32 << 20;
 const PIECE: usize = 256 << 10;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,5 +171,5 @@ async fn large_bodies_take_no_memory() {
     assert_eq!(left, 0);
     provider.await.unwrap();
     let taken = peak(id).saturating_sub(before);
-    assert!(taken < MOST_MEMORY, "passing {LARGE} bytes both ways took {taken} bytes");
+    assert!(taken < MAX_MEMORY, "passing {LARGE} bytes both ways took {taken} bytes");
 }

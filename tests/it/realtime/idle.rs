@@ -14,7 +14,7 @@ const COUNTED: usize = 200;
 /// Counts another number of sessions, for figures: `docs/performance.md`. Each takes two files here and in the program.
 const SESSIONS: &str = "WEIR_SESSIONS";
 /// What a session may hold, with its two connections.
-const MOST_KIB: usize = 60;
+const MAX_KIB: usize = 60;
 
 /// Sessions that passed messages both ways, and wait since.
 async fn open(address: SocketAddr, provider: &SessionProvider, count: usize) -> Vec<(WebSocket, WebSocket)> {
@@ -54,5 +54,5 @@ async fn an_idle_session_holds_no_buffers() {
     let _counted = open(address, &provider, counted).await;
     let each = (resident(&program) - before) / counted;
     println!("{each} KiB a session");
-    assert!(each <= MOST_KIB, "{each} KiB a session");
+    assert!(each <= MAX_KIB, "{each} KiB a session");
 }

@@ -7,7 +7,7 @@ use super::Findings;
 use super::source::{File, Tree};
 
 /// Names that are public for programs outside of this repository.
-const FOR_OTHERS: [&str; 5] = ["MOST_BODY", "MOST_DOCUMENTS", "MOST_ERROR_TEXT", "MOST_JSON", "MOST_NAME"];
+const FOR_OTHERS: [&str; 5] = ["MAX_BODY", "MAX_DOCUMENTS", "MAX_ERROR_TEXT", "MAX_JSON", "MAX_NAME"];
 
 pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     // In how many crates a name occurs matters only up to two.

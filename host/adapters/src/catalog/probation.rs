@@ -8,7 +8,7 @@ use super::{Catalog, Snapshot};
 use weir_sandbox::digest::Digest;
 
 /// Maximum pause. After serving for this long, an adapter starts again with the first pause.
-const LONGEST: Duration = Duration::from_hours(24);
+const MAX_PAUSE: Duration = Duration::from_hours(24);
 
 impl Catalog {
     /// Retries adapters whose pause is over; `pause` returns the first pause for an adapter's name.
@@ -56,14 +56,14 @@ impl Snapshot {
     pub(super) fn times(&self, digest: Digest, now: SystemTime) -> u32 {
         let tried = self.tried_again.get(&digest);
         // If the clock was set back, the age counts as zero.
-        let lately = |tried: &&TriedAgain| now.duration_since(tried.since).unwrap_or_default() < LONGEST;
+        let lately = |tried: &&TriedAgain| now.duration_since(tried.since).unwrap_or_default() < MAX_PAUSE;
         tried.filter(lately).map_or(0, |tried| tried.times)
     }
 }
 
 /// The pause after this many quarantines.
 fn of(first: Duration, times: u32) -> Duration {
-    first.saturating_mul(1 << times.saturating_sub(1).min(20)).min(LONGEST.max(first))
+    first.saturating_mul(1 << times.saturating_sub(1).min(20)).min(MAX_PAUSE.max(first))
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ fn without_a_program_nothing_is_compiled() {
 
 #[test]
 fn a_signal_is_attributed_to_its_cause() {
-    let failure = |status, complaint| failure(ExitStatus::from_raw(status), complaint, Bounds::default());
+    let failure = |status, stderr| failure(ExitStatus::from_raw(status), stderr, Bounds::default());
     assert!(matches!(failure(24, ""), CompileError::TooLong(_)));
     assert!(matches!(failure(6, "memory allocation of 8 bytes failed"), CompileError::TooLarge(_)));
     assert!(matches!(failure(9, ""), CompileError::Killed));

@@ -8,7 +8,7 @@ use crate::{Admission, LoadError};
 use weir_sandbox::{Adapter, AdapterLimits, FaultKind, Grants};
 
 fn admission(grants: Grants) -> Admission {
-    Admission { terms: AdapterLimits { grants, ..AdapterLimits::default() }, ..Admission::default() }
+    Admission { adapter_limits: AdapterLimits { grants, ..AdapterLimits::default() }, ..Admission::default() }
 }
 
 fn granted(guest: &Guest, grants: Grants) -> Arc<Adapter> {

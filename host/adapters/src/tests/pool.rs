@@ -10,7 +10,7 @@ use weir_sandbox::{Adapter, AdapterLimits, FaultKind, Isolation, Lease, Limits, 
 use weir_types::contract::types::{Body, HttpResponse};
 
 /// An adapter whose error status is the number of earlier calls of its instance.
-fn counting(limits: Limits, terms: AdapterLimits) -> Arc<Adapter> {
+fn counting(limits: Limits, adapter_limits: AdapterLimits) -> Arc<Adapter> {
     let mut zeta = guest("zeta");
     // An error: status is present (12), its value (14); everything else is absent or empty.
     zeta.parse_error = "(i32.store8 (i32.const 16396) (i32.const 1))
@@ -18,7 +18,7 @@ fn counting(limits: Limits, terms: AdapterLimits) -> Arc<Adapter> {
         (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
         (i32.const 16384)"
         .into();
-    loader(limits).load("zeta", &zeta.build(), &Admission { terms, ..Admission::default() }).unwrap()
+    loader(limits).load("zeta", &zeta.build(), &Admission { adapter_limits, ..Admission::default() }).unwrap()
 }
 
 fn with(isolation: Isolation, reuse: Reuse) -> Arc<Adapter> {
@@ -83,19 +83,19 @@ fn an_instance_made_ahead_becomes_the_first_tenants_own() {
 
 #[test]
 fn a_component_that_is_proved_reusable_serves_one_tenant_an_instance() {
-    let adapter = |wish, terms| {
+    let adapter = |wish, adapter_limits| {
         let mut zeta = guest("zeta");
         zeta.isolation = wish;
-        loader(small()).load("zeta", &zeta.build(), &Admission { terms, ..Admission::default() }).unwrap()
+        loader(small()).load("zeta", &zeta.build(), &Admission { adapter_limits, ..Admission::default() }).unwrap()
     };
     let fresh = AdapterLimits { isolation: Some(Isolation::Fresh), ..AdapterLimits::default() };
-    for (wish, terms, proved) in [
+    for (wish, adapter_limits, proved) in [
         (0, AdapterLimits::default(), Isolation::Fresh),
         (1, AdapterLimits::default(), Isolation::Tenant),
         (2, AdapterLimits::default(), Isolation::Tenant),
         (1, fresh, Isolation::Fresh),
     ] {
-        let adapter = adapter(wish, terms);
+        let adapter = adapter(wish, adapter_limits);
         assert_eq!(adapter.pool().isolation(), Isolation::Fresh, "unproved");
         adapter.pool().prove_reusable();
         assert_eq!(adapter.pool().isolation(), proved, "the manifest's wish is {wish}");
@@ -105,17 +105,17 @@ fn a_component_that_is_proved_reusable_serves_one_tenant_an_instance() {
 #[test]
 fn an_instance_that_served_a_client_before_the_proof_serves_nobody_after_it() {
     // The manifest's wish or the configuration may let instances be shared, or only the proof.
-    for terms in [Some(Isolation::Shared), Some(Isolation::Tenant), None] {
-        let adapter = counting(small(), AdapterLimits { isolation: terms, ..AdapterLimits::default() });
+    for adapter_limits in [Some(Isolation::Shared), Some(Isolation::Tenant), None] {
+        let adapter = counting(small(), AdapterLimits { isolation: adapter_limits, ..AdapterLimits::default() });
         adapter.pool().set_awaits_proof(true);
         let mut begun = adapter.try_lease("a").unwrap();
         assert_eq!((calls(&mut begun), exchange(&adapter, "a"), adapter.pool().idle()), (0, 0, 0));
         adapter.pool().prove_reusable();
         adapter.pool().set_awaits_proof(false);
         begun.release();
-        assert_eq!(exchange(&adapter, "b"), 0, "{terms:?}");
-        if terms != Some(Isolation::Shared) {
-            assert_eq!(exchange(&adapter, "a"), 0, "{terms:?}");
+        assert_eq!(exchange(&adapter, "b"), 0, "{adapter_limits:?}");
+        if adapter_limits != Some(Isolation::Shared) {
+            assert_eq!(exchange(&adapter, "a"), 0, "{adapter_limits:?}");
         }
     }
     let adapter = counting(small(), AdapterLimits::default());
@@ -180,8 +180,9 @@ fn an_exchange_that_rests_keeps_its_isolation() {
 fn a_failed_instance_never_comes_back() {
     let mut zeta = guest("zeta");
     zeta.parse_error = "unreachable".into();
-    let terms = AdapterLimits { isolation: Some(Isolation::Shared), ..AdapterLimits::default() };
-    let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, ..Admission::default() }).unwrap();
+    let adapter_limits = AdapterLimits { isolation: Some(Isolation::Shared), ..AdapterLimits::default() };
+    let adapter =
+        loader(small()).load("zeta", &zeta.build(), &Admission { adapter_limits, ..Admission::default() }).unwrap();
     let mut lease = adapter.try_lease("").unwrap();
     assert!(lease.parse_error(&context(), &response()).is_err());
     lease.rest();
@@ -284,8 +285,8 @@ async fn an_adapter_on_both_sides_does_not_starve_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn two_adapters_on_either_side_do_not_starve_each_other() {
-    let terms = || AdapterLimits { concurrency: Some(1), ..AdapterLimits::default() };
-    let (one, other) = (counting(small(), terms()), counting(small(), terms()));
+    let adapter_limits = || AdapterLimits { concurrency: Some(1), ..AdapterLimits::default() };
+    let (one, other) = (counting(small(), adapter_limits()), counting(small(), adapter_limits()));
     let either = |turn: usize| {
         let (first, second) = if turn.is_multiple_of(2) { (&one, &other) } else { (&other, &one) };
         (Arc::clone(first), Arc::clone(second))

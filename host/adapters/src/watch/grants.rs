@@ -57,9 +57,9 @@ impl Granted {
 
 impl Watch {
     /// Returns the terms of an adapter, with its grants.
-    pub(super) fn terms(&self, name: &str) -> AdapterLimits {
-        let terms = self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone();
-        AdapterLimits { grants: self.granted.get(name).cloned().unwrap_or_default(), ..terms }
+    pub(super) fn limits_of(&self, name: &str) -> AdapterLimits {
+        let adapter_limits = self.folder.adapter_limits.get(name).unwrap_or(&self.folder.default_limits).clone();
+        AdapterLimits { grants: self.granted.get(name).cloned().unwrap_or_default(), ..adapter_limits }
     }
 
     /// Takes over the grants in force. Marks the files of adapters whose grants changed to be read again, and returns
@@ -71,7 +71,7 @@ impl Watch {
         let changed: Vec<String> = self.files.keys().filter(|name| is_other(name)).cloned().collect();
         for name in &changed {
             tracing::info!(adapter = name, "the grants changed, so the adapter is loaded again");
-            self.catalog.forget_grants_but(name, &self.terms(name).grants);
+            self.catalog.forget_grants_but(name, &self.limits_of(name).grants);
             if let Some(file) = self.files.get_mut(name) {
                 file.state = State::New;
             }
@@ -90,14 +90,15 @@ impl Watch {
     /// again without the former grants, or suspends the adapter.
     fn withdraw(&self, name: &str) {
         let snapshot = self.catalog.snapshot();
-        let terms = self.terms(name);
-        let Some(serving) = snapshot.adapters.get(name).filter(|serving| serving.grants.exceed(&terms.grants)) else {
+        let adapter_limits = self.limits_of(name);
+        let Some(serving) = snapshot.adapters.get(name).filter(|serving| serving.grants.exceed(&adapter_limits.grants))
+        else {
             return;
         };
         let is_held = |digest| snapshot.held(name, digest).is_some();
         let in_the_file = snapshot.refused.get(name).and_then(|refused| refused.digest);
         let stands_in = in_the_file.is_some_and(is_held) && !is_held(serving.digest);
-        let again = if stands_in { self.recalled(serving, terms) } else { None };
+        let again = if stands_in { self.recalled(serving, adapter_limits) } else { None };
         let done = if let Some(again) = again {
             self.catalog.return_to(&again, "held back")
         } else {
@@ -110,8 +111,8 @@ impl Watch {
         }
     }
 
-    fn recalled(&self, serving: &Adapter, terms: AdapterLimits) -> Option<Arc<Adapter>> {
-        let admission = Admission { terms, trusted: serving.trusted, signer: serving.signer.clone() };
+    fn recalled(&self, serving: &Adapter, adapter_limits: AdapterLimits) -> Option<Arc<Adapter>> {
+        let admission = Admission { adapter_limits, trusted: serving.trusted, signer: serving.signer.clone() };
         self.loader.recall(&serving.name, serving.digest, &admission)?.ok()
     }
 }

@@ -150,8 +150,8 @@ impl Watch {
             Ok(vouched) => vouched.signer,
             Err(missing) => return Some(Fate::Refused(missing.to_string())),
         };
-        let terms = self.terms(name);
-        let known = snapshot.version(name, digest).filter(|adapter| grants::has(adapter, &terms.grants));
+        let adapter_limits = self.limits_of(name);
+        let known = snapshot.version(name, digest).filter(|adapter| grants::has(adapter, &adapter_limits.grants));
         let known = known.filter(|adapter| adapter.trusted == trusted && adapter.signer == signer);
         let adapter = match known {
             Some(known) if !known.state.rests() => return Some(Fate::Serves),
@@ -159,7 +159,7 @@ impl Watch {
             Some(known) => Arc::clone(known),
             None => {
                 let is_beside = trusted && self.may_prove_beside(name) && !snapshot.adapters.contains_key(name);
-                let admission = Admission { terms, trusted, signer };
+                let admission = Admission { adapter_limits, trusted, signer };
                 let loaded = if is_beside {
                     self.load_unproved(&bytes, &admission, name, waited)
                 } else {

@@ -37,8 +37,8 @@ impl Watch {
         self.lock.pin(&name, digest);
         let vouched = self.folder.policy.check(&name, digest, &self.lock, signature);
         let signer = vouched.map_err(|missing| missing.to_string())?.signer;
-        let terms = self.terms(&name);
-        let admission = Admission { terms, trusted: true, signer };
+        let adapter_limits = self.limits_of(&name);
+        let admission = Admission { adapter_limits, trusted: true, signer };
         let waited = self.folder.truncated_for;
         let adapter =
             self.load(&proved_by(&name)?, bytes, &admission, &name, waited).map_err(|error| error.to_string())?;
@@ -99,7 +99,8 @@ impl Rehearsal {
         }
         let vouched = watch.folder.policy.check(name, digest, &watch.lock, signature);
         let vouched = vouched.map_err(|missing| missing.to_string())?;
-        let admission = Admission { terms: watch.terms(name), trusted: vouched.pinned, signer: vouched.signer };
+        let admission =
+            Admission { adapter_limits: watch.limits_of(name), trusted: vouched.pinned, signer: vouched.signer };
         let waited = watch.folder.truncated_for;
         let loaded = watch.load(proved_by, bytes, &admission, name, waited);
         let adapter = loaded.map_err(|error| error.to_string())?;

@@ -40,7 +40,7 @@ impl Watch {
     /// Whether an adapter may keep serving its name while these bytes are held back: it is not suspended, or it is
     /// these bytes with the grants in force.
     fn is_right(&self, placed: &Adapter, digest: Digest) -> bool {
-        let is_granted = grants::has(placed, &self.terms(&placed.name).grants);
+        let is_granted = grants::has(placed, &self.limits_of(&placed.name).grants);
         placed.state.suspended().is_none() || (placed.digest == digest && is_granted)
     }
 
@@ -54,7 +54,8 @@ impl Watch {
             tracing::warn!(adapter = name, %digest, "the version that served before is not vouched for any more");
             return false;
         }
-        let admission = Admission { terms: self.terms(name), trusted: vouched.pinned, signer: vouched.signer };
+        let admission =
+            Admission { adapter_limits: self.limits_of(name), trusted: vouched.pinned, signer: vouched.signer };
         // It proved itself when it was loaded, with fixtures that may have changed since.
         let returned = match self.loader.recall(name, digest, &admission) {
             None => Err("its compiled code is not in the cache, or of another version of Weir".to_owned()),
@@ -70,7 +71,8 @@ impl Watch {
     /// Loads the held version itself, if only the decision keeps it from serving.
     fn load_held(&self, name: &str, digest: Digest, bytes: &[u8], signature: Option<&str>) -> Option<Arc<Adapter>> {
         let vouched = self.folder.policy.check(name, digest, &self.lock, signature).ok()?;
-        let admission = Admission { terms: self.terms(name), trusted: vouched.pinned, signer: vouched.signer };
+        let admission =
+            Admission { adapter_limits: self.limits_of(name), trusted: vouched.pinned, signer: vouched.signer };
         match self.load(&self.file(name), bytes, &admission, name, self.folder.truncated_for) {
             Ok(adapter) => Some(adapter),
             Err(error) => {

@@ -9,7 +9,7 @@ use super::{Demand, Direction, Nearest, Question};
 use crate::Key;
 
 /// The most questions of which each is compared; of more, those whose sketches are near.
-pub(super) const MOST_COMPARED: usize = 10_000;
+pub(super) const MAX_COMPARED: usize = 10_000;
 /// What a question takes besides its vector, in bytes: itself, its sketch, and its row in the table of places.
 pub(super) const OVERHEAD: usize =
     size_of::<StoredQuestion>() + size_of::<Sketch>() + 2 * size_of::<(Key, usize)>() + 16;
@@ -76,7 +76,7 @@ impl List {
         let nearer = |one: &Nearest, other: &Nearest| {
             one.fits.cmp(&other.fits).then(one.similarity.total_cmp(&other.similarity))
         };
-        if self.len() <= MOST_COMPARED {
+        if self.len() <= MAX_COMPARED {
             return all.map(compared).max_by(nearer);
         }
         let (sketch, farthest) = (Sketch::of(vector), farthest(demand.threshold));

@@ -1,4 +1,4 @@
-use super::list::{MOST_COMPARED, product};
+use super::list::{MAX_COMPARED, product};
 use super::*;
 use crate::{KeyWriter, Scope};
 
@@ -64,10 +64,10 @@ fn a_full_partition_puts_new_questions_in_the_place_of_the_oldest() {
 
 #[test]
 fn a_vector_without_a_direction_is_none() {
-    for vector in [vec![], vec![0.0; 8], vec![f32::NAN], vec![1.0, f32::INFINITY], vec![1.0; MOST_NUMBERS + 1]] {
+    for vector in [vec![], vec![0.0; 8], vec![f32::NAN], vec![1.0, f32::INFINITY], vec![1.0; MAX_NUMBERS + 1]] {
         assert!(Direction::of(vector).is_none());
     }
-    assert!(Direction::of(vec![f32::MAX; MOST_NUMBERS]).is_some());
+    assert!(Direction::of(vec![f32::MAX; MAX_NUMBERS]).is_some());
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn products_are_those_of_arithmetic() {
 
 #[test]
 fn a_partition_beyond_those_that_are_all_compared_finds_what_a_comparison_of_all_finds() {
-    const COUNT: usize = MOST_COMPARED + 2_000;
+    const COUNT: usize = MAX_COMPARED + 2_000;
     // Numbers that are the same in each run.
     let mut state = 1_u64;
     let mut next = || {

@@ -8,21 +8,21 @@ use arc_swap::ArcSwapOption;
 use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 use rustls::ClientConfig;
 use tokio::sync::Semaphore;
-use weir_cache::sealed::MOST_SEALED;
+use weir_cache::sealed::MAX_SEALED;
 
 use crate::address::Address;
 use crate::error::ServerError;
 use crate::values::Values;
 
 /// The most bytes of an answer of the server: an entry with what is around it.
-const MOST_BYTES: usize = MOST_SEALED + (16 << 10);
+const MAX_BYTES: usize = MAX_SEALED + (16 << 10);
 /// Requests that ask at the same time; further ones do without.
-const MOST_READS: usize = 64;
+const MAX_READS: usize = 64;
 /// Answers that are written at the same time; further ones are not.
-const MOST_WRITES: usize = 16;
+const MAX_WRITES: usize = 16;
 
 /// Requests about questions at the same time; further ones are not made.
-const MOST_ASIDE: usize = 16;
+const MAX_ASIDE: usize = 16;
 
 /// What became of something that the server was asked.
 #[derive(Debug, Clone, Copy)]
@@ -104,8 +104,8 @@ impl Link {
             IntGauge::new("weir_cache_server_state", "Whether the server that keeps answers works: 0 yes, 1 no")?;
         registry.register(Box::new(outcomes.clone()))?;
         registry.register(Box::new(is_lost.clone()))?;
-        let (reads, writes) = (Arc::new(Semaphore::new(MOST_READS)), Arc::new(Semaphore::new(MOST_WRITES)));
-        let aside = Arc::new(Semaphore::new(MOST_ASIDE));
+        let (reads, writes) = (Arc::new(Semaphore::new(MAX_READS)), Arc::new(Semaphore::new(MAX_WRITES)));
+        let aside = Arc::new(Semaphore::new(MAX_ASIDE));
         let (open, is_loss_logged, is_refusal_logged) =
             (ArcSwapOption::empty(), AtomicBool::new(false), AtomicBool::new(false));
         Ok(Self(Arc::new(Shared {
@@ -141,7 +141,7 @@ impl Link {
 
     /// Opens a connection, and says in the log if the server works again.
     pub(super) async fn connect(&self) -> Result<(), ServerError> {
-        match Values::open(&self.0.address, &self.0.tls, MOST_BYTES, &self.0.tried).await {
+        match Values::open(&self.0.address, &self.0.tls, MAX_BYTES, &self.0.tried).await {
             Ok(values) => {
                 self.0.open.store(Some(Arc::new(values)));
                 self.0.is_lost.set(0);

@@ -15,7 +15,7 @@ use crate::values::Values;
 /// About how many bytes are read of a list at once: they are opened on the thread of requests, which takes a millisecond.
 const PAGE: usize = 128 << 10;
 /// The most questions that are read at once.
-const MOST_OF_PAGE: usize = 256;
+const MAX_OF_PAGE: usize = 256;
 /// How long a verdict is remembered: longer than answers are kept.
 const VERDICT: Duration = Duration::from_hours(24 * 90);
 
@@ -24,7 +24,7 @@ impl Inner {
     pub(super) async fn learn(self: Arc<Self>, reading: ListReading) {
         let list = reading.list();
         let stream = self.stream(list);
-        let count = (PAGE / sealed_question_bytes(list.numbers)).clamp(1, MOST_OF_PAGE);
+        let count = (PAGE / sealed_question_bytes(list.numbers)).clamp(1, MAX_OF_PAGE);
         // A list has about as many as it may have; a server that has ever more is not followed.
         for _ in 0..=2 * reading.most() / count + 1 {
             let (mut position, stream) = (reading.position(), stream.clone());

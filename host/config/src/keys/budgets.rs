@@ -7,7 +7,7 @@ use crate::section::{Count, Entry, Located, Name, Reader, Section, Take, joined,
 use crate::{Place, Problem};
 
 /// The largest count of a limit.
-type Most = Count<u64, 1, { Limit::MOST_COUNT }>;
+type Most = Count<u64, 1, { Limit::MAX_COUNT }>;
 
 part! {
     /// A budget as it is written.

@@ -27,7 +27,7 @@ section! {
 }
 
 /// The fewest bytes of the secret.
-const LEAST_SECRET: usize = 32;
+const MIN_SECRET: usize = 32;
 
 /// A secret that cannot be guessed.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ impl Take for SealingSecret {
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Secret> {
         let place = node.place.clone();
         let secret = Secret::take(entry, node)?;
-        if secret.expose().len() < LEAST_SECRET {
-            let message = format!("`{}` must have {LEAST_SECRET} characters or more", entry.name);
+        if secret.expose().len() < MIN_SECRET {
+            let message = format!("`{}` must have {MIN_SECRET} characters or more", entry.name);
             entry.error_with(&place, message, "`openssl rand -hex 32` prints a good one");
             return None;
         }

@@ -10,7 +10,7 @@ use crate::section::{
 use crate::{Alias, ClientPassRule, Place, Problem, Secret};
 
 /// The length in bytes below which a key causes a warning: shorter keys can be guessed.
-const SHORTEST_KEY: usize = 16;
+const MIN_KEY: usize = 16;
 
 part! {
     /// The name and the keys that identify a client.
@@ -98,8 +98,8 @@ impl Identity {
         let one = self.key.iter().flat_map(|key| &key.value);
         let several = self.keys.iter().flat_map(|keys| &keys.value).flatten();
         let secrets: Vec<&Secret> = one.chain(several).collect();
-        if secrets.iter().any(|secret| secret.expose().len() < SHORTEST_KEY) {
-            let message = format!("a key has fewer than {SHORTEST_KEY} characters");
+        if secrets.iter().any(|secret| secret.expose().len() < MIN_KEY) {
+            let message = format!("a key has fewer than {MIN_KEY} characters");
             let problem = Problem::warning(&section.place, message);
             section.reader.report(problem.with_help("`weir client-key` makes one that cannot be guessed"));
         }

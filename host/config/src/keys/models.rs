@@ -10,7 +10,7 @@ use crate::section::{Amount, Count, Entry, Located, Name, Section, Take, joined,
 use crate::{Alias, Place};
 
 /// The most bytes of an alias; no provider has longer names.
-const LONGEST_ALIAS: usize = 256;
+const MAX_ALIAS_LEN: usize = 256;
 
 part! {
     /// The name that clients use for a model, and the targets of its requests.
@@ -195,10 +195,10 @@ impl Take for ModelName {
 
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<String> {
         let text = Located::<String>::take(entry, node)?;
-        if text.value.len() <= LONGEST_ALIAS && !text.value.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        if text.value.len() <= MAX_ALIAS_LEN && !text.value.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Some(text.value);
         }
-        let help = format!("at most {LONGEST_ALIAS} bytes, `*` standing for any text");
+        let help = format!("at most {MAX_ALIAS_LEN} bytes, `*` standing for any text");
         entry.error_with(&text.place, "an alias holds no white space or control characters", help);
         None
     }

@@ -130,7 +130,7 @@ fn warn_of_password(entry: &Entry<'_, '_>, text: &Located<String>) {
 struct Days;
 
 /// Ten years: no log is kept for longer.
-const MOST_DAYS: u32 = 3_650;
+const MAX_DAYS: u32 = 3_650;
 
 impl Take for Days {
     type Value = u32;
@@ -139,9 +139,9 @@ impl Take for Days {
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<u32> {
         let text = Located::<String>::take(entry, node)?;
         let days = text.value.trim().strip_suffix('d').and_then(|days| days.parse().ok());
-        let days = days.filter(|days| (1..=MOST_DAYS).contains(days));
+        let days = days.filter(|days| (1..=MAX_DAYS).contains(days));
         if days.is_none() {
-            let message = format!("`{}` must be a number of days, from \"1d\" to \"{MOST_DAYS}d\"", entry.name);
+            let message = format!("`{}` must be a number of days, from \"1d\" to \"{MAX_DAYS}d\"", entry.name);
             entry.error(&text.place, message);
         }
         days

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::take::list;
 use super::{Entry, Located, Take};
 use crate::raw::Node;
-use crate::secret_file::{self, LARGEST, SecretFile};
+use crate::secret_file::{self, MAX_SECRET_FILE_BYTES, SecretFile};
 use crate::{Environment, Place, Problem, Secret};
 
 impl Take for Secret {
@@ -118,8 +118,8 @@ fn from_file(path: &str, folder: &Path, file: &mut Option<SecretFile>) -> Result
     let read = secret_file::read(&path);
     *file = Some(SecretFile::new(path.clone(), read.as_deref().ok()));
     let bytes = read.map_err(|error| (format!("cannot read `{shown}`: {error}"), HELP))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err((format!("`{shown}` is larger than {LARGEST} bytes"), "a secret is one line"));
+    if bytes.len() as u64 > MAX_SECRET_FILE_BYTES {
+        return Err((format!("`{shown}` is larger than {MAX_SECRET_FILE_BYTES} bytes"), "a secret is one line"));
     }
     let Ok(text) = std::str::from_utf8(&bytes) else {
         return Err((format!("`{shown}` is not text: it is not UTF-8"), "a secret is one line"));

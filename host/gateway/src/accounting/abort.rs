@@ -32,7 +32,7 @@ impl Account {
         let message = format!("budget {budget:?} is used up, and ends streams that go on (`abort_at`)");
         tracing::warn!(request_id = &*self.request_id, budget = &*budget, output, "stream ended by its budget");
         let fault = Fault::new(Side::Client, ErrorKind::Quota, message).with_status(429);
-        self.line.iter_mut().for_each(|line| line.failed(&fault));
+        self.record.iter_mut().for_each(|record| record.failed(&fault));
         Some(fault)
     }
 }

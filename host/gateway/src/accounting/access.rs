@@ -20,7 +20,7 @@ use crate::guard::Notes;
 use crate::observe::log::ACCESS;
 use weir_ledger::Nano;
 use weir_sandbox::Digest;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::types::UnitCount;
 use weir_types::fault::{Fault, Side};
 use weir_types::uuid::Uuid7;
@@ -92,7 +92,7 @@ pub struct RequestRecord {
     path: String,
     address: Option<IpAddr>,
     user_agent: Option<String>,
-    face: Option<Arc<Endpoint>>,
+    endpoint: Option<Arc<Endpoint>>,
     caller: Option<Caller>,
     alias: Option<String>,
     model: Option<String>,
@@ -137,7 +137,7 @@ impl RequestRecord {
                 path: shown(path),
                 address,
                 user_agent: user_agent.filter(|_| log.is_some()).map(shown),
-                face: None,
+                endpoint: None,
                 caller: None,
                 alias: None,
                 model: None,
@@ -164,8 +164,8 @@ impl RequestRecord {
     }
 
     /// Sets the face that the request calls.
-    pub(crate) fn set_endpoint(&mut self, face: &Arc<Endpoint>) {
-        self.face = Some(Arc::clone(face));
+    pub(crate) fn set_endpoint(&mut self, endpoint: &Arc<Endpoint>) {
+        self.endpoint = Some(Arc::clone(endpoint));
     }
 
     /// Whom the record counts for from now on: a client, a stored key, or none.

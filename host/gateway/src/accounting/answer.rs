@@ -118,13 +118,13 @@ impl Account {
             let name = |loss: &Loss| format!("{}={}", loss.field, loss_kind(loss.kind));
             let fields: Vec<String> = losses.iter().take(32).map(name).collect();
             tracing::debug!(request_id = &*self.request_id, fields = fields.join(","), "translation lost fields");
-            self.line.iter_mut().for_each(|line| line.lost(fields.iter().map(String::as_str)));
+            self.record.iter_mut().for_each(|record| record.lost(fields.iter().map(String::as_str)));
         }
     }
 
     /// Guards judged the exchange: the log gets what they did, and they are notified of the end.
     pub(crate) fn judged_by(&mut self, notes: &Notes, ends: Option<Ends>) {
-        self.line.iter_mut().for_each(|line| line.judged_by(notes));
+        self.record.iter_mut().for_each(|record| record.judged_by(notes));
         self.ends = ends.map(Box::new);
     }
 

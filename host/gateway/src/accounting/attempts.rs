@@ -23,7 +23,7 @@ impl Account {
         self.forfeit();
         let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
         self.traced.begins(number, provider, model);
-        self.line.iter_mut().for_each(|line| line.start_attempt(model));
+        self.record.iter_mut().for_each(|record| record.start_attempt(model));
         self.provider = Some(Arc::clone(provider));
         self.attempt_time = None;
         self.hand_over.renew();

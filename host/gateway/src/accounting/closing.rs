@@ -151,9 +151,9 @@ impl Account {
             let _first = cost.set(used.cost);
         }
         let attempts = self.tries();
-        let Some(line) = &mut self.line else { return };
-        line.set_lane(self.lane);
-        line.tried(&self.trail);
+        let Some(record) = &mut self.record else { return };
+        record.set_lane(self.lane);
+        record.tried(&self.trail);
         let end = match self.outcome {
             Outcome::Open => None,
             Outcome::Whole => Some(access::RequestOutcome::Ok),
@@ -161,7 +161,7 @@ impl Account {
         };
         let (status, provider) = (self.status, self.provider.clone());
         let reported = self.tokens.reported.as_ref();
-        line.finish(ExchangeSummary {
+        record.finish(ExchangeSummary {
             status,
             end,
             provider,

@@ -12,7 +12,7 @@ use crate::observe::log::clean::whole_words;
 use crate::pricing::Tariff;
 use weir_ledger::Nano;
 use weir_sandbox::Digest;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::types::{ErrorKind, UnitCount};
 use weir_types::fault::{Fault, Side};
 use weir_types::tokens::Tokens;

@@ -142,8 +142,8 @@ impl Account {
         self.tokens.tariff = Some(debt.tariff.clone());
         self.tokens.sent = debt.input.map(Into::into);
         let (has_input, booked) = (debt.input.is_some(), debt.booked);
-        if let Some(line) = &mut self.line {
-            line.books_for(&debt.alias, debt.tariff.model(), &debt.target);
+        if let Some(record) = &mut self.record {
+            record.books_for(&debt.alias, debt.tariff.model(), &debt.target);
         }
         read.debt = Some(debt);
         match usage {

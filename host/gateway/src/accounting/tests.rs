@@ -14,8 +14,8 @@ pub(super) const LABELS: Labels<'static> =
 pub(super) fn account(metrics: &Arc<Metrics>) -> Box<Account> {
     let series = Arc::new(metrics.series(LABELS));
     let (request_id, span) = (&Arc::from("r1"), &Span::default());
-    let opening = Opening { begun: Instant::now(), request_id, operation: "chat", span, counts: true };
-    Account::open(metrics, series, opening, AdmissionPermit::free())
+    let start = ExchangeStart { begun: Instant::now(), request_id, operation: "chat", span, counts: true };
+    Account::open(metrics, series, start, AdmissionPermit::free())
 }
 
 #[test]

@@ -29,7 +29,7 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
 /// Output tokens that must fit into a budget where the request sets no limit. An answer that is longer is booked too.
-const LEAST_OUTPUT: u64 = 1024;
+const MIN_OUTPUT: u64 = 1024;
 /// How often a request may be passed on from one model to another because of budgets.
 pub(crate) const DOWNGRADES: usize = 4;
 
@@ -325,7 +325,7 @@ impl Budgets {
         }
         let counts_money = set.counts_money(&owner)?;
         let now = Timestamp::now();
-        let (most, least) = (amounts(targets, demand, None), amounts(targets, demand, Some(LEAST_OUTPUT)));
+        let (most, least) = (amounts(targets, demand, None), amounts(targets, demand, Some(MIN_OUTPUT)));
         let spend = |tokens: [u64; 2]| {
             let cost = if counts_money { cost(targets, demand, tokens, now) } else { Some(Nano::ZERO) };
             let sum = tokens.into_iter().fold(0, u64::saturating_add);

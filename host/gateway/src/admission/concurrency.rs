@@ -259,8 +259,8 @@ impl Debug for Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(gate) = self.0.take() {
-            gate.leave();
+        if let Some(limiter) = self.0.take() {
+            limiter.leave();
         }
     }
 }

@@ -10,7 +10,7 @@ use weir_identity::Directory;
 use weir_identity::document::TeamId;
 
 use super::concurrency::ConcurrencyLimiter;
-use super::{Admission, Gates};
+use super::{Admission, Limiters};
 use crate::rate_limit::{InUse, Resource, Scope};
 
 /// The scope of limits of all requests together.
@@ -100,18 +100,19 @@ impl Admission {
             let name = model.alias.to_string();
             let owner = Owner::named(Scope::Model, &name);
             rates(owner, &model.limits, &used, visit);
-            places(owner, model.max_concurrency, known(&self.models, &name).as_deref(), visit);
+            places(owner, model.max_concurrency, limiter(&self.models, &name).as_deref(), visit);
             if model.max_concurrency.is_some() {
-                let waiting = known(&self.models, &name).map_or(0, |gate| gate.waiting());
+                let waiting = limiter(&self.models, &name).map_or(0, |limiter| limiter.waiting());
                 queue(&owner.headroom(QUEUE, config.server.queue.length as u64, waiting as f64, None), visit);
             }
         }
         for provider in &config.providers {
             let owner = Owner::named(Scope::Provider, &provider.name);
             rates(owner, &provider.limits, &used, visit);
-            let gate = known(&self.providers, &provider.name);
-            let adapted = |most| gate.as_deref().filter(|_| provider.adaptive).map_or(most, |gate| gate.adapted(most));
-            places(owner, provider.max_concurrency.map(adapted), gate.as_deref(), visit);
+            let limiter = limiter(&self.providers, &provider.name);
+            let adapted =
+                |most| limiter.as_deref().filter(|_| provider.adaptive).map_or(most, |limiter| limiter.adapted(most));
+            places(owner, provider.max_concurrency.map(adapted), limiter.as_deref(), visit);
         }
         for ((scope, _), buckets) in used.iter().filter(|((scope, _), _)| *scope == Scope::Address) {
             for (name, bucket) in buckets {
@@ -165,11 +166,11 @@ fn rates(owner: Owner<'_>, limits: &Limits, used: &Used, visit: &mut dyn FnMut(&
 fn places(
     owner: Owner<'_>,
     most: Option<usize>,
-    gate: Option<&ConcurrencyLimiter>,
+    limiter: Option<&ConcurrencyLimiter>,
     visit: &mut dyn FnMut(&Headroom<'_>),
 ) {
     let Some(most) = most else { return };
-    let inside = gate.map_or(0, ConcurrencyLimiter::inside);
+    let inside = limiter.map_or(0, ConcurrencyLimiter::inside);
     visit(&owner.headroom(CONCURRENCY, most as u64, inside as f64, None));
 }
 
@@ -181,6 +182,6 @@ fn queue(queue: &Headroom<'_>, visit: &mut dyn FnMut(&Headroom<'_>)) {
 }
 
 /// The limiter of a name that had requests.
-fn known(gates: &Gates, name: &str) -> Option<Arc<ConcurrencyLimiter>> {
-    gates.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+fn limiter(limiters: &Limiters, name: &str) -> Option<Arc<ConcurrencyLimiter>> {
+    limiters.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
 }

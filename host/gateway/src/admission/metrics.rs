@@ -21,7 +21,7 @@ pub struct AdmitMetrics {
     depth: IntGauge,
     wait: Histogram,
     limited: IntCounterVec,
-    turned: IntCounterVec,
+    shed: IntCounterVec,
     places: IntGaugeVec,
 }
 
@@ -29,7 +29,7 @@ impl AdmitMetrics {
     /// Creates and registers the metrics.
     pub fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let limited = Opts::new("weir_rate_limited_total", "Requests refused because a limit was used up");
-        let turned = Opts::new("weir_shed_total", "Requests turned away because too many were under way");
+        let shed = Opts::new("weir_shed_total", "Requests refused because too many were under way");
         let places = Opts::new("weir_concurrency_limit", "Attempts that a provider may be sent at the same time");
         let waited = "How long requests waited for their turn";
         let wait = metrics.histogram("weir_queue_wait_seconds", waited, &[], metrics.bounds().queue)?;
@@ -37,16 +37,16 @@ impl AdmitMetrics {
             depth: IntGauge::new("weir_queue_depth", "Requests that wait for their turn")?,
             wait: wait.with_label_values::<&str>(&[]),
             limited: IntCounterVec::new(limited, &["scope", "resource"])?,
-            turned: IntCounterVec::new(turned, &["reason"])?,
+            shed: IntCounterVec::new(shed, &["reason"])?,
             places: IntGaugeVec::new(places, &["provider"])?,
         };
         // From 0 on, so that the first one shows as an increase.
         for reason in [FULL, LATE, PROVIDER] {
-            made.turned.with_label_values(&[reason]).inc_by(0);
+            made.shed.with_label_values(&[reason]).inc_by(0);
         }
         metrics.registry().register(Box::new(made.depth.clone()))?;
         metrics.registry().register(Box::new(made.limited.clone()))?;
-        metrics.registry().register(Box::new(made.turned.clone()))?;
+        metrics.registry().register(Box::new(made.shed.clone()))?;
         metrics.registry().register(Box::new(made.places.clone()))?;
         Ok(made)
     }
@@ -58,8 +58,8 @@ impl AdmitMetrics {
     }
 
     /// Counts a request turned away by a concurrency limit.
-    pub(super) fn turned(&self, reason: &str) {
-        self.turned.with_label_values(&[reason]).inc();
+    pub(super) fn shed(&self, reason: &str) {
+        self.shed.with_label_values(&[reason]).inc();
     }
 
     /// Sets the current concurrency limit of a provider.

@@ -156,15 +156,15 @@ impl AdmissionPermit {
 
     /// Raises an adaptive limit: the provider answered.
     pub(crate) fn record_success(&self) {
-        if let Some((gate, most)) = &self.learns {
-            gate.went_well(*most);
+        if let Some((limiter, most)) = &self.learns {
+            limiter.went_well(*most);
         }
     }
 
     /// Lowers an adaptive limit: an attempt begun at this time found the provider overloaded.
     pub fn overloaded(&self, begun: Instant) {
-        if let Some((gate, most)) = &self.learns {
-            gate.overloaded(begun, *most);
+        if let Some((limiter, most)) = &self.learns {
+            limiter.overloaded(begun, *most);
         }
     }
 

@@ -155,7 +155,7 @@ async fn by_adapter(
     let mut provider = target.adapter.lease(Arc::clone(&asked.caller.tenant)).await.ok()?;
     let ctx = Context {
         model: target.model(asked.model()).to_owned(),
-        format: asked.face.format().to_owned(),
+        format: asked.endpoint.format().to_owned(),
         options: target.options.clone(),
         ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
     };

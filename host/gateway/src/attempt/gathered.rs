@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 
 /// The most bytes that wait, with what each piece takes itself: a provider may send them byte by byte.
-const MOST: usize = 16 * 1024;
+const MAX_GATHERED_BYTES: usize = 16 * 1024;
 
 /// The pieces of a stream that wait to be judged.
 pub(super) struct Gathered {
@@ -34,7 +34,7 @@ impl Gathered {
     pub(super) fn add(&mut self, piece: Bytes) -> bool {
         self.bytes = self.bytes.saturating_add(piece.len()).saturating_add(size_of::<Bytes>());
         self.pieces.push(piece);
-        self.bytes >= MOST || Instant::now() >= self.due
+        self.bytes >= MAX_GATHERED_BYTES || Instant::now() >= self.due
     }
 
     /// Ready when pieces that wait are to be judged.
@@ -83,10 +83,10 @@ mod tests {
     async fn only_so_many_bytes_wait_and_without_any_nothing_is_due() {
         let mut gathered = Gathered::new(Duration::from_secs(1));
         assert!(!gathered.add(PIECE));
-        assert!(gathered.add(Bytes::from(vec![0; MOST])));
+        assert!(gathered.add(Bytes::from(vec![0; MAX_GATHERED_BYTES])));
         gathered.take();
-        let small = (1..=MOST).find(|_| gathered.add(Bytes::from_static(b"x"))).unwrap();
-        assert!(small <= MOST / size_of::<Bytes>(), "{small} pieces of one byte wait");
+        let small = (1..=MAX_GATHERED_BYTES).find(|_| gathered.add(Bytes::from_static(b"x"))).unwrap();
+        assert!(small <= MAX_GATHERED_BYTES / size_of::<Bytes>(), "{small} pieces of one byte wait");
         gathered.take();
         let due = tokio::time::timeout(Duration::from_secs(5), poll_fn(|cx| gathered.poll_due(cx)));
         assert!(due.await.is_err());

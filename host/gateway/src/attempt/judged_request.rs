@@ -159,9 +159,9 @@ pub(super) async fn judged_by(
         now_ms: asked.exchange.now_ms,
         caller: &asked.caller,
         model: asked.model(),
-        format: asked.face.format(),
-        stream: asked.reading.stream,
-        end_user: &asked.face.claim.end_user,
+        format: asked.endpoint.format(),
+        stream: asked.peek.stream,
+        end_user: &asked.endpoint.claim.end_user,
         input_tokens: match &seen.content {
             Asked::Chat(chat) => Some(estimate::input_tokens(chat)),
             _ => None,
@@ -247,9 +247,9 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
     let limit = context.config.server.translate_body_limit;
     let mut held = asked.held.beside();
     held.grow(joined_len(&asked.body)).await?;
-    let is_json = asked.face.claim.body == BodyKind::Json;
+    let is_json = asked.endpoint.claim.body == BodyKind::Json;
     if asked.operation().is_relayed_only() {
-        let content = match asked.face.claim.body {
+        let content = match asked.endpoint.claim.body {
             _ if asked.body.iter().all(Bytes::is_empty) => Asked::Withheld,
             BodyKind::Json => match ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?.http.body {
                 Body::Text(text) if is_unambiguous(&text) => Asked::Other(text),
@@ -266,7 +266,7 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
         chosen.adapter.lease(Arc::clone(&asked.caller.tenant)).await.map_err(|fault| unified::blame(&fault))?;
     let ctx = Context {
         model: asked.model().to_owned(),
-        format: asked.face.format().to_owned(),
+        format: asked.endpoint.format().to_owned(),
         blobs: lifted.describe(),
         ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
     };

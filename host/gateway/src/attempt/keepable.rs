@@ -26,7 +26,7 @@ pub(crate) use portable::Portable;
 pub(crate) use rewritten::rewritten;
 
 /// The largest request that is read for this.
-const LARGEST: usize = 4 << 20;
+const MAX_REQUEST_BYTES: usize = 4 << 20;
 /// The member by which formats ask a provider to keep an answer.
 const STORE: &str = "store";
 
@@ -86,7 +86,7 @@ pub(crate) fn plain_chat(asked: &InboundRequest) -> Option<&ChatRequest> {
 
 async fn parsed(asked: &InboundRequest, adapter: &Arc<Adapter>) -> Option<Parsed> {
     let length: usize = asked.body.iter().map(Bytes::len).sum();
-    if length > LARGEST || !adapter.has(Interface::ProviderChat) {
+    if length > MAX_REQUEST_BYTES || !adapter.has(Interface::ProviderChat) {
         return None;
     }
     let mut lease = adapter.lease(Arc::clone(&asked.caller.tenant)).await.ok()?;
@@ -98,7 +98,7 @@ async fn parsed(asked: &InboundRequest, adapter: &Arc<Adapter>) -> Option<Parsed
 fn context(asked: &InboundRequest) -> Context {
     Context {
         model: asked.model().to_owned(),
-        format: asked.face.format().to_owned(),
+        format: asked.endpoint.format().to_owned(),
         ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
     }
 }
@@ -112,7 +112,7 @@ fn http_of(asked: &InboundRequest) -> HttpRequest {
         method: asked.method.as_str().to_owned(),
         path: asked.path.clone(),
         query: query::pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
-        headers: asked.face.claim.request_headers.iter().filter_map(header).collect(),
+        headers: asked.endpoint.claim.request_headers.iter().filter_map(header).collect(),
         body: body_of(&Bytes::from(asked.body.concat())),
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn kept(
         }
     }
     let kind = from.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_stream = asked.reading.stream && kind.and_then(frame::from_content_type).is_some();
+    let is_stream = asked.peek.stream && kind.and_then(frame::from_content_type).is_some();
     let share = RoomShare::new(Arc::clone(&keeping.room), TOO_LARGE);
     let reader = AnswerReader::of(asked, is_stream, frame_bytes);
     let has_losses = headers.contains_key(&own::LOSSES);

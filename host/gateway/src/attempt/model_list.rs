@@ -38,7 +38,7 @@ pub(crate) async fn ask_models(
         return Ok(Vec::new());
     }
     let InboundRequest { exchange, headers, .. } = asked;
-    let asker = Asker { tenant: &asked.caller.tenant, exchange, headers, format: asked.face.format() };
+    let asker = Asker { tenant: &asked.caller.tenant, exchange, headers, format: asked.endpoint.format() };
     pages(context, asker, target, MAX_PAGES).await
 }
 

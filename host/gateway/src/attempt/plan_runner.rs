@@ -117,8 +117,8 @@ impl PlanRunner<'_> {
             if is_again && !may_repeat() {
                 continue;
             }
-            let visit = pin!(self.visit_or_hedge(candidate, &mut remaining, last.as_ref().map(fallen), account)).await;
-            match visit {
+            let outcome = pin!(self.try_or_hedge(candidate, &mut remaining, last.as_ref().map(fallen), account)).await;
+            match outcome {
                 AttemptOutcome::Answered { response, target, stands_in } => {
                     return AttemptResponse { answer: Ok(response), target: Some(target), stands_in };
                 }
@@ -154,7 +154,7 @@ impl PlanRunner<'_> {
 
     /// Tries one target. If it is the first and slow to answer, and the route has hedging, the next one is tried
     /// beside it.
-    async fn visit_or_hedge<'a>(
+    async fn try_or_hedge<'a>(
         &'a self,
         candidate: &'a Candidate,
         remaining: &mut Candidates<'a>,
@@ -165,17 +165,17 @@ impl PlanRunner<'_> {
             fallen.is_none() && candidate.target.enable_fallback && !self.asked.operation().is_relayed_only();
         let hedge = self.plan.route.hedge.filter(|_| may_hedge);
         let Some((after, other)) = hedge.and_then(|after| Some((after, remaining.next_besides(candidate)?))) else {
-            return pin!(self.visit(candidate, remaining, fallen, account)).await;
+            return pin!(self.try_candidate(candidate, remaining, fallen, account)).await;
         };
-        let (visit, tried) = Box::pin(hedge::visit(self, [candidate, other], after, remaining, account)).await;
+        let (outcome, tried) = Box::pin(hedge::race(self, [candidate, other], after, remaining, account)).await;
         if tried > 1 {
             remaining.remove(other);
         }
-        visit
+        outcome
     }
 
     /// Tries one target until it answers or no further attempt there can help.
-    pub(super) async fn visit(
+    pub(super) async fn try_candidate(
         &self,
         candidate: &Candidate,
         remaining: &Candidates<'_>,
@@ -186,14 +186,14 @@ impl PlanRunner<'_> {
             Ok(further) => {
                 let judged = further.as_deref().or(self.asked.judged());
                 let context = RequestContext { judged, ..self.context };
-                pin!(self.visit_judged(context, candidate, remaining, fallen, account)).await
+                pin!(self.try_judged(context, candidate, remaining, fallen, account)).await
             }
             Err(fault) => AttemptOutcome::Refused(fault),
         }
     }
 
     /// Tries one target with the request as the guards of its model judged it.
-    async fn visit_judged(
+    async fn try_judged(
         &self,
         context: RequestContext<'_>,
         candidate: &Candidate,
@@ -323,7 +323,7 @@ fn unanswered(failure: Failure, target: Arc<Target>, account: &mut Account) -> A
     // Whichever model failed, there is no answer to keep.
     let (target, stands_in) = (Some(target), false);
     let Some(response) = response else { return AttemptResponse { answer: Err(fault), target, stands_in } };
-    account.line().into_iter().for_each(|line| line.failed(&fault));
+    account.record().into_iter().for_each(|record| record.failed(&fault));
     account.answering(response.status().as_u16(), false, false);
     AttemptResponse { answer: Ok(*response), target, stands_in }
 }

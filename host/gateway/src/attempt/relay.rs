@@ -108,8 +108,8 @@ impl<'a> Call<'a> {
     /// The edits that request usage which the client did not request; empty if it is not wanted.
     fn question(&self, account: &Account) -> Result<Vec<Edit>, Fault> {
         let Self { asked, target, acceptance, .. } = self;
-        let (Some(ask), Some(found)) = (&acceptance.ask_usage, &asked.reading.found) else { return Ok(Vec::new()) };
-        if !asked.reading.stream || !target.question.may_be_asked() {
+        let (Some(ask), Some(found)) = (&acceptance.ask_usage, &asked.peek.found) else { return Ok(Vec::new()) };
+        if !asked.peek.stream || !target.question.may_be_asked() {
             return Ok(Vec::new());
         }
         let is_wanted = match target.metering {
@@ -128,14 +128,14 @@ impl<'a> Call<'a> {
         let Self { asked, target, acceptance, model, is_plain } = *self;
         let asks = !question.is_empty();
         // Every name in a body that names several models is replaced, since readers differ in their choice.
-        let spots = asked.reading.model_places.iter().filter(|spot| spot.name != model);
+        let spots = asked.peek.model_places.iter().filter(|spot| spot.name != model);
         let edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).chain(question).collect();
         let body = if edits.is_empty() {
             asked.body.clone()
         } else {
             splice(&asked.body, &edits).map_err(|error| Fault::internal(error.to_string()))?
         };
-        let stream = asked.reading.stream;
+        let stream = asked.peek.stream;
         let option = |name: &str| target.option(name);
         let filling = Filling { model, id: asked.path_params.get("id").unwrap_or_default(), option: &option };
         let query = acceptance.query(&asked.query, &filling, stream);
@@ -186,7 +186,7 @@ fn request_headers(asked: &InboundRequest, acceptance: &Acceptance, filling: &Fi
     for (name, value) in acceptance.set_headers(filling) {
         to.entry(name).or_insert(value);
     }
-    if asked.face.claim.body == BodyKind::Json && !to.contains_key(header::CONTENT_TYPE) && !asked.body.is_empty() {
+    if asked.endpoint.claim.body == BodyKind::Json && !to.contains_key(header::CONTENT_TYPE) && !asked.body.is_empty() {
         to.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     to
@@ -236,7 +236,7 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
     let Relay { asked, acceptance, .. } = lane;
     let UpstreamResponse { status, headers, body } = upstream;
     // Whether a stored answer is read as a stream, only the answer tells.
-    let streams = asked.reading.stream || asked.stored == Stored::Answer;
+    let streams = asked.peek.stream || asked.stored == Stored::Answer;
     let framing = stream_framing(streams, asked.framing, status, &headers);
     let ok = status == StatusCode::OK;
     let unbooked = account.stored_tap();
@@ -249,7 +249,7 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
     }
     let ends = framing.map(|framing| Ends {
         framing,
-        errors: asked.face.errors.clone(),
+        errors: asked.endpoint.errors.clone(),
         request_id: Arc::clone(&asked.exchange.id),
         is_plain: !headers.contains_key(header::CONTENT_ENCODING),
         withhold: lane.withhold(framing, &headers),

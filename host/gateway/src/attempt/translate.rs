@@ -58,7 +58,7 @@ pub(super) async fn translate(
     values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
-    able(asked, target)?;
+    check_interfaces(asked, target)?;
     let versions = Versions::choose(asked, target);
     versions.note(target, account);
     let answer = pin!(translate_by(context, asked, target, &versions, values, account)).await;
@@ -80,7 +80,7 @@ async fn translate_by(
     let leased = pin!(versions.lease(&asked.caller.tenant)).await;
     let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
     let mut run = Run { values, ..Run::new(context, asked, target, dialect, provider) };
-    account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
+    account.metrics().translated(asked.endpoint.format(), &run.provider_ctx.format);
     run.make_room().await?;
     let length = asked.body.iter().map(Bytes::len).sum();
     stage::begin_of(length).await;
@@ -127,7 +127,7 @@ fn is_absent(fault: &Fault) -> bool {
 }
 
 /// Refuses an operation that one of the two adapters has no interface for.
-fn able(asked: &InboundRequest, target: &Target) -> Result<(), Fault> {
+fn check_interfaces(asked: &InboundRequest, target: &Target) -> Result<(), Fault> {
     let (parses, serves) = match asked.operation() {
         Operation::Chat => (Interface::DialectChat, Interface::ProviderChat),
         Operation::Embeddings => (Interface::DialectEmbeddings, Interface::ProviderEmbeddings),
@@ -187,12 +187,12 @@ impl<'a> Run<'a> {
     ) -> Self {
         let dialect_ctx = Context {
             model: asked.model().to_owned(),
-            format: asked.face.format().to_owned(),
+            format: asked.endpoint.format().to_owned(),
             ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
         };
         let provider_ctx = Context {
             model: target.model(asked.model()).to_owned(),
-            format: target.format_for(asked.face.format(), asked.operation()).to_owned(),
+            format: target.format_for(asked.endpoint.format(), asked.operation()).to_owned(),
             options: target.options.clone(),
             ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
         };
@@ -266,7 +266,7 @@ impl<'a> Run<'a> {
             return Err(Fault::invalid(message).at(loss.field.clone()).with_code("unsupported_parameter"));
         }
         match self.losses.first() {
-            Some(loss) if self.asked.reading.strict || self.target.strict => Err(Fault::invalid(format!(
+            Some(loss) if self.asked.peek.strict || self.target.strict => Err(Fault::invalid(format!(
                 "strict mode: `{}` cannot be passed on to this model{}",
                 loss.field,
                 loss.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default()
@@ -288,7 +288,7 @@ impl<'a> Run<'a> {
     fn is_object(&self, loss: &Loss) -> bool {
         let names =
             |pointer: &String| pointer.strip_prefix('/').is_some_and(|path| path.replace('/', ".") == loss.field);
-        loss.kind == LossKind::Dropped && self.asked.face.claim.object_ids.iter().any(names)
+        loss.kind == LossKind::Dropped && self.asked.endpoint.claim.object_ids.iter().any(names)
     }
 
     /// Sends the rendered request, and the follow-ups that its answers require.

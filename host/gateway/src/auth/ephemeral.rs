@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Caller, Denied, StoredKeys, presented};
 use weir_config::Config;
 use weir_identity::ephemeral::{EphemeralKey, EphemeralKeys, PREFIX, SEALING_KEY_BYTES};
-use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::endpoints::{Endpoint, Head};
 
 /// The sealing key of this process, where the operator sets none; `None` if there are no random numbers.
 #[derive(Debug)]
@@ -36,11 +36,11 @@ impl OwnSeal {
         &self,
         config: &Config,
         stored: &StoredKeys,
-        face: &Endpoint,
+        endpoint: &Endpoint,
         head: &Head<'_>,
         address: Option<IpAddr>,
     ) -> Option<Result<(Caller, EphemeralKey), Denied>> {
-        let keys = presented(config, face, head);
+        let keys = presented(config, endpoint, head);
         let text = keys.into_iter().find(|key| key.starts_with(PREFIX))?;
         let now = Timestamp::now();
         let opened = match (&config.realtime.sealing_key, &self.0) {

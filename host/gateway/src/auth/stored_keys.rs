@@ -18,8 +18,8 @@ use super::stored::StoredCaller;
 use super::tokens::Tokens;
 
 /// How many teams have a label of their own in metrics. Each label is kept, with its series, until the program ends.
-const MOST_LABELS: usize = 200;
-/// The label of keys without a team, and of teams beyond [`MOST_LABELS`]. No client has this name.
+const MAX_LABELS: usize = 200;
+/// The label of keys without a team, and of teams beyond [`MAX_LABELS`]. No client has this name.
 const OTHERS: &str = "store:";
 
 /// What the credentials of a request are.
@@ -204,7 +204,7 @@ impl StoredKeys {
             return Arc::clone(known);
         }
         let mut labels = self.labels.write().unwrap_or_else(PoisonError::into_inner);
-        if labels.len() >= MOST_LABELS && !labels.contains_key(team) {
+        if labels.len() >= MAX_LABELS && !labels.contains_key(team) {
             return Arc::clone(&self.others);
         }
         Arc::clone(labels.entry(team.clone()).or_insert_with(|| Arc::from(format!("{OTHERS}{team}"))))
@@ -227,10 +227,10 @@ mod tests {
     fn the_labels_of_many_teams_are_bounded() {
         let keys = StoredKeys::default();
         let label = |number: usize| keys.label(&TeamId::parse(&format!("team-{number}")).unwrap());
-        for number in 0..MOST_LABELS {
+        for number in 0..MAX_LABELS {
             assert_eq!(*label(number), *format!("store:team-{number}"));
         }
-        assert_eq!(*label(MOST_LABELS), *OTHERS);
+        assert_eq!(*label(MAX_LABELS), *OTHERS);
         assert_eq!(*label(0), *"store:team-0");
     }
 

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName};
 use crate::rate_limit::{LimitStatus, Resource};
 use weir_translate::dialect::reply::{insert_made, replace_placeholders};
 use weir_types::contract::about::ErrorFormat;
-use weir_wire::reset_time::{LONGEST, read_duration, read_moment, spell_duration, spell_moment};
+use weir_wire::reset_time::{MAX_RESET, read_duration, read_moment, spell_duration, spell_moment};
 
 const SCOPE: &str = "{{scope}}";
 /// The placeholders of values.
@@ -97,7 +97,7 @@ impl Figure {
 /// Sets the limits' headers in a format's spelling, with the names that [`limit_headers`] made of it. Of several token limits,
 /// the one with the smallest remaining fraction is rendered.
 ///
-/// [`limit_headers`]: weir_translate::dialect::faces::limit_headers
+/// [`limit_headers`]: weir_translate::dialect::endpoints::limit_headers
 pub fn put(
     format: Option<&ErrorFormat>,
     names: &[Option<[HeaderName; 2]>],
@@ -240,7 +240,7 @@ impl Figure {
             "reset" => self.reset = read_duration(text).or(self.reset),
             "reset-at" => {
                 let wait = read_moment(text).map(|at| at.duration_since(now).unwrap_or_default());
-                self.reset = wait.filter(|wait| *wait <= LONGEST).or(self.reset);
+                self.reset = wait.filter(|wait| *wait <= MAX_RESET).or(self.reset);
             }
             _ => return false,
         }

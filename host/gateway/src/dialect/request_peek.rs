@@ -16,7 +16,7 @@ use self::object_ids::ObjectPlaces;
 pub(crate) use self::object_ids::{MAX_IDS, ObjectIds};
 use super::exclusion::{CompiledExclusion, Excluded};
 use crate::accept::Acceptance;
-use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::{BodyKind, Face, FrameTest, ModelPlace, PointerEquals, StreamFlag, StreamPointer};
 use weir_types::fault::Fault;
@@ -103,8 +103,8 @@ impl ModelSpot {
 impl PeekPlan {
     /// Compiles the plan of a face. `accepts` are all acceptances, whose exclusions are tested too. Features are
     /// searched for only if a route needs them.
-    pub fn new<'a>(face: &Endpoint, accepts: impl Iterator<Item = &'a Acceptance>, wants_features: bool) -> Self {
-        let claim = face.claim.clone();
+    pub fn new<'a>(endpoint: &Endpoint, accepts: impl Iterator<Item = &'a Acceptance>, wants_features: bool) -> Self {
+        let claim = endpoint.claim.clone();
         let mut wanted = Wanted::default();
         let models = claim.model.iter().filter_map(|place| match place {
             ModelPlace::Pointer(place) => Some((wanted.add(&place.pointer), place.prefix.clone())),

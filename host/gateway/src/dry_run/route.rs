@@ -15,7 +15,7 @@ use crate::route::fit::Needs;
 use crate::route::{Circumstances, Plan, Target, plan};
 use crate::serving::Serving;
 use weir_config::{Affinity, Strategy};
-use weir_translate::dialect::faces::Head;
+use weir_translate::dialect::endpoints::Head;
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::types::{Body, Header, HttpRequest, Loss};
 use weir_types::fault::{Fault, loss_kind};
@@ -119,9 +119,9 @@ pub async fn explain_route(
     question: &RouteQuestion,
 ) -> Result<RouteExplained, Fault> {
     let now = Instant::now();
-    let reading = read(serving, question)?;
-    let needs = reading.as_ref().map(RequestPeek::features).unwrap_or_default();
-    let carried = carried(provenance, question, reading.as_ref());
+    let peek = read(serving, question)?;
+    let needs = peek.as_ref().map(RequestPeek::features).unwrap_or_default();
+    let carried = carried(provenance, question, peek.as_ref());
     let (plan, left_out) = planned(serving, health, question, &needs, &carried, now)?;
     let mut targets = Vec::new();
     for (number, candidate) in plan.candidates.iter().enumerate() {
@@ -170,18 +170,18 @@ fn planned(
 fn read(serving: &Serving, question: &RouteQuestion) -> Result<Option<RequestPeek>, Fault> {
     let Some((from, body)) = &question.request else { return Ok(None) };
     let about = asked(question, from, body, None);
-    let face = super::face(serving, &about)?;
+    let endpoint = super::endpoint(serving, &about)?;
     let head = HeaderMap::new();
-    let plan = Arc::new(PeekPlan::new(face, std::iter::empty(), true));
+    let plan = Arc::new(PeekPlan::new(endpoint, std::iter::empty(), true));
     plan.read(std::slice::from_ref(body), &PathParams::default(), &Head { headers: &head, query: "" }).map(Some)
 }
 
 /// Looks up the issuers of the values that the request carries.
-fn carried(provenance: &Provenance, question: &RouteQuestion, reading: Option<&RequestPeek>) -> Carried {
-    let (Some((_, body)), Some(reading)) = (&question.request, reading) else { return Carried::default() };
+fn carried(provenance: &Provenance, question: &RouteQuestion, peek: Option<&RequestPeek>) -> Carried {
+    let (Some((_, body)), Some(peek)) = (&question.request, peek) else { return Carried::default() };
     let (tenant, body) = (question.client.as_deref().unwrap_or_default(), std::slice::from_ref(body));
     let mut carried = Carried::in_body(provenance, tenant, body);
-    carried.names(provenance, tenant, reading.object_ids(body, &PathParams::default()).all());
+    carried.names(provenance, tenant, peek.object_ids(body, &PathParams::default()).all());
     carried
 }
 

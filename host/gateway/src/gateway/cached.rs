@@ -105,7 +105,7 @@ impl Gateway {
         if let Some(entry) = entry {
             return Ok(hit(key, entry));
         }
-        let keepable = keepable(asked, serving.stores_answers(asked.face.index)).await;
+        let keepable = keepable(asked, serving.stores_answers(asked.endpoint.index)).await;
         let meaning = keepable.as_ref().and_then(|keepable| keepable.meaning.as_ref());
         let origin = meaning.map(|meaning| self.answers.meaning_key(serving, asked, route, &meaning.chat));
         let mut origin_mark = None;
@@ -191,15 +191,15 @@ impl Gateway {
         &self,
         asked: &InboundRequest,
         Kept { key, entry, result, route, similarity }: &Kept,
-        Admitted { span, permit, line }: Admitted<'_>,
+        Admitted { span, permit, record }: Admitted<'_>,
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, *result);
         self.answers.count_saved(entry);
-        if let (Some(line), Some(similarity)) = (line.as_mut(), similarity) {
-            line.set_similarity(*similarity);
+        if let (Some(record), Some(similarity)) = (record.as_mut(), similarity) {
+            record.set_similarity(*similarity);
         }
         let limits = permit.limits();
-        let account = self.replayed(asked, route, entry, Admitted { span, permit, line });
+        let account = self.replayed(asked, route, entry, Admitted { span, permit, record });
         let mut response = Response::new(ReplyBody::from(entry.body.clone()));
         *response.headers_mut() = entry.headers.clone();
         response.headers_mut().insert(AGE, HeaderValue::from(entry.age(Instant::now()).as_secs()));
@@ -209,7 +209,7 @@ impl Gateway {
         if let Some(similarity) = similarity {
             insert(response.headers_mut(), &headers::CACHE_SIMILARITY, &format!("{similarity:.4}"));
         }
-        put_limits(&mut response, &asked.face, &limits, None);
+        put_limits(&mut response, &asked.endpoint, &limits, None);
         response.map(|body| body.attach(account))
     }
 
@@ -268,7 +268,7 @@ pub(super) fn kept_route<'a>(serving: &'a Serving, asked: &InboundRequest) -> Op
     if asked.judged().is_some() || asked.caller.client.as_ref().is_some_and(|client| !client.cache) {
         return None;
     }
-    let model = asked.reading.model.as_deref()?;
+    let model = asked.peek.model.as_deref()?;
     let lifetime = serving.config.models.lookup(model)?.cache?;
     Some((serving.routes.find(model)?, lifetime))
 }

@@ -11,7 +11,7 @@ use super::cached::{LANE, kept_route, not_cached};
 use super::call::{CallAnswer, CallTrace};
 use super::client_call::Protocol;
 use super::{Admitted, Gateway};
-use crate::accounting::{Account, Opening};
+use crate::accounting::{Account, ExchangeStart};
 use crate::answer_cache::{AnswerCache, CacheResult};
 use crate::attempt::{
     CallKeeping, Closing, HandedBody, InboundRequest, KeptEvents, Portable, ReplyBody, UnifiedReply, plain_chat,
@@ -85,7 +85,7 @@ impl Gateway {
         if let Some(entry) = found
             && let Ok(portable) = serde_json::from_slice::<Portable>(&entry.body)
         {
-            let chat = portable.into_answer(asked.face.format());
+            let chat = portable.into_answer(asked.endpoint.format());
             return Ok(FoundCall::Answer(Box::new(KeptCall { key, entry, chat, route: Arc::clone(route) })));
         }
         if control.only_if_cached || control.no_store {
@@ -100,17 +100,17 @@ impl Gateway {
         protocol: &impl Protocol,
         asked: &InboundRequest,
         KeptCall { key, entry, mut chat, route }: KeptCall,
-        Admitted { span, permit, line }: Admitted<'_>,
+        Admitted { span, permit, record }: Admitted<'_>,
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, CacheResult::Hit);
         self.answers.count_saved(&entry);
         chat.model.get_or_insert_with(|| asked.model().to_owned());
-        if let Some(capture) = line.as_ref().and_then(|line| line.capture()) {
+        if let Some(capture) = record.as_ref().and_then(|record| record.capture()) {
             capture.answers_by_itself(&chat);
         }
-        let account = self.replayed(asked, &route, &entry, Admitted { span, permit, line });
+        let account = self.replayed(asked, &route, &entry, Admitted { span, permit, record });
         let closing = Closing { losses: Vec::new(), usage: chat.usage.clone(), cost: Some(Nano::ZERO) };
-        let handed = if asked.reading.stream {
+        let handed = if asked.peek.stream {
             let mut validator = EventValidator::new(&asked.exchange.id);
             let mut events = validator.push(unfold(chat));
             events.extend(validator.end());
@@ -134,17 +134,17 @@ impl Gateway {
         asked: &InboundRequest,
         route: &Arc<Route>,
         entry: &Entry,
-        Admitted { span, permit, line }: Admitted<'_>,
+        Admitted { span, permit, record }: Admitted<'_>,
     ) -> Box<Account> {
-        let series = route.series(&self.metrics, &asked.face, asked.caller.label());
+        let series = route.series(&self.metrics, &asked.endpoint, asked.caller.label());
         let operation = asked.operation().name();
         let (begun, request_id) = (asked.exchange.begun, &asked.exchange.id);
-        let opening = Opening { begun, request_id, operation, span, counts: false };
-        let mut account = Account::open(&self.metrics, series, opening, permit);
-        if let Some(line) = line.as_mut() {
-            line.set_saved_cost(entry.cost.and_then(|nano| Nano::new(nano).ok()));
+        let start = ExchangeStart { begun, request_id, operation, span, counts: false };
+        let mut account = Account::open(&self.metrics, series, start, permit);
+        if let Some(record) = record.as_mut() {
+            record.set_saved_cost(entry.cost.and_then(|nano| Nano::new(nano).ok()));
         }
-        account.set_line(line.take());
+        account.set_record(record.take());
         account.set_lane(LANE);
         account.content(0);
         account.answering(200, false, false);
@@ -174,7 +174,7 @@ impl Gateway {
         let Some(missed) = missed else { return body };
         let MissedCall { place, lifetime, moment, mark } = *missed;
         insert(headers, &headers::CACHE_KEY, &place.key.to_string());
-        let (cache, format) = (Arc::clone(self.answers.kept()), asked.face.format().to_owned());
+        let (cache, format) = (Arc::clone(self.answers.kept()), asked.endpoint.format().to_owned());
         let sharing = self.answers.sharing(place.scope.clone(), mark, None);
         let keeping = CallKeeping { cache, sharing, place, format, lifetime, asked: moment };
         if !body.has_answer() {

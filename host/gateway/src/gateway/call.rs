@@ -112,7 +112,7 @@ impl Gateway {
         let asked = self.asked(&serving, exchange, call).await.map_err(failed)?;
         let permit = self.leave(&serving, &asked).await.map_err(failed)?;
         self.judge(self.context(&serving), &serving, &asked).await.map_err(failed)?;
-        let admitted = Admitted { span: &span, permit, line: &mut None };
+        let admitted = Admitted { span: &span, permit, record: &mut None };
         let routed = Box::pin(self.route(self.context(&serving), &serving, &asked, admitted)).await;
         let routed = routed.map_err(|NoTarget { fault, skipped }| {
             let steps = skipped.into_iter().map(|one| {
@@ -162,7 +162,7 @@ impl Gateway {
         let held = self.buffers.begin(caller.number(), None);
         let call = UnifiedCall { request, headers, arrived: None };
         let mut asked = ENDPOINTS.inbound(serving, exchange, caller, held, call)?;
-        resolve_route(serving, &mut asked.reading);
+        resolve_route(serving, &mut asked.peek);
         let size = asked.demand().body_len;
         asked.held.grow(size).await?;
         Ok(asked)

@@ -69,10 +69,10 @@ impl Gateway {
         asked: &InboundRequest,
         ToLog { logging, whole }: ToLog,
         span: &Span,
-        line: &mut RequestRecord,
+        record: &mut RequestRecord,
     ) -> Option<Arc<Capture>> {
         if logging == Logging::Nothing {
-            line.exclude_from_log();
+            record.exclude_from_log();
         }
         let (log, whole) = self.log.get().zip(whole)?;
         let query = if asked.query.is_empty() { String::new() } else { format!("?{}", asked.query) };
@@ -87,7 +87,7 @@ impl Gateway {
             span,
         };
         let capture = Capture::begin(logging, log, &serving.config, request)?;
-        line.captured_by(Arc::clone(&capture));
+        record.captured_by(Arc::clone(&capture));
         Some(capture)
     }
 }

@@ -26,7 +26,7 @@ use crate::observe::log::current;
 use crate::observe::trace::Span;
 use crate::serving::Serving;
 use weir_server::Peer;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_translate::dialect::reply::usual_status;
 use weir_translate::unified::{Answer, Request};
 use weir_types::contract::about::{CredentialPlace, Operation};
@@ -68,10 +68,10 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let exchange = Exchange::begin(&head.headers);
         let id: Arc<str> = Arc::clone(&exchange.id);
-        let Some(face) = protocol.endpoints().of(&protocol.operation()) else {
+        let Some(endpoint) = protocol.endpoints().of(&protocol.operation()) else {
             return protocol.refuse(&Fault::internal("there is no endpoint for this operation"), &id);
         };
-        Box::pin(current::within(Arc::clone(&id), self.answer_by(protocol, id, exchange, face, head, body))).await
+        Box::pin(current::within(Arc::clone(&id), self.answer_by(protocol, id, exchange, endpoint, head, body))).await
     }
 
     async fn answer_by(
@@ -79,24 +79,24 @@ impl Gateway {
         protocol: &impl Protocol,
         id: Arc<str>,
         exchange: Exchange,
-        face: &Arc<Endpoint>,
+        endpoint: &Arc<Endpoint>,
         head: Parts,
         body: Incoming,
     ) -> Response<ReplyBody> {
         let serving = self.serving.load_full();
-        let mut line = self.access_line(&serving, &id, &exchange, &head);
+        let mut record = self.begin_record(&serving, &id, &exchange, &head);
         let span = self.tracer.request(&head.headers, || head.method.to_string());
-        span_attributes::describe(&span, face, &id);
-        if let Some(line) = line.as_mut() {
-            line.set_endpoint(face);
+        span_attributes::describe(&span, endpoint, &id);
+        if let Some(record) = record.as_mut() {
+            record.set_endpoint(endpoint);
         }
         let own_id = exchange.own_id;
-        let begun = Begun { exchange, span: &span, line: &mut line };
-        let served = self.serve_by(protocol, &serving, begun, head, body, face).await;
+        let begun = Begun { exchange, span: &span, record: &mut record };
+        let served = self.serve_by(protocol, &serving, begun, head, body, endpoint).await;
         let (mut response, status) = match served {
             Ok(response) => (response, 200),
             Err(fault) => {
-                self.note_refusal(&fault, &mut line);
+                self.note_refusal(&fault, &mut record);
                 note_fault(&fault, &id);
                 mark_failed(&span, &fault);
                 (protocol.refuse(&fault, &id), status_of(&fault))
@@ -107,8 +107,8 @@ impl Gateway {
             set_own_request_id(&mut response, &own_id);
         }
         span_attributes::conclude(&span, &mut response);
-        if let Some(line) = line.as_mut() {
-            line.finish_own_answer(status, exact_len(&response));
+        if let Some(record) = record.as_mut() {
+            record.finish_own_answer(status, exact_len(&response));
         }
         response
     }
@@ -117,47 +117,47 @@ impl Gateway {
         &self,
         protocol: &impl Protocol,
         serving: &Serving,
-        Begun { exchange, span, line }: Begun<'_>,
+        Begun { exchange, span, record }: Begun<'_>,
         head: Parts,
         body: Incoming,
-        face: &Arc<Endpoint>,
+        endpoint: &Arc<Endpoint>,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let caller = self.identified(serving, face, &head).await?;
-        if let Some(line) = line.as_mut() {
-            line.set_caller(&caller);
+        let caller = self.identified(serving, endpoint, &head).await?;
+        if let Some(record) = record.as_mut() {
+            record.set_caller(&caller);
         }
         let permit = self.admission.admit_caller(&serving.config, &caller).await.map_err(|refused| refused.fault)?;
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (body, held) = read_body::whole(serving, body, held).await?;
         let size: usize = body.iter().map(Bytes::len).sum();
-        if let Some(line) = line.as_mut() {
-            line.set_request_bytes(size as u64);
+        if let Some(record) = record.as_mut() {
+            record.set_request_bytes(size as u64);
         }
         let request = protocol.read(&body)?;
         let named = &serving.config.server.key_headers;
-        let (headers, _) = serving.faces.without_credentials(&face.adapter, named, head.headers.clone(), "");
-        let headers = as_json(without_places(headers, face));
+        let (headers, _) = serving.endpoints.without_credentials(&endpoint.adapter, named, head.headers.clone(), "");
+        let headers = as_json(without_places(headers, endpoint));
         let call = UnifiedCall { request, headers, arrived: Some(size) };
         let mut asked = protocol.endpoints().inbound(serving, exchange, caller, held, call)?;
-        if let Some(line) = line.as_mut() {
-            line.set_model(asked.reading.model.as_deref());
+        if let Some(record) = record.as_mut() {
+            record.set_model(asked.peek.model.as_deref());
         }
-        resolve_alias(&asked.caller, face, &mut asked.reading)?;
-        let route = resolve_route(serving, &mut asked.reading);
+        resolve_alias(&asked.caller, endpoint, &mut asked.peek)?;
+        let route = resolve_route(serving, &mut asked.peek);
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &asked.exchange, &asked.caller, alias, &head.headers, "");
         drop(body);
         let more = asked.demand().body_len.saturating_sub(size);
         asked.held.grow(more).await?;
-        if let Some(line) = line.as_mut() {
-            self.capture_unified(serving, &mut asked, logged, span, line);
+        if let Some(record) = record.as_mut() {
+            self.capture_unified(serving, &mut asked, logged, span, record);
         }
         let asked = Arc::new(asked);
         self.permit_unified(serving, &asked)?;
         if *asked.operation() == Operation::Models {
             return self.list_by(protocol, serving, &asked, permit).await;
         }
-        self.forward_by(protocol, serving, &asked, Admitted { span, permit, line }).await
+        self.forward_by(protocol, serving, &asked, Admitted { span, permit, record }).await
     }
 
     /// Begins to capture a request as the JSON of the unified model, to which the rules for what is not logged apply. What
@@ -168,13 +168,13 @@ impl Gateway {
         asked: &mut InboundRequest,
         logged: ToLog,
         span: &Span,
-        line: &mut RequestRecord,
+        record: &mut RequestRecord,
     ) {
         if logged.may_be_content() {
             asked.body = vec![asked.side.json().into()];
         }
         // The record keeps the capture.
-        let _capture = self.capture(serving, asked, logged, span, line);
+        let _capture = self.capture(serving, asked, logged, span, record);
         asked.body.clear();
     }
 
@@ -201,32 +201,32 @@ impl Gateway {
         protocol: &impl Protocol,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        Admitted { span, permit, line }: Admitted<'_>,
+        Admitted { span, permit, record }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let id = &asked.exchange.id;
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
         if let Err(fault) = self.judge(self.context(serving), serving, asked).await {
-            if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged()) {
-                line.judged_by(judged.notes());
+            if let (Some(record), Some(judged)) = (record.as_mut(), asked.judged()) {
+                record.judged_by(judged.notes());
             }
-            let response = self.refuse_by(protocol, &fault, asked, span, line);
-            drop(line.take());
+            let response = self.refuse_by(protocol, &fault, asked, span, record);
+            drop(record.take());
             return Ok(response);
         }
         let found = match Box::pin(self.find_kept_call(serving, asked)).await? {
             FoundCall::Answer(kept) => {
-                return Ok(self.replay_call(protocol, asked, *kept, Admitted { span, permit, line }));
+                return Ok(self.replay_call(protocol, asked, *kept, Admitted { span, permit, record }));
             }
             found => found,
         };
-        let admitted = Admitted { span, permit, line };
+        let admitted = Admitted { span, permit, record };
         let routed = match Box::pin(self.route(self.context(serving), serving, asked, admitted)).await {
             Ok(routed) => routed,
             Err(nowhere) => {
-                let mut response = self.refuse_by(protocol, &nowhere.fault, asked, span, line);
-                self.finish_refusal(&mut response, serving, asked, &nowhere, line);
-                drop(line.take());
+                let mut response = self.refuse_by(protocol, &nowhere.fault, asked, span, record);
+                self.finish_refusal(&mut response, serving, asked, &nowhere, record);
+                drop(record.take());
                 return Ok(response);
             }
         };
@@ -238,7 +238,7 @@ impl Gateway {
             Err(fault) => {
                 note_fault(&fault, id);
                 mark_failed(span, &fault);
-                account.line().into_iter().for_each(|line| line.failed(&fault));
+                account.record().into_iter().for_each(|record| record.failed(&fault));
                 if let Some(target) = &target {
                     note_answer(&mut account, target, asked);
                 }
@@ -277,13 +277,13 @@ impl Gateway {
         fault: &Fault,
         asked: &InboundRequest,
         span: &Span,
-        line: &mut Option<Box<RequestRecord>>,
+        record: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
-        self.note_refusal(fault, line);
+        self.note_refusal(fault, record);
         note_fault(fault, &asked.exchange.id);
         mark_failed(span, fault);
-        if let Some(line) = line.as_mut() {
-            line.finish_own_answer(status_of(fault), 0);
+        if let Some(record) = record.as_mut() {
+            record.finish_own_answer(status_of(fault), 0);
         }
         let mut response = protocol.refuse(fault, &asked.exchange.id);
         put_guards(&mut response, asked);
@@ -310,8 +310,8 @@ fn as_json(mut headers: HeaderMap) -> HeaderMap {
 }
 
 /// The headers without those in which the protocol's clients put their keys.
-fn without_places(mut headers: HeaderMap, face: &Endpoint) -> HeaderMap {
-    for place in &face.claim.credentials {
+fn without_places(mut headers: HeaderMap, endpoint: &Endpoint) -> HeaderMap {
+    for place in &endpoint.claim.credentials {
         if let CredentialPlace::Header(header) = place {
             headers.remove(header.name.as_str());
         }

@@ -79,28 +79,28 @@ impl Gateway {
             address: None,
             user_agent: None,
         };
-        let mut line = RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned());
-        if let Some(line) = line.as_mut() {
-            line.set_endpoint(&asked.face);
-            line.set_caller(caller);
-            line.set_model(asked.reading.model.as_deref());
+        let mut record = RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned());
+        if let Some(record) = record.as_mut() {
+            record.set_endpoint(&asked.endpoint);
+            record.set_caller(caller);
+            record.set_model(asked.peek.model.as_deref());
             let wish = whole.headers.get(&headers::LOG).and_then(|value| value.to_str().ok());
-            let alias = asked.reading.model.as_deref();
+            let alias = asked.peek.model.as_deref();
             if Logging::of(&serving.config, caller, alias, wish, own_id) == Logging::Nothing {
-                line.exclude_from_log();
+                record.exclude_from_log();
             }
         }
-        let face = Arc::clone(&asked.face);
-        resolve_alias(caller, &face, &mut asked.reading).map_err(|fault| refused(fault, &mut line))?;
+        let endpoint = Arc::clone(&asked.endpoint);
+        resolve_alias(caller, &endpoint, &mut asked.peek).map_err(|fault| refused(fault, &mut record))?;
         let asked = Arc::new(asked);
-        self.permit_unified(serving, &asked).map_err(|fault| refused(fault, &mut line))?;
+        self.permit_unified(serving, &asked).map_err(|fault| refused(fault, &mut record))?;
         let permit = self.admission.admit_part(&serving.config, caller, &asked.demand()).await;
-        let permit = permit.map_err(|more| refused(more.fault, &mut line))?;
+        let permit = permit.map_err(|more| refused(more.fault, &mut record))?;
         let judged = self.judge(self.context(serving), serving, &asked).await;
-        judged.map_err(|fault| refused(fault, &mut line))?;
-        let admitted = Admitted { span: &span, permit, line: &mut line };
+        judged.map_err(|fault| refused(fault, &mut record))?;
+        let admitted = Admitted { span: &span, permit, record: &mut record };
         let routed = Box::pin(self.route(self.context(serving), serving, &asked, admitted)).await;
-        let routed = routed.map_err(|nowhere| refused(nowhere.fault, &mut line))?;
+        let routed = routed.map_err(|nowhere| refused(nowhere.fault, &mut record))?;
         let Routed { tried: AttemptResponse { answer, .. }, mut account, .. } = routed;
         account.note_overhead();
         match answer {
@@ -109,7 +109,7 @@ impl Gateway {
                 body.take_answer().ok_or_else(|| Fault::internal("the answer is not whole"))
             }
             Err(fault) => {
-                account.line().into_iter().for_each(|line| line.failed(&fault));
+                account.record().into_iter().for_each(|record| record.failed(&fault));
                 account.answering(status_of(&fault), false, false);
                 account.complete();
                 Err(fault)
@@ -119,10 +119,10 @@ impl Gateway {
 }
 
 /// Notes a failure before any attempt.
-fn refused(fault: Fault, line: &mut Option<Box<RequestRecord>>) -> Fault {
-    if let Some(line) = line.as_mut() {
-        line.failed(&fault);
-        line.finish_own_answer(status_of(&fault), 0);
+fn refused(fault: Fault, record: &mut Option<Box<RequestRecord>>) -> Fault {
+    if let Some(record) = record.as_mut() {
+        record.failed(&fault);
+        record.finish_own_answer(status_of(&fault), 0);
     }
     fault
 }

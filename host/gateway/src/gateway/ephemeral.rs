@@ -16,8 +16,8 @@ use crate::attempt::{InboundRequest, ReplyBody};
 use crate::realtime::NAME;
 use crate::route::Route;
 use crate::serving::Serving;
-use weir_identity::ephemeral::{EphemeralKey, MOST_CONFIGURATION, MOST_MODEL, SessionConfiguration};
-use weir_translate::dialect::faces::Endpoint;
+use weir_identity::ephemeral::{EphemeralKey, MAX_CONFIGURATION, MAX_MODEL, SessionConfiguration};
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -28,7 +28,7 @@ const OPERATION: &str = "realtime-secrets";
 const USUAL_SECONDS: i64 = 600;
 const SECONDS: std::ops::RangeInclusive<i64> = 10..=7200;
 /// The largest request.
-const MOST_BODY: usize = 64 << 10;
+const MAX_BODY: usize = 64 << 10;
 /// The members of a session that do not configure it, unless it has others.
 const BARE: [&str; 3] = ["type", "model", "object"];
 /// The members that are no part of a configuration: the key is bound to the model, by the client's name for it.
@@ -47,8 +47,8 @@ struct ExpiresAfter {
 }
 
 /// Whether a face is one for ephemeral keys.
-pub(super) fn is_for(face: &Endpoint) -> bool {
-    matches!(&face.claim.operation, Operation::Other(name) if name == OPERATION)
+pub(super) fn is_for(endpoint: &Endpoint) -> bool {
+    matches!(&endpoint.claim.operation, Operation::Other(name) if name == OPERATION)
 }
 
 impl Gateway {
@@ -58,18 +58,18 @@ impl Gateway {
         serving: &Serving,
         asked: &InboundRequest,
         permit: AdmissionPermit,
-        line: &mut Option<Box<RequestRecord>>,
+        record: &mut Option<Box<RequestRecord>>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
+            Err(refused) => return Ok(self.refuse_limited(&asked.endpoint, &refused, &asked.exchange.id, record)),
         };
         let issued = self.ephemeral(serving, asked)?;
         let mut response = Response::new(ReplyBody::from(Bytes::from(issued.to_string())));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        put_limits(&mut response, &asked.face, &permit.limits(), None);
+        put_limits(&mut response, &asked.endpoint, &permit.limits(), None);
         Ok(response)
     }
 
@@ -87,16 +87,16 @@ impl Gateway {
         if model.contains('\0') {
             return Err(Fault::invalid("a model's name has no such character").at("session.model"));
         }
-        if model.len() > MOST_MODEL {
-            return Err(Fault::invalid(format!("a model's name has at most {MOST_MODEL} bytes")).at("session.model"));
+        if model.len() > MAX_MODEL {
+            return Err(Fault::invalid(format!("a model's name has at most {MAX_MODEL} bytes")).at("session.model"));
         }
         let meant = rights::meant(&asked.caller, model)?;
         let Some(route) = serving.routes.find(&meant) else {
             let shown: String = model.chars().take(200).collect();
             return Err(Fault::not_found(format!("there is no model `{shown}`")).at("session.model"));
         };
-        let configuration = configuration(&wanted.session, &asked.face)?;
-        if configuration.is_some() && !takes_configuration(route, &asked.face) {
+        let configuration = configuration(&wanted.session, &asked.endpoint)?;
+        if configuration.is_some() && !takes_configuration(route, &asked.endpoint) {
             let message = format!(
                 "sessions of the model `{}` take no configuration from a key: let `session` have `type` and `model` only, \
                  and configure the session by a message",
@@ -119,32 +119,32 @@ impl Gateway {
 }
 
 /// How a session begins that has more than names.
-fn configuration(session: &Map<String, Value>, face: &Endpoint) -> Result<Option<SessionConfiguration>, Fault> {
+fn configuration(session: &Map<String, Value>, endpoint: &Endpoint) -> Result<Option<SessionConfiguration>, Fault> {
     if session.keys().all(|name| BARE.contains(&name.as_str())) {
         return Ok(None);
     }
     let kept = session.iter().filter(|(name, _)| !NAMES.contains(&name.as_str()));
     let kept: Map<String, Value> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
     let json = Value::Object(kept).to_string();
-    if json.len() > MOST_CONFIGURATION {
+    if json.len() > MAX_CONFIGURATION {
         let message = format!(
-            "the configuration of an ephemeral key's session has at most {MOST_CONFIGURATION} bytes, since the key carries \
+            "the configuration of an ephemeral key's session has at most {MAX_CONFIGURATION} bytes, since the key carries \
              it: send the rest by a message of the session"
         );
         return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message).at("session"));
     }
-    Ok(Some(SessionConfiguration::new(face.format(), &json)))
+    Ok(Some(SessionConfiguration::new(endpoint.format(), &json)))
 }
 
 /// Whether a target of this route takes sessions of the face's format with a configuration.
-fn takes_configuration(route: &Route, face: &Endpoint) -> bool {
+fn takes_configuration(route: &Route, endpoint: &Endpoint) -> bool {
     let mut targets = route.targets.iter().flatten();
-    targets.any(|target| accepted(face, target).is_some_and(|(_, tap)| tap.takes_configuration()))
+    targets.any(|target| accepted(endpoint, target).is_some_and(|(_, tap)| tap.takes_configuration()))
 }
 
 fn wanted(body: &[Bytes]) -> Result<Wanted, Fault> {
-    if body.iter().map(Bytes::len).sum::<usize>() > MOST_BODY {
-        let message = format!("a request for an ephemeral key has at most {MOST_BODY} bytes");
+    if body.iter().map(Bytes::len).sum::<usize>() > MAX_BODY {
+        let message = format!("a request for an ephemeral key has at most {MAX_BODY} bytes");
         return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message));
     }
     serde_json::from_slice(&body.concat()).map_err(|error| Fault::invalid(format!("the body does not fit: {error}")))

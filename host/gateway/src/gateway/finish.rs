@@ -46,7 +46,7 @@ impl Gateway {
                 caller: &asked.caller,
                 model: asked.model(),
                 target,
-                acceptance: target.accepts(asked.face.format(), asked.operation()),
+                acceptance: target.accepts(asked.endpoint.format(), asked.operation()),
             };
             let is_stored = self.note_stored_answer(response, serving, making, account);
             self.learn(response, serving, asked, &plan, target, is_stored);
@@ -66,10 +66,10 @@ impl Gateway {
         serving: &Serving,
         asked: &InboundRequest,
         NoTarget { fault, skipped }: &NoTarget,
-        line: &mut Option<Box<RequestRecord>>,
+        record: &mut Option<Box<RequestRecord>>,
     ) {
         let shows_diagnostics = serving.config.server.diagnostic_headers;
-        put_skipped(response, skipped, shows_diagnostics, &self.metrics, &asked.exchange.id, line);
+        put_skipped(response, skipped, shows_diagnostics, &self.metrics, &asked.exchange.id, record);
         forbid_retry(response, fault);
         put_guards(response, asked);
     }

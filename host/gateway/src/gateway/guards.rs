@@ -8,7 +8,7 @@ use crate::accounting::access::RequestRecord;
 use crate::attempt::{self, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::Caller;
 use crate::serving::{Serving, Stored, reads_content};
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::Operation;
 use weir_types::fault::Fault;
 
@@ -20,8 +20,8 @@ impl Gateway {
         serving: &Serving,
         asked: &InboundRequest,
     ) -> Result<(), Fault> {
-        refuse_stored(serving, &asked.face, &asked.caller)?;
-        let guards = serving.guards.of(&asked.caller, asked.reading.model.as_deref());
+        refuse_stored(serving, &asked.endpoint, &asked.caller)?;
+        let guards = serving.guards.of(&asked.caller, asked.peek.model.as_deref());
         if guards.is_empty() || *asked.operation() == Operation::Models {
             return Ok(());
         }
@@ -33,12 +33,12 @@ impl Gateway {
         &self,
         asked: &InboundRequest,
         fault: &Fault,
-        line: &mut Option<Box<RequestRecord>>,
+        record: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
-        if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged()) {
-            line.judged_by(judged.notes());
+        if let (Some(record), Some(judged)) = (record.as_mut(), asked.judged()) {
+            record.judged_by(judged.notes());
         }
-        let mut response = self.refuse(asked.face.errors.as_deref(), fault, &asked.exchange.id, line);
+        let mut response = self.refuse(asked.endpoint.errors.as_deref(), fault, &asked.exchange.id, record);
         put_guards(&mut response, asked);
         response
     }
@@ -46,11 +46,11 @@ impl Gateway {
 
 /// Refuses what leads around guards by what a provider stores. An answer that it has kept comes as it was made, and so does a
 /// file, which may hold answers; what it works on is judged by nobody.
-pub(super) fn refuse_stored(serving: &Serving, face: &Endpoint, caller: &Caller) -> Result<(), Fault> {
-    match serving.stored(face.index) {
+pub(super) fn refuse_stored(serving: &Serving, endpoint: &Endpoint, caller: &Caller) -> Result<(), Fault> {
+    match serving.stored(endpoint.index) {
         Stored::Answer => serving.guards.refuse_kept_answers(caller),
         Stored::Begun | Stored::Work => serving.guards.refuse_work(caller),
-        Stored::Object if reads_content(face) => serving.guards.refuse_kept_answers(caller),
+        Stored::Object if reads_content(endpoint) => serving.guards.refuse_kept_answers(caller),
         Stored::Nothing | Stored::Made | Stored::Object => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use super::recognise::Called;
 use crate::attempt::{ClientSide, InboundRequest};
 use crate::auth::Caller;
 use crate::serving::{Serving, Stored};
-use weir_translate::dialect::faces::Head;
+use weir_translate::dialect::endpoints::Head;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
 
@@ -25,18 +25,18 @@ pub(super) fn request(
     serving: &Serving,
     exchange: Exchange,
     caller: Caller,
-    Called { face, path_params }: Called,
+    Called { endpoint, path_params }: Called,
     head: Parts,
-    Taken { body, reading, held }: Taken,
+    Taken { body, peek, held }: Taken,
 ) -> Result<Arc<InboundRequest>, Fault> {
-    let dialect = serving.adapter(&face.adapter).cloned();
+    let dialect = serving.adapter(&endpoint.adapter).cloned();
     let query = head.uri.query().unwrap_or_default();
-    let framing = face.framing(&Head { headers: &head.headers, query });
+    let framing = endpoint.framing(&Head { headers: &head.headers, query });
     let named = &serving.config.server.key_headers;
-    let (mut headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
-    media_type::mend(&mut headers, &face, &reading, &body);
+    let (mut headers, query) = serving.endpoints.without_credentials(&endpoint.adapter, named, head.headers, query);
+    media_type::mend(&mut headers, &endpoint, &peek, &body);
     let dialect = dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?;
-    let stored = stored(serving.stored(face.index), body.iter().all(Bytes::is_empty));
+    let stored = stored(serving.stored(endpoint.index), body.iter().all(Bytes::is_empty));
     Ok(Arc::new(InboundRequest {
         exchange,
         caller,
@@ -48,17 +48,17 @@ pub(super) fn request(
         headers,
         body,
         held,
-        reading,
+        peek,
         framing,
         can_cut: head.version < Version::HTTP_2,
         stored,
-        face,
+        endpoint,
         judged: OnceLock::new(),
     }))
 }
 
 /// What a request has to do with stored objects, by what its face's requests have. One with a body of its own may ask for
 /// something new of an object, such as a search in it.
-pub(super) fn stored(of_face: Stored, is_bare: bool) -> Stored {
-    if of_face == Stored::Object && !is_bare { Stored::Nothing } else { of_face }
+pub(super) fn stored(of_endpoint: Stored, is_bare: bool) -> Stored {
+    if of_endpoint == Stored::Object && !is_bare { Stored::Nothing } else { of_endpoint }
 }

@@ -21,7 +21,7 @@ impl Gateway {
         if ![Kind::Value, Kind::Call, Kind::Object].into_iter().any(|kind| provenance.has(kind)) {
             return Carried::default();
         }
-        let route = asked.reading.model.as_deref().map(|model| serving.routes.find(model));
+        let route = asked.peek.model.as_deref().map(|model| serving.routes.find(model));
         let may_differ = route.is_none_or(|route| route.is_some_and(|route| route.has_accounts()));
         if !may_differ {
             return Carried::default();
@@ -29,7 +29,7 @@ impl Gateway {
         if asked.side.program().is_some() {
             return Carried::in_body(provenance, tenant, &[asked.side.json().into()]);
         }
-        let is_json = asked.reading.found.is_some();
+        let is_json = asked.peek.found.is_some();
         let mut carried = if is_json { Carried::in_body(provenance, tenant, &asked.body) } else { Carried::default() };
         if provenance.has(Kind::Object) {
             carried.names(provenance, tenant, asked.named_objects().all());
@@ -54,10 +54,10 @@ impl Gateway {
         let may_differ = plan.route.has_accounts();
         let scope = RecordScope {
             values: may_differ && *asked.operation() == Operation::Chat,
-            objects: serving.makes_objects(asked.face.index, may_differ),
+            objects: serving.makes_objects(asked.endpoint.index, may_differ),
         };
         let is_success = response.status().is_success();
-        let claim = || self.claim(serving, &asked.face, &asked.caller.tenant, || asked.named_objects(), response);
+        let claim = || self.claim(serving, &asked.endpoint, &asked.caller.tenant, || asked.named_objects(), response);
         let claim = if is_success { claim() } else { None };
         if !is_success || !(scope.values || scope.objects || claim.is_some() || is_stored) {
             return;
@@ -75,5 +75,5 @@ impl Gateway {
 fn may_be_searched(asked: &InboundRequest) -> bool {
     let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let len: usize = asked.body.iter().map(bytes::Bytes::len).sum();
-    asked.face.claim.body == BodyKind::Raw && kind.starts_with("application/json") && len <= SEARCHED
+    asked.endpoint.claim.body == BodyKind::Raw && kind.starts_with("application/json") && len <= SEARCHED
 }

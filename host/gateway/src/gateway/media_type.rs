@@ -4,13 +4,13 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use crate::dialect::request_peek::RequestPeek;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::BodyKind;
 
 /// Sets the media type of a JSON body if the client sent none or a generic one, such as the form type that `curl -d`
 /// always sends, by which a provider would read the body as a form.
-pub(super) fn mend(headers: &mut HeaderMap, face: &Endpoint, reading: &RequestPeek, body: &[Bytes]) {
-    if is_missing(headers) && is_json(face, reading, body) {
+pub(super) fn mend(headers: &mut HeaderMap, endpoint: &Endpoint, peek: &RequestPeek, body: &[Bytes]) {
+    if is_missing(headers) && is_json(endpoint, peek, body) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
 }
@@ -24,7 +24,7 @@ fn is_missing(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the body was read as JSON or, if it is relayed unread, begins as a JSON object does.
-fn is_json(face: &Endpoint, reading: &RequestPeek, body: &[Bytes]) -> bool {
+fn is_json(endpoint: &Endpoint, peek: &RequestPeek, body: &[Bytes]) -> bool {
     let first = || body.iter().flatten().find(|byte| !byte.is_ascii_whitespace());
-    reading.found.is_some() || (face.claim.body == BodyKind::Raw && first() == Some(&b'{'))
+    peek.found.is_some() || (endpoint.claim.body == BodyKind::Raw && first() == Some(&b'{'))
 }

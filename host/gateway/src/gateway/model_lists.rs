@@ -19,18 +19,18 @@ impl Gateway {
         serving: &Serving,
         asked: &InboundRequest,
         permit: AdmissionPermit,
-        line: &mut Option<Box<RequestRecord>>,
+        record: &mut Option<Box<RequestRecord>>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
             Ok(permit) => permit,
             Err(Refused { fault, limits }) => {
-                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
-                put_limits(&mut response, &asked.face, &limits, None);
+                let mut response = self.refuse(asked.endpoint.errors.as_deref(), &fault, &asked.exchange.id, record);
+                put_limits(&mut response, &asked.endpoint, &limits, None);
                 return Ok(response);
             }
         };
         let mut response = model_list::answer(context, serving, &self.lists, asked).await?;
-        put_limits(&mut response, &asked.face, &permit.limits(), None);
+        put_limits(&mut response, &asked.endpoint, &permit.limits(), None);
         Ok(response)
     }
 }

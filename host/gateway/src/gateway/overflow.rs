@@ -24,24 +24,24 @@ impl Gateway {
         let (head, _) = request.into_parts();
         let (serving, exchange) = (self.serving.load(), Exchange::begin(&head.headers));
         let id = Arc::clone(&exchange.id);
-        let mut line = self.access_line(&serving, &id, &exchange, &head);
-        let face = match recognise(&serving, &head) {
-            Ok(Called { face, .. }) => Some(face),
+        let mut record = self.begin_record(&serving, &id, &exchange, &head);
+        let endpoint = match recognise(&serving, &head) {
+            Ok(Called { endpoint, .. }) => Some(endpoint),
             Err(Unrecognised { nearest, .. }) => nearest,
         };
         let message = "all connections of this gateway are at work: try again later, or raise `server.max_connections`";
         let fault = Fault::overloaded(message, RETRY_AFTER).with_code("too_many_connections");
-        let errors = face.as_ref().and_then(|face| face.errors.as_deref());
-        let mut response = self.refuse(errors, &fault, &id, &mut line);
-        set_request_id(&mut response, face.as_deref(), &id);
+        let errors = endpoint.as_ref().and_then(|endpoint| endpoint.errors.as_deref());
+        let mut response = self.refuse(errors, &fault, &id, &mut record);
+        set_request_id(&mut response, endpoint.as_deref(), &id);
         if serving.config.server.diagnostic_headers {
             set_own_request_id(&mut response, &exchange.own_id);
         }
-        if let Some(line) = line.as_mut() {
-            if let Some(face) = &face {
-                line.set_endpoint(face);
+        if let Some(record) = record.as_mut() {
+            if let Some(endpoint) = &endpoint {
+                record.set_endpoint(endpoint);
             }
-            line.finish_own_answer(response.status().as_u16(), exact_len(&response));
+            record.finish_own_answer(response.status().as_u16(), exact_len(&response));
         }
         response
     }

@@ -18,7 +18,7 @@ use crate::rate_limit::LimitStatus;
 use crate::route::Target;
 use crate::route::skipped::Skipped;
 use weir_ledger::Notice;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_translate::dialect::reply::{insert, insert_made};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -28,11 +28,11 @@ use weir_types::uuid::Uuid7;
 /// Sets the rate-limit headers: the client's own limits or, if it has none, those of the provider that answered.
 pub(super) fn put_limits(
     response: &mut Response<ReplyBody>,
-    face: &Endpoint,
+    endpoint: &Endpoint,
     statuses: &[LimitStatus],
     answered: Option<(&Target, &Account)>,
 ) {
-    let (errors, names, headers) = (face.errors.as_deref(), &face.limit_headers, response.headers_mut());
+    let (errors, names, headers) = (endpoint.errors.as_deref(), &endpoint.limit_headers, response.headers_mut());
     match answered {
         // A relayed answer already has the provider's headers.
         Some((_, account)) if statuses.is_empty() => limits::put(errors, names, account.limits(), headers),
@@ -52,8 +52,8 @@ pub(super) fn set_own_request_id(response: &mut Response<ReplyBody>, id: &Uuid7)
 
 /// Sets the request's id, also under the header name of the client's format; the provider's own id moves to another
 /// header.
-pub(super) fn set_request_id(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, id: &str) {
-    let own = face.and_then(|face| face.id_header.as_ref()).filter(|own| **own != headers::REQUEST_ID);
+pub(super) fn set_request_id(response: &mut Response<ReplyBody>, endpoint: Option<&Endpoint>, id: &str) {
+    let own = endpoint.and_then(|endpoint| endpoint.id_header.as_ref()).filter(|own| **own != headers::REQUEST_ID);
     let to = response.headers_mut();
     let Ok(id) = HeaderValue::try_from(id) else { return };
     let names = [Some(&headers::REQUEST_ID), own];
@@ -93,8 +93,8 @@ pub(super) fn forbid_retry(response: &mut Response<ReplyBody>, fault: &Fault) {
 pub(super) fn note_answer(account: &mut Account, target: &Target, asked: &InboundRequest) {
     let adapter = account.adapter_of(target);
     let adapter = (Arc::clone(&adapter.name), adapter.digest);
-    let Some(line) = account.line() else { return };
-    line.answered(target.model(asked.model()), target.health_id(asked.model()), adapter);
+    let Some(record) = account.record() else { return };
+    record.answered(target.model(asked.model()), target.health_id(asked.model()), adapter);
 }
 
 /// Sets the diagnostic headers; the target is the one that answered, or failed last.
@@ -135,7 +135,7 @@ pub(super) fn put_skipped(
     shows_diagnostics: bool,
     metrics: &Metrics,
     id: &str,
-    line: &mut Option<Box<RequestRecord>>,
+    record: &mut Option<Box<RequestRecord>>,
 ) {
     let mut trail = Trail::default();
     for Skipped { candidate, why } in skipped {
@@ -143,8 +143,8 @@ pub(super) fn put_skipped(
         tracing::info!(request_id = id, upstream = &*candidate.health, reason = why.reason(), "target skipped");
         trail.add(&candidate.health, End::Skipped(why.reason()), None);
     }
-    if let Some(line) = line {
-        line.tried(&trail);
+    if let Some(record) = record {
+        record.tried(&trail);
     }
     if shows_diagnostics && !skipped.is_empty() {
         insert(response.headers_mut(), &headers::ATTEMPTS, &trail.text(0, None));

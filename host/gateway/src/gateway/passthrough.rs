@@ -13,7 +13,7 @@ use super::own_headers::{forbid_retry, put_limits, set_cost};
 use super::stored::Making;
 use super::{Admitted, Begun, Gateway, fault_response, guards, inbound, read_body, rights, span_attributes};
 use crate::accounting::access::RequestRecord;
-use crate::accounting::{Account, ArrivingBody, Opening, Untold};
+use crate::accounting::{Account, ArrivingBody, ExchangeStart, Untold};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
@@ -26,7 +26,7 @@ use crate::serving::{Serving, Stored};
 use weir_buffers::Held;
 use weir_ledger::{Granted, Notice};
 use weir_server::Peer;
-use weir_translate::dialect::faces::Head;
+use weir_translate::dialect::endpoints::Head;
 use weir_translate::dialect::path::PathParams;
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
@@ -43,7 +43,7 @@ pub(super) fn is_at(serving: &Serving, head: &Parts) -> bool {
 /// A body, read or on its way, and what it says.
 struct Taken {
     body: Chunks,
-    reading: Option<RequestPeek>,
+    peek: Option<RequestPeek>,
     /// The objects that it names, as far as it was read, and its path does.
     named: ObjectIds,
     held: Option<Held>,
@@ -91,20 +91,20 @@ impl Gateway {
         head: Parts,
         body: Incoming,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Begun { exchange, span, line } = begun;
+        let Begun { exchange, span, record } = begun;
         let (passage, path) = passage(serving, head.uri.path())?;
         span_attributes::describe(span, &passage.endpoint, &exchange.id);
-        if let Some(line) = line.as_mut() {
-            line.set_endpoint(&passage.endpoint);
+        if let Some(record) = record.as_mut() {
+            record.set_endpoint(&passage.endpoint);
         }
         refuse_forms(&head)?;
         let caller = self.identified(serving, &passage.endpoint, &head).await?;
-        if let Some(line) = line.as_mut() {
-            line.set_caller(&caller);
+        if let Some(record) = record.as_mut() {
+            record.set_caller(&caller);
         }
         let permit = match self.admission.admit_caller(&serving.config, &caller).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.turn_away(&passage.endpoint, &refused, &exchange.id, line)),
+            Err(refused) => return Ok(self.refuse_limited(&passage.endpoint, &refused, &exchange.id, record)),
         };
         let plain = path::decoded(&path)?;
         let is_keyed = !serving.config.clients.is_empty() || self.stored_keys.is_keyed();
@@ -114,11 +114,11 @@ impl Gateway {
         let known = passage.known(&head.method, &plain);
         let is_bare = body.is_end_stream();
         if let Some((known, _)) = &known {
-            guards::refuse_stored(serving, known.face, &caller)?;
+            guards::refuse_stored(serving, known.endpoint, &caller)?;
         }
         let addressed = Addressed { caller: &caller, target, known: known.as_ref() };
-        let taken = self.take(serving, addressed, &head, body, line).await?;
-        let model = taken.reading.as_ref().and_then(|reading| reading.model.as_deref());
+        let taken = self.take(serving, addressed, &head, body, record).await?;
+        let model = taken.peek.as_ref().and_then(|peek| peek.model.as_deref());
         if let Some(model) = model.filter(|model| !caller.may_use(model)) {
             return Err(not_allowed(&caller, model));
         }
@@ -127,8 +127,8 @@ impl Gateway {
             let names: Vec<&str> = model.into_iter().chain(alias).collect();
             serving.guards.refuse_unreadable(&caller, &names, "pass-through")?;
         }
-        let of_face = known.as_ref().map(|(known, _)| serving.stored(known.face.index));
-        let stored = inbound::stored(of_face.unwrap_or(Stored::Nothing), is_bare);
+        let of_endpoint = known.as_ref().map(|(known, _)| serving.stored(known.endpoint.index));
+        let stored = inbound::stored(of_endpoint.unwrap_or(Stored::Nothing), is_bare);
         let permitted = Permitted {
             begun: exchange.begun,
             id: &exchange.id,
@@ -139,17 +139,17 @@ impl Gateway {
             priced,
             stored,
             named: taken.named,
-            uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.reading.is_some(), stored),
+            uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.peek.is_some(), stored),
             body_len: taken.body.len().max(announced_text(&head)),
             arrived: taken.arrived.filter(|_| is_text(&head)),
         };
-        let asked = passed(serving, &permitted, known, head, path, taken.body, taken.reading.as_ref());
+        let asked = passed(serving, &permitted, known, head, path, taken.body, taken.peek.as_ref());
         let permit = match taken.held {
             Some(held) => joined(permit, AdmissionPermit::to_hold(held)),
             None => permit,
         };
-        let admitted = Admitted { span, permit, line };
-        self.send_on(serving, &permitted, asked, taken.reading.as_ref(), admitted).await
+        let admitted = Admitted { span, permit, record };
+        self.send_on(serving, &permitted, asked, taken.peek.as_ref(), admitted).await
     }
 
     /// Reads the body where it has to be known before it is sent: to learn the model, or to sign it.
@@ -159,31 +159,31 @@ impl Gateway {
         Addressed { caller, target, known }: Addressed<'_>,
         head: &Parts,
         body: Incoming,
-        line: &mut Option<Box<RequestRecord>>,
+        record: &mut Option<Box<RequestRecord>>,
     ) -> Result<Taken, Fault> {
         let read = known.filter(|(known, _)| known.is_read(body.is_end_stream()));
         let in_path = || ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")));
         let is_signed = target.credential.as_ref().is_some_and(Credential::needs_body);
         if read.is_none() && (!is_signed || body.is_end_stream()) {
-            let (body, arrived) = upload(serving, body, line)?;
-            return Ok(Taken { body, reading: None, named: in_path(), held: None, arrived });
+            let (body, arrived) = upload(serving, body, record)?;
+            return Ok(Taken { body, peek: None, named: in_path(), held: None, arrived });
         }
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (pieces, held) = read_body::whole(serving, body, held).await?;
-        let peek = |(known, path_params): &(Known<'_>, PathParams)| {
+        let peek_known = |(known, path_params): &(Known<'_>, PathParams)| {
             rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, &pieces)?;
-            let reading = read_body::peek(serving, known.face, path_params, head, &pieces)?;
-            let named = reading.object_ids(&pieces, path_params);
-            self.refuse_unproved(serving, known.face, caller, || named.clone())?;
-            Ok::<_, Fault>((reading, named))
+            let peek = read_body::peek(serving, known.endpoint, path_params, head, &pieces)?;
+            let named = peek.object_ids(&pieces, path_params);
+            self.refuse_unproved(serving, known.endpoint, caller, || named.clone())?;
+            Ok::<_, Fault>((peek, named))
         };
-        let (reading, named) = read.map(peek).transpose()?.unzip();
-        if let Some(line) = line.as_mut() {
-            line.set_model(reading.as_ref().and_then(|reading| reading.model.as_deref()));
-            line.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
+        let (peek, named) = read.map(peek_known).transpose()?.unzip();
+        if let Some(record) = record.as_mut() {
+            record.set_model(peek.as_ref().and_then(|peek| peek.model.as_deref()));
+            record.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
         }
         let named = named.unwrap_or_else(in_path);
-        Ok(Taken { body: Chunks::from(pieces), reading, named, held: Some(held), arrived: None })
+        Ok(Taken { body: Chunks::from(pieces), peek, named, held: Some(held), arrived: None })
     }
 
     /// Admits a request and sends it; from here on everything is accounted for.
@@ -192,22 +192,22 @@ impl Gateway {
         serving: &Serving,
         permitted: &Permitted<'_>,
         asked: PassedRequest<'_>,
-        reading: Option<&RequestPeek>,
-        Admitted { span, permit, line }: Admitted<'_>,
+        peek: Option<&RequestPeek>,
+        Admitted { span, permit, record }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let Permitted { caller, passage, target, priced, .. } = permitted;
         let demand = Demand {
-            model: reading.and_then(|reading| reading.model.as_deref()),
-            output_limit: reading.and_then(|reading| reading.output_limit),
-            candidates: reading.map_or(1, |reading| reading.candidates),
-            service_tier: reading.and_then(|reading| reading.service_tier.as_deref()),
+            model: peek.and_then(|peek| peek.model.as_deref()),
+            output_limit: peek.and_then(|peek| peek.output_limit),
+            candidates: peek.map_or(1, |peek| peek.candidates),
+            service_tier: peek.and_then(|peek| peek.service_tier.as_deref()),
             body_len: permitted.body_len,
             stream: asked.stream,
             uses: permitted.uses,
         };
         let permit = match self.admission.admit(&serving.config, caller, &demand, permit).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.turn_away(&passage.endpoint, &refused, permitted.id, line)),
+            Err(refused) => return Ok(self.refuse_limited(&passage.endpoint, &refused, permitted.id, record)),
         };
         let limits = permit.limits();
         let granted = self.admission.budgets.reserve_at(caller, permitted.alias, &[&**priced], &demand).await;
@@ -215,7 +215,7 @@ impl Gateway {
             Ok(granted) => granted,
             Err(refusal) => {
                 let fault = self.admission.budgets.refused(&refusal);
-                let mut response = self.refuse(None, &fault, permitted.id, line);
+                let mut response = self.refuse(None, &fault, permitted.id, record);
                 forbid_retry(&mut response, &fault);
                 return Ok(response);
             }
@@ -223,16 +223,16 @@ impl Gateway {
         let series = passage.route.series(&self.metrics, &passage.endpoint, caller.label());
         let counts = matches!(permitted.uses, Uses::Input | Uses::Both);
         let (begun, request_id) = (permitted.begun, permitted.id);
-        let opening = Opening { begun, request_id, operation: NAME, span, counts };
-        let mut account = Account::open(&self.metrics, series, opening, permit);
-        account.set_line(line.take());
+        let start = ExchangeStart { begun, request_id, operation: NAME, span, counts };
+        let mut account = Account::open(&self.metrics, series, start, permit);
+        account.set_record(record.take());
         account.may_not_tell(untold(&asked, &demand));
         let notices = keep(&mut account, granted);
         let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
         self.note_stored_read(permitted.stored, id, &caller.tenant, &mut account);
         let answer = self.send_within(serving, permitted, asked, &demand, &mut account).await;
         let mut response = answer.unwrap_or_else(|fault| {
-            account.line().into_iter().for_each(|line| line.failed(&fault));
+            account.record().into_iter().for_each(|record| record.failed(&fault));
             let response = fault_response(None, &fault, permitted.id);
             account.answering(response.status().as_u16(), false, false);
             response
@@ -268,9 +268,9 @@ impl Gateway {
         }
         let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
         account
-            .line()
+            .record()
             .into_iter()
-            .for_each(|line| line.answered(&asked.model, Arc::clone(&target.id), adapter.clone()));
+            .for_each(|record| record.answered(&asked.model, Arc::clone(&target.id), adapter.clone()));
         let model = asked.model.clone();
         let making = Making {
             stored: permitted.stored,
@@ -279,14 +279,14 @@ impl Gateway {
             target,
             acceptance: asked.known.as_ref().map(|(known, _)| known.acceptance),
         };
-        let face = asked.known.as_ref().map(|(known, _)| &**known.face);
+        let endpoint = asked.known.as_ref().map(|(known, _)| &**known.endpoint);
         let on_the_way = held.on_the_way(account.hand_over());
         let mut answer = pass(self.context(serving), asked, account).await;
         drop(on_the_way);
         match &mut answer {
             Ok(response) => {
-                let claim = face.filter(|_| response.status().is_success()).and_then(|face| {
-                    self.claim(serving, face, &permitted.caller.tenant, || permitted.named.clone(), response)
+                let claim = endpoint.filter(|_| response.status().is_success()).and_then(|endpoint| {
+                    self.claim(serving, endpoint, &permitted.caller.tenant, || permitted.named.clone(), response)
                 });
                 self.note_passed_answer(response, serving, making, claim, account);
                 held.record_success();
@@ -340,7 +340,7 @@ fn refuse_forms(head: &Parts) -> Result<(), Fault> {
 fn upload(
     serving: &Serving,
     body: Incoming,
-    line: &mut Option<Box<RequestRecord>>,
+    record: &mut Option<Box<RequestRecord>>,
 ) -> Result<(Chunks, Option<Arc<AtomicU64>>), Fault> {
     let server = &serving.config.server;
     let most = server.max_upload_bytes as u64;
@@ -352,8 +352,8 @@ fn upload(
     }
     let body = ClientBody::new(body, most, server.body_timeout);
     let arrived = body.arrived();
-    if let Some(line) = line.as_mut() {
-        line.count_request_bytes(Arc::clone(&arrived));
+    if let Some(record) = record.as_mut() {
+        record.count_request_bytes(Arc::clone(&arrived));
     }
     Ok((Chunks::from(Upload::new(body)), Some(arrived)))
 }
@@ -386,7 +386,7 @@ fn uses(method: &Method, known: Option<Known<'_>>, is_read: bool, stored: Stored
 /// The size of a request whose answer may not tell what it used.
 fn untold(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<Untold> {
     let (known, _) = asked.known.as_ref().filter(|_| demand.uses == Uses::Nothing && demand.model.is_some())?;
-    Untold::of(&known.acceptance.operation, known.face.claim.body, demand.body_len)
+    Untold::of(&known.acceptance.operation, known.endpoint.claim.body, demand.body_len)
 }
 
 /// The announced length of a body of JSON.
@@ -409,13 +409,13 @@ fn passed<'a>(
     head: Parts,
     path: String,
     body: Chunks,
-    reading: Option<&RequestPeek>,
+    peek: Option<&RequestPeek>,
 ) -> PassedRequest<'a> {
     let query = head.uri.query().unwrap_or_default();
     let about = Head { headers: &head.headers, query };
-    let framing = known.as_ref().map_or(Framing::Sse, |(known, _)| known.face.framing(&about));
+    let framing = known.as_ref().map_or(Framing::Sse, |(known, _)| known.endpoint.framing(&about));
     let (adapter, named) = (&permitted.target.adapter.name, &serving.config.server.key_headers);
-    let (headers, query) = serving.faces.without_credentials(adapter, named, head.headers, query);
+    let (headers, query) = serving.endpoints.without_credentials(adapter, named, head.headers, query);
     PassedRequest {
         id: permitted.id,
         passage: permitted.passage,
@@ -426,8 +426,8 @@ fn passed<'a>(
         query,
         headers,
         body,
-        model: reading.and_then(|reading| reading.model.clone()).unwrap_or_default(),
-        stream: reading.is_some_and(|reading| reading.stream),
+        model: peek.and_then(|peek| peek.model.clone()).unwrap_or_default(),
+        stream: peek.is_some_and(|peek| peek.stream),
         framing,
         can_cut: head.version < Version::HTTP_2,
         stored: permitted.stored,

@@ -16,7 +16,7 @@ use crate::dialect::request_peek::{PeekPlan, RequestPeek};
 use crate::passthrough::client_body::too_slow;
 use crate::serving::Serving;
 use weir_buffers::Held;
-use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -28,7 +28,7 @@ pub(super) struct Taken {
     /// The body's pieces.
     pub(super) body: Vec<Bytes>,
     /// The facts that the peek read.
-    pub(super) reading: RequestPeek,
+    pub(super) peek: RequestPeek,
     /// The body's share of the byte budget.
     pub(super) held: Held,
 }
@@ -36,17 +36,17 @@ pub(super) struct Taken {
 /// Reads the body, and peeks at what the face declares while its pieces come, which are in the processor's caches then.
 pub(super) async fn read(
     serving: &Serving,
-    face: &Endpoint,
+    endpoint: &Endpoint,
     path_params: &PathParams,
     head: &Parts,
     body: Incoming,
     held: Held,
 ) -> Result<Taken, Fault> {
-    let plan = plan(serving, face)?;
+    let plan = plan(serving, endpoint)?;
     let mut scan = plan.scan();
     let (body, held) = pin!(scanned(serving, body, held, scan.as_mut())).await?;
-    let reading = plan.read_scanned(scan, &body, path_params, &about(head))?;
-    Ok(Taken { body, reading, held })
+    let peek = plan.read_scanned(scan, &body, path_params, &about(head))?;
+    Ok(Taken { body, peek, held })
 }
 
 /// Reads the whole body into memory.
@@ -68,16 +68,16 @@ async fn scanned(
 /// Peeks at what the face declares in a body that has been read.
 pub(super) fn peek(
     serving: &Serving,
-    face: &Endpoint,
+    endpoint: &Endpoint,
     path_params: &PathParams,
     head: &Parts,
     body: &[Bytes],
 ) -> Result<RequestPeek, Fault> {
-    plan(serving, face)?.read(body, path_params, &about(head))
+    plan(serving, endpoint)?.read(body, path_params, &about(head))
 }
 
-fn plan<'a>(serving: &'a Serving, face: &Endpoint) -> Result<&'a Arc<PeekPlan>, Fault> {
-    serving.readings.get(face.index).ok_or_else(|| Fault::internal("this endpoint has no reading"))
+fn plan<'a>(serving: &'a Serving, endpoint: &Endpoint) -> Result<&'a Arc<PeekPlan>, Fault> {
+    serving.peek_plans.get(endpoint.index).ok_or_else(|| Fault::internal("this endpoint has no peek plan"))
 }
 
 fn about(head: &Parts) -> Head<'_> {

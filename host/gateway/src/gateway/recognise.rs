@@ -7,13 +7,13 @@ use http::{Method, header};
 
 use super::unknown::{self, Unrecognised};
 use crate::serving::Serving;
-use weir_translate::dialect::faces::{Endpoint, Head, Lookup};
+use weir_translate::dialect::endpoints::{Endpoint, Head, Lookup};
 use weir_translate::dialect::path::PathParams;
 use weir_types::fault::Fault;
 
 /// The face that a request calls, and the values of its path's parameters.
 pub(super) struct Called {
-    pub(super) face: Arc<Endpoint>,
+    pub(super) endpoint: Arc<Endpoint>,
     pub(super) path_params: PathParams,
 }
 
@@ -21,20 +21,20 @@ pub(super) struct Called {
 pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrecognised> {
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
     let path = head.uri.path();
-    let mut found = serving.faces.find(&head.method, path, &about);
+    let mut found = serving.endpoints.find(&head.method, path, &about);
     // Clients of sessions add their path to a base url that ends in a slash, where the services that they are made for
     // take both slashes for one.
     if matches!(found, Lookup::Unknown) && path.contains("//") && head.headers.contains_key(header::UPGRADE) {
         let single: String = path.split('/').filter(|segment| !segment.is_empty()).flat_map(|it| ["/", it]).collect();
-        found = serving.faces.find(&head.method, &single, &about);
+        found = serving.endpoints.find(&head.method, &single, &about);
     }
     match found {
-        Lookup::Found(face, path_params) => Ok(Called { face, path_params }),
-        Lookup::WrongMethod(face, methods) => {
+        Lookup::Found(endpoint, path_params) => Ok(Called { endpoint, path_params }),
+        Lookup::WrongMethod(endpoint, methods) => {
             let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
             let message = format!("{} is not served here, but {} is", head.method, methods.join(", "));
             let fault = Fault::invalid(message).with_status(405).with_code("method_not_allowed");
-            Err(Unrecognised { fault, nearest: Some(face) })
+            Err(Unrecognised { fault, nearest: Some(endpoint) })
         }
         Lookup::Unknown => Err(unknown::explain(serving, head)),
     }

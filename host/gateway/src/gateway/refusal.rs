@@ -9,7 +9,7 @@ use crate::admission::Refused;
 use crate::attempt::ReplyBody;
 use crate::observe::log::clean::cleaned;
 use crate::observe::metrics::Metrics;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_translate::dialect::reply::{error_response, insert};
 use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::ErrorKind;
@@ -18,15 +18,15 @@ use weir_types::headers;
 
 impl Gateway {
     /// Answers a request that a limit refused, with the state of that limit in the headers.
-    pub(super) fn turn_away(
+    pub(super) fn refuse_limited(
         &self,
-        face: &Endpoint,
+        endpoint: &Endpoint,
         refused: &Refused,
         id: &str,
-        line: &mut Option<Box<RequestRecord>>,
+        record: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
-        let mut response = self.refuse(face.errors.as_deref(), &refused.fault, id, line);
-        put_limits(&mut response, face, &refused.limits, None);
+        let mut response = self.refuse(endpoint.errors.as_deref(), &refused.fault, id, record);
+        put_limits(&mut response, endpoint, &refused.limits, None);
         response
     }
 
@@ -36,22 +36,22 @@ impl Gateway {
         errors: Option<&ErrorFormat>,
         fault: &Fault,
         id: &str,
-        line: &mut Option<Box<RequestRecord>>,
+        record: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
-        self.note_refusal(fault, line);
+        self.note_refusal(fault, record);
         fault_response(errors, fault, id)
     }
 
     /// Counts a request that Weir refuses, and notes why in its record.
-    pub(super) fn note_refusal(&self, fault: &Fault, line: &mut Option<Box<RequestRecord>>) {
-        note_refusal(&self.metrics, fault, line);
+    pub(super) fn note_refusal(&self, fault: &Fault, record: &mut Option<Box<RequestRecord>>) {
+        note_refusal(&self.metrics, fault, record);
     }
 }
 
 /// Counts a request that Weir refuses, and notes why in its record.
-pub(super) fn note_refusal(metrics: &Metrics, fault: &Fault, line: &mut Option<Box<RequestRecord>>) {
-    if let Some(line) = line.as_mut() {
-        line.failed(fault);
+pub(super) fn note_refusal(metrics: &Metrics, fault: &Fault, record: &mut Option<Box<RequestRecord>>) {
+    if let Some(record) = record.as_mut() {
+        record.failed(fault);
     }
     let reason = match fault.error.kind {
         ErrorKind::NotFound => "not_found",

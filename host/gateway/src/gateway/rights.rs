@@ -15,14 +15,14 @@ use crate::dialect::request_peek::{MAX_IDS, ObjectIds, RequestPeek};
 use crate::provenance::{Claim, ObjectKind, Owners, Scanner, Word, is_object};
 use crate::serving::{CreatedObject, Serving};
 
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::{BodyKind, Operation};
 use weir_types::contract::types::{ErrorKind, Framing};
 use weir_types::fault::{Fault, Side};
 use weir_wire::frame;
 
 /// How many times JSON may be folded into texts of JSON.
-const MOST_FOLDS: u8 = 8;
+const MAX_FOLDS: u8 = 8;
 /// The member in which a folded value stands.
 const FOLDED: &str = "folded";
 
@@ -30,10 +30,10 @@ impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
     pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         may_do(asked)?;
-        if serving.created_objects(asked.face.index, &self.stored_keys).is_none() {
+        if serving.created_objects(asked.endpoint.index, &self.stored_keys).is_none() {
             return Ok(());
         }
-        self.refuse_unproved(serving, &asked.face, &asked.caller, || asked.named_objects())?;
+        self.refuse_unproved(serving, &asked.endpoint, &asked.caller, || asked.named_objects())?;
         let (owners, tenant) = (&**self.reasoning_cache.owners(), &*asked.caller.tenant);
         if !owners.has_any() {
             return Ok(());
@@ -60,11 +60,11 @@ impl Gateway {
             return Ok(());
         }
         let request = serde_json::from_slice(&asked.side.json()).unwrap_or_default();
-        let request = unfolded(request, MOST_FOLDS);
+        let request = unfolded(request, MAX_FOLDS);
         if asked.caller.is_restricted() {
-            let faces = serving.faces.all();
-            let members: HashSet<&str> = faces.iter().flat_map(|face| object_members(face)).collect();
-            let inner: HashSet<&str> = faces.iter().flat_map(|face| inner_members(face)).collect();
+            let endpoints = serving.endpoints.all();
+            let members: HashSet<&str> = endpoints.iter().flat_map(|endpoint| object_members(endpoint)).collect();
+            let inner: HashSet<&str> = endpoints.iter().flat_map(|endpoint| inner_members(endpoint)).collect();
             let named = named_objects(&request, &members, &inner);
             if let Some(id) = named.into_iter().find(|id| !owners.is_own(id.as_bytes(), tenant)) {
                 return Err(not_here(id));
@@ -82,11 +82,11 @@ impl Gateway {
     pub(super) fn refuse_unproved(
         &self,
         serving: &Serving,
-        face: &Endpoint,
+        endpoint: &Endpoint,
         caller: &Caller,
         named: impl FnOnce() -> ObjectIds,
     ) -> Result<(), Fault> {
-        let created_objects = serving.created_objects(face.index, &self.stored_keys);
+        let created_objects = serving.created_objects(endpoint.index, &self.stored_keys);
         if !caller.is_restricted() || created_objects.is_none_or(|created| created == CreatedObject::Nothing) {
             return Ok(());
         }
@@ -105,12 +105,12 @@ impl Gateway {
     pub(super) fn claim(
         &self,
         serving: &Serving,
-        face: &Endpoint,
+        endpoint: &Endpoint,
         tenant: &str,
         named: impl FnOnce() -> ObjectIds,
         response: &Response<ReplyBody>,
     ) -> Option<Claim> {
-        let kind = match serving.created_objects(face.index, &self.stored_keys)? {
+        let kind = match serving.created_objects(endpoint.index, &self.stored_keys)? {
             CreatedObject::Answer => ObjectKind::Answer,
             CreatedObject::Object => ObjectKind::Object,
             CreatedObject::Nothing | CreatedObject::Named => return None,
@@ -120,7 +120,7 @@ impl Gateway {
         // Reading an object does not make the client its owner.
         let may_claim = match &named.of_path {
             Some(id) => owners.is_own(id.as_bytes(), tenant),
-            None => face.claim.method != Method::GET.as_str(),
+            None => endpoint.claim.method != Method::GET.as_str(),
         };
         may_claim.then(|| Claim {
             owners: owners.clone(),
@@ -141,10 +141,10 @@ pub(super) fn meant(caller: &Caller, name: &str) -> Result<String, Fault> {
 
 /// Replaces the model's name by what the caller's aliases mean by it, if the caller may use it. The lanes write the
 /// model's own name into requests in any case.
-pub(super) fn resolve_alias(caller: &Caller, face: &Endpoint, reading: &mut RequestPeek) -> Result<(), Fault> {
-    let (Some(stored), Some(name)) = (&caller.stored, reading.model.as_deref()) else { return Ok(()) };
+pub(super) fn resolve_alias(caller: &Caller, endpoint: &Endpoint, peek: &mut RequestPeek) -> Result<(), Fault> {
+    let (Some(stored), Some(name)) = (&caller.stored, peek.model.as_deref()) else { return Ok(()) };
     // A list, and one model of it, are filtered instead.
-    if face.claim.operation == Operation::Models {
+    if endpoint.claim.operation == Operation::Models {
         return Ok(());
     }
     if !stored.may_use(name) {
@@ -152,7 +152,7 @@ pub(super) fn resolve_alias(caller: &Caller, face: &Endpoint, reading: &mut Requ
     }
     let meant = stored.model(name);
     if meant != name {
-        reading.model = Some(meant.to_owned());
+        peek.model = Some(meant.to_owned());
     }
     Ok(())
 }
@@ -178,7 +178,7 @@ fn may_do(asked: &InboundRequest) -> Result<(), Fault> {
         return Ok(());
     }
     let operation = asked.operation().name();
-    let is_about_no_model = asked.reading.model.is_none() && asked.operation().is_relayed_only();
+    let is_about_no_model = asked.peek.model.is_none() && asked.operation().is_relayed_only();
     let refused = |what: &str| Err(not_given(caller, operation, what));
     if !caller.may_do(operation, !is_about_no_model) {
         let names_none = caller.client.as_ref().is_some_and(|client| client.operations.is_none());
@@ -206,13 +206,13 @@ pub(super) fn refuse_anothers_in(owners: &Owners, tenant: &str, body: &[Bytes]) 
 }
 
 /// The names of the members in which a face's requests name objects.
-fn object_members(face: &Endpoint) -> impl Iterator<Item = &str> {
-    face.claim.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.split('/').next())
+fn object_members(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
+    endpoint.claim.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.split('/').next())
 }
 
 /// The same by the last part of each place, as the format's own parts have it.
-fn inner_members(face: &Endpoint) -> impl Iterator<Item = &str> {
-    face.claim.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.rsplit('/').next())
+fn inner_members(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
+    endpoint.claim.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.rsplit('/').next())
 }
 
 /// JSON whose texts that are JSON themselves, such as a format's own parts, are in it as values,
@@ -286,7 +286,7 @@ fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
 /// Whether a body may name objects: JSON, or relayed bytes that are not a multipart form.
 fn is_text(asked: &InboundRequest) -> bool {
     let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match asked.face.claim.body {
+    match asked.endpoint.claim.body {
         BodyKind::Json => true,
         BodyKind::Raw => !kind.starts_with("multipart/"),
         _ => false,
@@ -323,7 +323,7 @@ mod tests {
         chat.extensions = vec![extension("former", r#"{"id":"resp-2"}"#), extension("other", "\"resp-3\"")];
         let opaque = r#"{"type":"file","file":{"f\u0069le_id":"\u0066ile-3"},"more":"{\"file_id\":\"file-4\"}"}"#;
         chat.extensions.push(extension("own", opaque));
-        let request = unfolded(serde_json::to_value(&chat).unwrap(), MOST_FOLDS);
+        let request = unfolded(serde_json::to_value(&chat).unwrap(), MAX_FOLDS);
         let mut named = named_objects(&request, &HashSet::from(["former", "messages"]), &HashSet::from(["file_id"]));
         named.sort_unstable();
         assert_eq!(named, ["file-1", "file-3", "file-4", "resp-2"]);

@@ -8,7 +8,7 @@ use http::header::AsHeaderName;
 use http::{HeaderName, Response};
 
 use super::{Admitted, Gateway};
-use crate::accounting::{Account, Opening};
+use crate::accounting::{Account, ExchangeStart};
 use crate::admission::budgets::{DOWNGRADES, HeldBudget};
 use crate::admission::{AdmissionPermit, Demand, Uses};
 use crate::attempt::{
@@ -62,7 +62,7 @@ impl Gateway {
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        Admitted { span, mut permit, line }: Admitted<'_>,
+        Admitted { span, mut permit, record }: Admitted<'_>,
     ) -> Result<Routed, NoTarget> {
         let demand = asked.demand();
         let features = asked.features();
@@ -81,15 +81,16 @@ impl Gateway {
         let affordable = pin!(self.affordable_plan(serving, asked, circumstances)).await?;
         pin!(self.admit_downgraded(serving, asked, &affordable, &mut permit)).await?;
         let Affordable { plan, budget, notices, .. } = affordable;
-        let series = plan.route.series(&self.metrics, &asked.face, asked.caller.label());
+        let series = plan.route.series(&self.metrics, &asked.endpoint, asked.caller.label());
         if span.is_recording() {
             span.set(Attribute::Model, plan.route.alias.clone());
         }
         let operation = asked.operation().name();
         let counts = matches!(asked.uses(), Uses::Input | Uses::Both);
-        let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
-        let mut account = Account::open(&self.metrics, series, opening, permit);
-        account.set_line(line.take());
+        let start =
+            ExchangeStart { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
+        let mut account = Account::open(&self.metrics, series, start, permit);
+        account.set_record(record.take());
         account.may_not_tell(asked.untold());
         self.note_stored_read(asked.stored, asked.path_params.get("id"), &asked.caller.tenant, &mut account);
         if let Some(budget) = budget {
@@ -138,10 +139,10 @@ impl Gateway {
         asked: &InboundRequest,
         circumstances: Circumstances<'_>,
     ) -> Result<Affordable, NoTarget> {
-        let mut planned = plan(serving, asked, asked.reading.model.as_deref(), circumstances)?;
+        let mut planned = plan(serving, asked, asked.peek.model.as_deref(), circumstances)?;
         let mut downgraded: Option<String> = None;
         for _ in 0..=DOWNGRADES {
-            let model = downgraded.as_deref().or(asked.reading.model.as_deref());
+            let model = downgraded.as_deref().or(asked.peek.model.as_deref());
             let demand = Demand { model, ..asked.demand() };
             let reserved = pin!(self.admission.budgets.reserve(&asked.caller, &planned, &demand)).await;
             let refusal = match reserved {
@@ -205,9 +206,9 @@ impl Gateway {
 
 /// Finds the route of the model that a request asks for, and makes the request strict if the model is: it stays so at every target,
 /// fallbacks included.
-pub(super) fn resolve_route<'s>(serving: &'s Serving, reading: &mut RequestPeek) -> Option<&'s Arc<Route>> {
-    let route = serving.routes.find(reading.model.as_deref()?)?;
-    reading.strict |= route.strict;
+pub(super) fn resolve_route<'s>(serving: &'s Serving, peek: &mut RequestPeek) -> Option<&'s Arc<Route>> {
+    let route = serving.routes.find(peek.model.as_deref()?)?;
+    peek.strict |= route.strict;
     Some(route)
 }
 
@@ -255,7 +256,7 @@ fn plan(
                 let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
                 return Err(fault.with_status(403).with_code("provider_not_allowed").into());
             }
-            let format = asked.face.format();
+            let format = asked.endpoint.format();
             Ok(route::plan_for_provider(&serving.routes, named, circumstances.carried, format, operation)?)
         }
         (None, _) => Err(Fault::invalid("the request does not name a model").at("model").into()),

@@ -6,7 +6,7 @@
 mod asking;
 mod handshake;
 mod later;
-mod opening;
+mod pending;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 
 use self::handshake::PendingUpgrade;
-pub(super) use self::opening::accepted;
-use self::opening::{Opened, Opening, Unopened};
+pub(super) use self::pending::accepted;
+use self::pending::{GrantedSession, PendingSession, SessionRefusal};
 use super::own_headers::{forbid_retry, put_limits};
 use super::recognise::Called;
 use super::{Begun, Gateway, fault_response, rights};
@@ -30,7 +30,7 @@ use crate::realtime::{NAME, SessionOwner, SessionPlace};
 use crate::serving::Serving;
 use weir_identity::ephemeral::EphemeralKey;
 use weir_server::Peer;
-use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
 use weir_types::fault::Fault;
@@ -40,8 +40,8 @@ use weir_types::headers;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Whether a face is one of sessions.
-pub(super) fn is_for(face: &Endpoint) -> bool {
-    face.claim.operation == Operation::Realtime
+pub(super) fn is_for(endpoint: &Endpoint) -> bool {
+    endpoint.claim.operation == Operation::Realtime
 }
 
 impl Gateway {
@@ -53,23 +53,23 @@ impl Gateway {
         head: Parts,
         called: Called,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Begun { exchange, span, line } = begun;
-        let face = called.face;
-        let (caller, shown) = self.identified_for_session(serving, &face, &head).await?;
-        if let Some(line) = line.as_mut() {
-            line.set_caller(&caller);
+        let Begun { exchange, span, record } = begun;
+        let endpoint = called.endpoint;
+        let (caller, shown) = self.identified_for_session(serving, &endpoint, &head).await?;
+        if let Some(record) = record.as_mut() {
+            record.set_caller(&caller);
         }
         rights::may_begin(&caller, NAME)?;
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
-        let (handshake, pending) = handshake::read(serving, &face, head)?;
+        let (handshake, pending) = handshake::read(serving, &endpoint, head)?;
         let permit = match self.admission.admit_caller(&serving.config, &caller).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
+            Err(refused) => return Ok(self.refuse_limited(&endpoint, &refused, &exchange.id, record)),
         };
         let settings = &serving.config.realtime;
         let place = self.sessions.enter(settings.max_sessions, SessionOwner::of(&caller, settings));
         let place = place.ok_or_else(too_many)?;
-        let opening = Opening {
+        let session = PendingSession {
             serving: Arc::clone(serving),
             current: Arc::clone(&self.serving),
             stored_keys: Arc::clone(&self.stored_keys),
@@ -80,32 +80,34 @@ impl Gateway {
             log: self.log.get().cloned(),
             id: Arc::clone(&exchange.id),
             exchange,
-            face,
+            endpoint,
             caller,
             shown,
             handshake,
             span: span.clone(),
             held,
         };
-        let id = Arc::clone(&opening.id);
-        let Some(model) = opening.handshake.model.clone() else {
-            return Ok(self.begin_unnamed_session(opening, permit, place, pending, line).await);
+        let id = Arc::clone(&session.id);
+        let Some(model) = session.handshake.model.clone() else {
+            return Ok(self.begin_unnamed_session(session, permit, place, pending, record).await);
         };
-        if let Some(line) = line.as_mut() {
-            line.set_model(Some(&model));
+        if let Some(record) = record.as_mut() {
+            record.set_model(Some(&model));
         }
-        let opened = match opening.open(&model, permit, line).await {
+        let opened = match session.open(&model, permit, record).await {
             Ok(opened) => opened,
-            Err(Unopened::Fault(fault)) => return Err(fault),
-            Err(Unopened::Refused(refused)) => return Ok(self.turn_away(&opening.face, &refused, &id, line)),
-            Err(Unopened::Tried(fault, account, limits)) => {
-                let mut response = fault_response(opening.face.errors.as_deref(), &fault, &id);
+            Err(SessionRefusal::Fault(fault)) => return Err(fault),
+            Err(SessionRefusal::Refused(refused)) => {
+                return Ok(self.refuse_limited(&session.endpoint, &refused, &id, record));
+            }
+            Err(SessionRefusal::Tried(fault, account, limits)) => {
+                let mut response = fault_response(session.endpoint.errors.as_deref(), &fault, &id);
                 forbid_retry(&mut response, &fault);
-                put_limits(&mut response, &opening.face, &limits, None);
+                put_limits(&mut response, &session.endpoint, &limits, None);
                 return Ok(response.map(|body| body.attach(account)));
             }
         };
-        let response = opening.answer(&opened);
+        let response = session.answer(&opened);
         let PendingUpgrade { connection, upgrade } = pending;
         let session = opened.session(place, upgrade.leaving());
         upgrade.go_on(current::within(id, session.begin(connection)));
@@ -115,20 +117,20 @@ impl Gateway {
     /// Grants the handshake of a session whose first message names the model.
     async fn begin_unnamed_session(
         &self,
-        opening: Opening,
+        session: PendingSession,
         permit: AdmissionPermit,
         place: SessionPlace,
         pending: PendingUpgrade,
-        line: &mut Option<Box<RequestRecord>>,
+        record: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
-        let id = Arc::clone(&opening.id);
-        let permit = match opening.admit(permit).await {
+        let id = Arc::clone(&session.id);
+        let permit = match session.admit(permit).await {
             Ok(permit) => permit,
-            Err(refused) => return self.turn_away(&opening.face, &refused, &id, line),
+            Err(refused) => return self.refuse_limited(&session.endpoint, &refused, &id, record),
         };
-        let headers = opening.handshake.grant(None);
+        let headers = session.handshake.grant(None);
         let PendingUpgrade { connection, upgrade } = pending;
-        let work = opening.later(permit, line.take(), place, connection, upgrade.leaving());
+        let work = session.later(permit, record.take(), place, connection, upgrade.leaving());
         upgrade.go_on(current::within(id, work));
         granted(headers)
     }
@@ -139,13 +141,13 @@ impl Gateway {
     async fn identified_for_session(
         &self,
         serving: &Serving,
-        face: &Endpoint,
+        endpoint: &Endpoint,
         head: &Parts,
     ) -> Result<(Caller, Option<EphemeralKey>), Fault> {
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.address);
-        match self.seal.caller(&serving.config, &self.stored_keys, face, &about, address) {
-            None => Ok((self.identified(serving, face, head).await?, None)),
+        match self.seal.caller(&serving.config, &self.stored_keys, endpoint, &about, address) {
+            None => Ok((self.identified(serving, endpoint, head).await?, None)),
             Some(Ok((caller, key))) => Ok((caller, Some(key))),
             Some(Err(denied)) if denied.is_a_guess() => Err(self.wrong_keys.judge(denied.into(), address).await),
             Some(Err(denied)) => Err(denied.into()),
@@ -153,13 +155,13 @@ impl Gateway {
     }
 }
 
-impl Opening {
+impl PendingSession {
     /// The answer that grants a session, with the provider's headers.
-    fn answer(&self, opened: &Opened) -> Response<ReplyBody> {
+    fn answer(&self, opened: &GrantedSession) -> Response<ReplyBody> {
         let mut headers = opened.headers.clone();
         headers.extend(self.handshake.grant(opened.protocol()));
         let mut response = granted(headers);
-        put_limits(&mut response, &self.face, &opened.limits, None);
+        put_limits(&mut response, &self.endpoint, &opened.limits, None);
         if self.serving.config.server.diagnostic_headers {
             let (to, target) = (response.headers_mut(), &opened.target);
             insert(to, &headers::PROVIDER, &target.label);

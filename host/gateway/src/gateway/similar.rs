@@ -18,9 +18,9 @@ use weir_types::contract::types::{ChatRequest, Part, Role};
 use weir_types::headers;
 
 /// The longest question in bytes: longer texts are rarely asked twice, and a vector says little of them.
-const LONGEST: usize = 8 << 10;
+const MAX_QUESTION_BYTES: usize = 8 << 10;
 /// Questions whose answers have ended that are passed over for one request.
-const MOST_ENDED: usize = 4;
+const MAX_ENDED: usize = 4;
 /// What a client writes to have no such answer.
 const OFF: [&str; 2] = ["off", "false"];
 
@@ -102,7 +102,7 @@ impl Gateway {
         control: &Control,
     ) -> (SemanticResult, Option<(Key, Arc<Entry>, f64)>) {
         let demand = Demand { threshold: settings.threshold, same_wording: settings.token_gate };
-        for _ in 0..MOST_ENDED {
+        for _ in 0..MAX_ENDED {
             let Some(nearest) = self.answers.questions().nearest(pending, demand).await else { break };
             if !nearest.fits {
                 let is_near = nearest.similarity >= settings.threshold;
@@ -149,7 +149,7 @@ fn split(chat: &ChatRequest) -> Option<(String, ChatRequest)> {
         }
         text.push_str(&std::mem::take(&mut part.text));
     }
-    (text.len() <= LONGEST && !text.trim().is_empty()).then_some((text, rest))
+    (text.len() <= MAX_QUESTION_BYTES && !text.trim().is_empty()).then_some((text, rest))
 }
 
 #[cfg(test)]
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!((text.as_str(), other.as_str()), ("Hi", "Ho"));
         assert_eq!(format!("{rest:?}"), format!("{other_rest:?}"));
         assert!(split(&ChatRequest::user(" ")).is_none());
-        assert!(split(&ChatRequest::user(&"x".repeat(LONGEST + 1))).is_none());
+        assert!(split(&ChatRequest::user(&"x".repeat(MAX_QUESTION_BYTES + 1))).is_none());
         let mut answered = ChatRequest::user("Hi");
         answered.messages[0].role = Role::Assistant;
         assert!(split(&answered).is_none());

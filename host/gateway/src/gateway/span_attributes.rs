@@ -4,19 +4,19 @@ use http::Response;
 
 use crate::attempt::ReplyBody;
 use crate::observe::trace::{Attribute, Span};
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 
 /// Sets the attributes that are known once the face is recognised.
-pub(super) fn describe(span: &Span, face: &Endpoint, id: &str) {
+pub(super) fn describe(span: &Span, endpoint: &Endpoint, id: &str) {
     if !span.is_recording() {
         return;
     }
-    let (method, path) = (&face.claim.method, &face.claim.path);
+    let (method, path) = (&endpoint.claim.method, &endpoint.claim.path);
     span.rename(|| format!("{method} {path}"));
     span.set(Attribute::HttpMethod, method.clone());
     span.set(Attribute::HttpRoute, path.clone());
-    span.set(Attribute::Operation, face.claim.operation.name().to_owned());
-    span.set(Attribute::Format, face.format().to_owned());
+    span.set(Attribute::Operation, endpoint.claim.operation.name().to_owned());
+    span.set(Attribute::Format, endpoint.format().to_owned());
     span.set(Attribute::RequestId, id.to_owned());
 }
 

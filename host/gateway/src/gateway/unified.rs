@@ -11,7 +11,7 @@ use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_CANDIDATES, PeekPlan};
 use crate::serving::{Serving, Stored};
 use weir_buffers::Held;
-use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
 use weir_translate::unified::Request;
 use weir_types::contract::about::{CredentialPlace, Face, Operation};
@@ -75,29 +75,29 @@ impl UnifiedEndpoints {
         UnifiedCall { request, headers, arrived }: UnifiedCall,
     ) -> Result<InboundRequest, Fault> {
         let missing = || Fault::internal("there is no endpoint for this operation");
-        let (face, plan) = self.entry(&operation_of(&request)).ok_or_else(missing)?;
-        let mut reading = plan.read(&[], &PathParams::default(), &Head { headers: &headers, query: "" })?;
-        reading.model = model_of(&request).map(str::to_owned);
-        reading.stream = request.streams();
+        let (endpoint, plan) = self.entry(&operation_of(&request)).ok_or_else(missing)?;
+        let mut peek = plan.read(&[], &PathParams::default(), &Head { headers: &headers, query: "" })?;
+        peek.model = model_of(&request).map(str::to_owned);
+        peek.stream = request.streams();
         if let Request::Chat(chat) = &request {
-            reading.output_limit = chat.max_output_tokens.map(u64::from);
-            reading.candidates = chat.sampling.candidates.map_or(1, u64::from).clamp(1, MAX_CANDIDATES);
-            reading.service_tier.clone_from(&chat.service_tier);
+            peek.output_limit = chat.max_output_tokens.map(u64::from);
+            peek.candidates = chat.sampling.candidates.map_or(1, u64::from).clamp(1, MAX_CANDIDATES);
+            peek.service_tier.clone_from(&chat.service_tier);
         }
-        reading.strict |= serving.config.server.strict;
+        peek.strict |= serving.config.server.strict;
         Ok(InboundRequest {
             exchange,
             held,
             caller,
-            face: Arc::clone(face),
+            endpoint: Arc::clone(endpoint),
             side: ClientSide::of_program(request, arrived),
             path_params: PathParams::default(),
             method: Method::POST,
-            path: face.claim.path.clone(),
+            path: endpoint.claim.path.clone(),
             query: String::new(),
             headers,
             body: Vec::new(),
-            reading,
+            peek,
             framing: Framing::Sse,
             can_cut: false,
             stored: Stored::Nothing,

@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use super::welcome::PAGES;
 use crate::serving::Serving;
-use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_types::fault::Fault;
 
 /// The most characters of a path that are repeated.
@@ -25,13 +25,14 @@ pub(super) fn explain(serving: &Serving, head: &Parts) -> Unrecognised {
     let path = head.uri.path();
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
     let page = || page(serving, head).map(|page| (page.to_owned(), None));
-    let meant = page().or_else(|| serving.faces.meant(&head.method, path).map(|(path, face)| (path, Some(face))));
+    let meant =
+        page().or_else(|| serving.endpoints.meant(&head.method, path).map(|(path, endpoint)| (path, Some(endpoint))));
     let shown: String = path.chars().take(SHOWN).collect();
     let message = match &meant {
         Some((meant, _)) => format!("nothing is served at {shown}; did you mean {} {meant}?", head.method),
         None => format!("nothing is served at {shown}; GET / lists what is"),
     };
-    let nearest = meant.and_then(|(_, face)| face).or_else(|| serving.faces.likeliest(path, &about));
+    let nearest = meant.and_then(|(_, endpoint)| endpoint).or_else(|| serving.endpoints.likeliest(path, &about));
     Unrecognised { fault: Fault::not_found(message).with_code("unknown_url"), nearest }
 }
 

@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use super::Gateway;
 use crate::accept::Acceptance;
 use crate::accounting::access::{Arrival, RequestRecord};
-use crate::accounting::{Account, Opening, StoredRead, Unread};
+use crate::accounting::{Account, ExchangeStart, StoredRead, Unread};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, Uses};
 use crate::attempt::{FinishedAnswer, read_stored};
@@ -16,7 +16,7 @@ use crate::observe::log::current;
 use crate::observe::trace::Span;
 use crate::route::{Route, Target, keys};
 use crate::serving::{Serving, Stored};
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
 
@@ -31,7 +31,7 @@ const PROGRAM: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 struct Way<'a> {
     route: &'a Route,
     target: &'a Arc<Target>,
-    face: &'a Arc<Endpoint>,
+    endpoint: &'a Arc<Endpoint>,
     acceptance: &'a Acceptance,
 }
 
@@ -72,7 +72,7 @@ impl Gateway {
     fn book_finished(
         &self,
         serving: &Serving,
-        &Way { route, target, face, .. }: &Way<'_>,
+        &Way { route, target, endpoint, .. }: &Way<'_>,
         unread: &Unread,
         exchange: &Exchange,
         FinishedAnswer { usage, content, model }: FinishedAnswer,
@@ -81,16 +81,16 @@ impl Gateway {
         if self.unbooked.tap(&caller.tenant, id).is_none() {
             return;
         }
-        let series = route.series(&self.metrics, face, caller.label());
-        let opening = Opening {
+        let series = route.series(&self.metrics, endpoint, caller.label());
+        let start = ExchangeStart {
             begun: exchange.begun,
             request_id: &exchange.id,
-            operation: face.claim.operation.name(),
+            operation: endpoint.claim.operation.name(),
             span: &Span::default(),
             counts: false,
         };
-        let mut account = Account::open(&self.metrics, series, opening, AdmissionPermit::free());
-        account.set_line(self.line_of_read(serving, face, unread, exchange));
+        let mut account = Account::open(&self.metrics, series, start, AdmissionPermit::free());
+        account.set_record(self.record_of_read(serving, endpoint, unread, exchange));
         account.reads_stored(StoredRead::new(&self.unbooked, &caller.tenant, Some(id)));
         account.start_attempt(&target.label, "", target.tariff(""));
         account.answering(200, false, true);
@@ -112,10 +112,10 @@ impl Gateway {
         }
     }
 
-    fn line_of_read(
+    fn record_of_read(
         &self,
         serving: &Serving,
-        face: &Arc<Endpoint>,
+        endpoint: &Arc<Endpoint>,
         Unread { id, caller, .. }: &Unread,
         exchange: &Exchange,
     ) -> Option<Box<RequestRecord>> {
@@ -124,23 +124,25 @@ impl Gateway {
             own_id: exchange.own_id,
             begun: exchange.begun,
             method: &Method::GET,
-            path: &face.claim.path.replace("{id}", id),
+            path: &endpoint.claim.path.replace("{id}", id),
             address: None,
             user_agent: Some(PROGRAM),
         };
-        let mut line = RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned())?;
-        line.set_endpoint(face);
-        line.set_caller(caller);
-        Some(line)
+        let mut record = RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned())?;
+        record.set_endpoint(endpoint);
+        record.set_caller(caller);
+        Some(record)
     }
 }
 
 /// The way to an answer: at its provider with the key that had it made, by the target itself if that is still there.
 fn way_to<'a>(serving: &'a Serving, unread: &Unread) -> Option<Way<'a>> {
-    let reads = |face: &&Arc<Endpoint>| {
-        serving.stored(face.index) == unread.read_by && face.claim.method == "GET" && face.claim.path.ends_with(BY_ID)
+    let reads = |endpoint: &&Arc<Endpoint>| {
+        serving.stored(endpoint.index) == unread.read_by
+            && endpoint.claim.method == "GET"
+            && endpoint.claim.path.ends_with(BY_ID)
     };
-    let faces: Vec<&Arc<Endpoint>> = serving.faces.all().iter().filter(reads).collect();
+    let endpoints: Vec<&Arc<Endpoint>> = serving.endpoints.all().iter().filter(reads).collect();
     let issuer = &unread.issuer;
     let of_models = serving.routes.iter().flat_map(|(_, route)| {
         let targets = route.targets.iter().flatten();
@@ -150,9 +152,9 @@ fn way_to<'a>(serving: &'a Serving, unread: &Unread) -> Option<Way<'a>> {
     let of_provider = all.filter(|(_, target)| *target.label == *issuer.provider);
     let of_key = of_provider.flat_map(|(route, target)| keys(target).map(move |target| (route, target)));
     let ways = of_key.filter(|(_, target)| target.key == issuer.key).filter_map(|(route, target)| {
-        let accepted = |face: &&'a Arc<Endpoint>| target.accepts(face.format(), &face.claim.operation);
-        let (face, acceptance) = faces.iter().find_map(|face| Some((*face, accepted(face)?)))?;
-        Some(Way { route, target, face, acceptance })
+        let accepted = |endpoint: &&'a Arc<Endpoint>| target.accepts(endpoint.format(), &endpoint.claim.operation);
+        let (endpoint, acceptance) = endpoints.iter().find_map(|endpoint| Some((*endpoint, accepted(endpoint)?)))?;
+        Some(Way { route, target, endpoint, acceptance })
     });
     ways.max_by_key(|way| way.target.id == issuer.target)
 }

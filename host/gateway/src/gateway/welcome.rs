@@ -49,10 +49,10 @@ pub(super) fn page(serving: &Serving, head: &Parts) -> Response<ReplyBody> {
 /// counts).
 fn endpoints(serving: &Serving) -> BTreeMap<&str, BTreeSet<String>> {
     let mut endpoints: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for face in serving.faces.all() {
-        if matches!(face.claim.operation, Operation::Chat | Operation::Embeddings | Operation::Rerank) {
-            let endpoint = format!("{} {}", face.claim.method, face.claim.path);
-            endpoints.entry(face.format()).or_default().insert(endpoint);
+    for endpoint in serving.endpoints.all() {
+        if matches!(endpoint.claim.operation, Operation::Chat | Operation::Embeddings | Operation::Rerank) {
+            let shown = format!("{} {}", endpoint.claim.method, endpoint.claim.path);
+            endpoints.entry(endpoint.format()).or_default().insert(shown);
         }
     }
     endpoints

@@ -11,9 +11,9 @@ use super::bucket::{Bucket, Rate};
 use super::{InUse, Key, Level, LimitStore, Short, Take};
 
 /// The most buckets kept. A full bucket need not be kept, since an unknown key has a full one.
-const MOST: usize = 65_536;
+const MAX_BUCKETS: usize = 65_536;
 
-/// Buckets with their rates. Who chooses an address chooses a key, but there are never more than [`MOST`].
+/// Buckets with their rates. Who chooses an address chooses a key, but there are never more than [`MAX_BUCKETS`].
 type Buckets = HashMap<Key, (Bucket, Rate), RandomState>;
 
 /// The buckets behind one lock, since taking from several must be atomic.
@@ -82,14 +82,14 @@ impl LimitStore for Memory {
 /// there are never more of those than open streams. Only runs when there are too many, and then frees enough room to run
 /// rarely.
 fn make_room(buckets: &mut Buckets, wanted: usize, now: Instant) {
-    if buckets.len() + wanted <= MOST {
+    if buckets.len() + wanted <= MAX_BUCKETS {
         return;
     }
     buckets.retain(|_, (bucket, rate)| {
         bucket.fill(*rate, now);
         bucket.level() < rate.limit() as f64
     });
-    if buckets.len() + wanted <= MOST * 3 / 4 {
+    if buckets.len() + wanted <= MAX_BUCKETS * 3 / 4 {
         return;
     }
     let mut times: Vec<Instant> =
@@ -115,11 +115,11 @@ mod tests {
     fn many_addresses_do_not_fill_the_memory() {
         let memory = Memory::default();
         let now = Instant::now();
-        for n in 0..MOST + 10 {
+        for n in 0..MAX_BUCKETS + 10 {
             let key = Key { scope: Scope::Address, name: Arc::from(n.to_string()), resource: Resource::Requests };
             memory.take(&[Take { key, rate: Rate::a_minute(60), amount: 1.0 }], now).unwrap();
         }
-        assert!(memory.0.lock().unwrap().len() <= MOST);
+        assert!(memory.0.lock().unwrap().len() <= MAX_BUCKETS);
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
         assert!(!take(3), "seven are open");
         (0..5).for_each(|_| memory.settle(&key, Rate::at_once(5), 1.0, now));
         assert!(take(3) && !take(3), "two were open");
-        for n in 0..MOST * 2 {
+        for n in 0..MAX_BUCKETS * 2 {
             let key = Key { scope: Scope::Address, name: Arc::from(n.to_string()), resource: Resource::Requests };
             memory.take(&[Take { key, rate: Rate::a_minute(60), amount: 1.0 }], now).unwrap();
         }

@@ -15,7 +15,7 @@ use super::{InUse, Key, Level, LimitStore, Memory, Resource, Scope, Short, Take}
 use crate::sharing::Sharing;
 
 /// The most buckets that a node has leases of. The least recently used end first.
-const MOST: usize = 65_536;
+const MAX_LEASED_BUCKETS: usize = 65_536;
 
 /// The limits of a node that shares them.
 #[derive(Debug)]
@@ -394,7 +394,7 @@ fn part(take: &Take, status: &NodeStatus) -> Take {
 /// Forgets shares that were not used for longest, in a quarter, if there are too many. What they held is lost for some
 /// seconds at most.
 fn make_room(pools: &mut HashMap<Key, Pool>, wanted: usize) {
-    if pools.len() + wanted <= MOST {
+    if pools.len() + wanted <= MAX_LEASED_BUCKETS {
         return;
     }
     let mut times: Vec<Duration> =

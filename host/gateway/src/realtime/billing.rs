@@ -9,7 +9,7 @@ use http::Method;
 use super::NAME;
 use crate::accounting::access::{Arrival, RequestRecord};
 use crate::accounting::request_log::RequestLog;
-use crate::accounting::{Account, Opening};
+use crate::accounting::{Account, ExchangeStart};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{Admission, AdmissionPermit, Demand, Uses};
 use crate::auth::Caller;
@@ -18,7 +18,7 @@ use crate::observe::trace::{Attribute, Span};
 use crate::route::Target;
 use crate::serving::Serving;
 use weir_ledger::Granted;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
 
@@ -39,7 +39,7 @@ pub(crate) struct Billing {
     /// What takes the record of each response.
     pub(crate) log: Option<Arc<dyn RequestLog>>,
     /// The endpoint that was called.
-    pub(crate) face: Arc<Endpoint>,
+    pub(crate) endpoint: Arc<Endpoint>,
     /// Whose session it is.
     pub(crate) caller: Caller,
     /// The session's id.
@@ -95,20 +95,21 @@ impl Billing {
 
     /// Opens the account of a response; `number` counts those of the session.
     pub(super) fn open(&self, number: u32) -> Box<Account> {
-        let mut line = self.line(number);
+        let mut record = self.record(number);
         let span = self.span.internal(|| format!("{NAME} response"));
         let id = self.id_of(number);
         span.set(Attribute::RequestId, id.to_string());
-        let opening = Opening { begun: Instant::now(), request_id: &id, operation: NAME, span: &span, counts: true };
+        let start =
+            ExchangeStart { begun: Instant::now(), request_id: &id, operation: NAME, span: &span, counts: true };
         let permit = AdmissionPermit::free();
-        let mut account = Account::open(&self.metrics, Arc::clone(&self.series), opening, permit);
+        let mut account = Account::open(&self.metrics, Arc::clone(&self.series), start, permit);
         let target = &self.target;
         let model = target.model(&self.model);
         let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
-        if let Some(line) = &mut line {
-            line.answered(model, target.health_id(&self.model), adapter);
+        if let Some(record) = &mut record {
+            record.answered(model, target.health_id(&self.model), adapter);
         }
-        account.set_line(line);
+        account.set_record(record);
         account.start_attempt(&target.label, model, target.tariff(&self.model));
         account.set_lane("relay");
         // Until its end says what it used, all that was reserved is taken to be used.
@@ -119,16 +120,16 @@ impl Billing {
 
     /// Records a response that was refused.
     pub(super) fn refused(&self, number: u32, fault: &Fault) {
-        let Some(mut line) = self.line(number) else { return };
-        line.failed(fault);
-        line.finish_own_answer(fault.error.status.unwrap_or(429), 0);
+        let Some(mut record) = self.record(number) else { return };
+        record.failed(fault);
+        record.finish_own_answer(fault.error.status.unwrap_or(429), 0);
     }
 
     fn id_of(&self, number: u32) -> Arc<str> {
         Arc::from(format!("{}.{number}", self.id))
     }
 
-    fn line(&self, number: u32) -> Option<Box<RequestRecord>> {
+    fn record(&self, number: u32) -> Option<Box<RequestRecord>> {
         let exchange = Exchange::begin(&http::HeaderMap::new());
         let arrival = Arrival {
             id: self.id_of(number),
@@ -139,11 +140,11 @@ impl Billing {
             address: self.caller.address,
             user_agent: None,
         };
-        let mut line = RequestRecord::begin(arrival, self.serving.config.server.access_log, self.log.clone())?;
-        line.set_endpoint(&self.face);
-        line.set_caller(&self.caller);
-        line.set_model(Some(&self.model));
-        Some(line)
+        let mut record = RequestRecord::begin(arrival, self.serving.config.server.access_log, self.log.clone())?;
+        record.set_endpoint(&self.endpoint);
+        record.set_caller(&self.caller);
+        record.set_model(Some(&self.model));
+        Some(record)
     }
 }
 

@@ -19,7 +19,7 @@ use weir_types::fault::{Fault, Side};
 /// Between two looks at one caller: changes that follow each other closely are seen together.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The longest time without a look, since the system's clock may be set.
-const LONGEST: Duration = Duration::from_mins(10);
+const MAX_CHECK_INTERVAL: Duration = Duration::from_mins(10);
 
 /// The caller of a session, and where its rights are looked up.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl CallerCheck {
         let (caller, until) = match self.caller.revalidate(&serving.config, &self.keys) {
             Ok(found) => found,
             // It may be valid: the store cannot be read at present.
-            Err(Denied::Unread) => return Ok(LONGEST),
+            Err(Denied::Unread) => return Ok(MAX_CHECK_INTERVAL),
             Err(denied) => return Err(denied.into()),
         };
         if !caller.may_do(NAME, true) {
@@ -74,6 +74,6 @@ impl CallerCheck {
             return Err(not_allowed(&caller, &self.asked));
         }
         let left = until.map(|until| Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default());
-        Ok(left.map_or(LONGEST, |left| left.min(LONGEST)))
+        Ok(left.map_or(MAX_CHECK_INTERVAL, |left| left.min(MAX_CHECK_INTERVAL)))
     }
 }

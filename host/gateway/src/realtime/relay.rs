@@ -33,7 +33,7 @@ use weir_upstream::{MessageRedactor, UpstreamSession};
 
 /// What a session is bound by.
 #[derive(Debug)]
-pub(crate) struct Terms {
+pub(crate) struct SessionContext {
     /// The operator's settings.
     pub(crate) settings: Realtime,
     /// How long a side may take nothing.
@@ -50,9 +50,9 @@ pub(crate) struct Terms {
     pub(crate) id: Arc<str>,
 }
 
-impl Terms {
+impl SessionContext {
     /// The bounds within which a side's messages are read.
-    fn reading(&self, held: Held) -> ReadBounds {
+    fn read_bounds(&self, held: Held) -> ReadBounds {
         ReadBounds { most: self.settings.max_message_bytes, whole: self.whole, held }
     }
 }
@@ -63,7 +63,7 @@ pub(crate) struct Session {
     /// What comes from the provider, after its handshake.
     pub(crate) provider: UpstreamSession,
     /// What it is bound by.
-    pub(crate) terms: Terms,
+    pub(crate) context: SessionContext,
     /// The message that configures it, if the client's key says how.
     pub(crate) configuring: Option<String>,
     /// Bills the responses of the session.
@@ -94,8 +94,8 @@ pub(crate) struct FirstMessage {
 impl Session {
     /// Passes messages on, once the answer to the client's handshake is sent, until the session ends.
     pub(crate) async fn begin(self, client: OnUpgrade) {
-        let reading = self.terms.reading(self.held.beside());
-        let ends = ClientEnd::take(client, reading, self.terms.send_timeout).await;
+        let bounds = self.context.read_bounds(self.held.beside());
+        let ends = ClientEnd::take(client, bounds, self.context.send_timeout).await;
         if let Some(client) = ends {
             self.run(client, None).await;
         }
@@ -103,22 +103,22 @@ impl Session {
 
     /// Passes messages on until the session ends; `first` is a message of the client's that was read already.
     pub(crate) async fn run(self, client: ClientEnd, first: Option<FirstMessage>) {
-        let Self { provider, terms, configuring, responses, mut account, place, mut caller_check, held, mut leaving } =
+        let Self { provider, context, configuring, responses, mut account, place, mut caller_check, held, mut leaving } =
             self;
         let UpstreamSession { io, mut redactor, .. } = provider;
         let ClientEnd { inlet: mut from_client, outlet: to_client } = client;
         let (from_provider, to_provider) = tokio::io::split(io);
-        let mut from_provider = Inlet::new(from_provider, Side::Server, terms.reading(held));
+        let mut from_provider = Inlet::new(from_provider, Side::Server, context.read_bounds(held));
         let relay = Relay {
             to_client: Mutex::new(to_client),
-            to_provider: Mutex::new(Outlet::new(to_provider, Side::Server, terms.send_timeout)),
+            to_provider: Mutex::new(Outlet::new(to_provider, Side::Server, context.send_timeout)),
             responses: Mutex::new(responses),
             unread: Unread::default(),
             settled: Notify::new(),
             confirmation: Confirmation::new(configuring.is_some()),
             clock: Clock::start(),
             place,
-            terms,
+            context,
         };
         let ending = tokio::select! {
             ending = relay.serve_client(&mut from_client, configuring, first) => ending,
@@ -175,7 +175,7 @@ struct Relay {
     confirmation: Confirmation,
     clock: Clock,
     place: SessionPlace,
-    terms: Terms,
+    context: SessionContext,
 }
 
 impl Relay {
@@ -194,12 +194,12 @@ impl Relay {
 
     /// Whether the client's format has a message for errors.
     fn has_errors(&self) -> bool {
-        self.terms.errors.as_deref().is_some_and(|errors| errors.stream_failure.is_some())
+        self.context.errors.as_deref().is_some_and(|errors| errors.stream_failure.is_some())
     }
 
     /// Sends the client an error event, in its format.
     async fn report(&self, fault: &Fault) -> Result<(), Ending> {
-        let frame = failure_frame(self.terms.errors.as_deref(), &fault.error, &self.terms.id);
+        let frame = failure_frame(self.context.errors.as_deref(), &fault.error, &self.context.id);
         let Some(frame) = frame else { return Ok(()) };
         let sent = self.to_client.lock().await.send_text(&frame.data).await;
         sent.map_err(|broken| Ending::Broken(Side::Client, broken))
@@ -264,7 +264,7 @@ impl Relay {
         // A message whose start is with the provider is not withheld, and where the format has no message for errors, the
         // reason is in the close frame.
         let can_withhold = is_first && is_last && self.has_errors();
-        let asks = match requests.read(&self.terms.tap.requests, &bytes, is_last) {
+        let asks = match requests.read(&self.context.tap.requests, &bytes, is_last) {
             Ok(asks) => asks,
             // What is no text is no JSON either, as far as formats go.
             Err(_) if kind == Kind::Binary => false,

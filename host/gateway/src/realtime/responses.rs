@@ -19,7 +19,7 @@ use weir_types::fault::{Fault, Side as FaultSide};
 use weir_wire::tap::{TapReading, TapState};
 
 /// The most responses that are open at the same time.
-const MOST_OPEN: usize = 16;
+const MAX_OPEN: usize = 16;
 /// Input tokens by which the next response may grow before it is reserved anew.
 const SLACK: u64 = 1024;
 
@@ -98,7 +98,7 @@ impl Responses {
     }
 
     async fn ask(&mut self) -> Verdict {
-        if self.open.len() >= MOST_OPEN {
+        if self.open.len() >= MAX_OPEN {
             return Verdict::Withhold(too_many());
         }
         if let Err(fault) = self.prepare().await {
@@ -154,13 +154,13 @@ impl Responses {
             return None;
         }
         // Twice as many are accounted for while the session ends; a provider that begins more is out of order.
-        if self.open.len() >= 2 * MOST_OPEN {
+        if self.open.len() >= 2 * MAX_OPEN {
             return Some(too_many());
         }
         let mut response = self.unadmitted();
         response.begin();
         self.open(response);
-        (self.open.len() > MOST_OPEN).then(too_many)
+        (self.open.len() > MAX_OPEN).then(too_many)
     }
 
     /// Admits the response that the provider has just begun, if it has, whether or not there is room for it. Returns why there
@@ -358,6 +358,6 @@ fn has_usage(reading: &TapReading) -> bool {
 }
 
 fn too_many() -> Fault {
-    let message = format!("{MOST_OPEN} responses of this session are open already");
+    let message = format!("{MAX_OPEN} responses of this session are open already");
     Fault::new(FaultSide::Client, ErrorKind::RateLimited, message).with_status(429)
 }

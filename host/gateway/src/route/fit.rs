@@ -31,16 +31,16 @@ pub enum Fit {
 
 impl Needs<'_> {
     /// How well a target with these abilities matches.
-    pub fn fit(&self, able: &Capabilities) -> Fit {
+    pub fn fit(&self, capabilities: &Capabilities) -> Fit {
         // Reasoning is optional: adapters leave it out if it is not available.
         let asked = || self.features.iter().filter(|name| *name != "reasoning");
-        if let Some(lacking) = asked().find(|name| able.feature(name) == Some(false)) {
+        if let Some(lacking) = asked().find(|name| capabilities.feature(name) == Some(false)) {
             return Fit::Lacks(lacking.clone());
         }
-        if able.context.is_some_and(|context| self.least_tokens() > context) {
+        if capabilities.context.is_some_and(|context| self.least_tokens() > context) {
             return Fit::Long;
         }
-        if asked().all(|name| able.feature(name) == Some(true)) { Fit::Known } else { Fit::Unknown }
+        if asked().all(|name| capabilities.feature(name) == Some(true)) { Fit::Known } else { Fit::Unknown }
     }
 
     /// The least number of tokens that the request is estimated to have; 0 if it contains media, which cannot be
@@ -60,16 +60,16 @@ mod tests {
     fn only_features_that_are_known_to_lack_exclude_a_target() {
         let features = ["vision".to_owned(), "reasoning".to_owned()];
         let needs = Needs { features: &features, body_len: 10_000_000 };
-        let able = |vision| Capabilities { vision, context: Some(1000), ..Capabilities::default() };
-        assert_eq!(needs.fit(&able(Some(true))), Fit::Known, "the bytes are the image's");
-        assert_eq!(needs.fit(&able(None)), Fit::Unknown);
-        assert_eq!(needs.fit(&able(Some(false))), Fit::Lacks("vision".into()));
+        let capabilities = |vision| Capabilities { vision, context: Some(1000), ..Capabilities::default() };
+        assert_eq!(needs.fit(&capabilities(Some(true))), Fit::Known, "the bytes are the image's");
+        assert_eq!(needs.fit(&capabilities(None)), Fit::Unknown);
+        assert_eq!(needs.fit(&capabilities(Some(false))), Fit::Lacks("vision".into()));
     }
 
     #[test]
     fn only_a_request_that_is_far_too_long_counts_as_too_long() {
-        let able = Capabilities { context: Some(1000), ..Capabilities::default() };
-        let fit = |body_len| Needs { features: &[], body_len }.fit(&able);
+        let capabilities = Capabilities { context: Some(1000), ..Capabilities::default() };
+        let fit = |body_len| Needs { features: &[], body_len }.fit(&capabilities);
         assert_eq!(fit(5000), Fit::Known);
         assert_eq!(fit(7000), Fit::Long);
     }

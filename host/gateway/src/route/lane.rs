@@ -45,7 +45,7 @@ pub struct LaneSettings {
 impl<'a> Lane<'a> {
     /// Chooses the lane. `accepted` is the provider's acceptance of the request's format, if there is one.
     pub fn of(
-        reading: &'a RequestPeek,
+        peek: &'a RequestPeek,
         operation: &Operation,
         accepted: Option<&'a Acceptance>,
         LaneSettings { translate, resume, strip }: LaneSettings,
@@ -54,13 +54,13 @@ impl<'a> Lane<'a> {
             Cause::Wanted
         } else if strip {
             Cause::Stripped
-        } else if resume && reading.stream && *operation == Operation::Chat {
+        } else if resume && peek.stream && *operation == Operation::Chat {
             Cause::Resumable
         } else if let Some(acceptance) = accepted {
-            if reading.leaves_model_to_path() && !acceptance.names_model() {
+            if peek.leaves_model_to_path() && !acceptance.names_model() {
                 return Self::Translate(Cause::Unnamed);
             }
-            match reading.excluded(acceptance) {
+            match peek.excluded(acceptance) {
                 None => return Self::Relay(acceptance),
                 Some(excluded) => Cause::Excluded(excluded),
             }

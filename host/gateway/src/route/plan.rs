@@ -351,28 +351,28 @@ pub(crate) fn plan_for_provider(
     format: &str,
     operation: &Operation,
 ) -> Result<Plan, Fault> {
-    let mut able: Vec<(&Arc<Route>, &Arc<Target>)> = Vec::new();
+    let mut takers: Vec<(&Arc<Route>, &Arc<Target>)> = Vec::new();
     for (_, route) in routes.iter() {
         for target in route.targets.iter().flatten() {
-            let is_new = !able.iter().any(|(_, known)| known.label == target.label);
+            let is_new = !takers.iter().any(|(_, known)| known.label == target.label);
             if is_new && target.accepts(format, operation).is_some() {
-                able.push((route, target));
+                takers.push((route, target));
             }
         }
     }
-    let of = |name: &str| able.iter().find(|(_, target)| *target.label == *name);
+    let of = |name: &str| takers.iter().find(|(_, target)| *target.label == *name);
     let chosen = match provider {
         Some(name) => of(name),
-        None => carried.object.as_ref().and_then(|maker| of(&maker.provider)).or(able.first()),
+        None => carried.object.as_ref().and_then(|maker| of(&maker.provider)).or(takers.first()),
     };
     match chosen {
         Some((route, target)) => Ok(Plan { carried: carried.clone(), ..Plan::only(route, target) }),
-        None => Err(no_provider(&able)),
+        None => Err(no_provider(&takers)),
     }
 }
 
-fn no_provider(able: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
-    let names: Vec<&str> = able.iter().map(|(_, target)| &*target.label).collect();
+fn no_provider(takers: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
+    let names: Vec<&str> = takers.iter().map(|(_, target)| &*target.label).collect();
     if names.is_empty() {
         return Fault::invalid("no configured provider takes this operation").with_code("unsupported_operation");
     }

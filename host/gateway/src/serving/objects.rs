@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::route::{Routes, keys};
-use weir_translate::dialect::faces::{Endpoint, Faces};
+use weir_translate::dialect::endpoints::{Endpoint, Endpoints};
 use weir_types::contract::about::Operation;
 
 /// How a manifest names the id in a face's own path.
@@ -22,21 +22,29 @@ pub(super) enum ScanPolicy {
 }
 
 /// Determines [`ScanPolicy`] for each face.
-pub(super) fn makes(faces: &Faces, routes: &Routes, created: &[CreatedObject]) -> Vec<ScanPolicy> {
-    let named: BTreeSet<&str> =
-        faces.all().iter().filter(|face| !face.claim.object_ids.is_empty()).map(|face| face.format()).collect();
-    let fetched: BTreeSet<&str> =
-        faces.all().iter().filter(|face| is_fetched(face, routes)).map(|face| &*face.adapter).collect();
-    let makes = |(face, created): (&Arc<Endpoint>, &CreatedObject)| match (
-        named.contains(face.format()),
-        fetched.contains(&*face.adapter),
+pub(super) fn makes(endpoints: &Endpoints, routes: &Routes, created: &[CreatedObject]) -> Vec<ScanPolicy> {
+    let named: BTreeSet<&str> = endpoints
+        .all()
+        .iter()
+        .filter(|endpoint| !endpoint.claim.object_ids.is_empty())
+        .map(|endpoint| endpoint.format())
+        .collect();
+    let fetched: BTreeSet<&str> = endpoints
+        .all()
+        .iter()
+        .filter(|endpoint| is_fetched(endpoint, routes))
+        .map(|endpoint| &*endpoint.adapter)
+        .collect();
+    let makes = |(endpoint, created): (&Arc<Endpoint>, &CreatedObject)| match (
+        named.contains(endpoint.format()),
+        fetched.contains(&*endpoint.adapter),
     ) {
         _ if *created == CreatedObject::Named => ScanPolicy::Nothing,
         (true, true) => ScanPolicy::Always,
         (true, false) => ScanPolicy::WithChoice,
         (false, _) => ScanPolicy::Nothing,
     };
-    faces.all().iter().zip(created).map(makes).collect()
+    endpoints.all().iter().zip(created).map(makes).collect()
 }
 
 /// What a face's answers make that belongs to the client.
@@ -53,17 +61,18 @@ pub enum CreatedObject {
 }
 
 /// Determines [`CreatedObject`] for each face.
-pub(super) fn created_objects(faces: &Faces) -> Vec<CreatedObject> {
-    let asks_by_id = |face: &&Arc<Endpoint>| is_without_model(face) && !face.claim.object_ids.is_empty();
-    let keeping: BTreeSet<&str> = faces.all().iter().filter(asks_by_id).map(|face| &*face.adapter).collect();
-    let stored = stored_chats(faces);
-    let of_one = |face: &Endpoint| match &face.claim.operation {
-        _ if !keeping.contains(&*face.adapter) => CreatedObject::Nothing,
-        Operation::Chat if stored.contains(&(&*face.adapter, face.format())) => CreatedObject::Answer,
-        operation if operation.is_relayed_only() && is_without_model(face) => CreatedObject::Object,
+pub(super) fn created_objects(endpoints: &Endpoints) -> Vec<CreatedObject> {
+    let asks_by_id = |endpoint: &&Arc<Endpoint>| is_without_model(endpoint) && !endpoint.claim.object_ids.is_empty();
+    let keeping: BTreeSet<&str> =
+        endpoints.all().iter().filter(asks_by_id).map(|endpoint| &*endpoint.adapter).collect();
+    let stored = stored_chats(endpoints);
+    let of_one = |endpoint: &Endpoint| match &endpoint.claim.operation {
+        _ if !keeping.contains(&*endpoint.adapter) => CreatedObject::Nothing,
+        Operation::Chat if stored.contains(&(&*endpoint.adapter, endpoint.format())) => CreatedObject::Answer,
+        operation if operation.is_relayed_only() && is_without_model(endpoint) => CreatedObject::Object,
         _ => CreatedObject::Named,
     };
-    faces.all().iter().map(|face| of_one(face)).collect()
+    endpoints.all().iter().map(|endpoint| of_one(endpoint)).collect()
 }
 
 /// What a face's requests have to do with objects that providers store.
@@ -106,94 +115,95 @@ impl Stored {
 }
 
 /// Determines [`Stored`] for each face.
-pub(super) fn stored(faces: &Faces, created: &[CreatedObject]) -> Vec<Stored> {
-    let chats: Vec<&Arc<Endpoint>> = faces.all().iter().filter(|face| is_chat_with_objects(face)).collect();
-    let by_id: Vec<&Arc<Endpoint>> = faces.all().iter().filter(|face| is_by_id(face)).collect();
-    let begins: Vec<&Arc<Endpoint>> = faces.all().iter().filter(|face| begins_work(face)).collect();
-    let of_one = |(face, created): (&Arc<Endpoint>, &CreatedObject)| {
+pub(super) fn stored(endpoints: &Endpoints, created: &[CreatedObject]) -> Vec<Stored> {
+    let chats: Vec<&Arc<Endpoint>> = endpoints.all().iter().filter(|endpoint| is_chat_with_objects(endpoint)).collect();
+    let by_id: Vec<&Arc<Endpoint>> = endpoints.all().iter().filter(|endpoint| is_by_id(endpoint)).collect();
+    let begins: Vec<&Arc<Endpoint>> = endpoints.all().iter().filter(|endpoint| begins_work(endpoint)).collect();
+    let of_one = |(endpoint, created): (&Arc<Endpoint>, &CreatedObject)| {
         if *created == CreatedObject::Answer {
             Stored::Made
-        } else if reads_what_was_made(face, &chats) {
+        } else if reads_what_was_made(endpoint, &chats) {
             Stored::Answer
-        } else if begins_work(face) {
+        } else if begins_work(endpoint) {
             Stored::Begun
-        } else if reads_what_was_made(face, &begins) {
+        } else if reads_what_was_made(endpoint, &begins) {
             Stored::Work
-        } else if is_by_id(face) || lists(face, &by_id) {
+        } else if is_by_id(endpoint) || lists(endpoint, &by_id) {
             Stored::Object
         } else {
             Stored::Nothing
         }
     };
-    faces.all().iter().zip(created).map(of_one).collect()
+    endpoints.all().iter().zip(created).map(of_one).collect()
 }
 
 /// The formats, by adapter, whose answers to chats are stored: another face reads them.
-fn stored_chats(faces: &Faces) -> BTreeSet<(&str, &str)> {
-    let chats = faces.all().iter().filter(|face| is_chat_with_objects(face));
-    let is_read = |chat: &&Arc<Endpoint>| faces.all().iter().any(|face| reads_what_was_made(face, &[*chat]));
+fn stored_chats(endpoints: &Endpoints) -> BTreeSet<(&str, &str)> {
+    let chats = endpoints.all().iter().filter(|endpoint| is_chat_with_objects(endpoint));
+    let is_read =
+        |chat: &&Arc<Endpoint>| endpoints.all().iter().any(|endpoint| reads_what_was_made(endpoint, &[*chat]));
     chats.filter(is_read).map(|chat| (&*chat.adapter, chat.format())).collect()
 }
 
 /// Whether a face's requests are chats that may name stored objects.
-fn is_chat_with_objects(face: &Endpoint) -> bool {
-    face.claim.operation == Operation::Chat && !face.claim.object_ids.is_empty()
+fn is_chat_with_objects(endpoint: &Endpoint) -> bool {
+    endpoint.claim.operation == Operation::Chat && !endpoint.claim.object_ids.is_empty()
 }
 
 /// The last segments of the paths of faces whose requests begin work.
-pub(super) fn begin_work(faces: &Faces, stored: &[Stored]) -> Vec<String> {
-    let begin = faces.all().iter().zip(stored).filter(|(_, stored)| **stored == Stored::Begun);
-    begin.filter_map(|(face, _)| face.claim.path.rsplit('/').next().map(str::to_owned)).collect()
+pub(super) fn begin_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<String> {
+    let begin = endpoints.all().iter().zip(stored).filter(|(_, stored)| **stored == Stored::Begun);
+    begin.filter_map(|(endpoint, _)| endpoint.claim.path.rsplit('/').next().map(str::to_owned)).collect()
 }
 
 /// Whether a face answers with what one of these had made, as its provider has kept it: its path continues that one's.
-fn reads_what_was_made(face: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
+fn reads_what_was_made(endpoint: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
     let continues = |maker: &&Arc<Endpoint>| {
-        let rest = face.claim.path.strip_prefix(&maker.claim.path);
-        face.adapter == maker.adapter && rest.is_some_and(|rest| rest.starts_with('/'))
+        let rest = endpoint.claim.path.strip_prefix(&maker.claim.path);
+        endpoint.adapter == maker.adapter && rest.is_some_and(|rest| rest.starts_with('/'))
     };
-    is_without_model(face) && face.claim.method != "DELETE" && makers.iter().any(continues)
+    is_without_model(endpoint) && endpoint.claim.method != "DELETE" && makers.iter().any(continues)
 }
 
 /// Whether a face's requests have a provider work on stored objects that their bodies name, so that neither the work nor its
 /// model is known to anyone else.
-fn begins_work(face: &Endpoint) -> bool {
-    is_without_model(face) && !is_by_id(face) && !face.claim.object_ids.is_empty()
+fn begins_work(endpoint: &Endpoint) -> bool {
+    is_without_model(endpoint) && !is_by_id(endpoint) && !endpoint.claim.object_ids.is_empty()
 }
 
 /// Whether a face's requests name a stored object in their path and no model, so that they ask for nothing new.
-fn is_by_id(face: &Endpoint) -> bool {
-    is_without_model(face) && face.claim.object_ids.iter().any(|place| place == ID)
+fn is_by_id(endpoint: &Endpoint) -> bool {
+    is_without_model(endpoint) && endpoint.claim.object_ids.iter().any(|place| place == ID)
 }
 
 /// Whether a face answers with what is in a stored object, such as a file, and not only with what is known of it: its path
 /// goes on behind the id.
-pub(crate) fn reads_content(face: &Endpoint) -> bool {
-    let goes_on = face.claim.path.split_once(ID).is_some_and(|(_, rest)| !rest.is_empty());
-    face.claim.method == "GET" && is_by_id(face) && goes_on
+pub(crate) fn reads_content(endpoint: &Endpoint) -> bool {
+    let goes_on = endpoint.claim.path.split_once(ID).is_some_and(|(_, rest)| !rest.is_empty());
+    endpoint.claim.method == "GET" && is_by_id(endpoint) && goes_on
 }
 
 /// Whether a face lists the objects that these faces read: their paths continue its own by the id.
-fn lists(face: &Endpoint, by_id: &[&Arc<Endpoint>]) -> bool {
+fn lists(endpoint: &Endpoint, by_id: &[&Arc<Endpoint>]) -> bool {
     let is_element = |element: &&Arc<Endpoint>| {
-        let rest = element.claim.path.strip_prefix(&face.claim.path);
-        face.adapter == element.adapter && rest.and_then(|rest| rest.strip_prefix('/')) == Some(ID)
+        let rest = element.claim.path.strip_prefix(&endpoint.claim.path);
+        endpoint.adapter == element.adapter && rest.and_then(|rest| rest.strip_prefix('/')) == Some(ID)
     };
-    is_without_model(face) && face.claim.method == "GET" && by_id.iter().any(is_element)
+    is_without_model(endpoint) && endpoint.claim.method == "GET" && by_id.iter().any(is_element)
 }
 
 /// Whether a face's requests name no model, so that only the provider knows what they concern.
-fn is_without_model(face: &Endpoint) -> bool {
-    face.claim.model.is_empty() && face.claim.operation.is_relayed_only()
+fn is_without_model(endpoint: &Endpoint) -> bool {
+    endpoint.claim.model.is_empty() && endpoint.claim.operation.is_relayed_only()
 }
 
 /// Whether several accounts accept a request that refers to an object by nothing but its id.
-fn is_fetched(face: &Endpoint, routes: &Routes) -> bool {
-    let claim = &face.claim;
-    if claim.object_ids.is_empty() || !is_without_model(face) {
+fn is_fetched(endpoint: &Endpoint, routes: &Routes) -> bool {
+    let claim = &endpoint.claim;
+    if claim.object_ids.is_empty() || !is_without_model(endpoint) {
         return false;
     }
     let targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
-    let able = targets.filter(|target| target.accepts(face.format(), &claim.operation).is_some());
-    able.flat_map(keys).map(|target| (&*target.label, target.key)).collect::<BTreeSet<_>>().len() > 1
+    let takers = targets.filter(|target| target.accepts(endpoint.format(), &claim.operation).is_some());
+    takers.flat_map(keys).map(|target| (&*target.label, target.key)).collect::<BTreeSet<_>>().len() > 1
 }

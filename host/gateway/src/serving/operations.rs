@@ -1,11 +1,11 @@
 //! Checks the configured operations of clients against those of the adapters.
 
 use weir_config::{Config, Problem};
-use weir_translate::dialect::faces::Faces;
+use weir_translate::dialect::endpoints::Endpoints;
 
 /// Warns of allowed operations that no adapter has.
-pub(super) fn unknown(config: &Config, faces: &Faces, problems: &mut Vec<Problem>) {
-    let mut names: Vec<&str> = faces.all().iter().map(|face| face.claim.operation.name()).collect();
+pub(super) fn unknown(config: &Config, endpoints: &Endpoints, problems: &mut Vec<Problem>) {
+    let mut names: Vec<&str> = endpoints.all().iter().map(|endpoint| endpoint.claim.operation.name()).collect();
     names.sort_unstable();
     names.dedup();
     for client in &config.clients {

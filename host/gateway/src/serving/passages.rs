@@ -7,7 +7,7 @@ use crate::passthrough::{Passage, Passages};
 use crate::pricing::Prices;
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem, Target};
-use weir_translate::dialect::faces::Faces;
+use weir_translate::dialect::endpoints::Endpoints;
 
 /// The passages that the configuration opens. A provider that cannot be served has none.
 pub(super) fn passages(
@@ -15,7 +15,7 @@ pub(super) fn passages(
     adapters: &Snapshot,
     known: &Compiled,
     prices: &Prices,
-    faces: &Faces,
+    endpoints: &Endpoints,
     problems: &mut Vec<Problem>,
 ) -> Passages {
     let mut open = config.providers.iter().filter(|provider| !provider.passthrough.is_empty()).peekable();
@@ -24,11 +24,11 @@ pub(super) fn passages(
     }
     let credentials = Credentials::new(&config.environment);
     let named = config.server.key_headers.iter().map(String::as_str);
-    let headers: Vec<&str> = faces.credential_headers().chain(named).collect();
+    let headers: Vec<&str> = endpoints.credential_headers().chain(named).collect();
     let made = open.filter_map(|provider| {
         let target = Target::of(provider);
         match targets::make(&target, false, Facts::default(), None, adapters, known, &credentials) {
-            Ok(made) => Some(Passage::new(made.priced(&prices.book, None), faces.all(), &headers)),
+            Ok(made) => Some(Passage::new(made.priced(&prices.book, None), endpoints.all(), &headers)),
             Err(problem) => {
                 if problems.iter().all(|known| known.message != problem.message) {
                     problems.push(problem);

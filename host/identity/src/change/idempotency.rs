@@ -10,7 +10,7 @@ use weir_config::Secret;
 /// How long an answer can be fetched again.
 const KEPT: SignedDuration = SignedDuration::from_mins(10);
 /// The longest key in bytes.
-const LONGEST: usize = 255;
+const MAX_KEY_BYTES: usize = 255;
 /// The share of one actor in what is remembered: a tenth.
 const SHARE: usize = 10;
 
@@ -94,7 +94,7 @@ impl Idempotency {
 
     /// Begins a request. The keys of different actors have nothing to do with each other.
     pub fn begin(&mut self, actor: &str, key: &str, fingerprint: Fingerprint, now: Timestamp) -> Request {
-        if key.is_empty() || key.len() > LONGEST {
+        if key.is_empty() || key.len() > MAX_KEY_BYTES {
             return Request::BadKey;
         }
         self.drop_old(now);

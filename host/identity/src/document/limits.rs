@@ -26,7 +26,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    const MOST: u64 = 1_000_000_000_000;
+    const MAX_LIMIT: u64 = 1_000_000_000_000;
 
     /// Whether nothing is limited.
     pub fn is_empty(&self) -> bool {
@@ -41,7 +41,7 @@ impl Limits {
             ("limits.output_tokens_per_minute", self.output_tokens_per_minute),
             ("limits.streams", self.streams),
         ];
-        match all.iter().find(|(_, limit)| limit.is_some_and(|limit| !(1..=Self::MOST).contains(&limit))) {
+        match all.iter().find(|(_, limit)| limit.is_some_and(|limit| !(1..=Self::MAX_LIMIT).contains(&limit))) {
             Some((field, _)) => Err(Invalid::new(field, "a limit is 1 to 1,000,000,000,000")),
             None => Ok(()),
         }

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 /// The longest id in bytes.
-const LONGEST: usize = 128;
+const MAX_ID_BYTES: usize = 128;
 
 /// The error for a text that is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an id has 1 to {LONGEST} letters (ASCII), digits, or any of . _ - @ : + =")]
+#[error("an id has 1 to {MAX_ID_BYTES} letters (ASCII), digits, or any of . _ - @ : + =")]
 pub struct BadName;
 
 fn check(text: &str) -> Result<(), BadName> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@:+=".contains(&byte);
     // A name of dots would be a step between folders wherever it becomes part of a path.
     let is_dots = text.bytes().all(|byte| byte == b'.');
-    if is_dots || text.len() > LONGEST || !text.bytes().all(fits) { Err(BadName) } else { Ok(()) }
+    if is_dots || text.len() > MAX_ID_BYTES || !text.bytes().all(fits) { Err(BadName) } else { Ok(()) }
 }
 
 macro_rules! ids {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use weir_config::Alias;
 
 /// The longest pattern in bytes.
-const LONGEST: usize = 256;
+const MAX_PATTERN_BYTES: usize = 256;
 
 /// A name, or a pattern of names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,8 +18,8 @@ impl Pattern {
     ///
     /// The text is empty or too long.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() || text.len() > LONGEST {
-            return Err(format!("a name or pattern has 1 to {LONGEST} bytes"));
+        if text.is_empty() || text.len() > MAX_PATTERN_BYTES {
+            return Err(format!("a name or pattern has 1 to {MAX_PATTERN_BYTES} bytes"));
         }
         Ok(Self(Alias::parse(text)))
     }

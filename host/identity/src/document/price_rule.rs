@@ -10,9 +10,9 @@ use super::check::{count, metadata, text};
 use super::{Invalid, Metadata, PriceId, Schema};
 
 /// The most bytes of a price's amounts and conditions, as JSON.
-const MOST_JSON: usize = 8 * 1024;
+const MAX_JSON: usize = 8 * 1024;
 /// The most amounts of one price: more than there are measures.
-const MOST_RATES: usize = 64;
+const MAX_RATES: usize = 64;
 
 /// Members that stand beside the amounts in a price file, and so are none here.
 const NO_MEASURES: [&str; 4] = ["when", "valid_from", "replace", "gaps"];
@@ -62,12 +62,12 @@ impl PriceRule {
         if let Some(name) = NO_MEASURES.iter().find(|name| self.rates.contains_key(**name)) {
             return Err(Invalid::new("rates", format!("has `{name}`, which is not a measure")));
         }
-        count("rates", self.rates.len(), MOST_RATES)?;
+        count("rates", self.rates.len(), MAX_RATES)?;
         let length = |json: Result<String, serde_json::Error>| json.map_or(usize::MAX, |text| text.len());
         let lengths = [("rates", serde_json::to_string(&self.rates)), ("when", serde_json::to_string(&self.when))];
         for (field, json) in lengths {
-            if length(json) > MOST_JSON {
-                return Err(Invalid::new(field, format!("is longer than {MOST_JSON} bytes")));
+            if length(json) > MAX_JSON {
+                return Err(Invalid::new(field, format!("is longer than {MAX_JSON} bytes")));
             }
         }
         metadata(&self.metadata)

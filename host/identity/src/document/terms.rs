@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::check::{count, text};
 use super::{Budget, Invalid, Limits, Pattern, Priority};
 
-const MOST_PATTERNS: usize = 1_000;
-const MOST_BUDGETS: usize = 32;
-const MOST_TAGS: usize = 64;
-const MOST_ALIASES: usize = 1_000;
+const MAX_PATTERNS: usize = 1_000;
+const MAX_BUDGETS: usize = 32;
+const MAX_TAGS: usize = 64;
+const MAX_ALIASES: usize = 1_000;
 
 /// Rights, limits, budgets, tags and aliases of a key, a team or an organisation. Keys with equal terms share one copy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -58,11 +58,11 @@ impl Terms {
     }
 
     pub(super) fn check(&self) -> Result<(), Invalid> {
-        count("models", self.models.as_ref().map_or(0, Vec::len), MOST_PATTERNS)?;
-        count("operations", self.operations.as_ref().map_or(0, Vec::len), MOST_PATTERNS)?;
-        count("budgets", self.budgets.len(), MOST_BUDGETS)?;
-        count("tags", self.tags.len(), MOST_TAGS)?;
-        count("aliases", self.aliases.len(), MOST_ALIASES)?;
+        count("models", self.models.as_ref().map_or(0, Vec::len), MAX_PATTERNS)?;
+        count("operations", self.operations.as_ref().map_or(0, Vec::len), MAX_PATTERNS)?;
+        count("budgets", self.budgets.len(), MAX_BUDGETS)?;
+        count("tags", self.tags.len(), MAX_TAGS)?;
+        count("aliases", self.aliases.len(), MAX_ALIASES)?;
         self.limits.check()?;
         for budget in &self.budgets {
             budget.check()?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Refusal;
 
-const LONGEST_SUBJECT: usize = 255;
+const MAX_SUBJECT_LEN: usize = 255;
 
 /// What the claims are compared with.
 pub(crate) struct Expected<'a> {
@@ -58,7 +58,7 @@ impl Claims {
 }
 
 fn is_subject(text: &str) -> bool {
-    !text.is_empty() && text.len() <= LONGEST_SUBJECT && !text.chars().any(char::is_control)
+    !text.is_empty() && text.len() <= MAX_SUBJECT_LEN && !text.chars().any(char::is_control)
 }
 
 fn audience_fits(value: Option<&Value>, audiences: &[String]) -> bool {

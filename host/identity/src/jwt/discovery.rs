@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Algorithm, Endpoint, parse_object};
 
 /// The largest document in bytes.
-const LARGEST: usize = 256 * 1024;
+const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 
 /// What Weir uses of a discovery document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Discovery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
     /// It is too large or no JSON object.
-    #[error("the discovery document is not a JSON object of at most {LARGEST} bytes")]
+    #[error("the discovery document is not a JSON object of at most {MAX_DOCUMENT_BYTES} bytes")]
     Form,
     /// It names another issuer than it was asked for, so its keys would vouch for others.
     #[error("the discovery document is that of another issuer")]
@@ -55,7 +55,7 @@ impl Discovery {
     ///
     /// It is malformed, that of another issuer, or has addresses that cannot be used.
     pub fn parse(json: &[u8], issuer: &str, allow_http: bool) -> Result<Self, DiscoveryError> {
-        if json.len() > LARGEST {
+        if json.len() > MAX_DOCUMENT_BYTES {
             return Err(DiscoveryError::Form);
         }
         let document = parse_object(json).map_err(|_| DiscoveryError::Form)?;

@@ -1,7 +1,7 @@
 //! Addresses that an identity provider names, or the operator for it.
 
 /// The longest address in bytes.
-const LONGEST: usize = 2_048;
+const MAX_URL_BYTES: usize = 2_048;
 
 /// An address with `https:`, or with `http:` where the operator allows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Endpoint {
         let rest = rest.ok_or(BadEndpoint::Scheme)?;
         let host = rest.split(['/', '?']).next().unwrap_or_default();
         let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte);
-        if host.is_empty() || host.contains('@') || text.len() > LONGEST || !text.bytes().all(is_plain) {
+        if host.is_empty() || host.contains('@') || text.len() > MAX_URL_BYTES || !text.bytes().all(is_plain) {
             return Err(BadEndpoint::Form);
         }
         Ok(Self(text.to_owned()))

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use jiff::Timestamp;
 
-use super::key_set::LARGEST;
+use super::key_set::MAX_KEY_SET_BYTES;
 use super::{Discovery, IssuerSettings, KeySet, KeySource, Ticket, Timing, discovery_address};
 
 /// The caller's HTTP client.
@@ -114,11 +114,11 @@ async fn fetch(settings: &IssuerSettings, client: &impl Fetch) -> Result<KeySet,
     let place = if let Some(place) = &settings.jwks_uri {
         place.clone()
     } else {
-        let text = client.get(&discovery_address(&settings.issuer), LARGEST).await?;
+        let text = client.get(&discovery_address(&settings.issuer), MAX_KEY_SET_BYTES).await?;
         let discovery = Discovery::parse(&text, &settings.issuer, settings.allow_http);
         discovery.map_err(|error| FetchFailed(error.to_string()))?.jwks_uri
     };
-    let text = client.get(&place, LARGEST).await?;
+    let text = client.get(&place, MAX_KEY_SET_BYTES).await?;
     KeySet::parse(&text).map_err(|error| FetchFailed(error.to_string()))
 }
 

@@ -9,11 +9,11 @@ use super::algorithm::KeyKind;
 use super::{Algorithm, SignedToken, parse_object};
 
 /// The largest set in bytes. Sets with certificates have some ten thousand.
-pub(super) const LARGEST: usize = 256 * 1024;
-const MOST_KEYS: usize = 128;
-const LONGEST_KEY_ID: usize = 256;
+pub(super) const MAX_KEY_SET_BYTES: usize = 256 * 1024;
+const MAX_KEYS: usize = 128;
+const MAX_KEY_ID_LEN: usize = 256;
 /// The most keys that are tried for one token: keys with one id, or without.
-const MOST_TRIED: usize = 4;
+const MAX_TRIED: usize = 4;
 
 /// Verification keys. Entries that are not for signatures, or of another kind, are left out.
 #[derive(Debug, Clone, Default)]
@@ -56,12 +56,12 @@ impl KeySet {
     ///
     /// It is too large, no JSON of this form, or has no usable key.
     pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
-        if json.len() > LARGEST {
+        if json.len() > MAX_KEY_SET_BYTES {
             return Err(KeySetError::Size);
         }
         let set = parse_object(json).map_err(|_| KeySetError::Form)?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(KeySetError::Form)?;
-        if keys.len() > MOST_KEYS {
+        if keys.len() > MAX_KEYS {
             return Err(KeySetError::Size);
         }
         let keys: Vec<Key> = keys.iter().filter_map(Value::as_object).filter_map(Key::of).collect();
@@ -76,7 +76,7 @@ impl KeySet {
     /// Whether a key of the set made the token's signature.
     pub(crate) fn verifies(&self, token: &SignedToken<'_>) -> bool {
         let suitable = self.keys.iter().filter(|key| key.suits(token.key_id.as_deref(), token.algorithm));
-        suitable.take(MOST_TRIED).any(|key| key.material.verifies(token))
+        suitable.take(MAX_TRIED).any(|key| key.material.verifies(token))
     }
 }
 
@@ -98,7 +98,7 @@ impl Key {
         };
         let id = match entry.get("kid") {
             None => None,
-            Some(id) => Some(id.as_str().filter(|id| id.len() <= LONGEST_KEY_ID)?.to_owned()),
+            Some(id) => Some(id.as_str().filter(|id| id.len() <= MAX_KEY_ID_LEN)?.to_owned()),
         };
         let part = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
         let material = match (text("kty")?, text("crv")) {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{Algorithm, KeySet};
 
 /// The most key ids that are remembered as unknown.
-const MOST_UNKNOWN: usize = 64;
+const MAX_UNKNOWN: usize = 64;
 
 /// Times of the state machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl KeySource {
             self.next_unknown = after(now, self.timing.unknown_interval);
         }
         if let Some(id) = flight.wanted.filter(|id| !Algorithm::ALL.iter().any(|it| keys.has(Some(id), *it))) {
-            if self.unknown.len() == MOST_UNKNOWN {
+            if self.unknown.len() == MAX_UNKNOWN {
                 self.unknown.pop_front();
             }
             self.unknown.push_back((id, after(now, self.timing.unknown_for)));

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::document::Pattern;
 
 /// The most values of one claim that are looked at.
-const MOST_VALUES: usize = 256;
+const MAX_VALUES: usize = 256;
 /// Stands in [`ClaimRule::values`] for what the star of the pattern matched.
 const PLACE: &str = "{}";
 
@@ -120,7 +120,7 @@ impl ClaimRule {
     /// The names that come of the claim.
     pub(crate) fn names(&self, claims: &Map<String, Value>) -> Vec<String> {
         let of = |capture: String| self.values.iter().map(move |value| value.replace(PLACE, &capture));
-        self.captures(claims).flat_map(of).take(MOST_VALUES).collect()
+        self.captures(claims).flat_map(of).take(MAX_VALUES).collect()
     }
 
     /// The patterns of models that come of the claim. Stars come from the rule only: one within a claim would be a
@@ -128,7 +128,7 @@ impl ClaimRule {
     pub(super) fn models(&self, claims: &Map<String, Value>) -> Vec<Pattern> {
         let captures = self.captures(claims).filter(|capture| !capture.contains('*'));
         let of = |capture: String| self.values.iter().map(move |value| value.replace(PLACE, &capture));
-        captures.flat_map(of).take(MOST_VALUES).filter_map(|text| Pattern::parse(&text).ok()).collect()
+        captures.flat_map(of).take(MAX_VALUES).filter_map(|text| Pattern::parse(&text).ok()).collect()
     }
 
     /// What the star matched in each value that fits.
@@ -142,7 +142,7 @@ impl ClaimRule {
         let words = list.iter().filter_map(text).flat_map(move |text| {
             if self.split { text.split_ascii_whitespace().map(str::to_owned).collect() } else { vec![text] }
         });
-        words.take(MOST_VALUES).filter_map(|word| self.capture(&word).map(str::to_owned))
+        words.take(MAX_VALUES).filter_map(|word| self.capture(&word).map(str::to_owned))
     }
 
     fn capture<'a>(&self, value: &'a str) -> Option<&'a str> {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::{Algorithm, MalformedToken, Refusal, parse_object};
 
 /// The longest token in bytes. Request headers are not larger.
-const LONGEST: usize = 16 * 1024;
-const LONGEST_KEY_ID: usize = 256;
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+const MAX_KEY_ID_LEN: usize = 256;
 /// The types of tokens: RFC 7519 and RFC 9068, in lower case without `application/`.
 const TYPES: [&str; 2] = ["jwt", "at+jwt"];
 
@@ -27,7 +27,7 @@ impl<'a> SignedToken<'a> {
     /// Takes a token apart. Keys in the header (`jwk`, `jku`, `x5u`, `x5c`) are not looked at.
     pub(crate) fn parse(token: &'a str) -> Result<Self, Refusal> {
         let malformed = |problem| Err(Refusal::Malformed(problem));
-        if token.len() > LONGEST {
+        if token.len() > MAX_TOKEN_BYTES {
             return malformed(MalformedToken::Length);
         }
         let Some((message, signature)) = token.rsplit_once('.') else { return malformed(MalformedToken::Parts) };
@@ -43,7 +43,7 @@ impl<'a> SignedToken<'a> {
         }
         let key_id = match header.get("kid") {
             None => None,
-            Some(Value::String(id)) if id.len() <= LONGEST_KEY_ID => Some(id.clone()),
+            Some(Value::String(id)) if id.len() <= MAX_KEY_ID_LEN => Some(id.clone()),
             Some(_) => return malformed(MalformedToken::KeyId),
         };
         let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::parse);

@@ -14,7 +14,7 @@ use super::{
 use crate::document::{Login, Pattern, TeamId};
 
 /// How often a verification waits for keys: for a fetch that began before, and for its own.
-const MOST_WAITS: usize = 3;
+const MAX_WAITS: usize = 3;
 
 /// The claims of a verified token about its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Verifier {
         now: Timestamp,
         start: impl Fn(FetchJob),
     ) -> Result<Verified, Refusal> {
-        for _ in 0..MOST_WAITS {
+        for _ in 0..MAX_WAITS {
             let arrival = match self.verify(token, now)? {
                 Verify::Done(verified) => return Ok(verified),
                 Verify::Wait(arrival) => arrival,

@@ -6,7 +6,7 @@ use crate::document::{Access, Grant, TeamId};
 use crate::jwt::ClaimRule;
 
 /// The most teams of one login.
-const MOST: usize = 256;
+const MAX_TEAMS: usize = 256;
 
 /// Claims that give grants. Without a rule that fits, a login gives none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl GrantRules {
             let names = rules.iter().flat_map(|rule| rule.names(claims));
             names.filter_map(move |name| Some(Grant { access, team: Some(TeamId::parse(&name).ok()?) }))
         });
-        of_all.chain(teams.take(MOST)).collect()
+        of_all.chain(teams.take(MAX_TEAMS)).collect()
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
         let red = Grant { access: Access::Write, team: Some(TeamId::parse("red").unwrap()) };
         assert_eq!(grants(json!(["weir-lead-red", "weir-readers"])), [Grant { access: Access::Read, team: None }, red]);
         let many: Vec<String> = (0..1_000).map(|number| format!("weir-lead-{number}")).collect();
-        assert!(grants(json!(many)).len() <= MOST);
+        assert!(grants(json!(many)).len() <= MAX_TEAMS);
         assert_eq!(rules.problem(), None);
         assert_eq!(GrantRules { write: rule("a", "**"), ..rules }.problem().unwrap().0, "write");
     }

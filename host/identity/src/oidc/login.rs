@@ -14,7 +14,7 @@ use crate::key_text::{NoRandomNumbers, random};
 const LOGIN_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 /// All but the unreserved characters of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-const LONGEST_QUERY: usize = 8 * 1024;
+const MAX_QUERY_LEN: usize = 8 * 1024;
 
 /// Weir as a client of the provider.
 #[derive(Debug, Clone)]
@@ -155,7 +155,7 @@ pub fn callback(
     discovery: &Discovery,
     now: Timestamp,
 ) -> Result<Secret, CallbackError> {
-    if query.len() > LONGEST_QUERY {
+    if query.len() > MAX_QUERY_LEN {
         return Err(CallbackError::Incomplete);
     }
     let state = parameter(query, "state")?.ok_or(CallbackError::State)?;

@@ -11,7 +11,7 @@ use super::PendingLogin;
 use crate::key_text::{NoRandomNumbers, random};
 
 /// The longest text, in bytes.
-const LONGEST: usize = 512;
+const MAX_TEXT_BYTES: usize = 512;
 
 /// Writes and reads the texts of cookies. It has a key of its own, which no other process knows: a login ends where it
 /// began, as the session that follows from it stays there.
@@ -38,7 +38,7 @@ impl LoginCookies {
 
     /// The login of a text; `None` unless [`Self::text`] made it.
     pub fn read(&self, text: &str) -> Option<PendingLogin> {
-        let (login, signature) = text.rsplit_once('.').filter(|_| text.len() <= LONGEST)?;
+        let (login, signature) = text.rsplit_once('.').filter(|_| text.len() <= MAX_TEXT_BYTES)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         hmac::verify(&self.0, login.as_bytes(), &signature).ok()?;
         let parts: Vec<&str> = login.split('.').collect();
@@ -63,7 +63,8 @@ mod tests {
         assert_eq!(cookies.read(text), Some(pending));
         assert_eq!(LoginCookies::new().unwrap().read(text), None, "another process's");
         let unsigned = text.rsplit_once('.').unwrap().0;
-        for other in ["", "....", unsigned, &format!("{unsigned}."), &format!("{text}.1"), &"a.".repeat(LONGEST)] {
+        for other in ["", "....", unsigned, &format!("{unsigned}."), &format!("{text}.1"), &"a.".repeat(MAX_TEXT_BYTES)]
+        {
             assert_eq!(cookies.read(other), None, "{other}");
         }
         assert_eq!(cookies.read(&text.replacen("AQEB", "AQEC", 1)), None, "another state");

@@ -10,7 +10,7 @@ use super::{ClientSettings, Discovery, PendingLogin};
 use crate::document::Login;
 use crate::jwt::{Claims, Expected, KeySet, Refusal, SignedToken, parse_object};
 
-const LARGEST: usize = 256 * 1024;
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
 const LEEWAY: Duration = Duration::from_mins(1);
 
 /// Who logged in.
@@ -41,7 +41,7 @@ pub enum AnswerError {
 
 /// The ID token of an answer with status 200.
 fn id_token(answer: &[u8]) -> Result<Secret, AnswerError> {
-    if answer.len() > LARGEST {
+    if answer.len() > MAX_ANSWER_BYTES {
         return Err(AnswerError::Form);
     }
     let answer = parse_object(answer).map_err(|_| AnswerError::Form)?;

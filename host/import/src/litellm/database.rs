@@ -3,10 +3,10 @@
 //!
 //! Rows come as JSON objects, so that older versions of the schema, which lack some columns, are read as well.
 
+mod access_fields;
 mod address;
 mod key;
 mod notes;
-mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,8 +16,8 @@ use serde_json::{Map, Value as Json, json};
 
 pub use address::Address;
 
+use access_fields::AccessFields;
 use notes::Notes;
-use terms::Terms;
 
 /// A table, in the order of reading: what others refer to comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl Converter {
         let id = fitting_id(id);
         self.organisations.insert(id.clone());
         let mut document = json!({"id": id, "name": name(&row["organization_alias"], &id)});
-        self.terms("organisation", &id, row).write(&mut document);
+        self.access_fields("organisation", &id, row).write(&mut document);
         document
     }
 
@@ -212,12 +212,12 @@ impl Converter {
         if row["blocked"] == true {
             document["disabled"] = json!(true);
         }
-        let mut terms = self.terms("team", &id, row);
+        let mut fields = self.access_fields("team", &id, row);
         let model_id = row["model_id"].as_i64().map(|id| id.to_string());
         if let Some(aliases) = model_id.and_then(|id| self.aliases.get(&id)) {
-            terms.aliases(&parsed(&aliases["aliases"]));
+            fields.aliases(&parsed(&aliases["aliases"]));
         }
-        terms.write(&mut document);
+        fields.write(&mut document);
         document
     }
 
@@ -246,7 +246,7 @@ impl Converter {
             self.notes.add("user", &id, "logs in at an identity provider: set `logins` with its issuer");
         }
         let spender = Spender { user: id, team: None };
-        self.limits_of("user", spender, &Terms::of(row, None));
+        self.limits_of("user", spender, &AccessFields::of(row, None));
         Some(document)
     }
 
@@ -256,37 +256,37 @@ impl Converter {
         let (Some(team), Some(budget)) = (row["team_id"].as_str().map(fitting_id), budget) else { return };
         let user = fitting_id(user);
         if self.teams.contains(&team) && self.users.contains(&user) {
-            self.limits_of("member", Spender { user, team: Some(team) }, &Terms::of(&budget, None));
+            self.limits_of("member", Spender { user, team: Some(team) }, &AccessFields::of(&budget, None));
         }
     }
 
     /// Users and members of teams have no limits of their own here. Their amounts are counted by a tag, which their keys get.
-    fn limits_of(&mut self, kind: &'static str, spender: Spender, terms: &Terms) {
-        for budget in terms.budgets() {
-            self.budget_tables.push_str(&terms::budget_table(&spender, budget));
+    fn limits_of(&mut self, kind: &'static str, spender: Spender, fields: &AccessFields) {
+        for budget in fields.budgets() {
+            self.budget_tables.push_str(&access_fields::budget_table(&spender, budget));
             self.tagged.insert(spender.clone());
         }
         let name = spender.to_string();
-        if terms.has_limits() {
+        if fields.has_limits() {
             self.notes.add(kind, &name, "has rate limits, which apply to keys, teams and organisations only");
         }
-        if terms.is_closed() {
+        if fields.is_closed() {
             let keys = if spender.team.is_some() { "keys of this team" } else { "keys of no team" };
             self.notes.add(kind, &name, &format!("had a limit or a budget of 0: {keys} may use no model now"));
             self.closed.insert(spender);
-        } else if terms.has_models() {
+        } else if fields.has_models() {
             self.notes.add(kind, &name, "has a list of models, which keys, teams and organisations have only");
         }
     }
 
     /// Rights, limits and budgets of a row, with those of the budget that it refers to.
-    fn terms(&mut self, kind: &'static str, id: &str, row: &Json) -> Terms {
+    fn access_fields(&mut self, kind: &'static str, id: &str, row: &Json) -> AccessFields {
         let budget = row["budget_id"].as_str().and_then(|budget| self.budgets.get(budget));
-        let terms = Terms::of(row, budget);
-        for lost in terms.lost() {
+        let fields = AccessFields::of(row, budget);
+        for lost in fields.lost() {
             self.notes.add(kind, id, lost);
         }
-        terms
+        fields
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Deployment {
 }
 
 /// Maximum length of a provider's name, in bytes.
-const LONGEST_NAME: usize = 60;
+const MAX_NAME_LEN: usize = 60;
 /// The note about a separate timeout for streams.
 pub(super) const STREAM_TIMEOUT: &str = "`stream_timeout` bounds the pauses of an answer here (`idle`); the wait for its \
                                          beginning (`first_byte`) is the same for streams and whole answers.";
@@ -315,7 +315,7 @@ fn host_name(entry: &Entry, label: &str) -> Option<String> {
     let port = base.authority().port_u16().map(|port| format!("-{port}")).unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
     let name: String = host.trim_matches(['[', ']']).chars().map(plain).chain(port.chars()).collect();
-    (name.len() <= LONGEST_NAME).then_some(name)
+    (name.len() <= MAX_NAME_LEN).then_some(name)
 }
 
 /// Parses seconds, given as a number or as text.

@@ -67,7 +67,7 @@ pub enum Limit {
 
 impl Limit {
     /// The largest count of tokens or requests. Servers between nodes count in floating point, which is exact up to here.
-    pub const MOST_COUNT: u64 = 1_000_000_000_000_000;
+    pub const MAX_COUNT: u64 = 1_000_000_000_000_000;
 
     /// Reads an amount of dollars.
     pub fn usd(text: &str) -> Result<Self, BudgetError> {

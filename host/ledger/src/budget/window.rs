@@ -9,7 +9,7 @@ use super::error::BudgetError;
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 /// The longest period of days.
-const MOST_DAYS: u32 = 3_660;
+const MAX_DAYS: u32 = 3_660;
 
 /// How long a window lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,7 +43,7 @@ impl Period {
             "total" => Self::Total,
             _ => {
                 let days = text.strip_suffix('d').ok_or_else(wrong)?;
-                let days = days.parse().ok().filter(|days| (1..=MOST_DAYS).contains(days)).ok_or_else(wrong)?;
+                let days = days.parse().ok().filter(|days| (1..=MAX_DAYS).contains(days)).ok_or_else(wrong)?;
                 Self::Days(days)
             }
         })

@@ -23,13 +23,13 @@ pub enum MoneyError {
 }
 
 /// Digits of a number that fits into an `i128`.
-const MOST_DIGITS: usize = 38;
+const MAX_DIGITS: usize = 38;
 /// The longest text that is read.
-const MOST_CHARACTERS: usize = 400;
+const MAX_CHARACTERS: usize = 400;
 
 /// The number in a text, times ten to the power of `places`, which must be whole.
 pub(super) fn scaled(text: &str, places: u32) -> Result<i128, MoneyError> {
-    if text.len() > MOST_CHARACTERS {
+    if text.len() > MAX_CHARACTERS {
         return Err(MoneyError::NotANumber);
     }
     let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
@@ -58,7 +58,7 @@ pub(super) fn scaled(text: &str, places: u32) -> Result<i128, MoneyError> {
     let length = |text: usize| i64::try_from(text).map_err(|_| MoneyError::TooLarge);
     let shift = i64::from(exponent) + i64::from(places) - length(fraction.len())? + length(stripped)?;
     let shift = usize::try_from(shift).map_err(|_| MoneyError::TooFine)?;
-    if significant.len() + shift > MOST_DIGITS {
+    if significant.len() + shift > MAX_DIGITS {
         return Err(MoneyError::TooLarge);
     }
     let number: i128 = significant.parse().map_err(|_| MoneyError::TooLarge)?;

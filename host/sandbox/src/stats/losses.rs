@@ -8,7 +8,7 @@ use weir_types::fault::loss_kind;
 use weir_types::loss::field_name;
 
 /// The most different losses that are counted; further ones count as the field `other` of their step.
-const MOST: usize = 256;
+const MAX_DISTINCT_LOSSES: usize = 256;
 
 /// A step of an exchange, by the name that fixtures have for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +71,7 @@ impl Losses {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for loss in losses {
             let mut key = (step, field_name(&loss.field), loss_kind(loss.kind));
-            if counts.len() >= MOST && !counts.contains_key(&key) {
+            if counts.len() >= MAX_DISTINCT_LOSSES && !counts.contains_key(&key) {
                 "other".clone_into(&mut key.1);
             }
             *counts.entry(key).or_default() += 1;
@@ -117,13 +117,13 @@ mod tests {
         losses.count(Step::Request, &[loss("messages[1].name"), loss("messages[2].name"), loss("seed")]);
         let all = losses.all();
         assert_eq!((all.len(), all[0].field.as_str(), all[0].count), (2, "messages.name", 2));
-        for n in 0..2 * MOST {
+        for n in 0..2 * MAX_DISTINCT_LOSSES {
             losses.count(Step::Answer, &[loss(&format!("field_{n}"))]);
         }
         let all = losses.all();
-        assert_eq!(all.len(), MOST + 1);
-        assert_eq!(all.iter().map(|loss| loss.count).sum::<u64>(), 3 + 2 * MOST as u64);
+        assert_eq!(all.len(), MAX_DISTINCT_LOSSES + 1);
+        assert_eq!(all.iter().map(|loss| loss.count).sum::<u64>(), 3 + 2 * MAX_DISTINCT_LOSSES as u64);
         let rest = all.iter().find(|loss| loss.field == "other").map(|loss| (loss.step, loss.count));
-        assert_eq!(rest, Some((Step::Answer, (MOST + 2) as u64)));
+        assert_eq!(rest, Some((Step::Answer, (MAX_DISTINCT_LOSSES + 2) as u64)));
     }
 }

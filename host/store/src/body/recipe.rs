@@ -6,22 +6,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::MOST_BODY;
+use super::MAX_BODY;
 use crate::error::StoreError;
 
 /// The SHA-256 of a piece.
 pub(crate) type Hash = [u8; 32];
 
 /// Pieces below this size stand in the recipe itself.
-const LEAST_PIECE: usize = 64;
+const MIN_PIECE: usize = 64;
 /// Larger pieces are cut.
-const MOST_PIECE: usize = 256 << 10;
+const MAX_PIECE: usize = 256 << 10;
 /// Parts of a group.
 const GROUP: usize = 32;
 /// Places to cut at; further ones are left out.
-const MOST_CUTS: usize = 1 << 14;
+const MAX_CUTS: usize = 1 << 14;
 /// Groups of groups, at most. With 32 parts a group, six levels are more than any body needs.
-const MOST_LEVELS: usize = 8;
+const MAX_LEVELS: usize = 8;
 
 const LITERAL: u8 = 0;
 const CHUNK: u8 = 1;
@@ -43,7 +43,7 @@ impl<'a> Recipe<'a> {
         let mut chunks = BTreeMap::new();
         let mut parts: Vec<Part> = Vec::new();
         for piece in pieces(bytes, cuts) {
-            if piece.len() < LEAST_PIECE {
+            if piece.len() < MIN_PIECE {
                 parts.push([&[LITERAL, piece.len() as u8], piece].concat());
                 continue;
             }
@@ -73,15 +73,15 @@ fn hash(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
 }
 
-/// A body's pieces between the cuts, none larger than [`MOST_PIECE`]. Cuts outside of the body or out of order are skipped.
+/// A body's pieces between the cuts, none larger than [`MAX_PIECE`]. Cuts outside of the body or out of order are skipped.
 fn pieces<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut found = Vec::new();
     let mut begin = 0;
-    for end in cuts.iter().copied().take(MOST_CUTS).chain([bytes.len()]) {
+    for end in cuts.iter().copied().take(MAX_CUTS).chain([bytes.len()]) {
         if end <= begin || end > bytes.len() {
             continue;
         }
-        found.extend(bytes[begin..end].chunks(MOST_PIECE));
+        found.extend(bytes[begin..end].chunks(MAX_PIECE));
         begin = end;
     }
     found
@@ -129,7 +129,7 @@ pub(crate) fn assemble(
     length: u64,
     mut fetch: impl FnMut(&[Hash]) -> Result<BTreeMap<Hash, Vec<u8>>, StoreError>,
 ) -> Result<Vec<u8>, StoreError> {
-    let length = usize::try_from(length).ok().filter(|length| *length <= MOST_BODY).ok_or_else(broken)?;
+    let length = usize::try_from(length).ok().filter(|length| *length <= MAX_BODY).ok_or_else(broken)?;
     let text = flatten(text, &mut fetch)?;
     let parts = parse(&text)?;
     let hashes: BTreeSet<Hash> = parts.iter().filter_map(Read::chunk).collect();
@@ -164,7 +164,7 @@ fn flatten(
     fetch: &mut impl FnMut(&[Hash]) -> Result<BTreeMap<Hash, Vec<u8>>, StoreError>,
 ) -> Result<Vec<u8>, StoreError> {
     let mut text = text.to_vec();
-    for _ in 0..MOST_LEVELS {
+    for _ in 0..MAX_LEVELS {
         let parts = parse(&text)?;
         let groups: BTreeSet<Hash> = parts.iter().filter_map(Read::group).collect();
         if groups.is_empty() {
@@ -178,7 +178,7 @@ fn flatten(
                 Read::Chunk(hash) => longer.extend_from_slice(&[&[CHUNK], &hash[..]].concat()),
                 Read::Group(hash) => longer.extend_from_slice(found.get(hash).ok_or_else(missing)?),
             }
-            if longer.len() > MOST_BODY {
+            if longer.len() > MAX_BODY {
                 return Err(broken());
             }
         }
@@ -194,7 +194,7 @@ pub(crate) fn collect(
     mut fetch: impl FnMut(&[Hash]) -> Result<BTreeMap<Hash, Vec<u8>>, StoreError>,
 ) -> Result<(), StoreError> {
     let mut texts = vec![text.to_vec()];
-    for _ in 0..MOST_LEVELS {
+    for _ in 0..MAX_LEVELS {
         let mut groups = BTreeSet::new();
         for text in &texts {
             for part in parse(text)? {

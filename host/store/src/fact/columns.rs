@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::packed::RowWriter;
-use super::{Fact, MOST_ERROR_TEXT, MOST_NAME, TokenCounts};
+use super::{Fact, MAX_ERROR_TEXT, MAX_NAME, TokenCounts};
 use crate::error::StoreError;
 use crate::id::RequestId;
 use crate::sql::{Row, Value};
@@ -97,11 +97,11 @@ pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, 
     let tokens = &fact.tokens;
     row.bytes(fact.id.as_bytes());
     row.count(sequence);
-    row.text(fact.client_request_id.as_ref(), MOST_NAME);
-    row.text(fact.user.as_ref(), MOST_NAME);
+    row.text(fact.client_request_id.as_ref(), MAX_NAME);
+    row.text(fact.user.as_ref(), MAX_NAME);
     row.tags(&fact.tags);
-    row.text(fact.error_kind.as_ref(), MOST_NAME);
-    row.text(fact.error_text.as_ref(), MOST_ERROR_TEXT);
+    row.text(fact.error_kind.as_ref(), MAX_NAME);
+    row.text(fact.error_text.as_ref(), MAX_ERROR_TEXT);
     row.json(fact.attempts.as_ref());
     row.maybe(tokens.input);
     row.maybe(tokens.input_audio);
@@ -122,29 +122,29 @@ pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, 
     row.count(fact.bytes_out);
     row.maybe_int(fact.saved_nano);
     row.maybe_int(fact.similarity_millionths);
-    row.text(fact.key.as_ref(), MOST_NAME);
-    row.text(fact.team.as_ref(), MOST_NAME);
-    row.text(fact.organisation.as_ref(), MOST_NAME);
-    row.text(fact.client.as_ref(), MOST_NAME);
+    row.text(fact.key.as_ref(), MAX_NAME);
+    row.text(fact.team.as_ref(), MAX_NAME);
+    row.text(fact.organisation.as_ref(), MAX_NAME);
+    row.text(fact.client.as_ref(), MAX_NAME);
     row.int(process);
-    row.text(fact.dialect.as_ref(), MOST_NAME);
-    row.text(fact.model_asked.as_ref(), MOST_NAME);
-    row.text(fact.model_served.as_ref(), MOST_NAME);
-    row.text(fact.provider.as_ref(), MOST_NAME);
-    row.text(fact.target.as_ref(), MOST_NAME);
-    row.text(fact.lane.as_ref(), MOST_NAME);
-    row.text(fact.operation.as_ref(), MOST_NAME);
+    row.text(fact.dialect.as_ref(), MAX_NAME);
+    row.text(fact.model_asked.as_ref(), MAX_NAME);
+    row.text(fact.model_served.as_ref(), MAX_NAME);
+    row.text(fact.provider.as_ref(), MAX_NAME);
+    row.text(fact.target.as_ref(), MAX_NAME);
+    row.text(fact.lane.as_ref(), MAX_NAME);
+    row.text(fact.operation.as_ref(), MAX_NAME);
     row.int(i64::from(fact.status));
-    row.text(fact.outcome.as_ref(), MOST_NAME);
-    row.text(fact.finish.as_ref(), MOST_NAME);
+    row.text(fact.outcome.as_ref(), MAX_NAME);
+    row.text(fact.finish.as_ref(), MAX_NAME);
     row.int(i64::from(fact.estimated));
-    row.text(fact.price_version.as_ref(), MOST_NAME);
+    row.text(fact.price_version.as_ref(), MAX_NAME);
     row.json(fact.losses.as_ref());
-    row.text(fact.adapter.as_ref(), MOST_NAME);
-    row.text(fact.adapter_digest.as_ref(), MOST_NAME);
-    row.text(fact.service_tier.as_ref(), MOST_NAME);
+    row.text(fact.adapter.as_ref(), MAX_NAME);
+    row.text(fact.adapter_digest.as_ref(), MAX_NAME);
+    row.text(fact.service_tier.as_ref(), MAX_NAME);
     row.int(i64::from(fact.batch));
-    row.text(fact.region.as_ref(), MOST_NAME);
+    row.text(fact.region.as_ref(), MAX_NAME);
 }
 
 const fn is(kind: Of, other: Of) -> bool {

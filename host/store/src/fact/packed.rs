@@ -10,7 +10,7 @@ use std::ops::Range;
 use bytes::BufMut;
 
 use super::columns::{self, COLUMNS, COUNT, Of, Values};
-use super::{Fact, MOST_JSON, MOST_NAME, MOST_TAGS, fitting};
+use super::{Fact, MAX_JSON, MAX_NAME, MAX_TAGS, fitting};
 use crate::error::StoreError;
 use crate::id::RequestId;
 use crate::sql::{Row, Value};
@@ -167,15 +167,15 @@ impl RowWriter {
 
     /// A text of JSON, which is not cut.
     pub(crate) fn json(&mut self, json: &str) {
-        self.text(if json.len() > MOST_JSON { "\"too long\"" } else { json }, MOST_JSON);
+        self.text(if json.len() > MAX_JSON { "\"too long\"" } else { json }, MAX_JSON);
     }
 
     pub(crate) fn tags(&mut self, tags: &BTreeMap<String, String>) {
         if tags.is_empty() {
             return self.null();
         }
-        let tag = |text| -> Cow<'_, str> { fitting(text, MOST_NAME) };
-        let tags: BTreeMap<_, _> = tags.iter().take(MOST_TAGS).map(|(name, value)| (tag(name), tag(value))).collect();
+        let tag = |text| -> Cow<'_, str> { fitting(text, MAX_NAME) };
+        let tags: BTreeMap<_, _> = tags.iter().take(MAX_TAGS).map(|(name, value)| (tag(name), tag(value))).collect();
         // A map of texts always has a JSON form.
         self.bytes(serde_json::to_string(&tags).unwrap_or_default().as_bytes());
     }
@@ -208,7 +208,7 @@ impl RowWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fact::{MOST_ERROR_TEXT, MOST_NAME};
+    use crate::fact::{MAX_ERROR_TEXT, MAX_NAME};
 
     #[test]
     fn a_fact_is_unpacked_as_it_was() {
@@ -226,15 +226,15 @@ mod tests {
 
     #[test]
     fn texts_of_any_length_are_cut_at_a_character() {
-        let mut fact = Fact { error_text: "ä".repeat(MOST_ERROR_TEXT), key: "k\0ey".to_owned(), ..Fact::default() };
-        fact.model_asked = format!("x{}", "ß".repeat(MOST_NAME));
-        fact.attempts = "[".repeat(MOST_JSON + 1);
-        fact.tags = (0..100).map(|number| (format!("{number:03}"), "v\0".repeat(MOST_NAME))).collect();
+        let mut fact = Fact { error_text: "ä".repeat(MAX_ERROR_TEXT), key: "k\0ey".to_owned(), ..Fact::default() };
+        fact.model_asked = format!("x{}", "ß".repeat(MAX_NAME));
+        fact.attempts = "[".repeat(MAX_JSON + 1);
+        fact.tags = (0..100).map(|number| (format!("{number:03}"), "v\0".repeat(MAX_NAME))).collect();
         let stored = PackedFact::from(&fact).unpack().unwrap();
-        assert_eq!(stored.error_text.len(), MOST_ERROR_TEXT);
-        assert_eq!((stored.key.as_str(), stored.model_asked.len()), ("key", MOST_NAME - 1));
+        assert_eq!(stored.error_text.len(), MAX_ERROR_TEXT);
+        assert_eq!((stored.key.as_str(), stored.model_asked.len()), ("key", MAX_NAME - 1));
         assert_eq!(stored.attempts, "\"too long\"");
-        assert_eq!((stored.tags.len(), stored.tags["031"].len()), (MOST_TAGS, MOST_NAME));
+        assert_eq!((stored.tags.len(), stored.tags["031"].len()), (MAX_TAGS, MAX_NAME));
         assert_eq!(PackedFact::from(&stored).unpack().unwrap(), stored);
     }
 }

@@ -18,7 +18,7 @@ use crate::id::Day;
 use crate::sql::{Row, Sql, Value};
 
 /// Most statements that a connection keeps prepared.
-const MOST_PREPARED: usize = 256;
+const MAX_PREPARED: usize = 256;
 
 /// A connection that is made when it is first needed.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ impl Pg<'_, '_> {
             return Ok(statement.clone());
         }
         let statement = self.transaction.prepare(sql).map_err(failed)?;
-        if self.prepared.len() >= MOST_PREPARED {
+        if self.prepared.len() >= MAX_PREPARED {
             self.prepared.clear();
         }
         self.prepared.insert(sql.to_owned(), statement.clone());

@@ -14,7 +14,7 @@ use super::connection::Connection;
 use crate::error::StoreError;
 
 /// Most letters of a schema's name: with what the one beside it has after it, PostgreSQL cuts none off.
-const MOST_SCHEMA: usize = 50;
+const MAX_SCHEMA: usize = 50;
 
 /// How long a connection is idle before its server is asked whether it is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -72,7 +72,7 @@ impl Sessions {
         }
         let is_plain =
             |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
-        if schema.is_empty() || schema.len() > MOST_SCHEMA || !schema.chars().all(is_plain) {
+        if schema.is_empty() || schema.len() > MAX_SCHEMA || !schema.chars().all(is_plain) {
             return Err(StoreError::Settings(format!(
                 "{schema:?} is not a schema of lower-case letters, digits and _"
             )));

@@ -7,7 +7,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::layout;
-use crate::documents::{Document, MOST_DOCUMENTS};
+use crate::documents::{Document, MAX_DOCUMENTS};
 use crate::error::StoreError;
 use crate::schema;
 use crate::sql::{Row, Sql, Value};
@@ -15,7 +15,7 @@ use crate::sql::{Row, Sql, Value};
 /// How long a statement waits for another connection's transaction.
 const BUSY: Duration = Duration::from_secs(5);
 /// Bytes of a write-ahead log that stay after a checkpoint.
-const MOST_LOG: u32 = 64 << 20;
+const MAX_LOG: u32 = 64 << 20;
 /// Pages of a day's write-ahead log that are moved into the file at once: half a millisecond's work, for which requests
 /// wait on a core that is fully used. The usual thousand take two.
 const CHECKPOINT_PAGES: u32 = 256;
@@ -50,7 +50,7 @@ pub(super) fn open(path: &Path, purpose: Purpose, most_pages: Option<u32>) -> Re
     };
     set("journal_mode", &"wal")?;
     set("synchronous", if purpose == Purpose::Main { &"full" } else { &"normal" })?;
-    set("journal_size_limit", &MOST_LOG)?;
+    set("journal_size_limit", &MAX_LOG)?;
     if purpose == Purpose::Day {
         set("wal_autocheckpoint", &CHECKPOINT_PAGES)?;
     }
@@ -215,7 +215,7 @@ impl Lite<'_> {
         let mut part = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
             part.push(document(row).map_err(failed)?);
-            if part.len() >= MOST_DOCUMENTS && !take(std::mem::replace(&mut part, Vec::with_capacity(MOST_DOCUMENTS))) {
+            if part.len() >= MAX_DOCUMENTS && !take(std::mem::replace(&mut part, Vec::with_capacity(MAX_DOCUMENTS))) {
                 return Ok(());
             }
         }

@@ -24,7 +24,7 @@ pub(super) const VERSION: i64 = 6;
 const SPLIT_SINCE: i64 = 5;
 
 /// Most bytes of the callers, and of the routes, whose numbers are remembered. One that is forgotten gets another row.
-const MOST_KNOWN: usize = 2 << 20;
+const MAX_KNOWN: usize = 2 << 20;
 
 /// Facts that one statement inserts.
 const TOGETHER: usize = 16;
@@ -307,7 +307,7 @@ impl Rows {
         let values: [Value<'_>; N] = packed::columns_of(&mut { columns }, first);
         let mut statement = lite.0.prepare_cached(&self.insert).map_err(failed)?;
         let row = statement.insert(rusqlite::params_from_iter(&values)).map_err(failed)?;
-        if self.bytes > MOST_KNOWN {
+        if self.bytes > MAX_KNOWN {
             self.forget();
         }
         self.bytes += columns.len() + size_of::<(Box<[u8]>, i64)>();

@@ -12,7 +12,7 @@ use super::{Open, locked};
 use crate::error::StoreError;
 
 /// Most connections that wait for the next question.
-const MOST_IDLE: usize = 2;
+const MAX_IDLE: usize = 2;
 
 /// Connections that no question uses now.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Readers {
 
     fn keep(&self, open: Open) {
         let mut idle = locked(&self.0);
-        if idle.len() < MOST_IDLE {
+        if idle.len() < MAX_IDLE {
             idle.push(open);
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::condition::Writes;
 use super::handover::Handover;
-use super::sums::{MOST_TEXT, Sums};
+use super::sums::{MAX_TEXT, Sums};
 use super::{Shared, WriterOptions};
 use crate::fact::cut;
 use crate::health::Health;
@@ -88,7 +88,7 @@ impl Money {
 
     pub(super) fn budget(&self, mut new: BudgetState) {
         for text in [&mut new.budget, &mut new.window, &mut new.node] {
-            cut(text, MOST_TEXT);
+            cut(text, MAX_TEXT);
         }
         cut(&mut new.state, usize::MAX);
         let name = (new.budget.clone(), new.window.clone(), new.node.clone());
@@ -229,13 +229,13 @@ mod tests {
         let sums = LedgerSums { units: 1, ..LedgerSums::default() };
         let rows = [UseRow { subjects: 1, price_dim: "", bucket: "input", sums }];
         let of = |served| Use { hour: 1, subjects: &[("key:", "s")], provider: "", served, rows: &rows };
-        let (long, longer) = ("x".repeat(MOST_TEXT + 1), "x".repeat(MOST_TEXT + 2));
+        let (long, longer) = ("x".repeat(MAX_TEXT + 1), "x".repeat(MAX_TEXT + 2));
         money.book(&[of(&long), of("m"), of("m\0")]);
         money.book(&[of(&longer), of("other")]);
         let mut state = money.state();
         let rows = std::mem::take(&mut state.sums).into_rows();
         let mut sums: Vec<_> = rows.iter().map(|(key, sums)| (key.served.len(), sums.units)).collect();
         sums.sort_unstable();
-        assert_eq!((sums, state.lost), (vec![(1, 2), (MOST_TEXT, 2)], 1));
+        assert_eq!((sums, state.lost), (vec![(1, 2), (MAX_TEXT, 2)], 1));
     }
 }

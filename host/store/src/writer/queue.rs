@@ -9,7 +9,7 @@ use super::condition::Writes;
 use super::handover::Handover;
 use super::turns::Turns;
 use crate::batch::Batch;
-use crate::body::{Body, MOST_BODY};
+use crate::body::{Body, MAX_BODY};
 use crate::fact::packed::PackedFact;
 use crate::health::{Drops, Health};
 
@@ -90,7 +90,7 @@ impl Queue {
     pub(super) fn push_body(&self, body: Body) -> bool {
         let weight = body.weight();
         let mut state = self.state();
-        if body.bytes.len() > MOST_BODY || !self.admit(&mut state, weight) {
+        if body.bytes.len() > MAX_BODY || !self.admit(&mut state, weight) {
             state.dropped_bodies.full += 1;
             return false;
         }

@@ -10,7 +10,7 @@ use crate::fact;
 use crate::ledger::{LedgerKey, LedgerSums, Use, UseRow};
 
 /// Most bytes of a text in the ledger.
-pub(super) const MOST_TEXT: usize = 512;
+pub(super) const MAX_TEXT: usize = 512;
 
 /// Sums by what they are about.
 #[derive(Debug, Default)]
@@ -129,7 +129,7 @@ impl Row {
 
 /// A text as it is stored.
 fn fitting(text: &str) -> Cow<'_, str> {
-    fact::fitting(text, MOST_TEXT)
+    fact::fitting(text, MAX_TEXT)
 }
 
 /// Writes what a group is about as the hour and the texts, each after its length. One that is longer than what is stored is one with

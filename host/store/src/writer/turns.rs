@@ -3,9 +3,9 @@
 use super::WriterOptions;
 
 /// Fewest rows of a turn: a transaction costs about as much as twenty.
-const LEAST: usize = 64;
+const MIN_ROWS: usize = 64;
 /// Most rows of a turn: half a millisecond's work.
-const MOST: usize = 256;
+const MAX_ROWS: usize = 256;
 /// A turn takes this part of what waits.
 const SHARE: usize = 8;
 
@@ -25,7 +25,7 @@ impl Turns {
         if !is_in_process {
             return Self { least: all, most: all, full: all };
         }
-        Self { least: LEAST.min(all), most: MOST.min(all), full: (MOST * SHARE).min(all) }
+        Self { least: MIN_ROWS.min(all), most: MAX_ROWS.min(all), full: (MAX_ROWS * SHARE).min(all) }
     }
 
     /// So many rows are written at once, however short they have waited.

@@ -9,7 +9,7 @@ use crate::place::{Files, Place};
 use crate::server::Schema;
 use crate::suite::user;
 
-const MOST: u64 = 4 << 20;
+const MAX_DAY_BYTES: u64 = 4 << 20;
 
 /// Half a megabyte of facts that begin at a time.
 fn facts(seed: &mut Seed, time_ms: u64) -> Vec<Fact> {
@@ -39,7 +39,7 @@ fn bytes_of_today(store: &dyn Store) -> u64 {
 
 pub(crate) fn today_is_bounded_and_the_newest_facts_stay(place: &dyn Place) {
     let store = place.open();
-    let keep = Retention { days: 30, bytes: MOST };
+    let keep = Retention { days: 30, bytes: MAX_DAY_BYTES };
     let mut seed = Seed(41);
     let mut newest = Vec::new();
     for round in 0..30 {
@@ -47,7 +47,7 @@ pub(crate) fn today_is_bounded_and_the_newest_facts_stay(place: &dyn Place) {
         store.append(&batch(newest.clone())).unwrap();
         assert_eq!(store.retain(NOON, &keep).unwrap(), [], "no day ends");
         let bytes = bytes_of_today(&*store);
-        assert!(bytes < MOST + (2 << 20), "round {round}: {bytes}");
+        assert!(bytes < MAX_DAY_BYTES + (2 << 20), "round {round}: {bytes}");
     }
     let page = store.search(&Query { limit: 1_000, ..Query::default() }).unwrap();
     assert!(page.facts.is_sorted_by(|one, next| one.id > next.id), "two parts are read as one day");
@@ -91,7 +91,7 @@ pub(crate) fn a_part_that_was_full_is_read_and_ends_with_its_day(place: &dyn Pla
     drop(store);
     let store = place.open();
     assert!(store.fact(&first[7].id).unwrap().is_some(), "after a restart, too");
-    assert_eq!(store.retain(NOON + 2 * 86_400_000, &Retention { days: 1, bytes: MOST }).unwrap(), [today()]);
+    assert_eq!(store.retain(NOON + 2 * 86_400_000, &Retention { days: 1, bytes: MAX_DAY_BYTES }).unwrap(), [today()]);
     assert!(store.fact(&first[7].id).unwrap().is_none());
     assert!(store.days().unwrap().iter().all(|size| size.day != today()));
     // What is written for the day afterwards begins it anew, without the earlier part.
@@ -114,7 +114,7 @@ fn both_files_of_a_day_end_with_it() {
         names.filter(|name| name.to_string_lossy().contains(&today().to_string())).count()
     };
     assert!(files() >= 2);
-    store.retain(NOON + 2 * 86_400_000, &Retention { days: 1, bytes: MOST }).unwrap();
+    store.retain(NOON + 2 * 86_400_000, &Retention { days: 1, bytes: MAX_DAY_BYTES }).unwrap();
     assert_eq!(files(), 0);
 }
 

@@ -105,7 +105,7 @@ fn holding(number: u8, bytes: &[u8]) -> Vec<u8> {
 fn a_message_of_too_many_values_is_refused_before_it_is_decoded() {
     let method = Method::compile(&claim(|_| {})).unwrap();
     let answer = |message: Vec<u8>| method.answer(Bytes::from(message)).map(|json| json.len() > 2);
-    let (most, over) = (size::MOST_VALUES - 1, size::MOST_VALUES + 1);
+    let (most, over) = (size::MAX_VALUES - 1, size::MAX_VALUES + 1);
     for (what, value, bytes) in [("numbers", 3, 1), ("floats", 4, 4)] {
         assert_eq!(answer(holding(value, &vec![1; most * bytes])), Ok(true), "{what}");
         assert_eq!(answer(holding(value, &vec![1; over * bytes])), Err(MessageError::TooMany), "{what}");

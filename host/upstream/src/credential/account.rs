@@ -20,7 +20,7 @@ use super::grant::Grant;
 use weir_config::secret::Secret;
 
 /// Maximum size of a key file, in bytes.
-const LARGEST_FILE: u64 = 64 << 10;
+const MAX_FILE: u64 = 64 << 10;
 /// Lifetime of an assertion: the longest that token endpoints accept.
 const LIFETIME: Duration = Duration::from_hours(1);
 const FORM: &str = "JSON of a service account's key, or the path of a file with it";
@@ -80,7 +80,7 @@ pub(super) fn open(key: &str, scopes: &[String], places: Places<'_>) -> Result<(
 /// Reads a key file. The error does not show the path, because it may be a key of another kind.
 fn from_file(path: &str) -> Result<Secret, CredentialError> {
     let mut text = String::new();
-    let read = File::open(path.trim()).and_then(|file| file.take(LARGEST_FILE).read_to_string(&mut text));
+    let read = File::open(path.trim()).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text));
     read.map(|_| Secret::new(text)).map_err(|_| CredentialError::Form(FORM))
 }
 

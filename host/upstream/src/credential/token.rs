@@ -36,10 +36,10 @@ const TIMEOUTS: Timeouts = Timeouts {
     total: Some(Duration::from_secs(20)),
 };
 /// The largest answer of a token endpoint, in bytes.
-const LARGEST_ANSWER: usize = 64 << 10;
+const MAX_ANSWER: usize = 64 << 10;
 /// Lifetime in seconds of a token whose answer states none, and the maximum for any token.
 const DEFAULT_LIFETIME: u64 = 300;
-const LONGEST: u64 = 24 * 60 * 60;
+const MAX_LIFETIME_SECS: u64 = 24 * 60 * 60;
 /// How long before its expiry a token is replaced, in seconds; a fifth of the lifetime if that is shorter.
 const MARGIN: u64 = 60;
 
@@ -230,7 +230,7 @@ async fn read(mut response: Response, watch: &mut Watch, origin: &Arc<str>) -> R
         let piece = piece.map_err(|error| UpstreamError::of_call(&error, origin, UpstreamErrorKind::Cut))?;
         let Some(piece) = piece else { return Ok(body) };
         watch.piece_came();
-        if body.len() + piece.len() > LARGEST_ANSWER {
+        if body.len() + piece.len() > MAX_ANSWER {
             return Err(UpstreamError::new(UpstreamErrorKind::BodyTooLarge, origin));
         }
         body.extend_from_slice(&piece);
@@ -239,7 +239,7 @@ async fn read(mut response: Response, watch: &mut Watch, origin: &Arc<str>) -> R
 
 /// How long a token of this lifetime is used.
 fn useful(lifetime: Option<u64>) -> Duration {
-    let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME).min(LONGEST);
+    let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME).min(MAX_LIFETIME_SECS);
     Duration::from_secs(lifetime - MARGIN.min(lifetime.div_ceil(5)))
 }
 

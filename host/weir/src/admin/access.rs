@@ -101,7 +101,7 @@ pub(super) async fn guard(State(operations): State<Operations>, mut request: Req
         Err(denied) => denied,
     };
     let address = request.extensions().get::<Peer>().map(|peer| peer.address);
-    turn_away(&operations, &denied, address).await
+    deny(&operations, &denied, address).await
 }
 
 /// Whether a path is text without its escapes: ids are, and the router would answer in its own words.
@@ -110,7 +110,7 @@ fn is_text(path: &str) -> bool {
 }
 
 /// Answers a request that is refused. Wrong tokens from one address are slowed down.
-pub(super) async fn turn_away(operations: &Operations, denied: &Denied, address: Option<IpAddr>) -> Response {
+pub(super) async fn deny(operations: &Operations, denied: &Denied, address: Option<IpAddr>) -> Response {
     if *denied == Denied::WrongToken
         && let Err(wait) = operations.gateway.wrong_keys().count(address, std::time::Instant::now()).await
     {
@@ -281,7 +281,7 @@ pub(super) async fn show_metrics(State(operations): State<Operations>, request: 
         Err(denied) => denied,
     };
     let address = request.extensions().get::<Peer>().map(|peer| peer.address);
-    turn_away(&operations, &denied, address).await
+    deny(&operations, &denied, address).await
 }
 
 /// Guards pages that name models and adapters: everyone may read them, but if the gateway serves only this machine, no

@@ -66,7 +66,7 @@ async fn begin(State(operations): State<Operations>) -> Response {
         Ok((login, (address, cookie))) => {
             with_cookie(go_to(&address), cookie.expose(), LOGIN_SECONDS, is_secure(&login))
         }
-        Err(error) => turned_away(&error),
+        Err(error) => login_failed(&error),
     }
 }
 
@@ -80,7 +80,7 @@ async fn finish(
     let address = peer.map(|Extension(peer)| peer.address);
     let (response, secure) = match ended(&operations, &query.unwrap_or_default(), &headers, address).await {
         Ok((response, secure)) => (response, secure),
-        Err(Refused::Login(error)) => (turned_away(&error), false),
+        Err(Refused::Login(error)) => (login_failed(&error), false),
         Err(Refused::Word(word)) => (go_to(&format!("/ui/?login={word}")), false),
         Err(Refused::TooMany(wait)) => (access::too_many(wait), false),
     };
@@ -138,7 +138,7 @@ async fn ended(
 }
 
 /// The dashboard's login page, which says why there is no session.
-fn turned_away(error: &LoginError) -> Response {
+fn login_failed(error: &LoginError) -> Response {
     tracing::warn!(%error, "a login at the identity provider failed");
     go_to(&format!("/ui/?login={}", error.word()))
 }

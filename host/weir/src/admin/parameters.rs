@@ -9,7 +9,7 @@ use weir_types::query;
 /// The entries of a page, unless the request sets another number.
 const USUAL_PAGE: usize = 100;
 /// The most entries of a page.
-const LARGEST_PAGE: usize = 1_000;
+const MAX_PAGE: usize = 1_000;
 
 /// The parameters of a request, each once. For those who read them, empty ones are absent.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ impl Parameters {
     /// How many entries a page has: `limit`, or the usual number. A number beyond the bounds is refused, since a reader
     /// would take a shorter page for the last one.
     pub(super) fn page_size(&self) -> Result<usize, Problem> {
-        let bounded = |text: &str| text.parse().ok().filter(|limit| (1..=LARGEST_PAGE).contains(limit));
-        let wanted = format!("a number from 1 to {LARGEST_PAGE}");
+        let bounded = |text: &str| text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
+        let wanted = format!("a number from 1 to {MAX_PAGE}");
         Ok(self.with("limit", &wanted, bounded)?.unwrap_or(USUAL_PAGE))
     }
 

@@ -23,7 +23,7 @@ use weir_sandbox::canary::Trial;
 use weir_sandbox::fault::FaultKind;
 use weir_sandbox::stats::LossCount;
 use weir_sandbox::{Adapter, Digest};
-use weir_translate::dialect::faces::LeftOut;
+use weir_translate::dialect::endpoints::LeftOut;
 
 use actions::act;
 pub use upload::Uploads;
@@ -140,7 +140,7 @@ fn in_full(adapter: &Arc<Adapter>, catalog: &Snapshot, serving: &Serving) -> Val
         "canary": catalog.trials.get(name).map(|trial| canary(trial, adapter)),
         "versions": former.iter().map(version).collect::<Vec<_>>(),
         "rolled_back_from": catalog.aside.get(name).map(Digest::hex),
-        "left_out": left_out(serving.faces.left_out(), name),
+        "left_out": left_out(serving.endpoints.left_out(), name),
     });
     for part in [figures(adapter), more] {
         if let (Value::Object(value), Value::Object(part)) = (&mut value, part) {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Operations, refuse};
 use weir_gateway::dry_run::route::{RouteQuestion, explain_route};
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 
 /// The paths below `/admin/v1`, with their methods. The first without `v1` is there for older programs.
 pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 2] {
@@ -31,15 +31,15 @@ pub(super) fn router() -> Router<Operations> {
 /// Lists the endpoints for clients, by format and operation.
 async fn endpoints(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
-    let one = |face: &Arc<Endpoint>| {
+    let one = |endpoint: &Arc<Endpoint>| {
         json!({
-            "format": face.format(),
-            "operation": face.claim.operation.name(),
-            "method": face.claim.method,
-            "path": face.claim.path,
+            "format": endpoint.format(),
+            "operation": endpoint.claim.operation.name(),
+            "method": endpoint.claim.method,
+            "path": endpoint.claim.path,
         })
     };
-    let items: Vec<Value> = serving.faces.all().iter().map(one).collect();
+    let items: Vec<Value> = serving.endpoints.all().iter().map(one).collect();
     Json(json!({"items": items, "next_cursor": null})).into_response()
 }
 

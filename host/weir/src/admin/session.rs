@@ -25,7 +25,7 @@ const COOKIE: &str = "weir-session";
 /// The header in which a page repeats the session's value.
 pub(super) const CSRF: &str = "x-csrf-token";
 /// The longest token, in bytes.
-const LONGEST: usize = 4_096;
+const MAX_TOKEN_BYTES: usize = 4_096;
 
 /// The path below `/admin`, with its methods.
 pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 1] {
@@ -55,14 +55,14 @@ async fn begin(
         return Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", "no other site's page begins a session")
             .into_response();
     }
-    let login = serde_json::from_slice::<Login>(&body).ok().filter(|login| login.token.len() <= LONGEST);
+    let login = serde_json::from_slice::<Login>(&body).ok().filter(|login| login.token.len() <= MAX_TOKEN_BYTES);
     let Some(Login { token }) = login else {
         return Problem::bad("bad_json", "send {\"token\": \"…\"}").into_response();
     };
     let token = Secret::new(token.trim());
     let caller = match access::by_login(&operations, &token) {
         Ok(caller) => caller,
-        Err(denied) => return access::turn_away(&operations, &denied, peer.map(|Extension(peer)| peer.address)).await,
+        Err(denied) => return access::deny(&operations, &denied, peer.map(|Extension(peer)| peer.address)).await,
     };
     let now = Instant::now();
     let Ok((id, session)) = operations.sessions.begin(Holder::Token(token), now) else {

@@ -24,7 +24,7 @@ use run::Run;
 /// Runs that are remembered, the latest ones.
 const REMEMBERED: usize = 8;
 /// The most requests of one run.
-const MOST: usize = 5_000;
+const MAX_REQUESTS: usize = 5_000;
 /// The requests of a run, unless it says otherwise.
 const USUAL: usize = 200;
 
@@ -81,7 +81,7 @@ async fn begin(
     let known: Vec<&str> = asked::CONDITIONS.into_iter().chain(["digest", "requests"]).collect();
     let parameters = Parameters::parse(url.as_deref(), &known)?;
     let wanted = parameters.parsed("requests", "a number from 1 to 5000")?.unwrap_or(USUAL);
-    if !(1..=MOST).contains(&wanted) {
+    if !(1..=MAX_REQUESTS).contains(&wanted) {
         return Err(Problem::parameter("`requests` must be a number from 1 to 5000"));
     }
     let query = asked::search(&parameters)?;

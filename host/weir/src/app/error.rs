@@ -76,7 +76,7 @@ pub enum StartError {
     Sessions(#[from] NoRandomness),
     /// The adapters conflict with each other.
     #[error(transparent)]
-    Faces(#[from] weir_translate::dialect::faces::ClaimError),
+    Faces(#[from] weir_translate::dialect::endpoints::ClaimError),
 }
 
 /// What helps if a socket cannot be opened, as the end of the message.

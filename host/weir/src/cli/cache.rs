@@ -65,7 +65,7 @@ pub(super) fn run(command: Command) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(text) => {
-            super::complain(&format!("error: {text}"));
+            super::print_stderr(&format!("error: {text}"));
             ExitCode::FAILURE
         }
     }

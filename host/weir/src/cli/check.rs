@@ -13,12 +13,12 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let config = match super::load(file) {
         Ok(config) => config,
         Err(problems) => {
-            super::complain_of(&problems);
+            super::print_problems(&problems);
             return ExitCode::from(2);
         }
     };
     if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::load) {
-        super::complain(&format!("error: {error}"));
+        super::print_stderr(&format!("error: {error}"));
         return ExitCode::from(2);
     }
     let plugins = app::load_plugins(&config);
@@ -26,7 +26,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let serving = match plugins.and_then(some).and_then(|plugins| app::derive(&config, &plugins)) {
         Ok(serving) => serving,
         Err(error) => {
-            super::complain(&format!("error: {error}"));
+            super::print_stderr(&format!("error: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -35,7 +35,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     problems.extend(keys::tokens_problem(&config));
     let problems = config.problems(problems);
     if !problems.is_empty() {
-        super::complain_of(&problems);
+        super::print_problems(&problems);
     }
     if problems.are_fatal() {
         return ExitCode::from(2);

@@ -11,7 +11,7 @@ use weir_config::KeyHash;
 /// Number of random bytes in a key.
 const RANDOM: usize = 24;
 /// Maximum length of a key on standard input, in bytes.
-const LONGEST: u64 = 4096;
+const MAX_KEY_BYTES: u64 = 4096;
 
 #[derive(Debug, Args)]
 pub(super) struct ClientKey {
@@ -34,7 +34,7 @@ pub(super) fn run(asked: &ClientKey) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(message) => {
-            super::complain(&format!("error: {message}"));
+            super::print_stderr(&format!("error: {message}"));
             ExitCode::FAILURE
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn run(asked: &ClientKey) -> ExitCode {
 
 fn given() -> Result<String, String> {
     let mut key = String::new();
-    let read = std::io::stdin().take(LONGEST).read_to_string(&mut key);
+    let read = std::io::stdin().take(MAX_KEY_BYTES).read_to_string(&mut key);
     read.map_err(|error| format!("no key can be read: {error}"))?;
     let key = key.trim();
     if key.is_empty() { Err("standard input is empty".to_owned()) } else { Ok(key.to_owned()) }

@@ -57,7 +57,7 @@ pub(super) fn run(asked: Explain) -> ExitCode {
         Ok(found) if as_json => super::print(&format!("{:#}", shown(&found))),
         Ok(found) => super::print(&page(&found)),
         Err(text) => {
-            super::complain(&format!("error: {text}"));
+            super::print_stderr(&format!("error: {text}"));
             return ExitCode::FAILURE;
         }
     }

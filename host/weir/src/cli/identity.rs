@@ -1,12 +1,12 @@
 //! `weir keys`, `weir teams`, `weir budgets` and `weir prices`: what the admin API does, as commands.
 
+mod access_args;
 mod admin;
 pub(super) mod budgets;
 mod document;
 pub(super) mod keys;
 pub(super) mod prices;
 pub(super) mod teams;
-mod terms;
 
 use serde_json::Value;
 

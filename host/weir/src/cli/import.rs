@@ -46,7 +46,7 @@ pub(super) fn run(command: Command) -> ExitCode {
     match made.and_then(|(draft, from)| write(&draft, &from, out.as_deref())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            super::complain(&format!("error: {message}"));
+            super::print_stderr(&format!("error: {message}"));
             ExitCode::FAILURE
         }
     }
@@ -80,7 +80,7 @@ fn write(draft: &Draft, from: &str, out: Option<&Path>) -> Result<(), String> {
     let mut file = std::fs::File::create_new(path).map_err(failed)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
     for note in &draft.notes {
-        super::complain(&format!("note: {note}"));
+        super::print_stderr(&format!("note: {note}"));
     }
     super::print(&format!("{} written; `weir check --config {}` looks at it", path.display(), path.display()));
     Ok(())

@@ -33,7 +33,7 @@ pub(super) fn run(asked: &Init) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(message) => {
-            super::complain(&format!("error: {message}"));
+            super::print_stderr(&format!("error: {message}"));
             ExitCode::FAILURE
         }
     }
@@ -95,7 +95,7 @@ impl Known {
     fn usual(&self) -> Choice {
         let (taken, left): (Vec<Found>, Vec<Found>) = self.found.iter().cloned().partition(|one| one.url.is_some());
         for one in left {
-            super::complain(&format!(
+            super::print_stderr(&format!(
                 "note: `{}` is left out: nothing pins its adapter in the lock file, so its url is not taken without asking",
                 one.adapter
             ));

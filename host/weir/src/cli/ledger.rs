@@ -32,7 +32,7 @@ pub(super) fn run(command: Command) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(message) => {
-            super::complain(&format!("error: {}", message.trim_start_matches("error: ")));
+            super::print_stderr(&format!("error: {}", message.trim_start_matches("error: ")));
             ExitCode::FAILURE
         }
     }

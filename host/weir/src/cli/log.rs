@@ -131,7 +131,7 @@ pub(super) fn run(command: Command) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            super::complain(&format!("error: {}", message.trim_start_matches("error: ")));
+            super::print_stderr(&format!("error: {}", message.trim_start_matches("error: ")));
             ExitCode::FAILURE
         }
     }

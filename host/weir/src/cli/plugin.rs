@@ -91,7 +91,9 @@ pub(super) fn run(command: Command) -> ExitCode {
 /// force, so that consecutive commands compile a component once.
 fn loader() -> Result<Loader, String> {
     let Ok(config) = super::load(None) else {
-        super::complain("warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`");
+        super::print_stderr(
+            "warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`",
+        );
         return keeping(None);
     };
     keeping(config.plugins.cache_dir.as_deref())
@@ -103,7 +105,7 @@ fn keeping(dir: Option<&Path>) -> Result<Loader, String> {
     let cache = dir.and_then(|dir| match Cache::open(dir, &engine) {
         Ok(cache) => Some(cache),
         Err(error) => {
-            super::complain(&format!("warning: {error}; compiled adapters are not kept"));
+            super::print_stderr(&format!("warning: {error}; compiled adapters are not kept"));
             None
         }
     });
@@ -117,5 +119,5 @@ fn keeping(dir: Option<&Path>) -> Result<Loader, String> {
 /// Returns the settings for loading a component with this name: the grants that the configuration gives it.
 fn admission(name: &str) -> Admission {
     let grants = super::load(None).map(|config| granted::of(&config, name)).unwrap_or_default();
-    Admission { terms: AdapterLimits { grants, ..AdapterLimits::default() }, ..Admission::default() }
+    Admission { adapter_limits: AdapterLimits { grants, ..AdapterLimits::default() }, ..Admission::default() }
 }

@@ -53,7 +53,7 @@ pub(super) fn run(asked: Record) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(text) => {
-            super::complain(&format!("error: {text}"));
+            super::print_stderr(&format!("error: {text}"));
             ExitCode::FAILURE
         }
     }

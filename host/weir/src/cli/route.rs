@@ -50,7 +50,7 @@ pub(super) fn run(command: Command) -> ExitCode {
         Ok(found) if as_json => super::print(&serde_json::to_string_pretty(&found).unwrap_or_default()),
         Ok(found) => super::print(&page(&found)),
         Err(text) => {
-            super::complain(&format!("error: {text}"));
+            super::print_stderr(&format!("error: {text}"));
             return ExitCode::FAILURE;
         }
     }

@@ -20,19 +20,19 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let config = match super::load(file) {
         Ok(config) => config,
         Err(problems) => {
-            super::complain_of(&problems);
+            super::print_problems(&problems);
             return ExitCode::from(2);
         }
     };
     log::begin(config.log);
     raise_open_files(config.server.max_connections);
     if !config.warnings.is_empty() {
-        super::complain_of(&config.problems(config.warnings.clone()));
+        super::print_problems(&config.problems(config.warnings.clone()));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            super::complain(&format!("error: no runtime: {error}"));
+            super::print_stderr(&format!("error: no runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -68,14 +68,14 @@ async fn serve(config: Config) -> ExitCode {
     let sockets = match Sockets::take() {
         Ok(sockets) => sockets,
         Err(error) => {
-            super::complain(&format!("error: {error}"));
+            super::print_stderr(&format!("error: {error}"));
             return ExitCode::FAILURE;
         }
     };
     let app = match App::build_on(sockets, config).await {
         Ok(app) => app,
         Err(error) => {
-            super::complain(&format!("error: {error}"));
+            super::print_stderr(&format!("error: {error}"));
             return ExitCode::FAILURE;
         }
     };

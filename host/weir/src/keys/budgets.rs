@@ -31,8 +31,8 @@ pub(super) fn check_new(
     let stood = before.map(written).unwrap_or_default();
     let is_new = |budget: &Written| !stood.iter().any(|(_, _, before)| before == budget);
     for (_, _, budget) in written(document).into_iter().filter(|(_, _, budget)| is_new(budget)) {
-        if budget.tokens.max(budget.requests).is_some_and(|count| count > Limit::MOST_COUNT) {
-            let most = Limit::MOST_COUNT;
+        if budget.tokens.max(budget.requests).is_some_and(|count| count > Limit::MAX_COUNT) {
+            let most = Limit::MAX_COUNT;
             return Err(invalid(format!("`{}`: a budget has {most} tokens or requests at most", budget.name)));
         }
         if let Over::Downgrade(model) = &budget.when_over
@@ -105,7 +105,7 @@ fn scope(budget: &ScopedBudget) -> Scope {
 
 fn budget(name: &str, scope: Scope, written: &Written) -> Result<Budget, BudgetError> {
     // What was written before there was a bound stays readable.
-    let bounded = |count: u64| count.min(Limit::MOST_COUNT);
+    let bounded = |count: u64| count.min(Limit::MAX_COUNT);
     let limit = match (&written.usd, written.tokens, written.requests) {
         (Some(usd), ..) => Limit::usd(usd)?,
         (None, Some(tokens), _) => Limit::Tokens(bounded(tokens)),
@@ -202,7 +202,7 @@ mod tests {
             assert_eq!(check_new(&document, None, |_| true).is_ok(), fits, "{amount}");
             assert_eq!(check_new(&document, Some(&document), |_| true), Ok(()), "it stood there before");
             let [budget] = of(&document, &[]).try_into().unwrap();
-            assert_eq!(budget.limit.amount(), Limit::MOST_COUNT);
+            assert_eq!(budget.limit.amount(), Limit::MAX_COUNT);
         }
     }
 

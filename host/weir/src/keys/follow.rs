@@ -12,7 +12,7 @@ use super::Registry;
 /// How often the store is asked for changes.
 const INTERVAL: Duration = Duration::from_millis(250);
 /// The longest wait after failures of the store.
-const LONGEST: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// How changes are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Following {
                 if self.is_well {
                     tracing::error!(error, "changes of keys are not followed, those that are known stay in force");
                 }
-                Self { pause: (self.pause * 2).min(LONGEST), is_well: false }
+                Self { pause: (self.pause * 2).min(MAX_WAIT), is_well: false }
             }
         }
     }
@@ -88,7 +88,7 @@ mod tests {
         for _ in 0..10 {
             following = following.after(failure(Ok(Err(StoreError::Unreadable("gone".to_owned())))));
         }
-        assert_eq!((following.pause, following.is_well), (LONGEST, false));
+        assert_eq!((following.pause, following.is_well), (MAX_WAIT, false));
         assert_eq!(following.after(failure(Ok(Ok(())))), Following::default());
     }
 }

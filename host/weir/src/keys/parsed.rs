@@ -14,7 +14,7 @@ pub(super) const GUARD: (&str, &str) = ("guard", "directory");
 /// Up to so many documents, threads would take longer than they save.
 const FEW: usize = 1_000;
 /// The most threads that parse.
-const MOST_THREADS: usize = 8;
+const MAX_THREADS: usize = 8;
 
 /// A document of the store, as far as this program knows its kind.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(super) enum Content {
 pub(super) fn parsed(documents: Vec<weir_store::Document>) -> Vec<Parsed> {
     let threads = match documents.len() {
         0..=FEW => 1,
-        _ => available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS),
+        _ => available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS),
     };
     in_parts(documents, threads)
 }

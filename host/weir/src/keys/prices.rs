@@ -8,7 +8,7 @@ use weir_ledger::{PriceFile, PriceFileError, WrittenOffer};
 /// The name of all of them together in bills.
 const NAME: &str = "store";
 /// The most prices of the store. Each change reads them all, and patterns among them cost each look-up a comparison.
-const MOST: usize = 2_000;
+const MAX_PRICES: usize = 2_000;
 
 /// A file of all prices; `None` without any. Those that cannot be read are logged and left out: [`check`] lets none be written.
 pub(super) fn file(prices: &BTreeMap<String, PriceRule>) -> Option<PriceFile> {
@@ -30,10 +30,10 @@ pub(super) fn file(prices: &BTreeMap<String, PriceRule>) -> Option<PriceFile> {
 /// Names the price and the member that the ledger cannot read, or the other price that holds under the same conditions.
 pub(super) fn check(price: &PriceRule, others: &BTreeMap<String, PriceRule>) -> Result<PriceFile, Invalid> {
     let mut all: Vec<&PriceRule> = others.values().filter(|other| other.id != price.id).collect();
-    if all.len() >= MOST {
+    if all.len() >= MAX_PRICES {
         return Err(Invalid {
             field: "id".to_owned(),
-            problem: format!("the store has {MOST} prices; no more are taken"),
+            problem: format!("the store has {MAX_PRICES} prices; no more are taken"),
         });
     }
     let own = joined(&[price]).map_err(|error| invalid(price, &error))?;

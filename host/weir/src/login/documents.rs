@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{LARGEST, LoginError};
+use super::{LoginError, MAX_ANSWER_BYTES};
 use weir_config::AdminLogin;
 use weir_identity::jwt::KeySet;
 use weir_identity::oidc::{Discovery, discovery_address};
@@ -12,7 +12,7 @@ use weir_upstream::DocumentClient;
 /// How long they are used.
 const FRESH: Duration = Duration::from_mins(10);
 /// The shortest time between two fetches because a signature does not fit, which any browser's answer could cause.
-const LEAST: Duration = Duration::from_mins(1);
+const MIN_FETCH_INTERVAL: Duration = Duration::from_mins(1);
 /// How long a provider that could not be used is left alone.
 const REST: Duration = Duration::from_secs(5);
 
@@ -66,7 +66,7 @@ impl Documents {
         login: &AdminLogin,
         known: &Arc<Known>,
     ) -> Result<Arc<Known>, LoginError> {
-        if known.since.elapsed() < LEAST {
+        if known.since.elapsed() < MIN_FETCH_INTERVAL {
             return Ok(Arc::clone(known));
         }
         let _turn = self.fetching.lock().await;
@@ -110,9 +110,10 @@ impl Documents {
 
 async fn fetched(client: &DocumentClient, login: &AdminLogin) -> Result<Known, String> {
     let since = Instant::now();
-    let text = client.get(&discovery_address(&login.issuer), LARGEST).await.map_err(|error| error.to_string())?;
+    let text =
+        client.get(&discovery_address(&login.issuer), MAX_ANSWER_BYTES).await.map_err(|error| error.to_string())?;
     let discovery = Discovery::parse(&text, &login.issuer, login.allow_http).map_err(|error| error.to_string())?;
-    let keys = client.get(&discovery.jwks_uri, LARGEST).await.map_err(|error| error.to_string())?;
+    let keys = client.get(&discovery.jwks_uri, MAX_ANSWER_BYTES).await.map_err(|error| error.to_string())?;
     let keys = KeySet::parse(&keys).map_err(|error| error.to_string())?;
     Ok(Known { issuer: login.issuer.clone(), since, discovery, keys })
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 
 /// The most values that are remembered. The provider takes each code once, too, so that this is the second lock.
-const MOST: usize = 10_000;
+const MAX_REMEMBERED: usize = 10_000;
 
 /// The values that were used, by their hashes.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl UsedOnce {
         if !used.known.insert(hash) {
             return false;
         }
-        if used.order.len() >= MOST
+        if used.order.len() >= MAX_REMEMBERED
             && let Some(oldest) = used.order.pop_front()
         {
             used.known.remove(&oldest);
@@ -44,7 +44,7 @@ mod tests {
     fn a_value_counts_once_and_the_memory_is_bounded() {
         let used = UsedOnce::default();
         assert!(used.take("a") && !used.take("a") && used.take("b"));
-        (0..MOST).for_each(|number| assert!(used.take(&number.to_string())));
-        assert_eq!(used.0.lock().unwrap().known.len(), MOST);
+        (0..MAX_REMEMBERED).for_each(|number| assert!(used.take(&number.to_string())));
+        assert_eq!(used.0.lock().unwrap().known.len(), MAX_REMEMBERED);
     }
 }

@@ -13,7 +13,7 @@ use super::queue::Queue;
 use weir_config::Sink;
 
 /// The longest wait between two attempts.
-const LONGEST: Duration = Duration::from_mins(1);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 
 /// A sink's own state.
 pub(super) struct Worker {
@@ -88,7 +88,7 @@ impl Worker {
                 () = sleep(wait) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
-            wait = wait.saturating_mul(2).min(LONGEST);
+            wait = wait.saturating_mul(2).min(MAX_BACKOFF);
         }
     }
 

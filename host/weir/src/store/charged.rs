@@ -9,7 +9,7 @@ use weir_store::{Fact, TokenCounts};
 
 /// The attempts beside the one that a fact names of which each stands by itself, as it was charged for: a price may depend on the
 /// context, or be one for the request. Further ones are added to one of the same model, or to the last.
-const MOST: usize = 16;
+const MAX_LISTED_ATTEMPTS: usize = 16;
 
 /// What an attempt was charged for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,13 +65,13 @@ impl Charged {
 
 /// The parts of a request as they are stored.
 pub(super) fn of(parts: &[ChargedPart]) -> Vec<Charged> {
-    let mut list: Vec<Charged> = Vec::with_capacity(parts.len().min(MOST));
+    let mut list: Vec<Charged> = Vec::with_capacity(parts.len().min(MAX_LISTED_ATTEMPTS));
     for part in parts.iter().map(Charged::of) {
-        if list.len() < MOST {
+        if list.len() < MAX_LISTED_ATTEMPTS {
             list.push(part);
             continue;
         }
-        let alike = list.iter().rposition(|known| known.is_alike(&part)).unwrap_or(MOST - 1);
+        let alike = list.iter().rposition(|known| known.is_alike(&part)).unwrap_or(MAX_LISTED_ATTEMPTS - 1);
         if let Some(known) = list.get_mut(alike) {
             known.add(&part);
         }
@@ -147,7 +147,7 @@ mod tests {
         let many: Vec<_> = (0..40).map(|n| part("a", &format!("m{}", n % 20), 1, 0)).collect();
         let many = of(&many);
         let inputs: Vec<_> = many.iter().filter_map(|one| one.tokens.input).collect();
-        assert_eq!((inputs.len(), inputs.iter().sum::<u64>(), inputs[0]), (MOST, 40, 2));
+        assert_eq!((inputs.len(), inputs.iter().sum::<u64>(), inputs[0]), (MAX_LISTED_ATTEMPTS, 40, 2));
     }
 
     #[test]

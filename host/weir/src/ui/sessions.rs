@@ -14,7 +14,7 @@ use weir_config::Secret;
 use crate::login::Person;
 
 /// The most sessions at the same time. The one that ends first gives its place to a new one.
-const MOST: usize = 1_000;
+const MAX_SESSIONS: usize = 1_000;
 /// How long a session lasts.
 pub(crate) const LASTS: Duration = Duration::from_hours(12);
 
@@ -70,7 +70,7 @@ impl Sessions {
         let session = Session { holder, csrf, ends: now + LASTS };
         let mut all = self.all();
         all.retain(|_, session| session.ends > now);
-        if all.len() >= MOST
+        if all.len() >= MAX_SESSIONS
             && let Some(first) = all.iter().min_by_key(|(_, session)| session.ends).map(|(id, _)| *id)
         {
             all.remove(&first);
@@ -139,10 +139,10 @@ mod tests {
         let (first, _) = sessions.begin(token("t"), now).unwrap();
         let later = now + Duration::from_secs(1);
         let mut ids = Vec::new();
-        for _ in 0..MOST {
+        for _ in 0..MAX_SESSIONS {
             ids.push(sessions.begin(token("t"), later).unwrap().0);
         }
-        assert_eq!(sessions.all().len(), MOST);
+        assert_eq!(sessions.all().len(), MAX_SESSIONS);
         assert!(sessions.find(first.expose(), later).is_none());
         assert!(ids.iter().all(|id| sessions.find(id.expose(), later).is_some()));
     }

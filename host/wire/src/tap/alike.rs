@@ -17,9 +17,9 @@ use memchr::{memchr, memchr2};
 /// Maximum number of places in which frames may differ.
 const GAPS: usize = 4;
 /// Maximum length of a frame that others are compared with, in bytes.
-const LONGEST: usize = 4 << 10;
+const MAX_FRAME_BYTES: usize = 4 << 10;
 /// How many frames in a row may become the one to compare with while no other equals them.
-const MOST_MISSES: u8 = 8;
+const MAX_MISSES: u8 = 8;
 
 /// A frame to compare others with.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Gaps {
 
 impl Default for Alike {
     fn default() -> Self {
-        Self { frame: Vec::new(), gaps: Gaps::default(), is_one_line: false, left: MOST_MISSES }
+        Self { frame: Vec::new(), gaps: Gaps::default(), is_one_line: false, left: MAX_MISSES }
     }
 }
 
@@ -86,7 +86,7 @@ impl Alike {
         let rest = if self.frame.is_empty() { None } else { self.compare_pieces(data, &mut each) };
         let is_equal = rest.is_some_and(<[u8]>::is_empty);
         if is_equal {
-            self.left = MOST_MISSES;
+            self.left = MAX_MISSES;
         }
         is_equal
     }
@@ -104,7 +104,7 @@ impl Alike {
             return None;
         }
         let length = bytes.len() - rest.len();
-        self.left = MOST_MISSES;
+        self.left = MAX_MISSES;
         Some(length)
     }
 
@@ -128,7 +128,7 @@ impl Alike {
     /// Returns whether it was taken.
     #[cold]
     pub(super) fn learn(&mut self, data: &[u8], text: Option<usize>, is_free: impl Fn(&[u8]) -> bool) -> bool {
-        if self.left == 0 || data.len() > LONGEST {
+        if self.left == 0 || data.len() > MAX_FRAME_BYTES {
             return false;
         }
         self.left -= 1;

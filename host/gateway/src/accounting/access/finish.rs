@@ -34,7 +34,7 @@ impl RequestRecord {
         let ExchangeSummary { status, provider, attempts, used, first_token, own, .. } = &self.ended;
         let tokens = &used.tokens;
         let has_tokens = tokens.total().is_some();
-        let claim = self.face.as_ref().map(|face| &face.claim);
+        let claim = self.endpoint.as_ref().map(|endpoint| &endpoint.claim);
         tracing::info!(
             target: TARGET,
             request_id = &*self.id,
@@ -93,7 +93,7 @@ impl RequestRecord {
             client_id: Some(self.id.clone()).filter(|id| **id != *own_id),
             caller: self.caller.take(),
             user_agent: self.user_agent.take(),
-            endpoint: self.face.take(),
+            endpoint: self.endpoint.take(),
             asked: self.alias.take(),
             model: self.model.take(),
             provider: ended.provider,

@@ -17,7 +17,7 @@ use crate::observe::log::{Line, current};
 /// The page that documents the log line.
 const PAGE: &str = include_str!("../../../../../docs/log.md");
 
-fn line() -> Box<RequestRecord> {
+fn record() -> Box<RequestRecord> {
     begin(None)
 }
 
@@ -35,12 +35,12 @@ fn begin(log: Option<Arc<dyn RequestLog>>) -> Box<RequestRecord> {
 }
 
 fn json(fill: impl FnOnce(&mut RequestRecord)) -> serde_json::Value {
-    let text = logged(Line::Json, || fill(&mut line()));
+    let text = logged(Line::Json, || fill(&mut record()));
     assert_eq!(text.lines().count(), 1, "{text}");
     serde_json::from_str(&text).unwrap()
 }
 
-fn face() -> Endpoint {
+fn endpoint() -> Endpoint {
     let claim = Face {
         format: "zeta.talk".into(),
         operation: Operation::Chat,
@@ -66,28 +66,28 @@ fn face() -> Endpoint {
 
 #[test]
 fn the_page_names_each_member_of_the_line_and_no_other() {
-    let written = json(|line| {
-        line.set_endpoint(&Arc::new(face()));
+    let written = json(|record| {
+        record.set_endpoint(&Arc::new(endpoint()));
         let mut caller = Caller::anonymous(None);
         caller.tenant = Arc::from("team-a");
-        line.set_caller(&caller);
-        line.set_model(Some("fast"));
-        line.answered("model-1", Arc::from("zeta/model-1"), (Arc::from("zeta"), Digest::of(b"zeta")));
-        line.set_lane(Some("relay"));
+        record.set_caller(&caller);
+        record.set_model(Some("fast"));
+        record.answered("model-1", Arc::from("zeta/model-1"), (Arc::from("zeta"), Digest::of(b"zeta")));
+        record.set_lane(Some("relay"));
         let mut trail = Trail::default();
         trail.add(&Arc::from("zeta/model-0"), trail::End::Failed("rate_limited"), None);
-        line.tried(&trail);
-        line.lost(["x"].into_iter());
-        line.judged_by(&Notes::of(vec![Note {
+        record.tried(&trail);
+        record.lost(["x"].into_iter());
+        record.judged_by(&Notes::of(vec![Note {
             guard: Arc::from("secrets"),
             verdict: "allow",
             enforced: true,
             annotations: Vec::new(),
         }]));
-        line.failed(&Fault::invalid("no"));
-        line.session_used(SessionUse::default());
+        record.failed(&Fault::invalid("no"));
+        record.session_used(SessionUse::default());
         let all = Bucket::ALL.iter().fold(Tokens::default(), |all, bucket| all.with(*bucket, Some(1)));
-        line.finish(ExchangeSummary {
+        record.finish(ExchangeSummary {
             status: 200,
             end: Some(RequestOutcome::Ok),
             provider: Some(Arc::from("zeta")),
@@ -119,11 +119,11 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
 #[test]
 fn the_outcome_has_a_name() {
     let end = |status, end, fault: Option<Fault>| {
-        let line_text = json(|line| {
+        let line_text = json(|record| {
             if let Some(fault) = &fault {
-                line.failed(fault);
+                record.failed(fault);
             }
-            line.finish(ExchangeSummary { status, end, ..ExchangeSummary::default() });
+            record.finish(ExchangeSummary { status, end, ..ExchangeSummary::default() });
         });
         (line_text["status"].as_u64().unwrap(), line_text["outcome"].as_str().unwrap().to_owned())
     };
@@ -139,10 +139,10 @@ fn the_outcome_has_a_name() {
 fn texts_from_outside_are_bounded() {
     let line_text = logged(Line::Human, || {
         let _entered = current::enter(&Arc::from("req_1"));
-        let mut line = line();
-        line.set_model(Some(&"m".repeat(10_000)));
-        line.failed(&Fault::invalid("x".repeat(10_000)));
-        line.lost((0..1000).map(|_| "field"));
+        let mut record = record();
+        record.set_model(Some(&"m".repeat(10_000)));
+        record.failed(&Fault::invalid("x".repeat(10_000)));
+        record.lost((0..1000).map(|_| "field"));
     });
     assert!(line_text.len() < 2000 && line_text.lines().count() == 1, "{line_text}");
 }
@@ -159,13 +159,13 @@ impl RequestLog for Kept {
 #[test]
 fn the_request_log_gets_each_record_once_with_or_without_a_line() {
     let kept = Arc::new(Kept::default());
-    let mut line = begin(Some(Arc::<Kept>::clone(&kept)));
-    line.has_line = false;
-    line.set_model(Some("fast"));
-    line.failed(&Fault::invalid("\u{e4}".repeat(5_000)));
-    line.set_request_bytes(12);
-    line.finish_own_answer(400, 34);
-    drop(line);
+    let mut record = begin(Some(Arc::<Kept>::clone(&kept)));
+    record.has_line = false;
+    record.set_model(Some("fast"));
+    record.failed(&Fault::invalid("\u{e4}".repeat(5_000)));
+    record.set_request_bytes(12);
+    record.finish_own_answer(400, 34);
+    drop(record);
     let all = kept.0.lock().unwrap();
     let [one] = all.as_slice() else { panic!("{all:?}") };
     assert_eq!((one.asked.as_deref(), one.client_id.as_deref()), (Some("fast"), Some("req_1")));

@@ -9,7 +9,7 @@ use crate::serving::Stored;
 use weir_wire::tap::CompiledTap;
 
 /// The longest time between two reads of an answer by Weir.
-const LONGEST_WAIT: Duration = Duration::from_mins(30);
+const MAX_WAIT: Duration = Duration::from_mins(30);
 /// How long Weir asks for an answer. Batches take a day at most.
 const LIFETIME: Duration = Duration::from_hours(48);
 /// Doublings of the first interval, beyond which none is longer.
@@ -37,7 +37,7 @@ impl Entry {
 
     /// When Weir reads it next.
     fn due(&self, first: Duration) -> Instant {
-        self.asked + first.saturating_mul(1 << self.doublings).min(LONGEST_WAIT.max(first))
+        self.asked + first.saturating_mul(1 << self.doublings).min(MAX_WAIT.max(first))
     }
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::*;
-use crate::accounting::Opening;
+use crate::accounting::ExchangeStart;
 use crate::accounting::tests::LABELS;
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::HeldBudget;
@@ -21,8 +21,8 @@ const PRICES: &str = r#"{"version": "t", "providers": {"zeta": {
 fn booked(model: &str, untold: Option<Untold>, told: Option<Usage>, unpriced: Unpriced) -> (u64, String) {
     let metrics = Arc::new(Metrics::new().unwrap());
     let (request_id, span) = (&Arc::from("r1"), &Span::default());
-    let opening = Opening { begun: Instant::now(), request_id, operation: "speech", span, counts: false };
-    let mut account = Account::open(&metrics, Arc::new(metrics.series(LABELS)), opening, AdmissionPermit::free());
+    let start = ExchangeStart { begun: Instant::now(), request_id, operation: "speech", span, counts: false };
+    let mut account = Account::open(&metrics, Arc::new(metrics.series(LABELS)), start, AdmissionPermit::free());
     let budget = Budget::new("all", Scope::All, Limit::Usd(Nano::new(1_000_000_000_000_000).unwrap()), Period::Total);
     let budgets = BudgetSet::new(vec![Budget { unpriced, ..budget }]).unwrap();
     let nothing = Request::whole(Owner::default(), Spend::priced(Nano::ZERO, 0));

@@ -10,7 +10,7 @@ use std::time::Instant;
 /// The fraction of places kept after an overload.
 const KEPT: f64 = 0.7;
 /// The fewest places: one request must be able to detect that an overload has ended.
-const LEAST: usize = 1;
+const MIN_PLACES: usize = 1;
 
 /// The current limit. It starts at the maximum.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,7 +24,7 @@ impl Adaptive {
     /// The current places, at most `most`.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 1 and the most")]
     pub(super) fn places(&self, most: usize) -> usize {
-        self.limit.map_or(most, |limit| (limit as usize).max(LEAST).min(most))
+        self.limit.map_or(most, |limit| (limit as usize).max(MIN_PLACES).min(most))
     }
 
     /// Records a success while `inside` places were in use.
@@ -43,7 +43,7 @@ impl Adaptive {
             return;
         }
         let limit = self.limit.unwrap_or(f64::INFINITY).min(as_limit(most));
-        self.limit = Some((limit * KEPT).max(as_limit(LEAST)));
+        self.limit = Some((limit * KEPT).max(as_limit(MIN_PLACES)));
         self.reduced = Some(now);
     }
 }

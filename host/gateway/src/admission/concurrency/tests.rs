@@ -12,23 +12,23 @@ fn name(text: &str) -> Arc<str> {
 type Waiting = std::pin::Pin<Box<dyn Future<Output = Result<Permit, Rejection>>>>;
 
 /// Starts waiting; the future has been polled once, so that it is in the queue.
-fn line_up(gate: &Arc<ConcurrencyLimiter>, client: &str, priority: Priority) -> Waiting {
-    let (gate, client) = (Arc::clone(gate), name(client));
-    let mut waiting: Waiting = Box::pin(async move { gate.enter(ALLOWANCE, &client, priority).await });
+fn line_up(limiter: &Arc<ConcurrencyLimiter>, client: &str, priority: Priority) -> Waiting {
+    let (limiter, client) = (Arc::clone(limiter), name(client));
+    let mut waiting: Waiting = Box::pin(async move { limiter.enter(ALLOWANCE, &client, priority).await });
     assert!((&mut waiting).now_or_never().is_none());
     waiting
 }
 
-fn inside(gate: &Arc<ConcurrencyLimiter>) -> Permit {
-    gate.try_enter(1).unwrap()
+fn inside(limiter: &Arc<ConcurrencyLimiter>) -> Permit {
+    limiter.try_enter(1).unwrap()
 }
 
 #[tokio::test]
 async fn clients_take_turns() {
-    let gate = Arc::new(ConcurrencyLimiter::default());
-    let first = inside(&gate);
-    let greedy: Vec<Waiting> = (0..3).map(|_| line_up(&gate, "greedy", Priority::Normal)).collect();
-    let modest = line_up(&gate, "modest", Priority::Normal);
+    let limiter = Arc::new(ConcurrencyLimiter::default());
+    let first = inside(&limiter);
+    let greedy: Vec<Waiting> = (0..3).map(|_| line_up(&limiter, "greedy", Priority::Normal)).collect();
+    let modest = line_up(&limiter, "modest", Priority::Normal);
     let mut greedy = greedy.into_iter();
     drop(first);
     let one = greedy.next().unwrap().now_or_never().unwrap().unwrap();
@@ -41,14 +41,14 @@ async fn clients_take_turns() {
 
 #[tokio::test]
 async fn a_higher_priority_goes_first_and_may_take_a_place_in_the_queue() {
-    let gate = Arc::new(ConcurrencyLimiter::default());
-    let first = inside(&gate);
-    let low: Vec<Waiting> = (0..4).map(|_| line_up(&gate, "a", Priority::Low)).collect();
-    let gate_too = Arc::clone(&gate);
-    let full = async move { gate_too.enter(ALLOWANCE, &name("a"), Priority::Low).await };
+    let limiter = Arc::new(ConcurrencyLimiter::default());
+    let first = inside(&limiter);
+    let low: Vec<Waiting> = (0..4).map(|_| line_up(&limiter, "a", Priority::Low)).collect();
+    let limiter_too = Arc::clone(&limiter);
+    let full = async move { limiter_too.enter(ALLOWANCE, &name("a"), Priority::Low).await };
     assert_eq!(full.now_or_never().unwrap().unwrap_err(), Rejection::Full);
-    let high = line_up(&gate, "c", Priority::High);
-    assert_eq!(gate.waiting(), 4);
+    let high = line_up(&limiter, "c", Priority::High);
+    assert_eq!(limiter.waiting(), 4);
     let displaced = low.into_iter().next_back().unwrap();
     assert_eq!(displaced.now_or_never().unwrap().unwrap_err(), Rejection::Full);
     drop(first);
@@ -57,14 +57,14 @@ async fn a_higher_priority_goes_first_and_may_take_a_place_in_the_queue() {
 
 #[tokio::test]
 async fn there_is_room_for_a_request_that_gets_a_place_or_could_wait() {
-    let gate = Arc::new(ConcurrencyLimiter::default());
-    let has_room = |client: &str, priority| gate.has_room(ALLOWANCE, &name(client), priority);
+    let limiter = Arc::new(ConcurrencyLimiter::default());
+    let has_room = |client: &str, priority| limiter.has_room(ALLOWANCE, &name(client), priority);
     assert!(has_room("a", Priority::Low));
-    let first = inside(&gate);
-    let mut waiting: Vec<Waiting> = (0..4).map(|_| line_up(&gate, "a", Priority::Normal)).collect();
+    let first = inside(&limiter);
+    let mut waiting: Vec<Waiting> = (0..4).map(|_| line_up(&limiter, "a", Priority::Normal)).collect();
     assert!(!has_room("a", Priority::Normal) && !has_room("b", Priority::Low));
     assert!(has_room("b", Priority::Normal) && has_room("a", Priority::High));
-    assert_eq!(gate.waiting(), 4, "to ask changes nothing");
+    assert_eq!(limiter.waiting(), 4, "to ask changes nothing");
     drop(waiting.pop());
     assert!(has_room("a", Priority::Normal), "who has left needs no place");
     drop(first);
@@ -72,26 +72,26 @@ async fn there_is_room_for_a_request_that_gets_a_place_or_could_wait() {
 
 #[tokio::test]
 async fn filling_a_queue_does_not_reserve_it() {
-    let gate = Arc::new(ConcurrencyLimiter::default());
-    let first = inside(&gate);
-    let mut greedy: VecDeque<Waiting> = (0..4).map(|_| line_up(&gate, "greedy", Priority::Normal)).collect();
-    let one = line_up(&gate, "modest", Priority::Normal);
+    let limiter = Arc::new(ConcurrencyLimiter::default());
+    let first = inside(&limiter);
+    let mut greedy: VecDeque<Waiting> = (0..4).map(|_| line_up(&limiter, "greedy", Priority::Normal)).collect();
+    let one = line_up(&limiter, "modest", Priority::Normal);
     assert_eq!(greedy.pop_back().unwrap().now_or_never().unwrap().unwrap_err(), Rejection::Full, "the newest of most");
-    let two = line_up(&gate, "modest", Priority::Normal);
+    let two = line_up(&limiter, "modest", Priority::Normal);
     assert_eq!(greedy.pop_back().unwrap().now_or_never().unwrap().unwrap_err(), Rejection::Full);
-    assert_eq!(gate.waiting(), 4);
+    assert_eq!(limiter.waiting(), 4);
     // Two each: a client with as many as the others displaces none.
     for client in ["modest", "greedy"] {
-        let (gate, client) = (Arc::clone(&gate), name(client));
-        let full = async move { gate.enter(ALLOWANCE, &client, Priority::Normal).await };
+        let (limiter, client) = (Arc::clone(&limiter), name(client));
+        let full = async move { limiter.enter(ALLOWANCE, &client, Priority::Normal).await };
         assert_eq!(full.now_or_never().unwrap().unwrap_err(), Rejection::Full);
     }
     // A client without a waiting request displaces one.
-    let third = line_up(&gate, "third", Priority::Normal);
-    assert_eq!(gate.waiting(), 4);
+    let third = line_up(&limiter, "third", Priority::Normal);
+    assert_eq!(limiter.waiting(), 4);
     drop(first);
     drop((greedy, one, two, third));
-    assert_eq!(gate.inside(), 0);
+    assert_eq!(limiter.inside(), 0);
 }
 
 proptest! {
@@ -101,11 +101,11 @@ proptest! {
     fn the_client_with_fewest_is_never_rejected_in_favour_of_the_one_with_most(comers in prop::collection::vec(0usize..4, 0..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _time = runtime.enter();
-        let gate = Arc::new(ConcurrencyLimiter::default());
-        let _inside = inside(&gate);
+        let limiter = Arc::new(ConcurrencyLimiter::default());
+        let _inside = inside(&limiter);
         let mut waiting: Vec<(usize, Waiting)> = Vec::new();
         for comer in comers {
-            let (other, client) = (Arc::clone(&gate), name(&comer.to_string()));
+            let (other, client) = (Arc::clone(&limiter), name(&comer.to_string()));
             let mut entering: Waiting = Box::pin(async move { other.enter(ALLOWANCE, &client, Priority::Normal).await });
             let is_refused = (&mut entering).now_or_never().is_some();
             waiting.retain_mut(|(_, one)| one.now_or_never().is_none());
@@ -116,57 +116,57 @@ proptest! {
             } else {
                 waiting.push((comer, entering));
             }
-            prop_assert!(gate.waiting() <= 4);
-            prop_assert_eq!(gate.waiting(), waiting.len());
+            prop_assert!(limiter.waiting() <= 4);
+            prop_assert_eq!(limiter.waiting(), waiting.len());
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_waits_too_long_is_rejected_and_leaves_no_trace() {
-    let gate = Arc::new(ConcurrencyLimiter::default());
-    let first = inside(&gate);
-    assert_eq!(gate.enter(ALLOWANCE, &name("a"), Priority::Normal).await.unwrap_err(), Rejection::Late);
-    assert_eq!(gate.waiting(), 0);
+    let limiter = Arc::new(ConcurrencyLimiter::default());
+    let first = inside(&limiter);
+    assert_eq!(limiter.enter(ALLOWANCE, &name("a"), Priority::Normal).await.unwrap_err(), Rejection::Late);
+    assert_eq!(limiter.waiting(), 0);
     drop(first);
-    assert_eq!(gate.inside(), 0);
-    drop(inside(&gate));
+    assert_eq!(limiter.inside(), 0);
+    drop(inside(&limiter));
 }
 
 #[tokio::test]
 async fn a_request_that_left_the_queue_is_skipped() {
-    let gate = Arc::new(ConcurrencyLimiter::default());
-    let first = inside(&gate);
-    drop(line_up(&gate, "gone", Priority::Normal));
-    let next = line_up(&gate, "here", Priority::Normal);
+    let limiter = Arc::new(ConcurrencyLimiter::default());
+    let first = inside(&limiter);
+    drop(line_up(&limiter, "gone", Priority::Normal));
+    let next = line_up(&limiter, "here", Priority::Normal);
     drop(first);
     let pass = next.now_or_never().unwrap().unwrap();
-    assert_eq!((gate.inside(), gate.waiting()), (1, 0));
+    assert_eq!((limiter.inside(), limiter.waiting()), (1, 0));
     drop(pass);
-    assert_eq!(gate.inside(), 0);
+    assert_eq!(limiter.inside(), 0);
 }
 
 #[tokio::test]
 async fn a_pass_that_came_too_late_is_not_lost() {
-    let gate = Arc::new(ConcurrencyLimiter::default());
-    let first = inside(&gate);
-    let waiting = line_up(&gate, "a", Priority::Normal);
+    let limiter = Arc::new(ConcurrencyLimiter::default());
+    let first = inside(&limiter);
+    let waiting = line_up(&limiter, "a", Priority::Normal);
     drop(first);
     // The pass is in the channel when the client leaves.
     drop(waiting);
-    assert_eq!(gate.inside(), 0);
+    assert_eq!(limiter.inside(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_limit_is_never_exceeded() {
-    let gate = Arc::new(ConcurrencyLimiter::default());
+    let limiter = Arc::new(ConcurrencyLimiter::default());
     let allowance = Allowance { places: 3, queue: 1000, wait: Duration::from_secs(30) };
     let tasks = (0..64).map(|n| {
-        let gate = Arc::clone(&gate);
+        let limiter = Arc::clone(&limiter);
         tokio::spawn(async move {
             for _ in 0..50 {
-                let pass = gate.enter(allowance, &name(&n.to_string()), Priority::Normal).await.unwrap();
-                assert!(gate.inside() <= 3);
+                let pass = limiter.enter(allowance, &name(&n.to_string()), Priority::Normal).await.unwrap();
+                assert!(limiter.inside() <= 3);
                 tokio::task::yield_now().await;
                 drop(pass);
             }
@@ -175,5 +175,5 @@ async fn the_limit_is_never_exceeded() {
     for task in tasks.collect::<Vec<_>>() {
         task.await.unwrap();
     }
-    assert_eq!((gate.inside(), gate.waiting()), (0, 0));
+    assert_eq!((limiter.inside(), limiter.waiting()), (0, 0));
 }

@@ -22,7 +22,7 @@ use weir_upstream::{Coding, DecodeBound, Decoder};
 use weir_wire::frame;
 
 /// The largest answer, uncompressed.
-const LARGEST: usize = 32 << 20;
+const MAX_ANSWER_BYTES: usize = 32 << 20;
 
 /// Reads answers of one format.
 #[derive(Debug)]
@@ -162,7 +162,7 @@ fn decoded(headers: &HeaderMap, body: &Bytes) -> Option<Bytes> {
     if coding == Coding::Identity {
         return Some(body.clone());
     }
-    let mut decoder = Decoder::new(coding, DecodeBound { piece: LARGEST, ..DecodeBound::default() }).ok()?;
+    let mut decoder = Decoder::new(coding, DecodeBound { piece: MAX_ANSWER_BYTES, ..DecodeBound::default() }).ok()?;
     let mut plain = decoder.push(body).ok()?.to_vec();
     plain.extend_from_slice(&decoder.finish().ok()?);
     Some(Bytes::from(plain))

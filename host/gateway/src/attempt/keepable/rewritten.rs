@@ -23,17 +23,17 @@ pub(crate) async fn rewritten(
     meaning: &Meaning,
     answer: Portable,
 ) -> Option<(HeaderMap, Bytes)> {
-    let mut chat = answer.into_answer(asked.face.format());
+    let mut chat = answer.into_answer(asked.endpoint.format());
     let lease = asked.side.dialect()?.lease(Arc::clone(&asked.caller.tenant)).await.ok()?;
     let model = chat.model.get_or_insert_with(|| asked.model().to_owned()).clone();
     let context = Context {
         memo: meaning.memo.clone(),
         input_tokens: Some(estimate::input_tokens(&meaning.chat)),
         // A stream names its model in its first event.
-        model: if asked.reading.stream { String::new() } else { model },
+        model: if asked.peek.stream { String::new() } else { model },
         ..context(asked)
     };
-    if asked.reading.stream { streamed(asked, lease, &context, chat) } else { whole(lease, &context, chat) }
+    if asked.peek.stream { streamed(asked, lease, &context, chat) } else { whole(lease, &context, chat) }
 }
 
 fn whole(mut lease: Lease, context: &Context, chat: ChatResponse) -> Option<(HeaderMap, Bytes)> {

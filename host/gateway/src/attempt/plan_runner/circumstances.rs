@@ -45,12 +45,12 @@ impl PlanRunner<'_> {
     /// Whether the request creates something that must not be created twice. A request without a model concerns files
     /// and batches, not answers.
     pub(super) fn creates(&self) -> bool {
-        !self.is_repeatable() && self.asked.reading.model.is_none()
+        !self.is_repeatable() && self.asked.peek.model.is_none()
     }
 
     /// Whether another target's opaque values may be left out for this one.
     pub(super) fn may_strip(&self, target: &Target) -> bool {
-        let is_strict = self.asked.reading.strict || target.strict;
+        let is_strict = self.asked.peek.strict || target.strict;
         *self.asked.operation() == Operation::Chat && !is_strict && self.plan.carried.is_foreign_to(&target.issuer())
     }
 

@@ -29,7 +29,7 @@ impl PlanRunner<'_> {
         if fault.side != Side::Client || !policy::another_may_help(fault, false) {
             return account.tried(&candidate.health, reason(failure), Some(ended));
         }
-        let is_strict = self.asked.reading.strict || candidate.target.strict;
+        let is_strict = self.asked.peek.strict || candidate.target.strict;
         let is_lost = fault.error.code.as_deref() == Some("unsupported_parameter");
         let reason = if is_strict && is_lost { "strict" } else { "unsupported" };
         account.skipped(&candidate.health, &candidate.target.label, reason);

@@ -76,7 +76,7 @@ impl Run<'_> {
 
     /// Writes a whole answer in the client's format.
     pub(super) fn respond(mut self, answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
-        if self.asked.reading.stream
+        if self.asked.peek.stream
             && let Answer::Chat(chat) = answer
         {
             return self.unfold(chat, account);
@@ -174,8 +174,8 @@ impl Run<'_> {
 
     /// Prices the stream's usage if the client asked for it.
     fn usage_cost(&self, account: &Account) -> Option<UsageCost> {
-        let (tariff, before) = self.asked.reading.asks_usage().then(|| account.rates())??;
-        Some(UsageCost { format: self.asked.face.format().to_owned(), tariff, before })
+        let (tariff, before) = self.asked.peek.asks_usage().then(|| account.rates())??;
+        Some(UsageCost { format: self.asked.endpoint.format().to_owned(), tariff, before })
     }
 
     /// Limits for the provider's frames.
@@ -234,7 +234,7 @@ impl Run<'_> {
             limits,
             decoder: self.provider.decoder(&self.provider_ctx).map_err(|fault| unified::blame(&fault))?,
             encoder,
-            errors: asked.face.errors.clone(),
+            errors: asked.endpoint.errors.clone(),
             request_id: asked.exchange.id.to_string(),
             model: self.target.model(asked.model()).to_owned(),
             target: Arc::clone(self.target),

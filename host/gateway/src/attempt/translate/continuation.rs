@@ -7,7 +7,7 @@ use super::super::resume::Continued;
 use super::super::send::fault_of;
 use super::super::versions::Versions;
 use super::super::{InboundRequest, RequestContext};
-use super::{Exchanged, Run, able};
+use super::{Exchanged, Run, check_interfaces};
 use crate::accounting::Account;
 use crate::route::Target;
 use weir_sandbox::Lease;
@@ -41,7 +41,7 @@ pub(in super::super) async fn resume(
     sent: &str,
     account: &mut Account,
 ) -> Result<Continued, Fault> {
-    able(asked, target)?;
+    check_interfaces(asked, target)?;
     let versions = Versions::choose(asked, target);
     let continued = resume_by(context, asked, target, &versions, sent, account).await;
     if let Err(fault) = &continued {

@@ -35,7 +35,7 @@ use weir_upstream::{Decoded, UpstreamResponse};
 
 /// Whether the answer of a target that relays can be read: its adapter has the client's format as its own.
 pub(in super::super) fn can_read(asked: &InboundRequest, target: &Target) -> bool {
-    let format = asked.face.format();
+    let format = asked.endpoint.format();
     asked.side.has(Interface::DialectChat)
         && target.adapter.has(Interface::ProviderChat)
         && target.format_for(format, asked.operation()) == format
@@ -68,7 +68,7 @@ pub(in super::super) async fn relay_judged(
     if response.status.as_u16() >= 400 {
         return Err(Box::pin(relay::refused(lane, target, response, account)).await);
     }
-    let framing = relay::stream_framing(asked.reading.stream, asked.framing, response.status, &response.headers);
+    let framing = relay::stream_framing(asked.peek.stream, asked.framing, response.status, &response.headers);
     let answer = match framing {
         Some(framing) => pin!(run.stream_unchanged(lane, framing, response, account)).await,
         None => pin!(run.answer_unchanged(lane, response, account)).await,

@@ -1,7 +1,7 @@
 //! The upstream request: completes it for its target, and fetches media if the provider needs their bytes.
 
 use super::super::Values;
-use super::super::ability::{Written, suit};
+use super::super::capabilities::{ClientFields, adapt_to_model};
 use super::super::media;
 use super::Run;
 use crate::accounting::Account;
@@ -22,8 +22,8 @@ impl Run<'_> {
         }
         request.set_model(target.model(asked.model()));
         if let Request::Chat(chat) | Request::CountTokens(chat) = &mut *request {
-            let able = target.capabilities_of(asked.model());
-            self.note(suit(chat, &able, Written::new(&asked.face.claim, &asked.body)));
+            let capabilities = target.capabilities_of(asked.model());
+            self.note(adapt_to_model(chat, &capabilities, ClientFields::new(&asked.endpoint.claim, &asked.body)));
             let copied = self.standardise_media(chat);
             self.held.grow(copied).await?;
         }

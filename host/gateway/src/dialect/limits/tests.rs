@@ -3,7 +3,7 @@ use std::time::UNIX_EPOCH;
 use http::HeaderValue;
 
 use super::*;
-use weir_translate::dialect::faces::limit_headers;
+use weir_translate::dialect::endpoints::limit_headers;
 use weir_types::contract::types::Header;
 
 fn format(headers: &[(&str, &str)]) -> ErrorFormat {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
 use super::{ModelSpot, PeekPlan, not_a_name, unreadable, wrong};
-use weir_translate::dialect::faces::Head;
+use weir_translate::dialect::endpoints::Head;
 use weir_types::contract::about::{BodyKind, Face, ModelPlace, StreamFlag};
 use weir_types::fault::Fault;
 use weir_wire::form;

@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::super::refusal::note_fault;
 use super::handshake::ClientHandshake;
-use super::opening::{Opening, accepted, session_demand};
+use super::pending::{PendingSession, accepted, session_demand};
 use crate::accounting::Account;
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::HeldBudget;
@@ -22,7 +22,7 @@ use weir_types::fault::{Fault, Side, error_kind_name};
 use weir_upstream::UpstreamSession;
 
 /// What a target granted.
-pub(super) struct Granted {
+pub(super) struct TargetGrant {
     pub(super) provider: UpstreamSession,
     pub(super) target: Arc<Target>,
     pub(super) tap: Arc<CompiledSessionTap>,
@@ -34,7 +34,7 @@ pub(super) struct Granted {
 }
 
 /// A target that does not grant a session.
-struct Ungranted {
+struct TargetRefusal {
     fault: Fault,
     /// Whether all others would refuse it too: a rule of the client's or a budget of its own does.
     is_everywhere: bool,
@@ -42,26 +42,31 @@ struct Ungranted {
     by_key: Option<usize>,
 }
 
-impl From<Fault> for Ungranted {
+impl From<Fault> for TargetRefusal {
     fn from(fault: Fault) -> Self {
         Self { is_everywhere: fault.side == Side::Client, fault, by_key: None }
     }
 }
 
-impl From<BudgetRefused> for Ungranted {
+impl From<BudgetRefused> for TargetRefusal {
     fn from(BudgetRefused { fault, is_providers }: BudgetRefused) -> Self {
         Self { is_everywhere: !is_providers, fault, by_key: None }
     }
 }
 
-impl Opening {
+impl PendingSession {
     /// Asks one target after the other for the session, until one grants it.
-    pub(super) async fn ask_targets(&self, model: &str, plan: &Plan, account: &mut Account) -> Result<Granted, Fault> {
+    pub(super) async fn ask_targets(
+        &self,
+        model: &str,
+        plan: &Plan,
+        account: &mut Account,
+    ) -> Result<TargetGrant, Fault> {
         let mut last = None;
         for candidate in &plan.candidates {
             match self.ask_target(model, plan, candidate, account).await {
                 Ok(granted) => return Ok(granted),
-                Err(Ungranted { fault, is_everywhere, .. }) => {
+                Err(TargetRefusal { fault, is_everywhere, .. }) => {
                     let reason = error_kind_name(fault.error.kind);
                     account.failed(reason);
                     account.tried(&candidate.health, reason, None);
@@ -84,7 +89,7 @@ impl Opening {
         plan: &Plan,
         candidate: &Candidate,
         account: &mut Account,
-    ) -> Result<Granted, Ungranted> {
+    ) -> Result<TargetGrant, TargetRefusal> {
         let mut spare_keys = keys(&candidate.target).count() - 1;
         loop {
             let ungranted = match self.ask_with_a_key(model, plan, candidate, account).await {
@@ -106,12 +111,12 @@ impl Opening {
         plan: &Plan,
         candidate: &Candidate,
         account: &mut Account,
-    ) -> Result<Granted, Ungranted> {
+    ) -> Result<TargetGrant, TargetRefusal> {
         let now = Instant::now();
         let Some((target, mut ticket)) = candidate.admit(&self.health, now, &Carried::default()) else {
             return Err(plan.exhausted(&self.health, now).into());
         };
-        let Some((acceptance, tap)) = accepted(&self.face, &target) else {
+        let Some((acceptance, tap)) = accepted(&self.endpoint, &target) else {
             return Err(Fault::internal("the target takes no sessions").into());
         };
         let demanded = session_demand(Some(model));
@@ -120,9 +125,9 @@ impl Opening {
         let prepared = reserve(&self.admission, &self.caller, alias, &target, &demand(model, 0)).await?;
         account.start_attempt(&target.label, target.model(model), target.tariff(model));
         account.set_lane("relay");
-        if let Some(line) = account.line() {
+        if let Some(record) = account.record() {
             let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
-            line.answered(target.model(model), target.health_id(model), adapter);
+            record.answered(target.model(model), target.health_id(model), adapter);
         }
         let ClientHandshake { query, headers, protocols, .. } = &self.handshake;
         let protocols: Vec<&str> = protocols.iter().map(String::as_str).collect();
@@ -136,7 +141,7 @@ impl Opening {
                     held.overloaded(now);
                 }
                 let by_key = matches!(blame, Blame::Key | Blame::Limit(_)).then_some(target.key);
-                return Err(Ungranted { by_key, ..fault.into() });
+                return Err(TargetRefusal { by_key, ..fault.into() });
             }
         };
         ticket.answers();
@@ -144,6 +149,6 @@ impl Opening {
         let mut headers = HeaderMap::new();
         acceptance.response_headers.forward(&provider.headers, &mut headers);
         let tap = Arc::clone(tap);
-        Ok(Granted { provider, target, tap, headers, ticket, held, prepared })
+        Ok(TargetGrant { provider, target, tap, headers, ticket, held, prepared })
     }
 }

@@ -8,7 +8,7 @@ use crate::auth::Caller;
 use crate::serving::Serving;
 use weir_realtime::handshake::{self, HandshakeError, UpgradeRequest};
 use weir_server::Upgrade;
-use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_types::contract::about::{CredentialPlace, ModelPlace};
 use weir_types::fault::Fault;
 use weir_types::headers;
@@ -51,7 +51,7 @@ impl ClientHandshake {
 /// Reads a handshake.
 pub(super) fn read(
     serving: &Serving,
-    face: &Endpoint,
+    endpoint: &Endpoint,
     mut head: Parts,
 ) -> Result<(ClientHandshake, PendingUpgrade), Fault> {
     let mut asked = handshake::asked(&head.method, head.version, &head.headers).map_err(no_session)?;
@@ -60,21 +60,21 @@ pub(super) fn read(
         return Err(no_session(HandshakeError::NoUpgrade));
     };
     let query = head.uri.query().unwrap_or_default();
-    let model = model(face, &Head { headers: &head.headers, query })?;
+    let model = model(endpoint, &Head { headers: &head.headers, query })?;
     let is_credential = |protocol: &str| {
-        let mut places = serving.faces.all().iter().flat_map(|face| &face.claim.credentials);
+        let mut places = serving.endpoints.all().iter().flat_map(|endpoint| &endpoint.claim.credentials);
         places.any(|place| matches!(place, CredentialPlace::Subprotocol(front) if protocol.starts_with(front.as_str())))
     };
     let mut protocols = std::mem::take(&mut asked.protocols);
     protocols.retain(|protocol| !is_credential(protocol));
     let named = &serving.config.server.key_headers;
-    let (headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
+    let (headers, query) = serving.endpoints.without_credentials(&endpoint.adapter, named, head.headers, query);
     Ok((ClientHandshake { asked, model, query, headers, protocols }, PendingUpgrade { connection, upgrade }))
 }
 
 /// The model's name, from the query, unless the first message has it.
-fn model(face: &Endpoint, head: &Head<'_>) -> Result<Option<String>, Fault> {
-    let places = face.claim.model.iter().filter_map(|place| match place {
+fn model(endpoint: &Endpoint, head: &Head<'_>) -> Result<Option<String>, Fault> {
+    let places = endpoint.claim.model.iter().filter_map(|place| match place {
         ModelPlace::Query(name) => Some(name.as_str()),
         _ => None,
     });
@@ -83,7 +83,7 @@ fn model(face: &Endpoint, head: &Head<'_>) -> Result<Option<String>, Fault> {
             return Ok(Some(model));
         }
     }
-    if face.claim.model.iter().any(|place| matches!(place, ModelPlace::Message(_))) {
+    if endpoint.claim.model.iter().any(|place| matches!(place, ModelPlace::Message(_))) {
         return Ok(None);
     }
     Err(Fault::invalid("the handshake does not name a model in its query, such as `?model=...`").at("model"))

@@ -6,7 +6,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
 
 use super::super::refusal::{note_fault, note_refusal};
-use super::opening::{Opened, Opening, Unopened};
+use super::pending::{GrantedSession, PendingSession, SessionRefusal};
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
 use crate::realtime::{ClientEnd, FirstMessage, ReadBounds, SessionPlace};
@@ -18,13 +18,13 @@ use weir_types::contract::about::{ModelPlace, ModelPointer};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::Fault;
 
-impl Opening {
+impl PendingSession {
     /// Waits for the first message, opens the session for the model that it names, and passes the session's messages on.
     /// A client that is refused has its stream back when it hears of it, though its connection may last a little longer.
     pub(super) async fn later(
         self,
         permit: AdmissionPermit,
-        mut line: Option<Box<RequestRecord>>,
+        mut record: Option<Box<RequestRecord>>,
         place: SessionPlace,
         upgrade: OnUpgrade,
         mut leaving: Leaving,
@@ -39,22 +39,22 @@ impl Opening {
             () = leaving.wait() => return client.leave(&Close::new(Close::RESTART, "the gateway restarts")).await,
         };
         let opened = match first {
-            Ok(Ok((kind, message))) => Box::pin(self.open_for(kind, message, permit, &mut line)).await,
+            Ok(Ok((kind, message))) => Box::pin(self.open_for(kind, message, permit, &mut record)).await,
             Ok(Err(close)) => {
                 drop(permit);
                 return client.leave(&close).await;
             }
             Err(_) => {
                 drop(permit);
-                Err(Unopened::Fault(Fault::invalid(
+                Err(SessionRefusal::Fault(Fault::invalid(
                     "the first message did not arrive in time: send it as soon as the session is open",
                 )))
             }
         };
         match opened {
             Ok((opened, first)) => Box::pin(opened.session(place, leaving).run(client, Some(first))).await,
-            Err(unopened) => {
-                let close = self.refuse(unopened, &mut line);
+            Err(refusal) => {
+                let close = self.refuse(refusal, &mut record);
                 client.leave(&close).await;
             }
         }
@@ -66,8 +66,8 @@ impl Opening {
         kind: Kind,
         message: Bytes,
         permit: AdmissionPermit,
-        line: &mut Option<Box<RequestRecord>>,
-    ) -> Result<(Opened, FirstMessage), Unopened> {
+        record: &mut Option<Box<RequestRecord>>,
+    ) -> Result<(GrantedSession, FirstMessage), SessionRefusal> {
         let place = self.place_of_model().ok_or_else(|| Fault::internal("the endpoint has no place for a model"))?;
         let unnamed = |error: first::FirstMessageError| {
             let message = format!("the first message names no model: {error}");
@@ -75,34 +75,34 @@ impl Opening {
         };
         let named = first::model(&message, &place.pointer, &place.prefix).map_err(unnamed)?;
         let later = LaterMessages::new(&place.pointer).map_err(unnamed)?;
-        if let Some(line) = line.as_mut() {
-            line.set_model(Some(&named.name));
+        if let Some(record) = record.as_mut() {
+            record.set_model(Some(&named.name));
         }
-        let opened = self.open(&named.name, permit, line).await?;
+        let opened = self.open(&named.name, permit, record).await?;
         let message = named.renamed(&message, opened.target.model(&opened.model));
         Ok((opened, FirstMessage { kind, message, later }))
     }
 
     /// Accounts for a session that is not opened, and returns the close for its client.
-    fn refuse(&self, unopened: Unopened, line: &mut Option<Box<RequestRecord>>) -> Close {
-        let fault = match unopened {
-            Unopened::Fault(fault) => fault,
-            Unopened::Refused(refused) => refused.fault,
-            Unopened::Tried(fault, mut account, _) => {
+    fn refuse(&self, refusal: SessionRefusal, record: &mut Option<Box<RequestRecord>>) -> Close {
+        let fault = match refusal {
+            SessionRefusal::Fault(fault) => fault,
+            SessionRefusal::Refused(refused) => refused.fault,
+            SessionRefusal::Tried(fault, mut account, _) => {
                 account.complete();
                 return close_for(&fault);
             }
         };
         note_fault(&fault, &self.id);
-        note_refusal(&self.metrics, &fault, line);
-        if let Some(line) = line.as_mut() {
-            line.finish_own_answer(fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind)), 0);
+        note_refusal(&self.metrics, &fault, record);
+        if let Some(record) = record.as_mut() {
+            record.finish_own_answer(fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind)), 0);
         }
         close_for(&fault)
     }
 
     fn place_of_model(&self) -> Option<&ModelPointer> {
-        self.face.claim.model.iter().find_map(|place| match place {
+        self.endpoint.claim.model.iter().find_map(|place| match place {
             ModelPlace::Message(place) => Some(place),
             _ => None,
         })

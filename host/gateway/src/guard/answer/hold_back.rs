@@ -10,7 +10,7 @@ use weir_types::contract::types::ChatEvent;
 /// event whose kind begins as theirs does.
 const PIECE: &str = "delta";
 /// The most bytes that wait. A part that neither goes on nor stops keeps back all that follows it.
-const MOST: usize = 16 << 20;
+const MAX_HELD_BYTES: usize = 16 << 20;
 
 /// Events in order, the first of which wait for more text of their part.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl HoldBack {
 
     /// Whether more waits than may.
     pub(super) fn is_overfull(&self) -> bool {
-        self.bytes > MOST
+        self.bytes > MAX_HELD_BYTES
     }
 
     /// Returns all events that wait, and these.
@@ -250,7 +250,7 @@ mod tests {
     fn what_waits_is_bounded_and_each_read_takes_as_long_as_what_it_brings() {
         let mut held = HoldBack::new(4);
         assert_eq!(held.push(vec![delta(0, "a")]), []);
-        let most = MOST / size_of::<Waiting>();
+        let most = MAX_HELD_BYTES / size_of::<Waiting>();
         let count = (0..most).take_while(|_| held.push(vec![delta(1, "b")]).is_empty() && !held.is_overfull()).count();
         assert!((most / 2..most).contains(&count), "{count} of {most}");
         assert_eq!(held.parts.len(), 2);

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use opentelemetry::TraceId;
 
 /// The most characters that the labels of an exemplar may have together (`OpenMetrics` 1.0, "Exemplars").
-const MOST: usize = 128;
+const MAX_LABEL_CHARS: usize = 128;
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ impl Exemplar {
         if let Some(trace) = self.trace {
             labels.push(("trace_id", trace.to_string()));
         }
-        let room = MOST - labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let room = MAX_LABEL_CHARS - labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         if "request_id".len() + self.request_id.chars().count() <= room {
             labels.push(("request_id", self.request_id.to_string()));
         }

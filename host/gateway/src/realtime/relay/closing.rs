@@ -17,7 +17,7 @@ impl Relay {
             let _late = timeout(CLOSE_TIMEOUT, self.on_provider_message(&message)).await;
         }
         if let Ending::Refused(fault) = &ending {
-            account.line().into_iter().for_each(|line| line.failed(fault));
+            account.record().into_iter().for_each(|record| record.failed(fault));
             let telling = async {
                 let _gone = self.report(fault).await;
                 self.cancel().await;
@@ -41,7 +41,7 @@ impl Relay {
             responses.end(outcome);
             responses.used()
         };
-        account.line().into_iter().for_each(|line| line.session_used(used));
+        account.record().into_iter().for_each(|record| record.session_used(used));
         match outcome {
             Outcome::Whole => account.complete(),
             Outcome::Broke(Side::Client) => account.fail_stream("client"),
@@ -55,7 +55,7 @@ impl Relay {
         if self.responses.lock().await.are_over() {
             return;
         }
-        if let Some(cancel) = &self.terms.tap.cancel {
+        if let Some(cancel) = &self.context.tap.cancel {
             let _gone = self.to_provider.lock().await.send_text(cancel).await;
         }
     }

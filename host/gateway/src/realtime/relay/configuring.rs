@@ -34,7 +34,7 @@ impl Relay {
             Verdict::Withhold(fault) | Verdict::End(fault) => return Err(Ending::Refused(fault)),
         }
         self.send(Side::Server, Opcode::Text, true, message.as_bytes()).await?;
-        let confirmed = timeout(self.terms.send_timeout, self.confirmation.arrived.notified());
+        let confirmed = timeout(self.context.send_timeout, self.confirmation.arrived.notified());
         confirmed.await.map_err(|_| Ending::Silent(Side::Server))
     }
 
@@ -45,10 +45,10 @@ impl Relay {
         if !is_awaited.load(Ordering::Relaxed) {
             return Ok(());
         }
-        if self.terms.tap.is_configured(message) {
+        if self.context.tap.is_configured(message) {
             is_awaited.store(false, Ordering::Relaxed);
             arrived.notify_one();
-        } else if self.terms.tap.is_failure(message) {
+        } else if self.context.tap.is_failure(message) {
             let reason = "the provider refused the configuration of the ephemeral key";
             return Err(Ending::Refused(Fault::new(FaultSide::Client, ErrorKind::InvalidRequest, reason)));
         }

@@ -18,7 +18,7 @@ impl Relay {
     /// Waits until no message has passed for too long, or the session has lasted too long. It waits for nothing else, since
     /// a side that reads slowly must not prolong the session.
     pub(super) async fn expire(&self) -> Ending {
-        let Realtime { idle_timeout, max_duration, .. } = self.terms.settings;
+        let Realtime { idle_timeout, max_duration, .. } = self.context.settings;
         let end = self.clock.begun() + max_duration;
         loop {
             let (now, idle) = (Instant::now(), self.clock.last_message() + idle_timeout);
@@ -34,7 +34,7 @@ impl Relay {
 
     /// Pings both sides, and waits until one was silent for too long.
     pub(super) async fn watch(&self) -> Ending {
-        let Realtime { ping_interval, ping_timeout, .. } = self.terms.settings;
+        let Realtime { ping_interval, ping_timeout, .. } = self.context.settings;
         // When each side was pinged last, unless it sent something since.
         let mut pinged: [Option<Instant>; 2] = [None; 2];
         loop {
@@ -64,7 +64,7 @@ impl Relay {
     /// over.
     pub(super) async fn leave(&self, leaving: &mut Leaving) -> Ending {
         leaving.wait().await;
-        let until = Instant::now() + self.terms.drain.saturating_sub(MARGIN);
+        let until = Instant::now() + self.context.drain.saturating_sub(MARGIN);
         if let Err(ending) = self.report(&Fault::overloaded(RESTARTS, Duration::ZERO).with_code("stopping")).await {
             return ending;
         }

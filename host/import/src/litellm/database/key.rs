@@ -50,17 +50,17 @@ impl Converter {
         if row["blocked"] == true || is_orphan || is_apart {
             document["disabled"] = json!(true);
         }
-        let mut terms = self.terms("key", &name, row);
+        let mut fields = self.access_fields("key", &name, row);
         if let Some(user) = owner["user"].as_str() {
             let spender = Spender { user: user.to_owned(), team: owner["team"].as_str().map(str::to_owned) };
             if self.tagged.contains(&spender) {
-                terms.add_tag(&spender.tag());
+                fields.add_tag(&spender.tag());
             }
             if self.closed.contains(&spender) {
-                terms.close("belongs to a user with a limit or a budget of 0, and may use no model now");
+                fields.close("belongs to a user with a limit or a budget of 0, and may use no model now");
             }
         }
-        terms.write(&mut document);
+        fields.write(&mut document);
         if let Some(operations) = self.operations(&name, &row["allowed_routes"]) {
             document["operations"] = json!(operations);
         }

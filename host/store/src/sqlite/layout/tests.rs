@@ -113,7 +113,7 @@ fn callers_without_end_take_no_more_memory_than_may_be() {
     let facts: Vec<Fact> =
         (0..20_000).map(|number| Fact { client: "x".repeat(200) + &number.to_string(), ..fact(number) }).collect();
     insert(&mut connection, &mut layout, &facts);
-    assert!(layout.callers.bytes <= MOST_KNOWN + 512 && layout.callers.known.len() < facts.len());
+    assert!(layout.callers.bytes <= MAX_KNOWN + 512 && layout.callers.known.len() < facts.len());
     assert_eq!(stored(&connection), facts);
 }
 

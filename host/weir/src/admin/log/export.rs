@@ -16,7 +16,7 @@ use crate::admin::{Operations, Parameters, Problem};
 use crate::store::otlp;
 use crate::store::parquet::ParquetFile;
 use crate::store::shown::shown;
-use weir_store::{Fact, MOST_OF_PAGE, Query, Store, StoreError};
+use weir_store::{Fact, MAX_OF_PAGE, Query, Store, StoreError};
 
 /// What an export is, as the parameter `format` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub(super) async fn export(State(operations): State<Operations>, RawQuery(url): 
     let known: Vec<&str> = asked::CONDITIONS.into_iter().chain(["format"]).collect();
     let parameters = Parameters::parse(url.as_deref(), &known)?;
     let format = parameters.with("format", "json, otlp or parquet", Format::parse)?.unwrap_or(Format::Json);
-    let query = Query { limit: MOST_OF_PAGE, ..asked::search(&parameters)? };
+    let query = Query { limit: MAX_OF_PAGE, ..asked::search(&parameters)? };
     let store = store(&operations)?.store();
     let form = Form::begin(format).map_err(|error| {
         tracing::error!(%error, "an export of the request log could not begin");

@@ -18,9 +18,9 @@ use weir_store::{HOUR_MS, LedgerKey, LedgerQuery, LedgerSums, first_hour_kept};
 /// Hours that are shown if no time is given.
 const USUAL_HOURS: u64 = 24;
 /// The most hours that are shown; as many before them are summed too.
-const MOST_HOURS: u64 = 92 * 24;
+const MAX_HOURS: u64 = 92 * 24;
 /// The most models, and providers, that are named; the rest is summed up.
-const MOST_GROUPS: usize = 20;
+const MAX_GROUPS: usize = 20;
 
 /// What requests came to.
 #[derive(Debug, Clone, Default)]
@@ -94,14 +94,14 @@ impl Groups {
     fn shown(self) -> Value {
         let mut all: Vec<_> = self.0.into_iter().filter(|(_, (now, _))| now.requests > 0).collect();
         all.sort_by_key(|(_, (now, _))| std::cmp::Reverse((now.cost_nano, now.requests)));
-        let more = all.len().saturating_sub(MOST_GROUPS);
+        let more = all.len().saturating_sub(MAX_GROUPS);
         let one = |(name, (now, before)): &(String, (Figures, Figures))| {
             let mut item = now.shown();
             item["name"] = json!(name);
             item["before"] = before.shown();
             item
         };
-        json!({"items": all.iter().take(MOST_GROUPS).map(one).collect::<Vec<_>>(), "more": more})
+        json!({"items": all.iter().take(MAX_GROUPS).map(one).collect::<Vec<_>>(), "more": more})
     }
 }
 
@@ -115,8 +115,8 @@ pub(super) async fn show(
     let to = parameters.time("to")?.map_or(now_hour + 1, |time| time.div_ceil(HOUR_MS));
     let from = parameters.time("from")?.map_or(to.saturating_sub(USUAL_HOURS), |time| time / HOUR_MS);
     let hours = to.saturating_sub(from);
-    if hours == 0 || hours > MOST_HOURS {
-        return Err(Problem::parameter(format!("`to` must be after `from`, by {MOST_HOURS} hours at most")));
+    if hours == 0 || hours > MAX_HOURS {
+        return Err(Problem::parameter(format!("`to` must be after `from`, by {MAX_HOURS} hours at most")));
     }
     let earliest = first_hour_kept(now_hour * HOUR_MS) + hours;
     if from < earliest {

@@ -12,7 +12,7 @@ use weir_sandbox::canary::CanaryRule;
 /// The parameters of a url that ask for a trial.
 pub(super) const PARAMETERS: [&str; 4] = ["share", "requests", "max_fault_rate", "max_time"];
 /// The longest trial.
-const LONGEST: Duration = Duration::from_hours(30 * 24);
+const MAX_TRIAL: Duration = Duration::from_hours(30 * 24);
 
 /// What is asked for; the rest is that of [`CanaryRule::default`].
 #[derive(Debug, Default, Deserialize)]
@@ -69,7 +69,7 @@ impl AskedTrial {
 
 fn length(text: &str) -> Option<Duration> {
     let length = Duration::try_from(time::length(text)?).ok()?;
-    (!length.is_zero() && length <= LONGEST).then_some(length)
+    (!length.is_zero() && length <= MAX_TRIAL).then_some(length)
 }
 
 /// A rule as answers and the audit log show it.

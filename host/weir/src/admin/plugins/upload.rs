@@ -25,7 +25,7 @@ use weir_sandbox::{Adapter, Digest};
 use weir_types::headers::ADAPTER_SIGNATURE;
 
 /// The longest name of an adapter, in bytes.
-const LONGEST_NAME: usize = 64;
+const MAX_NAME_LEN: usize = 64;
 /// How long an answer waits until the folder was looked at.
 const LOOKED_AT: Duration = Duration::from_secs(30);
 
@@ -136,7 +136,7 @@ pub(super) async fn put(
 /// Whether a name can be that of a file in the folder, and of nothing else.
 fn is_file_name(name: &str) -> bool {
     let mut bytes = name.bytes();
-    name.len() <= LONGEST_NAME
+    name.len() <= MAX_NAME_LEN
         && bytes.next().is_some_and(|first| first.is_ascii_alphanumeric())
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }

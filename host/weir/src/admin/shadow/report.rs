@@ -10,11 +10,11 @@ use weir_store::Fact;
 use weir_types::loss::field_name;
 
 /// The most requests that differ and are listed.
-const MOST_LISTED: usize = 50;
+const MAX_LISTED: usize = 50;
 /// The most different reasons for leaving requests out, and the most different losses; further ones are summed.
-const MOST_KINDS: usize = 32;
+const MAX_KINDS: usize = 32;
 /// The longest text of an answer that is shown, in characters.
-const LONGEST: usize = 100_000;
+const MAX_TEXT_CHARS: usize = 100_000;
 
 /// What was found so far. Of each pair of figures, the first is that of the version that serves.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Report {
     }
 
     pub(super) fn leave_out(&mut self, reason: &str) {
-        let is_known = self.left_out.contains_key(reason) || self.left_out.len() < MOST_KINDS;
+        let is_known = self.left_out.contains_key(reason) || self.left_out.len() < MAX_KINDS;
         let reason: String = if is_known { reason.chars().take(200).collect() } else { "other reasons".to_owned() };
         *self.left_out.entry(reason).or_default() += 1;
     }
@@ -71,7 +71,7 @@ impl Report {
         let is_different =
             !compared.differences.is_empty() || sides[0].losses != sides[1].losses || costs[0] != costs[1];
         self.different += usize::from(is_different);
-        if (is_different || in_full) && self.listed.len() < MOST_LISTED {
+        if (is_different || in_full) && self.listed.len() < MAX_LISTED {
             let mut entry = entry(fact, compared, costs);
             if in_full {
                 entry["steps"] = json!(sides.map(steps));
@@ -83,7 +83,7 @@ impl Report {
     fn lost(&mut self, loss: &Value, at: usize) {
         let text = |name: &str| loss[name].as_str().unwrap_or_default().to_owned();
         let mut key = (text("step"), field_name(&text("field")), text("kind"));
-        if self.losses.len() >= MOST_KINDS && !self.losses.contains_key(&key) {
+        if self.losses.len() >= MAX_KINDS && !self.losses.contains_key(&key) {
             key = (key.0, "other".to_owned(), String::new());
         }
         self.losses.entry(key).or_default()[at] += 1;
@@ -120,7 +120,7 @@ fn entry(fact: &Fact, compared: &Comparison, costs: [Option<i64>; 2]) -> Value {
         let one = |loss: &Value| {
             format!("{} {}", loss["field"].as_str().unwrap_or_default(), loss["kind"].as_str().unwrap_or_default())
         };
-        side.losses.iter().take(MOST_KINDS).map(one).collect::<Vec<String>>()
+        side.losses.iter().take(MAX_KINDS).map(one).collect::<Vec<String>>()
     };
     json!({
         "id": fact.id.to_string(),
@@ -137,7 +137,7 @@ fn entry(fact: &Fact, compared: &Comparison, costs: [Option<i64>; 2]) -> Value {
 fn steps(side: &Replayed) -> Value {
     let text = |value: &Value| {
         let whole = serde_json::to_string_pretty(value).unwrap_or_default();
-        whole.chars().take(LONGEST).collect::<String>()
+        whole.chars().take(MAX_TEXT_CHARS).collect::<String>()
     };
     side.steps
         .iter()
@@ -161,12 +161,12 @@ mod tests {
     fn sums_and_lists_are_bounded() {
         let mut report = Report::default();
         let fact = Fact::of(RequestId::new(5_000, [1; 10]));
-        for n in 0..2 * MOST_LISTED {
-            report.note(&fact, &compared(3 * MOST_KINDS), [Some(1), Some(2)], false);
+        for n in 0..2 * MAX_LISTED {
+            report.note(&fact, &compared(3 * MAX_KINDS), [Some(1), Some(2)], false);
             report.leave_out(&format!("reason {n}"));
         }
-        assert_eq!((report.compared(), report.different, report.listed.len()), (100, 100, MOST_LISTED));
-        assert_eq!((report.losses.len(), report.left_out.len()), (MOST_KINDS + 1, MOST_KINDS + 1));
+        assert_eq!((report.compared(), report.different, report.listed.len()), (100, 100, MAX_LISTED));
+        assert_eq!((report.losses.len(), report.left_out.len()), (MAX_KINDS + 1, MAX_KINDS + 1));
         assert_eq!((report.costs, report.unpriced), ([100, 200], 0));
     }
 

@@ -19,7 +19,7 @@ use weir_sandbox::Adapter;
 use weir_store::{Fact, Page, Query, RequestId, Store, StoreError};
 
 /// The longest run.
-const LONGEST: Duration = Duration::from_mins(10);
+const MAX_RUN: Duration = Duration::from_mins(10);
 /// Facts that are read at a time.
 const PAGE: usize = 200;
 /// Facts that are looked at for each request that is wanted, at most.
@@ -140,7 +140,7 @@ impl Run {
             let Page { facts, next } = search(&query)?;
             for fact in facts {
                 let is_over = is_stopped()
-                    || begun.elapsed() > LONGEST
+                    || begun.elapsed() > MAX_RUN
                     || looked_at >= self.wanted * LOOKED_AT
                     || self.report().compared() >= self.wanted;
                 if is_over {
@@ -213,9 +213,9 @@ impl Version {
 impl Versions {
     /// What both versions make of a logged exchange.
     fn compare(&self, store: &dyn Store, fact: &Fact) -> Result<Result<Comparison, LeftOut>, StoreError> {
-        let faces = &self.serving.faces;
-        let face = faces.all().iter().find(|face| face.format() == fact.dialect);
-        let dialect = face.and_then(|face| self.serving.adapter(&face.adapter));
+        let endpoints = &self.serving.endpoints;
+        let endpoint = endpoints.all().iter().find(|endpoint| endpoint.format() == fact.dialect);
+        let dialect = endpoint.and_then(|endpoint| self.serving.adapter(&endpoint.adapter));
         let provider = self.serving.adapter(&fact.adapter);
         let (Some(dialect), Some(provider)) = (dialect, provider) else { return Ok(Err(LeftOut::NotIts)) };
         let is_its = |adapter: &Arc<Adapter>| adapter.name == self.after.name;
@@ -233,7 +233,7 @@ impl Versions {
             dialect: if is_its(dialect) { version } else { dialect },
             provider: if is_its(provider) { version } else { provider },
         };
-        Ok(shadow(&fixture, faces, with(&self.before), with(&self.after)).map_err(LeftOut::Unfit))
+        Ok(shadow(&fixture, endpoints, with(&self.before), with(&self.after)).map_err(LeftOut::Unfit))
     }
 }
 

@@ -7,9 +7,9 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::access_args::AccessArgs;
 use super::admin::Endpoints;
 use super::document::Listing;
-use super::terms::Terms;
 use super::{cell, pretty};
 use crate::cli::running::Running;
 
@@ -47,7 +47,7 @@ pub(in crate::cli) struct Create {
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
     #[command(flatten)]
-    terms: Terms,
+    access: AccessArgs,
     #[command(flatten)]
     running: Running,
 }
@@ -119,9 +119,9 @@ fn create(asked: &Create) -> Result<String, String> {
     if let Some(expires) = &asked.expires {
         fields.insert("expires".to_owned(), json!(time(expires, Timestamp::now())?.to_string()));
     }
-    asked.terms.write(&mut fields)?;
+    asked.access.write(&mut fields)?;
     let made = Endpoints::of(&asked.running)?.send(Method::POST, "/keys", &[], Some(&Value::Object(fields)))?;
-    crate::cli::complain(&format!("the key {} is made; its text is shown only now:", cell(&made["id"])));
+    crate::cli::print_stderr(&format!("the key {} is made; its text is shown only now:", cell(&made["id"])));
     Ok(cell(&made["key"]))
 }
 
@@ -129,7 +129,7 @@ fn rotate(asked: &Rotate) -> Result<String, String> {
     let body = json!({"grace": asked.grace, "again": asked.again});
     let key = Endpoints::of(&asked.running)?.send(Method::POST, &path(&asked.id, "/rotate")?, &[], Some(&body))?;
     let ends = cell(&key["rotated"]["grace_ends"]);
-    crate::cli::complain(&format!("the text before is valid until {ends}; the new one is shown only now:"));
+    crate::cli::print_stderr(&format!("the text before is valid until {ends}; the new one is shown only now:"));
     Ok(cell(&key["key"]))
 }
 

@@ -6,9 +6,9 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use super::access_args::AccessArgs;
 use super::admin::Endpoints;
 use super::document::{Kind, Listing};
-use super::terms::Terms;
 use super::{cell, pretty};
 use crate::cli::running::Running;
 
@@ -41,7 +41,7 @@ pub(in crate::cli) struct Create {
     #[arg(long)]
     organisation: Option<String>,
     #[command(flatten)]
-    terms: Terms,
+    access: AccessArgs,
     #[command(flatten)]
     running: Running,
 }
@@ -98,7 +98,7 @@ fn create(asked: &Create) -> Result<String, String> {
     if let Some(organisation) = &asked.organisation {
         fields.insert("organisation".to_owned(), json!(organisation));
     }
-    asked.terms.write(&mut fields)?;
+    asked.access.write(&mut fields)?;
     TEAM.create(&asked.running, fields)
 }
 

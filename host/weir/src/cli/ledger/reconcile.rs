@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::usage_export::{LARGEST, Place, Used, parse};
+use super::usage_export::{MAX_EXPORT_BYTES, Place, Used, parse};
 use super::{dollars, fact_of};
 use crate::cli::log::{Search, each};
 use crate::cli::running::Running;
@@ -32,9 +32,10 @@ pub(super) fn run(asked: &Reconcile) -> Result<bool, String> {
     let shown = asked.export.display();
     let mut text = String::new();
     let file = std::fs::File::open(&asked.export).map_err(|error| format!("{shown}: {error}"))?;
-    let length = file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| format!("{shown}: {error}"))?;
-    if length as u64 > LARGEST {
-        return Err(format!("{shown} is larger than {LARGEST} bytes"));
+    let length =
+        file.take(MAX_EXPORT_BYTES + 1).read_to_string(&mut text).map_err(|error| format!("{shown}: {error}"))?;
+    if length as u64 > MAX_EXPORT_BYTES {
+        return Err(format!("{shown} is larger than {MAX_EXPORT_BYTES} bytes"));
     }
     let theirs = parse(&text).map_err(|error| format!("{shown}: {error}"))?;
     let (mut ours, mut failure) = (BTreeMap::<Place, Used>::new(), None);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use weir_ledger::Nano;
 
 /// The largest export, in bytes.
-pub(super) const LARGEST: u64 = 256 << 20;
+pub(super) const MAX_EXPORT_BYTES: u64 = 256 << 20;
 
 /// What was used on a day with a model. What an export does not have is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub(crate) struct Build {
 
 pub(super) fn run(asked: &Build) -> Result<String, String> {
     let project = Project::read(&asked.dir).map_err(|error| format!("error: {error}"))?;
-    let mut tell = |line: &str| crate::cli::complain(&format!("> {line}"));
+    let mut tell = |line: &str| crate::cli::print_stderr(&format!("> {line}"));
     let built = build::build(&project, &super::loader()?, &mut tell).map_err(|error| format!("error: {error}"))?;
     Ok(shown(&built))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::complain;
+use crate::cli::print_stderr;
 use weir_author::dev;
 use weir_author::dev::Target;
 use weir_author::project::Project;
@@ -37,7 +37,7 @@ pub(super) fn run(asked: &Dev) -> Result<String, String> {
     let loader = super::loader()?;
     let target = Target { plugins: asked.plugins.clone(), admin: asked.admin.clone(), token: token(asked)? };
     let round = || {
-        let built = dev::round(&asked.dir, &target, &loader, &mut |line| complain(line));
+        let built = dev::round(&asked.dir, &target, &loader, &mut |line| print_stderr(line));
         built.map(|built| super::build::shown(&built)).map_err(|error| format!("error: {error}"))
     };
     if asked.once {
@@ -47,8 +47,8 @@ pub(super) fn run(asked: &Dev) -> Result<String, String> {
     loop {
         clear();
         let before = sources.snapshot();
-        complain(&round().unwrap_or_else(|error| error));
-        complain("waiting for changes (end with Ctrl-C)");
+        print_stderr(&round().unwrap_or_else(|error| error));
+        print_stderr("waiting for changes (end with Ctrl-C)");
         sources.wait(&before);
     }
 }
@@ -71,6 +71,6 @@ fn token(asked: &Dev) -> Result<Option<Secret>, String> {
 /// Clears the terminal, so that it shows one round.
 fn clear() {
     if std::io::stderr().is_terminal() {
-        complain("\u{1b}[2J\u{1b}[H");
+        print_stderr("\u{1b}[2J\u{1b}[H");
     }
 }

@@ -14,7 +14,7 @@ use weir_config::Config;
 use weir_embed::granted;
 use weir_fixtures::proof;
 use weir_fixtures::proof::Bounds;
-use weir_translate::dialect::faces::{FaceOwner, Faces};
+use weir_translate::dialect::endpoints::{Endpoints, FaceOwner};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
@@ -71,9 +71,9 @@ fn leave_out(listed: &mut [Listed], config: &Config) {
         let Listed { name, manifest: Some(manifest), trusted, .. }: &Listed = one else { return None };
         Some(FaceOwner { name, manifest, is_known: *trusted || config.names_adapter(name) })
     };
-    let Ok(faces) = Faces::new(listed.iter().filter_map(speaker)) else { return };
+    let Ok(endpoints) = Endpoints::new(listed.iter().filter_map(speaker)) else { return };
     for one in listed {
-        let its = faces.left_out().iter().filter(|left| *left.adapter == *one.name);
+        let its = endpoints.left_out().iter().filter(|left| *left.adapter == *one.name);
         one.left_out = its.map(ToString::to_string).collect();
     }
 }

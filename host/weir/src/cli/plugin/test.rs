@@ -43,7 +43,7 @@ pub(super) fn run(asked: &Test) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(reason) => {
-            super::super::complain(&format!("error: {reason}"));
+            super::super::print_stderr(&format!("error: {reason}"));
             ExitCode::from(2)
         }
     }
@@ -63,7 +63,7 @@ fn test(asked: &Test) -> Result<bool, String> {
         // The rewritten fixtures are proved, not trusted.
         let fixtures = self::fixtures(asked, &bytes)?;
         report = proof::prove_to(&adapter, &fixtures, Depth::COMMAND);
-        super::super::complain(&format!("{written} fixtures written"));
+        super::super::print_stderr(&format!("{written} fixtures written"));
     }
     print_report(asked, &report)?;
     Ok(report.failed == 0)

@@ -2,9 +2,9 @@
 //! long texts, such as images. No wire format is known here.
 
 /// Shorter elements stay with their neighbours.
-const LEAST_ELEMENT: usize = 64;
+const MIN_ELEMENT: usize = 64;
 /// Shorter texts are not cut out.
-const LEAST_TEXT: usize = 1_024;
+const MIN_TEXT: usize = 1_024;
 /// More depth than any body has that is a request.
 const DEEPEST: usize = 128;
 
@@ -35,7 +35,7 @@ pub(super) fn cuts(text: &str, cut: Cut) -> Vec<usize> {
         match byte {
             b'"' => {
                 let end = end_of_text(bytes, at);
-                if end - at >= LEAST_TEXT {
+                if end - at >= MIN_TEXT {
                     found.extend([at, end]);
                 }
                 at = end;
@@ -53,7 +53,7 @@ pub(super) fn cuts(text: &str, cut: Cut) -> Vec<usize> {
                 let is_element = open.last().is_some_and(|outer| outer.is_list);
                 if let Some(closed) = closed.filter(|closed| is_element && closed.lists == 1)
                     && cut == Cut::Elements
-                    && at + 1 - closed.start >= LEAST_ELEMENT
+                    && at + 1 - closed.start >= MIN_ELEMENT
                 {
                     found.extend([closed.start, at + 1]);
                 }

@@ -11,7 +11,7 @@ use weir_fixtures::proof::{Chat, Fixture, Pair, chat, chat_of};
 use weir_gateway::observe::trace::Span;
 use weir_gateway::serving::Serving;
 use weir_sandbox::Adapter;
-use weir_translate::dialect::faces::{Head, Lookup};
+use weir_translate::dialect::endpoints::{Head, Lookup};
 use weir_translate::unified::Request;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ChatResponse;
@@ -58,7 +58,7 @@ impl Recordings {
             self.add_side(&mut recording, answered);
         }
         let fixture = Fixture::parse("exchange", recording.to_string())?;
-        chat(&fixture, &serving.faces, Pair { dialect, provider }).map(Some)
+        chat(&fixture, &serving.endpoints, Pair { dialect, provider }).map(Some)
     }
 
     /// Reads the messages of an exchange whose client sent the unified model.
@@ -97,9 +97,9 @@ fn dialect<'a>(client: &RequestPart, serving: &'a Serving) -> Option<&'a Arc<Ada
     let method = Method::from_bytes(client.method.as_bytes()).ok()?;
     let (path, query) = client.path_and_query.split_once('?').unwrap_or((&client.path_and_query, ""));
     let head = Head { headers: &HeaderMap::new(), query };
-    let Lookup::Found(face, _) = serving.faces.find(&method, path, &head) else { return None };
-    let has_messages = matches!(face.claim.operation, Operation::Chat | Operation::Embeddings);
-    serving.adapter(&face.adapter).filter(|_| has_messages)
+    let Lookup::Found(endpoint, _) = serving.endpoints.find(&method, path, &head) else { return None };
+    let has_messages = matches!(endpoint.claim.operation, Operation::Chat | Operation::Embeddings);
+    serving.adapter(&endpoint.adapter).filter(|_| has_messages)
 }
 
 fn kept(response: &ResponsePart) -> Option<ChatResponse> {

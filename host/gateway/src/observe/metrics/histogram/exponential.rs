@@ -12,7 +12,7 @@ const SCHEMA: i32 = 3;
 /// The coarsest schema there is: a bucket is wider than the last by the factor 65,536.
 const COARSEST: i32 = -4;
 /// The most buckets that a histogram is shown with.
-const MOST: usize = 160;
+const MAX_BUCKETS: usize = 160;
 
 /// The lower bounds of the buckets between 1 and 2.
 const BOUNDS: [f64; 1 << SCHEMA] = [
@@ -98,7 +98,7 @@ impl SparseCounters {
                 }
             }
         }
-        ExponentialBuckets { schema: SCHEMA, zero, counts }.bounded(MOST)
+        ExponentialBuckets { schema: SCHEMA, zero, counts }.bounded(MAX_BUCKETS)
     }
 }
 

@@ -100,7 +100,7 @@ proptest! {
         let shown = buckets(&values);
         let all = shown.zero + shown.counts.iter().map(|(_, count)| count).sum::<u64>();
         prop_assert_eq!(all, values.len() as u64);
-        prop_assert!(shown.counts.len() <= MOST);
+        prop_assert!(shown.counts.len() <= MAX_BUCKETS);
         prop_assert!(shown.counts.is_sorted_by(|a, b| a.0 < b.0));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// What a key or a team may do and use.
 #[derive(Debug, Default, Args)]
-pub(super) struct Terms {
+pub(super) struct AccessArgs {
     /// A model that may be used: an alias, or a pattern with `*`. Repeat it for several; without, all.
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
@@ -38,7 +38,7 @@ pub(super) struct Terms {
     may_choose: bool,
 }
 
-impl Terms {
+impl AccessArgs {
     /// Adds what was given to the fields of a document.
     pub(super) fn write(&self, fields: &mut Map<String, Value>) -> Result<(), String> {
         for (name, list) in [("models", &self.models), ("operations", &self.operations), ("tags", &self.tags)] {
@@ -86,25 +86,25 @@ mod tests {
 
     #[test]
     fn what_is_given_is_written_and_nothing_else() {
-        let written = |terms: Terms| {
+        let written = |access: AccessArgs| {
             let mut fields = Map::new();
-            terms.write(&mut fields).map(|()| Value::Object(fields))
+            access.write(&mut fields).map(|()| Value::Object(fields))
         };
-        assert_eq!(written(Terms::default()), Ok(json!({})));
-        let terms = Terms {
+        assert_eq!(written(AccessArgs::default()), Ok(json!({})));
+        let access = AccessArgs {
             models: vec!["gpt-*".to_owned()],
             streams: Some(2),
             priority: Some("low".to_owned()),
             may_choose: true,
             budget: Some("2.50/day".to_owned()),
             aliases: vec!["a=b=c".to_owned()],
-            ..Terms::default()
+            ..AccessArgs::default()
         };
         let expected = json!({"models": ["gpt-*"], "limits": {"streams": 2}, "aliases": {"a": "b=c"},
                               "priority": "low", "may_choose": true,
                               "budgets": [{"name": "day", "usd": "2.50", "per": "day"}]});
-        assert_eq!(written(terms), Ok(expected));
-        assert!(written(Terms { budget: Some("50".to_owned()), ..Terms::default() }).is_err());
-        assert!(written(Terms { aliases: vec!["a".to_owned()], ..Terms::default() }).is_err());
+        assert_eq!(written(access), Ok(expected));
+        assert!(written(AccessArgs { budget: Some("50".to_owned()), ..AccessArgs::default() }).is_err());
+        assert!(written(AccessArgs { aliases: vec!["a".to_owned()], ..AccessArgs::default() }).is_err());
     }
 }

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, StatusCode};
 
 use super::super::rights;
-use super::asking::Granted;
+use super::asking::TargetGrant;
 use super::handshake::ClientHandshake;
 use crate::accept::Acceptance;
 use crate::accounting::access::RequestRecord;
@@ -21,7 +21,7 @@ use crate::observe::trace::Span;
 use crate::provenance::Carried;
 use crate::rate_limit::LimitStatus;
 use crate::realtime::billing::Billing;
-use crate::realtime::{CallerCheck, NAME, Responses, Session, SessionPlace, Terms};
+use crate::realtime::{CallerCheck, NAME, Responses, Session, SessionContext, SessionPlace};
 use crate::route::fit::Needs;
 use crate::route::{self, Circumstances, Plan, Target};
 use crate::serving::Serving;
@@ -29,7 +29,7 @@ use weir_buffers::Held;
 use weir_identity::ephemeral::{EphemeralKey, SessionConfiguration};
 use weir_realtime::CompiledSessionTap;
 use weir_server::Leaving;
-use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_translate::dialect::reply::usual_status;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
@@ -39,7 +39,7 @@ use weir_upstream::{UpstreamSession, Upstreams};
 
 /// A client's session before a provider has granted it, with all that opening it takes.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub(super) struct PendingSession {
     pub(super) serving: Arc<Serving>,
     /// What later sessions are served from.
     pub(super) current: Arc<ArcSwap<Serving>>,
@@ -51,7 +51,7 @@ pub(super) struct Opening {
     pub(super) log: Option<Arc<dyn RequestLog>>,
     pub(super) id: Arc<str>,
     pub(super) exchange: Exchange,
-    pub(super) face: Arc<Endpoint>,
+    pub(super) endpoint: Arc<Endpoint>,
     pub(super) caller: Caller,
     /// The ephemeral key that its caller has shown, which names the model that the session must have.
     pub(super) shown: Option<EphemeralKey>,
@@ -69,7 +69,7 @@ struct Planned {
 }
 
 /// A session that a provider granted.
-pub(super) struct Opened {
+pub(super) struct GrantedSession {
     pub(super) headers: HeaderMap,
     /// The state of the caller's limits.
     pub(super) limits: Vec<LimitStatus>,
@@ -77,7 +77,7 @@ pub(super) struct Opened {
     /// The model, as the caller's aliases mean it.
     pub(super) model: String,
     provider: UpstreamSession,
-    terms: Terms,
+    context: SessionContext,
     /// The message that configures it.
     configuring: Option<String>,
     responses: Responses,
@@ -87,7 +87,7 @@ pub(super) struct Opened {
 }
 
 /// Why a session was not opened.
-pub(super) enum Unopened {
+pub(super) enum SessionRefusal {
     /// It may not be.
     Fault(Fault),
     /// A limit refused it.
@@ -96,13 +96,13 @@ pub(super) enum Unopened {
     Tried(Fault, Box<Account>, Vec<LimitStatus>),
 }
 
-impl From<Fault> for Unopened {
+impl From<Fault> for SessionRefusal {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
-impl Opened {
+impl GrantedSession {
     /// The subprotocol that the provider chose.
     pub(super) fn protocol(&self) -> Option<&str> {
         self.provider.protocol.as_deref()
@@ -116,12 +116,12 @@ impl Opened {
 
     /// The session, ready to run.
     pub(super) fn session(self, place: SessionPlace, leaving: Leaving) -> Session {
-        let Self { provider, terms, configuring, responses, account, caller_check, held, .. } = self;
-        Session { provider, terms, configuring, responses, account, place, caller_check, held, leaving }
+        let Self { provider, context, configuring, responses, account, caller_check, held, .. } = self;
+        Session { provider, context, configuring, responses, account, place, caller_check, held, leaving }
     }
 }
 
-impl Opening {
+impl PendingSession {
     /// Admits the session to what it needs whatever its model is: a stream and a place. Where the first message names
     /// the model, this bounds those that wait for it.
     pub(super) async fn admit(&self, permit: AdmissionPermit) -> Result<AdmissionPermit, Refused> {
@@ -134,12 +134,12 @@ impl Opening {
         &self,
         asked: &str,
         permit: AdmissionPermit,
-        line: &mut Option<Box<RequestRecord>>,
-    ) -> Result<Opened, Unopened> {
-        let Self { serving, face, caller, .. } = self;
+        record: &mut Option<Box<RequestRecord>>,
+    ) -> Result<GrantedSession, SessionRefusal> {
+        let Self { serving, endpoint, caller, .. } = self;
         self.fits_key(asked)?;
         let model = rights::meant(caller, asked)?;
-        let permit = self.admit_for(&model, permit).await.map_err(Unopened::Refused)?;
+        let permit = self.admit_for(&model, permit).await.map_err(SessionRefusal::Refused)?;
         let limits = permit.limits();
         let plan = self.plan(&model)?;
         // A fallback has a name of its own, for which there may be other guards.
@@ -148,18 +148,18 @@ impl Opening {
         let fallbacks = plan.candidates.iter().filter_map(|candidate| candidate.name.as_deref());
         let names: Vec<&str> = aliases.chain(fallbacks).chain([model.as_str()]).collect();
         serving.guards.refuse_unreadable(caller, &names, "realtime sessions")?;
-        let series = plan.route.series(&self.metrics, face, caller.label());
+        let series = plan.route.series(&self.metrics, endpoint, caller.label());
         let (begun, request_id) = (self.exchange.begun, &self.id);
-        let opening = accounting::Opening { begun, request_id, operation: NAME, span: &self.span, counts: false };
-        let mut account = Account::open(&self.metrics, Arc::clone(&series), opening, permit);
-        account.set_line(line.take());
+        let start = accounting::ExchangeStart { begun, request_id, operation: NAME, span: &self.span, counts: false };
+        let mut account = Account::open(&self.metrics, Arc::clone(&series), start, permit);
+        account.set_record(record.take());
         match self.ask_targets(&model, &plan, &mut account).await {
             Ok(granted) => Ok(self.opened(asked, Planned { model, plan, series }, granted, account, limits)),
             Err(fault) => {
-                account.line().into_iter().for_each(|line| line.failed(&fault));
+                account.record().into_iter().for_each(|record| record.failed(&fault));
                 let status = fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind));
                 account.answering(status, false, false);
-                Err(Unopened::Tried(fault, account, limits))
+                Err(SessionRefusal::Tried(fault, account, limits))
             }
         }
     }
@@ -171,7 +171,7 @@ impl Opening {
             let fault = refused("the ephemeral key was issued for another model");
             return Err(fault.with_code("ephemeral_key_model").at("model"));
         }
-        if self.configuration().is_some_and(|one| one.format != self.face.format()) {
+        if self.configuration().is_some_and(|one| one.format != self.endpoint.format()) {
             let message = "the ephemeral key has a configuration for sessions of another format";
             return Err(refused(message).with_code("ephemeral_key_format"));
         }
@@ -197,11 +197,11 @@ impl Opening {
         &self,
         asked: &str,
         Planned { model, plan, series }: Planned,
-        granted: Granted,
+        granted: TargetGrant,
         mut account: Box<Account>,
         limits: Vec<LimitStatus>,
-    ) -> Opened {
-        let Granted { provider, target, tap, headers, ticket, held, prepared } = granted;
+    ) -> GrantedSession {
+        let TargetGrant { provider, target, tap, headers, ticket, held, prepared } = granted;
         account.hold(held);
         account.serve(ticket);
         account.answering(StatusCode::SWITCHING_PROTOCOLS.as_u16(), true, false);
@@ -212,10 +212,10 @@ impl Opening {
             metrics: Arc::clone(&self.metrics),
             series,
             log: self.log.clone(),
-            face: Arc::clone(&self.face),
+            endpoint: Arc::clone(&self.endpoint),
             caller: self.caller.clone(),
             id: Arc::clone(&self.id),
-            path: self.face.claim.path.clone(),
+            path: self.endpoint.claim.path.clone(),
             model: model.clone(),
             alias: plan.route.alias.clone(),
             target: Arc::clone(&target),
@@ -225,13 +225,13 @@ impl Opening {
         let caller_check = CallerCheck::new(caller, asked.to_owned(), Arc::clone(&self.current), keys);
         let configuring = self.configuration().and_then(|one| tap.configuring(&one.json));
         let responses = Responses::new(Arc::new(billing), Arc::clone(&tap), prepared);
-        Opened {
+        GrantedSession {
             headers,
             limits,
             target,
             model,
             provider,
-            terms: self.terms(tap),
+            context: self.context(tap),
             configuring,
             responses,
             account,
@@ -240,15 +240,15 @@ impl Opening {
         }
     }
 
-    fn terms(&self, tap: Arc<CompiledSessionTap>) -> Terms {
+    fn context(&self, tap: Arc<CompiledSessionTap>) -> SessionContext {
         let server = &self.serving.config.server;
-        Terms {
+        SessionContext {
             settings: self.serving.config.realtime.clone(),
             send_timeout: server.send_timeout,
             whole: server.body_timeout,
             drain: server.shutdown_timeout,
             tap,
-            errors: self.face.errors.clone(),
+            errors: self.endpoint.errors.clone(),
             id: Arc::clone(&self.id),
         }
     }
@@ -269,7 +269,8 @@ impl Opening {
         let had_any = !plan.candidates.is_empty();
         let is_configured = self.configuration().is_some();
         plan.candidates.retain(|candidate| {
-            accepted(&self.face, &candidate.target).is_some_and(|(_, tap)| !is_configured || tap.takes_configuration())
+            accepted(&self.endpoint, &candidate.target)
+                .is_some_and(|(_, tap)| !is_configured || tap.takes_configuration())
         });
         if had_any && plan.candidates.is_empty() {
             let message = format!("no target of the model `{}` takes sessions of this format", plan.route.alias);
@@ -286,9 +287,9 @@ pub(super) fn session_demand(model: Option<&str>) -> Demand<'_> {
 
 /// How a target takes sessions of a face's format.
 pub(in crate::gateway) fn accepted<'t>(
-    face: &Endpoint,
+    endpoint: &Endpoint,
     target: &'t Target,
 ) -> Option<(&'t Acceptance, &'t Arc<CompiledSessionTap>)> {
-    let acceptance = target.accepts(face.format(), &Operation::Realtime)?;
+    let acceptance = target.accepts(endpoint.format(), &Operation::Realtime)?;
     Some((acceptance, acceptance.session.as_ref()?))
 }

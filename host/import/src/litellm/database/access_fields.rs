@@ -9,31 +9,31 @@ use weir_config::KeyHash;
 use super::{Spender, parsed};
 
 /// The most entries of a list of tags, and the longest tag in bytes.
-const MOST_TAGS: usize = 64;
-const LONGEST_TAG: usize = 128;
+const MAX_TAGS: usize = 64;
+const MAX_TAG_LEN: usize = 128;
 
 /// Members of a document, and what the row has beyond them.
 #[derive(Debug, Default)]
-pub(super) struct Terms {
+pub(super) struct AccessFields {
     members: Map<String, Json>,
     lost: Vec<&'static str>,
 }
 
-impl Terms {
+impl AccessFields {
     /// Those of a row. Columns that it leaves empty are taken from the budget that it refers to.
     pub(super) fn of(row: &Json, budget: Option<&Json>) -> Self {
-        let mut terms = Self::default();
+        let mut fields = Self::default();
         let column = |name: &str| match (&row[name], budget) {
             (Json::Null, Some(budget)) => budget[name].clone(),
             (own, _) => own.clone(),
         };
-        terms.models(&row["models"]);
-        terms.limits(&column);
-        terms.money(&column, &row["budget_limits"]);
-        terms.aliases(&parsed(&row["aliases"]));
-        terms.metadata(&parsed(&row["metadata"]));
-        terms.restrictions(row, &column);
-        terms
+        fields.models(&row["models"]);
+        fields.limits(&column);
+        fields.money(&column, &row["budget_limits"]);
+        fields.aliases(&parsed(&row["aliases"]));
+        fields.metadata(&parsed(&row["metadata"]));
+        fields.restrictions(row, &column);
+        fields
     }
 
     /// Writes them into a document.
@@ -86,7 +86,7 @@ impl Terms {
     pub(super) fn add_tag(&mut self, tag: &str) {
         let tags = self.members.entry("tags").or_insert_with(|| json!([]));
         if let Json::Array(tags) = tags
-            && tags.len() < MOST_TAGS
+            && tags.len() < MAX_TAGS
             && !tags.iter().any(|known| known == tag)
         {
             tags.push(json!(tag));
@@ -168,7 +168,7 @@ impl Terms {
 
     /// Tags become tags. Other metadata are kept if they are plain values: nested ones may hold credentials of loggers.
     fn metadata(&mut self, metadata: &Json) {
-        let is_tag = |tag: &&str| (1..=LONGEST_TAG).contains(&tag.len()) && !tag.chars().any(char::is_control);
+        let is_tag = |tag: &&str| (1..=MAX_TAG_LEN).contains(&tag.len()) && !tag.chars().any(char::is_control);
         for tag in metadata["tags"].as_array().into_iter().flatten().filter_map(Json::as_str).filter(is_tag) {
             self.add_tag(tag);
         }
@@ -262,10 +262,10 @@ impl Spender {
             Some(team) => format!("member:{team}:{}", self.user),
             None => format!("user:{}", self.user),
         };
-        if tag.len() <= LONGEST_TAG {
+        if tag.len() <= MAX_TAG_LEN {
             return tag;
         }
         let digest = KeyHash::of(&tag).to_string();
-        format!("{}-{}", tag.get(..LONGEST_TAG - 20).unwrap_or_default(), digest.get(7..19).unwrap_or_default())
+        format!("{}-{}", tag.get(..MAX_TAG_LEN - 20).unwrap_or_default(), digest.get(7..19).unwrap_or_default())
     }
 }

@@ -17,7 +17,7 @@ pub fn policy(config: &Config) -> Policy {
     }
 }
 
-pub(crate) fn care(settings: &AdapterSettings) -> RolloutPolicy {
+pub(crate) fn rollout_policy(settings: &AdapterSettings) -> RolloutPolicy {
     let quarantine = settings.quarantine.map(|rule| {
         let weir_config::Quarantine { faults, window, share, pause } = rule;
         QuarantineRule { faults, window, share, pause }
@@ -34,7 +34,7 @@ pub(crate) fn largest_memory(config: &Config) -> usize {
     own.chain([config.plugins.defaults.memory]).max().unwrap_or(config.plugins.defaults.memory)
 }
 
-pub(crate) fn terms(settings: &AdapterSettings) -> AdapterLimits {
+pub(crate) fn adapter_limits(settings: &AdapterSettings) -> AdapterLimits {
     AdapterLimits {
         isolation: settings.isolation.map(|isolation| match isolation {
             Isolation::Fresh => weir_sandbox::Isolation::Fresh,

@@ -13,7 +13,7 @@ use weir_types::query;
 /// Headers that carry credentials in every format.
 const USUAL: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
 /// The least length of a credential, in bytes, that is searched for in other headers and parameters.
-const LEAST: usize = 8;
+const MIN_CREDENTIAL_BYTES: usize = 8;
 
 /// The places of credentials. Those that known adapters declare apply to every request; those of an unknown adapter
 /// apply to requests to itself only.
@@ -123,7 +123,7 @@ impl Credentials {
             |name: &str| self.shared.queries.contains(name) || own.is_some_and(|own| own.queries.contains(name));
         let (bare, queried) = without(query, is_place);
         keys.extend(queried.into_iter().map(String::into_bytes));
-        keys.retain(|key| key.len() >= LEAST);
+        keys.retain(|key| key.len() >= MIN_CREDENTIAL_BYTES);
         if keys.is_empty() {
             return (headers, bare);
         }

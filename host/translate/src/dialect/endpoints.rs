@@ -29,7 +29,7 @@ pub struct Endpoint {
     /// The names of its format's headers of rate limits, of requests and of tokens, in the order of their templates; `None`
     /// where a template makes no name of a header.
     pub limit_headers: Vec<Option<[HeaderName; 2]>>,
-    /// The face's position in [`Faces::all`].
+    /// The face's position in [`Endpoints::all`].
     pub index: usize,
 }
 
@@ -153,7 +153,7 @@ pub enum ClaimError {
 
 /// The table of all faces.
 #[derive(Debug, Default)]
-pub struct Faces {
+pub struct Endpoints {
     all: Vec<Arc<Endpoint>>,
     literal: HashMap<String, Vec<usize>, RandomState>,
     patterns: Vec<(Pattern, usize)>,
@@ -164,28 +164,28 @@ pub struct Faces {
     credentials: Credentials,
 }
 
-impl Faces {
+impl Endpoints {
     /// Builds the table. Known adapters go first, and two of them must not declare the same face.
     pub fn new<'a>(adapters: impl IntoIterator<Item = impl Into<FaceOwner<'a>>>) -> Result<Self, ClaimError> {
-        let mut faces = Self::default();
+        let mut endpoints = Self::default();
         let (known, strangers): (Vec<FaceOwner<'a>>, Vec<_>) =
             adapters.into_iter().map(Into::into).partition(|speaker: &FaceOwner<'a>| speaker.is_known);
         let claims = |speaker: &FaceOwner<'a>| speaker.manifest.faces.iter();
         for speaker in &known {
-            claims(speaker).try_for_each(|claim| faces.add(speaker, claim))?;
+            claims(speaker).try_for_each(|claim| endpoints.add(speaker, claim))?;
         }
         // A conditional face takes precedence over an unconditional one of the same path, so it is added last.
         for is_conditional in [false, true] {
             for speaker in &strangers {
                 let mut claims = claims(speaker).filter(|claim| claim.when.is_some() == is_conditional);
-                claims.try_for_each(|claim| faces.add(speaker, claim))?;
+                claims.try_for_each(|claim| endpoints.add(speaker, claim))?;
             }
         }
         for FaceOwner { name, manifest, is_known } in known.into_iter().chain(strangers) {
-            faces.credentials.declare(&Arc::from(name), manifest, is_known);
+            endpoints.credentials.declare(&Arc::from(name), manifest, is_known);
         }
-        faces.order();
-        Ok(faces)
+        endpoints.order();
+        Ok(endpoints)
     }
 
     /// Declared faces that are not served, since they overlap a known adapter's.
@@ -219,23 +219,23 @@ impl Faces {
     pub fn find(&self, method: &Method, path: &str, head: &Head<'_>) -> Lookup {
         let mut methods = Vec::new();
         let mut other = None;
-        for (face, placeholders) in self.candidates(path) {
-            if face.claim.when.as_ref().is_some_and(|when| !head.holds(when)) {
+        for (endpoint, placeholders) in self.candidates(path) {
+            if endpoint.claim.when.as_ref().is_some_and(|when| !head.holds(when)) {
                 continue;
             }
-            if face.claim.method == method.as_str() {
-                return Lookup::Found(Arc::clone(face), placeholders);
+            if endpoint.claim.method == method.as_str() {
+                return Lookup::Found(Arc::clone(endpoint), placeholders);
             }
-            methods.extend(Method::from_bytes(face.claim.method.as_bytes()).ok());
-            other = Some(face);
+            methods.extend(Method::from_bytes(endpoint.claim.method.as_bytes()).ok());
+            other = Some(endpoint);
         }
         match other {
-            Some(face) => Lookup::WrongMethod(Arc::clone(face), methods),
+            Some(endpoint) => Lookup::WrongMethod(Arc::clone(endpoint), methods),
             None => Lookup::Unknown,
         }
     }
 
-    /// Faces whose path matches, the most specific first.
+    /// Endpoints whose path matches, the most specific first.
     fn candidates(&self, path: &str) -> impl Iterator<Item = (&Arc<Endpoint>, PathParams)> {
         let literal = self.literal.get(path).into_iter().flatten().map(|index| (*index, PathParams::default()));
         let with_placeholders =
@@ -282,18 +282,18 @@ impl Faces {
     fn overlapped(&self, adapter: &str, claim: &Face, path: &str, pattern: &Pattern) -> Option<Arc<str>> {
         let served = self.paths.iter().zip(&self.shapes);
         let others = served.filter_map(|((served, index), shape)| {
-            let face = self.all.get(*index)?;
-            let is_other = *face.adapter != *adapter && face.claim.method == claim.method;
-            let is_beside = face.claim.when.is_some() && claim.when.is_none() && served == path;
-            (is_other && !is_beside).then_some((face, shape))
+            let endpoint = self.all.get(*index)?;
+            let is_other = *endpoint.adapter != *adapter && endpoint.claim.method == claim.method;
+            let is_beside = endpoint.claim.when.is_some() && claim.when.is_none() && served == path;
+            (is_other && !is_beside).then_some((endpoint, shape))
         });
-        others.into_iter().find(|(_, shape)| shape.overlaps(pattern)).map(|(face, _)| Arc::clone(&face.adapter))
+        others.into_iter().find(|(_, shape)| shape.overlaps(pattern)).map(|(endpoint, _)| Arc::clone(&endpoint.adapter))
     }
 
     fn refuse_twice(&self, adapter: &Arc<str>, claim: &Face, path: &str) -> Result<(), ClaimError> {
         let same = |index: usize| {
-            let face = self.all.get(index)?;
-            (face.claim.method == claim.method && face.claim.when == claim.when).then_some(face)
+            let endpoint = self.all.get(index)?;
+            (endpoint.claim.method == claim.method && endpoint.claim.when == claim.when).then_some(endpoint)
         };
         let Some(first) = self.paths.iter().filter(|(served, _)| served == path).find_map(|(_, index)| same(*index))
         else {
@@ -309,7 +309,7 @@ impl Faces {
 
     /// Sorts by specificity: conditional faces before unconditional ones, more literal text before less.
     fn order(&mut self) {
-        let unconditional: Vec<bool> = self.all.iter().map(|face| face.claim.when.is_none()).collect();
+        let unconditional: Vec<bool> = self.all.iter().map(|endpoint| endpoint.claim.when.is_none()).collect();
         let last = |index: &usize| unconditional.get(*index).copied().unwrap_or(true);
         for indices in self.literal.values_mut() {
             indices.sort_by_key(last);

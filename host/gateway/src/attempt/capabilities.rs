@@ -10,23 +10,28 @@ use weir_wire::peek::{Found, Limits, Peek, Test, Wanted};
 
 /// A request as its client wrote it, with the places where its format has features.
 #[derive(Debug, Clone, Copy)]
-pub struct Written<'a> {
+pub struct ClientFields<'a> {
     features: &'a [Feature],
     output_limit: &'a [String],
     body: &'a [Bytes],
 }
 
 /// Adapts a request to a model with these abilities, and returns the losses.
-pub(crate) fn suit(chat: &mut ChatRequest, able: &Capabilities, written: Written<'_>) -> Vec<Loss> {
+pub(crate) fn adapt_to_model(
+    chat: &mut ChatRequest,
+    capabilities: &Capabilities,
+    written: ClientFields<'_>,
+) -> Vec<Loss> {
     let mut losses = Vec::new();
-    if able.reasoning == Some(false)
+    if capabilities.reasoning == Some(false)
         && let Some(reasoning) = chat.reasoning.take()
         && wants_thinking(&reasoning)
     {
         let note = "the model does not reason".to_owned();
         losses.push(Loss { field: written.reasoning(), kind: LossKind::Dropped, note: Some(note) });
     }
-    if let (Some(most), Some(asked)) = (able.output.and_then(|most| u32::try_from(most).ok()), chat.max_output_tokens)
+    if let (Some(most), Some(asked)) =
+        (capabilities.output.and_then(|most| u32::try_from(most).ok()), chat.max_output_tokens)
         && most > 0
         && asked > most
     {
@@ -56,7 +61,7 @@ fn lower_budget(chat: &mut ChatRequest, [asked, most]: [u32; 2]) {
     }
 }
 
-impl<'a> Written<'a> {
+impl<'a> ClientFields<'a> {
     /// A request with this body to this face.
     pub fn new(face: &'a Face, body: &'a [Bytes]) -> Self {
         Self { features: &face.features, output_limit: &face.output_limit, body }
@@ -113,13 +118,17 @@ mod tests {
         ReasoningRequest { mode: None, effort, budget_tokens, summary: None, extensions: Vec::new() }
     }
 
-    fn suited(chat: &mut ChatRequest, able: Capabilities, body: &'static str) -> Vec<(String, LossKind)> {
+    fn suited(chat: &mut ChatRequest, capabilities: Capabilities, body: &'static str) -> Vec<(String, LossKind)> {
         let present = |pointer: &str| FrameTest::Present(pointer.to_owned());
         let mode = FrameTest::Equals(PointerEquals { pointer: "/ponder/mode".into(), json: "\"deep\"".into() });
         let output_limit = ["/at/most".to_owned(), "/most".to_owned()];
         let features = [Feature { name: "reasoning".into(), tests: vec![present("/depth"), mode] }];
         let body = [Bytes::from_static(body.as_bytes())];
-        let losses = suit(chat, &able, Written { features: &features, output_limit: &output_limit, body: &body });
+        let losses = adapt_to_model(
+            chat,
+            &capabilities,
+            ClientFields { features: &features, output_limit: &output_limit, body: &body },
+        );
         losses.into_iter().map(|loss| (loss.field, loss.kind)).collect()
     }
 
@@ -136,7 +145,7 @@ mod tests {
 
     #[test]
     fn unsupported_settings_are_reported_in_the_clients_spelling() {
-        let able = Capabilities { reasoning: Some(false), output: Some(100), ..PLAIN };
+        let capabilities = Capabilities { reasoning: Some(false), output: Some(100), ..PLAIN };
         let asked = || ChatRequest {
             max_output_tokens: Some(500),
             reasoning: Some(reasoning(Some("high"), None)),
@@ -148,7 +157,7 @@ mod tests {
             ("{}", "reasoning", "max-output-tokens"),
         ] {
             let mut chat = asked();
-            let losses = suited(&mut chat, able, body);
+            let losses = suited(&mut chat, capabilities, body);
             let wanted = [(thinks.to_owned(), LossKind::Dropped), (most.to_owned(), LossKind::Clamped)];
             assert_eq!(losses, wanted);
             assert_eq!((chat.reasoning, chat.max_output_tokens), (None, Some(100)));
@@ -160,24 +169,24 @@ mod tests {
 
     #[test]
     fn dropping_disabled_reasoning_is_no_loss() {
-        let able = Capabilities { reasoning: Some(false), ..PLAIN };
+        let capabilities = Capabilities { reasoning: Some(false), ..PLAIN };
         for off in [reasoning(Some("none"), None), reasoning(None, Some(0)), reasoning(None, None)] {
             let mut chat = ChatRequest { reasoning: Some(off), ..ChatRequest::plain("m", Vec::new()) };
-            assert!(suited(&mut chat, able, "{}").is_empty());
+            assert!(suited(&mut chat, capabilities, "{}").is_empty());
             assert_eq!(chat.reasoning, None);
         }
     }
 
     #[test]
     fn the_reasoning_budget_keeps_its_share_of_a_lowered_limit() {
-        let able = Capabilities { output: Some(1000), ..PLAIN };
+        let capabilities = Capabilities { output: Some(1000), ..PLAIN };
         for (budget, left) in [(3000, 750), (999, 999), (4000, 1000)] {
             let mut chat = ChatRequest {
                 max_output_tokens: Some(4000),
                 reasoning: Some(reasoning(None, Some(budget))),
                 ..ChatRequest::plain("m", Vec::new())
             };
-            suited(&mut chat, able, "{}");
+            suited(&mut chat, capabilities, "{}");
             assert_eq!(chat.reasoning.and_then(|reasoning| reasoning.budget_tokens), Some(left));
         }
     }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Endpoint, Faces, Head};
+use super::{Endpoint, Endpoints, Head};
 use weir_types::contract::about::{Condition, CredentialPlace};
 
 /// Bytes of the longest path that is compared; a longer one is no typing error.
-const LONGEST: usize = 120;
+const MAX_PATH_BYTES: usize = 120;
 /// Surplus leading segments that are tried without, as when a base url ends in `/v1` and the client adds `/v1` again.
 const SURPLUS: usize = 3;
 
-impl Faces {
+impl Endpoints {
     /// The served path that an unknown one probably means, for this method, with its face.
     pub fn meant(&self, method: &Method, path: &str) -> Option<(String, Arc<Endpoint>)> {
-        if path.len() > LONGEST {
+        if path.len() > MAX_PATH_BYTES {
             return None;
         }
         let clean = clean(path);
@@ -26,8 +26,8 @@ impl Faces {
 
     fn respelled(&self, method: &Method, path: &str) -> Option<(String, Arc<Endpoint>)> {
         let serves = |path: &str| {
-            let found = self.candidates(path).find(|(face, _)| face.claim.method == method.as_str());
-            found.map(|(face, _)| (path.to_owned(), Arc::clone(face)))
+            let found = self.candidates(path).find(|(endpoint, _)| endpoint.claim.method == method.as_str());
+            found.map(|(endpoint, _)| (path.to_owned(), Arc::clone(endpoint)))
         };
         let shorter = std::iter::successors(Some(path), |path| path.get(1..)?.find('/').map(|at| &path[at + 1..]));
         let versioned = format!("/v1{path}");
@@ -38,14 +38,14 @@ impl Faces {
     /// The served path with the least edit distance, if that is small.
     fn similar(&self, method: &Method, path: &str) -> Option<(String, Arc<Endpoint>)> {
         let allowed = (path.len() / 6).max(1);
-        let near = self.with_method(method).filter_map(|(served, face)| {
+        let near = self.with_method(method).filter_map(|(served, endpoint)| {
             let filled = filled(served, path)?;
             let is_possible = filled.len().abs_diff(path.len()) <= allowed;
             let distance = is_possible.then(|| strsim::damerau_levenshtein(&filled, path))?;
-            (distance <= allowed).then_some((distance, filled, face))
+            (distance <= allowed).then_some((distance, filled, endpoint))
         });
-        let (_, filled, face) = near.min_by_key(|(distance, ..)| *distance)?;
-        Some((filled, Arc::clone(face)))
+        let (_, filled, endpoint) = near.min_by_key(|(distance, ..)| *distance)?;
+        Some((filled, Arc::clone(endpoint)))
     }
 
     /// The shortest served path that continues this one.
@@ -54,13 +54,13 @@ impl Faces {
             path.matches('/').count() > 1 && served.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
         };
         let literal = self.with_method(method).filter(|(served, _)| goes_on(served) && !served.contains('{'));
-        let (served, face) = literal.min_by_key(|(served, _)| served.len())?;
-        Some((served.to_owned(), Arc::clone(face)))
+        let (served, endpoint) = literal.min_by_key(|(served, _)| served.len())?;
+        Some((served.to_owned(), Arc::clone(endpoint)))
     }
 
     fn with_method(&self, method: &Method) -> impl Iterator<Item = (&str, &Arc<Endpoint>)> {
-        let faces = self.paths.iter().filter_map(|(path, index)| Some((path.as_str(), self.all.get(*index)?)));
-        faces.filter(move |(_, face)| face.claim.method == method.as_str())
+        let endpoints = self.paths.iter().filter_map(|(path, index)| Some((path.as_str(), self.all.get(*index)?)));
+        endpoints.filter(move |(_, endpoint)| endpoint.claim.method == method.as_str())
     }
 
     /// The face whose client most likely sent a request for this path. Candidates share the longest prefix of
@@ -72,9 +72,9 @@ impl Faces {
         let most = self.paths.iter().map(|(served, _)| shared(served)).max()?;
         let mut likely: HashMap<&str, (usize, usize, usize)> = HashMap::new();
         for (_, index) in self.paths.iter().filter(|(served, _)| shared(served) == most) {
-            let Some(face) = self.all.get(*index) else { continue };
-            let entry = likely.entry(face.adapter.as_ref()).or_insert((0, 0, *index));
-            entry.0 = entry.0.max(evidence(face, head));
+            let Some(endpoint) = self.all.get(*index) else { continue };
+            let entry = likely.entry(endpoint.adapter.as_ref()).or_insert((0, 0, *index));
+            entry.0 = entry.0.max(evidence(endpoint, head));
             entry.1 += 1;
             entry.2 = entry.2.min(*index);
         }
@@ -86,8 +86,9 @@ impl Faces {
 
 /// How strongly a request's head points at a face: 2 for the first place of its credential or a header that only its
 /// clients send, 1 for another place of its credential, 0 for neither.
-fn evidence(face: &Endpoint, head: &Head<'_>) -> usize {
-    if matches!(&face.claim.when, Some(Condition::HeaderPresent(name)) if head.headers.contains_key(name.as_str())) {
+fn evidence(endpoint: &Endpoint, head: &Head<'_>) -> usize {
+    if matches!(&endpoint.claim.when, Some(Condition::HeaderPresent(name)) if head.headers.contains_key(name.as_str()))
+    {
         return 2;
     }
     let is_there = |place: &CredentialPlace| match place {
@@ -95,7 +96,7 @@ fn evidence(face: &Endpoint, head: &Head<'_>) -> usize {
         CredentialPlace::Query(name) => head.query(name).is_some(),
         CredentialPlace::Subprotocol(_) => false,
     };
-    match face.claim.credentials.iter().position(is_there) {
+    match endpoint.claim.credentials.iter().position(is_there) {
         Some(0) => 2,
         Some(_) => 1,
         None => 0,

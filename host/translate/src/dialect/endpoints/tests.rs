@@ -48,9 +48,9 @@ fn manifest(faces: Vec<Face>) -> Manifest {
     }
 }
 
-fn found(faces: &Faces, method: &Method, path: &str, headers: &HeaderMap) -> Option<usize> {
-    match faces.find(method, path, &Head { headers, query: "" }) {
-        Lookup::Found(face, _) => Some(face.index),
+fn found(endpoints: &Endpoints, method: &Method, path: &str, headers: &HeaderMap) -> Option<usize> {
+    match endpoints.find(method, path, &Head { headers, query: "" }) {
+        Lookup::Found(endpoint, _) => Some(endpoint.index),
         _ => None,
     }
 }
@@ -63,27 +63,27 @@ fn the_most_specific_face_wins() {
         claim("POST", "/v1/models/{model...}", None),
         claim("POST", "/v1/models/{model}:talk", None),
     ]);
-    let faces = Faces::new([("zeta", &manifest)]).unwrap();
+    let endpoints = Endpoints::new([("zeta", &manifest)]).unwrap();
     let mut headers = HeaderMap::new();
-    assert_eq!(found(&faces, &Method::GET, "/v1/models", &headers), Some(0));
-    assert_eq!(found(&faces, &Method::GET, "/zeta/v1/models", &headers), Some(0));
+    assert_eq!(found(&endpoints, &Method::GET, "/v1/models", &headers), Some(0));
+    assert_eq!(found(&endpoints, &Method::GET, "/zeta/v1/models", &headers), Some(0));
     headers.insert("x-zeta", HeaderValue::from_static("1"));
-    assert_eq!(found(&faces, &Method::GET, "/v1/models", &headers), Some(1));
-    assert_eq!(found(&faces, &Method::POST, "/v1/models/a:talk", &headers), Some(3));
-    assert_eq!(found(&faces, &Method::POST, "/v1/models/a/b:talk", &headers), Some(2));
+    assert_eq!(found(&endpoints, &Method::GET, "/v1/models", &headers), Some(1));
+    assert_eq!(found(&endpoints, &Method::POST, "/v1/models/a:talk", &headers), Some(3));
+    assert_eq!(found(&endpoints, &Method::POST, "/v1/models/a/b:talk", &headers), Some(2));
 }
 
 #[test]
 fn a_wrong_method_and_an_unknown_path_are_distinguished() {
     let manifest = manifest(vec![claim("POST", "/v1/talk", None)]);
-    let faces = Faces::new([("zeta", &manifest)]).unwrap();
+    let endpoints = Endpoints::new([("zeta", &manifest)]).unwrap();
     let headers = HeaderMap::new();
     let head = Head { headers: &headers, query: "" };
-    let Lookup::WrongMethod(_, methods) = faces.find(&Method::GET, "/v1/talk", &head) else { panic!("found") };
+    let Lookup::WrongMethod(_, methods) = endpoints.find(&Method::GET, "/v1/talk", &head) else { panic!("found") };
     assert_eq!(methods, [Method::POST]);
-    assert!(matches!(faces.find(&Method::GET, "/v1/other", &head), Lookup::Unknown));
-    assert!(faces.likeliest("/v1/other", &head).is_some());
-    assert!(faces.likeliest("/other", &head).is_none());
+    assert!(matches!(endpoints.find(&Method::GET, "/v1/other", &head), Lookup::Unknown));
+    assert!(endpoints.likeliest("/v1/other", &head).is_some());
+    assert!(endpoints.likeliest("/other", &head).is_none());
 }
 
 #[test]
@@ -91,35 +91,36 @@ fn c69_nothing_of_a_clients_credential_is_kept_of_a_requests_head() {
     let place = CredentialPlace::Header(Header { name: "X-Key".into(), value: String::new() });
     let claim =
         Face { credentials: vec![place, CredentialPlace::Query("key".into())], ..claim("POST", "/v1/talk", None) };
-    let faces = Faces::new([("zeta", &manifest(vec![claim]))]).unwrap();
+    let endpoints = Endpoints::new([("zeta", &manifest(vec![claim]))]).unwrap();
     let mut headers = HeaderMap::new();
     for name in ["authorization", "cookie", "proxy-authorization", "x-key", "x-fine"] {
         headers.append(name, "secret".parse().unwrap());
         headers.append(name, "secret too".parse().unwrap());
     }
-    let (headers, query) = faces.without_credentials("zeta", &[], headers, "a=1&key=secret&%6bey=secret&keys=2&key");
+    let (headers, query) =
+        endpoints.without_credentials("zeta", &[], headers, "a=1&key=secret&%6bey=secret&keys=2&key");
     assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-fine"]);
     assert_eq!(query, "a=1&keys=2");
-    assert_eq!(Faces::default().without_credentials("zeta", &[], HeaderMap::new(), "a&b=%zz").1, "a&b=%zz");
+    assert_eq!(Endpoints::default().without_credentials("zeta", &[], HeaderMap::new(), "a&b=%zz").1, "a&b=%zz");
 }
 
 #[test]
 fn equal_claims_are_refused_naming_both() {
     let manifest = manifest(vec![claim("POST", "/v1/talk", None)]);
-    let error = Faces::new([("first", &manifest), ("second", &manifest)]).unwrap_err();
+    let error = Endpoints::new([("first", &manifest), ("second", &manifest)]).unwrap_err();
     assert_eq!(error.to_string(), "adapters `first` and `second` both claim POST /v1/talk");
 }
 
 #[test]
 fn places_of_credentials_are_known() {
-    let faces = Faces::new([("zeta", &manifest(vec![claim("POST", "/v1/talk", None)]))]).unwrap();
-    assert!(faces.credentials.is_query("zkey"));
-    assert!(!faces.credentials.is_query("alt"));
+    let endpoints = Endpoints::new([("zeta", &manifest(vec![claim("POST", "/v1/talk", None)]))]).unwrap();
+    assert!(endpoints.credentials.is_query("zkey"));
+    assert!(!endpoints.credentials.is_query("alt"));
 }
 
 #[test]
 fn a_clients_key_stands_nowhere_in_a_requests_head() {
-    let faces = Faces::new([("zeta", &manifest(vec![claim("POST", "/v1/talk", None)]))]).unwrap();
+    let endpoints = Endpoints::new([("zeta", &manifest(vec![claim("POST", "/v1/talk", None)]))]).unwrap();
     let mut headers = HeaderMap::new();
     for (name, value) in [
         ("x-named", "Bearer key-of-the-client"),
@@ -132,7 +133,7 @@ fn a_clients_key_stands_nowhere_in_a_requests_head() {
     }
     let named = ["X-Named".to_owned()];
     let (headers, query) =
-        faces.without_credentials("zeta", &named, headers, "a=key%2Dof-the-client&b=2&zkey=other-key&c=other-key");
+        endpoints.without_credentials("zeta", &named, headers, "a=key%2Dof-the-client&b=2&zkey=other-key&c=other-key");
     let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
     left.sort_unstable();
     assert_eq!(left, ["x-fine", "x-theme"]);
@@ -158,14 +159,14 @@ fn an_unknown_adapter_takes_no_path_of_another() {
         faces: evil.faces.into_iter().map(|face| Face { prefixes: vec!["/evil".into()], ..face }).collect(),
         ..evil
     };
-    let faces = Faces::new([stranger("evil", &evil), ("zeta", &known).into()]).unwrap();
-    let left: Vec<(&str, &str)> = faces.left_out().iter().map(|one| (&*one.path, &*one.other)).collect();
+    let endpoints = Endpoints::new([stranger("evil", &evil), ("zeta", &known).into()]).unwrap();
+    let left: Vec<(&str, &str)> = endpoints.left_out().iter().map(|one| (&*one.path, &*one.other)).collect();
     assert_eq!(left, [("/v1/models/{model...}", "zeta"), ("/{any}/talk", "zeta"), ("/v1/talk", "zeta")]);
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     let head = Head { headers: &headers, query: "" };
-    let found = |method, path| match faces.find(&method, path, &head) {
-        Lookup::Found(face, _) => Some(face.adapter.to_string()),
+    let found = |method, path| match endpoints.find(&method, path, &head) {
+        Lookup::Found(endpoint, _) => Some(endpoint.adapter.to_string()),
         _ => None,
     };
     assert_eq!(found(Method::POST, "/v1/talk").as_deref(), Some("zeta"));
@@ -180,12 +181,12 @@ fn credential_places_of_an_unknown_adapter_apply_to_itself_only() {
     let place = |name: &str| CredentialPlace::Header(Header { name: name.into(), value: String::new() });
     let of = |name, path| manifest(vec![Face { credentials: vec![place(name)], ..claim("POST", path, None) }]);
     let (known, evil) = (of("x-key", "/v1/talk"), of("x-beta", "/v1/own"));
-    let faces = Faces::new([stranger("evil", &evil), ("zeta", &known).into()]).unwrap();
-    assert_eq!(faces.credential_headers().collect::<Vec<_>>(), ["x-key"]);
+    let endpoints = Endpoints::new([stranger("evil", &evil), ("zeta", &known).into()]).unwrap();
+    assert_eq!(endpoints.credential_headers().collect::<Vec<_>>(), ["x-key"]);
     let left = |adapter: &str| {
         let headers =
             ["x-key", "x-beta"].map(|name| (HeaderName::from_static(name), HeaderValue::from_static("some value")));
-        let (headers, _) = faces.without_credentials(adapter, &[], headers.into_iter().collect(), "");
+        let (headers, _) = endpoints.without_credentials(adapter, &[], headers.into_iter().collect(), "");
         headers.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
     };
     assert!(left("evil").is_empty());
