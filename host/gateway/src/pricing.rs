@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use weir_config::{Config, Price, Problem};
-use weir_ledger::{Cost, Facts, ModelPrices, PriceBook, PriceFile, Subject};
+use weir_ledger::{Cost, Facts, ModelPrices, PriceBook, PriceFile, Subject, Timestamp};
 use weir_types::contract::about::Bucket;
+use weir_types::tokens::Tokens;
 
 /// The book of the bundled file alone, which most configurations use.
 static USUAL: LazyLock<Arc<PriceBook>> = LazyLock::new(|| Arc::new(PriceBook::new(bundled().into_iter().collect())));
@@ -150,6 +151,20 @@ impl Tariff {
         self.0.prices.price(facts).unwrap_or(Cost::NoUsage)
     }
 
+    /// US dollars for a million tokens of input and as many of output, at the usual prices of the target's region; of input alone
+    /// where output has no price. `None` where input has none either.
+    #[expect(clippy::cast_precision_loss, reason = "it is compared, not booked")]
+    pub(crate) fn dearness(&self) -> Option<f64> {
+        // So few at once that no threshold of context is reached.
+        const FEW: u32 = 1_000;
+        let cost = |output| {
+            let facts = Facts { tokens: Tokens::of(Some(FEW), output), ..Facts::at(Timestamp::now()) };
+            self.cost(&facts).total()
+        };
+        let nanos = cost(Some(FEW)).or_else(|| cost(None))?.get();
+        Some(nanos as f64 / (f64::from(FEW) * 1e3))
+    }
+
     /// The region that serves, in the words of price files.
     pub(crate) fn region(&self) -> Option<&Arc<str>> {
         self.0.region.as_ref()
@@ -189,8 +204,6 @@ impl Tariff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_ledger::Timestamp;
-    use weir_types::tokens::Tokens;
 
     #[test]
     fn a_configured_price_goes_before_the_bundled_one_and_covers_every_bucket() {
@@ -231,6 +244,26 @@ mod tests {
             facts.region = of_facts.map(str::to_owned);
             let tariff = Pricing::new(&book, &name, &name, None).within(region.map(Arc::from)).tariff("m");
             assert_eq!(tariff.cost(&facts).total().unwrap().to_string(), dollars, "{region:?} {of_facts:?}");
+        }
+    }
+
+    #[test]
+    fn targets_are_as_dear_as_in_their_region() {
+        let file = r#"{"version": "t", "providers": {"p": {
+            "m": [{"input": "1", "output": "3"}, {"when": {"region": "eu"}, "input": "2.5", "output": "6"},
+                {"when": {"context_over": 2000}, "input": "100", "output": "100"}],
+            "embeds": {"input": "1"}, "paints": {"image": "1"}}}}"#;
+        let book = Arc::new(PriceBook::new(vec![PriceFile::parse("t", file).unwrap()]));
+        let name: Arc<str> = Arc::from("p");
+        for (model, region, dollars) in [
+            ("m", None, Some(4.0)),
+            ("m", Some("eu"), Some(8.5)),
+            ("embeds", Some("eu"), Some(1.0)),
+            ("paints", None, None),
+            ("unknown", None, None),
+        ] {
+            let tariff = Pricing::new(&book, &name, &name, None).within(region.map(Arc::from)).tariff(model);
+            assert_eq!(tariff.dearness(), dollars, "{model} {region:?}");
         }
     }
 

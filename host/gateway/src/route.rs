@@ -93,7 +93,7 @@ pub struct Target {
     pub timeouts: Timeouts,
     /// The known abilities of the model.
     pub capabilities: Capabilities,
-    /// The token prices of the model, if known; the strategy `cheapest` compares them.
+    /// The token prices of the model, if known.
     pub price: Option<Price>,
     /// The region that serves it, in the words of price files; `None` where it is not known.
     pub region: Option<Arc<str>>,
@@ -167,10 +167,12 @@ impl Target {
         self.model.as_deref().unwrap_or("*")
     }
 
-    /// The token prices of the model that a request for this name gets, if known.
-    pub(crate) fn price_of(&self, asked: &str) -> Option<Price> {
+    /// US dollars for a million tokens of input and as many of output of the model that a request for this name gets, if known.
+    pub(crate) fn dearness(&self, asked: &str) -> Option<f64> {
         // The bundled file knows the models of a pattern, but not the pattern.
-        self.price.or_else(|| model_catalog::of(&self.adapter.name, self.model(asked)).price)
+        let of_model = || self.price.or_else(|| model_catalog::of(&self.adapter.name, self.model(asked)).price);
+        let listed = || of_model().and_then(|price| Some(price.input? + price.output.unwrap_or_default()));
+        self.tariff(asked).dearness().or_else(listed)
     }
 
     /// The abilities of the model that a request for this name gets. The configuration takes precedence over the

@@ -284,8 +284,8 @@ fn why_here(plan: &Plan, number: usize, health: &Health, now: Instant, model: &s
         Strategy::LeastBusy => {
             format!("{} exchanges under way", known.map_or(0, |known| known.in_flight()))
         }
-        Strategy::Cheapest => match target.price_of(model).and_then(|price| price.input) {
-            Some(input) => format!("{input} dollars for a million tokens of input"),
+        Strategy::Cheapest => match target.dearness(model) {
+            Some(dollars) => format!("{dollars} dollars for a million tokens of input and as many of output"),
             None => "its price is unknown".to_owned(),
         },
     };

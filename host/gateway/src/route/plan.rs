@@ -268,7 +268,7 @@ fn in_order(
             rank: *rank,
             latency: health.as_ref().and_then(|health| health.latency(now)),
             busy: health.as_ref().map_or(0, |health| health.in_flight()),
-            price: dearness(route, &candidate.target, model),
+            price: (route.strategy == Strategy::Cheapest).then(|| candidate.target.dearness(model)).flatten(),
         })
         .collect();
     let session = session(&route.affinity);
@@ -283,12 +283,6 @@ impl Plan {
             self.skipped.push(Skipped { candidate, why });
         }
     }
-}
-
-/// The price of a target for the requested name, if the strategy depends on it.
-fn dearness(route: &Route, target: &Target, name: &str) -> Option<f64> {
-    let price = (route.strategy == Strategy::Cheapest).then(|| target.price_of(name)).flatten()?;
-    Some(price.input? + price.output.unwrap_or(0.0))
 }
 
 /// The rank of a target by its status, or the end of its rest.

@@ -31,10 +31,9 @@ pub(super) fn routes(
     let route = |model: &Model| {
         let targets = model.targets.iter().map(|target| {
             let facts = facts_of(model, target);
-            if !is_priced(model, target, &facts) {
+            if !is_priced(model, target, &facts) && !is_listed(&prices.book, model, target) {
                 match model.strategy {
                     Strategy::Cheapest => problems.borrow_mut().push(comes_last(target)),
-                    _ if is_listed(&prices.book, model, target) => {}
                     _ => unpriced.borrow_mut().push(target.clone()),
                 }
             }
@@ -175,7 +174,7 @@ fn comes_last(target: &weir_config::Target) -> Problem {
     let name = target.model.as_deref().unwrap_or("the client's own");
     let message = format!("the price of the model `{name}` at `{}` is unknown: it comes last", target.provider.name);
     Problem::warning(&target.place, message).with_help(
-        "`strategy = \"cheapest\"` goes by `price = { input = ..., output = ... }`, else by the bundled file",
+        "`strategy = \"cheapest\"` goes by `price = { input = ..., output = ... }`, else by the prices in force",
     )
 }
 
