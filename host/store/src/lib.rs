@@ -95,6 +95,6 @@ pub use query::search::HOUR_MS;
 pub use query::{Cursor, FactCount, Gap, KeySum, MAX_OF_PAGE, Page, Query};
 pub use retention::{DaySize, Retention};
 pub use sqlite::{Sqlite, SqliteOptions};
-pub use store::{Head, Store};
+pub use store::Store;
 pub use usage::{Subjects, UsageBy, UsageQuery, UsageSum, first_hour_kept};
 pub use writer::{Recorder, Writer, WriterOptions};

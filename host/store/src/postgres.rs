@@ -27,7 +27,7 @@ use crate::query::{Gap, KeySum, Page, Query, gaps};
 use crate::retention::{DaySize, Retention};
 use crate::schema;
 use crate::sql::Sql;
-use crate::store::{Head, Store, collect_page};
+use crate::store::{Store, collect_page};
 use crate::usage::{self, UsageQuery, UsageSum};
 use connection::Pg;
 use sessions::Sessions;
@@ -255,10 +255,6 @@ impl Store for Postgres {
 
     fn version(&self) -> Result<u64, StoreError> {
         self.read(|pg| documents::version(pg))
-    }
-
-    fn head(&self) -> Result<Head, StoreError> {
-        self.read(|pg| Ok(Head { version: documents::version(pg)?, last: audit::page(pg, None, 1)?.pop() }))
     }
 
     fn audit(&self, event: &AuditEvent) -> Result<AuditEntry, StoreError> {

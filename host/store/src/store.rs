@@ -93,12 +93,6 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The version of the log of documents.
     fn version(&self) -> Result<u64, StoreError>;
 
-    /// How far the logs of documents and of the audit are. By the audit's entry, a node finds a store that was put back to an
-    /// older state also after it has reached the version that the node knew.
-    fn head(&self) -> Result<Head, StoreError> {
-        Ok(Head { version: self.version()?, last: self.audit_page(None, 1)?.pop() })
-    }
-
     /// Records an event that changed no document.
     fn audit(&self, event: &AuditEvent) -> Result<AuditEntry, StoreError>;
 
@@ -110,15 +104,6 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Whether the store can be used now.
     fn check(&self) -> Result<(), StoreError>;
-}
-
-/// How far a store's logs are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    /// The version of the log of documents.
-    pub version: u64,
-    /// The last entry of the audit log.
-    pub last: Option<AuditEntry>,
 }
 
 /// Pages through days, newest first, until a page is full.

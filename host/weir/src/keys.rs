@@ -3,7 +3,6 @@
 
 mod budgets;
 mod follow;
-mod known_entry;
 mod parsed;
 mod prices;
 mod registry;

@@ -8,7 +8,6 @@ use weir_identity::document::PriceRule;
 use weir_identity::{Directory, DirectoryWriter, Document, KeyId, Kind};
 use weir_ledger::{Budget, PriceFile};
 
-use super::known_entry::KnownEntry;
 use super::parsed::{Content, Parsed, parsed};
 use super::{budgets, prices};
 
@@ -18,8 +17,6 @@ pub(super) struct State {
     writer: DirectoryWriter,
     /// The version of the store's log that has been read.
     pub(super) version: u64,
-    /// An entry of its audit log that it had.
-    pub(super) entry: Option<KnownEntry>,
     /// The revision of the guard.
     pub(super) guard: Option<u64>,
     /// Whether there is or was a key.
@@ -73,10 +70,9 @@ impl State {
     /// disabled or deleted stay refused here, until something newer is written about them.
     pub(super) fn start_over(&mut self, version: u64) {
         let revoked = std::mem::take(&mut self.revoked);
-        let (is_keyed, entry) = (self.is_keyed, self.entry.take());
+        let is_keyed = self.is_keyed;
         *self = Self {
             revoked,
-            entry,
             is_keyed,
             put_back: version,
             has_new_budgets: true,
