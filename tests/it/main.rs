@@ -50,6 +50,7 @@ mod http2;
 mod installed;
 mod invoked_models;
 mod issuers;
+mod kept_budgets;
 mod keyless;
 mod keys;
 mod library;

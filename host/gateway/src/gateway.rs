@@ -271,13 +271,7 @@ impl Gateway {
             *capture = self.capture(serving, &asked, logged, span, record);
         }
         self.permit(serving, &asked)?;
-        let context = RequestContext {
-            config: &serving.config,
-            upstreams: &self.upstreams,
-            reasoning_cache: &self.reasoning_cache,
-            deadline: None,
-            judged: None,
-        };
+        let context = self.context(serving);
         if *asked.operation() == Operation::Models {
             return Box::pin(self.list(context, serving, &asked, permit, record)).await;
         }
@@ -373,6 +367,17 @@ impl Gateway {
             user_agent: head.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()),
         };
         RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned())
+    }
+
+    /// What the attempts of a request need beside it, before it has a deadline and guards have judged it.
+    fn context<'a>(&'a self, serving: &'a Serving) -> RequestContext<'a> {
+        RequestContext {
+            config: &serving.config,
+            upstreams: &self.upstreams,
+            reasoning_cache: &self.reasoning_cache,
+            deadline: None,
+            judged: None,
+        }
     }
 }
 

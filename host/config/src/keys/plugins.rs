@@ -107,7 +107,7 @@ impl Plugins {
         if self.lock == self.dir.with_file_name(LOCK) {
             self.lock = dir.with_file_name(LOCK);
         }
-        self.dir = dir.to_owned();
+        dir.clone_into(&mut self.dir);
     }
 
     fn found_at(mut self, paths: Paths, reader: &Reader<'_>) -> Self {

@@ -12,7 +12,7 @@ use super::{Admitted, Gateway};
 use crate::accounting::Account;
 use crate::accounting::trail::{End, Step};
 use crate::admission::AdmissionPermit;
-use crate::attempt::{AttemptResponse, InboundRequest, ReplyBody, RequestContext};
+use crate::attempt::{AttemptResponse, InboundRequest, ReplyBody};
 use crate::auth::Caller;
 use crate::model_list;
 use crate::observe::log::current;
@@ -166,16 +166,6 @@ impl Gateway {
         let size = asked.demand().body_len;
         asked.held.grow(size).await?;
         Ok(asked)
-    }
-
-    pub(super) fn context<'a>(&'a self, serving: &'a Serving) -> RequestContext<'a> {
-        RequestContext {
-            config: &serving.config,
-            upstreams: &self.upstreams,
-            reasoning_cache: &self.reasoning_cache,
-            deadline: None,
-            judged: None,
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use http::Response;
 use super::Gateway;
 use super::own_headers::put_limits;
 use crate::accounting::access::RequestRecord;
-use crate::admission::{AdmissionPermit, Refused};
+use crate::admission::AdmissionPermit;
 use crate::attempt::{InboundRequest, ReplyBody, RequestContext};
 use crate::model_list;
 use crate::serving::Serving;
@@ -23,11 +23,7 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
             Ok(permit) => permit,
-            Err(Refused { fault, limits }) => {
-                let mut response = self.refuse(asked.endpoint.errors.as_deref(), &fault, &asked.exchange.id, record);
-                put_limits(&mut response, &asked.endpoint, &limits, None);
-                return Ok(response);
-            }
+            Err(refused) => return Ok(self.refuse_limited(&asked.endpoint, &refused, &asked.exchange.id, record)),
         };
         let mut response = model_list::answer(context, serving, &self.lists, asked).await?;
         put_limits(&mut response, &asked.endpoint, &permit.limits(), None);

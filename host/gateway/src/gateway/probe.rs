@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Gateway;
-use crate::attempt::{RequestContext, ask_list, find_out, ping};
+use crate::attempt::{ask_list, find_out, ping};
 use crate::provenance::Carried;
 use crate::route;
 use crate::route::fit::Needs;
@@ -98,13 +98,7 @@ impl Gateway {
     /// Fetches a provider's list of models, or asks one of its models for one token.
     pub async fn check(&self, target: &Arc<Target>, check: &Check) -> Checked {
         let serving = self.serving.load_full();
-        let context = RequestContext {
-            config: &serving.config,
-            upstreams: &self.upstreams,
-            reasoning_cache: &self.reasoning_cache,
-            deadline: None,
-            judged: None,
-        };
+        let context = self.context(&serving);
         let asked = async {
             match check.model.as_deref() {
                 Some(model) => ping(context, target, model).await,

@@ -311,7 +311,9 @@ impl Response {
     fn admitted(&mut self, permit: AdmissionPermit, budgets: Vec<HeldBudget>) {
         self.is_admitted = true;
         self.account.admitted(permit);
-        budgets.into_iter().for_each(|budget| self.account.reserve(budget));
+        for budget in budgets {
+            self.account.reserve(budget);
+        }
     }
 
     fn begin(&mut self) {

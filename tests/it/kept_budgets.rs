@@ -1,0 +1,127 @@
+//! What budgets have counted is kept: where deployments have a place for it, for processes that overlap, and with a word where
+//! it is not.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use weir_tests::plugins::{root, target};
+use weir_tests::program::{ask, file};
+use weir_tests::{Answer, Folder, Program, Request, Upstream};
+
+use crate::wire_format::{OPENAI, config_of};
+
+/// The tokens of every answer.
+const TOKENS: u64 = 17;
+
+async fn provider() -> Upstream {
+    Upstream::always(Answer::json(200, OPENAI.whole())).await
+}
+
+fn config(upstream: &Upstream) -> String {
+    config_of(&[OPENAI], upstream) + "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"\n"
+}
+
+/// A program with these variables, and the address that it listens on.
+fn start(folder: &Folder, config: &str, variables: &[(String, String)]) -> (Program, SocketAddr) {
+    let mut command = Command::new(file());
+    command.envs(variables.iter().cloned());
+    let started = Program::start_as(command, folder, &target().join("test-cache"), config);
+    let address = started.address();
+    (started, address)
+}
+
+async fn spend(address: SocketAddr) {
+    assert_eq!(ask(address, &OPENAI.request("openai", false)).await.status(), 200);
+}
+
+/// Waits until so much is booked, and nothing reserved.
+async fn until_settled(address: SocketAddr, tokens: u64) {
+    let mut page = String::new();
+    for _ in 0..1_000 {
+        let reply = ask(address, &Request::get("/admin/budgets")).await;
+        page = reply.text();
+        let budget = &reply.json()["budgets"][0];
+        if budget["settled"] == tokens && budget["reserved"] == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not {tokens}: {page}");
+}
+
+/// The variables of a file of `deploy/` that say where things are kept, with folders of this machine in place of those that
+/// the deployment may write to.
+fn variables(file: &str, before: &str, places: &[(&str, &Path)]) -> Vec<(String, String)> {
+    let text = fs::read_to_string(root().join("deploy").join(file)).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix(before)?.split_once('='));
+    let lines = lines.filter(|(name, _)| name.starts_with("WEIR_STORE__"));
+    let placed = |value: &str| {
+        places.iter().fold(value.to_owned(), |value, (from, to)| value.replace(from, &to.display().to_string()))
+    };
+    lines.map(|(name, value)| (name.to_owned(), placed(value))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_go_on_after_a_restart_in_the_places_that_the_image_and_the_unit_have_for_them() {
+    let upstream = provider().await;
+    let state = tempfile::tempdir().unwrap();
+    let (data, lib) = (state.path().join("data"), state.path().join("lib"));
+    fs::create_dir(&lib).unwrap();
+    let deployments = [
+        (variables("Dockerfile", "ENV ", &[("/data", &data)]), &data),
+        (variables("systemd/weir.service", "Environment=", &[("/var/lib/weir", &lib)]), &lib),
+    ];
+    for (variables, place) in deployments {
+        assert!(!variables.is_empty());
+        let folder = Folder::with(&["openai"]);
+        let (first, address) = start(&folder, &config(&upstream), &variables);
+        spend(address).await;
+        first.stop();
+        assert!(first.has_succeeded());
+        assert!(place.join("weir-budgets.json").is_file() && !folder.path().join("weir-budgets.json").exists());
+        let (_second, address) = start(&folder, &config(&upstream), &variables);
+        until_settled(address, TOKENS).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_overlap_lose_nothing_of_what_both_count() {
+    let upstream = provider().await;
+    let (folder, config) = (Folder::with(&["openai"]), config(&upstream));
+    let (old, at_old) = start(&folder, &config, &[]);
+    spend(at_old).await;
+    until_settled(at_old, TOKENS).await;
+    let (new, at_new) = start(&folder, &config, &[]);
+    for _ in 0..3 {
+        spend(at_old).await;
+        spend(at_new).await;
+    }
+    until_settled(at_new, 7 * TOKENS).await;
+    until_settled(at_old, 7 * TOKENS).await;
+    spend(at_old).await;
+    spend(at_new).await;
+    for program in [new, old] {
+        program.stop();
+        assert!(program.has_succeeded());
+    }
+    let (_last, address) = start(&folder, &config, &[]);
+    until_settled(address, 9 * TOKENS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_cannot_be_written_shows() {
+    let upstream = provider().await;
+    let folder = Folder::with(&["openai"]);
+    let place = folder.path().join("weir.toml/state").display().to_string();
+    let (program, address) = start(&folder, &config(&upstream), &[("WEIR_STORE__STATE_DIR".to_owned(), place)]);
+    program.until("what budgets have counted is not kept");
+    spend(address).await;
+    let ready = ask(address, &Request::get("/ready")).await;
+    assert_eq!((ready.status(), &ready.json()["status"]), (200, &"degraded".into()), "{}", ready.text());
+    assert_eq!(ready.json()["budgets"]["state"], "failing");
+    let metrics = ask(address, &Request::get("/metrics")).await.text();
+    assert!(metrics.contains("\nweir_budgets_state 1"), "{metrics}");
+}
