@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
-use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, WireFormat, config_of};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, TEXT, WireFormat, config_of};
 
 /// A budget that books nothing but what it is told.
 const TOKENS: &str = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000000\nper = \"total\"\n";
@@ -94,6 +94,37 @@ async fn a_partly_reported_usage_costs_the_same_in_the_header_and_at_the_budget(
         assert!(cost > reported, "{model}, {usage}: {cost} has no estimated part");
         assert_eq!(booked - before, cost, "{model}, {usage}");
         before = booked;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_tokens_beside_a_long_answer_are_estimated_in_both_lanes() {
+    let words = "word ".repeat(400);
+    let said = words.clone();
+    let upstream = Upstream::scripted(move |request| {
+        let told = |text: String| {
+            text.replace(TEXT, &said)
+                .replace(&format!("\"{}\"", &TEXT[..6]), &format!("\"{said}\""))
+                .replace("\"completion_tokens\":7", "\"completion_tokens\":0")
+        };
+        if OPENAI.wants_stream(request) {
+            OPENAI.stream().into_iter().fold(Answer::sse(), |answer, piece| answer.piece(told(piece))).end()
+        } else {
+            Answer::json(200, told(OPENAI.whole()))
+        }
+    })
+    .await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    let mut booked = 0;
+    for stream in [false, true] {
+        for model in ["openai", "openai-t"] {
+            let reply = gateway.ask(&OPENAI.request(model, stream)).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            assert!(reply.text().contains(&words), "{}", reply.text());
+            let sum = settled(&gateway).await.as_u64().unwrap();
+            assert!((booked + 200..booked + 1_000).contains(&sum), "{model}, stream {stream}: {booked} to {sum}");
+            booked = sum;
+        }
     }
 }
 

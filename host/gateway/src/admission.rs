@@ -3,6 +3,7 @@
 mod attempt_reservation;
 pub mod budgets;
 pub mod concurrency;
+mod demand;
 pub mod headroom;
 mod metrics;
 mod part;
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use demand::{Demand, Uses};
 pub use metrics::AdmitMetrics;
 pub use permit::AdmissionPermit;
 pub(crate) use permit::ArrivedBody;
@@ -29,69 +31,8 @@ use weir_config::{Config, Limits, Model, Provider};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
-/// Output tokens reserved for a request that sets no limit.
-const DEFAULT_RATE_LIMIT_OUTPUT: u64 = 1024;
-/// Bytes of a request that count as one token in an estimate.
-const BYTES_A_TOKEN: usize = 4;
 /// `Retry-After` of a full queue.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// The properties of a request that the limits depend on.
-#[derive(Debug, Clone, Copy)]
-pub struct Demand<'a> {
-    /// The model as the client names it; `None` for operations without one.
-    pub model: Option<&'a str>,
-    /// The request's own limit of output tokens, of each candidate.
-    pub output_limit: Option<u64>,
-    /// How many candidates it asks for.
-    pub candidates: u64,
-    /// The service tier that it asks for.
-    pub service_tier: Option<&'a str>,
-    /// The length of the request's body in bytes.
-    pub body_len: usize,
-    /// Whether the client wants a streamed answer.
-    pub stream: bool,
-    /// Which tokens the operation uses.
-    pub uses: Uses,
-}
-
-/// Which tokens an operation uses, as far as that can be foreseen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Uses {
-    /// None at all: it is about what is stored already.
-    Free,
-    /// None, or what cannot be foreseen.
-    Nothing,
-    /// Tokens of the request only.
-    Input,
-    /// Input and output.
-    Both,
-    /// Input and output, of text or of audio.
-    Speech,
-    /// Some, at a price that cannot be known before or after.
-    Unknown,
-}
-
-impl<'a> Demand<'a> {
-    /// What a request for one whole answer without a limit and a tier demands.
-    pub fn of(model: Option<&'a str>, body_len: usize, uses: Uses) -> Self {
-        Self { model, output_limit: None, candidates: 1, service_tier: None, body_len, stream: false, uses }
-    }
-
-    fn estimate(&self) -> Estimate {
-        if self.uses == Uses::Free {
-            return Estimate::NONE;
-        }
-        let input = input_of(self.body_len);
-        let output = self.output_limit.unwrap_or(DEFAULT_RATE_LIMIT_OUTPUT).saturating_mul(self.candidates);
-        Estimate { input, output, stream: self.stream }
-    }
-}
-
-/// The input tokens of a body, as limits count them beforehand.
-fn input_of(body_len: usize) -> u64 {
-    (body_len / BYTES_A_TOKEN).max(1) as u64
-}
 
 /// A request that was not admitted.
 #[derive(Debug)]

@@ -15,7 +15,9 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
     let mut command = linting_cargo();
     command.current_dir(&workspace.root).args(EVERYTHING).args(["--quiet", "--message-format=json"]);
     let warnings = warnings(&process::read(&mut command)?);
-    warnings.iter().for_each(|warning| println!("{warning}"));
+    for warning in &warnings {
+        println!("{warning}");
+    }
     if !warnings.is_empty() {
         bail!("{} warnings, which stand above", warnings.len());
     }

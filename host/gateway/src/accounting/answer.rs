@@ -98,6 +98,11 @@ impl Account {
         }
     }
 
+    /// Notes the request's limit of output: with a limit of 0, what its answer holds is the prompt once more.
+    pub(crate) fn set_output_limit(&mut self, output: Option<u64>) {
+        self.tokens.wants_no_output = output == Some(0);
+    }
+
     /// Marks the reported usage as final.
     pub(crate) fn usage_is_final(&mut self) {
         self.tokens.is_final = true;

@@ -13,6 +13,9 @@ use weir_ledger::{Cost, Facts, Nano, Timestamp};
 use weir_types::contract::types::{UnitCount, Usage};
 use weir_types::tokens::Tokens;
 
+/// From so many estimated tokens on, a report of none is not believed: fewer may be the structure around nothing.
+const CERTAIN: u32 = 64;
+
 /// What a reported usage says of what was used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Told {
@@ -37,6 +40,8 @@ pub(super) struct TokenBill {
     pub(super) is_final: bool,
     /// What the reported usage says of what was used.
     pub(super) told: Told,
+    /// Whether the request wants no output, so that what its answer holds is the prompt.
+    pub(super) wants_no_output: bool,
     /// Whether the usage is the sum of many requests', so that no threshold of context applies to it.
     pub(super) is_of_many: bool,
     /// The rates of the answering target.
@@ -158,9 +163,9 @@ impl TokenBill {
         Charges::sum(so_far, total?)
     }
 
-    /// Estimated input and output tokens of the last part that the provider did not report. If what it reported is not
-    /// final, the reported output is a lower bound. What was reported before another target went on says nothing of that
-    /// one's part.
+    /// Estimated input and output tokens of the last part that the provider did not report, or reported as none although there
+    /// are some. If what it reported is not final, the reported output is a lower bound. What was reported before another
+    /// target went on says nothing of that one's part.
     fn missing(&self, is_final: bool) -> [u32; 2] {
         let reported = self.reported.as_ref().map(Tokens::from).unwrap_or_default();
         let [reported_in, reported_out] = sums(reported);
@@ -169,18 +174,38 @@ impl TokenBill {
         let is_first = self.charged_before.is_none();
         let is_input_final = is_final && (is_first || reported_in > before_in);
         let is_output_final = is_final && (is_first || reported_out > before_out);
-        let is_input_reported = reported.input().is_some() && (is_input_final || reported_in > charged_in);
+        let is_input_reported = reported.input().is_some()
+            && (is_input_final || reported_in > charged_in)
+            && (reported_in > 0 || self.has_units() || self.sent_tokens() < CERTAIN);
         let so_far = u32::try_from(reported_out.saturating_sub(charged_out)).unwrap_or(u32::MAX);
-        let input = if is_input_reported { 0 } else { self.sent.as_ref().map_or(0, SentInput::tokens) };
-        let is_output_reported = reported.output().is_some() && is_output_final;
+        let input = if is_input_reported { 0 } else { self.sent_tokens() };
         let content = self.content.unwrap_or_default();
+        let is_output_reported = reported.output().is_some()
+            && is_output_final
+            && (reported_out > 0 || self.may_have_no_output() || content < CERTAIN);
         let output = if is_output_reported { 0 } else { content.saturating_sub(so_far) };
         [input, output]
     }
 
     /// Whether the provider has reported the final output tokens, so that none are estimated.
     pub(super) fn is_output_reported(&self) -> bool {
-        self.is_final && self.reported.as_ref().is_some_and(|usage| Tokens::from(usage).output().is_some())
+        let output = self.reported.as_ref().and_then(|usage| Tokens::from(usage).output());
+        self.is_final && output.is_some_and(|output| output > 0 || self.may_have_no_output())
+    }
+
+    /// Whether an answer with content may have used no output.
+    fn may_have_no_output(&self) -> bool {
+        self.wants_no_output || self.has_units()
+    }
+
+    /// Whether the provider bills by other counts than tokens.
+    fn has_units(&self) -> bool {
+        self.reported.as_ref().is_some_and(|usage| usage.units.iter().any(|unit| unit.count > 0.0))
+    }
+
+    /// Estimated input tokens of the request that a provider is working on.
+    fn sent_tokens(&self) -> u32 {
+        self.sent.as_ref().map_or(0, SentInput::tokens)
     }
 
     /// The tokens that are charged for, reported or estimated.
@@ -263,6 +288,30 @@ mod tests {
     use super::*;
     use weir_ledger::Quantity;
     use weir_types::contract::types::{Unit, UnitCount};
+
+    #[test]
+    fn none_is_believed_only_where_there_is_hardly_anything() {
+        let missing = |input: u32, output: u32, change: &dyn Fn(&mut TokenBill)| {
+            let reported = Some(Usage::of(Some(input), Some(output)));
+            let sent = Some(SentInput::from(200));
+            let mut bill = TokenBill { reported, content: Some(100), is_final: true, sent, ..TokenBill::default() };
+            change(&mut bill);
+            bill.missing(true)
+        };
+        let usage = |bill: &mut TokenBill| bill.reported.take().unwrap();
+        assert_eq!(missing(0, 0, &|_| ()), [200, 100]);
+        assert_eq!(missing(7, 0, &|_| ()), [0, 100]);
+        assert_eq!(missing(0, 7, &|_| ()), [200, 0]);
+        assert_eq!(missing(7, 0, &|bill| bill.content = Some(CERTAIN - 1)), [0, 0]);
+        assert_eq!(missing(0, 7, &|bill| bill.sent = Some(SentInput::from(CERTAIN - 1))), [0, 0]);
+        // Thinking alone is output, and cached input is input.
+        assert_eq!(missing(7, 0, &|bill| bill.reported = Some(Usage { reasoning: Some(5), ..usage(bill) })), [0, 0]);
+        assert_eq!(missing(0, 7, &|bill| bill.reported = Some(Usage { cache_read: Some(5), ..usage(bill) })), [0, 0]);
+        // What is billed by the piece, and a prompt that is only repeated.
+        let units = vec![UnitCount { unit: Unit::Search, count: 1.0 }];
+        assert_eq!(missing(0, 0, &|bill| bill.reported = Some(Usage { units: units.clone(), ..usage(bill) })), [0, 0]);
+        assert_eq!(missing(7, 0, &|bill| bill.wants_no_output = true), [0, 0]);
+    }
 
     #[test]
     fn what_is_estimated_is_billed_by_the_count_that_is_billed() {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::attempt_reservation::AttemptReservation;
 use super::budgets::{AbandonedBudgets, Charge, HeldBudget};
 use super::concurrency::{ConcurrencyLimiter, Permit};
-use super::input_of;
+use super::demand::input_of;
 use crate::rate_limit::{LimitStatus, Reservation, Scope};
 use weir_buffers::Held;
 use weir_ledger::{Forecast, Granted, Nano, Spend};

@@ -92,6 +92,7 @@ impl Gateway {
         let mut account = Account::open(&self.metrics, series, start, permit);
         account.set_record(record.take());
         account.may_not_tell(asked.untold());
+        account.set_output_limit(asked.peek.output_limit);
         self.note_stored_read(asked.stored, asked.path_params.get("id"), &asked.caller.tenant, &mut account);
         if let Some(budget) = budget {
             account.reserve(budget);

@@ -1,0 +1,161 @@
+//! What a request to a provider's own endpoint is, before anything of it is sent: its passage, its body, what it uses, and the
+//! request that leaves.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use http::request::Parts;
+use http::{Method, Version, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::Permitted;
+use crate::accounting::Untold;
+use crate::accounting::access::RequestRecord;
+use crate::admission::{Demand, Uses};
+use crate::attempt::PassedRequest;
+use crate::dialect::request_peek::RequestPeek;
+use crate::passthrough::client_body::{ClientBody, too_large};
+use crate::passthrough::{Known, Passage, path};
+use crate::route::Target;
+use crate::serving::{Serving, Stored};
+use weir_translate::dialect::endpoints::Head;
+use weir_translate::dialect::path::PathParams;
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::{ErrorKind, Framing};
+use weir_types::fault::{Fault, Side};
+use weir_upstream::{Chunks, Upload};
+
+/// The passage that a request takes, and the path at its provider.
+pub(super) fn passage<'a>(serving: &'a Serving, path: &str) -> Result<(&'a Passage, String), Fault> {
+    let found = path::split(path).and_then(|(name, path)| Some((&**serving.passages.to(name)?, path.to_owned())));
+    found.ok_or_else(|| {
+        let message = "no provider of this name is open for pass-through: `passthrough` in `[[providers]]` opens one";
+        Fault::not_found(message).with_status(404).with_code("unknown_url")
+    })
+}
+
+/// Refuses what HTTP does besides requests and answers, and addresses of other servers.
+pub(super) fn refuse_forms(head: &Parts) -> Result<(), Fault> {
+    // Some servers read a method in any case.
+    let is_like = |method: &Method| method.as_str().eq_ignore_ascii_case(head.method.as_str());
+    if is_like(&Method::CONNECT) || is_like(&Method::TRACE) {
+        let fault = Fault::invalid(format!("{} does not pass through", head.method));
+        return Err(fault.with_status(405).with_code("method_not_allowed"));
+    }
+    // Before HTTP/2, only a request for a proxy names a server in its first line.
+    if head.version < Version::HTTP_2 && head.uri.authority().is_some() {
+        let message = "the request's target must be a path: this gateway is not a proxy for other addresses";
+        return Err(Fault::invalid(message).with_status(400).with_code("passthrough_path"));
+    }
+    let upgrades = head.headers.get_all(header::UPGRADE).iter().filter_map(|value| value.to_str().ok());
+    // An offer of HTTP/2 needs no answer.
+    if upgrades.flat_map(|value| value.split(',')).any(|one| !one.trim().to_ascii_lowercase().starts_with("h2")) {
+        let message = "a connection cannot be upgraded by pass-through, so no websockets pass";
+        let fault = Fault::new(Side::Client, ErrorKind::Unsupported, message);
+        return Err(fault.with_status(400).with_code("upgrade_not_supported"));
+    }
+    Ok(())
+}
+
+/// The body of a request, sent while it arrives, and how much of it has.
+pub(super) fn upload(
+    serving: &Serving,
+    body: Incoming,
+    record: &mut Option<Box<RequestRecord>>,
+) -> Result<(Chunks, Option<Arc<AtomicU64>>), Fault> {
+    let server = &serving.config.server;
+    let most = server.max_upload_bytes as u64;
+    if body.is_end_stream() {
+        return Ok((Chunks::empty(), None));
+    }
+    if body.size_hint().lower() > most {
+        return Err(too_large(most));
+    }
+    let body = ClientBody::new(body, most, server.body_timeout);
+    let arrived = body.arrived();
+    if let Some(record) = record.as_mut() {
+        record.count_request_bytes(Arc::clone(&arrived));
+    }
+    Ok((Chunks::from(Upload::new(body)), Some(arrived)))
+}
+
+/// The alias of a model at a provider, and the target with its prices: the configuration may name them.
+pub(super) fn priced<'a>(
+    serving: &'a Serving,
+    target: &Arc<Target>,
+    model: Option<&str>,
+) -> (Option<&'a str>, Arc<Target>) {
+    let Some(model) = model else { return (None, Arc::clone(target)) };
+    let is_same = |own: &&Arc<Target>| own.label == target.label && own.model.as_deref() == Some(model);
+    let mut configured = serving.routes.iter().filter_map(|(_, route)| {
+        let target = route.targets.iter().flatten().find(is_same)?;
+        Some((Some(route.alias.as_str()), Arc::clone(target)))
+    });
+    configured
+        .next()
+        .unwrap_or_else(|| (serving.routes.find(model).map(|route| route.alias.as_str()), Arc::clone(target)))
+}
+
+/// What a request uses, as far as it can be known.
+pub(super) fn uses(method: &Method, known: Option<Known<'_>>, is_read: bool, stored: Stored) -> Uses {
+    let reads_only = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
+    match known.map(|known| &known.acceptance.operation) {
+        Some(Operation::Chat) if is_read => Uses::Both,
+        Some(Operation::Embeddings | Operation::Rerank) if is_read => Uses::Input,
+        _ if reads_only || stored.is_old() => Uses::Free,
+        _ if is_read || known.is_some_and(|known| known.is_free()) => Uses::Nothing,
+        _ => Uses::Unknown,
+    }
+}
+
+/// The size of a request whose answer may not tell what it used.
+pub(super) fn untold(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<Untold> {
+    let (known, _) = asked.known.as_ref().filter(|_| demand.uses == Uses::Nothing && demand.model.is_some())?;
+    Untold::of(&known.acceptance.operation, known.endpoint.claim.body, demand.body_len)
+}
+
+/// The announced length of a body of JSON.
+pub(super) fn announced_text(head: &Parts) -> usize {
+    let length = head.headers.get(header::CONTENT_LENGTH).filter(|_| is_text(head));
+    length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or_default()
+}
+
+/// Whether a body is JSON, which may become tokens.
+pub(super) fn is_text(head: &Parts) -> bool {
+    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.contains("json"))
+}
+
+/// The request as it is sent, without anything that may be a client's credential.
+pub(super) fn passed<'a>(
+    serving: &Serving,
+    permitted: &'a Permitted<'_>,
+    known: Option<(Known<'a>, PathParams)>,
+    head: Parts,
+    path: String,
+    body: Chunks,
+    peek: Option<&RequestPeek>,
+) -> PassedRequest<'a> {
+    let query = head.uri.query().unwrap_or_default();
+    let about = Head { headers: &head.headers, query };
+    let framing = known.as_ref().map_or(Framing::Sse, |(known, _)| known.endpoint.framing(&about));
+    let (adapter, named) = (&permitted.target.adapter.name, &serving.config.server.key_headers);
+    let (headers, query) = serving.endpoints.without_credentials(adapter, named, head.headers, query);
+    PassedRequest {
+        id: permitted.id,
+        passage: permitted.passage,
+        target: &permitted.target,
+        known,
+        method: head.method,
+        path,
+        query,
+        headers,
+        body,
+        model: peek.and_then(|peek| peek.model.clone()).unwrap_or_default(),
+        stream: peek.is_some_and(|peek| peek.stream),
+        framing,
+        can_cut: head.version < Version::HTTP_2,
+        stored: permitted.stored,
+    }
+}
