@@ -387,11 +387,9 @@ async fn a_body_counts_the_same_whether_or_not_its_length_is_announced() {
                 [[budgets]]\nname = \"there\"\nfor = { provider = \"p\" }\ntokens = 1000000\nper = \"total\"\n";
     let config = provider(&upstream, "[\"* *\"]") + &client("a", &format!("passthrough = [\"p * *\"]\n{more}"));
     let body = format!("{{\"q\":\"{}\"}}", "a".repeat(40_000));
-    let chunked: String = body
-        .as_bytes()
-        .chunks(10_000)
-        .map(|piece| format!("{:x}\r\n{}\r\n", piece.len(), String::from_utf8_lossy(piece)))
-        .collect();
+    let pieces = body.as_bytes().chunks(10_000);
+    let pieces = pieces.map(|piece| format!("{:x}\r\n{}\r\n", piece.len(), String::from_utf8_lossy(piece)));
+    let chunked = pieces.collect::<Vec<String>>().concat();
     let path = "/passthrough/p/vector_stores";
     let unannounced = Request::post(path, chunked + "0\r\n\r\n").header("transfer-encoding", "chunked");
     let expected = 4096.0 + body.len().div_ceil(4) as f64;

@@ -107,15 +107,15 @@ impl BudgetFile {
     pub fn take(&mut self) -> Result<StoredRows, BudgetFileError> {
         // First, so that what takes its place meanwhile is read later.
         let stamp = self.stamp();
-        let rows = match self.read(&self.path)? {
+        let rows = match Self::read(&self.path)? {
             Some(rows) => rows,
-            None => self.read(&self.former)?.unwrap_or_default(),
+            None => Self::read(&self.former)?.unwrap_or_default(),
         };
         (self.known, self.agreed) = (stamp, Agreed::on(&rows));
         Ok(rows)
     }
 
-    fn read(&self, path: &Path) -> Result<Option<StoredRows>, BudgetFileError> {
+    fn read(path: &Path) -> Result<Option<StoredRows>, BudgetFileError> {
         let text = match fs::metadata(path).and_then(|about| bounded(path, about.len())) {
             Ok(text) => text,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -153,7 +153,7 @@ impl BudgetFile {
         }
         let _turn = turn(&self.path).map_err(|cause| failed(&self.path, cause))?;
         let stamp = self.stamp();
-        let kept = if stamp == self.known { None } else { Some(self.read(&self.path)?.unwrap_or_default()) };
+        let kept = if stamp == self.known { None } else { Some(Self::read(&self.path)?.unwrap_or_default()) };
         let merged = self.agreed.merge(rows(), kept, Timestamp::now().as_second());
         if has_changed || merged.is_other {
             self.write(merged.content)?;

@@ -140,7 +140,7 @@ fn a_user_with_more_in_a_day_than_one_call_removes_is_erased() {
     let chunks = format!("select {day}, sha256({data}), 100, 0, {data} from {name}.facts");
     client.batch_execute(&format!("insert into {name}.bodies {bodies}; insert into {name}.chunks {chunks}")).unwrap();
     let said = |fact: &Fact| -> Vec<u8> {
-        let id: String = fact.id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("{:032x}", u128::from_be_bytes(*fact.id.as_bytes()));
         format!("{id:x<100}").into_bytes()
     };
     assert_eq!(writing.body(&facts[1].id, Side::Request).unwrap(), Some(said(&facts[1])));

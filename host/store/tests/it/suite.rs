@@ -630,7 +630,7 @@ pub(crate) fn the_newest_state_of_a_budget_wins(place: &dyn Place) {
     let write = |number, budgets| {
         store
             .flush_money(&MoneyFlush { process: 1, number, sums: Vec::new(), budgets, ..MoneyFlush::default() })
-            .unwrap()
+            .unwrap();
     };
     write(1, vec![state("a", "n1", 1, 10), state("a", "n2", 1, 20), state("b", "n1", 1, 1)]);
     write(2, vec![state("a", "n1", 3, 30), state("a", "n1", 2, 25)]);
