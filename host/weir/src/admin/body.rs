@@ -18,9 +18,9 @@ use weir_server::Peer;
 use weir_types::fault::Fault;
 
 /// The most bytes of a body.
-pub(super) const MOST: usize = 2 << 20;
+pub(super) const MAX_BODY_BYTES: usize = 2 << 20;
 /// The same where it is not known who sends it.
-const UNIDENTIFIED: usize = 8 << 10;
+const MAX_UNIDENTIFIED_BYTES: usize = 8 << 10;
 
 /// Reads a request's body, within the timeout for bodies. A component that is uploaded is read where there is room for it.
 pub(super) async fn take(State(operations): State<Operations>, request: Request, next: Next) -> Response {
@@ -29,7 +29,7 @@ pub(super) async fn take(State(operations): State<Operations>, request: Request,
     }
     let body_timeout = operations.reload.current().config.server.body_timeout;
     let (head, body) = request.into_parts();
-    let most = if head.extensions.get::<AdminCaller>().is_some() { MOST } else { UNIDENTIFIED };
+    let most = if head.extensions.get::<AdminCaller>().is_some() { MAX_BODY_BYTES } else { MAX_UNIDENTIFIED_BYTES };
     let connection = head.extensions.get::<Peer>().map(|peer| peer.buffers.clone());
     let reader = BodyReader::new(operations.gateway.buffers().begin(0, connection));
     match tokio::time::timeout(body_timeout, pin!(collect(body, most, reader))).await {

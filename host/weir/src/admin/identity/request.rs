@@ -49,7 +49,9 @@ impl AdminRequest {
     pub(super) async fn read(request: Request) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         let caller = head.extensions.get::<AdminCaller>().cloned().ok_or_else(Problem::forbidden)?;
-        let body = to_bytes(body, body::MOST).await.map_err(|_| Problem::bad("bad_request", "the body broke off"))?;
+        let body = to_bytes(body, body::MAX_BODY_BYTES)
+            .await
+            .map_err(|_| Problem::bad("bad_request", "the body broke off"))?;
         Ok(Self { caller, method: head.method, uri: head.uri, headers: head.headers, body })
     }
 
