@@ -262,13 +262,8 @@ fn a_bundled_price_under_a_condition_names_all_tokens_that_the_usual_one_names()
 
 #[test]
 fn the_bundled_file_has_prices_for_thousands_of_models() {
-    let begun = std::time::Instant::now();
     let book = PriceBook::bundled().unwrap();
-    let took = begun.elapsed();
     assert!(book.len() > 5_000, "{}", book.len());
-    // Without optimisation; with it, a tenth of that.
-    assert!(took.as_millis() < 1_000, "{took:?}");
-    println!("{} prices in {took:?}", book.len());
     let patterns = book.offers.iter().filter(|(_, offer)| offer.model == Pattern::new("*")).count();
     assert!(patterns < 10, "a bundled price for all models of a provider needs a reason");
 }
