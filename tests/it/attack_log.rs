@@ -52,7 +52,7 @@ async fn the_last_lines_come_out_before_the_process_ends() {
     command.args(["-u", "WEIR_SERVER__PORT"]).arg(program::file());
     let other = Folder::with(&["openai", "anthropic", "zeta"]);
     let failed = Program::start_as(command, &other, &cache, &taken);
-    failed.until("cannot listen on");
+    assert!(failed.until("cannot listen on").contains("`server.port`"), "it says what to do");
     assert!(failed.log().contains("adapter"), "{}", failed.log());
     // And a process that is stopped logs that it did.
     assert!(std::process::Command::new("kill").arg(program.id().to_string()).status().unwrap().success());

@@ -95,6 +95,29 @@ fn check_and_a_start_warn_of_models_without_a_price_and_of_the_budgets_that_refu
 }
 
 #[test]
+fn check_tells_of_a_guard_that_sees_nothing_and_of_one_that_is_taken_for_an_adapter() {
+    let desk = desk();
+    fs::copy(component("secrets"), desk.at("plugins/secrets.wasm")).unwrap();
+    let check = |config: &str| {
+        fs::write(desk.at("weir.toml"), config).unwrap();
+        run(&mut weir(&desk.at(""), "check --config weir.toml"))
+    };
+    let (guard, blind) = ("[[guards]]\nname = \"secrets\"\n", "sees neither requests nor answers");
+    let (code, output) = check(guard);
+    assert_eq!(code, Some(0), "{output}");
+    is_in(blind, &output);
+    for granted in ["prompt", "answer"] {
+        let (code, output) = check(&format!("{guard}grants = {{ {granted} = true }}\n"));
+        assert!(code == Some(0) && !output.contains(blind), "{output}");
+    }
+    let provider = "[[providers]]\nname = \"p\"\nadapter = \"secrets\"\nurl = \"http://127.0.0.1:9/v1\"\n";
+    let (code, output) =
+        check(&format!("{provider}[[models]]\nalias = \"m\"\ntarget = {{ provider = \"p\", model = \"m\" }}\n"));
+    assert_ne!(code, Some(0), "{output}");
+    is_in("`secrets` is a guard and no adapter", &output);
+}
+
+#[test]
 fn init_asks_for_providers_a_server_of_ones_own_a_name_and_the_port() {
     let desk = desk();
     let mut command = weir(&desk.at(""), "init --out mine.toml");

@@ -59,7 +59,7 @@ pub struct Folder {
     pub adapter_limits: BTreeMap<String, AdapterLimits>,
     /// Limits of all others.
     pub default_limits: AdapterLimits,
-    /// The grants by the adapter's name. They replace the grants in `terms`.
+    /// The grants by the adapter's name. They replace the grants in `adapter_limits`.
     pub grants: Arc<Granted>,
     /// Requirements of files before they are loaded.
     pub policy: Policy,

@@ -239,9 +239,18 @@ fn the_lock_file_stands_beside_the_configuration_where_there_is_one() {
     let file = folder.path().join("weir.toml");
     std::fs::write(&file, "\u{feff}[plugins]\ndir = \"x/plugins\"\n").unwrap();
     let load = || Config::load(&file, Environment::default()).unwrap();
+    let moved = || {
+        let mut plugins = load().plugins;
+        plugins.move_to(Path::new("y/plugins"));
+        (plugins.dir, plugins.lock)
+    };
+    let there = Path::new("y/plugins").to_owned();
     assert_eq!(load().plugins.lock, Path::new("x/plugins.lock"));
-    std::fs::write(folder.path().join("plugins.lock"), "").unwrap();
-    assert_eq!(load().plugins.lock, folder.path().join("plugins.lock"));
+    assert_eq!(moved(), (there.clone(), Path::new("y/plugins.lock").to_owned()), "it moves with the folder");
+    let beside = folder.path().join("plugins.lock");
+    std::fs::write(&beside, "").unwrap();
+    assert_eq!(load().plugins.lock, beside);
+    assert_eq!(moved(), (there, beside));
 }
 
 #[test]

@@ -36,7 +36,7 @@
 //! | [`Client::model`] | one call with a session, a time limit or strictness |
 //! | [`Answer`], [`EventStream`] | the answer with its losses, tokens, and the target that gave it |
 //! | [`Error`], [`BuildError`] | why a call has no answer; why there is no client |
-//! | [`adapters`], [`terms`], [`granted`] | how adapters are loaded, for programs that put the gateway together themselves |
+//! | [`adapters`], [`adapter_settings`], [`granted`] | how adapters are loaded, for programs that put the gateway together themselves |
 
 pub mod adapter_settings;
 pub mod adapters;

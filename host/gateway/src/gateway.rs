@@ -386,14 +386,14 @@ fn exact_len(response: &Response<ReplyBody>) -> u64 {
     response.body().size_hint().exact().unwrap_or_default()
 }
 
-/// A request with its span and its log line.
+/// A request with its span and its record.
 struct Begun<'a> {
     exchange: Exchange,
     span: &'a Span,
     record: &'a mut Option<Box<RequestRecord>>,
 }
 
-/// What an admitted request has until it has an account, which then keeps it: its span, its permit and its log line.
+/// What an admitted request has until it has an account, which then keeps it: its span, its permit and its record.
 struct Admitted<'a> {
     span: &'a Span,
     permit: AdmissionPermit,

@@ -269,7 +269,8 @@ fn missing(settings: &weir_config::Guard, adapters: &Snapshot) -> Problem {
 
 fn sees_nothing(settings: &weir_config::Guard) -> Problem {
     let message = format!("the guard `{}` sees neither requests nor answers, and allows all of them", settings.name());
-    Problem::warning(&settings.place, message).with_help("grant what it shall judge: `grants = { prompt = true }`")
+    Problem::warning(&settings.place, message)
+        .with_help("grant what it is to judge, such as `grants = { prompt = true }`")
 }
 
 fn cannot_judge(settings: &weir_config::Guard, reason: &str) -> Problem {

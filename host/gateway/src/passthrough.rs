@@ -109,7 +109,7 @@ impl Known<'_> {
 }
 
 impl Passage {
-    /// The passage to a target's provider. `faces` are all faces, `credentials` all headers with clients' credentials.
+    /// The passage to a target's provider. `endpoints` are those of all faces, `credentials` all headers with clients' credentials.
     pub(crate) fn new(target: Target, endpoints: &[Arc<Endpoint>], credentials: &[&str]) -> Self {
         let endpoint = Arc::new(endpoint(&target, endpoints));
         let model = Model { alias: Alias::Exact(NAME.to_owned()), ..Model::default() };

@@ -229,7 +229,7 @@ pub fn keys(target: &Arc<Target>) -> impl Iterator<Item = &Arc<Target>> {
     iter::once(target).chain(&target.spares)
 }
 
-/// The format to translate a client's request to; `able` are the acceptances of its operation.
+/// The format to translate a client's request to; `acceptances` are those of its operation.
 pub(crate) fn format_for<'a>(
     configured: Option<&'a str>,
     client: &'a str,

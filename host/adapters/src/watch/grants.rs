@@ -56,7 +56,7 @@ impl Granted {
 }
 
 impl Watch {
-    /// Returns the terms of an adapter, with its grants.
+    /// Returns the limits of an adapter, with its grants.
     pub(super) fn limits_of(&self, name: &str) -> AdapterLimits {
         let adapter_limits = self.folder.adapter_limits.get(name).unwrap_or(&self.folder.default_limits).clone();
         AdapterLimits { grants: self.granted.get(name).cloned().unwrap_or_default(), ..adapter_limits }

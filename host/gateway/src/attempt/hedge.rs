@@ -52,7 +52,7 @@ pub(super) async fn race(
     (outcome, 2)
 }
 
-/// A visit with an account of its own.
+/// An attempt with an account of its own.
 async fn try_on_branch(
     runner: &PlanRunner<'_>,
     candidate: &Candidate,

@@ -208,7 +208,7 @@ impl Meter {
             region: reading.region,
             ..Usage::from(reading.usage)
         });
-        // None at all may have to be estimated.
+        // An output of 0 may have to be estimated.
         let is_complete = reading.ended && reading.usage.output().is_some_and(|output| output > 0);
         let content = if is_complete && is_whole { 0 } else { self.tap.content_tokens() };
         Metered { usage, content, has_ended: reading.ended, model: reading.model, progress }

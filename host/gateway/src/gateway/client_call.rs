@@ -269,7 +269,7 @@ impl Gateway {
 }
 
 impl Gateway {
-    /// Answers a request that is refused before any attempt. Its record is then complete: whatever is written of the line
+    /// Answers a request that is refused before any attempt. Its record is then complete: whatever is written to it
     /// after that would be another request's, so the caller drops it.
     fn refuse_by(
         &self,

@@ -89,7 +89,7 @@ pub(super) fn forbid_retry(response: &mut Response<ReplyBody>, fault: &Fault) {
     }
 }
 
-/// Sets the model and the adapter that answered in the log line.
+/// Sets the model and the adapter that answered in the request's record.
 pub(super) fn note_answer(account: &mut Account, target: &Target, asked: &InboundRequest) {
     let adapter = account.adapter_of(target);
     let adapter = (Arc::clone(&adapter.name), adapter.digest);
