@@ -111,6 +111,7 @@ fn document_text(raw: &RawValue) -> (String, Option<String>) {
     }
 }
 
+/// A call. The service writes `null` for no arguments (C-05).
 fn tool_call(wire: wire::ToolCall<'_>) -> Result<ToolCall, Error> {
     let function = wire.function.unwrap_or_default();
     let name = function.name.ok_or_else(|| required("function.name"))?.into_string();
@@ -120,7 +121,7 @@ fn tool_call(wire: wire::ToolCall<'_>) -> Result<ToolCall, Error> {
         id: wire.id.map(Str::into_string).unwrap_or_default(),
         name,
         kind: ToolKind::Function,
-        arguments: arguments(function.arguments),
+        arguments: Some(arguments(function.arguments)).filter(|text| text != "null").unwrap_or_else(|| "{}".to_owned()),
         signature: None,
         cache: None,
         extensions: kept,

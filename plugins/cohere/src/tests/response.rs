@@ -54,6 +54,14 @@ fn c84_an_answer_without_any_part_is_an_empty_one() {
 }
 
 #[test]
+fn c05_a_call_without_arguments_has_an_empty_object() {
+    let call = json!({"id": "c", "type": "function", "function": {"name": "now", "arguments": "null"}});
+    let read = answered(&json!({"finish_reason": "TOOL_CALL", "message": {"tool_calls": [call]}}));
+    let [Part::ToolCall(call)] = read.candidates[0].parts.as_slice() else { panic!("a call") };
+    assert_eq!(call.arguments, "{}");
+}
+
+#[test]
 fn c11_calls_are_the_reason_to_finish() {
     let parts = vec![Part::text("Let me see."), Part::ToolCall(ToolCall::new("c1", "f", ""))];
     let (body, losses) = shown(answer(parts, FinishReason::Complete));
