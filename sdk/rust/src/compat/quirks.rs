@@ -1,8 +1,18 @@
 //! The differences between OpenAI-compatible providers, as data.
 
+mod members;
+mod paths;
+mod scheme;
+mod spelling;
+
+pub use members::{Clamp, Drop, Rename};
+pub use paths::{Paths, Variant};
+pub use scheme::Scheme;
+pub use spelling::{Cache, Effort, Media, Thinking, Vectors};
+
 use crate::compat::names::IdRule;
 use crate::losses::Losses;
-use crate::manifest::{Auth, AuthScheme, Bucket, Oauth};
+use crate::manifest::Bucket;
 use crate::types::{ChatRequest, Context, Error, FinishReason, Header, HttpRequest};
 
 /// One provider. Start from [`Quirks::COMPATIBLE`] and override what differs.
@@ -112,170 +122,6 @@ pub struct Quirks {
     pub prepare: fn(&Context, &mut ChatRequest, &mut Losses) -> Result<(), Error>,
     /// Finish reasons that only this provider has.
     pub finish: fn(&str) -> Option<FinishReason>,
-}
-
-/// Paths relative to the provider's url.
-#[derive(Debug, Clone, Copy)]
-pub struct Paths {
-    /// `chat/completions`.
-    pub chat: &'static str,
-    /// `embeddings`; empty if the provider lacks them.
-    pub embeddings: &'static str,
-    /// `completions`, the legacy ones; empty if the provider lacks them.
-    pub completions: &'static str,
-    /// `responses`; empty if the provider lacks them.
-    pub responses: &'static str,
-    /// `models`; one model is at this path followed by its name.
-    pub models: &'static str,
-    /// `rerank`; empty if the provider lacks it.
-    pub rerank: &'static str,
-}
-
-impl Paths {
-    /// No operations.
-    pub const NONE: Self = Self { chat: "", embeddings: "", completions: "", responses: "", models: "", rerank: "" };
-}
-
-/// Paths that are chosen by an option of the target. The relay lane makes the same choice: an acceptance whose
-/// placeholder names an unset option does not apply.
-#[derive(Debug, Clone, Copy)]
-pub struct Variant {
-    /// The option, a text. A path or the query has a placeholder for it.
-    pub option: &'static str,
-    /// The query parameter that gets the option's value; empty if a path has the placeholder.
-    pub query: &'static str,
-    /// The paths of the operations.
-    pub paths: Paths,
-}
-
-/// A way to send the key.
-#[derive(Debug, Clone, Copy)]
-pub enum Scheme {
-    /// `authorization: Bearer KEY`.
-    Bearer,
-    /// A header of this name that holds the key alone.
-    Header(&'static str),
-    /// A query parameter.
-    Query(&'static str),
-    /// No key.
-    Open,
-    /// Client credentials of `OAuth2`: the scheme's name, the token endpoint, and the scopes.
-    ClientCredentials(&'static str, &'static str, &'static str),
-}
-
-/// A member that the provider does not take.
-#[derive(Debug, Clone, Copy)]
-pub struct Drop {
-    /// The member's name at the top of the request.
-    pub member: &'static str,
-    /// The reason, for the operator.
-    pub reason: &'static str,
-}
-
-impl Drop {
-    /// A member that only OpenAI has; servers that validate their input refuse it.
-    pub const fn unknown(member: &'static str) -> Self {
-        Self { member, reason: "this provider has no such parameter" }
-    }
-}
-
-/// A member with another name.
-#[derive(Debug, Clone, Copy)]
-pub struct Rename {
-    /// OpenAI's name.
-    pub from: &'static str,
-    /// The provider's name.
-    pub to: &'static str,
-}
-
-/// A number with a narrower range.
-#[derive(Debug, Clone, Copy)]
-pub struct Clamp {
-    /// The member's name.
-    pub member: &'static str,
-    /// The least allowed value.
-    pub min: f64,
-    /// The greatest allowed value.
-    pub max: f64,
-}
-
-/// How a request asks for thinking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effort {
-    /// There is no such member.
-    None,
-    /// `reasoning_effort: "low"`.
-    Effort,
-    /// `reasoning: {enabled}`, and `reasoning_effort` beside it.
-    EnabledAndEffort,
-    /// `reasoning: {effort, max_tokens, enabled, exclude}`.
-    Object,
-    /// `thinking: {type}`.
-    Thinking,
-    /// `thinking: {type}`, and `reasoning_effort` beside it.
-    ThinkingAndEffort,
-    /// `thinking: {type, budget_tokens}`, and `reasoning_effort` beside it.
-    BudgetAndEffort,
-}
-
-/// How thinking is sent in the history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Thinking {
-    /// Thinking is left out.
-    None,
-    /// The member `reasoning_content`.
-    Content,
-    /// The member `reasoning`.
-    Reasoning,
-    /// `reasoning_details` if there is an opaque value, `reasoning` otherwise.
-    Details,
-    /// Parts of type `thinking` in the content.
-    Parts,
-    /// Parts of type `reasoning` in the content, with a summary that may be signed.
-    Summaries,
-}
-
-/// How cache hints are spelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cache {
-    /// There are none.
-    None,
-    /// `cache_control: {"type": "ephemeral"}`.
-    Control,
-}
-
-/// The type of the numbers in embeddings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vectors {
-    /// Floats, as numbers or in base64.
-    Floats,
-    /// Signed bytes in base64 (`base64_int8`), or bits (`base64_binary`). Requests are translated: a client that asks
-    /// for floats gets the bytes as numbers.
-    Bytes,
-}
-
-/// The media that a provider takes.
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a provider, none a state")]
-pub struct Media {
-    /// `image_url`.
-    pub images: bool,
-    /// Whether addresses other than data URLs are fetched.
-    pub urls: bool,
-    /// `input_audio`.
-    pub audio: bool,
-    /// `file`.
-    pub files: bool,
-    /// Addresses in `file.file_data`.
-    pub file_urls: bool,
-    /// Whether documents are parts of type `document_url`, including base64.
-    pub document_urls: bool,
-    /// Whether `input_audio` is the base64 alone, without a format.
-    pub bare_audio: bool,
-    /// `video_url`.
-    pub video: bool,
-    /// Whether tool messages may hold images; they are moved to a user message otherwise.
-    pub in_tools: bool,
 }
 
 impl Quirks {
@@ -397,22 +243,5 @@ impl Quirks {
     pub fn headers(&self, ctx: &Context) -> Vec<Header> {
         let header = |&(name, option): &(&str, &str)| ctx.option_str(option).map(|value| Header::new(name, value));
         self.option_headers.iter().filter_map(header).collect()
-    }
-}
-
-impl Scheme {
-    /// The scheme as the manifest declares it.
-    pub fn auth(self) -> Auth {
-        let (name, scheme) = match self {
-            Self::Bearer => ("bearer", AuthScheme::Bearer),
-            Self::Header(name) => (name, AuthScheme::Header(Header::new(name, ""))),
-            Self::Query(name) => (name, AuthScheme::Query(name.to_owned())),
-            Self::Open => ("open", AuthScheme::Open),
-            Self::ClientCredentials(name, url, scope) => {
-                let oauth = Oauth { token_url: url.to_owned(), scopes: vec![scope.to_owned()] };
-                (name, AuthScheme::Oauth2ClientCredentials(oauth))
-            }
-        };
-        Auth { name: name.to_owned(), scheme }
     }
 }
