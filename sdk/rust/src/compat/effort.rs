@@ -15,6 +15,11 @@ const LEVELS: [(&str, u32); 7] = [
     ("max", u32::MAX),
 ];
 
+/// All levels, in ascending order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    LEVELS.iter().map(|(name, _)| *name)
+}
+
 /// The provider's level for a request: the nearest to the one that it names or, if it is to be `derived`, to the one that
 /// its budget or the end of thinking stands for. `None` if it asks for none, or for one that has no place.
 pub fn level<'a>(

@@ -12,7 +12,7 @@ use crate::manifest::{
     UsageRequest, strings,
 };
 use crate::types::Header;
-use exclusions::{embedding_exclusions, exclusions};
+use exclusions::{embedding_exclusions, exclusions, responses_exclusions};
 use taps::tap_of;
 
 /// The manifest. Adapters with faces or more operations add them to it.
@@ -104,7 +104,10 @@ fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
         });
     }
     if !paths.responses.is_empty() {
-        accepts.push(acceptance(responses::FORMAT, Operation::Chat, "POST", paths.responses));
+        accepts.push(Acceptance {
+            exclusions: responses_exclusions(quirks),
+            ..acceptance(responses::FORMAT, Operation::Chat, "POST", paths.responses)
+        });
     }
     if !paths.embeddings.is_empty() && quirks.vectors == Vectors::Floats {
         accepts.push(Acceptance {

@@ -1,5 +1,6 @@
 //! Which requests a compatible provider does not take as they are, so that they are translated.
 
+use crate::compat::effort;
 use crate::compat::quirks::{Clamp, Effort, Quirks, Thinking};
 use crate::manifest::{Exclusion, FrameTest, PointerEquals};
 
@@ -108,10 +109,38 @@ fn more_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
         test: FrameTest::Equals(PointerEquals { pointer: "/logprobs".to_owned(), json: json.to_owned() }),
         reason: "it is a number here".to_owned(),
     });
-    let levels = ["none", "minimal", "low", "medium", "high", "xhigh"];
-    let unknown = levels.iter().filter(|level| !quirks.efforts.contains(level)).map(|level| Exclusion {
-        test: FrameTest::equals("/reasoning_effort", level),
+    several.into_iter().flatten().chain(flags).chain(unknown_levels(quirks, "/reasoning_effort")).collect()
+}
+
+/// Requests of Responses that must be translated.
+pub(super) fn responses_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
+    unknown_levels(quirks, "/reasoning/effort").collect()
+}
+
+/// The levels of effort that the provider does not know.
+fn unknown_levels<'q>(quirks: &'q Quirks, pointer: &'q str) -> impl Iterator<Item = Exclusion> + 'q {
+    let unknown = effort::names().filter(|level| !quirks.efforts.contains(level));
+    unknown.map(move |level| Exclusion {
+        test: FrameTest::equals(pointer, level),
         reason: "this level is not known here".to_owned(),
-    });
-    several.into_iter().flatten().chain(flags).chain(unknown).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_level_that_the_provider_does_not_know_is_translated() {
+        let quirks = Quirks { efforts: &["low", "high"], ..Quirks::COMPATIBLE };
+        for (pointer, all) in
+            [("/reasoning_effort", exclusions(&quirks)), ("/reasoning/effort", responses_exclusions(&quirks))]
+        {
+            let excludes = |level: &str| all.iter().any(|one| one.test == FrameTest::equals(pointer, level));
+            for unknown in ["none", "minimal", "medium", "xhigh", "max"] {
+                assert!(excludes(unknown), "{pointer} {unknown}");
+            }
+            assert!(!excludes("low") && !excludes("high"));
+        }
+    }
 }
