@@ -80,7 +80,8 @@ fn object(request: &mut ReasoningRequest, members: &mut Rest<'_>) {
     request.effort = members.str("effort").map(Str::into_string).or(request.effort.take());
     request.budget_tokens = members.count("max_tokens");
     request.mode = members.bool("enabled").map(|on| if on { ReasoningMode::Enabled } else { ReasoningMode::Disabled });
-    request.summary = (members.bool("exclude") == Some(true)).then(|| "omitted".to_owned());
+    let shown = members.str("summary").map(Str::into_string);
+    request.summary = if members.bool("exclude") == Some(true) { Some("omitted".to_owned()) } else { shown };
 }
 
 fn thinking(request: &mut ReasoningRequest, members: &mut Rest<'_>) {
@@ -100,7 +101,8 @@ pub(super) fn output(raw: &RawValue) -> Result<OutputFormat> {
     let kind = format.str("type").map(Str::into_string).unwrap_or_default();
     let schema = match kind.as_str() {
         "json_schema" => format.object("json_schema").or_else(|| own_schema(&mut format)).and_then(schema),
-        "json_object" => own_schema(&mut format).and_then(schema),
+        "json_object" => own_schema(&mut format).and_then(schema).or_else(|| constraint(&mut format)),
+        "json" => constraint(&mut format),
         _ => None,
     };
     Ok(match (kind.as_str(), schema) {
@@ -115,6 +117,14 @@ pub(super) fn output(raw: &RawValue) -> Result<OutputFormat> {
 fn own_schema<'a>(format: &mut Rest<'a>) -> Option<Rest<'a>> {
     format.get("schema").filter(|schema| schema.get().starts_with('{'))?;
     Some(std::mem::take(format))
+}
+
+/// The schema of Text Generation Inference, which calls it `value` (`GrammarType`); it may be written as a text.
+fn constraint(format: &mut Rest<'_>) -> Option<JsonSchema> {
+    let value = format.get("value").map(|raw| json::text(raw).map_or_else(|| raw.get().to_owned(), Str::into_string));
+    let schema = value.filter(|schema| schema.starts_with('{'))?;
+    format.take("value");
+    Some(JsonSchema { name: None, description: None, schema, strict: None })
 }
 
 /// Parses `json_schema`; `None` if it has no schema, or members that other formats lack.

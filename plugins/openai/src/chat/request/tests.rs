@@ -215,6 +215,15 @@ fn formats_of_output() {
         };
         assert_eq!((schema.schema.as_str(), schema.strict), (r#"{"type":"object"}"#, None));
     }
+    for value in [r#"{"type":"object"}"#, r#""{\"type\":\"object\"}""#] {
+        for own in ["json", "json_object"] {
+            let OutputFormat::Schema(schema) = output(&format!(r#"{{"type":"{own}","value":{value}}}"#)) else {
+                panic!("{own}")
+            };
+            assert_eq!(schema.schema, r#"{"type":"object"}"#);
+        }
+    }
+    assert!(matches!(output(r#"{"type":"regex","value":"a+"}"#), OutputFormat::Opaque(_)));
     assert_eq!(output(r#"{"type":"json_object","schema":null}"#), OutputFormat::Json);
     assert!(matches!(output(r#"{"type":"json_object","own":1}"#), OutputFormat::Opaque(_)));
     assert!(matches!(output(r#"{"type":"grammar","grammar":"x"}"#), OutputFormat::Opaque(_)));
@@ -242,4 +251,11 @@ fn images_of_earlier_answers_are_the_assistants_media() {
     // What is no image stays as it is.
     let other = parsed(r#"{"model":"m","messages":[{"role":"assistant","content":"a","images":["x"]}]}"#).request;
     assert_eq!(other.messages[0].extensions[0].json, r#"["x"]"#);
+}
+
+#[test]
+fn how_thinking_is_shown_is_read_from_the_object_of_routers() {
+    let summary = |members: &str| with(&format!(r#""reasoning":{{{members}}}"#)).request.reasoning.unwrap().summary;
+    assert_eq!(summary(r#""effort":"low","summary":"detailed""#).as_deref(), Some("detailed"));
+    assert_eq!(summary(r#""exclude":true,"summary":"auto""#).as_deref(), Some("omitted"));
 }

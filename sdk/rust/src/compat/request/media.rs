@@ -1,6 +1,7 @@
 //! Media: images, audio, files and video, if the provider takes them.
 
 use super::Writer;
+use super::messages::Lifted;
 use crate::compat::content::STORE;
 use crate::compat::media::{audio_format, mime, to_data_url};
 use crate::compat::wire::FORMAT;
@@ -12,6 +13,17 @@ use crate::types::{MediaKind, MediaPart, MediaSource};
 const DETAILS: [&str; 3] = ["auto", "low", "high"];
 
 impl Writer<'_> {
+    /// Writes the media that their own messages cannot contain.
+    pub(super) fn lifted(&mut self, a: &mut Array<'_>, lifted: &mut Lifted<'_>) {
+        if lifted.is_empty() {
+            return;
+        }
+        a.object(|o| {
+            o.str("role", "user");
+            o.array("content", |a| lifted.drain(..).for_each(|(field, media)| self.media(a, &field, media)));
+        });
+    }
+
     pub(super) fn media(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart) {
         if let MediaSource::Text(text) = &media.source {
             return self.document_text(a, field, media, text);

@@ -279,17 +279,6 @@ impl Writer<'_> {
         });
     }
 
-    /// Writes the media that their own messages cannot contain.
-    fn lifted(&mut self, a: &mut Array<'_>, lifted: &mut Lifted<'_>) {
-        if lifted.is_empty() {
-            return;
-        }
-        a.object(|o| {
-            o.str("role", "user");
-            o.array("content", |a| lifted.drain(..).for_each(|(field, media)| self.media(a, &field, media)));
-        });
-    }
-
     /// Writes content as one string if that loses nothing, else as a list.
     fn content(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Numbered<'_>], hinted: bool) {
         let words: Option<Vec<&str>> = pieces.iter().map(|(_, piece)| self.plain(piece, hinted)).collect();

@@ -376,3 +376,12 @@ fn c33_a_message_of_which_nothing_is_left_is_not_sent() {
     let (body, _) = rendered(&FULL, of(vec![assistant(Vec::new())]));
     assert_eq!(body["messages"], json!([{"role": "assistant", "content": ""}]), "the client's own");
 }
+
+#[test]
+fn how_thinking_is_shown_has_a_place_in_the_object_of_routers() {
+    let quirks = Quirks { effort: Effort::Object, ..FULL };
+    let reasoning = ReasoningRequest { summary: Some("detailed".into()), ..ReasoningRequest::default() };
+    let request = ChatRequest { reasoning: Some(reasoning), ..ChatRequest::default() };
+    let (body, losses) = rendered(&quirks, request);
+    assert_eq!((body["reasoning"].clone(), losses), (json!({"summary": "detailed"}), Vec::new()));
+}

@@ -109,8 +109,9 @@ impl Writer<'_> {
                 Some(_) if bare => o.bool("enabled", true),
                 _ => {}
             }
-            if reasoning.summary.as_deref() == Some("omitted") {
-                o.bool("exclude", true);
+            match reasoning.summary.as_deref() {
+                Some("omitted") => o.bool("exclude", true),
+                summary => o.opt_str("summary", summary),
             }
             if let Some(inner) = kept.and_then(|kept| kept.json.trim().strip_prefix('{')?.strip_suffix('}')) {
                 o.members(inner);
