@@ -26,8 +26,9 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
 }
 
 /// The greatest figures that a stream has reported so far. Its reports are cumulative, so one that is less than an earlier
-/// one does not count, as it does not where the stream is relayed. The parts of a sum are known from an earlier report
-/// where a later one has the sum alone.
+/// one does not count, as it does not where the stream is relayed; but one that lists its iterations is the account of the
+/// whole: the figures of the stream's beginning were those of its first iteration. The parts of a sum are known from an
+/// earlier report where a later one has the sum alone.
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
     input: Option<u32>,
@@ -42,6 +43,9 @@ pub(crate) struct Reports {
 impl Reports {
     /// Parses the next report of a stream.
     pub(crate) fn read(&mut self, wire: wire::Usage<'_>) -> (Usage, Option<String>) {
+        if wire.rest.get(ITERATIONS).is_some() {
+            (self.input, self.cache_read, self.written, self.output) = (None, None, None, None);
+        }
         let thinking = wire.output_tokens_details.and_then(|details| details.thinking_tokens);
         let hour = figure(&wire.rest, "cache_creation", "ephemeral_1h_input_tokens").filter(|tokens| *tokens > 0);
         let all = greatest(&mut self.output, wire.output_tokens);
@@ -232,6 +236,9 @@ mod tests {
         assert_eq!(out, r#"{"input_tokens":23000,"cache_read_input_tokens":0,"output_tokens":1000}"#);
         let begun = r#"{"input_tokens":203000,"output_tokens":1}"#;
         assert_eq!(of_stream(&[begun, &told, r#"{"output_tokens":1001}"#]).output, Some(4_501));
+        // The stream's beginning tells what the summary is made of.
+        let usage = of_stream(&[r#"{"input_tokens":180000,"cache_read_input_tokens":7,"output_tokens":5}"#, &told]);
+        assert_eq!((usage.input, usage.output), (Some(203_000), Some(4_500)));
     }
 
     #[test]
