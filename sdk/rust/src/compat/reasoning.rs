@@ -31,6 +31,7 @@ pub fn read(details: Vec<Detail<'_>>, plain: [Option<Content<'_>>; 2], family: &
         let part = read_detail(detail, family);
         match parts.last_mut() {
             Some(last) if same_item(last, &part) => last.encrypted = part.encrypted,
+            Some(last) if vouches(&part, last) => last.signature = part.signature,
             _ => parts.push(part),
         }
     }
@@ -89,6 +90,15 @@ pub fn issuer(format: Option<&str>, family: &str) -> String {
 fn same_item(last: &ReasoningPart, next: &ReasoningPart) -> bool {
     let halves = last.text.is_some() && last.encrypted.is_none() && next.text.is_none() && next.encrypted.is_some();
     halves && last.id.is_some() && last.id == next.id
+}
+
+/// Whether an entry has nothing but the signature of the text before it, as it comes in streams and as clients that
+/// collect the pieces send it back.
+fn vouches(part: &ReasoningPart, text: &ReasoningPart) -> bool {
+    let alone = part.text.as_ref().is_none_or(String::is_empty) && part.signature.is_some() && part.encrypted.is_none();
+    let unsigned = text.text.is_some() && text.signature.is_none() && text.encrypted.is_none();
+    let same = noted(&part.extensions, "index") == noted(&text.extensions, "index");
+    alone && unsigned && same && (part.id.is_none() || part.id == text.id)
 }
 
 /// Whether a part needs `reasoning_details`.
@@ -178,6 +188,19 @@ mod tests {
         assert_eq!(parts.len(), 1);
         assert_eq!(parts[0].encrypted.as_ref().unwrap().issuer, "openai");
         assert!(there_and_back(text).contains(r#""data":"D""#));
+    }
+
+    #[test]
+    fn c29_a_signature_by_itself_is_that_of_the_text_before_it() {
+        let read_all = |text: &str| read(json::parse(text).unwrap(), [None, None], "openrouter");
+        let entry = |members: &str| format!(r#"{{"type":"reasoning.text",{members},"format":"anthropic-claude-v1"}}"#);
+        let text = entry(r#""text":"hm","index":0"#);
+        for signature in [r#""signature":"S","index":0"#, r#""text":"","signature":"S","index":0"#] {
+            let parts = read_all(&format!("[{text},{}]", entry(signature)));
+            let [part] = parts.as_slice() else { panic!("{parts:?}") };
+            assert_eq!((part.text.as_deref(), part.signature.as_ref().map(|it| &*it.value)), (Some("hm"), Some("S")));
+        }
+        assert_eq!(read_all(&format!("[{text},{}]", entry(r#""signature":"S","index":1"#))).len(), 2);
     }
 
     #[test]
