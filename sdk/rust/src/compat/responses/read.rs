@@ -115,7 +115,11 @@ pub fn part(raw: &RawValue) -> Part {
     let kind = wire.str("type").map(Str::into_string).unwrap_or_default();
     let media = match kind.as_str() {
         "input_text" | "output_text" | "text" => return Part::Text(text(wire)),
-        "refusal" => return Part::Refusal(wire.str("refusal").map(Str::into_string).unwrap_or_default()),
+        // Some clients write its words as those of a text.
+        "refusal" => {
+            let words = wire.str("refusal").or_else(|| wire.str("text"));
+            return Part::Refusal(words.map(Str::into_string).unwrap_or_default());
+        }
         "input_image" => image(&mut wire),
         "input_file" => file(&mut wire),
         "input_audio" => audio(&mut wire),
@@ -293,6 +297,14 @@ mod tests {
         let Part::ToolResult(result) = &messages[1].parts[0] else { panic!("no result") };
         assert!(matches!(&result.content[..], [ResultPart::Json(json)] if json == r#"{"key":"secret"}"#));
         assert!(messages[2].parts.is_empty());
+    }
+
+    #[test]
+    fn the_words_of_a_refusal_are_kept_in_either_member() {
+        for member in ["refusal", "text"] {
+            let json = format!(r#"{{"type":"refusal","{member}":"No."}}"#);
+            assert_eq!(part(json::parse(&json).unwrap()), Part::Refusal("No.".into()));
+        }
     }
 
     #[test]
