@@ -236,14 +236,14 @@ impl ChunkDecoder {
             self.candidates.len() - 1
         });
         let Some(candidate) = self.candidates.get_mut(at) else { return Ok(()) };
-        let mut turn = choice::Turn {
+        let mut exchange = choice::Exchange {
             quirks: self.quirks,
             ctx: &self.ctx,
             renamed: &self.renamed,
             events: &mut self.events,
             losses: &mut self.losses,
         };
-        candidate.take(&mut turn, choice);
+        candidate.take(&mut exchange, choice);
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use crate::types::{
 };
 
 /// The context in which a candidate takes a chunk.
-pub(super) struct Turn<'t> {
+pub(super) struct Exchange<'t> {
     pub(super) quirks: &'static Quirks,
     pub(super) ctx: &'t Context,
     pub(super) renamed: &'t Renamed,
@@ -64,7 +64,7 @@ impl Candidate {
     }
 
     /// Reads one choice of a chunk.
-    pub(super) fn take(&mut self, turn: &mut Turn<'_>, choice: Choice<'_>) {
+    pub(super) fn take(&mut self, exchange: &mut Exchange<'_>, choice: Choice<'_>) {
         // Some servers repeat the whole message beside each delta: it counts only if nothing was emitted before.
         let whole = choice.message.filter(|_| self.parts == 0);
         // A legacy completion has its text in the choice itself.
@@ -76,16 +76,16 @@ impl Candidate {
                 _ => "",
             };
             let json = logprobs::of_token(token, raw.get()).unwrap_or_else(|| logprobs::to_chat(raw.get()));
-            turn.events.push(ChatEvent::Logprobs(CandidateLogprobs { candidate: self.index, json }));
+            exchange.events.push(ChatEvent::Logprobs(CandidateLogprobs { candidate: self.index, json }));
         }
         let rest = std::mem::take(&mut delta.rest);
-        self.delta(turn, delta);
+        self.delta(exchange, delta);
         if !choice.rest.0.is_empty() || !rest.0.is_empty() {
-            let members = choice_members(self.index, choice.rest, rest, turn.quirks.noise);
-            turn.events.extend(members.map(ChatEvent::Opaque));
+            let members = choice_members(self.index, choice.rest, rest, exchange.quirks.noise);
+            exchange.events.extend(members.map(ChatEvent::Opaque));
         }
-        if let Some(finish) = finish::read(turn.quirks, choice.finish_reason.as_deref(), !self.calls.is_empty()) {
-            self.settle(turn.events);
+        if let Some(finish) = finish::read(exchange.quirks, choice.finish_reason.as_deref(), !self.calls.is_empty()) {
+            self.settle(exchange.events);
             self.finish = Some(finish::later(self.finish.take(), finish));
         }
     }
@@ -121,48 +121,48 @@ impl Candidate {
         events.push(ChatEvent::Finish(CandidateFinish { candidate: self.index, finish }));
     }
 
-    fn delta(&mut self, turn: &mut Turn<'_>, delta: Delta<'_>) {
+    fn delta(&mut self, exchange: &mut Exchange<'_>, delta: Delta<'_>) {
         let mut thought = false;
         for detail in delta.reasoning_details.unwrap_or_default().0 {
-            thought |= self.detail(turn, detail);
+            thought |= self.detail(exchange, detail);
         }
         if !thought {
             let plain = [delta.reasoning_content, delta.reasoning].into_iter().flatten();
             if let Some(text) = plain.map(Content::into_text).find(|text| !text.is_empty()) {
-                self.words(turn.events, Words::Reasoning, text);
+                self.words(exchange.events, Words::Reasoning, text);
             }
         }
         match delta.content {
-            Some(Content::Text(text)) => self.words(turn.events, Words::Text, text.into_string()),
+            Some(Content::Text(text)) => self.words(exchange.events, Words::Text, text.into_string()),
             Some(Content::Parts(parts)) => {
                 for part in parts {
-                    self.part(turn.events, owned(read_part(part), turn.quirks.family));
+                    self.part(exchange.events, owned(read_part(part), exchange.quirks.family));
                 }
             }
-            Some(Content::Json(json)) => self.words(turn.events, Words::Text, json),
+            Some(Content::Json(json)) => self.words(exchange.events, Words::Text, json),
             None => {}
         }
         if let Some(signature) = delta.extra_content.and_then(|raw| reasoning::read_extra(raw.get())) {
-            let part = self.text_part(turn.events);
-            self.sign(turn.events, part, signature, false);
+            let part = self.text_part(exchange.events);
+            self.sign(exchange.events, part, signature, false);
         }
         for raw in delta.annotations.unwrap_or_default().0 {
-            let part = self.text_part(turn.events);
+            let part = self.text_part(exchange.events);
             let event = PartCitation { candidate: self.index, part, citation: citation(raw) };
-            turn.events.push(ChatEvent::Citation(event));
+            exchange.events.push(ChatEvent::Citation(event));
         }
         if let Some(refusal) = delta.refusal {
-            self.words(turn.events, Words::Refusal, refusal.into_string());
+            self.words(exchange.events, Words::Refusal, refusal.into_string());
         }
         for image in delta.images.unwrap_or_default().0 {
-            self.part(turn.events, read_part(image));
+            self.part(exchange.events, read_part(image));
         }
-        self.audio(turn.events, delta.audio);
+        self.audio(exchange.events, delta.audio);
         for call in delta.tool_calls.unwrap_or_default().0 {
-            self.call(turn, call);
+            self.call(exchange, call);
         }
         if let Some(function) = delta.function_call {
-            self.call(turn, wire::ToolCall { function: Some(*function), ..wire::ToolCall::default() });
+            self.call(exchange, wire::ToolCall { function: Some(*function), ..wire::ToolCall::default() });
         }
     }
 
@@ -269,22 +269,22 @@ impl Candidate {
     }
 
     /// Reads an entry of `reasoning_details`; returns whether it had text.
-    fn detail(&mut self, turn: &mut Turn<'_>, detail: Detail<'_>) -> bool {
-        let mut thought = reasoning::read_detail(detail, turn.quirks.family);
+    fn detail(&mut self, exchange: &mut Exchange<'_>, detail: Detail<'_>) -> bool {
+        let mut thought = reasoning::read_detail(detail, exchange.quirks.family);
         let text = thought.text.take().unwrap_or_default();
         if text.is_empty() && thought.signature.is_none() && thought.encrypted.is_none() {
             return false;
         }
         let reported = !text.is_empty();
-        let part = self.detail_part(turn.events, &mut thought);
+        let part = self.detail_part(exchange.events, &mut thought);
         if reported {
-            turn.events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text }));
+            exchange.events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text }));
         }
         if let Some(signature) = thought.signature {
-            self.sign(turn.events, part, signature, false);
+            self.sign(exchange.events, part, signature, false);
         }
         if let Some(encrypted) = thought.encrypted {
-            self.sign(turn.events, part, encrypted, true);
+            self.sign(exchange.events, part, encrypted, true);
         }
         reported
     }
@@ -304,7 +304,7 @@ impl Candidate {
         }
     }
 
-    fn call(&mut self, turn: &mut Turn<'_>, wire: wire::ToolCall<'_>) {
+    fn call(&mut self, exchange: &mut Exchange<'_>, wire: wire::ToolCall<'_>) {
         let piece = CallPiece::new(wire);
         let Some(at) = Call::find(&self.calls, &piece).or_else(|| {
             piece.opens().then(|| {
@@ -312,7 +312,7 @@ impl Candidate {
                 self.calls.len() - 1
             })
         }) else {
-            turn.losses.dropped("choices[].delta.tool_calls", "arguments came before any call");
+            exchange.losses.dropped("choices[].delta.tool_calls", "arguments came before any call");
             return;
         };
         let number = at as u32;
@@ -322,7 +322,7 @@ impl Candidate {
         if call.part.is_some() && !call.stopped {
             let (part, index) = (call.part.unwrap_or_default(), self.index);
             if let Some(text) = call.add(piece) {
-                turn.events.push(ChatEvent::Delta(PartDelta { candidate: index, part, text }));
+                exchange.events.push(ChatEvent::Delta(PartDelta { candidate: index, part, text }));
             }
             return;
         }
@@ -338,20 +338,20 @@ impl Candidate {
             return;
         }
         if call.id.is_empty() {
-            call.id = response::made_id(turn.ctx, self.index, number);
+            call.id = response::made_id(exchange.ctx, self.index, number);
         }
         let kind = if call.custom { ToolKind::Custom } else { ToolKind::Function };
         let start =
-            ToolStart { id: call.id.clone(), name: turn.renamed.original(&call.name).to_owned(), kind, signature };
+            ToolStart { id: call.id.clone(), name: exchange.renamed.original(&call.name).to_owned(), kind, signature };
         let text = std::mem::take(&mut call.waiting);
-        self.stop_words(turn.events);
-        self.settle(turn.events);
-        let part = self.start(turn.events, PartKind::ToolCall(start));
+        self.stop_words(exchange.events);
+        self.settle(exchange.events);
+        let part = self.start(exchange.events, PartKind::ToolCall(start));
         if let Some(call) = self.calls.get_mut(at) {
             call.part = Some(part);
         }
         if !text.is_empty() {
-            turn.events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text }));
+            exchange.events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text }));
         }
     }
 
