@@ -1,21 +1,21 @@
-//! Messages in their frames: a byte that says whether the message is compressed, its length in four bytes, its bytes.
+//! Messages with their prefixes, in the bodies of requests and answers.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes};
 use prost::Message;
 
 use crate::fields;
+use weir_transcoding::{PREFIX_BYTES, PrefixError, prefix_of, read_prefix};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
-/// Bytes in front of a message.
-const HEAD: usize = 5;
+/// The prefix of a message that is longer than a prefix can say.
+const LONGEST: [u8; PREFIX_BYTES] = [0, 0xff, 0xff, 0xff, 0xff];
 
-/// Appends a message in its frame. A vector, since each of a message's many small writes costs less there than in `BytesMut`.
+/// Appends a message with its prefix. A vector, since each of a message's many small writes costs less there than in `BytesMut`.
 pub(crate) fn put(out: &mut Vec<u8>, message: &impl Message) {
     let length = message.encoded_len();
-    out.reserve(HEAD + length);
-    out.put_u8(0);
-    out.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    out.reserve(PREFIX_BYTES + length);
+    out.put_slice(&prefix_of(length).unwrap_or(LONGEST));
     message.encode_raw(out);
 }
 
@@ -34,43 +34,31 @@ pub(crate) fn read<M: Message + Default>(body: &[Bytes]) -> Result<M, Fault> {
         }
     };
     let broken = |why: &str| Fault::invalid(format!("the body is not one message: {why}"));
-    let (Some(head), Some(message)) = (bytes.get(..HEAD), bytes.get(HEAD..)) else {
-        return Err(broken("it ends within the message's head"));
+    let length = match read_prefix(bytes, usize::MAX) {
+        Ok(Some(length)) => length,
+        Ok(None) => return Err(broken("it ends within the message's prefix")),
+        Err(PrefixError::Compressed) => {
+            let message = "compressed messages are not taken here: send them uncompressed (`identity`)";
+            return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message));
+        }
+        Err(error) => return Err(broken(&error.to_string())),
     };
-    if head.first() != Some(&0) {
-        let message = "compressed messages are not taken here: send them uncompressed (`identity`)";
-        return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message));
-    }
-    let length = length(head);
+    let message = bytes.get(PREFIX_BYTES..).unwrap_or_default();
     if message.len() != length {
-        return Err(broken(&format!("it has {} bytes where its head says {length}", message.len())));
+        return Err(broken(&format!("it has {} bytes where its prefix says {length}", message.len())));
     }
-    let name = std::any::type_name::<M>().rsplit("::").next().unwrap_or_default();
-    fields::check(name, message).map_err(|error| broken(&error.to_string()))?;
-    M::decode(message).map_err(|error| Fault::invalid(format!("the message cannot be read: {error}")))
+    decode(message).map_err(|why| broken(&why))
 }
 
-/// A message is longer than it may be.
-#[derive(Debug)]
-pub(crate) struct TooLong;
-
-/// Takes the next message, in its frame, off the bytes that have arrived; `None` if it is not complete yet.
+/// Reads a message without its prefix.
 ///
 /// # Errors
 ///
-/// With its frame it is longer than this.
-pub(crate) fn split(held: &mut BytesMut, most: usize) -> Result<Option<Bytes>, TooLong> {
-    let Some(head) = held.get(..HEAD) else { return Ok(None) };
-    let length = HEAD + length(head);
-    if length > most {
-        return Err(TooLong);
-    }
-    Ok((held.len() >= length).then(|| held.split_to(length).freeze()))
-}
-
-/// The length that a frame's head says.
-fn length(head: &[u8]) -> usize {
-    head.iter().skip(1).fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+/// Why it is no message of this type.
+pub(crate) fn decode<M: Message + Default>(message: &[u8]) -> Result<M, String> {
+    let name = std::any::type_name::<M>().rsplit("::").next().unwrap_or_default();
+    fields::check(name, message).map_err(|error| error.to_string())?;
+    M::decode(message).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

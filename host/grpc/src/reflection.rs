@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use tonic::{Code, Status};
 
 use crate::{answer, framing, inference};
 use weir_gateway::attempt::{BodyError, ReplyBody};
+use weir_transcoding::{MessageReader, PrefixError};
 
 /// The service's names: its own, and the one that older clients know it by.
 pub(crate) const NAMES: [&str; 2] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
@@ -146,14 +147,20 @@ pub(crate) fn handle(method: &str, body: Incoming, within: Duration) -> Response
         return refuse(Code::ResourceExhausted, "too many callers ask for the schema already");
     };
     let silence = Box::pin(sleep(within));
-    answer::response(Dialogue { questions: Some(body), held: BytesMut::new(), within, silence, _place: place })
+    answer::response(Dialogue {
+        questions: Some(body),
+        reader: MessageReader::new(MAX_QUESTION_BYTES),
+        within,
+        silence,
+        _place: place,
+    })
 }
 
 /// The answers to the questions of one call.
 struct Dialogue {
     /// None once the call is over.
     questions: Option<Incoming>,
-    held: BytesMut,
+    reader: MessageReader,
     /// How long a question may take to come. Reflection needs no key, so a call must not hold a connection for ever.
     within: Duration,
     silence: Pin<Box<Sleep>>,
@@ -168,18 +175,19 @@ impl Body for Dialogue {
         let this = self.get_mut();
         loop {
             let Some(questions) = &mut this.questions else { return Poll::Ready(None) };
-            match framing::split(&mut this.held, MAX_QUESTION_BYTES) {
+            match this.reader.take() {
                 Ok(Some(message)) => {
                     this.silence.as_mut().reset(Instant::now() + this.within);
                     let mut out = Vec::new();
-                    match framing::read::<ServerReflectionRequest>(&[message]) {
+                    match framing::decode::<ServerReflectionRequest>(&message) {
                         Ok(asked) => framing::put(&mut out, &reply_to(asked)),
                         Err(_) => return this.end(Code::InvalidArgument, "a message is not a question"),
                     }
                     return Poll::Ready(Some(Ok(Frame::data(out.into()))));
                 }
                 Ok(None) => {}
-                Err(framing::TooLong) => return this.end(Code::ResourceExhausted, "a question is too long"),
+                Err(PrefixError::TooLarge(_)) => return this.end(Code::ResourceExhausted, "a question is too long"),
+                Err(error) => return this.end(Code::InvalidArgument, &error.to_string()),
             }
             let Poll::Ready(frame) = Pin::new(questions).poll_frame(cx) else {
                 ready!(this.silence.as_mut().poll(cx));
@@ -188,12 +196,12 @@ impl Body for Dialogue {
             match frame {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
-                    if this.held.len() + data.remaining() > 16 * MAX_QUESTION_BYTES {
+                    if this.reader.buffered() + data.len() > 16 * MAX_QUESTION_BYTES {
                         return this.end(Code::ResourceExhausted, "too many questions at once");
                     }
-                    this.held.extend_from_slice(&data);
+                    this.reader.push(&data);
                 }
-                None if this.held.is_empty() => return this.end(Code::Ok, ""),
+                None if this.reader.is_between() => return this.end(Code::Ok, ""),
                 Some(Err(_)) | None => return this.end(Code::InvalidArgument, "a question broke off"),
             }
         }

@@ -7,12 +7,14 @@
 
 mod message_reader;
 mod method;
+mod prefix;
 mod size;
 mod status;
 mod timeout;
 
-pub use message_reader::{MessageReader, PrefixError};
+pub use message_reader::MessageReader;
 pub use method::{MessageError, Method, MethodError};
+pub use prefix::{PREFIX_BYTES, PrefixError, prefix_of, read_prefix};
 pub use status::Status;
 pub use timeout::timeout;
 

@@ -1,23 +1,8 @@
-//! Messages with their prefix: a byte that says whether they are compressed, and their length in four bytes.
+//! Finds messages with their prefixes in bytes that arrive in pieces.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-/// The length of the prefix.
-const PREFIX: usize = 5;
-
-/// Why the bytes are no messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PrefixError {
-    /// The message is compressed, which was not offered.
-    #[error("a compressed message, which the request did not offer to take")]
-    Compressed,
-    /// The first byte is no flag.
-    #[error("no message of gRPC")]
-    Flag,
-    /// The message is longer than the bound.
-    #[error("a message of {0} bytes")]
-    TooLarge(usize),
-}
+use crate::prefix::{PREFIX_BYTES, PrefixError, read_prefix};
 
 /// Finds the messages in the bytes of an answer. It holds one message of at most `limit` bytes, and the piece that came last.
 #[derive(Debug)]
@@ -43,21 +28,17 @@ impl MessageReader {
     ///
     /// [`PrefixError`]; nothing that follows can be read.
     pub fn take(&mut self) -> Result<Option<Bytes>, PrefixError> {
-        let Some((&[flag, a, b, c, d], _)) = self.buffer.split_first_chunk::<PREFIX>() else { return Ok(None) };
-        match flag {
-            0 => {}
-            1 => return Err(PrefixError::Compressed),
-            _ => return Err(PrefixError::Flag),
-        }
-        let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
-        if length > self.limit {
-            return Err(PrefixError::TooLarge(length));
-        }
-        if self.buffer.len() - PREFIX < length {
+        let Some(length) = read_prefix(&self.buffer, self.limit)? else { return Ok(None) };
+        if self.buffer.len() - PREFIX_BYTES < length {
             return Ok(None);
         }
-        self.buffer.advance(PREFIX);
+        self.buffer.advance(PREFIX_BYTES);
         Ok(Some(self.buffer.split_to(length).freeze()))
+    }
+
+    /// The bytes that were not taken out yet.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
     }
 
     /// Whether the last message was complete.
@@ -71,12 +52,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::prefix::prefix_of;
 
     fn framed(messages: &[Vec<u8>]) -> Vec<u8> {
-        let framed = |message: &Vec<u8>| {
-            let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-            [&[0][..], &length, message].concat()
-        };
+        let framed = |message: &Vec<u8>| [&prefix_of(message.len()).unwrap(), &message[..]].concat();
         messages.iter().flat_map(framed).collect()
     }
 
@@ -106,19 +85,5 @@ mod tests {
                 prop_assert!(message.len() <= 64);
             }
         }
-    }
-
-    #[test]
-    fn a_prefix_is_judged_before_its_message_arrives() {
-        let of = |prefix: [u8; 5]| {
-            let mut reader = MessageReader::new(16);
-            reader.push(&Bytes::copy_from_slice(&prefix));
-            reader.take()
-        };
-        assert_eq!(of([0, 0, 0, 0, 17]), Err(PrefixError::TooLarge(17)));
-        assert_eq!(of([0, 255, 255, 255, 255]), Err(PrefixError::TooLarge(u32::MAX as usize)));
-        assert_eq!(of([1, 0, 0, 0, 1]), Err(PrefixError::Compressed));
-        assert_eq!(of(*b"<html"), Err(PrefixError::Flag));
-        assert_eq!(of([0, 0, 0, 0, 16]), Ok(None));
     }
 }

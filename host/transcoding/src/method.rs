@@ -7,6 +7,7 @@ use prost::Message as _;
 use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor};
 use weir_types::contract::about::GrpcMethod;
 
+use crate::prefix::{PREFIX_BYTES, prefix_of};
 use crate::size;
 
 /// The most bytes of descriptors.
@@ -110,10 +111,9 @@ impl Method {
         let message = message.map_err(|_| MessageError::Json)?;
         text.end().map_err(|_| MessageError::Json)?;
         let length = message.encoded_len();
-        let prefix = u32::try_from(length).map_err(|_| MessageError::TooLong)?;
-        let mut framed = BytesMut::with_capacity(length.saturating_add(5));
-        framed.put_u8(0);
-        framed.put_u32(prefix);
+        let prefix = prefix_of(length).ok_or(MessageError::TooLong)?;
+        let mut framed = BytesMut::with_capacity(length.saturating_add(PREFIX_BYTES));
+        framed.put_slice(&prefix);
         message.encode(&mut framed).map_err(|_| MessageError::TooLong)?;
         Ok(framed.freeze())
     }

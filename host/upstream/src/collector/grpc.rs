@@ -7,19 +7,27 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Limited};
 use opentelemetry_http::HttpError;
+use weir_transcoding::{MessageError, MessageReader, PREFIX_BYTES, PrefixError, prefix_of};
 
-/// The bytes before a message: whether it is compressed, and its length.
-const PREFIX: usize = 5;
 /// The codes after which a batch may be sent again (OTLP specification, "Failures"): cancelled, deadline exceeded,
 /// aborted, out of range, unavailable, data loss.
 const PASSING: [u16; 6] = [1, 4, 10, 11, 14, 15];
 
+/// Why a successful answer cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum FramingError {
+    #[error("the collector's answer is {0}")]
+    Prefix(#[from] PrefixError),
+    #[error("the collector's answer is not one whole message")]
+    NotOne,
+}
+
 /// The message in a frame.
 pub(super) fn framed(request: Request<Bytes>) -> Result<Request<Bytes>, HttpError> {
     let (mut head, message) = request.into_parts();
-    let mut body = BytesMut::with_capacity(PREFIX + message.len());
-    body.put_u8(0);
-    body.put_u32(u32::try_from(message.len())?);
+    let prefix = prefix_of(message.len()).ok_or(MessageError::TooLong)?;
+    let mut body = BytesMut::with_capacity(PREFIX_BYTES + message.len());
+    body.put_slice(&prefix);
     body.put(message);
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     head.headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -42,9 +50,16 @@ where
         Some(_) => StatusCode::BAD_REQUEST,
         None => StatusCode::BAD_GATEWAY,
     };
-    let mut message = collected.to_bytes();
-    let message = message.split_off(PREFIX.min(message.len()));
+    let message = if code == Some(0) { only_message(&collected.to_bytes(), limit)? } else { Bytes::new() };
     Ok(Response::builder().status(status).body(message)?)
+}
+
+/// The one message of an answer.
+fn only_message(bytes: &Bytes, limit: usize) -> Result<Bytes, FramingError> {
+    let mut reader = MessageReader::new(limit);
+    reader.push(bytes);
+    let message = reader.take()?.ok_or(FramingError::NotOne)?;
+    if reader.is_between() { Ok(message) } else { Err(FramingError::NotOne) }
 }
 
 fn code(headers: &HeaderMap) -> Option<u16> {
@@ -63,7 +78,7 @@ mod tests {
         }
         let answer = answer.body(Full::new(Bytes::from_static(b"\0\0\0\0\x02ok"))).unwrap();
         let read = read(answer, 64).await.unwrap();
-        assert_eq!(&**read.body(), b"ok");
+        assert_eq!(&**read.body(), if code == Some("0") { &b"ok"[..] } else { b"" });
         read.status().as_u16()
     }
 
@@ -85,6 +100,14 @@ mod tests {
         assert_eq!(status(Some("3"), 200).await, 400);
         assert_eq!(status(None, 200).await, 502);
         assert_eq!(status(None, 404).await, 404);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_one_whole_message() {
+        for body in [&b""[..], b"\0\0\0\0", b"\0\0\0\0\x03ok", b"\0\0\0\0\0\0", b"\x01\0\0\0\0", b"<html>"] {
+            let answer = Response::builder().header("grpc-status", "0").body(Full::new(Bytes::from_static(body)));
+            assert!(read(answer.unwrap(), 64).await.is_err(), "{body:?}");
+        }
     }
 
     #[tokio::test]
