@@ -238,37 +238,52 @@ async fn a_request_says_what_it_wants_of_the_cache() {
     assert_eq!(requests(&mut upstream), 3);
 }
 
+/// An answer of which the end waits at a gate; a streamed one begins before.
+fn gated(gate: &Gate, stream: bool) -> Answer {
+    if !stream {
+        let head = Answer::begin(200, &[("content-type", "application/json")]);
+        return head.gate(gate).piece(OPENAI.whole()).end();
+    }
+    let pieces = OPENAI.stream();
+    let begun = pieces[..2].iter().fold(Answer::sse(), Answer::piece).gate(gate);
+    pieces[2..].iter().fold(begun, Answer::piece).end()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn equal_requests_wait_for_one_and_another_takes_over_if_it_leaves() {
-    let gate = Gate::default();
-    let answer = |gate: &Gate| {
-        Answer::begin(200, &[("content-type", "application/json")]).gate(gate).piece(OPENAI.whole()).end()
-    };
-    let mut upstream = Upstream::always(answer(&gate)).await;
-    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
-    let mut leader = gateway.connect().await;
-    leader.send(&chat(&json!({}))).await;
-    upstream.request().await;
-    let mut followers = [gateway.connect().await, gateway.connect().await];
-    for follower in &mut followers {
-        follower.send(&chat(&json!({}))).await;
+    for (stream, expected) in [(false, OPENAI.whole().to_owned()), (true, OPENAI.stream().concat())] {
+        let gate = Gate::default();
+        let mut upstream = Upstream::always(gated(&gate, stream)).await;
+        let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+        let request = chat(&json!({"stream": stream}));
+        let mut leader = gateway.connect().await;
+        leader.send(&request).await;
+        upstream.request().await;
+        if stream {
+            leader.head().await;
+            leader.until("Gr").await;
+        }
+        let mut followers = [gateway.connect().await, gateway.connect().await];
+        for follower in &mut followers {
+            follower.send(&request).await;
+        }
+        gateway.until_metric("weir_cache_waiting", 2.0).await;
+        assert!(upstream.unseen().is_none(), "the followers wait");
+        leader.leave();
+        upstream.request().await;
+        assert!(upstream.unseen().is_none(), "one of them took over");
+        gate.open();
+        gate.open();
+        let mut results = Vec::new();
+        for follower in &mut followers {
+            let reply = follower.reply().await;
+            assert_eq!(reply.text(), expected);
+            results.push(result(&reply).unwrap().to_owned());
+        }
+        results.sort();
+        assert_eq!(results, ["coalesced", "miss"]);
+        assert!(upstream.unseen().is_none());
     }
-    gateway.until_metric("weir_cache_waiting", 2.0).await;
-    assert!(upstream.unseen().is_none(), "the followers wait");
-    leader.leave();
-    upstream.request().await;
-    assert!(upstream.unseen().is_none(), "one of them took over");
-    gate.open();
-    gate.open();
-    let mut results = Vec::new();
-    for follower in &mut followers {
-        let reply = follower.reply().await;
-        assert_eq!(reply.text(), OPENAI.whole());
-        results.push(result(&reply).unwrap().to_owned());
-    }
-    results.sort();
-    assert_eq!(results, ["coalesced", "miss"]);
-    assert!(upstream.unseen().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

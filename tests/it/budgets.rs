@@ -34,7 +34,7 @@ fn budget(text: &str) -> String {
 }
 
 /// What is booked and reserved at the only budget, once no request has a reservation.
-async fn settled(gateway: &Gateway) -> u64 {
+pub(crate) async fn settled(gateway: &Gateway) -> u64 {
     for _ in 0..200 {
         let budgets = gateway.get("/admin/budgets").await.json();
         let budget = &budgets["budgets"][0];

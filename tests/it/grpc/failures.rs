@@ -6,6 +6,7 @@ use weir_grpc::messages::{EmbedRequest, EmbedResponse};
 use weir_tests::{Answer, Gateway, Upstream};
 
 use super::{Read, chat, connect, generate, unary, with};
+use crate::budgets::settled;
 use crate::guards;
 use crate::wire_format::{OPENAI, config, provider};
 
@@ -89,6 +90,26 @@ async fn a_stream_that_breaks_ends_with_a_status_and_without_a_summary() {
     assert!(read.summary.is_none() && !read.text.is_empty(), "{read:?}");
     assert_eq!(read.end.unwrap().code(), Code::Unavailable);
     gateway.until_metric("weir_requests_total{dialect=\"grpc\",outcome=\"broken\"}", 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_cancelled_ends_its_attempt_and_what_arrived_is_booked() {
+    let pieces = OPENAI.stream();
+    let mut upstream = Upstream::always(Answer::sse().piece(&pieces[0]).piece(&pieces[1]).hang()).await;
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"month\"\n";
+    let gateway = Gateway::open(&(config(&upstream) + budget)).await;
+    let channel = connect(&gateway).await;
+    let mut stream = generate(&channel, chat("openai", true), &[]).await.unwrap();
+    assert!(weir_tests::soon("an event", stream.message()).await.unwrap().is_some());
+    drop(stream);
+    upstream.departure().await;
+    gateway.until_metric("weir_in_flight", 0.0).await;
+    let booked = settled(&gateway).await;
+    assert!((1..1000).contains(&booked), "{booked} tokens");
+    // The connection goes on.
+    let cancelled = generate(&channel, chat("openai", true), &[]).await.unwrap();
+    drop(cancelled);
+    upstream.departure().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
