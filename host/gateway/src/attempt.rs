@@ -34,6 +34,7 @@ mod resume;
 mod send;
 mod side;
 mod stored_read;
+mod stream_end;
 mod translate;
 mod translated_body;
 mod translated_headers;

@@ -10,9 +10,10 @@ use super::RequestContext;
 use super::adapter_headers::forbid_pages;
 use super::meter::Meter;
 use super::relay::stream_framing;
-use super::relay_body::{Ends, Relayed};
+use super::relay_body::Relayed;
 use super::reply::ReplyBody;
 use super::send::{refused_credential, send};
+use super::stream_end::StreamEnd;
 use crate::accept::Filling;
 use crate::accounting::Account;
 use crate::passthrough::{Known, Passage, client_body};
@@ -136,7 +137,7 @@ impl PassedRequest<'_> {
         if tap.is_some() && meter.is_none() {
             account.usage_is_partial();
         }
-        let ends = framing.map(|framing| Ends {
+        let ends = framing.map(|framing| StreamEnd {
             framing,
             errors: None,
             request_id: Arc::from(self.id),

@@ -10,9 +10,10 @@ use http::{Response, StatusCode};
 use super::adapter_headers::{forbid_pages, may_be_a_page};
 use super::failure::{self, Failure};
 use super::meter::Meter;
-use super::relay_body::{Ends, Relayed};
+use super::relay_body::Relayed;
 use super::reply::ReplyBody;
 use super::send::{headers_for, send};
+use super::stream_end::StreamEnd;
 use super::withhold::Withhold;
 use super::{InboundRequest, RequestContext};
 use crate::accept::{Acceptance, Filling};
@@ -247,7 +248,7 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
         // The answer has a coding that cannot be read, and clients have a say in which it is.
         account.usage_is_partial();
     }
-    let ends = framing.map(|framing| Ends {
+    let ends = framing.map(|framing| StreamEnd {
         framing,
         errors: asked.endpoint.errors.clone(),
         request_id: Arc::clone(&asked.exchange.id),

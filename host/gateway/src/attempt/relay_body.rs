@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,17 +13,15 @@ use http_body::{Body, Frame, SizeHint};
 use super::meter::{Meter, Metered, Progress};
 use super::pipeline::{broken, stopping};
 use super::reply::BodyError;
+use super::stream_end::StreamEnd;
 use super::withhold::Withhold;
 use crate::accounting::Account;
 use crate::provenance::ProvenanceRecorder;
 use weir_ledger::Nano;
 use weir_server::final_poll;
-use weir_translate::dialect::reply;
-use weir_types::contract::about::ErrorFormat;
-use weir_types::contract::types::{Error, Framing};
+use weir_types::contract::types::Error;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::{UpstreamBody, UpstreamError};
-use weir_wire::frame;
 
 /// The most bytes of a whole answer that are read before its head goes out.
 const GATHERED: usize = 256 << 10;
@@ -35,7 +32,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Relayed {
     upstream: Option<Box<UpstreamBody>>,
     meter: Option<Box<Meter>>,
-    ends: Option<Box<Ends>>,
+    ends: Option<Box<StreamEnd>>,
     account: Option<Box<Account>>,
     recorder: Option<Box<ProvenanceRecorder>>,
     /// Pieces of a whole answer that were read before its head went out.
@@ -45,45 +42,6 @@ pub struct Relayed {
     /// Why the stream is ended before its end.
     over: Option<Fault>,
     state: State,
-}
-
-/// The data for ending a stream properly if it breaks.
-#[derive(Debug)]
-pub(super) struct Ends {
-    pub(super) framing: Framing,
-    pub(super) errors: Option<Arc<ErrorFormat>>,
-    pub(super) request_id: Arc<str>,
-    /// Whether the bytes are uncompressed, so that frames can be inserted.
-    pub(super) is_plain: bool,
-    pub(super) withhold: Option<Withhold>,
-    pub(super) can_cut: bool,
-    /// Whether the last byte that passed is inside a line.
-    pub(super) within_line: bool,
-}
-
-impl Ends {
-    /// The bytes of a piece that go to the client. The meter is shown the frames that are found on the way.
-    fn pass(&mut self, bytes: Bytes, meter: Option<&mut Meter>) -> Bytes {
-        let out = match (&mut self.withhold, meter) {
-            (Some(withhold), Some(meter)) => withhold.pass(bytes, &mut |frame| meter.frame(frame)),
-            (Some(withhold), None) => withhold.pass(bytes, &mut |_| ()),
-            (None, _) => bytes,
-        };
-        self.passed(&out);
-        out
-    }
-
-    /// Whether what passed, this piece last, seems to end between two frames.
-    fn is_between(&self, piece: &[u8], meter: &Meter) -> bool {
-        match self.framing {
-            Framing::Sse | Framing::Ndjson => piece.last() == Some(&b'\n'),
-            Framing::JsonArray | Framing::EventStream => meter.encoder().is_some(),
-        }
-    }
-
-    fn passed(&mut self, piece: &[u8]) {
-        self.within_line = piece.last().map_or(self.within_line, |last| *last != b'\n');
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +54,7 @@ enum State {
 }
 
 impl Relayed {
-    pub(super) fn new(upstream: Box<UpstreamBody>, mut meter: Option<Box<Meter>>, ends: Option<Ends>) -> Self {
+    pub(super) fn new(upstream: Box<UpstreamBody>, mut meter: Option<Box<Meter>>, ends: Option<StreamEnd>) -> Self {
         let ends = ends.map(Box::new);
         if let Some(meter) = &mut meter
             && ends.as_ref().is_some_and(|ends| ends.withhold.is_some())
@@ -299,7 +257,7 @@ impl Relayed {
     /// the answer for complete.
     fn stop(&mut self, side: Side, error: &Error) -> Option<Bytes> {
         let ends = self.ends.as_ref().filter(|ends| ends.is_plain);
-        let frame = ends.and_then(|ends| failure_frame(ends, self.meter.as_deref(), error));
+        let frame = ends.and_then(|ends| ends.failure_frame(self.meter.as_deref(), error));
         let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
         // Bytes received so far, or at least the head, are written before the cut.
         self.state = if frame.is_some() && !can_cut { State::Ended } else { State::FailureSent };
@@ -367,53 +325,8 @@ fn record(account: &mut Account, metered: Option<Metered>) {
     }
 }
 
-/// The frame that ends a broken stream, after a separator that ends an incomplete frame.
-fn failure_frame(ends: &Ends, meter: Option<&Meter>, error: &Error) -> Option<Bytes> {
-    let frame = reply::failure_frame(ends.errors.as_deref(), error, &ends.request_id)?;
-    let (mut encoder, mut out) = match separator(ends.framing, ends.within_line) {
-        Some(separator) => (frame::Encoder::new(ends.framing), separator.to_vec()),
-        // The frame can only follow a whole one. The meter knows where frames end.
-        None => (meter?.encoder()?, Vec::new()),
-    };
-    encoder.push(&frame, &mut out);
-    encoder.finish(&mut out);
-    Some(Bytes::from(out))
-}
-
-/// The bytes that end an incomplete frame; `None` if an incomplete frame of the framing cannot be ended.
-fn separator(framing: Framing, within_line: bool) -> Option<&'static [u8]> {
-    match framing {
-        Framing::Sse => Some(b"\n\n"),
-        // Readers parse an empty line as a frame, which is not valid JSON.
-        Framing::Ndjson => Some(if within_line { b"\n" } else { b"" }),
-        Framing::JsonArray | Framing::EventStream => None,
-    }
-}
-
 impl fmt::Debug for Relayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Relayed").field("state", &self.state).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_line_of_a_broken_stream_is_empty() {
-        let mut ends = Ends {
-            framing: Framing::Ndjson,
-            errors: None,
-            request_id: Arc::from(""),
-            is_plain: true,
-            withhold: None,
-            can_cut: true,
-            within_line: false,
-        };
-        for (piece, expected) in [("{}\n", ""), ("{\"half\":", "\n"), ("", "\n"), ("1}\n", "")] {
-            ends.passed(piece.as_bytes());
-            assert_eq!(separator(Framing::Ndjson, ends.within_line), Some(expected.as_bytes()), "behind {piece:?}");
-        }
     }
 }

@@ -17,6 +17,7 @@ use super::refusal::note_fault;
 use super::routing::{Routed, resolve_route};
 use super::unified::{UnifiedCall, UnifiedEndpoints};
 use super::{Admitted, Begun, Gateway, capture, exact_len, read_body, span_attributes};
+use crate::accounting::Account;
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
 use crate::attempt::{AttemptResponse, Closing, HandedBody, InboundRequest, ReplyBody, UnifiedReply};
@@ -24,6 +25,7 @@ use crate::gateway::CallTrace;
 use crate::model_list;
 use crate::observe::log::current;
 use crate::observe::trace::Span;
+use crate::route::Target;
 use crate::serving::Serving;
 use weir_server::Peer;
 use weir_translate::dialect::endpoints::Endpoint;
@@ -236,21 +238,8 @@ impl Gateway {
         let mut response = match answer {
             Ok(response) => response,
             Err(fault) => {
-                note_fault(&fault, id);
                 mark_failed(span, &fault);
-                account.record().into_iter().for_each(|record| record.failed(&fault));
-                if let Some(target) = &target {
-                    note_answer(&mut account, target, asked);
-                }
-                account.answering(status_of(&fault), false, false);
-                let mut response = protocol.refuse(&fault, id);
-                forbid_retry(&mut response, &fault);
-                if serving.config.server.diagnostic_headers {
-                    diagnose(&mut response, target.as_deref(), false, asked, &account);
-                }
-                put_guards(&mut response, asked);
-                account.complete();
-                return Ok(response);
+                return Ok(fail_by(protocol, serving, asked, target.as_deref(), &fault, account));
             }
         };
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
@@ -289,6 +278,32 @@ impl Gateway {
         put_guards(&mut response, asked);
         response
     }
+}
+
+/// Answers a request whose attempts have failed, and closes its account.
+fn fail_by(
+    protocol: &impl Protocol,
+    serving: &Serving,
+    asked: &InboundRequest,
+    target: Option<&Target>,
+    fault: &Fault,
+    mut account: Box<Account>,
+) -> Response<ReplyBody> {
+    let id = &asked.exchange.id;
+    note_fault(fault, id);
+    account.record().into_iter().for_each(|record| record.failed(fault));
+    if let Some(target) = target {
+        note_answer(&mut account, target, asked);
+    }
+    account.answering(status_of(fault), false, false);
+    let mut response = protocol.refuse(fault, id);
+    forbid_retry(&mut response, fault);
+    if serving.config.server.diagnostic_headers {
+        diagnose(&mut response, target, false, asked, &account);
+    }
+    put_guards(&mut response, asked);
+    account.complete();
+    response
 }
 
 /// The status that means the same in HTTP.

@@ -96,22 +96,33 @@ impl Gateway {
         }
         let opened = match session.open(&model, permit, record).await {
             Ok(opened) => opened,
-            Err(SessionRefusal::Fault(fault)) => return Err(fault),
-            Err(SessionRefusal::Refused(refused)) => {
-                return Ok(self.refuse_limited(&session.endpoint, &refused, &id, record));
-            }
-            Err(SessionRefusal::Tried(fault, account, limits)) => {
-                let mut response = fault_response(session.endpoint.errors.as_deref(), &fault, &id);
-                forbid_retry(&mut response, &fault);
-                put_limits(&mut response, &session.endpoint, &limits, None);
-                return Ok(response.map(|body| body.attach(account)));
-            }
+            Err(refusal) => return self.refuse_session(&session.endpoint, refusal, &id, record),
         };
         let response = session.answer(&opened);
         let PendingUpgrade { connection, upgrade } = pending;
         let session = opened.session(place, upgrade.leaving());
         upgrade.go_on(current::within(id, session.begin(connection)));
         Ok(response)
+    }
+
+    /// Answers a handshake whose session is not opened.
+    fn refuse_session(
+        &self,
+        endpoint: &Endpoint,
+        refusal: SessionRefusal,
+        id: &str,
+        record: &mut Option<Box<RequestRecord>>,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        match refusal {
+            SessionRefusal::Fault(fault) => Err(fault),
+            SessionRefusal::Refused(refused) => Ok(self.refuse_limited(endpoint, &refused, id, record)),
+            SessionRefusal::Tried(fault, account, limits) => {
+                let mut response = fault_response(endpoint.errors.as_deref(), &fault, id);
+                forbid_retry(&mut response, &fault);
+                put_limits(&mut response, endpoint, &limits, None);
+                Ok(response.map(|body| body.attach(account)))
+            }
+        }
     }
 
     /// Grants the handshake of a session whose first message names the model.

@@ -2,6 +2,8 @@
 //!
 //! The limits of addresses stay with each node. There are too many addresses, and they are a defence of the node itself.
 
+mod taken_tokens;
+
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +13,9 @@ use std::time::{Duration, Instant};
 use weir_lease::{Answer, Kind, Link, NodeStatus, Report, Share, WhenLost};
 
 use super::bucket::Rate;
-use super::{InUse, Key, Level, LimitStore, Memory, Resource, Scope, Short, Take};
+use super::{InUse, Key, Level, LimitStore, Memory, Scope, Short, Take};
 use crate::sharing::Sharing;
+use taken_tokens::TakenTokens;
 
 /// The most buckets that a node has leases of. The least recently used end first.
 const MAX_LEASED_BUCKETS: usize = 65_536;
@@ -228,7 +231,7 @@ impl LimitStore for Shared {
                 .take(&own, now)
                 .map_err(|Short { at, wait }| Short { at: place_of(takes, at, is_own), wait })?;
             // The request may be given up while it waits for the server.
-            let taken = Taken { memory: &self.alone, takes: &own, now };
+            let taken = TakenTokens::new(&self.alone, &own, now);
             match self.take_or_ask(&shared, now).await {
                 Ok(levels) => {
                     taken.keep();
@@ -336,37 +339,6 @@ impl Pool {
     fn wait_for(&self, amount: u64) -> Duration {
         let left = self.share.left().unwrap_or_default() as f64;
         self.rate.time_for((amount as f64 - left).max(1.0))
-    }
-}
-
-/// What was taken from buckets of this node while shares of others are waited for. If the wait is given up, it goes back, but
-/// for the request itself: as where a reservation is dropped.
-#[derive(Debug)]
-struct Taken<'a> {
-    memory: &'a Memory,
-    takes: &'a [Take],
-    now: Instant,
-}
-
-impl Taken<'_> {
-    fn keep(mut self) {
-        self.takes = &[];
-    }
-
-    fn give_back(mut self) {
-        self.settle(|_| true);
-    }
-
-    fn settle(&mut self, goes: impl Fn(&Take) -> bool) {
-        for take in std::mem::take(&mut self.takes).iter().filter(|take| goes(take)) {
-            self.memory.settle(&take.key, take.rate, take.amount, self.now);
-        }
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        self.settle(|take| take.key.resource != Resource::Requests);
     }
 }
 

@@ -79,13 +79,7 @@ pub(super) fn make(
     let provider = &target.provider;
     let adapter = adapters.adapters.get(provider.adapter.as_str()).filter(|adapter| adapter.guard.is_none());
     let adapter = adapter.ok_or_else(|| not_loaded(provider, adapters))?;
-    let format = target.format.clone();
-    if let Some(format) = format.as_deref().filter(|format| !adapter.manifest.formats.iter().any(|f| f.id == **format))
-    {
-        let known: Vec<&str> = adapter.manifest.formats.iter().map(|format| format.id.as_str()).collect();
-        let message = format!("the adapter `{}` has no format `{format}`", adapter.name);
-        return Err(Problem::error(&target.format_place, message).with_help(format!("it has {}", known.join(", "))));
-    }
+    check_format(target, adapter)?;
     let options =
         target.options.for_adapter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
     let base = base(provider, adapter)?;
@@ -106,7 +100,7 @@ pub(super) fn make(
         base: base.clone(),
         model: target.model.clone().filter(|_| before_star.is_none()),
         before_star,
-        format,
+        format: target.format.clone(),
         translate: target.translate,
         strict,
         metering: target.metering,
@@ -129,6 +123,18 @@ pub(super) fn make(
     };
     let spares = (1..provider.keys.len()).map(spare).collect::<Result<_, Problem>>()?;
     Ok(Target { spares, ..first })
+}
+
+/// Refuses a format that the adapter does not have.
+fn check_format(target: &weir_config::Target, adapter: &Adapter) -> Result<(), Problem> {
+    let formats = &adapter.manifest.formats;
+    let Some(format) = target.format.as_deref().filter(|format| !formats.iter().any(|known| known.id == **format))
+    else {
+        return Ok(());
+    };
+    let known: Vec<&str> = formats.iter().map(|format| format.id.as_str()).collect();
+    let message = format!("the adapter `{}` has no format `{format}`", adapter.name);
+    Err(Problem::error(&target.format_place, message).with_help(format!("it has {}", known.join(", "))))
 }
 
 /// The price that the configuration sets for a target.
