@@ -66,6 +66,7 @@ use weir_types::contract::about::Operation;
 use weir_types::contract::types::Framing;
 use weir_types::exchange::Exchange;
 use weir_upstream::{Timeouts, Upstreams};
+use weir_wire::media::counted_length;
 
 pub(crate) use adapter_headers::set_adapter_headers;
 pub use capabilities::ClientFields;
@@ -130,6 +131,8 @@ pub struct InboundRequest {
     pub stored: Stored,
     /// What guards made of it, once they have judged it.
     pub judged: OnceLock<Box<Judged>>,
+    /// The bytes that its body counts as, once they are counted.
+    pub counted_len: OnceLock<usize>,
 }
 
 impl InboundRequest {
@@ -151,9 +154,17 @@ impl InboundRequest {
             candidates: self.peek.candidates,
             service_tier: self.peek.service_tier.as_deref(),
             body_len: self.side.size().unwrap_or_else(|| self.body.iter().map(Bytes::len).sum()),
+            counted_len: self.counted_len(),
             stream: self.peek.stream,
             uses: self.uses(),
         }
+    }
+
+    /// The bytes that its body counts as, where four are a token.
+    fn counted_len(&self) -> usize {
+        let count =
+            || self.side.counted_len().unwrap_or_else(|| counted_length(self.body.iter().map(|piece| &**piece)));
+        *self.counted_len.get_or_init(count)
     }
 
     /// What it uses, as far as it can be foreseen. An operation that only one format has makes tokens if the request limits

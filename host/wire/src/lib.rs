@@ -7,6 +7,7 @@
 //! | [`form`] | finds a few fields of a multipart body without copying it |
 //! | [`tap`] | reads usage from passing answers |
 //! | [`estimate`] | estimates numbers of tokens |
+//! | [`media`] | tells how much of a body media in base64 count as |
 //! | [`blob`] | keeps large base64 values out of the sandbox |
 //! | [`opaque`] | finds opaque values and ids in passing bytes |
 //! | [`repeated`] | finds members that stand twice in one object of JSON |
@@ -17,6 +18,7 @@ pub mod blob;
 pub mod estimate;
 pub mod form;
 pub mod frame;
+pub mod media;
 pub mod opaque;
 pub mod peek;
 pub mod repeated;

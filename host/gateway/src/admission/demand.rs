@@ -20,6 +20,8 @@ pub struct Demand<'a> {
     pub service_tier: Option<&'a str>,
     /// The length of the request's body in bytes.
     pub body_len: usize,
+    /// The bytes of it that count as text, where four are a token: media in base64 count less than they have.
+    pub counted_len: usize,
     /// Whether the client wants a streamed answer.
     pub stream: bool,
     /// Which tokens the operation uses.
@@ -46,14 +48,15 @@ pub enum Uses {
 impl<'a> Demand<'a> {
     /// What a request for one whole answer without a limit and a tier demands.
     pub fn of(model: Option<&'a str>, body_len: usize, uses: Uses) -> Self {
-        Self { model, output_limit: None, candidates: 1, service_tier: None, body_len, stream: false, uses }
+        let (output_limit, service_tier, counted_len) = (None, None, body_len);
+        Self { model, output_limit, candidates: 1, service_tier, body_len, counted_len, stream: false, uses }
     }
 
     pub(super) fn estimate(&self) -> Estimate {
         if self.uses == Uses::Free {
             return Estimate::NONE;
         }
-        let input = input_of(self.body_len);
+        let input = input_of(self.counted_len);
         let output = self.output_limit.unwrap_or(DEFAULT_RATE_LIMIT_OUTPUT).saturating_mul(self.candidates);
         Estimate { input, output, stream: self.stream }
     }

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use weir_sandbox::{Adapter, Interface};
 use weir_translate::unified::Request;
-use weir_types::contract::types::{ChatRequest, MediaKind, OutputFormat, Part, ResultPart};
+use weir_types::contract::types::{ChatRequest, MediaKind, MediaPart, MediaSource, OutputFormat, Part, ResultPart};
+use weir_wire::media;
 
 /// What a message takes as text besides its own texts, in bytes. Formats of numbers and lengths have less of it than JSON, by
 /// whose length tokens are estimated.
@@ -84,6 +85,16 @@ impl ClientSide {
         }
     }
 
+    /// The bytes that a program's request counts as, where four are a token: media count less than they have.
+    pub(super) fn counted_len(&self) -> Option<usize> {
+        let saved = |data: &[u8]| data.len() - media::counted(data.len()).min(data.len());
+        let saved: usize = match self.program()? {
+            Request::Chat(chat) | Request::CountTokens(chat) => data_of(chat).map(saved).sum(),
+            Request::Embeddings(_) | Request::Models(_) | Request::Rerank(_) => 0,
+        };
+        self.size().map(|size| size.saturating_sub(saved))
+    }
+
     /// Features that a program's request asks for, by the names that manifests use.
     pub(super) fn features(&self) -> Option<Vec<String>> {
         Some(match self.program()? {
@@ -125,8 +136,8 @@ impl io::Write for Counter {
 }
 
 fn features(chat: &ChatRequest) -> Vec<String> {
-    let media = chat.messages.iter().flat_map(|message| &message.parts).flat_map(kinds);
-    let mut names: Vec<&str> = media.map(feature_of).collect();
+    let media = chat.messages.iter().flat_map(|message| &message.parts).flat_map(media_of);
+    let mut names: Vec<&str> = media.map(|medium| feature_of(medium.kind)).collect();
     if !chat.tools.is_empty() {
         names.push("tools");
     }
@@ -149,12 +160,21 @@ fn feature_of(kind: MediaKind) -> &'static str {
     }
 }
 
-fn kinds(part: &Part) -> Vec<MediaKind> {
+/// The data of a request's media.
+fn data_of(chat: &ChatRequest) -> impl Iterator<Item = &[u8]> {
+    let media = chat.messages.iter().flat_map(|message| &message.parts).flat_map(media_of);
+    media.filter_map(|medium| match &medium.source {
+        MediaSource::Base64(data) => Some(data.as_bytes()),
+        _ => None,
+    })
+}
+
+fn media_of(part: &Part) -> Vec<&MediaPart> {
     match part {
-        Part::Media(medium) => vec![medium.kind],
+        Part::Media(medium) => vec![medium],
         Part::ToolResult(result) => {
             let media = result.content.iter().filter_map(|part| match part {
-                ResultPart::Media(medium) => Some(medium.kind),
+                ResultPart::Media(medium) => Some(medium),
                 _ => None,
             });
             media.collect()
@@ -166,7 +186,7 @@ fn kinds(part: &Part) -> Vec<MediaKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_types::contract::types::{MediaPart, MediaSource, Message, Role, TextPart};
+    use weir_types::contract::types::{Message, Role, TextPart};
 
     fn program(chat: ChatRequest) -> ClientSide {
         ClientSide::of_program(Request::Chat(chat), None)

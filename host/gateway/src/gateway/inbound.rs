@@ -54,6 +54,7 @@ pub(super) fn request(
         stored,
         endpoint,
         judged: OnceLock::new(),
+        counted_len: OnceLock::new(),
     }))
 }
 

@@ -201,6 +201,7 @@ impl Gateway {
             candidates: peek.map_or(1, |peek| peek.candidates),
             service_tier: peek.and_then(|peek| peek.service_tier.as_deref()),
             body_len: permitted.body_len,
+            counted_len: permitted.body_len,
             stream: asked.stream,
             uses: permitted.uses,
         };

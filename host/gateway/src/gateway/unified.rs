@@ -102,6 +102,7 @@ impl UnifiedEndpoints {
             can_cut: false,
             stored: Stored::Nothing,
             judged: OnceLock::new(),
+            counted_len: OnceLock::new(),
         })
     }
 }

@@ -15,10 +15,10 @@ pub(super) fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u6
     let unlimited = || of_model().unwrap_or(DEFAULT_BUDGET_OUTPUT).min(usual.unwrap_or(u64::MAX));
     match demand.uses {
         Uses::Free | Uses::Nothing => [0, 0],
-        Uses::Input => [u64::from(Forecast::tokens_of(demand.body_len)), 0],
+        Uses::Input => [u64::from(Forecast::tokens_of(demand.counted_len)), 0],
         Uses::Both | Uses::Speech | Uses::Unknown => {
             let output = demand.output_limit.unwrap_or_else(unlimited);
-            [u64::from(Forecast::tokens_of(demand.body_len)), output.saturating_mul(demand.candidates)]
+            [u64::from(Forecast::tokens_of(demand.counted_len)), output.saturating_mul(demand.candidates)]
         }
     }
 }
