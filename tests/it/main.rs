@@ -83,6 +83,7 @@ mod resume;
 mod retries;
 mod routing;
 mod secrets;
+mod served_models;
 mod shadow;
 mod shared;
 mod sinks;

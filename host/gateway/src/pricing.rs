@@ -98,7 +98,9 @@ impl Pricing {
             provider: Arc::clone(&self.provider),
             kind: Arc::clone(&self.kind),
             model: model.into(),
+            served: None,
             region: self.region.clone(),
+            other: OnceLock::new(),
         }))
     }
 }
@@ -133,10 +135,51 @@ struct ModelTariff {
     provider: Arc<str>,
     kind: Arc<str>,
     model: Arc<str>,
+    /// The model that the answer names, if that is another one.
+    served: Option<Arc<str>>,
     region: Option<Arc<str>>,
+    /// The rates for the first other name that an answer had. Most models have one such name at most.
+    other: OnceLock<Tariff>,
 }
 
+/// A longer name than this is none of a model, in bytes.
+const MAX_MODEL_NAME: usize = 512;
+
 impl Tariff {
+    /// The rates where the answer names this model as the one that served. Of the two names the price book decides; where it
+    /// does not know the one that served, the rates stay those of the model that was asked for.
+    #[must_use]
+    pub fn served_by(&self, named: &str) -> Self {
+        let is_same = named == &*self.0.model || self.served().is_some_and(|served| **served == *named);
+        if is_same || named.is_empty() || named.len() > MAX_MODEL_NAME {
+            return self.clone();
+        }
+        let other = self.0.other.get_or_init(|| self.look_up_served(named));
+        if other.served().is_some_and(|served| **served == *named) {
+            return other.clone();
+        }
+        self.look_up_served(named)
+    }
+
+    fn look_up_served(&self, named: &str) -> Self {
+        let ModelTariff { prices, provider, kind, model, region, .. } = &*self.0;
+        let subject = Subject { provider, kind, served: named, asked: model };
+        Self(Arc::new(ModelTariff {
+            prices: prices.of_other(subject),
+            provider: Arc::clone(provider),
+            kind: Arc::clone(kind),
+            model: Arc::clone(model),
+            served: Some(named.into()),
+            region: region.clone(),
+            other: OnceLock::new(),
+        }))
+    }
+
+    /// The model that the answer names, if that is another than the one that was asked for.
+    pub(crate) fn served(&self) -> Option<&Arc<str>> {
+        self.0.served.as_ref()
+    }
+
     /// What so much costs, in the target's region unless the facts name another. A sum beyond all bounds has no price.
     pub fn cost(&self, facts: &Facts) -> Cost {
         match self.region().filter(|_| facts.region.is_none()) {
@@ -265,6 +308,36 @@ mod tests {
             let tariff = Pricing::new(&book, &name, &name, None).within(region.map(Arc::from)).tariff(model);
             assert_eq!(tariff.dearness(), dollars, "{model} {region:?}");
         }
+    }
+
+    #[test]
+    fn the_model_that_an_answer_names_has_its_price_where_it_is_known() {
+        let file = r#"{"version": "t", "providers": {"p": {"m-1": {"input": "1"}, "m-2": {"input": "2"}}}}"#;
+        let book = Arc::new(PriceBook::new(vec![PriceFile::parse("t", file).unwrap()]));
+        let name: Arc<str> = Arc::from("p");
+        let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
+        facts.tokens = Tokens::of(Some(1_000_000), None);
+        let cost = |tariff: &Tariff| tariff.cost(&facts).total().map(|total| total.to_string());
+        let deployment = Pricing::new(&book, &name, &name, None).tariff("mine");
+        assert_eq!(cost(&deployment), None);
+        for (named, dollars) in
+            [("m-1", Some("1")), ("m-2", Some("2")), ("m-1", Some("1")), ("x", None), ("mine", None), ("", None)]
+        {
+            let served = deployment.served_by(named);
+            assert_eq!(cost(&served).as_deref(), dollars, "{named}");
+            assert_eq!(&**served.model(), "mine");
+            assert_eq!(
+                served.served().map(|served| &**served),
+                Some(named).filter(|named| !["mine", ""].contains(named))
+            );
+        }
+        // The price that the configuration sets holds whatever the answer names.
+        let set = Price { input: Some(7.0), ..Price::default() };
+        let set = Pricing::new(&book, &name, &name, Some(set)).tariff("mine").served_by("m-1");
+        assert_eq!(cost(&set).as_deref(), Some("7"));
+        let (asked, long) = (Pricing::new(&book, &name, &name, None).tariff("m-1"), "m".repeat(600));
+        assert_eq!(cost(&asked.served_by("m-1-2026")).as_deref(), Some("1"));
+        assert!(asked.served_by(&long).served().is_none());
     }
 
     #[test]

@@ -174,7 +174,7 @@ pub(crate) fn amount(offers: &[Holding<'_>], measure: Measure, count: Quantity) 
 
 /// The price of a measure, or the one that holds in its place, with the measure that it is written for.
 fn rate<'a>(offers: &'a [Holding<'a>], measure: Measure) -> Option<(&'a Holding<'a>, Measure, Rate)> {
-    let find = |wanted: Measure| offers.iter().find_map(|holding| Some((holding, wanted, holding.offer.rate(wanted)?)));
+    let find = |wanted: Measure| offers.iter().find_map(|holding| Some((holding, wanted, holding.rate(wanted)?)));
     find(measure).or_else(|| find(measure.priced_as()?))
 }
 
@@ -186,7 +186,8 @@ fn assumptions(found: &Found<'_>, facts: &Facts) -> Vec<Assumption> {
     if facts.batch && !found.knows_batch {
         assumptions.push(Assumption::Batch);
     }
-    for (charge, measure) in found.holding.iter().flat_map(|holding| &holding.offer.gaps) {
+    let own = found.holding.iter().filter(|holding| !holding.is_of_other_name);
+    for (charge, measure) in own.flat_map(|holding| &holding.offer.gaps) {
         let gap = Assumption::Gap(charge.clone());
         if !facts.count(*measure).is_zero() && !assumptions.contains(&gap) {
             assumptions.push(gap);

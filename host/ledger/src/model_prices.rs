@@ -22,6 +22,12 @@ impl ModelPrices {
         Self { book: Arc::clone(book), kind: subject.kind.into(), candidates: book.candidates(subject) }
     }
 
+    /// The prices of another model, in the same book.
+    #[must_use]
+    pub fn of_other(&self, subject: Subject<'_>) -> Self {
+        Self::of(&self.book, subject)
+    }
+
     /// Whether there is any price, under any condition; a surcharge alone is none.
     pub fn is_known(&self) -> bool {
         self.book.prices_a_model(&self.candidates)

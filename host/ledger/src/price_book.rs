@@ -8,9 +8,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use weir_types::contract::types::Unit;
 
 use crate::facts::Facts;
-use crate::rule::{Circumstances, Offer, Specificity};
+use crate::measure::Measure;
+use crate::money::Rate;
+use crate::rule::{Circumstances, NameRank, Offer, Specificity};
 
 mod file;
 mod parse;
@@ -33,7 +36,8 @@ pub struct Subject<'a> {
     pub kind: &'a str,
     /// The model that served, as the answer names it.
     pub served: &'a str,
-    /// The model that was asked for. Its price holds where the book does not know the one that served.
+    /// The model that was asked for. Its price holds where the book does not know the one that served, or where a later file
+    /// has it and has none for the one that served: the operator's price for a name of theirs.
     pub asked: &'a str,
 }
 
@@ -67,6 +71,8 @@ struct Models {
 pub(crate) struct Candidate {
     place: usize,
     rank: Specificity,
+    /// Whether it is for a name by which the model's tokens are not priced.
+    is_of_other_name: bool,
 }
 
 /// An offer that holds for a request, with the file that it stands in.
@@ -75,6 +81,16 @@ pub(crate) struct Holding<'a> {
     pub(crate) offer: &'a Offer,
     pub(crate) file: &'a Arc<str>,
     rank: Specificity,
+    /// Whether it is for a name by which the model's tokens are not priced: only its surcharges hold.
+    pub(crate) is_of_other_name: bool,
+}
+
+impl Holding<'_> {
+    /// The price of a measure.
+    pub(crate) fn rate(&self, measure: Measure) -> Option<Rate> {
+        let is_meant = !self.is_of_other_name || measure.is_surcharge() || measure == Measure::Pieces(Unit::Search);
+        self.offer.rate(measure).filter(|_| is_meant)
+    }
 }
 
 /// What the book knows about a request: the offers that hold, the most specific first.
@@ -153,7 +169,8 @@ impl PriceBook {
 
     /// Whether any of these offers tells what a model costs.
     pub(crate) fn prices_a_model(&self, candidates: &[Candidate]) -> bool {
-        let mut offers = candidates.iter().filter_map(|candidate| self.offers.get(candidate.place));
+        let own = candidates.iter().filter(|candidate| !candidate.is_of_other_name);
+        let mut offers = own.filter_map(|candidate| self.offers.get(candidate.place));
         offers.any(|(_, offer)| offer.prices_a_model())
     }
 
@@ -179,10 +196,11 @@ impl PriceBook {
         let mut found = Found { holding: Vec::new(), knows_tier: tier.is_none(), knows_batch: false };
         for candidate in candidates {
             let Some(holding) = self.holding(*candidate) else { continue };
-            let offer = holding.offer;
-            found.knows_tier |=
+            let (offer, is_own) = (holding.offer, !holding.is_of_other_name);
+            let is_for_tier =
                 offer.when.service_tier.is_some() && offer.when.service_tier.as_deref() == tier.as_deref();
-            found.knows_batch |= offer.when.batch == Some(true);
+            found.knows_tier |= is_own && is_for_tier;
+            found.knows_batch |= is_own && offer.when.batch == Some(true);
             if is_begun(offer) && offer.when.holds(now) {
                 found.holding.push(holding);
             }
@@ -191,18 +209,42 @@ impl PriceBook {
             let (one, other) = (a.offer, b.offer);
             let models = || one.model.as_str().cmp(other.model.as_str());
             let ties = || one.when.cmp(&other.when).then_with(models).then_with(|| one.provider.cmp(&other.provider));
-            b.rank.cmp(&a.rank).then_with(ties)
+            a.is_of_other_name.cmp(&b.is_of_other_name).then_with(|| b.rank.cmp(&a.rank)).then_with(ties)
         });
         found
     }
 
-    fn holding(&self, Candidate { place, rank }: Candidate) -> Option<Holding<'_>> {
+    fn holding(&self, Candidate { place, rank, is_of_other_name }: Candidate) -> Option<Holding<'_>> {
         let (layer, offer) = self.offers.get(place)?;
-        Some(Holding { offer, file: self.files.get(usize::from(*layer))?, rank })
+        Some(Holding { offer, file: self.files.get(usize::from(*layer))?, rank, is_of_other_name })
     }
 
-    /// The offers for a subject's models, whatever their conditions.
+    /// The offers for a subject's model, whatever their conditions: those for one of its two names, which are never mixed, and
+    /// the surcharges for both.
     pub(crate) fn candidates(&self, subject: Subject<'_>) -> Vec<Candidate> {
+        let served = self.named(subject, subject.served, true);
+        if subject.asked == subject.served {
+            return served;
+        }
+        let asked = self.named(subject, subject.asked, false);
+        let is_of_asked = self.best_alone(&asked, &served) > self.best_alone(&served, &asked);
+        let (mut those, others) = if is_of_asked { (asked, served) } else { (served, asked) };
+        let is_new = |other: &Candidate| !those.iter().any(|one| one.place == other.place);
+        let others: Vec<_> = others.into_iter().filter(is_new).collect();
+        those.extend(others.into_iter().map(|other| Candidate { is_of_other_name: true, ..other }));
+        those
+    }
+
+    /// How good the best of these offers is that tells what a model costs and is not for the other name as well; offers of
+    /// later files are better.
+    fn best_alone(&self, these: &[Candidate], others: &[Candidate]) -> Option<NameRank> {
+        let is_alone = |one: &&Candidate| !others.iter().any(|other| other.place == one.place);
+        let alone = these.iter().filter(is_alone).filter(|one| self.prices_a_model(&[**one]));
+        alone.map(|one| one.rank.of_name()).max()
+    }
+
+    /// The offers for one name of a model.
+    fn named(&self, subject: Subject<'_>, model: &str, is_served: bool) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         let mut last = None;
         for label in [subject.provider, subject.kind, "*"] {
@@ -211,10 +253,7 @@ impl PriceBook {
             }
             let Some(models) = self.providers.get(label) else { continue };
             let is_named = label == subject.provider && label != subject.kind;
-            self.add(&mut candidates, models, subject.served, (is_named, true));
-            if subject.asked != subject.served {
-                self.add(&mut candidates, models, subject.asked, (is_named, false));
-            }
+            self.add(&mut candidates, models, model, (is_named, is_served));
         }
         candidates
     }
@@ -223,7 +262,11 @@ impl PriceBook {
         let exact = models.exact.get(model).into_iter().flatten();
         for &place in exact.chain(&models.patterns) {
             if let Some((layer, offer)) = self.offers.get(place).filter(|(_, offer)| offer.model.matches(model)) {
-                to.push(Candidate { place, rank: Specificity::new(offer, *layer, rank.0, rank.1) });
+                to.push(Candidate {
+                    place,
+                    rank: Specificity::new(offer, *layer, rank.0, rank.1),
+                    is_of_other_name: false,
+                });
             }
         }
     }

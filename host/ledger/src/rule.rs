@@ -179,7 +179,16 @@ pub(crate) struct Specificity {
     valid_from: Option<Timestamp>,
 }
 
+/// What decides by which of a model's two names it is priced, the greater one: the layer, the provider, then how specific the
+/// name is, and whether it served.
+pub(crate) type NameRank = (u8, u8, (u16, bool));
+
 impl Specificity {
+    /// How good the offer is for the name that it was found by.
+    pub(crate) fn of_name(&self) -> NameRank {
+        (self.layer, self.provider, self.model)
+    }
+
     pub(crate) fn new(offer: &Offer, layer: u8, is_named: bool, is_served: bool) -> Self {
         let provider = if &*offer.provider == "*" { 0 } else { 1 + u8::from(is_named) };
         Self {

@@ -51,7 +51,7 @@ pub struct Fact<T = String> {
     pub dialect: T,
     /// The model that the client asked for.
     pub model_asked: T,
-    /// The model that answered, in the provider's word.
+    /// The model that the provider was asked for, in its word.
     pub model_served: T,
     /// The provider that answered or failed last.
     pub provider: T,
@@ -105,6 +105,8 @@ pub struct Fact<T = String> {
     pub batch: bool,
     /// The region by whose prices its cost was computed, in the words of price files; empty where none is known.
     pub region: T,
+    /// The model that the answer names, if that is another than [`Fact::model_served`]. Its price holds, if it is known.
+    pub model_named: T,
     /// What a kept answer cost when it was made, in nano-dollars, and this request did not; none if it is not known, or a
     /// provider answered.
     pub saved_nano: Option<i64>,
@@ -206,6 +208,7 @@ impl<T: Default> Default for Fact<T> {
             service_tier: T::default(),
             batch: false,
             region: T::default(),
+            model_named: T::default(),
             saved_nano: None,
             similarity_millionths: None,
         }
@@ -233,7 +236,7 @@ impl<T: AsRef<str>> Fact<T> {
         size_of::<Self>() + names + tags + json + self.error_text.as_ref().len()
     }
 
-    fn names(&self) -> [&T; 21] {
+    fn names(&self) -> [&T; 22] {
         [
             &self.client_request_id,
             &self.key,
@@ -256,6 +259,7 @@ impl<T: AsRef<str>> Fact<T> {
             &self.price_version,
             &self.service_tier,
             &self.region,
+            &self.model_named,
         ]
     }
 }

@@ -3,13 +3,14 @@
 use crate::fact::columns;
 
 /// The version of the tables that this program writes.
-pub(crate) const VERSION: i64 = 5;
+pub(crate) const VERSION: i64 = 6;
 
 /// What later versions added to the table of facts: the version, and the statement that adds it to one of an earlier version.
-const ADDED: [(i64, &str); 3] = [
+const ADDED: [(i64, &str); 4] = [
     (2, "alter table facts add column saved_nano bigint;"),
     (4, "alter table facts add column similarity_millionths bigint;"),
     (5, "alter table facts add column region text;"),
+    (6, "alter table facts add column model_named text;"),
 ];
 
 /// The version from which on the sums of hours are also kept by the day.

@@ -92,7 +92,8 @@ impl TapState {
         Self::of(&tap.compiled)
     }
 
-    /// Creates the state for a whole answer of which only the bill is read: usage, units, service tier and batch.
+    /// Creates the state for a whole answer of which only the bill is read: usage, units, and what their
+    /// price depends on.
     pub fn of_bill(tap: &CompiledTap) -> Self {
         Self::of(&tap.bill)
     }

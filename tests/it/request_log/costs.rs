@@ -3,6 +3,43 @@
 
 use super::*;
 
+/// Two dollars a token for the model behind a deployment, and three from its other name.
+const SERVED: &str = r#"{"providers": {"openai": {"gpt-x-2026-01-01": {"input": "2000000", "output": "2000000"}}}}"#;
+const ASKED: &str = r#"{"providers": {"openai": {"mine": {"input": "3000000", "output": "3000000"}}}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_answers_model_cost_is_explained_and_priced_again_by_that_name() {
+    let upstream = Upstream::scripted(|_| {
+        let said = json!([{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Grue"}}]);
+        let usage = json!({"prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 37});
+        let answer = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-x-2026-01-01",
+            "choices": said, "usage": usage});
+        Answer::json(200, answer.to_string())
+    })
+    .await;
+    let folder = Folder::with(&["openai"]);
+    std::fs::write(folder.path().join("prices.json"), SERVED).unwrap();
+    std::fs::write(folder.path().join("asked.json"), ASKED).unwrap();
+    let model = "[[models]]\nalias = \"own\"\ntarget = { provider = \"openai\", model = \"mine\" }\n";
+    let config = format!("price_file = \"prices.json\"\n{}{model}", config_of(&[OPENAI], &upstream));
+    let kept = Kept::start_in(folder, &config);
+    let reply = kept.ask(&OPENAI.request("own", false).header("x-request-id", "one")).await;
+    assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, Some("74")), "{}", reply.text());
+    let fact = kept.of("one").await;
+    let [asked, served, named] = ["model_asked", "model_served", "model_named"].map(|name| text(&fact, name));
+    assert_eq!([asked, served, named, text(&fact, "cost_usd")], ["own", "mine", "gpt-x-2026-01-01", "74"], "{fact}");
+    let shown = kept.admin(&format!("/admin/v1/requests/{}", text(&fact, "id"))).await.json();
+    let explained = &shown["explained"];
+    assert_eq!((text(explained, "total_usd"), &explained["note"]), ("74", &Value::Null), "{explained}");
+    assert!(explained["lines"][0]["place"].as_str().unwrap().contains("gpt-x-2026-01-01"), "{explained}");
+    // By a file that has a price of the operator's for the name that was asked for alone, that one holds.
+    for (file, cost) in [("prices.json", "74"), ("asked.json", "111")] {
+        let file = kept.folder.path().join(file);
+        let (is_well, output) = command(&kept, &["ledger", "reprice", "--prices", file.to_str().unwrap()]).await;
+        assert!(is_well && output.contains("openai/mine") && output.contains(cost), "{output}");
+    }
+}
+
 /// A batch with the figures of all its requests, and prices that rise with the context of one.
 const BATCH: &str = r#"{"id": "batch_0123456789abcdef", "object": "batch", "endpoint": "/v1/chat/completions",
     "status": "completed", "model": "gpt-x", "usage": {"input_tokens": 4000, "output_tokens": 700, "total_tokens": 4700,

@@ -60,6 +60,13 @@ impl Account {
         self.tokens.reported = Some(usage);
     }
 
+    /// Notes the model that the answer names. Its price holds from now on, if there is one.
+    pub(crate) fn served_by(&mut self, named: &str) {
+        let Some(tariff) = &self.tokens.tariff else { return };
+        let served = tariff.served_by(named);
+        self.tokens.tariff = Some(served);
+    }
+
     /// Whether it is a whole answer for which there is a price.
     pub(crate) fn is_priced(&self) -> bool {
         !self.streaming && self.status == 200 && self.tokens.tariff.is_some()

@@ -141,6 +141,8 @@ pub struct Used {
     pub prices: Option<Arc<str>>,
     /// The region by whose prices the last attempt was charged for.
     pub region: Option<Arc<str>>,
+    /// The model that the last attempt's answer names, if that is another than the one it was asked for.
+    pub named: Option<Arc<str>>,
     /// What of it was not used by the last attempt, but by attempts before or beside it that were not answered, or whose
     /// answer another one continued.
     pub parts: Vec<ChargedPart>,
@@ -155,6 +157,8 @@ pub struct ChargedPart {
     pub adapter: Arc<str>,
     /// The provider's name for the model.
     pub model: Arc<str>,
+    /// The model that its answer names, if that is another one.
+    pub named: Option<Arc<str>>,
     /// The region by whose prices it was charged for.
     pub region: Option<Arc<str>>,
     /// Tokens by bucket.
@@ -172,8 +176,8 @@ impl ChargedPart {
         let [input, output] = estimated;
         let tokens = tokens.plus(input, output);
         let [provider, adapter, model] = [tariff.provider(), tariff.adapter(), tariff.model()].map(Arc::clone);
-        let (region, is_estimated) = (tariff.region().cloned(), estimated != [0; 2]);
-        Self { provider, adapter, model, region, tokens, is_estimated, cost: None }
+        let (named, region) = (tariff.served().cloned(), tariff.region().cloned());
+        Self { provider, adapter, model, named, region, tokens, is_estimated: estimated != [0; 2], cost: None }
     }
 }
 

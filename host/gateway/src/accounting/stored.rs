@@ -139,6 +139,7 @@ impl Account {
             self.tokens.is_of_many = true;
             debt.tariff = pricing.tariff(model.unwrap_or_default());
         }
+        debt.tariff = debt.tariff.served_by(model.unwrap_or_default());
         self.tokens.tariff = Some(debt.tariff.clone());
         self.tokens.sent = debt.input.map(Into::into);
         let (has_input, booked) = (debt.input.is_some(), debt.booked);

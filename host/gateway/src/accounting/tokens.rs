@@ -224,12 +224,14 @@ impl TokenBill {
         let (cost, prices) = (self.charges.total(forfeits), self.charges.version().or(forfeits.version()).cloned());
         let parts = forfeited.parts.iter().chain(&self.parts).cloned().collect();
         let region = self.region(self.reported.as_ref());
+        let named = self.tariff.as_ref().and_then(Tariff::served).cloned();
         Used {
             tokens,
             is_estimated: self.told == Told::Estimate || [input, output] != [0; 2],
             cost,
             prices,
             region,
+            named,
             parts,
         }
     }

@@ -217,7 +217,7 @@ impl Pipeline {
         self.collector = successor.collector;
         self.spent.clone_from(&self.seen.usage);
         // How the first target served says nothing of the next one.
-        self.seen.service_tier = None;
+        (self.seen.service_tier, self.seen.model) = (None, None);
         self.seen.usage.iter_mut().for_each(Usage::forget_service);
         self.seen.weight = Content::default();
         self.input = successor.input;
@@ -346,7 +346,13 @@ impl Pipeline {
                     self.seen.weight.text(&call.name);
                 }
             }
-            ChatEvent::Start(start) => self.seen.service_tier.clone_from(&start.service_tier),
+            ChatEvent::Start(start) => {
+                self.seen.service_tier.clone_from(&start.service_tier);
+                self.seen.model.clone_from(&start.model);
+                if let (Some(pricing), Some(named)) = (&mut self.usage_cost, &start.model) {
+                    pricing.served_by(named);
+                }
+            }
             ChatEvent::Usage(usage) => {
                 if let Some(spent) = &self.spent {
                     usage.add_before(spent);

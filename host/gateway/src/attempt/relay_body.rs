@@ -317,6 +317,7 @@ fn record(account: &mut Account, metered: Option<Metered>) {
         return;
     }
     account.content(content);
+    account.served_by(model.as_deref().unwrap_or_default());
     if let Some(usage) = usage {
         account.set_usage(usage);
     }

@@ -272,6 +272,7 @@ impl Translated {
     fn resumed(&mut self, found: Result<Found, Fault>) {
         let (Some(pipeline), Some(account)) = (&mut self.pipeline, &mut self.account) else { return };
         let taken = found.and_then(|found| {
+            account.served_by(pipeline.seen.model.as_deref().unwrap_or_default());
             account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.unreported());
             let issuer = || found.stream.successor.target.issuer();
             self.recorder.iter_mut().for_each(|recorder| recorder.goes_on(issuer()));
@@ -363,6 +364,7 @@ fn record(account: &mut Account, mut seen: Observed) {
     record_facts(account, &mut seen);
     account.ended_because(seen.reason);
     account.content(seen.weight.tokens());
+    account.served_by(seen.model.as_deref().unwrap_or_default());
     let Some(usage) = seen.usage else { return };
     if seen.finished && Tokens::from(&usage).output().is_some() {
         account.usage_is_final();

@@ -25,6 +25,11 @@ pub(super) struct UsageCost {
 }
 
 impl UsageCost {
+    /// The answer names this model.
+    pub(super) fn served_by(&mut self, named: &str) {
+        self.tariff = self.tariff.served_by(named);
+    }
+
     /// Adds the cost of everything reported so far to a report. A report that has a cost of its own keeps it, and one
     /// for which a price or a count is missing gets none.
     pub(super) fn add_to(&self, report: &mut Usage, so_far: &Usage) {

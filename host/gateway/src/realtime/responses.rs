@@ -334,6 +334,7 @@ impl Response {
     /// Takes over the reported usage.
     fn take_usage(&mut self) -> TapReading {
         let reading = self.tap.reading();
+        self.account.served_by(reading.model.as_deref().unwrap_or_default());
         if has_usage(&reading) {
             self.account.set_usage(Usage {
                 units: reading.units.clone(),

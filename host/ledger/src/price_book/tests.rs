@@ -1,10 +1,13 @@
 use super::*;
 use crate::cost::{Cost, price};
 use crate::measure::Measure;
+use crate::money::Quantity;
 use crate::rule::{Pattern, When};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use weir_types::contract::about::Bucket;
+use weir_types::contract::types::Unit;
+use weir_types::tokens::Tokens;
 
 fn problems(text: &str) -> Vec<String> {
     let error = PriceFile::parse("prices.json", text).unwrap_err();
@@ -184,6 +187,31 @@ fn a_name_beats_a_kind_and_the_served_model_the_asked_one() {
 }
 
 #[test]
+fn a_model_is_priced_by_one_of_its_names_and_the_operators_price_for_a_name_goes_first() {
+    let bundled = r#"{"providers": {"kind": {
+        "*": {"search": "1"}, "big-1": {"input": "4"}, "small": {"input": "2", "cache_read": "1"}}}}"#;
+    let own = r#"{"providers": {"*": {"*": {"input": "9"}}, "kind": {"mine-*": {"input": "5"}, "small": {"file_search": "3"}}}}"#;
+    let (bundled_alone, both) = (book(&[bundled]), book(&[bundled, own]));
+    let of = |book: &PriceBook, served, asked| nanos(book, Subject { provider: "kind", kind: "kind", served, asked });
+    // A deployment has no price of its own until the operator sets one.
+    assert_eq!(of(&bundled_alone, "big-1", "mine-1"), Some(4));
+    assert_eq!(of(&both, "big-1", "mine-1"), Some(5));
+    // What is for both names, or a surcharge, decides nothing.
+    assert_eq!([of(&both, "big-1", "other"), of(&both, "big-1", "small")], [Some(4), Some(4)]);
+    assert_eq!([of(&both, "unknown", "small"), of(&both, "unknown", "other")], [Some(2), Some(9)]);
+    // The prices of two names are never mixed.
+    let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
+    facts.tokens = Tokens::of(Some(1_000_000), None).with(Bucket::CacheRead, Some(1_000_000));
+    let subject = Subject { provider: "kind", kind: "kind", served: "big-1", asked: "small" };
+    let cost = price(&bundled_alone, subject, &facts).unwrap();
+    assert_eq!(cost.total().map(|total| total.to_string()).as_deref(), Some("8"));
+    // But a surcharge that only the other name has holds.
+    facts.pieces.add(Unit::FileSearch, Quantity::whole(2));
+    let cost = price(&both, subject, &facts).unwrap();
+    assert_eq!(cost.total().map(|total| total.to_string()).as_deref(), Some("14"));
+}
+
+#[test]
 fn a_price_holds_from_its_date_on() {
     let book = book(&[r#"{"providers": {"p": {"m": [{"valid_from": "2027-01-01", "input": "1"},
         {"valid_from": "2026-11-15", "input": "2"}, {"input": "3"}]}}}"#]);
@@ -238,7 +266,7 @@ proptest! {
 #[test]
 fn a_bundled_price_under_a_condition_names_all_tokens_that_the_usual_one_names() {
     let tokens = |offer: &Offer, least: i128| -> Vec<Measure> {
-        let is_meant = |rate: &crate::money::Rate| rate.amount().get() >= least;
+        let is_meant = |rate: &Rate| rate.amount().get() >= least;
         let rates =
             offer.rates.iter().filter(|(measure, rate)| matches!(measure, Measure::Tokens(_)) && is_meant(rate));
         rates.map(|(measure, _)| *measure).collect()

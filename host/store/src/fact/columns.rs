@@ -73,13 +73,14 @@ pub(crate) const COLUMNS: [(&str, &str, Of); COUNT] = [
     ("service_tier", "text", Of::Route),
     ("batch", "bigint", Of::Route),
     ("region", "text", Of::Route),
+    ("model_named", "text", Of::Route),
 ];
 
 /// A row of all columns.
 pub(crate) type Values<'a> = [Value<'a>; COUNT];
 
 /// How many columns a fact has.
-pub(crate) const COUNT: usize = 50;
+pub(crate) const COUNT: usize = 51;
 
 /// The names of the columns, with commas.
 pub(crate) fn names() -> String {
@@ -145,6 +146,7 @@ pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, 
     row.text(fact.service_tier.as_ref(), MAX_NAME);
     row.int(i64::from(fact.batch));
     row.text(fact.region.as_ref(), MAX_NAME);
+    row.text(fact.model_named.as_ref(), MAX_NAME);
 }
 
 const fn is(kind: Of, other: Of) -> bool {
@@ -228,6 +230,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Fact, StoreError> {
         service_tier: row.text()?,
         batch: row.int()? != 0,
         region: row.text()?,
+        model_named: row.text()?,
     })
 }
 

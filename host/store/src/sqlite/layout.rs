@@ -18,10 +18,13 @@ use crate::schema;
 use crate::sql::{Value, placeholders};
 
 /// The version of a day's tables that this program makes.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// The version from which on what repeats stands once.
 const SPLIT_SINCE: i64 = 5;
+
+/// The texts that later versions added to `routes`, each with its version.
+const ADDED_TO_ROUTES: [(i64, &str); 2] = [(6, "region"), (7, "model_named")];
 
 /// Most bytes of the callers, and of the routes, whose numbers are remembered. One that is forgotten gets another row.
 const MAX_KNOWN: usize = 2 << 20;
@@ -53,8 +56,10 @@ pub(super) fn upgrade_from(version: i64) -> String {
     if version < SPLIT_SINCE {
         return schema::upgrade_from(version);
     }
+    let added = ADDED_TO_ROUTES.iter().filter(|(added, _)| *added > version);
+    let columns: Vec<_> = added.map(|(_, column)| format!("alter table routes add column {column} text;")).collect();
     // Its trigger goes with the view.
-    "alter table routes add column region text; drop view facts;\n".to_owned() + &view()
+    format!("{} drop view facts;\n{}", columns.join(" "), view())
 }
 
 /// The view of whole facts, from which they are deleted as from a table.

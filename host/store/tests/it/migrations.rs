@@ -31,7 +31,7 @@ fn a_database_with_sums_of_hours_alone_gets_those_of_days_also_from_a_program_th
     let as_before = format!(
         "drop trigger ledger_kept_by_day on {name}.ledger; drop function {name}.ledger_to_days(); \
          drop table {name}.ledger_days; alter table {name}.facts drop column similarity_millionths; \
-         alter table {name}.facts drop column region; \
+         alter table {name}.facts drop column region; alter table {name}.facts drop column model_named; \
          update {name}.schema_version set version = 2"
     );
     Client::connect(&schema.url, NoTls).unwrap().batch_execute(&as_before).unwrap();

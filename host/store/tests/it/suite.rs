@@ -44,6 +44,7 @@ pub(crate) fn a_fact_comes_back_as_it_was(place: &dyn Place) {
     fact.saved_nano = Some(-3);
     fact.similarity_millionths = Some(951_234);
     fact.region = "eu-west-1".to_owned();
+    fact.model_named = "model-2-2026-08-01".to_owned();
     fact.tokens.reasoning = Some(u64::from(u32::MAX) + 7);
     fact.tokens.output_image = Some(0);
     let empty = Fact::of(RequestId::new(NOON + 1, [9; 10]));

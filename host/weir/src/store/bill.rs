@@ -35,6 +35,8 @@ pub struct Part {
     pub adapter: String,
     /// The provider's name for the model.
     pub model: String,
+    /// The model that its answer names; empty if that is the same one.
+    pub named: String,
     /// The counts, as prices are applied to.
     pub counts: Facts,
 }
@@ -45,12 +47,13 @@ pub fn parts(fact: &Fact) -> Result<Vec<Part>, BillError> {
     let others = charged::of_fact(fact);
     let counts = Facts { tokens: tokens(&charged::rest(&fact.tokens, &others)), ..all_counts(fact)? };
     let (provider, adapter) = (fact.provider.clone(), fact.adapter.clone());
-    let last = Part { provider, adapter, model: fact.model_served.clone(), counts };
+    let (model, named) = (fact.model_served.clone(), fact.model_named.clone());
+    let last = Part { provider, adapter, model, named, counts };
     let others = others.into_iter().map(|other| {
         let region = Some(other.region).filter(|region| !region.is_empty());
         let (tokens, estimated) = (tokens(&other.tokens), other.estimated);
         let counts = Facts { tokens, region, estimated, ..Facts::at(time(fact)) };
-        Part { provider: other.provider, adapter: other.adapter, model: other.model, counts }
+        Part { provider: other.provider, adapter: other.adapter, model: other.model, named: other.named, counts }
     });
     Ok(others.chain([last]).filter(|part| !part.counts.is_empty()).collect())
 }
@@ -124,7 +127,7 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
             explained["note"] = json!(format!("{text}: {}", part.provider));
             return explained;
         };
-        let tariff = target.pricing.tariff(&part.model);
+        let tariff = target.pricing.tariff(&part.model).served_by(&part.named);
         explained["price_version"] = json!(&**tariff.version());
         costs.push((part, tariff.cost_as_stored(&part.counts)));
     }
@@ -135,6 +138,7 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
 /// What a request would cost now if its answer reported this usage, in nano-dollars; none if a price is not known.
 pub(crate) fn cost_of(serving: &Serving, fact: &Fact, usage: &Usage) -> Option<i64> {
     let tariff = target(serving, fact, &fact.provider)?.pricing.tariff(&fact.model_served);
+    let tariff = tariff.served_by(&fact.model_named);
     Some(tariff.cost_as_stored(&counts_of(fact, usage).ok()?).bill()?.total.get())
 }
 

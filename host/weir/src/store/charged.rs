@@ -21,6 +21,9 @@ pub(crate) struct Charged {
     pub(crate) adapter: String,
     /// The provider's name for the model.
     pub(crate) model: String,
+    /// The model that its answer names; empty if that is the same one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) named: String,
     /// The region by whose prices it was charged for; empty where none is known.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) region: String,
@@ -47,13 +50,14 @@ impl Charged {
 
     fn of(part: &ChargedPart) -> Self {
         let [provider, adapter, model] = [&part.provider, &part.adapter, &part.model].map(ToString::to_string);
-        let region = part.region.as_deref().unwrap_or_default().to_owned();
+        let [named, region] = [&part.named, &part.region].map(|one| one.as_deref().unwrap_or_default().to_owned());
         let (tokens, cost_nano) = (counts(&part.tokens), part.cost.map(Nano::get));
-        Self { provider, adapter, model, region, tokens, estimated: part.is_estimated, cost_nano }
+        Self { provider, adapter, model, named, region, tokens, estimated: part.is_estimated, cost_nano }
     }
 
     fn is_alike(&self, other: &Self) -> bool {
-        [&self.provider, &self.model, &self.region] == [&other.provider, &other.model, &other.region]
+        [&self.provider, &self.model, &self.named, &self.region]
+            == [&other.provider, &other.model, &other.named, &other.region]
     }
 
     fn add(&mut self, other: &Self) {
@@ -130,6 +134,7 @@ mod tests {
             provider: provider.into(),
             adapter: "zeta".into(),
             model: model.into(),
+            named: None,
             region: None,
             tokens,
             is_estimated: output == 0,

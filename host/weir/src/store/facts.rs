@@ -52,6 +52,7 @@ pub(crate) fn with_fact<R>(finished: &FinishedRequest, take: impl FnOnce(&Fact<&
         service_tier: text(finished.service_tier.as_deref()),
         batch: finished.is_batch,
         region: text(finished.used.region.as_deref()),
+        model_named: text(finished.used.named.as_deref()),
         saved_nano: finished.saved.map(weir_ledger::Nano::get),
         similarity_millionths: finished.similarity.map(|cosine| (cosine * 1e6).round() as i64),
         ..of_caller(finished)

@@ -39,11 +39,12 @@ fn record(fact: &Fact) -> Value {
 /// What OpenTelemetry has names for under these names, and everything under `weir.` besides.
 fn attributes(fact: &Fact) -> Vec<Value> {
     let finish = (!fact.finish.is_empty()).then(|| json!([fact.finish]));
+    let answered = if fact.model_named.is_empty() { &fact.model_served } else { &fact.model_named };
     let named = [
         ("gen_ai.operation.name", json!(fact.operation)),
         ("gen_ai.provider.name", json!(fact.provider)),
         ("gen_ai.request.model", json!(fact.model_asked)),
-        ("gen_ai.response.model", json!(fact.model_served)),
+        ("gen_ai.response.model", json!(answered)),
         ("gen_ai.response.finish_reasons", json!(finish)),
         ("gen_ai.usage.input_tokens", json!(fact.tokens.all_input())),
         ("gen_ai.usage.output_tokens", json!(fact.tokens.all_output())),

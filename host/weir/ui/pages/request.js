@@ -40,6 +40,7 @@ export default async function request(place, { signal, item, go }) {
       fact.provider && card("Answer", facts([
         ["Provider", link("provider", fact.provider)],
         ["Model", name(fact.model_served)],
+        ["Named by the answer", fact.model_named ? name(fact.model_named) : ""],
         ["Target", name(fact.target)],
         ["Lane", fact.lane && [badge("plain", fact.lane), fact.lane === "relay" ? " the bytes passed unchanged" : " translated by two adapters"]],
         ["Adapter", fact.adapter && [name(fact.adapter), " ", h("code", { title: fact.adapter_digest }, format.digest(fact.adapter_digest))]],

@@ -93,7 +93,8 @@ impl CompiledTap {
         let (usage, units) = (tap.usage.clone(), tap.units.clone());
         let (service_tier, batch) = (tap.service_tier.clone(), tap.batch.clone());
         let (service_tier_headers, region) = (tap.service_tier_headers.clone(), tap.region.clone());
-        let bill = Tap { usage, units, service_tier, service_tier_headers, batch, region, ..Tap::default() };
+        let model = tap.model.clone();
+        let bill = Tap { usage, units, service_tier, service_tier_headers, batch, region, model, ..Tap::default() };
         let bill = Compiled::new(&bill)?;
         let bill = Compiled { weighs_answers: !tap.content.is_empty(), ..bill };
         Ok(Self { compiled: Arc::new(Compiled::new(tap)?), bill: Arc::new(bill) })

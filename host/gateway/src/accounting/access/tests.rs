@@ -98,6 +98,7 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
                 cost: Nano::new(500_000_000).ok(),
                 prices: Some(Arc::from("2026-11")),
                 region: None,
+                named: None,
                 parts: Vec::new(),
             },
             units: vec![UnitCount { unit: Unit::Search, count: 2.0 }],

@@ -22,6 +22,8 @@ pub(in crate::attempt) struct Observed {
     pub(in crate::attempt) usage: Option<Usage>,
     /// The service tier, as the head of the answer has it.
     pub(in crate::attempt) service_tier: Option<String>,
+    /// The model that the head of the answer names.
+    pub(in crate::attempt) model: Option<String>,
     /// Whether the stream brought a finish.
     pub(in crate::attempt) finished: bool,
     /// Whether any content has passed.

@@ -66,6 +66,7 @@ impl Run<'_> {
         }
         // Dialects use the context's model as the answer's model.
         if let Some(name) = answer.name_model(self.target.model(self.asked.model())) {
+            account.served_by(name);
             name.clone_into(&mut self.dialect_ctx.model);
         }
         account.usage_is_final();

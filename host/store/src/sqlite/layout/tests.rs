@@ -16,7 +16,7 @@ fn day() -> (tempfile::TempDir, std::path::PathBuf) {
 fn make_whole(path: &std::path::Path, version: i64) {
     let columns = columns::definitions();
     let mut text = format!("create table facts ({columns}, primary key (id)) without rowid;");
-    text.push_str("alter table facts drop column region;");
+    text.push_str("alter table facts drop column region; alter table facts drop column model_named;");
     if version < 4 {
         text.push_str("alter table facts drop column similarity_millionths;");
     }
@@ -27,12 +27,15 @@ fn make_whole(path: &std::path::Path, version: i64) {
     connection.execute_batch(&format!("{text} pragma user_version = {version};")).unwrap();
 }
 
-/// Makes a file as version 5 made it.
-fn make_split(path: &std::path::Path) {
-    let view = view().replace(",region", "");
+/// Makes a file as version 5 or 6 made it.
+fn make_split(path: &std::path::Path, version: i64) {
+    let (mut view, mut text) = (view(), format!("{} drop view facts;", tables()));
+    for (_, column) in ADDED_TO_ROUTES.iter().filter(|(added, _)| *added > version) {
+        view = view.replace(&format!(",{column}"), "");
+        text.extend([" alter table routes drop column ", column, ";"]);
+    }
     let connection = Connection::open(path).unwrap();
-    let text = format!("{} drop view facts; alter table routes drop column region; {view}", tables());
-    connection.execute_batch(&format!("{text} pragma user_version = 5;")).unwrap();
+    connection.execute_batch(&format!("{text} {view} pragma user_version = {version};")).unwrap();
 }
 
 fn fact(number: u64) -> Fact {
@@ -40,7 +43,7 @@ fn fact(number: u64) -> Fact {
     (fact.sequence, fact.saved_nano, fact.similarity_millionths) = (number, Some(7), Some(9));
     (fact.key, fact.model_asked) = (format!("key-{}", number % 3), format!("m{}", number % 2));
     (fact.client, fact.user) = ("zeta/1".to_owned(), format!("user-{number}"));
-    fact.region = "eu".to_owned();
+    (fact.region, fact.model_named) = ("eu".to_owned(), "m-1".to_owned());
     fact
 }
 
@@ -144,7 +147,7 @@ fn a_file_of_an_earlier_version_gets_what_was_added_since_and_goes_on_in_its_for
         if version < SPLIT_SINCE {
             make_whole(&path, version);
         } else {
-            make_split(&path);
+            make_split(&path, version);
         }
         assert!(stored(&open_to_read(&path).unwrap()).is_empty());
         let mut connection = open(&path, Purpose::Day, None).unwrap();
@@ -160,7 +163,7 @@ fn a_file_of_an_earlier_version_gets_what_was_added_since_and_goes_on_in_its_for
 
 #[test]
 fn a_file_of_an_earlier_version_is_brought_up_to_date_once() {
-    for make in [make_split as fn(&std::path::Path), |path: &std::path::Path| make_whole(path, 4)] {
+    for make in [|path: &std::path::Path| make_split(path, 5), |path: &std::path::Path| make_whole(path, 4)] {
         for _ in 0..20 {
             let (_folder, path) = day();
             make(&path);

@@ -54,6 +54,9 @@ fn page(fact: &Value) -> String {
         text(&fact["provider"]),
         text(&fact["model_served"])
     );
+    if let Some(named) = fact["model_named"].as_str().filter(|named| !named.is_empty()) {
+        let _ = writeln!(page, "answered  by {named}, whose price holds if it is known");
+    }
     let _ = writeln!(
         page,
         "adapter   {} sha256:{}  lane {}",
@@ -102,7 +105,7 @@ mod tests {
     fn a_page_leads_from_the_request_to_the_amount() {
         let fact = serde_json::json!({
             "id": "0192", "time": "2026-11-21T08:00:00Z", "model_asked": "small", "provider": "p", "model_served": "m",
-            "estimated": false,
+            "model_named": "m-2026", "estimated": false,
             "explained": {
                 "adapter": {"name": "zeta", "digest": "abc", "lane": "relay",
                             "places": [{"bucket": "input", "pointers": ["/usage/in"]}]},
@@ -114,6 +117,7 @@ mod tests {
         });
         let page = page(&fact);
         let parts = [
+            "answered  by m-2026",
             "zeta sha256:abc",
             "/usage/in",
             "2.5 per 1000000",

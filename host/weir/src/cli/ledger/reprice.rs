@@ -76,8 +76,9 @@ fn add(sums: &mut BTreeMap<String, Sums>, book: &PriceBook, fact: &Fact) -> Resu
     }
     // Each attempt at the prices of its own provider. All of them count as use of the model that answered.
     let mut now = Some(0_i64);
-    for Part { provider, adapter, model, counts } in &parts {
-        let subject = Subject { provider, kind: adapter, served: model, asked: model };
+    for Part { provider, adapter, model, named, counts } in &parts {
+        let served = if named.is_empty() { model } else { named };
+        let subject = Subject { provider, kind: adapter, served, asked: model };
         let cost = price(book, subject, counts).map_err(|error| failed(&error))?;
         now = now.zip(cost.total()).map(|(sum, cost)| sum.saturating_add(cost.get()));
     }

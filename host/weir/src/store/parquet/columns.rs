@@ -24,7 +24,7 @@ pub(super) enum Cells {
 use Cells::{Count, Flag, Id, Number, TagNames, TagValues, Text};
 
 /// The file's schema line by line, and what is written into the columns that a line declares.
-pub(super) const LINES: [(&str, Option<Cells>); 56] = [
+pub(super) const LINES: [(&str, Option<Cells>); 57] = [
     ("required binary id (STRING);", Some(Id)),
     ("required int64 time (TIMESTAMP(MILLIS,true));", Some(Number(|fact| whole(fact.id.time_ms())))),
     ("required int64 process;", Some(Number(|fact| fact.process))),
@@ -77,6 +77,7 @@ pub(super) const LINES: [(&str, Option<Cells>); 56] = [
     ("optional binary service_tier (STRING);", Some(Text(|fact| &fact.service_tier))),
     ("required boolean batch;", Some(Flag(|fact| fact.batch))),
     ("optional binary region (STRING);", Some(Text(|fact| &fact.region))),
+    ("optional binary model_named (STRING);", Some(Text(|fact| &fact.model_named))),
     ("optional int64 saved_nano;", Some(Count(|fact| fact.saved_nano))),
     ("optional int64 saved_usd (DECIMAL(18,9));", Some(Count(|fact| fact.saved_nano.filter(|nano| is_dollars(*nano))))),
     ("optional int64 similarity_millionths;", Some(Count(|fact| fact.similarity_millionths))),
