@@ -39,6 +39,8 @@ pub struct Stats {
     loaded: Instant,
     calls: AtomicU64,
     nanos: AtomicU64,
+    /// Calls by proofs, which are no traffic.
+    proof_calls: AtomicU64,
     instances: AtomicU64,
     leases: AtomicU64,
     /// Callers since the last [`Self::take_callers`], as a bit set.
@@ -56,6 +58,7 @@ impl Default for Stats {
             loaded: Instant::now(),
             calls: AtomicU64::default(),
             nanos: AtomicU64::default(),
+            proof_calls: AtomicU64::default(),
             instances: AtomicU64::default(),
             leases: AtomicU64::default(),
             callers: AtomicU64::default(),
@@ -68,12 +71,12 @@ impl Default for Stats {
 }
 
 impl Stats {
-    /// Number of calls.
+    /// Number of calls for clients' exchanges; those of proofs are left out.
     pub fn calls(&self) -> u64 {
         self.calls.load(Relaxed)
     }
 
-    /// Total duration of the calls.
+    /// Total duration of these calls.
     pub fn busy(&self) -> Duration {
         Duration::from_nanos(self.nanos.load(Relaxed))
     }
@@ -147,7 +150,8 @@ impl Stats {
 
     /// How far the component is trusted now.
     pub fn trust(&self) -> Trust {
-        match self.calls() {
+        // A proof shows what a call costs as well as traffic does.
+        match self.calls() + self.proof_calls.load(Relaxed) {
             _ if self.is_suspect() => Trust::Suspect,
             0..TRIALS => Trust::New,
             _ => Trust::Proved,
@@ -163,6 +167,10 @@ impl Stats {
     pub(super) fn called(&self, took: Duration) {
         self.calls.fetch_add(1, Relaxed);
         self.nanos.fetch_add(took.as_nanos() as u64, Relaxed);
+    }
+
+    pub(super) fn called_by_proof(&self) {
+        self.proof_calls.fetch_add(1, Relaxed);
     }
 
     pub(super) fn made(&self) {
@@ -189,6 +197,15 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_of_proofs_are_no_traffic_but_show_what_it_costs() {
+        let stats = Stats::default();
+        (0..TRIALS).for_each(|_| stats.called_by_proof());
+        assert_eq!((stats.calls(), stats.busy(), stats.trust()), (0, Duration::ZERO, Trust::Proved));
+        stats.called(Duration::from_micros(5));
+        assert_eq!((stats.calls(), stats.busy()), (1, Duration::from_micros(5)));
+    }
 
     #[test]
     fn a_missed_deadline_makes_it_suspect_and_a_trap_does_not() {

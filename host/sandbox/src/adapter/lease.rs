@@ -48,7 +48,7 @@ pub struct Lease {
     /// Deadline of a call without input.
     pub(crate) call: Duration,
     pub(super) adapter: Arc<Adapter>,
-    /// Whether it serves no client: what a proof loses is not counted.
+    /// Whether it serves no client: a proof's calls and what they lose are not counted.
     pub(super) is_proof: bool,
     /// Input of all calls so far, in bytes.
     pub(super) taken: usize,
@@ -173,7 +173,11 @@ impl Lease {
         let Some(result) = result else {
             return Err(adapter.fault(function, Failure::new(FaultKind::Exhausted, "too many calls of its kind run")));
         };
-        adapter.stats.called(begun.elapsed());
+        if self.is_proof {
+            adapter.stats.called_by_proof();
+        } else {
+            adapter.stats.called(begun.elapsed());
+        }
         let stderr = instance.store.data_mut().take_stderr();
         match result {
             Ok(value) => {
