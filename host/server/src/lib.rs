@@ -43,7 +43,7 @@ use self::stall::Marked;
 use self::tls::Tls;
 use weir_buffers::Connection;
 
-pub use listen::bind;
+pub use listen::{Reserved, bind, reserve};
 pub use metrics::{ConnectionMetrics, ListenerMetrics};
 pub use upgrade::{Leaving, Upgrade};
 pub use workers::{Spread, Workers};
