@@ -99,6 +99,11 @@ impl Aliases {
         aliases
     }
 
+    /// Whether a model has this name itself, rather than by a pattern.
+    pub(super) fn has_exactly(&self, name: &str) -> bool {
+        self.exact.contains_key(name)
+    }
+
     /// The model for a client's name: by exact name, longest prefix, any other pattern, `*`. Allocates nothing.
     pub fn lookup(&self, name: &str) -> Option<&Arc<Model>> {
         if let Some(model) = self.exact.get(name) {

@@ -24,6 +24,7 @@ mod problem;
 mod provider;
 mod raw;
 mod reference;
+mod references;
 mod resolve;
 pub mod secret;
 mod secret_file;
@@ -49,7 +50,7 @@ pub use keys::{
     Server, SharedSettings, Sink, StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
-pub use options::Options;
+pub use options::{OptionRules, Options};
 pub use passthrough::{ClientPassRule, PassRule};
 pub use place::{Place, Source};
 pub use problem::{Problem, Problems, Severity};
@@ -228,17 +229,17 @@ impl Config {
             unnamed_keys,
         };
         let joined = resolve::join(&reader, parts);
-        let is_alias = |name: &str| joined.models.iter().any(|model| model.alias == Alias::Exact(name.to_owned()));
-        let (budgets, budget_places) = keys::checked_budgets(&reader, draft.budgets, is_alias).into_iter().unzip();
+        let budgets = keys::checked_budgets(&reader, draft.budgets, |name| joined.models.has_exactly(name));
         let guards = keys::checked_guards(&reader, draft.guards);
+        let known = references::KnownNames::new(&joined, &draft.store, &draft.issuers);
+        known.warn(&reader, &budgets, &guards, &draft.bodies);
+        let (budgets, budget_places) = budgets.into_iter().unzip();
         let sinks = keys::checked_sinks(&reader, draft.sinks);
         let (price_file, price_place) = draft.price_file.map(|file| (file.value, file.place)).unzip();
         if joined.clients.is_empty() && draft.issuers.is_empty() && draft.server.is_open() && !draft.server.anonymous {
             warn_that_only_this_machine_is_served(&reader, &draft.server);
         }
-        for problem in secret_problems(&draft.admin, &draft.realtime) {
-            reader.report(problem);
-        }
+        reader.problems.borrow_mut().extend(secret_problems(&draft.admin, &draft.realtime));
         let (secret_files, problems) = reader.found(&source);
         if problems.are_fatal() {
             return Err(problems.with_secret_files(secret_files));
@@ -292,7 +293,7 @@ impl Config {
     }
 
     /// A place for people: the file and the line, or the variable.
-    fn shown_place(&self, place: &Place) -> String {
+    pub fn shown_place(&self, place: &Place) -> String {
         let file = if self.source.name().is_empty() { "the configuration" } else { self.source.name() };
         match place {
             Place::File(range) => format!("{file}:{}", self.source.position(range.start).0),

@@ -1,10 +1,14 @@
-//! Adapter settings that are opaque to the host; the manifest's schema checks them elsewhere.
+//! Options of adapters and guards, whose meaning only they know. `schema` checks them against a manifest.
+
+mod schema;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::Place;
+
+pub use schema::OptionRules;
 
 /// The member that names the authentication scheme.
 const AUTH: &str = "auth";

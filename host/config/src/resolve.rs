@@ -22,6 +22,8 @@ pub(super) struct Joined {
     pub(super) clients: Clients,
     pub(super) default_provider: Option<String>,
     pub(super) discover: bool,
+    /// The names of all models of the file, also of those that a mistake leaves out.
+    pub(super) written: Vec<Alias>,
 }
 
 /// Providers and models as they were written, and the context to join them.
@@ -60,7 +62,8 @@ pub(super) fn join(reader: &Reader<'_>, parts: Parts<'_>) -> Joined {
         joiner.warn_of_keys(&parts.unnamed_keys);
     }
     let default_provider = parts.default_provider.map(|name| name.value);
-    Joined { providers: joiner.providers, models, clients, default_provider, discover }
+    let written = drafts.iter().map(|draft| Alias::parse(&draft.alias.value)).collect();
+    Joined { providers: joiner.providers, models, clients, default_provider, discover, written }
 }
 
 /// The model that routes all other names to a provider.

@@ -6,6 +6,7 @@ mod grants;
 mod hostile;
 mod keyless;
 mod mistakes;
+mod references;
 mod shared;
 mod store;
 mod variables;

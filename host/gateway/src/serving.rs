@@ -4,6 +4,7 @@
 mod credential;
 mod objects;
 mod operations;
+mod options;
 mod passages;
 mod targets;
 mod url_template;
@@ -33,6 +34,7 @@ use weir_upstream::HeaderRules;
 
 pub(crate) use objects::reads_content;
 pub use objects::{CreatedObject, Stored};
+pub use options::option_mistakes;
 
 /// The state that requests are served from.
 #[derive(Debug)]
@@ -103,6 +105,7 @@ impl Serving {
         let peek_plans = endpoints.all().iter().map(|endpoint| peek_plan(endpoint)).collect();
         let guards = Guards::new(&config, &adapters, &mut problems);
         operations::unknown(&config, &endpoints, &mut problems);
+        problems.extend(option_mistakes(&config, &adapters));
         let (created_objects, separates) = (objects::created_objects(&endpoints), has_several(&config));
         let makes = objects::makes(&endpoints, &routes, &created_objects);
         let about_stored = objects::stored(&endpoints, &created_objects);

@@ -2,6 +2,7 @@
 
 use weir_ledger::Scope;
 
+use crate::Place;
 use crate::raw::Node;
 use crate::section::{Entry, Located, Section, Take, joined, part, take_table};
 
@@ -102,13 +103,16 @@ pub struct BodiesRule {
     pub scope: Scope,
     /// Which of them.
     pub keep: KeepBodies,
+    /// Where the rule stands in the file.
+    pub place: Place,
 }
 
 take_table!(BodiesRule, BODIES, by rule);
 
 fn rule(section: &mut Section<'_>) -> Option<BodiesRule> {
+    let place = section.place.clone();
     let draft = BodiesDraft::read(section, BodiesDraft::default());
-    Some(BodiesRule { scope: draft.scope?, keep: draft.keep? })
+    Some(BodiesRule { scope: draft.scope?, keep: draft.keep?, place })
 }
 
 #[cfg(test)]
