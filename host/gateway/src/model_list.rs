@@ -125,10 +125,11 @@ fn select(
         return Ok(vec![found]);
     }
     // A pattern also serves names that no list has. A model that the client may not use is reported as unknown.
-    match serving.routes.find(id).filter(|_| asked.caller.may_use(id)) {
-        Some(route) => Ok(vec![info(id, route.targets.iter().find_map(|target| target.as_ref().ok()))]),
-        None => Err(Fault::not_found(format!("the model `{id}` is not known here")).with_code("model_not_found")),
-    }
+    let Some(route) = serving.routes.find(id).filter(|_| asked.caller.may_use(id)) else {
+        let message = format!("the model `{id}` is not known here; the list without a name has those that you may use");
+        return Err(Fault::not_found(message).with_code("model_not_found"));
+    };
+    Ok(vec![info(id, route.targets.iter().find_map(|target| target.as_ref().ok()))])
 }
 
 /// Exact names first, then the models that providers list for patterns, then the caller's aliases; the first of equal

@@ -31,6 +31,9 @@ pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrec
     match found {
         Lookup::Found(endpoint, path_params) => Ok(Called { endpoint, path_params }),
         Lookup::WrongMethod(endpoint, methods) => {
+            if let Some(unrecognised) = unknown::verb(serving, head) {
+                return Err(unrecognised);
+            }
             let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
             let message = format!("{} is not served here, but {} is", head.method, methods.join(", "));
             let fault = Fault::invalid(message).with_status(405).with_code("method_not_allowed");

@@ -7,11 +7,14 @@ use http::request::Parts;
 
 use super::welcome::PAGES;
 use crate::serving::Serving;
-use weir_translate::dialect::endpoints::{Endpoint, Head};
+use weir_translate::dialect::endpoints::{Endpoint, Head, Lookup};
 use weir_types::fault::Fault;
 
 /// The most characters of a path that are repeated.
 const SHOWN: usize = 200;
+
+/// The most slips in a verb that is still recognised.
+const SLIPS: usize = 3;
 
 /// A request that calls no face.
 pub(super) struct Unrecognised {
@@ -34,6 +37,35 @@ pub(super) fn explain(serving: &Serving, head: &Parts) -> Unrecognised {
     };
     let nearest = meant.and_then(|(_, endpoint)| endpoint).or_else(|| serving.endpoints.likeliest(path, &about));
     Unrecognised { fault: Fault::not_found(message).with_code("unknown_url"), nearest }
+}
+
+/// The error for a path such as `models/x:generateContnt`, whose verb no face has, if there are faces that differ from it in
+/// the verb alone.
+pub(super) fn verb(serving: &Serving, head: &Parts) -> Option<Unrecognised> {
+    let (path, method) = (head.uri.path(), &head.method);
+    let (before, verb) = path.rsplit_once(':').filter(|(_, verb)| !verb.is_empty() && !verb.contains('/'))?;
+    let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
+    let mut verbs: Vec<String> = Vec::new();
+    let mut nearest = None;
+    for endpoint in serving.endpoints.all().iter().filter(|endpoint| endpoint.claim.method == method.as_str()) {
+        let Some((_, other)) = endpoint.claim.path.rsplit_once("}:") else { continue };
+        let found = serving.endpoints.find(method, &format!("{before}:{other}"), &about);
+        if let Lookup::Found(found, _) = found
+            && !verbs.iter().any(|known| known == other)
+        {
+            verbs.push(other.to_owned());
+            nearest.get_or_insert(found);
+        }
+    }
+    let nearest = nearest?;
+    verbs.sort_unstable();
+    let shown: String = verb.chars().take(SHOWN).collect();
+    let known = verbs.join(", ");
+    let message = match verbs.iter().find(|known| strsim::damerau_levenshtein(known, verb) <= SLIPS) {
+        Some(meant) => format!("nothing here is called `:{shown}`; did you mean `:{meant}`? There are {known}"),
+        None => format!("nothing here is called `:{shown}`; there are {known}"),
+    };
+    Some(Unrecognised { fault: Fault::not_found(message).with_code("unknown_url"), nearest: Some(nearest) })
 }
 
 /// The admin page that was probably meant, if admin pages are on this listener.

@@ -377,7 +377,7 @@ fn no_provider(takers: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
 
 fn unknown_model(model: &str) -> Fault {
     let shown: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
-    let message = format!("the model `{shown}` is not known here; GET the list of models to see which are");
+    let message = format!("the model `{shown}` is not known here; GET /v1/models lists those that you may use");
     Fault::not_found(message).at("model").with_code("model_not_found")
 }
 
