@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use self::listeners::{allowance, listeners};
+use self::listeners::{allowance, reserve};
 use crate::admin;
 use crate::admin::{Figures, Identity, Operations, ShadowRuns, Uploads};
 use crate::answers;
@@ -39,7 +39,7 @@ use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::log::clean::clean_with;
 use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::Tracer;
-use weir_gateway::serving::Serving;
+use weir_gateway::serving::{Serving, option_mistakes};
 use weir_gateway::{bookings, probes};
 use weir_server::tls::Tls;
 use weir_server::{Allowance, ConnectionMetrics, Spread, Workers};
@@ -99,12 +99,20 @@ pub(crate) fn require_adapters(config: &Config, plugins: &Plugins) -> Result<(),
     Err(StartError::NoAdapters { dir: whole.display().to_string(), why })
 }
 
+/// Checks that adapters and guards take the options that are set for them.
+fn require_known_options(config: &Config, plugins: &Plugins) -> Result<(), StartError> {
+    let mut mistakes = option_mistakes(config, &plugins.snapshot());
+    mistakes.retain(|problem| problem.severity == Severity::Error);
+    if mistakes.is_empty() { Ok(()) } else { Err(StartError::Config(config.problems(mistakes))) }
+}
+
 /// Logs a problem of the configuration that only shows with the adapters loaded.
-fn log(problem: &Problem) {
-    let (problem, help, severity) = (&problem.message, problem.help.as_deref(), problem.severity);
+fn log(config: &Config, problem: &Problem) {
+    let (at, severity) = (config.shown_place(&problem.place), problem.severity);
+    let (problem, help) = (&problem.message, problem.help.as_deref());
     match severity {
-        Severity::Error => tracing::error!(problem, help, "part of the configuration cannot be served"),
-        Severity::Warning => tracing::warn!(problem, help, "part of the configuration may not be what was meant"),
+        Severity::Error => tracing::error!(at, problem, help, "part of the configuration cannot be served"),
+        Severity::Warning => tracing::warn!(at, problem, help, "part of the configuration may not be what was meant"),
     }
 }
 
@@ -122,13 +130,15 @@ impl App {
     /// The same with these sockets in place of `server.host` and `server.port`, and of `admin.listen`.
     pub(crate) async fn build_on(sockets: Sockets, config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::with(&config.metrics)?);
+        let reserved = reserve(sockets, &config).await?;
         if let Some(bytes) = config.environment.memory_limit() {
             tracing::info!(bytes, "caches and queues fit into the memory limit of the container");
         }
         let plugins = weir_embed::adapters::load(&config, Proofs::Beside)?;
         require_adapters(&config, &plugins)?;
+        require_known_options(&config, &plugins)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
-        serving.problems.iter().for_each(log);
+        serving.problems.iter().for_each(|problem| log(&config, problem));
         let upstreams = Upstreams::new(&Settings::default());
         let traces = config.traces.as_ref().map(|settings| tracer(settings, metrics.registry()));
         let tracer = traces.transpose()?.unwrap_or_default();
@@ -159,7 +169,7 @@ impl App {
         let budgets = restore_budgets(&config, &gateway)?;
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let connections = ConnectionMetrics::new(gateway.metrics().registry())?;
-        let (main, admin, addresses) = listeners(sockets, &config).await?;
+        let (main, admin, addresses) = reserved.listen()?;
         let workers = workers(&config)?;
         Ok(Self {
             gateway,

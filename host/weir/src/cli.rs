@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::StartError;
 use weir_adapters::compile::child::{ChildError, REFUSED};
 use weir_adapters::{Compiler, compile};
 use weir_config::{Config, Environment, Problems};
@@ -248,6 +249,15 @@ fn print_stderr(text: &str) {
     // Earlier log lines come first.
     log_lines::flush();
     drop(writeln!(std::io::stderr().lock(), "{}", text.trim_end()));
+}
+
+/// Prints why Weir does not start, and returns the exit code.
+fn start_failed(error: &StartError) -> ExitCode {
+    match error {
+        StartError::Config(problems) => print_problems(problems),
+        error => print_stderr(&format!("error: {error}")),
+    }
+    if error.is_of_configuration() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 /// Prints problems, in colour on a terminal.

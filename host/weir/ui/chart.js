@@ -97,7 +97,8 @@ function draw(holder, points, series, format) {
   const options = {
     width,
     height: 200,
-    padding: [10, 12, 0, 0],
+    // Half of the last label is to the right of its tick.
+    padding: [10, 28, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.1] } },

@@ -16,6 +16,9 @@ use weir_upstream::HttpClientError;
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The configuration has mistakes that only show with the adapters loaded.
+    #[error(transparent)]
+    Config(#[from] weir_config::Problems),
     /// The sandbox cannot be created.
     #[error("the sandbox cannot be made: {0}")]
     Engine(#[from] weir_sandbox::engine::EngineError),
@@ -77,6 +80,13 @@ pub enum StartError {
     /// The adapters conflict with each other.
     #[error(transparent)]
     Faces(#[from] weir_translate::dialect::endpoints::ClaimError),
+}
+
+impl StartError {
+    /// Whether the configuration has to be changed, rather than what it meets: commands exit with 2 then.
+    pub fn is_of_configuration(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Certificate(_) | Self::Tokens(_))
+    }
 }
 
 /// What helps if a socket cannot be opened, as the end of the message.

@@ -21,22 +21,59 @@ pub struct Addresses {
     pub admin: Option<SocketAddr>,
 }
 
-/// The listener for clients, and the one of the admin side if it has its own.
-pub(super) async fn listeners(
-    sockets: Sockets,
-    config: &Config,
-) -> Result<(TcpListener, Option<TcpListener>, Addresses), StartError> {
-    let (main, main_address) = match sockets.main {
-        Some(socket) => adopt(socket)?,
-        None => open(&config.server.host, config.server.port).await?,
+/// The sockets with their addresses, before they take connections.
+pub(super) struct ReservedListeners {
+    main: ReservedListener,
+    admin: Option<ReservedListener>,
+}
+
+enum ReservedListener {
+    /// One that was opened before the program started, and takes connections since.
+    Adopted(std::net::TcpListener),
+    Own {
+        address: String,
+        socket: weir_server::Reserved,
+    },
+}
+
+impl ReservedListeners {
+    /// Begins to take connections: the listener for clients, and the one of the admin side if it has its own.
+    pub(super) fn listen(self) -> Result<(TcpListener, Option<TcpListener>, Addresses), StartError> {
+        let (main, main_address) = self.main.listen()?;
+        let (admin, admin_address) = self.admin.map(ReservedListener::listen).transpose()?.unzip();
+        Ok((main, admin, Addresses { main: main_address, admin: admin_address }))
+    }
+}
+
+impl ReservedListener {
+    fn listen(self) -> Result<(TcpListener, SocketAddr), StartError> {
+        match self {
+            Self::Adopted(socket) => adopt(socket),
+            Self::Own { address, socket } => socket.listen().map_err(|source| StartError::Listen { address, source }),
+        }
+    }
+}
+
+/// Takes the addresses, so that a taken port is told before adapters are compiled.
+pub(super) async fn reserve(sockets: Sockets, config: &Config) -> Result<ReservedListeners, StartError> {
+    let main = match sockets.main {
+        Some(socket) => ReservedListener::Adopted(socket),
+        None => own(&config.server.host, config.server.port).await?,
     };
     let admin = match (sockets.admin, config.admin.listen) {
-        (Some(socket), _) => Some(adopt(socket)?),
-        (None, Some(address)) => Some(open(&address.ip().to_string(), address.port()).await?),
+        (Some(socket), _) => Some(ReservedListener::Adopted(socket)),
+        (None, Some(address)) => Some(own(&address.ip().to_string(), address.port()).await?),
         (None, None) => None,
     };
-    let (admin, admin_address) = admin.unzip();
-    Ok((main, admin, Addresses { main: main_address, admin: admin_address }))
+    Ok(ReservedListeners { main, admin })
+}
+
+async fn own(host: &str, port: u16) -> Result<ReservedListener, StartError> {
+    let address = format!("{host}:{port}");
+    match weir_server::reserve(host, port).await {
+        Ok(socket) => Ok(ReservedListener::Own { address, socket }),
+        Err(source) => Err(StartError::Listen { address, source }),
+    }
 }
 
 /// Settings of the listeners.
@@ -54,11 +91,6 @@ pub(super) fn allowance(server: &weir_config::Server) -> Allowance {
         tls: None,
         metrics: weir_server::ListenerMetrics::default(),
     }
-}
-
-async fn open(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address: format!("{host}:{port}"), source };
-    weir_server::bind(host, port).await.map_err(failed)
 }
 
 /// Serves on a socket that was opened before the program started.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::app;
 use crate::keys;
+use weir_config::Problem;
 use weir_embed::granted;
 use weir_server::tls::Tls;
 
@@ -17,22 +18,26 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let mut problems = config.warnings.clone();
     if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::load) {
-        super::print_stderr(&format!("error: {error}"));
-        return ExitCode::from(2);
+        problems.push(Problem::error(&config.server.place, error.to_string()));
     }
+    problems.extend(keys::tokens_problem(&config));
     let plugins = app::load_plugins(&config);
     let some = |plugins| app::require_adapters(&config, &plugins).map(|()| plugins);
     let serving = match plugins.and_then(some).and_then(|plugins| app::derive(&config, &plugins)) {
         Ok(serving) => serving,
         Err(error) => {
-            super::print_stderr(&format!("error: {error}"));
-            return ExitCode::FAILURE;
+            // What is known without adapters is told all the same.
+            let problems = config.problems(problems);
+            if !problems.is_empty() {
+                super::print_problems(&problems);
+            }
+            let code = super::start_failed(&error);
+            return if problems.are_fatal() { ExitCode::from(2) } else { code };
         }
     };
-    let mut problems = config.warnings.clone();
     problems.extend(serving.problems);
-    problems.extend(keys::tokens_problem(&config));
     let problems = config.problems(problems);
     if !problems.is_empty() {
         super::print_problems(&problems);

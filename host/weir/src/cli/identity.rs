@@ -1,7 +1,7 @@
 //! `weir keys`, `weir teams`, `weir budgets` and `weir prices`: what the admin API does, as commands.
 
 mod access_args;
-mod admin;
+pub(super) mod admin;
 pub(super) mod budgets;
 mod document;
 pub(super) mod keys;

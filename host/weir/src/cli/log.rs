@@ -15,9 +15,11 @@ use http::Method;
 use serde_json::Value;
 
 use self::lines::Lines;
+use super::identity::admin::Endpoints;
 use super::running::{Running, explained};
 pub(super) use exchange::{KeptExchange, exchange};
 pub(super) use search::Search;
+use weir_upstream::AdminClient;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -192,12 +194,33 @@ fn tail(asked: &Tail) -> Result<(), String> {
 
 fn find(asked: &Find) -> Result<(), String> {
     let client = asked.running.client()?;
+    // Programs read lines of requests only.
+    if !asked.json && io::stdout().is_terminal() {
+        super::print(line::HEAD);
+    }
     let parameters = asked.search.parameters()?;
+    if print_pages(&client, &parameters, asked)? > 0 {
+        return Ok(());
+    }
+    // The log has keys by their ids. Several teams may have a key of one name.
+    let Some(name) = &asked.search.key else { return Ok(()) };
+    for id in ids_of_keys(&asked.running, name) {
+        let of_id = |(parameter, value): &(&'static str, String)| {
+            (*parameter, if *parameter == "key" { id.clone() } else { value.clone() })
+        };
+        let parameters: Vec<_> = parameters.iter().map(of_id).collect();
+        print_pages(&client, &parameters, asked)?;
+    }
+    Ok(())
+}
+
+/// Prints what a search finds, page by page, and returns the number of requests.
+fn print_pages(client: &AdminClient, parameters: &[(&'static str, String)], asked: &Find) -> Result<u32, String> {
     let mut left = asked.limit;
     let mut cursor = None::<String>;
     while left > 0 {
         let limit = left.min(1_000).to_string();
-        let mut pairs = search::pairs(&parameters);
+        let mut pairs = search::pairs(parameters);
         pairs.push(("limit", &limit));
         if let Some(cursor) = &cursor {
             pairs.push(("cursor", cursor));
@@ -213,7 +236,14 @@ fn find(asked: &Find) -> Result<(), String> {
             break;
         }
     }
-    Ok(())
+    Ok(asked.limit - left)
+}
+
+/// The ids of the store's keys with this name. A Weir that does not tell its keys has none.
+fn ids_of_keys(running: &Running, name: &str) -> Vec<String> {
+    let keys = Endpoints::of(running).and_then(|endpoints| endpoints.list("/keys", &[])).unwrap_or_default();
+    let named = keys.iter().filter(|key| key["name"].as_str() == Some(name));
+    named.filter_map(|key| key["id"].as_str().map(str::to_owned)).collect()
 }
 
 fn show(asked: &Show) -> Result<(), String> {

@@ -71,11 +71,13 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 /// What a failed call means for the caller of a command.
 pub(super) fn explained(error: &AdminError) -> String {
     match error {
-        AdminError::Json(_) => "what answers there is no Weir".to_owned(),
+        AdminError::Json(_) => {
+            "what answers there is no Weir: see --admin, or `admin.listen` of the configuration".to_owned()
+        }
         AdminError::Status { status, message: Some(message), .. } => {
             let is_denied = matches!(status.as_u16(), 401 | 403);
             let help = if is_denied { "\n  help: give its `admin.token` by WEIR_ADMIN_TOKEN" } else { "" };
-            format!("Weir refuses: {message}{help}")
+            format!("{message}{help}")
         }
         AdminError::Unreachable(_) => format!("no Weir answers: {error}"),
         error => error.to_string(),

@@ -74,10 +74,7 @@ async fn serve(config: Config) -> ExitCode {
     };
     let app = match App::build_on(sockets, config).await {
         Ok(app) => app,
-        Err(error) => {
-            super::print_stderr(&format!("error: {error}"));
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return super::start_failed(&error),
     };
     let addresses = app.addresses();
     let mut stop_signals = StopSignals::listen();

@@ -16,11 +16,11 @@ pub(super) fn named(list: &str, name: &str) -> Result<String, String> {
 
 /// The endpoints below `/admin/v1`.
 #[derive(Debug)]
-pub(super) struct Endpoints(AdminClient);
+pub(in crate::cli) struct Endpoints(AdminClient);
 
 impl Endpoints {
     /// Those of this Weir.
-    pub(super) fn of(running: &Running) -> Result<Self, String> {
+    pub(in crate::cli) fn of(running: &Running) -> Result<Self, String> {
         running.client().map(Self).map_err(|error| format!("error: {error}"))
     }
 
@@ -37,7 +37,7 @@ impl Endpoints {
     }
 
     /// All entries of a list, page by page.
-    pub(super) fn list(&self, path: &str, filter: &[(&str, &str)]) -> Result<Vec<Value>, String> {
+    pub(in crate::cli) fn list(&self, path: &str, filter: &[(&str, &str)]) -> Result<Vec<Value>, String> {
         let (mut all, mut cursor) = (Vec::new(), None::<String>);
         loop {
             let mut query = vec![("limit", "1000")];

@@ -2,6 +2,10 @@
 
 use serde_json::Value;
 
+/// What the parts of a line are, to stand above the lines.
+pub(super) const HEAD: &str =
+    "TIME (UTC) | ID | STATUS | OUTCOME | KEY | MODEL | PROVIDER/MODEL | TOKENS IN+OUT | COST | DURATION | ERROR";
+
 /// Time, status, outcome, key, model, provider, tokens, cost, duration, error.
 pub(super) fn line(fact: &Value) -> String {
     let text = |name: &str| fact[name].as_str().filter(|text| !text.is_empty()).unwrap_or("-");

@@ -10,9 +10,9 @@ pub(in crate::cli) struct Search {
     /// The id that the client gave: its x-request-id.
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// The key's id or the client's name.
+    /// The key's id, or the client's name; `weir log search` finds a key of the store by its name too.
     #[arg(long)]
-    key: Option<String>,
+    pub(super) key: Option<String>,
     /// Only requests of this team.
     #[arg(long)]
     team: Option<String>,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use weir_adapters::bench::Cost;
 use weir_adapters::inspect;
@@ -11,7 +12,7 @@ use weir_adapters::inspect::Inspection;
 use weir_adapters::load::LoadError;
 
 #[derive(Serialize)]
-struct LimitStatus {
+struct ComponentReport {
     #[serde(flatten)]
     inspection: Inspection,
     /// `None` if it cannot be measured; `weir plugin test` shows the reason.
@@ -34,5 +35,31 @@ pub(super) fn run(file: &Path) -> Result<String, String> {
     let took = begun.elapsed();
     let inspection = inspect::of(&adapter).map_err(|error| wrong(&error))?;
     let cost = super::bench::one(adapter, took).ok();
-    serde_json::to_string_pretty(&LimitStatus { inspection, cost }).map_err(|error| format!("error: {error}"))
+    let unwritten = |error: serde_json::Error| format!("error: {error}");
+    let mut report = serde_json::to_value(&ComponentReport { inspection, cost }).map_err(unwritten)?;
+    show_settings(&mut report["manifest"]["settings"]);
+    serde_json::to_string_pretty(&report).map_err(unwritten)
+}
+
+/// Shows the schema of the options as JSON: as the text that the manifest has it in, every quote would be escaped.
+fn show_settings(settings: &mut Value) {
+    if let Some(schema) = settings.as_str().and_then(|text| serde_json::from_str(text).ok()) {
+        *settings = schema;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_of_options_is_json_and_anything_else_stays_as_it_is() {
+        for (text, shown) in
+            [(r#"{"type":"object"}"#, serde_json::json!({"type": "object"})), ("", "".into()), ("{", "{".into())]
+        {
+            let mut settings = Value::from(text);
+            show_settings(&mut settings);
+            assert_eq!(settings, shown);
+        }
+    }
 }

@@ -16,6 +16,9 @@ use weir_fixtures::proof;
 use weir_fixtures::proof::Bounds;
 use weir_translate::dialect::endpoints::{Endpoints, FaceOwner};
 
+/// The family of all guards.
+const GUARDS: &str = "guard";
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
     /// The configuration that names the folder.
@@ -50,7 +53,8 @@ pub(super) fn run(asked: &List) -> Result<String, String> {
     if listed.is_empty() {
         return Ok(format!("no adapters in {}; `cargo xtask plugins` builds the bundled ones", dir.display()));
     }
-    Ok(listed.iter().flat_map(lines).collect::<Vec<_>>().join("\n"))
+    let head = format!("{:16} {:8} {:8} {:14} STATE", "NAME", "KIND", "VERSION", "DIGEST");
+    Ok(std::iter::once(head).chain(listed.iter().flat_map(lines)).collect::<Vec<_>>().join("\n"))
 }
 
 /// Marks the adapters that have fixtures, and refuses those that every user may write.
@@ -86,6 +90,11 @@ fn lines(one: &Listed) -> Vec<String> {
 fn line(one: &Listed) -> String {
     let digest = one.digest.map(|digest| digest.short()).unwrap_or_default();
     let version = one.version.as_deref().unwrap_or("-");
+    let kind = match &one.manifest {
+        Some(manifest) if manifest.family == GUARDS => "guard",
+        Some(_) => "adapter",
+        None => "-",
+    };
     // Some adapters have a provider side only.
     let clients = if one.faces.is_empty() { String::new() } else { format!("formats {}", one.faces.join(", ")) };
     let unproved = if one.proved || one.refused.is_some() { "" } else { " (unproved: it has no fixtures)" };
@@ -95,5 +104,5 @@ fn line(one: &Listed) -> String {
         (None, true) => format!("trusted   {clients}"),
         (None, false) => format!("untrusted {clients}"),
     };
-    format!("{:16} {version:8} {digest:14} {state}{unproved}", one.name).trim_end().to_owned()
+    format!("{:16} {kind:8} {version:8} {digest:14} {state}{unproved}", one.name).trim_end().to_owned()
 }
