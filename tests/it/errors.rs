@@ -300,3 +300,18 @@ async fn errors_carry_the_id_that_the_client_gave() {
     }
     assert_eq!(reply.json()["woe"]["ref"], "mine-1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_verb_is_unknown_in_the_formats_own_error_with_the_verbs_that_there_are() {
+    let upstream = Upstream::always(OPENAI.begin()).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let reply = gateway.post("/v1beta/models/gemini:generateContnt", "{\"contents\": []}").await;
+    let error = &reply.json()["error"];
+    assert_eq!((reply.status(), &error["status"]), (404, &"NOT_FOUND".into()), "{}", reply.text());
+    let message = error["message"].as_str().unwrap();
+    for part in ["`:generateContnt`", "did you mean `:generateContent`?", "streamGenerateContent"] {
+        assert!(message.contains(part), "{message}");
+    }
+    let reply = gateway.ask(&Request::new("DELETE", "/v1beta/models/gemini:generateContent")).await;
+    assert_eq!(reply.status(), 405, "{}", reply.text());
+}

@@ -231,3 +231,70 @@ async fn adapters_that_come_later_are_waited_for_where_that_is_allowed() {
     weir_tests::soon("the adapter", come).await;
     assert_eq!(program::ask(address, &ZETA.request("zeta", false)).await.status(), 200);
 }
+
+#[test]
+fn a_mistyped_option_is_refused_by_check_and_at_the_start_with_its_line() {
+    let desk = desk();
+    fs::copy(component("secrets"), desk.at("plugins/secrets.wasm")).unwrap();
+    let model = "[[models]]\nalias = \"m\"\ntarget = { provider = \"p\", model = \"gpt-4o\" }\n";
+    let provider = "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:9/v1\"\napi_key = \"k-0123456789\"\n";
+    let guard = "[[guards]]\nname = \"secrets\"\ngrants = { prompt = true }\n";
+    let write = |of_provider: &str, of_guard: &str| {
+        let lines = format!("{provider}options = {{ {of_provider} }}\n{model}{guard}options = {{ {of_guard} }}\n");
+        fs::write(desk.at("weir.toml"), lines).unwrap();
+    };
+    write("organisation = \"o\"", "action = \"masc\", ignore = \"jwt\"");
+    let expected = [
+        "weir.toml:6:28: error: the adapter `openai` has no option `organisation` (did you mean `organization`?)",
+        "weir.toml:13:22: error: `action` must be `deny` or `mask` or `annotate`, not `masc` (did you mean `mask`?)",
+        "weir.toml:13:39: error: `ignore` must be a list, not a string",
+    ];
+    for line in ["check --config weir.toml", "serve --config weir.toml"] {
+        let (code, output) = run(weir(&desk.at(""), line).env("WEIR_SERVER__PORT", "0"));
+        assert_eq!(code, Some(2), "weir {line}: {output}");
+        for part in expected {
+            is_in(part, &output);
+        }
+    }
+    write("organization = \"o\", region = \"r\"", "action = \"mask\", ignore = [\"jwt\"]");
+    let (code, output) = run(&mut weir(&desk.at(""), "check --config weir.toml"));
+    assert_eq!(code, Some(0), "{output}");
+}
+
+#[test]
+fn a_taken_port_is_told_before_anything_is_compiled() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (code, output) = run(weir(folder.path(), "serve").env("WEIR_SERVER__PORT", port));
+    assert_eq!(code, Some(1), "{output}");
+    is_in("cannot listen on", &output);
+    assert!(!output.contains("there is no adapter"), "{output}");
+}
+
+#[test]
+fn check_tells_what_it_knows_before_adapters_are_loaded_even_if_there_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = "[[models]]\nalias = \"m\"\ntype = \"x\"\ntarget = { url = \"http://127.0.0.1:9/v1\" }\n";
+    let budget = "[[budgets]]\nname = \"b\"\nfor = { model = \"n\" }\nper = \"day\"\nusd = 1\n";
+    fs::write(folder.path().join("weir.toml"), format!("{model}{budget}")).unwrap();
+    let (code, output) = run(&mut weir(folder.path(), "check"));
+    assert_eq!(code, Some(1), "{output}");
+    is_in("the budget `b` names the model `n`, which does not exist", &output);
+    is_in("there is no such folder", &output);
+}
+
+#[test]
+fn the_list_of_components_has_a_head_and_tells_guards_from_adapters() {
+    let desk = desk();
+    fs::copy(component("secrets"), desk.at("plugins/secrets.wasm")).unwrap();
+    fs::write(desk.at("weir.toml"), "[plugins]\ndir = \"plugins\"\nlock = \"plugins.lock\"\n").unwrap();
+    let list = desk.types("list", 0);
+    let words = |line: &str| line.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> = list.lines().map(words).collect();
+    for row in [["NAME", "KIND"], ["openai", "adapter"], ["secrets", "guard"]] {
+        assert!(rows.iter().any(|known| *known == row), "{list}");
+    }
+    let shown: serde_json::Value = serde_json::from_str(&desk.types("inspect plugins/secrets.wasm", 0)).unwrap();
+    assert_eq!(shown["manifest"]["settings"]["properties"]["message"]["type"], "string");
+}
