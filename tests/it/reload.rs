@@ -66,6 +66,10 @@ async fn c74_a_broken_configuration_is_refused_whole_and_the_former_one_serves_o
             "[[providers]]\nname = \"p\"\nadapter = \"missing\"\nurl = \"http://127.0.0.1:1/\"\n[[models]]\nalias = \"y\"\nprovider = \"p\"\n",
             "missing",
         ),
+        (
+            "[[providers]]\nname = \"p\"\nadapter = \"zeta\"\nurl = \"http://127.0.0.1:1/\"\nauth = \"none\"\noptions = { qest = true }\n[[models]]\nalias = \"y\"\nprovider = \"p\"\n",
+            "did you mean `quest`?",
+        ),
     ];
     for (text, reason) in broken {
         gateway.configure(&(with_model(&upstream, "second") + text));

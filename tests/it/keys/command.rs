@@ -24,6 +24,16 @@ pub(super) async fn done(gateway: &Gateway, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// A request of the key with this name, once the log has it.
+async fn logged_by(gateway: &Gateway, name: &str) -> Value {
+    loop {
+        let found = done(gateway, &["log", "search", "--key", name, "--json"]).await;
+        if let Some(line) = found.lines().next() {
+            return serde_json::from_str(line).unwrap();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_made_listed_rotated_and_revoked_by_commands() {
     let upstream = provider().await;
@@ -59,6 +69,8 @@ async fn keys_are_made_listed_rotated_and_revoked_by_commands() {
     let id = key.split('-').nth(2).unwrap();
     assert!(about.contains(id));
     assert_eq!(ask(&gateway, key).await.status(), 200);
+    let logged = weir_tests::soon("its request in the log", logged_by(&gateway, "build")).await;
+    assert_eq!(logged["key"], id);
 
     let list = done(&gateway, &["keys", "list", "--team", "red"]).await;
     let mut lines = list.lines();
