@@ -84,7 +84,7 @@ pub enum StartError {
 
 impl StartError {
     /// Whether the configuration has to be changed, rather than what it meets: commands exit with 2 then.
-    pub fn is_of_configuration(&self) -> bool {
+    pub(crate) fn is_of_configuration(&self) -> bool {
         matches!(self, Self::Config(_) | Self::Certificate(_) | Self::Tokens(_))
     }
 }
