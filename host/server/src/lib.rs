@@ -188,29 +188,30 @@ pub async fn serve<H, F, B>(
         }
     }
     drop(listener);
-    end_all(&registry, &final_poll, drain, async || sockets.acquire_many(most).await).await;
+    end_all(&registry, &final_poll, drain, &sockets, most).await;
 }
 
 /// Ends the open connections: after their exchanges, and those whose exchanges take longer than `drain` nevertheless.
-/// `all_ended` waits for the end of all.
-async fn end_all<T>(
+/// Each connection has one of the `sockets`, which are `most`.
+async fn end_all(
     registry: &Registry,
     final_poll: &watch::Sender<bool>,
     drain: Duration,
-    all_ended: impl AsyncFn() -> T,
+    sockets: &Semaphore,
+    most: u32,
 ) {
     registry.instruct_all(Order::Leave);
-    if tokio::time::timeout(drain, all_ended()).await.is_ok() {
+    if tokio::time::timeout(drain, sockets.acquire_many(most)).await.is_ok() {
         return;
     }
     tracing::warn!("some connections did not end in time: their answers are ended, and then they are cut");
     registry.instruct_all(Order::FinalPoll);
     final_poll.send_replace(true);
-    if tokio::time::timeout(LAST_CALL, all_ended()).await.is_ok() {
+    if tokio::time::timeout(LAST_CALL, sockets.acquire_many(most)).await.is_ok() {
         return;
     }
     registry.instruct_all(Order::Cut);
-    let _cut = tokio::time::timeout(CUT, all_ended()).await;
+    let _cut = tokio::time::timeout(CUT, sockets.acquire_many(most)).await;
 }
 
 /// The connection, with its events going to the runtime of the caller.
