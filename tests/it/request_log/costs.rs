@@ -88,3 +88,48 @@ async fn a_batch_is_explained_and_compared_as_it_was_charged() {
         assert!(is_well && output.contains("everything agrees"), "{output}");
     }
 }
+
+/// Two providers with other prices each, of which the second goes on with what the first has begun.
+fn resuming(first: (&Upstream, &str), second: &Upstream) -> String {
+    let [one, other] = [first.0, second].map(Upstream::url);
+    let provider = |name: &str, url: &str| {
+        format!(
+            "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"{url}\"\napi_key = \"KEY\"\n\
+             retry = {{ max_retries = 0 }}\n"
+        )
+    };
+    format!(
+        "price_file = \"prices.json\"\n{}{}[[models]]\nalias = \"both\"\nstrategy = \"priority\"\n{}\ntargets = [\
+         {{ provider = \"openai\", model = \"dear\" }}, {{ provider = \"anthropic\", model = \"cheap\" }}]\n\
+         [[clients]]\nname = \"one\"\nkey = \"{KEY}\"\n",
+        provider("openai", &one),
+        provider("anthropic", &other),
+        first.1,
+    )
+}
+
+const TWO_PRICES: &str = r#"{"providers": {"openai": {"dear": {"input": "1000", "output": "2000"}},
+    "anthropic": {"cheap": {"input": "10", "output": "20", "cache_read": "1"}}}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_attempt_of_a_stream_that_another_model_went_on_with_is_explained_at_its_own_price() {
+    let half = OPENAI.stream().iter().take(2).fold(OPENAI.begin(), Answer::piece).close();
+    let whole = ANTHROPIC.stream().iter().fold(ANTHROPIC.begin(), Answer::piece).end();
+    let (first, second) = (Upstream::always(half).await, Upstream::always(whole).await);
+    let folder = Folder::with(&["openai", "anthropic"]);
+    std::fs::write(folder.path().join("prices.json"), TWO_PRICES).unwrap();
+    let kept = Kept::start_in(folder, &resuming((&first, "resume = true"), &second));
+    let request = OPENAI.request("both", true).header("authorization", &format!("Bearer {KEY}"));
+    let reply = kept.ask(&request.header("x-request-id", "resumed")).await;
+    assert_eq!(reply.header("x-weir-resumable"), Some("true"), "{}", reply.text());
+    let fact = kept.of("resumed").await;
+    assert_eq!((text(&fact, "provider"), text(&fact, "model_served")), ("anthropic", "cheap"), "{fact}");
+    assert_eq!((text(&fact, "target"), text(&fact, "adapter")), ("anthropic/cheap", "anthropic"), "{fact}");
+    let shown = kept.admin(&format!("/admin/v1/requests/{}", text(&fact, "id"))).await.json();
+    let explained = &shown["explained"];
+    assert_eq!((&explained["total_usd"], &explained["note"]), (&fact["cost_usd"], &Value::Null), "{explained}");
+    let lines = explained["lines"].as_array().unwrap();
+    let of = |target: &str| lines.iter().filter(|line| line["target"] == target).count();
+    assert!(of("openai/dear") > 0 && of("anthropic/cheap") > 0, "{explained}");
+    assert_eq!(of("openai/dear") + of("anthropic/cheap"), lines.len(), "{explained}");
+}

@@ -1,6 +1,6 @@
 //! The part of an account that the answer fills: its pieces, its usage, its losses, its end.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use super::charges::Charges;
@@ -10,6 +10,7 @@ use crate::guard::{Ends, Notes};
 use crate::health::Ticket;
 use crate::observe::trace::finish_reason;
 use crate::pricing::Tariff;
+use crate::route::Target;
 use weir_ledger::Nano;
 use weir_types::contract::types::{FinishReason, Loss, Usage};
 use weir_types::fault::{Side, loss_kind};
@@ -182,6 +183,14 @@ impl Account {
         }
     }
 
+    /// The rest of the answer is this target's, whose price and adapter hold for it.
+    pub(crate) fn answered_on_by(&mut self, target: &Target) {
+        let Some(model) = self.tokens.tariff.as_ref().map(|tariff| Arc::clone(tariff.model())) else { return };
+        let adapter = self.adapter_of(target);
+        let adapter = (Arc::clone(&adapter.name), adapter.digest);
+        self.record.iter_mut().for_each(|record| record.answered(&model, target.health_id(&model), adapter.clone()));
+    }
+
     /// Another target continues the stream, and `branch` is the account of its attempt. `reported` is the usage reported
     /// so far, `unreported` the estimated tokens of the broken part that the usage does not include.
     pub fn resumed(&mut self, mut branch: Self, reported: Option<&Usage>, unreported: [u32; 2]) {
@@ -190,6 +199,7 @@ impl Account {
         self.permit.attempts_used(self.tokens.end_part());
         self.tokens.sent = branch.tokens.sent.take();
         self.provider = branch.provider.take();
+        self.trial = branch.trial.take();
         self.ticket = branch.ticket.take();
         self.traced.adopt(&mut branch.traced);
         self.copies.adopt(&mut branch.copies);

@@ -274,7 +274,9 @@ impl Translated {
         let taken = found.and_then(|found| {
             account.served_by(pipeline.seen.model.as_deref().unwrap_or_default());
             account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.unreported());
-            let issuer = || found.stream.successor.target.issuer();
+            let target = &found.stream.successor.target;
+            account.answered_on_by(target);
+            let issuer = || target.issuer();
             self.recorder.iter_mut().for_each(|recorder| recorder.goes_on(issuer()));
             self.upstream = Some(found.stream.upstream);
             self.cancel_on_drop = found.stream.cancel_on_drop;
