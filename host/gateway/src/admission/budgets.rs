@@ -1,12 +1,15 @@
 //! Budgets: what a request reserves before it is sent, and books when it has ended.
 
 mod forecast;
+mod gauges;
 mod held;
+mod kept;
 mod owed;
 mod pages;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -22,8 +25,8 @@ use crate::sharing::Sharing;
 pub(crate) use held::AbandonedBudgets;
 pub use held::{Charge, HeldBudget};
 use weir_ledger::{
-    Budget, BudgetSet, BudgetSharing, Correction, Granted, Limit, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal,
-    RefusalReason, Request, Row, Spend, StoredRows, Timestamp, Window,
+    Budget, BudgetSet, BudgetSharing, Granted, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal, RefusalReason,
+    Request, Spend, StoredRows, Timestamp, Window,
 };
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -43,6 +46,8 @@ pub struct Budgets {
     sources: Mutex<Sources>,
     /// The names of the configuration's budgets. Apart from the sources, whose lock is held while all budgets are joined.
     configured: ArcSwap<HashSet<Arc<str>>>,
+    /// How often all budgets were joined.
+    generation: AtomicU64,
     used: GaugeVec,
     limit: GaugeVec,
     refused: IntCounterVec,
@@ -76,6 +81,7 @@ impl Budgets {
             set: ArcSwap::default(),
             sources: Mutex::default(),
             configured: ArcSwap::default(),
+            generation: AtomicU64::new(0),
             used: GaugeVec::new(used, &["budget"])?,
             limit: GaugeVec::new(limit, &["budget"])?,
             refused: IntCounterVec::new(refused, &["budget", "reason"])?,
@@ -129,62 +135,15 @@ impl Budgets {
             Ok(set) => {
                 set.restore(&rows, sources.waiting.node.as_deref());
                 self.set.store(Arc::new(set));
+                self.generation.fetch_add(1, Ordering::Release);
             }
             Err(error) => tracing::error!(%error, "the budgets are not changed"),
         }
     }
 
-    /// Continues with what an earlier process has counted. Rows of unknown budgets wait for those of the store, if
-    /// `is_unread` says that it has not been read yet.
-    pub fn restore(&self, mut rows: StoredRows, is_unread: bool) {
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = rows.take(sources.configured.iter().chain(&sources.stored));
-        self.set.load().restore(&known, rows.node.as_deref());
-        sources.waiting = if is_unread { rows } else { StoredRows::default() };
-    }
-
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.set.load().is_empty()
-    }
-
-    /// All that is counted, to be stored, with what waits for its budgets.
-    pub fn rows(&self) -> StoredRows {
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = sources.waiting.clone();
-        if let Some(sharing) = self.sharing.get() {
-            all.node = Some(sharing.node().to_owned());
-            // What waits is not this process's own use.
-            all.rows.iter_mut().for_each(|row| row.before = row.total());
-        }
-        // The configuration's come last: of two with one name, they count.
-        let budgets = sources.stored.iter().chain(&sources.configured);
-        all.shapes.extend(budgets.map(|budget| (budget.name.to_string(), budget.shape())));
-        all.rows.extend(self.set.load().snapshot());
-        all
-    }
-
-    /// Takes the rows that have changed since the last call, to be stored.
-    pub fn changes(&self) -> Vec<Row> {
-        self.set.load().changes()
-    }
-
-    /// Takes back rows that could not be stored: they count as changed again.
-    pub fn give_back(&self, rows: &[Row]) {
-        self.set.load().give_back(rows);
-    }
-
-    /// Takes in what other processes that keep the same rows have counted.
-    pub fn correct(&self, corrections: &[Correction]) {
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let by_window: HashMap<(&str, i64), i64> =
-            corrections.iter().map(|one| ((&*one.budget, one.start), one.change)).collect();
-        for row in &mut sources.waiting.rows {
-            if let Some(change) = by_window.get(&(&*row.budget, row.start)) {
-                row.correct(*change);
-            }
-        }
-        self.set.load().correct(corrections);
     }
 
     /// The state of all budgets: with what other nodes have used, as far as this one knows.
@@ -219,20 +178,6 @@ impl Budgets {
     /// Gives back what is not used of shared budgets: the next reports say so.
     pub fn leave(&self) {
         self.set.load().leave();
-    }
-
-    /// Updates the gauges.
-    pub(super) fn note(&self) {
-        self.used.reset();
-        self.limit.reset();
-        let configured = self.configured.load();
-        // One gauge for each of a million keys would be too much: /admin/budgets shows those of the store.
-        for (budget, _, settled, reserved) in self.status().into_iter().filter(|one| configured.contains(&one.0.name)) {
-            let figure =
-                |amount: u64| if matches!(budget.limit, Limit::Usd(_)) { amount as f64 / 1e9 } else { amount as f64 };
-            self.used.with_label_values(&[&budget.name]).set(figure(settled.saturating_add(reserved)));
-            self.limit.with_label_values(&[&budget.name]).set(figure(budget.limit.amount()));
-        }
     }
 
     /// Whether a budget is one of the configuration.

@@ -1,5 +1,5 @@
 use super::*;
-use weir_ledger::{Period, Scope};
+use weir_ledger::{Limit, Period, Row, Scope};
 
 #[test]
 fn what_was_counted_for_budgets_of_the_store_waits_until_it_is_read() {
@@ -42,4 +42,34 @@ fn a_budget_of_the_store_never_takes_the_name_or_the_place_of_one_of_the_configu
     assert_eq!((limit("both"), limit("stored")), (Some(2), Some(1)));
     budgets.replace(&[]);
     assert_eq!(limit("both"), Some(1), "it counts again as soon as the name is free");
+}
+
+#[test]
+fn budgets_of_the_configuration_and_the_fullest_of_the_store_have_gauges() {
+    let metrics = Metrics::new().unwrap();
+    let budgets = Budgets::new(&metrics).unwrap();
+    let budget = |name: &str| Budget::new(name, Scope::All, Limit::Requests(1_000), Period::Total);
+    let names: Vec<String> = (0..150).map(|number| format!("key/{number}/b")).collect();
+    budgets.replace(&[budget("file")]);
+    budgets.replace_stored(names.iter().map(|name| budget(name)).collect());
+    let rows = names.iter().zip(1..).map(|(name, settled)| Row {
+        budget: name.as_str().into(),
+        start: budgets.named(name).unwrap().1.start,
+        end: None,
+        reserved: 0,
+        settled,
+        before: 0,
+        cell: 0,
+        seq: 1,
+    });
+    let shapes = names.iter().map(|name| (name.clone(), budget(name).shape())).collect();
+    budgets.restore(StoredRows { shapes, rows: rows.collect(), node: None }, false);
+    budgets.note();
+    let text = prometheus::TextEncoder::new().encode_to_string(&metrics.registry().gather()).unwrap();
+    let used: Vec<&str> = text.lines().filter(|line| line.starts_with("weir_budget_used{")).collect();
+    assert_eq!(used.len(), 101);
+    for line in ["{budget=\"file\"} 0", "{budget=\"key/149/b\"} 150", "{budget=\"key/50/b\"} 51"] {
+        assert!(used.iter().any(|used| used.ends_with(line)), "{line} is missing: {used:?}");
+    }
+    assert_eq!(text.matches("weir_budget_limit{").count(), 101);
 }

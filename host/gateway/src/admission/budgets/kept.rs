@@ -1,0 +1,63 @@
+//! What budgets have counted as rows, for where it is kept.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use super::Budgets;
+use weir_ledger::{Correction, Row, StoredRows};
+
+impl Budgets {
+    /// Continues with what an earlier process has counted. Rows of unknown budgets wait for those of the store, if
+    /// `is_unread` says that it has not been read yet.
+    pub fn restore(&self, mut rows: StoredRows, is_unread: bool) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = rows.take(sources.configured.iter().chain(&sources.stored));
+        self.set.load().restore(&known, rows.node.as_deref());
+        sources.waiting = if is_unread { rows } else { StoredRows::default() };
+    }
+
+    /// Greater whenever there may be other budgets than before.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// All that is counted, to be stored, with what waits for its budgets.
+    pub fn rows(&self) -> StoredRows {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = sources.waiting.clone();
+        if let Some(sharing) = self.sharing.get() {
+            all.node = Some(sharing.node().to_owned());
+            // What waits is not this process's own use.
+            all.rows.iter_mut().for_each(|row| row.before = row.total());
+        }
+        // The configuration's come last: of two with one name, they count.
+        let budgets = sources.stored.iter().chain(&sources.configured);
+        all.shapes.extend(budgets.map(|budget| (budget.name.to_string(), budget.shape())));
+        all.rows.extend(self.set.load().snapshot());
+        all
+    }
+
+    /// Takes the rows that have changed since the last call, to be stored.
+    pub fn changes(&self) -> Vec<Row> {
+        self.set.load().changes()
+    }
+
+    /// Takes back rows that could not be stored: they count as changed again.
+    pub fn give_back(&self, rows: &[Row]) {
+        self.set.load().give_back(rows);
+    }
+
+    /// Takes in what other processes that keep the same rows have counted.
+    pub fn correct(&self, corrections: &[Correction]) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let by_window: HashMap<(&str, i64), i64> =
+            corrections.iter().map(|one| ((&*one.budget, one.start), one.change)).collect();
+        for row in &mut sources.waiting.rows {
+            if let Some(change) = by_window.get(&(&*row.budget, row.start)) {
+                row.correct(*change);
+            }
+        }
+        self.set.load().correct(corrections);
+    }
+}
