@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use weir_test_postgres::Database;
 use weir_tests::plugins::{root, target};
 use weir_tests::program::{ask, file};
 use weir_tests::{Answer, Folder, Program, Request, Upstream};
@@ -33,6 +34,11 @@ fn start(folder: &Folder, config: &str, variables: &[(String, String)]) -> (Prog
     (started, address)
 }
 
+/// Asks for the state of all budgets, of a gateway with an administrator too.
+fn budgets() -> Request {
+    Request::get("/admin/budgets").header("authorization", "Bearer TOKEN")
+}
+
 async fn spend(address: SocketAddr) {
     assert_eq!(ask(address, &OPENAI.request("openai", false)).await.status(), 200);
 }
@@ -41,7 +47,7 @@ async fn spend(address: SocketAddr) {
 async fn until_settled(address: SocketAddr, tokens: u64) {
     let mut page = String::new();
     for _ in 0..1_000 {
-        let reply = ask(address, &Request::get("/admin/budgets")).await;
+        let reply = ask(address, &budgets()).await;
         page = reply.text();
         let budget = &reply.json()["budgets"][0];
         if budget["settled"] == tokens && budget["reserved"] == 0 {
@@ -124,4 +130,82 @@ async fn a_place_that_cannot_be_written_shows() {
     assert_eq!(ready.json()["budgets"]["state"], "failing");
     let metrics = ask(address, &Request::get("/metrics")).await.text();
     assert!(metrics.contains("\nweir_budgets_state 1"), "{metrics}");
+}
+
+/// A configuration with a database, and a client whose requests are served without it.
+fn with_database(upstream: &Upstream, database: &Database) -> String {
+    let client = "[[clients]]\nname = \"some\"\nkey = \"weir-some-0123456789\"\n[admin]\ntoken = \"TOKEN\"\n";
+    format!("{}{client}[store]\nurl = \"{}\"\n", config(upstream), database.url())
+}
+
+fn by_client() -> Request {
+    OPENAI.request("openai", false).header("authorization", "Bearer weir-some-0123456789")
+}
+
+/// What a node counts as used, and what of that is only reserved.
+async fn used(address: SocketAddr) -> (u64, u64) {
+    let budget = ask(address, &budgets()).await.json()["budgets"][0].clone();
+    let [settled, reserved] = ["settled", "reserved"].map(|name| budget[name].as_u64().unwrap());
+    (settled + reserved, reserved)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_of_one_database_count_together_and_a_kill_costs_what_was_reserved_also_in_a_new_place() {
+    let Some(database) = Database::start() else { return };
+    let upstream = provider().await;
+    let config = with_database(&upstream, &database);
+    // As pods have them: nothing of one node's folder is there for the next.
+    let folders = [(); 3].map(|()| Folder::with(&["openai"]));
+    let [(one, at_one), (_other, at_other)] = [0, 1].map(|at| start(&folders[at], &config, &[]));
+    for _ in 0..2 {
+        for address in [at_one, at_other] {
+            assert_eq!(ask(address, &by_client()).await.status(), 200);
+        }
+    }
+    for address in [at_one, at_other] {
+        until_settled(address, 4 * TOKENS).await;
+    }
+    // Killed while its provider works: whatever that charges, the other node learns of the reservation, and so does the next.
+    upstream.now(Answer::silence());
+    let under_way = tokio::spawn(async move { ask(at_one, &by_client()).await.status() });
+    let mut held = 0;
+    for _ in 0..500 {
+        let (sum, _) = used(at_other).await;
+        held = sum - 4 * TOKENS;
+        if held > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(held > 0, "the other node does not count what is reserved");
+    drop(one);
+    under_way.abort();
+    let (_next, at_next) = start(&folders[2], &config, &[]);
+    assert_eq!(used(at_next).await, (4 * TOKENS + held, 0), "known before the first request, and never free");
+    upstream.now(Answer::json(200, OPENAI.whole()));
+    assert_eq!(ask(at_next, &by_client()).await.status(), 200);
+    until_settled(at_other, 5 * TOKENS + held).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_finds_no_database_at_its_start_tells_it_and_adds_what_it_counts_later() {
+    let Some(database) = Database::start() else { return };
+    let upstream = provider().await;
+    let config = with_database(&upstream, &database);
+    let folders = [(); 2].map(|()| Folder::with(&["openai"]));
+    let (first, address) = start(&folders[0], &config, &[]);
+    assert_eq!(ask(address, &by_client()).await.status(), 200);
+    first.stop();
+    assert!(first.has_succeeded());
+    database.stop();
+    let (program, address) = start(&folders[1], &config, &[]);
+    assert!(program.log().contains("what budgets have counted is not kept"), "{}", program.log());
+    assert_eq!(ask(address, &by_client()).await.status(), 200);
+    let ready = ask(address, &Request::get("/ready")).await;
+    assert_eq!(ready.json()["budgets"]["state"], "failing", "{}", ready.text());
+    let metrics = ask(address, &Request::get("/metrics").header("authorization", "Bearer TOKEN")).await.text();
+    assert!(metrics.contains("\nweir_budgets_state 1"), "{metrics}");
+    database.go();
+    until_settled(address, 2 * TOKENS).await;
+    program.until("the state of budgets is kept again");
 }

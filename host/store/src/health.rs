@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Health {
     /// How the log of requests is written.
     pub log: Condition,
-    /// How sums of use and budgets are written.
+    /// How sums of use are written.
     pub money: Condition,
     /// Facts and bodies that wait or are being written.
     pub queued_rows: u64,
@@ -23,7 +23,7 @@ pub struct Health {
     pub dropped_facts: Drops,
     /// Bodies that were lost.
     pub dropped_bodies: Drops,
-    /// Sums and states of budgets that wait or are being written.
+    /// Sums that wait or are being written.
     pub money_pending: u64,
     /// Bookings of use that were lost. Anything but 0 is an error that was logged.
     pub money_lost: u64,

@@ -1,4 +1,4 @@
-//! Use in sums by the hour, and the state of budgets: small tables that money depends on, apart from the log of requests.
+//! Use in sums by the hour: small tables that money depends on, apart from the log of requests.
 
 use serde::{Deserialize, Serialize};
 
@@ -82,26 +82,7 @@ impl LedgerSums {
     }
 }
 
-/// A budget's state on one node, in one window. The newest wins, by `sequence`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BudgetState {
-    /// The budget's name and subject.
-    pub budget: String,
-    /// The name of the window, such as `2026-11`.
-    pub window: String,
-    /// The node that counted.
-    pub node: String,
-    /// Grows with each state of this budget, window and node.
-    pub sequence: u64,
-    /// What is reserved, in the budget's measure: nano-dollars, tokens or requests.
-    pub reserved: i64,
-    /// What is settled, in the same measure.
-    pub settled: i64,
-    /// What else its owner keeps, such as a journal of reservations, as JSON.
-    pub state: String,
-}
-
-/// Sums and states that are written together, once.
+/// Sums that are written together, once.
 #[derive(Debug, Clone, Default)]
 pub struct MoneyFlush {
     /// The process that writes.
@@ -110,8 +91,6 @@ pub struct MoneyFlush {
     pub number: u64,
     /// What is to be added.
     pub sums: Vec<(LedgerKey, LedgerSums)>,
-    /// The states to be kept.
-    pub budgets: Vec<BudgetState>,
     /// How many facts the process has numbered, if that is to be kept: so it shows which of the last ones were lost.
     pub facts: Option<FactCount>,
 }
@@ -128,7 +107,7 @@ pub struct LedgerQuery {
 }
 
 /// Marks a flush as written; false if it was before.
-fn claim(sql: &mut dyn Sql, process: i64, number: u64) -> Result<bool, StoreError> {
+pub(crate) fn claim(sql: &mut dyn Sql, process: i64, number: u64) -> Result<bool, StoreError> {
     let changed = sql.execute(
         "insert into flushes (process, number) values ($1, $2) on conflict (process) \
          do update set number = excluded.number where flushes.number < excluded.number",
@@ -137,7 +116,7 @@ fn claim(sql: &mut dyn Sql, process: i64, number: u64) -> Result<bool, StoreErro
     Ok(changed > 0)
 }
 
-/// Adds sums and keeps states.
+/// Adds sums.
 pub(crate) fn write(sql: &mut dyn Sql, flush: &MoneyFlush) -> Result<(), StoreError> {
     if !claim(sql, flush.process, flush.number)? {
         return Ok(());
@@ -161,11 +140,6 @@ pub(crate) fn write(sql: &mut dyn Sql, flush: &MoneyFlush) -> Result<(), StoreEr
          units = ledger.units + excluded.units, requests = ledger.requests + excluded.requests, \
          estimated = ledger.estimated + excluded.estimated, cost_nano = ledger.cost_nano + excluded.cost_nano",
     )?;
-    let mut budgets: Vec<&BudgetState> = flush.budgets.iter().collect();
-    budgets.sort_by(|a, b| (&a.budget, &a.window, &a.node).cmp(&(&b.budget, &b.window, &b.node)));
-    for state in budgets {
-        write_budget(sql, state)?;
-    }
     flush.facts.map_or(Ok(()), |count| gaps::write_count(sql, flush.process, count))
 }
 
@@ -182,25 +156,6 @@ fn sum_values<'a>(key: &'a LedgerKey, sum: &LedgerSums) -> [Value<'a>; 10] {
         Value::Int(sum.estimated),
         Value::Int(sum.cost_nano),
     ]
-}
-
-fn write_budget(sql: &mut dyn Sql, state: &BudgetState) -> Result<(), StoreError> {
-    sql.execute(
-        "insert into budget_state (budget,time_window,node,sequence,reserved,settled,state) \
-         values ($1,$2,$3,$4,$5,$6,$7) on conflict (budget,time_window,node) do update set \
-         sequence = excluded.sequence, reserved = excluded.reserved, settled = excluded.settled, \
-         state = excluded.state where budget_state.sequence < excluded.sequence",
-        &[
-            Value::text(&state.budget),
-            Value::text(&state.window),
-            Value::text(&state.node),
-            Value::count(state.sequence),
-            Value::Int(state.reserved),
-            Value::Int(state.settled),
-            Value::text(&state.state),
-        ],
-    )?;
-    Ok(())
 }
 
 /// The sums that a query asks for, in their order.
@@ -231,36 +186,4 @@ fn read_sums(row: &mut Row) -> Result<(LedgerKey, LedgerSums), StoreError> {
     };
     let sums = LedgerSums { units: row.int()?, requests: row.int()?, estimated: row.int()?, cost_nano: row.int()? };
     Ok((key, sums))
-}
-
-/// All states of budgets, or those of one.
-pub(crate) fn budgets(sql: &mut dyn Sql, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {
-    let mut text = "select budget,time_window,node,sequence,reserved,settled,state from budget_state".to_owned();
-    if budget.is_some() {
-        text.push_str(" where budget = $1");
-    }
-    text.push_str(" order by budget,time_window,node");
-    let values: Vec<Value<'_>> = budget.map(Value::text).into_iter().collect();
-    let mut states = Vec::new();
-    for mut row in sql.query(&text, &values)? {
-        states.push(BudgetState {
-            budget: row.text()?,
-            window: row.text()?,
-            node: row.text()?,
-            sequence: row.count()?,
-            reserved: row.int()?,
-            settled: row.int()?,
-            state: row.text()?,
-        });
-    }
-    Ok(states)
-}
-
-/// Removes the states of a budget's window, once it is over.
-pub(crate) fn forget_budget(sql: &mut dyn Sql, budget: &str, window: &str) -> Result<(), StoreError> {
-    sql.execute(
-        "delete from budget_state where budget = $1 and time_window = $2",
-        &[Value::text(budget), Value::text(window)],
-    )?;
-    Ok(())
 }

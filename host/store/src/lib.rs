@@ -39,7 +39,8 @@
 //!   partition. A request's day is that of its id, which carries the time it began ([`RequestId`]). A day ends as a whole
 //!   ([`Retention`]). Facts have no index but that of their ids, which is cheap to write; the sums of each key by the
 //!   hour, written with them, answer for a key's day and lead a search for a key to its hours.
-//! - **Sums of use** ([`LedgerKey`]) and states of **budgets** ([`BudgetState`]), added to once for each [`MoneyFlush`].
+//! - **Sums of use** ([`LedgerKey`]), added to once for each [`MoneyFlush`], and what **budgets** have counted, by all nodes
+//!   together ([`BudgetExchange`]).
 //! - **Documents** ([`Document`]): changed with [`Store::change`], all or none, with what is expected of them before and an
 //!   [`AuditEvent`] in the same transaction. Other nodes follow with [`Store::changes_after`].
 //! - The **audit log** ([`AuditEntry`]), a chain of hashes.
@@ -57,11 +58,13 @@
 mod audit;
 mod batch;
 mod body;
+mod budget_counts;
 mod documents;
 mod erase;
 mod error;
 mod export;
 mod fact;
+mod file_lock;
 mod health;
 mod hex;
 mod id;
@@ -81,20 +84,22 @@ mod writer;
 pub use audit::{AuditEntry, AuditEvent, ChainCheck, entry_hash};
 pub use batch::Batch;
 pub use body::{Body, MAX_BODY, Side};
+pub use budget_counts::{BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow};
 pub use documents::{Change, Changes, Document, Expect, MAX_DOCUMENTS};
 pub use erase::Whose;
 pub use error::StoreError;
 pub use export::export_json_lines;
 pub use fact::packed::PackedFact;
 pub use fact::{Fact, MAX_ERROR_TEXT, MAX_JSON, MAX_NAME, MAX_TAGS, TokenCounts};
+pub use file_lock::lock_file;
 pub use health::{Condition, Drops, Health};
 pub use id::{BadDay, BadId, Day, RequestId};
-pub use ledger::{BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Use, UseRow};
+pub use ledger::{LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Use, UseRow};
 pub use postgres::{ForeignDatabase, Postgres, PostgresOptions};
 pub use query::search::HOUR_MS;
 pub use query::{Cursor, FactCount, Gap, KeySum, MAX_OF_PAGE, Page, Query};
 pub use retention::{DaySize, Retention};
 pub use sqlite::{Sqlite, SqliteOptions};
-pub use store::Store;
+pub use store::{Head, Store};
 pub use usage::{Subjects, UsageBy, UsageQuery, UsageSum, first_hour_kept};
 pub use writer::{Recorder, Writer, WriterOptions};

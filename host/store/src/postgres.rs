@@ -16,18 +16,19 @@ use std::time::Duration;
 use crate::audit::{self, AuditEntry, AuditEvent, ChainCheck};
 use crate::batch::{Batch, write_day};
 use crate::body::{self, Side};
+use crate::budget_counts::{self, BudgetAnswer, BudgetExchange};
 use crate::documents::{self, Change, Changes, Document};
 use crate::erase::Whose;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
-use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
 use crate::parts::{most_bytes, newest};
 use crate::query::search::{self, HOUR_MS, TextWords};
 use crate::query::{Gap, KeySum, Page, Query, gaps};
 use crate::retention::{DaySize, Retention};
 use crate::schema;
 use crate::sql::Sql;
-use crate::store::{Store, collect_page};
+use crate::store::{Head, Store, collect_page};
 use crate::usage::{self, UsageQuery, UsageSum};
 use connection::Pg;
 use sessions::Sessions;
@@ -197,6 +198,7 @@ impl Store for Postgres {
                 connection.drop_day(*day)?;
             }
             connection.transact(false, |pg| gaps::end_counts(pg, today, &retention))?;
+            connection.transact(false, |pg| budget_counts::end(pg, now_ms))?;
             usage::end_hours(now_ms, |first| {
                 connection.transact(false, |pg| pg.execute(schema::POSTGRES_END_HOURS, first))
             })?;
@@ -224,14 +226,9 @@ impl Store for Postgres {
         self.read(move |pg| usage::read(pg, &query, true))
     }
 
-    fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {
-        let budget = budget.map(str::to_owned);
-        self.read(move |pg| ledger::budgets(pg, budget.as_deref()))
-    }
-
-    fn forget_budget(&self, budget: &str, window: &str) -> Result<(), StoreError> {
-        let (budget, window) = (budget.to_owned(), window.to_owned());
-        self.write(move |pg| ledger::forget_budget(pg, &budget, &window))
+    fn exchange_budgets(&self, exchange: &BudgetExchange) -> Result<BudgetAnswer, StoreError> {
+        let exchange = exchange.clone();
+        self.write(move |pg| budget_counts::exchange(pg, &exchange))
     }
 
     fn change(&self, changes: &[Change], event: Option<&AuditEvent>) -> Result<Vec<Document>, StoreError> {
@@ -255,6 +252,10 @@ impl Store for Postgres {
 
     fn version(&self) -> Result<u64, StoreError> {
         self.read(|pg| documents::version(pg))
+    }
+
+    fn head(&self) -> Result<Head, StoreError> {
+        self.read(|pg| Ok(Head { version: documents::version(pg)?, last: audit::page(pg, None, 1)?.pop() }))
     }
 
     fn audit(&self, event: &AuditEvent) -> Result<AuditEntry, StoreError> {

@@ -16,6 +16,19 @@ const ADDED: [(i64, &str); 4] = [
 /// The version from which on the sums of hours are also kept by the day.
 pub(crate) const DAYS_SINCE: i64 = 3;
 
+/// The version from which on what budgets have counted is kept.
+pub(crate) const COUNTS_SINCE: i64 = 6;
+
+/// What budgets have counted, in place of a table that no program ever wrote.
+const BUDGET_COUNTS: &str = "
+create table if not exists budget_counts (
+  budget text, shape text, first_second bigint, end_second bigint, used bigint not null, added bigint not null,
+  version bigint not null, primary key (budget, shape, first_second)) ORDERED;
+create index if not exists budget_counts_version on budget_counts (version);
+drop table if exists budget_state;
+insert into counters (name, value) values ('budgets', 0) on conflict (name) do nothing;
+";
+
 /// Puts the sums of hours that were written before into those of days.
 const FILL_DAYS: &str = "
 insert into ledger_days (day, subject, provider, served, price_dim, bucket, units, requests, estimated, cost_nano)
@@ -122,9 +135,6 @@ create table if not exists ledger_days (
   day bigint, subject text, provider text, served text, price_dim text, bucket text, units bigint not null,
   requests bigint not null, estimated bigint not null, cost_nano bigint not null,
   primary key (day, subject, provider, served, price_dim, bucket)) ORDERED;
-create table if not exists budget_state (
-  budget text, time_window text, node text, sequence bigint not null, reserved bigint not null,
-  settled bigint not null, state text not null, primary key (budget, time_window, node)) ORDERED;
 create table if not exists documents (
   kind text, id text, revision bigint not null, body text, primary key (kind, id)) ORDERED;
 create unique index if not exists documents_revision on documents (revision);
@@ -132,7 +142,12 @@ create table if not exists audit (
   sequence bigint primary key, time_ms bigint not null, event text not null, hash bytea not null);
 insert into counters (name, value) values ('documents', 0), ('audit', 0) on conflict (name) do nothing;
 ";
-    spell(text, words)
+    spell(&(text.to_owned() + BUDGET_COUNTS), words)
+}
+
+/// The table of what budgets have counted, for tables of an earlier version in PostgreSQL.
+pub(crate) fn budget_counts(words: Words) -> String {
+    spell(BUDGET_COUNTS, words)
 }
 
 /// The tables of one day: each of its name with what is between its parentheses.

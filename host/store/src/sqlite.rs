@@ -17,11 +17,12 @@ use rusqlite::Connection;
 use crate::audit::{self, AuditEntry, AuditEvent, ChainCheck};
 use crate::batch::{Batch, DayBatch, write_day};
 use crate::body::{self, Side};
+use crate::budget_counts::{self, BudgetAnswer, BudgetExchange};
 use crate::documents::{self, Change, Changes, Document};
 use crate::erase::{Erasure, Whose};
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
-use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
 use crate::parts::newest;
 use crate::query::search::{self, HOUR_MS, TextWords};
 use crate::query::{Gap, KeySum, Page, Query, gaps};
@@ -300,6 +301,7 @@ impl Store for Sqlite {
         }
         self.bound_today(Day::of(now_ms), retention)?;
         self.write(|lite| gaps::end_counts(lite, Day::of(now_ms), retention))?;
+        self.write(|lite| budget_counts::end(lite, now_ms))?;
         usage::end_hours(now_ms, |first| self.write(|lite| lite.execute(schema::SQLITE_END_HOURS, first)))?;
         Ok(ending)
     }
@@ -319,12 +321,8 @@ impl Store for Sqlite {
         })
     }
 
-    fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {
-        self.read(|lite| ledger::budgets(lite, budget))
-    }
-
-    fn forget_budget(&self, budget: &str, window: &str) -> Result<(), StoreError> {
-        self.write(|lite| ledger::forget_budget(lite, budget, window))
+    fn exchange_budgets(&self, exchange: &BudgetExchange) -> Result<BudgetAnswer, StoreError> {
+        self.write(|lite| budget_counts::exchange(lite, exchange))
     }
 
     fn change(&self, changes: &[Change], event: Option<&AuditEvent>) -> Result<Vec<Document>, StoreError> {

@@ -3,12 +3,13 @@
 use crate::audit::{AuditEntry, AuditEvent, ChainCheck};
 use crate::batch::Batch;
 use crate::body::Side;
+use crate::budget_counts::{BudgetAnswer, BudgetExchange};
 use crate::documents::{Change, Changes, Document, MAX_DOCUMENTS};
 use crate::erase::Whose;
 use crate::error::StoreError;
 use crate::fact::Fact;
 use crate::id::{Day, RequestId};
-use crate::ledger::{BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::ledger::{LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::retention::{DaySize, Retention};
 use crate::usage::{UsageQuery, UsageSum};
@@ -49,10 +50,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The days that the log has, oldest first.
     fn days(&self) -> Result<Vec<DaySize>, StoreError>;
 
-    /// Removes the days of the log that end, and returns them. Sums by the hour before [`crate::first_hour_kept`] end, too.
+    /// Removes the days of the log that end, and returns them. Sums by the hour before [`crate::first_hour_kept`], and counts of
+    /// budgets in windows that ended long ago, end too.
     fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError>;
 
-    /// Adds sums of use and keeps states of budgets, all or none. Durable when it returns.
+    /// Adds sums of use, all or none. Durable when it returns.
     fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError>;
 
     /// Sums of use by the hour, as far as they are kept: see [`crate::first_hour_kept`].
@@ -61,11 +63,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Use put together by key, model, provider or day: exactly what the sums by the hour came to.
     fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageSum>, StoreError>;
 
-    /// The states of all budgets, or of one.
-    fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError>;
-
-    /// Removes the states of a budget's window on all nodes.
-    fn forget_budget(&self, budget: &str, window: &str) -> Result<(), StoreError>;
+    /// Adds what a node has counted at its budgets, and returns what changed since it asked last. Durable when it returns.
+    fn exchange_budgets(&self, exchange: &BudgetExchange) -> Result<BudgetAnswer, StoreError>;
 
     /// Makes all of these changes or none, and records the event with them. Returns the documents as they are now.
     fn change(&self, changes: &[Change], event: Option<&AuditEvent>) -> Result<Vec<Document>, StoreError>;
@@ -93,6 +92,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The version of the log of documents.
     fn version(&self) -> Result<u64, StoreError>;
 
+    /// How far the logs of documents and of the audit are. By the audit's entry, a node finds a store that was put back to an
+    /// older state also after it has reached the version that the node knew.
+    fn head(&self) -> Result<Head, StoreError> {
+        Ok(Head { version: self.version()?, last: self.audit_page(None, 1)?.pop() })
+    }
+
     /// Records an event that changed no document.
     fn audit(&self, event: &AuditEvent) -> Result<AuditEntry, StoreError>;
 
@@ -104,6 +109,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Whether the store can be used now.
     fn check(&self) -> Result<(), StoreError>;
+}
+
+/// How far a store's logs are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The version of the log of documents.
+    pub version: u64,
+    /// The last entry of the audit log.
+    pub last: Option<AuditEntry>,
 }
 
 /// Pages through days, newest first, until a page is full.

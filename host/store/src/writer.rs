@@ -20,7 +20,7 @@ use crate::error::StoreError;
 use crate::fact::Fact;
 use crate::fact::packed::PackedFact;
 use crate::health::Health;
-use crate::ledger::{BudgetState, Use};
+use crate::ledger::Use;
 use crate::retention::Retention;
 use crate::store::Store;
 use money::Money;
@@ -40,9 +40,9 @@ pub struct WriterOptions {
     pub batch_rows: usize,
     /// For how long a fact waits for others to be written with.
     pub flush_every: Duration,
-    /// How often sums and budgets are written: what a kill can cost of them.
+    /// How often sums are written: what a kill can cost of them.
     pub money_every: Duration,
-    /// Most different sums and budgets that wait.
+    /// Most different sums that wait.
     pub most_sums: usize,
     /// The wait after a first failure; each further one doubles it.
     pub backoff: Duration,
@@ -162,11 +162,6 @@ impl Recorder {
     /// Adds to the sums of use, which are written within [`WriterOptions::money_every`].
     pub fn book(&self, uses: &[Use<'_>]) {
         self.shared.money.book(uses);
-    }
-
-    /// Takes the state of a budget. Only the newest of each budget, window and node is written.
-    pub fn budget(&self, state: BudgetState) {
-        self.shared.money.budget(state);
     }
 
     /// New facts as they come, whether or not the store takes them. A reader that is too slow misses some and learns how

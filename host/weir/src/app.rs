@@ -15,7 +15,7 @@ use self::listeners::{allowance, reserve};
 use crate::admin;
 use crate::admin::{Figures, Identity, Operations, ShadowRuns, Uploads};
 use crate::answers;
-use crate::budget_file::{BudgetFile, Keeping};
+use crate::kept_budgets::{Keeping, KeptBudgets};
 use crate::keys;
 use crate::login::Logins;
 use crate::main_port::{MainPort, operate};
@@ -66,7 +66,7 @@ pub struct App {
     tls: Option<Arc<Tls>>,
     connections: ConnectionMetrics,
     /// Where the state of budgets is kept.
-    budgets: Option<BudgetFile>,
+    budgets: Option<KeptBudgets>,
     store: Option<Arc<OpenStore>>,
     /// The tasks of the sinks.
     sending: Sending,
@@ -166,7 +166,7 @@ impl App {
         if let Some(cache) = &config.cache {
             answers::share(cache, &gateway).await?;
         }
-        let budgets = restore_budgets(&config, &gateway)?;
+        let budgets = KeptBudgets::restore(&config, store.as_deref(), &gateway).await?;
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let connections = ConnectionMetrics::new(gateway.metrics().registry())?;
         let (main, admin, addresses) = reserved.listen()?;
@@ -241,7 +241,7 @@ impl App {
             store: self.store.clone(),
             identity: self.identity,
             sharing: self.rounds.as_ref().map(Rounds::sharing),
-            budgets: self.budgets.as_ref().map(BudgetFile::state),
+            budgets: self.budgets.as_ref().map(KeptBudgets::state),
             sessions: self.sessions,
             logins: Logins::new(),
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
@@ -249,7 +249,7 @@ impl App {
         let router = admin::router(operations);
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
         let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
-        let keeping = self.budgets.map(|file| Keeping::start(file, &gateway));
+        let keeping = self.budgets.map(|kept| Keeping::start(kept, &gateway));
         let rounds = self.rounds.map(Rounds::start);
         let checking = tokio::spawn(probes::follow(Arc::clone(&gateway), stop.clone()));
         tokio::spawn(bookings::follow(Arc::clone(&gateway), stop.clone()));
@@ -308,14 +308,6 @@ fn log_requests(config: &Config, gateway: &Gateway, store: Option<&OpenStore>) -
     };
     gateway.log_to(Arc::new(CleanedLog::new(log, redaction)));
     Ok(sending)
-}
-
-/// Continues with what an earlier process has counted at budgets. Returns the file that keeps it.
-fn restore_budgets(config: &Config, gateway: &Gateway) -> Result<Option<BudgetFile>, StartError> {
-    let Some(mut file) = BudgetFile::of(config)? else { return Ok(None) };
-    gateway.metrics().registry().register(Box::new(file.state()))?;
-    gateway.budgets().restore(file.take()?, gateway.stored_keys().is_unread());
-    Ok(Some(file))
 }
 
 /// Starts the threads that serve connections.

@@ -6,8 +6,8 @@
 pub mod admin;
 pub mod answers;
 pub mod app;
-pub mod budget_file;
 pub mod cli;
+pub mod kept_budgets;
 pub mod keys;
 mod login;
 mod main_port;

@@ -64,6 +64,9 @@ fn upgrade(transaction: &mut Transaction<'_>, schema: &str, from: i64) -> Result
         run(schema::POSTGRES_TRIGGERS)?;
         run(schema::upgrade_main_from(from))?;
     }
+    if from < schema::COUNTS_SINCE {
+        run(&schema::budget_counts(schema::POSTGRES))?;
+    }
     let text = format!("insert into schema_version (version) values ({})", schema::VERSION);
     transaction.batch_execute(&text).map_err(failed)
 }

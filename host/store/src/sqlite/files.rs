@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::StoreError;
+use crate::file_lock::lock_file;
 use crate::id::Day;
 use crate::retention::DaySize;
 
@@ -175,16 +176,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// Keeps other processes from writing into the same files. Ends with the value, and with the process.
 pub(super) fn lock(files: &Files) -> Result<fs::File, StoreError> {
-    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(files.lock())?;
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(fs::TryLockError::Error(error)) => return Err(error.into()),
-            Err(fs::TryLockError::WouldBlock) if begun.elapsed() >= LOCK_WAIT => {
-                return Err(StoreError::InUse(files.main.clone()));
-            }
-            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
-        }
-    }
+    lock_file(&files.lock(), LOCK_WAIT).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => StoreError::InUse(files.main.clone()),
+        _ => error.into(),
+    })
 }

@@ -1,18 +1,16 @@
-//! Sums of use and budgets on their way to the store, and the thread that writes them. They are merged while they wait, so
+//! Sums of use on their way to the store, and the thread that writes them. They are merged while they wait, so
 //! that an outage costs memory by subject, not by request.
 
-use std::collections::HashMap;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::condition::Writes;
 use super::handover::Handover;
-use super::sums::{MAX_TEXT, Sums};
+use super::sums::Sums;
 use super::{Shared, WriterOptions};
-use crate::fact::cut;
 use crate::health::Health;
-use crate::ledger::{BudgetState, MoneyFlush, Use};
+use crate::ledger::{MoneyFlush, Use};
 use crate::query::gaps::FactCount;
 
 #[derive(Debug)]
@@ -26,8 +24,7 @@ pub(super) struct Money {
 #[derive(Debug, Default)]
 struct State {
     sums: Sums,
-    budgets: HashMap<(String, String, String), BudgetState>,
-    /// Sums and states of the flush that is being written.
+    /// Sums of the flush that is being written.
     in_flight: u64,
     /// Flushes that began and that are over. A wait for a flush is for one that begins later.
     begun: u64,
@@ -40,10 +37,10 @@ struct State {
 
 impl State {
     fn pending(&self) -> usize {
-        self.sums.len() + self.budgets.len()
+        self.sums.len()
     }
 
-    /// Adds to sums, which are made while there are fewer than `most` sums and budgets.
+    /// Adds to sums, which are made while there are fewer than `most` sums.
     fn book(&mut self, used: &Use<'_>, most: usize) {
         let room = most.saturating_sub(self.pending());
         let lost = self.sums.add(used, room);
@@ -86,27 +83,6 @@ impl Money {
         }
     }
 
-    pub(super) fn budget(&self, mut new: BudgetState) {
-        for text in [&mut new.budget, &mut new.window, &mut new.node] {
-            cut(text, MAX_TEXT);
-        }
-        cut(&mut new.state, usize::MAX);
-        let name = (new.budget.clone(), new.window.clone(), new.node.clone());
-        let mut state = self.state();
-        if state.has_ended {
-            return state.lose(1, "the writer has ended");
-        }
-        let has_room = state.pending() < self.most;
-        match state.budgets.get_mut(&name) {
-            Some(old) if old.sequence < new.sequence => *old = new,
-            Some(_) => {}
-            None if has_room => {
-                state.budgets.insert(name, new);
-            }
-            None => state.lose(1, "no room is left"),
-        }
-    }
-
     /// Waits until it is time, and takes everything, without a number yet. None at the end.
     fn next(&self) -> Option<MoneyFlush> {
         let until = Instant::now() + self.every;
@@ -124,10 +100,9 @@ impl Money {
         state.is_wanted = false;
         state.begun += 1;
         state.in_flight = state.pending() as u64;
-        let (sums, budgets) = (std::mem::take(&mut state.sums), std::mem::take(&mut state.budgets));
+        let sums = std::mem::take(&mut state.sums);
         drop(state);
-        let (sums, budgets) = (sums.into_rows(), budgets.into_values().collect());
-        Some(MoneyFlush { sums, budgets, ..MoneyFlush::default() })
+        Some(MoneyFlush { sums: sums.into_rows(), ..MoneyFlush::default() })
     }
 
     /// Waits after a failure. Returns whether to try again.
@@ -176,7 +151,7 @@ pub(super) fn run(shared: &Shared) {
     while let Some(flush) = shared.money.next() {
         // Once a day also without new ones: where a day's numbers begin is what the day before came to.
         let facts = Some(FactCount::now(shared.sequence.load(Ordering::Relaxed))).filter(|count| count.facts > 0);
-        if !(flush.sums.is_empty() && flush.budgets.is_empty() && facts == told) {
+        if !(flush.sums.is_empty() && facts == told) {
             write(shared, &mut number, MoneyFlush { process: shared.process, facts, ..flush });
             told = facts;
         }
@@ -196,7 +171,7 @@ fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
             *number += 1;
             flush.number = *number;
         }
-        let rows = flush.sums.len() + flush.budgets.len();
+        let rows = flush.sums.len();
         match money.writes.run(|| shared.store.flush_money(&flush)) {
             Ok(()) => {}
             Err(error) if error.is_transient() => {
@@ -209,8 +184,7 @@ fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
             Err(error) if rows <= 1 => money.state().lose(rows as u64, &error.to_string()),
             Err(_) => {
                 let sums = flush.sums.split_off(flush.sums.len() / 2);
-                let budgets = flush.budgets.split_off(flush.budgets.len().div_ceil(2));
-                flushes.push(MoneyFlush { process: shared.process, number: 0, sums, budgets, facts: None });
+                flushes.push(MoneyFlush { process: shared.process, number: 0, sums, facts: None });
                 flush.number = 0;
                 flushes.push(flush);
             }
@@ -222,6 +196,7 @@ fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
 mod tests {
     use super::*;
     use crate::ledger::{LedgerSums, UseRow};
+    use crate::writer::sums::MAX_TEXT;
 
     #[test]
     fn texts_of_any_length_are_booked_as_they_are_stored() {

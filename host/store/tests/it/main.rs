@@ -67,7 +67,7 @@ suite! {
     suite::sums_add_up_and_a_repeated_flush_counts_once
     usage::sums_of_days_are_those_of_their_hours_to_the_nano_dollar
     usage::hours_end_and_the_sums_of_their_days_stay
-    suite::the_newest_state_of_a_budget_wins
+    suite::nodes_count_at_budgets_together_and_each_exchange_once
     full_day::today_is_bounded_and_the_newest_facts_stay
     full_day::a_part_that_was_full_is_read_and_ends_with_its_day
 }

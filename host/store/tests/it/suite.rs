@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use weir_store::{
-    AuditEvent, Batch, Body, BudgetState, ChainCheck, Change, Cursor, Day, Expect, Fact, KeySum, LedgerKey,
-    LedgerQuery, LedgerSums, MoneyFlush, PackedFact, Query, RequestId, Retention, Side, Store, StoreError, Whose,
-    export_json_lines,
+    AuditEvent, Batch, Body, BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow, ChainCheck, Change,
+    Cursor, Day, Expect, Fact, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, PackedFact, Query, RequestId,
+    Retention, Side, Store, StoreError, Whose, export_json_lines,
 };
 
 use crate::facts::{NOON, Seed, batch, packed, today};
@@ -617,27 +617,57 @@ pub(crate) fn sums_add_up_and_a_repeated_flush_counts_once(place: &dyn Place) {
     assert_eq!(found, [expected(34, 2), expected(44, 2)]);
 }
 
-pub(crate) fn the_newest_state_of_a_budget_wins(place: &dyn Place) {
+fn budget_count(budget: &str, used: i64) -> BudgetCount {
+    let window = BudgetWindow { budget: budget.to_owned(), shape: "tokens".to_owned(), start: 60 };
+    BudgetCount { window, end: Some(120), used }
+}
+
+fn budget_change(budget: &str, used: i64, added: i64) -> BudgetChange {
+    BudgetChange { count: budget_count(budget, used), added }
+}
+
+/// The version and the counts that the store answers with, in order.
+fn exchanged(store: &dyn Store, exchange: &BudgetExchange) -> (u64, Vec<BudgetCount>) {
+    match store.exchange_budgets(exchange).unwrap() {
+        BudgetAnswer::Counts { version, mut counts } => {
+            counts.sort_by(|one, other| one.window.cmp(&other.window));
+            (version, counts)
+        }
+        BudgetAnswer::PutBack => (0, Vec::new()),
+    }
+}
+
+pub(crate) fn nodes_count_at_budgets_together_and_each_exchange_once(place: &dyn Place) {
     let store = place.open();
-    let state = |budget: &str, node: &str, sequence, settled| BudgetState {
-        budget: budget.to_owned(),
-        window: "2026-11".to_owned(),
-        node: node.to_owned(),
-        sequence,
-        reserved: 5,
-        settled,
-        state: "{}".to_owned(),
-    };
-    let write = |number, budgets| {
-        store
-            .flush_money(&MoneyFlush { process: 1, number, sums: Vec::new(), budgets, ..MoneyFlush::default() })
-            .unwrap();
-    };
-    write(1, vec![state("a", "n1", 1, 10), state("a", "n2", 1, 20), state("b", "n1", 1, 1)]);
-    write(2, vec![state("a", "n1", 3, 30), state("a", "n1", 2, 25)]);
-    let settled: Vec<i64> = store.budgets(Some("a")).unwrap().iter().map(|state| state.settled).collect();
-    assert_eq!(settled, [30, 20]);
-    assert_eq!(store.budgets(None).unwrap().len(), 3);
-    store.forget_budget("a", "2026-11").unwrap();
-    assert_eq!(store.budgets(None).unwrap(), [state("b", "n1", 1, 1)]);
+    let exchange =
+        |process, number, since, changes| BudgetExchange { process, number, since, changes, at_least: false };
+    assert_eq!(exchanged(&*store, &exchange(1, 1, 0, Vec::new())), (0, Vec::new()));
+    let first = exchange(1, 1, 0, vec![budget_change("a", 10, 10), budget_change("b", 1, 1)]);
+    let (version, counts) = exchanged(&*store, &first);
+    assert_eq!(counts, [budget_count("a", 10), budget_count("b", 1)]);
+    // Its answer was lost, and it is told again after another node has added.
+    let (of_other, counts) = exchanged(&*store, &exchange(2, 1, version, vec![budget_change("a", 5, 5)]));
+    assert_eq!(counts, [budget_count("a", 15)]);
+    let (version, counts) = exchanged(&*store, &first);
+    assert!(version > of_other);
+    assert_eq!(counts, [budget_count("a", 15), budget_count("b", 1)]);
+    // What is returned is taken off; below 0 there is nothing, and beyond the largest number nothing either.
+    let changes = vec![budget_change("a", 12, -3), budget_change("b", 0, -9), budget_change("c", i64::MAX, i64::MAX)];
+    exchanged(&*store, &exchange(1, 2, version, changes));
+    let (version, counts) = exchanged(&*store, &exchange(2, 2, of_other, vec![budget_change("c", i64::MAX, i64::MAX)]));
+    let most = counts[2].used;
+    assert_eq!((counts[0].used, counts[1].used, counts.len()), (12, 0, 3));
+    assert!(most > i64::MAX / 4);
+    assert_eq!(exchanged(&*store, &exchange(1, 3, version, Vec::new())), (version, Vec::new()), "nothing is new");
+    // A store that knows less than the node was put back, and then has at least what the node knows.
+    let mut back = exchange(3, 1, version + 9, vec![budget_change("a", 40, 1), budget_change("b", 0, 0)]);
+    assert_eq!(store.exchange_budgets(&back).unwrap(), BudgetAnswer::PutBack);
+    (back.since, back.at_least) = (0, true);
+    let (version, counts) = exchanged(&*store, &back);
+    assert_eq!(counts[..2], [budget_count("a", 40), budget_count("b", 0)]);
+    // Windows end, and not those that a clock which is set back finds again.
+    for (now, left) in [(120, 3), (3_780, 3), (3_781, 0)] {
+        store.retain(now * 1_000, &Retention::default()).unwrap();
+        assert_eq!(exchanged(&*store, &exchange(1, 4, 0, Vec::new())), (version, counts[..left].to_vec()), "{now}");
+    }
 }

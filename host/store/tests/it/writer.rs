@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use weir_store::{
-    Body, BudgetState, Condition, LedgerQuery, LedgerSums, Query, Recorder, Retention, Side, Store, Use, UseRow,
-    Writer, WriterOptions,
+    Body, Condition, LedgerQuery, LedgerSums, Query, Recorder, Retention, Side, Store, Use, UseRow, Writer,
+    WriterOptions,
 };
 
 use crate::facts::{NOON, Seed, batch, today};
@@ -87,16 +87,11 @@ fn what_waits_is_written_at_the_end() {
     for number in [1, 2, 1] {
         book(&recorder, number, LedgerSums { units: 5, requests: 1, estimated: 0, cost_nano: 2 });
     }
-    for (sequence, settled) in [(2, 20), (1, 10), (3, 30)] {
-        let (budget, window, node) = ("b".to_owned(), "w".to_owned(), "n".to_owned());
-        recorder.budget(BudgetState { budget, window, node, sequence, reserved: 0, settled, state: "{}".to_owned() });
-    }
     let health = writer.close(SECONDS);
     assert_eq!((health.written_facts, health.written_bodies, health.money_pending, health.money_lost), (10, 1, 0, 0));
     assert_eq!((count(&*store), store.body(&fact.id, Side::Request).unwrap()), (10, Some(b"{}".to_vec())));
     let sums = store.ledger(&LedgerQuery { from_hour: 0, to_hour: 9, subject: Some("key:a".to_owned()) }).unwrap();
     assert_eq!(sums.iter().map(|(_, sums)| sums.units).collect::<Vec<_>>(), [10, 5]);
-    assert_eq!(store.budgets(None).unwrap()[0].settled, 30);
     // Afterwards, everything is refused and counted.
     assert!(!recorder.record(&Seed(3).fact(NOON)));
     book(&recorder, 1, LedgerSums::default());

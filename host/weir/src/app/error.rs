@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::answers::ShareAnswersError;
-use crate::budget_file::BudgetFileError;
+use crate::kept_budgets::BudgetFileError;
 use crate::keys::TokensError;
 use crate::shared::ShareError;
 use crate::sinks::SinkError;

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::{Mutex, OnceLock};
 
 use weir_store::{
-    AuditEntry, AuditEvent, Batch, BudgetState, ChainCheck, Change, Changes, Day, DaySize, Document, Gap, KeySum,
-    LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId, Retention, Side, Store, StoreError,
-    UsageQuery, UsageSum, Whose,
+    AuditEntry, AuditEvent, Batch, BudgetAnswer, BudgetExchange, ChainCheck, Change, Changes, Day, DaySize, Document,
+    Gap, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId, Retention, Side, Store,
+    StoreError, UsageQuery, UsageSum, Whose,
 };
 
 type Open = dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync;
@@ -116,12 +116,8 @@ impl Store for LateStore {
         self.get()?.usage(query)
     }
 
-    fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {
-        self.get()?.budgets(budget)
-    }
-
-    fn forget_budget(&self, budget: &str, window: &str) -> Result<(), StoreError> {
-        self.get()?.forget_budget(budget, window)
+    fn exchange_budgets(&self, exchange: &BudgetExchange) -> Result<BudgetAnswer, StoreError> {
+        self.get()?.exchange_budgets(exchange)
     }
 
     fn change(&self, changes: &[Change], event: Option<&AuditEvent>) -> Result<Vec<Document>, StoreError> {
@@ -153,7 +149,7 @@ impl Store for LateStore {
     }
 
     fn audit_page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
-        self.get()?.audit_page(before, limit)
+        self.reader()?.audit_page(before, limit)
     }
 
     fn check_audit(&self) -> Result<ChainCheck, StoreError> {

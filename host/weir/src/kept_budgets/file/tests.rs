@@ -2,7 +2,7 @@ use super::*;
 use weir_ledger::{Budget, BudgetSet, Limit, Owner, Period, Request, Reservation, Row, Scope, Spend};
 
 fn file_in(folder: &Path) -> BudgetFile {
-    BudgetFile::at(folder.join("state/weir-budgets.json"), folder.join(NAME)).unwrap()
+    BudgetFile::at(folder.join("state/weir-budgets.json"), folder.join(NAME))
 }
 
 fn budget(name: &str, limit: Limit) -> Budget {
@@ -40,7 +40,7 @@ fn rows_are_read_as_they_were_written_and_other_content_is_refused() {
 fn what_an_earlier_version_kept_beside_the_configuration_is_taken_over() {
     let folder = tempfile::tempdir().unwrap();
     let shapes = || [("a".to_owned(), budget("a", Limit::Tokens(10)).shape())].into();
-    let mut former = BudgetFile::at(folder.path().join(NAME), folder.path().join(NAME)).unwrap();
+    let mut former = BudgetFile::at(folder.path().join(NAME), folder.path().join(NAME));
     former.exchange(true, || StoredRows { shapes: shapes(), rows: vec![row("a")], node: None }).unwrap();
     let mut file = file_in(folder.path());
     assert_eq!(file.take().unwrap().rows, [row("a")]);

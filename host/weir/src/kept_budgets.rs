@@ -1,0 +1,195 @@
+//! Keeps what budgets have counted, so that a restart continues them: in the store's database, or in a file of this node.
+//!
+//! The database counts for all nodes together. Nodes that share budgets through a server of their own keep only what the
+//! server may not know yet, in their files.
+
+mod database;
+mod file;
+mod merge;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use prometheus::IntGauge;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::app::StartError;
+use crate::store::{Kind, OpenStore};
+use database::BudgetDatabase;
+use file::BudgetFile;
+pub use file::BudgetFileError;
+use weir_config::Config;
+use weir_gateway::gateway::Gateway;
+use weir_ledger::StoredRows;
+use weir_store::StoreError;
+
+/// How often changes are kept: at most so much of the use is not known after a crash.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Keeping takes at most this part of the time: the budgets of a million keys are written less often.
+const SHARE: u32 = 20;
+/// How long a start waits for the database, and the end of the program for the last flush.
+const WAIT: Duration = Duration::from_secs(3);
+
+/// Why what budgets have counted cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    #[error(transparent)]
+    File(#[from] BudgetFileError),
+    #[error("{0}; it is tried again")]
+    Store(#[from] StoreError),
+}
+
+/// Where the counts are kept.
+#[derive(Debug)]
+enum Place {
+    File(BudgetFile),
+    Database(Box<BudgetDatabase>),
+}
+
+impl Place {
+    /// Keeps what the gateway has counted, and takes in what others have. `is_first` makes sure that the place can be
+    /// written.
+    fn flush(&mut self, gateway: &Gateway, is_first: bool) -> Result<(), KeepError> {
+        match self {
+            Self::File(file) => Ok(file.flush(gateway, is_first)?),
+            Self::Database(database) => Ok(database.flush(gateway.budgets())?),
+        }
+    }
+}
+
+/// What budgets have counted, and where that is kept.
+#[derive(Debug)]
+pub struct KeptBudgets {
+    place: Arc<Mutex<Place>>,
+    /// Whether it is kept: 0 if so.
+    state: IntGauge,
+}
+
+impl KeptBudgets {
+    /// Continues with what was counted before; `None` if there is no place where it is kept. A database that does not answer
+    /// is not waited for: what it has counts as soon as it can be read.
+    pub async fn restore(
+        config: &Config,
+        store: Option<&OpenStore>,
+        gateway: &Arc<Gateway>,
+    ) -> Result<Option<Self>, StartError> {
+        let mut file = BudgetFile::of(config);
+        let rows = file.as_mut().map_or_else(|| Ok(StoredRows::default()), BudgetFile::take)?;
+        let database = store.filter(|store| store.kind() == Kind::Postgres && config.shared.is_none());
+        let place = match (database, file) {
+            (Some(store), file) => {
+                let file = file.filter(|_| !rows.rows.is_empty());
+                Place::Database(Box::new(BudgetDatabase::new(store.store(), file.map(|file| (file, rows)))))
+            }
+            (None, Some(file)) => {
+                gateway.budgets().restore(rows, gateway.stored_keys().is_unread());
+                Place::File(file)
+            }
+            (None, None) => return Ok(None),
+        };
+        let state = IntGauge::new(
+            "weir_budgets_state",
+            "Whether what budgets have counted is kept for the next start: 0 yes, 1 no",
+        )?;
+        gateway.metrics().registry().register(Box::new(state.clone()))?;
+        let kept = Self { place: Arc::new(Mutex::new(place)), state };
+        if database.is_some() {
+            kept.read_first(gateway).await;
+        }
+        Ok(Some(kept))
+    }
+
+    /// Reads what the database has, before the first request.
+    async fn read_first(&self, gateway: &Arc<Gateway>) {
+        let flush = flush(Arc::clone(&self.place), Arc::clone(gateway), true);
+        if let Ok(flushed) = tokio::time::timeout(WAIT, flush).await {
+            return note(&self.state, flushed);
+        }
+        tracing::error!(
+            "what budgets have counted is not kept: the store's database does not answer. Until it does, they begin anew"
+        );
+        self.state.set(1);
+    }
+
+    /// Whether what is counted is kept: 0 if so.
+    pub fn state(&self) -> IntGauge {
+        self.state.clone()
+    }
+}
+
+/// Keeps what has changed, on a thread that may wait. None if that panicked.
+async fn flush(place: Arc<Mutex<Place>>, gateway: Arc<Gateway>, is_first: bool) -> Option<Result<(), KeepError>> {
+    let flush = move || place.lock().unwrap_or_else(PoisonError::into_inner).flush(&gateway, is_first);
+    tokio::task::spawn_blocking(flush).await.ok()
+}
+
+/// Shows whether what is counted is kept. A change is logged once.
+fn note(state: &IntGauge, flushed: Option<Result<(), KeepError>>) {
+    match flushed {
+        Some(Err(error)) => {
+            if state.get() == 0 {
+                match &error {
+                    KeepError::File(error) => tracing::error!(
+                        %error,
+                        "what budgets have counted is not kept: after a restart they begin anew. `store.state_dir` names \
+                         a folder that can be written"
+                    ),
+                    KeepError::Store(_) => {
+                        tracing::error!(%error, "what budgets have counted is not kept: the store's database fails");
+                    }
+                }
+            }
+            state.set(1);
+        }
+        Some(Ok(())) => {
+            if state.get() != 0 {
+                tracing::info!("the state of budgets is kept again");
+            }
+            state.set(0);
+        }
+        None => {}
+    }
+}
+
+/// The task that keeps changes. Requests never wait for it.
+#[derive(Debug)]
+pub struct Keeping {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Keeping {
+    /// Starts to keep changes.
+    pub fn start(kept: KeptBudgets, gateway: &Arc<Gateway>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self { stop, task: tokio::spawn(keep(kept, Arc::clone(gateway), stopped)) }
+    }
+
+    /// Keeps the rest, after the last request has ended.
+    pub async fn end(self) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(WAIT, self.task).await.is_err() {
+            tracing::warn!("the last of what budgets have counted was not kept in time");
+        }
+    }
+}
+
+/// Keeps changes until `stop` is set.
+async fn keep(kept: KeptBudgets, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
+    let KeptBudgets { place, state } = kept;
+    let (mut pause, mut is_first) = (Duration::ZERO, true);
+    loop {
+        let stopped = tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok();
+        let begun = Instant::now();
+        let flushed = flush(Arc::clone(&place), Arc::clone(&gateway), is_first).await;
+        let is_kept = matches!(flushed, Some(Ok(())));
+        is_first &= !is_kept;
+        note(&state, flushed);
+        // A database that does not answer is asked again soon: that costs it nothing.
+        pause = INTERVAL.max(begun.elapsed() * if is_kept { SHARE } else { 1 });
+        if stopped {
+            return;
+        }
+    }
+}
