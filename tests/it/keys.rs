@@ -5,6 +5,7 @@ mod command;
 mod facts;
 mod midstream;
 mod nodes;
+mod restored;
 mod spending;
 pub(crate) mod tokens;
 

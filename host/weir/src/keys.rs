@@ -3,9 +3,11 @@
 
 mod budgets;
 mod follow;
+mod known_entry;
 mod parsed;
 mod prices;
 mod registry;
+mod revoked_file;
 mod snapshot;
 mod state;
 mod tokens;

@@ -96,6 +96,29 @@ impl Database {
         self.run("pg_ctl", &["-D", &self.data(), "-m", "fast", "-w", "stop"]);
     }
 
+    /// Keeps what it has now, for [`Self::restore`].
+    pub fn back_up(&self) {
+        self.stop();
+        self.copy("data", "backup");
+        self.go();
+    }
+
+    /// Puts it back to what it had.
+    pub fn restore(&self) {
+        self.stop();
+        self.copy("backup", "data");
+        self.go();
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        let [from, to] = [from, to].map(|name| self.folder.join(name));
+        if to.exists() {
+            fs::remove_dir_all(&to).unwrap();
+        }
+        let copied = Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(copied.is_ok_and(|status| status.success()), "the data cannot be copied");
+    }
+
     fn data(&self) -> String {
         self.folder.join("data").display().to_string()
     }

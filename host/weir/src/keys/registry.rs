@@ -13,7 +13,9 @@ use weir_ledger::PriceFile;
 use weir_store::{Change, Expect, Store, StoreError};
 
 use super::follow::follow;
+use super::known_entry::KnownEntry;
 use super::parsed::GUARD;
+use super::revoked_file::RevokedFile;
 use super::snapshot::{Snapshot, read};
 use super::state::{NewBudgets, State};
 use super::version_mark::VersionMark;
@@ -61,8 +63,11 @@ pub type TakePrices = Box<dyn Fn(Option<PriceFile>) + Send + Sync>;
 /// requests are served: those with keys of the store are answered with 503 until then.
 pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>, take_prices: TakePrices) -> Arc<Registry> {
     gateway.stored_keys().wait_for_store();
-    let mark = VersionMark::read(store.version_mark());
-    let registry = Arc::new(Registry::new(store.store(), Arc::clone(gateway), take_prices, mark));
+    let (mark, entry) = VersionMark::read(store.version_mark());
+    let file = RevokedFile::beside(store.version_mark());
+    let state = State::knowing(entry, file.read());
+    let registry = Registry::new(store.store(), Arc::clone(gateway), take_prices, (mark, file), state);
+    let registry = Arc::new(registry);
     tokio::spawn(follow(Arc::downgrade(&registry)));
     let reading = Arc::clone(&registry);
     let reading = tokio::task::spawn_blocking(move || reading.catch_up());
@@ -81,15 +86,22 @@ pub struct Registry {
     gateway: Arc<Gateway>,
     take_prices: TakePrices,
     state: Mutex<State>,
-    mark: Mutex<VersionMark>,
+    /// What this node knows of the store for its next start.
+    mark: Mutex<(VersionMark, RevokedFile)>,
     /// Whether the last question for changes was answered.
     pub(super) is_followed: AtomicBool,
 }
 
 impl Registry {
     /// A registry that has read nothing yet.
-    fn new(store: Arc<dyn Store>, gateway: Arc<Gateway>, take_prices: TakePrices, mark: VersionMark) -> Self {
-        let (state, mark) = (Mutex::default(), Mutex::new(mark));
+    fn new(
+        store: Arc<dyn Store>,
+        gateway: Arc<Gateway>,
+        take_prices: TakePrices,
+        mark: (VersionMark, RevokedFile),
+        state: State,
+    ) -> Self {
+        let (state, mark) = (Mutex::new(state), Mutex::new(mark));
         Self { store, gateway, take_prices, state, mark, is_followed: AtomicBool::new(true) }
     }
 
@@ -138,14 +150,20 @@ impl Registry {
                 return Err(failure.into());
             }
             let changed = decided?;
-            match self.write(changed, state.guard) {
+            match self.write(changed, &state) {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
-                Ok((outcome, written)) => {
+                Ok((outcome, Some(written))) => {
                     // Nothing is read again: the guard has shown that no other node wrote since the store was caught up
                     // with, and what is written holds here even if the store fails now.
                     state.take(written);
+                    self.note_entry(&mut state);
                     self.publish(&mut state);
+                    return Ok(outcome);
+                }
+                Ok((outcome, None)) => {
+                    // If the store fails now, following it brings the change.
+                    let _failure = self.catch_up_with(&mut state);
                     return Ok(outcome);
                 }
             }
@@ -168,12 +186,17 @@ impl Registry {
         Ok(changed)
     }
 
-    /// Writes what a command changes, and returns the documents as they are stored.
-    fn write(&self, changed: Changed, guard: Option<u64>) -> Result<(Outcome, Vec<weir_store::Document>), StoreError> {
+    /// Writes what a command changes, and returns the documents as they are stored; `None` if the store's answer was lost, and
+    /// they were found there.
+    fn write(
+        &self,
+        changed: Changed,
+        state: &State,
+    ) -> Result<(Outcome, Option<Vec<weir_store::Document>>), StoreError> {
         let Changed { writes, event, issued } = changed;
         let Some(first) = writes.first() else {
             let kind = Kind::parse(&event.kind).unwrap_or(Kind::Key);
-            return Ok((Outcome { document: self.document(kind, &event.id)?, event, issued }, Vec::new()));
+            return Ok((Outcome { document: self.document(kind, &event.id)?, event, issued }, Some(Vec::new())));
         };
         let document = first.document.clone();
         let unreadable = |error: serde_json::Error| StoreError::Unreadable(error.to_string());
@@ -183,26 +206,35 @@ impl Registry {
             let expect = write.expected.map_or(Expect::Absent, |revision| Expect::Revision(revision.0));
             changes.push(Change { kind: write.kind.name().to_owned(), id: write.id, expect, body });
         }
-        let expect = guard.map_or(Expect::Absent, Expect::Revision);
+        let expect = state.guard.map_or(Expect::Absent, Expect::Revision);
         let (kind, id) = (GUARD.0.to_owned(), GUARD.1.to_owned());
         changes.push(Change { kind, id, expect, body: Some("{}".to_owned()) });
         let time_ms = u64::try_from(event.at.as_millisecond()).unwrap_or_default();
         let recorded = weir_store::AuditEvent { time_ms, event: serde_json::to_string(&event).map_err(unreadable)? };
-        let written = self.store.change(&changes, Some(&recorded))?;
-        let revision = Revision(written.first().map_or(0, |document| document.revision));
+        let (revision, written) = match self.store.change(&changes, Some(&recorded)) {
+            Err(error @ StoreError::Unavailable(_)) => {
+                (made_revision(&*self.store, &changes, state.version).ok_or(error)?, None)
+            }
+            written => {
+                let written = written?;
+                (written.first().map_or(0, |document| document.revision), Some(written))
+            }
+        };
+        let revision = Revision(revision);
         Ok((Outcome { document: document.map(|document| (document, revision)), event, issued }, written))
     }
 
     fn catch_up_with(&self, state: &mut State) -> Result<(), StoreError> {
-        let newest = self.store.version()?;
-        if newest < state.version {
-            tracing::error!(
-                version = newest,
-                known = state.version,
-                "the store was put back to an older state; keys revoked since then stay refused on this node"
-            );
+        let head = self.store.head()?;
+        let has_entry = state.entry.as_ref().map_or(Ok(true), |entry| entry.is_in(&*self.store, &head))?;
+        let (newest, before) = (head.version, state.version);
+        let is_behind = newest < before || before == 0 && newest < self.mark().0.version();
+        if is_behind || !has_entry {
+            self.tell_put_back(newest, before);
             state.start_over(newest);
-        } else if newest == state.version && !self.gateway.stored_keys().is_unread() {
+        }
+        state.entry = KnownEntry::last(&head);
+        if newest == before && has_entry && !self.gateway.stored_keys().is_unread() {
             return Ok(());
         }
         if state.version == 0 {
@@ -215,8 +247,18 @@ impl Registry {
                 state.take(part.documents);
             }
         }
+        if state.version > head.version {
+            self.note_entry(state);
+        }
         self.publish(state);
         Ok(())
+    }
+
+    /// Remembers the last entry of the audit log, which the store has after what was read or written last.
+    fn note_entry(&self, state: &mut State) {
+        if let Ok(head) = self.store.head() {
+            state.entry = KnownEntry::last(&head);
+        }
     }
 
     /// Takes over all documents. The next ones are read while these are parsed and taken over: a start with a million keys
@@ -237,7 +279,8 @@ impl Registry {
     }
 
     fn publish(&self, state: &mut State) {
-        self.note_version(state.version);
+        self.note_version(state.version, state.entry.as_ref());
+        state.show_revoked(|revoked| self.mark().1.write(revoked));
         let budgets = self.gateway.budgets();
         // No request of a key passes beside its budgets: they hold before it is known, and until it no longer is.
         let remaining = state.new_budgets().and_then(|NewBudgets { all, gone }| {
@@ -255,17 +298,31 @@ impl Registry {
         state.hand_on_prices(&self.take_prices);
     }
 
-    /// Warns if the store is behind what this node knew before it was started.
-    fn note_version(&self, version: u64) {
-        let before = self.mark.lock().unwrap_or_else(PoisonError::into_inner).note(version);
-        if let Some(known) = before {
+    /// Tells that the store was put back while this node ran, or, if it has gone on since, before this node was started.
+    fn tell_put_back(&self, version: u64, known: u64) {
+        if known > 0 {
             tracing::error!(
                 version,
                 known,
-                "the store is older than what this node knew: if a backup was restored, keys that were revoked or rotated \
-                 since are valid as they were then. Disable them again (`weir keys list`, `weir keys disable ID`)"
+                "the store was put back to an older state; keys revoked since then stay refused on this node"
             );
+            return;
         }
+        let known = self.mark().0.version();
+        if version >= known {
+            tell_older(version, known);
+        }
+    }
+
+    /// Warns if the store is behind what this node knew before it was started.
+    fn note_version(&self, version: u64, entry: Option<&KnownEntry>) {
+        if let Some(known) = self.mark().0.note(version, entry) {
+            tell_older(version, known);
+        }
+    }
+
+    fn mark(&self) -> MutexGuard<'_, (VersionMark, RevokedFile)> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -277,6 +334,27 @@ impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry").field("store", &self.store).finish_non_exhaustive()
     }
+}
+
+/// The revision of the first of some changes, if they were made after this version although their answer was lost. Without
+/// it, a key would be there whose text nobody has.
+fn made_revision(store: &dyn Store, changes: &[Change], version: u64) -> Option<u64> {
+    let mut revisions = changes.iter().map(|change| {
+        let found = store.document(&change.kind, &change.id).ok().flatten()?;
+        (found.body == change.body && found.revision > version).then_some(found.revision)
+    });
+    let first = revisions.next().flatten();
+    first.filter(|_| revisions.all(|revision| revision.is_some()))
+}
+
+fn tell_older(version: u64, known: u64) {
+    tracing::error!(
+        version,
+        known,
+        "the store is older than what this node knew: if a backup was restored, keys that were revoked since stay refused \
+         here as far as this node knew them, and all others are valid as they were then, also on other nodes. Disable them \
+         again (`weir keys list`, `weir keys disable ID`)"
+    );
 }
 
 /// Refuses a budget that has the name of one of the configuration, and prices that cannot be read or that the operator's
@@ -292,4 +370,29 @@ fn not_in_a_file(document: &Document, serving: &Serving, state: &State) -> Resul
         _ => None,
     };
     place.map_or(Ok(()), |place| Err(ChangeError::ReadOnly { kind: document.kind(), place }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_store::Sqlite;
+
+    #[test]
+    fn changes_whose_answer_was_lost_are_found_where_all_of_them_were_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path().join("weir.db")).unwrap();
+        let change = |id: &str, expect, body: &str| Change {
+            kind: "key".to_owned(),
+            id: id.to_owned(),
+            expect,
+            body: Some(body.to_owned()),
+        };
+        let changes = [change("a", Expect::Absent, "{\"hash\":1}"), change("b", Expect::Absent, "{}")];
+        assert_eq!(made_revision(&store, &changes, 0), None);
+        let made = store.change(&changes, None).unwrap();
+        assert_eq!(made_revision(&store, &changes, 0), Some(made[0].revision));
+        assert_eq!(made_revision(&store, &changes, store.version().unwrap()), None, "they were there before");
+        let other = [change("a", Expect::Absent, "{\"hash\":2}"), changes[1].clone()];
+        assert_eq!(made_revision(&store, &other, 0), None, "that is another node's");
+    }
 }

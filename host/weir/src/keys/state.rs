@@ -1,14 +1,16 @@
 //! What this node knows of the store's documents: the directory in the making, the version that it has reached, and what
 //! stays refused if the store is put back to an older state.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use weir_identity::directory::Change;
 use weir_identity::document::PriceRule;
 use weir_identity::{Directory, DirectoryWriter, Document, KeyId, Kind};
 use weir_ledger::{Budget, PriceFile};
 
+use super::known_entry::KnownEntry;
 use super::parsed::{Content, Parsed, parsed};
+use super::revoked_file::Revoked;
 use super::{budgets, prices};
 
 /// The state, behind the lock of the registry.
@@ -17,6 +19,8 @@ pub(super) struct State {
     writer: DirectoryWriter,
     /// The version of the store's log that has been read.
     pub(super) version: u64,
+    /// An entry of its audit log that it had.
+    pub(super) entry: Option<KnownEntry>,
     /// The revision of the guard.
     pub(super) guard: Option<u64>,
     /// Whether there is or was a key.
@@ -31,10 +35,8 @@ pub(super) struct State {
     pub(super) prices: BTreeMap<String, PriceRule>,
     /// Whether these changed since they were taken last.
     has_new_prices: bool,
-    /// Keys that were disabled or deleted.
-    revoked: HashSet<KeyId>,
-    /// Changes up to this version come from a store that was put back: they revive no key.
-    put_back: u64,
+    /// What stays refused if the store is put back.
+    revoked: Revoked,
 }
 
 /// The budgets of documents after a change.
@@ -46,6 +48,18 @@ pub(super) struct NewBudgets {
 }
 
 impl State {
+    /// The state of a node that has read nothing yet, and knows this from before.
+    pub(super) fn knowing(entry: Option<KnownEntry>, revoked: Revoked) -> Self {
+        Self { entry, revoked, ..Self::default() }
+    }
+
+    /// Shows which keys stay refused, if that changed since the last call.
+    pub(super) fn show_revoked(&mut self, show: impl FnOnce(&Revoked)) {
+        if std::mem::take(&mut self.revoked.is_new) {
+            show(&self.revoked);
+        }
+    }
+
     /// The directory as it is now.
     pub(super) fn directory(&self) -> Directory {
         self.writer.snapshot()
@@ -69,21 +83,14 @@ impl State {
     /// Begins anew with a store that is at an earlier version than this node: a backup was restored. Keys that were
     /// disabled or deleted stay refused here, until something newer is written about them.
     pub(super) fn start_over(&mut self, version: u64) {
-        let revoked = std::mem::take(&mut self.revoked);
-        let is_keyed = self.is_keyed;
-        *self = Self {
-            revoked,
-            is_keyed,
-            put_back: version,
-            has_new_budgets: true,
-            has_new_prices: true,
-            ..Self::default()
-        };
+        let revoked = Revoked { put_back: version, is_new: true, ..std::mem::take(&mut self.revoked) };
+        let (is_keyed, entry) = (self.is_keyed, self.entry.take());
+        *self = Self { revoked, entry, is_keyed, has_new_budgets: true, has_new_prices: true, ..Self::default() };
     }
 
     /// Begins anew after a reading of all documents that failed.
     pub(super) fn give_up_loading(&mut self) {
-        self.start_over(self.put_back);
+        self.start_over(self.revoked.put_back);
     }
 
     /// Takes over a part of all documents, in any order, on a state that has none. What it has is to be used after
@@ -155,11 +162,11 @@ impl State {
         let Some(key) = KeyId::parse(id).ok().filter(|_| kind == Kind::Key) else { return document };
         let is_revoked = !matches!(&document, Some(Document::Key(key)) if !key.disabled);
         if is_revoked {
-            self.revoked.insert(key);
-        } else if revision > self.put_back {
-            self.revoked.remove(&key);
+            self.revoked.is_new |= self.revoked.keys.insert(key);
+        } else if revision > self.revoked.put_back {
+            self.revoked.is_new |= self.revoked.keys.remove(&key);
         } else if let Some(Document::Key(document)) = &mut document
-            && self.revoked.contains(&key)
+            && self.revoked.keys.contains(&key)
         {
             tracing::error!(key = id, "the store was put back to when this key was valid: it stays refused here");
             document.disabled = true;

@@ -1,12 +1,14 @@
-//! The newest version of the store's documents that this node has known, in a file beside the store or the configuration. A
-//! store that is behind it at the next start was put back to an older state: keys that were revoked since are valid again.
+//! The newest version of the store's documents that this node has known, and an entry of the audit log, in a file beside the
+//! store or the configuration. A store that is behind it at the next start was put back to an older state: keys that were
+//! revoked since are valid again.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::known_entry::KnownEntry;
 use weir_adapters::install::{self, Readers};
 
-/// The file with the version, and what it says.
+/// The file with the version and the entry, and what it says.
 #[derive(Debug, Default)]
 pub(super) struct VersionMark {
     /// None where nothing can be written: then nothing is remembered.
@@ -15,26 +17,37 @@ pub(super) struct VersionMark {
 }
 
 impl VersionMark {
-    /// Reads the mark; there is none before the first change.
-    pub(super) fn read(path: Option<&Path>) -> Self {
-        let text = path.map(std::fs::read_to_string);
-        let written = text.and_then(Result::ok).and_then(|text| text.trim().parse().ok()).unwrap_or_default();
-        Self { path: path.map(Path::to_owned), written }
+    /// Reads the mark, and the entry that was known then; there is none before the first change.
+    pub(super) fn read(path: Option<&Path>) -> (Self, Option<KnownEntry>) {
+        let text = path.map(std::fs::read_to_string).and_then(Result::ok).unwrap_or_default();
+        let mut words = text.split_whitespace();
+        let written = words.next().and_then(|version| version.parse().ok()).unwrap_or_default();
+        let entry = words.next().zip(words.next()).and_then(|(sequence, hash)| KnownEntry::read(sequence, hash));
+        (Self { path: path.map(Path::to_owned), written }, entry)
     }
 
     /// Takes note of the version that the store has now. Returns the newer one that this node knew before, once.
-    pub(super) fn note(&mut self, version: u64) -> Option<u64> {
+    pub(super) fn note(&mut self, version: u64, entry: Option<&KnownEntry>) -> Option<u64> {
         if version == self.written {
             return None;
         }
         let before = std::mem::replace(&mut self.written, version);
-        self.write(version);
+        self.write(version, entry);
         (before > version).then_some(before)
     }
 
-    fn write(&mut self, version: u64) {
+    /// The version that was noted last.
+    pub(super) fn version(&self) -> u64 {
+        self.written
+    }
+
+    fn write(&mut self, version: u64, entry: Option<&KnownEntry>) {
         let Some(path) = &self.path else { return };
-        if let Err(error) = install::put(path, format!("{version}\n").as_bytes(), Readers::All) {
+        let entry = entry.map(KnownEntry::written).unwrap_or_default();
+        let text = format!("{version} {entry}").trim_end().to_owned() + "\n";
+        let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let put = |()| install::put(path, text.as_bytes(), Readers::All);
+        if let Err(error) = folder.and_then(put) {
             let is_usual = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
             if !is_usual {
                 tracing::warn!(path = %path.display(), %error, "the version of the keys is not remembered");
@@ -53,20 +66,28 @@ mod tests {
     fn a_store_that_is_behind_what_was_known_is_noticed_once_also_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("weir.db.version");
-        let mut mark = VersionMark::read(Some(&path));
-        assert_eq!((mark.note(0), mark.note(3), mark.note(7), mark.note(7)), (None, None, None, None));
-        let mut mark = VersionMark::read(Some(&path));
-        assert_eq!(mark.note(7), None);
-        let mut mark = VersionMark::read(Some(&path));
-        assert_eq!((mark.note(4), mark.note(4), mark.note(5)), (Some(7), None, None));
-        let mut mark = VersionMark::read(Some(&path));
-        assert_eq!(mark.note(6), None, "what is noted is not noted again");
+        let read = || VersionMark::read(Some(&path));
+        let (mut mark, entry) = read();
+        assert_eq!(entry, None);
+        let notes = [0, 3, 7, 7].map(|version| mark.note(version, None));
+        assert_eq!(notes, [None, None, None, None]);
+        let (mut mark, _) = read();
+        assert_eq!((mark.version(), mark.note(7, None)), (7, None));
+        let (mut mark, _) = read();
+        let entry = KnownEntry::read("9", "ab");
+        let notes = [4, 4, 5].map(|version| mark.note(version, entry.as_ref()));
+        assert_eq!(notes, [Some(7), None, None]);
+        let (mut mark, known) = read();
+        assert_eq!(known, entry);
+        assert_eq!(mark.note(6, None), None, "what is noted is not noted again");
     }
 
     #[test]
     fn where_nothing_can_be_written_nothing_is_remembered() {
-        let mut mark = VersionMark::read(Some(Path::new("/no/such/folder/weir.db.version")));
-        assert_eq!((mark.note(4), mark.note(2)), (None, Some(4)));
-        assert_eq!(VersionMark::read(None).note(1), None);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let (mut mark, _) = VersionMark::read(Some(&folder.path().join("file/weir.db.version")));
+        assert_eq!((mark.note(4, None), mark.note(2, None)), (None, Some(4)));
+        assert_eq!(VersionMark::read(None).0.note(1, None), None);
     }
 }

@@ -1,0 +1,73 @@
+//! The keys that this node has known as disabled or deleted, in a file beside the store or the configuration: they stay refused
+//! if a node starts with a store that was put back to when they were valid.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use weir_adapters::install::{self, Readers};
+use weir_identity::KeyId;
+
+/// What a file has.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Revoked {
+    /// Keys that were disabled or deleted.
+    pub(super) keys: HashSet<KeyId>,
+    /// Changes up to this version come from a store that was put back: they revive no key.
+    pub(super) put_back: u64,
+    /// Whether this changed since it was kept last.
+    pub(super) is_new: bool,
+}
+
+/// The file: the version on the first line, and a key's id on each other one.
+#[derive(Debug, Default)]
+pub(super) struct RevokedFile {
+    /// None where nothing can be written: then nothing is remembered.
+    path: Option<PathBuf>,
+}
+
+impl RevokedFile {
+    /// The file beside the one with the version.
+    pub(super) fn beside(mark: Option<&Path>) -> Self {
+        Self { path: mark.map(|mark| mark.with_extension("revoked")) }
+    }
+
+    /// What was known; nothing before the first key was revoked.
+    pub(super) fn read(&self) -> Revoked {
+        let text = self.path.as_deref().map(std::fs::read_to_string).and_then(Result::ok).unwrap_or_default();
+        let put_back = text.lines().next().and_then(|line| line.parse().ok()).unwrap_or_default();
+        Revoked { keys: text.lines().filter_map(|line| KeyId::parse(line).ok()).collect(), put_back, is_new: false }
+    }
+
+    /// Keeps this.
+    pub(super) fn write(&mut self, revoked: &Revoked) {
+        let Some(path) = &self.path else { return };
+        let mut lines: Vec<String> = revoked.keys.iter().map(|key| format!("{key}\n")).collect();
+        lines.sort_unstable();
+        let text = format!("{}\n{}", revoked.put_back, lines.concat());
+        let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        if let Err(error) = folder.and_then(|()| install::put(path, text.as_bytes(), Readers::All)) {
+            tracing::debug!(path = %path.display(), %error, "revoked keys are not remembered");
+            self.path = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_what_is_no_key_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("weir.db.version");
+        let revoked = Revoked { keys: [1, 2].map(KeyId::from_bits).into(), put_back: 7, is_new: false };
+        assert_eq!(RevokedFile::beside(Some(&mark)).read(), Revoked::default());
+        RevokedFile::beside(Some(&mark)).write(&revoked);
+        assert_eq!(RevokedFile::beside(Some(&mark)).read(), revoked);
+        let path = folder.path().join("weir.db.revoked");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text + "no key\n").unwrap();
+        assert_eq!(RevokedFile::beside(Some(&mark)).read(), revoked);
+        RevokedFile::beside(None).write(&revoked);
+    }
+}
