@@ -30,7 +30,7 @@ pub struct BudgetWindow {
 /// What is booked and reserved in a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetCount {
-    /// The window.
+    /// Which budget's use it is, and of which time.
     pub window: BudgetWindow,
     /// The second after its last; none for a window without end.
     pub end: Option<i64>,

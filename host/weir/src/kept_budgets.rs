@@ -14,7 +14,6 @@ use prometheus::IntGauge;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::app::StartError;
 use crate::store::{Kind, OpenStore};
 use database::BudgetDatabase;
 use file::BudgetFile;
@@ -30,6 +29,17 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const SHARE: u32 = 20;
 /// How long a start waits for the database, and the end of the program for the last flush.
 const WAIT: Duration = Duration::from_secs(3);
+
+/// Why what budgets have counted before cannot be continued.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] BudgetFileError),
+    /// The gauge of their state cannot be shown.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+}
 
 /// Why what budgets have counted cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +83,7 @@ impl KeptBudgets {
         config: &Config,
         store: Option<&OpenStore>,
         gateway: &Arc<Gateway>,
-    ) -> Result<Option<Self>, StartError> {
+    ) -> Result<Option<Self>, RestoreError> {
         let mut file = BudgetFile::of(config);
         let rows = file.as_mut().map_or_else(|| Ok(StoredRows::default()), BudgetFile::take)?;
         let database = store.filter(|store| store.kind() == Kind::Postgres && config.shared.is_none());

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::answers::ShareAnswersError;
-use crate::kept_budgets::BudgetFileError;
+use crate::kept_budgets::RestoreError;
 use crate::keys::TokensError;
 use crate::shared::ShareError;
 use crate::sinks::SinkError;
@@ -58,7 +58,7 @@ pub enum StartError {
     },
     /// The state of budgets cannot be read.
     #[error("budgets cannot go on where they stopped: {0}")]
-    Budgets(#[from] BudgetFileError),
+    Budgets(#[from] RestoreError),
     /// Kept answers cannot be shared.
     #[error(transparent)]
     Answers(#[from] ShareAnswersError),
