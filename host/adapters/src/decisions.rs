@@ -122,7 +122,7 @@ pub struct Decisions {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct DecisionsFile {
     version: u32,
     #[serde(flatten)]
     decisions: Decisions,
@@ -225,7 +225,7 @@ impl Keeper {
         // An unreadable file was logged at the start, and is replaced by the known decisions.
         let mut decisions = read(&self.path).unwrap_or_else(|_| before.clone());
         decisions.change(before, now);
-        let written = serde_json::to_vec_pretty(&Written { version: VERSION, decisions })?;
+        let written = serde_json::to_vec_pretty(&DecisionsFile { version: VERSION, decisions })?;
         install::put(&self.path, &written, Readers::Owner)
     }
 }
@@ -248,7 +248,7 @@ fn read(path: &Path) -> io::Result<Decisions> {
     if bytes.len() as u64 > FILE {
         return Err(io::Error::other("it is too long"));
     }
-    let Written { version, mut decisions } = serde_json::from_slice(&bytes)?;
+    let DecisionsFile { version, mut decisions } = serde_json::from_slice(&bytes)?;
     if version != VERSION {
         return Err(io::Error::other(format!("it is of version {version}, and this Weir knows {VERSION}")));
     }

@@ -71,7 +71,7 @@ pub fn shape(loader: &Loader, bytes: &[u8]) -> Result<Shape, ShapeError> {
 
 /// One line of `weir plugin list`.
 #[derive(Debug, Clone, Serialize)]
-pub struct Listed {
+pub struct PluginRow {
     /// The file's name without `.wasm`.
     pub name: String,
     /// Digest of its bytes; `None` if they cannot be read.
@@ -117,7 +117,7 @@ pub struct ListSettings {
 }
 
 /// Lists every component in a directory, ordered by name.
-pub fn list(loader: &Loader, dir: &Path, wishes: &ListSettings) -> std::io::Result<Vec<Listed>> {
+pub fn list(loader: &Loader, dir: &Path, wishes: &ListSettings) -> std::io::Result<Vec<PluginRow>> {
     let ListSettings { lock, policy, decisions, grants } = wishes;
     let mut names: Vec<String> = std::fs::read_dir(dir)?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".wasm").map(str::to_owned))
@@ -138,9 +138,9 @@ pub fn list(loader: &Loader, dir: &Path, wishes: &ListSettings) -> std::io::Resu
 /// Checks a file's bytes: returns what vouches for them, or why they must not serve.
 type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Vouched, String> + 'a;
 
-fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: String) -> Listed {
+fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: String) -> PluginRow {
     let impurity = grants.impurity();
-    let refused = |name, digest, reason: String| Listed {
+    let refused = |name, digest, reason: String| PluginRow {
         name,
         digest,
         version: None,
@@ -178,7 +178,7 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: 
         formats.dedup();
         formats
     };
-    Listed {
+    PluginRow {
         trusted: vouched.pinned,
         signed_by: vouched.signer.as_deref().map(str::to_owned),
         name,
@@ -196,7 +196,7 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: 
     }
 }
 
-impl Display for Listed {
+impl Display for PluginRow {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let digest = self.digest.map_or_else(|| "-".to_owned(), |digest| digest.short());
         if let Some(reason) = &self.refused {

@@ -44,7 +44,7 @@ struct Window {
 }
 
 #[derive(Debug)]
-struct Watched {
+struct WatchedVersion {
     digest: Digest,
     samples: VecDeque<Sample>,
 }
@@ -53,7 +53,7 @@ struct Watched {
 #[derive(Debug)]
 pub struct Judge {
     catalog: Arc<Catalog>,
-    watched: BTreeMap<Arc<str>, Watched>,
+    watched: BTreeMap<Arc<str>, WatchedVersion>,
 }
 
 impl Judge {
@@ -114,15 +114,15 @@ impl Judge {
             .entry(Arc::clone(name))
             .and_modify(|watched| {
                 if watched.digest != adapter.digest {
-                    *watched = Watched::begin(adapter, sample, length);
+                    *watched = WatchedVersion::begin(adapter, sample, length);
                 }
             })
-            .or_insert_with(|| Watched::begin(adapter, sample, length));
+            .or_insert_with(|| WatchedVersion::begin(adapter, sample, length));
         watched.note(sample, length)
     }
 }
 
-impl Watched {
+impl WatchedVersion {
     fn begin(adapter: &Adapter, first: Sample, length: Duration) -> Self {
         // The counters of an adapter that was just loaded start at zero.
         let is_new = adapter.stats.age() < length;

@@ -30,7 +30,7 @@ mod stand_in;
 mod writers;
 
 pub use file::signature_beside;
-use file::{Found, Stamp, list, read_signature};
+use file::{ComponentFile, Stamp, list, read_signature};
 pub use follow::{ScanTrigger, Watching};
 pub(crate) use grants::ByName;
 pub use grants::Granted;
@@ -224,7 +224,7 @@ impl Watch {
     }
 
     /// Records new, changed and missing files.
-    fn compare(&mut self, mut found: BTreeMap<String, Found>, now: Instant) {
+    fn compare(&mut self, mut found: BTreeMap<String, ComponentFile>, now: Instant) {
         for (name, file) in &mut self.files {
             match found.remove(name) {
                 None => _ = file.gone.get_or_insert(now),
@@ -263,7 +263,7 @@ impl Watch {
 }
 
 impl File {
-    fn new(found: Found, now: Instant) -> Self {
+    fn new(found: ComponentFile, now: Instant) -> Self {
         Self { stamp: found.stamp, signature: found.signature, since: now, state: State::New, gone: None }
     }
 

@@ -30,7 +30,7 @@ pub enum ComponentError {
 
 /// Facts about a module, read without running it.
 #[derive(Debug, Default)]
-struct Seen {
+struct ModuleFacts {
     is_component: bool,
     tells_world: bool,
     wants_preview1: bool,
@@ -49,12 +49,12 @@ pub fn component(bytes: Vec<u8>, wit: &Path) -> Result<Vec<u8>, ComponentError> 
     encode(&module, seen.wants_preview1)
 }
 
-fn see(bytes: &[u8]) -> Result<Seen, wasmparser::BinaryReaderError> {
-    let mut seen = Seen::default();
+fn see(bytes: &[u8]) -> Result<ModuleFacts, wasmparser::BinaryReaderError> {
+    let mut seen = ModuleFacts::default();
     for payload in Parser::new(0).parse_all(bytes) {
         match payload? {
             Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
-                return Ok(Seen { is_component: true, ..seen });
+                return Ok(ModuleFacts { is_component: true, ..seen });
             }
             Payload::CustomSection(section) => seen.tells_world |= section.name().starts_with(METADATA),
             Payload::ImportSection(imports) => {

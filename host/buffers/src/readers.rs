@@ -87,7 +87,7 @@ impl Readers {
     pub(super) fn evict_for(&self, owner: u64, id: u64) {
         let mut readers = self.lock();
         let now = now();
-        let all = readers.iter().map(|(id, state)| Known {
+        let all = readers.iter().map(|(id, state)| UnfinishedBody {
             id: *id,
             owner: state.owner,
             bytes: state.bytes.load(Relaxed),
@@ -96,7 +96,7 @@ impl Readers {
                 since => now.saturating_sub(since),
             }),
         });
-        let all: Vec<Known> = all.collect();
+        let all: Vec<UnfinishedBody> = all.collect();
         if let Some(victim) = victim(&all, owner, id).and_then(|id| readers.remove(&id)) {
             victim.evicted.notify_one();
         }
@@ -109,7 +109,7 @@ impl Readers {
 
 /// The state of an unfinished body at one moment.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct UnfinishedBody {
     id: u64,
     owner: u64,
     bytes: usize,
@@ -120,7 +120,7 @@ struct Known {
 /// Chooses the body to evict: the one that has stalled longest, or else the youngest body of the owner that holds the
 /// most. If the taker is itself that owner, only a body younger than its own request is evicted, so that its oldest
 /// body always completes.
-fn victim(all: &[Known], taker: u64, id: u64) -> Option<u64> {
+fn victim(all: &[UnfinishedBody], taker: u64, id: u64) -> Option<u64> {
     let others = || all.iter().filter(|known| known.id != id && known.bytes > 0);
     let stalled = others().filter(|known| known.waited >= STALLED).max_by_key(|known| known.waited);
     if let Some(stalled) = stalled {
@@ -141,8 +141,8 @@ fn victim(all: &[Known], taker: u64, id: u64) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn known(id: u64, owner: u64, bytes: usize, waited: u64) -> Known {
-        Known { id, owner, bytes, waited: Duration::from_millis(waited) }
+    fn known(id: u64, owner: u64, bytes: usize, waited: u64) -> UnfinishedBody {
+        UnfinishedBody { id, owner, bytes, waited: Duration::from_millis(waited) }
     }
 
     #[test]

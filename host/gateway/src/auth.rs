@@ -22,7 +22,7 @@ use crate::rate_limit::{Estimate, Scope, Take};
 pub(crate) use ephemeral::OwnSeal;
 use local::NotLocal;
 pub use stored::StoredCaller;
-use stored_keys::Found;
+use stored_keys::CredentialLookup;
 pub use stored_keys::StoredKeys;
 pub use tokens::Tokens;
 use weir_config::{Client, Config, KeyHash, Priority};
@@ -307,11 +307,11 @@ pub async fn identify(
         return Ok(Caller { tenant, client, stored: None, shown: Some(shown), address });
     }
     let (mut denied, tokens) = match stored.look_up(&keys) {
-        Found::Caller(caller, shown) => return Ok(Caller::stored(*caller, Some(shown), address)),
-        Found::Refused(denied, tokens) => (denied, tokens),
-        Found::Nothing if config.server.anonymous => return Ok(Caller::anonymous(address)),
-        Found::Nothing if stored.is_unread() && config.clients.is_empty() => return Err(Denied::Unread),
-        Found::Nothing => return Err(Denied::NoKey),
+        CredentialLookup::Caller(caller, shown) => return Ok(Caller::stored(*caller, Some(shown), address)),
+        CredentialLookup::Refused(denied, tokens) => (denied, tokens),
+        CredentialLookup::Nothing if config.server.anonymous => return Ok(Caller::anonymous(address)),
+        CredentialLookup::Nothing if stored.is_unread() && config.clients.is_empty() => return Err(Denied::Unread),
+        CredentialLookup::Nothing => return Err(Denied::NoKey),
     };
     for token in tokens {
         match Box::pin(stored.find_by_token(token.expose())).await {

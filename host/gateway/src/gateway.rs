@@ -65,12 +65,12 @@ use crate::observe::trace::{Span, Tracer};
 use crate::realtime::Sessions;
 use crate::reasoning_cache::ReasoningCache;
 use crate::serving::Serving;
-use cached::Found;
+use cached::CacheLookup;
 use finish::Routing;
 use own_headers::{forbid_retry, put_limits, set_own_request_id, set_request_id};
-use recognise::{Called, recognise};
+use recognise::{EndpointCall, recognise};
 use refusal::fault_response;
-use routing::Routed;
+use routing::RoutedExchange;
 use unknown::Unrecognised;
 use weir_buffers::BufferLimit;
 use weir_server::Peer;
@@ -195,7 +195,7 @@ impl Gateway {
                 (welcome::page(&serving, &head), None)
             }
             None => {
-                let begun = Begun { exchange, span: &span, record: &mut record };
+                let begun = TracedRequest { exchange, span: &span, record: &mut record };
                 let answer = Box::pin(self.pass(&serving, begun, head, body)).await;
                 (answer.unwrap_or_else(|fault| self.refuse(None, &fault, &id, &mut record)), None)
             }
@@ -205,7 +205,7 @@ impl Gateway {
                 if let Some(record) = record.as_mut() {
                     record.set_endpoint(&endpoint);
                 }
-                let begun = Begun { exchange, span: &span, record: &mut record };
+                let begun = TracedRequest { exchange, span: &span, record: &mut record };
                 let answer = if session::is_for(&endpoint) {
                     Box::pin(self.begin_session(&serving, begun, head, called)).await
                 } else {
@@ -237,14 +237,14 @@ impl Gateway {
     async fn serve(
         &self,
         serving: &Serving,
-        begun: Begun<'_>,
+        begun: TracedRequest<'_>,
         capture: &mut Option<Arc<Capture>>,
         head: Parts,
         body: Incoming,
-        called: Called,
+        called: EndpointCall,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Called { endpoint, path_params } = called;
-        let Begun { exchange, span, record } = begun;
+        let EndpointCall { endpoint, path_params } = called;
+        let TracedRequest { exchange, span, record } = begun;
         let caller = pin!(self.identified(serving, &endpoint, &head)).await?;
         if let Some(record) = record.as_mut() {
             record.set_caller(&caller);
@@ -266,7 +266,7 @@ impl Gateway {
         let query = head.uri.query().unwrap_or_default();
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &exchange, &caller, alias, &head.headers, query);
-        let asked = inbound::request(serving, exchange, caller, Called { endpoint, path_params }, head, taken)?;
+        let asked = inbound::request(serving, exchange, caller, EndpointCall { endpoint, path_params }, head, taken)?;
         if let Some(record) = record.as_mut() {
             *capture = self.capture(serving, &asked, logged, span, record);
         }
@@ -313,10 +313,10 @@ impl Gateway {
         let limits = permit.limits();
         let found = match cached::kept_route(serving, asked) {
             Some((route, lifetime)) => Box::pin(self.find_kept(serving, asked, route, lifetime)).await?,
-            None => Found::Nothing,
+            None => CacheLookup::Nothing,
         };
         let found = match found {
-            Found::Answer(kept) => return Ok(self.replay(asked, &kept, Admitted { span, permit, record })),
+            CacheLookup::Answer(kept) => return Ok(self.replay(asked, &kept, Admitted { span, permit, record })),
             found => found,
         };
         let routed = pin!(self.route(context, serving, asked, Admitted { span, permit, record })).await;
@@ -330,8 +330,13 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        let Routed { tried: AttemptResponse { answer, target, stands_in }, plan, mut account, deadline, notices } =
-            routed;
+        let RoutedExchange {
+            tried: AttemptResponse { answer, target, stands_in },
+            plan,
+            mut account,
+            deadline,
+            notices,
+        } = routed;
         let mut response = answer.unwrap_or_else(|fault| {
             account.record().into_iter().for_each(|record| record.failed(&fault));
             let mut response = fault_response(asked.endpoint.errors.as_deref(), &fault, &asked.exchange.id);
@@ -387,7 +392,7 @@ fn exact_len(response: &Response<ReplyBody>) -> u64 {
 }
 
 /// A request with its span and its record.
-struct Begun<'a> {
+struct TracedRequest<'a> {
     exchange: Exchange,
     span: &'a Span,
     record: &'a mut Option<Box<RequestRecord>>,

@@ -40,7 +40,7 @@ pub struct Health {
 /// The health records of targets, by name.
 #[derive(Debug, Default)]
 struct Table {
-    known: HashMap<Arc<str>, Known, RandomState>,
+    known: HashMap<Arc<str>, KnownTarget, RandomState>,
     /// The number of records that are models of patterns.
     models: usize,
     /// The time of the last sweep. A sweep is slow, so a flood of names must not trigger one each time.
@@ -48,7 +48,7 @@ struct Table {
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownTarget {
     health: Arc<TargetHealth>,
     /// The name of the pattern's target, if this is one of its models.
     pattern: Option<Arc<str>>,
@@ -156,7 +156,7 @@ impl Table {
             return Arc::clone(&known.health);
         }
         let health = Arc::<TargetHealth>::default();
-        let known = Known { health: Arc::clone(&health), pattern: pattern.cloned() };
+        let known = KnownTarget { health: Arc::clone(&health), pattern: pattern.cloned() };
         self.models += usize::from(known.pattern.is_some());
         self.known.insert(Arc::clone(target), known);
         health
@@ -170,7 +170,7 @@ impl Table {
         }
         self.swept = Some(now);
         for may_have_failed in [false, true] {
-            let is_used = |known: &Known| Arc::strong_count(&known.health) > 1;
+            let is_used = |known: &KnownTarget| Arc::strong_count(&known.health) > 1;
             self.retain(|_, known| {
                 known.pattern.is_none() || is_used(known) || known.health.is_troubled(now, may_have_failed)
             });
@@ -180,7 +180,7 @@ impl Table {
         }
     }
 
-    fn retain(&mut self, keep: impl Fn(&str, &Known) -> bool) {
+    fn retain(&mut self, keep: impl Fn(&str, &KnownTarget) -> bool) {
         self.known.retain(|name, known| keep(name, known));
         self.models = self.known.values().filter(|known| known.pattern.is_some()).count();
     }

@@ -34,11 +34,11 @@ struct List {
     /// Held by the request that fetches the list. Other requests wait for it; if it is cancelled, the next one
     /// fetches.
     asking: tokio::sync::Mutex<()>,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<CachedList>>,
 }
 
 #[derive(Debug, Clone)]
-struct Kept {
+struct CachedList {
     until: Instant,
     models: Arc<[ModelInfo]>,
 }
@@ -62,7 +62,7 @@ impl List {
     }
 
     fn put(&self, models: Arc<[ModelInfo]>, fresh: Duration) {
-        let kept = Kept { until: Instant::now() + fresh, models };
+        let kept = CachedList { until: Instant::now() + fresh, models };
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
     }
 }

@@ -85,14 +85,14 @@ struct Declared {
 
 /// A declared endpoint that a request calls.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Known<'a> {
+pub(crate) struct KnownEndpoint<'a> {
     /// What the adapter says of the endpoint's answers.
     pub(crate) acceptance: &'a Acceptance,
     /// What an adapter says of such requests.
     pub(crate) endpoint: &'a Arc<Endpoint>,
 }
 
-impl Known<'_> {
+impl KnownEndpoint<'_> {
     /// Whether the request is read before it is sent: it is JSON that says what the answer will cost, or that may name objects,
     /// as none without a body does.
     pub(crate) fn is_read(&self, is_bare: bool) -> bool {
@@ -144,13 +144,13 @@ impl Passage {
 
     /// The declared endpoint of a request, with the values of its path's parameters. `path` is decoded. A spelling that some
     /// servers take for the endpoint counts as one, so that none leads around the rights and the costs of its model.
-    pub(crate) fn known(&self, method: &Method, path: &str) -> Option<(Known<'_>, PathParams)> {
+    pub(crate) fn known(&self, method: &Method, path: &str) -> Option<(KnownEndpoint<'_>, PathParams)> {
         let path = path::plainest(path);
         self.declared.iter().find_map(|one| {
             let is_same = |own: &&Acceptance| own.method.as_str().eq_ignore_ascii_case(method.as_str());
             let acceptance = self.target.accepts.get(one.acceptance).filter(is_same)?;
             let path_params = one.pattern.matches_in_any_case(&path)?;
-            Some((Known { acceptance, endpoint: &one.endpoint }, path_params))
+            Some((KnownEndpoint { acceptance, endpoint: &one.endpoint }, path_params))
         })
     }
 

@@ -26,7 +26,7 @@ const ENTRY: usize = 192;
 /// The kept values of all turns, bounded in bytes; the least recently used ones are evicted.
 #[derive(Debug)]
 pub struct ReasoningCache {
-    turns: Cache<Key, Kept, Weigher>,
+    turns: Cache<Key, ToolCallReasoning, Weigher>,
     provenance: Arc<Provenance>,
     owners: Arc<Owners>,
 }
@@ -51,7 +51,7 @@ struct Key {
 
 /// The values that belong to one tool call.
 #[derive(Debug, Clone)]
-struct Kept {
+struct ToolCallReasoning {
     /// The family of the adapter that parsed it.
     family: Arc<str>,
     /// The call's own opaque value.
@@ -60,7 +60,7 @@ struct Kept {
     thinking: Arc<[ReasoningPart]>,
 }
 
-impl Kept {
+impl ToolCallReasoning {
     /// Whether the values are valid for an adapter of this family: it parsed the turn, or it is the values' issuer.
     fn is_for(&self, family: &str) -> bool {
         let values = self.thinking.iter().flat_map(|part| part.signature.iter().chain(&part.encrypted));
@@ -71,8 +71,8 @@ impl Kept {
 #[derive(Debug, Clone)]
 struct Weigher;
 
-impl Weighter<Key, Kept> for Weigher {
-    fn weight(&self, key: &Key, kept: &Kept) -> u64 {
+impl Weighter<Key, ToolCallReasoning> for Weigher {
+    fn weight(&self, key: &Key, kept: &ToolCallReasoning) -> u64 {
         let signature = kept.signature.as_ref().map_or(0, signature_len);
         // Calls of one turn share their reasoning, but each counts it, which errs towards less memory.
         let thinking: usize = kept.thinking.iter().map(thinking_len).sum();
@@ -103,7 +103,7 @@ impl ReasoningCache {
     /// Keeps the values of a whole answer's tool calls.
     pub fn keep(&self, source: &Source, answer: &ChatResponse) {
         for candidate in &answer.candidates {
-            let mut turn = Turn::default();
+            let mut turn = ReasoningTurn::default();
             for part in &candidate.parts {
                 match part {
                     Part::Reasoning(thinking) => turn.thinking.push(thinking.clone()),
@@ -115,7 +115,7 @@ impl ReasoningCache {
         }
     }
 
-    fn put(&self, source: &Source, turn: Turn) {
+    fn put(&self, source: &Source, turn: ReasoningTurn) {
         let size: usize = turn.thinking.iter().map(thinking_len).sum();
         let vouched = turn.thinking.iter().any(is_vouched);
         if size > TURN_LIMIT || !(vouched || turn.calls.iter().any(|(_, signature)| signature.is_some())) {
@@ -126,7 +126,10 @@ impl ReasoningCache {
         for (call, signature) in turn.calls {
             self.provenance.learn(Kind::Call, tenant, call.as_bytes(), issuer);
             let key = Key { tenant: (&**tenant).into(), call: call.into() };
-            self.turns.insert(key, Kept { family: Arc::clone(family), signature, thinking: Arc::clone(&thinking) });
+            self.turns.insert(
+                key,
+                ToolCallReasoning { family: Arc::clone(family), signature, thinking: Arc::clone(&thinking) },
+            );
         }
     }
 
@@ -164,7 +167,7 @@ impl ReasoningCache {
 
 /// The reasoning and the calls of one candidate's turn.
 #[derive(Debug, Default)]
-struct Turn {
+struct ReasoningTurn {
     thinking: Vec<ReasoningPart>,
     calls: Vec<(String, Option<Signature>)>,
 }
@@ -174,13 +177,13 @@ struct Turn {
 pub struct ReasoningCollector {
     reasoning_cache: Arc<ReasoningCache>,
     source: Source,
-    candidates: Vec<(u32, Watched)>,
+    candidates: Vec<(u32, CandidateReasoning)>,
 }
 
 /// What has passed of one candidate, with the numbers of its parts.
 #[derive(Debug, Default)]
-struct Watched {
-    turn: Turn,
+struct CandidateReasoning {
+    turn: ReasoningTurn,
     thinking: Vec<u32>,
     calls: Vec<u32>,
     size: usize,
@@ -223,16 +226,16 @@ impl ReasoningCollector {
         }
     }
 
-    fn of(&mut self, candidate: u32) -> &mut Watched {
+    fn of(&mut self, candidate: u32) -> &mut CandidateReasoning {
         let at = self.candidates.iter().position(|(number, _)| *number == candidate).unwrap_or_else(|| {
-            self.candidates.push((candidate, Watched::default()));
+            self.candidates.push((candidate, CandidateReasoning::default()));
             self.candidates.len() - 1
         });
         &mut self.candidates[at].1
     }
 }
 
-impl Watched {
+impl CandidateReasoning {
     fn think(&mut self, part: u32) {
         self.thinking.push(part);
         let empty = ReasoningPart { id: None, text: None, signature: None, encrypted: None, extensions: Vec::new() };

@@ -28,12 +28,12 @@ fn fields() -> Fields {
 struct Schema {
     /// The places of messages, by name.
     places: HashMap<String, usize>,
-    messages: Vec<Vec<Held>>,
+    messages: Vec<Vec<FieldKind>>,
 }
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy)]
-enum Held {
+enum FieldKind {
     /// Neither messages nor repeated texts.
     Nothing,
     Text,
@@ -45,10 +45,10 @@ impl Schema {
     fn of(fields: &Fields) -> Self {
         let names = || fields.keys().enumerate();
         let places: HashMap<String, usize> = names().map(|(place, name)| (name.clone(), place)).collect();
-        let held = |inner: &String| places.get(inner).map_or(Held::Text, |place| Held::Message(*place));
+        let held = |inner: &String| places.get(inner).map_or(FieldKind::Text, |place| FieldKind::Message(*place));
         let row = |fields: &HashMap<u64, String>| {
             let most = fields.keys().max().map_or(0, |most| *most as usize);
-            let of = |number| fields.get(&(number as u64)).map_or(Held::Nothing, held);
+            let of = |number| fields.get(&(number as u64)).map_or(FieldKind::Nothing, held);
             (0..=most).map(of).collect()
         };
         let messages = fields.values().map(row).collect();
@@ -74,9 +74,9 @@ fn walk(schema: &Schema, place: usize, mut bytes: &[u8], depth: u8, left: &mut u
     while let Some((number, value, rest)) = field(bytes) {
         let held = usize::try_from(number).ok().and_then(|number| fields.get(number));
         match held {
-            None | Some(Held::Nothing) => {}
-            Some(Held::Text) => *left = left.checked_sub(1).ok_or(TooMany)?,
-            Some(Held::Message(inner)) => {
+            None | Some(FieldKind::Nothing) => {}
+            Some(FieldKind::Text) => *left = left.checked_sub(1).ok_or(TooMany)?,
+            Some(FieldKind::Message(inner)) => {
                 *left = left.checked_sub(1).ok_or(TooMany)?;
                 if depth > 0 {
                     walk(schema, *inner, value, depth - 1, left)?;

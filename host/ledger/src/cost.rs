@@ -10,7 +10,7 @@ use weir_types::contract::types::Unit;
 use crate::facts::Facts;
 use crate::measure::Measure;
 use crate::money::{MoneyError, Nano, Pico, Quantity, Rate};
-use crate::price_book::{Found, Holding, PriceBook, Subject};
+use crate::price_book::{Holding, MatchingOffers, PriceBook, Subject};
 
 /// What an attempt costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,7 @@ pub fn price(book: &PriceBook, subject: Subject<'_>, facts: &Facts) -> Result<Co
 pub(crate) fn price_by<'a>(
     book: &PriceBook,
     facts: &Facts,
-    find: impl FnOnce() -> Found<'a>,
+    find: impl FnOnce() -> MatchingOffers<'a>,
 ) -> Result<Cost, MoneyError> {
     if facts.is_empty() {
         return Ok(Cost::NoUsage);
@@ -178,7 +178,7 @@ fn rate<'a>(offers: &'a [Holding<'a>], measure: Measure) -> Option<(&'a Holding<
     find(measure).or_else(|| find(measure.priced_as()?))
 }
 
-fn assumptions(found: &Found<'_>, facts: &Facts) -> Vec<Assumption> {
+fn assumptions(found: &MatchingOffers<'_>, facts: &Facts) -> Vec<Assumption> {
     let mut assumptions = Vec::new();
     if !found.knows_tier {
         assumptions.extend(facts.service_tier.clone().map(Assumption::Tier));

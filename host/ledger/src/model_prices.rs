@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::cost::{Cost, price_by};
 use crate::facts::Facts;
 use crate::money::MoneyError;
-use crate::price_book::{Candidate, Found, PriceBook, Subject};
+use crate::price_book::{Candidate, MatchingOffers, PriceBook, Subject};
 
 /// What a price book has for one model of a provider, whatever the conditions.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl ModelPrices {
     }
 
     /// The offers that hold for a request, the most specific first.
-    pub(crate) fn find(&self, facts: &Facts) -> Found<'_> {
+    pub(crate) fn find(&self, facts: &Facts) -> MatchingOffers<'_> {
         self.book.find_among(&self.candidates, &self.kind, facts)
     }
 }

@@ -95,7 +95,7 @@ impl Holding<'_> {
 
 /// What the book knows about a request: the offers that hold, the most specific first.
 #[derive(Debug)]
-pub(crate) struct Found<'a> {
+pub(crate) struct MatchingOffers<'a> {
     pub(crate) holding: Vec<Holding<'a>>,
     /// Whether the served tier is the standard one, or has a price at this model.
     pub(crate) knows_tier: bool,
@@ -183,17 +183,17 @@ impl PriceBook {
     }
 
     /// The offers that hold for a request, the most specific first.
-    pub(crate) fn find(&self, subject: Subject<'_>, facts: &Facts) -> Found<'_> {
+    pub(crate) fn find(&self, subject: Subject<'_>, facts: &Facts) -> MatchingOffers<'_> {
         self.find_among(&self.candidates(subject), subject.kind, facts)
     }
 
     /// Those of these offers, which are for a model of a provider of this kind, that hold for a request, the most specific
     /// first.
-    pub(crate) fn find_among(&self, candidates: &[Candidate], kind: &str, facts: &Facts) -> Found<'_> {
+    pub(crate) fn find_among(&self, candidates: &[Candidate], kind: &str, facts: &Facts) -> MatchingOffers<'_> {
         let tier = facts.service_tier.as_deref().and_then(|word| self.tier(kind, word));
         let now = Circumstances { facts, tier: tier.as_deref() };
         let is_begun = |offer: &Offer| offer.valid_from.is_none_or(|from| from <= facts.at);
-        let mut found = Found { holding: Vec::new(), knows_tier: tier.is_none(), knows_batch: false };
+        let mut found = MatchingOffers { holding: Vec::new(), knows_tier: tier.is_none(), knows_batch: false };
         for candidate in candidates {
             let Some(holding) = self.holding(*candidate) else { continue };
             let (offer, is_own) = (holding.offer, !holding.is_of_other_name);

@@ -67,7 +67,7 @@ pub struct MessageReader {
     from: Side,
     bounds: Bounds,
     frame: Option<Open>,
-    message: Option<Begun>,
+    message: Option<OpenMessage>,
 }
 
 /// A frame whose payload is arriving.
@@ -82,7 +82,7 @@ struct Open {
 
 /// A message that has not ended.
 #[derive(Debug)]
-struct Begun {
+struct OpenMessage {
     kind: Kind,
     held: BytesMut,
     /// Whether a piece of it was handed over.
@@ -150,8 +150,8 @@ impl MessageReader {
                 message.fragments += 1;
                 message.len = message.len.saturating_add(head.len);
             }
-            (Opcode::Text, none @ None) => *none = Some(Begun::new(Kind::Text, head.len)),
-            (Opcode::Binary, none @ None) => *none = Some(Begun::new(Kind::Binary, head.len)),
+            (Opcode::Text, none @ None) => *none = Some(OpenMessage::new(Kind::Text, head.len)),
+            (Opcode::Binary, none @ None) => *none = Some(OpenMessage::new(Kind::Binary, head.len)),
             (Opcode::Continuation, None) | (Opcode::Text | Opcode::Binary, Some(_)) => return Err(FrameError::Order),
             (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => {}
         }
@@ -192,7 +192,7 @@ impl MessageReader {
     }
 }
 
-impl Begun {
+impl OpenMessage {
     fn new(kind: Kind, len: u64) -> Self {
         Self { kind, held: BytesMut::new(), is_passing: false, len, fragments: 1 }
     }

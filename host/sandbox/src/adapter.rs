@@ -272,9 +272,9 @@ pub async fn lease_pair(
     Ok((one.lease_with(slot, turn, Arc::clone(&tenant))?, other.lease_with(second, other_turn, tenant)?))
 }
 
-type Turn = Option<OwnedSemaphorePermit>;
+type LeasePermit = Option<OwnedSemaphorePermit>;
 
-async fn turns_of_pair(one: &Arc<Adapter>, other: &Arc<Adapter>) -> Result<(Turn, Turn), PluginFault> {
+async fn turns_of_pair(one: &Arc<Adapter>, other: &Arc<Adapter>) -> Result<(LeasePermit, LeasePermit), PluginFault> {
     if Arc::ptr_eq(one, other) {
         let mut turn = one.some_turns(2).await?;
         // An adapter limited to one instance serves both sides in one turn.

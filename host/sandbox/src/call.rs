@@ -1,7 +1,7 @@
 //! The contract's functions as methods of a [`Lease`]: typed, each with its own deadline.
 
 use super::adapter::Lease;
-use super::fault::{Called, PluginFault};
+use super::fault::{CallResult, PluginFault};
 use super::guest::functions;
 use super::weigh::Weigh;
 pub use crate::contract::dialect_chat::exports::weir::adapter::dialect_chat::ParsedChat;
@@ -23,7 +23,7 @@ macro_rules! methods {
         impl Lease {
             $(
                 $(#[$doc])*
-                pub fn $method(&mut self, ctx: &Context, input: &$input) -> Called<$output> {
+                pub fn $method(&mut self, ctx: &Context, input: &$input) -> CallResult<$output> {
                     self.ask($name, input.weigh(), |instance| instance.with_guest(|guest| guest.$method(ctx, input)))
                 }
             )+
@@ -35,7 +35,7 @@ functions!(methods);
 
 impl Lease {
     /// Dialect: writes a count of tokens for the client.
-    pub fn render_count_response(&mut self, ctx: &Context, count: &TokenCount) -> Called<RenderedResponse> {
+    pub fn render_count_response(&mut self, ctx: &Context, count: &TokenCount) -> CallResult<RenderedResponse> {
         self.ask("dialect-count-tokens.render-response", 0, |instance| {
             instance.with_guest(|guest| guest.render_count_response(ctx, *count))
         })

@@ -11,7 +11,7 @@ use super::untrusted::TooManyGrantedCalls;
 use weir_types::contract::types;
 
 /// Result of a call into an adapter: `Err` is a failure of the component, `Ok(Err)` an error that it returned.
-pub type Called<T> = Result<Result<T, types::Error>, PluginFault>;
+pub type CallResult<T> = Result<Result<T, types::Error>, PluginFault>;
 
 /// Size of an input that may itself be the reason for an exceeded limit, in bytes.
 const LARGE: usize = 64 << 10;

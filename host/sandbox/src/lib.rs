@@ -52,10 +52,10 @@ pub mod wasi;
 mod weigh;
 
 pub use adapter::{Adapter, Lease, canary, lease_pair};
-pub use canary::{CanaryRule, Chosen};
+pub use canary::{CanaryRule, ChosenVersion};
 pub use digest::Digest;
 pub use engine::Engine;
-pub use fault::{Called, FaultKind, PluginFault};
+pub use fault::{CallResult, FaultKind, PluginFault};
 pub use grants::Grants;
 pub use guard::GuardManifest;
 pub use interface::{Interface, Interfaces};

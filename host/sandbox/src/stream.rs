@@ -6,7 +6,7 @@
 use wasmtime::component::ResourceAny;
 
 use super::adapter::{Adapter, Lease};
-use super::fault::{Called, PluginFault};
+use super::fault::{CallResult, PluginFault};
 use super::weigh::Weigh;
 use weir_types::contract::types::{ChatEvent, Context, Decoded, Encoded, Frame};
 
@@ -38,7 +38,7 @@ macro_rules! stream {
             }
 
             /// Passes on the items of one read, in order.
-            pub fn push(&mut self, items: &[$item]) -> Called<$output> {
+            pub fn push(&mut self, items: &[$item]) -> CallResult<$output> {
                 let resource = self.resource;
                 self.lease.ask($push, items.weigh(), |instance| {
                     instance.with_guest(|speech| speech.$push_to(resource, items))
@@ -46,7 +46,7 @@ macro_rules! stream {
             }
 
             /// Signals that everything has been pushed.
-            pub fn finish(&mut self) -> Called<$output> {
+            pub fn finish(&mut self) -> CallResult<$output> {
                 let resource = self.resource;
                 self.lease.ask($finish, 0, |instance| instance.with_guest(|speech| speech.$finish_it(resource)))
             }

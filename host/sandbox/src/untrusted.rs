@@ -40,7 +40,7 @@ struct Line {
 
 /// Permission to run one call, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn<'a>(&'a UntrustedExecutor);
+pub(super) struct CallPermit<'a>(&'a UntrustedExecutor);
 
 impl UntrustedExecutor {
     /// For new components: one turn per core, but at least two.
@@ -80,7 +80,7 @@ impl UntrustedExecutor {
     }
 
     /// Waits for a turn; `None` if none is free in time. Blocks.
-    pub(super) fn turn(&self, timeout: Duration) -> Option<Turn<'_>> {
+    pub(super) fn turn(&self, timeout: Duration) -> Option<CallPermit<'_>> {
         let mut line = self.lock();
         if line.running >= self.turns {
             if line.waiting >= MAX_WAITING {
@@ -95,7 +95,7 @@ impl UntrustedExecutor {
             return None;
         }
         line.running += 1;
-        Some(Turn(self))
+        Some(CallPermit(self))
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
@@ -103,7 +103,7 @@ impl UntrustedExecutor {
     }
 }
 
-impl Turn<'_> {
+impl CallPermit<'_> {
     /// Runs the work on a new thread and waits for it; `None` if no thread can be started. Blocks.
     pub(super) fn run<R: Send>(self, work: impl FnOnce() -> R + Send) -> Option<R> {
         let is_equal = self.0.is_equal;
@@ -122,7 +122,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for CallPermit<'_> {
     fn drop(&mut self) {
         self.0.lock().running -= 1;
         self.0.ended.notify_one();

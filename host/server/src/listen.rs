@@ -111,9 +111,9 @@ mod tests {
     #[tokio::test]
     async fn a_port_that_is_taken_is_an_error() {
         let (_taken, address) = bind("::", 0).await.unwrap();
-        assert_eq!(bind("::", address.port()).await.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+        assert_eq!(bind("::", address.port()).await.unwrap_err().kind(), ErrorKind::AddrInUse);
         let (_other, address) = bind("127.0.0.1", 0).await.unwrap();
-        assert_eq!(bind("127.0.0.1", address.port()).await.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+        assert_eq!(bind("127.0.0.1", address.port()).await.unwrap_err().kind(), ErrorKind::AddrInUse);
     }
 
     #[tokio::test]

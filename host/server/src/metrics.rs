@@ -60,10 +60,10 @@ struct Series {
 
 impl ListenerMetrics {
     /// Counts a connection as open until the guard is dropped.
-    pub(super) fn opened(&self) -> Opened {
+    pub(super) fn opened(&self) -> OpenConnection {
         let open = self.0.as_ref().map(|series| series.open.clone());
         open.iter().for_each(IntGauge::inc);
-        Opened(open)
+        OpenConnection(open)
     }
 
     pub(super) fn evicted(&self) {
@@ -89,9 +89,9 @@ impl ListenerMetrics {
 
 /// Guard that counts a connection as open.
 #[derive(Debug)]
-pub(super) struct Opened(Option<IntGauge>);
+pub(super) struct OpenConnection(Option<IntGauge>);
 
-impl Drop for Opened {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.iter().for_each(IntGauge::dec);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::bounds;
 use super::names::Names;
-use weir_sandbox::{Called, FaultKind, Lease, PluginFault};
+use weir_sandbox::{CallResult, FaultKind, Lease, PluginFault};
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::{
     ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, ErrorKind, FollowUp, HttpRequest,
@@ -169,7 +169,7 @@ fn too_large(fault: &PluginFault, limit: &str) -> Fault {
 }
 
 /// Converts a call's result; an error that the adapter returned on purpose is blamed on `side`.
-pub fn attribute<T>(called: Called<T>, side: Side) -> Result<T, Fault> {
+pub fn attribute<T>(called: CallResult<T>, side: Side) -> Result<T, Fault> {
     match called {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Fault::from_error(side, bounds::error(error))),

@@ -11,7 +11,7 @@ use http::{HeaderValue, Request};
 use super::answer_body::AnswerBody;
 use super::body::UpstreamBody;
 use super::chunks::Chunks;
-use super::connection::Answered;
+use super::connection::AnswerWithCarrier;
 use super::deadline::Watch;
 use super::dial::Dialer;
 use super::error::{UpstreamError, UpstreamErrorKind};
@@ -173,7 +173,7 @@ pub(super) fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, Ups
 
 /// Builds the answer. The request's credential is hidden in it, so that neither a client nor an adapter can read it.
 fn answer(
-    response: Answered,
+    response: AnswerWithCarrier,
     mut watch: Watch,
     pool: &Pool,
     origin: Arc<str>,

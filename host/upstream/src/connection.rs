@@ -67,7 +67,7 @@ pub(super) enum Connection {
 impl Connection {
     /// Sends a request, with its whole url, and waits for the answer's head. Boxed, since two futures on the way hold it
     /// twice each: as it was given, and pinned.
-    pub(super) fn send(self, message: Request<Chunks>) -> impl Future<Output = Result<Answered, Unanswered>> {
+    pub(super) fn send(self, message: Request<Chunks>) -> impl Future<Output = Result<AnswerWithCarrier, Unanswered>> {
         match self {
             Self::Http1(connection) => Either::Left(pinned(|| connection.send(message))),
             Self::Http2(shared) => {
@@ -83,7 +83,7 @@ impl Connection {
 }
 
 /// An answer's head, its body, and what brings the body.
-pub(super) type Answered = Response<(Incoming, Carrier)>;
+pub(super) type AnswerWithCarrier = Response<(Incoming, Carrier)>;
 
 /// What brings the body of an answer, and is free for another exchange afterwards.
 pub(super) enum Carrier {
@@ -122,7 +122,10 @@ impl Http1 {
     }
 
     /// The request is handed over at once; polling the future sends it.
-    fn send(mut self: Box<Self>, message: Request<Chunks>) -> impl Future<Output = Result<Answered, Unanswered>> {
+    fn send(
+        mut self: Box<Self>,
+        message: Request<Chunks>,
+    ) -> impl Future<Output = Result<AnswerWithCarrier, Unanswered>> {
         let url = message.uri().clone();
         let answer = self.sender.try_send_request(in_origin_form(message));
         self.answered(answer, url)
@@ -132,7 +135,7 @@ impl Http1 {
         mut self: Box<Self>,
         answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Chunks>>>>,
         url: Uri,
-    ) -> Result<Answered, Unanswered> {
+    ) -> Result<AnswerWithCarrier, Unanswered> {
         // Not counted against the task's turn: a poll that is put off would have nothing to wake it.
         let mut answer = pin!(unconstrained(answer));
         let answered = poll_fn(|cx| {

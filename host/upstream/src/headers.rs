@@ -102,8 +102,11 @@ pub(super) fn scrub(headers: &mut HeaderMap) {
 /// Removes the headers of one connection, and those that `connection` names, from a message that otherwise passes
 /// unchanged.
 pub(super) fn hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> =
-        headers.keys().filter(|name| is_of_connection(name) || Named::of(headers).contains(name)).cloned().collect();
+    let named: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_of_connection(name) || ConnectionHeaders::of(headers).contains(name))
+        .cloned()
+        .collect();
     for name in named {
         headers.remove(name);
     }
@@ -169,7 +172,7 @@ impl HeaderRules {
 
     /// The headers that pass, as adapters get them. Those that are no text are left out.
     pub fn texts(&self, from: &HeaderMap) -> Vec<Header> {
-        let named = Named::of(from);
+        let named = ConnectionHeaders::of(from);
         let passing = from.iter().filter(|(name, _)| self.passes(name) && !named.contains(name));
         let text = |(name, value): (&HeaderName, &HeaderValue)| {
             Some(Header { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
@@ -179,7 +182,7 @@ impl HeaderRules {
 
     /// Copies the headers that pass, repeated ones included.
     pub fn forward(&self, from: &HeaderMap, to: &mut HeaderMap) {
-        let named = Named::of(from);
+        let named = ConnectionHeaders::of(from);
         to.reserve(from.keys_len().min(TYPICAL));
         for (name, value) in from {
             if self.passes(name) && !named.contains(name) {
@@ -190,9 +193,9 @@ impl HeaderRules {
 }
 
 /// The headers that `connection` declares to be of this connection only.
-struct Named<'a>(Option<&'a HeaderMap>);
+struct ConnectionHeaders<'a>(Option<&'a HeaderMap>);
 
-impl<'a> Named<'a> {
+impl<'a> ConnectionHeaders<'a> {
     fn of(headers: &'a HeaderMap) -> Self {
         let usual = |value: &HeaderValue| {
             value.as_bytes().eq_ignore_ascii_case(b"keep-alive") || value.as_bytes().eq_ignore_ascii_case(b"close")

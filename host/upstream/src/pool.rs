@@ -10,7 +10,7 @@ use http::{Request, Uri};
 use tokio::time::timeout;
 
 use super::chunks::Chunks;
-use super::connection::{Answered, Connection, Failure, Http1, Unanswered};
+use super::connection::{AnswerWithCarrier, Connection, Failure, Http1, Unanswered};
 use super::dial::{DialError, Dialer};
 use super::hand_over::HandOver;
 use super::multiplexed::{ASSUMED, Multiplexed};
@@ -78,7 +78,7 @@ impl Pool {
         message: Request<Chunks>,
         connect: Duration,
         hand_over: Option<HandOver>,
-    ) -> impl Future<Output = Result<Answered, Failed>> + use<'p> {
+    ) -> impl Future<Output = Result<AnswerWithCarrier, Failed>> + use<'p> {
         let origin = Arc::clone(origin);
         // What is rarely needed is boxed: the futures of requests are copied some times.
         let sending = match self.take(&origin) {
@@ -109,7 +109,7 @@ impl Pool {
         mut message: Request<Chunks>,
         connect: Duration,
         hand_over: Option<HandOver>,
-    ) -> Result<Answered, Failed> {
+    ) -> Result<AnswerWithCarrier, Failed> {
         loop {
             let (connection, dialed) = match self.take(&origin) {
                 Some(open) => (open, false),

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
-use documents::{Documents, Known};
+use documents::{Documents, ProviderDocuments};
 use used_once::UsedOnce;
 use weir_config::{AdminLogin, ClaimRule, Secret};
 use weir_identity::document::{Grant, Login};
@@ -155,7 +155,7 @@ impl Logins {
             return Err(CallbackError::State.into());
         }
         let answer = self.exchange(&code, pending, &known, login).await?;
-        let read = |known: &Known| {
+        let read = |known: &ProviderDocuments| {
             read_answer(&answer, pending, &known.discovery, &settings(login), &known.keys, Timestamp::now())
         };
         let logged_in = match read(&known) {
@@ -174,7 +174,7 @@ impl Logins {
         &self,
         code: &Secret,
         pending: &PendingLogin,
-        known: &Known,
+        known: &ProviderDocuments,
         login: &AdminLogin,
     ) -> Result<Vec<u8>, LoginError> {
         let exchange = pending.exchange(code, &known.discovery, &settings(login));

@@ -75,7 +75,7 @@ pub enum ReloadError {
 
 /// The result of applying a configuration.
 #[derive(Debug, Clone)]
-pub struct Taken {
+pub struct AppliedConfig {
     /// The version now in force.
     pub version: Arc<Version>,
     /// Changed settings that only take effect at the next start.
@@ -137,7 +137,7 @@ impl Reload {
     }
 
     /// Loads the file again and applies it. Blocks.
-    pub fn reload(&self) -> Result<Taken, ReloadError> {
+    pub fn reload(&self) -> Result<AppliedConfig, ReloadError> {
         let current = self.current();
         let Some(path) = &current.config.path else { return Err(ReloadError::NoFile) };
         let read = Config::load(path, current.config.environment.clone());
@@ -148,7 +148,7 @@ impl Reload {
     }
 
     /// Rolls back to a kept version, by default the previous one. Blocks.
-    pub fn rollback(&self, to: Option<&str>) -> Result<Taken, ReloadError> {
+    pub fn rollback(&self, to: Option<&str>) -> Result<AppliedConfig, ReloadError> {
         let versions = self.versions();
         let current = versions.first().map(|version| version.config.revision.clone());
         let found = match to {
@@ -205,7 +205,7 @@ impl Reload {
         Serving::derive_priced(config, self.catalog.snapshot(), prices.as_ref())
     }
 
-    fn take(&self, config: Config, origin: Origin) -> Result<Taken, ReloadError> {
+    fn take(&self, config: Config, origin: Origin) -> Result<AppliedConfig, ReloadError> {
         let mut versions = self.lock();
         let serving = self.derive(&config).map_err(|error| ReloadError::Problems(error.to_string()))?;
         // The same issuers keep the keys that were fetched from them.
@@ -226,14 +226,14 @@ impl Reload {
             self.gateway.stored_keys().accept_tokens(tokens);
         }
         self.granted.replace(granted::of_all(&config));
-        Ok(Taken { version: versions.add(config, origin), at_next_start })
+        Ok(AppliedConfig { version: versions.add(config, origin), at_next_start })
     }
 
     /// Updates the metrics and logs the result.
-    fn record(&self, result: Result<Taken, ReloadError>) -> Result<Taken, ReloadError> {
+    fn record(&self, result: Result<AppliedConfig, ReloadError>) -> Result<AppliedConfig, ReloadError> {
         let metrics = self.gateway.metrics();
         match &result {
-            Ok(Taken { version, at_next_start }) => {
+            Ok(AppliedConfig { version, at_next_start }) => {
                 metrics.config_ok.set(1);
                 metrics.config_revision.set(i64::try_from(version.number).unwrap_or(i64::MAX));
                 let (revision, origin) = (&version.config.revision, version.origin.as_str());

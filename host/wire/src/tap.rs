@@ -45,7 +45,7 @@ use crate::frame::FrameRef;
 use crate::peek::{Limits, Peek, PointerError, Scalar, TestError};
 use alike::AlikeContent;
 use compiled::{Compiled, Role};
-use kept::Kept;
+use kept::AnswerStart;
 use std::sync::Arc;
 use tier::TierPlace;
 use usage::Figures;
@@ -81,7 +81,7 @@ pub struct TapState {
     tier: TierPlace,
     content: Content,
     /// The start of an answer that is read as a whole, not weighed yet.
-    kept: Kept,
+    kept: AnswerStart,
     /// Whether the answer is read as a whole instead of by frames.
     is_whole: bool,
 }
@@ -107,7 +107,7 @@ impl TapState {
             reading: TapReading::default(),
             tier: TierPlace::default(),
             content: Content::default(),
-            kept: Kept::default(),
+            kept: AnswerStart::default(),
             is_whole: false,
             tap: Arc::clone(tap),
         }

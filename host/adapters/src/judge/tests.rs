@@ -56,7 +56,7 @@ fn failures_before_the_window_do_not_count() {
         Sample { at, leases, faults, callers }
     };
     let digest = Digest::of(b"x");
-    let mut watched = Watched { digest, samples: VecDeque::from([sample(0, 0, 0, 0)]) };
+    let mut watched = WatchedVersion { digest, samples: VecDeque::from([sample(0, 0, 0, 0)]) };
     let minute = Duration::from_mins(1);
     assert_eq!(watched.note(sample(30, 10, 10, 1), minute), Window { exchanges: 10, faults: 10, callers: 1 });
     assert_eq!(watched.note(sample(80, 20, 10, 2), minute), Window { exchanges: 20, faults: 10, callers: 3 });

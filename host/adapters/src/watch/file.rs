@@ -37,7 +37,7 @@ impl Stamp {
 
 /// A component's file and its signature file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ComponentFile {
     pub(super) stamp: Stamp,
     /// `NAME.wasm.sig`.
     pub(super) signature: Option<Stamp>,
@@ -45,7 +45,7 @@ pub(super) struct Found {
 
 /// Lists the components in a directory, by the name before `.wasm`. Hidden files are ignored, and so are the temporary
 /// files of editors and copy programs, which have other extensions.
-pub(super) fn list(dir: &Path) -> io::Result<BTreeMap<String, Found>> {
+pub(super) fn list(dir: &Path) -> io::Result<BTreeMap<String, ComponentFile>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
@@ -56,7 +56,7 @@ pub(super) fn list(dir: &Path) -> io::Result<BTreeMap<String, Found>> {
         // A file that goes away meanwhile is noticed at the next scan.
         let Some(stamp) = stamp_of(&path) else { continue };
         let signature = stamp_of(&path.with_extension("wasm.sig"));
-        found.insert(name.to_owned(), Found { stamp, signature });
+        found.insert(name.to_owned(), ComponentFile { stamp, signature });
     }
     Ok(found)
 }

@@ -10,7 +10,7 @@ use weir_config::Retry;
 
 /// A candidate that may still be tried.
 #[derive(Debug, Clone, Copy)]
-struct Left<'a> {
+struct RemainingCandidate<'a> {
     candidate: &'a Candidate,
     /// Since when the candidate is known to fail, if it was given up.
     failed: Option<Instant>,
@@ -19,7 +19,7 @@ struct Left<'a> {
 /// The candidates left of a plan.
 #[derive(Debug)]
 pub(super) struct Candidates<'a> {
-    left: Vec<Left<'a>>,
+    left: Vec<RemainingCandidate<'a>>,
     health: &'a Health,
     /// Whether the first candidate has not been taken yet, which the plan has just found usable.
     is_untouched: bool,
@@ -36,7 +36,7 @@ impl<'a> Candidates<'a> {
     /// All candidates of a plan.
     pub(super) fn new(plan: &'a Plan, health: &'a Health) -> Self {
         let candidates = plan.candidates.iter().chain(&plan.resting);
-        let left: Vec<_> = candidates.map(|candidate| Left { candidate, failed: None }).collect();
+        let left: Vec<_> = candidates.map(|candidate| RemainingCandidate { candidate, failed: None }).collect();
         let (is_untouched, has_several) = (!plan.candidates.is_empty(), left.len() > 1);
         Self { left, health, is_untouched, has_several, failures: 0, slow: 0, wait_until: None }
     }
@@ -68,7 +68,7 @@ impl<'a> Candidates<'a> {
 
     /// Puts back a candidate that turned out to rest, so that its recovery is waited for.
     pub(super) fn put_back(&mut self, candidate: &'a Candidate) {
-        let left = Left { candidate, failed: None };
+        let left = RemainingCandidate { candidate, failed: None };
         if !self.is_usable(left) {
             self.left.push(left);
         }
@@ -77,7 +77,7 @@ impl<'a> Candidates<'a> {
     /// Puts back a candidate that was given up, with the time since when it fails: it may have recovered by the time
     /// the others have failed.
     pub(super) fn give_up(&mut self, candidate: &'a Candidate, since: Instant) {
-        self.left.push(Left { candidate, failed: Some(since) });
+        self.left.push(RemainingCandidate { candidate, failed: Some(since) });
     }
 
     /// Records a failure, and whether it was a timeout.
@@ -126,7 +126,7 @@ impl<'a> Candidates<'a> {
 
     /// Whether a candidate is not known to rest and, if it was given up, that was longer ago than the longest retry
     /// delay.
-    fn is_usable(&self, Left { candidate, failed }: Left<'_>) -> bool {
+    fn is_usable(&self, RemainingCandidate { candidate, failed }: RemainingCandidate<'_>) -> bool {
         let now = Instant::now();
         let is_due =
             |since: Instant| since + candidate.target.retry.max_delay <= now && !self.is_vain(candidate, since);

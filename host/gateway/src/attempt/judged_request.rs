@@ -12,7 +12,7 @@ use super::media;
 use super::side::ClientSide;
 use super::{InboundRequest, RequestContext};
 use crate::guard::{self, AnswerGuards, Ends, ExchangeFacts, Guard, GuardMetrics, Notes, Pending};
-use weir_sandbox::Chosen;
+use weir_sandbox::ChosenVersion;
 use weir_sandbox::guard::Asked;
 use weir_translate::names::Names;
 use weir_translate::unified;
@@ -55,7 +55,7 @@ pub(super) struct JudgedCopy {
     /// Whether other readers may read something else in the request's bytes, or more than guards see.
     is_ambiguous: bool,
     /// The version of the dialect that read it, which writes the answer too: its memo is for none else.
-    dialect: Option<Chosen>,
+    dialect: Option<ChosenVersion>,
 }
 
 impl Judged {
@@ -143,11 +143,11 @@ pub(super) async fn judged_by(
     metrics: &GuardMetrics,
 ) -> (Judged, Option<Fault>) {
     let before = asked.judged();
-    let mut seen = Seen::default();
+    let mut seen = GuardView::default();
     let mut unread = None;
     if guards.iter().any(|guard| guard.sees_requests()) {
         match before.and_then(Judged::copy) {
-            Some(copy) => seen = Seen::from(copy.clone()),
+            Some(copy) => seen = GuardView::from(copy.clone()),
             None => match seen_by_guards(context, asked).await {
                 Ok(read) => seen = read,
                 Err(fault) => unread = Some(fault),
@@ -191,7 +191,7 @@ pub(super) async fn judged_by(
 }
 
 /// What guards see of a request, and what its dialect reported besides.
-struct Seen {
+struct GuardView {
     content: Asked,
     losses: Vec<Loss>,
     memo: String,
@@ -200,10 +200,10 @@ struct Seen {
     /// Whether other readers may read something else in the request's bytes, or more than guards see.
     is_ambiguous: bool,
     /// The version of the dialect that read it.
-    dialect: Option<Chosen>,
+    dialect: Option<ChosenVersion>,
 }
 
-impl Default for Seen {
+impl Default for GuardView {
     fn default() -> Self {
         Self {
             content: Asked::Withheld,
@@ -217,13 +217,13 @@ impl Default for Seen {
     }
 }
 
-impl From<JudgedCopy> for Seen {
+impl From<JudgedCopy> for GuardView {
     fn from(JudgedCopy { request, losses, memo, names, lifted, is_ambiguous, dialect, .. }: JudgedCopy) -> Self {
         Self { content: content_of(request), losses, memo, names, lifted, is_ambiguous, dialect }
     }
 }
 
-impl Seen {
+impl GuardView {
     fn copy(self, operation: &Operation, input_tokens: Option<u32>) -> Option<JudgedCopy> {
         let Self { content, losses, memo, names, lifted, is_ambiguous, dialect } = self;
         let request = match (content, operation) {
@@ -239,7 +239,7 @@ impl Seen {
 
 /// Reads a request with the adapter of its dialect. One that is only relayed is shown as its JSON, or as the texts of its form;
 /// other bodies, such as files, cannot be read.
-async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> Result<Seen, Fault> {
+async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> Result<GuardView, Fault> {
     let adapter = match &asked.side {
         ClientSide::Program { request, .. } => return seen_of_program(Request::clone(request)),
         ClientSide::Dialect(adapter) => adapter,
@@ -258,7 +258,7 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
             BodyKind::Multipart => Asked::Other(relayed::form(asked, limit)?),
             BodyKind::Raw | BodyKind::Empty | BodyKind::Session => return Err(relayed::unreadable()),
         };
-        return Ok(Seen { content, ..Seen::default() });
+        return Ok(GuardView { content, ..GuardView::default() });
     }
     let ClientRequest { http, lifted } = ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?;
     let chosen = adapter.choose();
@@ -273,7 +273,7 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
     let Parsed { request, losses, memo, names } = unified::parse(&mut dialect, asked.operation(), &ctx, &http)?;
     dialect.release();
     let is_ambiguous = is_json && !matches!(&http.body, Body::Text(text) if shown::shows_all(text, &request));
-    Ok(Seen { content: content_of(request), losses, memo, names, lifted, is_ambiguous, dialect: Some(chosen) })
+    Ok(GuardView { content: content_of(request), losses, memo, names, lifted, is_ambiguous, dialect: Some(chosen) })
 }
 
 /// The refusal of a request of which guards may read something else than its provider.
@@ -284,12 +284,12 @@ fn ambiguous() -> Fault {
 }
 
 /// A program's request, with large base64 values taken out.
-fn seen_of_program(mut request: Request) -> Result<Seen, Fault> {
+fn seen_of_program(mut request: Request) -> Result<GuardView, Fault> {
     let mut lifted = Lifted::default();
     if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
         media::lift(chat, BLOB_MIN, &mut lifted)?;
     }
-    Ok(Seen { content: content_of(request), lifted, ..Seen::default() })
+    Ok(GuardView { content: content_of(request), lifted, ..GuardView::default() })
 }
 
 fn content_of(request: Request) -> Asked {
@@ -303,7 +303,7 @@ fn content_of(request: Request) -> Asked {
 
 impl JudgedCopy {
     /// The version of the dialect that read it; none for a program.
-    pub(super) fn dialect(&self) -> Option<&Chosen> {
+    pub(super) fn dialect(&self) -> Option<&ChosenVersion> {
         self.dialect.as_ref()
     }
 

@@ -76,14 +76,14 @@ impl Progress {
 
 /// What is asked of a whole answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum WholeAnswerCheck {
     /// What it is billed by.
     Bill,
     /// That, and whether it is finished.
     State,
 }
 
-impl From<Stored> for Asked {
+impl From<Stored> for WholeAnswerCheck {
     fn from(stored: Stored) -> Self {
         match stored {
             Stored::Nothing | Stored::Object => Self::Bill,
@@ -96,7 +96,7 @@ impl Meter {
     /// A meter for an answer with these headers; `None` if its content coding is unknown. Boxed, since it is large.
     pub(super) fn new(
         tap: &CompiledTap,
-        asked: Asked,
+        asked: WholeAnswerCheck,
         framing: Option<Framing>,
         limits: Limits,
         headers: &HeaderMap,
@@ -109,7 +109,7 @@ impl Meter {
             let frames = Frames::Here(Deframer::new(framing, limits));
             boxed(|| Self { tap: TapState::new(tap), decompressor, frames, given_up: false })
         } else {
-            let read = if asked == Asked::Bill { TapState::of_bill } else { TapState::new };
+            let read = if asked == WholeAnswerCheck::Bill { TapState::of_bill } else { TapState::new };
             boxed(|| Self { tap: read(tap), decompressor, frames: Frames::Nowhere, given_up: false })
         };
         meter.tap.headers(|name| headers.get(name)?.to_str().ok());

@@ -16,7 +16,7 @@ use super::send::{refused_credential, send};
 use super::stream_end::StreamEnd;
 use crate::accept::Filling;
 use crate::accounting::Account;
-use crate::passthrough::{Known, Passage, client_body};
+use crate::passthrough::{KnownEndpoint, Passage, client_body};
 use crate::route::Target;
 use crate::serving::Stored;
 use weir_translate::dialect::path::PathParams;
@@ -36,7 +36,7 @@ pub(crate) struct PassedRequest<'a> {
     /// The provider, with the key to use.
     pub(crate) target: &'a Arc<Target>,
     /// The declared endpoint that it calls.
-    pub(crate) known: Option<(Known<'a>, PathParams)>,
+    pub(crate) known: Option<(KnownEndpoint<'a>, PathParams)>,
     /// Any: the operator's rules have allowed it.
     pub(crate) method: Method,
     /// The path at the provider, as received.

@@ -29,7 +29,7 @@ use weir_types::fault::{Fault, Side};
 use weir_wire::estimate::Content;
 use weir_wire::frame::{self, FrameError, FrameRef};
 
-use self::frames::{Read, mended, room};
+use self::frames::{ReadBytes, mended, room};
 use super::outflow::Outflow;
 use super::partial_answer::{self, PartialAnswer};
 use super::send::late_error;
@@ -121,7 +121,7 @@ impl Pipeline {
     /// Cuts bytes into frames.
     fn cut(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
         let frames = &mut self.frames;
-        let read = Read::new(bytes);
+        let read = ReadBytes::new(bytes);
         let mut each = |frame: FrameRef<'_>| frames.push(read.frame(frame));
         let Some(original) = &mut self.original else { return self.deframer.push(bytes, &mut each) };
         let mut rest = bytes;

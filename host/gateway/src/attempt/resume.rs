@@ -57,20 +57,20 @@ pub(super) struct Continued {
 }
 
 /// A continuing stream with the account of its attempt.
-pub(super) struct Found {
+pub(super) struct ResumedStream {
     pub(super) stream: Continued,
     pub(super) account: Account,
     /// Whether it is another model's than the one asked for.
     pub(super) stands_in: bool,
 }
 
-type Search = Pin<Box<dyn Future<Output = Result<Found, Fault>> + Send>>;
+type Search = Pin<Box<dyn Future<Output = Result<ResumedStream, Fault>> + Send>>;
 
 /// A running search for a target that continues. The mutex is never locked: it makes the body `Sync`.
 pub(super) struct Resuming(Mutex<Search>);
 
 impl Resuming {
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Found, Fault>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResumedStream, Fault>> {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll(cx)
     }
 }
@@ -102,7 +102,7 @@ impl ResumeContext {
     }
 
     /// Tries the targets after the broken one, then those before it, then the broken one itself.
-    async fn find(&self, sent: &str, from: &Arc<Target>, mut account: Account) -> Option<Found> {
+    async fn find(&self, sent: &str, from: &Arc<Target>, mut account: Account) -> Option<ResumedStream> {
         for candidate in in_turn(&self.candidates, from) {
             let is_over = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
             if is_over || !candidate.route.take_repetition(Instant::now()) {
@@ -112,7 +112,7 @@ impl ResumeContext {
                 account.metrics().tries.resumed(&from.id, &target.id);
                 let request_id = &*self.asked.exchange.id;
                 tracing::warn!(request_id, from = %from.id, to = %target.id, sent = sent.len(), "stream goes on");
-                return Some(Found { stream, account, stands_in: candidate.name.is_some() });
+                return Some(ResumedStream { stream, account, stands_in: candidate.name.is_some() });
             }
         }
         None

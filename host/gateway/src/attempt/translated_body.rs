@@ -17,7 +17,7 @@ use super::gathered::Gathered;
 use super::outflow::Outflow;
 use super::pipeline::{Observed, Pipeline, stopping};
 use super::reply::BodyError;
-use super::resume::{Found, ResumeContext, Resuming};
+use super::resume::{ResumeContext, ResumedStream, Resuming};
 use super::send::fault_of;
 use super::unified_reply::{Closing, see_events};
 use crate::accounting::Account;
@@ -269,7 +269,7 @@ impl Translated {
         true
     }
 
-    fn resumed(&mut self, found: Result<Found, Fault>) {
+    fn resumed(&mut self, found: Result<ResumedStream, Fault>) {
         let (Some(pipeline), Some(account)) = (&mut self.pipeline, &mut self.account) else { return };
         let taken = found.and_then(|found| {
             account.served_by(pipeline.seen.model.as_deref().unwrap_or_default());

@@ -7,15 +7,15 @@ use super::side::ClientSide;
 use super::{InboundRequest, Judged};
 use crate::accounting::Account;
 use crate::route::Target;
-use weir_sandbox::{Chosen, Lease, PluginFault, lease_pair};
+use weir_sandbox::{ChosenVersion, Lease, PluginFault, lease_pair};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
 /// The versions of both adapters, fixed for the whole exchange.
 pub(super) struct Versions {
     /// None for a program, which has no adapter of its own.
-    pub(super) dialect: Option<Chosen>,
-    pub(super) provider: Chosen,
+    pub(super) dialect: Option<ChosenVersion>,
+    pub(super) provider: ChosenVersion,
 }
 
 impl Versions {

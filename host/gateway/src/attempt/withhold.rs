@@ -119,11 +119,11 @@ impl Withhold {
     }
 
     /// Reads the frames that end in these bytes.
-    fn read(&mut self, bytes: &[u8], each: &mut Each<'_>) -> Seen {
-        let (mut seen, check) = (Seen::default(), &mut self.check);
+    fn read(&mut self, bytes: &[u8], each: &mut Each<'_>) -> SeenFrames {
+        let (mut seen, check) = (SeenFrames::default(), &mut self.check);
         let cut = self.deframer.push(bytes, &mut |frame| {
             let Checked { holds, null } = check.look(frame);
-            seen = Seen { frames: seen.frames + 1, holds, null };
+            seen = SeenFrames { frames: seen.frames + 1, holds, null };
             each(frame);
         });
         if cut.is_err() {
@@ -134,7 +134,7 @@ impl Withhold {
     }
 
     /// What becomes of the bytes in which this was seen.
-    fn decide(&self, seen: Seen, bytes: &[u8]) -> Decision {
+    fn decide(&self, seen: SeenFrames, bytes: &[u8]) -> Decision {
         if seen.frames == 0 && !self.given_up && !ends_with_blank_line(bytes) {
             return Decision::Open;
         }
@@ -154,7 +154,7 @@ type Each<'e> = dyn FnMut(FrameRef<'_>) + 'e;
 
 /// What was read in some bytes.
 #[derive(Debug, Default, Clone, Copy)]
-struct Seen {
+struct SeenFrames {
     /// Frames that ended.
     frames: usize,
     /// Whether the last of them is withheld.

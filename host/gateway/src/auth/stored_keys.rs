@@ -24,7 +24,7 @@ const OTHERS: &str = "store:";
 
 /// What the credentials of a request are.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum CredentialLookup {
     /// A caller of the store, and the hash of its key.
     Caller(Box<StoredCaller>, KeyHash),
     /// Keys that are refused, and those of them that may be tokens, which are still to be verified.
@@ -106,12 +106,12 @@ impl StoredKeys {
 
     /// Looks all credentials of a request up. What looks like a token is one only if no key has this text: a proxy on
     /// the way may add its own token beside a key, and an imported key may look like one.
-    pub(super) fn look_up(&self, presented: &[String]) -> Found {
+    pub(super) fn look_up(&self, presented: &[String]) -> CredentialLookup {
         let takes_tokens = self.tokens.load().is_some();
         let (mut tokens, mut refusal) = (Vec::new(), None);
         for key in presented {
             let denied = match self.find(key) {
-                Ok((caller, shown)) => return Found::Caller(Box::new(caller), shown),
+                Ok((caller, shown)) => return CredentialLookup::Caller(Box::new(caller), shown),
                 Err(denied) => denied,
             };
             if takes_tokens && matches!(denied, Denied::WrongKey | Denied::Unread) && looks_like_token(key) {
@@ -122,7 +122,7 @@ impl StoredKeys {
                 refusal = Some(denied);
             }
         }
-        refusal.map_or(Found::Nothing, |denied| Found::Refused(denied, tokens))
+        refusal.map_or(CredentialLookup::Nothing, |denied| CredentialLookup::Refused(denied, tokens))
     }
 
     /// The caller of a presented key, and the hash of that.
@@ -262,9 +262,9 @@ mod tests {
         let look_up = |presented: &[&str]| {
             let presented: Vec<String> = presented.iter().map(|&key| key.to_owned()).collect();
             match keys.look_up(&presented) {
-                Found::Caller(caller, _) => caller.id().to_owned(),
-                Found::Refused(denied, tokens) => format!("{denied:?} {}", tokens.len()),
-                Found::Nothing => String::new(),
+                CredentialLookup::Caller(caller, _) => caller.id().to_owned(),
+                CredentialLookup::Refused(denied, tokens) => format!("{denied:?} {}", tokens.len()),
+                CredentialLookup::Nothing => String::new(),
             }
         };
         assert_eq!(look_up(&[foreign, "sk-one"]), KeyId::from_bits(1).to_string());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::header::{AGE, CACHE_CONTROL};
 use http::{HeaderValue, Response};
 
-use super::kept_answer::Kept;
+use super::kept_answer::KeptAnswer;
 use super::own_headers::put_limits;
 use super::routing::own_time;
 use super::similar::{SemanticModel, Similar};
@@ -30,11 +30,11 @@ use weir_types::headers;
 pub(super) const LANE: &str = "cache";
 
 /// What the cache has for a request.
-pub(super) enum Found {
+pub(super) enum CacheLookup {
     /// The model's answers are not kept.
     Nothing,
     /// One that an equal request got.
-    Answer(Kept),
+    Answer(KeptAnswer),
     /// Neither an answer nor a reason to keep one.
     Bypass(Arc<str>),
     /// No answer; the one that follows is to be kept.
@@ -54,7 +54,7 @@ pub(super) struct Miss {
     question: Option<Box<PendingQuestion>>,
 }
 
-impl Found {
+impl CacheLookup {
     /// Whether an answer is to be kept.
     pub(super) fn is_miss(&self) -> bool {
         matches!(self, Self::Miss(_))
@@ -88,14 +88,14 @@ impl Gateway {
         asked: &InboundRequest,
         route: &Arc<Route>,
         lifetime: Duration,
-    ) -> Result<Found, Fault> {
+    ) -> Result<CacheLookup, Fault> {
         let model: Arc<str> = Arc::from(route.alias.as_str());
         let values = asked.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
         let control = Control::read(values);
         let key = self.answers.key(serving, asked, route);
         let hit = |key, entry| {
             let (result, route) = (CacheResult::Hit, Arc::clone(route));
-            Found::Answer(Kept { key, entry, result, route, similarity: None })
+            CacheLookup::Answer(KeptAnswer { key, entry, result, route, similarity: None })
         };
         if let Some(entry) = self.answers.get(&key, &control) {
             return Ok(hit(key, entry));
@@ -122,7 +122,7 @@ impl Gateway {
             return Err(not_cached());
         }
         if control.no_store || keepable.is_none() {
-            return Ok(Found::Bypass(model));
+            return Ok(CacheLookup::Bypass(model));
         }
         let leader = match self.lead(asked, key, &control, route, &model).await? {
             ControlFlow::Continue(leader) => leader,
@@ -134,12 +134,12 @@ impl Gateway {
             // If there is an answer, whoever waits for this request looks for it too.
             let semantic = SemanticModel { route, settings };
             match self.find_similar(serving, asked, semantic, meaning, &control, origin_mark.as_ref()).await {
-                Similar::Answer(kept) => return Ok(Found::Answer(kept)),
+                Similar::Answer(kept) => return Ok(CacheLookup::Answer(kept)),
                 Similar::Nothing(pending) => question = pending.map(Box::new),
             }
         }
         let sharing = self.answers.sharing(place.scope, mark, origin_mark);
-        Ok(Found::Miss(Miss { leader, model, lifetime, origin, sharing, question }))
+        Ok(CacheLookup::Miss(Miss { leader, model, lifetime, origin, sharing, question }))
     }
 
     /// The place of the request that is sent, after an equal one that is under way; or what that one makes of this.
@@ -150,21 +150,21 @@ impl Gateway {
         control: &Control,
         route: &Arc<Route>,
         model: &Arc<str>,
-    ) -> Result<ControlFlow<Found, Leader>, Fault> {
+    ) -> Result<ControlFlow<CacheLookup, Leader>, Fault> {
         let follower = match self.answers.kept().enter(key) {
             FlightRole::Lead(leader) => return Ok(ControlFlow::Continue(leader)),
             // A request for a new answer does not get that of one which began before.
             FlightRole::Follow(_) if control.no_cache => {
-                return Ok(ControlFlow::Break(Found::Bypass(Arc::clone(model))));
+                return Ok(ControlFlow::Break(CacheLookup::Bypass(Arc::clone(model))));
             }
             FlightRole::Follow(follower) => follower,
         };
         Ok(match self.landed(asked, route, follower).await? {
             FlightResult::Answer(entry) => {
                 let (result, route) = (CacheResult::Coalesced, Arc::clone(route));
-                ControlFlow::Break(Found::Answer(Kept { key, entry, result, route, similarity: None }))
+                ControlFlow::Break(CacheLookup::Answer(KeptAnswer { key, entry, result, route, similarity: None }))
             }
-            FlightResult::Alone => ControlFlow::Break(Found::Bypass(Arc::clone(model))),
+            FlightResult::Alone => ControlFlow::Break(CacheLookup::Bypass(Arc::clone(model))),
             FlightResult::Lead(leader) => ControlFlow::Continue(leader),
         })
     }
@@ -190,7 +190,7 @@ impl Gateway {
     pub(super) fn replay(
         &self,
         asked: &InboundRequest,
-        Kept { key, entry, result, route, similarity }: &Kept,
+        KeptAnswer { key, entry, result, route, similarity }: &KeptAnswer,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, *result);
@@ -219,23 +219,23 @@ impl Gateway {
         mut response: Response<ReplyBody>,
         serving: &Serving,
         asked: &InboundRequest,
-        found: Found,
+        found: CacheLookup,
         cost: Option<CostCell>,
     ) -> Response<ReplyBody> {
         match found {
-            Found::Nothing | Found::Answer(_) => response,
-            Found::Bypass(model) => {
+            CacheLookup::Nothing | CacheLookup::Answer(_) => response,
+            CacheLookup::Bypass(model) => {
                 self.answers.count(&model, CacheResult::Bypass);
                 mark(&mut response, CacheResult::Bypass);
                 response
             }
             // The guards of a fallback's model judged it: the answer is for this request.
-            Found::Miss(Miss { model, .. }) if asked.judged().is_some() => {
+            CacheLookup::Miss(Miss { model, .. }) if asked.judged().is_some() => {
                 self.answers.count(&model, CacheResult::Bypass);
                 mark(&mut response, CacheResult::Bypass);
                 response
             }
-            Found::Miss(Miss { leader, model, lifetime, origin, sharing, question }) => {
+            CacheLookup::Miss(Miss { leader, model, lifetime, origin, sharing, question }) => {
                 self.answers.count(&model, CacheResult::Miss);
                 mark(&mut response, CacheResult::Miss);
                 insert(response.headers_mut(), &headers::CACHE_KEY, &leader.key().to_string());

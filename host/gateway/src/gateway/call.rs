@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use http::HeaderMap;
 
 use super::finish::Routing;
-use super::routing::{Routed, resolve_route};
+use super::routing::{RoutedExchange, resolve_route};
 use super::unified::{UnifiedCall, UnifiedEndpoints};
 use super::{Admitted, Gateway};
 use crate::accounting::Account;
@@ -121,7 +121,8 @@ impl Gateway {
             });
             CallError { fault, trace: CallTrace { steps: steps.collect(), ..trace.clone() } }
         })?;
-        let Routed { tried: AttemptResponse { answer, target, .. }, plan, mut account, deadline, notices } = routed;
+        let RoutedExchange { tried: AttemptResponse { answer, target, .. }, plan, mut account, deadline, notices } =
+            routed;
         account.note_overhead();
         let trace = trace_of(&trace, &asked, target.as_deref(), &account);
         let mut response = match answer {

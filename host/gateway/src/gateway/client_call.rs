@@ -14,9 +14,9 @@ use super::capture::ToLog;
 use super::finish::Routing;
 use super::own_headers::{diagnose, forbid_retry, note_answer, put_guards, set_own_request_id, set_request_id};
 use super::refusal::note_fault;
-use super::routing::{Routed, resolve_route};
+use super::routing::{RoutedExchange, resolve_route};
 use super::unified::{UnifiedCall, UnifiedEndpoints};
-use super::{Admitted, Begun, Gateway, capture, exact_len, read_body, span_attributes};
+use super::{Admitted, Gateway, TracedRequest, capture, exact_len, read_body, span_attributes};
 use crate::accounting::Account;
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
@@ -93,7 +93,7 @@ impl Gateway {
             record.set_endpoint(endpoint);
         }
         let own_id = exchange.own_id;
-        let begun = Begun { exchange, span: &span, record: &mut record };
+        let begun = TracedRequest { exchange, span: &span, record: &mut record };
         let served = self.serve_by(protocol, &serving, begun, head, body, endpoint).await;
         let (mut response, status) = match served {
             Ok(response) => (response, 200),
@@ -119,7 +119,7 @@ impl Gateway {
         &self,
         protocol: &impl Protocol,
         serving: &Serving,
-        Begun { exchange, span, record }: Begun<'_>,
+        TracedRequest { exchange, span, record }: TracedRequest<'_>,
         head: Parts,
         body: Incoming,
         endpoint: &Arc<Endpoint>,
@@ -232,8 +232,13 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        let Routed { tried: AttemptResponse { answer, target, stands_in }, plan, mut account, deadline, notices } =
-            routed;
+        let RoutedExchange {
+            tried: AttemptResponse { answer, target, stands_in },
+            plan,
+            mut account,
+            deadline,
+            notices,
+        } = routed;
         account.note_overhead();
         let mut response = match answer {
             Ok(response) => response,

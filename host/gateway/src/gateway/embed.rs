@@ -9,7 +9,7 @@ use http::HeaderMap;
 
 use super::call::Call;
 use super::rights::resolve_alias;
-use super::routing::Routed;
+use super::routing::RoutedExchange;
 use super::{Admitted, Gateway};
 use crate::accounting::access::{Arrival, RequestRecord};
 use crate::accounting::capture::Logging;
@@ -101,7 +101,7 @@ impl Gateway {
         let admitted = Admitted { span: &span, permit, record: &mut record };
         let routed = Box::pin(self.route(self.context(serving), serving, &asked, admitted)).await;
         let routed = routed.map_err(|nowhere| refused(nowhere.fault, &mut record))?;
-        let Routed { tried: AttemptResponse { answer, .. }, mut account, .. } = routed;
+        let RoutedExchange { tried: AttemptResponse { answer, .. }, mut account, .. } = routed;
         account.note_overhead();
         match answer {
             Ok(response) => {

@@ -36,7 +36,7 @@ const NAMES: [&str; 2] = ["model", "object"];
 
 /// A request for an ephemeral key.
 #[derive(Debug, Deserialize)]
-struct Wanted {
+struct EphemeralKeyRequest {
     expires_after: Option<ExpiresAfter>,
     session: Map<String, Value>,
 }
@@ -142,7 +142,7 @@ fn takes_configuration(route: &Route, endpoint: &Endpoint) -> bool {
     targets.any(|target| accepted(endpoint, target).is_some_and(|(_, tap)| tap.takes_configuration()))
 }
 
-fn wanted(body: &[Bytes]) -> Result<Wanted, Fault> {
+fn wanted(body: &[Bytes]) -> Result<EphemeralKeyRequest, Fault> {
     if body.iter().map(Bytes::len).sum::<usize>() > MAX_BODY {
         let message = format!("a request for an ephemeral key has at most {MAX_BODY} bytes");
         return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message));

@@ -8,7 +8,7 @@ use http::Response;
 
 use super::Gateway;
 use super::own_headers::{diagnose, forbid_retry, note_answer, put_guards, put_skipped, set_cost};
-use super::stored::Making;
+use super::stored::StoringRequest;
 use crate::accounting::Account;
 use crate::accounting::access::RequestRecord;
 use crate::attempt::{InboundRequest, ReplyBody};
@@ -41,7 +41,7 @@ impl Gateway {
         set_cost(response, account, notices);
         if let Some(target) = target {
             note_answer(account, target, asked);
-            let making = Making {
+            let making = StoringRequest {
                 stored: asked.stored,
                 caller: &asked.caller,
                 model: asked.model(),

@@ -7,8 +7,8 @@ use http::Version;
 use http::request::Parts;
 
 use super::media_type;
-use super::read_body::Taken;
-use super::recognise::Called;
+use super::read_body::ReadBody;
+use super::recognise::EndpointCall;
 use crate::attempt::{ClientSide, InboundRequest};
 use crate::auth::Caller;
 use crate::serving::{Serving, Stored};
@@ -25,9 +25,9 @@ pub(super) fn request(
     serving: &Serving,
     exchange: Exchange,
     caller: Caller,
-    Called { endpoint, path_params }: Called,
+    EndpointCall { endpoint, path_params }: EndpointCall,
     head: Parts,
-    Taken { body, peek, held }: Taken,
+    ReadBody { body, peek, held }: ReadBody,
 ) -> Result<Arc<InboundRequest>, Fault> {
     let dialect = serving.adapter(&endpoint.adapter).cloned();
     let query = head.uri.query().unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::route::Route;
 use weir_cache::{Control, Entry, Key, Mark};
 
 /// A kept answer for a request.
-pub(super) struct Kept {
+pub(super) struct KeptAnswer {
     pub(super) key: Key,
     pub(super) entry: Arc<Entry>,
     pub(super) result: CacheResult,

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use super::Gateway;
 use super::exact_len;
 use super::own_headers::{set_own_request_id, set_request_id};
-use super::recognise::{Called, recognise};
+use super::recognise::{EndpointCall, recognise};
 use super::unknown::Unrecognised;
 use crate::attempt::ReplyBody;
 use weir_types::exchange::Exchange;
@@ -26,7 +26,7 @@ impl Gateway {
         let id = Arc::clone(&exchange.id);
         let mut record = self.begin_record(&serving, &id, &exchange, &head);
         let endpoint = match recognise(&serving, &head) {
-            Ok(Called { endpoint, .. }) => Some(endpoint),
+            Ok(EndpointCall { endpoint, .. }) => Some(endpoint),
             Err(Unrecognised { nearest, .. }) => nearest,
         };
         let message = "all connections of this gateway are at work: try again later, or raise `server.max_connections`";

@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 
 use self::request::{announced_text, is_text, passage, passed, priced, refuse_forms, untold, upload, uses};
 use super::own_headers::{forbid_retry, put_limits, set_cost};
-use super::stored::Making;
-use super::{Admitted, Begun, Gateway, fault_response, guards, inbound, read_body, rights, span_attributes};
+use super::stored::StoringRequest;
+use super::{Admitted, Gateway, TracedRequest, fault_response, guards, inbound, read_body, rights, span_attributes};
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, ArrivingBody, ExchangeStart};
 use crate::admission::budgets::HeldBudget;
@@ -22,7 +22,7 @@ use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
-use crate::passthrough::{Known, NAME, Passage, path};
+use crate::passthrough::{KnownEndpoint, NAME, Passage, path};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 use weir_buffers::Held;
@@ -40,7 +40,7 @@ pub(super) fn is_at(serving: &Serving, head: &Parts) -> bool {
 }
 
 /// A body, read or on its way, and what it says.
-struct Taken {
+struct PassedBody {
     body: Chunks,
     peek: Option<RequestPeek>,
     /// The objects that it names, as far as it was read, and its path does.
@@ -52,15 +52,15 @@ struct Taken {
 
 /// Who sends a request, and to what.
 #[derive(Clone, Copy)]
-struct Addressed<'a> {
+struct PassAddress<'a> {
     caller: &'a Caller,
     target: &'a Target,
     /// The endpoint, and the parts of its path, if it is one that an adapter describes.
-    known: Option<&'a (Known<'a>, PathParams)>,
+    known: Option<&'a (KnownEndpoint<'a>, PathParams)>,
 }
 
 /// A request that may be sent.
-struct Permitted<'a> {
+struct PermittedPass<'a> {
     /// When it arrived.
     begun: Instant,
     id: &'a Arc<str>,
@@ -86,11 +86,11 @@ impl Gateway {
     pub(super) async fn pass(
         &self,
         serving: &Serving,
-        begun: Begun<'_>,
+        begun: TracedRequest<'_>,
         head: Parts,
         body: Incoming,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Begun { exchange, span, record } = begun;
+        let TracedRequest { exchange, span, record } = begun;
         let (passage, path) = passage(serving, head.uri.path())?;
         span_attributes::describe(span, &passage.endpoint, &exchange.id);
         if let Some(record) = record.as_mut() {
@@ -115,7 +115,7 @@ impl Gateway {
         if let Some((known, _)) = &known {
             guards::refuse_stored(serving, known.endpoint, &caller)?;
         }
-        let addressed = Addressed { caller: &caller, target, known: known.as_ref() };
+        let addressed = PassAddress { caller: &caller, target, known: known.as_ref() };
         let taken = self.take(serving, addressed, &head, body, record).await?;
         let model = taken.peek.as_ref().and_then(|peek| peek.model.as_deref());
         if let Some(model) = model.filter(|model| !caller.may_use(model)) {
@@ -128,7 +128,7 @@ impl Gateway {
         }
         let of_endpoint = known.as_ref().map(|(known, _)| serving.stored(known.endpoint.index));
         let stored = inbound::stored(of_endpoint.unwrap_or(Stored::Nothing), is_bare);
-        let permitted = Permitted {
+        let permitted = PermittedPass {
             begun: exchange.begun,
             id: &exchange.id,
             caller,
@@ -155,21 +155,21 @@ impl Gateway {
     async fn take(
         &self,
         serving: &Serving,
-        Addressed { caller, target, known }: Addressed<'_>,
+        PassAddress { caller, target, known }: PassAddress<'_>,
         head: &Parts,
         body: Incoming,
         record: &mut Option<Box<RequestRecord>>,
-    ) -> Result<Taken, Fault> {
+    ) -> Result<PassedBody, Fault> {
         let read = known.filter(|(known, _)| known.is_read(body.is_end_stream()));
         let in_path = || ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")));
         let is_signed = target.credential.as_ref().is_some_and(Credential::needs_body);
         if read.is_none() && (!is_signed || body.is_end_stream()) {
             let (body, arrived) = upload(serving, body, record)?;
-            return Ok(Taken { body, peek: None, named: in_path(), held: None, arrived });
+            return Ok(PassedBody { body, peek: None, named: in_path(), held: None, arrived });
         }
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (pieces, held) = read_body::whole(serving, body, held).await?;
-        let peek_known = |(known, path_params): &(Known<'_>, PathParams)| {
+        let peek_known = |(known, path_params): &(KnownEndpoint<'_>, PathParams)| {
             rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, &pieces)?;
             let peek = read_body::peek(serving, known.endpoint, path_params, head, &pieces)?;
             let named = peek.object_ids(&pieces, path_params);
@@ -182,19 +182,19 @@ impl Gateway {
             record.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
         }
         let named = named.unwrap_or_else(in_path);
-        Ok(Taken { body: Chunks::from(pieces), peek, named, held: Some(held), arrived: None })
+        Ok(PassedBody { body: Chunks::from(pieces), peek, named, held: Some(held), arrived: None })
     }
 
     /// Admits a request and sends it; from here on everything is accounted for.
     async fn send_on(
         &self,
         serving: &Serving,
-        permitted: &Permitted<'_>,
+        permitted: &PermittedPass<'_>,
         asked: PassedRequest<'_>,
         peek: Option<&RequestPeek>,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Permitted { caller, passage, target, priced, .. } = permitted;
+        let PermittedPass { caller, passage, target, priced, .. } = permitted;
         let demand = Demand {
             model: peek.and_then(|peek| peek.model.as_deref()),
             output_limit: peek.and_then(|peek| peek.output_limit),
@@ -250,12 +250,12 @@ impl Gateway {
     async fn send_within(
         &self,
         serving: &Serving,
-        permitted: &Permitted<'_>,
+        permitted: &PermittedPass<'_>,
         asked: PassedRequest<'_>,
         demand: &Demand<'_>,
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Permitted { target, priced, .. } = permitted;
+        let PermittedPass { target, priced, .. } = permitted;
         let mut held = self.admission.admit_to(&target.provider, demand).await.map_err(|refused| refused.fault)?;
         let granted = self.admission.budgets.reserve_attempt(priced, demand).await;
         held.reserve_all(granted.map_err(|refusal| self.admission.budgets.refused(&refusal))?, &target.label);
@@ -272,7 +272,7 @@ impl Gateway {
             .into_iter()
             .for_each(|record| record.answered(&asked.model, Arc::clone(&target.id), adapter.clone()));
         let model = asked.model.clone();
-        let making = Making {
+        let making = StoringRequest {
             stored: permitted.stored,
             caller: &permitted.caller,
             model: &model,

@@ -24,7 +24,7 @@ use weir_types::turn;
 use weir_wire::peek::Peek;
 
 /// A request's body after reading.
-pub(super) struct Taken {
+pub(super) struct ReadBody {
     /// The body's pieces.
     pub(super) body: Vec<Bytes>,
     /// The facts that the peek read.
@@ -41,12 +41,12 @@ pub(super) async fn read(
     head: &Parts,
     body: Incoming,
     held: Held,
-) -> Result<Taken, Fault> {
+) -> Result<ReadBody, Fault> {
     let plan = plan(serving, endpoint)?;
     let mut scan = plan.scan();
     let (body, held) = pin!(scanned(serving, body, held, scan.as_mut())).await?;
     let peek = plan.read_scanned(scan, &body, path_params, &about(head))?;
-    Ok(Taken { body, peek, held })
+    Ok(ReadBody { body, peek, held })
 }
 
 /// Reads the whole body into memory.

@@ -12,13 +12,13 @@ use weir_translate::dialect::path::PathParams;
 use weir_types::fault::Fault;
 
 /// The face that a request calls, and the values of its path's parameters.
-pub(super) struct Called {
+pub(super) struct EndpointCall {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) path_params: PathParams,
 }
 
 /// Finds the face that a request calls, or an error in the format of the likeliest face.
-pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrecognised> {
+pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<EndpointCall, Unrecognised> {
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
     let path = head.uri.path();
     let mut found = serving.endpoints.find(&head.method, path, &about);
@@ -29,7 +29,7 @@ pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrec
         found = serving.endpoints.find(&head.method, &single, &about);
     }
     match found {
-        Lookup::Found(endpoint, path_params) => Ok(Called { endpoint, path_params }),
+        Lookup::Found(endpoint, path_params) => Ok(EndpointCall { endpoint, path_params }),
         Lookup::WrongMethod(endpoint, methods) => {
             if let Some(unrecognised) = unknown::verb(serving, head) {
                 return Err(unrecognised);

@@ -32,7 +32,7 @@ use weir_types::headers;
 static SESSION_HEADERS: [&HeaderName; 2] = [&headers::SESSION, &headers::SESSION_ID];
 
 /// A request whose targets have been tried.
-pub(super) struct Routed {
+pub(super) struct RoutedExchange {
     /// The result.
     pub(super) tried: AttemptResponse,
     /// The plan that was carried out.
@@ -63,7 +63,7 @@ impl Gateway {
         serving: &Serving,
         asked: &Arc<InboundRequest>,
         Admitted { span, mut permit, record }: Admitted<'_>,
-    ) -> Result<Routed, NoTarget> {
+    ) -> Result<RoutedExchange, NoTarget> {
         let demand = asked.demand();
         let features = asked.features();
         let carried = self.carried(serving, asked);
@@ -114,7 +114,7 @@ impl Gateway {
         if let Some(judged) = asked.judged() {
             account.judged_by(judged.notes(), judged.take_ends());
         }
-        Ok(Routed { tried, plan, account, deadline, notices })
+        Ok(RoutedExchange { tried, plan, account, deadline, notices })
     }
 
     /// Admits a request to the limits of the model that a budget put in place of the one asked for, if one did.

@@ -19,8 +19,8 @@ use self::handshake::PendingUpgrade;
 pub(super) use self::pending::accepted;
 use self::pending::{GrantedSession, PendingSession, SessionRefusal};
 use super::own_headers::{forbid_retry, put_limits};
-use super::recognise::Called;
-use super::{Begun, Gateway, fault_response, rights};
+use super::recognise::EndpointCall;
+use super::{Gateway, TracedRequest, fault_response, rights};
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
 use crate::attempt::ReplyBody;
@@ -49,11 +49,11 @@ impl Gateway {
     pub(super) async fn begin_session(
         &self,
         serving: &Arc<Serving>,
-        begun: Begun<'_>,
+        begun: TracedRequest<'_>,
         head: Parts,
-        called: Called,
+        called: EndpointCall,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let Begun { exchange, span, record } = begun;
+        let TracedRequest { exchange, span, record } = begun;
         let endpoint = called.endpoint;
         let (caller, shown) = self.identified_for_session(serving, &endpoint, &head).await?;
         if let Some(record) = record.as_mut() {

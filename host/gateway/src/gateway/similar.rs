@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Gateway;
-use super::kept_answer::Kept;
+use super::kept_answer::KeptAnswer;
 use super::routing::own_time;
 use crate::answer_cache::{CacheResult, SemanticResult};
 use crate::attempt::{InboundRequest, Meaning};
@@ -27,7 +27,7 @@ const OFF: [&str; 2] = ["off", "false"];
 /// What was found for a request.
 pub(super) enum Similar {
     /// The answer to a question that means the same.
-    Answer(Kept),
+    Answer(KeptAnswer),
     /// None; the question is kept with the answer that follows, if it has a vector.
     Nothing(Option<PendingQuestion>),
 }
@@ -84,7 +84,7 @@ impl Gateway {
         match found {
             Some((key, entry, similarity)) => {
                 let (result, route) = (CacheResult::Semantic, Arc::clone(route));
-                Similar::Answer(Kept { key, entry, result, route, similarity: Some(similarity) })
+                Similar::Answer(KeptAnswer { key, entry, result, route, similarity: Some(similarity) })
             }
             None => Similar::Nothing(Some(pending)),
         }

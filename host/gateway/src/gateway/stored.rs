@@ -17,7 +17,7 @@ use crate::serving::{Serving, Stored};
 
 /// A request whose answer may be stored.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Making<'a> {
+pub(super) struct StoringRequest<'a> {
     /// What it has to do with stored objects.
     pub(super) stored: Stored,
     /// Who makes it.
@@ -48,10 +48,10 @@ impl Gateway {
         &self,
         response: &Response<ReplyBody>,
         serving: &Serving,
-        making: Making<'_>,
+        making: StoringRequest<'_>,
         account: &mut Account,
     ) -> bool {
-        let Making { stored, caller, model, target, acceptance } = making;
+        let StoringRequest { stored, caller, model, target, acceptance } = making;
         let is_relayed = matches!(response.body(), ReplyBody::Relayed(_));
         let Some(reads) = stored.read_by().filter(|reads| is_relayed && serving.takes_readers(*reads, target)) else {
             return false;
@@ -76,7 +76,7 @@ impl Gateway {
         &self,
         response: &mut Response<ReplyBody>,
         serving: &Serving,
-        making: Making<'_>,
+        making: StoringRequest<'_>,
         claim: Option<Claim>,
         account: &mut Account,
     ) {

@@ -28,7 +28,7 @@ const BY_ID: &str = "/{id}";
 const PROGRAM: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 
 /// The way on which an answer is read.
-struct Way<'a> {
+struct StoredAnswerRoute<'a> {
     route: &'a Route,
     target: &'a Arc<Target>,
     endpoint: &'a Arc<Endpoint>,
@@ -72,7 +72,7 @@ impl Gateway {
     fn book_finished(
         &self,
         serving: &Serving,
-        &Way { route, target, endpoint, .. }: &Way<'_>,
+        &StoredAnswerRoute { route, target, endpoint, .. }: &StoredAnswerRoute<'_>,
         unread: &Unread,
         exchange: &Exchange,
         FinishedAnswer { usage, content, model }: FinishedAnswer,
@@ -136,7 +136,7 @@ impl Gateway {
 }
 
 /// The way to an answer: at its provider with the key that had it made, by the target itself if that is still there.
-fn way_to<'a>(serving: &'a Serving, unread: &Unread) -> Option<Way<'a>> {
+fn way_to<'a>(serving: &'a Serving, unread: &Unread) -> Option<StoredAnswerRoute<'a>> {
     let reads = |endpoint: &&Arc<Endpoint>| {
         serving.stored(endpoint.index) == unread.read_by
             && endpoint.claim.method == "GET"
@@ -154,7 +154,7 @@ fn way_to<'a>(serving: &'a Serving, unread: &Unread) -> Option<Way<'a>> {
     let ways = of_key.filter(|(_, target)| target.key == issuer.key).filter_map(|(route, target)| {
         let accepted = |endpoint: &&'a Arc<Endpoint>| target.accepts(endpoint.format(), &endpoint.claim.operation);
         let (endpoint, acceptance) = endpoints.iter().find_map(|endpoint| Some((*endpoint, accepted(endpoint)?)))?;
-        Some(Way { route, target, endpoint, acceptance })
+        Some(StoredAnswerRoute { route, target, endpoint, acceptance })
     });
     ways.max_by_key(|way| way.target.id == issuer.target)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Guard, GuardMetrics, Note, Notes, Pending};
 use hold_back::HoldBack;
-use passed::Passed;
+use passed::ClientSideState;
 use weir_sandbox::guard::{Access, Annotation, EventAnswer, EventVerdict, Facts};
 use weir_sandbox::{Adapter, AnswerJudge, PluginFault};
 use weir_translate::event_validator::EventValidator;
@@ -23,7 +23,7 @@ const ANNOTATIONS: usize = 64;
 #[derive(Debug)]
 pub struct AnswerGuards {
     links: Vec<GuardStage>,
-    passed: Passed,
+    passed: ClientSideState,
     /// Checks what guards put in place of events.
     validator: Option<EventValidator>,
     is_refused: bool,
@@ -100,7 +100,7 @@ impl AnswerGuards {
         let may_replace = links.iter().any(|link| link.guard.answer_access() == Access::Write);
         Ok(Some(Self {
             links,
-            passed: Passed::default(),
+            passed: ClientSideState::default(),
             validator: may_replace.then(|| EventValidator::new(request_id)),
             is_refused: false,
             metrics: metrics.clone(),

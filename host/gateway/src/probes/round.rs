@@ -14,10 +14,10 @@ const JITTER: f64 = 0.1;
 
 /// The checked providers, by name.
 #[derive(Debug, Default)]
-pub(super) struct Round(HashMap<Arc<str>, Turn>);
+pub(super) struct Round(HashMap<Arc<str>, ScheduledCheck>);
 
 #[derive(Debug)]
-struct Turn {
+struct ScheduledCheck {
     check: Check,
     due: Instant,
     /// Whether a check is in progress.
@@ -37,7 +37,7 @@ impl Round {
         self.0.retain(|name, _| wanted.iter().any(|(wanted, _)| *wanted == name));
         for (name, check) in wanted {
             let first = || now + check.every.mul_f64(draw().clamp(0.0, 1.0));
-            let turn = self.0.entry(Arc::clone(name)).or_insert_with(|| Turn {
+            let turn = self.0.entry(Arc::clone(name)).or_insert_with(|| ScheduledCheck {
                 check: check.clone(),
                 due: first(),
                 is_asked: false,

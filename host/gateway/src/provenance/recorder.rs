@@ -102,7 +102,7 @@ pub struct ProvenanceRecorder {
     tenant: Arc<str>,
     issuer: Issuer,
     scanner: Scanner,
-    left: Left,
+    left: RemainingLimits,
     claimant: Option<Claimant>,
     own_id: Option<Box<OwnId>>,
     /// Names of models, which look like ids of objects but are not.
@@ -111,7 +111,7 @@ pub struct ProvenanceRecorder {
 
 /// What remains of the limits for one answer.
 #[derive(Debug)]
-struct Left {
+struct RemainingLimits {
     values: usize,
     objects: usize,
     head: usize,
@@ -126,7 +126,7 @@ impl ProvenanceRecorder {
         scope: RecordScope,
         models: Vec<String>,
     ) -> Self {
-        let left = Left {
+        let left = RemainingLimits {
             values: if scope.values { VALUES } else { 0 },
             objects: OBJECTS,
             head: if scope.objects { HEAD } else { 0 },

@@ -154,7 +154,7 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
     let mut plan = Plan::of(route);
     let embeds = circumstances.embeds && circumstances.provider.is_none() && !route.fallback_embeddings;
-    let asked = Wanted { model, only: embeds.then(|| route.first_model(model)) };
+    let asked = RequestedModel { model, only: embeds.then(|| route.first_model(model)) };
     let mut seen: Vec<*const Route> = Vec::new();
     let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
     while let Some((route, name)) = next.pop() {
@@ -181,7 +181,7 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
 
 /// The requested model.
 #[derive(Clone, Copy)]
-struct Wanted<'a> {
+struct RequestedModel<'a> {
     /// The model in the client's spelling.
     model: &'a str,
     /// The only model that may answer, in its provider's spelling; set for embeddings.
@@ -209,7 +209,13 @@ fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
 }
 
 /// Adds a route's targets. `name` is the alias of a fallback.
-fn add(plan: &mut Plan, route: &Arc<Route>, asked: Wanted<'_>, name: Option<&str>, circumstances: Circumstances<'_>) {
+fn add(
+    plan: &mut Plan,
+    route: &Arc<Route>,
+    asked: RequestedModel<'_>,
+    name: Option<&str>,
+    circumstances: Circumstances<'_>,
+) {
     let Circumstances { health, now, needs, provider, carried, .. } = circumstances;
     let model = name.unwrap_or(asked.model);
     let mut usable: Vec<(Candidate, u8)> = Vec::new();

@@ -69,7 +69,7 @@ pub struct Ticket(u64);
 #[derive(Debug)]
 pub struct KeySource {
     timing: Timing,
-    set: Option<Held>,
+    set: Option<CachedKeys>,
     flight: Option<Flight>,
     tickets: u64,
     failures: u32,
@@ -81,7 +81,7 @@ pub struct KeySource {
 }
 
 #[derive(Debug)]
-struct Held {
+struct CachedKeys {
     keys: Arc<KeySet>,
     since: Timestamp,
 }
@@ -167,7 +167,7 @@ impl KeySource {
             self.unknown.push_back((id, after(now, self.timing.unknown_for)));
         }
         self.unknown.retain(|(id, _)| !Algorithm::ALL.iter().any(|it| keys.has(Some(id), *it)));
-        self.set = Some(Held { keys: Arc::new(keys), since: now });
+        self.set = Some(CachedKeys { keys: Arc::new(keys), since: now });
         self.failures = 0;
         self.next_try = Timestamp::MIN;
         self.generation += 1;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use toml::{Table, Value};
 
 use super::super::{Draft, Entry};
-use super::prefixes::{Named, Prefixes};
+use super::prefixes::{PrefixedModel, Prefixes};
 use super::{members, variable_of};
 use weir_config::{Address, BaseUrl};
 
@@ -128,7 +128,7 @@ impl ModelReader<'_> {
     }
 
     /// Sets the provider's url, region and options.
-    fn place(&self, named: &mut Named<'_>, entry: &mut Entry, draft: &mut Draft) {
+    fn place(&self, named: &mut PrefixedModel<'_>, entry: &mut Entry, draft: &mut Draft) {
         let prefix = named.prefix;
         let mut options: Table =
             prefix.options.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
@@ -172,7 +172,7 @@ impl ModelReader<'_> {
         }
     }
 
-    fn key(&self, named: &Named<'_>, entry: &mut Entry, draft: &mut Draft) {
+    fn key(&self, named: &PrefixedModel<'_>, entry: &mut Entry, draft: &mut Draft) {
         if let Some(path) = self.text("vertex_credentials") {
             let key = variable_of(path).map_or_else(|| format!("file:{path}"), |variable| format!("env:{variable}"));
             return entry.set("api_key", key);

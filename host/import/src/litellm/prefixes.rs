@@ -63,7 +63,7 @@ pub(super) struct Prefix {
 
 /// A parsed model name of LiteLLM.
 #[derive(Debug)]
-pub(super) struct Named<'a> {
+pub(super) struct PrefixedModel<'a> {
     /// The prefix itself.
     pub(super) label: &'a str,
     pub(super) prefix: &'a Prefix,
@@ -78,7 +78,7 @@ impl Prefixes {
     }
 
     /// Parses a name; `None` if its prefix is unknown. `custom` is `custom_llm_provider`, which takes precedence.
-    pub(super) fn named<'a>(&'a self, full: &str, custom: Option<&str>) -> Option<Named<'a>> {
+    pub(super) fn named<'a>(&'a self, full: &str, custom: Option<&str>) -> Option<PrefixedModel<'a>> {
         let (label, rest) = match (custom, full.split_once('/')) {
             (Some(custom), Some((first, rest))) if first == custom => (custom, rest),
             (Some(custom), _) => (custom, full),
@@ -89,7 +89,7 @@ impl Prefixes {
         };
         let (label, prefix) = self.known.get_key_value(label)?;
         let bare = prefix.strip.iter().find_map(|word| rest.strip_prefix(word.as_str())).unwrap_or(rest);
-        Some(Named { label, prefix, model: bare.to_owned() })
+        Some(PrefixedModel { label, prefix, model: bare.to_owned() })
     }
 
     fn guessed(&self, name: &str) -> &str {

@@ -10,7 +10,7 @@ use super::lent::BudgetSharing;
 
 /// The budgets that have shares, as far as they are in use.
 #[derive(Debug, Default)]
-pub(super) struct Listed {
+pub(super) struct SharedBudgets {
     /// Never held while a cell is locked after it: cells come first.
     entries: Mutex<HashMap<u64, Entry>>,
     /// Those of them that are no budgets any more: what was used of them is still reported, and their shares end.
@@ -32,7 +32,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Listed {
+impl SharedBudgets {
     /// Lists a budget that is about to be used.
     pub(super) fn add(&self, entry: &Entry, state: &mut State, sharing: &BudgetSharing) {
         if matches!(sharing, BudgetSharing::Shared { .. }) {

@@ -7,7 +7,7 @@ use weir_lease::{Answer, Kind, Report};
 
 use super::cell::Cell;
 use super::lent::entry_name;
-use super::listed::{Entry, Listed};
+use super::listed::{Entry, SharedBudgets};
 use super::set::BudgetSet;
 
 /// How many budgets that are not in use are reported again with one round: those in use must not wait for all.
@@ -18,7 +18,7 @@ const AGAIN: usize = 500;
 pub struct PoolShare {
     cell: Arc<Cell>,
     start: i64,
-    listed: Arc<Listed>,
+    listed: Arc<SharedBudgets>,
 }
 
 impl PoolShare {

@@ -11,7 +11,7 @@ use super::cell::{Cell, Grant, Need, State};
 use super::definition::{Budget, Limit, Scope, ScopeKind};
 use super::error::BudgetError;
 use super::lent::BudgetSharing;
-use super::listed::{Entry, Listed};
+use super::listed::{Entry, SharedBudgets};
 use super::refusal::{Notice, Refusal};
 use super::reservation::{Hold, Reservation};
 use super::rows::{Correction, Row};
@@ -89,7 +89,7 @@ pub struct BudgetSet {
     for_all: Vec<usize>,
     pub(super) dropped: Arc<AtomicU64>,
     /// The budgets whose shares are reported.
-    pub(super) listed: Arc<Listed>,
+    pub(super) listed: Arc<SharedBudgets>,
 }
 
 impl Entry {

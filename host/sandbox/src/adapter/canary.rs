@@ -161,14 +161,14 @@ fn is_its_turn(turn: u64, share: f64) -> bool {
 
 /// The version that serves one exchange from start to end.
 #[derive(Debug, Clone)]
-pub struct Chosen {
+pub struct ChosenVersion {
     /// The chosen version.
     pub adapter: Arc<Adapter>,
     /// The trial in progress, and whether the chosen version is the new one.
     trial: Option<(Arc<Trial>, bool)>,
 }
 
-impl Chosen {
+impl ChosenVersion {
     /// Records that the exchange failed in a way that may be the adapter's fault. Faults of the component are counted
     /// without this.
     pub fn failed(&self) {
@@ -180,12 +180,12 @@ impl Chosen {
 
 impl Adapter {
     /// Chooses the version for the next exchange: this one, or the one on trial.
-    pub fn choose(self: &Arc<Self>) -> Chosen {
-        let Some(trial) = self.state.trial() else { return Chosen { adapter: Arc::clone(self), trial: None } };
+    pub fn choose(self: &Arc<Self>) -> ChosenVersion {
+        let Some(trial) = self.state.trial() else { return ChosenVersion { adapter: Arc::clone(self), trial: None } };
         let tried = trial.is_its_turn();
         trial.arm(tried).exchanges.fetch_add(1, Relaxed);
         let adapter = if tried { &trial.adapter } else { self };
-        Chosen { adapter: Arc::clone(adapter), trial: Some((Arc::clone(&trial), tried)) }
+        ChosenVersion { adapter: Arc::clone(adapter), trial: Some((Arc::clone(&trial), tried)) }
     }
 }
 

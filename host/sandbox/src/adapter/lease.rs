@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Adapter;
-use crate::fault::{Called, Failure, FaultKind, PluginFault, clean, head};
+use crate::fault::{CallResult, Failure, FaultKind, PluginFault, clean, head};
 use crate::guest::GuestResult;
 use crate::instance::Instance;
 use crate::limits::Isolation;
@@ -120,7 +120,7 @@ impl Lease {
         function: &'static str,
         bytes: usize,
         call: impl FnOnce(&mut Instance) -> GuestResult<R> + Send,
-    ) -> Called<R>
+    ) -> CallResult<R>
     where
         R: Send + Reported,
     {

@@ -88,24 +88,24 @@ fn pieces<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
 }
 
 /// A part of a recipe as it is read.
-enum Read<'a> {
+enum RecipePart<'a> {
     Literal(&'a [u8]),
     Chunk(Hash),
     Group(Hash),
 }
 
-fn parse(mut text: &[u8]) -> Result<Vec<Read<'_>>, StoreError> {
+fn parse(mut text: &[u8]) -> Result<Vec<RecipePart<'_>>, StoreError> {
     let mut parts = Vec::new();
     while let Some((kind, rest)) = text.split_first() {
         let (part, rest) = match *kind {
             LITERAL => {
                 let (length, rest) = rest.split_first().ok_or_else(broken)?;
                 let (piece, rest) = rest.split_at_checked(usize::from(*length)).ok_or_else(broken)?;
-                (Read::Literal(piece), rest)
+                (RecipePart::Literal(piece), rest)
             }
             CHUNK | GROUPED => {
                 let (hash, rest) = rest.split_first_chunk::<32>().ok_or_else(broken)?;
-                (if *kind == CHUNK { Read::Chunk(*hash) } else { Read::Group(*hash) }, rest)
+                (if *kind == CHUNK { RecipePart::Chunk(*hash) } else { RecipePart::Group(*hash) }, rest)
             }
             _ => return Err(broken()),
         };
@@ -132,13 +132,13 @@ pub(crate) fn assemble(
     let length = usize::try_from(length).ok().filter(|length| *length <= MAX_BODY).ok_or_else(broken)?;
     let text = flatten(text, &mut fetch)?;
     let parts = parse(&text)?;
-    let hashes: BTreeSet<Hash> = parts.iter().filter_map(Read::chunk).collect();
+    let hashes: BTreeSet<Hash> = parts.iter().filter_map(RecipePart::chunk).collect();
     let chunks = fetch(&hashes.into_iter().collect::<Vec<_>>())?;
     let mut bytes = Vec::with_capacity(length);
     for part in &parts {
         let piece = match part {
-            Read::Literal(piece) => piece,
-            Read::Chunk(hash) | Read::Group(hash) => chunks.get(hash).ok_or_else(missing)?.as_slice(),
+            RecipePart::Literal(piece) => piece,
+            RecipePart::Chunk(hash) | RecipePart::Group(hash) => chunks.get(hash).ok_or_else(missing)?.as_slice(),
         };
         if bytes.len() + piece.len() > length {
             return Err(broken());
@@ -148,7 +148,7 @@ pub(crate) fn assemble(
     if bytes.len() == length { Ok(bytes) } else { Err(broken()) }
 }
 
-impl Read<'_> {
+impl RecipePart<'_> {
     fn chunk(&self) -> Option<Hash> {
         if let Self::Chunk(hash) = self { Some(*hash) } else { None }
     }
@@ -166,7 +166,7 @@ fn flatten(
     let mut text = text.to_vec();
     for _ in 0..MAX_LEVELS {
         let parts = parse(&text)?;
-        let groups: BTreeSet<Hash> = parts.iter().filter_map(Read::group).collect();
+        let groups: BTreeSet<Hash> = parts.iter().filter_map(RecipePart::group).collect();
         if groups.is_empty() {
             return Ok(text);
         }
@@ -174,9 +174,11 @@ fn flatten(
         let mut longer = Vec::new();
         for part in &parts {
             match part {
-                Read::Literal(piece) => longer.extend_from_slice(&[&[LITERAL, piece.len() as u8], *piece].concat()),
-                Read::Chunk(hash) => longer.extend_from_slice(&[&[CHUNK], &hash[..]].concat()),
-                Read::Group(hash) => longer.extend_from_slice(found.get(hash).ok_or_else(missing)?),
+                RecipePart::Literal(piece) => {
+                    longer.extend_from_slice(&[&[LITERAL, piece.len() as u8], *piece].concat());
+                }
+                RecipePart::Chunk(hash) => longer.extend_from_slice(&[&[CHUNK], &hash[..]].concat()),
+                RecipePart::Group(hash) => longer.extend_from_slice(found.get(hash).ok_or_else(missing)?),
             }
             if longer.len() > MAX_BODY {
                 return Err(broken());

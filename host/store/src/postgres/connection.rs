@@ -10,7 +10,7 @@ use postgres::error::SqlState;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use postgres::{Client, NoTls, Statement, Transaction};
 
-use super::parts::{self, Begun};
+use super::parts::{self, NewPart};
 use super::sessions::Shared;
 use super::{partitions, tls};
 use crate::error::StoreError;
@@ -116,11 +116,11 @@ impl Connection {
             return Ok(());
         }
         match self.transact(false, |pg| parts::begin_part(pg, day, most))? {
-            Begun::New => {
+            NewPart::New => {
                 tracing::warn!(%day, "today's request log is full: its older half ends before the day does");
             }
-            Begun::No => {}
-            Begun::Busy => tracing::info!(%day, "today's request log is full, and in use: its older half ends later"),
+            NewPart::No => {}
+            NewPart::Busy => tracing::info!(%day, "today's request log is full, and in use: its older half ends later"),
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::schema;
 
 /// Whether a new part was begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Begun {
+pub(super) enum NewPart {
     New,
     /// The day was not full: another node has begun one.
     No,
@@ -31,10 +31,10 @@ pub(super) fn earlier(schema: &str) -> String {
 }
 
 /// Makes a day's partitions its earlier part if they have more bytes than these, and makes new ones.
-pub(super) fn begin_part(pg: &mut Pg<'_, '_>, day: Day, most: u64) -> Result<Begun, StoreError> {
+pub(super) fn begin_part(pg: &mut Pg<'_, '_>, day: Day, most: u64) -> Result<NewPart, StoreError> {
     partitions::lock(pg)?;
     if partitions::size(pg, day)? <= most {
-        return Ok(Begun::No);
+        return Ok(NewPart::No);
     }
     let (schema, earlier) = (pg.schema, earlier(pg.schema));
     let tables = schema::day_tables(schema::POSTGRES);
@@ -42,7 +42,7 @@ pub(super) fn begin_part(pg: &mut Pg<'_, '_>, day: Day, most: u64) -> Result<Beg
     // Whatever is under way with these tables ends in time, or is not waited for: it would hold up all writes.
     let lock = format!("set local lock_timeout = '800ms'; lock table {} in access exclusive mode", names.join(", "));
     match pg.transaction.batch_execute(&lock) {
-        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Ok(Begun::Busy),
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Ok(NewPart::Busy),
         locked => locked.map_err(failed)?,
     }
     let mut run = |text: &str| pg.transaction.batch_execute(text).map_err(failed);
@@ -58,7 +58,7 @@ pub(super) fn begin_part(pg: &mut Pg<'_, '_>, day: Day, most: u64) -> Result<Beg
         ))?;
     }
     partitions::make_day(pg, day)?;
-    Ok(Begun::New)
+    Ok(NewPart::New)
 }
 
 /// Adds to earlier parts what later versions have.

@@ -2,7 +2,7 @@
 //! kept apart from the adapter's own failures, and from whose fault either is.
 
 use weir_sandbox::call::ChatOutcome;
-use weir_sandbox::{Called, Lease};
+use weir_sandbox::{CallResult, Lease};
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::{Context, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse};
 
@@ -21,7 +21,7 @@ macro_rules! parsed {
 }
 
 /// Parses a client's request with the dialect's adapter.
-pub fn parse(dialect: &mut Lease, operation: &Operation, ctx: &Context, http: &HttpRequest) -> Called<Parsed> {
+pub fn parse(dialect: &mut Lease, operation: &Operation, ctx: &Context, http: &HttpRequest) -> CallResult<Parsed> {
     match operation {
         Operation::Chat => parsed!(dialect.parse_chat(ctx, http), Request::Chat),
         Operation::Embeddings => parsed!(dialect.parse_embeddings(ctx, http), Request::Embeddings),
@@ -33,7 +33,7 @@ pub fn parse(dialect: &mut Lease, operation: &Operation, ctx: &Context, http: &H
 }
 
 /// Renders the upstream request with the provider's adapter.
-pub fn render(provider: &mut Lease, ctx: &Context, request: &Request) -> Called<RenderedRequest> {
+pub fn render(provider: &mut Lease, ctx: &Context, request: &Request) -> CallResult<RenderedRequest> {
     match request {
         Request::Chat(request) => provider.render_chat(ctx, request),
         Request::Embeddings(request) => provider.render_embeddings(ctx, request),
@@ -49,7 +49,7 @@ pub fn parse_answer(
     operation: &Operation,
     ctx: &Context,
     http: &HttpResponse,
-) -> Called<Outcome> {
+) -> CallResult<Outcome> {
     let complete = |answer| Outcome::Complete(answer, Vec::new());
     Ok(match operation {
         Operation::Chat => provider.parse_chat_response(ctx, http)?.map(chat_outcome),
@@ -69,7 +69,7 @@ fn chat_outcome(outcome: ChatOutcome) -> Outcome {
 }
 
 /// Renders the whole answer for the client with the dialect's adapter.
-pub fn render_answer(dialect: &mut Lease, ctx: &Context, answer: &Answer) -> Called<RenderedResponse> {
+pub fn render_answer(dialect: &mut Lease, ctx: &Context, answer: &Answer) -> CallResult<RenderedResponse> {
     match answer {
         Answer::Chat(answer) => dialect.render_chat_response(ctx, answer),
         Answer::Embeddings(answer) => dialect.render_embeddings_response(ctx, answer),

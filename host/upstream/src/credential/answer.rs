@@ -10,7 +10,7 @@ const CODE_LIMIT: usize = 40;
 
 /// An issued token.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct IssuedToken {
     pub(super) token: Secret,
     /// In seconds, if the endpoint states it.
     pub(super) lifetime: Option<u64>,
@@ -28,7 +28,7 @@ pub(super) enum Refusal {
 }
 
 /// Parses an answer. Of a refusal only the code is kept, because its description may repeat the request.
-pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Given, Refusal> {
+pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<IssuedToken, Refusal> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let code = body.get("error").and_then(Value::as_str).filter(|code| is_code(code));
     let busy = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
@@ -40,7 +40,7 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Given, Refusal> {
     }
     let token = body.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
     let token = token.ok_or_else(|| Refusal::Unusable("its answer holds no token".to_owned()))?;
-    Ok(Given { token: Secret::new(token), lifetime: body.get("expires_in").and_then(seconds) })
+    Ok(IssuedToken { token: Secret::new(token), lifetime: body.get("expires_in").and_then(seconds) })
 }
 
 /// Reads a number of seconds; some endpoints write it as text, or with a fraction.

@@ -22,7 +22,7 @@ use super::super::redactor::Scope;
 use super::super::{
     Base, Chunks, Redactor, Timeouts, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse,
 };
-use super::answer::{self, Given, Refusal};
+use super::answer::{self, IssuedToken, Refusal};
 use super::grant::{Claim, Grant};
 use super::{Credential, CredentialError};
 use weir_config::secret::Secret;
@@ -173,7 +173,8 @@ impl Tokens {
         let address = self.0.endpoint.join("", []).map_err(|_| unfit(&CredentialError::TokenUrl))?;
         let Place::Network { uri, .. } = address.place() else { return Err(unfit(&CredentialError::TokenUrl)) };
         let (status, body) = self.ask(upstreams, uri, claim).await.map_err(of_endpoint)?;
-        let Given { token, lifetime } = answer::read(status, &body).map_err(|refusal| refused(origin, &refusal))?;
+        let IssuedToken { token, lifetime } =
+            answer::read(status, &body).map_err(|refusal| refused(origin, &refusal))?;
         let value = super::sensitive("Bearer ", token.expose())
             .map_err(|_| refused(origin, &Refusal::Unusable("the token cannot be sent".into())))?;
         tracing::debug!(%origin, lifetime, "fetched an access token");

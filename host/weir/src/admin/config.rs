@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use super::{Operations, refuse};
-use crate::reload::{ReloadError, Taken, Version, shown};
+use crate::reload::{AppliedConfig, ReloadError, Version, shown};
 use weir_config::{Address, Config, Limits, Severity, Target};
 
 /// The paths below `/admin/v1`, with their methods. The same without `v1` are there for older programs.
@@ -182,9 +182,9 @@ async fn rollback(State(operations): State<Operations>, body: String) -> Respons
     answer(tokio::task::spawn_blocking(move || reload.rollback(to.as_deref())).await)
 }
 
-fn answer(result: Result<Result<Taken, ReloadError>, tokio::task::JoinError>) -> Response {
+fn answer(result: Result<Result<AppliedConfig, ReloadError>, tokio::task::JoinError>) -> Response {
     match result {
-        Ok(Ok(Taken { version, at_next_start })) => {
+        Ok(Ok(AppliedConfig { version, at_next_start })) => {
             let (number, revision) = (version.number, &version.config.revision);
             Json(json!({"version": number, "revision": revision, "at_next_start": at_next_start})).into_response()
         }

@@ -48,19 +48,19 @@ async fn list(State(operations): State<Operations>, request: Request) -> Result<
 
 /// Which limits a request asks for.
 #[derive(Debug, Default)]
-struct Wanted {
+struct LimitFilter {
     scope: Option<&'static str>,
     prefix: String,
 }
 
-impl Wanted {
+impl LimitFilter {
     fn has(&self, limit: &Headroom<'_>) -> bool {
         self.scope.is_none_or(|scope| scope == limit.scope) && limit.name.starts_with(&self.prefix)
     }
 }
 
 /// Reads the parameters.
-fn read(query: Option<&str>) -> Result<(Wanted, Page), Problem> {
+fn read(query: Option<&str>) -> Result<(LimitFilter, Page), Problem> {
     let parameters = Parameters::parse(query, &["cursor", "limit", "prefix", "scope", "sort"])?;
     let most = parameters.page_size()?;
     let by_use = |text: &str| matches!(text, "name" | "used").then_some(text == "used");
@@ -72,7 +72,7 @@ fn read(query: Option<&str>) -> Result<(Wanted, Page), Problem> {
     if by_use && after.is_some() {
         return Err(Problem::parameter("`sort=used` has one page, so it takes no `cursor`"));
     }
-    let wanted = Wanted { scope, prefix: parameters.text("prefix").unwrap_or_default() };
+    let wanted = LimitFilter { scope, prefix: parameters.text("prefix").unwrap_or_default() };
     Ok((wanted, Page { most, by_use, after, items: BTreeMap::new(), more: 0 }))
 }
 

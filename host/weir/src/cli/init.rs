@@ -68,7 +68,7 @@ fn next_steps(out: &Path, port: Option<u16>) -> String {
 }
 
 /// The options to choose from.
-struct Known {
+struct InitOptions {
     found: Vec<Found>,
     /// The loaded adapters.
     adapters: Vec<String>,
@@ -76,21 +76,21 @@ struct Known {
     variables: Vec<String>,
 }
 
-fn look() -> Result<Known, String> {
+fn look() -> Result<InitOptions, String> {
     let config = super::without_file().map_err(|problems| problems.render(false))?;
     let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
     app::require_adapters(&config, &plugins).map_err(|error| error.to_string())?;
     let serving = app::derive(&config, &plugins).map_err(|error| error.to_string())?;
     let snapshot = plugins.snapshot();
     let suggested = || snapshot.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest.suggests));
-    Ok(Known {
+    Ok(InitOptions {
         found: first::found(&serving.config, suggested()),
         adapters: snapshot.adapters.keys().map(ToString::to_string).collect(),
         variables: suggested().filter_map(|(_, suggests)| suggests.key_variables.first().cloned()).collect(),
     })
 }
 
-impl Known {
+impl InitOptions {
     /// The choice without questions: only providers whose url is pinned.
     fn usual(&self) -> Choice {
         let (taken, left): (Vec<Found>, Vec<Found>) = self.found.iter().cloned().partition(|one| one.url.is_some());
@@ -245,14 +245,14 @@ impl<R: BufRead, W: Write> Dialogue<R, W> {
 mod tests {
     use super::*;
 
-    fn known() -> Known {
+    fn known() -> InitOptions {
         let found = |adapter: &str, url: Option<&str>| Found {
             adapter: adapter.into(),
             variable: format!("{}_KEY", adapter.to_uppercase()),
             url: url.map(str::to_owned),
             models: vec![format!("{adapter}-*")],
         };
-        Known {
+        InitOptions {
             found: vec![found("eta", None), found("zeta", Some("https://zeta.example/v1/"))],
             adapters: vec!["eta".into(), "zeta".into()],
             variables: vec!["ETA_KEY".into(), "ZETA_KEY".into()],

@@ -18,7 +18,7 @@ const REST: Duration = Duration::from_secs(5);
 
 /// The documents of one provider.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct ProviderDocuments {
     issuer: String,
     since: Instant,
     pub(super) discovery: Discovery,
@@ -34,7 +34,7 @@ pub(super) struct Documents {
 
 #[derive(Debug, Default)]
 struct Last {
-    known: Option<Arc<Known>>,
+    known: Option<Arc<ProviderDocuments>>,
     failed: Option<Failed>,
 }
 
@@ -48,7 +48,11 @@ struct Failed {
 
 impl Documents {
     /// The documents of this login's provider.
-    pub(super) async fn get(&self, client: &DocumentClient, login: &AdminLogin) -> Result<Arc<Known>, LoginError> {
+    pub(super) async fn get(
+        &self,
+        client: &DocumentClient,
+        login: &AdminLogin,
+    ) -> Result<Arc<ProviderDocuments>, LoginError> {
         if let Some(known) = self.fresh(login) {
             return Ok(known);
         }
@@ -64,8 +68,8 @@ impl Documents {
         &self,
         client: &DocumentClient,
         login: &AdminLogin,
-        known: &Arc<Known>,
-    ) -> Result<Arc<Known>, LoginError> {
+        known: &Arc<ProviderDocuments>,
+    ) -> Result<Arc<ProviderDocuments>, LoginError> {
         if known.since.elapsed() < MIN_FETCH_INTERVAL {
             return Ok(Arc::clone(known));
         }
@@ -76,13 +80,13 @@ impl Documents {
         }
     }
 
-    fn fresh(&self, login: &AdminLogin) -> Option<Arc<Known>> {
-        let is_fresh = |known: &&Arc<Known>| known.issuer == login.issuer && known.since.elapsed() < FRESH;
+    fn fresh(&self, login: &AdminLogin) -> Option<Arc<ProviderDocuments>> {
+        let is_fresh = |known: &&Arc<ProviderDocuments>| known.issuer == login.issuer && known.since.elapsed() < FRESH;
         self.last().known.as_ref().filter(is_fresh).cloned()
     }
 
     /// Fetches the documents, unless that has just failed. One at a time.
-    async fn fetch(&self, client: &DocumentClient, login: &AdminLogin) -> Result<Arc<Known>, LoginError> {
+    async fn fetch(&self, client: &DocumentClient, login: &AdminLogin) -> Result<Arc<ProviderDocuments>, LoginError> {
         let is_recent = |failed: &&Failed| failed.issuer == login.issuer && failed.since.elapsed() < REST;
         if let Some(failed) = self.last().failed.as_ref().filter(is_recent) {
             return Err(LoginError::Provider(failed.reason.clone()));
@@ -108,12 +112,12 @@ impl Documents {
     }
 }
 
-async fn fetched(client: &DocumentClient, login: &AdminLogin) -> Result<Known, String> {
+async fn fetched(client: &DocumentClient, login: &AdminLogin) -> Result<ProviderDocuments, String> {
     let since = Instant::now();
     let text =
         client.get(&discovery_address(&login.issuer), MAX_ANSWER_BYTES).await.map_err(|error| error.to_string())?;
     let discovery = Discovery::parse(&text, &login.issuer, login.allow_http).map_err(|error| error.to_string())?;
     let keys = client.get(&discovery.jwks_uri, MAX_ANSWER_BYTES).await.map_err(|error| error.to_string())?;
     let keys = KeySet::parse(&keys).map_err(|error| error.to_string())?;
-    Ok(Known { issuer: login.issuer.clone(), since, discovery, keys })
+    Ok(ProviderDocuments { issuer: login.issuer.clone(), since, discovery, keys })
 }

@@ -143,7 +143,7 @@ impl Cleaner {
             }
             let id = RequestId::from_bytes(*captured.id.as_bytes());
             if let Err(reason) = contained(|| self.write(id, *captured)) {
-                let count = if matches!(reason, Lost::Refused(Refused::Secret)) {
+                let count = if matches!(reason, UnkeptBody::Refused(Refused::Secret)) {
                     &self.counts.secret
                 } else {
                     &self.counts.failed
@@ -155,9 +155,9 @@ impl Cleaner {
     }
 
     /// Makes bodies of an exchange: all of them, or none if a secret cannot be removed.
-    fn write(&self, id: RequestId, captured: CapturedExchange) -> Result<(), Lost> {
+    fn write(&self, id: RequestId, captured: CapturedExchange) -> Result<(), UnkeptBody> {
         let CapturedExchange { config, secrets, client, unified, upstream, provider, span, .. } = captured;
-        let rules = self.redaction.rules().ok_or(Lost::Defect)?;
+        let rules = self.redaction.rules().ok_or(UnkeptBody::Defect)?;
         let known: Vec<&str> = config.secrets().chain(&secrets).map(Secret::expose).collect();
         let limit = (config.store.max_exchange_bytes as u64).saturating_mul(8);
         // What a client gets of a relayed answer is what the provider answered.
@@ -193,7 +193,7 @@ impl Cleaner {
 
 /// Why an exchange is not kept.
 #[derive(Debug, thiserror::Error)]
-enum Lost {
+enum UnkeptBody {
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error(transparent)]
@@ -203,8 +203,8 @@ enum Lost {
 }
 
 /// Runs the work on one exchange. A panic costs this exchange, not those after it: nothing is changed before the end.
-fn contained(work: impl FnOnce() -> Result<(), Lost>) -> Result<(), Lost> {
-    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Lost::Defect))
+fn contained(work: impl FnOnce() -> Result<(), UnkeptBody>) -> Result<(), UnkeptBody> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(UnkeptBody::Defect))
 }
 
 fn is_same_answer(upstream: &CapturedSide, client: &CapturedSide) -> bool {

@@ -7,13 +7,13 @@ const KEPT: usize = 4 << 10;
 
 /// The start of an answer that is read as a whole.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct AnswerStart {
     bytes: Vec<u8>,
     /// Whether the answer is larger than what may be kept.
     is_large: bool,
 }
 
-impl Kept {
+impl AnswerStart {
     /// Keeps the next part of the answer. If that is too much, weighs everything kept and the part.
     pub(super) fn push(&mut self, chunk: &[u8], content: &mut Content) {
         if !self.is_large && self.bytes.len() + chunk.len() <= KEPT {
@@ -41,7 +41,7 @@ mod tests {
     fn everything_is_weighed_once_in_the_end() {
         let text = "{\"some\": \"words\"} ".repeat(1000);
         for length in [0, 10, KEPT, KEPT + 1, 3 * KEPT] {
-            let (mut kept, mut content, mut whole) = (Kept::default(), Content::default(), Content::default());
+            let (mut kept, mut content, mut whole) = (AnswerStart::default(), Content::default(), Content::default());
             for chunk in text.as_bytes()[..length].chunks(500) {
                 kept.push(chunk, &mut content);
                 whole.json(chunk);

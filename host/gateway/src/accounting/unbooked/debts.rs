@@ -43,7 +43,7 @@ impl Entry {
 
 /// An answer whose turn it is.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct DueDebt {
     tenant: Arc<str>,
     id: Arc<str>,
     /// How many of its tenant are due before it.
@@ -108,13 +108,13 @@ impl Debts {
     }
 
     /// Those whose turn it is.
-    pub(super) fn due(&self, now: Instant, first: Duration) -> Vec<Turn> {
+    pub(super) fn due(&self, now: Instant, first: Duration) -> Vec<DueDebt> {
         let mut all = Vec::new();
         for (tenant, own) in &self.by_tenant {
             let mut due: Vec<_> = own.iter().map(|(id, entry)| (entry.due(first), id)).collect();
             due.retain(|(at, _)| *at <= now);
             due.sort_unstable();
-            let turn = |(rank, (at, id)): (usize, (Instant, &Arc<str>))| Turn {
+            let turn = |(rank, (at, id)): (usize, (Instant, &Arc<str>))| DueDebt {
                 tenant: Arc::clone(tenant),
                 id: Arc::clone(id),
                 rank,
@@ -126,7 +126,7 @@ impl Debts {
     }
 
     /// Notes that one is asked for, and returns what that takes; `None` if it was booked meanwhile.
-    pub(super) fn ask(&mut self, turn: &Turn, now: Instant) -> Option<Unread> {
+    pub(super) fn ask(&mut self, turn: &DueDebt, now: Instant) -> Option<Unread> {
         let entry = self.by_tenant.get_mut(&turn.tenant)?.get_mut(&turn.id)?;
         entry.asked = now;
         entry.doublings = (entry.doublings + 1).min(DOUBLINGS);

@@ -24,13 +24,13 @@ const SEARCHED: usize = 64 << 20;
 /// string and each name of a member, as far as it may say anything.
 pub(super) fn shows_all(json: &str, request: &Request) -> bool {
     let Ok(model) = written(request) else { return false };
-    let mut known = Known { model, hasher: RandomState::new(), hashes: HashSet::new(), all: None, left: SEARCHED };
+    let mut known = KnownTexts { model, hasher: RandomState::new(), hashes: HashSet::new(), all: None, left: SEARCHED };
     known.collect();
     read(json, &mut |text| is_small(text) || known.has(text)) == Reading::Same
 }
 
 /// The texts of the model.
-struct Known {
+struct KnownTexts {
     /// The model as JSON.
     model: String,
     hasher: RandomState,
@@ -42,7 +42,7 @@ struct Known {
     left: usize,
 }
 
-impl Known {
+impl KnownTexts {
     fn collect(&mut self) {
         let Self { model, hasher, hashes, .. } = self;
         each_text(model, &mut |text| {

@@ -17,7 +17,7 @@ pub(super) fn names_stored(chat: &ChatRequest) -> bool {
 
 /// A member that has the id of an object.
 #[derive(Deserialize)]
-struct Named<'a> {
+struct ObjectReference<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
     version: Option<IgnoredAny>,
@@ -29,7 +29,7 @@ struct Text<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);
 
 /// Whether a member is an object with an id and no version: the newest is meant.
 fn is_unversioned(json: &str) -> bool {
-    let named = serde_json::from_str::<Named<'_>>(json).ok();
+    let named = serde_json::from_str::<ObjectReference<'_>>(json).ok();
     named.is_some_and(|named| named.id.is_some_and(|id| !id.0.is_empty()) && named.version.is_none())
 }
 

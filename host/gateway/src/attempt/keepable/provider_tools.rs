@@ -9,11 +9,11 @@ use weir_types::contract::types::ChatRequest;
 const MEMBERS: &str = include_str!("../../../data/provider_tools.json");
 
 #[derive(Debug, Deserialize)]
-struct Known {
+struct ProviderTool {
     member: String,
 }
 
-static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| serde_json::from_str(MEMBERS).unwrap_or_default());
+static KNOWN: LazyLock<Vec<ProviderTool>> = LazyLock::new(|| serde_json::from_str(MEMBERS).unwrap_or_default());
 
 /// Whether a request has such a member, unless it says that it wants none.
 pub(super) fn are_asked_for(chat: &ChatRequest) -> bool {

@@ -12,14 +12,14 @@ use weir_wire::frame::FrameRef;
 const AROUND: usize = 16;
 
 /// The bytes of one read, looked at once for all frames that lie in it.
-pub(super) struct Read<'a> {
+pub(super) struct ReadBytes<'a> {
     bytes: &'a [u8],
     /// None if they are no text as a whole: a character may be cut in two.
     text: Option<&'a str>,
     has_escapes: bool,
 }
 
-impl<'a> Read<'a> {
+impl<'a> ReadBytes<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let (text, has_escapes) = (simdutf8::basic::from_utf8(bytes).ok(), memchr(b'\\', bytes).is_some());
         Self { bytes, text, has_escapes }
@@ -68,7 +68,7 @@ pub(super) fn room(frames: &[Frame]) -> usize {
 mod tests {
     use super::*;
 
-    fn frame(read: &Read<'_>, event: Option<&[u8]>, data: &[u8]) -> (Option<String>, String) {
+    fn frame(read: &ReadBytes<'_>, event: Option<&[u8]>, data: &[u8]) -> (Option<String>, String) {
         let Frame { event, data } = read.frame(FrameRef { event, data });
         (event, data)
     }
@@ -77,7 +77,7 @@ mod tests {
     fn a_frame_is_the_same_wherever_its_bytes_lie() {
         let texts = ["event: a\ndata: {\"é\":1}\n\n", "data: \"\\ud83d\"\n\n", "data: \"\\\\ud83d\\n\"", "data: ", ""];
         for bytes in texts.map(str::as_bytes).into_iter().chain([&b"data: \xff\xc3"[..]]) {
-            let read = Read::new(bytes);
+            let read = ReadBytes::new(bytes);
             for from in 0..=bytes.len() {
                 for to in from..=bytes.len() {
                     let within = &bytes[from..to];

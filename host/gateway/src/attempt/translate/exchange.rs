@@ -9,7 +9,7 @@ use http_body::Body as _;
 
 use super::super::failure::wait_for_limits;
 use super::super::send::{fault_of, response_of, send, upstream_fault};
-use super::whole::{TooLong, Whole};
+use super::whole::{TooLong, WholeBody};
 use super::{Run, called, unreadable};
 use crate::accounting::Account;
 use weir_translate::unified;
@@ -87,7 +87,7 @@ impl Run<'_> {
         if body.size_hint().lower() > limit as u64 {
             return Err(fault_of(&body.is_too_large()));
         }
-        let mut whole = Whole::default();
+        let mut whole = WholeBody::default();
         while let Some(piece) = body.next_piece().await.map_err(|error| fault_of(&error))? {
             self.held.grow(piece.len()).await?;
             whole.push(piece, limit).map_err(|TooLong| fault_of(&body.is_too_large()))?;

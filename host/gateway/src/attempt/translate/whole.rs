@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 /// The pieces so far. A single piece is not copied.
 #[derive(Debug, Default)]
-pub(super) struct Whole {
+pub(super) struct WholeBody {
     first: Bytes,
     rest: BytesMut,
 }
@@ -13,7 +13,7 @@ pub(super) struct Whole {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooLong;
 
-impl Whole {
+impl WholeBody {
     /// Adds a piece; fails if the body would exceed `limit` bytes.
     pub(super) fn push(&mut self, piece: Bytes, limit: usize) -> Result<(), TooLong> {
         if self.first.len().max(self.rest.len()).saturating_add(piece.len()) > limit {
@@ -43,12 +43,12 @@ mod tests {
     #[test]
     fn pieces_are_joined_within_the_limit() {
         let one = Bytes::from(vec![b'a'; 10]);
-        let mut whole = Whole::default();
+        let mut whole = WholeBody::default();
         assert_eq!(whole.push(one.clone(), 9), Err(TooLong));
         whole.push(one.clone(), 10).unwrap();
         assert_eq!(whole.push(Bytes::from_static(b"b"), 10), Err(TooLong));
         assert_eq!(whole.finish().as_ptr(), one.as_ptr());
-        let mut whole = Whole::default();
+        let mut whole = WholeBody::default();
         for piece in ["a", "", "b", "c"] {
             whole.push(Bytes::from_static(piece.as_bytes()), 3).unwrap();
         }

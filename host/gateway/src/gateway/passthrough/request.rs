@@ -9,14 +9,14 @@ use http::{Method, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::Permitted;
+use super::PermittedPass;
 use crate::accounting::Untold;
 use crate::accounting::access::RequestRecord;
 use crate::admission::{Demand, Uses};
 use crate::attempt::PassedRequest;
 use crate::dialect::request_peek::RequestPeek;
 use crate::passthrough::client_body::{ClientBody, too_large};
-use crate::passthrough::{Known, Passage, path};
+use crate::passthrough::{KnownEndpoint, Passage, path};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 use weir_translate::dialect::endpoints::Head;
@@ -98,7 +98,7 @@ pub(super) fn priced<'a>(
 }
 
 /// What a request uses, as far as it can be known.
-pub(super) fn uses(method: &Method, known: Option<Known<'_>>, is_read: bool, stored: Stored) -> Uses {
+pub(super) fn uses(method: &Method, known: Option<KnownEndpoint<'_>>, is_read: bool, stored: Stored) -> Uses {
     let reads_only = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
     match known.map(|known| &known.acceptance.operation) {
         Some(Operation::Chat) if is_read => Uses::Both,
@@ -130,8 +130,8 @@ pub(super) fn is_text(head: &Parts) -> bool {
 /// The request as it is sent, without anything that may be a client's credential.
 pub(super) fn passed<'a>(
     serving: &Serving,
-    permitted: &'a Permitted<'_>,
-    known: Option<(Known<'a>, PathParams)>,
+    permitted: &'a PermittedPass<'_>,
+    known: Option<(KnownEndpoint<'a>, PathParams)>,
     head: Parts,
     path: String,
     body: Chunks,

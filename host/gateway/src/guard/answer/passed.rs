@@ -4,7 +4,7 @@ use weir_types::contract::types::{CandidateFinish, ChatEvent, Finish, FinishReas
 
 /// The state of the client's side.
 #[derive(Debug, Default)]
-pub(super) struct Passed {
+pub(super) struct ClientSideState {
     /// The answer's head, until it has passed.
     start: Option<ChatEvent>,
     has_started: bool,
@@ -13,7 +13,7 @@ pub(super) struct Passed {
     candidates: Vec<u32>,
 }
 
-impl Passed {
+impl ClientSideState {
     /// Keeps the answer's head, which even a refused answer has, without members of one format: they may be what is refused.
     pub(super) fn remember_start(&mut self, events: &[ChatEvent]) {
         if !self.has_started && self.start.is_none() {

@@ -17,11 +17,11 @@ pub(super) struct SeriesBound {
     /// Counts the series that had no room.
     refused: IntCounter,
     hasher: RandomState,
-    kept: Mutex<Kept>,
+    kept: Mutex<KeptSeries>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptSeries {
     series: HashSet<u64>,
     /// Those that had no room, as far as they are remembered.
     refused: HashSet<u64>,

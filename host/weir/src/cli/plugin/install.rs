@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 
-use super::registry::{Access, Found};
+use super::registry::{Access, ResolvedReference};
 use crate::app;
 use weir_adapters::Lock;
 use weir_adapters::age::is_older;
@@ -94,7 +94,7 @@ impl Install {
             // A digest means the same for ever, so the registry need not be asked.
             return Ok(there(known.name));
         }
-        let found = Found::at(text, &self.from.access)?;
+        let found = ResolvedReference::at(text, &self.from.access)?;
         let manifest = found.adapter.manifest;
         match known {
             Some(known) if known.manifest == manifest && is_there => return Ok(there(known.name)),
@@ -123,7 +123,7 @@ impl Install {
     /// Installs a component.
     fn install(&self, config: &Config, file: &Path) -> Result<Installed, String> {
         let dir = config.plugins.dir.clone();
-        let given = Given::read(file, &dir, self.fixtures.as_deref())?;
+        let given = ComponentToInstall::read(file, &dir, self.fixtures.as_deref())?;
         let mut plugins = app::load_plugins(config).map_err(|error| format!("error: {error}"))?;
         let before = plugins.snapshot();
         // The checks of a running Weir, which then finds the compiled code in the cache.
@@ -203,7 +203,7 @@ fn staged(dir: &Path, name: &str) -> PathBuf {
 }
 
 /// The component to install.
-struct Given {
+struct ComponentToInstall {
     bytes: Vec<u8>,
     signature: Option<String>,
     file: PathBuf,
@@ -217,7 +217,7 @@ struct Given {
     is_ours: bool,
 }
 
-impl Given {
+impl ComponentToInstall {
     fn read(file: &Path, dir: &Path, fixtures: Option<&Path>) -> Result<Self, String> {
         let named = fixtures.map(gathered).transpose()?;
         if file != Path::new("-") {
@@ -305,7 +305,7 @@ fn gathered(place: &Path) -> Result<Vec<Fixture>, String> {
     proof::at(place, Bounds::GATE).map_err(|error| format!("error: {error}"))
 }
 
-impl Drop for Given {
+impl Drop for ComponentToInstall {
     fn drop(&mut self) {
         if self.is_ours {
             let _ = std::fs::remove_file(&self.file);

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{keeping, running};
 use crate::app;
 use weir_adapters::inspect;
-use weir_adapters::inspect::{ListSettings, Listed};
+use weir_adapters::inspect::{ListSettings, PluginRow};
 use weir_adapters::lock::Lock;
 use weir_adapters::watch::exposed;
 use weir_config::Config;
@@ -58,7 +58,7 @@ pub(super) fn run(asked: &List) -> Result<String, String> {
 }
 
 /// Marks the adapters that have fixtures, and refuses those that every user may write.
-fn prove(listed: &mut [Listed], dir: &Path, allow_writable: bool) {
+fn prove(listed: &mut [PluginRow], dir: &Path, allow_writable: bool) {
     for one in listed {
         let file = dir.join(format!("{}.wasm", one.name));
         if !allow_writable {
@@ -70,9 +70,9 @@ fn prove(listed: &mut [Listed], dir: &Path, allow_writable: bool) {
 }
 
 /// Marks the claims that would not be served next to those of other adapters.
-fn leave_out(listed: &mut [Listed], config: &Config) {
+fn leave_out(listed: &mut [PluginRow], config: &Config) {
     let speaker = |one| {
-        let Listed { name, manifest: Some(manifest), trusted, .. }: &Listed = one else { return None };
+        let PluginRow { name, manifest: Some(manifest), trusted, .. }: &PluginRow = one else { return None };
         Some(FaceOwner { name, manifest, is_known: *trusted || config.names_adapter(name) })
     };
     let Ok(endpoints) = Endpoints::new(listed.iter().filter_map(speaker)) else { return };
@@ -82,12 +82,12 @@ fn leave_out(listed: &mut [Listed], config: &Config) {
     }
 }
 
-fn lines(one: &Listed) -> Vec<String> {
+fn lines(one: &PluginRow) -> Vec<String> {
     let more = one.impurity.iter().chain(&one.left_out).map(|more| format!("{:16} {more}", ""));
     std::iter::once(line(one)).chain(more).collect()
 }
 
-fn line(one: &Listed) -> String {
+fn line(one: &PluginRow) -> String {
     let digest = one.digest.map(|digest| digest.short()).unwrap_or_default();
     let version = one.version.as_deref().unwrap_or("-");
     let kind = match &one.manifest {

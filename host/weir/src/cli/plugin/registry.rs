@@ -52,7 +52,7 @@ pub(super) fn runtime() -> Result<Runtime, String> {
 }
 
 /// What a reference means now.
-pub(super) struct Found {
+pub(super) struct ResolvedReference {
     pub(super) adapter: Adapter,
     reference: Reference,
     registry: Registry,
@@ -65,7 +65,7 @@ pub(super) struct Fetched {
     folder: PathBuf,
 }
 
-impl Found {
+impl ResolvedReference {
     /// Asks the registry.
     pub(super) fn at(text: &str, access: &Access) -> Result<Self, String> {
         let reference: Reference = text.parse().map_err(|error| format!("error: {error}"))?;
@@ -159,7 +159,7 @@ pub(in crate::cli) struct Pull {
 
 impl Pull {
     pub(super) fn run(&self) -> Result<String, String> {
-        let found = Found::at(&self.reference, &self.access)?;
+        let found = ResolvedReference::at(&self.reference, &self.access)?;
         let signature = found.signature()?;
         let file = found.write(&self.out, signature)?;
         if let Some(proof) = found.proof()? {

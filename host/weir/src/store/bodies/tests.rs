@@ -77,6 +77,6 @@ fn an_answer_that_broke_off_is_recorded_as_far_as_it_came() {
 #[test]
 fn a_panic_costs_one_exchange() {
     let lost = contained(|| panic!("a rule has a defect"));
-    assert!(matches!(lost, Err(Lost::Defect)));
+    assert!(matches!(lost, Err(UnkeptBody::Defect)));
     assert!(contained(|| Ok(())).is_ok(), "the next one is written");
 }
