@@ -34,7 +34,6 @@ const BARE: [&str; 3] = ["type", "model", "object"];
 /// The members that are no part of a configuration: the key is bound to the model, by the client's name for it.
 const NAMES: [&str; 2] = ["model", "object"];
 
-/// A request for an ephemeral key.
 #[derive(Debug, Deserialize)]
 struct EphemeralKeyRequest {
     expires_after: Option<ExpiresAfter>,

@@ -179,7 +179,6 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
     Err(NoTarget { fault: nowhere(&plan, circumstances), skipped: plan.skipped })
 }
 
-/// The requested model.
 #[derive(Clone, Copy)]
 struct RequestedModel<'a> {
     /// The model in the client's spelling.

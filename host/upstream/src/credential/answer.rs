@@ -8,7 +8,6 @@ use weir_config::secret::Secret;
 /// Maximum length of an error code. A longer text is not a code and may hold anything.
 const CODE_LIMIT: usize = 40;
 
-/// An issued token.
 #[derive(Debug)]
 pub(super) struct IssuedToken {
     pub(super) token: Secret,

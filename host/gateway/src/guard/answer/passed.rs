@@ -2,7 +2,7 @@
 
 use weir_types::contract::types::{CandidateFinish, ChatEvent, Finish, FinishReason, PartStop, ResponseStart};
 
-/// The state of the client's side.
+/// What the client has got of an answer so far.
 #[derive(Debug, Default)]
 pub(super) struct ClientSideState {
     /// The answer's head, until it has passed.

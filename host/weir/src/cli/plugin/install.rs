@@ -202,7 +202,6 @@ fn staged(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!(".{name}.install.fixtures"))
 }
 
-/// The component to install.
 struct ComponentToInstall {
     bytes: Vec<u8>,
     signature: Option<String>,
