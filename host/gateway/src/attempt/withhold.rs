@@ -24,8 +24,8 @@ pub(super) struct Withhold {
 }
 
 impl Withhold {
-    /// Withholds the frames for which the check's test holds, and removes those of its members that are null from the
-    /// other frames. `None` if the framing is not line-based.
+    /// Withholds the frames for which the check's test holds and that have one of its members, and removes those members
+    /// that are null from the other frames. `None` if the framing is not line-based.
     pub(super) fn new(check: &CompiledCheck, framing: Framing, limits: Limits) -> Option<Self> {
         matches!(framing, Framing::Sse | Framing::Ndjson).then(|| Self {
             compiled: check.clone(),
@@ -271,6 +271,18 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_tells_no_usage_was_not_asked_for() {
+        // Azure's first chunk has the results of its filter for the prompt, and no choices.
+        for (frame, passed) in [
+            (r#"{"n":[],"filtered":[1]}"#, r#"{"n":[],"filtered":[1]}"#),
+            (r#"{"n":[],"filtered":[1],"u":null}"#, r#"{"n":[],"filtered":[1]}"#),
+        ] {
+            let out = pass(&mut withhold(), &format!("data: {frame}\n\ndata: {{\"n\":[],\"u\":{{\"in\":1}}}}\n\n"));
+            assert_eq!(String::from_utf8(out.to_vec()).unwrap(), format!("data: {passed}\n\n"));
+        }
+    }
+
+    #[test]
     fn lines_that_end_no_frame_are_not_held_without_bound() {
         let mut withhold = Withhold { limits: Limits { frame_bytes: 1_000, ..Limits::default() }, ..withhold() };
         let line = ": note\n";
@@ -287,8 +299,10 @@ mod tests {
         let mut withhold = withhold();
         let piece = Bytes::from_static(b": note\n\ndata: {\"a\":1}\r\n\r\ndata: 1\ndata: 2\n\n");
         assert_eq!(withhold.pass(piece.clone(), &mut |_| ()).as_ptr(), piece.as_ptr());
-        let out = withhold
-            .pass(Bytes::from_static(b"data: {\"n\":[]}\n\ndata: {\"a\":2,\"u\":null}\n\ndata: 3\n\n"), &mut |_| ());
+        let out = withhold.pass(
+            Bytes::from_static(b"data: {\"n\":[],\"u\":1}\n\ndata: {\"a\":2,\"u\":null}\n\ndata: 3\n\n"),
+            &mut |_| (),
+        );
         assert_eq!(out, "data: {\"a\":2}\n\ndata: 3\n\n");
     }
 
@@ -301,7 +315,7 @@ mod tests {
         let mut stream: String = (0..6).map(piece).collect();
         stream.extend((0..4).map(named));
         stream.extend(odd.iter().flat_map(|odd| [piece(3), (*odd).to_owned(), piece(1), piece(2)]));
-        stream += "data: {\"n\":[]}\n\ndata: {\"n\":[8],\"text\":\"";
+        stream += "data: {\"n\":[]}\n\ndata: {\"n\":[],\"u\":{}}\n\ndata: {\"n\":[8],\"text\":\"";
         let frames = |pieces: &[&str]| {
             let (mut withhold, mut frames, mut out) = (withhold(), Vec::new(), String::new());
             for text in pieces {
@@ -316,7 +330,7 @@ mod tests {
         let mut decoder = Decoder::new(Framing::Sse, Limits::default());
         decoder.push(stream.as_bytes(), &mut |frame| expected.push(frame.to_owned())).unwrap();
         decoder.finish(&mut |frame| expected.push(frame.to_owned())).unwrap();
-        let passed = stream.replace("data: {\"n\":[]}\n\n", "");
+        let passed = stream.replace("data: {\"n\":[],\"u\":{}}\n\n", "");
         assert_eq!(frames(&[&stream]), (expected.clone(), passed.clone()));
         for cut in 0..stream.len() {
             assert_eq!(frames(&[&stream[..cut], &stream[cut..]]), (expected.clone(), passed.clone()), "cut at {cut}");
@@ -329,8 +343,8 @@ mod tests {
     fn lines_are_frames_of_their_own() {
         let test = FrameTest::Equals(PointerEquals { pointer: "/n".into(), json: "[]".into() });
         let check = CompiledCheck::new(&test, &["u".to_owned()]).unwrap();
-        for cut in 0..30 {
-            let stream = Bytes::from_static(b"{\"a\":1}\n\n{\"n\":[]}\n{\"u\":null}\n");
+        for cut in 0..36 {
+            let stream = Bytes::from_static(b"{\"a\":1}\n\n{\"n\":[],\"u\":5}\n{\"u\":null}\n");
             let mut withhold = Withhold::new(&check, Framing::Ndjson, Limits::default()).unwrap();
             let mut out = withhold.pass(stream.slice(..cut), &mut |_| ()).to_vec();
             out.extend_from_slice(&withhold.pass(stream.slice(cut..), &mut |_| ()));

@@ -41,7 +41,7 @@ pub struct FrameCheck {
 /// What a check found in a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checked {
-    /// Whether the test holds.
+    /// Whether the test holds, and one of the members, if there are any, has a value.
     pub holds: bool,
     /// The first of the members that is null, by its place in the list.
     pub null: Option<usize>,
@@ -118,9 +118,10 @@ impl FrameCheck {
         let peek = self.peek.get_or_insert_with(|| Peek::new(pointers, Limits::default()));
         peek.push(data);
         if let Ok(found) = peek.end() {
-            let is_null = |pointer: &usize| found.last(*pointer).is_some_and(|hit| hit.value == Scalar::Null);
-            checked.holds = test.holds(found);
-            checked.null = members.iter().position(is_null);
+            let is_null = |pointer: &usize| found.last(*pointer).map(|hit| hit.value == Scalar::Null);
+            let has_value = || members.is_empty() || members.iter().any(|member| is_null(member) == Some(false));
+            checked.holds = test.holds(found) && has_value();
+            checked.null = members.iter().position(|member| is_null(member) == Some(true));
         }
         peek.reset();
         checked
