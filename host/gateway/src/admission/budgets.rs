@@ -157,7 +157,7 @@ impl Budgets {
     }
 
     /// The time in which windows are counted: that of the server between the nodes, if there is one.
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.sharing.get().map_or_else(Timestamp::now, |sharing| sharing.now())
     }
 

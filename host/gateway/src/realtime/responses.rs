@@ -11,6 +11,7 @@ use crate::accounting::Account;
 use crate::accounting::session_use::SessionUse;
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::HeldBudget;
+use weir_ledger::Timestamp;
 use weir_realtime::conversation::Conversation;
 use weir_realtime::tap::frame;
 use weir_realtime::{Beginning, CompiledSessionTap, Side};
@@ -50,6 +51,14 @@ struct Prepared {
     budgets: Vec<HeldBudget>,
     /// The input tokens that it was reserved for.
     input: u64,
+}
+
+impl Prepared {
+    /// Whether a response that reads so many tokens may begin with it now. A session may be silent for longer than a budget's
+    /// window lasts.
+    fn serves(&self, input: u64, now: Timestamp) -> bool {
+        input <= self.input.saturating_add(SLACK) && self.budgets.iter().all(|budget| budget.is_current(now))
+    }
 }
 
 /// The responses of one session.
@@ -275,8 +284,8 @@ impl Responses {
 
     /// Reserves what the next response may cost, as the conversation is now.
     async fn prepare(&mut self) -> Result<(), Fault> {
-        let input = self.conversation.tokens();
-        if self.prepared.as_ref().is_some_and(|prepared| input <= prepared.input.saturating_add(SLACK)) {
+        let (input, now) = (self.conversation.tokens(), self.billing.admission.budgets.now());
+        if self.prepared.as_ref().is_some_and(|prepared| prepared.serves(input, now)) {
             return Ok(());
         }
         // What is held counts against the budget, so it is given back first.

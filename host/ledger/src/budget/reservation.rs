@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
+
 use super::cell::Cell;
 use super::definition::Budget;
 use super::refusal::Notice;
@@ -80,6 +82,11 @@ impl Reservation {
         let notices = self.spend(spend);
         self.finish();
         notices
+    }
+
+    /// Whether a time is within all windows in which it was reserved: what begins later has to have room in others.
+    pub fn is_current(&self, now: Timestamp) -> bool {
+        self.holds.iter().all(|hold| hold.window.holds(now.as_second()))
     }
 
     /// Whether any of the budgets ends streams.

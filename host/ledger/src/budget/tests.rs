@@ -93,6 +93,18 @@ fn a_refusal_names_budget_amounts_and_reset() {
 }
 
 #[test]
+fn a_reservation_is_current_until_the_first_of_its_windows_ends() {
+    let budgets = [("day", Period::Day), ("minute", Period::Minute), ("total", Period::Total)];
+    let set = set(budgets.map(|(name, per)| Budget { per, ..budget(name, Scope::All, "1") }).into());
+    let reservation = reserve(&set, KEY, "0.1", now()).unwrap().reservation;
+    let seconds = [("11:59:59", false), ("12:00:00", true), ("12:00:59", true), ("12:01:00", false)];
+    for (second, is_current) in seconds {
+        assert_eq!(reservation.is_current(at(&format!("2026-11-21T{second}Z"))), is_current, "{second}");
+    }
+    reservation.finish();
+}
+
+#[test]
 fn acceptance_3_an_answer_that_ends_after_midnight_settles_in_the_window_that_reserved() {
     let set = set(vec![budget("day", of(ScopeKind::Key, "k"), "1").zoned("Europe/Berlin").unwrap()]);
     // The night when the day has 25 hours: it ends at 23:00 UTC.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::log_notice;
-use weir_ledger::{Reservation, Spend};
+use weir_ledger::{Reservation, Spend, Timestamp};
 
 /// What an attempt used, and the provider that charges it; `None` if no attempt was made.
 #[derive(Debug, Clone)]
@@ -62,6 +62,11 @@ impl HeldBudget {
     /// Sets where it goes if it is dropped while a provider works on the request; nowhere, once that is booked.
     pub(in crate::admission) fn leave_to(&mut self, place: Option<&Arc<AbandonedBudgets>>) {
         self.left_to = place.cloned();
+    }
+
+    /// Whether the windows in which it was reserved have not ended.
+    pub(crate) fn is_current(&self, now: Timestamp) -> bool {
+        self.reservation.as_ref().is_none_or(|reservation| reservation.is_current(now))
     }
 
     pub(in crate::admission) fn may_abort(&self) -> bool {
