@@ -1,9 +1,7 @@
-//! Calls of a model within a request that are no part of the answer: summaries of the history (compaction), and an
-//! advisor's words. The provider bills their tokens, and counts them in the usage's `iterations` alone, where the unified
-//! usage has all tokens that are billed. An advisor is another model, and its tokens have the price of the answering one
-//! here.
+//! Compaction: summaries of the history that the provider makes within a request. It bills their tokens, and counts them in
+//! the usage's `iterations` alone, where the unified usage has all tokens that are billed.
 //!
-//! Source: Claude's documentation of compaction and of the advisor tool, on `usage.iterations`.
+//! Source: Claude's documentation of compaction, on `usage.iterations`.
 
 use std::borrow::Cow;
 
@@ -15,10 +13,10 @@ use crate::FORMAT;
 
 /// The member of the usage that lists what each call of the model used.
 pub(crate) const ITERATIONS: &str = "iterations";
-/// The `type` of those that the usage's other counts leave out.
-pub(crate) const APART: [&str; 2] = ["compaction", "advisor_message"];
+/// The `type` of those that are summaries.
+pub(crate) const KIND: &str = "compaction";
 
-/// What they used in an answer.
+/// What the summaries of an answer used.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Compaction {
     input: u32,
@@ -28,12 +26,12 @@ pub(crate) struct Compaction {
 }
 
 impl Compaction {
-    /// Parses the list of iterations; `None` if there is none of these among them.
+    /// Parses the list of iterations; `None` if there is no summary among them.
     pub(crate) fn read(iterations: &str) -> Option<Self> {
         let list: Vec<Rest<'_>> = parse(iterations).ok()?;
         let mut sum = Self::default();
         for mut iteration in list {
-            if iteration.str("type").is_some_and(|kind| APART.contains(&&*kind)) {
+            if iteration.str("type").is_some_and(|kind| *kind == *KIND) {
                 let mut add =
                     |to: &mut u32, member: &str| *to = to.saturating_add(iteration.count(member).unwrap_or(0));
                 add(&mut sum.input, "input_tokens");
@@ -50,7 +48,7 @@ impl Compaction {
         self.applied(usage, u32::saturating_add)
     }
 
-    /// The usage as this format counts it: without the tokens that its own `iterations` alone list.
+    /// The usage as this format counts it: without the tokens of the summaries that its own `iterations` list.
     pub(crate) fn without(usage: &Usage) -> Cow<'_, Usage> {
         match extension(&usage.extensions, FORMAT, ITERATIONS).and_then(Self::read) {
             Some(compaction) => Cow::Owned(compaction.applied(usage.clone(), u32::saturating_sub)),

@@ -242,18 +242,6 @@ mod tests {
     }
 
     #[test]
-    fn what_an_advisor_used_is_billed_too() {
-        let own = r#"{"type":"message","input_tokens":1051,"output_tokens":35}"#;
-        let advisor = r#"{"type":"advisor_message","model":"claude-opus-4-7","input_tokens":2728,"output_tokens":874}"#;
-        let told = format!(r#"{{"input_tokens":1051,"output_tokens":35,"iterations":[{own},{advisor}]}}"#);
-        let usage = read(parse(&told).unwrap()).0;
-        assert_eq!((usage.input, usage.output), (Some(3_779), Some(909)));
-        let mut out = String::new();
-        object(&mut out, |o| write(o, &usage, 0));
-        assert_eq!(out, r#"{"input_tokens":1051,"output_tokens":35}"#);
-    }
-
-    #[test]
     fn the_region_that_served_is_known_where_one_is_told() {
         let region = |word: &str| {
             let text = format!(r#"{{"input_tokens":1,"inference_geo":{word}}}"#);

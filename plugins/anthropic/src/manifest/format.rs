@@ -7,7 +7,7 @@ use weir_sdk::manifest::{
 use weir_sdk::types::{ErrorKind, Header, Unit};
 
 use crate::FORMAT;
-use crate::compaction::{APART, ITERATIONS};
+use crate::compaction::{ITERATIONS, KIND};
 use crate::usage::{NO_REGION, REGION};
 
 const ERROR: &str = r#"{"type":"error","error":{"type":{{kind}},"message":{{message}}},"request_id":{{request_id}}}"#;
@@ -57,22 +57,19 @@ fn tap() -> Tap {
         ..UsagePlace::new(bucket, both(member))
     };
     let units = |unit, member: &str| UnitPlace { unit, source: UnitSource::Number(both(member)), merge: Merge::Max };
-    let mut usage = vec![
-        place(Bucket::Input, "input_tokens", Vec::new()),
-        place(Bucket::CacheRead, "cache_read_input_tokens", Vec::new()),
-        place(Bucket::CacheWrite, "cache_creation_input_tokens", vec![Bucket::CacheWriteHour]),
-        place(Bucket::CacheWriteHour, "cache_creation/ephemeral_1h_input_tokens", Vec::new()),
-        place(Bucket::Output, "output_tokens", vec![Bucket::Reasoning]),
-        place(Bucket::Reasoning, "output_tokens_details/thinking_tokens", Vec::new()),
-    ];
-    for kind in APART {
-        usage.push(apart(kind, Bucket::Input, "input_tokens"));
-        usage.push(apart(kind, Bucket::CacheRead, "cache_read_input_tokens"));
-        usage.push(apart(kind, Bucket::CacheWrite, "cache_creation_input_tokens"));
-        usage.push(apart(kind, Bucket::Output, "output_tokens"));
-    }
     Tap {
-        usage,
+        usage: vec![
+            place(Bucket::Input, "input_tokens", Vec::new()),
+            place(Bucket::CacheRead, "cache_read_input_tokens", Vec::new()),
+            place(Bucket::CacheWrite, "cache_creation_input_tokens", vec![Bucket::CacheWriteHour]),
+            place(Bucket::CacheWriteHour, "cache_creation/ephemeral_1h_input_tokens", Vec::new()),
+            place(Bucket::Output, "output_tokens", vec![Bucket::Reasoning]),
+            place(Bucket::Reasoning, "output_tokens_details/thinking_tokens", Vec::new()),
+            compacted(Bucket::Input, "input_tokens"),
+            compacted(Bucket::CacheRead, "cache_read_input_tokens"),
+            compacted(Bucket::CacheWrite, "cache_creation_input_tokens"),
+            compacted(Bucket::Output, "output_tokens"),
+        ],
         finish: strings(["/stop_reason", "/delta/stop_reason"]),
         model: strings(["/message/model", "/model"]),
         content: vec![
@@ -102,11 +99,11 @@ fn tap() -> Tap {
     }
 }
 
-/// The place of what calls of this kind used, which the other counts leave out.
-fn apart(kind: &str, bucket: Bucket, member: &str) -> UsagePlace {
+/// The place of what the provider's summaries used, which its other counts leave out.
+fn compacted(bucket: Bucket, member: &str) -> UsagePlace {
     UsagePlace {
         merge: Merge::Sum,
-        beside: Some(PointerEquals { pointer: "/type".into(), json: text(kind) }),
+        beside: Some(PointerEquals { pointer: "/type".into(), json: text(KIND) }),
         ..UsagePlace::new(bucket, vec![format!("/usage/{ITERATIONS}/*/{member}")])
     }
 }
