@@ -45,15 +45,12 @@ async fn the_last_lines_come_out_before_the_process_ends() {
     let folder = Folder::with(&["openai", "anthropic", "zeta"]);
     let cache = weir_tests::plugins::target().join("test-cache");
     let program = Program::start(&folder, &cache, &config(&upstream));
-    let address = program.address();
+    program.address();
     // A failed start reports its error after all lines logged before it.
-    let taken = format!("[server]\nport = {}\n{}", address.port(), crate::wire_format::config(&upstream));
-    let mut command = std::process::Command::new("env");
-    command.args(["-u", "WEIR_SERVER__PORT"]).arg(program::file());
-    let other = Folder::with(&["openai", "anthropic", "zeta"]);
-    let failed = Program::start_as(command, &other, &cache, &taken);
-    assert!(failed.until("cannot listen on").contains("`server.port`"), "it says what to do");
-    assert!(failed.log().contains("adapter"), "{}", failed.log());
+    let mistaken = config(&upstream).replace("timeouts =", "options = { organisation = \"o\" }\ntimeouts =");
+    let failed = Program::start(&Folder::with(&["openai", "anthropic", "zeta"]), &cache, &mistaken);
+    assert!(failed.until("has no option").contains("`organization`"), "it says what was meant");
+    assert!(failed.log().lines().any(|line| line.starts_with('{') && line.contains("adapter")), "{}", failed.log());
     // And a process that is stopped logs that it did.
     assert!(std::process::Command::new("kill").arg(program.id().to_string()).status().unwrap().success());
     program.until("\"stopped\"");
