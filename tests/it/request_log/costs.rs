@@ -133,3 +133,29 @@ async fn each_attempt_of_a_stream_that_another_model_went_on_with_is_explained_a
     assert!(of("openai/dear") > 0 && of("anthropic/cheap") > 0, "{explained}");
     assert_eq!(of("openai/dear") + of("anthropic/cheap"), lines.len(), "{explained}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fallback_and_a_hedge_have_cost_is_explained_by_attempt() {
+    let settings = [("timeouts = { first_byte = \"200ms\" }", ""), ("", "hedge = \"50ms\"")];
+    for (of_provider, of_model) in settings {
+        let whole = Upstream::always(Answer::json(200, ANTHROPIC.whole())).await;
+        let silent = Upstream::always(Answer::silence()).await;
+        let folder = Folder::with(&["openai", "anthropic"]);
+        std::fs::write(folder.path().join("prices.json"), TWO_PRICES).unwrap();
+        let config = resuming((&silent, of_model), &whole);
+        let config = config.replacen("api_key = \"KEY\"\n", &format!("api_key = \"KEY\"\n{of_provider}\n"), 1);
+        let kept = Kept::start_in(folder, &config);
+        let request = OPENAI.request("both", false).header("authorization", &format!("Bearer {KEY}"));
+        let reply = kept.ask(&request.header("x-request-id", "tried")).await;
+        assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("anthropic")), "{}", reply.text());
+        let fact = kept.of("tried").await;
+        let shown = kept.admin(&format!("/admin/v1/requests/{}", text(&fact, "id"))).await.json();
+        let explained = &shown["explained"];
+        assert_eq!((&explained["total_usd"], &explained["note"]), (&fact["cost_usd"], &Value::Null), "{explained}");
+        let lines = explained["lines"].as_array().unwrap();
+        let of = |target: &str| lines.iter().filter(|line| line["target"] == target).count();
+        // The input of the one that was not answered, and all that the other used.
+        assert!(of("openai/dear") > 0 && of("anthropic/cheap") > 1, "{of_model}{of_provider}: {explained}");
+        assert_eq!(of("openai/dear") + of("anthropic/cheap"), lines.len(), "{explained}");
+    }
+}
