@@ -76,7 +76,17 @@ impl Stats {
         self.calls.load(Relaxed)
     }
 
-    /// Total duration of these calls.
+    /// Whether nothing called it, no proof either.
+    pub fn is_unused(&self) -> bool {
+        self.all_calls() == 0
+    }
+
+    /// Calls of clients' exchanges and of proofs.
+    fn all_calls(&self) -> u64 {
+        self.calls().saturating_add(self.proof_calls.load(Relaxed))
+    }
+
+    /// Total duration of the calls for clients' exchanges.
     pub fn busy(&self) -> Duration {
         Duration::from_nanos(self.nanos.load(Relaxed))
     }
@@ -151,7 +161,7 @@ impl Stats {
     /// How far the component is trusted now.
     pub fn trust(&self) -> Trust {
         // A proof shows what a call costs as well as traffic does.
-        match self.calls() + self.proof_calls.load(Relaxed) {
+        match self.all_calls() {
             _ if self.is_suspect() => Trust::Suspect,
             0..TRIALS => Trust::New,
             _ => Trust::Proved,
@@ -201,8 +211,10 @@ mod tests {
     #[test]
     fn calls_of_proofs_are_no_traffic_but_show_what_it_costs() {
         let stats = Stats::default();
+        assert!(stats.is_unused());
         (0..TRIALS).for_each(|_| stats.called_by_proof());
         assert_eq!((stats.calls(), stats.busy(), stats.trust()), (0, Duration::ZERO, Trust::Proved));
+        assert!(!stats.is_unused());
         stats.called(Duration::from_micros(5));
         assert_eq!((stats.calls(), stats.busy()), (1, Duration::from_micros(5)));
     }

@@ -130,7 +130,7 @@ impl Families {
         };
         set(&self.memory, footprint.bytes());
         // An adapter that nothing called has little to show.
-        if stats.calls() == 0 {
+        if stats.is_unused() {
             return;
         }
         self.calls.with_label_values(&labels).inc_by(stats.calls());
