@@ -4,8 +4,10 @@
 use super::*;
 
 /// Two dollars a token for the model behind a deployment, and three from its other name.
-const SERVED: &str = r#"{"providers": {"openai": {"gpt-x-2026-01-01": {"input": "2000000", "output": "2000000"}}}}"#;
-const ASKED: &str = r#"{"providers": {"openai": {"mine": {"input": "3000000", "output": "3000000"}}}}"#;
+const SERVED: &str = r#"{"providers": {"openai": {"gpt-x-2026-01-01": {
+    "input": {"amount": "2", "per": 1}, "output": {"amount": "2", "per": 1}}}}}"#;
+const ASKED: &str = r#"{"providers": {"openai": {"mine": {
+    "input": {"amount": "3", "per": 1}, "output": {"amount": "3", "per": 1}}}}}"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_answers_model_cost_is_explained_and_priced_again_by_that_name() {
