@@ -48,7 +48,8 @@ async fn the_last_lines_come_out_before_the_process_ends() {
     program.address();
     // A failed start reports its error after all lines logged before it.
     let mistaken = config(&upstream).replace("timeouts =", "options = { organisation = \"o\" }\ntimeouts =");
-    let failed = Program::start(&Folder::with(&["openai", "anthropic", "zeta"]), &cache, &mistaken);
+    let other = Folder::with(&["openai", "anthropic", "zeta"]);
+    let failed = Program::start(&other, &cache, &mistaken);
     assert!(failed.until("has no option").contains("`organization`"), "it says what was meant");
     assert!(failed.log().lines().any(|line| line.starts_with('{') && line.contains("adapter")), "{}", failed.log());
     // And a process that is stopped logs that it did.
