@@ -277,7 +277,11 @@ mod tests {
             (r#"{"n":[],"filtered":[1]}"#, r#"{"n":[],"filtered":[1]}"#),
             (r#"{"n":[],"filtered":[1],"u":null}"#, r#"{"n":[],"filtered":[1]}"#),
         ] {
-            let out = pass(&mut withhold(), &format!("data: {frame}\n\ndata: {{\"n\":[],\"u\":{{\"in\":1}}}}\n\n"));
+            let test = FrameTest::Equals(PointerEquals { pointer: "/n".into(), json: "[]".into() });
+            // Usage may also stand in the member that the test reads.
+            let check = CompiledCheck::new(&test, &["u".to_owned(), "n".to_owned()]).unwrap();
+            let mut withhold = Withhold::new(&check, Framing::Sse, Limits::default()).unwrap();
+            let out = pass(&mut withhold, &format!("data: {frame}\n\ndata: {{\"n\":[],\"u\":{{\"in\":1}}}}\n\n"));
             assert_eq!(String::from_utf8(out.to_vec()).unwrap(), format!("data: {passed}\n\n"));
         }
     }

@@ -19,6 +19,8 @@ struct Compiled {
     test: Test,
     /// The pointers of the members.
     members: Vec<usize>,
+    /// Those of them that the test does not read itself.
+    further: Vec<usize>,
     /// Their names in quotes.
     names: Vec<Finder<'static>>,
     filter: Filter,
@@ -41,7 +43,7 @@ pub struct FrameCheck {
 /// What a check found in a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checked {
-    /// Whether the test holds, and one of the members, if there are any, has a value.
+    /// Whether the test holds, and one of the members that it does not read itself has a value, if there are such.
     pub holds: bool,
     /// The first of the members that is null, by its place in the list.
     pub null: Option<usize>,
@@ -59,13 +61,16 @@ impl CompiledCheck {
             wanted.add(&pointer)
         };
         let quoted = |name: &String| serde_json::Value::from(name.as_str()).to_string();
-        let places = members.iter().map(member).collect();
+        let places: Vec<usize> = members.iter().map(member).collect();
+        let further = members.iter().zip(&places).filter(|(name, _)| !reads(source, name));
+        let further = further.map(|(_, place)| *place).collect();
         let filter = filter.build();
         Ok(Self(Arc::new(Compiled {
             test,
             reads_by_name: ends_with_a_name(source) && filter.has_plain_names(),
             names: members.iter().map(|name| Finder::new(&quoted(name)).into_owned()).collect(),
             members: places,
+            further,
             filter,
             pointers: wanted.compile()?,
         })))
@@ -110,7 +115,7 @@ impl FrameCheck {
 
     /// What holds of these data.
     fn scan(&mut self, data: &[u8]) -> Checked {
-        let Compiled { test, members, filter, pointers, .. } = &*self.check.0;
+        let Compiled { test, members, further, filter, pointers, .. } = &*self.check.0;
         let mut checked = Checked { holds: false, null: None };
         if !filter.passes(data) {
             return checked;
@@ -119,7 +124,7 @@ impl FrameCheck {
         peek.push(data);
         if let Ok(found) = peek.end() {
             let is_null = |pointer: &usize| found.last(*pointer).map(|hit| hit.value == Scalar::Null);
-            let has_value = || members.is_empty() || members.iter().any(|member| is_null(member) == Some(false));
+            let has_value = || further.is_empty() || further.iter().any(|member| is_null(member) == Some(false));
             checked.holds = test.holds(found) && has_value();
             checked.null = members.iter().position(|member| is_null(member) == Some(true));
         }
@@ -137,6 +142,16 @@ fn is_of_another_name(before: &[u8], filter: &Filter) -> bool {
         before.get(..length).unwrap_or_default()
     });
     before.trim_ascii_end().ends_with(b":") && !filter.names_value_behind(before)
+}
+
+/// Whether a test reads a value in the member of this name.
+fn reads(test: &FrameTest, name: &str) -> bool {
+    let pointer = match test {
+        FrameTest::Equals(equals) => &equals.pointer,
+        FrameTest::Present(pointer) => pointer,
+        _ => return false,
+    };
+    pointer.split('/').nth(1).is_some_and(|first| first.replace("~1", "/").replace("~0", "~") == name)
 }
 
 /// Whether a test reads a member by its name, if it reads a value at all.
