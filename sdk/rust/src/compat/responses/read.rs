@@ -37,7 +37,6 @@ pub fn runs(raws: &[&RawValue], provider: Option<&Quirks>) -> Vec<(Message, usiz
 pub fn item(raw: &RawValue, provider: Option<&Quirks>) -> Message {
     let mut wire = Rest::parse(raw.get()).unwrap_or_default();
     let kind = wire.str("type").map(Str::into_string);
-    let refers = refers(kind.as_deref(), &wire);
     let part = match kind.as_deref() {
         Some("message") | None if wire.get("role").is_some() => return message(wire),
         Some("function_call") => call(wire, ToolKind::Function),
@@ -47,26 +46,9 @@ pub fn item(raw: &RawValue, provider: Option<&Quirks>) -> Message {
         Some("reasoning") => Some(Part::Reasoning(reasoning(wire, provider.map_or("", |it| it.family)))),
         _ => None,
     };
-    let opaque = |kind| Part::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() });
-    if refers {
-        // As something that the user says, it is refused where the provider lacks the item, and not left out.
-        return Message::new(Role::User, vec![opaque(REFERENCE.to_owned())]);
-    }
-    Message::new(Role::Assistant, vec![part.unwrap_or_else(|| opaque(kind.unwrap_or_default()))])
-}
-
-/// The type of an item that stands for one of an earlier answer, which its provider keeps.
-const REFERENCE: &str = "item_reference";
-
-/// The JSON of such an item, if the message is one.
-pub fn reference(message: &Message) -> Option<&str> {
-    let [Part::Opaque(item)] = message.parts.as_slice() else { return None };
-    (item.format == FORMAT && item.kind == REFERENCE).then_some(&item.json)
-}
-
-/// Whether an item is such a reference: its type may be left out.
-fn refers(kind: Option<&str>, wire: &Rest<'_>) -> bool {
-    kind.is_some_and(|kind| kind == REFERENCE) || (kind.is_none() && wire.get("id").is_some())
+    let kind = kind.unwrap_or_default();
+    let opaque = || Part::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() });
+    Message::new(Role::Assistant, vec![part.unwrap_or_else(opaque)])
 }
 
 /// Whether an item is a call that the provider itself runs: nothing for the client to do.
@@ -304,18 +286,6 @@ mod tests {
         for member in ["refusal", "text"] {
             let json = format!(r#"{{"type":"refusal","{member}":"No."}}"#);
             assert_eq!(part(json::parse(&json).unwrap()), Part::Refusal("No.".into()));
-        }
-    }
-
-    #[test]
-    fn a_reference_to_an_item_is_no_part_of_what_the_assistant_said() {
-        for reference in [r#"{"type":"item_reference","id":"rs_1"}"#, r#"{"id":"rs_1","type":null}"#] {
-            let text =
-                format!(r#"[{reference},{{"type":"function_call","call_id":"a","name":"f","arguments":"{{}}"}}]"#);
-            let messages = items(&json::parse::<Vec<&RawValue>>(&text).unwrap(), None);
-            let [first, second] = messages.as_slice() else { panic!("{messages:?}") };
-            assert_eq!((&first.role, &second.role), (&Role::User, &Role::Assistant));
-            assert!(matches!(&first.parts[..], [Part::Opaque(own)] if own.kind == REFERENCE && own.json == reference));
         }
     }
 

@@ -3,7 +3,7 @@
 mod thinking;
 mod tools;
 
-use super::{ANYBODY, FORMAT, inner, namespace, noted, read, write};
+use super::{ANYBODY, FORMAT, inner, namespace, noted, write};
 use crate::compat::content::STORE;
 use crate::compat::names::{IdRule, Renamed};
 use crate::compat::quirks::{Quirks, Thinking};
@@ -115,9 +115,6 @@ impl Writer<'_> {
             if let Part::ToolResult(result) = part {
                 a.object(|o| self.result(o, &format!("{field}.content[{at}]"), result));
             }
-        }
-        if let Some(item) = read::reference(message) {
-            return a.raw(item);
         }
         match &message.role {
             Role::Assistant => self.assistant(a, field, message),

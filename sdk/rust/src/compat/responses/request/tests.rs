@@ -145,20 +145,3 @@ fn what_messages_have_no_place_for_is_reported() {
     assert_eq!(lost(Role::Assistant, Some("Ann")), ["messages[0].own", "messages[0].name"]);
     assert_eq!(lost(Role::Other("narrator".into()), None), ["messages[0].role", "messages[0].own"]);
 }
-
-#[test]
-fn a_reference_to_an_item_goes_to_its_provider_and_is_refused_by_others() {
-    let text =
-        r#"[{"role":"user","content":"Hi"},{"type":"item_reference","id":"msg_1"},{"role":"user","content":"Go on"}]"#;
-    let messages = read::items(&json::parse::<Vec<&json::RawValue>>(text).unwrap(), None);
-    let request = ChatRequest { messages, ..ChatRequest::default() };
-    let ctx = Context::default();
-    let rendered = render(&Quirks::COMPATIBLE, &ctx, request.clone()).unwrap();
-    assert!(rendered.losses.is_empty());
-    assert_eq!(
-        testing::json(&rendered.request.body)["input"],
-        serde_json::from_str::<serde_json::Value>(text).unwrap()
-    );
-    let refused = crate::compat::request::render(&Quirks::COMPATIBLE, &ctx, request).unwrap_err();
-    assert_eq!(refused.param.as_deref(), Some("messages[1].content"));
-}
