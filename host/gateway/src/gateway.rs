@@ -330,13 +330,8 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        let RoutedExchange {
-            tried: AttemptResponse { answer, target, stands_in },
-            plan,
-            mut account,
-            deadline,
-            notices,
-        } = routed;
+        let RoutedExchange { tried, plan, mut account, deadline, notices } = routed;
+        let AttemptResponse { answer, target, stands_in } = tried;
         let mut response = answer.unwrap_or_else(|fault| {
             account.record().into_iter().for_each(|record| record.failed(&fault));
             let mut response = fault_response(asked.endpoint.errors.as_deref(), &fault, &asked.exchange.id);

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, lookup_host};
 /// them tries again after a second. tokio's own are 128, fewer than the clients that a gateway's restart brings at once.
 const BACKLOG: i32 = 4096;
 
-/// A socket that has its address and takes no connection yet: whoever calls is refused, and no other program can listen
+/// A socket that has its address and takes no connection yet: a client is refused, and no other program can listen
 /// there. So a taken port is known before the work begins that has to be done first.
 #[derive(Debug)]
 pub struct Reserved(Socket);
@@ -32,7 +32,7 @@ pub async fn bind(host: &str, port: u16) -> Result<(TcpListener, SocketAddr)> {
     reserve(host, port).await?.listen()
 }
 
-/// Binds a socket to the first address of this name that can be had.
+/// Binds a socket to the first address of this name that is free.
 pub async fn reserve(host: &str, port: u16) -> Result<Reserved> {
     if host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_unspecified()) {
         match on_both(port) {

@@ -11,13 +11,13 @@ use weir_translate::dialect::endpoints::{Endpoint, Head, Lookup};
 use weir_translate::dialect::path::PathParams;
 use weir_types::fault::Fault;
 
-/// The face that a request calls, and the values of its path's parameters.
+/// The endpoint that a request calls, and the values of its path's parameters.
 pub(super) struct EndpointCall {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) path_params: PathParams,
 }
 
-/// Finds the face that a request calls, or an error in the format of the likeliest face.
+/// Finds the face that a request calls, or an error in the format of the likeliest endpoint.
 pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<EndpointCall, Unrecognised> {
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
     let path = head.uri.path();

@@ -54,7 +54,7 @@ impl ReservedListener {
     }
 }
 
-/// Takes the addresses, so that a taken port is told before adapters are compiled.
+/// Takes the addresses, so that a taken port is reported before adapters are compiled.
 pub(super) async fn reserve(sockets: Sockets, config: &Config) -> Result<ReservedListeners, StartError> {
     let main = match sockets.main {
         Some(socket) => ReservedListener::Adopted(socket),

@@ -28,7 +28,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let serving = match plugins.and_then(some).and_then(|plugins| app::derive(&config, &plugins)) {
         Ok(serving) => serving,
         Err(error) => {
-            // What is known without adapters is told all the same.
+            // What is known without adapters is reported all the same.
             let problems = config.problems(problems);
             if !problems.is_empty() {
                 super::print_problems(&problems);
