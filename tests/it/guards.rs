@@ -12,6 +12,7 @@ mod invisible;
 mod proof;
 mod requests;
 mod restore;
+mod screened;
 mod shapes;
 mod swaps;
 mod unchanged;

@@ -3,7 +3,7 @@
 mod kinds;
 
 use weir_sdk::guard::find::second;
-use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup, spelling};
+use weir_sdk::guard::{Configured, Finder, Found, OptionValues, ScreenWords, Search, Setup, spelling};
 
 use kinds::Kind;
 
@@ -25,15 +25,15 @@ impl Configured for Options {
         "finds mail addresses, phone numbers, numbers of cards and accounts in requests and answers";
     const SETTINGS: &'static str = include_str!("settings.json");
 
-    fn setup(facts: &Facts) -> Result<Setup<Self>, String> {
-        let named = facts.option::<Vec<String>>("kinds")?;
+    fn setup(options: OptionValues<'_>) -> Result<Setup<Self>, String> {
+        let named = options.get::<Vec<String>>("kinds")?;
         let kind = |name: &String| Kind::named(name).ok_or_else(|| format!("there is no kind `{name}`"));
         let kinds = named.map(|names| names.iter().map(kind).collect::<Result<Vec<_>, _>>()).transpose()?;
         Ok(Setup {
             finder: Self { kinds: kinds.unwrap_or_else(|| Kind::ALL.to_vec()) },
-            action: facts.option("action")?.unwrap_or_default(),
-            message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
-            restores: facts.option("restore")?.unwrap_or_default(),
+            action: options.get("action")?.unwrap_or_default(),
+            message: options.get("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+            restores: options.get("restore")?.unwrap_or_default(),
         })
     }
 }
@@ -68,6 +68,11 @@ impl Finder for Options {
 
     fn find_behind_first(&self, text: &str) -> Vec<Found> {
         spelling::as_it_looks(text, |text| self.find_plain(text, second(text)))
+    }
+
+    /// A mail address has its sign; numbers are of digits, which nearly every request has.
+    fn words(&self) -> Option<ScreenWords> {
+        self.kinds.iter().all(|kind| *kind == Kind::Email).then(|| ScreenWords::as_they_look(["@"]))
     }
 }
 

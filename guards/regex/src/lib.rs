@@ -1,6 +1,7 @@
 //! `regex`: a guard that finds the operator's own patterns in requests and answers.
 
 mod patterns;
+mod required;
 
 use weir_sdk::guard::Search;
 

@@ -7,7 +7,9 @@ use std::rc::Rc;
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use weir_sdk::guard::find::second;
-use weir_sdk::guard::{Configured, Facts, Finder, Found, Setup};
+use weir_sdk::guard::{Configured, Finder, Found, OptionValues, ScreenWords, Setup};
+
+use crate::required;
 
 /// The message of a refusal, unless the option `message` sets another.
 const MESSAGE: &str = "this contains something that is not allowed here";
@@ -35,12 +37,11 @@ thread_local! {
 }
 
 /// The compiled patterns of the option. An instance that serves several exchanges compiles them once.
-fn compiled(facts: &Facts) -> Result<Rc<Patterns>, String> {
-    let written = facts.options.iter().find(|option| option.key == OPTION);
-    let json = written.map(|option| option.json.as_str()).ok_or("the option `patterns` is missing")?;
+fn compiled(options: OptionValues<'_>) -> Result<Rc<Patterns>, String> {
+    let json = options.json(OPTION).ok_or("the option `patterns` is missing")?;
     LAST.with_borrow_mut(|(known, patterns)| {
         if known != json {
-            *patterns = Rc::new(Patterns::new(facts.option(OPTION)?.unwrap_or_default())?);
+            *patterns = Rc::new(Patterns::new(options.get(OPTION)?.unwrap_or_default())?);
             json.clone_into(known);
         }
         Ok(Rc::clone(patterns))
@@ -70,11 +71,11 @@ impl Configured for Shared {
     const DESCRIPTION: &'static str = "finds your own patterns in requests and answers";
     const SETTINGS: &'static str = include_str!("settings.json");
 
-    fn setup(facts: &Facts) -> Result<Setup<Self>, String> {
+    fn setup(options: OptionValues<'_>) -> Result<Setup<Self>, String> {
         Ok(Setup {
-            finder: Self(compiled(facts)?),
-            action: facts.option("action")?.unwrap_or_default(),
-            message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+            finder: Self(compiled(options)?),
+            action: options.get("action")?.unwrap_or_default(),
+            message: options.get("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
             restores: false,
         })
     }
@@ -124,6 +125,10 @@ impl Finder for Shared {
 
     fn find_behind_first(&self, text: &str) -> Vec<Found> {
         self.find_from(text, second(text))
+    }
+
+    fn words(&self) -> Option<ScreenWords> {
+        required::words(self.0.0.iter().map(|(_, regex)| regex.as_str())).map(ScreenWords::spelled)
     }
 }
 

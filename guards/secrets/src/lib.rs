@@ -3,7 +3,7 @@
 mod patterns;
 
 use weir_sdk::guard::find::second;
-use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup, spelling};
+use weir_sdk::guard::{Configured, Finder, Found, OptionValues, ScreenWords, Search, Setup, spelling};
 
 use patterns::{PATTERNS, Pattern, Word};
 
@@ -22,7 +22,11 @@ pub struct Options {
 impl Options {
     fn first_at<'p>(&self, text: &str, at: usize, word: &mut Word) -> Option<(&'p Pattern, usize)> {
         let mut found = PATTERNS.iter().filter_map(|pattern| Some((pattern, pattern.end(text, at, word)?)));
-        found.find(|(pattern, _)| !self.ignore.iter().any(|label| label == pattern.label))
+        found.find(|(pattern, _)| !self.is_ignored(pattern))
+    }
+
+    fn is_ignored(&self, pattern: &Pattern) -> bool {
+        self.ignore.iter().any(|label| label == pattern.label)
     }
 }
 
@@ -32,11 +36,11 @@ impl Configured for Options {
     const DESCRIPTION: &'static str = "finds keys, tokens and private keys in requests and answers";
     const SETTINGS: &'static str = include_str!("settings.json");
 
-    fn setup(facts: &Facts) -> Result<Setup<Self>, String> {
+    fn setup(options: OptionValues<'_>) -> Result<Setup<Self>, String> {
         Ok(Setup {
-            finder: Self { ignore: facts.option("ignore")?.unwrap_or_default() },
-            action: facts.option("action")?.unwrap_or_default(),
-            message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+            finder: Self { ignore: options.get("ignore")?.unwrap_or_default() },
+            action: options.get("action")?.unwrap_or_default(),
+            message: options.get("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
             restores: false,
         })
     }
@@ -69,12 +73,17 @@ impl Finder for Options {
     fn find_behind_first(&self, text: &str) -> Vec<Found> {
         spelling::as_it_looks(text, |text| self.find_plain(text, second(text)))
     }
+
+    fn words(&self) -> Option<ScreenWords> {
+        let searched = PATTERNS.iter().filter(|pattern| !self.is_ignored(pattern));
+        Some(ScreenWords::as_they_look(searched.map(|pattern| pattern.head)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use weir_sdk::guard::scan::Scan;
-    use weir_sdk::guard::{Answer, EventVerdict};
+    use weir_sdk::guard::{Answer, EventVerdict, Facts};
     use weir_sdk::types::{ChatEvent, PartDelta, PartStop, Setting};
 
     use super::*;

@@ -5,7 +5,8 @@
 pub(crate) struct Pattern {
     /// What it is called in annotations and masks.
     pub(crate) label: &'static str,
-    head: &'static str,
+    /// What it begins with.
+    pub(crate) head: &'static str,
     tail: Tail,
 }
 

@@ -8,6 +8,7 @@ mod json_size;
 mod labels;
 mod metrics;
 mod note;
+mod screen;
 mod verdict;
 mod webhook;
 
@@ -16,17 +17,20 @@ use std::sync::Arc;
 use crate::auth::Caller;
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, GuardFailure, GuardMode, Problem};
-use weir_sandbox::Adapter;
 use weir_sandbox::guard::{Access, Facts, Phase};
+use weir_sandbox::{Adapter, Interface};
 use weir_types::contract::types::{ErrorKind, Setting};
 use weir_types::fault::{Fault, Side};
+use weir_wire::screen::Screen;
 
 pub use answer::AnswerGuards;
 pub use ends::Ends;
 pub use facts::ExchangeFacts;
 pub use metrics::GuardMetrics;
 pub use note::{Note, Notes, header};
-pub use verdict::{Judgement, judge};
+use screen::Screens;
+pub(crate) use verdict::pass_unread;
+pub use verdict::{Judgement, Turn, UnreadRequest, judge};
 use webhook::Webhook;
 
 /// A guard that is going to judge the answer to a request, or to be notified of the end, with what it knows of the exchange.
@@ -36,6 +40,23 @@ pub struct Pending {
     facts: Facts,
     /// The version that judges this exchange, from its request to its end; none of a guard without a component.
     version: Option<Arc<Adapter>>,
+}
+
+impl Pending {
+    /// What the guard looks for in the answer; `None` if it has to be called, also because it noted something of the request.
+    pub(crate) async fn screen(&self, tenant: &Arc<str>) -> Option<Arc<Screen>> {
+        if !self.facts.memo.is_empty() {
+            return None;
+        }
+        self.guard.screen(self.version.as_ref(), tenant).await
+    }
+
+    /// Counts and notes that a whole answer passed the guard, in which nothing is of what it looks for.
+    pub(crate) fn pass_unread(&self, notes: &Notes, metrics: &GuardMetrics) {
+        let (guard, verdict) = (&self.guard, "allow");
+        metrics.judged_answer(&guard.name, guard.enforces(), verdict);
+        notes.all().push(Note::of_answer(&guard.name, verdict, guard.enforces(), &[]));
+    }
 }
 
 /// The guards of a configuration, in order.
@@ -49,6 +70,7 @@ pub struct Guard {
     name: Arc<str>,
     options: Vec<Setting>,
     judge: Judge,
+    screens: Screens,
 }
 
 /// What judges.
@@ -73,6 +95,7 @@ impl Guards {
                 name: settings.name().into(),
                 options: options.map(|(key, value)| Setting { key: key.clone(), json: value.to_string() }).collect(),
                 judge,
+                screens: Screens::default(),
                 settings: settings.clone(),
             };
             problems.extend(guard.is_blind().then(|| sees_nothing(settings)));
@@ -194,6 +217,20 @@ impl Guard {
             Judge::Component(adapter) => Some(adapter.choose().adapter),
             Judge::Webhook(_) | Judge::Missing => None,
         }
+    }
+
+    /// Whether its component may say what it looks for.
+    fn has_screen(&self) -> bool {
+        matches!(&self.judge, Judge::Component(adapter) if adapter.has(Interface::Screen))
+    }
+
+    /// What a version of its component looks for; `None` if it has to judge everything, or cannot say.
+    async fn screen(&self, version: Option<&Arc<Adapter>>, tenant: &Arc<str>) -> Option<Arc<Screen>> {
+        let screen = self.screens.of(version?, &self.options, tenant).await;
+        screen.unwrap_or_else(|fault| {
+            tracing::warn!(guard = &*self.name, error = %fault, "guard failed to say what it looks for");
+            None
+        })
     }
 
     fn manifest(&self) -> Option<&weir_sandbox::GuardManifest> {

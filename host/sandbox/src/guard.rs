@@ -7,6 +7,8 @@ pub use super::contract::hook::guard::exports::weir::hook::guard::{
     Annotation, Asked, Denial, EventAnswer, EventVerdict, Facts, Outcome, RequestAnswer, RequestVerdict,
 };
 
+pub use super::contract::hook::screen::exports::weir::hook::screen::ScreenWords;
+
 /// When a guard runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -15,7 +15,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre, ResourceAny};
 
 use super::fault::MissingFunction;
-use super::guard::{Annotation, Asked, EventAnswer, Facts, GuardManifest, Outcome, RequestAnswer};
+use super::guard::{Annotation, Asked, EventAnswer, Facts, GuardManifest, Outcome, RequestAnswer, ScreenWords};
 use super::interface::Interfaces;
 use super::state::State;
 use super::version::Version;
@@ -24,7 +24,7 @@ use calls::Functions;
 pub(super) use functions::functions;
 use weir_types::contract::about::Manifest;
 use weir_types::contract::types::{
-    ChatEvent, Context, Decoded, Encoded, Error, Frame, HttpResponse, RenderedResponse, TokenCount,
+    ChatEvent, Context, Decoded, Encoded, Error, Frame, HttpResponse, RenderedResponse, Setting, TokenCount,
 };
 
 /// The result of a call: `Err` is a failure of the component, `Ok(Err)` an error that it returned.
@@ -75,6 +75,10 @@ pub trait VersionedGuest: Calls {
     /// What a guard says about itself beyond the manifest of an adapter.
     fn describe_guard(&mut self) -> wasmtime::Result<GuardManifest> {
         Err(MissingFunction("guard").into())
+    }
+    /// `screen.words`.
+    fn screen_words(&mut self, _: &[Setting]) -> wasmtime::Result<Option<ScreenWords>> {
+        Err(MissingFunction("screen.words").into())
     }
     /// `guard.on-request`.
     fn on_request(&mut self, _: &Facts, _: &Asked) -> wasmtime::Result<RequestAnswer> {

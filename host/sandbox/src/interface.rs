@@ -37,6 +37,7 @@ interfaces! {
     ProviderRerank, "provider-rerank";
     DialectRerank, "dialect-rerank";
     Guard, "guard";
+    Screen, "screen";
 }
 
 impl Display for Interface {

@@ -7,10 +7,10 @@ use wasmtime::component::ResourceAny;
 
 use super::adapter::{Adapter, Lease};
 use super::fault::PluginFault;
-use super::guard::{Annotation, Asked, EventAnswer, Facts, Outcome, RequestAnswer};
+use super::guard::{Annotation, Asked, EventAnswer, Facts, Outcome, RequestAnswer, ScreenWords};
 use super::limits::Isolation;
 use super::weigh::Weigh;
-use weir_types::contract::types::ChatEvent;
+use weir_types::contract::types::{ChatEvent, Setting};
 
 impl Lease {
     /// Sets the deadline of every call, in place of the adapter's own.
@@ -18,6 +18,11 @@ impl Lease {
     pub fn within(mut self, deadline: Duration) -> Self {
         self.call = deadline;
         self
+    }
+
+    /// Guard: what it looks for with these options; `None` if it has to judge everything.
+    pub fn screen_words(&mut self, options: &[Setting]) -> Result<Option<ScreenWords>, PluginFault> {
+        self.run("screen.words", 0, |instance| instance.with_guest(|guest| guest.screen_words(options)))
     }
 
     /// Guard: judges a request.

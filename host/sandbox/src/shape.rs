@@ -221,14 +221,15 @@ impl Shape {
         }
     }
 
-    /// Whether it exports both interfaces of a guard.
+    /// Whether it exports the interfaces that each guard has.
     fn is_guard(&self) -> bool {
-        let version = Version::HookV0_1_0.name();
-        let has = |interface: Interface| {
-            let name = format!("{GUARDS}{}@{version}", interface.name());
-            self.exports.contains(&name)
-        };
-        has(Interface::About) && has(Interface::Guard)
+        self.has_hook(Interface::About) && self.has_hook(Interface::Guard)
+    }
+
+    /// Whether it exports an interface of the contract of guards.
+    fn has_hook(&self, interface: Interface) -> bool {
+        let name = format!("{GUARDS}{}@{}", interface.name(), Version::HookV0_1_0.name());
+        self.exports.contains(&name)
     }
 
     /// Why none of its versions is supported.
@@ -256,7 +257,8 @@ impl Shape {
     pub fn interfaces(&self) -> Interfaces {
         let Ok(version) = self.version() else { return Interfaces::default() };
         if version == Version::HookV0_1_0 {
-            return [Interface::About, Interface::Guard].into_iter().collect();
+            let known = [Interface::About, Interface::Guard, Interface::Screen];
+            return known.into_iter().filter(|interface| self.has_hook(*interface)).collect();
         }
         let has = |i: &Interface| self.contract().any(|(_, name, own)| (name, own) == (i.name(), version.name()));
         Interface::ALL.iter().copied().filter(has).collect()

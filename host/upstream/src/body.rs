@@ -68,6 +68,13 @@ impl UpstreamBody {
         Self::new(Source::Made(pieces), Watch::start(&Timeouts::default()), origin)
     }
 
+    /// A body that was read already, in one piece.
+    pub fn read(whole: Bytes, origin: &Arc<str>) -> Self {
+        let mut body = Self::new(Source::Done, Watch::start(&Timeouts::default()), Arc::clone(origin));
+        body.held.push_back(whole);
+        body
+    }
+
     fn new(source: Source, watch: Watch, origin: Arc<str>) -> Self {
         Self { source, watch, origin, held: VecDeque::new(), redactor: None, observer: None, trailers: None }
     }

@@ -11,6 +11,7 @@
 //! | [`blob`] | keeps large base64 values out of the sandbox |
 //! | [`opaque`] | finds opaque values and ids in passing bytes |
 //! | [`repeated`] | finds members that stand twice in one object of JSON |
+//! | [`screen`] | searches bytes of JSON for what a guard looks for |
 //! | [`reset_time`] | reads and writes the times of rate-limit headers |
 //! | [`yaml`] | reads YAML documents of configurations and recordings |
 
@@ -23,5 +24,6 @@ pub mod opaque;
 pub mod peek;
 pub mod repeated;
 pub mod reset_time;
+pub mod screen;
 pub mod tap;
 pub mod yaml;

@@ -25,7 +25,7 @@ pub use shared::weir::adapter::types;
 pub mod hook {
     wit_bindgen::generate!({
         path: ["../../wit", "../../wit/hook"],
-        world: "weir:hook/hook",
+        world: "weir:hook/screened-hook",
         pub_export_macro: true,
         default_bindings_module: "weir_sdk::bindings::hook",
         additional_derives: [PartialEq],

@@ -15,11 +15,12 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::hook::exports::weir::hook as b;
-use crate::types::ChatEvent;
+use crate::types::{ChatEvent, Setting};
 pub use b::about::{Access, Grants, Manifest, Phase};
 pub use b::guard::{
     Annotation, Asked, Denial, EventAnswer, EventVerdict, Facts, Outcome, RequestAnswer, RequestVerdict,
 };
+pub use b::screen::ScreenWords;
 pub use find::{Action, Configured, Finder, Found, Search, Setup};
 
 /// Version of the contract of guards that this SDK is made for: what a manifest says in `contract`.
@@ -31,6 +32,11 @@ pub trait Guard: 'static {
     type Answer: Answer;
     /// Returns the manifest, which never changes.
     fn describe() -> Manifest;
+    /// What it looks for with these options: the host need not call it for requests and whole answers that have none of
+    /// it (see the contract's interface `screen`). `None` if it has to judge everything.
+    fn screen(_: OptionValues<'_>) -> Option<ScreenWords> {
+        None
+    }
     /// Judges a request before it is sent.
     fn on_request(_: &Facts, _: Asked) -> RequestAnswer {
         RequestAnswer::allow()
@@ -69,15 +75,52 @@ impl Answer for Unjudged {
     }
 }
 
-impl Facts {
-    /// An option of the guard; `None` if it is not set.
+/// The guard's options, checked against its settings schema.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionValues<'a>(pub &'a [Setting]);
+
+impl OptionValues<'_> {
+    /// The JSON of an option; `None` if it is not set.
+    pub fn json(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|option| option.key == key).map(|option| option.json.as_str())
+    }
+
+    /// An option; `None` if it is not set.
     ///
     /// # Errors
     ///
     /// The option's value has another type. The message names the option.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, String> {
+        let read = |json| serde_json::from_str(json).map_err(|error| format!("the option `{key}` is wrong: {error}"));
+        self.json(key).map(read).transpose()
+    }
+}
+
+impl Facts {
+    /// The guard's options.
+    pub fn options(&self) -> OptionValues<'_> {
+        OptionValues(&self.options)
+    }
+
+    /// An option of the guard; `None` if it is not set.
+    ///
+    /// # Errors
+    ///
+    /// As of [`OptionValues::get`].
     pub fn option<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, String> {
-        let Some(option) = self.options.iter().find(|option| option.key == key) else { return Ok(None) };
-        serde_json::from_str(&option.json).map(Some).map_err(|error| format!("the option `{key}` is wrong: {error}"))
+        self.options().get(key)
+    }
+}
+
+impl ScreenWords {
+    /// These words, for a guard that reads texts as they are spelled.
+    pub fn spelled(any_of: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { any_of: any_of.into_iter().map(Into::into).collect(), look_alikes: false }
+    }
+
+    /// These words, for a guard that takes characters for those of ASCII that they look like ([`spelling::as_it_looks`]).
+    pub fn as_they_look(any_of: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { look_alikes: true, ..Self::spelled(any_of) }
     }
 }
 
@@ -167,6 +210,12 @@ impl<G: Guard> b::guard::Guest for Component<G> {
 
     fn on_end(facts: Facts, outcome: Outcome) -> Vec<Annotation> {
         G::on_end(&facts, outcome)
+    }
+}
+
+impl<G: Guard> b::screen::Guest for Component<G> {
+    fn words(options: Vec<Setting>) -> Option<ScreenWords> {
+        G::screen(OptionValues(&options))
     }
 }
 

@@ -11,7 +11,7 @@ use super::client_request::{BLOB_MIN, ClientRequest, blob_limits, joined_len};
 use super::media;
 use super::side::ClientSide;
 use super::{InboundRequest, RequestContext};
-use crate::guard::{self, AnswerGuards, Ends, ExchangeFacts, Guard, GuardMetrics, Notes, Pending};
+use crate::guard::{self, AnswerGuards, Ends, ExchangeFacts, Guard, GuardMetrics, Notes, Pending, Turn, UnreadRequest};
 use weir_sandbox::ChosenVersion;
 use weir_sandbox::guard::Asked;
 use weir_translate::names::Names;
@@ -23,6 +23,7 @@ use weir_types::fault::Fault;
 use weir_wire::blob::{self, Lifted};
 use weir_wire::estimate;
 use weir_wire::repeated::is_unambiguous;
+use weir_wire::screen::Screen;
 
 /// What guards made of a request.
 #[derive(Debug)]
@@ -112,6 +113,20 @@ impl Judged {
         AnswerGuards::begin(&self.pending, tenant, request_id, &self.metrics, notes).await
     }
 
+    /// What the guards look for that are going to judge the answer; `None` if one of them has to see it in any case.
+    pub(super) async fn answer_screens(&self, tenant: &Arc<str>) -> Option<Vec<Arc<Screen>>> {
+        let mut screens = Vec::with_capacity(self.pending.len());
+        for pending in &self.pending {
+            screens.push(pending.screen(tenant).await?);
+        }
+        Some(screens)
+    }
+
+    /// A whole answer passes the guards, since nothing of what they look for is in its bytes. That is added to `notes`.
+    pub(super) fn pass_answer(&self, notes: &Notes) {
+        self.pending.iter().for_each(|pending| pending.pass_unread(notes, &self.metrics));
+    }
+
     /// The request as guards saw it and changed it, if any saw it.
     pub(super) fn copy(&self) -> Option<&JudgedCopy> {
         self.copy.as_ref()
@@ -145,7 +160,12 @@ pub(super) async fn judged_by(
     let before = asked.judged();
     let mut seen = GuardView::default();
     let mut unread = None;
-    if guards.iter().any(|guard| guard.sees_requests()) {
+    let mut turns = Turn::of(guards);
+    let passes_unread = match unread_request(asked, before) {
+        Some(request) => guard::pass_unread(&mut turns, &asked.caller.tenant, request).await,
+        None => false,
+    };
+    if !passes_unread && guards.iter().any(|guard| guard.sees_requests()) {
         match before.and_then(Judged::copy) {
             Some(copy) => seen = GuardView::from(copy.clone()),
             None => match seen_by_guards(context, asked).await {
@@ -168,7 +188,7 @@ pub(super) async fn judged_by(
         },
     };
     let content = &mut seen.content;
-    let judgement = guard::judge(guards, facts, content, unread.as_ref(), &asked.held, metrics).await;
+    let judgement = guard::judge(turns, facts, content, unread.as_ref(), &asked.held, metrics).await;
     // Of what is only watched, the client's bytes are sent.
     let enforces = guards.iter().any(|guard| guard.enforces() && guard.sees_requests());
     let must_translate =
@@ -188,6 +208,17 @@ pub(super) async fn judged_by(
         judged.refused();
     }
     (judged, judgement.refused)
+}
+
+/// A request in its client's bytes, for guards that say what they look for; `None` if it is not in JSON, or if earlier guards
+/// have read it.
+fn unread_request<'a>(asked: &'a InboundRequest, before: Option<&Judged>) -> Option<UnreadRequest<'a>> {
+    let is_read = before.is_some_and(|before| before.must_translate || before.copy.is_some());
+    let claim = &asked.endpoint.claim;
+    if is_read || asked.side.dialect().is_none() || claim.body != BodyKind::Json {
+        return None;
+    }
+    Some(UnreadRequest { body: &asked.body, headers: &asked.headers, read_headers: &claim.request_headers })
 }
 
 /// What guards see of a request, and what its dialect reported besides.

@@ -233,7 +233,8 @@ pub(super) fn put_stream_headers(to: &mut HeaderMap) {
     to.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 }
 
-fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
+/// Passes on an answer as it arrives.
+pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
     let Relay { asked, acceptance, .. } = lane;
     let UpstreamResponse { status, headers, body } = upstream;
     // Whether a stored answer is read as a stream, only the answer tells.

@@ -6,6 +6,7 @@ pub(super) mod continuation;
 mod exchange;
 mod guarded;
 mod members;
+mod screened;
 mod strip_opaque;
 mod unchanged;
 mod unreadable;
@@ -355,12 +356,17 @@ impl<'a> Run<'a> {
     }
 
     fn decode_bound(&self) -> DecodeBound {
-        DecodeBound { piece: self.context.config.server.translate_body_limit, ..DecodeBound::default() }
+        decode_bound(self.context.config.server.translate_body_limit)
     }
 
     fn note(&mut self, losses: Vec<Loss>) {
         bounds::note(&mut self.losses, losses);
     }
+}
+
+/// The bounds within which an answer of at most `limit` bytes is read without its coding.
+fn decode_bound(limit: usize) -> DecodeBound {
+    DecodeBound { piece: limit, ..DecodeBound::default() }
 }
 
 /// The length of a rendered body in bytes.

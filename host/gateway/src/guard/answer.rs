@@ -163,8 +163,7 @@ impl AnswerGuards {
             let GuardStage { guard, judge, verdict, annotations, .. } = link;
             judge.into_iter().for_each(AnswerJudge::release);
             self.metrics.judged_answer(&guard.name, guard.enforces(), verdict);
-            let name: Arc<str> = Arc::from(format!("{}.answer", guard.name));
-            let note = Note::new(&name, verdict, guard.enforces(), &annotations);
+            let note = Note::of_answer(&guard.name, verdict, guard.enforces(), &annotations);
             if verdict != "allow" || !note.annotations.is_empty() {
                 let (request_id, guard, annotations) = (&*self.request_id, &*guard.name, note.annotated());
                 tracing::info!(

@@ -46,6 +46,11 @@ impl Note {
         Self { guard: Arc::clone(guard), verdict, enforced, annotations: annotations.collect() }
     }
 
+    /// A note about an answer.
+    pub(super) fn of_answer(guard: &str, verdict: &'static str, enforced: bool, annotations: &[Annotation]) -> Self {
+        Self::new(&Arc::from(format!("{guard}.answer")), verdict, enforced, annotations)
+    }
+
     /// The annotations as a text: `aws-access-key=2, jwt=1`.
     pub(super) fn annotated(&self) -> String {
         let pairs: Vec<String> = self.annotations.iter().map(|(key, value)| format!("{key}={value}")).collect();

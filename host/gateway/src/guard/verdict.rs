@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use http::HeaderMap;
+
 use super::labels::Labels;
 use super::webhook::{Call, WebhookFailure};
 use super::{ExchangeFacts, Guard, GuardMetrics, Judge, Note, Pending};
@@ -13,6 +16,7 @@ use weir_translate::bounds;
 use weir_types::contract::types::{Error, ErrorKind};
 use weir_types::fault::{Fault, Side};
 use weir_types::stage;
+use weir_wire::screen::Screen;
 
 /// The code of a refusal for which the guard names none.
 const CODE: &str = "content_filter";
@@ -49,12 +53,67 @@ enum RequestGuardError {
     Unreadable(Fault),
 }
 
+/// A guard whose turn it is.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    guard: &'a Arc<Guard>,
+    /// The version of its component that judges, if one was chosen already.
+    version: Option<Arc<Adapter>>,
+    /// Whether the request passes without being shown to it.
+    passes: bool,
+}
+
+impl<'a> Turn<'a> {
+    /// The turns of guards, in order.
+    pub(crate) fn of(guards: &[&'a Arc<Guard>]) -> Vec<Self> {
+        guards.iter().map(|guard| Self { guard, version: None, passes: false }).collect()
+    }
+}
+
+/// Whether a request passes all guards that would see it, because nothing of what they look for is in its bytes. They then
+/// need not be shown the request.
+pub(crate) async fn pass_unread(turns: &mut [Turn<'_>], tenant: &Arc<str>, request: UnreadRequest<'_>) -> bool {
+    let mut seeing: Vec<_> = turns.iter_mut().filter(|turn| turn.guard.sees_requests()).collect();
+    if !seeing.iter().all(|turn| turn.guard.has_screen()) {
+        return false;
+    }
+    for turn in &mut seeing {
+        turn.version = turn.guard.version();
+        let Some(screen) = turn.guard.screen(turn.version.as_ref(), tenant).await else { return false };
+        if request.has_any(&screen) {
+            return false;
+        }
+    }
+    for turn in &mut seeing {
+        turn.passes = true;
+    }
+    !seeing.is_empty()
+}
+
+/// A request in JSON that nobody has read for the guards.
+#[derive(Debug, Clone, Copy)]
+pub struct UnreadRequest<'a> {
+    /// The pieces of its body.
+    pub body: &'a [Bytes],
+    /// Its headers, and the names of those that its format reads.
+    pub headers: &'a HeaderMap,
+    /// See `headers`.
+    pub read_headers: &'a [String],
+}
+
+impl UnreadRequest<'_> {
+    fn has_any(&self, screen: &Screen) -> bool {
+        let values = self.read_headers.iter().flat_map(|name| self.headers.get_all(name.as_str()));
+        screen.may_find(self.body) || values.into_iter().any(|value| screen.may_find_in(value.as_bytes()))
+    }
+}
+
 /// Has guards judge a request, one after the other. A guard that changes the request does so for those after it too.
 ///
 /// `unread` is why the request cannot be read, if it cannot: guards that may see requests have then failed. What a guard's
 /// service is sent is held beside `held`.
 pub async fn judge(
-    guards: &[&Arc<Guard>],
+    mut turns: Vec<Turn<'_>>,
     facts: ExchangeFacts<'_>,
     asked: &mut Asked,
     unread: Option<&Fault>,
@@ -63,24 +122,30 @@ pub async fn judge(
 ) -> Judgement {
     let mut judgement = Judgement::default();
     // Those that are notified of the end are, whatever becomes of the request; others may not have their turn.
-    let early = |guard: &Arc<Guard>| if guard.notes_ends() { guard.version() } else { None };
-    let all: Vec<_> = guards.iter().map(|guard| (*guard, early(guard))).collect();
-    let pending = |(guard, version): &(&Arc<Guard>, Option<Arc<Adapter>>)| Pending {
+    let choose_early = |turn: &mut Turn<'_>| {
+        if turn.guard.notes_ends() && turn.version.is_none() {
+            turn.version = turn.guard.version();
+        }
+    };
+    turns.iter_mut().for_each(choose_early);
+    let pending = |guard: &Arc<Guard>, version: &Option<Arc<Adapter>>| Pending {
         guard: Arc::clone(guard),
         facts: facts.shown_to(guard),
         version: version.clone(),
     };
-    judgement.ends = all.iter().filter(|(guard, _)| guard.notes_ends()).map(pending).collect();
-    for (guard, version) in all {
+    let noting = turns.iter().filter(|turn| turn.guard.notes_ends());
+    judgement.ends = noting.map(|turn| pending(turn.guard, &turn.version)).collect();
+    for Turn { guard, version, passes } in turns {
         let version = version.or_else(|| guard.version());
         if guard.judges_answers() {
-            judgement.pending.push(pending(&(guard, version.clone())));
+            judgement.pending.push(pending(guard, &version));
         }
         if !guard.judges_requests() {
             continue;
         }
         let begun = Instant::now();
         let answer = match unread.filter(|_| guard.sees_requests()) {
+            _ if passes => Ok(allowed()),
             Some(fault) => Err(RequestGuardError::Unreadable(fault.clone())),
             None => answer_of(guard, version.as_ref(), facts, asked, held).await,
         };
@@ -120,6 +185,11 @@ impl Judgement {
             Err(failure) => self.refused = Some(failed(guard, &failure)),
         }
     }
+}
+
+/// The answer of a guard that found nothing.
+fn allowed() -> RequestAnswer {
+    RequestAnswer { verdict: RequestVerdict::Allow, annotations: Vec::new(), memo: String::new() }
 }
 
 /// The word of a verdict, and its annotations.

@@ -9,15 +9,18 @@ use crate::contract::hook as contract;
 use crate::contract::hook::guard::exports::weir::hook::about::Access as GuestAccess;
 use crate::contract::hook::guard::exports::weir::hook::about::Phase as GuestPhase;
 use crate::fault::MissingFunction;
-use crate::guard::{Access, Annotation, Asked, EventAnswer, Facts, GuardManifest, Outcome, Phase, RequestAnswer};
+use crate::guard::{
+    Access, Annotation, Asked, EventAnswer, Facts, GuardManifest, Outcome, Phase, RequestAnswer, ScreenWords,
+};
 use crate::interface::{Interface, Interfaces};
 use crate::state::State;
 use weir_types::contract::about::{Capabilities, Isolation, Manifest, Suggestions};
-use weir_types::contract::types::ChatEvent;
+use weir_types::contract::types::{ChatEvent, Setting};
 
 exports! {
     hook:
     Guard, guard, Hook, HookIndices;
+    Screen, screen, ScreenOnly, ScreenOnlyIndices;
 }
 
 impl Calls for Guest<'_> {}
@@ -65,6 +68,11 @@ impl VersionedGuest for Guest<'_> {
             metadata: own.grants.metadata,
             hold_back: own.hold_back,
         })
+    }
+
+    fn screen_words(&mut self, options: &[Setting]) -> wasmtime::Result<Option<ScreenWords>> {
+        let (store, view) = self.screen()?;
+        view.weir_hook_screen().call_words(store, options)
     }
 
     fn on_request(&mut self, facts: &Facts, asked: &Asked) -> wasmtime::Result<RequestAnswer> {

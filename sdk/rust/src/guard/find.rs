@@ -10,7 +10,8 @@ use super::placeholders::Placeholders;
 use super::scan::{REACH, Scan};
 use super::texts;
 use super::{
-    Access, Annotation, Asked, CONTRACT, Denial, Facts, Grants, Guard, Manifest, Phase, RequestAnswer, RequestVerdict,
+    Access, Annotation, Asked, CONTRACT, Denial, Facts, Grants, Guard, Manifest, OptionValues, Phase, RequestAnswer,
+    RequestVerdict, ScreenWords,
 };
 
 /// Something that was found in a text.
@@ -32,6 +33,11 @@ pub trait Finder {
     fn find_behind_first(&self, text: &str) -> Vec<Found> {
         let from = second(text);
         self.find(text).into_iter().filter(|one| one.range.start >= from).collect()
+    }
+
+    /// Words of which every text has one in which something is found; `None` if there are no such words.
+    fn words(&self) -> Option<ScreenWords> {
+        None
     }
 }
 
@@ -68,7 +74,7 @@ pub trait Configured: Finder + Sized + 'static {
     /// # Errors
     ///
     /// What is wrong with them.
-    fn setup(facts: &Facts) -> Result<Setup<Self>, String>;
+    fn setup(options: OptionValues<'_>) -> Result<Setup<Self>, String>;
 }
 
 /// The guard that judges requests and answers by what a finder finds in them. If its options are wrong, it refuses.
@@ -92,8 +98,12 @@ impl<F: Configured> Guard for Search<F> {
         }
     }
 
+    fn screen(options: OptionValues<'_>) -> Option<ScreenWords> {
+        F::setup(options).ok()?.finder.words()
+    }
+
     fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
-        match F::setup(facts) {
+        match F::setup(facts.options()) {
             Ok(Setup { finder, action: Action::Mask, message, restores: true }) if matches!(asked, Asked::Chat(_)) => {
                 judge_to_restore(asked, &finder, &message, &facts.request_id)
             }

@@ -29,7 +29,7 @@ impl<F: Configured> Answer for Scan<F> {
             let placeholders = if restores { Placeholders::read(&facts.memo) } else { Placeholders::default() };
             Scanner { placeholders, ..Scanner::new(setup) }
         };
-        Self(F::setup(&facts).map(scanner))
+        Self(F::setup(facts.options()).map(scanner))
     }
 
     fn push(&mut self, events: Vec<ChatEvent>) -> EventAnswer {

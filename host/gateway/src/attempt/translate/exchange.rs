@@ -12,12 +12,13 @@ use super::super::send::{fault_of, response_of, send, upstream_fault};
 use super::whole::{TooLong, WholeBody};
 use super::{Run, called, unreadable};
 use crate::accounting::Account;
+use weir_buffers::Held;
 use weir_translate::unified;
 use weir_translate::unified::Outcome;
 use weir_types::contract::types::{Framing, HttpResponse};
 use weir_types::fault::Fault;
 use weir_types::stage;
-use weir_upstream::{Decoded, UpstreamRequest, UpstreamResponse};
+use weir_upstream::{DecodeBound, Decoded, UpstreamRequest, UpstreamResponse};
 use weir_wire::frame;
 
 /// The most bytes of an error's body that are read.
@@ -82,17 +83,7 @@ impl Run<'_> {
 
     /// Reads a whole body, without its coding.
     pub(super) async fn read_whole(&mut self, response: UpstreamResponse, limit: usize) -> Result<Bytes, Fault> {
-        let UpstreamResponse { headers, body, .. } = response;
-        let mut body = Decoded::new(&headers, body, self.decode_bound()).map_err(|error| fault_of(&error))?;
-        if body.size_hint().lower() > limit as u64 {
-            return Err(fault_of(&body.is_too_large()));
-        }
-        let mut whole = WholeBody::default();
-        while let Some(piece) = body.next_piece().await.map_err(|error| fault_of(&error))? {
-            self.held.grow(piece.len()).await?;
-            whole.push(piece, limit).map_err(|TooLong| fault_of(&body.is_too_large()))?;
-        }
-        Ok(whole.finish())
+        read_whole(response, limit, self.decode_bound(), &mut self.held).await
     }
 
     /// The framing of an answer that is the requested stream; `None` for a whole answer.
@@ -108,4 +99,24 @@ impl Run<'_> {
             None => Some(self.framing.unwrap_or(Framing::Sse)),
         }
     }
+}
+
+/// Reads a whole body, without its coding; its bytes are held.
+pub(super) async fn read_whole(
+    response: UpstreamResponse,
+    limit: usize,
+    bound: DecodeBound,
+    held: &mut Held,
+) -> Result<Bytes, Fault> {
+    let UpstreamResponse { headers, body, .. } = response;
+    let mut body = Decoded::new(&headers, body, bound).map_err(|error| fault_of(&error))?;
+    if body.size_hint().lower() > limit as u64 {
+        return Err(fault_of(&body.is_too_large()));
+    }
+    let mut whole = WholeBody::default();
+    while let Some(piece) = body.next_piece().await.map_err(|error| fault_of(&error))? {
+        held.grow(piece.len()).await?;
+        whole.push(piece, limit).map_err(|TooLong| fault_of(&body.is_too_large()))?;
+    }
+    Ok(whole.finish())
 }

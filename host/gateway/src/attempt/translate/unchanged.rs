@@ -18,8 +18,7 @@ use super::super::translated_body::{Translated, prime};
 use super::super::translated_headers::stream_headers;
 use super::super::versions::Versions;
 use super::super::{InboundRequest, Judged, RequestContext, Values};
-use super::guarded;
-use super::{Run, called};
+use super::{Run, called, guarded, screened};
 use crate::accept::Acceptance;
 use crate::accounting::Account;
 use crate::admission::AdmissionPermit;
@@ -50,19 +49,17 @@ pub(in super::super) async fn relay_judged(
     acceptance: &Acceptance,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
+    if !asked.peek.stream
+        && let Some(judged) = context.judged
+        && let Some(screens) = judged.answer_screens(&asked.caller.tenant).await
+    {
+        return Box::pin(screened::relay(context, asked, target, acceptance, &screens, account)).await;
+    }
     let versions = Versions::choose(asked, target);
     versions.note(target, account);
-    let leased = pin!(versions.lease(&asked.caller.tenant)).await;
-    let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
-    let mut run = Run::new(context, asked, target, dialect, provider);
-    run.understand(account).await?;
-    if run.guards.is_none() {
-        // Those that judge answers are gone, and their failures let answers pass.
-        account.set_trial(None);
-        run.dialect.into_iter().for_each(Lease::release);
-        run.provider.release();
+    let Some(run) = pin!(Run::to_judge(context, asked, target, &versions, account)).await? else {
         return pin!(relay::relay(context, asked, target, acceptance, account)).await;
-    }
+    };
     let (response, asks_usage) = pin!(relay::send_unchanged(context, asked, target, acceptance, true, account)).await?;
     let lane = Relay { context, asked, acceptance, asks_usage };
     if response.status.as_u16() >= 400 {
@@ -80,7 +77,29 @@ pub(in super::super) async fn relay_judged(
     Ok(answer?)
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// Leases the adapters and guards that an answer is read and judged with. `None` if those that judge answers are gone, and
+    /// their failures let answers pass.
+    pub(super) async fn to_judge(
+        context: RequestContext<'a>,
+        asked: &'a InboundRequest,
+        target: &'a Arc<Target>,
+        versions: &Versions,
+        account: &mut Account,
+    ) -> Result<Option<Self>, Fault> {
+        let leased = pin!(versions.lease(&asked.caller.tenant)).await;
+        let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
+        let mut run = Self::new(context, asked, target, dialect, provider);
+        run.understand(account).await?;
+        if run.guards.is_none() {
+            account.set_trial(None);
+            run.dialect.into_iter().for_each(Lease::release);
+            run.provider.release();
+            return Ok(None);
+        }
+        Ok(Some(run))
+    }
+
     /// Reads the request, as far as that is needed to write an answer to it, and leases the guards.
     async fn understand(&mut self, account: &Account) -> Result<(), Fault> {
         self.values = Values::All;
@@ -135,7 +154,7 @@ impl Run<'_> {
     }
 
     /// Answers with the provider's whole answer, if guards let it through.
-    async fn answer_unchanged(
+    pub(super) async fn answer_unchanged(
         mut self,
         lane: Relay<'_>,
         response: UpstreamResponse,

@@ -1,6 +1,7 @@
 //! Verdicts about answers, wherever a stream splits them.
 
 use super::*;
+use crate::guard::OptionValues;
 use crate::types::{
     CandidateFinish, Finish, FinishReason, MediaKind, MediaPart, MediaSource, Opaque, PartCitation, PartStart,
     PartStop, Usage,
@@ -23,7 +24,7 @@ impl Configured for Hush {
     const DESCRIPTION: &'static str = "finds a word";
     const SETTINGS: &'static str = "";
 
-    fn setup(_: &Facts) -> Result<Setup<Self>, String> {
+    fn setup(_: OptionValues<'_>) -> Result<Setup<Self>, String> {
         Err("not in this test".into())
     }
 }
