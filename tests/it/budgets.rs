@@ -135,6 +135,10 @@ async fn every_candidate_that_a_request_asks_for_has_to_have_room() {
         let body = json!({"model": model, "prompt": "Hi", "max_tokens": 400, "n": 1, "best_of": best_of});
         Request::post("/v1/completions", body.to_string())
     };
+    let prompts = |model: &str, count: u32| {
+        let body = json!({"model": model, "prompt": vec!["Hi"; count as usize], "max_tokens": 400});
+        Request::post("/v1/completions", body.to_string())
+    };
     let generate = |model: &str, count: u32| {
         let config = json!({"maxOutputTokens": 400, "candidateCount": count});
         let body = json!({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}], "generationConfig": config});
@@ -144,6 +148,7 @@ async fn every_candidate_that_a_request_asks_for_has_to_have_room() {
         (&chat as &dyn Fn(&str, u32) -> Request, "openai"),
         (&chat, "gemini"),
         (&completions, "openai"),
+        (&prompts, "openai"),
         (&generate, "gemini"),
         (&generate, "openai"),
     ] {

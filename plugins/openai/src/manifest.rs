@@ -101,7 +101,8 @@ fn completions_face(path: &str) -> Face {
     Face {
         format: completions::FORMAT.to_owned(),
         output_limit: strings(["/max_tokens"]),
-        candidates: strings(["/n", "/best_of"]),
+        // Each prompt of a list gets as many.
+        candidates: strings(["/n", "/best_of", "/prompt/*"]),
         end_user: strings(["/user"]),
         object_ids: Vec::new(),
         features: Vec::new(),

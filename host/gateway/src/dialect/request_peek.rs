@@ -1,6 +1,7 @@
 //! Peeks at a request without parsing it, as the face's manifest directs: model, stream flag, limits, features, and
 //! whether a target's provider accepts it unchanged.
 
+mod counts;
 mod form_fields;
 mod object_ids;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 
+use self::counts::{Lists, greatest_number, is_list};
 use self::form_fields::form_fields;
 use self::object_ids::ObjectPlaces;
 pub(crate) use self::object_ids::{MAX_IDS, ObjectIds};
@@ -24,7 +26,7 @@ use weir_types::headers;
 use weir_wire::form::Field;
 use weir_wire::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
 
-/// The most candidates that are reserved for; no provider makes as many.
+/// The most candidates that are reserved for, of each prompt; no provider makes as many.
 pub(crate) const MAX_CANDIDATES: u64 = 1_024;
 
 /// What to look for in the requests of one face, compiled.
@@ -39,6 +41,8 @@ pub struct PeekPlan {
     fields: Vec<String>,
     output_limit: Vec<usize>,
     candidates: Vec<usize>,
+    /// The lists of which each element gets candidates of its own.
+    lists: Option<Lists>,
     service_tier: Vec<usize>,
     /// The names of the body's members that are read here.
     names: Vec<String>,
@@ -64,7 +68,7 @@ pub struct RequestPeek {
     pub stream: bool,
     /// The limit of output tokens of each candidate, if the request sets one.
     pub output_limit: Option<u64>,
-    /// How many candidates are asked for; at least one.
+    /// How many candidates are asked for, for all prompts together; at least one.
     pub candidates: u64,
     /// The service tier that is asked for.
     pub service_tier: Option<String>,
@@ -117,7 +121,8 @@ impl PeekPlan {
         };
         let mut all = |pointers: &[String]| pointers.iter().map(|pointer| wanted.add(pointer)).collect();
         let output_limit = all(&claim.output_limit);
-        let (candidates, service_tier) = (all(&claim.candidates), all(&claim.service_tier));
+        let numbers: Vec<String> = claim.candidates.iter().filter(|pointer| !is_list(pointer)).cloned().collect();
+        let (candidates, service_tier) = (all(&numbers), all(&claim.service_tier));
         let mut names = names_read(&claim);
         let mut exclusions = HashMap::default();
         let mut usage_is_asked = None;
@@ -139,7 +144,7 @@ impl PeekPlan {
         let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
         let fields = form_fields(&claim);
         let path_object = claim.object_ids.iter().any(|place| place == object_ids::PATH_ID);
-        let objects = ObjectPlaces::new(&claim);
+        let (objects, lists) = (ObjectPlaces::new(&claim), Lists::new(&claim));
         Self {
             claim,
             pointers,
@@ -148,6 +153,7 @@ impl PeekPlan {
             fields,
             output_limit,
             candidates,
+            lists,
             service_tier,
             names,
             features,
@@ -204,12 +210,13 @@ impl PeekPlan {
         let greatest =
             |pointers| found.as_ref().map(|found| greatest_number(found, pointers)).transpose().map(Option::flatten);
         let (output_limit, candidates) = (greatest(&self.output_limit)?, greatest(&self.candidates)?);
+        let of_each = candidates.unwrap_or(1).clamp(1, MAX_CANDIDATES);
         Ok(RequestPeek {
             plan: Arc::clone(self),
             model,
             stream,
             output_limit,
-            candidates: candidates.unwrap_or(1).clamp(1, MAX_CANDIDATES),
+            candidates: of_each * self.lists.as_ref().map_or(1, |lists| lists.elements(body)),
             service_tier: found.as_ref().and_then(|found| self.service_tier(found)),
             strict,
             model_places,
@@ -359,27 +366,6 @@ fn names_read(claim: &Face) -> Vec<String> {
 fn first_name(pointer: &str) -> Option<String> {
     let first = pointer.strip_prefix('/')?.split('/').next()?;
     Some(first.replace("~1", "/").replace("~0", "~"))
-}
-
-/// Reads the number at these pointers: the greatest of several, since a server may use any of them.
-fn greatest_number(found: &Found, pointers: &[usize]) -> Result<Option<u64>, Fault> {
-    let mut greatest = None;
-    for hit in pointers.iter().flat_map(|pointer| found.all(*pointer)) {
-        let count = match &hit.value {
-            Scalar::Null => continue,
-            Scalar::Number(_) => hit.value.as_count(),
-            // Some servers accept numbers written as strings.
-            Scalar::Text(text) if text.trim().parse::<f64>().is_ok() => {
-                Scalar::Number(text.trim().to_owned()).as_count()
-            }
-            _ => {
-                let pointer = found.pointers().text(hit.pointer).unwrap_or_default();
-                return Err(wrong(pointer, "must be a number"));
-            }
-        };
-        greatest = greatest.max(count.map(u64::from));
-    }
-    Ok(greatest)
 }
 
 fn wrong(pointer: &str, what: &str) -> Fault {
