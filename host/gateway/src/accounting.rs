@@ -48,7 +48,7 @@ use weir_types::in_place::boxed;
 use weir_upstream::HandOver;
 
 pub(crate) use self::arriving::ArrivingBody;
-pub(crate) use self::stored::{StoredAnswer, StoredRead};
+pub(crate) use self::stored::{StoredAnswer, StoredRead, StoredUse};
 pub(crate) use self::unbooked::{Unbooked, Unread};
 pub(crate) use self::untold::Untold;
 

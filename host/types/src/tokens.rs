@@ -36,6 +36,24 @@ pub fn remove_impossible(usage: &mut Usage) -> bool {
     input || output || usage.units.len() < units
 }
 
+/// Adds the counts of another usage. What prices depend on besides, such as the tier, stays that of the first.
+pub fn add_counts(sum: &mut Usage, more: &Usage) {
+    let both = |one: Option<u32>, other: Option<u32>| match (one, other) {
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (one, other) => one.or(other),
+    };
+    for bucket in Bucket::ALL {
+        let count = both(sum.bucket(bucket), more.bucket(bucket));
+        *sum.bucket_mut(bucket) = count;
+    }
+    for more in &more.units {
+        match sum.units.iter_mut().find(|known| known.unit == more.unit) {
+            Some(known) => known.count += more.count,
+            None => sum.units.push(*more),
+        }
+    }
+}
+
 impl Tokens {
     /// Input and output, not divided any further.
     pub fn of(input: Option<u32>, output: Option<u32>) -> Self {
@@ -161,6 +179,19 @@ mod tests {
         usage.units = vec![count(Unit::BilledInput, 5e9), count(Unit::Search, 2.0), count(Unit::Second, f64::NAN)];
         assert!(remove_impossible(&mut usage));
         assert_eq!(usage.units, [count(Unit::Search, 2.0)]);
+    }
+
+    #[test]
+    fn counts_are_added_by_bucket_and_unit_and_do_not_wrap() {
+        let unit = |unit, count| UnitCount { unit, count };
+        let mut sum = Usage { units: vec![unit(Unit::Search, 1.0)], ..Usage::of(Some(u32::MAX), None) };
+        sum.service_tier = Some("batch".into());
+        let units = vec![unit(Unit::Search, 2.0), unit(Unit::Second, 0.5)];
+        add_counts(&mut sum, &Usage { units, cache_read: Some(4), ..Usage::of(Some(1), Some(2)) });
+        let expected = Usage { cache_read: Some(4), ..Usage::of(Some(u32::MAX), Some(2)) };
+        assert_eq!(Tokens::from(&sum), Tokens::from(&expected));
+        assert_eq!(sum.units, [unit(Unit::Search, 3.0), unit(Unit::Second, 0.5)]);
+        assert_eq!(sum.service_tier.as_deref(), Some("batch"));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | `compiled` | pointers, and what the values there mean |
 //! | `check` | evaluates one test of the manifest on frames |
 //! | `content` | weighs the content of frames |
+//! | `each` | sums what many answers used that come as lines |
 //! | `reading` | what a tap reads of an answer |
 //! | `region` | tells which region served an answer |
 //! | `kept` | keeps a small answer until it is known whether it has to be weighed |
@@ -24,6 +25,7 @@ mod check;
 mod compiled;
 mod content;
 mod draft;
+mod each;
 mod filter;
 mod kept;
 mod reading;
@@ -38,6 +40,7 @@ mod wrapped;
 
 pub use check::{Checked, CompiledCheck, FrameCheck};
 pub use compiled::CompiledTap;
+pub use each::{EachTap, ModelUse};
 pub use reading::{Completion, TapReading};
 
 use crate::estimate::Content;

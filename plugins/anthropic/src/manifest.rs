@@ -1,6 +1,7 @@
 //! The adapter's manifest.
 
 mod accepts;
+mod batches;
 mod faces;
 mod format;
 
@@ -42,9 +43,9 @@ impl About for Anthropic {
             family: FAMILY.into(),
             settings: SETTINGS.into(),
             suggests: Suggestions::new("https://api.anthropic.com/v1/", ["ANTHROPIC_API_KEY"], ["claude-*"]),
-            formats: vec![format::messages()],
-            faces: faces::all(),
-            accepts: accepts::all(),
+            formats: vec![format::messages(), batches::format()],
+            faces: faces::all().into_iter().chain(batches::faces()).collect(),
+            accepts: accepts::all().into_iter().chain(batches::accepts()).collect(),
             auth: vec![Auth::header("x-api-key"), Auth::bearer()],
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::CountTokens, Operation::Models],

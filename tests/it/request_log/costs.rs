@@ -91,6 +91,51 @@ async fn a_batch_is_explained_and_compared_as_it_was_charged() {
     }
 }
 
+/// Two models of one batch, and prices that rise with the context of one request.
+const BATCH_PRICES: &str = r#"{"providers": {"anthropic": {
+    "claude-a": [{"input": "1000000", "output": "1000000"},
+        {"when": {"batch": true}, "input": "500000", "output": "500000"},
+        {"when": {"batch": true, "context_over": 15}, "input": "900000", "output": "900000"}],
+    "claude-b": [{"when": {"batch": true}, "input": "1000000", "output": "1000000"}]}}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_model_of_a_batch_is_explained_and_priced_again_at_its_own_price() {
+    let upstream = Upstream::scripted(|request| {
+        if !request.line().ends_with("/results") {
+            let batch =
+                json!({"id": "msgbatch_0123456789abcdef", "type": "message_batch", "processing_status": "in_progress"});
+            return Answer::json(200, batch.to_string());
+        }
+        let line = |(number, model): (usize, &str)| {
+            let usage = json!({"input_tokens": 10, "output_tokens": 5, "service_tier": "batch"});
+            let message = json!({"id": "m", "type": "message", "model": model, "content": [], "usage": usage});
+            json!({"custom_id": number.to_string(), "result": {"type": "succeeded", "message": message}}).to_string()
+                + "\n"
+        };
+        let lines = ["claude-a", "claude-b", "claude-a"].into_iter().enumerate().map(line);
+        Answer::whole(200, &[("content-type", "application/x-jsonl")], lines.collect::<String>())
+    })
+    .await;
+    let folder = Folder::with(&["anthropic"]);
+    std::fs::write(folder.path().join("prices.json"), BATCH_PRICES).unwrap();
+    let kept = Kept::start_in(folder, &format!("price_file = \"prices.json\"\n{}", config_of(&[ANTHROPIC], &upstream)));
+    let ask = async |id: &str, request: Request| {
+        let reply = kept.ask(&request.header("anthropic-version", "2023-06-01").header("x-request-id", id)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        kept.of(id).await
+    };
+    ask("made", Request::post("/v1/messages/batches", r#"{"requests": []}"#)).await;
+    let fact = ask("read", Request::get("/v1/messages/batches/msgbatch_0123456789abcdef/results")).await;
+    // 30 tokens at half a dollar each, and 15 at one.
+    assert_eq!((text(&fact, "cost_usd"), &fact["batch"]), ("30", &json!(true)), "{fact}");
+    let shown = kept.admin(&format!("/admin/v1/requests/{}", text(&fact, "id"))).await.json();
+    let explained = &shown["explained"];
+    assert_eq!((text(explained, "total_usd"), &explained["note"]), ("30", &Value::Null), "{explained}");
+    let file = kept.folder.path().join("prices.json");
+    let (is_well, output) = command(&kept, &["ledger", "reprice", "--prices", file.to_str().unwrap()]).await;
+    assert!(is_well && output.contains("30") && !output.contains("unpriced"), "{output}");
+}
+
 /// Two providers with other prices each, of which the second goes on with what the first has begun.
 fn resuming(first: (&Upstream, &str), second: &Upstream) -> String {
     let [one, other] = [first.0, second].map(Upstream::url);

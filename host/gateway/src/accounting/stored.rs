@@ -11,8 +11,8 @@ use crate::pricing::Pricing;
 use crate::provenance::Issuer;
 use weir_ledger::{Nano, Spend};
 use weir_types::contract::types::Usage;
-use weir_types::tokens::Tokens;
-use weir_wire::tap::CompiledTap;
+use weir_types::tokens::{Tokens, add_counts};
+use weir_wire::tap::{CompiledTap, ModelUse};
 
 /// What an exchange has to do with stored answers.
 #[derive(Debug)]
@@ -86,6 +86,22 @@ impl StoredAnswer {
     }
 }
 
+/// What a stored answer used, once its provider has finished it.
+#[derive(Debug)]
+pub(crate) enum StoredUse {
+    /// It tells this of itself.
+    Whole {
+        /// What it used, if that is reported.
+        usage: Option<Usage>,
+        /// The estimated tokens of its content.
+        content: u32,
+        /// The model that it names.
+        model: Option<String>,
+    },
+    /// It is work with many results, and this is what each model used for them.
+    Each(Vec<ModelUse>),
+}
+
 impl Account {
     /// The exchange is about what is stored already.
     pub(crate) fn reads_stored(&mut self, read: StoredRead) {
@@ -126,33 +142,60 @@ impl Account {
         true
     }
 
-    /// The stored answer was read, and is finished: books it, unless it is booked already. `content` estimates its tokens, and
-    /// `model` is the one that it names.
-    pub(crate) fn stored_is_finished(&mut self, usage: Option<Usage>, content: u32, model: Option<&str>) {
+    /// The stored answer was read, and is finished: books it, unless it is booked already.
+    pub(crate) fn stored_is_finished(&mut self, used: StoredUse) {
         let Some(StoredPart::Reads(read)) = self.stored.as_deref_mut() else { return };
         if read.tap.is_none() {
             return;
         }
         let Some(mut debt) = read.unbooked.take(&read.tenant, &read.id) else { return };
-        if let Some(pricing) = &debt.pricing {
-            // Sums of many requests, of which none has so long a context.
-            self.tokens.is_of_many = true;
-            debt.tariff = pricing.tariff(model.unwrap_or_default());
-        }
-        debt.tariff = debt.tariff.served_by(model.unwrap_or_default());
-        self.tokens.tariff = Some(debt.tariff.clone());
+        // Sums of many requests, of which none has so long a context.
+        self.tokens.is_of_many = debt.pricing.is_some();
         self.tokens.sent = debt.input.map(Into::into);
-        let (has_input, booked) = (debt.input.is_some(), debt.booked);
+        match used {
+            StoredUse::Whole { usage, content, model } => {
+                self.stored_is_told(&mut debt, usage, content, model.as_deref().unwrap_or_default());
+            }
+            StoredUse::Each(of_models) => self.results_are_told(&mut debt, of_models),
+        }
         if let Some(record) = &mut self.record {
             record.books_for(&debt.alias, debt.tariff.model(), &debt.target);
         }
-        read.debt = Some(debt);
-        match usage {
-            Some(usage) => self.set_usage(beyond(usage, booked)),
-            None if has_input => self.content(content),
-            None => {}
+        if let Some(StoredPart::Reads(read)) = self.stored.as_deref_mut() {
+            read.debt = Some(debt);
         }
         self.usage_is_final();
+    }
+
+    /// A finished answer tells this of itself.
+    fn stored_is_told(&mut self, debt: &mut Debt, usage: Option<Usage>, content: u32, model: &str) {
+        debt.is_of_model(model);
+        self.tokens.tariff = Some(debt.tariff.clone());
+        match usage {
+            Some(usage) => self.set_usage(beyond(usage, debt.booked)),
+            None if debt.input.is_some() => self.content(content),
+            None => {}
+        }
+    }
+
+    /// The results of finished work tell what each model used. Each is charged for at its own price, the one with the most
+    /// tokens last: it is the one that the log names.
+    fn results_are_told(&mut self, debt: &mut Debt, mut of_models: Vec<ModelUse>) {
+        of_models.sort_by_key(|one| Tokens::from(&one.usage).total());
+        if of_models.is_empty() {
+            self.tokens.tariff = Some(debt.tariff.clone());
+        }
+        for ModelUse { model, mut usage } in of_models {
+            debt.is_of_model(&model);
+            let tariff = Some(debt.tariff.clone());
+            if let Some(before) = self.tokens.reported.take() {
+                self.tokens.go_on(Some(&before), [0; 2], tariff, &debt.book);
+                add_counts(&mut usage, &before);
+            } else {
+                self.tokens.tariff = tariff;
+            }
+            self.tokens.reported = Some(usage);
+        }
     }
 
     fn stored_read(&self) -> Option<&StoredRead> {

@@ -55,6 +55,12 @@ impl Debt {
     fn is_work(&self) -> bool {
         self.pricing.is_some()
     }
+
+    /// The answer names this model as the one that made it. Where only the answer tells the model, the price is that model's.
+    pub(super) fn is_of_model(&mut self, model: &str) {
+        let tariff = self.pricing.as_ref().map_or_else(|| self.tariff.clone(), |pricing| pricing.tariff(model));
+        self.tariff = tariff.served_by(model);
+    }
 }
 
 /// An answer that no client has read finished so far.

@@ -3,13 +3,14 @@
 
 use http::HeaderMap;
 
+use crate::accounting::StoredUse;
 use crate::provenance::ProvenanceRecorder;
 use crate::serving::Stored;
 use weir_types::contract::types::{Framing, Usage};
 use weir_types::in_place::boxed;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
 use weir_wire::frame::{Decoder as Deframer, Encoder, FrameRef, Limits};
-use weir_wire::tap::{CompiledTap, Completion, TapReading, TapState};
+use weir_wire::tap::{CompiledTap, Completion, EachTap, ModelUse, TapReading, TapState};
 
 /// The state of reading one answer, from piece to piece.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ enum Frames {
     Here(Deframer),
     /// By what withholds some of them, which shows all of them.
     Shown,
+    /// There are none: the lines of the answer are answers themselves.
+    Each(Box<EachTap>),
 }
 
 /// The usage of an answer so far.
@@ -45,6 +48,8 @@ pub(super) struct Metered {
     pub(super) model: Option<String>,
     /// How far the provider is with it.
     pub(super) progress: Progress,
+    /// What each model used, if the answer was read as many.
+    pub(super) each: Option<Vec<ModelUse>>,
 }
 
 /// How far a provider is with an answer that it stores.
@@ -81,6 +86,8 @@ pub(super) enum WholeAnswerCheck {
     Bill,
     /// That, and whether it is finished.
     State,
+    /// What each of the answers in it is billed by.
+    Each,
 }
 
 impl From<Stored> for WholeAnswerCheck {
@@ -88,6 +95,7 @@ impl From<Stored> for WholeAnswerCheck {
         match stored {
             Stored::Nothing | Stored::Object => Self::Bill,
             Stored::Made | Stored::Answer | Stored::Begun | Stored::Work => Self::State,
+            Stored::Results => Self::Each,
         }
     }
 }
@@ -108,6 +116,9 @@ impl Meter {
         let mut meter = if let Some(framing) = framing {
             let frames = Frames::Here(Deframer::new(framing, limits));
             boxed(|| Self { tap: TapState::new(tap), decompressor, frames, given_up: false })
+        } else if asked == WholeAnswerCheck::Each {
+            let frames = Frames::Each(Box::new(EachTap::new(tap)));
+            boxed(|| Self { tap: TapState::of_bill(tap), decompressor, frames, given_up: false })
         } else {
             let read = if asked == WholeAnswerCheck::Bill { TapState::of_bill } else { TapState::new };
             boxed(|| Self { tap: read(tap), decompressor, frames: Frames::Nowhere, given_up: false })
@@ -169,6 +180,7 @@ impl Meter {
         let tap = &mut self.tap;
         match &mut self.frames {
             Frames::Nowhere => tap.body(bytes),
+            Frames::Each(each) => each.push(bytes),
             Frames::Shown => {}
             Frames::Here(deframer) => {
                 let mut rest = bytes;
@@ -183,10 +195,15 @@ impl Meter {
         Some(())
     }
 
-    /// Finishes reading, and returns the usage.
-    pub(super) fn finish(mut self) -> Metered {
-        if let Some(plain) = self.decompressor.as_mut().and_then(|decompressor| decompressor.finish().ok()) {
+    /// Finishes reading, and returns the usage. `is_all` means that no bytes of the answer are missing.
+    pub(super) fn finish(mut self, is_all: bool) -> Metered {
+        let rest = self.decompressor.as_mut().map(Decompressor::finish);
+        let is_read = is_all && !self.given_up && !matches!(rest, Some(Err(_)));
+        if let Some(Ok(plain)) = rest {
             self.see_plain(&plain);
+        }
+        if let Frames::Each(each) = self.frames {
+            return Metered::of_each(each.finish().filter(|_| is_read));
         }
         let is_whole = matches!(self.frames, Frames::Nowhere);
         let reading = match &mut self.frames {
@@ -196,7 +213,7 @@ impl Meter {
                 let _cut = deframer.finish(&mut |frame| tap.frame(frame));
                 self.tap.reading()
             }
-            Frames::Shown => self.tap.reading(),
+            Frames::Shown | Frames::Each(_) => self.tap.reading(),
             Frames::Nowhere => self.tap.finish_body(),
         };
         let is_reported = reading.usage.total().is_some() || !reading.units.is_empty();
@@ -211,6 +228,21 @@ impl Meter {
         // An output of 0 may have to be estimated.
         let is_complete = reading.ended && reading.usage.output().is_some_and(|output| output > 0);
         let content = if is_complete && is_whole { 0 } else { self.tap.content_tokens() };
-        Metered { usage, content, has_ended: reading.ended, model: reading.model, progress }
+        Metered { usage, content, has_ended: reading.ended, model: reading.model, progress, each: None }
+    }
+}
+
+impl Metered {
+    /// What was read of many answers; `None` if not all of them came.
+    fn of_each(each: Option<Vec<ModelUse>>) -> Self {
+        let progress = if each.is_some() { Progress::Finished } else { Progress::Unknown };
+        Self { usage: None, content: 0, has_ended: each.is_some(), model: None, progress, each }
+    }
+
+    /// What is to be booked of an answer that its provider has stored, if that has finished it.
+    pub(super) fn into_stored_use(self) -> Option<StoredUse> {
+        let Self { usage, content, model, progress, each, .. } = self;
+        let whole = || StoredUse::Whole { usage, content, model };
+        (progress == Progress::Finished).then(|| each.map_or_else(whole, StoredUse::Each))
     }
 }

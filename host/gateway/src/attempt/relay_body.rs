@@ -108,7 +108,7 @@ impl Relayed {
         if !is_read {
             return None;
         }
-        let metered = self.meter.take().map(|meter| meter.finish());
+        let metered = self.meter.take().map(|meter| meter.finish(true));
         let account = self.account.as_mut()?;
         record(account, metered);
         account.cost_of_whole()
@@ -265,13 +265,13 @@ impl Relayed {
         frame
     }
 
-    /// What was read of the answer, which goes on no more.
-    fn finish_meter(&mut self) -> Option<Metered> {
+    /// What was read of the answer, which goes on no more; `is_all` means that it came to its end.
+    fn finish_meter(&mut self, is_all: bool) -> Option<Metered> {
         let mut meter = self.meter.take()?;
         if let Some(withhold) = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()) {
             withhold.last_frame(&mut |frame| meter.frame(frame));
         }
-        Some(meter.finish())
+        Some(meter.finish(is_all))
     }
 
     /// The answer's own id, if that was looked for and found.
@@ -281,7 +281,7 @@ impl Relayed {
 
     fn close(&mut self, broken_by: Option<Side>) {
         self.upstream = None;
-        let metered = self.finish_meter();
+        let metered = self.finish_meter(broken_by.is_none());
         let Some(mut account) = self.account.take() else { return };
         record(&mut account, metered);
         account.note_stored_id(self.own_id());
@@ -295,7 +295,7 @@ impl Relayed {
 impl Drop for Relayed {
     /// The client left: accounts for what has been consumed so far.
     fn drop(&mut self) {
-        let metered = self.finish_meter();
+        let metered = self.finish_meter(false);
         let id = self.own_id().map(<[u8]>::to_vec);
         if let Some(account) = &mut self.account {
             record(account, metered);
@@ -306,13 +306,13 @@ impl Drop for Relayed {
 
 fn record(account: &mut Account, metered: Option<Metered>) {
     let Some(metered) = metered else { return };
-    let Metered { usage, content, has_ended, model, progress } = metered;
     if account.is_about_stored() {
-        if progress == Progress::Finished {
-            account.stored_is_finished(usage, content, model.as_deref());
+        if let Some(used) = metered.into_stored_use() {
+            account.stored_is_finished(used);
         }
         return;
     }
+    let Metered { usage, content, has_ended, model, progress, .. } = metered;
     if progress == Progress::UnderWay && account.note_under_way() {
         return;
     }

@@ -7,34 +7,36 @@ use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
 
 use super::RequestContext;
-use super::meter::{Meter, Metered, Progress};
+use super::meter::{Meter, Progress};
 use super::send::{fault_of, headers_after};
 use crate::accept::{Acceptance, Filling};
-use crate::accounting::Unread;
+use crate::accounting::{StoredUse, Unread};
 use crate::route::Target;
-use weir_types::contract::types::{ErrorKind, Usage};
+use crate::serving::Stored;
+use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::{Chunks, UpstreamRequest};
 use weir_wire::frame::Limits;
 
-/// What an answer says that its provider has finished.
+/// What an answer says of itself.
 #[derive(Debug)]
-pub(crate) struct FinishedAnswer {
-    /// What it used, if that is reported.
-    pub(crate) usage: Option<Usage>,
-    /// The estimated tokens of its content.
-    pub(crate) content: u32,
-    /// The model that it names.
-    pub(crate) model: Option<String>,
+pub(crate) enum StoredState {
+    /// Its provider has finished it, and this is to be booked.
+    Finished(Box<StoredUse>),
+    /// It is still being made.
+    UnderWay,
+    /// It tells neither.
+    Untold,
 }
 
-/// Asks the provider for an answer; `None` if it is not finished, or does not say so.
+/// Asks the provider for an answer, or for its results, as `reads` says.
 pub(crate) async fn read_stored(
     context: RequestContext<'_>,
     target: &Arc<Target>,
     acceptance: &Acceptance,
     unread: &Unread,
-) -> Result<Option<FinishedAnswer>, Fault> {
+    reads: Stored,
+) -> Result<StoredState, Fault> {
     let request = request(target, acceptance, &unread.id)?;
     let response = context.upstreams.send(request).await.map_err(|error| fault_of(&error))?;
     let status = response.status;
@@ -42,15 +44,16 @@ pub(crate) async fn read_stored(
         let message = format!("the provider answered {status}");
         return Err(Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(status.as_u16()));
     }
-    let meter = Meter::new(&unread.tap, unread.read_by.into(), None, Limits::default(), &response.headers);
+    let meter = Meter::new(&unread.tap, reads.into(), None, Limits::default(), &response.headers);
     let unreadable = || Fault::new(Side::Upstream, ErrorKind::Upstream, "the provider's answer has an unknown coding");
     let mut meter = meter.ok_or_else(unreadable)?;
     let mut body = response.body;
     while let Some(piece) = body.next_piece().await.map_err(|error| fault_of(&error))? {
         meter.see(&piece, None);
     }
-    let Metered { usage, content, model, progress, .. } = meter.finish();
-    Ok((progress == Progress::Finished).then_some(FinishedAnswer { usage, content, model }))
+    let metered = meter.finish(true);
+    let other = if metered.progress == Progress::UnderWay { StoredState::UnderWay } else { StoredState::Untold };
+    Ok(metered.into_stored_use().map_or(other, |used| StoredState::Finished(Box::new(used))))
 }
 
 fn request<'a>(target: &'a Target, acceptance: &Acceptance, id: &str) -> Result<UpstreamRequest<'a>, Fault> {

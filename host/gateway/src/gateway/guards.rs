@@ -49,7 +49,7 @@ impl Gateway {
 pub(super) fn refuse_stored(serving: &Serving, endpoint: &Endpoint, caller: &Caller) -> Result<(), Fault> {
     match serving.stored(endpoint.index) {
         Stored::Answer => serving.guards.refuse_kept_answers(caller),
-        Stored::Begun | Stored::Work => serving.guards.refuse_work(caller),
+        Stored::Begun | Stored::Work | Stored::Results => serving.guards.refuse_work(caller),
         Stored::Object if reads_content(endpoint) => serving.guards.refuse_kept_answers(caller),
         Stored::Nothing | Stored::Made | Stored::Object => Ok(()),
     }

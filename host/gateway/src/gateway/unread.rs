@@ -8,10 +8,10 @@ use http::{HeaderMap, Method};
 use super::Gateway;
 use crate::accept::Acceptance;
 use crate::accounting::access::{Arrival, RequestRecord};
-use crate::accounting::{Account, ExchangeStart, StoredRead, Unread};
+use crate::accounting::{Account, ExchangeStart, StoredRead, StoredUse, Unread};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, Uses};
-use crate::attempt::{FinishedAnswer, read_stored};
+use crate::attempt::{StoredState, read_stored};
 use crate::observe::log::current;
 use crate::observe::trace::Span;
 use crate::route::{Route, Target, keys};
@@ -20,8 +20,9 @@ use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
 
-/// How long a read may take.
+/// How long a read may take, and one of the results of work, which may have gigabytes.
 const TIMEOUT: Duration = Duration::from_mins(1);
+const RESULTS_TIMEOUT: Duration = Duration::from_mins(30);
 /// How the path of a request ends that reads an answer.
 const BY_ID: &str = "/{id}";
 /// The program that these requests come from, in the log.
@@ -51,21 +52,34 @@ impl Gateway {
     pub(crate) async fn book_unread(&self, unread: Unread) {
         let serving = self.serving.load_full();
         // The configuration may have the provider again later.
-        let Some(way) = way_to(&serving, &unread) else { return };
+        let Some(way) = way_to(&serving, &unread, unread.read_by) else { return };
+        let results = way_to(&serving, &unread, Stored::Results).filter(|_| unread.read_by == Stored::Work);
         let exchange = Exchange::begin(&HeaderMap::new());
-        let read = read_stored(self.context(&serving), way.target, way.acceptance, &unread);
-        match tokio::time::timeout(TIMEOUT, read).await {
-            Ok(Ok(Some(answer))) => {
-                let id = Arc::clone(&exchange.id);
-                current::within(id, async { self.book_finished(&serving, &way, &unread, &exchange, answer) }).await;
-            }
-            Ok(Ok(None)) => {}
-            Ok(Err(fault)) if is_gone(&fault, &unread) => self.unbooked.forget(&unread),
+        let read = match self.read(&serving, &way, &unread).await {
+            // It is finished, as far as it tells, and its results tell the rest.
+            Some(StoredState::Untold) if let Some(results) = &results => self.read(&serving, results, &unread).await,
+            read => read,
+        };
+        if let Some(StoredState::Finished(used)) = read {
+            let id = Arc::clone(&exchange.id);
+            current::within(id, async { self.book_finished(&serving, &way, &unread, &exchange, *used) }).await;
+        }
+    }
+
+    /// Reads a stored answer, or its results; `None` if it cannot be read.
+    async fn read(&self, serving: &Serving, way: &StoredAnswerRoute<'_>, unread: &Unread) -> Option<StoredState> {
+        let reads = serving.stored(way.endpoint.index);
+        let timeout = if reads == Stored::Results { RESULTS_TIMEOUT } else { TIMEOUT };
+        let read = read_stored(self.context(serving), way.target, way.acceptance, unread, reads);
+        match tokio::time::timeout(timeout, read).await {
+            Ok(Ok(state)) => return Some(state),
+            Ok(Err(fault)) if is_gone(&fault, unread) => self.unbooked.forget(unread),
             Ok(Err(fault)) => {
                 tracing::info!(provider = %way.target.label, error = %fault, "a stored answer cannot be read");
             }
             Err(_) => tracing::info!(provider = %way.target.label, "a stored answer cannot be read in time"),
         }
+        None
     }
 
     /// Books a finished answer as a read by its client would, to whom it counts.
@@ -75,7 +89,7 @@ impl Gateway {
         &StoredAnswerRoute { route, target, endpoint, .. }: &StoredAnswerRoute<'_>,
         unread: &Unread,
         exchange: &Exchange,
-        FinishedAnswer { usage, content, model }: FinishedAnswer,
+        used: StoredUse,
     ) {
         let Unread { id, caller, .. } = unread;
         if self.unbooked.tap(&caller.tenant, id).is_none() {
@@ -97,7 +111,7 @@ impl Gateway {
         if !unread.is_reserved {
             self.owe(&mut account, target, unread);
         }
-        account.stored_is_finished(usage, content, model.as_deref());
+        account.stored_is_finished(used);
         account.complete();
     }
 
@@ -135,12 +149,13 @@ impl Gateway {
     }
 }
 
-/// The way to an answer: at its provider with the key that had it made, by the target itself if that is still there.
-fn way_to<'a>(serving: &'a Serving, unread: &Unread) -> Option<StoredAnswerRoute<'a>> {
+/// The way to an answer, or to its results: at its provider with the key that had it made, by the target itself if that is
+/// still there.
+fn way_to<'a>(serving: &'a Serving, unread: &Unread, read_by: Stored) -> Option<StoredAnswerRoute<'a>> {
     let reads = |endpoint: &&Arc<Endpoint>| {
-        serving.stored(endpoint.index) == unread.read_by
+        serving.stored(endpoint.index) == read_by
             && endpoint.claim.method == "GET"
-            && endpoint.claim.path.ends_with(BY_ID)
+            && (read_by == Stored::Results || endpoint.claim.path.ends_with(BY_ID))
     };
     let endpoints: Vec<&Arc<Endpoint>> = serving.endpoints.all().iter().filter(reads).collect();
     let issuer = &unread.issuer;

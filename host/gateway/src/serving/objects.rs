@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::route::{Routes, keys};
 use weir_translate::dialect::endpoints::{Endpoint, Endpoints};
 use weir_types::contract::about::Operation;
+use weir_types::contract::types::Framing;
 
 /// How a manifest names the id in a face's own path.
 const ID: &str = "{id}";
@@ -40,8 +41,8 @@ pub(super) fn makes(endpoints: &Endpoints, routes: &Routes, created: &[CreatedOb
         fetched.contains(&*endpoint.adapter),
     ) {
         _ if *created == CreatedObject::Named => ScanPolicy::Nothing,
-        (true, true) => ScanPolicy::Always,
-        (true, false) => ScanPolicy::WithChoice,
+        (true, true) if *created != CreatedObject::Nothing => ScanPolicy::Always,
+        (true, _) => ScanPolicy::WithChoice,
         (false, _) => ScanPolicy::Nothing,
     };
     endpoints.all().iter().zip(created).map(makes).collect()
@@ -66,11 +67,16 @@ pub(super) fn created_objects(endpoints: &Endpoints) -> Vec<CreatedObject> {
     let keeping: BTreeSet<&str> =
         endpoints.all().iter().filter(asks_by_id).map(|endpoint| &*endpoint.adapter).collect();
     let stored = stored_chats(endpoints);
+    // Work, such as a batch, is named by no request but those about itself.
+    let uploads: BTreeSet<&str> =
+        endpoints.all().iter().filter(|endpoint| is_upload(endpoint)).map(|endpoint| &*endpoint.adapter).collect();
     let of_one = |endpoint: &Endpoint| match &endpoint.claim.operation {
         _ if !keeping.contains(&*endpoint.adapter) => CreatedObject::Nothing,
         Operation::Chat if stored.contains(&(&*endpoint.adapter, endpoint.format())) => CreatedObject::Answer,
         operation if operation.is_relayed_only() && is_without_model(endpoint) => CreatedObject::Object,
-        _ => CreatedObject::Named,
+        _ if stored.iter().any(|(adapter, _)| *adapter == &*endpoint.adapter) => CreatedObject::Named,
+        _ if uploads.contains(&*endpoint.adapter) => CreatedObject::Named,
+        _ => CreatedObject::Nothing,
     };
     endpoints.all().iter().map(|endpoint| of_one(endpoint)).collect()
 }
@@ -88,6 +94,8 @@ pub enum Stored {
     Begun,
     /// They are about such work.
     Work,
+    /// They read the results of such work, each of which reports what it used.
+    Results,
     /// They are about another stored object, or list such objects.
     Object,
 }
@@ -95,7 +103,7 @@ pub enum Stored {
 impl Stored {
     /// Whether requests are about what is stored already, so that nothing new is made and charged for.
     pub fn is_old(self) -> bool {
-        matches!(self, Self::Answer | Self::Work | Self::Object)
+        matches!(self, Self::Answer | Self::Work | Self::Results | Self::Object)
     }
 
     /// Whether requests may have something made that is read later, and what those have to do with stored objects that read
@@ -104,13 +112,13 @@ impl Stored {
         match self {
             Self::Made => Some(Self::Answer),
             Self::Begun => Some(Self::Work),
-            Self::Nothing | Self::Answer | Self::Work | Self::Object => None,
+            Self::Nothing | Self::Answer | Self::Work | Self::Results | Self::Object => None,
         }
     }
 
     /// Whether requests read what was made by others, which is booked when it is first read finished.
     pub(crate) fn reads(self) -> bool {
-        matches!(self, Self::Answer | Self::Work)
+        matches!(self, Self::Answer | Self::Work | Self::Results)
     }
 }
 
@@ -127,7 +135,7 @@ pub(super) fn stored(endpoints: &Endpoints, created: &[CreatedObject]) -> Vec<St
         } else if begins_work(endpoint) {
             Stored::Begun
         } else if reads_what_was_made(endpoint, &begins) {
-            Stored::Work
+            if has_lines(endpoint) { Stored::Results } else { Stored::Work }
         } else if is_by_id(endpoint) || lists(endpoint, &by_id) {
             Stored::Object
         } else {
@@ -156,11 +164,24 @@ pub(super) fn begin_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<String
     begin.filter_map(|(endpoint, _)| endpoint.claim.path.rsplit('/').next().map(str::to_owned)).collect()
 }
 
-/// Whether a face answers with what one of these had made, as its provider has kept it: its path continues that one's.
+/// Whether a face's requests put an object there that others name.
+fn is_upload(endpoint: &Endpoint) -> bool {
+    is_without_model(endpoint) && endpoint.claim.method == "POST" && endpoint.claim.object_ids.is_empty()
+}
+
+/// Whether a face answers with what is in a stored object, one JSON value a line.
+fn has_lines(endpoint: &Endpoint) -> bool {
+    let is_lines = endpoint.claim.framings.iter().any(|answer| answer.framing == Framing::Ndjson);
+    reads_content(endpoint) && is_lines
+}
+
+/// Whether a face answers with what one of these had made, as its provider has kept it: its path continues that one's by
+/// the id.
 fn reads_what_was_made(endpoint: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
     let continues = |maker: &&Arc<Endpoint>| {
         let rest = endpoint.claim.path.strip_prefix(&maker.claim.path);
-        endpoint.adapter == maker.adapter && rest.is_some_and(|rest| rest.starts_with('/'))
+        endpoint.adapter == maker.adapter
+            && rest.and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| rest.starts_with(ID))
     };
     is_without_model(endpoint) && endpoint.claim.method != "DELETE" && makers.iter().any(continues)
 }

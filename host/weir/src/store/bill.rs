@@ -11,7 +11,7 @@ use weir_gateway::route::Target;
 use weir_gateway::serving::Serving;
 use weir_ledger::{Cost, Facts, MoneyError, PartialBill, Pieces, Quantity, Timestamp};
 use weir_store::{Fact, TokenCounts};
-use weir_types::contract::about::{Bucket, Operation};
+use weir_types::contract::about::Bucket;
 use weir_types::contract::types::{Unit, Usage};
 use weir_types::tokens::Tokens;
 
@@ -49,10 +49,18 @@ pub fn parts(fact: &Fact) -> Result<Vec<Part>, BillError> {
     let (provider, adapter) = (fact.provider.clone(), fact.adapter.clone());
     let (model, named) = (fact.model_served.clone(), fact.model_named.clone());
     let last = Part { provider, adapter, model, named, counts };
+    let tier = Some(fact.service_tier.clone()).filter(|tier| !tier.is_empty());
+    let plain = Facts::at(time(fact));
+    // All models of a batch were asked in the same way.
+    let shared = if charged::is_of_many(fact) {
+        Facts { batch: true, context: Some(0), service_tier: tier, ..plain }
+    } else {
+        plain
+    };
     let others = others.into_iter().map(|other| {
         let region = Some(other.region).filter(|region| !region.is_empty());
         let (tokens, estimated) = (tokens(&other.tokens), other.estimated);
-        let counts = Facts { tokens, region, estimated, ..Facts::at(time(fact)) };
+        let counts = Facts { tokens, region, estimated, ..shared.clone() };
         Part { provider: other.provider, adapter: other.adapter, model: other.model, named: other.named, counts }
     });
     Ok(others.chain([last]).filter(|part| !part.counts.is_empty()).collect())
@@ -71,14 +79,8 @@ fn all_counts(fact: &Fact) -> Result<Facts, BillError> {
     facts.batch = fact.batch;
     facts.region = Some(fact.region.clone()).filter(|region| !region.is_empty());
     facts.estimated = fact.estimated;
-    facts.context = is_of_many(fact).then_some(0);
+    facts.context = charged::is_of_many(fact).then_some(0);
     Ok(facts)
-}
-
-/// Whether the counts are the sums of a batch's requests, to none of which a threshold of context applies. Of the answers to one
-/// request, none but a chat's tells that it was served as one of a batch.
-fn is_of_many(fact: &Fact) -> bool {
-    fact.batch && fact.operation != Operation::Chat.name()
 }
 
 fn tokens(stored: &TokenCounts) -> Tokens {
@@ -237,6 +239,21 @@ mod tests {
     use weir_ledger::Measure;
     use weir_store::RequestId;
     use weir_types::contract::types::UnitCount;
+
+    #[test]
+    fn the_models_of_a_batch_are_priced_as_of_one_whatever_they_add_up_to() {
+        let mut fact = Fact::of(RequestId::new(1_795_262_400_000, [1; 10]));
+        (fact.tokens.input, fact.batch, fact.provider) = (Some(500), true, "p".to_owned());
+        fact.attempts =
+            r#"[{"target":"p/m","charged":{"provider":"p","model":"m","tokens":{"input":200}}}]"#.to_owned();
+        for (operation, is_of_many) in [("batches-results", true), ("chat", false)] {
+            fact.operation = operation.to_owned();
+            let parts = parts(&fact).unwrap();
+            let shown: Vec<_> = parts.iter().map(|part| (part.counts.tokens.input(), part.counts.batch)).collect();
+            assert_eq!(shown, [(Some(200), is_of_many), (Some(300), true)]);
+            assert_eq!(parts[0].counts.context(), if is_of_many { 0 } else { 200 });
+        }
+    }
 
     #[test]
     fn tokens_as_billed_are_read_from_the_units_and_from_another_usage() {

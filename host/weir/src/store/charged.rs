@@ -6,6 +6,7 @@ use super::facts::counts;
 use weir_gateway::accounting::request_log::ChargedPart;
 use weir_ledger::Nano;
 use weir_store::{Fact, TokenCounts};
+use weir_types::contract::about::Operation;
 
 /// The attempts beside the one that a fact names of which each stands by itself, as it was charged for: a price may depend on the
 /// context, or be one for the request. Further ones are added to one of the same model, or to the last.
@@ -91,6 +92,12 @@ pub(crate) fn of_fact<T: AsRef<str>>(fact: &Fact<T>) -> Vec<Charged> {
     }
     let attempts: Vec<Attempt> = serde_json::from_str(attempts).unwrap_or_default();
     attempts.into_iter().filter_map(|attempt| attempt.charged).collect()
+}
+
+/// Whether the counts are the sums of a batch's requests, to none of which a threshold of context applies. Of the answers to one
+/// request, none but a chat's tells that it was served as one of a batch.
+pub(crate) fn is_of_many<T: AsRef<str>>(fact: &Fact<T>) -> bool {
+    fact.batch && fact.operation.as_ref() != Operation::Chat.name()
 }
 
 /// The cost of a request without that of its other attempts, as far as it is known; none if the request's is not.

@@ -51,7 +51,9 @@ pub(super) fn with_uses<T: AsRef<str>, R>(fact: &Fact<T>, take: impl FnOnce(&[Us
     if others.is_empty() {
         return take(&[answered]);
     }
-    let rows: Vec<Vec<UseRow<'_>>> = others.iter().map(|other| elsewhere(other, seen).collect()).collect();
+    let circumstances = if charged::is_of_many(fact) { "batch" } else { "" };
+    let of_other = |other| elsewhere(other, seen, circumstances).collect();
+    let rows: Vec<Vec<UseRow<'_>>> = others.iter().map(of_other).collect();
     let elsewhere = others.iter().zip(&rows).map(|(other, rows)| Use {
         hour,
         subjects,
@@ -83,8 +85,12 @@ fn answered<'a, T: AsRef<str>>(
 }
 
 /// What an attempt adds that another one answered for: its tokens and its cost, and no request.
-fn elsewhere(other: &Charged, subjects: usize) -> impl Iterator<Item = UseRow<'static>> {
-    let row = move |(bucket, sums)| UseRow { subjects, price_dim: "", bucket, sums };
+fn elsewhere(
+    other: &Charged,
+    subjects: usize,
+    price_dim: &'static str,
+) -> impl Iterator<Item = UseRow<'static>> + use<> {
+    let row = move |(bucket, sums)| UseRow { subjects, price_dim, bucket, sums };
     let cost = LedgerSums { cost_nano: other.cost_nano.unwrap_or_default(), ..LedgerSums::default() };
     std::iter::once((REQUESTS, cost)).chain(used(&other.tokens, i64::from(other.estimated))).map(row)
 }

@@ -16,6 +16,16 @@ pub(super) fn all() -> Vec<Acceptance> {
 }
 
 fn acceptance<const N: usize>(operation: Operation, method: &str, path: &str, query: [&str; N]) -> Acceptance {
+    of_format(FORMAT, operation, method, path, query)
+}
+
+pub(super) fn of_format<const N: usize>(
+    format: &str,
+    operation: Operation,
+    method: &str,
+    path: &str,
+    query: [&str; N],
+) -> Acceptance {
     Acceptance {
         query_forwarded: strings(query),
         request_headers: strings(["anthropic-version", "anthropic-beta"]),
@@ -27,6 +37,6 @@ fn acceptance<const N: usize>(operation: Operation, method: &str, path: &str, qu
         ],
         response_headers: strings(["request-id", "anthropic-*", "retry-after", "retry-after-ms", "x-should-retry"]),
         preferred: true,
-        ..Acceptance::new(FORMAT, operation, method, path)
+        ..Acceptance::new(format, operation, method, path)
     }
 }

@@ -8,7 +8,7 @@ use weir_sdk::types::Framing;
 use crate::FORMAT;
 
 /// Prefix of the base urls that clients of this format are configured with.
-const PREFIX: &str = "/anthropic";
+pub(super) const PREFIX: &str = "/anthropic";
 
 pub(super) fn all() -> Vec<Face> {
     let mut faces = vec![messages(), count_tokens()];
@@ -60,11 +60,11 @@ fn models(path: &str, when: Option<Condition>) -> Face {
     }
 }
 
-fn request_headers() -> Vec<String> {
+pub(super) fn request_headers() -> Vec<String> {
     strings(["anthropic-version", "anthropic-beta"])
 }
 
-fn credentials() -> Vec<CredentialPlace> {
+pub(super) fn credentials() -> Vec<CredentialPlace> {
     vec![CredentialPlace::header("x-api-key"), CredentialPlace::bearer()]
 }
 

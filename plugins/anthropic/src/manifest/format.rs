@@ -35,7 +35,7 @@ pub(super) fn messages() -> Format {
     Format { errors: Some(errors()), tap: Some(tap()), ..Format::new(FORMAT) }
 }
 
-fn errors() -> ErrorFormat {
+pub(super) fn errors() -> ErrorFormat {
     let limit = |(what, placeholder): (&str, &str)| {
         Header::new(format!("anthropic-ratelimit-{{{{scope}}}}-{what}"), format!("{{{{{placeholder}}}}}"))
     };
@@ -51,12 +51,42 @@ fn errors() -> ErrorFormat {
 /// The tap. A stream has usage at the beginning and, cumulative, at the end; a whole answer has it once. The figures
 /// never decrease, so the greatest one is the last.
 fn tap() -> Tap {
+    Tap {
+        finish: strings(["/stop_reason", "/delta/stop_reason"]),
+        model: strings(["/message/model", "/model"]),
+        content: vec![
+            FrameTest::Event("content_block_delta".into()),
+            kind("content_block_delta"),
+            FrameTest::Present("/delta/text".into()),
+            FrameTest::Present("/delta/thinking".into()),
+            FrameTest::Present("/delta/partial_json".into()),
+            FrameTest::Present("/content_block".into()),
+        ],
+        end: vec![FrameTest::Event("message_stop".into()), kind("message_stop")],
+        failure: vec![FrameTest::Event("error".into()), kind("error")],
+        batch: both("service_tier").iter().map(|at| FrameTest::equals(at, "batch")).collect(),
+        // Fast answers have a price of their own, whatever the tier.
+        service_tier: ["/usage/speed", "/message/usage/speed", "/usage/service_tier", "/message/usage/service_tier"]
+            .map(str::to_owned)
+            .into(),
+        ..usage(&both)
+    }
+}
+
+/// The places of usage, where a member of it stands at these pointers. The last one is that in a whole answer.
+pub(super) fn usage(at: &dyn Fn(&str) -> Vec<String>) -> Tap {
     let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
         merge: Merge::Max,
         includes,
-        ..UsagePlace::new(bucket, both(member))
+        ..UsagePlace::new(bucket, at(member))
     };
-    let units = |unit, member: &str| UnitPlace { unit, source: UnitSource::Number(both(member)), merge: Merge::Max };
+    // What the provider's summaries used, which its other counts leave out.
+    let compacted = |bucket: Bucket, member: &str| UsagePlace {
+        merge: Merge::Sum,
+        beside: Some(PointerEquals { pointer: "/type".into(), json: text(KIND) }),
+        ..UsagePlace::new(bucket, at(&format!("{ITERATIONS}/*/{member}")).pop().into_iter().collect())
+    };
+    let units = |unit, member: &str| UnitPlace { unit, source: UnitSource::Number(at(member)), merge: Merge::Max };
     Tap {
         usage: vec![
             place(Bucket::Input, "input_tokens", Vec::new()),
@@ -70,41 +100,12 @@ fn tap() -> Tap {
             compacted(Bucket::CacheWrite, "cache_creation_input_tokens"),
             compacted(Bucket::Output, "output_tokens"),
         ],
-        finish: strings(["/stop_reason", "/delta/stop_reason"]),
-        model: strings(["/message/model", "/model"]),
-        content: vec![
-            FrameTest::Event("content_block_delta".into()),
-            kind("content_block_delta"),
-            FrameTest::Present("/delta/text".into()),
-            FrameTest::Present("/delta/thinking".into()),
-            FrameTest::Present("/delta/partial_json".into()),
-            FrameTest::Present("/content_block".into()),
-        ],
-        end: vec![FrameTest::Event("message_stop".into()), kind("message_stop")],
-        failure: vec![FrameTest::Event("error".into()), kind("error")],
         units: vec![
             units(Unit::Search, "server_tool_use/web_search_requests"),
             units(Unit::ToolRun, "server_tool_use/web_fetch_requests"),
         ],
-        // Fast answers have a price of their own, whatever the tier.
-        service_tier: ["/usage/speed", "/message/usage/speed", "/usage/service_tier", "/message/usage/service_tier"]
-            .map(str::to_owned)
-            .into(),
-        batch: both("service_tier").iter().map(|at| FrameTest::equals(at, "batch")).collect(),
-        region: both(REGION)
-            .into_iter()
-            .map(|pointer| PointerValues { pointer, json: vec![text(NO_REGION)] })
-            .collect(),
+        region: at(REGION).into_iter().map(|pointer| PointerValues { pointer, json: vec![text(NO_REGION)] }).collect(),
         ..Tap::default()
-    }
-}
-
-/// The place of what the provider's summaries used, which its other counts leave out.
-fn compacted(bucket: Bucket, member: &str) -> UsagePlace {
-    UsagePlace {
-        merge: Merge::Sum,
-        beside: Some(PointerEquals { pointer: "/type".into(), json: text(KIND) }),
-        ..UsagePlace::new(bucket, vec![format!("/usage/{ITERATIONS}/*/{member}")])
     }
 }
 
@@ -119,7 +120,7 @@ fn both(member: &str) -> Vec<String> {
 }
 
 /// Frames whose data says what they are; some servers name no events.
-fn kind(name: &str) -> FrameTest {
+pub(super) fn kind(name: &str) -> FrameTest {
     FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: text(name) })
 }
 

@@ -72,7 +72,8 @@ fn read(metrics: &Arc<Metrics>, tenant: &str, unbooked: &Arc<Unbooked>) {
     account.start_attempt(&Arc::from("first"), "other", tariff(Some([10.0, 10.0])));
     account.answering(200, false, false);
     if account.stored_tap().is_some() {
-        account.stored_is_finished(Some(Usage::of(Some(7), Some(5))), 0, None);
+        let usage = Some(Usage::of(Some(7), Some(5)));
+        account.stored_is_finished(StoredUse::Whole { usage, content: 0, model: None });
     }
     account.complete();
 }

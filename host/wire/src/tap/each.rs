@@ -1,0 +1,172 @@
+//! Reads what many answers used that come together, one JSON value a line, such as the results of a batch. Each line is an
+//! answer by itself, with its own model; what they used is summed by what prices depend on. No line is kept, however long.
+
+use memchr::memchr;
+
+use super::{CompiledTap, TapReading, TapState};
+use weir_types::contract::types::Usage;
+use weir_types::tokens::{Tokens, add_counts, remove_impossible};
+
+/// Most models, tiers and regions that are told apart. What else there is counts as of a model without a name.
+const MAX_GROUPS: usize = 64;
+
+/// What the requests to one model used, at the same tier and in the same region.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelUse {
+    /// The model that their answers name; empty if they name none.
+    pub model: String,
+    /// The sum of what they report.
+    pub usage: Usage,
+}
+
+/// Follows answers that come as lines.
+#[derive(Debug)]
+pub struct EachTap {
+    tap: CompiledTap,
+    /// The line that is being read, once it has begun.
+    line: Option<TapState>,
+    sums: Vec<ModelUse>,
+    /// Whether the last line was JSON that ended.
+    is_whole: bool,
+}
+
+impl EachTap {
+    /// Creates the state for the start of the first line.
+    pub fn new(tap: &CompiledTap) -> Self {
+        Self { tap: tap.clone(), line: None, sums: Vec::new(), is_whole: true }
+    }
+
+    /// Takes the next chunk.
+    pub fn push(&mut self, mut chunk: &[u8]) {
+        // JSON has no line break within a value that is written on one line.
+        while let Some(end) = memchr(b'\n', chunk) {
+            let (line, rest) = chunk.split_at(end);
+            self.push_line(line);
+            self.end_line();
+            chunk = rest.get(1..).unwrap_or_default();
+        }
+        self.push_line(chunk);
+    }
+
+    /// Ends the last line, and returns what all have used; `None` if that line was cut off.
+    pub fn finish(mut self) -> Option<Vec<ModelUse>> {
+        self.end_line();
+        self.is_whole.then_some(self.sums)
+    }
+
+    fn push_line(&mut self, piece: &[u8]) {
+        if self.line.is_none() && piece.iter().all(u8::is_ascii_whitespace) {
+            return;
+        }
+        self.line.get_or_insert_with(|| TapState::of_bill(&self.tap)).body(piece);
+    }
+
+    fn end_line(&mut self) {
+        let Some(mut line) = self.line.take() else { return };
+        let reading = line.finish_body();
+        self.is_whole = reading.ended;
+        self.add(reading);
+    }
+
+    fn add(&mut self, reading: TapReading) {
+        let TapReading { usage, units, service_tier, batch, region, model, .. } = reading;
+        let mut usage = Usage { units, service_tier, batch, region, ..Usage::from(usage) };
+        remove_impossible(&mut usage);
+        if Tokens::from(&usage).total().is_none() && usage.units.is_empty() {
+            return;
+        }
+        let model = model.unwrap_or_default();
+        let is_same = |sum: &&mut ModelUse| sum.model == model && priced_by(&sum.usage) == priced_by(&usage);
+        if let Some(sum) = self.sums.iter_mut().find(is_same) {
+            add_counts(&mut sum.usage, &usage);
+        } else if self.sums.len() < MAX_GROUPS {
+            self.sums.push(ModelUse { model, usage });
+        } else if let Some(last) = self.sums.last_mut() {
+            last.model.clear();
+            add_counts(&mut last.usage, &usage);
+        }
+    }
+}
+
+/// What the price of a usage depends on, beside its model and its counts.
+fn priced_by(usage: &Usage) -> (Option<&str>, Option<bool>, Option<&str>) {
+    (usage.service_tier.as_deref(), usage.batch, usage.region.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, Tap, UsagePlace};
+
+    fn tap() -> CompiledTap {
+        let place = |bucket, pointer: &str| UsagePlace {
+            bucket,
+            pointers: vec![pointer.to_owned()],
+            merge: Merge::Max,
+            includes: Vec::new(),
+            beside: None,
+            headers: Vec::new(),
+        };
+        let is_batch = PointerEquals { pointer: "/type".into(), json: "\"ok\"".into() };
+        CompiledTap::new(&Tap {
+            usage: vec![place(Bucket::Input, "/usage/in"), place(Bucket::Output, "/usage/out")],
+            model: vec!["/model".into()],
+            batch: vec![FrameTest::Equals(is_batch)],
+            ..Tap::default()
+        })
+        .unwrap()
+    }
+
+    /// The models with their input and output, wherever the bytes are cut.
+    fn read(text: &str) -> Option<Vec<(String, Option<u32>, Option<u32>, Option<bool>)>> {
+        let all = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+            let mut each = EachTap::new(&tap());
+            pieces.for_each(|piece| each.push(piece));
+            each.finish()
+        };
+        let whole = all(&mut std::iter::once(text.as_bytes()));
+        assert_eq!(all(&mut text.as_bytes().chunks(1)), whole, "wherever it is cut");
+        let shown = |one: ModelUse| (one.model, one.usage.input, one.usage.output, one.usage.batch);
+        Some(whole?.into_iter().map(shown).collect())
+    }
+
+    fn line(model: &str, input: u64, output: u64) -> String {
+        format!(r#"{{"type":"ok","model":"{model}","text":"a\nb","usage":{{"in":{input},"out":{output}}}}}"#)
+    }
+
+    #[test]
+    fn every_line_counts_for_its_own_model() {
+        let lines = [line("m", 3, 5), line("n", 7, 1), r#"{"type":"failed"}"#.to_owned(), line("m", 2, 4)];
+        let sums =
+            Some(vec![("m".to_owned(), Some(5), Some(9), Some(true)), ("n".to_owned(), Some(7), Some(1), Some(true))]);
+        assert_eq!(read(&lines.join("\n")), sums);
+        assert_eq!(read(&format!("{}\r\n\r\n", lines.join("\r\n"))), sums);
+        assert_eq!(read(""), Some(Vec::new()));
+    }
+
+    #[test]
+    fn lines_that_break_off_have_no_sum() {
+        let text = format!("{}\n{}", line("m", 3, 5), line("m", 2, 4));
+        for cut in 1..=3 {
+            assert_eq!(read(text.get(..text.len() - cut).unwrap()), None, "{cut}");
+        }
+        // One that is not JSON is none of them, and hides none.
+        assert_eq!(read(&format!("no JSON\n{text}")), Some(vec![("m".to_owned(), Some(5), Some(9), Some(true))]));
+    }
+
+    #[test]
+    fn models_without_bound_take_no_memory_without_bound() {
+        let lines: Vec<String> = (0..1_000).map(|number| line(&format!("m-{number}"), 1, 1)).collect();
+        let sums = read(&lines.join("\n")).unwrap();
+        assert_eq!((sums.len(), sums.last().map(|last| last.0.as_str())), (MAX_GROUPS, Some("")));
+        assert_eq!(sums.iter().filter_map(|sum| sum.1).sum::<u32>(), 1_000);
+    }
+
+    #[test]
+    fn figures_that_no_answer_can_have_count_as_none_and_sums_do_not_wrap() {
+        let lines = [line("m", 4_000_000_000, 5), line("m", 1, 1)].join("\n");
+        assert_eq!(read(&lines).unwrap(), [("m".to_owned(), Some(1), Some(6), Some(true))]);
+        let lines = vec![line("m", 1_000_000_000, 0); 5].join("\n");
+        assert_eq!(read(&lines).unwrap(), [("m".to_owned(), Some(u32::MAX), Some(0), Some(true))]);
+    }
+}
