@@ -6,6 +6,7 @@ mod costs;
 mod entry_points;
 mod erase;
 mod fixtures;
+mod told_costs;
 
 use std::collections::BTreeSet;
 

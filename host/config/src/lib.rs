@@ -54,7 +54,7 @@ pub use options::{OptionRules, Options};
 pub use passthrough::{ClientPassRule, PassRule};
 pub use place::{Place, Source};
 pub use problem::{Problem, Problems, Severity};
-pub use provider::{AllowedOrigin, Metering, ProviderPlaces};
+pub use provider::{AllowedOrigin, CostPointer, Metering, ProviderPlaces};
 pub use reference::reference;
 pub use secret::Secret;
 pub use secret_file::SecretFile;

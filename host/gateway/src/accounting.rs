@@ -15,6 +15,7 @@ pub mod sent_input;
 pub(crate) mod session_use;
 mod stored;
 mod tokens;
+mod told_cost;
 mod traced;
 pub mod trail;
 mod unbooked;

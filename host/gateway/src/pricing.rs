@@ -4,10 +4,11 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use weir_config::{Config, Price, Problem};
+use weir_config::{Config, CostPointer, Price, Problem};
 use weir_ledger::{Cost, Facts, ModelPrices, PriceBook, PriceFile, Subject, Timestamp};
 use weir_types::contract::about::Bucket;
 use weir_types::tokens::Tokens;
+use weir_wire::tap::CostPlace;
 
 /// The book of the bundled file alone, which most configurations use.
 static USUAL: LazyLock<Arc<PriceBook>> = LazyLock::new(|| Arc::new(PriceBook::new(bundled().into_iter().collect())));
@@ -59,6 +60,8 @@ pub struct Pricing {
     kind: Arc<str>,
     /// The region that serves, in the words of price files; `None` where it is not known.
     region: Option<Arc<str>>,
+    /// Where answers tell what they cost.
+    cost_place: Option<CostPlace>,
     /// The rates of the model that was asked for first. Most targets have no other.
     first: Arc<OnceLock<Tariff>>,
 }
@@ -68,7 +71,18 @@ impl Pricing {
     pub fn new(book: &Arc<PriceBook>, provider: &Arc<str>, kind: &Arc<str>, set: Option<Price>) -> Self {
         let set = set.and_then(of_configuration).map(Arc::new);
         let book = set.unwrap_or_else(|| Arc::clone(book));
-        Self { book, provider: Arc::clone(provider), kind: Arc::clone(kind), region: None, first: Arc::default() }
+        let (provider, kind) = (Arc::clone(provider), Arc::clone(kind));
+        Self { book, provider, kind, region: None, cost_place: None, first: Arc::default() }
+    }
+
+    /// The same for answers that tell their cost at this place.
+    #[must_use]
+    pub(crate) fn told_at(self, place: Option<&CostPointer>) -> Self {
+        let compiled = |place: &CostPointer| {
+            let compiled = CostPlace::new(place.as_str());
+            compiled.inspect_err(|error| tracing::error!(%error, "the place of a cost cannot be used")).ok()
+        };
+        Self { cost_place: place.and_then(compiled), first: Arc::default(), ..self }
     }
 
     /// The prices of this region.
@@ -100,6 +114,7 @@ impl Pricing {
             model: model.into(),
             served: None,
             region: self.region.clone(),
+            cost_place: self.cost_place.clone(),
             other: OnceLock::new(),
         }))
     }
@@ -138,6 +153,7 @@ struct ModelTariff {
     /// The model that the answer names, if that is another one.
     served: Option<Arc<str>>,
     region: Option<Arc<str>>,
+    cost_place: Option<CostPlace>,
     /// The rates for the first other name that an answer had. Most models have one such name at most.
     other: OnceLock<Tariff>,
 }
@@ -162,7 +178,7 @@ impl Tariff {
     }
 
     fn look_up_served(&self, named: &str) -> Self {
-        let ModelTariff { prices, provider, kind, model, region, .. } = &*self.0;
+        let ModelTariff { prices, provider, kind, model, region, cost_place, .. } = &*self.0;
         let subject = Subject { provider, kind, served: named, asked: model };
         Self(Arc::new(ModelTariff {
             prices: prices.of_other(subject),
@@ -171,6 +187,7 @@ impl Tariff {
             model: Arc::clone(model),
             served: Some(named.into()),
             region: region.clone(),
+            cost_place: cost_place.clone(),
             other: OnceLock::new(),
         }))
     }
@@ -211,6 +228,16 @@ impl Tariff {
     /// The region that serves, in the words of price files.
     pub(crate) fn region(&self) -> Option<&Arc<str>> {
         self.0.region.as_ref()
+    }
+
+    /// Where answers tell what they cost.
+    pub(crate) fn cost_place(&self) -> Option<&CostPlace> {
+        self.0.cost_place.as_ref()
+    }
+
+    /// Whether what answers tell of their cost is booked: a price that the operator has set goes first.
+    pub(crate) fn takes_told(&self) -> bool {
+        self.0.cost_place.is_some() && !self.0.prices.is_own()
     }
 
     /// The prices of the model.

@@ -113,7 +113,8 @@ impl Target {
     /// The target with its prices: those of a book, or the one that the configuration sets.
     #[must_use]
     pub fn priced(mut self, book: &Arc<PriceBook>, set: Option<Price>) -> Self {
-        let pricing = Pricing::new(book, &self.label, &self.adapter.name, set).within(self.region.clone());
+        let pricing = Pricing::new(book, &self.label, &self.adapter.name, set);
+        let pricing = pricing.within(self.region.clone()).told_at(self.provider.cost_place.as_ref());
         let priced = |spare: &Arc<Self>| Arc::new(Self { pricing: pricing.clone(), ..Self::clone(spare) });
         self.spares = self.spares.iter().map(priced).collect();
         self.pricing = pricing;

@@ -23,7 +23,16 @@ pub enum Cost {
     NoUsage,
 }
 
+/// The version of prices that stands for a cost which the provider told itself.
+pub const TOLD: &str = "told";
+
 impl Cost {
+    /// A cost that the provider told, which no line accounts for.
+    pub fn told(total: Nano) -> Self {
+        let (exact, version) = (Pico::of_nano(total), Arc::from(TOLD));
+        Self::Priced(Bill { total, exact, version, lines: Vec::new(), assumptions: Vec::new(), estimated: false })
+    }
+
     /// The total, if it is known.
     pub fn total(&self) -> Option<Nano> {
         self.bill().map(|bill| bill.total)

@@ -33,6 +33,11 @@ impl ModelPrices {
         self.book.prices_a_model(&self.candidates)
     }
 
+    /// Whether the operator has set a price of the model.
+    pub fn is_own(&self) -> bool {
+        self.book.has_own_price(&self.candidates)
+    }
+
     /// The book that the prices stand in.
     pub fn book(&self) -> &PriceBook {
         &self.book

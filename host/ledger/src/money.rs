@@ -47,6 +47,12 @@ impl Nano {
         i64::try_from(nanos).map(Self).map_err(|_| MoneyError::TooLarge)
     }
 
+    /// Reads dollars as [`Nano::from_dollars`] does, and rounds what is finer half up: others compute with floats.
+    pub fn nearest(text: &str) -> Result<Self, MoneyError> {
+        let nanos = decimal::rounded(text, NANOS)?;
+        i64::try_from(nanos).map(Self).map_err(|_| MoneyError::TooLarge)
+    }
+
     /// The number of nano-dollars.
     pub const fn get(self) -> i64 {
         self.0
@@ -93,6 +99,11 @@ impl Pico {
     /// The sum, or an error if it is too large.
     pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.0.checked_add(other.0).map(Self).ok_or(MoneyError::TooLarge)
+    }
+
+    /// An amount of whole nano-dollars.
+    pub(crate) fn of_nano(nano: Nano) -> Self {
+        Self(i128::from(nano.0) * PICOS_IN_NANO)
     }
 
     /// Rounds to the nano-dollar, half up.
@@ -255,5 +266,29 @@ mod tests {
         fn what_is_shown_reads_back(nanos in 0..i64::MAX) {
             prop_assert_eq!(Nano::from_dollars(&Nano(nanos).to_string()), Ok(Nano(nanos)));
         }
+    }
+
+    #[test]
+    fn what_others_computed_is_rounded_half_up_and_nothing_absurd_is_an_amount() {
+        let nanos = |text| Nano::nearest(text).map(Nano::get);
+        for (text, expected) in [
+            ("0", 0),
+            ("0.00014", 140_000),
+            ("1.4e-4", 140_000),
+            ("0.000010500000000000001", 10_500),
+            ("0.0000000014999", 1),
+            ("0.0000000015", 2),
+            ("5e-10", 1),
+            ("4.9e-10", 0),
+            ("9e-99", 0),
+            ("0.9999999996", 1_000_000_000),
+            ("12", 12_000_000_000),
+        ] {
+            assert_eq!(nanos(text), Ok(expected), "{text}");
+        }
+        for text in ["", "NaN", "Infinity", "-0.1", "-1e-99", "1e99", "1,5", "0x1", "99999999999999999999"] {
+            assert!(nanos(text).is_err(), "{text}");
+        }
+        assert_eq!(nanos("-0"), Ok(0));
     }
 }

@@ -53,6 +53,8 @@ impl<'a> Subject<'a> {
 pub struct PriceBook {
     version: Arc<str>,
     files: Vec<Arc<str>>,
+    /// The layer of the file that comes with Weir.
+    bundled: Option<u8>,
     offers: Vec<(u8, Offer)>,
     providers: HashMap<Arc<str>, Models, RandomState>,
     /// By kind of provider or `*`, and the provider's word in lower case: the price file's word.
@@ -127,6 +129,7 @@ impl PriceBook {
             book.offers.reserve_exact(file.offers.len());
             book.offers.extend(file.offers.into_iter().map(|offer| (layer, offer)));
             book.files.push(file.version);
+            book.bundled = book.bundled.or(file.is_bundled.then_some(layer));
             for ((kind, word), tier) in file.tiers {
                 book.tiers.entry(kind).or_default().insert(word, tier);
             }
@@ -167,11 +170,24 @@ impl PriceBook {
         self.prices_a_model(&self.candidates(subject))
     }
 
+    /// Whether a file other than the one that comes with Weir has a price for a model, under any condition.
+    pub fn has_own(&self, subject: Subject<'_>) -> bool {
+        self.has_own_price(&self.candidates(subject))
+    }
+
     /// Whether any of these offers tells what a model costs.
     pub(crate) fn prices_a_model(&self, candidates: &[Candidate]) -> bool {
         let own = candidates.iter().filter(|candidate| !candidate.is_of_other_name);
         let mut offers = own.filter_map(|candidate| self.offers.get(candidate.place));
         offers.any(|(_, offer)| offer.prices_a_model())
+    }
+
+    /// Whether any of these offers that tells what a model costs is the operator's.
+    pub(crate) fn has_own_price(&self, candidates: &[Candidate]) -> bool {
+        let is_own = |(layer, offer): &(u8, Offer)| Some(*layer) != self.bundled && offer.prices_a_model();
+        candidates
+            .iter()
+            .any(|candidate| !candidate.is_of_other_name && self.offers.get(candidate.place).is_some_and(is_own))
     }
 
     /// The word of the price files for a tier that a provider names; `None` for the standard one.

@@ -9,6 +9,7 @@
 //! | `alike` | recognises frames that equal an earlier one but for their texts |
 //! | `draft` | compiles the pointers and tests of a manifest |
 //! | `filter` | skips frames without relevant values, without a scan |
+//! | `told_cost` | reads what an answer says that it cost |
 //! | `usage` | merges figures and splits them into disjoint buckets |
 //! | `compiled` | pointers, and what the values there mean |
 //! | `check` | evaluates one test of the manifest on frames |
@@ -35,6 +36,7 @@ mod region;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod told_cost;
 mod usage;
 mod wrapped;
 
@@ -42,6 +44,7 @@ pub use check::{Checked, CompiledCheck, FrameCheck};
 pub use compiled::CompiledTap;
 pub use each::{EachTap, ModelUse};
 pub use reading::{Completion, TapReading};
+pub use told_cost::{CostPlace, CostReader};
 
 use crate::estimate::Content;
 use crate::frame::FrameRef;

@@ -1,7 +1,7 @@
 //! `[[providers]]`: provider accounts.
 
 use super::{Breaker, Check, Limits, Retry, Timeouts};
-use crate::provider::{AllowedOrigin, Metering, ProviderPlaces};
+use crate::provider::{AllowedOrigin, CostPointer, Metering, ProviderPlaces};
 use crate::raw::{Node, Value};
 use crate::section::{
     Amount, Entry, Located, Name, Section, SeveralSecrets, Take, from_variable, joined, part, section, take_table,
@@ -54,6 +54,9 @@ part! {
         /// and withholds the additional frame with the report; `auto` does so if a price or a limit of tokens makes
         /// them matter, unless the server refuses it; `tap` adds nothing. Tokens that are not reported are estimated.
         metering "usage": Metering,
+        /// Where the provider's answers tell what they cost, in US dollars: a JSON pointer, such as `"/usage/cost"` for
+        /// OpenRouter. What is told there is booked, unless you have set a price of the model. See `docs/budgets.md`.
+        cost_place: Option<CostPointer>,
         /// Time limits.
         timeouts: Timeouts,
         /// How failed attempts are retried.

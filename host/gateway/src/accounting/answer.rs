@@ -52,6 +52,9 @@ impl Account {
 
     /// Sets the usage that the provider reported. Figures that no answer can have count as not reported.
     pub(crate) fn set_usage(&mut self, mut usage: Usage) {
+        if let Some(cost) = self.cost_place().and_then(|place| place.told_in(&usage)) {
+            self.cost_is_told(&cost);
+        }
         if remove_impossible(&mut usage) {
             tracing::warn!(request_id = &*self.request_id, "the provider reports more tokens than an answer can have");
             let is_left = Tokens::from(&usage).total().is_some() || !usage.units.is_empty();

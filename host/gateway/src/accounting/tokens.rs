@@ -46,6 +46,8 @@ pub(super) struct TokenBill {
     pub(super) is_of_many: bool,
     /// The rates of the answering target.
     pub(super) tariff: Option<Tariff>,
+    /// What the provider tells that its answer cost, until it is charged for.
+    pub(super) told_cost: Option<Nano>,
     /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
     pub(super) sent: Option<SentInput>,
     /// Estimated output tokens of an answer that could not be read, until the request is charged for.
@@ -157,7 +159,8 @@ impl TokenBill {
         let reported = self.reported.as_ref()?;
         let so_far = self.charges.total_so_far()?;
         let facts = self.facts(reported, self.beyond(reported), self.missing(true))?;
-        let cost = self.tariff.as_ref()?.cost(&facts);
+        let tariff = self.tariff.as_ref()?;
+        let cost = self.told().unwrap_or_else(|| tariff.cost(&facts));
         let total = cost.total();
         self.forecast = Some(Forecast { facts, cost });
         Charges::sum(so_far, total?)
@@ -251,9 +254,17 @@ impl TokenBill {
             self.charged = Tokens::from(reported);
             self.facts(reported, beyond, missing)
         });
-        let Some(facts) = facts else { return self.charges.add_estimate(missing, self.tariff.as_ref(), book) };
-        let known = self.forecast.take().and_then(|forecast| forecast.of(&facts));
+        let told = self.told();
+        self.told_cost = None;
+        let Some(facts) = facts else { return self.charges.add_estimate(missing, self.tariff.as_ref(), told, book) };
+        let known = told.or_else(|| self.forecast.take().and_then(|forecast| forecast.of(&facts)));
         self.charges.add(&facts, self.tariff.as_ref(), known, book);
+    }
+
+    /// What the provider tells of the cost of the last part, if that is to be booked.
+    fn told(&self) -> Option<Cost> {
+        let is_taken = self.tariff.as_ref().is_some_and(Tariff::takes_told);
+        self.told_cost.filter(|_| is_taken).map(Cost::told)
     }
 
     /// The region by whose prices the last part is charged for: the one that its usage names, else the target's.

@@ -10,12 +10,14 @@ use weir_types::contract::types::{Framing, Usage};
 use weir_types::in_place::boxed;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
 use weir_wire::frame::{Decoder as Deframer, Encoder, FrameRef, Limits};
-use weir_wire::tap::{CompiledTap, Completion, EachTap, ModelUse, TapReading, TapState};
+use weir_wire::tap::{CompiledTap, Completion, CostPlace, CostReader, EachTap, ModelUse, TapReading, TapState};
 
 /// The state of reading one answer, from piece to piece.
 #[derive(Debug)]
 pub(super) struct Meter {
     tap: TapState,
+    /// Where the answer may tell its cost, if that is asked for.
+    cost: Option<Box<CostReader>>,
     decompressor: Option<Decompressor>,
     frames: Frames,
     /// Set after a decoding error: the rest of the answer is relayed without being read.
@@ -50,6 +52,8 @@ pub(super) struct Metered {
     pub(super) progress: Progress,
     /// What each model used, if the answer was read as many.
     pub(super) each: Option<Vec<ModelUse>>,
+    /// What it tells as its cost, in dollars, as it is written.
+    pub(super) cost: Option<String>,
 }
 
 /// How far a provider is with an answer that it stores.
@@ -115,16 +119,21 @@ impl Meter {
         };
         let mut meter = if let Some(framing) = framing {
             let frames = Frames::Here(Deframer::new(framing, limits));
-            boxed(|| Self { tap: TapState::new(tap), decompressor, frames, given_up: false })
+            boxed(|| Self { tap: TapState::new(tap), cost: None, decompressor, frames, given_up: false })
         } else if asked == WholeAnswerCheck::Each {
             let frames = Frames::Each(Box::new(EachTap::new(tap)));
-            boxed(|| Self { tap: TapState::of_bill(tap), decompressor, frames, given_up: false })
+            boxed(|| Self { tap: TapState::of_bill(tap), cost: None, decompressor, frames, given_up: false })
         } else {
             let read = if asked == WholeAnswerCheck::Bill { TapState::of_bill } else { TapState::new };
-            boxed(|| Self { tap: read(tap), decompressor, frames: Frames::Nowhere, given_up: false })
+            boxed(|| Self { tap: read(tap), cost: None, decompressor, frames: Frames::Nowhere, given_up: false })
         };
         meter.tap.headers(|name| headers.get(name)?.to_str().ok());
         Some(meter)
+    }
+
+    /// Has what the answer tells at this place read as its cost.
+    pub(super) fn reads_cost(&mut self, place: Option<&CostPlace>) {
+        self.cost = place.map(|place| Box::new(CostReader::new(place)));
     }
 
     /// Leaves the search for frames to what withholds some of them, which has the same bytes: it shows each by
@@ -138,7 +147,7 @@ impl Meter {
     /// Reads a frame that was found elsewhere, unless frames are found here.
     pub(super) fn frame(&mut self, frame: FrameRef<'_>) {
         if matches!(self.frames, Frames::Shown) {
-            self.tap.frame(frame);
+            read_frame(&mut self.tap, &mut self.cost, frame);
         }
     }
 
@@ -177,19 +186,24 @@ impl Meter {
     }
 
     fn see_plain(&mut self, bytes: &[u8]) -> Option<()> {
-        let tap = &mut self.tap;
-        match &mut self.frames {
-            Frames::Nowhere => tap.body(bytes),
+        let Self { tap, cost, frames, .. } = self;
+        match frames {
+            Frames::Nowhere => {
+                tap.body(bytes);
+                if let Some(cost) = cost {
+                    cost.body(bytes);
+                }
+            }
             Frames::Each(each) => each.push(bytes),
             Frames::Shown => {}
             Frames::Here(deframer) => {
                 let mut rest = bytes;
                 // Most frames equal an earlier one, and need not be searched for their end.
                 while let Some((frame, length)) = deframer.take_like(rest, |data| tap.length_of_like(data)) {
-                    tap.frame(frame);
+                    read_frame(tap, cost, frame);
                     rest = rest.get(length..).unwrap_or_default();
                 }
-                deframer.push(rest, &mut |frame: FrameRef<'_>| tap.frame(frame)).ok()?;
+                deframer.push(rest, &mut |frame: FrameRef<'_>| read_frame(tap, cost, frame)).ok()?;
             }
         }
         Some(())
@@ -208,9 +222,9 @@ impl Meter {
         let is_whole = matches!(self.frames, Frames::Nowhere);
         let reading = match &mut self.frames {
             Frames::Here(deframer) => {
-                let tap = &mut self.tap;
+                let (tap, cost) = (&mut self.tap, &mut self.cost);
                 // A frame that was cut off is ignored.
-                let _cut = deframer.finish(&mut |frame| tap.frame(frame));
+                let _cut = deframer.finish(&mut |frame| read_frame(tap, cost, frame));
                 self.tap.reading()
             }
             Frames::Shown | Frames::Each(_) => self.tap.reading(),
@@ -227,8 +241,17 @@ impl Meter {
         });
         // An output of 0 may have to be estimated.
         let is_complete = reading.ended && reading.usage.output().is_some_and(|output| output > 0);
+        let cost = self.cost.take().and_then(|cost| cost.finish());
         let content = if is_complete && is_whole { 0 } else { self.tap.content_tokens() };
-        Metered { usage, content, has_ended: reading.ended, model: reading.model, progress, each: None }
+        Metered { usage, content, has_ended: reading.ended, model: reading.model, progress, each: None, cost }
+    }
+}
+
+/// Reads a frame, and the cost that it may tell.
+fn read_frame(tap: &mut TapState, cost: &mut Option<Box<CostReader>>, frame: FrameRef<'_>) {
+    tap.frame(frame);
+    if let Some(cost) = cost {
+        cost.frame(frame);
     }
 }
 
@@ -236,7 +259,7 @@ impl Metered {
     /// What was read of many answers; `None` if not all of them came.
     fn of_each(each: Option<Vec<ModelUse>>) -> Self {
         let progress = if each.is_some() { Progress::Finished } else { Progress::Unknown };
-        Self { usage: None, content: 0, has_ended: each.is_some(), model: None, progress, each }
+        Self { usage: None, content: 0, has_ended: each.is_some(), model: None, progress, each, cost: None }
     }
 
     /// What is to be booked of an answer that its provider has stored, if that has finished it.

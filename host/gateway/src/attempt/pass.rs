@@ -132,7 +132,10 @@ impl PassedRequest<'_> {
         let unbooked = account.stored_tap();
         let of_endpoint = self.known.as_ref().and_then(|(one, _)| one.acceptance.tap.as_ref());
         let tap = unbooked.as_ref().or(of_endpoint).filter(|_| status == StatusCode::OK);
-        let meter = tap.and_then(|tap| Meter::new(tap, self.stored.into(), framing, limits, &headers));
+        let mut meter = tap.and_then(|tap| Meter::new(tap, self.stored.into(), framing, limits, &headers));
+        if let Some(meter) = &mut meter {
+            meter.reads_cost(account.cost_place());
+        }
         account.answering(status.as_u16(), framing.is_some(), tap.is_some());
         if tap.is_some() && meter.is_none() {
             account.usage_is_partial();

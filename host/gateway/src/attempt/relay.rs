@@ -243,7 +243,10 @@ pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut 
     let ok = status == StatusCode::OK;
     let unbooked = account.stored_tap();
     let tap = unbooked.as_ref().or(acceptance.tap.as_ref()).filter(|_| ok);
-    let meter = tap.and_then(|tap| Meter::new(tap, asked.stored.into(), framing, lane.limits(), &headers));
+    let mut meter = tap.and_then(|tap| Meter::new(tap, asked.stored.into(), framing, lane.limits(), &headers));
+    if let Some(meter) = &mut meter {
+        meter.reads_cost(account.cost_place());
+    }
     account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
     if tap.is_some() && meter.is_none() {
         // The answer has a coding that cannot be read, and clients have a say in which it is.

@@ -312,7 +312,7 @@ fn record(account: &mut Account, metered: Option<Metered>) {
         }
         return;
     }
-    let Metered { usage, content, has_ended, model, progress, .. } = metered;
+    let Metered { usage, content, has_ended, model, progress, cost, .. } = metered;
     if progress == Progress::UnderWay && account.note_under_way() {
         return;
     }
@@ -320,6 +320,9 @@ fn record(account: &mut Account, metered: Option<Metered>) {
     account.served_by(model.as_deref().unwrap_or_default());
     if let Some(usage) = usage {
         account.set_usage(usage);
+    }
+    if let Some(cost) = cost {
+        account.cost_is_told(&cost);
     }
     if has_ended {
         account.usage_is_final();

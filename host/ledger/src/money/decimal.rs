@@ -29,6 +29,27 @@ const MAX_CHARACTERS: usize = 400;
 
 /// The number in a text, times ten to the power of `places`, which must be whole.
 pub(super) fn scaled(text: &str, places: u32) -> Result<i128, MoneyError> {
+    let Some((significant, shift)) = significant(text, places)? else { return Ok(0) };
+    let shift = usize::try_from(shift).map_err(|_| MoneyError::TooFine)?;
+    raised(&significant, shift)
+}
+
+/// The same, rounded half up to a whole number.
+pub(super) fn rounded(text: &str, places: u32) -> Result<i128, MoneyError> {
+    let Some((significant, shift)) = significant(text, places)? else { return Ok(0) };
+    if let Ok(shift) = usize::try_from(shift) {
+        return raised(&significant, shift);
+    }
+    let dropped = usize::try_from(shift.unsigned_abs()).map_err(|_| MoneyError::TooLarge)?;
+    let Some(kept) = significant.len().checked_sub(dropped) else { return Ok(0) };
+    let (kept, rest) = significant.split_at(kept);
+    let whole = if kept.is_empty() { 0 } else { raised(kept, 0)? };
+    Ok(whole + i128::from(rest.as_bytes().first() >= Some(&b'5')))
+}
+
+/// The digits of a number without zeros at both ends, and the power of ten that they stand at once it is scaled; `None` for
+/// zero.
+fn significant(text: &str, places: u32) -> Result<Option<(String, i64)>, MoneyError> {
     if text.len() > MAX_CHARACTERS {
         return Err(MoneyError::NotANumber);
     }
@@ -49,7 +70,7 @@ pub(super) fn scaled(text: &str, places: u32) -> Result<i128, MoneyError> {
     let digits = [whole, fraction].concat();
     let significant = digits.trim_start_matches('0').trim_end_matches('0');
     if significant.is_empty() {
-        return Ok(0);
+        return Ok(None);
     }
     if is_negative {
         return Err(MoneyError::Negative);
@@ -57,7 +78,10 @@ pub(super) fn scaled(text: &str, places: u32) -> Result<i128, MoneyError> {
     let stripped = digits.len() - digits.trim_end_matches('0').len();
     let length = |text: usize| i64::try_from(text).map_err(|_| MoneyError::TooLarge);
     let shift = i64::from(exponent) + i64::from(places) - length(fraction.len())? + length(stripped)?;
-    let shift = usize::try_from(shift).map_err(|_| MoneyError::TooFine)?;
+    Ok(Some((significant.to_owned(), shift)))
+}
+
+fn raised(significant: &str, shift: usize) -> Result<i128, MoneyError> {
     if significant.len() + shift > MAX_DIGITS {
         return Err(MoneyError::TooLarge);
     }

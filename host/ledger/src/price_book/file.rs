@@ -40,6 +40,8 @@ pub struct PriceFile {
     pub(super) version: Arc<str>,
     pub(super) offers: Vec<Offer>,
     pub(super) tiers: Vec<((String, String), String)>,
+    /// Whether it comes with Weir, rather than from the operator.
+    pub(super) is_bundled: bool,
 }
 
 impl PriceFile {

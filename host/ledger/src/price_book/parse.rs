@@ -24,7 +24,7 @@ const NAME: &str = "bundled.json";
 impl PriceFile {
     /// The file that comes with Weir.
     pub fn bundled() -> Result<Self, PriceFileError> {
-        Self::parse(NAME, BUNDLED)
+        Ok(Self { is_bundled: true, ..Self::parse(NAME, BUNDLED)? })
     }
 
     /// Reads a file's text; `name` stands in errors.
@@ -50,7 +50,7 @@ impl PriceFile {
             return Err(PriceFileError(reader.problems));
         }
         let version = format!("{name}@{:08x}", digest(&all)).into();
-        Ok(Self { name: name.into(), version, offers: read, tiers: Vec::new() })
+        Ok(Self { name: name.into(), version, offers: read, tiers: Vec::new(), is_bundled: false })
     }
 }
 
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         let stem = self.name.rsplit(['/', '\\']).next().unwrap_or(self.name);
         let label = raw.version.as_deref().unwrap_or_else(|| stem.strip_suffix(".json").unwrap_or(stem));
         let version = format!("{label}@{:08x}", digest(self.text)).into();
-        Ok(PriceFile { name: self.name.into(), version, offers, tiers })
+        Ok(PriceFile { name: self.name.into(), version, offers, tiers, is_bundled: false })
     }
 
     /// The offer that the whole text has the members of.

@@ -9,7 +9,7 @@ use super::charged;
 use super::sums::buckets;
 use weir_gateway::route::Target;
 use weir_gateway::serving::Serving;
-use weir_ledger::{Cost, Facts, MoneyError, PartialBill, Pieces, Quantity, Timestamp};
+use weir_ledger::{Cost, Facts, MoneyError, PartialBill, Pieces, Quantity, TOLD, Timestamp};
 use weir_store::{Fact, TokenCounts};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::{Unit, Usage};
@@ -115,6 +115,12 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
         "cost_usd_of_then": fact.cost_nano.map(text),
         "price_version_of_then": fact.price_version,
     });
+    if fact.price_version == TOLD {
+        explained["price_version"] = json!(TOLD);
+        explained["total_usd"] = json!(fact.cost_nano.map(text));
+        explained["note"] = json!("the provider told this cost in its answer (`cost_place`), and no price gave it");
+        return explained;
+    }
     let parts = match parts(fact) {
         Ok(parts) => parts,
         Err(error) => {

@@ -20,6 +20,7 @@ const UNITS: &str = "weir_units_total";
 const COST: &str = "weir_cost_total";
 const UNPRICED: &str = "weir_price_unknown_total";
 const UNKNOWN: &str = "weir_billing_unknown_total";
+const REFUSED: &str = "weir_told_cost_refused_total";
 
 /// The metrics of tokens and cost.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(super) struct Spending {
     cost: CounterVec,
     unpriced: IntCounterVec,
     unknown: IntCounterVec,
+    refused: IntCounterVec,
     /// `None` unless the operator asks for them.
     gen_ai: Option<Arc<GenAi>>,
 }
@@ -67,6 +69,7 @@ impl Spending {
             )?,
             unpriced: counters(r, UNPRICED, "Answers whose tokens have no known price", target)?,
             unknown: counters(r, UNKNOWN, "Complete answers without a count of tokens", target)?,
+            refused: counters(r, REFUSED, "Costs that answers tell and that cannot be any", target)?,
             gen_ai: gen_ai.map(Arc::new),
         })
     }
@@ -195,6 +198,12 @@ impl Book {
         let [_, route, provider] = self.labels();
         let made = || self.all.counter(UNKNOWN, &self.all.unknown, [route, provider], &[0]);
         self.unknown.get_or_init(made).inc();
+    }
+
+    /// Records that an answer told a cost that cannot be one.
+    pub(crate) fn refused_cost(&self) {
+        let [_, route, provider] = self.labels();
+        self.all.counter(REFUSED, &self.all.refused, [route, provider], &[0]).inc();
     }
 
     /// Records the duration of an exchange.

@@ -9,7 +9,7 @@ use super::{dollars, fact_of};
 use crate::cli::log::{Search, each};
 use crate::cli::running::Running;
 use crate::store::bill::{self, Part};
-use weir_ledger::{PriceBook, PriceFile, Subject, price};
+use weir_ledger::{PriceBook, PriceFile, Subject, TOLD, price};
 use weir_store::Fact;
 
 #[derive(Debug, Args)]
@@ -76,14 +76,23 @@ fn add(sums: &mut BTreeMap<String, Sums>, book: &PriceBook, fact: &Fact) -> Resu
     }
     // Each attempt at the prices of its own provider. All of them count as use of the model that answered.
     let mut now = Some(0_i64);
-    for Part { provider, adapter, model, named, counts } in &parts {
-        let served = if named.is_empty() { model } else { named };
-        let subject = Subject { provider, kind: adapter, served, asked: model };
-        let cost = price(book, subject, counts).map_err(|error| failed(&error))?;
+    for part in &parts {
+        let cost = price(book, subject(part), &part.counts).map_err(|error| failed(&error))?;
         now = now.zip(cost.total()).map(|(sum, cost)| sum.saturating_add(cost.get()));
+    }
+    // A cost that the provider told stays, unless the file has a price in place of it.
+    if fact.price_version == TOLD && !parts.iter().all(|part| book.has_own(subject(part))) {
+        now = fact.cost_nano;
     }
     sums.entry(format!("{}/{}", fact.provider, fact.model_served)).or_default().add(fact.cost_nano, now);
     Ok(())
+}
+
+/// Whose price holds for a part.
+fn subject(part: &Part) -> Subject<'_> {
+    let Part { provider, adapter, model, named, .. } = part;
+    let served = if named.is_empty() { model } else { named };
+    Subject { provider, kind: adapter, served, asked: model }
 }
 
 fn table(sums: &BTreeMap<String, Sums>, version: &str) -> String {
@@ -124,6 +133,22 @@ mod tests {
         let mut sums = BTreeMap::new();
         add(&mut sums, &book, &fact).unwrap();
         assert_eq!(sums["p/m"].now, 1_000 * 2_000 + 500 * 4_000 + 500_000_000);
+    }
+
+    #[test]
+    fn a_cost_that_was_told_stays_unless_the_file_has_a_price_for_it() {
+        let file = r#"{"providers":{"p":{"m":{"input":2}}}}"#;
+        let book = PriceBook::new(vec![PriceFile::bundled().unwrap(), PriceFile::parse("new.json", file).unwrap()]);
+        let mut fact = Fact::of(RequestId::new(1_795_262_400_000, [1; 10]));
+        (fact.provider, fact.tokens.input, fact.cost_nano) = ("p".to_owned(), Some(1_000), Some(77));
+        fact.price_version = TOLD.to_owned();
+        let mut now = |model: &str| {
+            fact.model_served = model.to_owned();
+            let mut sums = BTreeMap::new();
+            add(&mut sums, &book, &fact).unwrap();
+            sums[&format!("p/{model}")].now
+        };
+        assert_eq!([now("m"), now("other")], [2_000_000, 77]);
     }
 
     #[test]
