@@ -176,8 +176,7 @@ impl Target {
         self.tariff(asked).dearness().or_else(listed)
     }
 
-    /// The abilities of the model that a request for this name gets. The configuration takes precedence over the
-    /// bundled file.
+    /// The abilities of the model that a request for this name gets. The configuration goes before the bundled file.
     pub(crate) fn capabilities_of(&self, asked: &str) -> Capabilities {
         // The bundled file knows the models of a pattern, but not the pattern.
         let of_model = || model_catalog::of(&self.adapter.name, self.model(asked)).capabilities;

@@ -117,8 +117,11 @@ mod tests {
         .unwrap()
     }
 
-    /// The models with their input and output, wherever the bytes are cut.
-    fn read(text: &str) -> Option<Vec<(String, Option<u32>, Option<u32>, Option<bool>)>> {
+    /// A model, its input and output, and whether they were of a batch.
+    type Summed = (String, Option<u32>, Option<u32>, Option<bool>);
+
+    /// What is read of a text, wherever the bytes are cut.
+    fn read(text: &str) -> Option<Vec<Summed>> {
         let all = |pieces: &mut dyn Iterator<Item = &[u8]>| {
             let mut each = EachTap::new(&tap());
             pieces.for_each(|piece| each.push(piece));
