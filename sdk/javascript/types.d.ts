@@ -340,7 +340,10 @@ export interface Face {
   body: BodyKind;
   /** Pointers at the limit of output tokens, of each candidate. */
   outputLimit: string[];
-  /** Pointers at the number of candidates that the provider is to make, and charges for. */
+  /**
+   * Pointers at the number of candidates that the provider is to make, and charges for. One that ends in `/*` is at a list of
+   * prompts, each of which is answered (`/prompt/*`): it counts the list's texts and lists. The numbers multiply.
+   */
   candidates: string[];
   /** Pointers at the service tier that is asked for. The first that has one counts. */
   serviceTier: string[];

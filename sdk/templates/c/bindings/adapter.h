@@ -1904,7 +1904,8 @@ typedef struct exports_weir_adapter_about_face_t {
   exports_weir_adapter_about_body_kind_t   body;
   // Pointers at the limit of output tokens, of each candidate.
   adapter_list_string_t   output_limit;
-  // Pointers at the number of candidates that the provider is to make, and charges for.
+  // Pointers at the number of candidates that the provider is to make, and charges for. One that ends in `/*` is at a list of
+  // prompts, each of which is answered (`/prompt/*`): it counts the list's texts and lists. The numbers multiply.
   adapter_list_string_t   candidates;
   // Pointers at the service tier that is asked for. The first that has one counts.
   adapter_list_string_t   service_tier;

@@ -695,7 +695,8 @@ type Face struct {
 	Body   BodyKind
 	// Pointers at the limit of output tokens, of each candidate.
 	OutputLimit []string
-	// Pointers at the number of candidates that the provider is to make, and charges for.
+	// Pointers at the number of candidates that the provider is to make, and charges for. One that ends in `/*` is at a list of
+	// prompts, each of which is answered (`/prompt/*`): it counts the list's texts and lists. The numbers multiply.
 	Candidates []string
 	// Pointers at the service tier that is asked for. The first that has one counts.
 	ServiceTier []string
