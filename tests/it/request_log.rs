@@ -3,10 +3,12 @@
 
 mod bodies;
 mod costs;
+mod dimensions;
 mod entry_points;
 mod erase;
 mod fixtures;
 mod told_costs;
+mod trouble;
 
 use std::collections::BTreeSet;
 
@@ -32,9 +34,13 @@ impl Kept {
     }
 
     fn start_in(folder: Folder, config: &str) -> Self {
+        Self::start_as(std::process::Command::new(weir_tests::program::file()), folder, config)
+    }
+
+    fn start_as(command: std::process::Command, folder: Folder, config: &str) -> Self {
         let cache = weir_tests::plugins::target().join("test-cache");
         let config = format!("{config}\n[admin]\ntoken = \"{TOKEN}\"\n");
-        let program = Program::start(&folder, &cache, &config);
+        let program = Program::start_as(command, &folder, &cache, &config);
         let address = program.address();
         Self { program, address, folder }
     }

@@ -1,5 +1,6 @@
 //! Limits and budgets that several nodes share through a real server.
 
+mod apart;
 pub(crate) mod lies;
 mod nodes;
 

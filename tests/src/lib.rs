@@ -20,6 +20,7 @@ pub mod program;
 pub mod redis;
 pub mod registry;
 pub mod rpc;
+pub mod trouble;
 pub mod upstream;
 pub mod websocket;
 
@@ -32,6 +33,7 @@ pub use program::Program;
 pub use redis::Redis;
 pub use registry::Registry;
 pub use rpc::{RpcAnswer, RpcCall, RpcServer};
+pub use trouble::{Disk, Trouble};
 pub use upstream::{Answer, Gate, Received, Upstream};
 pub use websocket::{SessionProvider, WebSocket};
 

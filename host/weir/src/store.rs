@@ -6,6 +6,7 @@
 pub mod bill;
 mod bodies;
 pub(crate) mod charged;
+pub(crate) mod drops;
 pub(crate) mod facts;
 mod figures;
 mod late;
@@ -28,6 +29,7 @@ use weir_store::{
 };
 
 use bodies::BodyLog;
+use drops::Dropped;
 use figures::StoreFigures;
 use late::LateStore;
 use redaction::Redaction;
@@ -165,6 +167,11 @@ impl OpenStore {
     /// How writing goes.
     pub fn health(&self) -> Health {
         self.recorder.health()
+    }
+
+    /// What was lost, as this health says too, by its reason.
+    pub(crate) fn dropped(&self, health: &Health) -> Vec<Dropped> {
+        drops::dropped(health, &self.bodies, &self.unknown_callers)
     }
 
     /// Writes what is left. Other owners of the store may still read.

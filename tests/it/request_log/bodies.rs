@@ -3,7 +3,7 @@
 use super::*;
 
 /// A configuration that keeps contents so.
-fn keeping(bodies: &str, more: &str, upstream: &Upstream) -> String {
+pub(super) fn keeping(bodies: &str, more: &str, upstream: &Upstream) -> String {
     format!("[store]\nbodies = \"{bodies}\"\n{more}\n{}", config_of(&ALL, upstream))
 }
 
@@ -22,7 +22,7 @@ impl Kept {
     }
 
     /// Whether a request has no content. What would be written was written before: a later request's content is there.
-    async fn has_none(&self, id: &str) -> bool {
+    pub(super) async fn has_none(&self, id: &str) -> bool {
         let reply = self.admin(&format!("/admin/v1/requests/{id}/exchange")).await;
         reply.status() == 404 && reply.json()["error"]["code"] == "no_content"
     }
@@ -38,7 +38,7 @@ fn came(part: &Value) -> String {
     }
 }
 
-fn own_id(reply: &Reply) -> String {
+pub(super) fn own_id(reply: &Reply) -> String {
     reply.header("x-weir-request-id").unwrap().to_owned()
 }
 

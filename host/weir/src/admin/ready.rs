@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::{Operations, plugins};
+use crate::store::drops::Dropped;
 use weir_gateway::health::breaker::Position;
 use weir_gateway::health::{Health, Rest, TargetStatus};
 use weir_gateway::route::{Target, keys};
@@ -88,6 +89,10 @@ fn store_in_brief(operations: &Operations) -> Value {
         Condition::Slow { .. } => "slow",
         Condition::Failing { .. } => "failing",
     };
+    let mut lost = BTreeMap::<_, BTreeMap<_, _>>::new();
+    for Dropped { what, reason, count } in store.dropped(&health) {
+        lost.entry(what).or_default().insert(reason, count);
+    }
     json!({
         "kind": store.kind().as_str(),
         "log": state(&health.log),
@@ -95,6 +100,7 @@ fn store_in_brief(operations: &Operations) -> Value {
         "keys": keys_in_brief(operations),
         "queued": health.queued_rows,
         "dropped": health.dropped_facts.full + health.dropped_facts.failed,
+        "dropped_by_reason": lost,
     })
 }
 

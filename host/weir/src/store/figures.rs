@@ -7,8 +7,9 @@ use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
 use super::bodies::BodyLog;
+use super::drops::{Dropped, dropped};
 use super::unknown_callers::UnknownCallerLimit;
-use weir_store::{Condition, Drops, Health, Recorder};
+use weir_store::{Condition, Health, Recorder};
 
 /// The metrics of the request log and of the sums of use.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ impl Families {
         [queued, bytes, state, written, dropped, pending, lost]
     }
 
-    fn fill(&self, health: &Health, bodies: &BodyLog) {
+    fn fill(&self, health: &Health, lost: &[Dropped]) {
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.queued.set(gauge(health.queued_rows));
         self.bytes.set(gauge(health.queued_bytes));
@@ -84,12 +85,8 @@ impl Families {
         });
         self.written.with_label_values(&["fact"]).inc_by(health.written_facts);
         self.written.with_label_values(&["body"]).inc_by(health.written_bodies);
-        for (what, Drops { full, failed }) in [("fact", health.dropped_facts), ("body", health.dropped_bodies)] {
-            self.dropped.with_label_values(&[what, "full"]).inc_by(full);
-            self.dropped.with_label_values(&[what, "failed"]).inc_by(failed);
-        }
-        for (reason, count) in bodies.lost() {
-            self.dropped.with_label_values(&["exchange", reason]).inc_by(count);
+        for Dropped { what, reason, count } in lost {
+            self.dropped.with_label_values(&[what, reason]).inc_by(*count);
         }
         self.pending.set(gauge(health.money_pending));
         self.lost.inc_by(health.money_lost);
@@ -103,8 +100,8 @@ impl Collector for StoreFigures {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let Ok(families) = Families::new() else { return Vec::new() };
-        families.fill(&self.recorder.health(), &self.bodies);
-        families.dropped.with_label_values(&["fact", "unknown_caller"]).inc_by(self.unknown_callers.left_out());
+        let health = self.recorder.health();
+        families.fill(&health, &dropped(&health, &self.bodies, &self.unknown_callers));
         families.all().into_iter().flat_map(Collector::collect).collect()
     }
 }

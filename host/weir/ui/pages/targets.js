@@ -48,7 +48,10 @@ function well(ready) {
   const store = ready.store ?? {};
   const kind = { ready: "good", degraded: "warn", draining: "bad" }[ready.status] ?? "plain";
   const parts = store.kind === "none" ? "no store" : `store ${store.kind}: log ${store.log}, money ${store.money}, keys ${store.keys}`;
-  return h("p", null, badge(kind, ready.status), " ", h("span", { class: "muted" }, parts, store.dropped > 0 && `, ${format.count(store.dropped)} facts were dropped`));
+  const lost = (...kinds) => kinds.flatMap((what) => Object.values(store.dropped_by_reason?.[what] ?? {})).reduce((sum, count) => sum + count, 0);
+  const drops = [[lost("fact"), "facts"], [lost("body", "exchange"), "contents"]].filter(([count]) => count > 0);
+  const words = drops.map(([count, what]) => `, ${format.count(count)} ${what} were dropped`);
+  return h("p", null, badge(kind, ready.status), " ", h("span", { class: "muted" }, parts, words));
 }
 
 function shown(models) {
