@@ -2,6 +2,7 @@
 
 mod connections;
 mod failures;
+mod floods;
 mod generate;
 mod kept;
 mod operations;

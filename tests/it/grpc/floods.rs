@@ -1,0 +1,141 @@
+//! One connection of HTTP/2 that sends what would cost much: headers that unpack to gigabytes, thousands of calls at once, and
+//! calls that are taken back at once. It costs itself, and others are served.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use weir_tests::plugins::target;
+use weir_tests::{Client, Folder, Program, soon};
+
+use crate::wire_format::{OPENAI, config_of, provider};
+
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const SETTINGS: u8 = 4;
+const GO_AWAY: u8 = 7;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+/// The calls that a connection may have at the same time.
+const CALLS: usize = 200;
+/// The most memory that a flood may take beyond what the program had before.
+const MAX_MEMORY: usize = 48 << 20;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// The head of a call, whose names are the numbers of a table: method, scheme, path, host and content type.
+fn head() -> Vec<u8> {
+    let text = |name: &[u8], value: &str| [name, &[u8::try_from(value.len()).unwrap()], value.as_bytes()].concat();
+    let path = text(&[4], "/weir.v1.Inference/Generate");
+    [vec![0x83, 0x86], path, text(&[1], "localhost"), text(&[0x0f, 0x10], "application/grpc")].concat()
+}
+
+/// A head with one header that stands in it twelve thousand times, a byte each: fifty million bytes.
+fn bomb() -> Vec<u8> {
+    // A new name of one letter, and a value of 4,000, which both sides keep as number 62: one byte, 0xbe.
+    let mut header = vec![0x40, 1, b'x', 0x7f, 0xa1, 0x1e];
+    header.extend([b'y'; 4_000]);
+    [head(), header, vec![0xbe; 12_000]].concat()
+}
+
+/// A connection on which a test writes frames itself.
+async fn connect(address: std::net::SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+    stream
+}
+
+/// The kind, stream and payload of the next frame; `None` at the end of the connection.
+async fn next(stream: &mut TcpStream) -> Option<(u8, u32, Vec<u8>)> {
+    let mut head = [0; 9];
+    soon("a frame", stream.read_exact(&mut head)).await.ok()?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+    let mut payload = vec![0; length];
+    soon("a frame's rest", stream.read_exact(&mut payload)).await.ok()?;
+    Some((head[3], u32::from_be_bytes(head[5..].try_into().unwrap()), payload))
+}
+
+/// The most memory that a process ever had, in bytes.
+fn peak(id: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() << 10
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_floods_costs_itself_and_others_are_served() {
+    let upstream = provider(OPENAI).await;
+    let folder = Folder::with(&["openai"]);
+    let program = Program::start(&folder, &target().join("test-cache"), &config_of(&[OPENAI], &upstream));
+    let address = program.address();
+    let mut other = Client::connect(address).await;
+    let served = async |other: &mut Client| {
+        other.send(&OPENAI.request("openai", false)).await;
+        assert_eq!(other.reply().await.status(), 200);
+    };
+    served(&mut other).await;
+    let before = peak(program.id());
+
+    let mut stream = connect(address).await;
+    for number in 0..50 {
+        let call = frame(HEADERS, END_HEADERS | END_STREAM, number * 2 + 1, &bomb());
+        if stream.write_all(&call).await.is_err() {
+            break;
+        }
+    }
+    let mut answered = 0;
+    while answered < 50 {
+        match next(&mut stream).await {
+            Some((HEADERS, _, head)) => {
+                // The status: 431, by its letters or packed.
+                assert!(!head.contains(&0x88), "no head like that is answered with 200");
+                answered += 1;
+            }
+            Some((RESET, ..)) => answered += 1,
+            Some((GO_AWAY, ..)) | None => break,
+            Some(_) => {}
+        }
+        served(&mut other).await;
+    }
+
+    let mut stream = connect(address).await;
+    for number in 0..1_000 {
+        // Each waits for its message.
+        if stream.write_all(&frame(HEADERS, END_HEADERS, number * 2 + 1, &head())).await.is_err() {
+            break;
+        }
+    }
+    let mut refused = 0;
+    while refused < 1_000 - CALLS {
+        match next(&mut stream).await {
+            // Refused: it may be tried again elsewhere.
+            Some((RESET, _, reason)) if reason == [0, 0, 0, 7] => refused += 1,
+            Some((GO_AWAY, ..)) | None => break,
+            Some(_) => {}
+        }
+    }
+    assert!(refused > 0, "there is a limit");
+    served(&mut other).await;
+
+    let mut stream = connect(address).await;
+    for number in 0..10_000 {
+        let call = frame(HEADERS, END_HEADERS, number * 2 + 1, &head());
+        let both = [call, frame(RESET, 0, number * 2 + 1, &[0, 0, 0, 8])].concat();
+        if stream.write_all(&both).await.is_err() {
+            break;
+        }
+    }
+    let is_ended = async {
+        while let Some((kind, ..)) = next(&mut stream).await {
+            if kind == GO_AWAY {
+                return;
+            }
+        }
+    };
+    soon("the end of the connection", is_ended).await;
+    served(&mut other).await;
+    let taken = peak(program.id()).saturating_sub(before);
+    assert!(taken < MAX_MEMORY, "the floods took {taken} bytes");
+}
