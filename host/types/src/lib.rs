@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod fault;
 pub mod headers;
 pub mod in_place;
+pub mod json_mistake;
 pub mod loss;
 pub mod query;
 pub mod stage;

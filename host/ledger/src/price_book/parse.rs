@@ -15,6 +15,7 @@ use super::raw::{RawAmount, RawFile, RawOffer, RawWhen};
 use crate::measure::Measure;
 use crate::money::Rate;
 use crate::rule::{Hours, Offer, Pattern, Region, When};
+use weir_types::json_mistake::JsonMistake;
 
 /// The prices that come with Weir. The file names its source and licence.
 const BUNDLED: &str = include_str!("../../prices/bundled.json");
@@ -101,12 +102,8 @@ impl<'a> Reader<'a> {
         let raw: RawFile<'a> = match serde_json::from_str(self.text) {
             Ok(raw) => raw,
             Err(error) => {
-                let problem = PriceProblem {
-                    file: self.name.to_owned(),
-                    line: error.line(),
-                    place: String::new(),
-                    problem: error.to_string(),
-                };
+                let JsonMistake { line, problem, .. } = JsonMistake::from(&error);
+                let problem = PriceProblem { file: self.name.to_owned(), line, place: String::new(), problem };
                 return Err(PriceFileError(vec![problem]));
             }
         };
@@ -135,7 +132,7 @@ impl<'a> Reader<'a> {
         let members: RawOffer<'a> = match serde_json::from_str(self.text) {
             Ok(members) => members,
             Err(error) => {
-                self.problem(None, offer.name, error.to_string());
+                self.problem(None, offer.name, JsonMistake::from(&error).problem);
                 return None;
             }
         };
@@ -344,11 +341,8 @@ fn valid_from(text: &str) -> Result<Timestamp, String> {
 }
 
 fn json<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String> {
-    serde_json::from_str(value.get()).map_err(|error| {
-        // The position is one within the member: the problem has the line of the file.
-        let text = error.to_string();
-        text.split(" at line ").next().unwrap_or(&text).to_owned()
-    })
+    // The position is one within the member: the problem has the line of the file.
+    serde_json::from_str(value.get()).map_err(|error| format!("is wrong: {}", JsonMistake::from(&error).problem))
 }
 
 /// FNV-1a: distinguishes versions, and protects nothing.

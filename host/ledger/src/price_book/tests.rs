@@ -28,8 +28,8 @@ fn acceptance_10_wrong_amounts_are_errors_with_file_line_and_place() {
         ("1e30", "is too large"),
         ("\"0.0000000000001\"", "has more decimal places than are kept"),
         ("{\"amount\": \"1\", \"per\": 0}", "is for no units, or for more than 1000000000"),
-        ("{\"per\": 1000}", "missing field `amount`"),
-        ("{\"amount\": \"1\", \"pre\": 1000}", "unknown field `pre`, expected `amount` or `per`"),
+        ("{\"per\": 1000}", "is wrong: `amount` is missing"),
+        ("{\"amount\": \"1\", \"pre\": 1000}", "is wrong: there is no member `pre`: known are `amount` or `per`"),
         ("null", "is not a decimal number"),
     ] {
         let expected = format!("prices.json:3: `providers.p.m[0].input` {problem}");
@@ -78,8 +78,12 @@ fn all_mistakes_of_a_file_are_reported_at_once() {
     ] {
         assert!(found.contains(part), "{part}\n{found}");
     }
-    assert!(problems("{\n\"provider\": 1}")[0].starts_with("prices.json:2: unknown field `provider`"));
-    assert!(problems("{")[0].starts_with("prices.json:1: EOF"));
+    assert!(
+        problems("{\n\"provider\": 1}")[0]
+            .starts_with("prices.json:2: there is no member `provider`: known are `about`")
+    );
+    assert_eq!(problems("{\n\"providers\": 5}"), ["prices.json:2: an object should stand here, not the number 5"]);
+    assert!(problems("{")[0].starts_with("prices.json:1: the text ends within the JSON"));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::likeness::Likeness;
 use super::playback::{Piece, Playback, cut_bytes, cut_text};
 use super::{Limits, Played, ReplayError};
 use crate::headers;
+use weir_types::json_mistake::JsonMistake;
 
 /// Size of the pieces, in bytes, of a binary stream whose pieces were not recorded.
 const BINARY_PIECE: usize = 512;
@@ -66,7 +67,7 @@ pub(super) fn label(method: &Method, path: &str, stream: bool) -> String {
 
 /// Checks that a file is a recording that can answer a request; the error is the reason.
 pub fn verify(text: &[u8]) -> Result<(), String> {
-    let file: File = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let file: File = serde_json::from_slice(text).map_err(|error| JsonMistake::from(&error).to_string())?;
     Recording::from_file(file, "").map(drop)
 }
 
@@ -113,7 +114,7 @@ fn read(path: &Path, limits: &Limits, total: &mut u64) -> Result<Recording, Repl
     }
     let text = fs::read(path).map_err(unreadable)?;
     let wrong = |reason| ReplayError::Recording { path: path.to_owned(), reason };
-    let file: File = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+    let file: File = serde_json::from_slice(&text).map_err(|error| wrong(JsonMistake::from(&error).to_string()))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     Recording::from_file(file, &name).map_err(wrong)
 }

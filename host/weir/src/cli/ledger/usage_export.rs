@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use weir_ledger::Nano;
+use weir_types::json_mistake::JsonMistake;
 
 /// The largest export, in bytes.
 pub(super) const MAX_EXPORT_BYTES: u64 = 256 << 20;
@@ -58,11 +59,12 @@ type Row = BTreeMap<String, String>;
 fn rows(text: &str) -> Result<Vec<Row>, String> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.starts_with('[') {
-        let list: Vec<Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let list: Vec<Value> = serde_json::from_str(text).map_err(|error| JsonMistake::from(&error).to_string())?;
         return list.into_iter().map(row_of).collect();
     }
     if text.starts_with('{') {
-        let value = |line: &str| serde_json::from_str(line).map_err(|error| error.to_string()).and_then(row_of);
+        let value =
+            |line: &str| serde_json::from_str(line).map_err(|error| JsonMistake::from(&error).problem).and_then(row_of);
         return text.lines().filter(|line| !line.trim().is_empty()).map(value).collect();
     }
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
