@@ -14,6 +14,7 @@ mod versions;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
@@ -91,6 +92,8 @@ pub struct Catalog {
     tallies: Tallies,
     asked_trials: AskedTrials,
     keeper: OnceLock<Keeper>,
+    /// Whether the program starts, so that the log has a summary of what is loaded.
+    is_starting: AtomicBool,
 }
 
 impl Catalog {
@@ -106,7 +109,21 @@ impl Catalog {
             tallies: Tallies::default(),
             asked_trials: AskedTrials::default(),
             keeper: OnceLock::new(),
+            is_starting: AtomicBool::new(false),
         }
+    }
+
+    /// Tells whether the program starts. What is loaded and proved then has the log target [`START`], because the many
+    /// lines of one start have a summary.
+    ///
+    /// [`START`]: crate::START
+    pub fn set_starting(&self, is_starting: bool) {
+        self.is_starting.store(is_starting, Relaxed);
+    }
+
+    /// Whether the program starts.
+    pub fn is_starting(&self) -> bool {
+        self.is_starting.load(Relaxed)
     }
 
     /// Sets the rollout policies.

@@ -67,6 +67,9 @@ pub mod sign;
 mod tests;
 pub mod watch;
 
+/// The log target of what concerns one of the many adapters of a start. A log for people shows the summary instead.
+pub const START: &str = "weir::start";
+
 pub use cache::Cache;
 pub use catalog::{Catalog, Refusal, RolloutPolicies, Snapshot};
 pub use compile::{Bounds, Compiler};

@@ -3,7 +3,7 @@
 //! This blocks (compiling takes a tenth of a second for a Rust adapter, seconds for Python): call it from a thread for
 //! blocking work, never from a request.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use wasmtime::component::Component;
 use super::cache::{Cache, Described};
 use super::check::{self, Problems};
 use super::compile::{CompileError, Compiler};
+use crate::START;
 use weir_sandbox::adapter::AdapterState;
 use weir_sandbox::adapter::{Adapter, Turns};
 use weir_sandbox::digest::Digest;
@@ -92,6 +93,8 @@ pub struct Loader {
 struct Progress {
     expected: AtomicUsize,
     begun: AtomicUsize,
+    /// Whether the log has said that adapters are compiled.
+    is_told: AtomicBool,
 }
 
 /// The operator's settings for a component that is loaded.
@@ -121,6 +124,7 @@ impl Loader {
     pub fn expect(&self, components: usize) {
         self.progress.expected.store(components, Relaxed);
         self.progress.begun.store(0, Relaxed);
+        self.progress.is_told.store(false, Relaxed);
     }
 
     /// The engine that adapters are loaded for.
@@ -231,8 +235,12 @@ impl Loader {
         // What was compiled before is mapped from the cache by now. Where memory is short, the compiler needs the room of the
         // code as it came.
         self.engine.drop_deferred();
-        match self.progress.expected.load(Relaxed) {
-            all if all >= nth => tracing::info!(adapter = name, "compiling adapter {nth} of {all}"),
+        let expected = self.progress.expected.load(Relaxed);
+        if expected > 1 && !self.progress.is_told.swap(true, Relaxed) {
+            tracing::info!("compiling adapters for the first time, which takes a while");
+        }
+        match expected {
+            all if all >= nth => tracing::info!(target: START, adapter = name, "compiling adapter {nth} of {all}"),
             _ => tracing::info!(adapter = name, "compiling adapter"),
         }
         Ok(self.compiler.compile(&self.engine, digest, bytes)?)

@@ -10,7 +10,7 @@ use weir_adapters::cache::Cache;
 use weir_adapters::catalog::{Catalog, Snapshot};
 use weir_adapters::load::Loader;
 use weir_adapters::watch::{Beside, Folder, Proof, ProofError, Watch};
-use weir_adapters::{Bounds, Compiler, Granted, Keeper, RolloutPolicies};
+use weir_adapters::{Bounds, Compiler, Granted, Keeper, RolloutPolicies, START};
 use weir_config::Config;
 use weir_fixtures::proof;
 use weir_gateway::serving::speaker;
@@ -116,11 +116,12 @@ pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
         policy: policy(config),
         every: plugins.poll_interval,
         allow_writable: plugins.allow_writable,
-        proof: Some(gate(config)),
+        proof: Some(gate(config, Arc::clone(&catalog))),
         proves_beside: (proofs == Proofs::Beside).then(|| beside(config)),
         ..Folder::new(plugins.dir.clone())
     };
     loader.expect(components(&plugins.dir));
+    catalog.set_starting(true);
     if weir_adapters::watch::writers(&plugins.dir) == weir_adapters::watch::Writers::Group {
         tracing::warn!(dir = %plugins.dir.display(), "a group may write to the plugins folder: its members decide what is served");
     }
@@ -130,10 +131,23 @@ pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
         let next = watch.scan();
         if next >= plugins.poll_interval || begun.elapsed() > START_TIMEOUT {
             loader.expect(0);
+            // What is proved beside its serving belongs to the start too.
+            catalog.set_starting(proofs == Proofs::Beside);
+            summarise(&catalog.snapshot(), begun.elapsed());
             return Ok(Plugins { watch, catalog, keeper });
         }
         std::thread::sleep(next);
     }
+}
+
+/// Logs what a start has loaded, in one line.
+fn summarise(snapshot: &Snapshot, took: Duration) {
+    let guards = snapshot.adapters.values().filter(|adapter| adapter.guard.is_some()).count();
+    let (adapters, millis) = (snapshot.adapters.len() - guards, u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    // The reason of each refusal is in the log already.
+    let refused: Vec<&str> = snapshot.refused.keys().map(AsRef::as_ref).collect();
+    let refused = (!refused.is_empty()).then(|| refused.join(", "));
+    tracing::info!(adapters, guards, refused, millis, "adapters loaded");
 }
 
 /// An adapter that serves only with fixtures is proved first: whether it has any is not known before.
@@ -143,7 +157,7 @@ fn beside(config: &Config) -> Arc<Beside> {
 }
 
 /// The check that proves each adapter with its fixtures before it serves.
-fn gate(config: &Config) -> Arc<Proof> {
+fn gate(config: &Config, catalog: Arc<Catalog>) -> Arc<Proof> {
     let plugins = config.plugins.clone();
     Arc::new(move |adapter, file| {
         let required = plugins.adapter(&adapter.name).require_fixtures;
@@ -156,7 +170,11 @@ fn gate(config: &Config) -> Arc<Proof> {
         if !report.verdicts.is_empty() {
             let (passed, skipped, millis) = (report.passed, report.skipped, report.millis);
             let impurity = report.impurity.as_deref();
-            tracing::info!(adapter = %adapter.name, passed, skipped, millis, impurity, "adapter proved");
+            if catalog.is_starting() {
+                tracing::info!(target: START, adapter = %adapter.name, passed, skipped, millis, impurity, "adapter proved");
+            } else {
+                tracing::info!(adapter = %adapter.name, passed, skipped, millis, impurity, "adapter proved");
+            }
         }
         Ok(())
     })

@@ -172,11 +172,11 @@ fn a_change_that_is_not_accepted_leaves_a_trial_as_it_is() {
 
 #[test]
 fn a_version_that_goes_with_the_others_no_more_ends_its_trial() {
-    let refuses_second = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let refuses_second = Arc::new(AtomicBool::new(false));
     let refuses = Arc::clone(&refuses_second);
     let together = move |manifests: &[&Adapter]| {
         let has_second = manifests.iter().any(|adapter| adapter.manifest.version == "2");
-        if has_second && refuses.load(std::sync::atomic::Ordering::Relaxed) { Err("no".to_owned()) } else { Ok(()) }
+        if has_second && refuses.load(Relaxed) { Err("no".to_owned()) } else { Ok(()) }
     };
     let usual = RolloutPolicy { canary: Some(CanaryRule::default()), quarantine: None };
     let catalog = Catalog::new(together).with_policies(RolloutPolicies { usual, of: BTreeMap::new() });
@@ -185,7 +185,7 @@ fn a_version_that_goes_with_the_others_no_more_ends_its_trial() {
     catalog.publish(&second).unwrap();
     assert!(catalog.promote("zeta", first.digest, "another's result").is_err());
     assert!(first.state.trial().is_some());
-    refuses_second.store(true, std::sync::atomic::Ordering::Relaxed);
+    refuses_second.store(true, Relaxed);
     assert!(catalog.promote("zeta", second.digest, "enough exchanges").is_err());
     let snapshot = catalog.snapshot();
     assert!(snapshot.trials.is_empty() && first.state.trial().is_none() && serves(&catalog) == "1");

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::super::decisions::{By, Quarantined};
 use super::{Catalog, Denied, Former, FormerState, Service, Snapshot};
+use crate::START;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
 
@@ -63,7 +64,11 @@ impl Catalog {
             former.truncate(KEPT);
         }
         let (digest, version) = (adapter.digest.short(), &adapter.manifest.version);
-        tracing::info!(adapter = %name, digest, version, cause = change.cause, "adapter serves");
+        if self.is_starting() {
+            tracing::info!(target: START, adapter = %name, digest, version, cause = change.cause, "adapter serves");
+        } else {
+            tracing::info!(adapter = %name, digest, version, cause = change.cause, "adapter serves");
+        }
         self.tallies.count(&name, change.result);
         self.replace(next);
         let tried = trial.map(|trial| Arc::clone(&trial.adapter)).filter(|tried| !Arc::ptr_eq(tried, adapter));

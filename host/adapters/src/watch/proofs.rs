@@ -90,16 +90,23 @@ impl Watch {
         let is_due = |unproved: &Unproved| unproved.retry.is_none_or(|retry| retry.is_due(now));
         let (due, later) = std::mem::take(&mut self.unproved).into_iter().partition(is_due);
         self.unproved = later;
+        let (begun, mut proved) = (Instant::now(), 0u32);
         for unproved in due {
             let adapter = &unproved.adapter;
             match self.prove(adapter, &self.file(&adapter.name)) {
                 Ok(()) => {
+                    proved += 1;
                     adapter.pool().set_awaits_proof(false);
                     adapter.warm();
                 }
                 Err(error) => self.put_off(unproved, &error),
             }
         }
+        if self.catalog.is_starting() && proved > 0 {
+            let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(proved, millis, "adapters proved beside serving");
+        }
+        self.catalog.set_starting(false);
     }
 
     /// Has an adapter that serves proved again if its proof lacked time, or takes it out of service.

@@ -15,7 +15,8 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use self::queue::{Lines, Queue};
-use weir_config::{Log, LogFormat};
+use weir_adapters::START;
+use weir_config::{Log, LogFormat, LogLevel};
 
 /// The target of the lines of the access log.
 pub(crate) const ACCESS: &str = "weir::access";
@@ -27,12 +28,12 @@ static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
 
 /// Starts logging to standard error. Does nothing if a log has been started already.
 pub fn begin(log: Log) {
-    let filter = EnvFilter::new(format!("weir={0},warn", log.level.as_str()));
     let human = match log.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
+    let filter = EnvFilter::new(directives(log.level, human));
     let Ok(queue) = Queue::start(log.buffer, std::io::stderr()) else { return };
     let lines = Lines(Arc::clone(&queue));
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || lines.clone());
@@ -41,6 +42,12 @@ pub fn begin(log: Log) {
     if begun.is_ok() {
         let _first = QUEUE.set(queue);
     }
+}
+
+/// Which lines are written. For people, the many adapters of a start have one line together, unless details are asked for.
+fn directives(level: LogLevel, human: bool) -> String {
+    let start = if human && level == LogLevel::Info { format!("{START}=warn,") } else { String::new() };
+    format!("weir={},{start}warn", level.as_str())
 }
 
 /// Waits until all lines so far are written, but at most two seconds.
