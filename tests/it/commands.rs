@@ -109,7 +109,7 @@ fn the_exit_code_of_a_test_tells_a_failure_from_a_mistake_and_the_report_goes_to
     is_in("nowhere.wasm", &test("nowhere.wasm", 2));
     is_in("no fixture is called `nothing`", &test("zeta.wasm --only nothing", 2));
     fs::write(desk.at("zeta.fixtures/calls.json"), "{").unwrap();
-    is_in("fixture calls:", &test("zeta.wasm", 2));
+    is_in("fixture zeta.fixtures/calls.json: line 1, ", &test("zeta.wasm", 2));
     fs::write(desk.at("zeta.wasm"), "zeta").unwrap();
     test("zeta.wasm", 2);
 }

@@ -68,6 +68,7 @@ mod oci;
 mod odd_usage;
 mod operations;
 mod pass_through;
+mod plain_words;
 mod promises;
 mod proof;
 mod provider_limits;

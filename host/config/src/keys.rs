@@ -63,7 +63,7 @@ pub(super) use login::LOGIN;
 pub(super) use metrics::METRICS;
 pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
 pub(super) use plugins::{COMPILE, PLUGINS};
-pub(super) use program::{ADMIN, MEDIA, TOP, read};
+pub(super) use program::{ADMIN, MEDIA, TOP, Tables, read};
 pub(super) use providers::{ALLOWED_ORIGIN, PROVIDER};
 pub(super) use realtime::REALTIME;
 pub(super) use semantic::SEMANTIC_CACHE;

@@ -1,6 +1,6 @@
 //! Reads the file and the environment into a checked configuration.
 //!
-//! Text becomes a [`Config`] in three steps: `raw` parses TOML into a tree in which each value knows its place, and
+//! Text becomes a [`Config`] in three steps (`read`): `raw` parses TOML into a tree in which each value knows its place, and
 //! `overrides` lays the environment over it; the declarations in `keys` read the tree and collect every mistake;
 //! `resolve` joins the parts that refer to one another. No step stops at the first mistake; all are reported together
 //! ([`Problems`]).
@@ -23,6 +23,7 @@ mod place;
 mod problem;
 mod provider;
 mod raw;
+mod read;
 mod reference;
 mod references;
 mod resolve;
@@ -33,11 +34,8 @@ mod settings;
 mod suggest;
 mod units;
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-
-use sha2::{Digest, Sha256};
 
 pub use address::{Address, AddressError, BaseUrl, Origin};
 pub use alias::{Alias, Aliases};
@@ -59,6 +57,7 @@ pub use reference::reference;
 pub use secret::Secret;
 pub use secret_file::SecretFile;
 pub use settings::{Buckets, Conventions, Isolation, LogFormat, LogLevel, SinkKind, SpanProtocol, WhenLost};
+pub use suggest::near_names;
 pub use units::size;
 
 /// The whole configuration, checked.
@@ -132,153 +131,12 @@ pub struct Config {
     pub source: Arc<Source>,
 }
 
-/// The largest file that is read: room for some 35,000 clients with limits. A file is read whole at each change, with a place
-/// for each of its values, so that many keys belong into the store, which loads a million in seconds.
-const MAX_FILE: u64 = 8 << 20;
-
-/// What may differ between nodes that give the same answers.
-const OF_ONE_NODE: &[&str] = &[
-    "admin",
-    "bodies",
-    "cache",
-    "log_buffer",
-    "log_format",
-    "log_level",
-    "metrics",
-    "plugins.cache_dir",
-    "plugins.dir",
-    "plugins.lock",
-    "plugins.prewarm",
-    "server.cache_bytes",
-    "server.host",
-    "server.port",
-    "server.semantic_cache_bytes",
-    "server.semantic_cache_questions",
-    "server.tls",
-    "server.workers",
-    "shared",
-    "sinks",
-    "store",
-    "traces",
-];
-
-/// What is wrong with `admin.read_token` alone.
-const READ_TOKEN_ALONE: &str =
-    "`admin.read_token` is set without `admin.token`, so that nothing could be changed over the network";
-
-/// The fewest bytes of `realtime.sealing_key`.
-const MIN_SEALING_KEY: usize = 32;
-const SHORT_SEALING_KEY: &str = "`realtime.sealing_key` needs at least 32 random characters";
-
-/// Secrets of the program's own that make no sense: one without the other, or one that can be guessed.
-fn secret_problems(admin: &Admin, realtime: &Realtime) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if admin.read_token.is_some() && admin.token.is_none() {
-        problems.push(Problem::error(&Place::Unset, READ_TOKEN_ALONE).with_help("set `admin.token` too"));
-    }
-    if realtime.sealing_key.as_ref().is_some_and(|key| key.expose().len() < MIN_SEALING_KEY) {
-        problems.push(Problem::error(&Place::Unset, SHORT_SEALING_KEY).with_help("`openssl rand -hex 32` makes one"));
-    }
-    problems
-}
-
 impl Config {
-    /// Reads a file and lays the environment over it.
-    pub fn load(path: &Path, environment: Environment) -> Result<Self, Problems> {
-        let name = path.display().to_string();
-        let text = text_of(path).map_err(|message| {
-            let source = Source::new(name.clone(), String::new());
-            Problems::new(Arc::new(source), vec![Problem::error(&Place::Unset, message)])
-        })?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let config = Self::parse(&name, &text, folder, environment)?;
-        Ok(Self { path: Some(path.to_owned()), ..config })
-    }
-
     /// Whether an adapter of this name is configured: a provider uses it, or it has its own settings.
     pub fn names_adapter(&self, name: &str) -> bool {
         self.plugins.adapters.contains_key(name)
             || self.providers.iter().any(|provider| provider.adapter == name)
             || self.guards.iter().any(|guard| guard.plugin() == name)
-    }
-
-    /// The configuration from the environment alone: well-known providers are to be discovered.
-    pub fn without_file(environment: Environment) -> Result<Self, Problems> {
-        Self::parse("", "", Path::new(""), environment)
-    }
-
-    /// Parses text as a file of this name in this folder.
-    pub fn parse(name: &str, text: &str, folder: &Path, environment: Environment) -> Result<Self, Problems> {
-        let source = Arc::new(Source::new(name, mask::mask(text)));
-        let (mut root, mut problems) = raw::parse(text);
-        let incomplete = !problems.is_empty();
-        let (strange, unnamed_keys) = overrides::apply(&mut root, &environment);
-        problems.extend(strange);
-        let reader = section::Reader::new(folder, &environment, keys::ALL, incomplete, problems);
-        let (log, mut draft) = keys::read(&reader, root);
-        if let Some(limit) = environment.memory_limit() {
-            container::fit(&mut draft.server, &mut draft.store, limit);
-        }
-        let plugins = draft.plugins.unwrap_or_else(|| Plugins::usual(&reader));
-        let parts = resolve::Parts {
-            source: &source,
-            providers: draft.providers,
-            models: draft.models,
-            clients: draft.clients,
-            default_provider: draft.default_provider,
-            unnamed_keys,
-        };
-        let joined = resolve::join(&reader, parts);
-        let budgets = keys::checked_budgets(&reader, draft.budgets, |name| joined.models.has_exactly(name));
-        let guards = keys::checked_guards(&reader, draft.guards);
-        let known = references::KnownNames::new(&joined, &draft.store, &draft.issuers);
-        known.warn(&reader, &budgets, &guards, &draft.bodies);
-        let (budgets, budget_places) = budgets.into_iter().unzip();
-        let sinks = keys::checked_sinks(&reader, draft.sinks);
-        let (price_file, price_place) = draft.price_file.map(|file| (file.value, file.place)).unzip();
-        if joined.clients.is_empty() && draft.issuers.is_empty() && draft.server.is_open() && !draft.server.anonymous {
-            warn_that_only_this_machine_is_served(&reader, &draft.server);
-        }
-        reader.problems.borrow_mut().extend(secret_problems(&draft.admin, &draft.realtime));
-        let (secret_files, problems) = reader.found(&source);
-        if problems.are_fatal() {
-            return Err(problems.with_secret_files(secret_files));
-        }
-        Ok(Self {
-            revision: revision(text, &environment),
-            answering: answering(text, &environment),
-            server: draft.server,
-            admin: draft.admin,
-            media: draft.media,
-            realtime: draft.realtime,
-            traces: draft.traces,
-            metrics: draft.metrics,
-            store: draft.store,
-            shared: draft.shared,
-            cache: draft.cache,
-            log,
-            plugins,
-            clients: joined.clients,
-            issuers: draft.issuers,
-            budgets,
-            budget_places,
-            guards,
-            sinks,
-            bodies: draft.bodies,
-            price_file,
-            price_place: price_place.unwrap_or(Place::Unset),
-            providers: joined.providers,
-            models: joined.models,
-            default_provider: joined.default_provider,
-            discover: joined.discover,
-            environment,
-            warnings: problems.iter().cloned().collect(),
-            folder: folder.to_owned(),
-            path: None,
-            digest: Sha256::digest(text).into(),
-            secret_files,
-            source,
-        })
     }
 
     /// Combines mistakes that later checks found with the file to show them in.
@@ -341,57 +199,6 @@ impl Config {
         self.models = Aliases::new(all);
         self.providers.push(provider);
     }
-}
-
-fn text_of(path: &Path) -> Result<String, String> {
-    let unreadable = |error: std::io::Error| format!("cannot read the configuration: {error}");
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE {
-        let most = MAX_FILE >> 20;
-        return Err(format!(
-            "the configuration is larger than {most} MiB: keep keys and teams in the store (`weir keys create`), where a \
-             million have room"
-        ));
-    }
-    String::from_utf8(bytes)
-        .map_err(|error| format!("the configuration is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
-}
-
-/// Only this machine would be served, although others reach the listener.
-fn warn_that_only_this_machine_is_served(reader: &section::Reader<'_>, server: &Server) {
-    let message =
-        "others reach this address, but without `[[clients]]` or keys in the store only this machine is served";
-    let problem = Problem::warning(&server.place, message);
-    let help = "`weir client-key` makes a key for `[[clients]]`, `weir keys create` one in the store, after which this \
-    warning can be ignored; `anonymous = true` would serve all";
-    reader.report(problem.with_help(help));
-}
-
-/// Keys and tokens are left out, because a revision is visible.
-fn revision(text: &str, environment: &Environment) -> String {
-    let mut digest = Sha256::new();
-    digest.update(mask::mask(text));
-    for (name, value) in environment.with_prefix("WEIR_") {
-        if !name.contains("KEY") && !name.contains("TOKEN") {
-            digest.update(format!("\0{name}={value}"));
-        }
-    }
-    let digest: [u8; 32] = digest.finalize().into();
-    let start = digest.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-    format!("{start:016x}")
-}
-
-/// Keys and tokens are left out, as in a revision.
-fn answering(text: &str, environment: &Environment) -> [u8; 32] {
-    let (mut root, _) = raw::parse(&mask::mask(text));
-    let is_plain = |name: &str| !name.contains("KEY") && !name.contains("TOKEN");
-    let plain = environment.with_prefix("WEIR_").filter(|(name, _)| is_plain(name));
-    let plain: Environment = plain.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    // What is wrong with it is reported where it is read.
-    let _problems = overrides::apply(&mut root, &plain);
-    raw::digest(&root, OF_ONE_NODE)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Suggestions for mistyped words: "Did you mean ...?"
 
+use std::collections::BTreeSet;
+
 use super::key::Keys;
 
 /// The candidate that is most likely meant by a mistyped word.
@@ -9,6 +11,26 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     let near = candidates.into_iter().map(|candidate| (distance(candidate), candidate)).min_by_key(|(far, _)| *far)?;
     let allowed = (near.1.len().min(word.len()) / 3).max(1);
     (near.0 <= allowed).then_some(near.1)
+}
+
+/// The most names that [`near_names`] returns.
+const MAX_NEAR: usize = 3;
+/// The longest name that is compared, in bytes: comparing takes time by the product of the lengths.
+const MAX_COMPARED: usize = 128;
+
+/// The names that may be meant by a mistyped one, the nearest first. Names of very different lengths are not compared, so
+/// that many of them take little time.
+pub fn near_names<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    if name.len() > MAX_COMPARED {
+        return Vec::new();
+    }
+    let name = name.to_lowercase();
+    let slips = |other: &str| (other.len().min(name.len()) / 3).max(1);
+    let may_be_near = |other: &&str| other.len() <= MAX_COMPARED && other.len().abs_diff(name.len()) <= slips(other);
+    let far = |other: &'a str| (strsim::damerau_levenshtein(&name, &other.to_lowercase()), other);
+    let near = known.into_iter().filter(may_be_near).map(far).filter(|(far, other)| *far <= slips(other));
+    let near: BTreeSet<(usize, &str)> = near.collect();
+    near.into_iter().take(MAX_NEAR).map(|(_, other)| other).collect()
 }
 
 /// The remedy for an unknown word: a similar known word, or the known words if they are few.
@@ -67,5 +89,13 @@ mod tests {
     fn something_else_gets_the_list() {
         assert!(for_key("zzzzzzzz", &keys::RETRY).contains("max_retries, retry_delay_ms"));
         assert_eq!(nearest("x", []), None);
+    }
+
+    #[test]
+    fn the_nearest_names_come_first_and_a_far_one_never() {
+        let known = ["gpt-4o-mini", "gpt-4o", "gpt-4", "claude", "gpt-4.1-mini", "gpt-4o-mini"];
+        assert_eq!(near_names("gpt-4o-mni", known), ["gpt-4o-mini", "gpt-4.1-mini"]);
+        assert_eq!(near_names("GPT-4O", known), ["gpt-4o", "gpt-4"]);
+        assert!(near_names("llama-3.1-8b", known).is_empty() && near_names(&"g".repeat(9_000), known).is_empty());
     }
 }

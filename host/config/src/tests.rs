@@ -12,6 +12,7 @@ mod store;
 mod variables;
 
 use super::*;
+use std::path::Path;
 use std::time::Duration;
 
 fn environment(pairs: &[(&str, &str)]) -> Environment {

@@ -14,7 +14,7 @@ use crate::model_catalog;
 use crate::route::format_for;
 use crate::route::lane::{Lane, LaneSettings};
 use crate::serving::Serving;
-use weir_config::Capabilities;
+use weir_config::{Capabilities, near_names};
 use weir_sandbox::Adapter;
 use weir_translate::dialect::endpoints::{Endpoint, Head, Lookup};
 use weir_translate::dialect::path::PathParams;
@@ -74,6 +74,7 @@ pub struct Explained {
 pub async fn explain(serving: &Serving, question: &DryRun) -> Result<Explained, Fault> {
     let endpoint = endpoint(serving, question)?;
     let provider = adapter(serving, &question.to)?;
+    check_format(provider, question.to_format.as_deref())?;
     let path = path(question, endpoint)?;
     let path_params = path_params(serving, endpoint, &path)?;
     let accepts = acceptances(serving, provider)?;
@@ -98,6 +99,16 @@ pub async fn explain(serving: &Serving, question: &DryRun) -> Result<Explained, 
     }
 }
 
+/// Checks that there are the formats, the operation and the adapter that a dry run names.
+///
+/// # Errors
+///
+/// What there is not, with what there is.
+pub fn check_names(serving: &Serving, question: &DryRun) -> Result<(), Fault> {
+    endpoint(serving, question)?;
+    check_format(adapter(serving, &question.to)?, question.to_format.as_deref())
+}
+
 fn endpoint<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpoint>, Fault> {
     let all = serving.endpoints.all();
     let mut of_format = all.iter().filter(|endpoint| endpoint.format() == question.from).peekable();
@@ -105,11 +116,8 @@ fn endpoint<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpo
         let mut known: Vec<&str> = all.iter().map(|endpoint| endpoint.format()).collect();
         known.sort_unstable();
         known.dedup();
-        return Err(Fault::invalid(format!(
-            "no adapter has the format `{}`; there are {}",
-            question.from,
-            known.join(", ")
-        )));
+        let problem = format!("no adapter has the format `{}` for clients", question.from);
+        return Err(not_known(&problem, &question.from, &known));
     }
     let fits = |endpoint: &&Arc<Endpoint>| endpoint.claim.operation.name() == question.operation;
     let streams = |endpoint: &&Arc<Endpoint>| !matches!(endpoint.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);
@@ -117,7 +125,14 @@ fn endpoint<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpo
     let in_path = question.model.is_some() && !names_model(all, question);
     let found =
         of_format.filter(fits).min_by_key(|endpoint| (!streams(endpoint), takes_model_from_path(endpoint) != in_path));
-    found.ok_or_else(|| Fault::invalid(format!("`{}` has no {}", question.from, question.operation)))
+    found.ok_or_else(|| {
+        let of_format = all.iter().filter(|endpoint| endpoint.format() == question.from);
+        let mut known: Vec<&str> = of_format.map(|endpoint| endpoint.claim.operation.name()).collect();
+        known.sort_unstable();
+        known.dedup();
+        let problem = format!("`{}` has no operation `{}`", question.from, question.operation);
+        not_known(&problem, &question.operation, &known)
+    })
 }
 
 fn takes_model_from_path(endpoint: &Endpoint) -> bool {
@@ -141,8 +156,24 @@ fn names_model(endpoints: &[Arc<Endpoint>], question: &DryRun) -> bool {
 fn adapter<'s>(serving: &'s Serving, name: &str) -> Result<&'s Arc<Adapter>, Fault> {
     serving.adapter(name).ok_or_else(|| {
         let known: Vec<&str> = serving.adapters.adapters.keys().map(AsRef::as_ref).collect();
-        Fault::invalid(format!("there is no adapter `{name}`; there are {}", known.join(", ")))
+        not_known(&format!("there is no adapter `{name}`"), name, &known)
     })
+}
+
+/// The fault for a name that is none of these.
+fn not_known(problem: &str, name: &str, known: &[&str]) -> Fault {
+    let meant = near_names(name, known.iter().copied()).first().map(|near| format!("; did you mean `{near}`?"));
+    Fault::invalid(format!("{problem}{} There are {}", meant.unwrap_or_else(|| ".".to_owned()), known.join(", ")))
+}
+
+/// Checks that the adapter sends requests of this format.
+fn check_format(provider: &Adapter, format: Option<&str>) -> Result<(), Fault> {
+    let Some(format) = format else { return Ok(()) };
+    let known: Vec<&str> = provider.manifest.formats.iter().map(|known| known.id.as_str()).collect();
+    if known.contains(&format) {
+        return Ok(());
+    }
+    Err(not_known(&format!("the adapter `{}` has no format `{format}`", provider.name), format, &known))
 }
 
 /// The path that a client would call.

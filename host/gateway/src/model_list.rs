@@ -10,7 +10,7 @@ use http::Response;
 
 use crate::attempt::{InboundRequest, ReplyBody, RequestContext, ask_models, set_adapter_headers};
 use crate::observe::log::clean::cleaned;
-use crate::route::Target;
+use crate::route::{Target, unknown_model};
 use crate::serving::Serving;
 use weir_config::Alias;
 use weir_translate::unified::{Answer, Request, blame, parse, render_answer};
@@ -126,8 +126,7 @@ fn select(
     }
     // A pattern also serves names that no list has. A model that the client may not use is reported as unknown.
     let Some(route) = serving.routes.find(id).filter(|_| asked.caller.may_use(id)) else {
-        let message = format!("the model `{id}` is not known here; the list without a name has those that you may use");
-        return Err(Fault::not_found(message).with_code("model_not_found"));
+        return Err(unknown_model(id, serving.model_names(&asked.caller)));
     };
     Ok(vec![info(id, route.targets.iter().find_map(|target| target.as_ref().ok()))])
 }

@@ -37,8 +37,8 @@ use weir_upstream::{Base, Credential, HeaderRules, Timeouts};
 
 use budget::Budget;
 pub use candidate::Candidate;
-pub(crate) use plan::plan_for_provider;
 pub use plan::{Circumstances, NoTarget, Plan, plan};
+pub(crate) use plan::{plan_for_provider, unknown_model};
 pub use shown::ShownNames;
 pub use usage_support::UsageSupport;
 

@@ -2,6 +2,7 @@
 //! when either changes. A request keeps the state that it began with.
 
 mod credential;
+mod mistakes;
 mod objects;
 mod operations;
 mod options;
@@ -16,7 +17,7 @@ use http::Method;
 use http::request::Parts;
 
 use crate::accept::{Acceptance, read_headers};
-use crate::auth::StoredKeys;
+use crate::auth::{Caller, StoredKeys};
 use crate::dialect::limits::Spelling;
 use crate::dialect::request_peek::PeekPlan;
 use crate::guard::Guards;
@@ -29,9 +30,10 @@ use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem};
 use weir_ledger::PriceFile;
 use weir_sandbox::Adapter;
-use weir_translate::dialect::endpoints::{ClaimError, Endpoints, FaceOwner};
+use weir_translate::dialect::endpoints::{ClaimError, Endpoints, FaceOwner, LeftOut};
 use weir_upstream::HeaderRules;
 
+pub use mistakes::certain_mistakes;
 pub(crate) use objects::reads_content;
 pub use objects::{CreatedObject, Stored};
 pub use options::option_mistakes;
@@ -82,8 +84,13 @@ impl Serving {
         stored: Option<&PriceFile>,
     ) -> Result<Self, ClaimError> {
         let endpoints = Endpoints::new(adapters.adapters.values().map(|adapter| speaker(config, adapter)))?;
+        // A path may be declared several times, each under another condition.
+        let mut told: Vec<&LeftOut> = Vec::new();
         for left_out in endpoints.left_out() {
-            tracing::warn!(adapter = %left_out.adapter, "{left_out}");
+            if !told.contains(&left_out) {
+                tracing::warn!(adapter = %left_out.adapter, "{left_out}");
+                told.push(left_out);
+            }
         }
         let mut problems = Vec::new();
         let known = compile(config, &adapters, &endpoints);
@@ -191,6 +198,13 @@ impl Serving {
                 metrics.may_be_unpriced(&route.alias, &target.label);
             }
         }
+    }
+
+    /// The names of models that a caller may use, as far as they are not patterns: its own aliases too.
+    pub(crate) fn model_names<'s>(&'s self, caller: &'s Caller) -> impl Iterator<Item = &'s str> {
+        let named = self.routes.iter().filter_map(|(model, _)| model.alias.exact());
+        let own = caller.stored.as_ref().into_iter().flat_map(|stored| stored.aliases());
+        named.chain(own).filter(|name| caller.may_use(name))
     }
 
     /// The adapter with this name.

@@ -5,6 +5,7 @@ mod check;
 mod client_key;
 mod completions;
 mod explain;
+mod failure;
 mod fixture;
 mod identity;
 mod import;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::failure::Failure;
 use crate::app::StartError;
 use weir_adapters::compile::child::{ChildError, REFUSED};
 use weir_adapters::{Compiler, compile};
@@ -44,7 +46,9 @@ const USUAL_FILE: &str = "weir.toml";
                   the plugins folder, which never sees a key.",
     after_help = "Without a command weir serves. Without --config it takes weir.toml from the working directory if there \
                   is one, and else the bundled providers whose usual key variables are set. `weir init` writes a first file.\n\n\
-                  Every key can be overridden from the environment: WEIR_SERVER__PORT=9000.",
+                  Every key can be overridden from the environment: WEIR_SERVER__PORT=9000.\n\n\
+                  Exit codes of all commands: 0 done; 1 not done, or what was checked is wrong; 2 a mistake in the command \
+                  line or the configuration.",
     args_conflicts_with_subcommands = true
 )]
 struct Cli {
@@ -175,7 +179,7 @@ fn run_command(cli: Cli) -> ExitCode {
         Some(Command::Route { command }) => route::run(command),
         Some(Command::Init(asked)) => init::run(&asked),
         Some(Command::Completions(asked)) => completions::run(&asked),
-        Some(Command::Man(asked)) => finish(man::run(&asked)),
+        Some(Command::Man(asked)) => finish(man::run(&asked).map_err(Failure::from)),
         Some(Command::Record(asked)) => record::run(asked),
         Some(Command::Fixture { command }) => fixture::run(command),
         Some(Command::Import { command }) => import::run(command),
@@ -206,11 +210,21 @@ fn compile(memory: u64, seconds: u64) -> ExitCode {
 
 /// Loads the named configuration, or the default file, or none.
 fn load(file: Option<&Path>) -> Result<Config, Problems> {
-    let usual = Path::new(USUAL_FILE);
-    match file.or_else(|| usual.is_file().then_some(usual)) {
+    match named_or_usual(file) {
         Some(file) => Config::load(file, Environment::of_process()).map(compiling),
         None => without_file(),
     }
+}
+
+/// Reads the same as far as that is possible, with all mistakes.
+fn read(file: Option<&Path>) -> Result<(Config, Problems), Problems> {
+    let read = Config::read(named_or_usual(file), Environment::of_process());
+    read.map(|(config, problems)| (compiling(config), problems))
+}
+
+fn named_or_usual(file: Option<&Path>) -> Option<&Path> {
+    let usual = Path::new(USUAL_FILE);
+    file.or_else(|| usual.is_file().then_some(usual))
 }
 
 /// The configuration from the environment alone.
@@ -224,17 +238,14 @@ fn compiling(mut config: Config) -> Config {
     config
 }
 
-/// Prints a command's text, or complains of its error.
-fn finish(done: Result<String, String>) -> ExitCode {
+/// Prints a command's text, or why it fails.
+fn finish(done: Result<String, Failure>) -> ExitCode {
     match done {
         Ok(text) => {
             print(&text);
             ExitCode::SUCCESS
         }
-        Err(text) => {
-            print_stderr(&text);
-            ExitCode::FAILURE
-        }
+        Err(failure) => failure.report(),
     }
 }
 
@@ -252,12 +263,8 @@ fn print_stderr(text: &str) {
 }
 
 /// Prints why Weir does not start, and returns the exit code.
-fn start_failed(error: &StartError) -> ExitCode {
-    match error {
-        StartError::Config(problems) => print_problems(problems),
-        error => print_stderr(&format!("error: {error}")),
-    }
-    if error.is_of_configuration() { ExitCode::from(2) } else { ExitCode::FAILURE }
+fn start_failed(error: StartError) -> ExitCode {
+    Failure::from(error).report()
 }
 
 /// Prints problems, in colour on a terminal.

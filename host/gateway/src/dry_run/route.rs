@@ -8,11 +8,12 @@ use http::HeaderMap;
 use serde::Serialize;
 
 use super::{DryRun, Explained, explain};
+use crate::auth::Caller;
 use crate::dialect::request_peek::{PeekPlan, RequestPeek};
 use crate::health::{Health, Rest, TargetStatus};
 use crate::provenance::{Carried, Provenance};
 use crate::route::fit::Needs;
-use crate::route::{Circumstances, Plan, Target, plan};
+use crate::route::{Circumstances, Plan, Target, plan, unknown_model};
 use crate::serving::Serving;
 use weir_config::{Affinity, Strategy};
 use weir_translate::dialect::endpoints::Head;
@@ -161,6 +162,9 @@ fn planned(
         embeds: false,
         only_looks: true,
     };
+    if serving.routes.find(&question.model).is_none() {
+        return Err(unknown_model(&question.model, serving.model_names(&Caller::anonymous(None))));
+    }
     let plan = plan(&serving.routes, &question.model, circumstances)?;
     let out = left_out(serving, &plan, now);
     Ok((plan, out))

@@ -14,7 +14,7 @@ use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::realtime::NAME;
-use crate::route::Route;
+use crate::route::{Route, unknown_model};
 use crate::serving::Serving;
 use weir_identity::ephemeral::{EphemeralKey, MAX_CONFIGURATION, MAX_MODEL, SessionConfiguration};
 use weir_translate::dialect::endpoints::Endpoint;
@@ -91,8 +91,7 @@ impl Gateway {
         }
         let meant = rights::meant(&asked.caller, model)?;
         let Some(route) = serving.routes.find(&meant) else {
-            let shown: String = model.chars().take(200).collect();
-            return Err(Fault::not_found(format!("there is no model `{shown}`")).at("session.model"));
+            return Err(unknown_model(model, serving.model_names(&asked.caller)).at("session.model"));
         };
         let configuration = configuration(&wanted.session, &asked.endpoint)?;
         if configuration.is_some() && !takes_configuration(route, &asked.endpoint) {

@@ -18,7 +18,7 @@ use crate::dialect::request_peek::RequestPeek;
 use crate::observe::trace::Attribute;
 use crate::route;
 use crate::route::fit::Needs;
-use crate::route::{Circumstances, NoTarget, Plan, Route};
+use crate::route::{Circumstances, NoTarget, Plan, Route, unknown_model};
 use crate::serving::Serving;
 use weir_config::Affinity;
 use weir_ledger::{Granted, Notice};
@@ -248,7 +248,12 @@ fn plan(
     circumstances: Circumstances<'_>,
 ) -> Result<Plan, NoTarget> {
     match (model, asked.operation()) {
-        (Some(model), _) => route::plan(&serving.routes, model, circumstances),
+        (Some(model), _) => {
+            route::plan(&serving.routes, model, circumstances).map_err(|nowhere| match serving.routes.find(model) {
+                Some(_) => nowhere,
+                None => unknown_model(model, serving.model_names(&asked.caller)).into(),
+            })
+        }
         (None, operation) if operation.is_relayed_only() => {
             let named = header(asked, &headers::PROVIDER);
             if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {

@@ -11,7 +11,7 @@ use crate::model_catalog::Facts;
 use crate::pricing::{Prices, Pricing};
 use crate::route::{Route, Routes, ShownNames, Target};
 use weir_adapters::catalog::Snapshot;
-use weir_config::{Address, Alias, Config, Environment, Model, Price, Problem, Provider, Strategy};
+use weir_config::{Address, Alias, Config, Environment, Model, Price, Problem, Provider, Strategy, near_names};
 use weir_ledger::{Budget, PriceBook, Subject};
 use weir_sandbox::Adapter;
 use weir_types::contract::types::Setting;
@@ -230,7 +230,7 @@ pub(super) fn unchecked(routes: &Routes, problems: &mut Vec<Problem>) {
     }
 }
 
-fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
+pub(super) fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
     let name = &provider.adapter;
     let reason = match adapters.refused.get(name.as_str()) {
         Some(refusal) => format!("the adapter `{name}` was refused: {}", refusal.reason),
@@ -243,7 +243,8 @@ fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
         "no adapter is loaded: `cargo xtask plugins` builds the bundled ones, `plugins.dir` names their folder"
             .to_owned()
     } else {
-        format!("loaded are {}", loaded.join(", "))
+        let meant = near_names(name, loaded.iter().copied()).first().map(|near| format!("did you mean `{near}`? "));
+        format!("{}loaded are {}", meant.unwrap_or_default(), loaded.join(", "))
     };
     Problem::error(&provider.places.adapter, reason).with_help(help)
 }

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::Value;
 
+use super::failure::Failure;
 use super::running::{Running, explained};
 
 /// The path of the admin endpoint.
@@ -59,24 +60,15 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Show(asked) => show(&asked),
         Command::Purge(asked) => purge(&asked),
     };
-    match done {
-        Ok(text) => {
-            super::print(&text);
-            ExitCode::SUCCESS
-        }
-        Err(text) => {
-            super::print_stderr(&format!("error: {text}"));
-            ExitCode::FAILURE
-        }
-    }
+    super::finish(done)
 }
 
-fn show(asked: &Show) -> Result<String, String> {
+fn show(asked: &Show) -> Result<String, Failure> {
     let shown = send(&asked.running, &Method::GET, &[])?;
     Ok(if asked.json { serde_json::to_string_pretty(&shown).unwrap_or_default() } else { page(&shown) })
 }
 
-fn purge(Purge { what, running }: &Purge) -> Result<String, String> {
+fn purge(Purge { what, running }: &Purge) -> Result<String, Failure> {
     let generation = what.generation.map(|generation| generation.to_string());
     let all = [("key", &what.key), ("model", &what.model), ("generation", &generation)];
     let named: Vec<_> = all.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
@@ -87,9 +79,9 @@ fn purge(Purge { what, running }: &Purge) -> Result<String, String> {
     })
 }
 
-fn send(running: &Running, method: &Method, query: &[(&str, &str)]) -> Result<Value, String> {
+fn send(running: &Running, method: &Method, query: &[(&str, &str)]) -> Result<Value, Failure> {
     let client = running.client()?;
-    client.send(method.clone(), PATH, query, None).map_err(|error| explained(&error))
+    client.send(method.clone(), PATH, query, None).map_err(|error| explained(&error).into())
 }
 
 /// The figures as lines.

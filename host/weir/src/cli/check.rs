@@ -7,22 +7,30 @@ use crate::app;
 use crate::keys;
 use weir_config::Problem;
 use weir_embed::granted;
+use weir_gateway::serving::certain_mistakes;
 use weir_server::tls::Tls;
 
 /// Loads the configuration and the adapters, and prints all problems.
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
-    let config = match super::load(file) {
-        Ok(config) => config,
+    let (config, found) = match super::read(file) {
+        Ok(read) => read,
         Err(problems) => {
             super::print_problems(&problems);
             return ExitCode::from(2);
         }
     };
-    let mut problems = config.warnings.clone();
+    let mut problems: Vec<Problem> = found.iter().cloned().collect();
     if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::load) {
         problems.push(Problem::error(&config.server.place, error.to_string()));
     }
     problems.extend(keys::tokens_problem(&config));
+    if found.are_fatal() {
+        // What cannot be served for certain is reported too. Without adapters, it is not known.
+        let plugins = app::load_plugins(&config).map(|plugins| plugins.snapshot());
+        problems.extend(plugins.map(|plugins| certain_mistakes(&config, &plugins)).unwrap_or_default());
+        super::print_problems(&config.problems(problems));
+        return ExitCode::from(2);
+    }
     let plugins = app::load_plugins(&config);
     let some = |plugins| app::require_adapters(&config, &plugins).map(|()| plugins);
     let serving = match plugins.and_then(some).and_then(|plugins| app::derive(&config, &plugins)) {
@@ -33,7 +41,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
             if !problems.is_empty() {
                 super::print_problems(&problems);
             }
-            let code = super::start_failed(&error);
+            let code = super::start_failed(error);
             return if problems.are_fatal() { ExitCode::from(2) } else { code };
         }
     };
@@ -48,6 +56,9 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     // The counts include providers from the environment if there is no file.
     let (models, providers) = (serving.config.models.len(), serving.config.providers.len());
     super::print(&format!("the configuration is fine: {models} models, {providers} providers"));
+    if models == 0 && providers == 0 {
+        super::print("no model is served yet: `weir init` writes a first configuration");
+    }
     for (name, grants) in granted::of_all(&config) {
         super::print(&grants.impurity().map(|impurity| format!("adapter {name}: {impurity}")).unwrap_or_default());
     }

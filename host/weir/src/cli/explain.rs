@@ -7,13 +7,15 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use clap::Args;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::failure::Failure;
 use crate::app;
-use weir_gateway::dry_run::{DryRun, Explained, explain};
-use weir_gateway::serving::Serving;
+use weir_gateway::dry_run::{DryRun, Explained, check_names, explain};
 use weir_types::contract::types::{Body, Header, Loss, Setting};
 use weir_types::fault::loss_kind;
+use weir_types::json_mistake::JsonMistake;
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
@@ -56,21 +58,18 @@ pub(super) fn run(asked: Explain) -> ExitCode {
     match answer(asked) {
         Ok(found) if as_json => super::print(&format!("{:#}", shown(&found))),
         Ok(found) => super::print(&page(&found)),
-        Err(text) => {
-            super::print_stderr(&format!("error: {text}"));
-            return ExitCode::FAILURE;
-        }
+        Err(failure) => return failure.report(),
     }
     ExitCode::SUCCESS
 }
 
-fn answer(asked: Explain) -> Result<Explained, String> {
-    let config = super::load(asked.config.as_deref()).map_err(|problems| problems.render(false))?;
-    let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
-    let serving = Serving::derive(&config, plugins.snapshot()).map_err(|error| error.to_string())?;
-    let body = Bytes::from(read(&asked.request).map_err(|error| format!("{}: {error}", asked.request.display()))?);
+fn answer(asked: Explain) -> Result<Explained, Failure> {
+    let config = super::load(asked.config.as_deref())?;
+    let plugins = app::load_plugins(&config)?;
+    let serving = app::derive(&config, &plugins)?;
+    let body = Bytes::from(read(&asked.request)?);
     let question = DryRun {
-        options: asked.options.iter().map(|text| option(text)).collect::<Result<_, _>>()?,
+        options: asked.options.iter().map(|text| option(text)).collect::<Result<_, _>>().map_err(Failure::Usage)?,
         from: asked.from,
         operation: asked.operation,
         to: asked.to,
@@ -84,15 +83,21 @@ fn answer(asked: Explain) -> Result<Explained, String> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(explain(&serving, &question)).map_err(|fault| fault.to_string())
+    check_names(&serving, &question).map_err(|fault| Failure::Usage(fault.to_string()))?;
+    runtime.block_on(explain(&serving, &question)).map_err(|fault| Failure::Failed(fault.to_string()))
 }
 
-pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
-    if file != Path::new("-") {
-        return std::fs::read(file);
-    }
+/// The bytes of a request's body, which is JSON; `-` is the standard input.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let wrong = |problem: &dyn std::fmt::Display| Failure::Usage(format!("{}: {problem}", file.display()));
     let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes).map(drop)
+    } else {
+        std::fs::read(file).map(|read| bytes = read)
+    };
+    read.map_err(|error| wrong(&error))?;
+    serde_json::from_slice::<IgnoredAny>(&bytes).map_err(|error| wrong(&JsonMistake::from(&error)))?;
     Ok(bytes)
 }
 

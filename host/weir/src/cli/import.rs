@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::failure::Failure;
 use crate::app;
 use weir_config::{Config, Environment};
 use weir_import::{Draft, env, litellm};
@@ -40,29 +41,27 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Litellm { file, out } => (from_litellm(&file), out),
         Command::Env { out } => (from_environment(), out),
         Command::LitellmDb(asked) => {
-            return super::finish(litellm_db::run(&asked).map_err(|error| format!("error: {error}")));
+            return super::finish(litellm_db::run(&asked));
         }
     };
     match made.and_then(|(draft, from)| write(&draft, &from, out.as_deref())) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            super::print_stderr(&format!("error: {message}"));
-            ExitCode::FAILURE
-        }
+        Err(failure) => failure.report(),
     }
 }
 
-fn from_litellm(file: &Path) -> Result<(Draft, String), String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+fn from_litellm(file: &Path) -> Result<(Draft, String), Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?;
     let draft = litellm::import(&text).map_err(|error| format!("{}: {error}", file.display()))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     Ok((draft, format!("LiteLLM's {name}")))
 }
 
-fn from_environment() -> Result<(Draft, String), String> {
-    let config = Config::without_file(Environment::of_process()).map_err(|problems| problems.render(false))?;
-    let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
-    let serving = app::derive(&config, &plugins).map_err(|error| error.to_string())?;
+fn from_environment() -> Result<(Draft, String), Failure> {
+    let config = Config::without_file(Environment::of_process())?;
+    let plugins = app::load_plugins(&config)?;
+    let serving = app::derive(&config, &plugins)?;
     let snapshot = plugins.snapshot();
     let suggested = snapshot.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest.suggests));
     let draft = env::import(&serving.config, suggested);
@@ -70,7 +69,7 @@ fn from_environment() -> Result<(Draft, String), String> {
     Ok((draft.ok_or(none)?, "the environment".to_owned()))
 }
 
-fn write(draft: &Draft, from: &str, out: Option<&Path>) -> Result<(), String> {
+fn write(draft: &Draft, from: &str, out: Option<&Path>) -> Result<(), Failure> {
     let text = draft.text(from);
     let Some(path) = out else {
         super::print(&text);

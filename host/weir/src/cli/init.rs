@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::USUAL_FILE;
+use super::failure::Failure;
 use crate::app;
 use weir_config::{Address, Server};
 use weir_import::first;
@@ -27,22 +28,14 @@ pub(super) struct Init {
 }
 
 pub(super) fn run(asked: &Init) -> ExitCode {
-    match write(asked) {
-        Ok(text) => {
-            super::print(&text);
-            ExitCode::SUCCESS
-        }
-        Err(message) => {
-            super::print_stderr(&format!("error: {message}"));
-            ExitCode::FAILURE
-        }
-    }
+    super::finish(write(asked))
 }
 
-fn write(asked: &Init) -> Result<String, String> {
+fn write(asked: &Init) -> Result<String, Failure> {
     let out = &asked.out;
     if out.exists() {
-        return Err(format!("{} is there already and is not overwritten; --out names another file", out.display()));
+        let message = format!("{} is there already and is not overwritten; --out names another file", out.display());
+        return Err(message.into());
     }
     let known = look()?;
     let choice = if asked.yes {
@@ -74,19 +67,22 @@ struct InitOptions {
     adapters: Vec<String>,
     /// The key variables that are searched for.
     variables: Vec<String>,
+    /// The folder of the adapters.
+    dir: PathBuf,
 }
 
-fn look() -> Result<InitOptions, String> {
-    let config = super::without_file().map_err(|problems| problems.render(false))?;
-    let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
-    app::require_adapters(&config, &plugins).map_err(|error| error.to_string())?;
-    let serving = app::derive(&config, &plugins).map_err(|error| error.to_string())?;
+fn look() -> Result<InitOptions, Failure> {
+    let config = super::without_file()?;
+    let plugins = app::load_plugins(&config)?;
+    app::require_adapters(&config, &plugins)?;
+    let serving = app::derive(&config, &plugins)?;
     let snapshot = plugins.snapshot();
     let suggested = || snapshot.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest.suggests));
     Ok(InitOptions {
         found: first::found(&serving.config, suggested()),
         adapters: snapshot.adapters.keys().map(ToString::to_string).collect(),
         variables: suggested().filter_map(|(_, suggests)| suggests.key_variables.first().cloned()).collect(),
+        dir: config.plugins.dir.clone(),
     })
 }
 
@@ -96,18 +92,30 @@ impl InitOptions {
         let (taken, left): (Vec<Found>, Vec<Found>) = self.found.iter().cloned().partition(|one| one.url.is_some());
         for one in left {
             super::print_stderr(&format!(
-                "note: `{}` is left out: nothing pins its adapter in the lock file, so its url is not taken without asking",
-                one.adapter
+                "note: `{0}` is left out: nothing pins its adapter in the lock file, so its url is not taken without asking; \
+                 `weir plugin install {1}` pins it",
+                one.adapter,
+                self.dir.join(format!("{}.wasm", one.adapter)).display()
             ));
         }
         Choice { providers: taken, ..Choice::default() }
     }
 
     fn nothing(&self) -> String {
+        let others: Vec<&str> = self.variables.iter().map(String::as_str).filter(|name| !self.is_set(name)).collect();
+        if others.len() < self.variables.len() {
+            return "there is nothing to serve: no provider whose key variable is set was taken, and no url of a server of your own"
+                .to_owned();
+        }
         format!(
             "there is nothing to serve: set a provider's key variable ({}), or give the url of a server of your own",
-            self.variables.join(", ")
+            others.join(", ")
         )
+    }
+
+    /// Whether a key variable is set.
+    fn is_set(&self, variable: &str) -> bool {
+        self.found.iter().any(|one| one.variable == variable)
     }
 
     fn ask<R: BufRead, W: Write>(&self, dialogue: &mut Dialogue<R, W>) -> io::Result<Choice> {
@@ -256,6 +264,7 @@ mod tests {
             found: vec![found("eta", None), found("zeta", Some("https://zeta.example/v1/"))],
             adapters: vec!["eta".into(), "zeta".into()],
             variables: vec!["ETA_KEY".into(), "ZETA_KEY".into()],
+            dir: "plugins".into(),
         }
     }
 

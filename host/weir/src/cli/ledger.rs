@@ -31,10 +31,7 @@ pub(super) fn run(command: Command) -> ExitCode {
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(message) => {
-            super::print_stderr(&format!("error: {}", message.trim_start_matches("error: ")));
-            ExitCode::FAILURE
-        }
+        Err(failure) => failure.report(),
     }
 }
 

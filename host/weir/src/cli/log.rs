@@ -14,7 +14,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
 use serde_json::Value;
 
+use self::line::Columns;
 use self::lines::Lines;
+use super::failure::Failure;
 use super::identity::admin::Endpoints;
 use super::running::{Running, explained};
 pub(super) use exchange::{KeptExchange, exchange};
@@ -81,8 +83,8 @@ pub(super) struct Export {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// A request a line, many a line as OpenTelemetry's `LogsData`, or a Parquet file.
-    #[arg(long, value_enum, default_value_t = Form::Json)]
-    format: Form,
+    #[arg(long, value_enum, default_value_t = ExportFormat::Json)]
+    format: ExportFormat,
     #[command(flatten)]
     running: Running,
 }
@@ -115,7 +117,7 @@ struct Whose {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
+enum ExportFormat {
     Json,
     Otlp,
     Parquet,
@@ -132,27 +134,39 @@ pub(super) fn run(command: Command) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            super::print_stderr(&format!("error: {}", message.trim_start_matches("error: ")));
-            ExitCode::FAILURE
+        Err(failure) => failure.report(),
+    }
+}
+
+/// Requests as lines: for people in columns, or as JSON.
+enum Form {
+    Columns(Columns),
+    Json,
+}
+
+impl Form {
+    fn new(json: bool) -> Self {
+        if json { Self::Json } else { Self::Columns(Columns::default()) }
+    }
+
+    fn lines(&mut self, facts: &[Value]) -> Vec<String> {
+        match self {
+            Self::Columns(columns) => columns.lines(facts),
+            Self::Json => facts.iter().map(Value::to_string).collect(),
         }
     }
 }
 
-fn shown(fact: &Value, json: bool) -> String {
-    if json { fact.to_string() } else { line::line(fact) }
-}
-
 /// What a line of the tail tells: a fact, or the number of requests that this reader has missed.
-fn tail_line(data: &Value, json: bool) -> String {
-    match (data.is_number(), json) {
-        (true, true) => serde_json::json!({"missed": data}).to_string(),
-        (true, false) => format!("… {data} more"),
-        (false, json) => shown(data, json),
+fn tail_line(data: &Value, form: &mut Form) -> String {
+    match form {
+        Form::Json if data.is_number() => serde_json::json!({"missed": data}).to_string(),
+        Form::Columns(_) if data.is_number() => format!("… {data} more"),
+        form => form.lines(std::slice::from_ref(data)).concat(),
     }
 }
 
-fn gaps(asked: &Gaps) -> Result<(), String> {
+fn gaps(asked: &Gaps) -> Result<(), Failure> {
     let parameters: Vec<(&str, &str)> = asked.day.iter().map(|day| ("day", day.as_str())).collect();
     let found = asked.running.client()?.search("/admin/v1/requests/gaps", &parameters);
     let found = found.map_err(|error| explained(&error))?;
@@ -165,7 +179,7 @@ fn gaps(asked: &Gaps) -> Result<(), String> {
     Ok(())
 }
 
-fn erase(asked: &Erase) -> Result<(), String> {
+fn erase(asked: &Erase) -> Result<(), Failure> {
     let of = |name, id: &Option<String>| id.clone().map(|id| (name, id));
     let whose = of("user", &asked.whose.user).or_else(|| of("key", &asked.whose.key));
     let parameters: Vec<(&str, &str)> = whose.iter().map(|(name, id)| (*name, id.as_str())).collect();
@@ -176,46 +190,46 @@ fn erase(asked: &Erase) -> Result<(), String> {
     Ok(())
 }
 
-fn tail(asked: &Tail) -> Result<(), String> {
-    let parameters = asked.search.parameters()?;
-    let mut lines = Lines::default();
-    let show = |line: &[u8]| {
+fn tail(asked: &Tail) -> Result<(), Failure> {
+    let parameters = asked.search.parameters().map_err(Failure::Usage)?;
+    let (mut lines, mut form) = (Lines::default(), Form::new(asked.json));
+    let mut show = |line: &[u8]| {
         let line = String::from_utf8_lossy(line);
         let data = line.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok());
         let Some(fact) = data else { return Ok(()) };
-        writeln!(io::stdout(), "{}", tail_line(&fact, asked.json))
+        writeln!(io::stdout(), "{}", tail_line(&fact, &mut form))
     };
     let streamed = asked
         .running
         .client()?
-        .stream("/admin/v1/requests/tail", &search::pairs(&parameters), |piece| lines.push(piece, show));
-    streamed.map_err(|error| explained(&error))
+        .stream("/admin/v1/requests/tail", &search::pairs(&parameters), |piece| lines.push(piece, &mut show));
+    Ok(streamed.map_err(|error| explained(&error))?)
 }
 
-fn find(asked: &Find) -> Result<(), String> {
+fn find(asked: &Find) -> Result<(), Failure> {
     let client = asked.running.client()?;
-    // Programs read lines of requests only.
-    if !asked.json && io::stdout().is_terminal() {
-        super::print(line::HEAD);
-    }
-    let parameters = asked.search.parameters()?;
-    if print_pages(&client, &parameters, asked)? > 0 {
-        return Ok(());
-    }
+    let parameters = asked.search.parameters().map_err(Failure::Usage)?;
+    let mut found = print_pages(&client, &parameters, asked)?;
     // The log has keys by their ids. Several teams may have a key of one name.
-    let Some(name) = &asked.search.key else { return Ok(()) };
-    for id in ids_of_keys(&asked.running, name) {
+    let name = asked.search.key.as_ref().filter(|_| found == 0);
+    for id in name.map(|name| ids_of_keys(&asked.running, name)).unwrap_or_default() {
         let of_id = |(parameter, value): &(&'static str, String)| {
             (*parameter, if *parameter == "key" { id.clone() } else { value.clone() })
         };
         let parameters: Vec<_> = parameters.iter().map(of_id).collect();
-        print_pages(&client, &parameters, asked)?;
+        found += print_pages(&client, &parameters, asked)?;
+    }
+    if found == 0 && io::stdout().is_terminal() {
+        super::print_stderr("no request of the log meets this search");
     }
     Ok(())
 }
 
 /// Prints what a search finds, page by page, and returns the number of requests.
 fn print_pages(client: &AdminClient, parameters: &[(&'static str, String)], asked: &Find) -> Result<u32, String> {
+    // Programs read lines of requests only.
+    let mut has_head = !asked.json && io::stdout().is_terminal();
+    let mut form = if has_head { Form::Columns(Columns::with_head()) } else { Form::new(asked.json) };
     let mut left = asked.limit;
     let mut cursor = None::<String>;
     while left > 0 {
@@ -227,8 +241,16 @@ fn print_pages(client: &AdminClient, parameters: &[(&'static str, String)], aske
         }
         let page = client.search("/admin/v1/requests", &pairs).map_err(|error| explained(&error))?;
         let facts = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        for fact in facts {
-            super::print(&shown(fact, asked.json));
+        let lines = form.lines(facts);
+        if let Form::Columns(columns) = &form
+            && has_head
+            && !lines.is_empty()
+        {
+            super::print(&columns.head());
+            has_head = false;
+        }
+        for line in &lines {
+            super::print(line);
         }
         left = left.saturating_sub(u32::try_from(facts.len()).unwrap_or(u32::MAX));
         cursor = page["next_cursor"].as_str().map(str::to_owned);
@@ -241,12 +263,12 @@ fn print_pages(client: &AdminClient, parameters: &[(&'static str, String)], aske
 
 /// The ids of the store's keys with this name. A Weir that does not tell its keys has none.
 fn ids_of_keys(running: &Running, name: &str) -> Vec<String> {
-    let keys = Endpoints::of(running).and_then(|endpoints| endpoints.list("/keys", &[])).unwrap_or_default();
+    let keys = Endpoints::of(running).and_then(|endpoints| Ok(endpoints.list("/keys", &[])?)).unwrap_or_default();
     let named = keys.iter().filter(|key| key["name"].as_str() == Some(name));
     named.filter_map(|key| key["id"].as_str().map(str::to_owned)).collect()
 }
 
-fn show(asked: &Show) -> Result<(), String> {
+fn show(asked: &Show) -> Result<(), Failure> {
     let mut fact = one(&asked.running, &asked.id)?;
     if asked.bodies {
         let kept = exchange(&asked.running, &asked.id)?;
@@ -257,28 +279,29 @@ fn show(asked: &Show) -> Result<(), String> {
 }
 
 /// One request with the explanation of its cost.
-pub(super) fn one(running: &Running, id: &str) -> Result<Value, String> {
+pub(super) fn one(running: &Running, id: &str) -> Result<Value, Failure> {
     plain(id)?;
-    running.client()?.get(&format!("/admin/v1/requests/{id}")).map_err(|error| explained(&error))
+    Ok(running.client()?.get(&format!("/admin/v1/requests/{id}")).map_err(|error| explained(&error))?)
 }
 
 /// Checks that a text can be the id of a request.
-fn plain(id: &str) -> Result<(), String> {
+fn plain(id: &str) -> Result<(), Failure> {
     if !id.is_empty() && id.chars().all(|c| c.is_ascii_hexdigit() || c == '-') {
         return Ok(());
     }
-    Err(format!("`{id}` is not the id of a request; `weir log search --client-id` finds a client's own ids"))
+    let help = "`weir log search --client-id` finds a client's own ids";
+    Err(Failure::Usage(format!("`{id}` is not the id of a request; {help}")))
 }
 
-fn export(asked: &Export) -> Result<(), String> {
-    let mut parameters = asked.search.parameters()?;
+fn export(asked: &Export) -> Result<(), Failure> {
+    let mut parameters = asked.search.parameters().map_err(Failure::Usage)?;
     match asked.format {
-        Form::Json => {}
-        Form::Otlp => parameters.push(("format", "otlp".to_owned())),
-        Form::Parquet => parameters.push(("format", "parquet".to_owned())),
+        ExportFormat::Json => {}
+        ExportFormat::Otlp => parameters.push(("format", "otlp".to_owned())),
+        ExportFormat::Parquet => parameters.push(("format", "parquet".to_owned())),
     }
-    if matches!(asked.format, Form::Parquet) && asked.output.is_none() && io::stdout().is_terminal() {
-        return Err("a Parquet file is not for a terminal: name a file with --output".to_owned());
+    if matches!(asked.format, ExportFormat::Parquet) && asked.output.is_none() && io::stdout().is_terminal() {
+        return Err(Failure::Usage("a Parquet file is not for a terminal: name a file with --output".to_owned()));
     }
     let client = asked.running.client()?;
     let write = |out: &mut dyn io::Write| {
@@ -288,7 +311,7 @@ fn export(asked: &Export) -> Result<(), String> {
         streamed.map_err(|error| explained(&error))?;
         out.flush().map_err(|error| error.to_string())
     };
-    let Some(file) = &asked.output else { return write(&mut io::stdout()) };
+    let Some(file) = &asked.output else { return Ok(write(&mut io::stdout())?) };
     // What was exported before stays until all of this is there.
     let beside = file.with_added_extension("part");
     let at = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
@@ -297,12 +320,12 @@ fn export(asked: &Export) -> Result<(), String> {
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);
     }
-    written
+    Ok(written?)
 }
 
 /// Gives each request that meets a search to `take`.
-pub(super) fn each(running: &Running, search: &Search, mut take: impl FnMut(Value)) -> Result<(), String> {
-    let parameters = search.parameters()?;
+pub(super) fn each(running: &Running, search: &Search, mut take: impl FnMut(Value)) -> Result<(), Failure> {
+    let parameters = search.parameters().map_err(Failure::Usage)?;
     let mut lines = Lines::default();
     let streamed = running.client()?.stream("/admin/v1/requests/export", &search::pairs(&parameters), |piece| {
         lines.push(piece, |line| {
@@ -310,7 +333,7 @@ pub(super) fn each(running: &Running, search: &Search, mut take: impl FnMut(Valu
             Ok(())
         })
     });
-    streamed.map_err(|error| explained(&error))
+    Ok(streamed.map_err(|error| explained(&error))?)
 }
 
 #[cfg(test)]
@@ -320,8 +343,8 @@ mod tests {
     #[test]
     fn each_line_of_the_tail_is_json_if_that_is_asked_for() {
         for data in [serde_json::json!(5), serde_json::json!({"id": "x"})] {
-            assert!(serde_json::from_str::<Value>(&tail_line(&data, true)).unwrap().is_object());
+            assert!(serde_json::from_str::<Value>(&tail_line(&data, &mut Form::new(true))).unwrap().is_object());
         }
-        assert_eq!(tail_line(&serde_json::json!(5), false), "… 5 more");
+        assert_eq!(tail_line(&serde_json::json!(5), &mut Form::new(false)), "… 5 more");
     }
 }

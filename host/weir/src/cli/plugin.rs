@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+use super::failure::Failure;
 use weir_adapters::load::{Admission, Loader};
 use weir_adapters::{Bounds, Cache, Compiler};
 use weir_embed::granted;
@@ -69,19 +70,21 @@ pub(super) enum Command {
 }
 
 pub(super) fn run(command: Command) -> ExitCode {
+    // Those that need no configuration lose only the cache of compiled code if it has mistakes.
+    let failing = |done: Result<String, String>| done.map_err(Failure::from);
     let done = match command {
         Command::Test(asked) => return test::run(&asked),
         Command::List(list) => list::run(&list),
         Command::Install(install) => install.run(),
-        Command::Push(push) => push.run(),
-        Command::Pull(pull) => pull.run(),
-        Command::Keygen(keygen) => keygen.run(),
+        Command::Push(push) => failing(push.run()),
+        Command::Pull(pull) => failing(pull.run()),
+        Command::Keygen(keygen) => failing(keygen.run()),
         Command::Sign(sign) => sign.run(),
         Command::Verify(verify) => verify.run(),
         Command::Bench { files, json } => bench::run(&files, json),
-        Command::New(asked) => new::run(&asked),
-        Command::Build(asked) => build::run(&asked),
-        Command::Dev(asked) => dev::run(&asked),
+        Command::New(asked) => failing(new::run(&asked)),
+        Command::Build(asked) => failing(build::run(&asked)),
+        Command::Dev(asked) => failing(dev::run(&asked)),
         Command::Inspect { file } => inspect::run(&file),
     };
     super::finish(done)

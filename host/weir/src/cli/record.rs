@@ -8,6 +8,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::failure::Failure;
 use crate::record::{Recorder, Settings};
 use crate::signals::StopSignals;
 use weir_config::{Log, LogFormat, LogLevel};
@@ -46,21 +47,18 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 pub(super) fn run(asked: Record) -> ExitCode {
     log::begin(Log { level: LogLevel::Info, format: LogFormat::Human, ..Log::default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let done = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(record(asked)));
+    let done = runtime.map_err(|error| error.to_string().into()).and_then(|runtime| runtime.block_on(record(asked)));
     match done {
         Ok(count) => {
             super::print(&format!("{count} exchange(s) recorded"));
             ExitCode::SUCCESS
         }
-        Err(text) => {
-            super::print_stderr(&format!("error: {text}"));
-            ExitCode::FAILURE
-        }
+        Err(failure) => failure.report(),
     }
 }
 
-async fn record(asked: Record) -> Result<usize, String> {
-    let rules = Rules::read(&asked.rules).map_err(|error| error.to_string())?;
+async fn record(asked: Record) -> Result<usize, Failure> {
+    let rules = Rules::read(&asked.rules).map_err(|error| Failure::Usage(error.to_string()))?;
     let out = asked.out.display().to_string();
     let settings = Settings {
         to: asked.to,
@@ -70,7 +68,7 @@ async fn record(asked: Record) -> Result<usize, String> {
         connections: asked.connections,
     };
     let to = settings.to.clone();
-    let recorder = Recorder::new(settings, rules).map_err(|error| error.to_string())?;
+    let recorder = Recorder::new(settings, rules).map_err(|error| Failure::Usage(error.to_string()))?;
     let listener = TcpListener::bind(asked.listen).await.map_err(|error| format!("{}: {error}", asked.listen))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     if !address.ip().is_loopback() {

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 
+use super::failure::Failure;
 use crate::app;
 use weir_gateway::dry_run::route::{RouteExplained, RouteQuestion, TargetExplained, explain_route};
 use weir_gateway::health::Health;
 use weir_gateway::provenance::Provenance;
-use weir_gateway::serving::Serving;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -49,31 +49,25 @@ pub(super) fn run(command: Command) -> ExitCode {
     match answer(asked) {
         Ok(found) if as_json => super::print(&serde_json::to_string_pretty(&found).unwrap_or_default()),
         Ok(found) => super::print(&page(&found)),
-        Err(text) => {
-            super::print_stderr(&format!("error: {text}"));
-            return ExitCode::FAILURE;
-        }
+        Err(failure) => return failure.report(),
     }
     ExitCode::SUCCESS
 }
 
-fn answer(asked: Explain) -> Result<RouteExplained, String> {
-    let config = super::load(asked.config.as_deref()).map_err(|problems| problems.render(false))?;
-    let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
-    let serving = Serving::derive(&config, plugins.snapshot()).map_err(|error| error.to_string())?;
+fn answer(asked: Explain) -> Result<RouteExplained, Failure> {
+    let config = super::load(asked.config.as_deref())?;
+    let plugins = app::load_plugins(&config)?;
+    let serving = app::derive(&config, &plugins)?;
     let request = match asked.request.zip(asked.from) {
         None => None,
-        Some((file, from)) => {
-            let body = super::explain::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-            Some((from, Bytes::from(body)))
-        }
+        Some((file, from)) => Some((from, Bytes::from(super::explain::read(&file)?))),
     };
     let Explain { model, stream, session, .. } = asked;
     let question = RouteQuestion { model, request, stream, session, ..RouteQuestion::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let explained = runtime.block_on(explain_route(&serving, &Health::default(), &Provenance::new(0), &question));
-    explained.map_err(|fault| fault.to_string())
+    explained.map_err(|fault| Failure::Failed(fault.to_string()))
 }
 
 fn page(found: &RouteExplained) -> String {

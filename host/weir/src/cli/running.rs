@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::failure::Failure;
 use weir_config::{Config, Secret};
 use weir_upstream::{AdminClient, AdminError};
 
@@ -25,14 +26,14 @@ pub(super) struct Running {
 
 impl Running {
     /// A client of its admin endpoints.
-    pub(super) fn client(&self) -> Result<AdminClient, String> {
+    pub(super) fn client(&self) -> Result<AdminClient, Failure> {
         let token = self.token.as_deref().map(Secret::new);
         if let (Some(url), Some(token)) = (&self.url, &token) {
-            return open(url, Some(token));
+            return Ok(open(url, Some(token))?);
         }
-        let config = super::load(self.config.as_deref()).map_err(|problems| problems.render(false))?;
+        let config = super::load(self.config.as_deref())?;
         let url = self.url.clone().map_or_else(|| address(&config), Ok)?;
-        open(&url, token.as_ref().or(config.admin.token.as_ref()))
+        Ok(open(&url, token.as_ref().or(config.admin.token.as_ref()))?)
     }
 }
 
@@ -79,7 +80,11 @@ pub(super) fn explained(error: &AdminError) -> String {
             let help = if is_denied { "\n  help: give its `admin.token` by WEIR_ADMIN_TOKEN" } else { "" };
             format!("{message}{help}")
         }
-        AdminError::Unreachable(_) => format!("no Weir answers: {error}"),
+        AdminError::Unreachable(cause) => {
+            let at = cause.url().map(|url| format!(" at {}", url.origin().ascii_serialization())).unwrap_or_default();
+            let help = "is it running, and is this its address? --admin or the configuration names another";
+            format!("no Weir answers{at}: {error}\n  help: {help}")
+        }
         error => error.to_string(),
     }
 }

@@ -74,7 +74,7 @@ async fn serve(config: Config) -> ExitCode {
     };
     let app = match App::build_on(sockets, config).await {
         Ok(app) => app,
-        Err(error) => return super::start_failed(&error),
+        Err(error) => return super::start_failed(error),
     };
     let addresses = app.addresses();
     let mut stop_signals = StopSignals::listen();

@@ -265,6 +265,9 @@ impl PendingSession {
             embeds: false,
             only_looks: false,
         };
+        if self.serving.routes.find(model).is_none() {
+            return Err(route::unknown_model(model, self.serving.model_names(&self.caller)));
+        }
         let mut plan = route::plan(&self.serving.routes, model, circumstances)?;
         let had_any = !plan.candidates.is_empty();
         let is_configured = self.configuration().is_some();

@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::Value;
 
+use crate::cli::failure::Failure;
 use crate::cli::running::{Running, explained};
 use weir_upstream::AdminClient;
 
@@ -20,8 +21,8 @@ pub(in crate::cli) struct Endpoints(AdminClient);
 
 impl Endpoints {
     /// Those of this Weir.
-    pub(in crate::cli) fn of(running: &Running) -> Result<Self, String> {
-        running.client().map(Self).map_err(|error| format!("error: {error}"))
+    pub(in crate::cli) fn of(running: &Running) -> Result<Self, Failure> {
+        running.client().map(Self)
     }
 
     /// The answer to a request.

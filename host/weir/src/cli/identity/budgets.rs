@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::cell;
 use super::document::{Kind, Listing, Named};
+use crate::cli::failure::Failure;
 use crate::cli::running::Running;
 
 const BUDGET: Kind = Kind { one: "budget", all: "budgets" };
@@ -98,17 +99,17 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
     crate::cli::finish(done)
 }
 
-fn create(asked: &Create) -> Result<String, String> {
-    let mut fields = asked.fields.written()?;
+fn create(asked: &Create) -> Result<String, Failure> {
+    let mut fields = asked.fields.written().map_err(Failure::Usage)?;
     fields.insert("id".to_owned(), json!(asked.name));
-    fields.insert("for".to_owned(), scope(&asked.scope)?);
+    fields.insert("for".to_owned(), scope(&asked.scope).map_err(Failure::Usage)?);
     BUDGET.create(&asked.running, fields)
 }
 
-fn set(asked: &Set) -> Result<String, String> {
-    let mut fields = asked.fields.written()?;
+fn set(asked: &Set) -> Result<String, Failure> {
+    let mut fields = asked.fields.written().map_err(Failure::Usage)?;
     if fields.is_empty() {
-        return Err("error: nothing is to be changed: give --usd, --per or another field".to_owned());
+        return Err(Failure::Usage("nothing is to be changed: give --usd, --per or another field".to_owned()));
     }
     // Another unit takes the place of the one before.
     let units = ["usd", "tokens", "requests"];
@@ -120,7 +121,7 @@ fn set(asked: &Set) -> Result<String, String> {
     asked.budget.change(BUDGET, fields)
 }
 
-fn list(asked: &List) -> Result<String, String> {
+fn list(asked: &List) -> Result<String, Failure> {
     let filter: Vec<(&str, &str)> = asked.prefix.iter().map(|prefix| ("prefix", prefix.as_str())).collect();
     let row = |budget: &Value| {
         let place = if budget["place"].is_null() { &budget["origin"] } else { &budget["place"] };

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::admin::{Endpoints, named};
 use super::{cell, pretty, table};
+use crate::cli::failure::Failure;
 use crate::cli::running::Running;
 
 /// A kind of document, as messages and paths name it.
@@ -36,7 +37,7 @@ pub(in crate::cli) struct Listing {
 
 impl Kind {
     /// Makes a document with these fields.
-    pub(super) fn create(self, running: &Running, fields: Map<String, Value>) -> Result<String, String> {
+    pub(super) fn create(self, running: &Running, fields: Map<String, Value>) -> Result<String, Failure> {
         let path = format!("/{}", self.all);
         let made = Endpoints::of(running)?.send(Method::POST, &path, &[], Some(&Value::Object(fields)))?;
         Ok(format!("the {} {} is made", self.one, cell(&made["id"])))
@@ -44,21 +45,22 @@ impl Kind {
 }
 
 impl Named {
-    pub(super) fn show(&self, kind: Kind) -> Result<String, String> {
-        pretty(&self.send(kind, Method::GET, None)?)
+    pub(super) fn show(&self, kind: Kind) -> Result<String, Failure> {
+        Ok(pretty(&self.send(kind, Method::GET, None)?)?)
     }
 
-    pub(super) fn change(&self, kind: Kind, fields: Map<String, Value>) -> Result<String, String> {
+    pub(super) fn change(&self, kind: Kind, fields: Map<String, Value>) -> Result<String, Failure> {
         let changed = self.send(kind, Method::PATCH, Some(&Value::Object(fields)))?;
         Ok(format!("the {} {} is changed", kind.one, cell(&changed["id"])))
     }
 
-    pub(super) fn delete(&self, kind: Kind) -> Result<String, String> {
+    pub(super) fn delete(&self, kind: Kind) -> Result<String, Failure> {
         self.send(kind, Method::DELETE, None).map(|_| "deleted".to_owned())
     }
 
-    fn send(&self, kind: Kind, method: Method, body: Option<&Value>) -> Result<Value, String> {
-        Endpoints::of(&self.running)?.send(method, &named(kind.all, &self.name)?, &[], body)
+    fn send(&self, kind: Kind, method: Method, body: Option<&Value>) -> Result<Value, Failure> {
+        let path = named(kind.all, &self.name).map_err(Failure::Usage)?;
+        Ok(Endpoints::of(&self.running)?.send(method, &path, &[], body)?)
     }
 }
 
@@ -70,7 +72,7 @@ impl Listing {
         filter: &[(&str, &str)],
         heading: [&str; N],
         row: impl Fn(&Value) -> [String; N],
-    ) -> Result<String, String> {
+    ) -> Result<String, Failure> {
         self.print(self.endpoints()?.list(path, filter)?, heading, row)
     }
 
@@ -80,14 +82,14 @@ impl Listing {
         documents: Vec<Value>,
         heading: [&str; N],
         row: impl Fn(&Value) -> [String; N],
-    ) -> Result<String, String> {
+    ) -> Result<String, Failure> {
         if self.json {
-            return pretty(&Value::Array(documents));
+            return Ok(pretty(&Value::Array(documents))?);
         }
         Ok(table(heading, &documents.iter().map(row).collect::<Vec<_>>()))
     }
 
-    pub(super) fn endpoints(&self) -> Result<Endpoints, String> {
+    pub(super) fn endpoints(&self) -> Result<Endpoints, Failure> {
         Endpoints::of(&self.running)
     }
 }

@@ -11,6 +11,7 @@ use super::access_args::AccessArgs;
 use super::admin::Endpoints;
 use super::document::Listing;
 use super::{cell, pretty};
+use crate::cli::failure::Failure;
 use crate::cli::running::Running;
 
 #[derive(Debug, Subcommand)]
@@ -87,7 +88,7 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Create(asked) => create(&asked),
         Command::List(asked) => list(&asked),
-        Command::Show(asked) => asked.send(Method::GET, "").and_then(|key| pretty(&key)),
+        Command::Show(asked) => asked.send(Method::GET, "").and_then(|key| Ok(pretty(&key)?)),
         Command::Rotate(asked) => rotate(&asked),
         Command::Disable(asked) => asked.send(Method::POST, "/disable").map(|_| "disabled".to_owned()),
         Command::Enable(asked) => asked.send(Method::POST, "/enable").map(|_| "enabled".to_owned()),
@@ -97,8 +98,9 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
 }
 
 impl One {
-    fn send(&self, method: Method, verb: &str) -> Result<Value, String> {
-        Endpoints::of(&self.running)?.send(method, &path(&self.id, verb)?, &[], None)
+    fn send(&self, method: Method, verb: &str) -> Result<Value, Failure> {
+        let path = path(&self.id, verb).map_err(Failure::Usage)?;
+        Ok(Endpoints::of(&self.running)?.send(method, &path, &[], None)?)
     }
 }
 
@@ -110,30 +112,32 @@ fn path(id: &str, verb: &str) -> Result<String, String> {
     Ok(format!("/keys/{id}{verb}"))
 }
 
-fn create(asked: &Create) -> Result<String, String> {
+fn create(asked: &Create) -> Result<String, Failure> {
     let mut fields = Map::from_iter([("name".to_owned(), json!(asked.name))]);
     let owner = [("team", &asked.team), ("user", &asked.user)];
     let owner: Map<String, Value> =
         owner.into_iter().filter_map(|(name, id)| Some((name.to_owned(), json!(id.as_ref()?)))).collect();
     fields.insert("owner".to_owned(), Value::Object(owner));
     if let Some(expires) = &asked.expires {
-        fields.insert("expires".to_owned(), json!(time(expires, Timestamp::now())?.to_string()));
+        fields
+            .insert("expires".to_owned(), json!(time(expires, Timestamp::now()).map_err(Failure::Usage)?.to_string()));
     }
-    asked.access.write(&mut fields)?;
+    asked.access.write(&mut fields).map_err(Failure::Usage)?;
     let made = Endpoints::of(&asked.running)?.send(Method::POST, "/keys", &[], Some(&Value::Object(fields)))?;
     crate::cli::print_stderr(&format!("the key {} is made; its text is shown only now:", cell(&made["id"])));
     Ok(cell(&made["key"]))
 }
 
-fn rotate(asked: &Rotate) -> Result<String, String> {
+fn rotate(asked: &Rotate) -> Result<String, Failure> {
     let body = json!({"grace": asked.grace, "again": asked.again});
-    let key = Endpoints::of(&asked.running)?.send(Method::POST, &path(&asked.id, "/rotate")?, &[], Some(&body))?;
+    let path = path(&asked.id, "/rotate").map_err(Failure::Usage)?;
+    let key = Endpoints::of(&asked.running)?.send(Method::POST, &path, &[], Some(&body))?;
     let ends = cell(&key["rotated"]["grace_ends"]);
     crate::cli::print_stderr(&format!("the text before is valid until {ends}; the new one is shown only now:"));
     Ok(cell(&key["key"]))
 }
 
-fn list(asked: &List) -> Result<String, String> {
+fn list(asked: &List) -> Result<String, Failure> {
     let filter: Vec<(&str, &str)> = asked.team.iter().map(|team| ("team", team.as_str())).collect();
     let row =
         |key: &Value| [&key["id"], &key["name"], &key["owner"]["team"], &key["status"], &key["expires"]].map(cell);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::cell;
 use super::document::{Kind, Listing, Named};
+use crate::cli::failure::Failure;
 
 const PRICE: Kind = Kind { one: "price", all: "prices" };
 
@@ -82,21 +83,21 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
     crate::cli::finish(done)
 }
 
-fn create(asked: &Create) -> Result<String, String> {
-    let mut fields = asked.fields.written()?;
+fn create(asked: &Create) -> Result<String, Failure> {
+    let mut fields = asked.fields.written().map_err(Failure::Usage)?;
     fields.insert("id".to_owned(), json!(asked.price.name));
     PRICE.create(&asked.price.running, fields)
 }
 
-fn set(asked: &Set) -> Result<String, String> {
-    let fields = asked.fields.written()?;
+fn set(asked: &Set) -> Result<String, Failure> {
+    let fields = asked.fields.written().map_err(Failure::Usage)?;
     if fields.is_empty() {
-        return Err("error: nothing is to be changed: give --rate or another field".to_owned());
+        return Err(Failure::Usage("nothing is to be changed: give --rate or another field".to_owned()));
     }
     asked.price.change(PRICE, fields)
 }
 
-fn list(asked: &List) -> Result<String, String> {
+fn list(asked: &List) -> Result<String, Failure> {
     if asked.all {
         return list_in_force(&asked.listing);
     }
@@ -109,7 +110,7 @@ fn list(asked: &List) -> Result<String, String> {
     asked.listing.rows("/prices", &[("origin", "store")], heading, row)
 }
 
-fn list_in_force(listing: &Listing) -> Result<String, String> {
+fn list_in_force(listing: &Listing) -> Result<String, Failure> {
     let mut answer = listing.endpoints()?.send(Method::GET, "/prices", &[], None)?;
     let prices = answer["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
     let row = |price: &Value| {

@@ -10,6 +10,7 @@ use super::access_args::AccessArgs;
 use super::admin::Endpoints;
 use super::document::{Kind, Listing};
 use super::{cell, pretty};
+use crate::cli::failure::Failure;
 use crate::cli::running::Running;
 
 const TEAM: Kind = Kind { one: "team", all: "teams" };
@@ -71,7 +72,7 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Create(asked) => create(&asked),
         Command::List(asked) => list(&asked),
-        Command::Show(asked) => asked.send(Method::GET, &[], None).and_then(|team| pretty(&team)),
+        Command::Show(asked) => asked.send(Method::GET, &[], None).and_then(|team| Ok(pretty(&team)?)),
         Command::Disable(asked) => switched(&asked, true),
         Command::Enable(asked) => switched(&asked, false),
         Command::Delete(Delete { one, with_keys }) => {
@@ -83,26 +84,26 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
 }
 
 impl One {
-    fn send(&self, method: Method, query: &[(&str, &str)], body: Option<&Value>) -> Result<Value, String> {
+    fn send(&self, method: Method, query: &[(&str, &str)], body: Option<&Value>) -> Result<Value, Failure> {
         let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@:+=".contains(&byte);
         if self.id.is_empty() || !self.id.bytes().all(is_id) {
-            return Err(format!("error: `{}` is not a team's id", self.id));
+            return Err(Failure::Usage(format!("`{}` is not a team's id", self.id)));
         }
-        Endpoints::of(&self.running)?.send(method, &format!("/teams/{}", self.id), query, body)
+        Ok(Endpoints::of(&self.running)?.send(method, &format!("/teams/{}", self.id), query, body)?)
     }
 }
 
-fn create(asked: &Create) -> Result<String, String> {
+fn create(asked: &Create) -> Result<String, Failure> {
     let name = asked.name.as_ref().unwrap_or(&asked.id);
     let mut fields = Map::from_iter([("id".to_owned(), json!(asked.id)), ("name".to_owned(), json!(name))]);
     if let Some(organisation) = &asked.organisation {
         fields.insert("organisation".to_owned(), json!(organisation));
     }
-    asked.access.write(&mut fields)?;
+    asked.access.write(&mut fields).map_err(Failure::Usage)?;
     TEAM.create(&asked.running, fields)
 }
 
-fn list(listing: &Listing) -> Result<String, String> {
+fn list(listing: &Listing) -> Result<String, Failure> {
     let row = |team: &Value| [&team["id"], &team["name"], &team["organisation"], &team["disabled"]].map(cell);
     listing.rows("/teams", &[], ["ID", "NAME", "ORGANISATION", "DISABLED"], row)
 }

@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::cli::failure::Failure;
 use crate::cli::running::{Running, explained};
 use weir_import::litellm::database::{Address, Converter, Table};
 use weir_store::ForeignDatabase;
@@ -43,10 +44,10 @@ struct Count {
 /// Refusals that are printed of each table.
 const SHOWN: usize = 20;
 
-pub(super) fn run(asked: &LitellmDb) -> Result<String, String> {
+pub(super) fn run(asked: &LitellmDb) -> Result<String, Failure> {
     let mut database = open(&asked.database)?;
     if !database.has_table(Table::Keys.name()).map_err(|error| format!("the database: {error}"))? {
-        return Err(format!("the database has no table `{}`: is it LiteLLM's?", Table::Keys.name()));
+        return Err(format!("the database has no table `{}`: is it LiteLLM's?", Table::Keys.name()).into());
     }
     let client = if asked.dry_run { None } else { Some(asked.running.client()?) };
     let mut converter = Converter::new(Timestamp::now());
@@ -70,7 +71,7 @@ pub(super) fn run(asked: &LitellmDb) -> Result<String, String> {
         report.push_str(converter.budget_tables());
     }
     let report = report.trim_end().to_owned();
-    if refused == 0 { Ok(report) } else { Err(format!("{refused} documents were refused\n{report}")) }
+    if refused == 0 { Ok(report) } else { Err(format!("{refused} documents were refused\n{report}").into()) }
 }
 
 fn open(url: &str) -> Result<ForeignDatabase, String> {

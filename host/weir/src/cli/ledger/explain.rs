@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::Value;
 
+use crate::cli::failure::Failure;
 use crate::cli::running::Running;
 
 #[derive(Debug, Args)]
@@ -18,7 +19,7 @@ pub(in crate::cli) struct Explain {
     running: Running,
 }
 
-pub(super) fn run(asked: &Explain) -> Result<(), String> {
+pub(super) fn run(asked: &Explain) -> Result<(), Failure> {
     let fact = crate::cli::log::one(&asked.running, &asked.id)?;
     let text =
         if asked.json { serde_json::to_string_pretty(&fact).map_err(|error| error.to_string())? } else { page(&fact) };

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::usage_export::{MAX_EXPORT_BYTES, Place, Used, parse};
 use super::{dollars, fact_of};
+use crate::cli::failure::Failure;
 use crate::cli::log::{Search, each};
 use crate::cli::running::Running;
 use crate::store::{bill, charged};
@@ -28,16 +29,18 @@ pub(in crate::cli) struct Reconcile {
 }
 
 /// Prints what differs; false if anything does.
-pub(super) fn run(asked: &Reconcile) -> Result<bool, String> {
+pub(super) fn run(asked: &Reconcile) -> Result<bool, Failure> {
     let shown = asked.export.display();
     let mut text = String::new();
-    let file = std::fs::File::open(&asked.export).map_err(|error| format!("{shown}: {error}"))?;
-    let length =
-        file.take(MAX_EXPORT_BYTES + 1).read_to_string(&mut text).map_err(|error| format!("{shown}: {error}"))?;
+    let file = std::fs::File::open(&asked.export).map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
+    let length = file
+        .take(MAX_EXPORT_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
     if length as u64 > MAX_EXPORT_BYTES {
-        return Err(format!("{shown} is larger than {MAX_EXPORT_BYTES} bytes"));
+        return Err(Failure::Usage(format!("{shown} is larger than {MAX_EXPORT_BYTES} bytes")));
     }
-    let theirs = parse(&text).map_err(|error| format!("{shown}: {error}"))?;
+    let theirs = parse(&text).map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
     let (mut ours, mut failure) = (BTreeMap::<Place, Used>::new(), None);
     // A request that another provider answered may have attempts that this one charged for.
     let mut search = asked.search.clone();
@@ -47,7 +50,7 @@ pub(super) fn run(asked: &Reconcile) -> Result<bool, String> {
         Err(error) => _ = failure.get_or_insert(error),
     })?;
     if let Some(failure) = failure {
-        return Err(failure);
+        return Err(failure.into());
     }
     let (lines, agrees) = compare(&ours, &theirs, asked.tolerance);
     crate::cli::print(&lines.join("\n"));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{dollars, fact_of};
+use crate::cli::failure::Failure;
 use crate::cli::log::{Search, each};
 use crate::cli::running::Running;
 use crate::store::bill::{self, Part};
@@ -52,10 +53,10 @@ impl Sums {
     }
 }
 
-pub(super) fn run(asked: &Reprice) -> Result<(), String> {
+pub(super) fn run(asked: &Reprice) -> Result<(), Failure> {
     let shown = asked.prices.display().to_string();
-    let text = std::fs::read_to_string(&asked.prices).map_err(|error| format!("{shown}: {error}"))?;
-    let own = PriceFile::parse(&shown, &text).map_err(|error| error.to_string())?;
+    let text = std::fs::read_to_string(&asked.prices).map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
+    let own = PriceFile::parse(&shown, &text).map_err(|error| Failure::Usage(error.to_string()))?;
     let bundled = PriceFile::bundled().map_err(|error| error.to_string())?;
     let book = PriceBook::new(vec![bundled, own]);
     let (mut sums, mut failure) = (BTreeMap::<String, Sums>::new(), None);
@@ -64,7 +65,7 @@ pub(super) fn run(asked: &Reprice) -> Result<(), String> {
         Err(error) => _ = failure.get_or_insert(error),
     })?;
     crate::cli::print(&table(&sums, book.version()));
-    failure.map_or(Ok(()), |failure| Err(format!("not everything could be priced: {failure}")))
+    failure.map_or(Ok(()), |failure| Err(format!("not everything could be priced: {failure}").into()))
 }
 
 /// Adds a request that used anything.

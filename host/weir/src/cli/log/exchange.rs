@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::failure::Failure;
 use super::super::running::{Running, explained};
 use weir_upstream::replay::format::{RequestPart, ResponsePart};
 
@@ -32,7 +33,7 @@ pub(in crate::cli) struct KeptSide {
 }
 
 /// Asks for the content of one request.
-pub(in crate::cli) fn exchange(running: &Running, id: &str) -> Result<KeptExchange, String> {
+pub(in crate::cli) fn exchange(running: &Running, id: &str) -> Result<KeptExchange, Failure> {
     super::plain(id)?;
     let mut text = Vec::new();
     // Not as a JSON value: the order of members and the spelling of numbers are part of an answer.
@@ -42,5 +43,5 @@ pub(in crate::cli) fn exchange(running: &Running, id: &str) -> Result<KeptExchan
         Ok(())
     });
     streamed.map_err(|error| explained(&error))?;
-    serde_json::from_slice(&text).map_err(|error| format!("what answers there is no Weir: {error}"))
+    serde_json::from_slice(&text).map_err(|error| format!("what answers there is no Weir: {error}").into())
 }

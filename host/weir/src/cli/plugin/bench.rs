@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::cli::failure::Failure;
 use weir_adapters::bench::{Cost, cost};
 use weir_adapters::load::Loader;
 use weir_sandbox::Adapter;
 
-pub(super) fn run(files: &[PathBuf], json: bool) -> Result<String, String> {
+pub(super) fn run(files: &[PathBuf], json: bool) -> Result<String, Failure> {
     // Compilation is one of the measured costs, so no cache is used.
     let loader = super::keeping(None)?;
     let mut loaded = Vec::new();
@@ -19,7 +20,7 @@ pub(super) fn run(files: &[PathBuf], json: bool) -> Result<String, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let costs = runtime.map_err(|error| format!("error: {error}"))?.block_on(costs(&loaded))?;
     if json {
-        return serde_json::to_string_pretty(&costs).map_err(|error| format!("error: {error}"));
+        return serde_json::to_string_pretty(&costs).map_err(|error| format!("error: {error}").into());
     }
     Ok(table(&costs))
 }
@@ -32,14 +33,15 @@ pub(super) fn one(adapter: Arc<Adapter>, load: Duration) -> Result<Cost, String>
 }
 
 /// The files, and the components in folders among them.
-fn components(given: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+fn components(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in given {
         if path.is_file() {
             files.push(path.clone());
             continue;
         }
-        let entries = std::fs::read_dir(path).map_err(|error| format!("error: {}: {error}", path.display()))?;
+        let entries =
+            std::fs::read_dir(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         files.extend(paths.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")));
     }

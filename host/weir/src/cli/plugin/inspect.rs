@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cli::failure::{Failure, read_named};
 use weir_adapters::bench::Cost;
 use weir_adapters::inspect;
 use weir_adapters::inspect::Inspection;
@@ -19,10 +20,10 @@ struct ComponentReport {
     cost: Option<Cost>,
 }
 
-pub(super) fn run(file: &Path) -> Result<String, String> {
+pub(super) fn run(file: &Path) -> Result<String, Failure> {
     let shown = file.display();
     let wrong = |error: &dyn std::fmt::Display| format!("error: {shown}: {error}");
-    let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
+    let bytes = read_named(file)?;
     let loader = super::loader()?;
     let begun = Instant::now();
     // The name is reported, not judged, so any name is accepted. The file's is tried first.
@@ -38,7 +39,7 @@ pub(super) fn run(file: &Path) -> Result<String, String> {
     let unwritten = |error: serde_json::Error| format!("error: {error}");
     let mut report = serde_json::to_value(&ComponentReport { inspection, cost }).map_err(unwritten)?;
     show_settings(&mut report["manifest"]["settings"]);
-    serde_json::to_string_pretty(&report).map_err(unwritten)
+    Ok(serde_json::to_string_pretty(&report).map_err(unwritten)?)
 }
 
 /// Shows the schema of the options as JSON: as the text that the manifest has it in, every quote would be escaped.

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::registry::{Access, ResolvedReference};
 use crate::app;
+use crate::cli::failure::{Failure, read_named};
 use weir_adapters::Lock;
 use weir_adapters::age::is_older;
 use weir_adapters::install;
@@ -67,8 +68,8 @@ struct Installed {
 }
 
 impl Install {
-    pub(super) fn run(&self) -> Result<String, String> {
-        let mut config = crate::cli::load(self.config.as_deref()).map_err(|problems| problems.render(false))?;
+    pub(super) fn run(&self) -> Result<String, Failure> {
+        let mut config = crate::cli::load(self.config.as_deref())?;
         if let Some(dir) = &self.dir {
             config.plugins.move_to(dir);
         }
@@ -82,7 +83,7 @@ impl Install {
 
     /// Installs what a reference means, unless it is there already. The tag, the contract and the signature are checked
     /// before the component is fetched.
-    fn install_from_registry(&self, config: &Config, text: &str) -> Result<String, String> {
+    fn install_from_registry(&self, config: &Config, text: &str) -> Result<String, Failure> {
         let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
         let known = lock.sourced(text);
         let is_there = known.is_some_and(|known| {
@@ -102,7 +103,8 @@ impl Install {
                 return Err(format!(
                     "error: {text} has moved: it was {} when {} was installed, and is {manifest} now; --update takes it",
                     known.manifest, known.name
-                ));
+                )
+                .into());
             }
             _ => {}
         }
@@ -121,7 +123,7 @@ impl Install {
     }
 
     /// Installs a component.
-    fn install(&self, config: &Config, file: &Path) -> Result<Installed, String> {
+    fn install(&self, config: &Config, file: &Path) -> Result<Installed, Failure> {
         let dir = config.plugins.dir.clone();
         let given = ComponentToInstall::read(file, &dir, self.fixtures.as_deref())?;
         let mut plugins = app::load_plugins(config).map_err(|error| format!("error: {error}"))?;
@@ -153,7 +155,7 @@ impl Install {
         let before = if self.no_lock { None } else { pin(digest, Some(version))? };
         if let Err(error) = put(&place, &given.bytes) {
             before.map(|(digest, version)| pin(digest, version.as_deref())).transpose()?;
-            return Err(error);
+            return Err(error.into());
         }
         let pinned = if self.no_lock { String::new() } else { format!(", pinned in {}", lock.display()) };
         let proved = match adapter.proved.get() {
@@ -217,10 +219,10 @@ struct ComponentToInstall {
 }
 
 impl ComponentToInstall {
-    fn read(file: &Path, dir: &Path, fixtures: Option<&Path>) -> Result<Self, String> {
+    fn read(file: &Path, dir: &Path, fixtures: Option<&Path>) -> Result<Self, Failure> {
         let named = fixtures.map(gathered).transpose()?;
         if file != Path::new("-") {
-            let bytes = std::fs::read(file).map_err(|error| at(file, error))?;
+            let bytes = read_named(file)?;
             let (signature, file) = (signature_beside(file), file.to_owned());
             let (fixtures, are_apart) = match (named, beside(&file)?) {
                 (Some(named), _) => (named, true),

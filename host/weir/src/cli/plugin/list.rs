@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{keeping, running};
 use crate::app;
+use crate::cli::failure::Failure;
 use weir_adapters::inspect;
 use weir_adapters::inspect::{ListSettings, PluginRow};
 use weir_adapters::lock::Lock;
@@ -33,11 +34,11 @@ pub(in crate::cli) struct List {
     json: bool,
 }
 
-pub(super) fn run(asked: &List) -> Result<String, String> {
+pub(super) fn run(asked: &List) -> Result<String, Failure> {
     let (config, json) = (asked.config.as_deref(), asked.json);
-    let config = crate::cli::load(config).map_err(|problems| problems.render(false))?;
+    let config = crate::cli::load(config)?;
     if asked.running {
-        return running::run(&config, json);
+        return Ok(running::run(&config, json)?);
     }
     let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
     let (dir, loader) = (&config.plugins.dir, keeping(config.plugins.cache_dir.as_deref())?);
@@ -48,7 +49,7 @@ pub(super) fn run(asked: &List) -> Result<String, String> {
     prove(&mut listed, dir, config.plugins.allow_writable);
     leave_out(&mut listed, &config);
     if json {
-        return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}"));
+        return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}").into());
     }
     if listed.is_empty() {
         return Ok(format!("no adapters in {}; `cargo xtask plugins` builds the bundled ones", dir.display()));

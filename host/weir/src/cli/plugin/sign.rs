@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::failure::{Failure, read_named};
 use weir_adapters::install;
 use weir_adapters::install::Readers;
 use weir_adapters::sign::{PublicKey, SigningKey, verify};
@@ -59,7 +60,7 @@ impl Keygen {
 }
 
 impl Sign {
-    pub(super) fn run(&self) -> Result<String, String> {
+    pub(super) fn run(&self) -> Result<String, Failure> {
         let key = SigningKey::read(&text_of(&self.key)?).map_err(|error| at(&self.key, error))?;
         let digest = digest_of(&self.file)?;
         let path = signature_path(&self.file);
@@ -69,15 +70,15 @@ impl Sign {
 }
 
 impl Verify {
-    pub(super) fn run(&self) -> Result<String, String> {
+    pub(super) fn run(&self) -> Result<String, Failure> {
         let keys = if self.key.is_empty() {
-            let config = crate::cli::load(self.config.as_deref()).map_err(|problems| problems.render(false))?;
+            let config = crate::cli::load(self.config.as_deref())?;
             config.plugins.trusted_keys.iter().copied().map(PublicKey::from).collect()
         } else {
             self.key.iter().map(|key| public(key)).collect::<Result<Vec<_>, _>>()?
         };
         if keys.is_empty() {
-            return Err("error: no key to check against: give --key, or set `plugins.trusted_keys`".to_owned());
+            return Err("error: no key to check against: give --key, or set `plugins.trusted_keys`".into());
         }
         let digest = digest_of(&self.file)?;
         let none = || format!("error: {} is not there", signature_path(&self.file).display());
@@ -97,8 +98,8 @@ fn signature_path(file: &Path) -> PathBuf {
     file.with_extension("wasm.sig")
 }
 
-fn digest_of(file: &Path) -> Result<Digest, String> {
-    std::fs::read(file).map(|bytes| Digest::of(&bytes)).map_err(|error| at(file, error))
+fn digest_of(file: &Path) -> Result<Digest, Failure> {
+    read_named(file).map(|bytes| Digest::of(&bytes))
 }
 
 fn text_of(file: &Path) -> Result<String, String> {
