@@ -29,7 +29,7 @@ use weir_sandbox::digest::Digest;
 use weir_sandbox::engine::Engine;
 use weir_sandbox::grants::Grants;
 
-pub use history::{Denied, Former, FormerState, Service};
+pub use history::{ChangeDenied, Former, FormerState, Service};
 use tallies::Tallies;
 use trials::AskedTrials;
 
@@ -134,7 +134,7 @@ impl Catalog {
     }
 
     /// The rollout policy of the adapter with this name.
-    pub fn care(&self, name: &str) -> &RolloutPolicy {
+    pub(crate) fn care(&self, name: &str) -> &RolloutPolicy {
         self.policies.of.get(name).unwrap_or(&self.policies.usual)
     }
 

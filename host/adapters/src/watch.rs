@@ -67,7 +67,7 @@ pub struct Folder {
     pub allow_writable: bool,
     /// The proof that an adapter must pass; `None` for none.
     pub proof: Option<Arc<Proof>>,
-    /// Which adapters, until [`Watch::prove_the_rest`] is called, serve before their proof if the lock file pins their
+    /// Which adapters, until [`Watch::follow`] has proved them, serve before their proof if the lock file pins their
     /// digests and nothing else serves their names; `None` for none.
     pub proves_beside: Option<Arc<Beside>>,
     /// Interval of scans without a hint.

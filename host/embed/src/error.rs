@@ -8,7 +8,7 @@ use weir_config::Problems;
 use weir_gateway::attempt::REFUSED_CODE;
 use weir_gateway::gateway::{CallError, CallTrace};
 use weir_sandbox::engine::EngineError;
-use weir_translate::dialect::endpoints::ClaimError;
+use weir_translate::dialect::endpoints::FaceError;
 use weir_translate::dialect::reply::usual_status;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -68,7 +68,7 @@ pub enum BuildError {
     Sandbox(#[from] EngineError),
     /// The adapters conflict with each other.
     #[error(transparent)]
-    Adapters(#[from] ClaimError),
+    Adapters(#[from] FaceError),
     /// The client's own metrics cannot be made.
     #[error("the metrics cannot be made: {0}")]
     Metrics(#[from] prometheus::Error),

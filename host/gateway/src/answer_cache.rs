@@ -183,7 +183,7 @@ impl AnswerCache {
         key.part("method", asked.method.as_str().as_bytes());
         key.part("path", asked.path.as_bytes());
         key.part("query", asked.query.as_bytes());
-        let read = asked.endpoint.claim.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
+        let read = asked.endpoint.face.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
         let usual = [header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::CONTENT_ENCODING];
         write_headers(&mut key, asked, route, &read.chain(usual).collect::<Vec<_>>(), |_, _| true);
         match &*asked.body {
@@ -203,11 +203,11 @@ impl AnswerCache {
         chat: &ChatRequest,
     ) -> Key {
         let mut key = self.begin_key(serving, asked, route);
-        for (name, value) in meaning::parameters(&asked.endpoint.claim, &asked.query) {
+        for (name, value) in meaning::parameters(&asked.endpoint.face, &asked.query) {
             key.part("parameter", name.as_bytes());
             key.part("value", value.as_bytes());
         }
-        let is_read = |name: &HeaderName| asked.endpoint.claim.request_headers.iter().any(|read| read == name.as_str());
+        let is_read = |name: &HeaderName| asked.endpoint.face.request_headers.iter().any(|read| read == name.as_str());
         write_headers(&mut key, asked, route, &[], |name, value| {
             !is_read(name) || is_unusual(asked, route, name, value)
         });

@@ -138,7 +138,7 @@ pub struct InboundRequest {
 impl InboundRequest {
     /// The operation of the face.
     pub fn operation(&self) -> &Operation {
-        &self.endpoint.claim.operation
+        &self.endpoint.face.operation
     }
 
     /// The ids in its path and its body of objects that earlier answers made.
@@ -183,7 +183,7 @@ impl InboundRequest {
     pub(crate) fn untold(&self) -> Option<Untold> {
         let demand = self.demand();
         demand.model.filter(|_| demand.uses == Uses::Nothing)?;
-        Untold::of(self.operation(), self.endpoint.claim.body, demand.body_len)
+        Untold::of(self.operation(), self.endpoint.face.body, demand.body_len)
     }
 
     /// Features that it asks for, by the names that manifests use.

@@ -182,7 +182,7 @@ pub struct Origin<'a> {
 
 /// Why a caller is not served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
+pub enum CallerDenied {
     /// The request has no key.
     #[error("the request has no API key: send it as `authorization: Bearer KEY`, or as the format's own clients do")]
     NoKey,
@@ -203,7 +203,7 @@ pub enum Denied {
     NotLocal(NotLocal),
     /// A key of the store is refused.
     #[error("{0}")]
-    Stored(weir_identity::Denied),
+    Stored(weir_identity::KeyDenied),
     /// The key may be one of the store, which cannot be read yet.
     #[error("callers cannot be checked yet: the store with the keys cannot be read at present, and the log says why")]
     Unread,
@@ -215,10 +215,10 @@ pub enum Denied {
     Ephemeral(EphemeralKeyError),
 }
 
-impl Denied {
+impl CallerDenied {
     /// Whether the caller may be guessing keys, so that it is slowed down.
     pub(crate) fn is_a_guess(&self) -> bool {
-        use weir_identity::Denied::{Mistyped, Unknown};
+        use weir_identity::KeyDenied::{Mistyped, Unknown};
         match self {
             Self::WrongKey | Self::Stored(Unknown | Mistyped(_)) => true,
             Self::Token(refusal) => refusal.status() == 401 && !matches!(refusal, Refusal::Expired(_)),
@@ -238,13 +238,13 @@ impl Denied {
     }
 }
 
-impl From<weir_identity::Denied> for Denied {
-    fn from(denied: weir_identity::Denied) -> Self {
-        if denied == weir_identity::Denied::Unknown { Self::WrongKey } else { Self::Stored(denied) }
+impl From<weir_identity::KeyDenied> for CallerDenied {
+    fn from(denied: weir_identity::KeyDenied) -> Self {
+        if denied == weir_identity::KeyDenied::Unknown { Self::WrongKey } else { Self::Stored(denied) }
     }
 }
 
-impl From<Refusal> for Denied {
+impl From<Refusal> for CallerDenied {
     fn from(refusal: Refusal) -> Self {
         Self::Token(refusal)
     }
@@ -253,21 +253,27 @@ impl From<Refusal> for Denied {
 /// How long a client waits before it tries again what cannot be checked at present.
 const CHECK_AGAIN: Duration = Duration::from_secs(2);
 
-impl From<Denied> for Fault {
-    fn from(denied: Denied) -> Self {
+impl From<CallerDenied> for Fault {
+    fn from(denied: CallerDenied) -> Self {
         let (side, kind, status, code) = match &denied {
-            Denied::NoKey | Denied::WrongKey => (Side::Client, ErrorKind::Authentication, 401, Some("invalid_api_key")),
-            Denied::Elsewhere => (Side::Gateway, ErrorKind::Authentication, 401, None),
-            Denied::NotLocal(reason) => (Side::Client, ErrorKind::Permission, 403, Some(reason.code())),
-            Denied::Stored(denied) => (Side::Client, refused(denied.status()), denied.status(), Some(denied.code())),
-            Denied::Unread => {
+            CallerDenied::NoKey | CallerDenied::WrongKey => {
+                (Side::Client, ErrorKind::Authentication, 401, Some("invalid_api_key"))
+            }
+            CallerDenied::Elsewhere => (Side::Gateway, ErrorKind::Authentication, 401, None),
+            CallerDenied::NotLocal(reason) => (Side::Client, ErrorKind::Permission, 403, Some(reason.code())),
+            CallerDenied::Stored(denied) => {
+                (Side::Client, refused(denied.status()), denied.status(), Some(denied.code()))
+            }
+            CallerDenied::Unread => {
                 return Self::overloaded(denied.to_string(), CHECK_AGAIN).with_code("store_unavailable");
             }
-            Denied::Token(refusal) if refusal.status() == 503 => {
+            CallerDenied::Token(refusal) if refusal.status() == 503 => {
                 return Self::overloaded(denied.to_string(), CHECK_AGAIN).with_code(refusal.code());
             }
-            Denied::Token(refusal) => (Side::Client, refused(refusal.status()), refusal.status(), Some(refusal.code())),
-            Denied::Ephemeral(error) => (Side::Client, ErrorKind::Authentication, 401, Some(error.code())),
+            CallerDenied::Token(refusal) => {
+                (Side::Client, refused(refusal.status()), refusal.status(), Some(refusal.code()))
+            }
+            CallerDenied::Ephemeral(error) => (Side::Client, ErrorKind::Authentication, 401, Some(error.code())),
         };
         let fault = Self::new(side, kind, denied.to_string()).with_status(status);
         match code {
@@ -292,7 +298,7 @@ pub async fn identify(
     endpoint: &Endpoint,
     head: &Head<'_>,
     origin: Origin<'_>,
-) -> Result<Caller, Denied> {
+) -> Result<Caller, CallerDenied> {
     let address = origin.address;
     if config.clients.is_empty() && !stored.is_keyed() {
         return keyless(config, head, origin);
@@ -310,8 +316,10 @@ pub async fn identify(
         CredentialLookup::Caller(caller, shown) => return Ok(Caller::stored(*caller, Some(shown), address)),
         CredentialLookup::Refused(denied, tokens) => (denied, tokens),
         CredentialLookup::Nothing if config.server.anonymous => return Ok(Caller::anonymous(address)),
-        CredentialLookup::Nothing if stored.is_unread() && config.clients.is_empty() => return Err(Denied::Unread),
-        CredentialLookup::Nothing => return Err(Denied::NoKey),
+        CredentialLookup::Nothing if stored.is_unread() && config.clients.is_empty() => {
+            return Err(CallerDenied::Unread);
+        }
+        CredentialLookup::Nothing => return Err(CallerDenied::NoKey),
     };
     for token in tokens {
         match Box::pin(stored.find_by_token(token.expose())).await {
@@ -323,22 +331,22 @@ pub async fn identify(
 }
 
 /// The caller where there are no keys.
-fn keyless(config: &Config, head: &Head<'_>, origin: Origin<'_>) -> Result<Caller, Denied> {
+fn keyless(config: &Config, head: &Head<'_>, origin: Origin<'_>) -> Result<Caller, CallerDenied> {
     let address = origin.address;
     if config.server.anonymous {
         return Ok(Caller::anonymous(address));
     }
     // Without a known address it may be any machine's; a program's own calls do not come this way.
     if address.is_none_or(|address| !address.to_canonical().is_loopback()) {
-        return Err(Denied::Elsewhere);
+        return Err(CallerDenied::Elsewhere);
     }
-    local::check(origin.uri, head.headers).map_err(Denied::NotLocal)?;
+    local::check(origin.uri, head.headers).map_err(CallerDenied::NotLocal)?;
     Ok(Caller::anonymous(address))
 }
 
 /// All values that may be keys.
 fn presented(config: &Config, endpoint: &Endpoint, head: &Head<'_>) -> Vec<String> {
-    let usual = endpoint.claim.credentials.iter().filter_map(|place| match place {
+    let usual = endpoint.face.credentials.iter().filter_map(|place| match place {
         CredentialPlace::Header(header) => {
             let value = head.headers.get(header.name.as_str())?.to_str().ok()?;
             without(value, &header.value)
@@ -383,7 +391,7 @@ mod tests {
             keyless(&config, &head, Origin { address, uri: &uri })
         };
         assert!(found(Some([127, 0, 0, 1])).is_ok());
-        assert!(matches!(found(Some([192, 0, 2, 1])), Err(Denied::Elsewhere)));
-        assert!(matches!(found(None), Err(Denied::Elsewhere)), "it may be any machine's");
+        assert!(matches!(found(Some([192, 0, 2, 1])), Err(CallerDenied::Elsewhere)));
+        assert!(matches!(found(None), Err(CallerDenied::Elsewhere)), "it may be any machine's");
     }
 }

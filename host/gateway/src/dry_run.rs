@@ -83,10 +83,10 @@ pub async fn explain(serving: &Serving, question: &DryRun) -> Result<Explained, 
     let about = Head { headers: &head, query: "" };
     let peek = plan.read(std::slice::from_ref(&question.body), &path_params, &about)?;
     let option = |name: &str| option(&question.options, name);
-    let of_operation = |one: &&Acceptance| one.operation == endpoint.claim.operation && one.is_open(option);
+    let of_operation = |one: &&Acceptance| one.operation == endpoint.face.operation && one.is_open(option);
     let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from && one.is_relayed());
     let wishes = LaneSettings { translate: question.translate, resume: question.resume, strip: false };
-    match Lane::of(&peek, &endpoint.claim.operation, accepted, wishes) {
+    match Lane::of(&peek, &endpoint.face.operation, accepted, wishes) {
         Lane::Relay(acceptance) => relayed(question, &peek, &path_params, acceptance),
         Lane::Translate(cause) => {
             let acceptances = accepts.iter().filter(of_operation);
@@ -119,15 +119,15 @@ fn endpoint<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpo
         let problem = format!("no adapter has the format `{}` for clients", question.from);
         return Err(not_known(&problem, &question.from, &known));
     }
-    let fits = |endpoint: &&Arc<Endpoint>| endpoint.claim.operation.name() == question.operation;
-    let streams = |endpoint: &&Arc<Endpoint>| !matches!(endpoint.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);
+    let fits = |endpoint: &&Arc<Endpoint>| endpoint.face.operation.name() == question.operation;
+    let streams = |endpoint: &&Arc<Endpoint>| !matches!(endpoint.face.stream, StreamFlag::Constant(constant) if constant != question.stream);
     // A body without a model was sent to an endpoint whose path names it.
     let in_path = question.model.is_some() && !names_model(all, question);
     let found =
         of_format.filter(fits).min_by_key(|endpoint| (!streams(endpoint), takes_model_from_path(endpoint) != in_path));
     found.ok_or_else(|| {
         let of_format = all.iter().filter(|endpoint| endpoint.format() == question.from);
-        let mut known: Vec<&str> = of_format.map(|endpoint| endpoint.claim.operation.name()).collect();
+        let mut known: Vec<&str> = of_format.map(|endpoint| endpoint.face.operation.name()).collect();
         known.sort_unstable();
         known.dedup();
         let problem = format!("`{}` has no operation `{}`", question.from, question.operation);
@@ -136,13 +136,13 @@ fn endpoint<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpo
 }
 
 fn takes_model_from_path(endpoint: &Endpoint) -> bool {
-    endpoint.claim.model.iter().any(|place| matches!(place, ModelPlace::Path))
+    endpoint.face.model.iter().any(|place| matches!(place, ModelPlace::Path))
 }
 
 /// Whether the body names the model where an endpoint looks for it. One that cannot be read is refused later.
 fn names_model(endpoints: &[Arc<Endpoint>], question: &DryRun) -> bool {
     let is_of = |endpoint: &&Arc<Endpoint>| {
-        endpoint.format() == question.from && endpoint.claim.operation.name() == question.operation
+        endpoint.format() == question.from && endpoint.face.operation.name() == question.operation
     };
     let head = HeaderMap::new();
     let about = Head { headers: &head, query: "" };
@@ -178,7 +178,7 @@ fn check_format(provider: &Adapter, format: Option<&str>) -> Result<(), Fault> {
 
 /// The path that a client would call.
 fn path(question: &DryRun, endpoint: &Endpoint) -> Result<String, Fault> {
-    let path = endpoint.claim.path.replace("{model...}", "{model}");
+    let path = endpoint.face.path.replace("{model...}", "{model}");
     if !takes_model_from_path(endpoint) {
         return Ok(path);
     }
@@ -189,7 +189,7 @@ fn path(question: &DryRun, endpoint: &Endpoint) -> Result<String, Fault> {
 }
 
 fn path_params(serving: &Serving, endpoint: &Endpoint, path: &str) -> Result<PathParams, Fault> {
-    let method = Method::from_bytes(endpoint.claim.method.as_bytes()).unwrap_or_default();
+    let method = Method::from_bytes(endpoint.face.method.as_bytes()).unwrap_or_default();
     let head = HeaderMap::new();
     match serving.endpoints.find(&method, path, &Head { headers: &head, query: "" }) {
         Lookup::Found(_, path_params) => Ok(path_params),
@@ -243,7 +243,7 @@ async fn translated(
 ) -> Result<Explained, Fault> {
     let Direction { endpoint, provider, path, format } = way;
     let http = HttpRequest {
-        method: endpoint.claim.method.clone(),
+        method: endpoint.face.method.clone(),
         path,
         query: Vec::new(),
         headers: Vec::new(),
@@ -256,7 +256,7 @@ async fn translated(
     };
     let dialect = adapter(serving, &endpoint.adapter)?;
     let mut lease = dialect.lease("").await.map_err(|fault| weir_translate::unified::blame(&fault))?;
-    let parsed = parse(&mut lease, &endpoint.claim.operation, &ctx, &http)?;
+    let parsed = parse(&mut lease, &endpoint.face.operation, &ctx, &http)?;
     lease.release();
     let mut request = parsed.request;
     ctx.model = question.model.clone().unwrap_or(ctx.model);
@@ -269,7 +269,7 @@ async fn translated(
         losses.extend(adapt_to_model(
             chat,
             &capabilities,
-            ClientFields::new(&endpoint.claim, std::slice::from_ref(&question.body)),
+            ClientFields::new(&endpoint.face, std::slice::from_ref(&question.body)),
         ));
     }
     ctx.format.clone_from(&format);

@@ -51,9 +51,8 @@ use crate::accounting::Unbooked;
 use crate::accounting::access::{Arrival, RequestRecord};
 use crate::accounting::capture::Capture;
 use crate::accounting::request_log::RequestLog;
-use crate::admission::budgets::Budgets;
-use crate::admission::{Admission, AdmissionPermit, AdmitMetrics};
-use crate::answer_cache::{AnswerCache, QuestionBounds};
+use crate::admission::{Admission, AdmissionPermit};
+use crate::answer_cache::AnswerCache;
 use crate::attempt::{self, AttemptResponse, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::{Caller, Origin, OwnSeal, StoredKeys, WrongKeys, identify};
 use crate::guard::GuardMetrics;
@@ -109,50 +108,6 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Creates a gateway.
-    pub fn new(
-        serving: Serving,
-        upstreams: Upstreams,
-        metrics: Arc<Metrics>,
-        tracer: Tracer,
-    ) -> Result<Self, prometheus::Error> {
-        let reasoning_cache = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
-        let answers = {
-            let server = &serving.config.server;
-            let questions =
-                QuestionBounds { bytes: server.semantic_cache_bytes, of_partition: server.semantic_cache_questions };
-            AnswerCache::new(server.cache_bytes, questions, &metrics)?
-        };
-        let lists = model_list::Lists::default();
-        let guard_metrics = GuardMetrics::new(&metrics)?;
-        let sessions = Sessions::new(&metrics)?;
-        let unbooked = Arc::new(Unbooked::new(&metrics)?);
-        let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?, Budgets::new(&metrics)?));
-        admission.budgets.replace(&serving.config.budgets);
-        serving.begin_counts(&metrics);
-        let (health, buffers) = (Arc::default(), Arc::new(BufferLimit::new(metrics.registry())?));
-        buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
-        Ok(Self {
-            serving: Arc::new(ArcSwap::from_pointee(serving)),
-            upstreams,
-            metrics,
-            tracer,
-            lists,
-            reasoning_cache,
-            unbooked,
-            answers,
-            health,
-            admission,
-            wrong_keys: WrongKeys::default(),
-            stored_keys: Arc::default(),
-            buffers,
-            guard_metrics,
-            sessions,
-            seal: OwnSeal::new(),
-            log: OnceLock::new(),
-        })
-    }
-
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<ReplyBody> {
         let (head, body) = request.into_parts();

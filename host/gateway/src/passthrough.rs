@@ -96,7 +96,7 @@ impl KnownEndpoint<'_> {
     /// Whether the request is read before it is sent: it is JSON that says what the answer will cost, or that may name objects,
     /// as none without a body does.
     pub(crate) fn is_read(&self, is_bare: bool) -> bool {
-        let Face { body, model, object_ids, .. } = &self.endpoint.claim;
+        let Face { body, model, object_ids, .. } = &self.endpoint.face;
         let names_objects = !object_ids.is_empty() && !is_bare;
         *body == BodyKind::Json && (!model.is_empty() || names_objects)
             || matches!(self.acceptance.operation, Operation::Chat | Operation::Embeddings | Operation::Rerank)
@@ -104,7 +104,7 @@ impl KnownEndpoint<'_> {
 
     /// Whether the endpoint concerns no model, such as one for files.
     pub(crate) fn is_free(&self) -> bool {
-        self.endpoint.claim.model.is_empty() && self.acceptance.operation.is_relayed_only()
+        self.endpoint.face.model.is_empty() && self.acceptance.operation.is_relayed_only()
     }
 }
 
@@ -203,17 +203,17 @@ fn refused(message: String) -> Fault {
 fn endpoint(target: &Target, endpoints: &[Arc<Endpoint>]) -> Endpoint {
     let own = endpoints.iter().filter(|endpoint| endpoint.adapter == target.adapter.name);
     let mut credentials: Vec<CredentialPlace> = Vec::new();
-    for place in own.flat_map(|endpoint| &endpoint.claim.credentials) {
+    for place in own.flat_map(|endpoint| &endpoint.face.credentials) {
         if !credentials.contains(place) {
             credentials.push(place.clone());
         }
     }
     let path = format!("{}{}/*", path::PREFIX, target.provider.name);
     let face = Face::unread(NAME, Operation::Other(NAME.to_owned()), "*", path);
-    let claim = Face { credentials, ..face };
+    let face = Face { credentials, ..face };
     Endpoint {
         adapter: Arc::clone(&target.adapter.name),
-        claim,
+        face,
         errors: None,
         id_header: None,
         limit_headers: Vec::new(),
@@ -228,7 +228,7 @@ fn declared(target: &Target, endpoints: &[Arc<Endpoint>]) -> Vec<Declared> {
         target.accepts.iter().enumerate().filter(|(_, one)| one.is_relayed() && one.is_open(option))
     {
         let is_same = |endpoint: &&Arc<Endpoint>| {
-            endpoint.format() == acceptance.format && endpoint.claim.operation == acceptance.operation
+            endpoint.format() == acceptance.format && endpoint.face.operation == acceptance.operation
         };
         let Some(endpoint) = endpoints.iter().find(is_same) else { continue };
         for path in acceptance.shapes(option) {

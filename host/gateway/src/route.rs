@@ -360,7 +360,7 @@ impl Route {
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
         find(&all).unwrap_or_else(|| {
             let provider = self.targets.iter().flatten().next().map_or("none", |target| &*target.label);
-            let operation = endpoint.claim.operation.name();
+            let operation = endpoint.face.operation.name();
             let labels = Labels { dialect: endpoint.format(), route: &self.alias, operation, provider, client };
             let series = Arc::new(metrics.series(labels));
             all.entry(endpoint.index).or_default().insert(Arc::from(client), Arc::clone(&series));

@@ -30,7 +30,7 @@ use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem};
 use weir_ledger::PriceFile;
 use weir_sandbox::Adapter;
-use weir_translate::dialect::endpoints::{ClaimError, Endpoints, FaceOwner, LeftOut};
+use weir_translate::dialect::endpoints::{Endpoints, FaceError, FaceOwner, LeftOut};
 use weir_upstream::HeaderRules;
 
 pub use mistakes::certain_mistakes;
@@ -73,7 +73,7 @@ pub struct Serving {
 
 impl Serving {
     /// Derives the state. A target that cannot be served is left out, and `problems` has the reason.
-    pub fn derive(config: &Config, adapters: Arc<Snapshot>) -> Result<Self, ClaimError> {
+    pub fn derive(config: &Config, adapters: Arc<Snapshot>) -> Result<Self, FaceError> {
         Self::derive_priced(config, adapters, None)
     }
 
@@ -82,7 +82,7 @@ impl Serving {
         config: &Config,
         adapters: Arc<Snapshot>,
         stored: Option<&PriceFile>,
-    ) -> Result<Self, ClaimError> {
+    ) -> Result<Self, FaceError> {
         let endpoints = Endpoints::new(adapters.adapters.values().map(|adapter| speaker(config, adapter)))?;
         // A path may be declared several times, each under another condition.
         let mut told: Vec<&LeftOut> = Vec::new();
@@ -172,7 +172,7 @@ impl Serving {
     /// Whether a target takes requests that read what its provider stores.
     pub(crate) fn takes_readers(&self, reads: Stored, target: &Target) -> bool {
         let mut endpoints = self.endpoints.all().iter().zip(&self.stored).filter(|(_, stored)| **stored == reads);
-        endpoints.any(|(endpoint, _)| target.accepts(endpoint.format(), &endpoint.claim.operation).is_some())
+        endpoints.any(|(endpoint, _)| target.accepts(endpoint.format(), &endpoint.face.operation).is_some())
     }
 
     /// Whether clients must be kept apart.

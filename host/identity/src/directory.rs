@@ -41,7 +41,7 @@ pub struct Directory {
 
 /// Why a caller is refused. No variant holds any of the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
+pub enum KeyDenied {
     /// No key has this hash.
     #[error("the API key is not known here")]
     Unknown,
@@ -78,7 +78,7 @@ pub enum Denied {
     Organisation(OrganisationId),
 }
 
-impl Denied {
+impl KeyDenied {
     /// The code in errors. Codes do not change.
     pub fn code(&self) -> &'static str {
         match self {
@@ -120,7 +120,7 @@ impl Directory {
     /// # Errors
     ///
     /// The key is unknown, mistyped, disabled, expired or rotated away, or its owner is disabled.
-    pub fn look_up(&self, presented: &str, now: Timestamp) -> Result<Caller, Denied> {
+    pub fn look_up(&self, presented: &str, now: Timestamp) -> Result<Caller, KeyDenied> {
         self.look_up_hash(&hash_of(presented)?, now)
     }
 
@@ -130,8 +130,8 @@ impl Directory {
     /// # Errors
     ///
     /// As [`Directory::look_up`].
-    pub fn look_up_hash(&self, hash: &KeyHash, now: Timestamp) -> Result<Caller, Denied> {
-        let key = self.by_hash.find(slot(hash), |key| key.has(hash)).ok_or(Denied::Unknown)?;
+    pub fn look_up_hash(&self, hash: &KeyHash, now: Timestamp) -> Result<Caller, KeyDenied> {
+        let key = self.by_hash.find(slot(hash), |key| key.has(hash)).ok_or(KeyDenied::Unknown)?;
         key.check(hash, now)?;
         self.caller(Subject::Key(Arc::clone(key)), key.user.as_ref(), key.team.as_ref())
     }
@@ -142,24 +142,24 @@ impl Directory {
     ///
     /// The token's team is not known or disabled, or so is its organisation; or the token's user is disabled. A user
     /// who is not known here is no error.
-    pub fn caller_of_token(&self, token: &Arc<TokenIdentity>) -> Result<Caller, Denied> {
+    pub fn caller_of_token(&self, token: &Arc<TokenIdentity>) -> Result<Caller, KeyDenied> {
         let user = self.user_of_login(&token.login).map(|user| user.id.clone());
         self.caller(Subject::Token(Arc::clone(token)), user.as_ref(), token.team.as_ref())
     }
 
-    fn caller(&self, subject: Subject, user: Option<&UserId>, team: Option<&TeamId>) -> Result<Caller, Denied> {
+    fn caller(&self, subject: Subject, user: Option<&UserId>, team: Option<&TeamId>) -> Result<Caller, KeyDenied> {
         let user = match user {
-            Some(id) => Some(self.user(id).filter(|user| !user.disabled).ok_or_else(|| Denied::User(id.clone()))?),
+            Some(id) => Some(self.user(id).filter(|user| !user.disabled).ok_or_else(|| KeyDenied::User(id.clone()))?),
             None => None,
         };
         let team = match team {
-            Some(id) => Some(self.team(id).filter(|team| !team.disabled).ok_or_else(|| Denied::Team(id.clone()))?),
+            Some(id) => Some(self.team(id).filter(|team| !team.disabled).ok_or_else(|| KeyDenied::Team(id.clone()))?),
             None => None,
         };
         let organisation = match team.and_then(|team| team.organisation.as_ref()) {
             Some(id) => {
                 let found = self.organisation(id).filter(|found| !found.disabled);
-                Some(found.ok_or_else(|| Denied::Organisation(id.clone()))?)
+                Some(found.ok_or_else(|| KeyDenied::Organisation(id.clone()))?)
             }
             None => None,
         };
@@ -233,9 +233,9 @@ impl Directory {
 /// # Errors
 ///
 /// The key has Weir's own form, and its check digits do not fit.
-pub fn hash_of(presented: &str) -> Result<KeyHash, Denied> {
+pub fn hash_of(presented: &str) -> Result<KeyHash, KeyDenied> {
     if presented.starts_with(PREFIX) {
-        key_text::check(presented).map_err(Denied::Mistyped)?;
+        key_text::check(presented).map_err(KeyDenied::Mistyped)?;
     }
     Ok(KeyHash::of(presented))
 }

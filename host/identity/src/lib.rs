@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use weir_identity::change::{Actor, Command, Context, KeyCommand, NewKey, Precondition};
-//! use weir_identity::directory::{Change, Denied, DirectoryWriter};
+//! use weir_identity::directory::{Change, KeyDenied, DirectoryWriter};
 //! use weir_identity::document::{Access, Grant};
 //! # use weir_identity::{change::{Revision, Stored}, document::*, key_text::KeyId};
 //! # struct Store;
@@ -58,7 +58,7 @@
 //! assert!(caller.may_use("any-model") && caller.budgets().next().is_none());
 //!
 //! let mistyped = text.expose().replacen("sk-weir-", "sk-weir-0", 1);
-//! assert!(matches!(directory.look_up(&mistyped, now), Err(Denied::Mistyped(_))));
+//! assert!(matches!(directory.look_up(&mistyped, now), Err(KeyDenied::Mistyped(_))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -82,6 +82,6 @@ pub mod jwt;
 pub mod key_text;
 pub mod oidc;
 
-pub use directory::{Caller, Denied, Directory, DirectoryWriter};
+pub use directory::{Caller, Directory, DirectoryWriter, KeyDenied};
 pub use document::{Document, Kind};
 pub use key_text::{KeyId, KeyText};

@@ -2,8 +2,8 @@
 //! names a folder in which npm installed `tests/provider/package.json`, as `cargo xtask test` lets it:
 //!
 //! ```text
-//! cp host/identity/tests/provider/package.json /tmp/provider && npm install --prefix /tmp/provider
-//! OIDC_PROVIDER_FOLDER=/tmp/provider cargo test -p weir-identity --test oidc_provider
+//! cp host/identity/tests/provider/package.json FOLDER && npm install --prefix FOLDER
+//! OIDC_PROVIDER_FOLDER=FOLDER cargo test -p weir-identity --test oidc_provider
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test, and the functions that it uses")]

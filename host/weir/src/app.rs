@@ -2,16 +2,20 @@
 
 mod error;
 mod listeners;
+mod served;
 
 use std::sync::Arc;
 
+use axum::Router;
 use http::Request;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use self::listeners::{allowance, reserve};
+use self::served::load_served;
 use crate::admin;
 use crate::admin::{Figures, Identity, Operations, ShadowRuns, Uploads};
 use crate::answers;
@@ -31,15 +35,13 @@ use crate::ui::Sessions;
 use weir_adapters::Judge;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::judge;
-use weir_adapters::load::Loader;
 use weir_adapters::watch::{Watch, Watching};
-use weir_config::{Config, Problem, Severity};
+use weir_config::Config;
 use weir_gateway::accounting::request_log::RequestLog;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::log::clean::clean_with;
 use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::Tracer;
-use weir_gateway::serving::{Serving, option_mistakes};
 use weir_gateway::{bookings, probes};
 use weir_server::tls::Tls;
 use weir_server::{Allowance, ConnectionMetrics, Spread, Workers};
@@ -48,6 +50,8 @@ use weir_upstream::{Collector, Settings, Upstreams};
 
 pub use error::StartError;
 pub use listeners::Addresses;
+pub(crate) use served::require_adapters;
+pub use served::{derive, load_plugins, loader};
 pub use weir_embed::adapter_settings::policy;
 pub use weir_embed::adapters::{Plugins, Proofs, keeper};
 
@@ -77,50 +81,6 @@ pub struct App {
     sessions: Sessions,
 }
 
-/// Creates the sandbox and the compile cache of this configuration.
-pub fn loader(config: &Config) -> Result<Loader, StartError> {
-    Ok(weir_embed::adapters::loader(config)?)
-}
-
-/// Loads the adapters of a configuration, each proved.
-pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
-    Ok(weir_embed::adapters::load(config, Proofs::First)?)
-}
-
-/// Checks that there is an adapter, even if it was refused: without any, nothing could be served.
-pub(crate) fn require_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartError> {
-    let snapshot = plugins.snapshot();
-    if config.plugins.allow_empty || !snapshot.adapters.is_empty() || !snapshot.refused.is_empty() {
-        return Ok(());
-    }
-    let dir = &config.plugins.dir;
-    let why = if dir.is_dir() { "it holds no NAME.wasm" } else { "there is no such folder" };
-    let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
-    Err(StartError::NoAdapters { dir: whole.display().to_string(), why })
-}
-
-/// Checks that adapters and guards take the options that are set for them.
-fn require_known_options(config: &Config, plugins: &Plugins) -> Result<(), StartError> {
-    let mut mistakes = option_mistakes(config, &plugins.snapshot());
-    mistakes.retain(|problem| problem.severity == Severity::Error);
-    if mistakes.is_empty() { Ok(()) } else { Err(StartError::Config(config.problems(mistakes))) }
-}
-
-/// Logs a problem of the configuration that only shows with the adapters loaded.
-fn log(config: &Config, problem: &Problem) {
-    let (at, severity) = (config.shown_place(&problem.place), problem.severity);
-    let (problem, help) = (&problem.message, problem.help.as_deref());
-    match severity {
-        Severity::Error => tracing::error!(at, problem, help, "part of the configuration cannot be served"),
-        Severity::Warning => tracing::warn!(at, problem, help, "part of the configuration may not be what was meant"),
-    }
-}
-
-/// What would be served, with the configuration's problems that only show with the adapters loaded.
-pub fn derive(config: &Config, plugins: &Plugins) -> Result<Serving, StartError> {
-    Ok(Serving::derive(config, plugins.catalog.snapshot())?)
-}
-
 impl App {
     /// Loads the adapters, derives the served state, and opens the sockets.
     pub async fn build(config: Config) -> Result<Self, StartError> {
@@ -134,30 +94,16 @@ impl App {
         if let Some(bytes) = config.environment.memory_limit() {
             tracing::info!(bytes, "caches and queues fit into the memory limit of the container");
         }
-        let plugins = weir_embed::adapters::load(&config, Proofs::Beside)?;
-        require_adapters(&config, &plugins)?;
-        require_known_options(&config, &plugins)?;
-        let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
-        serving.problems.iter().for_each(|problem| log(&config, problem));
+        let (plugins, serving) = load_served(&config)?;
         let upstreams = Upstreams::new(&Settings::default());
         let traces = config.traces.as_ref().map(|settings| tracer(settings, metrics.registry()));
         let tracer = traces.transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
         let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
-        let store = OpenStore::open(&config).await?.map(Arc::new);
-        if let Some(store) = &store {
-            gateway.metrics().registry().register(Box::new(store.figures()?))?;
-        }
+        let store = open_store(&config, &gateway).await?;
         let sending = log_requests(&config, &gateway, store.as_deref())?;
-        let registry = match &store {
-            Some(store) => {
-                let reload = Arc::clone(&reload);
-                Some(keys::open(store, &gateway, Box::new(move |prices| reload.take_prices(prices))).await)
-            }
-            None => None,
-        };
-        let identity = Identity::new(registry);
+        let identity = identity(store.as_ref(), &gateway, &reload).await;
         keys::accept_tokens(&config, &gateway)?;
         let rounds = match &config.shared {
             Some(shared) => Some(Rounds::open(shared, &gateway).await?),
@@ -255,10 +201,8 @@ impl App {
         tokio::spawn(bookings::follow(Arc::clone(&gateway), stop.clone()));
         tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
-            let router = router.clone();
-            let handle = move |request| Box::pin(operate(router.clone(), request));
             let allowance = Allowance { tls: None, metrics: connections.of("admin"), ..allowance.clone() };
-            tokio::spawn(weir_server::serve(listener, Spread::here(), allowance, stop.clone(), handle))
+            operate_apart(listener, router.clone(), allowance, stop.clone())
         });
         let main_port = MainPort {
             grpc: weir_grpc::Service::new(Arc::clone(&gateway), stop.clone()),
@@ -281,6 +225,38 @@ impl App {
             tracing::warn!(%error, "the last spans were not sent");
         }
     }
+}
+
+/// Opens the store, if one is configured, and registers its metrics.
+async fn open_store(config: &Config, gateway: &Gateway) -> Result<Option<Arc<OpenStore>>, StartError> {
+    let store = OpenStore::open(config).await?.map(Arc::new);
+    if let Some(store) = &store {
+        gateway.metrics().registry().register(Box::new(store.figures()?))?;
+    }
+    Ok(store)
+}
+
+/// The keys, teams, organisations and users of the store; its prices are taken over whenever they change.
+async fn identity(store: Option<&Arc<OpenStore>>, gateway: &Arc<Gateway>, reload: &Arc<Reload>) -> Identity {
+    let registry = match store {
+        Some(store) => {
+            let reload = Arc::clone(reload);
+            Some(keys::open(store, gateway, Box::new(move |prices| reload.take_prices(prices))).await)
+        }
+        None => None,
+    };
+    Identity::new(registry)
+}
+
+/// Serves the admin endpoints on a listener of their own.
+fn operate_apart(
+    listener: TcpListener,
+    router: Router,
+    allowance: Allowance,
+    stop: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let handle = move |request| Box::pin(operate(router.clone(), request));
+    tokio::spawn(weir_server::serve(listener, Spread::here(), allowance, stop, handle))
 }
 
 /// Takes in a certificate that is replaced.

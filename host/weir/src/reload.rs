@@ -19,7 +19,7 @@ use weir_embed::granted;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
 use weir_ledger::PriceFile;
-use weir_translate::dialect::endpoints::ClaimError;
+use weir_translate::dialect::endpoints::FaceError;
 
 /// Number of kept configurations, including the one in force.
 const KEPT: usize = 16;
@@ -200,7 +200,7 @@ impl Reload {
     }
 
     /// What a configuration serves with the adapters and the store's prices of now.
-    fn derive(&self, config: &Config) -> Result<Serving, ClaimError> {
+    fn derive(&self, config: &Config) -> Result<Serving, FaceError> {
         let prices = self.prices.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Serving::derive_priced(config, self.catalog.snapshot(), prices.as_ref())
     }

@@ -53,7 +53,7 @@ pub struct Former {
 
 /// Why a request of the operator is denied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
+pub enum ChangeDenied {
     /// No adapter has this name.
     #[error("there is no adapter `{0}`")]
     Unknown(String),
@@ -99,9 +99,9 @@ impl Snapshot {
         self.adapters.get(name).into_iter().chain(tried).chain(former)
     }
 
-    pub(super) fn knows(&self, name: &str) -> Result<(), Denied> {
+    pub(super) fn knows(&self, name: &str) -> Result<(), ChangeDenied> {
         let known = self.adapters.contains_key(name) || self.refused.contains_key(name);
-        if known { Ok(()) } else { Err(Denied::Unknown(name.to_owned())) }
+        if known { Ok(()) } else { Err(ChangeDenied::Unknown(name.to_owned())) }
     }
 
     pub(super) fn refuse(&mut self, name: &str, digest: Digest, reason: String) {

@@ -100,12 +100,12 @@ fn rolling_back_goes_on_to_earlier_ones_and_not_back_and_forth() {
     assert!(reason.contains("rolled back"), "{reason}");
     catalog.roll_back("zeta").unwrap();
     assert_eq!(serves(&catalog), "1");
-    assert!(matches!(catalog.roll_back("zeta"), Err(Denied::Impossible(_))));
+    assert!(matches!(catalog.roll_back("zeta"), Err(ChangeDenied::Impossible(_))));
     assert_eq!(catalog.snapshot().aside["zeta"], all[2].digest, "still the file's version");
     catalog.activate("zeta", all[2].digest).unwrap();
     assert_eq!((serves(&catalog), catalog.snapshot().held("zeta", all[2].digest)), ("3".to_owned(), None));
     assert!(!catalog.snapshot().refused.contains_key("zeta"));
-    assert_eq!(catalog.roll_back("nobody").unwrap_err(), Denied::Unknown("nobody".to_owned()));
+    assert_eq!(catalog.roll_back("nobody").unwrap_err(), ChangeDenied::Unknown("nobody".to_owned()));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::versions::{Change, nothing_on_trial};
-use super::{Catalog, Denied, FormerState, Snapshot};
+use super::{Catalog, ChangeDenied, FormerState, Snapshot};
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::{CanaryRule, Trial};
 use weir_sandbox::digest::Digest;
@@ -40,11 +40,11 @@ impl Catalog {
 
     /// Puts the version in the folder on trial, although the operator rolled back from it, or begins its trial anew with
     /// another rule.
-    pub fn try_again_by(&self, name: &str, digest: Digest, rule: CanaryRule) -> Result<(), Denied> {
+    pub fn try_again_by(&self, name: &str, digest: Digest, rule: CanaryRule) -> Result<(), ChangeDenied> {
         let _changing = self.lock();
         let mut next = self.next();
         next.knows(name)?;
-        let impossible = |reason: &str| Err(Denied::Impossible(reason.to_owned()));
+        let impossible = |reason: &str| Err(ChangeDenied::Impossible(reason.to_owned()));
         let is_tried = next.trials.get(name).is_some_and(|trial| trial.adapter.digest == digest);
         if !is_tried && next.aside.get(name) != Some(&digest) {
             return impossible(
@@ -66,7 +66,7 @@ impl Catalog {
         }
         next.aside.remove(name);
         next.clear_refusal(name, digest);
-        self.try_out(next, Trial::new(&chosen, &serving, rule)).map_err(Denied::Impossible)
+        self.try_out(next, Trial::new(&chosen, &serving, rule)).map_err(ChangeDenied::Impossible)
     }
 
     /// Lets a version serve again that the operator rolled back from, as soon as its file comes.
@@ -110,7 +110,7 @@ impl Catalog {
     }
 
     /// Gives the version on trial all exchanges. One that does not go with the others by now is refused.
-    pub fn promote(&self, name: &str, digest: Digest, why: &str) -> Result<(), Denied> {
+    pub fn promote(&self, name: &str, digest: Digest, why: &str) -> Result<(), ChangeDenied> {
         let _changing = self.lock();
         let mut next = self.next();
         let trial = next.end_trial(name).filter(|trial| trial.adapter.digest == digest);
@@ -122,7 +122,7 @@ impl Catalog {
             self.tallies.count(name, "refused");
             self.replace(next);
             trial.adapter.rest();
-            Denied::Impossible(reason)
+            ChangeDenied::Impossible(reason)
         })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::super::decisions::{By, Quarantined};
-use super::{Catalog, Denied, Former, FormerState, Service, Snapshot};
+use super::{Catalog, ChangeDenied, Former, FormerState, Service, Snapshot};
 use crate::START;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
@@ -78,7 +78,7 @@ impl Catalog {
 
     /// Goes back to the last good version, until another file arrives or the operator activates a version. If a version
     /// is on trial, that one is rolled back.
-    pub fn roll_back(&self, name: &str) -> Result<Arc<Adapter>, Denied> {
+    pub fn roll_back(&self, name: &str) -> Result<Arc<Adapter>, ChangeDenied> {
         let _changing = self.lock();
         let mut next = self.next();
         next.knows(name)?;
@@ -90,32 +90,32 @@ impl Catalog {
             trial.adapter.rest();
             return Ok(serving);
         }
-        let none = || Denied::Impossible(format!("no earlier good version of `{name}` is kept"));
+        let none = || ChangeDenied::Impossible(format!("no earlier good version of `{name}` is kept"));
         let earlier = next.last_good(name).ok_or_else(none)?;
         if let Some(serving) = next.adapters.get(name).map(|serving| serving.digest) {
             next.set_aside(name, serving);
         }
         let change =
             Change { cause: "rolled back by the operator", status: FormerState::RolledBack, result: "rolled_back" };
-        self.serve(next, &earlier, &change).map_err(Denied::Impossible)?;
+        self.serve(next, &earlier, &change).map_err(ChangeDenied::Impossible)?;
         Ok(earlier)
     }
 
     /// Puts a version that is kept in service.
-    pub fn activate(&self, name: &str, digest: Digest) -> Result<Arc<Adapter>, Denied> {
+    pub fn activate(&self, name: &str, digest: Digest) -> Result<Arc<Adapter>, ChangeDenied> {
         let _changing = self.lock();
         let mut next = self.next();
         next.knows(name)?;
         if let Some(quarantined) = next.quarantined.get(&digest) {
             let message = format!("it is quarantined ({}); release it first", quarantined.reason);
-            return Err(Denied::Impossible(message));
+            return Err(ChangeDenied::Impossible(message));
         }
         let Some(chosen) = next.version(name, digest).cloned() else {
             let message = format!("no version of `{name}` with the digest {digest} is kept; put its file in place");
-            return Err(Denied::Impossible(message));
+            return Err(ChangeDenied::Impossible(message));
         };
         if let Some(reason) = chosen.state.suspended().filter(|_| chosen.state.is_barred()) {
-            return Err(Denied::Impossible(reason.to_string()));
+            return Err(ChangeDenied::Impossible(reason.to_string()));
         }
         let serving = next.adapters.get(name).map(|serving| serving.digest);
         if serving == Some(digest) && !next.trials.contains_key(name) && chosen.state.suspended().is_none() {
@@ -131,18 +131,18 @@ impl Catalog {
         next.end_trial(name);
         let change =
             Change { cause: "activated by the operator", status: FormerState::RolledBack, result: "activated" };
-        self.serve(next, &chosen, &change).map_err(Denied::Impossible)?;
+        self.serve(next, &chosen, &change).map_err(ChangeDenied::Impossible)?;
         Ok(chosen)
     }
 
     /// Keeps these bytes from serving until they are released. If they serve, the last good version returns; if there
     /// is none, the component no longer runs, and calls of it fail with the reason.
-    pub fn quarantine(&self, name: &str, digest: Digest, reason: &str, by: By) -> Result<(), Denied> {
+    pub fn quarantine(&self, name: &str, digest: Digest, reason: &str, by: By) -> Result<(), ChangeDenied> {
         let _changing = self.lock();
         let mut next = self.next();
         next.knows(name)?;
         if next.quarantined.contains_key(&digest) {
-            return Err(Denied::Impossible("it is quarantined already".to_owned()));
+            return Err(ChangeDenied::Impossible("it is quarantined already".to_owned()));
         }
         tracing::error!(adapter = name, %digest, reason, "adapter quarantined");
         self.tallies.count(name, "quarantined");
@@ -196,16 +196,16 @@ impl Catalog {
 
     /// Ends a quarantine: the version serves at once if it is still in its name's place; otherwise its file is admitted
     /// at the next scan.
-    pub fn release(&self, name: &str, digest: Option<Digest>) -> Result<Digest, Denied> {
+    pub fn release(&self, name: &str, digest: Option<Digest>) -> Result<Digest, ChangeDenied> {
         let _changing = self.lock();
         let mut next = self.next();
         next.knows(name)?;
         let of_name = |(_, quarantined): &(&Digest, &Quarantined)| quarantined.name == name;
         let latest = || next.quarantined.iter().filter(of_name).max_by_key(|(_, q)| q.since).map(|(digest, _)| *digest);
-        let none = || Denied::Impossible(format!("nothing of `{name}` is quarantined"));
+        let none = || ChangeDenied::Impossible(format!("nothing of `{name}` is quarantined"));
         let digest = digest.or_else(latest).ok_or_else(none)?;
         if next.quarantined.remove(&digest).is_none() {
-            return Err(Denied::Impossible(format!("{digest} is not quarantined")));
+            return Err(ChangeDenied::Impossible(format!("{digest} is not quarantined")));
         }
         next.tried_again.remove(&digest);
         next.clear_refusal(name, digest);
@@ -226,6 +226,6 @@ impl Catalog {
     }
 }
 
-pub(super) fn nothing_on_trial(name: &str) -> Denied {
-    Denied::Impossible(format!("no version of `{name}` is on trial"))
+pub(super) fn nothing_on_trial(name: &str) -> ChangeDenied {
+    ChangeDenied::Impossible(format!("no version of `{name}` is on trial"))
 }

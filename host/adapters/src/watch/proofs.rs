@@ -84,7 +84,7 @@ impl Watch {
     /// fails is refused and leaves service; nothing takes its place. What lacks time serves on, and is proved again after
     /// a pause. [`Watch::follow`] begins with this, and the start is over then: what comes later is proved before it
     /// serves.
-    pub fn prove_the_rest(&mut self) {
+    pub(crate) fn prove_the_rest(&mut self) {
         self.folder.proves_beside = None;
         let now = Instant::now();
         let is_due = |unproved: &Unproved| unproved.retry.is_none_or(|retry| retry.is_due(now));

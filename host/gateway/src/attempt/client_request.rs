@@ -42,7 +42,7 @@ impl ClientRequest {
             method: asked.method.as_str().to_owned(),
             path: asked.path.clone(),
             query: query::pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
-            headers: asked.endpoint.claim.request_headers.iter().filter_map(header).collect(),
+            headers: asked.endpoint.face.request_headers.iter().filter_map(header).collect(),
             body: body_of(&body),
         };
         Ok(Self { http, lifted })

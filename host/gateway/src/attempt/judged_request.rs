@@ -181,7 +181,7 @@ pub(super) async fn judged_by(
         model: asked.model(),
         format: asked.endpoint.format(),
         stream: asked.peek.stream,
-        end_user: &asked.endpoint.claim.end_user,
+        end_user: &asked.endpoint.face.end_user,
         input_tokens: match &seen.content {
             Asked::Chat(chat) => Some(estimate::input_tokens(chat)),
             _ => None,
@@ -214,11 +214,11 @@ pub(super) async fn judged_by(
 /// have read it.
 fn unread_request<'a>(asked: &'a InboundRequest, before: Option<&Judged>) -> Option<UnreadRequest<'a>> {
     let is_read = before.is_some_and(|before| before.must_translate || before.copy.is_some());
-    let claim = &asked.endpoint.claim;
-    if is_read || asked.side.dialect().is_none() || claim.body != BodyKind::Json {
+    let face = &asked.endpoint.face;
+    if is_read || asked.side.dialect().is_none() || face.body != BodyKind::Json {
         return None;
     }
-    Some(UnreadRequest { body: &asked.body, headers: &asked.headers, read_headers: &claim.request_headers })
+    Some(UnreadRequest { body: &asked.body, headers: &asked.headers, read_headers: &face.request_headers })
 }
 
 /// What guards see of a request, and what its dialect reported besides.
@@ -278,9 +278,9 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
     let limit = context.config.server.translate_body_limit;
     let mut held = asked.held.beside();
     held.grow(joined_len(&asked.body)).await?;
-    let is_json = asked.endpoint.claim.body == BodyKind::Json;
+    let is_json = asked.endpoint.face.body == BodyKind::Json;
     if asked.operation().is_relayed_only() {
-        let content = match asked.endpoint.claim.body {
+        let content = match asked.endpoint.face.body {
             _ if asked.body.iter().all(Bytes::is_empty) => Asked::Withheld,
             BodyKind::Json => match ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?.http.body {
                 Body::Text(text) if is_unambiguous(&text) => Asked::Other(text),

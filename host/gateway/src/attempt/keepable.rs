@@ -112,7 +112,7 @@ fn http_of(asked: &InboundRequest) -> HttpRequest {
         method: asked.method.as_str().to_owned(),
         path: asked.path.clone(),
         query: query::pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
-        headers: asked.endpoint.claim.request_headers.iter().filter_map(header).collect(),
+        headers: asked.endpoint.face.request_headers.iter().filter_map(header).collect(),
         body: body_of(&Bytes::from(asked.body.concat())),
     }
 }

@@ -187,7 +187,7 @@ fn request_headers(asked: &InboundRequest, acceptance: &Acceptance, filling: &Fi
     for (name, value) in acceptance.set_headers(filling) {
         to.entry(name).or_insert(value);
     }
-    if asked.endpoint.claim.body == BodyKind::Json && !to.contains_key(header::CONTENT_TYPE) && !asked.body.is_empty() {
+    if asked.endpoint.face.body == BodyKind::Json && !to.contains_key(header::CONTENT_TYPE) && !asked.body.is_empty() {
         to.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     to

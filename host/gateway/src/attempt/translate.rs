@@ -289,7 +289,7 @@ impl<'a> Run<'a> {
     fn is_object(&self, loss: &Loss) -> bool {
         let names =
             |pointer: &String| pointer.strip_prefix('/').is_some_and(|path| path.replace('/', ".") == loss.field);
-        loss.kind == LossKind::Dropped && self.asked.endpoint.claim.object_ids.iter().any(names)
+        loss.kind == LossKind::Dropped && self.asked.endpoint.face.object_ids.iter().any(names)
     }
 
     /// Sends the rendered request, and the follow-ups that its answers require.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::{Caller, Denied, StoredKeys, presented};
+use super::{Caller, CallerDenied, StoredKeys, presented};
 use weir_config::Config;
 use weir_identity::ephemeral::{EphemeralKey, EphemeralKeys, PREFIX, SEALING_KEY_BYTES};
 use weir_translate::dialect::endpoints::{Endpoint, Head};
@@ -39,7 +39,7 @@ impl OwnSeal {
         endpoint: &Endpoint,
         head: &Head<'_>,
         address: Option<IpAddr>,
-    ) -> Option<Result<(Caller, EphemeralKey), Denied>> {
+    ) -> Option<Result<(Caller, EphemeralKey), CallerDenied>> {
         let keys = presented(config, endpoint, head);
         let text = keys.into_iter().find(|key| key.starts_with(PREFIX))?;
         let now = Timestamp::now();
@@ -49,7 +49,7 @@ impl OwnSeal {
         };
         Some(match opened? {
             Ok(key) => Caller::of_hash(config, stored, &key.stands_for, address).map(|caller| (caller, key)),
-            Err(error) => Err(Denied::Ephemeral(error)),
+            Err(error) => Err(CallerDenied::Ephemeral(error)),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Caller, Denied, StoredKeys};
+use super::{Caller, CallerDenied, StoredKeys};
 use weir_config::{Config, KeyHash};
 
 impl Caller {
@@ -19,7 +19,7 @@ impl Caller {
         stored: &StoredKeys,
         hash: &KeyHash,
         address: Option<IpAddr>,
-    ) -> Result<Self, Denied> {
+    ) -> Result<Self, CallerDenied> {
         if let Some(client) = config.clients.find_by_hash(hash) {
             let (tenant, client) = (Arc::clone(&client.name), Some(Arc::clone(client)));
             return Ok(Self { tenant, client, stored: None, shown: Some(*hash), address });
@@ -32,10 +32,14 @@ impl Caller {
     /// # Errors
     ///
     /// What it has shown is no longer valid, or is needed by now and was not shown.
-    pub(crate) fn revalidate(&self, config: &Config, stored: &StoredKeys) -> Result<(Self, Option<Timestamp>), Denied> {
+    pub(crate) fn revalidate(
+        &self,
+        config: &Config,
+        stored: &StoredKeys,
+    ) -> Result<(Self, Option<Timestamp>), CallerDenied> {
         if let Some(own) = &self.client {
             let now = self.shown.as_ref().and_then(|shown| config.clients.find_by_hash(shown));
-            let client = now.filter(|client| client.name == own.name).ok_or(Denied::WrongKey)?;
+            let client = now.filter(|client| client.name == own.name).ok_or(CallerDenied::WrongKey)?;
             return Ok((Self { client: Some(Arc::clone(client)), ..self.clone() }, None));
         }
         if let Some(own) = &self.stored {
@@ -43,6 +47,6 @@ impl Caller {
             return Ok((Self::stored(caller, self.shown, self.address), until));
         }
         let is_open = config.server.anonymous || config.clients.is_empty() && !stored.is_keyed();
-        if is_open { Ok((self.clone(), None)) } else { Err(Denied::NoKey) }
+        if is_open { Ok((self.clone(), None)) } else { Err(CallerDenied::NoKey) }
     }
 }

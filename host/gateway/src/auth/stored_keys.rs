@@ -13,7 +13,7 @@ use weir_identity::directory::hash_of;
 use weir_identity::document::TeamId;
 use weir_identity::jwt::{Refusal, TokenIdentity, looks_like_token};
 
-use super::Denied;
+use super::CallerDenied;
 use super::stored::StoredCaller;
 use super::tokens::Tokens;
 
@@ -28,7 +28,7 @@ pub(super) enum CredentialLookup {
     /// A caller of the store, and the hash of its key.
     Caller(Box<StoredCaller>, KeyHash),
     /// Keys that are refused, and those of them that may be tokens, which are still to be verified.
-    Refused(Denied, Vec<Secret>),
+    Refused(CallerDenied, Vec<Secret>),
     /// There are none.
     Nothing,
 }
@@ -114,11 +114,12 @@ impl StoredKeys {
                 Ok((caller, shown)) => return CredentialLookup::Caller(Box::new(caller), shown),
                 Err(denied) => denied,
             };
-            if takes_tokens && matches!(denied, Denied::WrongKey | Denied::Unread) && looks_like_token(key) {
+            if takes_tokens && matches!(denied, CallerDenied::WrongKey | CallerDenied::Unread) && looks_like_token(key)
+            {
                 tokens.push(Secret::new(key.as_str()));
             }
             // Of several refusals, one of a known key helps more than that another is not known.
-            if matches!(refusal, None | Some(Denied::WrongKey)) {
+            if matches!(refusal, None | Some(CallerDenied::WrongKey)) {
                 refusal = Some(denied);
             }
         }
@@ -126,13 +127,13 @@ impl StoredKeys {
     }
 
     /// The caller of a presented key, and the hash of that.
-    fn find(&self, presented: &str) -> Result<(StoredCaller, KeyHash), Denied> {
+    fn find(&self, presented: &str) -> Result<(StoredCaller, KeyHash), CallerDenied> {
         let shown = hash_of(presented)?;
         Ok((self.of_hash(&shown)?, shown))
     }
 
     /// The caller of the key with this hash.
-    pub(super) fn of_hash(&self, hash: &KeyHash) -> Result<StoredCaller, Denied> {
+    pub(super) fn of_hash(&self, hash: &KeyHash) -> Result<StoredCaller, CallerDenied> {
         self.caller(|directory| directory.look_up_hash(hash, Timestamp::now()))
     }
 
@@ -141,7 +142,7 @@ impl StoredKeys {
         &self,
         caller: &StoredCaller,
         shown: Option<&KeyHash>,
-    ) -> Result<(StoredCaller, Option<Timestamp>), Denied> {
+    ) -> Result<(StoredCaller, Option<Timestamp>), CallerDenied> {
         let now = Timestamp::now();
         if let Some(identity) = caller.token() {
             let until = identity.expires;
@@ -152,7 +153,7 @@ impl StoredKeys {
                 Ok((self.of_identity(identity)?, Some(until)))
             };
         }
-        let shown = shown.ok_or(Denied::WrongKey)?;
+        let shown = shown.ok_or(CallerDenied::WrongKey)?;
         let caller = self.of_hash(shown)?;
         let until = caller.valid_until(shown);
         Ok((caller, until))
@@ -169,27 +170,27 @@ impl StoredKeys {
     }
 
     /// The caller of a presented token.
-    pub(super) async fn find_by_token(&self, token: &str) -> Result<StoredCaller, Denied> {
-        let Some(tokens) = self.tokens() else { return Err(Denied::WrongKey) };
+    pub(super) async fn find_by_token(&self, token: &str) -> Result<StoredCaller, CallerDenied> {
+        let Some(tokens) = self.tokens() else { return Err(CallerDenied::WrongKey) };
         let identity = tokens.verify(token).await?;
         self.of_identity(&identity)
     }
 
     /// The caller of a verified token.
-    fn of_identity(&self, identity: &Arc<TokenIdentity>) -> Result<StoredCaller, Denied> {
+    fn of_identity(&self, identity: &Arc<TokenIdentity>) -> Result<StoredCaller, CallerDenied> {
         self.caller(|directory| directory.caller_of_token(identity))
     }
 
     /// The caller that the directory finds. What a store that is still unread does not show may be in it.
     fn caller(
         &self,
-        find: impl FnOnce(&Directory) -> Result<weir_identity::Caller, weir_identity::Denied>,
-    ) -> Result<StoredCaller, Denied> {
-        use weir_identity::Denied::{Organisation, Team, Unknown, User};
+        find: impl FnOnce(&Directory) -> Result<weir_identity::Caller, weir_identity::KeyDenied>,
+    ) -> Result<StoredCaller, CallerDenied> {
+        use weir_identity::KeyDenied::{Organisation, Team, Unknown, User};
         // Asked before the directory is loaded, since the store may be read in between.
         let is_unread = self.is_unread();
         find(&self.directory.load()).map(|caller| self.labelled(caller)).map_err(|denied| match denied {
-            Unknown | User(_) | Team(_) | Organisation(_) if is_unread => Denied::Unread,
+            Unknown | User(_) | Team(_) | Organisation(_) if is_unread => CallerDenied::Unread,
             denied => denied.into(),
         })
     }
@@ -274,11 +275,11 @@ mod tests {
         assert_eq!(look_up(&["sk-two"]), "WrongKey 0");
         assert_eq!(look_up(&[]), "");
         // Of two refusals, that of a known key is shown, and what may be right is tried again.
-        let disabled = || Denied::Stored(weir_identity::Denied::Disabled(KeyId::from_bits(1)));
-        let away = || Denied::Token(Refusal::KeysUnavailable { issuer: "login".to_owned() });
-        let unknown = || Denied::Token(Refusal::UnknownIssuer);
+        let disabled = || CallerDenied::Stored(weir_identity::KeyDenied::Disabled(KeyId::from_bits(1)));
+        let away = || CallerDenied::Token(Refusal::KeysUnavailable { issuer: "login".to_owned() });
+        let unknown = || CallerDenied::Token(Refusal::UnknownIssuer);
         assert_eq!(unknown().beside(disabled()), disabled());
-        assert_eq!(unknown().beside(Denied::WrongKey), unknown());
+        assert_eq!(unknown().beside(CallerDenied::WrongKey), unknown());
         assert_eq!(unknown().beside(away()), away());
         assert_eq!(away().beside(disabled()), away());
     }
@@ -295,13 +296,13 @@ mod tests {
             expires: Timestamp::MAX,
         });
         keys.wait_for_store();
-        assert_eq!(keys.find("sk-some").unwrap_err(), Denied::Unread);
+        assert_eq!(keys.find("sk-some").unwrap_err(), CallerDenied::Unread);
         let denied = keys.of_identity(&identity).unwrap_err();
         assert!(!denied.is_a_guess());
         let fault = Fault::from(denied);
         assert_eq!(fault.error.code.as_deref(), Some("store_unavailable"));
         keys.replace(Directory::empty(), true);
-        assert_eq!(keys.find("sk-some").unwrap_err(), Denied::WrongKey);
-        assert!(matches!(keys.of_identity(&identity), Err(Denied::Stored(weir_identity::Denied::Team(_)))));
+        assert_eq!(keys.find("sk-some").unwrap_err(), CallerDenied::WrongKey);
+        assert!(matches!(keys.of_identity(&identity), Err(CallerDenied::Stored(weir_identity::KeyDenied::Team(_)))));
     }
 }

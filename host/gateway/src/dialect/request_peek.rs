@@ -32,7 +32,7 @@ pub(crate) const MAX_CANDIDATES: u64 = 1_024;
 /// What to look for in the requests of one face, compiled.
 #[derive(Debug)]
 pub struct PeekPlan {
-    claim: Face,
+    face: Face,
     pointers: Option<Pointers>,
     /// Indexes of the pointers at the model's name, with the prefix that precedes the name.
     models: Vec<(usize, String)>,
@@ -108,25 +108,25 @@ impl PeekPlan {
     /// Compiles the plan of a face. `accepts` are all acceptances, whose exclusions are tested too. Features are
     /// searched for only if a route needs them.
     pub fn new<'a>(endpoint: &Endpoint, accepts: impl Iterator<Item = &'a Acceptance>, wants_features: bool) -> Self {
-        let claim = endpoint.claim.clone();
+        let face = endpoint.face.clone();
         let mut wanted = Wanted::default();
-        let models = claim.model.iter().filter_map(|place| match place {
+        let models = face.model.iter().filter_map(|place| match place {
             ModelPlace::Pointer(place) => Some((wanted.add(&place.pointer), place.prefix.clone())),
             _ => None,
         });
         let models = models.collect();
-        let stream = match &claim.stream {
+        let stream = match &face.stream {
             StreamFlag::Pointer(flag) => Some(wanted.add(&flag.pointer)),
             StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
         };
         let mut all = |pointers: &[String]| pointers.iter().map(|pointer| wanted.add(pointer)).collect();
-        let output_limit = all(&claim.output_limit);
-        let numbers: Vec<String> = claim.candidates.iter().filter(|pointer| !is_list(pointer)).cloned().collect();
-        let (candidates, service_tier) = (all(&numbers), all(&claim.service_tier));
-        let mut names = names_read(&claim);
+        let output_limit = all(&face.output_limit);
+        let numbers: Vec<String> = face.candidates.iter().filter(|pointer| !is_list(pointer)).cloned().collect();
+        let (candidates, service_tier) = (all(&numbers), all(&face.service_tier));
+        let mut names = names_read(&face);
         let mut exclusions = HashMap::default();
         let mut usage_is_asked = None;
-        for acceptance in accepts.filter(|one| one.format == claim.format && one.operation == claim.operation) {
+        for acceptance in accepts.filter(|one| one.format == face.format && one.operation == face.operation) {
             let compiled = |(test, reason): &(FrameTest, String)| CompiledExclusion::new(test, reason, &mut wanted);
             exclusions.insert(acceptance.id, acceptance.exclusions.iter().filter_map(compiled).collect());
             let Some(ask) = &acceptance.ask_usage else { continue };
@@ -137,16 +137,16 @@ impl PeekPlan {
             let is_set = FrameTest::Equals(PointerEquals { pointer: ask.pointer.clone(), json: ask.json.clone() });
             usage_is_asked = usage_is_asked.or_else(|| Test::compile(&is_set, &mut wanted).ok());
         }
-        let features = if wants_features { features(&claim, &mut wanted) } else { Vec::new() };
-        for pointer in claim.object_ids.iter().filter(|place| place.matches('/').count() == 1) {
+        let features = if wants_features { features(&face, &mut wanted) } else { Vec::new() };
+        for pointer in face.object_ids.iter().filter(|place| place.matches('/').count() == 1) {
             wanted.add(pointer);
         }
-        let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
-        let fields = form_fields(&claim);
-        let path_object = claim.object_ids.iter().any(|place| place == object_ids::PATH_ID);
-        let (objects, lists) = (ObjectPlaces::new(&claim), Lists::new(&claim));
+        let pointers = (face.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
+        let fields = form_fields(&face);
+        let path_object = face.object_ids.iter().any(|place| place == object_ids::PATH_ID);
+        let (objects, lists) = (ObjectPlaces::new(&face), Lists::new(&face));
         Self {
-            claim,
+            face,
             pointers,
             models,
             stream,
@@ -187,7 +187,7 @@ impl PeekPlan {
     }
 
     /// Reads a request whose scan has been given the whole body.
-    pub fn read_scanned(
+    pub(crate) fn read_scanned(
         self: &Arc<Self>,
         scan: Option<Peek>,
         body: &[Bytes],
@@ -201,7 +201,7 @@ impl PeekPlan {
         if let Some(found) = &found {
             self.refuse_variants(found)?;
         }
-        let stream = match &self.claim.stream {
+        let stream = match &self.face.stream {
             StreamFlag::Constant(flag) => *flag,
             StreamFlag::Query(pair) => head.query(&pair.name).is_some_and(|value| value == pair.value),
             StreamFlag::Pointer(flag) if self.pointers.is_some() => self.stream_member(found.as_ref(), flag)?,
@@ -266,7 +266,7 @@ impl PeekPlan {
         fields: &[Field],
         path_params: &PathParams,
     ) -> Result<(Option<String>, Vec<ModelSpot>), Fault> {
-        let in_path = self.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
+        let in_path = self.face.model.iter().any(|place| matches!(place, ModelPlace::Path));
         let mut model = if in_path { path_params.get("model").map(str::to_owned) } else { None };
         let mut spots = Vec::new();
         for (pointer, prefix) in &self.models {
@@ -318,7 +318,7 @@ impl RequestPeek {
     }
 
     /// Whether the body could name the model and does not: the path names it.
-    pub fn leaves_model_to_path(&self) -> bool {
+    pub(crate) fn leaves_model_to_path(&self) -> bool {
         self.model.is_some() && !self.plan.models.is_empty() && self.model_places.is_empty()
     }
 
@@ -339,9 +339,9 @@ fn found_in(scan: Peek) -> Result<Found, Fault> {
 }
 
 /// Compiles the tests for features.
-fn features(claim: &Face, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
+fn features(face: &Face, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
     let mut compiled = Vec::new();
-    for feature in &claim.features {
+    for feature in &face.features {
         let tests = feature.tests.iter().filter_map(|test| Test::compile(test, wanted).ok()).collect();
         compiled.push((feature.name.clone(), tests));
     }
@@ -349,17 +349,16 @@ fn features(claim: &Face, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
 }
 
 /// The first segments of the pointers at members that are read.
-fn names_read(claim: &Face) -> Vec<String> {
-    let models = claim.model.iter().filter_map(|place| match place {
+fn names_read(face: &Face) -> Vec<String> {
+    let models = face.model.iter().filter_map(|place| match place {
         ModelPlace::Pointer(place) => Some(&place.pointer),
         _ => None,
     });
-    let stream = match &claim.stream {
+    let stream = match &face.stream {
         StreamFlag::Pointer(flag) => Some(&flag.pointer),
         StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
     };
-    let counted =
-        [&claim.output_limit, &claim.candidates, &claim.service_tier, &claim.object_ids].into_iter().flatten();
+    let counted = [&face.output_limit, &face.candidates, &face.service_tier, &face.object_ids].into_iter().flatten();
     models.chain(stream).chain(counted).filter_map(|pointer| first_name(pointer)).collect()
 }
 

@@ -331,7 +331,7 @@ fn as_json(mut headers: HeaderMap) -> HeaderMap {
 
 /// The headers without those in which the protocol's clients put their keys.
 fn without_places(mut headers: HeaderMap, endpoint: &Endpoint) -> HeaderMap {
-    for place in &endpoint.claim.credentials {
+    for place in &endpoint.face.credentials {
         if let CredentialPlace::Header(header) = place {
             headers.remove(header.name.as_str());
         }

@@ -47,7 +47,7 @@ struct ExpiresAfter {
 
 /// Whether a face is one for ephemeral keys.
 pub(super) fn is_for(endpoint: &Endpoint) -> bool {
-    matches!(&endpoint.claim.operation, Operation::Other(name) if name == OPERATION)
+    matches!(&endpoint.face.operation, Operation::Other(name) if name == OPERATION)
 }
 
 impl Gateway {

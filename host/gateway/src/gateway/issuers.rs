@@ -75,5 +75,5 @@ impl Gateway {
 fn may_be_searched(asked: &InboundRequest) -> bool {
     let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let len: usize = asked.body.iter().map(bytes::Bytes::len).sum();
-    asked.endpoint.claim.body == BodyKind::Raw && kind.starts_with("application/json") && len <= SEARCHED
+    asked.endpoint.face.body == BodyKind::Raw && kind.starts_with("application/json") && len <= SEARCHED
 }

@@ -26,5 +26,5 @@ fn is_missing(headers: &HeaderMap) -> bool {
 /// Whether the body was read as JSON or, if it is relayed unread, begins as a JSON object does.
 fn is_json(endpoint: &Endpoint, peek: &RequestPeek, body: &[Bytes]) -> bool {
     let first = || body.iter().flatten().find(|byte| !byte.is_ascii_whitespace());
-    peek.found.is_some() || (endpoint.claim.body == BodyKind::Raw && first() == Some(&b'{'))
+    peek.found.is_some() || (endpoint.face.body == BodyKind::Raw && first() == Some(&b'{'))
 }

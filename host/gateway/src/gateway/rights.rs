@@ -120,7 +120,7 @@ impl Gateway {
         // Reading an object does not make the client its owner.
         let may_claim = match &named.of_path {
             Some(id) => owners.is_own(id.as_bytes(), tenant),
-            None => endpoint.claim.method != Method::GET.as_str(),
+            None => endpoint.face.method != Method::GET.as_str(),
         };
         may_claim.then(|| Claim {
             owners: owners.clone(),
@@ -144,7 +144,7 @@ pub(super) fn meant(caller: &Caller, name: &str) -> Result<String, Fault> {
 pub(super) fn resolve_alias(caller: &Caller, endpoint: &Endpoint, peek: &mut RequestPeek) -> Result<(), Fault> {
     let (Some(stored), Some(name)) = (&caller.stored, peek.model.as_deref()) else { return Ok(()) };
     // A list, and one model of it, are filtered instead.
-    if endpoint.claim.operation == Operation::Models {
+    if endpoint.face.operation == Operation::Models {
         return Ok(());
     }
     if !stored.may_use(name) {
@@ -207,12 +207,12 @@ pub(super) fn refuse_anothers_in(owners: &Owners, tenant: &str, body: &[Bytes]) 
 
 /// The names of the members in which a face's requests name objects.
 fn object_members(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
-    endpoint.claim.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.split('/').next())
+    endpoint.face.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.split('/').next())
 }
 
 /// The same by the last part of each place, as the format's own parts have it.
 fn inner_members(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
-    endpoint.claim.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.rsplit('/').next())
+    endpoint.face.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.rsplit('/').next())
 }
 
 /// JSON whose texts that are JSON themselves, such as a format's own parts, are in it as values,
@@ -286,7 +286,7 @@ fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
 /// Whether a body may name objects: JSON, or relayed bytes that are not a multipart form.
 fn is_text(asked: &InboundRequest) -> bool {
     let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match asked.endpoint.claim.body {
+    match asked.endpoint.face.body {
         BodyKind::Json => true,
         BodyKind::Raw => !kind.starts_with("multipart/"),
         _ => false,

@@ -41,7 +41,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Whether a face is one of sessions.
 pub(super) fn is_for(endpoint: &Endpoint) -> bool {
-    endpoint.claim.operation == Operation::Realtime
+    endpoint.face.operation == Operation::Realtime
 }
 
 impl Gateway {

@@ -11,11 +11,11 @@ pub(super) fn describe(span: &Span, endpoint: &Endpoint, id: &str) {
     if !span.is_recording() {
         return;
     }
-    let (method, path) = (&endpoint.claim.method, &endpoint.claim.path);
+    let (method, path) = (&endpoint.face.method, &endpoint.face.path);
     span.rename(|| format!("{method} {path}"));
     span.set(Attribute::HttpMethod, method.clone());
     span.set(Attribute::HttpRoute, path.clone());
-    span.set(Attribute::Operation, endpoint.claim.operation.name().to_owned());
+    span.set(Attribute::Operation, endpoint.face.operation.name().to_owned());
     span.set(Attribute::Format, endpoint.format().to_owned());
     span.set(Attribute::RequestId, id.to_owned());
 }

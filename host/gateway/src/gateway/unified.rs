@@ -40,11 +40,11 @@ impl UnifiedEndpoints {
         let operations =
             [Operation::Chat, Operation::Embeddings, Operation::Models, Operation::CountTokens, Operation::Rerank];
         Self(operations.map(|operation| {
-            let claim = claim(format, path(&operation), operation, credentials);
+            let face = face_of(format, path(&operation), operation, credentials);
             let index = NEXT.fetch_sub(1, Ordering::Relaxed);
             let endpoint = Endpoint {
                 adapter: Arc::from(format),
-                claim,
+                face,
                 errors: None,
                 id_header: None,
                 limit_headers: Vec::new(),
@@ -62,7 +62,7 @@ impl UnifiedEndpoints {
     }
 
     fn entry(&self, operation: &Operation) -> Option<&(Arc<Endpoint>, Arc<PeekPlan>)> {
-        self.0.iter().find(|(endpoint, _)| endpoint.claim.operation == *operation)
+        self.0.iter().find(|(endpoint, _)| endpoint.face.operation == *operation)
     }
 
     /// A request as attempts take it: without a body.
@@ -93,7 +93,7 @@ impl UnifiedEndpoints {
             side: ClientSide::of_program(request, arrived),
             path_params: PathParams::default(),
             method: Method::POST,
-            path: endpoint.claim.path.clone(),
+            path: endpoint.face.path.clone(),
             query: String::new(),
             headers,
             body: Vec::new(),
@@ -127,7 +127,7 @@ fn model_of(request: &Request) -> Option<&str> {
 }
 
 /// The endpoint of one operation, in whose requests there is nothing to be looked for.
-fn claim(format: &str, path: String, operation: Operation, credentials: &[CredentialPlace]) -> Face {
+fn face_of(format: &str, path: String, operation: Operation, credentials: &[CredentialPlace]) -> Face {
     let face = Face::unread(format, operation, Method::POST.as_str(), path);
     Face { credentials: credentials.to_vec(), ..face }
 }

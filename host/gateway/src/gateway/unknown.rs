@@ -47,8 +47,8 @@ pub(super) fn verb(serving: &Serving, head: &Parts) -> Option<Unrecognised> {
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
     let mut verbs: Vec<String> = Vec::new();
     let mut nearest = None;
-    for endpoint in serving.endpoints.all().iter().filter(|endpoint| endpoint.claim.method == method.as_str()) {
-        let Some((_, other)) = endpoint.claim.path.rsplit_once("}:") else { continue };
+    for endpoint in serving.endpoints.all().iter().filter(|endpoint| endpoint.face.method == method.as_str()) {
+        let Some((_, other)) = endpoint.face.path.rsplit_once("}:") else { continue };
         let found = serving.endpoints.find(method, &format!("{before}:{other}"), &about);
         if let Lookup::Found(found, _) = found
             && !verbs.iter().any(|known| known == other)

@@ -99,7 +99,7 @@ impl Gateway {
         let start = ExchangeStart {
             begun: exchange.begun,
             request_id: &exchange.id,
-            operation: endpoint.claim.operation.name(),
+            operation: endpoint.face.operation.name(),
             span: &Span::default(),
             counts: false,
         };
@@ -138,7 +138,7 @@ impl Gateway {
             own_id: exchange.own_id,
             begun: exchange.begun,
             method: &Method::GET,
-            path: &endpoint.claim.path.replace("{id}", id),
+            path: &endpoint.face.path.replace("{id}", id),
             address: None,
             user_agent: Some(PROGRAM),
         };
@@ -154,8 +154,8 @@ impl Gateway {
 fn way_to<'a>(serving: &'a Serving, unread: &Unread, read_by: Stored) -> Option<StoredAnswerRoute<'a>> {
     let reads = |endpoint: &&Arc<Endpoint>| {
         serving.stored(endpoint.index) == read_by
-            && endpoint.claim.method == "GET"
-            && (read_by == Stored::Results || endpoint.claim.path.ends_with(BY_ID))
+            && endpoint.face.method == "GET"
+            && (read_by == Stored::Results || endpoint.face.path.ends_with(BY_ID))
     };
     let endpoints: Vec<&Arc<Endpoint>> = serving.endpoints.all().iter().filter(reads).collect();
     let issuer = &unread.issuer;
@@ -167,7 +167,7 @@ fn way_to<'a>(serving: &'a Serving, unread: &Unread, read_by: Stored) -> Option<
     let of_provider = all.filter(|(_, target)| *target.label == *issuer.provider);
     let of_key = of_provider.flat_map(|(route, target)| keys(target).map(move |target| (route, target)));
     let ways = of_key.filter(|(_, target)| target.key == issuer.key).filter_map(|(route, target)| {
-        let accepted = |endpoint: &&'a Arc<Endpoint>| target.accepts(endpoint.format(), &endpoint.claim.operation);
+        let accepted = |endpoint: &&'a Arc<Endpoint>| target.accepts(endpoint.format(), &endpoint.face.operation);
         let (endpoint, acceptance) = endpoints.iter().find_map(|endpoint| Some((*endpoint, accepted(endpoint)?)))?;
         Some(StoredAnswerRoute { route, target, endpoint, acceptance })
     });

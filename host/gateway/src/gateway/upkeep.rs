@@ -1,23 +1,77 @@
-//! What the program does with a gateway besides requests: it replaces what is served, and reads its state.
+//! What the program does with a gateway besides requests: it creates one, replaces what is served, and reads its state.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
+
 use super::Gateway;
+use crate::accounting::Unbooked;
 use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
 use crate::admission::headroom::Headroom;
+use crate::admission::{Admission, AdmitMetrics};
 use crate::answer_cache::{AnswerCache, QuestionBounds};
-use crate::auth::{StoredKeys, WrongKeys};
+use crate::auth::{OwnSeal, StoredKeys, WrongKeys};
+use crate::guard::GuardMetrics;
 use crate::health::{Health, TargetStatus};
+use crate::model_list;
 use crate::observe::metrics::Metrics;
+use crate::observe::trace::Tracer;
 use crate::provenance::Provenance;
+use crate::realtime::Sessions;
+use crate::reasoning_cache::ReasoningCache;
 use crate::serving::Serving;
 use weir_buffers::BufferLimit;
 use weir_config::Secret;
+use weir_upstream::Upstreams;
 
 impl Gateway {
+    /// Creates a gateway.
+    pub fn new(
+        serving: Serving,
+        upstreams: Upstreams,
+        metrics: Arc<Metrics>,
+        tracer: Tracer,
+    ) -> Result<Self, prometheus::Error> {
+        let reasoning_cache = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
+        let answers = {
+            let server = &serving.config.server;
+            let questions =
+                QuestionBounds { bytes: server.semantic_cache_bytes, of_partition: server.semantic_cache_questions };
+            AnswerCache::new(server.cache_bytes, questions, &metrics)?
+        };
+        let lists = model_list::Lists::default();
+        let guard_metrics = GuardMetrics::new(&metrics)?;
+        let sessions = Sessions::new(&metrics)?;
+        let unbooked = Arc::new(Unbooked::new(&metrics)?);
+        let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?, Budgets::new(&metrics)?));
+        admission.budgets.replace(&serving.config.budgets);
+        serving.begin_counts(&metrics);
+        let (health, buffers) = (Arc::default(), Arc::new(BufferLimit::new(metrics.registry())?));
+        buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
+        Ok(Self {
+            serving: Arc::new(ArcSwap::from_pointee(serving)),
+            upstreams,
+            metrics,
+            tracer,
+            lists,
+            reasoning_cache,
+            unbooked,
+            answers,
+            health,
+            admission,
+            wrong_keys: WrongKeys::default(),
+            stored_keys: Arc::default(),
+            buffers,
+            guard_metrics,
+            sessions,
+            seal: OwnSeal::new(),
+            log: OnceLock::new(),
+        })
+    }
+
     /// Gives the record of each request to a log from now on. The first log stays.
     pub fn log_to(&self, log: Arc<dyn RequestLog>) {
         if self.log.set(log).is_err() {

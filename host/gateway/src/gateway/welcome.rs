@@ -50,8 +50,8 @@ pub(super) fn page(serving: &Serving, head: &Parts) -> Response<ReplyBody> {
 fn endpoints(serving: &Serving) -> BTreeMap<&str, BTreeSet<String>> {
     let mut endpoints: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for endpoint in serving.endpoints.all() {
-        if matches!(endpoint.claim.operation, Operation::Chat | Operation::Embeddings | Operation::Rerank) {
-            let shown = format!("{} {}", endpoint.claim.method, endpoint.claim.path);
+        if matches!(endpoint.face.operation, Operation::Chat | Operation::Embeddings | Operation::Rerank) {
+            let shown = format!("{} {}", endpoint.face.method, endpoint.face.path);
             endpoints.entry(endpoint.format()).or_default().insert(shown);
         }
     }

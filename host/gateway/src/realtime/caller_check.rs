@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::NAME;
 use crate::admission::not_allowed;
-use crate::auth::{Caller, Denied, StoredKeys};
+use crate::auth::{Caller, CallerDenied, StoredKeys};
 use crate::serving::Serving;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -62,7 +62,7 @@ impl CallerCheck {
         let (caller, until) = match self.caller.revalidate(&serving.config, &self.keys) {
             Ok(found) => found,
             // It may be valid: the store cannot be read at present.
-            Err(Denied::Unread) => return Ok(MAX_CHECK_INTERVAL),
+            Err(CallerDenied::Unread) => return Ok(MAX_CHECK_INTERVAL),
             Err(denied) => return Err(denied.into()),
         };
         if !caller.may_do(NAME, true) {

@@ -66,7 +66,7 @@ impl Candidate {
     }
 
     /// Whether another key than this one may be tried now.
-    pub fn has_other_key(&self, health: &Health, key: usize, now: Instant) -> bool {
+    pub(crate) fn has_other_key(&self, health: &Health, key: usize, now: Instant) -> bool {
         let mut others = keys(&self.target).filter(|one| one.key != key);
         others.any(|one| health.status(self.subject(one), now).may_be_tried())
     }

@@ -27,7 +27,7 @@ pub(super) fn makes(endpoints: &Endpoints, routes: &Routes, created: &[CreatedOb
     let named: BTreeSet<&str> = endpoints
         .all()
         .iter()
-        .filter(|endpoint| !endpoint.claim.object_ids.is_empty())
+        .filter(|endpoint| !endpoint.face.object_ids.is_empty())
         .map(|endpoint| endpoint.format())
         .collect();
     let fetched: BTreeSet<&str> = endpoints
@@ -63,14 +63,14 @@ pub enum CreatedObject {
 
 /// Determines [`CreatedObject`] for each face.
 pub(super) fn created_objects(endpoints: &Endpoints) -> Vec<CreatedObject> {
-    let asks_by_id = |endpoint: &&Arc<Endpoint>| is_without_model(endpoint) && !endpoint.claim.object_ids.is_empty();
+    let asks_by_id = |endpoint: &&Arc<Endpoint>| is_without_model(endpoint) && !endpoint.face.object_ids.is_empty();
     let keeping: BTreeSet<&str> =
         endpoints.all().iter().filter(asks_by_id).map(|endpoint| &*endpoint.adapter).collect();
     let stored = stored_chats(endpoints);
     // Work, such as a batch, is named by no request but those about itself.
     let uploads: BTreeSet<&str> =
         endpoints.all().iter().filter(|endpoint| is_upload(endpoint)).map(|endpoint| &*endpoint.adapter).collect();
-    let of_one = |endpoint: &Endpoint| match &endpoint.claim.operation {
+    let of_one = |endpoint: &Endpoint| match &endpoint.face.operation {
         _ if !keeping.contains(&*endpoint.adapter) => CreatedObject::Nothing,
         Operation::Chat if stored.contains(&(&*endpoint.adapter, endpoint.format())) => CreatedObject::Answer,
         operation if operation.is_relayed_only() && is_without_model(endpoint) => CreatedObject::Object,
@@ -155,23 +155,23 @@ fn stored_chats(endpoints: &Endpoints) -> BTreeSet<(&str, &str)> {
 
 /// Whether a face's requests are chats that may name stored objects.
 fn is_chat_with_objects(endpoint: &Endpoint) -> bool {
-    endpoint.claim.operation == Operation::Chat && !endpoint.claim.object_ids.is_empty()
+    endpoint.face.operation == Operation::Chat && !endpoint.face.object_ids.is_empty()
 }
 
 /// The last segments of the paths of faces whose requests begin work.
 pub(super) fn begin_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<String> {
     let begin = endpoints.all().iter().zip(stored).filter(|(_, stored)| **stored == Stored::Begun);
-    begin.filter_map(|(endpoint, _)| endpoint.claim.path.rsplit('/').next().map(str::to_owned)).collect()
+    begin.filter_map(|(endpoint, _)| endpoint.face.path.rsplit('/').next().map(str::to_owned)).collect()
 }
 
 /// Whether a face's requests put an object there that others name.
 fn is_upload(endpoint: &Endpoint) -> bool {
-    is_without_model(endpoint) && endpoint.claim.method == "POST" && endpoint.claim.object_ids.is_empty()
+    is_without_model(endpoint) && endpoint.face.method == "POST" && endpoint.face.object_ids.is_empty()
 }
 
 /// Whether a face answers with what is in a stored object, one JSON value a line.
 fn has_lines(endpoint: &Endpoint) -> bool {
-    let is_lines = endpoint.claim.framings.iter().any(|answer| answer.framing == Framing::Ndjson);
+    let is_lines = endpoint.face.framings.iter().any(|answer| answer.framing == Framing::Ndjson);
     reads_content(endpoint) && is_lines
 }
 
@@ -179,48 +179,48 @@ fn has_lines(endpoint: &Endpoint) -> bool {
 /// the id.
 fn reads_what_was_made(endpoint: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
     let continues = |maker: &&Arc<Endpoint>| {
-        let rest = endpoint.claim.path.strip_prefix(&maker.claim.path);
+        let rest = endpoint.face.path.strip_prefix(&maker.face.path);
         endpoint.adapter == maker.adapter
             && rest.and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| rest.starts_with(ID))
     };
-    is_without_model(endpoint) && endpoint.claim.method != "DELETE" && makers.iter().any(continues)
+    is_without_model(endpoint) && endpoint.face.method != "DELETE" && makers.iter().any(continues)
 }
 
 /// Whether a face's requests have a provider work on stored objects that their bodies name, so that neither the work nor its
 /// model is known to anyone else.
 fn begins_work(endpoint: &Endpoint) -> bool {
-    is_without_model(endpoint) && !is_by_id(endpoint) && !endpoint.claim.object_ids.is_empty()
+    is_without_model(endpoint) && !is_by_id(endpoint) && !endpoint.face.object_ids.is_empty()
 }
 
 /// Whether a face's requests name a stored object in their path and no model, so that they ask for nothing new.
 fn is_by_id(endpoint: &Endpoint) -> bool {
-    is_without_model(endpoint) && endpoint.claim.object_ids.iter().any(|place| place == ID)
+    is_without_model(endpoint) && endpoint.face.object_ids.iter().any(|place| place == ID)
 }
 
 /// Whether a face answers with what is in a stored object, such as a file, and not only with what is known of it: its path
 /// goes on behind the id.
 pub(crate) fn reads_content(endpoint: &Endpoint) -> bool {
-    let goes_on = endpoint.claim.path.split_once(ID).is_some_and(|(_, rest)| !rest.is_empty());
-    endpoint.claim.method == "GET" && is_by_id(endpoint) && goes_on
+    let goes_on = endpoint.face.path.split_once(ID).is_some_and(|(_, rest)| !rest.is_empty());
+    endpoint.face.method == "GET" && is_by_id(endpoint) && goes_on
 }
 
 /// Whether a face lists the objects that these faces read: their paths continue its own by the id.
 fn lists(endpoint: &Endpoint, by_id: &[&Arc<Endpoint>]) -> bool {
     let is_element = |element: &&Arc<Endpoint>| {
-        let rest = element.claim.path.strip_prefix(&endpoint.claim.path);
+        let rest = element.face.path.strip_prefix(&endpoint.face.path);
         endpoint.adapter == element.adapter && rest.and_then(|rest| rest.strip_prefix('/')) == Some(ID)
     };
-    is_without_model(endpoint) && endpoint.claim.method == "GET" && by_id.iter().any(is_element)
+    is_without_model(endpoint) && endpoint.face.method == "GET" && by_id.iter().any(is_element)
 }
 
 /// Whether a face's requests name no model, so that only the provider knows what they concern.
 fn is_without_model(endpoint: &Endpoint) -> bool {
-    endpoint.claim.model.is_empty() && endpoint.claim.operation.is_relayed_only()
+    endpoint.face.model.is_empty() && endpoint.face.operation.is_relayed_only()
 }
 
 /// Whether several accounts accept a request that refers to an object by nothing but its id.
 fn is_fetched(endpoint: &Endpoint, routes: &Routes) -> bool {
-    let claim = &endpoint.claim;
+    let claim = &endpoint.face;
     if claim.object_ids.is_empty() || !is_without_model(endpoint) {
         return false;
     }

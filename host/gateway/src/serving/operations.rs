@@ -5,7 +5,7 @@ use weir_translate::dialect::endpoints::Endpoints;
 
 /// Warns of allowed operations that no adapter has.
 pub(super) fn unknown(config: &Config, endpoints: &Endpoints, problems: &mut Vec<Problem>) {
-    let mut names: Vec<&str> = endpoints.all().iter().map(|endpoint| endpoint.claim.operation.name()).collect();
+    let mut names: Vec<&str> = endpoints.all().iter().map(|endpoint| endpoint.face.operation.name()).collect();
     names.sort_unstable();
     names.dedup();
     for client in &config.clients {

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::*;
-use crate::directory::{Change, Denied, DirectoryWriter};
+use crate::directory::{Change, DirectoryWriter, KeyDenied};
 use crate::document::{Login, Owner};
 
 fn now() -> Timestamp {
@@ -69,7 +69,7 @@ impl Memory {
         Ok(changed)
     }
 
-    fn look_up(&self, text: &KeyText, seconds: i64) -> Result<String, Denied> {
+    fn look_up(&self, text: &KeyText, seconds: i64) -> Result<String, KeyDenied> {
         self.directory.snapshot().look_up(text.expose(), at(seconds)).map(|caller| caller.id().to_owned())
     }
 }
@@ -225,12 +225,12 @@ fn a_key_works_from_its_creation_until_it_is_disabled_or_deleted() {
     assert_eq!(memory.look_up(&text, 0), Ok(id.to_string()));
     let disabled = memory.run(KeyCommand::Disable(id), &context(1)).unwrap();
     assert_eq!((disabled.event.action, disabled.event.actor.id.as_str()), (Action::Disable, "root"));
-    assert_eq!(memory.look_up(&text, 1), Err(Denied::Disabled(id)));
+    assert_eq!(memory.look_up(&text, 1), Err(KeyDenied::Disabled(id)));
     assert!(memory.run(KeyCommand::Disable(id), &context(1)).unwrap().writes.is_empty(), "nothing changes twice");
     memory.run(KeyCommand::Enable(id), &context(2)).unwrap();
     assert!(memory.look_up(&text, 2).is_ok());
     memory.run(KeyCommand::Delete(id), &context(3)).unwrap();
-    assert_eq!(memory.look_up(&text, 3), Err(Denied::Unknown));
+    assert_eq!(memory.look_up(&text, 3), Err(KeyDenied::Unknown));
     assert_eq!(memory.run(KeyCommand::Enable(id), &context(4)).unwrap_err(), ChangeError::NotFound(Kind::Key));
 }
 
@@ -247,9 +247,9 @@ fn after_a_rotation_both_texts_are_one_key_until_the_grace_ends() {
     assert!(memory.look_up(&new, 10).is_ok());
     // The answer was lost: another text takes the place of the new one, and the old one keeps its grace.
     let third = memory.run(rotate(id, 3_600, true), &context(20)).unwrap().issued.unwrap();
-    assert_eq!(memory.look_up(&new, 20), Err(Denied::Unknown));
+    assert_eq!(memory.look_up(&new, 20), Err(KeyDenied::Unknown));
     assert!(memory.look_up(&old, 59).is_ok() && memory.look_up(&third, 59).is_ok());
-    assert_eq!(memory.look_up(&old, 60), Err(Denied::RotatedAway { id, at: at(60) }));
+    assert_eq!(memory.look_up(&old, 60), Err(KeyDenied::RotatedAway { id, at: at(60) }));
     // Without grace, the text before ends at once.
     let fourth = memory.run(rotate(id, 0, false), &context(60)).unwrap().issued.unwrap();
     assert!(memory.look_up(&third, 60).is_err() && memory.look_up(&fourth, 60).is_ok());
@@ -268,7 +268,7 @@ fn names_are_unique_within_a_team() {
     memory.run(KeyCommand::Edit(text.id(), Box::new(edit)), &context(0)).unwrap();
     memory.run(to_blue, &context(0)).unwrap();
     assert_eq!(memory.key(text.id()).unwrap().0.owner.team, TeamId::parse("blue").ok());
-    assert!(matches!(memory.look_up(&text, 50), Err(Denied::Expired { .. })));
+    assert!(matches!(memory.look_up(&text, 50), Err(KeyDenied::Expired { .. })));
     assert_eq!(memory.run(rotate(text.id(), 1, false), &context(50)).unwrap_err(), ChangeError::Expired(at(50)));
     let nowhere = KeyCommand::Move { id: text.id(), team: TeamId::parse("none").ok() };
     assert_eq!(memory.run(nowhere, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Team));
@@ -334,7 +334,7 @@ fn a_team_with_keys_goes_with_them_or_not_at_all() {
     assert_eq!(refused, ChangeError::InUse { kind: Kind::Key, count: 1 });
     let deleted = memory.run(GroupCommand::DeleteTeam(red, KeysOfTeam::Delete), &context(0)).unwrap();
     assert_eq!(deleted.event.keys, [text.id().to_string()]);
-    assert_eq!(memory.look_up(&text, 0), Err(Denied::Unknown));
+    assert_eq!(memory.look_up(&text, 0), Err(KeyDenied::Unknown));
     let organisation = || GroupCommand::PutOrganisation(Box::new(parsed(&json!({"id": "org"}))));
     memory.run(organisation(), &context(0)).unwrap();
     memory

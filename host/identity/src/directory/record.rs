@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use weir_config::KeyHash;
 
-use super::Denied;
+use super::KeyDenied;
 use crate::document::{Grant, Key, Login, Organisation, OrganisationId, Team, TeamId, Terms, User, UserId};
 use crate::key_text::KeyId;
 
@@ -84,16 +84,16 @@ impl KeyRecord {
     }
 
     /// Whether the key is valid when it is presented with this hash.
-    pub(super) fn check(&self, hash: &KeyHash, now: Timestamp) -> Result<(), Denied> {
+    pub(super) fn check(&self, hash: &KeyHash, now: Timestamp) -> Result<(), KeyDenied> {
         if self.disabled {
-            return Err(Denied::Disabled(self.id));
+            return Err(KeyDenied::Disabled(self.id));
         }
         if let Some(at) = self.expires().filter(|at| now >= *at) {
-            return Err(Denied::Expired { id: self.id, at });
+            return Err(KeyDenied::Expired { id: self.id, at });
         }
         match &self.previous {
             Some(previous) if !self.hash.is(hash) && now >= previous.grace_ends => {
-                Err(Denied::RotatedAway { id: self.id, at: previous.grace_ends })
+                Err(KeyDenied::RotatedAway { id: self.id, at: previous.grace_ends })
             }
             _ => Ok(()),
         }

@@ -52,7 +52,7 @@ fn directory(documents: Vec<Document>) -> Directory {
     writer.snapshot()
 }
 
-fn found(directory: &Directory, text: &str, seconds: i64) -> Result<String, Denied> {
+fn found(directory: &Directory, text: &str, seconds: i64) -> Result<String, KeyDenied> {
     directory.look_up(text, at(seconds)).map(|caller| caller.id().to_owned())
 }
 
@@ -65,12 +65,12 @@ fn keys_of_all_origins_are_found_by_their_text() {
     let directory = directory(vec![own, imported]);
     assert_eq!(found(&directory, text.expose(), 0), Ok(text.id().to_string()));
     assert_eq!(found(&directory, "sk-1234", 0), Ok(id(7).to_string()));
-    assert_eq!(found(&directory, "sk-12345", 0), Err(Denied::Unknown));
-    assert_eq!(found(&directory, "", 0), Err(Denied::Unknown));
+    assert_eq!(found(&directory, "sk-12345", 0), Err(KeyDenied::Unknown));
+    assert_eq!(found(&directory, "", 0), Err(KeyDenied::Unknown));
     let other = KeyText::generate_for(text.id()).unwrap();
-    assert_eq!(found(&directory, other.expose(), 0), Err(Denied::Unknown), "the id alone opens nothing");
+    assert_eq!(found(&directory, other.expose(), 0), Err(KeyDenied::Unknown), "the id alone opens nothing");
     let mistyped = format!("{}0", text.expose());
-    assert_eq!(found(&directory, &mistyped, 0), Err(Denied::Mistyped(KeyTextError::Shape)));
+    assert_eq!(found(&directory, &mistyped, 0), Err(KeyDenied::Mistyped(KeyTextError::Shape)));
 }
 
 #[test]
@@ -79,10 +79,10 @@ fn expiry_and_grace_end_to_the_second() {
     let rotated = json!({"expires": at(100), "rotated": {"at": at(0), "previous": previous, "grace_ends": at(50)}});
     let directory = directory(vec![key(1, &rotated)]);
     assert_eq!(found(&directory, "text 1", 99), Ok(id(1).to_string()));
-    assert_eq!(found(&directory, "text 1", 100), Err(Denied::Expired { id: id(1), at: at(100) }));
+    assert_eq!(found(&directory, "text 1", 100), Err(KeyDenied::Expired { id: id(1), at: at(100) }));
     assert_eq!(found(&directory, "text 99", 49), Ok(id(1).to_string()), "one id for both");
-    assert_eq!(found(&directory, "text 99", 50), Err(Denied::RotatedAway { id: id(1), at: at(50) }));
-    assert_eq!(Denied::Expired { id: id(1), at: at(100) }.status(), 401);
+    assert_eq!(found(&directory, "text 99", 50), Err(KeyDenied::RotatedAway { id: id(1), at: at(50) }));
+    assert_eq!(KeyDenied::Expired { id: id(1), at: at(100) }.status(), 401);
 }
 
 #[test]
@@ -92,13 +92,13 @@ fn a_snapshot_does_not_change_and_the_next_one_has_the_change() {
     let before = writer.snapshot();
     writer.apply([Change::put(2, key(1, &json!({"disabled": true})))]);
     assert!(found(&before, "text 1", 0).is_ok());
-    assert_eq!(found(&writer.snapshot(), "text 1", 0), Err(Denied::Disabled(id(1))));
+    assert_eq!(found(&writer.snapshot(), "text 1", 0), Err(KeyDenied::Disabled(id(1))));
     writer.apply([Change::delete(3, Kind::Key, id(1).as_str())]);
-    assert_eq!(found(&writer.snapshot(), "text 1", 0), Err(Denied::Unknown));
+    assert_eq!(found(&writer.snapshot(), "text 1", 0), Err(KeyDenied::Unknown));
     // An older change that arrives late neither enables nor restores.
     let late = writer.apply([Change::put(1, key(1, &json!({}))), Change::put(2, key(1, &json!({})))]);
     assert_eq!((late.taken, late.stale), (0, 2));
-    assert_eq!(found(&writer.snapshot(), "text 1", 0), Err(Denied::Unknown));
+    assert_eq!(found(&writer.snapshot(), "text 1", 0), Err(KeyDenied::Unknown));
     assert_eq!((writer.snapshot().len(), before.len()), (0, 1));
     let wrong = Change { id: "0".repeat(12), ..Change::put(9, key(1, &json!({}))) };
     assert_eq!(writer.apply([wrong]).contradictory, 1);
@@ -136,12 +136,12 @@ fn owners_that_are_disabled_or_gone_close_their_keys() {
     let of = |documents| found(&directory(documents), "text 1", 0);
     let open = organisation(&json!({}));
     assert!(of(vec![owned(), user(false), red(false), open.clone()]).is_ok());
-    assert!(matches!(of(vec![owned(), user(true), red(false), open.clone()]), Err(Denied::User(_))));
-    assert!(matches!(of(vec![owned(), user(false), red(true), open.clone()]), Err(Denied::Team(_))));
-    assert!(matches!(of(vec![owned(), user(false), open]), Err(Denied::Team(_))));
-    assert!(matches!(of(vec![owned(), user(false), red(false)]), Err(Denied::Organisation(_))));
+    assert!(matches!(of(vec![owned(), user(true), red(false), open.clone()]), Err(KeyDenied::User(_))));
+    assert!(matches!(of(vec![owned(), user(false), red(true), open.clone()]), Err(KeyDenied::Team(_))));
+    assert!(matches!(of(vec![owned(), user(false), open]), Err(KeyDenied::Team(_))));
+    assert!(matches!(of(vec![owned(), user(false), red(false)]), Err(KeyDenied::Organisation(_))));
     let closed = organisation(&json!({"disabled": true}));
-    assert!(matches!(of(vec![owned(), user(false), red(false), closed]), Err(Denied::Organisation(_))));
+    assert!(matches!(of(vec![owned(), user(false), red(false), closed]), Err(KeyDenied::Organisation(_))));
 }
 
 #[test]
@@ -205,8 +205,8 @@ fn a_token_has_the_rights_of_its_team_within_its_own() {
     assert_eq!((caller.id(), caller.grants().len()), ("corp:s", 1));
     let caller = directory(vec![red()]).caller_of_token(&token).unwrap();
     assert!(caller.user.is_none() && caller.grants().is_empty());
-    assert!(matches!(directory(vec![red(), user(true)]).caller_of_token(&token), Err(Denied::User(_))));
-    assert!(matches!(directory(vec![user(false)]).caller_of_token(&token), Err(Denied::Team(_))));
+    assert!(matches!(directory(vec![red(), user(true)]).caller_of_token(&token), Err(KeyDenied::User(_))));
+    assert!(matches!(directory(vec![user(false)]).caller_of_token(&token), Err(KeyDenied::Team(_))));
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -226,12 +226,12 @@ type Naive = BTreeMap<KeyId, (u64, Option<State>)>;
 type State = (u64, Option<u64>, bool);
 
 /// What a plain map of documents would answer: the first key by id that has the text now or had it before.
-fn naive(keys: &Naive, text: u64) -> Result<String, Denied> {
+fn naive(keys: &Naive, text: u64) -> Result<String, KeyDenied> {
     let has = |(now, before, _): &State| *now == text || *before == Some(text);
     let key = keys.iter().find_map(|(id, (_, state))| state.filter(|it| has(it)).map(|state| (id, state)));
     match key {
-        None => Err(Denied::Unknown),
-        Some((id, (_, _, true))) => Err(Denied::Disabled(*id)),
+        None => Err(KeyDenied::Unknown),
+        Some((id, (_, _, true))) => Err(KeyDenied::Disabled(*id)),
         Some((id, _)) => Ok(id.to_string()),
     }
 }

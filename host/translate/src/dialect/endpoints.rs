@@ -21,7 +21,7 @@ pub struct Endpoint {
     /// The name of the adapter that declares it.
     pub adapter: Arc<str>,
     /// The declaration in the adapter's manifest.
-    pub claim: Face,
+    pub face: Face,
     /// The error templates of its format.
     pub errors: Option<Arc<ErrorFormat>>,
     /// The header that its format names for a request's id.
@@ -36,13 +36,13 @@ pub struct Endpoint {
 impl Endpoint {
     /// The format's id.
     pub fn format(&self) -> &str {
-        &self.claim.format
+        &self.face.format
     }
 
     /// The framing of a streamed answer to this request: the first declared one whose condition holds, else SSE.
     pub fn framing(&self, head: &Head<'_>) -> Framing {
         let holds = |when: &Option<Condition>| when.as_ref().is_none_or(|condition| head.holds(condition));
-        self.claim.framings.iter().find(|answer| holds(&answer.when)).map_or(Framing::Sse, |answer| answer.framing)
+        self.face.framings.iter().find(|answer| holds(&answer.when)).map_or(Framing::Sse, |answer| answer.framing)
     }
 }
 
@@ -128,7 +128,7 @@ pub enum Lookup {
 
 /// Why a set of manifests gives no table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ClaimError {
+pub enum FaceError {
     /// A declared path is malformed.
     #[error("adapter `{adapter}`: {source}")]
     Path {
@@ -166,19 +166,19 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// Builds the table. Known adapters go first, and two of them must not declare the same face.
-    pub fn new<'a>(adapters: impl IntoIterator<Item = impl Into<FaceOwner<'a>>>) -> Result<Self, ClaimError> {
+    pub fn new<'a>(adapters: impl IntoIterator<Item = impl Into<FaceOwner<'a>>>) -> Result<Self, FaceError> {
         let mut endpoints = Self::default();
         let (known, strangers): (Vec<FaceOwner<'a>>, Vec<_>) =
             adapters.into_iter().map(Into::into).partition(|speaker: &FaceOwner<'a>| speaker.is_known);
-        let claims = |speaker: &FaceOwner<'a>| speaker.manifest.faces.iter();
+        let faces = |speaker: &FaceOwner<'a>| speaker.manifest.faces.iter();
         for speaker in &known {
-            claims(speaker).try_for_each(|claim| endpoints.add(speaker, claim))?;
+            faces(speaker).try_for_each(|face| endpoints.add(speaker, face))?;
         }
         // A conditional face takes precedence over an unconditional one of the same path, so it is added last.
         for is_conditional in [false, true] {
             for speaker in &strangers {
-                let mut claims = claims(speaker).filter(|claim| claim.when.is_some() == is_conditional);
-                claims.try_for_each(|claim| endpoints.add(speaker, claim))?;
+                let mut faces = faces(speaker).filter(|face| face.when.is_some() == is_conditional);
+                faces.try_for_each(|face| endpoints.add(speaker, face))?;
             }
         }
         for FaceOwner { name, manifest, is_known } in known.into_iter().chain(strangers) {
@@ -220,13 +220,13 @@ impl Endpoints {
         let mut methods = Vec::new();
         let mut other = None;
         for (endpoint, placeholders) in self.candidates(path) {
-            if endpoint.claim.when.as_ref().is_some_and(|when| !head.holds(when)) {
+            if endpoint.face.when.as_ref().is_some_and(|when| !head.holds(when)) {
                 continue;
             }
-            if endpoint.claim.method == method.as_str() {
+            if endpoint.face.method == method.as_str() {
                 return Lookup::Found(Arc::clone(endpoint), placeholders);
             }
-            methods.extend(Method::from_bytes(endpoint.claim.method.as_bytes()).ok());
+            methods.extend(Method::from_bytes(endpoint.face.method.as_bytes()).ok());
             other = Some(endpoint);
         }
         match other {
@@ -243,19 +243,19 @@ impl Endpoints {
         literal.chain(with_placeholders).filter_map(|(index, placeholders)| Some((self.all.get(index)?, placeholders)))
     }
 
-    fn add(&mut self, speaker: &FaceOwner<'_>, claim: &Face) -> Result<(), ClaimError> {
+    fn add(&mut self, speaker: &FaceOwner<'_>, face: &Face) -> Result<(), FaceError> {
         let (index, adapter) = (self.all.len(), Arc::<str>::from(speaker.name));
         let formats = &speaker.manifest.formats;
-        let errors = formats.iter().find(|format| format.id == claim.format).and_then(|format| format.errors.clone());
+        let errors = formats.iter().find(|format| format.id == face.format).and_then(|format| format.errors.clone());
         let before = self.paths.len();
-        for prefix in std::iter::once("").chain(claim.prefixes.iter().map(String::as_str)) {
-            let path = format!("{prefix}{}", claim.path);
+        for prefix in std::iter::once("").chain(face.prefixes.iter().map(String::as_str)) {
+            let path = format!("{prefix}{}", face.path);
             let pattern =
-                Pattern::parse(&path).map_err(|source| ClaimError::Path { adapter: adapter.to_string(), source })?;
+                Pattern::parse(&path).map_err(|source| FaceError::Path { adapter: adapter.to_string(), source })?;
             if speaker.is_known {
-                self.refuse_twice(&adapter, claim, &path)?;
-            } else if let Some(other) = self.overlapped(&adapter, claim, &path, &pattern) {
-                let method = claim.method.clone();
+                self.refuse_twice(&adapter, face, &path)?;
+            } else if let Some(other) = self.overlapped(&adapter, face, &path, &pattern) {
+                let method = face.method.clone();
                 self.left_out.push(LeftOut { adapter: Arc::clone(&adapter), method, path, other });
                 continue;
             }
@@ -271,45 +271,45 @@ impl Endpoints {
             let id_header = errors.as_ref().and_then(|errors| errors.request_id_header.as_deref());
             let id_header = id_header.and_then(|name| HeaderName::try_from(name).ok());
             let limit_headers = errors.as_ref().map(limit_headers).unwrap_or_default();
-            let (claim, errors) = (claim.clone(), errors.map(Arc::new));
-            self.all.push(Arc::new(Endpoint { adapter, claim, errors, id_header, limit_headers, index }));
+            let (face, errors) = (face.clone(), errors.map(Arc::new));
+            self.all.push(Arc::new(Endpoint { adapter, face, errors, id_header, limit_headers, index }));
         }
         Ok(())
     }
 
     /// The other adapter that already serves this method on a path that the pattern matches. A conditional face of
     /// another adapter does not block an unconditional one on the same path.
-    fn overlapped(&self, adapter: &str, claim: &Face, path: &str, pattern: &Pattern) -> Option<Arc<str>> {
+    fn overlapped(&self, adapter: &str, face: &Face, path: &str, pattern: &Pattern) -> Option<Arc<str>> {
         let served = self.paths.iter().zip(&self.shapes);
         let others = served.filter_map(|((served, index), shape)| {
             let endpoint = self.all.get(*index)?;
-            let is_other = *endpoint.adapter != *adapter && endpoint.claim.method == claim.method;
-            let is_beside = endpoint.claim.when.is_some() && claim.when.is_none() && served == path;
+            let is_other = *endpoint.adapter != *adapter && endpoint.face.method == face.method;
+            let is_beside = endpoint.face.when.is_some() && face.when.is_none() && served == path;
             (is_other && !is_beside).then_some((endpoint, shape))
         });
         others.into_iter().find(|(_, shape)| shape.overlaps(pattern)).map(|(endpoint, _)| Arc::clone(&endpoint.adapter))
     }
 
-    fn refuse_twice(&self, adapter: &Arc<str>, claim: &Face, path: &str) -> Result<(), ClaimError> {
+    fn refuse_twice(&self, adapter: &Arc<str>, face: &Face, path: &str) -> Result<(), FaceError> {
         let same = |index: usize| {
             let endpoint = self.all.get(index)?;
-            (endpoint.claim.method == claim.method && endpoint.claim.when == claim.when).then_some(endpoint)
+            (endpoint.face.method == face.method && endpoint.face.when == face.when).then_some(endpoint)
         };
         let Some(first) = self.paths.iter().filter(|(served, _)| served == path).find_map(|(_, index)| same(*index))
         else {
             return Ok(());
         };
-        Err(ClaimError::Twice {
+        Err(FaceError::Twice {
             first: first.adapter.to_string(),
             second: adapter.to_string(),
-            method: claim.method.clone(),
+            method: face.method.clone(),
             path: path.to_owned(),
         })
     }
 
     /// Sorts by specificity: conditional faces before unconditional ones, more literal text before less.
     fn order(&mut self) {
-        let unconditional: Vec<bool> = self.all.iter().map(|endpoint| endpoint.claim.when.is_none()).collect();
+        let unconditional: Vec<bool> = self.all.iter().map(|endpoint| endpoint.face.when.is_none()).collect();
         let last = |index: &usize| unconditional.get(*index).copied().unwrap_or(true);
         for indices in self.literal.values_mut() {
             indices.sort_by_key(last);

@@ -26,13 +26,13 @@ const READING: [&str; 4] = ["/routes/explain", "/v1/routes/explain", "/config/va
 
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Denied {
+pub(super) enum AdminDenied {
     #[error("set `admin.token` and send it as `authorization: Bearer TOKEN`")]
     NoToken,
     #[error("the token is neither `admin.token` nor `admin.read_token`, nor a key with grants")]
     WrongToken,
     #[error("{0}")]
-    Key(weir_identity::Denied),
+    Key(weir_identity::KeyDenied),
     #[error("this API key or account has no grants, so it may not use `/admin`")]
     NoGrants,
     #[error("your grants do not allow this: ask an administrator for wider ones")]
@@ -59,7 +59,7 @@ pub(super) enum Denied {
     Metrics,
 }
 
-impl Denied {
+impl AdminDenied {
     fn status(&self) -> StatusCode {
         match self {
             Self::NoToken | Self::WrongToken | Self::Metrics => StatusCode::UNAUTHORIZED,
@@ -110,8 +110,8 @@ fn is_text(path: &str) -> bool {
 }
 
 /// Answers a request that is refused. Wrong tokens from one address are slowed down.
-pub(super) async fn deny(operations: &Operations, denied: &Denied, address: Option<IpAddr>) -> Response {
-    if *denied == Denied::WrongToken
+pub(super) async fn deny(operations: &Operations, denied: &AdminDenied, address: Option<IpAddr>) -> Response {
+    if *denied == AdminDenied::WrongToken
         && let Err(wait) = operations.gateway.wrong_keys().count(address, std::time::Instant::now()).await
     {
         return too_many(wait);
@@ -135,7 +135,7 @@ pub(super) fn is_admitted(operations: &Operations, request: &Request) -> bool {
 }
 
 /// Who makes a request.
-fn check(operations: &Operations, config: &Config, request: &Request) -> Result<AdminCaller, Denied> {
+fn check(operations: &Operations, config: &Config, request: &Request) -> Result<AdminCaller, AdminDenied> {
     let headers = request.headers();
     let begun = session_of(operations, request)?;
     if let Some(Holder::Person(person)) = &begun {
@@ -150,20 +150,20 @@ fn check(operations: &Operations, config: &Config, request: &Request) -> Result<
         return Ok(caller);
     }
     if is_shared(operations, config) && !operations.is_apart {
-        return Err(Denied::Shared);
+        return Err(AdminDenied::Shared);
     }
-    local::check(request.uri(), headers).map_err(Denied::NotLocal)?;
+    local::check(request.uri(), headers).map_err(AdminDenied::NotLocal)?;
     // A web page served on this machine must not be able to change anything, either.
     let is_a_page = request.method() != Method::GET && headers.contains_key(header::ORIGIN);
     if is_a_page && !repeats(operations.sessions.local_csrf(), headers) {
-        return Err(Denied::Page);
+        return Err(AdminDenied::Page);
     }
     Ok(AdminCaller { is_local: true, ..AdminCaller::of_all("local", "this machine", Access::Write) })
 }
 
 /// What the request's session stands for, unless the request has a token of its own. A session that changes something shows
 /// that its page sends the request.
-fn session_of(operations: &Operations, request: &Request) -> Result<Option<Holder>, Denied> {
+fn session_of(operations: &Operations, request: &Request) -> Result<Option<Holder>, AdminDenied> {
     let headers = request.headers();
     if headers.contains_key(header::AUTHORIZATION) {
         return Ok(None);
@@ -171,7 +171,7 @@ fn session_of(operations: &Operations, request: &Request) -> Result<Option<Holde
     let found = session::cookie(headers).and_then(|id| operations.sessions.find(id, std::time::Instant::now()));
     let Some(found) = found else { return Ok(None) };
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if changes && !repeats(&found.csrf, headers) { Err(Denied::Csrf) } else { Ok(Some(found.holder)) }
+    if changes && !repeats(&found.csrf, headers) { Err(AdminDenied::Csrf) } else { Ok(Some(found.holder)) }
 }
 
 /// Whether a request repeats the value that only pages of `/ui` can read.
@@ -180,46 +180,46 @@ fn repeats(csrf: &Secret, headers: &HeaderMap) -> bool {
 }
 
 /// Who begins a session with a token.
-pub(super) fn by_login(operations: &Operations, token: &Secret) -> Result<AdminCaller, Denied> {
+pub(super) fn by_login(operations: &Operations, token: &Secret) -> Result<AdminCaller, AdminDenied> {
     let config = Arc::clone(&operations.reload.current().config);
     if config.server.anonymous && !operations.is_apart {
-        return Err(Denied::Anonymous);
+        return Err(AdminDenied::Anonymous);
     }
-    by_token(operations, &config, Some(token.expose()))?.ok_or(Denied::WrongToken)
+    by_token(operations, &config, Some(token.expose()))?.ok_or(AdminDenied::WrongToken)
 }
 
 /// Who begins a session by a login at the identity provider.
-pub(super) fn by_person_login(operations: &Operations, person: &Person) -> Result<AdminCaller, Denied> {
+pub(super) fn by_person_login(operations: &Operations, person: &Person) -> Result<AdminCaller, AdminDenied> {
     let config = Arc::clone(&operations.reload.current().config);
     if config.server.anonymous && !operations.is_apart {
-        return Err(Denied::Anonymous);
+        return Err(AdminDenied::Anonymous);
     }
     by_person(operations, &config, person)
 }
 
 /// A person who logged in: with what the claims of the login gave, and with the grants of the store's user whose account it
 /// is. Both end when the login is configured no longer or otherwise, and with a user who is disabled.
-fn by_person(operations: &Operations, config: &Config, person: &Person) -> Result<AdminCaller, Denied> {
+fn by_person(operations: &Operations, config: &Config, person: &Person) -> Result<AdminCaller, AdminDenied> {
     let Person { login, grants, basis } = person;
     let now = config.admin.login.as_ref().and_then(|configured| Basis::of(configured).ok());
     if now.is_none_or(|now| now != **basis) {
-        return Err(Denied::NoToken);
+        return Err(AdminDenied::NoToken);
     }
     let directory = operations.gateway.stored_keys().directory();
     let (mut grants, mut actor) =
         (grants.clone(), Actor { kind: "login".to_owned(), id: login.subject.chars().take(256).collect() });
     if let Some(user) = directory.user_of_login(login) {
         if user.is_disabled() {
-            return Err(Denied::Key(weir_identity::Denied::User(user.id.clone())));
+            return Err(AdminDenied::Key(weir_identity::KeyDenied::User(user.id.clone())));
         }
         grants.extend(user.grants.iter().cloned());
         actor = Actor { kind: "user".to_owned(), id: user.id.to_string() };
     }
-    if grants.is_empty() { Err(Denied::NoGrants) } else { Ok(AdminCaller { actor, grants, is_local: false }) }
+    if grants.is_empty() { Err(AdminDenied::NoGrants) } else { Ok(AdminCaller { actor, grants, is_local: false }) }
 }
 
 /// Who sends a token or a key with grants; `None` if none is needed from this machine itself.
-fn by_token(operations: &Operations, config: &Config, sent: Option<&str>) -> Result<Option<AdminCaller>, Denied> {
+fn by_token(operations: &Operations, config: &Config, sent: Option<&str>) -> Result<Option<AdminCaller>, AdminDenied> {
     let is = |token: &Option<Secret>| sent.is_some_and(|sent| token.as_ref().is_some_and(|token| token.matches(sent)));
     if is(&config.admin.token) {
         return Ok(Some(AdminCaller::of_all("token", "admin.token", Access::Write)));
@@ -229,31 +229,31 @@ fn by_token(operations: &Operations, config: &Config, sent: Option<&str>) -> Res
     }
     match sent.map(|sent| operations.gateway.stored_keys().directory().look_up(sent, Timestamp::now())) {
         Some(Ok(caller)) => return by_key(&caller).map(Some),
-        Some(Err(weir_identity::Denied::Unknown | weir_identity::Denied::Mistyped(_))) | None => {}
-        Some(Err(denied)) => return Err(Denied::Key(denied)),
+        Some(Err(weir_identity::KeyDenied::Unknown | weir_identity::KeyDenied::Mistyped(_))) | None => {}
+        Some(Err(denied)) => return Err(AdminDenied::Key(denied)),
     }
     if config.admin.token.is_some() || config.admin.login.is_some() {
-        return Err(if sent.is_some() { Denied::WrongToken } else { Denied::NoToken });
+        return Err(if sent.is_some() { AdminDenied::WrongToken } else { AdminDenied::NoToken });
     }
-    if operations.is_exposed { Err(Denied::NoToken) } else { Ok(None) }
+    if operations.is_exposed { Err(AdminDenied::NoToken) } else { Ok(None) }
 }
 
-fn by_key(caller: &weir_identity::Caller) -> Result<AdminCaller, Denied> {
+fn by_key(caller: &weir_identity::Caller) -> Result<AdminCaller, AdminDenied> {
     if caller.grants().is_empty() {
-        return Err(Denied::NoGrants);
+        return Err(AdminDenied::NoGrants);
     }
     let actor = Actor { kind: "key".to_owned(), id: caller.id().to_owned() };
     Ok(AdminCaller { actor, grants: caller.grants().to_vec(), is_local: false })
 }
 
 /// Whether the caller's grants allow the request. Grants for one team are for the endpoints that check them themselves.
-fn within_grants(caller: AdminCaller, request: &Request) -> Result<AdminCaller, Denied> {
+fn within_grants(caller: AdminCaller, request: &Request) -> Result<AdminCaller, AdminDenied> {
     let path = request.uri().path();
     let path = path.strip_prefix("/admin").unwrap_or(path);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD) || READING.contains(&path);
     let access = if reads { Access::Read } else { Access::Write };
     let is_allowed = identity::checks_grants(path) || caller.may(access, None);
-    if is_allowed { Ok(caller) } else { Err(Denied::Forbidden) }
+    if is_allowed { Ok(caller) } else { Err(AdminDenied::Forbidden) }
 }
 
 /// Whether the main listener serves other callers than this machine.
@@ -275,9 +275,9 @@ pub(super) async fn show_metrics(State(operations): State<Operations>, request: 
     }
     let denied = match by_token(&operations, &config, bearer(request.headers())) {
         Ok(Some(caller)) if caller.may(Access::Read, None) => return next.run(request).await,
-        Ok(Some(_)) => Denied::Forbidden,
+        Ok(Some(_)) => AdminDenied::Forbidden,
         Ok(None) if local::check(request.uri(), request.headers()).is_ok() => return next.run(request).await,
-        Ok(None) | Err(Denied::NoToken) => Denied::Metrics,
+        Ok(None) | Err(AdminDenied::NoToken) => AdminDenied::Metrics,
         Err(denied) => denied,
     };
     let address = request.extensions().get::<Peer>().map(|peer| peer.address);

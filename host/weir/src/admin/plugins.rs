@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
 use super::{Operations, refuse};
-use weir_adapters::catalog::{Denied, Former, Snapshot};
+use weir_adapters::catalog::{ChangeDenied, Former, Snapshot};
 use weir_fixtures::proof;
 use weir_fixtures::proof::Bounds;
 use weir_gateway::serving::Serving;
@@ -68,7 +68,7 @@ async fn show(State(operations): State<Operations>, Path(name): Path<String>) ->
     let (serving, catalog) = (operations.gateway.serving(), operations.catalog.snapshot());
     let refusal = refused(&catalog).find(|refused| refused["name"] == *name);
     let Some(adapter) = serving.adapter(&name) else {
-        return refusal.map_or_else(|| deny(&Denied::Unknown(name)), |refusal| Json(refusal).into_response());
+        return refusal.map_or_else(|| deny(&ChangeDenied::Unknown(name)), |refusal| Json(refusal).into_response());
     };
     let mut value = in_full(adapter, &catalog, &serving);
     value["refused"] = json!(refusal);
@@ -243,11 +243,11 @@ async fn test(operations: Operations, name: String, digest: Option<Digest>) -> R
     let snapshot = operations.catalog.snapshot();
     let digest = digest.or_else(|| snapshot.adapters.get(&*name).map(|adapter| adapter.digest));
     let Some(adapter) = digest.and_then(|digest| snapshot.version(&name, digest)).cloned() else {
-        return deny(&Denied::Unknown(name));
+        return deny(&ChangeDenied::Unknown(name));
     };
     if adapter.state.suspended().is_some() {
         let message = "it is quarantined and does not run; release it first, or try its file: `weir plugin test FILE`";
-        return deny(&Denied::Impossible(message.to_owned()));
+        return deny(&ChangeDenied::Impossible(message.to_owned()));
     }
     let file = operations.dir.join(format!("{name}.wasm"));
     let tested = tokio::task::spawn_blocking(move || {
@@ -259,15 +259,15 @@ async fn test(operations: Operations, name: String, digest: Option<Digest>) -> R
             let reason = report.first_failure();
             Json(json!({"name": name, "passed": reason.is_none(), "reason": reason, "report": report})).into_response()
         }
-        Ok(Err(error)) => deny(&Denied::Impossible(error.to_string())),
+        Ok(Err(error)) => deny(&ChangeDenied::Impossible(error.to_string())),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
-fn deny(denied: &Denied) -> Response {
+fn deny(denied: &ChangeDenied) -> Response {
     let status = match denied {
-        Denied::Unknown(_) => StatusCode::NOT_FOUND,
-        Denied::Impossible(_) => StatusCode::CONFLICT,
+        ChangeDenied::Unknown(_) => StatusCode::NOT_FOUND,
+        ChangeDenied::Impossible(_) => StatusCode::CONFLICT,
     };
     refuse(status, &denied.to_string())
 }

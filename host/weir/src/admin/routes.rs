@@ -34,9 +34,9 @@ async fn endpoints(State(operations): State<Operations>) -> Response {
     let one = |endpoint: &Arc<Endpoint>| {
         json!({
             "format": endpoint.format(),
-            "operation": endpoint.claim.operation.name(),
-            "method": endpoint.claim.method,
-            "path": endpoint.claim.path,
+            "operation": endpoint.face.operation.name(),
+            "method": endpoint.face.method,
+            "path": endpoint.face.path,
         })
     };
     let items: Vec<Value> = serving.endpoints.all().iter().map(one).collect();

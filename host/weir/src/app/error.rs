@@ -79,7 +79,7 @@ pub enum StartError {
     Sessions(#[from] NoRandomness),
     /// The adapters conflict with each other.
     #[error(transparent)]
-    Faces(#[from] weir_translate::dialect::endpoints::ClaimError),
+    Faces(#[from] weir_translate::dialect::endpoints::FaceError),
 }
 
 impl StartError {

@@ -19,7 +19,7 @@ pub(crate) fn with_fact<R>(finished: &FinishedRequest, take: impl FnOnce(&Fact<&
     let (attempts, units) = (attempts(finished), units(&finished.units));
     let losses = if finished.losses.is_empty() { String::new() } else { json(&finished.losses) };
     let (error_kind, error_text) = error(finished);
-    let claim = finished.endpoint.as_ref().map(|endpoint| &endpoint.claim);
+    let claim = finished.endpoint.as_ref().map(|endpoint| &endpoint.face);
     take(&Fact {
         client_request_id: text(finished.client_id.as_deref()),
         client: text(finished.user_agent.as_deref()),

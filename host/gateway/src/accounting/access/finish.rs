@@ -34,7 +34,7 @@ impl RequestRecord {
         let ExchangeSummary { status, provider, attempts, used, first_token, own, .. } = &self.ended;
         let tokens = &used.tokens;
         let has_tokens = tokens.total().is_some();
-        let claim = self.endpoint.as_ref().map(|endpoint| &endpoint.claim);
+        let claim = self.endpoint.as_ref().map(|endpoint| &endpoint.face);
         tracing::info!(
             target: TARGET,
             request_id = &*self.id,

@@ -41,7 +41,7 @@ fn json(fill: impl FnOnce(&mut RequestRecord)) -> serde_json::Value {
 }
 
 fn endpoint() -> Endpoint {
-    let claim = Face {
+    let face = Face {
         format: "zeta.talk".into(),
         operation: Operation::Chat,
         method: "POST".into(),
@@ -61,7 +61,7 @@ fn endpoint() -> Endpoint {
         request_headers: Vec::new(),
         framings: Vec::new(),
     };
-    Endpoint { adapter: Arc::from("zeta"), claim, errors: None, id_header: None, limit_headers: Vec::new(), index: 0 }
+    Endpoint { adapter: Arc::from("zeta"), face, errors: None, id_header: None, limit_headers: Vec::new(), index: 0 }
 }
 
 #[test]

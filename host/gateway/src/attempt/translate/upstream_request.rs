@@ -23,7 +23,7 @@ impl Run<'_> {
         request.set_model(target.model(asked.model()));
         if let Request::Chat(chat) | Request::CountTokens(chat) = &mut *request {
             let capabilities = target.capabilities_of(asked.model());
-            self.note(adapt_to_model(chat, &capabilities, ClientFields::new(&asked.endpoint.claim, &asked.body)));
+            self.note(adapt_to_model(chat, &capabilities, ClientFields::new(&asked.endpoint.face, &asked.body)));
             let copied = self.standardise_media(chat);
             self.held.grow(copied).await?;
         }

@@ -15,7 +15,7 @@ impl PeekPlan {
     pub(super) fn field_spots(&self, fields: &[Field]) -> Result<Vec<ModelSpot>, Fault> {
         let is_model = |field: &&Field| {
             let name = self.fields.get(field.name);
-            self.claim.model.iter().any(|place| matches!(place, ModelPlace::Field(of) if Some(of) == name))
+            self.face.model.iter().any(|place| matches!(place, ModelPlace::Field(of) if Some(of) == name))
         };
         let spot = |field: &Field| {
             let name = field.text.clone().ok_or_else(|| not_a_name("model"))?;
@@ -25,7 +25,7 @@ impl PeekPlan {
     }
 
     pub(super) fn fields(&self, body: &[Bytes], head: &Head<'_>) -> Result<Vec<Field>, Fault> {
-        if self.claim.body != BodyKind::Multipart {
+        if self.face.body != BodyKind::Multipart {
             return Ok(Vec::new());
         }
         let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -36,7 +36,7 @@ impl PeekPlan {
 
     /// Reads a form's stream flag in the usual spellings of booleans.
     pub(super) fn stream_field(&self, fields: &[Field]) -> Result<Option<bool>, Fault> {
-        let StreamFlag::Pointer(flag) = &self.claim.stream else { return Ok(None) };
+        let StreamFlag::Pointer(flag) = &self.face.stream else { return Ok(None) };
         let name = self.fields.iter().position(|name| flag.pointer.strip_prefix('/') == Some(name));
         let mut wanted = None;
         for field in fields.iter().filter(|field| Some(field.name) == name) {
@@ -55,12 +55,12 @@ impl PeekPlan {
 }
 
 /// The form fields to read. A pointer of one segment names a field.
-pub(super) fn form_fields(claim: &Face) -> Vec<String> {
-    let model = claim.model.iter().filter_map(|place| match place {
+pub(super) fn form_fields(face: &Face) -> Vec<String> {
+    let model = face.model.iter().filter_map(|place| match place {
         ModelPlace::Field(name) => Some(name.clone()),
         _ => None,
     });
-    let stream = match &claim.stream {
+    let stream = match &face.stream {
         StreamFlag::Pointer(flag) => flag.pointer.strip_prefix('/').map(str::to_owned),
         StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
     };

@@ -112,7 +112,7 @@ pub(super) fn uses(method: &Method, known: Option<KnownEndpoint<'_>>, is_read: b
 /// The size of a request whose answer may not tell what it used.
 pub(super) fn untold(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<Untold> {
     let (known, _) = asked.known.as_ref().filter(|_| demand.uses == Uses::Nothing && demand.model.is_some())?;
-    Untold::of(&known.acceptance.operation, known.endpoint.claim.body, demand.body_len)
+    Untold::of(&known.acceptance.operation, known.endpoint.face.body, demand.body_len)
 }
 
 /// The announced length of a body of JSON.

@@ -62,7 +62,7 @@ pub(super) fn read(
     let query = head.uri.query().unwrap_or_default();
     let model = model(endpoint, &Head { headers: &head.headers, query })?;
     let is_credential = |protocol: &str| {
-        let mut places = serving.endpoints.all().iter().flat_map(|endpoint| &endpoint.claim.credentials);
+        let mut places = serving.endpoints.all().iter().flat_map(|endpoint| &endpoint.face.credentials);
         places.any(|place| matches!(place, CredentialPlace::Subprotocol(front) if protocol.starts_with(front.as_str())))
     };
     let mut protocols = std::mem::take(&mut asked.protocols);
@@ -74,7 +74,7 @@ pub(super) fn read(
 
 /// The model's name, from the query, unless the first message has it.
 fn model(endpoint: &Endpoint, head: &Head<'_>) -> Result<Option<String>, Fault> {
-    let places = endpoint.claim.model.iter().filter_map(|place| match place {
+    let places = endpoint.face.model.iter().filter_map(|place| match place {
         ModelPlace::Query(name) => Some(name.as_str()),
         _ => None,
     });
@@ -83,7 +83,7 @@ fn model(endpoint: &Endpoint, head: &Head<'_>) -> Result<Option<String>, Fault> 
             return Ok(Some(model));
         }
     }
-    if endpoint.claim.model.iter().any(|place| matches!(place, ModelPlace::Message(_))) {
+    if endpoint.face.model.iter().any(|place| matches!(place, ModelPlace::Message(_))) {
         return Ok(None);
     }
     Err(Fault::invalid("the handshake does not name a model in its query, such as `?model=...`").at("model"))

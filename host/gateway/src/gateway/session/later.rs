@@ -102,7 +102,7 @@ impl PendingSession {
     }
 
     fn place_of_model(&self) -> Option<&ModelPointer> {
-        self.endpoint.claim.model.iter().find_map(|place| match place {
+        self.endpoint.face.model.iter().find_map(|place| match place {
             ModelPlace::Message(place) => Some(place),
             _ => None,
         })

@@ -215,7 +215,7 @@ impl PendingSession {
             endpoint: Arc::clone(&self.endpoint),
             caller: self.caller.clone(),
             id: Arc::clone(&self.id),
-            path: self.endpoint.claim.path.clone(),
+            path: self.endpoint.face.path.clone(),
             model: model.clone(),
             alias: plan.route.alias.clone(),
             target: Arc::clone(&target),

@@ -26,7 +26,7 @@ impl Endpoints {
 
     fn respelled(&self, method: &Method, path: &str) -> Option<(String, Arc<Endpoint>)> {
         let serves = |path: &str| {
-            let found = self.candidates(path).find(|(endpoint, _)| endpoint.claim.method == method.as_str());
+            let found = self.candidates(path).find(|(endpoint, _)| endpoint.face.method == method.as_str());
             found.map(|(endpoint, _)| (path.to_owned(), Arc::clone(endpoint)))
         };
         let shorter = std::iter::successors(Some(path), |path| path.get(1..)?.find('/').map(|at| &path[at + 1..]));
@@ -60,7 +60,7 @@ impl Endpoints {
 
     fn with_method(&self, method: &Method) -> impl Iterator<Item = (&str, &Arc<Endpoint>)> {
         let endpoints = self.paths.iter().filter_map(|(path, index)| Some((path.as_str(), self.all.get(*index)?)));
-        endpoints.filter(move |(_, endpoint)| endpoint.claim.method == method.as_str())
+        endpoints.filter(move |(_, endpoint)| endpoint.face.method == method.as_str())
     }
 
     /// The face whose client most likely sent a request for this path. Candidates share the longest prefix of
@@ -87,8 +87,7 @@ impl Endpoints {
 /// How strongly a request's head points at a face: 2 for the first place of its credential or a header that only its
 /// clients send, 1 for another place of its credential, 0 for neither.
 fn evidence(endpoint: &Endpoint, head: &Head<'_>) -> usize {
-    if matches!(&endpoint.claim.when, Some(Condition::HeaderPresent(name)) if head.headers.contains_key(name.as_str()))
-    {
+    if matches!(&endpoint.face.when, Some(Condition::HeaderPresent(name)) if head.headers.contains_key(name.as_str())) {
         return 2;
     }
     let is_there = |place: &CredentialPlace| match place {
@@ -96,7 +95,7 @@ fn evidence(endpoint: &Endpoint, head: &Head<'_>) -> usize {
         CredentialPlace::Query(name) => head.query(name).is_some(),
         CredentialPlace::Subprotocol(_) => false,
     };
-    match endpoint.claim.credentials.iter().position(is_there) {
+    match endpoint.face.credentials.iter().position(is_there) {
         Some(0) => 2,
         Some(_) => 1,
         None => 0,

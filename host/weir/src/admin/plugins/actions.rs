@@ -16,7 +16,7 @@ use super::{deny, done, test};
 use crate::admin::identity::AdminCaller;
 use crate::admin::record::record;
 use crate::admin::{Operations, Problem, refuse, to_its_end};
-use weir_adapters::catalog::Denied;
+use weir_adapters::catalog::ChangeDenied;
 use weir_adapters::decisions::By;
 use weir_sandbox::Digest;
 
@@ -44,7 +44,7 @@ struct AdapterAction {
 
 impl AdapterAction {
     /// Carries out the action, which may block, records it, and answers once it is in force.
-    async fn carry_out(self, action: impl FnOnce() -> Result<(), Denied> + Send + 'static) -> Response {
+    async fn carry_out(self, action: impl FnOnce() -> Result<(), ChangeDenied> + Send + 'static) -> Response {
         let answered = to_its_end(async move {
             // On a blocking thread, because instances are created meanwhile.
             match tokio::task::spawn_blocking(action).await {
@@ -90,15 +90,16 @@ pub(super) async fn act(
     let action = move || match (&*verb, digest) {
         ("rollback", None) => catalog.roll_back(&name).map(drop),
         ("rollback" | "activate", Some(digest)) => catalog.activate(&name, digest).map(drop),
-        ("activate", None) => Err(Denied::Impossible("say which version: {\"digest\": \"…\"}".to_owned())),
+        ("activate", None) => Err(ChangeDenied::Impossible("say which version: {\"digest\": \"…\"}".to_owned())),
         ("quarantine", digest) => {
-            let serving = || catalog.get(&name).map(|adapter| adapter.digest).ok_or(Denied::Unknown(name.clone()));
+            let serving =
+                || catalog.get(&name).map(|adapter| adapter.digest).ok_or(ChangeDenied::Unknown(name.clone()));
             let reason = reason.unwrap_or_else(|| "by the operator".to_owned());
             let digest = digest.map_or_else(serving, Ok);
             digest.and_then(|digest| catalog.quarantine(&name, digest, &reason, By::Operator))
         }
         ("release", digest) => catalog.release(&name, digest).map(drop),
-        _ => Err(Denied::Unknown(format!("{name}/{verb}"))),
+        _ => Err(ChangeDenied::Unknown(format!("{name}/{verb}"))),
     };
     asked.carry_out(action).await
 }
@@ -120,7 +121,7 @@ async fn try_out(operations: Operations, caller: AdminCaller, name: String, body
         Err(denied) => return deny(&denied),
     };
     let Some(digest) = digest else {
-        return deny(&Denied::Impossible("no version is on trial, or was rolled back from".to_owned()));
+        return deny(&ChangeDenied::Impossible("no version is on trial, or was rolled back from".to_owned()));
     };
     let catalog = Arc::clone(&operations.catalog);
     let details = json!({"digest": digest.hex(), "trial": trial::shown(&rule)});
@@ -129,7 +130,7 @@ async fn try_out(operations: Operations, caller: AdminCaller, name: String, body
 }
 
 /// Parses a whole digest, or finds the only version of this adapter whose digest starts with the text.
-pub(super) fn find(operations: &Operations, name: &str, text: &str) -> Result<Digest, Denied> {
+pub(super) fn find(operations: &Operations, name: &str, text: &str) -> Result<Digest, ChangeDenied> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
     if let Ok(digest) = format!("sha256:{digits}").parse() {
         return Ok(digest);
@@ -142,7 +143,7 @@ pub(super) fn find(operations: &Operations, name: &str, text: &str) -> Result<Di
     matching.dedup();
     match matching.as_slice() {
         [one] if digits.len() >= DIGITS => Ok(*one),
-        _ => Err(Denied::Impossible(format!(
+        _ => Err(ChangeDenied::Impossible(format!(
             "`digest` names no version of `{name}`: give the 64 digits, or at least {DIGITS} of one that is kept"
         ))),
     }

@@ -17,7 +17,7 @@ use super::{actions, done, seconds};
 use crate::admin::identity::AdminCaller;
 use crate::admin::record::record;
 use crate::admin::{Operations, Parameters, Problem, to_its_end};
-use weir_adapters::catalog::Denied;
+use weir_adapters::catalog::ChangeDenied;
 use weir_adapters::install::{self, Readers};
 use weir_adapters::watch::{Rehearsal, signature_beside};
 use weir_fixtures::proof::{self, Bounds};
@@ -65,13 +65,13 @@ pub(in crate::admin) async fn candidate(
     request: Request,
 ) -> Result<Arc<Adapter>, Problem> {
     if let Some(text) = digest {
-        let denied = |denied: Denied| match denied {
-            Denied::Unknown(_) => Problem::of_status(StatusCode::NOT_FOUND, denied.to_string()),
-            Denied::Impossible(_) => Problem::of_status(StatusCode::CONFLICT, denied.to_string()),
+        let denied = |denied: ChangeDenied| match denied {
+            ChangeDenied::Unknown(_) => Problem::of_status(StatusCode::NOT_FOUND, denied.to_string()),
+            ChangeDenied::Impossible(_) => Problem::of_status(StatusCode::CONFLICT, denied.to_string()),
         };
         let digest = actions::find(operations, name, text).map_err(denied)?;
         let kept = operations.catalog.snapshot().version(name, digest).cloned();
-        return kept.ok_or_else(|| denied(Denied::Impossible("this version is not kept".to_owned())));
+        return kept.ok_or_else(|| denied(ChangeDenied::Impossible("this version is not kept".to_owned())));
     }
     if !is_file_name(name) {
         return Err(bad_name());

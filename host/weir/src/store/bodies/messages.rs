@@ -98,7 +98,7 @@ fn dialect<'a>(client: &RequestPart, serving: &'a Serving) -> Option<&'a Arc<Ada
     let (path, query) = client.path_and_query.split_once('?').unwrap_or((&client.path_and_query, ""));
     let head = Head { headers: &HeaderMap::new(), query };
     let Lookup::Found(endpoint, _) = serving.endpoints.find(&method, path, &head) else { return None };
-    let has_messages = matches!(endpoint.claim.operation, Operation::Chat | Operation::Embeddings);
+    let has_messages = matches!(endpoint.face.operation, Operation::Chat | Operation::Embeddings);
     serving.adapter(&endpoint.adapter).filter(|_| has_messages)
 }
 
