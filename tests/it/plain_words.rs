@@ -96,7 +96,7 @@ fn mistakes_in_the_command_and_the_configuration_end_with_2_and_what_fails_with_
         (
             format!("{explain} openai.cat --to anthropic asked.json"),
             2,
-            "did you mean `openai.chat`? There are anthropic.messages",
+            "did you mean `openai.chat`? There are anthropic.batches, anthropic.messages",
         ),
         (
             format!("{explain} openai.chat --to antropic asked.json"),

@@ -76,7 +76,7 @@ pub trait VersionedGuest: Calls {
     fn describe_guard(&mut self) -> wasmtime::Result<GuardManifest> {
         Err(MissingFunction("guard").into())
     }
-    /// `screen.words`.
+    /// `screen.words`, which guards have that say what they look for.
     fn screen_words(&mut self, _: &[Setting]) -> wasmtime::Result<Option<ScreenWords>> {
         Err(MissingFunction("screen.words").into())
     }

@@ -1,22 +1,28 @@
 //! What a guard looks for (`weir:hook/screen`), searched in the bytes of JSON: where none of it is, nothing has to be read for
 //! the guard.
 
-use aho_corasick::AhoCorasick;
-use bytes::Bytes;
+use aho_corasick::automaton::{Automaton, StateID};
+use aho_corasick::dfa::DFA;
+use aho_corasick::{AhoCorasick, Anchored};
+use memchr::{memchr, memchr2};
 
 /// The most words, and their bytes together.
 const MAX_WORDS: usize = 1024;
 const MAX_BYTES: usize = 64 << 10;
 /// Begins a character that is written by its number, in a string of JSON or in JSON within one. What it says is not looked for.
 const NUMBERED: &str = "\\u";
+/// The most names of members whose values are read as if they were one text.
+const MAX_NAMES: usize = 64;
 
 /// What a guard looks for.
 #[derive(Debug)]
 pub struct Screen {
     /// Its words and [`NUMBERED`].
     words: AhoCorasick,
-    /// The length of the longest of them.
-    longest: usize,
+    /// Its words once more, to be found where strings meet.
+    glued: DFA,
+    /// Where a text begins in `glued`.
+    start: StateID,
     /// Whether characters beyond ASCII may stand for those of a word.
     look_alikes: bool,
 }
@@ -30,36 +36,70 @@ impl Screen {
             return None;
         }
         let mut all = words.iter().map(|word| verbatim(word)).collect::<Option<Vec<_>>>()?;
+        let glued = DFA::new(&all).ok()?;
+        let start = glued.start_state(Anchored::No).ok()?;
         all.push(NUMBERED);
-        let longest = all.iter().map(|word| word.len()).max().unwrap_or_default();
-        Some(Self { words: AhoCorasick::new(&all).ok()?, longest, look_alikes })
+        Some(Self { words: AhoCorasick::new(&all).ok()?, glued, start, look_alikes })
     }
 
-    /// Whether the guard may find something in JSON that arrived in these pieces.
-    pub fn may_find(&self, pieces: &[Bytes]) -> bool {
-        if let [whole] = pieces {
-            return self.may_find_in(whole);
-        }
-        // What is split over pieces is looked for in the end of those before, together with the beginning of the next one.
-        let mut end = Vec::new();
-        pieces.iter().any(|piece| {
-            let beyond = self.longest.saturating_sub(1);
-            end.extend_from_slice(piece.get(..beyond).unwrap_or(piece));
-            let found = self.may_find_in(&end) || self.may_find_in(piece);
-            if piece.len() > beyond {
-                end.clear();
-                end.extend_from_slice(piece.get(piece.len() - beyond..).unwrap_or_default());
-            } else {
-                end.drain(..end.len().saturating_sub(beyond));
+    /// Whether the guard may find something in JSON: a word of its is in there, or something that may stand for one.
+    pub fn may_find(&self, json: &[u8]) -> bool {
+        self.look_alikes && !json.is_ascii() || self.words.is_match(json) || self.is_glued(json)
+    }
+
+    /// Whether a word comes about where strings are put together that members of the same name have, as formats do with texts
+    /// that follow each other.
+    fn is_glued(&self, json: &[u8]) -> bool {
+        let mut texts: Vec<(&[u8], StateID)> = Vec::new();
+        let mut name: &[u8] = b"";
+        for (string, is_name) in strings(json) {
+            if is_name {
+                name = string;
+                continue;
             }
-            found
-        })
+            let known = texts.iter().position(|(known, _)| *known == name);
+            if known.is_none() && texts.len() == MAX_NAMES {
+                return true;
+            }
+            let mut state = known.and_then(|at| texts.get(at)).map_or(self.start, |(_, state)| *state);
+            for byte in string {
+                state = self.glued.next_state(Anchored::No, state, *byte);
+                if self.glued.is_match(state) {
+                    return true;
+                }
+            }
+            match known.and_then(|at| texts.get_mut(at)) {
+                Some(text) => text.1 = state,
+                None => texts.push((name, state)),
+            }
+        }
+        false
     }
+}
 
-    /// Whether the guard may find something in one piece.
-    pub fn may_find_in(&self, bytes: &[u8]) -> bool {
-        self.look_alikes && !bytes.is_ascii() || self.words.is_match(bytes)
+/// The strings of JSON as they are written, without their quotes, each with whether it is the name of a member.
+fn strings(json: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
+    let mut rest = json;
+    std::iter::from_fn(move || {
+        let begun = rest.get(memchr(b'"', rest)? + 1..)?;
+        let end = end_of_string(begun);
+        let (string, after) = begun.split_at(end);
+        rest = after.get(1..).unwrap_or_default();
+        let next = rest.iter().find(|byte| !byte.is_ascii_whitespace());
+        Some((string, next == Some(&b':')))
+    })
+}
+
+/// Where a string ends whose opening quote is before these bytes.
+fn end_of_string(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        if bytes.get(at + found) == Some(&b'"') {
+            return at + found;
+        }
+        at += found + 2;
     }
+    bytes.len()
 }
 
 /// The longest piece of a word that JSON can only spell in one way, besides the form that [`NUMBERED`] begins. None if there is
@@ -78,16 +118,11 @@ mod tests {
     }
 
     fn finds(screen: &Screen, text: &str) -> bool {
-        let found = screen.may_find_in(text.as_bytes());
-        for size in 1..=text.len() {
-            let pieces: Vec<Bytes> = text.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
-            assert_eq!(screen.may_find(&pieces), found, "{text} in pieces of {size}");
-        }
-        found
+        screen.may_find(text.as_bytes())
     }
 
     #[test]
-    fn words_are_found_wherever_a_body_is_split() {
+    fn words_are_found_and_what_may_stand_for_one() {
         let plain = screen(&["project-", "größe", "~"], false).unwrap();
         for (text, expected) in [
             ("{\"text\":\"see project-12\"}", true),
@@ -115,6 +150,32 @@ mod tests {
         }
         assert!(screen(&["ok", "\n"], false).is_none(), "a word that cannot be looked for");
         assert!(screen(&vec!["w"; MAX_WORDS + 1], false).is_none());
-        assert!(!screen(&[], false).unwrap().may_find(&[Bytes::from_static(b"{}")]), "nothing is ever found");
+        assert!(!screen(&[], false).unwrap().may_find(b"{}"), "nothing is ever found");
+    }
+
+    #[test]
+    fn words_are_found_where_strings_of_the_same_name_meet() {
+        let screen = screen(&["project-", "ab"], false).unwrap();
+        let text = |text: &str| format!("{{\"text\": \"{text}\"}}");
+        for (texts, expected) in [
+            (&["see pro", "ject-12"][..], true),
+            (&["see p", "r", "oject", "-12"], true),
+            (&["see pro", "", "ject-12"], true),
+            (&["see pro ", "ject-12"], false),
+            (&["\\\"a", "b"], true),
+            (&["a\\\\", "b"], false),
+            (&["ject-", "pro"], false),
+        ] {
+            let parts = texts.iter().map(|one| text(one)).collect::<Vec<_>>().join(",\n");
+            assert_eq!(finds(&screen, &format!("[{parts}]")), expected, "{texts:?}");
+        }
+        assert!(finds(&screen, "{\"input\":[\"see pro\",\"ject-12\"]}"), "of one list");
+        assert!(!finds(&screen, "{\"x\":\"see pro\",\"y\":\"ject-12\"}"), "of two names");
+        assert!(finds(&screen, "{\"x\":\"pro\",\"y\":\"1\",\"z\":{\"x\" : \"ject-\"}}"), "with others between");
+        let many: Vec<_> = (0..=MAX_NAMES).map(|number| format!("\"n{number}\":\"\"")).collect();
+        assert!(finds(&screen, &format!("{{{}}}", many.join(","))), "more names than are told apart");
+        for cut in ["\"", "{\"x\":\"\\", "\\", "{\"x\""] {
+            assert!(!finds(&screen, cut), "{cut}");
+        }
     }
 }

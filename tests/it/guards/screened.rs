@@ -118,6 +118,30 @@ async fn an_answer_with_such_a_word_is_judged_and_booked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_pieces_make_together_is_found_where_a_format_puts_them_together() {
+    let mut upstream = upstream().await;
+    let gateway = gateway(&upstream, &["openai", "ollama"], &sees_both("regex", PROJECT)).await;
+    for split in [&["see pro", "ject-2041-north"][..], &["see proj", "ec", "t-2041-north"]] {
+        let texts: Vec<_> = split.iter().map(|text| json!({"type": "text", "text": text})).collect();
+        let thinking = json!([{"type": "thinking", "thinking": texts}, {"type": "text", "text": "So."}]);
+        let messages = json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": thinking},
+            {"role": "user", "content": "Go on."}]);
+        let body = json!({"model": "openai", "messages": messages}).to_string();
+        let reply = gateway.post("/v1/chat/completions", &body).await;
+        assert_eq!(reply.header("x-weir-guards"), Some("regex=deny;project=1"), "{split:?}: {}", reply.text());
+        assert!(upstream.unseen().is_none(), "{split:?}");
+    }
+    let line = |text: &str, done: bool| {
+        json!({"model": "m", "message": {"role": "assistant", "content": text}, "done": done}).to_string()
+    };
+    let lines = [line("see pro", false), line("ject-2041-north", false), line("", true)].join("\n");
+    upstream.script(move |_| Answer::json(200, &lines));
+    let body = json!({"model": "ollama", "stream": false, "messages": [{"role": "user", "content": "Hi"}]});
+    let reply = gateway.post("/api/chat", &body.to_string()).await;
+    assert!(!reply.text().contains("ject-2041-north"), "a stream that nobody asked for: {}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_compressed_answer_is_read_without_its_coding() {
     let upstream = Upstream::always(packed("see project-2041-north")).await;
     let gateway = gateway(&upstream, &["openai"], &sees_both("regex", PROJECT)).await;

@@ -63,7 +63,7 @@ pub(super) fn joined_len(chunks: &[Bytes]) -> usize {
 }
 
 /// A body in one piece, copied only if it has several chunks.
-fn whole(chunks: &[Bytes]) -> Bytes {
+pub(super) fn whole(chunks: &[Bytes]) -> Bytes {
     match chunks {
         [] => Bytes::new(),
         [one] => one.clone(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::client_request::{BLOB_MIN, ClientRequest, blob_limits, joined_len};
+use super::client_request::{BLOB_MIN, ClientRequest, blob_limits, joined_len, whole};
 use super::media;
 use super::side::ClientSide;
 use super::{InboundRequest, RequestContext};
@@ -161,10 +161,7 @@ pub(super) async fn judged_by(
     let mut seen = GuardView::default();
     let mut unread = None;
     let mut turns = Turn::of(guards);
-    let passes_unread = match unread_request(asked, before) {
-        Some(request) => guard::pass_unread(&mut turns, &asked.caller.tenant, request).await,
-        None => false,
-    };
+    let passes_unread = is_unread(asked, before) && passes_unread(asked, &mut turns).await;
     if !passes_unread && guards.iter().any(|guard| guard.sees_requests()) {
         match before.and_then(Judged::copy) {
             Some(copy) => seen = GuardView::from(copy.clone()),
@@ -210,15 +207,24 @@ pub(super) async fn judged_by(
     (judged, judgement.refused)
 }
 
-/// A request in its client's bytes, for guards that say what they look for; `None` if it is not in JSON, or if earlier guards
-/// have read it.
-fn unread_request<'a>(asked: &'a InboundRequest, before: Option<&Judged>) -> Option<UnreadRequest<'a>> {
+/// Whether a request is there in JSON as its client wrote it: no guard before has read it.
+fn is_unread(asked: &InboundRequest, before: Option<&Judged>) -> bool {
     let is_read = before.is_some_and(|before| before.must_translate || before.copy.is_some());
-    let face = &asked.endpoint.face;
-    if is_read || asked.side.dialect().is_none() || face.body != BodyKind::Json {
-        return None;
+    !is_read && asked.side.dialect().is_some() && asked.endpoint.face.body == BodyKind::Json
+}
+
+/// Whether a request passes guards that say what they look for.
+async fn passes_unread(asked: &InboundRequest, turns: &mut [Turn<'_>]) -> bool {
+    if !turns.iter().all(Turn::may_pass) {
+        return false;
     }
-    Some(UnreadRequest { body: &asked.body, headers: &asked.headers, read_headers: &face.request_headers })
+    let mut held = asked.held.beside();
+    if held.grow(joined_len(&asked.body)).await.is_err() {
+        return false;
+    }
+    let body = whole(&asked.body);
+    let (headers, read_headers) = (&asked.headers, &asked.endpoint.face.request_headers);
+    guard::pass_unread(turns, &asked.caller.tenant, UnreadRequest { body: &body, headers, read_headers }).await
 }
 
 /// What guards see of a request, and what its dialect reported besides.

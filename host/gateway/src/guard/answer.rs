@@ -110,7 +110,7 @@ impl AnswerGuards {
     }
 
     /// Whether nothing follows from any verdict: not a byte of the answer may be another.
-    pub fn only_watch(&self) -> bool {
+    pub(crate) fn only_watch(&self) -> bool {
         !self.links.iter().any(|link| link.guard.enforces())
     }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::HeaderMap;
 
 use super::labels::Labels;
@@ -68,15 +67,17 @@ impl<'a> Turn<'a> {
     pub(crate) fn of(guards: &[&'a Arc<Guard>]) -> Vec<Self> {
         guards.iter().map(|guard| Self { guard, version: None, passes: false }).collect()
     }
+
+    /// Whether it does not see requests, or may say what it looks for in them.
+    pub(crate) fn may_pass(&self) -> bool {
+        !self.guard.sees_requests() || self.guard.has_screen()
+    }
 }
 
 /// Whether a request passes all guards that would see it, because nothing of what they look for is in its bytes. They then
 /// need not be shown the request.
 pub(crate) async fn pass_unread(turns: &mut [Turn<'_>], tenant: &Arc<str>, request: UnreadRequest<'_>) -> bool {
     let mut seeing: Vec<_> = turns.iter_mut().filter(|turn| turn.guard.sees_requests()).collect();
-    if !seeing.iter().all(|turn| turn.guard.has_screen()) {
-        return false;
-    }
     for turn in &mut seeing {
         turn.version = turn.guard.version();
         let Some(screen) = turn.guard.screen(turn.version.as_ref(), tenant).await else { return false };
@@ -93,8 +94,8 @@ pub(crate) async fn pass_unread(turns: &mut [Turn<'_>], tenant: &Arc<str>, reque
 /// A request in JSON that nobody has read for the guards.
 #[derive(Debug, Clone, Copy)]
 pub struct UnreadRequest<'a> {
-    /// The pieces of its body.
-    pub body: &'a [Bytes],
+    /// Its body, in one piece.
+    pub body: &'a [u8],
     /// Its headers, and the names of those that its format reads.
     pub headers: &'a HeaderMap,
     /// See `headers`.
@@ -104,7 +105,7 @@ pub struct UnreadRequest<'a> {
 impl UnreadRequest<'_> {
     fn has_any(&self, screen: &Screen) -> bool {
         let values = self.read_headers.iter().flat_map(|name| self.headers.get_all(name.as_str()));
-        screen.may_find(self.body) || values.into_iter().any(|value| screen.may_find_in(value.as_bytes()))
+        screen.may_find(self.body) || values.into_iter().any(|value| screen.may_find(value.as_bytes()))
     }
 }
 

@@ -30,11 +30,11 @@ pub(super) struct Lists {
 
 impl Lists {
     /// The lists that a manifest names; `None` if it names none.
-    pub(super) fn new(claim: &Face) -> Option<Self> {
+    pub(super) fn new(face: &Face) -> Option<Self> {
         let mut wanted = Wanted::default();
-        let lists = claim.candidates.iter().filter(|pointer| is_list(pointer));
+        let lists = face.candidates.iter().filter(|pointer| is_list(pointer));
         let count = lists.map(|pointer| wanted.add(pointer)).max()? + 1;
-        let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten()?;
+        let pointers = (face.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten()?;
         Some(Self { pointers, count })
     }
 
