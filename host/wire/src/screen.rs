@@ -23,6 +23,8 @@ pub struct Screen {
     glued: DFA,
     /// Where a text begins in `glued`.
     start: StateID,
+    /// How many bytes of a word may stand in one string, at most, while others of it stand in another.
+    beyond: usize,
     /// Whether characters beyond ASCII may stand for those of a word.
     look_alikes: bool,
 }
@@ -38,8 +40,9 @@ impl Screen {
         let mut all = words.iter().map(|word| verbatim(word)).collect::<Option<Vec<_>>>()?;
         let glued = DFA::new(&all).ok()?;
         let start = glued.start_state(Anchored::No).ok()?;
+        let beyond = all.iter().map(|word| word.len()).max().unwrap_or_default().saturating_sub(1);
         all.push(NUMBERED);
-        Some(Self { words: AhoCorasick::new(&all).ok()?, glued, start, look_alikes })
+        Some(Self { words: AhoCorasick::new(&all).ok()?, glued, start, beyond, look_alikes })
     }
 
     /// Whether the guard may find something in JSON: a word of its is in there, or something that may stand for one.
@@ -61,19 +64,32 @@ impl Screen {
             if known.is_none() && texts.len() == MAX_NAMES {
                 return true;
             }
-            let mut state = known.and_then(|at| texts.get(at)).map_or(self.start, |(_, state)| *state);
-            for byte in string {
-                state = self.glued.next_state(Anchored::No, state, *byte);
-                if self.glued.is_match(state) {
-                    return true;
-                }
-            }
+            let before = known.and_then(|at| texts.get(at)).map_or(self.start, |(_, state)| *state);
+            let Some(state) = self.reads_on(before, string) else { return true };
             match known.and_then(|at| texts.get_mut(at)) {
                 Some(text) => text.1 = state,
                 None => texts.push((name, state)),
             }
         }
         false
+    }
+
+    /// The state behind a string that follows others; `None` if a word ends in it that began in one of those. A word that is
+    /// within the string as a whole was looked for before, so that the midst of a long one need not be read.
+    fn reads_on(&self, mut state: StateID, string: &[u8]) -> Option<StateID> {
+        let (head, tail) = string.split_at_checked(self.beyond).unwrap_or((string, b""));
+        for byte in head {
+            state = self.glued.next_state(Anchored::No, state, *byte);
+            if self.glued.is_match(state) {
+                return None;
+            }
+        }
+        if tail.is_empty() {
+            return Some(state);
+        }
+        let end = string.len().saturating_sub(self.beyond);
+        let end = string.get(end..).unwrap_or_default();
+        Some(end.iter().fold(self.start, |state, byte| self.glued.next_state(Anchored::No, state, *byte)))
     }
 }
 
@@ -165,6 +181,10 @@ mod tests {
             (&["\\\"a", "b"], true),
             (&["a\\\\", "b"], false),
             (&["ject-", "pro"], false),
+            (&["a long text without a word, and a pro", "ject-12"], true),
+            (&["pro", "ject- and a long text without a word"], true),
+            (&["a long text, p", "rojectile of a long text, pro", "ject-"], true),
+            (&["pro", "a long text without a word, ject-"], false),
         ] {
             let parts = texts.iter().map(|one| text(one)).collect::<Vec<_>>().join(",\n");
             assert_eq!(finds(&screen, &format!("[{parts}]")), expected, "{texts:?}");
