@@ -97,6 +97,20 @@ async fn a_word_is_found_however_json_spells_it_and_wherever_it_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_json_in_utf_8_does_not_pass_unread() {
+    let mut upstream = upstream().await;
+    let gateway = gateway(&upstream, &["gemini"], &guard("regex", PROJECT)).await;
+    let text = json!({"contents": [{"role": "user", "parts": [{"text": "see project-2041-north"}]}]}).to_string();
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [&[0xff, 0xfe][..], &wide].concat();
+    for body in [wide, marked, format!("{{\"contents\":[]}} {text}").replace("project", "p\u{0}roject").into_bytes()] {
+        let reply = gateway.ask(&Request::post("/v1beta/models/gemini:generateContent", &body)).await;
+        assert_eq!(reply.status(), 400, "{}", reply.text());
+        assert!(upstream.unseen().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_with_such_a_word_is_judged_and_booked() {
     let upstream = Upstream::always(answer("see project-2041-north")).await;
     let gateway = gateway(&upstream, &["openai"], &sees_both("regex", PROJECT)).await;

@@ -6,6 +6,7 @@ mod shown;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 
 use super::client_request::{BLOB_MIN, ClientRequest, blob_limits, joined_len, whole};
 use super::media;
@@ -223,6 +224,10 @@ async fn passes_unread(asked: &InboundRequest, turns: &mut [Turn<'_>]) -> bool {
         return false;
     }
     let body = whole(&asked.body);
+    // What is no JSON in UTF-8 may have another meaning for another reader.
+    if serde_json::from_slice::<IgnoredAny>(&body).is_err() {
+        return false;
+    }
     let (headers, read_headers) = (&asked.headers, &asked.endpoint.face.request_headers);
     guard::pass_unread(turns, &asked.caller.tenant, UnreadRequest { body: &body, headers, read_headers }).await
 }
