@@ -186,7 +186,7 @@ async fn results_that_break_off_are_booked_when_they_are_next_read_as_a_whole() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_whose_results_nobody_reads_is_booked_once_all_the_same() {
+async fn a_batch_whose_results_are_never_read_is_booked_once_all_the_same() {
     for path in ["/v1/messages/batches", "/passthrough/anthropic/messages/batches"] {
         let state = Arc::new(AtomicU8::new(UNDER_WAY));
         let mut upstream = provider(&state).await;

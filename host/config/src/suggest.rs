@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn the_nearest_names_come_first_and_a_far_one_never() {
-        let known = ["gpt-4o-mini", "gpt-4o", "gpt-4", "claude", "gpt-4.1-mini", "gpt-4o-mini"];
-        assert_eq!(near_names("gpt-4o-mni", known), ["gpt-4o-mini", "gpt-4.1-mini"]);
-        assert_eq!(near_names("GPT-4O", known), ["gpt-4o", "gpt-4"]);
+        let known = ["zet-4o-mini", "zet-4o", "zet-4", "aurora", "zet-4.1-mini", "zet-4o-mini"];
+        assert_eq!(near_names("zet-4o-mni", known), ["zet-4o-mini", "zet-4.1-mini"]);
+        assert_eq!(near_names("ZET-4O", known), ["zet-4o", "zet-4"]);
         assert!(near_names("llama-3.1-8b", known).is_empty() && near_names(&"g".repeat(9_000), known).is_empty());
     }
 }

@@ -226,7 +226,7 @@ impl Guard {
 
     /// What a version of its component looks for; `None` if it has to judge everything, or cannot say.
     async fn screen(&self, version: Option<&Arc<Adapter>>, tenant: &Arc<str>) -> Option<Arc<Screen>> {
-        let screen = self.screens.of(version?, &self.options, tenant).await;
+        let screen = self.screens.of(version?, &self.options, self.settings.deadline, tenant).await;
         screen.unwrap_or_else(|fault| {
             tracing::warn!(guard = &*self.name, error = %fault, "guard failed to say what it looks for");
             None

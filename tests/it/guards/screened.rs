@@ -152,7 +152,7 @@ async fn what_pieces_make_together_is_found_where_a_format_puts_them_together() 
     upstream.script(move |_| Answer::json(200, &lines));
     let body = json!({"model": "ollama", "stream": false, "messages": [{"role": "user", "content": "Hi"}]});
     let reply = gateway.post("/api/chat", &body.to_string()).await;
-    assert!(!reply.text().contains("ject-2041-north"), "a stream that nobody asked for: {}", reply.text());
+    assert!(!reply.text().contains("ject-2041-north"), "a stream in place of a whole answer: {}", reply.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

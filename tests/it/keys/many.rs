@@ -71,7 +71,7 @@ async fn many_keys_are_taken_in_beside_requests_and_at_a_start_and_none_is_refus
         loop {
             match ask(&other, &text(count)).await {
                 200 => return,
-                // Before it knows the keys, it serves nobody.
+                // Before it knows the keys, it refuses all requests.
                 status => assert!(matches!(status, 401 | 503), "{status}"),
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

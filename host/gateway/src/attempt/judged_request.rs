@@ -2,17 +2,17 @@
 
 mod relayed;
 mod shown;
+mod unread;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use serde::de::IgnoredAny;
 
-use super::client_request::{BLOB_MIN, ClientRequest, blob_limits, joined_len, whole};
+use super::client_request::{BLOB_MIN, ClientRequest, blob_limits, joined_len};
 use super::media;
 use super::side::ClientSide;
 use super::{InboundRequest, RequestContext};
-use crate::guard::{self, AnswerGuards, Ends, ExchangeFacts, Guard, GuardMetrics, Notes, Pending, Turn, UnreadRequest};
+use crate::guard::{self, AnswerGuards, Ends, ExchangeFacts, Guard, GuardMetrics, Notes, Pending, Turn};
 use weir_sandbox::ChosenVersion;
 use weir_sandbox::guard::Asked;
 use weir_translate::names::Names;
@@ -162,7 +162,7 @@ pub(super) async fn judged_by(
     let mut seen = GuardView::default();
     let mut unread = None;
     let mut turns = Turn::of(guards);
-    let passes_unread = is_unread(asked, before) && passes_unread(asked, &mut turns).await;
+    let passes_unread = unread::is_unread(asked, before) && unread::passes(asked, &mut turns).await;
     if !passes_unread && guards.iter().any(|guard| guard.sees_requests()) {
         match before.and_then(Judged::copy) {
             Some(copy) => seen = GuardView::from(copy.clone()),
@@ -206,30 +206,6 @@ pub(super) async fn judged_by(
         judged.refused();
     }
     (judged, judgement.refused)
-}
-
-/// Whether a request is there in JSON as its client wrote it: no guard before has read it.
-fn is_unread(asked: &InboundRequest, before: Option<&Judged>) -> bool {
-    let is_read = before.is_some_and(|before| before.must_translate || before.copy.is_some());
-    !is_read && asked.side.dialect().is_some() && asked.endpoint.face.body == BodyKind::Json
-}
-
-/// Whether a request passes guards that say what they look for.
-async fn passes_unread(asked: &InboundRequest, turns: &mut [Turn<'_>]) -> bool {
-    if !turns.iter().all(Turn::may_pass) {
-        return false;
-    }
-    let mut held = asked.held.beside();
-    if held.grow(joined_len(&asked.body)).await.is_err() {
-        return false;
-    }
-    let body = whole(&asked.body);
-    // What is no JSON in UTF-8 may have another meaning for another reader.
-    if serde_json::from_slice::<IgnoredAny>(&body).is_err() {
-        return false;
-    }
-    let (headers, read_headers) = (&asked.headers, &asked.endpoint.face.request_headers);
-    guard::pass_unread(turns, &asked.caller.tenant, UnreadRequest { body: &body, headers, read_headers }).await
 }
 
 /// What guards see of a request, and what its dialect reported besides.

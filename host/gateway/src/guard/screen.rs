@@ -1,6 +1,7 @@
 //! What the versions of a guard look for, each asked once.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -26,6 +27,7 @@ impl Screens {
         &self,
         version: &Arc<Adapter>,
         options: &[Setting],
+        deadline: Duration,
         tenant: &Arc<str>,
     ) -> Result<Option<Arc<Screen>>, PluginFault> {
         if !version.has(Interface::Screen) {
@@ -35,7 +37,7 @@ impl Screens {
         if let Some(known) = self.0.load().iter().find(is_of) {
             return Ok(known.screen.clone());
         }
-        let mut lease = version.lease(Arc::clone(tenant)).await?;
+        let mut lease = version.lease(Arc::clone(tenant)).await?.within(deadline);
         let words = lease.screen_words(options)?;
         lease.release();
         let screen = words.and_then(|words| Screen::of(&words.any_of, words.look_alikes)).map(Arc::new);

@@ -91,7 +91,7 @@ pub(crate) async fn pass_unread(turns: &mut [Turn<'_>], tenant: &Arc<str>, reque
     !seeing.is_empty()
 }
 
-/// A request in JSON that nobody has read for the guards.
+/// A request in JSON that has not been read for the guards.
 #[derive(Debug, Clone, Copy)]
 pub struct UnreadRequest<'a> {
     /// Its body, in one piece.

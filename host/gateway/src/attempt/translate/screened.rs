@@ -58,7 +58,7 @@ async fn screened(
     stage::begin().await;
     headers.remove(header::CONTENT_ENCODING);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    // What is no JSON, such as a stream that nobody asked for, may say in pieces what guards look for.
+    // What is no JSON, such as a stream in place of a whole answer, may say in pieces what guards look for.
     let is_json = serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
     let may_find = !is_json || screens.iter().any(|screen| screen.may_find(&bytes));
     let response = UpstreamResponse { status, headers, body: Box::new(UpstreamBody::read(bytes, &origin)) };

@@ -1,0 +1,33 @@
+//! Requests that need not be read for their guards: nothing of what these look for is in the client's bytes.
+
+use serde::de::IgnoredAny;
+
+use super::super::InboundRequest;
+use super::super::client_request::{joined_len, whole};
+use super::Judged;
+use crate::guard::{self, Turn, UnreadRequest};
+use weir_types::contract::about::BodyKind;
+
+/// Whether a request is there in JSON as its client wrote it: no guard before has read it.
+pub(super) fn is_unread(asked: &InboundRequest, before: Option<&Judged>) -> bool {
+    let is_read = before.is_some_and(|before| before.must_translate || before.copy.is_some());
+    !is_read && asked.side.dialect().is_some() && asked.endpoint.face.body == BodyKind::Json
+}
+
+/// Whether a request passes guards that say what they look for.
+pub(super) async fn passes(asked: &InboundRequest, turns: &mut [Turn<'_>]) -> bool {
+    if !turns.iter().all(Turn::may_pass) {
+        return false;
+    }
+    let mut held = asked.held.beside();
+    if held.grow(joined_len(&asked.body)).await.is_err() {
+        return false;
+    }
+    let body = whole(&asked.body);
+    // What is no JSON in UTF-8 may have another meaning for another reader.
+    if serde_json::from_slice::<IgnoredAny>(&body).is_err() {
+        return false;
+    }
+    let (headers, read_headers) = (&asked.headers, &asked.endpoint.face.request_headers);
+    guard::pass_unread(turns, &asked.caller.tenant, UnreadRequest { body: &body, headers, read_headers }).await
+}
