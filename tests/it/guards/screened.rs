@@ -132,6 +132,28 @@ async fn an_answer_with_such_a_word_is_judged_and_booked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_translated_answer_passes_and_is_judged_in_the_same_way() {
+    let upstream = Upstream::always(answer("Fine.")).await;
+    let guards = sees_both("regex", PROJECT) + &sees_both("secrets", "");
+    let gateway = gateway(&upstream, &["openai", "anthropic"], &guards).await;
+    let ask = |text: &str| json!({"model": "openai", "max_tokens": 9, "messages": [{"role": "user", "content": text}]});
+    let first = gateway.post("/v1/messages", &ask("Hi").to_string()).await;
+    assert_eq!(first.status(), 200, "{}", first.text());
+    let before = [calls(&gateway, "regex").await, calls(&gateway, "secrets").await];
+    for (text, of_regex, is_asked) in [("Fine.", "allow", false), ("see project-2041-north", "deny;project=1", true)] {
+        upstream.script(move |_| answer(text));
+        let reply = gateway.post("/v1/messages", &ask("Hi").to_string()).await;
+        assert_eq!((reply.status(), reply.header("x-weir-lane")), (200, Some("translate")), "{}", reply.text());
+        let verdicts = format!("regex=allow, secrets=allow, regex.answer={of_regex}, secrets.answer=allow");
+        assert_eq!(reply.header("x-weir-guards"), Some(&*verdicts), "{text}: {}", reply.text());
+        assert!(!reply.text().contains("project-2041-north"), "{text}");
+        assert_eq!(reply.json()["usage"]["output_tokens"], 2, "{text}");
+        let after = [calls(&gateway, "regex").await, calls(&gateway, "secrets").await];
+        assert_eq!(after != before, is_asked, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_pieces_make_together_is_found_where_a_format_puts_them_together() {
     let mut upstream = upstream().await;
     let gateway = gateway(&upstream, &["openai", "ollama"], &sees_both("regex", PROJECT)).await;

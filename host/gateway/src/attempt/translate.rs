@@ -48,6 +48,7 @@ use weir_upstream::{Chunks, DecodeBound, UpstreamResponse};
 use weir_wire::blob;
 use weir_wire::blob::Lifted;
 use weir_wire::estimate;
+use weir_wire::screen::Screen;
 
 pub(super) use unchanged::{can_read, relay_judged};
 
@@ -96,8 +97,8 @@ async fn translate_by(
         return Box::pin(run.answer_estimate(account)).await;
     }
     run.continuable = target.resume && continuation::is_continuable(&request);
-    run.guards = pin!(guarded::answer_guards(context, asked)).await?;
     let streams = request.streams();
+    pin!(run.prepare_guards(streams)).await?;
     stage::begin_of(length).await;
     let rendered = pin!(run.write(&mut request, account)).await;
     let first = match rendered {
@@ -112,6 +113,7 @@ async fn translate_by(
     match exchanged {
         Ok(Exchanged::Whole(answer)) => pin!(run.answer(answer, account)).await,
         Ok(Exchanged::Stream(response, framing, cancel_on_drop)) => {
+            run.lease_screened().await?;
             pinned(|| run.stream(response, framing, cancel_on_drop, account)).await
         }
         // Many servers of a format lack its endpoint for counting.
@@ -176,6 +178,8 @@ struct Run<'a> {
     continuable: bool,
     /// The guards that judge the answer.
     guards: Option<Box<AnswerGuards>>,
+    /// What they look for, if they wait for a whole answer.
+    screens: Option<Vec<Arc<Screen>>>,
 }
 
 impl<'a> Run<'a> {
@@ -214,6 +218,7 @@ impl<'a> Run<'a> {
             values: Values::All,
             continuable,
             guards: None,
+            screens: None,
         }
     }
 

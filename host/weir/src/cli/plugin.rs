@@ -82,7 +82,7 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Sign(sign) => sign.run(),
         Command::Verify(verify) => verify.run(),
         Command::Bench { files, json } => bench::run(&files, json),
-        Command::New(asked) => failing(new::run(&asked)),
+        Command::New(asked) => new::run(&asked),
         Command::Build(asked) => failing(build::run(&asked)),
         Command::Dev(asked) => failing(dev::run(&asked)),
         Command::Inspect { file } => inspect::run(&file),

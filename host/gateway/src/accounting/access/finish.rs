@@ -1,6 +1,7 @@
 //! What becomes of a record at the end of its request.
 
 use std::mem::take;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -87,10 +88,9 @@ impl RequestRecord {
     fn finished(&mut self) -> FinishedRequest {
         let end = self.end();
         let ended = take(&mut self.ended);
-        let own_id = self.own_id.to_string();
         FinishedRequest {
             id: self.own_id,
-            client_id: Some(self.id.clone()).filter(|id| **id != *own_id),
+            client_id: Some(Arc::clone(&self.id)).filter(|id| id.as_bytes() != self.own_id.digits()),
             caller: self.caller.take(),
             user_agent: self.user_agent.take(),
             endpoint: self.endpoint.take(),

@@ -43,6 +43,7 @@ impl Run<'_> {
     ) -> Result<Response<ReplyBody>, Fault> {
         self.book(&mut answer, account);
         if let Answer::Chat(chat) = &mut answer {
+            pin!(self.screen_whole(chat)).await?;
             self.judge_whole(chat)?;
         }
         stage::begin().await;

@@ -1,5 +1,7 @@
 //! The guards of an answer.
 
+use std::pin::pin;
+
 use super::super::{InboundRequest, Judged, RequestContext};
 use super::Run;
 use crate::guard::AnswerGuards;
@@ -22,6 +24,42 @@ pub(super) async fn answer_guards(
 }
 
 impl Run<'_> {
+    /// Leases the guards that judge the answer. Those of a whole answer that say what they look for are leased when it has come,
+    /// if it has something of that.
+    pub(super) async fn prepare_guards(&mut self, streams: bool) -> Result<(), Fault> {
+        if !streams && let Some(judged) = self.context.judged {
+            self.screens = judged.answer_screens(&self.asked.caller.tenant).await;
+        }
+        if self.screens.is_none() {
+            self.guards = pin!(answer_guards(self.context, self.asked)).await?;
+        }
+        Ok(())
+    }
+
+    /// Leases the guards that were to wait for a whole answer, since the answer is a stream, or has something of what they look
+    /// for.
+    pub(super) async fn lease_screened(&mut self) -> Result<(), Fault> {
+        if self.screens.take().is_some() {
+            self.guards = Box::pin(answer_guards(self.context, self.asked)).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets a whole answer pass the guards that were to wait for it, if it has nothing of what they look for. Searched is all that
+    /// they would be shown: an adapter may have made its texts of something else than the provider's strings.
+    pub(super) async fn screen_whole(&mut self, chat: &ChatResponse) -> Result<(), Fault> {
+        let Some(screens) = &self.screens else { return Ok(()) };
+        // An answer always has a JSON form; one without would be judged.
+        let json = serde_json::to_vec(chat).unwrap_or_default();
+        if json.is_empty() || screens.iter().any(|screen| screen.may_find(&json)) {
+            return self.lease_screened().await;
+        }
+        if let Some(judged) = self.context.judged {
+            judged.pass_answer(self.asked.judged().unwrap_or(judged).notes());
+        }
+        Ok(())
+    }
+
     /// Has guards judge a whole answer, as the events that it would have been streamed as. Returns whether they changed
     /// it.
     pub(super) fn judge_whole(&mut self, chat: &mut ChatResponse) -> Result<bool, Fault> {

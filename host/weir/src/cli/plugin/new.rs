@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::cli::failure::Failure;
 use weir_author::language::Language;
-use weir_author::template::{self, Kind};
+use weir_author::template::{self, Kind, TemplateError};
 
 #[derive(Debug, Args)]
 pub(crate) struct New {
@@ -22,11 +23,14 @@ pub(crate) struct New {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn run(asked: &New) -> Result<String, String> {
+pub(super) fn run(asked: &New) -> Result<String, Failure> {
     let dir = asked.dir.as_deref().unwrap_or_else(|| Path::new(&asked.name));
     let kind = if asked.guard { Kind::Guard } else { Kind::Adapter };
     let new = template::New { kind, name: &asked.name, language: asked.lang, dir };
-    let count = template::write(&new).map_err(|error| format!("error: {error}"))?;
+    let count = template::write(&new).map_err(|error| match error {
+        TemplateError::Name { .. } => Failure::Usage(error.to_string()),
+        error => Failure::Failed(error.to_string()),
+    })?;
     let (name, dir) = (&asked.name, dir.display());
     Ok(format!(
         "{count} files in {dir}; its README.md says what they are\n\nnext:\n  cd {dir}\n  weir plugin build\n  \

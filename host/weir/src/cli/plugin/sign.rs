@@ -78,7 +78,8 @@ impl Verify {
             self.key.iter().map(|key| public(key)).collect::<Result<Vec<_>, _>>()?
         };
         if keys.is_empty() {
-            return Err("error: no key to check against: give --key, or set `plugins.trusted_keys`".into());
+            let message = "no key to check against: give --key, or set `plugins.trusted_keys`";
+            return Err(Failure::Usage(message.to_owned()));
         }
         let digest = digest_of(&self.file)?;
         let none = || format!("error: {} is not there", signature_path(&self.file).display());
