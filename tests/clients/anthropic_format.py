@@ -7,7 +7,7 @@ import base64
 import json
 from itertools import count
 
-from script import BREAKING, MODELS, SIGNATURE, Answer, Call, Refused, Seen, answer, need, pieces
+from script import BREAKING, MODELS, SIGNATURE, Answer, Call, Refused, Seen, Stream, answer, need, pieces
 
 FINISH = {"stop": "end_turn", "calls": "tool_use", "length": "max_tokens", "refused": "refusal"}
 KINDS = {
@@ -18,6 +18,8 @@ KINDS = {
     "not_found": "not_found_error",
 }
 ids = count(1)
+# The requests of each batch.
+made: dict[str, list[dict]] = {}
 
 
 def error(refused: Refused) -> dict:
@@ -40,6 +42,36 @@ def messages(body: dict) -> dict | list[tuple[str, str] | None]:
     if body.get("stream"):
         return stream(seen.model, turn, message, end)
     return message | {"content": blocks(turn), "usage": usage(turn)} | end
+
+
+def batches(method: str, path: str, body: dict, origin: str) -> dict | Stream:
+    """A batch, which is done at once, all, or the results; `origin` is the address that was asked."""
+    _, _, rest = path.partition("/batches")
+    batch, _, what = rest.removeprefix("/").partition("/")
+    if method == "POST" and not batch:
+        batch = f"msgbatch_{next(ids)}"
+        made[batch] = body["requests"]
+    if not batch:
+        listed = [about(batch, origin) for batch in made]
+        return {"data": listed, "has_more": False, "first_id": None, "last_id": None}
+    if batch not in made:
+        raise Refused(404, "not_found", f"there is no {batch}")
+    if what != "results":
+        return about(batch, origin)
+    lines = [
+        {"custom_id": it["custom_id"], "result": {"type": "succeeded", "message": messages(it["params"])}}
+        for it in made[batch]
+    ]
+    return Stream("application/x-jsonl", [f"{json.dumps(line)}\n".encode() for line in lines])
+
+
+def about(batch: str, origin: str) -> dict:
+    counts = {"processing": 0, "succeeded": len(made[batch]), "errored": 0, "canceled": 0, "expired": 0}
+    times = dict.fromkeys(("created_at", "expires_at", "ended_at"), "2026-01-01T00:00:00Z")
+    nothing = {"archived_at": None, "cancel_initiated_at": None}
+    state = {"processing_status": "ended", "request_counts": counts}
+    url = f"{origin}/v1/messages/batches/{batch}/results"
+    return {"id": batch, "type": "message_batch", "results_url": url} | state | times | nothing
 
 
 def blocks(turn: Answer) -> list[dict]:

@@ -197,3 +197,21 @@ class Untouched(Asking):
         _, headers, body = gateway.upstream().last()
         self.assertEqual(body, {"max_tokens": 2048, "messages": USER, "model": "plain", **more})
         self.assertEqual(headers["anthropic-beta"], "made-up-2026-01-01")
+
+
+@in_lanes("anthropic", "direct", "relay")
+class Batches(Asking):
+    """Batches, whose results the client reads at the address that the batch names."""
+
+    def test_a_batch_is_made_and_its_results_are_read(self):
+        params = {"model": "plain", "max_tokens": 2048, "messages": USER}
+        batches = self.client.messages.batches
+        batch = batches.create(requests=[{"custom_id": "a", "params": params}, {"custom_id": "b", "params": params}])
+        batch = batches.retrieve(batch.id)
+        self.assertEqual(batch.processing_status, "ended")
+        self.assertTrue(batch.results_url.startswith(f"{self.lane.address}/v1/"), batch.results_url)
+        results = list(batches.results(batch.id))
+        self.assertEqual([it.custom_id for it in results], ["a", "b"])
+        self.assertEqual(results[1].result.message.content[0].text, GREETING)
+        self.assertIn(batch.id, [it.id for it in batches.list(limit=20)])
+        self.assertEqual(batches.cancel(batch.id).results_url, batch.results_url)

@@ -48,7 +48,7 @@ def handler(upstream: Upstream):
         def do_POST(self):
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             try:
-                self.answer(json.loads(body))
+                self.answer(json.loads(body) if body else {})
             except json.JSONDecodeError:
                 self.send(400, {"error": {"message": "the body is not JSON", "type": "invalid_request_error"}})
 
@@ -100,6 +100,8 @@ def handler(upstream: Upstream):
             }
             if path in routes and self.command == "POST":
                 return routes[path](body)
+            if path.startswith("/v1/messages/batches"):
+                return anthropic_format.batches(self.command, path, body, f"http://{self.headers['host']}")
             if path == "/v1/models":
                 return format.models()
             if path.startswith("/v1/models/"):

@@ -129,6 +129,8 @@ pub struct InboundRequest {
     pub can_cut: bool,
     /// What it has to do with objects that providers store.
     pub stored: Stored,
+    /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the provider's.
+    pub own_url: Option<String>,
     /// What guards made of it, once they have judged it.
     pub judged: OnceLock<Box<Judged>>,
     /// The bytes that its body counts as, once they are counted.

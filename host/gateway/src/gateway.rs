@@ -20,6 +20,7 @@ mod media_type;
 mod model_lists;
 mod overflow;
 mod own_headers;
+mod own_url;
 mod passthrough;
 mod probe;
 mod read_body;

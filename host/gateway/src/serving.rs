@@ -63,6 +63,8 @@ pub struct Serving {
     created_objects: Vec<CreatedObject>,
     /// What a face's requests have to do with stored objects, by its index.
     stored: Vec<Stored>,
+    /// Whether a face's answers tell of work on stored objects, by its index.
+    tells_of_work: Vec<bool>,
     /// The last segments of the paths whose requests begin work on stored objects.
     begins_work: Vec<String>,
     /// Whether the configuration has clients that must be kept apart.
@@ -116,6 +118,7 @@ impl Serving {
         let (created_objects, separates) = (objects::created_objects(&endpoints), has_several(&config));
         let makes = objects::makes(&endpoints, &routes, &created_objects);
         let about_stored = objects::stored(&endpoints, &created_objects);
+        let tells_of_work = objects::tell_of_work(&endpoints, &about_stored);
         let begins_work = objects::begin_work(&endpoints, &about_stored);
         Ok(Self {
             config,
@@ -129,6 +132,7 @@ impl Serving {
             makes,
             created_objects,
             stored: about_stored,
+            tells_of_work,
             begins_work,
             separates,
             problems,
@@ -153,6 +157,11 @@ impl Serving {
     /// What a face's requests have to do with objects that providers store.
     pub(crate) fn stored(&self, endpoint: usize) -> Stored {
         self.stored.get(endpoint).copied().unwrap_or(Stored::Nothing)
+    }
+
+    /// Whether a face's answers tell of work on stored objects: of what was begun, how far it is, and where its results are.
+    pub(crate) fn tells_of_work(&self, endpoint: usize) -> bool {
+        self.tells_of_work.get(endpoint).copied().unwrap_or_default()
     }
 
     /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head tells.

@@ -252,6 +252,14 @@ impl Base {
         allowed.map_or_else(|| own.is_same_origin(&asked), |(_, credential)| *credential)
     }
 
+    /// The path of a url below the base's own, as it is written there; `None` for one elsewhere, or one with a query.
+    pub fn path_below<'u>(&self, url: &'u str) -> Option<&'u str> {
+        let (Target::Network(own), Ok(asked)) = (&self.0.target, Site::parse(url, false)) else { return None };
+        let (_, rest) = url.split_once("://")?;
+        let path = rest.get(rest.find('/')?..)?.strip_prefix(&*own.prefix)?;
+        (own.is_same_origin(&asked) && !url.contains('?')).then_some(path)
+    }
+
     fn refused(&self, reason: &'static str) -> OriginError {
         OriginError::Path { origin: self.0.origin.clone(), reason }
     }

@@ -5,6 +5,7 @@
 //! | [`frame`] | decodes and encodes the frames of streams |
 //! | [`peek`] | finds a few members of a JSON body without parsing it, and splices them |
 //! | [`form`] | finds a few fields of a multipart body without copying it |
+//! | [`swap`] | replaces strings in passing answers |
 //! | [`tap`] | reads usage from passing answers |
 //! | [`estimate`] | estimates numbers of tokens |
 //! | [`media`] | tells how much of a body media in base64 count as |
@@ -25,5 +26,6 @@ pub mod peek;
 pub mod repeated;
 pub mod reset_time;
 pub mod screen;
+pub mod swap;
 pub mod tap;
 pub mod yaml;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Limits;
-use crate::Place;
 use crate::section::{Amount, Bytes, Count, HeaderName, InFolder, Section, Size, section};
+use crate::{Origin, Place};
 
 /// The size of a head or a frame; the HTTP library refuses less than 8 KiB.
 type Buffer = Bytes<8192>;
@@ -92,6 +92,10 @@ section! {
         key_headers: Vec<String> as Vec<HeaderName> = ["authorization", "x-api-key", "x-litellm-api-key"].map(str::to_owned).into(),
         /// Limits of one address; see `limits`.
         address_limits: Limits,
+        /// Scheme, host and port by which clients reach Weir. It stands in answers in place of a provider's own address, such as
+        /// that of a batch's results. If unset, it is the host that the client names, with `https` if `tls` is set; a request
+        /// that shows that a proxy passed it on is answered with the provider's address then.
+        public_url: Option<Origin>,
         /// The queue of waiting requests; see `queue`.
         queue: Queue,
         /// The certificate for TLS; see `tls`. Plain HTTP if unset.

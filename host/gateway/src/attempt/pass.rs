@@ -57,6 +57,8 @@ pub(crate) struct PassedRequest<'a> {
     pub(crate) can_cut: bool,
     /// What it has to do with objects that the provider stores.
     pub(crate) stored: Stored,
+    /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the provider's.
+    pub(crate) own_url: Option<String>,
 }
 
 /// Sends a request to a provider's own endpoint, and returns the answer as it is: no redirect is followed, and nothing is
@@ -105,6 +107,9 @@ impl PassedRequest<'_> {
         }
         let own = HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION")));
         headers.entry(header::USER_AGENT).or_insert(own);
+        if self.own_url.is_some() {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         Ok(UpstreamRequest {
             method: self.method.clone(),
             address: address.map_err(|error| Fault::invalid(error.to_string()).with_code("passthrough_path"))?,

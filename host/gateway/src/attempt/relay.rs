@@ -38,7 +38,8 @@ pub(super) async fn relay(
     acceptance: &Acceptance,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
-    let (response, asks_usage) = pin!(send_unchanged(context, asked, target, acceptance, false, account)).await?;
+    let (response, asks_usage) =
+        pin!(send_unchanged(context, asked, target, acceptance, asked.own_url.is_some(), account)).await?;
     let lane = Relay { context, asked, acceptance, asks_usage };
     if response.status.as_u16() < 400 {
         return Ok(answer(lane, response, account));
@@ -149,7 +150,8 @@ impl<'a> Call<'a> {
         };
         let mut headers = request_headers(asked, acceptance, &filling);
         if asks || is_plain {
-            // An answer must be uncompressed for the added usage to be removed from it, and for guards to read it.
+            // An answer must be uncompressed for the added usage to be removed from it, for addresses to be replaced in it, and for
+            // guards to read it.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         Ok(UpstreamRequest {

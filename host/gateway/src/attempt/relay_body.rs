@@ -22,6 +22,7 @@ use weir_server::final_poll;
 use weir_types::contract::types::Error;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::{UpstreamBody, UpstreamError};
+use weir_wire::swap::StringSwap;
 
 /// The most bytes of a whole answer that are read before its head goes out.
 const GATHERED: usize = 256 << 10;
@@ -35,6 +36,8 @@ pub struct Relayed {
     ends: Option<Box<StreamEnd>>,
     account: Option<Box<Account>>,
     recorder: Option<Box<ProvenanceRecorder>>,
+    /// Replaces strings in a whole answer.
+    swap: Option<Box<StringSwap>>,
     /// Pieces of a whole answer that were read before its head went out.
     gathered: VecDeque<Bytes>,
     /// How the answer broke off while it was gathered.
@@ -67,6 +70,7 @@ impl Relayed {
             ends,
             account: None,
             recorder: None,
+            swap: None,
             gathered: VecDeque::new(),
             failed: None,
             over: None,
@@ -77,6 +81,13 @@ impl Relayed {
     /// Passes the answer's bytes to a recorder. Compressed bytes are readable only if a meter decompresses them.
     pub(super) fn learn(&mut self, recorder: Box<ProvenanceRecorder>, is_plain: bool) {
         self.recorder = Some(recorder).filter(|_| is_plain || self.meter.is_some());
+    }
+
+    /// Has strings replaced in the answer, if it is whole. Returns whether it is.
+    pub(super) fn swap_strings(&mut self, swap: StringSwap) -> bool {
+        let is_whole = self.ends.is_none();
+        self.swap = is_whole.then(|| Box::new(swap));
+        is_whole
     }
 
     /// Closes this account when the body has been read.
@@ -119,10 +130,12 @@ impl Relayed {
         let mut bytes = 0;
         loop {
             let Some(upstream) = &mut self.upstream else { return false };
-            if upstream.is_end_stream() {
-                return true;
-            }
-            match poll_fn(|cx| Pin::new(&mut *upstream).poll_frame(cx)).await {
+            let next = if upstream.is_end_stream() {
+                None
+            } else {
+                poll_fn(|cx| Pin::new(&mut *upstream).poll_frame(cx)).await
+            };
+            match next {
                 Some(Ok(frame)) => {
                     let piece = self.pass(frame.into_data().unwrap_or_default());
                     bytes += piece.len();
@@ -132,7 +145,12 @@ impl Relayed {
                     self.failed = Some(error);
                     return false;
                 }
-                None => return true,
+                None => {
+                    // The last piece must not be empty: a reader that knows the length does not ask for it.
+                    let rest = self.swap.take().map(|mut swap| swap.finish()).filter(|rest| !rest.is_empty());
+                    self.gathered.extend(rest.map(Bytes::from));
+                    return true;
+                }
             }
             if bytes > GATHERED {
                 return false;
@@ -166,9 +184,9 @@ impl Relayed {
                     None => continue,
                 }
             }
-            if let Some(piece) = self.gathered.pop_front() {
+            if let Some(mut piece) = self.gathered.pop_front() {
                 if self.gathered.is_empty() && self.failed.is_none() && upstream.is_end_stream() {
-                    self.end();
+                    piece = self.end_with(piece);
                 }
                 if piece.is_empty() {
                     continue;
@@ -184,10 +202,7 @@ impl Relayed {
                     let ended = upstream.is_end_stream();
                     let out = self.pass(frame.into_data().unwrap_or_default());
                     // A reader that knows the length does not poll past the last byte.
-                    if ended && self.ends.is_none() {
-                        self.end();
-                    }
-                    Some(out)
+                    Some(if ended && self.ends.is_none() { self.end_with(out) } else { out })
                 }
                 Some(Err(error)) => self.broke(&error),
                 None => self.end(),
@@ -206,8 +221,8 @@ impl Relayed {
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        // The length of an answer that broke off is not that of its pieces.
-        let has_length = self.ends.is_none() && self.failed.is_none();
+        // The length of an answer that broke off is not that of its pieces, nor is that of one in which strings are replaced.
+        let has_length = self.ends.is_none() && self.swap.is_none() && self.failed.is_none();
         let exact = has_length.then(|| self.upstream.as_ref()?.size_hint().exact()).flatten();
         let gathered: u64 = self.gathered.iter().map(|piece| piece.len() as u64).sum();
         exact.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(gathered + rest))
@@ -226,7 +241,10 @@ impl Relayed {
         }
         let out = match &mut self.ends {
             Some(ends) => ends.pass(bytes, self.meter.as_deref_mut()),
-            None => bytes,
+            None => match &mut self.swap {
+                Some(swap) => Bytes::from(swap.push(&bytes)),
+                None => bytes,
+            },
         };
         if let Some(account) = &mut self.account {
             account.add_bytes_out(out.len());
@@ -242,9 +260,18 @@ impl Relayed {
 
     fn end(&mut self) -> Option<Bytes> {
         self.state = State::Ended;
-        let last = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()).map(Withhold::end);
+        let withheld = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()).map(Withhold::end);
+        let last = withheld.or_else(|| self.swap.take().map(|mut swap| Bytes::from(swap.finish())));
         self.close(None);
         last
+    }
+
+    /// Ends the answer behind this piece, and returns that with what was held back.
+    fn end_with(&mut self, piece: Bytes) -> Bytes {
+        match self.end() {
+            Some(rest) if !rest.is_empty() => [piece, rest].concat().into(),
+            _ => piece,
+        }
     }
 
     /// The provider broke off.

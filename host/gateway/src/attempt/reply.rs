@@ -20,6 +20,7 @@ use weir_translate::dialect::reply::insert;
 use weir_translate::unified::Answer;
 use weir_types::contract::types::{ChatEvent, ChatResponse};
 use weir_types::headers;
+use weir_wire::swap::StringSwap;
 
 /// The most bytes of a whole answer handed to the connection at once; those are held until the client has read them.
 const PIECE: usize = 64 << 10;
@@ -76,6 +77,12 @@ impl ReplyBody {
             Self::Program(body) => body.learn(&mut recorder),
             Self::Whole(..) | Self::Kept(_) | Self::KeptEvents(_) | Self::Captured(_) | Self::Other(_) => {}
         }
+    }
+
+    /// Replaces strings in a relayed answer. Returns whether it is one, whose length is no longer known then.
+    pub(crate) fn swap_strings(&mut self, swap: StringSwap) -> bool {
+        let Self::Relayed(body) = self else { return false };
+        body.swap_strings(swap)
     }
 
     /// Whether the answer to a program is there as a whole, and not as events.

@@ -8,6 +8,7 @@ use http::Response;
 
 use super::Gateway;
 use super::own_headers::{diagnose, forbid_retry, note_answer, put_guards, put_skipped, set_cost};
+use super::own_url;
 use super::stored::StoringRequest;
 use crate::accounting::Account;
 use crate::accounting::access::RequestRecord;
@@ -50,6 +51,7 @@ impl Gateway {
             };
             let is_stored = self.note_stored_answer(response, serving, making, account);
             self.learn(response, serving, asked, &plan, target, is_stored);
+            own_url::put_in_answer(response, serving, asked, target);
         }
         self.make_resumable(response, serving, asked, plan, deadline);
         put_guards(response, asked);

@@ -7,6 +7,7 @@ use http::Version;
 use http::request::Parts;
 
 use super::media_type;
+use super::own_url;
 use super::read_body::ReadBody;
 use super::recognise::EndpointCall;
 use crate::attempt::{ClientSide, InboundRequest};
@@ -31,6 +32,8 @@ pub(super) fn request(
 ) -> Result<Arc<InboundRequest>, Fault> {
     let dialect = serving.adapter(&endpoint.adapter).cloned();
     let query = head.uri.query().unwrap_or_default();
+    let tells_of_work = serving.tells_of_work(endpoint.index);
+    let own_url = tells_of_work.then(|| own_url::of(&serving.config.server, &head)).flatten();
     let framing = endpoint.framing(&Head { headers: &head.headers, query });
     let named = &serving.config.server.key_headers;
     let (mut headers, query) = serving.endpoints.without_credentials(&endpoint.adapter, named, head.headers, query);
@@ -52,6 +55,7 @@ pub(super) fn request(
         framing,
         can_cut: head.version < Version::HTTP_2,
         stored,
+        own_url,
         endpoint,
         judged: OnceLock::new(),
         counted_len: OnceLock::new(),

@@ -14,7 +14,9 @@ use hyper::body::Incoming;
 use self::request::{announced_text, is_text, passage, passed, priced, refuse_forms, untold, upload, uses};
 use super::own_headers::{forbid_retry, put_limits, set_cost};
 use super::stored::StoringRequest;
-use super::{Admitted, Gateway, TracedRequest, fault_response, guards, inbound, read_body, rights, span_attributes};
+use super::{
+    Admitted, Gateway, TracedRequest, fault_response, guards, inbound, own_url, read_body, rights, span_attributes,
+};
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, ArrivingBody, ExchangeStart};
 use crate::admission::budgets::HeldBudget;
@@ -280,6 +282,7 @@ impl Gateway {
             acceptance: asked.known.as_ref().map(|(known, _)| known.acceptance),
         };
         let endpoint = asked.known.as_ref().map(|(known, _)| &**known.endpoint);
+        let own_url = asked.own_url.clone();
         let on_the_way = held.on_the_way(account.hand_over());
         let mut answer = pass(self.context(serving), asked, account).await;
         drop(on_the_way);
@@ -289,6 +292,7 @@ impl Gateway {
                     self.claim(serving, endpoint, &permitted.caller.tenant, || permitted.named.clone(), response)
                 });
                 self.note_passed_answer(response, serving, making, claim, account);
+                own_url::put_in_passed(response, own_url.as_deref(), permitted.passage);
                 held.record_success();
                 account.hold(held);
             }

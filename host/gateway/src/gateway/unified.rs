@@ -101,6 +101,7 @@ impl UnifiedEndpoints {
             framing: Framing::Sse,
             can_cut: false,
             stored: Stored::Nothing,
+            own_url: None,
             judged: OnceLock::new(),
             counted_len: OnceLock::new(),
         })

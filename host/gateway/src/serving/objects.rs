@@ -164,6 +164,17 @@ pub(super) fn begin_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<String
     begin.filter_map(|(endpoint, _)| endpoint.face.path.rsplit('/').next().map(str::to_owned)).collect()
 }
 
+/// Whether a face's answers tell of work, which it begins, reads, cancels or lists.
+pub(super) fn tell_of_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<bool> {
+    let about = endpoints.all().iter().zip(stored);
+    let works: Vec<&Arc<Endpoint>> =
+        about.clone().filter(|(_, stored)| **stored == Stored::Work).map(|(endpoint, _)| endpoint).collect();
+    let tells = |(endpoint, stored): (&Arc<Endpoint>, &Stored)| {
+        matches!(stored, Stored::Begun | Stored::Work) || lists(endpoint, &works)
+    };
+    about.map(tells).collect()
+}
+
 /// Whether a face's requests put an object there that others name.
 fn is_upload(endpoint: &Endpoint) -> bool {
     is_without_model(endpoint) && endpoint.face.method == "POST" && endpoint.face.object_ids.is_empty()

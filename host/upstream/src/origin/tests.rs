@@ -160,3 +160,27 @@ fn a_usual_path_leads_to_the_same_address_however_often_and_however_many_there_a
         assert!(base.join_usual("../x").is_err());
     }
 }
+
+#[test]
+fn only_urls_below_the_base_are_told_by_their_path() {
+    let base = base("https://host.example/v1");
+    for (url, path) in [
+        ("https://host.example/v1/a/b", Some("a/b")),
+        ("https://HOST.example:443/v1/a%20b", Some("a%20b")),
+        ("https://host.example/v1/", Some("")),
+        ("https://host.example/v1", None),
+        ("https://host.example/v12/a", None),
+        ("http://host.example/v1/a", None),
+        ("https://host.example:8443/v1/a", None),
+        ("https://host.example.evil/v1/a", None),
+        ("https://host.example@evil/v1/a", None),
+        ("https://evil/https://host.example/v1/a", None),
+        ("https://host.example?/v1/a", None),
+        ("https://host.example/v1/a?b=c", None),
+        ("https://host.example/v1/a#b", None),
+        ("https://host.example/v1/../a", None),
+        ("host.example/v1/a", None),
+    ] {
+        assert_eq!(base.path_below(url), path, "{url}");
+    }
+}

@@ -9,6 +9,7 @@ use http::{Method, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::super::own_url;
 use super::PermittedPass;
 use crate::accounting::Untold;
 use crate::accounting::access::RequestRecord;
@@ -137,6 +138,8 @@ pub(super) fn passed<'a>(
     body: Chunks,
     peek: Option<&RequestPeek>,
 ) -> PassedRequest<'a> {
+    let tells_of_work = known.as_ref().is_some_and(|(known, _)| serving.tells_of_work(known.endpoint.index));
+    let own_url = tells_of_work.then(|| own_url::of(&serving.config.server, &head)).flatten();
     let query = head.uri.query().unwrap_or_default();
     let about = Head { headers: &head.headers, query };
     let framing = known.as_ref().map_or(Framing::Sse, |(known, _)| known.endpoint.framing(&about));
@@ -157,5 +160,6 @@ pub(super) fn passed<'a>(
         framing,
         can_cut: head.version < Version::HTTP_2,
         stored: permitted.stored,
+        own_url,
     }
 }
