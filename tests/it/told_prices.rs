@@ -31,7 +31,9 @@ fn claude(request: &Received) -> Answer {
         return Answer::json(200, message.to_string());
     }
     (message["content"], message["stop_reason"]) = (json!([]), Value::Null);
-    message["usage"] = json!({"input_tokens": 30, "output_tokens": 1});
+    // Some streams begin with the usage of the summary.
+    let begun = if model == "claude-us" { 200 } else { 30 };
+    message["usage"] = json!({"input_tokens": begun, "output_tokens": 1});
     let events = [
         json!({"type": "message_start", "message": message}),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),

@@ -17,6 +17,7 @@
 //! | `each` | sums what many answers used that come as lines |
 //! | `reading` | what a tap reads of an answer |
 //! | `region` | tells which region served an answer |
+//! | `model` | decides which of several models counts |
 //! | `kept` | keeps a small answer until it is known whether it has to be weighed |
 //! | `tier` | decides which of several service tiers counts |
 //! | `wrapped` | takes the data of another format out of frames that wrap it |
@@ -29,6 +30,7 @@ mod draft;
 mod each;
 mod filter;
 mod kept;
+mod model;
 mod reading;
 #[cfg(test)]
 mod recordings;
@@ -52,6 +54,7 @@ use crate::peek::{Limits, Peek, PointerError, Scalar, TestError};
 use alike::AlikeContent;
 use compiled::{Compiled, Role};
 use kept::AnswerStart;
+use model::ModelPlace;
 use std::sync::Arc;
 use tier::TierPlace;
 use usage::Figures;
@@ -85,6 +88,7 @@ pub struct TapState {
     /// All results except the usage.
     reading: TapReading,
     tier: TierPlace,
+    model: ModelPlace,
     content: Content,
     /// The start of an answer that is read as a whole, not weighed yet.
     kept: AnswerStart,
@@ -112,6 +116,7 @@ impl TapState {
             figures: Figures::new(&tap.places),
             reading: TapReading::default(),
             tier: TierPlace::default(),
+            model: ModelPlace::default(),
             content: Content::default(),
             kept: AnswerStart::default(),
             is_whole: false,
@@ -217,6 +222,8 @@ impl TapState {
     fn read(&mut self) {
         let tap = &*self.tap;
         let found = self.peek.so_far();
+        let reported = found.hits().iter().filter(|hit| !hit.superseded).flat_map(|hit| tap.usage_places(hit.pointer));
+        self.figures.begin_account(&tap.places, reported);
         for hit in found.hits().iter().filter(|hit| !hit.superseded) {
             for role in tap.roles.get(hit.pointer).map(Vec::as_slice).unwrap_or_default() {
                 match role {
@@ -232,8 +239,8 @@ impl TapState {
                         let told = tap.regions.get(*number).and_then(|place| place.named(&hit.value));
                         self.reading.region = told.map(str::to_owned).or(self.reading.region.take());
                     }
-                    Role::Finish => take_text(&mut self.reading.finish, &hit.value, true),
-                    Role::Model => take_text(&mut self.reading.model, &hit.value, false),
+                    Role::Finish => take_text(&mut self.reading.finish, &hit.value),
+                    Role::Model(rank) => self.model.take(&mut self.reading.model, *rank, &hit.value),
                 }
             }
         }
@@ -251,7 +258,8 @@ impl TapState {
         self.peek.reset();
     }
 
-    /// Switches to the shorter list of pointers once content and model have been found.
+    /// Switches to the shorter list of pointers once content and model have been found. It has those at which another model may
+    /// be named later.
     fn settle(&mut self) {
         let tap = &*self.tap;
         let content = self.reading.content || !tap.finds_content;
@@ -263,10 +271,9 @@ impl TapState {
     }
 }
 
-/// Stores a text that is not empty; a later one replaces it only if `replace` is set.
-fn take_text(place: &mut Option<String>, value: &Scalar, replace: bool) {
-    let Some(text) = value.as_text().filter(|text| !text.is_empty()) else { return };
-    if replace || place.is_none() {
+/// Stores a text that is not empty; a later one replaces it.
+fn take_text(place: &mut Option<String>, value: &Scalar) {
+    if let Some(text) = value.as_text().filter(|text| !text.is_empty()) {
         *place = Some(text.to_owned());
     }
 }

@@ -49,7 +49,7 @@ pub(super) struct Compiled {
     pub(super) members: Vec<String>,
     /// Pointers for the start of an answer: all of them.
     pub(super) full: Stage,
-    /// From the first content on: without that and the model. A frame is not scanned for the tier alone. Its pointers are
+    /// From the first content on: without that and the model's first pointer. A frame is not scanned for the tier alone. Its pointers are
     /// the first of the full ones.
     pub(super) lean: Stage,
 }
@@ -70,7 +70,8 @@ pub(super) enum Role {
     /// A number of units of this place.
     Units(usize),
     Finish,
-    Model,
+    /// The model, at the pointer with this number: one with a greater number counts more.
+    Model(usize),
     /// The tier, at the pointer with this number: one with a lesser number counts more.
     Tier(usize),
     /// The region, at the place with this number.
@@ -117,7 +118,7 @@ impl Compiled {
             draft.units(place, &units.source)?;
         }
         draft.tests(Sign::Batch, &tap.batch)?;
-        draft.texts(Role::Finish, &tap.finish);
+        tap.finish.iter().for_each(|pointer| draft.text(Role::Finish, pointer));
         draft.tests(Sign::End, &tap.end)?;
         draft.tests(Sign::Failure, &tap.failure)?;
         for (rank, pointer) in tap.service_tier.iter().enumerate() {
@@ -126,9 +127,14 @@ impl Compiled {
         for (number, place) in tap.region.iter().enumerate() {
             draft.role(Role::Region(number), &place.pointer);
         }
+        for (rank, pointer) in tap.model.iter().enumerate().skip(1) {
+            draft.text(Role::Model(rank), pointer);
+        }
         let lean = draft.stage()?;
         draft.tests(Sign::UnderWay, &tap.under_way)?;
-        draft.texts(Role::Model, &tap.model);
+        if let Some(first) = tap.model.first() {
+            draft.text(Role::Model(0), first);
+        }
         for pointer in tap.service_tier.iter().chain(tap.region.iter().map(|place| &place.pointer)) {
             draft.filter.value(pointer, None);
         }
@@ -153,6 +159,14 @@ impl Compiled {
             full,
             lean,
         })
+    }
+}
+
+impl Compiled {
+    /// The places of usage of which a pointer has values.
+    pub(super) fn usage_places(&self, pointer: usize) -> impl Iterator<Item = usize> + Clone {
+        let roles = self.roles.get(pointer).map(Vec::as_slice).unwrap_or_default();
+        roles.iter().filter_map(|role| if let Role::Usage { place, .. } = role { Some(*place) } else { None })
     }
 }
 

@@ -60,11 +60,9 @@ impl Draft {
         Ok(())
     }
 
-    pub(super) fn texts(&mut self, role: Role, pointers: &[String]) {
-        for pointer in pointers {
-            self.role(role, pointer);
-            self.filter.value(pointer, None);
-        }
+    pub(super) fn text(&mut self, role: Role, pointer: &str) {
+        self.role(role, pointer);
+        self.filter.value(pointer, None);
     }
 
     pub(super) fn tests(&mut self, sign: Sign, tests: &[FrameTest]) -> Result<(), TapError> {

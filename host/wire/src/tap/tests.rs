@@ -512,3 +512,48 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_report_that_lists_its_parts_is_the_account_of_the_whole() {
+    let aside = || Some(PointerEquals { pointer: "/kind".to_owned(), json: "\"aside\"".to_owned() });
+    let part = |bucket, pointer: &str| UsagePlace { beside: aside(), ..place(bucket, &[pointer], Merge::Sum, &[]) };
+    let tap = Tap {
+        usage: vec![
+            place(Bucket::Input, &["/start/bill/in", "/bill/in"], Merge::Max, &[]),
+            place(Bucket::Output, &["/start/bill/out", "/bill/out"], Merge::Max, &[]),
+            part(Bucket::Input, "/bill/calls/*/in"),
+            part(Bucket::Output, "/bill/calls/*/out"),
+        ],
+        ..Tap::default()
+    };
+    let begun = ("", r#"{"start":{"bill":{"in":200,"out":1}}}"#);
+    let calls = r#"[{"kind":"aside","in":200,"out":10},{"kind":"own","in":30,"out":7}]"#;
+    let told = format!(r#"{{"bill":{{"calls":{calls},"in":30,"out":7}}}}"#);
+    let expected = buckets([Some(230), None, None, Some(17), None]);
+    assert_eq!(stream(&tap, &[begun, ("", &told)]).usage, expected);
+    // The list is cumulative, as all figures are.
+    assert_eq!(stream(&tap, &[begun, ("", &told), ("", &told)]).usage, expected);
+    assert_eq!(stream(&tap, &[begun, ("", &told), ("", r#"{"bill":{"in":3,"out":8}}"#)]).usage.output(), Some(18));
+    assert_eq!(body(&tap, &[told.as_bytes()]).usage, expected);
+    // Without a list, the greatest counts.
+    let fallen = ("", r#"{"bill":{"calls":[],"in":30,"out":7}}"#);
+    assert_eq!(stream(&tap, &[begun, fallen]).usage, buckets([Some(200), None, None, Some(7), None]));
+    // Figures that the report leaves out stay.
+    let partly = ("", r#"{"bill":{"calls":[{"kind":"own","out":7}],"out":7}}"#);
+    assert_eq!(stream(&tap, &[begun, partly]).usage, buckets([Some(200), None, None, Some(7), None]));
+}
+
+#[test]
+fn the_model_that_goes_on_with_a_stream_counts() {
+    let tap = Tap { model: texts(&["/start/brain", "/brain", "/next/brain"]), ..zeta() };
+    let begun = ("", r#"{"start":{"brain":"z-1"}}"#);
+    let said = ("", r#"{"answers":[{"say":"hi","why":null}]}"#);
+    let next = |name: &str| format!(r#"{{"next":{{"brain":"{name}"}}}}"#);
+    let (two, three) = (next("z-2"), next("z-3"));
+    let model = |frames: &[(&str, &str)]| stream(&tap, frames).model;
+    assert_eq!(model(&[begun, said]).as_deref(), Some("z-1"));
+    assert_eq!(model(&[begun, ("", &two), said]).as_deref(), Some("z-2"));
+    assert_eq!(model(&[begun, said, ("", &two), said, ("", &three), said]).as_deref(), Some("z-3"));
+    assert_eq!(model(&[begun, said, ("", &two), begun, ("", r#"{"brain":"z-9"}"#)]).as_deref(), Some("z-2"));
+    assert_eq!(model(&[begun, said, begun, ("", &next("")), ("", r#"{"next":null}"#)]).as_deref(), Some("z-1"));
+}

@@ -4,6 +4,9 @@
 //! order in which they come. A bucket is the sum of its places, each without the buckets that it includes. Providers do
 //! report totals that are smaller than their parts: the parts are then cut, so that together they are no more than the
 //! total. A bucket that no figure names stays unknown.
+//!
+//! A report that lists its parts, of which some place is the sum (`/usage/calls/*/in`), is the account of the whole: its figures
+//! replace earlier ones, also greater ones. What the answer's beginning told may be in the list as one of the parts.
 
 use super::TapError;
 use crate::peek::{Found, Hit, Scalar, TestError, Wanted};
@@ -26,6 +29,8 @@ struct Place {
     merge: Merge,
     includes: Vec<Bucket>,
     headers: Vec<String>,
+    /// Whether it is a sum over the parts of a report.
+    is_of_parts: bool,
 }
 
 /// The figures of one answer: one for each place of tokens, and one for each place of units.
@@ -54,6 +59,18 @@ impl Figures {
         });
     }
 
+    /// Forgets what was found at these places, if a report with values there lists its parts.
+    pub(super) fn begin_account(&mut self, places: &Places, reported: impl Iterator<Item = usize> + Clone) {
+        if !reported.clone().any(|place| places.tokens.get(place).is_some_and(|place| place.is_of_parts)) {
+            return;
+        }
+        for place in reported {
+            if let Some(figure) = self.tokens.get_mut(place) {
+                *figure = None;
+            }
+        }
+    }
+
     /// Merges a number of units that was found at a place; one that is no number, or negative, is ignored.
     pub(super) fn add_units(&mut self, places: &Places, place: usize, number: Option<f64>) {
         let (Some(number), Some(figure), Some(place)) =
@@ -80,7 +97,8 @@ impl Places {
                 }
             }
             let headers = place.headers.clone();
-            places.push(Place { bucket: place.bucket, merge: place.merge, includes, headers });
+            let is_of_parts = place.merge == Merge::Sum && place.pointers.iter().any(|pointer| pointer.contains("/*/"));
+            places.push(Place { bucket: place.bucket, merge: place.merge, includes, headers, is_of_parts });
         }
         let buckets = order(&places).ok_or(TapError::Circle)?;
         let mut order: Vec<usize> = (0..places.len()).collect();
