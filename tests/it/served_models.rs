@@ -1,4 +1,5 @@
-//! What an answer costs goes by the model that it names: in both lanes, whole and streamed, with OpenAI's and Azure's shapes.
+//! What an answer costs goes by the model that it names: in both lanes, whole and streamed, with OpenAI's, Azure's and Claude's
+//! shapes.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
@@ -7,6 +8,8 @@ use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
 const PRICES: &str = r#"{"providers": {"azure-openai": {
         "gpt-small-2026-01-01": {"input": "1000000", "output": "1000000"},
         "gpt-large-2026-01-01": {"input": {"amount": "10", "per": 1}, "output": {"amount": "10", "per": 1}}},
+    "anthropic": {"claude-small": {"input": "1000000", "output": "1000000"},
+        "claude-large": {"input": {"amount": "10", "per": 1}, "output": {"amount": "10", "per": 1}}},
     "openai": {"gpt-small": {"input": "1000000", "output": "1000000"},
         "gpt-large-2026-01-01": {"input": {"amount": "10", "per": 1}, "output": {"amount": "10", "per": 1}}}}}"#;
 
@@ -59,11 +62,13 @@ async fn open(upstream: &Upstream, adapter: &str, models: &[&str], more: &str) -
 
 /// Asks in both lanes, whole and streamed, and expects each to cost so much; none for no known price.
 async fn expect(gateway: &Gateway, model: &str, cost: Option<f64>, spent: &mut f64) {
-    for (path, lane) in [("/v1/chat/completions", "relay"), ("/v1/messages", "translate")] {
+    let is_claude = model.starts_with("claude-");
+    for path in ["/v1/chat/completions", "/v1/messages"] {
+        let lane = if is_claude == (path == "/v1/messages") { "relay" } else { "translate" };
         for stream in [false, true] {
             let messages = json!([{"role": "user", "content": "Hi"}]);
             let mut body = json!({"model": model, "max_tokens": 64, "stream": stream, "messages": messages});
-            if lane == "relay" {
+            if path != "/v1/messages" {
                 body["stream_options"] = json!({"include_usage": true});
             }
             let reply = gateway.ask(&Request::post(path, body.to_string())).await;
@@ -126,4 +131,54 @@ async fn a_budget_refuses_before_the_request_what_only_the_answer_would_price() 
     let body = json!({"model": "my-small", "messages": [{"role": "user", "content": "Hi"}]});
     let reply = gateway.ask(&Request::post("/v1/chat/completions", body.to_string())).await;
     assert!(reply.status() == 429 && reply.text().contains("price"), "{}", reply.text());
+}
+
+/// Claude's answer of 37 tokens, with which the other model goes on. A whole answer names that model alone; a stream begins with
+/// the one that was asked for, and a block says which one hands over to which.
+fn handed_over(request: &Received) -> Answer {
+    let asked = request.json();
+    let (first, next) = match asked["model"].as_str().unwrap() {
+        "claude-large" => ("claude-large", "claude-small"),
+        _ => ("claude-small", "claude-large"),
+    };
+    let block =
+        json!({"type": "fallback", "from": {"model": first}, "to": {"model": next}, "trigger": {"type": "refusal"}});
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let usage = json!({"input_tokens": 30, "output_tokens": 7});
+    let mut message = json!({"id": "m", "type": "message", "role": "assistant", "model": next,
+        "content": [block, text("Grue")], "stop_reason": "end_turn", "stop_sequence": null, "usage": usage});
+    if asked["stream"] != true {
+        return Answer::json(200, message.to_string());
+    }
+    (message["model"], message["content"], message["stop_reason"]) = (first.into(), json!([]), Value::Null);
+    message["usage"]["output_tokens"] = 1.into();
+    let delta = |index: u32| json!({"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": "Grue"}});
+    let begin =
+        |index: u32, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
+    let stop = |index: u32| json!({"type": "content_block_stop", "index": index});
+    let events = [
+        json!({"type": "message_start", "message": message}),
+        begin(0, text("")),
+        delta(0),
+        stop(0),
+        begin(1, block),
+        stop(1),
+        begin(2, text("")),
+        delta(2),
+        stop(2),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}),
+        json!({"type": "message_stop"}),
+    ];
+    let event = |data: &Value| format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap());
+    events.iter().fold(Answer::sse(), |answer, data| answer.piece(event(data))).end()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_with_which_another_model_goes_on_costs_what_that_one_costs() {
+    let upstream = Upstream::scripted(handed_over).await;
+    let gateway = open(&upstream, "anthropic", &["claude-small", "claude-large"], "").await;
+    let mut spent = 0.0;
+    for (model, cost) in [("claude-small", Some(370.0)), ("claude-large", Some(37.0))] {
+        expect(&gateway, model, cost, &mut spent).await;
+    }
 }

@@ -185,7 +185,7 @@ impl EventValidator {
                 out.push(ChatEvent::Citation(citation));
             }
             ChatEvent::Finish(finish) => self.candidate(finish.candidate).finish(finish.finish),
-            // A second start, and the stop of a part that is not open.
+            // A second start, of which the pipeline takes the model, and the stop of a part that is not open.
             _ => {}
         }
     }

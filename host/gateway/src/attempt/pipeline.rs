@@ -4,6 +4,7 @@
 //!
 //! Where guards judge a relayed stream, the upstream's own bytes go on in place of the encoder's (`original`).
 
+mod counted;
 mod frames;
 mod judged;
 mod original;
@@ -24,7 +25,7 @@ use weir_sandbox::{ChatDecoder, ChatEncoder};
 use weir_translate::dialect::reply;
 use weir_translate::event_validator::EventValidator;
 use weir_types::contract::about::ErrorFormat;
-use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, PartKind, Usage};
+use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, Usage};
 use weir_types::fault::{Fault, Side};
 use weir_wire::estimate::Content;
 use weir_wire::frame::{self, FrameError, FrameRef};
@@ -145,7 +146,7 @@ impl Pipeline {
         cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))?;
         let decoded = attribute(self.decoder.finish(), Side::Upstream)?;
         bounds::note(&mut self.seen.losses, decoded.losses);
-        self.seen.observe(&decoded.events);
+        self.hear(&decoded.events);
         let mut events = self.validator.push(decoded.events);
         if !self.validator.has_finish() && !self.seen.content && !self.validator.has_failed() {
             return Err(Fault::from_error(Side::Upstream, broken("the answer ended before it had begun")));
@@ -274,7 +275,7 @@ impl Pipeline {
             self.original.iter_mut().for_each(Original::ends);
         }
         bounds::note(&mut self.seen.losses, decoded.losses);
-        self.seen.observe(&decoded.events);
+        self.hear(&decoded.events);
         let mut events = decoded.events;
         let failure = self.partial().is_some().then(|| partial_answer::split_failure(&mut events)).flatten();
         let events = self.validator.push(events);
@@ -326,46 +327,6 @@ impl Pipeline {
         encoded.frames.iter().for_each(|frame| self.enframer.push(frame, &mut out.bytes));
         self.enframer.finish(&mut out.bytes);
         Ok(())
-    }
-
-    /// Counts the content that the provider made and the usage that it reported, whatever guards make of them.
-    fn count(&mut self, event: &mut ChatEvent) {
-        match event {
-            ChatEvent::Delta(delta) => {
-                self.seen.content = true;
-                self.seen.weight.text(&delta.text);
-            }
-            ChatEvent::Argument(piece) => {
-                self.seen.content = true;
-                self.seen.weight.text(&piece.json);
-            }
-            ChatEvent::PartStart(start) => {
-                self.seen.content = true;
-                if let PartKind::ToolCall(call) = &start.kind {
-                    self.seen.weight.text(&call.id);
-                    self.seen.weight.text(&call.name);
-                }
-            }
-            ChatEvent::Start(start) => {
-                self.seen.service_tier.clone_from(&start.service_tier);
-                self.seen.model.clone_from(&start.model);
-                if let (Some(pricing), Some(named)) = (&mut self.usage_cost, &start.model) {
-                    pricing.served_by(named);
-                }
-            }
-            ChatEvent::Usage(usage) => {
-                if let Some(spent) = &self.spent {
-                    usage.add_before(spent);
-                }
-                let so_far = self.seen.usage.get_or_insert_default();
-                so_far.update(usage);
-                so_far.take_tier(self.seen.service_tier.as_deref());
-                if let Some(pricing) = &self.usage_cost {
-                    pricing.add_to(usage, so_far);
-                }
-            }
-            _ => {}
-        }
     }
 
     /// Takes note of an event that goes on, and adds what Weir knows of it.

@@ -53,7 +53,8 @@ pub(super) fn errors() -> ErrorFormat {
 fn tap() -> Tap {
     Tap {
         finish: strings(["/stop_reason", "/delta/stop_reason"]),
-        model: strings(["/message/model", "/model"]),
+        // Where another model goes on with a stream, a block names it.
+        model: strings(["/message/model", "/model", "/content_block/to/model"]),
         content: vec![
             FrameTest::Event("content_block_delta".into()),
             kind("content_block_delta"),

@@ -155,6 +155,7 @@ impl MessagesDecoder {
             return Err(Error::unreadable("too many blocks are open at once"));
         }
         let part = self.next;
+        self.events.extend(next_model(&block));
         let (mut open, kind) = open::begin(index, part, block, raw, &self.names)?;
         self.next += 1;
         self.calls |= matches!(open.kind, Kind::Call { answer: false, .. });
@@ -256,6 +257,14 @@ impl MessagesDecoder {
 
 fn read_frame<'a, T: weir_sdk::serde::Deserialize<'a>>(json: &'a str) -> Result<T> {
     parse(json).map_err(|error| Error::unreadable(format!("a frame cannot be read: {error}")))
+}
+
+/// The beginning of what another model goes on with, which a block announces: the answer names that model from then on.
+fn next_model(block: &Block<'_>) -> Option<ChatEvent> {
+    let next = block.rest.get("to").filter(|_| block.kind() == "fallback")?;
+    let model = Rest::parse(next.get()).ok()?.str("model")?.into_string();
+    let (id, extensions) = (String::new(), Vec::new());
+    Some(ChatEvent::Start(ResponseStart { id, model: Some(model), created_ms: None, service_tier: None, extensions }))
 }
 
 fn signed(part: u32, value: &str) -> Option<ChatEvent> {

@@ -10,6 +10,7 @@ use crate::observe::trace::AnswerFacts;
 use crate::reasoning_cache::ReasoningCollector;
 use crate::route::Target;
 use weir_sandbox::{ChatDecoder, ChatEncoder};
+use weir_translate::fold::names_next_model;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::{ChatEvent, Error, FinishReason, Framing, Loss, Usage};
 use weir_wire::estimate::Content;
@@ -22,8 +23,10 @@ pub(in crate::attempt) struct Observed {
     pub(in crate::attempt) usage: Option<Usage>,
     /// The service tier, as the head of the answer has it.
     pub(in crate::attempt) service_tier: Option<String>,
-    /// The model that the head of the answer names.
+    /// The model that the answer names last.
     pub(in crate::attempt) model: Option<String>,
+    /// The model that goes on with the answer, if that has begun again to name it.
+    pub(super) next_model: Option<String>,
     /// Whether the stream brought a finish.
     pub(in crate::attempt) finished: bool,
     /// Whether any content has passed.
@@ -43,6 +46,11 @@ pub(in crate::attempt) struct Observed {
 impl Observed {
     /// Takes what the provider's events say of the answer, before the validator adds what they lack.
     pub(super) fn observe(&mut self, events: &[ChatEvent]) {
+        let next = events.iter().rev().find_map(|event| match event {
+            ChatEvent::Start(start) if names_next_model(start) => start.model.clone(),
+            _ => None,
+        });
+        self.next_model = next.or(self.next_model.take());
         for event in events {
             if let ChatEvent::Finish(end) = event
                 && end.candidate == 0
