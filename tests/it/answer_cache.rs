@@ -7,11 +7,13 @@ mod nodes;
 mod semantic;
 mod shared_questions;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use weir_tests::code::pack;
 use weir_tests::{Answer, Gate, Gateway, Reply, Request, Upstream};
 
-use crate::wire_format::{ALL, ANTHROPIC, OPENAI, WireFormat, config_of};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, PROVIDERS, WireFormat, config_of};
 
 /// Models of these formats whose answers are kept.
 fn keeping(wire_formats: &[WireFormat], upstream: &Upstream) -> String {
@@ -45,10 +47,10 @@ fn requests(upstream: &mut Upstream) -> usize {
 /// A provider that answers in the format of the request.
 async fn provider() -> Upstream {
     Upstream::scripted(|request| {
-        let wire_format = ALL.into_iter().find(|wire_format| match wire_format.name {
+        let wire_format = PROVIDERS.into_iter().find(|wire_format| match wire_format.name {
             "openai" => request.line().contains("/chat/completions"),
             "anthropic" => request.line().contains("/messages"),
-            _ => true,
+            _ => request.line().contains("enerateContent"),
         });
         let wire_format = wire_format.unwrap_or(OPENAI);
         if wire_format.wants_stream(request) { wire_format.streamed() } else { Answer::json(200, wire_format.whole()) }
@@ -90,6 +92,22 @@ async fn an_equal_request_gets_the_same_bytes_in_both_lanes_whole_and_streamed_a
     gateway.until_metric("weir_budget_used{budget=\"all\"}", kept * 17.0).await;
     assert_eq!(gateway.metric("weir_cache_requests_total{result=\"hit\"}").await, kept);
     assert_eq!(gateway.metric("weir_cache_saved_usd_total").await, kept * 17.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_given_for_the_lifetime_of_its_model_and_no_longer() {
+    let mut upstream = provider().await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream).replace("\"1h\"", "\"5s\"")).await;
+    let asked = Instant::now();
+    assert_eq!(result(&gateway.ask(&chat(&json!({}))).await), Some("miss"));
+    gateway.until_metric("weir_cache_entries", 2.0).await;
+    assert_eq!(result(&gateway.ask(&chat(&json!({}))).await), Some("hit"));
+    while result(&gateway.ask(&chat(&json!({}))).await) == Some("hit") {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(asked.elapsed() < Duration::from_secs(30), "it is kept for ever");
+    }
+    assert!(asked.elapsed() >= Duration::from_secs(5));
+    assert_eq!(requests(&mut upstream), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +205,11 @@ async fn what_is_not_complete_is_not_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_whose_answers_are_no_ones_but_theirs_are_not_kept() {
     let mut upstream = provider().await;
-    let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC, GEMINI], &upstream)).await;
+    let cached = json!({"contents": [{"parts": [{"text": "Hi"}]}], "cachedContent": "cachedContents/1"});
+    let container = json!({"model": "anthropic", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}],
+        "container": "container_1"});
+    let conversation = |of: &Value| json!({"model": "openai", "input": "Hi", "store": false, "conversation": of});
     let search = json!({"model": "anthropic", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}],
         "tools": [{"type": "web_search_20250305", "name": "web_search"}]});
     for request in [
@@ -208,13 +230,18 @@ async fn requests_whose_answers_are_no_ones_but_theirs_are_not_kept() {
             "/v1/responses",
             r#"{"model":"openai","input":[{"type":"item_reference","id":"msg_1"}],"store":false}"#,
         ),
+        Request::post("/v1/responses", conversation(&json!("conv_1")).to_string()),
+        Request::post("/v1/responses", conversation(&json!({"id": "conv_1"})).to_string()),
+        GEMINI.request("gemini", false).body(cached.to_string()),
+        GEMINI.request("gemini-t", true).body(cached.to_string()),
+        Request::post("/v1/messages", container.to_string()).header("anthropic-version", "2023-06-01"),
     ] {
         for _ in 0..2 {
             let reply = gateway.ask(&request).await;
             assert_eq!((reply.status(), result(&reply)), (200, Some("bypass")), "{}", reply.text());
         }
     }
-    assert_eq!(requests(&mut upstream), 22);
+    assert_eq!(requests(&mut upstream), 32);
     let same = chat(&json!({"n": 2, "temperature": 0, "store": false}));
     assert_eq!(result(&gateway.ask(&same).await), Some("miss"));
     gateway.until_metric("weir_cache_entries", 2.0).await;
@@ -236,6 +263,25 @@ async fn a_request_says_what_it_wants_of_the_cache() {
     assert_eq!(result(&ask("no-cache").await), Some("miss"));
     assert_eq!(ask("no-cache, only-if-cached").await.status(), 504);
     assert_eq!(requests(&mut upstream), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_a_kept_answer_only_is_not_sent_to_a_provider_where_none_are_kept() {
+    let mut upstream = provider().await;
+    let clients = client("one", "") + &client("fresh", "cache = false");
+    let without = config_of(&[OPENAI], &upstream);
+    for (config, who) in [(without + &clients, "one"), (keeping(&[OPENAI], &upstream) + &clients, "fresh")] {
+        let gateway = Gateway::open(&config).await;
+        let embeddings = Request::post("/v1/embeddings", r#"{"model":"openai","input":"Hi"}"#);
+        let images = Request::post("/v1/images/generations", r#"{"model":"openai","prompt":"Hi"}"#);
+        let translated = chat(&json!({"model": "openai-t", "stream": true}));
+        for request in [chat(&json!({})), translated, embeddings, images] {
+            let reply = gateway.ask(&by(who, request.header("cache-control", "only-if-cached"))).await;
+            assert_eq!(reply.status(), 504, "{who}: {}", reply.text());
+            assert_eq!(reply.json()["error"]["code"], "not_cached", "{who}");
+            assert_eq!(requests(&mut upstream), 0, "{who}");
+        }
+    }
 }
 
 /// An answer of which the end waits at a gate; a streamed one begins before.
@@ -286,6 +332,23 @@ async fn equal_requests_wait_for_one_and_another_takes_over_if_it_leaves() {
         results.sort();
         assert_eq!(results, ["coalesced", "miss"]);
         assert!(upstream.unseen().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_the_equal_request_of_another_caller() {
+    let gate = Gate::default();
+    let mut upstream = Upstream::always(gated(&gate, false)).await;
+    let clients = client("one", "") + &client("two", "");
+    let gateway = Gateway::open(&(keeping(&[OPENAI], &upstream) + &clients)).await;
+    let mut both = [gateway.connect().await, gateway.connect().await];
+    for (who, connection) in ["one", "two"].iter().zip(&mut both) {
+        connection.send(&by(who, chat(&json!({})))).await;
+        upstream.request().await;
+    }
+    (0..2).for_each(|_| gate.open());
+    for connection in &mut both {
+        assert_eq!(result(&connection.reply().await), Some("miss"));
     }
 }
 

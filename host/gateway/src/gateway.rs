@@ -269,10 +269,10 @@ impl Gateway {
         let limits = permit.limits();
         let found = match cached::kept_route(serving, asked) {
             Some((route, lifetime)) => Box::pin(self.find_kept(serving, asked, route, lifetime)).await?,
-            None => CacheLookup::Nothing,
+            None => cached::refuse_unkept(asked).map(|()| CacheLookup::Nothing)?,
         };
         let found = match found {
-            CacheLookup::Answer(kept) => return Ok(self.replay(asked, &kept, Admitted { span, permit, record })),
+            CacheLookup::Answer(kept) => return Ok(self.replay(asked, kept, Admitted { span, permit, record })),
             found => found,
         };
         let routed = pin!(self.route(context, serving, asked, Admitted { span, permit, record })).await;

@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 use weir_sandbox::Digest;
 use weir_tests::plugins::twin;
-use weir_tests::{Answer, Gateway, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
-use super::{chat, keeping, provider, requests, result};
+use super::{by, chat, client, keeping, provider, requests, result};
 use crate::wire_format::{ANTHROPIC, OPENAI, TEXT, config_of};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -132,5 +132,33 @@ async fn another_version_of_an_adapter_answers_with_nothing_that_the_former_one_
         gateway.until_metric("weir_cache_entries", kept).await;
         assert_eq!(result(&gateway.ask(&request).await), Some("hit"), "{replaced}");
         assert_eq!(requests(&mut upstream), 1, "{replaced}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_guards_judge_is_neither_kept_nor_answered_from_the_cache_and_others_are_as_ever() {
+    let mut upstream = provider().await;
+    for grants in ["prompt = true", "answer = true", "prompt = true, answer = true"] {
+        for lines in ["", "mode = \"monitor\"", "options = { action = \"mask\" }"] {
+            let guard = format!(
+                "[[guards]]\nname = \"secrets\"\nfor = {{ clients = [\"one\"] }}\ngrants = {{ {grants} }}\n{lines}\n"
+            );
+            let clients = client("one", "") + &client("two", "");
+            let config = keeping(&[OPENAI], &upstream) + &clients + &guard;
+            let gateway = Gateway::with(Folder::with(&["openai", "secrets"]), &config).await;
+            for stream in [false, true] {
+                let request = |who| by(who, chat(&json!({"stream": stream, "seed": i32::from(stream)})));
+                for expected in ["miss", "hit"] {
+                    assert_eq!(result(&gateway.ask(&request("two")).await), Some(expected), "{grants} {lines}");
+                    gateway.until_metric("weir_cache_entries", if stream { 4.0 } else { 2.0 }).await;
+                }
+                assert_eq!(requests(&mut upstream), 1);
+                for _ in 0..2 {
+                    let reply = gateway.ask(&request("one")).await;
+                    assert_eq!((reply.status(), result(&reply)), (200, None), "{grants} {lines} {stream}");
+                }
+                assert_eq!(requests(&mut upstream), 2, "{grants} {lines} {stream}");
+            }
+        }
     }
 }

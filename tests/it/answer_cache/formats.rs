@@ -219,3 +219,28 @@ async fn what_an_answer_tells_of_its_exchange_does_not_keep_it_from_clients_of_o
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_written_for_one_request_is_held_until_its_client_has_read_it() {
+    const LARGE: f64 = (6 << 20) as f64;
+    let whole = OPENAI.whole().replace(TEXT, &"a".repeat(6 << 20));
+    let upstream = Upstream::always(Answer::json(200, whole)).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
+    assert_eq!(result(&gateway.ask(&question(OPENAI, "openai", false)).await), Some("miss"));
+    gateway.until_metric("weir_cache_entries", 2.0).await;
+    let buffered = "weir_buffered_bytes";
+    gateway.until_metric(buffered, 0.0).await;
+    for stream in [false, true] {
+        let request = question(ANTHROPIC, "openai", stream);
+        // The second one gets the same bytes as the first, which the cache counts.
+        for expected in [LARGE, 0.0] {
+            let mut client = gateway.connect().await;
+            client.send(&request).await;
+            assert_eq!(client.head().await.header("x-weir-cache"), Some("hit"));
+            let held = gateway.metric(buffered).await;
+            assert!(held >= expected && (held == 0.0) == (expected == 0.0), "{stream}: {held}");
+            assert!(client.rest().await.0.len() > 6 << 20);
+            gateway.until_metric(buffered, 0.0).await;
+        }
+    }
+}

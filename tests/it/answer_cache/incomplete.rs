@@ -1,10 +1,10 @@
-//! Answers that a limit cut short or a filter ended, in each format and both lanes.
+//! Answers that a limit cut short or a filter ended, in each format and both lanes, and those that are too large.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Gateway, Request, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
 
-use super::{keeping, result};
-use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, WireFormat};
+use super::{chat, keeping, requests, result};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, TEXT, WireFormat};
 
 /// An answer in the Responses format with this status.
 fn response(status: &str, reason: Option<&str>) -> Value {
@@ -115,4 +115,46 @@ async fn until_hit(gateway: &Gateway, request: &Request, about: &str) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     panic!("{about}: the answer is not kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_too_large_arrives_and_is_neither_kept_nor_waited_for() {
+    // Pieces of a megabyte each, and more of them than is kept of one answer.
+    let large = "x".repeat(1 << 20);
+    let pieces = OPENAI.stream();
+    let (piece, rest) = (pieces[1].replace(&TEXT[..6], &large), pieces[3..].concat());
+    for stream in [false, true] {
+        let gate = Gate::default();
+        let answer = if stream {
+            let begun = (0..9).fold(Answer::sse().piece(&pieces[0]), |answer, _| answer.piece(&piece));
+            begun.gate(&gate).piece(&rest).end()
+        } else {
+            let whole = OPENAI.whole().replace(TEXT, &large.repeat(9));
+            let (most, end) = whole.split_at(whole.len() - 10);
+            Answer::begin(200, &[("content-type", "application/json")]).piece(most).gate(&gate).piece(end).end()
+        };
+        let mut upstream = Upstream::always(answer).await;
+        let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+        let request = chat(&json!({"stream": stream}));
+        let mut leader = gateway.connect().await;
+        leader.send(&request).await;
+        upstream.request().await;
+        let mut follower = gateway.connect().await;
+        follower.send(&request).await;
+        // It is sent by itself as soon as it is known that the other one's answer is not kept: that has not ended.
+        let read = async {
+            assert_eq!(leader.head().await.header("x-weir-cache"), Some("miss"));
+            let mut length = 0;
+            while length < 9 << 20 {
+                length += leader.piece().await.unwrap().map_or(0, |piece| piece.len());
+            }
+        };
+        tokio::join!(read, upstream.request());
+        (0..2).for_each(|_| gate.open());
+        assert!(!leader.rest().await.1);
+        let reply = follower.reply().await;
+        assert_eq!(result(&reply), Some("bypass"), "{stream}");
+        assert_eq!(reply.text().matches(&large).count(), 9, "{stream}");
+        assert_eq!((requests(&mut upstream), gateway.metric("weir_cache_entries").await), (0, 0.0), "{stream}");
+    }
 }

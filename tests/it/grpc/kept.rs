@@ -156,3 +156,42 @@ async fn a_stream_that_its_client_leaves_or_that_was_removed_meanwhile_is_not_ke
     gateway.until_metric("weir_cache_entries", 1.0).await;
     assert_eq!(ask(&gateway, true, &[("x-api-key", &one)]).await.0, "hit");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_answer_is_held_until_its_client_has_read_it() {
+    let whole = OPENAI.whole().replace(TEXT, &"a".repeat(6 << 20));
+    let upstream = Upstream::always(Answer::json(200, whole)).await;
+    let gateway = keeping(&upstream).await;
+    assert_eq!(gateway.ask(&question("one")).await.header("x-weir-cache"), Some("miss"));
+    gateway.until_metric("weir_cache_entries", 2.0).await;
+    let (buffered, one) = ("weir_buffered_bytes", key("one"));
+    for stream in [false, true] {
+        gateway.until_metric(buffered, 0.0).await;
+        let mut client = tonic::client::Grpc::new(connect(&gateway).await).max_decoding_message_size(16 << 20);
+        client.ready().await.unwrap();
+        let request = with(GenerateRequest { chat: Some(chat("openai", stream)) }, &[("x-api-key", &one)]);
+        let path = PathAndQuery::from_static("/weir.v1.Inference/Generate");
+        let codec = ProstCodec::<GenerateRequest, GenerateEvent>::default();
+        let answer = soon("an answer", client.server_streaming(request, path, codec)).await.unwrap();
+        assert_eq!(answer.metadata().get("x-weir-cache").unwrap(), "hit");
+        for _ in 0..20 {
+            assert!(gateway.metric(buffered).await >= f64::from(6 << 20), "{stream}");
+        }
+        let read = Read::all(answer.into_inner()).await;
+        assert!(read.end.is_none() && read.text.len() == 6 << 20, "{stream}: {:?}", read.end);
+    }
+    gateway.until_metric(buffered, 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_asks_for_a_kept_answer_only_is_not_sent_to_a_provider_where_none_are_kept() {
+    let mut upstream = provider(OPENAI).await;
+    let gateway = Gateway::open(&config_of(&[OPENAI], &upstream)).await;
+    let metadata = [("cache-control", "only-if-cached")];
+    for stream in [false, true] {
+        let refused = super::generate(&connect(&gateway).await, chat("openai", stream), &metadata).await.unwrap_err();
+        let details = tonic_types::StatusExt::get_error_details(&refused);
+        assert_eq!(details.error_info().unwrap().reason, "NOT_CACHED");
+    }
+    assert_eq!(requests(&mut upstream), 0);
+}

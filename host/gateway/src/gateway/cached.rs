@@ -14,6 +14,7 @@ use super::routing::own_time;
 use super::similar::{SemanticModel, Similar};
 use super::{Admitted, Gateway};
 use crate::accounting::CostCell;
+use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
 use crate::attempt::{InboundRequest, Keeping, ReplyBody, keepable, kept};
 use crate::route::Route;
@@ -90,20 +91,19 @@ impl Gateway {
         lifetime: Duration,
     ) -> Result<CacheLookup, Fault> {
         let model: Arc<str> = Arc::from(route.alias.as_str());
-        let values = asked.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-        let control = Control::read(values);
+        let control = control(asked);
         let key = self.answers.key(serving, asked, route);
         let hit = |key, entry| {
             let (result, route) = (CacheResult::Hit, Arc::clone(route));
-            CacheLookup::Answer(KeptAnswer { key, entry, result, route, similarity: None })
+            KeptAnswer { key, entry, result, route, similarity: None, held: None }
         };
         if let Some(entry) = self.answers.get(&key, &control) {
-            return Ok(hit(key, entry));
+            return Ok(CacheLookup::Answer(hit(key, entry)));
         }
         let place = AnswerCache::place(asked, key, &model);
         let (entry, mark) = self.answers.look(&place, &control).await;
         if let Some(entry) = entry {
-            return Ok(hit(key, entry));
+            return Ok(CacheLookup::Answer(hit(key, entry)));
         }
         let keepable = keepable(asked, serving.stores_answers(asked.endpoint.index)).await;
         let meaning = keepable.as_ref().and_then(|keepable| keepable.meaning.as_ref());
@@ -113,8 +113,9 @@ impl Gateway {
             let moment = self.answers.kept().moment();
             let found = self.find_in_another_format(asked, origin, meaning, &model, &control).await;
             if let Some(entry) = found.0 {
-                self.answers.kept().put(key, &entry, moment);
-                return Ok(hit(key, entry));
+                let kept = hit(key, entry).holding(asked).await?;
+                self.answers.kept().put(key, &kept.entry, moment);
+                return Ok(CacheLookup::Answer(kept));
             }
             origin_mark = found.1;
         }
@@ -134,7 +135,7 @@ impl Gateway {
             // If there is an answer, whoever waits for this request looks for it too.
             let semantic = SemanticModel { route, settings };
             match self.find_similar(serving, asked, semantic, meaning, &control, origin_mark.as_ref()).await {
-                Similar::Answer(kept) => return Ok(CacheLookup::Answer(kept)),
+                Similar::Answer(kept) => return Ok(CacheLookup::Answer(kept.holding(asked).await?)),
                 Similar::Nothing(pending) => question = pending.map(Box::new),
             }
         }
@@ -162,7 +163,8 @@ impl Gateway {
         Ok(match self.landed(asked, route, follower).await? {
             FlightResult::Answer(entry) => {
                 let (result, route) = (CacheResult::Coalesced, Arc::clone(route));
-                ControlFlow::Break(CacheLookup::Answer(KeptAnswer { key, entry, result, route, similarity: None }))
+                let kept = KeptAnswer { key, entry, result, route, similarity: None, held: None };
+                ControlFlow::Break(CacheLookup::Answer(kept))
             }
             FlightResult::Alone => ControlFlow::Break(CacheLookup::Bypass(Arc::clone(model))),
             FlightResult::Lead(leader) => ControlFlow::Continue(leader),
@@ -190,21 +192,24 @@ impl Gateway {
     pub(super) fn replay(
         &self,
         asked: &InboundRequest,
-        KeptAnswer { key, entry, result, route, similarity }: &KeptAnswer,
+        KeptAnswer { key, entry, result, route, similarity, held }: KeptAnswer,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Response<ReplyBody> {
-        self.answers.count(&entry.model, *result);
-        self.answers.count_saved(entry);
+        self.answers.count(&entry.model, result);
+        self.answers.count_saved(&entry);
         if let (Some(record), Some(similarity)) = (record.as_mut(), similarity) {
-            record.set_similarity(*similarity);
+            record.set_similarity(similarity);
         }
         let limits = permit.limits();
-        let account = self.replayed(asked, route, entry, Admitted { span, permit, record });
+        let mut account = self.replayed(asked, &route, &entry, Admitted { span, permit, record });
+        if let Some(held) = held {
+            account.hold(AdmissionPermit::to_hold(held));
+        }
         let mut response = Response::new(ReplyBody::from(entry.body.clone()));
         *response.headers_mut() = entry.headers.clone();
         response.headers_mut().insert(AGE, HeaderValue::from(entry.age(Instant::now()).as_secs()));
         insert(response.headers_mut(), &headers::LANE, LANE);
-        mark(&mut response, *result);
+        mark(&mut response, result);
         insert(response.headers_mut(), &headers::CACHE_KEY, &key.to_string());
         if let Some(similarity) = similarity {
             insert(response.headers_mut(), &headers::CACHE_SIMILARITY, &format!("{similarity:.4}"));
@@ -246,6 +251,16 @@ impl Gateway {
             }
         }
     }
+}
+
+/// What a request wishes of the cache.
+pub(super) fn control(asked: &InboundRequest) -> Control {
+    Control::read(asked.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()))
+}
+
+/// Refuses a request that asks for a kept answer only, where no answer is kept.
+pub(super) fn refuse_unkept(asked: &InboundRequest) -> Result<(), Fault> {
+    if control(asked).only_if_cached { Err(not_cached()) } else { Ok(()) }
 }
 
 /// The fault for a request that asks for a kept answer only.

@@ -4,21 +4,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{AGE, CACHE_CONTROL};
+use http::header::AGE;
 use http::{HeaderMap, HeaderValue, Response};
 
-use super::cached::{LANE, kept_route, not_cached};
+use super::cached::{LANE, control, kept_route, not_cached, refuse_unkept};
 use super::call::{CallAnswer, CallTrace};
 use super::client_call::Protocol;
 use super::{Admitted, Gateway};
 use crate::accounting::{Account, ExchangeStart};
+use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
 use crate::attempt::{
     CallKeeping, Closing, HandedBody, InboundRequest, KeptEvents, Portable, ReplyBody, UnifiedReply, plain_chat,
 };
 use crate::route::Route;
 use crate::serving::Serving;
-use weir_cache::{Control, Entry, Key, Mark, Moment, Place};
+use weir_buffers::Held;
+use weir_cache::{Entry, Key, Mark, Moment, Place};
 use weir_ledger::Nano;
 use weir_translate::dialect::reply::insert;
 use weir_translate::event_validator::{EventValidator, unfold};
@@ -55,6 +57,8 @@ pub(super) struct KeptCall {
     entry: Arc<Entry>,
     chat: ChatResponse,
     route: Arc<Route>,
+    /// Its bytes until the client has read them: it is read anew for each call.
+    held: Held,
 }
 
 /// A call whose answer is to be kept.
@@ -68,9 +72,10 @@ pub(super) struct MissedCall {
 impl Gateway {
     /// Looks for a kept answer to a call. Calls do not wait for equal ones.
     pub(super) async fn find_kept_call(&self, serving: &Serving, asked: &InboundRequest) -> Result<FoundCall, Fault> {
-        let Some((route, lifetime)) = kept_route(serving, asked) else { return Ok(FoundCall::Nothing) };
-        let values = asked.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-        let control = Control::read(values);
+        let Some((route, lifetime)) = kept_route(serving, asked) else {
+            return refuse_unkept(asked).map(|()| FoundCall::Nothing);
+        };
+        let control = control(asked);
         let model: Arc<str> = Arc::from(route.alias.as_str());
         let bypass =
             || if control.only_if_cached { Err(not_cached()) } else { Ok(FoundCall::Bypass(Arc::clone(&model))) };
@@ -82,11 +87,13 @@ impl Gateway {
             Some(entry) => (Some(entry), None),
             None => self.answers.look(&place, &control).await,
         };
-        if let Some(entry) = found
-            && let Ok(portable) = serde_json::from_slice::<Portable>(&entry.body)
-        {
-            let chat = portable.into_answer(asked.endpoint.format());
-            return Ok(FoundCall::Answer(Box::new(KeptCall { key, entry, chat, route: Arc::clone(route) })));
+        if let Some(entry) = found {
+            let mut held = asked.held.beside();
+            held.grow(entry.body.len()).await?;
+            if let Ok(portable) = serde_json::from_slice::<Portable>(&entry.body) {
+                let (chat, route) = (portable.into_answer(asked.endpoint.format()), Arc::clone(route));
+                return Ok(FoundCall::Answer(Box::new(KeptCall { key, entry, chat, route, held })));
+            }
         }
         if control.only_if_cached || control.no_store {
             return bypass();
@@ -99,7 +106,7 @@ impl Gateway {
         &self,
         protocol: &impl Protocol,
         asked: &InboundRequest,
-        KeptCall { key, entry, mut chat, route }: KeptCall,
+        KeptCall { key, entry, mut chat, route, held }: KeptCall,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, CacheResult::Hit);
@@ -108,7 +115,8 @@ impl Gateway {
         if let Some(capture) = record.as_ref().and_then(|record| record.capture()) {
             capture.answers_by_itself(&chat);
         }
-        let account = self.replayed(asked, &route, &entry, Admitted { span, permit, record });
+        let mut account = self.replayed(asked, &route, &entry, Admitted { span, permit, record });
+        account.hold(AdmissionPermit::to_hold(held));
         let closing = Closing { losses: Vec::new(), usage: chat.usage.clone(), cost: Some(Nano::ZERO) };
         let handed = if asked.peek.stream {
             let mut validator = EventValidator::new(&asked.exchange.id);

@@ -6,7 +6,9 @@ use super::Gateway;
 use crate::answer_cache::{AnswerCache, CacheResult};
 use crate::attempt::{InboundRequest, Meaning, rewritten};
 use crate::route::Route;
+use weir_buffers::Held;
 use weir_cache::{Control, Entry, Key, Mark};
+use weir_types::fault::Fault;
 
 /// A kept answer for a request.
 pub(super) struct KeptAnswer {
@@ -16,6 +18,18 @@ pub(super) struct KeptAnswer {
     pub(super) route: Arc<Route>,
     /// How near the question is to that of the answer, if it is another one.
     pub(super) similarity: Option<f64>,
+    /// Its bytes until the client has read them, if no other request has the same.
+    pub(super) held: Option<Held>,
+}
+
+impl KeptAnswer {
+    /// Holds its bytes: they were made for this request, so that the cache's bound does not count them.
+    pub(super) async fn holding(mut self, asked: &InboundRequest) -> Result<Self, Fault> {
+        let mut held = asked.held.beside();
+        held.grow(self.entry.body.len()).await?;
+        self.held = Some(held);
+        Ok(self)
+    }
 }
 
 impl Gateway {

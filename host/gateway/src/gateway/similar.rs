@@ -84,7 +84,7 @@ impl Gateway {
         match found {
             Some((key, entry, similarity)) => {
                 let (result, route) = (CacheResult::Semantic, Arc::clone(route));
-                Similar::Answer(KeptAnswer { key, entry, result, route, similarity: Some(similarity) })
+                Similar::Answer(KeptAnswer { key, entry, result, route, similarity: Some(similarity), held: None })
             }
             None => Similar::Nothing(Some(pending)),
         }
