@@ -13,6 +13,7 @@ use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat};
 pub(crate) struct Recording {
     pub(crate) id: String,
     wire_format: WireFormat,
+    model: String,
     pub(crate) stream: bool,
     features: Vec<String>,
     request: Value,
@@ -43,12 +44,21 @@ fn recording(wire_format: WireFormat, text: &str) -> Option<Recording> {
         _ => serde_json::to_vec_pretty(&response["body"]).ok()?,
     };
     // Recordings of Anthropic's service in OpenAI's format are left out.
-    let path = if wire_format == ANTHROPIC { "/v1/messages" } else { "/v1/chat/completions" };
-    let asked = whole["request"]["path_and_query"].as_str()?;
+    let path = whole["request"]["path_and_query"].as_str()?.split('?').next()?;
+    let is_chat = match wire_format.format {
+        Format::Anthropic => path == "/v1/messages",
+        // Without `alt=sse`, a stream is a list, which Weir never asks for.
+        Format::Gemini => path.ends_with("enerateContent") && whole["framing"] != "json_array",
+        _ => path == "/v1/chat/completions",
+    };
+    // Gemini's has it in the path.
+    let in_path = || path.rsplit_once('/')?.1.split(':').next();
+    let model = whole["request"]["body"]["model"].as_str().or_else(in_path).unwrap_or_default().to_owned();
     let features = whole["features"].as_array()?.iter().filter_map(|word| Some(word.as_str()?.to_owned())).collect();
-    (response["status"] == 200 && asked.split('?').next() == Some(path)).then(|| Recording {
+    (response["status"] == 200 && is_chat).then(|| Recording {
         id: whole["id"].as_str().unwrap_or_default().to_owned(),
         wire_format,
+        model,
         stream: whole["streaming"] == true,
         features,
         request: whole["request"]["body"].clone(),
@@ -69,7 +79,7 @@ impl Recording {
 
     /// The requested model.
     pub(crate) fn model(&self) -> &str {
-        self.request["model"].as_str().unwrap_or_default()
+        &self.model
     }
 
     pub(crate) fn answer(&self) -> Answer {

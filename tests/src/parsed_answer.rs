@@ -279,7 +279,10 @@ impl ParsedAnswer {
             }
         }
         let called = !self.calls.is_empty();
-        let finish = word(&candidate["finishReason"]).map(|reason| gemini_finish(reason, called));
+        // Some libraries write the number in the place of the name.
+        let by_number = || (candidate["finishReason"] == 1).then(|| "STOP".to_owned());
+        let finish = word(&candidate["finishReason"]).or_else(by_number);
+        let finish = finish.map(|reason| gemini_finish(reason, called));
         self.finish = finish.or_else(|| self.finish.take());
     }
 

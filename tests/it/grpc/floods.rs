@@ -1,7 +1,7 @@
 //! One connection of HTTP/2 that sends what would cost much: headers that unpack to gigabytes, thousands of calls at once, and
-//! calls that are taken back at once. It costs itself, and others are served.
+//! calls that are taken back at once, or that the server has to take back. It costs itself, and others are served.
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use weir_tests::plugins::target;
 use weir_tests::{Client, Folder, Program, soon};
@@ -12,6 +12,7 @@ const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 const GO_AWAY: u8 = 7;
+const WINDOW: u8 = 8;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// The calls that a connection may have at the same time.
@@ -48,13 +49,37 @@ async fn connect(address: std::net::SocketAddr) -> TcpStream {
 }
 
 /// The kind, stream and payload of the next frame; `None` at the end of the connection.
-async fn next(stream: &mut TcpStream) -> Option<(u8, u32, Vec<u8>)> {
+async fn next(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u32, Vec<u8>)> {
     let mut head = [0; 9];
     soon("a frame", stream.read_exact(&mut head)).await.ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
     let mut payload = vec![0; length];
     soon("a frame's rest", stream.read_exact(&mut payload)).await.ok()?;
     Some((head[3], u32::from_be_bytes(head[5..].try_into().unwrap()), payload))
+}
+
+/// Why the gateway ends a connection on which ten thousand calls come at once, each with a frame that ends it: in the words
+/// of its last frame.
+async fn end_of(address: std::net::SocketAddr, kind: u8, payload: [u8; 4]) -> String {
+    let (mut read, mut write) = connect(address).await.into_split();
+    let ended = |number: u32| {
+        let call = frame(HEADERS, END_HEADERS, number * 2 + 1, &head());
+        [call, frame(kind, 0, number * 2 + 1, &payload)].concat()
+    };
+    let flood: Vec<u8> = (0..10_000).flat_map(ended).collect();
+    let writing = tokio::spawn(async move {
+        let _ended = write.write_all(&flood).await;
+        write
+    });
+    let reason = loop {
+        match next(&mut read).await {
+            Some((GO_AWAY, _, payload)) => break String::from_utf8_lossy(&payload[8..]).into_owned(),
+            Some(_) => {}
+            None => break String::new(),
+        }
+    };
+    writing.abort();
+    reason
 }
 
 /// The most memory that a process ever had, in bytes.
@@ -119,23 +144,12 @@ async fn a_connection_that_floods_costs_itself_and_others_are_served() {
     assert!(refused > 0, "there is a limit");
     served(&mut other).await;
 
-    let mut stream = connect(address).await;
-    for number in 0..10_000 {
-        let call = frame(HEADERS, END_HEADERS, number * 2 + 1, &head());
-        let both = [call, frame(RESET, 0, number * 2 + 1, &[0, 0, 0, 8])].concat();
-        if stream.write_all(&both).await.is_err() {
-            break;
-        }
-    }
-    let is_ended = async {
-        while let Some((kind, ..)) = next(&mut stream).await {
-            if kind == GO_AWAY {
-                return;
-            }
-        }
-    };
-    soon("the end of the connection", is_ended).await;
+    // The client takes a call back, or has the server do so: by more room for its answer than there can be.
+    let by_client = end_of(address, RESET, [0, 0, 0, 8]).await;
     served(&mut other).await;
+    let by_server = end_of(address, WINDOW, [0x7f, 0xff, 0xff, 0xff]).await;
+    served(&mut other).await;
+    assert_eq!([by_client, by_server], ["too_many_resets", "too_many_internal_resets"]);
     let taken = peak(program.id()).saturating_sub(before);
     assert!(taken < MAX_MEMORY, "the floods took {taken} bytes");
 }
