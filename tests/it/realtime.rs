@@ -329,6 +329,32 @@ async fn a_stop_lets_the_open_response_end_and_then_tells_both_sides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_a_response_that_outlasts_the_time_to_drain_and_it_is_no_free_success() {
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::open(&("[server]\nshutdown_timeout = \"4s\"\n".to_owned() + &config(&provider))).await;
+    let headers = [("x-request-id", "session-that-is-drained")];
+    let (client, mut upstream) = tokio::join!(WebSocket::ask(gateway.address, PATH, &headers), provider.grant());
+    let mut client = client.unwrap();
+    client.say(&asks()).await;
+    upstream.hear().await;
+    upstream.say(&begun()).await;
+    assert_eq!(client.hear().await.json()["type"], "response.created");
+    gateway.stop();
+    assert_eq!(client.hear().await.json()["error"]["code"], "stopping");
+    // Nothing ends the response.
+    assert_eq!(client.hear().await.close(), (1012, "the gateway restarts: connect again".to_owned()));
+    assert_eq!(upstream.hear().await.close().0, 1001);
+    for mut side in [client, upstream] {
+        side.close(1000, "").await;
+    }
+    gateway.ended().await;
+    let text = log::text();
+    let line = text.lines().find(|line| line.contains("session-that-is-drained.1") && line.contains("outcome"));
+    let line = line.unwrap_or_else(|| panic!("the response has a line: {text}"));
+    assert!(!line.contains("outcome=ok") && !line.contains("\"outcome\":\"ok\""), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_and_each_of_its_responses_have_a_line_of_their_own() {
     let provider = SessionProvider::listen().await;
     let gateway = Gateway::open(&config(&provider)).await;

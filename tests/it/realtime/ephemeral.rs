@@ -1,6 +1,9 @@
 //! Ephemeral keys: Weir's own, bound to the key that asked for them and to a model, for sessions only.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use weir_config::{KeyHash, Secret};
+use weir_identity::ephemeral::{EphemeralKey, EphemeralKeys};
 use weir_tests::{Gateway, Reply, Request, SessionProvider, WebSocket, log};
 
 use super::money::tokens;
@@ -45,7 +48,7 @@ async fn an_ephemeral_key_begins_sessions_of_its_model_as_the_key_that_asked_and
     assert_eq!((reply.status(), reply.header("cache-control")), (200, Some("no-store")));
     let body = reply.json();
     assert_eq!(body["session"], wanted()["session"]);
-    let left = body["expires_at"].as_i64().unwrap() - jiff::Timestamp::now().as_second();
+    let left = body["expires_at"].as_i64().unwrap() - Timestamp::now().as_second();
     assert!((50..=60).contains(&left), "{left}");
     let ephemeral = body["value"].as_str().unwrap().to_owned();
     let offer = format!("realtime, openai-insecure-api-key.{ephemeral}");
@@ -114,6 +117,26 @@ async fn a_node_with_the_same_sealing_key_takes_it_and_another_says_why_not() {
     let (client, _upstream) = tokio::join!(WebSocket::ask(two.address, PATH, &headers), provider.grant());
     assert!(client.is_ok());
     assert_eq!(refused(&alone, PATH, &ephemeral).await, (401, "ephemeral_key_of_another_node".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ephemeral_key_begins_no_session_once_its_time_is_over() {
+    const SEALING_KEY: &str = "0123456789abcdef0123456789abcdef";
+    let provider = SessionProvider::listen().await;
+    let settings = realtime(&format!("sealing_key = \"{SEALING_KEY}\"")) + &config(&provider) + &client("");
+    let gateway = Gateway::open(&settings).await;
+    let keys = EphemeralKeys::from_text(&Secret::new(SEALING_KEY)).unwrap();
+    let sealed = |seconds: i64| {
+        let expires = Timestamp::now() + SignedDuration::from_secs(seconds);
+        let (stands_for, model) = (KeyHash::of(CLIENT), "rt".to_owned());
+        let key = EphemeralKey { stands_for, model, expires, configuration: None };
+        keys.seal(&key).unwrap().expose().to_owned()
+    };
+    assert_eq!(refused(&gateway, PATH, &sealed(-1)).await, (401, "ephemeral_key_expired".to_owned()));
+    let bearer = format!("Bearer {}", sealed(60));
+    let headers = [("authorization", bearer.as_str())];
+    let (client, _upstream) = tokio::join!(WebSocket::ask(gateway.address, PATH, &headers), provider.grant());
+    assert!(client.is_ok(), "one that is made in the same way and has time left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
