@@ -252,6 +252,48 @@ fn cannot_judge(reply: &weir_tests::Reply) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_numbers_of_tokens_are_refused_where_a_guard_would_have_to_judge_their_text() {
+    let prompt = |model: &str, prompt: Value| {
+        let body = json!({"model": model, "prompt": prompt, "max_tokens": 4});
+        Request::post("/v1/completions", body.to_string())
+    };
+    let numbered = |model: &str| {
+        let input = json!({"model": model, "input": [[49203, 23424], [7]]});
+        let embeddings = Request::post("/v1/embeddings", input.to_string());
+        [prompt(model, json!([49203, 23424])), prompt(model, json!(["a", 7])), embeddings]
+    };
+    let whole = json!({"id": "c", "object": "text_completion", "created": 1, "model": "m",
+        "choices": [{"index": 0, "text": "Hi", "finish_reason": "stop", "logprobs": null}],
+        "usage": {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3}});
+    let embedded = json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+        "usage": {"prompt_tokens": 2, "total_tokens": 2}});
+    for (lines, is_open) in [("", false), ("fail = \"open\"", true), ("mode = \"monitor\"", true)] {
+        // One of them says what it looks for, the other does not.
+        for name in ["secrets", "prompt-shape"] {
+            let mut upstream = Upstream::always(Answer::json(200, whole.to_string())).await;
+            let gateway = gateway(&upstream, &["openai"], &guard(name, lines)).await;
+            for model in ["openai", "openai-t"] {
+                for request in numbered(model) {
+                    let is_embedding = request.sent().starts_with(b"POST /v1/embeddings");
+                    let answer = if is_embedding { embedded.to_string() } else { whole.to_string() };
+                    upstream.script(move |_| Answer::json(200, answer.clone()));
+                    let reply = gateway.ask(&request).await;
+                    if is_open {
+                        assert_eq!(reply.status(), 200, "{name} {lines}: {}", reply.text());
+                        upstream.request().await;
+                    } else {
+                        assert!(cannot_judge(&reply), "{name} {lines}: {}", reply.text());
+                        assert!(upstream.unseen().is_none(), "{name} {lines}");
+                    }
+                }
+            }
+            let text = gateway.ask(&prompt("openai", json!(["a", "b"]))).await;
+            assert_eq!(text.status(), 200, "{}", text.text());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_and_batches_are_closed_where_a_guard_would_have_to_judge_them() {
     let mut upstream = Upstream::always(Answer::json(200, "{\"id\":\"x\"}")).await;
     for (lines, is_open) in [

@@ -1,5 +1,6 @@
 //! A request and its guards: it is read once for their eyes, and goes out in the form that they gave it.
 
+mod numbered;
 mod relayed;
 mod shown;
 mod unread;
@@ -290,6 +291,7 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
     };
     let Parsed { request, losses, memo, names } = unified::parse(&mut dialect, asked.operation(), &ctx, &http)?;
     dialect.release();
+    numbered::check(&request)?;
     let is_ambiguous = is_json && !matches!(&http.body, Body::Text(text) if shown::shows_all(text, &request));
     Ok(GuardView { content: content_of(request), losses, memo, names, lifted, is_ambiguous, dialect: Some(chosen) })
 }
@@ -307,6 +309,7 @@ fn seen_of_program(mut request: Request) -> Result<GuardView, Fault> {
     if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
         media::lift(chat, BLOB_MIN, &mut lifted)?;
     }
+    numbered::check(&request)?;
     Ok(GuardView { content: content_of(request), lifted, ..GuardView::default() })
 }
 

@@ -52,7 +52,8 @@ pub(super) fn unreadable() -> Fault {
     cannot_judge(message)
 }
 
-fn cannot_judge(message: &str) -> Fault {
+/// The refusal of what guards would have to judge, and cannot read.
+pub(super) fn cannot_judge(message: &str) -> Fault {
     Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code("guard_cannot_judge")
 }
 

@@ -4,7 +4,7 @@ use serde::de::IgnoredAny;
 
 use super::super::InboundRequest;
 use super::super::client_request::{joined_len, whole};
-use super::Judged;
+use super::{Judged, numbered};
 use crate::guard::{self, Turn, UnreadRequest};
 use weir_types::contract::about::BodyKind;
 
@@ -24,8 +24,8 @@ pub(super) async fn passes(asked: &InboundRequest, turns: &mut [Turn<'_>]) -> bo
         return false;
     }
     let body = whole(&asked.body);
-    // What is no JSON in UTF-8 may have another meaning for another reader.
-    if serde_json::from_slice::<IgnoredAny>(&body).is_err() {
+    // What is no JSON in UTF-8 may have another meaning for another reader, and the numbers of tokens say what no word shows.
+    if serde_json::from_slice::<IgnoredAny>(&body).is_err() || numbered::may_be_in(&body) {
         return false;
     }
     let (headers, read_headers) = (&asked.headers, &asked.endpoint.face.request_headers);
