@@ -348,24 +348,17 @@ fn keyless(config: &Config, head: &Head<'_>, origin: Origin<'_>) -> Result<Calle
 fn presented(config: &Config, endpoint: &Endpoint, head: &Head<'_>) -> Vec<String> {
     let usual = endpoint.face.credentials.iter().filter_map(|place| match place {
         CredentialPlace::Header(header) => {
-            let value = header_text(head.headers, &header.name)?;
+            let value = head.headers.get(header.name.as_str())?.to_str().ok()?;
             without(value, &header.value)
         }
         CredentialPlace::Query(name) => head.query(name),
         CredentialPlace::Subprotocol(front) => subprotocol(head.headers, front),
     });
     let named = config.server.key_headers.iter().filter_map(|name| {
-        let value = header_text(head.headers, name)?;
+        let value = head.headers.get(name.as_str())?.to_str().ok()?;
         without(value, "Bearer ").or_else(|| Some(value.to_owned()))
     });
     usual.chain(named).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).collect()
-}
-
-/// The first value of a header. To go through a request's few headers is cheaper than to make the key of a look-up from each of
-/// the names that a face declares.
-fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let (_, value) = headers.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name))?;
-    value.to_str().ok()
 }
 
 /// The credential among the subprotocols that a handshake offers.

@@ -25,8 +25,6 @@ const LONG: usize = 24;
 const FILLER: usize = 128;
 /// Minimum length of a key's start that is not taken for a coincidence, in bytes.
 const BEGINNING: usize = 4;
-/// Most pieces of which each is searched for by itself. A search for one takes a third of one for all, or less.
-const FEW: usize = 4;
 /// The byte that replaces a hidden one.
 const COVER: u8 = b'*';
 
@@ -38,8 +36,7 @@ pub struct Redactor(Arc<Sought>);
 #[derive(Default)]
 struct Sought {
     hidden: Vec<Hidden>,
-    /// Finds whether there is a piece of any of the secrets, in one pass over a text: nearly always there is none. `None` if there
-    /// are so few pieces that a search for each is faster.
+    /// Finds whether there is a piece of any of the secrets, in one pass over a text: nearly always there is none.
     any: Option<packed::Searcher>,
     /// The least that any of the secrets must show to be hidden, in bytes.
     least: usize,
@@ -70,8 +67,7 @@ impl Redactor {
         all.sort_unstable();
         all.dedup();
         let hidden: Vec<Hidden> = all.iter().filter_map(|text| Hidden::new(text)).collect();
-        let pieces = || hidden.iter().flat_map(Hidden::pieces);
-        let any = if pieces().count() > FEW { packed::Searcher::new(pieces()) } else { None };
+        let any = packed::Searcher::new(hidden.iter().flat_map(Hidden::pieces));
         let least = hidden.iter().map(|hidden| hidden.enough).min().unwrap_or_default();
         Self(Arc::new(Sought { hidden, any, least }))
     }
@@ -132,14 +128,10 @@ impl Redactor {
 }
 
 impl Sought {
-    /// Whether a text certainly has no piece of a secret.
+    /// Whether a text certainly has no piece of a secret. Short texts are left to the search for each.
     fn has_none(&self, bytes: &[u8]) -> bool {
-        let has_piece = match self.any.as_ref().filter(|any| bytes.len() >= any.minimum_len()) {
-            _ if bytes.len() < self.least => false,
-            Some(any) => any.find(bytes).is_some(),
-            None => self.hidden.iter().any(|hidden| hidden.has_piece(bytes)),
-        };
-        !has_piece
+        let long = self.any.as_ref().filter(|any| bytes.len() >= any.minimum_len());
+        bytes.len() < self.least || long.is_some_and(|any| any.find(bytes).is_none())
     }
 }
 
@@ -184,10 +176,6 @@ impl Hidden {
     /// The pieces of which any part that must be hidden has one.
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         self.anchors.iter().map(|(_, piece)| piece.needle())
-    }
-
-    fn has_piece(&self, hay: &[u8]) -> bool {
-        self.anchors.iter().any(|(_, piece)| piece.find(hay).is_some())
     }
 
     fn find(&self, hay: &[u8], found: &mut Vec<Range<usize>>) {

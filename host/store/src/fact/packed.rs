@@ -10,7 +10,7 @@ use std::ops::Range;
 use bytes::BufMut;
 
 use super::columns::{self, COLUMNS, COUNT, Of, Values};
-use super::{Fact, MAX_JSON, MAX_NAME, MAX_TAGS, fitting, is_unfit};
+use super::{Fact, MAX_JSON, MAX_NAME, MAX_TAGS, fitting};
 use crate::error::StoreError;
 use crate::id::RequestId;
 use crate::sql::{Row, Value};
@@ -160,10 +160,8 @@ impl RowWriter {
     pub(crate) fn text(&mut self, text: &str, most: usize) {
         if text.is_empty() {
             self.null();
-        } else if is_unfit(text, most) {
-            self.bytes(fitting(text, most).as_bytes());
         } else {
-            self.bytes(text.as_bytes());
+            self.bytes(fitting(text, most).as_bytes());
         }
     }
 
