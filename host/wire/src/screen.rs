@@ -5,6 +5,7 @@ use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::dfa::DFA;
 use aho_corasick::{AhoCorasick, Anchored};
 use memchr::{memchr, memchr2};
+use serde::de::IgnoredAny;
 
 /// The most words, and their bytes together.
 const MAX_WORDS: usize = 1024;
@@ -91,6 +92,11 @@ impl Screen {
         let end = string.get(end..).unwrap_or_default();
         Some(end.iter().fold(self.start, |state, byte| self.glued.next_state(Anchored::No, state, *byte)))
     }
+}
+
+/// Whether bytes are one document of JSON in UTF-8, so that [`Screen::may_find`] tells what all readers find in them.
+pub fn is_document(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 /// The strings of JSON as they are written, without their quotes, each with whether it is the name of a member.

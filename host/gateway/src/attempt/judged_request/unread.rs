@@ -1,12 +1,11 @@
 //! Requests that need not be read for their guards: nothing of what these look for is in the client's bytes.
 
-use serde::de::IgnoredAny;
-
 use super::super::InboundRequest;
 use super::super::client_request::{joined_len, whole};
 use super::{Judged, numbered};
 use crate::guard::{self, Turn, UnreadRequest};
 use weir_types::contract::about::BodyKind;
+use weir_wire::screen::is_document;
 
 /// Whether a request is there in JSON as its client wrote it: no guard before has read it.
 pub(super) fn is_unread(asked: &InboundRequest, before: Option<&Judged>) -> bool {
@@ -25,7 +24,7 @@ pub(super) async fn passes(asked: &InboundRequest, turns: &mut [Turn<'_>]) -> bo
     }
     let body = whole(&asked.body);
     // What is no JSON in UTF-8 may have another meaning for another reader, and the numbers of tokens say what no word shows.
-    if serde_json::from_slice::<IgnoredAny>(&body).is_err() || numbered::may_be_in(&body) {
+    if !is_document(&body) || numbered::may_be_in(&body) {
         return false;
     }
     let (headers, read_headers) = (&asked.headers, &asked.endpoint.face.request_headers);

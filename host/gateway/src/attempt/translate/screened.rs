@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use http::Response;
 use http::header::{self, HeaderValue};
-use serde::de::IgnoredAny;
 
 use super::super::failure::Failure;
 use super::super::relay::{self, Relay};
@@ -22,7 +21,7 @@ use crate::route::Target;
 use weir_types::fault::Fault;
 use weir_types::stage;
 use weir_upstream::{UpstreamBody, UpstreamResponse};
-use weir_wire::screen::Screen;
+use weir_wire::screen::{Screen, is_document};
 
 /// Sends the client's bytes, and passes on the answer's, unless a guard may find something in them: then the guards judge it.
 pub(super) async fn relay(
@@ -59,8 +58,7 @@ async fn screened(
     headers.remove(header::CONTENT_ENCODING);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     // What is no JSON, such as a stream in place of a whole answer, may say in pieces what guards look for.
-    let is_json = serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
-    let may_find = !is_json || screens.iter().any(|screen| screen.may_find(&bytes));
+    let may_find = !is_document(&bytes) || screens.iter().any(|screen| screen.may_find(&bytes));
     let response = UpstreamResponse { status, headers, body: Box::new(UpstreamBody::read(bytes, &origin)) };
     if may_find {
         drop(held);
