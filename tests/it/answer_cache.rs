@@ -97,16 +97,16 @@ async fn an_equal_request_gets_the_same_bytes_in_both_lanes_whole_and_streamed_a
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_given_for_the_lifetime_of_its_model_and_no_longer() {
     let mut upstream = provider().await;
-    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream).replace("\"1h\"", "\"5s\"")).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream).replace("\"1h\"", "\"10s\"")).await;
     let asked = Instant::now();
     assert_eq!(result(&gateway.ask(&chat(&json!({}))).await), Some("miss"));
     gateway.until_metric("weir_cache_entries", 2.0).await;
     assert_eq!(result(&gateway.ask(&chat(&json!({}))).await), Some("hit"));
     while result(&gateway.ask(&chat(&json!({}))).await) == Some("hit") {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        assert!(asked.elapsed() < Duration::from_secs(30), "it is kept for ever");
+        assert!(asked.elapsed() < Duration::from_mins(1), "it is kept for ever");
     }
-    assert!(asked.elapsed() >= Duration::from_secs(5));
+    assert!(asked.elapsed() >= Duration::from_secs(10));
     assert_eq!(requests(&mut upstream), 2);
 }
 

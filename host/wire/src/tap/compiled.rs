@@ -160,9 +160,7 @@ impl Compiled {
             lean,
         })
     }
-}
 
-impl Compiled {
     /// The places of usage of which a pointer has values.
     pub(super) fn usage_places(&self, pointer: usize) -> impl Iterator<Item = usize> + Clone {
         let roles = self.roles.get(pointer).map(Vec::as_slice).unwrap_or_default();
