@@ -16,23 +16,23 @@ pub mod tls;
 mod upgrade;
 mod workers;
 
-use std::error::Error;
-
-use bytes::Bytes;
-use http_body::Body;
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::error::Error;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use self::activity::{Activity, ConnectionTimeouts, Order};
 use self::drive::{End, drive};
@@ -150,13 +150,8 @@ pub async fn serve<H, F, B>(
     let shared = Arc::new(Listener { protocols, allowance, handle });
     let mut is_crowded = false;
     loop {
-        let accepting = async {
-            // Infallible: the semaphore is never closed.
-            let permit = Arc::clone(&sockets).acquire_owned().await.ok();
-            (permit, listener.accept().await)
-        };
         let (permit, accepted) = tokio::select! {
-            accepted = accepting => accepted,
+            accepted = accept(&listener, &sockets) => accepted,
             () = stopped(&mut stop) => break,
         };
         let (stream, peer) = match accepted {
@@ -191,6 +186,16 @@ pub async fn serve<H, F, B>(
     end_all(&registry, &final_poll, drain, &sockets, most).await;
 }
 
+/// The next connection, once there is room for its socket.
+async fn accept(
+    listener: &TcpListener,
+    sockets: &Arc<Semaphore>,
+) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
+    // Infallible: the semaphore is never closed.
+    let permit = Arc::clone(sockets).acquire_owned().await.ok();
+    (permit, listener.accept().await)
+}
+
 /// Ends the open connections: after their exchanges, and those whose exchanges take longer than `drain` nevertheless.
 /// Each connection has one of the `sockets`, which are `most`.
 async fn end_all(
@@ -215,7 +220,7 @@ async fn end_all(
 }
 
 /// The connection, with its events going to the runtime of the caller.
-fn adopted(stream: std::io::Result<std::net::TcpStream>) -> Option<TcpStream> {
+fn adopted(stream: io::Result<std::net::TcpStream>) -> Option<TcpStream> {
     let adopted = stream.and_then(TcpStream::from_std);
     adopted.inspect_err(|error| tracing::warn!(%error, "a connection cannot be served")).ok()
 }

@@ -227,15 +227,15 @@ struct Breaking {
 
 impl Body for Breaking {
     type Data = Bytes;
-    type Error = std::io::Error;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<std::io::Result<http_body::Frame<Bytes>>>> {
+    ) -> std::task::Poll<Option<io::Result<http_body::Frame<Bytes>>>> {
         let has_given = std::mem::replace(&mut self.has_given, true);
         let piece = http_body::Frame::data(Bytes::from_static(b"piece"));
-        std::task::Poll::Ready(Some(if has_given { Err(std::io::ErrorKind::Other.into()) } else { Ok(piece) }))
+        std::task::Poll::Ready(Some(if has_given { Err(io::ErrorKind::Other.into()) } else { Ok(piece) }))
     }
 }
 

@@ -217,13 +217,17 @@ impl App {
         }
         self.sending.end().await;
         flush_at_exit(rounds, keeping, self.store).await;
-        follow.abort();
-        judging.abort();
-        checking.abort();
-        drop(watching);
-        if let Err(error) = tokio::task::spawn_blocking(move || tracer.end()).await {
-            tracing::warn!(%error, "the last spans were not sent");
+        for task in [follow, judging, checking] {
+            task.abort();
         }
+        drop(watching);
+        send_last_spans(tracer).await;
+    }
+}
+
+async fn send_last_spans(tracer: Tracer) {
+    if let Err(error) = tokio::task::spawn_blocking(move || tracer.end()).await {
+        tracing::warn!(%error, "the last spans were not sent");
     }
 }
 

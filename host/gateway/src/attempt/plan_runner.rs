@@ -15,9 +15,9 @@ use self::progress::Progress;
 use self::record::reason;
 use super::candidates::Candidates;
 use super::failure::Failure;
-use super::policy::{self, RetryDecision};
+use super::policy;
 use super::reply::ReplyBody;
-use super::{FallbackGuards, InboundRequest, RequestContext, Values, attempt, hedge};
+use super::{FallbackGuards, InboundRequest, RequestContext, attempt, hedge};
 use crate::accounting::Account;
 use crate::admission::{Admission, AdmissionPermit, Demand};
 use crate::health::{Health, Ticket};
@@ -78,6 +78,29 @@ pub(super) enum AttemptOutcome {
     Refused(Fault),
 }
 
+/// How an attempt failed, and at which target.
+type Failed = (Failure, Arc<Target>);
+
+/// The target of the last failure.
+#[derive(Clone, Copy)]
+struct LastTarget<'a> {
+    target: &'a Target,
+    /// Whether the request was too long for it.
+    was_too_short: bool,
+}
+
+impl<'a> LastTarget<'a> {
+    fn of((failure, target): &'a Failed) -> Self {
+        Self { target, was_too_short: failure.fault.error.kind == ErrorKind::ContextLength }
+    }
+
+    /// Whether the request was too long for it, and is known to be too long for this candidate, too.
+    fn rules_out(&self, candidate: &Candidate) -> bool {
+        let known = candidate.target.capabilities.context.zip(self.target.capabilities.context);
+        self.was_too_short && known.is_some_and(|(next, this)| next <= this)
+    }
+}
+
 /// The target that a request falls back from, and the reason.
 pub(super) struct Fallback {
     from: Arc<Target>,
@@ -87,7 +110,7 @@ pub(super) struct Fallback {
 impl PlanRunner<'_> {
     /// Tries the plan's candidates in order.
     pub async fn run(&self, account: &mut Account) -> AttemptResponse {
-        let mut last: Option<(Failure, Arc<Target>)> = None;
+        let mut last: Option<Failed> = None;
         let (mut busy, mut refused) = (None, None);
         let mut has_last_try = true;
         let mut remaining = Candidates::new(self.plan, self.health);
@@ -95,22 +118,8 @@ impl PlanRunner<'_> {
             account.skipped(&candidate.health, &candidate.target.label, why.reason());
         }
         loop {
-            if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
-                break;
-            }
-            let Some((candidate, is_again)) = remaining.take() else {
-                if remaining.reopen_slow_probe() {
-                    continue;
-                }
-                let Some((_, target)) = &last else { break };
-                let Some(waited) = remaining.recovery(target.retry, self.context.deadline).await else { break };
-                account.waited(waited);
-                continue;
-            };
-            if last.as_ref().is_some_and(|(failure, target)| is_as_short(candidate, failure, target)) {
-                account.skipped(&candidate.health, &candidate.target.label, Why::Long.reason());
-                continue;
-            }
+            let next = self.next(&mut remaining, last.as_ref().map(LastTarget::of), account).await;
+            let Some((candidate, is_again)) = next else { break };
             let begun = Instant::now();
             // One retry needs no budget: it is rare, late, and the only remaining attempt.
             let mut may_repeat = || candidate.route.take_repetition(begun) || std::mem::take(&mut has_last_try);
@@ -150,6 +159,33 @@ impl PlanRunner<'_> {
         }
         let fault = refused.or(busy).unwrap_or_else(|| self.exhausted());
         AttemptResponse { answer: Err(fault), target: None, stands_in: false }
+    }
+
+    /// The candidate to try after the last failure, and whether it was given up before. It waits for targets that recover in
+    /// time; `None` if there is no candidate or no time left.
+    async fn next<'a>(
+        &'a self,
+        remaining: &mut Candidates<'a>,
+        last: Option<LastTarget<'_>>,
+        account: &mut Account,
+    ) -> Option<(&'a Candidate, bool)> {
+        loop {
+            if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
+                return None;
+            }
+            let Some((candidate, is_again)) = remaining.take() else {
+                if !remaining.reopen_slow_probe() {
+                    let retry = last?.target.retry;
+                    account.waited(remaining.recovery(retry, self.context.deadline).await?);
+                }
+                continue;
+            };
+            if last.is_some_and(|last| last.rules_out(candidate)) {
+                account.skipped(&candidate.health, &candidate.target.label, Why::Long.reason());
+                continue;
+            }
+            return Some((candidate, is_again));
+        }
     }
 
     /// Tries one target. If it is the first and slow to answer, and the route has hedging, the next one is tried
@@ -201,7 +237,7 @@ impl PlanRunner<'_> {
         mut fallen: Option<Fallback>,
         account: &mut Account,
     ) -> AttemptOutcome {
-        let mut last: Option<(Failure, Arc<Target>)> = None;
+        let mut last: Option<Failed> = None;
         let mut held = match pin!(self.admit_to(&candidate.target)).await {
             Ok(held) => held,
             Err(fault) => return AttemptOutcome::Busy(fault),
@@ -217,11 +253,7 @@ impl PlanRunner<'_> {
                     None => AttemptOutcome::NotAdmitted,
                 };
             };
-            if let Some(Fallback { from, reason }) = fallen.take() {
-                account.metrics().tries.fell_back(&from.id, &target.id, reason);
-            }
-            let model = self.asked.model();
-            account.start_attempt(&target.label, target.model(model), target.tariff(model));
+            self.start_attempt(&target, fallen.take(), account);
             let on_the_way = held.on_the_way(account.hand_over());
             let answered = pin!(attempt(context, self.asked, &target, progress.values, account)).await;
             drop(on_the_way);
@@ -249,24 +281,21 @@ impl PlanRunner<'_> {
             let situation = self.situation(candidate, &target, remaining, &progress);
             let next = policy::decide(&failure.fault, situation, || candidate.route.take_repetition(Instant::now()));
             self.note(&failure, &target, next, account);
-            match next {
-                RetryDecision::Again(wait) => {
-                    progress.repeats += 1;
-                    // If the request ends meanwhile, as a hedge's loser does, an attempt that was sent may be charged for.
-                    held.set_in_flight(progress.is_in_doubt);
-                    tokio::time::sleep(wait).await;
-                    held.set_in_flight(false);
-                    account.waited(wait);
-                }
-                RetryDecision::NextKey => progress.spare_keys -= 1,
-                RetryDecision::Bare => progress.values = Values::Own,
-                RetryDecision::Next | RetryDecision::Stop => {
-                    progress.settle(&mut held, account);
-                    return self.given_up(candidate, failure, target);
-                }
+            if !progress.goes_on(next, &mut held, account).await {
+                progress.settle(&mut held, account);
+                return self.given_up(candidate, failure, target);
             }
             last = Some((failure, target));
         }
+    }
+
+    /// Has the account begin an attempt at a target, which may be a fallback.
+    fn start_attempt(&self, target: &Target, fallen: Option<Fallback>, account: &mut Account) {
+        if let Some(Fallback { from, reason }) = fallen {
+            account.metrics().tries.fell_back(&from.id, &target.id, reason);
+        }
+        let model = self.asked.model();
+        account.start_attempt(&target.label, target.model(model), target.tariff(model));
     }
 
     /// Counts a failure against whatever is to blame for it: the target or the key, and the provider's limits.
@@ -328,12 +357,6 @@ fn unanswered(failure: Failure, target: Arc<Target>, account: &mut Account) -> A
     AttemptResponse { answer: Ok(*response), target, stands_in }
 }
 
-fn fallen((failure, from): &(Failure, Arc<Target>)) -> Fallback {
+fn fallen((failure, from): &Failed) -> Fallback {
     Fallback { from: Arc::clone(from), reason: reason(failure) }
-}
-
-/// Whether a request that was too long for one target is known to be too long for another.
-fn is_as_short(candidate: &Candidate, failure: &Failure, target: &Target) -> bool {
-    let known = candidate.target.capabilities.context.zip(target.capabilities.context);
-    failure.fault.error.kind == ErrorKind::ContextLength && known.is_some_and(|(next, this)| next <= this)
 }

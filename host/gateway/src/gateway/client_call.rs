@@ -209,12 +209,7 @@ impl Gateway {
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
         if let Err(fault) = self.judge(self.context(serving), serving, asked).await {
-            if let (Some(record), Some(judged)) = (record.as_mut(), asked.judged()) {
-                record.judged_by(judged.notes());
-            }
-            let response = self.refuse_by(protocol, &fault, asked, span, record);
-            drop(record.take());
-            return Ok(response);
+            return Ok(self.refuse_judged_by(protocol, &fault, asked, span, record));
         }
         let found = match Box::pin(self.find_kept_call(serving, asked)).await? {
             FoundCall::Answer(kept) => {
@@ -281,6 +276,23 @@ impl Gateway {
         }
         let mut response = protocol.refuse(fault, &asked.exchange.id);
         put_guards(&mut response, asked);
+        response
+    }
+
+    /// Answers a request that a guard has refused, with the guards' notes in its record.
+    fn refuse_judged_by(
+        &self,
+        protocol: &impl Protocol,
+        fault: &Fault,
+        asked: &InboundRequest,
+        span: &Span,
+        record: &mut Option<Box<RequestRecord>>,
+    ) -> Response<ReplyBody> {
+        if let (Some(record), Some(judged)) = (record.as_mut(), asked.judged()) {
+            record.judged_by(judged.notes());
+        }
+        let response = self.refuse_by(protocol, fault, asked, span, record);
+        drop(record.take());
         response
     }
 }

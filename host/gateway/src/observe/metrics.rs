@@ -4,6 +4,7 @@
 mod bound;
 pub mod buckets;
 mod exemplar;
+mod field_losses;
 mod gen_ai;
 pub mod histogram;
 mod openmetrics;
@@ -12,8 +13,7 @@ mod series;
 mod spending;
 mod tries;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use prometheus::core::Collector;
 use prometheus::proto::LabelPair;
@@ -22,6 +22,7 @@ use prometheus::{CounterVec, Encoder as _, IntCounter, IntCounterVec, IntGauge, 
 use bound::SeriesBound;
 use buckets::BucketBounds;
 use exemplar::Exemplars;
+use field_losses::FieldLosses;
 use gen_ai::GenAi;
 use histogram::{HistogramVec, Histograms};
 use series::{DURATION, OwnLabels, RequestMetrics};
@@ -32,15 +33,11 @@ pub use spending::Book;
 pub(crate) use spending::dollars_of;
 use weir_config::{Buckets, MetricsSettings};
 use weir_types::contract::types::LossKind;
-use weir_types::fault::{Side, loss_kind};
-use weir_types::loss::field_name;
+use weir_types::fault::Side;
 
 pub use tries::Tries;
 
 use super::log;
-
-/// The most distinct names of lost fields; further names are counted as `other`.
-const MAX_FIELDS: usize = 256;
 
 /// The metrics of the data plane.
 #[derive(Debug)]
@@ -77,9 +74,7 @@ pub struct Metrics {
     pub config_rejected: IntCounter,
     /// Dropped log lines, updated from the log's own count on each scrape.
     log_dropped: IntCounter,
-    fields: IntCounterVec,
-    changed: IntCounterVec,
-    known_fields: Mutex<BTreeSet<String>>,
+    losses: FieldLosses,
 }
 
 impl Metrics {
@@ -101,11 +96,6 @@ impl Metrics {
         )?;
         let bound = Arc::new(SeriesBound::new(settings.max_series, overflow));
         let gen_ai = settings.gen_ai.then(|| GenAi::new(&histograms, Arc::clone(&bound), bounds)).transpose()?;
-        let stream_errors = counters(r, "weir_stream_errors_total", "Streams that broke", &["side"])?;
-        // From 0 on, so that the first one shows as an increase.
-        for side in [Side::Adapter, Side::Gateway, Side::Upstream] {
-            stream_errors.with_label_values(&[side.as_str()]).inc_by(0);
-        }
         Ok(Self {
             bounds,
             requests: Arc::new(RequestMetrics::new(r, &histograms, Arc::clone(&bound), bounds)?),
@@ -139,24 +129,12 @@ impl Metrics {
                 "Clients that left before their answer's end",
                 &["phase"],
             )?,
-            stream_errors,
+            stream_errors: stream_errors(r)?,
             config_ok: gauge(r, "weir_config_last_reload_successful", "Whether the last reload was taken")?,
             config_revision: gauge(r, "weir_config_revision", "Configurations taken since the start")?,
             config_rejected: counter(r, "weir_config_rejected_total", "Configurations refused")?,
             log_dropped: counter(r, "weir_log_dropped_total", "Log lines dropped because the log's reader was slow")?,
-            fields: counters(
-                r,
-                "weir_translation_dropped_fields_total",
-                "Fields that a translation left out",
-                &["field"],
-            )?,
-            changed: counters(
-                r,
-                "weir_translation_changed_fields_total",
-                "Fields that a translation changed: clamped to what the other side allows, or approximated",
-                &["field", "kind"],
-            )?,
-            known_fields: Mutex::default(),
+            losses: FieldLosses::new(r)?,
             histograms,
             registry,
         })
@@ -195,17 +173,9 @@ impl Metrics {
         self.translations.with_label_values(&[from, to]).inc();
     }
 
-    /// Counts a lost field. Its name may come from a request, so indices are removed, and the number of distinct
-    /// names is limited.
+    /// Counts a field that a translation left out or changed.
     pub fn lost(&self, field: &str, kind: LossKind) {
-        let name = field_name(field);
-        let mut known = self.known_fields.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_listed = known.contains(&name) || (known.len() < MAX_FIELDS && known.insert(name.clone()));
-        let name = if is_listed { name.as_str() } else { "other" };
-        match kind {
-            LossKind::Dropped => self.fields.with_label_values(&[name]).inc(),
-            kind => self.changed.with_label_values(&[name, loss_kind(kind)]).inc(),
-        }
+        self.losses.count(field, kind);
     }
 
     /// The registry, for the metrics of other modules.
@@ -258,6 +228,15 @@ impl Metrics {
     }
 }
 
+fn stream_errors(r: &Registry) -> Result<IntCounterVec, prometheus::Error> {
+    let errors = counters(r, "weir_stream_errors_total", "Streams that broke", &["side"])?;
+    // From 0 on, so that the first one shows as an increase.
+    for side in [Side::Adapter, Side::Gateway, Side::Upstream] {
+        errors.with_label_values(&[side.as_str()]).inc_by(0);
+    }
+    Ok(errors)
+}
+
 fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
@@ -286,16 +265,6 @@ mod tests {
     use weir_config::Price;
     use weir_ledger::{Facts, Timestamp};
     use weir_types::tokens::Tokens;
-
-    #[test]
-    fn names_of_fields_are_bounded() {
-        let metrics = Metrics::new().unwrap();
-        for n in 0..MAX_FIELDS + 10 {
-            metrics.lost(&format!("field_{n}"), LossKind::Dropped);
-        }
-        let text = metrics.text().unwrap();
-        assert!(text.contains(r#"weir_translation_dropped_fields_total{field="other"} 10"#), "{text}");
-    }
 
     #[test]
     fn a_series_counts_requests_and_tokens() {

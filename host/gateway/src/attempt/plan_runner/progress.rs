@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::accounting::Account;
 use crate::admission::AdmissionPermit;
+use crate::attempt::policy::RetryDecision;
 use crate::attempt::{Values, policy};
 use crate::route::{Target, keys};
 use weir_types::fault::{Fault, Side};
@@ -46,6 +47,29 @@ impl Progress {
         let [input, output] = account.pending().unwrap_or_default().map(u64::from);
         self.unanswered = (self.unanswered.0.saturating_add(input), self.unanswered.1.saturating_add(output));
         self.is_in_doubt |= account.is_in_doubt();
+    }
+
+    /// Prepares the next attempt at the same target, and returns whether there is one.
+    pub(super) async fn goes_on(
+        &mut self,
+        next: RetryDecision,
+        held: &mut AdmissionPermit,
+        account: &mut Account,
+    ) -> bool {
+        match next {
+            RetryDecision::Again(wait) => {
+                self.repeats += 1;
+                // If the request ends meanwhile, as a hedge's loser does, an attempt that was sent may be charged for.
+                held.set_in_flight(self.is_in_doubt);
+                tokio::time::sleep(wait).await;
+                held.set_in_flight(false);
+                account.waited(wait);
+            }
+            RetryDecision::NextKey => self.spare_keys -= 1,
+            RetryDecision::Bare => self.values = Values::Own,
+            RetryDecision::Next | RetryDecision::Stop => return false,
+        }
+        true
     }
 
     pub(super) fn was_vain(&self, fault: &Fault) -> bool {
