@@ -4,7 +4,9 @@ mod lanes;
 mod lints;
 
 use std::fmt::Write as _;
+use std::num::NonZero;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -136,6 +138,7 @@ fn tests(workspace: &Workspace) -> Result<Outcome> {
     let _redis = deploy::tool::find("redis-server", "redis-server");
     let mut command = linting_cargo();
     command.current_dir(&workspace.root).args(["test", "--workspace", "--no-fail-fast"]);
+    command.env("RUST_TEST_THREADS", test_threads().to_string());
     match identity_provider::install(workspace) {
         Ok(folder) => {
             command.env(identity_provider::FOLDER, folder);
@@ -143,6 +146,11 @@ fn tests(workspace: &Workspace) -> Result<Outcome> {
         Err(error) => println!("SKIPPED: no login at a certified identity provider: {error:#}"),
     }
     passed(failures::run(&mut command))
+}
+
+/// How many tests run at the same time: twice as many as there are cores, since many wait most of their time.
+fn test_threads() -> usize {
+    2 * thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn deny(workspace: &Workspace) -> Result<Outcome> {
