@@ -24,7 +24,8 @@ async fn telling(cost: &'static str) -> Upstream {
 fn open(upstream: &Upstream, prices: &str) -> Kept {
     let folder = Folder::with(&["openai"]);
     std::fs::write(folder.path().join("prices.json"), prices).unwrap();
-    let providers = config_of(&[OPENAI], upstream).replace("timeouts =", "cost_place = \"/usage/cost\"\ntimeouts =");
+    let settings = "cost_place = \"/usage/cost\"\npassthrough = [\"* *\"]\ntimeouts =";
+    let providers = config_of(&[OPENAI], upstream).replace("timeouts =", settings);
     let budget = "[[budgets]]\nname = \"money\"\nfor = \"all\"\nusd = 100000\nper = \"total\"\nunpriced = \"allow\"\n";
     Kept::start_in(folder, &format!("price_file = \"prices.json\"\n{providers}{budget}"))
 }
@@ -74,6 +75,24 @@ async fn a_cost_that_answers_tell_is_booked_and_marked_as_told() {
         assert_eq!([text(explained, "total_usd"), text(explained, "price_version")], [told, "told"], "{explained}");
         assert!(text(explained, "note").contains("told"), "{explained}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cost_that_an_answer_to_pass_through_tells_is_booked_too() {
+    let upstream = telling("0.00014").await;
+    let kept = open(&upstream, NO_PRICES);
+    for stream in [false, true] {
+        let id = format!("passed-{stream}");
+        let body = json!({"model": "gpt", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]});
+        let passed = Request::post("/passthrough/openai/chat/completions", body.to_string());
+        let passed = passed.header("content-type", "application/json").header("x-request-id", &id);
+        let reply = kept.ask(&passed).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let fact = kept.of(&id).await;
+        assert_eq!([text(&fact, "cost_usd"), text(&fact, "price_version")], ["0.00014", "told"], "{fact}");
+    }
+    let spent = counted(&kept, "weir_budget_used{").await;
+    assert!((spent - 0.000_28).abs() < 1e-9, "{spent}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
