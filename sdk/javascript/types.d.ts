@@ -143,7 +143,11 @@ export type Merge =
 /** Where one figure of tokens stands. A bucket that has several places is the sum of their figures. */
 export interface UsagePlace {
   bucket: Bucket;
-  /** Every count that is found at any of these, in whatever frame, is merged into the one figure. */
+  /**
+   * Every count that is found at any of these, in whatever frame, is merged into the one figure. If one leads into a list
+   * (`/usage/calls/*/in`) and the merge is a sum, a frame that has the list is the account of the whole answer: the figures
+   * at all places that it has a value for take the place of earlier ones, also of greater ones.
+   */
   pointers: string[];
   merge: Merge;
   /** Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle. */
@@ -176,7 +180,10 @@ export interface Tap {
   usage: UsagePlace[];
   /** Pointers at a finish reason. */
   finish: string[];
-  /** Pointers at the answer's model. */
+  /**
+   * Pointers at the answer's model. The first is that of the model with which the answer begins; a model at a later one, as
+   * where another model goes on with a stream, takes its place.
+   */
   model: string[];
   /** Things that are billed by the piece. */
   units: UnitPlace[];
@@ -1318,6 +1325,7 @@ export interface CandidateFinish {
  * that were not started, stops those left open, numbers tool calls and sees to exactly one finish.
  */
 export type ChatEvent =
+  /** The first event. A later one may only name the model that goes on with the answer. */
   | { tag: 'start'; val: ResponseStart }
   | { tag: 'part-start'; val: PartStart }
   | { tag: 'delta'; val: PartDelta }

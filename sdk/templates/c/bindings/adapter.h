@@ -905,6 +905,7 @@ typedef struct weir_adapter_types_chat_event_t {
   } val;
 } weir_adapter_types_chat_event_t;
 
+// The first event. A later one may only name the model that goes on with the answer.
 #define WEIR_ADAPTER_TYPES_CHAT_EVENT_START 0
 #define WEIR_ADAPTER_TYPES_CHAT_EVENT_PART_START 1
 #define WEIR_ADAPTER_TYPES_CHAT_EVENT_DELTA 2
@@ -1626,7 +1627,9 @@ typedef struct {
 // Where one figure of tokens stands. A bucket that has several places is the sum of their figures.
 typedef struct exports_weir_adapter_about_usage_place_t {
   exports_weir_adapter_about_bucket_t   bucket;
-  // Every count that is found at any of these, in whatever frame, is merged into the one figure.
+  // Every count that is found at any of these, in whatever frame, is merged into the one figure. If one leads into a list
+  // (`/usage/calls/*/in`) and the merge is a sum, a frame that has the list is the account of the whole answer: the figures
+  // at all places that it has a value for take the place of earlier ones, also of greater ones.
   adapter_list_string_t   pointers;
   exports_weir_adapter_about_merge_t   merge;
   // Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle.
@@ -1684,7 +1687,8 @@ typedef struct exports_weir_adapter_about_tap_t {
   exports_weir_adapter_about_list_usage_place_t   usage;
   // Pointers at a finish reason.
   adapter_list_string_t   finish;
-  // Pointers at the answer's model.
+  // Pointers at the answer's model. The first is that of the model with which the answer begins; a model at a later one, as
+  // where another model goes on with a stream, takes its place.
   adapter_list_string_t   model;
   // Things that are billed by the piece.
   exports_weir_adapter_about_list_unit_place_t   units;

@@ -345,7 +345,9 @@ type Merge = uint8
 // Where one figure of tokens stands. A bucket that has several places is the sum of their figures.
 type UsagePlace struct {
 	Bucket Bucket
-	// Every count that is found at any of these, in whatever frame, is merged into the one figure.
+	// Every count that is found at any of these, in whatever frame, is merged into the one figure. If one leads into a list
+	// (`/usage/calls/*/in`) and the merge is a sum, a frame that has the list is the account of the whole answer: the figures
+	// at all places that it has a value for take the place of earlier ones, also of greater ones.
 	Pointers []string
 	Merge    Merge
 	// Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle.
@@ -407,7 +409,8 @@ type Tap struct {
 	Usage []UsagePlace
 	// Pointers at a finish reason.
 	Finish []string
-	// Pointers at the answer's model.
+	// Pointers at the answer's model. The first is that of the model with which the answer begins; a model at a later one, as
+	// where another model goes on with a stream, takes its place.
 	Model []string
 	// Things that are billed by the piece.
 	Units []UnitPlace

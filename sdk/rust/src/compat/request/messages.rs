@@ -27,6 +27,17 @@ pub(super) enum Piece<'m> {
     Thought(&'m ReasoningPart),
 }
 
+/// The parts of an assistant's message, by where they are written.
+#[derive(Default)]
+struct Turn<'m> {
+    pieces: Vec<Numbered<'m>>,
+    calls: Vec<&'m ToolCall>,
+    refusal: Option<&'m String>,
+    /// The id of earlier audio, as JSON.
+    audio: Option<&'m str>,
+    thoughts: Vec<&'m ReasoningPart>,
+}
+
 impl Writer<'_> {
     pub(super) fn messages(&mut self, o: &mut Object<'_>, messages: &[Message]) {
         o.array("messages", |a| {
@@ -106,6 +117,32 @@ impl Writer<'_> {
         }
     }
 
+    /// Sorts the parts of an assistant's message. Media that only a user may send is lifted.
+    fn turn<'m>(&mut self, field: &str, message: &'m Message, lifted: &mut Lifted<'m>) -> Turn<'m> {
+        let mut turn = Turn::default();
+        for (at, part) in message.parts.iter().enumerate() {
+            match part {
+                Part::Text(text) => turn.pieces.push((at, Piece::Text(text))),
+                Part::ToolCall(call) => turn.calls.push(call),
+                Part::Refusal(words) if self.takes("refusal") => turn.refusal = Some(words),
+                Part::Refusal(words) => {
+                    self.losses.approximated(format!("{field}.refusal"), "sent as text");
+                    turn.pieces.push((at, Piece::Words(words)));
+                }
+                Part::Reasoning(thought) => turn.thoughts.push(thought),
+                Part::Media(media) => match extension(&media.extensions, FORMAT, "id") {
+                    Some(id) if self.takes("audio") => turn.audio = Some(id),
+                    Some(_) => self.losses.dropped(format!("{field}.audio"), "the provider has no earlier audio"),
+                    None => lifted.push((format!("{field}.content[{at}]"), media)),
+                },
+                Part::Opaque(opaque) if opaque.format == FORMAT => turn.pieces.push((at, Piece::Raw(&opaque.json))),
+                Part::Opaque(opaque) => self.losses.dropped(format!("{field}.content[{at}]"), &opaque.kind),
+                Part::ToolResult(_) => {}
+            }
+        }
+        turn
+    }
+
     fn assistant<'m>(
         &mut self,
         a: &mut Array<'_>,
@@ -114,31 +151,7 @@ impl Writer<'_> {
         last: bool,
         lifted: &mut Lifted<'m>,
     ) {
-        let mut pieces = Vec::new();
-        let mut calls = Vec::new();
-        let mut refusal = None;
-        let mut audio = None;
-        let mut thoughts = Vec::new();
-        for (at, part) in message.parts.iter().enumerate() {
-            match part {
-                Part::Text(text) => pieces.push((at, Piece::Text(text))),
-                Part::ToolCall(call) => calls.push(call),
-                Part::Refusal(words) if self.takes("refusal") => refusal = Some(words),
-                Part::Refusal(words) => {
-                    self.losses.approximated(format!("{field}.refusal"), "sent as text");
-                    pieces.push((at, Piece::Words(words)));
-                }
-                Part::Reasoning(thought) => thoughts.push(thought),
-                Part::Media(media) => match extension(&media.extensions, FORMAT, "id") {
-                    Some(id) if self.takes("audio") => audio = Some(id),
-                    Some(_) => self.losses.dropped(format!("{field}.audio"), "the provider has no earlier audio"),
-                    None => lifted.push((format!("{field}.content[{at}]"), media)),
-                },
-                Part::Opaque(opaque) if opaque.format == FORMAT => pieces.push((at, Piece::Raw(&opaque.json))),
-                Part::Opaque(opaque) => self.losses.dropped(format!("{field}.content[{at}]"), &opaque.kind),
-                Part::ToolResult(_) => {}
-            }
-        }
+        let Turn { mut pieces, calls, refusal, audio, thoughts } = self.turn(field, message, lifted);
         if matches!(self.quirks.thinking, Thinking::Parts | Thinking::Summaries) {
             let reported =
                 thoughts.iter().filter(|thought| self.is_written(thought)).map(|thought| (0, Piece::Thought(thought)));

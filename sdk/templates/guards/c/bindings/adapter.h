@@ -905,6 +905,7 @@ typedef struct weir_adapter_types_chat_event_t {
   } val;
 } weir_adapter_types_chat_event_t;
 
+// The first event. A later one may only name the model that goes on with the answer.
 #define WEIR_ADAPTER_TYPES_CHAT_EVENT_START 0
 #define WEIR_ADAPTER_TYPES_CHAT_EVENT_PART_START 1
 #define WEIR_ADAPTER_TYPES_CHAT_EVENT_DELTA 2

@@ -1109,6 +1109,7 @@ type CandidateFinish struct {
 }
 
 const (
+	// The first event. A later one may only name the model that goes on with the answer.
 	ChatEvent_Start     uint8 = 0
 	ChatEvent_PartStart uint8 = 1
 	ChatEvent_Delta     uint8 = 2
