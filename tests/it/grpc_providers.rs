@@ -118,7 +118,7 @@ async fn each_client_chats_whole_and_streamed() {
             let reply = gateway.ask(&request).await;
             assert_eq!(reply.status(), 200, "{}", reply.text());
             let read = if stream {
-                ParsedAnswer::stream(format, &reply.text())
+                ParsedAnswer::stream(format, &reply.body)
             } else {
                 ParsedAnswer::whole(format, &reply.json())
             };

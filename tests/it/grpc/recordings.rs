@@ -8,24 +8,23 @@ use weir_tests::{Answer, Upstream, soon};
 use weir_types::contract::types::{ChatEvent, ChatResponse, FinishReason, Part, PartKind, Usage};
 
 use super::{chat, connect, generate};
-use crate::fidelity::{differences, gateway, mended, recordings, report};
-use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI};
+use crate::fidelity::{COMPATIBLE, SERVICES, differences, gateway, mended, recordings, report, with_ids};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recordings_have_the_same_content_over_grpc() {
     let upstream = Upstream::always(Answer::default()).await;
     let (mut count, mut problems) = (0, Vec::new());
-    for wire_format in [OPENAI, ANTHROPIC, GEMINI] {
-        let gateway = gateway(wire_format, &upstream, false).await;
+    for service in SERVICES.into_iter().chain(COMPATIBLE) {
+        let gateway = gateway(service, &upstream, false).await;
         let channel = connect(&gateway).await;
-        for recording in recordings(wire_format) {
+        for recording in recordings(service) {
             upstream.now(recording.answer());
             let answer = generate(&channel, chat(recording.model(), recording.stream), &[]).await;
             count += 1;
             let mut stream = match answer {
                 Ok(stream) => stream,
                 Err(status) => {
-                    if !recording.is_cut() {
+                    if !recording.is_cut() && !recording.fails() {
                         problems.push(format!("{}: {status}", recording.id));
                     }
                     continue;
@@ -43,12 +42,13 @@ async fn recordings_have_the_same_content_over_grpc() {
                 }
             }
             let mut found = Vec::new();
-            if !recording.is_cut() {
-                let expected = with_ids(mended(recording.parsed()), &reading.parsed);
+            if !recording.is_cut() && !recording.fails() {
+                assert!(reading.parsed.calls.iter().all(|call| !call.id.is_empty()), "each call has an id over gRPC");
+                let expected = with_ids(possible(&recording.id, mended(recording.parsed())), &reading.parsed);
                 found = differences(&expected, &reading.parsed, false);
                 found.extend((!is_over).then(|| "it has no summary".to_owned()));
-            } else if is_over && recording.parsed().finish.is_none() {
-                found.push("what broke off has a summary".to_owned());
+            } else if is_over && (recording.fails() || recording.parsed().finish.is_none()) {
+                found.push("what broke off or failed has a summary".to_owned());
             }
             problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
         }
@@ -56,15 +56,34 @@ async fn recordings_have_the_same_content_over_grpc() {
     report("gRPC", count, &problems);
 }
 
-/// The answer with the ids that calls have which the provider gave none.
-fn with_ids(mut expected: ParsedAnswer, read: &ParsedAnswer) -> ParsedAnswer {
-    for (call, read) in expected.calls.iter_mut().zip(&read.calls) {
-        if call.id.is_empty() {
-            call.id.clone_from(&read.id);
-            assert!(!call.id.is_empty(), "each call has an id over gRPC");
-        }
+/// The recordings that contradict themselves: they have more cached tokens than tokens of input, and a total that is the sum
+/// of input and output.
+const CONTRADICTIONS: [&str; 15] = [
+    "azure_openai-chat-03d200588dde",
+    "azure_openai-chat-20910ddffef4",
+    "azure_openai-chat-3ceda0613800",
+    "azure_openai-chat-567b16fc88e4",
+    "azure_openai-chat-5c6b9f74bccf",
+    "azure_openai-chat-620215aa6378",
+    "azure_openai-chat-77f545f284de",
+    "azure_openai-chat-7a9fd0bb860a",
+    "azure_openai-chat-88251a4cc9c1",
+    "azure_openai-chat-9025fe1bd5ae",
+    "azure_openai-chat-9c062153f3b2",
+    "azure_openai-chat-a49e2c4016a1",
+    "azure_openai-chat-ba4c8455fc9e",
+    "azure_openai-chat-bcde92164f35",
+    "azure_openai-chat-c04c114a9857",
+];
+
+/// The answer with counts that can be: the input follows the total, so its cached part is all of it (4.5: the buckets of
+/// the unified model are disjoint).
+fn possible(id: &str, mut parsed: ParsedAnswer) -> ParsedAnswer {
+    if let Some(tokens) = parsed.tokens.as_mut().filter(|_| CONTRADICTIONS.contains(&id)) {
+        assert!(tokens.cached > tokens.input, "{id} is no exception");
+        tokens.cached = tokens.input;
     }
-    expected
+    parsed
 }
 
 /// What a client makes of the messages.
