@@ -1,6 +1,7 @@
 //! Requests to a provider's own endpoints: with the gateway's credential, within the operator's rules, streamed both ways.
 
 mod streamed;
+mod two_models;
 
 use serde_json::json;
 use weir_tests::{Answer, Gateway, Reply, Request, Upstream, log};

@@ -312,6 +312,17 @@ impl RequestPeek {
         self.plan.objects.as_ref().map_or_else(|| ObjectIds::of_path(of_path), |places| places.read(body, of_path))
     }
 
+    /// Refuses a body that names several models, for whoever sends it on as it is: the provider may read another name than the
+    /// one that counts here.
+    pub(crate) fn refuse_second_model(&self) -> Result<(), Fault> {
+        let mut names = self.model_places.iter().map(|spot| &spot.name);
+        let first = names.next();
+        if names.all(|name| Some(name) == first) {
+            return Ok(());
+        }
+        Err(Fault::invalid("`model` is given twice, with different values: name one model only").at("model"))
+    }
+
     /// Whether the client asks for a stream's usage.
     pub(crate) fn asks_usage(&self) -> bool {
         self.plan.usage_is_asked.as_ref().zip(self.found.as_ref()).is_some_and(|(test, found)| test.holds(found))

@@ -174,6 +174,7 @@ impl Gateway {
         let peek_known = |(known, path_params): &(KnownEndpoint<'_>, PathParams)| {
             rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, &pieces)?;
             let peek = read_body::peek(serving, known.endpoint, path_params, head, &pieces)?;
+            peek.refuse_second_model()?;
             let named = peek.object_ids(&pieces, path_params);
             self.refuse_unproved(serving, known.endpoint, caller, || named.clone())?;
             Ok::<_, Fault>((peek, named))
