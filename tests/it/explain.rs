@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use weir::app::load_plugins;
 use weir_config::{Config, Environment};
-use weir_gateway::dry_run::{DryRun, Explained, explain};
+use weir_gateway::dry_run::{DryRun, Explained, check_names, explain};
 use weir_gateway::serving::Serving;
 use weir_tests::Folder;
 use weir_tests::plugins::target;
-use weir_types::contract::types::Body;
+use weir_types::contract::types::{Body, Setting};
 
 async fn explained(from: &str, to: &str, body: &str, change: impl Fn(&mut DryRun)) -> Result<Explained, String> {
     let folder = Folder::with(&["openai", "anthropic"]);
@@ -38,6 +38,7 @@ async fn explained(from: &str, to: &str, body: &str, change: impl Fn(&mut DryRun
         body: Bytes::copy_from_slice(body.as_bytes()),
     };
     change(&mut question);
+    check_names(&serving, &question).map_err(|fault| fault.to_string())?;
     explain(&serving, &question).await.map_err(|fault| fault.to_string())
 }
 
@@ -73,4 +74,23 @@ async fn an_unexplainable_request_is_refused_with_the_alternatives() {
     assert!(error.contains("openai.chat"), "{error}");
     let error = explained("openai.chat", "nobody", ASKED, |_| {}).await.unwrap_err();
     assert!(error.contains("anthropic, openai"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_option_that_the_adapter_does_not_have_is_refused() {
+    let with = |key: &str, json: &str| Setting { key: key.to_owned(), json: json.to_owned() };
+    for (to, option, why) in [
+        (
+            "anthropic",
+            with("max_token", "64"),
+            "the adapter `anthropic` has no option `max_token`; did you mean `max_tokens`?",
+        ),
+        ("anthropic", with("max_tokens", "\"many\""), "`max_tokens`"),
+        ("openai", with("colour", "1"), "the adapter `openai` has no option `colour`"),
+    ] {
+        let error = explained("openai.chat", to, ASKED, |one| one.options = vec![option.clone()]).await.unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+    let found = explained("openai.chat", "anthropic", ASKED, |one| one.options = vec![with("max_tokens", "64")]).await;
+    assert_eq!(sent(&found.unwrap())["max_tokens"], 64);
 }

@@ -105,6 +105,12 @@ fn mistakes_in_the_command_and_the_configuration_end_with_2_and_what_fails_with_
         ),
         (format!("{explain} openai.chat --to anthropic --to-format x asked.json"), 2, "has no format `x`"),
         (format!("{explain} openai.chat --to anthropic --operation chatt asked.json"), 2, "did you mean `chat`?"),
+        (
+            format!("{explain} openai.chat --to anthropic --option max_token=5 asked.json"),
+            2,
+            "did you mean `max_tokens`?",
+        ),
+        (format!("{explain} openai.chat --to anthropic --option colour=red asked.json"), 2, "Usage: weir explain "),
         (format!("{explain} openai.chat --to anthropic cut.json"), 2, "cut.json: line 2, "),
         (format!("{explain} openai.chat --to anthropic none.json"), 2, "none.json: "),
         ("route explain fast --config weir.toml".to_owned(), 0, "p/gpt-4o-mini"),

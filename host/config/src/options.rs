@@ -26,6 +26,13 @@ pub struct Options {
     pub(super) places: BTreeMap<String, Place>,
 }
 
+impl From<Map<String, Value>> for Options {
+    /// Options that stand in no configuration.
+    fn from(values: Map<String, Value>) -> Self {
+        Self { values, ..Self::default() }
+    }
+}
+
 impl Options {
     /// The place of the value at a JSON pointer, or of the nearest table around it.
     pub fn place_of(&self, pointer: &str) -> Place {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use serde_json::{Map, Value};
 
 use crate::accept::{Acceptance, Filling, option};
 use crate::attempt::{ClientFields, adapt_to_model};
@@ -13,8 +14,8 @@ use crate::dialect::request_peek::{PeekPlan, RequestPeek};
 use crate::model_catalog;
 use crate::route::format_for;
 use crate::route::lane::{Lane, LaneSettings};
-use crate::serving::Serving;
-use weir_config::{Capabilities, near_names};
+use crate::serving::{Serving, given_option_mistakes};
+use weir_config::{Capabilities, Options, near_names};
 use weir_sandbox::Adapter;
 use weir_translate::dialect::endpoints::{Endpoint, Head, Lookup};
 use weir_translate::dialect::path::PathParams;
@@ -99,14 +100,16 @@ pub async fn explain(serving: &Serving, question: &DryRun) -> Result<Explained, 
     }
 }
 
-/// Checks that there are the formats, the operation and the adapter that a dry run names.
+/// Checks that there are the formats, the operation, the adapter and its options that a dry run names.
 ///
 /// # Errors
 ///
 /// What there is not, with what there is.
 pub fn check_names(serving: &Serving, question: &DryRun) -> Result<(), Fault> {
     endpoint(serving, question)?;
-    check_format(adapter(serving, &question.to)?, question.to_format.as_deref())
+    let provider = adapter(serving, &question.to)?;
+    check_format(provider, question.to_format.as_deref())?;
+    check_options(provider, &question.options)
 }
 
 fn endpoint<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpoint>, Fault> {
@@ -174,6 +177,16 @@ fn check_format(provider: &Adapter, format: Option<&str>) -> Result<(), Fault> {
         return Ok(());
     }
     Err(not_known(&format!("the adapter `{}` has no format `{format}`", provider.name), format, &known))
+}
+
+/// Checks that the adapter takes these options, with such values.
+fn check_options(provider: &Adapter, given: &[Setting]) -> Result<(), Fault> {
+    let value = |json: &str| serde_json::from_str::<Value>(json).unwrap_or_default();
+    let values: Map<String, Value> = given.iter().map(|setting| (setting.key.clone(), value(&setting.json))).collect();
+    let options = Options::from(values);
+    let Some(problem) = given_option_mistakes(&options, provider).into_iter().next() else { return Ok(()) };
+    let help = problem.help.map(|help| format!("; {help}")).unwrap_or_default();
+    Err(Fault::invalid(format!("{}{help}", problem.message)))
 }
 
 /// The path that a client would call.

@@ -36,6 +36,7 @@ use weir_upstream::HeaderRules;
 pub use mistakes::certain_mistakes;
 pub(crate) use objects::reads_content;
 pub use objects::{CreatedObject, Stored};
+pub(crate) use options::given_option_mistakes;
 pub use options::option_mistakes;
 
 /// The state that requests are served from.

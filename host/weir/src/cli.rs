@@ -24,7 +24,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use self::failure::Failure;
 use crate::app::StartError;
@@ -238,6 +238,14 @@ fn compiling(mut config: Config) -> Config {
     config
 }
 
+/// The line that says how a command is called, as it stands below a mistake in its arguments.
+fn usage(command: &str) -> String {
+    let mut all = Cli::command();
+    all.build();
+    let found = all.find_subcommand_mut(command).map(|found| found.render_usage().to_string());
+    found.unwrap_or_else(|| all.render_usage().to_string())
+}
+
 /// Prints a command's text, or why it fails.
 fn finish(done: Result<String, Failure>) -> ExitCode {
     match done {
@@ -270,4 +278,44 @@ fn start_failed(error: StartError) -> ExitCode {
 /// Prints problems, in colour on a terminal.
 fn print_problems(problems: &Problems) {
     print_stderr(&problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr())));
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    /// The words of each command that does something itself, the program's own among them.
+    fn all_commands(command: &clap::Command, words: &[String], found: &mut Vec<Vec<String>>) {
+        let mut subcommands = command.get_subcommands().filter(|one| one.get_name() != "help").peekable();
+        if subcommands.peek().is_none() || words.len() == 1 {
+            found.push(words.to_vec());
+        }
+        for one in subcommands {
+            let words: Vec<String> = words.iter().cloned().chain([one.get_name().to_owned()]).collect();
+            all_commands(one, &words, found);
+        }
+    }
+
+    #[test]
+    fn no_command_takes_an_option_that_it_does_not_know() {
+        let mut commands = Vec::new();
+        all_commands(&Cli::command(), &["weir".to_owned()], &mut commands);
+        assert!(commands.len() > 50, "{commands:?}");
+        for words in commands {
+            for unknown in ["--colour-of-the-sky", "--colour-of-the-sky=blue", "-~"] {
+                let line = words.iter().map(String::as_str).chain([unknown]);
+                let error = Cli::try_parse_from(line).unwrap_err();
+                let (kind, text) = (error.kind(), error.to_string());
+                assert_eq!((kind, error.exit_code()), (ErrorKind::UnknownArgument, 2), "{words:?}: {text}");
+                assert!(text.contains(&format!("Usage: {}", words.join(" "))), "{words:?}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_usage_line_names_its_command() {
+        assert!(usage("explain").starts_with("Usage: weir explain "), "{}", usage("explain"));
+    }
 }

@@ -16,11 +16,7 @@ pub fn option_mistakes(config: &Config, adapters: &Snapshot) -> Vec<Problem> {
         if options.values.is_empty() && !whole {
             return;
         }
-        let owner = format!("the {kind} `{}`", adapter.name);
-        let placeholders = placeholders(&adapter.manifest);
-        let host: Vec<&str> = OF_HOST.into_iter().chain(placeholders.iter().map(String::as_str)).collect();
-        let rules = OptionRules { owner: &owner, schema: &adapter.manifest.settings, host: &host, whole };
-        for problem in options.mistakes(rules) {
+        for problem in mistakes(options, adapter, kind, whole) {
             // Targets repeat the options of their provider.
             if !problems.contains(&problem) {
                 problems.push(problem);
@@ -47,6 +43,19 @@ pub fn option_mistakes(config: &Config, adapters: &Snapshot) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// The mistakes in options that a command gives an adapter, as far as they go.
+pub(crate) fn given_option_mistakes(options: &Options, adapter: &Adapter) -> Vec<Problem> {
+    mistakes(options, adapter, "adapter", false)
+}
+
+/// The mistakes in options of one adapter or guard.
+fn mistakes(options: &Options, adapter: &Adapter, kind: &str, whole: bool) -> Vec<Problem> {
+    let owner = format!("the {kind} `{}`", adapter.name);
+    let placeholders = placeholders(&adapter.manifest);
+    let host: Vec<&str> = OF_HOST.into_iter().chain(placeholders.iter().map(String::as_str)).collect();
+    options.mistakes(OptionRules { owner: &owner, schema: &adapter.manifest.settings, host: &host, whole })
 }
 
 /// The options that a manifest names in placeholders, `{option.NAME}`: a schema need not repeat them.

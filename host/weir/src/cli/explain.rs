@@ -83,7 +83,8 @@ fn answer(asked: Explain) -> Result<Explained, Failure> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    check_names(&serving, &question).map_err(|fault| Failure::Usage(fault.to_string()))?;
+    check_names(&serving, &question)
+        .map_err(|fault| Failure::Usage(format!("{fault}\n\n{}", super::usage("explain"))))?;
     runtime.block_on(explain(&serving, &question)).map_err(|fault| Failure::Failed(fault.to_string()))
 }
 
