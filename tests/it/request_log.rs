@@ -2,6 +2,7 @@
 //! served whatever the store does.
 
 mod bodies;
+mod bytes_out;
 mod costs;
 mod dimensions;
 mod entry_points;

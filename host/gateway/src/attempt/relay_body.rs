@@ -148,7 +148,9 @@ impl Relayed {
                 None => {
                     // The last piece must not be empty: a reader that knows the length does not ask for it.
                     let rest = self.swap.take().map(|mut swap| swap.finish()).filter(|rest| !rest.is_empty());
-                    self.gathered.extend(rest.map(Bytes::from));
+                    let rest = rest.map(Bytes::from);
+                    self.count_out(rest.as_ref());
+                    self.gathered.extend(rest);
                     return true;
                 }
             }
@@ -262,6 +264,7 @@ impl Relayed {
         self.state = State::Ended;
         let withheld = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()).map(Withhold::end);
         let last = withheld.or_else(|| self.swap.take().map(|mut swap| Bytes::from(swap.finish())));
+        self.count_out(last.as_ref());
         self.close(None);
         last
     }
@@ -288,8 +291,16 @@ impl Relayed {
         let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
         // Bytes received so far, or at least the head, are written before the cut.
         self.state = if frame.is_some() && !can_cut { State::Ended } else { State::FailureSent };
+        self.count_out(frame.as_ref());
         self.close(Some(side));
         frame
+    }
+
+    /// Counts what is sent beside the provider's pieces.
+    fn count_out(&mut self, bytes: Option<&Bytes>) {
+        if let (Some(account), Some(bytes)) = (&mut self.account, bytes) {
+            account.add_bytes_out(bytes.len());
+        }
     }
 
     /// What was read of the answer, which goes on no more; `is_all` means that it came to its end.

@@ -315,6 +315,8 @@ impl Translated {
             self.closing.usage.clone_from(&seen.usage);
         }
         let Some(mut account) = self.account.take() else { return };
+        // The end of a stream that broke is still to be sent.
+        account.add_bytes_out(self.out.bytes.len());
         if is_refused {
             account.answer_refused();
         }
@@ -338,6 +340,9 @@ impl Translated {
         let next = Instant::now() + alive.every;
         alive.sleep.as_mut().reset(next);
         cx.waker().wake_by_ref();
+        if let Some(account) = &mut self.account {
+            account.add_bytes_out(alive.frame.len());
+        }
         Poll::Ready(Some(Ok(Outflow { bytes: alive.frame.to_vec(), events: Vec::new() })))
     }
 }
