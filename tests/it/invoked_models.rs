@@ -20,6 +20,9 @@ const LLAMA: [&str; 2] = [
     r#"{"generation":"","prompt_token_count":null,"generation_token_count":9,"stop_reason":"stop","amazon-bedrock-invocationMetrics":{"inputTokenCount":11,"outputTokenCount":9,"invocationLatency":9,"firstByteLatency":3}}"#,
 ];
 
+/// The usage of an answer before which Claude has summed up the conversation.
+const COMPACTED: &str = r#"{"input_tokens":25,"cache_read_input_tokens":7,"output_tokens":14,"iterations":[{"type":"compaction","input_tokens":1000,"output_tokens":300},{"type":"message","input_tokens":25,"cache_read_input_tokens":7,"output_tokens":14}]}"#;
+
 /// The events of a stream, each of which wraps one of these.
 fn events(inner: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -44,6 +47,12 @@ fn model_of(request: &Received) -> &str {
 async fn provider() -> Upstream {
     Upstream::scripted(|request: &Received| match model_of(request) {
         "claude" => begun().piece(events(&CLAUDE)).end(),
+        "compacted" if request.line().contains("stream") => {
+            let [start, text, _, _, stop] = CLAUDE;
+            let delta = format!(r#"{{"type":"message_delta","delta":{{"stop_reason":"end_turn"}},"usage":{COMPACTED}}}"#);
+            begun().piece(events(&[start, text, &delta, stop])).end()
+        }
+        "compacted" => Answer::json(200, format!(r#"{{"content":[{{"type":"text","text":"fox"}}],"usage":{COMPACTED}}}"#)),
         "cut" => begun().piece(events(&CLAUDE[..3])).hang(),
         "llama" => begun().piece(events(&LLAMA)).end(),
         "old" => Answer::whole(
@@ -74,7 +83,7 @@ async fn open_with(upstream: &Upstream, more: &str) -> Gateway {
     let config = format!(
         "[[providers]]\nname = \"bedrock\"\nadapter = \"bedrock\"\nurl = \"{}\"\napi_key = \"k\"\nauth = \"bearer\"\n{}{more}",
         upstream.url(),
-        ["claude", "cut", "llama", "old", "whole"].map(model).concat(),
+        ["claude", "compacted", "cut", "llama", "old", "whole"].map(model).concat(),
     );
     Gateway::with(Folder::with(&["bedrock"]), &config).await
 }
@@ -110,6 +119,16 @@ async fn the_counts_of_a_stream_are_read_from_what_its_events_wrap() {
     ask(&gateway, "llama", true).await;
     counted(&gateway, "llama", &[("input", 11.0), ("output", 9.0)]).await;
     assert_eq!(gateway.metric("weir_tokens_estimated_total").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_summaries_of_the_conversation_used_counts_once() {
+    let upstream = provider().await;
+    for is_streamed in [false, true] {
+        let gateway = open(&upstream).await;
+        ask(&gateway, "compacted", is_streamed).await;
+        counted(&gateway, "compacted", &[("input", 1025.0), ("cache_read", 7.0), ("output", 314.0)]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -140,6 +140,11 @@ fn invoke() -> Tap {
         let header = format!("x-amzn-bedrock-{header}-token-count");
         UsagePlace { headers: vec![header], ..usage(bucket, &pointers) }
     };
+    // What Claude's summaries used, which its other counts leave out. Source: the user guide of Bedrock, on compaction.
+    let compacted = |bucket, member: &str| UsagePlace {
+        merge: Merge::Sum,
+        ..usage(bucket, &[&format!("/usage/iterations/*/{member}")]).beside("type", "compaction")
+    };
     let cached =
         ["/usage/cache_creation/ephemeral_1h_input_tokens", "/message/usage/cache_creation/ephemeral_1h_input_tokens"];
     Tap {
@@ -152,6 +157,10 @@ fn invoke() -> Tap {
             },
             usage(Bucket::CacheWriteHour, &cached),
             counted(Bucket::Output, "output", "outputTokenCount", &OUTPUT),
+            compacted(Bucket::Input, "input_tokens"),
+            compacted(Bucket::CacheRead, "cache_read_input_tokens"),
+            compacted(Bucket::CacheWrite, "cache_creation_input_tokens"),
+            compacted(Bucket::Output, "output_tokens"),
         ],
         finish: strings([
             "/stop_reason",
