@@ -145,7 +145,7 @@ export interface UsagePlace {
   bucket: Bucket;
   /**
    * Every count that is found at any of these, in whatever frame, is merged into the one figure. If one leads into a list
-   * (`/usage/calls/*/in`) and the merge is a sum, a frame that has the list is the account of the whole answer: the figures
+   * (`/usage/calls/*\/in`) and the merge is a sum, a frame that has the list is the account of the whole answer: the figures
    * at all places that it has a value for take the place of earlier ones, also of greater ones.
    */
   pointers: string[];

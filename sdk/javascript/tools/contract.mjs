@@ -137,8 +137,10 @@ function ts(type) {
 }
 const wrap = (text) => (text.includes('|') ? `(${text})` : text);
 
-function comment(docs, indent = '') {
-  if (!docs.length) return '';
+function comment(texts, indent = '') {
+  if (!texts.length) return '';
+  // What ends a comment here may stand in a pointer: `/calls/*/in`.
+  const docs = texts.map((text) => text.replaceAll('*/', '*\\/'));
   if (docs.length === 1) return `${indent}/** ${docs[0]} */\n`;
   return `${indent}/**\n${docs.map((line) => `${indent} * ${line}`.trimEnd()).join('\n')}\n${indent} */\n`;
 }
