@@ -25,8 +25,8 @@ pub enum Whose {
     Key(String),
 }
 
-/// Reads the recipes of bodies that were written since the erasure of the day began, and keeps others from being written up to the
-/// transaction's end.
+/// Reads the ids and recipes of bodies that were written since the erasure of the day began, and maybe of some that were written
+/// before; it keeps others from being written up to the transaction's end.
 pub(crate) type Later<'a> = dyn FnMut(&mut dyn Sql) -> Result<Vec<Row>, StoreError> + 'a;
 
 /// The erasure of one part of a day.
@@ -135,7 +135,9 @@ impl Erasure {
         }
         if !pieces.is_empty() {
             for mut row in later(sql)? {
-                body::collect(sql, self.day, &row.blob()?, &mut self.needed)?;
+                if !self.ids.contains(&RequestId::from_bytes(row.array()?)) {
+                    body::collect(sql, self.day, &row.blob()?, &mut self.needed)?;
+                }
             }
         }
         body::remove(sql, self.day, &ids, &pieces.difference(&self.needed).copied().collect::<Vec<_>>())?;

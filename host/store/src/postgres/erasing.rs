@@ -54,12 +54,12 @@ fn step(pg: &mut Pg<'_, '_>, erasure: &mut Erasure, day: Day, part: Part, begun:
     erasure.step(pg, &mut |sql| written_since(sql, day, begun))
 }
 
-/// The recipes of a day's bodies of this transaction and later ones. No other is written before the transaction ends.
+/// The ids and recipes of a day's bodies of this transaction and later ones. No other is written before the transaction ends.
 fn written_since(sql: &mut dyn Sql, day: Day, begun: i64) -> Result<Vec<Row>, StoreError> {
     let table = partitions::partition("bodies", day);
     sql.execute(&format!("lock table {table} in share row exclusive mode"), &[])?;
     // A row has the lower half of its transaction's number.
-    let query = format!("select recipe from {table} where id >= $1 and age(xmin) <= age($2::text::xid)");
+    let query = format!("select id,recipe from {table} where id >= $1 and age(xmin) <= age($2::text::xid)");
     let (first, begun) = (RequestId::first_of(day.start_ms()), begun.rem_euclid(1 << 32).to_string());
     sql.query(&query, &[Value::blob(first.as_bytes()), Value::text(&begun)])
 }

@@ -175,6 +175,34 @@ fn a_user_with_more_in_a_day_than_one_call_removes_is_erased() {
 }
 
 #[test]
+fn what_was_written_beside_an_older_transaction_is_erased_with_its_pieces() {
+    let Some(schema) = Schema::new() else { return };
+    let store = schema.open();
+    until("it is there", || store.check().is_ok());
+    let mut other = postgres::Client::connect(&schema.url, postgres::NoTls).unwrap();
+    let mut older = other.transaction().unwrap();
+    older.query_one("select txid_current()", &[]).unwrap();
+    let mut facts = Seed(1).facts(10, NOON, 1_000);
+    facts.iter_mut().enumerate().for_each(|(at, fact)| fact.user = ["u", "v"][at % 2].to_owned());
+    let said = |at: usize| format!("{at:x<100}").into_bytes();
+    let body = |(at, fact): (usize, &Fact)| Body {
+        id: fact.id,
+        side: Side::Request,
+        bytes: said(at).into(),
+        cuts: Vec::new(),
+    };
+    let bodies = facts.iter().enumerate().map(body).collect();
+    store.append(&Batch { facts: packed(&facts), bodies }).unwrap();
+    assert_eq!(store.erase(&user("u")).unwrap(), 5);
+    for (at, fact) in facts.iter().enumerate() {
+        assert_eq!(store.body(&fact.id, Side::Request).unwrap(), (fact.user == "v").then(|| said(at)));
+    }
+    older.rollback().unwrap();
+    let pieces: i64 = other.query_one(&format!("select count(*) from {}.chunks", schema.name), &[]).unwrap().get(0);
+    assert_eq!(pieces, 5);
+}
+
+#[test]
 fn nodes_that_start_together_make_the_tables_once_and_see_each_other() {
     let Some(schema) = Schema::new() else { return };
     let nodes: Vec<_> = (0..4).map(|_| schema.open()).collect();
