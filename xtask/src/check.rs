@@ -3,6 +3,7 @@
 mod lanes;
 mod lints;
 
+use std::env;
 use std::fmt::Write as _;
 use std::num::NonZero;
 use std::process::Command;
@@ -20,6 +21,8 @@ use crate::{
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
 const FUZZ_SECONDS: u64 = 5;
+/// The variable that says how many tests run at the same time.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
 /// Longest time to fetch the list of advisories.
 const FETCH: Duration = Duration::from_mins(1);
 
@@ -138,7 +141,9 @@ fn tests(workspace: &Workspace) -> Result<Outcome> {
     let _redis = deploy::tool::find("redis-server", "redis-server");
     let mut command = linting_cargo();
     command.current_dir(&workspace.root).args(["test", "--workspace", "--no-fail-fast"]);
-    command.env("RUST_TEST_THREADS", test_threads().to_string());
+    if env::var_os(TEST_THREADS).is_none() {
+        command.env(TEST_THREADS, test_threads().to_string());
+    }
     match identity_provider::install(workspace) {
         Ok(folder) => {
             command.env(identity_provider::FOLDER, folder);
