@@ -12,6 +12,7 @@ use super::cached_call::FoundCall;
 use super::call::{CallAnswer, trace_of};
 use super::capture::ToLog;
 use super::finish::Routing;
+use super::guards::record_notes;
 use super::own_headers::{diagnose, forbid_retry, note_answer, put_guards, set_own_request_id, set_request_id};
 use super::refusal::note_fault;
 use super::routing::{RoutedExchange, resolve_route};
@@ -209,7 +210,10 @@ impl Gateway {
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
         if let Err(fault) = self.judge(self.context(serving), serving, asked).await {
-            return Ok(self.refuse_judged_by(protocol, &fault, asked, span, record));
+            record_notes(record, asked);
+            let response = self.refuse_by(protocol, &fault, asked, span, record);
+            drop(record.take());
+            return Ok(response);
         }
         let found = match Box::pin(self.find_kept_call(serving, asked)).await? {
             FoundCall::Answer(kept) => {
@@ -276,23 +280,6 @@ impl Gateway {
         }
         let mut response = protocol.refuse(fault, &asked.exchange.id);
         put_guards(&mut response, asked);
-        response
-    }
-
-    /// Answers a request that a guard has refused, with the guards' notes in its record.
-    fn refuse_judged_by(
-        &self,
-        protocol: &impl Protocol,
-        fault: &Fault,
-        asked: &InboundRequest,
-        span: &Span,
-        record: &mut Option<Box<RequestRecord>>,
-    ) -> Response<ReplyBody> {
-        if let (Some(record), Some(judged)) = (record.as_mut(), asked.judged()) {
-            record.judged_by(judged.notes());
-        }
-        let response = self.refuse_by(protocol, fault, asked, span, record);
-        drop(record.take());
         response
     }
 }

@@ -35,12 +35,17 @@ impl Gateway {
         fault: &Fault,
         record: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
-        if let (Some(record), Some(judged)) = (record.as_mut(), asked.judged()) {
-            record.judged_by(judged.notes());
-        }
+        record_notes(record, asked);
         let mut response = self.refuse(asked.endpoint.errors.as_deref(), fault, &asked.exchange.id, record);
         put_guards(&mut response, asked);
         response
+    }
+}
+
+/// Writes what the guards have noted of a request to its record.
+pub(super) fn record_notes(record: &mut Option<Box<RequestRecord>>, asked: &InboundRequest) {
+    if let (Some(record), Some(judged)) = (record.as_mut(), asked.judged()) {
+        record.judged_by(judged.notes());
     }
 }
 
