@@ -222,7 +222,8 @@ async fn recordings_have_the_same_content_in_the_other_format() {
                 expected.finish = Some("filter".to_owned());
             }
             let parsed = parse(other.format, recording.stream, &reply.body);
-            let found = differences(&with_ids(expected, &parsed), &parsed, true);
+            let mut found = differences(&with_ids(expected, &parsed), &parsed, true);
+            found.extend(parsed.calls.iter().any(|call| call.id.is_empty()).then(|| "a call has no id".to_owned()));
             problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
         }
     }

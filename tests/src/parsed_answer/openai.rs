@@ -18,19 +18,8 @@ impl ParsedAnswer {
 
     /// Reads a chunk of legacy completions.
     pub(super) fn completions_chunk(&mut self, data: &str) {
-        if data == "[DONE]" {
-            self.complete = true;
-            return;
-        }
-        let chunk: Value = serde_json::from_str(data).unwrap_or_default();
-        if !chunk["error"].is_null() {
-            self.error = Some(chunk["error"].clone());
-        }
-        self.model = self.model.take().or_else(|| word(&chunk["model"]));
-        self.openai_tokens(&chunk["usage"]);
-        let Some(choice) = list(&chunk["choices"]).iter().find(|choice| count(&choice["index"]) == 0) else { return };
+        let Some(choice) = self.openai_choice(data) else { return };
         self.text.push_str(&text(&choice["text"]));
-        self.finish = word(&choice["finish_reason"]).map(openai_finish).or_else(|| self.finish.take());
     }
 
     pub(super) fn openai_whole(&mut self, answer: &Value) {
@@ -86,17 +75,7 @@ impl ParsedAnswer {
     }
 
     pub(super) fn openai_chunk(&mut self, data: &str, calls: &mut BTreeMap<u64, Call>) {
-        if data == "[DONE]" {
-            self.complete = true;
-            return;
-        }
-        let chunk: Value = serde_json::from_str(data).unwrap_or_default();
-        if !chunk["error"].is_null() {
-            self.error = Some(chunk["error"].clone());
-        }
-        self.model = self.model.take().or_else(|| word(&chunk["model"]));
-        self.openai_tokens(&chunk["usage"]);
-        let Some(choice) = list(&chunk["choices"]).iter().find(|choice| count(&choice["index"]) == 0) else { return };
+        let Some(choice) = self.openai_choice(data) else { return };
         let delta = &choice["delta"];
         self.openai_words(delta);
         for piece in list(&delta["tool_calls"]) {
@@ -106,7 +85,23 @@ impl ParsedAnswer {
             call.name.push_str(&text(&piece["function"]["name"]));
             call.arguments.push_str(&text(&piece["function"]["arguments"]));
         }
+    }
+
+    /// Reads what all chunks have, and returns the first candidate's part of this one.
+    fn openai_choice(&mut self, data: &str) -> Option<Value> {
+        if data == "[DONE]" {
+            self.complete = true;
+            return None;
+        }
+        let chunk: Value = serde_json::from_str(data).unwrap_or_default();
+        if !chunk["error"].is_null() {
+            self.error = Some(chunk["error"].clone());
+        }
+        self.model = self.model.take().or_else(|| word(&chunk["model"]));
+        self.openai_tokens(&chunk["usage"]);
+        let choice = list(&chunk["choices"]).iter().find(|choice| count(&choice["index"]) == 0)?;
         self.finish = word(&choice["finish_reason"]).map(openai_finish).or_else(|| self.finish.take());
+        Some(choice.clone())
     }
 }
 
