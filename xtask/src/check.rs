@@ -3,11 +3,8 @@
 mod lanes;
 mod lints;
 
-use std::env;
 use std::fmt::Write as _;
-use std::num::NonZero;
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -21,8 +18,6 @@ use crate::{
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
 const FUZZ_SECONDS: u64 = 5;
-/// The variable that says how many tests run at the same time.
-const TEST_THREADS: &str = "RUST_TEST_THREADS";
 /// Longest time to fetch the list of advisories.
 const FETCH: Duration = Duration::from_mins(1);
 
@@ -141,9 +136,6 @@ fn tests(workspace: &Workspace) -> Result<Outcome> {
     let _redis = deploy::tool::find("redis-server", "redis-server");
     let mut command = linting_cargo();
     command.current_dir(&workspace.root).args(["test", "--workspace", "--no-fail-fast"]);
-    if env::var_os(TEST_THREADS).is_none() {
-        command.env(TEST_THREADS, test_threads().to_string());
-    }
     match identity_provider::install(workspace) {
         Ok(folder) => {
             command.env(identity_provider::FOLDER, folder);
@@ -151,11 +143,6 @@ fn tests(workspace: &Workspace) -> Result<Outcome> {
         Err(error) => println!("SKIPPED: no login at a certified identity provider: {error:#}"),
     }
     passed(failures::run(&mut command))
-}
-
-/// How many tests run at the same time: twice as many as there are cores, since many wait most of their time.
-fn test_threads() -> usize {
-    2 * thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 fn deny(workspace: &Workspace) -> Result<Outcome> {
