@@ -10,11 +10,11 @@ use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
 
 use crate::wire_format::{ANTHROPIC, config_of};
 
-const BATCH: &str = "/v1/messages/batches/msgbatch_0123456789abcdef";
+pub(crate) const BATCH: &str = "/v1/messages/batches/msgbatch_0123456789abcdef";
 const PASSED: &str = "/passthrough/anthropic/messages/batches/msgbatch_0123456789abcdef";
 
 /// Prices of two models: more outside of batches, and for one request of so many tokens.
-const PRICES: &str = r#"{"providers": {"anthropic": {
+pub(crate) const PRICES: &str = r#"{"providers": {"anthropic": {
     "claude-a": [
         {"input": "200000", "cache_read": "100000", "output": "400000"},
         {"when": {"batch": true}, "input": "100000", "cache_read": "50000", "output": "200000"},
@@ -25,13 +25,13 @@ const PRICES: &str = r#"{"providers": {"anthropic": {
 
 /// What the results below used: of `claude-a` three times 100 tokens of input, 40 of cached input and 20 of output, which is 16
 /// dollars each, and of `claude-b` 10 and 5, which is 10 dollars.
-const TOKENS: f64 = 495.0;
-const DOLLARS: f64 = 58.0;
+pub(crate) const TOKENS: f64 = 495.0;
+pub(crate) const DOLLARS: f64 = 58.0;
 
 /// How far the provider is.
-const UNDER_WAY: u8 = 0;
+pub(crate) const UNDER_WAY: u8 = 0;
 const BREAKS_OFF: u8 = 1;
-const DONE: u8 = 2;
+pub(crate) const DONE: u8 = 2;
 
 fn batch(status: &str) -> Value {
     json!({"id": "msgbatch_0123456789abcdef", "type": "message_batch", "processing_status": status,
@@ -60,7 +60,7 @@ fn results() -> String {
     lines.map(|line| format!("{line}\n")).concat()
 }
 
-async fn provider(state: &Arc<AtomicU8>) -> Upstream {
+pub(crate) async fn provider(state: &Arc<AtomicU8>) -> Upstream {
     let state = Arc::clone(state);
     Upstream::scripted(move |request: &Received| {
         let (state, line) = (state.load(Ordering::SeqCst), request.line());
@@ -84,21 +84,25 @@ async fn provider(state: &Arc<AtomicU8>) -> Upstream {
 async fn open(upstream: &Upstream, server: &str) -> Gateway {
     let folder = Folder::with(&["anthropic"]);
     std::fs::write(folder.path().join("prices.json"), PRICES).unwrap();
+    Gateway::with(folder, &config(upstream, server)).await
+}
+
+/// Two clients with their budgets, and a `[server]` with these settings.
+pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
     let client =
         |name: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\npassthrough = [\"* * *\"]\n", key(name));
     let budget = |name: &str, of: &str, limit: &str| {
         format!("[[budgets]]\nname = \"{name}\"\nfor = {{ key = \"{of}\" }}\n{limit}\nper = \"total\"\n")
     };
     let providers = config_of(&[ANTHROPIC], upstream).replace("timeouts =", "passthrough = [\"* *\"]\ntimeouts =");
-    let config = format!(
+    format!(
         "price_file = \"prices.json\"\n[server]\n{server}\n{providers}{}{}{}{}{}",
         client("one"),
         client("two"),
         budget("money", "one", "usd = 1000000"),
         budget("tokens", "one", "tokens = 1000000"),
         budget("other", "two", "usd = 1000000"),
-    );
-    Gateway::with(folder, &config).await
+    )
 }
 
 fn key(client: &str) -> String {

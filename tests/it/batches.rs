@@ -10,10 +10,10 @@ use weir_tests::{Answer, Folder, Gate, Gateway, Received, Request, Upstream};
 
 use crate::wire_format::{OPENAI, config_of};
 
-const BATCH: &str = "/v1/batches/batch_0123456789abcdef";
+pub(crate) const BATCH: &str = "/v1/batches/batch_0123456789abcdef";
 
 /// A tenth of a dollar for each token of a batch, half of that for cached ones; a request of so many tokens would cost more.
-const PRICES: &str = r#"{"providers": {"openai": {"gpt-x": [
+pub(crate) const PRICES: &str = r#"{"providers": {"openai": {"gpt-x": [
     {"input": "200000", "cache_read": "100000", "output": "200000"},
     {"when": {"batch": true}, "input": "100000", "cache_read": "50000", "output": "100000"},
     {"when": {"context_over": 1000}, "input": "900000", "output": "900000"},
@@ -34,10 +34,10 @@ fn batch(status: &str) -> Value {
 }
 
 /// The tokens of the batch, 3,600 of input, 400 of cached input, 500 of output and 200 of thinking, and what they cost.
-const TOKENS: f64 = 4700.0;
-const DOLLARS: f64 = 450.0;
+pub(crate) const TOKENS: f64 = 4700.0;
+pub(crate) const DOLLARS: f64 = 450.0;
 
-async fn provider(is_done: &Arc<AtomicBool>) -> Upstream {
+pub(crate) async fn provider(is_done: &Arc<AtomicBool>) -> Upstream {
     let is_done = Arc::clone(is_done);
     Upstream::scripted(move |request: &Received| {
         let status = match (request.line().starts_with("POST /base/batches"), is_done.load(Ordering::SeqCst)) {
@@ -58,13 +58,18 @@ async fn open(upstream: &Upstream) -> Gateway {
 async fn open_with(upstream: &Upstream, server: &str) -> Gateway {
     let folder = Folder::with(&["openai"]);
     std::fs::write(folder.path().join("prices.json"), PRICES).unwrap();
+    Gateway::with(folder, &config(upstream, server)).await
+}
+
+/// Two clients with their budgets, and a `[server]` with these settings.
+pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
     let client =
         |name: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\npassthrough = [\"* * *\"]\n", key(name));
     let budget = |name: &str, limit: &str| {
         format!("[[budgets]]\nname = \"{name}\"\nfor = {{ key = \"one\" }}\n{limit}\nper = \"total\"\n")
     };
     let providers = config_of(&[OPENAI], upstream).replace("timeouts =", "passthrough = [\"* *\"]\ntimeouts =");
-    let config = format!(
+    format!(
         "price_file = \"prices.json\"\n[server]\n{server}\n{providers}{}{}{}{}{}{}",
         client("one"),
         client("two"),
@@ -72,11 +77,10 @@ async fn open_with(upstream: &Upstream, server: &str) -> Gateway {
         budget("tokens", "tokens = 1000000"),
         budget("requests", "requests = 1000"),
         "[[budgets]]\nname = \"other\"\nfor = { key = \"two\" }\nusd = 1000000\nper = \"total\"\n",
-    );
-    Gateway::with(folder, &config).await
+    )
 }
 
-fn key(client: &str) -> String {
+pub(crate) fn key(client: &str) -> String {
     format!("weir-{client}-0123456789abcdef")
 }
 

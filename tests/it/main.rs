@@ -51,6 +51,7 @@ mod http2;
 mod installed;
 mod invoked_models;
 mod issuers;
+mod kept_batches;
 mod kept_budgets;
 mod keyless;
 mod keys;

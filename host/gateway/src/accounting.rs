@@ -50,7 +50,8 @@ use weir_upstream::HandOver;
 
 pub(crate) use self::arriving::ArrivingBody;
 pub(crate) use self::stored::{StoredAnswer, StoredRead, StoredUse};
-pub(crate) use self::unbooked::{Unbooked, Unread};
+pub use self::unbooked::{KeptWork, WorkName, WorkStore, WorkTerms};
+pub(crate) use self::unbooked::{OldDebt, Unbooked, Unread};
 pub(crate) use self::untold::Untold;
 
 /// The end of an exchange.

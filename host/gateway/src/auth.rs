@@ -2,6 +2,7 @@
 //! for all formats.
 
 mod ephemeral;
+mod kept;
 pub mod local;
 mod revalidate;
 mod stored;
@@ -20,6 +21,7 @@ use http::{HeaderMap, Uri};
 use crate::rate_limit;
 use crate::rate_limit::{Estimate, Scope, Take};
 pub(crate) use ephemeral::OwnSeal;
+pub use kept::KeptCaller;
 use local::NotLocal;
 pub use stored::StoredCaller;
 use stored_keys::CredentialLookup;

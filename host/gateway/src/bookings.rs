@@ -33,8 +33,11 @@ pub async fn follow(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
             reading.spawn(async move { gateway.book_unread(unread).await });
         }
     }
-    let batches = gateway.unbooked_work();
-    if batches > 0 {
-        tracing::warn!(batches, "Weir stops, and these batches are not booked unless they are read before");
+    match gateway.unbooked_work() {
+        (0, _) => {}
+        (batches, true) => tracing::info!(batches, "Weir stops, and books these batches after the next start"),
+        (batches, false) => {
+            tracing::warn!(batches, "Weir stops, and these batches are not booked unless they are read before");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod guards;
 mod inbound;
 mod issuers;
 mod kept_answer;
+mod kept_work;
 mod media_type;
 mod model_lists;
 mod overflow;

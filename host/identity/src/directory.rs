@@ -147,6 +147,16 @@ impl Directory {
         self.caller(Subject::Token(Arc::clone(token)), user.as_ref(), token.team.as_ref())
     }
 
+    /// The caller whose key has this id, also if the key is disabled or has expired: to whom what it had made before is booked.
+    ///
+    /// # Errors
+    ///
+    /// There is no such key, or its owner is disabled.
+    pub fn caller_of_key(&self, id: KeyId) -> Result<Caller, KeyDenied> {
+        let key = self.key(id).ok_or(KeyDenied::Unknown)?;
+        self.caller(Subject::Key(Arc::clone(key)), key.user.as_ref(), key.team.as_ref())
+    }
+
     fn caller(&self, subject: Subject, user: Option<&UserId>, team: Option<&TeamId>) -> Result<Caller, KeyDenied> {
         let user = match user {
             Some(id) => Some(self.user(id).filter(|user| !user.disabled).ok_or_else(|| KeyDenied::User(id.clone()))?),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
+use crate::open_work::{self, Holding, WorkChanges};
 use crate::query::gaps::{self, FactCount};
 use crate::span::{self, DAY_HOURS};
 use crate::sql::{Row, Sql, Value, insert_many};
@@ -93,6 +94,8 @@ pub struct MoneyFlush {
     pub sums: Vec<(LedgerKey, LedgerSums)>,
     /// How many facts the process has numbered, if that is to be kept: so it shows which of the last ones were lost.
     pub facts: Option<FactCount>,
+    /// Work whose use is still to be booked, and work whose use is in these sums.
+    pub work: WorkChanges,
 }
 
 /// Which sums are wanted.
@@ -117,10 +120,11 @@ pub(crate) fn claim(sql: &mut dyn Sql, process: i64, number: u64) -> Result<bool
 }
 
 /// Adds sums.
-pub(crate) fn write(sql: &mut dyn Sql, flush: &MoneyFlush) -> Result<(), StoreError> {
+pub(crate) fn write(sql: &mut dyn Sql, flush: &MoneyFlush, holding: Holding) -> Result<(), StoreError> {
     if !claim(sql, flush.process, flush.number)? {
         return Ok(());
     }
+    open_work::write(sql, flush.process, &flush.work, holding)?;
     // A multi-row insert must not meet one row twice, and an order that all nodes share keeps locks from crossing. It is that
     // of the days, whose rows are locked with those of the hours.
     let mut sums =

@@ -41,6 +41,7 @@
 //!   hour, written with them, answer for a key's day and lead a search for a key to its hours.
 //! - **Sums of use** ([`LedgerKey`]), added to once for each [`MoneyFlush`], and what **budgets** have counted, by all nodes
 //!   together ([`BudgetExchange`]).
+//! - **Work at providers** that is not booked yet ([`OpenWork`]): it goes with the flush that adds what it used.
 //! - **Documents** ([`Document`]): changed with [`Store::change`], all or none, with what is expected of them before and an
 //!   [`AuditEvent`] in the same transaction. Other nodes follow with [`Store::changes_after`].
 //! - The **audit log** ([`AuditEntry`]), a chain of hashes.
@@ -69,6 +70,7 @@ mod health;
 mod hex;
 mod id;
 mod ledger;
+mod open_work;
 mod parts;
 mod postgres;
 mod query;
@@ -95,6 +97,7 @@ pub use file_lock::lock_file;
 pub use health::{Condition, Drops, Health};
 pub use id::{BadDay, BadId, Day, RequestId};
 pub use ledger::{LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Use, UseRow};
+pub use open_work::{HeldWork, OpenWork, WorkChanges, WorkHold, WorkKey};
 pub use postgres::{ForeignDatabase, Postgres, PostgresOptions};
 pub use query::search::HOUR_MS;
 pub use query::{Cursor, FactCount, Gap, KeySum, MAX_OF_PAGE, Page, Query};

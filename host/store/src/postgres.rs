@@ -22,6 +22,7 @@ use crate::erase::Whose;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::open_work::{self, HeldWork, WorkHold};
 use crate::parts::{most_bytes, newest};
 use crate::query::search::{self, HOUR_MS, TextWords};
 use crate::query::{Gap, KeySum, Page, Query, gaps};
@@ -213,7 +214,18 @@ impl Store for Postgres {
 
     fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError> {
         let flush = flush.clone();
-        self.write(move |pg| ledger::write(pg, &flush))
+        self.write(move |pg| ledger::write(pg, &flush, open_work::POSTGRES))
+    }
+
+    fn hold_work(&self, hold: WorkHold) -> Result<HeldWork, StoreError> {
+        // One after the other: nodes that hold their own rows and wait for each other's would stand still.
+        let kept = self.write(move |pg| open_work::hold(pg, hold, open_work::POSTGRES))?;
+        let taken = self.write(move |pg| open_work::take(pg, hold, open_work::POSTGRES))?;
+        Ok(HeldWork { kept, taken })
+    }
+
+    fn leave_work(&self, process: i64) -> Result<(), StoreError> {
+        self.write(move |pg| open_work::leave(pg, process))
     }
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {

@@ -3,7 +3,7 @@
 use crate::fact::columns;
 
 /// The version of the tables that this program writes.
-pub(crate) const VERSION: i64 = 6;
+pub(crate) const VERSION: i64 = 7;
 
 /// What later versions added to the table of facts: the version, and the statement that adds it to one of an earlier version.
 const ADDED: [(i64, &str); 4] = [
@@ -27,6 +27,16 @@ create table if not exists budget_counts (
 create index if not exists budget_counts_version on budget_counts (version);
 drop table if exists budget_state;
 insert into counters (name, value) values ('budgets', 0) on conflict (name) do nothing;
+";
+
+/// The version from which on work that is not booked yet is kept.
+pub(crate) const WORK_SINCE: i64 = 7;
+
+/// Work at providers that is not booked yet.
+const OPEN_WORK: &str = "
+create table if not exists open_work (
+  tenant text, id text, made_ms bigint not null, holder bigint not null, held_until_ms bigint not null, body text not null,
+  primary key (tenant, id)) ORDERED;
 ";
 
 /// Puts the sums of hours that were written before into those of days.
@@ -142,12 +152,17 @@ create table if not exists audit (
   sequence bigint primary key, time_ms bigint not null, event text not null, hash bytea not null);
 insert into counters (name, value) values ('documents', 0), ('audit', 0) on conflict (name) do nothing;
 ";
-    spell(&(text.to_owned() + BUDGET_COUNTS), words)
+    spell(&[text, BUDGET_COUNTS, OPEN_WORK].concat(), words)
 }
 
 /// The table of what budgets have counted, for tables of an earlier version in PostgreSQL.
 pub(crate) fn budget_counts(words: Words) -> String {
     spell(BUDGET_COUNTS, words)
+}
+
+/// The table of work that is not booked yet, for tables of an earlier version in PostgreSQL.
+pub(crate) fn open_work(words: Words) -> String {
+    spell(OPEN_WORK, words)
 }
 
 /// The tables of one day: each of its name with what is between its parentheses.

@@ -23,6 +23,7 @@ use crate::erase::{Erasure, Whose};
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::open_work::{self, HeldWork, WorkHold};
 use crate::parts::newest;
 use crate::query::search::{self, HOUR_MS, TextWords};
 use crate::query::{Gap, KeySum, Page, Query, gaps};
@@ -307,7 +308,18 @@ impl Store for Sqlite {
     }
 
     fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError> {
-        self.write(|lite| ledger::write(lite, flush))
+        self.write(|lite| ledger::write(lite, flush, open_work::SQLITE))
+    }
+
+    fn hold_work(&self, hold: WorkHold) -> Result<HeldWork, StoreError> {
+        self.write(|lite| {
+            let kept = open_work::hold(lite, hold, open_work::SQLITE)?;
+            Ok(HeldWork { kept, taken: open_work::take(lite, hold, open_work::SQLITE)? })
+        })
+    }
+
+    fn leave_work(&self, process: i64) -> Result<(), StoreError> {
+        self.write(|lite| open_work::leave(lite, process))
     }
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::fact::Fact;
 use crate::id::{Day, RequestId};
 use crate::ledger::{LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::open_work::{HeldWork, WorkHold};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::retention::{DaySize, Retention};
 use crate::usage::{UsageQuery, UsageSum};
@@ -54,7 +55,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// budgets in windows that ended long ago, end too.
     fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError>;
 
-    /// Adds sums of use, all or none. Durable when it returns.
+    /// Adds sums of use, all or none, with the changes of work that is not booked yet. Durable when it returns.
     fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError>;
 
     /// Sums of use by the hour, as far as they are kept: see [`crate::first_hour_kept`].
@@ -62,6 +63,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Use put together by key, model, provider or day: exactly what the sums by the hour came to.
     fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageSum>, StoreError>;
+
+    /// Holds the process's work that is not booked yet for some time more, and takes work that no process holds.
+    fn hold_work(&self, hold: WorkHold) -> Result<HeldWork, StoreError>;
+
+    /// Leaves the work that a process holds to the next one that asks for some.
+    fn leave_work(&self, process: i64) -> Result<(), StoreError>;
 
     /// Adds what a node has counted at its budgets, and returns what changed since it asked last. Durable when it returns.
     fn exchange_budgets(&self, exchange: &BudgetExchange) -> Result<BudgetAnswer, StoreError>;

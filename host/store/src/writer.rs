@@ -21,6 +21,7 @@ use crate::fact::Fact;
 use crate::fact::packed::PackedFact;
 use crate::health::Health;
 use crate::ledger::Use;
+use crate::open_work::{OpenWork, WorkKey};
 use crate::retention::Retention;
 use crate::store::Store;
 use money::Money;
@@ -161,7 +162,23 @@ impl Recorder {
 
     /// Adds to the sums of use, which are written within [`WriterOptions::money_every`].
     pub fn book(&self, uses: &[Use<'_>]) {
-        self.shared.money.book(uses);
+        self.shared.money.book(uses, None);
+    }
+
+    /// The same for what books this work: it goes from the store in the transaction that writes the sums.
+    pub fn book_work(&self, uses: &[Use<'_>], work: WorkKey) {
+        self.shared.money.book(uses, Some(work));
+    }
+
+    /// Takes work at a provider that is not booked yet. It is written as sums are, and held by this process. Returns false if it
+    /// is not kept.
+    pub fn owe(&self, work: OpenWork) -> bool {
+        work.key.can_be_kept() && self.shared.money.owe(work)
+    }
+
+    /// The number of this process, which holds what it has written with [`Recorder::owe`].
+    pub fn process(&self) -> i64 {
+        self.shared.process
     }
 
     /// New facts as they come, whether or not the store takes them. A reader that is too slow misses some and learns how

@@ -20,6 +20,7 @@ use crate::admin;
 use crate::admin::{Figures, Identity, Operations, ShadowRuns, Uploads};
 use crate::answers;
 use crate::kept_budgets::{Keeping, KeptBudgets};
+use crate::kept_work::WorkHolding;
 use crate::keys;
 use crate::login::Logins;
 use crate::main_port::{MainPort, operate};
@@ -71,6 +72,8 @@ pub struct App {
     connections: ConnectionMetrics,
     /// Where the state of budgets is kept.
     budgets: Option<KeptBudgets>,
+    /// Holds what is not booked yet, if the store keeps it.
+    work: Option<WorkHolding>,
     store: Option<Arc<OpenStore>>,
     /// The tasks of the sinks.
     sending: Sending,
@@ -113,6 +116,10 @@ impl App {
             answers::share(cache, &gateway).await?;
         }
         let budgets = KeptBudgets::restore(&config, store.as_deref(), &gateway).await?;
+        let work = match &store {
+            Some(store) => Some(WorkHolding::start(store, &gateway).await),
+            None => None,
+        };
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let connections = ConnectionMetrics::new(gateway.metrics().registry())?;
         let (main, admin, addresses) = reserved.listen()?;
@@ -130,6 +137,7 @@ impl App {
             tls,
             connections,
             budgets,
+            work,
             store,
             sending,
             rounds,
@@ -216,7 +224,7 @@ impl App {
             let _ended = side.await;
         }
         self.sending.end().await;
-        flush_at_exit(rounds, keeping, self.store).await;
+        flush_at_exit(rounds, keeping, self.work, self.store).await;
         for task in [follow, judging, checking] {
             task.abort();
         }
@@ -296,15 +304,27 @@ fn workers(config: &Config) -> Result<Workers, StartError> {
 }
 
 /// Gives back what is leased, and writes what is left, after the last request has ended.
-async fn flush_at_exit(rounds: Option<Sharers>, keeping: Option<Keeping>, store: Option<Arc<OpenStore>>) {
+async fn flush_at_exit(
+    rounds: Option<Sharers>,
+    keeping: Option<Keeping>,
+    work: Option<WorkHolding>,
+    store: Option<Arc<OpenStore>>,
+) {
     if let Some(rounds) = rounds {
         rounds.end().await;
     }
     if let Some(keeping) = keeping {
         keeping.end().await;
     }
+    let held = match work {
+        Some(work) => Some(work.end().await),
+        None => None,
+    };
     if let Some(store) = store {
         store.close().await;
+    }
+    if let Some(held) = held {
+        held.leave().await;
     }
 }
 

@@ -8,6 +8,7 @@ pub mod answers;
 pub mod app;
 pub mod cli;
 pub mod kept_budgets;
+mod kept_work;
 pub mod keys;
 mod login;
 mod main_port;

@@ -33,7 +33,7 @@ use drops::Dropped;
 use figures::StoreFigures;
 use late::LateStore;
 use redaction::Redaction;
-pub(crate) use request_log::StoreLog;
+pub(crate) use request_log::{Recorded, StoreLog};
 use unknown_callers::UnknownCallerLimit;
 use weir_fixtures::fixture::RulesError;
 use weir_gateway::serving::Serving;

@@ -15,6 +15,7 @@ use super::request_log::{FinalError, RequestLog};
 pub use super::request_log::{RequestOutcome, Used};
 use super::session_use::SessionUse;
 use super::trail::{AttemptTime, Step, Trail};
+use super::unbooked::WorkName;
 use crate::auth::Caller;
 use crate::guard::Notes;
 use crate::observe::log::ACCESS;
@@ -119,6 +120,8 @@ pub struct RequestRecord {
     similarity: Option<f64>,
     /// What the responses of a session used.
     session: Option<SessionUse>,
+    /// The work that it books.
+    booked: Option<WorkName>,
     is_unlogged: bool,
     capture: Option<Arc<Capture>>,
 }
@@ -157,6 +160,7 @@ impl RequestRecord {
                 saved: None,
                 similarity: None,
                 session: None,
+                booked: None,
                 is_unlogged: false,
                 capture: None,
             })
@@ -228,9 +232,11 @@ impl RequestRecord {
         self.model = Some(shown(model));
     }
 
-    /// The request books what an earlier one had made: by this name of the model, the provider's name for it, and the target.
-    pub(super) fn books_for(&mut self, alias: &str, model: &str, target: &Arc<str>) {
+    /// The request books what an earlier one had made: by this name of the model, the provider's name for it, and the target. What
+    /// was made is work of this name, or an answer.
+    pub(super) fn books_for(&mut self, alias: &str, model: &str, target: &Arc<str>, work: Option<WorkName>) {
         (self.alias, self.model, self.target) = (Some(shown(alias)), Some(shown(model)), Some(Arc::clone(target)));
+        self.booked = work;
     }
 
     /// Sets the lane of the last attempt: `relay` or `translate`.

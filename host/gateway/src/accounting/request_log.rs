@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::captured::{CaptureRoom, CapturedExchange};
 use super::trail::{AttemptTime, Step};
+use super::unbooked::WorkName;
 use crate::auth::Caller;
 use crate::observe::log::clean::whole_words;
 use crate::pricing::Tariff;
@@ -96,6 +97,8 @@ pub struct FinishedRequest {
     pub saved: Option<Nano>,
     /// The cosine between its question and that of the kept answer which served it, if that is another one.
     pub similarity: Option<f64>,
+    /// The work that it books, which a store of work ends with it.
+    pub booked: Option<WorkName>,
     /// Whether the client asked that the request is not logged, and may.
     pub is_unlogged: bool,
 }

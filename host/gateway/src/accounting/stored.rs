@@ -67,6 +67,8 @@ pub(crate) struct StoredAnswer {
     pub(crate) target: Arc<str>,
     /// The prices of all models of the target, if the request names no model.
     pub(crate) pricing: Option<Pricing>,
+    /// The format and the operation of the request, if its answer is work.
+    pub(crate) made_by: Option<Box<(String, String)>>,
     /// Its id, once it is known.
     pub(crate) id: Option<String>,
     /// Whether its provider goes on making it after it was given.
@@ -80,8 +82,8 @@ impl StoredAnswer {
     }
 
     fn remember(self, debt: Option<Debt>) {
-        if let (Some(id), Some(debt)) = (self.id, debt) {
-            self.unbooked.keep(&id, self.tap, debt);
+        if let (Some(id), Some(debt)) = (&self.id, debt) {
+            self.unbooked.keep(id, &self, debt);
         }
     }
 }
@@ -158,12 +160,14 @@ impl Account {
             }
             StoredUse::Each(of_models) => self.results_are_told(&mut debt, of_models),
         }
+        let Some(StoredPart::Reads(read)) = self.stored.as_deref_mut() else { return };
+        let work = debt.work(&read.id);
         if let Some(record) = &mut self.record {
-            record.books_for(&debt.alias, debt.tariff.model(), &debt.target);
+            record.books_for(&debt.alias, debt.tariff.model(), &debt.target, work);
+        } else if let Some(work) = work {
+            read.unbooked.ended(work);
         }
-        if let Some(StoredPart::Reads(read)) = self.stored.as_deref_mut() {
-            read.debt = Some(debt);
-        }
+        read.debt = Some(debt);
         self.usage_is_final();
     }
 

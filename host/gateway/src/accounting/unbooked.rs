@@ -1,15 +1,19 @@
 //! Stored answers that are not booked yet, or not as a whole: they are made in the background, as batches are, or were left
 //! before their end. Each is booked once, when it is first read finished, by its client or by Weir itself. Bounded, in
-//! memory.
+//! memory; a store may keep the work among them for the next process.
 
 mod debts;
+mod kept;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::{IntCounterVec, Opts};
 
-use self::debts::{Debts, Entry};
+use self::debts::{Debts, Entry, LIFETIME};
+pub use self::kept::{KeptWork, WorkName, WorkStore, WorkTerms};
+use super::stored::StoredAnswer;
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::Charge;
 use crate::auth::Caller;
@@ -50,10 +54,37 @@ pub(super) struct Debt {
     pub(super) input: Option<u32>,
 }
 
+/// What is still to be booked for work that an earlier process had made: nothing is reserved for it, nor booked.
+#[derive(Debug)]
+pub(crate) struct OldDebt {
+    pub(crate) caller: Caller,
+    pub(crate) issuer: Issuer,
+    /// What the target charges now, and the metrics of requests for it.
+    pub(crate) tariff: Tariff,
+    pub(crate) pricing: Pricing,
+    pub(crate) book: Arc<Book>,
+    /// The model as the request named it, and the target.
+    pub(crate) alias: Arc<str>,
+    pub(crate) target: Arc<str>,
+}
+
+impl From<OldDebt> for Debt {
+    fn from(OldDebt { caller, issuer, tariff, pricing, book, alias, target }: OldDebt) -> Self {
+        let (pricing, permit, booked) = (Some(pricing), AdmissionPermit::free(), Tokens::default());
+        Self { caller, issuer, tariff, pricing, book, alias, target, permit, charges: Vec::new(), booked, input: None }
+    }
+}
+
 impl Debt {
     /// Whether it is for work of which only its provider knows what it is, such as a batch.
     fn is_work(&self) -> bool {
         self.pricing.is_some()
+    }
+
+    /// The name of the work with this id that it is for, if it is for work.
+    pub(super) fn work(&self, id: &str) -> Option<WorkName> {
+        let name = || WorkName { tenant: self.caller.tenant.to_string(), id: id.to_owned() };
+        self.is_work().then(name)
     }
 
     /// The answer names this model as the one that made it. Where only the answer tells the model, the price is that model's.
@@ -110,6 +141,10 @@ pub(crate) struct Unbooked {
     answers: Mutex<Debts>,
     work: Mutex<Debts>,
     dropped: IntCounterVec,
+    /// Keeps the work for the next process.
+    store: OnceLock<Arc<dyn WorkStore>>,
+    /// Until when no other process books work that the store has; without an end, if none can.
+    held_until: Mutex<Option<Instant>>,
 }
 
 impl Unbooked {
@@ -125,15 +160,83 @@ impl Unbooked {
         for reason in DropReason::ALL {
             dropped.with_label_values(&[reason.as_str()]).inc_by(0);
         }
-        Ok(Self { answers: Mutex::default(), work: Mutex::default(), dropped })
+        Ok(Self {
+            answers: Mutex::default(),
+            work: Mutex::default(),
+            dropped,
+            store: OnceLock::new(),
+            held_until: Mutex::default(),
+        })
     }
 
     /// Keeps what is to be booked for an answer.
-    pub(super) fn keep(&self, id: &str, tap: CompiledTap, debt: Debt) {
+    pub(super) fn keep(&self, id: &str, answer: &StoredAnswer, debt: Debt) {
         let place = if debt.is_work() { &self.work } else { &self.answers };
-        let evicted = lock(place).insert(id, Entry::new(tap, debt, Instant::now()), KEPT);
+        if let Some(store) = self.store.get().filter(|_| debt.is_work()) {
+            store.made(KeptWork::of(answer, id, &debt));
+        }
+        self.insert(place, Entry::new(id, answer.tap.clone(), debt, Instant::now()));
+    }
+
+    fn insert(&self, place: &Mutex<Debts>, entry: Entry) {
+        let evicted = lock(place).insert(entry, KEPT);
         if let Some(entry) = evicted {
             self.give_up(&entry, DropReason::Room);
+        }
+    }
+
+    /// Keeps work in a store from now on. The first one stays.
+    pub(crate) fn keep_work_in(&self, store: Arc<dyn WorkStore>) {
+        if self.store.set(store).is_err() {
+            tracing::error!("work is kept in a store already");
+        }
+    }
+
+    /// Whether a store keeps the work.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.store.get().is_some()
+    }
+
+    /// The process holds the work of these names in the store until then. What the store had, and it does not hold any more, is
+    /// booked by another.
+    pub(crate) fn hold(&self, names: &HashSet<WorkName>, until: Option<Instant>) {
+        let is_held =
+            |tenant: &str, id: &str| names.contains(&WorkName { tenant: tenant.to_owned(), id: id.to_owned() });
+        let lost = lock(&self.work).note_kept(is_held);
+        if lost > 0 {
+            tracing::warn!(
+                batches = lost,
+                "another node books these batches: this one could not reach the store in time"
+            );
+        }
+        *self.held_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// How much more work can be kept.
+    pub(crate) fn room_for_work(&self) -> usize {
+        KEPT.saturating_sub(self.work())
+    }
+
+    /// Whether work of this age is not asked for any more.
+    pub(crate) fn is_over(age: Duration) -> bool {
+        age >= LIFETIME
+    }
+
+    /// Keeps what is to be booked for work of this age that the store has.
+    pub(crate) fn owe_again(&self, id: &str, tap: CompiledTap, debt: OldDebt, age: Duration) {
+        self.insert(&self.work, Entry::kept(id, tap, debt.into(), Instant::now(), age));
+    }
+
+    /// Gives up work that the store has, and that could never be read.
+    pub(crate) fn give_up_kept(&self, KeptWork { name, terms, .. }: &KeptWork) {
+        self.note_drop(&terms.caller.id, &terms.target, true, DropReason::Old);
+        self.ended(name.clone());
+    }
+
+    /// Work is not kept in the store any more.
+    pub(super) fn ended(&self, work: WorkName) {
+        if let Some(store) = self.store.get() {
+            store.ended(work);
         }
     }
 
@@ -142,9 +245,16 @@ impl Unbooked {
         self.places().find_map(|place| Some(lock(place).get(tenant, id)?.tap.clone()))
     }
 
-    /// Takes what is to be booked for an answer: only one of several that read it gets it.
+    /// Takes what is to be booked for an answer: only one of several that read it gets it. While it is not known whether another
+    /// process books it, nobody does: a later read will.
     pub(super) fn take(&self, tenant: &str, id: &str) -> Option<Box<Debt>> {
-        self.places().find_map(|place| Some(lock(place).remove(tenant, id)?.debt))
+        let until = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_held = until.is_none_or(|until| Instant::now() < until);
+        self.places().find_map(|place| {
+            let mut debts = lock(place);
+            debts.get(tenant, id).filter(|entry| is_held || !entry.is_kept)?;
+            Some(debts.remove(tenant, id)?.debt)
+        })
     }
 
     /// The answers that Weir is to read now, at most so many. It reads each for the first time when no client has for the time
@@ -181,12 +291,20 @@ impl Unbooked {
     }
 
     fn give_up(&self, entry: &Entry, reason: DropReason) {
-        let (Debt { caller, target, .. }, reason) = (&*entry.debt, reason.as_str());
+        let Debt { caller, target, .. } = &*entry.debt;
+        self.note_drop(caller.label(), target, entry.debt.is_work(), reason);
+        if let Some(work) = entry.debt.work(&entry.id) {
+            self.ended(work);
+        }
+    }
+
+    fn note_drop(&self, client: &str, upstream: &str, is_batch: bool, reason: DropReason) {
+        let reason = reason.as_str();
         self.dropped.with_label_values(&[reason]).inc();
         tracing::warn!(
-            client = caller.label(),
-            upstream = &**target,
-            is_batch = entry.debt.is_work(),
+            client,
+            upstream,
+            is_batch,
             reason,
             "a stored answer will not be booked: what is reserved for it stays booked"
         );

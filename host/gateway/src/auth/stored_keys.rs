@@ -8,10 +8,10 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use weir_config::{KeyHash, Secret};
-use weir_identity::Directory;
 use weir_identity::directory::hash_of;
 use weir_identity::document::TeamId;
 use weir_identity::jwt::{Refusal, TokenIdentity, looks_like_token};
+use weir_identity::{Directory, KeyId};
 
 use super::CallerDenied;
 use super::stored::StoredCaller;
@@ -176,8 +176,13 @@ impl StoredKeys {
         self.of_identity(&identity)
     }
 
+    /// The caller whose key has this id, whether or not the key is valid.
+    pub(super) fn of_key(&self, id: KeyId) -> Option<StoredCaller> {
+        self.caller(|directory| directory.caller_of_key(id)).ok()
+    }
+
     /// The caller of a verified token.
-    fn of_identity(&self, identity: &Arc<TokenIdentity>) -> Result<StoredCaller, CallerDenied> {
+    pub(super) fn of_identity(&self, identity: &Arc<TokenIdentity>) -> Result<StoredCaller, CallerDenied> {
         self.caller(|directory| directory.caller_of_token(identity))
     }
 
@@ -220,7 +225,7 @@ mod tests {
     use weir_identity::directory::Change;
     use weir_identity::document::Login;
     use weir_identity::jwt::{IssuerSettings, Timing};
-    use weir_identity::{DirectoryWriter, Document, KeyId, Kind};
+    use weir_identity::{DirectoryWriter, Document, Kind};
     use weir_types::fault::Fault;
     use weir_upstream::DocumentClient;
 

@@ -56,7 +56,10 @@ impl Gateway {
         let Some(reads) = stored.read_by().filter(|reads| is_relayed && serving.takes_readers(*reads, target)) else {
             return false;
         };
-        let Some(tap) = acceptance.and_then(|acceptance| acceptance.tap.clone()) else { return false };
+        let Some(acceptance) = acceptance else { return false };
+        let Some(tap) = acceptance.tap.clone() else { return false };
+        let is_work = reads == Stored::Work;
+        let made_by = || Box::new((acceptance.format.clone(), acceptance.operation.name().to_owned()));
         account.makes_stored(StoredAnswer {
             unbooked: Arc::clone(&self.unbooked),
             caller: caller.clone(),
@@ -64,7 +67,8 @@ impl Gateway {
             tap,
             alias: Arc::from(model),
             target: target.health_id(model),
-            pricing: (reads == Stored::Work).then(|| target.pricing.clone()),
+            pricing: is_work.then(|| target.pricing.clone()),
+            made_by: is_work.then(made_by),
             id: None,
             is_under_way: false,
         });

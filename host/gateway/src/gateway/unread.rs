@@ -14,6 +14,7 @@ use crate::admission::{AdmissionPermit, Demand, Uses};
 use crate::attempt::{StoredState, read_stored};
 use crate::observe::log::current;
 use crate::observe::trace::Span;
+use crate::provenance::Issuer;
 use crate::route::{Route, Target, keys};
 use crate::serving::{Serving, Stored};
 use weir_translate::dialect::endpoints::Endpoint;
@@ -29,10 +30,10 @@ const BY_ID: &str = "/{id}";
 const PROGRAM: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 
 /// The way on which an answer is read.
-struct StoredAnswerRoute<'a> {
-    route: &'a Route,
-    target: &'a Arc<Target>,
-    endpoint: &'a Arc<Endpoint>,
+pub(super) struct StoredAnswerRoute<'a> {
+    pub(super) route: &'a Route,
+    pub(super) target: &'a Arc<Target>,
+    pub(super) endpoint: &'a Arc<Endpoint>,
     acceptance: &'a Acceptance,
 }
 
@@ -42,9 +43,9 @@ impl Gateway {
         self.unbooked.due(Instant::now(), self.serving.load().config.server.book_unread_after, most)
     }
 
-    /// The number of batches that are not booked yet.
-    pub(crate) fn unbooked_work(&self) -> usize {
-        self.unbooked.work()
+    /// The number of batches that are not booked yet, and whether a store keeps them.
+    pub(crate) fn unbooked_work(&self) -> (usize, bool) {
+        (self.unbooked.work(), self.unbooked.is_kept())
     }
 
     /// Reads a stored answer, and books it if it is finished. Such a read is no client's: it takes nothing of a limit, and
@@ -52,8 +53,8 @@ impl Gateway {
     pub(crate) async fn book_unread(&self, unread: Unread) {
         let serving = self.serving.load_full();
         // The configuration may have the provider again later.
-        let Some(way) = way_to(&serving, &unread, unread.read_by) else { return };
-        let results = way_to(&serving, &unread, Stored::Results).filter(|_| unread.read_by == Stored::Work);
+        let Some(way) = way_to(&serving, &unread.issuer, unread.read_by) else { return };
+        let results = way_to(&serving, &unread.issuer, Stored::Results).filter(|_| unread.read_by == Stored::Work);
         let exchange = Exchange::begin(&HeaderMap::new());
         let read = match self.read(&serving, &way, &unread).await {
             // It is finished, as far as it tells, and its results tell the rest.
@@ -151,14 +152,13 @@ impl Gateway {
 
 /// The way to an answer, or to its results: at its provider with the key that had it made, by the target itself if that is
 /// still there.
-fn way_to<'a>(serving: &'a Serving, unread: &Unread, read_by: Stored) -> Option<StoredAnswerRoute<'a>> {
+pub(super) fn way_to<'a>(serving: &'a Serving, issuer: &Issuer, read_by: Stored) -> Option<StoredAnswerRoute<'a>> {
     let reads = |endpoint: &&Arc<Endpoint>| {
         serving.stored(endpoint.index) == read_by
             && endpoint.face.method == "GET"
             && (read_by == Stored::Results || endpoint.face.path.ends_with(BY_ID))
     };
     let endpoints: Vec<&Arc<Endpoint>> = serving.endpoints.all().iter().filter(reads).collect();
-    let issuer = &unread.issuer;
     let of_models = serving.routes.iter().flat_map(|(_, route)| {
         let targets = route.targets.iter().flatten();
         targets.map(move |target| (&**route, target))

@@ -11,7 +11,11 @@ use super::sums::Sums;
 use super::{Shared, WriterOptions};
 use crate::health::Health;
 use crate::ledger::{MoneyFlush, Use};
+use crate::open_work::{OpenWork, WorkChanges, WorkKey};
 use crate::query::gaps::FactCount;
+
+/// Most pieces of work that wait to be written, and most that wait to be removed.
+const MOST_WORK: usize = 16_384;
 
 #[derive(Debug)]
 pub(super) struct Money {
@@ -24,6 +28,8 @@ pub(super) struct Money {
 #[derive(Debug, Default)]
 struct State {
     sums: Sums,
+    /// Work whose use is not booked yet, and work whose use is in the sums.
+    work: WorkChanges,
     /// Sums of the flush that is being written.
     in_flight: u64,
     /// Flushes that began and that are over. A wait for a flush is for one that begins later.
@@ -37,12 +43,12 @@ struct State {
 
 impl State {
     fn pending(&self) -> usize {
-        self.sums.len()
+        self.sums.len() + self.work.len()
     }
 
     /// Adds to sums, which are made while there are fewer than `most` sums.
     fn book(&mut self, used: &Use<'_>, most: usize) {
-        let room = most.saturating_sub(self.pending());
+        let room = most.saturating_sub(self.sums.len());
         let lost = self.sums.add(used, room);
         if lost > 0 {
             self.lose(lost as u64, "no room is left");
@@ -72,7 +78,8 @@ impl Money {
         self.handover.state()
     }
 
-    pub(super) fn book(&self, uses: &[Use<'_>]) {
+    /// Adds to sums what these say, with which this work is booked: both are written together.
+    pub(super) fn book(&self, uses: &[Use<'_>], work: Option<WorkKey>) {
         let mut state = self.state();
         for used in uses {
             if state.has_ended {
@@ -81,6 +88,20 @@ impl Money {
                 state.book(used, self.most);
             }
         }
+        // Beyond that, and after the end, it stays in the store, and is booked again: better that than never.
+        if let Some(key) = work.filter(|_| !state.has_ended && state.work.ended.len() < MOST_WORK) {
+            state.work.ended.push(key);
+        }
+    }
+
+    /// Takes work whose use is not booked yet. Returns whether there is room for it.
+    pub(super) fn owe(&self, work: OpenWork) -> bool {
+        let mut state = self.state();
+        let has_room = !state.has_ended && state.work.made.len() < MOST_WORK;
+        if has_room {
+            state.work.made.push(work);
+        }
+        has_room
     }
 
     /// Waits until it is time, and takes everything, without a number yet. None at the end.
@@ -100,9 +121,9 @@ impl Money {
         state.is_wanted = false;
         state.begun += 1;
         state.in_flight = state.pending() as u64;
-        let sums = std::mem::take(&mut state.sums);
+        let (sums, work) = (std::mem::take(&mut state.sums), std::mem::take(&mut state.work));
         drop(state);
-        Some(MoneyFlush { sums: sums.into_rows(), ..MoneyFlush::default() })
+        Some(MoneyFlush { sums: sums.into_rows(), work, ..MoneyFlush::default() })
     }
 
     /// Waits after a failure. Returns whether to try again.
@@ -151,7 +172,7 @@ pub(super) fn run(shared: &Shared) {
     while let Some(flush) = shared.money.next() {
         // Once a day also without new ones: where a day's numbers begin is what the day before came to.
         let facts = Some(FactCount::now(shared.sequence.load(Ordering::Relaxed))).filter(|count| count.facts > 0);
-        if !(flush.sums.is_empty() && facts == told) {
+        if !(flush.sums.is_empty() && flush.work.is_empty() && facts == told) {
             write(shared, &mut number, MoneyFlush { process: shared.process, facts, ..flush });
             told = facts;
         }
@@ -171,7 +192,7 @@ fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
             *number += 1;
             flush.number = *number;
         }
-        let rows = flush.sums.len();
+        let rows = flush.sums.len() + flush.work.len();
         match money.writes.run(|| shared.store.flush_money(&flush)) {
             Ok(()) => {}
             Err(error) if error.is_transient() => {
@@ -183,13 +204,27 @@ fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
             }
             Err(error) if rows <= 1 => money.state().lose(rows as u64, &error.to_string()),
             Err(_) => {
-                let sums = flush.sums.split_off(flush.sums.len() / 2);
-                flushes.push(MoneyFlush { process: shared.process, number: 0, sums, facts: None });
+                flushes.push(MoneyFlush { process: shared.process, ..half(&mut flush) });
                 flush.number = 0;
                 flushes.push(flush);
             }
         }
     }
+}
+
+/// Takes half of a flush, which is written after the rest of it: no work goes before it is there, or before its sums are.
+fn half(flush: &mut MoneyFlush) -> MoneyFlush {
+    let MoneyFlush { sums, work, .. } = flush;
+    let WorkChanges { made, ended } = work;
+    if sums.is_empty() {
+        let (made_from, ended_from) = if made.is_empty() { (0, ended.len() / 2) } else { (made.len().div_ceil(2), 0) };
+        let work = WorkChanges { made: made.split_off(made_from), ended: ended.split_off(ended_from) };
+        return MoneyFlush { work, ..MoneyFlush::default() };
+    }
+    if work.is_empty() {
+        return MoneyFlush { sums: sums.split_off(sums.len() / 2), ..MoneyFlush::default() };
+    }
+    MoneyFlush { work: std::mem::take(work), ..MoneyFlush::default() }
 }
 
 #[cfg(test)]
@@ -205,8 +240,8 @@ mod tests {
         let rows = [UseRow { subjects: 1, price_dim: "", bucket: "input", sums }];
         let of = |served| Use { hour: 1, subjects: &[("key:", "s")], provider: "", served, rows: &rows };
         let (long, longer) = ("x".repeat(MAX_TEXT + 1), "x".repeat(MAX_TEXT + 2));
-        money.book(&[of(&long), of("m"), of("m\0")]);
-        money.book(&[of(&longer), of("other")]);
+        money.book(&[of(&long), of("m"), of("m\0")], None);
+        money.book(&[of(&longer), of("other")], None);
         let mut state = money.state();
         let rows = std::mem::take(&mut state.sums).into_rows();
         let mut sums: Vec<_> = rows.iter().map(|(key, sums)| (key.served.len(), sums.units)).collect();

@@ -16,6 +16,7 @@ mod figures;
 mod full_day;
 mod gaps;
 mod migrations;
+mod open_work;
 mod place;
 mod postgres;
 mod server;
@@ -67,6 +68,7 @@ suite! {
     suite::sums_add_up_and_a_repeated_flush_counts_once
     usage::sums_of_days_are_those_of_their_hours_to_the_nano_dollar
     usage::hours_end_and_the_sums_of_their_days_stay
+    open_work::work_is_taken_over_oldest_first_and_goes_when_it_is_booked
     suite::nodes_count_at_budgets_together_and_each_exchange_once
     full_day::today_is_bounded_and_the_newest_facts_stay
     full_day::a_part_that_was_full_is_read_and_ends_with_its_day

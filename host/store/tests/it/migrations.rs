@@ -12,7 +12,7 @@ use crate::usage::{sums_of_days_agree, write_usage};
 fn files_with_sums_of_hours_alone_get_those_of_days() {
     let files = Files::new();
     write_usage(&*files.open(), 1);
-    let as_before = "drop trigger ledger_inserted; drop trigger ledger_updated; drop table ledger_days; drop table budget_counts; \
+    let as_before = "drop trigger ledger_inserted; drop trigger ledger_updated; drop table ledger_days; drop table budget_counts; drop table open_work; \
                      pragma user_version = 2;";
     Connection::open(files.main()).unwrap().execute_batch(as_before).unwrap();
     sums_of_days_agree(&Sqlite::open_to_read(files.main()).unwrap());
@@ -30,7 +30,7 @@ fn a_database_with_sums_of_hours_alone_gets_those_of_days_also_from_a_program_th
     let name = &schema.name;
     let as_before = format!(
         "drop trigger ledger_kept_by_day on {name}.ledger; drop function {name}.ledger_to_days(); \
-         drop table {name}.ledger_days; drop table {name}.budget_counts; \
+         drop table {name}.ledger_days; drop table {name}.budget_counts; drop table {name}.open_work; \
          alter table {name}.facts drop column similarity_millionths; \
          alter table {name}.facts drop column region; alter table {name}.facts drop column model_named; \
          update {name}.schema_version set version = 2"

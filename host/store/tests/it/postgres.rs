@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_store::{
-    Batch, Body, Change, Condition, Expect, Fact, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Postgres,
-    PostgresOptions, Query, Side, Store, StoreError, Writer,
+    Batch, Body, Change, Condition, Expect, Fact, HeldWork, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, OpenWork,
+    Postgres, PostgresOptions, Query, Side, Store, StoreError, WorkChanges, WorkHold, WorkKey, Writer,
 };
 
 use crate::facts::{NOON, Seed, batch, packed, today};
@@ -264,6 +264,33 @@ fn nodes_that_book_the_same_sums_in_other_orders_around_an_hours_end_do_not_lock
     for (key, sums) in found {
         assert_eq!((sums.units, sums.cost_nano), (2 * FLUSHES as i64, 6 * FLUSHES as i64), "{key:?}");
     }
+}
+
+#[test]
+fn work_of_a_node_is_its_own_until_its_time_is_over_and_then_one_other_nodes() {
+    let Some(schema) = Schema::new() else { return };
+    let nodes: Vec<_> = (0..3).map(|_| schema.open()).collect();
+    let work = |id: usize| {
+        let key = WorkKey { tenant: "one".to_owned(), id: format!("batch-{id:02}") };
+        OpenWork { key, made_ms: 1, body: "{}".to_owned() }
+    };
+    let made = (0..40).map(work).collect();
+    let work = WorkChanges { made, ended: Vec::new() };
+    nodes[0].flush_money(&MoneyFlush { process: 1, number: 1, work, ..MoneyFlush::default() }).unwrap();
+    let hold = |process, for_ms| WorkHold { process, for_ms, room: 100 };
+    assert_eq!(nodes[1].hold_work(hold(2, 60_000)).unwrap(), HeldWork::default(), "the node that wrote it holds it");
+    assert_eq!(nodes[0].hold_work(hold(1, 300)).unwrap().kept.len(), 40);
+    std::thread::sleep(Duration::from_millis(400));
+    let taken: usize = std::thread::scope(|scope| {
+        let take = |(process, node): (i64, &Arc<dyn Store>)| {
+            let node = Arc::clone(node);
+            scope.spawn(move || node.hold_work(hold(process, 60_000)).unwrap().taken.len())
+        };
+        let both: Vec<_> = [(2, &nodes[1]), (3, &nodes[2])].into_iter().map(take).collect();
+        both.into_iter().map(|one| one.join().unwrap()).sum()
+    });
+    assert_eq!(taken, 40, "each has one holder");
+    assert_eq!(nodes[0].hold_work(hold(1, 300)).unwrap(), HeldWork::default());
 }
 
 #[test]

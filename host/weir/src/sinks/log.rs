@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Sinks;
-use crate::store::StoreLog;
 use crate::store::facts::with_fact;
 use crate::store::unknown_callers::UnknownCallerLimit;
+use crate::store::{Recorded, StoreLog};
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 
@@ -26,14 +26,15 @@ impl EventLog {
 
 impl RequestLog for EventLog {
     fn record(&self, finished: FinishedRequest) {
-        let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
+        let of = Recorded::of(&finished);
+        let (is_known, is_unlogged) = (of.is_known, of.is_unlogged);
         with_fact(&finished, |fact| {
             // A flood of requests without a key is bounded here as in the request log.
             if !is_unlogged && (is_known || self.unknown_callers.admit(fact.id.time_ms())) {
                 self.sinks.offer(fact);
             }
             if let Some(store) = &self.store {
-                store.record_fact(fact, is_known, is_unlogged);
+                store.record_fact(fact, of);
             }
         });
     }

@@ -65,6 +65,8 @@ fn of_caller(finished: &FinishedRequest) -> Fact<&str> {
     let Some(caller) = &finished.caller else { return fact };
     fact.key = &caller.tenant;
     if let Some(client) = &caller.client {
+        // Also of a key of the store that is gone: the client has its id.
+        fact.key = &client.name;
         fact.team = text(client.team.as_deref());
         fact.organisation = text(client.organisation.as_deref());
         fact.tags = tags(client.tags.iter().map(AsRef::as_ref));

@@ -6,8 +6,8 @@ use std::sync::{Mutex, OnceLock};
 
 use weir_store::{
     AuditEntry, AuditEvent, Batch, BudgetAnswer, BudgetExchange, ChainCheck, Change, Changes, Day, DaySize, Document,
-    Gap, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId, Retention, Side, Store,
-    StoreError, UsageQuery, UsageSum, Whose,
+    Gap, HeldWork, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId, Retention, Side,
+    Store, StoreError, UsageQuery, UsageSum, Whose, WorkHold,
 };
 
 type Open = dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync;
@@ -106,6 +106,14 @@ impl Store for LateStore {
 
     fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError> {
         self.get()?.flush_money(flush)
+    }
+
+    fn hold_work(&self, hold: WorkHold) -> Result<HeldWork, StoreError> {
+        self.get()?.hold_work(hold)
+    }
+
+    fn leave_work(&self, process: i64) -> Result<(), StoreError> {
+        self.get()?.leave_work(process)
     }
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {

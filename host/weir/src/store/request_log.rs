@@ -6,9 +6,10 @@ use super::bodies::BodyLog;
 use super::facts::with_fact;
 use super::sums::with_uses;
 use super::unknown_callers::UnknownCallerLimit;
+use crate::kept_work::key_of;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
-use weir_store::{Fact, Recorder};
+use weir_store::{Fact, Recorder, WorkKey};
 
 /// What is recorded goes to the store's writer, which never waits.
 #[derive(Debug)]
@@ -18,19 +19,40 @@ pub struct StoreLog {
     unknown_callers: Arc<UnknownCallerLimit>,
 }
 
+/// What decides how the fact of a request is recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorded {
+    /// Whether its caller is known.
+    pub(crate) is_known: bool,
+    /// Whether only the sums of use have it.
+    pub(crate) is_unlogged: bool,
+    /// The work that it books.
+    booked: Option<WorkKey>,
+}
+
+impl Recorded {
+    pub(crate) fn of(finished: &FinishedRequest) -> Self {
+        let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
+        Self { is_known, is_unlogged, booked: finished.booked.clone().map(key_of) }
+    }
+}
+
 impl StoreLog {
     /// A log that records with these.
     pub(super) fn new(recorder: Recorder, bodies: Arc<BodyLog>, unknown_callers: Arc<UnknownCallerLimit>) -> Self {
         Self { recorder, bodies, unknown_callers }
     }
 
-    /// Records the fact of a request, whose caller is known or not.
-    pub(crate) fn record_fact<T: AsRef<str>>(&self, fact: &Fact<T>, is_known: bool, is_unlogged: bool) {
-        if !is_known && !self.unknown_callers.admit(fact.id.time_ms()) {
+    /// Records the fact of a request.
+    pub(crate) fn record_fact<T: AsRef<str>>(&self, fact: &Fact<T>, of: Recorded) {
+        if !of.is_known && !self.unknown_callers.admit(fact.id.time_ms()) {
             return;
         }
-        with_uses(fact, |uses| self.recorder.book(uses));
-        if !is_unlogged {
+        with_uses(fact, |uses| match of.booked {
+            Some(work) => self.recorder.book_work(uses, work),
+            None => self.recorder.book(uses),
+        });
+        if !of.is_unlogged {
             // What is dropped is counted by the recorder.
             let _is_taken = self.recorder.record(fact);
         }
@@ -39,8 +61,8 @@ impl StoreLog {
 
 impl RequestLog for StoreLog {
     fn record(&self, finished: FinishedRequest) {
-        let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
-        with_fact(&finished, |fact| self.record_fact(fact, is_known, is_unlogged));
+        let of = Recorded::of(&finished);
+        with_fact(&finished, |fact| self.record_fact(fact, of));
     }
 
     fn room(&self) -> Option<Arc<CaptureRoom>> {

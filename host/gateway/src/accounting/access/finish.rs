@@ -119,6 +119,7 @@ impl RequestRecord {
             losses: take(&mut self.losses),
             saved: self.saved,
             similarity: self.similarity,
+            booked: self.booked.take(),
             is_unlogged: self.is_unlogged,
         }
     }

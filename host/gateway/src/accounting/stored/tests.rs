@@ -1,7 +1,9 @@
 use super::*;
+use crate::accounting::WorkName;
 use crate::accounting::tests::{account, tariff};
 use crate::admission::budgets::HeldBudget;
 use crate::observe::metrics::Metrics;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use weir_ledger::{Budget, BudgetSet, Limit, Owner, Period, Request, Scope, Timestamp};
 use weir_types::contract::about::Tap;
@@ -29,6 +31,7 @@ fn answer(unbooked: &Arc<Unbooked>, tenant: &str) -> StoredAnswer {
         alias: Arc::from("fast"),
         target: Arc::from("first/m"),
         pricing: None,
+        made_by: None,
         id: None,
         is_under_way: false,
     }
@@ -166,4 +169,24 @@ fn tenants_take_turns_and_one_that_asks_for_results_has_its_batches_read_soon() 
     assert!(is_read(minute(2)));
     unbooked.hurry("one");
     assert!(!is_read(minute(2)), "no more often than at first");
+}
+
+#[test]
+fn work_that_the_store_has_is_booked_while_this_process_holds_it_and_forgotten_once_another_does() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let (unbooked, now) = (unbooked(&metrics), Instant::now());
+    for id in ["batch-1", "batch-2", "batch-3"] {
+        owe(&metrics, &unbooked, "one", id, true);
+    }
+    let names = |ids: &[&str]| {
+        ids.iter().map(|id| WorkName { tenant: "one".to_owned(), id: (*id).to_owned() }).collect::<HashSet<_>>()
+    };
+    // The store has two so far; the time for which they are held is over.
+    unbooked.hold(&names(&["batch-1", "batch-2"]), Some(now));
+    assert!(unbooked.take("one", "batch-1").is_none());
+    assert!(unbooked.take("one", "batch-3").is_some(), "no other process knows it");
+    assert_eq!(due(&unbooked, now + 2 * FIRST, 8), ["batch-1", "batch-2"]);
+    unbooked.hold(&names(&["batch-1"]), Some(now + Duration::from_mins(1)));
+    assert!(unbooked.tap("one", "batch-2").is_none(), "another process has it");
+    assert!(unbooked.take("one", "batch-1").is_some() && unbooked.take("one", "batch-1").is_none());
 }

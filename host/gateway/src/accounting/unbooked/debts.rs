@@ -11,7 +11,7 @@ use weir_wire::tap::CompiledTap;
 /// The longest time between two reads of an answer by Weir.
 const MAX_WAIT: Duration = Duration::from_mins(30);
 /// How long Weir asks for an answer. Batches take a day at most.
-const LIFETIME: Duration = Duration::from_hours(48);
+pub(super) const LIFETIME: Duration = Duration::from_hours(48);
 /// Doublings of the first interval, beyond which none is longer.
 const DOUBLINGS: u32 = 20;
 
@@ -21,7 +21,11 @@ pub(super) struct Entry {
     /// Where its format reports its usage.
     pub(super) tap: CompiledTap,
     pub(super) debt: Box<Debt>,
-    made: Instant,
+    pub(super) id: Arc<str>,
+    /// Whether the store has it, so that another process may hold it.
+    pub(super) is_kept: bool,
+    /// When Weir stops to ask for it.
+    ends: Instant,
     /// When it was last asked for, or else made.
     asked: Instant,
     /// How often the interval has doubled.
@@ -31,8 +35,14 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(tap: CompiledTap, debt: Debt, now: Instant) -> Self {
-        Self { tap, debt: Box::new(debt), made: now, asked: now, doublings: 0, number: 0 }
+    pub(super) fn new(id: &str, tap: CompiledTap, debt: Debt, now: Instant) -> Self {
+        let (debt, id) = (Box::new(debt), Arc::from(id));
+        Self { tap, debt, id, is_kept: false, ends: now + LIFETIME, asked: now, doublings: 0, number: 0 }
+    }
+
+    /// One that the store has kept, of this age.
+    pub(super) fn kept(id: &str, tap: CompiledTap, debt: Debt, now: Instant, age: Duration) -> Self {
+        Self { is_kept: true, ends: now + LIFETIME.saturating_sub(age), ..Self::new(id, tap, debt, now) }
     }
 
     /// When Weir reads it next.
@@ -66,10 +76,10 @@ impl Debts {
 
     /// Adds an answer. If there are more than so many, the oldest one of the tenant that has most makes room, and is
     /// returned, so that no tenant takes the room of another that needs less.
-    pub(super) fn insert(&mut self, id: &str, entry: Entry, most: usize) -> Option<Entry> {
+    pub(super) fn insert(&mut self, entry: Entry, most: usize) -> Option<Entry> {
         self.made += 1;
         let (tenant, entry) = (Arc::clone(&entry.debt.caller.tenant), Entry { number: self.made, ..entry });
-        if self.by_tenant.entry(tenant).or_default().insert(Arc::from(id), entry).is_none() {
+        if self.by_tenant.entry(tenant).or_default().insert(Arc::clone(&entry.id), entry).is_none() {
             self.count += 1;
         }
         if self.count <= most {
@@ -97,14 +107,31 @@ impl Debts {
 
     /// Takes those that Weir does not ask for any more.
     pub(super) fn remove_old(&mut self, now: Instant) -> Vec<Entry> {
-        let is_old = |_: &Arc<str>, entry: &mut Entry| now.saturating_duration_since(entry.made) >= LIFETIME;
-        let old: Vec<Entry> =
-            self.by_tenant.values_mut().flat_map(|own| own.extract_if(is_old)).map(|(_, entry)| entry).collect();
-        if !old.is_empty() {
-            self.by_tenant.retain(|_, own| !own.is_empty());
-            self.count -= old.len();
+        self.remove_if(|_, entry| now >= entry.ends)
+    }
+
+    /// Takes those of which this is so, by their tenant.
+    fn remove_if(&mut self, mut is_so: impl FnMut(&str, &mut Entry) -> bool) -> Vec<Entry> {
+        let mut removed = Vec::new();
+        for (tenant, own) in &mut self.by_tenant {
+            removed.extend(own.extract_if(|_, entry| is_so(tenant, entry)).map(|(_, entry)| entry));
         }
-        old
+        if !removed.is_empty() {
+            self.by_tenant.retain(|_, own| !own.is_empty());
+            self.count -= removed.len();
+        }
+        removed
+    }
+
+    /// The store has those of which this is so. Others that it had are another process's now, and are forgotten.
+    pub(super) fn note_kept(&mut self, is_held: impl Fn(&str, &str) -> bool) -> usize {
+        let is_lost = |tenant: &str, entry: &mut Entry| {
+            let is_held = is_held(tenant, &entry.id);
+            let was_kept = entry.is_kept;
+            entry.is_kept |= is_held;
+            was_kept && !is_held
+        };
+        self.remove_if(is_lost).len()
     }
 
     /// Those whose turn it is.

@@ -1,0 +1,76 @@
+//! Work that is not booked yet, as a store keeps it, so that a restart does not make it free.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::Debt;
+use crate::accounting::stored::StoredAnswer;
+use crate::auth::KeptCaller;
+
+/// Keeps work until it is booked. No call waits for anything.
+pub trait WorkStore: fmt::Debug + Send + Sync {
+    /// Work was made. It is kept as well as that is possible, some time later.
+    fn made(&self, work: KeptWork);
+
+    /// Work was given up. What is booked ends with the record of the request that books it
+    /// ([`FinishedRequest::booked`](crate::accounting::request_log::FinishedRequest::booked)).
+    fn ended(&self, work: WorkName);
+}
+
+/// Names a piece of work.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkName {
+    /// The tenant that had it made.
+    pub tenant: String,
+    /// The provider's id for it.
+    pub id: String,
+}
+
+/// A piece of work that is not booked yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptWork {
+    /// What names it.
+    pub name: WorkName,
+    /// When it was made, in milliseconds since 1970.
+    pub made_ms: u64,
+    /// The rest.
+    pub terms: WorkTerms,
+}
+
+/// What it takes to read work and to book it. There is no secret in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkTerms {
+    pub(crate) caller: KeptCaller,
+    /// The provider that made it, the id of its target, and the number of the provider's key.
+    pub(crate) provider: String,
+    pub(crate) issuer: String,
+    pub(crate) key: usize,
+    /// The format and the operation of the request that had it made.
+    pub(crate) format: String,
+    pub(crate) operation: String,
+    /// The model as that request named it, and the target in the log.
+    pub(crate) alias: String,
+    pub(crate) target: String,
+}
+
+impl KeptWork {
+    /// What an answer with this id began.
+    pub(in crate::accounting) fn of(answer: &StoredAnswer, id: &str, debt: &Debt) -> Self {
+        let name = WorkName { tenant: debt.caller.tenant.to_string(), id: id.to_owned() };
+        let (format, operation) = answer.made_by.as_deref().cloned().unwrap_or_default();
+        let terms = WorkTerms {
+            caller: KeptCaller::of(&debt.caller),
+            provider: debt.issuer.provider.to_string(),
+            issuer: debt.issuer.target.to_string(),
+            key: debt.issuer.key,
+            format,
+            operation,
+            alias: debt.alias.to_string(),
+            target: debt.target.to_string(),
+        };
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { name, made_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), terms }
+    }
+}

@@ -1,0 +1,74 @@
+//! Work that outlives the process that had it made: it is kept in a store until it is booked, and read back from there.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::Gateway;
+use super::unread::way_to;
+use crate::accounting::{KeptWork, OldDebt, Unbooked, WorkName, WorkStore, WorkTerms};
+use crate::provenance::{Issuer, Kind, ObjectKind, is_object};
+use crate::serving::{Serving, Stored};
+
+impl Gateway {
+    /// Keeps work in a store from now on. The first store stays.
+    pub fn keep_work_in(&self, store: Arc<dyn WorkStore>) {
+        self.unbooked.keep_work_in(store);
+    }
+
+    /// This process holds the work of these names in the store, and books it until then; of no other that the store has had.
+    /// Without an end, nothing else can hold it.
+    pub fn hold_work(&self, names: &HashSet<WorkName>, until: Option<Instant>) {
+        self.unbooked.hold(names, until);
+    }
+
+    /// How much more work this process can hold.
+    pub fn room_for_work(&self) -> usize {
+        self.unbooked.room_for_work()
+    }
+
+    /// Goes on with work that the store has kept, and this process holds. Returns it if it cannot be read yet, since its provider
+    /// is not configured or its caller is not known now; after the time for which Weir asks for work, it is given up.
+    pub fn restore_work(&self, work: KeptWork) -> Option<KeptWork> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age = now.saturating_sub(Duration::from_millis(work.made_ms));
+        let serving = self.serving.load_full();
+        if self.owe_again(&serving, &work, age).is_some() {
+            return None;
+        }
+        if Unbooked::is_over(age) {
+            self.unbooked.give_up_kept(&work);
+            return None;
+        }
+        Some(work)
+    }
+
+    /// Has the caller owe for the work; `None` if that is not possible now.
+    fn owe_again(&self, serving: &Serving, KeptWork { name, terms, .. }: &KeptWork, age: Duration) -> Option<()> {
+        let WorkTerms { provider, issuer, key, format, operation, alias, .. } = terms;
+        let issuer = Issuer { target: Arc::from(&**issuer), provider: Arc::from(&**provider), key: *key };
+        let way = way_to(serving, &issuer, Stored::Work)?;
+        let caller = terms.caller.restore(&name.tenant, &serving.config, &self.stored_keys)?;
+        let is_making = |one: &&crate::accept::Acceptance| one.format == *format && one.operation.name() == operation;
+        let tap = way.target.accepts.iter().find(is_making).and_then(|one| one.tap.clone())?;
+        let series = way.route.series(&self.metrics, way.endpoint, caller.label());
+        let book = self.metrics.book(&series, Some(&way.target.label));
+        self.note_issuer(&caller.tenant, &name.id, &issuer);
+        let tariff = way.target.tariff(alias);
+        let (alias, target) = (Arc::from(&**alias), Arc::from(&*terms.target));
+        let pricing = way.target.pricing.clone();
+        let debt = OldDebt { caller, issuer, tariff, pricing, book, alias, target };
+        self.unbooked.owe_again(&name.id, tap, debt, age);
+        Some(())
+    }
+
+    /// Its client's requests find it at its provider, and no other client's do.
+    fn note_issuer(&self, tenant: &Arc<str>, id: &str, issuer: &Issuer) {
+        if is_object(id.as_bytes()) {
+            self.reasoning_cache.provenance().learn(Kind::Object, tenant, id.as_bytes(), issuer);
+        }
+        if !tenant.is_empty() {
+            self.reasoning_cache.owners().keep(ObjectKind::Object, id.as_bytes(), tenant);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Batches are kept in the store until they are booked: no restart makes one free, and none books one again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use weir_test_postgres::Database;
+use weir_tests::program::ask;
+use weir_tests::{Folder, Program, Request, Upstream};
+
+use crate::{batch_results, batches};
+
+const TOKEN: &str = "the-token-of-the-operator-0123";
+/// A write may take a while on a busy machine: what was made or booked a second ago at most may be lost with a process.
+const WRITTEN: Duration = Duration::from_millis(2_500);
+/// Weir reads nothing itself, or soon.
+const NEVER: &str = "book_unread_after = \"1h\"";
+const SOON: &str = "book_unread_after = \"100ms\"";
+
+/// A kind of batches, with its provider.
+struct Batches {
+    adapter: &'static str,
+    create: Request,
+    /// The batch, and where what it used is read.
+    path: &'static str,
+    results: String,
+    dollars: f64,
+    tokens: f64,
+    prices: &'static str,
+    upstream: Upstream,
+    done: Box<dyn Fn() + Send + Sync>,
+    config: fn(&Upstream, &str) -> String,
+}
+
+/// Batches that tell themselves what they used.
+async fn of_openai() -> Batches {
+    let is_done = Arc::new(AtomicBool::new(false));
+    let upstream = batches::provider(&is_done).await;
+    Batches {
+        adapter: "openai",
+        create: Request::post("/v1/batches", r#"{"input_file_id":"file-0123456789abcdef"}"#),
+        path: batches::BATCH,
+        results: batches::BATCH.to_owned(),
+        dollars: batches::DOLLARS,
+        tokens: batches::TOKENS,
+        prices: batches::PRICES,
+        upstream,
+        done: Box::new(move || is_done.store(true, Ordering::SeqCst)),
+        config: batches::config,
+    }
+}
+
+/// Batches whose results tell it.
+async fn of_anthropic() -> Batches {
+    let state = Arc::new(AtomicU8::new(batch_results::UNDER_WAY));
+    let upstream = batch_results::provider(&state).await;
+    Batches {
+        adapter: "anthropic",
+        create: Request::post("/v1/messages/batches", r#"{"requests": []}"#),
+        path: batch_results::BATCH,
+        results: format!("{}/results", batch_results::BATCH),
+        dollars: batch_results::DOLLARS,
+        tokens: batch_results::TOKENS,
+        prices: batch_results::PRICES,
+        upstream,
+        done: Box::new(move || state.store(batch_results::DONE, Ordering::SeqCst)),
+        config: batch_results::config,
+    }
+}
+
+/// A running Weir.
+struct Node {
+    program: Program,
+    address: SocketAddr,
+}
+
+impl Node {
+    fn start(folder: &Folder, config: &str) -> Self {
+        let cache = weir_tests::plugins::target().join("test-cache");
+        let program = Program::start(folder, &cache, &format!("{config}\n[admin]\ntoken = \"{TOKEN}\"\n"));
+        let address = program.address();
+        Self { program, address }
+    }
+
+    async fn by(&self, key: &str, request: Request) -> u16 {
+        let request = request.header("authorization", &format!("Bearer {key}"));
+        ask(self.address, &request.header("anthropic-version", "2023-06-01")).await.status()
+    }
+
+    async fn by_client(&self, client: &str, request: Request) -> u16 {
+        self.by(&batches::key(client), request).await
+    }
+
+    async fn admin(&self, method: &str, path: &str, body: Value) -> Value {
+        let request = Request::new(method, path).header("authorization", &format!("Bearer {TOKEN}"));
+        let request = if body.is_null() { request } else { request.body(body.to_string()) };
+        let reply = ask(self.address, &request).await;
+        assert!(reply.status() < 300, "{}", reply.text());
+        if reply.text().is_empty() { Value::Null } else { reply.json() }
+    }
+
+    async fn used(&self, budget: &str) -> f64 {
+        let page = Request::get("/metrics").header("authorization", &format!("Bearer {TOKEN}"));
+        let page = ask(self.address, &page).await.text();
+        let series = format!("weir_budget_used{{budget=\"{budget}\"}} ");
+        page.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok()).unwrap_or_default()
+    }
+
+    /// Waits until the batch is booked at the budgets of the client that made it, and in the sums of use: once.
+    async fn until_booked(&self, batches: &Batches, key: &str) {
+        let mut seen = Value::Null;
+        for _ in 0..1_000 {
+            let used = [self.used("money").await, self.used("tokens").await];
+            let sums = self.admin("GET", "/admin/v1/usage?by=key", Value::Null).await;
+            let cost: f64 = sums["items"].as_array().unwrap().iter().map(|sum| nano(sum, key)).sum();
+            seen = json!([used, cost]);
+            if used == [batches.dollars, batches.tokens] && cost == batches.dollars {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(seen, json!([[batches.dollars, batches.tokens], batches.dollars]), "{}", self.program.log());
+        assert_eq!(self.used("other").await, 0.0);
+        assert_eq!(self.booked().await, 1);
+    }
+
+    /// How many requests of the log have a cost.
+    async fn booked(&self) -> usize {
+        let log = self.admin("GET", "/admin/v1/requests?limit=1000", Value::Null).await;
+        let all = log["items"].as_array().unwrap();
+        all.iter().filter(|fact| fact["cost_nano"].as_u64().is_some_and(|cost| cost > 0)).count()
+    }
+}
+
+/// What a key used, in dollars.
+fn nano(sum: &Value, key: &str) -> f64 {
+    if sum["name"] == key { sum["cost_nano"].as_u64().unwrap() as f64 / 1e9 } else { 0.0 }
+}
+
+fn folder(batches: &Batches) -> Folder {
+    let folder = Folder::with(&[batches.adapter]);
+    std::fs::write(folder.path().join("prices.json"), batches.prices).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_was_made_before_a_kill_is_booked_once_when_its_client_reads_it() {
+    for batches in [of_openai().await, of_anthropic().await] {
+        let (folder, config) = (folder(&batches), (batches.config)(&batches.upstream, NEVER));
+        let first = Node::start(&folder, &config);
+        assert_eq!(first.by_client("one", batches.create.clone()).await, 200);
+        tokio::time::sleep(WRITTEN).await;
+        drop(first);
+        (batches.done)();
+        let second = Node::start(&folder, &config);
+        let results = || Request::get(&batches.results);
+        assert_ne!(second.by_client("two", Request::get(batches.path)).await, 200, "it is another's");
+        assert_ne!(second.by_client("two", results()).await, 200);
+        assert_eq!((second.used("money").await, second.booked().await), (0.0, 0));
+        assert_eq!(second.by_client("one", results()).await, 200);
+        second.until_booked(&batches, "one").await;
+        tokio::time::sleep(WRITTEN).await;
+        drop(second);
+        let third = Node::start(&folder, &config);
+        assert_eq!(third.by_client("one", results()).await, 200);
+        tokio::time::sleep(WRITTEN).await;
+        third.until_booked(&batches, "one").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_nobody_reads_is_booked_once_over_kills_and_stops() {
+    for batches in [of_openai().await, of_anthropic().await] {
+        let (folder, config) = (folder(&batches), (batches.config)(&batches.upstream, SOON));
+        let first = Node::start(&folder, &config);
+        assert_eq!(first.by_client("one", batches.create.clone()).await, 200);
+        tokio::time::sleep(WRITTEN).await;
+        drop(first);
+        let second = Node::start(&folder, &config);
+        second.program.stop();
+        second.program.until("books these batches after the next start");
+        assert!(second.program.has_succeeded());
+        (batches.done)();
+        let third = Node::start(&folder, &config);
+        third.until_booked(&batches, "one").await;
+        third.program.stop();
+        assert!(third.program.has_succeeded());
+        let last = Node::start(&folder, &config);
+        tokio::time::sleep(WRITTEN).await;
+        last.until_booked(&batches, "one").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_a_key_that_is_gone_is_booked_to_that_key() {
+    let batches = of_openai().await;
+    let clients = (batches.config)(&batches.upstream, SOON).replace("{ key = \"one\" }", "{ team = \"red\" }");
+    let folder = folder(&batches);
+    let first = Node::start(&folder, &clients);
+    first.admin("POST", "/admin/v1/teams", json!({"id": "red", "name": "Red"})).await;
+    let made = first.admin("POST", "/admin/v1/keys", json!({"name": "build", "owner": {"team": "red"}})).await;
+    let [id, key] = ["id", "key"].map(|name| made[name].as_str().unwrap().to_owned());
+    assert_eq!(first.by(&key, batches.create.clone()).await, 200);
+    tokio::time::sleep(WRITTEN).await;
+    first.admin("DELETE", &format!("/admin/v1/keys/{id}"), Value::Null).await;
+    drop(first);
+    (batches.done)();
+    let second = Node::start(&folder, &clients);
+    second.until_booked(&batches, &id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_of_one_database_book_a_batch_once_and_one_takes_over_what_a_killed_one_leaves() {
+    for batches in [of_openai().await, of_anthropic().await] {
+        let Some(database) = Database::start() else { return };
+        let config = (batches.config)(&batches.upstream, SOON) + &format!("[store]\nurl = \"{}\"\n", database.url());
+        let folders = [(); 2].map(|()| folder(&batches));
+        let [one, other] = [0, 1].map(|at| Node::start(&folders[at], &config));
+        assert_eq!(one.by_client("one", batches.create.clone()).await, 200);
+        tokio::time::sleep(WRITTEN).await;
+        drop(one);
+        (batches.done)();
+        other.until_booked(&batches, "one").await;
+        let back = Node::start(&folders[0], &config);
+        for node in [&back, &other] {
+            assert_eq!(node.by_client("one", Request::get(&batches.results)).await, 200);
+        }
+        tokio::time::sleep(WRITTEN).await;
+        for node in [back, other] {
+            node.until_booked(&batches, "one").await;
+        }
+    }
+}
