@@ -224,6 +224,7 @@ fn bundled_prices_hold_for_what_is_billed_by_the_piece() {
     assert_eq!(of("vertex", "gemini-2.5-pro", searches), 35_000_000);
     assert_eq!(of("gemini", "gemini-3-flash-preview", searches), 3 * 14_000_000);
     assert_eq!(of("vertex", "claude-sonnet-5", searches), 3 * 10_000_000);
+    assert_eq!(of("xai", "grok-4.3", searches), 3 * 5_000_000);
     assert_eq!(of("openai", "gpt-5.4", &[(Unit::FileSearch, 2.0), (Unit::ToolRun, 1.0)]), 5_000_000 + 30_000_000);
     assert_eq!(of("azure-openai", "gpt-5.4", &[(Unit::ToolRun, 1.0)]), 33_000_000);
     assert_eq!(of("anthropic", "claude-sonnet-5", &[(Unit::ToolRun, 4.0)]), 0);
@@ -232,6 +233,17 @@ fn bundled_prices_hold_for_what_is_billed_by_the_piece() {
         of("cohere", "command-a-03-2025", &[(Unit::BilledInput, 400.0), (Unit::BilledOutput, 100.0)]),
         -1_500_000
     );
+}
+
+#[test]
+fn a_request_for_openais_fast_mode_costs_what_its_answer_calls_priority() {
+    let book = PriceBook::bundled().unwrap();
+    let of = |tier: Option<&str>| {
+        let facts = Facts { service_tier: tier.map(Into::into), ..call() };
+        price(&book, Subject::of("openai", "gpt-5.5"), &facts).unwrap().total().unwrap()
+    };
+    assert_eq!(of(Some("fast")), of(Some("priority")));
+    assert!(of(Some("fast")) > of(None));
 }
 
 #[test]
