@@ -11,3 +11,4 @@
 pub mod page;
 pub mod read;
 pub mod recording;
+pub mod source;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use weir_ledger::{Confidence, Cost, Facts, Measure, PriceBook, Quantity, Seen, Subject, Timestamp, price};
+use weir_ledger::{Bill, Confidence, Cost, Facts, Measure, PriceBook, Quantity, Seen, Subject, Timestamp, price};
 
-use crate::read::{PROVIDERS, Read, read};
+use crate::read::{Read, read};
 use crate::recording::Recording;
+use crate::source::{SOURCES, Source, ToldCost, maker};
 
 /// When all recordings are priced: a Wednesday, so that prices by time are those of a working day.
 const AT: &str = "2026-11-18T08:00:00Z";
@@ -40,43 +41,48 @@ struct Sum {
 pub fn write(book: &PriceBook, recordings: &[Recording]) -> String {
     let (mut rows, mut sums) = (BTreeMap::<(&str, String), Row>::new(), BTreeMap::<&str, Sum>::new());
     for recording in recordings {
-        let Some((_, kind)) = PROVIDERS.iter().find(|(folder, _)| *folder == recording.provider) else { continue };
+        let Some(source) = SOURCES.iter().find(|source| source.folder == recording.provider) else { continue };
         if matches!(recording.operation.as_str(), "models" | "count_tokens" | "moderations" | "completions" | "invoke")
         {
             continue;
         }
-        let sum = sums.entry(kind).or_default();
-        match read(kind, recording) {
+        let sum = sums.entry(source.name).or_default();
+        match read(source.kind, recording) {
             None => sum.unread += 1,
             Some(read) if !read.has_usage => sum.without_usage += 1,
-            Some(read) => book_one(book, kind, recording, read, &mut rows, sum),
+            Some(read) => book_one(book, source, recording, read, &mut rows, sum),
         }
     }
     text(book, &rows, &sums)
 }
 
-fn book_one<'a>(
+fn book_one(
     book: &PriceBook,
-    kind: &'a str,
+    source: &Source,
     recording: &Recording,
     read: Read,
-    rows: &mut BTreeMap<(&'a str, String), Row>,
+    rows: &mut BTreeMap<(&'static str, String), Row>,
     sum: &mut Sum,
 ) {
     let asked = recording.model();
     let served = read.model.clone().unwrap_or_else(|| asked.clone());
+    let told = source.cost_place.and_then(|place| read.told(place));
+    let booked = told.filter(|_| source.books_told);
     let mut attempt = read.reports.finish(Seen { is_whole: true, ..Seen::default() });
     attempt.usage.take_tier(read.service_tier.as_deref());
     let at: Timestamp = AT.parse().unwrap();
     let mut facts = Facts::of(&attempt.usage, at).unwrap();
     facts.estimated = attempt.confidence != Confidence::Reported;
-    let subject = Subject { provider: kind, kind, served: &served, asked: &asked };
+    let own = Subject { provider: source.name, kind: source.kind, served: &served, asked: &asked };
+    let of_maker = |(kind, model)| Subject { provider: kind, kind, served: model, asked: model };
+    // What a router tells is compared with what the maker of the model charges.
+    let subject = booked.and_then(|_| maker(&served)).map_or(own, of_maker);
     let cost = price(book, subject, &facts).unwrap();
     if cost == Cost::NoUsage {
         sum.without_usage += 1;
         return;
     }
-    let row = rows.entry((kind, served)).or_default();
+    let row = rows.entry((source.name, served.clone())).or_default();
     row.answers += 1;
     // What was counted, not what follows from that.
     let is_counted = |measure: Measure| matches!(measure, Measure::Tokens(_) | Measure::Pieces(_));
@@ -84,45 +90,79 @@ fn book_one<'a>(
         let count = row.counts.entry(at).or_default();
         *count = count.saturating_add(facts.count(measure));
     }
-    let bill = match cost {
-        Cost::Priced(bill) => {
-            sum.priced += 1;
-            match recording.reported_ticks() {
-                Some(ticks) if ticks * 100 == bill.exact.get() => sum.agreeing += 1,
-                Some(ticks) => {
-                    sum.differing += 1;
-                    row.notes.push(format!(
-                        "{} reports {} nano-dollars, not {}",
-                        recording.id,
-                        ticks / 10,
-                        bill.total.get()
-                    ));
-                }
-                None => {}
-            }
-            sum.nanos += bill.total.get();
-            row.nanos += bill.total.get();
-            bill
+    let reported = recording.reported_ticks().map(Reported::Ticks).or(told.map(Reported::Told));
+    if let (Cost::Priced(bill), Some(reported)) = (&cost, reported) {
+        if reported.agrees(bill) {
+            sum.agreeing += 1;
+        } else {
+            sum.differing += 1;
+            row.notes.push(format!(
+                "{} reports {} nano-dollars, not {}",
+                recording.id,
+                reported.nanos(),
+                bill.total.get()
+            ));
         }
-        Cost::Unpriced(partial) => {
-            sum.unpriced += 1;
+    }
+    let (bill, nanos) = match (cost, booked) {
+        (_, Some(told)) => (None, Some(told.nanos)),
+        (Cost::Priced(bill), None) => {
+            let nanos = bill.total.get();
+            (Some(bill), Some(nanos))
+        }
+        (Cost::Unpriced(partial), None) => {
             row.missing.extend(partial.missing.iter().map(|(measure, _)| measure.name()));
-            partial.known
+            (Some(partial.known), None)
         }
-        Cost::NoUsage => return,
+        (Cost::NoUsage, None) => return,
     };
-    row.notes.extend(bill.assumptions.iter().map(ToString::to_string));
+    match nanos {
+        Some(nanos) => {
+            sum.priced += 1;
+            sum.nanos += nanos;
+            row.nanos += nanos;
+        }
+        None => sum.unpriced += 1,
+    }
+    row.notes.extend(bill.iter().flat_map(|bill| &bill.assumptions).map(ToString::to_string));
+}
+
+/// A cost that an answer reports.
+#[derive(Debug, Clone, Copy)]
+enum Reported {
+    /// To 100 pico-dollars.
+    Ticks(i128),
+    /// To its last decimal.
+    Told(ToldCost),
+}
+
+impl Reported {
+    fn agrees(self, bill: &Bill) -> bool {
+        match self {
+            Self::Ticks(ticks) => ticks * 100 == bill.exact.get(),
+            Self::Told(told) => told.agrees(bill.total.get()),
+        }
+    }
+
+    fn nanos(self) -> i128 {
+        match self {
+            Self::Ticks(ticks) => ticks / 10,
+            Self::Told(told) => told.nanos.into(),
+        }
+    }
 }
 
 fn text(book: &PriceBook, rows: &BTreeMap<(&str, String), Row>, sums: &BTreeMap<&str, Sum>) -> String {
     let mut page = format!(
         "# What recorded answers cost\n\n\
-         Every recording of a provider that adapters are bundled for, read by its adapter and priced by the bundled\n\
-         price file ({}) as of {AT}. The table shows that each bucket reaches its price; a change of an adapter or\n\
-         of a price changes it. `UPDATE_DOCS=1 cargo test -p weir-costs` writes it, from recordings that are not part\n\
-         of this repository. One dollar is 1,000,000,000 nano-dollars. A model without a price for something that\n\
-         was counted has no cost: it is never taken for zero. Where an answer reports its cost to that precision, the\n\
-         bill is compared with it; prices that have changed since the recording make a difference.\n\n\
+         Every recording of a provider that tells its usage, read by its adapter (that of OpenAI's format where there is\n\
+         none of its own) and priced by the bundled price file ({}) as of {AT}. The table shows that each bucket reaches\n\
+         its price; a change of an adapter or of a price changes it. `UPDATE_DOCS=1 cargo test -p weir-costs` writes it,\n\
+         from recordings that are not part of this repository. One dollar is 1,000,000,000 nano-dollars. A model without a\n\
+         price for something that was counted has no cost: it is never taken for zero. Where an answer reports its cost,\n\
+         the bill is compared with that as far as it is written; prices that have changed since the recording make a\n\
+         difference. Answers of OpenRouter and of Vercel's gateway are booked by what they report, as with\n\
+         `cost_place = \"/usage/cost\"`, and compared with what the maker of the model charges.\n\n\
          | provider | priced | without a price | without usage | of another format | as reported | other than reported | nano-dollars |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|\n",
         book.version()

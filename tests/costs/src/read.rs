@@ -11,6 +11,7 @@ use weir_adapter_groq::Groq;
 use weir_adapter_mistral::Mistral;
 use weir_adapter_ollama::Ollama;
 use weir_adapter_openai::OpenAi;
+use weir_adapter_openrouter::OpenRouter;
 use weir_adapter_perplexity::Perplexity;
 use weir_adapter_replicate::Replicate;
 use weir_adapter_together::Together;
@@ -19,9 +20,11 @@ use weir_adapter_xai::Xai;
 use weir_ledger::UsageReports;
 use weir_sdk::adapter::{ChatOutcome, Decoder, ProviderChat, ProviderEmbeddings, ProviderRerank};
 use weir_sdk::types::{self as sdk, ChatEvent, Context};
-use weir_types::contract::types::{Unit, UnitCount, Usage};
+use weir_types::contract::types::{Extension, Unit, UnitCount, Usage};
+use weir_wire::tap::CostPlace;
 
 use crate::recording::Recording;
+use crate::source::ToldCost;
 
 /// What an answer says about its cost.
 #[derive(Debug, Clone, Default)]
@@ -34,28 +37,9 @@ pub struct Read {
     pub model: Option<String>,
     /// The tier that served, where it stands beside the usage.
     pub service_tier: Option<String>,
+    /// The last usage, with what it tells beside the counts.
+    usage: Option<Usage>,
 }
-
-/// The providers of the recordings that adapters are bundled for: the folder and the adapter.
-pub const PROVIDERS: [(&str, &str); 17] = [
-    ("anthropic", "anthropic"),
-    ("azure_openai", "azure-openai"),
-    ("bedrock", "bedrock"),
-    ("cohere", "cohere"),
-    ("databricks", "databricks"),
-    ("deepseek", "deepseek"),
-    ("gemini", "gemini"),
-    ("groq", "groq"),
-    ("mistral", "mistral"),
-    ("ollama", "ollama"),
-    ("openai", "openai"),
-    ("perplexity", "perplexity"),
-    ("replicate", "replicate"),
-    ("together", "together"),
-    ("vertex", "vertex"),
-    ("xai", "xai"),
-    ("huggingface", "huggingface"),
-];
 
 /// Reads an answer; `None` if it is of a format or an operation that the adapter does not parse.
 pub fn read(kind: &str, recording: &Recording) -> Option<Read> {
@@ -81,6 +65,7 @@ fn chat(kind: &str, recording: &Recording) -> Option<Read> {
         ("deepseek", "openai.chat") => chat_of::<DeepSeek>(recording, format),
         ("groq", _) => chat_of::<Groq>(recording, format),
         ("mistral", _) => chat_of::<Mistral>(recording, format),
+        ("openrouter", _) => chat_of::<OpenRouter>(recording, format),
         ("perplexity", _) => chat_of::<Perplexity>(recording, format),
         ("together", _) => chat_of::<Together>(recording, format),
         ("xai", _) => chat_of::<Xai>(recording, format),
@@ -120,6 +105,11 @@ fn chat_of<A: ProviderChat>(recording: &Recording, format: &str) -> Option<Read>
 }
 
 impl Read {
+    /// The cost that the answer tells at this place.
+    pub fn told(&self, place: &str) -> Option<ToldCost> {
+        ToldCost::parse(&CostPlace::new(place).unwrap().told_in(self.usage.as_ref()?)?)
+    }
+
     fn take(&mut self, event: ChatEvent) {
         match event {
             ChatEvent::Start(start) => {
@@ -134,7 +124,9 @@ impl Read {
     fn add(&mut self, usage: Option<sdk::Usage>) {
         if let Some(usage) = usage {
             self.has_usage = true;
-            self.reports.add(&of(&usage));
+            let usage = of(&usage);
+            self.reports.add(&usage);
+            self.usage = Some(usage);
         }
     }
 }
@@ -153,20 +145,30 @@ fn embeddings(kind: &str, recording: &Recording) -> Option<Read> {
         "mistral" => of::<Mistral>(recording, "openai.embeddings"),
         "ollama" => of::<Ollama>(recording, "ollama.embed"),
         "openai" => of::<OpenAi>(recording, "openai.embeddings"),
+        "openrouter" => of::<OpenRouter>(recording, "openai.embeddings"),
         "vertex" => of::<Vertex>(recording, "vertex"),
         _ => None,
     }
 }
 
 fn rerank(kind: &str, recording: &Recording) -> Option<Read> {
-    if kind != "cohere" {
-        return None;
+    fn of<A: ProviderRerank>(recording: &Recording) -> Option<Read> {
+        let answer = A::parse_response(&context(recording, "cohere.rerank"), recording.whole()?).ok()?;
+        let mut read = Read { model: answer.model, ..Read::default() };
+        read.add(answer.usage);
+        Some(read)
     }
-    let ctx = context(recording, "cohere.rerank");
-    let answer = <Cohere as ProviderRerank>::parse_response(&ctx, recording.whole()?).ok()?;
-    let mut read = Read { model: answer.model, ..Read::default() };
-    read.add(answer.usage);
-    Some(read)
+    match kind {
+        "cohere" => of::<Cohere>(recording),
+        "openrouter" => of::<OpenRouter>(recording),
+        _ => None,
+    }
+}
+
+/// What an adapter keeps beside the counts.
+fn kept(extension: &sdk::Extension) -> Extension {
+    let sdk::Extension { format, key, json } = extension.clone();
+    Extension { format, key, json }
 }
 
 /// The adapters' type as the host's.
@@ -197,6 +199,6 @@ fn of(usage: &sdk::Usage) -> Usage {
         service_tier: usage.service_tier.clone(),
         batch: usage.batch,
         region: usage.region.clone(),
-        extensions: Vec::new(),
+        extensions: usage.extensions.iter().map(kept).collect(),
     }
 }
