@@ -26,7 +26,7 @@ pub struct WorkKey {
 
 impl WorkKey {
     /// Whether both databases can keep it.
-    pub fn can_be_kept(&self) -> bool {
+    pub(crate) fn can_be_kept(&self) -> bool {
         let Self { tenant, id } = self;
         tenant.len() + id.len() <= MAX_KEY && ![tenant, id].into_iter().any(|text| text.contains('\0'))
     }
@@ -67,7 +67,7 @@ impl WorkChanges {
 /// A process holds its rows for some time more, and takes those that no other one holds.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkHold {
-    /// The process.
+    /// Whose rows they are from now on.
     pub process: i64,
     /// For how long, in milliseconds.
     pub for_ms: u64,

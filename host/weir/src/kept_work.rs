@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::store::OpenStore;
+use crate::store::{OpenStore, key_of};
 use weir_gateway::accounting::{KeptWork, WorkName, WorkStore};
 use weir_gateway::gateway::Gateway;
 use weir_store::{HeldWork, OpenWork, Recorder, Store, StoreError, WorkHold, WorkKey};
@@ -41,11 +41,6 @@ impl WorkStore for StoredWork {
     fn ended(&self, work: WorkName) {
         self.0.book_work(&[], key_of(work));
     }
-}
-
-/// The name of work in the store.
-pub(crate) fn key_of(WorkName { tenant, id }: WorkName) -> WorkKey {
-    WorkKey { tenant, id }
 }
 
 fn name_of(WorkKey { tenant, id }: WorkKey) -> WorkName {

@@ -33,7 +33,7 @@ use drops::Dropped;
 use figures::StoreFigures;
 use late::LateStore;
 use redaction::Redaction;
-pub(crate) use request_log::{Recorded, StoreLog};
+pub(crate) use request_log::{Recorded, StoreLog, key_of};
 use unknown_callers::UnknownCallerLimit;
 use weir_fixtures::fixture::RulesError;
 use weir_gateway::serving::Serving;

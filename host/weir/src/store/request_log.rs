@@ -6,7 +6,7 @@ use super::bodies::BodyLog;
 use super::facts::with_fact;
 use super::sums::with_uses;
 use super::unknown_callers::UnknownCallerLimit;
-use crate::kept_work::key_of;
+use weir_gateway::accounting::WorkName;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_store::{Fact, Recorder, WorkKey};
@@ -17,6 +17,11 @@ pub struct StoreLog {
     recorder: Recorder,
     bodies: Arc<BodyLog>,
     unknown_callers: Arc<UnknownCallerLimit>,
+}
+
+/// The name of work in the store.
+pub(crate) fn key_of(WorkName { tenant, id }: WorkName) -> WorkKey {
+    WorkKey { tenant, id }
 }
 
 /// What decides how the fact of a request is recorded.
