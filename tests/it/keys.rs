@@ -9,6 +9,7 @@ mod nodes;
 mod restored;
 mod spending;
 pub(crate) mod tokens;
+mod unreadable;
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Gate, Gateway, Reply, Request, Upstream, log};

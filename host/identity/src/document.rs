@@ -102,7 +102,7 @@ pub enum Document {
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     /// It is no JSON of this kind.
-    #[error("not a {}: {error}", .kind.name())]
+    #[error("not a valid {}: {error}", .kind.name())]
     Json {
         /// The kind that was expected.
         kind: Kind,
@@ -110,7 +110,7 @@ pub enum DocumentError {
         error: serde_json::Error,
     },
     /// A value is outside of its bounds.
-    #[error("not a {}: {invalid}", .kind.name())]
+    #[error("not a valid {}: {invalid}", .kind.name())]
     Invalid {
         /// The kind that was expected.
         kind: Kind,

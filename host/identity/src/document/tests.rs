@@ -42,7 +42,7 @@ fn unknown_fields_newer_schemas_and_doubled_fields_are_refused() {
     assert!(problem(Kind::Key, &key(r#", "modells": []"#)).contains("unknown field `modells`"));
     assert!(problem(Kind::Key, &key(r#", "name": "b""#)).contains("duplicate field"));
     assert!(problem(Kind::Key, &key("").replace("1,", "2,")).contains("schema 2"));
-    assert!(problem(Kind::Team, &key("")).contains("not a team"));
+    assert!(problem(Kind::Team, &key("")).contains("not a valid team"));
     let wrong = key("").replace("sha256:88", "sha256:8");
     let message = problem(Kind::Key, &wrong);
     assert!(message.contains("not the hash of a key") && !message.contains("dc28d0"), "{message}");

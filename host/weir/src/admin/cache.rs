@@ -1,6 +1,7 @@
 //! `/admin/cache`, and the same as `/admin/v1/cache`: how much is kept for equal requests, its removal, and what is said of
 //! answers to questions that mean the same.
 
+use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{MethodRouter, get, post};
@@ -47,9 +48,9 @@ struct Feedback {
 }
 
 /// Takes in a verdict on an answer that was given to a question which means the same.
-async fn judge(State(operations): State<Operations>, body: String) -> Result<Json<Value>, Problem> {
+async fn judge(State(operations): State<Operations>, body: Bytes) -> Result<Json<Value>, Problem> {
     let wrong = |message: &str| Problem::bad("bad_request", message);
-    let feedback: Feedback = serde_json::from_str(&body)
+    let feedback: Feedback = serde_json::from_slice(&body)
         .map_err(|_| wrong("the body must be {\"key\": \"…\", \"verdict\": \"right\" or \"wrong\"}"))?;
     let key = Key::parse(&feedback.key).ok_or_else(|| wrong("`key` must be the `x-weir-cache-key` of the answer"))?;
     let verdict = Verdict::parse(&feedback.verdict).ok_or_else(|| wrong("`verdict` must be `right` or `wrong`"))?;

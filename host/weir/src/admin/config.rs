@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use axum::extract::{Query, State};
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use super::{Operations, refuse};
+use super::{Operations, Parameters, Problem, refuse};
 use crate::reload::{AppliedConfig, ReloadError, Version, shown};
 use weir_config::{Address, Config, Limits, Severity, Target};
 
@@ -122,32 +123,30 @@ fn kept(operations: &Operations) -> Vec<Value> {
     operations.reload.versions().iter().map(one).collect()
 }
 
-#[derive(Deserialize)]
-struct Between {
-    from: Option<String>,
-    to: Option<String>,
-}
-
 /// Returns the difference of two versions, by default of the one in force and the one before.
-async fn diff(State(operations): State<Operations>, Query(between): Query<Between>) -> Response {
+async fn diff(State(operations): State<Operations>, RawQuery(url): RawQuery) -> Result<Response, Problem> {
+    let between = Parameters::parse(url.as_deref(), &["from", "to"])?;
     let kept = operations.reload.versions();
     let find = |name: Option<String>, usual: usize| match name {
         Some(name) => operations.reload.version(&name).ok_or(name),
         None => kept.get(usual).cloned().ok_or_else(|| "before this one".to_owned()),
     };
-    let (from, to) = match (find(between.from, 1), find(between.to, 0)) {
+    let (from, to) = match (find(between.text("from"), 1), find(between.text("to"), 0)) {
         (Ok(from), Ok(to)) => (from, to),
         (Err(name), _) | (_, Err(name)) => {
-            return refuse(StatusCode::NOT_FOUND, &ReloadError::Unknown(name).to_string());
+            return Err(Problem::of_status(StatusCode::NOT_FOUND, ReloadError::Unknown(name).to_string()));
         }
     };
     let (old, new) = (shown(&from.config), shown(&to.config));
     let names = (from.number.to_string(), to.number.to_string());
-    TextDiff::from_lines(old, new).unified_diff().header(&names.0, &names.1).to_string().into_response()
+    Ok(TextDiff::from_lines(old, new).unified_diff().header(&names.0, &names.1).to_string().into_response())
 }
 
 /// Checks the configuration in the request's body, without applying it.
-async fn validate(State(operations): State<Operations>, text: String) -> Response {
+async fn validate(State(operations): State<Operations>, body: Bytes) -> Response {
+    let Ok(text) = String::from_utf8(body.into()) else {
+        return refuse(StatusCode::BAD_REQUEST, "the body must be a configuration, which is text in UTF-8");
+    };
     let reload = Arc::clone(&operations.reload);
     let Ok(problems) = tokio::task::spawn_blocking(move || reload.validate(&text)).await else {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the configuration could not be checked");
@@ -170,8 +169,8 @@ struct Back {
     to: Option<String>,
 }
 
-async fn rollback(State(operations): State<Operations>, body: String) -> Response {
-    let asked = if body.trim().is_empty() { Ok(Back::default()) } else { serde_json::from_str::<Back>(&body) };
+async fn rollback(State(operations): State<Operations>, body: Bytes) -> Response {
+    let asked = if body.trim_ascii().is_empty() { Ok(Back::default()) } else { serde_json::from_slice::<Back>(&body) };
     let Ok(Back { to }) = asked else {
         return refuse(
             StatusCode::BAD_REQUEST,

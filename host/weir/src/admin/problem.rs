@@ -105,6 +105,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = json!({"error": {"code": self.code, "message": self.message}});
         let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if matches!(self.code, "store_unavailable" | "busy" | "in_progress") {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

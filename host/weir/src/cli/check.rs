@@ -55,7 +55,11 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     }
     // The counts include providers from the environment if there is no file.
     let (models, providers) = (serving.config.models.len(), serving.config.providers.len());
-    super::print(&format!("the configuration is fine: {models} models, {providers} providers"));
+    super::print(&format!(
+        "the configuration is fine: {}, {}",
+        counted(models, "model"),
+        counted(providers, "provider")
+    ));
     if models == 0 && providers == 0 {
         super::print("no model is served yet: `weir init` writes a first configuration");
     }
@@ -63,4 +67,10 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         super::print(&grants.impurity().map(|impurity| format!("adapter {name}: {impurity}")).unwrap_or_default());
     }
     ExitCode::SUCCESS
+}
+
+/// A number of things in words: `1 model`, `2 models`.
+fn counted(count: usize, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{ending}")
 }
