@@ -313,5 +313,5 @@ async fn a_mistyped_verb_is_unknown_in_the_formats_own_error_with_the_verbs_that
         assert!(message.contains(part), "{message}");
     }
     let reply = gateway.ask(&Request::new("DELETE", "/v1beta/models/gemini:generateContent")).await;
-    assert_eq!(reply.status(), 405, "{}", reply.text());
+    assert_eq!((reply.status(), reply.header("allow")), (405, Some("POST, GET")), "{}", reply.text());
 }

@@ -25,6 +25,7 @@ mod billed_counts;
 mod boards;
 mod budgets;
 mod cancel;
+mod coded_requests;
 mod commands;
 mod compile_process;
 mod content_types;

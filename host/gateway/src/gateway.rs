@@ -9,6 +9,7 @@ mod cached_call;
 mod call;
 mod capture;
 mod client_call;
+mod coded_body;
 mod embed;
 mod ephemeral;
 mod finish;
@@ -68,7 +69,7 @@ use crate::reasoning_cache::ReasoningCache;
 use crate::serving::Serving;
 use cached::CacheLookup;
 use finish::Routing;
-use own_headers::{forbid_retry, put_limits, set_own_request_id, set_request_id};
+use own_headers::{forbid_retry, put_limits, set_allow, set_own_request_id, set_request_id};
 use recognise::{EndpointCall, recognise};
 use refusal::fault_response;
 use routing::RoutedExchange;
@@ -172,9 +173,11 @@ impl Gateway {
                 (answer.unwrap_or_else(refuse), Some(endpoint))
             }
             Some(Err(_)) if welcome::is_at(&head) => (welcome::page(&serving, &head), None),
-            Some(Err(Unrecognised { fault, nearest: endpoint })) => {
+            Some(Err(Unrecognised { fault, methods, nearest: endpoint })) => {
                 let errors = endpoint.as_ref().and_then(|endpoint| endpoint.errors.as_deref());
-                (self.refuse(errors, &fault, &id, &mut record), endpoint)
+                let mut response = self.refuse(errors, &fault, &id, &mut record);
+                set_allow(&mut response, &methods);
+                (response, endpoint)
             }
         };
         set_request_id(&mut response, endpoint.as_deref(), &id);
@@ -196,7 +199,7 @@ impl Gateway {
         serving: &Serving,
         begun: TracedRequest<'_>,
         capture: &mut Option<Arc<Capture>>,
-        head: Parts,
+        mut head: Parts,
         body: Incoming,
         called: EndpointCall,
     ) -> Result<Response<ReplyBody>, Fault> {
@@ -211,7 +214,7 @@ impl Gateway {
             Err(refused) => return Ok(self.refuse_limited(&endpoint, &refused, &exchange.id, record)),
         };
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
-        let mut taken = pin!(read_body::read(serving, &endpoint, &path_params, &head, body, held)).await?;
+        let mut taken = pin!(read_body::read(serving, &endpoint, &path_params, &mut head, body, held)).await?;
         let peek = &mut taken.peek;
         // The client's own name for the model, also of a request that is refused.
         if let Some(record) = record.as_mut() {

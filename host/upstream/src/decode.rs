@@ -2,8 +2,9 @@
 //!
 //! Used only where the gateway reads the bytes: in the translate lane, and next to a relayed stream for its tap. The
 //! decoders are synchronous, so that both can use them. A piece is therefore decoded in one go, which `Bound::piece`
-//! keeps short.
+//! keeps short. A client's body is all there before it is decoded ([`CodedBody`]).
 
+mod coded_body;
 mod engine;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::io;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderMap};
 
+pub use self::coded_body::CodedBody;
 use engine::{Engine, Sink};
 
 /// A content coding that can be decoded.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Method, Response, header};
 
 use crate::accounting::Account;
 use crate::accounting::access::RequestRecord;
@@ -42,6 +42,14 @@ pub(super) fn put_limits(
             }
             limits::put(errors, names, &statuses.iter().map(Figure::from).collect::<Vec<_>>(), headers);
         }
+    }
+}
+
+/// Names the methods that a path has to a client that used another one (RFC 9110, 15.5.6).
+pub(super) fn set_allow(response: &mut Response<ReplyBody>, methods: &[Method]) {
+    if !methods.is_empty() {
+        let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        insert_made(response.headers_mut(), &header::ALLOW, names.join(", "));
     }
 }
 

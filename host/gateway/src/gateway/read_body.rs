@@ -1,4 +1,4 @@
-//! Reads a request's body within its limits, and peeks at it.
+//! Reads a request's body within its limits, decodes it if the client has compressed it, and peeks at it.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -7,11 +7,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use http::header;
 use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use super::coded_body;
 use crate::dialect::request_peek::{PeekPlan, RequestPeek};
 use crate::passthrough::client_body::too_slow;
 use crate::serving::Serving;
@@ -21,6 +23,7 @@ use weir_translate::dialect::path::PathParams;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_types::turn;
+use weir_upstream::Coding;
 use weir_wire::peek::Peek;
 
 /// A request's body after reading.
@@ -38,15 +41,27 @@ pub(super) async fn read(
     serving: &Serving,
     endpoint: &Endpoint,
     path_params: &PathParams,
-    head: &Parts,
+    head: &mut Parts,
     body: Incoming,
     held: Held,
 ) -> Result<ReadBody, Fault> {
     let plan = plan(serving, endpoint)?;
+    if let Some(coding) = coded_body::coding(&head.headers)? {
+        let (body, held) = Box::pin(decoded(serving, coding, body, held)).await?;
+        head.headers.remove(header::CONTENT_ENCODING);
+        let peek = plan.read(&body, path_params, &about(head))?;
+        return Ok(ReadBody { body, peek, held });
+    }
     let mut scan = plan.scan();
     let (body, held) = pin!(scanned(serving, body, held, scan.as_mut())).await?;
     let peek = plan.read_scanned(scan, &body, path_params, &about(head))?;
     Ok(ReadBody { body, peek, held })
+}
+
+/// Reads a body that is compressed, and undoes that.
+async fn decoded(serving: &Serving, coding: Coding, body: Incoming, held: Held) -> Result<(Vec<Bytes>, Held), Fault> {
+    let (body, held) = whole(serving, body, held).await?;
+    coded_body::decode(coding, body, held, serving.config.server.max_body_bytes).await
 }
 
 /// Reads the whole body into memory.
@@ -203,7 +218,7 @@ fn take(
     taken
 }
 
-fn too_large(limit: usize) -> Fault {
+pub(super) fn too_large(limit: usize) -> Fault {
     let message = format!("the request is larger than {limit} bytes; `server.max_body_bytes` sets the limit");
     Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413)
 }

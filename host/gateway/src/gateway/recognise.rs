@@ -34,10 +34,10 @@ pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<EndpointCall,
             if let Some(unrecognised) = unknown::verb(serving, head) {
                 return Err(unrecognised);
             }
-            let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
-            let message = format!("{} is not served here, but {} is", head.method, methods.join(", "));
+            let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+            let message = format!("{} is not served here, but {} is", head.method, names.join(", "));
             let fault = Fault::invalid(message).with_status(405).with_code("method_not_allowed");
-            Err(Unrecognised { fault, nearest: Some(endpoint) })
+            Err(Unrecognised { fault, methods: methods.into(), nearest: Some(endpoint) })
         }
         Lookup::Unknown => Err(unknown::explain(serving, head)),
     }

@@ -19,6 +19,8 @@ const SLIPS: usize = 3;
 /// A request that calls no face.
 pub(super) struct Unrecognised {
     pub(super) fault: Fault,
+    /// The methods that the path has, if only the method is wrong.
+    pub(super) methods: Box<[Method]>,
     /// The face whose format the error is rendered in.
     pub(super) nearest: Option<Arc<Endpoint>>,
 }
@@ -36,7 +38,7 @@ pub(super) fn explain(serving: &Serving, head: &Parts) -> Unrecognised {
         None => format!("nothing is served at {shown}; GET / lists what is"),
     };
     let nearest = meant.and_then(|(_, endpoint)| endpoint).or_else(|| serving.endpoints.likeliest(path, &about));
-    Unrecognised { fault: Fault::not_found(message).with_code("unknown_url"), nearest }
+    unknown_url(message, nearest)
 }
 
 /// The error for a path such as `models/x:generateContnt`, whose verb no face has, if there are faces that differ from it in
@@ -65,7 +67,11 @@ pub(super) fn verb(serving: &Serving, head: &Parts) -> Option<Unrecognised> {
         Some(meant) => format!("nothing here is called `:{shown}`; did you mean `:{meant}`? There are {known}"),
         None => format!("nothing here is called `:{shown}`; there are {known}"),
     };
-    Some(Unrecognised { fault: Fault::not_found(message).with_code("unknown_url"), nearest: Some(nearest) })
+    Some(unknown_url(message, Some(nearest)))
+}
+
+fn unknown_url(message: String, nearest: Option<Arc<Endpoint>>) -> Unrecognised {
+    Unrecognised { fault: Fault::not_found(message).with_code("unknown_url"), methods: Box::default(), nearest }
 }
 
 /// The admin page that was probably meant, if admin pages are on this listener.

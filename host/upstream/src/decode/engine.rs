@@ -11,10 +11,10 @@ use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, Operation};
 use super::{Bound, Coding};
 
 /// The largest window that zstd may use, as a power of two: 8 MiB, the limit of RFC 9659 for HTTP.
-const ZSTD_WINDOW: u32 = 23;
+pub(super) const ZSTD_WINDOW: u32 = 23;
 
 /// Size of the decoders' output buffer, in bytes.
-const BUFFER: usize = 4 * 1024;
+pub(super) const BUFFER: usize = 4 * 1024;
 
 /// Collects a decoder's output within a bound.
 #[derive(Debug)]
@@ -127,6 +127,11 @@ fn write_all(decoder: &mut impl Write, mut input: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether these are a zlib stream's first bytes. RFC 1950: its header names method 8 and is divisible by 31.
+pub(super) fn is_zlib(method: u8, flags: u8) -> bool {
+    method & 0x0f == 8 && u16::from_be_bytes([method, flags]).is_multiple_of(31)
+}
+
 /// Decodes `deflate`: zlib according to the standard, a raw stream from some servers.
 pub(super) struct Deflate {
     /// `None` until the first two bytes show which of the two it is.
@@ -146,9 +151,7 @@ impl Deflate {
             self.held = self.held.or(input.first().copied());
             return Ok(());
         };
-        // RFC 1950: a zlib header names method 8 and is divisible by 31.
-        let is_zlib = method & 0x0f == 8 && u16::from_be_bytes([method, flags]) % 31 == 0;
-        self.decoder = Some(Decompress::new(is_zlib));
+        self.decoder = Some(Decompress::new(is_zlib(method, flags)));
         if let Some(held) = self.held.take() {
             self.inflate(&[held])?;
         }

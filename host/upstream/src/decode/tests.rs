@@ -146,3 +146,47 @@ fn the_coding_is_read_from_the_headers() {
     assert_eq!(of("gzip, br"), Err(DecodeError::Unknown));
     assert_eq!(of("lzma"), Err(DecodeError::Unknown));
 }
+
+/// Reads a body that is all there, this many bytes at a time.
+fn read(coding: Coding, pieces: &[&[u8]], size: usize) -> Result<Vec<u8>, DecodeError> {
+    let pieces = pieces.iter().map(|piece| Bytes::copy_from_slice(piece)).collect();
+    let (mut body, mut all) = (CodedBody::new(coding, pieces)?, Vec::new());
+    loop {
+        let mut room = vec![0; size];
+        let filled = body.fill(&mut room)?;
+        all.extend_from_slice(&room[..filled]);
+        if filled < size {
+            return Ok(all);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_whole_body_decodes_to_itself_wherever_it_is_cut_and_however_much_is_read(
+        coding in any_coding(),
+        text in prop::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), any::<u8>()], 0..3000),
+        cut in 1..200_usize,
+        size in 1..5000_usize,
+    ) {
+        let encoded = encoded(coding, &text);
+        let pieces: Vec<&[u8]> = encoded.chunks(cut).collect();
+        prop_assert_eq!(read(coding, &pieces, size).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_whole_body_that_ends_early_or_does_not_fit_its_coding_is_refused() {
+    let text = b"Hello, Hello, Hello and so on".repeat(20);
+    for coding in [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
+        let encoded = encoded(coding, &text);
+        for len in 1..encoded.len() {
+            assert!(read(coding, &[&encoded[..len]], 64).is_err(), "{coding:?} of {len} bytes");
+        }
+        assert!(read(coding, &[b"{\"model\": \"m\", \"messages\": []}"], 64).is_err(), "{coding:?}");
+        assert_eq!(read(coding, &[b"", b""], 64), Ok(Vec::new()), "{coding:?}");
+    }
+    let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
+    raw.write_all(&text).unwrap();
+    assert_eq!(read(Coding::Deflate, &[&raw.finish().unwrap()], 64).unwrap(), text);
+}

@@ -1,0 +1,61 @@
+//! Bodies that clients send compressed. Weir reads them, so they are decoded at once, and providers get them as they were before.
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, HeaderMap};
+
+use super::read_body::too_large;
+use weir_buffers::Held;
+use weir_types::fault::Fault;
+use weir_upstream::{CodedBody, Coding, DecodeError};
+
+/// How much is decoded before others have their turn.
+const PIECE: usize = 64 << 10;
+
+/// The coding of a request's body, if it has one.
+pub(super) fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Fault> {
+    if !headers.contains_key(CONTENT_ENCODING) {
+        return Ok(None);
+    }
+    match Coding::of(headers) {
+        Ok(Coding::Identity) => Ok(None),
+        Ok(coding) => Ok(Some(coding)),
+        Err(_) => {
+            let message = "the request's `content-encoding` is not known here: send the body as it is, or in one of gzip, deflate, \
+                           br and zstd";
+            Err(Fault::invalid(message).with_status(415).with_code("unsupported_encoding"))
+        }
+    }
+}
+
+/// Decodes a body, of which both forms count as held until it is done. It may have `limit` bytes then.
+pub(super) async fn decode(
+    coding: Coding,
+    coded: Vec<Bytes>,
+    coded_held: Held,
+    limit: usize,
+) -> Result<(Vec<Bytes>, Held), Fault> {
+    let mut held = coded_held.beside();
+    let mut body = CodedBody::new(coding, coded).map_err(|error| unreadable(&error))?;
+    let (mut pieces, mut len) = (Vec::new(), 0);
+    loop {
+        held.grow(PIECE).await?;
+        let mut piece = vec![0; PIECE];
+        let filled = body.fill(&mut piece).map_err(|error| unreadable(&error))?;
+        len += filled;
+        if len > limit {
+            return Err(too_large(limit));
+        }
+        piece.truncate(filled);
+        pieces.push(Bytes::from(piece));
+        if filled < PIECE {
+            held.shrink(PIECE - filled);
+            pieces.retain(|piece| !piece.is_empty());
+            return Ok((pieces, held));
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn unreadable(error: &DecodeError) -> Fault {
+    Fault::invalid(format!("the request's body does not fit its `content-encoding`: {error}"))
+}
