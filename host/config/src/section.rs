@@ -16,6 +16,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(super) use addresses::{Network, PageOrigin};
 pub(super) use declare::{joined, overlay, part, section, take_table, words};
 pub(super) use measures::{Bytes, Milliseconds, Pause, Size};
 pub(super) use numbers::{Amount, Count, Share, UpToOne};

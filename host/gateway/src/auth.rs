@@ -342,7 +342,7 @@ fn keyless(config: &Config, head: &Head<'_>, origin: Origin<'_>) -> Result<Calle
     if address.is_none_or(|address| !address.to_canonical().is_loopback()) {
         return Err(CallerDenied::Elsewhere);
     }
-    local::check(origin.uri, head.headers).map_err(CallerDenied::NotLocal)?;
+    local::check(origin.uri, head.headers, &config.server.allowed_origins).map_err(CallerDenied::NotLocal)?;
     Ok(Caller::anonymous(address))
 }
 

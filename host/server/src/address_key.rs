@@ -18,9 +18,4 @@ impl AddressKey {
             address => address,
         })
     }
-
-    /// Whether it is this machine's own.
-    pub(super) fn is_loopback(self) -> bool {
-        self.0.is_loopback()
-    }
 }

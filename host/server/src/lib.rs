@@ -7,6 +7,7 @@ pub mod final_poll;
 mod listen;
 mod metrics;
 mod protocol;
+mod proxies;
 mod registry;
 mod socket;
 mod stall;
@@ -45,13 +46,14 @@ use weir_buffers::Connection;
 
 pub use listen::{Reserved, bind, reserve};
 pub use metrics::{ConnectionMetrics, ListenerMetrics};
+pub use proxies::TrustedProxies;
 pub use upgrade::{Leaving, Upgrade};
 pub use workers::{Spread, Workers};
 
 /// Request extension: the client's side of the connection. One value, since each extension takes memory of its own.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// The client's address, one of IPv4 as such.
+    /// The client's address, one of IPv4 as such. Of a request that a trusted proxy sends, what that says.
     pub address: IpAddr,
     /// What the connection's requests hold together.
     pub buffers: Connection,
@@ -61,6 +63,11 @@ impl Peer {
     /// The side of a connection on which nothing is held yet.
     pub fn new(address: IpAddr) -> Self {
         Self { address, buffers: Connection::default() }
+    }
+
+    /// The client for which this proxy sends a request.
+    fn behind<B>(&self, proxies: &TrustedProxies, request: &Request<B>) -> Self {
+        Self { address: proxies.client(self.address, request.headers()), ..self.clone() }
     }
 }
 
@@ -76,8 +83,10 @@ pub struct Allowance {
     /// Further connections beyond that, whose requests are marked with [`BeyondLimit`]. If zero, further connections
     /// wait to be accepted.
     pub reserve: usize,
-    /// Maximum connections from one address; by default half of all, and any number from loopback.
+    /// Maximum connections from one address; by default half of all, and any number from loopback and from `proxies`.
     pub per_address: Option<usize>,
+    /// The proxies that tell for whom they ask.
+    pub proxies: TrustedProxies,
     /// Maximum size of a request's head, in bytes.
     pub header_bytes: usize,
     /// How long a client may take from accept to its first complete request head, and for each later head.
@@ -141,10 +150,11 @@ pub async fn serve<H, F, B>(
     B: ReplyBody,
 {
     let Allowance { connections, reserve, per_address, drain, .. } = allowance;
+    let proxies = allowance.proxies.clone();
     let ending = if reserve == 0 { 0 } else { ENDING };
     let most = u32::try_from(connections + reserve + ending).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
     let sockets = Arc::new(Semaphore::new(most as usize));
-    let registry = Arc::new(Registry::new(Capacity { connections, reserve, per_address }));
+    let registry = Arc::new(Registry::new(Capacity { connections, reserve, per_address, proxies }));
     let final_poll = watch::Sender::new(false);
     let protocols = Protocols::new(&allowance, final_poll.subscribe());
     let shared = Arc::new(Listener { protocols, allowance, handle });
@@ -262,7 +272,11 @@ where
         let handle = shared.handle.clone();
         let peer = Peer::new(address);
         let holder = Arc::clone(&place);
-        let service = service_fn(move |request| answer(&handle, &place, &peer, request));
+        let proxies = Some(shared.allowance.proxies.clone()).filter(|proxies| proxies.has(address));
+        let service = service_fn(move |request| {
+            let asks_for = proxies.as_ref().map(|proxies| peer.behind(proxies, &request));
+            answer(&handle, &place, asks_for.as_ref().unwrap_or(&peer), request)
+        });
         match serve_protocol(&shared.protocols, stream, service, &activity, timeouts).await {
             End::Done(Err(error)) => tracing::debug!(%error, "connection ended"),
             End::Expired(expiry) => metrics.expired(expiry),

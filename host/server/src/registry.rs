@@ -8,27 +8,29 @@ use tokio::time::Instant;
 
 use super::activity::{Activity, Order};
 use super::address_key::AddressKey;
+use super::proxies::TrustedProxies;
 use super::upgrade::Upgrade;
 
 /// One eviction frees this fraction (1/64) of the slots, because finding the idlest connections means scanning all.
 const BATCH_SHARE: usize = 64;
 
 /// Limits on the number of connections.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Capacity {
     /// In total.
     pub(super) connections: usize,
     /// In addition, for the operations endpoints only.
     pub(super) reserve: usize,
-    /// From one address; by default half of all, and unlimited from loopback.
+    /// From one address; by default half of all, and unlimited from loopback and from `proxies`.
     pub(super) per_address: Option<usize>,
+    pub(super) proxies: TrustedProxies,
 }
 
 impl Capacity {
-    fn of_address(&self, address: AddressKey) -> usize {
+    fn of_address(&self, address: IpAddr) -> usize {
         match self.per_address {
             Some(most) => most,
-            None if address.is_loopback() => usize::MAX,
+            None if address.to_canonical().is_loopback() || self.proxies.has(address) => usize::MAX,
             None => (self.connections / 2).max(1),
         }
     }
@@ -70,7 +72,7 @@ impl Registry {
         let key = AddressKey::of(address);
         let mut open = self.lock();
         let known = open.addresses.get(&key).copied().unwrap_or(0);
-        if known >= self.capacity.of_address(key) && open.evict(1, |one| one.address == key) == 0 {
+        if known >= self.capacity.of_address(address) && open.evict(1, |one| one.address == key) == 0 {
             return Err(Refusal::Address);
         }
         let is_reserved = !self.make_room(&mut open);
@@ -180,7 +182,7 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn registry(connections: usize, reserve: usize, per_address: Option<usize>) -> Arc<Registry> {
-        Arc::new(Registry::new(Capacity { connections, reserve, per_address }))
+        Arc::new(Registry::new(Capacity { connections, reserve, per_address, proxies: TrustedProxies::default() }))
     }
 
     fn busy(place: &Place) -> super::super::activity::Exchange {
@@ -235,8 +237,10 @@ mod tests {
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
-        let capacity = Capacity { connections: 10, reserve: 0, per_address: None };
-        assert_eq!(capacity.of_address(key("192.0.2.1")), 5);
-        assert_eq!(capacity.of_address(key("::1")), usize::MAX);
+        let proxies = TrustedProxies::new(&["198.51.100.0/24".parse().unwrap()]);
+        let capacity = Capacity { connections: 10, reserve: 0, per_address: None, proxies };
+        let most = |text: &str| capacity.of_address(text.parse().unwrap());
+        assert_eq!(most("192.0.2.1"), 5);
+        assert_eq!([most("::1"), most("::ffff:127.0.0.1"), most("198.51.100.7")], [usize::MAX; 3]);
     }
 }

@@ -21,6 +21,7 @@ fn allowance() -> Allowance {
         connections: 2,
         reserve: 0,
         per_address: None,
+        proxies: TrustedProxies::default(),
         header_bytes: 64 << 10,
         header_timeout: NEVER,
         idle_timeout: NEVER,

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod answers;
 pub mod app;
 pub mod cli;
+mod cross_origin;
 pub mod kept_budgets;
 mod kept_work;
 pub mod keys;

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use tower_service::Service as _;
 
 use crate::admin;
+use crate::cross_origin::Page;
 use weir_gateway::attempt::ReplyBody;
 use weir_gateway::gateway::Gateway;
 use weir_server::BeyondLimit;
@@ -30,10 +31,22 @@ pub(crate) struct MainPort {
 impl MainPort {
     /// Answers one request.
     pub(crate) fn answer(&self, request: Request<Incoming>) -> Answering {
-        let gateway = Arc::clone(&self.gateway);
         if !self.is_apart && admin::serves(request.uri().path()) {
-            Box::pin(operate(self.router.clone(), request))
-        } else if request.extensions().get::<BeyondLimit>().is_some() {
+            return Box::pin(operate(self.router.clone(), request));
+        }
+        match Page::of(&self.gateway, request.headers()) {
+            None => self.serve(request),
+            Some(page) if Page::asks_first(&request) => Box::pin(ready(page.may_ask(request.headers()))),
+            Some(page) => {
+                let answering = self.serve(request);
+                Box::pin(async move { page.may_read(answering.await) })
+            }
+        }
+    }
+
+    fn serve(&self, request: Request<Incoming>) -> Answering {
+        let gateway = Arc::clone(&self.gateway);
+        if request.extensions().get::<BeyondLimit>().is_some() {
             Box::pin(ready(gateway.refuse_beyond_limit(request)))
         } else if self.grpc.takes(&request) {
             pinned(|| self.grpc.clone().handle(request))

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use capture::{Capture, Place, Tapped};
 use weir_fixtures::fixture::{Exchange, Folder, Rules};
 use weir_gateway::attempt::ReplyBody;
-use weir_server::{Allowance, Spread};
+use weir_server::{Allowance, Spread, TrustedProxies};
 use weir_upstream::pass::{Passage, PassageError};
 use writer::Writer;
 
@@ -98,6 +98,7 @@ impl Recorder {
             connections: self.settings.connections,
             reserve: 0,
             per_address: Some(usize::MAX),
+            proxies: TrustedProxies::default(),
             header_bytes: 64 * 1024,
             header_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(2),

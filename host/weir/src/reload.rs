@@ -299,6 +299,7 @@ fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
         ("server.workers", old.workers != new.workers),
         ("server.max_connections", old.max_connections != new.max_connections),
         ("server.max_connections_per_address", old.max_connections_per_address != new.max_connections_per_address),
+        ("server.trusted_proxies", old.trusted_proxies != new.trusted_proxies),
         ("server.max_header_bytes", old.max_header_bytes != new.max_header_bytes),
         ("server.header_timeout", old.header_timeout != new.header_timeout),
         ("server.idle_timeout", old.idle_timeout != new.idle_timeout),

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::Limits;
-use crate::section::{Amount, Bytes, Count, HeaderName, InFolder, Section, Size, section};
+use crate::section::{Amount, Bytes, Count, HeaderName, InFolder, Network, PageOrigin, Section, Size, section};
 use crate::{Origin, Place};
 
 /// The size of a head or a frame; the HTTP library refuses less than 8 KiB.
@@ -26,7 +28,10 @@ section! {
         /// are accepted for `/health`, `/ready`, `/metrics` and `/admin` only.
         max_connections: usize as Amount = 4096,
         /// Concurrent connections from one address (for IPv6, from one /64).
-        max_connections_per_address: Option<usize> as Option<Amount> => "half of `max_connections`; any number from loopback",
+        max_connections_per_address: Option<usize> as Option<Amount> => "half of `max_connections`; any number from loopback and `trusted_proxies`",
+        /// Addresses and networks of proxies in front of Weir. Of what these send, the client's address is the last one in `x-forwarded-for`
+        /// that is not in this list. Without it, all clients behind a proxy have the proxy's address.
+        trusted_proxies: Vec<IpNet> as Vec<Network>,
         /// Concurrent exchanges; further ones wait in the `queue`. No limit if unset.
         max_concurrency: Option<usize> as Option<Amount>,
         /// The largest request body.
@@ -90,6 +95,9 @@ section! {
         anonymous: bool,
         /// Headers that may carry a client's key, besides the place where its format has it. They are never forwarded.
         key_headers: Vec<String> as Vec<HeaderName> = ["authorization", "x-api-key", "x-litellm-api-key"].map(str::to_owned).into(),
+        /// Origins of web pages that may call Weir from a browser, such as `"https://chat.example.com"`; `"*"` for all that send a key. Without
+        /// any, browsers keep the answers from pages of other sites.
+        allowed_origins: Vec<String> as Vec<PageOrigin>,
         /// Limits of one address; see `limits`.
         address_limits: Limits,
         /// Scheme, host and port by which clients reach Weir. It stands in answers in place of a provider's own address, such as

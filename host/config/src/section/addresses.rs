@@ -1,4 +1,8 @@
-//! Urls and origins.
+//! Urls, origins and networks.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::{Entry, Located, Take};
 use crate::raw::Node;
@@ -51,5 +55,71 @@ impl Take for Origin {
 
     fn example() -> String {
         "\"https://files.example.com\"".to_owned()
+    }
+}
+
+/// One address, or a network of them.
+#[derive(Debug)]
+pub(crate) struct Network;
+
+impl Take for Network {
+    type Value = IpNet;
+    const TAKES: &'static str = "address or network";
+    const LIST: &'static str = "list of addresses and networks";
+
+    fn take(entry: &Entry<'_, '_>, node: Node) -> Option<IpNet> {
+        let text = Located::<String>::take(entry, node)?;
+        let one = || text.value.trim().parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+        let network = text.value.trim().parse::<IpNet>().or_else(|_| one());
+        if network.is_err() {
+            let help = "for example \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"";
+            entry.error_with(
+                &text.place,
+                format!("`{}`: `{}` is no address and no network", entry.name, text.value),
+                help,
+            );
+        }
+        network.ok()
+    }
+
+    fn example() -> String {
+        "\"10.0.0.0/8\"".to_owned()
+    }
+}
+
+/// The origin of a web page as browsers write it, in lower case, or `*`.
+#[derive(Debug)]
+pub(crate) struct PageOrigin;
+
+impl PageOrigin {
+    fn parse(text: &str) -> Option<String> {
+        let origin = text.trim().to_ascii_lowercase();
+        let (scheme, host) = origin.split_once("://").unwrap_or_default();
+        let is_origin = !scheme.is_empty() && !host.is_empty() && host.bytes().all(is_of_host);
+        (is_origin || origin == "*").then_some(origin)
+    }
+}
+
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)
+}
+
+impl Take for PageOrigin {
+    type Value = String;
+    const TAKES: &'static str = "origin";
+    const LIST: &'static str = "list of origins";
+
+    fn take(entry: &Entry<'_, '_>, node: Node) -> Option<String> {
+        let text = Located::<String>::take(entry, node)?;
+        let origin = Self::parse(&text.value);
+        if origin.is_none() {
+            let help = "scheme, host and port as browsers write them, without a path: \"https://chat.example.com\"";
+            entry.error_with(&text.place, format!("`{}`: `{}` is no origin", entry.name, text.value), help);
+        }
+        origin
+    }
+
+    fn example() -> String {
+        "\"https://chat.example.com\"".to_owned()
     }
 }

@@ -73,6 +73,7 @@ fn the_example_holds_with_every_key_in_use() {
     let (address_limits, max_concurrency, keep_alive_interval) = (Limits::default(), None, None);
     let adjusted = Server { max_concurrency, keep_alive_interval, address_limits, ..config.server.clone() };
     let adjusted = Server { workers: None, max_connections_per_address: None, public_url: None, tls: None, ..adjusted };
+    let adjusted = Server { trusted_proxies: Vec::new(), allowed_origins: Vec::new(), ..adjusted };
     assert_eq!(adjusted, Server { place: adjusted.place.clone(), ..bare.server.clone() });
     let adjusted =
         AdapterSettings { isolation: None, max_instances: None, canary: None, ..config.plugins.defaults.clone() };

@@ -52,17 +52,17 @@ impl NotLocal {
     }
 }
 
-/// Checks whether a request that came over loopback is this machine's own.
+/// Checks whether a request that came over loopback is this machine's own, or comes from a page of one of these origins.
 ///
 /// # Errors
 ///
 /// The reason why it is not.
-pub fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), NotLocal> {
+pub fn check(uri: &Uri, headers: &HeaderMap, pages: &[String]) -> Result<(), NotLocal> {
     if let Some(name) = forwarding_header(headers) {
         return Err(NotLocal::Forwarded(name.clone()));
     }
     check_host(uri, headers)?;
-    check_site(headers)
+    check_site(headers, pages)
 }
 
 /// The first header that shows that a proxy forwarded the request.
@@ -82,10 +82,13 @@ fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<(), NotLocal> {
     if is_named { Ok(()) } else { Err(NotLocal::NoHost) }
 }
 
-fn check_site(headers: &HeaderMap) -> Result<(), NotLocal> {
+fn check_site(headers: &HeaderMap, pages: &[String]) -> Result<(), NotLocal> {
     let cross = |name: &HeaderName, value: &str| NotLocal::CrossSite(format!("{name}: {}", shown(value)));
     for value in headers.get_all(header::ORIGIN) {
         let origin = value.to_str().unwrap_or("?");
+        if pages.iter().any(|page| page.eq_ignore_ascii_case(origin)) {
+            return Ok(());
+        }
         let host = origin.split_once("://").map(|(_, host)| host);
         if !host.is_some_and(is_loopback) {
             return Err(cross(&header::ORIGIN, origin));
@@ -133,7 +136,7 @@ mod tests {
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        check(&uri.parse().unwrap(), &map)
+        check(&uri.parse().unwrap(), &map, &["https://chat.example.com".to_owned(), "*".to_owned()])
     }
 
     #[test]

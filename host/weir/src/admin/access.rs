@@ -152,7 +152,7 @@ fn check(operations: &Operations, config: &Config, request: &Request) -> Result<
     if is_shared(operations, config) && !operations.is_apart {
         return Err(AdminDenied::Shared);
     }
-    local::check(request.uri(), headers).map_err(AdminDenied::NotLocal)?;
+    local::check(request.uri(), headers, &[]).map_err(AdminDenied::NotLocal)?;
     // A web page served on this machine must not be able to change anything, either.
     let is_a_page = request.method() != Method::GET && headers.contains_key(header::ORIGIN);
     if is_a_page && !repeats(operations.sessions.local_csrf(), headers) {
@@ -276,7 +276,7 @@ pub(super) async fn show_metrics(State(operations): State<Operations>, request: 
     let denied = match by_token(&operations, &config, bearer(request.headers())) {
         Ok(Some(caller)) if caller.may(Access::Read, None) => return next.run(request).await,
         Ok(Some(_)) => AdminDenied::Forbidden,
-        Ok(None) if local::check(request.uri(), request.headers()).is_ok() => return next.run(request).await,
+        Ok(None) if local::check(request.uri(), request.headers(), &[]).is_ok() => return next.run(request).await,
         Ok(None) | Err(AdminDenied::NoToken) => AdminDenied::Metrics,
         Err(denied) => denied,
     };
@@ -288,7 +288,7 @@ pub(super) async fn show_metrics(State(operations): State<Operations>, request: 
 /// foreign web page and no proxy may.
 pub(super) async fn show(State(operations): State<Operations>, request: Request, next: Next) -> Response {
     let is_own = !operations.is_exposed && !is_shared(&operations, &operations.reload.current().config);
-    match local::check(request.uri(), request.headers()) {
+    match local::check(request.uri(), request.headers(), &[]) {
         Err(why) if is_own => refuse(
             StatusCode::FORBIDDEN,
             &format!("{why}; without keys only this machine is served: add `[[clients]]`, or set `server.anonymous`"),

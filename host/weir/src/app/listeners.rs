@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::StartError;
 use crate::systemd::Sockets;
 use weir_config::Config;
-use weir_server::Allowance;
+use weir_server::{Allowance, TrustedProxies};
 
 /// Number of connections beyond the limit, for the operations endpoints.
 const RESERVE: usize = 32;
@@ -82,6 +82,7 @@ pub(super) fn allowance(server: &weir_config::Server) -> Allowance {
         connections: server.max_connections,
         reserve: RESERVE,
         per_address: server.max_connections_per_address,
+        proxies: TrustedProxies::new(&server.trusted_proxies),
         header_bytes: server.max_header_bytes,
         header_timeout: server.header_timeout,
         idle_timeout: server.idle_timeout,
