@@ -121,6 +121,15 @@ fn answer(model: &str, stream: bool, more: Value) -> Request {
     Request::post("/v1/responses", body.to_string())
 }
 
+/// A request for a summary of a conversation.
+fn compaction(model: &str, more: Value) -> Request {
+    let mut body = json!({"model": model});
+    if let Value::Object(more) = more {
+        body.as_object_mut().unwrap().extend(more);
+    }
+    Request::post("/v1/responses/compact", body.to_string())
+}
+
 /// Creates an object and returns its id.
 async fn made(gateway: &Gateway, client: &str, request: Request) -> String {
     let reply = gateway.ask(&by(client, request)).await;
@@ -259,6 +268,8 @@ async fn no_request_goes_on_with_or_reads_what_another_client_made() {
                         "{{\"model\":\"{model}\",\"stream\":{stream},\"input\":\"Hi\",\"previous_response_id\":\"{escaped}\"}}"
                     ),
                 ),
+                compaction(model, json!({"previous_response_id": kept})),
+                compaction(model, json!({"input": part})),
                 Request::post(
                     "/v1/chat/completions",
                     json!({"model": model, "stream": stream, "messages": [

@@ -90,6 +90,25 @@ async fn sound_comes_back_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_is_relayed_and_booked_at_its_models_price() {
+    let answer = r#"{"id": "resp_1", "object": "response.compaction", "created_at": 1764967971, "output": [
+        {"id": "cmp_1", "type": "compaction", "encrypted_content": "gAAAA=="}],
+        "usage": {"input_tokens": 12, "input_tokens_details": {"cached_tokens": 2}, "output_tokens": 3,
+        "output_tokens_details": {"reasoning_tokens": 1}, "total_tokens": 15}}"#;
+    let mut upstream = Upstream::always(Answer::json(200, answer)).await;
+    let priced = config(&upstream).replace("target = {", "price = { input = 1000000, output = 1000000 }\ntarget = {");
+    let gateway = Gateway::open(&priced).await;
+    let body = r#"{"model":"openai","instructions": "Short.", "input":[{"role":"user","content":"Hi"}]}"#;
+    let reply = gateway.post("/v1/responses/compact", body).await;
+    assert_eq!((reply.status(), reply.text().as_str()), (200, answer));
+    assert_eq!(reply.header("x-weir-cost-usd"), Some("15"));
+    let sent = upstream.request().await;
+    assert_eq!((sent.line(), sent.text().as_str()), ("POST /base/responses/compact", body));
+    let reply = gateway.post("/v1/responses/compact", r#"{"model":"anthropic","input":"Hi"}"#).await;
+    assert_eq!(reply.status(), 400, "no other provider has it: {}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deployments_path_names_the_model() {
     // The body may name another model, or none: then OpenAI's own server would miss it.
     let named = [r#""model":"whatever","#, ""];

@@ -1,5 +1,6 @@
-//! Lists of models, on both sides: `GET /api/tags`, `POST /api/show` for one model; and the first requests of clients:
-//! `GET /api/version`, and `GET /`, which tells that the server is up.
+//! Lists of models, on both sides: `GET /api/tags`, `POST /api/show` for one model; and other first requests of clients:
+//! `GET /api/version`, `GET /`, which tells that the server is up, and `GET /api/ps`, which lists what runs. A gateway loads nothing, so
+//! that all its models run.
 
 use weir_sdk::adapter::{DialectModels, ParsedModels, ProviderModels, Result};
 use weir_sdk::json::{Object, Str, object, parse};
@@ -19,6 +20,10 @@ const VERSION: &str = "0.13.0";
 const SHOW: &str = "show";
 /// Memo of a request for the version.
 const ASKS_VERSION: &str = "version";
+/// Memo of a request for the models that run.
+const RUNS: &str = "ps";
+/// How long a running model stays loaded, as clients are told: nothing ends it.
+const STAYS_MS: f64 = 365.0 * 24.0 * 60.0 * 60.0 * 1000.0;
 /// Memo of a request that checks whether the server is up, and the answer.
 const ASKS_WHETHER: &str = "whether";
 const RUNNING: &str = "Ollama is running";
@@ -95,7 +100,7 @@ impl DialectModels for Ollama {
     fn parse_request(_: &Context, request: HttpRequest) -> Result<ParsedModels> {
         let last = request.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let memo = match last {
-            SHOW | ASKS_VERSION => last,
+            SHOW | ASKS_VERSION | RUNS => last,
             "tags" => "",
             _ => ASKS_WHETHER,
         };
@@ -138,7 +143,13 @@ fn running() -> RenderedResponse {
 fn list(o: &mut Object<'_>, ctx: &Context, model: &ModelInfo, losses: &mut Losses) {
     o.str("name", &model.id);
     o.str("model", &model.id);
-    o.str("modified_at", &time::format(model.created_ms.unwrap_or(ctx.now_ms)));
+    if ctx.memo == RUNS {
+        o.str("expires_at", &time::format(ctx.now_ms + STAYS_MS));
+        o.num("size_vram", 0);
+        o.opt_num("context_length", model.context_tokens);
+    } else {
+        o.str("modified_at", &time::format(model.created_ms.unwrap_or(ctx.now_ms)));
+    }
     members(o, model, losses);
     let lacks = |key: &str| extension(&model.extensions, MODELS, key).is_none();
     if lacks("size") {
@@ -208,6 +219,19 @@ mod tests {
         let architecture = shown["model_info"]["general.architecture"].as_str().unwrap();
         assert_eq!(shown["model_info"][format!("{architecture}.context_length")], 128_000);
         assert_eq!(shown["capabilities"], json!(["completion", "tools"]));
+    }
+
+    #[test]
+    fn all_models_run() {
+        let one = ModelInfo { context_tokens: Some(128_000), ..named("gpt-5".into()) };
+        let listed = written("/api/ps", vec![one]).unwrap();
+        let one = &listed["models"][0];
+        assert_eq!(
+            (&one["name"], &one["model"], &one["context_length"]),
+            (&json!("gpt-5"), &json!("gpt-5"), &json!(128_000))
+        );
+        assert!(one["expires_at"].is_string() && one["size_vram"].is_number() && one["details"].is_object());
+        assert_eq!(one.get("modified_at"), None);
     }
 
     #[test]

@@ -19,9 +19,11 @@ pub(super) fn all() -> Vec<Face> {
         post(EMBEDDINGS, Operation::Embeddings, "/api/embeddings"),
         get("/api/tags"),
         get("/api/version"),
+        get("/api/ps"),
         get("/"),
         head("/api/tags"),
         head("/api/version"),
+        head("/api/ps"),
         head("/"),
         // Old clients use `name`.
         Face {

@@ -10,7 +10,7 @@ use weir_sdk::manifest::{
 };
 use weir_sdk::types::{Framing, Unit};
 
-use super::{errors, face};
+use super::{errors, face, objects_of_responses};
 use crate::quirks::QUIRKS;
 
 /// One format for all of them: their errors and figures are in the same places.
@@ -25,6 +25,8 @@ enum Takes {
     Stream,
     /// A form with a `model`; the field `stream` requests a stream.
     Form,
+    /// A request for an answer: JSON with a `model` and perhaps the ids of objects.
+    Answer,
     /// JSON with a file's id and without a model.
     Batch,
     /// Any other body, without a model.
@@ -32,7 +34,7 @@ enum Takes {
 }
 
 /// Operation, method, path after `/v1/`, kind of body. The operation's name is a label of metrics.
-const ENDPOINTS: [(&str, &str, &str, Takes); 20] = [
+const ENDPOINTS: [(&str, &str, &str, Takes); 21] = [
     ("images", "POST", "images/generations", Takes::Stream),
     ("image-edits", "POST", "images/edits", Takes::Form),
     ("image-variations", "POST", "images/variations", Takes::Form),
@@ -49,6 +51,7 @@ const ENDPOINTS: [(&str, &str, &str, Takes); 20] = [
     ("batches-list", "GET", "batches", Takes::Object),
     ("batches-get", "GET", "batches/{id}", Takes::Object),
     ("batches-cancel", "POST", "batches/{id}/cancel", Takes::Object),
+    ("responses-compact", "POST", "responses/compact", Takes::Answer),
     ("responses-get", "GET", "responses/{id}", Takes::Object),
     ("responses-delete", "DELETE", "responses/{id}", Takes::Object),
     ("responses-cancel", "POST", "responses/{id}/cancel", Takes::Object),
@@ -72,6 +75,9 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
             Takes::Stream => streams(plain),
             Takes::Form => {
                 Face { model: vec![ModelPlace::Field("model".to_owned())], body: BodyKind::Multipart, ..streams(plain) }
+            }
+            Takes::Answer => {
+                Face { object_ids: objects_of_responses(), service_tier: vec!["/service_tier".to_owned()], ..plain }
             }
             Takes::Batch => Face { model: Vec::new(), object_ids: vec!["/input_file_id".to_owned()], ..plain },
             Takes::Object if method == "POST" => Face { model: Vec::new(), body: BodyKind::Raw, ..plain },
