@@ -235,6 +235,13 @@ pub fn form(data: &[u8]) {
     for longest in [1, 5, 40] {
         let cut: Vec<Bytes> = pieces(data, longest).into_iter().map(Bytes::copy_from_slice).collect();
         assert_eq!(form::fields(&cut, "x", &names), whole, "cut in pieces of up to {longest}");
+        let mut scan = form::FieldScan::new("x", names.map(str::to_owned).to_vec());
+        let passed = cut.iter().try_for_each(|piece| scan.push(piece)).and_then(|()| scan.finish());
+        assert_eq!(
+            passed.is_ok().then(|| scan.found().to_vec()),
+            whole.as_ref().ok().cloned(),
+            "in pieces of {longest}"
+        );
     }
     for field in whole.into_iter().flatten() {
         let value = data.get(field.range.clone()).expect("the range lies in the body");

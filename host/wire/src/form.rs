@@ -9,20 +9,26 @@
 //! | file | does |
 //! |---|---|
 //! | `parts` | reads all parts that are text |
+//! | `scan` | finds fields in a body that passes and is not kept |
 //! | `rope` | searches and reads across the chunks of a body |
+//! | `head` | reads the head of a part |
 //! | `header` | parses values with parameters: `form-data; name="x"` |
 
+mod head;
 mod header;
 mod parts;
 mod rope;
+mod scan;
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
+use self::head::Head;
 use self::header::Parameters;
-pub use self::parts::{Part, parts};
+pub use self::parts::{Part, has_other_charset, parts};
 use self::rope::Rope;
+pub use self::scan::FieldScan;
 
 /// Maximum number of parts, and maximum size of a part's head in bytes.
 const MAX_PARTS: usize = 4096;
@@ -82,6 +88,7 @@ pub enum FormError {
 pub fn boundary(content_type: &str) -> Result<String, FormError> {
     let parameters = Parameters::parse(content_type).ok_or(FormError::ContentType)?;
     let boundary = parameters.only("boundary").ok().flatten().filter(|boundary| is_boundary(boundary));
+    let boundary = boundary.filter(|_| !parameters.is_split("boundary"));
     if !parameters.value.eq_ignore_ascii_case("multipart/form-data") {
         return Err(FormError::ContentType);
     }
@@ -160,12 +167,9 @@ fn line(rope: &Rope<'_>, at: usize, len: usize) -> Result<Delimiter, FormError> 
 
 /// The field of a part, if it is wanted. The part reaches from its delimiter's CRLF to the next delimiter.
 fn field(rope: &Rope<'_>, at: usize, part: Range<usize>, names: &[&str]) -> Result<Option<Field>, FormError> {
-    let (Head { name, file, is_encoded, .. }, range) = split(rope, at, part)?;
-    let Some(name) = names.iter().position(|wanted| *wanted == name) else { return Ok(None) };
-    if is_encoded {
-        return Err(FormError::Head { offset: at });
-    }
-    let is_short = file.is_none() && range.len() <= MAX_TEXT;
+    let (head, range) = split(rope, at, part)?;
+    let Some(name) = head.wanted(names, at)? else { return Ok(None) };
+    let is_short = head.file.is_none() && range.len() <= MAX_TEXT;
     let text = is_short.then(|| String::from_utf8(rope.read(range.clone()))).and_then(Result::ok);
     Ok(Some(Field { name, range, text }))
 }
@@ -179,47 +183,6 @@ fn split(rope: &Rope<'_>, at: usize, part: Range<usize>) -> Result<(Head, Range<
     let blank = memchr::memmem::find(&head, b"\r\n\r\n").ok_or(wrong)?;
     let head = head.get(..blank).and_then(|head| std::str::from_utf8(head).ok()).ok_or(wrong)?;
     Ok((Head::read(head).ok_or(wrong)?, part.start + blank + 4..end))
-}
-
-/// The relevant contents of a part's head.
-struct Head {
-    name: String,
-    /// The names of its file, if it is one; usually it has one.
-    file: Option<String>,
-    is_encoded: bool,
-    /// Whether its text is not in UTF-8.
-    has_other_charset: bool,
-}
-
-impl Head {
-    /// Parses a head; `None` if parsers may disagree about it.
-    fn read(head: &str) -> Option<Self> {
-        let (mut disposition, mut is_encoded, mut has_other_charset) = (None, false, false);
-        for line in head.split("\r\n").filter(|line| !line.is_empty()) {
-            let (name, value) = line.split_once(':')?;
-            let is_token = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-            if !is_token || value.contains(['\r', '\n', '\0']) {
-                return None;
-            }
-            if name.eq_ignore_ascii_case("content-disposition") {
-                let is_second = disposition.replace(Parameters::parse(value)?).is_some();
-                if is_second {
-                    return None;
-                }
-            }
-            let plain = ["7bit", "8bit", "binary"].iter().any(|plain| value.trim().eq_ignore_ascii_case(plain));
-            is_encoded |= name.eq_ignore_ascii_case("content-transfer-encoding") && !plain;
-            has_other_charset |= name.eq_ignore_ascii_case("content-type") && parts::has_other_charset(value);
-        }
-        let disposition = disposition?;
-        if !disposition.value.eq_ignore_ascii_case("form-data") || disposition.only("name*").ok()?.is_some() {
-            return None;
-        }
-        let name = disposition.only("name").ok()??.to_owned();
-        let files = disposition.of(&["filename", "filename*"]);
-        let file = (!files.is_empty()).then(|| files.join("\n"));
-        Some(Self { name, file, is_encoded, has_other_charset })
-    }
 }
 
 #[cfg(test)]

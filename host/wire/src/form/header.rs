@@ -56,6 +56,12 @@ impl<'a> Parameters<'a> {
         self.all.iter().filter(|(known, _)| names.contains(&known.as_str())).map(|(_, value)| value.as_str()).collect()
     }
 
+    /// Whether a parameter is given encoded or in pieces (`name*`, `name*0`: RFC 2231), which some parsers put together and
+    /// others leave out.
+    pub(super) fn is_split(&self, name: &str) -> bool {
+        self.all.iter().any(|(known, _)| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('*')))
+    }
+
     /// A parameter that may occur at most once.
     pub(super) fn only(&self, name: &str) -> Result<Option<&str>, Twice> {
         let mut values = self.all.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());

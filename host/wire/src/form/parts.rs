@@ -51,7 +51,7 @@ pub fn parts(body: &[Bytes], content_type: &str) -> Result<Vec<Part>, FormError>
 }
 
 /// Whether a content type names a charset other than UTF-8 and its part ASCII. One that cannot be parsed might.
-pub(super) fn has_other_charset(content_type: &str) -> bool {
+pub fn has_other_charset(content_type: &str) -> bool {
     let is_usual =
         |charset: &&str| ["utf-8", "utf8", "us-ascii"].iter().any(|usual| charset.eq_ignore_ascii_case(usual));
     let Some(parameters) = Parameters::parse(content_type) else {

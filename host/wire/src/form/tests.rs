@@ -68,7 +68,10 @@ fn ambiguous_bodies_are_refused() {
     let (head, boundary) = (FormError::Head { offset: 0 }, FormError::Boundary { offset: 0 });
     for (parts, expected) in [
         (part("Content-Disposition: form-data; name=\"x\"; name*=utf-8''model", "m"), head),
+        (part("Content-Disposition: form-data; name=\"x\"; name*0=\"mod\"; name*1=\"el\"", "m"), head),
         (part("Content-Disposition: form-data; name=\"x\"; name=\"model\"", "m"), head),
+        (part("Content-Disposition: form-data; name=\"Model\"", "m"), head),
+        (part("Content-Disposition: form-data; name=\" model\"", "m"), head),
         (part("Content-Disposition: form-data; name=\"mod\\el\"", "m"), head),
         (part("Content-Disposition: attachment; name=\"model\"", "m"), head),
         (part("Content-Disposition: form-data", "m"), head),
@@ -86,11 +89,39 @@ fn ambiguous_bodies_are_refused() {
         let error = scan(&body(std::slice::from_ref(&parts))).unwrap_err();
         assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&expected), "{parts}: {error}");
     }
+    for charset in ["utf-16", "utf-7", "x; y="] {
+        let other =
+            part(&format!("{}\r\nContent-Type: text/plain; charset={charset}", plain.replace('x', "model")), "m");
+        assert!(matches!(scan(&body(&[other])), Err(FormError::NoText { .. })), "{charset}");
+    }
+    assert!(matches!(scan(&body(&[field("_charset_", "utf-16")])), Err(FormError::NoText { .. })));
     let twice = [body(&[field("x", "")]), body(&[field("model", "m")])].concat();
     assert!(matches!(scan(&twice), Err(FormError::Boundary { .. })));
     assert_eq!(scan(b"{\"model\":\"m\"}"), Err(FormError::NoParts));
     assert_eq!(scan(field("model", "m").as_bytes()), Err(FormError::Truncated));
     assert_eq!(scan(&body(&vec![field("x", ""); MAX_PARTS + 1])), Err(FormError::TooManyParts));
+}
+
+/// What a scan of a passing body finds.
+fn passing(pieces: &[Bytes]) -> Result<Vec<Field>, FormError> {
+    let mut scan = FieldScan::new(BOUNDARY, ["model", "stream"].map(str::to_owned).to_vec());
+    pieces.iter().try_for_each(|piece| scan.push(piece))?;
+    scan.finish().map(|()| scan.found().to_vec())
+}
+
+#[test]
+fn a_passing_form_keeps_little_and_shows_its_texts() {
+    let file = part("Content-Disposition: form-data; name=\"file\"; filename=\"a\"", &"\r\n--xYzZ".repeat(100_000));
+    let body = body(&[field("model", "m"), file, field("prompt", "text"), field("long", &"x".repeat(5000))]);
+    let mut scan = FieldScan::new(BOUNDARY, vec!["model".to_owned()]);
+    let mut texts = Vec::new();
+    for piece in body.chunks(100) {
+        scan.push(piece).unwrap();
+        texts.extend(scan.take_texts());
+        assert!(scan.kept() <= MAX_TEXT + 200, "{}", scan.kept());
+    }
+    assert_eq!((scan.finish(), texts), (Ok(()), vec!["m".to_owned(), "text".to_owned()]));
+    assert_eq!(scan.found()[0].text.as_deref(), Some("m"));
 }
 
 #[test]
@@ -102,6 +133,8 @@ fn boundaries_are_taken_from_content_types() {
         ("multipart/form-data; boundary=", None),
         ("multipart/form-data; boundary=\"\"", None),
         ("multipart/form-data; boundary=a; boundary=b", None),
+        ("multipart/form-data; boundary=a; boundary*=utf-8''b", None),
+        ("multipart/form-data; boundary=a; boundary*0=b", None),
         ("multipart/form-data; boundary=\"a\tb\"", None),
         ("multipart/mixed; boundary=a", None),
         ("application/json", None),
@@ -139,6 +172,7 @@ proptest! {
         let written: Vec<String> = parts.iter().map(|(name, content)| field(name, content)).collect();
         let body = body(&written);
         let found = fields(&cut(&body, &cuts), BOUNDARY, &["model", "stream"]).unwrap();
+        prop_assert_eq!(passing(&cut(&body, &cuts)).unwrap(), found.clone());
         let expected: Vec<(usize, &str)> = parts
             .iter()
             .filter_map(|(name, content)| Some((["model", "stream"].iter().position(|one| one == name)?, content.as_str())))
@@ -161,6 +195,7 @@ proptest! {
             body[at] = byte;
         }
         prop_assert_eq!(fields(&cut(&body, &cuts), BOUNDARY, &["model"]), fields(&whole(&body), BOUNDARY, &["model"]));
+        prop_assert_eq!(passing(&cut(&body, &cuts)).ok(), fields(&whole(&body), BOUNDARY, &["model", "stream"]).ok());
     }
 }
 
