@@ -1,5 +1,7 @@
 //! Requests to a provider's own endpoints: with the gateway's credential, within the operator's rules, streamed both ways.
 
+mod forms;
+mod readings;
 mod streamed;
 mod two_models;
 

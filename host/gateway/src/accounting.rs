@@ -21,7 +21,7 @@ pub mod trail;
 mod unbooked;
 mod untold;
 
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -169,7 +169,7 @@ pub struct Account {
     /// What it has to do with stored answers, if anything.
     stored: Option<Box<StoredPart>>,
     /// The size of the request, if the answer may not tell what it used.
-    untold: Option<Untold>,
+    untold: Option<(Untold, Option<Arc<AtomicU64>>)>,
     /// The request's body, if its use of tokens cannot be known.
     arriving: Option<ArrivingBody>,
     /// Where the cost is written once it is known.

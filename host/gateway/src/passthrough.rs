@@ -5,8 +5,10 @@
 //! |---|---|
 //! | [`path`] | checks paths, which must not lead out of the provider's url |
 //! | [`client_body`] | a request's body, sent while it arrives |
+//! | [`form_watch`] | what a form names, read while it arrives |
 
 pub(crate) mod client_body;
+pub(crate) mod form_watch;
 pub(crate) mod path;
 
 use std::collections::HashMap;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::accept::Acceptance;
+use crate::admission::not_allowed;
 use crate::auth::Caller;
 use crate::route::{Route, Target, keys};
 use weir_config::{Alias, Model};
@@ -69,6 +72,8 @@ pub struct Passage {
     /// Turns among the provider's keys, and the handles of metrics.
     pub(crate) route: Route,
     declared: Vec<Declared>,
+    /// The segments of paths behind which a model's name stands.
+    model_segments: Vec<String>,
     request_headers: HeaderRules,
     response_headers: HeaderRules,
 }
@@ -102,6 +107,12 @@ impl KnownEndpoint<'_> {
             || matches!(self.acceptance.operation, Operation::Chat | Operation::Embeddings | Operation::Rerank)
     }
 
+    /// Whether the request is a form that may name the model.
+    pub(crate) fn is_form(&self) -> bool {
+        let Face { body, model, .. } = &self.endpoint.face;
+        *body == BodyKind::Multipart && !model.is_empty()
+    }
+
     /// Whether the endpoint concerns no model, such as one for files.
     pub(crate) fn is_free(&self) -> bool {
         self.endpoint.face.model.is_empty() && self.acceptance.operation.is_relayed_only()
@@ -115,12 +126,14 @@ impl Passage {
         let model = Model { alias: Alias::Exact(NAME.to_owned()), ..Model::default() };
         let never = credentials.iter().copied().chain(OVERRIDES);
         let declared = declared(&target, endpoints);
+        let model_segments = model_segments(&target);
         let target = Arc::new(target);
         Self {
             route: Route::new(&model, false, vec![Ok(Arc::clone(&target))]),
             target,
             endpoint,
             declared,
+            model_segments,
             request_headers: HeaderRules::request(["*"], never),
             response_headers: HeaderRules::response(["*"]),
         }
@@ -152,6 +165,25 @@ impl Passage {
             let path_params = one.pattern.matches_in_any_case(&path)?;
             Some((KnownEndpoint { acceptance, endpoint: &one.endpoint }, path_params))
         })
+    }
+
+    /// Refuses a path with a model that the caller may not use, behind what a model follows in the paths that the adapter
+    /// declares: another method of a model, or another place of it, is often served beside those.
+    pub(crate) fn permit_model_of_path(&self, caller: &Caller, path: &str) -> Result<(), Fault> {
+        let plain = path::plainest(path);
+        let segments: Vec<&str> = plain.split('/').collect();
+        for (at, _) in segments.iter().enumerate().filter(|(_, one)| self.precedes_model(one)) {
+            let Some(rest) = segments.get(at + 1..).filter(|rest| !rest.is_empty()) else { continue };
+            let rest_of_path = rest.join("/");
+            if !path::beginnings(&rest_of_path).iter().any(|name| caller.may_use(name)) {
+                return Err(not_allowed(caller, rest.first().copied().unwrap_or_default()));
+            }
+        }
+        Ok(())
+    }
+
+    fn precedes_model(&self, segment: &str) -> bool {
+        self.model_segments.iter().any(|one| segment.eq_ignore_ascii_case(one))
     }
 
     /// Whether a caller may send a request here; `is_keyed` means that callers have keys. `path` is decoded.
@@ -221,22 +253,34 @@ fn endpoint(target: &Target, endpoints: &[Arc<Endpoint>]) -> Endpoint {
     }
 }
 
+fn model_segments(target: &Target) -> Vec<String> {
+    let option = |name: &str| target.option(name);
+    let before = |path: String| {
+        let before = path.split_once("{model")?.0.strip_suffix('/')?.rsplit('/').next()?.to_owned();
+        (!before.is_empty() && !before.contains('{')).then_some(before)
+    };
+    let mut all: Vec<String> = target.accepts.iter().flat_map(|one| one.shapes(option)).filter_map(before).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 fn declared(target: &Target, endpoints: &[Arc<Endpoint>]) -> Vec<Declared> {
     let option = |name: &str| target.option(name);
     let mut all = Vec::new();
-    for (position, acceptance) in
-        target.accepts.iter().enumerate().filter(|(_, one)| one.is_relayed() && one.is_open(option))
-    {
+    // Also those that this configuration does not use: the provider serves them.
+    for (position, acceptance) in target.accepts.iter().enumerate().filter(|(_, one)| one.is_relayed()) {
         let is_same = |endpoint: &&Arc<Endpoint>| {
             endpoint.format() == acceptance.format && endpoint.face.operation == acceptance.operation
         };
         let Some(endpoint) = endpoints.iter().find(is_same) else { continue };
         for path in acceptance.shapes(option) {
             if let Ok(pattern) = Pattern::parse(&format!("/{path}")) {
-                all.push(Declared { pattern, acceptance: position, endpoint: Arc::clone(endpoint) });
+                let one = Declared { pattern, acceptance: position, endpoint: Arc::clone(endpoint) };
+                all.push((!acceptance.is_open(option), one));
             }
         }
     }
-    all.sort_by_key(|one| usize::MAX - one.pattern.weight());
-    all
+    all.sort_by_key(|(is_unused, one)| (usize::MAX - one.pattern.weight(), *is_unused));
+    all.into_iter().map(|(_, one)| one).collect()
 }

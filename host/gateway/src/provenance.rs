@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use quick_cache::sync::Cache;
 
 pub use carried::Carried;
+pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};
 pub use recorder::{Claim, ProvenanceRecorder, RecordScope, is_object};
 pub(crate) use weir_wire::opaque::{Scanner, WORD, Word};

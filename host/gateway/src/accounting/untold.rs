@@ -1,6 +1,9 @@
 //! Answers that do not tell what they used, as speech, which is nothing but audio, and transcripts that are nothing but text.
 //! The size of the request tells about how much that is.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::Account;
 use crate::pricing::Tariff;
 use weir_ledger::{Facts, Quantity, Timestamp};
@@ -39,6 +42,16 @@ impl Untold {
         })
     }
 
+    /// The same of a request that has so many bytes at least.
+    fn at_least(self, bytes: u64) -> Self {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        match self {
+            Self::Speech(known) => Self::Speech(known.max(bytes)),
+            Self::Recording(known) => Self::Recording(known.max(bytes)),
+            Self::Other(known) => Self::Other(known.max(bytes)),
+        }
+    }
+
     /// What it is estimated to be billed by, if that has a price.
     fn unit(self, tariff: &Tariff) -> Option<UnitCount> {
         let counts = match self {
@@ -68,9 +81,9 @@ impl Untold {
 }
 
 impl Account {
-    /// The answer may not tell what it used.
-    pub(crate) fn may_not_tell(&mut self, untold: Option<Untold>) {
-        self.untold = untold;
+    /// The answer may not tell what it used. The request's body may arrive still, beyond the size that was announced.
+    pub(crate) fn may_not_tell(&mut self, untold: Option<Untold>, arrived: Option<Arc<AtomicU64>>) {
+        self.untold = untold.map(|untold| (untold, arrived));
     }
 
     /// Charges for an answer that told nothing: by an estimate of what is billed by the piece, where that has a price. Otherwise
@@ -78,7 +91,8 @@ impl Account {
     pub(super) fn charge_untold(&mut self) {
         let is_answered = (200..300).contains(&self.status);
         let is_told = self.counts || self.is_unknown || self.tokens.reported.is_some();
-        let Some(untold) = self.untold.take().filter(|_| is_answered && !is_told) else { return };
+        let Some((untold, arrived)) = self.untold.take().filter(|_| is_answered && !is_told) else { return };
+        let untold = untold.at_least(arrived.map_or(0, |arrived| arrived.load(Ordering::Relaxed)));
         let book = self.book();
         match self.tokens.tariff.as_ref().and_then(|tariff| untold.unit(tariff)) {
             Some(unit) => self.tokens.estimate_unit(unit),

@@ -3,10 +3,10 @@
 
 mod counts;
 mod form_fields;
+mod model;
 mod object_ids;
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +14,8 @@ use foldhash::fast::RandomState;
 
 use self::counts::{Lists, greatest_number, is_list};
 use self::form_fields::form_fields;
+use self::model::not_a_name;
+pub(crate) use self::model::{ModelSpot, second_model};
 use self::object_ids::ObjectPlaces;
 pub(crate) use self::object_ids::{MAX_IDS, ObjectIds};
 use super::exclusion::{CompiledExclusion, Excluded};
@@ -24,7 +26,7 @@ use weir_types::contract::about::{BodyKind, Face, FrameTest, ModelPlace, Pointer
 use weir_types::fault::Fault;
 use weir_types::headers;
 use weir_wire::form::Field;
-use weir_wire::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
+use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
 
 /// The most candidates that are reserved for, of each prompt; no provider makes as many.
 pub(crate) const MAX_CANDIDATES: u64 = 1_024;
@@ -78,30 +80,6 @@ pub struct RequestPeek {
     pub model_places: Vec<ModelSpot>,
     /// The peek's findings; `None` for bodies that are not JSON.
     pub found: Option<Found>,
-}
-
-/// A position of the model's name in the body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelSpot {
-    /// The bytes of the JSON string with its quotes, or of a form field's value.
-    pub range: Range<usize>,
-    /// Whether it is a JSON string.
-    pub is_json: bool,
-    /// The prefix of the name inside the string, which is kept.
-    pub prefix: String,
-    /// The name without its prefix.
-    pub name: String,
-}
-
-impl ModelSpot {
-    /// The edit that replaces the name by another model's.
-    pub fn renamed(&self, model: &str) -> Edit {
-        let text = format!("{}{model}", self.prefix);
-        if self.is_json {
-            return Edit::text(self.range.clone(), &text);
-        }
-        Edit { range: self.range.clone(), replacement: text.into() }
-    }
 }
 
 impl PeekPlan {
@@ -195,9 +173,21 @@ impl PeekPlan {
         head: &Head<'_>,
     ) -> Result<RequestPeek, Fault> {
         let found = scan.map(found_in).transpose()?;
-        let strict = head.headers.get(&headers::STRICT).is_some_and(|value| value == "true" || value == "1");
         let fields = self.fields(body, head)?;
-        let (model, model_places) = self.model(found.as_ref(), &fields, path_params)?;
+        self.facts(found, &fields, body, path_params, head)
+    }
+
+    /// The facts of a request of which these were found.
+    fn facts(
+        self: &Arc<Self>,
+        found: Option<Found>,
+        fields: &[Field],
+        body: &[Bytes],
+        path_params: &PathParams,
+        head: &Head<'_>,
+    ) -> Result<RequestPeek, Fault> {
+        let strict = head.headers.get(&headers::STRICT).is_some_and(|value| value == "true" || value == "1");
+        let (model, model_places) = self.model(found.as_ref(), fields, path_params)?;
         if let Some(found) = &found {
             self.refuse_variants(found)?;
         }
@@ -205,7 +195,7 @@ impl PeekPlan {
             StreamFlag::Constant(flag) => *flag,
             StreamFlag::Query(pair) => head.query(&pair.name).is_some_and(|value| value == pair.value),
             StreamFlag::Pointer(flag) if self.pointers.is_some() => self.stream_member(found.as_ref(), flag)?,
-            StreamFlag::Pointer(flag) => self.stream_field(&fields)?.unwrap_or(flag.fallback),
+            StreamFlag::Pointer(flag) => self.stream_field(fields)?.unwrap_or(flag.fallback),
         };
         let greatest =
             |pointers| found.as_ref().map(|found| greatest_number(found, pointers)).transpose().map(Option::flatten);
@@ -258,44 +248,6 @@ impl PeekPlan {
         let text = |pointer: &usize| found.all(*pointer).last().and_then(|hit| hit.value.as_text()).map(str::to_owned);
         self.service_tier.iter().find_map(text)
     }
-
-    /// Reads the model's name with its positions. Of repeated names the last one counts, as it does for providers.
-    fn model(
-        &self,
-        found: Option<&Found>,
-        fields: &[Field],
-        path_params: &PathParams,
-    ) -> Result<(Option<String>, Vec<ModelSpot>), Fault> {
-        let in_path = self.face.model.iter().any(|place| matches!(place, ModelPlace::Path));
-        let mut model = if in_path { path_params.get("model").map(str::to_owned) } else { None };
-        let mut spots = Vec::new();
-        for (pointer, prefix) in &self.models {
-            for hit in found.iter().flat_map(|found| found.all(*pointer)) {
-                let text = hit.value.as_text().ok_or_else(|| not_a_name("model"))?;
-                let (prefix, name) = match text.strip_prefix(prefix.as_str()) {
-                    Some(name) => (prefix.as_str(), name),
-                    None => ("", text),
-                };
-                // A model in the path takes precedence; a different name in the body is replaced by it.
-                let is_settled = in_path && model.is_some();
-                if !hit.superseded && !is_settled {
-                    model = Some(name.to_owned());
-                }
-                let (prefix, name) = (prefix.to_owned(), name.to_owned());
-                spots.push(ModelSpot { range: hit.range.clone(), is_json: true, prefix, name });
-            }
-        }
-        for spot in self.field_spots(fields)? {
-            if !(in_path && model.is_some()) {
-                model = Some(spot.name.clone());
-            }
-            spots.push(spot);
-        }
-        match model {
-            Some(name) if name.is_empty() => Err(not_a_name("model")),
-            model => Ok((model, spots)),
-        }
-    }
 }
 
 impl RequestPeek {
@@ -312,25 +264,9 @@ impl RequestPeek {
         self.plan.objects.as_ref().map_or_else(|| ObjectIds::of_path(of_path), |places| places.read(body, of_path))
     }
 
-    /// Refuses a body that names several models, for whoever sends it on as it is: the provider may read another name than the
-    /// one that counts here.
-    pub(crate) fn refuse_second_model(&self) -> Result<(), Fault> {
-        let mut names = self.model_places.iter().map(|spot| &spot.name);
-        let first = names.next();
-        if names.all(|name| Some(name) == first) {
-            return Ok(());
-        }
-        Err(Fault::invalid("`model` is given twice, with different values: name one model only").at("model"))
-    }
-
     /// Whether the client asks for a stream's usage.
     pub(crate) fn asks_usage(&self) -> bool {
         self.plan.usage_is_asked.as_ref().zip(self.found.as_ref()).is_some_and(|(test, found)| test.holds(found))
-    }
-
-    /// Whether the body could name the model and does not: the path names it.
-    pub(crate) fn leaves_model_to_path(&self) -> bool {
-        self.model.is_some() && !self.plan.models.is_empty() && self.model_places.is_empty()
     }
 
     /// Why a request has to be translated although its format is accepted.
@@ -385,9 +321,4 @@ fn wrong(pointer: &str, what: &str) -> Fault {
 
 fn unreadable(error: &dyn std::error::Error) -> Fault {
     Fault::invalid(format!("the request's body cannot be read: {error}"))
-}
-
-fn not_a_name(pointer: &str) -> Fault {
-    let field = pointer.trim_start_matches('/').replace('/', ".");
-    Fault::invalid(format!("`{field}` must be the name of a model")).at(field)
 }

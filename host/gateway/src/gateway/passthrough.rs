@@ -1,5 +1,7 @@
 //! The path of a request to a provider's own endpoint: recognise, identify, permit, admit, send, account.
 
+mod body;
+mod readings;
 mod request;
 
 use std::sync::Arc;
@@ -11,45 +13,28 @@ use http::request::Parts;
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use self::request::{announced_text, is_text, passage, passed, priced, refuse_forms, untold, upload, uses};
+use self::request::{announced_text, is_text, passage, passed, priced, refuse_forms, untold, uses};
 use super::own_headers::{forbid_retry, put_limits, set_cost};
 use super::stored::StoringRequest;
-use super::{
-    Admitted, Gateway, TracedRequest, fault_response, guards, inbound, own_url, read_body, rights, span_attributes,
-};
-use crate::accounting::access::RequestRecord;
+use super::{Admitted, Gateway, TracedRequest, fault_response, guards, inbound, own_url, rights, span_attributes};
 use crate::accounting::{Account, ArrivingBody, ExchangeStart};
 use crate::admission::budgets::HeldBudget;
-use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
+use crate::admission::{AdmissionPermit, Demand, Uses};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::passthrough::{KnownEndpoint, NAME, Passage, path};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
-use weir_buffers::Held;
 use weir_ledger::{Granted, Notice};
-use weir_server::Peer;
 use weir_translate::dialect::path::PathParams;
 use weir_translate::dialect::reply::insert;
 use weir_types::fault::Fault;
 use weir_types::headers;
-use weir_upstream::{Chunks, Credential};
 
 /// Whether a request is one to pass through, where any provider has endpoints for that.
 pub(super) fn is_at(serving: &Serving, head: &Parts) -> bool {
     !serving.passages.is_empty() && head.uri.path().starts_with(path::PREFIX)
-}
-
-/// A body, read or on its way, and what it says.
-struct PassedBody {
-    body: Chunks,
-    peek: Option<RequestPeek>,
-    /// The objects that it names, as far as it was read, and its path does.
-    named: ObjectIds,
-    held: Option<Held>,
-    /// How much of it has arrived, if it is on its way.
-    arrived: Option<Arc<AtomicU64>>,
 }
 
 /// Who sends a request, and to what.
@@ -79,7 +64,7 @@ struct PermittedPass<'a> {
     named: ObjectIds,
     uses: Uses,
     body_len: usize,
-    /// How much of the body has arrived, if it is on its way and may become tokens.
+    /// How much of the body has arrived, if it is on its way and something depends on its length.
     arrived: Option<Arc<AtomicU64>>,
 }
 
@@ -110,6 +95,7 @@ impl Gateway {
         let plain = path::decoded(&path)?;
         let is_keyed = !serving.config.clients.is_empty() || self.stored_keys.is_keyed();
         passage.permit(&caller, is_keyed, &head.method, &plain)?;
+        passage.permit_model_of_path(&caller, &plain)?;
         rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, &plain)?;
         let target = passage.next_target();
         let known = passage.known(&head.method, &plain);
@@ -120,8 +106,8 @@ impl Gateway {
         let addressed = PassAddress { caller: &caller, target, known: known.as_ref() };
         let taken = self.take(serving, addressed, &head, body, record).await?;
         let model = taken.peek.as_ref().and_then(|peek| peek.model.as_deref());
-        if let Some(model) = model.filter(|model| !caller.may_use(model)) {
-            return Err(not_allowed(&caller, model));
+        if let (Some((known, _)), Some(peek)) = (&known, &taken.peek) {
+            readings::permit_models(&caller, known.endpoint, peek)?;
         }
         let (alias, priced) = priced(serving, target, model);
         if !is_bare {
@@ -141,8 +127,8 @@ impl Gateway {
             stored,
             named: taken.named,
             uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.peek.is_some(), stored),
-            body_len: taken.body.len().max(announced_text(&head)),
-            arrived: taken.arrived.filter(|_| is_text(&head)),
+            body_len: taken.body.len().max(taken.len).max(announced_text(&head)),
+            arrived: taken.arrived.filter(|_| is_text(&head) || taken.peek.is_some()),
         };
         let asked = passed(serving, &permitted, known, head, path, taken.body, taken.peek.as_ref());
         let permit = match taken.held {
@@ -151,41 +137,6 @@ impl Gateway {
         };
         let admitted = Admitted { span, permit, record };
         self.send_on(serving, &permitted, asked, taken.peek.as_ref(), admitted).await
-    }
-
-    /// Reads the body where it has to be known before it is sent: to learn the model, or to sign it.
-    async fn take(
-        &self,
-        serving: &Serving,
-        PassAddress { caller, target, known }: PassAddress<'_>,
-        head: &Parts,
-        body: Incoming,
-        record: &mut Option<Box<RequestRecord>>,
-    ) -> Result<PassedBody, Fault> {
-        let read = known.filter(|(known, _)| known.is_read(body.is_end_stream()));
-        let in_path = || ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")));
-        let is_signed = target.credential.as_ref().is_some_and(Credential::needs_body);
-        if read.is_none() && (!is_signed || body.is_end_stream()) {
-            let (body, arrived) = upload(serving, body, record)?;
-            return Ok(PassedBody { body, peek: None, named: in_path(), held: None, arrived });
-        }
-        let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
-        let (pieces, held) = read_body::whole(serving, body, held).await?;
-        let peek_known = |(known, path_params): &(KnownEndpoint<'_>, PathParams)| {
-            rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, &pieces)?;
-            let peek = read_body::peek(serving, known.endpoint, path_params, head, &pieces)?;
-            peek.refuse_second_model()?;
-            let named = peek.object_ids(&pieces, path_params);
-            self.refuse_unproved(serving, known.endpoint, caller, || named.clone())?;
-            Ok::<_, Fault>((peek, named))
-        };
-        let (peek, named) = read.map(peek_known).transpose()?.unzip();
-        if let Some(record) = record.as_mut() {
-            record.set_model(peek.as_ref().and_then(|peek| peek.model.as_deref()));
-            record.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
-        }
-        let named = named.unwrap_or_else(in_path);
-        Ok(PassedBody { body: Chunks::from(pieces), peek, named, held: Some(held), arrived: None })
     }
 
     /// Admits a request and sends it; from here on everything is accounted for.
@@ -229,7 +180,7 @@ impl Gateway {
         let start = ExchangeStart { begun, request_id, operation: NAME, span, counts };
         let mut account = Account::open(&self.metrics, series, start, permit);
         account.set_record(record.take());
-        account.may_not_tell(untold(&asked, &demand));
+        account.may_not_tell(untold(&asked, &demand), permitted.arrived.clone());
         let notices = keep(&mut account, granted);
         let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
         self.note_stored_read(permitted.stored, id, &caller.tenant, &mut account);

@@ -91,7 +91,8 @@ pub(super) fn peek(
     plan(serving, endpoint)?.read(body, path_params, &about(head))
 }
 
-fn plan<'a>(serving: &'a Serving, endpoint: &Endpoint) -> Result<&'a Arc<PeekPlan>, Fault> {
+/// What a face's requests are searched for.
+pub(super) fn plan<'a>(serving: &'a Serving, endpoint: &Endpoint) -> Result<&'a Arc<PeekPlan>, Fault> {
     serving.peek_plans.get(endpoint.index).ok_or_else(|| Fault::internal("this endpoint has no peek plan"))
 }
 

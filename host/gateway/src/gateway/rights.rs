@@ -12,7 +12,7 @@ use crate::admission::not_allowed;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_IDS, ObjectIds, RequestPeek};
-use crate::provenance::{Claim, ObjectKind, Owners, Scanner, Word, is_object};
+use crate::provenance::{Claim, ObjectKind, Owners, Scanner, Word, is_object, not_here};
 use crate::serving::{CreatedObject, Serving};
 
 use weir_translate::dialect::endpoints::Endpoint;
@@ -298,12 +298,6 @@ pub(super) fn depth(response: &Response<ReplyBody>) -> u32 {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let framing = kind.and_then(frame::from_content_type);
     if framing.is_some_and(|framing| framing != Framing::JsonArray) { 2 } else { 1 }
-}
-
-/// The answer for an unknown object and for another client's, so that the two cannot be distinguished.
-fn not_here(id: &str) -> Fault {
-    let shown: String = id.chars().filter(|c| !c.is_control()).take(128).collect();
-    Fault::not_found(format!("there is no `{shown}` here, or it is not this client's")).with_code("not_found")
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ impl Gateway {
             ExchangeStart { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, start, permit);
         account.set_record(record.take());
-        account.may_not_tell(asked.untold());
+        account.may_not_tell(asked.untold(), None);
         account.set_output_limit(asked.peek.output_limit);
         self.note_stored_read(asked.stored, asked.path_params.get("id"), &asked.caller.tenant, &mut account);
         if let Some(budget) = budget {

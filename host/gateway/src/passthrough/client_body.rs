@@ -1,5 +1,7 @@
 //! The body of a client's request, read as fast as the provider takes it and no faster.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::form_watch::FormWatch;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::UploadError;
@@ -21,6 +24,12 @@ const EARNS: u64 = 64 << 10;
 /// A body that arrives. Trailers are left out.
 pub(crate) struct ClientBody {
     incoming: Incoming,
+    /// What was read of it before it is sent.
+    ahead: VecDeque<Bytes>,
+    ahead_len: u64,
+    has_ended: bool,
+    /// Looks at all that was not read ahead before it goes on.
+    watch: Option<Box<FormWatch>>,
     /// How long the client may pause.
     pause: Duration,
     sleep: Pin<Box<Sleep>>,
@@ -37,7 +46,45 @@ impl ClientBody {
     /// A body of at most so many bytes, between whose pieces the client may pause for so long.
     pub(crate) fn new(incoming: Incoming, most: u64, pause: Duration) -> Self {
         let sleep = Box::pin(tokio::time::sleep(pause));
-        Self { incoming, pause, sleep, waits_since: None, waited: Duration::ZERO, most, arrived: Arc::default() }
+        Self {
+            incoming,
+            ahead: VecDeque::new(),
+            ahead_len: 0,
+            has_ended: false,
+            watch: None,
+            pause,
+            sleep,
+            waits_since: None,
+            waited: Duration::ZERO,
+            most,
+            arrived: Arc::default(),
+        }
+    }
+
+    /// Reads a piece before the body is sent; `None` at its end. It goes on before all else.
+    pub(crate) async fn read_ahead(&mut self) -> Result<Option<Bytes>, UploadError> {
+        let piece = poll_fn(|cx| self.poll_incoming(cx)).await.transpose()?;
+        self.has_ended = piece.is_none();
+        if let Some(piece) = &piece {
+            self.ahead_len += piece.len() as u64;
+            self.ahead.push_back(piece.clone());
+        }
+        Ok(piece)
+    }
+
+    /// The bytes that were read ahead.
+    pub(crate) fn ahead(&self) -> u64 {
+        self.ahead_len
+    }
+
+    /// Whether all of it has arrived.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.has_ended || self.incoming.is_end_stream() || self.incoming.size_hint().exact() == Some(0)
+    }
+
+    /// Has what is still to come looked at before it is sent.
+    pub(crate) fn watch(&mut self, watch: FormWatch) {
+        self.watch = Some(Box::new(watch));
     }
 
     /// The bytes that have arrived, as long as anything does.
@@ -71,16 +118,12 @@ impl ClientBody {
     }
 }
 
-impl Body for ClientBody {
-    type Data = Bytes;
-    type Error = UploadError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        let this = self.get_mut();
+impl ClientBody {
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UploadError>>> {
         loop {
-            let frame = match Pin::new(&mut this.incoming).poll_frame(cx) {
+            let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Pending => {
-                    return match this.poll_pause(cx) {
+                    return match self.poll_pause(cx) {
                         Poll::Ready(()) => Poll::Ready(Some(Err(UploadError::Slow))),
                         Poll::Pending => Poll::Pending,
                     };
@@ -89,21 +132,54 @@ impl Body for ClientBody {
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(UploadError::Broken))),
                 Poll::Ready(Some(Ok(frame))) => frame,
             };
-            if this.is_too_slow() {
+            if self.is_too_slow() {
                 return Poll::Ready(Some(Err(UploadError::Slow)));
             }
             if let Ok(piece) = frame.into_data() {
-                return Poll::Ready(Some(this.count(&piece).map(|()| Frame::data(piece))));
+                return Poll::Ready(Some(self.count(&piece).map(|()| piece)));
             }
         }
     }
 
+    /// Has a piece looked at, and the end, if this is the last one: a provider may begin once it has all bytes.
+    fn check(&mut self, piece: &Bytes, is_last: bool) -> Result<(), UploadError> {
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        if !watch.passes(piece, is_last)? {
+            self.watch = None;
+        }
+        Ok(())
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let this = self.get_mut();
+        if let Some(piece) = this.ahead.pop_front() {
+            let is_last = this.ahead.is_empty() && this.has_arrived();
+            let checked = if is_last { this.check(&Bytes::new(), true) } else { Ok(()) };
+            return Poll::Ready(Some(checked.map(|()| Frame::data(piece))));
+        }
+        if this.has_ended {
+            return Poll::Ready(None);
+        }
+        let polled = match std::task::ready!(this.poll_incoming(cx)) {
+            Some(Ok(piece)) => Some(this.check(&piece, this.has_arrived()).map(|()| Frame::data(piece))),
+            Some(Err(error)) => Some(Err(error)),
+            None => this.check(&Bytes::new(), true).err().map(Err),
+        };
+        Poll::Ready(polled)
+    }
+
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.ahead.is_empty() && (self.has_ended || self.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let ahead: u64 = self.ahead.iter().map(|piece| piece.len() as u64).sum();
+        self.incoming.size_hint().exact().map_or_else(SizeHint::default, |rest| SizeHint::with_exact(ahead + rest))
     }
 }
 
@@ -113,6 +189,7 @@ pub(crate) fn fault(error: UploadError) -> Fault {
         UploadError::Broken => Fault::invalid("the request's body broke off"),
         UploadError::Slow => too_slow(),
         UploadError::TooLarge(most) => too_large(most),
+        UploadError::Refused(why) => Fault::invalid(why),
     }
 }
 

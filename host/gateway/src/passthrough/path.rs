@@ -33,6 +33,12 @@ pub(crate) fn plainest(path: &str) -> String {
     plain
 }
 
+/// What may be a name at the beginning of a path: up to each slash and colon, behind which something else may stand.
+pub(crate) fn beginnings(path: &str) -> Vec<&str> {
+    let ends = path.match_indices(['/', ':']).map(|(at, _)| at).chain([path.len()]);
+    ends.filter_map(|end| path.get(..end)).filter(|name| !name.is_empty()).collect()
+}
+
 fn checked(path: &str) -> Result<String, &'static str> {
     if path.starts_with('/') || path.contains("//") {
         return Err("it has an empty segment");
@@ -110,6 +116,13 @@ mod tests {
         }
         assert_eq!(plainest("models/a b:run"), "/models/a b:run");
         assert_eq!(plainest(""), "");
+    }
+
+    #[test]
+    fn a_name_ends_at_a_slash_or_a_colon() {
+        assert_eq!(beginnings("a:run"), ["a", "a:run"]);
+        assert_eq!(beginnings("a/b:0/run"), ["a", "a/b", "a/b:0", "a/b:0/run"]);
+        assert!(beginnings("").is_empty());
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use quick_cache::sync::Cache;
 
+use weir_types::fault::Fault;
+
 /// The approximate memory of one id, in bytes.
 const ENTRY: usize = 64;
 
@@ -81,6 +83,12 @@ impl Owners {
         let [high, low] = self.hashers.each_ref().map(|hasher| hasher.hash_one(id));
         u128::from(high) << 64 | u128::from(low)
     }
+}
+
+/// The answer for an unknown object and for another client's, so that the two cannot be distinguished.
+pub(crate) fn not_here(id: &str) -> Fault {
+    let shown: String = id.chars().filter(|c| !c.is_control()).take(128).collect();
+    Fault::not_found(format!("there is no `{shown}` here, or it is not this client's")).with_code("not_found")
 }
 
 #[cfg(test)]

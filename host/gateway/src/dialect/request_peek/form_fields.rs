@@ -1,16 +1,41 @@
 //! Requests that are multipart forms: the fields that are read.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
-use super::{ModelSpot, PeekPlan, not_a_name, unreadable, wrong};
+use super::{ModelSpot, PeekPlan, RequestPeek, not_a_name, unreadable, wrong};
 use weir_translate::dialect::endpoints::Head;
+use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::{BodyKind, Face, ModelPlace, StreamFlag};
 use weir_types::fault::Fault;
 use weir_wire::form;
-use weir_wire::form::Field;
+use weir_wire::form::{Field, FieldScan};
 
 impl PeekPlan {
+    /// The scan of a form that passes and is not kept.
+    pub(crate) fn scan_form(&self, head: &Head<'_>) -> Result<FieldScan, Fault> {
+        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let boundary = form::boundary(content_type).map_err(|error| unreadable(&error))?;
+        Ok(FieldScan::new(&boundary, self.fields.clone()))
+    }
+
+    /// Reads a request of whose form these fields have come.
+    pub(crate) fn read_form(
+        self: &Arc<Self>,
+        fields: &[Field],
+        path_params: &PathParams,
+        head: &Head<'_>,
+    ) -> Result<RequestPeek, Fault> {
+        self.facts(None, fields, &[], path_params, head)
+    }
+
+    /// The models that fields of a form name.
+    pub(crate) fn form_models(&self, fields: &[Field]) -> Result<impl Iterator<Item = String>, Fault> {
+        Ok(self.field_spots(fields)?.into_iter().map(|spot| spot.name))
+    }
+
     /// The positions of the model's name in a form.
     pub(super) fn field_spots(&self, fields: &[Field]) -> Result<Vec<ModelSpot>, Fault> {
         let is_model = |field: &&Field| {

@@ -1,22 +1,17 @@
-//! What a request to a provider's own endpoint is, before anything of it is sent: its passage, its body, what it uses, and the
-//! request that leaves.
+//! What a request to a provider's own endpoint is, before anything of it is sent: its passage, what it uses, and the request
+//! that leaves.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use http::request::Parts;
 use http::{Method, Version, header};
-use http_body::Body as _;
-use hyper::body::Incoming;
 
 use super::super::own_url;
 use super::PermittedPass;
 use crate::accounting::Untold;
-use crate::accounting::access::RequestRecord;
 use crate::admission::{Demand, Uses};
 use crate::attempt::PassedRequest;
 use crate::dialect::request_peek::RequestPeek;
-use crate::passthrough::client_body::{ClientBody, too_large};
 use crate::passthrough::{KnownEndpoint, Passage, path};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
@@ -25,7 +20,7 @@ use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::{ErrorKind, Framing};
 use weir_types::fault::{Fault, Side};
-use weir_upstream::{Chunks, Upload};
+use weir_upstream::Chunks;
 
 /// The passage that a request takes, and the path at its provider.
 pub(super) fn passage<'a>(serving: &'a Serving, path: &str) -> Result<(&'a Passage, String), Fault> {
@@ -57,28 +52,6 @@ pub(super) fn refuse_forms(head: &Parts) -> Result<(), Fault> {
         return Err(fault.with_status(400).with_code("upgrade_not_supported"));
     }
     Ok(())
-}
-
-/// The body of a request, sent while it arrives, and how much of it has.
-pub(super) fn upload(
-    serving: &Serving,
-    body: Incoming,
-    record: &mut Option<Box<RequestRecord>>,
-) -> Result<(Chunks, Option<Arc<AtomicU64>>), Fault> {
-    let server = &serving.config.server;
-    let most = server.max_upload_bytes as u64;
-    if body.is_end_stream() {
-        return Ok((Chunks::empty(), None));
-    }
-    if body.size_hint().lower() > most {
-        return Err(too_large(most));
-    }
-    let body = ClientBody::new(body, most, server.body_timeout);
-    let arrived = body.arrived();
-    if let Some(record) = record.as_mut() {
-        record.count_request_bytes(Arc::clone(&arrived));
-    }
-    Ok((Chunks::from(Upload::new(body)), Some(arrived)))
 }
 
 /// The alias of a model at a provider, and the target with its prices: the configuration may name them.

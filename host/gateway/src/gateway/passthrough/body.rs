@@ -1,0 +1,216 @@
+//! The body of a request to a provider's own endpoint: read as far as rights, prices or a signature depend on it, and sent
+//! while it arrives otherwise.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::super::{Gateway, read_body, rights};
+use super::{PassAddress, readings};
+use crate::accounting::access::RequestRecord;
+use crate::auth::Caller;
+use crate::dialect::request_peek::{ObjectIds, RequestPeek};
+use crate::passthrough::KnownEndpoint;
+use crate::passthrough::client_body::{self, ClientBody, too_large};
+use crate::passthrough::form_watch::{FormFault, FormWatch};
+use crate::serving::Serving;
+use weir_buffers::{BodyReader, Held};
+use weir_server::Peer;
+use weir_translate::dialect::endpoints::Head;
+use weir_translate::dialect::path::PathParams;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+use weir_upstream::{Chunks, Credential, Upload};
+
+/// How many bytes of a form are read ahead for its model, where nothing but the log depends on that.
+const GLANCE: usize = 64 << 10;
+
+/// A body, read or on its way, and what it says.
+pub(super) struct PassedBody {
+    pub(super) body: Chunks,
+    pub(super) peek: Option<RequestPeek>,
+    /// The objects that it names, as far as it was read, and its path does.
+    pub(super) named: ObjectIds,
+    pub(super) held: Option<Held>,
+    /// How much of it has arrived, if it is on its way.
+    pub(super) arrived: Option<Arc<AtomicU64>>,
+    /// Its length as far as it was announced or has arrived, if that says what the answer will cost.
+    pub(super) len: usize,
+}
+
+/// A form whose beginning is read.
+struct BegunForm {
+    peek: Option<RequestPeek>,
+    held: Held,
+}
+
+impl Gateway {
+    /// Reads the body where it has to be known before it is sent: to learn the model, or to sign it.
+    pub(super) async fn take(
+        &self,
+        serving: &Serving,
+        addressed: PassAddress<'_>,
+        head: &Parts,
+        body: Incoming,
+        record: &mut Option<Box<RequestRecord>>,
+    ) -> Result<PassedBody, Fault> {
+        let PassAddress { caller, target, known } = addressed;
+        let is_bare = body.is_end_stream();
+        let is_signed = target.credential.as_ref().is_some_and(Credential::needs_body) && !is_bare;
+        let form = known.filter(|(known, _)| known.is_form() && !is_bare);
+        let read = known.filter(|(known, _)| known.is_read(is_bare)).or(form.filter(|_| is_signed));
+        let in_path = || ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")));
+        if read.is_none() && !is_signed {
+            let Some(mut body) = client_body(serving, body, record)? else {
+                return Ok(PassedBody::on_its_way(Chunks::empty(), None, in_path(), None));
+            };
+            let begun = match form {
+                Some(form) => Some(self.begin_form(serving, caller, form, head, &mut body).await?),
+                None => None,
+            };
+            let (peek, held) = begun.map_or((None, None), |begun| (begun.peek, Some(begun.held)));
+            if let Some(record) = record.as_mut() {
+                record.set_model(peek.as_ref().and_then(|peek| peek.model.as_deref()));
+            }
+            let len = body.size_hint().exact().unwrap_or(body.ahead());
+            let len = if peek.is_some() { usize::try_from(len).unwrap_or(usize::MAX) } else { 0 };
+            let arrived = body.arrived();
+            let passed = PassedBody::on_its_way(Chunks::from(Upload::new(body)), peek, in_path(), held);
+            return Ok(PassedBody { arrived: Some(arrived), len, ..passed });
+        }
+        let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
+        let (pieces, held) = read_body::whole(serving, body, held).await?;
+        let read = read.map(|known| self.peek_known(serving, caller, known, head, &pieces));
+        let (peek, named) = read.transpose()?.unzip();
+        if let Some(record) = record.as_mut() {
+            record.set_model(peek.as_ref().and_then(|peek| peek.model.as_deref()));
+            record.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
+        }
+        let named = named.unwrap_or_else(in_path);
+        Ok(PassedBody::on_its_way(Chunks::from(pieces), peek, named, Some(held)))
+    }
+
+    /// What a body says that was read as a whole.
+    fn peek_known(
+        &self,
+        serving: &Serving,
+        caller: &Caller,
+        (known, path_params): &(KnownEndpoint<'_>, PathParams),
+        head: &Parts,
+        pieces: &[Bytes],
+    ) -> Result<(RequestPeek, ObjectIds), Fault> {
+        readings::refuse_other_body(known.endpoint, head, pieces)?;
+        rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, pieces)?;
+        let mut peek = read_body::peek(serving, known.endpoint, path_params, head, pieces)?;
+        peek.refuse_second_model()?;
+        peek.set_model_of_path(path_params);
+        readings::refuse_other_model(head, &peek)?;
+        let named = peek.object_ids(pieces, path_params);
+        self.refuse_unproved(serving, known.endpoint, caller, || named.clone())?;
+        Ok((peek, named))
+    }
+
+    /// Reads a form until its model has come, at which the rest is sent while it arrives. Where rights depend on the model, a
+    /// form passes only if its model comes within what may be held in memory.
+    async fn begin_form(
+        &self,
+        serving: &Serving,
+        caller: &Caller,
+        (known, path_params): &(KnownEndpoint<'_>, PathParams),
+        head: &Parts,
+        body: &mut ClientBody,
+    ) -> Result<BegunForm, Fault> {
+        let is_bound = readings::is_bound(caller);
+        let is_judged = is_bound || !self.admission.budgets.is_empty();
+        let most = if is_judged { serving.config.server.max_body_bytes } else { GLANCE };
+        let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
+        let mut room = BodyReader::new(held);
+        let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
+        let plan = read_body::plan(serving, known.endpoint)?;
+        let begun = async {
+            readings::refuse_coded(head).map_err(FormFault::Unreadable)?;
+            let owners = self.reasoning_cache.owners();
+            let mut watch = FormWatch::new(plan, &about, owners, &caller.tenant, is_judged)?;
+            read_ahead(&mut watch, body, &mut room, most).await?;
+            if !watch.knows_model() {
+                return Ok(None);
+            }
+            let mut peek = watch.peek(path_params, &about).map_err(FormFault::Unreadable)?;
+            peek.set_model_of_path(path_params);
+            readings::refuse_other_model(head, &peek).map_err(FormFault::Refused)?;
+            body.watch(watch);
+            Ok(Some(peek))
+        };
+        let peek = match begun.await {
+            Ok(peek) => peek,
+            // What cannot be read names no model to anyone here: it costs what an unknown request does.
+            Err(FormFault::Unreadable(_)) if !is_bound => None,
+            Err(fault) => return Err(fault.into_fault()),
+        };
+        if peek.is_none() && is_bound {
+            if !body.has_arrived() {
+                return Err(too_late(most));
+            }
+            if !caller.may_do(known.acceptance.operation.name(), false) {
+                return Err(readings::no_model(caller));
+            }
+        }
+        Ok(BegunForm { peek, held: room.done() })
+    }
+}
+
+impl PassedBody {
+    fn on_its_way(body: Chunks, peek: Option<RequestPeek>, named: ObjectIds, held: Option<Held>) -> Self {
+        Self { body, peek, named, held, arrived: None, len: 0 }
+    }
+}
+
+/// Reads a form until its model is known, or this many bytes have come.
+async fn read_ahead(
+    watch: &mut FormWatch,
+    body: &mut ClientBody,
+    room: &mut BodyReader,
+    most: usize,
+) -> Result<(), FormFault> {
+    while !watch.knows_model() && body.ahead() <= most as u64 {
+        let read = room.wait(body.read_ahead()).await.map_err(|full| FormFault::Refused(full.into()))?;
+        let Some(piece) = read.map_err(|error| FormFault::Refused(client_body::fault(error)))? else { break };
+        room.hold(piece.len()).await.map_err(|full| FormFault::Refused(full.into()))?;
+        watch.see(&piece)?;
+    }
+    if body.has_arrived() { watch.end() } else { Ok(()) }
+}
+
+/// The body of a request that is sent while it arrives; none if it has none.
+fn client_body(
+    serving: &Serving,
+    body: Incoming,
+    record: &mut Option<Box<RequestRecord>>,
+) -> Result<Option<ClientBody>, Fault> {
+    let server = &serving.config.server;
+    let most = server.max_upload_bytes as u64;
+    if body.is_end_stream() {
+        return Ok(None);
+    }
+    if body.size_hint().lower() > most {
+        return Err(too_large(most));
+    }
+    let body = ClientBody::new(body, most, server.body_timeout);
+    if let Some(record) = record.as_mut() {
+        record.count_request_bytes(body.arrived());
+    }
+    Ok(Some(body))
+}
+
+/// The fault for a form whose model stands too far behind.
+fn too_late(most: usize) -> Fault {
+    let message = format!(
+        "the form's `model` did not come within {most} bytes, and this key may not use every model: put it before the file, or \
+         raise `server.max_body_bytes`"
+    );
+    Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413)
+}

@@ -1,0 +1,101 @@
+//! What other servers might read in a request that Weir reads as well: a request that two could read differently would lead
+//! around rights and prices.
+
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::request::Parts;
+
+use crate::admission::not_allowed;
+use crate::auth::Caller;
+use crate::dialect::request_peek::{RequestPeek, second_model};
+use weir_translate::dialect::endpoints::Endpoint;
+use weir_types::contract::about::BodyKind;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+use weir_types::query;
+use weir_wire::form::has_other_charset;
+
+/// The name under which servers take a model in forms and queries.
+const MODEL: &str = "model";
+/// Headers in which some servers take a model or its deployment.
+const MODEL_HEADERS: [HeaderName; 4] = [
+    HeaderName::from_static("x-model"),
+    HeaderName::from_static("x-model-id"),
+    HeaderName::from_static("x-model-name"),
+    HeaderName::from_static("azureml-model-deployment"),
+];
+const URL_ENCODED: &str = "application/x-www-form-urlencoded";
+
+/// Whether a caller may not use every model.
+pub(super) fn is_bound(caller: &Caller) -> bool {
+    !caller.may_use("")
+}
+
+/// Checks that a caller may use every model that a request names, and that it names one where the provider would choose.
+pub(super) fn permit_models(caller: &Caller, endpoint: &Endpoint, peek: &RequestPeek) -> Result<(), Fault> {
+    let named = peek.model.iter().chain(peek.model_places.iter().map(|spot| &spot.name));
+    if let Some(model) = named.into_iter().find(|model| !caller.may_use(model)) {
+        return Err(not_allowed(caller, model));
+    }
+    let may_leave_out = endpoint.face.model.is_empty() || caller.may_do(endpoint.face.operation.name(), false);
+    if peek.model.is_none() && is_bound(caller) && !may_leave_out {
+        return Err(no_model(caller));
+    }
+    Ok(())
+}
+
+/// The fault for a request without a model by a caller that may not use every one.
+pub(super) fn no_model(caller: &Caller) -> Fault {
+    let message =
+        format!("name a `model`: the {} may not use every one that the provider could choose", caller.title());
+    Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).at("model")
+}
+
+/// Refuses a body of JSON that its head calls something else that could be read in it.
+pub(super) fn refuse_other_body(endpoint: &Endpoint, head: &Parts, body: &[Bytes]) -> Result<(), Fault> {
+    refuse_coded(head)?;
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.trim_start().to_ascii_lowercase();
+    if kind.starts_with("multipart/") && endpoint.face.body == BodyKind::Json {
+        return Err(other_kind());
+    }
+    if kind.starts_with(URL_ENCODED) && names_model(body) { Err(second_model()) } else { Ok(()) }
+}
+
+/// Refuses a body whose bytes stand for others.
+pub(super) fn refuse_coded(head: &Parts) -> Result<(), Fault> {
+    let is_plain = |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
+    let codings = head.headers.get_all(CONTENT_ENCODING);
+    if !codings.iter().all(|codings| codings.to_str().is_ok_and(|codings| codings.split(',').all(is_plain))) {
+        let message = "the body is compressed, and Weir has to read what it names: send it without `content-encoding`";
+        return Err(Fault::invalid(message).with_status(415));
+    }
+    let mut kinds = head.headers.get_all(CONTENT_TYPE).iter();
+    let Some(first) = kinds.next() else { return Ok(()) };
+    let is_usual = first.to_str().is_ok_and(|kind| !has_other_charset(kind));
+    if is_usual && kinds.all(|kind| kind == first) { Ok(()) } else { Err(other_kind()) }
+}
+
+/// Refuses another model in the query or in a header, where some servers look for it.
+pub(super) fn refuse_other_model(head: &Parts, peek: &RequestPeek) -> Result<(), Fault> {
+    let in_query = head.uri.query().unwrap_or_default();
+    let mut of_query =
+        query::pairs(in_query).filter(|(name, _)| name.eq_ignore_ascii_case(MODEL)).map(|(_, model)| model);
+    let headers = MODEL_HEADERS.into_iter().flat_map(|name| head.headers.get_all(name));
+    let mut of_headers = headers.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let is_other = |model: String| Some(&model) != peek.model.as_ref();
+    if of_query.any(is_other) || of_headers.any(is_other) { Err(second_model()) } else { Ok(()) }
+}
+
+/// Whether a body names a model if it is read as a form of the url's kind.
+fn names_model(body: &[Bytes]) -> bool {
+    let text = body.concat();
+    let text = String::from_utf8_lossy(&text);
+    query::pairs(&text).any(|(name, _)| name.trim().eq_ignore_ascii_case(MODEL))
+}
+
+fn other_kind() -> Fault {
+    let message =
+        "the body's content type is of another kind than what this endpoint takes, or in a charset other than UTF-8";
+    Fault::invalid(message).with_status(415)
+}

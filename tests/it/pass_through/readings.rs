@@ -1,0 +1,157 @@
+//! Requests that a provider could read otherwise than the gateway, or whose model stands where the gateway's usual lanes do
+//! not look.
+
+use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
+
+use super::{KEY, by, client, provider};
+use crate::wire_format::OPENAI;
+
+fn chat(models: &str) -> Request {
+    let body = format!(r#"{{{models}"messages":[{{"role":"user","content":"Hi"}}]}}"#);
+    Request::new("POST", "/passthrough/p/chat/completions").body(body)
+}
+
+async fn open(rules: &str) -> (Upstream, Gateway) {
+    let upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let clients = client("bound", "models = [\"gpt\"]\npassthrough = [\"p * *\"]")
+        + &client("free", "passthrough = [\"p * *\"]")
+        + &client("some", "models = [\"gpt\"]\noperations = [\"images\"]\npassthrough = [\"p * *\"]");
+    let gateway = Gateway::open(&(provider(&upstream, rules) + &clients)).await;
+    (upstream, gateway)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_passes_whatever_its_type_unless_that_hides_another_reading() {
+    let (mut upstream, gateway) = open("[\"* *\"]").await;
+    let named = || chat(r#""model":"gpt","#);
+    let hidden = r#"{"a":"&model=secret&","model":"gpt","messages":[]}"#;
+    let folded = "{\"a\":\"\r\n--b\r\nContent-Disposition: form-data; name=\\\"model\\\"\r\n\r\nsecret\r\n--b--\",\"model\":\"gpt\"}";
+    for (request, status) in [
+        (named(), 200),
+        (named().header("content-type", "text/plain"), 200),
+        (named().header("content-type", "application/json; charset=UTF-8"), 200),
+        (named().header("content-type", "application/x-www-form-urlencoded"), 200),
+        (named().header("content-encoding", "identity"), 200),
+        (named().header("content-type", "application/json; charset=utf-7"), 415),
+        (named().header("content-type", "application/json; charset=utf-16le"), 415),
+        (named().header("content-type", "application/json").header("content-type", "text/plain; charset=x"), 415),
+        (named().header("content-encoding", "gzip"), 415),
+        (named().header("content-encoding", "deflate"), 415),
+        (named().header("content-encoding", "identity, br"), 415),
+        (named().header("content-encoding", "zstd"), 415),
+        (named().header("content-type", "application/x-www-form-urlencoded").body(hidden), 400),
+        (named().header("content-type", "Multipart/form-data; boundary=b").body(folded), 415),
+        (named().body("\u{feff}{\"model\":\"secret\"}"), 403),
+        (named().body(utf16(r#"{"model":"secret"}"#)), 400),
+        (named().body("model=secret"), 400),
+    ] {
+        let reply = gateway.ask(&by("bound", request.clone())).await;
+        assert_eq!(reply.status(), status, "{}: {}", request.head(), reply.text());
+        if status == 200 {
+            assert_eq!(upstream.request().await.body, request.sent());
+        }
+        assert!(upstream.unseen().is_none(), "{}", request.head());
+    }
+}
+
+/// A text in UTF-16 with a mark of its order.
+fn utf16(text: &str) -> Vec<u8> {
+    "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_in_the_query_or_a_header_is_that_of_the_body() {
+    let (mut upstream, gateway) = open("[\"* *\"]").await;
+    let at = |query: &str| {
+        let body = chat(r#""model":"gpt","#).sent();
+        Request::post(&format!("/passthrough/p/chat/completions?{query}"), body)
+    };
+    for (request, status) in [
+        (at("model=gpt"), 200),
+        (at("models=1"), 200),
+        (at("").header("x-model", "gpt"), 200),
+        (at("model=secret"), 400),
+        (at("a=1&mod%65l=secret"), 400),
+        (at("Model=gpt&model=secret"), 400),
+        (at("").header("x-model", "secret"), 400),
+        (at("").header("azureml-model-deployment", "secret"), 400),
+    ] {
+        let reply = gateway.ask(&by("bound", request.clone())).await;
+        assert_eq!(reply.status(), status, "{}: {}", request.head(), reply.text());
+        assert_eq!(upstream.unseen().is_some(), status == 200, "{}", request.head());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_models_names_one_where_the_provider_would_choose() {
+    let (mut upstream, gateway) = open("[\"* *\"]").await;
+    let image = || Request::post("/passthrough/p/images/generations", r#"{"prompt":"a cat"}"#);
+    for (who, request, status) in [
+        ("bound", image(), 403),
+        ("some", image(), 200),
+        ("free", image(), 200),
+        ("bound", chat(""), 403),
+        ("bound", Request::post("/passthrough/p/moderations", r#"{"input":"Hi"}"#), 403),
+        ("bound", Request::get("/passthrough/p/models"), 200),
+    ] {
+        let reply = gateway.ask(&by(who, request.clone())).await;
+        assert_eq!(reply.status(), status, "{who} {}: {}", request.head(), reply.text());
+        assert_eq!(upstream.unseen().is_some(), status == 200, "{who} {}", request.head());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_in_the_path_is_the_model_whatever_the_body_names() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let clients = client("bound", "models = [\"gpt\"]\npassthrough = [\"p * *\"]");
+    for option in ["", "options = { api_version = \"2024-10-21\" }\n"] {
+        let config = format!(
+            "[[providers]]\nname = \"p\"\nadapter = \"azure-openai\"\nurl = \"{}\"\napi_key = \"{KEY}\"\n\
+             passthrough = [\"* *\"]\n{option}",
+            upstream.url()
+        );
+        let gateway = Gateway::with(Folder::with(&["openai", "azure-openai"]), &(config + &clients)).await;
+        for (deployment, model, status) in [
+            ("gpt", r#""model":"gpt","#, 200),
+            ("gpt", "", 200),
+            ("secret", r#""model":"gpt","#, 403),
+            ("secret", "", 403),
+            ("s%65cret", r#""model":"gpt","#, 403),
+            ("gpt", r#""model":"secret","#, 403),
+        ] {
+            let path =
+                format!("/passthrough/p/openai/deployments/{deployment}/chat/completions?api-version=2024-10-21");
+            let reply = gateway.ask(&by("bound", Request::post(&path, chat(model).sent()))).await;
+            assert_eq!(reply.status(), status, "{option} {deployment} {model}: {}", reply.text());
+            assert_eq!(upstream.unseen().is_some(), status == 200, "{option} {deployment} {model}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_in_a_path_has_rights_at_endpoints_that_no_adapter_declares() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    for (adapter, paths) in [
+        ("azure-openai", ["openai/deployments/MODEL/audio/transcriptions", "OpenAI/Deployments/MODEL/new"]),
+        ("gemini", ["models/MODEL:batchGenerateContent", "models;x/MODEL:predictLongRunning"]),
+    ] {
+        let config = format!(
+            "[[providers]]\nname = \"p\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"{KEY}\"\n\
+             passthrough = [\"* *\"]\n",
+            upstream.url()
+        );
+        let clients = client("bound", "models = [\"gpt\"]\npassthrough = [\"p * *\"]")
+            + &client("free", "passthrough = [\"p * *\"]");
+        let gateway = Gateway::with(Folder::with(&["openai", adapter]), &(config + &clients)).await;
+        for path in paths {
+            for (who, model, status) in
+                [("bound", "gpt", 200), ("bound", "secret", 403), ("bound", "s%65cret", 403), ("free", "secret", 200)]
+            {
+                let path = format!("/passthrough/p/{}", path.replace("MODEL", model));
+                let reply = gateway.ask(&by(who, Request::post(&path, "{}"))).await;
+                assert_eq!(reply.status(), status, "{who} {path}: {}", reply.text());
+                assert_eq!(upstream.unseen().is_some(), status == 200, "{who} {path}");
+            }
+        }
+    }
+}
