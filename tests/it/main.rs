@@ -71,6 +71,7 @@ mod multipart;
 mod oci;
 mod odd_usage;
 mod operations;
+mod own_searches;
 mod own_url;
 mod pass_through;
 mod plain_words;

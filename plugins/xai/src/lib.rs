@@ -26,8 +26,8 @@ impl Provider for Xai {
         apart: &[Bucket::Reasoning],
         developer_role: true,
         tool_types: &["live_search"],
-        // Searches in posts: `x_keyword_search`, `x_semantic_search`, `x_user_search`, `x_thread_fetch`.
         own_calls: "xs_call_",
+        own_searches: &["x_keyword_search", "x_semantic_search", "x_user_search", "x_thread_fetch"],
         effort: Effort::Effort,
         efforts: &["none", "low", "medium", "high"],
         thinking: Thinking::Content,
@@ -77,13 +77,15 @@ mod tests {
     use weir_sdk::adapter::{ChatOutcome, Decoder, ProviderChat};
     use weir_sdk::compat::{request, responses};
     use weir_sdk::testing::{context, fields, json};
-    use weir_sdk::types::{Body, ChatEvent, FinishReason, Frame, HttpResponse, Part, PartKind, RenderedRequest};
+    use weir_sdk::types::{Body, ChatEvent, FinishReason, Frame, HttpResponse, Part, PartKind, RenderedRequest, Unit};
 
     /// A search that xAI ran, and the words that it found.
     const SEARCHED: [&str; 2] = [
         r#"{"type":"custom_tool_call","id":"ctc_1","call_id":"xs_call_1","name":"x_keyword_search","input":"{}","status":"completed"}"#,
         r#"{"type":"message","id":"msg_1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"found","annotations":[]}]}"#,
     ];
+
+    const USAGE: &str = r#""usage":{"input_tokens":1,"output_tokens":1}"#;
 
     fn assert_is_no_call(part: &Part) {
         assert!(matches!(part, Part::Opaque(item) if item.kind == "custom_tool_call" && item.json == SEARCHED[0]));
@@ -92,7 +94,7 @@ mod tests {
     #[test]
     fn a_search_that_the_provider_ran_is_no_call_of_a_client() {
         let [search, words] = SEARCHED;
-        let body = format!(r#"{{"id":"r","status":"completed","output":[{search},{words}]}}"#);
+        let body = format!(r#"{{"id":"r","status":"completed","output":[{search},{words}],{USAGE}}}"#);
         let answer = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(body) };
         let ctx = Context { format: responses::FORMAT.into(), ..context("grok-4") };
         let Ok(ChatOutcome::Complete(answer)) = <Xai as ProviderChat>::parse_response(&ctx, answer) else {
@@ -100,6 +102,7 @@ mod tests {
         };
         let [candidate] = answer.response.candidates.as_slice() else { panic!("no candidate") };
         assert_is_no_call(&candidate.parts[0]);
+        assert_eq!(answer.response.usage.unwrap().units_of(Unit::Search), Some(1.0));
         assert_eq!(candidate.finish.as_ref().map(|finish| finish.reason), Some(FinishReason::Complete));
     }
 
@@ -121,7 +124,9 @@ mod tests {
             input("done", "input"),
             item("done", 0, search),
             item("done", 1, words),
-            r#"{"type":"response.completed","response":{"status":"completed"}}"#.to_owned(),
+            format!(
+                r#"{{"type":"response.completed","response":{{"status":"completed","output":[{search},{words}],{USAGE}}}}}"#
+            ),
         ];
         let frames = data.map(|data| Frame { event: None, data }).into();
         let ctx = Context { format: responses::FORMAT.into(), ..context("grok-4") };
@@ -150,6 +155,21 @@ mod tests {
             _ => None,
         });
         assert_eq!(finish, Some(FinishReason::Complete));
+        let usage =
+            events.iter().find_map(|event| if let ChatEvent::Usage(usage) = event { Some(usage) } else { None });
+        assert_eq!(usage.and_then(|usage| usage.units_of(Unit::Search)), Some(1.0));
+    }
+
+    #[test]
+    fn a_tool_of_the_clients_is_no_search_of_the_providers() {
+        let mine = SEARCHED[0].replace("xs_call_1", "call_1");
+        let body = format!(r#"{{"id":"r","status":"completed","output":[{mine}],{USAGE}}}"#);
+        let answer = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(body) };
+        let ctx = Context { format: responses::FORMAT.into(), ..context("grok-4") };
+        let Ok(ChatOutcome::Complete(answer)) = <Xai as ProviderChat>::parse_response(&ctx, answer) else {
+            panic!("no answer")
+        };
+        assert_eq!(answer.response.usage.unwrap().units_of(Unit::Search), None);
     }
 
     type Render = fn(&Quirks, &Context, ChatRequest) -> Result<RenderedRequest, Error>;

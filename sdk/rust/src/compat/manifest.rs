@@ -13,7 +13,7 @@ use crate::manifest::{
 };
 use crate::types::Header;
 use exclusions::{embedding_exclusions, exclusions, responses_exclusions};
-use taps::tap_of;
+use taps::{responses_tap_of, tap_of};
 
 /// The manifest. Adapters with faces or more operations add them to it.
 pub fn describe(quirks: &Quirks) -> Manifest {
@@ -42,7 +42,7 @@ fn formats(quirks: &Quirks) -> Vec<Format> {
         formats.push(format(completions::FORMAT, Some(completions_tap())));
     }
     if !quirks.paths.responses.is_empty() {
-        formats.push(format(responses::FORMAT, Some(responses_tap())));
+        formats.push(format(responses::FORMAT, Some(responses_tap_of(quirks))));
     }
     if !quirks.paths.embeddings.is_empty() {
         formats.push(format(embeddings::FORMAT, Some(embeddings_tap())));

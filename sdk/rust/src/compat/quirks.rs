@@ -94,6 +94,8 @@ pub struct Quirks {
     /// How the ids of calls begin that the provider itself runs and answers, among the items of Responses; empty if it
     /// runs none that look like a client's.
     pub own_calls: &'static str,
+    /// The names of those that it bills as a search each.
+    pub own_searches: &'static [&'static str],
     /// The rule for ids of tool calls.
     pub tool_ids: IdRule,
     /// The rule for names of tools.
@@ -170,6 +172,7 @@ impl Quirks {
         allowed_tools: false,
         tool_types: &[],
         own_calls: "",
+        own_searches: &[],
         tool_ids: IdRule::ANY,
         tool_names: IdRule::NAME,
         json_schema: true,

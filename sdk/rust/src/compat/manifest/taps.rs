@@ -117,6 +117,17 @@ pub fn responses_tap() -> Tap {
     }
 }
 
+/// How the relay lane reads a provider's Responses: with the searches that the provider runs itself, which are known by their
+/// names here.
+pub(super) fn responses_tap_of(quirks: &Quirks) -> Tap {
+    let mut tap = responses_tap();
+    for name in quirks.own_searches {
+        let test = |at| FrameTest::equals(format!("{at}/output/*/name"), name);
+        tap.units.extend(["", "/response"].map(|at| UnitPlace::matches(Unit::Search, test(at))));
+    }
+    tap
+}
+
 /// The items of an answer that are billed by the piece. Of web searches those are whose action is a search.
 fn response_units(at: &str) -> [UnitPlace; 4] {
     let items = |unit, kind| UnitPlace::matches(unit, FrameTest::equals(format!("{at}/output/*/type"), kind));

@@ -135,7 +135,7 @@ impl EventDecoder {
             "response.completed" | "response.incomplete" => self.end(&mut wire),
             "response.failed" => {
                 let mut response = wire.object("response").unwrap_or_default();
-                self.events.extend(usage_of(&mut response).map(ChatEvent::Usage));
+                self.events.extend(usage_of(self.quirks, &mut response).map(ChatEvent::Usage));
                 self.fail(error::from_json(response.value("error").map_or("{}", RawValue::get), None));
             }
             "error" => self.fail(error::from_json(data, None)),
@@ -353,7 +353,7 @@ impl EventDecoder {
         if let Some(finish) = read_finish(&status, details.as_deref(), self.called) {
             self.events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));
         }
-        self.events.extend(usage_of(&mut response).map(ChatEvent::Usage));
+        self.events.extend(usage_of(self.quirks, &mut response).map(ChatEvent::Usage));
         for known in ["id", "object", "model", "created_at", "output", "error"] {
             response.take(known);
         }
@@ -368,11 +368,11 @@ impl EventDecoder {
 }
 
 /// The usage of a response at its end, with the tier that served it: its beginning has the one that was asked for.
-fn usage_of(response: &mut Rest<'_>) -> Option<Usage> {
+fn usage_of(quirks: &Quirks, response: &mut Rest<'_>) -> Option<Usage> {
     let service_tier = response.get("service_tier").and_then(json::text).map(Str::into_string);
     let output = response.get("output").and_then(json::list).unwrap_or_default();
     let usage = response.object("usage").and_then(read_usage)?;
-    Some(Usage { service_tier, ..units::counted(usage, &output) })
+    Some(Usage { service_tier, ..units::counted(quirks, usage, &output) })
 }
 
 /// Whether an event is an error, also where its type does not say so: servers and proxies that know no Responses send

@@ -68,7 +68,7 @@ pub fn read_response(quirks: &Quirks, mut wire: Rest<'_>, renamed: &Renamed) -> 
         id: head.id,
         model: head.model,
         created_ms: head.created_ms,
-        usage: wire.object("usage").and_then(read_usage).map(|usage| units::counted(usage, &output)),
+        usage: wire.object("usage").and_then(read_usage).map(|usage| units::counted(quirks, usage, &output)),
         service_tier: wire.str("service_tier").map(Str::into_string),
         extensions: members(wire),
         candidates: vec![Candidate { index: 0, parts, finish, logprobs, extensions: Vec::new() }],
