@@ -85,6 +85,23 @@ async fn a_stream_is_asked_for_its_usage_where_tokens_are_limited_and_nowhere_el
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_model_without_a_price_is_asked_for_its_usage_once_another_that_has_one_is_known_to_serve_it() {
+    let named = |asked: bool| stream(asked).concat().replace("\"model\":\"openai\"", "\"model\":\"gpt-4o-mini\"");
+    assert!(named(false).contains("gpt-4o-mini"));
+    let mut upstream = Upstream::scripted(move |request| {
+        Answer::whole(200, &[("content-type", "text/event-stream")], named(is_asked(request)))
+    })
+    .await;
+    let gateway = Gateway::open(&config(&upstream, "")).await;
+    for n in 0..3 {
+        let reply = gateway.post("/v1/chat/completions", &SILENT.replace("priced", "free")).await;
+        assert_eq!(reply.text(), named(false));
+        assert_eq!(is_asked(&upstream.request().await), n > 0, "{n}");
+        gateway.until_metric("weir_in_flight", 0.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tap_keeps_every_byte_and_prices_the_content() {
     let mut upstream = service().await;
     let gateway = Gateway::open(&config(&upstream, "usage = \"tap\"")).await;

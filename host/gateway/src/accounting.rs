@@ -283,9 +283,9 @@ impl Account {
         self.own.unwrap_or_else(|| self.begun.elapsed().saturating_sub(self.waited))
     }
 
-    /// Whether the attempt's tokens have a price or count against a limit.
+    /// Whether the attempt's tokens have a price, if need be that of the model that serves, or count against a limit.
     pub(crate) fn tokens_matter(&self) -> bool {
-        self.is_limited || self.tokens.tariff.as_ref().is_some_and(Tariff::is_known)
+        self.is_limited || self.tokens.tariff.as_ref().is_some_and(Tariff::may_be_known)
     }
 
     /// The metrics of the provider that was tried last.

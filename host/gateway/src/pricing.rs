@@ -265,6 +265,11 @@ impl Tariff {
         self.0.prices.is_known()
     }
 
+    /// Whether any price of the model is known, or of the one that an answer of it has named before.
+    pub(crate) fn may_be_known(&self) -> bool {
+        self.is_known() || self.0.other.get().is_some_and(Self::is_known)
+    }
+
     /// The version of the prices.
     pub fn version(&self) -> &Arc<str> {
         self.0.prices.book().version()
