@@ -6,9 +6,11 @@
 //! | [`path`] | checks paths, which must not lead out of the provider's url |
 //! | [`client_body`] | a request's body, sent while it arrives |
 //! | [`form_watch`] | what a form names, read while it arrives |
+//! | [`model_watch`] | the model that a body names to an endpoint that no adapter declares |
 
 pub(crate) mod client_body;
 pub(crate) mod form_watch;
+pub(crate) mod model_watch;
 pub(crate) mod path;
 
 use std::collections::HashMap;

@@ -129,7 +129,7 @@ async fn a_deployment_in_the_path_is_the_model_whatever_the_body_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_in_a_path_has_rights_at_endpoints_that_no_adapter_declares() {
+async fn a_model_has_rights_at_endpoints_that_no_adapter_declares() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
     for (adapter, paths) in [
         ("azure-openai", ["openai/deployments/MODEL/audio/transcriptions", "OpenAI/Deployments/MODEL/new"]),
@@ -143,6 +143,41 @@ async fn a_model_in_a_path_has_rights_at_endpoints_that_no_adapter_declares() {
         let clients = client("bound", "models = [\"gpt\"]\npassthrough = [\"p * *\"]")
             + &client("free", "passthrough = [\"p * *\"]");
         let gateway = Gateway::with(Folder::with(&["openai", adapter]), &(config + &clients)).await;
+        let body = |model: &str| format!(r#"{{"model":"{model}"}}"#);
+        for (sent, status) in [
+            (body("gpt"), 200),
+            ("{}".to_owned(), 200),
+            ("bytes".to_owned(), 200),
+            (body("secret"), 400),
+            (format!("\u{feff} {}", body("secret")), 400),
+            (body("secret") + "{}", 400),
+            (body("secret").replace("model", "mod\\u0065l"), 400),
+            (body("secret").replace("model", "Model"), 400),
+            (format!("{{\"a\":NaN,{}", &body("secret")[1..]), 400),
+            (format!("{{\"a\":\"{}\",{}", "x".repeat(300_000), &body("secret")[1..]), 400),
+        ] {
+            for path in ["new/things", "v1/chat/completions"] {
+                let shown: String = sent.chars().take(80).collect();
+                let request = Request::new("POST", &format!("/passthrough/p/{path}")).body(&sent);
+                let reply = gateway.ask(&by("bound", request.clone())).await;
+                assert_eq!(reply.status(), status, "{shown}: {}", reply.text());
+                assert_eq!(upstream.unseen().is_some(), status == 200, "{shown}");
+                assert_eq!(gateway.ask(&by("free", request)).await.status(), 200, "{shown}");
+                assert_eq!(upstream.request().await.text(), sent);
+            }
+        }
+        let query =
+            Request::new("POST", "/passthrough/p/new").header("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(gateway.ask(&by("bound", query.body("model=secret"))).await.status(), 400);
+        assert!(upstream.unseen().is_none());
+        for (model, status) in [("gpt", 200), ("secret", 400)] {
+            let form = format!("--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n{model}\r\n--b--\r\n");
+            let request =
+                Request::new("POST", "/passthrough/p/videos").header("content-type", "multipart/form-data; boundary=b");
+            let reply = gateway.ask(&by("bound", request.body(form))).await;
+            assert_eq!(reply.status(), status, "{model}: {}", reply.text());
+            assert_eq!(upstream.unseen().is_some(), status == 200, "{model}");
+        }
         for path in paths {
             for (who, model, status) in
                 [("bound", "gpt", 200), ("bound", "secret", 403), ("bound", "s%65cret", 403), ("free", "secret", 200)]

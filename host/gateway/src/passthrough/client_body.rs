@@ -13,13 +13,22 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::form_watch::FormWatch;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::UploadError;
 
 /// The bytes for which a client may make one more pause.
 const EARNS: u64 = 64 << 10;
+
+/// Looks at a body before it is sent.
+pub(crate) trait Watch: Send {
+    /// Looks at a piece, the last one or not. Returns whether to look at the next one.
+    ///
+    /// # Errors
+    ///
+    /// The piece must not be sent.
+    fn passes(&mut self, piece: &[u8], is_last: bool) -> Result<bool, UploadError>;
+}
 
 /// A body that arrives. Trailers are left out.
 pub(crate) struct ClientBody {
@@ -29,7 +38,7 @@ pub(crate) struct ClientBody {
     ahead_len: u64,
     has_ended: bool,
     /// Looks at all that was not read ahead before it goes on.
-    watch: Option<Box<FormWatch>>,
+    watch: Option<Box<dyn Watch>>,
     /// How long the client may pause.
     pause: Duration,
     sleep: Pin<Box<Sleep>>,
@@ -83,7 +92,7 @@ impl ClientBody {
     }
 
     /// Has what is still to come looked at before it is sent.
-    pub(crate) fn watch(&mut self, watch: FormWatch) {
+    pub(crate) fn watch(&mut self, watch: impl Watch + 'static) {
         self.watch = Some(Box::new(watch));
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::client_body::Watch;
 use crate::dialect::request_peek::{PeekPlan, RequestPeek, second_model};
 use crate::provenance::{Owners, not_here};
 use weir_translate::dialect::endpoints::Head;
@@ -24,7 +25,7 @@ pub(crate) enum FormFault {
 }
 
 impl FormFault {
-    /// The fault.
+    /// What the client is told, in either case.
     pub(crate) fn into_fault(self) -> Fault {
         let (Self::Unreadable(fault) | Self::Refused(fault)) = self;
         fault
@@ -92,9 +93,10 @@ impl FormWatch {
     pub(crate) fn peek(&self, path_params: &PathParams, head: &Head<'_>) -> Result<RequestPeek, Fault> {
         self.plan.read_form(self.scan.found(), path_params, head)
     }
+}
 
-    /// Looks at a piece that is to be sent. Returns whether to look at the next one.
-    pub(crate) fn passes(&mut self, piece: &[u8], is_last: bool) -> Result<bool, UploadError> {
+impl Watch for FormWatch {
+    fn passes(&mut self, piece: &[u8], is_last: bool) -> Result<bool, UploadError> {
         let seen = self.see(piece).and_then(|()| if is_last { self.end() } else { Ok(()) });
         match seen {
             Ok(()) => Ok(true),

@@ -68,6 +68,9 @@ impl Gateway {
             let Some(mut body) = client_body(serving, body, record)? else {
                 return Ok(PassedBody::on_its_way(Chunks::empty(), None, in_path(), None));
             };
+            if known.is_none() && readings::is_bound(caller) {
+                body.watch(readings::watch(caller, head)?);
+            }
             let begun = match form {
                 Some(form) => Some(self.begin_form(serving, caller, form, head, &mut body).await?),
                 None => None,

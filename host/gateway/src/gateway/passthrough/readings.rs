@@ -8,6 +8,7 @@ use http::request::Parts;
 use crate::admission::not_allowed;
 use crate::auth::Caller;
 use crate::dialect::request_peek::{RequestPeek, second_model};
+use crate::passthrough::model_watch::ModelWatch;
 use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::BodyKind;
 use weir_types::contract::types::ErrorKind;
@@ -49,6 +50,13 @@ pub(super) fn no_model(caller: &Caller) -> Fault {
     let message =
         format!("name a `model`: the {} may not use every one that the provider could choose", caller.title());
     Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).at("model")
+}
+
+/// Has a body looked at for its model that goes to an endpoint that no adapter declares.
+pub(super) fn watch(caller: &Caller, head: &Parts) -> Result<ModelWatch, Fault> {
+    refuse_coded(head)?;
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    ModelWatch::new(caller, kind).map_err(|error| Fault::invalid(format!("the request's form cannot be read: {error}")))
 }
 
 /// Refuses a body of JSON that its head calls something else that could be read in it.
