@@ -40,6 +40,7 @@ mod explain;
 mod failures;
 mod fallback;
 mod fidelity;
+mod further_models;
 mod grants;
 mod grpc;
 mod grpc_providers;

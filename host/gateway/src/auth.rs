@@ -87,6 +87,11 @@ impl Caller {
         }
     }
 
+    /// Whether the caller may use every model.
+    pub fn may_use_all(&self) -> bool {
+        self.may_use("")
+    }
+
     /// Whether the caller may use an operation, in a request with or without a model's name.
     pub fn may_do(&self, operation: &str, names_a_model: bool) -> bool {
         match (&self.client, &self.stored) {

@@ -13,6 +13,7 @@ mod coded_body;
 mod embed;
 mod ephemeral;
 mod finish;
+mod further_models;
 mod guards;
 mod inbound;
 mod issuers;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, Response, header};
 use serde_json::{Value, json};
 
-use super::Gateway;
+use super::{Gateway, further_models};
 use crate::admission::not_allowed;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
@@ -30,6 +30,7 @@ impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
     pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         may_do(asked)?;
+        further_models::permit(&asked.caller, &asked.peek, &asked.body)?;
         if serving.created_objects(asked.endpoint.index, &self.stored_keys).is_none() {
             return Ok(());
         }
@@ -52,6 +53,10 @@ impl Gateway {
     /// Checks the same of a request in the unified model, whose objects stand in values of known names.
     pub(super) fn permit_unified(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         may_do(asked)?;
+        if !asked.caller.may_use_all() {
+            let request = serde_json::from_slice(&asked.side.json()).unwrap_or_default();
+            further_models::permit_unified(&asked.caller, &request)?;
+        }
         if !serving.separates(&self.stored_keys) {
             return Ok(());
         }

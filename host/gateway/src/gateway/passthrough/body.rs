@@ -9,7 +9,7 @@ use http::request::Parts;
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::super::{Gateway, read_body, rights};
+use super::super::{Gateway, further_models, read_body, rights};
 use super::{PassAddress, readings};
 use crate::accounting::access::RequestRecord;
 use crate::auth::Caller;
@@ -68,7 +68,7 @@ impl Gateway {
             let Some(mut body) = client_body(serving, body, record)? else {
                 return Ok(PassedBody::on_its_way(Chunks::empty(), None, in_path(), None));
             };
-            if known.is_none() && readings::is_bound(caller) {
+            if known.is_none() && !caller.may_use_all() {
                 body.watch(readings::watch(caller, head)?);
             }
             let begun = match form {
@@ -110,6 +110,7 @@ impl Gateway {
         rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, pieces)?;
         let mut peek = read_body::peek(serving, known.endpoint, path_params, head, pieces)?;
         peek.refuse_second_model()?;
+        further_models::permit(caller, &peek, pieces)?;
         peek.set_model_of_path(path_params);
         readings::refuse_other_model(head, &peek)?;
         let named = peek.object_ids(pieces, path_params);
@@ -127,7 +128,7 @@ impl Gateway {
         head: &Parts,
         body: &mut ClientBody,
     ) -> Result<BegunForm, Fault> {
-        let is_bound = readings::is_bound(caller);
+        let is_bound = !caller.may_use_all();
         let is_judged = is_bound || !self.admission.budgets.is_empty();
         let most = if is_judged { serving.config.server.max_body_bytes } else { GLANCE };
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));

@@ -27,11 +27,6 @@ const MODEL_HEADERS: [HeaderName; 4] = [
 ];
 const URL_ENCODED: &str = "application/x-www-form-urlencoded";
 
-/// Whether a caller may not use every model.
-pub(super) fn is_bound(caller: &Caller) -> bool {
-    !caller.may_use("")
-}
-
 /// Checks that a caller may use every model that a request names, and that it names one where the provider would choose.
 pub(super) fn permit_models(caller: &Caller, endpoint: &Endpoint, peek: &RequestPeek) -> Result<(), Fault> {
     let named = peek.model.iter().chain(peek.model_places.iter().map(|spot| &spot.name));
@@ -39,7 +34,7 @@ pub(super) fn permit_models(caller: &Caller, endpoint: &Endpoint, peek: &Request
         return Err(not_allowed(caller, model));
     }
     let may_leave_out = endpoint.face.model.is_empty() || caller.may_do(endpoint.face.operation.name(), false);
-    if peek.model.is_none() && is_bound(caller) && !may_leave_out {
+    if peek.model.is_none() && !caller.may_use_all() && !may_leave_out {
         return Err(no_model(caller));
     }
     Ok(())
