@@ -53,6 +53,24 @@ pub struct Conversation {
     pub parted: bool,
 }
 
+impl Conversation {
+    /// Lets the user say the system text if nobody says anything else, in one of these `turns`: services that take turns refuse a
+    /// request without one, where OpenAI's model answers system text alone.
+    #[must_use]
+    pub fn with_a_turn(self, mut turns: Turns, messages: &[Message], losses: &mut Losses) -> Self {
+        if self.turns != "[]" || self.system.is_empty() {
+            return self;
+        }
+        let is_system = |message: &Message| matches!(message.role, Role::System | Role::Developer);
+        let at = messages.iter().position(is_system).unwrap_or_default();
+        losses.approximated(format!("messages[{at}]"), "the model does not answer system text alone: the user says it");
+        let mut turn = Turn::new(Speaker::User);
+        turn.others = self.system;
+        turns.add(turn);
+        turns.finish()
+    }
+}
+
 /// What shares a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sharing {

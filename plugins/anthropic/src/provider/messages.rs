@@ -33,15 +33,15 @@ pub(super) fn write(
     names: &mut Names,
     losses: &mut Losses,
 ) -> Result<Conversation, Error> {
-    let turns = Turns::new("content", "assistant");
+    let turns = || Turns::new("content", "assistant");
     // A client of this format is responsible for the end of its history.
     let is_own = request.extensions.iter().any(|note| note.format == FORMAT && note.key == OWN_END);
     let blank_end = if is_own { None } else { blank_end(&request.messages) };
-    let mut writer = Writer { ctx, generation, names, losses, turns, between_thinking: 0..0, blank_end };
+    let mut writer = Writer { ctx, generation, names, losses, turns: turns(), between_thinking: 0..0, blank_end };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
-    Ok(writer.turns.finish())
+    Ok(writer.turns.finish().with_a_turn(turns(), &request.messages, losses))
 }
 
 impl Writer<'_> {

@@ -89,3 +89,13 @@ fn documents_and_search_results_of_converse_may_be_cited() {
             "citations": {"enabled": true}})
     );
 }
+
+/// A request has a turn (the schema asks for `messages`; the service refuses an empty list).
+#[test]
+fn c37_system_text_alone_is_said_by_the_user() {
+    let history = vec![text(Role::Developer, "Say hi."), text(Role::System, "Be brief.")];
+    let (body, losses) = sent(OLD, chat(history));
+    let parts = json!([{"type": "text", "text": "Say hi."}, {"type": "text", "text": "Be brief."}]);
+    assert_eq!((&body["messages"], body.get("system")), (&json!([{"role": "user", "content": parts}]), None));
+    assert_eq!(losses, ["messages[0]"]);
+}

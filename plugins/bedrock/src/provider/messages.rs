@@ -58,7 +58,10 @@ pub(super) fn write(
     for (at, message) in messages.iter().enumerate() {
         writer.message(at, message)?;
     }
-    let (conversation, called) = (writer.turns.finish(), writer.called);
+    let (mut conversation, called) = (writer.turns.finish(), writer.called);
+    if !model.is_unjudged() {
+        conversation = conversation.with_a_turn(Turns::new("content", "assistant"), &messages, losses);
+    }
     if conversation.parted {
         losses.approximated("messages", "a turn of the model's stands between results of tools and what follows them");
     }

@@ -389,3 +389,12 @@ fn c51_nothing_of_the_gateways_own_is_sent() {
     let (back, _) = sent("arn:x:1:application-inference-profile/a", request).unwrap();
     assert_eq!(super::meaning::of_request(back), super::meaning::of_request(body));
 }
+
+/// Converse refuses a conversation without a turn.
+#[test]
+fn c37_system_text_alone_is_said_by_the_user() {
+    let history = vec![Message::new(Role::System, vec![Part::text("Say hi.")])];
+    let (body, losses) = sent(NOVA, asking(history)).unwrap();
+    assert_eq!(body["messages"], json!([{"role": "user", "content": [{"text": "Say hi."}]}]));
+    assert_eq!((body.get("system"), losses), (None, vec!["messages[0]".to_owned()]));
+}

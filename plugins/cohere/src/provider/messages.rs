@@ -201,7 +201,10 @@ impl<'a> Writer<'a> {
                     content.text(text, self.losses, place);
                 }
                 ResultPart::Json(json) => content.document(json),
-                ResultPart::Media(media) if is_document(media) => content.text_document(media),
+                ResultPart::Media(media) if is_document(media) => {
+                    self.losses.foreign(&place.field(&format!("content[{at}].")), &media.extensions, FORMAT);
+                    content.text_document(media);
+                }
                 ResultPart::Media(media) => {
                     content.words(POINTER);
                     self.losses.approximated(place.field(""), "moved to a user's message of its own");

@@ -283,6 +283,20 @@ fn text_documents_of_other_formats_stand_beside_the_messages() {
     assert_eq!(losses, ["messages[0].content[0].cache_control"]);
 }
 
+/// Converse's search results name their source, for which a document has no place.
+#[test]
+fn what_a_document_of_a_result_cannot_say_is_told_as_lost() {
+    let mut media = MediaPart::new(MediaKind::Document, MediaSource::Text("Otters sleep afloat.".into()));
+    media.extensions = vec![Extension {
+        format: "bedrock.converse".into(),
+        key: "searchResult".into(),
+        json: r#"{"source":"https://otters.example"}"#.into(),
+    }];
+    let result = ToolResult { content: vec![ResultPart::Media(media)], ..ToolResult::new("c1") };
+    let (_, losses) = sent(MODEL, asking(vec![user(vec![Part::ToolResult(result)])]));
+    assert_eq!(losses, ["messages[0].content[0].content[0].searchResult"]);
+}
+
 #[test]
 fn documents_belong_to_what_the_user_asks_last() {
     let body = json!({"model": "m", "messages": [

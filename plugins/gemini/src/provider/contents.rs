@@ -5,7 +5,7 @@ mod parts;
 use weir_sdk::losses::{Losses, Place};
 use weir_sdk::names::Names;
 use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
-use weir_sdk::types::{ChatRequest, Error, Message, Part, Role, ToolCall};
+use weir_sdk::types::{ChatRequest, Citation, Error, Message, Part, Role, TextPart, ToolCall};
 
 use super::request::Target;
 use crate::{FORMAT, signature, write};
@@ -45,21 +45,11 @@ pub(super) fn write<'a>(
     }
     writer.answerable(request.messages.len());
     let conversation = writer.turns.finish();
-    if conversation.turns == "[]" { alone(conversation, request, writer.losses) } else { Ok(conversation) }
-}
-
-/// Lets the user say the system text if nobody says anything else: the service refuses a request without a turn.
-fn alone(conversation: Conversation, request: &ChatRequest, losses: &mut Losses) -> Result<Conversation, Error> {
-    if conversation.system.is_empty() {
+    let conversation = conversation.with_a_turn(Turns::new("parts", "model"), &request.messages, writer.losses);
+    if conversation.turns == "[]" {
         return Err(Error::invalid("there is no message with anything that the model could answer").at("messages"));
     }
-    let at = request.messages.iter().position(is_system).unwrap_or_default();
-    losses.approximated(format!("messages[{at}]"), "the model does not answer system text alone: the user says it");
-    let mut turns = Turns::new("parts", "model");
-    let mut turn = Turn::new(Speaker::User);
-    turn.others = conversation.system;
-    turns.add(turn);
-    Ok(turns.finish())
+    Ok(conversation)
 }
 
 fn is_system(message: &Message) -> bool {
@@ -108,6 +98,7 @@ impl<'a> Writer<'a> {
                 Part::Text(text) if text.text.is_empty() => {}
                 Part::Text(text) => {
                     self.lose_cache(text.cache.is_some(), place);
+                    self.lose_citations(text, place);
                     self.losses.foreign_at(place, &text.extensions, FORMAT);
                     write::item(&mut parts, |o| {
                         write::text(o, &text.text, false, signature::own(text.signature.as_ref()));
@@ -134,6 +125,13 @@ impl<'a> Writer<'a> {
         let mut turn = Turn::new(Speaker::User);
         turn.others = parts;
         self.turns.add(turn);
+    }
+
+    /// Reports the citations of a text that are not this format's own: a conversation's content has no place for them.
+    fn lose_citations(&mut self, text: &TextPart, place: Place) {
+        let foreign = |citation: &Citation| citation.source.as_ref().is_none_or(|source| source.format != FORMAT);
+        let cited = text.citations.iter().any(foreign);
+        self.losses.dropped_if(cited, &place.field("citations"), "a history has no place for them");
     }
 
     fn lose_cache(&mut self, hinted: bool, place: Place) {

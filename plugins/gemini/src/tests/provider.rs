@@ -72,6 +72,18 @@ fn words_beside_a_result_follow_it_and_its_call_is_of_the_current_turn() {
     assert_eq!(losses, ["messages[1].content[0].signature"]);
 }
 
+/// The Messages API allows citations in system text (`TextBlockParam.citations`).
+#[test]
+fn citations_in_system_text_are_told_as_lost() {
+    let mut text = TextPart::new("Be brief.");
+    let quote = Some("brief".into());
+    text.citations = vec![Citation { url: None, title: None, quote, start: None, end: None, source: None }];
+    let (body, losses) =
+        sent(MODEL, request(vec![Message::new(Role::System, vec![Part::Text(text)]), user("Hi")])).unwrap();
+    assert_eq!(body["systemInstruction"]["parts"], json!([{"text": "Be brief."}]));
+    assert_eq!(losses, ["messages[0].content[0].citations"]);
+}
+
 #[test]
 fn a_turn_of_the_model_at_the_end_is_followed_by_the_user_where_the_model_requires_it() {
     let history = || vec![user("Count"), Message::new(Role::Assistant, vec![Part::text("1, 2,")])];

@@ -160,3 +160,22 @@ fn a_role_that_is_none_is_an_error_at_its_place() {
         assert_eq!(role(name, 4).unwrap_err().param.as_deref(), Some("messages[4].role"));
     }
 }
+
+#[test]
+fn system_text_is_the_users_only_if_nobody_says_anything_else() {
+    let messages = [Message::new(Role::User, Vec::new()), Message::new(Role::System, Vec::new())];
+    let (alone, said) = (
+        Conversation { system: "1".into(), turns: "[]".into(), ..Conversation::default() },
+        Conversation { system: "1".into(), turns: "[2]".into(), ..Conversation::default() },
+    );
+    let mut losses = Losses::default();
+    let with = |conversation: Conversation, losses: &mut Losses| {
+        let written = conversation.with_a_turn(Turns::new("content", "assistant"), &messages, losses);
+        (written.system, written.turns)
+    };
+    assert_eq!(with(said, &mut losses), ("1".into(), "[2]".into()));
+    assert_eq!(with(Conversation { turns: "[]".into(), ..Conversation::default() }, &mut losses).1, "[]");
+    assert_eq!(with(alone, &mut losses), (String::new(), r#"[{"role":"user","content":[1]}]"#.into()));
+    let told: Vec<String> = losses.into_losses().into_iter().map(|loss| loss.field).collect();
+    assert_eq!(told, ["messages[1]"]);
+}

@@ -40,10 +40,7 @@ impl<'a> Writer<'a> {
     fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
         let signature = self.own(text.signature.as_ref(), place);
         self.lose_cache(text.cache.is_some(), place);
-        let foreign =
-            |citation: &&weir_sdk::types::Citation| citation.source.as_ref().is_none_or(|s| s.format != FORMAT);
-        let cited = text.citations.iter().any(|citation| foreign(&citation));
-        self.losses.dropped_if(cited, &place.field("citations"), "a history has no place for them");
+        self.lose_citations(text, place);
         self.losses.foreign_at(place, &text.extensions, FORMAT);
         if text.text.is_empty() && signature.is_none() {
             return;
