@@ -72,6 +72,7 @@ mod multipart;
 mod oci;
 mod odd_usage;
 mod operations;
+mod outbound;
 mod own_searches;
 mod own_url;
 mod pass_through;

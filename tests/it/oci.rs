@@ -4,19 +4,15 @@ mod in_memory;
 mod memory_registry;
 
 use std::fs;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
+use rcgen::generate_simple_self_signed;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use weir_sandbox::digest::Digest;
 use weir_tests::plugins::{zeta_build, zeta_with_fault};
+use weir_tests::tunnel::TunnelProxy;
 use weir_tests::{Answer, Received, Registry, Upstream};
 
 use crate::commands::{Desk, is_in};
@@ -301,37 +297,6 @@ async fn a_mirror_is_asked_in_place_of_the_registry_and_a_redirect_leaves_tls_no
     refused(&upstream, "not an address that may be followed").await;
 }
 
-/// A proxy that makes one tunnel to whatever host, behind which is a registry with this certificate; returns its address and
-/// the hosts that it was asked for.
-async fn tunnel(certificate: &CertifiedKey<KeyPair>, registry: String) -> (String, Arc<Mutex<Vec<String>>>) {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let key = PrivateKeyDer::try_from(certificate.signing_key.serialize_der()).unwrap();
-    let config = builder.with_no_client_auth().with_single_cert(vec![certificate.cert.der().clone()], key).unwrap();
-    let (acceptor, asked) = (TlsAcceptor::from(Arc::new(config)), Arc::<Mutex<Vec<String>>>::default());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let hosts = Arc::clone(&asked);
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let (acceptor, hosts, registry) = (acceptor.clone(), Arc::clone(&hosts), registry.clone());
-            tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    head.push(client.read_u8().await?);
-                }
-                let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
-                hosts.lock().unwrap().push(line);
-                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
-                let mut client = acceptor.accept(client).await?;
-                let mut server = TcpStream::connect(&registry).await?;
-                tokio::io::copy_bidirectional(&mut client, &mut server).await
-            });
-        }
-    });
-    (address, asked)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_behind_a_proxy_and_with_a_private_authority_is_reached_if_both_are_named() {
     let component = zeta_build(1);
@@ -339,7 +304,8 @@ async fn a_registry_behind_a_proxy_and_with_a_private_authority_is_reached_if_bo
     upstream.script(serves(manifest(&component, |_| {}), component));
     let certificate = generate_simple_self_signed(["registry.invalid".to_owned()]).unwrap();
     let registry = upstream.origin().trim_start_matches("http://").to_owned();
-    let (proxy, asked) = tunnel(&certificate, registry).await;
+    let tunnels = TunnelProxy::to(&registry, Some(&certificate)).await;
+    let proxy = tunnels.address.clone();
     let authority = certificate.cert.pem();
     tokio::task::spawn_blocking(move || {
         let desk = Desk::with(&zeta_build(1), "");
@@ -356,6 +322,6 @@ async fn a_registry_behind_a_proxy_and_with_a_private_authority_is_reached_if_bo
     })
     .await
     .unwrap();
-    let asked = asked.lock().unwrap().clone();
+    let asked = tunnels.lines();
     assert!(asked.iter().all(|line| line == "CONNECT registry.invalid:443 HTTP/1.1"), "{asked:?}");
 }

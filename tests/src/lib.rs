@@ -21,6 +21,7 @@ pub mod redis;
 pub mod registry;
 pub mod rpc;
 pub mod trouble;
+pub mod tunnel;
 pub mod upstream;
 pub mod websocket;
 

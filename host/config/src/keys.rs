@@ -16,6 +16,7 @@ mod issuers;
 mod login;
 mod metrics;
 mod models;
+mod outbound;
 mod plugins;
 mod program;
 mod providers;
@@ -39,6 +40,7 @@ pub use issuers::{ClaimRule, Issuer};
 pub use login::AdminLogin;
 pub use metrics::MetricsSettings;
 pub use models::{Capabilities, Model, Price};
+pub use outbound::{DirectHost, Outbound};
 pub use plugins::Plugins;
 pub use program::{Admin, Log, Media};
 pub use providers::Provider;
@@ -62,6 +64,7 @@ pub(super) use issuers::{CLAIM_RULE, ISSUER};
 pub(super) use login::LOGIN;
 pub(super) use metrics::METRICS;
 pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
+pub(super) use outbound::OUTBOUND;
 pub(super) use plugins::{COMPILE, PLUGINS};
 pub(super) use program::{ADMIN, MEDIA, TOP, Tables, read};
 pub(super) use providers::{ALLOWED_ORIGIN, PROVIDER};
@@ -87,6 +90,7 @@ pub(super) const ALL: &[&Keys] = &[
     &REALTIME,
     &TRACES,
     &METRICS,
+    &OUTBOUND,
     &STORE,
     &SHARED,
     &CACHE,

@@ -43,9 +43,9 @@ pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
     AdapterSettings, Admin, AdminLogin, BodiesRule, Breaker, CacheSettings, Canary, Capabilities, Check, ClaimRule,
-    Client, Grants, Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits,
-    Log, Media, MetricsSettings, Model, Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, SemanticCache,
-    Server, SharedSettings, Sink, StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
+    Client, DirectHost, Grants, Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer,
+    KeepBodies, Limits, Log, Media, MetricsSettings, Model, Outbound, Plugins, Price, Provider, Quarantine, Queue,
+    Realtime, Retry, SemanticCache, Server, SharedSettings, Sink, StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::{OptionRules, Options};
@@ -79,6 +79,8 @@ pub struct Config {
     pub traces: Option<Traces>,
     /// What the page of metrics shows.
     pub metrics: MetricsSettings,
+    /// The proxy on the way to providers; none if `None`.
+    pub outbound: Option<Outbound>,
     /// What is kept, and where.
     pub store: StoreSettings,
     /// Through which server limits and budgets are shared with other nodes; not if `None`.

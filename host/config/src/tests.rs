@@ -6,6 +6,7 @@ mod grants;
 mod hostile;
 mod keyless;
 mod mistakes;
+mod outbound;
 mod references;
 mod shared;
 mod store;

@@ -21,6 +21,7 @@ use super::headers;
 use super::http_client::Lazy;
 use super::media::MediaClient;
 use super::origin::Place;
+use super::outbound::OutboundProxy;
 use super::pool::Pool;
 use super::redactor::{Redactor, Scope};
 use super::replay::{Replay, ReplayRequest};
@@ -45,6 +46,7 @@ pub struct Upstreams {
     sessions: Dialer,
     /// For access tokens.
     tokens: Lazy<reqwest::Client>,
+    proxy: Option<OutboundProxy>,
 }
 
 impl Upstreams {
@@ -54,7 +56,14 @@ impl Upstreams {
         let pools = |is_http2| Arc::new(PerWorker::new(|| Pool::new(dialer.clone(), settings.clone(), is_http2)));
         let (negotiating, http2) = (pools(false), pools(true));
         let sessions = Dialer::http1(settings);
-        Self { negotiating, http2, media: MediaClient::default(), sessions, tokens: Lazy::default() }
+        Self {
+            negotiating,
+            http2,
+            media: MediaClient::default(),
+            sessions,
+            tokens: Lazy::default(),
+            proxy: settings.proxy.clone(),
+        }
     }
 
     /// The client that fetches media.
@@ -70,6 +79,11 @@ impl Upstreams {
     /// The client for access tokens, once it has been made.
     pub(super) fn tokens(&self) -> &Lazy<reqwest::Client> {
         &self.tokens
+    }
+
+    /// The proxy on the way to providers.
+    pub(super) fn proxy(&self) -> Option<&OutboundProxy> {
+        self.proxy.as_ref()
     }
 
     /// Sends a request and waits for the answer's head. Dropping the future cancels the exchange.

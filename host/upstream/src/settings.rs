@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::outbound::OutboundProxy;
+
 /// Settings of all connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// How long an unused connection is kept. Shorter than the usual idle timeout of load balancers (60 s), so that few
     /// requests meet a connection that is just being closed.
@@ -16,6 +18,8 @@ pub struct Settings {
     pub tcp_keepalive: Option<Duration>,
     /// Interval of HTTP/2 pings, while an answer is awaited.
     pub http2_ping: Option<Duration>,
+    /// The proxy on the way to providers, if there is one.
+    pub proxy: Option<OutboundProxy>,
 }
 
 impl Default for Settings {
@@ -26,6 +30,7 @@ impl Default for Settings {
             answer_head: 64 << 10,
             tcp_keepalive: Some(Duration::from_mins(1)),
             http2_ping: Some(Duration::from_secs(30)),
+            proxy: None,
         }
     }
 }

@@ -47,7 +47,7 @@ use weir_gateway::{bookings, probes};
 use weir_server::tls::Tls;
 use weir_server::{Allowance, ConnectionMetrics, Spread, Workers};
 use weir_types::worker;
-use weir_upstream::{Collector, Settings, Upstreams};
+use weir_upstream::{Collector, OutboundProxy, Settings, Upstreams};
 
 pub use error::StartError;
 pub use listeners::Addresses;
@@ -98,7 +98,8 @@ impl App {
             tracing::info!(bytes, "caches and queues fit into the memory limit of the container");
         }
         let (plugins, serving) = load_served(&config)?;
-        let upstreams = Upstreams::new(&Settings::default());
+        let proxy = config.outbound.as_ref().map(OutboundProxy::new).transpose()?;
+        let upstreams = Upstreams::new(&Settings { proxy, ..Settings::default() });
         let traces = config.traces.as_ref().map(|settings| tracer(settings, metrics.registry()));
         let tracer = traces.transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);

@@ -311,6 +311,7 @@ fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
         ("log_level, log_format", started.log != config.log),
         ("traces", started.traces != config.traces),
         ("metrics", started.metrics != config.metrics),
+        ("outbound", started.outbound != config.outbound),
         ("sinks", started.sinks != config.sinks),
         ("store", !started.store.is_as(&config.store)),
         ("shared", started.shared != config.shared),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    AdminLogin, BodiesRule, BudgetTable, CacheSettings, Client, Guard, Issuer, MetricsSettings, ModelDraft, Plugins,
-    Provider, Realtime, Server, SharedSettings, Sink, StoreSettings, Traces,
+    AdminLogin, BodiesRule, BudgetTable, CacheSettings, Client, Guard, Issuer, MetricsSettings, ModelDraft, Outbound,
+    Plugins, Provider, Realtime, Server, SharedSettings, Sink, StoreSettings, Traces,
 };
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
@@ -48,6 +48,8 @@ part! {
         traces: Option<Traces>,
         /// The page of metrics; see `[metrics]`.
         metrics: MetricsSettings,
+        /// A proxy on the way to providers; see `[outbound]`.
+        outbound: Option<Outbound>,
         /// What is kept, and where; see `[store]`.
         store: StoreSettings,
         /// Limits and budgets that several nodes share; see `[shared]`.

@@ -66,7 +66,7 @@ impl Take for ServerUrl {
     }
 }
 
-fn warn_of_password(entry: &Entry<'_, '_>, place: &Place, text: &str) {
+pub(super) fn warn_of_password(entry: &Entry<'_, '_>, place: &Place, text: &str) {
     let authority = text.split_once("://").map_or("", |(_, rest)| rest);
     let has_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
     if has_password && matches!(place, Place::File(_)) {

@@ -141,6 +141,7 @@ fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
             "realtime",
             "traces",
             "metrics",
+            "outbound",
             "store",
             "shared",
             "cache",

@@ -18,6 +18,7 @@ use super::super::client::Upstreams;
 use super::super::deadline::Watch;
 use super::super::http_client::{self, HttpClientError};
 use super::super::origin::Place;
+use super::super::outbound::OutboundProxy;
 use super::super::redactor::Scope;
 use super::super::{
     Base, Chunks, Redactor, Timeouts, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse,
@@ -202,7 +203,7 @@ impl Tokens {
         if let Some(client) = &claim.client {
             client.apply(&Method::POST, uri.clone(), &mut headers, &Chunks::empty()).map_err(|error| unfit(&error))?;
         }
-        let client = upstreams.tokens().get_or_make(client);
+        let client = upstreams.tokens().get_or_make(|| client(upstreams.proxy()));
         let client = client.map_err(|error| UpstreamError::because(UpstreamErrorKind::Tls, origin, &error))?;
         let mut watch = Watch::start(&TIMEOUTS);
         let sending = client.post(uri.to_string()).headers(headers).body(claim.form).send();
@@ -218,9 +219,14 @@ impl Tokens {
     }
 }
 
-/// The client for token endpoints.
-fn client() -> Result<Client, HttpClientError> {
-    Ok(http_client::builder()?.connect_timeout(TIMEOUTS.connect).build()?)
+/// The client for token endpoints, which are reached as providers are.
+fn client(proxy: Option<&OutboundProxy>) -> Result<Client, HttpClientError> {
+    let client = http_client::builder()?.connect_timeout(TIMEOUTS.connect);
+    let client = match proxy {
+        Some(proxy) => proxy.apply(client),
+        None => client,
+    };
+    Ok(client.build()?)
 }
 
 /// Reads an answer within the limits of size and time.

@@ -31,6 +31,9 @@ pub enum StartError {
     /// There is no client for the way to the collector.
     #[error("traces cannot be sent: {0}")]
     Client(#[from] HttpClientError),
+    /// There is no way to providers through the proxy.
+    #[error(transparent)]
+    Outbound(#[from] weir_upstream::BadProxy),
     /// The threads that serve connections cannot be started.
     #[error("no threads for connections: {0}")]
     Workers(std::io::Error),
