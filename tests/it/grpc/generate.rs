@@ -162,6 +162,28 @@ async fn an_extension_takes_no_other_fields_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_extension_names_no_model_that_the_key_may_not_use() {
+    let mut upstream = provider(OPENAI).await;
+    let clients = "[[clients]]\nname = \"one\"\nkey = \"weir-one-0123456789abcdef\"\nmodels = [\"openai*\"]\n";
+    let gateway = Gateway::open(&(config(&upstream) + clients)).await;
+    let channel = connect(&gateway).await;
+    let naming = |json: &str| {
+        let (format, key, json) = ("openai.chat".into(), "models".into(), json.into());
+        types::ChatRequest { extensions: vec![types::Extension { format, key, json }], ..chat("openai", false) }
+    };
+    for (json, code) in
+        [("[\"openai-2\", \"dear\"]", tonic::Code::PermissionDenied), ("[7]", tonic::Code::InvalidArgument)]
+    {
+        let status = generate(&channel, naming(json), KEY).await.unwrap_err();
+        assert_eq!(status.code(), code, "{json}: {status:?}");
+        assert!(upstream.unseen().is_none(), "{json}");
+    }
+    let read = Read::all(generate(&channel, naming("[\"openai-2\"]"), KEY).await.unwrap()).await;
+    assert_eq!(read.text, TEXT);
+    assert_eq!(upstream.request().await.json()["models"][0], "openai-2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_requests_of_the_connection_are_served_as_ever() {
     let upstream = provider(OPENAI).await;
     let gateway = Gateway::open(&config(&upstream)).await;
