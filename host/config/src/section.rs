@@ -20,7 +20,7 @@ pub(super) use addresses::{Network, PageOrigin};
 pub(super) use declare::{joined, overlay, part, section, take_table, words};
 pub(super) use measures::{Bytes, Milliseconds, Pause, Size};
 pub(super) use numbers::{Amount, Count, Share, UpToOne};
-pub(super) use secrets::SeveralSecrets;
+pub(super) use secrets::{SecretUrl, SeveralSecrets};
 pub(super) use take::{Given, Located, OrFalse, Take, from_variable, key};
 pub(super) use values::{HeaderName, InFolder, Name, word};
 

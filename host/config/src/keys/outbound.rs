@@ -4,10 +4,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::shared::warn_of_password;
 use crate::Secret;
-use crate::raw::{Node, Value};
-use crate::section::{Entry, Located, Take, section};
+use crate::raw::Node;
+use crate::section::{Entry, Located, SecretUrl, Take, section};
 
 section! {
     /// A proxy on the way to providers. Without this table, they are asked directly; proxies that environment variables name
@@ -80,15 +79,7 @@ impl Take for ProxyUrl {
     const TAKES: &'static str = "url";
 
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Secret> {
-        let text = Located::<String>::take(entry, node)?;
-        let written = text.value.trim().to_owned();
-        let place = text.place.clone();
-        let secret = if written.starts_with("env:") || written.starts_with("file:") {
-            Secret::take(entry, Node { value: Value::Text(written), place: text.place })?
-        } else {
-            warn_of_password(entry, &place, &written);
-            Secret::new(written)
-        };
+        let Located { value: secret, place } = SecretUrl::take(entry, node)?;
         let is_proxy = secret.expose().strip_prefix("http://").is_some_and(|rest| {
             let authority = rest.strip_suffix('/').unwrap_or(rest);
             let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

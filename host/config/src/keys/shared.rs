@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::Secret;
-use crate::raw::{Node, Value};
-use crate::section::{Entry, Located, Take, section};
+use crate::raw::Node;
+use crate::section::{Entry, Located, SecretUrl, Take, section};
 use crate::settings::WhenLost;
-use crate::{Place, Problem};
 
 section! {
     /// Limits and budgets that several Weirs share through a Valkey or Redis. Off without this table; see
@@ -43,15 +42,7 @@ impl Take for ServerUrl {
     const TAKES: &'static str = "url";
 
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Secret> {
-        let text = Located::<String>::take(entry, node)?;
-        let written = text.value.trim().to_owned();
-        let place = text.place.clone();
-        let secret = if written.starts_with("env:") || written.starts_with("file:") {
-            Secret::take(entry, Node { value: Value::Text(written), place: text.place })?
-        } else {
-            warn_of_password(entry, &place, &written);
-            Secret::new(written)
-        };
+        let Located { value: secret, place } = SecretUrl::take(entry, node)?;
         let is_address =
             SCHEMES.iter().any(|scheme| secret.expose().strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
         if !is_address {
@@ -63,14 +54,5 @@ impl Take for ServerUrl {
 
     fn example() -> String {
         "\"redis://127.0.0.1:6379\"".to_owned()
-    }
-}
-
-pub(super) fn warn_of_password(entry: &Entry<'_, '_>, place: &Place, text: &str) {
-    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
-    let has_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
-    if has_password && matches!(place, Place::File(_)) {
-        let problem = Problem::warning(place, format!("the password in `{}` stands in the file itself", entry.name));
-        entry.reader().report(problem.with_help("write \"env:NAME\" or \"file:PATH\" to keep it out"));
     }
 }

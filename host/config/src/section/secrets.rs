@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::take::list;
 use super::{Entry, Located, Take};
-use crate::raw::Node;
+use crate::raw::{self, Node};
 use crate::secret_file::{self, MAX_SECRET_FILE_BYTES, SecretFile};
 use crate::{Environment, Place, Problem, Secret};
 
@@ -42,6 +42,39 @@ fn warn_of_literal(entry: &Entry<'_, '_>, text: &Located<String>) {
     let literal = !text.value.trim().starts_with("env:") && !text.value.trim().starts_with("file:");
     if literal && matches!(text.place, Place::File(_)) {
         let problem = Problem::warning(&text.place, format!("`{}` stands in the file itself", entry.name));
+        entry.reader().report(problem.with_help("write \"env:NAME\" or \"file:PATH\" to keep it out"));
+    }
+}
+
+/// An address that may hold a password: `env:NAME`, `file:PATH`, or the address itself, with its place.
+#[derive(Debug)]
+pub(crate) struct SecretUrl;
+
+impl Take for SecretUrl {
+    type Value = Located<Secret>;
+    const TAKES: &'static str = "url";
+
+    fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Located<Secret>> {
+        let Located { value, place } = Located::<String>::take(entry, node)?;
+        let written = value.trim();
+        if written.starts_with("env:") || written.starts_with("file:") {
+            let node = Node { value: raw::Value::Text(written.to_owned()), place: place.clone() };
+            return Some(Located { value: Secret::take(entry, node)?, place });
+        }
+        warn_of_password(entry, &place, written);
+        Some(Located { value: Secret::new(written), place })
+    }
+
+    fn example() -> String {
+        "\"https://USER:PASSWORD@example.com\"".to_owned()
+    }
+}
+
+fn warn_of_password(entry: &Entry<'_, '_>, place: &Place, text: &str) {
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
+    let has_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    if has_password && matches!(place, Place::File(_)) {
+        let problem = Problem::warning(place, format!("the password in `{}` stands in the file itself", entry.name));
         entry.reader().report(problem.with_help("write \"env:NAME\" or \"file:PATH\" to keep it out"));
     }
 }
