@@ -308,7 +308,7 @@ pub async fn identify(
 ) -> Result<Caller, CallerDenied> {
     let address = origin.address;
     if config.clients.is_empty() && !stored.is_keyed() {
-        return keyless(config, head, origin);
+        return local::caller(config, head, origin);
     }
     let keys = presented(config, endpoint, head);
     let configured = |key: &String| {
@@ -335,20 +335,6 @@ pub async fn identify(
         }
     }
     Err(denied)
-}
-
-/// The caller where there are no keys.
-fn keyless(config: &Config, head: &Head<'_>, origin: Origin<'_>) -> Result<Caller, CallerDenied> {
-    let address = origin.address;
-    if config.server.anonymous {
-        return Ok(Caller::anonymous(address));
-    }
-    // Without a known address it may be any machine's; a program's own calls do not come this way.
-    if address.is_none_or(|address| !address.to_canonical().is_loopback()) {
-        return Err(CallerDenied::Elsewhere);
-    }
-    local::check(origin.uri, head.headers, &config.server.allowed_origins).map_err(CallerDenied::NotLocal)?;
-    Ok(Caller::anonymous(address))
 }
 
 /// All values that may be keys.
@@ -395,7 +381,7 @@ mod tests {
         let head = Head { headers: &headers, query: "" };
         let found = |address: Option<[u8; 4]>| {
             let address = address.map(IpAddr::from);
-            keyless(&config, &head, Origin { address, uri: &uri })
+            local::caller(&config, &head, Origin { address, uri: &uri })
         };
         assert!(found(Some([127, 0, 0, 1])).is_ok());
         assert!(matches!(found(Some([192, 0, 2, 1])), Err(CallerDenied::Elsewhere)));

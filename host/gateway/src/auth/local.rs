@@ -7,6 +7,10 @@ use std::net::IpAddr;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Uri, header};
 
+use super::{Caller, CallerDenied, Origin};
+use weir_config::Config;
+use weir_translate::dialect::endpoints::Head;
+
 /// Headers that a proxy adds to a forwarded request, besides all that begin with [`FORWARDED`].
 const PROXY_HEADERS: [&str; 9] = [
     "forwarded",
@@ -50,6 +54,20 @@ impl NotLocal {
             Self::CrossSite(_) => "origin_not_allowed",
         }
     }
+}
+
+/// The caller where there are no keys.
+pub(super) fn caller(config: &Config, head: &Head<'_>, origin: Origin<'_>) -> Result<Caller, CallerDenied> {
+    let address = origin.address;
+    if config.server.anonymous {
+        return Ok(Caller::anonymous(address));
+    }
+    // Without a known address it may be any machine's; a program's own calls do not come this way.
+    if address.is_none_or(|address| !address.to_canonical().is_loopback()) {
+        return Err(CallerDenied::Elsewhere);
+    }
+    check(origin.uri, head.headers, &config.server.allowed_origins).map_err(CallerDenied::NotLocal)?;
+    Ok(Caller::anonymous(address))
 }
 
 /// Checks whether a request that came over loopback is this machine's own, or comes from a page of one of these origins.
