@@ -8,6 +8,8 @@ use weir_buffers::Held;
 use weir_types::fault::Fault;
 use weir_upstream::{CodedBody, Coding, DecodeError};
 
+/// The code of the error for a body whose coding is not read.
+pub(super) const CODE: &str = "unsupported_encoding";
 /// How much is decoded before others have their turn.
 const PIECE: usize = 64 << 10;
 
@@ -22,7 +24,7 @@ pub(super) fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Fault> {
         Err(_) => {
             let message = "the request's `content-encoding` is not known here: send the body as it is, or in one of gzip, deflate, \
                            br and zstd";
-            Err(Fault::invalid(message).with_status(415).with_code("unsupported_encoding"))
+            Err(Fault::invalid(message).with_status(415).with_code(CODE))
         }
     }
 }

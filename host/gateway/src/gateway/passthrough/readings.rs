@@ -2,9 +2,10 @@
 //! around rights and prices.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_TYPE, HeaderName};
 use http::request::Parts;
 
+use super::super::coded_body;
 use crate::admission::not_allowed;
 use crate::auth::Caller;
 use crate::dialect::request_peek::{RequestPeek, second_model};
@@ -67,11 +68,9 @@ pub(super) fn refuse_other_body(endpoint: &Endpoint, head: &Parts, body: &[Bytes
 
 /// Refuses a body whose bytes stand for others.
 pub(super) fn refuse_coded(head: &Parts) -> Result<(), Fault> {
-    let is_plain = |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
-    let codings = head.headers.get_all(CONTENT_ENCODING);
-    if !codings.iter().all(|codings| codings.to_str().is_ok_and(|codings| codings.split(',').all(is_plain))) {
+    if !coded_body::coding(&head.headers).is_ok_and(|coding| coding.is_none()) {
         let message = "the body is compressed, and Weir has to read what it names: send it without `content-encoding`";
-        return Err(Fault::invalid(message).with_status(415));
+        return Err(Fault::invalid(message).with_status(415).with_code(coded_body::CODE));
     }
     let mut kinds = head.headers.get_all(CONTENT_TYPE).iter();
     let Some(first) = kinds.next() else { return Ok(()) };
