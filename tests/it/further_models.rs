@@ -1,9 +1,9 @@
 //! Models beside a request's own, of which one may answer: a client names only those that it may use.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
+use weir_tests::{Folder, Gateway, Request, Upstream};
 
-use crate::wire_format::{OPENAI, TEXT};
+use crate::wire_format::{OPENAI, TEXT, provider};
 
 const CLIENTS: &str = "[[clients]]\nname = \"bound\"\nkey = \"weir-bound-0123456789\"\nmodels = [\"fast*\"]\npassthrough = [\"p POST *\"]\n\
     [[clients]]\nname = \"free\"\nkey = \"weir-free-0123456789\"\npassthrough = [\"p POST *\"]\n";
@@ -24,13 +24,15 @@ fn ask(client: &str, path: &str, model: &str, more: &str) -> Request {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_names_no_model_beside_its_own_that_it_may_not_use() {
-    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let mut upstream = provider(OPENAI).await;
     let gateway = Gateway::with(Folder::with(&["openai", "openrouter"]), &config(&upstream)).await;
     let paths = ["/v1/chat/completions", "/passthrough/p/chat/completions", "/passthrough/p/something/new"];
     for (path, model) in paths.into_iter().flat_map(|path| [(path, "fast"), (path, "fast-t")]) {
         for (more, status) in [
             (r#","models":["fast-2","dear"]"#, 403),
             (r#","\u006dodels":["dear"]"#, 403),
+            (r#","stream":true,"models":["dear"]"#, 403),
+            (r#","stream":true,"models":["fast-2"]"#, 200),
             (r#","models":["fast-2"]"#, 200),
             (r#","models":null"#, 200),
             ("", 200),
@@ -49,7 +51,7 @@ async fn a_client_names_no_model_beside_its_own_that_it_may_not_use() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_client_may_use_goes_along() {
-    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let mut upstream = provider(OPENAI).await;
     let gateway = Gateway::with(Folder::with(&["openai", "openrouter"]), &config(&upstream)).await;
     let reply = gateway.ask(&ask("bound", "/v1/chat/completions", "fast", r#","models":["fast-2"]"#)).await;
     assert_eq!(OPENAI.parsed(&reply, false).text, TEXT);

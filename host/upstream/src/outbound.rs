@@ -127,7 +127,7 @@ mod tests {
         for host in ["localhost", "127.0.0.1", "[::1]", "::ffff:127.0.0.1", "vllm", "VLLM.", "a.internal", "10.1.2.3"] {
             assert!(!proxy.is_for(host), "{host}");
         }
-        for host in ["api.openai.com", "internal", "vllm.example.com", "11.1.2.3", "[2001:db8::1]"] {
+        for host in ["api.example.com", "internal", "vllm.example.com", "11.1.2.3", "[2001:db8::1]"] {
             assert!(proxy.is_for(host), "{host}");
         }
     }

@@ -28,8 +28,8 @@ use weir_types::headers;
 use weir_wire::form::Field;
 use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
 
-/// Where OpenRouter takes models that may answer instead of `model`.
-const FURTHER_MODELS: &str = "/models";
+/// The member with the names of models that may answer instead of `model`.
+pub(crate) const FURTHER_MODELS: &str = "models";
 /// The most candidates that are reserved for, of each prompt; no provider makes as many.
 pub(crate) const MAX_CANDIDATES: u64 = 1_024;
 
@@ -119,7 +119,7 @@ impl PeekPlan {
             let is_set = FrameTest::Equals(PointerEquals { pointer: ask.pointer.clone(), json: ask.json.clone() });
             usage_is_asked = usage_is_asked.or_else(|| Test::compile(&is_set, &mut wanted).ok());
         }
-        let further_models = Test::compile(&FrameTest::Present(FURTHER_MODELS.to_owned()), &mut wanted).ok();
+        let further_models = Test::compile(&FrameTest::Present(format!("/{FURTHER_MODELS}")), &mut wanted).ok();
         let features = if wants_features { features(&face, &mut wanted) } else { Vec::new() };
         for pointer in face.object_ids.iter().filter(|place| place.matches('/').count() == 1) {
             wanted.add(pointer);

@@ -1,5 +1,5 @@
-//! Models that a request names beside its own, as OpenRouter takes them in `models`: one of them may answer.
-//! Source: <https://openrouter.ai/docs/features/model-routing>, the parameter `models`.
+//! Models that a request names beside its own, in the member `models`: some providers let any of them answer. Whether its provider
+//! does is nothing that an adapter can declare, so that the rights of a client hold for these names wherever they are sent.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -7,10 +7,8 @@ use serde_json::Value;
 
 use crate::admission::not_allowed;
 use crate::auth::Caller;
-use crate::dialect::request_peek::RequestPeek;
+use crate::dialect::request_peek::{FURTHER_MODELS, RequestPeek};
 use weir_types::fault::Fault;
-
-const MEMBER: &str = "models";
 
 #[derive(Deserialize)]
 struct Named {
@@ -29,7 +27,7 @@ pub(super) fn permit(caller: &Caller, peek: &RequestPeek, body: &[Bytes]) -> Res
 /// The same of a request in the unified model, whose members that only one format has are extensions.
 pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fault> {
     let extensions = request["extensions"].as_array().into_iter().flatten();
-    for extension in extensions.filter(|extension| extension["key"] == MEMBER) {
+    for extension in extensions.filter(|extension| extension["key"] == FURTHER_MODELS) {
         let json = extension["json"].as_str().unwrap_or_default();
         let models: Option<Vec<String>> = serde_json::from_str(json).map_err(|_| unreadable())?;
         permit_each(caller, models.iter().flatten())?;
@@ -43,5 +41,5 @@ fn permit_each<'a>(caller: &Caller, models: impl IntoIterator<Item = &'a String>
 }
 
 fn unreadable() -> Fault {
-    Fault::invalid("`models` must be given once, as a list of names").at(MEMBER)
+    Fault::invalid("`models` must be given once, as a list of names").at(FURTHER_MODELS)
 }
