@@ -47,7 +47,7 @@ async fn a_page_that_is_allowed_asks_and_reads_in_every_format_and_another_one_d
         }
     }
     // Errors can be read, too: the page has to show them.
-    let unknown = gateway.ask(&from_page(OPENAI, "nobody's", false, PAGE)).await;
+    let unknown = gateway.ask(&from_page(OPENAI, "unknown", false, PAGE)).await;
     assert_eq!((unknown.status(), unknown.header("access-control-allow-origin")), (404, Some(PAGE)));
 }
 

@@ -171,7 +171,7 @@ async fn a_batch_that_was_made_before_a_kill_is_booked_once_when_its_client_read
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_nobody_reads_is_booked_once_over_kills_and_stops() {
+async fn a_batch_that_no_client_reads_is_booked_once_over_kills_and_stops() {
     for batches in [of_openai().await, of_anthropic().await] {
         let (folder, config) = (folder(&batches), (batches.config)(&batches.upstream, SOON));
         let first = Node::start(&folder, &config);

@@ -56,7 +56,7 @@ async fn this_machine_and_listed_hosts_are_reached_without_the_proxy() {
     assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 200);
     let gateway = Gateway::open(&(config(&upstream) + &outbound)).await;
     let reply = gateway.ask(&OPENAI.request("openai", false)).await;
-    assert_eq!(reply.status(), 502, "nobody but the proxy finds it: {}", reply.text());
+    assert_eq!(reply.status(), 502, "only the proxy finds it: {}", reply.text());
     assert_eq!(tunnels.heads(), Vec::<String>::new());
 }
 
@@ -64,9 +64,9 @@ async fn this_machine_and_listed_hosts_are_reached_without_the_proxy() {
 async fn a_proxy_that_makes_no_tunnel_is_a_provider_that_is_not_reached() {
     let mut upstream = provider(OPENAI).await;
     let refuses = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
-    let nobody = "http://127.0.0.1:1".to_owned();
+    let dead = "http://127.0.0.1:1".to_owned();
     let refusing = TunnelProxy::answering(refuses, &authority(&upstream), None).await.address;
-    for proxy in [refusing, nobody] {
+    for proxy in [refusing, dead] {
         let gateway = Gateway::open(&format!("{}[outbound]\nproxy = \"{proxy}\"\n", config(&upstream))).await;
         for from in EVERY {
             let reply = gateway.ask(&from.request("openai", false)).await;

@@ -23,7 +23,7 @@ impl TunnelProxy {
         Self::answering("HTTP/1.1 200 OK\r\n\r\n", server, certificate).await
     }
 
-    /// A proxy that gives this answer to whoever asks for a tunnel.
+    /// A proxy that gives this answer to each request for a tunnel.
     pub async fn answering(answer: &'static str, server: &str, certificate: Option<&CertifiedKey<KeyPair>>) -> Self {
         let acceptor = certificate.map(acceptor);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

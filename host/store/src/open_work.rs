@@ -84,12 +84,12 @@ pub struct HeldWork {
     pub taken: Vec<OpenWork>,
 }
 
-/// How a database tells which rows nobody holds.
+/// How a database tells which rows no process holds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Holding {
     /// The time now, in milliseconds since 1970.
     now: &'static str,
-    /// What is so of a row that nobody holds; `$1` is the process that asks.
+    /// What is so of a row that no process holds; `$1` is the process that asks.
     is_free: &'static str,
 }
 
@@ -147,7 +147,7 @@ pub(crate) fn hold(sql: &mut dyn Sql, hold: WorkHold, holding: Holding) -> Resul
     rows.into_iter().map(|mut row| Ok(WorkKey { tenant: row.text()?, id: row.text()? })).collect()
 }
 
-/// Takes rows that nobody holds. Of several processes that see the same one, the first has it.
+/// Takes rows that no process holds. Of several processes that see the same one, the first has it.
 pub(crate) fn take(sql: &mut dyn Sql, hold: WorkHold, holding: Holding) -> Result<Vec<OpenWork>, StoreError> {
     let process = Value::Int(hold.process);
     let found = format!(
@@ -171,7 +171,7 @@ pub(crate) fn take(sql: &mut dyn Sql, hold: WorkHold, holding: Holding) -> Resul
     Ok(taken)
 }
 
-/// Leaves the process's rows to whoever takes them.
+/// Leaves the process's rows to the next process that takes them.
 pub(crate) fn leave(sql: &mut dyn Sql, process: i64) -> Result<(), StoreError> {
     sql.execute("update open_work set held_until_ms = 0 where holder = $1", &[Value::Int(process)])?;
     Ok(())

@@ -63,7 +63,7 @@ impl Holder {
         (self.gateway.serving().config.server.book_unread_after / 6).clamp(MIN_INTERVAL, MAX_INTERVAL)
     }
 
-    /// Holds the work for some time more, and goes on with what nobody holds. Blocks.
+    /// Holds the work for some time more, and goes on with what no process holds. Blocks.
     fn hold(&mut self) {
         let (begun, interval) = (Instant::now(), self.interval());
         let for_ms = u64::try_from((interval * HELD_FOR).as_millis()).unwrap_or(u64::MAX);

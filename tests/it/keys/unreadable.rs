@@ -1,4 +1,4 @@
-//! `/admin/v1`: a body that is no text, and a parameter that nobody knows, at each endpoint that the description has.
+//! `/admin/v1`: a body that is no text, and an unknown parameter, at each endpoint that the description has.
 
 use serde_json::Value;
 use weir_tests::Request;

@@ -246,7 +246,7 @@ impl Unbooked {
     }
 
     /// Takes what is to be booked for an answer: only one of several that read it gets it. While it is not known whether another
-    /// process books it, nobody does: a later read will.
+    /// process books it, it stays unbooked: a later read books it.
     pub(super) fn take(&self, tenant: &str, id: &str) -> Option<Box<Debt>> {
         let until = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
         let is_held = until.is_none_or(|until| Instant::now() < until);

@@ -25,7 +25,7 @@ pub(crate) enum FormFault {
 }
 
 impl FormFault {
-    /// What the client is told, in either case.
+    /// The error for the client, in either case.
     pub(crate) fn into_fault(self) -> Fault {
         let (Self::Unreadable(fault) | Self::Refused(fault)) = self;
         fault

@@ -162,7 +162,7 @@ fn a_role_that_is_none_is_an_error_at_its_place() {
 }
 
 #[test]
-fn system_text_is_the_users_only_if_nobody_says_anything_else() {
+fn system_text_is_the_users_only_if_there_is_no_other_message() {
     let messages = [Message::new(Role::User, Vec::new()), Message::new(Role::System, Vec::new())];
     let (alone, said) = (
         Conversation { system: "1".into(), turns: "[]".into(), ..Conversation::default() },
