@@ -34,6 +34,10 @@ pub struct Share {
     short: u64,
     /// Whether a report was asked for and is not answered yet.
     is_asked: bool,
+    /// What requests that wait for another share need of this one, since the last report.
+    wanted: u64,
+    /// What the last reports gave back, until one is answered.
+    given_back: u64,
     /// What was used by the last report, and when.
     reported: Option<(u64, Duration)>,
     /// Whether a report is under way.
@@ -80,15 +84,22 @@ impl Share {
     }
 
     /// Whether a request that has asked so often may ask for more: once in any case, and again while something is left,
-    /// since another request may have taken what was granted.
+    /// since another request may have taken what was granted, or a report may have given it back before this one came to it.
     pub fn may_ask(&self, asked: usize, status: &NodeStatus) -> bool {
-        let is_worth_it = asked == 0 || (asked < MAX_ASKED && self.left().is_none_or(|left| left > 0));
+        let is_left = self.given_back > 0 || self.left().is_none_or(|left| left > 0);
+        let is_worth_it = asked == 0 || (asked < MAX_ASKED && is_left);
         status.link == Link::Well && is_worth_it
     }
 
     /// Notes that a request waits for an amount.
     pub fn lacks(&mut self, amount: u64) {
         self.short = self.short.saturating_add(amount);
+    }
+
+    /// Notes that a request which waits for another share needs this amount of this one: the next report does not give it
+    /// back.
+    pub fn wants(&mut self, amount: u64) {
+        self.wanted = self.wanted.saturating_add(amount);
     }
 
     /// What there is to report; `None` if nothing is. Places that are in use are reported all the time, since those of
@@ -98,7 +109,8 @@ impl Share {
         let target = self.pace.target(limit, at);
         let held = if at < self.until { self.ceiling.saturating_sub(used) } else { 0 };
         let short = std::mem::take(&mut self.short);
-        let kept = if short == 0 && held > target.saturating_mul(2) { target } else { held };
+        let wanted = std::mem::take(&mut self.wanted);
+        let kept = if short == 0 && held > target.saturating_mul(2) { target.max(wanted).min(held) } else { held };
         let ahead = if kept < target / 2 { target - kept } else { 0 };
         // A bucket has given away what was leased, used or not.
         let is_reported = if kind == Kind::Bucket && self.reported.is_some() {
@@ -115,6 +127,7 @@ impl Share {
             return None;
         }
         self.ceiling = used.saturating_add(kept);
+        self.given_back = self.given_back.saturating_add(held - kept);
         self.reported = Some((used, at));
         self.is_under_way = true;
         self.seq += 1;
@@ -155,6 +168,7 @@ impl Share {
         self.ceiling = answer.ceiling;
         self.until = sent + TERM;
         self.last = Some(answer);
+        self.given_back = 0;
         (self.is_asked, self.is_under_way) = (false, false);
         self.before = None;
     }

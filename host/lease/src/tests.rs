@@ -335,3 +335,34 @@ fn an_idle_share_gives_back_and_reports_nothing() {
     assert_eq!(held(&node, now), 0);
     assert!(node.report(limit, now).is_none() && node.share.is_idle(node.used, now + node.skew));
 }
+
+#[test]
+fn a_request_asks_again_for_what_a_report_gave_back_before_it_took_it() {
+    let (limit, mut pool, mut node) = (10, Pool::new(Kind::Window, 1), Node::new(0));
+    assert!(!node.take(10, limit, SECOND));
+    node.round(&mut pool, limit, 2, SECOND);
+    assert_eq!(node.share.left(), Some(0), "all of it is granted");
+    // The next round comes before the request does.
+    let later = 2 * SECOND;
+    let report = node.report(limit, later).unwrap();
+    assert_eq!(report.ceiling, 0);
+    assert!(!node.take(10, limit, later));
+    assert!(node.share.may_ask(1, &node.status(later)), "while the report is under way");
+    node.share.answered(pool.exchange(limit, &node.name, &report, 2, later).unwrap(), later + node.skew);
+    assert!(node.share.may_ask(1, &node.status(later)), "and when it is answered");
+    node.round(&mut pool, limit, 2, later);
+    assert!(node.take(10, limit, later));
+    assert!(!node.share.may_ask(1, &node.status(later)), "nothing is left");
+}
+
+#[test]
+fn what_a_request_needs_that_waits_for_another_share_is_not_given_back() {
+    let (limit, mut pool, mut node) = (10, Pool::new(Kind::Window, 1), Node::new(0));
+    assert!(!node.take(3, limit, SECOND));
+    node.round(&mut pool, limit, 2, SECOND);
+    node.share.wants(2);
+    node.round(&mut pool, limit, 2, SECOND);
+    assert_eq!(node.share.room(node.used, 0, limit, &node.status(SECOND)), 2, "one of three was given back");
+    node.round(&mut pool, limit, 2, SECOND);
+    assert_eq!(node.share.room(node.used, 0, limit, &node.status(SECOND)), 0, "nobody waits any more");
+}

@@ -103,10 +103,14 @@ impl Shared {
             return Err((short, false));
         }
         if let Some((_, short)) = lacking.first() {
-            for (take, _) in &lacking {
+            for take in takes {
                 let Some(pool) = by_key.get_mut(&take.key) else { continue };
-                pool.share.lacks(take.amount as u64);
-                urgent.push(take.key.clone());
+                if lacking.iter().any(|(lacks, _)| lacks.key == take.key) {
+                    pool.share.lacks(take.amount as u64);
+                    urgent.push(take.key.clone());
+                } else {
+                    pool.share.wants(take.amount as u64);
+                }
             }
             self.is_urgent.store(true, Ordering::Release);
             return Err((*short, true));

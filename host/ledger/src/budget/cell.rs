@@ -169,6 +169,13 @@ impl State {
         }
     }
 
+    /// Notes what a request would take that waits for another budget's share, so that the next report does not give it back.
+    pub(super) fn wants(&mut self, grant: &Grant) {
+        if let Some(tally) = self.tallies.get_mut(&grant.window.start) {
+            tally.lent.share.wants(grant.amount);
+        }
+    }
+
     /// What a budget reserves for what is owed already, whether or not it has room. What has no price there reserves
     /// nothing; it is booked when it ends.
     pub(super) fn owe(&mut self, budget: &Budget, most: &Spend, now: Timestamp) -> Grant {

@@ -202,8 +202,9 @@ impl BudgetSet {
             // Where one budget refuses outright, nothing is asked for at the others: it would be leased in vain.
             if refusal.may_ask {
                 for (state, checked) in states.iter_mut().zip(&checked) {
-                    if let Err(refusal) = checked {
-                        state.lacks(refusal);
+                    match checked {
+                        Ok(grant) => state.wants(grant),
+                        Err(refusal) => state.lacks(refusal),
                     }
                 }
                 self.listed.hurry(&chain);

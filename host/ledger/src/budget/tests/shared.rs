@@ -88,6 +88,20 @@ fn what_one_budget_refuses_outright_is_asked_for_at_no_other() {
 }
 
 #[test]
+fn what_one_budget_has_granted_stays_while_the_request_waits_for_another() {
+    let (a, mut pools) = (Node::new("a", "10"), Pools::default());
+    assert!(a.reserve("2", Link::Well, 0).is_err_and(|refusal| refusal.may_ask));
+    pools.round(&a);
+    // Another request came first, which the budget of the key does not count.
+    let status = NodeStatus { at: AT, link: Link::Well, nodes: 2 };
+    let other = Request::whole(Owner::default(), dollars("2"));
+    a.1.reserve_on(&other, now(), &BudgetSharing::Shared { status, asked: 0 }).unwrap().reservation.keep();
+    assert!(a.reserve("2", Link::Well, 1).is_err_and(|refusal| &*refusal.budget == "all" && refusal.may_ask));
+    pools.round(&a);
+    a.reserve("2", Link::Well, 2).unwrap().reservation.keep();
+}
+
+#[test]
 fn a_node_on_its_own_goes_by_its_part_or_by_what_it_leased() {
     let (a, mut pools) = (Node::new("a", "10"), Pools::default());
     a.get("2", &mut pools).unwrap().reservation.keep();
