@@ -124,14 +124,16 @@ async fn an_answer_that_is_too_large_arrives_and_is_neither_kept_nor_waited_for(
     let pieces = OPENAI.stream();
     let (piece, rest) = (pieces[1].replace(&TEXT[..6], &large), pieces[3..].concat());
     for stream in [false, true] {
-        let gate = Gate::default();
+        let (beginning, gate) = (Gate::default(), Gate::default());
         let answer = if stream {
-            let begun = (0..9).fold(Answer::sse().piece(&pieces[0]), |answer, _| answer.piece(&piece));
+            let begun = Answer::sse().gate(&beginning).piece(&pieces[0]);
+            let begun = (0..9).fold(begun, |answer, _| answer.piece(&piece));
             begun.gate(&gate).piece(&rest).end()
         } else {
             let whole = OPENAI.whole().replace(TEXT, &large.repeat(9));
             let (most, end) = whole.split_at(whole.len() - 10);
-            Answer::begin(200, &[("content-type", "application/json")]).piece(most).gate(&gate).piece(end).end()
+            let begun = Answer::begin(200, &[("content-type", "application/json")]).gate(&beginning);
+            begun.piece(most).gate(&gate).piece(end).end()
         };
         let mut upstream = Upstream::always(answer).await;
         let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
@@ -141,6 +143,8 @@ async fn an_answer_that_is_too_large_arrives_and_is_neither_kept_nor_waited_for(
         upstream.request().await;
         let mut follower = gateway.connect().await;
         follower.send(&request).await;
+        gateway.until_metric("weir_cache_waiting", 1.0).await;
+        (0..2).for_each(|_| beginning.open());
         // It is sent by itself as soon as it is known that the other one's answer is not kept: that has not ended.
         let read = async {
             assert_eq!(leader.head().await.header("x-weir-cache"), Some("miss"));
