@@ -1,7 +1,7 @@
 //! The format of a log line: a JSON object, or text for people. A line written while a request is handled has the
 //! request's id.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 use tracing::field::{Field, Visit};
@@ -33,15 +33,14 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut content = EventContent { target: event.metadata().target().to_owned(), ..EventContent::default() };
-        event.record(&mut content);
-        if content.fields.iter().all(|(name, _)| *name != REQUEST_ID) {
-            content.fields.extend(current::id().map(|id| (REQUEST_ID, Value::from(&*id))));
-        }
         let level = *event.metadata().level();
+        let content = EventContent::of(event, *self);
         if tap::takes(level, &content.target) {
             let mut line = String::new();
-            json(&mut Writer::new(&mut line), level, &content)?;
+            match self {
+                Self::Json => json(&mut line, level, &content)?,
+                Self::Human => json(&mut line, level, &EventContent::of(event, Self::Json))?,
+            }
             tap::show(level, line);
         }
         match self {
@@ -51,49 +50,119 @@ where
     }
 }
 
-/// The message and the fields of a log event, to be written once all are known.
-#[derive(Debug, Default)]
+/// The message of a log event, and its fields as the line has them, to be written once all are known.
+#[derive(Debug)]
 struct EventContent {
+    look: Line,
     target: String,
     message: String,
-    fields: Vec<(&'static str, Value)>,
+    fields: String,
+    /// Whether a field names the request.
+    has_request: bool,
+}
+
+/// What a field is to the line.
+enum Part {
+    Message,
+    Target,
+    /// Nothing that is shown.
+    Unknown,
+    Field,
 }
 
 impl EventContent {
-    fn take(&mut self, field: &Field, value: impl Into<Value>) {
-        let value = value.into();
-        match field.name() {
-            "message" => self.message = value.as_str().map_or_else(|| value.to_string(), str::to_owned),
-            "log.target" => value.as_str().unwrap_or_default().clone_into(&mut self.target),
-            name if name.starts_with(FOREIGN) => {}
-            name => self.fields.push((name, value)),
+    /// The content of an event within the current request.
+    fn of(event: &Event<'_>, look: Line) -> Self {
+        let target = event.metadata().target().to_owned();
+        let mut content =
+            Self { look, target, message: String::new(), fields: String::with_capacity(512), has_request: false };
+        event.record(&mut content);
+        if !content.has_request
+            && let Some(id) = current::id()
+        {
+            content.add_text(REQUEST_ID, &id);
+        }
+        content
+    }
+
+    fn part(&mut self, name: &str) -> Part {
+        match name {
+            "message" => Part::Message,
+            "log.target" => Part::Target,
+            name if name.starts_with(FOREIGN) => Part::Unknown,
+            name => {
+                self.has_request |= name == REQUEST_ID;
+                Part::Field
+            }
+        }
+    }
+
+    fn take_text(&mut self, name: &str, value: &str) {
+        match self.part(name) {
+            Part::Message => value.clone_into(&mut self.message),
+            Part::Target => value.clone_into(&mut self.target),
+            Part::Unknown => {}
+            Part::Field => self.add_text(name, value),
+        }
+    }
+
+    /// Takes what is written in both forms as it is.
+    fn take_plain(&mut self, name: &str, value: impl fmt::Display) {
+        match self.part(name) {
+            Part::Message => self.message = value.to_string(),
+            Part::Target | Part::Unknown => {}
+            Part::Field => {
+                self.add_name(name);
+                // Strings take everything.
+                let _always = write!(self.fields, "{value}");
+            }
+        }
+    }
+
+    fn add_text(&mut self, name: &str, value: &str) {
+        self.add_name(name);
+        match self.look {
+            Line::Json => quote(&mut self.fields, value),
+            Line::Human => word(&mut self.fields, value),
+        }
+    }
+
+    fn add_name(&mut self, name: &str) {
+        match self.look {
+            Line::Json => {
+                self.fields.push(',');
+                quote(&mut self.fields, name);
+                self.fields.push(':');
+            }
+            Line::Human => self.fields.extend([" ", name, "="]),
         }
     }
 }
 
 impl Visit for EventContent {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.take(field, value);
+        self.take_text(field.name(), value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.take(field, value);
+        self.take_plain(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.take(field, value);
+        self.take_plain(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.take(field, value);
+        self.take_plain(field.name(), value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.take(field, value);
+        // JSON has fewer numbers than Rust.
+        self.take_plain(field.name(), Value::from(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.take(field, format!("{value:?}"));
+        self.take_text(field.name(), &format!("{value:?}"));
     }
 }
 
@@ -103,13 +172,16 @@ fn now() -> Result<String, fmt::Error> {
     Ok(time)
 }
 
-fn json(writer: &mut Writer<'_>, level: Level, content: &EventContent) -> fmt::Result {
-    write!(writer, "{{\"timestamp\":{},\"level\":\"{level}\"", Value::from(now()?.trim()))?;
-    write!(writer, ",\"message\":{}", Value::from(content.message.as_str()))?;
-    for (name, value) in &content.fields {
-        write!(writer, ",{}:{value}", Value::from(*name))?;
-    }
-    writeln!(writer, ",\"target\":{}}}", Value::from(content.target.as_str()))
+fn json(line: &mut impl fmt::Write, level: Level, content: &EventContent) -> fmt::Result {
+    let (mut message, mut target) = (String::new(), String::new());
+    quote(&mut message, &content.message);
+    quote(&mut target, &content.target);
+    let (time, fields) = (now()?, &content.fields);
+    let time = time.trim();
+    writeln!(
+        line,
+        "{{\"timestamp\":\"{time}\",\"level\":\"{level}\",\"message\":{message}{fields},\"target\":{target}}}"
+    )
 }
 
 fn human(writer: &mut Writer<'_>, level: Level, content: &EventContent) -> fmt::Result {
@@ -129,24 +201,27 @@ fn human(writer: &mut Writer<'_>, level: Level, content: &EventContent) -> fmt::
     }
     // Texts may be hostile: control characters must neither end the line nor control the terminal.
     content.message.chars().try_for_each(|c| writer.write_char(if c.is_control() { ' ' } else { c }))?;
-    for (name, value) in &content.fields {
-        write!(writer, " {name}=")?;
-        match value {
-            Value::String(text) => word(writer, text)?,
-            other => write!(writer, "{other}")?,
-        }
-    }
-    writeln!(writer)
+    writeln!(writer, "{}", content.fields)
 }
 
-/// Writes a text unquoted if it is one word, else quoted.
-fn word(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
+/// Adds a text as a JSON string.
+fn quote(line: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
+        line.extend(["\"", text, "\""]);
+    } else {
+        line.push_str(&Value::from(text).to_string());
+    }
+}
+
+/// Adds a text unquoted if it is one word, else quoted.
+fn word(line: &mut String, text: &str) {
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\\');
     if !text.is_empty() && text.chars().all(is_plain) {
-        return writer.write_str(text);
+        line.push_str(text);
+    } else {
+        let quoted = Value::from(text).to_string();
+        line.extend(quoted.chars().map(|c| if c.is_control() { ' ' } else { c }));
     }
-    let quoted = Value::from(text).to_string();
-    quoted.chars().try_for_each(|c| writer.write_char(if c.is_control() { ' ' } else { c }))
 }
 
 #[cfg(test)]
@@ -169,6 +244,21 @@ mod tests {
         assert_eq!(lines[1]["request_id"], "req_2");
         assert_eq!(text.matches("request_id").count(), 2);
         assert!(!logged(Line::Json, || tracing::info!("outside")).contains("request_id"));
+    }
+
+    #[test]
+    fn a_line_in_json_has_each_value_as_what_it_is() {
+        let hostile = "a\nb \"c\" \\ é\u{1b}";
+        let text = logged(Line::Json, || {
+            let none: Option<&str> = None;
+            tracing::warn!(words = hostile, yes = true, less = -3, part = 0.5, whole = 2.0, none, of = ?[1], "said {hostile}");
+        });
+        assert_eq!(text.matches('\n').count(), 1, "{text:?}");
+        let mut line: Value = serde_json::from_str(&text).unwrap();
+        assert!(line["timestamp"].take().is_string());
+        let expected = serde_json::json!({"timestamp": null, "level": "WARN", "message": format!("said {hostile}"), "words": hostile,
+            "yes": true, "less": -3, "part": 0.5, "whole": 2.0, "of": "[1]", "target": module_path!()});
+        assert_eq!(line, expected);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 const MAX_LINES: usize = 16 << 10;
 /// Bytes written at once while several lines wait.
 const BATCH: usize = 64 << 10;
+/// The pause after lines were written, in which the next ones gather. Who queues a line while the thread waits for one has to wake
+/// it, which costs more than all else of a line.
+const GATHERING: Duration = Duration::from_millis(5);
 /// The pause between two checks of a queue that is being flushed, and before a blocked write is repeated.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -80,6 +83,9 @@ fn write_all(lines: &Receiver<Vec<u8>>, mut out: impl Write, figures: &Figures) 
         }
         let written = write(&batch, &mut out);
         figures.waiting.fetch_sub(batch.len(), Ordering::AcqRel);
+        if batch.len() < BATCH {
+            std::thread::sleep(GATHERING);
+        }
         if written.is_err() {
             figures.dropped.fetch_add(count, Ordering::Relaxed);
             continue;
