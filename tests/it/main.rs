@@ -19,6 +19,7 @@ mod attack_restricted;
 mod attempt_reports;
 mod authors;
 mod badday;
+mod batch_operations;
 mod batch_results;
 mod batches;
 mod behind_a_proxy;

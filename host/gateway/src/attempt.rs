@@ -92,7 +92,7 @@ pub use resume::ResumeContext;
 pub use send::REFUSED_CODE;
 pub(crate) use send::{fault_of, refused_credential};
 pub use side::ClientSide;
-pub(crate) use stored_read::{StoredState, read_stored};
+pub(crate) use stored_read::{StoredAnswerId, StoredState, read_stored};
 pub use translated_headers::loss_list;
 pub use unified_reply::{Closing, HandedBody, UnifiedReply};
 

@@ -25,6 +25,7 @@ use crate::observe::metrics::Metrics;
 use crate::passthrough::Passages;
 use crate::passthrough::path::{decoded, plainest};
 use crate::pricing::Prices;
+use crate::provenance::ToldPlaces;
 use crate::route::{Routes, Target};
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem};
@@ -66,8 +67,10 @@ pub struct Serving {
     stored: Vec<Stored>,
     /// Whether a face's answers tell of work on stored objects, by its index.
     tells_of_work: Vec<bool>,
-    /// The last segments of the paths whose requests begin work on stored objects.
-    begins_work: Vec<String>,
+    /// How the paths end whose requests begin work on stored objects.
+    begins_work: Vec<objects::PathEnd>,
+    /// Where a face's answers have the ids of work and of its results, by its index.
+    told_places: Vec<Option<ToldPlaces>>,
     /// Whether the configuration has clients that must be kept apart.
     separates: bool,
     /// Problems of the configuration that can only be found with the adapters.
@@ -121,6 +124,7 @@ impl Serving {
         let about_stored = objects::stored(&endpoints, &created_objects);
         let tells_of_work = objects::tell_of_work(&endpoints, &about_stored);
         let begins_work = objects::begin_work(&endpoints, &about_stored);
+        let told_places = objects::told_places(&endpoints, &about_stored);
         Ok(Self {
             config,
             adapters,
@@ -135,6 +139,7 @@ impl Serving {
             stored: about_stored,
             tells_of_work,
             begins_work,
+            told_places,
             separates,
             problems,
         })
@@ -165,11 +170,16 @@ impl Serving {
         self.tells_of_work.get(endpoint).copied().unwrap_or_default()
     }
 
+    /// Where a face's answers have the ids of work and of its results, if the manifest tells.
+    pub(crate) fn told_places(&self, endpoint: usize) -> Option<&ToldPlaces> {
+        self.told_places.get(endpoint)?.as_ref()
+    }
+
     /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head tells.
     pub(crate) fn may_begin_work(&self, head: &Parts) -> bool {
         let begins = |path: &str| {
             let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-            self.begins_work.iter().any(|name| name == last)
+            self.begins_work.iter().any(|end| end.is(last))
         };
         let path = head.uri.path();
         let is_plain = || !path.contains(['%', ';']);

@@ -15,6 +15,7 @@
 //! | `check` | evaluates one test of the manifest on frames |
 //! | `content` | weighs the content of frames |
 //! | `each` | sums what many answers used that come as lines |
+//! | `list` | sums what many answers used that stand in a list |
 //! | `reading` | what a tap reads of an answer |
 //! | `region` | tells which region served an answer |
 //! | `model` | decides which of several models counts |
@@ -30,6 +31,7 @@ mod draft;
 mod each;
 mod filter;
 mod kept;
+mod list;
 mod model;
 mod reading;
 #[cfg(test)]
@@ -45,6 +47,7 @@ mod wrapped;
 pub use check::{Checked, CompiledCheck, FrameCheck};
 pub use compiled::CompiledTap;
 pub use each::{EachTap, ModelUse};
+pub use list::ListTap;
 pub use reading::{Completion, TapReading};
 pub use told_cost::{CostPlace, CostReader};
 

@@ -1,6 +1,7 @@
 //! The adapter's manifest.
 
 mod accepts;
+mod batches;
 mod faces;
 mod format;
 mod live;
@@ -50,9 +51,9 @@ impl About for Gemini {
                 ["GEMINI_API_KEY", "GOOGLE_API_KEY"],
                 ["gemini-*", "gemma-*"],
             ),
-            formats: format::all().into_iter().chain([live::format()]).collect(),
-            faces: faces::all().into_iter().chain(live::faces()).collect(),
-            accepts: accepts::all().into_iter().chain([live::accepts()]).collect(),
+            formats: format::all().into_iter().chain(batches::formats()).chain([live::format()]).collect(),
+            faces: faces::all().into_iter().chain(batches::faces()).chain(live::faces()).collect(),
+            accepts: accepts::all().into_iter().chain(batches::accepts()).chain([live::accepts()]).collect(),
             auth: vec![
                 Auth::header("x-goog-api-key"),
                 Auth::new("query", AuthScheme::Query("key".into())),

@@ -44,6 +44,16 @@ impl StoredRead {
         Self { unbooked: Arc::clone(unbooked), tenant: Arc::clone(tenant), id, tap, debt: None }
     }
 
+    /// Notes by which id the results of the work are read, if that is another than its own.
+    pub(crate) fn note_results(&self, results: &str) {
+        self.unbooked.note_results(&self.tenant, &self.id, results);
+    }
+
+    /// Whether it is about an answer that is not booked yet.
+    pub(crate) fn is_unbooked(&self) -> bool {
+        self.tap.is_some()
+    }
+
     /// What was found to be booked.
     pub(super) fn into_debt(self) -> Option<Box<Debt>> {
         self.debt
@@ -134,6 +144,13 @@ impl Account {
     pub(crate) fn note_stored_id(&mut self, id: Option<&[u8]>) {
         if let (Some(StoredPart::Makes(answer)), Some(id)) = (self.stored.as_deref_mut(), id) {
             answer.id = Some(String::from_utf8_lossy(id).into_owned());
+        }
+    }
+
+    /// Notes the id of the results of the work that was read, if there are any.
+    pub(crate) fn note_results_id(&mut self, results: Option<&str>) {
+        if let (Some(read), Some(results)) = (self.stored_read(), results) {
+            read.note_results(results);
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) struct Debt {
     pub(super) issuer: Issuer,
     /// What the target that made it charges.
     pub(super) tariff: Tariff,
-    /// The target's prices, if only the finished answer tells the model.
+    /// The target's prices, if it is work: its results tell the models, unless the request named one for all.
     pub(super) pricing: Option<Pricing>,
     /// The metrics of the request that had it made.
     pub(super) book: Arc<Book>,
@@ -89,7 +89,12 @@ impl Debt {
 
     /// The answer names this model as the one that made it. Where only the answer tells the model, the price is that model's.
     pub(super) fn is_of_model(&mut self, model: &str) {
-        let tariff = self.pricing.as_ref().map_or_else(|| self.tariff.clone(), |pricing| pricing.tariff(model));
+        let tariff = match &self.pricing {
+            Some(pricing) if self.alias.is_empty() => pricing.tariff(model),
+            // Another result may have named another model before.
+            Some(pricing) => pricing.tariff(self.tariff.model()),
+            None => self.tariff.clone(),
+        };
         self.tariff = tariff.served_by(model);
     }
 }
@@ -243,6 +248,16 @@ impl Unbooked {
     /// Where the usage of an answer is reported, if it is not booked yet.
     pub(crate) fn tap(&self, tenant: &str, id: &str) -> Option<CompiledTap> {
         self.places().find_map(|place| Some(lock(place).get(tenant, id)?.tap.clone()))
+    }
+
+    /// The results of a tenant's work are read by this id.
+    pub(crate) fn note_results(&self, tenant: &str, id: &str, results: &str) {
+        lock(&self.work).note_results(tenant, id, results);
+    }
+
+    /// The id of the tenant's work whose results are read by this one, if it is not booked yet.
+    pub(crate) fn work_of_results(&self, tenant: &str, results: &str) -> Option<Arc<str>> {
+        lock(&self.work).of_results(tenant, results)
     }
 
     /// Takes what is to be booked for an answer: only one of several that read it gets it. While it is not known whether another

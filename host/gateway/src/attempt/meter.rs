@@ -10,7 +10,9 @@ use weir_types::contract::types::{Framing, Usage};
 use weir_types::in_place::boxed;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
 use weir_wire::frame::{Decoder as Deframer, Encoder, FrameRef, Limits};
-use weir_wire::tap::{CompiledTap, Completion, CostPlace, CostReader, EachTap, ModelUse, TapReading, TapState};
+use weir_wire::tap::{
+    CompiledTap, Completion, CostPlace, CostReader, EachTap, ListTap, ModelUse, TapReading, TapState,
+};
 
 /// The state of reading one answer, from piece to piece.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(super) struct Meter {
     tap: TapState,
     /// Where the answer may tell its cost, if that is asked for.
     cost: Option<Box<CostReader>>,
+    /// The answers in the list of a whole one, if it is work that may bring its results so.
+    list: Option<Box<ListTap>>,
     decompressor: Option<Decompressor>,
     frames: Frames,
     /// Set after a decoding error: the rest of the answer is relayed without being read.
@@ -63,6 +67,8 @@ pub(super) enum Progress {
     Finished,
     /// A whole answer says that it is still being made. Figures that it reports until then count nothing.
     UnderWay,
+    /// A whole answer says that it came to nothing, and reports no figures.
+    Failed,
     /// It does not tell.
     Unknown,
 }
@@ -73,6 +79,7 @@ impl Progress {
         match (reading.ended, reading.completion) {
             (true, Completion::UnderWay) => Self::UnderWay,
             (true, Completion::Final) if is_reported || reading.finish.is_some() => Self::Finished,
+            (true, Completion::Final) if reading.failed => Self::Failed,
             _ => Self::Unknown,
         }
     }
@@ -90,6 +97,8 @@ pub(super) enum WholeAnswerCheck {
     Bill,
     /// That, and whether it is finished.
     State,
+    /// The same, where its results may be in it, of which each is billed.
+    Work,
     /// What each of the answers in it is billed by.
     Each,
 }
@@ -98,7 +107,8 @@ impl From<Stored> for WholeAnswerCheck {
     fn from(stored: Stored) -> Self {
         match stored {
             Stored::Nothing | Stored::Object => Self::Bill,
-            Stored::Made | Stored::Answer | Stored::Begun | Stored::Work => Self::State,
+            Stored::Made | Stored::Answer | Stored::Begun => Self::State,
+            Stored::Work => Self::Work,
             Stored::Results => Self::Each,
         }
     }
@@ -119,13 +129,14 @@ impl Meter {
         };
         let mut meter = if let Some(framing) = framing {
             let frames = Frames::Here(Deframer::new(framing, limits));
-            boxed(|| Self { tap: TapState::new(tap), cost: None, decompressor, frames, given_up: false })
+            boxed(|| Self { tap: TapState::new(tap), cost: None, list: None, decompressor, frames, given_up: false })
         } else if asked == WholeAnswerCheck::Each {
             let frames = Frames::Each(Box::new(EachTap::new(tap)));
-            boxed(|| Self { tap: TapState::of_bill(tap), cost: None, decompressor, frames, given_up: false })
+            boxed(|| Self { tap: TapState::of_bill(tap), cost: None, list: None, decompressor, frames, given_up: false })
         } else {
             let read = if asked == WholeAnswerCheck::Bill { TapState::of_bill } else { TapState::new };
-            boxed(|| Self { tap: read(tap), cost: None, decompressor, frames: Frames::Nowhere, given_up: false })
+            let list = (asked == WholeAnswerCheck::Work).then(|| ListTap::new(tap)).flatten().map(Box::new);
+            boxed(|| Self { tap: read(tap), cost: None, list, decompressor, frames: Frames::Nowhere, given_up: false })
         };
         meter.tap.headers(|name| headers.get(name)?.to_str().ok());
         Some(meter)
@@ -186,12 +197,15 @@ impl Meter {
     }
 
     fn see_plain(&mut self, bytes: &[u8]) -> Option<()> {
-        let Self { tap, cost, frames, .. } = self;
+        let Self { tap, cost, list, frames, .. } = self;
         match frames {
             Frames::Nowhere => {
                 tap.body(bytes);
                 if let Some(cost) = cost {
                     cost.body(bytes);
+                }
+                if let Some(list) = list {
+                    list.push(bytes);
                 }
             }
             Frames::Each(each) => each.push(bytes),
@@ -230,7 +244,8 @@ impl Meter {
             Frames::Shown | Frames::Each(_) => self.tap.reading(),
             Frames::Nowhere => self.tap.finish_body(),
         };
-        let is_reported = reading.usage.total().is_some() || !reading.units.is_empty();
+        let each = self.list.take().and_then(|list| list.finish()).filter(|_| is_read);
+        let is_reported = each.is_some() || reading.usage.total().is_some() || !reading.units.is_empty();
         let progress = if is_whole { Progress::of_whole(&reading, is_reported) } else { Progress::of_stream(&reading) };
         let usage = is_reported.then(|| Usage {
             units: reading.units,
@@ -243,7 +258,7 @@ impl Meter {
         let is_complete = reading.ended && reading.usage.output().is_some_and(|output| output > 0);
         let cost = self.cost.take().and_then(|cost| cost.finish());
         let content = if is_complete && is_whole { 0 } else { self.tap.content_tokens() };
-        Metered { usage, content, has_ended: reading.ended, model: reading.model, progress, each: None, cost }
+        Metered { usage, content, has_ended: reading.ended, model: reading.model, progress, each, cost }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 
 use super::RequestContext;
@@ -14,7 +14,7 @@ use super::relay_body::Relayed;
 use super::reply::ReplyBody;
 use super::send::{refused_credential, send};
 use super::stream_end::StreamEnd;
-use crate::accept::Filling;
+use crate::accept::{Acceptance, Filling};
 use crate::accounting::Account;
 use crate::passthrough::{KnownEndpoint, Passage, client_body};
 use crate::route::Target;
@@ -83,10 +83,17 @@ pub(crate) async fn pass(
     Ok(asked.answer(context, response, account))
 }
 
+/// Removes what of a provider's own headers no acceptance knows: some have an answer cut down to a few members.
+fn keep_known(headers: &mut HeaderMap, acceptance: &Acceptance) {
+    let is_own = |name: &HeaderName| name.as_str().starts_with("x-") && !acceptance.request_headers.passes(name);
+    for name in headers.keys().filter(|name| is_own(name)).cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+}
+
 impl PassedRequest<'_> {
     fn request(&self, body: Chunks) -> Result<UpstreamRequest<'_>, Fault> {
         let Self { passage, target, .. } = self;
-        let address = target.base.join_encoded(&self.path, &self.query);
         let mut headers = passage.request_headers(&self.headers);
         // Such as the account to use, if the operator names one among several of the same key.
         let usual = self.known.as_ref().map(|(known, _)| known.acceptance).or(target.accepts.first());
@@ -94,6 +101,15 @@ impl PassedRequest<'_> {
         let id = self.known.as_ref().and_then(|(_, path_params)| path_params.get("id")).unwrap_or_default();
         let filling = Filling { model: &self.model, id, option: &option };
         let nothing = Filling { option: &|_| None, ..filling };
+        // What the client asks with must not change what work is booked by.
+        let address = match usual.filter(|_| self.stored.is_work()) {
+            Some(acceptance) => {
+                keep_known(&mut headers, acceptance);
+                let query = acceptance.query(&self.query, &filling, false);
+                target.base.join(&self.path, query.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+            }
+            None => target.base.join_encoded(&self.path, &self.query),
+        };
         if let Some(acceptance) = usual {
             // What the operator's options set is not the client's to choose: the account that pays, for one.
             let fixed: Vec<_> = acceptance.set_headers(&nothing).map(|(name, _)| name).collect();
@@ -134,7 +150,7 @@ impl PassedRequest<'_> {
         let streams = self.stream || self.stored == Stored::Answer;
         let framing = stream_framing(streams, self.framing, status, &headers);
         let limits = frame::Limits { frame_bytes: context.config.server.max_frame_bytes, ..frame::Limits::default() };
-        let unbooked = account.stored_tap();
+        let unbooked = account.stored_tap().filter(|_| self.stored != Stored::Results);
         let of_endpoint = self.known.as_ref().and_then(|(one, _)| one.acceptance.tap.as_ref());
         let tap = unbooked.as_ref().or(of_endpoint).filter(|_| status == StatusCode::OK);
         let mut meter = tap.and_then(|tap| Meter::new(tap, self.stored.into(), framing, limits, &headers));

@@ -243,7 +243,7 @@ pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut 
     let streams = asked.peek.stream || asked.stored == Stored::Answer;
     let framing = stream_framing(streams, asked.framing, status, &headers);
     let ok = status == StatusCode::OK;
-    let unbooked = account.stored_tap();
+    let unbooked = account.stored_tap().filter(|_| asked.stored != Stored::Results);
     let tap = unbooked.as_ref().or(acceptance.tap.as_ref()).filter(|_| ok);
     let mut meter = tap.and_then(|tap| Meter::new(tap, asked.stored.into(), framing, lane.limits(), &headers));
     if let Some(meter) = &mut meter {

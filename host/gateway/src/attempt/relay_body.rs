@@ -323,6 +323,7 @@ impl Relayed {
         let Some(mut account) = self.account.take() else { return };
         record(&mut account, metered);
         account.note_stored_id(self.own_id());
+        account.note_results_id(self.recorder.as_ref().and_then(|recorder| recorder.results_id()));
         match broken_by {
             Some(side) => account.fail_stream(side.as_str()),
             None => account.complete(),

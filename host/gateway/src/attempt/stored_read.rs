@@ -10,13 +10,15 @@ use super::RequestContext;
 use super::meter::{Meter, Progress};
 use super::send::{fault_of, headers_after};
 use crate::accept::{Acceptance, Filling};
-use crate::accounting::{StoredUse, Unread};
+use crate::accounting::StoredUse;
+use crate::provenance::ProvenanceRecorder;
 use crate::route::Target;
 use crate::serving::Stored;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::{Chunks, UpstreamRequest};
 use weir_wire::frame::Limits;
+use weir_wire::tap::CompiledTap;
 
 /// What an answer says of itself.
 #[derive(Debug)]
@@ -25,34 +27,48 @@ pub(crate) enum StoredState {
     Finished(Box<StoredUse>),
     /// It is still being made.
     UnderWay,
-    /// It tells neither.
+    /// It came to nothing, as far as it tells.
+    Failed,
+    /// It tells nothing of that.
     Untold,
 }
 
-/// Asks the provider for an answer, or for its results, as `reads` says.
+/// Names an answer, or its results.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredAnswerId<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) reads: Stored,
+}
+
+/// Asks the provider for an answer with this id, or for its results, as `reads` says. Their bytes pass to the recorder.
 pub(crate) async fn read_stored(
     context: RequestContext<'_>,
     target: &Arc<Target>,
     acceptance: &Acceptance,
-    unread: &Unread,
-    reads: Stored,
+    tap: &CompiledTap,
+    StoredAnswerId { id, reads }: StoredAnswerId<'_>,
+    recorder: &mut ProvenanceRecorder,
 ) -> Result<StoredState, Fault> {
-    let request = request(target, acceptance, &unread.id)?;
+    let request = request(target, acceptance, id)?;
     let response = context.upstreams.send(request).await.map_err(|error| fault_of(&error))?;
     let status = response.status;
     if status != StatusCode::OK {
         let message = format!("the provider answered {status}");
         return Err(Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(status.as_u16()));
     }
-    let meter = Meter::new(&unread.tap, reads.into(), None, Limits::default(), &response.headers);
+    let meter = Meter::new(tap, reads.into(), None, Limits::default(), &response.headers);
     let unreadable = || Fault::new(Side::Upstream, ErrorKind::Upstream, "the provider's answer has an unknown coding");
     let mut meter = meter.ok_or_else(unreadable)?;
     let mut body = response.body;
     while let Some(piece) = body.next_piece().await.map_err(|error| fault_of(&error))? {
-        meter.see(&piece, None);
+        meter.see(&piece, Some(&mut *recorder));
     }
     let metered = meter.finish(true);
-    let other = if metered.progress == Progress::UnderWay { StoredState::UnderWay } else { StoredState::Untold };
+    let other = match metered.progress {
+        Progress::UnderWay => StoredState::UnderWay,
+        Progress::Failed => StoredState::Failed,
+        Progress::Finished | Progress::Unknown => StoredState::Untold,
+    };
     Ok(metered.into_stored_use().map_or(other, |used| StoredState::Finished(Box::new(used))))
 }
 

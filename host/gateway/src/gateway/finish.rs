@@ -47,7 +47,9 @@ impl Gateway {
                 caller: &asked.caller,
                 model: asked.model(),
                 target,
+                priced: target,
                 acceptance: target.accepts(asked.endpoint.format(), asked.operation()),
+                told_at: serving.told_places(asked.endpoint.index),
             };
             let is_stored = self.note_stored_answer(response, serving, making, account);
             self.learn(response, serving, asked, &plan, target, is_stored);

@@ -59,13 +59,14 @@ impl Gateway {
         let is_success = response.status().is_success();
         let claim = || self.claim(serving, &asked.endpoint, &asked.caller.tenant, || asked.named_objects(), response);
         let claim = if is_success { claim() } else { None };
-        if !is_success || !(scope.values || scope.objects || claim.is_some() || is_stored) {
+        let told_at = serving.told_places(asked.endpoint.index);
+        if !is_success || !(scope.values || scope.objects || claim.is_some() || is_stored || told_at.is_some()) {
             return;
         }
         let models = [asked.model(), target.model(asked.model())].map(str::to_owned).into();
         let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), asked.caller.tenant.clone());
         let recorder = ProvenanceRecorder::new(provenance, tenant, target.issuer(), scope, models).claiming(claim);
-        let recorder = recorder.finding_own_id(is_stored.then(|| depth(response)));
+        let recorder = recorder.finding_own_id(is_stored.then(|| depth(response))).told_at(told_at);
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
         response.body_mut().learn(Box::new(recorder), is_plain);
     }

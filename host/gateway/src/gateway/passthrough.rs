@@ -231,7 +231,9 @@ impl Gateway {
             caller: &permitted.caller,
             model: &model,
             target,
+            priced,
             acceptance: asked.known.as_ref().map(|(known, _)| known.acceptance),
+            told_at: asked.known.as_ref().and_then(|(known, _)| serving.told_places(known.endpoint.index)),
         };
         let endpoint = asked.known.as_ref().map(|(known, _)| &**known.endpoint);
         let own_url = asked.own_url.clone();

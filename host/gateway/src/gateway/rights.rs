@@ -47,7 +47,7 @@ impl Gateway {
         {
             return Err(not_here(&id));
         }
-        Ok(())
+        refuse_anothers_named(owners, tenant, &asked.named_objects())
     }
 
     /// Checks the same of a request in the unified model, whose objects stand in values of known names.
@@ -202,6 +202,13 @@ pub(super) fn refuse_anothers(owners: &Owners, tenant: &str, path: &str) -> Resu
     anothers.filter(|_| owners.has_any()).map_or(Ok(()), |id| Err(not_here(id)))
 }
 
+/// Refuses a request that names another client's object by its place, such as a url that ends in its id.
+pub(super) fn refuse_anothers_named(owners: &Owners, tenant: &str, named: &ObjectIds) -> Result<(), Fault> {
+    let mut parts = named.all().flat_map(|id| id.split(['/', ':', '?']));
+    let anothers = parts.find(|part| owners.is_anothers(part.as_bytes(), tenant));
+    anothers.filter(|_| owners.has_any()).map_or(Ok(()), |id| Err(not_here(id)))
+}
+
 /// Refuses a body that holds the id of another client's object.
 pub(super) fn refuse_anothers_in(owners: &Owners, tenant: &str, body: &[Bytes]) -> Result<(), Fault> {
     if !owners.has_any() {
@@ -210,14 +217,20 @@ pub(super) fn refuse_anothers_in(owners: &Owners, tenant: &str, body: &[Bytes]) 
     anothers(owners, tenant, body).map_or(Ok(()), |id| Err(not_here(&id)))
 }
 
+/// Where a face's requests name objects. Where they have no body, the places are those of earlier answers.
+fn object_places(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
+    let has_body = endpoint.face.body != BodyKind::Empty;
+    endpoint.face.object_ids.iter().filter(move |_| has_body).filter_map(|place| place.strip_prefix('/'))
+}
+
 /// The names of the members in which a face's requests name objects.
 fn object_members(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
-    endpoint.face.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.split('/').next())
+    object_places(endpoint).filter_map(|place| place.split('/').next())
 }
 
 /// The same by the last part of each place, as the format's own parts have it.
 fn inner_members(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
-    endpoint.face.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.rsplit('/').next())
+    object_places(endpoint).filter_map(|place| place.rsplit('/').next())
 }
 
 /// JSON whose texts that are JSON themselves, such as a format's own parts, are in it as values,

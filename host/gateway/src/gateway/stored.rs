@@ -11,7 +11,7 @@ use crate::accept::Acceptance;
 use crate::accounting::{Account, StoredAnswer, StoredRead};
 use crate::attempt::ReplyBody;
 use crate::auth::Caller;
-use crate::provenance::{Claim, ProvenanceRecorder, RecordScope};
+use crate::provenance::{Claim, ProvenanceRecorder, RecordScope, ToldPlaces};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 
@@ -26,19 +26,26 @@ pub(super) struct StoringRequest<'a> {
     pub(super) model: &'a str,
     /// The target that answers.
     pub(super) target: &'a Target,
+    /// The same with the prices of the model, if those are another's.
+    pub(super) priced: &'a Target,
     /// As what that takes the request, if it takes it unchanged.
     pub(super) acceptance: Option<&'a Acceptance>,
+    /// Where the answer has the ids of work and of its results, if the manifest tells.
+    pub(super) told_at: Option<&'a ToldPlaces>,
 }
 
 impl Gateway {
     /// Notes that a request is about what is stored already, if it is.
     pub(super) fn note_stored_read(&self, stored: Stored, id: Option<&str>, tenant: &Arc<str>, account: &mut Account) {
-        if stored == Stored::Object {
+        // Results may have an id of their own, which was seen in the work that they are of.
+        let work = id.filter(|_| stored == Stored::Results).and_then(|id| self.unbooked.work_of_results(tenant, id));
+        let id = work.as_deref().or(id).filter(|_| stored.reads());
+        let read = StoredRead::new(&self.unbooked, tenant, id);
+        if stored == Stored::Object || stored == Stored::Results && !read.is_unbooked() {
             self.unbooked.hurry(tenant);
         }
         if stored.is_old() {
-            let id = id.filter(|_| stored.reads());
-            account.reads_stored(StoredRead::new(&self.unbooked, tenant, id));
+            account.reads_stored(read);
         }
     }
 
@@ -51,7 +58,7 @@ impl Gateway {
         making: StoringRequest<'_>,
         account: &mut Account,
     ) -> bool {
-        let StoringRequest { stored, caller, model, target, acceptance } = making;
+        let StoringRequest { stored, caller, model, target, priced, acceptance, .. } = making;
         let is_relayed = matches!(response.body(), ReplyBody::Relayed(_));
         let Some(reads) = stored.read_by().filter(|reads| is_relayed && serving.takes_readers(*reads, target)) else {
             return false;
@@ -67,7 +74,7 @@ impl Gateway {
             tap,
             alias: Arc::from(model),
             target: target.health_id(model),
-            pricing: is_work.then(|| target.pricing.clone()),
+            pricing: is_work.then(|| priced.pricing.clone()),
             made_by: is_work.then(made_by),
             id: None,
             is_under_way: false,
@@ -85,13 +92,14 @@ impl Gateway {
         account: &mut Account,
     ) {
         let is_stored = response.status().is_success() && self.note_stored_answer(response, serving, making, account);
-        if !is_stored && claim.is_none() {
+        if !is_stored && claim.is_none() && making.told_at.is_none() {
             return;
         }
         let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), Arc::clone(&making.caller.tenant));
         let nothing = RecordScope { values: false, objects: false };
         let recorder = ProvenanceRecorder::new(provenance, tenant, making.target.issuer(), nothing, Vec::new());
         let recorder = recorder.claiming(claim).finding_own_id(is_stored.then(|| depth(response)));
+        let recorder = recorder.told_at(making.told_at);
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
         response.body_mut().learn(Box::new(recorder), is_plain);
     }

@@ -11,10 +11,10 @@ use crate::accounting::access::{Arrival, RequestRecord};
 use crate::accounting::{Account, ExchangeStart, StoredRead, StoredUse, Unread};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, Uses};
-use crate::attempt::{StoredState, read_stored};
+use crate::attempt::{StoredAnswerId, StoredState, read_stored};
 use crate::observe::log::current;
 use crate::observe::trace::Span;
-use crate::provenance::Issuer;
+use crate::provenance::{Claim, Issuer, ObjectKind, ProvenanceRecorder, RecordScope};
 use crate::route::{Route, Target, keys};
 use crate::serving::{Serving, Stored};
 use weir_translate::dialect::endpoints::Endpoint;
@@ -56,10 +56,20 @@ impl Gateway {
         let Some(way) = way_to(&serving, &unread.issuer, unread.read_by) else { return };
         let results = way_to(&serving, &unread.issuer, Stored::Results).filter(|_| unread.read_by == Stored::Work);
         let exchange = Exchange::begin(&HeaderMap::new());
-        let read = match self.read(&serving, &way, &unread).await {
+        let mut recorder = self.recorder_of_read(&serving, &way, &unread);
+        let read = self.read(&serving, &way, &unread, &unread.id, &mut recorder).await;
+        // Results may have an id of their own, which the work tells.
+        let told_at = serving.told_places(way.endpoint.index);
+        let results_id = if told_at.is_some() { recorder.results_id().map(str::to_owned) } else { Some(unread.id.clone()) };
+        let read = match (read, &results, results_id) {
             // It is finished, as far as it tells, and its results tell the rest.
-            Some(StoredState::Untold) if let Some(results) = &results => self.read(&serving, results, &unread).await,
-            read => read,
+            (Some(StoredState::Untold | StoredState::Failed), Some(results), Some(id)) => {
+                self.read(&serving, results, &unread, &id, &mut recorder).await
+            }
+            (Some(StoredState::Failed), _, None) => {
+                Some(StoredState::Finished(Box::new(StoredUse::Whole { usage: None, content: 0, model: None })))
+            }
+            (read, ..) => read,
         };
         if let Some(StoredState::Finished(used)) = read {
             let id = Arc::clone(&exchange.id);
@@ -68,10 +78,20 @@ impl Gateway {
     }
 
     /// Reads a stored answer, or its results; `None` if it cannot be read.
-    async fn read(&self, serving: &Serving, way: &StoredAnswerRoute<'_>, unread: &Unread) -> Option<StoredState> {
+    async fn read(
+        &self,
+        serving: &Serving,
+        way: &StoredAnswerRoute<'_>,
+        unread: &Unread,
+        id: &str,
+        recorder: &mut ProvenanceRecorder,
+    ) -> Option<StoredState> {
         let reads = serving.stored(way.endpoint.index);
         let timeout = if reads == Stored::Results { RESULTS_TIMEOUT } else { TIMEOUT };
-        let read = read_stored(self.context(serving), way.target, way.acceptance, unread, reads);
+        let of_results = way.acceptance.tap.as_ref().filter(|_| reads == Stored::Results);
+        let tap = of_results.unwrap_or(&unread.tap);
+        let named = StoredAnswerId { id, reads };
+        let read = read_stored(self.context(serving), way.target, way.acceptance, tap, named, recorder);
         match tokio::time::timeout(timeout, read).await {
             Ok(Ok(state)) => return Some(state),
             Ok(Err(fault)) if is_gone(&fault, unread) => self.unbooked.forget(unread),
@@ -81,6 +101,27 @@ impl Gateway {
             Err(_) => tracing::info!(provider = %way.target.label, "a stored answer cannot be read in time"),
         }
         None
+    }
+
+    /// Records what the answer names for its client, as a read by that would: the results of work are its own as well.
+    fn recorder_of_read(
+        &self,
+        serving: &Serving,
+        way: &StoredAnswerRoute<'_>,
+        unread: &Unread,
+    ) -> ProvenanceRecorder {
+        let tenant = Arc::clone(&unread.caller.tenant);
+        let claim = serving.created_objects(way.endpoint.index, &self.stored_keys).map(|_| Claim {
+            owners: self.reasoning_cache.owners().clone(),
+            kind: ObjectKind::Object,
+            depth: 1,
+            named: vec![unread.id.clone()],
+        });
+        let told_at = serving.told_places(way.endpoint.index);
+        let nothing = RecordScope { values: false, objects: false };
+        let provenance = self.reasoning_cache.provenance().clone();
+        let recorder = ProvenanceRecorder::new(provenance, tenant, unread.issuer.clone(), nothing, Vec::new());
+        recorder.claiming(claim.filter(|_| told_at.is_some())).told_at(told_at)
     }
 
     /// Books a finished answer as a read by its client would, to whom it counts.

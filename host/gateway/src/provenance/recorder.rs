@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::made::MadeScanner;
+use super::told_ids::{ToldIds, ToldPlaces};
 use super::{Issuer, Kind, ObjectKind, Owners, Provenance, Scanner, Word};
 
 /// The most opaque values recorded from one answer.
@@ -39,6 +40,13 @@ pub struct Claim {
     pub named: Vec<String>,
 }
 
+impl Claim {
+    /// Whether the answer may have made the object with this id.
+    fn may_keep(&self, id: &[u8]) -> bool {
+        !self.named.iter().any(|named| named.as_bytes() == id)
+    }
+}
+
 /// Finds the ids that a client may claim.
 #[derive(Debug)]
 struct Claimant {
@@ -60,7 +68,7 @@ impl Claimant {
         let near = bytes.get(..*head).unwrap_or(bytes);
         *head -= near.len();
         scanner.push(near, &mut |id| {
-            if *left > 0 && !id.is_empty() && !claim.named.iter().any(|named| named.as_bytes() == id) {
+            if *left > 0 && !id.is_empty() && claim.may_keep(id) {
                 *left -= 1;
                 claim.owners.keep(claim.kind, id, client);
             }
@@ -105,6 +113,8 @@ pub struct ProvenanceRecorder {
     left: RemainingLimits,
     claimant: Option<Claimant>,
     own_id: Option<Box<OwnId>>,
+    /// Finds them where a manifest names their places, in place of both.
+    told: Option<Box<ToldIds>>,
     /// Names of models, which look like ids of objects but are not.
     models: Vec<String>,
 }
@@ -132,7 +142,7 @@ impl ProvenanceRecorder {
             head: if scope.objects { HEAD } else { 0 },
         };
         let scanner = Scanner::new(scope.objects);
-        Self { provenance, tenant, issuer, scanner, left, claimant: None, own_id: None, models }
+        Self { provenance, tenant, issuer, scanner, left, claimant: None, own_id: None, told: None, models }
     }
 
     /// Also records the client as the owner of the objects that the answer makes.
@@ -150,9 +160,24 @@ impl ProvenanceRecorder {
         self
     }
 
+    /// Looks for ids of objects at these places, and at no others.
+    #[must_use]
+    pub(crate) fn told_at(mut self, places: Option<&ToldPlaces>) -> Self {
+        self.told = places.map(|places| Box::new(ToldIds::new(places)));
+        self
+    }
+
     /// The answer's own id, if it was looked for and has passed.
     pub(crate) fn own_id(&self) -> Option<&[u8]> {
-        self.own_id.as_ref().and_then(|own_id| own_id.found.as_deref())
+        match &self.told {
+            Some(told) => told.own.as_ref().map(String::as_bytes),
+            None => self.own_id.as_ref().and_then(|own_id| own_id.found.as_deref()),
+        }
+    }
+
+    /// The id of the results of the work that the answer tells of, if it has passed.
+    pub(crate) fn results_id(&self) -> Option<&str> {
+        self.told.as_ref().and_then(|told| told.results.as_deref())
     }
 
     /// Another issuer continues the answer.
@@ -162,10 +187,14 @@ impl ProvenanceRecorder {
 
     /// Scans the next piece. The client's next request finds all words that the client has read.
     pub fn see(&mut self, bytes: &[u8]) {
-        if let Some(claimant) = self.claimant.as_mut().filter(|claimant| claimant.head > 0) {
-            claimant.see(bytes, &self.tenant);
+        if self.told.is_some() {
+            self.see_told(bytes);
+        } else {
+            if let Some(claimant) = self.claimant.as_mut().filter(|claimant| claimant.head > 0) {
+                claimant.see(bytes, &self.tenant);
+            }
+            self.own_id.iter_mut().for_each(|own_id| own_id.see(bytes));
         }
-        self.own_id.iter_mut().for_each(|own_id| own_id.see(bytes));
         let (head, rest) = bytes.split_at(self.left.head.min(bytes.len()));
         if !head.is_empty() {
             self.left.head -= head.len();
@@ -177,6 +206,20 @@ impl ProvenanceRecorder {
         if self.left.values > 0 && !rest.is_empty() {
             self.scan(rest);
         }
+    }
+
+    /// Records the issuer and the owner of objects whose ids stand at their places.
+    fn see_told(&mut self, bytes: &[u8]) {
+        let Self { provenance, tenant, issuer, claimant, told, .. } = self;
+        let Some(told) = told else { return };
+        told.push(bytes, |id| {
+            if is_object(id) {
+                provenance.learn(Kind::Object, tenant, id, issuer);
+            }
+            if let Some(Claimant { claim, .. }) = claimant.as_ref().filter(|claimant| claimant.claim.may_keep(id)) {
+                claim.owners.keep(claim.kind, id, tenant);
+            }
+        });
     }
 
     fn scan(&mut self, bytes: &[u8]) {

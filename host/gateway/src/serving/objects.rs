@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::provenance::ToldPlaces;
 use crate::route::{Routes, keys};
 use weir_translate::dialect::endpoints::{Endpoint, Endpoints};
-use weir_types::contract::about::Operation;
+use weir_types::contract::about::{BodyKind, Face, Operation};
 use weir_types::contract::types::Framing;
 
 /// How a manifest names the id in a face's own path.
@@ -66,7 +67,7 @@ pub(super) fn created_objects(endpoints: &Endpoints) -> Vec<CreatedObject> {
     let asks_by_id = |endpoint: &&Arc<Endpoint>| is_without_model(endpoint) && !endpoint.face.object_ids.is_empty();
     let keeping: BTreeSet<&str> =
         endpoints.all().iter().filter(asks_by_id).map(|endpoint| &*endpoint.adapter).collect();
-    let stored = stored_chats(endpoints);
+    let (stored, told) = (stored_chats(endpoints), readers_of_told_work(endpoints));
     // Work, such as a batch, is named by no request but those about itself.
     let uploads: BTreeSet<&str> =
         endpoints.all().iter().filter(|endpoint| is_upload(endpoint)).map(|endpoint| &*endpoint.adapter).collect();
@@ -74,6 +75,7 @@ pub(super) fn created_objects(endpoints: &Endpoints) -> Vec<CreatedObject> {
         _ if !keeping.contains(&*endpoint.adapter) => CreatedObject::Nothing,
         Operation::Chat if stored.contains(&(&*endpoint.adapter, endpoint.format())) => CreatedObject::Answer,
         operation if operation.is_relayed_only() && is_without_model(endpoint) => CreatedObject::Object,
+        _ if begins_told_work(endpoint, &told) => CreatedObject::Object,
         _ if stored.iter().any(|(adapter, _)| *adapter == &*endpoint.adapter) => CreatedObject::Named,
         _ if uploads.contains(&*endpoint.adapter) => CreatedObject::Named,
         _ => CreatedObject::Nothing,
@@ -116,6 +118,11 @@ impl Stored {
         }
     }
 
+    /// Whether requests concern work that a provider does later, which is booked by what their answers tell.
+    pub(crate) fn is_work(self) -> bool {
+        matches!(self, Self::Begun | Self::Work | Self::Results)
+    }
+
     /// Whether requests read what was made by others, which is booked when it is first read finished.
     pub(crate) fn reads(self) -> bool {
         matches!(self, Self::Answer | Self::Work | Self::Results)
@@ -127,15 +134,20 @@ pub(super) fn stored(endpoints: &Endpoints, created: &[CreatedObject]) -> Vec<St
     let chats: Vec<&Arc<Endpoint>> = endpoints.all().iter().filter(|endpoint| is_chat_with_objects(endpoint)).collect();
     let by_id: Vec<&Arc<Endpoint>> = endpoints.all().iter().filter(|endpoint| is_by_id(endpoint)).collect();
     let begins: Vec<&Arc<Endpoint>> = endpoints.all().iter().filter(|endpoint| begins_work(endpoint)).collect();
+    let told = readers_of_told_work(endpoints);
     let of_one = |(endpoint, created): (&Arc<Endpoint>, &CreatedObject)| {
         if *created == CreatedObject::Answer {
             Stored::Made
         } else if reads_what_was_made(endpoint, &chats) {
             Stored::Answer
-        } else if begins_work(endpoint) {
+        } else if begins_work(endpoint) || begins_told_work(endpoint, &told) {
             Stored::Begun
         } else if reads_what_was_made(endpoint, &begins) {
             if has_lines(endpoint) { Stored::Results } else { Stored::Work }
+        } else if reads_told_results(endpoint) {
+            Stored::Results
+        } else if is_about_told_work(endpoint, &told) {
+            Stored::Work
         } else if is_by_id(endpoint) || lists(endpoint, &by_id) {
             Stored::Object
         } else {
@@ -158,10 +170,37 @@ fn is_chat_with_objects(endpoint: &Endpoint) -> bool {
     endpoint.face.operation == Operation::Chat && !endpoint.face.object_ids.is_empty()
 }
 
-/// The last segments of the paths of faces whose requests begin work.
-pub(super) fn begin_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<String> {
+/// How the paths of faces end whose requests begin work: by a whole segment, or by what follows the model in it.
+pub(super) fn begin_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<PathEnd> {
     let begin = endpoints.all().iter().zip(stored).filter(|(_, stored)| **stored == Stored::Begun);
-    begin.filter_map(|(endpoint, _)| endpoint.face.path.rsplit('/').next().map(str::to_owned)).collect()
+    begin.filter_map(|(endpoint, _)| PathEnd::of(&endpoint.face.path)).collect()
+}
+
+/// How a path ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PathEnd {
+    /// By this segment.
+    Whole(String),
+    /// By a segment that ends so.
+    Part(String),
+}
+
+impl PathEnd {
+    fn of(path: &str) -> Option<Self> {
+        let last = path.rsplit('/').next()?;
+        Some(match last.rsplit_once('}') {
+            Some((_, after)) => Self::Part(after.to_owned()),
+            None => Self::Whole(last.to_owned()),
+        })
+    }
+
+    /// Whether this is the last segment of such a path.
+    pub(super) fn is(&self, last: &str) -> bool {
+        match self {
+            Self::Whole(name) => name == last,
+            Self::Part(end) => last.to_ascii_lowercase().ends_with(&end.to_ascii_lowercase()),
+        }
+    }
 }
 
 /// Whether a face's answers tell of work, which it begins, reads, cancels or lists.
@@ -195,6 +234,60 @@ fn reads_what_was_made(endpoint: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
             && rest.and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| rest.starts_with(ID))
     };
     is_without_model(endpoint) && endpoint.face.method != "DELETE" && makers.iter().any(continues)
+}
+
+/// Where earlier answers have the id that a face's path names, as the manifest tells: for a face that reads without a body, the
+/// pointers among its object ids.
+fn told_at(endpoint: &Endpoint) -> impl Iterator<Item = &String> {
+    let Face { method, body, object_ids, .. } = &endpoint.face;
+    let reads = method == "GET" && *body == BodyKind::Empty && is_by_id(endpoint);
+    object_ids.iter().filter(move |place| reads && *place != ID)
+}
+
+/// Whether a face reads the results of work, which have an id of their own.
+fn reads_told_results(endpoint: &Endpoint) -> bool {
+    has_lines(endpoint) && told_at(endpoint).next().is_some()
+}
+
+/// The faces that read work by the id that it has where they tell.
+fn readers_of_told_work(endpoints: &Endpoints) -> Vec<&Arc<Endpoint>> {
+    let reads = |endpoint: &&Arc<Endpoint>| told_at(endpoint).next().is_some() && !has_lines(endpoint);
+    endpoints.all().iter().filter(reads).collect()
+}
+
+/// Whether a face's requests begin work that one of these reads: they are of the same format and name no such work. They may
+/// name a model, which is that of the whole work.
+fn begins_told_work(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
+    let is_of = |reader: &&Arc<Endpoint>| endpoint.adapter == reader.adapter && endpoint.format() == reader.format();
+    let Face { method, operation, object_ids, .. } = &endpoint.face;
+    let begins = method == "POST" && operation.is_relayed_only() && !object_ids.iter().any(|place| place == ID);
+    begins && readers.iter().any(is_of)
+}
+
+/// Whether a face is one of these, or its path continues one's, as that of a request to cancel work does.
+fn is_about_told_work(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
+    let continues =
+        |reader: &&Arc<Endpoint>| endpoint.adapter == reader.adapter && endpoint.face.path.starts_with(&reader.face.path);
+    is_by_id(endpoint) && endpoint.face.method != "DELETE" && readers.iter().any(continues)
+}
+
+/// Where the answers of each face have the ids of work and of its results, if manifests tell.
+pub(super) fn told_places(endpoints: &Endpoints, stored: &[Stored]) -> Vec<Option<ToldPlaces>> {
+    let readers = readers_of_told_work(endpoints);
+    let of_one = |(endpoint, stored): (&Arc<Endpoint>, &Stored)| {
+        let is_of = |reader: &&&Arc<Endpoint>| {
+            endpoint.adapter == reader.adapter && endpoint.format() == reader.format()
+        };
+        if !matches!(stored, Stored::Begun | Stored::Work) {
+            return None;
+        }
+        let own: BTreeSet<String> = readers.iter().filter(is_of).flat_map(|one| told_at(one)).cloned().collect();
+        let results = endpoints.all().iter().filter(|one| one.adapter == endpoint.adapter && reads_told_results(one));
+        let results: BTreeSet<String> = results.flat_map(|one| told_at(one)).cloned().collect();
+        let [own, results] = [own, results].map(|places| places.into_iter().collect::<Vec<_>>());
+        (!own.is_empty()).then(|| ToldPlaces::new(&own, &results).ok()).flatten()
+    };
+    endpoints.all().iter().zip(stored).map(of_one).collect()
 }
 
 /// Whether a face's requests have a provider work on stored objects that their bodies name, so that neither the work nor its

@@ -6,6 +6,7 @@ use weir_types::contract::about::{Tap, UsagePlace};
 
 use super::draft::Draft;
 use super::filter::{self, Filter};
+use super::list::Elements;
 use super::region::RegionPlace;
 use super::usage::{Beside, Places};
 use super::wrapped::Wrapped;
@@ -18,6 +19,8 @@ pub struct CompiledTap {
     pub(super) compiled: Arc<Compiled>,
     /// The part that is read of a whole answer of which only the bill is asked for.
     pub(super) bill: Arc<Compiled>,
+    /// The same for the elements of the list that all of its figures are in, if they are in one.
+    pub(super) elements: Option<Arc<Elements>>,
 }
 
 #[derive(Debug)]
@@ -98,7 +101,8 @@ impl CompiledTap {
         let bill = Tap { usage, units, service_tier, service_tier_headers, batch, region, model, ..Tap::default() };
         let bill = Compiled::new(&bill)?;
         let bill = Compiled { weighs_answers: !tap.content.is_empty(), ..bill };
-        Ok(Self { compiled: Arc::new(Compiled::new(tap)?), bill: Arc::new(bill) })
+        let elements = Elements::of(tap).map(Arc::new);
+        Ok(Self { compiled: Arc::new(Compiled::new(tap)?), bill: Arc::new(bill), elements })
     }
 
     /// Names of the members of a frame or an answer that contain its figures.

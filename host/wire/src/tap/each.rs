@@ -54,14 +54,14 @@ impl EachTap {
         self.is_whole.then_some(self.sums)
     }
 
-    fn push_line(&mut self, piece: &[u8]) {
+    pub(super) fn push_line(&mut self, piece: &[u8]) {
         if self.line.is_none() && piece.iter().all(u8::is_ascii_whitespace) {
             return;
         }
         self.line.get_or_insert_with(|| TapState::of_bill(&self.tap)).body(piece);
     }
 
-    fn end_line(&mut self) {
+    pub(super) fn end_line(&mut self) {
         let Some(mut line) = self.line.take() else { return };
         let reading = line.finish_body();
         self.is_whole = reading.ended;

@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) tap: CompiledTap,
     pub(super) debt: Box<Debt>,
     pub(super) id: Arc<str>,
+    /// By which id its results are read, if that is another and is known.
+    results: Option<Arc<str>>,
     /// Whether the store has it, so that another process may hold it.
     pub(super) is_kept: bool,
     /// When Weir stops to ask for it.
@@ -37,7 +39,7 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(id: &str, tap: CompiledTap, debt: Debt, now: Instant) -> Self {
         let (debt, id) = (Box::new(debt), Arc::from(id));
-        Self { tap, debt, id, is_kept: false, ends: now + LIFETIME, asked: now, doublings: 0, number: 0 }
+        Self { tap, debt, id, results: None, is_kept: false, ends: now + LIFETIME, asked: now, doublings: 0, number: 0 }
     }
 
     /// One that the store has kept, of this age.
@@ -167,6 +169,20 @@ impl Debts {
             read_by: if entry.debt.is_work() { Stored::Work } else { Stored::Answer },
             is_reserved: permit.has_budgets(),
         })
+    }
+
+    /// Notes by which id the results of an answer are read.
+    pub(super) fn note_results(&mut self, tenant: &str, id: &str, results: &str) {
+        let entry = self.by_tenant.get_mut(tenant).and_then(|own| own.get_mut(id));
+        if let Some(entry) = entry.filter(|entry| entry.results.as_deref() != Some(results)) {
+            entry.results = Some(Arc::from(results));
+        }
+    }
+
+    /// The id of the answer whose results are read by this one.
+    pub(super) fn of_results(&self, tenant: &str, results: &str) -> Option<Arc<str>> {
+        let own = self.by_tenant.get(tenant)?;
+        own.values().find(|entry| entry.results.as_deref() == Some(results)).map(|entry| Arc::clone(&entry.id))
     }
 
     /// Lets the intervals of a tenant's answers begin anew.

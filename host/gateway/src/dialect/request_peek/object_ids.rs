@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::provenance::last_segment;
 use weir_types::contract::about::{BodyKind, Face};
 use weir_wire::peek::{Limits, Peek, Pointers, Wanted};
 
@@ -42,7 +43,7 @@ impl ObjectIds {
 
     /// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not recorded.
     pub(crate) fn is_kept(&self, id: &str) -> bool {
-        let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        let is_word = id.bytes().all(is_of_word);
         is_word || self.of_path.as_deref() == Some(id)
     }
 }
@@ -76,10 +77,20 @@ impl ObjectPlaces {
         let is_full = |pointer: usize| found.all(pointer).nth(MAX_IDS - 1).is_some();
         ObjectIds {
             of_path: of_path.map(str::to_owned),
-            in_body: texts.map(str::to_owned).collect(),
+            in_body: texts.map(|name| id_in(name).to_owned()).collect(),
             may_miss_some: (0..self.count).any(is_full),
         }
     }
+}
+
+/// The id in an object's name: what stands behind the last slash of a path of words (`files/f-1`), which no url is.
+fn id_in(name: &str) -> &str {
+    let is_word = |part: &str| !part.is_empty() && part.bytes().all(is_of_word);
+    if name.split('/').all(is_word) { last_segment(name) } else { name }
+}
+
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
 #[cfg(test)]

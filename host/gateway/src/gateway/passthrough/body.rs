@@ -114,6 +114,7 @@ impl Gateway {
         peek.set_model_of_path(path_params);
         readings::refuse_other_model(head, &peek)?;
         let named = peek.object_ids(pieces, path_params);
+        rights::refuse_anothers_named(self.reasoning_cache.owners(), &caller.tenant, &named)?;
         self.refuse_unproved(serving, known.endpoint, caller, || named.clone())?;
         Ok((peek, named))
     }

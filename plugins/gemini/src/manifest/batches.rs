@@ -1,0 +1,154 @@
+//! Batches of chats and of embeddings, which are relayed and never translated.
+//!
+//! Source: "Batch API" in the reference of Google's Gemini API. A batch is an operation (`batches/ID`), whose model stands in the
+//! path of the request that makes it. A finished one has its results in it, each with its own usage, or names a file that has
+//! them as lines. There is no face for deleting one, which would lose that. Masks of fields are not passed on, nor other
+//! encodings: the answer has to tell what is booked.
+
+use weir_sdk::manifest::{
+    Acceptance, AnswerFraming, BodyKind, Bucket, Face, FixedQuery, Format, FrameTest, Merge, ModelPlace, ModelPointer,
+    Operation, Tap, UnitPlace, UsagePlace, strings,
+};
+use weir_sdk::types::{Framing, Unit};
+
+use super::faces::{PREFIX, VERSIONS, credentials};
+use super::{format, usage};
+
+const FORMAT: &str = "gemini.batches";
+/// The lines of a file of results.
+const RESULTS: &str = "gemini.batch-results";
+
+/// Where a finished batch has its results, if it has them itself.
+const INLINED: &str = "/response/inlinedResponses/inlinedResponses/*";
+
+/// The states of a batch whose requests are not all answered, and those of one that came to nothing.
+const UNDER_WAY: [&str; 2] = ["BATCH_STATE_PENDING", "BATCH_STATE_RUNNING"];
+const FAILED: [&str; 3] = ["BATCH_STATE_FAILED", "BATCH_STATE_CANCELLED", "BATCH_STATE_EXPIRED"];
+
+/// What requests do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Create,
+    List,
+    Read,
+    Cancel,
+    Results,
+}
+
+/// Operation, method, path after the version, path at the provider.
+const ENDPOINTS: [(&str, &str, &str, &str, Does); 6] = [
+    (
+        "batches-create",
+        "POST",
+        "models/{model...}:batchGenerateContent",
+        "models/{model}:batchGenerateContent",
+        Does::Create,
+    ),
+    (
+        "batches-embed",
+        "POST",
+        "models/{model...}:asyncBatchEmbedContent",
+        "models/{model}:asyncBatchEmbedContent",
+        Does::Create,
+    ),
+    ("batches-list", "GET", "batches", "batches", Does::List),
+    ("batches-get", "GET", "batches/{id}", "batches/{id}", Does::Read),
+    ("batches-cancel", "POST", "batches/{id}:cancel", "batches/{id}:cancel", Does::Cancel),
+    ("batches-results", "GET", "files/{id}:download", "files/{id}:download", Does::Results),
+];
+
+pub(super) fn faces() -> Vec<Face> {
+    let mut faces = Vec::new();
+    for version in VERSIONS {
+        for (name, method, path, _, does) in ENDPOINTS {
+            faces.push(face(name, method, format!("/{version}/{path}"), does));
+            if does == Does::Results {
+                faces.push(face(name, method, format!("/download/{version}/{path}"), does));
+            }
+        }
+    }
+    faces
+}
+
+fn face(name: &str, method: &str, path: String, does: Does) -> Face {
+    let format = if does == Does::Results { RESULTS } else { FORMAT };
+    let plain = Face {
+        prefixes: strings([PREFIX]),
+        credentials: credentials(),
+        model: Vec::new(),
+        method: method.to_owned(),
+        ..Face::post(format, Operation::Other(name.to_owned()), path)
+    };
+    // The id of the path, and where earlier answers have it.
+    let by_id = |body, object_ids| Face { body, object_ids, ..plain.clone() };
+    match does {
+        Does::Create => Face { model: models(), object_ids: in_input(&["fileName", "file_name"]), ..plain },
+        Does::List => Face { body: BodyKind::Empty, ..plain },
+        Does::Read => by_id(BodyKind::Empty, strings(["{id}", "/name"])),
+        Does::Cancel => by_id(BodyKind::Raw, strings(["{id}"])),
+        Does::Results => Face {
+            framings: AnswerFraming::always(Framing::Ndjson),
+            ..by_id(BodyKind::Empty, strings(["{id}", "/response/responsesFile", "/metadata/output/responsesFile"]))
+        },
+    }
+}
+
+/// Where the model stands: in the path, and perhaps in the batch and in each of its requests.
+fn models() -> Vec<ModelPlace> {
+    let pointer = |pointer: String| ModelPlace::Pointer(ModelPointer { pointer, prefix: "models/".into() });
+    let each = in_input(&["requests/requests/*/request/model"]);
+    [ModelPlace::Path, pointer("/batch/model".into())].into_iter().chain(each.into_iter().map(pointer)).collect()
+}
+
+fn in_input(members: &[&str]) -> Vec<String> {
+    let inputs = ["inputConfig", "input_config"].into_iter();
+    inputs.flat_map(|input| members.iter().map(move |member| format!("/batch/{input}/{member}"))).collect()
+}
+
+pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {
+    ENDPOINTS.into_iter().map(|(name, method, _, path, does)| {
+        let (format, query, query_forwarded) = match does {
+            Does::Create | Does::Read | Does::Cancel => (FORMAT, None, strings(["prettyPrint"])),
+            Does::List => (FORMAT, None, strings(["prettyPrint", "pageSize", "pageToken", "filter"])),
+            Does::Results => (RESULTS, Some(("alt", "media")), Vec::new()),
+        };
+        let fixed = |(name, value): (&str, &str)| FixedQuery { name: name.into(), value: value.into(), stream: None };
+        Acceptance {
+            query: query.into_iter().map(fixed).collect(),
+            query_forwarded,
+            request_headers: strings(["x-goog-api-client", "x-goog-request-params", "x-server-timeout"]),
+            response_headers: strings(["x-gemini-*", "server-timing", "retry-after", "x-request-id"]),
+            preferred: true,
+            ..Acceptance::new(format, Operation::Other(name.to_owned()), method, path)
+        }
+    })
+}
+
+pub(super) fn formats() -> [Format; 2] {
+    let state = |state: &str| FrameTest::equals("/metadata/state", state);
+    let work = Tap {
+        under_way: UNDER_WAY.map(state).into(),
+        failure: FAILED.map(state).into(),
+        ..result(INLINED, Merge::Sum)
+    };
+    [(FORMAT, work), (RESULTS, result("", Merge::Last))]
+        .map(|(id, tap)| Format { errors: Some(format::errors()), tap: Some(tap), ..Format::new(id) })
+}
+
+/// What is read of each result at this place: an answer to a chat or for an embedding, as `response`.
+fn result(at: &str, merge: Merge) -> Tap {
+    let place = |place: UsagePlace| UsagePlace {
+        pointers: place.pointers.iter().map(|pointer| format!("{at}/response{pointer}")).collect(),
+        ..place
+    };
+    let searches = FrameTest::present(format!("{at}/response/candidates/*/groundingMetadata/webSearchQueries/*"));
+    let mut places: Vec<_> = usage::places("candidates", merge).into_iter().map(place).collect();
+    places.push(UsagePlace { merge, ..UsagePlace::new(Bucket::Input, vec![format!("{at}/response/tokenCount")]) });
+    Tap {
+        usage: places,
+        model: vec![format!("{at}/response/modelVersion")],
+        units: vec![UnitPlace::matches(Unit::Search, searches)],
+        batch: vec![FrameTest::present(format!("{at}/response"))],
+        ..Tap::default()
+    }
+}
