@@ -132,7 +132,14 @@ impl Meter {
             boxed(|| Self { tap: TapState::new(tap), cost: None, list: None, decompressor, frames, given_up: false })
         } else if asked == WholeAnswerCheck::Each {
             let frames = Frames::Each(Box::new(EachTap::new(tap)));
-            boxed(|| Self { tap: TapState::of_bill(tap), cost: None, list: None, decompressor, frames, given_up: false })
+            boxed(|| Self {
+                tap: TapState::of_bill(tap),
+                cost: None,
+                list: None,
+                decompressor,
+                frames,
+                given_up: false,
+            })
         } else {
             let read = if asked == WholeAnswerCheck::Bill { TapState::of_bill } else { TapState::new };
             let list = (asked == WholeAnswerCheck::Work).then(|| ListTap::new(tap)).flatten().map(Box::new);

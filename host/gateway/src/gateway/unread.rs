@@ -60,7 +60,8 @@ impl Gateway {
         let read = self.read(&serving, &way, &unread, &unread.id, &mut recorder).await;
         // Results may have an id of their own, which the work tells.
         let told_at = serving.told_places(way.endpoint.index);
-        let results_id = if told_at.is_some() { recorder.results_id().map(str::to_owned) } else { Some(unread.id.clone()) };
+        let results_id =
+            if told_at.is_some() { recorder.results_id().map(str::to_owned) } else { Some(unread.id.clone()) };
         let read = match (read, &results, results_id) {
             // It is finished, as far as it tells, and its results tell the rest.
             (Some(StoredState::Untold | StoredState::Failed), Some(results), Some(id)) => {
@@ -104,12 +105,7 @@ impl Gateway {
     }
 
     /// Records what the answer names for its client, as a read by that would: the results of work are its own as well.
-    fn recorder_of_read(
-        &self,
-        serving: &Serving,
-        way: &StoredAnswerRoute<'_>,
-        unread: &Unread,
-    ) -> ProvenanceRecorder {
+    fn recorder_of_read(&self, serving: &Serving, way: &StoredAnswerRoute<'_>, unread: &Unread) -> ProvenanceRecorder {
         let tenant = Arc::clone(&unread.caller.tenant);
         let claim = serving.created_objects(way.endpoint.index, &self.stored_keys).map(|_| Claim {
             owners: self.reasoning_cache.owners().clone(),

@@ -4,8 +4,7 @@
 use weir_wire::peek::{Limits, Peek, PointerError, Pointers};
 
 /// Limits of a scan. What is beyond them is dropped, since an answer must never fail by it.
-const LIMITS: Limits =
-    Limits { depth: 512, hits: 4, drop_excess: true, text_bytes: 512, utf8: false, variants: false };
+const LIMITS: Limits = Limits { depth: 512, hits: 4, drop_excess: true, text_bytes: 512, utf8: false, variants: false };
 
 /// Where the answers of a face have ids of objects.
 #[derive(Debug, Clone)]

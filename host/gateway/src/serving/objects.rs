@@ -266,8 +266,9 @@ fn begins_told_work(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
 
 /// Whether a face is one of these, or its path continues one's, as that of a request to cancel work does.
 fn is_about_told_work(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
-    let continues =
-        |reader: &&Arc<Endpoint>| endpoint.adapter == reader.adapter && endpoint.face.path.starts_with(&reader.face.path);
+    let continues = |reader: &&Arc<Endpoint>| {
+        endpoint.adapter == reader.adapter && endpoint.face.path.starts_with(&reader.face.path)
+    };
     is_by_id(endpoint) && endpoint.face.method != "DELETE" && readers.iter().any(continues)
 }
 
@@ -275,9 +276,8 @@ fn is_about_told_work(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
 pub(super) fn told_places(endpoints: &Endpoints, stored: &[Stored]) -> Vec<Option<ToldPlaces>> {
     let readers = readers_of_told_work(endpoints);
     let of_one = |(endpoint, stored): (&Arc<Endpoint>, &Stored)| {
-        let is_of = |reader: &&&Arc<Endpoint>| {
-            endpoint.adapter == reader.adapter && endpoint.format() == reader.format()
-        };
+        let is_of =
+            |reader: &&&Arc<Endpoint>| endpoint.adapter == reader.adapter && endpoint.format() == reader.format();
         if !matches!(stored, Stored::Begun | Stored::Work) {
             return None;
         }

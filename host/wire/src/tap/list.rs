@@ -1,5 +1,6 @@
 //! Reads what many answers used that stand in a list of one answer, such as a finished batch that brings its results itself. Each
-//! element is an answer by itself, as each line is for [`EachTap`]; neither the list nor an element is kept, however long.
+//! element is an answer by itself, as each line is for [`EachTap`]; neither the list nor an element is kept, however long. The list
+//! may have several places, of which the first that has one counts: answers repeat it.
 
 use super::{CompiledTap, EachTap, ModelUse};
 use weir_types::contract::about::{
@@ -12,27 +13,37 @@ const MAX_NAME: usize = 128;
 /// What a tap says of the elements of the list that all of its figures are in.
 #[derive(Debug)]
 pub(super) struct Elements {
-    /// The names of the members that lead to the list, outermost first.
-    path: Vec<String>,
+    /// The places of the list, as the names of the members that lead to it, outermost first.
+    paths: Vec<Vec<String>>,
     /// Reads one element.
     tap: CompiledTap,
 }
 
 impl Elements {
-    /// The same tap for one element of the list; `None` if the figures are not all in one.
+    /// The same tap for one element of the list; `None` if the figures are not all in one, or differ by its place.
     pub(super) fn of(tap: &Tap) -> Option<Self> {
-        let mut pointers = tap.usage.iter().flat_map(|place| &place.pointers);
-        let (list, _) = pointers.next()?.split_once("/*/")?;
-        let at = format!("{list}/*");
-        let is_within = |pointer: &String| within(&at, pointer).is_some();
-        if !pointers.all(is_within) || tap.usage.iter().any(|place| !place.headers.is_empty()) {
+        let mut lists: Vec<&str> = Vec::new();
+        for pointer in tap.usage.iter().flat_map(|place| &place.pointers) {
+            let (list, _) = pointer.split_once("/*/")?;
+            if !lists.contains(&list) {
+                lists.push(list);
+            }
+        }
+        let of_list = |list: &&str| of_element(tap, &format!("{list}/*"));
+        let of_first = lists.first().map(of_list)?;
+        let is_same = |list: &&str| of_list(list).usage == of_first.usage;
+        if !lists.iter().all(is_same) || tap.usage.iter().any(|place| !place.headers.is_empty()) {
             return None;
         }
-        let names = list.strip_prefix('/')?.split('/');
-        let path = names.map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
-        let tap = CompiledTap::new(&of_element(tap, &at)).ok()?;
-        Some(Self { path, tap })
+        let paths = lists.iter().map(|list| names(list)).collect::<Option<_>>()?;
+        Some(Self { paths, tap: CompiledTap::new(&of_first).ok()? })
     }
+}
+
+/// The names of the members that a pointer leads through.
+fn names(pointer: &str) -> Option<Vec<String>> {
+    let names = pointer.strip_prefix('/')?.split('/');
+    Some(names.map(|name| name.replace("~1", "/").replace("~0", "~")).collect())
 }
 
 /// A pointer as it is within an element of the list.
@@ -82,32 +93,34 @@ fn test_within(at: &str, test: &FrameTest) -> Option<FrameTest> {
 /// Follows the answers in the list of an answer.
 #[derive(Debug)]
 pub struct ListTap {
-    cutter: Cutter,
-    each: EachTap,
+    /// One for each place of the list.
+    places: Vec<(Cutter, EachTap)>,
 }
 
 impl ListTap {
     /// Creates the state for the start of an answer; `None` if the tap's figures are not all in one list.
     pub fn new(tap: &CompiledTap) -> Option<Self> {
-        let Elements { path, tap } = &**tap.elements.as_ref()?;
-        Some(Self { cutter: Cutter::new(path.clone()), each: EachTap::new(tap) })
+        let Elements { paths, tap } = &**tap.elements.as_ref()?;
+        let places = paths.iter().map(|path| (Cutter::new(path.clone()), EachTap::new(tap)));
+        Some(Self { places: places.collect() })
     }
 
     /// Takes the next chunk.
     pub fn push(&mut self, chunk: &[u8]) {
-        let Self { cutter, each } = self;
-        cutter.push(chunk, |piece, has_ended| {
-            each.push_line(piece);
-            if has_ended {
-                each.end_line();
-            }
-        });
+        for (cutter, each) in &mut self.places {
+            cutter.push(chunk, |piece, has_ended| {
+                each.push_line(piece);
+                if has_ended {
+                    each.end_line();
+                }
+            });
+        }
     }
 
     /// What all elements have used; `None` if there was no such list, or it was cut off.
     pub fn finish(self) -> Option<Vec<ModelUse>> {
-        let Self { cutter, each } = self;
-        if cutter.list == ListPlace::Behind { each.finish() } else { None }
+        let (_, each) = self.places.into_iter().find(|(cutter, _)| cutter.list == ListPlace::Behind)?;
+        each.finish()
     }
 }
 
@@ -255,7 +268,7 @@ mod tests {
     fn tap() -> CompiledTap {
         let place = |bucket, member: &str| UsagePlace {
             bucket,
-            pointers: vec![format!("/done/all/*/it/usage/{member}")],
+            pointers: ["/done/all", "/copy"].map(|list| format!("{list}/*/it/usage/{member}")).into(),
             merge: Merge::Sum,
             includes: Vec::new(),
             beside: None,
@@ -300,10 +313,11 @@ mod tests {
         let list = elements.join(",");
         let text = format!(
             r#"{{"name":"done","no":{{"all":[{{"it":{{"usage":{{"in":9}}}}}}]}},"all":[9], "done" : {{"x":"all","all" :
-            [{list} ] , "more":[{{}}]}},"all":[1]}}"#
+            [{list} ] , "more":[{{}}]}},"all":[1],"copy":[{list}]}}"#
         );
         let sums = [("m".into(), Some(1_003), Some(1_001), Some(true)), ("n".into(), Some(7), Some(1), Some(true))];
         assert_eq!(read(&text).unwrap(), sums);
+        assert_eq!(read(&format!(r#"{{"copy":[{list}]}}"#)).unwrap(), sums);
     }
 
     #[test]
@@ -325,7 +339,7 @@ mod tests {
             beside: None,
             headers: Vec::new(),
         };
-        for pointers in [vec!["/usage/in"], vec!["/a/*/in", "/b/*/in"], vec!["/a/*/in", "/in"], vec![]] {
+        for pointers in [vec!["/usage/in"], vec!["/a/*/in", "/b/*/other"], vec!["/a/*/in", "/in"], vec![]] {
             let usage = pointers.iter().map(|pointer| place(pointer)).collect();
             assert!(ListTap::new(&CompiledTap::new(&Tap { usage, ..Tap::default() }).unwrap()).is_none());
         }

@@ -33,6 +33,16 @@ struct Place {
     is_of_parts: bool,
 }
 
+/// The count that a value is: a number, or a text of digits, as which some write large numbers.
+fn figure(value: &Scalar) -> Option<u32> {
+    match value {
+        Scalar::Text(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(text.parse::<u64>().ok()?.try_into().unwrap_or(u32::MAX))
+        }
+        value => value.as_count(),
+    }
+}
+
 /// The figures of one answer: one for each place of tokens, and one for each place of units.
 #[derive(Debug)]
 pub(super) struct Figures {
@@ -48,7 +58,7 @@ impl Figures {
     /// Merges a value that was found at a place of tokens; a value that is no count is ignored.
     pub(super) fn add(&mut self, places: &Places, place: usize, value: &Scalar) {
         let (Some(count), Some(figure), Some(place)) =
-            (value.as_count(), self.tokens.get_mut(place), places.tokens.get(place))
+            (figure(value), self.tokens.get_mut(place), places.tokens.get(place))
         else {
             return;
         };

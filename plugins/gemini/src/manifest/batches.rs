@@ -6,8 +6,8 @@
 //! encodings: the answer has to tell what is booked.
 
 use weir_sdk::manifest::{
-    Acceptance, AnswerFraming, BodyKind, Bucket, Face, FixedQuery, Format, FrameTest, Merge, ModelPlace, ModelPointer,
-    Operation, Tap, UnitPlace, UsagePlace, strings,
+    Acceptance, AnswerFraming, BodyKind, Bucket, Condition, Face, FixedQuery, Format, FrameTest, Merge, ModelPlace,
+    ModelPointer, Operation, Tap, UnitPlace, UsagePlace, strings,
 };
 use weir_sdk::types::{Framing, Unit};
 
@@ -18,8 +18,9 @@ const FORMAT: &str = "gemini.batches";
 /// The lines of a file of results.
 const RESULTS: &str = "gemini.batch-results";
 
-/// Where a finished batch has its results, if it has them itself.
-const INLINED: &str = "/response/inlinedResponses/inlinedResponses/*";
+/// Where a finished batch has its results, if it has them itself: twice, usually.
+const INLINED: [&str; 2] =
+    ["/response/inlinedResponses/inlinedResponses/*", "/metadata/output/inlinedResponses/inlinedResponses/*"];
 
 /// The states of a batch whose requests are not all answered, and those of one that came to nothing.
 const UNDER_WAY: [&str; 2] = ["BATCH_STATE_PENDING", "BATCH_STATE_RUNNING"];
@@ -61,13 +62,23 @@ pub(super) fn faces() -> Vec<Face> {
     let mut faces = Vec::new();
     for version in VERSIONS {
         for (name, method, path, _, does) in ENDPOINTS {
-            faces.push(face(name, method, format!("/{version}/{path}"), does));
-            if does == Does::Results {
-                faces.push(face(name, method, format!("/download/{version}/{path}"), does));
+            let below = |root: &str| face(name, method, format!("{root}/{version}/{path}"), does);
+            // Other formats have the path of `v1` as well, unless it is below the prefix.
+            if version == "v1" && matches!(does, Does::List | Does::Read) {
+                faces.push(Face { prefixes: Vec::new(), ..below(PREFIX) });
+                faces.extend(conditions().map(|when| Face { when: Some(when), prefixes: Vec::new(), ..below("") }));
+                continue;
             }
+            faces.push(below(""));
+            faces.extend((does == Does::Results).then(|| below("/download")));
         }
     }
     faces
+}
+
+/// What shows that a request is one of this format.
+fn conditions() -> impl Iterator<Item = Condition> {
+    [Condition::HeaderPresent("x-goog-api-key".into()), Condition::QueryPresent("key".into())].into_iter()
 }
 
 fn face(name: &str, method: &str, path: String, does: Does) -> Face {
@@ -129,26 +140,30 @@ pub(super) fn formats() -> [Format; 2] {
     let work = Tap {
         under_way: UNDER_WAY.map(state).into(),
         failure: FAILED.map(state).into(),
-        ..result(INLINED, Merge::Sum)
+        ..result(&INLINED, Merge::Sum)
     };
-    [(FORMAT, work), (RESULTS, result("", Merge::Last))]
-        .map(|(id, tap)| Format { errors: Some(format::errors()), tap: Some(tap), ..Format::new(id) })
+    [(FORMAT, work), (RESULTS, result(&[""], Merge::Last))].map(|(id, tap)| Format {
+        errors: Some(format::errors()),
+        tap: Some(tap),
+        ..Format::new(id)
+    })
 }
 
-/// What is read of each result at this place: an answer to a chat or for an embedding, as `response`.
-fn result(at: &str, merge: Merge) -> Tap {
-    let place = |place: UsagePlace| UsagePlace {
-        pointers: place.pointers.iter().map(|pointer| format!("{at}/response{pointer}")).collect(),
+/// What is read of each result at these places: an answer to a chat or for an embedding, as `response`.
+fn result(places: &[&str], merge: Merge) -> Tap {
+    let at = |pointer: &str| places.iter().map(|place| format!("{place}/response{pointer}")).collect::<Vec<_>>();
+    let of_result = |place: UsagePlace| UsagePlace {
+        pointers: place.pointers.iter().flat_map(|pointer| at(pointer)).collect(),
         ..place
     };
-    let searches = FrameTest::present(format!("{at}/response/candidates/*/groundingMetadata/webSearchQueries/*"));
-    let mut places: Vec<_> = usage::places("candidates", merge).into_iter().map(place).collect();
-    places.push(UsagePlace { merge, ..UsagePlace::new(Bucket::Input, vec![format!("{at}/response/tokenCount")]) });
+    let searches = |pointer: String| UnitPlace::matches(Unit::Search, FrameTest::present(pointer));
+    let mut usage: Vec<_> = usage::places("candidates", merge).into_iter().map(of_result).collect();
+    usage.push(UsagePlace { merge, ..UsagePlace::new(Bucket::Input, at("/tokenCount")) });
     Tap {
-        usage: places,
-        model: vec![format!("{at}/response/modelVersion")],
-        units: vec![UnitPlace::matches(Unit::Search, searches)],
-        batch: vec![FrameTest::present(format!("{at}/response"))],
+        usage,
+        model: at("/modelVersion"),
+        units: at("/candidates/*/groundingMetadata/webSearchQueries/*").into_iter().map(searches).collect(),
+        batch: at("").into_iter().map(FrameTest::present).collect(),
         ..Tap::default()
     }
 }
