@@ -109,6 +109,22 @@ async fn a_compaction_is_relayed_and_booked_at_its_models_price() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_compaction_is_reserved_before_it_is_sent() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 100\nper = \"total\"\n";
+    let priced = config(&upstream).replace("target = {", "price = { input = 1000000, output = 1000000 }\ntarget = {");
+    let open = priced.replace("timeouts =", "passthrough = [\"* *\"]\ntimeouts =") + budget;
+    let gateway = Gateway::open(&open).await;
+    let input = "word ".repeat(500);
+    let body = format!(r#"{{"model":"openai","input":"{input}"}}"#);
+    for path in ["/v1/responses/compact", "/passthrough/openai/responses/compact"] {
+        let reply = gateway.post(path, &body).await;
+        assert_eq!(reply.status(), 429, "{path}: {}", reply.text());
+        assert!(upstream.unseen().is_none(), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deployments_path_names_the_model() {
     // The body may name another model, or none: then OpenAI's own server would miss it.
     let named = [r#""model":"whatever","#, ""];

@@ -170,13 +170,13 @@ impl InboundRequest {
     }
 
     /// What it uses, as far as it can be foreseen. An operation that only one format has makes tokens if the request limits
-    /// their number.
+    /// their number, or may name a service tier, which is a price of tokens.
     pub(crate) fn uses(&self) -> Uses {
         match self.operation() {
             _ if self.stored.is_old() => Uses::Free,
             Operation::Chat => Uses::Both,
             Operation::Embeddings | Operation::Rerank => Uses::Input,
-            _ if self.peek.output_limit.is_some() => Uses::Both,
+            _ if self.peek.output_limit.is_some() || !self.endpoint.face.service_tier.is_empty() => Uses::Both,
             _ => Uses::Nothing,
         }
     }

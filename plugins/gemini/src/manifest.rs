@@ -99,6 +99,9 @@ mod tests {
             {
                 assert!(faces.iter().any(|face| face.path == of(method)), "{version} {method}");
             }
+            for method in ["batchGenerateContent", "asyncBatchEmbedContent"] {
+                assert!(faces.iter().any(|face| face.path == of(method)), "{version} {method}");
+            }
             for path in ["models", "models/{model...}"] {
                 let is_served = |path: String| faces.iter().any(|face| face.path == path);
                 assert!(is_served(format!("/{version}/{path}")) && is_served(format!("/genai/{version}/{path}")));

@@ -1,7 +1,7 @@
 //! Requests that a provider could read otherwise than the gateway, or whose model stands where the gateway's usual lanes do
 //! not look.
 
-use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
 
 use super::{KEY, by, client, provider};
 use crate::wire_format::OPENAI;
@@ -189,4 +189,40 @@ async fn a_model_has_rights_at_endpoints_that_no_adapter_declares() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_without_a_model_costs_what_cannot_be_known_unless_its_answer_tells() {
+    let answers = |request: &Received| {
+        let is_chat = request.line().contains("chat");
+        Answer::json(200, if is_chat { OPENAI.whole() } else { r#"{"data":[]}"#.to_owned() })
+    };
+    let mut upstream = Upstream::scripted(answers).await;
+    let budget = |name: &str, of: &str, limit: &str| {
+        format!("[[budgets]]\nname = \"{name}\"\nfor = {{ key = \"{of}\" }}\n{limit}\nper = \"total\"\n")
+    };
+    let clients = client("counted", "passthrough = [\"p * *\"]") + &client("paid", "passthrough = [\"p * *\"]");
+    let budgets = budget("tokens", "counted", "tokens = 1000000") + &budget("money", "paid", "usd = 1000000");
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &budgets + &clients)).await;
+    let image = || Request::post("/passthrough/p/images/generations", r#"{"prompt":"a cat"}"#);
+    let moderation = || Request::post("/passthrough/p/moderations", r#"{"input":"Hi"}"#);
+    for (who, request, status) in [
+        ("paid", image(), 429),
+        ("paid", chat(""), 429),
+        ("paid", moderation(), 200),
+        ("paid", Request::get("/passthrough/p/models"), 200),
+        ("paid", Request::post("/passthrough/p/batches", r#"{"input_file_id":"file-0123456789"}"#), 200),
+        ("counted", moderation(), 200),
+    ] {
+        let reply = gateway.ask(&by(who, request.clone())).await;
+        assert_eq!(reply.status(), status, "{who} {}: {}", request.head(), reply.text());
+        assert_eq!(upstream.unseen().is_some(), status == 200, "{who} {}", request.head());
+    }
+    assert_eq!(gateway.metric("weir_budget_used{budget=\"tokens\"}").await, 0.0);
+    // The answer of a chat tells what it used.
+    assert_eq!(gateway.ask(&by("counted", chat(""))).await.status(), 200);
+    gateway.until_metric("weir_budget_used{budget=\"tokens\"}", 17.0).await;
+    assert_eq!(gateway.ask(&by("counted", image())).await.status(), 200);
+    let sent = r#"{"prompt":"a cat"}"#.len().div_ceil(4) as f64;
+    gateway.until_metric("weir_budget_used{budget=\"tokens\"}", 17.0 + 4096.0 + sent).await;
 }

@@ -126,7 +126,7 @@ impl Gateway {
             priced,
             stored,
             named: taken.named,
-            uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.peek.is_some(), stored),
+            uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.peek.as_ref(), stored),
             body_len: taken.body.len().max(taken.len).max(announced_text(&head)),
             arrived: taken.arrived.filter(|_| is_text(&head) || taken.peek.is_some()),
         };

@@ -16,7 +16,7 @@ use crate::provenance::{Claim, ObjectKind, Owners, Scanner, Word, is_object, not
 use crate::serving::{CreatedObject, Serving};
 
 use weir_translate::dialect::endpoints::Endpoint;
-use weir_types::contract::about::{BodyKind, Operation};
+use weir_types::contract::about::{BodyKind, Face, Operation};
 use weir_types::contract::types::{ErrorKind, Framing};
 use weir_types::fault::{Fault, Side};
 use weir_wire::frame;
@@ -217,10 +217,12 @@ pub(super) fn refuse_anothers_in(owners: &Owners, tenant: &str, body: &[Bytes]) 
     anothers(owners, tenant, body).map_or(Ok(()), |id| Err(not_here(&id)))
 }
 
-/// Where a face's requests name objects. Where they have no body, the places are those of earlier answers.
+/// Where a face's requests name objects. Where they have no body, the places are those of earlier answers; and what work of one
+/// model is begun on stands in no chat.
 fn object_places(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
-    let has_body = endpoint.face.body != BodyKind::Empty;
-    endpoint.face.object_ids.iter().filter(move |_| has_body).filter_map(|place| place.strip_prefix('/'))
+    let Face { body, operation, model, object_ids, .. } = &endpoint.face;
+    let is_of_chats = *body != BodyKind::Empty && (model.is_empty() || !operation.is_relayed_only());
+    object_ids.iter().filter(move |_| is_of_chats).filter_map(|place| place.strip_prefix('/'))
 }
 
 /// The names of the members in which a face's requests name objects.

@@ -71,14 +71,24 @@ pub(super) fn priced<'a>(
         .unwrap_or_else(|| (serving.routes.find(model).map(|route| route.alias.as_str()), Arc::clone(target)))
 }
 
-/// What a request uses, as far as it can be known.
-pub(super) fn uses(method: &Method, known: Option<KnownEndpoint<'_>>, is_read: bool, stored: Stored) -> Uses {
+/// What a request uses, as far as it can be known. One that names no model where its endpoint takes one has the provider choose:
+/// what that charges is as unknown as that of an endpoint that nobody declares.
+pub(super) fn uses(
+    method: &Method,
+    known: Option<KnownEndpoint<'_>>,
+    peek: Option<&RequestPeek>,
+    stored: Stored,
+) -> Uses {
     let reads_only = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
+    let names_model = peek.is_some_and(|peek| peek.model.is_some());
+    let is_tiered = known.is_some_and(|known| !known.endpoint.face.service_tier.is_empty());
     match known.map(|known| &known.acceptance.operation) {
-        Some(Operation::Chat) if is_read => Uses::Both,
-        Some(Operation::Embeddings | Operation::Rerank) if is_read => Uses::Input,
         _ if reads_only || stored.is_old() => Uses::Free,
-        _ if is_read || known.is_some_and(|known| known.is_free()) => Uses::Nothing,
+        Some(Operation::Chat) if names_model => Uses::Both,
+        Some(Operation::Embeddings | Operation::Rerank) if names_model => Uses::Input,
+        Some(Operation::Moderation | Operation::CountTokens) if peek.is_some() => Uses::Nothing,
+        _ if names_model && is_tiered => Uses::Both,
+        _ if names_model || known.is_some_and(|known| known.is_free()) => Uses::Nothing,
         _ => Uses::Unknown,
     }
 }
