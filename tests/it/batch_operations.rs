@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gate, Gateway, Received, Request, Upstream};
 
-use crate::wire_format::{GEMINI, config_of};
+use crate::wire_format::{GEMINI, OPENAI, config_of};
 
 pub(crate) const BATCH: &str = "/v1beta/batches/b0123456789abcdef0123";
 const PASSED: &str = "/passthrough/gemini/batches/b0123456789abcdef0123";
@@ -393,5 +393,24 @@ async fn a_batch_whose_creator_leaves_before_its_name_is_known_is_booked_all_the
         tokio::time::sleep(Duration::from_millis(200)).await;
         gate.open();
         until_booked(&gateway).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_that_two_formats_have_are_told_apart_by_the_clients_key() {
+    let mut upstream = provider(&Arc::new(AtomicU8::new(UNDER_WAY))).await;
+    let config = config_of(&[GEMINI, OPENAI], &upstream);
+    let gateway = Gateway::with(Folder::with(&["gemini", "openai"]), &config).await;
+    let at = |path: &str| Request::get(&format!("{path}/batches/b0123456789abcdef0123"));
+    for (request, key) in [
+        (at("/v1").header("authorization", "Bearer x"), None),
+        (at("/v1").header("x-goog-api-key", "x"), Some("KEY-OF-gemini")),
+        (at("/genai/v1"), Some("KEY-OF-gemini")),
+        (at("/v1beta"), Some("KEY-OF-gemini")),
+        (at("/genai/v1beta"), Some("KEY-OF-gemini")),
+    ] {
+        let reply = gateway.ask(&request).await;
+        assert_eq!(reply.status(), 200, "{}: {}", request.head(), reply.text());
+        assert_eq!(upstream.request().await.header("x-goog-api-key"), key, "{}", request.head());
     }
 }

@@ -8,7 +8,15 @@ use super::Gateway;
 use super::unread::way_to;
 use crate::accounting::{KeptWork, OldDebt, Unbooked, WorkName, WorkStore, WorkTerms};
 use crate::provenance::{Issuer, Kind, ObjectKind, is_object};
+use crate::route::Target;
 use crate::serving::{Serving, Stored};
+
+/// The target with the prices of the work's model. What passed through has those of a configured model of its name, if there is one.
+fn priced<'a>(serving: &'a Serving, target: &'a Arc<Target>, model: &str) -> &'a Arc<Target> {
+    let has_passed = serving.passages.iter().any(|passage| passage.target().id == target.id);
+    let is_of_model = |own: &&Arc<Target>| own.label == target.label && own.model.as_deref() == Some(model);
+    serving.targets().filter(|_| has_passed).find(is_of_model).unwrap_or(target)
+}
 
 impl Gateway {
     /// Keeps work in a store from now on. The first store stays.
@@ -54,9 +62,9 @@ impl Gateway {
         let series = way.route.series(&self.metrics, way.endpoint, caller.label());
         let book = self.metrics.book(&series, Some(&way.target.label));
         self.note_issuer(&caller.tenant, &name.id, &issuer);
-        let tariff = way.target.tariff(alias);
+        let priced = priced(serving, way.target, alias);
+        let (tariff, pricing) = (priced.tariff(alias), priced.pricing.clone());
         let (alias, target) = (Arc::from(&**alias), Arc::from(&*terms.target));
-        let pricing = way.target.pricing.clone();
         let debt = OldDebt { caller, issuer, tariff, pricing, book, alias, target };
         self.unbooked.owe_again(&name.id, tap, debt, age);
         Some(())

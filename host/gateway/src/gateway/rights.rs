@@ -204,7 +204,8 @@ pub(super) fn refuse_anothers(owners: &Owners, tenant: &str, path: &str) -> Resu
 
 /// Refuses a request that names another client's object by its place, such as a url that ends in its id.
 pub(super) fn refuse_anothers_named(owners: &Owners, tenant: &str, named: &ObjectIds) -> Result<(), Fault> {
-    let mut parts = named.all().flat_map(|id| id.split(['/', ':', '?']));
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut parts = named.all().flat_map(|id| id.split(move |c| !is_of_word(c)));
     let anothers = parts.find(|part| owners.is_anothers(part.as_bytes(), tenant));
     anothers.filter(|_| owners.has_any()).map_or(Ok(()), |id| Err(not_here(id)))
 }

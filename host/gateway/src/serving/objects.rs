@@ -332,3 +332,15 @@ fn is_fetched(endpoint: &Endpoint, routes: &Routes) -> bool {
     let takers = targets.filter(|target| target.accepts(endpoint.format(), &claim.operation).is_some());
     takers.flat_map(keys).map(|target| (&*target.label, target.key)).collect::<BTreeSet<_>>().len() > 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_begins_work_by_its_last_segment_or_by_what_follows_the_model_in_it() {
+        let [whole, part] = ["/v1/batches", "/v1/models/{model...}:batchMake"].map(|path| PathEnd::of(path).unwrap());
+        assert!(whole.is("batches") && !whole.is("batches:batchMake") && !whole.is("x-batches"));
+        assert!(part.is("m:batchMake") && part.is("m:BATCHMAKE") && !part.is("batchMake") && !part.is("m:batchMakes"));
+    }
+}

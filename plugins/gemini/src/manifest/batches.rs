@@ -23,8 +23,16 @@ const INLINED: [&str; 2] =
     ["/response/inlinedResponses/inlinedResponses/*", "/metadata/output/inlinedResponses/inlinedResponses/*"];
 
 /// The states of a batch whose requests are not all answered, and those of one that came to nothing.
-const UNDER_WAY: [&str; 2] = ["BATCH_STATE_PENDING", "BATCH_STATE_RUNNING"];
-const FAILED: [&str; 3] = ["BATCH_STATE_FAILED", "BATCH_STATE_CANCELLED", "BATCH_STATE_EXPIRED"];
+/// The names of the second kind are those of the official clients.
+const UNDER_WAY: [&str; 4] = ["BATCH_STATE_PENDING", "BATCH_STATE_RUNNING", "JOB_STATE_PENDING", "JOB_STATE_RUNNING"];
+const FAILED: [&str; 6] = [
+    "BATCH_STATE_FAILED",
+    "BATCH_STATE_CANCELLED",
+    "BATCH_STATE_EXPIRED",
+    "JOB_STATE_FAILED",
+    "JOB_STATE_CANCELLED",
+    "JOB_STATE_EXPIRED",
+];
 
 /// What requests do.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -100,6 +100,20 @@ mod tests {
     use super::*;
     use weir_types::contract::about::Operation;
 
+    #[test]
+    fn a_name_with_slashes_is_the_object_that_its_last_part_names_and_a_url_is_none() {
+        for (name, id) in [
+            ("files/f-1", "f-1"),
+            ("f_1", "f_1"),
+            ("/f-1", "/f-1"),
+            ("files/", "files/"),
+            ("https://x.example/f-1", "https://x.example/f-1"),
+            ("a.b/f-1", "a.b/f-1"),
+        ] {
+            assert_eq!(id_in(name), id);
+        }
+    }
+
     fn places() -> ObjectPlaces {
         let plain = Face::unread("f", Operation::Chat, "POST", "/x".to_owned());
         let object_ids = ["{id}", "/earlier", "/files/*/id"].map(str::to_owned).to_vec();
