@@ -1915,7 +1915,8 @@ typedef struct exports_weir_adapter_about_face_t {
   adapter_list_string_t   service_tier;
   // Pointers at the client's name for its end user.
   adapter_list_string_t   end_user;
-  // Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own.
+  // Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. Where requests have no body,
+  // the pointers beside `{id}` are at places of earlier answers that have this id.
   adapter_list_string_t   object_ids;
   exports_weir_adapter_about_list_feature_t   features;
   // Headers that the dialect reads.

@@ -705,7 +705,8 @@ type Face struct {
 	ServiceTier []string
 	// Pointers at the client's name for its end user.
 	EndUser []string
-	// Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own.
+	// Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. Where requests have no body,
+	// the pointers beside `{id}` are at places of earlier answers that have this id.
 	ObjectIds []string
 	Features  []Feature
 	// Headers that the dialect reads.
