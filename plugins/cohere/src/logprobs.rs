@@ -23,6 +23,7 @@ pub(crate) fn to_chat(items: &[LogprobItem<'_>]) -> String {
                 });
             }
         });
+        o.null("refusal");
     });
     out
 }

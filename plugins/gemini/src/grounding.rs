@@ -4,6 +4,7 @@
 //! as a member of the candidate; citations are for other formats.
 
 use weir_sdk::json::{Object, RawValue, object, parse};
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{Citation, Opaque, Unit, Usage};
 
 use crate::FORMAT;
@@ -123,6 +124,8 @@ pub(crate) struct Spot {
 pub(crate) struct Sources {
     chunks: Vec<(String, Option<String>)>,
     supports: Vec<String>,
+    /// Whether a citation named nothing that can be a source.
+    lost: bool,
 }
 
 impl Sources {
@@ -131,7 +134,10 @@ impl Sources {
         if is_own(citation) {
             return;
         }
-        let Some(url) = citation.url.clone().or_else(|| citation.title.clone()) else { return };
+        let Some(url) = citation.url.clone().or_else(|| citation.title.clone()) else {
+            self.lost = true;
+            return;
+        };
         let chunk = self.chunks.iter().position(|(known, _)| *known == url).unwrap_or_else(|| {
             self.chunks.push((url, citation.title.clone()));
             self.chunks.len() - 1
@@ -151,6 +157,12 @@ impl Sources {
             o.array("groundingChunkIndices", |a| a.num(chunk as u32));
         });
         self.supports.push(json);
+    }
+
+    /// Reports the citations that have no place here; `candidate` is the number of their answer.
+    pub(crate) fn lose(&self, candidate: u32, losses: &mut Losses) {
+        let field = format!("candidates[{candidate}].citations");
+        losses.dropped_if(self.lost, &field, "a source has an address or a title");
     }
 
     /// Writes the metadata, if there is any.
@@ -206,6 +218,16 @@ mod tests {
             assert_eq!((only.part, only.citation.start, only.citation.end), (1, Some(1), Some(2)));
             assert_eq!(only.citation.url.as_deref(), Some("https://a.example"));
         }
+    }
+
+    #[test]
+    fn citations_without_a_page_or_a_title_are_reported() {
+        let mut sources = Sources::default();
+        let citation = Citation { url: None, title: None, quote: None, start: None, end: None, source: None };
+        sources.add(Spot::default(), "text", &citation);
+        let mut losses = Losses::default();
+        sources.lose(1, &mut losses);
+        assert_eq!(losses.into_losses()[0].field, "candidates[1].citations");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use weir_sdk::adapter::{Encoder, ParsedChat, Result};
 use weir_sdk::compat::completions::FORMAT;
+use weir_sdk::compat::wire::FORMAT as CHAT;
 use weir_sdk::compat::{logprobs, usage};
 use weir_sdk::json::{self, Object, RawValue, Rest, Str};
-use weir_sdk::losses::{Losses, extensions};
+use weir_sdk::losses::{Losses, Once, extension, extensions, is_note};
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::{
     Candidate, ChatEvent, ChatRequest, ChatResponse, Context, Encoded, Error, Finish, Frame, HttpRequest, Message,
@@ -76,6 +77,9 @@ pub(crate) fn stop(raw: Option<&RawValue>) -> Vec<String> {
     json::list(raw).unwrap_or_default().into_iter().filter_map(json::text).map(Str::into_string).collect()
 }
 
+const CITATIONS: &str = "choices[].citations";
+const ONLY_TEXT: &str = "legacy completions are text";
+
 /// Writes a whole answer.
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut losses = Losses::default();
@@ -92,6 +96,7 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
         }
         losses.dropped_if(response.service_tier.is_some(), "service_tier", "there is no place for it");
         write_extensions(o, &response.extensions, &[]);
+        losses.foreign("", &response.extensions, CHAT);
     });
     RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(out) }
 }
@@ -110,12 +115,18 @@ fn choice(o: &mut Object<'_>, candidate: &Candidate, losses: &mut Losses) {
     let mut text = String::new();
     for part in &candidate.parts {
         match part {
-            Part::Text(part) => text.push_str(&part.text),
+            Part::Text(part) => {
+                text.push_str(&part.text);
+                losses.dropped_if(!part.citations.is_empty(), CITATIONS, ONLY_TEXT);
+            }
             Part::Refusal(words) => text.push_str(words),
             Part::Reasoning(_) => losses.dropped("choices[].reasoning", "legacy completions do not think"),
-            _ => losses.dropped("choices[].parts", "legacy completions are text"),
+            _ => losses.dropped("choices[].parts", ONLY_TEXT),
         }
     }
+    let message = extension(&candidate.extensions, CHAT, "message");
+    losses.dropped_if(message.is_some(), "choices[].message", ONLY_TEXT);
+    losses.foreign("choices[].", &candidate.extensions, CHAT);
     write_choice(o, candidate.index, &text, candidate.logprobs.as_deref(), candidate.finish.as_ref());
     write_extensions(o, &candidate.extensions, &["message"]);
 }
@@ -148,6 +159,8 @@ pub struct TextEncoder {
     logprobs: Vec<(u32, String)>,
     usage: Option<Usage>,
     failed: bool,
+    /// Losses that were reported; some recur with every event.
+    lost: Once,
     losses: Losses,
 }
 
@@ -161,6 +174,7 @@ impl Encoder for TextEncoder {
             logprobs: Vec::new(),
             usage: None,
             failed: false,
+            lost: Once::default(),
             losses: Losses::default(),
         }
     }
@@ -197,7 +211,12 @@ impl TextEncoder {
         match event {
             ChatEvent::Start(start) => {
                 let mut out = String::new();
-                json::object(&mut out, |o| head(o, &self.ctx, &start.id, start.created_ms, start.model.as_deref()));
+                json::object(&mut out, |o| {
+                    head(o, &self.ctx, &start.id, start.created_ms, start.model.as_deref());
+                    write_extensions(o, &start.extensions, &[]);
+                });
+                self.losses.foreign("", &start.extensions, CHAT);
+                self.losses.dropped_if(start.service_tier.is_some(), "service_tier", "there is no place for it");
                 out.pop();
                 self.head = out;
                 None
@@ -205,8 +224,17 @@ impl TextEncoder {
             ChatEvent::PartStart(start) => {
                 match start.kind {
                     PartKind::Text | PartKind::Refusal => self.texts.push((start.candidate, start.part)),
-                    _ => self.losses.dropped("choices[].parts", "legacy completions are text"),
+                    PartKind::Reasoning => self.lose("choices[].reasoning", "legacy completions do not think"),
+                    _ => self.lose("choices[].parts", ONLY_TEXT),
                 }
+                None
+            }
+            ChatEvent::Citation(_) => {
+                self.lose(CITATIONS, ONLY_TEXT);
+                None
+            }
+            ChatEvent::Opaque(opaque) if !is_note(&opaque) => {
+                self.lose(&format!("choices[].{}", opaque.kind), ONLY_TEXT);
                 None
             }
             ChatEvent::Delta(delta) if self.texts.contains(&(delta.candidate, delta.part)) => {
@@ -227,6 +255,10 @@ impl TextEncoder {
             }
             _ => None,
         }
+    }
+
+    fn lose(&mut self, field: &str, why: &str) {
+        self.lost.dropped(field, why, &mut self.losses);
     }
 
     fn choice(&mut self, index: u32, text: &str, finish: Option<&Finish>) -> String {
@@ -257,7 +289,9 @@ impl TextEncoder {
 #[cfg(test)]
 mod tests {
     use weir_sdk::compat::completions;
-    use weir_sdk::types::{Body, CandidateLogprobs, PartDelta, PartStart};
+    use weir_sdk::types::{
+        Body, CandidateLogprobs, Citation, Extension, Loss, PartCitation, PartDelta, PartStart, TextPart,
+    };
 
     use super::*;
     use crate::quirks::QUIRKS;
@@ -304,6 +338,26 @@ mod tests {
         let events = vec![ChatEvent::PartStart(start), one(0, "a"), one(1, "x"), one(0, "b"), ChatEvent::Delta(words)];
         let frames = encoder.push(events).unwrap().frames;
         assert!(frames[0].data.contains(r#""tokens":["a","b"]"#), "{frames:?}");
+    }
+
+    #[test]
+    fn what_is_no_text_is_reported_whole_and_streamed() {
+        let citation =
+            Citation { url: Some("https://a".into()), title: None, quote: None, start: None, end: None, source: None };
+        let text = TextPart { citations: vec![citation.clone()], ..TextPart::new("a") };
+        let own = Extension { format: CHAT.into(), key: "message".into(), json: r#"{"audio":{}}"#.into() };
+        let candidate =
+            Candidate { parts: vec![Part::Text(text)], extensions: vec![own], index: 0, finish: None, logprobs: None };
+        let response = ChatResponse { candidates: vec![candidate], ..ChatResponse::default() };
+        let fields = |losses: Vec<Loss>| losses.into_iter().map(|loss| loss.field).collect::<Vec<_>>();
+        let whole = render(&Context::default(), &response).losses;
+        assert_eq!(fields(whole), ["choices[].citations", "choices[].message"]);
+        let mut encoder = TextEncoder::new(Context::default());
+        let start = PartStart { candidate: 0, part: 0, kind: PartKind::Text };
+        let cited = || ChatEvent::Citation(PartCitation { candidate: 0, part: 0, citation: citation.clone() });
+        let own = Opaque { format: CHAT.into(), kind: "choice".into(), json: "{}".into() };
+        let events = vec![ChatEvent::PartStart(start), cited(), cited(), ChatEvent::Opaque(own)];
+        assert_eq!(fields(encoder.push(events).unwrap().losses), ["choices[].citations", "choices[].choice"]);
     }
 
     #[test]

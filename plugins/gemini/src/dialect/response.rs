@@ -64,6 +64,7 @@ fn write_candidate(o: &mut Object<'_>, candidate: &Candidate, losses: &mut Losse
     write::members(o, &candidate.extensions, "");
     if extension(&candidate.extensions, FORMAT, GROUNDING).is_none() {
         sources.write(o);
+        sources.lose(candidate.index, losses);
     }
     losses.foreign(&format!("candidates[{}].", candidate.index), &candidate.extensions, FORMAT);
 }

@@ -10,7 +10,7 @@ mod choice;
 use crate::compat::decoder::choice::Candidate;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
-use crate::compat::wire::{self, Answer, Choice, FORMAT};
+use crate::compat::wire::{self, Answer, Choice, FORMAT, Scalar};
 use crate::compat::{error, response, usage};
 use crate::json::{self, RawValue, Rest, Str};
 use crate::losses::{Losses, extensions};
@@ -177,7 +177,7 @@ impl ChunkDecoder {
             }
             return;
         }
-        let id = chunk.id.take().unwrap_or_default();
+        let id = chunk.id.take().unwrap_or_default().into_string();
         let empty = chunk.choices.as_ref().is_none_or(|choices| choices.0.is_empty());
         if id.is_empty() && empty {
             // Azure's first chunk has filter results and no id yet. They are kept for the start.
@@ -186,9 +186,9 @@ impl ChunkDecoder {
         self.tier = chunk.service_tier.take().map(Str::into_string);
         self.started = true;
         let start = ResponseStart {
-            id: id.into_string(),
+            id,
             model: chunk.model.take().filter(|model| !model.is_empty()).map(Str::into_string),
-            created_ms: chunk.created.map(|created| created.0 * 1000.0),
+            created_ms: chunk.created.as_ref().and_then(Scalar::number).map(|seconds| seconds * 1000.0),
             service_tier: self.tier.clone(),
             extensions: self.reported.clone(),
         };

@@ -41,9 +41,9 @@ pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<
         }
     }
     let response = ChatResponse {
-        id: answer.id.map(Str::into_string).unwrap_or_default(),
+        id: answer.id.unwrap_or_default().into_string(),
         model: answer.model.map(Str::into_string),
-        created_ms: answer.created.map(|created| created.0 * 1000.0),
+        created_ms: answer.created.and_then(|created| created.number()).map(|seconds| seconds * 1000.0),
         candidates,
         usage: answer.usage.and_then(|wire| usage::priced(wire, quirks)),
         service_tier: answer.service_tier.map(Str::into_string),
@@ -152,7 +152,7 @@ pub fn read_call(wire: wire::ToolCall<'_>) -> Option<ToolCall> {
         }
         _ => return None,
     };
-    call.id = wire.id.map(Str::into_string).unwrap_or_default();
+    call.id = wire.id.unwrap_or_default().into_string();
     call.signature = wire.extra_content.and_then(|raw| reasoning::read_extra(raw.get()));
     call.cache = super::content::cache_hint(wire.cache_control.map(|hint| *hint), &wire.rest);
     call.extensions = extensions(FORMAT, wire.rest);

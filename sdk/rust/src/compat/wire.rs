@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::json::{self, Count, Number, RawValue, Rest, Seq, Str};
+use crate::json::{self, Count, RawValue, Rest, Seq, Str};
 use crate::wire;
 
 /// The id of the format in extensions and opaque values.
@@ -118,6 +118,30 @@ impl<'de> Deserialize<'de> for Skipped {
     }
 }
 
+/// A text. Some servers have a number in its place, whose digits are the text; any other value is none.
+#[derive(Debug, Clone, Default)]
+pub struct Scalar<'a>(pub Option<Str<'a>>);
+
+impl Scalar<'_> {
+    /// The text, empty if there is none.
+    pub fn into_string(self) -> String {
+        self.0.unwrap_or_default().into_string()
+    }
+
+    /// The value as a number.
+    pub fn number(&self) -> Option<f64> {
+        self.0.as_ref()?.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        let is_number = raw.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        Ok(Self(json::text(raw).or_else(|| is_number.then(|| Str(raw.get().into())))))
+    }
+}
+
 wire! {
     /// A part of a message's content.
     pub struct ContentPart<'a> {
@@ -143,7 +167,7 @@ wire! {
     /// A tool call, whole or in pieces.
     pub struct ToolCall<'a> {
         "index" => index: Count,
-        "id" => id: Str<'a>,
+        "id" => id: Scalar<'a>,
         "type" => kind: Str<'a>,
         "function" => function: Function<'a>,
         "custom" => custom: Box<Custom<'a>>,
@@ -203,9 +227,9 @@ wire! {
 
     /// A whole answer, or a chunk of one.
     pub struct Answer<'a> {
-        "id" => id: Str<'a>,
+        "id" => id: Scalar<'a>,
         "object" => object: &'a RawValue,
-        "created" => created: Number,
+        "created" => created: Scalar<'a>,
         "model" => model: Str<'a>,
         "choices" => choices: Seq<Choice<'a>>,
         "usage" => usage: Usage<'a>,

@@ -291,6 +291,7 @@ impl Written {
         write::members(o, &members, "");
         if last && !self.grounded {
             self.sources.write(o);
+            self.sources.lose(self.index, losses);
         }
     }
 }

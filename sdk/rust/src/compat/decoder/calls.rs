@@ -34,7 +34,7 @@ impl CallPiece {
         let full = |text: Option<Str<'_>>| text.filter(|text| !text.is_empty()).map(Str::into_string);
         Self {
             index: wire.index.map(|index| index.0),
-            id: full(wire.id),
+            id: full(wire.id.and_then(|id| id.0)),
             name: full(name),
             custom,
             text: text.unwrap_or_default(),
@@ -97,11 +97,13 @@ impl Call {
         calls.get(at).filter(|call| !call.name.is_empty() && !call.json.complete).map(|_| at)
     }
 
-    /// Whether the piece begins another call under the same aliases: this call is complete, or has another name.
+    /// Whether the piece begins another call under the same aliases: this call has another name, or is complete and the
+    /// piece has arguments or another index.
     fn is_over(&self, piece: &CallPiece) -> bool {
         let Some(name) = &piece.name else { return false };
         let renamed = !self.name.is_empty() && self.name != *name;
-        renamed || (self.json.complete && !piece.text.trim().is_empty())
+        let moved = piece.index.is_some() && self.index.is_some() && piece.index != self.index;
+        renamed || (self.json.complete && (moved || !piece.text.trim().is_empty()))
     }
 
     /// Records a piece's aliases and buffers its text until the call can start.

@@ -2,6 +2,7 @@
 //!
 //! The type of an event is read from its data; the frame's name may be missing (C-81).
 
+mod rest;
 mod thinking;
 mod whole;
 
@@ -31,6 +32,8 @@ pub struct EventDecoder {
     /// The items of which a part was begun, by their index in the output.
     begun: Vec<u32>,
     called: bool,
+    /// Number of texts and refusals so far.
+    texts: u32,
     spoke: bool,
     ended: bool,
     events: Vec<ChatEvent>,
@@ -46,6 +49,10 @@ struct Open {
     part: u32,
     /// Whether any of its text has arrived.
     spoke: bool,
+    /// The number of its citations that have arrived.
+    cited: usize,
+    /// Whether it is a call whose arguments are JSON.
+    is_function: bool,
     /// Lengths of the finished parts of a summary, and of the open one.
     summary: Vec<usize>,
     /// The index in the item's content of the thinking that arrived last.
@@ -65,6 +72,7 @@ impl EventDecoder {
             announced: Vec::new(),
             begun: Vec::new(),
             called: false,
+            texts: 0,
             spoke: false,
             ended: false,
             events: Vec::new(),
@@ -113,7 +121,7 @@ impl EventDecoder {
             "response.output_item.added" => self.item_added(output, &mut wire, data),
             "response.output_item.done" => self.item_done(output, &mut wire),
             "response.content_part.added" => self.part_added(output, content, &mut wire),
-            "response.content_part.done" => self.close(output, content, Vec::new()),
+            "response.content_part.done" => self.part_done(output, content, &mut wire),
             "response.output_text.delta" => self.words(output, content, "text", &mut wire, "delta"),
             "response.refusal.delta" => self.words(output, content, "refusal", &mut wire, "delta"),
             "response.output_text.done" => self.rest(output, content, "text", &mut wire, "text"),
@@ -178,7 +186,7 @@ impl EventDecoder {
         }
         if custom || kind == "function_call" {
             self.called = true;
-            let id = item.str("call_id").map(Str::into_string).unwrap_or_default();
+            let id = item.str("call_id").or_else(|| item.str("id")).map(Str::into_string).unwrap_or_default();
             let name = item.str("name").map(Str::into_string).unwrap_or_default();
             let name = self.renamed.original(&name).to_owned();
             let kind = if custom { ToolKind::Custom } else { ToolKind::Function };
@@ -214,14 +222,17 @@ impl EventDecoder {
                 self.close(output, None, extensions);
             }
             Some(Part::ToolCall(call)) => {
-                if self.open.iter().any(|open| open.output == output && !open.spoke) && !call.arguments.is_empty() {
+                if self.open.iter().any(|open| open.output == output && !open.spoke) {
                     let at = self.find_or_open(output, None, "call");
-                    self.say(at, call.arguments);
+                    self.say(at, rest::arguments(&call));
                 }
                 self.close(output, None, call.extensions);
             }
             Some(Part::Opaque(opaque)) => self.opaque_item(output, opaque),
-            _ => self.close_item(output),
+            _ => {
+                self.complete_message(output, raw);
+                self.close_item(output);
+            }
         }
     }
 
@@ -231,20 +242,6 @@ impl EventDecoder {
         self.announced.retain(|(_, known)| *known != id);
         self.open(output, None, "opaque", PartKind::Opaque(opaque));
         self.close(output, None, Vec::new());
-    }
-
-    /// Completes, at the answer's end, the items that were announced and never done.
-    fn forgotten(&mut self, response: &Rest<'_>) {
-        let items = response.get("output").and_then(json::list).unwrap_or_default();
-        for (output, raw) in (0..).zip(items) {
-            let id = Rest::parse(raw.get()).ok().and_then(|mut item| item.str("id")).unwrap_or_default();
-            if !self.announced.iter().any(|(_, known)| *known == *id) {
-                continue;
-            }
-            if let Some(Part::Opaque(opaque)) = item(raw, Some(self.quirks)).parts.pop() {
-                self.opaque_item(output, opaque);
-            }
-        }
     }
 
     fn part_added(&mut self, output: u32, content: Option<u32>, wire: &mut Rest<'_>) {
@@ -291,7 +288,8 @@ impl EventDecoder {
     fn annotation(&mut self, output: u32, content: Option<u32>, wire: &mut Rest<'_>) {
         let Some(raw) = wire.value("annotation") else { return };
         let at = self.find_or_open(output, content, "text");
-        let Some(open) = self.open.get(at) else { return };
+        let Some(open) = self.open.get_mut(at) else { return };
+        open.cited += 1;
         let event = PartCitation { candidate: 0, part: open.part, citation: citation(raw) };
         self.events.push(ChatEvent::Citation(event));
     }
@@ -318,8 +316,11 @@ impl EventDecoder {
         if !self.begun.contains(&output) {
             self.begun.push(output);
         }
+        self.texts += u32::from(matches!(kind, PartKind::Text | PartKind::Refusal));
+        let is_function = matches!(&kind, PartKind::ToolCall(call) if call.kind == ToolKind::Function);
         self.events.push(ChatEvent::PartStart(PartStart { candidate: 0, part, kind }));
-        self.open.push(Open { output, content, part, spoke: false, summary: Vec::new(), thinking: None, words });
+        let (spoke, cited, summary, thinking) = (false, 0, Vec::new(), None);
+        self.open.push(Open { output, content, part, spoke, cited, is_function, summary, thinking, words });
         self.open.len() - 1
     }
 
@@ -339,16 +340,21 @@ impl EventDecoder {
 
     fn end(&mut self, wire: &mut Rest<'_>) {
         let mut response = wire.object("response").unwrap_or_default();
+        let status = response.str("status").map(Str::into_string).unwrap_or_default();
         if self.spoke {
+            self.complete_open(&response);
             self.forgotten(&response);
+            self.untold(&response);
         } else {
             self.whole(&response);
         }
         while let Some(open) = self.open.first() {
             let (output, content) = (open.output, open.content);
+            if open.is_function && !open.spoke && status != "incomplete" {
+                self.say(0, "{}".to_owned());
+            }
             self.close(output, content, Vec::new());
         }
-        let status = response.str("status").map(Str::into_string).unwrap_or_default();
         let details = response.object("incomplete_details").and_then(|mut details| details.str("reason"));
         if let Some(finish) = read_finish(&status, details.as_deref(), self.called) {
             self.events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));

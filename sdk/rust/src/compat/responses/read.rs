@@ -39,8 +39,8 @@ pub fn item(raw: &RawValue, provider: Option<&Quirks>) -> Message {
     let kind = wire.str("type").map(Str::into_string);
     let part = match kind.as_deref() {
         Some("message") | None if wire.get("role").is_some() => return message(wire),
-        Some("function_call") => call(wire, ToolKind::Function),
-        Some("custom_tool_call") if !is_own_call(&wire, provider) => call(wire, ToolKind::Custom),
+        Some("function_call") => call(wire, ToolKind::Function, provider.is_some()),
+        Some("custom_tool_call") if !is_own_call(&wire, provider) => call(wire, ToolKind::Custom, provider.is_some()),
         Some("function_call_output") => return result(wire, false),
         Some("custom_tool_call_output") => return result(wire, true),
         Some("reasoning") => Some(Part::Reasoning(reasoning(wire, provider.map_or("", |it| it.family)))),
@@ -172,8 +172,10 @@ fn audio(wire: &mut Rest<'_>) -> Option<MediaPart> {
     Some(media)
 }
 
-fn call(mut wire: Rest<'_>, kind: ToolKind) -> Option<Part> {
-    let id = wire.str("call_id")?;
+/// Parses a call; in an answer, some servers have its id in the item's own alone.
+fn call(mut wire: Rest<'_>, kind: ToolKind, answered: bool) -> Option<Part> {
+    let own = wire.get("id").filter(|_| answered).and_then(json::text);
+    let id = wire.str("call_id").or(own)?;
     let name = wire.str("name")?;
     let text = wire.str(if kind == ToolKind::Custom { "input" } else { "arguments" });
     let call = ToolCall::new(id, name, text.map(Str::into_string).unwrap_or_default());

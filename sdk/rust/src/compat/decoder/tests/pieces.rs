@@ -103,3 +103,31 @@ fn members_that_only_this_format_has_come_with_the_end_of_their_part() {
     assert_eq!(words(&events)[0], ("text", "ab".to_owned()));
     assert_eq!(members(&events), [vec![("mark", "2")], vec![("thoughtSignature", "\"S\"")], vec![]]);
 }
+
+#[test]
+fn c04_one_id_and_name_for_calls_of_different_indexes() {
+    let piece = |index: u32, members: &str| format!(r#"{{"tool_calls":[{{"index":{index},{members}}}]}}"#);
+    let first = |index: u32| piece(index, r#""id":"a","function":{"name":"f","arguments":""}"#);
+    let text = |index: u32| piece(index, r#""function":{"arguments":"{\"x\":1}"}"#);
+    let made = calls(&stream(&[&first(0), &text(0), &first(1), &text(1)]));
+    let [one, two] = made.as_slice() else { panic!("{made:?}") };
+    assert_eq!((one.2.as_str(), two.2.as_str()), (r#"{"x":1}"#, r#"{"x":1}"#));
+    assert_ne!(one.0, two.0);
+}
+
+#[test]
+fn c92_ids_may_be_numbers_and_times_texts() {
+    let start = |id: &str, created: &str| {
+        let chunk = format!(
+            r#"{{"id":{id},"created":{created},"choices":[{{"index":0,"delta":{{"tool_calls":[{{"index":0,"id":7,"function":{{"name":"f","arguments":"{{}}"}}}}]}},"finish_reason":"stop"}}]}}"#
+        );
+        let events = decode(&[&chunk, "[DONE]"]);
+        let Some(ChatEvent::Start(start)) = events.first() else { panic!("{events:?}") };
+        assert_eq!(calls(&events), [call("7", "f", "{}")]);
+        (start.id.clone(), start.created_ms)
+    };
+    assert_eq!(start("12", r#""1700000000""#), ("12".to_owned(), Some(1_700_000_000_000.0)));
+    assert_eq!(start(r#""c""#, "1.5"), ("c".to_owned(), Some(1500.0)));
+    assert_eq!(start(r#""c""#, r#""2026-01-01T00:00:00Z""#), ("c".to_owned(), None));
+    assert_eq!(start("{}", "[]"), (String::new(), None));
+}

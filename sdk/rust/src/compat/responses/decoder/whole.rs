@@ -1,6 +1,6 @@
 //! Parts that arrive whole, because their server streams no pieces of them.
 
-use super::EventDecoder;
+use super::{EventDecoder, rest};
 use crate::compat::responses::note;
 use crate::compat::responses::response::read_response;
 use crate::json::Rest;
@@ -26,7 +26,7 @@ impl EventDecoder {
     }
 
     /// Emits a part of which nothing was streamed before.
-    fn whole_part(&mut self, output: u32, part: Part) {
+    pub(super) fn whole_part(&mut self, output: u32, part: Part) {
         let (mut citations, mut encrypted, mut extensions) = (Vec::new(), None, Vec::new());
         let (kind, text) = match part {
             Part::Text(text) => {
@@ -44,8 +44,9 @@ impl EventDecoder {
             Part::Media(media) => (PartKind::Media(media), String::new()),
             Part::ToolCall(call) => {
                 self.called = true;
+                let arguments = rest::arguments(&call);
                 let start = ToolStart { id: call.id, name: call.name, kind: call.kind, signature: None };
-                (PartKind::ToolCall(start), call.arguments)
+                (PartKind::ToolCall(start), arguments)
             }
             Part::ToolResult(_) => return,
         };

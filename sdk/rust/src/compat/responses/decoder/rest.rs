@@ -1,0 +1,195 @@
+//! What a server did not stream of an answer, taken from the ends of its parts, of its items, and of the answer.
+
+use super::EventDecoder;
+use crate::compat::responses::FORMAT;
+use crate::compat::responses::read::{citation, item};
+use crate::compat::responses::response::read_response;
+use crate::json::{self, RawValue, Rest, Str};
+use crate::losses::extension;
+use crate::types::{ChatEvent, Part, PartCitation, ToolCall, ToolKind};
+
+impl EventDecoder {
+    /// Ends a part of a message.
+    pub(super) fn part_done(&mut self, output: u32, content: Option<u32>, wire: &mut Rest<'_>) {
+        let at = self.open.iter().position(|open| open.output == output && open.content == content);
+        if let (Some(at), Some(raw)) = (at, wire.value("part")) {
+            self.complete(at, raw);
+        }
+        self.close(output, content, Vec::new());
+    }
+
+    /// Completes the open parts of a message from its finished item.
+    pub(super) fn complete_message(&mut self, output: u32, done: &RawValue) {
+        let content = Rest::parse(done.get()).ok().and_then(|item| item.get("content").and_then(json::list));
+        for (index, raw) in (0..).zip(content.unwrap_or_default()) {
+            // A server that does not number the parts has one.
+            let own = |content: Option<u32>| content.unwrap_or(0) == index;
+            let at = self.open.iter().position(|open| open.output == output && own(open.content));
+            if let Some(at) = at {
+                self.complete(at, raw);
+            }
+        }
+    }
+
+    /// Completes, at the answer's end, the parts of messages that were never done.
+    pub(super) fn complete_open(&mut self, response: &Rest<'_>) {
+        let items = response.get("output").and_then(json::list).unwrap_or_default();
+        for (output, raw) in (0..).zip(items) {
+            if self.open.iter().any(|open| open.output == output) {
+                self.complete_message(output, raw);
+            }
+        }
+    }
+
+    /// Completes, at the answer's end, the items that were announced and never done.
+    pub(super) fn forgotten(&mut self, response: &Rest<'_>) {
+        let items = response.get("output").and_then(json::list).unwrap_or_default();
+        for (output, raw) in (0..).zip(items) {
+            let id = Rest::parse(raw.get()).ok().and_then(|mut item| item.str("id")).unwrap_or_default();
+            if !self.announced.iter().any(|(_, known)| *known == *id) {
+                continue;
+            }
+            if let Some(Part::Opaque(opaque)) = item(raw, Some(self.quirks)).parts.pop() {
+                self.opaque_item(output, opaque);
+            }
+        }
+    }
+
+    /// Adds the text of an open part if none of it arrived, and the citations that did not.
+    fn complete(&mut self, at: usize, raw: &RawValue) {
+        let Some(open) = self.open.get(at).filter(|open| matches!(open.words, "text" | "refusal")) else { return };
+        let (part, spoke, cited, words) = (open.part, open.spoke, open.cited, open.words);
+        let mut wire = Rest::parse(raw.get()).unwrap_or_default();
+        let kind = wire.get("type").and_then(json::text);
+        if kind.as_deref() != Some(if words == "text" { "output_text" } else { "refusal" }) {
+            return;
+        }
+        if !spoke {
+            self.say(at, wire.str(words).map(Str::into_string).unwrap_or_default());
+        }
+        let all = wire.list("annotations").unwrap_or_default();
+        let missing = all.into_iter().skip(cited);
+        let events = missing.map(|raw| PartCitation { candidate: 0, part, citation: citation(raw) });
+        self.events.extend(events.map(ChatEvent::Citation));
+    }
+
+    /// Emits, at the answer's end, its texts or its calls if none were streamed: some servers stream the thinking alone.
+    pub(super) fn untold(&mut self, response: &Rest<'_>) {
+        let (worded, called) = (self.texts > 0, self.called);
+        if worded && called {
+            return;
+        }
+        let Ok(answer) = read_response(self.quirks, response.clone(), &self.renamed) else { return };
+        for part in answer.candidates.into_iter().flat_map(|candidate| candidate.parts) {
+            let is_untold = match &part {
+                Part::Text(text) => !worded && !text.text.is_empty(),
+                Part::Refusal(_) => !worded,
+                Part::ToolCall(_) => !called,
+                _ => false,
+            };
+            if is_untold {
+                self.whole_part(u32::MAX, part);
+            }
+        }
+    }
+}
+
+/// The arguments of a call. None are an empty object, unless the call was cut off (C-05).
+pub(super) fn arguments(call: &ToolCall) -> String {
+    let is_cut = extension(&call.extensions, FORMAT, "status") == Some(r#""incomplete""#);
+    let is_empty = call.kind == ToolKind::Function && call.arguments.trim().is_empty();
+    if is_empty && !is_cut { "{}".to_owned() } else { call.arguments.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compat::quirks::Quirks;
+    use crate::compat::responses::decoder::EventDecoder;
+    use crate::types::{ChatEvent, Context, FinishReason, Frame, PartKind};
+
+    fn decode(events: &[&str]) -> Vec<ChatEvent> {
+        let mut decoder = EventDecoder::new(&Quirks::COMPATIBLE, &Context::default());
+        let frames: Vec<Frame> = events.iter().map(|data| Frame { event: None, data: (*data).to_owned() }).collect();
+        let mut events = decoder.push(&frames).events;
+        events.extend(decoder.finish().events);
+        events
+    }
+
+    /// The texts of all parts, the addresses that they cite, and the ids of the calls.
+    fn told(events: &[ChatEvent]) -> (String, Vec<&str>, Vec<&str>) {
+        let (mut text, mut cited, mut calls) = (String::new(), Vec::new(), Vec::new());
+        for event in events {
+            match event {
+                ChatEvent::Delta(delta) => text.push_str(&delta.text),
+                ChatEvent::Citation(one) => cited.extend(one.citation.url.as_deref()),
+                ChatEvent::PartStart(start) => {
+                    if let PartKind::ToolCall(call) = &start.kind {
+                        calls.push(call.id.as_str());
+                    }
+                }
+                _ => {}
+            }
+        }
+        (text, cited, calls)
+    }
+
+    const ADDED: &str = r#"{"type":"response.content_part.added","output_index":0,"content_index":0,"part":{"type":"output_text","text":""}}"#;
+    const DELTA: &str = r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"ab"}"#;
+    const CITED: &str = r#"{"type":"response.output_text.annotation.added","output_index":0,"content_index":0,"annotation":{"type":"url_citation","url":"https://a"}}"#;
+    const PART: &str = r#"{"type":"response.content_part.done","output_index":0,"content_index":0,"part":{"type":"output_text","text":"ab","annotations":[{"type":"url_citation","url":"https://a"},{"type":"url_citation","url":"https://b"}]}}"#;
+    const ITEM: &str = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"message","role":"assistant","content":[{"type":"output_text","text":"ab","annotations":[{"type":"url_citation","url":"https://a"},{"type":"url_citation","url":"https://b"}]}]}}"#;
+    const DONE: &str = r#"{"type":"response.completed","response":{"status":"completed"}}"#;
+    const WHOLE: &str = r#"{"type":"response.completed","response":{"status":"completed","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"ab","annotations":[{"type":"url_citation","url":"https://a"},{"type":"url_citation","url":"https://b"}]}]}]}}"#;
+
+    #[test]
+    fn citations_and_texts_that_come_with_the_end_of_a_part_are_kept_once() {
+        let expected = ("ab".to_owned(), vec!["https://a", "https://b"], Vec::new());
+        for events in [
+            [ADDED, DELTA, CITED, PART, ITEM, DONE].as_slice(),
+            &[ADDED, DELTA, PART, ITEM, DONE],
+            &[ADDED, DELTA, ITEM, DONE],
+            &[ADDED, DELTA, WHOLE],
+            &[ADDED, PART, ITEM, DONE],
+            &[ADDED, ITEM, DONE],
+            &[ITEM, DONE],
+        ] {
+            assert_eq!(told(&decode(events)), expected, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_comes_with_the_end_of_its_part_is_kept() {
+        let added = r#"{"type":"response.content_part.added","output_index":0,"content_index":0,"part":{"type":"refusal","refusal":""}}"#;
+        let done = r#"{"type":"response.content_part.done","output_index":0,"content_index":0,"part":{"type":"refusal","refusal":"No."}}"#;
+        let events = decode(&[added, done, DONE]);
+        assert_eq!(told(&events).0, "No.");
+        assert!(matches!(&events[0], ChatEvent::PartStart(start) if matches!(start.kind, PartKind::Refusal)));
+    }
+
+    #[test]
+    fn what_only_the_final_answer_has_is_kept() {
+        let thinking = r#"{"type":"response.reasoning_text.delta","output_index":0,"content_index":0,"delta":"hm"}"#;
+        let events = decode(&[thinking, WHOLE]);
+        assert_eq!(told(&events), ("hmab".to_owned(), vec!["https://a", "https://b"], Vec::new()));
+        let called = r#"{"type":"response.completed","response":{"status":"completed","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"ab"}]},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}]}}"#;
+        let events = decode(&[ADDED, DELTA, PART, called]);
+        assert_eq!(told(&events).0, "ab{}");
+        let finish = events.iter().find_map(|event| match event {
+            ChatEvent::Finish(event) => Some(event.finish.reason),
+            _ => None,
+        });
+        assert_eq!(finish, Some(FinishReason::ToolCalls));
+    }
+
+    #[test]
+    fn a_call_may_have_the_items_id_alone_and_no_arguments() {
+        let item = r#"{"type":"function_call","id":"fc","name":"f","arguments":""}"#;
+        let added = format!(r#"{{"type":"response.output_item.added","output_index":0,"item":{item}}}"#);
+        let done = format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{item}}}"#);
+        for events in [[added.as_str(), &done, DONE].as_slice(), &[&done, DONE], &[&added, DONE]] {
+            assert_eq!(told(&decode(events)), ("{}".to_owned(), Vec::new(), vec!["fc"]), "{events:?}");
+        }
+        let cut = r#"{"type":"response.incomplete","response":{"status":"incomplete"}}"#;
+        assert_eq!(told(&decode(&[&added, cut])).0, "");
+    }
+}
