@@ -23,7 +23,6 @@ pub(crate) fn to_chat(items: &[LogprobItem<'_>]) -> String {
                 });
             }
         });
-        o.null("refusal");
     });
     out
 }

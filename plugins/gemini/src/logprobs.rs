@@ -37,7 +37,6 @@ pub(crate) fn read(raw: &RawValue) -> Option<String> {
                 });
             }
         });
-        o.null("refusal");
         o.opt_raw("log_probability_sum", wire.sum.map(RawValue::get));
     });
     Some(out)

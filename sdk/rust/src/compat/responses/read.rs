@@ -41,8 +41,9 @@ pub fn item(raw: &RawValue, provider: Option<&Quirks>) -> Message {
         Some("message") | None if wire.get("role").is_some() => return message(wire),
         Some("function_call") => call(wire, ToolKind::Function, provider.is_some()),
         Some("custom_tool_call") if !is_own_call(&wire, provider) => call(wire, ToolKind::Custom, provider.is_some()),
-        Some("function_call_output") => return result(wire, false),
-        Some("custom_tool_call_output") => return result(wire, true),
+        // In an answer, it is that of a tool which the provider ran.
+        Some("function_call_output") if provider.is_none() => return result(wire, false),
+        Some("custom_tool_call_output") if provider.is_none() => return result(wire, true),
         Some("reasoning") => Some(Part::Reasoning(reasoning(wire, provider.map_or("", |it| it.family)))),
         _ => None,
     };

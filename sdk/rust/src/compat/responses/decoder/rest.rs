@@ -182,6 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn c79_the_result_of_a_tool_that_the_provider_ran_is_its_own() {
+        let item = r#"{"type":"function_call_output","id":"fo","call_id":"c","output":"x"}"#;
+        let added = format!(r#"{{"type":"response.output_item.added","output_index":0,"item":{item}}}"#);
+        let done = format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{item}}}"#);
+        let events = decode(&[&added, &done, DONE]);
+        let own = events.iter().find_map(|event| match event {
+            ChatEvent::PartStart(start) => Some(&start.kind),
+            _ => None,
+        });
+        assert!(matches!(own, Some(PartKind::Opaque(own)) if own.json == item), "{events:?}");
+    }
+
+    #[test]
     fn a_call_may_have_the_items_id_alone_and_no_arguments() {
         let item = r#"{"type":"function_call","id":"fc","name":"f","arguments":""}"#;
         let added = format!(r#"{{"type":"response.output_item.added","output_index":0,"item":{item}}}"#);
