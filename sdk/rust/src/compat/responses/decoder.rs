@@ -116,8 +116,8 @@ impl EventDecoder {
             "response.in_progress"
             | "response.queued"
             | "response.reasoning_summary_part.done"
-            | "response.reasoning_summary_text.done"
             | "response.reasoning_text.done" => {}
+            "response.reasoning_summary_text.done" => self.summary_done(output, &mut wire),
             "response.output_item.added" => self.item_added(output, &mut wire, data),
             "response.output_item.done" => self.item_done(output, &mut wire),
             "response.content_part.added" => self.part_added(output, content, &mut wire),

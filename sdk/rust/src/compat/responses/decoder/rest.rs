@@ -167,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn a_summary_that_comes_with_its_end_is_kept_once() {
+        let added = r#"{"type":"response.reasoning_summary_part.added","output_index":0,"summary_index":0}"#;
+        let delta =
+            r#"{"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":0,"delta":"hm"}"#;
+        let done = r#"{"type":"response.reasoning_summary_text.done","output_index":0,"summary_index":0,"text":"hm"}"#;
+        let item = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","id":"rs","summary":[{"type":"summary_text","text":"hm"}]}}"#;
+        for events in [[added, delta, done, item, DONE].as_slice(), &[added, done, item, DONE], &[added, done, DONE]] {
+            assert_eq!(told(&decode(events)).0, "hm", "{events:?}");
+        }
+        assert_eq!(told(&decode(&[added, done, added, done, item, DONE])).0, "hm\n\nhm");
+        assert_eq!(told(&decode(&[item, done, DONE])).0, "hm");
+    }
+
+    #[test]
     fn what_only_the_final_answer_has_is_kept() {
         let thinking = r#"{"type":"response.reasoning_text.delta","output_index":0,"content_index":0,"delta":"hm"}"#;
         let events = decode(&[thinking, WHOLE]);

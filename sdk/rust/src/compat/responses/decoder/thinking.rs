@@ -1,6 +1,6 @@
 //! The thinking of an item, streamed: a summary in parts, or the text itself.
 
-use super::EventDecoder;
+use super::{EventDecoder, Open};
 use crate::compat::responses::read::BETWEEN;
 use crate::compat::responses::{THINKING_TEXT, noted};
 use crate::json::{Rest, Str};
@@ -12,6 +12,15 @@ impl EventDecoder {
         let at = self.find_or_open(output, None, "summary");
         if self.open.get(at).is_some_and(|open| open.words == "summary") {
             self.next_thought(at);
+        }
+    }
+
+    /// Reads the complete text of a part of a summary, which counts only if none of its pieces arrived.
+    pub(super) fn summary_done(&mut self, output: u32, wire: &mut Rest<'_>) {
+        let of_item = |open: &Open| open.output == output && open.content.is_none() && open.words == "summary";
+        let at = self.open.iter().position(of_item);
+        if let Some(at) = at.filter(|at| self.open.get(*at).is_some_and(|open| open.summary.last() == Some(&0))) {
+            self.say(at, wire.str("text").map(Str::into_string).unwrap_or_default());
         }
     }
 
