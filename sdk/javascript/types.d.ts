@@ -356,7 +356,10 @@ export interface Face {
   serviceTier: string[];
   /** Pointers at the client's name for its end user. */
   endUser: string[];
-  /** Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. */
+  /**
+   * Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. Where requests have no body,
+   * the pointers beside `{id}` are at places of earlier answers that have this id.
+   */
   objectIds: string[];
   features: Feature[];
   /** Headers that the dialect reads. */
