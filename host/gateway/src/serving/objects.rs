@@ -198,7 +198,10 @@ impl PathEnd {
     pub(super) fn is(&self, last: &str) -> bool {
         match self {
             Self::Whole(name) => name == last,
-            Self::Part(end) => last.to_ascii_lowercase().ends_with(&end.to_ascii_lowercase()),
+            Self::Part(end) => {
+                let ending = last.len().checked_sub(end.len()).and_then(|from| last.as_bytes().get(from..));
+                ending.is_some_and(|ending| ending.eq_ignore_ascii_case(end.as_bytes()))
+            }
         }
     }
 }
