@@ -188,6 +188,10 @@ def usage(tokens) -> Usage | None:
     if reasoning and total is not None and total == (prompt or 0) + (output or 0) + reasoning:
         # Some servers do not include the reasoning in the output; their total shows that.
         output = added(output, reasoning)
+    audio = getattr(reads, "audio_tokens", None)
+    if audio and total is not None and total == (prompt or 0) + (output or 0) + audio:
+        # Nor do some include the audio in the input (C-82).
+        prompt = added(prompt, audio)
     extra = getattr(tokens, "model_extra", None) or {}
     cached = getattr(reads, "cached_tokens", None)
     if cached is None:
