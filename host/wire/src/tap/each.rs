@@ -94,22 +94,16 @@ fn priced_by(usage: &Usage) -> (Option<&str>, Option<bool>, Option<&str>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, Tap, UsagePlace};
+    use crate::tap::tests::place;
+    use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, Tap};
 
     fn tap() -> CompiledTap {
-        let place = |bucket, pointer: &str| UsagePlace {
-            bucket,
-            pointers: vec![pointer.to_owned()],
-            merge: Merge::Max,
-            includes: Vec::new(),
-            beside: None,
-            headers: Vec::new(),
-        };
+        let of = |bucket, pointer: &str| place(bucket, &[pointer], Merge::Max, &[]);
         let is_batch = PointerEquals { pointer: "/type".into(), json: "\"ok\"".into() };
         CompiledTap::new(&Tap {
-            usage: vec![place(Bucket::Input, "/usage/in"), place(Bucket::Output, "/usage/out")],
+            usage: vec![of(Bucket::Input, "/usage/in"), of(Bucket::Output, "/usage/out")],
             model: vec!["/model".into()],
             batch: vec![FrameTest::Equals(is_batch)],
             ..Tap::default()
@@ -118,7 +112,12 @@ mod tests {
     }
 
     /// A model, its input and output, and whether they were of a batch.
-    type Summed = (String, Option<u32>, Option<u32>, Option<bool>);
+    pub(in crate::tap) type Summed = (String, Option<u32>, Option<u32>, Option<bool>);
+
+    pub(in crate::tap) fn shown(uses: Vec<ModelUse>) -> Vec<Summed> {
+        let shown = |one: ModelUse| (one.model, one.usage.input, one.usage.output, one.usage.batch);
+        uses.into_iter().map(shown).collect()
+    }
 
     /// What is read of a text, wherever the bytes are cut.
     fn read(text: &str) -> Option<Vec<Summed>> {
@@ -129,8 +128,7 @@ mod tests {
         };
         let whole = all(&mut std::iter::once(text.as_bytes()));
         assert_eq!(all(&mut text.as_bytes().chunks(1)), whole, "wherever it is cut");
-        let shown = |one: ModelUse| (one.model, one.usage.input, one.usage.output, one.usage.batch);
-        Some(whole?.into_iter().map(shown).collect())
+        Some(shown(whole?))
     }
 
     fn line(model: &str, input: u64, output: u64) -> String {

@@ -263,28 +263,23 @@ impl Cutter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tap::each::tests::{Summed, shown};
+    use crate::tap::tests::place;
     use weir_types::contract::about::{Bucket, Merge};
 
     fn tap() -> CompiledTap {
-        let place = |bucket, member: &str| UsagePlace {
-            bucket,
-            pointers: ["/done/all", "/copy"].map(|list| format!("{list}/*/it/usage/{member}")).into(),
-            merge: Merge::Sum,
-            includes: Vec::new(),
-            beside: None,
-            headers: Vec::new(),
+        let of = |bucket, member: &str| {
+            let [first, copy] = ["/done/all", "/copy"].map(|list| format!("{list}/*/it/usage/{member}"));
+            place(bucket, &[&first, &copy], Merge::Sum, &[])
         };
         CompiledTap::new(&Tap {
-            usage: vec![place(Bucket::Input, "in"), place(Bucket::Output, "out")],
+            usage: vec![of(Bucket::Input, "in"), of(Bucket::Output, "out")],
             model: vec!["/done/all/*/it/model".into()],
             batch: vec![FrameTest::Present("/done/all/*/it".into()), FrameTest::Present("/elsewhere".into())],
             ..Tap::default()
         })
         .unwrap()
     }
-
-    /// A model, its input and output, and whether they were of a batch.
-    type Summed = (String, Option<u32>, Option<u32>, Option<bool>);
 
     /// What is read of a text, wherever the bytes are cut.
     fn read(text: &str) -> Option<Vec<Summed>> {
@@ -295,8 +290,7 @@ mod tests {
         };
         let whole = all(&mut std::iter::once(text.as_bytes()));
         assert_eq!(all(&mut text.as_bytes().chunks(1)), whole, "wherever it is cut");
-        let shown = |one: ModelUse| (one.model, one.usage.input, one.usage.output, one.usage.batch);
-        Some(whole?.into_iter().map(shown).collect())
+        Some(shown(whole?))
     }
 
     fn element(model: &str, input: u32) -> String {
@@ -331,16 +325,8 @@ mod tests {
 
     #[test]
     fn figures_outside_of_one_list_have_no_elements() {
-        let place = |pointer: &str| UsagePlace {
-            bucket: Bucket::Input,
-            pointers: vec![pointer.to_owned()],
-            merge: Merge::Sum,
-            includes: Vec::new(),
-            beside: None,
-            headers: Vec::new(),
-        };
         for pointers in [vec!["/usage/in"], vec!["/a/*/in", "/b/*/other"], vec!["/a/*/in", "/in"], vec![]] {
-            let usage = pointers.iter().map(|pointer| place(pointer)).collect();
+            let usage = pointers.iter().map(|pointer| place(Bucket::Input, &[pointer], Merge::Sum, &[])).collect();
             assert!(ListTap::new(&CompiledTap::new(&Tap { usage, ..Tap::default() }).unwrap()).is_none());
         }
     }

@@ -15,7 +15,7 @@ fn texts(pointers: &[&str]) -> Vec<String> {
     pointers.iter().map(|&pointer| pointer.to_owned()).collect()
 }
 
-fn place(bucket: Bucket, pointers: &[&str], merge: Merge, includes: &[Bucket]) -> UsagePlace {
+pub(super) fn place(bucket: Bucket, pointers: &[&str], merge: Merge, includes: &[Bucket]) -> UsagePlace {
     UsagePlace {
         bucket,
         pointers: texts(pointers),

@@ -103,17 +103,8 @@ pub(super) fn arguments(call: &ToolCall) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::compat::quirks::Quirks;
-    use crate::compat::responses::decoder::EventDecoder;
-    use crate::types::{ChatEvent, Context, FinishReason, Frame, PartKind};
-
-    fn decode(events: &[&str]) -> Vec<ChatEvent> {
-        let mut decoder = EventDecoder::new(&Quirks::COMPATIBLE, &Context::default());
-        let frames: Vec<Frame> = events.iter().map(|data| Frame { event: None, data: (*data).to_owned() }).collect();
-        let mut events = decoder.push(&frames).events;
-        events.extend(decoder.finish().events);
-        events
-    }
+    use crate::compat::responses::decoder::whole::tests::decode;
+    use crate::types::{ChatEvent, FinishReason, PartKind};
 
     /// The texts of all parts, the addresses that they cite, and the ids of the calls.
     fn told(events: &[ChatEvent]) -> (String, Vec<&str>, Vec<&str>) {

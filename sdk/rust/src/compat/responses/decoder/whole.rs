@@ -64,12 +64,13 @@ impl EventDecoder {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use crate::compat::quirks::Quirks;
     use crate::compat::responses::decoder::EventDecoder;
     use crate::types::{ChatEvent, Context, ErrorKind, FinishReason, Frame, PartKind};
 
-    fn decode(events: &[&str]) -> Vec<ChatEvent> {
+    /// The events of a stream with these data, to its end.
+    pub(in super::super) fn decode(events: &[&str]) -> Vec<ChatEvent> {
         let mut decoder = EventDecoder::new(&Quirks::COMPATIBLE, &Context::default());
         let frames: Vec<Frame> = events.iter().map(|data| Frame { event: None, data: (*data).to_owned() }).collect();
         let mut events = decoder.push(&frames).events;
