@@ -64,6 +64,8 @@ impl Node {
 #[derive(Debug, Clone)]
 enum Act {
     Take(usize, u64),
+    /// A request waits for another share, and needs so much of this one.
+    Want(usize, u64),
     /// A request ends and used less than it had reserved.
     Refund(usize, u64),
     /// A report that arrives and is answered, or of which the answer or the report is lost.
@@ -87,6 +89,7 @@ fn acts(nodes: usize) -> impl Strategy<Value = Vec<Act>> {
     ];
     let act = prop_oneof![
         8 => (0..nodes, 1..40_u64).prop_map(|(node, amount)| Act::Take(node, amount)),
+        2 => (0..nodes, 1..40_u64).prop_map(|(node, amount)| Act::Want(node, amount)),
         2 => (0..nodes, 0..40_u64).prop_map(|(node, used)| Act::Refund(node, used)),
         8 => (0..nodes, fate).prop_map(|(node, fate)| Act::Round(node, fate)),
         1 => (0..nodes).prop_map(Act::Die),
@@ -125,6 +128,7 @@ proptest! {
                 Act::Take(at, amount) if !nodes[at].is_dead => {
                     nodes[at].take(amount, limit, now);
                 }
+                Act::Want(at, amount) => nodes[at].share.wants(amount),
                 Act::Refund(at, used) if !nodes[at].is_dead => {
                     if let Some(reserved) = nodes[at].open.pop() {
                         nodes[at].used -= reserved.saturating_sub(used);

@@ -115,6 +115,29 @@ async fn what_one_bucket_cannot_give_is_asked_for_at_no_other() {
 }
 
 #[tokio::test]
+async fn what_one_bucket_has_granted_stays_while_the_request_waits_for_another() {
+    let (sharing, store) = one_of_two(WhenLost::Closed);
+    let limits = Limits { requests: Some(1), tokens: Some(1_000), ..Limits::default() };
+    let takes = takes(Scope::Client, &Arc::from("a"), &limits, request(300, 0));
+    let mut reserving = store.reserve(&takes, Instant::now());
+    for is_granted in [false, true] {
+        assert!(futures_util::FutureExt::now_or_never(&mut reserving).is_none(), "it waits for the server");
+        let round = sharing.begin_round();
+        for report in store.reports(false, round.sent) {
+            let is_of_requests = report.key.resource == Resource::Requests;
+            // In the first round another request takes the tokens. The second one keeps what is granted.
+            assert!(!is_granted || !is_of_requests || report.report.ceiling == 1, "{report:?}");
+            let ceiling = if is_of_requests { 1 } else { u64::from(is_granted) * 1_000 };
+            let answer = Answer { ceiling, others: 0, gone: 0, left: 500, nodes: 0, generation: 1 };
+            store.answered(&report, Some(answer), round.sent);
+        }
+        round.answered(None, None);
+        drop(round);
+    }
+    reserving.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_request_that_is_given_up_while_it_waits_for_the_server_leaves_its_addresss_place() {
     let (_sharing, store) = one_of_two(WhenLost::Closed);
     let store: Arc<dyn LimitStore> = store;
