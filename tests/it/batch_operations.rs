@@ -13,11 +13,11 @@ use weir_tests::{Answer, Folder, Gate, Gateway, Received, Request, Upstream};
 use crate::wire_format::{GEMINI, OPENAI, config_of};
 
 pub(crate) const BATCH: &str = "/v1beta/batches/b0123456789abcdef0123";
-const PASSED: &str = "/passthrough/gemini/batches/b0123456789abcdef0123";
+pub(crate) const PASSED: &str = "/passthrough/gemini/batches/b0123456789abcdef0123";
 pub(crate) const FILE: &str = "/download/v1beta/files/batch-b0123456789abcdef:download?alt=media";
-const PASSED_FILE: &str = "/passthrough/gemini/files/batch-b0123456789abcdef:download?alt=media";
+pub(crate) const PASSED_FILE: &str = "/passthrough/gemini/files/batch-b0123456789abcdef:download?alt=media";
 pub(crate) const CREATE: &str = "/v1beta/models/gemini:batchGenerateContent";
-const CREATE_PASSED: &str = "/passthrough/gemini/models/gemini:batchGenerateContent";
+pub(crate) const CREATE_PASSED: &str = "/passthrough/gemini/models/gemini:batchGenerateContent";
 
 /// Prices of a model: more outside of batches, and for one request of so many tokens.
 pub(crate) const PRICES: &str = r#"{"providers": {"gemini": {"gemini": [
@@ -124,6 +124,12 @@ pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
         budget("other", "two", "usd = 1000000"),
     ]
     .concat()
+}
+
+/// The same with the model's prices in the configuration.
+pub(crate) fn config_with_prices(upstream: &Upstream, server: &str) -> String {
+    let prices = "price = { input = 100000, cache_read = 50000, output = 200000 }\ntarget = {";
+    config(upstream, server).replace("target = {", prices)
 }
 
 fn key(client: &str) -> String {

@@ -88,6 +88,18 @@ async fn of_operations() -> Batches {
     }
 }
 
+/// The same by pass-through, with prices that the configuration has for the model.
+async fn of_passed_operations() -> Batches {
+    Batches {
+        create: batch_operations::create(batch_operations::CREATE_PASSED),
+        path: batch_operations::PASSED,
+        results: batch_operations::PASSED_FILE.to_owned(),
+        prices: "{}",
+        config: batch_operations::config_with_prices,
+        ..of_operations().await
+    }
+}
+
 /// A running Weir.
 struct Node {
     program: Program,
@@ -165,7 +177,7 @@ fn folder(batches: &Batches) -> Folder {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_was_made_before_a_kill_is_booked_once_when_its_client_reads_it() {
-    for batches in [of_openai().await, of_anthropic().await, of_operations().await] {
+    for batches in [of_openai().await, of_anthropic().await, of_operations().await, of_passed_operations().await] {
         let (folder, config) = (folder(&batches), (batches.config)(&batches.upstream, NEVER));
         let first = Node::start(&folder, &config);
         assert_eq!(first.by_client("one", batches.create.clone()).await, 200);
@@ -196,7 +208,7 @@ async fn a_batch_that_was_made_before_a_kill_is_booked_once_when_its_client_read
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_no_client_reads_is_booked_once_over_kills_and_stops() {
-    for batches in [of_openai().await, of_anthropic().await, of_operations().await] {
+    for batches in [of_openai().await, of_anthropic().await, of_operations().await, of_passed_operations().await] {
         let (folder, config) = (folder(&batches), (batches.config)(&batches.upstream, SOON));
         let first = Node::start(&folder, &config);
         assert_eq!(first.by_client("one", batches.create.clone()).await, 200);

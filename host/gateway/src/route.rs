@@ -389,6 +389,12 @@ impl Routes {
         self.by_model.get(&address(self.aliases.lookup(name)?))
     }
 
+    /// The first target, in the order of the configuration, that asks a provider for a model, with its route's alias.
+    pub(crate) fn of_provider(&self, provider: &str, model: &str) -> Option<(&str, &Arc<Target>)> {
+        let is_it = |target: &&Arc<Target>| *target.label == *provider && target.model.as_deref() == Some(model);
+        self.iter().find_map(|(_, route)| Some((route.alias.as_str(), route.targets.iter().flatten().find(is_it)?)))
+    }
+
     /// Every route, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<Model>, &Arc<Route>)> {
         self.aliases.iter().filter_map(|model| Some((model, self.by_model.get(&address(model))?)))

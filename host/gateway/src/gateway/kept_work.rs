@@ -14,8 +14,8 @@ use crate::serving::{Serving, Stored};
 /// The target with the prices of the work's model. What passed through has those of a configured model of its name, if there is one.
 fn priced<'a>(serving: &'a Serving, target: &'a Arc<Target>, model: &str) -> &'a Arc<Target> {
     let has_passed = serving.passages.iter().any(|passage| passage.target().id == target.id);
-    let is_of_model = |own: &&Arc<Target>| own.label == target.label && own.model.as_deref() == Some(model);
-    serving.targets().filter(|_| has_passed).find(is_of_model).unwrap_or(target)
+    let configured = serving.routes.of_provider(&target.label, model).filter(|_| has_passed);
+    configured.map_or(target, |(_, configured)| configured)
 }
 
 impl Gateway {

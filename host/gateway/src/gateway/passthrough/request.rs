@@ -61,14 +61,10 @@ pub(super) fn priced<'a>(
     model: Option<&str>,
 ) -> (Option<&'a str>, Arc<Target>) {
     let Some(model) = model else { return (None, Arc::clone(target)) };
-    let is_same = |own: &&Arc<Target>| own.label == target.label && own.model.as_deref() == Some(model);
-    let mut configured = serving.routes.iter().filter_map(|(_, route)| {
-        let target = route.targets.iter().flatten().find(is_same)?;
-        Some((Some(route.alias.as_str()), Arc::clone(target)))
-    });
-    configured
-        .next()
-        .unwrap_or_else(|| (serving.routes.find(model).map(|route| route.alias.as_str()), Arc::clone(target)))
+    match serving.routes.of_provider(&target.label, model) {
+        Some((alias, configured)) => (Some(alias), Arc::clone(configured)),
+        None => (serving.routes.find(model).map(|route| route.alias.as_str()), Arc::clone(target)),
+    }
 }
 
 /// What a request uses, as far as it can be known. One that names no model where its endpoint takes one has the provider choose:
