@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the log of requests, keys, limits and a budget add to a relayed request: its CPU without and with them.
+"""What the log of requests, keys, limits, a budget and a line for each request add to a relayed request: its CPU without and with them.
 
     metering.py --weir target/release/weir --plugins plugins --tools FOLDER [--rounds 7] [--requests 12000]
 
@@ -28,7 +28,14 @@ for = {{ team = "all" }}
 usd = 1000000000
 per = "month"
 """
-CASES = {"none of them": NO_LOG, "the log": "", "a key, limits and a budget": NO_LOG + METERED, "all": METERED}
+#: The tables of the configuration, and the least severe lines that are written to a file: requests have one at `info`.
+CASES = {
+    "none of them": (NO_LOG, "warn"),
+    "the log": ("", "warn"),
+    "a key, limits and a budget": (NO_LOG + METERED, "warn"),
+    "all": (METERED, "warn"),
+    "a line for each request": (NO_LOG, "info"),
+}
 #: Seconds until Weir has put down what only its start needed.
 SETTLED = 7
 
@@ -37,7 +44,7 @@ def main():
     args = arguments(__doc__)
     with contextlib.ExitStack() as stack:
         upstream = provider(stack, args, CORES[1])
-        gateways = {name: Gateway(stack, args, upstream, 1, rest, CORES) for name, rest in CASES.items()}
+        gateways = {name: Gateway(stack, args, upstream, 1, rest, CORES, level) for name, (rest, level) in CASES.items()}
 
         def measure(count):
             return {name: gateway.measure("relayed", count, connections=32) for name, gateway in gateways.items()}

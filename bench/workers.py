@@ -24,7 +24,7 @@ CORES = "0,1"
 LANES = {"relayed": "openai", "translated": "anthropic"}
 
 CONFIG = """
-log_level = "warn"
+log_level = "{log_level}"
 [server]
 host = "127.0.0.1"
 port = {port}
@@ -73,11 +73,12 @@ def provider(stack, args, cores=CORES):
 class Gateway:
     """A gateway on some cores, and a load for it on others."""
 
-    def __init__(self, stack, args, upstream, workers, rest="", cores=(CORES, CORES)):
+    def __init__(self, stack, args, upstream, workers, rest="", cores=(CORES, CORES), log_level="warn"):
         folder, port = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-bench-"))), free_port()
         models = "".join(MODEL.format(lane=lane, adapter=adapter, upstream=upstream) for lane, adapter in LANES.items())
         config = folder / "weir.toml"
-        config.write_text(CONFIG.format(port=port, workers=workers, plugins=args.plugins.resolve(), rest=rest) + models)
+        own_lines = CONFIG.format(log_level=log_level, port=port, workers=workers, plugins=args.plugins.resolve(), rest=rest)
+        config.write_text(own_lines + models)
         log = stack.enter_context((folder / "weir.log").open("wb"))
         own, self.load_cores = cores
         self.program = start(stack, [args.weir.resolve(), "serve", "--config", config], own, stderr=log, cwd=folder)
