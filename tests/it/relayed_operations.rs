@@ -1,7 +1,7 @@
 //! Operations that are relayed and never translated, and old paths that clients still use.
 
 use serde_json::json;
-use weir_tests::{Answer, Gateway, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
 use crate::wire_format::{OPENAI, TEXT, config};
 
@@ -171,4 +171,81 @@ async fn options_that_are_headers_go_along_in_the_relay_lane_too() {
     let sent = upstream.request().await;
     assert_eq!(sent.header("openai-organization"), Some("org-7"));
     assert_eq!(sent.header("openai-project"), None);
+}
+
+const BOUNDARY: &str = "weir-test-7MA4YWxkTrZu0gW";
+
+/// A recording to be written down.
+fn transcription(model: &str) -> Request {
+    let fields = [("model", model), ("response_format", "verbose_json"), ("file\"; filename=\"a.mp3", "sound")];
+    let field =
+        |(name, value)| format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let body = fields.map(field).concat() + &format!("--{BOUNDARY}--\r\n");
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    Request::new("POST", "/v1/audio/transcriptions").header("content-type", &kind).body(body.as_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compatible_providers_get_recordings_under_their_own_names_and_are_billed_by_the_second() {
+    let azure = "options = { api_version = \"2024-10-21\" }";
+    for (adapter, options, path, answer) in [
+        ("openai", "", "audio/transcriptions", json!({"usage": {"type": "duration", "seconds": 3}})),
+        ("azure-openai", "", "openai/v1/audio/transcriptions", json!({"usage": {"seconds": 3}})),
+        (
+            "azure-openai",
+            azure,
+            "openai/deployments/whisper/audio/transcriptions?api-version=2024-10-21",
+            json!({"usage": {"seconds": 3}}),
+        ),
+        ("groq", "", "audio/transcriptions", json!({"duration": 3.0})),
+        ("together", "", "audio/transcriptions", json!({"duration": 3.0})),
+        ("mistral", "", "audio/transcriptions", json!({"usage": {"prompt_audio_seconds": 3, "prompt_tokens": 4}})),
+    ] {
+        let answer = answer.to_string();
+        let mut upstream = Upstream::always(Answer::json(200, &answer)).await;
+        let folder = Folder::with(&["openai", adapter]);
+        std::fs::write(
+            folder.path().join("prices.json"),
+            format!(r#"{{"providers": {{"p": {{"whisper": [{{"second": "10"}}]}}}}}}"#),
+        )
+        .unwrap();
+        let gateway = Gateway::with(folder, &format!(
+            "price_file = \"prices.json\"\n[[providers]]\nname = \"p\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"KEY-OF-P\"\n{options}\n\
+             [[models]]\nalias = \"heard\"\ntarget = {{ provider = \"p\", model = \"whisper\" }}\n",
+            upstream.url()
+        )).await;
+        let reply = gateway.ask(&transcription("heard")).await;
+        assert_eq!((reply.status(), reply.text()), (200, answer), "{adapter}");
+        assert_eq!(reply.header("x-weir-cost-usd"), Some("30"), "{adapter}");
+        let sent = upstream.request().await;
+        assert_eq!(sent.line(), format!("POST /base/{path}"), "{adapter}");
+        assert!(sent.text().contains("name=\"model\"\r\n\r\nwhisper\r\n"), "{adapter}: {}", sent.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compatible_providers_make_pictures_and_speech() {
+    let picture = r#"{"data":[{"b64_json":"AAAA"}]}"#;
+    for (adapter, asked, expected) in [
+        ("azure-openai", "images/generations", "openai/v1/images/generations"),
+        ("together", "images/generations", "images/generations"),
+        ("xai", "images/generations", "images/generations"),
+        ("azure-openai", "audio/speech", "openai/v1/audio/speech"),
+        ("groq", "audio/speech", "audio/speech"),
+        ("mistral", "audio/speech", "audio/speech"),
+        ("together", "audio/speech", "audio/speech"),
+    ] {
+        let mut upstream = Upstream::always(Answer::json(200, picture)).await;
+        let provider = format!(
+            "[[providers]]\nname = \"p\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"K\"\n",
+            upstream.url()
+        );
+        let model = "[[models]]\nalias = \"m\"\ntarget = { provider = \"p\", model = \"theirs\" }\n";
+        let gateway = Gateway::with(Folder::with(&["openai", adapter]), &(provider + model)).await;
+        let reply = gateway.post(&format!("/v1/{asked}"), r#"{"model":"m","prompt":"A weir","n":1}"#).await;
+        assert_eq!((reply.status(), reply.text().as_str()), (200, picture), "{adapter} {asked}");
+        let sent = upstream.request().await;
+        assert_eq!(sent.line(), format!("POST /base/{expected}"), "{adapter}");
+        assert_eq!(sent.json()["model"], "theirs", "{adapter}");
+    }
 }

@@ -4,6 +4,7 @@
 
 use weir_sdk::compat::names::IdRule;
 use weir_sdk::compat::quirks::{Drop, Media, Paths, Scheme, Thinking, Variant};
+use weir_sdk::compat::relayed::Relayed;
 use weir_sdk::compat::responses::ANYBODY;
 use weir_sdk::compat::{Provider, Quirks};
 
@@ -14,7 +15,7 @@ pub struct AzureOpenAi;
 impl Provider for AzureOpenAi {
     const QUIRKS: &'static Quirks = &Quirks {
         name: "azure-openai",
-        description: "Azure OpenAI: chat, completions, Responses, embeddings and models",
+        description: "Azure OpenAI: chat, completions, Responses, embeddings, images, audio and models",
         family: "openai",
         url: Some("{env.AZURE_OPENAI_ENDPOINT}/"),
         key_variables: &["AZURE_OPENAI_API_KEY", "AZURE_API_KEY"],
@@ -26,6 +27,13 @@ impl Provider for AzureOpenAi {
             responses: "openai/v1/responses",
             embeddings: "openai/v1/embeddings",
             models: "openai/v1/models",
+            relayed: &[
+                (Relayed::Images, "openai/v1/images/generations"),
+                (Relayed::ImageEdits, "openai/v1/images/edits"),
+                (Relayed::Speech, "openai/v1/audio/speech"),
+                (Relayed::Transcriptions, "openai/v1/audio/transcriptions"),
+                (Relayed::Translations, "openai/v1/audio/translations"),
+            ],
             ..Paths::NONE
         },
         variants: &[
@@ -61,6 +69,13 @@ const DEPLOYMENTS: Paths = Paths {
     responses: "openai/responses",
     embeddings: "openai/deployments/{model}/embeddings",
     models: "openai/models",
+    relayed: &[
+        (Relayed::Images, "openai/deployments/{model}/images/generations"),
+        (Relayed::ImageEdits, "openai/deployments/{model}/images/edits"),
+        (Relayed::Speech, "openai/deployments/{model}/audio/speech"),
+        (Relayed::Transcriptions, "openai/deployments/{model}/audio/transcriptions"),
+        (Relayed::Translations, "openai/deployments/{model}/audio/translations"),
+    ],
     ..Paths::NONE
 };
 

@@ -3,6 +3,7 @@
 //! Source: Groq's API reference and its page on compatibility with OpenAI.
 
 use weir_sdk::compat::quirks::{Clamp, Drop, Effort, Paths, Thinking};
+use weir_sdk::compat::relayed::Relayed;
 use weir_sdk::compat::{Provider, Quirks};
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part, ReasoningMode, ReasoningRequest};
@@ -14,12 +15,12 @@ pub struct Groq;
 impl Provider for Groq {
     const QUIRKS: &'static Quirks = &Quirks {
         name: "groq",
-        description: "Groq: chat completions and models",
+        description: "Groq: chat completions, audio and models",
         family: "groq",
         url: Some("https://api.groq.com/openai/v1/"),
         key_variables: &["GROQ_API_KEY"],
         models: &["groq/compound*", "llama-3.1-8b-instant", "llama-3.3-70b-versatile"],
-        paths: Paths { embeddings: "", ..Quirks::COMPATIBLE.paths },
+        paths: Paths { embeddings: "", relayed: RELAYED, ..Quirks::COMPATIBLE.paths },
         max_tokens: "max_completion_tokens",
         drops: &[
             Drop::unknown("logit_bias"),
@@ -44,6 +45,8 @@ impl Provider for Groq {
         speaker_names: false,
         message_members: Some(&["reasoning"]),
         usage_in: "x_groq",
+        // With `response_format` `verbose_json`; no other answer tells it.
+        audio_seconds: "/duration",
         effort: Effort::Effort,
         efforts: &["none", "default", "low", "medium", "high"],
         thinking: Thinking::Reasoning,
@@ -52,6 +55,12 @@ impl Provider for Groq {
         ..Quirks::COMPATIBLE
     };
 }
+
+const RELAYED: &[(Relayed, &str)] = &[
+    (Relayed::Speech, "audio/speech"),
+    (Relayed::Transcriptions, "audio/transcriptions"),
+    (Relayed::Translations, "audio/translations"),
+];
 
 /// Each family of models has its own words for effort, and refuses the others'. Models that do not think refuse thinking
 /// in the history.

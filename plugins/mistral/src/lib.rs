@@ -4,7 +4,8 @@
 //! Source: Mistral's published `OpenAPI` description; it allows no members that it does not name.
 
 use weir_sdk::compat::names::IdRule;
-use weir_sdk::compat::quirks::{Clamp, Drop, Effort, Media, Rename, Thinking};
+use weir_sdk::compat::quirks::{Clamp, Drop, Effort, Media, Paths, Rename, Thinking};
+use weir_sdk::compat::relayed::Relayed;
 use weir_sdk::compat::{Provider, Quirks};
 use weir_sdk::manifest::Bucket;
 
@@ -15,11 +16,13 @@ pub struct Mistral;
 impl Provider for Mistral {
     const QUIRKS: &'static Quirks = &Quirks {
         name: "mistral",
-        description: "Mistral: chat, embeddings and models",
+        description: "Mistral: chat, embeddings, audio and models",
         family: "mistral",
         url: Some("https://api.mistral.ai/v1/"),
         key_variables: &["MISTRAL_API_KEY"],
         models: &["mistral-*", "ministral-*", "magistral-*", "codestral-*", "devstral-*", "pixtral-*", "voxtral-*"],
+        paths: Paths { relayed: RELAYED, ..Quirks::COMPATIBLE.paths },
+        audio_seconds: "/usage/prompt_audio_seconds",
         seed: "random_seed",
         drops: &[
             // Usage is sent without a request for it.
@@ -61,6 +64,9 @@ impl Provider for Mistral {
         ..Quirks::COMPATIBLE
     };
 }
+
+const RELAYED: &[(Relayed, &str)] =
+    &[(Relayed::Speech, "audio/speech"), (Relayed::Transcriptions, "audio/transcriptions")];
 
 weir_sdk::export!(Mistral: about, provider_errors, provider_chat, provider_embeddings, provider_models);
 

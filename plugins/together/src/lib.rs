@@ -3,6 +3,7 @@
 //! Source: Together's published `OpenAPI` description.
 
 use weir_sdk::compat::quirks::{Drop, Effort, Media, Paths, Thinking};
+use weir_sdk::compat::relayed::Relayed;
 use weir_sdk::compat::{Provider, Quirks};
 
 /// The adapter.
@@ -12,12 +13,14 @@ pub struct Together;
 impl Provider for Together {
     const QUIRKS: &'static Quirks = &Quirks {
         name: "together",
-        description: "Together AI: chat, completions, embeddings, reranking and models",
+        description: "Together AI: chat, completions, embeddings, reranking, images, audio and models",
         family: "together",
         url: Some("https://api.together.xyz/v1/"),
         key_variables: &["TOGETHER_API_KEY", "TOGETHERAI_API_KEY"],
         models: &["togethercomputer/*"],
-        paths: Paths { completions: "completions", rerank: "rerank", ..Quirks::COMPATIBLE.paths },
+        paths: Paths { completions: "completions", rerank: "rerank", relayed: RELAYED, ..Quirks::COMPATIBLE.paths },
+        // With `response_format` `verbose_json`; no other answer tells it.
+        audio_seconds: "/duration",
         drops: &[
             Drop::unknown("store"),
             Drop::unknown("service_tier"),
@@ -41,6 +44,13 @@ impl Provider for Together {
         ..Quirks::COMPATIBLE
     };
 }
+
+const RELAYED: &[(Relayed, &str)] = &[
+    (Relayed::Images, "images/generations"),
+    (Relayed::Speech, "audio/speech"),
+    (Relayed::Transcriptions, "audio/transcriptions"),
+    (Relayed::Translations, "audio/translations"),
+];
 
 weir_sdk::export!(
     Together: about, provider_errors, provider_chat, provider_embeddings, provider_models, provider_rerank

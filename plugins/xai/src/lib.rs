@@ -3,6 +3,7 @@
 //! Source: xAI's API reference and its guide to reasoning.
 
 use weir_sdk::compat::quirks::{Effort, Paths, Thinking};
+use weir_sdk::compat::relayed::Relayed;
 use weir_sdk::compat::responses::ANYBODY;
 use weir_sdk::compat::{Provider, Quirks};
 use weir_sdk::losses::Losses;
@@ -16,12 +17,18 @@ pub struct Xai;
 impl Provider for Xai {
     const QUIRKS: &'static Quirks = &Quirks {
         name: "xai",
-        description: "xAI: chat completions, Responses and models",
+        description: "xAI: chat completions, Responses, images and models",
         family: "xai",
         url: Some("https://api.x.ai/v1/"),
         key_variables: &["XAI_API_KEY"],
         models: &["grok-*"],
-        paths: Paths { completions: "completions", embeddings: "", responses: "responses", ..Quirks::COMPATIBLE.paths },
+        paths: Paths {
+            completions: "completions",
+            embeddings: "",
+            responses: "responses",
+            relayed: &[(Relayed::Images, "images/generations")],
+            ..Quirks::COMPATIBLE.paths
+        },
         max_tokens: "max_completion_tokens",
         apart: &[Bucket::Reasoning],
         developer_role: true,

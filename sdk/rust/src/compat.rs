@@ -34,6 +34,7 @@ pub mod models;
 pub mod names;
 pub mod quirks;
 pub mod reasoning;
+pub mod relayed;
 pub mod request;
 pub mod rerank;
 pub mod response;

@@ -3,18 +3,15 @@
 //! Source: the paths of OpenAI's API description. A request goes to a provider that takes it unchanged; one without a
 //! model goes to the provider that the client names, or to the only one.
 
-use weir_sdk::compat::manifest::{acceptance, option_headers, place};
+use weir_sdk::compat::manifest::{acceptance, option_headers};
+use weir_sdk::compat::relayed::{self, FORMAT};
 use weir_sdk::manifest::{
-    Acceptance, AnswerFraming, BodyKind, Bucket, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag, Tap,
-    UnitPlace,
+    Acceptance, AnswerFraming, BodyKind, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag, Tap,
 };
-use weir_sdk::types::{Framing, Unit};
+use weir_sdk::types::Framing;
 
 use super::{errors, face, objects_of_responses};
 use crate::quirks::QUIRKS;
-
-/// One format for all of them: their errors and figures are in the same places.
-const FORMAT: &str = "openai.other";
 
 /// The place of the model's name.
 #[derive(Clone, Copy)]
@@ -112,26 +109,10 @@ pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {
 
 pub(super) fn format() -> Format {
     let tap = Tap {
-        usage: vec![
-            place(Bucket::Input, "/usage/input_tokens", &[Bucket::CacheRead, Bucket::InputAudio, Bucket::InputImage]),
-            place(Bucket::CacheRead, "/usage/input_tokens_details/cached_tokens", &[]),
-            place(Bucket::InputAudio, "/usage/input_token_details/audio_tokens", &[]),
-            place(Bucket::InputImage, "/usage/input_tokens_details/image_tokens", &[]),
-            place(Bucket::Output, "/usage/output_tokens", &[Bucket::Reasoning, Bucket::OutputImage]),
-            place(Bucket::Reasoning, "/usage/output_tokens_details/reasoning_tokens", &[]),
-            place(Bucket::OutputImage, "/usage/output_tokens_details/image_tokens", &[]),
-        ],
-        units: vec![
-            UnitPlace::number(Unit::Second, "/usage/seconds"),
-            UnitPlace::matches(Unit::Image, FrameTest::present("/data/*/b64_json")),
-            UnitPlace::matches(Unit::Image, FrameTest::present("/data/*/url")),
-        ],
-        model: vec!["/model".to_owned()],
         finish: vec!["/status".to_owned()],
         batch: vec![FrameTest::equals("/object", "batch")],
         under_way: BATCH_UNDER_WAY.map(|state| FrameTest::equals("/status", state)).into(),
-        failure: vec![FrameTest::Present("/error".to_owned())],
-        ..Tap::default()
+        ..relayed::tap("/usage/seconds")
     };
     Format { id: FORMAT.to_owned(), errors: Some(errors()), tap: Some(tap), session: None }
 }

@@ -6,7 +6,7 @@ mod taps;
 pub use taps::{chat_tap, completions_tap, embeddings_tap, place, rerank_tap, responses_tap};
 
 use crate::compat::quirks::{Paths, Quirks, Vectors};
-use crate::compat::{completions, embeddings, models, rerank, responses, wire};
+use crate::compat::{completions, embeddings, models, relayed, rerank, responses, wire};
 use crate::manifest::{
     Acceptance, Capabilities, FixedQuery, Format, FrameTest, Manifest, Operation, PointerEquals, Suggestions, Tap,
     UsageRequest, strings,
@@ -52,6 +52,9 @@ fn formats(quirks: &Quirks) -> Vec<Format> {
     }
     if !quirks.paths.rerank.is_empty() {
         formats.push(format(rerank::FORMAT, Some(rerank_tap())));
+    }
+    if !quirks.paths.relayed.is_empty() {
+        formats.push(format(relayed::FORMAT, Some(relayed::tap(quirks.audio_seconds))));
     }
     formats
 }
@@ -122,6 +125,9 @@ fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
         accepts.push(acceptance(models::FORMAT, Operation::Models, "GET", paths.models));
         let one = format!("{}/{{model}}", paths.models);
         accepts.push(acceptance(models::FORMAT, Operation::Models, "GET", &one));
+    }
+    for (kind, path) in paths.relayed {
+        accepts.push(acceptance(relayed::FORMAT, kind.operation(), "POST", path));
     }
     for acceptance in &mut accepts {
         acceptance.set_headers = option_headers(quirks);

@@ -73,6 +73,8 @@ pub struct Quirks {
     pub tells_usage: bool,
     /// The member of a chunk that contains usage, if it is not in the chunk itself.
     pub usage_in: &'static str,
+    /// The pointer to the seconds of a recording in the answer that has its text.
+    pub audio_seconds: &'static str,
     /// The member of the usage whose word sets the price, as that of a service tier does elsewhere: the size of a search.
     pub priced_by: &'static str,
     /// The buckets that are counted beside `prompt_tokens` and `completion_tokens`, not within them.
@@ -144,6 +146,7 @@ impl Quirks {
             responses: "",
             models: "models",
             rerank: "",
+            relayed: &[],
         },
         variants: &[],
         option_headers: &[],
@@ -162,6 +165,7 @@ impl Quirks {
         stream_usage: true,
         tells_usage: false,
         usage_in: "",
+        audio_seconds: "/usage/seconds",
         priced_by: "",
         apart: &[],
         logprobs_number: false,

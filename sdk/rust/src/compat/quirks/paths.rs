@@ -1,5 +1,7 @@
 //! Where a provider's operations are.
 
+use crate::compat::relayed::Relayed;
+
 /// Paths relative to the provider's url.
 #[derive(Debug, Clone, Copy)]
 pub struct Paths {
@@ -15,11 +17,14 @@ pub struct Paths {
     pub models: &'static str,
     /// `rerank`; empty if the provider lacks it.
     pub rerank: &'static str,
+    /// Images, audio and moderations that the provider takes as OpenAI does.
+    pub relayed: &'static [(Relayed, &'static str)],
 }
 
 impl Paths {
     /// No operations.
-    pub const NONE: Self = Self { chat: "", embeddings: "", completions: "", responses: "", models: "", rerank: "" };
+    pub const NONE: Self =
+        Self { chat: "", embeddings: "", completions: "", responses: "", models: "", rerank: "", relayed: &[] };
 }
 
 /// Paths that are chosen by an option of the target. The relay lane makes the same choice: an acceptance whose
