@@ -176,13 +176,13 @@ async fn options_that_are_headers_go_along_in_the_relay_lane_too() {
 const BOUNDARY: &str = "weir-test-7MA4YWxkTrZu0gW";
 
 /// A recording to be written down.
-fn transcription(model: &str) -> Request {
+fn transcription(path: &str, model: &str) -> Request {
     let fields = [("model", model), ("response_format", "verbose_json"), ("file\"; filename=\"a.mp3", "sound")];
     let field =
         |(name, value)| format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
     let body = fields.map(field).concat() + &format!("--{BOUNDARY}--\r\n");
     let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-    Request::new("POST", "/v1/audio/transcriptions").header("content-type", &kind).body(body.as_bytes())
+    Request::new("POST", path).header("content-type", &kind).body(body.as_bytes())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,16 +210,21 @@ async fn compatible_providers_get_recordings_under_their_own_names_and_are_bille
         )
         .unwrap();
         let gateway = Gateway::with(folder, &format!(
-            "price_file = \"prices.json\"\n[[providers]]\nname = \"p\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"KEY-OF-P\"\n{options}\n\
+            "price_file = \"prices.json\"\n[[providers]]\nname = \"p\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"KEY-OF-P\"\npassthrough = [\"* *\"]\n{options}\n\
              [[models]]\nalias = \"heard\"\ntarget = {{ provider = \"p\", model = \"whisper\" }}\n",
             upstream.url()
         )).await;
-        let reply = gateway.ask(&transcription("heard")).await;
+        let reply = gateway.ask(&transcription("/v1/audio/transcriptions", "heard")).await;
         assert_eq!((reply.status(), reply.text()), (200, answer), "{adapter}");
         assert_eq!(reply.header("x-weir-cost-usd"), Some("30"), "{adapter}");
         let sent = upstream.request().await;
         assert_eq!(sent.line(), format!("POST /base/{path}"), "{adapter}");
         assert!(sent.text().contains("name=\"model\"\r\n\r\nwhisper\r\n"), "{adapter}: {}", sent.text());
+        let reply = gateway.ask(&transcription(&format!("/passthrough/p/{path}"), "whisper")).await;
+        assert_eq!(reply.status(), 200, "{adapter}: {}", reply.text());
+        assert_eq!(upstream.request().await.line(), format!("POST /base/{path}"), "{adapter}");
+        gateway.until_metric("weir_cost_total", 60.0).await;
+        assert_eq!(gateway.metric("weir_billing_unknown_total").await, 0.0, "{adapter}");
     }
 }
 
