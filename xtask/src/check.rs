@@ -3,8 +3,11 @@
 mod lanes;
 mod lints;
 
+use std::env;
 use std::fmt::Write as _;
+use std::num::NonZero;
 use std::process::Command;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -18,6 +21,10 @@ use crate::{
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
 const FUZZ_SECONDS: u64 = 5;
+/// How many tests run at the same time for each processor: most of them wait, for programs that start and for clocks.
+const TESTS_A_PROCESSOR: usize = 2;
+/// The variable that says how many tests run at the same time.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
 /// Longest time to fetch the list of advisories.
 const FETCH: Duration = Duration::from_mins(1);
 
@@ -136,6 +143,10 @@ fn tests(workspace: &Workspace) -> Result<Outcome> {
     let _redis = deploy::tool::find("redis-server", "redis-server");
     let mut command = linting_cargo();
     command.current_dir(&workspace.root).args(["test", "--workspace", "--no-fail-fast"]);
+    if env::var_os(TEST_THREADS).is_none() {
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        command.env(TEST_THREADS, (TESTS_A_PROCESSOR * processors).to_string());
+    }
     match identity_provider::install(workspace) {
         Ok(folder) => {
             command.env(identity_provider::FOLDER, folder);
