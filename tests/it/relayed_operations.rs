@@ -204,11 +204,8 @@ async fn compatible_providers_get_recordings_under_their_own_names_and_are_bille
         let answer = answer.to_string();
         let mut upstream = Upstream::always(Answer::json(200, &answer)).await;
         let folder = Folder::with(&["openai", adapter]);
-        std::fs::write(
-            folder.path().join("prices.json"),
-            format!(r#"{{"providers": {{"p": {{"whisper": [{{"second": "10"}}]}}}}}}"#),
-        )
-        .unwrap();
+        std::fs::write(folder.path().join("prices.json"), r#"{"providers": {"p": {"whisper": [{"second": "10"}]}}}"#)
+            .unwrap();
         let gateway = Gateway::with(folder, &format!(
             "price_file = \"prices.json\"\n[[providers]]\nname = \"p\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"KEY-OF-P\"\npassthrough = [\"* *\"]\n{options}\n\
              [[models]]\nalias = \"heard\"\ntarget = {{ provider = \"p\", model = \"whisper\" }}\n",

@@ -132,7 +132,7 @@ async fn a_deployment_in_the_path_is_the_model_whatever_the_body_names() {
 async fn a_model_has_rights_at_endpoints_that_no_adapter_declares() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
     for (adapter, paths) in [
-        ("azure-openai", ["openai/deployments/MODEL/audio/transcriptions", "OpenAI/Deployments/MODEL/new"]),
+        ("azure-openai", ["openai/deployments/MODEL/audio/diarizations", "OpenAI/Deployments/MODEL/new"]),
         ("gemini", ["models/MODEL:batchGenerateContent", "models;x/MODEL:predictLongRunning"]),
     ] {
         let config = format!(
