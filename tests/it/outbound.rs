@@ -1,10 +1,12 @@
 //! Providers that are reached through a proxy.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use rcgen::generate_simple_self_signed;
+use serde_json::json;
 use weir_tests::tunnel::TunnelProxy;
-use weir_tests::{Folder, Gateway, Program, Request, Upstream, program};
+use weir_tests::{Answer, Folder, Gateway, Program, Received, Request, Upstream, program};
 
 use crate::wire_format::{EVERY, OPENAI, TEXT, config_of, provider};
 
@@ -101,4 +103,65 @@ async fn tls_goes_through_the_tunnel_and_ends_at_the_provider() {
     let ready = program::ask(address, &Request::get("/admin/v1/config")).await;
     assert!(ready.text().contains("outbound"), "{}", ready.text());
     assert_eq!(tunnels.lines(), [format!("CONNECT {HOST}:443 HTTP/1.1")]);
+}
+
+/// Identity provider, webhook, sink, collector of spans and a client's picture, all at [`HOST`].
+fn beside(received: &Received) -> Answer {
+    let path = received.line().split(' ').nth(1).unwrap_or_default();
+    match path {
+        "/judge" => Answer::json(200, json!({"verdict": "allow"}).to_string()),
+        "/keys" => Answer::json(200, json!({"keys": []}).to_string()),
+        "/picture.png" => Answer::whole(200, &[("content-type", "image/png")], "a picture"),
+        _ => Answer::json(200, "{}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_else_is_reached_by_https_goes_through_the_proxy_and_media_where_that_is_wanted() {
+    let answer =
+        json!({"candidates": [{"content": {"role": "model", "parts": [{"text": TEXT}]}, "finishReason": "STOP"}]});
+    let provider = Upstream::always(Answer::json(200, answer.to_string())).await;
+    let mut others = Upstream::scripted(beside).await;
+    let certificate = generate_simple_self_signed([HOST.to_owned()]).unwrap();
+    let tunnels = TunnelProxy::to(&authority(&others), Some(&certificate)).await;
+    for (fetches_media, expected) in [(true, 200), (false, 400)] {
+        let folder = Folder::with(&["openai", "gemini"]);
+        let trusted = folder.path().join("authority.pem");
+        std::fs::write(&trusted, certificate.cert.pem()).unwrap();
+        let mut command = Command::new(program::file());
+        command.env("SSL_CERT_FILE", &trusted);
+        let config = format!(
+            "[outbound]\nproxy = \"{}\"\nmedia = {fetches_media}\n\
+             [media]\nfetch = true\n\
+             [traces]\nendpoint = \"https://{HOST}\"\nsample = 1\n\
+             [[sinks]]\nname = \"s\"\nkind = \"webhook\"\nurl = \"https://{HOST}/events\"\ninterval = \"1ms\"\n\
+             [[issuers]]\nname = \"login\"\nissuer = \"https://{HOST}\"\naudiences = [\"weir\"]\n\
+             jwks_uri = \"https://{HOST}/keys\"\ndefault_team = \"guests\"\n\
+             [[clients]]\nname = \"ann\"\nkey = \"weir-ann-0123456789abcdef\"\n\
+             [[guards]]\nname = \"hook\"\nwebhook = {{ url = \"https://{HOST}/judge\" }}\ngrants = {{ prompt = true }}\n\
+             [[providers]]\nname = \"gemini\"\nadapter = \"gemini\"\nurl = \"{}\"\napi_key = \"K\"\n\
+             [[models]]\nalias = \"g\"\ntarget = {{ provider = \"gemini\", model = \"gemini-2.5-flash\" }}\n",
+            tunnels.address,
+            provider.url(),
+        );
+        let cache = weir_tests::plugins::target().join("test-cache");
+        let program = Program::start_as(command, &folder, &cache, &config);
+        let picture = json!({"type": "image_url", "image_url": {"url": format!("https://{HOST}/picture.png")}});
+        let body = json!({"model": "g", "messages": [{"role": "user", "content": [picture]}]}).to_string();
+        let request = Request::post("/v1/chat/completions", &body);
+        let request = request.header("authorization", "Bearer weir-ann-0123456789abcdef");
+        let reply = program::ask(program.address(), &request).await;
+        assert_eq!(reply.status(), expected, "{}\n{}", reply.text(), program.log());
+        let mut wanted = BTreeSet::from(["/judge", "/keys", "/events", "/v1/traces"]);
+        wanted.extend(fetches_media.then_some("/picture.png"));
+        while !wanted.is_empty() {
+            let received = others.request().await;
+            assert_eq!(received.header("host"), Some(HOST));
+            let path = received.line().split(' ').nth(1).unwrap_or_default().to_owned();
+            assert!(fetches_media || path != "/picture.png");
+            wanted.remove(path.as_str());
+        }
+    }
+    let lines = tunnels.lines();
+    assert!(lines.iter().all(|line| *line == format!("CONNECT {HOST}:443 HTTP/1.1")), "{lines:?}");
 }

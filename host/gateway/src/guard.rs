@@ -86,7 +86,7 @@ impl Guards {
     /// Finds the component of each guard. A guard without one stays, and fails as its `fail` says.
     pub fn new(config: &Config, adapters: &Snapshot, problems: &mut Vec<Problem>) -> Self {
         let guard = |settings: &weir_config::Guard| {
-            let judge = Judge::of(settings, adapters).unwrap_or_else(|problem| {
+            let judge = Judge::of(settings, config.outbound.as_ref(), adapters).unwrap_or_else(|problem| {
                 problems.push(problem);
                 Judge::Missing
             });
@@ -280,9 +280,13 @@ impl Guard {
 
 impl Judge {
     /// What judges for a guard, or why nothing does.
-    fn of(settings: &weir_config::Guard, adapters: &Snapshot) -> Result<Self, Problem> {
+    fn of(
+        settings: &weir_config::Guard,
+        outbound: Option<&weir_config::Outbound>,
+        adapters: &Snapshot,
+    ) -> Result<Self, Problem> {
         if let Some(webhook) = &settings.webhook {
-            let made = Webhook::new(webhook).map(|webhook| Self::Webhook(Box::new(webhook)));
+            let made = Webhook::new(webhook, outbound).map(|webhook| Self::Webhook(Box::new(webhook)));
             return made.map_err(|error| cannot_judge(settings, &error.to_string()));
         }
         let adapter = adapters.adapters.get(settings.plugin()).filter(|adapter| adapter.guard.is_some());

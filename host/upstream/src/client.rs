@@ -59,7 +59,7 @@ impl Upstreams {
         Self {
             negotiating,
             http2,
-            media: MediaClient::default(),
+            media: MediaClient::new(settings.proxy.clone()),
             sessions,
             tokens: Lazy::default(),
             proxy: settings.proxy.clone(),

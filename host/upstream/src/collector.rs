@@ -11,8 +11,9 @@ use http::{Request, Response};
 use opentelemetry_http::{HttpClient, HttpError};
 use tokio::runtime::Handle;
 
-use super::http_client::{HttpClientError, builder, read_body};
-use weir_config::SpanProtocol;
+use super::http_client::{HttpClientError, builder_through, read_body};
+use super::outbound::OutboundProxy;
+use weir_config::{Outbound, SpanProtocol};
 
 /// Timeout of one export.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,8 +29,9 @@ pub struct Collector {
 
 impl Collector {
     /// Creates a client that sends on this runtime.
-    pub fn new(runtime: Handle, protocol: SpanProtocol) -> Result<Self, HttpClientError> {
-        let client = builder()?.timeout(TIMEOUT);
+    pub fn new(runtime: Handle, protocol: SpanProtocol, outbound: Option<&Outbound>) -> Result<Self, HttpClientError> {
+        let proxy = OutboundProxy::of(outbound)?;
+        let client = builder_through(proxy.as_ref())?.timeout(TIMEOUT);
         let client = match protocol {
             SpanProtocol::Http => client,
             SpanProtocol::Grpc => client.http2_prior_knowledge(),

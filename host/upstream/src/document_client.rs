@@ -5,9 +5,10 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder};
-use weir_config::Secret;
+use weir_config::{Outbound, Secret};
 
-use super::http_client::{BodyError, HttpClientError, builder, read_body, reason};
+use super::http_client::{BodyError, HttpClientError, builder_through, read_body, reason};
+use super::outbound::OutboundProxy;
 
 /// How long one document may take: a token's request waits for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,8 +33,9 @@ pub enum DocumentError {
 
 impl DocumentClient {
     /// A client that gives up after five seconds.
-    pub fn new() -> Result<Self, HttpClientError> {
-        Ok(Self(builder()?.timeout(TIMEOUT).build()?))
+    pub fn new(outbound: Option<&Outbound>) -> Result<Self, HttpClientError> {
+        let proxy = OutboundProxy::of(outbound)?;
+        Ok(Self(builder_through(proxy.as_ref())?.timeout(TIMEOUT).build()?))
     }
 
     /// The document at a url, of at most so many bytes. Redirects are not followed.

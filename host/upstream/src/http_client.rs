@@ -3,8 +3,8 @@
 //!
 //! A url that the operator wrote goes to a client of [`builder`]. A url from any other source, such as a caller's request
 //! or another server's answer, goes through [`PublicClient`]. Both share what is decided here once: TLS with the roots
-//! that providers are checked by, and neither proxy, redirects, retries nor decompression. [`read_body`] reads an answer
-//! within a limit.
+//! that providers are checked by, and neither redirects, retries nor decompression. Only what leads out of the operator's
+//! network goes through the proxy of `[outbound]` ([`builder_through`]). [`read_body`] reads an answer within a limit.
 
 mod public;
 
@@ -18,6 +18,7 @@ use reqwest::{Client, ClientBuilder, Response};
 
 pub(crate) use self::public::check_user;
 pub use self::public::{NotPublic, PublicClient};
+use super::outbound::{BadProxy, OutboundProxy};
 use super::tls;
 
 /// How long a connection may take (name resolution, TCP and TLS together), unless the caller sets another limit.
@@ -36,6 +37,9 @@ pub enum HttpClientError {
     /// The client cannot be made.
     #[error("there is no HTTP client: {}", reason(.0))]
     Client(#[from] reqwest::Error),
+    /// There is no way through the proxy.
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
 }
 
 /// Why a body was not read.
@@ -69,6 +73,15 @@ pub fn builder() -> Result<ClientBuilder, HttpClientError> {
         .pool_idle_timeout(POOL_IDLE)
         .pool_max_idle_per_host(POOL_IDLE_PER_HOST);
     Ok(client)
+}
+
+/// The same for urls that lead out as those of providers do: through the proxy of `[outbound]`, where there is one.
+pub fn builder_through(proxy: Option<&OutboundProxy>) -> Result<ClientBuilder, HttpClientError> {
+    let client = builder()?;
+    Ok(match proxy {
+        Some(proxy) => proxy.apply(client),
+        None => client,
+    })
 }
 
 /// A client that is made when it is first needed, and never where nothing needs it. Clones share it.

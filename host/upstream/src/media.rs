@@ -2,7 +2,8 @@
 //!
 //! The url comes from a client, so it must not reach the gateway's own network: https only, every address that a name
 //! resolves to must be public (and the connection goes to the very address that was checked), redirects are checked
-//! like the first url, and no credentials or client headers are sent. Origins that the operator names are exempt.
+//! like the first url, and no credentials or client headers are sent. Origins that the operator names are exempt. Where
+//! the operator has media fetched through a proxy, that resolves the names and has to keep them from the network.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response, Url};
 
 use super::http_client::{self, HttpClientError, Lazy, NotPublic, PublicClient};
+use super::outbound::OutboundProxy;
 use weir_buffers::{Full, Held};
 
 /// Maximum number of redirects.
@@ -68,9 +70,16 @@ pub enum MediaError {
 pub struct MediaClient {
     public: Lazy<PublicClient>,
     exempt: Lazy<Client>,
+    proxy: Option<OutboundProxy>,
 }
 
 impl MediaClient {
+    /// A client without connections. Origins that the operator names are reached through the proxy, and others only if it
+    /// is for media.
+    pub fn new(proxy: Option<OutboundProxy>) -> Self {
+        Self { proxy, ..Self::default() }
+    }
+
     /// Fetches a url. `kinds` are the prefixes of acceptable media types; the bytes are counted in `held`.
     pub async fn fetch(
         &self,
@@ -107,9 +116,14 @@ impl MediaClient {
         let host = url.host_str().ok_or(MediaError::Refused("it names no host"))?;
         http_client::check_user(url)?;
         let request = if is_exempt(url, rules) {
-            self.exempt.get_or_make(exempt).map_err(|error| unreachable(host, &error))?.get(url.clone())
+            self.exempt
+                .get_or_make(|| exempt(self.proxy.as_ref()))
+                .map_err(|error| unreachable(host, &error))?
+                .get(url.clone())
         } else {
-            let client = self.public.get_or_make(PublicClient::new).map_err(|error| unreachable(host, &error))?;
+            let proxy = self.proxy.as_ref().filter(|proxy| proxy.is_for_media());
+            let client = self.public.get_or_make(|| PublicClient::new(proxy));
+            let client = client.map_err(|error| unreachable(host, &error))?;
             client.request(Method::GET, url.clone())?
         };
         request.send().await.map_err(|error| unreachable(host, &http_client::reason(&error)))
@@ -117,8 +131,8 @@ impl MediaClient {
 }
 
 /// A client for the origins that the operator exempts.
-fn exempt() -> Result<Client, HttpClientError> {
-    Ok(http_client::builder()?.build()?)
+fn exempt(proxy: Option<&OutboundProxy>) -> Result<Client, HttpClientError> {
+    Ok(http_client::builder_through(proxy)?.build()?)
 }
 
 fn unreachable(host: &str, reason: &dyn std::fmt::Display) -> MediaError {

@@ -1,4 +1,4 @@
-//! The way to providers through a proxy, which makes a tunnel to each of them and sees no more than its host and port.
+//! The way out through a proxy, which makes a tunnel to each server and sees no more than its host and port.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -29,17 +29,33 @@ struct Inner {
     address: Uri,
     login: Option<HeaderValue>,
     direct: Vec<DirectHost>,
+    is_for_media: bool,
 }
 
 impl OutboundProxy {
     /// The proxy of a configuration.
-    pub fn new(Outbound { proxy, direct }: &Outbound) -> Result<Self, BadProxy> {
+    pub fn new(Outbound { proxy, direct, media }: &Outbound) -> Result<Self, BadProxy> {
         let written = proxy.expose().trim();
         let authority = written.strip_prefix("http://").ok_or(BadProxy)?.trim_end_matches('/');
         let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
         let address = with_port(&host.parse().map_err(|_| BadProxy)?, USUAL_PORT)?;
         let login = user.map(login).transpose()?;
-        Ok(Self(Arc::new(Inner { address, login, direct: direct.clone() })))
+        Ok(Self(Arc::new(Inner { address, login, direct: direct.clone(), is_for_media: *media })))
+    }
+
+    /// The proxy of a configuration that may have none.
+    pub fn of(outbound: Option<&Outbound>) -> Result<Option<Self>, BadProxy> {
+        outbound.map(Self::new).transpose()
+    }
+
+    /// The proxy's own host.
+    pub(super) fn host(&self) -> &str {
+        self.0.address.host().unwrap_or_default()
+    }
+
+    /// Whether media at addresses that clients name are fetched through it.
+    pub(super) fn is_for_media(&self) -> bool {
+        self.0.is_for_media
     }
 
     /// A connector that makes tunnels by the connections of another one.
@@ -67,12 +83,14 @@ impl OutboundProxy {
         !self.0.direct.iter().any(is_direct)
     }
 
-    /// The same way for a client of tokens.
+    /// The same way for the calls of other clients than the one of providers. Those over plain HTTP go directly, such as a
+    /// cloud's service of tokens and a collector in the cluster: there is no tunnel for them, and the proxy would read them.
     pub(super) fn apply(&self, client: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         let own = self.clone();
         let address = reqwest::Url::parse(&self.0.address.to_string()).ok();
-        let way =
-            move |url: &reqwest::Url| address.clone().filter(|_| url.host_str().is_some_and(|host| own.is_for(host)));
+        let way = move |url: &reqwest::Url| {
+            address.clone().filter(|_| url.scheme() == "https" && url.host_str().is_some_and(|host| own.is_for(host)))
+        };
         let proxy = reqwest::Proxy::custom(way);
         client.proxy(match &self.0.login {
             Some(login) => proxy.custom_http_auth(login.clone()),
@@ -115,7 +133,7 @@ mod tests {
     use weir_config::Secret;
 
     fn proxy(address: &str, direct: Vec<DirectHost>) -> OutboundProxy {
-        OutboundProxy::new(&Outbound { proxy: Secret::new(address), direct }).unwrap()
+        OutboundProxy::new(&Outbound { proxy: Secret::new(address), direct, media: false }).unwrap()
     }
 
     #[test]

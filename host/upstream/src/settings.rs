@@ -18,7 +18,7 @@ pub struct Settings {
     pub tcp_keepalive: Option<Duration>,
     /// Interval of HTTP/2 pings, while an answer is awaited.
     pub http2_ping: Option<Duration>,
-    /// The proxy on the way to providers, if there is one.
+    /// The proxy on the way out, if there is one.
     pub proxy: Option<OutboundProxy>,
 }
 

@@ -10,9 +10,13 @@ use http::{Method, StatusCode};
 use reqwest::{Client, Url};
 use ring::hmac;
 
+use weir_config::Outbound;
 use weir_types::headers;
 
-use super::http_client::{BodyError, HttpClientError, NotPublic, PublicClient, builder, check_user, read_body, reason};
+use super::http_client::{
+    BodyError, HttpClientError, NotPublic, PublicClient, builder_through, check_user, read_body, reason,
+};
+use super::outbound::OutboundProxy;
 
 /// Posts JSON to one url.
 #[derive(Clone)]
@@ -62,18 +66,24 @@ pub enum WebhookError {
 
 impl WebhookClient {
     /// A client for a url, which is signed for with `secret`. Only with `private` may the url lead to this machine or a
-    /// private network, and use plain HTTP.
+    /// private network, and use plain HTTP. It is called as providers are, through a proxy where there is one.
     ///
     /// # Errors
     ///
     /// The url cannot be called.
-    pub fn new(url: &str, secret: Option<&str>, private: bool) -> Result<Self, WebhookSetupError> {
+    pub fn new(
+        url: &str,
+        secret: Option<&str>,
+        private: bool,
+        outbound: Option<&Outbound>,
+    ) -> Result<Self, WebhookSetupError> {
         let url: Url = url.parse().map_err(|error| WebhookSetupError::Url(format!("{error}")))?;
         check_user(&url)?;
+        let proxy = OutboundProxy::of(outbound).map_err(HttpClientError::from)?;
         let client = if private {
-            Reach::Any(builder()?.build().map_err(HttpClientError::from)?)
+            Reach::Any(builder_through(proxy.as_ref())?.build().map_err(HttpClientError::from)?)
         } else {
-            let client = PublicClient::new()?;
+            let client = PublicClient::new(proxy.as_ref())?;
             let _checked = client.request(Method::POST, url.clone())?;
             Reach::Public(client)
         };
@@ -132,12 +142,15 @@ mod tests {
         for url in
             ["http://example.com/", "https://127.0.0.1/", "https://10.0.0.1/x", "https://internal/", "https://[::1]/"]
         {
-            assert!(matches!(WebhookClient::new(url, None, false), Err(WebhookSetupError::NotPublic(_))), "{url}");
-            assert!(WebhookClient::new(url, None, true).is_ok(), "{url}");
+            assert!(
+                matches!(WebhookClient::new(url, None, false, None), Err(WebhookSetupError::NotPublic(_))),
+                "{url}"
+            );
+            assert!(WebhookClient::new(url, None, true, None).is_ok(), "{url}");
         }
-        assert!(WebhookClient::new("https://guard.example.com/judge", None, false).is_ok());
-        assert!(WebhookClient::new("https://me:word@guard.example.com/", None, true).is_err());
-        assert!(WebhookClient::new("nonsense", None, true).is_err());
+        assert!(WebhookClient::new("https://guard.example.com/judge", None, false, None).is_ok());
+        assert!(WebhookClient::new("https://me:word@guard.example.com/", None, true, None).is_err());
+        assert!(WebhookClient::new("nonsense", None, true, None).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use http::Request;
 use hyper::body::Incoming;
+use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -98,9 +99,9 @@ impl App {
             tracing::info!(bytes, "caches and queues fit into the memory limit of the container");
         }
         let (plugins, serving) = load_served(&config)?;
-        let proxy = config.outbound.as_ref().map(OutboundProxy::new).transpose()?;
+        let proxy = OutboundProxy::of(config.outbound.as_ref())?;
         let upstreams = Upstreams::new(&Settings { proxy, ..Settings::default() });
-        let traces = config.traces.as_ref().map(|settings| tracer(settings, metrics.registry()));
+        let traces = config.traces.as_ref().map(|settings| tracer(settings, &config, metrics.registry()));
         let tracer = traces.transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
         let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
@@ -198,7 +199,7 @@ impl App {
             sharing: self.rounds.as_ref().map(Rounds::sharing),
             budgets: self.budgets.as_ref().map(KeptBudgets::state),
             sessions: self.sessions,
-            logins: Logins::new(),
+            logins: Logins::new(config.outbound.clone()),
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = admin::router(operations);
@@ -281,7 +282,7 @@ fn follow_certificate(tls: Option<&Arc<Tls>>, stop: &watch::Receiver<bool>) {
 
 /// Gives the records of requests to the request log and to the sinks, and has the texts of their errors cleaned.
 fn log_requests(config: &Config, gateway: &Gateway, store: Option<&OpenStore>) -> Result<Sending, StartError> {
-    let (sinks, sending) = sinks::start(&config.sinks, gateway.metrics().registry())?;
+    let (sinks, sending) = sinks::start(config, gateway.metrics().registry())?;
     if let Some(store) = store {
         store.read_messages_with(gateway.serving_now());
     }
@@ -344,8 +345,9 @@ fn show_figures(gateway: &Gateway, catalog: &Arc<Catalog>) {
 }
 
 /// Creates the exporter of spans.
-fn tracer(settings: &weir_config::Traces, registry: &prometheus::Registry) -> Result<Tracer, StartError> {
-    Ok(Tracer::begin(settings, Collector::new(Handle::current(), settings.protocol)?, registry)?)
+fn tracer(settings: &weir_config::Traces, config: &Config, registry: &Registry) -> Result<Tracer, StartError> {
+    let collector = Collector::new(Handle::current(), settings.protocol, config.outbound.as_ref())?;
+    Ok(Tracer::begin(settings, collector, registry)?)
 }
 
 /// Derives the served state anew whenever the adapters change.

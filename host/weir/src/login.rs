@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use documents::{Documents, ProviderDocuments};
 use used_once::UsedOnce;
-use weir_config::{AdminLogin, ClaimRule, Secret};
+use weir_config::{AdminLogin, ClaimRule, Outbound, Secret};
 use weir_identity::document::{Grant, Login};
 use weir_identity::jwt::{self, ClaimPath, Endpoint};
 use weir_identity::oidc::{
@@ -109,6 +109,7 @@ pub(crate) struct Logins(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    outbound: Option<Outbound>,
     client: OnceLock<DocumentClient>,
     cookies: OnceLock<LoginCookies>,
     documents: Documents,
@@ -117,11 +118,11 @@ struct Shared {
 }
 
 impl Logins {
-    /// No login has begun.
-    pub(crate) fn new() -> Self {
+    /// No login has begun. The provider is reached as others are, through a proxy where there is one.
+    pub(crate) fn new(outbound: Option<Outbound>) -> Self {
         let (client, cookies) = (OnceLock::new(), OnceLock::new());
         let (documents, used) = (Documents::default(), UsedOnce::default());
-        Self(Arc::new(Shared { client, cookies, documents, used, places: Semaphore::new(AT_ONCE) }))
+        Self(Arc::new(Shared { outbound, client, cookies, documents, used, places: Semaphore::new(AT_ONCE) }))
     }
 
     /// Begins a login: where the browser is sent, and the cookie that is kept for it.
@@ -189,7 +190,8 @@ impl Logins {
         if let Some(client) = self.0.client.get() {
             return Ok(client);
         }
-        let made = DocumentClient::new().map_err(|error: HttpClientError| LoginError::Local(error.to_string()))?;
+        let made = DocumentClient::new(self.0.outbound.as_ref());
+        let made = made.map_err(|error: HttpClientError| LoginError::Local(error.to_string()))?;
         Ok(self.0.client.get_or_init(|| made))
     }
 

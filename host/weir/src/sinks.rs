@@ -24,7 +24,7 @@ use lines::LogLines;
 pub(crate) use log::EventLog;
 use metrics::SinkMetrics;
 use queue::Queue;
-use weir_config::{Sink, SinkKind};
+use weir_config::{Config, SinkKind};
 use weir_gateway::observe::log::tap::{self, LineTap};
 use weir_store::{Fact, PackedFact};
 use worker::Worker;
@@ -56,14 +56,15 @@ pub(crate) struct Sending {
 /// # Errors
 ///
 /// If an address or a key cannot be used.
-pub(crate) fn start(settings: &[Sink], registry: &Registry) -> Result<(Arc<Sinks>, Sending), SinkError> {
+pub(crate) fn start(config: &Config, registry: &Registry) -> Result<(Arc<Sinks>, Sending), SinkError> {
+    let settings = &config.sinks;
     let (stop, stopped) = watch::channel(false);
     let metrics = if settings.is_empty() { None } else { Some(SinkMetrics::new(registry)?) };
     let (mut entries, mut tasks, mut lines) = (Vec::new(), Vec::new(), LogLines::default());
     for (sink, metrics) in settings.iter().zip(std::iter::repeat(metrics).flatten()) {
         let figures = metrics.of(sink.name());
         let queue = Arc::new(Queue::new(sink.max_queue_rows, sink.max_queue_bytes, figures.clone()));
-        let worker = Worker::new(sink, Arc::clone(&queue), Delivery::new(sink)?, figures);
+        let worker = Worker::new(sink, Arc::clone(&queue), Delivery::new(sink, config.outbound.as_ref())?, figures);
         // What a sink logs while it sends would come back to it.
         tasks.push(tokio::spawn(tap::unshown(worker.run(stopped.clone()))));
         if let Some(least) = sink.log {

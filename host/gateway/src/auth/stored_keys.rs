@@ -255,7 +255,7 @@ mod tests {
     /// Accepts tokens of an issuer that is never asked.
     fn tokens() -> Arc<Tokens> {
         let settings = IssuerSettings::new("login", "https://id.example", "weir", TeamId::parse("red").unwrap());
-        Arc::new(Tokens::new(vec![settings], Timing::default(), DocumentClient::new().unwrap()).unwrap())
+        Arc::new(Tokens::new(vec![settings], Timing::default(), DocumentClient::new(None).unwrap()).unwrap())
     }
 
     #[test]

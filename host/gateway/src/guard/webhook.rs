@@ -119,9 +119,12 @@ impl Webhook {
     /// # Errors
     ///
     /// Its url cannot be called.
-    pub(super) fn new(settings: &weir_config::GuardWebhook) -> Result<Self, WebhookSetupError> {
+    pub(super) fn new(
+        settings: &weir_config::GuardWebhook,
+        outbound: Option<&weir_config::Outbound>,
+    ) -> Result<Self, WebhookSetupError> {
         let secret = settings.secret.as_ref().map(weir_config::Secret::expose);
-        let client = WebhookClient::new(&settings.url, secret, settings.private)?;
+        let client = WebhookClient::new(&settings.url, secret, settings.private, outbound)?;
         let (prompt, answer) = (Access::Write, Access::None);
         let manifest = GuardManifest { phases: vec![Phase::Request], prompt, answer, metadata: true, hold_back: 0 };
         Ok(Self { client, manifest, breaker: ServiceBreaker::new() })

@@ -221,12 +221,7 @@ impl Tokens {
 
 /// The client for token endpoints, which are reached as providers are.
 fn client(proxy: Option<&OutboundProxy>) -> Result<Client, HttpClientError> {
-    let client = http_client::builder()?.connect_timeout(TIMEOUTS.connect);
-    let client = match proxy {
-        Some(proxy) => proxy.apply(client),
-        None => client,
-    };
-    Ok(client.build()?)
+    Ok(http_client::builder_through(proxy)?.connect_timeout(TIMEOUTS.connect).build()?)
 }
 
 /// Reads an answer within the limits of size and time.

@@ -6,13 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Method, RequestBuilder, Url};
 
-use super::{HttpClientError, builder};
+use super::super::outbound::OutboundProxy;
+use super::{HttpClientError, builder_through};
 
 /// Sends requests to public addresses over https, and to no others.
 ///
 /// A host that is an address is checked here, since no resolver sees it; a name is
 /// checked when it is resolved, and the connection goes to the very addresses that were checked. Redirects are not
-/// followed: the caller sends the next request through the same check.
+/// followed: the caller sends the next request through the same check. A proxy resolves the names itself, so that the
+/// addresses that they lead to are its operator's care.
 #[derive(Clone, Debug)]
 pub struct PublicClient(Client);
 
@@ -41,8 +43,9 @@ impl NotPublic {
 
 impl PublicClient {
     /// A client without connections. The caller limits the time of each request.
-    pub fn new() -> Result<Self, HttpClientError> {
-        Ok(Self(builder()?.https_only(true).dns_resolver(PublicResolver).build()?))
+    pub fn new(proxy: Option<&OutboundProxy>) -> Result<Self, HttpClientError> {
+        let resolver = PublicResolver { proxy: proxy.map(|proxy| proxy.host().to_owned()) };
+        Ok(Self(builder_through(proxy)?.https_only(true).dns_resolver(resolver).build()?))
     }
 
     /// Begins a request to an address that may be tried.
@@ -68,14 +71,18 @@ pub(crate) fn check_user(url: &Url) -> Result<(), NotPublic> {
 }
 
 /// Resolves names to their public addresses and fails for those that have others.
-#[derive(Debug, Clone, Copy)]
-struct PublicResolver;
+#[derive(Debug, Clone)]
+struct PublicResolver {
+    /// The host of the proxy, which may have any address.
+    proxy: Option<String>,
+}
 
 impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let is_proxy = self.proxy.as_deref() == Some(name.as_str());
         Box::pin(async move {
             let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if !addresses.iter().all(|address| is_public(address.ip())) {
+            if !is_proxy && !addresses.iter().all(|address| is_public(address.ip())) {
                 let reason = "the name leads to an address that is not public";
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason).into());
             }
@@ -176,7 +183,7 @@ mod tests {
 
     #[test]
     fn an_address_is_refused_in_every_spelling() {
-        let client = PublicClient::new().unwrap();
+        let client = PublicClient::new(None).unwrap();
         let asked = |url: &str| client.request(Method::GET, Url::parse(url).unwrap()).map(drop);
         for host in [
             "127.0.0.1",
@@ -211,7 +218,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
         // Past the check of the url, as a name with a dot would be.
-        let error = PublicClient::new().unwrap().0.get(&url).send().await.unwrap_err();
+        let error = PublicClient::new(None).unwrap().0.get(&url).send().await.unwrap_err();
         assert!(super::super::reason(&error).ends_with("not public"), "{error:?}");
         let accepted = tokio::time::timeout(std::time::Duration::from_millis(100), listener.accept()).await;
         assert!(accepted.is_err(), "a connection came");

@@ -46,7 +46,7 @@ pub(crate) fn tokens(config: &Config) -> Result<Option<Arc<Tokens>>, TokensError
         return Ok(None);
     }
     let issuers = config.issuers.iter().map(settings).collect::<Result<_, _>>()?;
-    let tokens = Arc::new(Tokens::new(issuers, Timing::default(), DocumentClient::new()?)?);
+    let tokens = Arc::new(Tokens::new(issuers, Timing::default(), DocumentClient::new(config.outbound.as_ref())?)?);
     // A check of a configuration runs outside of a runtime, and fetches nothing.
     if let Ok(runtime) = Handle::try_current() {
         tokens.warm_up(&runtime);

@@ -11,10 +11,10 @@ use serde_json::json;
 use super::event::Event;
 use super::summary;
 use crate::time::from_milliseconds;
-use weir_config::{Sink, SinkKind};
+use weir_config::{Outbound, Sink, SinkKind};
 use weir_types::contract::about::AuthScheme;
 use weir_upstream::{
-    Chunks, Credential, CredentialError, HttpClientError, Means, NotPublic, PublicClient, http_client,
+    Chunks, Credential, CredentialError, HttpClientError, Means, NotPublic, OutboundProxy, PublicClient, http_client,
 };
 
 /// The service that signatures are for.
@@ -78,14 +78,15 @@ enum Client {
 }
 
 impl Delivery {
-    pub(super) fn new(sink: &Sink) -> Result<Self, SinkError> {
+    pub(super) fn new(sink: &Sink, outbound: Option<&Outbound>) -> Result<Self, SinkError> {
         let name = || sink.name().to_owned();
         let url = sink.url.as_ref().and_then(|url| reqwest::Url::parse(url.expose().trim()).ok());
         let url = url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(|| SinkError::Url(name()))?;
+        let proxy = OutboundProxy::of(outbound).map_err(HttpClientError::from)?;
         let client = if sink.private {
-            Client::Any(http_client::builder()?.build().map_err(HttpClientError::from)?)
+            Client::Any(http_client::builder_through(proxy.as_ref())?.build().map_err(HttpClientError::from)?)
         } else {
-            let client = PublicClient::new()?;
+            let client = PublicClient::new(proxy.as_ref())?;
             // Nothing is sent: only the address is checked.
             let checked = client.request(Method::POST, url.clone());
             drop(checked.map_err(|reason| SinkError::Private { name: name(), reason })?);
