@@ -21,7 +21,7 @@ section! {
         endpoint: String as Endpoint => required "the address of a collector, such as \"http://127.0.0.1:4318\"",
         /// Headers for the collector, in OpenTelemetry's form: `name=value,name=value`, with percent-encoded values.
         headers: Vec<(String, Secret)> as Headers,
-        /// How spans are sent: `"http"` (to `v1/traces` below the endpoint) or `"grpc"`.
+        /// How spans are sent: `"http"` (to `v1/traces` below the endpoint, if that does not end so) or `"grpc"`.
         protocol: SpanProtocol,
         /// The version of OpenTelemetry's conventions for generative AI by which attributes are named.
         conventions: Option<Conventions> => "\"1.37\"; \"1.42\" if OTEL_SEMCONV_STABILITY_OPT_IN contains gen_ai_latest_experimental",

@@ -86,6 +86,13 @@ struct Naming {
     content: Option<usize>,
 }
 
+/// The address that spans are sent to, of which a configuration may have the path already.
+fn address(endpoint: &str, path: &str) -> String {
+    let endpoint = endpoint.trim_end_matches('/');
+    let is_whole = endpoint.strip_suffix(path).is_some_and(|base| base.ends_with('/'));
+    if is_whole { endpoint.to_owned() } else { format!("{endpoint}/{path}") }
+}
+
 impl Tracer {
     /// Starts sending spans to a collector through this HTTP client, which frames messages where the protocol is gRPC.
     pub fn begin(
@@ -100,7 +107,7 @@ impl Tracer {
         };
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_endpoint(format!("{}/{path}", settings.endpoint.trim_end_matches('/')))
+            .with_endpoint(address(&settings.endpoint, path))
             .with_headers(settings.headers.iter().map(header).collect::<HashMap<_, _>>())
             .with_http_client(client)
             .build()?;
@@ -279,5 +286,19 @@ impl Span {
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Span").field(&self.0.as_ref().map(|open| &open.context)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_for_spans_is_added_where_the_endpoint_lacks_it() {
+        for endpoint in ["http://c:4318", "http://c:4318/", "http://c:4318/v1/traces", "http://c:4318/v1/traces/"] {
+            assert_eq!(address(endpoint, HTTP_PATH), "http://c:4318/v1/traces");
+        }
+        assert_eq!(address("https://c/otlp", HTTP_PATH), "https://c/otlp/v1/traces");
+        assert_eq!(address("https://c/dev1/traces", HTTP_PATH), "https://c/dev1/traces/v1/traces");
     }
 }
