@@ -289,6 +289,31 @@ async fn a_limit_of_tokens_is_not_escaped_by_leaving() {
     }
 }
 
+/// A client that sets a short time for itself would spend more than the budget has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_keeps_what_it_reserved_where_the_clients_own_time_ends_as_where_it_leaves() {
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000000\nper = \"total\"\n";
+    for shape in SHAPES {
+        let mut answers = vec![(Answer::silence(), false), (Answer::silence(), true)];
+        // Blocks that begin count as content in the other formats.
+        if shape == Shape::OpenAi {
+            answers.push((shape.opening().iter().fold(Answer::sse(), Answer::piece).hang(), true));
+        }
+        for (answer, stream) in answers {
+            let upstream = Upstream::always(answer).await;
+            let gateway = gateway(&upstream, budget).await;
+            let mut before = 0;
+            for model in lanes(shape) {
+                gateway.ask(&shape.request(&model, stream).header("x-weir-timeout-ms", "150")).await;
+                gateway.until_metric("weir_in_flight", 0.0).await;
+                let booked = gateway.get("/admin/budgets").await.json()["budgets"][0]["settled"].as_u64().unwrap();
+                assert!(booked >= before + 1_000, "{model}, stream {stream}: {before} to {booked}");
+                before = booked;
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_costs_nothing_and_a_broken_connection_its_input() {
     for shape in SHAPES {

@@ -117,6 +117,8 @@ pub struct Account {
     begun: Instant,
     /// Until when the client waits, if it says so.
     own_deadline: Option<Instant>,
+    /// Whether that time ended while a provider worked on the last attempt, as if the client had left.
+    is_out_of_time: bool,
     /// Time spent waiting for providers and between attempts.
     waited: Duration,
     status: u16,
@@ -206,6 +208,7 @@ impl Account {
             series,
             begun,
             own_deadline: None,
+            is_out_of_time: false,
             waited: Duration::ZERO,
             status: 0,
             outcome: Outcome::Open,

@@ -174,11 +174,17 @@ impl Account {
         self.own_deadline = deadline;
     }
 
+    /// Whether the client waits no longer.
+    pub(super) fn is_past_own_time(&self) -> bool {
+        self.own_deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     /// The stream broke by its target's fault; another target may still continue it. One that ran out of the client's own
     /// time does not count against the target, which other clients give more.
     pub fn interrupted(&mut self) {
         self.traced.broke();
-        if self.own_deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        if self.is_past_own_time() {
+            self.is_out_of_time = true;
             return;
         }
         if self.ticket.as_mut().is_some_and(Ticket::broke) {

@@ -27,6 +27,7 @@ impl Account {
         self.provider = Some(Arc::clone(provider));
         self.attempt_time = None;
         self.hand_over.renew();
+        self.is_out_of_time = false;
         self.tokens.tariff = Some(tariff);
     }
 
@@ -149,6 +150,7 @@ impl Account {
     /// Ends the attempt as failed, with the reason.
     pub fn failed(&mut self, reason: &'static str) {
         self.status = 0;
+        self.is_out_of_time = self.is_past_own_time();
         self.traced.failed(reason);
     }
 

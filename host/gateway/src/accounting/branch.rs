@@ -12,6 +12,7 @@ impl Account {
         let (metrics, series) = (Arc::clone(&self.metrics), Arc::clone(&self.series));
         let mut branch = Self::empty(metrics, series, self.begun, Arc::clone(&self.request_id));
         branch.shared = Arc::clone(&self.shared);
+        branch.own_deadline = self.own_deadline;
         branch.counts = self.counts;
         branch.is_limited = self.is_limited;
         branch.traced = self.traced.branch();
@@ -26,6 +27,7 @@ impl Account {
         self.is_in_doubt = std::mem::take(&mut branch.is_in_doubt);
         self.waited += branch.waited + waited;
         self.status = branch.status;
+        self.is_out_of_time = branch.is_out_of_time;
         self.streaming |= std::mem::take(&mut branch.streaming);
         self.first_piece |= branch.first_piece;
         self.metered = branch.metered;

@@ -43,12 +43,18 @@ impl Account {
         self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the client left after the head of an answer and before any of its content. Nothing tells what the provider
-    /// made until then: a model may think for minutes before its first word. Leaving must not make that cheaper.
+    /// Whether the client left, or its own time ended, after the head of an answer and before any of its content. Nothing tells
+    /// what the provider made until then: a model may think for minutes before its first word. Leaving must not make that cheaper.
     fn was_left_unseen(&self) -> bool {
         let is_answered = (200..300).contains(&self.status);
         let is_unseen = !self.tokens.is_final && self.tokens.content.unwrap_or_default() == 0;
-        self.outcome == Outcome::Open && self.counts && is_answered && is_unseen
+        let is_left = self.outcome == Outcome::Open || self.is_out_of_time;
+        is_left && self.counts && is_answered && is_unseen
+    }
+
+    /// Whether nobody waited any more for an answer that had not begun: the client left, or its own time ended.
+    fn was_left_waiting(&self) -> bool {
+        self.status == 0 || self.is_out_of_time && !(200..300).contains(&self.status)
     }
 
     /// Whether all that the provider charges for is known, also if the client left before its own answer began.
@@ -67,7 +73,7 @@ impl Account {
         if self.was_left_unseen() {
             self.usage_is_partial();
         }
-        let is_under_way = self.status == 0 && self.tokens.sent.is_some() && !self.is_read();
+        let is_under_way = self.was_left_waiting() && self.tokens.sent.is_some() && !self.is_read();
         // An answer that was read and not given, since a guard failed at it, is charged for by what it reports.
         if !(200..400).contains(&self.status) && self.tokens.reported.is_none() {
             self.forfeit();
@@ -100,7 +106,7 @@ impl Account {
         };
         let is_unreported = is_answered && (answered.is_empty() || self.tokens.told == Told::Part);
         let has_doubt = self.is_in_doubt || self.shared.has_doubt.load(Ordering::Relaxed);
-        let is_left = is_under_way || self.status == 0 && has_doubt && !self.is_read();
+        let is_left = is_under_way || self.was_left_waiting() && has_doubt && !self.is_read();
         self.permit.take_over(self.shared.abandoned.take(forfeited.charges.spends()));
         if may_wait && is_unreported {
             return [forfeited.charges.spends(), answered].concat();
