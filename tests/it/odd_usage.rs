@@ -128,6 +128,23 @@ async fn no_tokens_beside_a_long_answer_are_estimated_in_both_lanes() {
     }
 }
 
+/// Its whole reservation would be a hundred times what it may have cost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_answer_that_reports_nothing_at_all_is_estimated_and_not_booked_as_it_was_reserved() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    let none = r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#;
+    let mut booked = 0;
+    for model in ["openai", "openai-t"] {
+        upstream.now(whole(OPENAI, none));
+        let reply = gateway.ask(&request(model)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let sum = settled(&gateway).await.as_u64().unwrap();
+        assert!((booked + 2..booked + 100).contains(&sum), "{model}: {booked} to {sum}");
+        booked = sum;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_count_that_no_answer_can_have_is_estimated() {
     let upstream = Upstream::always(Answer::silence()).await;

@@ -177,15 +177,18 @@ impl TokenBill {
         let is_first = self.charged_before.is_none();
         let is_input_final = is_final && (is_first || reported_in > before_in);
         let is_output_final = is_final && (is_first || reported_out > before_out);
+        // No answer uses nothing at all, however short it is.
+        let is_nothing = reported_in == 0 && reported_out == 0;
+        let is_little = |tokens: u32| tokens < CERTAIN && !is_nothing;
         let is_input_reported = reported.input().is_some()
             && (is_input_final || reported_in > charged_in)
-            && (reported_in > 0 || self.has_units() || self.sent_tokens() < CERTAIN);
+            && (reported_in > 0 || self.has_units() || is_little(self.sent_tokens()));
         let so_far = u32::try_from(reported_out.saturating_sub(charged_out)).unwrap_or(u32::MAX);
         let input = if is_input_reported { 0 } else { self.sent_tokens() };
         let content = self.content.unwrap_or_default();
         let is_output_reported = reported.output().is_some()
             && is_output_final
-            && (reported_out > 0 || self.may_have_no_output() || content < CERTAIN);
+            && (reported_out > 0 || self.may_have_no_output() || is_little(content));
         let output = if is_output_reported { 0 } else { content.saturating_sub(so_far) };
         [input, output]
     }
@@ -317,6 +320,10 @@ mod tests {
         assert_eq!(missing(0, 7, &|_| ()), [200, 0]);
         assert_eq!(missing(7, 0, &|bill| bill.content = Some(CERTAIN - 1)), [0, 0]);
         assert_eq!(missing(0, 7, &|bill| bill.sent = Some(SentInput::from(CERTAIN - 1))), [0, 0]);
+        // Nothing at all is no report, however little there is.
+        let short = |bill: &mut TokenBill| (bill.content, bill.sent) = (Some(5), Some(SentInput::from(7)));
+        assert_eq!(missing(0, 0, &short), [7, 5]);
+        assert_eq!(missing(0, 0, &|bill| bill.reported = Some(Usage { output: None, ..usage(bill) })), [200, 100]);
         // Thinking alone is output, and cached input is input.
         assert_eq!(missing(7, 0, &|bill| bill.reported = Some(Usage { reasoning: Some(5), ..usage(bill) })), [0, 0]);
         assert_eq!(missing(0, 7, &|bill| bill.reported = Some(Usage { cache_read: Some(5), ..usage(bill) })), [0, 0]);
