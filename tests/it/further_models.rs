@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_tests::{Folder, Gateway, Request, Upstream};
 
-use crate::wire_format::{OPENAI, TEXT, provider};
+use crate::wire_format::{ANTHROPIC, OPENAI, TEXT, provider};
 
 const CLIENTS: &str = "[[clients]]\nname = \"bound\"\nkey = \"weir-bound-0123456789\"\nmodels = [\"fast*\"]\npassthrough = [\"p POST *\"]\n\
     [[clients]]\nname = \"free\"\nkey = \"weir-free-0123456789\"\npassthrough = [\"p POST *\"]\n";
@@ -35,6 +35,11 @@ async fn a_client_names_no_model_beside_its_own_that_it_may_not_use() {
             (r#","stream":true,"models":["fast-2"]"#, 200),
             (r#","models":["fast-2"]"#, 200),
             (r#","models":null"#, 200),
+            (r#","fallbacks":[{"model":"dear"}]"#, 403),
+            (r#","fallbacks":[{"model":"fast-2"}]"#, 200),
+            (r#","plugins":[{"id":"panel","model":"fast-2","analysis_models":["fast-2","dear"]}]"#, 403),
+            (r#","tools":[{"type":"look","parameters":{"model":"dear"}}]"#, 403),
+            (r#","tools":[{"type":"look","model":"fast-2"}],"tools":[{"type":"look","model":"dear"}]"#, 403),
             ("", 200),
         ] {
             // What goes to an endpoint that no adapter declares is looked at in passing.
@@ -61,4 +66,37 @@ async fn what_a_client_may_use_goes_along() {
         let reply = gateway.ask(&ask("bound", "/v1/chat/completions", "fast", odd)).await;
         assert_eq!(reply.status(), 400, "{odd}: {}", reply.text());
     }
+}
+
+/// Of a tool that consults another model, and of models that go on where the first one refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_a_tool_nor_a_fallback_of_the_providers_leads_to_another_model() {
+    let mut upstream = provider(ANTHROPIC).await;
+    let provider = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"anthropic\"\nurl = \"{}\"\napi_key = \"KEY\"\npassthrough = [\"POST *\"]\n\
+         [[models]]\nalias = \"fast\"\ntarget = {{ provider = \"p\", model = \"claude-haiku-4-5\" }}\n{CLIENTS}",
+        upstream.url()
+    );
+    let gateway = Gateway::with(Folder::with(&["anthropic"]), &provider).await;
+    let request = |client: &str, path: &str, more: &str| {
+        let body = format!(r#"{{"model":"fast","max_tokens":9,"messages":[{{"role":"user","content":"Hi"}}],{more}}}"#);
+        Request::post(path, body).header("x-api-key", &format!("weir-{client}-0123456789"))
+    };
+    for more in [
+        r#""fallbacks":[{"model":"claude-opus-4-8"}]"#,
+        r#""tools":[{"type":"advisor_20260301","name":"advisor","model":"claude-opus-4-8"}]"#,
+    ] {
+        for path in ["/v1/messages", "/passthrough/p/messages"] {
+            let reply = gateway.ask(&request("bound", path, more)).await;
+            assert_eq!(reply.status(), 403, "{path} {more}: {}", reply.text());
+            assert!(reply.text().contains("claude-opus-4-8") && upstream.unseen().is_none(), "{}", reply.text());
+            let reply = gateway.ask(&request("free", path, more)).await;
+            assert_eq!(reply.status(), 200, "{path} {more}: {}", reply.text());
+            upstream.request().await;
+        }
+    }
+    let of_query = gateway.ask(&request("bound", "/v1/messages?model=claude-opus-4-8", r#""stop_sequences":[]"#)).await;
+    assert_eq!(of_query.status(), 403, "{}", of_query.text());
+    let unnamed = gateway.ask(&request("bound", "/v1/messages", r#""fallbacks":"default""#)).await;
+    assert_eq!(unnamed.status(), 400, "the provider would choose: {}", unnamed.text());
 }

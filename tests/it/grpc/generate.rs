@@ -171,6 +171,15 @@ async fn an_extension_names_no_model_that_the_key_may_not_use() {
         let (format, key, json) = ("openai.chat".into(), "models".into(), json.into());
         types::ChatRequest { extensions: vec![types::Extension { format, key, json }], ..chat("openai", false) }
     };
+    let opaque = types::Opaque {
+        format: "openai.chat".into(),
+        kind: "look".into(),
+        json: r#"{"type":"look","model":"dear","model":"openai-2"}"#.into(),
+    };
+    let tool = types::Tool { kind: Some(types::tool::Kind::Opaque(opaque)) };
+    let with_tool = types::ChatRequest { tools: vec![tool], ..chat("openai", false) };
+    let status = generate(&channel, with_tool, KEY).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::PermissionDenied, "a tool: {status:?}");
     for (json, code) in
         [("[\"openai-2\", \"dear\"]", tonic::Code::PermissionDenied), ("[7]", tonic::Code::InvalidArgument)]
     {

@@ -4,6 +4,7 @@
 mod counts;
 mod form_fields;
 mod model;
+pub(crate) mod named_models;
 mod object_ids;
 
 use std::collections::HashMap;
@@ -28,8 +29,6 @@ use weir_types::headers;
 use weir_wire::form::Field;
 use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
 
-/// The member with the names of models that may answer instead of `model`.
-pub(crate) const FURTHER_MODELS: &str = "models";
 /// The most candidates that are reserved for, of each prompt; no provider makes as many.
 pub(crate) const MAX_CANDIDATES: u64 = 1_024;
 
@@ -56,8 +55,6 @@ pub struct PeekPlan {
     exclusions: HashMap<usize, Vec<CompiledExclusion>, RandomState>,
     /// Holds for requests whose client asks that a stream report its usage; none if the format has no such member.
     usage_is_asked: Option<Test>,
-    /// Holds for requests that name models beside `model`.
-    further_models: Option<Test>,
     /// Where ids of objects stand, and whether the path has one. They are looked for by themselves, since most requests
     /// need not be asked.
     objects: Option<ObjectPlaces>,
@@ -119,7 +116,6 @@ impl PeekPlan {
             let is_set = FrameTest::Equals(PointerEquals { pointer: ask.pointer.clone(), json: ask.json.clone() });
             usage_is_asked = usage_is_asked.or_else(|| Test::compile(&is_set, &mut wanted).ok());
         }
-        let further_models = Test::compile(&FrameTest::Present(format!("/{FURTHER_MODELS}")), &mut wanted).ok();
         let features = if wants_features { features(&face, &mut wanted) } else { Vec::new() };
         for pointer in face.object_ids.iter().filter(|place| place.matches('/').count() == 1) {
             wanted.add(pointer);
@@ -142,7 +138,6 @@ impl PeekPlan {
             features,
             exclusions,
             usage_is_asked,
-            further_models,
             objects,
             path_object,
         }
@@ -268,11 +263,6 @@ impl RequestPeek {
     pub(crate) fn object_ids(&self, body: &[Bytes], path_params: &PathParams) -> ObjectIds {
         let of_path = path_params.get("id").filter(|_| self.plan.path_object);
         self.plan.objects.as_ref().map_or_else(|| ObjectIds::of_path(of_path), |places| places.read(body, of_path))
-    }
-
-    /// Whether the body names models beside `model`, which its provider may take instead.
-    pub(crate) fn names_further_models(&self) -> bool {
-        self.plan.further_models.as_ref().zip(self.found.as_ref()).is_some_and(|(test, found)| test.holds(found))
     }
 
     /// Whether the client asks for a stream's usage.

@@ -30,7 +30,7 @@ impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
     pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         may_do(asked)?;
-        further_models::permit(&asked.caller, &asked.peek, &asked.body)?;
+        further_models::permit(&asked.caller, &asked.query, &asked.peek, &asked.body)?;
         if serving.created_objects(asked.endpoint.index, &self.stored_keys).is_none() {
             return Ok(());
         }

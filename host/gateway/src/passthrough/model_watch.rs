@@ -3,14 +3,15 @@
 
 use super::client_body::Watch;
 use crate::auth::Caller;
+use crate::dialect::request_peek::named_models;
 use weir_upstream::UploadError;
 use weir_wire::form::{self, FieldScan, FormError};
 use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar};
 
 /// The name of the member, and of the form's field.
 const MODEL: &str = "model";
-/// Where JSON names the model, and others that may answer instead.
-const PLACES: [&str; 2] = ["/model", "/models/*"];
+/// Where JSON names the model. Others are named where every request names them.
+const PLACES: [&str; 1] = ["/model"];
 /// What may precede a JSON value in any encoding: marks of its order, zeros and white space.
 const BEFORE_JSON: &[u8] = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n";
 
@@ -56,7 +57,8 @@ impl ModelWatch {
     fn begin(&mut self, piece: &[u8]) -> Result<(), UploadError> {
         let Some(first) = piece.iter().find(|byte| !BEFORE_JSON.contains(byte)) else { return Ok(()) };
         self.body = if *first == b'{' {
-            let pointers = Pointers::compile(&PLACES).map_err(|_| UploadError::Refused(UNREADABLE))?;
+            let places: Vec<&str> = PLACES.into_iter().chain(named_models::places()).collect();
+            let pointers = Pointers::compile(&places).map_err(|_| UploadError::Refused(UNREADABLE))?;
             Looked::Json(Box::new(Peek::new(&pointers, Limits { utf8: false, variants: true, ..Limits::default() })))
         } else if self.is_query {
             return Err(UploadError::Refused(UNREADABLE));
@@ -72,8 +74,10 @@ impl ModelWatch {
             value => value.as_text().is_some_and(|model| self.caller.may_use(model)),
         };
         let is_variant = |(_, known): &(String, String)| known == MODEL;
-        let is_permitted =
-            found.hits().iter().all(|hit| may_be(&hit.value)) && !found.variants().iter().any(is_variant);
+        let named = named_models::in_found(found, PLACES.len()).map_err(|_| UploadError::Refused(NOT_ALLOWED))?;
+        let is_permitted = found.hits().iter().filter(|hit| hit.pointer < PLACES.len()).all(|hit| may_be(&hit.value))
+            && named.iter().all(|model| self.caller.may_use(model))
+            && !found.variants().iter().any(is_variant);
         if is_permitted { Ok(()) } else { Err(UploadError::Refused(NOT_ALLOWED)) }
     }
 }

@@ -110,7 +110,7 @@ impl Gateway {
         rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, pieces)?;
         let mut peek = read_body::peek(serving, known.endpoint, path_params, head, pieces)?;
         peek.refuse_second_model()?;
-        further_models::permit(caller, &peek, pieces)?;
+        further_models::permit(caller, "", &peek, pieces)?;
         peek.set_model_of_path(path_params);
         readings::refuse_other_model(head, &peek)?;
         let named = peek.object_ids(pieces, path_params);

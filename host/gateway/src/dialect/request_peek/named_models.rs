@@ -1,0 +1,153 @@
+//! The models that a request names beside its own: some of them may answer instead, tools consult others. Whether its provider
+//! heeds them is nothing that an adapter can declare, so that the rights of a client hold for these names wherever they are sent.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+
+use weir_wire::peek::{Found, Hit, Limits, Peek, Pointers, Scalar};
+
+/// What a place has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// A list of what the places below it have.
+    List,
+    /// A model's name.
+    Name,
+    /// A model's name, or an object that has one.
+    NameOrObject,
+    /// A model's name if it is a text: a schema of arguments may have a member of such a name.
+    NameIfText,
+}
+
+/// Where requests name models beside their own.
+const PLACES: [(&str, Holds); 13] = [
+    ("/models", Holds::List),
+    ("/models/*", Holds::Name),
+    ("/fallbacks", Holds::List),
+    ("/fallbacks/*", Holds::NameOrObject),
+    ("/fallbacks/*/model", Holds::Name),
+    ("/plugins/*/model", Holds::NameIfText),
+    ("/plugins/*/models/*", Holds::NameIfText),
+    ("/plugins/*/analysis_models/*", Holds::NameIfText),
+    ("/tools/*/model", Holds::NameIfText),
+    ("/tools/*/parameters/model", Holds::NameIfText),
+    ("/tools/*/parameters/models/*", Holds::NameIfText),
+    ("/tools/*/parameters/analysis_models/*", Holds::NameIfText),
+    ("/input/*/tools/*/model", Holds::NameIfText),
+];
+
+/// The places, compiled. Pointers that are constant compile.
+static POINTERS: LazyLock<Option<Pointers>> = LazyLock::new(|| Pointers::compile(&places().collect::<Vec<_>>()).ok());
+
+/// A request names something else where names of models stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    /// The member of the request.
+    pub(crate) member: &'static str,
+}
+
+/// All places where requests name models beside their own.
+pub(crate) fn places() -> impl Iterator<Item = &'static str> {
+    PLACES.into_iter().map(|(place, _)| place)
+}
+
+/// Finds the names of models in a body of JSON.
+///
+/// # Errors
+///
+/// The body has something else where the names stand, or cannot be read.
+pub(crate) fn in_body(body: &[Bytes]) -> Result<Vec<String>, Unreadable> {
+    let unreadable = Unreadable { member: "models" };
+    let mut scan = Peek::new(POINTERS.as_ref().ok_or(unreadable)?, Limits { utf8: false, ..Limits::default() });
+    for piece in body {
+        scan.push(piece);
+    }
+    let found = scan.finish().map_err(|_| unreadable)?;
+    in_found(&found, 0)
+}
+
+/// The same of a scan that looked for [`places`] behind so many others.
+pub(crate) fn in_found(found: &Found, others: usize) -> Result<Vec<String>, Unreadable> {
+    let (mut names, mut lists) = (Vec::new(), Vec::new());
+    for hit in found.hits() {
+        let Some((place, holds)) = hit.pointer.checked_sub(others).and_then(|place| PLACES.get(place)) else {
+            continue;
+        };
+        let member = place.split('/').nth(1).unwrap_or_default();
+        names.extend(name(hit, *holds).map_err(|()| Unreadable { member })?.map(str::to_owned));
+        // Readers differ in which of two lists counts.
+        if *holds == Holds::List {
+            if lists.contains(&member) {
+                return Err(Unreadable { member });
+            }
+            lists.push(member);
+        }
+    }
+    Ok(names)
+}
+
+/// The name at a place, if there is one.
+fn name(hit: &Hit, holds: Holds) -> Result<Option<&str>, ()> {
+    match (holds, &hit.value) {
+        (Holds::List, Scalar::Null | Scalar::Array { .. })
+        | (Holds::NameOrObject, Scalar::Object { .. })
+        | (
+            Holds::NameIfText,
+            Scalar::Null | Scalar::Bool(_) | Scalar::Number(_) | Scalar::Object { .. } | Scalar::Array { .. },
+        ) => Ok(None),
+        (Holds::Name | Holds::NameOrObject | Holds::NameIfText, Scalar::Text(name)) => Ok(Some(name)),
+        _ => Err(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(body: &str) -> Result<Vec<String>, &'static str> {
+        in_body(&[Bytes::copy_from_slice(body.as_bytes())]).map_err(|unreadable| unreadable.member)
+    }
+
+    #[test]
+    fn names_are_found_wherever_they_stand() {
+        for body in [
+            r#"{"model":"own","models":["a"]}"#,
+            r#"{"\u006dodels":["a"]}"#,
+            r#"{"fallbacks":[{"model":"a"}]}"#,
+            r#"{"fallbacks":["a"]}"#,
+            r#"{"plugins":[{"id":"x","model":"a"}]}"#,
+            r#"{"plugins":[{"analysis_models":["a"]}]}"#,
+            r#"{"tools":[{"type":"function","function":{"name":"model"}},{"type":"x","model":"a"}]}"#,
+            r#"{"tools":[{"type":"x","parameters":{"model":"a"}}]}"#,
+            r#"{"tools":[{"model":null}],"tools":[{"model":"a"}]}"#,
+            r#"{"input":[{"role":"user"},{"type":"x","tools":[{"model":"a"}]}]}"#,
+        ] {
+            assert_eq!(names(body), Ok(vec!["a".to_owned()]), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_names_none_is_let_pass_and_what_may_name_any_is_not() {
+        for body in [
+            r#"{"model":"own","models":null,"tools":[]}"#,
+            r#"{"tools":[{"parameters":{"type":"object","properties":{"model":{"type":"string"}}}}]}"#,
+            r#"{"tools":[{"parameters":{"model":{"type":"string"}}}],"messages":[{"content":"{\"models\":[\"a\"]}"}]}"#,
+            r#"{"input":"Hi"}"#,
+        ] {
+            assert_eq!(names(body), Ok(Vec::new()), "{body}");
+        }
+        let long = format!(r#"{{"tools":[{{"model":"{}"}}]}}"#, "a".repeat(2_000));
+        for (body, member) in [
+            (r#"{"models":"a"}"#, "models"),
+            (r#"{"models":[7]}"#, "models"),
+            (r#"{"models":[{"model":"a"}]}"#, "models"),
+            (r#"{"models":["a"],"models":["a"]}"#, "models"),
+            (r#"{"fallbacks":"default"}"#, "fallbacks"),
+            (&long, "tools"),
+            ("{", "models"),
+        ] {
+            assert_eq!(names(body), Err(member), "{body}");
+        }
+    }
+}
