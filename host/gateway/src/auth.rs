@@ -119,6 +119,15 @@ impl Caller {
         }
     }
 
+    /// The caller's team and organisation.
+    pub(crate) fn groups(&self) -> [Option<&str>; 2] {
+        match (&self.client, &self.stored) {
+            (Some(client), _) => [client.team.as_deref(), client.organisation.as_deref()],
+            (None, Some(stored)) => [stored.team(), stored.organisation()],
+            (None, None) => [None, None],
+        }
+    }
+
     /// The caller as messages name it.
     pub fn title(&self) -> String {
         match &self.stored {

@@ -44,19 +44,22 @@ async fn lives((client, upstream): &mut (WebSocket, WebSocket)) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_disabled_deleted_rotated_or_loses_a_right_ends_its_sessions_and_no_other() {
+async fn a_key_that_is_disabled_deleted_rotated_moved_or_loses_a_right_ends_its_sessions_and_no_other() {
     let provider = SessionProvider::listen().await;
     let gateway = Gateway::from_file(&administered(&provider)).await;
     assert_eq!(admin(&gateway, "POST", "/teams", json!({"id": "red", "name": "Red"})).await.status(), 201);
     let (_, key) = made(&gateway, json!({"name": "other"})).await;
     let mut other = session(&gateway, &provider, &key).await;
     let none = || Value::Null;
-    let cases: [(&str, &str, Value, &str); 6] = [
+    assert_eq!(admin(&gateway, "POST", "/teams", json!({"id": "blue", "name": "Blue"})).await.status(), 201);
+    let cases: [(&str, &str, Value, &str); 7] = [
         ("POST", "/keys/{id}/disable", none(), "api_key_disabled"),
         ("DELETE", "/keys/{id}", none(), "invalid_api_key"),
         ("POST", "/keys/{id}/rotate", json!({"grace": "0s"}), "api_key_expired"),
         ("PATCH", "/keys/{id}", json!({"models": ["another"]}), ""),
         ("PATCH", "/keys/{id}", json!({"operations": ["chat"]}), "operation_not_allowed"),
+        // Its budgets and limits are those of the team that it began with.
+        ("POST", "/keys/{id}/move", json!({"team": "blue"}), "key_moved"),
         ("PATCH", "/teams/red", json!({"disabled": true}), "team_disabled"),
     ];
     for (at, (method, path, body, expected)) in cases.into_iter().enumerate() {

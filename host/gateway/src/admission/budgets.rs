@@ -308,12 +308,11 @@ fn tags(caller: &Caller) -> Vec<&str> {
 /// Whose budgets count a caller's request for a model.
 fn owner<'a>(caller: &'a Caller, model: Option<&'a str>, tags: &'a [&'a str]) -> Owner<'a> {
     let (client, stored) = (caller.client.as_deref(), caller.stored.as_deref());
+    let [team, organisation] = caller.groups();
     Owner {
         key: client.map(|client| &*client.name).or(stored.map(StoredCaller::id)),
-        team: client.and_then(|client| client.team.as_deref()).or(stored.and_then(StoredCaller::team)),
-        organisation: client
-            .and_then(|client| client.organisation.as_deref())
-            .or(stored.and_then(StoredCaller::organisation)),
+        team,
+        organisation,
         tags,
         model,
         ..Owner::default()

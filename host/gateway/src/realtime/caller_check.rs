@@ -1,5 +1,6 @@
 //! Whether the caller of a session may still have it. A session lasts longer than a request: a key that is revoked,
-//! disabled or expires ends it, and so does the loss of the right to the operation or the model.
+//! disabled or expires ends it, and so does the loss of the right to the operation or the model. Where its responses are booked
+//! is decided when it begins, so that it also ends with a key that another team or organisation has now.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,12 @@ impl CallerCheck {
             Err(CallerDenied::Unread) => return Ok(MAX_CHECK_INTERVAL),
             Err(denied) => return Err(denied.into()),
         };
+        if caller.groups() != self.caller.groups() {
+            let message =
+                format!("the {} belongs to another team or organisation now: begin a new session", caller.title());
+            let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
+            return Err(fault.with_status(403).with_code("key_moved"));
+        }
         if !caller.may_do(NAME, true) {
             let message = format!("the {} may not use the operation `{NAME}` any more", caller.title());
             let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
