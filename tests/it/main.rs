@@ -97,6 +97,7 @@ mod secrets;
 mod served_models;
 mod shadow;
 mod shared;
+mod shared_account;
 mod sinks;
 mod soak;
 mod stalled;

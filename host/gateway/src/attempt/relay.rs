@@ -9,6 +9,7 @@ use http::{Response, StatusCode};
 
 use super::adapter_headers::{forbid_pages, may_be_a_page};
 use super::failure::{self, Failure};
+use super::idempotency::keep_apart;
 use super::meter::Meter;
 use super::relay_body::Relayed;
 use super::reply::ReplyBody;
@@ -186,6 +187,7 @@ fn request_headers(asked: &InboundRequest, acceptance: &Acceptance, filling: &Fi
         to.insert(header::ACCEPT_ENCODING, value.clone());
     }
     acceptance.request_headers.forward(&asked.headers, &mut to);
+    keep_apart(&mut to, &asked.caller.tenant);
     for (name, value) in acceptance.set_headers(filling) {
         to.entry(name).or_insert(value);
     }

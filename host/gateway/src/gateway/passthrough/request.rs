@@ -10,7 +10,7 @@ use super::super::own_url;
 use super::PermittedPass;
 use crate::accounting::Untold;
 use crate::admission::{Demand, Uses};
-use crate::attempt::PassedRequest;
+use crate::attempt::{PassedRequest, keep_apart};
 use crate::dialect::request_peek::RequestPeek;
 use crate::passthrough::{KnownEndpoint, Passage, path};
 use crate::route::Target;
@@ -123,7 +123,8 @@ pub(super) fn passed<'a>(
     let about = Head { headers: &head.headers, query };
     let framing = known.as_ref().map_or(Framing::Sse, |(known, _)| known.endpoint.framing(&about));
     let (adapter, named) = (&permitted.target.adapter.name, &serving.config.server.key_headers);
-    let (headers, query) = serving.endpoints.without_credentials(adapter, named, head.headers, query);
+    let (mut headers, query) = serving.endpoints.without_credentials(adapter, named, head.headers, query);
+    keep_apart(&mut headers, &permitted.caller.tenant);
     PassedRequest {
         id: permitted.id,
         passage: permitted.passage,
