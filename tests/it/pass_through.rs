@@ -132,6 +132,11 @@ async fn only_allowed_methods_and_paths_pass_by_provider_and_by_key() {
             upstream.request().await;
         }
     }
+    for query in ["_method=DELETE", "x=1&%24httpMethod=DELETE", "$httpHeaders=x-http-method-override:DELETE"] {
+        let reply = gateway.ask(&by("some", Request::new("POST", &format!("/passthrough/p/batches?{query}")))).await;
+        assert_eq!((reply.status(), code(&reply).as_str()), (400, "passthrough_path"), "{query}: {}", reply.text());
+        assert!(upstream.unseen().is_none(), "nothing was sent");
+    }
     let reply = gateway.get("/passthrough/p/files/f").await;
     assert_eq!((reply.status(), code(&reply).as_str()), (401, "invalid_api_key"));
     let body = reply.json();

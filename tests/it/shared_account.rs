@@ -38,3 +38,51 @@ async fn no_client_gets_the_answer_of_another_that_chose_the_same_idempotency_ke
         assert!(sent[0] != sent[2] && !sent.contains(&"order-1".to_owned()), "{path}: {sent:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_query_and_no_list_of_ids_in_a_path_names_another_clients_object() {
+    let file = r#"{"id":"file-0123456789abcdef","object":"file"}"#;
+    let mut upstream = Upstream::always(Answer::json(200, file)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let form = "--x\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--x--\r\n";
+    let upload = Request::new("POST", "/v1/files").header("content-type", "multipart/form-data; boundary=x").body(form);
+    assert_eq!(gateway.ask(&by("one", upload)).await.status(), 200);
+    upstream.request().await;
+    for path in [
+        "/passthrough/p/search?file=file-0123456789abcdef",
+        "/passthrough/p/search?x=1&ids=other,file%2D0123456789abcdef",
+        "/passthrough/p/files/other,file-0123456789abcdef",
+        "/v1/files?after=file-0123456789abcdef",
+    ] {
+        assert_eq!(gateway.ask(&by("two", Request::get(path))).await.status(), 404, "{path}");
+        assert!(upstream.unseen().is_none(), "{path}");
+        assert_eq!(gateway.ask(&by("one", Request::get(path))).await.status(), 200, "{path}");
+        upstream.request().await;
+    }
+}
+
+/// A model's limits hold also where a client names it as the provider does.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limits_of_a_model_hold_for_its_providers_name_too() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let limited = config(&upstream)
+        .replace("alias = \"m\"\ntarget", "alias = \"dear\"\nlimits = { requests_per_minute = 2 }\ntarget")
+        + "[[models]]\nalias = \"*\"\ntarget = { provider = \"p\", model = \"*\" }\n";
+    let gateway = Gateway::open(&limited).await;
+    let ask = |path: &str, model: &str| {
+        by(
+            "one",
+            Request::post(path, format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"Hi"}}]}}"#)),
+        )
+    };
+    for (path, model, status) in [
+        ("/v1/chat/completions", "dear", 200),
+        ("/passthrough/p/chat/completions", "m", 200),
+        ("/passthrough/p/chat/completions", "m", 429),
+        ("/passthrough/p/chat/completions", "another", 200),
+    ] {
+        let reply = gateway.ask(&ask(path, model)).await;
+        assert_eq!(reply.status(), status, "{path} {model}: {}", reply.text());
+        assert_eq!(upstream.unseen().is_some(), status == 200, "{path} {model}");
+    }
+}

@@ -19,7 +19,7 @@ use super::stored::StoringRequest;
 use super::{Admitted, Gateway, TracedRequest, fault_response, guards, inbound, own_url, rights, span_attributes};
 use crate::accounting::{Account, ArrivingBody, ExchangeStart};
 use crate::admission::budgets::HeldBudget;
-use crate::admission::{AdmissionPermit, Demand, Uses};
+use crate::admission::{AdmissionPermit, Demand, Refused, Uses};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
@@ -96,7 +96,8 @@ impl Gateway {
         let is_keyed = !serving.config.clients.is_empty() || self.stored_keys.is_keyed();
         passage.permit(&caller, is_keyed, &head.method, &plain)?;
         passage.permit_model_of_path(&caller, &plain)?;
-        rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, &plain)?;
+        let query = head.uri.query().unwrap_or_default();
+        rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, &plain, query)?;
         let target = passage.next_target();
         let known = passage.known(&head.method, &plain);
         let is_bare = body.is_end_stream();
@@ -159,7 +160,7 @@ impl Gateway {
             stream: asked.stream,
             uses: permitted.uses,
         };
-        let permit = match self.admission.admit(&serving.config, caller, &demand, permit).await {
+        let permit = match self.admit_passed(serving, permitted, &demand, permit).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.refuse_limited(&passage.endpoint, &refused, permitted.id, record)),
         };
@@ -198,6 +199,24 @@ impl Gateway {
             diagnose(&mut response, target, &account);
         }
         Ok(with_work(response.map(|body| body.attach(account))).await)
+    }
+
+    /// Admits a request to the limits of the model that it names, also where that is a provider's name for a model with an
+    /// alias of its own.
+    async fn admit_passed(
+        &self,
+        serving: &Serving,
+        PermittedPass { caller, alias, .. }: &PermittedPass<'_>,
+        demand: &Demand<'_>,
+        permit: AdmissionPermit,
+    ) -> Result<AdmissionPermit, Refused> {
+        let permit = self.admission.admit(&serving.config, caller, demand, permit).await?;
+        let lookup = |name: &str| serving.config.models.lookup(name);
+        let aliased =
+            alias.filter(|alias| lookup(alias).map(Arc::as_ptr) != demand.model.and_then(lookup).map(Arc::as_ptr));
+        let Some(alias) = aliased else { return Ok(permit) };
+        let demand = Demand { model: Some(alias), ..*demand };
+        Ok(joined(permit, self.admission.admit_to_model(&serving.config, caller, &demand).await?))
     }
 
     /// Sends a request within the limits and budgets of its provider.

@@ -19,6 +19,7 @@ use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::{BodyKind, Face, Operation};
 use weir_types::contract::types::{ErrorKind, Framing};
 use weir_types::fault::{Fault, Side};
+use weir_types::query;
 use weir_wire::frame;
 
 /// How many times JSON may be folded into texts of JSON.
@@ -42,6 +43,7 @@ impl Gateway {
         if let Some(id) = asked.path_params.get("id").filter(|id| owners.is_anothers(id.as_bytes(), tenant)) {
             return Err(not_here(id));
         }
+        refuse_anothers_in_query(owners, tenant, &asked.query)?;
         if is_text(asked)
             && let Some(id) = anothers(owners, tenant, &asked.body)
         {
@@ -196,16 +198,35 @@ fn may_do(asked: &InboundRequest) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Refuses a path of a provider's that holds the id of another client's object.
-pub(super) fn refuse_anothers(owners: &Owners, tenant: &str, path: &str) -> Result<(), Fault> {
-    let anothers = path.split(['/', ':', ';']).find(|part| owners.is_anothers(part.as_bytes(), tenant));
-    anothers.filter(|_| owners.has_any()).map_or(Ok(()), |id| Err(not_here(id)))
+/// Refuses a path of a provider's, or the query behind it, that holds the id of another client's object.
+pub(super) fn refuse_anothers(owners: &Owners, tenant: &str, path: &str, query: &str) -> Result<(), Fault> {
+    if !owners.has_any() {
+        return Ok(());
+    }
+    let of_path =
+        path.split(['/', ':', ';']).chain(words(path)).find(|part| owners.is_anothers(part.as_bytes(), tenant));
+    of_path.map_or_else(|| refuse_anothers_in_query(owners, tenant, query), |id| Err(not_here(id)))
+}
+
+/// Refuses a query with the id of another client's object.
+fn refuse_anothers_in_query(owners: &Owners, tenant: &str, query: &str) -> Result<(), Fault> {
+    for (_, value) in query::pairs(query).filter(|_| owners.has_any()) {
+        let mut ids = words(&value).chain([value.as_str()]).filter(|id| is_object(id.as_bytes()));
+        if let Some(id) = ids.find(|id| owners.is_anothers(id.as_bytes(), tenant)) {
+            return Err(not_here(id));
+        }
+    }
+    Ok(())
+}
+
+/// The words of a text that may be ids.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'))
 }
 
 /// Refuses a request that names another client's object by its place, such as a url that ends in its id.
 pub(super) fn refuse_anothers_named(owners: &Owners, tenant: &str, named: &ObjectIds) -> Result<(), Fault> {
-    let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let mut parts = named.all().flat_map(|id| id.split(move |c| !is_of_word(c)));
+    let mut parts = named.all().flat_map(|id| words(id));
     let anothers = parts.find(|part| owners.is_anothers(part.as_bytes(), tenant));
     anothers.filter(|_| owners.has_any()).map_or(Ok(()), |id| Err(not_here(id)))
 }

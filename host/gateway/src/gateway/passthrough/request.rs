@@ -20,7 +20,12 @@ use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::{ErrorKind, Framing};
 use weir_types::fault::{Fault, Side};
+use weir_types::query;
 use weir_upstream::Chunks;
+
+/// Members of a query by which some servers take a request for one with another method, or with other headers.
+const OVERRIDES: [&str; 6] =
+    ["_method", "$httpMethod", "$httpHeaders", "x-http-method-override", "x-http-method", "x-method-override"];
 
 /// The passage that a request takes, and the path at its provider.
 pub(super) fn passage<'a>(serving: &'a Serving, path: &str) -> Result<(&'a Passage, String), Fault> {
@@ -42,6 +47,11 @@ pub(super) fn refuse_forms(head: &Parts) -> Result<(), Fault> {
     // Before HTTP/2, only a request for a proxy names a server in its first line.
     if head.version < Version::HTTP_2 && head.uri.authority().is_some() {
         let message = "the request's target must be a path: this gateway is not a proxy for other addresses";
+        return Err(Fault::invalid(message).with_status(400).with_code("passthrough_path"));
+    }
+    let is_override = |name: &str| OVERRIDES.iter().any(|one| name.trim().eq_ignore_ascii_case(one));
+    if query::pairs(head.uri.query().unwrap_or_default()).any(|(name, _)| is_override(&name)) {
+        let message = "the query asks the provider's server for another method or other headers";
         return Err(Fault::invalid(message).with_status(400).with_code("passthrough_path"));
     }
     let upgrades = head.headers.get_all(header::UPGRADE).iter().filter_map(|value| value.to_str().ok());
