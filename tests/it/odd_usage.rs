@@ -75,6 +75,18 @@ async fn an_answer_that_cannot_be_read_is_booked_and_an_error_within_an_answer_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_cannot_be_read_is_booked_with_no_more_output_than_its_request_allows() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    upstream.now(Answer::json(200, json!({"choices": "word ".repeat(100_000)}).to_string()));
+    let body = json!({"model": "openai-t", "max_tokens": 9, "n": 2, "messages": [{"role": "user", "content": "Hi"}]});
+    let reply = gateway.ask(&Request::post("/v1/chat/completions", body.to_string())).await;
+    assert_eq!(reply.status(), 502, "{}", reply.text());
+    let booked = settled(&gateway).await.as_u64().unwrap();
+    assert!((18..100).contains(&booked), "{booked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_partly_reported_usage_costs_the_same_in_the_header_and_at_the_budget() {
     let upstream = Upstream::always(Answer::silence()).await;
     let gateway = gateway(&upstream, DOLLARS).await;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use prometheus::{GaugeVec, IntCounterVec, Opts};
 
+pub(crate) use self::forecast::DEFAULT_OUTPUT;
 use self::forecast::{amounts, cost};
 use super::{Demand, Uses};
 use crate::auth::{Caller, StoredCaller};

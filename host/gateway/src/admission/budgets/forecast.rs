@@ -5,14 +5,14 @@ use crate::route::Target;
 use weir_ledger::{Forecast, Nano, Timestamp};
 
 /// Output tokens that are reserved where neither the request nor the model has a limit.
-const DEFAULT_BUDGET_OUTPUT: u64 = 4096;
+pub(crate) const DEFAULT_OUTPUT: u64 = 4096;
 
 /// Input and output tokens that a request may use at most. Where it sets no limit of output, that is the model's, or
 /// `usual` if that is less.
 pub(super) fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u64>) -> [u64; 2] {
     let asked = demand.model.unwrap_or_default();
     let of_model = || targets.iter().filter_map(|target| target.capabilities_of(asked).output).max();
-    let unlimited = || of_model().unwrap_or(DEFAULT_BUDGET_OUTPUT).min(usual.unwrap_or(u64::MAX));
+    let unlimited = || of_model().unwrap_or(DEFAULT_OUTPUT).min(usual.unwrap_or(u64::MAX));
     match demand.uses {
         Uses::Free | Uses::Nothing => [0, 0],
         Uses::Input => [u64::from(Forecast::tokens_of(demand.counted_len)), 0],

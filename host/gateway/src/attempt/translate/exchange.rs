@@ -12,6 +12,7 @@ use super::super::send::{fault_of, response_of, send, upstream_fault};
 use super::whole::{TooLong, WholeBody};
 use super::{Run, called, unreadable};
 use crate::accounting::Account;
+use crate::admission::budgets::DEFAULT_OUTPUT;
 use weir_buffers::Held;
 use weir_translate::unified;
 use weir_translate::unified::Outcome;
@@ -70,9 +71,16 @@ impl Run<'_> {
         if let Err(fault) = &outcome
             && unreadable::is_unreadable(fault, &http)
         {
-            account.unreadable(unreadable::output(&http.body));
+            account.unreadable(unreadable::output(&http.body, self.most_output()));
         }
         outcome
+    }
+
+    /// The most tokens of output that the answer may have, as budgets reserve them.
+    fn most_output(&self) -> u64 {
+        let (asked, target) = (self.asked, self.target);
+        let of_model = || target.capabilities_of(asked.model()).output.unwrap_or(DEFAULT_OUTPUT);
+        asked.peek.output_limit.unwrap_or_else(of_model).saturating_mul(asked.peek.candidates)
     }
 
     async fn collected(&mut self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {

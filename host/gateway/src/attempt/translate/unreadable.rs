@@ -25,11 +25,11 @@ fn quotes(body: &[u8], words: &str) -> bool {
     !longest.is_empty() && memchr::memmem::find(body, longest.as_bytes()).is_some()
 }
 
-/// The estimated output tokens of the answer.
-pub(super) fn output(body: &Body) -> u32 {
+/// The estimated output tokens of the answer, of which it may have at most so many: what is not understood need not be content.
+pub(super) fn output(body: &Body, most: u64) -> u32 {
     let mut content = Content::default();
     content.json(bytes_of(body));
-    content.tokens_of_json()
+    content.tokens_of_json().min(u32::try_from(most).unwrap_or(u32::MAX))
 }
 
 fn bytes_of(body: &Body) -> &[u8] {
@@ -68,8 +68,10 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_not_read_has_an_output() {
-        assert!(output(&Body::Text("{}".to_owned())) > 0);
+        assert!(output(&Body::Text("{}".to_owned()), 9) > 0);
         let words = "word ".repeat(1_000);
-        assert!((500..2_000).contains(&output(&Body::Bytes(words.into_bytes()))));
+        let body = Body::Bytes(words.into_bytes());
+        assert!((500..2_000).contains(&output(&body, u64::MAX)));
+        assert_eq!(output(&body, 9), 9);
     }
 }
