@@ -176,7 +176,7 @@ impl Turn {
     }
 
     /// Whether there is nothing to write. A system turn's members have a meaning without any blocks.
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.results.is_empty() && self.others.is_empty() && !self.has_settings()
     }
 

@@ -19,10 +19,22 @@ struct Writer<'a> {
     names: &'a mut Names,
     losses: &'a mut Losses,
     turns: Turns,
+    /// Turns of the system that wait for the end of the user's turn before them.
+    held: Vec<Held>,
+    /// Whether the model's last turn ends with the result of a tool that the service ran.
+    has_served: bool,
     /// The parts of the current message from its first to its last thinking that the service signed.
     between_thinking: Range<usize>,
     /// The text at the end that the model goes on from, if its end has to be trimmed: its message and part.
     blank_end: Option<(usize, usize)>,
+}
+
+/// A turn of the system amid the conversation, of message number `at`.
+struct Held {
+    at: usize,
+    turn: Turn,
+    /// Whether the loss of its place is reported.
+    is_moved: bool,
 }
 
 /// Renders all messages.
@@ -37,10 +49,13 @@ pub(super) fn write(
     // A client of this format is responsible for the end of its history.
     let is_own = request.extensions.iter().any(|note| note.format == FORMAT && note.key == OWN_END);
     let blank_end = if is_own { None } else { blank_end(&request.messages) };
-    let mut writer = Writer { ctx, generation, names, losses, turns: turns(), between_thinking: 0..0, blank_end };
+    let (held, has_served, between_thinking) = (Vec::new(), false, 0..0);
+    let mut writer =
+        Writer { ctx, generation, names, losses, turns: turns(), held, has_served, between_thinking, blank_end };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
+    writer.release();
     Ok(writer.turns.finish().with_a_turn(turns(), &request.messages, losses))
 }
 
@@ -54,16 +69,44 @@ impl Writer<'_> {
         for (part, place) in parts_of(message, at) {
             self.part(&mut turn, part, place)?;
         }
+        if turn.is_empty() {
+            return Ok(());
+        }
+        if turn.speaker == Speaker::Assistant {
+            self.release();
+            self.has_served = message.parts.last().is_some_and(is_served);
+        } else {
+            self.overtake();
+        }
         self.turns.add(turn);
         Ok(())
     }
 
-    /// Writes system text, which goes to the front; only newer models take it within the conversation, after a user's
-    /// turn. One without text, which only has settings, may have any place after the first turn.
+    /// Adds the held turns: the model speaks next, or nobody.
+    fn release(&mut self) {
+        self.held.drain(..).for_each(|held| self.turns.add(held.turn));
+    }
+
+    /// Reports the held turns that get behind another turn of the user's.
+    fn overtake(&mut self) {
+        for held in &mut self.held {
+            if !std::mem::replace(&mut held.is_moved, true) {
+                self.losses.approximated(format!("messages[{}]", held.at), "moved behind the user's turn");
+            }
+        }
+    }
+
+    /// Writes system text, which goes to the front; only newer models take it within the conversation: behind a user's
+    /// turn or the result of a tool that the service ran, and only before a turn of the model's or at the end. One
+    /// without text, which only has settings, may have any place after the first turn.
     fn system(&mut self, at: usize, message: &Message, mut turn: Turn) -> Result<(), Error> {
         let before = self.turns.speaker();
-        let behind_user = matches!(before, Some(Speaker::User | Speaker::System));
-        let has_place = behind_user || before.is_some() && message.parts.iter().all(is_blank);
+        let only_settings = message.parts.iter().all(is_blank);
+        let has_place = match before {
+            Some(Speaker::User | Speaker::System) => true,
+            Some(Speaker::Assistant) => self.has_served || only_settings,
+            None => false,
+        };
         let in_place = self.generation.system_turns && has_place;
         for (part, place) in parts_of(message, at) {
             match part {
@@ -75,8 +118,10 @@ impl Writer<'_> {
                 _ => return Err(Error::unsupported(place.field(""), "system text can only be text")),
             }
         }
-        if in_place {
+        if in_place && only_settings && self.held.is_empty() {
             self.turns.add(turn);
+        } else if in_place {
+            self.held.push(Held { at, turn, is_moved: false });
         } else {
             self.turns.add_system(&turn.others, at, self.losses);
             for own in write::own(&message.extensions) {
@@ -89,6 +134,11 @@ impl Writer<'_> {
 
 fn is_blank(part: &Part) -> bool {
     matches!(part, Part::Text(text) if text.text.trim().is_empty())
+}
+
+/// Whether a part is the result of a tool that the service ran.
+fn is_served(part: &Part) -> bool {
+    matches!(part, Part::Opaque(opaque) if opaque.format == FORMAT && opaque.kind.ends_with("_tool_result"))
 }
 
 /// The parts from the first to the last thinking that the service signed.

@@ -99,3 +99,46 @@ fn c37_system_text_alone_is_said_by_the_user() {
     assert_eq!((&body["messages"], body.get("system")), (&json!([{"role": "user", "content": parts}]), None));
     assert_eq!(losses, ["messages[0]"]);
 }
+
+#[test]
+fn system_turns_stand_before_the_models_turn_or_at_the_end() {
+    let block = |text: &str| json!({"type": "text", "text": text});
+    let turn = |role: &str, texts: &[&str]| json!({"role": role, "content": texts.iter().map(|text| block(text)).collect::<Vec<_>>()});
+    let messages = json!([
+        turn("user", &["a"]),
+        turn("system", &["first"]),
+        turn("user", &["b"]),
+        turn("assistant", &["c"]),
+        turn("user", &["d"]),
+        turn("system", &["last"]),
+    ]);
+    let (body, losses) = sent(NEW, parsed(&json!({"model": "m", "max_tokens": 9, "messages": messages})));
+    let moved = json!([
+        turn("user", &["a", "b"]),
+        turn("system", &["first"]),
+        turn("assistant", &["c"]),
+        turn("user", &["d"]),
+        turn("system", &["last"]),
+    ]);
+    assert_eq!((&body["messages"], body.get("system")), (&moved, None));
+    assert_eq!(losses, ["messages[1]"]);
+}
+
+#[test]
+fn system_turns_may_follow_the_result_of_a_tool_that_the_service_ran() {
+    let result = json!({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []});
+    let search = json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "q"}});
+    let text = |text: &str| json!([{"type": "text", "text": text}]);
+    let messages = json!([
+        {"role": "user", "content": text("a")},
+        {"role": "assistant", "content": [search, result]},
+        {"role": "system", "content": text("in Spanish")},
+        {"role": "assistant", "content": text("b")},
+        {"role": "system", "content": text("no place")},
+        {"role": "user", "content": text("c")},
+    ]);
+    let (body, losses) = sent(NEW, parsed(&json!({"model": "m", "max_tokens": 9, "messages": messages})));
+    let kept: Vec<&serde_json::Value> = [0, 1, 2, 3, 5].iter().map(|at| &messages[*at]).collect();
+    assert_eq!((&body["messages"], &body["system"]), (&json!(kept), &text("no place")));
+    assert_eq!(losses, ["messages[4]"]);
+}
