@@ -136,6 +136,7 @@ fn objects_of_responses() -> Vec<String> {
         "/previous_response_id",
         "/conversation",
         "/conversation/id",
+        "/prompt",
         "/prompt/id",
         "/input/*/content/*/file_id",
         "/input/*/output/*/file_id",
@@ -246,7 +247,7 @@ mod tests {
         assert_eq!(ids("/v1/chat/completions"), ["/messages/*/content/*/file/file_id"]);
         assert!(ids("/v1/completions").is_empty());
         let of_responses = ids("/v1/responses");
-        for place in ["/prompt/id", "/input/*/output/*/file_id", "/tools/*/input_image_mask/file_id"] {
+        for place in ["/prompt", "/prompt/id", "/input/*/output/*/file_id", "/tools/*/input_image_mask/file_id"] {
             assert!(of_responses.iter().any(|one| one == place), "{place}");
         }
     }
