@@ -2,6 +2,7 @@
 
 use crate::adapter::{ChatAnswer, ChatOutcome};
 use crate::compat::content::{owned, read_part};
+use crate::compat::decoder::calls::is_cut_off;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, Content, Delta, FORMAT, rest_json};
@@ -81,10 +82,14 @@ impl Reader<'_> {
             kept.push(Extension { format: FORMAT.to_owned(), key: "message".to_owned(), json: rest_json(&left) });
         }
         let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+        let mut finish = finish::read(self.quirks, choice.finish_reason.as_deref(), called);
+        if let Some(finish) = &mut finish {
+            finish.reason = finish::cut(finish.reason, parts.iter().any(breaks_off));
+        }
         Ok(Candidate {
             index: choice.index.map_or(position, |index| index.0),
             parts,
-            finish: finish::read(self.quirks, choice.finish_reason.as_deref(), called),
+            finish,
             logprobs: choice.logprobs.map(|raw| logprobs::to_chat(raw.get())),
             extensions: kept,
         })
@@ -137,6 +142,11 @@ impl Reader<'_> {
             parts.push(Part::ToolCall(call));
         }
     }
+}
+
+/// Whether a part is a function's call whose arguments end within a value.
+fn breaks_off(part: &Part) -> bool {
+    matches!(part, Part::ToolCall(call) if call.kind == ToolKind::Function && is_cut_off(&call.arguments))
 }
 
 /// Parses a call; `None` if it has neither a name nor any other content.

@@ -131,6 +131,11 @@ impl Call {
         self.part.is_none() && !self.waiting.is_empty()
     }
 
+    /// Whether the arguments so far end within a value.
+    pub(super) fn breaks_off(&self) -> bool {
+        !self.custom && self.json.is_within()
+    }
+
     /// Adds a piece to a started call; returns the text to emit.
     pub(super) fn add(&mut self, mut piece: CallPiece) -> Option<String> {
         let text = std::mem::take(&mut piece.text);
@@ -156,7 +161,7 @@ pub(super) fn gather(known: &mut Vec<Extension>, members: Vec<Extension>) {
 pub(in crate::compat) fn is_cut_off(text: &str) -> bool {
     let mut progress = Progress::default();
     progress.take(text);
-    progress.string || progress.depth > 0
+    progress.is_within()
 }
 
 /// Tracks whether a JSON text is complete.
@@ -170,6 +175,11 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Whether the text ends within a value.
+    fn is_within(&self) -> bool {
+        self.string || self.depth > 0
+    }
+
     fn take(&mut self, text: &str) {
         for byte in text.bytes() {
             match byte {

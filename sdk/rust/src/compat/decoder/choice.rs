@@ -111,7 +111,8 @@ impl Candidate {
         let called = !self.calls.is_empty();
         let made_up = || Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None };
         let mut finish = self.finish.take().unwrap_or_else(made_up);
-        finish.reason = finish::outranked(finish.reason, called);
+        let breaks_off = self.calls.iter().any(Call::breaks_off);
+        finish.reason = finish::cut(finish::outranked(finish.reason, called), breaks_off);
         for at in 0..self.calls.len() {
             if finish.reason == FinishReason::ToolCalls {
                 self.fill_call(events, at);

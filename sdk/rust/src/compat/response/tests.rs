@@ -101,3 +101,20 @@ fn legacy_calls_and_custom_calls_are_calls() {
     let [Part::ToolCall(call)] = candidate.parts.as_slice() else { panic!("{candidate:?}") };
     assert_eq!((call.kind, call.arguments.as_str()), (ToolKind::Custom, "x"));
 }
+
+#[test]
+fn c11_a_call_that_breaks_off_was_cut_by_the_limit_whatever_the_word_says() {
+    let ends = |arguments: &str, kind: &str| {
+        let function = format!(r#"{{"name":"f","arguments":{arguments:?}}}"#);
+        let custom = format!(r#"{{"name":"f","input":{arguments:?}}}"#);
+        let call =
+            format!(r#"{{"id":"c","type":"{kind}","{kind}":{}}}"#, if kind == "custom" { custom } else { function });
+        let choice = format!(r#"{{"message":{{"tool_calls":[{call}]}},"finish_reason":"tool_calls"}}"#);
+        let answer = answer(&format!(r#"{{"id":"a","choices":[{choice}]}}"#)).unwrap();
+        answer.candidates[0].finish.as_ref().unwrap().reason
+    };
+    assert_eq!(ends(r#"{"city": "Par"#, "function"), FinishReason::Length);
+    assert_eq!(ends(r#"{"city": "Paris"}"#, "function"), FinishReason::ToolCalls);
+    assert_eq!(ends("", "function"), FinishReason::ToolCalls);
+    assert_eq!(ends("print(\"", "custom"), FinishReason::ToolCalls);
+}

@@ -131,3 +131,20 @@ fn c92_ids_may_be_numbers_and_times_texts() {
     assert_eq!(start(r#""c""#, r#""2026-01-01T00:00:00Z""#), ("c".to_owned(), None));
     assert_eq!(start("{}", "[]"), (String::new(), None));
 }
+
+#[test]
+fn c11_a_call_that_breaks_off_was_cut_by_the_limit_whatever_the_word_says() {
+    let reason = |arguments: &str| {
+        let call =
+            format!(r#"{{"tool_calls":[{{"index":0,"id":"a","function":{{"name":"f","arguments":{arguments:?}}}}}]}}"#);
+        let last = r#"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#;
+        let events = decode(&[&delta(&call), last, "[DONE]"]);
+        events.iter().find_map(|event| match event {
+            ChatEvent::Finish(finish) => Some(finish.finish.reason),
+            _ => None,
+        })
+    };
+    assert_eq!(reason(r#"{"city": "Par"#), Some(FinishReason::Length));
+    assert_eq!(reason(r#"{"city": "Paris"}"#), Some(FinishReason::ToolCalls));
+    assert_eq!(reason(""), Some(FinishReason::ToolCalls));
+}
