@@ -4,6 +4,7 @@ use weir_sdk::compat::completions;
 use weir_sdk::compat::media::{at_url, sniff};
 use weir_sdk::json::{Object, RawValue, Str, text};
 use weir_sdk::losses::Losses;
+use weir_sdk::schema::described_within;
 use weir_sdk::spelling;
 use weir_sdk::types::{
     Blob, ChatRequest, Extension, JsonSchema, MediaKind, MediaPart, MediaSource, Opaque, OutputFormat, Part,
@@ -59,7 +60,7 @@ pub(crate) fn write_output(o: &mut Object<'_>, output: Option<&OutputFormat>, lo
     match output {
         None | Some(OutputFormat::Plain) => {}
         Some(OutputFormat::Json) => o.str("format", "json"),
-        Some(OutputFormat::Schema(schema)) => o.raw("format", &schema.schema),
+        Some(OutputFormat::Schema(schema)) => o.raw("format", &described_within(schema, losses)),
         Some(OutputFormat::Opaque(opaque)) if opaque.format == CHAT => o.raw("format", &opaque.json),
         Some(OutputFormat::Opaque(_)) => losses.dropped("response_format", "it belongs to another format"),
     }
@@ -106,6 +107,18 @@ mod tests {
             assert_eq!(written(read.as_ref()), format!(r#"{{"format":{json}}}"#));
         }
         assert_eq!(output(parse(r#""""#).unwrap()), None);
+    }
+
+    #[test]
+    fn c88_the_description_of_an_answer_stands_in_its_schema() {
+        let schema = |schema: &str| {
+            let (description, schema) = (Some("A person.".to_owned()), schema.to_owned());
+            OutputFormat::Schema(JsonSchema { name: Some("n".to_owned()), description, schema, strict: None })
+        };
+        let described = r#"{"type":"object","description":"A person."}"#;
+        assert_eq!(written(Some(&schema(r#"{"type":"object"}"#))), format!(r#"{{"format":{described}}}"#));
+        let own = r#"{"description":"Anyone."}"#;
+        assert_eq!(written(Some(&schema(own))), format!(r#"{{"format":{own}}}"#));
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub use strict::enforceable;
 pub use union::without_union;
 
 use crate::json::{Rest, object};
+use crate::losses::Losses;
+use crate::types::JsonSchema;
 
 /// The schema of a function's arguments, for formats in which it is required and must declare an object.
 pub fn of_arguments(parameters: Option<&str>) -> Cow<'_, str> {
@@ -24,6 +26,16 @@ pub fn of_arguments(parameters: Option<&str>) -> Cow<'_, str> {
         members.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
     });
     Cow::Owned(out)
+}
+
+/// The schema of an answer for a format that has no place for its description but the schema's own.
+pub fn described_within<'a>(wanted: &'a JsonSchema, losses: &mut Losses) -> Cow<'a, str> {
+    let Some(description) = &wanted.description else { return Cow::Borrowed(&wanted.schema) };
+    if let Some(schema) = described(&wanted.schema, description) {
+        return Cow::Owned(schema);
+    }
+    losses.dropped("response_format.description", "the schema has a description of its own");
+    Cow::Borrowed(&wanted.schema)
 }
 
 /// The schema with a description at its top; `None` if it has one, or is no object.

@@ -7,7 +7,7 @@ use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::schema::answer::{self, Answer, Means};
-use weir_sdk::schema::{described, enforceable, of_arguments, without_union};
+use weir_sdk::schema::{described_within, enforceable, of_arguments, without_union};
 use weir_sdk::types::{ChatRequest, JsonSchema};
 
 use crate::FORMAT;
@@ -20,12 +20,7 @@ pub(super) fn decide(request: &ChatRequest, generation: Generation, names: &mut 
 }
 
 fn format(schema: &JsonSchema, losses: &mut Losses) -> String {
-    // The format has no place for a description but the schema's own.
-    let given = schema.description.as_deref();
-    let with_it = given.and_then(|description| described(&schema.schema, description));
-    let lost = given.is_some() && with_it.is_none();
-    losses.dropped_if(lost, "response_format.description", "the schema has a description of its own");
-    let schema = with_it.as_deref().unwrap_or(&schema.schema);
+    let schema = &described_within(schema, losses);
     let mut out = String::new();
     object(&mut out, |o| {
         o.str("type", "json_schema");

@@ -2,7 +2,8 @@
 
 use weir_sdk::json::{Object, object, quote};
 use weir_sdk::losses::Losses;
-use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, JsonSchema, OutputFormat, RenderedRequest, Sampling};
+use weir_sdk::schema::described_within;
+use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, OutputFormat, RenderedRequest, Sampling};
 
 use super::{documents, messages, thinking, tools};
 use crate::provider::model;
@@ -58,9 +59,9 @@ fn output(request: &ChatRequest, beside: bool, losses: &mut Losses) -> Option<St
     match request.output.as_ref()? {
         OutputFormat::Plain => object(&mut json, |o| o.str("type", "text")),
         OutputFormat::Json => object(&mut json, |o| o.str("type", "json_object")),
-        OutputFormat::Schema(JsonSchema { schema, .. }) => object(&mut json, |o| {
+        OutputFormat::Schema(schema) => object(&mut json, |o| {
             o.str("type", "json_object");
-            o.raw("json_schema", schema);
+            o.raw("json_schema", &described_within(schema, losses));
         }),
         OutputFormat::Opaque(opaque) if opaque.format == FORMAT => json.push_str(&opaque.json),
         OutputFormat::Opaque(_) => {

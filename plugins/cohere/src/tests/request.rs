@@ -157,6 +157,21 @@ fn c88_json_mode_and_schemas_arrive() {
 }
 
 #[test]
+fn c88_the_description_of_an_answer_stands_in_its_schema() {
+    let asked = |schema: &str| {
+        let (description, schema) = (Some("A person.".to_owned()), schema.to_owned());
+        let output = OutputFormat::Schema(JsonSchema { name: None, description, schema, strict: None });
+        let (body, losses) = sent(MODEL, ChatRequest { output: Some(output), ..hello() });
+        (body["response_format"]["json_schema"]["description"].clone(), losses)
+    };
+    assert_eq!(asked(r#"{"type":"object"}"#), (json!("A person."), Vec::new()));
+    assert_eq!(
+        asked(r#"{"description":"Anyone."}"#),
+        (json!("Anyone."), vec!["response_format.description".to_owned()])
+    );
+}
+
+#[test]
 fn c88_required_tools_arrive() {
     let mut request = hello();
     request.tools = vec![tool("f", None, r#"{"properties":{"a":{"type":"string"}},"required":["a"]}"#)];
