@@ -15,6 +15,7 @@ impl Account {
         branch.own_deadline = self.own_deadline;
         branch.counts = self.counts;
         branch.is_limited = self.is_limited;
+        branch.tokens.wants_no_output = self.tokens.wants_no_output;
         branch.traced = self.traced.branch();
         branch.is_branch = true;
         branch.copies = self.copies.branch();

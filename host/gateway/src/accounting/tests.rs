@@ -281,3 +281,16 @@ fn the_loser_of_two_concurrent_attempts_costs_its_input() {
     assert!(text.contains(r#"weir_cost_total{client="me",model="fast",provider="first"} 11"#), "{text}");
     assert!(text.contains(r#"weir_cost_total{client="me",model="fast",provider="second"} 50"#), "{text}");
 }
+
+#[test]
+fn an_attempt_beside_another_one_knows_what_the_request_asks_for() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut account = account(&metrics);
+    account.set_output_limit(Some(0));
+    account.set_own_deadline(Some(Instant::now()));
+    let mut branch = account.branch();
+    branch.failed("total_timeout");
+    assert!(branch.tokens.wants_no_output && branch.is_out_of_time);
+    account.adopt(branch, Duration::ZERO);
+    assert!(account.tokens.wants_no_output && account.is_out_of_time);
+}
