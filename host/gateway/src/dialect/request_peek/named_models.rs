@@ -4,11 +4,23 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 use weir_wire::peek::{Found, Hit, Limits, Peek, Pointers, Scalar};
 
+/// The places, each with the page that describes it.
+const PLACES: &str = include_str!("../../../data/named_models.json");
+
+/// A place where requests name a model beside their own.
+#[derive(Debug, Deserialize)]
+struct Place {
+    place: String,
+    holds: Holds,
+}
+
 /// What a place has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Holds {
     /// A list of what the places below it have.
     List,
@@ -20,24 +32,8 @@ enum Holds {
     NameIfText,
 }
 
-/// Where requests name models beside their own.
-const PLACES: [(&str, Holds); 13] = [
-    ("/models", Holds::List),
-    ("/models/*", Holds::Name),
-    ("/fallbacks", Holds::List),
-    ("/fallbacks/*", Holds::NameOrObject),
-    ("/fallbacks/*/model", Holds::Name),
-    ("/plugins/*/model", Holds::NameIfText),
-    ("/plugins/*/models/*", Holds::NameIfText),
-    ("/plugins/*/analysis_models/*", Holds::NameIfText),
-    ("/tools/*/model", Holds::NameIfText),
-    ("/tools/*/parameters/model", Holds::NameIfText),
-    ("/tools/*/parameters/models/*", Holds::NameIfText),
-    ("/tools/*/parameters/analysis_models/*", Holds::NameIfText),
-    ("/input/*/tools/*/model", Holds::NameIfText),
-];
-
-/// The places, compiled. Pointers that are constant compile.
+static KNOWN: LazyLock<Vec<Place>> = LazyLock::new(|| serde_json::from_str(PLACES).unwrap_or_default());
+/// The same, compiled.
 static POINTERS: LazyLock<Option<Pointers>> = LazyLock::new(|| Pointers::compile(&places().collect::<Vec<_>>()).ok());
 
 /// A request names something else where names of models stand.
@@ -49,7 +45,7 @@ pub(crate) struct Unreadable {
 
 /// All places where requests name models beside their own.
 pub(crate) fn places() -> impl Iterator<Item = &'static str> {
-    PLACES.into_iter().map(|(place, _)| place)
+    KNOWN.iter().map(|known| &*known.place)
 }
 
 /// Finds the names of models in a body of JSON.
@@ -71,7 +67,7 @@ pub(crate) fn in_body(body: &[Bytes]) -> Result<Vec<String>, Unreadable> {
 pub(crate) fn in_found(found: &Found, others: usize) -> Result<Vec<String>, Unreadable> {
     let (mut names, mut lists) = (Vec::new(), Vec::new());
     for hit in found.hits() {
-        let Some((place, holds)) = hit.pointer.checked_sub(others).and_then(|place| PLACES.get(place)) else {
+        let Some(Place { place, holds }) = hit.pointer.checked_sub(others).and_then(|place| KNOWN.get(place)) else {
             continue;
         };
         let member = place.split('/').nth(1).unwrap_or_default();
@@ -110,6 +106,11 @@ mod tests {
     }
 
     #[test]
+    fn the_places_are_read_and_compiled() {
+        assert!(KNOWN.len() >= 15 && POINTERS.is_some());
+    }
+
+    #[test]
     fn names_are_found_wherever_they_stand() {
         for body in [
             r#"{"model":"own","models":["a"]}"#,
@@ -122,6 +123,7 @@ mod tests {
             r#"{"tools":[{"type":"x","parameters":{"model":"a"}}]}"#,
             r#"{"tools":[{"model":null}],"tools":[{"model":"a"}]}"#,
             r#"{"input":[{"role":"user"},{"type":"x","tools":[{"model":"a"}]}]}"#,
+            r#"{"compound_custom":{"models":{"answering_model":"a"}}}"#,
         ] {
             assert_eq!(names(body), Ok(vec!["a".to_owned()]), "{body}");
         }
