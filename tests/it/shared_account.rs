@@ -61,6 +61,25 @@ async fn no_query_and_no_list_of_ids_in_a_path_names_another_clients_object() {
     }
 }
 
+/// A key of the provider's may belong to several.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_client_chooses_the_organisation_or_project_that_pays() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let own = config(&upstream);
+    let set = own.replace("passthrough = [\"* *\"]\n", "passthrough = [\"* *\"]\noptions = { project = \"ours\" }\n");
+    for (config, project) in [(own, None), (set, Some("ours"))] {
+        let gateway = Gateway::open(&config).await;
+        for (method, path) in [("GET", "files"), ("POST", "fine_tuning/jobs")] {
+            let request = by("one", Request::new(method, &format!("/passthrough/p/{path}")))
+                .header("openai-organization", "org-other")
+                .header("openai-project", "other");
+            assert_eq!(gateway.ask(&request).await.status(), 200, "{path}");
+            let sent = upstream.request().await;
+            assert_eq!((sent.header("openai-organization"), sent.header("openai-project")), (None, project), "{path}");
+        }
+    }
+}
+
 /// A model's limits hold also where a client names it as the provider does.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limits_of_a_model_hold_for_its_providers_name_too() {

@@ -213,6 +213,15 @@ impl Acceptance {
         })
     }
 
+    /// The headers that the operator's options set, or leave unset, and that no client sends in the usual lanes: they choose the
+    /// account that pays, for one.
+    pub(crate) fn operators_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        let nothing = Filling { model: "", id: "", option: &|_| None };
+        let is_optional = move |template: &Template| template.fill_plain(&nothing).is_none();
+        let names = self.set_headers.iter().filter(move |(_, template)| is_optional(template)).map(|(name, _)| name);
+        names.filter(|name| !self.request_headers.passes(name))
+    }
+
     /// The upstream query's parameters, not yet encoded.
     pub fn query(&self, client: &str, filling: &Filling<'_>, stream: bool) -> Vec<(String, String)> {
         let fixed = self.query.iter().filter(|fixed| fixed.stream.is_none_or(|when| when == stream));

@@ -111,7 +111,10 @@ impl PassedRequest<'_> {
             None => target.base.join_encoded(&self.path, &self.query),
         };
         if let Some(acceptance) = usual {
-            // What the operator's options set is not the client's to choose: the account that pays, for one.
+            // What the operator's options set, or leave unset, is not the client's to choose: the account that pays, for one.
+            for name in acceptance.operators_headers() {
+                headers.remove(name);
+            }
             let fixed: Vec<_> = acceptance.set_headers(&nothing).map(|(name, _)| name).collect();
             for (name, value) in acceptance.set_headers(&filling) {
                 if fixed.contains(&name) {
