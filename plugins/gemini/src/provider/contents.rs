@@ -18,6 +18,8 @@ struct Writer<'a> {
     names: &'a mut Names,
     losses: &'a mut Losses,
     turns: Turns,
+    /// Whether the user has said nothing since the last turn, in a message that says so.
+    silent: bool,
     /// The calls so far, for the names of their results.
     calls: Vec<&'a ToolCall>,
     /// The start of the current turn, in which the model's calls must be signed.
@@ -34,7 +36,7 @@ pub(super) fn write<'a>(
     // Newer models take a turn that has anything beside results for the model's, and refuse it at the end.
     let turns = Turns::new("parts", "model").results_apart();
     let current = request.messages.iter().rposition(is_user_words).unwrap_or(0);
-    let mut writer = Writer { target, names, losses, turns, calls: Vec::new(), current };
+    let mut writer = Writer { target, names, losses, turns, silent: false, calls: Vec::new(), current };
     let mut messages: Vec<_> = request.messages.iter().enumerate().collect();
     if !target.system {
         // The system text leads the user's first turn, wherever it was. The sort is stable.
@@ -73,8 +75,27 @@ impl<'a> Writer<'a> {
         for (part, place) in parts_of(message, at) {
             self.part(&mut turn, part, place)?;
         }
+        match turn.speaker {
+            Speaker::User => self.silent = turn.is_empty(),
+            _ if turn.is_empty() => return Ok(()),
+            _ => {
+                // The service refuses calls that no turn of the user's is before.
+                self.silent |= turn.calls && self.turns.speaker().is_none();
+                self.say_nothing();
+            }
+        }
         self.turns.add(turn);
         Ok(())
+    }
+
+    /// Writes the turn of a user who said nothing before the model's, as an empty text: agents with instructions alone
+    /// begin with one.
+    fn say_nothing(&mut self) {
+        if std::mem::take(&mut self.silent) && self.turns.speaker() != Some(Speaker::User) {
+            let mut turn = Turn::new(Speaker::User);
+            write::item(&mut turn.others, |o| write::text(o, "", false, None));
+            self.turns.add(turn);
+        }
     }
 
     /// Lets the user speak last, for models that do not continue their own turn. Calls must wait for their results.

@@ -406,3 +406,23 @@ fn searches_and_the_kind_of_traffic_are_on_the_bill_and_stay_in_the_format() {
     let (back, _) = written(&context(MODEL), answer);
     assert_eq!(back["usageMetadata"]["trafficType"], "ON_DEMAND_FLEX");
 }
+
+#[test]
+fn a_user_who_says_nothing_before_the_model_has_a_turn_with_an_empty_text() {
+    let nothing = json!({"role": "user", "parts": [{"text": ""}]});
+    let contents = |messages: Vec<Message>| {
+        let (body, losses) = sent(MODEL, request(messages)).unwrap();
+        assert!(losses.is_empty(), "{losses:?}");
+        body["contents"].as_array().unwrap().clone()
+    };
+    let system = Message::new(Role::System, vec![Part::text("Tell a joke.")]);
+    let call = || calls(vec![ToolCall::new("a", "topic", "{}")]);
+    for history in
+        [vec![system.clone(), user(""), call(), result("a", "cats")], vec![system, call(), result("a", "cats")]]
+    {
+        let turns = contents(history);
+        assert_eq!((turns.len(), &turns[0], &turns[1]["role"]), (3, &nothing, &json!("model")));
+    }
+    let beside = contents(vec![user("a"), user(""), Message::new(Role::Assistant, vec![Part::text("b")]), user("c")]);
+    assert_eq!((beside.len(), &beside[0]["parts"]), (3, &json!([{"text": "a"}])));
+}
