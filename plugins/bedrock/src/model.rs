@@ -102,6 +102,11 @@ impl Model {
         self.own
     }
 
+    /// Whether a conversation may begin with the model's turn. The format's own clients are responsible for that.
+    pub(crate) fn may_begin(self) -> bool {
+        self.own || self.is_claude_since((4, 5))
+    }
+
     fn is_claude_since(self, version: (u32, u32)) -> bool {
         self.vendor == Vendor::Claude && self.version >= version
     }

@@ -77,8 +77,23 @@ impl Writer<'_> {
         for (part, place) in parts_of(message, at) {
             self.part(&mut turn, part, place)?;
         }
+        if turn.speaker == Speaker::Assistant && !turn.is_empty() && self.turns.speaker().is_none() {
+            self.let_user_begin(at);
+        }
         self.turns.add(turn);
         Ok(())
+    }
+
+    /// Writes a turn of the user's before a first turn of the model's, such as its greeting, for models that take none:
+    /// "A conversation must start with a user message."
+    fn let_user_begin(&mut self, at: usize) {
+        if self.model.may_begin() {
+            return;
+        }
+        self.losses.approximated(format!("messages[{at}]"), "a turn of the user's stands before it");
+        let mut turn = Turn::new(Speaker::User);
+        write::raw_item(&mut turn.others, FILLER);
+        self.turns.add(turn);
     }
 
     /// Writes system text, which goes to the front, unless a client of this format put it elsewhere.

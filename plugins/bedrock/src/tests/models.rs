@@ -126,3 +126,23 @@ fn c59_tokens_are_counted_for_the_model_behind_a_profile() {
     assert_eq!(path(CLAUDE, None), expected);
     assert_eq!(path("arn:aws:bedrock:us-east-1:1:application-inference-profile/a", Some(CLAUDE)), expected);
 }
+
+#[test]
+fn the_user_begins_where_the_model_may_not() {
+    let greeting = || Message::new(Role::Assistant, vec![Part::text("Hello!")]);
+    let begins = |model: &str, messages: Vec<Message>| {
+        let (body, losses) = sent(model, ChatRequest { messages, ..ChatRequest::default() }).unwrap();
+        (body["messages"][0].clone(), body["messages"].as_array().unwrap().len(), losses)
+    };
+    let hi = || Message::new(Role::User, vec![Part::text("Hi")]);
+    let system = Message::new(Role::System, vec![Part::text("s")]);
+    let filler = json!({"role": "user", "content": [{"text": "."}]});
+    for model in
+        ["amazon.nova-micro-v1:0", "us.anthropic.claude-3-5-sonnet-20241022-v2:0", "meta.llama3-1-8b-instruct-v1:0"]
+    {
+        let (first, n_turns, losses) = begins(model, vec![system.clone(), greeting(), hi()]);
+        assert_eq!((&first, n_turns, losses), (&filler, 3, vec!["messages[1]".to_owned()]), "{model}");
+    }
+    let (first, n_turns, losses) = begins("us.anthropic.claude-sonnet-4-5-20250929-v1:0", vec![greeting(), hi()]);
+    assert_eq!((&first["role"], n_turns, losses.len()), (&json!("assistant"), 2, 0));
+}
