@@ -2,12 +2,15 @@
 
 import functools
 import re
+from dataclasses import replace
 
 from data import formats, table
 from meaning import Call, Candidate, Failure, Meaning
 
 # Finishes that tool calls outrank (conformance 4.3).
 OUTRANKED = {"complete", "stop-sequence", "paused", None}
+# The formats with custom tools, whose calls are free text.
+FREE = {"openai.chat", "openai.responses"}
 
 
 @functools.cache
@@ -29,11 +32,17 @@ def end(format: str, candidate: Candidate) -> str | None:
     if word is not None and candidate.detail is not None and format == "openai.responses":
         word = f"{word}/{candidate.detail}"
     name = sense(format, word) if word else None
-    if candidate.calls and name in OUTRANKED:
-        return "tool-calls"
+    if candidate.calls and name in OUTRANKED | {"tool-calls"}:
+        # A call that breaks off was cut by the limit and must not run, whatever the word says (C-11).
+        return "length" if any(breaks_off(it) for it in candidate.calls) else "tool-calls"
     if candidate.refusal and name in {"complete", "content-filter", None}:
         return "refusal"
     return name or "complete"
+
+
+def breaks_off(call: Call) -> bool:
+    text = call.arguments
+    return isinstance(text, str) and not call.free and text.lstrip().startswith(("{", "["))
 
 
 def differences(
@@ -56,9 +65,9 @@ def differences(
 
 def is_credential(failure: Failure) -> bool:
     """Whether the provider refused the credential. That is the gateway's error: its client gets 502, not the blame for
-    its own key.
+    its own key. A lack of permission stays one (conformance 4.6).
     """
-    return failure.status in {401, 403} or re.search(r"api.key", failure.text, re.IGNORECASE) is not None
+    return failure.status == 401 or re.search(r"api.key", failure.text, re.IGNORECASE) is not None
 
 
 def failures(expected: Meaning | Failure, received: Meaning | Failure) -> list[str]:
@@ -85,6 +94,7 @@ def candidate(source: str, expected: Candidate, dialect: str, received: Candidat
         # If one side has no refusals, they are text.
         differ("text", expected.text + expected.refusal, received.text + received.refusal)
     if "calls" in holds:
+        expected = replace(expected, calls=[bound(call, dialect) for call in expected.calls])
         ours, theirs = [[call.key() for call in it.calls] for it in (expected, received)]
         differ("calls", whole_calls(expected.calls, received.calls) if "objects" in holds else ours, theirs)
     if "thoughts" in holds and not same_thoughts(expected.thoughts, received.thoughts):
@@ -106,6 +116,11 @@ def ends(source: str, expected: Candidate, dialect: str) -> list[str]:
         return [own]
     # A refusal may be recognised by its text alone.
     return finish_words(dialect, name) if name == "refusal" else finish_words(dialect, name)[:1]
+
+
+def bound(call: Call, dialect: str) -> Call:
+    """Where all arguments are JSON, the text of a custom tool is the only member of an object."""
+    return call if not call.free or dialect in FREE else replace(call, arguments={"input": call.arguments})
 
 
 def whole_calls(expected: list[Call], received: list[Call]) -> list[tuple]:

@@ -15,6 +15,8 @@ class Call:
     name: str
     arguments: object
     id: str | None = None
+    # A custom tool's, which are free text.
+    free: bool = False
 
     def key(self) -> tuple:
         return (self.name, json.dumps(numbers(self.arguments), sort_keys=True, ensure_ascii=False))

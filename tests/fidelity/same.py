@@ -96,6 +96,9 @@ def chat(key: str, value: object) -> tuple:
 
 
 def messages(key: str, value: object) -> tuple:
+    if key == "messages" and isinstance(value, list):
+        # "Consecutive `user` or `assistant` turns in your request will be combined into a single turn."
+        value = turns([{**it, "content": messages("content", it.get("content"))[1]} for it in value], "content")
     if key in {"content", "system"} and isinstance(value, str):
         value = [{"type": "text", "text": value}]
     if key in {"content", "system"} and isinstance(value, list):

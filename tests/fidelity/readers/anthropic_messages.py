@@ -59,4 +59,17 @@ def usage(tokens) -> Usage | None:
         return None
     read, written = tokens.cache_read_input_tokens, tokens.cache_creation_input_tokens
     thinking = getattr(getattr(tokens, "output_tokens_details", None), "thinking_tokens", None)
-    return Usage(added(tokens.input_tokens, read, written), tokens.output_tokens, read, written, thinking)
+    summaries = [it for it in getattr(tokens, "iterations", None) or [] if of(it, "type") == "compaction"]
+    # The top level has no tokens of summaries of the history, which are billed all the same ("Compaction").
+    read, written = [
+        added(count, *(of(it, name) for it in summaries))
+        for count, name in ((read, "cache_read_input_tokens"), (written, "cache_creation_input_tokens"))
+    ]
+    fresh = added(tokens.input_tokens, *(of(it, "input_tokens") for it in summaries))
+    output = added(tokens.output_tokens, *(of(it, "output_tokens") for it in summaries))
+    return Usage(added(fresh, read, written), output, read, written, thinking)
+
+
+def of(it, name: str):
+    """A member of a value that the client may not know by a type."""
+    return it.get(name) if isinstance(it, dict) else getattr(it, name, None)

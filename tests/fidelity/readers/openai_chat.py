@@ -108,7 +108,7 @@ def more(message, name: str):
 def a_call(call) -> Call:
     custom = getattr(call, "custom", None)
     if getattr(call, "type", None) == "custom" and custom:
-        return Call(custom.name, custom.input, call.id)
+        return Call(custom.name, custom.input, call.id, free=True)
     return Call(call.function.name, arguments(call.function.arguments), call.id)
 
 
@@ -136,7 +136,7 @@ class Open:
             self.text += (custom or {}).get("input") or ""
 
     def call(self) -> Call:
-        return Call(self.name, self.text if self.custom else arguments(self.text), self.id)
+        return Call(self.name, self.text if self.custom else arguments(self.text), self.id, free=self.custom)
 
 
 def streamed(chunks) -> Meaning:
@@ -195,7 +195,9 @@ def usage(tokens) -> Usage | None:
     extra = getattr(tokens, "model_extra", None) or {}
     cached = getattr(reads, "cached_tokens", None)
     if cached is None:
-        cached = extra.get("prompt_cache_hit_tokens", extra.get("cached_tokens"))
+        # DeepSeek's, Moonshot's and Mistral's members (`UsageInfo`).
+        names = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
+        cached = next((extra[name] for name in names if extra.get(name) is not None), None)
     written = getattr(reads, "cache_write_tokens", None)
     return Usage(prompt, output, cached, written, reasoning)
 

@@ -45,7 +45,7 @@ def an_item(candidate: Candidate, item):
         case "function_call":
             candidate.calls.append(Call(item.name, arguments(item.arguments), item.call_id))
         case "custom_tool_call":
-            candidate.calls.append(Call(item.name, item.input, item.call_id))
+            candidate.calls.append(Call(item.name, item.input, item.call_id, free=True))
 
 
 def streamed(events) -> Meaning:
