@@ -67,7 +67,7 @@ def is_credential(failure: Failure) -> bool:
     """Whether the provider refused the credential. That is the gateway's error: its client gets 502, not the blame for
     its own key. A lack of permission stays one (conformance 4.6).
     """
-    return failure.status == 401 or re.search(r"api.key", failure.text, re.IGNORECASE) is not None
+    return failure.status == 401 or re.search(r"api.key|security token", failure.text, re.IGNORECASE) is not None
 
 
 def failures(expected: Meaning | Failure, received: Meaning | Failure) -> list[str]:

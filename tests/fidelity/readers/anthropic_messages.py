@@ -43,10 +43,16 @@ def whole(answer) -> Meaning:
 def streamed(stream) -> Meaning:
     """The helper builds the message; arguments that were cut are collected from the deltas."""
     pieces: dict[int, str] = {}
+    iterations = None
     for event in stream:
         if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
             pieces[event.index] = pieces.get(event.index, "") + event.delta.partial_json
+        if event.type == "message_delta":
+            iterations = getattr(event.usage, "iterations", None) or iterations
     message = stream.get_final_message()
+    if iterations:
+        # The helper keeps only the counts that it knows.
+        message.usage.iterations = iterations
     meaning = whole(message)
     places = [at for at, block in enumerate(message.content) if block.type == "tool_use"]
     for call, place in zip(meaning.calls, places):
