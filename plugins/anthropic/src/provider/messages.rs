@@ -23,8 +23,8 @@ struct Writer<'a> {
     held: Vec<Held>,
     /// Whether the model's last turn ends with the result of a tool that the service ran.
     has_served: bool,
-    /// The parts of the current message from its first to its last thinking that the service signed.
-    between_thinking: Range<usize>,
+    /// The parts of the current message from the first to the last of those that only the service can have made.
+    between_own: Range<usize>,
     /// The text at the end that the model goes on from, if its end has to be trimmed: its message and part.
     blank_end: Option<(usize, usize)>,
 }
@@ -49,9 +49,9 @@ pub(super) fn write(
     // A client of this format is responsible for the end of its history.
     let is_own = request.extensions.iter().any(|note| note.format == FORMAT && note.key == OWN_END);
     let blank_end = if is_own { None } else { blank_end(&request.messages) };
-    let (held, has_served, between_thinking) = (Vec::new(), false, 0..0);
+    let (held, has_served, between_own) = (Vec::new(), false, 0..0);
     let mut writer =
-        Writer { ctx, generation, names, losses, turns: turns(), held, has_served, between_thinking, blank_end };
+        Writer { ctx, generation, names, losses, turns: turns(), held, has_served, between_own, blank_end };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
@@ -65,7 +65,8 @@ impl Writer<'_> {
         if turn.speaker == Speaker::System {
             return self.system(at, message, turn);
         }
-        self.between_thinking = between_thinking(&message.parts);
+        let is_models = turn.speaker == Speaker::Assistant;
+        self.between_own = if is_models { between_own(&message.parts) } else { 0..0 };
         for (part, place) in parts_of(message, at) {
             self.part(&mut turn, part, place)?;
         }
@@ -141,12 +142,15 @@ fn is_served(part: &Part) -> bool {
     matches!(part, Part::Opaque(opaque) if opaque.format == FORMAT && opaque.kind.ends_with("_tool_result"))
 }
 
-/// The parts from the first to the last thinking that the service signed.
-fn between_thinking(parts: &[Part]) -> Range<usize> {
+/// The parts from the first to the last of those that only the service can have made: thinking that it signed, uses of
+/// its own tools with their results, and texts with its citations.
+fn between_own(parts: &[Part]) -> Range<usize> {
     let own = |part: &Part| match part {
         Part::Reasoning(thought) => {
             signature::own(thought.signature.as_ref()).or(signature::own(thought.encrypted.as_ref())).is_some()
         }
+        Part::Opaque(opaque) => opaque.format == FORMAT,
+        Part::Text(text) => text.citations.iter().any(|it| it.source.as_ref().is_some_and(|own| own.format == FORMAT)),
         _ => false,
     };
     parts.iter().position(own).unwrap_or(0)..parts.iter().rposition(own).unwrap_or(0)

@@ -142,3 +142,21 @@ fn system_turns_may_follow_the_result_of_a_tool_that_the_service_ran() {
     assert_eq!((&body["messages"], &body["system"]), (&json!(kept), &text("no place")));
     assert_eq!(losses, ["messages[4]"]);
 }
+
+#[test]
+fn white_space_between_the_services_own_texts_stays() {
+    let cited = |text: &str| {
+        let place = json!({"type": "web_search_result_location", "url": "https://a.example", "title": "A",
+            "encrypted_index": "Eo8", "cited_text": "c"});
+        json!({"type": "text", "text": text, "citations": [place]})
+    };
+    let blank = json!({"type": "text", "text": " "});
+    let user = |text: &str| json!({"role": "user", "content": [{"type": "text", "text": text}]});
+    let kept = json!({"role": "assistant", "content": [cited("It is 4.0."), blank, cited("It came in July.")]});
+    let blanks =
+        json!({"role": "assistant", "content": [{"type": "text", "text": "a"}, blank, {"type": "text", "text": "b"}]});
+    let messages = json!([user("a"), kept, user("b"), blanks, user("c")]);
+    let (body, losses) = sent(OLD, parsed(&json!({"model": OLD, "max_tokens": 9, "messages": messages})));
+    assert_eq!((&body["messages"][1], losses.len()), (&kept, 0));
+    assert_eq!(body["messages"][3]["content"].as_array().unwrap().len(), 2);
+}

@@ -46,10 +46,10 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes a text block, unless it is blank: the service refuses those (C-42). But where it put one between its own
-    /// thinking, it takes the thinking back with it only.
+    /// Writes a text block, unless it is blank: the service refuses those (C-42). But it takes one back that it put
+    /// between blocks of its own, and signed thinking with it only.
     fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
-        let stays = !text.text.is_empty() && self.between_thinking.contains(&place.part);
+        let stays = !text.text.is_empty() && self.between_own.contains(&place.part);
         if let Some(json) = write::whole(&text.extensions) {
             write::raw_block(out, json);
         } else if stays || !text.text.trim().is_empty() {
