@@ -80,8 +80,9 @@ pub(super) fn read_config(config: wire::ToolConfig<'_>, chat: &mut ChatRequest) 
     chat.extensions.extend(extensions("toolConfig.functionCallingConfig.", calling.rest));
     let mut names: Vec<String> = calling.allowed.unwrap_or_default().into_iter().map(Str::into_string).collect();
     let chooses = calling.mode.is_some() || !names.is_empty();
-    let mode = calling.mode.as_ref().map_or("AUTO", |word| word.name(&MODES));
-    let choice = match (mode, names.len()) {
+    // The service takes its words in small letters too, as some clients write them.
+    let mode = calling.mode.as_ref().map_or("AUTO", |word| word.name(&MODES)).to_ascii_uppercase();
+    let choice = match (mode.as_str(), names.len()) {
         ("NONE", _) => ToolChoice::Disabled,
         ("ANY", 0) => ToolChoice::Required,
         ("ANY", 1) => ToolChoice::Named(names.remove(0)),

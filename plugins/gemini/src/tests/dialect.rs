@@ -370,3 +370,18 @@ fn fields_behind_joined_contents_have_the_names_of_their_own() {
     let names = request.extensions.iter().find(|own| own.format == "weir").unwrap();
     assert!(names.json.starts_with(r#"[["messages[3].content","contents[3].parts"],"#), "{}", names.json);
 }
+
+#[test]
+fn the_mode_of_calls_may_be_in_small_letters() {
+    let choice = |mode: &str, allowed: &[&str]| {
+        let calling = json!({"mode": mode, "allowedFunctionNames": allowed});
+        let body = json!({"contents": [], "toolConfig": {"functionCallingConfig": calling}});
+        asked("m", "generateContent", &body).unwrap().tool_choice
+    };
+    for (small, capitals) in [("any", "ANY"), ("none", "NONE"), ("auto", "AUTO"), ("validated", "VALIDATED")] {
+        for allowed in [&[][..], &["f"], &["f", "g"]] {
+            assert_eq!(choice(small, allowed), choice(capitals, allowed), "{small} {allowed:?}");
+        }
+    }
+    assert_eq!(choice("none", &[]), Some(ToolChoice::Disabled));
+}
