@@ -132,9 +132,9 @@ def gemini(key: str, value: object) -> tuple:
     if key == "data" and isinstance(value, str):
         # Bytes are base64 of either alphabet, with or without padding (proto3's mapping to JSON).
         value = value.replace("-", "+").replace("_", "/").rstrip("=")
-    if key == "thinkingLevel":
+    if key in {"thinkingLevel", "mode"} and isinstance(value, str):
         value = value.upper()
-    if key == "systemInstruction":
+    if key == "systemInstruction" and value is not None:
         value = {"parts": [{"text": value}] if isinstance(value, str) else value.get("parts")}
     return key, value
 
