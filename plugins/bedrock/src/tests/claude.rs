@@ -98,12 +98,15 @@ fn places_that_messages_cites_are_those_of_this_format_whole_and_streamed() {
     let (frames, losses) = encoded(&context("m"), &events, 1);
     assert!(fold::answer(&frames).to_string().contains(&here.to_string()) && losses.is_empty());
     // Claude has its own citations back, which no other model takes.
-    let history = || asking(vec![Message::new(Role::Assistant, vec![Part::Text(text.clone())])]);
+    let history = || {
+        let answer = Message::new(Role::Assistant, vec![Part::Text(text.clone())]);
+        asking(vec![Message::new(Role::User, vec![Part::text("?")]), answer])
+    };
     let (body, losses) = sent(CLAUDE, history()).unwrap();
     let block = json!({"citationsContent": {"content": [{"text": "x"}], "citations": [here]}});
-    assert_eq!((&body["messages"][0]["content"], losses.len()), (&json!([block]), 0));
+    assert_eq!((&body["messages"][1]["content"], losses.len()), (&json!([block]), 0));
     let (body, losses) = sent(NOVA, history()).unwrap();
-    assert_eq!((&body["messages"][0]["content"], losses.len()), (&json!([{"text": "x"}]), 1));
+    assert_eq!((&body["messages"][1]["content"], losses.len()), (&json!([{"text": "x"}]), 1));
 }
 
 #[test]

@@ -75,15 +75,15 @@ fn claude_has_documents_beside_results_within_them() {
     let history = || {
         let image = MediaPart::new(MediaKind::Image, MediaSource::Base64("iVBORw0KGgoAAA".into()));
         let after = user(vec![Part::Media(pdf()), Part::Media(image), Part::text("?")]);
-        vec![called(), result(vec![ResultPart::Json("{}".into())]), after]
+        vec![user(vec![Part::text("Read.")]), called(), result(vec![ResultPart::Json("{}".into())]), after]
     };
     let image = json!({"image": {"format": "png", "source": {"bytes": "iVBORw0KGgoAAA"}}});
     let back = |content: Value| json!({"toolResult": {"toolUseId": "a", "content": content}});
     let (claudes, losses) = turns(CLAUDE, history());
-    assert_eq!(claudes[1], json!([back(json!([{"json": {}}, document()])), image, {"text": "?"}]));
-    assert_eq!(losses, ["messages[2].content[0]"]);
+    assert_eq!(claudes[2], json!([back(json!([{"json": {}}, document()])), image, {"text": "?"}]));
+    assert_eq!(losses, ["messages[3].content[0]"]);
     let (novas, losses) = turns(NOVA, history());
-    assert_eq!(novas[1], json!([back(json!([{"json": {}}])), document(), image, {"text": "?"}]));
+    assert_eq!(novas[2], json!([back(json!([{"json": {}}])), document(), image, {"text": "?"}]));
     assert!(losses.is_empty());
 }
 
