@@ -141,7 +141,8 @@ async fn what_else_is_reached_by_https_goes_through_the_proxy_and_media_where_th
              [[guards]]\nname = \"hook\"\nwebhook = {{ url = \"https://{HOST}/judge\" }}\ngrants = {{ prompt = true }}\n\
              [[providers]]\nname = \"gemini\"\nadapter = \"gemini\"\nurl = \"{}\"\napi_key = \"K\"\n\
              [[models]]\nalias = \"g\"\ntarget = {{ provider = \"gemini\", model = \"gemini-2.5-flash\" }}\n",
-            tunnels.address,
+            // By its name, which leads to no public address.
+            tunnels.address.replace("127.0.0.1", "localhost"),
             provider.url(),
         );
         let cache = weir_tests::plugins::target().join("test-cache");

@@ -16,7 +16,11 @@ use super::{HttpClientError, builder_through};
 /// followed: the caller sends the next request through the same check. A proxy resolves the names itself, so that the
 /// addresses that they lead to are its operator's care.
 #[derive(Clone, Debug)]
-pub struct PublicClient(Client);
+pub struct PublicClient {
+    client: Client,
+    /// The host of the proxy, which may have any address and is none that a request may be for.
+    proxy: Option<String>,
+}
 
 /// Why a request is refused before anything is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,14 +48,19 @@ impl NotPublic {
 impl PublicClient {
     /// A client without connections. The caller limits the time of each request.
     pub fn new(proxy: Option<&OutboundProxy>) -> Result<Self, HttpClientError> {
-        let resolver = PublicResolver { proxy: proxy.map(|proxy| proxy.host().to_owned()) };
-        Ok(Self(builder_through(proxy)?.https_only(true).dns_resolver(resolver).build()?))
+        let host = proxy.map(|proxy| proxy.host().to_ascii_lowercase());
+        let resolver = PublicResolver { proxy: host.clone() };
+        let client = builder_through(proxy)?.https_only(true).dns_resolver(resolver).build()?;
+        Ok(Self { client, proxy: host })
     }
 
     /// Begins a request to an address that may be tried.
     pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, NotPublic> {
         check(&url)?;
-        Ok(self.0.request(method, url))
+        if url.host_str() == self.proxy.as_deref() {
+            return Err(NotPublic::Host);
+        }
+        Ok(self.client.request(method, url))
     }
 }
 
@@ -73,13 +82,13 @@ pub(crate) fn check_user(url: &Url) -> Result<(), NotPublic> {
 /// Resolves names to their public addresses and fails for those that have others.
 #[derive(Debug, Clone)]
 struct PublicResolver {
-    /// The host of the proxy, which may have any address.
+    /// The host of the proxy, in lower case.
     proxy: Option<String>,
 }
 
 impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let is_proxy = self.proxy.as_deref() == Some(name.as_str());
+        let is_proxy = self.proxy.as_deref().is_some_and(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
         Box::pin(async move {
             let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             if !is_proxy && !addresses.iter().all(|address| is_public(address.ip())) {
@@ -147,6 +156,7 @@ fn embedded(segments: &[u16; 8]) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_config::{DirectHost, Outbound, Secret};
 
     #[test]
     fn addresses_of_ones_own_network_are_not_public() {
@@ -213,12 +223,23 @@ mod tests {
         assert_eq!(asked("https://1.1.1.1/"), Ok(()));
     }
 
+    #[test]
+    fn the_proxy_is_no_address_for_a_request() {
+        let direct = vec![DirectHost::Below(".internal".into())];
+        let outbound = Outbound { proxy: Secret::new("http://Proxy.internal:3128"), direct, media: true };
+        let client = PublicClient::new(Some(&OutboundProxy::new(&outbound).unwrap())).unwrap();
+        let asked = |url: &str| client.request(Method::GET, Url::parse(url).unwrap()).map(drop);
+        assert_eq!(asked("https://proxy.internal/"), Err(NotPublic::Host));
+        assert_eq!(asked("https://PROXY.internal:3128/"), Err(NotPublic::Host));
+        assert_eq!(asked("https://example.com/"), Ok(()));
+    }
+
     #[tokio::test]
     async fn a_name_of_ones_own_network_is_resolved_and_not_connected_to() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
         // Past the check of the url, as a name with a dot would be.
-        let error = PublicClient::new(None).unwrap().0.get(&url).send().await.unwrap_err();
+        let error = PublicClient::new(None).unwrap().client.get(&url).send().await.unwrap_err();
         assert!(super::super::reason(&error).ends_with("not public"), "{error:?}");
         let accepted = tokio::time::timeout(std::time::Duration::from_millis(100), listener.accept()).await;
         assert!(accepted.is_err(), "a connection came");
