@@ -4,7 +4,7 @@
 //! model goes to the provider that the client names, or to the only one.
 
 use weir_sdk::compat::manifest::{acceptance, option_headers};
-use weir_sdk::compat::relayed::{self, FORMAT};
+use weir_sdk::compat::relayed::{self, FORMAT, Relayed};
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, BodyKind, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag, Tap,
 };
@@ -83,16 +83,8 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
     })
 }
 
-/// Operations that the contract has interfaces for have cases of their own.
 fn operation(name: &str) -> Operation {
-    match name {
-        "images" => Operation::ImageGeneration,
-        "image-edits" => Operation::ImageEdit,
-        "speech" => Operation::Speech,
-        "transcriptions" => Operation::Transcription,
-        "moderations" => Operation::Moderation,
-        other => Operation::Other(other.to_owned()),
-    }
+    Relayed::named(name).map_or_else(|| Operation::Other(name.to_owned()), Relayed::operation)
 }
 
 fn object_ids(path: &str) -> Vec<String> {

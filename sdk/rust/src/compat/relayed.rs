@@ -29,6 +29,19 @@ pub enum Relayed {
 }
 
 impl Relayed {
+    /// The operation of this name, as it is in the labels of metrics.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "images" => Self::Images,
+            "image-edits" => Self::ImageEdits,
+            "speech" => Self::Speech,
+            "transcriptions" => Self::Transcriptions,
+            "translations" => Self::Translations,
+            "moderations" => Self::Moderations,
+            _ => return None,
+        })
+    }
+
     /// The operation. The contract has cases of its own for those that it has interfaces for.
     pub fn operation(self) -> Operation {
         match self {
