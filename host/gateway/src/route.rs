@@ -7,6 +7,7 @@ pub mod fit;
 pub mod lane;
 pub mod order;
 mod plan;
+mod routes;
 mod shown;
 pub mod skipped;
 mod usage_support;
@@ -26,7 +27,7 @@ use crate::model_catalog;
 use crate::observe::metrics::{Labels, Metrics, Series};
 use crate::pricing::{Pricing, Tariff};
 use crate::provenance::Issuer;
-use weir_config::{Affinity, Aliases, Capabilities, Metering, Model, Price, Provider, Retry, Strategy};
+use weir_config::{Affinity, Capabilities, Metering, Model, Price, Provider, Retry, Strategy};
 use weir_ledger::PriceBook;
 use weir_sandbox::{Adapter, Interface};
 use weir_transcoding::Method;
@@ -39,6 +40,7 @@ use budget::Budget;
 pub use candidate::Candidate;
 pub use plan::{Circumstances, NoTarget, Plan, plan};
 pub(crate) use plan::{plan_for_provider, unknown_model};
+pub use routes::Routes;
 pub use shown::ShownNames;
 pub use usage_support::UsageSupport;
 
@@ -367,40 +369,4 @@ impl Route {
             series
         })
     }
-}
-
-/// The routes of all models.
-#[derive(Debug, Default)]
-pub struct Routes {
-    aliases: Aliases,
-    /// Keyed by the model's address in memory; `aliases` keeps the models alive.
-    by_model: HashMap<usize, Arc<Route>, RandomState>,
-}
-
-impl Routes {
-    /// Creates a route for each model.
-    pub fn new(aliases: Aliases, route: impl Fn(&Model) -> Route) -> Self {
-        let by_model = aliases.iter().map(|model| (address(model), Arc::new(route(model)))).collect();
-        Self { aliases, by_model }
-    }
-
-    /// The route of a model's name.
-    pub fn find(&self, name: &str) -> Option<&Arc<Route>> {
-        self.by_model.get(&address(self.aliases.lookup(name)?))
-    }
-
-    /// The first target, in the order of the configuration, that asks a provider for a model, with its route's alias.
-    pub(crate) fn of_provider(&self, provider: &str, model: &str) -> Option<(&str, &Arc<Target>)> {
-        let is_it = |target: &&Arc<Target>| *target.label == *provider && target.model.as_deref() == Some(model);
-        self.iter().find_map(|(_, route)| Some((route.alias.as_str(), route.targets.iter().flatten().find(is_it)?)))
-    }
-
-    /// Every route, in the order of the configuration.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<Model>, &Arc<Route>)> {
-        self.aliases.iter().filter_map(|model| Some((model, self.by_model.get(&address(model))?)))
-    }
-}
-
-fn address(model: &Arc<Model>) -> usize {
-    Arc::as_ptr(model).addr()
 }
