@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use weir_tests::code::pack;
+use weir_tests::program::until_budgets_are_kept;
 use weir_tests::{Answer, Folder, Gate, Gateway, Program, Reply, Request, Upstream};
 
 use crate::wire_format::{ANTHROPIC, OPENAI, PROVIDERS, WireFormat, config_of};
@@ -615,9 +616,6 @@ async fn the_loser_of_a_hedge_is_booked_also_while_it_waits_between_two_attempts
 
 /// How often the program is killed; `WEIR_KILLS` sets more.
 const KILLS: u64 = 2;
-/// What may be lost with a process: what was answered since the last write, a second ago at most, and some time for the
-/// write itself on a busy machine.
-const LOST: Duration = Duration::from_millis(2_500);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_time_a_budget_loses_one_interval_at_most_and_nothing_is_free() {
@@ -637,20 +635,26 @@ async fn killed_at_any_time_a_budget_loses_one_interval_at_most_and_nothing_is_f
             break;
         }
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(round);
-        let until = Instant::now() + LOST + Duration::from_millis((seed >> 33) % 1_500);
-        let answered = futures_util::future::join_all((0..4).map(|_| answers(address, until))).await.concat();
+        let ends = Arc::new(AtomicBool::new(false));
+        let clients = [(); 4].map(|()| tokio::spawn(answers(address, Arc::clone(&ends))));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let begun = Instant::now();
+        until_budgets_are_kept(address, None).await;
+        tokio::time::sleep(Duration::from_millis((seed >> 33) % 1_500)).await;
+        ends.store(true, SeqCst);
+        let answered = futures_util::future::join_all(clients).await.into_iter().flat_map(Result::unwrap);
         drop(program);
-        let killed = Instant::now();
-        let old = answered.iter().filter(|at| killed.duration_since(**at) > LOST).count() as u64;
+        // Kept in the interval before at the latest.
+        let old = answered.filter(|at| *at < begun).count() as u64;
         assert!(old > 0, "the requests of this round tell nothing");
         booked = settled + old * TOKENS;
     }
 }
 
-/// When requests were answered, one after the other, until this time.
-async fn answers(address: SocketAddr, until: Instant) -> Vec<Instant> {
+/// When requests were answered, one after the other, until the end.
+async fn answers(address: SocketAddr, ends: Arc<AtomicBool>) -> Vec<Instant> {
     let (mut answered, mut client) = (Vec::new(), weir_tests::Client::connect(address).await);
-    while Instant::now() < until {
+    while !ends.load(SeqCst) {
         client.send(&OPENAI.request("openai", false)).await;
         assert_eq!(client.reply().await.status(), 200);
         answered.push(Instant::now());

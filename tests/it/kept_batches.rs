@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
-use weir_tests::program::ask;
+use weir_tests::program::{ask, until_kept};
 use weir_tests::{Folder, Program, Request, Upstream};
 
 use crate::{batch_operations, batch_results, batches};
 
 const TOKEN: &str = "the-token-of-the-operator-0123";
-/// A write may take a while on a busy machine: what was made or booked a second ago at most may be lost with a process.
-const WRITTEN: Duration = Duration::from_millis(2_500);
 /// Weir reads nothing itself, or soon.
 const NEVER: &str = "book_unread_after = \"1h\"";
 const SOON: &str = "book_unread_after = \"100ms\"";
@@ -156,6 +154,11 @@ impl Node {
         assert_eq!(self.booked().await, 1);
     }
 
+    /// Waits until a kill costs nothing of what was made and booked.
+    async fn until_kept(&self) {
+        until_kept(self.address, Some(TOKEN)).await;
+    }
+
     /// How many requests of the log have a cost.
     async fn booked(&self) -> usize {
         let log = self.admin("GET", "/admin/v1/requests?limit=1000", Value::Null).await;
@@ -181,7 +184,7 @@ async fn a_batch_that_was_made_before_a_kill_is_booked_once_when_its_client_read
         let (folder, config) = (folder(&batches), (batches.config)(&batches.upstream, NEVER));
         let first = Node::start(&folder, &config);
         assert_eq!(first.by_client("one", batches.create.clone()).await, 200);
-        tokio::time::sleep(WRITTEN).await;
+        first.until_kept().await;
         drop(first);
         (batches.done)();
         let second = Node::start(&folder, &config);
@@ -197,11 +200,11 @@ async fn a_batch_that_was_made_before_a_kill_is_booked_once_when_its_client_read
         assert_eq!((second.used("money").await, second.booked().await), (0.0, 0));
         assert_eq!(second.by_client("one", results()).await, 200);
         second.until_booked(&batches, "one").await;
-        tokio::time::sleep(WRITTEN).await;
+        second.until_kept().await;
         drop(second);
         let third = Node::start(&folder, &config);
         assert_eq!(third.by_client("one", results()).await, 200);
-        tokio::time::sleep(WRITTEN).await;
+        third.until_kept().await;
         third.until_booked(&batches, "one").await;
     }
 }
@@ -212,7 +215,7 @@ async fn a_batch_that_no_client_reads_is_booked_once_over_kills_and_stops() {
         let (folder, config) = (folder(&batches), (batches.config)(&batches.upstream, SOON));
         let first = Node::start(&folder, &config);
         assert_eq!(first.by_client("one", batches.create.clone()).await, 200);
-        tokio::time::sleep(WRITTEN).await;
+        first.until_kept().await;
         drop(first);
         let second = Node::start(&folder, &config);
         second.program.stop();
@@ -224,7 +227,7 @@ async fn a_batch_that_no_client_reads_is_booked_once_over_kills_and_stops() {
         third.program.stop();
         assert!(third.program.has_succeeded());
         let last = Node::start(&folder, &config);
-        tokio::time::sleep(WRITTEN).await;
+        last.until_kept().await;
         last.until_booked(&batches, "one").await;
     }
 }
@@ -239,7 +242,7 @@ async fn a_batch_of_a_key_that_is_gone_is_booked_to_that_key() {
     let made = first.admin("POST", "/admin/v1/keys", json!({"name": "build", "owner": {"team": "red"}})).await;
     let [id, key] = ["id", "key"].map(|name| made[name].as_str().unwrap().to_owned());
     assert_eq!(first.by(&key, batches.create.clone()).await, 200);
-    tokio::time::sleep(WRITTEN).await;
+    first.until_kept().await;
     first.admin("DELETE", &format!("/admin/v1/keys/{id}"), Value::Null).await;
     drop(first);
     (batches.done)();
@@ -255,7 +258,7 @@ async fn nodes_of_one_database_book_a_batch_once_and_one_takes_over_what_a_kille
         let folders = [(); 2].map(|()| folder(&batches));
         let [one, other] = [0, 1].map(|at| Node::start(&folders[at], &config));
         assert_eq!(one.by_client("one", batches.create.clone()).await, 200);
-        tokio::time::sleep(WRITTEN).await;
+        one.until_kept().await;
         drop(one);
         (batches.done)();
         other.until_booked(&batches, "one").await;
@@ -263,8 +266,8 @@ async fn nodes_of_one_database_book_a_batch_once_and_one_takes_over_what_a_kille
         for node in [&back, &other] {
             assert_eq!(node.by_client("one", Request::get(&batches.results)).await, 200);
         }
-        tokio::time::sleep(WRITTEN).await;
         for node in [back, other] {
+            node.until_kept().await;
             node.until_booked(&batches, "one").await;
         }
     }

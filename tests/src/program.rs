@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::plugins::{Folder, root, target};
 use crate::{Client, Reply, Request, TIMEOUT};
@@ -208,4 +208,44 @@ pub async fn ask(address: SocketAddr, request: &Request) -> Reply {
     let mut client = Client::connect(address).await;
     client.send(request).await;
     client.reply().await
+}
+
+/// Waits until a kill costs nothing of what was answered so far, if nothing is asked meanwhile. `token` is the administrator's,
+/// if there is one.
+///
+/// # Panics
+///
+/// If that takes too long.
+pub async fn until_kept(address: SocketAddr, token: Option<&str>) {
+    until_budgets_are_kept(address, token).await;
+    until(async || figure(address, token, "weir_request_log_sums_pending").await == 0.0).await;
+}
+
+/// Waits until a kill costs no budget anything of what was answered so far: until a round that keeps them has begun and ended.
+///
+/// # Panics
+///
+/// If that takes too long.
+pub async fn until_budgets_are_kept(address: SocketAddr, token: Option<&str>) {
+    let rounds = async || figure(address, token, "weir_budgets_kept_total").await;
+    // A round that is under way may have begun before.
+    let wanted = rounds().await + 2.0;
+    until(async || rounds().await >= wanted).await;
+}
+
+async fn until(is_so: impl AsyncFn() -> bool) {
+    let latest = Instant::now() + TIMEOUT * 2;
+    while !is_so().await {
+        assert!(Instant::now() < latest, "what was answered is kept");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A metric without labels.
+async fn figure(address: SocketAddr, token: Option<&str>, name: &str) -> f64 {
+    let page = Request::get("/metrics");
+    let page = token.map_or(page.clone(), |token| page.header("authorization", &format!("Bearer {token}")));
+    let page = ask(address, &page).await.text();
+    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+    value.unwrap_or_else(|| panic!("{name} is shown: {page}"))
 }

@@ -10,7 +10,7 @@ mod merge;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use prometheus::IntGauge;
+use prometheus::{IntCounter, IntGauge, Registry};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -25,8 +25,10 @@ use weir_store::StoreError;
 
 /// How often changes are kept: at most so much of the use is not known after a crash.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Keeping takes at most this part of the time: the budgets of a million keys are written less often.
+/// Keeping many rows takes at most this part of the time: the budgets of a million keys are written less often.
 const SHARE: u32 = 20;
+/// So few rows are kept each interval, however long a slow disk or a distant database takes for them.
+const FEW: usize = 4_096;
 /// How long a start waits for the database, and the end of the program for the last flush.
 const WAIT: Duration = Duration::from_secs(3);
 
@@ -58,9 +60,9 @@ enum Place {
 }
 
 impl Place {
-    /// Keeps what the gateway has counted, and takes in what others have. `is_first` makes sure that the place can be
-    /// written.
-    fn flush(&mut self, gateway: &Gateway, is_first: bool) -> Result<(), KeepError> {
+    /// Keeps what the gateway has counted, and takes in what others have; returns how many rows the place was given.
+    /// `is_first` makes sure that the place can be written.
+    fn flush(&mut self, gateway: &Gateway, is_first: bool) -> Result<usize, KeepError> {
         match self {
             Self::File(file) => Ok(file.flush(gateway, is_first)?),
             Self::Database(database) => Ok(database.flush(gateway.budgets())?),
@@ -72,8 +74,64 @@ impl Place {
 #[derive(Debug)]
 pub struct KeptBudgets {
     place: Arc<Mutex<Place>>,
-    /// Whether it is kept: 0 if so.
+    figures: Figures,
+}
+
+/// Whether what budgets have counted is kept, and how often it was.
+#[derive(Debug)]
+struct Figures {
+    /// 0 if it is kept.
     state: IntGauge,
+    kept: IntCounter,
+}
+
+impl Figures {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let state = IntGauge::new(
+            "weir_budgets_state",
+            "Whether what budgets have counted is kept for the next start: 0 yes, 1 no",
+        )?;
+        let kept = IntCounter::new(
+            "weir_budgets_kept_total",
+            "How often it was seen to that what budgets have counted is kept for the next start",
+        )?;
+        registry.register(Box::new(state.clone()))?;
+        registry.register(Box::new(kept.clone()))?;
+        Ok(Self { state, kept })
+    }
+
+    /// Shows how a flush has ended. A change is logged once.
+    fn note(&self, flushed: Option<&Result<usize, KeepError>>) {
+        match flushed {
+            Some(Err(error)) => {
+                if self.state.get() == 0 {
+                    log(error);
+                }
+                self.state.set(1);
+            }
+            Some(Ok(_)) => {
+                if self.state.get() != 0 {
+                    tracing::info!("the state of budgets is kept again");
+                }
+                self.state.set(0);
+                self.kept.inc();
+            }
+            None => {}
+        }
+    }
+}
+
+fn log(error: &KeepError) {
+    match error {
+        KeepError::File(error) => tracing::error!(
+            %error,
+            "what budgets have counted is not kept: after a restart they begin anew. `store.state_dir` names a folder that can \
+             be written"
+        ),
+        KeepError::Store(_) => {
+            tracing::error!(%error, "what budgets have counted is not kept: the store's database fails");
+        }
+    }
 }
 
 impl KeptBudgets {
@@ -98,12 +156,8 @@ impl KeptBudgets {
             }
             (None, None) => return Ok(None),
         };
-        let state = IntGauge::new(
-            "weir_budgets_state",
-            "Whether what budgets have counted is kept for the next start: 0 yes, 1 no",
-        )?;
-        gateway.metrics().registry().register(Box::new(state.clone()))?;
-        let kept = Self { place: Arc::new(Mutex::new(place)), state };
+        let figures = Figures::new(gateway.metrics().registry())?;
+        let kept = Self { place: Arc::new(Mutex::new(place)), figures };
         if database.is_some() {
             kept.read_first(gateway).await;
         }
@@ -114,52 +168,24 @@ impl KeptBudgets {
     async fn read_first(&self, gateway: &Arc<Gateway>) {
         let flush = flush(Arc::clone(&self.place), Arc::clone(gateway), true);
         if let Ok(flushed) = tokio::time::timeout(WAIT, flush).await {
-            return note(&self.state, flushed);
+            return self.figures.note(flushed.as_ref());
         }
         tracing::error!(
             "what budgets have counted is not kept: the store's database does not answer. Until it does, they begin anew"
         );
-        self.state.set(1);
+        self.figures.state.set(1);
     }
 
     /// Whether what is counted is kept: 0 if so.
     pub fn state(&self) -> IntGauge {
-        self.state.clone()
+        self.figures.state.clone()
     }
 }
 
-/// Keeps what has changed, on a thread that may wait. None if that panicked.
-async fn flush(place: Arc<Mutex<Place>>, gateway: Arc<Gateway>, is_first: bool) -> Option<Result<(), KeepError>> {
+/// Keeps what has changed, on a thread that may wait; returns how many rows that were. None if that panicked.
+async fn flush(place: Arc<Mutex<Place>>, gateway: Arc<Gateway>, is_first: bool) -> Option<Result<usize, KeepError>> {
     let flush = move || place.lock().unwrap_or_else(PoisonError::into_inner).flush(&gateway, is_first);
     tokio::task::spawn_blocking(flush).await.ok()
-}
-
-/// Shows whether what is counted is kept. A change is logged once.
-fn note(state: &IntGauge, flushed: Option<Result<(), KeepError>>) {
-    match flushed {
-        Some(Err(error)) => {
-            if state.get() == 0 {
-                match &error {
-                    KeepError::File(error) => tracing::error!(
-                        %error,
-                        "what budgets have counted is not kept: after a restart they begin anew. `store.state_dir` names \
-                         a folder that can be written"
-                    ),
-                    KeepError::Store(_) => {
-                        tracing::error!(%error, "what budgets have counted is not kept: the store's database fails");
-                    }
-                }
-            }
-            state.set(1);
-        }
-        Some(Ok(())) => {
-            if state.get() != 0 {
-                tracing::info!("the state of budgets is kept again");
-            }
-            state.set(0);
-        }
-        None => {}
-    }
 }
 
 /// The task that keeps changes. Requests never wait for it.
@@ -187,17 +213,19 @@ impl Keeping {
 
 /// Keeps changes until `stop` is set.
 async fn keep(kept: KeptBudgets, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
-    let KeptBudgets { place, state } = kept;
+    let KeptBudgets { place, figures } = kept;
     let (mut pause, mut is_first) = (Duration::ZERO, true);
     loop {
         let stopped = tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok();
         let begun = Instant::now();
         let flushed = flush(Arc::clone(&place), Arc::clone(&gateway), is_first).await;
-        let is_kept = matches!(flushed, Some(Ok(())));
-        is_first &= !is_kept;
-        note(&state, flushed);
-        // A database that does not answer is asked again soon: that costs it nothing.
-        pause = INTERVAL.max(begun.elapsed() * if is_kept { SHARE } else { 1 });
+        figures.note(flushed.as_ref());
+        is_first &= !matches!(flushed, Some(Ok(_)));
+        pause = match flushed {
+            Some(Ok(FEW..)) => INTERVAL.max(begun.elapsed() * SHARE),
+            // A database that does not answer is asked again soon too: that costs it nothing.
+            _ => INTERVAL,
+        };
         if stopped {
             return;
         }

@@ -66,15 +66,16 @@ impl BudgetDatabase {
         }
     }
 
-    /// Adds what was counted since the last time, and takes in what other nodes have counted.
-    pub(super) fn flush(&mut self, budgets: &Budgets) -> Result<(), StoreError> {
+    /// Adds what was counted since the last time, and takes in what other nodes have counted; returns how many changes were sent.
+    pub(super) fn flush(&mut self, budgets: &Budgets) -> Result<usize, StoreError> {
         self.follow(budgets);
         let exchange = match self.begun.take() {
             Some(exchange) => exchange,
             None => self.exchange(budgets, false),
         };
+        let changes = exchange.changes.len();
         if self.exchange_once(budgets, exchange)? {
-            return Ok(());
+            return Ok(changes);
         }
         // Whatever the store has lost, this node still knows.
         tracing::warn!("the counts of budgets were put back to an older state; what this node knows of them is kept");
@@ -82,7 +83,8 @@ impl BudgetDatabase {
         self.known.retain(|_, known| known.is_counted);
         self.follow(budgets);
         let exchange = self.exchange(budgets, true);
-        self.exchange_once(budgets, exchange).map(drop)
+        let changes = exchange.changes.len();
+        self.exchange_once(budgets, exchange).map(|_| changes)
     }
 
     /// Makes an exchange, which is kept until it is answered. False if the store was put back.

@@ -119,15 +119,16 @@ impl BudgetFile {
         Ok(Some(rows))
     }
 
-    /// Adds what the gateway has counted to the file, and to the gateway's counts what other processes have added. `is_first`
-    /// makes sure that the file can be written if there are budgets.
-    pub(super) fn flush(&mut self, gateway: &Gateway, is_first: bool) -> Result<(), BudgetFileError> {
+    /// Adds what the gateway has counted to the file, and to the gateway's counts what other processes have added; returns how
+    /// many rows the file has. `is_first` makes sure that the file can be written if there are budgets.
+    pub(super) fn flush(&mut self, gateway: &Gateway, is_first: bool) -> Result<usize, BudgetFileError> {
         let budgets = gateway.budgets();
         let changes = budgets.changes();
         let is_due = !changes.is_empty() || (is_first && !budgets.is_empty());
-        self.exchange(is_due, || budgets.rows())
-            .map(|corrections| budgets.correct(&corrections))
-            .inspect_err(|_| budgets.give_back(&changes))
+        let exchanged = self.exchange(is_due, || budgets.rows());
+        let corrections = exchanged.inspect_err(|_| budgets.give_back(&changes))?;
+        budgets.correct(&corrections);
+        Ok(self.agreed.rows())
     }
 
     /// The same with these rows: returns what other processes have added.

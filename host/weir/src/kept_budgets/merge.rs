@@ -36,6 +36,11 @@ impl Agreed {
         Self { sums: rows.rows.iter().map(|row| (place(row), row.total())).collect(), others: StoredRows::default() }
     }
 
+    /// How many rows the file has.
+    pub(super) fn rows(&self) -> usize {
+        self.sums.len() + self.others.rows.len()
+    }
+
     /// Adds what changed on both sides since. `kept` is the file's content; without it, nobody else has written there. A row
     /// that the file has no more is written anew.
     pub(super) fn merge(&self, own: StoredRows, kept: Option<StoredRows>, now: i64) -> Merged {
