@@ -36,7 +36,7 @@ fn budget(text: &str) -> String {
 
 /// What is booked and reserved at the only budget, once no request has a reservation.
 pub(crate) async fn settled(gateway: &Gateway) -> u64 {
-    for _ in 0..200 {
+    for _ in 0..2_000 {
         let budgets = gateway.get("/admin/budgets").await.json();
         let budget = &budgets["budgets"][0];
         if budget["reserved"] == 0 {
@@ -401,7 +401,7 @@ async fn a_refused_request_costs_nothing_and_one_that_its_client_leaves_stays_bo
         client.until("content").await;
         client.leave();
         let mut booked = 0;
-        for _ in 0..200 {
+        for _ in 0..2_000 {
             booked = settled(&gateway).await;
             if booked > before {
                 break;
@@ -468,7 +468,7 @@ async fn budgets_go_on_after_the_program_was_killed() {
             client.send(&OPENAI.request("openai", false)).await;
             assert_eq!(client.reply().await.status(), 200);
         }
-        for _ in 0..500 {
+        for _ in 0..2_000 {
             if std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"settled\":34")) {
                 break;
             }

@@ -169,7 +169,7 @@ async fn nodes_of_one_database_count_together_and_a_kill_costs_what_was_reserved
     upstream.now(Answer::silence());
     let under_way = tokio::spawn(async move { ask(at_one, &by_client()).await.status() });
     let mut held = 0;
-    for _ in 0..500 {
+    for _ in 0..2_000 {
         let (sum, _) = used(at_other).await;
         held = sum - 4 * TOKENS;
         if held > 0 {

@@ -20,7 +20,7 @@ async fn gateway(upstream: &Upstream, budget: &str) -> Gateway {
 
 /// What is booked at the only budget, once no request has a reservation.
 async fn settled(gateway: &Gateway) -> Value {
-    for _ in 0..500 {
+    for _ in 0..2_000 {
         let budget = gateway.get("/admin/budgets").await.json()["budgets"][0].take();
         if budget["reserved"] == 0 || budget["reserved"] == "0" {
             return budget["settled"].clone();

@@ -58,7 +58,7 @@ impl Kept {
     /// The requests that meet a search, once there are so many.
     async fn found(&self, search: &str, count: usize) -> Vec<Value> {
         let mut last = Value::Null;
-        for _ in 0..500 {
+        for _ in 0..2_000 {
             let reply = self.admin(&format!("/admin/v1/requests?limit=1000&{search}")).await;
             assert_eq!(reply.status(), 200, "{}", reply.text());
             last = reply.json();
@@ -411,7 +411,7 @@ async fn sums_agree_with_facts_and_costs_are_explained_line_by_line() {
     assert!(one["explained"]["adapter"]["places"][0]["pointers"].is_array(), "{one}");
     for (by, name) in [("key", "some"), ("team", "red"), ("provider", "openai"), ("model", "openai")] {
         let mut sums = Value::Null;
-        for _ in 0..500 {
+        for _ in 0..2_000 {
             sums = kept.admin(&format!("/admin/v1/usage?by={by}")).await.json();
             if sums["items"][0]["requests"] == 3 {
                 break;

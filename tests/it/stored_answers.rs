@@ -180,7 +180,7 @@ async fn counted(gateway: &Gateway, name: &str) -> (u64, u64) {
 
 /// Waits until what is settled and reserved at a budget is as expected.
 async fn until(gateway: &Gateway, name: &str, is_expected: impl Fn((u64, u64)) -> bool) {
-    for _ in 0..300 {
+    for _ in 0..2_000 {
         if is_expected(counted(gateway, name).await) {
             return;
         }

@@ -108,7 +108,7 @@ async fn what_a_limit_cut_or_a_filter_ended_is_not_kept_in_any_format_or_lane() 
 
 /// Asks until the answer has been kept.
 async fn until_hit(gateway: &Gateway, request: &Request, about: &str) {
-    for _ in 0..100 {
+    for _ in 0..2_000 {
         if result(&gateway.ask(request).await) == Some("hit") {
             return;
         }

@@ -17,7 +17,7 @@ async fn by(gateway: &Gateway, token: &str, method: &str, path: &str, body: &Val
 
 /// What is spent of a budget, once nothing is reserved.
 pub(super) async fn spent(gateway: &Gateway, name: &str) -> Value {
-    for _ in 0..500 {
+    for _ in 0..2_000 {
         let shown = admin(gateway, "GET", &format!("/budgets/{name}"), Value::Null).await.json();
         if shown["reserved"] == 0 || shown["reserved"] == "0" {
             return shown["spent"].clone();

@@ -14,7 +14,7 @@ pub(super) async fn budget(gateway: &Gateway) -> (u64, u64) {
 
 /// Waits until so much is booked.
 pub(super) async fn until_booked(gateway: &Gateway, settled: u64, reserved: u64) {
-    for _ in 0..300 {
+    for _ in 0..2_000 {
         if budget(gateway).await == (settled, reserved) {
             return;
         }

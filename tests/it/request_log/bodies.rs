@@ -11,7 +11,7 @@ impl Kept {
     /// The content of a request, once it is written.
     pub(super) async fn content(&self, id: &str) -> Value {
         let path = format!("/admin/v1/requests/{id}/exchange");
-        for _ in 0..500 {
+        for _ in 0..2_000 {
             let reply = self.admin(&path).await;
             if reply.status() == 200 {
                 return reply.json();
@@ -267,7 +267,7 @@ async fn budgets_and_prices_are_shown_with_what_is_left_and_where_a_price_stands
     let kept = Kept::start(&keeping("off", more, &upstream));
     assert_eq!(kept.ask(&OPENAI.request("openai", false)).await.status(), 200);
     let mut budget = Value::Null;
-    for _ in 0..500 {
+    for _ in 0..2_000 {
         budget = kept.admin("/admin/v1/budgets").await.json()["items"][0].clone();
         if budget["spent"] == 1 {
             break;
