@@ -136,22 +136,22 @@ impl Node {
         page.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok()).unwrap_or_default()
     }
 
-    /// Waits until the batch is booked at the budgets of the client that made it, and in the sums of use: once.
+    /// Waits until the batch is booked at the budgets of the client that made it, in the sums of use, and in the log: once.
     async fn until_booked(&self, batches: &Batches, key: &str) {
+        let expected = json!([[batches.dollars, batches.tokens], batches.dollars, 1]);
         let mut seen = Value::Null;
         for _ in 0..1_000 {
             let used = [self.used("money").await, self.used("tokens").await];
             let sums = self.admin("GET", "/admin/v1/usage?by=key", Value::Null).await;
             let cost: f64 = sums["items"].as_array().unwrap().iter().map(|sum| nano(sum, key)).sum();
-            seen = json!([used, cost]);
-            if used == [batches.dollars, batches.tokens] && cost == batches.dollars {
+            seen = json!([used, cost, self.booked().await]);
+            if seen == expected {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert_eq!(seen, json!([[batches.dollars, batches.tokens], batches.dollars]), "{}", self.program.log());
+        assert_eq!(seen, expected, "{}", self.program.log());
         assert_eq!(self.used("other").await, 0.0);
-        assert_eq!(self.booked().await, 1);
     }
 
     /// Waits until a kill costs nothing of what was made and booked.

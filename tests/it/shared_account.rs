@@ -1,8 +1,8 @@
 //! All clients share a provider's account: what one of them names there leads no other to it.
 
-use weir_tests::{Answer, Gateway, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
-use crate::wire_format::OPENAI;
+use crate::wire_format::{GEMINI, OPENAI};
 
 fn config(upstream: &Upstream) -> String {
     let client = |name: &str| {
@@ -76,6 +76,50 @@ async fn no_client_chooses_the_organisation_or_project_that_pays() {
             assert_eq!(gateway.ask(&request).await.status(), 200, "{path}");
             let sent = upstream.request().await;
             assert_eq!((sent.header("openai-organization"), sent.header("openai-project")), (None, project), "{path}");
+        }
+    }
+}
+
+/// Google's credentials may be used for several projects, and Hugging Face's for several organisations.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_client_chooses_the_account_that_pays_beside_the_keys_own() {
+    let mut upstream = Upstream::always(Answer::json(200, GEMINI.whole())).await;
+    let url = upstream.url();
+    let of = |adapter: &str, options: &str| {
+        format!(
+            "[[providers]]\nname = \"p\"\nadapter = \"{adapter}\"\nurl = \"{url}\"\napi_key = \"KEY\"\n\
+             passthrough = [\"* *\"]\noptions = {{ {options} }}\n\
+             [[clients]]\nname = \"one\"\nkey = \"weir-one-0123456789abcdef\"\npassthrough = [\"p * *\"]\n\
+             [[models]]\nalias = \"m\"\ntarget = {{ provider = \"p\", model = \"gemini-x\" }}\n"
+        )
+    };
+    let chat = OPENAI.request("m", false).body(r#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#);
+    let (google, hugging_face) = ("x-goog-user-project", "x-hf-bill-to");
+    for (adapter, options, header, paying) in [
+        ("gemini", "", google, None),
+        ("gemini", "user_project = \"ours\"", google, Some("ours")),
+        ("vertex", "auth = \"bearer\"", google, None),
+        ("vertex", "auth = \"bearer\", user_project = \"ours\"", google, Some("ours")),
+        ("huggingface", "auth = \"bearer\"", hugging_face, None),
+        ("huggingface", "bill_to = \"ours\"", hugging_face, Some("ours")),
+    ] {
+        let answer = if adapter == "huggingface" { OPENAI.whole() } else { GEMINI.whole() };
+        upstream.now(Answer::json(200, answer));
+        let folder = Folder::with(&["openai", "gemini", "vertex", "huggingface"]);
+        let gateway = Gateway::with(folder, &of(adapter, options)).await;
+        for request in [
+            Request::get("/passthrough/p/cachedContents"),
+            Request::post("/passthrough/p/models/gemini-x:generateContent", "{}"),
+            Request::post(
+                "/v1beta/models/m:generateContent",
+                r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}]}"#,
+            ),
+            chat.clone(),
+        ] {
+            let about = format!("{adapter} {options} {request:?}");
+            let reply = gateway.ask(&by("one", request.header(header, "theirs"))).await;
+            assert_eq!(reply.status(), 200, "{about}: {}", reply.text());
+            assert_eq!(upstream.request().await.header(header), paying, "{about}");
         }
     }
 }

@@ -218,7 +218,9 @@ pub async fn ask(address: SocketAddr, request: &Request) -> Reply {
 /// If that takes too long.
 pub async fn until_kept(address: SocketAddr, token: Option<&str>) {
     until_budgets_are_kept(address, token).await;
-    until(async || figure(address, token, "weir_request_log_sums_pending").await == 0.0).await;
+    for waiting in ["weir_request_log_sums_pending", "weir_request_log_queued"] {
+        until(async || figure(address, token, waiting).await == 0.0).await;
+    }
 }
 
 /// Waits until a kill costs no budget anything of what was answered so far: until a round that keeps them has begun and ended.

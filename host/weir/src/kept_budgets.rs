@@ -221,13 +221,34 @@ async fn keep(kept: KeptBudgets, gateway: Arc<Gateway>, mut stop: watch::Receive
         let flushed = flush(Arc::clone(&place), Arc::clone(&gateway), is_first).await;
         figures.note(flushed.as_ref());
         is_first &= !matches!(flushed, Some(Ok(_)));
-        pause = match flushed {
-            Some(Ok(FEW..)) => INTERVAL.max(begun.elapsed() * SHARE),
-            // A database that does not answer is asked again soon too: that costs it nothing.
-            _ => INTERVAL,
-        };
+        pause = pause_after(flushed.as_ref(), begun.elapsed());
         if stopped {
             return;
         }
+    }
+}
+
+/// How long to wait after a flush that took so long.
+fn pause_after(flushed: Option<&Result<usize, KeepError>>, took: Duration) -> Duration {
+    match flushed {
+        Some(Ok(FEW..)) => INTERVAL.max(took * SHARE),
+        // A database that does not answer is asked again soon too: that costs it nothing.
+        _ => INTERVAL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_rows_are_kept_each_second_on_a_slow_disk_too_and_many_less_often() {
+        let after = |rows, millis| pause_after(Some(&Ok(rows)), Duration::from_millis(millis));
+        for millis in [1, 200, 3_000] {
+            assert_eq!(after(10, millis), INTERVAL);
+        }
+        assert_eq!((after(1_000_000, 10), after(1_000_000, 500)), (INTERVAL, Duration::from_secs(10)));
+        let failed = Err(KeepError::Store(StoreError::Unavailable(String::new())));
+        assert_eq!(pause_after(Some(&failed), Duration::from_secs(5)), INTERVAL);
     }
 }

@@ -4,11 +4,11 @@ use weir_sdk::adapter::{DialectCountTokens, ParsedCount, ProviderCountTokens, Re
 use weir_sdk::token_count;
 use weir_sdk::types::{ChatRequest, Context, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse, TokenCount};
 
-use crate::{Gemini, dialect, provider, wire};
+use crate::{Gemini, dialect, provider, user_project, wire};
 
 impl ProviderCountTokens for Gemini {
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
-        provider::request::write_count(ctx, &request)
+        Ok(user_project::named(ctx, provider::request::write_count(ctx, &request)?))
     }
 
     fn parse_response(_: &Context, response: HttpResponse) -> Result<TokenCount> {

@@ -13,7 +13,7 @@ use weir_sdk::types::{
     Context, EmbeddingsRequest, EmbeddingsResponse, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse,
 };
 
-use crate::Gemini;
+use crate::{Gemini, user_project};
 
 /// Key of the extension with the settings of each text of a batch, a list of objects.
 pub const EACH: &str = "requests";
@@ -22,7 +22,7 @@ const ONE: &str = "one";
 
 impl ProviderEmbeddings for Gemini {
     fn render_request(ctx: &Context, request: EmbeddingsRequest) -> Result<RenderedRequest> {
-        write::request(ctx, &request)
+        Ok(user_project::named(ctx, write::request(ctx, &request)?))
     }
 
     fn parse_response(_: &Context, response: HttpResponse) -> Result<EmbeddingsResponse> {

@@ -20,6 +20,7 @@ mod read;
 mod schema;
 mod signature;
 mod usage;
+pub mod user_project;
 mod wire;
 mod write;
 

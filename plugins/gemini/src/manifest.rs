@@ -11,7 +11,7 @@ pub(crate) use format::spelling;
 use weir_sdk::adapter::About;
 use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Manifest, Operation, Suggestions, strings};
 
-use crate::{FAMILY, Gemini};
+use crate::{FAMILY, Gemini, user_project};
 
 /// JSON Schema of the options.
 const SETTINGS: &str = r#"{
@@ -37,6 +37,10 @@ const SETTINGS: &str = r#"{
     "penalties": {
       "type": "boolean",
       "description": "Whether all models take penalties for frequency and presence; by default only those of Gemini 2.0."
+    },
+    "user_project": {
+      "type": "string",
+      "description": "The project whose quota requests take and which pays, sent as the header x-goog-user-project; by default the credential's own."
     }
   }
 }"#;
@@ -53,7 +57,12 @@ impl About for Gemini {
             ),
             formats: format::all().into_iter().chain(batches::formats()).chain([live::format()]).collect(),
             faces: faces::all().into_iter().chain(batches::faces()).chain(live::faces()).collect(),
-            accepts: accepts::all().into_iter().chain(batches::accepts()).chain([live::accepts()]).collect(),
+            accepts: accepts::all()
+                .into_iter()
+                .chain(batches::accepts())
+                .chain([live::accepts()])
+                .map(user_project::accepted)
+                .collect(),
             auth: vec![
                 Auth::header("x-goog-api-key"),
                 Auth::new("query", AuthScheme::Query("key".into())),

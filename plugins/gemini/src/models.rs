@@ -10,7 +10,7 @@ use weir_sdk::types::{
 };
 
 use crate::wire::{self, extensions};
-use crate::{FORMAT, Gemini, path, write};
+use crate::{FORMAT, Gemini, path, user_project, write};
 
 /// Models in one request; the service's limit.
 const PAGE: u32 = 1000;
@@ -19,14 +19,15 @@ const ONE: &str = "one";
 const METHODS: &str = "supportedGenerationMethods";
 
 impl ProviderModels for Gemini {
-    fn render_request(_: &Context, request: ModelsRequest) -> Result<RenderedRequest> {
+    fn render_request(ctx: &Context, request: ModelsRequest) -> Result<RenderedRequest> {
         let Some(id) = &request.id else {
             let mut http = HttpRequest::get("models");
             http.query.push(Header::new("pageSize", request.limit.unwrap_or(PAGE).clamp(1, PAGE).to_string()));
             http.query.extend(request.cursor.map(|cursor| Header::new("pageToken", cursor)));
-            return Ok(RenderedRequest::new(http));
+            return Ok(user_project::named(ctx, RenderedRequest::new(http)));
         };
-        Ok(RenderedRequest::new(HttpRequest::get(path::encoded(&path::resource(id)))))
+        let http = HttpRequest::get(path::encoded(&path::resource(id)));
+        Ok(user_project::named(ctx, RenderedRequest::new(http)))
     }
 
     fn parse_response(_: &Context, response: HttpResponse) -> Result<ModelsResponse> {

@@ -12,13 +12,13 @@ pub(crate) mod tools;
 use weir_sdk::adapter::{ChatAnswer, ChatOutcome, ProviderChat, ProviderErrors, Result};
 use weir_sdk::types::{ChatRequest, Context, Error, HttpResponse, RenderedRequest};
 
-use crate::Gemini;
+use crate::{Gemini, user_project};
 
 impl ProviderChat for Gemini {
     type Decoder = decoder::GenerateDecoder;
 
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
-        request::write(ctx, &request)
+        Ok(user_project::named(ctx, request::write(ctx, &request)?))
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {

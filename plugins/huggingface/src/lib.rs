@@ -16,11 +16,21 @@ impl Provider for HuggingFace {
         family: "huggingface",
         url: Some("https://router.huggingface.co/v1/"),
         key_variables: &["HF_TOKEN", "HUGGINGFACE_API_KEY", "HUGGING_FACE_HUB_TOKEN"],
+        settings: SETTINGS,
+        option_headers: &[("x-hf-bill-to", "bill_to")],
         paths: Paths { completions: "completions", ..Quirks::COMPATIBLE.paths },
         efforts: &["none", "minimal", "low", "medium", "high", "xhigh"],
         media: Media { video: true, ..Quirks::COMPATIBLE.media },
         ..Quirks::COMPATIBLE
     };
 }
+
+const SETTINGS: &str = r#"{
+  "type": "object",
+  "properties": {
+    "bill_to": {"type": "string", "description": "The organisation that pays, sent as the header x-hf-bill-to; by default the token's owner does."}
+  },
+  "additionalProperties": false
+}"#;
 
 weir_sdk::export!(HuggingFace: about, provider_errors, provider_chat, provider_embeddings, provider_models);

@@ -1,7 +1,7 @@
 //! Counts the tokens of a request.
 
 use weir_adapter_anthropic::Anthropic;
-use weir_adapter_gemini::Gemini;
+use weir_adapter_gemini::{Gemini, user_project};
 use weir_sdk::adapter::{ProviderCountTokens, Result};
 use weir_sdk::json::{Rest, object};
 use weir_sdk::types::{Body, ChatRequest, Context, Error, HttpResponse, RenderedRequest, TokenCount};
@@ -16,10 +16,11 @@ const COUNTED: [&str; 4] = ["contents", "systemInstruction", "tools", "generatio
 impl ProviderCountTokens for Vertex {
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
         let target = Target::of(ctx, &request.model)?;
-        match target.publisher {
-            Publisher::Google => of_gemini(ctx, &target, request),
-            Publisher::Anthropic => claude::count(ctx, &target, request),
-        }
+        let rendered = match target.publisher {
+            Publisher::Google => of_gemini(ctx, &target, request)?,
+            Publisher::Anthropic => claude::count(ctx, &target, request)?,
+        };
+        Ok(user_project::named(ctx, rendered))
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<TokenCount> {

@@ -3,7 +3,7 @@
 //! Sources: `TextEmbeddingPredictionInstance` and `TextEmbeddingPredictionParams` of the REST reference, the guide to
 //! multimodal embeddings, and recordings.
 
-use weir_adapter_gemini::{EMBED_EACH, FORMAT, Gemini, media_type, task_type};
+use weir_adapter_gemini::{EMBED_EACH, FORMAT, Gemini, media_type, task_type, user_project};
 use weir_sdk::adapter::{ProviderEmbeddings, Result};
 use weir_sdk::json::{Number, Object, Rest, Seq, Str, array, object, parse};
 use weir_sdk::losses::{Losses, extension};
@@ -21,10 +21,11 @@ impl ProviderEmbeddings for Vertex {
         if target.publisher != Publisher::Google {
             return Err(Error::unsupported("model", "this publisher has no embeddings"));
         }
-        match Shape::of(&target.name) {
-            Shape::Content => content(ctx, &target, request),
-            shape => predict(&target, &request, shape),
-        }
+        let rendered = match Shape::of(&target.name) {
+            Shape::Content => content(ctx, &target, request)?,
+            shape => predict(&target, &request, shape)?,
+        };
+        Ok(user_project::named(ctx, rendered))
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<EmbeddingsResponse> {

@@ -6,6 +6,7 @@
 
 mod accepts;
 
+use weir_adapter_gemini::user_project;
 use weir_sdk::adapter::About;
 use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Format, Manifest, Oauth, Operation, Suggestions, strings};
 
@@ -27,6 +28,10 @@ const SETTINGS: &str = r#"{
     "location": {
       "type": "string",
       "description": "The location of the models, global by default. It fills the suggested url as well, which global needs to have written out: https://aiplatform.googleapis.com/."
+    },
+    "user_project": {
+      "type": "string",
+      "description": "The project whose quota requests take and which pays, sent as the header x-goog-user-project; by default the credential's own."
     },
     "version": {
       "enum": ["v1", "v1beta1"],
@@ -80,7 +85,7 @@ impl About for Vertex {
             formats: [weir_adapter_gemini::FORMAT, weir_adapter_anthropic::FORMAT, accepts::FORMAT]
                 .map(Format::new)
                 .into(),
-            accepts: accepts::all(),
+            accepts: accepts::all().into_iter().map(user_project::accepted).collect(),
             auth: auth(),
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::CountTokens, Operation::Embeddings, Operation::Models],

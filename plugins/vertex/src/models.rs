@@ -1,5 +1,6 @@
 //! Lists of models: those of each publisher in the platform's model garden, not those that a project may use.
 
+use weir_adapter_gemini::user_project;
 use weir_sdk::adapter::{ProviderModels, Result};
 use weir_sdk::json::{Rest, Str, parse};
 use weir_sdk::types::{
@@ -16,7 +17,8 @@ impl ProviderModels for Vertex {
     fn render_request(ctx: &Context, request: ModelsRequest) -> Result<RenderedRequest> {
         if let Some(id) = &request.id {
             let target = Target::of(&Context { model: String::new(), ..ctx.clone() }, id)?;
-            return Ok(RenderedRequest::new(HttpRequest::get(target::entry(ctx, &target))));
+            let http = HttpRequest::get(target::entry(ctx, &target));
+            return Ok(user_project::named(ctx, RenderedRequest::new(http)));
         }
         let cursor = request.cursor.unwrap_or_default();
         let (publisher, token) = cursor.split_once(MARK).unwrap_or_default();
@@ -26,7 +28,8 @@ impl ProviderModels for Vertex {
         if !token.is_empty() {
             http.query.push(Header::new("pageToken", token));
         }
-        Ok(RenderedRequest { memo: publisher.name().to_owned(), ..RenderedRequest::new(http) })
+        let rendered = RenderedRequest { memo: publisher.name().to_owned(), ..RenderedRequest::new(http) };
+        Ok(user_project::named(ctx, rendered))
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ModelsResponse> {

@@ -1,7 +1,7 @@
 //! Parses answers and errors of the service.
 
 use weir_adapter_anthropic::Anthropic;
-use weir_adapter_gemini::Gemini;
+use weir_adapter_gemini::{Gemini, user_project};
 use weir_sdk::adapter::{ChatOutcome, ProviderChat, ProviderErrors, Result};
 use weir_sdk::types::{ChatRequest, Context, Error, HttpResponse, RenderedRequest};
 
@@ -14,10 +14,11 @@ impl ProviderChat for Vertex {
 
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
         let target = Target::of(ctx, &request.model)?;
-        match target.publisher {
-            Publisher::Google => google::chat(ctx, &target, request),
-            Publisher::Anthropic => claude::chat(ctx, &target, request),
-        }
+        let rendered = match target.publisher {
+            Publisher::Google => google::chat(ctx, &target, request)?,
+            Publisher::Anthropic => claude::chat(ctx, &target, request)?,
+        };
+        Ok(user_project::named(ctx, rendered))
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 use weir_adapter_anthropic::{CACHE, FORMAT};
-use weir_sdk::adapter::{ProviderCountTokens, ProviderEmbeddings, ProviderErrors};
+use weir_sdk::adapter::{ProviderCountTokens, ProviderEmbeddings, ProviderErrors, ProviderModels};
 use weir_sdk::model::header;
 use weir_sdk::types::{
     CacheHint, ChatEvent, ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, ErrorKind, Extension, FinishReason,
-    Frame, FunctionTool, MediaKind, MediaPart, MediaSource, Message, OutputFormat, Part, PartKind, ReasoningPart,
-    ResultPart, Role, Sampling, Signature, TextPart, Tool, ToolCall, ToolResult, Vector,
+    Frame, FunctionTool, MediaKind, MediaPart, MediaSource, Message, ModelsRequest, OutputFormat, Part, PartKind,
+    ReasoningPart, ResultPart, Role, Sampling, Signature, TextPart, Tool, ToolCall, ToolResult, Vector,
 };
 
 use super::{answered, body, context, decoded, fields, http, rendered};
@@ -206,6 +206,31 @@ fn c59_tokens_are_counted_by_the_publishers_own_ways() {
     };
     assert_eq!(counted(CLAUDE, r#"{"input_tokens":7}"#), 7);
     assert_eq!(counted(GEMINI, r#"{"totalTokens":9}"#), 9);
+}
+
+#[test]
+fn the_project_that_pays_is_named_once_if_the_operator_sets_one() {
+    for (options, expected) in [(vec![], 0), (vec![("project", "\"p\""), ("user_project", "\"q\"")], 1)] {
+        let mut all = Vec::new();
+        for model in [CLAUDE, GEMINI] {
+            let (ctx, request) = (context(model, &options), || ask(vec![user(Part::text("a"))]));
+            all.push(rendered(&ctx, request()).unwrap());
+            all.push(<Vertex as ProviderCountTokens>::render_request(&ctx, request()).unwrap());
+            all.push(
+                <Vertex as ProviderModels>::render_request(&ctx, ModelsRequest { id: None, cursor: None, limit: None })
+                    .unwrap(),
+            );
+        }
+        for model in ["text-embedding-005", "gemini-embedding-2"] {
+            let request = EmbeddingsRequest { model: model.into(), ..texts(&["a"]) };
+            all.push(<Vertex as ProviderEmbeddings>::render_request(&context(model, &options), request).unwrap());
+        }
+        for one in all {
+            let named = one.request.headers.iter().filter(|header| header.name == "x-goog-user-project");
+            let named: Vec<_> = named.map(|header| header.value.as_str()).collect();
+            assert_eq!(named, vec!["q"; expected], "{}", one.request.path);
+        }
+    }
 }
 
 #[test]
