@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 from data import formats, table
-from meaning import Call, Candidate, Failure, Meaning
+from meaning import Call, Candidate, Failure, Meaning, Usage
 
 # Finishes that tool calls outrank (conformance 4.3).
 OUTRANKED = {"complete", "stop-sequence", "paused", None}
@@ -148,7 +148,7 @@ def same_thoughts(expected: list[str], received: list[str]) -> bool:
 
 
 def tokens(expected: Meaning, received: Meaning, holds: frozenset) -> list[str]:
-    if expected.usage is None:
+    if expected.usage in (None, Usage()):
         return []
     if received.usage is None:
         return [f"usage: expected {expected.usage}, received none"]

@@ -73,13 +73,14 @@ class Failure:
 
 
 def arguments(text: str | None) -> object:
-    """The value of arguments that are JSON text; an empty text means no arguments."""
+    """The value of arguments that are JSON text; an empty text and a null mean no arguments."""
     if text is None or not text.strip():
         return {}
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
+    return {} if value is None else value
 
 
 def numbers(value: object) -> object:

@@ -35,13 +35,26 @@ def as_events(recording: Recording) -> Recording:
 
 def named(recording: Recording) -> Recording:
     """Replaces an enumeration's numbers by names, for the finish reason only: the others are not compared."""
-    if recording.stream or not re.search(rb'"finishReason":\s*\d', recording.body):
+    if not re.search(rb'"(finishReason|modality)":\s*\d', recording.body):
         return recording
-    body = json.loads(recording.body)
+    if not recording.stream:
+        return replace(recording, body=json.dumps(with_names(json.loads(recording.body))).encode())
+    lines = recording.body.split(b"\n")
+    return replace(recording, body=b"\n".join(event_with_names(it) for it in lines))
+
+
+def event_with_names(line: bytes) -> bytes:
+    """A line of server-sent events, with names in its data."""
+    mark, data = line[:5], line[5:]
+    return b"data: " + json.dumps(with_names(json.loads(data))).encode() if mark == b"data:" else line
+
+
+def with_names(body: dict) -> dict:
     for candidate in body.get("candidates", []):
-        candidate["finishReason"] = FINISHES[candidate["finishReason"]]
+        if isinstance(candidate.get("finishReason"), int):
+            candidate["finishReason"] = FINISHES[candidate["finishReason"]]
         candidate.pop("safetyRatings", None)
     usage = body.get("usageMetadata", {})
     for name in [name for name in usage if name.endswith("Details") or name == "trafficType"]:
         del usage[name]
-    return replace(recording, body=json.dumps(body).encode())
+    return body

@@ -80,9 +80,18 @@ def chat(key: str, value: object) -> tuple:
     if key == "tools" and isinstance(value, list):
         # A tool's default type.
         value = [{"type": "function", **it} for it in value]
+    if key == "tool_calls" and isinstance(value, list):
+        # The place in a stream, which clients send back with what they received.
+        value = [{name: it for name, it in call.items() if name != "index"} for call in value]
     if key in {"function_call", "tool_choice"} and value == "auto":
         # The default.
         value = None
+    if key == "tool_choice" and value == "any":
+        # Mistral has both words for this.
+        value = "required"
+    if key == "reasoning_effort" and isinstance(value, str):
+        # OpenRouter has both members for this.
+        key, value = "reasoning", {"effort": value}
     if key == "thinking" and isinstance(value, list):
         # Several pieces form one thought.
         value = "".join(it.get("text", "") for it in value).replace("\n", "")
@@ -93,6 +102,10 @@ def chat(key: str, value: object) -> tuple:
     if key == "content" and isinstance(value, str):
         value = [{"type": "text", "text": value}] if value else None
     return SYNONYMS.get(key, key), value
+
+
+# The schema of a function without parameters.
+NO_PARAMETERS = {"type": "object", "properties": {}}
 
 
 def messages(key: str, value: object) -> tuple:
@@ -108,6 +121,12 @@ def messages(key: str, value: object) -> tuple:
 
 
 def responses(key: str, value: object) -> tuple:
+    if key == "tools" and isinstance(value, list):
+        # "Omitting parameters defines a function with an empty parameter list."
+        value = [{**it, "parameters": None} if it.get("parameters") == NO_PARAMETERS else it for it in value]
+    if key == "input" and isinstance(value, list):
+        # A message without words says nothing.
+        value = [it for it in value if it.get("content") != "" or it.get("role") != "assistant"]
     if key == "input" and isinstance(value, str):
         value = [{"role": "user", "content": value}]
     if key == "content" and isinstance(value, str):
@@ -128,7 +147,12 @@ def gemini(key: str, value: object) -> tuple:
         # A part without text means nothing.
         value = [it for it in value if it != {"text": ""}]
     if key == "contents":
-        value = turns(value)
+        # An empty turn says nothing. Results of functions once had a role of their own.
+        roles = [{**it, "role": "user"} if it.get("role") == "function" else it for it in value]
+        value = turns([it for it in roles if it.get("parts")])
+    if (key, value) in [("text", ""), ("responseMimeType", "text/plain"), ("mode", "AUTO"), ("mode", "auto")]:
+        # Words for nothing, and the defaults.
+        value = None
     if key == "data" and isinstance(value, str):
         # Bytes are base64 of either alphabet, with or without padding (proto3's mapping to JSON).
         value = value.replace("-", "+").replace("_", "/").rstrip("=")
@@ -190,6 +214,9 @@ def bedrock(key: str, value: object) -> tuple:
 
 
 def ollama(key: str, value: object) -> tuple:
+    if key == "tool_calls" and isinstance(value, list):
+        # A call's only type.
+        value = [{"type": "function", **it} for it in value]
     # An explicit empty value.
     return key, None if key in {"format", "system", "template"} and value == "" else value
 

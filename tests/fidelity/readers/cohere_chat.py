@@ -63,6 +63,9 @@ def streamed(events) -> Meaning:
             case "tool-call-delta":
                 calls[-1][2] += message.tool_calls.function.arguments or ""
             case "message-end":
+                if error := getattr(delta, "error", None):
+                    # The answer broke off: what arrived is no answer (C-91).
+                    return Failure(None, str(error))
                 candidate.finish = delta.finish_reason
                 tokens = usage(delta.usage)
     candidate.calls = [Call(name, arguments(text), id) for id, name, text in calls]

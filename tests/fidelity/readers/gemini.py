@@ -1,6 +1,7 @@
 """`gemini.generate`, with the official google-genai client."""
 
 import functools
+import re
 
 from google import genai
 from google.genai import errors, types
@@ -60,8 +61,31 @@ def a_part(candidate: Candidate, part):
     if part.text is not None:
         (candidate.thoughts if part.thought else candidate.texts).append(part.text)
     elif part.function_call is not None:
-        call = part.function_call
+        a_call(candidate, part.function_call)
+
+
+def a_call(candidate: Candidate, call):
+    """Adds a call, or arguments to the last one: a streamed call's parts after the first have no name."""
+    if call.name is not None:
         candidate.calls.append(Call(call.name, call.args or {}, call.id))
+    for piece in call.partial_args or []:
+        values = [piece.string_value, piece.number_value, piece.bool_value]
+        put(candidate.calls[-1].arguments, piece.json_path, next((it for it in values if it is not None), None))
+
+
+def put(place: dict | list, path: str, value: object):
+    """Sets the value at a JSON path (RFC 9535: `$.a[0]['b']`); a further piece of a text is appended."""
+    names = re.findall(r"\.(\w+)|\[(\d+)\]|\['(.*?)'\]", path)
+    keys = [int(number) if number else name or quoted for name, number, quoted in names]
+    for at, key in enumerate(keys):
+        if isinstance(key, int):
+            place += [None] * (key + 1 - len(place))
+        held = place[key] if isinstance(key, int) else place.get(key)
+        if at + 1 == len(keys):
+            place[key] = held + value if isinstance(held, str) and isinstance(value, str) else value
+        elif held is None:
+            place[key] = [] if isinstance(keys[at + 1], int) else {}
+        place = place[key]
 
 
 def usage(tokens) -> Usage | None:

@@ -27,11 +27,18 @@ def whole(answer) -> Meaning:
     if answer.incomplete_details is not None:
         candidate.detail = answer.incomplete_details.reason
     for item in answer.output or []:
-        an_item(candidate, item)
+        an_item(candidate, item, own_tools(answer))
     return Meaning([candidate], usage(answer.usage))
 
 
-def an_item(candidate: Candidate, item):
+def own_tools(answer) -> set[str] | None:
+    """The names of the client's custom tools; None if the answer does not repeat the tools."""
+    tools = answer.tools
+    return None if not tools else {it.name for it in tools if it.type == "custom"}
+
+
+def an_item(candidate: Candidate, item, custom: set[str] | None):
+    """`custom`: a call of another custom tool is one that the provider made and carried out itself."""
     match item.type:
         case "message":
             for part in item.content or []:
@@ -44,13 +51,13 @@ def an_item(candidate: Candidate, item):
             candidate.thoughts += parts or [part.text for part in getattr(item, "content", None) or []]
         case "function_call":
             candidate.calls.append(Call(item.name, arguments(item.arguments), item.call_id))
-        case "custom_tool_call":
+        case "custom_tool_call" if custom is None or item.name in custom:
             candidate.calls.append(Call(item.name, item.input, item.call_id, free=True))
 
 
 def streamed(events) -> Meaning:
     """Reads the deltas and the last event: a client may read either, so they must agree."""
-    heard, last, sequence, flaws = Candidate(), None, -1, []
+    heard, last, sequence, flaws, done = Candidate(), None, -1, [], []
     for event in events:
         number = getattr(event, "sequence_number", None)
         if number is not None:
@@ -62,10 +69,14 @@ def streamed(events) -> Meaning:
                 heard.texts.append(event.delta)
             case "response.refusal.delta":
                 heard.refusal += event.delta
+            case "response.output_item.done":
+                done.append(event.item)
             case "response.completed" | "response.incomplete" | "response.failed":
                 last = event.response
     if last is None:
         return Failure(None, "the stream has no last event")
+    # One service's last event has no items, so there its clients have those of the events before.
+    last.output = last.output or done
     meaning = whole(last)
     whole_text = meaning.candidates[0].text
     if heard.texts and heard.text != whole_text:
