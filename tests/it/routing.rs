@@ -126,6 +126,26 @@ async fn a_route_is_explained_with_its_order_its_lanes_and_its_losses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_the_provider_runs_needs_no_model_that_calls_functions() {
+    let upstream = serving(OPENAI).await;
+    let model = "[[models]]\nalias = \"m\"\ntargets = [{ provider = \"first\", model = \"m\" }]\n";
+    let gateway = Gateway::open(&(provider(&upstream, OPENAI, "first", "") + model)).await;
+    let responses = |tools: &str| format!("{{\"model\":\"m\",\"input\":\"Hi\",\"tools\":[{tools}]}}");
+    let gemini = |tools: &str| format!("{{\"contents\":[],\"tools\":{tools}}}");
+    let function = "{\"type\":\"function\",\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}";
+    for (format, request, needs) in [
+        ("openai.responses", responses("{\"type\":\"web_search\"}"), vec![]),
+        ("openai.responses", responses(&format!("{{\"type\":\"web_search\"}},{function}")), vec!["tools"]),
+        ("gemini.generate", gemini("[{\"googleSearch\":{}}]"), vec![]),
+        ("gemini.generate", gemini("{\"function_declarations\":[{\"name\":\"f\"}]}"), vec!["tools"]),
+    ] {
+        let question = format!("{{\"model\":\"m\",\"from\":\"{format}\",\"request\":{request}}}");
+        let explained = gateway.post("/admin/routes/explain", &question).await.json();
+        assert_eq!(explained["needs"], serde_json::json!(needs), "{request}: {explained}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn explaining_changes_nothing_and_shows_the_next_target() {
     let (first, second) = (serving(OPENAI).await, serving(OPENAI).await);
     let model = "[[models]]\nalias = \"both\"\nstrategy = \"round-robin\"\n\

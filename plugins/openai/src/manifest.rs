@@ -110,6 +110,10 @@ fn completions_face(path: &str) -> Face {
     }
 }
 
+/// The tools whose calls the model writes for the client. The others run at the provider, also with models that call no
+/// functions (those for research).
+const CALLED: [&str; 3] = ["function", "custom", "namespace"];
+
 fn responses_face(path: &str) -> Face {
     let part = |kind: &str| vec![FrameTest::equals("/input/*/content/*/type", kind)];
     Face {
@@ -118,7 +122,7 @@ fn responses_face(path: &str) -> Face {
         candidates: Vec::new(),
         object_ids: objects_of_responses(),
         features: features([
-            ("tools", vec![FrameTest::present("/tools")]),
+            ("tools", CALLED.map(|kind| FrameTest::equals("/tools/*/type", kind)).to_vec()),
             ("vision", part("input_image")),
             ("audio", part("input_audio")),
             ("documents", part("input_file")),

@@ -110,13 +110,24 @@ fn features_of_contents() -> Vec<Feature> {
     schema.extend(config(["responseJsonSchema", "response_json_schema"]));
     schema.extend(config(["responseJsonSchemaOrdered", "response_json_schema_ordered"]));
     features([
-        ("tools", vec![FrameTest::present("/tools")]),
+        ("tools", functions()),
         ("vision", media(&IMAGES)),
         ("audio", media(&AUDIO)),
         ("documents", media(&DOCUMENTS)),
         ("schema", schema),
         ("reasoning", config(["thinkingConfig", "thinking_config"])),
     ])
+}
+
+/// Functions, in a list of tools or in the only one. The other tools run at the provider, also with models that call no
+/// functions (those for images).
+fn functions() -> Vec<FrameTest> {
+    let names = ["functionDeclarations", "function_declarations"];
+    ["/tools/*", "/tools"]
+        .iter()
+        .flat_map(|place| names.map(|name| format!("{place}/{name}")))
+        .map(FrameTest::present)
+        .collect()
 }
 
 fn media(types: &[&str]) -> Vec<FrameTest> {
