@@ -46,10 +46,9 @@ pub(crate) fn word(reason: FinishReason, calls: bool) -> (&'static str, bool) {
         FinishReason::ContextLength => ("MAX_TOKENS", true),
         FinishReason::ToolCalls => ("TOOL_CALL", false),
         FinishReason::Failed => ("ERROR", false),
-        FinishReason::ContentFilter => ("ERROR", true),
-        FinishReason::Refusal | FinishReason::Paused | FinishReason::MalformedToolCall | FinishReason::Other => {
-            ("COMPLETE", true)
-        }
+        // A refusal may have no words at all: as a natural end, it would be an empty answer without a reason.
+        FinishReason::ContentFilter | FinishReason::Refusal => ("ERROR", true),
+        FinishReason::Paused | FinishReason::MalformedToolCall | FinishReason::Other => ("COMPLETE", true),
     }
 }
 
@@ -79,6 +78,12 @@ mod tests {
         assert_eq!(word(FinishReason::Complete, true), ("TOOL_CALL", false));
         assert_eq!(word(FinishReason::Length, true), ("MAX_TOKENS", false), "a call that was cut is none");
         assert_eq!(read("MAX_TOKENS", true).reason, FinishReason::Length);
+    }
+
+    #[test]
+    fn c84_a_refusal_is_no_natural_end() {
+        assert_eq!(word(FinishReason::Refusal, false), ("ERROR", true));
+        assert_eq!(word(FinishReason::ContentFilter, false), ("ERROR", true));
     }
 
     #[test]

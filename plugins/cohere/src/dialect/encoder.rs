@@ -12,7 +12,7 @@ use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::losses::{Losses, Once, is_note};
 use weir_sdk::types::{
     CandidateFinish, ChatEvent, Citation, Context, Encoded, Finish, Frame, Opaque, PartCitation, PartDelta, PartKind,
-    PartStart, Usage,
+    PartStart, ToolKind, Usage,
 };
 
 use self::calls::Waiting;
@@ -29,7 +29,10 @@ enum Kind {
     Text,
     Thinking,
     Plan,
-    Call,
+    /// `free`: the arguments are free text, which becomes a member of an object.
+    Call {
+        free: bool,
+    },
     /// Nothing of it is written.
     Lost,
 }
@@ -172,7 +175,12 @@ impl ChatEncoder {
             PartKind::ToolCall(call) => {
                 let signed = call.signature.is_some();
                 self.losses.dropped_if(signed, "tool_calls[].signature", "the format has no place for it");
-                (Kind::Call, self.call(part, call))
+                let free = call.kind == ToolKind::Custom;
+                if free {
+                    let note = "free text becomes the member `input` of an object";
+                    self.losses.approximated("tool_calls[].input", note);
+                }
+                (Kind::Call { free }, self.call(part, call))
             }
             PartKind::Opaque(opaque) => {
                 self.lose(&opaque.kind, "answers of this format have no such part");
@@ -191,9 +199,9 @@ impl ChatEncoder {
         let thinks = match open.kind {
             Kind::Lost => return,
             Kind::Plan => return self.frames.push(frames::tool_plan_delta(&delta.text)),
-            Kind::Call => {
+            Kind::Call { free } => {
                 let index = open.index;
-                return self.arguments(delta, index);
+                return self.arguments(delta, index, free);
             }
             kind => kind == Kind::Thinking,
         };
@@ -242,7 +250,14 @@ impl ChatEncoder {
             let late = std::mem::take(&mut self.logprobs);
             self.frames.push(frames::content_delta(index, false, "", &late));
         }
-        self.frames.push(frames::end(if open.kind == Kind::Call { "tool-call-end" } else { "content-end" }, index));
+        let kind = match open.kind {
+            Kind::Call { free } => {
+                self.frames.extend(free.then(|| frames::tool_call_delta(index, calls::FREE_END)));
+                "tool-call-end"
+            }
+            _ => "content-end",
+        };
+        self.frames.push(frames::end(kind, index));
     }
 
     /// Passes on an event of this format unchanged: citations of other things than text, and unknown events.

@@ -80,6 +80,38 @@ fn c05_calls_that_overlap_are_written_one_after_the_other() {
         finish(FinishReason::ToolCalls),
     ];
     let (frames, _) = encoded(&events);
+    let own = |id: &str, arguments: &str| (id.to_owned(), arguments.to_owned());
+    assert_eq!(written_calls(&frames), [own("a", "{\"a\":1}"), own("b", "{\"b\":2}"), own("c", "{}")]);
+    fold::check(&frames);
+}
+
+#[test]
+fn free_text_is_the_member_of_an_object_in_a_stream_as_well() {
+    use weir_sdk::testing::events::{call, delta, finish, start, stop};
+    let free = |id: &str| match call(id) {
+        PartKind::ToolCall(call) => PartKind::ToolCall(ToolStart { kind: ToolKind::Custom, ..call }),
+        other => other,
+    };
+    let events = [
+        start(0, free("a")),
+        start(1, free("b")),
+        delta(0, "print("),
+        delta(1, "\\"),
+        delta(0, "\"hi\")"),
+        stop(0),
+        stop(1),
+        finish(FinishReason::ToolCalls),
+    ];
+    let (frames, losses) = encoded(&events);
+    let calls = written_calls(&frames);
+    let inputs: Vec<Value> = calls.iter().map(|(_, arguments)| serde_json::from_str(arguments).unwrap()).collect();
+    assert_eq!(inputs, [json!({"input": "print(\"hi\")"}), json!({"input": "\\"})]);
+    assert!(losses.iter().any(|loss| loss.field == "tool_calls[].input"), "{losses:?}");
+    fold::check(&frames);
+}
+
+/// The ids of a stream's calls with their arguments.
+fn written_calls(frames: &[Frame]) -> Vec<(String, String)> {
     let mut calls: Vec<(String, String)> = Vec::new();
     for data in frames.iter().filter_map(|frame| serde_json::from_str::<Value>(&frame.data).ok()) {
         let call = &data["delta"]["message"]["tool_calls"];
@@ -90,9 +122,7 @@ fn c05_calls_that_overlap_are_written_one_after_the_other() {
             _ => {}
         }
     }
-    let own = |id: &str, arguments: &str| (id.to_owned(), arguments.to_owned());
-    assert_eq!(calls, [own("a", "{\"a\":1}"), own("b", "{\"b\":2}"), own("c", "{}")]);
-    fold::check(&frames);
+    calls
 }
 
 #[test]
