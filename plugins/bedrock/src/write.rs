@@ -30,15 +30,16 @@ pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], losses: &mut Losses
     losses.foreign_at(place, all, FORMAT);
 }
 
-/// Writes a text with its sources. The service refuses blank texts in a history (C-42).
+/// Writes a text with its sources. The service refuses blank texts in a history (C-42), but one that only bears a cache
+/// point stays: such a point may not follow a document, so clients put a line break between them.
 pub(crate) fn text(out: &mut String, part: &TextPart, losses: &mut Losses, place: Place) {
     let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, losses, place)).collect();
     losses.foreign_at(place, &part.extensions, FORMAT);
     if let Some(guard) = extension(&part.extensions, FORMAT, GUARD) {
         return item(out, |o| o.raw(GUARD, guard));
     }
-    let blank = if place.message.is_some() { part.text.trim().is_empty() } else { part.text.is_empty() };
-    if blank {
+    let counts = if place.message.is_some() && part.cache.is_none() { part.text.trim() } else { &part.text };
+    if counts.is_empty() {
         return;
     }
     // Many clients only read plain texts, so a text goes into a cited block only if its citations came in this format.
@@ -157,6 +158,17 @@ mod tests {
             let mut out = String::new();
             text(&mut out, &TextPart::new(blank), &mut Losses::default(), place);
             assert_eq!(out, "");
+        }
+    }
+
+    #[test]
+    fn c42_a_line_break_that_bears_a_cache_point_stays() {
+        let marked = |text: &str| TextPart { cache: Some(CacheHint { ttl: None }), ..TextPart::new(text) };
+        let place = Place { message: Some(0), part: 1 };
+        for (words, block) in [("\n", r#"{"text":"\n"}"#), ("", "")] {
+            let mut out = String::new();
+            text(&mut out, &marked(words), &mut Losses::default(), place);
+            assert_eq!(out, block);
         }
     }
 }
