@@ -38,11 +38,12 @@ RULES = """## What counts as the same
   a refusal (towards legacy completions, Cohere and Converse, a filter word and a natural end both pass).
 - Input or output that the provider does not report may be an estimate (C-59), so it is not compared.
 - A text in Converse's `citationsContent` is text. A failing Cohere stream is a broken connection, since the format has no event for it.
-- Call ids are not compared; in Chat they must be distinct.
+- Call ids are not compared; in Chat they must be distinct. A call that the provider carried out itself is none of the client's.
+- An error within a stream has no status; where it is the first event, Weir's client gets the status of its kind (C-22).
 - Requests towards their own format are compared in one spelling (`tests/fidelity/same.py`): empty, null, false and absent are
   one, neighbours of one role are one turn in Gemini and Converse, ids of Chat's calls count by their order, line breaks within
-  Mistral's thinking and the `title` of Gemini's older schemas are not compared. In the schemas, `oneOf` is
-  read as `anyOf`, and mistakes of the recorded request itself do not count.
+  Mistral's thinking, the `title` of Gemini's older schemas and messages without words are not compared, and a default equals
+  its absence. In the schemas, `oneOf` is read as `anyOf`, and mistakes of the recorded request itself do not count.
 - Recordings in other formats (Cohere v1, Replicate's predictions, Bedrock InvokeModel, text-generation `generate`) are not in the
   matrix, since Weir does not translate these formats.
 """
