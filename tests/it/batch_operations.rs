@@ -35,7 +35,7 @@ pub(crate) const DOLLARS: f64 = 13.0 * RESULTS as f64;
 pub(crate) const UNDER_WAY: u8 = 0;
 const INLINED: u8 = 1;
 pub(crate) const IN_FILE: u8 = 2;
-const BREAKS_OFF: u8 = 3;
+pub(crate) const BREAKS_OFF: u8 = 3;
 const FAILED: u8 = 4;
 
 fn operation(state: &str, output: Option<Value>) -> Value {
@@ -73,7 +73,7 @@ fn lines() -> String {
     lines
 }
 
-fn answer(line: &str, state: u8) -> Answer {
+pub(crate) fn answer(line: &str, state: u8) -> Answer {
     let begins = line.starts_with("POST") && !line.ends_with(":cancel");
     let lines_of = [("content-type", "application/octet-stream")];
     let done = || json!({"responsesFile": "files/batch-b0123456789abcdef"});

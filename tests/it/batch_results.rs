@@ -30,7 +30,7 @@ pub(crate) const DOLLARS: f64 = 58.0;
 
 /// How far the provider is.
 pub(crate) const UNDER_WAY: u8 = 0;
-const BREAKS_OFF: u8 = 1;
+pub(crate) const BREAKS_OFF: u8 = 1;
 pub(crate) const DONE: u8 = 2;
 
 fn batch(status: &str) -> Value {
@@ -113,7 +113,7 @@ fn by(client: &str, request: Request) -> Request {
     request.header("authorization", &format!("Bearer {}", key(client))).header("anthropic-version", "2023-06-01")
 }
 
-fn create(path: &str) -> Request {
+pub(crate) fn create(path: &str) -> Request {
     let params = json!({"model": "claude-a", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]});
     let requests = json!([{"custom_id": "r-0", "params": params}]);
     by("one", Request::post(path, json!({ "requests": requests }).to_string()))

@@ -88,6 +88,7 @@ mod reference;
 mod relay;
 mod relayed_operations;
 mod reload;
+mod removals;
 mod request_log;
 mod resends;
 mod resume;

@@ -1,6 +1,8 @@
 //! Requests to a provider's own endpoints: with the gateway's credential, within the operator's rules, streamed both ways.
 
 mod forms;
+mod objects;
+mod other_models;
 mod readings;
 mod streamed;
 mod two_models;

@@ -1,6 +1,9 @@
 //! Answers and other objects that providers store: reading them again costs nothing, and what is made in the background is
 //! booked once, when it is read.
 
+mod history;
+mod removal;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -21,6 +21,11 @@ impl PassRule {
         self.method.as_deref().is_none_or(|own| own == method) && self.path.matches(path)
     }
 
+    /// Whether it is for this very path and no other.
+    pub fn names(&self, method: &str, path: &str) -> bool {
+        self.path.exact().is_some() && self.admits(method, path)
+    }
+
     fn of_words(method: &str, path: &str) -> Option<Self> {
         let is_word = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase());
         let method = match method {

@@ -10,6 +10,7 @@ pub mod capture;
 pub mod captured;
 mod charges;
 mod closing;
+mod earlier;
 pub mod request_log;
 pub mod sent_input;
 pub(crate) mod session_use;
@@ -50,7 +51,7 @@ use weir_upstream::HandOver;
 
 pub(crate) use self::arriving::ArrivingBody;
 pub(crate) use self::stored::{StoredAnswer, StoredRead, StoredUse};
-pub use self::unbooked::{KeptWork, WorkName, WorkStore, WorkTerms};
+pub use self::unbooked::{KeptWork, WorkName, WorkSearch, WorkStore, WorkTerms};
 pub(crate) use self::unbooked::{OldDebt, Unbooked, Unread};
 pub(crate) use self::untold::Untold;
 
@@ -126,6 +127,8 @@ pub struct Account {
     streaming: bool,
     first_piece: bool,
     tokens: TokenBill,
+    /// The tokens of what the provider stores that the request has read again.
+    earlier_input: u32,
     metered: bool,
     provider: Option<Arc<str>>,
     /// The state of the answering provider's rate limits, to put into a translated answer's headers.
@@ -215,6 +218,7 @@ impl Account {
             streaming: false,
             first_piece: false,
             tokens: TokenBill::default(),
+            earlier_input: 0,
             metered: false,
             provider: None,
             limits: Vec::new(),

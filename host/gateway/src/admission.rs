@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+pub(crate) use demand::bytes_of;
 pub use demand::{Demand, Uses};
 pub use metrics::AdmitMetrics;
 pub use permit::AdmissionPermit;

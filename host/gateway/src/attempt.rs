@@ -52,7 +52,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 
 use crate::accounting::{Account, Untold};
-use crate::admission::{Demand, Uses};
+use crate::admission::{Demand, Uses, bytes_of};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::reasoning_cache::ReasoningCache;
@@ -135,6 +135,8 @@ pub struct InboundRequest {
     pub own_url: Option<String>,
     /// What guards made of it, once they have judged it.
     pub judged: OnceLock<Box<Judged>>,
+    /// The tokens of what the provider stores that it has read again, as far as they are known.
+    pub earlier_input: u32,
     /// The bytes that its body counts as, once they are counted.
     pub counted_len: OnceLock<usize>,
 }
@@ -158,7 +160,7 @@ impl InboundRequest {
             candidates: self.peek.candidates,
             service_tier: self.peek.service_tier.as_deref(),
             body_len: self.side.size().unwrap_or_else(|| self.body.iter().map(Bytes::len).sum()),
-            counted_len: self.counted_len(),
+            counted_len: bytes_of(self.earlier_input).saturating_add(self.counted_len()),
             stream: self.peek.stream,
             uses: self.uses(),
         }

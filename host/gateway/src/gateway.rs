@@ -29,6 +29,7 @@ mod probe;
 mod read_body;
 mod recognise;
 mod refusal;
+mod removal;
 mod rights;
 mod routing;
 mod session;
@@ -227,7 +228,9 @@ impl Gateway {
         let query = head.uri.query().unwrap_or_default();
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &exchange, &caller, alias, &head.headers, query);
-        let asked = inbound::request(serving, exchange, caller, EndpointCall { endpoint, path_params }, head, taken)?;
+        let earlier = self.unbooked.earlier.of(&caller.tenant, taken.peek.earlier());
+        let called = EndpointCall { endpoint, path_params };
+        let asked = inbound::request(serving, exchange, caller, called, head, taken, earlier)?;
         if let Some(record) = record.as_mut() {
             *capture = self.capture(serving, &asked, logged, span, record);
         }
@@ -270,6 +273,10 @@ impl Gateway {
         };
         if let Err(fault) = pin!(self.judge(context, serving, asked)).await {
             return Ok(self.refuse_judged(asked, &fault, record));
+        }
+        self.refuse_too_much_work(asked.stored, &asked.caller.tenant)?;
+        if removal::is_by(&asked.endpoint.face.method) {
+            Box::pin(self.book_removed(serving, asked)).await?;
         }
         let limits = permit.limits();
         let found = match cached::kept_route(serving, asked) {

@@ -4,13 +4,17 @@
 //! | module | does |
 //! |---|---|
 //! | [`path`] | checks paths, which must not lead out of the provider's url |
+//! | [`direct`] | knows the endpoints that lead past this gateway |
 //! | [`client_body`] | a request's body, sent while it arrives |
 //! | [`form_watch`] | what a form names, read while it arrives |
 //! | [`model_watch`] | the model that a body names to an endpoint that no adapter declares |
+//! | [`object_watch`] | other clients' objects in such a body |
 
 pub(crate) mod client_body;
+mod direct;
 pub(crate) mod form_watch;
 pub(crate) mod model_watch;
+pub(crate) mod object_watch;
 pub(crate) mod path;
 
 use std::collections::HashMap;
@@ -25,7 +29,7 @@ use crate::route::{Route, Target, keys};
 use weir_config::{Alias, Model};
 use weir_translate::dialect::endpoints::Endpoint;
 use weir_translate::dialect::path::{PathParams, Pattern};
-use weir_types::contract::about::{BodyKind, CredentialPlace, Face, Operation};
+use weir_types::contract::about::{BodyKind, CredentialPlace, Face, Operation, StreamFlag};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::HeaderRules;
@@ -88,6 +92,23 @@ struct Declared {
     acceptance: usize,
     /// The face with the places in requests of the same format.
     endpoint: Arc<Endpoint>,
+    /// What follows the model in the path's last segment: the name of a method that the provider may have for other models.
+    method: Option<String>,
+}
+
+impl Declared {
+    /// The parameters of a path with the same method of a model that has another place: below what precedes the usual one, such as
+    /// a version, or elsewhere, such as one that was made for a client. Then its name is all that precedes the method.
+    fn of_another_model(&self, path: &str) -> Option<PathParams> {
+        let method = self.method.as_deref()?;
+        let (model, last) = path.strip_prefix('/')?.rsplit_once(':')?;
+        if model.is_empty() || !last.eq_ignore_ascii_case(method) {
+            return None;
+        }
+        let mut ends = path.match_indices('/').filter_map(|(at, _)| path.get(at..));
+        let usual = ends.find_map(|end| self.pattern.matches_in_any_case(end));
+        Some(usual.unwrap_or_else(|| PathParams::of("model", model)))
+    }
 }
 
 /// A declared endpoint that a request calls.
@@ -161,11 +182,20 @@ impl Passage {
     /// servers take for the endpoint counts as one, so that none leads around the rights and the costs of its model.
     pub(crate) fn known(&self, method: &Method, path: &str) -> Option<(KnownEndpoint<'_>, PathParams)> {
         let path = path::plainest(path);
-        self.declared.iter().find_map(|one| {
+        let known = |one: &'_ Declared, path_params: PathParams| {
             let is_same = |own: &&Acceptance| own.method.as_str().eq_ignore_ascii_case(method.as_str());
             let acceptance = self.target.accepts.get(one.acceptance).filter(is_same)?;
-            let path_params = one.pattern.matches_in_any_case(&path)?;
+            Some((acceptance, path_params))
+        };
+        let declared = self.declared.iter().find_map(|one| {
+            let (acceptance, path_params) = known(one, one.pattern.matches_in_any_case(&path)?)?;
             Some((KnownEndpoint { acceptance, endpoint: &one.endpoint }, path_params))
+        });
+        declared.or_else(|| {
+            self.declared.iter().find_map(|one| {
+                let (acceptance, path_params) = known(one, one.of_another_model(&path)?)?;
+                Some((KnownEndpoint { acceptance, endpoint: &one.endpoint }, path_params))
+            })
         })
     }
 
@@ -190,9 +220,18 @@ impl Passage {
 
     /// Whether a caller may send a request here; `is_keyed` means that callers have keys. `path` is decoded.
     pub(crate) fn permit(&self, caller: &Caller, is_keyed: bool, method: &Method, path: &str) -> Result<(), Fault> {
-        let (name, method) = (self.name(), method.as_str());
+        let (name, method_of, method) = (self.name(), method, method.as_str());
         if !self.target.provider.passthrough.iter().any(|rule| rule.admits(method, path)) {
             let message = format!("`passthrough` of the provider `{name}` does not have this method and path");
+            return Err(refused(message));
+        }
+        if direct::is_one(method_of, path)
+            && !self.target.provider.passthrough.iter().any(|rule| rule.names(method, path))
+        {
+            let message = format!(
+                "this endpoint of `{name}` leads past this gateway, where nothing is counted: no pattern opens it, and \
+                 `passthrough` of the provider does not have its path as it is"
+            );
             return Err(refused(message));
         }
         let may_pass = match (&caller.client, &caller.stored) {
@@ -275,10 +314,14 @@ fn declared(target: &Target, endpoints: &[Arc<Endpoint>]) -> Vec<Declared> {
         let is_same = |endpoint: &&Arc<Endpoint>| {
             endpoint.format() == acceptance.format && endpoint.face.operation == acceptance.operation
         };
-        let Some(endpoint) = endpoints.iter().find(is_same) else { continue };
-        for path in acceptance.shapes(option) {
+        for (path, streams) in acceptance.shapes(option).zip([false, true]) {
+            // Where streams have a path of their own, so do the faces.
+            let is_of_path = |endpoint: &&Arc<Endpoint>| endpoint.face.stream == StreamFlag::Constant(streams);
+            let same = || endpoints.iter().filter(is_same);
+            let Some(endpoint) = same().find(is_of_path).or_else(|| same().next()) else { continue };
             if let Ok(pattern) = Pattern::parse(&format!("/{path}")) {
-                let one = Declared { pattern, acceptance: position, endpoint: Arc::clone(endpoint) };
+                let method = path.rsplit_once("{model}:").map(|(_, method)| method.to_owned());
+                let one = Declared { pattern, acceptance: position, endpoint: Arc::clone(endpoint), method };
                 all.push((!acceptance.is_open(option), one));
             }
         }

@@ -16,12 +16,14 @@
 //! | `carried` | looks up the words of a request |
 //! | `owners` | records which client made an object, for clients that must be kept apart |
 //! | `made` | finds the ids of the objects that an answer made |
+//! | `sent_words` | keeps the words of a body that may be ids |
 //! | `told_ids` | finds ids at the places that a manifest names |
 
 mod carried;
 mod made;
 mod owners;
 mod recorder;
+mod sent_words;
 mod told_ids;
 
 use std::hash::{BuildHasher, RandomState};
@@ -34,6 +36,7 @@ pub use carried::Carried;
 pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};
 pub use recorder::{Claim, ProvenanceRecorder, RecordScope, is_object};
+pub(crate) use sent_words::SentWords;
 pub use told_ids::ToldPlaces;
 pub(crate) use told_ids::last_segment;
 pub(crate) use weir_wire::opaque::{Scanner, WORD, Word};

@@ -171,6 +171,18 @@ pub(crate) fn take(sql: &mut dyn Sql, hold: WorkHold, holding: Holding) -> Resul
     Ok(taken)
 }
 
+/// What names the rows with these ids that another process holds.
+pub(crate) fn elsewhere(sql: &mut dyn Sql, process: i64, ids: &[String]) -> Result<Vec<WorkKey>, StoreError> {
+    let mut found = Vec::new();
+    for id in ids.iter().filter(|id| !id.contains('\0')) {
+        let asked = [Value::text(id), Value::Int(process)];
+        for mut row in sql.query("select tenant,id from open_work where id = $1 and holder <> $2", &asked)? {
+            found.push(WorkKey { tenant: row.text()?, id: row.text()? });
+        }
+    }
+    Ok(found)
+}
+
 /// Leaves the process's rows to the next process that takes them.
 pub(crate) fn leave(sql: &mut dyn Sql, process: i64) -> Result<(), StoreError> {
     sql.execute("update open_work set held_until_ms = 0 where holder = $1", &[Value::Int(process)])?;

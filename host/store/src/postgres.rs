@@ -22,7 +22,7 @@ use crate::erase::Whose;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
-use crate::open_work::{self, HeldWork, WorkHold};
+use crate::open_work::{self, HeldWork, WorkHold, WorkKey};
 use crate::parts::{most_bytes, newest};
 use crate::query::search::{self, HOUR_MS, TextWords};
 use crate::query::{Gap, KeySum, Page, Query, gaps};
@@ -222,6 +222,11 @@ impl Store for Postgres {
         let kept = self.write(move |pg| open_work::hold(pg, hold, open_work::POSTGRES))?;
         let taken = self.write(move |pg| open_work::take(pg, hold, open_work::POSTGRES))?;
         Ok(HeldWork { kept, taken })
+    }
+
+    fn work_elsewhere(&self, process: i64, ids: &[String]) -> Result<Vec<WorkKey>, StoreError> {
+        let ids = ids.to_vec();
+        self.read(move |pg| open_work::elsewhere(pg, process, &ids))
     }
 
     fn leave_work(&self, process: i64) -> Result<(), StoreError> {

@@ -23,7 +23,7 @@ use crate::erase::{Erasure, Whose};
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
-use crate::open_work::{self, HeldWork, WorkHold};
+use crate::open_work::{self, HeldWork, WorkHold, WorkKey};
 use crate::parts::newest;
 use crate::query::search::{self, HOUR_MS, TextWords};
 use crate::query::{Gap, KeySum, Page, Query, gaps};
@@ -316,6 +316,10 @@ impl Store for Sqlite {
             let kept = open_work::hold(lite, hold, open_work::SQLITE)?;
             Ok(HeldWork { kept, taken: open_work::take(lite, hold, open_work::SQLITE)? })
         })
+    }
+
+    fn work_elsewhere(&self, process: i64, ids: &[String]) -> Result<Vec<WorkKey>, StoreError> {
+        self.read(|lite| open_work::elsewhere(lite, process, ids))
     }
 
     fn leave_work(&self, process: i64) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::fact::Fact;
 use crate::id::{Day, RequestId};
 use crate::ledger::{LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
-use crate::open_work::{HeldWork, WorkHold};
+use crate::open_work::{HeldWork, WorkHold, WorkKey};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::retention::{DaySize, Retention};
 use crate::usage::{UsageQuery, UsageSum};
@@ -66,6 +66,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Holds the process's work that is not booked yet for some time more, and takes work that no process holds.
     fn hold_work(&self, hold: WorkHold) -> Result<HeldWork, StoreError>;
+
+    /// Work with one of these ids that another process holds.
+    fn work_elsewhere(&self, process: i64, ids: &[String]) -> Result<Vec<WorkKey>, StoreError>;
 
     /// Leaves the work that a process holds to the next one that asks for some.
     fn leave_work(&self, process: i64) -> Result<(), StoreError>;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::store::{OpenStore, key_of};
-use weir_gateway::accounting::{KeptWork, WorkName, WorkStore};
+use weir_gateway::accounting::{KeptWork, WorkName, WorkSearch, WorkStore};
 use weir_gateway::gateway::Gateway;
 use weir_store::{HeldWork, OpenWork, Recorder, Store, StoreError, WorkHold, WorkKey};
 
@@ -26,20 +26,37 @@ const WAIT: Duration = Duration::from_secs(3);
 
 /// The work in the store, for the gateway.
 #[derive(Debug)]
-struct StoredWork(Recorder);
+struct StoredWork {
+    recorder: Recorder,
+    store: Arc<dyn Store>,
+}
 
 impl WorkStore for StoredWork {
+    fn elsewhere(&self, ids: Vec<String>) -> WorkSearch {
+        if self.store.is_in_process() {
+            return Box::pin(std::future::ready(Some(Vec::new())));
+        }
+        let (store, process) = (Arc::clone(&self.store), self.recorder.process());
+        let search = tokio::task::spawn_blocking(move || store.work_elsewhere(process, &ids));
+        Box::pin(async move {
+            let found = search.await.ok()?;
+            let failed =
+                |error: &StoreError| tracing::warn!(%error, "the store cannot be asked for batches of other nodes");
+            Some(found.inspect_err(failed).ok()?.into_iter().map(name_of).collect())
+        })
+    }
+
     fn made(&self, work: KeptWork) {
         let KeptWork { name, made_ms, terms } = work;
         // Texts, numbers and lists of them always have a JSON form.
         let Ok(body) = serde_json::to_string(&terms) else { return };
-        if !self.0.owe(OpenWork { key: key_of(name), made_ms, body }) {
+        if !self.recorder.owe(OpenWork { key: key_of(name), made_ms, body }) {
             tracing::warn!("a batch is not kept in the store: a restart before it is booked makes it free");
         }
     }
 
     fn ended(&self, work: WorkName) {
-        self.0.book_work(&[], key_of(work));
+        self.recorder.book_work(&[], key_of(work));
     }
 }
 
@@ -122,7 +139,7 @@ impl WorkHolding {
     pub(crate) async fn start(open: &OpenStore, gateway: &Arc<Gateway>) -> Self {
         let (store, recorder) = (open.store(), open.recorder().clone());
         let process = recorder.process();
-        gateway.keep_work_in(Arc::new(StoredWork(recorder)));
+        gateway.keep_work_in(Arc::new(StoredWork { recorder, store: Arc::clone(&store) }));
         let (gateway, waiting) = (Arc::clone(gateway), Vec::new());
         let holder = Holder { store: Arc::clone(&store), gateway, process, waiting, is_well: true };
         let holder = Arc::new(Mutex::new(holder));

@@ -128,9 +128,15 @@ fn responses_face(path: &str) -> Face {
             ("documents", part("input_file")),
             ("schema", vec![FrameTest::equals("/text/format/type", "json_schema")]),
             ("reasoning", vec![FrameTest::present("/reasoning")]),
+            ("history", history()),
         ]),
         ..chat_face(path)
     }
+}
+
+/// What the service reads again before the request: an earlier answer with all that it went on with, or a conversation.
+fn history() -> Vec<FrameTest> {
+    ["/previous_response_id", "/conversation", "/conversation/id"].map(FrameTest::present).into()
 }
 
 /// The ids of parts of answers, such as those of items that the input repeats or refers to, are not among these: they are

@@ -114,6 +114,11 @@ impl Account {
         self.tokens.wants_no_output = output == Some(0);
     }
 
+    /// Sets the tokens that the request has read again beside its body.
+    pub(crate) fn set_earlier_input(&mut self, tokens: u32) {
+        self.earlier_input = tokens;
+    }
+
     /// Marks the reported usage as final.
     pub(crate) fn usage_is_final(&mut self) {
         self.tokens.is_final = true;

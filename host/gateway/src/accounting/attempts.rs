@@ -37,7 +37,11 @@ impl Account {
         self.is_in_doubt = true;
         let is_first = self.counts && self.tokens.sent.is_none();
         if is_first {
-            self.tokens.sent = Some(input().into());
+            let input: SentInput = input().into();
+            self.tokens.sent = Some(match self.earlier_input {
+                0 => input,
+                earlier => input.tokens().saturating_add(earlier).into(),
+            });
         }
         is_first
     }

@@ -16,6 +16,7 @@ impl Account {
         branch.counts = self.counts;
         branch.is_limited = self.is_limited;
         branch.tokens.wants_no_output = self.tokens.wants_no_output;
+        branch.earlier_input = self.earlier_input;
         branch.traced = self.traced.branch();
         branch.is_branch = true;
         branch.copies = self.copies.branch();

@@ -86,6 +86,9 @@ impl Account {
             book.unreported();
         }
         self.settle_limits(is_under_way);
+        if let Some(answer) = &answer {
+            self.note_earlier(answer);
+        }
         let may_wait = answer.as_ref().is_some_and(StoredAnswer::can_be_read);
         let charges = self.settle_budgets(is_under_way, may_wait);
         if let Some(answer) = answer {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Account;
-use super::unbooked::{Debt, Unbooked};
+use super::unbooked::{Debt, PassingAnswer, Unbooked};
 use crate::admission::budgets::Charge;
 use crate::auth::Caller;
 use crate::pricing::Pricing;
@@ -79,8 +79,12 @@ pub(crate) struct StoredAnswer {
     pub(crate) pricing: Option<Pricing>,
     /// The format and the operation of the request, if its answer is work.
     pub(crate) made_by: Option<Box<(String, String)>>,
+    /// The ids of what its request goes on with, as its format names that.
+    pub(crate) went_on: Vec<String>,
     /// Its id, once it is known.
     pub(crate) id: Option<String>,
+    /// It passes to its client: set when its id is known.
+    pub(crate) passing: Option<PassingAnswer>,
     /// Whether its provider goes on making it after it was given.
     pub(crate) is_under_way: bool,
 }
@@ -142,8 +146,12 @@ impl Account {
 
     /// Notes the id of the answer, if that is stored.
     pub(crate) fn note_stored_id(&mut self, id: Option<&[u8]>) {
-        if let (Some(StoredPart::Makes(answer)), Some(id)) = (self.stored.as_deref_mut(), id) {
-            answer.id = Some(String::from_utf8_lossy(id).into_owned());
+        let (Some(StoredPart::Makes(answer)), Some(id)) = (self.stored.as_deref_mut(), id) else { return };
+        if answer.id.is_none() {
+            let id = String::from_utf8_lossy(id).into_owned();
+            // From now on its client may know the id, and have it removed.
+            answer.passing = Some(PassingAnswer::begin(&answer.unbooked, &answer.caller.tenant, &id));
+            answer.id = Some(id);
         }
     }
 
@@ -173,6 +181,11 @@ impl Account {
         self.tokens.sent = debt.input.map(Into::into);
         match used {
             StoredUse::Whole { usage, content, model } => {
+                if let Some(tokens) = usage.as_ref().and_then(|usage| Tokens::from(usage).total())
+                    && debt.pricing.is_none()
+                {
+                    read.unbooked.earlier.learn(&read.tenant, &read.id, &[], tokens.into());
+                }
                 self.stored_is_told(&mut debt, usage, content, model.as_deref().unwrap_or_default());
             }
             StoredUse::Each(of_models) => self.results_are_told(&mut debt, of_models),
@@ -246,6 +259,15 @@ impl Account {
             self.permit.book(&[], &plain, true);
         } else {
             self.permit.book(&[], spends, true);
+        }
+    }
+
+    /// Notes how long an answer is as the input of later requests, which is what was read and written for it.
+    pub(super) fn note_earlier(&self, answer: &StoredAnswer) {
+        let (Some(id), Some((input, output))) = (&answer.id, self.tokens.sums()) else { return };
+        if (200..300).contains(&self.status) && answer.pricing.is_none() {
+            let tokens = input.saturating_add(output);
+            answer.unbooked.earlier.learn(&answer.caller.tenant, id, &answer.went_on, tokens);
         }
     }
 

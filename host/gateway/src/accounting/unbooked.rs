@@ -4,6 +4,8 @@
 
 mod debts;
 mod kept;
+mod passing;
+mod removal;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -12,7 +14,10 @@ use std::time::{Duration, Instant};
 use prometheus::{IntCounterVec, Opts};
 
 use self::debts::{Debts, Entry, LIFETIME};
-pub use self::kept::{KeptWork, WorkName, WorkStore, WorkTerms};
+pub use self::kept::{KeptWork, WorkName, WorkSearch, WorkStore, WorkTerms};
+use self::passing::Passing;
+pub(crate) use self::passing::PassingAnswer;
+use super::earlier::EarlierInput;
 use super::stored::StoredAnswer;
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::Charge;
@@ -27,6 +32,10 @@ use weir_wire::tap::CompiledTap;
 /// The most answers that are kept, and the most of other work, such as batches. Answers are numerous, and what is forgotten of
 /// them stays booked as it was reserved; nothing is reserved for a batch, so that no answer may take its place.
 const KEPT: usize = 8192;
+/// The most work of one tenant. What is begun beyond that, or beyond all that is kept, is refused before it is sent.
+const OF_TENANT: usize = KEPT / 2;
+/// How much more work is kept that was sent before others were refused.
+const ON_ITS_WAY: usize = 1024;
 
 /// What is still to be booked for an answer.
 #[derive(Debug)]
@@ -150,6 +159,12 @@ pub(crate) struct Unbooked {
     store: OnceLock<Arc<dyn WorkStore>>,
     /// Until when no other process books work that the store has; without an end, if none can.
     held_until: Mutex<Option<Instant>>,
+    /// Answers that pass to their clients, so that it is not known yet what of them is to be booked.
+    passing: Passing,
+    /// How long answers are as the input of later requests.
+    pub(crate) earlier: EarlierInput,
+    /// Held while work is asked for the ids of its results.
+    sweeping: tokio::sync::Mutex<()>,
 }
 
 impl Unbooked {
@@ -171,6 +186,9 @@ impl Unbooked {
             dropped,
             store: OnceLock::new(),
             held_until: Mutex::default(),
+            passing: Passing::default(),
+            earlier: EarlierInput::default(),
+            sweeping: tokio::sync::Mutex::default(),
         })
     }
 
@@ -184,7 +202,8 @@ impl Unbooked {
     }
 
     fn insert(&self, place: &Mutex<Debts>, entry: Entry) {
-        let evicted = lock(place).insert(entry, KEPT);
+        let most = if entry.debt.is_work() { KEPT + ON_ITS_WAY } else { KEPT };
+        let evicted = lock(place).insert(entry, most);
         if let Some(entry) = evicted {
             self.give_up(&entry, DropReason::Room);
         }
@@ -220,6 +239,12 @@ impl Unbooked {
     /// How much more work can be kept.
     pub(crate) fn room_for_work(&self) -> usize {
         KEPT.saturating_sub(self.work())
+    }
+
+    /// Whether a tenant may begin more work: what there is no room for could not be booked.
+    pub(crate) fn may_begin_work(&self, tenant: &str) -> bool {
+        let work = lock(&self.work);
+        work.len() < KEPT && work.len_of(tenant) < OF_TENANT
     }
 
     /// Whether work of this age is not asked for any more.

@@ -62,6 +62,11 @@ impl<'a> Demand<'a> {
     }
 }
 
+/// The bytes of text that count as so many tokens.
+pub(crate) fn bytes_of(tokens: u32) -> usize {
+    usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_A_TOKEN)
+}
+
 /// The input tokens of a body, as limits count them beforehand.
 pub(super) fn input_of(body_len: usize) -> u64 {
     (body_len / BYTES_A_TOKEN).max(1) as u64

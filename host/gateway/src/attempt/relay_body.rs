@@ -44,6 +44,8 @@ pub struct Relayed {
     failed: Option<UpstreamError>,
     /// Why the stream is ended before its end.
     over: Option<Fault>,
+    /// Whether the account knows the answer's own id.
+    is_named: bool,
     state: State,
 }
 
@@ -74,6 +76,7 @@ impl Relayed {
             gathered: VecDeque::new(),
             failed: None,
             over: None,
+            is_named: false,
             state: State::Open,
         }
     }
@@ -235,6 +238,13 @@ impl Relayed {
             (Some(meter), recorder) => meter.see(&bytes, recorder.as_deref_mut()),
             (None, Some(recorder)) => recorder.see(&bytes),
             (None, None) => {}
+        }
+        if !self.is_named
+            && let (Some(id), Some(account)) =
+                (self.recorder.as_ref().and_then(|recorder| recorder.own_id()), &mut self.account)
+        {
+            account.note_stored_id(Some(id));
+            self.is_named = true;
         }
         if self.ends.is_some()
             && let Some(account) = &mut self.account

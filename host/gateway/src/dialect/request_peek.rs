@@ -21,6 +21,7 @@ use self::object_ids::ObjectPlaces;
 pub(crate) use self::object_ids::{MAX_IDS, ObjectIds};
 use super::exclusion::{CompiledExclusion, Excluded};
 use crate::accept::Acceptance;
+use crate::provenance::last_segment;
 use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::{BodyKind, Face, FrameTest, ModelPlace, PointerEquals, StreamFlag, StreamPointer};
@@ -31,6 +32,9 @@ use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefi
 
 /// The most candidates that are reserved for, of each prompt; no provider makes as many.
 pub(crate) const MAX_CANDIDATES: u64 = 1_024;
+
+/// The name in manifests of the feature that a request goes on with what its provider stores.
+const EARLIER: &str = "history";
 
 /// What to look for in the requests of one face, compiled.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub struct PeekPlan {
     names: Vec<String>,
     /// Tests for the features of a request, by name; empty if no route needs them.
     features: Vec<(String, Vec<Test>)>,
+    /// Where a request names what its provider stores and reads again before it.
+    earlier: Vec<usize>,
     /// By acceptance.
     exclusions: HashMap<usize, Vec<CompiledExclusion>, RandomState>,
     /// Holds for requests whose client asks that a stream report its usage; none if the format has no such member.
@@ -116,6 +122,7 @@ impl PeekPlan {
             let is_set = FrameTest::Equals(PointerEquals { pointer: ask.pointer.clone(), json: ask.json.clone() });
             usage_is_asked = usage_is_asked.or_else(|| Test::compile(&is_set, &mut wanted).ok());
         }
+        let earlier = places_of_earlier(&face).map(|place| wanted.add(place)).collect();
         let features = if wants_features { features(&face, &mut wanted) } else { Vec::new() };
         for pointer in face.object_ids.iter().filter(|place| place.matches('/').count() == 1) {
             wanted.add(pointer);
@@ -136,6 +143,7 @@ impl PeekPlan {
             service_tier,
             names,
             features,
+            earlier,
             exclusions,
             usage_is_asked,
             objects,
@@ -259,6 +267,14 @@ impl RequestPeek {
         self.plan.features.iter().filter(asks).map(|(name, _)| name.clone()).collect()
     }
 
+    /// The ids of what its provider stores and reads again before it, such as an earlier answer: in a name with slashes, the last
+    /// part.
+    pub(crate) fn earlier(&self) -> impl Iterator<Item = &str> {
+        let hits =
+            self.found.iter().flat_map(|found| self.plan.earlier.iter().flat_map(move |place| found.all(*place)));
+        hits.filter_map(|hit| hit.value.as_text()).map(last_segment)
+    }
+
     /// The ids in the request of objects that earlier answers made.
     pub(crate) fn object_ids(&self, body: &[Bytes], path_params: &PathParams) -> ObjectIds {
         let of_path = path_params.get("id").filter(|_| self.plan.path_object);
@@ -286,10 +302,19 @@ fn found_in(scan: Peek) -> Result<Found, Fault> {
     Ok(found)
 }
 
+/// The pointers at ids of what the provider stores and reads again before a request: the feature of this name has them.
+fn places_of_earlier(face: &Face) -> impl Iterator<Item = &str> {
+    let tests = face.features.iter().filter(|feature| feature.name == EARLIER).flat_map(|feature| &feature.tests);
+    tests.filter_map(|test| match test {
+        FrameTest::Present(pointer) => Some(&**pointer),
+        _ => None,
+    })
+}
+
 /// Compiles the tests for features.
 fn features(face: &Face, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
     let mut compiled = Vec::new();
-    for feature in &face.features {
+    for feature in face.features.iter().filter(|feature| feature.name != EARLIER) {
         let tests = feature.tests.iter().filter_map(|test| Test::compile(test, wanted).ok()).collect();
         compiled.push((feature.name.clone(), tests));
     }

@@ -50,6 +50,7 @@ impl Gateway {
                 priced: target,
                 acceptance: target.accepts(asked.endpoint.format(), asked.operation()),
                 told_at: serving.told_places(asked.endpoint.index),
+                peek: Some(&asked.peek),
             };
             let is_stored = self.note_stored_answer(response, serving, making, account);
             self.learn(response, serving, asked, &plan, target, is_stored);

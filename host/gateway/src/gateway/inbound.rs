@@ -29,6 +29,7 @@ pub(super) fn request(
     EndpointCall { endpoint, path_params }: EndpointCall,
     head: Parts,
     ReadBody { body, peek, held }: ReadBody,
+    earlier_input: u32,
 ) -> Result<Arc<InboundRequest>, Fault> {
     let dialect = serving.adapter(&endpoint.adapter).cloned();
     let query = head.uri.query().unwrap_or_default();
@@ -58,6 +59,7 @@ pub(super) fn request(
         own_url,
         endpoint,
         judged: OnceLock::new(),
+        earlier_input,
         counted_len: OnceLock::new(),
     }))
 }

@@ -4,26 +4,31 @@ mod body;
 mod readings;
 mod request;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use http::Response;
 use http::request::Parts;
+use http::{Method, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
 use self::request::{announced_text, is_text, passage, passed, priced, refuse_forms, untold, uses};
 use super::own_headers::{forbid_retry, put_limits, set_cost};
+use super::removal::Removal;
 use super::stored::StoringRequest;
-use super::{Admitted, Gateway, TracedRequest, fault_response, guards, inbound, own_url, rights, span_attributes};
+use super::{
+    Admitted, Gateway, TracedRequest, fault_response, guards, inbound, own_url, removal, rights, span_attributes,
+};
 use crate::accounting::{Account, ArrivingBody, ExchangeStart};
 use crate::admission::budgets::HeldBudget;
-use crate::admission::{AdmissionPermit, Demand, Refused, Uses};
+use crate::admission::{AdmissionPermit, Demand, Refused, Uses, bytes_of};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::passthrough::{KnownEndpoint, NAME, Passage, path};
+use crate::provenance::SentWords;
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 use weir_ledger::{Granted, Notice};
@@ -62,6 +67,10 @@ struct PermittedPass<'a> {
     stored: Stored,
     /// The objects that it names, as far as it was read, and its path does.
     named: ObjectIds,
+    /// The words of its body, if nobody knows what the answer makes.
+    sent: Option<Arc<SentWords>>,
+    /// What may be ids in it, if it may remove something.
+    removes: Option<HashSet<String>>,
     uses: Uses,
     body_len: usize,
     /// How much of the body has arrived, if it is on its way and something depends on its length.
@@ -127,6 +136,12 @@ impl Gateway {
             priced,
             stored,
             named: taken.named,
+            // Reading an object does not make the client its owner.
+            sent: taken.sent.filter(|_| matches!(head.method, Method::POST | Method::PUT)),
+            removes: self
+                .may_be_unbooked()
+                .then(|| removal::names_in_passed(&head.method, known.is_some(), &plain, query))
+                .flatten(),
             uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.peek.as_ref(), stored),
             body_len: taken.body.len().max(taken.len).max(announced_text(&head)),
             arrived: taken.arrived.filter(|_| is_text(&head) || taken.peek.is_some()),
@@ -150,13 +165,14 @@ impl Gateway {
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let PermittedPass { caller, passage, target, priced, .. } = permitted;
+        let earlier = peek.map_or(0, |peek| self.unbooked.earlier.of(&caller.tenant, peek.earlier()));
         let demand = Demand {
             model: peek.and_then(|peek| peek.model.as_deref()),
             output_limit: peek.and_then(|peek| peek.output_limit),
             candidates: peek.map_or(1, |peek| peek.candidates),
             service_tier: peek.and_then(|peek| peek.service_tier.as_deref()),
             body_len: permitted.body_len,
-            counted_len: permitted.body_len,
+            counted_len: permitted.body_len.saturating_add(bytes_of(earlier)),
             stream: asked.stream,
             uses: permitted.uses,
         };
@@ -164,6 +180,12 @@ impl Gateway {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.refuse_limited(&passage.endpoint, &refused, permitted.id, record)),
         };
+        self.refuse_too_much_work(permitted.stored, &caller.tenant)?;
+        if let Some(names) = &permitted.removes {
+            let adapter = removal::is_by(asked.method.as_str()).then_some(&*target.adapter.name);
+            let removal = Removal { tenant: &caller.tenant, names, adapter };
+            Box::pin(self.book_before_removal(serving, removal)).await?;
+        }
         let limits = permit.limits();
         let granted = self.admission.budgets.reserve_at(caller, permitted.alias, &[&**priced], &demand).await;
         let granted = match granted {
@@ -182,10 +204,11 @@ impl Gateway {
         let mut account = Account::open(&self.metrics, series, start, permit);
         account.set_record(record.take());
         account.may_not_tell(untold(&asked, &demand), permitted.arrived.clone());
+        account.set_earlier_input(earlier);
         let notices = keep(&mut account, granted);
         let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
         self.note_stored_read(permitted.stored, id, &caller.tenant, &mut account);
-        let answer = self.send_within(serving, permitted, asked, &demand, &mut account).await;
+        let answer = self.send_within(serving, permitted, (asked, peek), &demand, &mut account).await;
         let mut response = answer.unwrap_or_else(|fault| {
             account.record().into_iter().for_each(|record| record.failed(&fault));
             let response = fault_response(None, &fault, permitted.id);
@@ -224,7 +247,7 @@ impl Gateway {
         &self,
         serving: &Serving,
         permitted: &PermittedPass<'_>,
-        asked: PassedRequest<'_>,
+        (asked, peek): (PassedRequest<'_>, Option<&RequestPeek>),
         demand: &Demand<'_>,
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
@@ -253,17 +276,25 @@ impl Gateway {
             priced,
             acceptance: asked.known.as_ref().map(|(known, _)| known.acceptance),
             told_at: asked.known.as_ref().and_then(|(known, _)| serving.told_places(known.endpoint.index)),
+            peek,
         };
         let endpoint = asked.known.as_ref().map(|(known, _)| &**known.endpoint);
         let own_url = asked.own_url.clone();
+        let path = path::decoded(&asked.path).unwrap_or_default();
         let on_the_way = held.on_the_way(account.hand_over());
         let mut answer = pass(self.context(serving), asked, account).await;
         drop(on_the_way);
         match &mut answer {
             Ok(response) => {
-                let claim = endpoint.filter(|_| response.status().is_success()).and_then(|endpoint| {
-                    self.claim(serving, endpoint, &permitted.caller.tenant, || permitted.named.clone(), response)
-                });
+                let claim = match (endpoint, &permitted.sent) {
+                    _ if !response.status().is_success() => None,
+                    (Some(endpoint), _) => {
+                        self.claim(serving, endpoint, &permitted.caller.tenant, || permitted.named.clone(), response)
+                    }
+                    (None, sent) => {
+                        sent.as_ref().map(|sent| rights::claim_to_unknown(self.reasoning_cache.owners(), &path, sent))
+                    }
+                };
                 self.note_passed_answer(response, serving, making, claim, account);
                 own_url::put_in_passed(response, own_url.as_deref(), permitted.passage);
                 held.record_success();

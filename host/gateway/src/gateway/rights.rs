@@ -2,6 +2,7 @@
 //! them.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Response, header};
@@ -12,7 +13,7 @@ use crate::admission::not_allowed;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_IDS, ObjectIds, RequestPeek};
-use crate::provenance::{Claim, ObjectKind, Owners, Scanner, Word, is_object, not_here};
+use crate::provenance::{Claim, ObjectKind, Owners, Scanner, SentWords, Word, is_object, not_here};
 use crate::serving::{CreatedObject, Serving};
 
 use weir_translate::dialect::endpoints::Endpoint;
@@ -134,8 +135,16 @@ impl Gateway {
             kind,
             depth: depth(response),
             named: named.all().cloned().collect(),
+            sent: None,
         })
     }
+}
+
+/// The claim of a client to the object that the answer to its request makes at an endpoint that no adapter declares: its path names
+/// these, and its body has these words.
+pub(super) fn claim_to_unknown(owners: &Arc<Owners>, path: &str, sent: &Arc<SentWords>) -> Claim {
+    let named = path.split(['/', ':', ';']).chain(words(path)).map(str::to_owned).collect();
+    Claim { owners: Arc::clone(owners), kind: ObjectKind::Object, depth: 1, named, sent: Some(Arc::clone(sent)) }
 }
 
 /// What a caller means by the name of a model, if it may use that.
@@ -220,7 +229,7 @@ fn refuse_anothers_in_query(owners: &Owners, tenant: &str, query: &str) -> Resul
 }
 
 /// The words of a text that may be ids.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'))
 }
 

@@ -93,6 +93,7 @@ impl Gateway {
         account.set_record(record.take());
         account.may_not_tell(asked.untold(), None);
         account.set_output_limit(asked.peek.output_limit);
+        account.set_earlier_input(asked.earlier_input);
         self.note_stored_read(asked.stored, asked.path_params.get("id"), &asked.caller.tenant, &mut account);
         if let Some(budget) = budget {
             account.reserve(budget);

@@ -11,9 +11,12 @@ use crate::accept::Acceptance;
 use crate::accounting::{Account, StoredAnswer, StoredRead};
 use crate::attempt::ReplyBody;
 use crate::auth::Caller;
+use crate::dialect::request_peek::RequestPeek;
 use crate::provenance::{Claim, ProvenanceRecorder, RecordScope, ToldPlaces};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
 
 /// A request whose answer may be stored.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +35,24 @@ pub(super) struct StoringRequest<'a> {
     pub(super) acceptance: Option<&'a Acceptance>,
     /// Where the answer has the ids of work and of its results, if the manifest tells.
     pub(super) told_at: Option<&'a ToldPlaces>,
+    /// What was read of it.
+    pub(super) peek: Option<&'a RequestPeek>,
 }
 
+/// The code of the error for more work than can be booked.
+const TOO_MUCH_WORK: &str = "too_much_work";
+
 impl Gateway {
+    /// Refuses to begin more work than can be booked once it is done.
+    pub(super) fn refuse_too_much_work(&self, stored: Stored, tenant: &str) -> Result<(), Fault> {
+        if stored.read_by() != Some(Stored::Work) || self.unbooked.may_begin_work(tenant) {
+            return Ok(());
+        }
+        let message =
+            "too many batches are under way: wait until some of them are finished, and read them or let Weir do so";
+        Err(Fault::new(Side::Client, ErrorKind::RateLimited, message).with_status(429).with_code(TOO_MUCH_WORK))
+    }
+
     /// Notes that a request is about what is stored already, if it is.
     pub(super) fn note_stored_read(&self, stored: Stored, id: Option<&str>, tenant: &Arc<str>, account: &mut Account) {
         // Results may have an id of their own, which was seen in the work that they are of.
@@ -58,7 +76,7 @@ impl Gateway {
         making: StoringRequest<'_>,
         account: &mut Account,
     ) -> bool {
-        let StoringRequest { stored, caller, model, target, priced, acceptance, .. } = making;
+        let StoringRequest { stored, caller, model, target, priced, acceptance, peek, .. } = making;
         let is_relayed = matches!(response.body(), ReplyBody::Relayed(_));
         let Some(reads) = stored.read_by().filter(|reads| is_relayed && serving.takes_readers(*reads, target)) else {
             return false;
@@ -76,7 +94,9 @@ impl Gateway {
             target: target.health_id(model),
             pricing: is_work.then(|| priced.pricing.clone()),
             made_by: is_work.then(made_by),
+            went_on: peek.into_iter().flat_map(RequestPeek::earlier).map(str::to_owned).collect(),
             id: None,
+            passing: None,
             is_under_way: false,
         });
         true

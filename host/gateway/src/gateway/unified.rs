@@ -103,6 +103,7 @@ impl UnifiedEndpoints {
             stored: Stored::Nothing,
             own_url: None,
             judged: OnceLock::new(),
+            earlier_input: 0,
             counted_len: OnceLock::new(),
         })
     }

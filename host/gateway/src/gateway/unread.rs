@@ -19,7 +19,6 @@ use crate::route::{Route, Target, keys};
 use crate::serving::{Serving, Stored};
 use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::exchange::Exchange;
-use weir_types::fault::Fault;
 
 /// How long a read may take, and one of the results of work, which may have gigabytes.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -28,6 +27,21 @@ const RESULTS_TIMEOUT: Duration = Duration::from_mins(30);
 const BY_ID: &str = "/{id}";
 /// The program that these requests come from, in the log.
 const PROGRAM: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
+
+/// What came of reading an answer that was not booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadOutcome {
+    /// It is finished, and was booked unless another process has to.
+    Finished,
+    /// It is still being made.
+    UnderWay,
+    /// It was read, and what it used is not known: it tells nothing, or its results cannot be read now.
+    Untold,
+    /// Its provider does not have it.
+    Gone,
+    /// It cannot be read now.
+    Unreadable,
+}
 
 /// The way on which an answer is read.
 pub(super) struct StoredAnswerRoute<'a> {
@@ -50,35 +64,44 @@ impl Gateway {
 
     /// Reads a stored answer, and books it if it is finished. Such a read is no client's: it takes nothing of a limit, and
     /// tells nothing about the target's health.
-    pub(crate) async fn book_unread(&self, unread: Unread) {
+    pub(crate) async fn book_unread(&self, unread: Unread) -> ReadOutcome {
         let serving = self.serving.load_full();
         // The configuration may have the provider again later.
-        let Some(way) = way_to(&serving, &unread.issuer, unread.read_by) else { return };
+        let Some(way) = way_to(&serving, &unread.issuer, unread.read_by) else { return ReadOutcome::Unreadable };
         let results = way_to(&serving, &unread.issuer, Stored::Results).filter(|_| unread.read_by == Stored::Work);
         let exchange = Exchange::begin(&HeaderMap::new());
         let mut recorder = self.recorder_of_read(&serving, &way, &unread);
         let read = self.read(&serving, &way, &unread, &unread.id, &mut recorder).await;
+        if let Some(results) = recorder.results_id() {
+            self.unbooked.note_results(&unread.caller.tenant, &unread.id, results);
+        }
         // Results may have an id of their own, which the work tells.
         let told_at = serving.told_places(way.endpoint.index);
         let results_id =
             if told_at.is_some() { recorder.results_id().map(str::to_owned) } else { Some(unread.id.clone()) };
         let read = match (read, &results, results_id) {
             // It is finished, as far as it tells, and its results tell the rest.
-            (Some(StoredState::Untold | StoredState::Failed), Some(results), Some(id)) => {
+            (Ok(StoredState::Untold | StoredState::Failed), Some(results), Some(id)) => {
                 self.read(&serving, results, &unread, &id, &mut recorder).await
             }
-            (Some(StoredState::Failed), _, None) => {
-                Some(StoredState::Finished(Box::new(StoredUse::Whole { usage: None, content: 0, model: None })))
+            (Ok(StoredState::Failed), _, None) => {
+                Ok(StoredState::Finished(Box::new(StoredUse::Whole { usage: None, content: 0, model: None })))
             }
             (read, ..) => read,
         };
-        if let Some(StoredState::Finished(used)) = read {
-            let id = Arc::clone(&exchange.id);
-            current::within(id, async { self.book_finished(&serving, &way, &unread, &exchange, *used) }).await;
+        match read {
+            Ok(StoredState::Finished(used)) => {
+                let id = Arc::clone(&exchange.id);
+                current::within(id, async { self.book_finished(&serving, &way, &unread, &exchange, *used) }).await;
+                ReadOutcome::Finished
+            }
+            Ok(StoredState::UnderWay) => ReadOutcome::UnderWay,
+            Ok(StoredState::Failed | StoredState::Untold) => ReadOutcome::Untold,
+            Err(outcome) => outcome,
         }
     }
 
-    /// Reads a stored answer, or its results; `None` if it cannot be read.
+    /// Reads a stored answer, or its results; says why if it cannot be read.
     async fn read(
         &self,
         serving: &Serving,
@@ -86,7 +109,7 @@ impl Gateway {
         unread: &Unread,
         id: &str,
         recorder: &mut ProvenanceRecorder,
-    ) -> Option<StoredState> {
+    ) -> Result<StoredState, ReadOutcome> {
         let reads = serving.stored(way.endpoint.index);
         let timeout = if reads == Stored::Results { RESULTS_TIMEOUT } else { TIMEOUT };
         let of_results = way.acceptance.tap.as_ref().filter(|_| reads == Stored::Results);
@@ -94,14 +117,22 @@ impl Gateway {
         let named = StoredAnswerId { id, reads };
         let read = read_stored(self.context(serving), way.target, way.acceptance, tap, named, recorder);
         match tokio::time::timeout(timeout, read).await {
-            Ok(Ok(state)) => return Some(state),
-            Ok(Err(fault)) if is_gone(&fault, unread) => self.unbooked.forget(unread),
+            Ok(Ok(state)) => return Ok(state),
             Ok(Err(fault)) => {
-                tracing::info!(provider = %way.target.label, error = %fault, "a stored answer cannot be read");
+                let is_gone = matches!(fault.error.status, Some(404 | 410));
+                // Nothing is reserved for work, so that it is asked for again.
+                if is_gone && unread.read_by != Stored::Work {
+                    self.unbooked.forget(unread);
+                } else {
+                    tracing::info!(provider = %way.target.label, error = %fault, "a stored answer cannot be read");
+                }
+                if is_gone && reads == unread.read_by {
+                    return Err(ReadOutcome::Gone);
+                }
             }
             Err(_) => tracing::info!(provider = %way.target.label, "a stored answer cannot be read in time"),
         }
-        None
+        Err(if reads == unread.read_by { ReadOutcome::Unreadable } else { ReadOutcome::Untold })
     }
 
     /// Records what the answer names for its client, as a read by that would: the results of work are its own as well.
@@ -112,6 +143,7 @@ impl Gateway {
             kind: ObjectKind::Object,
             depth: 1,
             named: vec![unread.id.clone()],
+            sent: None,
         });
         let told_at = serving.told_places(way.endpoint.index);
         let nothing = RecordScope { values: false, objects: false };
@@ -209,10 +241,4 @@ pub(super) fn way_to<'a>(serving: &'a Serving, issuer: &Issuer, read_by: Stored)
         Some(StoredAnswerRoute { route, target, endpoint, acceptance })
     });
     ways.max_by_key(|way| way.target.id == issuer.target)
-}
-
-/// Whether a provider does not have an answer any more: what was reserved for it stays booked. Nothing is reserved for a batch,
-/// so that it is asked for again.
-fn is_gone(fault: &Fault, unread: &Unread) -> bool {
-    matches!(fault.error.status, Some(404 | 410)) && unread.read_by != Stored::Work
 }

@@ -8,10 +8,11 @@ use weir_upstream::UploadError;
 use weir_wire::form::{self, FieldScan, FormError};
 use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar};
 
-/// The name of the member, and of the form's field.
+/// The name of the form's field.
 const MODEL: &str = "model";
-/// Where JSON names the model. Others are named where every request names them.
-const PLACES: [&str; 1] = ["/model"];
+/// The names of the members in which JSON names the model, and where these are. Others are named where every request names them.
+const MEMBERS: [&str; 3] = ["model", "modelId", "model_id"];
+const PLACES: [&str; 3] = ["/model", "/modelId", "/model_id"];
 /// What may precede a JSON value in any encoding: marks of its order, zeros and white space.
 const BEFORE_JSON: &[u8] = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n";
 
@@ -73,7 +74,7 @@ impl ModelWatch {
             Scalar::Null => true,
             value => value.as_text().is_some_and(|model| self.caller.may_use(model)),
         };
-        let is_variant = |(_, known): &(String, String)| known == MODEL;
+        let is_variant = |(_, known): &(String, String)| MEMBERS.contains(&&**known);
         let named = named_models::in_found(found, PLACES.len()).map_err(|_| UploadError::Refused(NOT_ALLOWED))?;
         let is_permitted = found.hits().iter().filter(|hit| hit.pointer < PLACES.len()).all(|hit| may_be(&hit.value))
             && named.iter().all(|model| self.caller.may_use(model))

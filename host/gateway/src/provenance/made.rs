@@ -3,13 +3,23 @@
 
 use super::WORD;
 
+/// Which ids of an answer count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Those in members `id`.
+    Own,
+    /// Also those in members whose names end in `_id`.
+    All,
+    /// Those in members `id`, and what stands behind the last slash in members `name`.
+    OwnOrName,
+}
+
 /// Scans an answer piece by piece.
 #[derive(Debug)]
 pub(super) struct MadeScanner {
     /// The greatest depth of an object that counts.
     deepest: u32,
-    /// Whether names that end in `_id` count, too.
-    wants_all: bool,
+    wanted: Wanted,
     depth: u32,
     place: Place,
     /// The string that is being read.
@@ -18,6 +28,8 @@ pub(super) struct MadeScanner {
     name: bool,
     /// Whether the value of such a member is expected next.
     expects: bool,
+    /// Whether that member is a `name`, which is one of an object only if it has a slash.
+    is_path: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +41,9 @@ enum Place {
 
 impl MadeScanner {
     /// A scanner for answers whose outermost objects have at most this depth.
-    pub(super) fn new(deepest: u32, wants_all: bool) -> Self {
-        Self { deepest, wants_all, depth: 0, place: Place::Outside, text: Vec::new(), name: false, expects: false }
+    pub(super) fn new(deepest: u32, wanted: Wanted) -> Self {
+        let (place, text) = (Place::Outside, Vec::new());
+        Self { deepest, wanted, depth: 0, place, text, name: false, expects: false, is_path: false }
     }
 
     /// Scans the next piece.
@@ -83,22 +96,30 @@ impl MadeScanner {
     fn string_ended(&mut self, found: &mut dyn FnMut(&[u8])) {
         let is_near = (1..=self.deepest).contains(&self.depth);
         if std::mem::take(&mut self.expects) {
-            if is_near && self.text.len() <= WORD {
-                found(&self.text);
+            let id = if self.is_path { behind_slash(&self.text) } else { Some(&*self.text) };
+            if let Some(id) = id.filter(|_| is_near && self.text.len() <= WORD) {
+                found(id);
             }
             return;
         }
-        self.name = self.text == b"id" || self.wants_all && self.text.ends_with(b"_id");
+        self.is_path = self.wanted == Wanted::OwnOrName && self.text == b"name";
+        self.name = self.text == b"id" || self.is_path || self.wanted == Wanted::All && self.text.ends_with(b"_id");
     }
+}
+
+/// What stands behind the last slash of a name.
+fn behind_slash(name: &[u8]) -> Option<&[u8]> {
+    let at = name.iter().rposition(|byte| *byte == b'/')?;
+    name.get(at + 1..)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ids(text: &str, deepest: u32, wants_all: bool) -> Vec<String> {
+    fn ids(text: &str, deepest: u32, wanted: Wanted) -> Vec<String> {
         let all = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-            let (mut scanner, mut ids) = (MadeScanner::new(deepest, wants_all), Vec::new());
+            let (mut scanner, mut ids) = (MadeScanner::new(deepest, wanted), Vec::new());
             pieces.for_each(|piece| {
                 scanner.push(piece, &mut |id| ids.push(String::from_utf8_lossy(id).into_owned()));
             });
@@ -113,16 +134,20 @@ mod tests {
     fn the_ids_of_the_outermost_object_are_found_and_no_others() {
         let text = r#"{"object":"batch", "id" : "batch-1","input_file_id":"file-1","metadata":{"id":"of-another"},
             "output":[{"id":"item-1","text":"\"id\":\"written\""}],"errors":null,"output_file_id":"file-2","valid":"id"}"#;
-        assert_eq!(ids(text, 1, true), ["batch-1", "file-1", "file-2"]);
-        assert_eq!(ids(text, 1, false), ["batch-1"]);
-        assert_eq!(ids(r#"{"id":7,"x":"y"}"#, 1, true), [""; 0]);
-        assert_eq!(ids(r#"["id","x",{"id":["x"]}]"#, 2, true), [""; 0]);
+        assert_eq!(ids(text, 1, Wanted::All), ["batch-1", "file-1", "file-2"]);
+        assert_eq!(ids(text, 1, Wanted::Own), ["batch-1"]);
+        assert_eq!(ids(r#"{"id":7,"x":"y"}"#, 1, Wanted::All), [""; 0]);
+        assert_eq!(ids(r#"["id","x",{"id":["x"]}]"#, 2, Wanted::All), [""; 0]);
+        let named =
+            r#"{"name":"a name","file_id":"file-1","id":"id-1","name":"things/of/thing-1","x":{"name":"things/2"}}"#;
+        assert_eq!(ids(named, 1, Wanted::OwnOrName), ["id-1", "thing-1"]);
+        assert_eq!(ids(named, 1, Wanted::Own), ["id-1"]);
     }
 
     #[test]
     fn in_a_stream_the_object_is_inside_its_event() {
         let text = "event: begun\ndata: {\"type\":\"begun\",\"response\":{\"id\":\"resp-1\",\"metadata\":{\"id\":\"x\"}}}\n\n\
                     event: more\ndata: {\"type\":\"more\",\"item\":{\"id\":\"item-1\"}}\n\n";
-        assert_eq!(ids(text, 2, false), ["resp-1", "item-1"]);
+        assert_eq!(ids(text, 2, Wanted::Own), ["resp-1", "item-1"]);
     }
 }

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::made::MadeScanner;
+use super::made::{MadeScanner, Wanted};
 use super::told_ids::{ToldIds, ToldPlaces};
-use super::{Issuer, Kind, ObjectKind, Owners, Provenance, Scanner, Word};
+use super::{Issuer, Kind, ObjectKind, Owners, Provenance, Scanner, SentWords, Word};
 
 /// The most opaque values recorded from one answer.
 const VALUES: usize = 256;
@@ -38,12 +38,16 @@ pub struct Claim {
     pub depth: u32,
     /// The ids that the request named: an answer that repeats one has not made it.
     pub named: Vec<String>,
+    /// The words of the request's body, if nobody knows what the answer has made: then only its own id or name counts, unless the
+    /// request has it.
+    pub(crate) sent: Option<Arc<SentWords>>,
 }
 
 impl Claim {
     /// Whether the answer may have made the object with this id.
     fn may_keep(&self, id: &[u8]) -> bool {
-        !self.named.iter().any(|named| named.as_bytes() == id)
+        let is_sent = |sent: &Arc<SentWords>| !is_object(id) || sent.may_have(id);
+        !self.named.iter().any(|named| named.as_bytes() == id) && !self.sent.as_ref().is_some_and(is_sent)
     }
 }
 
@@ -59,8 +63,12 @@ struct Claimant {
 impl Claimant {
     fn new(claim: Claim) -> Self {
         // Of a stored answer only its own id counts; other ids in it are parts of it.
-        let (wants_all, left) = if claim.kind == ObjectKind::Object { (true, OBJECTS) } else { (false, 1) };
-        Self { scanner: MadeScanner::new(claim.depth, wants_all), claim, left, head: HEAD }
+        let (wanted, left) = match (&claim.sent, claim.kind) {
+            (Some(_), _) => (Wanted::OwnOrName, 1),
+            (None, ObjectKind::Object) => (Wanted::All, OBJECTS),
+            (None, ObjectKind::Answer) => (Wanted::Own, 1),
+        };
+        Self { scanner: MadeScanner::new(claim.depth, wanted), claim, left, head: HEAD }
     }
 
     fn see(&mut self, bytes: &[u8], client: &Arc<str>) {
@@ -155,7 +163,8 @@ impl ProvenanceRecorder {
     /// Also finds the answer's own id. `depth` is that of the object that has it, as in [`Claim`].
     #[must_use]
     pub(crate) fn finding_own_id(mut self, depth: Option<u32>) -> Self {
-        let of_depth = |depth| Box::new(OwnId { scanner: MadeScanner::new(depth, false), head: HEAD, found: None });
+        let of_depth =
+            |depth| Box::new(OwnId { scanner: MadeScanner::new(depth, Wanted::Own), head: HEAD, found: None });
         self.own_id = depth.map(of_depth);
         self
     }

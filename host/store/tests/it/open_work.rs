@@ -35,6 +35,8 @@ pub(crate) fn work_is_taken_over_oldest_first_and_goes_when_it_is_booked(place: 
     assert_eq!(hold(&*store, 2, 60_000), (Vec::new(), vec![work("a", 1), work("b", 2)]));
     assert_eq!(hold(&*store, 2, 60_000), (vec!["a".to_owned(), "b".to_owned()], vec![work("c", 3)]));
     assert_eq!(hold(&*store, 2, 60_000).1, []);
+    let elsewhere = |process| store.work_elsewhere(process, &["x", "b", "a"].map(str::to_owned)).unwrap();
+    assert_eq!((elsewhere(1), elsewhere(2)), (vec![key("b"), key("a")], Vec::new()));
     // It goes with the sums of its use, and a flush that is repeated adds and removes nothing.
     let sums = LedgerSums { units: 5, ..LedgerSums::default() };
     let of = LedgerKey {

@@ -44,6 +44,11 @@ pub enum PatternError {
 pub struct PathParams(Vec<(String, String)>);
 
 impl PathParams {
+    /// The value of one placeholder.
+    pub fn of(name: &str, value: &str) -> Self {
+        Self(vec![(name.to_owned(), value.to_owned())])
+    }
+
     /// The value of a placeholder.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(placeholder, _)| placeholder == name).map(|(_, value)| value.as_str())

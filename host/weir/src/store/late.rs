@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock};
 use weir_store::{
     AuditEntry, AuditEvent, Batch, BudgetAnswer, BudgetExchange, ChainCheck, Change, Changes, Day, DaySize, Document,
     Gap, HeldWork, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId, Retention, Side,
-    Store, StoreError, UsageQuery, UsageSum, Whose, WorkHold,
+    Store, StoreError, UsageQuery, UsageSum, Whose, WorkHold, WorkKey,
 };
 
 type Open = dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync;
@@ -106,6 +106,10 @@ impl Store for LateStore {
 
     fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError> {
         self.get()?.flush_money(flush)
+    }
+
+    fn work_elsewhere(&self, process: i64, ids: &[String]) -> Result<Vec<WorkKey>, StoreError> {
+        self.get()?.work_elsewhere(process, ids)
     }
 
     fn hold_work(&self, hold: WorkHold) -> Result<HeldWork, StoreError> {

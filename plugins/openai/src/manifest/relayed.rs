@@ -6,11 +6,11 @@
 use weir_sdk::compat::manifest::{acceptance, option_headers};
 use weir_sdk::compat::relayed::{self, FORMAT, Relayed};
 use weir_sdk::manifest::{
-    Acceptance, AnswerFraming, BodyKind, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag, Tap,
+    Acceptance, AnswerFraming, BodyKind, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag, Tap, features,
 };
 use weir_sdk::types::Framing;
 
-use super::{errors, face, objects_of_responses};
+use super::{errors, face, history, objects_of_responses};
 use crate::quirks::QUIRKS;
 
 /// The place of the model's name.
@@ -74,7 +74,9 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
                 Face { model: vec![ModelPlace::Field("model".to_owned())], body: BodyKind::Multipart, ..streams(plain) }
             }
             Takes::Answer => {
-                Face { object_ids: objects_of_responses(), service_tier: vec!["/service_tier".to_owned()], ..plain }
+                let features = features([("history", history())]);
+                let service_tier = vec!["/service_tier".to_owned()];
+                Face { object_ids: objects_of_responses(), features, service_tier, ..plain }
             }
             Takes::Batch => Face { model: Vec::new(), object_ids: vec!["/input_file_id".to_owned()], ..plain },
             Takes::Object if method == "POST" => Face { model: Vec::new(), body: BodyKind::Raw, ..plain },

@@ -32,6 +32,8 @@ pub(super) struct Entry {
     asked: Instant,
     /// How often the interval has doubled.
     doublings: u32,
+    /// When it was last read before something else was removed.
+    swept: Option<Instant>,
     /// Its place in the order in which all were made.
     number: u64,
 }
@@ -39,12 +41,32 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(id: &str, tap: CompiledTap, debt: Debt, now: Instant) -> Self {
         let (debt, id) = (Box::new(debt), Arc::from(id));
-        Self { tap, debt, id, results: None, is_kept: false, ends: now + LIFETIME, asked: now, doublings: 0, number: 0 }
+        let ends = now + LIFETIME;
+        Self { tap, debt, id, results: None, is_kept: false, ends, asked: now, doublings: 0, swept: None, number: 0 }
     }
 
     /// One that the store has kept, of this age.
     pub(super) fn kept(id: &str, tap: CompiledTap, debt: Debt, now: Instant, age: Duration) -> Self {
         Self { is_kept: true, ends: now + LIFETIME.saturating_sub(age), ..Self::new(id, tap, debt, now) }
+    }
+
+    /// Whether a request names it, or its results.
+    fn is_named(&self, is_in: impl Fn(&str) -> bool) -> bool {
+        is_in(&self.id) || self.results.as_deref().is_some_and(is_in)
+    }
+
+    /// What it takes to read it.
+    fn unread(&self) -> Unread {
+        let Debt { caller, issuer, alias, permit, .. } = &*self.debt;
+        Unread {
+            id: self.id.to_string(),
+            tap: self.tap.clone(),
+            caller: caller.clone(),
+            issuer: issuer.clone(),
+            alias: Arc::clone(alias),
+            read_by: if self.debt.is_work() { Stored::Work } else { Stored::Answer },
+            is_reserved: permit.has_budgets(),
+        }
     }
 
     /// When Weir reads it next.
@@ -74,6 +96,11 @@ pub(super) struct Debts {
 impl Debts {
     pub(super) fn len(&self) -> usize {
         self.count
+    }
+
+    /// How many are a tenant's.
+    pub(super) fn len_of(&self, tenant: &str) -> usize {
+        self.by_tenant.get(tenant).map_or(0, HashMap::len)
     }
 
     /// Adds an answer. If there are more than so many, the oldest one of the tenant that has most makes room, and is
@@ -159,16 +186,7 @@ impl Debts {
         let entry = self.by_tenant.get_mut(&turn.tenant)?.get_mut(&turn.id)?;
         entry.asked = now;
         entry.doublings = (entry.doublings + 1).min(DOUBLINGS);
-        let Debt { caller, issuer, alias, permit, .. } = &*entry.debt;
-        Some(Unread {
-            id: turn.id.to_string(),
-            tap: entry.tap.clone(),
-            caller: caller.clone(),
-            issuer: issuer.clone(),
-            alias: Arc::clone(alias),
-            read_by: if entry.debt.is_work() { Stored::Work } else { Stored::Answer },
-            is_reserved: permit.has_budgets(),
-        })
+        Some(entry.unread())
     }
 
     /// Notes by which id the results of an answer are read.
@@ -183,6 +201,30 @@ impl Debts {
     pub(super) fn of_results(&self, tenant: &str, results: &str) -> Option<Arc<str>> {
         let own = self.by_tenant.get(tenant)?;
         own.values().find(|entry| entry.results.as_deref() == Some(results)).map(|entry| Arc::clone(&entry.id))
+    }
+
+    /// What it takes to read those that a request names, or whose results it names, and whether each is this tenant's.
+    pub(super) fn named(&self, tenant: &str, is_in: impl Fn(&str) -> bool) -> Vec<(Unread, bool)> {
+        let mut named = Vec::new();
+        for (owner, own) in &self.by_tenant {
+            let unread = own.values().filter(|entry| entry.is_named(&is_in)).map(Entry::unread);
+            named.extend(unread.map(|unread| (unread, **owner == *tenant)));
+        }
+        named
+    }
+
+    /// What it takes to read those whose results may have an id that is not known yet, and that were not read since then.
+    pub(super) fn without_results(&self, since: Instant, is_wanted: impl Fn(&Unread) -> bool) -> Vec<Unread> {
+        let all = self.by_tenant.values().flat_map(HashMap::values);
+        let left = all.filter(|entry| entry.results.is_none() && entry.swept.is_none_or(|swept| swept < since));
+        left.map(Entry::unread).filter(is_wanted).collect()
+    }
+
+    /// Notes that one was read at that time.
+    pub(super) fn note_swept(&mut self, tenant: &str, id: &str, at: Instant) {
+        if let Some(entry) = self.by_tenant.get_mut(tenant).and_then(|own| own.get_mut(id)) {
+            entry.swept = Some(at);
+        }
     }
 
     /// Lets the intervals of a tenant's answers begin anew.

@@ -1,6 +1,7 @@
 //! Work that is not booked yet, as a store keeps it, so that a restart does not make it free.
 
 use std::fmt;
+use std::pin::Pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -9,10 +10,16 @@ use super::Debt;
 use crate::accounting::stored::StoredAnswer;
 use crate::auth::KeptCaller;
 
+/// What a search for work finds; `None` if the store cannot be asked.
+pub type WorkSearch = Pin<Box<dyn Future<Output = Option<Vec<WorkName>>> + Send>>;
+
 /// Keeps work until it is booked. No call waits for anything.
 pub trait WorkStore: fmt::Debug + Send + Sync {
     /// Work was made. It is kept as well as that is possible, some time later.
     fn made(&self, work: KeptWork);
+
+    /// Finds work with one of these ids that another process holds.
+    fn elsewhere(&self, ids: Vec<String>) -> WorkSearch;
 
     /// Work was given up. What is booked ends with the record of the request that books it
     /// ([`FinishedRequest::booked`](crate::accounting::request_log::FinishedRequest::booked)).

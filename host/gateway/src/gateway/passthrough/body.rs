@@ -15,8 +15,10 @@ use crate::accounting::access::RequestRecord;
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::passthrough::KnownEndpoint;
-use crate::passthrough::client_body::{self, ClientBody, too_large};
+use crate::passthrough::client_body::{self, ClientBody, Watch as _, too_large};
 use crate::passthrough::form_watch::{FormFault, FormWatch};
+use crate::passthrough::object_watch::ObjectWatch;
+use crate::provenance::SentWords;
 use crate::serving::Serving;
 use weir_buffers::{BodyReader, Held};
 use weir_server::Peer;
@@ -38,6 +40,8 @@ pub(super) struct PassedBody {
     pub(super) held: Option<Held>,
     /// How much of it has arrived, if it is on its way.
     pub(super) arrived: Option<Arc<AtomicU64>>,
+    /// The words of it, if nobody knows what the answer makes.
+    pub(super) sent: Option<Arc<SentWords>>,
     /// Its length as far as it was announced or has arrived, if that says what the answer will cost.
     pub(super) len: usize,
 }
@@ -66,10 +70,13 @@ impl Gateway {
         let in_path = || ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")));
         if read.is_none() && !is_signed {
             let Some(mut body) = client_body(serving, body, record)? else {
-                return Ok(PassedBody::on_its_way(Chunks::empty(), None, in_path(), None));
+                let sent = (known.is_none() && serving.separates(&self.stored_keys)).then(Arc::default);
+                return Ok(PassedBody { sent, ..PassedBody::on_its_way(Chunks::empty(), None, in_path(), None) });
             };
-            if known.is_none() && !caller.may_use_all() {
-                body.watch(readings::watch(caller, head)?);
+            let watch = if known.is_none() { self.watch(serving, caller, head)? } else { None };
+            let sent = watch.as_ref().map(ObjectWatch::sent);
+            if let Some(watch) = watch {
+                body.watch(watch);
             }
             let begun = match form {
                 Some(form) => Some(self.begin_form(serving, caller, form, head, &mut body).await?),
@@ -83,10 +90,14 @@ impl Gateway {
             let len = if peek.is_some() { usize::try_from(len).unwrap_or(usize::MAX) } else { 0 };
             let arrived = body.arrived();
             let passed = PassedBody::on_its_way(Chunks::from(Upload::new(body)), peek, in_path(), held);
-            return Ok(PassedBody { arrived: Some(arrived), len, ..passed });
+            return Ok(PassedBody { arrived: Some(arrived), len, sent, ..passed });
         }
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (pieces, held) = read_body::whole(serving, body, held).await?;
+        let mut watch = if known.is_none() { self.watch(serving, caller, head)? } else { None };
+        if let Some(watch) = &mut watch {
+            watch.passes(&pieces.concat(), true).map_err(client_body::fault)?;
+        }
         let read = read.map(|known| self.peek_known(serving, caller, known, head, &pieces));
         let (peek, named) = read.transpose()?.unzip();
         if let Some(record) = record.as_mut() {
@@ -94,7 +105,19 @@ impl Gateway {
             record.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
         }
         let named = named.unwrap_or_else(in_path);
-        Ok(PassedBody::on_its_way(Chunks::from(pieces), peek, named, Some(held)))
+        let sent = watch.as_ref().map(ObjectWatch::sent);
+        Ok(PassedBody { sent, ..PassedBody::on_its_way(Chunks::from(pieces), peek, named, Some(held)) })
+    }
+
+    /// What is looked for in a body to an endpoint that no adapter declares; `None` if it is nothing.
+    fn watch(&self, serving: &Serving, caller: &Caller, head: &Parts) -> Result<Option<ObjectWatch>, Fault> {
+        let models = (!caller.may_use_all()).then(|| readings::watch(caller, head)).transpose()?;
+        let separates = serving.separates(&self.stored_keys);
+        if separates {
+            readings::refuse_coded(head)?;
+        }
+        let is_needed = models.is_some() || separates;
+        Ok(is_needed.then(|| ObjectWatch::new(self.reasoning_cache.owners(), &caller.tenant, models)))
     }
 
     /// What a body says that was read as a whole.
@@ -170,7 +193,7 @@ impl Gateway {
 
 impl PassedBody {
     fn on_its_way(body: Chunks, peek: Option<RequestPeek>, named: ObjectIds, held: Option<Held>) -> Self {
-        Self { body, peek, named, held, arrived: None, len: 0 }
+        Self { body, peek, named, held, arrived: None, sent: None, len: 0 }
     }
 }
 

@@ -1,0 +1,60 @@
+//! Endpoints that let a client deal with the provider past this gateway: they answer with a credential of the provider's, or begin a
+//! session between the two. What is used so is in no limit and no budget, so that they are not opened by a pattern.
+
+use std::sync::LazyLock;
+
+use http::Method;
+use serde::Deserialize;
+
+use super::path::plainest;
+use weir_config::Alias;
+
+/// The paths, each with the page that describes it.
+const PATHS: &str = include_str!("../../data/direct_access.json");
+
+/// A path in small letters, in which a star stands for any text; it may have a beginning of its own.
+#[derive(Debug, Deserialize)]
+struct DirectPath {
+    path: String,
+}
+
+static KNOWN: LazyLock<Vec<Alias>> = LazyLock::new(|| {
+    let paths: Vec<DirectPath> = serde_json::from_str(PATHS).unwrap_or_default();
+    paths.iter().map(|known| Alias::parse(&format!("*/{}", known.path))).collect()
+});
+
+/// Whether a request is one to such an endpoint. `path` is decoded.
+pub(super) fn is_one(method: &Method, path: &str) -> bool {
+    let takes_away = |known: &Method| known.as_str().eq_ignore_ascii_case(method.as_str());
+    if [Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE].iter().any(takes_away) {
+        return false;
+    }
+    let path = plainest(path).to_ascii_lowercase();
+    KNOWN.iter().any(|known| known.matches(&path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_that_hand_out_credentials_are_known_in_every_spelling() {
+        for path in [
+            "realtime/client_secrets",
+            "v1/Realtime/sessions/",
+            "realtime;x=1/calls",
+            "realtime",
+            "v1alpha/auth_tokens",
+            "authTokens",
+            "organization/projects/p-1/service_accounts",
+            "keys",
+            "accounts/a/users/u/apiKeys",
+        ] {
+            assert!(is_one(&Method::POST, path), "{path}");
+            assert!(!is_one(&Method::GET, path), "{path}");
+        }
+        for path in ["chat/completions", "realtimes", "files", "keys/x", "monkeys", "models/realtime:generateContent"] {
+            assert!(!is_one(&Method::POST, path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Other clients' objects in bodies to endpoints that no adapter declares.
+
+use weir_tests::{Answer, Gateway, Request, Upstream};
+
+use super::{by, client, provider};
+
+const FILE: &str = "file-0123456789abcdef";
+
+/// Two clients of one account, of which the first has uploaded a file.
+async fn open(rights: &str) -> (Upstream, Gateway) {
+    let mut upstream = Upstream::always(Answer::json(200, format!(r#"{{"id":"{FILE}","object":"file"}}"#))).await;
+    let clients = ["one", "two"].map(|name| client(name, &format!("passthrough = [\"p * *\"]\n{rights}"))).concat();
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
+    let form = "--x\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--x--\r\n";
+    let upload = Request::new("POST", "/passthrough/p/files").header("content-type", "multipart/form-data; boundary=x");
+    assert_eq!(gateway.ask(&by("one", upload.body(form))).await.status(), 200);
+    upstream.request().await;
+    (upstream, gateway)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_any_kind_names_no_other_clients_object() {
+    for rights in ["", "models = [\"m\"]\noperations = [\"chat\", \"files-*\"]"] {
+        let (mut upstream, gateway) = open(rights).await;
+        let escaped = FILE.replace('-', "\\u002d");
+        let in_form = FILE.replace('-', "%2D");
+        let part = format!("--x\r\ncontent-disposition: form-data; name=\"file_id\"\r\n\r\n{FILE}\r\n--x--\r\n");
+        for (path, kind, body) in [
+            ("vector_stores/vs_1/files", "application/json", format!(r#"{{"file_id":"{FILE}"}}"#)),
+            ("fine_tuning/jobs", "application/json", format!(r#"{{"model":"m","training_file":"{escaped}"}}"#)),
+            ("threads/runs", "application/json", format!(r#"{{"model":"m","tools":[{{"x":["a","files/{FILE}"]}}]}}"#)),
+            ("containers/c/files", "multipart/form-data; boundary=x", part),
+            ("some/form", "text/plain", format!("ids={in_form}&x=1")),
+        ] {
+            let request = |who| {
+                let request = Request::new("POST", &format!("/passthrough/p/{path}")).header("content-type", kind);
+                by(who, request.body(&body))
+            };
+            let reply = gateway.ask(&request("two")).await;
+            assert_eq!(reply.status(), 400, "{path}: {}", reply.text());
+            assert!(reply.text().contains("names an object that is not here"), "{path}: {}", reply.text());
+            assert!(upstream.unseen().is_none_or(|sent| !sent.text().contains(FILE)), "{path}");
+            assert_eq!(gateway.ask(&request("one")).await.status(), 200, "{path}: its own passes");
+            assert!(upstream.request().await.text().contains(&body), "{path}");
+        }
+        let coded = by("two", Request::post("/passthrough/p/vector_stores", "x")).header("content-encoding", "gzip");
+        assert_eq!(gateway.ask(&coded).await.status(), 415, "what cannot be read does not pass");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_found_where_other_services_name_it() {
+    let (mut upstream, gateway) = open("models = [\"m\"]\noperations = [\"chat\", \"files-*\"]").await;
+    for (member, status) in [("model", 400), ("modelId", 400), ("model_id", 400), ("ModelId", 400), ("other", 200)] {
+        let request =
+            Request::post("/passthrough/p/async-invoke", format!(r#"{{"{member}":"secret","modelInput":{{}}}}"#));
+        let reply = gateway.ask(&by("two", request)).await;
+        assert_eq!(reply.status(), status, "{member}: {}", reply.text());
+        while upstream.unseen().is_some() {}
+    }
+    let own = Request::post("/passthrough/p/async-invoke", r#"{"modelId":"m","modelInput":{}}"#);
+    assert_eq!(gateway.ask(&by("two", own)).await.status(), 200);
+}
+
+/// Its credentials, and sessions between it and its client, are in no limit and no budget.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_pattern_opens_what_leads_past_the_gateway() {
+    let mut upstream = Upstream::always(Answer::json(200, r#"{"value":"ek_secret"}"#)).await;
+    let rules = "[\"* *\", \"POST realtime/*\", \"POST realtime/calls\"]";
+    let clients = client("one", "passthrough = [\"p * *\"]");
+    let gateway = Gateway::open(&(provider(&upstream, rules) + &clients)).await;
+    for (method, path, status) in [
+        ("POST", "realtime/client_secrets", 403),
+        ("POST", "realtime/sessions/", 403),
+        ("PUT", "Realtime/transcription_sessions", 403),
+        ("POST", "v1/chatkit/sessions", 403),
+        ("POST", "organization/projects/p-1/service_accounts", 403),
+        ("GET", "organization/projects/p-1/service_accounts", 200),
+        ("POST", "realtime/calls", 200),
+        ("POST", "realtime/calls/", 403),
+    ] {
+        let reply = gateway.ask(&by("one", Request::new(method, &format!("/passthrough/p/{path}")).body("{}"))).await;
+        assert_eq!(reply.status(), status, "{method} {path}: {}", reply.text());
+        assert_eq!(upstream.unseen().is_some(), status == 200, "{method} {path}");
+    }
+}
+
+/// What is made at endpoints that no adapter declares belongs to its maker too.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_a_client_made_anywhere_is_no_other_clients() {
+    const STORE: &str = "vs_0123456789abcdef";
+    const CACHE: &str = "c0123456789abcdef";
+    let mut upstream = Upstream::scripted(|request| match request.line() {
+        line if line.starts_with("GET") => Answer::json(200, r#"{"id":"thread_0123456789abcdef"}"#),
+        line if line.contains("/files") => Answer::json(200, r#"{"id":"file-9876543210fedcba","vector_store_id":"x"}"#),
+        line if line.contains("caches") => Answer::json(200, format!(r#"{{"name":"caches/{CACHE}","model":"m"}}"#)),
+        _ => {
+            Answer::json(200, format!(r#"{{"id":"{STORE}","object":"vector_store","owner_id":"o-0123456789abcdef"}}"#))
+        }
+    })
+    .await;
+    let clients = ["one", "two"].map(|name| client(name, "passthrough = [\"p * *\"]")).concat();
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
+    let ask = async |who: &str, method: &str, path: &str, body: &str| {
+        let request = Request::new(method, &format!("/passthrough/p/{path}")).body(body);
+        gateway.ask(&by(who, request.header("content-type", "application/json"))).await.status()
+    };
+    assert_eq!(ask("one", "POST", "vector_stores", "{}").await, 200);
+    assert_eq!(ask("one", "POST", "caches", "").await, 200);
+    assert_eq!(ask("one", "GET", "threads/thread_0123456789abcdef", "").await, 200);
+    // The answer repeats what the request names.
+    let attach = r#"{"file_id":"file-9876543210fedcba"}"#;
+    assert_eq!(ask("one", "POST", &format!("vector_stores/{STORE}/files"), attach).await, 200);
+    while upstream.unseen().is_some() {}
+    for path in [format!("vector_stores/{STORE}"), format!("caches/{CACHE}"), format!("search?store={STORE}")] {
+        for method in ["GET", "POST", "DELETE"] {
+            assert_eq!(ask("two", method, &path, "").await, 404, "{method} {path}");
+        }
+    }
+    let tools =
+        format!(r#"{{"model":"m","input":"Hi","tools":[{{"type":"file_search","vector_store_ids":["{STORE}"]}}]}}"#);
+    assert_eq!(ask("two", "POST", "responses", &tools).await, 404);
+    assert_eq!(ask("two", "POST", "threads/runs", &tools).await, 400);
+    assert!(upstream.unseen().is_none());
+    for path in ["threads/thread_0123456789abcdef", "files/file-9876543210fedcba", "owners/o-0123456789abcdef"] {
+        assert_eq!(ask("two", "GET", path, "").await, 200, "{path}: its maker is not known");
+    }
+    assert_eq!(ask("one", "DELETE", &format!("vector_stores/{STORE}"), "").await, 200);
+}
