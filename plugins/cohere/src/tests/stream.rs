@@ -106,7 +106,7 @@ fn free_text_is_the_member_of_an_object_in_a_stream_as_well() {
     let calls = written_calls(&frames);
     let inputs: Vec<Value> = calls.iter().map(|(_, arguments)| serde_json::from_str(arguments).unwrap()).collect();
     assert_eq!(inputs, [json!({"input": "print(\"hi\")"}), json!({"input": "\\"})]);
-    assert!(losses.iter().any(|loss| loss.field == "tool_calls[].input"), "{losses:?}");
+    assert!(losses.iter().any(|field| field == "tool_calls[].input"), "{losses:?}");
     fold::check(&frames);
 }
 
