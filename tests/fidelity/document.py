@@ -42,7 +42,7 @@ RULES = """## What counts as the same
 - An error within a stream has no status; where it is the first event, Weir's client gets the status of its kind (C-22).
 - Requests towards their own format are compared in one spelling (`tests/fidelity/same.py`): empty, null, false and absent are
   one, neighbours of one role are one turn in Gemini and Converse, ids of Chat's calls count by their order, line breaks within
-  Mistral's thinking, the `title` of Gemini's older schemas and messages without words are not compared, and a default equals
+  Mistral's thinking, the `title` of Gemini's older schemas and its turns without parts are not compared, and a default equals
   its absence. In the schemas, `oneOf` is read as `anyOf`, and mistakes of the recorded request itself do not count.
 - Recordings in other formats (Cohere v1, Replicate's predictions, Bedrock InvokeModel, text-generation `generate`) are not in the
   matrix, since Weir does not translate these formats.

@@ -124,9 +124,6 @@ def responses(key: str, value: object) -> tuple:
     if key == "tools" and isinstance(value, list):
         # "Omitting parameters defines a function with an empty parameter list."
         value = [{**it, "parameters": None} if it.get("parameters") == NO_PARAMETERS else it for it in value]
-    if key == "input" and isinstance(value, list):
-        # A message without words says nothing.
-        value = [it for it in value if it.get("content") != "" or it.get("role") != "assistant"]
     if key == "input" and isinstance(value, str):
         value = [{"role": "user", "content": value}]
     if key == "content" and isinstance(value, str):
