@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
-use weir_tests::program::{ask, until_kept};
+use weir_tests::program::{ask, metric, until_kept};
 use weir_tests::{Folder, Program, Request, Upstream};
 
 use crate::{batch_operations, batch_results, batches};
@@ -130,10 +130,8 @@ impl Node {
     }
 
     async fn used(&self, budget: &str) -> f64 {
-        let page = Request::get("/metrics").header("authorization", &format!("Bearer {TOKEN}"));
-        let page = ask(self.address, &page).await.text();
-        let series = format!("weir_budget_used{{budget=\"{budget}\"}} ");
-        page.lines().find_map(|line| line.strip_prefix(&series)?.parse().ok()).unwrap_or_default()
+        let series = format!("weir_budget_used{{budget=\"{budget}\"}}");
+        metric(self.address, Some(TOKEN), &series).await.unwrap_or_default()
     }
 
     /// Waits until the batch is booked at the budgets of the client that made it, in the sums of use, and in the log: once.
@@ -270,5 +268,27 @@ async fn nodes_of_one_database_book_a_batch_once_and_one_takes_over_what_a_kille
             node.until_kept().await;
             node.until_booked(&batches, "one").await;
         }
+    }
+}
+
+/// One node books a batch, and the others let nobody remove it before.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_node_removes_a_batch_that_another_one_is_to_book() {
+    for batches in [of_openai().await, of_anthropic().await] {
+        let Some(database) = Database::start() else { return };
+        let config = (batches.config)(&batches.upstream, NEVER) + &format!("[store]\nurl = \"{}\"\n", database.url());
+        let folders = [(); 2].map(|()| folder(&batches));
+        let [maker, other] = [0, 1].map(|at| Node::start(&folders[at], &config));
+        assert_eq!(maker.by_client("one", batches.create.clone()).await, 200);
+        maker.until_kept().await;
+        (batches.done)();
+        let path = batches.path.replacen("/v1/", &format!("/passthrough/{}/", batches.adapter), 1);
+        let removal = || Request::new("DELETE", &path);
+        assert_eq!(other.by_client("one", removal()).await, 409, "{path}");
+        assert_eq!(other.by_client("two", removal()).await, 404, "{path}");
+        assert_eq!(maker.by_client("one", removal()).await, 200, "{path}");
+        maker.until_booked(&batches, "one").await;
+        maker.until_kept().await;
+        assert_eq!(other.by_client("one", removal()).await, 200, "{path}");
     }
 }

@@ -11,7 +11,7 @@ use weir_config::{Config, Environment, Secret};
 
 use crate::client::{Client, Reply, Request};
 use crate::plugins::{Folder, target};
-use crate::{log, soon};
+use crate::{log, metrics, soon};
 
 /// The default adapters of a test's gateway.
 const USUAL: [&str; 4] = ["openai", "anthropic", "zeta", "gemini"];
@@ -148,15 +148,7 @@ impl Gateway {
     /// The value of one metric, named as it is printed (`weir_in_flight`, `a{b="c"}`): the sum of all its series with
     /// these labels; 0 if there are none.
     pub async fn metric(&self, series: &str) -> f64 {
-        let (name, labels) = parts(series);
-        let text = self.metrics().await;
-        let figures = text.lines().filter_map(|line| {
-            let (found, figure) = line.rsplit_once(' ')?;
-            let (known, others) = parts(found);
-            let is_meant = known == name && labels.iter().all(|label| others.contains(label));
-            is_meant.then(|| figure.parse::<f64>().expect("metrics are numbers"))
-        });
-        figures.sum()
+        metrics::value(&self.metrics().await, series).unwrap_or_default()
     }
 
     /// Polls a metric until it has this value.
@@ -208,11 +200,4 @@ impl Gateway {
         self.stop();
         soon("the gateway to close", self.running).await.unwrap();
     }
-}
-
-/// A metric's name and its labels.
-fn parts(series: &str) -> (&str, Vec<&str>) {
-    let Some((name, rest)) = series.split_once('{') else { return (series, Vec::new()) };
-    // Values have no commas between quotes here.
-    (name, rest.trim_end_matches('}').split(',').collect())
 }

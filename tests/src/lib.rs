@@ -14,6 +14,7 @@ pub mod client;
 pub mod code;
 pub mod gateway;
 pub mod log;
+pub mod metrics;
 pub mod parsed_answer;
 pub mod plugins;
 pub mod program;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use crate::plugins::{Folder, root, target};
-use crate::{Client, Reply, Request, TIMEOUT};
+use crate::{Client, Reply, Request, TIMEOUT, metrics, soon};
 
 /// The path of the program, built if the host has changed since.
 ///
@@ -219,7 +219,8 @@ pub async fn ask(address: SocketAddr, request: &Request) -> Reply {
 pub async fn until_kept(address: SocketAddr, token: Option<&str>) {
     until_budgets_are_kept(address, token).await;
     for waiting in ["weir_request_log_sums_pending", "weir_request_log_queued"] {
-        until(async || figure(address, token, waiting).await == 0.0).await;
+        let is_written = async || metric(address, token, waiting).await == Some(0.0);
+        until("what waits to be written", is_written).await;
     }
 }
 
@@ -229,25 +230,24 @@ pub async fn until_kept(address: SocketAddr, token: Option<&str>) {
 ///
 /// If that takes too long.
 pub async fn until_budgets_are_kept(address: SocketAddr, token: Option<&str>) {
-    let rounds = async || figure(address, token, "weir_budgets_kept_total").await;
+    let rounds = async || metric(address, token, "weir_budgets_kept_total").await.expect("budgets are kept");
     // A round that is under way may have begun before.
     let wanted = rounds().await + 2.0;
-    until(async || rounds().await >= wanted).await;
+    until("a round that keeps budgets", async || rounds().await >= wanted).await;
 }
 
-async fn until(is_so: impl AsyncFn() -> bool) {
-    let latest = Instant::now() + TIMEOUT * 2;
-    while !is_so().await {
-        assert!(Instant::now() < latest, "what was answered is kept");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+async fn until(what: &'static str, is_so: impl AsyncFn() -> bool) {
+    let polls = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    soon(what, polls).await;
 }
 
-/// A metric without labels.
-async fn figure(address: SocketAddr, token: Option<&str>, name: &str) -> f64 {
+/// A metric of a program, as [`metrics::value`] has it. `token` is the administrator's, if there is one.
+pub async fn metric(address: SocketAddr, token: Option<&str>, series: &str) -> Option<f64> {
     let page = Request::get("/metrics");
     let page = token.map_or(page.clone(), |token| page.header("authorization", &format!("Bearer {token}")));
-    let page = ask(address, &page).await.text();
-    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-    value.unwrap_or_else(|| panic!("{name} is shown: {page}"))
+    metrics::value(&ask(address, &page).await.text(), series)
 }

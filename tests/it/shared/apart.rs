@@ -67,9 +67,8 @@ async fn status(address: SocketAddr) -> u16 {
 
 /// How many rounds of a node's reports have had this result.
 async fn rounds(address: SocketAddr, result: &str) -> u64 {
-    let page = program::ask(address, &Request::get("/metrics")).await.text();
-    let name = format!("weir_shared_rounds_total{{result=\"{result}\"}} ");
-    page.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |figure| figure.parse().unwrap())
+    let series = format!("weir_shared_rounds_total{{result=\"{result}\"}}");
+    program::metric(address, None, &series).await.unwrap_or_default() as u64
 }
 
 /// A stream whose first piece has arrived.
