@@ -105,7 +105,7 @@ impl Figures {
         match flushed {
             Some(Err(error)) => {
                 if self.state.get() == 0 {
-                    log(error);
+                    log_failure(error);
                 }
                 self.state.set(1);
             }
@@ -121,7 +121,7 @@ impl Figures {
     }
 }
 
-fn log(error: &KeepError) {
+fn log_failure(error: &KeepError) {
     match error {
         KeepError::File(error) => tracing::error!(
             %error,

@@ -110,8 +110,8 @@ fn completions_face(path: &str) -> Face {
     }
 }
 
-/// The tools whose calls the model writes for the client. The others run at the provider, also with models that call no
-/// functions (those for research).
+/// The tools for which a model must call functions. The others run at the provider, or are of a kind that the model was made
+/// for, also with models that call no functions (those for research).
 const CALLED: [&str; 3] = ["function", "custom", "namespace"];
 
 fn responses_face(path: &str) -> Face {
