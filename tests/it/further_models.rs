@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use weir_tests::{Folder, Gateway, Request, Upstream};
 
+use crate::guards::{guard, secret};
 use crate::wire_format::{ANTHROPIC, OPENAI, TEXT, provider};
 
 const CLIENTS: &str = "[[clients]]\nname = \"bound\"\nkey = \"weir-bound-0123456789\"\nmodels = [\"fast*\"]\npassthrough = [\"p POST *\"]\n\
@@ -18,7 +19,11 @@ fn config(upstream: &Upstream) -> String {
 }
 
 fn ask(client: &str, path: &str, model: &str, more: &str) -> Request {
-    let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"Hi"}}]{more}}}"#);
+    ask_this("Hi", client, path, model, more)
+}
+
+fn ask_this(text: &str, client: &str, path: &str, model: &str, more: &str) -> Request {
+    let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"{text}"}}]{more}}}"#);
     Request::post(path, body).header("authorization", &format!("Bearer weir-{client}-0123456789"))
 }
 
@@ -99,4 +104,44 @@ async fn neither_a_tool_nor_a_fallback_of_the_providers_leads_to_another_model()
     assert_eq!(of_query.status(), 403, "{}", of_query.text());
     let unnamed = gateway.ask(&request("bound", "/v1/messages", r#""fallbacks":"default""#)).await;
     assert_eq!(unnamed.status(), 400, "the provider would choose: {}", unnamed.text());
+}
+
+/// What a request may be answered by, or consults, has guards of its own: by its alias, by its name at the provider, and where it
+/// cannot be told which model that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guards_of_a_model_judge_requests_that_name_it_beside_their_own() {
+    let mut upstream = provider(OPENAI).await;
+    let dear = "[[models]]\nalias = \"dear\"\ntarget = { provider = \"p\", model = \"vendor/dear\" }\n";
+    let guards = guard("secrets", "for = { models = [\"dear\"] }");
+    let adapters = Folder::with(&["openai", "openrouter", "secrets"]);
+    let gateway = Gateway::with(adapters, &format!("{}{dear}{guards}", config(&upstream))).await;
+    for (more, is_judged) in [
+        (r#","models":["other","dear"]"#, true),
+        (r#","models":["vendor/dear"]"#, true),
+        (r#","\u006dodels":["dear"]"#, true),
+        (r#","fallbacks":[{"model":"vendor/dear"}]"#, true),
+        (r#","fallbacks":"default""#, true),
+        (r#","plugins":[{"id":"panel","analysis_models":["dear"]}]"#, true),
+        (r#","tools":[{"type":"look","parameters":{"model":"dear"}}]"#, true),
+        (r#","stream":true,"models":["dear"]"#, true),
+        (r#","models":["other"]"#, false),
+        (r#","stream":true,"fallbacks":[{"model":"other"}]"#, false),
+        ("", false),
+    ] {
+        for model in ["fast", "fast-t"] {
+            let request = ask_this(&secret(), "free", "/v1/chat/completions", model, more);
+            let reply = gateway.ask(&request).await;
+            let verdict = is_judged.then_some("secrets=deny;aws-access-key=1");
+            let expected = (if is_judged { 400 } else { 200 }, verdict);
+            let case = format!("{model}{more}: {}", reply.text());
+            assert_eq!((reply.status(), reply.header("x-weir-guards")), expected, "{case}");
+            assert_eq!(upstream.unseen().is_some(), !is_judged, "{case}");
+        }
+        // What passes through cannot be judged.
+        let reply = gateway.ask(&ask("free", "/passthrough/p/chat/completions", "fast", more)).await;
+        assert_eq!(reply.status(), if is_judged { 403 } else { 200 }, "{more}: {}", reply.text());
+        assert_eq!(upstream.unseen().is_some(), !is_judged, "{more}");
+    }
+    let of_query = ask("free", "/v1/chat/completions?model=dear", "fast", "");
+    assert_eq!(gateway.ask(&of_query).await.header("x-weir-guards"), Some("secrets=allow"));
 }

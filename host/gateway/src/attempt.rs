@@ -133,6 +133,9 @@ pub struct InboundRequest {
     pub stored: Stored,
     /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the provider's.
     pub own_url: Option<String>,
+    /// The names of the models whose guards judge it, its own and those that it names besides, once they are known. Empty if it
+    /// may be for any, or if guards do not differ by model.
+    pub guarded_models: OnceLock<Vec<String>>,
     /// What guards made of it, once they have judged it.
     pub judged: OnceLock<Box<Judged>>,
     /// The tokens of what the provider stores that it has read again, as far as they are known.
@@ -195,6 +198,11 @@ impl InboundRequest {
     /// Features that it asks for, by the names that manifests use.
     pub fn features(&self) -> Vec<String> {
         self.side.features().unwrap_or_else(|| self.peek.features())
+    }
+
+    /// The names of the models whose guards have judged it.
+    fn guarded_models(&self) -> &[String] {
+        self.guarded_models.get().map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What guards made of it; none if they have not judged it.

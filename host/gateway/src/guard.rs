@@ -104,11 +104,16 @@ impl Guards {
         Self(config.guards.iter().map(guard).collect())
     }
 
-    /// The guards that judge a request of this caller for this model, or its answer, or take note of its end. A request that
-    /// names no model may be for any.
-    pub fn of(&self, caller: &Caller, model: Option<&str>) -> Vec<&Arc<Guard>> {
+    /// The guards that judge a request of this caller for one of these models, or its answer, or take note of its end. A request
+    /// that names no model may be for any.
+    pub fn of<T: AsRef<str>>(&self, caller: &Caller, models: &[T]) -> Vec<&Arc<Guard>> {
         let judges = |guard: &&Arc<Guard>| guard.judges_requests() || guard.judges_answers() || guard.notes_ends();
-        self.0.iter().filter(|guard| judges(guard) && guard.is_for(caller, model)).collect()
+        self.0.iter().filter(|guard| judges(guard) && guard.is_for_any(models) && guard.is_for_caller(caller)).collect()
+    }
+
+    /// Whether some judge only requests for certain models.
+    pub(crate) fn differ_by_model(&self) -> bool {
+        self.0.iter().any(|guard| !guard.settings.scope.models.is_empty())
     }
 
     /// Refuses a request at an entry point where nothing is read in the unified model, if a guard would have to judge
@@ -118,10 +123,8 @@ impl Guards {
     ///
     /// There is such a guard.
     pub(crate) fn refuse_unreadable(&self, caller: &Caller, models: &[&str], entry_point: &str) -> Result<(), Fault> {
-        let is_concerned = |guard: &&Arc<Guard>| {
-            let is_for_model = models.is_empty() || models.iter().any(|model| guard.is_for_model(model));
-            !guard.fails_open() && is_for_model && guard.is_for_caller(caller)
-        };
+        let is_concerned =
+            |guard: &&Arc<Guard>| !guard.fails_open() && guard.is_for_any(models) && guard.is_for_caller(caller);
         let Some(guard) = self.0.iter().find(is_concerned) else { return Ok(()) };
         let what = format!("requests, and cannot read those by {entry_point}: call an endpoint that serves models");
         Err(guard.cannot_judge_this(&what))
@@ -260,13 +263,11 @@ impl Guard {
         self.settings.grants.metadata && self.manifest().is_some_and(|manifest| manifest.metadata)
     }
 
-    fn is_for(&self, caller: &Caller, model: Option<&str>) -> bool {
-        model.is_none_or(|model| self.is_for_model(model)) && self.is_for_caller(caller)
-    }
-
-    fn is_for_model(&self, model: &str) -> bool {
-        let models = &self.settings.scope.models;
-        models.is_empty() || models.iter().any(|alias| alias.matches(model))
+    /// Whether it is for one of these models, or for those of a request that names none.
+    fn is_for_any<T: AsRef<str>>(&self, models: &[T]) -> bool {
+        let own = &self.settings.scope.models;
+        let is_own = |model: &T| own.iter().any(|alias| alias.matches(model.as_ref()));
+        own.is_empty() || models.is_empty() || models.iter().any(is_own)
     }
 
     fn is_for_caller(&self, caller: &Caller) -> bool {

@@ -3,6 +3,7 @@
 use tonic::Code;
 use tonic_types::StatusExt as _;
 use weir_grpc::messages::{EmbedRequest, EmbedResponse};
+use weir_grpc::types;
 use weir_tests::{Answer, Gateway, Upstream};
 
 use super::{Read, chat, connect, generate, unary, with};
@@ -18,7 +19,7 @@ async fn what_is_wrong_with_a_request_is_named() {
     let mut unset = chat("openai", true);
     unset.messages[0].role = None;
     let mut unknown = chat("openai", true);
-    unknown.reasoning = Some(weir_grpc::types::ReasoningRequest { mode: Some(77), ..Default::default() });
+    unknown.reasoning = Some(types::ReasoningRequest { mode: Some(77), ..Default::default() });
     let mut number = chat("openai", true);
     number.sampling.as_mut().unwrap().temperature = Some(f64::INFINITY);
     for (request, code, reason, param) in [
@@ -172,6 +173,38 @@ async fn what_a_provider_adds_to_its_usage_does_not_make_the_end_of_a_call_unrea
         assert!(read.end.is_none(), "{:?}", read.end);
         assert_eq!(read.summary.unwrap().usage.unwrap().output, Some(7));
         let bytes = read.trailers.get_bin("x-weir-usage-bin").unwrap().to_bytes().unwrap();
-        assert_eq!(<weir_grpc::types::Usage as prost::Message>::decode(bytes).unwrap().output, Some(7));
+        assert_eq!(<types::Usage as prost::Message>::decode(bytes).unwrap().output, Some(7));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guards_of_a_model_judge_requests_that_name_it_beside_their_own() {
+    let mut upstream = guards::upstream().await;
+    let guard = guards::guard("prompt-shape", "for = { models = [\"dear\"] }\noptions = { roles = [] }");
+    let gateway = guards::gateway(&upstream, &["openai"], &guard).await;
+    let channel = connect(&gateway).await;
+    let naming = |json: &str| {
+        let (format, key, json) = ("openai.chat".into(), "models".into(), json.into());
+        types::ChatRequest { extensions: vec![types::Extension { format, key, json }], ..chat("openai", false) }
+    };
+    let opaque = types::Opaque {
+        format: "openai.chat".into(),
+        kind: "look".into(),
+        json: r#"{"type":"look","model":"dear"}"#.into(),
+    };
+    let tool = types::Tool { kind: Some(types::tool::Kind::Opaque(opaque)) };
+    let with_tool = types::ChatRequest { tools: vec![tool], ..chat("openai", false) };
+    for (chat, is_judged) in [
+        (naming("[\"other\", \"dear\"]"), true),
+        (naming("7"), true),
+        (with_tool, true),
+        (naming("[\"other\"]"), false),
+        (chat("openai", false), false),
+    ] {
+        let judged = generate(&channel, chat, &[]).await.err();
+        let verdict = judged.as_ref().map(|status| status.metadata().get("x-weir-guards").unwrap());
+        assert_eq!(verdict.is_some(), is_judged, "{judged:?}");
+        assert!(verdict.is_none_or(|verdict| *verdict == "prompt-shape=deny;limit=roles"), "{verdict:?}");
+        assert_eq!(upstream.unseen().is_some(), !is_judged);
     }
 }

@@ -30,8 +30,8 @@ impl<'a> FallbackGuards<'a> {
     /// The guards of a candidate's model that are not those of the model that the client asked for.
     pub fn of(&self, asked: &InboundRequest, candidate: &Candidate) -> Vec<&'a Arc<Guard>> {
         let Some(name) = candidate.name.as_deref() else { return Vec::new() };
-        let first = self.guards.of(&asked.caller, asked.peek.model.as_deref());
-        let mut of_model = self.guards.of(&asked.caller, Some(name));
+        let first = self.guards.of(&asked.caller, asked.guarded_models());
+        let mut of_model = self.guards.of(&asked.caller, &[name]);
         of_model.retain(|guard| !first.iter().any(|other| Arc::ptr_eq(other, guard)));
         of_model
     }

@@ -1,13 +1,16 @@
-//! Models that a request names beside its own: a client may name those that it may use, in every lane.
+//! Models that a request names beside its own: a client may name those that it may use, and the guards of each judge the request,
+//! in every lane.
 
 use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::admission::not_allowed;
+use crate::attempt::InboundRequest;
 use crate::auth::Caller;
 use crate::dialect::request_peek::RequestPeek;
 use crate::dialect::request_peek::named_models::{self, Unreadable};
+use crate::serving::Serving;
 use weir_types::fault::Fault;
 use weir_types::query;
 
@@ -16,8 +19,7 @@ pub(super) fn permit(caller: &Caller, query: &str, peek: &RequestPeek, body: &[B
     if caller.may_use_all() {
         return Ok(());
     }
-    let mut of_query = query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("model"));
-    if let Some((_, model)) = of_query.find(|(_, model)| !caller.may_use(model)) {
+    if let Some(model) = of_query(query).find(|model| !caller.may_use(model)) {
         return Err(not_allowed(caller, &model));
     }
     if peek.found.is_some() { permit_each(caller, body) } else { Ok(()) }
@@ -26,15 +28,59 @@ pub(super) fn permit(caller: &Caller, query: &str, peek: &RequestPeek, body: &[B
 /// The same of a request in the unified model, whose members that only one format has are extensions, and whose tools that a
 /// provider runs itself are opaque.
 pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fault> {
+    documents(request)?.into_iter().try_for_each(|document| permit_each(caller, &[document]))
+}
+
+/// The names of all models by whose guards a request is judged: its own, those that it names besides, and what the configuration
+/// calls these. Empty if it may be for any, or if that makes no difference.
+pub(super) fn guarded(serving: &Serving, asked: &InboundRequest) -> Vec<String> {
+    let Some(own) = asked.peek.model.clone().filter(|_| serving.guards.differ_by_model()) else { return Vec::new() };
+    let further = if asked.side.program().is_some() {
+        named_in_unified(asked)
+    } else if asked.peek.found.is_some() {
+        named_models::in_body(&asked.body).ok()
+    } else {
+        Some(Vec::new())
+    };
+    let Some(further) = further else { return Vec::new() };
+    with_aliases(serving, own, of_query(&asked.query).chain(further))
+}
+
+/// The same of a body that is passed through.
+pub(super) fn guarded_in_body(serving: &Serving, peek: &RequestPeek, body: &[Bytes]) -> Vec<String> {
+    let Some(own) = peek.model.clone().filter(|_| serving.guards.differ_by_model()) else { return Vec::new() };
+    let further = if peek.found.is_some() { named_models::in_body(body) } else { Ok(Vec::new()) };
+    further.map_or_else(|_| Vec::new(), |further| with_aliases(serving, own, further.into_iter()))
+}
+
+fn with_aliases(serving: &Serving, own: String, further: impl Iterator<Item = String>) -> Vec<String> {
+    let mut names = vec![own];
+    for name in further {
+        names.extend(serving.routes.aliases_of(&name).map(str::to_owned));
+        names.push(name);
+    }
+    names
+}
+
+/// The models that a query names.
+fn of_query(query: &str) -> impl Iterator<Item = String> {
+    query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("model")).map(|(_, model)| model)
+}
+
+fn named_in_unified(asked: &InboundRequest) -> Option<Vec<String>> {
+    let request = serde_json::from_slice(&asked.side.json()).ok()?;
+    let named = documents(&request).ok()?.into_iter().map(|document| named_models::in_body(&[document]).ok());
+    Some(named.collect::<Option<Vec<_>>>()?.concat())
+}
+
+/// What a request in the unified model has of members where models are named, as bodies of their own.
+fn documents(request: &Value) -> Result<Vec<Bytes>, Fault> {
     let each = |name: &str| request[name].as_array().into_iter().flatten();
-    for extension in each("extensions") {
-        let name = &extension["key"];
-        permit_each(caller, &[format!("{{{name}:{}}}", document(&extension["json"])?).into()])?;
-    }
-    for tool in each("tools").map(|tool| &tool["Opaque"]["json"]).filter(|json| json.is_string()) {
-        permit_each(caller, &[format!("{{\"tools\":[{}]}}", document(tool)?).into()])?;
-    }
-    Ok(())
+    let extensions = each("extensions")
+        .map(|extension| Ok(format!("{{{}:{}}}", extension["key"], document(&extension["json"])?).into()));
+    let tools = each("tools").map(|tool| &tool["Opaque"]["json"]).filter(|json| json.is_string());
+    let tools = tools.map(|tool| Ok(format!("{{\"tools\":[{}]}}", document(tool)?).into()));
+    extensions.chain(tools).collect()
 }
 
 /// The document that a text of the unified model is, with all that it has.

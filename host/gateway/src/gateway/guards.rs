@@ -2,8 +2,8 @@
 
 use http::Response;
 
-use super::Gateway;
 use super::own_headers::put_guards;
+use super::{Gateway, further_models};
 use crate::accounting::access::RequestRecord;
 use crate::attempt::{self, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::Caller;
@@ -21,7 +21,8 @@ impl Gateway {
         asked: &InboundRequest,
     ) -> Result<(), Fault> {
         refuse_stored(serving, &asked.endpoint, &asked.caller)?;
-        let guards = serving.guards.of(&asked.caller, asked.peek.model.as_deref());
+        let models = asked.guarded_models.get_or_init(|| further_models::guarded(serving, asked));
+        let guards = serving.guards.of(&asked.caller, models);
         if guards.is_empty() || *asked.operation() == Operation::Models {
             return Ok(());
         }

@@ -14,7 +14,7 @@ use http::{Method, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use self::request::{announced_text, is_text, passage, passed, priced, refuse_forms, untold, uses};
+use self::request::{announced_text, guarded_names, is_text, passage, passed, priced, refuse_forms, untold, uses};
 use super::own_headers::{forbid_retry, put_limits, set_cost};
 use super::removal::Removal;
 use super::stored::StoringRequest;
@@ -121,7 +121,7 @@ impl Gateway {
         }
         let (alias, priced) = priced(serving, target, model);
         if !is_bare {
-            let names: Vec<&str> = model.into_iter().chain(alias).collect();
+            let names = guarded_names([model, alias], taken.guarded_models.as_deref());
             serving.guards.refuse_unreadable(&caller, &names, "pass-through")?;
         }
         let of_endpoint = known.as_ref().map(|(known, _)| serving.stored(known.endpoint.index));

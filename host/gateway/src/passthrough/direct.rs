@@ -1,5 +1,6 @@
-//! Endpoints that let a client deal with the provider past this gateway: they answer with a credential of the provider's, or begin a
-//! session between the two. What is used so is in no limit and no budget, so that they are not opened by a pattern.
+//! Endpoints that let a client deal with the provider past this gateway: they answer with a credential or a secret of the provider's,
+//! change whom the provider knows and tells, or begin a session between the two. What is used so is in no limit and no budget, so that
+//! they are not opened by a pattern.
 
 use std::sync::LazyLock;
 
@@ -16,21 +17,28 @@ const PATHS: &str = include_str!("../../data/direct_access.json");
 #[derive(Debug, Deserialize)]
 struct DirectPath {
     path: String,
+    /// Whether reading it is enough.
+    #[serde(default)]
+    is_read: bool,
 }
 
-static KNOWN: LazyLock<Vec<Alias>> = LazyLock::new(|| {
+struct Known {
+    path: Alias,
+    is_read: bool,
+}
+
+static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
     let paths: Vec<DirectPath> = serde_json::from_str(PATHS).unwrap_or_default();
-    paths.iter().map(|known| Alias::parse(&format!("*/{}", known.path))).collect()
+    let known = |one: DirectPath| Known { path: Alias::parse(&format!("*/{}", one.path)), is_read: one.is_read };
+    paths.into_iter().map(known).collect()
 });
 
 /// Whether a request is one to such an endpoint. `path` is decoded.
 pub(super) fn is_one(method: &Method, path: &str) -> bool {
-    let takes_away = |known: &Method| known.as_str().eq_ignore_ascii_case(method.as_str());
-    if [Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE].iter().any(takes_away) {
-        return false;
-    }
+    let is_same = |known: &Method| known.as_str().eq_ignore_ascii_case(method.as_str());
+    let only_reads_or_removes = [Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE].iter().any(is_same);
     let path = plainest(path).to_ascii_lowercase();
-    KNOWN.iter().any(|known| known.matches(&path))
+    KNOWN.iter().any(|known| (known.is_read || !only_reads_or_removes) && known.path.matches(&path))
 }
 
 #[cfg(test)]
@@ -47,8 +55,14 @@ mod tests {
             "v1alpha/auth_tokens",
             "authTokens",
             "organization/projects/p-1/service_accounts",
+            "organization/projects/p-1/service_accounts/a-1/api_keys",
+            "organizations/invites",
+            "generate_auth_token",
             "keys",
+            "auth/keys/code",
             "accounts/a/users/u/apiKeys",
+            "v1beta/webhooks",
+            "v1beta/webhooks/w-1:rotateSigningSecret",
         ] {
             assert!(is_one(&Method::POST, path), "{path}");
             assert!(!is_one(&Method::GET, path), "{path}");
@@ -56,5 +70,7 @@ mod tests {
         for path in ["chat/completions", "realtimes", "files", "keys/x", "monkeys", "models/realtime:generateContent"] {
             assert!(!is_one(&Method::POST, path), "{path}");
         }
+        assert!(is_one(&Method::GET, "webhooks/default/secret"));
+        assert!(!is_one(&Method::GET, "webhooks/w-1"));
     }
 }

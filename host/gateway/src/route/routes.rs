@@ -34,6 +34,12 @@ impl Routes {
         self.iter().find_map(|(_, route)| Some((route.alias.as_str(), route.targets.iter().flatten().find(is_it)?)))
     }
 
+    /// The aliases of the routes that ask any provider for a model.
+    pub(crate) fn aliases_of(&self, model: &str) -> impl Iterator<Item = &str> {
+        let asks = move |route: &Route| route.targets.iter().flatten().any(|one| one.model.as_deref() == Some(model));
+        self.iter().filter(move |(_, route)| asks(route)).map(|(_, route)| route.alias.as_str())
+    }
+
     /// Every route, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<Model>, &Arc<Route>)> {
         self.aliases.iter().filter_map(|model| Some((model, self.by_model.get(&address(model))?)))

@@ -35,6 +35,9 @@ const GLANCE: usize = 64 << 10;
 pub(super) struct PassedBody {
     pub(super) body: Chunks,
     pub(super) peek: Option<RequestPeek>,
+    /// The names of the models whose guards it is for, if it was read. Empty if it may be for any, or if guards do not differ by
+    /// model.
+    pub(super) guarded_models: Option<Vec<String>>,
     /// The objects that it names, as far as it was read, and its path does.
     pub(super) named: ObjectIds,
     pub(super) held: Option<Held>,
@@ -100,13 +103,15 @@ impl Gateway {
         }
         let read = read.map(|known| self.peek_known(serving, caller, known, head, &pieces));
         let (peek, named) = read.transpose()?.unzip();
+        let guarded_models = peek.as_ref().map(|peek| further_models::guarded_in_body(serving, peek, &pieces));
         if let Some(record) = record.as_mut() {
             record.set_model(peek.as_ref().and_then(|peek| peek.model.as_deref()));
             record.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
         }
         let named = named.unwrap_or_else(in_path);
         let sent = watch.as_ref().map(ObjectWatch::sent);
-        Ok(PassedBody { sent, ..PassedBody::on_its_way(Chunks::from(pieces), peek, named, Some(held)) })
+        let passed = PassedBody::on_its_way(Chunks::from(pieces), peek, named, Some(held));
+        Ok(PassedBody { guarded_models, sent, ..passed })
     }
 
     /// What is looked for in a body to an endpoint that no adapter declares; `None` if it is nothing.
@@ -193,7 +198,7 @@ impl Gateway {
 
 impl PassedBody {
     fn on_its_way(body: Chunks, peek: Option<RequestPeek>, named: ObjectIds, held: Option<Held>) -> Self {
-        Self { body, peek, named, held, arrived: None, sent: None, len: 0 }
+        Self { body, peek, guarded_models: None, named, held, arrived: None, sent: None, len: 0 }
     }
 }
 

@@ -77,6 +77,14 @@ pub(super) fn priced<'a>(
     }
 }
 
+/// The names of the models whose guards a request is for: its own, and those that were read in its body. None if it may be for any.
+pub(super) fn guarded_names<'a>(own: [Option<&'a str>; 2], read: Option<&'a [String]>) -> Vec<&'a str> {
+    match read {
+        Some([]) => Vec::new(),
+        read => own.into_iter().flatten().chain(read.unwrap_or_default().iter().map(String::as_str)).collect(),
+    }
+}
+
 /// What a request uses, as far as it can be known. One that names no model where its endpoint takes one has the provider choose:
 /// what that charges is as unknown as that of an endpoint that nobody declares.
 pub(super) fn uses(
