@@ -15,6 +15,9 @@ const LEVELS: [(&str, u32); 7] = [
     ("max", u32::MAX),
 ];
 
+/// The word for the provider's own level, where there is one: `reasoning_effort` of Groq's reference.
+const DEFAULT: &str = "default";
+
 /// All levels, in ascending order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     LEVELS.iter().map(|(name, _)| *name)
@@ -38,6 +41,10 @@ pub fn level<'a>(
         }
         (None, None, _) => return None,
     };
+    // Without a level, every provider takes its own.
+    if wanted == DEFAULT && !quirks.efforts.contains(&DEFAULT) {
+        return None;
+    }
     // What turns thinking off by a switch is no level of Chat, and may be one of Responses.
     let off = wanted == "none" && quirks.effort != Effort::Effort;
     let level = if off { Some(wanted) } else { nearest(quirks.efforts, wanted) };

@@ -182,7 +182,12 @@ fn efforts_move_to_the_nearest_level_and_none_stays_none() {
     };
     assert_eq!(effort(&Quirks::COMPATIBLE, "xhigh").0["reasoning_effort"], "high");
     assert_eq!(effort(&Quirks::COMPATIBLE, "minimal").0["reasoning_effort"], "low");
-    assert_eq!(effort(&Quirks::COMPATIBLE, "default").0["reasoning_effort"], "default");
+    assert_eq!(effort(&Quirks::COMPATIBLE, "utmost").0["reasoning_effort"], "utmost");
+    // The provider's own level is the one without any, but where it has a name.
+    let (body, losses) = effort(&Quirks::COMPATIBLE, "default");
+    assert_eq!((body.get("reasoning_effort"), losses.len()), (None, 0));
+    let named = Quirks { efforts: &["none", "default"], ..Quirks::COMPATIBLE };
+    assert_eq!(effort(&named, "default").0["reasoning_effort"], "default");
     let (body, losses) = effort(&Quirks::COMPATIBLE, "none");
     assert_eq!((body.get("reasoning_effort"), losses.len()), (None, 1));
     let budget = Some(ReasoningRequest { budget_tokens: Some(4000), ..ReasoningRequest::default() });
