@@ -38,7 +38,7 @@ pub fn item(raw: &RawValue, provider: Option<&Quirks>) -> Message {
     let mut wire = Rest::parse(raw.get()).unwrap_or_default();
     let kind = wire.str("type").map(Str::into_string);
     let part = match kind.as_deref() {
-        Some("message") | None if wire.get("role").is_some() => return message(wire),
+        Some("message") | None if wire.get("role").is_some() => return message(wire, provider.is_none()),
         Some("function_call") => call(wire, ToolKind::Function, provider.is_some()),
         Some("custom_tool_call") if !is_own_call(&wire, provider) => call(wire, ToolKind::Custom, provider.is_some()),
         // In an answer, it is that of a tool which the provider ran.
@@ -58,7 +58,7 @@ pub fn is_own_call(item: &Rest<'_>, provider: Option<&Quirks>) -> bool {
     provider.is_some_and(|provider| id().is_some_and(|id| provider.runs(&id)))
 }
 
-fn message(mut wire: Rest<'_>) -> Message {
+fn message(mut wire: Rest<'_>, is_asked: bool) -> Message {
     let role = match wire.str("role").as_deref() {
         Some("assistant") => Role::Assistant,
         Some("user") | None => Role::User,
@@ -69,6 +69,10 @@ fn message(mut wire: Rest<'_>) -> Message {
     let mut parts = wire.value("content").map(content).unwrap_or_default();
     if role != Role::Assistant {
         return Message { role, name: None, parts, extensions: extensions(FORMAT, wire) };
+    }
+    // In a request, an item of thinking may need it behind itself.
+    if parts.is_empty() && is_asked {
+        parts.push(Part::text(""));
     }
     // The item's own members are kept on its first text, which marks the beginning of an item.
     wire.0.retain(|(_, value)| value.get() != "null");

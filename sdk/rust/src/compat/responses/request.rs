@@ -245,7 +245,7 @@ impl Writer<'_> {
         for (at, part) in message.parts.iter().enumerate() {
             let field = format!("{field}.content[{at}]");
             match part {
-                Part::Text(text) if text.text.is_empty() && text.citations.is_empty() => {}
+                Part::Text(text) if text.text.is_empty() && text.citations.is_empty() && !write::is_item(text) => {}
                 Part::Reasoning(thought) => {
                     let ours = thought.encrypted.as_ref().is_some_and(|value| self.quirks.keeps(&value.issuer));
                     let bare = thought.encrypted.is_none() && thought.signature.is_none();

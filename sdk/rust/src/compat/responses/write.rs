@@ -42,7 +42,7 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_
         at += 1;
         match part {
             Part::Text(_) | Part::Refusal(_) => {
-                let begins = |part: &&Part| matches!(part, Part::Text(text) if item_members(text).is_some());
+                let begins = |part: &&Part| matches!(part, Part::Text(text) if is_item(text));
                 let more = parts.get(at..).unwrap_or_default();
                 let same = |part: &&&Part| matches!(part, Part::Text(_) | Part::Refusal(_)) && !begins(part);
                 if ids.is_none()
@@ -74,6 +74,11 @@ fn plain(part: &Part) -> Option<&str> {
     let is_note = |extension: &Extension| extension.format != FORMAT || extension.json == "null";
     let bare = text.citations.is_empty() && text.extensions.iter().all(is_note);
     bare.then_some(text.text.as_str())
+}
+
+/// Whether an item of this format begins with this text.
+pub(super) fn is_item(text: &TextPart) -> bool {
+    item_members(text).is_some()
 }
 
 /// The members of the item that begins with this text.

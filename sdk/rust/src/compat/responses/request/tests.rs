@@ -66,6 +66,33 @@ fn c33_an_item_of_thinking_without_words_goes_back_by_its_id() {
     }
 }
 
+/// The API refuses thinking without the item that came behind it.
+#[test]
+fn an_empty_message_of_the_assistant_returns_where_it_was() {
+    for (message, returned) in [
+        (r#"{"role":"assistant","content":""}"#, r#"{"role":"assistant","content":""}"#),
+        (r#"{"role":"assistant","content":[]}"#, r#"{"role":"assistant","content":""}"#),
+        (
+            r#"{"type":"message","id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"","annotations":[]}]}"#,
+            r#"{"type":"message","id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"","annotations":[],"logprobs":[]}]}"#,
+        ),
+    ] {
+        let text = format!(r#"[{{"id":"rs_1","type":"reasoning","summary":[]}},{message}]"#);
+        let raws: Vec<&json::RawValue> = json::parse(&text).unwrap();
+        let request = ChatRequest { messages: read::items(&raws, None), ..ChatRequest::default() };
+        let (body, lost) = body(&Quirks::COMPATIBLE, request);
+        let expected: serde_json::Value = serde_json::from_str(returned).unwrap();
+        assert_eq!((&body["input"][1], lost), (&expected, Vec::new()), "{message}");
+        assert_eq!(
+            read::items(&raws[1..], Some(&Quirks::COMPATIBLE))[0].parts.len(),
+            usize::from(message.contains("msg_1"))
+        );
+    }
+    // What a format has that needs no such item has none.
+    let (input, _) = rendered(Role::Assistant, vec![Part::text(""), Part::text("Hi")]);
+    assert_eq!(input.as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn a_message_without_parts_is_an_empty_text() {
     let (input, lost) = rendered(Role::User, Vec::new());
