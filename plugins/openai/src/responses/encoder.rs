@@ -5,10 +5,11 @@
 
 mod item;
 mod items;
+mod thinking;
 
 use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::compat::logprobs;
-use weir_sdk::compat::responses::{FORMAT, THINKING_TEXT};
+use weir_sdk::compat::responses::{FORMAT, THINKING_PART, THINKING_TEXT};
 use weir_sdk::json::{self, Object, Rest};
 use weir_sdk::losses::{Losses, is_note};
 use weir_sdk::types::{
@@ -207,6 +208,8 @@ impl EventEncoder {
             self.news = Some(news.to_owned());
         } else if opaque.kind == THINKING_TEXT {
             self.thinking_is_text();
+        } else if opaque.kind == THINKING_PART {
+            self.next_thought();
         } else if !is_note(opaque) {
             self.begin();
             self.pass(&opaque.kind, &opaque.json);

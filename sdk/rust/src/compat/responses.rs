@@ -32,6 +32,10 @@ pub fn issuer(value: &str) -> &'static str {
 /// and no summary of it. At the end of the part, a note says the same.
 pub const THINKING_TEXT: &str = "thinking=content";
 
+/// The kind of the event that notes, for rendering this format again, that the piece of thinking that follows separates two parts of
+/// a summary.
+pub const THINKING_PART: &str = "thinking=part";
+
 /// A note for the same format. It has no value, so other formats do not report it as lost.
 pub fn note(key: &str, text: &str) -> Extension {
     Extension { format: FORMAT.to_owned(), key: format!("{key}={text}"), json: "null".to_owned() }

@@ -19,10 +19,21 @@ pub(super) struct Item {
 pub(super) enum Kind {
     /// A message with its texts and refusals, and their parts.
     Message(Vec<Content>),
-    /// Thinking.
-    Reasoning { part: u32, thought: ReasoningPart },
+    /// Thinking, whose summary may have several parts.
+    Reasoning { part: u32, thought: ReasoningPart, parts: ThoughtParts },
     /// A `function_call` or `custom_tool_call` that is being written.
     Call { part: u32, call: ToolCall },
+}
+
+/// The parts of thinking that is being written.
+#[derive(Debug, Default)]
+pub(super) struct ThoughtParts {
+    /// The lengths of those that are done, in bytes.
+    pub(super) done: Vec<usize>,
+    /// Where the open one begins in the text.
+    pub(super) begin: usize,
+    /// Whether another one has been announced.
+    pub(super) is_next: bool,
 }
 
 /// A text or a refusal of a message.

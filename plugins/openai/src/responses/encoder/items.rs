@@ -1,14 +1,15 @@
 //! Open items: messages with their parts, thinking, calls.
 
 use weir_sdk::compat::responses::write::{annotation, call_status, is_annotation, item_id};
-use weir_sdk::compat::responses::{FORMAT, namespace, note, noted};
+use weir_sdk::compat::responses::{FORMAT, namespace};
 use weir_sdk::json::{Rest, Str};
 use weir_sdk::types::{
-    Citation, Extension, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, ToolCall, ToolKind,
+    Citation, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, ToolCall, ToolKind,
 };
 
 use super::EventEncoder;
-use super::item::{Content, Item, Kind, list, words};
+use super::item::{Content, Item, Kind, ThoughtParts, list, words};
+use super::thinking::{end_thought, note_parts};
 use crate::responses::{GROUPS, UNSIGNED, tool_lists};
 
 impl EventEncoder {
@@ -23,7 +24,7 @@ impl EventEncoder {
             PartKind::Reasoning => {
                 self.close_message();
                 let thought = ReasoningPart { text: None, ..ReasoningPart::new("") };
-                self.add("rs", Kind::Reasoning { part: start.part, thought });
+                self.add("rs", Kind::Reasoning { part: start.part, thought, parts: ThoughtParts::default() });
             }
             PartKind::ToolCall(tool) => {
                 self.close_message();
@@ -104,7 +105,6 @@ impl EventEncoder {
         let logprobs = std::mem::take(&mut self.logprobs);
         let Some((item, index)) = self.find(part) else { return };
         let (id, at) = (item.id.clone(), item.at);
-        let mut first = false;
         let kind = match &mut item.kind {
             Kind::Message(contents) => {
                 let Some(content) = contents.get_mut(index) else { return };
@@ -112,10 +112,9 @@ impl EventEncoder {
                 content.add_logprobs(&logprobs);
                 if content.refusal { "response.refusal.delta" } else { "response.output_text.delta" }
             }
-            Kind::Reasoning { thought, .. } => {
-                first = thought.text.is_none();
-                thought.text.get_or_insert_default().push_str(text);
-                if is_text(thought) { "response.reasoning_text.delta" } else { "response.reasoning_summary_text.delta" }
+            Kind::Reasoning { .. } => {
+                self.lose_logprobs(&logprobs);
+                return self.thought(part, text);
             }
             Kind::Call { call, .. } => {
                 call.arguments.push_str(text);
@@ -125,21 +124,14 @@ impl EventEncoder {
                 }
             }
         };
-        if first {
-            self.thinking_event("added", kind == "response.reasoning_text.delta", &id, at, "");
-        }
         if kind != "response.output_text.delta" {
             self.lose_logprobs(&logprobs);
         }
         self.emit(kind, |o| {
             o.str("item_id", &id);
             o.num("output_index", at);
-            match kind {
-                "response.output_text.delta" | "response.refusal.delta" | "response.reasoning_text.delta" => {
-                    o.num("content_index", index as u32);
-                }
-                "response.reasoning_summary_text.delta" => o.num("summary_index", 0),
-                _ => {}
+            if matches!(kind, "response.output_text.delta" | "response.refusal.delta") {
+                o.num("content_index", index as u32);
             }
             o.str("delta", text);
             if kind == "response.output_text.delta" {
@@ -148,35 +140,8 @@ impl EventEncoder {
         });
     }
 
-    /// Marks the open thinking as the text itself: the provider did not send a summary of it.
-    pub(super) fn thinking_is_text(&mut self) {
-        if let Some(Item { kind: Kind::Reasoning { thought, .. }, .. }) = self.items.last_mut()
-            && thought.text.is_none()
-        {
-            thought.extensions.push(note("content", ""));
-        }
-    }
-
-    /// Writes the event that a part of thinking was added or is done: one of the summary, or one of the content.
-    fn thinking_event(&mut self, what: &str, is_text: bool, id: &str, at: u32, text: &str) {
-        let (event, index, kind) = if is_text {
-            ("content_part", "content_index", "reasoning_text")
-        } else {
-            ("reasoning_summary_part", "summary_index", "summary_text")
-        };
-        self.emit(&format!("response.{event}.{what}"), |o| {
-            o.str("item_id", id);
-            o.num("output_index", at);
-            o.num(index, 0);
-            o.object("part", |o| {
-                o.str("type", kind);
-                o.str("text", text);
-            });
-        });
-    }
-
     /// The item of a part, and the part's index in a message.
-    fn find(&mut self, part: u32) -> Option<(&mut Item, usize)> {
+    pub(super) fn find(&mut self, part: u32) -> Option<(&mut Item, usize)> {
         self.items.iter_mut().rev().find_map(|item| {
             let index = match &item.kind {
                 Kind::Message(contents) => contents.iter().position(|content| content.part == part),
@@ -291,13 +256,10 @@ impl EventEncoder {
     fn item_done(&mut self, part: u32) {
         let own = |item: &Item| matches!(&item.kind, Kind::Reasoning { part: own, .. } | Kind::Call { part: own, .. } if *own == part);
         let Some(place) = self.items.iter().position(own) else { return };
-        let item = self.items.remove(place);
+        let mut item = self.items.remove(place);
+        note_parts(&mut item.kind);
         match &item.kind {
-            Kind::Reasoning { thought, .. } => {
-                if let Some(text) = &thought.text {
-                    self.thinking_done(&item.id, item.at, text, is_text(thought));
-                }
-            }
+            Kind::Reasoning { thought, parts, .. } => self.last_thought(&item, thought, parts),
             Kind::Call { call, .. } => {
                 let kind = match call.kind {
                     ToolKind::Function => "response.function_call_arguments.done",
@@ -317,21 +279,6 @@ impl EventEncoder {
         }
         let status = if let Kind::Call { call, .. } = &item.kind { call_status(call) } else { "completed" };
         self.done(item.at, item.json(status));
-    }
-
-    fn thinking_done(&mut self, id: &str, at: u32, text: &str, is_text: bool) {
-        let (kind, index) = if is_text {
-            ("response.reasoning_text.done", "content_index")
-        } else {
-            ("response.reasoning_summary_text.done", "summary_index")
-        };
-        self.emit(kind, |o| {
-            o.str("item_id", id);
-            o.num("output_index", at);
-            o.num(index, 0);
-            o.str("text", text);
-        });
-        self.thinking_event("done", is_text, id, at, text);
     }
 
     /// Completes the open message, because another item follows.
@@ -370,19 +317,5 @@ impl EventEncoder {
             let part = *part;
             self.item_done(part);
         }
-    }
-}
-
-/// Whether thinking is the text itself, by the rule that writes the finished item.
-fn is_text(thought: &ReasoningPart) -> bool {
-    noted(&thought.extensions, "content").is_some()
-}
-
-/// Takes over the members of finished thinking. What its pieces were stays.
-fn end_thought(thought: &mut ReasoningPart, extensions: Vec<Extension>) {
-    let was_text = is_text(thought);
-    thought.extensions = extensions;
-    if was_text && !is_text(thought) {
-        thought.extensions.push(note("content", ""));
     }
 }

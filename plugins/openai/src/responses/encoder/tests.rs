@@ -308,3 +308,36 @@ fn a_summary_of_thinking_is_streamed_as_one() {
     assert!(events.iter().all(|event| !event["type"].as_str().unwrap().contains("reasoning_text")));
     assert_eq!(events.last().unwrap()["response"]["output"][0]["summary"][0]["text"], "hm");
 }
+
+#[test]
+fn the_parts_of_a_summary_stay_apart_in_a_stream() {
+    let added = |index: u32| {
+        format!(r#"{{"type":"response.reasoning_summary_part.added","output_index":0,"summary_index":{index}}}"#)
+    };
+    let piece = |index: u32, text: &str| {
+        format!(
+            r#"{{"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":{index},"delta":"{text}"}}"#
+        )
+    };
+    let item = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"reasoning","id":"rs","summary":[{"type":"summary_text","text":"one"},{"type":"summary_text","text":"two\n\nthree"}]}}"#;
+    let done = r#"{"type":"response.completed","response":{"status":"completed"}}"#;
+    let stream =
+        [added(0), piece(0, "on"), piece(0, "e"), added(1), piece(1, "two"), piece(1, "\\n\\n"), piece(1, "three")];
+    // As its item says, and cut off.
+    for ends in [&[item, done][..], &[done]] {
+        let events = translated(&stream.iter().map(String::as_str).chain(ends.iter().copied()).collect::<Vec<_>>());
+        let of = |kind: &str| -> Vec<_> {
+            let kind = format!("response.reasoning_summary_{kind}");
+            events.iter().filter(|event| event["type"] == kind).collect()
+        };
+        let indices = |kind: &str| -> Vec<_> { of(kind).iter().map(|event| event["summary_index"].clone()).collect() };
+        assert_eq!((indices("part.added"), indices("part.done")), (vec![0.into(), 1.into()], vec![0.into(), 1.into()]));
+        let texts: Vec<_> = of("text.done").iter().map(|event| event["text"].clone()).collect();
+        assert_eq!(texts, ["one", "two\n\nthree"]);
+        let pieces: Vec<_> = of("text.delta").iter().map(|event| event["delta"].as_str().unwrap()).collect();
+        assert_eq!(pieces, ["on", "e", "two", "\n\n", "three"]);
+        let part = |text: &str| serde_json::json!({"type": "summary_text", "text": text});
+        let last = &events.last().unwrap()["response"]["output"][0]["summary"];
+        assert_eq!(*last, serde_json::json!([part("one"), part("two\n\nthree")]));
+    }
+}

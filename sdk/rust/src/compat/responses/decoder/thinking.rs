@@ -2,7 +2,7 @@
 
 use super::{EventDecoder, Open};
 use crate::compat::responses::read::BETWEEN;
-use crate::compat::responses::{THINKING_TEXT, noted};
+use crate::compat::responses::{THINKING_PART, THINKING_TEXT, noted};
 use crate::json::{Rest, Str};
 use crate::types::Extension;
 
@@ -36,6 +36,7 @@ impl EventDecoder {
         open.summary.push(0);
         let part = open.part;
         if open.summary.len() > 1 {
+            self.pass(THINKING_PART.to_owned(), "null");
             self.delta(part, BETWEEN.to_owned());
         }
     }
