@@ -83,6 +83,16 @@ fn check_reports_what_needs_adapters_beside_what_keeps_the_file_from_being_read(
 }
 
 #[test]
+fn a_refused_adapter_is_not_said_to_be_missing() {
+    let desk = desk(&[]);
+    fs::write(desk.at("plugins/openai.wasm"), "no component").unwrap();
+    fs::write(desk.at("weir.toml"), MODEL).unwrap();
+    let output = desk.types_with(&[], "check --config weir.toml", 2);
+    is_in("the adapter `openai` was refused: ", &output);
+    assert!(!output.contains("no adapter is loaded"), "{output}");
+}
+
+#[test]
 fn mistakes_in_the_command_and_the_configuration_end_with_2_and_what_fails_with_1() {
     let desk = desk(&["openai", "anthropic"]);
     let asked = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]});
@@ -98,6 +108,7 @@ fn mistakes_in_the_command_and_the_configuration_end_with_2_and_what_fails_with_
             2,
             "did you mean `openai.chat`? There are anthropic.batches, anthropic.messages",
         ),
+        (format!("{explain} openai --to anthropic asked.json"), 2, "did you mean `openai.chat`?"),
         (
             format!("{explain} openai.chat --to antropic asked.json"),
             2,

@@ -191,7 +191,11 @@ fn check_access(reader: &Reader<'_>, joined: &Joined, tables: &Tables) {
 
 fn text_of(path: &Path) -> Result<String, String> {
     let unreadable = |error: std::io::Error| format!("cannot read the configuration: {error}");
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let missing = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("{}; `weir init` writes a first one", unreadable(error)),
+        _ => unreadable(error),
+    };
+    let file = std::fs::File::open(path).map_err(missing)?;
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE {

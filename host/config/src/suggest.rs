@@ -43,11 +43,23 @@ pub(super) fn among<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     few.then(|| format!("known: {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
 }
 
+/// What other programs call a key of a table (its title, the word), and the remedy.
+const OTHER_WORDS: [(&str, &str, &str); 3] = [
+    ("[server]", "address", HOST_AND_PORT),
+    ("[server]", "bind", HOST_AND_PORT),
+    ("[server]", "listen", HOST_AND_PORT),
+];
+const HOST_AND_PORT: &str = "`host` and `port` say where it listens";
+
 /// The remedy for an unknown key: a similar key of its table, or a table that has this key.
 pub(super) fn for_key(name: &str, table: &Keys, all: &[&Keys]) -> String {
     let here = table.list.iter().map(|key| key.name);
     if let Some(near) = nearest(name, here.clone()) {
         return format!("did you mean `{near}`?");
+    }
+    let elsewhere = OTHER_WORDS.iter().find(|(title, word, _)| *title == table.title && *word == name);
+    if let Some((.., remedy)) = elsewhere {
+        return (*remedy).to_owned();
     }
     if let Some(other) = all.iter().find(|other| other.has(name)) {
         return format!("`{name}` belongs to {}", place_of(other));
@@ -83,6 +95,12 @@ mod tests {
     fn a_key_in_the_wrong_table_is_sent_home() {
         assert_eq!(for_key("port", &keys::TOP), "`port` belongs to `[server]`");
         assert!(for_key("log_level", &keys::SERVER).contains("the top of the file"));
+    }
+
+    #[test]
+    fn the_listeners_address_is_not_looked_for_in_another_table() {
+        assert_eq!(for_key("listen", &keys::SERVER), "`host` and `port` say where it listens");
+        assert_eq!(for_key("listen", &keys::TOP), "`listen` belongs to `[admin]`");
     }
 
     #[test]

@@ -120,7 +120,13 @@ fn endpoint<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpo
         known.sort_unstable();
         known.dedup();
         let problem = format!("no adapter has the format `{}` for clients", question.from);
-        return Err(not_known(&problem, &question.from, &known));
+        // A family's name alone means its first format of the operation.
+        let is_of_family = |endpoint: &&Arc<Endpoint>| {
+            endpoint.face.operation.name() == question.operation
+                && endpoint.format().split_once('.').is_some_and(|(family, _)| family == question.from)
+        };
+        let of_family = all.iter().filter(is_of_family).map(|endpoint| endpoint.format()).min();
+        return Err(not_known(&problem, of_family.unwrap_or(&question.from), &known));
     }
     let fits = |endpoint: &&Arc<Endpoint>| endpoint.face.operation.name() == question.operation;
     let streams = |endpoint: &&Arc<Endpoint>| !matches!(endpoint.face.stream, StreamFlag::Constant(constant) if constant != question.stream);
@@ -158,7 +164,8 @@ fn names_model(endpoints: &[Arc<Endpoint>], question: &DryRun) -> bool {
 
 fn adapter<'s>(serving: &'s Serving, name: &str) -> Result<&'s Arc<Adapter>, Fault> {
     serving.adapter(name).ok_or_else(|| {
-        let known: Vec<&str> = serving.adapters.adapters.keys().map(AsRef::as_ref).collect();
+        let of_providers = serving.adapters.adapters.values().filter(|adapter| adapter.guard.is_none());
+        let known: Vec<&str> = of_providers.map(|adapter| &*adapter.name).collect();
         not_known(&format!("there is no adapter `{name}`"), name, &known)
     })
 }

@@ -72,7 +72,10 @@ pub enum PeekError {
         offset: usize,
     },
     /// The body ends before its value does.
-    #[error("the body ends within its JSON value, after {offset} bytes")]
+    #[error("{}", match offset {
+        0 => "the body is empty".to_owned(),
+        _ => format!("the body ends within its JSON value, after {offset} bytes"),
+    })]
     Truncated {
         /// The body's length.
         offset: usize,

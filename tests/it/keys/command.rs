@@ -113,6 +113,7 @@ async fn commands_say_what_is_wrong_and_repeat_no_key() {
         (READER, &["keys", "create", "x"], "your grants do not allow this"),
         (TOKEN, &["keys", "show", "000000000000"], "there is no such key"),
         (TOKEN, &["keys", "show", "sk-weir-0123456789ab-secret"], "that is no key's id"),
+        (TOKEN, &["keys", "rotate", "build"], "`weir keys list` has it beside the key's name"),
         (TOKEN, &["keys", "create", "x", "--expires", "soon"], "90d"),
         (TOKEN, &["keys", "create", "x", "--budget", "50/eon"], "eon"),
         (TOKEN, &["keys", "create", "x", "--team", "none"], "there is no such team to belong to"),

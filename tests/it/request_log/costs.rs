@@ -88,6 +88,9 @@ async fn a_batch_is_explained_and_compared_as_it_was_charged() {
         std::fs::write(&file, csv).unwrap();
         let (is_well, output) = command(&kept, &["ledger", "reconcile", "--export", file.to_str().unwrap()]).await;
         assert!(is_well && output.contains("everything agrees"), "{output}");
+        let mistyped = ["ledger", "reconcile", "--provider", "opnai", "--export", file.to_str().unwrap()];
+        let (is_well, output) = command(&kept, &mistyped).await;
+        assert!(!is_well && output.contains("no request of a provider `opnai`"), "{output}");
     }
 }
 

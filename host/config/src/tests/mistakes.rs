@@ -199,6 +199,7 @@ fn a_file_that_cannot_be_read_is_a_problem_too() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Config::load(&folder.path().join("none.toml"), Environment::default()).unwrap_err();
     assert!(missing.to_string().contains("none.toml: error: cannot read the configuration"), "{missing}");
+    assert!(missing.to_string().contains("`weir init` writes a first one"), "{missing}");
     let binary = folder.path().join("weir.toml");
     std::fs::write(&binary, b"a = \xff").unwrap();
     let problems = Config::load(&binary, Environment::default()).unwrap_err();

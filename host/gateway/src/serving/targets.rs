@@ -232,10 +232,15 @@ pub(super) fn unchecked(routes: &Routes, problems: &mut Vec<Problem>) {
 
 pub(super) fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
     let name = &provider.adapter;
-    let reason = match adapters.refused.get(name.as_str()) {
-        Some(refusal) => format!("the adapter `{name}` was refused: {}", refusal.reason),
-        None if adapters.adapters.contains_key(name.as_str()) => format!("`{name}` is a guard and no adapter"),
-        None => format!("there is no adapter `{name}`"),
+    if let Some(refusal) = adapters.refused.get(name.as_str()) {
+        // The reason has the remedy. That of a missing file would send its reader to the wrong place.
+        let reason = format!("the adapter `{name}` was refused: {}", refusal.reason);
+        return Problem::error(&provider.places.adapter, reason);
+    }
+    let reason = if adapters.adapters.contains_key(name.as_str()) {
+        format!("`{name}` is a guard and no adapter")
+    } else {
+        format!("there is no adapter `{name}`")
     };
     let of_providers = adapters.adapters.values().filter(|adapter| adapter.guard.is_none());
     let loaded: Vec<&str> = of_providers.map(|adapter| &*adapter.name).collect();

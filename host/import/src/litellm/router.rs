@@ -208,6 +208,10 @@ impl Settings {
             ),
             "allowed_fails" => draft.note("`allowed_fails`: see `breaker` of `[[providers]]`, which takes a rate."),
             "enable_pre_call_checks" => {}
+            "cache" if value.as_bool() == Some(false) => {}
+            "cache" | "cache_params" => draft.note(format!(
+                "`{name}`: answers are kept with `cache = \"1h\"` of `[[models]]`, and shared by nodes with `[cache]`."
+            )),
             _ => return false,
         }
         true

@@ -76,6 +76,14 @@ fn settings_without_a_counterpart_are_noted() {
 }
 
 #[test]
+fn kept_answers_are_noted_with_their_counterpart() {
+    let noted = |settings: &str| import(&BALANCED.replace("  num_retries: 3\n", settings)).unwrap().text("config.yaml");
+    let text = noted("  cache: true\n  cache_params: {type: redis}\n");
+    assert!(text.contains("`cache`: answers are kept with") && !text.contains("settings.cache"), "{text}");
+    assert!(!noted("  cache: false\n").contains("answers are kept with"));
+}
+
+#[test]
 fn prefixes_become_adapters_and_leave_the_models_name() {
     let list = [
         ("databricks/databricks-claude-3-7-sonnet", "databricks", "databricks-claude-3-7-sonnet"),

@@ -66,7 +66,7 @@ impl Parameters {
 
     /// A time in milliseconds since 1970.
     pub(super) fn time(&self, name: &str) -> Result<Option<u64>, Problem> {
-        self.with(name, "a time such as 2026-11-21T08:00:00Z, or milliseconds since 1970", time)
+        self.with(name, "a time such as 2026-11-21T08:00:00Z, a day, or milliseconds since 1970", time)
     }
 }
 

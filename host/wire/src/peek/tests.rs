@@ -113,6 +113,9 @@ fn only_an_object_has_members_to_splice() {
 
 #[test]
 fn broken_bodies_are_refused_with_their_offset() {
+    let told = |body| scan(&["/a"], body).unwrap_err().to_string();
+    assert_eq!(told(""), "the body is empty");
+    assert_eq!(told("{"), "the body ends within its JSON value, after 1 bytes");
     let malformed = |offset| Err(PeekError::Malformed { offset });
     let truncated = |offset| Err(PeekError::Truncated { offset });
     let trailing = |offset| Err(PeekError::Trailing { offset });

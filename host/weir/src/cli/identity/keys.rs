@@ -13,6 +13,7 @@ use super::document::Listing;
 use super::{cell, pretty};
 use crate::cli::failure::Failure;
 use crate::cli::running::Running;
+use weir_identity::KeyId;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
@@ -106,8 +107,12 @@ impl One {
 
 /// The path of a key. Whole keys are refused: paths are logged.
 fn path(id: &str, verb: &str) -> Result<String, String> {
-    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err("error: that is no key's id: it is the part of a key after `sk-weir-`, 12 characters".to_owned());
+    if id.len() != KeyId::LENGTH || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(format!(
+            "error: that is no key's id: it is the part of a key after `sk-weir-`, {} characters; `weir keys list` has it beside \
+             the key's name",
+            KeyId::LENGTH
+        ));
     }
     Ok(format!("/keys/{id}{verb}"))
 }

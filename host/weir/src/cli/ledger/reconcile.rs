@@ -52,7 +52,8 @@ pub(super) fn run(asked: &Reconcile) -> Result<bool, Failure> {
     if let Some(failure) = failure {
         return Err(failure.into());
     }
-    let (lines, agrees) = compare(&ours, &theirs, asked.tolerance);
+    let (mut lines, agrees) = compare(&ours, &theirs, asked.tolerance);
+    lines.extend(provider.filter(|_| ours.is_empty()).map(|provider| nothing_of(&provider)));
     crate::cli::print(&lines.join("\n"));
     Ok(agrees)
 }
@@ -115,6 +116,14 @@ fn compare(ours: &BTreeMap<Place, Used>, theirs: &BTreeMap<Place, Used>, toleran
     }
     lines.push(if agrees { "everything agrees".to_owned() } else { "some figures differ".to_owned() });
     (lines, agrees)
+}
+
+/// What may be wrong with the question where the log has nothing of the provider: "it went past Weir" misleads then.
+fn nothing_of(provider: &str) -> String {
+    format!(
+        "the log has no request of a provider `{provider}` in this time: --provider takes its name in the configuration, and \
+         --from and --to the time"
+    )
 }
 
 fn differences(own: &Used, their: &Used, tolerance: f64) -> Vec<String> {

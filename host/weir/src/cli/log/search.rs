@@ -76,7 +76,12 @@ fn time(text: &str) -> Result<String, String> {
     if text.starts_with('-') {
         return Err(format!("`{text}` is in the future"));
     }
-    let Some(ago) = crate::time::length(text) else { return Ok(text.to_owned()) };
+    let Some(ago) = crate::time::length(text) else {
+        // Each time of the endpoints begins with a digit: words such as "yesterday" are answered with what the command takes.
+        let may_be_time = text.starts_with(|first: char| first.is_ascii_digit());
+        let wrong = || format!("`{text}` is not a time such as 2026-11-21, 2026-11-21T08:00:00Z, or 90m, 2h, 7d ago");
+        return may_be_time.then(|| text.to_owned()).ok_or_else(wrong);
+    };
     let time = Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::UNIX_EPOCH);
     Ok(time.as_millisecond().max(0).to_string())
 }
@@ -92,6 +97,7 @@ mod tests {
         assert!((now - 7_200_000 - hours_ago).abs() < 60_000);
         assert_eq!(time("2026-11-21"), Ok("2026-11-21".to_owned()));
         assert!(time("-1d").is_err());
+        assert!(time("yesterday").unwrap_err().contains("2h, 7d ago"));
     }
 
     #[test]
