@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_adapters::lock::Lock;
 use weir_adapters::{Admission, Cache, Loader};
 use weir_fixtures::proof;
@@ -134,6 +134,26 @@ fn reports_are_for_people_for_machines_and_for_test_runners() {
     assert!(human.contains("FAIL stream-calls\n     events: frame by frame"), "{human}");
     assert!(human.contains("3 passed, 1 failed, 0 skipped"), "{human}");
     assert!(!human.contains('\x1b') && report.human(true).contains("\x1b[31m"));
+}
+
+#[test]
+fn a_fixture_with_expected_results_is_never_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, openai) = (folder.path().join("moved.json"), component("openai"));
+    let adapter = load(&openai, &std::fs::read(&openai).unwrap());
+    let proved = |expect: Option<Value>| {
+        let asked = json!({"method": "POST", "path_and_query": "/moved/away", "body": {"model": "m"}});
+        let mut fixture = json!({"request": asked, "response": {"status": 200, "headers": {}, "body": {}}});
+        fixture.as_object_mut().unwrap().extend(expect.map(|expect| ("expect".to_owned(), expect)));
+        std::fs::write(&file, fixture.to_string()).unwrap();
+        proof::prove_to(&adapter, &proof::at(folder.path(), Bounds::COMMAND).unwrap(), Depth::COMMAND)
+    };
+    let report = proved(None);
+    assert_eq!((report.failed, report.skipped), (0, 1), "{}", report.human(false));
+    let report = proved(Some(json!({"losses": []})));
+    assert_eq!((report.failed, report.skipped), (1, 0), "{}", report.human(false));
+    let told = "it has expected results, and no acceptance and no face is for POST /moved/away";
+    assert!(report.human(false).contains(told), "{}", report.human(false));
 }
 
 #[test]
