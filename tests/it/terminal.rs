@@ -209,6 +209,12 @@ fn without_an_adapter_it_prints_the_remedy_and_does_not_listen() {
     let (code, output) = run(weir(folder.path(), "serve").env("WEIR_SERVER__PORT", "0"));
     assert_eq!(code, Some(1), "{output}");
     is_in("it holds no NAME.wasm", &output);
+    // What is no folder stands for one that the user may not read: tests may run as a user who reads everything.
+    fs::remove_dir(folder.path().join("plugins")).unwrap();
+    fs::write(folder.path().join("plugins"), "").unwrap();
+    let (code, output) = run(weir(folder.path(), "serve").env("WEIR_SERVER__PORT", "0"));
+    assert_eq!(code, Some(1), "{output}");
+    is_in("it cannot be read: ", &output);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,11 +27,13 @@ impl<N: TryFrom<u64> + Display, const LEAST: u64, const MOST: u64> Take for Coun
             return Some(number);
         }
         let wanted = format!("an integer from {LEAST} to {MOST}");
-        match node.value {
-            Value::Whole(number) => {
-                entry.error(&node.place, format!("`{}` must be {wanted}, not {number}", entry.name));
-            }
-            _ => entry.wrong(&node, &wanted),
+        let beyond = match node.value {
+            Value::Whole(number) => Some(number.to_string()),
+            _ => node.variable_text().filter(|text| text.parse::<i128>().is_ok()).map(ToString::to_string),
+        };
+        match beyond {
+            Some(number) => entry.error(&node.place, format!("`{}` must be {wanted}, not {number}", entry.name)),
+            None => entry.wrong(&node, &wanted),
         }
         None
     }

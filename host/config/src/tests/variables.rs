@@ -54,6 +54,13 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
+fn a_number_that_is_too_large_is_not_called_a_string() {
+    let found = read_with(FILE, &[("KEY", "k"), ("WEIR_SERVER__PORT", "99999")]).unwrap_err();
+    let expected = "WEIR_SERVER__PORT: error: `port` must be an integer from 0 to 65535, not 99999";
+    assert_eq!(found.to_string().trim(), expected);
+}
+
+#[test]
 fn a_providers_key_variable_goes_before_its_own_key() {
     let config = config(&[("WEIR_PROVIDERS_OPENAI_API_KEY", "sk-2")]);
     assert_eq!(config.provider("openai").unwrap().keys, [Secret::new("sk-2")]);

@@ -57,7 +57,7 @@ pub enum StartError {
         /// The folder.
         dir: String,
         /// The problem with the folder.
-        why: &'static str,
+        why: String,
     },
     /// The state of budgets cannot be read.
     #[error("budgets cannot go on where they stopped: {0}")]

@@ -23,7 +23,11 @@ pub(crate) fn require_adapters(config: &Config, plugins: &Plugins) -> Result<(),
         return Ok(());
     }
     let dir = &config.plugins.dir;
-    let why = if dir.is_dir() { "it holds no NAME.wasm" } else { "there is no such folder" };
+    let why = match std::fs::read_dir(dir) {
+        Ok(_) => "it holds no NAME.wasm".to_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+        Err(error) => format!("it cannot be read: {error}"),
+    };
     let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
     Err(StartError::NoAdapters { dir: whole.display().to_string(), why })
 }

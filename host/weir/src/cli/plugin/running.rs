@@ -12,7 +12,12 @@ pub(super) fn run(config: &Config, json: bool) -> Result<String, String> {
     if json {
         return serde_json::to_string_pretty(&body).map_err(|error| format!("error: {error}"));
     }
-    Ok(list(&body["plugins"]).flat_map(lines).collect::<Vec<_>>().join("\n"))
+    let head = row(["NAME", "VERSION", "DIGEST", "STATE", "CAUSE"]);
+    Ok(std::iter::once(head).chain(list(&body["plugins"]).flat_map(lines)).collect::<Vec<_>>().join("\n"))
+}
+
+fn row([name, version, digest, state, why]: [&str; 5]) -> String {
+    format!("{name:16} {version:8} {digest:14} {state:12} {why}").trim_end().to_owned()
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -25,7 +30,7 @@ fn lines(adapter: &Value) -> Vec<String> {
     let line = |one: &Value, state: &str, why: &str| {
         let (version, digest) = (text(&one["version"]), text(&one["digest"]));
         let digest = digest.get(..12).unwrap_or(digest);
-        format!("{name:16} {version:8} {digest:14} {state:12} {why}").trim_end().to_owned()
+        row([name, version, digest, state, why])
     };
     let why = [&adapter["reason"], &adapter["cause"]].into_iter().find_map(Value::as_str).unwrap_or_default();
     let unproved = if adapter["proved"] == false { "unproved; " } else { "" };
@@ -67,5 +72,7 @@ mod tests {
             "zeta             1        bbbbbbbbbbbb   retired",
         ];
         assert_eq!(lines(&adapter), expected);
+        let head = row(["NAME", "VERSION", "DIGEST", "STATE", "CAUSE"]);
+        assert_eq!((head.find("DIGEST"), head.find("STATE")), (expected[0].find("0123"), expected[0].find("serving")));
     }
 }
