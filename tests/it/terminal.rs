@@ -120,6 +120,7 @@ fn check_tells_of_a_guard_that_sees_nothing_and_of_one_that_is_taken_for_an_adap
 #[test]
 fn init_asks_for_providers_a_server_of_ones_own_a_name_and_the_port() {
     let desk = desk();
+    fs::copy(component("secrets"), desk.at("plugins/secrets.wasm")).unwrap();
     let mut command = weir(&desk.at(""), "init --out mine.toml");
     command.env("OPENAI_API_KEY", "sk-1-seen-by-nobody").env("ANTHROPIC_API_KEY", "sk-2-seen-by-nobody");
     // Anthropic no, OpenAI yes; Ollama's usual address; a name; a port.
@@ -127,6 +128,7 @@ fn init_asks_for_providers_a_server_of_ones_own_a_name_and_the_port() {
     let (code, output) = answered(&mut command, answers);
     assert_eq!(code, Some(0), "{output}");
     is_in("weir check --config mine.toml", &output);
+    is_in("Which adapter has its format (anthropic, openai)?", &output);
     let text = desk.text("mine.toml");
     for part in ["port = 9000", "alias = \"local\"", "http://localhost:11434/v1/", "alias = \"fast\"", "gpt-4o-mini"] {
         is_in(part, &text);

@@ -78,9 +78,10 @@ fn look() -> Result<InitOptions, Failure> {
     let serving = app::derive(&config, &plugins)?;
     let snapshot = plugins.snapshot();
     let suggested = || snapshot.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest.suggests));
+    let of_providers = snapshot.adapters.values().filter(|adapter| adapter.guard.is_none());
     Ok(InitOptions {
         found: first::found(&serving.config, suggested()),
-        adapters: snapshot.adapters.keys().map(ToString::to_string).collect(),
+        adapters: of_providers.map(|adapter| adapter.name.to_string()).collect(),
         variables: suggested().filter_map(|(_, suggests)| suggests.key_variables.first().cloned()).collect(),
         dir: config.plugins.dir.clone(),
     })
@@ -146,7 +147,10 @@ impl InitOptions {
         let Some(url) = dialogue.url(question)? else { return Ok(None) };
         let adapters: Vec<&str> = self.adapters.iter().map(String::as_str).collect();
         let question = format!("Which adapter has its format ({})?", adapters.join(", "));
-        let Some(adapter) = dialogue.one_of(&question, &adapters)? else { return Ok(None) };
+        let Some(adapter) = dialogue.one_of(&question, &adapters)? else {
+            dialogue.print(&format!("{url} is left out."))?;
+            return Ok(None);
+        };
         let alias = dialogue.name("What clients call its model", "local")?;
         let model = dialogue.line("What it calls the model itself (empty: the same)", "")?;
         Ok(Some(Own { url, adapter, alias, model: Some(model).filter(|model| !model.is_empty()) }))
@@ -290,6 +294,12 @@ mod tests {
         let names: Vec<&str> = choice.providers.iter().map(|one| one.adapter.as_str()).collect();
         assert_eq!((names, choice.own, choice.named), (vec!["zeta"], None, None), "no url is taken unasked");
         assert_eq!(choice.port, Some(8080));
+    }
+
+    #[test]
+    fn a_server_without_an_adapter_is_left_out_aloud() {
+        let (choice, output) = asked("n\nn\nhttp://localhost:1/v1\n\n");
+        assert!(choice.own.is_none() && output.contains("http://localhost:1/v1/ is left out."), "{output}");
     }
 
     #[test]
