@@ -47,11 +47,25 @@ pub(super) fn write<'a>(
     }
     writer.answerable(request.messages.len());
     let conversation = writer.turns.finish();
-    let conversation = conversation.with_a_turn(Turns::new("parts", "model"), &request.messages, writer.losses);
+    let mut conversation = conversation.with_a_turn(Turns::new("parts", "model"), &request.messages, writer.losses);
     if conversation.turns == "[]" {
+        // An empty text is a part in the sense of the format, so the service may judge it; a turn without parts is none.
+        if request.messages.iter().any(is_user_words) {
+            let mut turns = Turns::new("parts", "model");
+            turns.add(silence());
+            conversation.turns = turns.finish().turns;
+            return Ok(conversation);
+        }
         return Err(Error::invalid("there is no message with anything that the model could answer").at("messages"));
     }
     Ok(conversation)
+}
+
+/// The turn of a user who says nothing.
+fn silence() -> Turn {
+    let mut turn = Turn::new(Speaker::User);
+    write::item(&mut turn.others, |o| write::text(o, "", false, None));
+    turn
 }
 
 fn is_system(message: &Message) -> bool {
@@ -92,9 +106,7 @@ impl<'a> Writer<'a> {
     /// begin with one.
     fn say_nothing(&mut self) {
         if std::mem::take(&mut self.silent) && self.turns.speaker() != Some(Speaker::User) {
-            let mut turn = Turn::new(Speaker::User);
-            write::item(&mut turn.others, |o| write::text(o, "", false, None));
-            self.turns.add(turn);
+            self.turns.add(silence());
         }
     }
 

@@ -131,7 +131,7 @@ fn c37_system_text_alone_is_said_by_the_user() {
     let (body, losses) = sent(MODEL, request(vec![user(""), system("one"), system("two")])).unwrap();
     assert_eq!(body["contents"], json!([{"role": "user", "parts": [{"text": "one"}, {"text": "two"}]}]));
     assert_eq!((&body["systemInstruction"], losses), (&json!(null), vec!["messages[1]".to_owned()]));
-    for nothing in [Vec::new(), vec![user(""), system("")]] {
+    for nothing in [Vec::new(), vec![system("")]] {
         let error = sent(MODEL, request(nothing)).unwrap_err();
         assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::InvalidRequest, Some("messages")));
     }
@@ -425,4 +425,19 @@ fn a_user_who_says_nothing_before_the_model_has_a_turn_with_an_empty_text() {
     }
     let beside = contents(vec![user("a"), user(""), Message::new(Role::Assistant, vec![Part::text("b")]), user("c")]);
     assert_eq!((beside.len(), &beside[0]["parts"]), (3, &json!([{"text": "a"}])));
+}
+
+#[test]
+fn a_user_who_says_nothing_but_an_empty_text_says_that() {
+    let nothing = json!([{"role": "user", "parts": [{"text": ""}]}]);
+    let silent = Message::new(Role::System, vec![Part::text("")]);
+    for messages in [vec![user("")], vec![user(""), user("")], vec![user(""), silent]] {
+        let (body, losses) = sent(MODEL, request(messages)).unwrap();
+        assert_eq!((&body["contents"], losses.len()), (&nothing, 0), "{body}");
+    }
+    // Instructions alone are something to answer, and a turn without parts is not.
+    let system = Message::new(Role::System, vec![Part::text("Tell a joke.")]);
+    let (body, _) = sent(MODEL, request(vec![system, user("")])).unwrap();
+    assert_eq!(body["contents"][0]["parts"], json!([{"text": "Tell a joke."}]));
+    assert!(sent(MODEL, request(vec![Message::new(Role::User, Vec::new())])).is_err());
 }
