@@ -70,7 +70,7 @@ fn candidate(wire: wire::Candidate<'_>, at: u32, answer: &str, names: &Names) ->
     let mut parts = Vec::new();
     let content = wire.content.unwrap_or_default();
     for wire in content.parts.unwrap_or_default().0 {
-        match read::part(wire, &mut ids, &[]).map_err(|error| unreadable(&error))? {
+        match read::part_of_answer(wire, &mut ids).map_err(|error| unreadable(&error))? {
             // An empty text means nothing.
             Part::Text(text) if text.text.is_empty() && text.signature.is_none() && text.extensions.is_empty() => {}
             Part::ToolCall(mut call) => {

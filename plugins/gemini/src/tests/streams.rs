@@ -7,7 +7,7 @@ use weir_sdk::types::{
     ResponseStart, Unit, Usage,
 };
 
-use super::{context, decoded, encoded};
+use super::{answered, context, decoded, encoded, written};
 
 fn frame(parts: &Value) -> String {
     json!({"candidates": [{"content": {"parts": parts, "role": "model"}, "index": 0}], "responseId": "r"}).to_string()
@@ -363,4 +363,19 @@ fn searches_of_a_stream_are_those_of_the_frame_that_has_most() {
         }
     }
     assert_eq!(usage.units_of(Unit::Search), Some(2.0));
+}
+
+#[test]
+fn a_functions_result_in_an_answer_stays_for_its_own_format() {
+    let image = json!({"inlineData": {"mimeType": "image/png", "data": "iVBO"}});
+    let result = json!({"functionResponse": {"id": "c", "name": "f", "response": {"a": 1}, "parts": [image],
+        "willContinue": false}, "thoughtSignature": "S=="});
+    for parts in [json!([result]), json!([{"functionResponse": {"name": "f", "response": {}}}])] {
+        let events = decoded(&context("m"), &[frame(&parts), last(&json!([]))], 1);
+        assert_eq!(story(&events), ["+0 functionResponse", "-0", "0: Complete"]);
+        assert_eq!(encoded(&context("m"), &events, 1)[0]["candidates"][0]["content"]["parts"], parts);
+        let whole = json!({"candidates": [{"content": {"parts": parts, "role": "model"}, "finishReason": "STOP"}]});
+        let (back, losses) = written(&context("m"), answered(&context("m"), &whole).unwrap());
+        assert_eq!((&back["candidates"][0]["content"]["parts"], losses.len()), (&parts, 0));
+    }
 }

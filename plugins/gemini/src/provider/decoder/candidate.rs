@@ -160,7 +160,7 @@ impl Stream {
         }
         self.finish_partial(names, events);
         self.close(events);
-        match read::part(wire, &mut self.ids, &[]).map_err(|error| unreadable(&error))? {
+        match read::part_of_answer(wire, &mut self.ids).map_err(|error| unreadable(&error))? {
             Part::ToolCall(call) => self.call(call, Vec::new(), names, events),
             Part::Media(media) => self.whole(PartKind::Media(media), events),
             Part::Opaque(opaque) => self.whole(PartKind::Opaque(opaque), events),
