@@ -9,10 +9,11 @@ use std::borrow::Cow;
 use weir_sdk::blocks::encoder::{AnswerFrames, BlockEncoder, End};
 use weir_sdk::blocks::writer::BlockFrames;
 use weir_sdk::json::Rest;
-use weir_sdk::losses::{Losses, Place};
+use weir_sdk::losses::{Losses, Place, extension};
 use weir_sdk::types::{Citation, Context, Error, Frame, MediaPart, MediaSource, Opaque, Signature, ToolStart, Usage};
 
 use crate::names::ID;
+use crate::read::SOURCE;
 use crate::signature::{Use, bytes, is_bare, text};
 use crate::{FORMAT, mime, write};
 
@@ -89,13 +90,19 @@ impl BlockFrames for ConverseFrames {
     /// Writes an image.
     fn media(&mut self, index: u32, media: &MediaPart, out: &mut Vec<Frame>) -> bool {
         let format = media.mime.as_deref().and_then(|mime| mime::format(media.kind, mime));
-        let (Some(format), MediaSource::Base64(data)) = (format, &media.source) else { return false };
-        if write::media::kind(media.kind) != "image" {
-            return false;
-        }
+        let stored = extension(&media.extensions, FORMAT, SOURCE);
+        let data = match &media.source {
+            MediaSource::Base64(data) => data,
+            _ if stored.is_some() => "",
+            _ => return false,
+        };
+        let Some(format) = format.filter(|_| write::media::kind(media.kind) == "image") else { return false };
         out.push(frames::block_start(index, |o| o.object("image", |o| o.str("format", format))));
         out.push(frames::block_delta(index, |o| {
-            o.object("image", |o| o.object("source", |o| o.str("bytes", data)));
+            o.object("image", |o| match stored {
+                Some(source) => o.raw("source", source),
+                None => o.object("source", |o| o.str("bytes", data)),
+            });
         }));
         true
     }

@@ -1,7 +1,7 @@
 //! Images, documents, videos and audio.
 
 use weir_sdk::json::{Str, parse, quote};
-use weir_sdk::types::{Error, MediaKind, MediaPart, MediaSource};
+use weir_sdk::types::{Error, Extension, MediaKind, MediaPart, MediaSource};
 
 use super::{NAMED, SOURCE, joined, member};
 use crate::mime;
@@ -20,9 +20,7 @@ pub(super) fn read(wire: wire::Media<'_>, kind: MediaKind) -> Result<MediaPart, 
         let blocks: Vec<Block<'_>> = member("content", raw)?;
         MediaSource::Text(joined(blocks))
     } else if let Some(raw) = source.s3 {
-        marks.push(own(SOURCE, format!(r#"{{"s3Location":{}}}"#, raw.get())));
-        let place: wire::S3Location<'_> = parse(raw.get()).unwrap_or_default();
-        MediaSource::FileId(place.uri.map(Str::into_string).unwrap_or_default())
+        in_store(raw.get(), &mut marks)
     } else {
         return Err(Error::invalid("source holds no bytes").at("source"));
     };
@@ -43,9 +41,22 @@ pub(super) fn read(wire: wire::Media<'_>, kind: MediaKind) -> Result<MediaPart, 
     Ok(part)
 }
 
-/// An image that a model generated in a stream.
-pub(crate) fn image_made(format: Option<&str>, bytes: String) -> MediaPart {
-    let mut part = MediaPart::new(MediaKind::Image, MediaSource::Base64(bytes));
+/// The file at a place in the cloud's store; the place itself is kept with the marks.
+fn in_store(place: &str, marks: &mut Vec<Extension>) -> MediaSource {
+    marks.push(own(SOURCE, format!(r#"{{"s3Location":{place}}}"#)));
+    let place: wire::S3Location<'_> = parse(place).unwrap_or_default();
+    MediaSource::FileId(place.uri.map(Str::into_string).unwrap_or_default())
+}
+
+/// An image that a model generated in a stream: its bytes, or the place where it is stored.
+pub(crate) fn image_made(format: Option<&str>, bytes: String, stored: Option<&str>) -> MediaPart {
+    let mut marks = Vec::new();
+    let source = match stored {
+        Some(place) => in_store(place, &mut marks),
+        None => MediaSource::Base64(bytes),
+    };
+    let mut part = MediaPart::new(MediaKind::Image, source);
+    part.extensions = marks;
     part.mime = format.and_then(|format| mime::of_format(MediaKind::Image, format)).map(str::to_owned);
     part
 }

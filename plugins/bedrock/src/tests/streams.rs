@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use weir_sdk::testing::events::{call, delta, finish, start, stop};
 use weir_sdk::types::{
-    ChatEvent, Context, Error, ErrorKind, FinishReason, Frame, MediaKind, Opaque, PartDelta, PartKind, PartSignature,
-    PartStart, ResponseStart, Signature, Usage,
+    ChatEvent, Context, Error, ErrorKind, FinishReason, Frame, MediaKind, MediaSource, Opaque, PartDelta, PartKind,
+    PartSignature, PartStart, ResponseStart, Signature, Usage,
 };
 
 use super::{CLAUDE, answered, context, decoded, encoded, fold, frame, meaning, written};
@@ -256,22 +256,29 @@ fn c79_the_services_own_tools_are_handed_on_whole_and_written_back() {
 
 #[test]
 fn images_that_a_model_makes_come_through() {
-    let frames = [
-        frame("messageStart", &json!({"role": "assistant"})),
-        frame("contentBlockStart", &json!({"contentBlockIndex": 0, "start": {"image": {"format": "png"}}})),
-        frame("contentBlockDelta", &json!({"contentBlockIndex": 0, "delta": {"image": {"source": {"bytes": "iVBO"}}}})),
-        frame("contentBlockStop", &json!({"contentBlockIndex": 0})),
-        frame("messageStop", &json!({"stopReason": "end_turn"})),
-    ];
-    let events = decoded(&context("m"), &frames, 1);
-    let image = events.iter().find_map(|event| match event {
-        ChatEvent::PartStart(PartStart { kind: PartKind::Media(media), .. }) => Some(media),
-        _ => None,
-    });
-    assert_eq!(image.map(|media| media.kind), Some(MediaKind::Image));
-    let (back, losses) = encoded(&context("m"), &events, 1);
-    assert!(losses.is_empty());
-    assert_eq!(back[1..4], frames[1..4]);
+    let stored = json!({"s3Location": {"uri": "s3://b/k", "bucketOwner": "1"}});
+    for (source, read) in [
+        (json!({"bytes": "iVBO"}), MediaSource::Base64("iVBO".into())),
+        (stored, MediaSource::FileId("s3://b/k".into())),
+    ] {
+        let piece = json!({"contentBlockIndex": 0, "delta": {"image": {"source": source}}});
+        let frames = [
+            frame("messageStart", &json!({"role": "assistant"})),
+            frame("contentBlockStart", &json!({"contentBlockIndex": 0, "start": {"image": {"format": "png"}}})),
+            frame("contentBlockDelta", &piece),
+            frame("contentBlockStop", &json!({"contentBlockIndex": 0})),
+            frame("messageStop", &json!({"stopReason": "end_turn"})),
+        ];
+        let events = decoded(&context("m"), &frames, 1);
+        let image = events.iter().find_map(|event| match event {
+            ChatEvent::PartStart(PartStart { kind: PartKind::Media(media), .. }) => Some(media),
+            _ => None,
+        });
+        assert_eq!(image.map(|media| (media.kind, &media.source)), Some((MediaKind::Image, &read)));
+        let (back, losses) = encoded(&context("m"), &events, 1);
+        assert!(losses.is_empty());
+        assert_eq!(back[1..4], frames[1..4]);
+    }
 }
 
 #[test]

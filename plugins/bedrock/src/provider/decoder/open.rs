@@ -43,10 +43,11 @@ pub(super) enum Kind {
         members: Vec<(String, String)>,
         content: Vec<String>,
     },
-    /// An image: its format, and its bytes so far.
+    /// An image: its format, and its bytes so far, or its place in the cloud's store.
     Image {
         format: Option<String>,
         bytes: String,
+        stored: Option<String>,
     },
 }
 
@@ -59,7 +60,7 @@ impl Open {
             let members = Rest::parse(raw.get()).unwrap_or_default();
             Kind::ServerResult { members: owned(&members), content: Vec::new() }
         } else if let Some(image) = start.image {
-            Kind::Image { format: image.format.map(Str::into_string), bytes: String::new() }
+            Kind::Image { format: image.format.map(Str::into_string), bytes: String::new(), stored: None }
         } else {
             return Ok(None);
         };
@@ -79,9 +80,10 @@ impl Open {
             Kind::ServerResult { content, .. } => {
                 content.extend(delta.tool_result.iter().flatten().map(|piece| piece.get().to_owned()));
             }
-            Kind::Image { bytes, .. } => {
-                let source = delta.image.and_then(|image| image.source);
-                bytes.push_str(&source.and_then(|source| source.bytes).unwrap_or_default());
+            Kind::Image { bytes, stored, .. } => {
+                let source = delta.image.and_then(|image| image.source).unwrap_or_default();
+                bytes.push_str(&source.bytes.unwrap_or_default());
+                *stored = source.s3.map(|place| place.get().to_owned()).or(stored.take());
             }
             _ => {}
         }
@@ -106,7 +108,9 @@ impl Open {
                 array(&mut list, |a| content.iter().for_each(|piece| a.raw(piece)));
                 whole(PartKind::Opaque(read::opaque("toolResult", &with(&members, "content", &list))))
             }
-            Kind::Image { format, bytes } => whole(PartKind::Media(read::image_made(format.as_deref(), bytes))),
+            Kind::Image { format, bytes, stored } => {
+                whole(PartKind::Media(read::image_made(format.as_deref(), bytes, stored.as_deref())))
+            }
             _ => None,
         }
     }
