@@ -113,8 +113,9 @@ pub fn joined(mut all: Vec<String>) -> Option<String> {
     let mut out = String::with_capacity(all.iter().map(String::len).sum());
     json::object(&mut out, |o| {
         for key in keys {
-            let values: Vec<&RawValue> = parts.iter().filter_map(|part| part.get(key)).collect();
-            join(o.value(key), &values);
+            // A refusal's tokens have null beside them where the text's have their list, and the other way about.
+            let values = parts.iter().filter_map(|part| part.get(key)).filter(|value| value.get() != "null");
+            join(o.value(key), &values.collect::<Vec<_>>());
         }
     });
     Some(out)
@@ -243,6 +244,16 @@ mod tests {
         let whole = r#"{"content":[{"token":"a"},{"token":"b"}],"sum":-3.5,"refusal":null}"#;
         assert_eq!(all(&[a, b]).as_deref(), Some(whole));
         assert_eq!(all(&["[1]", b]).as_deref(), Some(b));
+    }
+
+    #[test]
+    fn tokens_of_a_refusal_behind_those_of_a_text_are_kept() {
+        let (text, refusal) =
+            (r#"{"content":[{"token":"a"}],"refusal":null}"#, r#"{"content":null,"refusal":[{"token":"b"}]}"#);
+        let whole = r#"{"content":[{"token":"a"}],"refusal":[{"token":"b"}]}"#;
+        for all in [[text, refusal], [refusal, text]] {
+            assert_eq!(joined(all.map(str::to_owned).to_vec()).as_deref(), Some(whole));
+        }
     }
 
     #[test]
