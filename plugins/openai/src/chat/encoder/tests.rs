@@ -1,3 +1,5 @@
+use weir_sdk::compat::decoder::ChunkDecoder;
+use weir_sdk::compat::quirks::Quirks;
 use weir_sdk::testing::events::{call, delta, finish, start, stop};
 use weir_sdk::types::{
     CandidateLogprobs, Citation, ErrorKind, FinishReason, PartCitation, PartKind, PartSignature, Signature,
@@ -141,4 +143,47 @@ fn text_is_written_as_json_reads_it() {
     let text = "line\n\"quote\" \\ \u{1} 🦀 \u{2028}";
     let chunks = json(&encode("", vec![start(0, PartKind::Text), delta(0, text)]));
     assert_eq!(chunks[0]["choices"][0]["delta"]["content"], text);
+}
+
+/// What a client gets of a provider's chunks of this format, without the members that each chunk has.
+fn translated(chunks: &[serde_json::Value]) -> Vec<serde_json::Value> {
+    let mut decoder = ChunkDecoder::new(&Quirks::COMPATIBLE, Context::default());
+    let mut encoder = ChatEncoder::new(Context::default());
+    let mut got = Vec::new();
+    for chunk in chunks {
+        let events = decoder.push(&[Frame { event: None, data: chunk.to_string() }]).events;
+        got.extend(encoder.push(events).unwrap().frames.into_iter().map(|frame| frame.data));
+    }
+    json(&got).into_iter().map(|chunk| chunk["choices"][0].clone()).collect()
+}
+
+fn chunk(delta: serde_json::Value, logprobs: serde_json::Value) -> serde_json::Value {
+    serde_json::json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": null}]})
+}
+
+#[test]
+fn audio_comes_in_the_pieces_that_the_provider_sent() {
+    let pieces = [
+        serde_json::json!({"id": "audio_1", "transcript": "Hi"}),
+        serde_json::json!({"data": "AAAA"}),
+        serde_json::json!({"data": "BBBB", "transcript": " there"}),
+        serde_json::json!({"expires_at": 1_729_234_747}),
+    ];
+    let role = chunk(serde_json::json!({"role": "assistant", "content": null}), serde_json::Value::Null);
+    let audio = |piece| chunk(serde_json::json!({"audio": piece}), serde_json::Value::Null);
+    let got = translated(&[vec![role], pieces.iter().cloned().map(audio).collect()].concat());
+    let heard = got.iter().filter_map(|choice| choice["delta"].get("audio")).cloned().collect::<Vec<_>>();
+    assert_eq!(heard, pieces, "{got:?}");
+    assert_eq!(got[0]["delta"]["role"], "assistant");
+}
+
+#[test]
+fn c84_the_log_probabilities_of_a_refusal_come_with_its_text() {
+    let token = |token: &str| serde_json::json!({"token": token, "logprob": -0.5, "bytes": [1], "top_logprobs": []});
+    let of = |word: &str| serde_json::json!({"content": null, "refusal": [token(word)]});
+    let got = translated(&["I", " cannot"].map(|word| chunk(serde_json::json!({"refusal": word}), of(word))));
+    for (choice, word) in got.iter().zip(["I", " cannot"]) {
+        assert_eq!((&choice["delta"]["refusal"], &choice["logprobs"]), (&word.into(), &of(word)));
+    }
 }
