@@ -157,7 +157,7 @@ fn translated(chunks: &[serde_json::Value]) -> Vec<serde_json::Value> {
     json(&got).into_iter().map(|chunk| chunk["choices"][0].clone()).collect()
 }
 
-fn chunk(delta: serde_json::Value, logprobs: serde_json::Value) -> serde_json::Value {
+fn chunk(delta: &serde_json::Value, logprobs: &serde_json::Value) -> serde_json::Value {
     serde_json::json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
         "choices": [{"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": null}]})
 }
@@ -170,8 +170,8 @@ fn audio_comes_in_the_pieces_that_the_provider_sent() {
         serde_json::json!({"data": "BBBB", "transcript": " there"}),
         serde_json::json!({"expires_at": 1_729_234_747}),
     ];
-    let role = chunk(serde_json::json!({"role": "assistant", "content": null}), serde_json::Value::Null);
-    let audio = |piece| chunk(serde_json::json!({"audio": piece}), serde_json::Value::Null);
+    let role = chunk(&serde_json::json!({"role": "assistant", "content": null}), &serde_json::Value::Null);
+    let audio = |piece: serde_json::Value| chunk(&serde_json::json!({"audio": piece}), &serde_json::Value::Null);
     let got = translated(&[vec![role], pieces.iter().cloned().map(audio).collect()].concat());
     let heard = got.iter().filter_map(|choice| choice["delta"].get("audio")).cloned().collect::<Vec<_>>();
     assert_eq!(heard, pieces, "{got:?}");
@@ -182,7 +182,7 @@ fn audio_comes_in_the_pieces_that_the_provider_sent() {
 fn c84_the_log_probabilities_of_a_refusal_come_with_its_text() {
     let token = |token: &str| serde_json::json!({"token": token, "logprob": -0.5, "bytes": [1], "top_logprobs": []});
     let of = |word: &str| serde_json::json!({"content": null, "refusal": [token(word)]});
-    let got = translated(&["I", " cannot"].map(|word| chunk(serde_json::json!({"refusal": word}), of(word))));
+    let got = translated(&["I", " cannot"].map(|word| chunk(&serde_json::json!({"refusal": word}), &of(word))));
     for (choice, word) in got.iter().zip(["I", " cannot"]) {
         assert_eq!((&choice["delta"]["refusal"], &choice["logprobs"]), (&word.into(), &of(word)));
     }
