@@ -34,7 +34,8 @@ pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fau
 /// The names of all models by whose guards a request is judged: its own, those that it names besides, and what the configuration
 /// calls these. Empty if it may be for any, or if that makes no difference.
 pub(super) fn guarded(serving: &Serving, asked: &InboundRequest) -> Vec<String> {
-    let Some(own) = asked.peek.model.clone().filter(|_| serving.guards.differ_by_model()) else { return Vec::new() };
+    let own = asked.peek.model.as_ref().filter(|_| serving.guards.differ_by_model());
+    let Some(own) = own.cloned() else { return Vec::new() };
     let further = if asked.side.program().is_some() {
         named_in_unified(asked)
     } else if asked.peek.found.is_some() {
@@ -48,7 +49,8 @@ pub(super) fn guarded(serving: &Serving, asked: &InboundRequest) -> Vec<String> 
 
 /// The same of a body that is passed through.
 pub(super) fn guarded_in_body(serving: &Serving, peek: &RequestPeek, body: &[Bytes]) -> Vec<String> {
-    let Some(own) = peek.model.clone().filter(|_| serving.guards.differ_by_model()) else { return Vec::new() };
+    let own = peek.model.as_ref().filter(|_| serving.guards.differ_by_model());
+    let Some(own) = own.cloned() else { return Vec::new() };
     let further = if peek.found.is_some() { named_models::in_body(body) } else { Ok(Vec::new()) };
     further.map_or_else(|_| Vec::new(), |further| with_aliases(serving, own, further.into_iter()))
 }
