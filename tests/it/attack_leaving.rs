@@ -304,7 +304,7 @@ async fn a_budget_keeps_what_it_reserved_where_the_clients_own_time_ends_as_wher
             let gateway = gateway(&upstream, budget).await;
             let mut before = 0;
             for model in lanes(shape) {
-                gateway.ask(&shape.request(&model, stream).header("x-weir-timeout-ms", "150")).await;
+                gateway.ask(&shape.request(&model, stream).header("x-weir-timeout-ms", "500")).await;
                 gateway.until_metric("weir_in_flight", 0.0).await;
                 let booked = gateway.get("/admin/budgets").await.json()["budgets"][0]["settled"].as_u64().unwrap();
                 assert!(booked >= before + 1_000, "{model}, stream {stream}: {before} to {booked}");

@@ -329,7 +329,7 @@ async fn c27_a_client_that_leaves_between_two_attempts_ends_them() {
 async fn c26_all_attempts_together_keep_within_the_time_that_the_client_gives() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
     let gateway = Gateway::open(&config(&upstream, "retry = { max_retries = 100, retry_delay_ms = 20 }")).await;
-    let request = OPENAI.request("openai", false).header("x-weir-timeout-ms", "150");
+    let request = OPENAI.request("openai", false).header("x-weir-timeout-ms", "1500");
     let begun = std::time::Instant::now();
     let reply = gateway.ask(&request).await;
     assert_eq!(reply.status(), 500, "{}", reply.text());
@@ -347,8 +347,9 @@ async fn a_clients_own_time_that_ends_within_an_answer_counts_against_no_target(
     let gateway = Gateway::open(&config(&upstream, "breaker = { min_attempts = 2 }")).await;
     for model in ["openai", "openai-t"] {
         upstream.now(slow.clone());
-        for _ in 0..4 {
-            let request = OPENAI.request(model, true).header("x-weir-timeout-ms", "100");
+        for _ in 0..3 {
+            // Long enough for the beginning, however busy the machine is.
+            let request = OPENAI.request(model, true).header("x-weir-timeout-ms", "1500");
             let reply = gateway.ask(&request).await;
             assert_eq!(reply.status(), 200, "{}", reply.text());
             assert!(reply.text().contains("error") || reply.cut, "{}", reply.text());
