@@ -309,6 +309,26 @@ fn a_summary_of_thinking_is_streamed_as_one() {
     assert_eq!(events.last().unwrap()["response"]["output"][0]["summary"][0]["text"], "hm");
 }
 
+/// As a guard may leave it that has changed the text.
+#[test]
+fn a_part_of_a_summary_begins_only_where_it_was_announced() {
+    let announced =
+        || ChatEvent::Opaque(Opaque { format: FORMAT.into(), kind: THINKING_PART.into(), json: "null".into() });
+    let events = encode(vec![
+        start(0, PartKind::Reasoning),
+        delta(0, "one"),
+        announced(),
+        delta(0, "[hidden]"),
+        delta(0, "\n\n"),
+        delta(0, "two"),
+        stop(0),
+        finish(FinishReason::Complete),
+    ]);
+    let summary = &events.last().unwrap()["response"]["output"][0]["summary"];
+    assert_eq!(*summary, serde_json::json!([{"type": "summary_text", "text": "one[hidden]\n\ntwo"}]));
+    assert!(events.iter().all(|event| event.get("summary_index").is_none_or(|index| *index == 0)), "{events:?}");
+}
+
 #[test]
 fn the_parts_of_a_summary_stay_apart_in_a_stream() {
     let added = |index: u32| {

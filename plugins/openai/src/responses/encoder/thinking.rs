@@ -44,7 +44,9 @@ impl EventEncoder {
         let whole = thought.text.get_or_insert_default();
         let index = parts.done.len();
         let place = Place { item: &id, at, index, is_text };
-        let next = text.strip_prefix(BETWEEN).filter(|_| std::mem::take(&mut parts.is_next) && !is_first);
+        // The note is about this piece alone: what separates parts may be missing where a guard has changed the text.
+        let is_next = std::mem::take(&mut parts.is_next) && !is_first;
+        let next = text.strip_prefix(BETWEEN).filter(|_| is_next);
         let ended = next.map(|_| parts.end(whole));
         whole.push_str(text);
         if is_first {
