@@ -89,42 +89,12 @@ pub(crate) fn part(mut wire: wire::Part<'_>, ids: &mut Ids, blobs: &[Blob]) -> R
 /// Parses a part of an answer. A function's result is no message there, so only this format has it.
 pub(crate) fn part_of_answer(wire: wire::Part<'_>, ids: &mut Ids) -> Result<Part, Error> {
     Ok(match part(wire, ids, &[])? {
-        Part::ToolResult(result) => Part::Opaque(shown(&result)),
+        Part::ToolResult(result) => {
+            let json = write::result_of_answer(&result);
+            Part::Opaque(Opaque { format: FORMAT.into(), kind: "functionResponse".into(), json })
+        }
         part => part,
     })
-}
-
-/// A function's result as it came.
-fn shown(result: &ToolResult) -> Opaque {
-    let mut json = String::new();
-    object(&mut json, |o| {
-        o.object("functionResponse", |o| {
-            o.opt_str("id", Some(result.call_id.as_str()).filter(|id| !id.is_empty()));
-            o.opt_str("name", result.name.as_deref());
-            let response = result.content.iter().find_map(|part| match part {
-                ResultPart::Json(json) => Some(json.as_str()),
-                _ => None,
-            });
-            o.opt_raw("response", response);
-            let mut parts = String::new();
-            for part in &result.content {
-                match part {
-                    ResultPart::Media(media) => {
-                        write::item(&mut parts, |o| write::media(o, media, media.mime.as_deref()));
-                    }
-                    ResultPart::Text(text) => write::item(&mut parts, |o| write::text(o, &text.text, false, None)),
-                    ResultPart::Opaque(opaque) => write::raw_item(&mut parts, &opaque.json),
-                    ResultPart::Json(_) => {}
-                }
-            }
-            if !parts.is_empty() {
-                o.raw("parts", &format!("[{parts}]"));
-            }
-            write::members(o, &result.extensions, "functionResponse");
-        });
-        write::members(o, &result.extensions, "");
-    });
-    Opaque { format: FORMAT.into(), kind: "functionResponse".into(), json }
 }
 
 fn is_attribute(key: &str) -> bool {

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use weir_sdk::calls::write_arguments;
-use weir_sdk::json::Object;
+use weir_sdk::json::{Object, object};
 pub(crate) use weir_sdk::json::{item, raw_item};
 use weir_sdk::losses::Losses;
 pub(crate) use weir_sdk::losses::Place;
-use weir_sdk::types::{Extension, MediaKind, MediaPart, MediaSource, ToolCall};
+use weir_sdk::types::{Extension, MediaKind, MediaPart, MediaSource, ResultPart, ToolCall, ToolResult};
 
 use crate::read::{NAMED, NO_ID, SIGNATURE};
 use crate::wire::is_noted;
@@ -97,4 +97,37 @@ pub(crate) fn mime_of(media: &MediaPart, blobs: &[weir_sdk::types::Blob]) -> Opt
         MediaSource::Text(_) => Some("text/plain".into()),
         MediaSource::Url(_) | MediaSource::FileId(_) => None,
     }
+}
+
+/// Writes a function's result of an answer as it came.
+pub(crate) fn result_of_answer(result: &ToolResult) -> String {
+    let mut json = String::new();
+    object(&mut json, |o| {
+        o.object("functionResponse", |o| {
+            o.opt_str("id", Some(result.call_id.as_str()).filter(|id| !id.is_empty()));
+            o.opt_str("name", result.name.as_deref());
+            let response = result.content.iter().find_map(|part| match part {
+                ResultPart::Json(json) => Some(json.as_str()),
+                _ => None,
+            });
+            o.opt_raw("response", response);
+            let mut parts = String::new();
+            for part in &result.content {
+                match part {
+                    ResultPart::Media(medium) => {
+                        item(&mut parts, |o| media(o, medium, medium.mime.as_deref()));
+                    }
+                    ResultPart::Text(words) => item(&mut parts, |o| text(o, &words.text, false, None)),
+                    ResultPart::Opaque(opaque) => raw_item(&mut parts, &opaque.json),
+                    ResultPart::Json(_) => {}
+                }
+            }
+            if !parts.is_empty() {
+                o.raw("parts", &format!("[{parts}]"));
+            }
+            members(o, &result.extensions, "functionResponse");
+        });
+        members(o, &result.extensions, "");
+    });
+    json
 }
