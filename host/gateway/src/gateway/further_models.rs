@@ -34,30 +34,29 @@ pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fau
 /// The names of all models by whose guards a request is judged: its own, those that it names besides, and what the configuration
 /// calls these. Empty if it may be for any, or if that makes no difference.
 pub(super) fn guarded(serving: &Serving, asked: &InboundRequest) -> Vec<String> {
-    let own = asked.peek.model.as_ref().filter(|_| serving.guards.differ_by_model());
-    let Some(own) = own.cloned() else { return Vec::new() };
-    let further = if asked.side.program().is_some() {
-        named_in_unified(asked)
-    } else if asked.peek.found.is_some() {
-        named_models::in_body(&asked.body).ok()
-    } else {
-        Some(Vec::new())
+    let further = || match asked.side.program() {
+        Some(_) => named_in_unified(asked),
+        None => named_in_json(&asked.peek, &asked.body),
     };
-    let Some(further) = further else { return Vec::new() };
-    with_aliases(serving, own, of_query(&asked.query).chain(further))
+    all_named(serving, &asked.peek, &asked.query, further)
 }
 
 /// The same of a body that is passed through.
 pub(super) fn guarded_in_body(serving: &Serving, peek: &RequestPeek, body: &[Bytes]) -> Vec<String> {
-    let own = peek.model.as_ref().filter(|_| serving.guards.differ_by_model());
-    let Some(own) = own.cloned() else { return Vec::new() };
-    let further = if peek.found.is_some() { named_models::in_body(body) } else { Ok(Vec::new()) };
-    further.map_or_else(|_| Vec::new(), |further| with_aliases(serving, own, further.into_iter()))
+    all_named(serving, peek, "", || named_in_json(peek, body))
 }
 
-fn with_aliases(serving: &Serving, own: String, further: impl Iterator<Item = String>) -> Vec<String> {
-    let mut names = vec![own];
-    for name in further {
+/// `further` are those that a body names; `None` if that cannot be told, so that it may be for any.
+fn all_named(
+    serving: &Serving,
+    peek: &RequestPeek,
+    query: &str,
+    further: impl FnOnce() -> Option<Vec<String>>,
+) -> Vec<String> {
+    let Some(own) = peek.model.as_ref().filter(|_| serving.guards.differ_by_model()) else { return Vec::new() };
+    let Some(further) = further() else { return Vec::new() };
+    let mut names = vec![own.clone()];
+    for name in of_query(query).chain(further) {
         names.extend(serving.routes.aliases_of(&name).map(str::to_owned));
         names.push(name);
     }
@@ -67,6 +66,10 @@ fn with_aliases(serving: &Serving, own: String, further: impl Iterator<Item = St
 /// The models that a query names.
 fn of_query(query: &str) -> impl Iterator<Item = String> {
     query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("model")).map(|(_, model)| model)
+}
+
+fn named_in_json(peek: &RequestPeek, body: &[Bytes]) -> Option<Vec<String>> {
+    if peek.found.is_some() { named_models::in_body(body).ok() } else { Some(Vec::new()) }
 }
 
 fn named_in_unified(asked: &InboundRequest) -> Option<Vec<String>> {
