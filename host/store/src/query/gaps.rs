@@ -46,11 +46,11 @@ impl FactCount {
     }
 }
 
-/// What a process had numbered before a day, and at its end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What a process had numbered at the end of a day, and of each other day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Counted {
-    before: Option<u64>,
     end: Option<u64>,
+    others: Vec<u64>,
 }
 
 /// Numbers of a process, one after the other, each of which a fact has.
@@ -76,7 +76,7 @@ pub(crate) fn gaps(
     for process in counted.iter().filter(|(_, counted)| counted.end.is_some()).map(|(process, _)| *process) {
         own.entry(process).or_default();
     }
-    let range_of = |process: &i64, runs: &[Run]| range_of(runs, counted.get(process).copied().unwrap_or_default());
+    let range_of = |process: &i64, runs: &[Run]| range_of(runs, counted.get(process));
     own.retain(|process, runs| missing(runs, range_of(process, runs)) > 0);
     if own.is_empty() {
         return Ok(Vec::new());
@@ -113,12 +113,14 @@ fn by_process(mut runs: Vec<Run>) -> BTreeMap<i64, Vec<Run>> {
 }
 
 /// The numbers of a day, without the last one: from what was counted before to what was counted on it, and all that it has. The
-/// numbers of a process that counts begin with 0; of another one, nothing is known but what it has.
-fn range_of(runs: &[Run], counted: Counted) -> (u64, u64) {
+/// numbers of a process that counts begin with 0; of another one, nothing is known but what it has. Which day came before is told
+/// by the counts and not by the calendar: a clock may have been set back over it.
+fn range_of(runs: &[Run], counted: Option<&Counted>) -> (u64, u64) {
     let lowest = runs.iter().map(|run| run.first).min();
-    let is_counted = counted != Counted::default();
-    let first = if is_counted { counted.before.unwrap_or(0) } else { lowest.unwrap_or(0) };
     let end = runs.iter().map(|run| run.last.saturating_add(1)).max().unwrap_or(0);
+    let Some(counted) = counted else { return (lowest.unwrap_or(0), end) };
+    let at_most = lowest.into_iter().chain(counted.end).min().unwrap_or(0);
+    let first = counted.others.iter().copied().filter(|count| *count <= at_most).max().unwrap_or(0);
     (first, end.max(counted.end.unwrap_or(0)))
 }
 
@@ -135,6 +137,9 @@ fn missing(runs: &[Run], (first, end): (u64, u64)) -> u64 {
 /// What the names of counts begin with.
 const COUNTS: &str = "facts:";
 
+/// The first text after all that begin so.
+const COUNTS_END: &str = "facts;";
+
 /// Keeps how many facts a process has numbered.
 pub(crate) fn write_count(sql: &mut dyn Sql, process: i64, count: FactCount) -> Result<(), StoreError> {
     let name = format!("{COUNTS}{}:{process}", count.day);
@@ -146,19 +151,22 @@ pub(crate) fn write_count(sql: &mut dyn Sql, process: i64, count: FactCount) -> 
     Ok(())
 }
 
-/// What processes had numbered before a day and on it.
+/// What processes had numbered on a day and on all others.
 pub(crate) fn counted(sql: &mut dyn Sql, day: Day) -> Result<BTreeMap<i64, Counted>, StoreError> {
     let mut found = BTreeMap::<i64, Counted>::new();
-    let end = format!("{COUNTS}{}:", day.next());
-    let query = "select name, value from counters where name >= $1 and name < $2 order by name";
-    for mut row in sql.query(query, &[Value::text(COUNTS), Value::text(&end)])? {
+    let query = "select name, value from counters where name >= $1 and name < $2";
+    for mut row in sql.query(query, &[Value::text(COUNTS), Value::text(COUNTS_END)])? {
         let (name, value) = (row.text()?, row.count()?);
         let parts = name.strip_prefix(COUNTS).and_then(|name| name.split_once(':'));
         let Some((Ok(of), Ok(process))) = parts.map(|(day, process)| (day.parse::<Day>(), process.parse())) else {
             continue;
         };
         let counted = found.entry(process).or_default();
-        *(if of == day { &mut counted.end } else { &mut counted.before }) = Some(value);
+        if of == day {
+            counted.end = Some(value);
+        } else {
+            counted.others.push(value);
+        }
     }
     Ok(found)
 }
@@ -209,16 +217,16 @@ mod tests {
 
     /// Runs of process 1 on one of three days.
     fn found(days: [&[(u64, u64)]; 3]) -> u64 {
-        missing_of(days, Counted::default())
+        missing_of(days, None)
     }
 
-    fn missing_of(days: [&[(u64, u64)]; 3], counted: Counted) -> u64 {
+    fn missing_of(days: [&[(u64, u64)]; 3], counted: Option<Counted>) -> u64 {
         let today = Day::of(0).next();
         let read = |day: Day| {
             let runs = days[day.number() as usize].iter();
             Ok(runs.map(|(first, last)| Run { process: 1, first: *first, last: *last }).collect())
         };
-        let counted = BTreeMap::from([(1, counted)]);
+        let counted = counted.into_iter().map(|counted| (1, counted)).collect();
         let gaps = gaps(today, &counted, read, |_| Ok(vec![Some((5, 6)), None, Some((3, 4))])).unwrap();
         assert!(gaps.iter().all(|gap| (gap.process, gap.from_ms, gap.to_ms) == (1, 3, 6)));
         gaps.iter().map(|gap| gap.missing).sum()
@@ -235,18 +243,25 @@ mod tests {
     }
     #[test]
     fn what_was_numbered_before_the_first_and_after_the_last_is_missing() {
-        let counted = |before, end| Counted { before, end };
-        for (days, of, missing) in [
-            ([&[][..], &[(3, 9)], &[]], counted(None, Some(12)), 5),
-            ([&[], &[(3, 9)], &[]], counted(Some(3), Some(10)), 0),
-            ([&[], &[(3, 9)], &[]], counted(Some(2), None), 1),
-            ([&[], &[], &[]], counted(None, Some(4)), 4),
-            ([&[], &[], &[]], counted(Some(4), Some(4)), 0),
-            ([&[(0, 2)], &[(3, 3)], &[(5, 9)]], counted(None, Some(6)), 1),
+        for (days, others, end, missing) in [
+            ([&[][..], &[(3, 9)], &[]], &[][..], Some(12), 5),
+            ([&[], &[(3, 9)], &[]], &[3], Some(10), 0),
+            ([&[], &[(3, 9)], &[]], &[2], None, 1),
+            ([&[], &[], &[]], &[], Some(4), 4),
+            ([&[], &[], &[]], &[4], Some(4), 0),
+            ([&[(0, 2)], &[(3, 3)], &[(5, 9)]], &[], Some(6), 1),
             // What is written after the last count.
-            ([&[], &[(0, 9)], &[]], counted(None, Some(6)), 0),
+            ([&[], &[(0, 9)], &[]], &[], Some(6), 0),
+            // Days after it, and before the one before.
+            ([&[], &[(3, 9)], &[]], &[10, 2, 80, 1], Some(10), 1),
+            // Nothing of it is left.
+            ([&[], &[], &[]], &[4, 20], Some(9), 5),
+            // The clock was set back: what this day has was numbered after days to come.
+            ([&[], &[(8, 9)], &[]], &[5, 8, 30], Some(10), 0),
+            ([&[], &[(8, 9)], &[]], &[5, 30], Some(12), 5),
         ] {
-            assert_eq!(missing_of(days, of), missing, "{days:?} {of:?}");
+            let of = Some(Counted { end, others: others.to_vec() });
+            assert_eq!(missing_of(days, of), missing, "{days:?} {others:?} {end:?}");
         }
     }
 }
