@@ -358,7 +358,7 @@ async fn a_request_waits_for_an_equal_one_as_long_as_an_answer_may_take_to_begin
     let pieces = OPENAI.stream();
     let begun = Answer::sse().piece(&pieces[0]).gate(&gate);
     let mut upstream = Upstream::always(pieces[1..].iter().fold(begun, Answer::piece).end()).await;
-    let config = keeping(&[OPENAI], &upstream).replace("connect = \"5s\"", "first_byte = \"300ms\"");
+    let config = keeping(&[OPENAI], &upstream).replace("connect = \"5s\"", "first_byte = \"1s\"");
     let gateway = Gateway::open(&config).await;
     let mut leader = gateway.connect().await;
     leader.send(&chat(&json!({"stream": true}))).await;

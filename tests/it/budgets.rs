@@ -544,7 +544,7 @@ async fn an_attempt_that_timed_out_is_booked_once_at_its_providers_budget() {
     .await;
     let provider = format!(
         "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\nretry = {{ max_retries = 0 }}\n\
-         timeouts = {{ first_byte = \"300ms\" }}\n\
+         timeouts = {{ first_byte = \"800ms\" }}\n\
          [[models]]\nalias = \"openai\"\ntargets = [{{ provider = \"p\", model = \"slow\" }}, {{ provider = \"p\", model = \"fast\" }}]\n",
         upstream.url()
     );

@@ -82,7 +82,7 @@ async fn every_failure_is_rendered_in_each_dialect_and_recorded_against_the_righ
     for Case { what, answer, status, reason, counts } in cases() {
         let upstream = Upstream::always(answer).await;
         let settings = "retry = { max_retries = 0 }\nbreaker = { min_attempts = 6, max_cooldown = \"0s\", open = \"1h\" }\n\
-                        timeouts = { first_byte = \"150ms\", idle = \"150ms\" }";
+                        timeouts = { first_byte = \"600ms\", idle = \"600ms\" }";
         let folder = Folder::with(&["openai", "anthropic", "gemini"]);
         let gateway = Gateway::with(folder, &provider(&upstream, OPENAI, "p", settings)).await;
         for stream in [false, true] {

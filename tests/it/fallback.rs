@@ -46,7 +46,7 @@ async fn every_failure_of_one_provider_is_made_good_by_another_in_every_format()
     for (reason, failure) in failures {
         let first = Upstream::always(failure).await;
         let second = wire_format::provider(ANTHROPIC).await;
-        let timeout = if reason == "timeout" { "250ms" } else { "1m" };
+        let timeout = if reason == "timeout" { "800ms" } else { "1m" };
         let settings = format!(
             "retry = {{ max_retries = 1, retry_delay_ms = 1 }}\nbreaker = {{ min_attempts = 1000000 }}\n\
              timeouts = {{ first_byte = \"{timeout}\" }}"
@@ -272,7 +272,7 @@ async fn a_target_that_rests_is_waited_for_when_all_others_have_failed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_was_too_slow_is_asked_once_more_when_the_others_cannot_answer() {
     let settings = "retry = { max_retries = 0, max_delay = \"50ms\" }\nbreaker = { min_attempts = 1000000 }\n\
-                    timeouts = { first_byte = \"200ms\" }";
+                    timeouts = { first_byte = \"800ms\" }";
     let first = Upstream::scripted(failing_first(OPENAI, 1, Answer::silence())).await;
     let second = Upstream::always(Answer::json(503, "{}")).await;
     let gateway = Gateway::open(&two(&first, &second, settings)).await;
@@ -290,7 +290,7 @@ async fn a_target_that_was_too_slow_is_asked_once_more_when_the_others_cannot_an
 #[tokio::test(flavor = "multi_thread")]
 async fn where_all_were_too_slow_the_one_that_has_answered_others_meanwhile_is_asked_once_more() {
     let settings = "retry = { max_retries = 0, max_delay = \"50ms\" }\nbreaker = { min_attempts = 1000000 }\n\
-                    timeouts = { first_byte = \"300ms\" }";
+                    timeouts = { first_byte = \"1s\" }";
     let mut first = Upstream::scripted(failing_first(OPENAI, 1, Answer::silence())).await;
     let second = Upstream::always(Answer::silence()).await;
     let gateway = Gateway::open(&two(&first, &second, settings)).await;

@@ -138,7 +138,7 @@ async fn what_else_is_reached_by_https_goes_through_the_proxy_and_media_where_th
              [[issuers]]\nname = \"login\"\nissuer = \"https://{HOST}\"\naudiences = [\"weir\"]\n\
              jwks_uri = \"https://{HOST}/keys\"\ndefault_team = \"guests\"\n\
              [[clients]]\nname = \"ann\"\nkey = \"weir-ann-0123456789abcdef\"\n\
-             [[guards]]\nname = \"hook\"\nwebhook = {{ url = \"https://{HOST}/judge\" }}\ngrants = {{ prompt = true }}\n\
+             [[guards]]\nname = \"hook\"\ndeadline = \"20s\"\nwebhook = {{ url = \"https://{HOST}/judge\" }}\ngrants = {{ prompt = true }}\n\
              [[providers]]\nname = \"gemini\"\nadapter = \"gemini\"\nurl = \"{}\"\napi_key = \"K\"\n\
              [[models]]\nalias = \"g\"\ntarget = {{ provider = \"gemini\", model = \"gemini-2.5-flash\" }}\n",
             // By its name, which leads to no public address.

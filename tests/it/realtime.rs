@@ -246,7 +246,7 @@ async fn a_fallback_that_a_pattern_serves_has_its_own_guards() {
     let provider = SessionProvider::listen().await;
     let models = "[[models]]\nalias = \"voice\"\ntarget = { provider = \"p\", model = \"x\" }\nfallbacks = [\"gpt-other\"]\n\
                   [[models]]\nalias = \"gpt-*\"\ntarget = { provider = \"p\" }\n\
-                  [[guards]]\nname = \"secrets\"\nfor = { models = [\"gpt-other\"] }\ngrants = { prompt = true }\n";
+                  [[guards]]\nname = \"secrets\"\ndeadline = \"20s\"\nfor = { models = [\"gpt-other\"] }\ngrants = { prompt = true }\n";
     let folder = Folder::with(&["openai", "secrets"]);
     let gateway = Gateway::with(folder, &(config(&provider) + models)).await;
     let (status, body) = WebSocket::ask(gateway.address, "/v1/realtime?model=voice", &[]).await.unwrap_err();

@@ -10,7 +10,7 @@ use weir::app::App;
 use weir_config::{Config, Environment, Secret};
 
 use crate::client::{Client, Reply, Request};
-use crate::plugins::{Folder, target};
+use crate::plugins::{Folder, patience, target};
 use crate::{log, metrics, soon};
 
 /// The default adapters of a test's gateway.
@@ -85,7 +85,7 @@ impl Gateway {
             // Quarantine is off by default: a test that needs it enables it in `[plugins.NAME]`.
             ("WEIR_PLUGINS__QUARANTINE", "false".to_owned()),
         ];
-        let environment: Environment = settings.into_iter().collect();
+        let environment: Environment = settings.into_iter().chain(patience(config)).collect();
         let file = folder.path().join(FILE);
         let config = if file.is_file() {
             Config::load(&file, environment)

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::plugins::{Folder, root, target};
+use crate::plugins::{Folder, patience, root, target};
 use crate::{Client, Reply, Request, TIMEOUT, metrics, soon};
 
 /// The path of the program, built if the host has changed since.
@@ -108,6 +108,7 @@ impl Program {
             .env("WEIR_PLUGINS__LOCK", path.join("plugins.lock"))
             .env("WEIR_PLUGINS__CACHE_DIR", cache)
             .env("WEIR_LOG_FORMAT", "json")
+            .envs(patience(config))
             .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -141,7 +141,7 @@ async fn what_guards_judge_is_neither_kept_nor_answered_from_the_cache_and_other
     for grants in ["prompt = true", "answer = true", "prompt = true, answer = true"] {
         for lines in ["", "mode = \"monitor\"", "options = { action = \"mask\" }"] {
             let guard = format!(
-                "[[guards]]\nname = \"secrets\"\nfor = {{ clients = [\"one\"] }}\ngrants = {{ {grants} }}\n{lines}\n"
+                "[[guards]]\nname = \"secrets\"\ndeadline = \"20s\"\nfor = {{ clients = [\"one\"] }}\ngrants = {{ {grants} }}\n{lines}\n"
             );
             let clients = client("one", "") + &client("two", "");
             let config = keeping(&[OPENAI], &upstream) + &clients + &guard;

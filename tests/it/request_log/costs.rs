@@ -186,7 +186,7 @@ async fn each_attempt_of_a_stream_that_another_model_went_on_with_is_explained_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_fallback_and_a_hedge_have_cost_is_explained_by_attempt() {
-    let settings = [("timeouts = { first_byte = \"200ms\" }", ""), ("", "hedge = \"50ms\"")];
+    let settings = [("timeouts = { first_byte = \"800ms\" }", ""), ("", "hedge = \"50ms\"")];
     for (of_provider, of_model) in settings {
         let whole = Upstream::always(Answer::json(200, ANTHROPIC.whole())).await;
         let silent = Upstream::always(Answer::silence()).await;
