@@ -111,6 +111,7 @@ mod terminal;
 mod thinking;
 mod tls;
 mod told_prices;
+mod too_much_work;
 mod traces;
 mod translate;
 mod untold;
