@@ -44,7 +44,9 @@ pub(super) fn among<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// What other programs call a key of a table (its title, the word), and the remedy.
-const OTHER_WORDS: [(&str, &str, &str); 3] = [
+const OTHER_WORDS: [(&str, &str, &str); 5] = [
+    ("[[models]]", "model", "`alias` is what clients ask for, `target = { model = \"...\" }` what they get"),
+    ("[[models]]", "name", "did you mean `alias`?"),
     ("[server]", "address", HOST_AND_PORT),
     ("[server]", "bind", HOST_AND_PORT),
     ("[server]", "listen", HOST_AND_PORT),
@@ -61,7 +63,8 @@ pub(super) fn for_key(name: &str, table: &Keys, all: &[&Keys]) -> String {
     if let Some((.., remedy)) = elsewhere {
         return (*remedy).to_owned();
     }
-    if let Some(other) = all.iter().find(|other| other.has(name)) {
+    let mut others = all.iter().filter(|other| other.has(name));
+    if let (Some(other), None) = (others.next(), others.next()) {
         return format!("`{name}` belongs to {}", place_of(other));
     }
     format!("known keys: {}", here.collect::<Vec<_>>().join(", "))
@@ -101,6 +104,12 @@ mod tests {
     fn the_listeners_address_is_not_looked_for_in_another_table() {
         assert_eq!(for_key("listen", &keys::SERVER), "`host` and `port` say where it listens");
         assert_eq!(for_key("listen", &keys::TOP), "`listen` belongs to `[admin]`");
+    }
+
+    #[test]
+    fn a_key_of_several_tables_is_sent_to_none_of_them() {
+        assert_eq!(for_key("name", &keys::MODEL), "did you mean `alias`?");
+        assert!(for_key("name", &keys::RETRY).starts_with("known keys: max_retries"));
     }
 
     #[test]

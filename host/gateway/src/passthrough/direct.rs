@@ -59,18 +59,26 @@ mod tests {
             "organizations/invites",
             "generate_auth_token",
             "keys",
+            "api/v1/keys/sk-hash",
             "auth/keys/code",
             "accounts/a/users/u/apiKeys",
+            "v1/scoped-jwt",
+            "v1/auth/grant",
+            "v1/single-use-token/realtime_scribe",
             "v1beta/webhooks",
             "v1beta/webhooks/w-1:rotateSigningSecret",
         ] {
             assert!(is_one(&Method::POST, path), "{path}");
             assert!(!is_one(&Method::GET, path), "{path}");
         }
-        for path in ["chat/completions", "realtimes", "files", "keys/x", "monkeys", "models/realtime:generateContent"] {
+        for path in
+            ["chat/completions", "realtimes", "files", "monkeys/x", "monkeys", "models/realtime:generateContent"]
+        {
             assert!(!is_one(&Method::POST, path), "{path}");
         }
-        assert!(is_one(&Method::GET, "webhooks/default/secret"));
+        for path in ["webhooks/default/secret", "v3/token"] {
+            assert!(is_one(&Method::GET, path), "{path}");
+        }
         assert!(!is_one(&Method::GET, "webhooks/w-1"));
     }
 }

@@ -156,6 +156,8 @@ fn time(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     }
     let wrong = || format!("error: `{text}` is not a time such as 2027-01-31T00:00:00Z, 90d or 12h");
     let length = crate::time::length(text).ok_or_else(wrong)?;
+    // To the second: nobody wants to read more in a list.
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     now.checked_add(length).map_err(|_| wrong())
 }
 
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn an_expiry_is_a_time_or_a_length() {
-        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let now: Timestamp = "2026-11-21T12:00:00.123456789Z".parse().unwrap();
         let read = |text| time(text, now).map(|time| time.to_string());
         assert_eq!(read("2027-01-31T00:00:00Z").unwrap(), "2027-01-31T00:00:00Z");
         assert_eq!(read("90d").unwrap(), "2027-02-19T12:00:00Z");
