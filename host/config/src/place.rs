@@ -21,6 +21,11 @@ impl Place {
     pub fn or(&self, other: &Self) -> Self {
         if *self == Self::Unset { other.clone() } else { self.clone() }
     }
+
+    /// Whether it begins in one of these parts of the file.
+    pub(super) fn is_within(&self, parts: &[Range<usize>]) -> bool {
+        matches!(self, Self::File(span) if parts.iter().any(|part| part.contains(&span.start)))
+    }
 }
 
 /// The configuration file as shown in messages: literal secrets are masked byte for byte, so that spans of the original

@@ -1,6 +1,7 @@
 //! TOML as a tree in which each value knows its place.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -49,6 +50,40 @@ pub(super) fn parse(text: &str) -> (Node, Vec<Problem>) {
     (Node { value: Value::Table(table), place }, problems)
 }
 
+/// The parts of a file around what is broken. They may have been understood in another way than they are meant, so that mistakes which
+/// seem to be there may be none.
+pub(super) fn unsure(text: &str, broken: &[Problem]) -> Vec<Range<usize>> {
+    let starts = broken.iter().filter_map(|problem| match &problem.place {
+        Place::File(span) => Some(span.start),
+        Place::Variable(_) | Place::Unset => None,
+    });
+    starts.map(|at| around(text.as_bytes(), at)).collect()
+}
+
+/// The line of a mistake. If that names a table, all lines up to the next one that does: they count as another table's.
+fn around(text: &[u8], at: usize) -> Range<usize> {
+    // What is missing at the end of a line may be missed behind it.
+    let at = at.min(text.len());
+    let at = if text[..at].ends_with(b"\n") { at - 1 } else { at };
+    let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
+    let mut end = line_end(text, at);
+    if names_table(&text[start..]) {
+        while end < text.len() && !names_table(&text[end..]) {
+            end = line_end(text, end);
+        }
+    }
+    start..end
+}
+
+/// Behind the newline of the line of this place.
+fn line_end(text: &[u8], at: usize) -> usize {
+    memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |newline| at + newline + 1)
+}
+
+fn names_table(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"[")
+}
+
 /// Parses the value of an environment variable.
 pub(super) fn parse_value(text: &str, place: &Place) -> Option<Node> {
     let value = DeValue::parse(text).ok()?;
@@ -60,7 +95,7 @@ fn syntax(error: &toml::de::Error, end: usize) -> Problem {
     Problem::error(&Place::File(span), format!("not valid TOML: {}", error.message().replace('\n', ", ")))
 }
 
-type PlaceOf<'a> = &'a dyn Fn(std::ops::Range<usize>) -> Place;
+type PlaceOf<'a> = &'a dyn Fn(Range<usize>) -> Place;
 
 fn member(
     key: Spanned<std::borrow::Cow<'_, str>>,

@@ -107,11 +107,9 @@ fn sound((config, problems): (Config, Problems)) -> Result<Config, Problems> {
 
 fn read_text(name: &str, text: &str, folder: &Path, environment: Environment) -> (Config, Problems) {
     let source = Arc::new(Source::new(name, mask::mask(text)));
-    let (mut root, mut problems) = raw::parse(text);
-    let incomplete = !problems.is_empty();
+    let (mut root, broken) = raw::parse(text);
     let (strange, unnamed_keys) = overrides::apply(&mut root, &environment);
-    problems.extend(strange);
-    let reader = Reader::new(folder, &environment, keys::ALL, incomplete, problems);
+    let reader = Reader::new(folder, &environment, keys::ALL, !broken.is_empty(), strange);
     let (log, mut tables) = keys::read(&reader, root);
     if let Some(limit) = environment.memory_limit() {
         container::fit(&mut tables.server, &mut tables.store, limit);
@@ -127,7 +125,11 @@ fn read_text(name: &str, text: &str, folder: &Path, environment: Environment) ->
     let sinks = keys::checked_sinks(&reader, std::mem::take(&mut tables.sinks));
     check_access(&reader, &joined, &tables);
     let (price_file, price_place) = tables.price_file.map(|file| (file.value, file.place)).unzip();
-    let (secret_files, problems) = reader.found(&source);
+    let (secret_files, mut problems) = reader.found();
+    let unsure = raw::unsure(text, &broken);
+    problems.retain(|problem| !problem.place.is_within(&unsure));
+    problems.extend(broken);
+    let problems = Problems::new(Arc::clone(&source), problems);
     let config = Config {
         revision: revision(text, &environment),
         answering: answering(text, &environment),

@@ -14,7 +14,6 @@ mod values;
 
 use std::cell::RefCell;
 use std::path::Path;
-use std::sync::Arc;
 
 pub(super) use addresses::{Network, PageOrigin};
 pub(super) use declare::{joined, overlay, part, section, take_table, words};
@@ -28,7 +27,7 @@ use super::environment::Environment;
 use super::key::Keys;
 use super::raw::{Member, Node, Table, Value};
 use super::secret_file::SecretFile;
-use super::{Place, Problem, Problems, Source, suggest};
+use super::{Place, Problem, suggest};
 
 /// What reading needs besides the tree; collects the mistakes.
 #[derive(Debug)]
@@ -58,9 +57,9 @@ impl<'a> Reader<'a> {
         Self { folder, environment, incomplete, tables, problems, secret_files }
     }
 
-    /// The files that secrets were to be read from, and the mistakes in this text.
-    pub(super) fn found(self, source: &Arc<Source>) -> (Vec<SecretFile>, Problems) {
-        (self.secret_files.into_inner(), Problems::new(Arc::clone(source), self.problems.into_inner()))
+    /// The files that secrets were to be read from, and the mistakes.
+    pub(super) fn found(self) -> (Vec<SecretFile>, Vec<Problem>) {
+        (self.secret_files.into_inner(), self.problems.into_inner())
     }
 
     pub(super) fn report(&self, problem: Problem) {

@@ -154,6 +154,23 @@ fn broken_toml_is_reported_without_guesses_about_what_is_missing() {
     assert!(!found.iter().any(|line| line.contains("needs `") || line.contains("no provider")), "{found:#?}");
 }
 
+/// Keys behind a table's broken name count as those of the table before, and half a value as a value of another kind.
+#[test]
+fn what_only_seems_wrong_because_toml_is_broken_is_not_reported() {
+    for (text, others) in [
+        ("[server]\nport = 80 80\n", 0),
+        ("[server]\nport = 80\n[[models]\nalias = 'a'\ntype = 'x'\n", 0),
+        ("[providers\nname = 'a'\nadapter = 'x'\n\n[server]\nprot = 1\n", 1),
+        ("[server]\nprot = 1\n[admin\ntoken = 'abc'\n", 1),
+    ] {
+        let found = mistakes(text);
+        let errors = found.iter().filter(|line| line.contains(": error: "));
+        let (broken, real): (Vec<_>, Vec<_>) = errors.partition(|line| line.contains("not valid TOML"));
+        assert!(!broken.is_empty() && real.len() == others, "{text}\n{found:#?}");
+        assert!(real.iter().all(|line| line.contains("did you mean `port`?")), "{real:#?}");
+    }
+}
+
 /// C-70: no message contains a secret, whatever other mistakes are around it.
 #[test]
 fn secrets_are_in_no_message() {
