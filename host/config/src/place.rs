@@ -22,9 +22,11 @@ impl Place {
         if *self == Self::Unset { other.clone() } else { self.clone() }
     }
 
-    /// Whether it begins in one of these parts of the file.
+    /// Whether it begins in one of these parts of the file, which are in their order.
     pub(super) fn is_within(&self, parts: &[Range<usize>]) -> bool {
-        matches!(self, Self::File(span) if parts.iter().any(|part| part.contains(&span.start)))
+        let Self::File(span) = self else { return false };
+        let before = parts.partition_point(|part| part.start <= span.start);
+        before.checked_sub(1).and_then(|last| parts.get(last)).is_some_and(|part| part.contains(&span.start))
     }
 }
 

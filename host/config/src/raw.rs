@@ -50,14 +50,23 @@ pub(super) fn parse(text: &str) -> (Node, Vec<Problem>) {
     (Node { value: Value::Table(table), place }, problems)
 }
 
-/// The parts of a file around what is broken. They may have been understood in another way than they are meant, so that mistakes which
-/// seem to be there may be none.
+/// The parts of a file around what is broken, in their order. They may have been understood in another way than they are meant, so
+/// that mistakes which seem to be there may be none.
 pub(super) fn unsure(text: &str, broken: &[Problem]) -> Vec<Range<usize>> {
     let starts = broken.iter().filter_map(|problem| match &problem.place {
         Place::File(span) => Some(span.start),
         Place::Variable(_) | Place::Unset => None,
     });
-    starts.map(|at| around(text.as_bytes(), at)).collect()
+    let mut starts: Vec<usize> = starts.collect();
+    starts.sort_unstable();
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    for at in starts {
+        // Each line is looked at once, however much is wrong in it.
+        if parts.last().is_none_or(|last| at >= last.end) {
+            parts.push(around(text.as_bytes(), at));
+        }
+    }
+    parts
 }
 
 /// The line of a mistake. If that names a table, all lines up to the next one that does: they count as another table's.
