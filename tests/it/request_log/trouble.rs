@@ -20,18 +20,6 @@ impl Kept {
         panic!("{last}\n{}", self.program.log());
     }
 
-    /// Returns once the sums of use, and with them how many facts were numbered, are written.
-    async fn until_counted(&self) {
-        for _ in 0..1_000 {
-            let metrics = self.admin("/metrics").await.text();
-            if metrics.contains("\nweir_request_log_sums_pending 0\n") {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        panic!("sums of use are not written\n{}", self.program.log());
-    }
-
     /// Each of these requests is answered.
     async fn all_served(&self) {
         for from in [OPENAI, ANTHROPIC] {
@@ -119,8 +107,7 @@ async fn no_request_and_no_content_is_lost_where_a_day_ends_or_a_clock_is_set() 
             ids.push((id, own_id(&reply)));
         }
         // A process counts by the day once a second: what it numbered before a clock goes over months must be counted there.
-        kept.of(&ids.last().unwrap().0).await;
-        kept.until_counted().await;
+        weir_tests::program::until_kept(kept.address, Some(TOKEN)).await;
     }
     clock.set_clock(0);
     for (id, own) in &ids {
