@@ -272,10 +272,11 @@ fn is_fair(from: WireFormat, reply: &Reply) -> bool {
     }
 }
 
-/// Adapters that the judge watches.
-const WATCHED: &str = "[plugins.openai]\nquarantine = { faults = 2, window = \"1m\", share = 0.01 }\n\
-    [plugins.anthropic]\nquarantine = { faults = 2, window = \"1m\", share = 0.01 }\n\
-    [plugins.zeta]\nquarantine = { faults = 2, window = \"1m\", share = 0.01 }\n";
+/// Adapters that the judge watches, with the usual deadline: on a busy machine, what a longer one allows outlasts the
+/// client's patience.
+const WATCHED: &str = "[plugins.openai]\nquarantine = { faults = 2, window = \"1m\", share = 0.01 }\ndeadline = \"1s\"\n\
+    [plugins.anthropic]\nquarantine = { faults = 2, window = \"1m\", share = 0.01 }\ndeadline = \"1s\"\n\
+    [plugins.zeta]\nquarantine = { faults = 2, window = \"1m\", share = 0.01 }\ndeadline = \"1s\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_legal_requests_are_served_or_refused_with_the_limit_and_quarantine_no_adapter() {

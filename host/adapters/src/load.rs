@@ -256,7 +256,7 @@ impl Loader {
         let (limits, version) = (self.engine.limits(), shape.version()?);
         let described = self.engine.apart(|| {
             let _active = self.engine.ticker().begin();
-            instance.arm(self.engine.ticks(limits.start), limits.output);
+            instance.arm(limits.start, limits.output);
             instance.with_guest(|guest| {
                 let guard = (version == Version::HookV0_1_0).then(|| guest.describe_guard()).transpose()?;
                 Ok((guest.describe()?, guard))

@@ -88,7 +88,7 @@ impl Caller {
     }
 
     /// Whether the caller may use every model.
-    pub fn may_use_all(&self) -> bool {
+    pub(crate) fn may_use_all(&self) -> bool {
         self.may_use("")
     }
 

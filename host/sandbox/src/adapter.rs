@@ -235,10 +235,10 @@ impl Adapter {
         Some(on_this_thread(bytes > self.engine.limits().blocking_above, work))
     }
 
-    /// Deadline in ticks of a call with this much input, which may take `call` without any.
-    fn deadline(&self, call: Duration, bytes: usize) -> u64 {
+    /// Deadline of a call with this much input, which may take `call` without any.
+    fn deadline(&self, call: Duration, bytes: usize) -> Duration {
         let more = (u128::from(engine::nanos(self.engine.limits().call_per_mib)) * bytes as u128) >> MIB_BITS;
-        self.engine.ticks(call.saturating_add(Duration::from_nanos(u64::try_from(more).unwrap_or(u64::MAX))))
+        call.saturating_add(Duration::from_nanos(u64::try_from(more).unwrap_or(u64::MAX)))
     }
 
     /// Maximum output in bytes of a call with this much input.

@@ -263,11 +263,6 @@ impl Engine {
             && usage.warm_slots as usize > 4 * usage.leases.saturating_sub(usage.leases_free);
         self.0.was_bloated.swap(is_bloated, Relaxed) && is_bloated
     }
-
-    /// Converts a duration to ticks, rounded up so that at least the whole duration is granted.
-    pub fn ticks(&self, span: std::time::Duration) -> u64 {
-        (nanos(span) / nanos(self.0.limits.tick).max(1)).saturating_add(2)
-    }
 }
 
 /// A duration in nanoseconds; those of centuries are cut.
@@ -342,12 +337,5 @@ mod tests {
         let granted = serving.for_grants().unwrap();
         assert!(!wasmtime::Engine::same(&serving.wasm(), &granted.wasm()));
         assert_eq!(granted.fingerprint(), serving.fingerprint());
-    }
-
-    #[test]
-    fn a_deadline_is_never_shorter_than_asked() {
-        let engine = Engine::new(Limits::for_connections(2)).unwrap();
-        assert_eq!(engine.ticks(std::time::Duration::ZERO), 2);
-        assert_eq!(engine.ticks(std::time::Duration::from_millis(250)), 52);
     }
 }

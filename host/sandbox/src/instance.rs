@@ -3,10 +3,10 @@
 use std::fmt::{self, Debug, Formatter};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use wasmtime::Store;
 use wasmtime::component::{Component, InstancePre, Linker, ResourceAny};
+use wasmtime::{Store, UpdateDeadline};
 
 use super::engine::Engine;
 use super::footprint::Footprint;
@@ -97,13 +97,14 @@ impl Template {
         let mut state = State::new(limits, Arc::clone(&self.footprint));
         if self.engine.is_for_grants() {
             state.grant(Granted::new(&self.grants, limits.stderr)?);
-            state.end_call_at(|| Instant::now() + limits.start);
         }
+        state.begin_call(limits.start);
         let mut store = Store::new(self.pre.component().engine(), state);
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.output);
         store.set_max_component_handles(limits.handles);
-        store.set_epoch_deadline(self.engine.ticks(limits.start));
+        store.epoch_deadline_callback(|mut store| Ok(at_tick(store.data_mut())));
+        store.set_epoch_deadline(1);
         if limits.counts_instructions {
             store.set_fuel(ALL_FUEL)?;
         }
@@ -122,6 +123,11 @@ impl Template {
             uses: 0,
         })
     }
+}
+
+/// What happens at each tick of the engine's clock during a call.
+fn at_tick(state: &mut State) -> UpdateDeadline {
+    if state.is_over() { UpdateDeadline::Interrupt } else { UpdateDeadline::Continue(1) }
 }
 
 impl Drop for Template {
@@ -157,13 +163,12 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Sets the deadline and the maximum output in bytes of the next call. Without this, the next call traps at once.
-    pub fn arm(&mut self, ticks: u64, output: usize) {
-        self.store.set_epoch_deadline(ticks);
+    /// Sets the deadline and the maximum output in bytes of the next call. Without this, the next call traps at the first
+    /// tick.
+    pub fn arm(&mut self, deadline: Duration, output: usize) {
+        self.store.set_epoch_deadline(1);
         self.store.set_hostcall_fuel(output);
-        let tick = self.template.engine.limits().tick;
-        let span = || tick.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX));
-        self.store.data_mut().end_call_at(|| Instant::now() + span());
+        self.store.data_mut().begin_call(deadline);
     }
 
     /// Notes the length of the next call's input.

@@ -17,13 +17,15 @@
 //! | [`fault`] | failures of components |
 //! | [`footprint`] | memory of an adapter's instances |
 //! | [`resident`] | gives memory back that only the start needed |
-//! | [`engine`], [`limits`], [`ticker`] | the engine and its limits |
+//! | [`engine`], [`limits`] | the engine and its limits |
+//! | [`deadline`], [`ticker`] | deadlines of calls, and their clock |
 //! | [`native`] | loads compiled code into the engine |
 //! | [`contract`] | the bindings of the contract |
 
 pub mod adapter;
 pub mod call;
 pub mod contract;
+mod deadline;
 pub mod digest;
 pub mod engine;
 pub mod fault;

@@ -32,8 +32,7 @@ pub struct Limits {
     pub stderr: usize,
     /// Resolution of deadlines.
     pub tick: Duration,
-    /// Deadline of a call. Generous, because it is wall-clock time: on a busy machine, a call of microseconds may be
-    /// stalled for a tenth of a second.
+    /// Deadline of a call, in processor time of its thread; by the clock, a call may take ten times as long.
     pub call: Duration,
     /// Additional time for each MiB of the call's input.
     pub call_per_mib: Duration,

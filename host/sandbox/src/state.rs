@@ -2,13 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasmtime::ResourceLimiter;
 
+use super::deadline::{Clocks, Deadline};
 use super::footprint::Footprint;
 use super::granted::{Granted, keep_end};
 use super::limits::Limits;
+
+/// No call of a component pauses for longer, whatever its deadline.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// Error: the guest requested more memory, or a larger table, than its limit.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -35,6 +39,7 @@ pub struct State {
     footprint: Arc<Footprint>,
     /// `None` for a component without grants.
     granted: Option<Box<Granted>>,
+    deadline: Deadline,
 }
 
 impl State {
@@ -49,6 +54,7 @@ impl State {
             stderr: VecDeque::new(),
             footprint,
             granted: None,
+            deadline: Deadline::default(),
         }
     }
 
@@ -62,11 +68,17 @@ impl State {
         self.granted.get_or_insert_default()
     }
 
-    /// Sets when the current call must end, for pauses outside the guest.
-    pub(super) fn end_call_at(&mut self, until: impl FnOnce() -> Instant) {
+    /// Sets how long the call that begins now may run, and pause outside the guest.
+    pub(super) fn begin_call(&mut self, deadline: Duration) {
+        self.deadline = Deadline::of(deadline);
         if let Some(granted) = &mut self.granted {
-            granted.end_at(until());
+            granted.end_at(Instant::now() + deadline.min(LONGEST_PAUSE));
         }
+    }
+
+    /// Takes note of a tick during the call. Whether the call must end.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.deadline.is_over(Clocks::now())
     }
 
     /// Current linear memory in bytes, summed over all memories.
@@ -144,7 +156,8 @@ mod tests {
 
     #[test]
     fn grants_cost_a_store_without_them_nothing() {
-        assert!(size_of::<State>() <= 9 * size_of::<usize>(), "{}", size_of::<State>());
+        let without = size_of::<State>() - size_of::<Deadline>();
+        assert!(without <= 9 * size_of::<usize>(), "{without}");
     }
 
     #[test]

@@ -88,7 +88,8 @@ part! {
         /// What becomes of a request that the guard fails to judge, because it is missing, traps or takes too long:
         /// `closed` refuses the request, `open` lets it pass.
         fail: GuardFailure,
-        /// Time limit of one call of the guard; a large request gets more.
+        /// Processor time that one call of the guard may take; a large request gets more. By the clock, it may take ten times as
+        /// long. Of a webhook, time by the clock.
         deadline: Duration = Duration::from_millis(250),
         /// Pieces of a stream that come within this time after others were judged wait for its end, and are judged together. It
         /// applies where text is held back anyway.
