@@ -1,4 +1,5 @@
-//! Models beside a request's own, of which one may answer: a client names only those that it may use.
+//! Models beside a request's own, of which one may answer: a client names only those that it may use, and budgets hold back what the
+//! dearest may cost.
 
 use serde_json::{Value, json};
 use weir_tests::{Folder, Gateway, Request, Upstream};
@@ -144,4 +145,48 @@ async fn the_guards_of_a_model_judge_requests_that_name_it_beside_their_own() {
     }
     let of_query = ask("free", "/v1/chat/completions?model=dear", "fast", "");
     assert_eq!(gateway.ask(&of_query).await.header("x-weir-guards"), Some("secrets=allow"));
+}
+
+/// A dollar a token, and a thousand for the dear one.
+const PRICES: &str = r#"{"providers": {"openrouter": {
+    "m": {"input": "1000000", "output": "1000000"},
+    "vendor/dear": {"input": {"amount": "1000", "per": 1}, "output": {"amount": "1000", "per": 1}}}}}"#;
+
+/// Any of them may answer, and many requests at once would have no room once they did.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_has_room_for_the_dearest_model_that_a_request_names() {
+    let mut upstream = provider(OPENAI).await;
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 9000\nper = \"total\"\n";
+    let of_provider = "[[budgets]]\nname = \"p\"\nfor = { provider = \"p\" }\nusd = 9000\nper = \"total\"\n";
+    for budget in [budget, of_provider] {
+        let adapters = Folder::with(&["openai", "openrouter"]);
+        std::fs::write(adapters.path().join("prices.json"), PRICES).unwrap();
+        let gateway =
+            Gateway::with(adapters, &format!("price_file = \"prices.json\"\n{}{budget}", config(&upstream))).await;
+        for (more, has_room) in [
+            ("", true),
+            (r#","models":["vendor/dear"]"#, false),
+            (r#","stream":true,"models":["other","vendor/dear"]"#, false),
+            (r#","\u006dodels":["vendor/dear"]"#, false),
+            (r#","fallbacks":[{"model":"vendor/dear"}]"#, false),
+            (r#","tools":[{"type":"look","parameters":{"model":"vendor/dear"}}]"#, false),
+            (r#","models":["m"]"#, true),
+            (r#","models":["of-no-known-price"]"#, true),
+            (r#","stream":true,"fallbacks":"default""#, true),
+        ] {
+            let more = format!(r#","max_tokens":10{more}"#);
+            for (path, model) in [
+                ("/v1/chat/completions", "fast"),
+                ("/v1/chat/completions", "fast-t"),
+                ("/passthrough/p/chat/completions", "m"),
+            ] {
+                let reply = gateway.ask(&ask("free", path, model, &more)).await;
+                let case = format!("{path} {model}{more}: {}", reply.text());
+                assert_eq!(reply.status(), if has_room { 200 } else { 429 }, "{case}");
+                assert_eq!(upstream.unseen().is_some(), has_room, "{case}");
+            }
+        }
+        let of_query = ask("free", "/v1/chat/completions?model=vendor/dear", "fast", r#","max_tokens":10"#);
+        assert_eq!(gateway.ask(&of_query).await.status(), 429);
+    }
 }

@@ -4,12 +4,12 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 use weir_grpc::messages::{EmbedRequest, EmbedResponse};
 use weir_grpc::types;
-use weir_tests::{Answer, Gateway, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Upstream};
 
 use super::{Read, chat, connect, generate, unary, with};
 use crate::budgets::settled;
 use crate::guards;
-use crate::wire_format::{OPENAI, config, provider};
+use crate::wire_format::{OPENAI, config, config_of, provider};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_request_is_named() {
@@ -206,5 +206,26 @@ async fn the_guards_of_a_model_judge_requests_that_name_it_beside_their_own() {
         assert_eq!(verdict.is_some(), is_judged, "{judged:?}");
         assert!(verdict.is_none_or(|verdict| *verdict == "prompt-shape=deny;limit=roles"), "{verdict:?}");
         assert_eq!(upstream.unseen().is_some(), !is_judged);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_has_room_for_the_dearest_model_that_a_request_names() {
+    let mut upstream = provider(OPENAI).await;
+    let adapters = Folder::with(&["openai"]);
+    let prices = r#"{"providers": {"openai": {"openai": {"input": "1000000", "output": "1000000"},
+        "dear": {"input": {"amount": "1000", "per": 1}, "output": {"amount": "1000", "per": 1}}}}}"#;
+    std::fs::write(adapters.path().join("prices.json"), prices).unwrap();
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 9000\nper = \"total\"\n";
+    let config = format!("price_file = \"prices.json\"\n{}{budget}", config_of(&[OPENAI], &upstream));
+    let gateway = Gateway::with(adapters, &config).await;
+    let channel = connect(&gateway).await;
+    for (model, has_room) in [("dear", false), ("openai", true)] {
+        let (format, key, json) = ("openai.chat".into(), "models".into(), format!("[\"{model}\"]"));
+        let extensions = vec![types::Extension { format, key, json }];
+        let refused = generate(&channel, types::ChatRequest { extensions, ..chat("openai", false) }, &[]).await.err();
+        let code = refused.as_ref().map(tonic::Status::code);
+        assert_eq!(code, (!has_room).then_some(Code::ResourceExhausted), "{refused:?}");
+        assert_eq!(upstream.unseen().is_some(), has_room);
     }
 }

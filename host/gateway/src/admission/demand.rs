@@ -12,6 +12,8 @@ const BYTES_A_TOKEN: usize = 4;
 pub struct Demand<'a> {
     /// The model as the client names it; `None` for operations without one.
     pub model: Option<&'a str>,
+    /// Models that the request names besides, one of which may answer, as far as they are known.
+    pub further_models: &'a [String],
     /// The request's own limit of output tokens, of each candidate.
     pub output_limit: Option<u64>,
     /// How many candidates it asks for.
@@ -49,7 +51,17 @@ impl<'a> Demand<'a> {
     /// What a request for one whole answer without a limit and a tier demands.
     pub fn of(model: Option<&'a str>, body_len: usize, uses: Uses) -> Self {
         let (output_limit, service_tier, counted_len) = (None, None, body_len);
-        Self { model, output_limit, candidates: 1, service_tier, body_len, counted_len, stream: false, uses }
+        Self {
+            model,
+            further_models: &[],
+            output_limit,
+            candidates: 1,
+            service_tier,
+            body_len,
+            counted_len,
+            stream: false,
+            uses,
+        }
     }
 
     pub(super) fn estimate(&self) -> Estimate {

@@ -1,5 +1,5 @@
-//! Models that a request names beside its own: a client may name those that it may use, and the guards of each judge the request,
-//! in every lane.
+//! Models that a request names beside its own: a client may name those that it may use, the guards of each judge the request, and
+//! budgets hold back what the dearest may cost, in every lane.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -31,34 +31,36 @@ pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fau
     documents(request)?.into_iter().try_for_each(|document| permit_each(caller, &[document]))
 }
 
-/// The names of all models by whose guards a request is judged: its own, those that it names besides, and what the configuration
-/// calls these. Empty if it may be for any, or if that makes no difference.
-pub(super) fn guarded(serving: &Serving, asked: &InboundRequest) -> Vec<String> {
-    let further = || match asked.side.program() {
-        Some(_) => named_in_unified(asked),
-        None => named_in_json(&asked.peek, &asked.body),
+/// The models that a request names besides its own; `None` if they cannot be told.
+pub(super) fn named(asked: &InboundRequest) -> Option<&[String]> {
+    let look = || {
+        let in_body = match asked.side.program() {
+            Some(_) => named_in_unified(asked),
+            None => named_in_json(&asked.peek, &asked.body),
+        };
+        in_body.map(|names| of_query(&asked.query).chain(names).collect())
     };
-    all_named(serving, &asked.peek, &asked.query, further)
+    asked.further_models.get_or_init(look).as_deref()
 }
 
 /// The same of a body that is passed through.
-pub(super) fn guarded_in_body(serving: &Serving, peek: &RequestPeek, body: &[Bytes]) -> Vec<String> {
-    all_named(serving, peek, "", || named_in_json(peek, body))
+pub(super) fn named_in_json(peek: &RequestPeek, body: &[Bytes]) -> Option<Vec<String>> {
+    if peek.found.is_some() { named_models::in_body(body).ok() } else { Some(Vec::new()) }
 }
 
-/// `further` are those that a body names; `None` if that cannot be told, so that it may be for any.
-fn all_named(
+/// The names of all models by whose guards a request is judged: its own, those that it names besides, and what the configuration
+/// calls these. Empty if it may be for any, or if that makes no difference.
+pub(super) fn guarded<'a>(
     serving: &Serving,
     peek: &RequestPeek,
-    query: &str,
-    further: impl FnOnce() -> Option<Vec<String>>,
+    further: impl FnOnce() -> Option<&'a [String]>,
 ) -> Vec<String> {
     let Some(own) = peek.model.as_ref().filter(|_| serving.guards.differ_by_model()) else { return Vec::new() };
     let Some(further) = further() else { return Vec::new() };
     let mut names = vec![own.clone()];
-    for name in of_query(query).chain(further) {
-        names.extend(serving.routes.aliases_of(&name).map(str::to_owned));
-        names.push(name);
+    for name in further {
+        names.extend(serving.routes.aliases_of(name).map(str::to_owned));
+        names.push(name.clone());
     }
     names
 }
@@ -66,10 +68,6 @@ fn all_named(
 /// The models that a query names.
 fn of_query(query: &str) -> impl Iterator<Item = String> {
     query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("model")).map(|(_, model)| model)
-}
-
-fn named_in_json(peek: &RequestPeek, body: &[Bytes]) -> Option<Vec<String>> {
-    if peek.found.is_some() { named_models::in_body(body).ok() } else { Some(Vec::new()) }
 }
 
 fn named_in_unified(asked: &InboundRequest) -> Option<Vec<String>> {

@@ -21,7 +21,9 @@ impl Gateway {
         asked: &InboundRequest,
     ) -> Result<(), Fault> {
         refuse_stored(serving, &asked.endpoint, &asked.caller)?;
-        let models = asked.guarded_models.get_or_init(|| further_models::guarded(serving, asked));
+        let models = asked
+            .guarded_models
+            .get_or_init(|| further_models::guarded(serving, &asked.peek, || further_models::named(asked)));
         let guards = serving.guards.of(&asked.caller, models);
         if guards.is_empty() || *asked.operation() == Operation::Models {
             return Ok(());

@@ -58,6 +58,7 @@ pub(super) fn request(
         stored,
         own_url,
         endpoint,
+        further_models: OnceLock::new(),
         guarded_models: OnceLock::new(),
         judged: OnceLock::new(),
         earlier_input,

@@ -63,6 +63,8 @@ struct PermittedPass<'a> {
     /// The model's alias and its prices, if the request names a model.
     alias: Option<&'a str>,
     priced: Arc<Target>,
+    /// The models that it names besides, as far as they are known.
+    further_models: Vec<String>,
     /// What it has to do with objects that the provider stores.
     stored: Stored,
     /// The objects that it names, as far as it was read, and its path does.
@@ -134,6 +136,7 @@ impl Gateway {
             target: Arc::clone(target),
             alias,
             priced,
+            further_models: taken.further_models,
             stored,
             named: taken.named,
             // Reading an object does not make the client its owner.
@@ -168,6 +171,7 @@ impl Gateway {
         let earlier = peek.map_or(0, |peek| self.unbooked.earlier.of(&caller.tenant, peek.earlier()));
         let demand = Demand {
             model: peek.and_then(|peek| peek.model.as_deref()),
+            further_models: &permitted.further_models,
             output_limit: peek.and_then(|peek| peek.output_limit),
             candidates: peek.map_or(1, |peek| peek.candidates),
             service_tier: peek.and_then(|peek| peek.service_tier.as_deref()),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use http::header::AsHeaderName;
 use http::{HeaderName, Response};
 
-use super::{Admitted, Gateway};
+use super::{Admitted, Gateway, further_models};
 use crate::accounting::{Account, ExchangeStart};
 use crate::admission::budgets::{DOWNGRADES, HeldBudget};
 use crate::admission::{AdmissionPermit, Demand, Uses};
@@ -64,6 +64,10 @@ impl Gateway {
         asked: &Arc<InboundRequest>,
         Admitted { span, mut permit, record }: Admitted<'_>,
     ) -> Result<RoutedExchange, NoTarget> {
+        if !self.admission.budgets.is_empty() {
+            // Whether one of them answers is only known when it has.
+            let _as_demanded = further_models::named(asked);
+        }
         let demand = asked.demand();
         let features = asked.features();
         let carried = self.carried(serving, asked);

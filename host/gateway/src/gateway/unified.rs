@@ -102,6 +102,7 @@ impl UnifiedEndpoints {
             can_cut: false,
             stored: Stored::Nothing,
             own_url: None,
+            further_models: OnceLock::new(),
             guarded_models: OnceLock::new(),
             judged: OnceLock::new(),
             earlier_input: 0,

@@ -1,6 +1,9 @@
 //! What a request may use at most, before it is sent.
 
+use std::iter;
+
 use crate::admission::{Demand, Uses};
+use crate::pricing::Tariff;
 use crate::route::Target;
 use weir_ledger::{Forecast, Nano, Timestamp};
 
@@ -23,7 +26,8 @@ pub(super) fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u6
     }
 }
 
-/// The cost of so many tokens at the dearest target; `None` if one of them has no price. An operation whose use cannot be
+/// The cost of so many tokens at the dearest target, and the dearest model of those that the request names; `None` if one of the
+/// targets has no price. A further model without a price counts as the target's own, as it does once it has answered. An operation whose use cannot be
 /// foreseen costs nothing before it is booked, if the model has any price.
 pub(super) fn cost(
     targets: &[&Target],
@@ -38,8 +42,12 @@ pub(super) fn cost(
     let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
     let may_be_audio = demand.uses == Uses::Speech;
     let (input, output, service_tier) = (count(input), count(output), demand.service_tier);
-    let costs = targets.iter().map(|target| {
-        let tariff = target.tariff(asked);
+    let tariffs = targets.iter().flat_map(|target| {
+        let own = target.tariff(asked);
+        let further: Vec<Tariff> = demand.further_models.iter().map(|model| own.served_by(model)).collect();
+        iter::once(own).chain(further)
+    });
+    let costs = tariffs.map(|tariff| {
         let region = tariff.region().map(|region| &**region);
         let forecast = Forecast { input, output, may_cache: true, may_be_audio, service_tier, region };
         match demand.uses {

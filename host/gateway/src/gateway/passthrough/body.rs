@@ -38,6 +38,8 @@ pub(super) struct PassedBody {
     /// The names of the models whose guards it is for, if it was read. Empty if it may be for any, or if guards do not differ by
     /// model.
     pub(super) guarded_models: Option<Vec<String>>,
+    /// The models that it names besides its own, as far as they are known and something depends on them.
+    pub(super) further_models: Vec<String>,
     /// The objects that it names, as far as it was read, and its path does.
     pub(super) named: ObjectIds,
     pub(super) held: Option<Held>,
@@ -103,7 +105,9 @@ impl Gateway {
         }
         let read = read.map(|known| self.peek_known(serving, caller, known, head, &pieces));
         let (peek, named) = read.transpose()?.unzip();
-        let guarded_models = peek.as_ref().map(|peek| further_models::guarded_in_body(serving, peek, &pieces));
+        let depends = !self.admission.budgets.is_empty() || serving.guards.differ_by_model();
+        let further = peek.as_ref().filter(|_| depends).and_then(|peek| further_models::named_in_json(peek, &pieces));
+        let guarded_models = peek.as_ref().map(|peek| further_models::guarded(serving, peek, || further.as_deref()));
         if let Some(record) = record.as_mut() {
             record.set_model(peek.as_ref().and_then(|peek| peek.model.as_deref()));
             record.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
@@ -111,7 +115,7 @@ impl Gateway {
         let named = named.unwrap_or_else(in_path);
         let sent = watch.as_ref().map(ObjectWatch::sent);
         let passed = PassedBody::on_its_way(Chunks::from(pieces), peek, named, Some(held));
-        Ok(PassedBody { guarded_models, sent, ..passed })
+        Ok(PassedBody { guarded_models, further_models: further.unwrap_or_default(), sent, ..passed })
     }
 
     /// What is looked for in a body to an endpoint that no adapter declares; `None` if it is nothing.
@@ -198,7 +202,8 @@ impl Gateway {
 
 impl PassedBody {
     fn on_its_way(body: Chunks, peek: Option<RequestPeek>, named: ObjectIds, held: Option<Held>) -> Self {
-        Self { body, peek, guarded_models: None, named, held, arrived: None, sent: None, len: 0 }
+        let (guarded_models, further_models) = (None, Vec::new());
+        Self { body, peek, guarded_models, further_models, named, held, arrived: None, sent: None, len: 0 }
     }
 }
 
