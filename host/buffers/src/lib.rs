@@ -7,6 +7,7 @@
 //! most a quarter, however many requests it carries, and the last sixteenth is reserved for small requests.
 
 mod readers;
+pub mod spare_memory;
 
 use std::fmt::{self, Debug, Formatter};
 use std::pin::pin;

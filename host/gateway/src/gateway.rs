@@ -243,7 +243,9 @@ impl Gateway {
             return Box::pin(self.issue_ephemeral(serving, &asked, permit, record)).await;
         }
         stage::begin().await;
-        pin!(self.forward(context, serving, &asked, Admitted { span, permit, record })).await
+        let answer = pin!(self.forward(context, serving, &asked, Admitted { span, permit, record })).await;
+        inbound::end(asked);
+        answer
     }
 
     /// The caller of a request; one that may be guessing keys is slowed down.

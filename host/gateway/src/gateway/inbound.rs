@@ -13,6 +13,7 @@ use super::recognise::EndpointCall;
 use crate::attempt::{ClientSide, InboundRequest};
 use crate::auth::Caller;
 use crate::serving::{Serving, Stored};
+use weir_buffers::spare_memory;
 use weir_translate::dialect::endpoints::Head;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
@@ -64,6 +65,14 @@ pub(super) fn request(
         earlier_input,
         counted_len: OnceLock::new(),
     }))
+}
+
+/// Ends a request whose answer has begun. A stream may last for minutes, so that the request's memory is given back now.
+pub(super) fn end(asked: Arc<InboundRequest>) {
+    let is_stream = asked.peek.stream;
+    if let Some(asked) = Arc::into_inner(asked).filter(|_| is_stream) {
+        spare_memory::give_back(asked.body);
+    }
 }
 
 /// What a request has to do with stored objects, by what its face's requests have. One with a body of its own may ask for
