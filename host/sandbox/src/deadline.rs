@@ -3,12 +3,15 @@
 //! Where a machine or a container has too little processor time for all its threads, a call of microseconds may wait for
 //! its turn for longer than any sensible deadline. By the clock it cannot be told from one that runs in circles, by the
 //! processor time that it took it can. So a call ends once it has *run* for its deadline, and by the clock only after
-//! [`PATIENCE`] times as long.
+//! [`PATIENCE`] times as long. On a thread of low priority it ends by the clock: what runs there is not trusted, and others
+//! wait for its turn ([`super::untrusted`]).
 //!
 //! Reading a thread's processor time is a system call, so it is read at the first tick of the engine's clock that falls
 //! into a call, and calls between two ticks pay nothing. What the call ran before that, at most a tick, is not counted.
 
 use std::time::{Duration, Instant};
+
+use super::untrusted;
 
 /// How many times its deadline a call may last by the clock while it waits for the processor.
 const PATIENCE: u32 = 10;
@@ -26,7 +29,8 @@ pub(super) struct Deadline {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clocks {
     wall: Instant,
-    /// Processor time of this thread; `None` where the system does not tell it.
+    /// Processor time of this thread; `None` where the clock counts: of a thread of low priority, and where the system does
+    /// not tell it.
     thread: Option<Duration>,
 }
 
@@ -51,7 +55,7 @@ impl Deadline {
 impl Clocks {
     /// What the clocks of this thread show.
     pub(super) fn now() -> Self {
-        Self { wall: Instant::now(), thread: thread_time() }
+        Self { wall: Instant::now(), thread: thread_time().filter(|_| !untrusted::gives_way()) }
     }
 }
 

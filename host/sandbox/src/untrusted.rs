@@ -7,6 +7,7 @@
 //! each kind, only a limited number of calls waits. The three kinds have separate queues, so that no kind waits for
 //! another.
 
+use std::cell::Cell;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -134,7 +135,17 @@ fn cores() -> u32 {
     std::thread::available_parallelism().map_or(2, |cores| u32::try_from(NonZero::get(cores)).unwrap_or(u32::MAX))
 }
 
+thread_local! {
+    static GIVES_WAY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread runs calls at low priority.
+pub(super) fn gives_way() -> bool {
+    GIVES_WAY.get()
+}
+
 fn give_way() {
+    GIVES_WAY.set(true);
     // Lowers the priority of this thread. Only on Linux: elsewhere the call would affect the whole program.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, 19) {
@@ -196,6 +207,15 @@ mod tests {
             barrier.wait();
         });
         assert_eq!(run(&executor, Duration::ZERO, || 1), Some(1));
+    }
+
+    #[test]
+    fn only_the_threads_of_components_that_are_not_trusted_give_way() {
+        let gives_way_on = |executor: UntrustedExecutor| run(&executor, Duration::ZERO, gives_way);
+        assert_eq!(gives_way_on(UntrustedExecutor::for_news()), Some(true));
+        assert_eq!(gives_way_on(UntrustedExecutor::for_suspects()), Some(true));
+        assert_eq!(gives_way_on(UntrustedExecutor::for_granted()), Some(false));
+        assert!(!gives_way());
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Gateway {
         Admitted { span, mut permit, record }: Admitted<'_>,
     ) -> Result<RoutedExchange, NoTarget> {
         if !self.admission.budgets.is_empty() {
-            // Whether one of them answers is only known when it has.
+            // From here on the demand has them: which of them answers is only known when it has.
             let _as_demanded = further_models::named(asked);
         }
         let demand = asked.demand();

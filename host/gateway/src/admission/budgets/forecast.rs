@@ -27,8 +27,8 @@ pub(super) fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u6
 }
 
 /// The cost of so many tokens at the dearest target, and the dearest model of those that the request names; `None` if one of the
-/// targets has no price. A further model without a price counts as the target's own, as it does once it has answered. An operation whose use cannot be
-/// foreseen costs nothing before it is booked, if the model has any price.
+/// targets has no price. A further model without a price counts as the target's own, as it does once it has answered. An
+/// operation whose use cannot be foreseen costs nothing before it is booked, if the model has any price.
 pub(super) fn cost(
     targets: &[&Target],
     demand: &Demand<'_>,
