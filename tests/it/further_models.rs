@@ -170,6 +170,8 @@ async fn a_budget_has_room_for_the_dearest_model_that_a_request_names() {
             (r#","\u006dodels":["vendor/dear"]"#, false),
             (r#","fallbacks":[{"model":"vendor/dear"}]"#, false),
             (r#","tools":[{"type":"look","parameters":{"model":"vendor/dear"}}]"#, false),
+            (r#","models":["m"],"models":[7,"vendor/dear"]"#, false),
+            (r#","fallbacks":"vendor/dear""#, false),
             (r#","models":["m"]"#, true),
             (r#","models":["of-no-known-price"]"#, true),
             (r#","stream":true,"fallbacks":"default""#, true),
@@ -188,5 +190,12 @@ async fn a_budget_has_room_for_the_dearest_model_that_a_request_names() {
         }
         let of_query = ask("free", "/v1/chat/completions?model=vendor/dear", "fast", r#","max_tokens":10"#);
         assert_eq!(gateway.ask(&of_query).await.status(), 429);
+        // Nor does it look up the prices of as many as fit into a body.
+        let many = (0..65).map(|number| format!("\"m-{number}\"")).collect::<Vec<_>>().join(",");
+        for path in ["/v1/chat/completions", "/passthrough/p/chat/completions"] {
+            let reply = gateway.ask(&ask("free", path, "fast", &format!(r#","models":[{many}]"#))).await;
+            assert_eq!(reply.status(), 400, "{path}: {}", reply.text());
+            assert!(reply.text().contains("64 models") && upstream.unseen().is_none(), "{path}: {}", reply.text());
+        }
     }
 }

@@ -133,8 +133,8 @@ pub struct InboundRequest {
     pub stored: Stored,
     /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the provider's.
     pub own_url: Option<String>,
-    /// The models that it names besides its own, once they were looked for: `None` if they cannot be told.
-    pub further_models: OnceLock<Option<Vec<String>>>,
+    /// The models that it names besides its own, once they were looked for, which they are where there are budgets.
+    pub further_models: OnceLock<Vec<String>>,
     /// The names of the models whose guards judge it, its own and those that it names besides, once they are known. Empty if it
     /// may be for any, or if guards do not differ by model.
     pub guarded_models: OnceLock<Vec<String>>,
@@ -161,7 +161,7 @@ impl InboundRequest {
     pub fn demand(&self) -> Demand<'_> {
         Demand {
             model: self.peek.model.as_deref(),
-            further_models: self.further_models.get().and_then(Option::as_deref).unwrap_or_default(),
+            further_models: self.further_models.get().map(Vec::as_slice).unwrap_or_default(),
             output_limit: self.peek.output_limit,
             candidates: self.peek.candidates,
             service_tier: self.peek.service_tier.as_deref(),

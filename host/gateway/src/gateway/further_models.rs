@@ -14,6 +14,9 @@ use crate::serving::Serving;
 use weir_types::fault::Fault;
 use weir_types::query;
 
+/// The most models that a request may name besides its own where their prices are looked up.
+const PRICED: usize = 64;
+
 /// Checks that a caller may use every model that a query and a body name.
 pub(super) fn permit(caller: &Caller, query: &str, peek: &RequestPeek, body: &[Bytes]) -> Result<(), Fault> {
     if caller.may_use_all() {
@@ -32,35 +35,51 @@ pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fau
 }
 
 /// The models that a request names besides its own; `None` if they cannot be told.
-pub(super) fn named(asked: &InboundRequest) -> Option<&[String]> {
-    let look = || {
-        let in_body = match asked.side.program() {
-            Some(_) => named_in_unified(asked),
-            None => named_in_json(&asked.peek, &asked.body),
-        };
-        in_body.map(|names| of_query(&asked.query).chain(names).collect())
-    };
-    asked.further_models.get_or_init(look).as_deref()
+pub(super) fn named(asked: &InboundRequest) -> Option<Vec<String>> {
+    in_request(asked, named_models::in_body).ok()
 }
 
 /// The same of a body that is passed through.
 pub(super) fn named_in_json(peek: &RequestPeek, body: &[Bytes]) -> Option<Vec<String>> {
-    if peek.found.is_some() { named_models::in_body(body).ok() } else { Some(Vec::new()) }
+    in_json(peek, body, named_models::in_body).ok()
+}
+
+/// All models that may answer a request beside its own, or be consulted, for what they cost: a client that names one in an odd way
+/// pays no less.
+pub(super) fn priced(asked: &InboundRequest) -> Result<Vec<String>, Fault> {
+    few(in_request(asked, named_models::mentioned))
+}
+
+/// The same of a body that is passed through.
+pub(super) fn priced_in_json(peek: &RequestPeek, body: &[Bytes]) -> Result<Vec<String>, Fault> {
+    few(in_json(peek, body, named_models::mentioned))
+}
+
+/// Each name once, if they are so few that their prices can be looked up.
+fn few(names: Result<Vec<String>, Unreadable>) -> Result<Vec<String>, Fault> {
+    let too_many = || {
+        let message = format!("a request that a budget counts names at most {PRICED} models besides its own");
+        Fault::invalid(message).at("models")
+    };
+    let mut names = names.map_err(|_| too_many())?;
+    names.sort_unstable();
+    names.dedup();
+    if names.len() > PRICED { Err(too_many()) } else { Ok(names) }
 }
 
 /// The names of all models by whose guards a request is judged: its own, those that it names besides, and what the configuration
 /// calls these. Empty if it may be for any, or if that makes no difference.
-pub(super) fn guarded<'a>(
+pub(super) fn guarded(
     serving: &Serving,
     peek: &RequestPeek,
-    further: impl FnOnce() -> Option<&'a [String]>,
+    further: impl FnOnce() -> Option<Vec<String>>,
 ) -> Vec<String> {
     let Some(own) = peek.model.as_ref().filter(|_| serving.guards.differ_by_model()) else { return Vec::new() };
     let Some(further) = further() else { return Vec::new() };
     let mut names = vec![own.clone()];
     for name in further {
-        names.extend(serving.routes.aliases_of(name).map(str::to_owned));
-        names.push(name.clone());
+        names.extend(serving.routes.aliases_of(&name).map(str::to_owned));
+        names.push(name);
     }
     names
 }
@@ -70,10 +89,28 @@ fn of_query(query: &str) -> impl Iterator<Item = String> {
     query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("model")).map(|(_, model)| model)
 }
 
-fn named_in_unified(asked: &InboundRequest) -> Option<Vec<String>> {
-    let request = serde_json::from_slice(&asked.side.json()).ok()?;
-    let named = documents(&request).ok()?.into_iter().map(|document| named_models::in_body(&[document]).ok());
-    Some(named.collect::<Option<Vec<_>>>()?.concat())
+/// How names are read of a body of JSON.
+type Reader = fn(&[Bytes]) -> Result<Vec<String>, Unreadable>;
+
+/// The models that a request's query and its body name.
+fn in_request(asked: &InboundRequest, read: Reader) -> Result<Vec<String>, Unreadable> {
+    let in_body = match asked.side.program() {
+        Some(_) => in_unified(asked, read),
+        None => in_json(&asked.peek, &asked.body, read),
+    };
+    Ok(of_query(&asked.query).chain(in_body?).collect())
+}
+
+fn in_json(peek: &RequestPeek, body: &[Bytes], read: Reader) -> Result<Vec<String>, Unreadable> {
+    if peek.found.is_some() { read(body) } else { Ok(Vec::new()) }
+}
+
+fn in_unified(asked: &InboundRequest, read: Reader) -> Result<Vec<String>, Unreadable> {
+    let unreadable = Unreadable { member: "models" };
+    let request = serde_json::from_slice(&asked.side.json()).map_err(|_| unreadable)?;
+    let documents = documents(&request).map_err(|_| unreadable)?;
+    let named = documents.into_iter().map(|document| read(&[document]));
+    Ok(named.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// What a request in the unified model has of members where models are named, as bodies of their own.

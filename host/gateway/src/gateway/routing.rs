@@ -65,8 +65,8 @@ impl Gateway {
         Admitted { span, mut permit, record }: Admitted<'_>,
     ) -> Result<RoutedExchange, NoTarget> {
         if !self.admission.budgets.is_empty() {
-            // From here on the demand has them: which of them answers is only known when it has.
-            let _as_demanded = further_models::named(asked);
+            let further = further_models::priced(asked)?;
+            asked.further_models.get_or_init(|| further);
         }
         let demand = asked.demand();
         let features = asked.features();

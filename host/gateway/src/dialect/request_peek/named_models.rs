@@ -54,13 +54,26 @@ pub(crate) fn places() -> impl Iterator<Item = &'static str> {
 ///
 /// The body has something else where the names stand, or cannot be read.
 pub(crate) fn in_body(body: &[Bytes]) -> Result<Vec<String>, Unreadable> {
+    in_found(&scanned(body)?, 0)
+}
+
+/// Finds all texts where names of models may stand, whatever else does: what a reader might take for a name.
+///
+/// # Errors
+///
+/// The body cannot be read.
+pub(crate) fn mentioned(body: &[Bytes]) -> Result<Vec<String>, Unreadable> {
+    let found = scanned(body)?;
+    Ok(found.hits().iter().filter_map(|hit| hit.value.as_text()).map(str::to_owned).collect())
+}
+
+fn scanned(body: &[Bytes]) -> Result<Found, Unreadable> {
     let unreadable = Unreadable { member: "models" };
     let mut scan = Peek::new(POINTERS.as_ref().ok_or(unreadable)?, Limits { utf8: false, ..Limits::default() });
     for piece in body {
         scan.push(piece);
     }
-    let found = scan.finish().map_err(|_| unreadable)?;
-    in_found(&found, 0)
+    scan.finish().map_err(|_| unreadable)
 }
 
 /// The same of a scan that looked for [`places`] behind so many others.
@@ -127,6 +140,21 @@ mod tests {
         ] {
             assert_eq!(names(body), Ok(vec!["a".to_owned()]), "{body}");
         }
+    }
+
+    #[test]
+    fn all_texts_are_mentioned_whatever_stands_beside_them() {
+        for body in [
+            r#"{"models":"a"}"#,
+            r#"{"models":[7,"a",{"x":1}]}"#,
+            r#"{"models":[],"models":["a"]}"#,
+            r#"{"models":["a"],"models":7}"#,
+            r#"{"fallbacks":"a"}"#,
+        ] {
+            let mentioned = mentioned(&[Bytes::copy_from_slice(body.as_bytes())]);
+            assert_eq!(mentioned, Ok(vec!["a".to_owned()]), "{body}");
+        }
+        assert!(mentioned(&[Bytes::from_static(b"{")]).is_err());
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) struct PassedBody {
     /// The names of the models whose guards it is for, if it was read. Empty if it may be for any, or if guards do not differ by
     /// model.
     pub(super) guarded_models: Option<Vec<String>>,
-    /// The models that it names besides its own, as far as they are known and something depends on them.
+    /// The models that it names besides its own, where there are budgets, as far as it was read.
     pub(super) further_models: Vec<String>,
     /// The objects that it names, as far as it was read, and its path does.
     pub(super) named: ObjectIds,
@@ -105,9 +105,11 @@ impl Gateway {
         }
         let read = read.map(|known| self.peek_known(serving, caller, known, head, &pieces));
         let (peek, named) = read.transpose()?.unzip();
-        let depends = !self.admission.budgets.is_empty() || serving.guards.differ_by_model();
-        let further = peek.as_ref().filter(|_| depends).and_then(|peek| further_models::named_in_json(peek, &pieces));
-        let guarded_models = peek.as_ref().map(|peek| further_models::guarded(serving, peek, || further.as_deref()));
+        let named_besides = |peek: &RequestPeek| further_models::named_in_json(peek, &pieces);
+        let guarded_models = peek.as_ref().map(|peek| further_models::guarded(serving, peek, || named_besides(peek)));
+        let is_priced = |_: &&RequestPeek| !self.admission.budgets.is_empty();
+        let further = peek.as_ref().filter(is_priced).map(|peek| further_models::priced_in_json(peek, &pieces));
+        let further_models = further.transpose()?.unwrap_or_default();
         if let Some(record) = record.as_mut() {
             record.set_model(peek.as_ref().and_then(|peek| peek.model.as_deref()));
             record.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
@@ -115,7 +117,7 @@ impl Gateway {
         let named = named.unwrap_or_else(in_path);
         let sent = watch.as_ref().map(ObjectWatch::sent);
         let passed = PassedBody::on_its_way(Chunks::from(pieces), peek, named, Some(held));
-        Ok(PassedBody { guarded_models, further_models: further.unwrap_or_default(), sent, ..passed })
+        Ok(PassedBody { guarded_models, further_models, sent, ..passed })
     }
 
     /// What is looked for in a body to an endpoint that no adapter declares; `None` if it is nothing.
