@@ -32,7 +32,8 @@ pub struct Limits {
     pub stderr: usize,
     /// Resolution of deadlines.
     pub tick: Duration,
-    /// Deadline of a call, in processor time of its thread; by the clock, a call may take ten times as long.
+    /// Deadline of a call, in processor time of its thread; by the clock, a call may take ten times as long, unless
+    /// its component is not trusted with an async worker.
     pub call: Duration,
     /// Additional time for each MiB of the call's input.
     pub call_per_mib: Duration,

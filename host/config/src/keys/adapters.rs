@@ -21,7 +21,8 @@ part! {
         prewarm: usize as Count<usize, 0, 100_000> = 8,
         /// The most memory that one instance may use.
         memory: usize as Size = 64 << 20,
-        /// Processor time that one call into the adapter may take. By the clock, it may take ten times as long.
+        /// Processor time that one call into the adapter may take. By the clock, it may take ten times as
+        /// long, or just as long while the adapter is new or has missed a deadline lately.
         deadline: Duration = Duration::from_secs(1),
         /// The number of exchanges after which an instance is dropped. It has no effect on `fresh` instances.
         max_uses: usize as Amount = 10_000,

@@ -89,7 +89,7 @@ part! {
         /// `closed` refuses the request, `open` lets it pass.
         fail: GuardFailure,
         /// Processor time that one call of the guard may take; a large request gets more. By the clock, it may take ten times as
-        /// long. Of a webhook, time by the clock.
+        /// long, or just as long while the guard is new or has missed a deadline lately. Of a webhook, time by the clock.
         deadline: Duration = Duration::from_millis(250),
         /// Pieces of a stream that come within this time after others were judged wait for its end, and are judged together. It
         /// applies where text is held back anyway.
