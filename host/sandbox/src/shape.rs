@@ -24,12 +24,20 @@ const GUARDS: &str = "weir:hook/";
 const ANSWERED: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
+/// How a WebAssembly file begins.
+const MAGIC: &[u8; 4] = b"\0asm";
+/// So many bytes of another file show what it is.
+const SHOWN: usize = 24;
+
 /// Why a component is refused before it is compiled.
 #[derive(Debug, thiserror::Error)]
 pub enum ShapeError {
     /// The file is truncated; it may still be being written.
     #[error("the file is cut short: {0}")]
     Truncated(BinaryReaderError),
+    /// The file is something else, such as a page that says that there is no such file.
+    #[error("this is no WebAssembly file: it begins with `{}`", .0.escape_ascii())]
+    NotWasm(Vec<u8>),
     /// The file is not a valid component.
     #[error("not a valid component: {found}{hint}", found = .0, hint = hint(.0))]
     Invalid(BinaryReaderError),
@@ -149,6 +157,9 @@ impl Shape {
     /// Reads and validates a component.
     pub fn read(bytes: &[u8], limits: &Structure) -> Result<Self, ShapeError> {
         bound("the file", bytes.len() as u64, limits.bytes as u64)?;
+        if bytes.first_chunk().is_some_and(|head| head != MAGIC) {
+            return Err(ShapeError::NotWasm(bytes.get(..SHOWN).unwrap_or(bytes).to_vec()));
+        }
         if !Parser::is_component(bytes) && Parser::is_core_wasm(bytes) {
             return Err(ShapeError::NotAComponent);
         }

@@ -116,7 +116,7 @@ async fn commands_say_what_is_wrong_and_repeat_no_key() {
         (TOKEN, &["keys", "rotate", "build"], "`weir keys list` has it beside the key's name"),
         (TOKEN, &["keys", "create", "x", "--expires", "soon"], "90d"),
         (TOKEN, &["keys", "create", "x", "--budget", "50/eon"], "eon"),
-        (TOKEN, &["keys", "create", "x", "--team", "none"], "there is no such team to belong to"),
+        (TOKEN, &["keys", "create", "x", "--team", "none"], "there is no team `none` to belong to: make it first"),
     ] {
         let output = weir(&gateway, token, arguments).await;
         let error = text(&output.stderr);

@@ -36,9 +36,9 @@ pub enum ChangeError {
     /// Another user has this account.
     #[error("another user has this account at the identity provider")]
     LoginTaken,
-    /// What a document refers to does not exist.
-    #[error("there is no such {} to belong to", .0.name())]
-    OwnerMissing(Kind),
+    /// What a document refers to does not exist; with its id.
+    #[error("there is no {} `{}` to belong to: make it first", .0.name(), .1)]
+    OwnerMissing(Kind, String),
     /// The key was rotated, and the text before is still valid.
     #[error(
         "the key was rotated at {at}, and its text before is valid until {grace_ends}; `again` replaces the newer text"
@@ -87,7 +87,7 @@ impl ChangeError {
             Self::NameTaken(_) => "name_taken",
             Self::HashTaken(_) => "key_taken",
             Self::LoginTaken => "login_taken",
-            Self::OwnerMissing(_) => "owner_not_found",
+            Self::OwnerMissing(..) => "owner_not_found",
             Self::AlreadyRotated { .. } => "already_rotated",
             Self::Expired(_) => "expired",
             Self::InUse { .. } => "in_use",
@@ -102,7 +102,7 @@ impl ChangeError {
         match self {
             Self::Forbidden | Self::BeyondTeam(_) => 403,
             Self::NotFound(_) => 404,
-            Self::OwnerMissing(_) | Self::Invalid(_) => 422,
+            Self::OwnerMissing(..) | Self::Invalid(_) => 422,
             Self::NoRandomNumbers(_) => 500,
             _ => 409,
         }

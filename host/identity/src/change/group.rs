@@ -52,8 +52,8 @@ fn put_team(mut team: Team, stored: &impl Stored, context: &Context) -> Result<C
     context.may_write(None)?;
     let before = stored.team(&team.id);
     context.precondition.check(before.as_ref().map(|(_, revision)| *revision))?;
-    if team.organisation.as_ref().is_some_and(|id| stored.organisation(id).is_none()) {
-        return Err(ChangeError::OwnerMissing(Kind::Organisation));
+    if let Some(id) = team.organisation.as_ref().filter(|id| stored.organisation(id).is_none()) {
+        return Err(ChangeError::OwnerMissing(Kind::Organisation, id.to_string()));
     }
     team.created = before.as_ref().map_or(context.now, |(team, _)| team.created);
     let action = action(before.as_ref().map(|(before, _)| before.disabled), team.disabled);

@@ -300,11 +300,11 @@ fn found(id: KeyId, stored: &impl Stored, context: &Context) -> Result<(Key, Rev
 }
 
 fn check_owner(key: &Key, stored: &impl Stored) -> Result<(), ChangeError> {
-    if key.owner.team.as_ref().is_some_and(|team| stored.team(team).is_none()) {
-        return Err(ChangeError::OwnerMissing(Kind::Team));
+    if let Some(team) = key.owner.team.as_ref().filter(|team| stored.team(team).is_none()) {
+        return Err(ChangeError::OwnerMissing(Kind::Team, team.to_string()));
     }
-    if key.owner.user.as_ref().is_some_and(|user| stored.user(user).is_none()) {
-        return Err(ChangeError::OwnerMissing(Kind::User));
+    if let Some(user) = key.owner.user.as_ref().filter(|user| stored.user(user).is_none()) {
+        return Err(ChangeError::OwnerMissing(Kind::User, user.to_string()));
     }
     Ok(())
 }

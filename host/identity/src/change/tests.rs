@@ -271,7 +271,7 @@ fn names_are_unique_within_a_team() {
     assert!(matches!(memory.look_up(&text, 50), Err(KeyDenied::Expired { .. })));
     assert_eq!(memory.run(rotate(text.id(), 1, false), &context(50)).unwrap_err(), ChangeError::Expired(at(50)));
     let nowhere = KeyCommand::Move { id: text.id(), team: TeamId::parse("none").ok() };
-    assert_eq!(memory.run(nowhere, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Team));
+    assert_eq!(memory.run(nowhere, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Team, "none".to_owned()));
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn a_user_whose_team_is_gone_can_still_be_disabled() {
     memory.run(GroupCommand::DeleteTeam(TeamId::parse("gone").unwrap(), KeysOfTeam::Refuse), &context(0)).unwrap();
     memory.run(user(json!({"disabled": true})), &context(0)).unwrap();
     let other = user(json!({"teams": ["gone", "nowhere"]}));
-    assert_eq!(memory.run(other, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Team));
+    assert_eq!(memory.run(other, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Team, "nowhere".to_owned()));
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn a_team_with_keys_goes_with_them_or_not_at_all() {
     let id = OrganisationId::parse("org").unwrap();
     assert_eq!(memory.run(GroupCommand::DeleteOrganisation(id), &context(0)).unwrap_err().code(), "in_use");
     let lost = GroupCommand::PutTeam(Box::new(parsed(&json!({"id": "t", "organisation": "none"}))));
-    assert_eq!(memory.run(lost, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Organisation));
+    assert_eq!(memory.run(lost, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Organisation, "none".to_owned()));
     assert!(memory.run(organisation(), &context(9)).unwrap().writes.is_empty(), "the creation's time stays");
 }
 

@@ -35,8 +35,8 @@ fn put(mut user: User, stored: &impl Stored, context: &Context) -> Result<Change
     context.may_give(&user.grants)?;
     // A team of before may have been deleted since: that must not keep anybody from disabling its user.
     let is_new = |team: &&TeamId| before.as_ref().is_none_or(|(known, _)| !known.teams.contains(*team));
-    if user.teams.iter().filter(is_new).any(|team| stored.team(team).is_none()) {
-        return Err(ChangeError::OwnerMissing(Kind::Team));
+    if let Some(team) = user.teams.iter().filter(is_new).find(|team| stored.team(team).is_none()) {
+        return Err(ChangeError::OwnerMissing(Kind::Team, team.to_string()));
     }
     let owners = user.logins.iter().filter_map(|login| stored.user_of_login(login));
     if owners.into_iter().any(|owner| owner != user.id) {
