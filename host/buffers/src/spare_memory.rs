@@ -6,19 +6,23 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-/// Size in bytes of a piece that is worth it: smaller ones share their buffers' pages with what is in use.
-const LARGE: usize = 16 << 10;
+/// Size in bytes of a buffer that is worth it: smaller ones share their pages with what is in use.
+const LARGE: usize = 4 << 10;
 
-/// Drops the pieces of a body, and gives the memory of those back that are large and held by nobody else.
+/// Drops the pieces of a body, and gives the memory of their buffers back where these are large and nobody else holds them.
 pub fn give_back(pieces: Vec<Bytes>) {
-    for piece in pieces.into_iter().filter(|piece| piece.len() >= LARGE) {
-        if let Ok(mut piece) = piece.try_into_mut() {
-            piece.clear();
-            empty(piece.spare_capacity_mut());
-        }
+    for mut buffer in buffers(pieces) {
+        buffer.clear();
+        empty(buffer.spare_capacity_mut());
     }
+}
+
+/// The large buffers that these pieces alone hold. Of several pieces in one buffer the first one, which remains, has all of it.
+fn buffers(pieces: Vec<Bytes>) -> impl Iterator<Item = BytesMut> {
+    let held_alone = pieces.into_iter().rev().filter_map(|piece| piece.try_into_mut().ok());
+    held_alone.filter(|buffer| buffer.capacity() >= LARGE)
 }
 
 /// Has the system take the whole pages of this memory.
@@ -30,6 +34,9 @@ fn empty(memory: &mut [MaybeUninit<u8>]) {
     let start = memory.as_ptr().align_offset(page).min(memory.len());
     let whole = memory.get_mut(start..).unwrap_or_default();
     let length = whole.len() / page * page;
+    if length == 0 {
+        return;
+    }
     // SAFETY: these pages are within memory that is borrowed exclusively, and that nobody takes for initialised.
     if let Err(error) = unsafe { madvise(whole.as_mut_ptr().cast(), length, Advice::LinuxDontNeed) } {
         tracing::debug!(%error, "the memory of a request is kept");
@@ -67,5 +74,23 @@ mod tests {
         let other = piece.clone();
         give_back(vec![piece.slice(LARGE..), piece]);
         assert!(other.len() == 8 * LARGE && other.iter().all(|byte| *byte == 7));
+    }
+
+    #[test]
+    fn a_buffer_is_given_back_whole_however_many_pieces_were_read_into_it() {
+        for cuts in [vec![], vec![1], vec![LARGE, 2 * LARGE], vec![1, 3 * LARGE]] {
+            let mut buffer = BytesMut::with_capacity(8 * LARGE);
+            buffer.resize(4 * LARGE, 7);
+            let mut before = 0;
+            let mut pieces: Vec<Bytes> = Vec::new();
+            for cut in cuts {
+                pieces.push(buffer.split_to(cut - before).freeze());
+                before = cut;
+            }
+            pieces.push(buffer.freeze());
+            let sizes: Vec<_> = buffers(pieces).map(|buffer| buffer.capacity()).collect();
+            assert_eq!(sizes, [8 * LARGE]);
+        }
+        assert_eq!(buffers(vec![Bytes::from(vec![7; LARGE - 1])]).count(), 0);
     }
 }

@@ -70,8 +70,11 @@ pub(super) fn request(
 /// Ends a request whose answer has begun. A stream may last for minutes, so that the request's memory is given back now.
 pub(super) fn end(asked: Arc<InboundRequest>) {
     let is_stream = asked.peek.stream;
-    if let Some(asked) = Arc::into_inner(asked).filter(|_| is_stream) {
-        spare_memory::give_back(asked.body);
+    if let Some(mut asked) = Arc::into_inner(asked).filter(|_| is_stream) {
+        let body = std::mem::take(&mut asked.body);
+        // Its headers are in the same buffer as what came with them of the body.
+        drop(asked);
+        spare_memory::give_back(body);
     }
 }
 
