@@ -7,6 +7,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
+use tokio::io::ReadBuf;
 
 /// Size in bytes of a buffer that is worth it: smaller ones share their pages with what is in use.
 const LARGE: usize = 4 << 10;
@@ -14,7 +15,6 @@ const LARGE: usize = 4 << 10;
 /// Drops the pieces of a body, and gives the memory of their buffers back where these are large and nobody else holds them.
 pub fn give_back(pieces: Vec<Bytes>) {
     for mut buffer in buffers(pieces) {
-        buffer.clear();
         empty(buffer.spare_capacity_mut());
     }
 }
@@ -22,7 +22,26 @@ pub fn give_back(pieces: Vec<Bytes>) {
 /// The large buffers that these pieces alone hold. Of several pieces in one buffer the first one, which remains, has all of it.
 fn buffers(pieces: Vec<Bytes>) -> impl Iterator<Item = BytesMut> {
     let held_alone = pieces.into_iter().rev().filter_map(|piece| piece.try_into_mut().ok());
-    held_alone.filter(|buffer| buffer.capacity() >= LARGE)
+    held_alone.map(whole).filter(|buffer| buffer.capacity() >= LARGE)
+}
+
+/// All of a buffer for what comes next, with the place of what stood before the piece, such as a request's head.
+fn whole(mut buffer: BytesMut) -> BytesMut {
+    buffer.clear();
+    let length = buffer.capacity().next_power_of_two();
+    // A buffer of another length stays without that place.
+    let _ = buffer.try_reclaim(length);
+    buffer
+}
+
+/// Gives the memory of a buffer back into which nothing was read yet, and nothing will be for long: it was another's before, whose
+/// bytes are in it.
+#[expect(unsafe_code, reason = "a stream whose request was large holds 4 KB more (docs/performance.md)")]
+pub fn give_back_unread(buffer: &mut ReadBuf<'_>) {
+    if buffer.initialized().is_empty() {
+        // SAFETY: nothing in it counts as initialised, so that nothing can become uninitialised.
+        empty(unsafe { buffer.unfilled_mut() });
+    }
 }
 
 /// Has the system take the whole pages of this memory.
@@ -81,6 +100,7 @@ mod tests {
         for cuts in [vec![], vec![1], vec![LARGE, 2 * LARGE], vec![1, 3 * LARGE]] {
             let mut buffer = BytesMut::with_capacity(8 * LARGE);
             buffer.resize(4 * LARGE, 7);
+            drop(buffer.split_to(300));
             let mut before = 0;
             let mut pieces: Vec<Bytes> = Vec::new();
             for cut in cuts {

@@ -71,6 +71,8 @@ pub(super) struct Activity {
     is_upgrading: AtomicBool,
     /// Whether a write is pending: the client does not read, or other tasks come first.
     is_blocked: AtomicBool,
+    /// Whether an answer of unknown length is on its way, and the connection is that exchange's alone.
+    is_streaming: AtomicBool,
     /// Whether the connection occupies a slot of the reserve.
     is_reserved: AtomicBool,
     order: AtomicU8,
@@ -91,6 +93,7 @@ impl Activity {
             is_multiplexed: AtomicBool::new(false),
             is_upgrading: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
+            is_streaming: AtomicBool::new(false),
             is_reserved: AtomicBool::new(is_reserved),
             order: AtomicU8::new(0),
             ordered: AtomicU64::new(0),
@@ -143,6 +146,11 @@ impl Activity {
     /// that nothing of the answer waits when hyper gives the connection away.
     pub(super) fn is_upgrading(&self) -> bool {
         self.is_upgrading.load(Ordering::Relaxed)
+    }
+
+    /// Whether a stream is on its way, so that its client will send nothing for long.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.is_streaming.load(Ordering::Relaxed)
     }
 
     /// Records whether the last write has to wait.
@@ -232,11 +240,18 @@ impl Exchange {
     pub(super) fn has_final_poll(&self) -> bool {
         self.0.order() >= Order::FinalPoll
     }
+
+    /// Records that its answer is a stream.
+    pub(super) fn streams(&self) {
+        let is_alone = !self.0.is_multiplexed.load(Ordering::Relaxed);
+        self.0.is_streaming.store(is_alone, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
         let activity = &self.0;
+        activity.is_streaming.store(false, Ordering::Relaxed);
         // Stored before the count: a task that sees the connection idle must not see an old time.
         activity.since.store(activity.now(), Ordering::Relaxed);
         activity.exchanges.fetch_sub(1, Ordering::Release);

@@ -14,6 +14,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
+use weir_buffers::spare_memory;
 use weir_types::deferred_write::DeferredWrite;
 
 /// The most bytes of several buffers that are put into one before they are written, as those of a stream's piece are. To copy
@@ -91,13 +92,16 @@ pub(super) struct Observed {
     /// What was read already and comes first.
     ahead: BytesMut,
     deferred: DeferredWrite,
+    /// Where the buffer begins that a stream's client has sent nothing into, once its memory was given back.
+    unread: usize,
 }
 
 impl Observed {
     pub(super) fn new(socket: Socket, send_timeout: Duration, activity: Arc<Activity>) -> Self {
         let mut stream = TimeoutStream::new(socket);
         stream.set_write_timeout(Some(send_timeout));
-        Self { stream: Box::pin(stream), activity, ahead: BytesMut::new(), deferred: DeferredWrite::default() }
+        let (ahead, deferred) = (BytesMut::new(), DeferredWrite::default());
+        Self { stream: Box::pin(stream), activity, ahead, deferred, unread: 0 }
     }
 
     /// Lets these bytes be read again, before all others.
@@ -119,6 +123,14 @@ impl Observed {
             self.deferred.poll(cx, offered, |cx| write(stream, cx))
         };
         self.note(polled)
+    }
+
+    /// A stream's client sends nothing for long: the memory of the buffer for what it sends is given back, once.
+    fn wait(&mut self, buf: &mut ReadBuf<'_>) {
+        let place = buf.filled().as_ptr().addr();
+        if std::mem::replace(&mut self.unread, place) != place {
+            spare_memory::give_back_unread(buf);
+        }
     }
 
     /// A write that waits, for the client or for other tasks, keeps the connection from being taken for an idle one.
@@ -143,6 +155,9 @@ impl AsyncRead for Observed {
         let polled = self.stream.as_mut().poll_read(cx, buf);
         if buf.filled().len() > before {
             self.activity.received();
+            self.unread = 0;
+        } else if polled.is_pending() && self.activity.is_streaming() {
+            self.wait(buf);
         }
         polled
     }
@@ -189,6 +204,9 @@ fn join<'a>(bufs: &[IoSlice<'_>], one: &'a mut [u8; SMALL]) -> Option<&'a [u8]> 
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_os = "linux")]
+    use std::mem::MaybeUninit;
+
     use tokio::io::AsyncReadExt as _;
 
     use super::super::address_key::AddressKey;
@@ -244,6 +262,32 @@ mod tests {
             client.read_to_end(&mut read).await.unwrap();
             assert_eq!(read, [b"a", &middle[..], b"z"].concat(), "{}", middle.len());
         }
+    }
+
+    /// How many bytes of a buffer are zero after a read that waits, of 64 KB that were not.
+    #[cfg(target_os = "linux")]
+    #[expect(unsafe_code, reason = "every byte was written, by the test or by the system")]
+    fn emptied(observed: &mut Observed, memory: &mut [MaybeUninit<u8>]) -> usize {
+        memory.fill(MaybeUninit::new(7));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(observed).poll_read(&mut cx, &mut ReadBuf::uninit(memory)).is_pending());
+        // SAFETY: as above.
+        memory.iter().filter(|byte| unsafe { byte.assume_init() } == 0).count()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_a_streams_client_is_read_into_holds_no_memory() {
+        let (mut observed, _client) = served().await;
+        let mut memory = vec![MaybeUninit::new(7); 64 << 10];
+        assert_eq!(emptied(&mut observed, &mut memory), 0, "no stream runs");
+        let exchange = observed.activity.begin(http::Version::HTTP_11);
+        assert_eq!(emptied(&mut observed, &mut memory), 0, "nor is it known to be one");
+        exchange.streams();
+        assert!(emptied(&mut observed, &mut memory) > 48 << 10);
+        assert_eq!(emptied(&mut observed, &mut memory), 0, "once is enough");
+        drop(exchange);
+        assert_eq!(emptied(&mut observed, &mut memory[1..]), 0, "it has ended");
     }
 
     #[tokio::test]

@@ -47,6 +47,9 @@ pub(super) struct Marked<B: Body> {
 
 impl<B: Body> Marked<B> {
     pub(super) fn new(body: B, exchange: Exchange) -> Self {
+        if body.size_hint().exact().is_none() {
+            exchange.streams();
+        }
         Self { body, exchange, failure: None }
     }
 }

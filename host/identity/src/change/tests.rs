@@ -300,7 +300,10 @@ fn a_user_whose_team_is_gone_can_still_be_disabled() {
     memory.run(GroupCommand::DeleteTeam(TeamId::parse("gone").unwrap(), KeysOfTeam::Refuse), &context(0)).unwrap();
     memory.run(user(json!({"disabled": true})), &context(0)).unwrap();
     let other = user(json!({"teams": ["gone", "nowhere"]}));
-    assert_eq!(memory.run(other, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Team, "nowhere".to_owned()));
+    assert_eq!(
+        memory.run(other, &context(0)).unwrap_err(),
+        ChangeError::OwnerMissing(Kind::Team, "nowhere".to_owned())
+    );
 }
 
 #[test]
@@ -343,7 +346,10 @@ fn a_team_with_keys_goes_with_them_or_not_at_all() {
     let id = OrganisationId::parse("org").unwrap();
     assert_eq!(memory.run(GroupCommand::DeleteOrganisation(id), &context(0)).unwrap_err().code(), "in_use");
     let lost = GroupCommand::PutTeam(Box::new(parsed(&json!({"id": "t", "organisation": "none"}))));
-    assert_eq!(memory.run(lost, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Organisation, "none".to_owned()));
+    assert_eq!(
+        memory.run(lost, &context(0)).unwrap_err(),
+        ChangeError::OwnerMissing(Kind::Organisation, "none".to_owned())
+    );
     assert!(memory.run(organisation(), &context(9)).unwrap().writes.is_empty(), "the creation's time stays");
 }
 
