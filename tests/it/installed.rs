@@ -94,10 +94,17 @@ fn what_is_pinned_beside_the_program_is_trusted() {
     let (is_well, output) = init();
     assert!(!is_well, "{output}");
     is_in("nothing pins its adapter", &output);
+    let check = || installed.output_of(&installed.program(), "check", &[("OPENAI_API_KEY", "sk-seen-by-nobody")]).1;
+    let unpinned = "OPENAI_API_KEY: warning: `openai` is not served: nothing pins its adapter in the lock file";
+    let told = check();
+    is_in(unpinned, &told);
+    is_in("openai.wasm` pins it", &told);
     let (_, listed) = installed.output_of(&installed.program(), "plugin list --json", &[]);
     let listed: Value = serde_json::from_str(&listed).unwrap();
     let pin = format!("[adapters.openai]\ndigest = {}\n", listed[0]["digest"]);
     fs::write(installed.place.path().join("plugins.lock"), pin).unwrap();
     let (is_well, output) = init();
     assert!(is_well, "{output}");
+    let told = check();
+    assert!(told.contains("1 provider") && !told.contains(unpinned), "{told}");
 }

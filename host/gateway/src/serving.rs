@@ -98,7 +98,7 @@ impl Serving {
                 told.push(left_out);
             }
         }
-        let mut problems = Vec::new();
+        let mut problems = targets::undiscovered(config, &adapters);
         let known = compile(config, &adapters, &endpoints);
         let config = Arc::new(completed(config, &adapters));
         let prices = Prices::new(&config, stored, &mut problems);

@@ -11,7 +11,7 @@ use crate::model_catalog::Facts;
 use crate::pricing::{Prices, Pricing};
 use crate::route::{Route, Routes, ShownNames, Target};
 use weir_adapters::catalog::Snapshot;
-use weir_config::{Address, Alias, Config, Environment, Model, Price, Problem, Provider, Strategy, near_names};
+use weir_config::{Address, Alias, Config, Environment, Model, Place, Price, Problem, Provider, Strategy, near_names};
 use weir_ledger::{Budget, PriceBook, Subject};
 use weir_sandbox::Adapter;
 use weir_types::contract::types::Setting;
@@ -305,4 +305,18 @@ pub(super) fn discover(config: &mut Config, adapter: &Adapter) {
     let mut provider = Provider::discovered(adapter.name.as_ref(), adapter.name.as_ref(), None, Some(key));
     provider.address = suggested_address(adapter, &provider, &config.environment);
     config.add_discovered(provider, &suggests.models);
+}
+
+/// Providers whose usual key variables are set, and which are not served without a configuration: an adapter that nobody pinned
+/// would say where the key goes.
+pub(super) fn undiscovered(config: &Config, adapters: &Snapshot) -> Vec<Problem> {
+    let unpinned = adapters.adapters.values().filter(|adapter| config.discover && !adapter.trusted);
+    let left_out = unpinned.filter_map(|adapter| {
+        let variable = config.environment.key_variable(&adapter.name, &adapter.manifest.suggests.key_variables)?;
+        let message = format!("`{}` is not served: nothing pins its adapter in the lock file", adapter.name);
+        let file = config.plugins.dir.join(format!("{}.wasm", adapter.name));
+        let help = format!("`weir plugin install {}` pins it, `weir init` writes a configuration", file.display());
+        Some(Problem::warning(&Place::Variable(variable.into()), message).with_help(help))
+    });
+    left_out.collect()
 }
