@@ -12,6 +12,9 @@ use tokio::io::ReadBuf;
 /// Size in bytes of a buffer that is worth it: smaller ones share their pages with what is in use.
 const LARGE: usize = 4 << 10;
 
+/// Size in bytes of a buffer that waits to be read into and is worth it: those of small requests are used again at once.
+const UNREAD: usize = 16 << 10;
+
 /// Drops the pieces of a body, and gives the memory of their buffers back where these are large and nobody else holds them.
 pub fn give_back(pieces: Vec<Bytes>) {
     for mut buffer in buffers(pieces) {
@@ -38,7 +41,7 @@ fn whole(mut buffer: BytesMut) -> BytesMut {
 /// bytes are in it.
 #[expect(unsafe_code, reason = "a stream whose request was large holds 4 KB more (docs/performance.md)")]
 pub fn give_back_unread(buffer: &mut ReadBuf<'_>) {
-    if buffer.initialized().is_empty() {
+    if buffer.capacity() >= UNREAD && buffer.initialized().is_empty() {
         // SAFETY: nothing in it counts as initialised, so that nothing can become uninitialised.
         empty(unsafe { buffer.unfilled_mut() });
     }
