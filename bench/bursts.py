@@ -91,7 +91,7 @@ def main():
     cases = {"bare proxy": (None, "relayed")}
     for weir in args.weir:
         for lane in args.lanes.split(","):
-            cases[f"{weir.resolve().parent.name}/{weir.name} {lane}"] = (weir, lane)
+            cases[f"{weir} {lane}"] = (weir, lane)
     rounds = {name: [] for name in cases}
     with contextlib.ExitStack() as stack:
         upstream = provider(stack, args, CORES[1])
