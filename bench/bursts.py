@@ -23,7 +23,7 @@ from workers import Gateway, provider, start
 
 CORES = ("0", "1")
 PIECES, GAP_MS = 200, 50
-#: Pieces before which nothing is measured: the share of a stream after which all run and what only their beginning needed is gone.
+#: The share of a stream after which its memory is read: all run, and what only their beginning needed is gone.
 ALL_RUN = 0.8
 
 
@@ -34,7 +34,7 @@ def arguments():
     parser.add_argument("--tools", type=Path, required=True)
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--kilobytes", type=int, default=100, help="of each request")
-    parser.add_argument("--ramp-ms", type=int, default=0, help="within how long the streams begin")
+    parser.add_argument("--ramp-ms", type=int, default=0, help="within how long the streams begin: less than the ten seconds that each takes")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lanes", default="relayed,translated")
     return parser.parse_args()
@@ -60,7 +60,8 @@ class BareProxy:
 
 def burst(args, gateway, lane):
     """The 50th and 99th percentile of the first token in milliseconds, and kilobytes a stream at the most and while all run."""
-    before, pid = anonymous_kb(gateway.program.pid), gateway.program.pid
+    pid = gateway.program.pid
+    before = anonymous_kb(pid)
     seen, ended = [], threading.Event()
 
     def watch():
@@ -79,7 +80,7 @@ def burst(args, gateway, lane):
     result = json.loads(done.stdout)
     if result["ok_all"] != args.streams:
         raise SystemExit(f"{lane}: {result['ok_all']} of {args.streams} streams, {result['errors']}")
-    runs = args.ramp_ms / 1000 + ALL_RUN * PIECES * GAP_MS / 1000
+    runs = max(args.ramp_ms, ALL_RUN * PIECES * GAP_MS) / 1000
     held = next((kb for at, kb in seen if at >= runs), seen[-1][1])
     first = result["first_token_us"]
     of_each = [(kb - before) / args.streams for kb in (max(kb for _, kb in seen), held)]
