@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from entry_points import answers, free_port, pinned, post, until
+from start import memory
 from workers import Gateway, provider, start
 
 CORES = ("0", "1")
@@ -40,13 +41,6 @@ def arguments():
     return parser.parse_args()
 
 
-def anonymous_kb(pid):
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Anonymous:"):
-            return int(line.split()[1])
-    raise SystemExit("the process tells nothing of its memory")
-
-
 class BareProxy:
     """The proxy without a mind of its own, as `Gateway` is."""
 
@@ -61,13 +55,17 @@ class BareProxy:
 def burst(args, gateway, lane):
     """The 50th and 99th percentile of the first token in milliseconds, and kilobytes a stream at the most and while all run."""
     pid = gateway.program.pid
-    before = anonymous_kb(pid)
+
+    def own_kb():
+        return memory(pid)[0] * 1024
+
+    before = own_kb()
     seen, ended = [], threading.Event()
 
     def watch():
         begun = time.monotonic()
         while not ended.wait(0.1):
-            seen.append((time.monotonic() - begun, anonymous_kb(pid)))
+            seen.append((time.monotonic() - begun, own_kb()))
 
     command = [args.tools.resolve() / "loadgen", "--url", gateway.url, "--model", lane, "--quiet", "--dialect", "openai", "--stream"]
     command += ["--history-kb", str(args.kilobytes), "--connections", str(args.streams), "--requests", str(args.streams)]
