@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use weir_adapters::Lock;
 use weir_adapters::sign::SigningKey;
 use weir_sandbox::Digest;
-use weir_tests::plugins::{twin, zeta_build};
+use weir_tests::plugins::{target, twin, zeta_build};
 use weir_tests::{Answer, Folder, Gateway, Program, Reply, Request, Upstream, program};
 
 use crate::wire_format::{OPENAI, TEXT, ZETA, config, provider};
@@ -282,6 +282,23 @@ async fn only_what_the_lock_file_pins_comes_in() {
     Lock::pin_in(&lock, "zeta", Digest::of(&next)).unwrap();
     until_serving(&gateway, "zeta", Digest::of(&next)).await;
     assert_eq!(gateway.adapter("zeta").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_bytes_than_the_lock_file_pins_are_served_with_a_warning() {
+    let upstream = provider(ZETA).await;
+    let folder = Folder::with(&["zeta"]);
+    let first = Digest::of(&std::fs::read(folder.file("zeta")).unwrap());
+    Lock::pin_in(&folder.path().join("plugins.lock"), "zeta", first).unwrap();
+    let program = Program::start(&folder, &target().join("test-cache"), &config(&upstream));
+    program.address();
+    let warns = |log: &str| log.contains("the lock file pins other bytes");
+    assert!(!warns(&program.log()), "{}", program.log());
+    folder.put("zeta", &zeta_build(2));
+    program.until("adapter serves");
+    let line: Value = serde_json::from_str(&program.until("the lock file pins other bytes")).unwrap();
+    assert_eq!(line["adapter"], "zeta", "{line}");
+    assert_eq!((&line["level"], &line["pinned"]), (&json!("WARN"), &json!(first.short())), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ mod passages;
 mod targets;
 mod url_template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use http::Method;
@@ -90,14 +90,7 @@ impl Serving {
         stored: Option<&PriceFile>,
     ) -> Result<Self, FaceError> {
         let endpoints = Endpoints::new(adapters.adapters.values().map(|adapter| speaker(config, adapter)))?;
-        // A path may be declared several times, each under another condition.
-        let mut told: Vec<&LeftOut> = Vec::new();
-        for left_out in endpoints.left_out() {
-            if !told.contains(&left_out) {
-                tracing::warn!(adapter = %left_out.adapter, "{left_out}");
-                told.push(left_out);
-            }
-        }
+        warn_of_left_out(endpoints.left_out());
         let mut problems = targets::undiscovered(config, &adapters);
         let known = compile(config, &adapters, &endpoints);
         let config = Arc::new(completed(config, &adapters));
@@ -309,4 +302,19 @@ fn completed(config: &Config, adapters: &Snapshot) -> Config {
         }
     }
     config
+}
+
+/// Warns of paths that are left out, once for two adapters that both declare them.
+fn warn_of_left_out(all: &[LeftOut]) {
+    // A path may be declared several times, each under another condition.
+    let mut of_two: BTreeMap<(&str, &str), BTreeSet<String>> = BTreeMap::new();
+    for LeftOut { adapter, method, path, other } in all {
+        of_two.entry((adapter, other)).or_default().insert(format!("{method} {path}"));
+    }
+    for ((adapter, other), paths) in of_two {
+        let paths: Vec<String> = paths.into_iter().collect();
+        let (are, them) = if paths.len() == 1 { ("is", "it") } else { ("are", "them") };
+        let reason = "and this adapter is neither pinned nor configured";
+        tracing::warn!(adapter, "{} {are} left out: `{other}` serves {them}, {reason}", paths.join(", "));
+    }
 }

@@ -219,12 +219,27 @@ impl Watch {
                 if self.catalog.publish(&adapter).is_err() {
                     return State::Conflict { generation: self.catalog.snapshot().generation };
                 }
+                self.warn_of_other_bytes(&adapter);
                 if adapter.pool().awaits_proof() {
                     self.unproved.push(Unproved::new(adapter));
                 }
             }
         }
         State::Done { digest, trusted }
+    }
+
+    /// Warns that an adapter serves whose bytes are not those that the lock file pins: a build, or somebody else's file.
+    fn warn_of_other_bytes(&self, adapter: &Adapter) {
+        let pinned = self.lock.pinned(&adapter.name).filter(|_| !adapter.trusted && adapter.signer.is_none());
+        if let Some(pinned) = pinned {
+            let (name, digest, pinned) = (&*adapter.name, adapter.digest.short(), pinned.short());
+            tracing::warn!(
+                adapter = name,
+                digest,
+                pinned,
+                "the lock file pins other bytes: `weir plugin install` pins these, `require_lock` refuses them"
+            );
+        }
     }
 
     /// Why a signed version must not replace a later one that is pinned: an old signature stays valid although the

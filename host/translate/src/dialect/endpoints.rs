@@ -219,7 +219,12 @@ impl Endpoints {
     pub fn find(&self, method: &Method, path: &str, head: &Head<'_>) -> Lookup {
         let mut methods = Vec::new();
         let mut other = None;
-        for (endpoint, placeholders) in self.candidates(path) {
+        let mut is_verb = false;
+        for (endpoint, placeholders, ends_in_verb) in self.candidates(path) {
+            // `models/{model}` also matches `models/a:generateContent`, which would be a model of that name.
+            if is_verb && !ends_in_verb {
+                break;
+            }
             if endpoint.face.when.as_ref().is_some_and(|when| !head.holds(when)) {
                 continue;
             }
@@ -228,6 +233,7 @@ impl Endpoints {
             }
             methods.extend(Method::from_bytes(endpoint.face.method.as_bytes()).ok());
             other = Some(endpoint);
+            is_verb = ends_in_verb;
         }
         match other {
             Some(endpoint) => Lookup::WrongMethod(Arc::clone(endpoint), methods),
@@ -235,12 +241,17 @@ impl Endpoints {
         }
     }
 
-    /// Endpoints whose path matches, the most specific first.
-    fn candidates(&self, path: &str) -> impl Iterator<Item = (&Arc<Endpoint>, PathParams)> {
-        let literal = self.literal.get(path).into_iter().flatten().map(|index| (*index, PathParams::default()));
-        let with_placeholders =
-            self.patterns.iter().filter_map(move |(pattern, index)| Some((*index, pattern.matches(path)?)));
-        literal.chain(with_placeholders).filter_map(|(index, placeholders)| Some((self.all.get(index)?, placeholders)))
+    /// Endpoints whose path matches, the most specific first, and whether their pattern ends in a verb, as in
+    /// `{model}:generateContent`.
+    fn candidates(&self, path: &str) -> impl Iterator<Item = (&Arc<Endpoint>, PathParams, bool)> {
+        let literal = self.literal.get(path).into_iter().flatten().map(|index| (*index, PathParams::default(), false));
+        let with_placeholders = self.patterns.iter().filter_map(move |(pattern, index)| {
+            let placeholders = pattern.matches(path)?;
+            Some((*index, placeholders, pattern.ends_in_verb()))
+        });
+        literal
+            .chain(with_placeholders)
+            .filter_map(|(index, placeholders, ends_in_verb)| Some((self.all.get(index)?, placeholders, ends_in_verb)))
     }
 
     fn add(&mut self, speaker: &FaceOwner<'_>, face: &Face) -> Result<(), FaceError> {

@@ -69,6 +69,11 @@ impl Pattern {
         self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
     }
 
+    /// Whether text follows the placeholder in the last segment, as in `{model}:generateContent`.
+    pub(crate) fn ends_in_verb(&self) -> bool {
+        matches!(self.segments.last(), Some(Segment::Placeholder { after, .. } | Segment::Greedy { after, .. }) if !after.is_empty())
+    }
+
     /// How specific the pattern is: it grows with the literal text.
     pub fn weight(&self) -> usize {
         let literal = |segment: &Segment| match segment {

@@ -26,8 +26,8 @@ impl Endpoints {
 
     fn respelled(&self, method: &Method, path: &str) -> Option<(String, Arc<Endpoint>)> {
         let serves = |path: &str| {
-            let found = self.candidates(path).find(|(endpoint, _)| endpoint.face.method == method.as_str());
-            found.map(|(endpoint, _)| (path.to_owned(), Arc::clone(endpoint)))
+            let found = self.candidates(path).find(|(endpoint, ..)| endpoint.face.method == method.as_str());
+            found.map(|(endpoint, ..)| (path.to_owned(), Arc::clone(endpoint)))
         };
         let shorter = std::iter::successors(Some(path), |path| path.get(1..)?.find('/').map(|at| &path[at + 1..]));
         let versioned = format!("/v1{path}");

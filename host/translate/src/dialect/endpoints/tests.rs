@@ -87,6 +87,20 @@ fn a_wrong_method_and_an_unknown_path_are_distinguished() {
 }
 
 #[test]
+fn a_verb_asked_for_with_a_wrong_method_is_no_models_name() {
+    let manifest =
+        manifest(vec![claim("POST", "/v1/models/{model}:talk", None), claim("GET", "/v1/models/{model}", None)]);
+    let endpoints = Endpoints::new([("zeta", &manifest)]).unwrap();
+    let headers = HeaderMap::new();
+    let head = Head { headers: &headers, query: "" };
+    let Lookup::WrongMethod(_, methods) = endpoints.find(&Method::GET, "/v1/models/a:talk", &head) else {
+        panic!("a model called `a:talk`")
+    };
+    assert_eq!(methods, [Method::POST]);
+    assert_eq!(found(&endpoints, &Method::GET, "/v1/models/a:7b", &headers), Some(1));
+}
+
+#[test]
 fn c69_nothing_of_a_clients_credential_is_kept_of_a_requests_head() {
     let place = CredentialPlace::Header(Header { name: "X-Key".into(), value: String::new() });
     let claim =
