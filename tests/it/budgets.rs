@@ -377,6 +377,19 @@ async fn a_provider_whose_budget_is_used_up_is_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_provider_whose_budget_is_used_up_is_not_to_be_asked_again_in_pass_through() {
+    let upstream = provider().await;
+    let passes = config_of(&[OPENAI], &upstream).replace("timeouts =", "passthrough = [\"* *\"]\ntimeouts =");
+    let of_provider = budget("name = \"p\"\nfor = { provider = \"openai\" }\nrequests = 1\nper = \"total\"");
+    let gateway = Gateway::open(&(passes + &of_provider)).await;
+    let body = OPENAI.request("openai", false).sent();
+    for (status, retry) in [(200, None), (429, Some("false"))] {
+        let reply = gateway.ask(&Request::post("/passthrough/openai/chat/completions", &body)).await;
+        assert_eq!((reply.status(), reply.header("x-should-retry")), (status, retry), "{}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_request_costs_nothing_and_one_that_its_client_leaves_stays_booked() {
     let gate = Gate::default();
     let held = gate.clone();

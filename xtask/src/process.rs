@@ -21,6 +21,13 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
+/// The compiler that a build in this folder uses.
+pub(crate) fn rustc(folder: &Path) -> Command {
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.current_dir(folder);
+    rustc
+}
+
 /// Cargo for the workspace's own crates in the profile of the tests. Clippy's driver compiles them as rustc does, and lints
 /// besides: a check by itself would read and type-check every dependency once more.
 pub(crate) fn linting_cargo() -> Command {

@@ -19,11 +19,7 @@ pub(crate) fn flags(workspace: &Workspace) -> Result<Vec<String>> {
         named.push((home, "/cargo".to_owned()));
         named.extend(registries.into_iter().map(|folder| (folder, "/crates".to_owned())));
     }
-    let rustc = || {
-        let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-        rustc.current_dir(&workspace.root);
-        rustc
-    };
+    let rustc = || process::rustc(&workspace.root);
     let sysroot = process::read(rustc().args(["--print", "sysroot"]))?;
     let about = process::read(rustc().arg("-vV"))?;
     if let Some(commit) = about.lines().find_map(|line| line.strip_prefix("commit-hash: ")) {

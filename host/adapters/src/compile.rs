@@ -54,7 +54,7 @@ pub enum CompileError {
     /// It exceeded the memory limit, in bytes.
     #[error("it takes more memory than {} MiB; `compile.memory` of `[plugins]` sets the limit", .0 >> 20)]
     TooLarge(u64),
-    /// The process cannot be started.
+    /// The process, or a thread that talks to it, cannot be started.
     #[error("no process to compile it in: {0}")]
     Start(#[source] io::Error),
     /// The process sent an invalid answer.
@@ -159,9 +159,15 @@ fn in_child(
     };
     let component = [digest.bytes(), bytes].concat();
     // A child that dies over the first bytes does not read the rest; its exit status is the reason then.
-    std::thread::spawn(move || input.write_all(&component));
-    let answer = collect(output.take(bounds.memory), usize::MAX);
-    let stderr = collect(stderr, STDERR_BYTES);
+    let talking = beside(move || drop(input.write_all(&component)))
+        .and_then(|()| Ok((collect(output.take(bounds.memory), usize::MAX)?, collect(stderr, STDERR_BYTES)?)));
+    let (answer, stderr) = match talking {
+        Ok(talking) => talking,
+        Err(error) => {
+            ended_by(&mut child, Instant::now()).map_err(CompileError::Start)?;
+            return Err(CompileError::Start(error));
+        }
+    };
     let answer = answer.recv_timeout(bounds.time).ok();
     let ended = ended_by(&mut child, if answer.is_some() { until } else { Instant::now() });
     let status = ended.map_err(CompileError::Start)?.ok_or(CompileError::TooLong(bounds.time))?;
@@ -188,10 +194,15 @@ fn command(program: &OsStr, bounds: Bounds, threads: u32) -> Command {
     command
 }
 
+/// Runs this on a thread of its own. The system may have none left, as within a container's limit of processes.
+fn beside(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().spawn(work).map(drop)
+}
+
 /// Reads to the end on another thread, and keeps the last `keep` bytes.
-fn collect(mut from: impl Read + Send + 'static, keep: usize) -> Receiver<Vec<u8>> {
+fn collect(mut from: impl Read + Send + 'static, keep: usize) -> io::Result<Receiver<Vec<u8>>> {
     let (sender, receiver) = sync_channel(1);
-    std::thread::spawn(move || {
+    beside(move || {
         let (mut all, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
         while let Ok(read @ 1..) = from.read(&mut piece) {
             all.extend_from_slice(piece.get(..read).unwrap_or_default());
@@ -200,8 +211,8 @@ fn collect(mut from: impl Read + Send + 'static, keep: usize) -> Receiver<Vec<u8
             }
         }
         let _ = sender.send(all);
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 /// Waits for the child's exit. Kills it at `until` and returns `None`.

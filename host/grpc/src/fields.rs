@@ -68,6 +68,12 @@ pub(crate) fn check(name: &str, message: &[u8]) -> Result<(), TooMany> {
     walk(schema, *place, message, DEPTH, &mut left)
 }
 
+/// Whether the schema has a message of the service by this name.
+#[cfg(test)]
+pub(crate) fn knows(name: &str) -> bool {
+    SCHEMA.places.contains_key(&format!("{SERVICE}{name}"))
+}
+
 /// Counts up to the end, or to what the decoder will refuse.
 fn walk(schema: &Schema, place: usize, mut bytes: &[u8], depth: u8, left: &mut usize) -> Result<(), TooMany> {
     let fields = schema.messages.get(place).map_or(&[][..], Vec::as_slice);

@@ -56,15 +56,34 @@ pub(crate) fn read<M: Message + Default>(body: &[Bytes]) -> Result<M, Fault> {
 ///
 /// Why it is no message of this type.
 pub(crate) fn decode<M: Message + Default>(message: &[u8]) -> Result<M, String> {
-    let name = std::any::type_name::<M>().rsplit("::").next().unwrap_or_default();
-    fields::check(name, message).map_err(|error| error.to_string())?;
+    fields::check(name_of::<M>(), message).map_err(|error| error.to_string())?;
     M::decode(message).map_err(|error| error.to_string())
+}
+
+/// The name of a message in the schema, which is that of its type.
+fn name_of<M>() -> &'static str {
+    std::any::type_name::<M>().rsplit("::").next().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::{CountTokensRequest, EmbedRequest, GenerateRequest, ListModelsRequest, RerankRequest};
     use crate::types::Signature;
+
+    #[test]
+    fn the_values_of_every_request_are_counted() {
+        let names = [
+            name_of::<GenerateRequest>(),
+            name_of::<EmbedRequest>(),
+            name_of::<RerankRequest>(),
+            name_of::<CountTokensRequest>(),
+        ];
+        for name in names {
+            assert!(fields::knows(name), "{name}");
+        }
+        assert_eq!(size_of::<ListModelsRequest>(), 0, "it has no values");
+    }
 
     #[test]
     fn a_message_is_read_in_any_pieces() {

@@ -91,12 +91,12 @@ impl Conversation {
     }
 
     /// A response begins: it reads all that was sent so far.
-    pub fn is_read(&mut self) {
+    pub fn response_began(&mut self) {
         (self.known, self.text, self.data) = (self.tokens(), 0, 0);
     }
 
     /// A response has ended, and read so many tokens.
-    pub fn was(&mut self, input: u64) {
+    pub fn response_ended(&mut self, input: u64) {
         self.known = input;
     }
 }
@@ -129,9 +129,9 @@ mod tests {
         let text = format!("{{\"text\":\"{}\"}}", "some words ".repeat(400));
         conversation.add(&places(), text.as_bytes(), true);
         assert!((1100..1110).contains(&conversation.tokens()), "{conversation:?}");
-        conversation.is_read();
+        conversation.response_began();
         assert!((1100..1110).contains(&conversation.tokens()));
-        conversation.was(700);
+        conversation.response_ended(700);
         assert_eq!(conversation.tokens(), 700);
         // Ten seconds of audio, 24000 times two bytes a second, in pieces of a fiftieth of a second.
         let piece = format!("{{\"type\":\"input_audio_buffer.append\",\"audio\":\"{}\"}}", "aB3/".repeat(320));

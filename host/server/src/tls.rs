@@ -22,6 +22,9 @@ use weir_config::TlsFiles;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// First byte of a TLS connection: the record type of the handshake.
 const HANDSHAKE: u8 = 0x16;
+/// How much of a plain HTTP request is read before that answer, in pieces of 4 KB: a client that sends and sends does not hold
+/// the worker.
+const MAX_UNREAD_READS: usize = 16;
 /// The answer to a client that sends plain HTTP.
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
     This port serves HTTPS: begin the address with https://\n";
@@ -83,7 +86,8 @@ impl Tls {
         if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE && first[0].is_ascii_alphabetic() {
             // Unread data would make the system reset the connection before the client sees the answer.
             let mut unread = [0; 4096];
-            while stream.try_read(&mut unread).is_ok_and(|read| read > 0) {}
+            let mut reads = 0..MAX_UNREAD_READS;
+            while reads.next().is_some() && stream.try_read(&mut unread).is_ok_and(|read| read > 0) {}
             stream.write_all(PLAIN).await?;
             stream.shutdown().await?;
             return Err(Error::new(ErrorKind::InvalidData, "the client uses no TLS"));

@@ -5,6 +5,7 @@ mod listeners;
 mod served;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use http::Request;
@@ -13,7 +14,7 @@ use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use self::listeners::{allowance, reserve};
 use self::served::load_served;
@@ -56,6 +57,9 @@ pub(crate) use served::require_adapters;
 pub use served::{derive, load_plugins, loader};
 pub use weir_embed::adapter_settings::policy;
 pub use weir_embed::adapters::{Plugins, Proofs, keeper};
+
+/// How long a stop waits until what is being booked has been given to the store.
+const BOOKING_WAIT: Duration = Duration::from_secs(3);
 
 /// The program, ready to be run.
 #[derive(Debug)]
@@ -203,13 +207,14 @@ impl App {
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = admin::router(operations);
-        let judging = tokio::spawn(judge(Arc::clone(&catalog)));
-        let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
+        let mut beside = JoinSet::new();
+        beside.spawn(judge(Arc::clone(&catalog)));
+        beside.spawn(follow(Arc::clone(&reload), changed, stop.clone()));
+        beside.spawn(probes::follow(Arc::clone(&gateway), stop.clone()));
+        beside.spawn(reload::follow(reload, stop.clone()));
+        let booking = tokio::spawn(bookings::follow(Arc::clone(&gateway), stop.clone()));
         let keeping = self.budgets.map(|kept| Keeping::start(kept, &gateway));
         let rounds = self.rounds.map(Rounds::start);
-        let checking = tokio::spawn(probes::follow(Arc::clone(&gateway), stop.clone()));
-        tokio::spawn(bookings::follow(Arc::clone(&gateway), stop.clone()));
-        tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
             let allowance = Allowance { tls: None, metrics: connections.of("admin"), ..allowance.clone() };
             operate_apart(listener, router.clone(), allowance, stop.clone())
@@ -225,11 +230,11 @@ impl App {
         if let Some(side) = side {
             let _ended = side.await;
         }
+        // What is being booked is in the store's queue before the store is closed.
+        let _ended = tokio::time::timeout(BOOKING_WAIT, booking).await;
         self.sending.end().await;
         flush_at_exit(rounds, keeping, self.work, self.store).await;
-        for task in [follow, judging, checking] {
-            task.abort();
-        }
+        beside.shutdown().await;
         drop(watching);
         send_last_spans(tracer).await;
     }
@@ -357,13 +362,16 @@ async fn follow(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop
             _ = stop.wait_for(|stop| *stop) => break,
             change = changed.changed() => if change.is_err() { break },
         }
-        reload.adapters_changed();
+        let reload = Arc::clone(&reload);
+        if let Err(error) = tokio::task::spawn_blocking(move || reload.adapters_changed()).await {
+            tracing::error!(%error, "changed adapters are not served until the next change");
+        }
     }
 }
 
 /// Runs the judge. Its decisions may take a while (instances are created), so it runs on a blocking thread.
 async fn judge(catalog: Arc<Catalog>) {
-    let mut judge = Judge::new(catalog);
+    let mut judge = Judge::new(Arc::clone(&catalog));
     loop {
         tokio::time::sleep(judge::INTERVAL).await;
         let looked = tokio::task::spawn_blocking(move || {
@@ -372,7 +380,10 @@ async fn judge(catalog: Arc<Catalog>) {
         });
         match looked.await {
             Ok(back) => judge = back,
-            Err(error) => return tracing::error!(%error, "adapters are not watched any more"),
+            Err(error) => {
+                tracing::error!(%error, "adapters were not judged once");
+                judge = Judge::new(Arc::clone(&catalog));
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ struct StoredWork {
 }
 
 impl WorkStore for StoredWork {
-    fn elsewhere(&self, ids: Vec<String>) -> WorkSearch {
+    fn held_elsewhere(&self, ids: Vec<String>) -> WorkSearch {
         if self.store.is_in_process() {
             return Box::pin(std::future::ready(Some(Vec::new())));
         }
@@ -46,7 +46,7 @@ impl WorkStore for StoredWork {
         })
     }
 
-    fn made(&self, work: KeptWork) {
+    fn keep(&self, work: KeptWork) {
         let KeptWork { name, made_ms, terms } = work;
         // Texts, numbers and lists of them always have a JSON form.
         let Ok(body) = serde_json::to_string(&terms) else { return };
@@ -55,7 +55,7 @@ impl WorkStore for StoredWork {
         }
     }
 
-    fn ended(&self, work: WorkName) {
+    fn give_up(&self, work: WorkName) {
         self.recorder.book_work(&[], key_of(work));
     }
 }
@@ -75,14 +75,15 @@ struct Holder {
     is_well: bool,
 }
 
-impl Holder {
-    fn interval(&self) -> Duration {
-        (self.gateway.serving().config.server.book_unread_after / 6).clamp(MIN_INTERVAL, MAX_INTERVAL)
-    }
+/// How often the work is held, with the configuration of now.
+fn interval(gateway: &Gateway) -> Duration {
+    (gateway.serving().config.server.book_unread_after / 6).clamp(MIN_INTERVAL, MAX_INTERVAL)
+}
 
+impl Holder {
     /// Holds the work for some time more, and goes on with what no process holds. Blocks.
     fn hold(&mut self) {
-        let (begun, interval) = (Instant::now(), self.interval());
+        let (begun, interval) = (Instant::now(), interval(&self.gateway));
         let for_ms = u64::try_from((interval * HELD_FOR).as_millis()).unwrap_or(u64::MAX);
         let room = self.gateway.room_for_work().saturating_sub(self.waiting.len());
         let held = self.store.hold_work(WorkHold { process: self.process, for_ms, room });
@@ -140,14 +141,18 @@ impl WorkHolding {
         let (store, recorder) = (open.store(), open.recorder().clone());
         let process = recorder.process();
         gateway.keep_work_in(Arc::new(StoredWork { recorder, store: Arc::clone(&store) }));
-        let (gateway, waiting) = (Arc::clone(gateway), Vec::new());
-        let holder = Holder { store: Arc::clone(&store), gateway, process, waiting, is_well: true };
-        let holder = Arc::new(Mutex::new(holder));
+        let holder = Arc::new(Mutex::new(Holder {
+            store: Arc::clone(&store),
+            gateway: Arc::clone(gateway),
+            process,
+            waiting: Vec::new(),
+            is_well: true,
+        }));
         if tokio::time::timeout(WAIT, hold(&holder)).await.is_err() {
             tracing::warn!("the store does not answer yet: batches of earlier processes are booked as soon as it does");
         }
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(follow(holder, stopped));
+        let task = tokio::spawn(follow(holder, Arc::clone(gateway), stopped));
         Self { stop, task, store, process }
     }
 
@@ -188,11 +193,11 @@ async fn hold(holder: &Arc<Mutex<Holder>>) {
     }
 }
 
-/// Holds it again and again until `stop` is set.
-async fn follow(holder: Arc<Mutex<Holder>>, mut stop: watch::Receiver<bool>) {
+/// Holds it again and again until `stop` is set. The holder is locked on threads that may wait only, since a store that does
+/// not answer keeps it locked.
+async fn follow(holder: Arc<Mutex<Holder>>, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
     loop {
-        let interval = holder.lock().unwrap_or_else(PoisonError::into_inner).interval();
-        if tokio::time::timeout(interval, stop.wait_for(|stop| *stop)).await.is_ok() {
+        if tokio::time::timeout(interval(&gateway), stop.wait_for(|stop| *stop)).await.is_ok() {
             return;
         }
         hold(&holder).await;

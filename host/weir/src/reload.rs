@@ -90,6 +90,8 @@ pub struct Reload {
     granted: Arc<Granted>,
     /// The prices of the store, if there are any.
     prices: Mutex<Option<PriceFile>>,
+    /// Held from before the file is read until it is applied, so that a caller who read an older file is not the last one.
+    reloading: Mutex<()>,
     /// Held while a configuration is applied, so that changes are serialised.
     versions: Mutex<Versions>,
     /// The files of secrets that the last file named, if it was refused: one that appears may change that.
@@ -100,7 +102,7 @@ pub struct Reload {
 struct Versions {
     /// The configuration at the start.
     started: Arc<Config>,
-    taken: u64,
+    last_number: u64,
     /// The last one is in force.
     kept: VecDeque<Arc<Version>>,
 }
@@ -114,9 +116,9 @@ impl Reload {
         let metrics = gateway.metrics();
         metrics.config_ok.set(1);
         metrics.config_revision.set(1);
-        let versions = Versions { started, taken: 1, kept: VecDeque::from([first]) };
-        let (prices, refused_files) = (Mutex::default(), Mutex::default());
-        Self { gateway, catalog, granted, prices, versions: Mutex::new(versions), refused_files }
+        let versions = Versions { started, last_number: 1, kept: VecDeque::from([first]) };
+        let (prices, reloading, refused_files) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { gateway, catalog, granted, prices, reloading, versions: Mutex::new(versions), refused_files }
     }
 
     /// The version in force.
@@ -138,6 +140,7 @@ impl Reload {
 
     /// Loads the file again and applies it. Blocks.
     pub fn reload(&self) -> Result<AppliedConfig, ReloadError> {
+        let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current();
         let Some(path) = &current.config.path else { return Err(ReloadError::NoFile) };
         let read = Config::load(path, current.config.environment.clone());
@@ -275,9 +278,9 @@ impl Versions {
     }
 
     fn add(&mut self, config: Config, origin: Origin) -> Arc<Version> {
-        self.taken += 1;
+        self.last_number += 1;
         let version =
-            Arc::new(Version { number: self.taken, since: SystemTime::now(), origin, config: Arc::new(config) });
+            Arc::new(Version { number: self.last_number, since: SystemTime::now(), origin, config: Arc::new(config) });
         self.kept.push_back(Arc::clone(&version));
         while self.kept.len() > KEPT {
             self.kept.pop_front();

@@ -34,7 +34,7 @@ const MAX_NODES: u64 = 1 << 20;
 /// Why limits and budgets cannot be shared as it is configured.
 #[derive(Debug, thiserror::Error)]
 pub enum ShareError {
-    /// The address is none.
+    /// The address is not valid.
     #[error("`shared.url` {0}")]
     Address(#[from] AddressError),
     /// The login is wrong, or its user may not run scripts.

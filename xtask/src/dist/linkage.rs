@@ -1,7 +1,6 @@
 //! For which target the distributed program is built and how it is linked: statically if this machine can do that.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -120,11 +119,7 @@ fn has_library(sysroot: &Path, target: &str) -> bool {
 
 /// The machine's own target, and the toolchain's folder.
 pub(super) fn toolchain(workspace: &Workspace) -> Result<(String, PathBuf)> {
-    let rustc = || {
-        let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-        rustc.current_dir(&workspace.root);
-        rustc
-    };
+    let rustc = || process::rustc(&workspace.root);
     let sysroot = process::read(rustc().args(["--print", "sysroot"]))?;
     let about = process::read(rustc().arg("-vV"))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc tells no host")?;

@@ -89,7 +89,9 @@ impl Watch {
         };
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(new.len());
         thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(look_at_some)).collect();
+            // Where the system has no thread left, the others look at more.
+            let begin = |_| thread::Builder::new().spawn_scoped(scope, look_at_some).ok();
+            let others: Vec<_> = (1..threads).map_while(begin).collect();
             let mut looks = look_at_some();
             // What a thread that panicked saw is missing, and looked at again.
             looks.extend(others.into_iter().filter_map(|other| other.join().ok()).flatten());

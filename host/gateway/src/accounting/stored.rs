@@ -203,7 +203,7 @@ impl Account {
 
     /// A finished answer tells this of itself.
     fn stored_is_told(&mut self, debt: &mut Debt, usage: Option<Usage>, content: u32, model: &str) {
-        debt.is_of_model(model);
+        debt.set_model(model);
         self.tokens.tariff = Some(debt.tariff.clone());
         match usage {
             Some(usage) => self.set_usage(beyond(usage, debt.booked)),
@@ -220,7 +220,7 @@ impl Account {
             self.tokens.tariff = Some(debt.tariff.clone());
         }
         for ModelUse { model, mut usage } in of_models {
-            debt.is_of_model(&model);
+            debt.set_model(&model);
             let tariff = Some(debt.tariff.clone());
             if let Some(before) = self.tokens.reported.take() {
                 self.tokens.go_on(Some(&before), [0; 2], tariff, &debt.book);

@@ -97,7 +97,7 @@ impl Debt {
     }
 
     /// The answer names this model as the one that made it. Where only the answer tells the model, the price is that model's.
-    pub(super) fn is_of_model(&mut self, model: &str) {
+    pub(super) fn set_model(&mut self, model: &str) {
         let tariff = match &self.pricing {
             Some(pricing) if self.alias.is_empty() => pricing.tariff(model),
             // Another result may have named another model before.
@@ -196,7 +196,7 @@ impl Unbooked {
     pub(super) fn keep(&self, id: &str, answer: &StoredAnswer, debt: Debt) {
         let place = if debt.is_work() { &self.work } else { &self.answers };
         if let Some(store) = self.store.get().filter(|_| debt.is_work()) {
-            store.made(KeptWork::of(answer, id, &debt));
+            store.keep(KeptWork::of(answer, id, &debt));
         }
         self.insert(place, Entry::new(id, answer.tap.clone(), debt, Instant::now()));
     }
@@ -266,7 +266,7 @@ impl Unbooked {
     /// Work is not kept in the store any more.
     pub(super) fn ended(&self, work: WorkName) {
         if let Some(store) = self.store.get() {
-            store.ended(work);
+            store.give_up(work);
         }
     }
 

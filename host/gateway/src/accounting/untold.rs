@@ -82,7 +82,7 @@ impl Untold {
 
 impl Account {
     /// The answer may not tell what it used. The request's body may arrive still, beyond the size that was announced.
-    pub(crate) fn may_not_tell(&mut self, untold: Option<Untold>, arrived: Option<Arc<AtomicU64>>) {
+    pub(crate) fn set_untold(&mut self, untold: Option<Untold>, arrived: Option<Arc<AtomicU64>>) {
         self.untold = untold.map(|untold| (untold, arrived));
     }
 

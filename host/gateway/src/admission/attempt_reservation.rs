@@ -20,8 +20,8 @@ impl AttemptReservation {
         Self { reservation, unanswered: (0, 0) }
     }
 
-    pub(super) fn is_out(&mut self, is_out: bool) {
-        self.reservation.is_out(is_out);
+    pub(super) fn set_out(&mut self, is_out: bool) {
+        self.reservation.set_out(is_out);
     }
 
     pub(super) fn raise(&self, input: u64, now: Instant) {

@@ -50,9 +50,9 @@ impl AdmissionPermit {
 
     /// Sets whether a provider is working on the request. If so, dropping the permit keeps its reservations.
     pub(crate) fn set_in_flight(&mut self, is_out: bool) {
-        self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));
-        self.attempts.iter_mut().for_each(|attempt| attempt.is_out(is_out));
-        self.budgets.iter_mut().for_each(|budget| budget.is_out(is_out));
+        self.reservations.iter_mut().for_each(|reservation| reservation.set_out(is_out));
+        self.attempts.iter_mut().for_each(|attempt| attempt.set_out(is_out));
+        self.budgets.iter_mut().for_each(|budget| budget.set_out(is_out));
     }
 
     /// Lends itself for the time of an attempt. If that is given up meanwhile, it keeps its reservations only if the provider
@@ -86,7 +86,7 @@ impl AdmissionPermit {
     /// Takes over what budgets have reserved for an attempt whose provider may charge for it: booked with the rest when
     /// the exchange ends, or as it was reserved if that is not known.
     pub(crate) fn keep_budgets_of(&mut self, attempt: &mut Self) {
-        attempt.budgets.iter_mut().for_each(|budget| budget.is_out(true));
+        attempt.budgets.iter_mut().for_each(|budget| budget.set_out(true));
         self.budgets.append(&mut attempt.budgets);
     }
 
@@ -104,7 +104,7 @@ impl AdmissionPermit {
                 budget.spend(unanswered.iter().chain(answered));
                 booked.push(provider);
             }
-            budget.is_out(!is_known);
+            budget.set_out(!is_known);
         }
     }
 
@@ -128,7 +128,7 @@ impl AdmissionPermit {
         let mut budgets = std::mem::take(&mut self.budgets);
         for budget in &mut budgets {
             budget.leave_to(None);
-            budget.is_out(true);
+            budget.set_out(true);
         }
         Self { budgets, ..Self::default() }
     }

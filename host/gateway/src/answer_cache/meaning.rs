@@ -27,7 +27,7 @@ pub(super) fn canonical(chat: &ChatRequest, model: &str) -> Vec<u8> {
     serde_json::to_vec(&chat).unwrap_or_default()
 }
 
-/// Puts the hash of a JSON text in its place; a text that is none stays.
+/// Puts the hash of a JSON text in its place; text that is not JSON is left as it is.
 fn hash(json: &mut String) {
     if let Some(digest) = digest_json(json.as_bytes()) {
         *json = Digest::from(digest).hex();

@@ -156,7 +156,7 @@ impl Meter {
 
     /// Leaves the search for frames to what withholds some of them, which has the same bytes: it shows each by
     /// [`Self::frame`].
-    pub(super) fn is_shown_frames(&mut self) {
+    pub(super) fn expect_frames(&mut self) {
         if self.decompressor.is_none() && matches!(self.frames, Frames::Here(_)) {
             self.frames = Frames::Shown;
         }

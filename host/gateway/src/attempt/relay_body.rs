@@ -64,7 +64,7 @@ impl Relayed {
         if let Some(meter) = &mut meter
             && ends.as_ref().is_some_and(|ends| ends.withhold.is_some())
         {
-            meter.is_shown_frames();
+            meter.expect_frames();
         }
         Self {
             upstream: Some(upstream),

@@ -173,7 +173,7 @@ enum Decision {
     Open,
 }
 
-/// Appends bytes to those that pass, which are at most so many.
+/// Appends bytes to the output, which will have at most `most` bytes.
 fn append(out: &mut BytesMut, bytes: &[u8], most: usize) {
     if out.is_empty() && !bytes.is_empty() {
         out.reserve(most);

@@ -128,7 +128,7 @@ pub(super) fn diagnose(
 }
 
 /// A time in milliseconds, to the microsecond: `12.034`.
-fn milliseconds(time: Duration) -> String {
+pub(super) fn milliseconds(time: Duration) -> String {
     let mut text = time.as_micros().to_string();
     // At least four digits, of which three are behind the point.
     text.insert_str(0, &"0000"[text.len().min(4)..]);

@@ -15,7 +15,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use self::request::{announced_text, guarded_names, is_text, passage, passed, priced, refuse_forms, untold, uses};
-use super::own_headers::{forbid_retry, put_limits, set_cost};
+use super::own_headers::{forbid_retry, milliseconds, put_limits, set_cost};
 use super::removal::Removal;
 use super::stored::StoringRequest;
 use super::{
@@ -207,7 +207,7 @@ impl Gateway {
         let start = ExchangeStart { begun, request_id, operation: NAME, span, counts };
         let mut account = Account::open(&self.metrics, series, start, permit);
         account.set_record(record.take());
-        account.may_not_tell(untold(&asked, &demand), permitted.arrived.clone());
+        account.set_untold(untold(&asked, &demand), permitted.arrived.clone());
         account.set_earlier_input(earlier);
         let notices = keep(&mut account, granted);
         let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
@@ -215,7 +215,8 @@ impl Gateway {
         let answer = self.send_within(serving, permitted, (asked, peek), &demand, &mut account).await;
         let mut response = answer.unwrap_or_else(|fault| {
             account.record().into_iter().for_each(|record| record.failed(&fault));
-            let response = fault_response(None, &fault, permitted.id);
+            let mut response = fault_response(None, &fault, permitted.id);
+            forbid_retry(&mut response, &fault);
             account.answering(response.status().as_u16(), false, false);
             response
         });
@@ -223,7 +224,7 @@ impl Gateway {
         set_cost(&mut response, &mut account, &notices);
         put_limits(&mut response, &passage.endpoint, &limits, Some((target, &account)));
         if serving.config.server.diagnostic_headers {
-            diagnose(&mut response, target, &account);
+            diagnose_passed(&mut response, target, &account);
         }
         Ok(with_work(response.map(|body| body.attach(account))).await)
     }
@@ -329,10 +330,9 @@ fn joined(mut permit: AdmissionPermit, more: AdmissionPermit) -> AdmissionPermit
 }
 
 /// Sets the diagnostic headers.
-fn diagnose(response: &mut Response<ReplyBody>, target: &Target, account: &Account) {
+fn diagnose_passed(response: &mut Response<ReplyBody>, target: &Target, account: &Account) {
     let to = response.headers_mut();
     insert(to, &headers::PROVIDER, &target.label);
     insert(to, &headers::LANE, NAME);
-    let overhead = account.overhead().as_micros();
-    insert(to, &headers::OVERHEAD_MS, &format!("{}.{:03}", overhead / 1000, overhead % 1000));
+    insert(to, &headers::OVERHEAD_MS, &milliseconds(account.overhead()));
 }

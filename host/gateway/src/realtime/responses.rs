@@ -237,7 +237,7 @@ impl Responses {
         own.frame(frame(message));
         let own = own.reading();
         if let Some(input) = own.usage.input().or(reading.usage.input()) {
-            self.conversation.was(u64::from(input));
+            self.conversation.response_ended(u64::from(input));
         }
         if !has_usage(&own) {
             // What came before was that of something else, such as a transcript, or not all.
@@ -273,7 +273,7 @@ impl Responses {
     }
 
     fn open(&mut self, response: Response) {
-        self.conversation.is_read();
+        self.conversation.response_began();
         self.open.push_back(response);
     }
 

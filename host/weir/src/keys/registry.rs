@@ -59,8 +59,8 @@ pub struct Outcome {
 /// Takes over the prices of the store, whenever they change; `None` if there are none.
 pub type TakePrices = Box<dyn Fn(Option<PriceFile>) + Send + Sync>;
 
-/// Reads all documents of a store and publishes them to the gateway, and the prices to `take_prices`. If that fails or takes long, it goes on while
-/// requests are served: those with keys of the store are answered with 503 until then.
+/// Reads all documents of a store and publishes them to the gateway, and the prices to `take_prices`. If that fails or takes
+/// long, it goes on while requests are served: those with keys of the store are answered with 503 until then.
 pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>, take_prices: TakePrices) -> Arc<Registry> {
     gateway.stored_keys().wait_for_store();
     let (mark, entry) = VersionMark::read(store.version_mark());
@@ -280,7 +280,7 @@ impl Registry {
 
     fn publish(&self, state: &mut State) {
         self.note_version(state.version, state.entry.as_ref());
-        state.show_revoked(|revoked| self.mark().1.write(revoked));
+        state.keep_revoked(|revoked| self.mark().1.write(revoked));
         let budgets = self.gateway.budgets();
         // No request of a key passes beside its budgets: they hold before it is known, and until it no longer is.
         let remaining = state.new_budgets().and_then(|NewBudgets { all, gone }| {

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::version_mark::is_lasting;
 use weir_adapters::install::{self, Readers};
 use weir_identity::KeyId;
 
@@ -38,16 +39,24 @@ impl RevokedFile {
         Revoked { keys: text.lines().filter_map(|line| KeyId::parse(line).ok()).collect(), put_back, is_new: false }
     }
 
-    /// Keeps this.
-    pub(super) fn write(&mut self, revoked: &Revoked) {
-        let Some(path) = &self.path else { return };
+    /// Keeps this. Returns whether it need not be tried again.
+    pub(super) fn write(&mut self, revoked: &Revoked) -> bool {
+        let Some(path) = &self.path else { return true };
         let mut lines: Vec<String> = revoked.keys.iter().map(|key| format!("{key}\n")).collect();
         lines.sort_unstable();
         let text = format!("{}\n{}", revoked.put_back, lines.concat());
         let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        if let Err(error) = folder.and_then(|()| install::put(path, text.as_bytes(), Readers::All)) {
-            tracing::debug!(path = %path.display(), %error, "revoked keys are not remembered");
-            self.path = None;
+        match folder.and_then(|()| install::put(path, text.as_bytes(), Readers::All)) {
+            Ok(()) => true,
+            Err(error) if is_lasting(&error) => {
+                tracing::debug!(path = %path.display(), %error, "revoked keys are not remembered");
+                self.path = None;
+                true
+            }
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "revoked keys are not remembered yet");
+                false
+            }
         }
     }
 }
@@ -68,6 +77,20 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text + "no key\n").unwrap();
         assert_eq!(RevokedFile::beside(Some(&mark)).read(), revoked);
-        RevokedFile::beside(None).write(&revoked);
+        assert!(RevokedFile::beside(None).write(&revoked), "there is no place for it");
+    }
+
+    #[test]
+    fn what_cannot_be_written_now_is_to_be_written_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("weir.db.version");
+        let revoked = Revoked { keys: [1].map(KeyId::from_bits).into(), put_back: 0, is_new: true };
+        let mut file = RevokedFile::beside(Some(&mark));
+        let path = folder.path().join("weir.db.revoked");
+        std::fs::create_dir(&path).unwrap();
+        assert!(!file.write(&revoked), "a folder stands in its place");
+        std::fs::remove_dir(&path).unwrap();
+        assert!(file.write(&revoked));
+        assert_eq!(file.read().keys, revoked.keys);
     }
 }

@@ -53,10 +53,10 @@ impl State {
         Self { entry, revoked, ..Self::default() }
     }
 
-    /// Shows which keys stay refused, if that changed since the last call.
-    pub(super) fn show_revoked(&mut self, show: impl FnOnce(&Revoked)) {
-        if std::mem::take(&mut self.revoked.is_new) {
-            show(&self.revoked);
+    /// Keeps which keys stay refused, if that changed since it was kept last.
+    pub(super) fn keep_revoked(&mut self, keep: impl FnOnce(&Revoked) -> bool) {
+        if self.revoked.is_new {
+            self.revoked.is_new = !keep(&self.revoked);
         }
     }
 

@@ -48,14 +48,19 @@ impl VersionMark {
         let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         let put = |()| install::put(path, text.as_bytes(), Readers::All);
         if let Err(error) = folder.and_then(put) {
-            let is_usual = matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem);
-            if !is_usual {
+            if is_lasting(&error) {
+                self.path = None;
+            } else {
                 tracing::warn!(path = %path.display(), %error, "the version of the keys is not remembered");
             }
-            // A folder that cannot be written now is not tried with every change.
-            self.path = None;
         }
     }
+}
+
+/// Whether a file cannot be written at all, as in a container whose folders are read-only: that is usual, and not tried with
+/// every change. A disk that is full may have room again.
+pub(super) fn is_lasting(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 #[cfg(test)]

@@ -41,18 +41,18 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
         if current.origin != Origin::Rollback {
             config = Arc::clone(&current.config);
         }
-        let refused = reload.refused_files().clone();
-        let now = stamps(&path, &config, &refused);
+        let files = Files::of(&path, &config, reload.refused_files().clone());
+        let now = files.stamps().await;
         if now.is_none() || now == seen {
             continue;
         }
         // A file that is being written is ignored until it stays unchanged.
         tokio::time::sleep(INTERVAL / 10).await;
-        if stamps(&path, &config, &refused) != now {
+        if files.stamps().await != now {
             continue;
         }
         seen = now;
-        let found = contents(&path, &config, &refused);
+        let Some(found) = files.contents().await else { continue };
         // The contents are compared with those loaded, which may be long ago: at the start, adapters were compiled
         // meanwhile. They may have been reloaded by other means already.
         let is_known = found.starts_with(&loaded(&config)) || found == tried;
@@ -69,24 +69,47 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// The stamps of the configuration file and of each secret's file; `None` while there is no configuration file.
-fn stamps(path: &Path, config: &Config, refused: &[SecretFile]) -> Option<Vec<Option<Stamp>>> {
-    let first = stamp(path)?;
-    let secrets = config.secret_files.iter().chain(refused).map(|file| stamp(&file.path));
-    Some(std::iter::once(Some(first)).chain(secrets).collect())
+/// The configuration file, and the files of secrets. They are looked at on threads that may wait, since their file system may
+/// be one that hangs.
+#[derive(Debug)]
+struct Files {
+    path: PathBuf,
+    secrets: Vec<PathBuf>,
+}
+
+impl Files {
+    fn of(path: &Path, config: &Config, refused: Vec<SecretFile>) -> Arc<Self> {
+        let secrets = config.secret_files.iter().map(|file| file.path.clone());
+        let secrets = secrets.chain(refused.into_iter().map(|file| file.path)).collect();
+        Arc::new(Self { path: path.to_owned(), secrets })
+    }
+
+    /// The stamps of the configuration file and of each secret's file; `None` while there is no configuration file.
+    async fn stamps(self: &Arc<Self>) -> Option<Vec<Option<Stamp>>> {
+        let files = Arc::clone(self);
+        let look = move || {
+            let first = stamp(&files.path)?;
+            Some(std::iter::once(Some(first)).chain(files.secrets.iter().map(|file| stamp(file))).collect())
+        };
+        tokio::task::spawn_blocking(look).await.ok().flatten()
+    }
+
+    /// What the files hold now; `None` if Weir stops.
+    async fn contents(self: &Arc<Self>) -> Option<Contents> {
+        let files = Arc::clone(self);
+        let read = move || {
+            let own = std::fs::read(&files.path).ok().map(|bytes| Sha256::digest(bytes).into());
+            let secrets = files.secrets.iter().map(|file| SecretFile::digest_now(file));
+            std::iter::once(own).chain(secrets).collect()
+        };
+        tokio::task::spawn_blocking(read).await.ok()
+    }
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let real = std::fs::canonicalize(path).ok()?;
     let about = std::fs::metadata(&real).ok()?;
     Some((real, about.modified().ok(), about.len()))
-}
-
-/// What the files hold now.
-fn contents(path: &Path, config: &Config, refused: &[SecretFile]) -> Contents {
-    let own = std::fs::read(path).ok().map(|bytes| Sha256::digest(bytes).into());
-    let secrets = config.secret_files.iter().chain(refused).map(|file| SecretFile::digest_now(&file.path));
-    std::iter::once(own).chain(secrets).collect()
 }
 
 /// What the files held when the configuration was loaded.

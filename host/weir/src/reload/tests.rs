@@ -15,7 +15,7 @@ fn settings_for_the_next_start_are_named() {
 
 #[test]
 fn old_versions_are_forgotten() {
-    let mut versions = Versions { started: Arc::new(config("")), taken: 0, kept: VecDeque::new() };
+    let mut versions = Versions { started: Arc::new(config("")), last_number: 0, kept: VecDeque::new() };
     for _ in 0..KEPT + 5 {
         versions.add(config(""), Origin::Reload);
     }

@@ -23,7 +23,7 @@ const STORAGE: &str = "s3";
 /// Why a sink cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// Its address is none.
+    /// Its address is not valid.
     #[error("the sink `{0}` has no http or https url")]
     Url(String),
     /// Its address is not public, and it is not allowed that it is.

@@ -16,14 +16,14 @@ pub type WorkSearch = Pin<Box<dyn Future<Output = Option<Vec<WorkName>>> + Send>
 /// Keeps work until it is booked. No call waits for anything.
 pub trait WorkStore: fmt::Debug + Send + Sync {
     /// Work was made. It is kept as well as that is possible, some time later.
-    fn made(&self, work: KeptWork);
+    fn keep(&self, work: KeptWork);
 
     /// Finds work with one of these ids that another process holds.
-    fn elsewhere(&self, ids: Vec<String>) -> WorkSearch;
+    fn held_elsewhere(&self, ids: Vec<String>) -> WorkSearch;
 
     /// Work was given up. What is booked ends with the record of the request that books it
     /// ([`FinishedRequest::booked`](crate::accounting::request_log::FinishedRequest::booked)).
-    fn ended(&self, work: WorkName);
+    fn give_up(&self, work: WorkName);
 }
 
 /// Names a piece of work.

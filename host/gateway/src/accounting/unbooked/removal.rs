@@ -49,7 +49,7 @@ impl Unbooked {
     /// Work with one of these ids that another process holds; `None` if that cannot be known now.
     pub(crate) async fn elsewhere(&self, ids: Vec<String>) -> Option<Vec<WorkName>> {
         match self.store.get().filter(|_| self.is_shared()) {
-            Some(store) => store.elsewhere(ids).await,
+            Some(store) => store.held_elsewhere(ids).await,
             None => Some(Vec::new()),
         }
     }

@@ -28,7 +28,7 @@ fn booked(model: &str, untold: Option<Untold>, told: Option<Usage>, unpriced: Un
     let nothing = Request::whole(Owner::default(), Spend::priced(Nano::ZERO, 0));
     let granted = budgets.reserve(&nothing, Timestamp::now()).unwrap();
     account.reserve(HeldBudget::new(granted.reservation, None));
-    account.may_not_tell(untold, None);
+    account.set_untold(untold, None);
     let (book, name) = (Arc::new(PriceBook::new(vec![PriceFile::parse("t", PRICES).unwrap()])), Arc::from("zeta"));
     account.start_attempt(&name, model, Pricing::new(&book, &name, &name, None).tariff(model));
     account.answering(200, false, true);

@@ -55,7 +55,7 @@ impl HeldBudget {
         held
     }
 
-    pub(in crate::admission) fn is_out(&mut self, is_out: bool) {
+    pub(in crate::admission) fn set_out(&mut self, is_out: bool) {
         self.is_out = is_out;
     }
 

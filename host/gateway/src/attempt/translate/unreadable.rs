@@ -25,7 +25,8 @@ fn quotes(body: &[u8], words: &str) -> bool {
     !longest.is_empty() && memchr::memmem::find(body, longest.as_bytes()).is_some()
 }
 
-/// The estimated output tokens of the answer, of which it may have at most so many: what is not understood need not be content.
+/// The estimated output tokens of an answer that cannot be read. It counts as `most` at most, since its bytes need not be
+/// content.
 pub(super) fn output(body: &Body, most: u64) -> u32 {
     let mut content = Content::default();
     content.json(bytes_of(body));
