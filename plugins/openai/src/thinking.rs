@@ -5,6 +5,8 @@
 //! guides on reasoning and on the latest models, and the errors that the service answers. Other names, as of compatible
 //! servers, say nothing: their requests stay as they are.
 
+use weir_sdk::compat::responses::note;
+use weir_sdk::compat::responses::request::SILENT;
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, Error, ReasoningMode, ReasoningRequest};
@@ -26,7 +28,10 @@ pub(crate) fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Los
     let Some(kind) = kind(if ctx.model.is_empty() { &request.model } else { &ctx.model }) else { return Ok(()) };
     match kind {
         // An effort is the host's matter: it knows what the operator says of the model.
-        Kind::Silent => _ = request.reasoning.take_if(|reasoning| is_off(reasoning)),
+        Kind::Silent => {
+            _ = request.reasoning.take_if(|reasoning| is_off(reasoning));
+            request.extensions.push(note(SILENT, ""));
+        }
         Kind::Always { least, stops } => {
             raise(request, least, losses);
             lose_sampling(request, stops, losses);
@@ -182,6 +187,26 @@ mod tests {
                 assert_eq!(sent(render, model, off()), (effort.map(str::to_owned), expected), "{model}");
             }
         }
+    }
+
+    #[test]
+    fn only_models_that_may_think_are_asked_for_encrypted_thinking() {
+        let include = |model: &str, logprobs: Option<bool>| {
+            let sampling = Sampling { logprobs, ..Sampling::default() };
+            let request = ChatRequest { sampling, ..ChatRequest::default() };
+            let rendered = responses::request::render(&QUIRKS, &context(model), request).unwrap();
+            assert!(rendered.losses.is_empty(), "{model}: {:?}", rendered.losses);
+            json(&rendered.request.body).get("include").cloned()
+        };
+        let (thinking, logprobs) = ("reasoning.encrypted_content", "message.output_text.logprobs");
+        for model in ["gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-5-chat-latest", "ft:gpt-4o-2024-08-06:org::id"] {
+            assert_eq!(include(model, None), None, "{model}");
+            assert_eq!(include(model, Some(true)), Some(serde_json::json!([logprobs])), "{model}");
+        }
+        for model in ["gpt-5", "gpt-5.1", "o3", "gpt-oss-120b", "my-deployment"] {
+            assert_eq!(include(model, None), Some(serde_json::json!([thinking])), "{model}");
+        }
+        assert_eq!(include("my-deployment", Some(true)), Some(serde_json::json!([thinking, logprobs])));
     }
 
     #[test]

@@ -22,6 +22,10 @@ const IDS: IdRule = IdRule { max: 64, also: None, exact: false };
 /// The least limit of output tokens that the API accepts (C-48).
 const MIN_OUTPUT_TOKENS: u32 = 16;
 
+/// The key of the note on a request for a model that never thinks: OpenAI refuses to be asked for the encrypted thinking
+/// of such a model ("Encrypted content is not supported with this model"). A provider's [`Quirks::prepare`] adds it.
+pub const SILENT: &str = "silent";
+
 /// Writes a request.
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
     namespace::gather(&mut request);
@@ -77,12 +81,7 @@ impl Writer<'_> {
             // Clients of stateless formats do not expect the provider to store anything, and can send thinking back
             // only if they get it.
             o.bool("store", false);
-            o.array("include", |a| {
-                a.str("reasoning.encrypted_content");
-                if sampling.logprobs == Some(true) {
-                    a.str("message.output_text.logprobs");
-                }
-            });
+            include(o, request);
         }
         self.losses.foreign("", &request.extensions, FORMAT);
         let ours = request.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null" && e.key != "text");
@@ -371,6 +370,18 @@ impl Writer<'_> {
         if self.refused.is_none() {
             self.refused = Some(Error::unsupported(field, message));
         }
+    }
+}
+
+/// Asks for what an answer has only if it is asked for.
+fn include(o: &mut Object<'_>, request: &ChatRequest) {
+    let thinks = noted(&request.extensions, SILENT).is_none();
+    let wanted = [
+        ("reasoning.encrypted_content", thinks),
+        ("message.output_text.logprobs", request.sampling.logprobs == Some(true)),
+    ];
+    if wanted.iter().any(|(_, is_wanted)| *is_wanted) {
+        o.array("include", |a| wanted.iter().filter(|(_, is_wanted)| *is_wanted).for_each(|(name, _)| a.str(name)));
     }
 }
 
