@@ -5,22 +5,32 @@
 //! guides on reasoning and on the latest models, and the errors that the service answers. Other names, as of compatible
 //! servers, say nothing: their requests stay as they are.
 
+use weir_sdk::compat::effort;
+use weir_sdk::compat::quirks::Quirks;
 use weir_sdk::compat::responses::note;
 use weir_sdk::compat::responses::request::SILENT;
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, Error, ReasoningMode, ReasoningRequest};
 
+use crate::quirks::QUIRKS;
+
 /// What a model does of thinking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// It never thinks.
     Silent,
-    /// It always thinks, at this level or more; and it may know no stop sequences.
-    Always { least: &'static str, stops: bool },
-    /// It thinks if it is asked to.
-    Asked,
+    /// It always thinks, at one of these levels; and it may know no stop sequences.
+    Always { levels: Levels, stops: bool },
+    /// It thinks if it is asked to, at one of these levels.
+    Asked { levels: Levels },
 }
+
+/// Levels of effort in ascending order.
+type Levels = &'static [&'static str];
+
+/// The levels of the first models that had any.
+const FIRST: Levels = &["low", "medium", "high"];
 
 /// Leaves out what the model refuses, or says it in the model's words.
 #[expect(clippy::unnecessary_wraps, reason = "a quirk may refuse a request; this one never does")]
@@ -32,11 +42,13 @@ pub(crate) fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Los
             _ = request.reasoning.take_if(|reasoning| is_off(reasoning));
             request.extensions.push(note(SILENT, ""));
         }
-        Kind::Always { least, stops } => {
-            raise(request, least, losses);
+        Kind::Always { levels, stops } => {
+            raise(request, levels, losses);
+            fit(request, levels, losses);
             lose_sampling(request, stops, losses);
         }
-        Kind::Asked => {
+        Kind::Asked { levels } => {
+            fit(request, levels, losses);
             let is_asked = |reasoning: &ReasoningRequest| asks(reasoning) && !is_off(reasoning);
             if request.reasoning.as_ref().is_some_and(is_asked) {
                 lose_sampling(request, false, losses);
@@ -61,26 +73,35 @@ fn kind(model: &str) -> Option<Kind> {
     let is = |family: &str| name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     match () {
         () if other => None,
-        () if is("o1") => Some(Kind::Always { least: "low", stops: true }),
-        () if is("o3") || is("o4") || is("codex-mini") => Some(Kind::Always { least: "low", stops: false }),
+        () if is("o1") => Some(Kind::Always { levels: FIRST, stops: true }),
+        () if is("o3") || is("o4") || is("codex-mini") => Some(Kind::Always { levels: FIRST, stops: false }),
         () => None,
     }
 }
 
 /// The kind of a model of the fifth generation, by the rest of its name.
 fn gpt_5(rest: &str) -> Option<Kind> {
-    let always = |least| Some(Kind::Always { least, stops: false });
+    let always = |levels| Some(Kind::Always { levels, stops: false });
     let begins = |beginnings: &[&str]| beginnings.iter().any(|beginning| rest.starts_with(beginning));
-    if rest.starts_with('.') {
+    if let Some(version) = rest.strip_prefix('.') {
         // The variants for chats, for code and of more effort have levels of their own.
         let own = ["-chat", "-codex", "-pro"].iter().any(|own| rest.contains(own));
-        return (!own).then_some(Kind::Asked);
+        return (!own).then_some(Kind::Asked { levels: levels_of(version) });
     }
     match () {
-        () if begins(&["-pro"]) => always("high"),
-        () if begins(&["-codex"]) => always("low"),
-        () if rest.is_empty() || begins(&["-mini", "-nano", "-20"]) => always("minimal"),
+        () if begins(&["-pro"]) => always(&["high"]),
+        () if begins(&["-codex"]) => always(FIRST),
+        () if rest.is_empty() || begins(&["-mini", "-nano", "-20"]) => always(&["minimal", "low", "medium", "high"]),
         () => None,
+    }
+}
+
+/// The levels of a model of the fifth generation, by what follows `gpt-5.` in its name. Newer ones may take any.
+fn levels_of(version: &str) -> Levels {
+    match version.split('-').next() {
+        Some("1") => &["none", "low", "medium", "high"],
+        Some("2" | "4" | "5") => &["none", "low", "medium", "high", "xhigh"],
+        _ => QUIRKS.efforts,
     }
 }
 
@@ -98,11 +119,22 @@ fn is_off(reasoning: &ReasoningRequest) -> bool {
 }
 
 /// Asks a model that always thinks for its least level, if the request wants no thinking.
-fn raise(request: &mut ChatRequest, least: &str, losses: &mut Losses) {
+fn raise(request: &mut ChatRequest, levels: Levels, losses: &mut Losses) {
     let Some(reasoning) = request.reasoning.as_mut().filter(|reasoning| is_off(reasoning)) else { return };
     (reasoning.mode, reasoning.budget_tokens) = (None, None);
-    reasoning.effort = Some(least.to_owned());
+    reasoning.effort = levels.first().map(|least| (*least).to_owned());
     losses.approximated("reasoning_effort", "this model always thinks: its least level is asked for");
+}
+
+/// Says how much to think in a level that the model has; a word that no model is known to have stays.
+fn fit(request: &mut ChatRequest, levels: Levels, losses: &mut Losses) {
+    let Some(reasoning) = request.reasoning.as_mut().filter(|reasoning| asks(reasoning) && !is_off(reasoning)) else {
+        return;
+    };
+    let known = Quirks { efforts: levels, ..QUIRKS };
+    if let Some(level) = effort::level(&known, reasoning, true, losses).map(str::to_owned) {
+        (reasoning.effort, reasoning.budget_tokens) = (Some(level), None);
+    }
 }
 
 /// Takes away the parameters that a model refuses while it thinks; a value that changes nothing is no loss.
@@ -132,13 +164,11 @@ fn lose_sampling(request: &mut ChatRequest, stops: bool, losses: &mut Losses) {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
-    use weir_sdk::compat::quirks::Quirks;
     use weir_sdk::compat::{request, responses};
     use weir_sdk::testing::{context, fields, json};
     use weir_sdk::types::{Extension, RenderedRequest, Sampling};
 
     use super::*;
-    use crate::quirks::QUIRKS;
 
     type Render = fn(&Quirks, &Context, ChatRequest) -> Result<RenderedRequest, Error>;
     const BOTH: [Render; 2] = [request::render, responses::request::render];
@@ -207,6 +237,54 @@ mod tests {
             assert_eq!(include(model, None), Some(serde_json::json!([thinking])), "{model}");
         }
         assert_eq!(include("my-deployment", Some(true)), Some(serde_json::json!([thinking, logprobs])));
+    }
+
+    #[test]
+    fn a_level_that_the_model_lacks_becomes_its_nearest() {
+        for (model, asked, nearest) in [
+            ("gpt-5", "max", "high"),
+            ("gpt-5-mini", "xhigh", "high"),
+            ("gpt-5-codex", "minimal", "low"),
+            ("gpt-5-pro", "low", "high"),
+            ("gpt-5-pro", "max", "high"),
+            ("gpt-5.1", "xhigh", "high"),
+            ("gpt-5.1-2025-11-13", "minimal", "low"),
+            ("gpt-5.2", "max", "xhigh"),
+            ("gpt-5.4-nano-2026-03-17", "minimal", "low"),
+            ("o1", "xhigh", "high"),
+            ("o3", "minimal", "low"),
+            ("o4-mini", "max", "high"),
+        ] {
+            for render in BOTH {
+                let expected = (Some(nearest.to_owned()), vec!["reasoning_effort".to_owned()]);
+                assert_eq!(sent(render, model, level(asked)), expected, "{model} {asked}");
+            }
+        }
+        let large = ReasoningRequest { budget_tokens: Some(100_000), ..ReasoningRequest::default() };
+        for render in BOTH {
+            let lost = vec!["reasoning.budget_tokens".to_owned(), "reasoning_effort".to_owned()];
+            assert_eq!(sent(render, "gpt-5", large.clone()), (Some("high".to_owned()), lost));
+        }
+    }
+
+    #[test]
+    fn a_level_that_the_model_may_have_stays() {
+        for (model, asked) in [
+            ("gpt-5", "minimal"),
+            ("gpt-5.2", "xhigh"),
+            ("gpt-5.6", "max"),
+            ("gpt-5.10", "minimal"),
+            ("gpt-5.1-codex-max", "xhigh"),
+            ("gpt-5.2-pro", "xhigh"),
+            ("gpt-6", "max"),
+            ("o3-deep-research", "max"),
+            ("my-deployment", "max"),
+            ("o3", "another"),
+        ] {
+            for render in BOTH {
+                assert_eq!(sent(render, model, level(asked)), (Some(asked.to_owned()), Vec::new()), "{model} {asked}");
+            }
+        }
     }
 
     #[test]
