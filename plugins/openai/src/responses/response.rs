@@ -27,7 +27,7 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     let reason = finish.map_or(FinishReason::Other, |finish| finish.reason);
     let (status, incomplete, same) = status(reason, refused);
     let mut list = String::new();
-    json::array(&mut list, |a| assistant(a, &shown, Some(&mut Ids::new(ctx, incomplete.is_some()))));
+    json::array(&mut list, |a| assistant(a, &shown, &mut Ids::new(ctx, incomplete.is_some())));
     let items: Vec<&json::RawValue> = json::parse(&list).unwrap_or_default();
     let output: Vec<&str> = items.into_iter().map(json::RawValue::get).collect();
     if !same {

@@ -30,7 +30,8 @@ pub const SILENT: &str = "silent";
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
     namespace::gather(&mut request);
     shared::to_responses(&mut request.extensions);
-    let mut writer = Writer { quirks, ctx, losses: Losses::default(), refused: None };
+    let ids = write::Ids::of_request();
+    let mut writer = Writer { quirks, ctx, ids, losses: Losses::default(), refused: None };
     (quirks.prepare)(ctx, &mut request, &mut writer.losses)?;
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let mut body = String::with_capacity(1024);
@@ -45,6 +46,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
 struct Writer<'q> {
     quirks: &'q Quirks,
     ctx: &'q Context,
+    ids: write::Ids<'q>,
     losses: Losses,
     refused: Option<Error>,
 }
@@ -287,7 +289,7 @@ impl Writer<'_> {
         }
         let fitted: Vec<Part> = parts.iter().map(|part| fit(part)).collect();
         let fitted: Vec<&Part> = fitted.iter().collect();
-        write::assistant(a, &fitted, None);
+        write::assistant(a, &fitted, &mut self.ids);
         self.lifted(a, &lifted);
     }
 

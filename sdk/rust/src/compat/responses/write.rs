@@ -10,23 +10,34 @@ use crate::types::{
     Citation, Context, Extension, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, TextPart, ToolCall, ToolKind,
 };
 
-/// Generates the ids and statuses of an answer's items that have none.
+/// Generates the ids and statuses of items that have none and need them.
 #[derive(Debug)]
 pub struct Ids<'c> {
-    ctx: &'c Context,
+    /// The exchange of an answer, whose items all need them; `None` for a request.
+    answer: Option<&'c Context>,
     count: u32,
     is_cut_off: bool,
 }
 
 impl<'c> Ids<'c> {
-    /// Creates the generator for this exchange. If the answer is cut off, its last item is incomplete.
+    /// Creates the generator for the answer of this exchange. If the answer is cut off, its last item is incomplete.
     pub fn new(ctx: &'c Context, is_cut_off: bool) -> Self {
-        Self { ctx, count: 0, is_cut_off }
+        Self { answer: Some(ctx), count: 0, is_cut_off }
+    }
+
+    /// Creates the generator for a request. The same items get the same ids in the next request.
+    pub fn of_request() -> Self {
+        Self { answer: None, count: 0, is_cut_off: false }
+    }
+
+    fn of_answer(&mut self) -> Option<&mut Self> {
+        self.answer.is_some().then_some(self)
     }
 
     fn next(&mut self, prefix: &str) -> String {
         self.count += 1;
-        item_id(self.ctx, prefix, self.count - 1)
+        let at = self.count - 1;
+        self.answer.map_or_else(|| format!("{prefix}_{at}"), |ctx| item_id(ctx, prefix, at))
     }
 }
 
@@ -35,8 +46,8 @@ pub fn item_id(ctx: &Context, prefix: &str, at: u32) -> String {
     format!("{prefix}_{at}_{}", ctx.request_id)
 }
 
-/// Writes an assistant's parts as items. An answer passes `ids`, since its items must have them.
-pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_>>) {
+/// Writes an assistant's parts as items.
+pub fn assistant(a: &mut Array<'_>, parts: &[&Part], ids: &mut Ids<'_>) {
     let mut at = 0;
     while let Some(part) = parts.get(at) {
         at += 1;
@@ -45,7 +56,7 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_
                 let begins = |part: &&Part| matches!(part, Part::Text(text) if is_item(text));
                 let more = parts.get(at..).unwrap_or_default();
                 let same = |part: &&&Part| matches!(part, Part::Text(_) | Part::Refusal(_)) && !begins(part);
-                if ids.is_none()
+                if ids.answer.is_none()
                     && let Some(words) = plain(part)
                 {
                     a.object(|o| {
@@ -55,24 +66,25 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_
                     continue;
                 }
                 let end = at + more.iter().take_while(same).count();
-                let is_whole = end < parts.len() || ids.as_ref().is_none_or(|ids| !ids.is_cut_off);
+                let is_whole = end < parts.len() || !ids.is_cut_off;
                 let texts = parts.get(at - 1..end).unwrap_or_default();
-                a.object(|o| message(o, texts, ids.as_deref_mut().map(|ids| (ids, status(is_whole)))));
+                a.object(|o| message(o, texts, ids, status(is_whole)));
                 at = end;
             }
-            Part::Reasoning(thought) => a.object(|o| reasoning(o, thought, ids.as_deref_mut())),
-            Part::ToolCall(one) => a.object(|o| call(o, one, ids.as_deref_mut())),
+            Part::Reasoning(thought) => a.object(|o| reasoning(o, thought, ids.of_answer())),
+            Part::ToolCall(one) => a.object(|o| call(o, one, ids.of_answer())),
             Part::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
             Part::Opaque(_) | Part::Media(_) | Part::ToolResult(_) => {}
         }
     }
 }
 
-/// The text of a part that has nothing else: a request can use the short form of a message, without id and status.
+/// The text of a part that has nothing else to be written: a request can use the short form of a message, without id and
+/// status.
 fn plain(part: &Part) -> Option<&str> {
     let Part::Text(text) = part else { return None };
     let is_note = |extension: &Extension| extension.format != FORMAT || extension.json == "null";
-    let bare = text.citations.is_empty() && text.extensions.iter().all(is_note);
+    let bare = !text.citations.iter().any(is_annotation) && text.extensions.iter().all(is_note);
     bare.then_some(text.text.as_str())
 }
 
@@ -97,15 +109,18 @@ pub fn call_status(call: &ToolCall) -> &'static str {
     status(call.kind == ToolKind::Custom || !calls::is_cut_off(&call.arguments))
 }
 
-/// Writes a message; one of an answer has an id and a status.
-fn message(o: &mut Object<'_>, parts: &[&Part], own: Option<(&mut Ids<'_>, &str)>) {
-    let members = parts.first().and_then(|part| match part {
-        Part::Text(text) => item_members(text).and_then(inner),
+/// Writes a message with an id and a status. In a request, an item of this format stays as the client has sent it.
+fn message(o: &mut Object<'_>, parts: &[&Part], ids: &mut Ids<'_>, status: &str) {
+    let item = parts.first().and_then(|part| match part {
+        Part::Text(text) => item_members(text),
         _ => None,
     });
+    let members = item.and_then(inner);
     o.str("type", "message");
     o.str("role", "assistant");
-    own_id(o, members, "msg", own);
+    if ids.answer.is_some() || item.is_none() {
+        own_id(o, members, "msg", ids, status);
+    }
     if let Some(members) = members {
         o.members(members);
     }
@@ -124,8 +139,7 @@ fn message(o: &mut Object<'_>, parts: &[&Part], own: Option<(&mut Ids<'_>, &str)
 }
 
 /// Writes an id and a status, unless the item's own members have them.
-fn own_id(o: &mut Object<'_>, members: Option<&str>, prefix: &str, own: Option<(&mut Ids<'_>, &str)>) {
-    let Some((ids, status)) = own else { return };
+fn own_id(o: &mut Object<'_>, members: Option<&str>, prefix: &str, ids: &mut Ids<'_>, status: &str) {
     let has = |key: &str| members.is_some_and(|members| members.contains(key));
     if !has("\"id\":") {
         o.str("id", &ids.next(prefix));
@@ -281,9 +295,9 @@ mod tests {
     #[test]
     fn earlier_words_of_the_assistant_need_no_id() {
         let text = Part::text("Hi");
-        let items = written(|a| assistant(a, &[&text], None));
+        let items = written(|a| assistant(a, &[&text], &mut Ids::of_request()));
         assert_eq!(items, r#"{"items":[{"role":"assistant","content":"Hi"}]}"#);
-        let answer = written(|a| assistant(a, &[&text], Some(&mut Ids::new(&Context::default(), false))));
+        let answer = written(|a| assistant(a, &[&text], &mut Ids::new(&Context::default(), false)));
         assert!(answer.contains(r#""id":"msg_0_","status":"completed","content":[{"type":"output_text""#), "{answer}");
     }
 

@@ -161,6 +161,34 @@ fn citations_are_reported_where_they_have_no_place() {
     assert_eq!(lost(Role::Assistant, &of(None, Some(source))), ["messages[0].content[0].citations"]);
 }
 
+/// `OutputMessage` requires an id and a status; the short form of a message has no annotations.
+#[test]
+fn a_cited_text_of_another_format_is_a_whole_item_or_a_short_one() {
+    let of = |url: Option<&str>| {
+        let url = url.map(str::to_owned);
+        let citation = Citation { url, title: None, quote: None, start: None, end: None, source: None };
+        Message::new(Role::Assistant, vec![Part::Text(TextPart { citations: vec![citation], ..TextPart::new("x") })])
+    };
+    let messages = vec![of(Some("u")), of(None), of(Some("v"))];
+    let (body, _) = body(&Quirks::COMPATIBLE, ChatRequest { messages, ..ChatRequest::default() });
+    let input = &body["input"];
+    for (at, id) in [(0, "msg_0"), (2, "msg_1")] {
+        assert_eq!((&input[at]["id"], &input[at]["status"]), (&id.into(), &"completed".into()));
+        assert_eq!(input[at]["content"][0]["annotations"][0]["type"], "url_citation");
+    }
+    assert_eq!(input[1], serde_json::json!({"role": "assistant", "content": "x"}));
+}
+
+#[test]
+fn an_item_that_a_client_wrote_without_an_id_gets_none() {
+    let own = r#"[{"type":"message","role":"assistant","content":[
+        {"type":"output_text","text":"x","annotations":[{"type":"url_citation","url":"u","title":"","start_index":0,"end_index":1}]}]}]"#;
+    let raws: Vec<&json::RawValue> = json::parse(own).unwrap();
+    let request = ChatRequest { messages: read::items(&raws, None), ..ChatRequest::default() };
+    let (body, _) = body(&Quirks::COMPATIBLE, request);
+    assert_eq!((body["input"][0].get("id"), body["input"][0].get("status")), (None, None));
+}
+
 #[test]
 fn what_messages_have_no_place_for_is_reported() {
     let lost = |role, name: Option<&str>| {
