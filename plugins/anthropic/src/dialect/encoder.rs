@@ -88,9 +88,13 @@ impl BlockFrames for MessageFrames {
         frames::block_delta(index, "signature_delta", "signature", &wrap(signature, purpose, None))
     }
 
-    fn carrier(&mut self, index: u32, signature: &Signature, purpose: Use, call: Option<&str>, out: &mut Vec<Frame>) {
+    fn signature_of(index: u32, signature: &Signature, purpose: Use, id: &str) -> Frame {
+        frames::block_delta(index, "signature_delta", "signature", &wrap(signature, purpose, Some(id)))
+    }
+
+    fn carrier(&mut self, index: u32, signature: &Signature, purpose: Use, id: Option<&str>, out: &mut Vec<Frame>) {
         let mut json = String::new();
-        object(&mut json, |o| write::redacted(o, &wrap(signature, purpose, call)));
+        object(&mut json, |o| write::redacted(o, &wrap(signature, purpose, id)));
         // Members that wait before a call are the call's.
         out.push(if purpose == Use::NextCall { frames::block_start(index, &json) } else { self.open(index, &json) });
     }

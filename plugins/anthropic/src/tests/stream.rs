@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 use weir_sdk::adapter::{DialectChat, Encoder as _};
+use weir_sdk::compat::responses::note;
 use weir_sdk::testing::events::{delta, sign, signed_call, start, stop};
 use weir_sdk::types::{
     CandidateFinish, ChatEvent, Context, Error, ErrorKind, Finish, FinishReason, Frame, Opaque, PartDelta, PartKind,
-    PartStart, ResponseStart, Signature, ToolKind, ToolStart, Usage,
+    PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
 };
 
 use super::{context, decoded, encoded, fold};
@@ -142,6 +143,26 @@ fn c32_values_of_other_issuers_are_wrapped_as_in_whole_answers() {
     assert_eq!(message["content"][0]["signature"], "weir.openai.e..gAAA");
     assert_eq!(message["content"][1], json!({"type": "redacted_thinking", "data": "weir.gemini.t.call_1.g"}));
     assert_eq!(message["content"][2]["type"], "tool_use");
+}
+
+#[test]
+fn c32_encrypted_thinking_keeps_the_id_by_which_its_service_knows_it() {
+    let ended = |part| {
+        let extensions = vec![note("id", "rs_1")];
+        ChatEvent::PartStop(PartStop { candidate: 0, part, extensions })
+    };
+    let (_, message) = rendered(vec![
+        start(0, PartKind::Reasoning),
+        delta(0, "hm"),
+        sign(0, "openai", "gAAA", true),
+        ended(0),
+        start(1, PartKind::Reasoning),
+        sign(1, "openai", "gAAA", true),
+        ended(1),
+    ]);
+    let carried = "weir.openai.e.rs_1.gAAA";
+    assert_eq!(message["content"][0]["signature"], carried);
+    assert_eq!(message["content"][1], json!({"type": "redacted_thinking", "data": carried}));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt::Debug;
 
+use crate::compat::responses::noted;
 use crate::finish::Seen;
 use crate::json::escape;
 use crate::losses::{Losses, Place};
@@ -44,9 +45,14 @@ pub trait BlockFrames: Debug + Default {
     /// The signature of a block of thinking.
     fn signature(index: u32, signature: &Signature, purpose: Use) -> Frame;
 
-    /// Writes a block that only carries a signature to the client and back, without its stop. `call` is the id of the
-    /// call that the signature belongs to.
-    fn carrier(&mut self, index: u32, signature: &Signature, purpose: Use, call: Option<&str>, out: &mut Vec<Frame>);
+    /// The signature of a block of thinking whose id is known. By default the format has no place for the id.
+    fn signature_of(index: u32, signature: &Signature, purpose: Use, _id: &str) -> Frame {
+        Self::signature(index, signature, purpose)
+    }
+
+    /// Writes a block that only carries a signature to the client and back, without its stop. `id` is that of the call or
+    /// the thinking that the signature belongs to.
+    fn carrier(&mut self, index: u32, signature: &Signature, purpose: Use, id: Option<&str>, out: &mut Vec<Frame>);
 
     /// Writes a block of this format that arrived whole, without its stop. Returns whether the format's streams have a
     /// place for it.
@@ -121,7 +127,7 @@ impl<F: BlockFrames> BlockWriter<F> {
                     out.push(F::citation_frame(index, &json));
                 }
             }
-            ChatEvent::PartStop(_) => self.close(out),
+            ChatEvent::PartStop(stop) => self.close(noted(&stop.extensions, "id"), out),
             _ => {}
         }
     }
@@ -190,9 +196,9 @@ impl<F: BlockFrames> BlockWriter<F> {
     }
 
     /// Writes a block that only carries a signature to the client and back.
-    fn carry(&mut self, signature: &Signature, purpose: Use, call: Option<&str>, out: &mut Vec<Frame>) {
+    fn carry(&mut self, signature: &Signature, purpose: Use, id: Option<&str>, out: &mut Vec<Frame>) {
         let index = self.number();
-        self.format.carrier(index, signature, purpose, call, out);
+        self.format.carrier(index, signature, purpose, id, out);
         out.push(F::stop(index));
     }
 
@@ -234,11 +240,11 @@ impl<F: BlockFrames> BlockWriter<F> {
         });
     }
 
-    /// Ends the block.
-    fn close(&mut self, out: &mut Vec<Frame>) {
+    /// Ends the block. `id` is that of the thinking, if its service gave it one: it knows its encrypted thinking by it.
+    fn close(&mut self, id: Option<&str>, out: &mut Vec<Frame>) {
         let Some(block) = self.block.as_ref() else { return };
         match (block.kind, block.index) {
-            (Kind::Thinking, _) => return self.close_thinking(out),
+            (Kind::Thinking, _) => return self.close_thinking(id, out),
             (Kind::Call { input: false }, Some(index)) => out.push(F::input(index, "{}")),
             (Kind::Custom, Some(index)) => out.push(F::input(index, "\"}")),
             _ => {}
@@ -250,20 +256,23 @@ impl<F: BlockFrames> BlockWriter<F> {
     }
 
     /// Ends thinking with its signature. Encrypted thinking without text is a block of its own, unless it is signed.
-    fn close_thinking(&mut self, out: &mut Vec<Frame>) {
+    fn close_thinking(&mut self, id: Option<&str>, out: &mut Vec<Frame>) {
         let Some(block) = &mut self.block else { return };
         let mut signatures = std::mem::take(&mut block.signatures);
         let voucher = signatures.take_voucher(block.index.is_some(), F::is_own);
         if let Some((value, purpose)) = voucher
             && let Some(index) = self.opened(out)
         {
-            out.push(F::signature(index, &value, purpose));
+            out.push(match id {
+                Some(id) => F::signature_of(index, &value, purpose, id),
+                None => F::signature(index, &value, purpose),
+            });
         }
         if let Some(index) = self.block.take().and_then(|block| block.index) {
             out.push(F::stop(index));
         }
         if let Some(value) = signatures.encrypted {
-            self.carry(&value, Use::Encrypted, None, out);
+            self.carry(&value, Use::Encrypted, id, out);
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::compat::responses::note;
 use crate::testing::lines::Lines;
 use crate::types::{MediaKind, MediaSource, PartDelta, PartSignature, PartStart, PartStop};
 
@@ -81,6 +82,15 @@ fn c30_encrypted_thinking_goes_with_its_text_unless_it_is_the_formats_own() {
     let own = ["1 start", "1 thinking t", "1 stop", "2 carries Encrypted lines -", "2 stop"];
     let wordless = ["3 carries Encrypted other -", "3 stop"];
     assert_eq!(frames, [&foreign[..], &own, &wordless].concat());
+}
+
+#[test]
+fn a_block_for_encrypted_thinking_has_the_id_of_the_thinking() {
+    let mut events = part(PartKind::Reasoning, &[], &[("other", true)]);
+    if let Some(ChatEvent::PartStop(stop)) = events.last_mut() {
+        stop.extensions = vec![note("id", "rs_1")];
+    }
+    assert_eq!(written(vec![events]).0, ["0 carries Encrypted other rs_1", "0 stop"]);
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], ids: &mut Ids<'_>) {
                 a.object(|o| message(o, texts, ids, status(is_whole)));
                 at = end;
             }
-            Part::Reasoning(thought) => a.object(|o| reasoning(o, thought, ids.of_answer())),
+            Part::Reasoning(thought) => a.object(|o| reasoning(o, thought, Some(&mut *ids))),
             Part::ToolCall(one) => a.object(|o| call(o, one, ids.of_answer())),
             Part::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
             Part::Opaque(_) | Part::Media(_) | Part::ToolResult(_) => {}
@@ -191,13 +191,14 @@ pub fn annotation(citation: &Citation, length: u32) -> Option<String> {
     Some(out)
 }
 
-/// Writes thinking.
+/// Writes thinking, which needs an id. In a request, encrypted thinking that has lost its own gets none: OpenAI takes it
+/// without one, and refuses it with another ("Encrypted content item_id did not match the target item id").
 pub fn reasoning(o: &mut Object<'_>, thought: &ReasoningPart, ids: Option<&mut Ids<'_>>) {
     o.str("type", "reasoning");
     match (thought.id.as_deref().or_else(|| noted(&thought.extensions, "id")), ids) {
         (Some(id), _) => o.str("id", id),
-        (None, Some(ids)) => o.str("id", &ids.next("rs")),
-        (None, None) => {}
+        (None, Some(ids)) if ids.answer.is_some() || thought.encrypted.is_none() => o.str("id", &ids.next("rs")),
+        (None, _) => {}
     }
     let text = thought.text.as_deref().filter(|text| !text.is_empty());
     let content = noted(&thought.extensions, "content").filter(|_| text.is_some());
@@ -285,6 +286,7 @@ pub fn media(o: &mut Object<'_>, ctx: &Context, media: &MediaPart) -> bool {
 mod tests {
     use super::*;
     use crate::json;
+    use crate::types::Signature;
 
     fn written(write: impl FnOnce(&mut Array<'_>)) -> String {
         let mut out = String::new();
@@ -299,6 +301,17 @@ mod tests {
         assert_eq!(items, r#"{"items":[{"role":"assistant","content":"Hi"}]}"#);
         let answer = written(|a| assistant(a, &[&text], &mut Ids::new(&Context::default(), false)));
         assert!(answer.contains(r#""id":"msg_0_","status":"completed","content":[{"type":"output_text""#), "{answer}");
+    }
+
+    #[test]
+    fn earlier_thinking_gets_an_id_unless_it_is_encrypted_under_its_own() {
+        let plain = Part::Reasoning(ReasoningPart::new("hm"));
+        let encrypted = Some(Signature { issuer: "openai".into(), value: "E".into() });
+        let lost = Part::Reasoning(ReasoningPart { encrypted: encrypted.clone(), ..ReasoningPart::new("hm") });
+        let known = ReasoningPart { id: Some("rs_x".into()), encrypted, ..ReasoningPart::new("hm") };
+        let items = written(|a| assistant(a, &[&plain, &lost, &Part::Reasoning(known)], &mut Ids::of_request()));
+        let ids: Vec<&str> = items.split(r#"{"type":"reasoning","#).skip(1).map(|item| &item[..11]).collect();
+        assert_eq!(ids, [r#""id":"rs_0""#, r#""summary":["#, r#""id":"rs_x""#], "{items}");
     }
 
     #[test]
