@@ -87,6 +87,11 @@ pub(super) fn list(inside: &str) -> String {
     format!("[{inside}]")
 }
 
+/// The inside of a list.
+pub(super) fn unlisted(list: String) -> String {
+    list.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(str::to_owned).unwrap_or(list)
+}
+
 impl Item {
     /// The item as JSON, in progress or complete.
     pub(super) fn json(&self, status: &str) -> String {

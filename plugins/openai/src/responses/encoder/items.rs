@@ -1,5 +1,6 @@
 //! Open items: messages with their parts, thinking, calls.
 
+use weir_sdk::compat::logprobs;
 use weir_sdk::compat::responses::write::{annotation, call_status, is_annotation, item_id};
 use weir_sdk::compat::responses::{FORMAT, namespace};
 use weir_sdk::json::{Rest, Str};
@@ -8,7 +9,7 @@ use weir_sdk::types::{
 };
 
 use super::EventEncoder;
-use super::item::{Content, Item, Kind, ThoughtParts, list, words};
+use super::item::{Content, Item, Kind, ThoughtParts, list, unlisted, words};
 use super::thinking::{end_thought, note_parts};
 use crate::responses::{GROUPS, UNSIGNED, tool_lists};
 
@@ -113,7 +114,7 @@ impl EventEncoder {
                 if content.refusal { "response.refusal.delta" } else { "response.output_text.delta" }
             }
             Kind::Reasoning { .. } => {
-                self.lose_logprobs(&logprobs);
+                self.lose_own_logprobs(&logprobs, text);
                 return self.thought(part, text);
             }
             Kind::Call { call, .. } => {
@@ -124,8 +125,10 @@ impl EventEncoder {
                 }
             }
         };
-        if kind != "response.output_text.delta" {
+        if kind == "response.refusal.delta" {
             self.lose_logprobs(&logprobs);
+        } else if kind != "response.output_text.delta" {
+            self.lose_own_logprobs(&logprobs, text);
         }
         self.emit(kind, |o| {
             o.str("item_id", &id);
@@ -222,13 +225,26 @@ impl EventEncoder {
             Kind::Reasoning { thought, .. } => end_thought(thought, stop.extensions),
             Kind::Call { call, .. } => call.extensions.extend(stop.extensions),
         }
-        self.lose_logprobs(&late);
+        // Providers send those of a chunk before its pieces, so they may be those of a text that begins with this chunk.
+        self.logprobs = late;
         self.item_done(stop.part);
     }
 
     /// Reports log probabilities that belong to no text.
     pub(super) fn lose_logprobs(&mut self, inside: &str) {
         self.losses.dropped_if(!inside.is_empty(), "logprobs", "only texts have a place for them");
+    }
+
+    /// Reports the log probabilities of a piece that is no text. Those of further tokens wait for the next piece: a chunk
+    /// may have several.
+    fn lose_own_logprobs(&mut self, inside: &str, piece: &str) {
+        if inside.is_empty() {
+            return;
+        }
+        let chat = format!(r#"{{"content":{}}}"#, list(inside));
+        let mut lists = logprobs::of_texts(&chat, &[piece, ""]).into_iter();
+        self.lose_logprobs(&lists.next().map(unlisted).unwrap_or_default());
+        self.logprobs = lists.next().map(unlisted).unwrap_or_default();
     }
 
     fn content_done(&mut self, id: &str, at: u32, index: u32, content: &Content) {

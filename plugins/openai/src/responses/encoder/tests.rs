@@ -136,6 +136,36 @@ fn log_probabilities_are_those_of_the_texts_they_come_with() {
     }
 }
 
+/// Providers send those of a chunk before its pieces: thinking ends with the first chunk of the text.
+#[test]
+fn the_first_log_probabilities_of_a_text_behind_thinking_are_its_own() {
+    let probabilities = |words: &[&str]| {
+        let tokens: Vec<String> = words.iter().map(|word| format!(r#"{{"token":"{word}","logprob":-0.5}}"#)).collect();
+        let json = format!(r#"{{"content":[{}],"refusal":null}}"#, tokens.join(","));
+        ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json })
+    };
+    let thought = || vec![start(0, PartKind::Reasoning), probabilities(&["h", "m"]), delta(0, "hm")];
+    let text = |word| vec![stop(0), start(1, PartKind::Text), delta(1, word)];
+    let rest = || vec![probabilities(&["b"]), delta(1, "b"), stop(1), finish(FinishReason::Complete)];
+    let apart = [thought(), vec![probabilities(&["a"])], text("a"), rest()].concat();
+    // The last piece of thinking and the first of the text are in one chunk.
+    let same =
+        [vec![start(0, PartKind::Reasoning), probabilities(&["h", "m", "a"]), delta(0, "hm")], text("a"), rest()];
+    for events in [apart, same.concat()] {
+        let mut encoder = EventEncoder::new(Context::default());
+        let losses = encoder.push(events.clone()).unwrap().losses;
+        assert_eq!(losses.iter().map(|loss| &*loss.field).collect::<Vec<_>>(), ["logprobs"]);
+        let events = encode(events);
+        let words = |list: &serde_json::Value| -> String {
+            list.as_array().unwrap().iter().map(|token| token["token"].as_str().unwrap()).collect()
+        };
+        let deltas = events.iter().filter(|event| event["type"] == "response.output_text.delta");
+        assert_eq!(deltas.map(|event| words(&event["logprobs"])).collect::<Vec<_>>(), ["a", "b"]);
+        let content = &events.last().unwrap()["response"]["output"][1]["content"];
+        assert_eq!(words(&content[0]["logprobs"]), "ab");
+    }
+}
+
 #[test]
 fn log_probabilities_without_a_text_are_reported() {
     let json = r#"{"content":[{"token":"a","logprob":-1}],"refusal":null}"#.to_owned();
