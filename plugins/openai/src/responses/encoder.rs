@@ -17,6 +17,7 @@ use weir_sdk::types::{
 };
 
 use self::item::Item;
+use self::items::Unopened;
 use super::{Frame as Answer, failure, status, write_response};
 use crate::free_text::{Restorer, of_responses};
 
@@ -28,6 +29,8 @@ pub struct EventEncoder {
     sequence: u32,
     start: Option<ResponseStart>,
     items: Vec<Item>,
+    /// The text that no item has yet.
+    unopened: Option<Unopened>,
     /// Finished items and their indices.
     done: Vec<(u32, String)>,
     /// The provider's id and phase for the next item.
@@ -55,6 +58,7 @@ impl Encoder for EventEncoder {
             sequence: 0,
             start: None,
             items: Vec::new(),
+            unopened: None,
             done: Vec::new(),
             hint: None,
             announced: Vec::new(),
@@ -201,6 +205,7 @@ impl EventEncoder {
             let lost = !is_note(opaque);
             return self.losses.dropped_if(lost, &opaque.kind, "only its own format has such events");
         }
+        self.open_text();
         if let Some((id, phase)) = opaque.kind.strip_prefix("item=").and_then(|note| note.split_once('\t')) {
             self.close_message();
             self.hint = Some((id.to_owned(), (phase != "null").then(|| phase.to_owned())));

@@ -7,7 +7,7 @@ use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::compat::responses::write::{self, Ids, assistant};
 use weir_sdk::json;
 use weir_sdk::losses::Losses;
-use weir_sdk::types::{Candidate, ChatResponse, Context, Extension, FinishReason, Part, RenderedResponse};
+use weir_sdk::types::{Candidate, ChatResponse, Context, Extension, FinishReason, Part, RenderedResponse, TextPart};
 
 use crate::free_text;
 
@@ -60,9 +60,11 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
 /// The parts of a candidate, each text with the log probabilities of its tokens.
 fn with_logprobs<'c>(candidate: &'c Candidate, losses: &mut Losses) -> Cow<'c, [Part]> {
     let Some(chat) = &candidate.logprobs else { return Cow::Borrowed(&candidate.parts) };
-    let texts =
-        candidate.parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(&*text.text) } else { None });
-    let texts: Vec<&str> = texts.collect();
+    let words = |part: &'c Part| match part {
+        Part::Text(text) if !is_carrier(text) => Some(&*text.text),
+        _ => None,
+    };
+    let texts: Vec<&str> = candidate.parts.iter().filter_map(words).collect();
     if texts.is_empty() {
         let mut inside = String::new();
         logprobs::add_tokens(chat, &mut inside);
@@ -73,12 +75,18 @@ fn with_logprobs<'c>(candidate: &'c Candidate, losses: &mut Losses) -> Cow<'c, [
     let mut parts = candidate.parts.clone();
     for part in &mut parts {
         if let Part::Text(text) = part
+            && !is_carrier(text)
             && let Some(json) = lists.next()
         {
             text.extensions.push(Extension { format: FORMAT.to_owned(), key: "logprobs".to_owned(), json });
         }
     }
     Cow::Owned(parts)
+}
+
+/// Whether a text has no words and only carries a signature, as Gemini's behind a call: it is no content here.
+fn is_carrier(text: &TextPart) -> bool {
+    text.text.is_empty() && text.citations.is_empty() && text.signature.is_some()
 }
 
 /// Whether the format has a place for the part; if not, it is reported as lost (C-79).
@@ -98,7 +106,7 @@ fn has_place(part: &Part, losses: &mut Losses) -> bool {
             losses.dropped_if(lost, "output.citations", "only citations of pages have a place");
             losses.dropped_if(text.signature.is_some(), "output.signature", UNSIGNED);
             losses.foreign("output.", &text.extensions, FORMAT);
-            true
+            !is_carrier(text)
         }
         Part::Reasoning(thought) => {
             losses.foreign("output.", &thought.extensions, FORMAT);

@@ -13,11 +13,20 @@ use super::item::{Content, Item, Kind, ThoughtParts, list, unlisted, words};
 use super::thinking::{end_thought, note_parts};
 use crate::responses::{GROUPS, UNSIGNED, tool_lists};
 
+/// A text that has started, and that is opened by its first words: one without any that only carries a signature, as
+/// Gemini's behind a call, is no content here.
+#[derive(Debug)]
+pub(super) struct Unopened {
+    part: u32,
+    is_signed: bool,
+}
+
 impl EventEncoder {
     pub(super) fn part_start(&mut self, start: PartStart) {
         self.begin();
+        self.open_text();
         match start.kind {
-            PartKind::Text => self.content_start(start.part, false),
+            PartKind::Text => self.unopened = Some(Unopened { part: start.part, is_signed: false }),
             PartKind::Refusal => {
                 self.refused = true;
                 self.content_start(start.part, true);
@@ -86,6 +95,13 @@ impl EventEncoder {
         self.done.push((at, item));
     }
 
+    /// Opens the text that has started, if it has not been.
+    pub(super) fn open_text(&mut self) {
+        if let Some(text) = self.unopened.take() {
+            self.content_start(text.part, false);
+        }
+    }
+
     fn content_start(&mut self, part: u32, refusal: bool) {
         if !matches!(self.items.last(), Some(Item { kind: Kind::Message(_), .. })) {
             self.add("msg", Kind::Message(Vec::new()));
@@ -103,6 +119,10 @@ impl EventEncoder {
     }
 
     pub(super) fn delta(&mut self, part: u32, text: &str) {
+        match &self.unopened {
+            Some(unopened) if unopened.part == part && text.is_empty() => return,
+            _ => self.open_text(),
+        }
         let logprobs = std::mem::take(&mut self.logprobs);
         let Some((item, index)) = self.find(part) else { return };
         let (id, at) = (item.id.clone(), item.at);
@@ -156,6 +176,9 @@ impl EventEncoder {
 
     /// Collects signatures of thinking until its end; others have no place.
     pub(super) fn signature(&mut self, event: PartSignature) {
+        if let Some(text) = self.unopened.as_mut().filter(|text| text.part == event.part) {
+            text.is_signed = true;
+        }
         match self.find(event.part) {
             Some((Item { kind: Kind::Reasoning { thought, .. }, .. }, _)) if event.encrypted => {
                 thought.encrypted = Some(event.signature);
@@ -169,6 +192,7 @@ impl EventEncoder {
     }
 
     pub(super) fn citation(&mut self, event: PartCitation) {
+        self.open_text();
         let PartCitation { part, citation, .. } = event;
         if !is_annotation(&citation) {
             return self.losses.dropped("output.citations", "only citations of pages have a place");
@@ -209,6 +233,10 @@ impl EventEncoder {
 
     pub(super) fn part_stop(&mut self, stop: PartStop) {
         self.losses.foreign("output.", &stop.extensions, FORMAT);
+        if self.unopened.take_if(|text| text.part == stop.part && text.is_signed).is_some() {
+            return;
+        }
+        self.open_text();
         self.annotate_whole(stop.part);
         let late = std::mem::take(&mut self.logprobs);
         let Some((item, index)) = self.find(stop.part) else { return };
@@ -326,6 +354,7 @@ impl EventEncoder {
 
     /// Completes all open items at the end; a message gets the answer's status.
     pub(super) fn close_all(&mut self, status: &str) {
+        self.open_text();
         self.close_message_as(status);
         while let Some(Kind::Reasoning { part, .. } | Kind::Call { part, .. }) =
             self.items.first().map(|item| &item.kind)

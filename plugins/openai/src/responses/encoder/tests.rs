@@ -214,6 +214,39 @@ fn whole_and_streamed_answers_report_the_same_losses() {
 }
 
 #[test]
+fn a_text_without_words_that_carries_a_signature_is_no_message() {
+    let events = || {
+        let signed = [start(1, PartKind::Text), delta(1, ""), sign(1, "gemini", "S", false), stop(1)];
+        [&[start(0, call("a")), delta(0, "{}"), stop(0)][..], &signed, &[finish(FinishReason::ToolCalls)]].concat()
+    };
+    let signature = Some(Signature { issuer: "gemini".into(), value: "S".into() });
+    let parts = vec![
+        Part::ToolCall(ToolCall::new("a", "f", "{}")),
+        Part::Text(TextPart { signature, ..TextPart::new("") }),
+        Part::text(""),
+    ];
+    let finish = Some(Finish::new(FinishReason::ToolCalls, "x"));
+    let candidate = Candidate { index: 0, parts, finish, logprobs: None, extensions: Vec::new() };
+    let answer = ChatResponse { candidates: vec![candidate], ..ChatResponse::default() };
+    let whole = crate::responses::response::render(&Context::default(), &answer);
+    let mut encoder = EventEncoder::new(Context::default());
+    let losses = encoder.push(events()).unwrap().losses;
+    for losses in [losses, whole.losses] {
+        assert_eq!(losses.iter().map(|loss| &*loss.field).collect::<Vec<_>>(), ["output.signature"]);
+    }
+    let kinds = |answer: &serde_json::Value| -> Vec<String> {
+        answer["output"].as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap().to_owned()).collect()
+    };
+    let streamed = encode(events());
+    assert_eq!(kinds(&streamed.last().unwrap()["response"]), ["function_call"]);
+    assert_eq!(streamed.iter().filter(|event| event["type"] == "response.output_item.added").count(), 1);
+    // A text without words that carries nothing is the model's.
+    assert_eq!(kinds(&weir_sdk::testing::json(&whole.response.body)), ["function_call", "message"]);
+    let empty = encode(vec![start(0, PartKind::Text), stop(0)]);
+    assert_eq!(kinds(&empty.last().unwrap()["response"]), ["message"]);
+}
+
+#[test]
 fn c19_a_failure_is_the_last_event() {
     let events = encode(vec![
         start(0, PartKind::Text),
