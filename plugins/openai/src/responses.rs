@@ -244,6 +244,32 @@ mod tests {
     }
 
     #[test]
+    fn members_that_change_nothing_are_no_loss_and_come_back() {
+        let usual = r#""store":false,"background":false,"truncation":"disabled",
+            "include":["reasoning.encrypted_content","message.output_text.logprobs"]"#;
+        let body = format!(r#"{{"model":"m","input":"Hi",{usual}}}"#);
+        let ctx = Context::default();
+        let request = request::parse(&ctx, &HttpRequest::post("v1/responses", body.clone())).unwrap().request;
+        let chat = sent(compat::request::render(&QUIRKS, &ctx, request.clone()));
+        let back = sent(compat::responses::request::render(&QUIRKS, &ctx, request));
+        assert_eq!((&chat["logprobs"], chat.get("store")), (&true.into(), None));
+        for key in ["store", "background", "truncation", "include"] {
+            assert!(back[key] == value(&body)[key] && chat.get(key).is_none(), "{key}: {chat} {back}");
+        }
+    }
+
+    #[test]
+    fn members_that_change_something_are_reported_to_other_formats() {
+        let body = r#"{"model":"m","input":"Hi","store":true,"truncation":"auto",
+            "include":["reasoning.encrypted_content","web_search_call.results"]}"#;
+        let ctx = Context::default();
+        let request = request::parse(&ctx, &HttpRequest::post("v1/responses", body.to_owned())).unwrap().request;
+        let lost = compat::request::render(&QUIRKS, &ctx, request).unwrap().losses;
+        let lost: Vec<_> = lost.iter().map(|loss| &*loss.field).collect();
+        assert_eq!(lost, ["store", "truncation", "include"]);
+    }
+
+    #[test]
     fn verbosity_stays_beside_an_answers_format_that_is_lost() {
         let body = r#"{"model":"m","messages":[],"verbosity":"low","response_format":{"type":"grammar"}}"#;
         let ctx = Context::default();

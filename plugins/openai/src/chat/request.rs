@@ -84,6 +84,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
 
 fn read(ctx: &Context, mut wire: Request<'_>, losses: &mut Losses) -> Result<ChatRequest> {
     let mut kept = extensions(FORMAT, std::mem::take(&mut wire.rest));
+    kept.retain(|own| !is_usual(own));
     keep_stream_options(&mut kept, wire.stream_options.take());
     let messages = wire.messages.take().ok_or_else(|| Error::invalid("`messages` is missing").at("messages"))?;
     let model = wire.model.take().map_or_else(|| ctx.model.clone(), Str::into_string);
@@ -120,6 +121,17 @@ fn read(ctx: &Context, mut wire: Request<'_>, losses: &mut Losses) -> Result<Cha
         cache_key: wire.prompt_cache_key.map(Str::into_string),
         extensions: kept,
     })
+}
+
+/// Whether a member asks for nothing but what is done without it, so that no other format loses anything.
+fn is_usual(own: &Extension) -> bool {
+    match own.key.as_str() {
+        "logit_bias" => json::parse::<Rest<'_>>(&own.json).is_ok_and(|bias| bias.0.is_empty()),
+        "modalities" => {
+            json::parse::<Vec<Str<'_>>>(&own.json).is_ok_and(|all| matches!(&all[..], [one] if &**one == "text"))
+        }
+        _ => false,
+    }
 }
 
 /// Keeps options of the stream other than usage, which the gateway always requests.

@@ -4,6 +4,7 @@ use super::names::names;
 use super::tools;
 use weir_sdk::adapter::{ParsedChat, Result};
 use weir_sdk::compat::end_user;
+use weir_sdk::compat::responses::request::USUAL;
 use weir_sdk::compat::responses::{FORMAT, namespace, note, read};
 use weir_sdk::compat::wire::rest_json;
 use weir_sdk::json::{self, RawValue, Rest, Str};
@@ -34,6 +35,10 @@ const ECHOED: [&str; 15] = [
 
 /// What a request asks for in `include` to get log probabilities.
 const LOGPROBS: &str = "\"message.output_text.logprobs\"";
+
+/// What answers of other formats have as well: thinking comes in a form that can be sent back, and log probabilities are
+/// asked for in that format's own words.
+const INCLUDED: [&str; 2] = ["\"reasoning.encrypted_content\"", LOGPROBS];
 
 /// Reads a request.
 pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
@@ -86,10 +91,26 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
                        provider that has the Responses API, or without it";
         return Err(Error::unsupported("background", message));
     }
+    kept.extend(usual(&mut wire));
     kept.extend(extensions(FORMAT, wire));
     kept.push(names);
     let request = ChatRequest { extensions: kept, ..request };
     Ok(ParsedChat { request, losses: Vec::new(), memo })
+}
+
+/// The members that ask for nothing which another format's answer lacks, as a note for this format: to leave them out there
+/// is no loss. No other provider is asked to store an answer.
+fn usual(wire: &mut Rest<'_>) -> Option<Extension> {
+    let is_usual = |key: &str, value: &RawValue| match key {
+        "background" | "store" => value.get() == "false",
+        "truncation" => json::text(value).is_some_and(|word| &*word == "disabled"),
+        "include" => json::list(value).is_some_and(|list| list.iter().all(|one| INCLUDED.contains(&one.get()))),
+        _ => false,
+    };
+    let (usual, rest) = std::mem::take(&mut wire.0).into_iter().partition(|(key, value)| is_usual(key, value));
+    wire.0 = rest;
+    let usual = Rest(usual);
+    (!usual.0.is_empty()).then(|| note(USUAL, &rest_json(&usual)))
 }
 
 fn echo(wire: &Rest<'_>) -> String {

@@ -113,6 +113,14 @@ fn numbers_and_switches_in_the_place_of_words_are_read() {
 }
 
 #[test]
+fn members_that_change_nothing_are_not_kept() {
+    let kept = |members: &str| with(members).request.extensions.into_iter().map(|own| own.key).collect::<Vec<_>>();
+    assert_eq!(kept(r#""logit_bias":{ },"modalities":[ "text" ]"#), Vec::<String>::new());
+    assert_eq!(kept(r#""logit_bias":{"1":2},"modalities":["text","audio"]"#), ["logit_bias", "modalities"]);
+    assert_eq!(kept(r#""logit_bias":1,"modalities":"text""#), ["logit_bias", "modalities"]);
+}
+
+#[test]
 fn a_negative_limit_is_none_and_kept_for_this_format() {
     let request = with(r#""max_tokens":-1,"top_k":-1"#).request;
     assert_eq!((request.max_output_tokens, request.sampling.top_k), (None, None));

@@ -26,6 +26,10 @@ const MIN_OUTPUT_TOKENS: u32 = 16;
 /// of such a model ("Encrypted content is not supported with this model"). A provider's [`Quirks::prepare`] adds it.
 pub const SILENT: &str = "silent";
 
+/// The key of the note on members that change nothing in other formats, with an object of these members: this format gets
+/// them back.
+pub const USUAL: &str = "usual";
+
 /// Writes a request.
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
     namespace::gather(&mut request);
@@ -88,6 +92,9 @@ impl Writer<'_> {
         self.losses.foreign("", &request.extensions, FORMAT);
         let ours = request.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null" && e.key != "text");
         ours.for_each(|e| o.raw(&e.key, &e.json));
+        if let Some(usual) = noted(&request.extensions, USUAL).and_then(inner) {
+            o.members(usual);
+        }
     }
 
     fn limit(&mut self, limit: u32) -> u32 {
