@@ -8,7 +8,8 @@ use crate::compat::{custom, reasoning};
 use crate::json::{self, Array, Object};
 use crate::losses::extension;
 use crate::types::{
-    Extension, MediaPart, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolKind, ToolResult,
+    Extension, MediaPart, MediaSource, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolKind,
+    ToolResult,
 };
 
 /// A medium that its message cannot contain, to be sent in a separate user message (C-43), and its original place.
@@ -264,6 +265,9 @@ impl Writer<'_> {
             match part {
                 ResultPart::Text(text) => pieces.push((at, Piece::Text(text))),
                 ResultPart::Json(json) => pieces.push((at, Piece::Words(json))),
+                ResultPart::Media(media @ MediaPart { source: MediaSource::Text(text), .. }) => {
+                    self.result_text(&mut pieces, &format!("{field}.content[{at}]"), (at, media), text);
+                }
                 ResultPart::Media(media) if self.quirks.media.in_tools => pieces.push((at, Piece::Media(media))),
                 ResultPart::Media(media) => {
                     pieces.push((at, Piece::Words("[see the next user message]")));
@@ -290,6 +294,27 @@ impl Writer<'_> {
             self.cache(o, field, result.cache.as_ref(), &result.extensions);
             self.message_members(o, &format!("{field}."), &result.extensions, &[]);
         });
+    }
+
+    /// Adds a text document of a tool's result. It stays in the result: other media are moved because a tool's message
+    /// cannot contain them, but texts it can.
+    fn result_text<'m>(
+        &mut self,
+        pieces: &mut Vec<Numbered<'m>>,
+        field: &str,
+        (at, media): (usize, &'m MediaPart),
+        text: &'m str,
+    ) {
+        if media.cache.is_some() && self.quirks.cache != Cache::None && self.quirks.text_lists {
+            return pieces.push((at, Piece::Media(media)));
+        }
+        self.losses.approximated(field, "a text document is sent as text");
+        if media.cache.is_some() {
+            self.lose_cache(field);
+        }
+        self.losses.foreign(&format!("{field}."), &media.extensions, FORMAT);
+        pieces.extend(media.name.iter().map(|name| (at, Piece::Words(name))));
+        pieces.push((at, Piece::Words(text)));
     }
 
     /// Writes content as one string if that loses nothing, else as a list.

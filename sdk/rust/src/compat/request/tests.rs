@@ -85,6 +85,27 @@ fn c43_images_of_results_move_to_a_user_message_after_all_results() {
 }
 
 #[test]
+fn c43_texts_of_results_stay_in_their_results() {
+    let document = |name: Option<&str>| {
+        let hint = Some(CacheHint { ttl: None });
+        let plain = MediaPart::new(MediaKind::Document, MediaSource::Text("It rains.".into()));
+        ResultPart::Media(MediaPart { name: name.map(str::to_owned), cache: hint, ..plain })
+    };
+    let turn = |content| of(vec![Message::new(Role::Tool, vec![result("a", content)])]);
+    let (body, losses) = rendered(&FULL, turn(vec![document(None)]));
+    assert_eq!(body["messages"], json!([{"role": "tool", "tool_call_id": "a", "content": "It rains."}]));
+    let field = "messages[0].content[0].content[0]";
+    assert_eq!(losses, [field.to_owned(), format!("{field}.cache_control")]);
+    let (body, _) = rendered(&FULL, turn(vec![words("Found:"), document(Some("Weather"))]));
+    let texts = ["Found:", "Weather", "It rains."].map(|text| json!({"type": "text", "text": text}));
+    assert_eq!(body["messages"][0]["content"], json!(texts));
+    assert_eq!(body["messages"].as_array().unwrap().len(), 1);
+    let router = Quirks { cache: Cache::Control, ..FULL };
+    let (body, _) = rendered(&router, turn(vec![document(None)]));
+    assert_eq!(body["messages"][0]["content"][0]["cache_control"], json!({"type": "ephemeral"}));
+}
+
+#[test]
 fn c42_no_words_beside_calls_are_no_content() {
     let call = Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("a", "f", ""))]);
     let (body, _) = rendered(&FULL, of(vec![call]));
