@@ -441,3 +441,16 @@ fn a_user_who_says_nothing_but_an_empty_text_says_that() {
     assert_eq!(body["contents"][0]["parts"], json!([{"text": "Tell a joke."}]));
     assert!(sent(MODEL, request(vec![Message::new(Role::User, Vec::new())])).is_err());
 }
+
+#[test]
+fn a_number_of_alternatives_is_sent_only_with_the_question_for_probabilities() {
+    let asked = |logprobs, number| {
+        let sampling = Sampling { logprobs, top_logprobs: Some(number), ..Sampling::default() };
+        let (body, losses) = sent(MODEL, ChatRequest { sampling, ..request(vec![user("hi")]) }).unwrap();
+        let config = &body["generationConfig"];
+        (config.get("responseLogprobs").cloned(), config.get("logprobs").cloned(), losses.len())
+    };
+    assert_eq!(asked(Some(true), 0), (Some(json!(true)), Some(json!(0)), 0));
+    assert_eq!(asked(None, 0), (None, None, 0));
+    assert_eq!(asked(None, 2), (None, None, 1));
+}

@@ -102,12 +102,16 @@ impl Writer<'_> {
         self.num(o, "frequency_penalty", sampling.frequency_penalty);
         self.num(o, "presence_penalty", sampling.presence_penalty);
         self.num(o, "n", sampling.candidates.map(f64::from));
+        let asks = sampling.logprobs == Some(true);
+        // Servers refuse the number alone. Responses take it: a 0 there asks for no probabilities.
+        let top = sampling.top_logprobs.filter(|_| asks);
+        let unasked = !asks && sampling.top_logprobs.is_some_and(|number| number > 0);
+        self.losses.dropped_if(unasked, "top_logprobs", "log probabilities are not asked for");
         if self.quirks.logprobs_number {
-            let wanted = sampling.logprobs == Some(true) || sampling.top_logprobs.is_some();
-            self.num(o, "logprobs", wanted.then(|| f64::from(sampling.top_logprobs.unwrap_or(1))));
+            self.num(o, "logprobs", asks.then(|| f64::from(top.unwrap_or(1))));
         } else {
             self.bool(o, "logprobs", sampling.logprobs);
-            self.num(o, "top_logprobs", sampling.top_logprobs.map(f64::from));
+            self.num(o, "top_logprobs", top.map(f64::from));
         }
         self.raw(o, self.quirks.seed, sampling.seed.as_deref().filter(|seed| is_integer(seed)));
         self.stop(o, &sampling.stop);

@@ -359,6 +359,19 @@ fn log_probabilities_may_be_a_number() {
         [asked(Some(true), None), asked(Some(true), Some(3)), asked(None, None)],
         [json!(1), json!(3), json!(null)]
     );
+    assert_eq!([asked(None, Some(0)), asked(Some(false), Some(2))], [json!(null), json!(null)]);
+}
+
+#[test]
+fn a_number_of_alternatives_is_sent_only_with_the_question_for_probabilities() {
+    let asked = |logprobs, number| {
+        let sampling = Sampling { logprobs, top_logprobs: Some(number), ..Sampling::default() };
+        let (body, losses) = rendered(&FULL, ChatRequest { sampling, ..ChatRequest::default() });
+        (body.get("logprobs").cloned(), body.get("top_logprobs").cloned(), losses.len())
+    };
+    assert_eq!(asked(Some(true), 0), (Some(json!(true)), Some(json!(0)), 0));
+    assert_eq!(asked(None, 0), (None, None, 0));
+    assert_eq!(asked(None, 2), (None, None, 1));
 }
 
 #[test]
