@@ -73,6 +73,10 @@ pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: P
     if let Some(json) = citation.source.as_ref().and_then(|source| to_converse(source, losses, place)) {
         return Some(Cow::Owned(json));
     }
+    if citation.title.is_none() && citation.url.is_none() && citation.quote.is_none() {
+        losses.dropped(place.field("citations"), "it names no source that this format can");
+        return None;
+    }
     losses.approximated(place.field("citations"), "without what only its own format says");
     let mut json = String::new();
     object(&mut json, |o| {

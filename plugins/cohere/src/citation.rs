@@ -98,20 +98,24 @@ pub(crate) fn attach(parts: &mut [Part], citations: &[&RawValue]) -> Option<Exte
     Some(mark(CITATIONS, json))
 }
 
-/// A citation in this format; one of another format becomes a document's. Its text has this index in the content, and
-/// `length` characters so far.
+/// A citation in this format; one of another format becomes a document's. Its text has this index in the content.
+/// `None` if it names no source.
 pub(crate) fn write<'a>(
     citation: &'a Citation,
     index: u32,
-    length: u32,
+    text: &str,
     losses: &mut Losses,
     place: Place,
-) -> Cow<'a, str> {
+) -> Option<Cow<'a, str>> {
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
-        return Cow::Borrowed(&own.json);
+        return Some(Cow::Borrowed(&own.json));
+    }
+    if citation.title.is_none() && citation.url.is_none() && citation.quote.is_none() {
+        losses.dropped(place.field("citations"), "it names no source that this format can");
+        return None;
     }
     losses.approximated(place.field("citations"), "written as a document's");
-    let (start, end) = citation.range(length);
+    let (start, end) = citation.range(text.chars().count() as u32);
     let mut json = String::new();
     object(&mut json, |o| {
         o.num("start", start);
@@ -132,5 +136,5 @@ pub(crate) fn write<'a>(
         o.num("content_index", index);
         o.str("type", "TEXT_CONTENT");
     });
-    Cow::Owned(json)
+    Some(Cow::Owned(json))
 }

@@ -237,6 +237,21 @@ fn sources_of_other_formats_are_citations_of_this_one() {
 }
 
 #[test]
+fn a_citation_that_names_no_source_is_reported_instead_of_written_empty() {
+    let source = weir_sdk::types::Opaque {
+        format: "openai.responses".into(),
+        kind: "file_citation".into(),
+        json: r#"{"type":"file_citation","file_id":"file_1","index":3}"#.into(),
+    };
+    let nameless = Citation { url: None, title: None, quote: None, start: None, end: None, source: Some(source) };
+    let text = |citations| vec![Part::Text(TextPart { citations, ..TextPart::new("t") })];
+    let (blocks, losses) = content(text(vec![nameless.clone()]));
+    assert_eq!((blocks, losses.len()), (json!([{"text": "t"}]), 1));
+    let named = Citation { title: Some("a.pdf".into()), ..nameless };
+    assert_eq!(content(text(vec![named])).0[1], json!({"citationsContent": {"citations": [{"title": "a.pdf"}]}}));
+}
+
+#[test]
 fn system_text_amid_the_conversation_stays_there() {
     let turn = |role: &str| json!({"role": role, "content": [{"text": role}]});
     let body =

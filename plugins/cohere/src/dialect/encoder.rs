@@ -44,8 +44,8 @@ struct Open {
     kind: Kind,
     /// Its number on the wire, after its start there.
     index: Option<u32>,
-    /// The characters of its text so far.
-    characters: u32,
+    /// Its text so far: citations have the words that they belong to.
+    text: String,
     /// Citations that belong to the whole text, and so wait for its end.
     whole: Vec<Citation>,
 }
@@ -191,7 +191,7 @@ impl ChatEncoder {
                 (Kind::Lost, None)
             }
         };
-        self.open.push(Open { part, kind, index, characters: 0, whole: Vec::new() });
+        self.open.push(Open { part, kind, index, text: String::new(), whole: Vec::new() });
     }
 
     fn delta(&mut self, delta: &PartDelta) {
@@ -208,7 +208,7 @@ impl ChatEncoder {
         if delta.text.is_empty() {
             return;
         }
-        open.characters = open.characters.saturating_add(delta.text.chars().count() as u32);
+        open.text.push_str(&delta.text);
         let index = *open.index.get_or_insert_with(|| {
             self.contents += 1;
             self.frames.push(frames::content_start(self.contents - 1, thinks));
@@ -225,19 +225,23 @@ impl ChatEncoder {
         match self.open.iter_mut().find(|open| open.part == event.part) {
             Some(open) if event.citation.awaits_text(FORMAT) => open.whole.push(event.citation),
             Some(open) => {
-                let (index, length) = (open.index.unwrap_or(0), open.characters);
-                self.cite(&event.citation, index, length);
+                let (index, text) = (open.index.unwrap_or(0), std::mem::take(&mut open.text));
+                self.cite(&event.citation, index, &text);
+                if let Some(open) = self.open.iter_mut().find(|open| open.part == event.part) {
+                    open.text = text;
+                }
             }
-            None => self.cite(&event.citation, 0, 0),
+            None => self.cite(&event.citation, 0, ""),
         }
     }
 
-    /// Writes a citation of the text that has this index and so many characters.
-    fn cite(&mut self, one: &Citation, index: u32, length: u32) {
+    /// Writes a citation of the text that has this index.
+    fn cite(&mut self, one: &Citation, index: u32, text: &str) {
         let place = Place { message: None, part: index as usize };
-        let json = citation::write(one, index, length, &mut self.losses, place);
-        self.frames.extend(frames::citation(self.citations, &json));
-        self.citations += 1;
+        if let Some(json) = citation::write(one, index, text, &mut self.losses, place) {
+            self.frames.extend(frames::citation(self.citations, &json));
+            self.citations += 1;
+        }
     }
 
     fn end(&mut self, open: &Open) {
@@ -245,7 +249,7 @@ impl ChatEncoder {
             self.lose("citations", "their text is empty");
         }
         let Some(index) = open.index else { return };
-        open.whole.iter().for_each(|one| self.cite(one, index, open.characters));
+        open.whole.iter().for_each(|one| self.cite(one, index, &open.text));
         if open.kind == Kind::Text && !self.logprobs.is_empty() {
             let late = std::mem::take(&mut self.logprobs);
             self.frames.push(frames::content_delta(index, false, "", &late));

@@ -94,10 +94,10 @@ impl Message {
 
     fn text(&mut self, text: &TextPart, losses: &mut Losses, place: Place) {
         losses.dropped_if(text.signature.is_some(), &place.field("signature"), "the format has no place for it");
-        let length = text.text.chars().count() as u32;
         for one in text.citations.iter().filter(|one| !citation::is_further(one)) {
-            let json = citation::write(one, self.items, length, losses, place);
-            raw_item(&mut self.citations, &json);
+            if let Some(json) = citation::write(one, self.items, &text.text, losses, place) {
+                raw_item(&mut self.citations, &json);
+            }
         }
         if !text.text.is_empty() {
             self.item(|o| {

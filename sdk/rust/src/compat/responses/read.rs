@@ -134,7 +134,8 @@ pub fn citation(raw: &RawValue) -> Citation {
     let kind = wire.str("type").map(Str::into_string).unwrap_or_default();
     let citation = Citation {
         url: wire.str("url").map(Str::into_string),
-        title: wire.str("title").map(Str::into_string),
+        // A file has a name instead.
+        title: wire.str("title").or_else(|| wire.get("filename").and_then(json::text)).map(Str::into_string),
         quote: None,
         start: wire.count("start_index"),
         end: wire.count("end_index"),
@@ -266,6 +267,17 @@ pub fn split<'a>(text: &'a str, lengths: &str) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cited_file_has_its_name_as_the_title() {
+        let read = |json| citation(json::parse(json).unwrap());
+        let file = r#"{"type":"file_citation","file_id":"file_1","filename":"a.pdf","index":3}"#;
+        let cited = read(file);
+        assert_eq!(cited.title.as_deref(), Some("a.pdf"));
+        assert_eq!(cited.source.map(|source| source.json).as_deref(), Some(file));
+        let titled = r#"{"type":"url_citation","url":"https://a.example","title":"A","filename":"a.pdf"}"#;
+        assert_eq!(read(titled).title.as_deref(), Some("A"));
+    }
 
     #[test]
     fn summaries_of_several_parts_come_apart_again() {
