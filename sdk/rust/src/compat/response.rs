@@ -221,7 +221,8 @@ pub fn citation(raw: &RawValue) -> Citation {
     let citation = Citation {
         url: page.str("url").map(Str::into_string),
         title: page.str("title").map(Str::into_string),
-        quote: None,
+        // OpenRouter has the page's words there.
+        quote: page.get("content").and_then(json::text).map(Str::into_string).filter(|words| !words.is_empty()),
         start: page.count("start_index"),
         end: page.count("end_index"),
         source: None,

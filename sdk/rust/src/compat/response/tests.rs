@@ -118,3 +118,12 @@ fn c11_a_call_that_breaks_off_was_cut_by_the_limit_whatever_the_word_says() {
     assert_eq!(ends("", "function"), FinishReason::ToolCalls);
     assert_eq!(ends("print(\"", "custom"), FinishReason::ToolCalls);
 }
+
+#[test]
+fn the_words_of_a_cited_page_are_kept_for_formats_that_have_a_place_for_them() {
+    let json =
+        r#"{"type":"url_citation","url_citation":{"url":"https://a.example","title":"A","content":"It rains."}}"#;
+    let read = citation(json::parse(json).unwrap());
+    assert_eq!(read.quote.as_deref(), Some("It rains."));
+    assert_eq!(read.source.map(|source| source.json).as_deref(), Some(json));
+}
