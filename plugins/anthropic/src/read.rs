@@ -24,7 +24,7 @@ pub(crate) fn content(content: Either<'_, Block<'_>>) -> Result<Vec<Part>, Error
         match part(block).map_err(|error| within(error, at))? {
             Read::Part(part) => parts.push(attach(part, &mut next_call)),
             Read::NextCall(carried) => next_call = Some(carried),
-            Read::Previous(signature) => attach_back(&mut parts, &signature),
+            Read::Previous(signature) => attach_back(&mut parts, signature),
         }
     }
     Ok(parts)
@@ -57,12 +57,17 @@ fn attach(mut part: Part, next_call: &mut Option<Carried>) -> Part {
     part
 }
 
-fn attach_back(parts: &mut [Part], signature: &Signature) {
-    match parts.last_mut() {
-        Some(Part::Text(text)) => text.signature = Some(signature.clone()),
-        Some(Part::ToolCall(call)) => call.signature = Some(signature.clone()),
-        _ => {}
+/// Signs the last part. If it has a signature of its own, this one came with an empty text behind it.
+fn attach_back(parts: &mut Vec<Part>, signature: Signature) {
+    let signed = match parts.last_mut() {
+        Some(Part::Text(text)) => &mut text.signature,
+        Some(Part::ToolCall(call)) => &mut call.signature,
+        _ => return,
+    };
+    if signed.is_some() {
+        return parts.push(Part::Text(TextPart { signature: Some(signature), ..TextPart::new("") }));
     }
+    *signed = Some(signature);
 }
 
 fn part(block: Block<'_>) -> Result<Read, Error> {

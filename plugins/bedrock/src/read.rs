@@ -7,7 +7,7 @@ pub(crate) use media::image_made;
 use weir_sdk::json::{RawValue, Str, object, parse};
 use weir_sdk::types::{
     Blob, CacheHint, Citation, Error, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart,
-    TextPart,
+    Signature, TextPart,
 };
 
 use crate::FORMAT;
@@ -56,7 +56,7 @@ impl Reader<'_> {
                 Read::Part(part) => parts.push(signed(part, &mut next_call)),
                 Read::Cache(hint) => cache(&mut parts, hint),
                 Read::NextCall(carried) => next_call = Some(carried),
-                Read::Previous(carried) => sign_last(&mut parts, &carried),
+                Read::Previous(carried) => sign_last(&mut parts, carried.signature),
             }
         }
         Ok(parts)
@@ -194,12 +194,17 @@ fn signed(mut part: Part, next_call: &mut Option<Carried>) -> Part {
     part
 }
 
-fn sign_last(parts: &mut [Part], carried: &Carried) {
-    match parts.last_mut() {
-        Some(Part::Text(text)) => text.signature = Some(carried.signature.clone()),
-        Some(Part::ToolCall(call)) => call.signature = Some(carried.signature.clone()),
-        _ => {}
+/// Signs the last part. If it has a signature of its own, this one came with an empty text behind it.
+fn sign_last(parts: &mut Vec<Part>, signature: Signature) {
+    let signed = match parts.last_mut() {
+        Some(Part::Text(text)) => &mut text.signature,
+        Some(Part::ToolCall(call)) => &mut call.signature,
+        _ => return,
+    };
+    if signed.is_some() {
+        return parts.push(Part::Text(TextPart { signature: Some(signature), ..TextPart::new("") }));
     }
+    *signed = Some(signature);
 }
 
 /// Whether a text only has sources for the text before it.

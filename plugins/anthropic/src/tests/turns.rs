@@ -2,11 +2,12 @@
 
 use serde_json::json;
 use weir_sdk::types::{
-    CacheHint, Extension, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart, Role, Signature, TextPart,
+    CacheHint, Candidate, ChatResponse, Extension, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart,
+    Role, Signature, TextPart, ToolCall,
 };
 
 use super::request::{NEW, OLD, chat, text};
-use super::{parsed, sent};
+use super::{parsed, sent, shown};
 
 #[test]
 fn settings_of_system_turns_stay_in_their_place_and_are_reported_elsewhere() {
@@ -159,4 +160,20 @@ fn white_space_between_the_services_own_texts_stays() {
     let (body, losses) = sent(OLD, parsed(&json!({"model": OLD, "max_tokens": 9, "messages": messages})));
     assert_eq!((&body["messages"][1], losses.len()), (&kept, 0));
     assert_eq!(body["messages"][3]["content"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn c32_a_signature_behind_a_signed_call_does_not_take_its_place() {
+    let signed = |value: &str| Some(Signature { issuer: "gemini".into(), value: value.into() });
+    let call = Part::ToolCall(ToolCall { signature: signed("SIH"), ..ToolCall::new("fc1", "f", "{}") });
+    let after = Part::Text(TextPart { signature: signed("DN8"), ..TextPart::new("") });
+    let candidate =
+        Candidate { index: 0, parts: vec![call, after], finish: None, logprobs: None, extensions: Vec::new() };
+    let (body, _) = shown(ChatResponse { candidates: vec![candidate], ..ChatResponse::default() });
+    let turn = json!({"role": "assistant", "content": body["content"]});
+    let back = parsed(&json!({"model": "m", "max_tokens": 9, "messages": [turn]}));
+    let [Part::ToolCall(call), Part::Text(after)] = &back.messages[0].parts[..] else {
+        panic!("{:?}", back.messages[0].parts)
+    };
+    assert_eq!((&call.signature, &after.signature, &*after.text), (&signed("SIH"), &signed("DN8"), ""));
 }

@@ -154,6 +154,20 @@ fn c34_a_wrapped_value_that_was_lifted_out_returns_to_no_issuer() {
 }
 
 #[test]
+fn c32_a_signature_behind_a_signed_call_does_not_take_its_place() {
+    let signed = |value: &str| Some(Signature { issuer: "gemini".into(), value: value.into() });
+    let call = Part::ToolCall(ToolCall { signature: signed("SIH"), ..ToolCall::new("fc1", "f", "{}") });
+    let after = Part::Text(TextPart { signature: signed("DN8"), ..TextPart::new("") });
+    let (blocks, _) = content(vec![call, after]);
+    let body = json!({"messages": [{"role": "assistant", "content": blocks}]});
+    let request = asked("m", "converse", &body).unwrap();
+    let [Part::ToolCall(call), Part::Text(after)] = &request.messages[0].parts[..] else {
+        panic!("{:?}", request.messages[0].parts)
+    };
+    assert_eq!((&call.signature, &after.signature, &*after.text), (&signed("SIH"), &signed("DN8"), ""));
+}
+
+#[test]
 fn encrypted_thinking_of_claude_is_bytes_here_and_text_elsewhere() {
     let block = json!({"reasoningContent": {"redactedContent": "RXRNRkNrZ0lDeA=="}});
     let body = json!({"messages": [{"role": "assistant", "content": [block]}]});
