@@ -98,6 +98,12 @@ pub(crate) fn attach(parts: &mut [Part], citations: &[&RawValue]) -> Option<Exte
     Some(mark(CITATIONS, json))
 }
 
+/// The characters of a text between two numbers.
+fn within(text: &str, start: u32, end: u32) -> &str {
+    let at = |number: u32| text.char_indices().nth(number as usize).map_or(text.len(), |(at, _)| at);
+    text.get(at(start)..at(end)).unwrap_or_default()
+}
+
 /// A citation in this format; one of another format becomes a document's. Its text has this index in the content.
 /// `None` if it names no source.
 pub(crate) fn write<'a>(
@@ -116,11 +122,14 @@ pub(crate) fn write<'a>(
     }
     losses.approximated(place.field("citations"), "written as a document's");
     let (start, end) = citation.range(text.chars().count() as u32);
+    let snippet = within(text, start, end);
+    // The source's own words belong to the document. Some formats have the cited text in their place.
+    let words = citation.quote.as_deref().filter(|words| *words != snippet);
     let mut json = String::new();
     object(&mut json, |o| {
         o.num("start", start);
         o.num("end", end);
-        o.str("text", citation.quote.as_deref().unwrap_or_default());
+        o.str("text", snippet);
         o.array("sources", |a| {
             a.object(|o| {
                 let id = citation.url.as_deref().or(citation.title.as_deref()).unwrap_or_default();
@@ -128,6 +137,7 @@ pub(crate) fn write<'a>(
                 o.str("id", id);
                 o.object("document", |o| {
                     o.str("id", id);
+                    o.opt_str("text", words);
                     o.opt_str("title", citation.title.as_deref());
                     o.opt_str("url", citation.url.as_deref());
                 });

@@ -46,8 +46,17 @@ struct Open {
     index: Option<u32>,
     /// Its text so far: citations have the words that they belong to.
     text: String,
-    /// Citations that belong to the whole text, and so wait for its end.
+    /// Citations that wait for its end: they belong to the whole text, or to words that have not come.
     whole: Vec<Citation>,
+}
+
+impl Open {
+    /// Whether the text of a citation is not complete.
+    fn awaits(&self, citation: &Citation) -> bool {
+        let foreign = citation.source.as_ref().is_none_or(|source| source.format != FORMAT);
+        let is_ahead = || citation.end.is_some_and(|end| (self.text.chars().count() as u64) < u64::from(end));
+        citation.awaits_text(FORMAT) || (foreign && is_ahead())
+    }
 }
 
 /// Renders frames of this format.
@@ -223,7 +232,7 @@ impl ChatEncoder {
             return;
         }
         match self.open.iter_mut().find(|open| open.part == event.part) {
-            Some(open) if event.citation.awaits_text(FORMAT) => open.whole.push(event.citation),
+            Some(open) if open.awaits(&event.citation) => open.whole.push(event.citation),
             Some(open) => {
                 let (index, text) = (open.index.unwrap_or(0), std::mem::take(&mut open.text));
                 self.cite(&event.citation, index, &text);

@@ -108,13 +108,13 @@ fn citations_of_other_formats_become_documents() {
     let citation = Citation {
         url: Some("https://example.com/a".into()),
         title: Some("A".into()),
-        quote: Some("words".into()),
+        quote: Some("The page's words".into()),
         start: Some(1),
         end: Some(6),
         source: None,
     };
     let unplaced = Citation { start: None, end: None, ..citation.clone() };
-    let text = TextPart { citations: vec![citation, unplaced], ..TextPart::new("A words") };
+    let text = TextPart { citations: vec![citation, unplaced], ..TextPart::new("Ä words") };
     let thought = Part::Reasoning(ReasoningPart::new("Hm."));
     let (body, losses) = shown(answer(vec![thought, Part::Text(text)], FinishReason::Complete));
     let range = |at: usize| {
@@ -122,7 +122,9 @@ fn citations_of_other_formats_become_documents() {
     };
     assert_eq!((range(0), range(1)), (Some((1, 6)), Some((0, 7))));
     let citation = &body["message"]["citations"][0];
-    assert_eq!((&citation["content_index"], &citation["text"]), (&json!(1), &json!("words")));
+    assert_eq!((&citation["content_index"], &citation["text"]), (&json!(1), &json!(" word")));
+    assert_eq!(body["message"]["citations"][1]["text"], "Ä words");
+    assert_eq!(citation["sources"][0]["document"]["text"], "The page's words");
     assert_eq!(citation["sources"][0]["document"]["url"], "https://example.com/a");
     assert_eq!(losses, ["content[1].citations", "content[1].citations"]);
 }

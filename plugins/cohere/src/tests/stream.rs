@@ -206,7 +206,21 @@ fn a_citation_without_a_range_is_one_of_its_whole_text() {
     let (frames, _) = encoded(&[start(0, PartKind::Text), cited, delta_of(0, "äb"), delta_of(0, "c"), stop(0)]);
     fold::check(&frames);
     let one = &fold::answer(&frames)["message"]["citations"][0];
-    assert_eq!((&one["start"], &one["end"]), (&json!(0), &json!(3)));
+    assert_eq!((&one["start"], &one["end"], &one["text"]), (&json!(0), &json!(3), &json!("äbc")));
+}
+
+#[test]
+fn a_citation_has_the_words_that_it_belongs_to_even_if_they_come_after_it() {
+    let quote = Some("of the page".to_owned());
+    let cited = |start, end| {
+        let citation =
+            Citation { url: None, title: None, quote: quote.clone(), start: Some(start), end: Some(end), source: None };
+        ChatEvent::Citation(PartCitation { candidate: 0, part: 0, citation })
+    };
+    let text = |words| delta_of(0, words);
+    let (frames, _) = encoded(&[start(0, PartKind::Text), text("äb"), cited(0, 1), cited(1, 3), text("c"), stop(0)]);
+    let citations = fold::answer(&frames)["message"]["citations"].clone();
+    assert_eq!((&citations[0]["text"], &citations[1]["text"]), (&json!("ä"), &json!("bc")));
 }
 
 #[test]
