@@ -11,10 +11,12 @@ pub(crate) fn to_chat(items: &[LogprobItem<'_>]) -> String {
         o.array("content", |a| {
             for item in items {
                 let all = item.logprobs.as_deref().unwrap_or_default();
+                let text = item.text.as_deref().unwrap_or_default();
                 a.object(|o| {
-                    o.str("token", item.text.as_deref().unwrap_or_default());
+                    o.str("token", text);
                     o.num("logprob", all.iter().map(|one| one.0).sum::<f64>());
-                    o.null("bytes");
+                    // Responses' clients require them.
+                    o.array("bytes", |a| text.bytes().for_each(|byte| a.num(byte)));
                     o.array("top_logprobs", |_| {});
                     o.opt_raw("token_ids", item.token_ids.map(RawValue::get));
                     if all.len() != 1 {
@@ -23,6 +25,8 @@ pub(crate) fn to_chat(items: &[LogprobItem<'_>]) -> String {
                 });
             }
         });
+        // Chat's clients require it, even if there is none.
+        o.null("refusal");
     });
     out
 }
@@ -58,7 +62,11 @@ mod tests {
         ];
         let items: Vec<LogprobItem<'_>> = pieces.iter().map(|json| parse(json).unwrap()).collect();
         let chat = to_chat(&items);
-        assert!(chat.starts_with(r#"{"content":[{"token":"a \"b\"","logprob":-0.25,"bytes":null"#));
+        assert!(
+            chat.starts_with(r#"{"content":[{"token":"a \"b\"","logprob":-0.25,"bytes":[97,32,34,98,34]"#),
+            "{chat}"
+        );
+        assert!(chat.ends_with(r#"],"refusal":null}"#), "{chat}");
         assert_eq!(from_chat(&chat), pieces);
         assert_eq!(
             from_chat(r#"{"content":[{"token":"x","logprob":-3}]}"#),

@@ -37,6 +37,8 @@ pub(crate) fn read(raw: &RawValue) -> Option<String> {
                 });
             }
         });
+        // Chat's clients require it, even if there is none.
+        o.null("refusal");
         o.opt_raw("log_probability_sum", wire.sum.map(RawValue::get));
     });
     Some(out)
@@ -89,6 +91,7 @@ mod tests {
         );
         let unified = read(parse(json).unwrap()).unwrap();
         assert!(unified.contains(r#""logprob":-0.25,"bytes":[72,105]"#), "{unified}");
+        assert!(unified.ends_with(r#"],"refusal":null}"#), "{unified}");
         assert_eq!(write(&unified).unwrap(), json);
     }
 }
