@@ -31,6 +31,8 @@ pub struct GenerateDecoder {
     /// The answer's id, after its start.
     begun: Option<String>,
     candidates: Vec<Stream>,
+    /// The service tier that the start named.
+    tier: Option<String>,
     /// The finish of an answer to a refused prompt.
     refused: Option<Finish>,
     failed: bool,
@@ -48,6 +50,7 @@ impl Decoder for GenerateDecoder {
             request_id: ctx.request_id,
             begun: None,
             candidates: Vec::new(),
+            tier: None,
             refused: None,
             failed: false,
             searches: 0,
@@ -109,7 +112,11 @@ impl GenerateDecoder {
         }
         let (usage, tier) = answer.usage.map(usage::read).map_or((None, None), |(usage, tier)| (Some(usage), tier));
         let candidates = answer.candidates.unwrap_or_default();
-        let usage = usage.map(|usage| grounding::counted(usage, &candidates, &mut self.searches));
+        let mut usage = usage.map(|usage| grounding::counted(usage, &candidates, &mut self.searches));
+        if let Some(usage) = usage.as_mut().filter(|usage| self.begun.is_some() && usage.service_tier.is_none()) {
+            // The start is gone, so a tier that it did not name goes with the usage.
+            usage.service_tier = tier.clone().filter(|_| tier != self.tier);
+        }
         let mut members = extensions("", answer.rest);
         members.extend(answer.feedback.map(|raw| own(FEEDBACK, raw.get())));
         self.begin(answer.id, answer.model, tier, members);
@@ -136,6 +143,7 @@ impl GenerateDecoder {
             let id = id.map(Str::into_string).unwrap_or_default();
             self.begun = Some(if id.is_empty() { self.request_id.clone() } else { id.clone() });
             self.reported.clone_from(&members);
+            self.tier.clone_from(&tier);
             return self.events.push(ChatEvent::Start(ResponseStart {
                 id,
                 model: model.map(Str::into_string),

@@ -379,3 +379,25 @@ fn a_functions_result_in_an_answer_stays_for_its_own_format() {
         assert_eq!((&back["candidates"][0]["content"]["parts"], losses.len()), (&parts, 0));
     }
 }
+
+#[test]
+fn a_tier_that_a_later_frame_names_goes_with_the_usage() {
+    let tiers = |first: Option<&str>, later: &str| {
+        let frame = |tier: Option<&str>, finish: Option<&str>| {
+            let candidate = json!({"content": {"parts": [{"text": "a"}]}, "finishReason": finish, "index": 0});
+            let usage = json!({"promptTokenCount": 3, "serviceTier": tier});
+            json!({"candidates": [candidate], "responseId": "r", "usageMetadata": usage}).to_string()
+        };
+        let events = decoded(&context("m"), &[frame(first, None), frame(Some(later), Some("STOP"))], 1);
+        let tier = |event: ChatEvent| match event {
+            ChatEvent::Start(start) => Some(start.service_tier),
+            ChatEvent::Usage(usage) => Some(usage.service_tier),
+            _ => None,
+        };
+        events.into_iter().filter_map(tier).collect::<Vec<_>>()
+    };
+    let named = |tier: &str| Some(tier.to_owned());
+    assert_eq!(tiers(None, "flex"), [None, None, named("flex")]);
+    assert_eq!(tiers(Some("standard"), "priority"), [named("standard"), None, named("priority")]);
+    assert_eq!(tiers(Some("standard"), "standard"), [named("standard"), None, None]);
+}

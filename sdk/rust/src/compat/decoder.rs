@@ -30,6 +30,8 @@ pub struct ChunkDecoder {
     usage: Option<Usage>,
     /// The last service tier.
     tier: Option<String>,
+    /// The one that a chunk after the start named. It goes with the usage, since the start is gone.
+    late_tier: Option<String>,
     /// The last values of the chunks' own members, so that each value is reported once.
     reported: Vec<Extension>,
     events: Vec<ChatEvent>,
@@ -49,6 +51,7 @@ impl ChunkDecoder {
             candidates: Vec::new(),
             usage: None,
             tier: None,
+            late_tier: None,
             reported: Vec::new(),
             events: Vec::new(),
             losses: Losses::default(),
@@ -154,7 +157,11 @@ impl ChunkDecoder {
     }
 
     fn usage(&mut self, wire: Option<wire::Usage<'_>>) {
-        let Some(usage) = wire.and_then(|wire| usage::priced(wire, self.quirks)) else { return };
+        let news = wire.and_then(|wire| usage::priced(wire, self.quirks));
+        // The tier may be named after the usage.
+        let known = || self.late_tier.as_ref().and_then(|_| self.usage.clone());
+        let Some(mut usage) = news.or_else(known) else { return };
+        usage.service_tier = usage.service_tier.or_else(|| self.late_tier.clone());
         if self.usage.as_ref() != Some(&usage) {
             self.usage = Some(usage.clone());
             self.events.push(ChatEvent::Usage(usage));
@@ -171,6 +178,7 @@ impl ChunkDecoder {
                 json::quote(&mut json, &tier);
                 self.tell_text(&mut news, "service_tier", &json);
                 self.tier = Some(tier.into_string());
+                self.late_tier.clone_from(&self.tier);
             }
             if !news.is_empty() {
                 self.events.push(ChatEvent::Opaque(opaque("chunk", &news)));

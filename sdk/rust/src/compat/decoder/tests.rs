@@ -85,6 +85,26 @@ fn c11_a_call_makes_the_finish_tool_calls() {
 }
 
 #[test]
+fn a_tier_that_a_later_chunk_names_goes_with_the_usage() {
+    let first = |tier| format!(r#"{{"id":"c",{tier}"choices":[{{"index":0,"delta":{{"content":"a"}}}}]}}"#);
+    let tiers = |first: &str, rest: &[&str]| {
+        let end = r#"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+        let events = decode(&[&[first, end], rest].concat());
+        let tier = |event: &ChatEvent| match event {
+            ChatEvent::Usage(usage) => Some(usage.service_tier.clone()),
+            _ => None,
+        };
+        events.iter().filter_map(tier).collect::<Vec<_>>()
+    };
+    let usage = r#"{"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
+    let tier = r#"{"id":"c","choices":[],"service_tier":"flex"}"#;
+    let flex = Some("flex".to_owned());
+    assert_eq!(tiers(&first(""), &[tier, usage]), [flex.clone()]);
+    assert_eq!(tiers(&first(r#""service_tier":"auto","#), &[usage, tier]), [None, flex]);
+    assert_eq!(tiers(&first(r#""service_tier":"flex","#), &[tier, usage]), [None]);
+}
+
+#[test]
 fn c77_thinking_is_read_from_every_spelling_once() {
     for spelling in [
         r#"{"reasoning_content":"hm"}"#,
