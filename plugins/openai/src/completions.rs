@@ -8,8 +8,8 @@ use weir_sdk::json::{self, Object, RawValue, Rest, Str};
 use weir_sdk::losses::{Losses, Once, extension, extensions, is_note};
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::{
-    Candidate, ChatEvent, ChatRequest, ChatResponse, Context, Encoded, Error, Finish, Frame, HttpRequest, Message,
-    Opaque, Part, PartKind, RenderedResponse, Role, Sampling, Usage,
+    Candidate, ChatEvent, ChatRequest, ChatResponse, Context, Encoded, Error, Extension, Finish, Frame, HttpRequest,
+    Message, Opaque, Part, PartKind, RenderedResponse, Role, Sampling, Usage,
 };
 
 use crate::chat::{Memo, answer_model, finish_word, write_error, write_extensions};
@@ -52,6 +52,8 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         ..ChatRequest::default()
     };
     request.extensions.push(spelling::names(&[NAMES]));
+    // A raw prompt is continued, where a chat's message is answered: the two are no equal requests.
+    request.extensions.push(Extension { format: FORMAT.into(), key: "prompt".into(), json: "null".into() });
     Ok(ParsedChat { request, losses: Vec::new(), memo: Memo { usage, legacy: false }.write() })
 }
 

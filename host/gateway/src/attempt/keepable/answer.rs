@@ -17,7 +17,9 @@ use weir_translate::event_validator::EventValidator;
 use weir_translate::fold::fold;
 use weir_translate::unified::{self, Answer, Outcome};
 use weir_types::contract::about::Operation;
-use weir_types::contract::types::{ChatEvent, ChatResponse, Context, Finish, FinishReason, Framing, Part};
+use weir_types::contract::types::{
+    Candidate, ChatEvent, ChatResponse, Context, Finish, FinishReason, Framing, Part, PartKind,
+};
 use weir_upstream::{Coding, DecodeBound, Decoder};
 use weir_wire::frame;
 
@@ -93,8 +95,10 @@ impl AnswerReader {
             ChatEvent::Finish(end) => Some(end.finish.reason),
             _ => None,
         });
-        let has_failed = events.iter().any(|event| matches!(event, ChatEvent::Failure(_)));
-        let is_complete = !has_failed && ends.next().is_some_and(is_end) && ends.all(is_end);
+        let has_failed = events.iter().any(|event| matches!(event, ChatEvent::Failure(_)) || is_refusal(event));
+        // The decoder makes an end up where the provider sent none, and says so.
+        let has_own_end = !rest.losses.iter().any(|loss| loss.field.ends_with("finish_reason"));
+        let is_complete = !has_failed && has_own_end && ends.next().is_some_and(is_end) && ends.all(is_end);
         let is_whole = most.losses.is_empty() && rest.losses.is_empty();
         is_complete.then(|| CompleteAnswer {
             portable: self.folded(events).filter(|_| is_whole).map(|chat| self.portable(chat)),
@@ -131,7 +135,14 @@ pub(in super::super) fn portable(format: &str, chat: &ChatResponse) -> Option<Po
 
 fn is_complete(chat: &ChatResponse) -> bool {
     let reason = |finish: &Option<Finish>| finish.as_ref().map(|finish| finish.reason);
-    !chat.candidates.is_empty() && chat.candidates.iter().all(|candidate| reason(&candidate.finish).is_some_and(is_end))
+    let has_ended = |candidate: &Candidate| reason(&candidate.finish).is_some_and(is_end);
+    let refuses = |candidate: &Candidate| candidate.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
+    !chat.candidates.is_empty() && chat.candidates.iter().all(|candidate| has_ended(candidate) && !refuses(candidate))
+}
+
+/// Whether the model refuses here to answer, which it may do otherwise when asked again.
+fn is_refusal(event: &ChatEvent) -> bool {
+    matches!(event, ChatEvent::PartStart(start) if matches!(start.kind, PartKind::Refusal))
 }
 
 fn is_end(reason: FinishReason) -> bool {
@@ -144,8 +155,7 @@ fn is_portable(chat: &ChatResponse) -> bool {
     let is_common = |part: &Part| match part {
         Part::Text(text) => text.signature.is_none() && text.citations.is_empty(),
         Part::ToolCall(call) => call.signature.is_none(),
-        Part::Refusal(_) => true,
-        Part::Reasoning(_) | Part::Media(_) | Part::ToolResult(_) | Part::Opaque(_) => false,
+        Part::Refusal(_) | Part::Reasoning(_) | Part::Media(_) | Part::ToolResult(_) | Part::Opaque(_) => false,
     };
     chat.candidates.iter().all(|candidate| candidate.extensions.is_empty() && candidate.parts.iter().all(is_common))
 }
