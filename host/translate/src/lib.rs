@@ -3,6 +3,7 @@
 pub mod bounds;
 pub mod dialect;
 pub mod event_validator;
+pub mod extension_names;
 pub mod fold;
 pub mod names;
 pub mod text_events;

@@ -141,7 +141,14 @@ async fn an_extension_takes_no_other_fields_place() {
     let allowed = generate(&channel, extended("verbosity", "\"low\""), &[]).await.unwrap();
     assert_eq!(Read::all(allowed).await.text, TEXT);
     assert_eq!(upstream.request().await.json()["verbosity"], "low");
-    for (key, json) in [("model", "\"dear\""), ("x", "1,\"model\":\"dear\"")] {
+    // A field that is not set is none of the body's members.
+    for (key, json) in [
+        ("model", "\"dear\""),
+        ("x", "1,\"model\":\"dear\""),
+        ("stream", "true"),
+        ("tools", "[{\"type\":\"function\",\"function\":{\"name\":\"evil\"}}]"),
+        ("max_tokens", "100000"),
+    ] {
         let status = generate(&channel, extended(key, json), &[]).await.unwrap_err();
         assert_eq!(status.code(), tonic::Code::InvalidArgument, "{status:?}");
     }

@@ -12,7 +12,8 @@ use weir_buffers::Held;
 use weir_sandbox::guard::{Access, Annotation, Asked, Denial, RequestAnswer, RequestVerdict};
 use weir_sandbox::{Adapter, FaultKind, PluginFault};
 use weir_translate::bounds;
-use weir_types::contract::types::{Error, ErrorKind};
+use weir_translate::extension_names::is_owned;
+use weir_types::contract::types::{Error, ErrorKind, Extension};
 use weir_types::fault::{Fault, Side};
 use weir_types::stage;
 use weir_wire::screen::Screen;
@@ -261,12 +262,13 @@ async fn judged_by(
 }
 
 /// Restores in a replaced request what no guard may change: the model, whether the answer is streamed, and labels that
-/// it did not see.
+/// it did not see. None of these comes back as an extension either.
 fn settle(replaced: &mut Asked, before: &Asked, saw_labels: bool) -> Result<(), RequestGuardError> {
     match (replaced, before) {
         (Asked::Chat(replaced), Asked::Chat(before)) => {
             before.model.clone_into(&mut replaced.model);
             replaced.stream = before.stream;
+            keep_names(&mut replaced.extensions, &before.extensions);
             if !saw_labels {
                 replaced.metadata.clone_from(&before.metadata);
                 replaced.end_user.clone_from(&before.end_user);
@@ -274,14 +276,23 @@ fn settle(replaced: &mut Asked, before: &Asked, saw_labels: bool) -> Result<(), 
         }
         (Asked::Embeddings(replaced), Asked::Embeddings(before)) => {
             before.model.clone_into(&mut replaced.model);
+            keep_names(&mut replaced.extensions, &before.extensions);
             if !saw_labels {
                 replaced.end_user.clone_from(&before.end_user);
             }
         }
-        (Asked::Rerank(replaced), Asked::Rerank(before)) => before.model.clone_into(&mut replaced.model),
+        (Asked::Rerank(replaced), Asked::Rerank(before)) => {
+            before.model.clone_into(&mut replaced.model);
+            keep_names(&mut replaced.extensions, &before.extensions);
+        }
         _ => return Err(RequestGuardError::OtherRequest),
     }
     Ok(())
+}
+
+/// Removes extensions that say what has a field, unless the client's request had them.
+fn keep_names(replaced: &mut Vec<Extension>, before: &[Extension]) {
+    replaced.retain(|new| !is_owned(&new.key) || before.iter().any(|known| known.key == new.key));
 }
 
 /// The refusal of a guard for the client, in bounds.

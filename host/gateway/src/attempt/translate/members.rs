@@ -4,10 +4,27 @@
 
 use std::collections::HashSet;
 
+use weir_translate::extension_names::is_owned;
 use weir_translate::unified::Request;
 use weir_types::contract::types::{Body, EmbeddingInput, Extension, Message, Part, ResultPart, Tool};
 use weir_types::fault::Fault;
 use weir_wire::repeated::{self, Reading};
+
+/// The first extension of a whole request that says what has a field.
+fn owned(request: &Request) -> Option<&str> {
+    let extensions = match request {
+        Request::Chat(chat) | Request::CountTokens(chat) => &chat.extensions,
+        Request::Embeddings(request) => &request.extensions,
+        Request::Rerank(request) => &request.extensions,
+        Request::Models(_) => return None,
+    };
+    extensions.iter().map(|extension| extension.key.as_str()).find(|key| is_owned(key))
+}
+
+fn of_another_field(name: &str) -> Fault {
+    let message = format!("the extension `{name}` is what another field of the request says; use that field");
+    Fault::invalid(message).at("extensions")
+}
 
 /// Refuses a program's request if an extension has the name of another member of its object in the rendered body. What a
 /// model or a tool wrote, such as arguments, may repeat its own names.
@@ -16,6 +33,9 @@ pub(super) fn check(request: &Request, body: &Body, is_program: bool) -> Result<
         Body::Text(text) => text.as_bytes(),
         Body::Bytes(bytes) => bytes,
     };
+    if let Some(name) = owned(request).filter(|_| is_program) {
+        return Err(of_another_field(name));
+    }
     // A body of another kind has no members.
     if !is_program || json.trim_ascii_start().first() != Some(&b'{') {
         return Ok(());
@@ -35,10 +55,7 @@ pub(super) fn check(request: &Request, body: &Body, is_program: bool) -> Result<
     let reading = std::str::from_utf8(json).map_or(Reading::NotJson, read);
     match (reading, taken) {
         (Reading::Same, _) => Ok(()),
-        (Reading::Refused, Some(name)) => {
-            let message = format!("the extension `{name}` is what another field of the request says; use that field");
-            Err(Fault::invalid(message).at("extensions"))
-        }
+        (Reading::Refused, Some(name)) => Err(of_another_field(&name)),
         (Reading::Refused | Reading::NotJson, _) => {
             Err(Fault::invalid("a value of JSON in the request cannot be read, or is nested too deeply"))
         }
@@ -131,6 +148,18 @@ mod tests {
         assert!(!is_refused(&role, "--boundary"), "no JSON");
         let twice = Body::Text(r#"{"role":"a","role":"b"}"#.into());
         assert!(check(&role, &twice, false).is_ok(), "a dialect has read it");
+    }
+
+    #[test]
+    fn an_extension_says_nothing_that_has_a_field_also_where_that_is_not_set() {
+        for key in
+            ["stream", "Stream", "tools", "max_tokens", "maxOutputTokens", "generationConfig.maxOutputTokens", "n"]
+        {
+            let mut request = ChatRequest::plain("m", Vec::new());
+            request.extensions.push(Extension { format: "f".into(), key: key.into(), json: "1".into() });
+            assert!(is_refused(&Request::Chat(request), r#"{"model":"m"}"#), "{key}");
+        }
+        assert!(!is_owned("verbosity") && !is_owned("models") && !is_owned("stream_options"));
     }
 
     #[test]
