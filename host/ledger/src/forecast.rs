@@ -19,7 +19,7 @@ pub struct Forecast<'a> {
     pub output: u32,
     /// Whether the request asks for input to be cached. Writing to a cache may cost more than reading input.
     pub may_cache: bool,
-    /// Whether the tokens may be of audio, which usually costs more than text.
+    /// Whether the input may be of audio, which usually costs more than text.
     pub may_be_audio: bool,
     /// The service tier that the request asks for.
     pub service_tier: Option<&'a str>,
@@ -55,10 +55,10 @@ impl Forecast<'_> {
         [Bucket::Input].into_iter().chain(cached).chain(audio)
     }
 
-    /// The ways in which the output may be counted.
-    fn outputs(&self) -> impl Iterator<Item = Bucket> {
-        let audio = Some(Bucket::OutputAudio).filter(|_| self.may_be_audio);
-        [Bucket::Output, Bucket::Reasoning].into_iter().chain(audio)
+    /// The ways in which the output may be counted. A model that makes images or audio, for which it has a price, may make them
+    /// whatever the request says.
+    fn outputs() -> impl Iterator<Item = Bucket> {
+        [Bucket::Output, Bucket::Reasoning, Bucket::OutputImage, Bucket::OutputAudio].into_iter()
     }
 
     /// The most that one target may charge, for every way in which the tokens may be counted.
@@ -87,7 +87,7 @@ impl Forecast<'_> {
         let amount = |measure, count| amount(&offers, measure, Quantity::whole(count));
         let Some(input) = dearest(self.inputs(), |bucket| amount(bucket, input)) else { return Ok(None) };
         // What is not used needs no price.
-        let outputs = self.outputs().filter(|_| self.output > 0);
+        let outputs = Self::outputs().filter(|_| self.output > 0);
         let Some(output) = dearest(outputs, |bucket| amount(bucket, self.output)) else { return Ok(None) };
         let request = amount(Measure::Request, 1).unwrap_or_default();
         request.plus(input)?.plus(output)?.to_nano().map(Some)
@@ -100,8 +100,8 @@ fn dearest(buckets: impl Iterator<Item = Bucket>, amount: impl Fn(Measure) -> Op
     for bucket in buckets {
         match amount(Measure::Tokens(bucket)) {
             Some(amount) => most = most.max(amount),
-            // Few models have a price for an hour in the cache, or for audio; the others do not charge for it.
-            None if matches!(bucket, Bucket::CacheWriteHour | Bucket::OutputAudio) => {}
+            // Few models have a price for an hour in the cache, for images or for audio; the others do not charge for it.
+            None if matches!(bucket, Bucket::CacheWriteHour | Bucket::OutputImage | Bucket::OutputAudio) => {}
             None => return None,
         }
     }
@@ -122,6 +122,7 @@ mod tests {
                   {"when": {"region": "eu"}, "input": "50"},
                   {"when": {"context_over": 1000}, "input": "40"}],
         "voice": {"input": "4", "output": "16", "input_audio": "32", "output_audio": "64"},
+        "painter": {"input": "1", "output": "2", "output_image": "30"},
         "half": {"input": "1"}}}}"#;
 
     fn forecast() -> Forecast<'static> {
@@ -148,7 +149,8 @@ mod tests {
         assert_eq!(most(&["large"], Forecast { region: Some("eu"), ..plain }).unwrap(), "0.08");
         assert_eq!(most(&["large"], Forecast { input: 2_000, ..plain }).unwrap(), "0.11");
         assert_eq!(most(&["small"], Forecast { may_cache: true, ..plain }).unwrap(), "0.003");
-        assert_eq!(most(&["voice"], plain).unwrap(), "0.02");
+        assert_eq!(most(&["voice"], plain).unwrap(), "0.068", "it may speak");
+        assert_eq!(most(&["painter"], plain).unwrap(), "0.031");
         assert_eq!(most(&["voice"], Forecast { may_be_audio: true, ..plain }).unwrap(), "0.096");
         assert_eq!(most(&["small"], Forecast { may_be_audio: true, ..plain }).unwrap(), "0.003");
     }
@@ -171,9 +173,10 @@ mod tests {
             ("large", 1_001, true, false),
             ("large", 33, false, true),
             ("voice", 1_500, true, true),
+            ("painter", 1_500, true, false),
         ] {
             let forecast = Forecast { input, may_cache, may_be_audio, ..forecast() };
-            let ways = forecast.inputs().flat_map(|input| forecast.outputs().map(move |output| [input, output]));
+            let ways = forecast.inputs().flat_map(|input| Forecast::outputs().map(move |output| [input, output]));
             let dearest = ways.filter_map(|buckets| bill(model, buckets, &forecast)).max();
             let prices = ModelPrices::of(&book, Subject::of("p", model));
             let found = forecast.dearest(&[&prices], Timestamp::UNIX_EPOCH).unwrap();
