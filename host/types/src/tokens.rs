@@ -8,7 +8,7 @@ use crate::contract::types::Usage;
 pub struct Tokens([Option<u32>; Bucket::ALL.len()]);
 
 /// The buckets whose sum is the input.
-const INPUT: [Bucket; 6] = [
+pub const INPUT: [Bucket; 6] = [
     Bucket::Input,
     Bucket::InputAudio,
     Bucket::InputImage,
@@ -17,7 +17,7 @@ const INPUT: [Bucket; 6] = [
     Bucket::CacheWriteHour,
 ];
 /// The buckets whose sum is the output.
-const OUTPUT: [Bucket; 4] = [Bucket::Output, Bucket::OutputAudio, Bucket::OutputImage, Bucket::Reasoning];
+pub const OUTPUT: [Bucket; 4] = [Bucket::Output, Bucket::OutputAudio, Bucket::OutputImage, Bucket::Reasoning];
 
 /// Most tokens that are believed of one answer, on either side: a thousand times the longest context there is. Adapters
 /// and the tap give a larger number as the greatest that fits, which is far beyond this.
@@ -32,7 +32,7 @@ pub fn remove_impossible(usage: &mut Usage) -> bool {
         buckets.iter().filter(|_| is_wrong).for_each(|bucket| *usage.bucket_mut(*bucket) = None);
     }
     let units = usage.units.len();
-    usage.units.retain(|unit| unit.count <= f64::from(MAX_TOKENS));
+    usage.units.retain(|unit| (0.0..=f64::from(MAX_TOKENS)).contains(&unit.count));
     input || output || usage.units.len() < units
 }
 

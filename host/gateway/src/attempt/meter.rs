@@ -58,6 +58,9 @@ pub(super) struct Metered {
     pub(super) each: Option<Vec<ModelUse>>,
     /// What it tells as its cost, in dollars, as it is written.
     pub(super) cost: Option<String>,
+    /// Whether a part of the answer could not be read: a frame that is too large, or a broken content coding. The usage may have
+    /// been in it.
+    pub(super) is_partial: bool,
 }
 
 /// How far a provider is with an answer that it stores.
@@ -169,6 +172,11 @@ impl Meter {
         }
     }
 
+    /// Reads no more, since the frames cannot be found.
+    pub(super) fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
     /// Reads the next piece, and passes its decompressed bytes to `recorder`.
     pub(super) fn see(&mut self, bytes: &[u8], mut recorder: Option<&mut ProvenanceRecorder>) {
         if self.given_up {
@@ -251,6 +259,7 @@ impl Meter {
             Frames::Shown | Frames::Each(_) => self.tap.reading(),
             Frames::Nowhere => self.tap.finish_body(),
         };
+        let is_partial = self.given_up;
         let each = self.list.take().and_then(|list| list.finish()).filter(|_| is_read);
         let is_reported = each.is_some() || reading.usage.total().is_some() || !reading.units.is_empty();
         let progress = if is_whole { Progress::of_whole(&reading, is_reported) } else { Progress::of_stream(&reading) };
@@ -265,7 +274,8 @@ impl Meter {
         let is_complete = reading.ended && reading.usage.output().is_some_and(|output| output > 0);
         let cost = self.cost.take().and_then(|cost| cost.finish());
         let content = if is_complete && is_whole { 0 } else { self.tap.content_tokens() };
-        Metered { usage, content, has_ended: reading.ended, model: reading.model, progress, each, cost }
+        let (has_ended, model) = (reading.ended, reading.model);
+        Metered { usage, content, has_ended, model, progress, each, cost, is_partial }
     }
 }
 
@@ -281,7 +291,8 @@ impl Metered {
     /// What was read of many answers; `None` if not all of them came.
     fn of_each(each: Option<Vec<ModelUse>>) -> Self {
         let progress = if each.is_some() { Progress::Finished } else { Progress::Unknown };
-        Self { usage: None, content: 0, has_ended: each.is_some(), model: None, progress, each, cost: None }
+        let has_ended = each.is_some();
+        Self { usage: None, content: 0, has_ended, model: None, progress, each, cost: None, is_partial: false }
     }
 
     /// What is to be booked of an answer that its provider has stored, if that has finished it.

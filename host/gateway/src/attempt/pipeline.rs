@@ -27,6 +27,7 @@ use weir_translate::event_validator::EventValidator;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, Usage};
 use weir_types::fault::{Fault, Side};
+use weir_types::tokens::Tokens;
 use weir_wire::estimate::Content;
 use weir_wire::frame::{self, FrameError, FrameRef};
 
@@ -236,6 +237,14 @@ impl Pipeline {
     /// The failure that the upstream's stream reported, if any.
     pub(super) fn failure(&self) -> Option<&Error> {
         self.seen.failure.as_ref()
+    }
+
+    /// The output tokens that a stream is charged for that failed before its first output; `None` if it is not charged. The
+    /// provider's own error costs something only where it reported usage before.
+    pub(super) fn charged_output(&self) -> Option<u32> {
+        let reported = self.seen.usage.as_ref().map(Tokens::from).unwrap_or_default();
+        let is_charged = !self.seen.has_told_failure || reported.total().is_some();
+        is_charged.then(|| reported.output().unwrap_or_default())
     }
 
     /// Whether a guard has refused the answer: its end is in the output, and nothing more is read.

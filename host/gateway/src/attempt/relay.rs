@@ -23,7 +23,7 @@ use crate::route::Target;
 use crate::serving::Stored;
 use weir_config::Metering;
 use weir_translate::dialect::reply::{self, insert};
-use weir_types::contract::about::BodyKind;
+use weir_types::contract::about::{BodyKind, Operation};
 use weir_types::contract::types::Framing;
 use weir_types::fault::Fault;
 use weir_types::stage;
@@ -246,12 +246,14 @@ pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut 
     let framing = stream_framing(streams, asked.framing, status, &headers);
     let ok = status == StatusCode::OK;
     let unbooked = account.stored_tap().filter(|_| asked.stored != Stored::Results);
-    let tap = unbooked.as_ref().or(acceptance.tap.as_ref()).filter(|_| ok);
+    // Counting is free, whatever the answer has in the places of an answer's usage.
+    let own = acceptance.tap.as_ref().filter(|_| asked.endpoint.face.operation != Operation::CountTokens);
+    let tap = unbooked.as_ref().or(own).filter(|_| ok);
     let mut meter = tap.and_then(|tap| Meter::new(tap, asked.stored.into(), framing, lane.limits(), &headers));
     if let Some(meter) = &mut meter {
         meter.reads_cost(account.cost_place());
     }
-    account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
+    account.answering(status.as_u16(), framing.is_some(), own.is_some());
     if tap.is_some() && meter.is_none() {
         // The answer has a coding that cannot be read, and clients have a say in which it is.
         account.usage_is_partial();

@@ -318,6 +318,9 @@ impl Relayed {
         let mut meter = self.meter.take()?;
         if let Some(withhold) = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()) {
             withhold.last_frame(&mut |frame| meter.frame(frame));
+            if withhold.has_given_up() {
+                meter.give_up();
+            }
         }
         Some(meter.finish(is_all))
     }
@@ -361,7 +364,7 @@ fn record(account: &mut Account, metered: Option<Metered>) {
         }
         return;
     }
-    let Metered { usage, content, has_ended, model, progress, cost, .. } = metered;
+    let Metered { usage, content, has_ended, model, progress, cost, is_partial, .. } = metered;
     if progress == Progress::UnderWay && account.note_under_way() {
         return;
     }
@@ -375,6 +378,9 @@ fn record(account: &mut Account, metered: Option<Metered>) {
     }
     if has_ended {
         account.usage_is_final();
+    }
+    if is_partial {
+        account.usage_is_partial();
     }
 }
 

@@ -62,19 +62,28 @@ pub(super) struct First {
     ended: bool,
 }
 
-/// Reads until there is output for the client, so that a stream which fails at once is answered with an error status.
-pub(super) async fn prime(upstream: &mut Decoded, pipeline: &mut Pipeline) -> Result<First, Fault> {
+/// Reads until there is output for the client, so that a stream which fails at once is answered with an error status. The
+/// provider charges for one that fails since it cannot be read, as for a whole answer.
+pub(super) async fn prime(
+    upstream: &mut Decoded,
+    pipeline: &mut Pipeline,
+    account: &mut Account,
+) -> Result<First, Fault> {
     let mut first = First::default();
     while first.out.is_empty() && !first.ended {
-        if let Some(piece) = upstream.next_piece().await.map_err(|error| fault_of(&error))? {
-            pipeline.push(&[piece], &mut first.out)?;
+        let read = if let Some(piece) = upstream.next_piece().await.map_err(|error| fault_of(&error))? {
+            pipeline.push(&[piece], &mut first.out)
         } else {
-            pipeline.end(&mut first.out)?;
             first.ended = true;
-        }
+            pipeline.end(&mut first.out)
+        };
         first.ended |= pipeline.is_refused();
-        if let Some(error) = pipeline.failure() {
-            return Err(Fault::from_error(Side::Upstream, error.clone()));
+        let failure = || pipeline.failure().map(|error| Fault::from_error(Side::Upstream, error.clone()));
+        if let Some(fault) = read.err().or_else(failure) {
+            if let Some(output) = pipeline.charged_output() {
+                account.unreadable(output);
+            }
+            return Err(fault);
         }
     }
     Ok(first)

@@ -91,6 +91,11 @@ impl Withhold {
         std::mem::take(&mut self.held).freeze()
     }
 
+    /// Whether frames cannot be found any more, so that all bytes pass unread.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.given_up
+    }
+
     /// No more bytes will come: gives `each` the frame that lacks only its end.
     pub(super) fn last_frame(&mut self, each: &mut Each<'_>) {
         // A frame that was cut off is ignored.

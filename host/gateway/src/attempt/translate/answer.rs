@@ -202,7 +202,7 @@ impl Run<'_> {
         let keep_alive = asked.side.dialect().and_then(|_| keep_alive_frame(asked));
         let keep_alive = context.config.server.keep_alive_interval.zip(keep_alive);
         let first = match keep_alive {
-            None => pin!(prime(&mut upstream, &mut pipeline)).await?,
+            None => pin!(prime(&mut upstream, &mut pipeline, account)).await?,
             Some(_) => First::default(),
         };
         account.answering(200, true, true);

@@ -138,7 +138,7 @@ impl<'a> Run<'a> {
         let is_watched = self.only_watched();
         let original = (framing == asked.framing).then(|| Original::new(&asked.body, withhold, is_watched));
         let mut pipeline = self.pipeline(framing, original, account)?;
-        let first = pin!(prime(&mut upstream, &mut pipeline)).await?;
+        let first = pin!(prime(&mut upstream, &mut pipeline, account)).await?;
         account.answering(200, true, true);
         let is_original = pipeline.is_original();
         let body = Translated::new(upstream, pipeline, first, asked.can_cut);
