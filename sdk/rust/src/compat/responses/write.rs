@@ -192,7 +192,7 @@ pub fn annotation(citation: &Citation, length: u32) -> Option<String> {
 }
 
 /// Writes thinking, which needs an id. In a request, encrypted thinking that has lost its own gets none: OpenAI takes it
-/// without one, and refuses it with another ("Encrypted content item_id did not match the target item id").
+/// without one, and refuses it with another ("… did not match the target item id").
 pub fn reasoning(o: &mut Object<'_>, thought: &ReasoningPart, ids: Option<&mut Ids<'_>>) {
     o.str("type", "reasoning");
     match (thought.id.as_deref().or_else(|| noted(&thought.extensions, "id")), ids) {
