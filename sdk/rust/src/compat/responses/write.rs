@@ -192,12 +192,13 @@ pub fn annotation(citation: &Citation, length: u32) -> Option<String> {
 }
 
 /// Writes thinking, which needs an id. In a request, encrypted thinking that has lost its own gets none: OpenAI takes it
-/// without one, and refuses it with another ("… did not match the target item id").
+/// without one, and refuses it with another ("… did not match the target item id"). An item of this format stays as the
+/// client has sent it.
 pub fn reasoning(o: &mut Object<'_>, thought: &ReasoningPart, ids: Option<&mut Ids<'_>>) {
     o.str("type", "reasoning");
     match (thought.id.as_deref().or_else(|| noted(&thought.extensions, "id")), ids) {
         (Some(id), _) => o.str("id", id),
-        (None, Some(ids)) if ids.answer.is_some() || thought.encrypted.is_none() => o.str("id", &ids.next("rs")),
+        (None, Some(ids)) if ids.answer.is_some() || is_plain(thought) => o.str("id", &ids.next("rs")),
         (None, _) => {}
     }
     let text = thought.text.as_deref().filter(|text| !text.is_empty());
@@ -218,6 +219,12 @@ pub fn reasoning(o: &mut Object<'_>, thought: &ReasoningPart, ids: Option<&mut I
     }
     o.opt_str("encrypted_content", super::pack(thought, "openai").as_deref());
     write_members(o, &thought.extensions);
+}
+
+/// Whether thinking is the words of another format and nothing else.
+fn is_plain(thought: &ReasoningPart) -> bool {
+    let is_item = ["summary", "content"].iter().any(|kind| noted(&thought.extensions, kind).is_some());
+    thought.encrypted.is_none() && !is_item
 }
 
 /// Writes a call.
@@ -285,6 +292,7 @@ pub fn media(o: &mut Object<'_>, ctx: &Context, media: &MediaPart) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compat::responses::note;
     use crate::json;
     use crate::types::Signature;
 
@@ -304,14 +312,16 @@ mod tests {
     }
 
     #[test]
-    fn earlier_thinking_gets_an_id_unless_it_is_encrypted_under_its_own() {
+    fn earlier_thinking_of_another_format_gets_an_id_unless_it_is_encrypted_under_its_own() {
         let plain = Part::Reasoning(ReasoningPart::new("hm"));
         let encrypted = Some(Signature { issuer: "openai".into(), value: "E".into() });
         let lost = Part::Reasoning(ReasoningPart { encrypted: encrypted.clone(), ..ReasoningPart::new("hm") });
         let known = ReasoningPart { id: Some("rs_x".into()), encrypted, ..ReasoningPart::new("hm") };
-        let items = written(|a| assistant(a, &[&plain, &lost, &Part::Reasoning(known)], &mut Ids::of_request()));
+        let item = ReasoningPart { extensions: vec![note("summary", "2")], ..ReasoningPart::new("hm") };
+        let parts = [plain, lost, Part::Reasoning(known), Part::Reasoning(item)];
+        let items = written(|a| assistant(a, &parts.iter().collect::<Vec<_>>(), &mut Ids::of_request()));
         let ids: Vec<&str> = items.split(r#"{"type":"reasoning","#).skip(1).map(|item| &item[..11]).collect();
-        assert_eq!(ids, [r#""id":"rs_0""#, r#""summary":["#, r#""id":"rs_x""#], "{items}");
+        assert_eq!(ids, [r#""id":"rs_0""#, r#""summary":["#, r#""id":"rs_x""#, r#""summary":["#], "{items}");
     }
 
     #[test]
