@@ -1,15 +1,6 @@
 //! Media types: those of the images that the service takes, and those that the first characters of a base64 text show.
 
-use weir_sdk::types::Blob;
-
-/// The first characters of well-known files in base64.
-const HEADS: [(&str, &str); 5] = [
-    ("/9j/", "image/jpeg"),
-    ("iVBORw0KGgo", "image/png"),
-    ("R0lGOD", "image/gif"),
-    ("UklGR", "image/webp"),
-    ("JVBERi", PDF),
-];
+pub(crate) use weir_sdk::compat::media::shown as sniff;
 
 /// The media type of the documents that the service takes in base64.
 pub(crate) const PDF: &str = "application/pdf";
@@ -34,14 +25,10 @@ pub(crate) fn is_plain(mime: &str) -> bool {
     mime.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/plain")
 }
 
-/// The media type of a base64 text, or of a blob by its token.
-pub(crate) fn sniff(data: &str, blobs: &[Blob]) -> Option<&'static str> {
-    let head = blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| blob.head.as_str());
-    HEADS.iter().find(|(start, _)| head.starts_with(start)).map(|(_, mime)| *mime)
-}
-
 #[cfg(test)]
 mod tests {
+    use weir_sdk::types::Blob;
+
     use super::*;
 
     #[test]
@@ -60,6 +47,7 @@ mod tests {
         let blob = Blob { token: "weir-blob-1".into(), length: 9000, head: "iVBORw0KGgoAAAANSUhEUg".into() };
         assert_eq!(sniff("weir-blob-1", &[blob]), Some("image/png"));
         assert_eq!(sniff("JVBERi0xLjcK", &[]), Some("application/pdf"));
+        assert_eq!(sniff("UklGRiQAAABXQVZFZm10", &[]), Some("audio/wav"));
         assert_eq!(sniff("AAAA", &[]), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The format's short names of file formats, and their media types.
 
+use weir_sdk::compat::media::shown;
 use weir_sdk::types::{Blob, MediaKind};
 
 use MediaKind::{Audio, Document, Image, Video};
@@ -54,20 +55,6 @@ const FORMATS: [(MediaKind, &str, &str); 46] = [
     (Audio, "mka", "audio/x-matroska"),
 ];
 
-/// The first characters of well-known files in base64.
-const HEADS: [(&str, &str); 10] = [
-    ("/9j/", "jpeg"),
-    ("iVBORw0KGgo", "png"),
-    ("R0lGOD", "gif"),
-    ("UklGR", "webp"),
-    ("JVBERi", "pdf"),
-    ("SUQz", "mp3"),
-    ("//u", "mp3"),
-    ("T2dnUw", "ogg"),
-    ("ZkxhQw", "flac"),
-    ("GkXfo", "mkv"),
-];
-
 /// The media type of a format.
 pub(crate) fn of_format(kind: MediaKind, format: &str) -> Option<&'static str> {
     FORMATS.iter().find(|(of, name, _)| *of == kind && *name == format).map(|(_, _, mime)| *mime)
@@ -95,10 +82,7 @@ pub(crate) fn by_name(kind: MediaKind, name: &str) -> Option<&'static str> {
 
 /// The format of a base64 text, or of a blob by its token.
 pub(crate) fn sniff(kind: MediaKind, data: &str, blobs: &[Blob]) -> Option<&'static str> {
-    let head = blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| blob.head.as_str());
-    let name = HEADS.iter().find(|(start, _)| head.starts_with(start)).map(|(_, name)| *name)?;
-    let name = if name == "webp" && kind == Audio { "wav" } else { name };
-    of_format(kind, name).map(|_| name)
+    shown(data, blobs).and_then(|mime| format(kind, mime))
 }
 
 #[cfg(test)]
@@ -121,6 +105,7 @@ mod tests {
         assert_eq!(sniff(Image, "weir-blob-1", &[blob]), Some("png"));
         assert_eq!(sniff(Document, "JVBERi0xLjcK", &[]), Some("pdf"));
         assert_eq!(sniff(Image, "JVBERi0xLjcK", &[]), None);
-        assert_eq!(sniff(Audio, "UklGRiQAAAB", &[]), Some("wav"));
+        assert_eq!(sniff(Audio, "UklGRiQAAABXQVZFZm10", &[]), Some("wav"));
+        assert_eq!(sniff(Video, "GkXfowAAAAA", &[]), Some("mkv"));
     }
 }

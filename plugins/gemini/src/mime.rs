@@ -1,26 +1,17 @@
 //! Media types: the kind of medium, and detection by the first characters of a base64 text.
 
+use weir_sdk::compat::media::shown;
 use weir_sdk::types::{Blob, MediaKind};
 
-/// The first characters of well-known files in base64.
-const HEADS: [(&str, &str); 8] = [
-    ("/9j/", "image/jpeg"),
-    ("iVBORw0KGgo", "image/png"),
-    ("R0lGOD", "image/gif"),
-    ("JVBERi", "application/pdf"),
-    ("SUQz", "audio/mp3"),
-    ("//u", "audio/mp3"),
-    ("T2dnUw", "audio/ogg"),
-    ("ZkxhQw", "audio/flac"),
-];
-
-/// The media type of a base64 text, or of a blob by its token.
-pub(crate) fn sniff(kind: MediaKind, data: &str, blobs: &[Blob]) -> Option<&'static str> {
-    let head = blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| blob.head.as_str());
-    if head.starts_with("UklGR") {
-        return Some(if kind == MediaKind::Audio { "audio/wav" } else { "image/webp" });
-    }
-    HEADS.iter().find(|(start, _)| head.starts_with(start)).map(|(_, mime)| *mime)
+/// The media type of a base64 text, or of a blob by its token, in the service's words.
+pub(crate) fn sniff(data: &str, blobs: &[Blob]) -> Option<&'static str> {
+    shown(data, blobs).map(|mime| match mime {
+        "audio/mpeg" => "audio/mp3",
+        // Both begin alike, and the service takes only this one.
+        "video/x-matroska" => "video/webm",
+        "video/x-msvideo" => "video/avi",
+        mime => mime,
+    })
 }
 
 /// The kind of medium of a media type; a document by default.
@@ -69,8 +60,9 @@ mod tests {
     #[test]
     fn a_blob_is_known_by_the_head_of_what_it_stands_for() {
         let blob = Blob { token: "weir-blob-1".into(), length: 9000, head: "iVBORw0KGgoAAAANSUhEUg".into() };
-        assert_eq!(sniff(MediaKind::Image, "weir-blob-1", &[blob]), Some("image/png"));
-        assert_eq!(sniff(MediaKind::Audio, "UklGRiQA", &[]), Some("audio/wav"));
-        assert_eq!(sniff(MediaKind::Image, "AAAA", &[]), None);
+        assert_eq!(sniff("weir-blob-1", &[blob]), Some("image/png"));
+        assert_eq!(sniff("UklGRiQAAABXQVZFZm10", &[]), Some("audio/wav"));
+        assert_eq!(sniff("SUQzBAAAAAAA", &[]), Some("audio/mp3"));
+        assert_eq!(sniff("AAAA", &[]), None);
     }
 }

@@ -92,7 +92,7 @@ pub(crate) fn mime_of(media: &MediaPart, blobs: &[weir_sdk::types::Blob]) -> Opt
     match &media.source {
         MediaSource::Base64(data) => {
             let pdf = (media.kind == MediaKind::Document).then_some("application/pdf");
-            mime::sniff(media.kind, data, blobs).or(pdf).map(str::to_owned)
+            mime::sniff(data, blobs).or(pdf).map(str::to_owned)
         }
         MediaSource::Text(_) => Some("text/plain".into()),
         MediaSource::Url(_) | MediaSource::FileId(_) => None,

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::compat::words::has;
-use crate::types::{Context, MediaKind, MediaPart, MediaSource};
+use crate::types::{Blob, Context, MediaKind, MediaPart, MediaSource};
 
 /// Splits a data URL into its media type and its base64 text (which may be a blob's token).
 pub fn data_url(url: &str) -> Option<(&str, &str)> {
@@ -28,7 +27,7 @@ pub fn mime<'a>(ctx: &Context, media: &'a MediaPart) -> Cow<'a, str> {
         return Cow::Borrowed(mime);
     }
     let seen = match &media.source {
-        MediaSource::Base64(data) => sniff(head(ctx, data)),
+        MediaSource::Base64(data) => shown(data, &ctx.blobs),
         _ => None,
     };
     Cow::Borrowed(seen.unwrap_or(match media.kind {
@@ -39,9 +38,9 @@ pub fn mime<'a>(ctx: &Context, media: &'a MediaPart) -> Cow<'a, str> {
     }))
 }
 
-/// The first characters of base64 text; those of a blob come from the context.
-fn head<'a>(ctx: &'a Context, data: &'a str) -> &'a str {
-    ctx.blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| &blob.head)
+/// The media type that the first bytes of base64 text show, or those of the blob that it stands for.
+pub fn shown(data: &str, blobs: &[Blob]) -> Option<&'static str> {
+    sniff(blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| &blob.head))
 }
 
 /// Detects a media type from the beginning of its base64 text.
@@ -50,18 +49,28 @@ pub fn sniff(base64: &str) -> Option<&'static str> {
         ("iVBORw0KGgo", "image/png"),
         ("/9j/", "image/jpeg"),
         ("R0lGOD", "image/gif"),
-        ("UklGR", "image/webp"),
-        ("JVBERi0", "application/pdf"),
+        ("JVBERi", "application/pdf"),
         ("SUQz", "audio/mpeg"),
-        ("//uQ", "audio/mpeg"),
-        ("//NkxA", "audio/mpeg"),
+        ("//u", "audio/mpeg"),
+        ("//N", "audio/mpeg"),
         ("T2dnUw", "audio/ogg"),
         ("ZkxhQw", "audio/flac"),
+        ("GkXfo", "video/x-matroska"),
     ];
-    if base64.starts_with("UklGR") && base64.get(10..16).is_some_and(|form| has(form, "XQVZF") || has(form, "BXQVZ")) {
-        return Some("audio/wav");
+    if base64.starts_with("UklGR") {
+        return riff(base64);
     }
     HEADS.iter().find(|(head, _)| base64.starts_with(head)).map(|(_, mime)| *mime)
+}
+
+/// The type of a RIFF file: a container, whose form follows its length. Of one that ends before that, a picture's.
+fn riff(base64: &str) -> Option<&'static str> {
+    match base64.get(11..16) {
+        Some("XQVZF") => Some("audio/wav"),
+        Some("XRUJQ") | None => Some("image/webp"),
+        Some("BVkkg") => Some("video/x-msvideo"),
+        Some(_) => None,
+    }
 }
 
 /// The media type of an audio format's short name.
@@ -104,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_token_is_seen_through() {
-        let blob = crate::types::Blob { token: "@1".into(), length: 9000, head: "JVBERi0xLjc".into() };
+        let blob = Blob { token: "@1".into(), length: 9000, head: "JVBERi0xLjc".into() };
         let ctx = Context { blobs: vec![blob], ..Context::default() };
         let media = MediaPart::new(MediaKind::Document, MediaSource::Base64("@1".into()));
         assert_eq!(mime(&ctx, &media), "application/pdf");
@@ -115,5 +124,7 @@ mod tests {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         assert_eq!(sniff(&STANDARD.encode(b"RIFF\x10\0\0\0WAVEfmt ")), Some("audio/wav"));
         assert_eq!(sniff(&STANDARD.encode(b"RIFF\x10\0\0\0WEBPVP8 ")), Some("image/webp"));
+        assert_eq!(sniff(&STANDARD.encode(b"RIFF\x10\0\0\0AVI LIST")), Some("video/x-msvideo"));
+        assert_eq!(sniff(&STANDARD.encode(b"RIFF\x10\0\0\0RMIDdata")), None);
     }
 }
