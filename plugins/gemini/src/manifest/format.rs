@@ -1,6 +1,6 @@
 //! The formats' data for the host: errors as templates, and the places of usage in answers.
 
-use weir_sdk::manifest::{ErrorFormat, Format, FrameTest, Merge, Tap, UnitPlace, strings};
+use weir_sdk::manifest::{Bucket, ErrorFormat, Format, FrameTest, Merge, Tap, UnitPlace, strings};
 use weir_sdk::types::{ErrorKind, Unit};
 
 use super::usage;
@@ -27,9 +27,9 @@ pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
 }
 
 pub(super) fn all() -> Vec<Format> {
-    [FORMAT, EMBED, BATCH_EMBED]
+    [(FORMAT, tap()), (EMBED, embeddings_tap()), (BATCH_EMBED, embeddings_tap())]
         .into_iter()
-        .map(|id| Format { errors: Some(errors()), tap: Some(tap()), ..Format::new(id) })
+        .map(|(id, tap)| Format { errors: Some(errors()), tap: Some(tap), ..Format::new(id) })
         .collect()
 }
 
@@ -53,9 +53,30 @@ fn tap() -> Tap {
     }
 }
 
+/// The tap of embeddings. An answer that is all vectors has no content to weigh: their digits are no output.
+fn embeddings_tap() -> Tap {
+    let mut usage = usage::places("candidates", Merge::Last);
+    usage.retain(|place| matches!(place.bucket, Bucket::Input | Bucket::InputAudio | Bucket::InputImage));
+    for place in &mut usage {
+        place.includes.retain(|bucket| *bucket != Bucket::CacheRead);
+    }
+    Tap { usage, finish: Vec::new(), content: Vec::new(), end: Vec::new(), units: Vec::new(), ..tap() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn vectors_are_not_weighed_as_content() {
+        for format in all() {
+            let tap = format.tap.unwrap();
+            let is_chat = format.id == FORMAT;
+            assert_eq!(!tap.content.is_empty(), is_chat, "{}", format.id);
+            assert_eq!(tap.usage.iter().any(|place| place.bucket == Bucket::Output), is_chat, "{}", format.id);
+            assert!(tap.usage.iter().any(|place| place.bucket == Bucket::Input), "{}", format.id);
+        }
+    }
 
     #[test]
     fn every_kind_of_error_is_spelled_with_a_name_of_the_format() {

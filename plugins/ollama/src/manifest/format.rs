@@ -27,9 +27,12 @@ const fn status(kind: ErrorKind) -> u16 {
 }
 
 pub(super) fn all() -> Vec<Format> {
-    [CHAT, GENERATE, EMBED, EMBEDDINGS, MODELS]
+    let answers = [CHAT, GENERATE].map(|id| (id, tap()));
+    let others = [EMBED, EMBEDDINGS, MODELS].map(|id| (id, embeddings_tap()));
+    answers
         .into_iter()
-        .map(|id| Format { errors: Some(errors()), tap: Some(tap()), ..Format::new(id) })
+        .chain(others)
+        .map(|(id, tap)| Format { errors: Some(errors()), tap: Some(tap), ..Format::new(id) })
         .collect()
 }
 
@@ -60,9 +63,30 @@ fn tap() -> Tap {
     }
 }
 
+/// The tap of answers without content of their own: the digits of vectors, and what is said of models, are no output to be
+/// weighed. `/api/embeddings` tells no count.
+fn embeddings_tap() -> Tap {
+    Tap {
+        usage: vec![UsagePlace::new(Bucket::Input, strings(["/prompt_eval_count"]))],
+        model: strings(["/model"]),
+        failure: vec![FrameTest::present("/error")],
+        ..Tap::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_answers_with_words_are_weighed() {
+        for format in all() {
+            let tap = format.tap.unwrap();
+            let has_words = [CHAT, GENERATE].contains(&format.id.as_str());
+            assert_eq!(!tap.content.is_empty(), has_words, "{}", format.id);
+            assert!(tap.usage.iter().any(|place| place.bucket == Bucket::Input), "{}", format.id);
+        }
+    }
 
     #[test]
     fn every_kind_of_error_has_a_status() {
