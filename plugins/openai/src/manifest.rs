@@ -19,7 +19,7 @@ pub(crate) fn describe() -> Manifest {
     for format in &mut manifest.formats {
         format.errors = Some(errors());
     }
-    manifest.formats.push(relayed::format());
+    manifest.formats.extend(relayed::formats());
     manifest.formats.push(realtime::format());
     manifest.faces = faces();
     manifest.faces.extend(relayed::faces());

@@ -4,7 +4,7 @@
 //! model goes to the provider that the client names, or to the only one.
 
 use weir_sdk::compat::manifest::{acceptance, option_headers};
-use weir_sdk::compat::relayed::{self, FORMAT, Relayed};
+use weir_sdk::compat::relayed::{self, FORMAT, IMAGES, Relayed};
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, BodyKind, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag, Tap, features,
 };
@@ -60,7 +60,7 @@ const BATCH_UNDER_WAY: [&str; 4] = ["validating", "in_progress", "finalizing", "
 
 pub(super) fn faces() -> impl Iterator<Item = Face> {
     ENDPOINTS.iter().map(|&(name, method, path, takes)| {
-        let plain = face(FORMAT, operation(name), method, &format!("/v1/{path}"));
+        let plain = face(format(name), operation(name), method, &format!("/v1/{path}"));
         let plain = Face { end_user: Vec::new(), object_ids: object_ids(path), ..plain };
         let streams = |plain: Face| Face {
             stream: StreamFlag::member(false),
@@ -89,6 +89,13 @@ fn operation(name: &str) -> Operation {
     Relayed::named(name).map_or_else(|| Operation::Other(name.to_owned()), Relayed::operation)
 }
 
+fn format(name: &str) -> &'static str {
+    match name {
+        "image-variations" => IMAGES,
+        name => Relayed::named(name).map_or(FORMAT, Relayed::format),
+    }
+}
+
 fn object_ids(path: &str) -> Vec<String> {
     if path.contains("{id}") { vec!["{id}".to_owned()] } else { Vec::new() }
 }
@@ -97,16 +104,65 @@ pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {
     ENDPOINTS.iter().map(|&(name, method, path, _)| Acceptance {
         query_forwarded: vec!["*".to_owned()],
         set_headers: option_headers(&QUIRKS),
-        ..acceptance(FORMAT, operation(name), method, path)
+        ..acceptance(format(name), operation(name), method, path)
     })
 }
 
-pub(super) fn format() -> Format {
-    let tap = Tap {
+pub(super) fn formats() -> impl Iterator<Item = Format> {
+    relayed::taps("/usage/seconds").into_iter().map(|(id, tap)| {
+        // Objects, such as batches, are among the rest.
+        let tap = if id == FORMAT { of_objects(tap) } else { tap };
+        Format { errors: Some(errors()), tap: Some(tap), ..Format::new(id) }
+    })
+}
+
+fn of_objects(tap: Tap) -> Tap {
+    Tap {
         finish: vec!["/status".to_owned()],
         batch: vec![FrameTest::equals("/object", "batch")],
         under_way: BATCH_UNDER_WAY.map(|state| FrameTest::equals("/status", state)).into(),
-        ..relayed::tap("/usage/seconds")
-    };
-    Format { id: FORMAT.to_owned(), errors: Some(errors()), tap: Some(tap), session: None }
+        ..tap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_sdk::manifest::Bucket;
+
+    use super::*;
+
+    fn tap_of(path: &str) -> (Face, Tap) {
+        let face = faces().find(|face| face.path == path).unwrap();
+        let format = formats().find(|format| format.id == face.format).unwrap();
+        (face, format.tap.unwrap())
+    }
+
+    #[test]
+    fn what_is_relayed_has_a_face_and_is_accepted_in_a_format_with_errors() {
+        assert!(faces().zip(accepts()).all(|(face, accepted)| {
+            (face.format, face.operation) == (accepted.format, accepted.operation)
+                && face.path == format!("/v1/{}", accepted.path)
+        }));
+        let formats: Vec<Format> = formats().collect();
+        assert!(formats.iter().all(|format| format.errors.is_some()));
+        assert_eq!(formats.iter().map(|format| format.id.as_str()).collect::<Vec<_>>(), [FORMAT, IMAGES]);
+    }
+
+    #[test]
+    fn only_images_put_out_images_and_only_objects_are_under_way() {
+        let bucket_of_output = |tap: &Tap| {
+            let mut places =
+                tap.usage.iter().filter(|place| place.pointers.iter().any(|at| at == "/usage/output_tokens"));
+            places.next().map(|place| place.bucket)
+        };
+        for path in ["images/generations", "images/edits", "images/variations"] {
+            let (_, tap) = tap_of(&format!("/v1/{path}"));
+            assert_eq!(bucket_of_output(&tap), Some(Bucket::OutputImage), "{path}");
+            assert!(tap.under_way.is_empty(), "{path}");
+        }
+        for path in ["audio/transcriptions", "responses/compact", "batches/{id}"] {
+            let (_, tap) = tap_of(&format!("/v1/{path}"));
+            assert_eq!((bucket_of_output(&tap), tap.under_way.is_empty()), (Some(Bucket::Output), false), "{path}");
+        }
+    }
 }

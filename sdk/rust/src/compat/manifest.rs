@@ -53,9 +53,9 @@ fn formats(quirks: &Quirks) -> Vec<Format> {
     if !quirks.paths.rerank.is_empty() {
         formats.push(format(rerank::FORMAT, Some(rerank_tap())));
     }
-    if !quirks.paths.relayed.is_empty() {
-        formats.push(format(relayed::FORMAT, Some(relayed::tap(quirks.audio_seconds))));
-    }
+    let is_relayed = |id: &str| quirks.paths.relayed.iter().any(|(kind, _)| kind.format() == id);
+    let taps = relayed::taps(quirks.audio_seconds).into_iter().filter(|(id, _)| is_relayed(id));
+    formats.extend(taps.map(|(id, tap)| format(id, Some(tap))));
     formats
 }
 
@@ -127,7 +127,7 @@ fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
         accepts.push(acceptance(models::FORMAT, Operation::Models, "GET", &one));
     }
     for (kind, path) in paths.relayed {
-        accepts.push(acceptance(relayed::FORMAT, kind.operation(), "POST", path));
+        accepts.push(acceptance(kind.format(), kind.operation(), "POST", path));
     }
     for acceptance in &mut accepts {
         acceptance.set_headers = option_headers(quirks);
