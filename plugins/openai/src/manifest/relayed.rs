@@ -20,6 +20,8 @@ enum Takes {
     Json,
     /// JSON with a `model`; the member `stream` requests a stream.
     Stream,
+    /// JSON with a `model`; the answer is always a stream: of bytes or, if `stream_format` is `sse`, of events.
+    Speech,
     /// A form with a `model`; the field `stream` requests a stream.
     Form,
     /// A request for an answer: JSON with a `model` and perhaps the ids of objects.
@@ -35,7 +37,7 @@ const ENDPOINTS: [(&str, &str, &str, Takes); 21] = [
     ("images", "POST", "images/generations", Takes::Stream),
     ("image-edits", "POST", "images/edits", Takes::Form),
     ("image-variations", "POST", "images/variations", Takes::Form),
-    ("speech", "POST", "audio/speech", Takes::Json),
+    ("speech", "POST", "audio/speech", Takes::Speech),
     ("transcriptions", "POST", "audio/transcriptions", Takes::Form),
     ("translations", "POST", "audio/translations", Takes::Form),
     ("moderations", "POST", "moderations", Takes::Json),
@@ -70,6 +72,8 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
         match takes {
             Takes::Json => plain,
             Takes::Stream => streams(plain),
+            // The answer's content type says which of the two it is.
+            Takes::Speech => Face { stream: StreamFlag::Constant(true), ..streams(plain) },
             Takes::Form => {
                 Face { model: vec![ModelPlace::Field("model".to_owned())], body: BodyKind::Multipart, ..streams(plain) }
             }
@@ -127,6 +131,7 @@ fn of_objects(tap: Tap) -> Tap {
 
 #[cfg(test)]
 mod tests {
+    use weir_sdk::compat::relayed::SPEECH;
     use weir_sdk::manifest::Bucket;
 
     use super::*;
@@ -145,7 +150,7 @@ mod tests {
         }));
         let formats: Vec<Format> = formats().collect();
         assert!(formats.iter().all(|format| format.errors.is_some()));
-        assert_eq!(formats.iter().map(|format| format.id.as_str()).collect::<Vec<_>>(), [FORMAT, IMAGES]);
+        assert_eq!(formats.iter().map(|format| format.id.as_str()).collect::<Vec<_>>(), [FORMAT, IMAGES, SPEECH]);
     }
 
     #[test]
@@ -164,5 +169,13 @@ mod tests {
             let (_, tap) = tap_of(&format!("/v1/{path}"));
             assert_eq!((bucket_of_output(&tap), tap.under_way.is_empty()), (Some(Bucket::Output), false), "{path}");
         }
+    }
+
+    #[test]
+    fn speech_is_read_as_events_where_it_comes_as_such() {
+        let (face, tap) = tap_of("/v1/audio/speech");
+        assert_eq!((face.stream, face.framings), (StreamFlag::Constant(true), AnswerFraming::always(Framing::Sse)));
+        assert!(tap.usage.iter().any(|place| place.bucket == Bucket::OutputAudio));
+        assert_eq!(tap.end, [FrameTest::equals("/type", "speech.audio.done")]);
     }
 }

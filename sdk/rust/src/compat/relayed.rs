@@ -12,6 +12,8 @@ use super::manifest::place;
 pub const FORMAT: &str = "openai.other";
 /// The format of images, whose answers mean other tokens by their output.
 pub const IMAGES: &str = "openai.images";
+/// The format of speech, likewise.
+pub const SPEECH: &str = "openai.speech";
 
 /// Such an operation. Requests name a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +62,15 @@ impl Relayed {
     pub fn format(self) -> &'static str {
         match self {
             Self::Images | Self::ImageEdits => IMAGES,
-            Self::Speech | Self::Transcriptions | Self::Translations | Self::Moderations => FORMAT,
+            Self::Speech => SPEECH,
+            Self::Transcriptions | Self::Translations | Self::Moderations => FORMAT,
         }
     }
 }
 
 /// The formats, each with the tap of its answers. `seconds` is the pointer to the length of a recording that was read.
-pub fn taps(seconds: &str) -> [(&'static str, Tap); 2] {
-    [(FORMAT, tap(seconds)), (IMAGES, images_tap())]
+pub fn taps(seconds: &str) -> [(&'static str, Tap); 3] {
+    [(FORMAT, tap(seconds)), (IMAGES, images_tap()), (SPEECH, speech_tap())]
 }
 
 /// Where most answers tell what is billed.
@@ -105,6 +108,18 @@ fn images_tap() -> Tap {
     }
 }
 
+/// Where speech tells it: in the last event of a stream with events (`SpeechAudioDoneEvent`). All of its output is audio.
+fn speech_tap() -> Tap {
+    Tap {
+        usage: vec![
+            place(Bucket::Input, "/usage/input_tokens", &[]),
+            place(Bucket::OutputAudio, "/usage/output_tokens", &[]),
+        ],
+        end: vec![FrameTest::equals("/type", "speech.audio.done")],
+        ..plain()
+    }
+}
+
 fn plain() -> Tap {
     Tap { model: vec!["/model".to_owned()], failure: vec![FrameTest::present("/error")], ..Tap::default() }
 }
@@ -133,6 +148,7 @@ mod tests {
         for kind in ALL {
             let expected = match kind {
                 Relayed::Images | Relayed::ImageEdits => (Bucket::OutputImage, vec![Bucket::Output]),
+                Relayed::Speech => (Bucket::OutputAudio, Vec::new()),
                 _ => (Bucket::Output, vec![Bucket::Reasoning, Bucket::OutputImage]),
             };
             assert_eq!(place_of(kind, "/usage/output_tokens"), Some(expected), "{kind:?}");
@@ -149,5 +165,6 @@ mod tests {
         };
         assert_eq!(units(Relayed::Images), [Unit::Image, Unit::Image]);
         assert_eq!(units(Relayed::Transcriptions), [Unit::Second]);
+        assert_eq!(units(Relayed::Speech), []);
     }
 }
