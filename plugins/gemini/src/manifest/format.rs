@@ -26,6 +26,8 @@ pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
     }
 }
 
+const OUTPUT: [Bucket; 4] = [Bucket::Output, Bucket::OutputAudio, Bucket::OutputImage, Bucket::Reasoning];
+
 pub(super) fn all() -> Vec<Format> {
     [(FORMAT, tap()), (EMBED, embeddings_tap()), (BATCH_EMBED, embeddings_tap())]
         .into_iter()
@@ -37,11 +39,16 @@ pub(super) fn errors() -> ErrorFormat {
     ErrorFormat::new(ERROR, spelling)
 }
 
-/// The tap. Counts grow from frame to frame, and the last one is final.
+/// The tap. Counts grow from frame to frame, and the last one is final. Of output the largest holds, should a later one be
+/// smaller; prompts are not counted to their end at first, and may be a few tokens fewer then.
 fn tap() -> Tap {
     let present = |pointer: &str| FrameTest::Present(pointer.into());
+    let mut usage = usage::places("candidates", Merge::Last);
+    for place in usage.iter_mut().filter(|place| OUTPUT.contains(&place.bucket)) {
+        place.merge = Merge::Max;
+    }
     Tap {
-        usage: usage::places("candidates", Merge::Last),
+        usage,
         finish: strings(["/candidates/*/finishReason", "/promptFeedback/blockReason"]),
         model: strings(["/modelVersion"]),
         content: vec![present("/candidates/*/content/parts")],
@@ -75,6 +82,14 @@ mod tests {
             assert_eq!(!tap.content.is_empty(), is_chat, "{}", format.id);
             assert_eq!(tap.usage.iter().any(|place| place.bucket == Bucket::Output), is_chat, "{}", format.id);
             assert!(tap.usage.iter().any(|place| place.bucket == Bucket::Input), "{}", format.id);
+        }
+    }
+
+    #[test]
+    fn output_that_was_told_is_not_taken_back() {
+        for place in tap().usage {
+            let expected = if OUTPUT.contains(&place.bucket) { Merge::Max } else { Merge::Last };
+            assert_eq!(place.merge, expected, "{:?}", place.pointers);
         }
     }
 

@@ -149,7 +149,6 @@ fn content_of(mut tests: Vec<FrameTest>) -> Vec<FrameTest> {
 pub fn embeddings_tap() -> Tap {
     let input = UsagePlace {
         pointers: vec!["/usage/prompt_tokens".to_owned(), "/usage/total_tokens".to_owned()],
-        merge: Merge::Max,
         ..place(Bucket::Input, "", &[])
     };
     Tap {
@@ -168,9 +167,11 @@ pub fn rerank_tap() -> Tap {
     embeddings_tap()
 }
 
-/// The place of a bucket's count; later counts replace earlier ones.
+/// The place of a bucket's count. Of several counts the largest holds: those of a stream are totals, and what was told as used
+/// is not taken back by a later, smaller one.
 pub fn place(bucket: Bucket, pointer: &str, includes: &[Bucket]) -> UsagePlace {
-    UsagePlace { includes: includes.to_vec(), ..UsagePlace::new(bucket, vec![pointer.to_owned()]) }
+    let place = UsagePlace::new(bucket, vec![pointer.to_owned()]);
+    UsagePlace { merge: Merge::Max, includes: includes.to_vec(), ..place }
 }
 
 #[cfg(test)]
@@ -180,6 +181,12 @@ mod tests {
     fn pointers(quirks: &Quirks, bucket: Bucket) -> Vec<String> {
         let mut usage = tap_of(quirks).usage.into_iter();
         usage.find(|place| place.bucket == bucket).map(|place| place.pointers).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_count_that_falls_does_not_replace_the_larger_one() {
+        let taps = [tap_of(&Quirks::COMPATIBLE), completions_tap(), responses_tap(), embeddings_tap()];
+        assert!(taps.iter().flat_map(|tap| &tap.usage).all(|place| place.merge == Merge::Max));
     }
 
     #[test]
