@@ -11,6 +11,9 @@ use crate::wire::{self, extensions, is_noted, note, own};
 /// Tokens that the service's tools added to the prompt.
 const TOOL_USE: &str = "toolUsePromptTokenCount";
 
+/// The member that tells the kinds of the prompt's tokens apart. The second name is that of recorded answers with vectors.
+pub(crate) const PROMPT_DETAILS: [&str; 2] = ["promptTokensDetails", "promptTokenDetails"];
+
 /// The member with the kind of traffic, in both spellings.
 const TRAFFIC: [&str; 2] = ["trafficType", "traffic_type"];
 
@@ -26,10 +29,11 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     let cached = cached.map(|cached| prompt.map_or(cached, |prompt| cached.min(prompt)));
     let input = prompt.map(|prompt| prompt - cached.unwrap_or(0));
     let figures = Figures { prompt, cached, tool_use, candidates: count(wire.candidates).or(nothing) };
-    let prompt_parts = Modalities::of(&wire.rest, "promptTokensDetails");
-    let prompt_parts = prompt_parts.without(Modalities::of(&wire.rest, "cacheTokensDetails"));
+    let prompt_parts = Modalities::of(&wire.rest, &PROMPT_DETAILS);
+    let prompt_parts = prompt_parts.without(Modalities::of(&wire.rest, &["cacheTokensDetails"]));
     let (input, input_parts) = prompt_parts.taken_from(input);
-    let (output, output_parts) = Modalities::of(&wire.rest, "candidatesTokensDetails").taken_from(figures.candidates);
+    let (output, output_parts) =
+        Modalities::of(&wire.rest, &["candidatesTokensDetails"]).taken_from(figures.candidates);
     // Vertex's word for the tier. It is the bill's alone, and stays among the format's own members.
     let traffic = TRAFFIC.iter().find_map(|name| wire.rest.get(name)).and_then(json::text).map(Str::into_string);
     let mut own_members = details(wire.rest, figures);
@@ -68,9 +72,12 @@ struct Modalities {
 }
 
 impl Modalities {
-    /// As this member tells them apart.
-    fn of(rest: &Rest<'_>, member: &str) -> Self {
-        let list = rest.get(member).and_then(|raw| parse::<Vec<wire::Modality<'_>>>(raw.get()).ok());
+    /// As the first of these members that is there tells them apart.
+    fn of(rest: &Rest<'_>, members: &[&str]) -> Self {
+        let list = members
+            .iter()
+            .find_map(|member| rest.get(member))
+            .and_then(|raw| parse::<Vec<wire::Modality<'_>>>(raw.get()).ok());
         let mut found = Self::default();
         for entry in list.unwrap_or_default() {
             let count = entry.count.map_or(0, |count| count.0);
@@ -182,7 +189,9 @@ fn write_parts(o: &mut Object<'_>, usage: &Usage) {
         ),
     ];
     for (member, parts) in parts {
-        let is_own = usage.extensions.iter().any(|own| own.format == crate::FORMAT && own.key == member);
+        let names: &[&str] = if member == PROMPT_DETAILS[0] { &PROMPT_DETAILS } else { &[member] };
+        let is_named = |key: &str| names.contains(&key);
+        let is_own = usage.extensions.iter().any(|own| own.format == crate::FORMAT && is_named(&own.key));
         let is_split = parts.iter().skip(1).any(|(_, tokens)| tokens.is_some());
         if is_own || !is_split {
             continue;
@@ -247,6 +256,19 @@ mod tests {
         object(&mut out, |o| write(o, &foreign, None, None, &mut Losses::default()));
         let parts = r#"[{"modality":"TEXT","tokenCount":1},{"modality":"AUDIO","tokenCount":2}]"#;
         assert!(out.contains(parts) && out.contains(r#""promptTokenCount":3"#), "{out}");
+    }
+
+    #[test]
+    fn kinds_of_content_are_known_under_the_name_that_vectors_have_for_them() {
+        let json = concat!(
+            r#"{"promptTokenCount":270,"totalTokenCount":270,"#,
+            r#""promptTokenDetails":[{"modality":"TEXT","tokenCount":12},{"modality":"IMAGE","tokenCount":258}]}"#
+        );
+        let (usage, _) = read(parse(json).unwrap());
+        assert_eq!((usage.input, usage.input_image), (Some(12), Some(258)));
+        let mut out = String::new();
+        object(&mut out, |o| write(o, &usage, None, None, &mut Losses::default()));
+        assert_eq!(out, format!(r#"{{"usageMetadata":{json}}}"#));
     }
 
     #[test]

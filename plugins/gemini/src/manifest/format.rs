@@ -4,6 +4,7 @@ use weir_sdk::manifest::{Bucket, ErrorFormat, Format, FrameTest, Merge, Tap, Uni
 use weir_sdk::types::{ErrorKind, Unit};
 
 use super::usage;
+use crate::usage::PROMPT_DETAILS;
 use crate::{BATCH_EMBED, EMBED, FORMAT};
 
 const ERROR: &str = r#"{"error":{"code":{{status}},"message":{{message}},"status":{{kind}}}}"#;
@@ -64,8 +65,12 @@ fn tap() -> Tap {
 fn embeddings_tap() -> Tap {
     let mut usage = usage::places("candidates", Merge::Last);
     usage.retain(|place| matches!(place.bucket, Bucket::Input | Bucket::InputAudio | Bucket::InputImage));
+    let [usual, other] = PROMPT_DETAILS;
     for place in &mut usage {
         place.includes.retain(|bucket| *bucket != Bucket::CacheRead);
+        let others: Vec<String> =
+            place.pointers.iter().filter(|at| at.contains(usual)).map(|at| at.replace(usual, other)).collect();
+        place.pointers.extend(others);
     }
     Tap { usage, finish: Vec::new(), content: Vec::new(), end: Vec::new(), units: Vec::new(), ..tap() }
 }
@@ -82,6 +87,17 @@ mod tests {
             assert_eq!(!tap.content.is_empty(), is_chat, "{}", format.id);
             assert_eq!(tap.usage.iter().any(|place| place.bucket == Bucket::Output), is_chat, "{}", format.id);
             assert!(tap.usage.iter().any(|place| place.bucket == Bucket::Input), "{}", format.id);
+        }
+    }
+
+    #[test]
+    fn images_and_sound_of_vectors_are_told_apart_under_either_name() {
+        let usage = embeddings_tap().usage;
+        let parts: Vec<_> = usage.iter().filter(|place| place.beside.is_some()).collect();
+        assert!(parts.iter().any(|place| place.bucket == Bucket::InputImage));
+        for place in parts {
+            let expected = PROMPT_DETAILS.map(|name| format!("/usageMetadata/{name}/*/tokenCount"));
+            assert_eq!(place.pointers, expected);
         }
     }
 
