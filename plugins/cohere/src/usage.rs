@@ -2,7 +2,7 @@
 //! input that came from a cache. The figures of `tokens` are the usage; if they are missing, the billed ones are. What is
 //! billed is counted in units beside them.
 
-use weir_sdk::json::{Object, Rest, parse};
+use weir_sdk::json::{Count, Number, Object, Rest, parse};
 use weir_sdk::losses::{Losses, extension, extensions};
 use weir_sdk::types::{Unit, Usage};
 
@@ -19,6 +19,15 @@ const BILLED: &str = "billed_units";
 /// What is billed, and its members there. Prices apply to these counts where the service sends them.
 const BILLED_UNITS: [(Unit, &str); 3] =
     [(Unit::BilledInput, "input_tokens"), (Unit::BilledOutput, "output_tokens"), (Unit::Search, "search_units")];
+
+weir_sdk::wire! {
+    /// What is billed for vectors.
+    struct Billed<'a> {
+        "input_tokens" => input: Count,
+        "image_tokens" => image: Count,
+        "images" => images: Number,
+    }
+}
 
 /// Parses usage into disjoint buckets (C-60).
 pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
@@ -49,6 +58,26 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
     BILLED_UNITS.into_iter().fold(usage, |usage, (unit, member)| {
         usage.with_units(unit, units.as_mut().and_then(|units| units.number(member)))
     })
+}
+
+/// Parses the usage of vectors. What is billed of them is the usage itself, and nothing is counted beside it: images have
+/// tokens of their own, whose price is that of a bucket, or are billed by the piece.
+pub(crate) fn read_of_vectors(wire: wire::Usage<'_>) -> Usage {
+    let billed = wire.billed_units.and_then(|raw| parse::<Billed<'_>>(raw.get()).ok()).unwrap_or_default();
+    let usage = Usage { units: Vec::new(), ..read(wire) };
+    let usage = usage.with_units(Unit::Image, billed.images.map(|count| count.0));
+    let (input, image) = (billed.input.map(|count| count.0), billed.image.map(|count| count.0));
+    if input.is_none() && image.is_none() {
+        return usage;
+    }
+    let input = input.unwrap_or(0);
+    let cache_read = usage.cache_read.map(|cached| cached.min(input));
+    Usage {
+        input: Some(input - cache_read.unwrap_or(0)),
+        input_image: image.filter(|tokens| *tokens > 0),
+        cache_read,
+        ..usage
+    }
 }
 
 /// Writes the member `usage`.
@@ -102,6 +131,24 @@ mod tests {
         assert_eq!((usage.output, usage.reasoning), (Some(300), Some(30)));
         assert_eq!((usage.units_of(Unit::BilledInput), usage.units_of(Unit::BilledOutput)), (Some(80.0), Some(301.0)));
         assert_eq!(back(json), format!("{{\"usage\":{json}}}"));
+    }
+
+    #[test]
+    fn images_that_were_embedded_are_billed_by_their_tokens_or_by_the_piece() {
+        let read = |json: &str| read_of_vectors(parse(json).unwrap());
+        let usage = read(r#"{"billed_units":{"input_tokens":3,"image_tokens":30},"tokens":{"input_tokens":33}}"#);
+        assert_eq!((usage.input, usage.input_image, usage.input_total()), (Some(3), Some(30), Some(33)));
+        assert!(usage.units.is_empty(), "{:?}", usage.units);
+        let usage = read(r#"{"billed_units":{"input_tokens":7,"image_tokens":0}}"#);
+        assert_eq!((usage.input, usage.input_image, usage.units.len()), (Some(7), None, 0));
+        let usage = read(r#"{"billed_units":{"images":2}}"#);
+        assert_eq!((usage.input, usage.units_of(Unit::Image)), (None, Some(2.0)));
+        let usage = read(r#"{"tokens":{"input_tokens":5}}"#);
+        assert_eq!((usage.input, usage.units.len()), (Some(5), 0));
+        let json = r#"{"billed_units":{"input_tokens":3,"image_tokens":30}}"#;
+        let mut out = String::new();
+        object(&mut out, |o| write(o, &read(json), &mut Losses::default()));
+        assert_eq!(out, format!("{{\"usage\":{json}}}"));
     }
 
     #[test]

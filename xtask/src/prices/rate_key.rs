@@ -77,7 +77,8 @@ pub(super) fn meaning(name: &str, mode: &str) -> Meaning {
             "page"
         }
         "output_cost_per_image" => "image",
-        "input_cost_per_image" if is_picture => "image",
+        // An image that is embedded is billed by the piece as one that is made.
+        "input_cost_per_image" if is_picture || mode == "embedding" => "image",
         "input_cost_per_character" => "character",
         _ => return other(rest),
     };
@@ -143,6 +144,9 @@ mod tests {
         for name in ["max_tokens", "input_dbu_cost_per_token", "supports_vision", "litellm_provider"] {
             assert_eq!(meaning(name, "chat"), Meaning::None, "{name}");
         }
-        assert_eq!(meaning("input_cost_per_image", "image_generation"), Meaning::Rate("image", When::default()));
+        for mode in ["image_generation", "embedding"] {
+            assert_eq!(meaning("input_cost_per_image", mode), Meaning::Rate("image", When::default()), "{mode}");
+        }
+        assert_eq!(meaning("input_cost_per_image", "chat"), Meaning::None);
     }
 }

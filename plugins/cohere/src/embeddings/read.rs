@@ -163,7 +163,7 @@ pub(super) fn response(response: &HttpResponse) -> Result<EmbeddingsResponse> {
         let Meta { tokens, billed_units, cached_tokens, .. } = meta;
         let reported = tokens.is_some() || billed_units.is_some();
         let wire = wire::Usage { tokens, billed_units, cached_tokens, rest: Rest::default() };
-        reported.then(|| usage::read(wire))
+        reported.then(|| usage::read_of_vectors(wire))
     });
     kept.extend(extensions(FORMAT, answer.rest).into_iter().filter(|one| !REPEATED.contains(&one.key.as_str())));
     Ok(EmbeddingsResponse {

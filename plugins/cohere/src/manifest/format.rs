@@ -17,8 +17,8 @@ pub(super) fn all() -> Vec<Format> {
     let format = |id: &str, tap: Tap| Format { errors: Some(errors()), tap: Some(tap), ..Format::new(id) };
     vec![
         format(FORMAT, chat_tap()),
-        format(embeddings::FORMAT, meta_tap(&[""])),
-        format(embeddings::OLD, meta_tap(&[""])),
+        format(embeddings::FORMAT, embeddings_tap()),
+        format(embeddings::OLD, embeddings_tap()),
         format(rerank::FORMAT, meta_tap(&[""])),
         format(SHARED_RERANK, shared_tap()),
         relayed::format(),
@@ -83,6 +83,17 @@ fn content(member: &str) -> FrameTest {
     FrameTest::Present(format!("/delta/message/{member}"))
 }
 
+/// The tap of embeddings. Of them the billed tokens are the usage, and no units beside it: images have tokens of their own
+/// there (`image_tokens` of `ApiMetaBilledUnits`), at a price of their own, and older models bill them by the piece.
+fn embeddings_tap() -> Tap {
+    let place = |bucket, member: &str| UsagePlace::new(bucket, vec![format!("/meta/billed_units/{member}")]);
+    Tap {
+        usage: vec![place(Bucket::Input, "input_tokens"), place(Bucket::InputImage, "image_tokens")],
+        units: vec![UnitPlace::number(Unit::Image, "/meta/billed_units/images")],
+        ..Tap::default()
+    }
+}
+
 /// The tap of all other answers: they have billed tokens, and sometimes used ones, in the `meta` of these objects.
 pub(super) fn meta_tap(places: &[&str]) -> Tap {
     let place = |bucket, member: &str| {
@@ -130,6 +141,17 @@ pub(super) fn equals(pointer: &str, word: &str) -> FrameTest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_billed_apart_from_the_usage_of_vectors() {
+        // Tokens of images have a price as a bucket only, and no bucket has one where tokens are billed apart.
+        for id in [embeddings::FORMAT, embeddings::OLD] {
+            let tap = all().into_iter().find(|format| format.id == id).and_then(|format| format.tap).unwrap();
+            assert_eq!(tap.units.iter().map(|place| place.unit).collect::<Vec<_>>(), [Unit::Image], "{id}");
+            let buckets: Vec<Bucket> = tap.usage.iter().map(|place| place.bucket).collect();
+            assert_eq!(buckets, [Bucket::Input, Bucket::InputImage], "{id}");
+        }
+    }
 
     #[test]
     fn every_kind_of_error_has_a_status() {
