@@ -1,5 +1,6 @@
 //! Other clients' objects in bodies to endpoints that no adapter declares.
 
+use weir_tests::code::pack;
 use weir_tests::{Answer, Gateway, Request, Upstream};
 
 use super::{by, client, provider};
@@ -126,4 +127,34 @@ async fn an_object_that_a_client_made_anywhere_is_no_other_clients() {
         assert_eq!(ask("two", "GET", path, "").await, 200, "{path}: its maker is not known");
     }
     assert_eq!(ask("one", "DELETE", &format!("vector_stores/{STORE}"), "").await, 200);
+}
+
+/// A provider that compresses an answer whatever it was asked for, and one that nobody can read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_answer_makes_an_owner_too_and_one_that_cannot_be_read_does_not_pass() {
+    const THREAD: &str = "thread_0123456789abcdef";
+    for coding in ["gzip", "deflate", "br", "zstd", "rot13"] {
+        let mut upstream = Upstream::scripted(move |_| {
+            let plain = format!(r#"{{"id":"{THREAD}","object":"thread"}}"#).into_bytes();
+            let packed = if coding == "rot13" { plain } else { pack(coding, &plain) };
+            Answer::whole(200, &[("content-type", "application/json"), ("content-encoding", coding)], packed)
+        })
+        .await;
+        let clients = ["one", "two"].map(|name| client(name, "passthrough = [\"p * *\"]")).concat();
+        let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
+        let ask = async |who: &str, method: &str, path: &str| {
+            let request = Request::new(method, &format!("/passthrough/p/{path}")).header("accept-encoding", "gzip, br");
+            gateway.ask(&by(who, request)).await.status()
+        };
+        let is_known = coding != "rot13";
+        assert_eq!(ask("one", "POST", "threads").await, if is_known { 200 } else { 502 }, "{coding}");
+        assert_eq!(upstream.request().await.header("accept-encoding"), Some("identity"));
+        if is_known {
+            for method in ["GET", "POST", "DELETE"] {
+                assert_eq!(ask("two", method, &format!("threads/{THREAD}")).await, 404, "{coding} {method}");
+            }
+            assert!(upstream.unseen().is_none(), "{coding}");
+            assert_eq!(ask("one", "DELETE", &format!("threads/{THREAD}")).await, 200, "{coding}");
+        }
+    }
 }

@@ -21,9 +21,9 @@ use crate::route::Target;
 use crate::serving::Stored;
 use weir_translate::dialect::path::PathParams;
 use weir_translate::dialect::reply::insert;
-use weir_types::contract::types::Framing;
-use weir_types::fault::Fault;
-use weir_upstream::{Chunks, Upload, UpstreamRequest, UpstreamResponse};
+use weir_types::contract::types::{ErrorKind, Framing};
+use weir_types::fault::{Fault, Side};
+use weir_upstream::{Chunks, Coding, Upload, UpstreamRequest, UpstreamResponse};
 use weir_wire::frame;
 
 /// A request that passes through.
@@ -59,6 +59,8 @@ pub(crate) struct PassedRequest<'a> {
     pub(crate) stored: Stored,
     /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the provider's.
     pub(crate) own_url: Option<String>,
+    /// Whether the client may become the owner of what the answer tells that it has made.
+    pub(crate) may_claim: bool,
 }
 
 /// Sends a request to a provider's own endpoint, and returns the answer as it is: no redirect is followed, and nothing is
@@ -79,6 +81,11 @@ pub(crate) async fn pass(
     if response.status == StatusCode::UNAUTHORIZED {
         tracing::error!(provider = %asked.target.label, key = asked.target.key, "the provider refuses the configured credential");
         return Err(refused_credential());
+    }
+    if asked.may_claim && response.status.is_success() && Coding::of(&response.headers).is_err() {
+        // What was made would belong to nobody, and another client could reach it.
+        let message = "the provider's answer has a content-encoding that nobody asked for and that cannot be read";
+        return Err(Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(502));
     }
     Ok(asked.answer(context, response, account))
 }
@@ -126,7 +133,7 @@ impl PassedRequest<'_> {
         }
         let own = HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION")));
         headers.entry(header::USER_AGENT).or_insert(own);
-        if self.own_url.is_some() {
+        if self.own_url.is_some() || self.may_claim {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         Ok(UpstreamRequest {
@@ -173,7 +180,7 @@ impl PassedRequest<'_> {
             can_cut: self.can_cut,
             within_line: false,
         });
-        let mut response = Response::new(ReplyBody::Relayed(Box::new(Relayed::new(body, meter, ends))));
+        let mut response = Response::new(ReplyBody::Relayed(Box::new(Relayed::new(body, meter, ends).coded(&headers))));
         *response.status_mut() = status;
         *response.headers_mut() = self.passage.response_headers(&headers);
         let to = response.headers_mut();

@@ -268,7 +268,7 @@ pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut 
         within_line: false,
     });
     let streams = framing.is_some();
-    let mut response = reply::response(ReplyBody::Relayed(Box::new(Relayed::new(body, meter, ends))));
+    let mut response = reply::response(ReplyBody::Relayed(Box::new(Relayed::new(body, meter, ends).coded(&headers))));
     lane.put_head(&mut response, status, &headers);
     let to = response.headers_mut();
     if streams {

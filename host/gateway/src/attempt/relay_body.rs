@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::meter::{Meter, Metered, Progress};
@@ -21,7 +22,7 @@ use weir_ledger::Nano;
 use weir_server::final_poll;
 use weir_types::contract::types::Error;
 use weir_types::fault::{Fault, Side};
-use weir_upstream::{UpstreamBody, UpstreamError};
+use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor, UpstreamBody, UpstreamError};
 use weir_wire::swap::StringSwap;
 
 /// The most bytes of a whole answer that are read before its head goes out.
@@ -36,6 +37,10 @@ pub struct Relayed {
     ends: Option<Box<StreamEnd>>,
     account: Option<Box<Account>>,
     recorder: Option<Box<ProvenanceRecorder>>,
+    /// Decompresses the answer for the recorder, where no meter does.
+    decompressor: Option<Box<Decompressor>>,
+    /// The answer's coding; none if it is unknown.
+    coding: Option<Coding>,
     /// Replaces strings in a whole answer.
     swap: Option<Box<StringSwap>>,
     /// Pieces of a whole answer that were read before its head went out.
@@ -72,6 +77,8 @@ impl Relayed {
             ends,
             account: None,
             recorder: None,
+            decompressor: None,
+            coding: None,
             swap: None,
             gathered: VecDeque::new(),
             failed: None,
@@ -81,9 +88,19 @@ impl Relayed {
         }
     }
 
-    /// Passes the answer's bytes to a recorder. Compressed bytes are readable only if a meter decompresses them.
+    /// Notes the coding that the answer has by these headers, so that a recorder can read it.
+    pub(super) fn coded(mut self, headers: &HeaderMap) -> Self {
+        self.coding = Coding::of(headers).ok();
+        self
+    }
+
+    /// Passes the answer's bytes to a recorder. Compressed ones are decompressed for it, if no meter does that: clients choose the
+    /// coding, and an object that goes unread would belong to nobody.
     pub(super) fn learn(&mut self, recorder: Box<ProvenanceRecorder>, is_plain: bool) {
-        self.recorder = Some(recorder).filter(|_| is_plain || self.meter.is_some());
+        let is_coded = !is_plain && self.meter.is_none();
+        let decompressor = |coding| Decompressor::new(coding, DecodeBound::default()).ok().map(Box::new);
+        self.decompressor = self.coding.filter(|_| is_coded).and_then(decompressor);
+        self.recorder = Some(recorder).filter(|_| !is_coded || self.decompressor.is_some());
     }
 
     /// Has strings replaced in the answer, if it is whole. Returns whether it is.
@@ -236,7 +253,7 @@ impl Relayed {
     fn pass(&mut self, bytes: Bytes) -> Bytes {
         match (&mut self.meter, &mut self.recorder) {
             (Some(meter), recorder) => meter.see(&bytes, recorder.as_deref_mut()),
-            (None, Some(recorder)) => recorder.see(&bytes),
+            (None, Some(_)) => self.record_piece(&bytes),
             (None, None) => {}
         }
         if !self.is_named
@@ -270,8 +287,24 @@ impl Relayed {
         out
     }
 
+    /// Shows the recorder a piece that no meter reads.
+    fn record_piece(&mut self, bytes: &[u8]) {
+        let Some(recorder) = &mut self.recorder else { return };
+        match self.decompressor.as_mut().map(|decompressor| decompressor.push(bytes)) {
+            None => recorder.see(bytes),
+            Some(Ok(plain)) => recorder.see(&plain),
+            // What is broken cannot be read further. What was found so far is kept.
+            Some(Err(_)) => (self.recorder, self.decompressor) = (None, None),
+        }
+    }
+
     fn end(&mut self) -> Option<Bytes> {
         self.state = State::Ended;
+        if let (Some(recorder), Some(Ok(rest))) =
+            (&mut self.recorder, self.decompressor.take().map(|mut decompressor| decompressor.finish()))
+        {
+            recorder.see(&rest);
+        }
         let withheld = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()).map(Withhold::end);
         let last = withheld.or_else(|| self.swap.take().map(|mut swap| Bytes::from(swap.finish())));
         self.count_out(last.as_ref());

@@ -159,5 +159,6 @@ pub(super) fn passed<'a>(
         can_cut: head.version < Version::HTTP_2,
         stored: permitted.stored,
         own_url,
+        may_claim: permitted.sent.is_some(),
     }
 }
