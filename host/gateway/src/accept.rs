@@ -228,10 +228,22 @@ impl Acceptance {
         let filled = |fixed: &Fixed| Some((fixed.name.clone(), fixed.value.fill_plain(filling)?));
         let mut query: Vec<_> = fixed.filter_map(filled).collect();
         if !self.query_forwarded.is_empty() && !client.is_empty() {
-            let wanted = |name: &String| self.query_forwarded.iter().any(|one| one == name || one == "*");
-            query.extend(weir_types::query::pairs(client).filter(|(name, _)| wanted(name)));
+            let is_wanted = |(name, value): &(String, String)| {
+                // With a value, it stands for streams that ask for their framing: any other could hide what an answer used.
+                let is_of_stream =
+                    |one: &String| stream && one.split_once('=') == Some((name.as_str(), value.as_str()));
+                self.query_forwarded
+                    .iter()
+                    .any(|one| one == name && !name.contains('=') || one == "*" || is_of_stream(one))
+            };
+            query.extend(weir_types::query::pairs(client).filter(is_wanted));
         }
         query
+    }
+
+    /// Whether the manifest says which of a client's query parameters its service takes, and not all of them.
+    pub(crate) fn lists_query(&self) -> bool {
+        !self.query_forwarded.is_empty() && self.query_forwarded.iter().all(|one| one != "*")
     }
 }
 

@@ -125,4 +125,13 @@ mod tests {
             assert!(!one.request_headers.iter().any(|name| name == "x-goog-api-key" || name == "x-goog-*"));
         }
     }
+
+    #[test]
+    fn nothing_that_a_client_asks_with_hides_what_an_answer_used() {
+        for one in Gemini::describe().accepts.iter().filter(|one| one.method == "POST") {
+            let hides = ["alt", "$alt", "fields", "$fields", "callback"];
+            assert!(!one.query_forwarded.iter().any(|name| hides.contains(&name.as_str())), "{}", one.path);
+            assert!(!one.request_headers.iter().any(|name| name == "x-goog-fieldmask"), "{}", one.path);
+        }
+    }
 }

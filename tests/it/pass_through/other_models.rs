@@ -74,3 +74,32 @@ async fn one_without_a_price_does_not_pass_a_budget_of_money_and_one_that_is_not
     assert!(other.request().await.line().contains("models/gemini:generateContent"));
     assert!(upstream.unseen().is_none() && other.unseen().is_none());
 }
+
+/// A mask of fields, another encoding or a callback would leave out of the answer what it is booked by.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_a_client_asks_with_hides_what_an_answer_used() {
+    let (mut upstream, gateway) = open("tokens = 10000", "").await;
+    let masks = "fields=candidates&$fields=candidates&$alt=proto&callback=f&prettyPrint=false&alt=";
+    let body = json!({"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": {"maxOutputTokens": 50}});
+    let mut used = 0.0;
+    for (path, sent) in [
+        ("generateContent?ALT", "generateContent?prettyPrint=false"),
+        ("streamGenerateContent?ALT", "streamGenerateContent?prettyPrint=false"),
+        ("generateContent?sse", "generateContent?prettyPrint=false"),
+        ("streamGenerateContent?sse", "streamGenerateContent?prettyPrint=false&alt=sse"),
+    ] {
+        for root in ["/v1beta", "/passthrough/gemini"] {
+            let path = path.replace("?ALT", &format!("?{masks}proto")).replace("?sse", &format!("?{masks}sse"));
+            let request = Request::post(&format!("{root}/models/gemini:{path}"), body.to_string())
+                .header("authorization", "Bearer weir-one-0123456789abcdef")
+                .header("x-goog-fieldmask", "candidates");
+            let reply = gateway.ask(&request).await;
+            assert_eq!(reply.status(), 200, "{root} {path}: {}", reply.text());
+            let received = upstream.request().await;
+            assert!(received.line().ends_with(&format!(":{sent}")), "{root} {path}: {}", received.line());
+            assert_eq!(received.header("x-goog-fieldmask"), None, "{root} {path}");
+            used += 120.0;
+            gateway.until_metric("weir_budget_used{budget=\"b\"}", used).await;
+        }
+    }
+}

@@ -108,11 +108,15 @@ impl PassedRequest<'_> {
         let id = self.known.as_ref().and_then(|(_, path_params)| path_params.get("id")).unwrap_or_default();
         let filling = Filling { model: &self.model, id, option: &option };
         let nothing = Filling { option: &|_| None, ..filling };
-        // What the client asks with must not change what work is booked by.
-        let address = match usual.filter(|_| self.stored.is_work()) {
+        // What the client asks with must not change what work, or an answer whose use is read, is booked by.
+        let is_booked = |acceptance: &&Acceptance| {
+            let is_read = self.known.is_some() && acceptance.tap.is_some() && acceptance.lists_query();
+            self.stored.is_work() || is_read && self.method == Method::POST
+        };
+        let address = match usual.filter(is_booked) {
             Some(acceptance) => {
                 keep_known(&mut headers, acceptance);
-                let query = acceptance.query(&self.query, &filling, false);
+                let query = acceptance.query(&self.query, &filling, self.stream);
                 target.base.join(&self.path, query.iter().map(|(name, value)| (name.as_str(), value.as_str())))
             }
             None => target.base.join_encoded(&self.path, &self.query),

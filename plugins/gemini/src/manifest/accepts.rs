@@ -19,17 +19,12 @@ pub(super) fn all() -> Vec<Acceptance> {
     ]
 }
 
-/// An acceptance. The client decides with `alt` whether a stream is framed as SSE, so it is passed on and no framing is
-/// fixed.
+/// An acceptance. The client decides with `alt` whether a stream is framed as SSE, so that this value passes and no framing is
+/// fixed. Other encodings, masks of fields and callbacks do not: the answer has to tell what it used.
 fn post(format: &str, operation: Operation, method: &str) -> Acceptance {
     Acceptance {
-        query_forwarded: strings(["alt", "$alt", "prettyPrint", "fields", "$fields"]),
-        request_headers: strings([
-            "x-goog-api-client",
-            "x-goog-request-params",
-            "x-server-timeout",
-            "x-goog-fieldmask",
-        ]),
+        query_forwarded: strings(["alt=sse", "$alt=sse", "prettyPrint"]),
+        request_headers: strings(["x-goog-api-client", "x-goog-request-params", "x-server-timeout"]),
         response_headers: strings(["x-gemini-*", "server-timing", "retry-after", "x-request-id"]),
         preferred: true,
         ..Acceptance::new(format, operation, "POST", format!("models/{{model}}:{method}"))
