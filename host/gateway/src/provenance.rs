@@ -33,8 +33,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use quick_cache::sync::Cache;
 
 pub use carried::Carried;
+pub(crate) use made::LONGEST_ID;
 pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};
+pub(crate) use recorder::may_be_owned;
 pub use recorder::{Claim, ProvenanceRecorder, RecordScope, is_object};
 pub(crate) use sent_words::SentWords;
 pub use told_ids::ToldPlaces;

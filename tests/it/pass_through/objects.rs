@@ -158,3 +158,51 @@ async fn a_compressed_answer_makes_an_owner_too_and_one_that_cannot_be_read_does
         }
     }
 }
+
+/// Otherwise it could claim what others name, such as a model.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_client_owns_a_word_that_it_chose() {
+    const MODEL: &str = "claude-0123456789-large";
+    let mut upstream = Upstream::scripted(|request| match request.line() {
+        line if line.contains("artifacts") => Answer::json(200, format!(r#"{{"name":"artifacts/{MODEL}"}}"#)),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
+    let clients = ["one", "two"].map(|name| client(name, "passthrough = [\"p * *\"]")).concat();
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
+    for (path, body) in [
+        (format!("artifacts?artifactId={MODEL}"), "{}".to_owned()),
+        (format!("artifacts?{MODEL}"), "{}".to_owned()),
+        ("artifacts?id=Claude_0123456789%20Large".to_owned(), "{}".to_owned()),
+        ("artifacts".to_owned(), r#"{"displayName":"Claude 0123456789 Large"}"#.to_owned()),
+        ("artifacts".to_owned(), format!(r#"{{"id":"{}"}}"#, MODEL.to_uppercase())),
+    ] {
+        let request = Request::post(&format!("/passthrough/p/{path}"), body);
+        assert_eq!(gateway.ask(&by("one", request)).await.status(), 200, "{path}");
+        upstream.request().await;
+        let named = Request::post("/passthrough/p/things", format!(r#"{{"model":"{MODEL}"}}"#));
+        let reply = gateway.ask(&by("two", named)).await;
+        assert_eq!(reply.status(), 200, "{path}: {}", reply.text());
+        upstream.request().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_of_any_length_and_place_in_an_answer_have_an_owner() {
+    for id in ["abc123def456".to_owned(), "v1_".to_owned() + &"Ab0".repeat(100), "vs_0123456789abcdef".to_owned()] {
+        let answer = format!(r#"{{"description":"{}","id":"{id}"}}"#, "x ".repeat(3000));
+        let upstream = Upstream::always(Answer::json(200, answer)).await;
+        let clients = ["one", "two"].map(|name| client(name, "passthrough = [\"p * *\"]")).concat();
+        let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
+        let ask = async |who: &str, method: &str, path: &str, body: &str| {
+            gateway.ask(&by(who, Request::new(method, &format!("/passthrough/p/{path}")).body(body))).await.status()
+        };
+        assert_eq!(ask("one", "POST", "things", "{}").await, 200);
+        assert_eq!(ask("two", "DELETE", &format!("things/{id}"), "").await, 404, "{id}");
+        assert_eq!(ask("two", "POST", "others", &format!(r#"{{"of":"things/{id}"}}"#)).await, 400, "{id}");
+        assert_eq!(ask("two", "GET", &format!("others?{id}"), "").await, 404, "{id}: as a name in the query");
+        let chat = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"Hi","of":"things/{id}"}}]}}"#);
+        assert_eq!(ask("two", "POST", "chat/completions", &chat).await, 404, "{id}: below a path");
+        assert_eq!(ask("one", "DELETE", &format!("things/{id}"), "").await, 200, "{id}");
+    }
+}

@@ -285,7 +285,7 @@ impl Gateway {
         };
         let endpoint = asked.known.as_ref().map(|(known, _)| &**known.endpoint);
         let own_url = asked.own_url.clone();
-        let path = path::decoded(&asked.path).unwrap_or_default();
+        let (path, query) = (path::decoded(&asked.path).unwrap_or_default(), asked.query.clone());
         let on_the_way = held.on_the_way(account.hand_over());
         let mut answer = pass(self.context(serving), asked, account).await;
         drop(on_the_way);
@@ -296,9 +296,9 @@ impl Gateway {
                     (Some(endpoint), _) => {
                         self.claim(serving, endpoint, &permitted.caller.tenant, || permitted.named.clone(), response)
                     }
-                    (None, sent) => {
-                        sent.as_ref().map(|sent| rights::claim_to_unknown(self.reasoning_cache.owners(), &path, sent))
-                    }
+                    (None, sent) => sent.as_ref().map(|sent| {
+                        rights::claim_to_unknown(self.reasoning_cache.owners(), serving, &path, &query, sent)
+                    }),
                 };
                 self.note_passed_answer(response, serving, making, claim, account);
                 own_url::put_in_passed(response, own_url.as_deref(), permitted.passage);

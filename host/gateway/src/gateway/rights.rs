@@ -13,8 +13,9 @@ use crate::admission::not_allowed;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_IDS, ObjectIds, RequestPeek};
-use crate::provenance::{Claim, ObjectKind, Owners, Scanner, SentWords, Word, is_object, not_here};
-use crate::serving::{CreatedObject, Serving};
+use crate::passthrough::object_watch::Words;
+use crate::provenance::{Claim, ObjectKind, Owners, SentWords, last_segment, may_be_owned, not_here};
+use crate::serving::{CreatedObject, Serving, reads_content};
 
 use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::{BodyKind, Face, Operation};
@@ -125,9 +126,9 @@ impl Gateway {
         };
         let owners = self.reasoning_cache.owners();
         let named = named();
-        // Reading an object does not make the client its owner.
+        // Reading an object does not make the client its owner, nor of what it has put into one.
         let may_claim = match &named.of_path {
-            Some(id) => owners.is_own(id.as_bytes(), tenant),
+            Some(id) => owners.is_own(id.as_bytes(), tenant) && !reads_content(endpoint),
             None => endpoint.face.method != Method::GET.as_str(),
         };
         may_claim.then(|| Claim {
@@ -140,10 +141,25 @@ impl Gateway {
     }
 }
 
-/// The claim of a client to the object that the answer to its request makes at an endpoint that no adapter declares: its path names
-/// these, and its body has these words.
-pub(super) fn claim_to_unknown(owners: &Arc<Owners>, path: &str, sent: &Arc<SentWords>) -> Claim {
-    let named = path.split(['/', ':', ';']).chain(words(path)).map(str::to_owned).collect();
+/// The claim of a client to the object that the answer to its request makes at an endpoint that no adapter declares. Its path and query
+/// name these, and its body has these words: what the client itself chose it has not made, nor is the name of a model an object.
+pub(super) fn claim_to_unknown(
+    owners: &Arc<Owners>,
+    serving: &Serving,
+    path: &str,
+    query: &str,
+    sent: &Arc<SentWords>,
+) -> Claim {
+    for text in query::pairs(query).flat_map(|(name, value)| [name, value]) {
+        words(&text).chain([text.as_str()]).for_each(|word| sent.add(word.as_bytes()));
+    }
+    words(path).for_each(|word| sent.add(word.as_bytes()));
+    let of_path = path.split(['/', ':', ';']).chain(words(path)).map(str::to_owned);
+    let models = serving.routes.iter().flat_map(|(_, route)| {
+        let targets = route.targets.iter().flatten().filter_map(|target| target.model.as_deref());
+        targets.chain([route.alias.as_str()]).map(|name| last_segment(name).to_owned()).collect::<Vec<_>>()
+    });
+    let named = of_path.chain(models).collect();
     Claim { owners: Arc::clone(owners), kind: ObjectKind::Object, depth: 1, named, sent: Some(Arc::clone(sent)) }
 }
 
@@ -219,8 +235,9 @@ pub(super) fn refuse_anothers(owners: &Owners, tenant: &str, path: &str, query: 
 
 /// Refuses a query with the id of another client's object.
 fn refuse_anothers_in_query(owners: &Owners, tenant: &str, query: &str) -> Result<(), Fault> {
-    for (_, value) in query::pairs(query).filter(|_| owners.has_any()) {
-        let mut ids = words(&value).chain([value.as_str()]).filter(|id| is_object(id.as_bytes()));
+    let texts = query::pairs(query).flat_map(|(name, value)| [name, value]);
+    for text in texts.filter(|_| owners.has_any()) {
+        let mut ids = words(&text).chain([text.as_str()]).filter(|id| may_be_owned(id.as_bytes()));
         if let Some(id) = ids.find(|id| owners.is_anothers(id.as_bytes(), tenant)) {
             return Err(not_here(id));
         }
@@ -314,23 +331,18 @@ fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     }
 }
 
-/// The first string of a body that is the id of another client's object, wherever it stands.
+/// The first word of a body that is the id of another client's object, wherever it stands: in paths (`things/ID`) and lists too.
 fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
-    let (mut scanner, mut found) = (Scanner::new(true), None);
-    let mut look = |word: Word<'_>| {
-        if let Word::Id(id) = word
-            && found.is_none()
-            && is_object(id)
-            && owners.is_anothers(id, tenant)
-        {
-            found = Some(String::from_utf8_lossy(id).into_owned());
+    let (mut words, mut found) = (Words::default(), None);
+    let mut look = |word: &[u8]| {
+        if found.is_none() && may_be_owned(word) && owners.is_anothers(word, tenant) {
+            found = Some(String::from_utf8_lossy(word).into_owned());
         }
     };
     for chunk in body {
-        scanner.push(chunk, &mut look);
+        words.push(chunk, &mut look);
     }
-    // A token at the very end is complete only once another byte follows.
-    scanner.push(b" ,", &mut look);
+    words.end(&mut look);
     found
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::client_body::Watch;
 use super::model_watch::ModelWatch;
-use crate::provenance::{Owners, SentWords, WORD, is_object};
+use crate::provenance::{LONGEST_ID, Owners, SentWords, may_be_owned};
 use weir_upstream::UploadError;
 
 /// Why a body does not go on.
@@ -16,6 +16,8 @@ pub(crate) struct ObjectWatch {
     owners: Arc<Owners>,
     tenant: Arc<str>,
     words: Words,
+    /// The same with spaces in them, of which some services make names.
+    phrases: Words,
     /// Keeps the words for what the answer tells.
     sent: Arc<SentWords>,
     /// What else is looked for in it.
@@ -26,7 +28,8 @@ impl ObjectWatch {
     /// A watch of a tenant's body, and perhaps of the models in it.
     pub(crate) fn new(owners: &Arc<Owners>, tenant: &Arc<str>, models: Option<ModelWatch>) -> Self {
         let (owners, tenant) = (Arc::clone(owners), Arc::clone(tenant));
-        Self { owners, tenant, words: Words::default(), sent: Arc::default(), models }
+        let (words, phrases) = (Words::default(), Words { has_spaces: true, ..Words::default() });
+        Self { owners, tenant, words, phrases, sent: Arc::default(), models }
     }
 
     /// The words that have passed so far.
@@ -37,15 +40,17 @@ impl ObjectWatch {
 
 impl Watch for ObjectWatch {
     fn passes(&mut self, piece: &[u8], is_last: bool) -> Result<bool, UploadError> {
-        let Self { owners, tenant, words, sent, models } = self;
+        let Self { owners, tenant, words, phrases, sent, models } = self;
         let mut is_anothers = false;
         let mut look = |word: &[u8]| {
             sent.add(word);
-            is_anothers |= is_object(word) && owners.is_anothers(word, tenant);
+            is_anothers |= may_be_owned(word) && owners.is_anothers(word, tenant);
         };
         words.push(piece, &mut look);
+        phrases.push(piece, &mut |phrase| sent.add(phrase));
         if is_last {
             words.end(&mut look);
+            phrases.end(&mut |phrase| sent.add(phrase));
         }
         if is_anothers {
             return Err(UploadError::Refused(ANOTHERS));
@@ -61,10 +66,12 @@ impl Watch for ObjectWatch {
 
 /// Finds the words of a text of which ids consist, also where characters are escaped as in JSON or in forms.
 #[derive(Debug, Default)]
-struct Words {
+pub(crate) struct Words {
     word: Vec<u8>,
     /// The word is longer than ids are.
     is_long: bool,
+    /// Spaces are part of words.
+    has_spaces: bool,
     escape: Escape,
 }
 
@@ -79,14 +86,16 @@ enum Escape {
 }
 
 impl Words {
-    fn push(&mut self, bytes: &[u8], found: &mut dyn FnMut(&[u8])) {
+    /// Finds the words that end in the next piece.
+    pub(crate) fn push(&mut self, bytes: &[u8], found: &mut dyn FnMut(&[u8])) {
         for byte in bytes {
             self.take(*byte, found);
         }
     }
 
-    fn end(&mut self, found: &mut dyn FnMut(&[u8])) {
-        self.character(b' ', found);
+    /// Finds the last word.
+    pub(crate) fn end(&mut self, found: &mut dyn FnMut(&[u8])) {
+        self.character(b'\n', found);
     }
 
     fn take(&mut self, byte: u8, found: &mut dyn FnMut(&[u8])) {
@@ -95,7 +104,7 @@ impl Words {
                 let number = number * 16 + char::from(digit).to_digit(16).unwrap_or_default();
                 self.escape = if left > 1 { Escape::Digits(left - 1, number) } else { Escape::Nothing };
                 if left == 1 {
-                    self.character(u8::try_from(number).unwrap_or(b' '), found);
+                    self.character(u8::try_from(number).unwrap_or(b'\n'), found);
                 }
             }
             (Escape::Backslash, b'u') => self.escape = Escape::Digits(4, 0),
@@ -108,13 +117,13 @@ impl Words {
             }
             (Escape::Backslash, _) => {
                 self.escape = Escape::Nothing;
-                self.character(b' ', found);
+                self.character(b'\n', found);
             }
             (_, b'%') => self.escape = Escape::Digits(2, 0),
             (_, byte) => {
                 if matches!(self.escape, Escape::Digits(..)) {
                     self.escape = Escape::Nothing;
-                    self.character(b' ', found);
+                    self.character(b'\n', found);
                 }
                 self.character(byte, found);
             }
@@ -122,9 +131,10 @@ impl Words {
     }
 
     fn character(&mut self, byte: u8, found: &mut dyn FnMut(&[u8])) {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') {
-            if self.word.len() < WORD {
-                self.word.push(byte);
+        let is_space = self.has_spaces && matches!(byte, b' ' | b'+');
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || is_space {
+            if self.word.len() < LONGEST_ID {
+                self.word.push(if is_space { b' ' } else { byte });
             } else {
                 self.is_long = true;
             }
@@ -169,6 +179,6 @@ mod tests {
         ] {
             assert_eq!(words(text), expected, "{text}");
         }
-        assert!(words(&"x".repeat(WORD + 1)).is_empty());
+        assert!(words(&"x".repeat(LONGEST_ID + 1)).is_empty());
     }
 }

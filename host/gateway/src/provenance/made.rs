@@ -1,7 +1,8 @@
 //! Finds the ids of objects that an answer made, in chunked bytes: the members `id`, and those whose names end in
 //! `_id`, of the outermost objects. Texts of a client or a model are nested deeper, or in strings.
 
-use super::WORD;
+/// The most bytes of an id that belongs to a client. Some services give the whole state of a task as its id.
+pub(crate) const LONGEST_ID: usize = 512;
 
 /// Which ids of an answer count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl MadeScanner {
 
     fn take(&mut self, byte: u8) {
         // A longer string is neither an id nor a name that counts.
-        if self.text.len() <= WORD {
+        if self.text.len() <= LONGEST_ID {
             self.text.push(byte);
         }
     }
@@ -97,7 +98,7 @@ impl MadeScanner {
         let is_near = (1..=self.deepest).contains(&self.depth);
         if std::mem::take(&mut self.expects) {
             let id = if self.is_path { behind_slash(&self.text) } else { Some(&*self.text) };
-            if let Some(id) = id.filter(|_| is_near && self.text.len() <= WORD) {
+            if let Some(id) = id.filter(|_| is_near && self.text.len() <= LONGEST_ID) {
                 found(id);
             }
             return;
@@ -142,6 +143,13 @@ mod tests {
             r#"{"name":"a name","file_id":"file-1","id":"id-1","name":"things/of/thing-1","x":{"name":"things/2"}}"#;
         assert_eq!(ids(named, 1, Wanted::OwnOrName), ["id-1", "thing-1"]);
         assert_eq!(ids(named, 1, Wanted::Own), ["id-1"]);
+    }
+
+    #[test]
+    fn long_ids_are_found_up_to_a_bound() {
+        let of_length = |length: usize| ids(&format!(r#"{{"id":"{}"}}"#, "x".repeat(length)), 1, Wanted::Own);
+        assert_eq!(of_length(LONGEST_ID), ["x".repeat(LONGEST_ID)]);
+        assert!(of_length(LONGEST_ID + 1).is_empty());
     }
 
     #[test]

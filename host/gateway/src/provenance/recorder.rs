@@ -12,8 +12,12 @@ const VALUES: usize = 256;
 /// The most objects recorded from one answer, and the bytes of its beginning that are scanned for their ids.
 const OBJECTS: usize = 16;
 const HEAD: usize = 4 << 10;
+/// The bytes of the beginning that are scanned for what a client has made: some services put a long text in front of the id.
+const CLAIMED: usize = 1 << 20;
 /// The least length of an object's id.
 const OBJECT: usize = 16;
+/// The least length of one that has both digits and letters, as those that some services append to a name.
+const SHORT: usize = 12;
 
 /// The base64 prefixes of images, sound and documents, which are not reasoning. Many files share the same prefix.
 const MEDIA: [&[u8]; 8] = [b"iVBORw0KGgo", b"/9j/", b"R0lGOD", b"UklGR", b"JVBERi0", b"SUQz", b"T2dnUw", b"AAAA"];
@@ -46,7 +50,7 @@ pub struct Claim {
 impl Claim {
     /// Whether the answer may have made the object with this id.
     fn may_keep(&self, id: &[u8]) -> bool {
-        let is_sent = |sent: &Arc<SentWords>| !is_object(id) || sent.may_have(id);
+        let is_sent = |sent: &Arc<SentWords>| !may_be_owned(id) || sent.may_have(id);
         !self.named.iter().any(|named| named.as_bytes() == id) && !self.sent.as_ref().is_some_and(is_sent)
     }
 }
@@ -68,7 +72,7 @@ impl Claimant {
             (None, ObjectKind::Object) => (Wanted::All, OBJECTS),
             (None, ObjectKind::Answer) => (Wanted::Own, 1),
         };
-        Self { scanner: MadeScanner::new(claim.depth, wanted), claim, left, head: HEAD }
+        Self { scanner: MadeScanner::new(claim.depth, wanted), claim, left, head: CLAIMED }
     }
 
     fn see(&mut self, bytes: &[u8], client: &Arc<str>) {
@@ -164,7 +168,7 @@ impl ProvenanceRecorder {
     #[must_use]
     pub(crate) fn finding_own_id(mut self, depth: Option<u32>) -> Self {
         let of_depth =
-            |depth| Box::new(OwnId { scanner: MadeScanner::new(depth, Wanted::Own), head: HEAD, found: None });
+            |depth| Box::new(OwnId { scanner: MadeScanner::new(depth, Wanted::Own), head: CLAIMED, found: None });
         self.own_id = depth.map(of_depth);
         self
     }
@@ -250,4 +254,10 @@ impl ProvenanceRecorder {
 /// Whether a string may be an object's id: ids are long and contain digits.
 pub fn is_object(id: &[u8]) -> bool {
     id.len() >= OBJECT && id.iter().any(u8::is_ascii_digit)
+}
+
+/// Whether a word may be the id of an object that has an owner: shorter ones count as well, if they have letters and digits.
+pub(crate) fn may_be_owned(id: &[u8]) -> bool {
+    let has_both = || id.iter().any(u8::is_ascii_digit) && id.iter().any(u8::is_ascii_alphabetic);
+    is_object(id) || id.len() >= SHORT && has_both()
 }

@@ -1,4 +1,5 @@
-//! The words of a request's body that may be ids: an answer that repeats one has not made the object of that name.
+//! The words of a request that may be ids: an answer that repeats one has not made the object of that name. A client that chooses
+//! the name of an object could claim any word by it, such as the name of a model, also where the service changes case and hyphens.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -9,7 +10,10 @@ use super::is_object;
 /// The most words that are kept of a body.
 const KEPT: usize = 4_096;
 
-/// The words of one body, as hashes.
+/// The least length of a word without what services change.
+const SHORT: usize = 10;
+
+/// The words of one request, as hashes.
 #[derive(Debug, Default)]
 pub(crate) struct SentWords {
     words: Mutex<HashSet<u64>>,
@@ -19,20 +23,28 @@ pub(crate) struct SentWords {
 impl SentWords {
     /// Adds a word, if it may be an id.
     pub(crate) fn add(&self, word: &[u8]) {
-        if !is_object(word) {
+        let folded = folded(word);
+        let has = |is: fn(&u8) -> bool| folded.iter().any(is);
+        let may_be_short = folded.len() >= SHORT && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
+        if !is_object(word) && !may_be_short {
             return;
         }
         let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         if words.len() < KEPT {
-            words.insert(self.hasher.hash_one(word));
+            words.insert(self.hasher.hash_one(&folded));
         }
     }
 
     /// Whether a word is one of them, or may be: not all are kept of a body with very many.
     pub(super) fn may_have(&self, word: &[u8]) -> bool {
         let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        words.len() >= KEPT || words.contains(&self.hasher.hash_one(word))
+        words.len() >= KEPT || words.contains(&self.hasher.hash_one(folded(word)))
     }
+}
+
+/// A word without what services change when they make a name of it: case, hyphens, underscores and spaces.
+fn folded(word: &[u8]) -> Vec<u8> {
+    word.iter().filter(|byte| !matches!(byte, b'-' | b'_' | b' ')).map(u8::to_ascii_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -47,6 +59,9 @@ mod tests {
         }
         let may_have = |word: &str| sent.may_have(word.as_bytes());
         assert!(may_have("object-0123456789") && !may_have("short-1") && !may_have("object-9876543210"));
+        for changed in ["Object-0123456789", "object0123456789", "OBJECT_0123456789", "ob-ject-0123-456789"] {
+            assert!(may_have(changed), "{changed}");
+        }
         (0..KEPT).for_each(|number| sent.add(format!("object-0123456789-{number}").as_bytes()));
         assert!(may_have("object-9876543210"));
     }
