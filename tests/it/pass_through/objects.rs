@@ -1,9 +1,9 @@
 //! Other clients' objects in bodies to endpoints that no adapter declares.
 
 use weir_tests::code::pack;
-use weir_tests::{Answer, Gateway, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
-use super::{by, client, provider};
+use super::{KEY, by, client, provider};
 
 const FILE: &str = "file-0123456789abcdef";
 
@@ -204,5 +204,50 @@ async fn ids_of_any_length_and_place_in_an_answer_have_an_owner() {
         let chat = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"Hi","of":"things/{id}"}}]}}"#);
         assert_eq!(ask("two", "POST", "chat/completions", &chat).await, 404, "{id}: below a path");
         assert_eq!(ask("one", "DELETE", &format!("things/{id}"), "").await, 200, "{id}");
+    }
+}
+
+/// Also where the adapter declares no uploads, and where names have paths.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_models_names_only_what_it_made_at_every_provider() {
+    let contents = r#""contents":[{"role":"user","parts":[{"text":"Hi"}]}]"#;
+    let messages = r#""model":"m","max_tokens":5,"messages":[{"role":"user","content":"#;
+    let stored = r#"[{"type":"document","source":{"type":"file","file_id":"file_0123456789unknown"}}]}]"#;
+    let search = r#""tools":[{"file_search":{"file_search_store_names":["fileSearchStores/abc123def456"]}}]"#;
+    for (adapter, path, bodies) in [
+        (
+            "gemini",
+            "models/m:generateContent",
+            [
+                format!(r#"{{{contents},"cachedContent":"cachedContents/c0123456789unknown"}}"#),
+                format!("{{{contents},{search}}}"),
+            ],
+        ),
+        (
+            "anthropic",
+            "v1/messages",
+            [format!("{{{messages}{stored}}}"), format!(r#"{{{messages}"Hi"}}],"container":"container_0123456789"}}"#)],
+        ),
+    ] {
+        let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+        let config = format!(
+            "[[providers]]\nname = \"p\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"{KEY}\"\n\
+             passthrough = [\"* *\"]\n[[models]]\nalias = \"m\"\ntarget = {{ provider = \"p\", model = \"m\" }}\n",
+            upstream.url()
+        );
+        let clients = client("bound", "models = [\"m\"]\npassthrough = [\"p * *\"]")
+            + &client("free", "passthrough = [\"p * *\"]");
+        let gateway = Gateway::with(Folder::with(&[adapter]), &(config + &clients)).await;
+        let own = if adapter == "gemini" { format!("/v1beta/{path}") } else { format!("/{path}") };
+        for body in bodies {
+            let reply = gateway.ask(&by("bound", Request::post(&own, &body))).await;
+            assert_eq!(reply.status(), 404, "{own} {body}: {}", reply.text());
+            let passed = format!("/passthrough/p/{}", path.trim_start_matches("v1/"));
+            let reply = gateway.ask(&by("bound", Request::post(&passed, &body))).await;
+            assert_eq!(reply.status(), 404, "{passed} {body}: {}", reply.text());
+            assert!(upstream.unseen().is_none(), "{body}");
+            assert_eq!(gateway.ask(&by("free", Request::post(&own, &body))).await.status(), 200, "{body}");
+            upstream.request().await;
+        }
     }
 }

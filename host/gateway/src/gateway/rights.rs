@@ -122,7 +122,7 @@ impl Gateway {
         let kind = match serving.created_objects(endpoint.index, &self.stored_keys)? {
             CreatedObject::Answer => ObjectKind::Answer,
             CreatedObject::Object => ObjectKind::Object,
-            CreatedObject::Nothing | CreatedObject::Named => return None,
+            CreatedObject::Nothing | CreatedObject::Named | CreatedObject::Unmade => return None,
         };
         let owners = self.reasoning_cache.owners();
         let named = named();
@@ -280,7 +280,7 @@ fn object_members(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
 
 /// The same by the last part of each place, as the format's own parts have it.
 fn inner_members(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
-    object_places(endpoint).filter_map(|place| place.rsplit('/').next())
+    object_places(endpoint).filter_map(|place| place.rsplit('/').find(|part| *part != "*"))
 }
 
 /// JSON whose texts that are JSON themselves, such as a format's own parts, are in it as values,

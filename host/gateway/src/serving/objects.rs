@@ -42,7 +42,7 @@ pub(super) fn makes(endpoints: &Endpoints, routes: &Routes, created: &[CreatedOb
         fetched.contains(&*endpoint.adapter),
     ) {
         _ if *created == CreatedObject::Named => ScanPolicy::Nothing,
-        (true, true) if *created != CreatedObject::Nothing => ScanPolicy::Always,
+        (true, true) if !matches!(created, CreatedObject::Nothing | CreatedObject::Unmade) => ScanPolicy::Always,
         (true, _) => ScanPolicy::WithChoice,
         (false, _) => ScanPolicy::Nothing,
     };
@@ -56,6 +56,8 @@ pub enum CreatedObject {
     Nothing,
     /// Nothing, but the face's requests may name objects that other faces' answers made.
     Named,
+    /// Nothing that is known, but the face's requests may name objects, whoever made them.
+    Unmade,
     /// A stored answer.
     Answer,
     /// An object of its own, such as a file or a batch.
@@ -71,16 +73,24 @@ pub(super) fn created_objects(endpoints: &Endpoints) -> Vec<CreatedObject> {
     // Work, such as a batch, is named by no request but those about itself.
     let uploads: BTreeSet<&str> =
         endpoints.all().iter().filter(|endpoint| is_upload(endpoint)).map(|endpoint| &*endpoint.adapter).collect();
+    let other =
+        |endpoint: &Endpoint| if names_objects(endpoint) { CreatedObject::Unmade } else { CreatedObject::Nothing };
     let of_one = |endpoint: &Endpoint| match &endpoint.face.operation {
-        _ if !keeping.contains(&*endpoint.adapter) => CreatedObject::Nothing,
+        _ if !keeping.contains(&*endpoint.adapter) => other(endpoint),
         Operation::Chat if stored.contains(&(&*endpoint.adapter, endpoint.format())) => CreatedObject::Answer,
         operation if operation.is_relayed_only() && is_without_model(endpoint) => CreatedObject::Object,
         _ if begins_told_work(endpoint, &told) => CreatedObject::Object,
         _ if stored.iter().any(|(adapter, _)| *adapter == &*endpoint.adapter) => CreatedObject::Named,
         _ if uploads.contains(&*endpoint.adapter) => CreatedObject::Named,
-        _ => CreatedObject::Nothing,
+        _ => other(endpoint),
     };
     endpoints.all().iter().map(|endpoint| of_one(endpoint)).collect()
+}
+
+/// Whether the bodies of a face's requests have places for ids of objects.
+fn names_objects(endpoint: &Endpoint) -> bool {
+    let Face { body, object_ids, .. } = &endpoint.face;
+    *body != BodyKind::Empty && object_ids.iter().any(|place| place.starts_with('/'))
 }
 
 /// What a face's requests have to do with objects that providers store.

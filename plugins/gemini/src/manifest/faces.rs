@@ -77,6 +77,10 @@ fn post(format: &str, operation: Operation, path: String, models: &[&str]) -> Fa
             "/cached_content",
             "/contents/*/parts/*/fileData/fileUri",
             "/contents/*/parts/*/file_data/file_uri",
+            "/tools/*/fileSearch/fileSearchStoreNames/*",
+            "/tools/*/fileSearch/file_search_store_names/*",
+            "/tools/*/file_search/fileSearchStoreNames/*",
+            "/tools/*/file_search/file_search_store_names/*",
         ]),
         features: features_of_contents(),
         ..Face::post(format, operation, path)
