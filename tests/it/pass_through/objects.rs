@@ -207,6 +207,23 @@ async fn ids_of_any_length_and_place_in_an_answer_have_an_owner() {
     }
 }
 
+/// The provider reads the requests in such a file with its own key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_requests_names_no_other_clients_object() {
+    let (mut upstream, gateway) = open("").await;
+    let line = format!(r#"{{"custom_id":"1","body":{{"model":"m","input":[{{"file_id":"{FILE}"}}]}}}}"#);
+    let form =
+        format!("--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"b\"\r\n\r\n{line}\r\n--x--\r\n");
+    for (path, status) in [("/v1/files", 404), ("/passthrough/p/files", 400)] {
+        let upload = Request::new("POST", path).header("content-type", "multipart/form-data; boundary=x").body(&form);
+        let reply = gateway.ask(&by("two", upload.clone())).await;
+        assert_eq!(reply.status(), status, "{path}: {}", reply.text());
+        assert!(upstream.unseen().is_none_or(|sent| !sent.text().contains(FILE)), "{path}");
+        assert_eq!(gateway.ask(&by("one", upload)).await.status(), 200, "{path}: its own passes");
+        while upstream.unseen().is_some() {}
+    }
+}
+
 /// Also where the adapter declares no uploads, and where names have paths.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_with_models_names_only_what_it_made_at_every_provider() {

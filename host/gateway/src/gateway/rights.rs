@@ -346,14 +346,9 @@ fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
     found
 }
 
-/// Whether a body may name objects: JSON, or relayed bytes that are not a multipart form.
+/// Whether a body may name objects: JSON, or relayed bytes, also in a form, where a file may list requests that name them.
 fn is_text(asked: &InboundRequest) -> bool {
-    let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match asked.endpoint.face.body {
-        BodyKind::Json => true,
-        BodyKind::Raw => !kind.starts_with("multipart/"),
-        _ => false,
-    }
+    matches!(asked.endpoint.face.body, BodyKind::Json | BodyKind::Raw)
 }
 
 /// The depth of the object in an answer that has its id: in a stream, the object is inside its event.

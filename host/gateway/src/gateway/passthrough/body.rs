@@ -78,7 +78,7 @@ impl Gateway {
                 let sent = (known.is_none() && serving.separates(&self.stored_keys)).then(Arc::default);
                 return Ok(PassedBody { sent, ..PassedBody::on_its_way(Chunks::empty(), None, in_path(), None) });
             };
-            let watch = if known.is_none() { self.watch(serving, caller, head)? } else { None };
+            let watch = if form.is_none() { self.watch(serving, caller, known, head)? } else { None };
             let sent = watch.as_ref().map(ObjectWatch::sent);
             if let Some(watch) = watch {
                 body.watch(watch);
@@ -99,7 +99,7 @@ impl Gateway {
         }
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (pieces, held) = read_body::whole(serving, body, held).await?;
-        let mut watch = if known.is_none() { self.watch(serving, caller, head)? } else { None };
+        let mut watch = if read.is_none() { self.watch(serving, caller, known, head)? } else { None };
         if let Some(watch) = &mut watch {
             watch.passes(&pieces.concat(), true).map_err(client_body::fault)?;
         }
@@ -120,15 +120,24 @@ impl Gateway {
         Ok(PassedBody { guarded_models, further_models, sent, ..passed })
     }
 
-    /// What is looked for in a body to an endpoint that no adapter declares; `None` if it is nothing.
-    fn watch(&self, serving: &Serving, caller: &Caller, head: &Parts) -> Result<Option<ObjectWatch>, Fault> {
-        let models = (!caller.may_use_all()).then(|| readings::watch(caller, head)).transpose()?;
+    /// What is looked for in a body to an endpoint that no adapter declares, or that takes any bytes, such as a file that lists
+    /// requests; `None` if it is nothing.
+    fn watch(
+        &self,
+        serving: &Serving,
+        caller: &Caller,
+        known: Option<&(KnownEndpoint<'_>, PathParams)>,
+        head: &Parts,
+    ) -> Result<Option<ObjectWatch>, Fault> {
+        let has_models = known.is_none() && !caller.may_use_all();
+        let models = has_models.then(|| readings::watch(caller, head)).transpose()?;
         let separates = serving.separates(&self.stored_keys);
         if separates {
             readings::refuse_coded(head)?;
         }
         let is_needed = models.is_some() || separates;
-        Ok(is_needed.then(|| ObjectWatch::new(self.reasoning_cache.owners(), &caller.tenant, models)))
+        let owners = self.reasoning_cache.owners();
+        Ok(is_needed.then(|| ObjectWatch::new(owners, &caller.tenant, models)))
     }
 
     /// What a body says that was read as a whole.
