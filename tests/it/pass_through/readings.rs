@@ -191,6 +191,37 @@ async fn a_model_has_rights_at_endpoints_that_no_adapter_declares() {
     }
 }
 
+/// Evaluations, sessions and lists of requests name models deeper, and other services by other names.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_has_rights_wherever_a_request_names_it_at_endpoints_that_no_adapter_declares() {
+    let (mut upstream, gateway) = open("[\"* *\"]").await;
+    let at = |query: &str| Request::post(&format!("/passthrough/p/new{query}"), "{}");
+    let json = |text: &str| Request::post("/passthrough/p/new", text.replace("MODEL", "secret"));
+    let form = "--b\r\nContent-Disposition: form-data; name=\"model_id\"\r\n\r\nsecret\r\n--b--\r\n";
+    for (request, status) in [
+        (at("?model=gpt&x=secret"), 200),
+        (at("?model=secret"), 403),
+        (at("?mod%65lId=secret"), 403),
+        (at("?model_id=secret"), 403),
+        (at("").header("x-model", "gpt"), 200),
+        (at("").header("x-model", "secret"), 403),
+        (at("").header("x-model-id", "secret"), 403),
+        (Request::get("/passthrough/p/new?model=secret"), 403),
+        (at("").header("content-type", "multipart/form-data; boundary=b").body(form), 400),
+        (json(r#"{"data_source":{"type":"completions","model":"MODEL"}}"#), 400),
+        (json(r#"{"criteria":[{"x":{"model_id":"MODEL"}}]}"#), 400),
+        (json(r#"{"session":{"Model":"MODEL"}}"#), 400),
+        (json(r#"[{"model":"MODEL"}]"#), 400),
+        (json(r#"[{"model":"gpt"},{"schema":{"model":{"type":"string"}}}]"#), 200),
+    ] {
+        let reply = gateway.ask(&by("bound", request.clone())).await;
+        assert_eq!(reply.status(), status, "{}: {}", request.head(), reply.text());
+        assert_eq!(upstream.unseen().is_some(), status == 200, "{}", request.head());
+        assert_eq!(gateway.ask(&by("free", request.clone())).await.status(), 200, "{}", request.head());
+        upstream.request().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn json_without_a_model_costs_what_cannot_be_known_unless_its_answer_tells() {
     let answers = |request: &Received| {

@@ -112,8 +112,9 @@ impl Gateway {
         let target = passage.next_target();
         let known = passage.known(&head.method, &plain);
         let is_bare = body.is_end_stream();
-        if let Some((known, _)) = &known {
-            guards::refuse_stored(serving, known.endpoint, &caller)?;
+        match &known {
+            Some((known, _)) => guards::refuse_stored(serving, known.endpoint, &caller)?,
+            None => readings::permit_models_of_head(&caller, &head)?,
         }
         let addressed = PassAddress { caller: &caller, target, known: known.as_ref() };
         let taken = self.take(serving, addressed, &head, body, record).await?;

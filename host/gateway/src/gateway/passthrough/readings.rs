@@ -19,6 +19,8 @@ use weir_wire::form::has_other_charset;
 
 /// The name under which servers take a model in forms and queries.
 const MODEL: &str = "model";
+/// The names, without hyphens and underscores, under which servers take one at endpoints that no adapter declares.
+const MODEL_NAMES: [&str; 3] = ["model", "modelid", "modelname"];
 /// Headers in which some servers take a model or its deployment.
 const MODEL_HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("x-model"),
@@ -51,15 +53,40 @@ pub(super) fn no_model(caller: &Caller) -> Fault {
 /// Has a body looked at for its model that goes to an endpoint that no adapter declares.
 pub(super) fn watch(caller: &Caller, head: &Parts) -> Result<ModelWatch, Fault> {
     refuse_coded(head)?;
-    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    ModelWatch::new(caller, kind).map_err(|error| Fault::invalid(format!("the request's form cannot be read: {error}")))
+    ModelWatch::new(caller, kind(head))
+        .map_err(|error| Fault::invalid(format!("the request's form cannot be read: {error}")))
+}
+
+/// The content type that a head tells.
+pub(super) fn kind(head: &Parts) -> &str {
+    head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default()
+}
+
+/// Refuses a model in the query or in a header that the caller may not use, at an endpoint that no adapter declares.
+pub(super) fn permit_models_of_head(caller: &Caller, head: &Parts) -> Result<(), Fault> {
+    if caller.may_use_all() {
+        return Ok(());
+    }
+    let is_model = |name: &str| {
+        let plain: String = name.chars().filter(|c| !matches!(c, '-' | '_')).collect();
+        MODEL_NAMES.iter().any(|one| plain.trim().eq_ignore_ascii_case(one))
+    };
+    let in_query = head.uri.query().unwrap_or_default();
+    let of_query = query::pairs(in_query).filter(|(name, _)| is_model(name)).map(|(_, model)| model);
+    let mut named = of_query.chain(models_of_headers(head));
+    named.find(|model| !caller.may_use(model)).map_or(Ok(()), |model| Err(not_allowed(caller, &model)))
+}
+
+/// The models that headers name.
+fn models_of_headers(head: &Parts) -> impl Iterator<Item = String> {
+    let values = MODEL_HEADERS.into_iter().flat_map(|name| head.headers.get_all(name));
+    values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// Refuses a body of JSON that its head calls something else that could be read in it.
 pub(super) fn refuse_other_body(endpoint: &Endpoint, head: &Parts, body: &[Bytes]) -> Result<(), Fault> {
     refuse_coded(head)?;
-    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.trim_start().to_ascii_lowercase();
+    let kind = kind(head).trim_start().to_ascii_lowercase();
     if kind.starts_with("multipart/") && endpoint.face.body == BodyKind::Json {
         return Err(other_kind());
     }
@@ -83,10 +110,8 @@ pub(super) fn refuse_other_model(head: &Parts, peek: &RequestPeek) -> Result<(),
     let in_query = head.uri.query().unwrap_or_default();
     let mut of_query =
         query::pairs(in_query).filter(|(name, _)| name.eq_ignore_ascii_case(MODEL)).map(|(_, model)| model);
-    let headers = MODEL_HEADERS.into_iter().flat_map(|name| head.headers.get_all(name));
-    let mut of_headers = headers.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let is_other = |model: String| Some(&model) != peek.model.as_ref();
-    if of_query.any(is_other) || of_headers.any(is_other) { Err(second_model()) } else { Ok(()) }
+    if of_query.any(is_other) || models_of_headers(head).any(is_other) { Err(second_model()) } else { Ok(()) }
 }
 
 /// Whether a body names a model if it is read as a form of the url's kind.
