@@ -224,6 +224,30 @@ async fn a_file_of_requests_names_no_other_clients_object() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_encoding_hides_an_object_in_a_body() {
+    let (mut upstream, gateway) = open("").await;
+    let json = format!(r#"{{"file_id":"{FILE}"}}"#);
+    let utf16: Vec<u8> = json.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let quoted = FILE.replace('-', "=2D");
+    let part = |coding: &str, text: &str| {
+        let head = format!("content-disposition: form-data; name=\"file_id\"\r\ncontent-transfer-encoding: {coding}");
+        format!("--x\r\n{head}\r\n\r\n{text}\r\n--x--\r\n").into_bytes()
+    };
+    for (kind, body, status) in [
+        ("application/json", utf16.clone(), 400),
+        ("application/json", [&[0xff, 0xfe][..], &utf16].concat(), 400),
+        ("multipart/form-data; boundary=x", part("quoted-printable", &quoted), 400),
+        ("multipart/form-data; boundary=x", part("8bit", "file-other"), 200),
+        ("application/octet-stream", vec![0, 1, 2], 200),
+    ] {
+        let request = Request::new("POST", "/passthrough/p/containers/c/files").header("content-type", kind);
+        let reply = gateway.ask(&by("two", request.body(&body))).await;
+        assert_eq!(reply.status(), status, "{kind}: {}", reply.text());
+        while upstream.unseen().is_some() {}
+    }
+}
+
 /// Also where the adapter declares no uploads, and where names have paths.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_with_models_names_only_what_it_made_at_every_provider() {

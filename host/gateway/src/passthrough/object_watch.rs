@@ -7,9 +7,19 @@ use super::client_body::Watch;
 use super::model_watch::ModelWatch;
 use crate::provenance::{LONGEST_ID, Owners, SentWords, may_be_owned};
 use weir_upstream::UploadError;
+use weir_wire::form;
 
 /// Why a body does not go on.
 const ANOTHERS: &str = "the request's body names an object that is not here, or not this client's";
+
+/// Why a body does not go on whose characters may stand for others.
+const UNREADABLE: &str = "the request's body is in an encoding in which it cannot be read: send UTF-8, and forms without a \
+                          content-transfer-encoding";
+/// Encodings of a form's parts that change nothing.
+const PLAIN: [&[u8]; 3] = [b"7bit", b"8bit", b"binary"];
+const ENCODING: &[u8] = b"content-transfer-encoding";
+/// The most bytes of a line that are looked at.
+const LINE: usize = 256;
 
 /// A body whose words are looked at.
 pub(crate) struct ObjectWatch {
@@ -22,6 +32,18 @@ pub(crate) struct ObjectWatch {
     sent: Arc<SentWords>,
     /// What else is looked for in it.
     models: Option<ModelWatch>,
+    encoding: Encoding,
+}
+
+/// How the characters of a body may be encoded.
+#[derive(Debug)]
+enum Encoding {
+    /// Any way: it is no text.
+    Any,
+    /// In UTF-8, where nothing has come yet, or something has.
+    Utf8 { has_begun: bool },
+    /// As the parts of a form say.
+    Parts(PartHeads),
 }
 
 impl ObjectWatch {
@@ -29,7 +51,22 @@ impl ObjectWatch {
     pub(crate) fn new(owners: &Arc<Owners>, tenant: &Arc<str>, models: Option<ModelWatch>) -> Self {
         let (owners, tenant) = (Arc::clone(owners), Arc::clone(tenant));
         let (words, phrases) = (Words::default(), Words { has_spaces: true, ..Words::default() });
-        Self { owners, tenant, words, phrases, sent: Arc::default(), models }
+        Self { owners, tenant, words, phrases, sent: Arc::default(), models, encoding: Encoding::Any }
+    }
+
+    /// Has the body refused where words could be written so that they are not found: in other encodings of JSON, or of no stated
+    /// type, and in parts of forms.
+    pub(crate) fn with_encoding(mut self, content_type: &str) -> Self {
+        let kind = content_type.trim().to_ascii_lowercase();
+        self.encoding = if kind.starts_with("multipart/") {
+            // Where the boundary is not known, each line that begins as one counts.
+            Encoding::Parts(PartHeads::new(&form::boundary(content_type).unwrap_or_default()))
+        } else if kind.is_empty() || kind.contains("json") || kind.starts_with("text/") {
+            Encoding::Utf8 { has_begun: false }
+        } else {
+            Encoding::Any
+        };
+        self
     }
 
     /// The words that have passed so far.
@@ -40,7 +77,10 @@ impl ObjectWatch {
 
 impl Watch for ObjectWatch {
     fn passes(&mut self, piece: &[u8], is_last: bool) -> Result<bool, UploadError> {
-        let Self { owners, tenant, words, phrases, sent, models } = self;
+        let Self { owners, tenant, words, phrases, sent, models, encoding } = self;
+        if !encoding.is_plain(piece) {
+            return Err(UploadError::Refused(UNREADABLE));
+        }
         let mut is_anothers = false;
         let mut look = |word: &[u8]| {
             sent.add(word);
@@ -61,6 +101,63 @@ impl Watch for ObjectWatch {
             *models = None;
         }
         Ok(true)
+    }
+}
+
+impl Encoding {
+    /// Whether each character of the next piece stands for itself.
+    fn is_plain(&mut self, piece: &[u8]) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Utf8 { has_begun } => {
+                // The marks of the order of bytes in UTF-16 and UTF-32 begin so, as no UTF-8 does.
+                let is_marked = !*has_begun && matches!(piece.first(), Some(0xfe | 0xff));
+                *has_begun |= !piece.is_empty();
+                !is_marked && !piece.contains(&0)
+            }
+            Self::Parts(heads) => heads.are_plain(piece),
+        }
+    }
+}
+
+/// Reads the heads of a form's parts.
+#[derive(Debug)]
+struct PartHeads {
+    /// What the line begins with in front of a part's head.
+    begin: Vec<u8>,
+    line: Vec<u8>,
+    is_in_head: bool,
+}
+
+impl PartHeads {
+    fn new(boundary: &str) -> Self {
+        Self { begin: format!("--{boundary}").into_bytes(), line: Vec::new(), is_in_head: false }
+    }
+
+    fn are_plain(&mut self, piece: &[u8]) -> bool {
+        let mut are_plain = true;
+        for byte in piece {
+            if *byte == b'\n' {
+                are_plain &= self.line_ended();
+            } else if self.line.len() < LINE {
+                self.line.push(*byte);
+            }
+        }
+        are_plain
+    }
+
+    /// Whether the line that has ended leaves its part as it is.
+    fn line_ended(&mut self) -> bool {
+        let line = std::mem::take(&mut self.line);
+        if line.starts_with(&self.begin) {
+            self.is_in_head = true;
+        } else if line.trim_ascii().is_empty() {
+            self.is_in_head = false;
+        }
+        let Some(colon) = line.iter().position(|byte| *byte == b':').filter(|_| self.is_in_head) else { return true };
+        let (name, value) = line.split_at(colon);
+        let value = value.trim_ascii_start().strip_prefix(b":").unwrap_or(value).trim_ascii();
+        !name.trim_ascii().eq_ignore_ascii_case(ENCODING) || PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(value))
     }
 }
 
@@ -163,6 +260,33 @@ mod tests {
         let whole = all(text.len().max(1));
         assert_eq!(all(1), whole, "wherever it is cut");
         whole
+    }
+
+    #[test]
+    fn only_encodings_in_which_each_character_is_itself_pass() {
+        let is_plain = |kind: &str, body: &[u8]| {
+            let mut watch = ObjectWatch::new(&Arc::new(Owners::new(0)), &"t".into(), None).with_encoding(kind);
+            body.iter().all(|byte| watch.encoding.is_plain(&[*byte]))
+        };
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        for kind in ["", "application/json", "text/plain"] {
+            assert!(is_plain(kind, "{\"a\":\"é\"}".as_bytes()), "{kind}");
+            assert!(
+                !is_plain(kind, &utf16("{\"a\":1}")) && !is_plain(kind, b"\xff\xfe{") && !is_plain(kind, b"\xfe\xff{")
+            );
+        }
+        assert!(is_plain("application/octet-stream", b"\xff\0"));
+        for (head, plain) in [
+            ("content-type: text/plain", true),
+            ("Content-Transfer-Encoding: 8bit", true),
+            ("content-transfer-encoding:binary", true),
+            ("Content-Transfer-Encoding: base64", false),
+            ("content-transfer-encoding : quoted-printable", false),
+            ("content-transfer-encoding:\r\n base64", false),
+        ] {
+            let form = format!("--x\r\n{head}\r\n\r\na: b\r\ncontent-transfer-encoding: base64\r\n--x--\r\n");
+            assert_eq!(is_plain("multipart/form-data; boundary=x", form.as_bytes()), plain, "{head}");
+        }
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Gateway {
         }
         let is_needed = models.is_some() || separates;
         let owners = self.reasoning_cache.owners();
-        Ok(is_needed.then(|| ObjectWatch::new(owners, &caller.tenant, models)))
+        Ok(is_needed.then(|| ObjectWatch::new(owners, &caller.tenant, models).with_encoding(readings::kind(head))))
     }
 
     /// What a body says that was read as a whole.
