@@ -137,7 +137,8 @@ impl Credentials {
         if bare.is_empty() {
             return (headers, bare);
         }
-        let is_clean = |pair: &&str| query::pairs(pair).all(|(_, value)| !repeats(value.as_bytes()));
+        let is_bare = |(name, value): (String, String)| !repeats(name.as_bytes()) && !repeats(value.as_bytes());
+        let is_clean = |pair: &&str| query::pairs(pair).all(is_bare);
         let clean = bare.split('&').filter(is_clean).collect::<Vec<_>>().join("&");
         (headers, clean)
     }
@@ -171,4 +172,19 @@ fn without(query: &str, is_place: impl Fn(&str) -> bool) -> (String, Vec<String>
     };
     let bare = query.split('&').filter(is_bare).collect::<Vec<_>>().join("&");
     (bare, held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_stays_behind_as_a_name_of_a_parameter_and_as_a_value() {
+        let (name, value) = (header::AUTHORIZATION, HeaderValue::from_static("Bearer weir-0123456789"));
+        for query in ["weir-0123456789&x=1", "x=1&a-weir%2D0123456789=2", "x=1&y=weir-0123456789"] {
+            let headers = HeaderMap::from_iter([(name.clone(), value.clone())]);
+            let (headers, clean) = Credentials::default().remove("a", &[], headers, query);
+            assert_eq!((headers.len(), clean.as_str()), (0, "x=1"), "{query}");
+        }
+    }
 }
