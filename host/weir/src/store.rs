@@ -292,7 +292,10 @@ fn open_database(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .spawn(move || match checked.check() {
             Ok(()) => tracing::info!("the store's database is there"),
             Err(error) => {
-                tracing::warn!(%error, "the store's database is not there yet; requests are served without it");
+                tracing::warn!(
+                    %error,
+                    "the store's database cannot be reached yet: only keys of `[[clients]]` are accepted until it can"
+                );
             }
         })
         .map_err(StoreError::from)?;

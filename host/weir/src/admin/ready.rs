@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Operations, plugins};
 use crate::store::drops::Dropped;
+use weir_config::Config;
 use weir_gateway::health::breaker::Position;
 use weir_gateway::health::{Health, Rest, TargetStatus};
 use weir_gateway::route::{Target, keys};
@@ -28,15 +29,15 @@ struct ProviderStatus {
     breaker: Option<Position>,
 }
 
-/// Ready unless draining, or every provider has a target that cannot be served, or most nodes have other adapters and that
-/// is not allowed. Resting providers degrade the status,
-/// but are no reason to send requests to another Weir, because its providers are the same.
+/// Ready unless draining, or every provider has a target that cannot be served, or nobody can be served because the keys
+/// of the store are still unread, or most nodes have other adapters and that is not allowed. Resting providers degrade the
+/// status, but are no reason to send requests to another Weir, because its providers are the same.
 pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let draining = *operations.draining.borrow();
     let store = store_in_brief(&operations);
     let is_store_unwell = operations.store.as_ref().is_some_and(|store| !store.health().is_well())
-        || keys_in_brief(&operations) == "failing";
+        || keys_in_brief(&operations) != "working";
     let are_budgets_unkept = operations.budgets.as_ref().is_some_and(|state| state.get() != 0);
     let is_share_lost = operations.sharing.as_ref().is_some_and(|sharing| !sharing.is_well());
     let (has_others, is_apart) = operations.sharing.as_ref().map_or((false, false), |sharing| {
@@ -45,6 +46,8 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     });
     let config = Arc::clone(&operations.reload.current().config);
     let is_barred = is_apart && config.shared.as_ref().is_some_and(|shared| shared.require_same_adapters);
+    // A rollout that waits for this keeps the nodes that know the keys.
+    let serves_nobody = operations.gateway.stored_keys().is_unread() && needs_keys_of_store(&config);
     let adapters = plugins::in_brief(&operations);
     let now = Instant::now();
     let mut providers: BTreeMap<&str, ProviderStatus> = BTreeMap::new();
@@ -66,7 +69,11 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
         (false, false) => "ready",
     };
     let all_lacking = lacking > 0 && lacking == providers.len();
-    let code = if draining || all_lacking || is_barred { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let code = if draining || all_lacking || is_barred || serves_nobody {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
     let providers: BTreeMap<&str, Value> =
         providers.iter().map(|(name, providers)| (*name, providers.shown(now))).collect();
     let mut page = json!({"status": status, "providers": providers, "adapters": adapters, "store": store});
@@ -78,6 +85,11 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
         page["shared"] = json!({"state": state, "nodes": sharing.nodes(), "same_adapters": sharing.alike()});
     }
     (code, Json(page)).into_response()
+}
+
+/// Whether all callers are those that the store knows: there are no others in the configuration.
+fn needs_keys_of_store(config: &Config) -> bool {
+    config.clients.is_empty() && config.issuers.is_empty() && !config.server.anonymous
 }
 
 /// What is kept, and how writing it goes. The reasons of failures are in the log: this page is for everyone.
