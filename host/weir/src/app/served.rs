@@ -1,5 +1,6 @@
 //! The adapters of a configuration, and what is served with them.
 
+use super::App;
 use super::error::StartError;
 use weir_adapters::load::Loader;
 use weir_config::{Config, Problem, Severity};
@@ -52,6 +53,14 @@ fn log(config: &Config, problem: &Problem) {
 /// What would be served, with the configuration's problems that only show with the adapters loaded.
 pub fn derive(config: &Config, plugins: &Plugins) -> Result<Serving, StartError> {
     Ok(Serving::derive(config, plugins.catalog.snapshot())?)
+}
+
+impl App {
+    /// How many models and providers are served, with those that were found in the environment.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let config = &self.gateway.serving().config;
+        (config.models.len(), config.providers.len())
+    }
 }
 
 /// Loads the adapters, and what is served with them.

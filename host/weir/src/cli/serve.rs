@@ -12,6 +12,7 @@ use crate::shrink;
 use crate::signals::{Signals, StopSignals};
 use crate::systemd;
 use crate::systemd::Sockets;
+use crate::version;
 use weir_config::Config;
 use weir_gateway::observe::log;
 
@@ -62,7 +63,25 @@ fn raise_open_files(connections: usize) {
 #[cfg(not(unix))]
 fn raise_open_files(_: usize) {}
 
+/// Why a start serves no model, and what helps.
+fn nothing_served(file: Option<&Path>) -> String {
+    match file {
+        Some(file) => format!(
+            "no model is served: {} has neither `[[models]]` nor `default_provider`; docs/configuration.md shows both",
+            file.display()
+        ),
+        None => {
+            "no model is served: no configuration file was found and no provider's key variable is set; `weir init` \
+                 writes a first one"
+                .to_owned()
+        }
+    }
+}
+
 async fn serve(config: Config) -> ExitCode {
+    let file = config.path.clone();
+    // Pass-through needs no model.
+    let passes = config.providers.iter().any(|provider| !provider.passthrough.is_empty());
     // One that comes during the start is acted upon after it.
     let hang_up = Signals::hang_up();
     let sockets = match Sockets::take() {
@@ -78,7 +97,19 @@ async fn serve(config: Config) -> ExitCode {
     };
     let addresses = app.addresses();
     let mut stop_signals = StopSignals::listen();
-    tracing::info!(address = %addresses.main, admin = addresses.admin.map(|address| address.to_string()), "weir listens");
+    let (models, providers) = app.counts();
+    if models == 0 && !passes {
+        tracing::warn!("{}", nothing_served(file.as_deref()));
+    }
+    tracing::info!(
+        address = %addresses.main,
+        admin = addresses.admin.map(|address| address.to_string()),
+        version = version::NUMBER,
+        config = file.as_deref().map_or("none".into(), Path::to_string_lossy).as_ref(),
+        models,
+        providers,
+        "weir listens"
+    );
     systemd::notify_ready(&addresses.main.to_string());
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(reload_on_hang_up(hang_up, app.reload()));
