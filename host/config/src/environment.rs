@@ -14,6 +14,8 @@ pub struct Environment {
     program: Option<PathBuf>,
     /// The memory limit of the process, in bytes.
     memory_limit: Option<usize>,
+    /// Whether a secret that is not there is left out, with a warning.
+    leaves_secrets_out: bool,
 }
 
 impl Environment {
@@ -26,6 +28,18 @@ impl Environment {
         let program = std::env::current_exe().and_then(std::fs::canonicalize).ok();
         let program = program.and_then(|file| Some(file.parent()?.to_owned()));
         Self { program, memory_limit: container::memory_limit(), ..variables }
+    }
+
+    /// The same environment for those who serve nothing, such as a command on an operator's machine: a secret that is not
+    /// there is left out with a warning, and is no error.
+    #[must_use]
+    pub fn leaving_secrets_out(self) -> Self {
+        Self { leaves_secrets_out: true, ..self }
+    }
+
+    /// Whether secrets that are not there are left out.
+    pub(crate) fn leaves_secrets_out(&self) -> bool {
+        self.leaves_secrets_out
     }
 
     /// The memory that the process may use, as its control group limits it, in bytes. Settings fit into it.
@@ -81,7 +95,7 @@ impl Environment {
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let variables = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { variables, program: None, memory_limit: None }
+        Self { variables, ..Self::default() }
     }
 }
 

@@ -54,9 +54,9 @@ const MIN_SEALING_KEY: usize = 32;
 const SHORT_SEALING_KEY: &str = "`realtime.sealing_key` needs at least 32 random characters";
 
 /// Secrets of the program's own that make no sense: one without the other, or one that can be guessed.
-fn secret_problems(admin: &Admin, realtime: &Realtime) -> Vec<Problem> {
+fn secret_problems(admin: &Admin, realtime: &Realtime, environment: &Environment) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if admin.read_token.is_some() && admin.token.is_none() {
+    if admin.read_token.is_some() && admin.token.is_none() && !environment.leaves_secrets_out() {
         problems.push(Problem::error(&Place::Unset, READ_TOKEN_ALONE).with_help("set `admin.token` too"));
     }
     if realtime.sealing_key.as_ref().is_some_and(|key| key.expose().len() < MIN_SEALING_KEY) {
@@ -139,7 +139,8 @@ fn read_text(name: &str, text: &str, folder: &Path, environment: Environment) ->
         realtime: tables.realtime,
         traces: tables.traces,
         metrics: tables.metrics,
-        outbound: tables.outbound,
+        // A proxy whose address was left out is none.
+        outbound: tables.outbound.filter(|outbound| !outbound.proxy.expose().is_empty()),
         store: tables.store,
         shared: tables.shared,
         cache: tables.cache,
@@ -188,7 +189,7 @@ fn check_access(reader: &Reader<'_>, joined: &Joined, tables: &Tables) {
     if joined.clients.is_empty() && tables.issuers.is_empty() && server.is_open() && !server.anonymous {
         warn_that_only_this_machine_is_served(reader, server);
     }
-    reader.problems.borrow_mut().extend(secret_problems(&tables.admin, &tables.realtime));
+    reader.problems.borrow_mut().extend(secret_problems(&tables.admin, &tables.realtime, reader.environment));
 }
 
 fn text_of(path: &Path) -> Result<String, String> {

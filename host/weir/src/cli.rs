@@ -72,7 +72,7 @@ enum Command {
     /// Writes a first configuration, from a few questions.
     Init(init::Init),
     /// Checks the configuration without serving: every mistake at once, with its line.
-    Check(File),
+    Check(check::Check),
     /// Shows what would be sent for a request, and what would be lost, without sending it.
     Explain(Box<explain::Explain>),
     /// Explains where requests go.
@@ -118,7 +118,9 @@ enum Command {
         #[command(subcommand)]
         command: identity::keys::Command,
     },
-    /// Makes, lists and changes the teams of a running Weir, whose rights, limits and budgets their keys share.
+    /// Makes, lists, disables and deletes the teams of a running Weir, whose rights, limits and budgets their keys share.
+    ///
+    /// Rights, limits and budgets of a team that exists are changed by `PATCH /admin/v1/teams/ID`: docs/keys.md has an example.
     Teams {
         #[command(subcommand)]
         command: identity::teams::Command,
@@ -174,7 +176,7 @@ fn run_command(cli: Cli) -> ExitCode {
     match cli.command {
         None => serve::run(cli.file.config.as_deref()),
         Some(Command::Serve(file)) => serve::run(file.config.as_deref()),
-        Some(Command::Check(file)) => check::run(file.config.as_deref()),
+        Some(Command::Check(asked)) => check::run(&asked),
         Some(Command::Explain(asked)) => explain::run(*asked),
         Some(Command::Route { command }) => route::run(command),
         Some(Command::Init(asked)) => init::run(&asked),
@@ -216,9 +218,20 @@ fn load(file: Option<&Path>) -> Result<Config, Problems> {
     }
 }
 
+/// Loads the same for a command that serves nothing and sends no secret but the admin token: its caller needs to know none
+/// of the others.
+fn load_without_secrets(file: Option<&Path>) -> Result<Config, Problems> {
+    let environment = Environment::of_process().leaving_secrets_out();
+    let loaded = match named_or_usual(file) {
+        Some(file) => Config::load(file, environment),
+        None => Config::without_file(environment),
+    };
+    loaded.map(compiling)
+}
+
 /// Reads the same as far as that is possible, with all mistakes.
-fn read(file: Option<&Path>) -> Result<(Config, Problems), Problems> {
-    let read = Config::read(named_or_usual(file), Environment::of_process());
+fn read(file: Option<&Path>, environment: Environment) -> Result<(Config, Problems), Problems> {
+    let read = Config::read(named_or_usual(file), environment);
     read.map(|(config, problems)| (compiling(config), problems))
 }
 

@@ -68,7 +68,7 @@ impl Sink {
     fn of_table(section: &mut Section<'_>) -> Self {
         let place = section.place.clone();
         let read = Self { place, ..Self::read(section, Self::default()) };
-        if read.kind == SinkKind::S3 && read.key.is_none() {
+        if read.kind == SinkKind::S3 && read.key.is_none() && !section.reader.environment.leaves_secrets_out() {
             section.missing("key", "`ACCESS_KEY_ID:SECRET_ACCESS_KEY`, as \"env:NAME\" or \"file:PATH\"");
         }
         read

@@ -26,7 +26,12 @@ impl Take for Secret {
                 warn_of_literal(entry, &text);
                 Some(secret)
             }
-            Err((message, help)) => {
+            Err(Unresolved { message, is_absent: true, .. }) if reader.environment.leaves_secrets_out() => {
+                let problem = Problem::warning(&text.place, format!("`{}`: {message}", entry.name));
+                reader.report(problem.with_help("it is left out here; a start needs it"));
+                None
+            }
+            Err(Unresolved { message, help, .. }) => {
                 entry.error_with(&text.place, format!("`{}`: {message}", entry.name), help);
                 None
             }
@@ -101,13 +106,32 @@ impl Take for SeveralSecrets {
     }
 }
 
+/// Why a text stands for no secret.
+#[derive(Debug)]
+struct Unresolved {
+    message: String,
+    help: &'static str,
+    /// Whether the secret may be there elsewhere: a variable is not set, or a file cannot be read.
+    is_absent: bool,
+}
+
+impl Unresolved {
+    fn wrong(message: impl Into<String>, help: &'static str) -> Self {
+        Self { message: message.into(), help, is_absent: false }
+    }
+
+    fn absent(message: String, help: &'static str) -> Self {
+        Self { is_absent: true, ..Self::wrong(message, help) }
+    }
+}
+
 /// The secret that a text stands for, or a message with a remedy. If it stands in a file, that is set, readable or not.
 fn resolve(
     text: &str,
     folder: &Path,
     environment: &Environment,
     file: &mut Option<SecretFile>,
-) -> Result<Secret, (String, &'static str)> {
+) -> Result<Secret, Unresolved> {
     let secret = if let Some(variable) = text.strip_prefix("env:") {
         from_variable(variable.trim(), environment)?
     } else if let Some(path) = text.strip_prefix("file:") {
@@ -118,7 +142,8 @@ fn resolve(
     let secret = on_one_line(secret);
     // A key with control characters could not be sent in a header, and would let a value add headers.
     if secret.expose().chars().any(char::is_control) {
-        return Err(("the secret holds a line break or another control character".to_owned(), "a secret is one line"));
+        let message = "the secret holds a line break or another control character";
+        return Err(Unresolved::wrong(message, "a secret is one line"));
     }
     Ok(secret)
 }
@@ -132,33 +157,37 @@ fn on_one_line(secret: Secret) -> Secret {
     object.map_or(secret, |object| Secret::new(Value::Object(object).to_string()))
 }
 
-fn from_variable(name: &str, environment: &Environment) -> Result<Secret, (String, &'static str)> {
+fn from_variable(name: &str, environment: &Environment) -> Result<Secret, Unresolved> {
     if name.is_empty() || name.contains(['$', '{', '=']) {
-        return Err(("`env:` needs a variable's name behind it".to_owned(), "for example \"env:PROVIDER_API_KEY\""));
+        let message = "`env:` needs a variable's name behind it";
+        return Err(Unresolved::wrong(message, "for example \"env:PROVIDER_API_KEY\""));
     }
     environment.secret(name).ok_or_else(|| {
-        (format!("the environment variable `{name}` is not set"), "set it, or leave the key out where none is needed")
+        let message = format!("the environment variable `{name}` is not set");
+        Unresolved::absent(message, "set it, or leave the key out where none is needed")
     })
 }
 
-fn from_file(path: &str, folder: &Path, file: &mut Option<SecretFile>) -> Result<Secret, (String, &'static str)> {
+fn from_file(path: &str, folder: &Path, file: &mut Option<SecretFile>) -> Result<Secret, Unresolved> {
     const HELP: &str = "a relative path is taken from the configuration's folder";
     if path.is_empty() {
-        return Err(("`file:` needs a path behind it".to_owned(), "for example \"file:/run/secrets/provider\""));
+        let message = "`file:` needs a path behind it";
+        return Err(Unresolved::wrong(message, "for example \"file:/run/secrets/provider\""));
     }
     let path = folder.join(path);
     let shown = path.display();
     let read = secret_file::read(&path);
     *file = Some(SecretFile::new(path.clone(), read.as_deref().ok()));
-    let bytes = read.map_err(|error| (format!("cannot read `{shown}`: {error}"), HELP))?;
+    let bytes = read.map_err(|error| Unresolved::absent(format!("cannot read `{shown}`: {error}"), HELP))?;
     if bytes.len() as u64 > MAX_SECRET_FILE_BYTES {
-        return Err((format!("`{shown}` is larger than {MAX_SECRET_FILE_BYTES} bytes"), "a secret is one line"));
+        let message = format!("`{shown}` is larger than {MAX_SECRET_FILE_BYTES} bytes");
+        return Err(Unresolved::wrong(message, "a secret is one line"));
     }
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        return Err((format!("`{shown}` is not text: it is not UTF-8"), "a secret is one line"));
+        return Err(Unresolved::wrong(format!("`{shown}` is not text: it is not UTF-8"), "a secret is one line"));
     };
     if text.trim().is_empty() {
-        return Err((format!("`{shown}` is empty"), "a secret is one line"));
+        return Err(Unresolved::wrong(format!("`{shown}` is empty"), "a secret is one line"));
     }
     Ok(Secret::new(text.trim()))
 }
@@ -170,7 +199,7 @@ mod tests {
     fn resolved(text: &str, folder: &Path) -> Result<String, String> {
         let environment = Environment::from_iter([("KEY", " sk-1\n"), ("EMPTY", ""), ("TWO", "a\nb")]);
         let resolved = resolve(text, folder, &environment, &mut None);
-        resolved.map(|secret| secret.expose().to_owned()).map_err(|(message, _)| message)
+        resolved.map(|secret| secret.expose().to_owned()).map_err(|unresolved| unresolved.message)
     }
 
     #[test]

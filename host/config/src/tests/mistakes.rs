@@ -187,6 +187,27 @@ fn secrets_are_in_no_message() {
 }
 
 #[test]
+fn secrets_that_are_not_there_are_left_out_with_a_warning_where_nothing_is_served() {
+    let text = "[admin]\ntoken = \"env:ADMIN\"\nread_token = \"read-0123456789\"\n\
+                [store]\nurl = \"env:DATABASE_URL\"\n[outbound]\nproxy = \"env:PROXY\"\n\
+                [[clients]]\nname = \"c\"\nkey = \"env:CLIENT\"\n\
+                [[providers]]\nname = \"p\"\nadapter = \"a\"\nurl = \"https://a\"\napi_keys = [\"env:ONE\", \"file:none\"]\n\
+                [[models]]\nalias = \"m\"\ntarget = { provider = \"p\", model = \"x\" }\n";
+    let parse = |environment: Environment| Config::parse("weir.toml", text, Path::new(""), environment);
+    assert!(parse(environment(&[])).is_err());
+    let config = parse(environment(&[("ONE", "key-0123456789")]).leaving_secrets_out()).unwrap();
+    assert!(config.admin.token.is_none() && config.outbound.is_none());
+    assert_eq!((config.providers[0].keys.len(), config.models.len()), (1, 1));
+    let warned = |part: &str| config.warnings.iter().any(|warning| warning.message.contains(part));
+    assert!(
+        ["`ADMIN` is not set", "`DATABASE_URL`", "`PROXY`", "`CLIENT`", "cannot read `none`"].into_iter().all(warned)
+    );
+    let broken = text.replace("env:CLIENT", "env:");
+    let environment = environment(&[]).leaving_secrets_out();
+    assert!(Config::parse("weir.toml", &broken, Path::new(""), environment).is_err(), "other mistakes stay mistakes");
+}
+
+#[test]
 fn a_literal_key_is_taken_with_a_warning() {
     let config = read("[[models]]\nalias = 'a'\ntype = 'x'\ntarget = { api_key = 'sk-literal' }\n");
     assert_eq!(target(&config, "a").provider.keys, [Secret::new("sk-literal")]);

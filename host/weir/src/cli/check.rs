@@ -1,18 +1,32 @@
 //! `weir check`: checks a configuration.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use clap::Args;
 
 use crate::app;
 use crate::keys;
-use weir_config::Problem;
+use weir_config::{Environment, Problem};
 use weir_embed::granted;
 use weir_gateway::serving::certain_mistakes;
 use weir_server::tls::Tls;
 
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The configuration (TOML).
+    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
+    config: Option<PathBuf>,
+    /// Takes secrets that are not there (`env:NAME`, `file:PATH`) for warnings: for machines that have none, as in CI.
+    #[arg(long)]
+    without_secrets: bool,
+}
+
 /// Loads the configuration and the adapters, and prints all problems.
-pub(super) fn run(file: Option<&Path>) -> ExitCode {
-    let (config, found) = match super::read(file) {
+pub(super) fn run(asked: &Check) -> ExitCode {
+    let environment = Environment::of_process();
+    let environment = if asked.without_secrets { environment.leaving_secrets_out() } else { environment };
+    let (config, found) = match super::read(asked.config.as_deref(), environment) {
         Ok(read) => read,
         Err(problems) => {
             super::print_problems(&problems);
@@ -45,7 +59,9 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
             return if problems.are_fatal() { ExitCode::from(2) } else { code };
         }
     };
-    problems.extend(serving.problems);
+    // Of a key that was left out it is said already.
+    let is_of_key = |problem: &Problem| asked.without_secrets && problem.message.contains(" has no key, and ");
+    problems.extend(serving.problems.into_iter().filter(|problem| !is_of_key(problem)));
     let problems = config.problems(problems);
     if !problems.is_empty() {
         super::print_problems(&problems);

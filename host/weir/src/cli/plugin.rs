@@ -93,7 +93,7 @@ pub(super) fn run(command: Command) -> ExitCode {
 /// Creates a loader for inspecting adapters; a few instances suffice. It uses the compile cache of the configuration in
 /// force, so that consecutive commands compile a component once.
 fn loader() -> Result<Loader, String> {
-    let Ok(config) = super::load(None) else {
+    let Ok(config) = super::load_without_secrets(None) else {
         super::print_stderr(
             "warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`",
         );
@@ -121,6 +121,6 @@ fn keeping(dir: Option<&Path>) -> Result<Loader, String> {
 
 /// Returns the settings for loading a component with this name: the grants that the configuration gives it.
 fn admission(name: &str) -> Admission {
-    let grants = super::load(None).map(|config| granted::of(&config, name)).unwrap_or_default();
+    let grants = super::load_without_secrets(None).map(|config| granted::of(&config, name)).unwrap_or_default();
     Admission { adapter_limits: AdapterLimits { grants, ..AdapterLimits::default() }, ..Admission::default() }
 }

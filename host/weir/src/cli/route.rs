@@ -55,7 +55,7 @@ pub(super) fn run(command: Command) -> ExitCode {
 }
 
 fn answer(asked: Explain) -> Result<RouteExplained, Failure> {
-    let config = super::load(asked.config.as_deref())?;
+    let config = super::load_without_secrets(asked.config.as_deref())?;
     let plugins = app::load_plugins(&config)?;
     let serving = app::derive(&config, &plugins)?;
     let request = match asked.request.zip(asked.from) {

@@ -31,7 +31,7 @@ impl Running {
         if let (Some(url), Some(token)) = (&self.url, &token) {
             return Ok(open(url, Some(token))?);
         }
-        let config = super::load(self.config.as_deref())?;
+        let config = super::load_without_secrets(self.config.as_deref())?;
         let url = self.url.clone().map_or_else(|| address(&config), Ok)?;
         Ok(open(&url, token.as_ref().or(config.admin.token.as_ref()))?)
     }

@@ -69,7 +69,7 @@ struct Installed {
 
 impl Install {
     pub(super) fn run(&self) -> Result<String, Failure> {
-        let mut config = crate::cli::load(self.config.as_deref())?;
+        let mut config = crate::cli::load_without_secrets(self.config.as_deref())?;
         if let Some(dir) = &self.dir {
             config.plugins.move_to(dir);
         }

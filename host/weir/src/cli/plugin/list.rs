@@ -36,7 +36,7 @@ pub(in crate::cli) struct List {
 
 pub(super) fn run(asked: &List) -> Result<String, Failure> {
     let (config, json) = (asked.config.as_deref(), asked.json);
-    let config = crate::cli::load(config)?;
+    let config = crate::cli::load_without_secrets(config)?;
     if asked.running {
         return Ok(running::run(&config, json)?);
     }

@@ -72,7 +72,7 @@ impl Sign {
 impl Verify {
     pub(super) fn run(&self) -> Result<String, Failure> {
         let keys = if self.key.is_empty() {
-            let config = crate::cli::load(self.config.as_deref())?;
+            let config = crate::cli::load_without_secrets(self.config.as_deref())?;
             config.plugins.trusted_keys.iter().copied().map(PublicKey::from).collect()
         } else {
             self.key.iter().map(|key| public(key)).collect::<Result<Vec<_>, _>>()?
