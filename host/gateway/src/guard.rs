@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::auth::Caller;
 use weir_adapters::catalog::Snapshot;
-use weir_config::{Config, GuardFailure, GuardMode, Problem};
+use weir_config::{Config, GuardFailure, GuardMode, Problem, near_names};
 use weir_sandbox::guard::{Access, Facts, Phase};
 use weir_sandbox::{Adapter, Interface};
 use weir_types::contract::types::{ErrorKind, Setting};
@@ -303,10 +303,17 @@ fn missing(settings: &weir_config::Guard, adapters: &Snapshot) -> Problem {
         (None, None) => format!("there is no component `{plugin}`"),
     };
     let problem = cannot_judge(settings, &reason);
-    if adapters.adapters.contains_key(plugin) {
+    if adapters.refused.contains_key(plugin) {
+        // The reason has the remedy.
         return problem;
     }
-    problem.with_help("`cargo xtask plugins` builds the bundled guards, `plugins.dir` names the folder")
+    let guards = adapters.adapters.values().filter(|adapter| adapter.guard.is_some());
+    let loaded: Vec<&str> = guards.map(|guard| &*guard.name).collect();
+    if loaded.is_empty() {
+        return problem.with_help("`cargo xtask plugins` builds the bundled guards, `plugins.dir` names the folder");
+    }
+    let meant = near_names(plugin, loaded.iter().copied()).first().map(|near| format!("did you mean `{near}`? "));
+    problem.with_help(format!("{}loaded are {}", meant.unwrap_or_default(), loaded.join(", ")))
 }
 
 fn sees_nothing(settings: &weir_config::Guard) -> Problem {
@@ -317,10 +324,14 @@ fn sees_nothing(settings: &weir_config::Guard) -> Problem {
 
 fn cannot_judge(settings: &weir_config::Guard, reason: &str) -> Problem {
     let name = settings.name();
-    let effect = match settings.fail {
-        GuardFailure::Closed if settings.mode == GuardMode::Enforce => "its requests are refused",
-        GuardFailure::Closed | GuardFailure::Open => "its requests pass unjudged",
-    };
-    let message = format!("the guard `{name}` cannot judge, and {effect}: {reason}");
-    Problem::warning(&settings.place, message)
+    match settings.fail {
+        GuardFailure::Closed if settings.mode == GuardMode::Enforce => {
+            let message = format!("the guard `{name}` cannot judge, and its requests are refused: {reason}");
+            Problem::error(&settings.place, message)
+        }
+        GuardFailure::Closed | GuardFailure::Open => {
+            let message = format!("the guard `{name}` cannot judge, and its requests pass unjudged: {reason}");
+            Problem::warning(&settings.place, message)
+        }
+    }
 }
