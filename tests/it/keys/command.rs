@@ -110,7 +110,7 @@ async fn commands_say_what_is_wrong_and_repeat_no_key() {
     let gateway = gateway(&upstream).await;
     for (token, arguments, expected) in [
         ("a-wrong-token", &["keys", "list"][..], "WEIR_ADMIN_TOKEN"),
-        (READER, &["keys", "create", "x"], "your grants do not allow this"),
+        (READER, &["keys", "create", "x"], "`admin.read_token` only reads: changes need `admin.token`"),
         (TOKEN, &["keys", "show", "000000000000"], "there is no such key"),
         (TOKEN, &["keys", "show", "sk-weir-0123456789ab-secret"], "that is no key's id"),
         (TOKEN, &["keys", "rotate", "build"], "`weir keys list` has it beside the key's name"),

@@ -24,11 +24,20 @@ use weir_server::Peer;
 /// Endpoints that change nothing although they are not asked by GET.
 const READING: [&str; 4] = ["/routes/explain", "/v1/routes/explain", "/config/validate", "/v1/config/validate"];
 
+/// The kind of those who send a token of the configuration.
+const TOKEN: &str = "token";
+/// The id of those who send the token that only reads.
+const READ_TOKEN: &str = "admin.read_token";
+
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AdminDenied {
-    #[error("set `admin.token` and send it as `authorization: Bearer TOKEN`")]
+    #[error(
+        "this needs a token: send `admin.token`, `admin.read_token` or a key with grants as `authorization: Bearer TOKEN`"
+    )]
     NoToken,
+    #[error("set `admin.token` and send it as `authorization: Bearer TOKEN`")]
+    NoneIsSet,
     #[error("the token is neither `admin.token` nor `admin.read_token`, nor a key with grants")]
     WrongToken,
     #[error("{0}")]
@@ -37,6 +46,8 @@ pub(super) enum AdminDenied {
     NoGrants,
     #[error("your grants do not allow this: ask an administrator for wider ones")]
     Forbidden,
+    #[error("`admin.read_token` only reads: changes need `admin.token`")]
+    OnlyReads,
     #[error(
         "this listener serves others than the operator (keys, `server.anonymous`), so `/admin` needs a token: set \
          `admin.token`, or `admin.listen`"
@@ -62,7 +73,7 @@ pub(super) enum AdminDenied {
 impl AdminDenied {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoToken | Self::WrongToken | Self::Metrics => StatusCode::UNAUTHORIZED,
+            Self::NoToken | Self::NoneIsSet | Self::WrongToken | Self::Metrics => StatusCode::UNAUTHORIZED,
             Self::Key(denied) => StatusCode::from_u16(denied.status()).unwrap_or(StatusCode::UNAUTHORIZED),
             _ => StatusCode::FORBIDDEN,
         }
@@ -71,10 +82,10 @@ impl AdminDenied {
     /// The code in answers. Codes do not change.
     fn code(&self) -> &'static str {
         match self {
-            Self::NoToken | Self::Metrics => "no_token",
+            Self::NoToken | Self::NoneIsSet | Self::Metrics => "no_token",
             Self::WrongToken => "wrong_token",
             Self::Key(denied) => denied.code(),
-            Self::NoGrants | Self::Forbidden => "forbidden",
+            Self::NoGrants | Self::Forbidden | Self::OnlyReads => "forbidden",
             Self::Shared | Self::NotLocal(_) => "admin_token_required",
             Self::Page => "origin_not_allowed",
             Self::Csrf => "csrf_token_required",
@@ -222,10 +233,10 @@ fn by_person(operations: &Operations, config: &Config, person: &Person) -> Resul
 fn by_token(operations: &Operations, config: &Config, sent: Option<&str>) -> Result<Option<AdminCaller>, AdminDenied> {
     let is = |token: &Option<Secret>| sent.is_some_and(|sent| token.as_ref().is_some_and(|token| token.matches(sent)));
     if is(&config.admin.token) {
-        return Ok(Some(AdminCaller::of_all("token", "admin.token", Access::Write)));
+        return Ok(Some(AdminCaller::of_all(TOKEN, "admin.token", Access::Write)));
     }
     if is(&config.admin.read_token) {
-        return Ok(Some(AdminCaller::of_all("token", "admin.read_token", Access::Read)));
+        return Ok(Some(AdminCaller::of_all(TOKEN, READ_TOKEN, Access::Read)));
     }
     match sent.map(|sent| operations.gateway.stored_keys().directory().look_up(sent, Timestamp::now())) {
         Some(Ok(caller)) => return by_key(&caller).map(Some),
@@ -235,7 +246,7 @@ fn by_token(operations: &Operations, config: &Config, sent: Option<&str>) -> Res
     if config.admin.token.is_some() || config.admin.login.is_some() {
         return Err(if sent.is_some() { AdminDenied::WrongToken } else { AdminDenied::NoToken });
     }
-    if operations.is_exposed { Err(AdminDenied::NoToken) } else { Ok(None) }
+    if operations.is_exposed { Err(AdminDenied::NoneIsSet) } else { Ok(None) }
 }
 
 fn by_key(caller: &weir_identity::Caller) -> Result<AdminCaller, AdminDenied> {
@@ -252,8 +263,16 @@ fn within_grants(caller: AdminCaller, request: &Request) -> Result<AdminCaller, 
     let path = path.strip_prefix("/admin").unwrap_or(path);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD) || READING.contains(&path);
     let access = if reads { Access::Read } else { Access::Write };
-    let is_allowed = identity::checks_grants(path) || caller.may(access, None);
-    if is_allowed { Ok(caller) } else { Err(AdminDenied::Forbidden) }
+    let is_reader = caller.actor.kind == TOKEN && caller.actor.id == READ_TOKEN;
+    // A session ends by a request that is no change of this kind.
+    if is_reader && access == Access::Write && identity::changes_documents(path) {
+        return Err(AdminDenied::OnlyReads);
+    }
+    match identity::checks_grants(path) || caller.may(access, None) {
+        true => Ok(caller),
+        false if is_reader => Err(AdminDenied::OnlyReads),
+        false => Err(AdminDenied::Forbidden),
+    }
 }
 
 /// Whether the main listener serves other callers than this machine.
@@ -277,7 +296,7 @@ pub(super) async fn show_metrics(State(operations): State<Operations>, request: 
         Ok(Some(caller)) if caller.may(Access::Read, None) => return next.run(request).await,
         Ok(Some(_)) => AdminDenied::Forbidden,
         Ok(None) if local::check(request.uri(), request.headers(), &[]).is_ok() => return next.run(request).await,
-        Ok(None) | Err(AdminDenied::NoToken) => AdminDenied::Metrics,
+        Ok(None) | Err(AdminDenied::NoToken | AdminDenied::NoneIsSet) => AdminDenied::Metrics,
         Err(denied) => denied,
     };
     let address = request.extensions().get::<Peer>().map(|peer| peer.address);

@@ -129,6 +129,12 @@ pub(super) fn router() -> Router<Operations> {
 const CHECKED: [&str; 10] =
     ["keys", "teams", "organisations", "users", "budgets", "prices", "limits", "usage", "session", "openapi.json"];
 
+/// Whether requests to a path below `/admin` that are no GET change documents: keys, teams and what else the store has.
+pub(super) fn changes_documents(path: &str) -> bool {
+    const DOCUMENTS: [&str; 6] = ["keys", "teams", "organisations", "users", "budgets", "prices"];
+    path.strip_prefix("/v1/").is_some_and(|path| DOCUMENTS.contains(&path.split('/').next().unwrap_or_default()))
+}
+
 /// Whether the handlers of a path below `/admin` check the caller's grants themselves.
 pub(super) fn checks_grants(path: &str) -> bool {
     let mut segments = path.split('/');
