@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::{BufMut, BytesMut};
+use postgres::config::Host;
 use postgres::error::SqlState;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use postgres::{Client, NoTls, Statement, Transaction};
+use postgres::{Client, Config, NoTls, Statement, Transaction};
 
 use super::parts::{self, NewPart};
 use super::sessions::Shared;
@@ -141,7 +142,44 @@ fn connect(shared: &Shared) -> Result<Client, StoreError> {
         Some(config) => shared.config.connect(tls::Tls::new(Arc::clone(config))),
         None => shared.config.connect(NoTls),
     }
-    .map_err(failed)
+    .map_err(|error| cannot_reach(&shared.config, error))
+}
+
+/// Why there is no connection, with the servers that were asked. The address's password is no part of it.
+pub(super) fn cannot_reach(config: &Config, error: postgres::Error) -> StoreError {
+    let servers = servers(config);
+    match failed(error) {
+        StoreError::Unavailable(why) => StoreError::Unavailable(format!("{servers}: {why}")),
+        error => error,
+    }
+}
+
+/// The servers of an address: `db.internal:5432`, several with commas between.
+fn servers(config: &Config) -> String {
+    const USUAL_PORT: u16 = 5432;
+    let ports = config.get_ports();
+    let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(USUAL_PORT);
+    let server = |(at, host): (usize, &Host)| match host {
+        Host::Tcp(name) => format!("{name}:{}", port(at)),
+        #[cfg(unix)]
+        Host::Unix(folder) => folder.display().to_string(),
+    };
+    let named: Vec<String> = config.get_hosts().iter().enumerate().map(server).collect();
+    if named.is_empty() { "no server is named".to_owned() } else { named.join(", ") }
+}
+
+/// An error with its causes, since the outermost often says only what was attempted.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
 }
 
 /// The settings of a session. The server ends what the caller has given up.
@@ -158,7 +196,7 @@ fn begin(shared: &Shared, client: &mut Client) -> Result<(), StoreError> {
 /// What an error of PostgreSQL means for the caller.
 #[expect(clippy::needless_pass_by_value, reason = "it maps errors, which are passed by value")]
 pub(super) fn failed(error: postgres::Error) -> StoreError {
-    let Some(cause) = error.as_db_error() else { return StoreError::Unavailable(error.to_string()) };
+    let Some(cause) = error.as_db_error() else { return StoreError::Unavailable(with_causes(&error)) };
     let text = format!("{} ({})", cause.message(), cause.code().code());
     let class = cause.code().code().get(..2).unwrap_or_default();
     // A check is violated where a row's partition is gone: another node has ended the day.

@@ -8,7 +8,7 @@ use postgres::config::SslMode;
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::{Client, NoTls};
 
-use super::connection::failed;
+use super::connection::{cannot_reach, failed};
 use super::tls::Tls;
 use crate::error::StoreError;
 
@@ -37,7 +37,7 @@ impl ForeignDatabase {
             SslMode::Disable => config.connect(NoTls),
             _ => config.connect(Tls::new(Arc::new(tls))),
         };
-        let mut client = connected.map_err(failed)?;
+        let mut client = connected.map_err(|error| cannot_reach(&config, error))?;
         client.batch_execute("begin isolation level repeatable read read only").map_err(failed)?;
         if let Some(schema) = schema {
             client.execute("select set_config('search_path', quote_ident($1), true)", &[&schema]).map_err(failed)?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::cli::failure::Failure;
 use crate::cli::running::{Running, explained};
 use weir_import::litellm::database::{Address, Converter, Table};
-use weir_store::ForeignDatabase;
+use weir_store::{ForeignDatabase, StoreError};
 use weir_upstream::{AdminClient, AdminError};
 
 /// How long the database may take to be reached, and to be silent.
@@ -46,7 +46,7 @@ const SHOWN: usize = 20;
 
 pub(super) fn run(asked: &LitellmDb) -> Result<String, Failure> {
     let mut database = open(&asked.database)?;
-    if !database.has_table(Table::Keys.name()).map_err(|error| format!("the database: {error}"))? {
+    if !database.has_table(Table::Keys.name()).map_err(of_database)? {
         return Err(format!("the database has no table `{}`: is it LiteLLM's?", Table::Keys.name()).into());
     }
     let client = if asked.dry_run { None } else { Some(asked.running.client()?) };
@@ -54,7 +54,7 @@ pub(super) fn run(asked: &LitellmDb) -> Result<String, Failure> {
     let mut report = String::new();
     let mut refused = 0;
     for table in Table::ALL {
-        if !database.has_table(table.name()).map_err(|error| format!("the database: {error}"))? {
+        if !database.has_table(table.name()).map_err(of_database)? {
             continue;
         }
         let count = carry_over(&mut database, table, &mut converter, client.as_ref())?;
@@ -77,8 +77,18 @@ pub(super) fn run(asked: &LitellmDb) -> Result<String, Failure> {
 fn open(url: &str) -> Result<ForeignDatabase, String> {
     let address = Address::parse(url);
     let tls = weir_upstream::tls_config().map_err(|error| error.to_string())?;
-    ForeignDatabase::open(&address.url, address.schema.as_deref(), tls, TIMEOUT)
-        .map_err(|error| format!("the database: {error}"))
+    ForeignDatabase::open(&address.url, address.schema.as_deref(), tls, TIMEOUT).map_err(of_database)
+}
+
+/// A failure of LiteLLM's database, which is no store of Weir's.
+fn of_database(error: StoreError) -> String {
+    match error {
+        StoreError::Unavailable(why) | StoreError::Refused(why) | StoreError::Unreadable(why) => {
+            format!("the database: {why}")
+        }
+        StoreError::Settings(why) => format!("the database's address: {why}"),
+        error => format!("the database: {error}"),
+    }
 }
 
 /// Converts the rows of a table, and makes the documents that Weir does not have.
@@ -105,7 +115,7 @@ fn carry_over(
         }
         progress(table, &count);
     });
-    read.map_err(|error| format!("the database: {error}"))?;
+    read.map_err(of_database)?;
     end_of_progress(&count);
     failure.map_or(Ok(count), Err)
 }
