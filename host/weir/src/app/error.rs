@@ -13,6 +13,15 @@ use weir_gateway::observe::trace::TraceError;
 use weir_server::tls::TlsError;
 use weir_upstream::HttpClientError;
 
+/// A listener, by the settings that name its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// `server.host` and `server.port`.
+    Main,
+    /// `admin.listen`.
+    Admin,
+}
+
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -41,8 +50,10 @@ pub enum StartError {
     #[error(transparent)]
     Certificate(#[from] TlsError),
     /// A socket cannot be opened.
-    #[error("cannot listen on {address}: {source}{}", remedy(source))]
+    #[error("cannot listen on {address}: {source}{}", remedy(*listener, source))]
     Listen {
+        /// For whom it was to listen: clients, or the admin endpoints.
+        listener: Listener,
         /// The address of the socket.
         address: String,
         /// The system's error.
@@ -93,17 +104,21 @@ impl StartError {
 }
 
 /// What helps if a socket cannot be opened, as the end of the message.
-fn remedy(source: &std::io::Error) -> &'static str {
+fn remedy(listener: Listener, source: &std::io::Error) -> String {
+    let (port, port_variable, host, host_variable) = match listener {
+        Listener::Main => ("server.port", "WEIR_SERVER__PORT", "server.host", "WEIR_SERVER__HOST"),
+        Listener::Admin => ("admin.listen", "WEIR_ADMIN__LISTEN", "admin.listen", "WEIR_ADMIN__LISTEN"),
+    };
     match source.kind() {
         ErrorKind::AddrInUse => {
-            ". Stop the program that listens there, or set another port (`server.port`, WEIR_SERVER__PORT)"
+            format!(". Stop the program that listens there, or set another port (`{port}`, {port_variable})")
         }
         ErrorKind::PermissionDenied => {
-            ". Ports below 1024 need a privilege; set another one (`server.port`, WEIR_SERVER__PORT)"
+            format!(". Ports below 1024 need a privilege; set another one (`{port}`, {port_variable})")
         }
         ErrorKind::AddrNotAvailable => {
-            ". This machine does not have that address: see `server.host` (WEIR_SERVER__HOST)"
+            format!(". This machine does not have that address: see `{host}` ({host_variable})")
         }
-        _ => "",
+        _ => String::new(),
     }
 }

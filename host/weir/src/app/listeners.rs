@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 use super::StartError;
+use super::error::Listener;
 use crate::systemd::Sockets;
 use weir_config::Config;
 use weir_server::{Allowance, TrustedProxies};
@@ -39,17 +40,19 @@ enum ReservedListener {
 impl ReservedListeners {
     /// Begins to take connections: the listener for clients, and the one of the admin side if it has its own.
     pub(super) fn listen(self) -> Result<(TcpListener, Option<TcpListener>, Addresses), StartError> {
-        let (main, main_address) = self.main.listen()?;
-        let (admin, admin_address) = self.admin.map(ReservedListener::listen).transpose()?.unzip();
+        let (main, main_address) = self.main.listen(Listener::Main)?;
+        let (admin, admin_address) = self.admin.map(|admin| admin.listen(Listener::Admin)).transpose()?.unzip();
         Ok((main, admin, Addresses { main: main_address, admin: admin_address }))
     }
 }
 
 impl ReservedListener {
-    fn listen(self) -> Result<(TcpListener, SocketAddr), StartError> {
+    fn listen(self, listener: Listener) -> Result<(TcpListener, SocketAddr), StartError> {
         match self {
-            Self::Adopted(socket) => adopt(socket),
-            Self::Own { address, socket } => socket.listen().map_err(|source| StartError::Listen { address, source }),
+            Self::Adopted(socket) => adopt(listener, socket),
+            Self::Own { address, socket } => {
+                socket.listen().map_err(|source| StartError::Listen { listener, address, source })
+            }
         }
     }
 }
@@ -58,21 +61,21 @@ impl ReservedListener {
 pub(super) async fn reserve(sockets: Sockets, config: &Config) -> Result<ReservedListeners, StartError> {
     let main = match sockets.main {
         Some(socket) => ReservedListener::Adopted(socket),
-        None => own(&config.server.host, config.server.port).await?,
+        None => own(Listener::Main, &config.server.host, config.server.port).await?,
     };
     let admin = match (sockets.admin, config.admin.listen) {
         (Some(socket), _) => Some(ReservedListener::Adopted(socket)),
-        (None, Some(address)) => Some(own(&address.ip().to_string(), address.port()).await?),
+        (None, Some(address)) => Some(own(Listener::Admin, &address.ip().to_string(), address.port()).await?),
         (None, None) => None,
     };
     Ok(ReservedListeners { main, admin })
 }
 
-async fn own(host: &str, port: u16) -> Result<ReservedListener, StartError> {
+async fn own(listener: Listener, host: &str, port: u16) -> Result<ReservedListener, StartError> {
     let address = format!("{host}:{port}");
     match weir_server::reserve(host, port).await {
         Ok(socket) => Ok(ReservedListener::Own { address, socket }),
-        Err(source) => Err(StartError::Listen { address, source }),
+        Err(source) => Err(StartError::Listen { listener, address, source }),
     }
 }
 
@@ -95,8 +98,8 @@ pub(super) fn allowance(server: &weir_config::Server) -> Allowance {
 }
 
 /// Serves on a socket that was opened before the program started.
-fn adopt(socket: std::net::TcpListener) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address: "the service manager's socket".to_owned(), source };
+fn adopt(listener: Listener, socket: std::net::TcpListener) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { listener, address: "the service manager's socket".to_owned(), source };
     let listener = TcpListener::from_std(socket).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
