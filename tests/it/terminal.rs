@@ -80,9 +80,9 @@ fn check_and_a_start_warn_of_models_without_a_price_and_of_the_budgets_that_refu
     let budget = |more: &str| format!("[[budgets]]\nname = \"month\"\nfor = \"all\"\nusd = 5\nper = \"month\"\n{more}");
     let refused = "no price is known for p/of-our-own: the budget `month` refuses requests for them where it applies";
     for (budgets, expected) in [
-        (String::new(), "what they cost is not counted"),
+        (String::new(), "the cost of requests to it is not counted"),
         (budget(""), refused),
-        (budget("unpriced = \"allow\"\n"), "what they cost is not counted"),
+        (budget("unpriced = \"allow\"\n"), "the cost of requests to it is not counted"),
     ] {
         fs::write(desk.at("weir.toml"), format!("{model}{budgets}")).unwrap();
         let (code, output) = run(&mut weir(&desk.at(""), "check --config weir.toml"));

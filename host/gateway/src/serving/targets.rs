@@ -39,6 +39,7 @@ pub(super) fn routes(
             }
             let strict = model.strict.unwrap_or(config.server.strict);
             let made = make(target, strict, facts, before_star(model, target), adapters, known, &credentials);
+            let made = made.map_err(|problem| telling_of_no_lock(problem, &config.plugins.lock));
             let made = made.map(|made| made.priced(&prices.book, set_price(model, target)));
             let keyless = made.as_ref().ok().and_then(|made| missing_key(target, &made.adapter, &config.environment));
             if let Some(problem) = made.as_ref().err().or(keyless.as_ref()) {
@@ -196,7 +197,8 @@ fn uncounted(targets: &[weir_config::Target], budgets: &[Budget]) -> Option<Prob
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let refusing: Vec<String> = budgets.iter().filter(|budget| budget.refuses_unpriced()).map(quoted).collect();
     let follows = match refusing.as_slice() {
-        [] => "what they cost is not counted".to_owned(),
+        [] if names.len() == 1 => "the cost of requests to it is not counted".to_owned(),
+        [] => "the cost of requests to them is not counted".to_owned(),
         [one] => format!("the budget {one} refuses requests for them where it applies"),
         several => format!("the budgets {} refuse requests for them where they apply", several.join(", ")),
     };
@@ -254,13 +256,26 @@ pub(super) fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
     Problem::error(&provider.places.adapter, reason).with_help(help)
 }
 
+/// What helps a provider without a url.
+const NO_URL: &str = "set `url`; adapters' own suggestions are taken only if their digest is in the lock file";
+
+/// Adds that there is no lock file to the help that sends its reader there.
+fn telling_of_no_lock(problem: Problem, lock: &Path) -> Problem {
+    if problem.help.as_deref() != Some(NO_URL) || lock.exists() {
+        return problem;
+    }
+    let lock = lock.display();
+    problem.with_help(format!(
+        "{NO_URL}, and {lock} does not exist: it belongs beside the configuration or the plugins folder"
+    ))
+}
+
 /// The provider's url with the origins that follow-ups may go to: the configured ones, and those that a trusted
 /// adapter suggests, which never get the credential.
 fn base(provider: &Provider, adapter: &Adapter) -> Result<Base, Problem> {
     let Some(address) = &provider.address else {
         let message = format!("the provider `{}` has no url", provider.name);
-        let help = "set `url`; adapters' own suggestions are taken only if their digest is in the lock file";
-        return Err(Problem::error(&provider.places.name, message).with_help(help));
+        return Err(Problem::error(&provider.places.name, message).with_help(NO_URL));
     };
     let configured = provider.allow_origins.iter();
     let configured = configured.map(|one| AllowedOrigin { origin: one.origin.to_string(), credential: one.credential });
