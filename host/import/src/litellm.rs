@@ -83,6 +83,10 @@ fn general(file: &Json, draft: &mut Draft) {
             ("global_max_parallel_requests", Json::Number(limit)) if limit.as_i64().is_some_and(|limit| limit > 0) => {
                 draft.note(format!("`global_max_parallel_requests` is `max_concurrency = {limit}` under `[server]`."));
             }
+            ("database_url", _) => draft.note(
+                "`general_settings.database_url`: `weir import litellm-db` takes keys, teams and budgets over from that \
+                 database; Weir's own store is `url` under `[store]`.",
+            ),
             (name, _) => draft.note(format!("`general_settings.{name}` has no counterpart here.")),
         }
     }

@@ -162,12 +162,20 @@ fn add(list: &mut BTreeMap<String, Vec<String>>, value: &Json) {
     }
 }
 
+/// The members that name where LiteLLM sends what it notes of requests.
+const CALLBACKS: [&str; 4] = ["callbacks", "success_callback", "failure_callback", "service_callback"];
+
 fn settings(file: &Json, prefixes: &Prefixes, draft: &mut Draft) -> Settings {
     let mut settings = Settings::default();
     // The router's settings override the library's, so they are read last.
     for section in ["litellm_settings", "router_settings"] {
         for (name, value) in members(file.get(section)) {
-            if !settings.read(name, value, prefixes, draft) {
+            if CALLBACKS.contains(&name.as_str()) {
+                draft.note(format!(
+                    "`{section}.{name}` has no counterpart here: Weir sends spans by `[traces]` and facts of requests by \
+                     `[[sinks]]` (docs/sinks.md)."
+                ));
+            } else if !settings.read(name, value, prefixes, draft) {
                 draft.note(format!("`{section}.{name}` has no counterpart here."));
             }
         }

@@ -61,6 +61,7 @@ fn from_litellm(file: &Path) -> Result<(Draft, String), Failure> {
 fn from_environment() -> Result<(Draft, String), Failure> {
     let config = Config::without_file(Environment::of_process())?;
     let plugins = app::load_plugins(&config)?;
+    app::require_adapters(&config, &plugins)?;
     let serving = app::derive(&config, &plugins)?;
     let snapshot = plugins.snapshot();
     let suggested = snapshot.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest.suggests));
