@@ -6,12 +6,16 @@ use http::Method;
 use http::request::Parts;
 
 use super::welcome::PAGES;
+use crate::passthrough::path::PREFIX;
 use crate::serving::Serving;
 use weir_translate::dialect::endpoints::{Endpoint, Head, Lookup};
 use weir_types::fault::Fault;
 
 /// The most characters of a path that are repeated.
 const SHOWN: usize = 200;
+
+/// Says of pass-through that nobody opened it.
+const CLOSED: &str = "no provider is open for pass-through: `passthrough` in `[[providers]]` opens one";
 
 /// The most slips in a verb that is still recognised.
 const SLIPS: usize = 3;
@@ -34,6 +38,8 @@ pub(super) fn explain(serving: &Serving, head: &Parts) -> Unrecognised {
         page().or_else(|| serving.endpoints.meant(&head.method, path).map(|(path, endpoint)| (path, Some(endpoint))));
     let shown: String = path.chars().take(SHOWN).collect();
     let message = match &meant {
+        // Where no provider is open, these paths are unknown too.
+        _ if path.starts_with(PREFIX) => CLOSED.to_owned(),
         Some((meant, _)) => format!("nothing is served at {shown}; did you mean {} {meant}?", head.method),
         None => format!("nothing is served at {shown}; GET / lists what is"),
     };

@@ -14,6 +14,9 @@ use weir_types::contract::about::Operation;
 
 const ABOUT: &str = "A gateway for large language models: point a client that you know at this address.";
 
+/// Where the documentation lists every endpoint.
+const FURTHER: &str = "Further endpoints (models, token counts, files, batches and others) are in docs/clients.md.";
+
 /// The pages of the admin endpoints.
 pub(super) const PAGES: [(&str, &str); 6] = [
     ("dashboard", "/ui/"),
@@ -70,6 +73,7 @@ fn as_json(serving: &Serving) -> Value {
         "name": "weir",
         "about": ABOUT,
         "endpoints": endpoints(serving),
+        "further": FURTHER,
         "pages": pages,
     })
 }
@@ -91,7 +95,7 @@ fn as_html(serving: &Serving) -> String {
     {
         let _ = writeln!(page, "<tr><td>{}</td><td>{}</td></tr>", escaped(format), escaped(endpoint));
     }
-    page.push_str("</table>\n");
+    let _ = writeln!(page, "</table>\n<p>{FURTHER}</p>");
     page
 }
 
