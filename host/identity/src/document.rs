@@ -2,6 +2,7 @@
 
 mod budget;
 mod check;
+mod decimal;
 mod grant;
 mod group;
 mod key;
@@ -102,7 +103,7 @@ pub enum Document {
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     /// It is no JSON of this kind.
-    #[error("not a valid {}: {error}", .kind.name())]
+    #[error("not a valid {}: {}", .kind.name(), without_place(.error))]
     Json {
         /// The kind that was expected.
         kind: Kind,
@@ -206,6 +207,13 @@ impl Document {
             Self::Price(price) => price.check(),
         }
     }
+}
+
+/// An error of JSON without its line and column: programs write the text, so that nobody can look there.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).map_or_else(|| text.clone(), str::to_owned)
 }
 
 /// A document as a value. Documents have no maps with other keys than texts, so this does not fail.

@@ -28,8 +28,15 @@ pub enum ChangeError {
         stored: Option<Revision>,
     },
     /// Another key of the team has this name.
-    #[error("the key {0} of the same team has this name")]
-    NameTaken(KeyId),
+    #[error("a key called `{name}` exists {} already ({id})", if *.in_team { "in this team" } else { "without a team" })]
+    NameTaken {
+        /// What both are called.
+        name: String,
+        /// Whether both are of a team.
+        in_team: bool,
+        /// The other key.
+        id: KeyId,
+    },
     /// Another key has this hash.
     #[error("the key {0} has the same text")]
     HashTaken(KeyId),
@@ -41,7 +48,8 @@ pub enum ChangeError {
     OwnerMissing(Kind, String),
     /// The key was rotated, and the text before is still valid.
     #[error(
-        "the key was rotated at {at}, and its text before is valid until {grace_ends}; `again` replaces the newer text"
+        "the key was rotated at {at}, and the previous key stays valid until {grace_ends}; `again` (`--again` of `weir keys \
+         rotate`) replaces the newer one"
     )]
     AlreadyRotated {
         /// When it was rotated.
@@ -84,7 +92,7 @@ impl ChangeError {
             Self::NotFound(_) => "not_found",
             Self::Exists(_) => "already_exists",
             Self::VersionConflict { .. } => "version_conflict",
-            Self::NameTaken(_) => "name_taken",
+            Self::NameTaken { .. } => "name_taken",
             Self::HashTaken(_) => "key_taken",
             Self::LoginTaken => "login_taken",
             Self::OwnerMissing(..) => "owner_not_found",

@@ -311,5 +311,6 @@ fn check_owner(key: &Key, stored: &impl Stored) -> Result<(), ChangeError> {
 
 fn check_name(key: &Key, stored: &impl Stored) -> Result<(), ChangeError> {
     let other = stored.key_named(key.owner.team.as_ref(), &key.name).filter(|other| *other != key.id);
-    other.map_or(Ok(()), |other| Err(ChangeError::NameTaken(other)))
+    let taken = |id| ChangeError::NameTaken { name: key.name.clone(), in_team: key.owner.team.is_some(), id };
+    other.map_or(Ok(()), |other| Err(taken(other)))
 }

@@ -260,10 +260,11 @@ fn after_a_rotation_both_texts_are_one_key_until_the_grace_ends() {
 #[test]
 fn names_are_unique_within_a_team() {
     let (mut memory, text) = started();
-    assert_eq!(memory.run(create("build", Some("red")), &context(0)).unwrap_err(), ChangeError::NameTaken(text.id()));
+    let taken = |id| ChangeError::NameTaken { name: "build".to_owned(), in_team: true, id };
+    assert_eq!(memory.run(create("build", Some("red")), &context(0)).unwrap_err(), taken(text.id()));
     let other = memory.run(create("build", Some("blue")), &context(0)).unwrap().issued.unwrap();
     let to_blue = KeyCommand::Move { id: text.id(), team: TeamId::parse("blue").ok() };
-    assert_eq!(memory.run(to_blue.clone(), &context(0)).unwrap_err(), ChangeError::NameTaken(other.id()));
+    assert_eq!(memory.run(to_blue.clone(), &context(0)).unwrap_err(), taken(other.id()));
     let edit = KeyEdit { name: Some("ci".to_owned()), expires: Some(Some(at(50))), ..KeyEdit::default() };
     memory.run(KeyCommand::Edit(text.id(), Box::new(edit)), &context(0)).unwrap();
     memory.run(to_blue, &context(0)).unwrap();

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Invalid;
 use super::check::{is_decimal, text};
+use super::decimal::decimal;
 
 /// A budget whose scope is the document at which it stands. Exactly one of `usd`, `tokens` and `requests` is set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,7 +13,7 @@ pub struct Budget {
     /// Its name in errors and metrics.
     pub name: String,
     /// Dollars, as a decimal number: `"12.50"`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "decimal", skip_serializing_if = "Option::is_none")]
     pub usd: Option<String>,
     /// The most tokens in one window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +27,7 @@ pub struct Budget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tz: Option<String>,
     /// The share from which on answers carry a warning: `"0.8"`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "decimal", skip_serializing_if = "Option::is_none")]
     pub soft: Option<String>,
     /// What happens to requests without room.
     #[serde(default)]
@@ -35,7 +36,7 @@ pub struct Budget {
     #[serde(default)]
     pub unpriced: WhenUnpriced,
     /// The share at which a running stream is ended: `"1.2"`. Streams finish if it is unset.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "decimal", skip_serializing_if = "Option::is_none")]
     pub abort_at: Option<String>,
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::check::{metadata, text};
+use super::decimal::decimal;
 use super::{Budget, BudgetId, Invalid, Metadata, Schema, WhenOver, WhenUnpriced};
 
 /// A budget of the store beside those of the configuration, with the same fields. Exactly one of `usd`, `tokens` and
@@ -21,7 +22,7 @@ pub struct ScopedBudget {
     /// When it was created.
     pub created: Timestamp,
     /// Dollars, as a decimal number: `"12.50"`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "decimal", skip_serializing_if = "Option::is_none")]
     pub usd: Option<String>,
     /// The most tokens in one window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +36,7 @@ pub struct ScopedBudget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tz: Option<String>,
     /// The share from which on answers carry a warning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "decimal", skip_serializing_if = "Option::is_none")]
     pub soft: Option<String>,
     /// What happens to requests without room.
     #[serde(default)]
@@ -44,7 +45,7 @@ pub struct ScopedBudget {
     #[serde(default)]
     pub unpriced: WhenUnpriced,
     /// The share at which a running stream is ended. Streams finish if it is unset.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "decimal", skip_serializing_if = "Option::is_none")]
     pub abort_at: Option<String>,
     /// Free data.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]

@@ -29,6 +29,21 @@ fn a_document_is_written_as_it_was_read() {
 }
 
 #[test]
+fn a_decimal_number_is_taken_as_a_text_or_as_a_number() {
+    let usd = |budget: &str| {
+        let text = key(&format!(r#", "budgets": [{{"name": "b", "per": "month", {budget}}}]"#));
+        Document::parse(Kind::Key, &text).map(|document| document.public_view()["budgets"][0]["usd"].clone())
+    };
+    for (written, read) in [(r#""12.50""#, "12.50"), ("12.5", "12.5"), ("5", "5")] {
+        assert_eq!(usd(&format!(r#""usd": {written}"#)).unwrap(), read);
+    }
+    assert!(usd(r#""usd": null, "requests": 1"#).unwrap().is_null());
+    let problem = usd(r#""usd": [1]"#).unwrap_err().to_string();
+    assert!(problem.contains("a decimal number such as") && !problem.contains("column"), "{problem}");
+    assert!(usd(r#""usd": -1"#).is_err());
+}
+
+#[test]
 fn no_view_shows_a_hash() {
     let rotated = r#", "rotated": {"at": "2026-11-21T11:00:00Z", "grace_ends": "2026-11-21T12:00:00Z",
         "previous": "sha256:00dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b"}"#;

@@ -12,6 +12,11 @@ use crate::cli::running::Running;
 
 const BUDGET: Kind = Kind { one: "budget", all: "budgets" };
 
+/// What a budget can limit, one of which it does.
+const UNITS: [&str; 3] = ["usd", "tokens", "requests"];
+/// Whose use a budget can count, besides `all`.
+const SCOPES: [&str; 6] = ["key", "team", "org", "tag", "model", "provider"];
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
     /// Lists all budgets: name, whose use counts, limit, what is used and left, when it resets, where it stands.
@@ -36,6 +41,7 @@ pub(in crate::cli) struct List {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("per", |per| per.required(true)))]
 pub(in crate::cli) struct Create {
     /// The name: letters, digits, and any of . _ - @ : + =
     name: String,
@@ -103,6 +109,9 @@ fn create(asked: &Create) -> Result<String, Failure> {
     let mut fields = asked.fields.written().map_err(Failure::Usage)?;
     fields.insert("id".to_owned(), json!(asked.name));
     fields.insert("for".to_owned(), scope(&asked.scope).map_err(Failure::Usage)?);
+    if UNITS.iter().all(|unit| !fields.contains_key(*unit)) {
+        return Err(Failure::Usage("the budget has no limit: give --usd, --tokens or --requests".to_owned()));
+    }
     BUDGET.create(&asked.running, fields)
 }
 
@@ -112,9 +121,8 @@ fn set(asked: &Set) -> Result<String, Failure> {
         return Err(Failure::Usage("nothing is to be changed: give --usd, --per or another field".to_owned()));
     }
     // Another unit takes the place of the one before.
-    let units = ["usd", "tokens", "requests"];
-    if units.iter().any(|unit| fields.contains_key(*unit)) {
-        for unit in units {
+    if UNITS.iter().any(|unit| fields.contains_key(*unit)) {
+        for unit in UNITS {
             fields.entry(unit).or_insert(Value::Null);
         }
     }
@@ -144,7 +152,8 @@ fn scope(text: &str) -> Result<Value, String> {
     if text == "all" {
         return Ok(json!("all"));
     }
-    let (kind, name) = text.split_once('=').ok_or_else(|| {
+    let pair = text.split_once('=').filter(|(kind, name)| SCOPES.contains(kind) && !name.is_empty());
+    let (kind, name) = pair.ok_or_else(|| {
         format!("error: --for takes `all` or one of key=, team=, org=, tag=, model=, provider=, not `{text}`")
     })?;
     Ok(Value::Object(Map::from_iter([(kind.to_owned(), json!(name))])))
@@ -195,7 +204,7 @@ mod tests {
         let wrong = Fields { when_over: Some("small".to_owned()), ..Fields::default() };
         assert!(wrong.written().unwrap_err().contains("downgrade="));
         assert_eq!((scope("all").unwrap(), scope("team=red").unwrap()), (json!("all"), json!({"team": "red"})));
-        assert!(scope("red").is_err());
+        assert!(["red", "teams=red", "team=", "="].iter().all(|wrong| scope(wrong).is_err()));
         assert_eq!((who(&json!("all")), who(&json!({"org": "o"}))), ("all".to_owned(), "org=o".to_owned()));
     }
 }

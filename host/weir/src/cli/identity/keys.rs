@@ -138,7 +138,7 @@ fn rotate(asked: &Rotate) -> Result<String, Failure> {
     let path = path(&asked.id, "/rotate").map_err(Failure::Usage)?;
     let key = Endpoints::of(&asked.running)?.send(Method::POST, &path, &[], Some(&body))?;
     let ends = cell(&key["rotated"]["grace_ends"]);
-    crate::cli::print_stderr(&format!("the text before is valid until {ends}; the new one is shown only now:"));
+    crate::cli::print_stderr(&format!("the previous key stays valid until {ends}; the new one is shown only now:"));
     Ok(cell(&key["key"]))
 }
 

@@ -36,6 +36,7 @@ pub(in crate::cli) struct List {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("provider", |provider| provider.required(true)), mut_arg("model", |model| model.required(true)))]
 pub(in crate::cli) struct Create {
     #[command(flatten)]
     price: Named,
