@@ -31,7 +31,7 @@ impl Catalog {
         next.refused.remove(&name);
         next.aside.remove(&name);
         let trial = next.adapters.get(&name).and_then(|serving| self.trial(adapter, serving));
-        let change = Change { cause: "its file came", status: FormerState::Retired, result: "activated" };
+        let change = Change { cause: "found in the plugins folder", status: FormerState::Retired, result: "activated" };
         let done = match trial {
             Some(trial) => self.try_out(next, trial),
             None => self.serve(next, adapter, &change),

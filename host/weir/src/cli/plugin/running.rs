@@ -58,14 +58,14 @@ mod tests {
     fn each_version_has_its_line() {
         let adapter = serde_json::json!({
             "name": "zeta", "version": "2", "digest": "0123456789abcdef", "status": "serving", "reason": null,
-            "cause": "its file came", "proved": false,
+            "cause": "found in the plugins folder", "proved": false,
             "impurity": "not proved pure: may read a clock",
             "left_out": ["POST /v1/x is left out: `eta` serves it"],
             "canary": {"version": "3", "digest": "aaaaaaaaaaaaaaaa", "exchanges": 4, "wanted": 200, "failed": 0},
             "versions": [{"version": "1", "digest": "bbbbbbbbbbbbbbbb", "status": "retired"}],
         });
         let expected = [
-            "zeta             2        0123456789ab   serving      unproved; its file came",
+            "zeta             2        0123456789ab   serving      unproved; found in the plugins folder",
             "                 not proved pure: may read a clock",
             "                 POST /v1/x is left out: `eta` serves it",
             "zeta             3        aaaaaaaaaaaa   candidate    4 of 200 exchanges, 0 failed",
