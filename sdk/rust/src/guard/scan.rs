@@ -1,5 +1,6 @@
 //! Verdicts about what is found in an answer, wherever a stream splits it.
 
+mod joined;
 mod seen;
 mod whole;
 
@@ -10,6 +11,7 @@ use super::placeholders::{Placeholders, RESTORED};
 use super::spelling;
 use super::{Annotation, Answer, Denial, EventAnswer, EventVerdict, Facts, Finder};
 use crate::types::{ChatEvent, Citation, Extension, PartDelta, PartKind, PartStart, ToolKind};
+use joined::{JoinedTexts, Kind};
 use seen::Seen;
 
 /// The most characters that are needed to recognise something, as a reader counts them: what a guard that refuses asks the
@@ -49,6 +51,8 @@ impl<F: Configured> Answer for Scan<F> {
 struct Scanner<F> {
     setup: Setup<F>,
     parts: BTreeMap<(u32, u32), Seen>,
+    /// The same texts, as a client gets them that has one text for all parts of a kind.
+    joined: JoinedTexts,
     counts: BTreeMap<String, usize>,
     /// What stands in the request for values that the answer is to have again.
     placeholders: Placeholders,
@@ -59,7 +63,7 @@ struct Scanner<F> {
 impl<F: Configured> Scanner<F> {
     fn new(setup: Setup<F>) -> Self {
         let (parts, counts, placeholders) = (BTreeMap::new(), BTreeMap::new(), Placeholders::default());
-        Self { setup, parts, counts, placeholders, is_fixed: false }
+        Self { setup, parts, joined: JoinedTexts::default(), counts, placeholders, is_fixed: false }
     }
 
     fn push(&mut self, events: Vec<ChatEvent>) -> EventAnswer {
@@ -89,6 +93,8 @@ impl<F: Configured> Scanner<F> {
         for seen in std::mem::take(&mut self.parts).into_values() {
             self.look_at_end(seen);
         }
+        let over = self.joined.finish(&self.setup.finder);
+        self.counts_of(&over);
         EventAnswer { verdict: self.verdict(&before), annotations: self.noted(&before) }
     }
 
@@ -117,8 +123,10 @@ impl<F: Configured> Scanner<F> {
                 let fresh = seen.judge(&found, false);
                 seen.forget(seen.decided(&found));
                 self.counts_of(&fresh);
+                self.join(*candidate, *part, text);
             }
             ChatEvent::PartStop(stop) => {
+                self.stop_joined(stop.candidate, stop.part);
                 if let Some(seen) = self.parts.remove(&(stop.candidate, stop.part)) {
                     self.look_at_end(seen);
                 }
@@ -142,11 +150,31 @@ impl<F: Configured> Scanner<F> {
         self.counts_of(&fresh);
     }
 
+    /// Reads a text as one with those of its kind before it. What is found over the end of a part cannot be masked: its
+    /// beginning has gone with that part.
+    fn join(&mut self, candidate: u32, part: u32, text: &str) {
+        let over = self.joined.push(candidate, part, self.kind(candidate, part), text, &self.setup.finder);
+        self.is_fixed |= !over.is_empty();
+        self.counts_of(&over);
+    }
+
+    /// Judges what is found over the end of a part before and goes up to the end of this one.
+    fn stop_joined(&mut self, candidate: u32, part: u32) {
+        let over = self.joined.stop(candidate, self.kind(candidate, part), &self.setup.finder);
+        self.is_fixed |= !over.is_empty();
+        self.counts_of(&over);
+    }
+
+    fn kind(&self, candidate: u32, part: u32) -> Kind {
+        self.parts.get(&(candidate, part)).map(|seen| seen.kind).unwrap_or_default()
+    }
+
     /// Masks what is found in an event, and keeps back the text whose meaning depends on what follows.
     fn mask(&mut self, event: ChatEvent) -> Vec<ChatEvent> {
         match event {
             ChatEvent::Delta(PartDelta { candidate, part, text }) => {
                 self.parts.entry((candidate, part)).or_default().text.push_str(&text);
+                self.join(candidate, part, &text);
                 self.sent(candidate, part, false).into_iter().collect()
             }
             ChatEvent::Start(mut start) => {
@@ -154,6 +182,7 @@ impl<F: Configured> Scanner<F> {
                 vec![ChatEvent::Start(start)]
             }
             ChatEvent::PartStop(mut stop) => {
+                self.stop_joined(stop.candidate, stop.part);
                 let rest = self.sent(stop.candidate, stop.part, true);
                 self.parts.remove(&(stop.candidate, stop.part));
                 stop.extensions = self.without_findings(stop.extensions);
@@ -161,6 +190,7 @@ impl<F: Configured> Scanner<F> {
             }
             ChatEvent::Signature(signature) => {
                 // It vouches for the whole part, so what is kept back goes first.
+                self.stop_joined(signature.candidate, signature.part);
                 let rest = self.sent(signature.candidate, signature.part, true);
                 let is_masked =
                     self.parts.get(&(signature.candidate, signature.part)).is_some_and(|seen| seen.is_masked);
@@ -221,7 +251,7 @@ impl<F: Configured> Scanner<F> {
     fn sent(&mut self, candidate: u32, part: u32, is_end: bool) -> Option<ChatEvent> {
         let seen = self.parts.get_mut(&(candidate, part))?;
         let mut found = seen.search(&self.setup.finder);
-        if !seen.is_thinking {
+        if seen.kind != Kind::Thinking {
             let restored = self.placeholders.find(&seen.text).into_iter();
             found.extend(restored.filter(|one| one.range.start >= seen.context));
             found.sort_by_key(|one| one.range.start);
@@ -250,13 +280,13 @@ impl<F: Configured> Scanner<F> {
         extensions
     }
 
-    /// Takes note of the beginning of a part whose text is JSON, or thinking.
+    /// Takes note of the beginning of a part whose text is not the answer's.
     fn begins(&mut self, event: &ChatEvent) {
         let ChatEvent::PartStart(PartStart { candidate, part, kind }) = event else { return };
         let is_json = matches!(kind, PartKind::ToolCall(call) if call.kind == ToolKind::Function);
-        let is_thinking = matches!(kind, PartKind::Reasoning);
-        if is_json || is_thinking {
-            self.parts.insert((*candidate, *part), Seen { is_json, is_thinking, ..Seen::default() });
+        let kind = Kind::of(kind);
+        if kind != Kind::Text {
+            self.parts.insert((*candidate, *part), Seen { is_json, kind, ..Seen::default() });
         }
     }
 

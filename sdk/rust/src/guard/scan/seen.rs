@@ -1,5 +1,6 @@
 //! A part of an answer that goes on, as far as its text is still needed to recognise something.
 
+use super::joined::Kind;
 use super::{MAX_FINDING_BYTES, REACH};
 use crate::guard::{Finder, Found, spelling};
 
@@ -14,8 +15,8 @@ pub(super) struct Seen {
     pub(super) judged: usize,
     /// Whether it is JSON, whose escapes are read.
     pub(super) is_json: bool,
-    /// Whether it is thinking, in which nothing is restored: its issuer vouches for it.
-    pub(super) is_thinking: bool,
+    /// What its text is. In thinking nothing is restored: its issuer vouches for it.
+    pub(super) kind: Kind,
     /// Whether something was masked in it, so that no signature vouches for it any more.
     pub(super) is_masked: bool,
 }

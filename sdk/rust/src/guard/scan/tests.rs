@@ -4,7 +4,7 @@ use super::*;
 use crate::guard::OptionValues;
 use crate::types::{
     CandidateFinish, Finish, FinishReason, MediaKind, MediaPart, MediaSource, Opaque, PartCitation, PartStart,
-    PartStop, Usage,
+    PartStop, ToolStart, Usage,
 };
 
 /// Finds the word `hush` with any further letters `h`.
@@ -105,6 +105,110 @@ fn a_long_word_stays_whole_and_what_is_kept_is_bounded() {
             assert!(is_whole || seen.text.len() <= REACH + 1, "{pushed}: {}", seen.text.len());
         }
     }
+}
+
+fn of_part(part: u32, kind: PartKind, text: &str) -> [ChatEvent; 3] {
+    [
+        ChatEvent::PartStart(PartStart { candidate: 0, part, kind }),
+        ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() }),
+        ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() }),
+    ]
+}
+
+fn call() -> PartKind {
+    let (id, name) = ("c".to_owned(), "f".to_owned());
+    PartKind::ToolCall(ToolStart { id, name, kind: ToolKind::Function, signature: None })
+}
+
+/// The verdicts on parts that come one after the other, each event alone, and what is noted of them.
+fn over_parts(action: Action, parts: &[(PartKind, &str)]) -> (bool, Option<Annotation>) {
+    let mut scanner = scanner(action);
+    let events = parts.iter().zip(0..).flat_map(|((kind, text), part)| of_part(part, kind.clone(), text));
+    let answers: Vec<_> = events.map(|event| scanner.push(vec![event])).collect();
+    let is_denied = answers.iter().any(|answer| matches!(answer.verdict, EventVerdict::Deny(_)));
+    (is_denied, answers.into_iter().flat_map(|answer| answer.annotations).last())
+}
+
+#[test]
+fn a_word_is_found_over_parts_that_a_client_may_put_together() {
+    use PartKind::{Reasoning, Refusal, Text};
+    let long = "z".repeat(3 * REACH);
+    let (begun, ended) = (format!("{long}hu"), format!("sh{long}"));
+    for (parts, is_found) in [
+        (vec![(Text, "say hu"), (Text, "sh!")], true),
+        (vec![(Text, &begun), (Text, &ended)], true),
+        (vec![(Text, "hu"), (Reasoning, "so"), (Text, "sh")], true),
+        (vec![(Reasoning, "hu"), (Text, "so"), (Reasoning, "sh")], true),
+        (vec![(Refusal, "hu"), (Refusal, "sh")], true),
+        (vec![(Text, "h"), (call(), "{}"), (Text, "u"), (Text, ""), (Text, "s"), (Reasoning, "x"), (Text, "h")], true),
+        (vec![(Text, "hu"), (Reasoning, "sh")], false),
+        (vec![(call(), "hu"), (call(), "sh")], false),
+        (vec![(Text, "hu"), (Text, &long), (Text, "sh")], false),
+        (vec![(Text, "hu "), (Text, "sh")], false),
+    ] {
+        let noted = is_found.then(|| Annotation::new("word", "1"));
+        assert_eq!(over_parts(Action::Deny, &parts), (is_found, noted.clone()), "{parts:?}");
+        assert_eq!(over_parts(Action::Mask, &parts), (is_found, noted.clone()), "{parts:?}");
+        assert_eq!(over_parts(Action::Annotate, &parts), (false, noted), "{parts:?}");
+    }
+}
+
+#[test]
+fn what_a_part_has_alone_is_masked_there_whatever_stood_before() {
+    /// Finds a word that ends in `hush`.
+    #[derive(Debug)]
+    struct AnyHush;
+
+    impl Finder for AnyHush {
+        fn find(&self, text: &str) -> Vec<Found> {
+            let Some(at) = text.find("hush") else { return Vec::new() };
+            let begin = text[..at].rfind(' ').map_or(0, |space| space + 1);
+            vec![Found { range: begin..at + 4, label: "word".into() }]
+        }
+    }
+
+    let mut joined = JoinedTexts::default();
+    assert_eq!(joined.push(0, 0, Kind::Text, "I say", &AnyHush), []);
+    assert_eq!(joined.push(0, 1, Kind::Text, "hush", &AnyHush), []);
+    assert_eq!(joined.stop(0, Kind::Text, &AnyHush), []);
+    let mut joined = JoinedTexts::default();
+    assert_eq!(joined.push(0, 0, Kind::Text, "I say hu", &AnyHush), []);
+    assert_eq!(joined.push(0, 1, Kind::Text, "sh", &AnyHush), []);
+    assert_eq!(joined.stop(0, Kind::Text, &AnyHush).len(), 1);
+}
+
+#[test]
+fn the_second_half_is_refused_before_it_goes() {
+    for action in [Action::Deny, Action::Mask] {
+        let mut scanner = scanner(action);
+        let [start, text, stop] = of_part(1, PartKind::Text, "sh");
+        let first = of_part(0, PartKind::Text, "hu").into_iter().chain([start, text]);
+        for event in first {
+            match scanner.push(vec![event]).verdict {
+                EventVerdict::Deny(_) => panic!("nothing is known yet"),
+                EventVerdict::Replace(events) => assert!(!events.iter().any(|event| *event == delta("sh"))),
+                EventVerdict::Allow => {}
+            }
+        }
+        assert_eq!(scanner.push(vec![stop]).verdict, EventVerdict::Deny(Denial::new("no")));
+    }
+    let mut scanner = scanner(Action::Deny);
+    scanner.push(of_part(0, PartKind::Text, "hu").to_vec());
+    assert_eq!(scanner.push(vec![of_part(1, PartKind::Text, "sh")[1].clone()]), EventAnswer::allow());
+    assert_eq!(scanner.finish().verdict, EventVerdict::Deny(Denial::new("no")), "the part was not stopped");
+}
+
+#[test]
+fn what_is_kept_of_texts_that_belong_together_is_bounded() {
+    let mut scanner = scanner(Action::Deny);
+    for part in 0..200 {
+        scanner.push(of_part(part, PartKind::Text, "so many words ").to_vec());
+    }
+    assert!(scanner.joined.kept() <= 2 * REACH, "{}", scanner.joined.kept());
+    for part in 200..1_200 {
+        scanner.push(of_part(part, PartKind::Text, "xyzxyzxyz").to_vec());
+    }
+    assert!(scanner.joined.kept() <= MAX_FINDING_BYTES + REACH, "{}", scanner.joined.kept());
 }
 
 fn source(json: &str) -> Opaque {
