@@ -4,6 +4,7 @@
 //! ([`placeholders`]).
 
 pub mod find;
+mod neighbours;
 pub mod placeholders;
 pub mod scan;
 pub mod spelling;

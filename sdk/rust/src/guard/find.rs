@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
+use super::neighbours::{OverEnds, Place, Share};
 use super::placeholders::Placeholders;
 use super::scan::{REACH, Scan};
 use super::texts;
@@ -150,18 +151,20 @@ fn judge_with(
     mut mask: impl FnMut(&str, &str) -> String,
 ) -> RequestAnswer {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut is_fixed = false;
+    let (mut is_fixed, mut number) = (false, 0);
+    let mut over_ends = OverEnds::of(&mut asked, finder);
     texts::visit(&mut asked, &mut |text| {
-        let found = finder.find(text.as_str());
-        if found.is_empty() {
+        let places = over_ends.with(number, finder.find(text.as_str()));
+        number += 1;
+        if places.is_empty() {
             return;
         }
         is_fixed |= text.is_fixed();
         if action == Action::Mask {
-            let masked = replaced(text.as_str(), &found, |one, value| mask(&one.label, value));
+            let masked = masked_places(text.as_str(), &places, &mut mask);
             text.set(masked);
         }
-        for one in found {
+        for one in places.into_iter().filter(|one| one.share != Share::GoesOn) {
             *counts.entry(one.label).or_default() += 1;
         }
     });
@@ -175,6 +178,24 @@ fn judge_with(
         Action::Mask | Action::Deny => RequestVerdict::Deny(Denial::new(message)),
     };
     RequestAnswer { annotations, ..RequestAnswer::of(verdict) }
+}
+
+/// A text with something else in each of these places. What goes on from another text is masked there already, and is
+/// masked here again so that no text becomes empty.
+fn masked_places(text: &str, places: &[Place], mask: &mut dyn FnMut(&str, &str) -> String) -> String {
+    let (mut out, mut from) = (String::with_capacity(text.len()), 0);
+    for Place { range, label, share } in places {
+        out.push_str(text.get(from..range.start).unwrap_or_default());
+        let other = match share {
+            Share::All => mask(label, text.get(range.clone()).unwrap_or_default()),
+            Share::Begins(whole) => mask(label, whole),
+            Share::GoesOn => format!("[{label}]"),
+        };
+        out.push_str(&other);
+        from = range.end;
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
 }
 
 /// A text with each finding replaced by its label in brackets.
@@ -228,6 +249,72 @@ mod tests {
         assert_eq!(judge(request(), &Hush, Action::Annotate, "no").verdict, RequestVerdict::Allow);
         let harmless = judge(asked(vec![Part::Text(TextPart::new("loud"))]), &Hush, Action::Deny, "no");
         assert_eq!(harmless, RequestAnswer::allow());
+    }
+
+    fn texts(texts: &[&str]) -> Vec<Part> {
+        texts.iter().map(|text| Part::Text(TextPart::new(*text))).collect()
+    }
+
+    type Said<'t> = (Role, &'t [&'t str]);
+
+    fn said(all: &[Said<'_>]) -> Asked {
+        let message = |(role, parts): &Said<'_>| Message {
+            role: role.clone(),
+            name: None,
+            parts: texts(parts),
+            extensions: Vec::new(),
+        };
+        Asked::Chat(ChatRequest { messages: all.iter().map(message).collect(), ..ChatRequest::default() })
+    }
+
+    #[test]
+    fn a_word_is_found_over_texts_that_may_be_put_together() {
+        use Role::{Assistant, Developer, System, Tool, User};
+        let long = "z".repeat(20_000);
+        let (begun, ended) = (format!("{long}hu"), format!("sh{long}"));
+        let split: &[(&[Said<'_>], bool)] = &[
+            (&[(User, &["a hu", "sh!"])], true),
+            (&[(User, &["h", "", "u", "s", "h"])], true),
+            (&[(User, &[&begun, &ended])], true),
+            (&[(User, &["hu"]), (User, &["sh"])], true),
+            (&[(User, &["hu"]), (System, &["x"]), (User, &["sh"])], true),
+            (&[(User, &["hu"]), (Assistant, &[""]), (User, &["sh"])], true),
+            (&[(System, &["hu"]), (User, &["x"]), (Developer, &["sh"])], true),
+            (&[(Assistant, &["hu"]), (Assistant, &["sh"])], true),
+            (&[(User, &["hu"]), (Tool, &["sh"])], true),
+            (&[(User, &["hu"]), (Assistant, &["sh"])], false),
+            (&[(User, &["hu"]), (Assistant, &["x"]), (User, &["sh"])], false),
+            (&[(User, &["hu", &long, "sh"])], false),
+            (&[(User, &["hu ", "sh"])], false),
+        ];
+        for (messages, is_found) in split {
+            let denied = judge(said(messages), &Hush, Action::Deny, "no");
+            assert_eq!(denied != RequestAnswer::allow(), *is_found);
+            assert_eq!(denied.annotations.len(), usize::from(*is_found));
+        }
+    }
+
+    #[test]
+    fn a_word_is_masked_in_all_texts_that_it_is_in() {
+        let answer = judge(asked(texts(&["hush, a hu", "s", "h! hush h", "ush"])), &Hush, Action::Mask, "no");
+        let expected = asked(texts(&["[word], a [word]", "[word]", "[word]! [word] [word]", "[word]"]));
+        assert_eq!(answer.verdict, RequestVerdict::Replace(expected));
+        assert_eq!(answer.annotations, [Annotation::new("word", "4")]);
+        let long = "z".repeat(20_000);
+        let answer = judge(asked(texts(&["hu", &format!("sh{long}hu"), "sh"])), &Hush, Action::Mask, "no");
+        let expected = asked(texts(&["[word]", &format!("[word]{long}[word]"), "[word]"]));
+        assert_eq!(answer.verdict, RequestVerdict::Replace(expected));
+        let mut signed = TextPart::new("sh");
+        signed.signature = Some(Signature { issuer: "a".into(), value: "b".into() });
+        let parts = vec![Part::Text(TextPart::new("hu")), Part::Text(signed)];
+        let answer = judge(asked(parts), &Hush, Action::Mask, "no");
+        assert_eq!(answer.verdict, RequestVerdict::Deny(Denial::new("no")), "it cannot be masked in full");
+    }
+
+    #[test]
+    fn a_value_in_two_texts_has_one_placeholder() {
+        let answer = judge_to_restore(asked(texts(&["hu", "sh"])), &Hush, "no", "id");
+        assert!(answer.memo.contains("\"hush\""), "{}", answer.memo);
     }
 
     #[test]

@@ -17,11 +17,18 @@ pub struct Text<'t> {
     value: &'t mut String,
     is_fixed: bool,
     is_changed: bool,
+    run: Option<u32>,
 }
 
 impl<'t> Text<'t> {
     fn of(text: &'t mut String) -> Self {
-        Self { value: text, is_fixed: false, is_changed: false }
+        Self { value: text, is_fixed: false, is_changed: false, run: None }
+    }
+
+    /// The number of the texts that this one may be put together with, in the order of the walk: a provider, or the
+    /// translation to its format, joins what follows each other.
+    pub fn run(&self) -> Option<u32> {
+        self.run
     }
 
     /// The text.
@@ -55,8 +62,9 @@ pub fn visit(asked: &mut Asked, f: &mut Visit<'_>) {
 }
 
 fn chat(request: &mut ChatRequest, f: &mut Visit<'_>) {
+    let mut runs = Runs::default();
     for one in &mut request.messages {
-        message(one, f);
+        message(one, runs.next(one), f);
     }
     for tool in &mut request.tools {
         match tool {
@@ -100,20 +108,56 @@ fn chat(request: &mut ChatRequest, f: &mut Visit<'_>) {
     extensions(&mut request.extensions, f);
 }
 
-fn message(message: &mut Message, f: &mut Visit<'_>) {
+/// What the texts of a message are, as far as others may be put together with them.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Thinking,
+    Refusal,
+    Result,
+}
+
+/// Messages that follow each other and have the same role. Those for the system are one, wherever they stand, since
+/// formats that have one place for them put them there.
+#[derive(Debug, Default)]
+struct Runs {
+    role: Option<Role>,
+    number: u32,
+}
+
+impl Runs {
+    /// The number of the run that a message belongs to. One that says nothing ends no run: it may be left out.
+    fn next(&mut self, message: &Message) -> u32 {
+        if matches!(message.role, Role::System | Role::Developer) {
+            return 0;
+        }
+        let is_empty = |part: &Part| matches!(part, Part::Text(part) if part.text.is_empty());
+        // Formats without a turn for results have them in the user's.
+        let role = if message.role == Role::Tool { &Role::User } else { &message.role };
+        let is_same = self.role.as_ref() == Some(role) || message.parts.iter().all(is_empty);
+        if !is_same {
+            self.role = Some(role.clone());
+            self.number = self.number.saturating_add(1);
+        }
+        self.number
+    }
+}
+
+fn message(message: &mut Message, run: u32, f: &mut Visit<'_>) {
     if let Role::Other(role) = &mut message.role {
         fixed(role, f);
     }
     option(&mut message.name, f);
     for one in &mut message.parts {
-        part(one, f);
+        part(one, run, f);
     }
     extensions(&mut message.extensions, f);
 }
 
-fn part(part: &mut Part, f: &mut Visit<'_>) {
+fn part(part: &mut Part, run: u32, f: &mut Visit<'_>) {
+    let of = |kind: Kind| run.saturating_mul(4).saturating_add(kind as u32);
     match part {
-        Part::Text(part) => text_part(part, f),
+        Part::Text(part) => text_part(part, of(Kind::Text), f),
         Part::Media(part) => media(part, f),
         Part::ToolCall(call) => {
             plain(&mut call.name, f);
@@ -129,7 +173,7 @@ fn part(part: &mut Part, f: &mut Visit<'_>) {
             option(&mut result.name, f);
             for piece in &mut result.content {
                 match piece {
-                    ResultPart::Text(part) => text_part(part, f),
+                    ResultPart::Text(part) => text_part(part, of(Kind::Result), f),
                     ResultPart::Media(part) => media(part, f),
                     ResultPart::Json(text) => scalars(text, f),
                     ResultPart::Opaque(part) => json(&mut part.json, f),
@@ -140,17 +184,17 @@ fn part(part: &mut Part, f: &mut Visit<'_>) {
         Part::Reasoning(part) => {
             let is_fixed = part.signature.is_some() || part.encrypted.is_some();
             if let Some(text) = &mut part.text {
-                fixed_if(is_fixed, text, f);
+                in_run(of(Kind::Thinking), is_fixed, text, f);
             }
             extensions(&mut part.extensions, f);
         }
-        Part::Refusal(text) => plain(text, f),
+        Part::Refusal(text) => in_run(of(Kind::Refusal), false, text, f),
         Part::Opaque(part) => json(&mut part.json, f),
     }
 }
 
-fn text_part(part: &mut TextPart, f: &mut Visit<'_>) {
-    fixed_if(part.signature.is_some(), &mut part.text, f);
+fn text_part(part: &mut TextPart, run: u32, f: &mut Visit<'_>) {
+    in_run(run, part.signature.is_some(), &mut part.text, f);
     for citation in &mut part.citations {
         option(&mut citation.url, f);
         option(&mut citation.title, f);
@@ -214,7 +258,7 @@ fn plain(text: &mut String, f: &mut Visit<'_>) {
 
 /// Visits the strings and numbers of JSON that stays as it is.
 fn fixed_json(text: &str, f: &mut Visit<'_>) {
-    scalars(&mut text.to_owned(), &mut |found| f(&mut Text { value: found.value, is_fixed: true, is_changed: false }));
+    scalars(&mut text.to_owned(), &mut |found| f(&mut Text { is_fixed: true, ..Text::of(found.value) }));
 }
 
 /// Visits a name that its format gives a meaning to, and that cannot be another.
@@ -224,6 +268,11 @@ fn fixed(text: &mut String, f: &mut Visit<'_>) {
 
 fn fixed_if(is_fixed: bool, text: &mut String, f: &mut Visit<'_>) {
     f(&mut Text { is_fixed, ..Text::of(text) });
+}
+
+/// Visits a text that may be put together with others.
+fn in_run(run: u32, is_fixed: bool, text: &mut String, f: &mut Visit<'_>) {
+    f(&mut Text { run: Some(run), is_fixed, ..Text::of(text) });
 }
 
 /// Visits the strings of a JSON text. What is not JSON is visited as it is: a model may have written it.
