@@ -12,13 +12,16 @@ const MAX_WORDS: usize = 1024;
 const MAX_BYTES: usize = 64 << 10;
 /// Begins a character that is written by its number, in a string of JSON or in JSON within one. What it says is not looked for.
 const NUMBERED: &str = "\\u";
+/// How else characters may be written that are shown as nothing, so that they may stand within a word, besides by number:
+/// the escapes of backspace and form feed, and delete, which needs none.
+const UNSEEN: [&str; 3] = ["\\b", "\\f", "\u{7f}"];
 /// The most names of members whose values are read as if they were one text.
 const MAX_NAMES: usize = 64;
 
 /// What a guard looks for.
 #[derive(Debug)]
 pub struct Screen {
-    /// Its words and [`NUMBERED`].
+    /// Its words, [`NUMBERED`], and [`UNSEEN`] if they count.
     words: AhoCorasick,
     /// Its words once more, to be found where strings meet.
     glued: DFA,
@@ -43,6 +46,9 @@ impl Screen {
         let start = glued.start_state(Anchored::No).ok()?;
         let beyond = all.iter().map(|word| word.len()).max().unwrap_or_default().saturating_sub(1);
         all.push(NUMBERED);
+        if look_alikes {
+            all.extend(UNSEEN);
+        }
         Some(Self { words: AhoCorasick::new(&all).ok()?, glued, start, beyond, look_alikes })
     }
 
@@ -163,6 +169,15 @@ mod tests {
     fn look_alikes_have_a_guard_judge_whatever_is_beyond_ascii() {
         let alike = screen(&["AKIA"], true).unwrap();
         assert!(finds(&alike, "ＡKIA") && finds(&alike, "é") && finds(&alike, "AKIA") && !finds(&alike, "AKI"));
+    }
+
+    #[test]
+    fn look_alikes_have_a_guard_judge_what_may_be_shown_as_nothing() {
+        let (alike, plain) = (screen(&["AKIA"], true).unwrap(), screen(&["AKIA"], false).unwrap());
+        for text in ["AK\\bIA", "AK\\fIA", "AK\u{7f}IA", "AK\\u0000IA"] {
+            assert!(finds(&alike, text), "{text}");
+            assert_eq!(finds(&plain, text), text.contains("\\u"), "{text}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::Found;
 /// Finds in a text as a reader sees it: characters that look like letters, digits, spaces or hyphens of ASCII count as those,
 /// and invisible ones do not count.
 pub fn as_it_looks(text: &str, find: impl Fn(&str) -> Vec<Found>) -> Vec<Found> {
-    if text.is_ascii() {
+    if is_plain(text) {
         return find(text);
     }
     let mut plain = Plain::default();
@@ -63,7 +63,7 @@ pub fn outside_escape(text: &str, at: usize) -> usize {
 /// JSON is one.
 pub fn last_shown(text: &str, is_json: bool, count: usize) -> usize {
     let has_escapes = is_json && text.contains('\\');
-    if text.is_ascii() && !has_escapes {
+    if is_plain(text) && !has_escapes {
         return text.len().saturating_sub(count);
     }
     let shown = || read(text, has_escapes).filter(|(_, char)| !matches!(looks_like(*char), Looks::Invisible));
@@ -223,6 +223,11 @@ fn unit(text: &str) -> Option<u16> {
     u16::from_str_radix(text.strip_prefix('u')?.get(..4)?, 16).ok()
 }
 
+/// Whether each character of a text looks like itself.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'))
+}
+
 /// What a character looks like.
 enum Looks {
     Itself,
@@ -232,8 +237,13 @@ enum Looks {
 
 /// Letters of other scripts, each before the one of ASCII that it looks like.
 const LETTERS: &str = "АAВBЕEЅSІIЈJКKМMНHОOРPСCТTХXаaсcеeоoрpхxуyѕsіiјjһhԁdԛqԝwΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧXοoνv";
-/// Characters that are shown as nothing, beside those of general punctuation (Unicode's `Default_Ignorable_Code_Point`).
-const IGNORED: [RangeInclusive<u32>; 14] = [
+/// Characters that are shown as nothing, beside those of general punctuation (Unicode's `Default_Ignorable_Code_Point`), and
+/// those that control devices or mark annotations: whoever reads over them sees what stands around them as one word.
+const IGNORED: [RangeInclusive<u32>; 18] = [
+    0x0..=0x8,
+    0xb..=0xc,
+    0xe..=0x1f,
+    0x7f..=0x9f,
     0xad..=0xad,
     0x34f..=0x34f,
     0x61c..=0x61c,
@@ -244,7 +254,7 @@ const IGNORED: [RangeInclusive<u32>; 14] = [
     0xfe00..=0xfe0f,
     0xfeff..=0xfeff,
     0xffa0..=0xffa0,
-    0xfff0..=0xfff8,
+    0xfff0..=0xfffb,
     0x1bca0..=0x1bca3,
     0x1d173..=0x1d17a,
     0xe0000..=0xe0fff,
@@ -299,7 +309,13 @@ mod tests {
 
     #[test]
     fn what_looks_the_same_is_found_in_its_own_place() {
-        let hidden = ["A\u{200b}KI\u{ad}A\u{2060}1", "A\u{34f}K\u{3164}I\u{e0041}A\u{fe0f}1"];
+        let hidden = [
+            "A\u{200b}KI\u{ad}A\u{2060}1",
+            "A\u{34f}K\u{3164}I\u{e0041}A\u{fe0f}1",
+            "A\0K\u{1}I\u{8}A\u{1b}1",
+            "A\u{7}K\u{b}I\u{c}A\u{7f}1",
+            "A\u{80}K\u{9f}I\u{fff9}A\u{fffb}1",
+        ];
         for spelled in ["AKIA1", "АKІА1", "ＡＫＩＡ１", "𝐀𝑲𝙸A𝟏", "AKIA\u{661}"].into_iter().chain(hidden)
         {
             for text in [spelled.to_owned(), format!("é\u{200b}{spelled}\u{200b}é {spelled}ü")] {
@@ -307,7 +323,9 @@ mod tests {
                 assert_eq!(places(as_it_looks(&text, find), &text), vec![spelled; count], "{text}");
             }
         }
-        assert_eq!(as_it_looks("AKIÄ1 ключ", find), []);
+        for text in ["AKIÄ1 ключ", "AKI\tA1", "AKI\nA1", "AKI\rA1\0"] {
+            assert_eq!(as_it_looks(text, find), [], "{text}");
+        }
     }
 
     #[test]
@@ -318,7 +336,7 @@ mod tests {
         }
         assert_eq!(without_escapes(r"AKI\\u00411 \u00 \x", find), [], "no escape of the letter");
         let both = |text: &str| places(without_escapes(text, |text| as_it_looks(text, find)), text).concat();
-        for spelled in [r"A\u200bKIA1", r"A\udb40\udc41KIA1", r"\ud835\udc00KIA1"] {
+        for spelled in [r"A\bK\fI\u0000A1", r"A\u200bKIA1", r"A\udb40\udc41KIA1", r"\ud835\udc00KIA1"] {
             assert_eq!(both(&format!("é{spelled}é")), spelled);
         }
         assert_eq!(both(r"A\udb40KIA1 A\udc41\udb40KIA1"), "", "halves are shown as something");
@@ -328,6 +346,7 @@ mod tests {
     fn the_last_characters_are_counted_as_a_reader_does() {
         for (text, is_json, begin) in [
             ("abcdef", false, 3),
+            ("ab\0\0cd\u{7f}", false, 1),
             ("ab", false, 0),
             (r"ab\u0041\n", false, 7),
             (r"ab\u0041\n", true, 1),
