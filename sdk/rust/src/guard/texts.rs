@@ -164,7 +164,7 @@ fn part(part: &mut Part, run: u32, f: &mut Visit<'_>) {
             let is_fixed = call.signature.is_some();
             match call.kind {
                 ToolKind::Function if is_fixed => fixed_json(&call.arguments, f),
-                ToolKind::Function => scalars(&mut call.arguments, f),
+                ToolKind::Function => json(&mut call.arguments, f),
                 ToolKind::Custom => fixed_if(is_fixed, &mut call.arguments, f),
             }
             extensions(&mut call.extensions, f);
@@ -175,7 +175,7 @@ fn part(part: &mut Part, run: u32, f: &mut Visit<'_>) {
                 match piece {
                     ResultPart::Text(part) => text_part(part, of(Kind::Result), f),
                     ResultPart::Media(part) => media(part, f),
-                    ResultPart::Json(text) => scalars(text, f),
+                    ResultPart::Json(text) => json(text, f),
                     ResultPart::Opaque(part) => json(&mut part.json, f),
                 }
             }
@@ -258,7 +258,7 @@ fn plain(text: &mut String, f: &mut Visit<'_>) {
 
 /// Visits the strings and numbers of JSON that stays as it is.
 fn fixed_json(text: &str, f: &mut Visit<'_>) {
-    scalars(&mut text.to_owned(), &mut |found| f(&mut Text { is_fixed: true, ..Text::of(found.value) }));
+    json(&mut text.to_owned(), &mut |found| f(&mut Text { is_fixed: true, ..Text::of(found.value) }));
 }
 
 /// Visits a name that its format gives a meaning to, and that cannot be another.
@@ -275,25 +275,15 @@ fn in_run(run: u32, is_fixed: bool, text: &mut String, f: &mut Visit<'_>) {
     f(&mut Text { run: Some(run), is_fixed, ..Text::of(text) });
 }
 
-/// Visits the strings of a JSON text. What is not JSON is visited as it is: a model may have written it.
+/// Visits the strings and numbers of a JSON text. In the place of a number, another text is put as a string. What is not
+/// JSON is visited as it is: a model may have written it.
 pub fn json(text: &mut String, f: &mut Visit<'_>) {
-    walk(text, |byte| byte == b'"', f);
-}
-
-/// Visits the strings and numbers of what a model or a tool wrote. In the place of a number, another text is put as a
-/// string.
-fn scalars(text: &mut String, f: &mut Visit<'_>) {
-    walk(text, |byte| matches!(byte, b'"' | b'-' | b'0'..=b'9'), f);
-}
-
-/// Visits the values of a JSON text that begin with such a byte.
-fn walk(text: &mut String, begins: fn(u8) -> bool, f: &mut Visit<'_>) {
     if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
         return plain(text, f);
     }
     let (mut changed, mut copied): (Option<String>, usize) = (None, 0);
     let mut at = 0;
-    while let Some(start) = next(text, at, begins) {
+    while let Some(start) = next(text, at) {
         let is_string = text.as_bytes().get(start) == Some(&b'"');
         let end = if is_string { end_of_string(text, start) } else { end_of_number(text, start) };
         let Some(token) = end.and_then(|end| text.get(start..end)) else { break };
@@ -314,9 +304,10 @@ fn walk(text: &mut String, begins: fn(u8) -> bool, f: &mut Visit<'_>) {
     }
 }
 
-/// The place of the next value of a JSON text that begins with such a byte.
-fn next(text: &str, at: usize, begins: fn(u8) -> bool) -> Option<usize> {
-    Some(at + text.as_bytes().get(at..)?.iter().position(|byte| begins(*byte))?)
+/// The place of the next string or number of a JSON text.
+fn next(text: &str, at: usize) -> Option<usize> {
+    let begins = |byte: &u8| matches!(byte, b'"' | b'-' | b'0'..=b'9');
+    Some(at + text.as_bytes().get(at..)?.iter().position(begins)?)
 }
 
 /// The place behind the number that begins at `start`.
@@ -341,11 +332,11 @@ fn end_of_string(text: &str, start: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{AllowedTools, ToolResult};
+    use crate::types::{AllowedTools, FunctionTool, ToolResult};
 
     fn texts(text: &str) -> Vec<String> {
         let mut seen = Vec::new();
-        scalars(&mut text.to_owned(), &mut |text| seen.push(text.as_str().to_owned()));
+        json(&mut text.to_owned(), &mut |text| seen.push(text.as_str().to_owned()));
         seen
     }
 
@@ -383,12 +374,35 @@ mod tests {
     #[test]
     fn a_number_that_is_changed_becomes_a_string() {
         let mut text = r#"{"card":4111111111111111,"n":[1, 2]}"#.to_owned();
-        scalars(&mut text, &mut |text| {
+        json(&mut text, &mut |text| {
             if text.as_str().len() > 10 {
                 text.set("[card]".to_owned());
             }
         });
         assert_eq!(text, r#"{"card":"[card]","n":[1, 2]}"#);
+    }
+
+    #[test]
+    fn numbers_are_seen_wherever_json_stands() {
+        let number = || "{\"n\":4111111111111111}".to_owned();
+        let extensions = || vec![Extension { format: "f".into(), key: "k".into(), json: number() }];
+        let (name, parameters) = ("t".to_owned(), Some(number()));
+        let (description, strict, cache, extended) = (None, None, None, Vec::new());
+        let tool = FunctionTool { name, description, parameters, strict, cache, extensions: extended };
+        let documents = vec![RerankDocument::Json(number())];
+        let chat = ChatRequest {
+            tools: vec![Tool::Function(tool)],
+            metadata: Some(number()),
+            extensions: extensions(),
+            ..ChatRequest::default()
+        };
+        let (model, query, extensions) = (String::new(), String::new(), extensions());
+        let rerank = RerankRequest { model, query, documents, top_n: None, return_documents: None, extensions };
+        for (mut asked, count) in [(Asked::Chat(chat), 3), (Asked::Rerank(rerank), 2), (Asked::Other(number()), 1)] {
+            let mut seen = 0;
+            visit(&mut asked, &mut |text| seen += usize::from(text.as_str() == "4111111111111111"));
+            assert_eq!(seen, count);
+        }
     }
 
     #[test]
