@@ -15,6 +15,9 @@ const NUMBERED: &str = "\\u";
 /// How else characters may be written that are shown as nothing, so that they may stand within a word, besides by number:
 /// the escapes of backspace and form feed, and delete, which needs none.
 const UNSEEN: [&str; 3] = ["\\b", "\\f", "\u{7f}"];
+/// How many bytes of base64 are read to tell whether it is a text, and how many it has to have.
+const MAX_HEAD: usize = 48;
+const MIN_DOCUMENT: usize = 6;
 /// The most names of members whose values are read as if they were one text.
 const MAX_NAMES: usize = 64;
 
@@ -54,7 +57,8 @@ impl Screen {
 
     /// Whether the guard may find something in JSON: a word of its is in there, or something that may stand for one.
     pub fn may_find(&self, json: &[u8]) -> bool {
-        self.look_alikes && !json.is_ascii() || self.words.is_match(json) || self.is_glued(json)
+        let is_beyond = self.look_alikes && !json.is_ascii();
+        is_beyond || self.words.is_match(json) || self.is_glued(json) || has_document(json)
     }
 
     /// Whether a word comes about where strings are put together that members of the same name have, as formats do with texts
@@ -103,6 +107,64 @@ impl Screen {
 /// Whether bytes are one document of JSON in UTF-8, so that [`Screen::may_find`] tells what all readers find in them.
 pub fn is_document(bytes: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+/// Whether a string of JSON is a text document in base64 or in percent-encoding, in which words are not spelled as they are
+/// looked for.
+fn has_document(json: &[u8]) -> bool {
+    strings(json).any(|(string, is_name)| !is_name && is_document_text(string))
+}
+
+/// Whether a string says that a text document is somewhere, or is one itself, by what it begins with.
+fn is_document_text(string: &[u8]) -> bool {
+    let begins = |with: &[u8]| string.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    if begins(b"text/") || begins(b"text\\/") {
+        return true;
+    }
+    if !begins(b"data:") {
+        return is_text_in_base64(string);
+    }
+    let Some(comma) = memchr(b',', string) else { return false };
+    let (head, data) = string.split_at(comma);
+    let is_base64 = head.to_ascii_lowercase().ends_with(b";base64");
+    !is_base64 || head.get(5..).is_some_and(is_document_text) || is_text_in_base64(data.get(1..).unwrap_or_default())
+}
+
+/// Whether base64 begins as that of a text in UTF-8 does. A few characters may be an ordinary word, which no text is
+/// likely to be in base64: then its bytes have to be those that texts are written with.
+fn is_text_in_base64(data: &[u8]) -> bool {
+    let (mut bytes, mut bits, mut count) = (Vec::with_capacity(MAX_HEAD), 0_u32, 0_u32);
+    let mut rest = data.iter().take_while(|byte| **byte != b'=').peekable();
+    while let Some(byte) = rest.next() {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            // An escape, which ends a line or is of the digit that follows.
+            b'\\' => {
+                rest.next_if(|byte| matches!(**byte, b'n' | b'r' | b't'));
+                continue;
+            }
+            b'%' => continue,
+            _ => return false,
+        };
+        (bits, count) = (bits << 6 | u32::from(digit), count + 6);
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).unwrap_or_default());
+        }
+        if bytes.len() == MAX_HEAD {
+            break;
+        }
+    }
+    let is_utf8 = match std::str::from_utf8(&bytes) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    let is_written = || bytes.iter().all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace());
+    bytes.len() >= MIN_DOCUMENT && is_utf8 && (bytes.len() >= MAX_HEAD / 2 || is_written())
 }
 
 /// The strings of JSON as they are written, without their quotes, each with whether it is the name of a member.
@@ -178,6 +240,33 @@ mod tests {
             assert!(finds(&alike, text), "{text}");
             assert_eq!(finds(&plain, text), text.contains("\\u"), "{text}");
         }
+    }
+
+    #[test]
+    fn text_documents_have_a_guard_judge_and_other_media_do_not() {
+        let screen = screen(&["AKIA"], false).unwrap();
+        for (value, expected) in [
+            ("QUtJQUlPU0ZPRE5ON0VYQU1QTEU=", true),
+            ("data:text/plain;base64,QUtJQUlPU0ZPRE5ON0VYQU1QTEU=", true),
+            ("data:;base64,YUBiLmNv", true),
+            ("data:text\\/x;base64,/////////w==", true),
+            ("data:,%41KIA", true),
+            ("QUtJ\\nQUlPU0ZP", true),
+            ("text/plain", true),
+            ("w6TDtsO8w6TDtsO8w6TDtsO8w6TDtsO8w6TDtsO8w6TDtsO8w6TDtsO8w6TDtsO8w6TDtsO8", true),
+            ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB", false),
+            ("data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB", false),
+            ("/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw", false),
+            ("assistant", false),
+            ("function", false),
+            ("input_text", false),
+            ("claude-sonnet-4-5", false),
+            ("an ordinary text", false),
+            ("user", false),
+        ] {
+            assert_eq!(finds(&screen, &format!("{{\"data\":\"{value}\"}}")), expected, "{value}");
+        }
+        assert!(!finds(&screen, "{\"QUtJQUlPU0ZPRE5ON0VYQU1QTEU\":1}"), "a name");
     }
 
     #[test]

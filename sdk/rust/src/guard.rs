@@ -3,6 +3,7 @@
 //! there ([`find`]) and in answers ([`scan`]), however it is spelled ([`spelling`]), with values that answers have again
 //! ([`placeholders`]).
 
+mod documents;
 pub mod find;
 mod neighbours;
 pub mod placeholders;

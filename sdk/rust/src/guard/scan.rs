@@ -291,8 +291,8 @@ impl<F: Configured> Scanner<F> {
     }
 
     /// What is found in texts, each with whether it is JSON.
-    fn found_in<'t>(&self, texts: impl IntoIterator<Item = (&'t str, bool)>) -> Vec<Found> {
-        texts.into_iter().flat_map(|(text, is_json)| search(&self.setup.finder, text, is_json)).collect()
+    fn found_in(&self, texts: impl IntoIterator<Item = (impl AsRef<str>, bool)>) -> Vec<Found> {
+        texts.into_iter().flat_map(|(text, is_json)| search(&self.setup.finder, text.as_ref(), is_json)).collect()
     }
 
     fn counts_of(&mut self, found: &[Found]) {

@@ -2,6 +2,7 @@
 //! and addresses of files, descriptions of tools, schemas, labels, and whatever a format calls by a name of its own.
 //! Texts within JSON are visited as a reader of that JSON sees them, without escapes, member names included.
 
+use super::documents::{self, DataUrl, Document};
 use super::{Asked, spelling};
 use crate::types::{
     ChatRequest, EmbeddingInput, EmbeddingsRequest, Extension, MediaPart, MediaSource, Message, OutputFormat, Part,
@@ -209,10 +210,42 @@ fn text_part(part: &mut TextPart, run: u32, f: &mut Visit<'_>) {
 fn media(part: &mut MediaPart, f: &mut Visit<'_>) {
     option(&mut part.name, f);
     match &mut part.source {
-        MediaSource::Url(text) | MediaSource::Text(text) => plain(text, f),
-        MediaSource::Base64(_) | MediaSource::FileId(_) => {}
+        MediaSource::Url(url) => match DataUrl::read(url) {
+            Some(data) => data_url(url, data, f),
+            None => plain(url, f),
+        },
+        MediaSource::Text(text) => plain(text, f),
+        MediaSource::Base64(data) => {
+            if let Some(mut found) = Document::of_base64(part.mime.as_deref(), data)
+                && document(&mut found, f)
+            {
+                *data = documents::encoded(&found.text);
+            }
+        }
+        MediaSource::FileId(_) => {}
     }
     extensions(&mut part.extensions, f);
+}
+
+/// Visits the text of a data URL, and what stands before it.
+fn data_url(url: &mut String, mut data: DataUrl, f: &mut Visit<'_>) {
+    let head = data.head.clone();
+    plain(&mut data.head, f);
+    if document(&mut data.document, f) || data.head != head {
+        *url = data.write();
+    }
+}
+
+/// Visits the text of a document, and tells whether it has changed. One that is not in UTF-8 stays as it is.
+fn document(document: &mut Document, f: &mut Visit<'_>) -> bool {
+    let Document { text, is_exact, is_json } = document;
+    let before = text.clone();
+    match (*is_json, *is_exact) {
+        (true, true) => json(text, f),
+        (true, false) => fixed_json(text, f),
+        (false, is_exact) => fixed_if(!is_exact, text, f),
+    }
+    *text != before
 }
 
 fn embeddings(request: &mut EmbeddingsRequest, f: &mut Visit<'_>) {
@@ -332,7 +365,7 @@ fn end_of_string(text: &str, start: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{AllowedTools, FunctionTool, ToolResult};
+    use crate::types::{AllowedTools, FunctionTool, MediaKind, ToolResult};
 
     fn texts(text: &str) -> Vec<String> {
         let mut seen = Vec::new();
@@ -403,6 +436,39 @@ mod tests {
             visit(&mut asked, &mut |text| seen += usize::from(text.as_str() == "4111111111111111"));
             assert_eq!(seen, count);
         }
+    }
+
+    fn media_of(mime: Option<&str>, source: MediaSource) -> Asked {
+        let media = MediaPart { mime: mime.map(str::to_owned), ..MediaPart::new(MediaKind::Document, source) };
+        let (name, extensions) = (None, Vec::new());
+        let message = Message { role: Role::User, name, parts: vec![Part::Media(media)], extensions };
+        Asked::Chat(ChatRequest { messages: vec![message], ..ChatRequest::default() })
+    }
+
+    #[test]
+    fn text_documents_are_seen_and_written_anew() {
+        let base64 = |text: &str| MediaSource::Base64(documents::encoded(text));
+        let url = |url: &str| MediaSource::Url(url.to_owned());
+        for (mime, source, masked) in [
+            (Some("text/plain"), base64("say hush"), base64("say [x]")),
+            (None, base64("hush"), base64("[x]")),
+            (Some("application/json"), base64("{\"a\":\"\\u0068ush\"}"), base64("{\"a\":\"[x]\"}")),
+            (None, url("data:text/plain,h%75sh"), url("data:text/plain,%5Bx%5D")),
+            (None, url("data:a/json;name=hush;base64,MQ=="), url("data:a/json;name=[x];base64,MQ==")),
+        ] {
+            let mut asked = media_of(mime, source);
+            visit(&mut asked, &mut |text| {
+                let masked = text.as_str().replace("hush", "[x]");
+                if masked != text.as_str() {
+                    text.set(masked);
+                }
+            });
+            assert_eq!(asked, media_of(mime, masked));
+        }
+        let mut fixed = media_of(Some("text/plain"), MediaSource::Base64("aHVzaP8=".into()));
+        let mut count = 0;
+        visit(&mut fixed, &mut |text| count += usize::from(text.is_fixed() && text.as_str().starts_with("hush")));
+        assert_eq!(count, 1, "its bytes cannot be written anew");
     }
 
     #[test]

@@ -255,6 +255,7 @@ fn what_comes_as_a_whole_is_seen_and_masked_where_it_can_be() {
         (finish(Some("hush")), replaced(finish(None))),
         (usage(vec![extension(HIDDEN), extension("1")]), replaced(usage(vec![extension("1")]))),
         (medium(base64(), vec![extension(HIDDEN)]), EventVerdict::Deny(Denial::new("no"))),
+        (medium(MediaSource::Base64("aHVzaA==".into()), Vec::new()), EventVerdict::Deny(Denial::new("no"))),
         (medium(MediaSource::Url("x/hush".into()), Vec::new()), EventVerdict::Deny(Denial::new("no"))),
         (medium(MediaSource::Text("hush".into()), Vec::new()), EventVerdict::Deny(Denial::new("no"))),
     ] {

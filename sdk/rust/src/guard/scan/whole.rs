@@ -1,9 +1,26 @@
 //! The texts of an answer that come as a whole.
 
-use crate::types::{ChatEvent, Citation, Extension, MediaPart, MediaSource, PartKind};
+use std::borrow::Cow;
+
+use crate::guard::documents::Document;
+use crate::types::{ChatEvent, Citation, Extension, MediaPart, MediaSource, PartKind, PartStart};
 
 /// The texts of an event that come as a whole, each with whether it is JSON.
-pub(super) fn texts(event: &ChatEvent) -> Vec<(&str, bool)> {
+pub(super) fn texts(event: &ChatEvent) -> Vec<(Cow<'_, str>, bool)> {
+    if let ChatEvent::PartStart(PartStart { kind: PartKind::Media(media), .. }) = event
+        && let MediaSource::Base64(data) = &media.source
+        && let Some(Document { text, is_json, .. }) = Document::of_base64(media.mime.as_deref(), data)
+    {
+        return borrowed(of_media(media)).chain([(text.into(), is_json)]).collect();
+    }
+    borrowed(texts_as_they_stand(event)).collect()
+}
+
+fn borrowed(texts: Vec<(&str, bool)>) -> impl Iterator<Item = (Cow<'_, str>, bool)> {
+    texts.into_iter().map(|(text, is_json)| (text.into(), is_json))
+}
+
+fn texts_as_they_stand(event: &ChatEvent) -> Vec<(&str, bool)> {
     match event {
         ChatEvent::PartStart(start) => match &start.kind {
             PartKind::ToolCall(call) => vec![(&call.name, false)],
