@@ -15,6 +15,8 @@ const NUMBERED: &str = "\\u";
 /// How else characters may be written that are shown as nothing, so that they may stand within a word, besides by number:
 /// the escapes of backspace and form feed, and delete, which needs none.
 const UNSEEN: [&str; 3] = ["\\b", "\\f", "\u{7f}"];
+/// The most beginnings of words that are followed for one name.
+const MAX_BEGUN: usize = 256;
 /// How many bytes of base64 are read to tell whether it is a text, and how many it has to have.
 const MAX_HEAD: usize = 48;
 const MIN_DOCUMENT: usize = 6;
@@ -62,45 +64,63 @@ impl Screen {
     }
 
     /// Whether a word comes about where strings are put together that members of the same name have, as formats do with texts
-    /// that follow each other.
+    /// that follow each other. Others may stand between them: what is said in another role, or thought.
     fn is_glued(&self, json: &[u8]) -> bool {
-        let mut texts: Vec<(&[u8], StateID)> = Vec::new();
-        let mut name: &[u8] = b"";
+        let mut texts: Vec<(&[u8], Vec<StateID>)> = Vec::new();
+        let (mut name, mut alone): (&[u8], _) = (b"", Vec::new());
         for (string, is_name) in strings(json) {
             if is_name {
-                name = string;
+                // A message has its text in the one, or in parts in the other.
+                name = if string == b"content" { b"text" } else { string };
                 continue;
             }
-            let known = texts.iter().position(|(known, _)| *known == name);
-            if known.is_none() && texts.len() == MAX_NAMES {
-                return true;
+            let at = texts.iter().position(|(known, _)| *known == name).unwrap_or(texts.len());
+            if at == texts.len() {
+                texts.push((name, Vec::new()));
             }
-            let before = known.and_then(|at| texts.get(at)).map_or(self.start, |(_, state)| *state);
-            let Some(state) = self.reads_on(before, string) else { return true };
-            match known.and_then(|at| texts.get_mut(at)) {
-                Some(text) => text.1 = state,
-                None => texts.push((name, state)),
+            let Some((_, begun)) = texts.get_mut(at).filter(|_| at < MAX_NAMES) else { return true };
+            if self.goes_on(begun, string, &mut alone) || begun.len() > MAX_BEGUN {
+                return true;
             }
         }
         false
     }
 
-    /// The state behind a string that follows others; `None` if a word ends in it that began in one of those. A word that is
-    /// within the string as a whole was looked for before, so that the midst of a long one need not be read.
-    fn reads_on(&self, mut state: StateID, string: &[u8]) -> Option<StateID> {
-        let (head, tail) = string.split_at_checked(self.beyond).unwrap_or((string, b""));
-        for byte in head {
-            state = self.glued.next_state(Anchored::No, state, *byte);
-            if self.glued.is_match(state) {
-                return None;
+    /// Whether a word ends in a string that began in others, which left these states. The string's own one is added. A word
+    /// that is within the string as a whole was looked for before, so that the midst of a long one need not be read.
+    fn goes_on(&self, begun: &mut Vec<StateID>, string: &[u8], alone: &mut Vec<StateID>) -> bool {
+        let next = |state: StateID, byte: &u8| self.glued.next_state(Anchored::No, state, *byte);
+        let head = string.get(..self.beyond).unwrap_or(string);
+        alone.clear();
+        let mut own = self.start;
+        alone.extend(head.iter().map(|byte| {
+            own = next(own, byte);
+            own
+        }));
+        for nth in 0..begun.len() {
+            let Some(mut state) = begun.get(nth).copied() else { break };
+            let mut is_over = head.len() < string.len();
+            for (byte, alone) in head.iter().zip(&*alone) {
+                state = next(state, byte);
+                if self.glued.is_match(state) {
+                    return true;
+                }
+                // Nothing is left of what began before.
+                if state == *alone {
+                    is_over = true;
+                    break;
+                }
+            }
+            if !is_over && !begun.contains(&state) {
+                begun.push(state);
             }
         }
-        if tail.is_empty() {
-            return Some(state);
+        let tail = string.get(string.len().saturating_sub(self.beyond)..).unwrap_or_default();
+        let end = if head.len() == string.len() { own } else { tail.iter().fold(self.start, next) };
+        if end != self.start && !begun.contains(&end) {
+            begun.push(end);
         }
-        let end = string.len().saturating_sub(self.beyond);
-        let end = string.get(end..).unwrap_or_default();
-        Some(end.iter().fold(self.start, |state, byte| self.glued.next_state(Anchored::No, state, *byte)))
+        false
     }
 }
 
@@ -287,6 +307,8 @@ mod tests {
             (&["see pro", "ject-12"][..], true),
             (&["see p", "r", "oject", "-12"], true),
             (&["see pro", "", "ject-12"], true),
+            (&["see pro", "and", "ject-12"], true),
+            (&["p", "no", "ro", "so", "ject-"], true),
             (&["see pro ", "ject-12"], false),
             (&["\\\"a", "b"], true),
             (&["a\\\\", "b"], false),
@@ -300,6 +322,7 @@ mod tests {
             assert_eq!(finds(&screen, &format!("[{parts}]")), expected, "{texts:?}");
         }
         assert!(finds(&screen, "{\"input\":[\"see pro\",\"ject-12\"]}"), "of one list");
+        assert!(finds(&screen, "{\"content\":\"see pro\",\"role\":\"user\",\"text\":\"ject-12\"}"), "of a message");
         assert!(!finds(&screen, "{\"x\":\"see pro\",\"y\":\"ject-12\"}"), "of two names");
         assert!(finds(&screen, "{\"x\":\"pro\",\"y\":\"1\",\"z\":{\"x\" : \"ject-\"}}"), "with others between");
         let many: Vec<_> = (0..=MAX_NAMES).map(|number| format!("\"n{number}\":\"\"")).collect();
