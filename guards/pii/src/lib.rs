@@ -79,6 +79,8 @@ impl Finder for Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_sdk::guard::{Action, Annotation, Asked, RequestVerdict, find};
+    use weir_sdk::types::{ChatRequest, Message, Part, RerankDocument, RerankRequest, Role, TextPart};
 
     fn found(text: &str) -> Vec<(String, String)> {
         let options = Options { kinds: Kind::ALL.to_vec() };
@@ -136,6 +138,42 @@ mod tests {
         ] {
             assert_eq!(options.find_behind_first(text).len(), count, "{text}");
         }
+    }
+
+    fn masked(texts: &[&str]) -> (RequestVerdict, Vec<Annotation>) {
+        let answer = find::judge(chat(texts), &Options { kinds: Kind::ALL.to_vec() }, Action::Mask, "no");
+        (answer.verdict, answer.annotations)
+    }
+
+    fn chat(texts: &[&str]) -> Asked {
+        let parts = texts.iter().map(|text| Part::Text(TextPart::new(*text))).collect();
+        let message = Message { role: Role::User, name: None, parts, extensions: Vec::new() };
+        Asked::Chat(ChatRequest { messages: vec![message], ..ChatRequest::default() })
+    }
+
+    #[test]
+    fn what_stands_in_two_texts_is_masked_in_both() {
+        for (texts, expected, noted) in [
+            (&["I am jane@exa", "mple.org!"][..], &["I am [email]", "[email]!"][..], [("email", "1")]),
+            (&["jane@example.org", "joe@example.org"], &["[email]", "[email]"], [("email", "2")]),
+            (&["4111 1111", " 1111 1111."], &["[card]", "[card]."], [("card", "1")]),
+        ] {
+            let noted = noted.map(|(label, count)| Annotation::new(label, count)).to_vec();
+            assert_eq!(masked(texts), (RequestVerdict::Replace(chat(expected)), noted), "{texts:?}");
+        }
+        assert_eq!(masked(&["see jane@exa", " mple.org"]).0, RequestVerdict::Allow);
+    }
+
+    #[test]
+    fn a_number_of_a_document_to_be_ranked_is_found() {
+        let rerank = |json: &str| {
+            let (model, query, documents) = (String::new(), String::new(), vec![RerankDocument::Json(json.into())]);
+            let (top_n, return_documents, extensions) = (None, None, Vec::new());
+            Asked::Rerank(RerankRequest { model, query, documents, top_n, return_documents, extensions })
+        };
+        let asked = rerank("{\"n\":4111111111111111}");
+        let answer = find::judge(asked, &Options { kinds: Kind::ALL.to_vec() }, Action::Mask, "no");
+        assert_eq!(answer.verdict, RequestVerdict::Replace(rerank("{\"n\":\"[card]\"}")));
     }
 
     #[test]

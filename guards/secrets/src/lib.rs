@@ -83,8 +83,11 @@ impl Finder for Options {
 #[cfg(test)]
 mod tests {
     use weir_sdk::guard::scan::Scan;
-    use weir_sdk::guard::{Answer, EventVerdict, Facts};
-    use weir_sdk::types::{ChatEvent, PartDelta, PartStop, Setting};
+    use weir_sdk::guard::{Answer, Asked, EventVerdict, Facts, Guard, RequestVerdict};
+    use weir_sdk::types::{
+        ChatEvent, ChatRequest, MediaKind, MediaPart, MediaSource, Message, Part, PartDelta, PartStop, Role, Setting,
+        TextPart,
+    };
 
     use super::*;
 
@@ -156,21 +159,14 @@ mod tests {
     }
 
     fn scan(action: &str) -> Scan<Options> {
+        Scan::new(facts(action))
+    }
+
+    fn facts(action: &str) -> Facts {
         let options = vec![Setting { key: "action".into(), json: format!("\"{action}\"") }];
         let (request_id, model, format, memo) = (String::new(), String::new(), String::new(), String::new());
         let (client, team, input_tokens) = (None, None, None);
-        Scan::new(Facts {
-            request_id,
-            now_ms: 0.0,
-            client,
-            team,
-            model,
-            format,
-            stream: true,
-            input_tokens,
-            options,
-            memo,
-        })
+        Facts { request_id, now_ms: 0.0, client, team, model, format, stream: true, input_tokens, options, memo }
     }
 
     #[test]
@@ -208,6 +204,55 @@ mod tests {
             assert_eq!(labels(&head.repeat(50_000), &[]), none, "{head}");
             assert_eq!(labels(&format!("{}1", head.repeat(50)), &[]).len(), usize::from(head.starts_with('s')));
         }
+    }
+
+    fn chat(texts: &[&str]) -> Asked {
+        let parts = texts.iter().map(|text| Part::Text(TextPart::new(*text))).collect();
+        of_parts(parts)
+    }
+
+    fn of_parts(parts: Vec<Part>) -> Asked {
+        let message = Message { role: Role::User, name: None, parts, extensions: Vec::new() };
+        Asked::Chat(ChatRequest { messages: vec![message], ..ChatRequest::default() })
+    }
+
+    fn verdict(action: &str, asked: Asked) -> RequestVerdict {
+        Search::<Options>::on_request(&facts(action), asked).verdict
+    }
+
+    #[test]
+    fn a_secret_in_two_texts_of_a_request_is_found() {
+        let secret = of("AKIA", "ABCD2345", 2);
+        let (begun, ended) = secret.split_at(9);
+        assert!(matches!(verdict("deny", chat(&[begun, ended])), RequestVerdict::Deny(_)));
+        assert_eq!(verdict("deny", chat(&[begun, " ", ended])), RequestVerdict::Allow);
+        let masked = chat(&["see [aws-access-key]", "[aws-access-key], please"]);
+        let asked = chat(&[&format!("see {begun}"), &format!("{ended}, please")]);
+        assert_eq!(verdict("mask", asked), RequestVerdict::Replace(masked));
+    }
+
+    #[test]
+    fn a_secret_in_a_text_document_is_found() {
+        let base64 = |data: &str| {
+            let source = MediaSource::Base64(data.to_owned());
+            let media = MediaPart { mime: Some("text/plain".into()), ..MediaPart::new(MediaKind::Document, source) };
+            of_parts(vec![Part::Media(media)])
+        };
+        // The words `a AKIA` and twice `ABCD2345`.
+        let asked = || base64("YSBBS0lBQUJDRDIzNDVBQkNEMjM0NQ==");
+        assert!(matches!(verdict("deny", asked()), RequestVerdict::Deny(_)));
+        let masked = base64("YSBbYXdzLWFjY2Vzcy1rZXld");
+        assert_eq!(verdict("mask", asked()), RequestVerdict::Replace(masked));
+    }
+
+    #[test]
+    fn control_characters_hide_no_secret() {
+        for hidden in ['\0', '\u{1}', '\u{7}', '\u{8}', '\u{1b}', '\u{7f}', '\u{80}', '\u{9f}', '\u{fffa}'] {
+            let text = format!("{}{hidden}{}", of("AK", "IA", 1), "ABCD2345".repeat(2));
+            assert_eq!(labels(&text, &[]), ["aws-access-key"], "{hidden:?}");
+            assert_eq!(judged(&format!("see {text}."), 1_000).2, "see [aws-access-key].");
+        }
+        assert_eq!(labels(&of("AKIA\t", "ABCD2345", 2), &[]), [""; 0]);
     }
 
     #[test]
