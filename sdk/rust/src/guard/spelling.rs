@@ -225,7 +225,12 @@ fn unit(text: &str) -> Option<u16> {
 
 /// Whether each character of a text looks like itself.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'))
+    text.is_ascii() && text.bytes().all(is_plain_byte)
+}
+
+/// Whether a byte is a character of ASCII that looks like itself.
+fn is_plain_byte(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')
 }
 
 /// What a character looks like.
@@ -266,6 +271,7 @@ fn looks_like(char: char) -> Looks {
     let code = u32::from(char);
     let nth = |first: u8, number: u32| Looks::Like(char::from(first + u8::try_from(number).unwrap_or_default()));
     match code {
+        _ if u8::try_from(code).is_ok_and(is_plain_byte) => Looks::Itself,
         // The line and the paragraph separator are not, since they break the line.
         0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f => Looks::Invisible,
         _ if IGNORED.iter().any(|range| range.contains(&code)) => Looks::Invisible,
