@@ -78,11 +78,8 @@ fn sampling(o: &mut Object<'_>, target: Target<'_>, sampling: &Sampling, losses:
     o.opt_num("frequencyPenalty", penalty(target, "frequency_penalty", sampling.frequency_penalty, losses));
     o.opt_num("candidateCount", sampling.candidates);
     o.opt_bool("responseLogprobs", sampling.logprobs);
-    // The service refuses the number alone. Responses take it: a 0 there asks for no probabilities.
-    let asks = sampling.logprobs == Some(true);
-    o.opt_num("logprobs", sampling.top_logprobs.filter(|_| asks));
-    let unasked = !asks && sampling.top_logprobs.is_some_and(|number| number > 0);
-    losses.dropped_if(unasked, "top_logprobs", "log probabilities are not asked for");
+    // The number alone asks for nothing, and the service refuses it. Responses' clients may send it.
+    o.opt_num("logprobs", sampling.top_logprobs.filter(|_| sampling.logprobs == Some(true)));
 }
 
 /// A penalty, if the model takes it. The service refuses all but 0 for most models.

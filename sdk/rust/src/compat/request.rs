@@ -103,10 +103,8 @@ impl Writer<'_> {
         self.num(o, "presence_penalty", sampling.presence_penalty);
         self.num(o, "n", sampling.candidates.map(f64::from));
         let asks = sampling.logprobs == Some(true);
-        // Servers refuse the number alone. Responses take it: a 0 there asks for no probabilities.
+        // The number alone asks for nothing, and servers refuse it. Responses' clients may send it.
         let top = sampling.top_logprobs.filter(|_| asks);
-        let unasked = !asks && sampling.top_logprobs.is_some_and(|number| number > 0);
-        self.losses.dropped_if(unasked, "top_logprobs", "log probabilities are not asked for");
         if self.quirks.logprobs_number {
             self.num(o, "logprobs", asks.then(|| f64::from(top.unwrap_or(1))));
         } else {
