@@ -118,8 +118,8 @@ pub(crate) fn answer_tier(told: Option<&str>) -> Option<&str> {
 
 /// An error as a body, or as the last frame of a stream.
 pub(crate) fn write_error(error: &Error) -> String {
-    let (name, code) = manifest::spelling(error.kind);
-    let code = error.code.as_deref().or(code);
+    let (name, _) = manifest::spelling(error.kind);
+    let code = manifest::code(error);
     let mut out = String::new();
     json::object(&mut out, |o| {
         o.object("error", |o| {

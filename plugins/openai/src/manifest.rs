@@ -8,7 +8,7 @@ use weir_sdk::manifest::{
     AnswerFraming, BodyKind, CredentialPlace, ErrorFormat, ErrorSpelling, Face, Feature, FrameTemplate, FrameTest,
     Manifest, ModelPlace, Operation, StreamFlag, features, strings,
 };
-use weir_sdk::types::{ErrorKind, Framing, Header};
+use weir_sdk::types::{Error, ErrorKind, Framing, Header};
 
 use crate::count;
 use crate::quirks::QUIRKS;
@@ -229,6 +229,16 @@ fn errors() -> ErrorFormat {
 pub(crate) fn spelling(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
     let found = SPELLINGS.iter().find(|(known, ..)| *known == kind);
     found.map_or(("server_error", None), |&(_, name, code, _)| (name, code))
+}
+
+/// The `code` of an error. Clients act upon two kinds by this format's own code, whatever a provider calls them: they shorten
+/// the conversation, or wait.
+pub(crate) fn code(error: &Error) -> Option<&str> {
+    let (_, own) = spelling(error.kind);
+    match error.kind {
+        ErrorKind::ContextLength | ErrorKind::RateLimited => own.or(error.code.as_deref()),
+        _ => error.code.as_deref().or(own),
+    }
 }
 
 #[cfg(test)]

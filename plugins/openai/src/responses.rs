@@ -129,9 +129,9 @@ pub(crate) fn write_response(o: &mut Object<'_>, ctx: &Context, frame: &Frame<'_
 
 fn write_error(o: &mut Object<'_>, error: Option<&Error>) {
     let Some(error) = error else { return o.null("error") };
-    let (name, code) = manifest::spelling(error.kind);
+    let (name, _) = manifest::spelling(error.kind);
     o.object("error", |o| {
-        o.str("code", error.code.as_deref().or(code).unwrap_or(name));
+        o.str("code", manifest::code(error).unwrap_or(name));
         o.str("message", &error.message);
     });
 }
