@@ -83,6 +83,36 @@ fn check_reports_what_needs_adapters_beside_what_keeps_the_file_from_being_read(
 }
 
 #[test]
+fn check_needs_no_secret_where_it_is_told_so() {
+    let desk = desk(&["openai"]);
+    let config = "[admin]\ntoken = \"env:WEIR_TEST_NO_SUCH_TOKEN\"\n\
+                  [[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"https://llm.example/v1\"\n\
+                  api_key = \"env:WEIR_TEST_NO_SUCH_KEY\"\n\
+                  [[models]]\nalias = \"m\"\ntarget = { provider = \"p\", model = \"x\" }\n";
+    fs::write(desk.at("weir.toml"), config).unwrap();
+    is_in("error: `api_key`: the environment", &desk.types_with(&[], "check --config weir.toml", 2));
+    let output = desk.types_with(&[], "check --without-secrets --config weir.toml", 0);
+    for part in ["warning: `token`: the environment", "warning: `api_key`: the environment"] {
+        is_in(part, &output);
+    }
+    assert!(!output.contains("has no key"), "it is said once: {output}");
+    is_in("p/x", &desk.types_with(&[], "route explain m --config weir.toml", 0));
+    let unreached = desk.types_with(&[("WEIR_SERVER__PORT", "9")], "keys list --config weir.toml", 1);
+    is_in("no Weir answers", &unreached);
+}
+
+#[test]
+fn check_refuses_a_guard_that_is_missing_if_its_requests_are_refused() {
+    let desk = desk(&["openai", "secrets"]);
+    let guard = |more: &str| fs::write(desk.at("weir.toml"), format!("{MODEL}[[guards]]\nname = \"sekrets\"\n{more}"));
+    guard("").unwrap();
+    let output = desk.types_with(&[], "check --config weir.toml", 2);
+    is_in("and its requests are refused: there is no component `sekrets` (did you mean `secrets`?", &output);
+    guard("fail = \"open\"\n").unwrap();
+    is_in("and its requests pass unjudged", &desk.types_with(&[], "check --config weir.toml", 0));
+}
+
+#[test]
 fn a_refused_adapter_is_not_said_to_be_missing() {
     let desk = desk(&[]);
     fs::write(desk.at("plugins/openai.wasm"), "no component").unwrap();
