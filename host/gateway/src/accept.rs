@@ -228,14 +228,8 @@ impl Acceptance {
         let filled = |fixed: &Fixed| Some((fixed.name.clone(), fixed.value.fill_plain(filling)?));
         let mut query: Vec<_> = fixed.filter_map(filled).collect();
         if !self.query_forwarded.is_empty() && !client.is_empty() {
-            let is_wanted = |(name, value): &(String, String)| {
-                // With a value, it stands for streams that ask for their framing: any other could hide what an answer used.
-                let is_of_stream =
-                    |one: &String| stream && one.split_once('=') == Some((name.as_str(), value.as_str()));
-                self.query_forwarded
-                    .iter()
-                    .any(|one| one == name && !name.contains('=') || one == "*" || is_of_stream(one))
-            };
+            let is_wanted =
+                |(name, value): &(String, String)| passes_query(&self.query_forwarded, (name, value), stream);
             query.extend(weir_types::query::pairs(client).filter(is_wanted));
         }
         query
@@ -251,6 +245,15 @@ impl Acceptance {
 /// acceptances pass back.
 pub fn read_headers(manifest: &Manifest) -> HeaderRules {
     HeaderRules::read_by_adapter(manifest.accepts.iter().flat_map(|claim| strs(&claim.response_headers)))
+}
+
+/// Whether a client's query parameter is one of those that are forwarded. `NAME=VALUE` stands for a stream that asks for its framing:
+/// any other value, or a whole answer framed so, could hide what an answer used.
+fn passes_query(forwarded: &[String], (name, value): (&str, &str), stream: bool) -> bool {
+    forwarded.iter().any(|one| match one.split_once('=') {
+        Some(of_stream) => stream && of_stream == (name, value),
+        None => one == name || one == "*",
+    })
 }
 
 fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
@@ -373,6 +376,16 @@ mod tests {
         assert_eq!(plain("{option.place} of {model}").as_deref(), Some("a/b of m 1"));
         assert_eq!(plain("2023-06-01").as_deref(), Some("2023-06-01"));
         assert_eq!(plain("{option.other}"), None);
+    }
+
+    #[test]
+    fn a_parameter_passes_by_its_name_or_for_streams_by_its_value() {
+        let forwarded = ["alt=sse", "pretty"].map(str::to_owned);
+        let passes = |name: &str, value: &str, stream: bool| passes_query(&forwarded, (name, value), stream);
+        assert!(passes("pretty", "x", false) && passes("alt", "sse", true));
+        assert!(!passes("alt", "sse", false) && !passes("alt", "proto", true) && !passes("fields", "x", true));
+        assert!(!passes("alt=sse", "", true));
+        assert!(passes_query(&["*".to_owned()], ("any", "x"), false));
     }
 
     #[test]
