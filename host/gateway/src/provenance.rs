@@ -17,6 +17,7 @@
 //! | `owners` | records which client made an object, for clients that must be kept apart |
 //! | `made` | finds the ids of the objects that an answer made |
 //! | `sent_words` | keeps the words of a body that may be ids |
+//! | `short_strings` | finds the strings of a request that may name objects |
 //! | `told_ids` | finds ids at the places that a manifest names |
 
 mod carried;
@@ -24,6 +25,7 @@ mod made;
 mod owners;
 mod recorder;
 mod sent_words;
+mod short_strings;
 mod told_ids;
 
 use std::hash::{BuildHasher, RandomState};
@@ -36,9 +38,10 @@ pub use carried::Carried;
 pub(crate) use made::LONGEST_ID;
 pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};
-pub(crate) use recorder::may_be_owned;
 pub use recorder::{Claim, ProvenanceRecorder, RecordScope, is_object};
+pub(crate) use recorder::{SHORTEST_ID, may_be_owned};
 pub(crate) use sent_words::SentWords;
+pub(crate) use short_strings::short_strings;
 pub use told_ids::ToldPlaces;
 pub(crate) use told_ids::last_segment;
 pub(crate) use weir_wire::opaque::{Scanner, WORD, Word};

@@ -14,6 +14,9 @@ use weir_sdk::types::{
 
 use crate::chat::{Memo, answer_model, finish_word, write_error, write_extensions};
 
+/// The format of a note that the request is of a raw prompt.
+const RAW: &str = "openai.completions.raw";
+
 /// The format's names of fields that the unified model names differently.
 const NAMES: Rules<'_> = &[
     ("messages[#].content[#]", "prompt"),
@@ -52,8 +55,8 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         ..ChatRequest::default()
     };
     request.extensions.push(spelling::names(&[NAMES]));
-    // A raw prompt is continued, where a chat's message is answered: the two are no equal requests.
-    request.extensions.push(Extension { format: FORMAT.into(), key: "prompt".into(), json: "null".into() });
+    // A raw prompt is continued, where a chat's message is answered: the two are no equal requests. No format writes this note.
+    request.extensions.push(Extension { format: RAW.into(), key: "prompt".into(), json: "null".into() });
     Ok(ParsedChat { request, losses: Vec::new(), memo: Memo { usage, legacy: false }.write() })
 }
 

@@ -14,7 +14,9 @@ use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_IDS, ObjectIds, RequestPeek};
 use crate::passthrough::object_watch::Words;
-use crate::provenance::{Claim, ObjectKind, Owners, SentWords, last_segment, may_be_owned, not_here};
+use crate::provenance::{
+    Claim, ObjectKind, Owners, SHORTEST_ID, SentWords, last_segment, may_be_owned, not_here, short_strings,
+};
 use crate::serving::{CreatedObject, Serving, reads_content};
 
 use weir_translate::dialect::endpoints::Endpoint;
@@ -46,9 +48,13 @@ impl Gateway {
             return Err(not_here(id));
         }
         refuse_anothers_in_query(owners, tenant, &asked.query)?;
-        if is_text(asked)
-            && let Some(id) = anothers(owners, tenant, &asked.body)
-        {
+        // Relayed bytes may be a form, and a file in it may list requests that name objects.
+        let id = match asked.endpoint.face.body {
+            BodyKind::Json => anothers(owners, tenant, &asked.body),
+            BodyKind::Raw => anothers_in_text(owners, tenant, &asked.body),
+            _ => None,
+        };
+        if let Some(id) = id {
             return Err(not_here(&id));
         }
         refuse_anothers_named(owners, tenant, &asked.named_objects())
@@ -331,24 +337,45 @@ fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     }
 }
 
-/// The first word of a body that is the id of another client's object, wherever it stands: in paths (`things/ID`) and lists too.
+/// The first word that is the id of another client's object, in a string of a JSON body wherever that stands, also in a path
+/// (`things/ID`). Strings with spaces are prose, in which an id names nothing.
 fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
-    let (mut words, mut found) = (Words::default(), None);
-    let mut look = |word: &[u8]| {
-        if found.is_none() && may_be_owned(word) && owners.is_anothers(word, tenant) {
-            found = Some(String::from_utf8_lossy(word).into_owned());
+    let mut seen = Anothers { owners, tenant, found: None };
+    let mut words = Words::default();
+    short_strings(body, &mut |string| {
+        let string = string.trim_ascii();
+        if string.len() >= SHORTEST_ID && !string.contains(&b' ') {
+            words.push(string, &mut |word| seen.look(word));
+            words.end(&mut |word| seen.look(word));
         }
-    };
-    for chunk in body {
-        words.push(chunk, &mut look);
-    }
-    words.end(&mut look);
-    found
+    });
+    seen.found
 }
 
-/// Whether a body may name objects: JSON, or relayed bytes, also in a form, where a file may list requests that name them.
-fn is_text(asked: &InboundRequest) -> bool {
-    matches!(asked.endpoint.face.body, BodyKind::Json | BodyKind::Raw)
+/// The same in any text, such as a file of requests, where every word counts.
+fn anothers_in_text(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
+    let mut seen = Anothers { owners, tenant, found: None };
+    let mut words = Words::default();
+    for chunk in body {
+        words.push(chunk, &mut |word| seen.look(word));
+    }
+    words.end(&mut |word| seen.look(word));
+    seen.found
+}
+
+/// A search for the id of another client's object.
+struct Anothers<'a> {
+    owners: &'a Owners,
+    tenant: &'a str,
+    found: Option<String>,
+}
+
+impl Anothers<'_> {
+    fn look(&mut self, word: &[u8]) {
+        if self.found.is_none() && may_be_owned(word) && self.owners.is_anothers(word, self.tenant) {
+            self.found = Some(String::from_utf8_lossy(word).into_owned());
+        }
+    }
 }
 
 /// The depth of the object in an answer that has its id: in a stream, the object is inside its event.

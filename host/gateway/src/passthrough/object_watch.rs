@@ -192,6 +192,7 @@ impl Words {
 
     /// Finds the last word.
     pub(crate) fn end(&mut self, found: &mut dyn FnMut(&[u8])) {
+        self.escape = Escape::Nothing;
         self.character(b'\n', found);
     }
 

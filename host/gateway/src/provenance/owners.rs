@@ -201,7 +201,9 @@ mod tests {
         assert!(owners.is_own(format!("new-{}", 10 * most - 1).as_bytes(), "many"));
         // Where none has more than it, a client gives up its own.
         let clients: Vec<Arc<str>> = (0..most).map(|n| Arc::from(format!("client-{n}"))).collect();
-        clients.iter().for_each(|client| keep(&format!("of-{client}"), client));
+        for client in &clients {
+            keep(&format!("of-{client}"), client);
+        }
         keep("more-of-3", &clients[3]);
         assert!(owners.is_own(b"file-1", "few") || owners.is_own(b"more-of-3", "client-3"));
         let record = owners.objects.read().unwrap();

@@ -17,7 +17,7 @@ const CLAIMED: usize = 1 << 20;
 /// The least length of an object's id.
 const OBJECT: usize = 16;
 /// The least length of one that has both digits and letters, as those that some services append to a name.
-const SHORT: usize = 12;
+pub(crate) const SHORTEST_ID: usize = 12;
 
 /// The base64 prefixes of images, sound and documents, which are not reasoning. Many files share the same prefix.
 const MEDIA: [&[u8]; 8] = [b"iVBORw0KGgo", b"/9j/", b"R0lGOD", b"UklGR", b"JVBERi0", b"SUQz", b"T2dnUw", b"AAAA"];
@@ -259,5 +259,5 @@ pub fn is_object(id: &[u8]) -> bool {
 /// Whether a word may be the id of an object that has an owner: shorter ones count as well, if they have letters and digits.
 pub(crate) fn may_be_owned(id: &[u8]) -> bool {
     let has_both = || id.iter().any(u8::is_ascii_digit) && id.iter().any(u8::is_ascii_alphabetic);
-    is_object(id) || id.len() >= SHORT && has_both()
+    is_object(id) || id.len() >= SHORTEST_ID && has_both()
 }

@@ -452,5 +452,5 @@ fn a_number_of_alternatives_is_sent_only_with_the_question_for_probabilities() {
     };
     assert_eq!(asked(Some(true), 0), (Some(json!(true)), Some(json!(0)), 0));
     assert_eq!(asked(None, 0), (None, None, 0));
-    assert_eq!(asked(None, 2), (None, None, 1));
+    assert_eq!(asked(None, 2), (None, None, 0));
 }

@@ -79,7 +79,9 @@ fn keep_larger(so_far: &mut Usage, known: &Usage) {
         [(before.input(), now.input(), &tokens::INPUT[..]), (before.output(), now.output(), &tokens::OUTPUT[..])]
     {
         if before > now {
-            buckets.iter().for_each(|bucket| *so_far.bucket_mut(*bucket) = known.bucket(*bucket));
+            for bucket in buckets {
+                *so_far.bucket_mut(*bucket) = known.bucket(*bucket);
+            }
         }
     }
 }

@@ -99,7 +99,7 @@ fn a_tier_that_a_later_chunk_names_goes_with_the_usage() {
     let usage = r#"{"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
     let tier = r#"{"id":"c","choices":[],"service_tier":"flex"}"#;
     let flex = Some("flex".to_owned());
-    assert_eq!(tiers(&first(""), &[tier, usage]), [flex.clone()]);
+    assert_eq!(tiers(&first(""), &[tier, usage]), std::slice::from_ref(&flex));
     assert_eq!(tiers(&first(r#""service_tier":"auto","#), &[usage, tier]), [None, flex]);
     assert_eq!(tiers(&first(r#""service_tier":"flex","#), &[tier, usage]), [None]);
 }
