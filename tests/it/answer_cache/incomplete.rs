@@ -94,7 +94,7 @@ async fn what_a_limit_cut_or_a_filter_ended_is_not_kept_in_any_format_or_lane() 
                 let first = gateway.ask(&request).await;
                 assert_eq!(first.status(), 200, "{about}: {}", first.text());
                 if is_complete {
-                    until_hit(&gateway, &request, &about).await;
+                    until_hit(&gateway, &request, &format!("{about}: {model} {stream}")).await;
                     continue;
                 }
                 let again = gateway.ask(&request).await;

@@ -197,6 +197,7 @@ async fn a_model_has_rights_wherever_a_request_names_it_at_endpoints_that_no_ada
     let (mut upstream, gateway) = open("[\"* *\"]").await;
     let at = |query: &str| Request::post(&format!("/passthrough/p/new{query}"), "{}");
     let json = |text: &str| Request::post("/passthrough/p/new", text.replace("MODEL", "secret"));
+    let of_type = |kind: &str| Request::new("POST", "/passthrough/p/new").header("content-type", kind);
     let form = "--b\r\nContent-Disposition: form-data; name=\"model_id\"\r\n\r\nsecret\r\n--b--\r\n";
     for (request, status) in [
         (at("?model=gpt&x=secret"), 200),
@@ -207,7 +208,7 @@ async fn a_model_has_rights_wherever_a_request_names_it_at_endpoints_that_no_ada
         (at("").header("x-model", "secret"), 403),
         (at("").header("x-model-id", "secret"), 403),
         (Request::get("/passthrough/p/new?model=secret"), 403),
-        (at("").header("content-type", "multipart/form-data; boundary=b").body(form), 400),
+        (of_type("multipart/form-data; boundary=b").body(form), 400),
         (json(r#"{"data_source":{"type":"completions","model":"MODEL"}}"#), 400),
         (json(r#"{"criteria":[{"x":{"model_id":"MODEL"}}]}"#), 400),
         (json(r#"{"session":{"Model":"MODEL"}}"#), 400),

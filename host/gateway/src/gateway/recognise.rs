@@ -31,7 +31,9 @@ pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<EndpointCall,
     match found {
         Lookup::Found(endpoint, path_params) => Ok(EndpointCall { endpoint, path_params }),
         Lookup::WrongMethod(endpoint, methods) => {
-            if let Some(unrecognised) = unknown::verb(serving, head) {
+            // Where the verb is known, only the method is wrong.
+            let is_verb = endpoint.face.path.rsplit_once("}:").is_some_and(|(_, verb)| path.ends_with(verb));
+            if !is_verb && let Some(unrecognised) = unknown::verb(serving, head) {
                 return Err(unrecognised);
             }
             let names: Vec<&str> = methods.iter().map(Method::as_str).collect();

@@ -50,17 +50,10 @@ fn quoted(text: &str) -> String {
 /// An error's name, code and status in a format.
 fn spelling<'a>(format: Option<&'a ErrorFormat>, error: &'a Error) -> (&'a str, Option<&'a str>, u16) {
     let spelled = format.and_then(|format| format.spellings.iter().find(|spelling| spelling.kind == error.kind));
-    let (told, own) = (error.code.as_deref(), spelled.and_then(|spelling| spelling.code.as_deref()));
-    // Clients know these two by the code of their own format, whatever the provider's format calls them.
-    let code = if is_known_by_code(error.kind) { own.or(told) } else { told.or(own) };
+    let code = error.code.as_deref().or_else(|| spelled.and_then(|spelling| spelling.code.as_deref()));
     let status =
         error.status.or_else(|| spelled.map(|spelling| spelling.status)).unwrap_or_else(|| usual_status(error.kind));
     (spelled.map_or("error", |spelling| spelling.name.as_str()), code, status)
-}
-
-/// Whether clients act upon errors of this kind by their code: they shorten the conversation, or wait.
-fn is_known_by_code(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::ContextLength | ErrorKind::RateLimited)
 }
 
 /// The status of an error kind for which the format declares none.

@@ -99,8 +99,9 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
 }
 
 /// The members that ask for nothing which another format's answer lacks, as a note for this format: to leave them out there
-/// is no loss. No other provider is asked to store an answer.
-fn usual(wire: &mut Rest<'_>) -> Option<Extension> {
+/// is no loss. No other provider is asked to store an answer. That this one is not stays known by the member's name, without a
+/// value.
+fn usual(wire: &mut Rest<'_>) -> Vec<Extension> {
     let is_usual = |key: &str, value: &RawValue| match key {
         "background" | "store" => value.get() == "false",
         "truncation" => json::text(value).is_some_and(|word| &*word == "disabled"),
@@ -110,7 +111,10 @@ fn usual(wire: &mut Rest<'_>) -> Option<Extension> {
     let (usual, rest) = std::mem::take(&mut wire.0).into_iter().partition(|(key, value)| is_usual(key, value));
     wire.0 = rest;
     let usual = Rest(usual);
-    (!usual.0.is_empty()).then(|| note(USUAL, &rest_json(&usual)))
+    let is_unstored = usual.0.iter().any(|(key, _)| &**key == "store");
+    let unstored = || Extension { format: FORMAT.into(), key: "store".into(), json: "null".into() };
+    let members = (!usual.0.is_empty()).then(|| note(USUAL, &rest_json(&usual)));
+    members.into_iter().chain(is_unstored.then(unstored)).collect()
 }
 
 fn echo(wire: &Rest<'_>) -> String {

@@ -16,7 +16,7 @@ use crate::admission::budgets::DEFAULT_OUTPUT;
 use weir_buffers::Held;
 use weir_translate::unified;
 use weir_translate::unified::Outcome;
-use weir_types::contract::types::{Framing, HttpResponse};
+use weir_types::contract::types::{ErrorKind, Framing, HttpResponse};
 use weir_types::fault::Fault;
 use weir_types::stage;
 use weir_upstream::{DecodeBound, Decoded, UpstreamRequest, UpstreamResponse};
@@ -59,6 +59,10 @@ impl Run<'_> {
         let parse = || self.provider.parse_error(&self.provider_ctx, &http);
         let error = called(account, &target.adapter, "parse-error", parse);
         let mut error = error.map_err(|fault| unified::blame(&fault))?;
+        // Clients act upon these two by the code of their own format: they shorten the conversation, or wait.
+        if matches!(error.kind, ErrorKind::ContextLength | ErrorKind::RateLimited) {
+            error.code = None;
+        }
         wait_for_limits(&mut error, target, &headers);
         Err(upstream_fault(error, status, target, account))
     }
