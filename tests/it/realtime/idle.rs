@@ -52,7 +52,8 @@ async fn an_idle_session_holds_no_buffers() {
     let _first = open(address, &provider, BEFORE).await;
     let before = resident(&program);
     let _counted = open(address, &provider, counted).await;
-    let each = (resident(&program) - before) / counted;
+    // Code that was only needed for the start may be given back meanwhile.
+    let each = resident(&program).saturating_sub(before) / counted;
     println!("{each} KiB a session");
     assert!(each <= MAX_KIB, "{each} KiB a session");
 }
