@@ -18,15 +18,19 @@
 //! | `made` | finds the ids of the objects that an answer made |
 //! | `sent_words` | keeps the words of a body that may be ids |
 //! | `short_strings` | finds the strings of a request that may name objects |
+//! | `others_objects` | looks for other clients' objects in a request |
 //! | `told_ids` | finds ids at the places that a manifest names |
+//! | `words` | finds the words of texts that may be ids |
 
 mod carried;
 mod made;
+mod others_objects;
 mod owners;
 mod recorder;
 mod sent_words;
 mod short_strings;
 mod told_ids;
+mod words;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -36,15 +40,16 @@ use quick_cache::sync::Cache;
 
 pub use carried::Carried;
 pub(crate) use made::LONGEST_ID;
+pub(crate) use others_objects::{anothers, anothers_in_text};
 pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};
+pub(crate) use recorder::may_be_owned;
 pub use recorder::{Claim, ProvenanceRecorder, RecordScope, is_object};
-pub(crate) use recorder::{SHORTEST_ID, may_be_owned};
 pub(crate) use sent_words::SentWords;
-pub(crate) use short_strings::short_strings;
 pub use told_ids::ToldPlaces;
 pub(crate) use told_ids::last_segment;
 pub(crate) use weir_wire::opaque::{Scanner, WORD, Word};
+pub(crate) use words::Words;
 
 /// The approximate memory of one word, in bytes.
 const ENTRY: usize = 128;

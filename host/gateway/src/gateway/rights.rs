@@ -13,9 +13,8 @@ use crate::admission::not_allowed;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_IDS, ObjectIds, RequestPeek};
-use crate::passthrough::object_watch::Words;
 use crate::provenance::{
-    Claim, ObjectKind, Owners, SHORTEST_ID, SentWords, last_segment, may_be_owned, not_here, short_strings,
+    Claim, ObjectKind, Owners, SentWords, anothers, anothers_in_text, last_segment, may_be_owned, not_here,
 };
 use crate::serving::{CreatedObject, Serving, reads_content};
 
@@ -334,47 +333,6 @@ fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
         Value::Object(object) => object.values().for_each(|value| texts(value, found)),
         _ => {}
-    }
-}
-
-/// The first word that is the id of another client's object, in a string of a JSON body wherever that stands, also in a path
-/// (`things/ID`). Strings with spaces are prose, in which an id names nothing.
-fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
-    let mut seen = Anothers { owners, tenant, found: None };
-    let mut words = Words::default();
-    short_strings(body, &mut |string| {
-        let string = string.trim_ascii();
-        if string.len() >= SHORTEST_ID && !string.contains(&b' ') {
-            words.push(string, &mut |word| seen.look(word));
-            words.end(&mut |word| seen.look(word));
-        }
-    });
-    seen.found
-}
-
-/// The same in any text, such as a file of requests, where every word counts.
-fn anothers_in_text(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
-    let mut seen = Anothers { owners, tenant, found: None };
-    let mut words = Words::default();
-    for chunk in body {
-        words.push(chunk, &mut |word| seen.look(word));
-    }
-    words.end(&mut |word| seen.look(word));
-    seen.found
-}
-
-/// A search for the id of another client's object.
-struct Anothers<'a> {
-    owners: &'a Owners,
-    tenant: &'a str,
-    found: Option<String>,
-}
-
-impl Anothers<'_> {
-    fn look(&mut self, word: &[u8]) {
-        if self.found.is_none() && may_be_owned(word) && self.owners.is_anothers(word, self.tenant) {
-            self.found = Some(String::from_utf8_lossy(word).into_owned());
-        }
     }
 }
 

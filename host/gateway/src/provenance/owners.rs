@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_the_most_gives_up_its_oldest_and_others_keep_what_they_have() {
+    fn the_client_with_the_most_gives_up_its_oldest_and_others_keep_what_they_have() {
         let (owners, many, few) = (Owners::new(1 << 16), Arc::from("many"), Arc::from("few"));
         let most = owners.most;
         let keep = |name: &str, client: &Arc<str>| owners.keep(ObjectKind::Object, name.as_bytes(), client);
