@@ -237,6 +237,66 @@ async fn an_answer_in_a_coding_that_cannot_be_read_keeps_the_reservation() {
     assert!(booked >= 1_000, "{booked}");
 }
 
+/// The usage may have been in the frame, or behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relayed_stream_with_a_frame_that_is_too_large_to_read_keeps_the_reservation() {
+    // One request has no limit of output, and the other one has 64.
+    for (wire_format, reserved) in [(OPENAI, 1_000), (ANTHROPIC, 64)] {
+        let upstream = Upstream::scripted(move |_| {
+            let large = format!("data: {{\"x\":\"{}\"}}\n\n", "y".repeat(64 << 10));
+            let mut pieces = wire_format.stream();
+            pieces.insert(1, large);
+            pieces.iter().fold(wire_format.begin(), Answer::piece).end()
+        })
+        .await;
+        let server = "[server]\nmax_frame_bytes = \"16KiB\"\n";
+        let gateway = Gateway::open(&(config_of(&[wire_format], &upstream) + TOKENS + server)).await;
+        let reply = gateway.ask(&wire_format.request(wire_format.name, true)).await;
+        assert_eq!((reply.status(), reply.header("x-weir-lane")), (200, Some("relay")), "{}", reply.text());
+        let booked = settled(&gateway).await.as_u64().unwrap();
+        assert!(booked >= reserved, "{}: {booked}", wire_format.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_cannot_be_read_from_its_beginning_is_booked_and_an_error_in_its_place_is_not() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    let mut booked = 0;
+    for model in ["openai-t", "anthropic"] {
+        for body in ["data: nonsense\n\n", ""] {
+            upstream.now(Answer::sse().piece(body).end());
+            let reply = gateway.ask(&OPENAI.request(model, true)).await;
+            assert_eq!(reply.status(), 502, "{model} {body:?}: {}", reply.text());
+            let sum = settled(&gateway).await.as_u64().unwrap();
+            assert!((booked + 1..booked + 200).contains(&sum), "{model} {body:?}: {booked} to {sum}");
+            booked = sum;
+        }
+    }
+    for (model, error) in [
+        ("openai-t", "data: {\"error\":{\"message\":\"no\",\"type\":\"server_error\"}}\n\n"),
+        (
+            "anthropic",
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"no\"}}\n\n",
+        ),
+    ] {
+        upstream.now(Answer::sse().piece(error).end());
+        let reply = gateway.ask(&OPENAI.request(model, true)).await;
+        assert!(reply.status() >= 500, "{model}: {}", reply.text());
+        assert_eq!(settled(&gateway).await, booked, "{model}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relayed_count_of_tokens_costs_nothing() {
+    let upstream = Upstream::always(Answer::json(200, r#"{"input_tokens":1000}"#)).await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    let body = json!({"model": "anthropic", "messages": [{"role": "user", "content": "Hi"}]}).to_string();
+    let reply = gateway.post("/v1/messages/count_tokens", &body).await;
+    assert_eq!((reply.status(), reply.header("x-weir-lane")), (200, Some("relay")), "{}", reply.text());
+    assert_eq!(settled(&gateway).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn embeddings_that_count_only_the_total_are_booked_in_both_lanes() {
     let answer = r#"{"object":"list","model":"m","data":[{"object":"embedding","index":0,"embedding":[1]}],

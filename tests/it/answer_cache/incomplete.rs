@@ -106,6 +106,65 @@ async fn what_a_limit_cut_or_a_filter_ended_is_not_kept_in_any_format_or_lane() 
     }
 }
 
+/// A refusal may be none when asked again, and what has no end of its own may lack its rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_not_kept_nor_a_stream_without_an_end_of_its_own() {
+    let about = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "openai"});
+    let chunk = move |delta: Value, end: Value| {
+        let mut chunk = about.clone();
+        chunk["choices"] = json!([{"index": 0, "delta": delta, "finish_reason": end}]);
+        format!("data: {chunk}\n\n")
+    };
+    let upstream = Upstream::scripted(move |request| {
+        if !OPENAI.wants_stream(request) {
+            let message = json!({"role": "assistant", "content": null, "refusal": "no"});
+            let choices = json!([{"index": 0, "message": message, "finish_reason": "stop"}]);
+            let whole =
+                json!({"id": "c", "object": "chat.completion", "created": 1, "model": "openai", "choices": choices});
+            return Answer::json(200, whole.to_string());
+        }
+        let (delta, end) = if request.json()["messages"][0]["content"] == "Ho" {
+            (json!({"role": "assistant", "refusal": "no"}), json!("stop"))
+        } else {
+            (json!({"role": "assistant", "content": "Hello"}), Value::Null)
+        };
+        let rest = chunk(json!({}), end);
+        Answer::sse().piece(chunk(delta, Value::Null)).piece(rest).piece("data: [DONE]\n\n").end()
+    })
+    .await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+    for model in ["openai", "openai-t"] {
+        for (said, stream) in [("Hi", false), ("Ho", true), ("Hey", true)] {
+            let request =
+                chat(&json!({"model": model, "stream": stream, "messages": [{"role": "user", "content": said}]}));
+            for _ in 0..2 {
+                let reply = gateway.ask(&request).await;
+                assert_eq!(reply.status(), 200, "{model} {said}: {}", reply.text());
+                assert!(matches!(result(&reply), Some("miss" | "bypass")), "{model} {said}: {:?}", result(&reply));
+            }
+        }
+    }
+    assert_eq!(gateway.metric("weir_cache_entries").await, 0.0);
+}
+
+/// A raw prompt is continued, where a chat's message is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chats_answer_is_none_for_a_raw_prompt() {
+    let completion = json!({"id": "c", "object": "text_completion", "created": 1, "model": "openai",
+        "choices": [{"index": 0, "text": " upon a time", "finish_reason": "stop", "logprobs": null}]});
+    let upstream = Upstream::scripted(move |request| {
+        let is_chat = request.line().contains("/chat/completions");
+        Answer::json(200, if is_chat { OPENAI.whole() } else { completion.to_string() })
+    })
+    .await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+    until_hit(&gateway, &chat(&json!({})), "the chat").await;
+    let prompt = Request::post("/v1/completions", json!({"model": "openai", "prompt": "Hi"}).to_string());
+    let reply = gateway.ask(&prompt).await;
+    assert_eq!((reply.status(), result(&reply)), (200, Some("miss")), "{}", reply.text());
+    until_hit(&gateway, &prompt, "the prompt").await;
+}
+
 /// Asks until the answer has been kept.
 async fn until_hit(gateway: &Gateway, request: &Request, about: &str) {
     for _ in 0..2_000 {

@@ -94,7 +94,7 @@ impl KeptEvents {
         let Some(CopiedEvents { keeping, events, share }) = self.copy.take() else { return };
         let folded = fold(&events);
         // A stream that broke off ends with a failure, and its last events with it.
-        if folded.failure.is_none() && !self.body.has_stand_in() {
+        if folded.failure.is_none() && self.body.may_be_kept() {
             keeping.keep(&folded.response, &self.body.closing());
         }
         drop(share);

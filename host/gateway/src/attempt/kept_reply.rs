@@ -133,7 +133,7 @@ impl KeptReply {
 
     /// The answer is whole: once it is judged, it is kept. The client does not wait for that.
     fn end(&mut self) {
-        if self.body.has_stand_in() {
+        if !self.body.may_be_kept() {
             return self.give_up();
         }
         if let Some(mut copy) = self.copy.take() {

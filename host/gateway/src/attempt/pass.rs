@@ -83,8 +83,8 @@ pub(crate) async fn pass(
         return Err(refused_credential());
     }
     if asked.may_claim && response.status.is_success() && Coding::of(&response.headers).is_err() {
-        // What was made would belong to nobody, and another client could reach it.
-        let message = "the provider's answer has a content-encoding that nobody asked for and that cannot be read";
+        // What was made would have no owner, and another client could reach it.
+        let message = "the provider's answer has a content-encoding that was not asked for and that cannot be read";
         return Err(Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(502));
     }
     Ok(asked.answer(context, response, account))

@@ -25,7 +25,7 @@ use weir_sandbox::{ChatDecoder, ChatEncoder};
 use weir_translate::dialect::reply;
 use weir_translate::event_validator::EventValidator;
 use weir_types::contract::about::ErrorFormat;
-use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, Usage};
+use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, LossKind, Usage};
 use weir_types::fault::{Fault, Side};
 use weir_types::tokens::Tokens;
 use weir_wire::estimate::Content;
@@ -146,6 +146,7 @@ impl Pipeline {
         self.decode(out)?;
         cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))?;
         let decoded = attribute(self.decoder.finish(), Side::Upstream)?;
+        self.seen.has_made_up_end = decoded.losses.iter().any(|loss| loss.kind == LossKind::Approximated);
         bounds::note(&mut self.seen.losses, decoded.losses);
         self.hear(&decoded.events);
         let mut events = self.validator.push(decoded.events);
@@ -239,12 +240,9 @@ impl Pipeline {
         self.seen.failure.as_ref()
     }
 
-    /// The output tokens that a stream is charged for that failed before its first output; `None` if it is not charged. The
-    /// provider's own error costs something only where it reported usage before.
-    pub(super) fn charged_output(&self) -> Option<u32> {
-        let reported = self.seen.usage.as_ref().map(Tokens::from).unwrap_or_default();
-        let is_charged = !self.seen.has_told_failure || reported.total().is_some();
-        is_charged.then(|| reported.output().unwrap_or_default())
+    /// The tokens that the provider has reported so far.
+    pub(super) fn reported(&self) -> Tokens {
+        self.seen.usage.as_ref().map(Tokens::from).unwrap_or_default()
     }
 
     /// Whether a guard has refused the answer: its end is in the output, and nothing more is read.

@@ -154,9 +154,10 @@ impl ReplyBody {
         matches!(self, Self::Translated(body) if body.has_late_losses())
     }
 
-    /// Whether another model than the one asked for went on with a stream that broke.
-    pub(super) fn has_stand_in(&self) -> bool {
-        matches!(self, Self::Translated(body) if body.has_stand_in())
+    /// Whether the answer, once it has ended, may be kept: a translated stream may have been continued by another model, or lack an
+    /// end of its own.
+    pub(super) fn may_be_kept(&self) -> bool {
+        !matches!(self, Self::Translated(body) if !body.may_be_kept())
     }
 
     /// Closes this account when the body has been read.

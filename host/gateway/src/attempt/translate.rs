@@ -9,7 +9,7 @@ mod members;
 mod screened;
 mod strip_opaque;
 mod unchanged;
-mod unreadable;
+pub(super) mod unreadable;
 mod upstream_request;
 mod whole;
 

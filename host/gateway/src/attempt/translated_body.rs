@@ -19,6 +19,7 @@ use super::pipeline::{Observed, Pipeline, stopping};
 use super::reply::BodyError;
 use super::resume::{ResumeContext, ResumedStream, Resuming};
 use super::send::fault_of;
+use super::translate::unreadable;
 use super::unified_reply::{Closing, see_events};
 use crate::accounting::Account;
 use crate::provenance::ProvenanceRecorder;
@@ -51,8 +52,8 @@ pub struct Translated {
     closing: Closing,
     /// Whether anything got lost after the answer's head.
     has_late_losses: bool,
-    /// Whether another model than the one asked for went on with the stream.
-    has_stand_in: bool,
+    /// Whether the stream may be kept for equal requests: all of it is of the model asked for, and has an end of its own.
+    may_be_kept: bool,
 }
 
 /// The output of the pieces that were read before the answer's head is sent.
@@ -70,8 +71,11 @@ pub(super) async fn prime(
     account: &mut Account,
 ) -> Result<First, Fault> {
     let mut first = First::default();
+    // What an error that the provider sent in place of an answer would stand in.
+    let mut last = Bytes::new();
     while first.out.is_empty() && !first.ended {
         let read = if let Some(piece) = upstream.next_piece().await.map_err(|error| fault_of(&error))? {
+            last = piece.clone();
             pipeline.push(&[piece], &mut first.out)
         } else {
             first.ended = true;
@@ -80,8 +84,9 @@ pub(super) async fn prime(
         first.ended |= pipeline.is_refused();
         let failure = || pipeline.failure().map(|error| Fault::from_error(Side::Upstream, error.clone()));
         if let Some(fault) = read.err().or_else(failure) {
-            if let Some(output) = pipeline.charged_output() {
-                account.unreadable(output);
+            let reported = pipeline.reported();
+            if !unreadable::is_of_provider(&fault, &last) || reported.total().is_some() {
+                account.unreadable(reported.output().unwrap_or_default());
             }
             return Err(fault);
         }
@@ -127,7 +132,7 @@ impl Translated {
             resuming: None,
             closing: Closing::default(),
             has_late_losses: false,
-            has_stand_in: false,
+            may_be_kept: true,
         }
     }
 
@@ -148,9 +153,10 @@ impl Translated {
         self.has_late_losses
     }
 
-    /// Whether a part of the stream is another model's than the one asked for.
-    pub(super) fn has_stand_in(&self) -> bool {
-        self.has_stand_in
+    /// Whether the stream, once it has ended, may be kept for equal requests: all of it is of the model asked for, and the provider
+    /// sent its end.
+    pub(super) fn may_be_kept(&self) -> bool {
+        self.may_be_kept
     }
 
     /// Sets the cancellation to send to the provider if the client leaves before the end.
@@ -289,7 +295,7 @@ impl Translated {
             self.recorder.iter_mut().for_each(|recorder| recorder.goes_on(issuer()));
             self.upstream = Some(found.stream.upstream);
             self.cancel_on_drop = found.stream.cancel_on_drop;
-            self.has_stand_in |= found.stands_in;
+            self.may_be_kept &= !found.stands_in;
             pipeline.resume(found.stream.successor, &mut self.out)
         });
         if let Err(fault) = taken {
@@ -319,6 +325,7 @@ impl Translated {
         let is_refused = self.pipeline.as_ref().is_some_and(Pipeline::is_refused);
         let seen = self.pipeline.take().map(Pipeline::release);
         self.has_late_losses = seen.as_ref().is_some_and(|seen| !seen.losses.is_empty());
+        self.may_be_kept &= seen.as_ref().is_none_or(|seen| !seen.has_made_up_end);
         if let Some(seen) = seen.as_ref().filter(|_| is_for_program) {
             self.closing.losses.extend(seen.losses.iter().cloned());
             self.closing.usage.clone_from(&seen.usage);

@@ -18,7 +18,7 @@ use weir_translate::fold::fold;
 use weir_translate::unified::{self, Answer, Outcome};
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::{
-    Candidate, ChatEvent, ChatResponse, Context, Finish, FinishReason, Framing, Part, PartKind,
+    Candidate, ChatEvent, ChatResponse, Context, Finish, FinishReason, Framing, LossKind, Part, PartKind,
 };
 use weir_upstream::{Coding, DecodeBound, Decoder};
 use weir_wire::frame;
@@ -96,8 +96,8 @@ impl AnswerReader {
             _ => None,
         });
         let has_failed = events.iter().any(|event| matches!(event, ChatEvent::Failure(_)) || is_refusal(event));
-        // The decoder makes an end up where the provider sent none, and says so.
-        let has_own_end = !rest.losses.iter().any(|loss| loss.field.ends_with("finish_reason"));
+        // Where the provider sent no end, the decoder makes one up, and says that it approximates.
+        let has_own_end = !rest.losses.iter().any(|loss| loss.kind == LossKind::Approximated);
         let is_complete = !has_failed && has_own_end && ends.next().is_some_and(is_end) && ends.all(is_end);
         let is_whole = most.losses.is_empty() && rest.losses.is_empty();
         is_complete.then(|| CompleteAnswer {

@@ -33,8 +33,8 @@ pub(in crate::attempt) struct Observed {
     pub(in crate::attempt) content: bool,
     /// The estimated tokens of the content, since the last resumption if there was one.
     pub(in crate::attempt) weight: Content,
-    /// Whether the provider told a failure, which another target may cure.
-    pub(super) has_told_failure: bool,
+    /// Whether the provider sent no end, so that the decoder has made one up.
+    pub(in crate::attempt) has_made_up_end: bool,
     /// The failure that ended the stream.
     pub(in crate::attempt) failure: Option<Error>,
     /// The losses of both sides.
@@ -54,7 +54,6 @@ impl Observed {
         });
         self.next_model = next.or(self.next_model.take());
         for event in events {
-            self.has_told_failure |= matches!(event, ChatEvent::Failure(_));
             if let ChatEvent::Finish(end) = event
                 && end.candidate == 0
             {

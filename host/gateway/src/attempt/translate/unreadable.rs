@@ -12,7 +12,7 @@ pub(super) fn is_unreadable(fault: &Fault, http: &HttpResponse) -> bool {
 
 /// Whether an error is the provider's own: of a kind, or with a status or code, that adapters read in answers only, or in
 /// words that the answer has. What adapters say of an answer that they cannot read has none of these.
-fn is_of_provider(fault: &Fault, body: &[u8]) -> bool {
+pub(in crate::attempt) fn is_of_provider(fault: &Fault, body: &[u8]) -> bool {
     let error = &fault.error;
     error.kind != ErrorKind::Upstream || error.status.is_some() || error.code.is_some() || quotes(body, &error.message)
 }
