@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
 
-use crate::wire_format::{ALL, ANTHROPIC, OPENAI, WireFormat, ZETA, config};
+use crate::wire_format::{ALL, ANTHROPIC, GEMINI, OPENAI, WireFormat, ZETA, config, config_of};
 
 /// The beginning of a stream, with content.
 fn begun(to: WireFormat) -> Answer {
@@ -284,6 +284,28 @@ async fn c83_the_reason_of_an_error_survives() {
             let reply = gateway.ask(&from.request("openai-t", false)).await;
             assert_eq!(reply.status(), expected, "{}", reply.text());
             assert!(from.error(&reply).is_some_and(|message| body.contains(&message)), "{}", reply.text());
+        }
+    }
+}
+
+/// Clients shorten the conversation, or wait, by the code of their own format.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_conversations_and_used_up_limits_have_the_code_of_the_clients_format() {
+    let long = r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 300000 tokens > 200000 maximum"}}"#;
+    let limit = r#"{"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}"#;
+    let long_there = r#"{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"The input token count (300000) exceeds the maximum number of tokens allowed (200000)."}}"#;
+    let limit_there = r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"slow down"}}"#;
+    for (model, status, body, code) in [
+        ("anthropic", 400, long, "context_length_exceeded"),
+        ("anthropic", 429, limit, "rate_limit_exceeded"),
+        ("gemini", 400, long_there, "context_length_exceeded"),
+        ("gemini", 429, limit_there, "rate_limit_exceeded"),
+    ] {
+        let upstream = Upstream::always(Answer::json(status, body)).await;
+        let gateway = Gateway::open(&config_of(&[ANTHROPIC, GEMINI], &upstream)).await;
+        for stream in [false, true] {
+            let reply = gateway.ask(&OPENAI.request(model, stream)).await;
+            assert_eq!((reply.status(), &reply.json()["error"]["code"]), (status, &code.into()), "{}", reply.text());
         }
     }
 }
