@@ -209,7 +209,7 @@ impl Document {
     }
 }
 
-/// An error of JSON without its line and column: programs write the text, so that nobody can look there.
+/// An error of JSON without its line and column: programs write the text, and a person has no line to look at.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());

@@ -280,7 +280,7 @@ mod tests {
             ("assistant", false),
             ("function", false),
             ("input_text", false),
-            ("claude-sonnet-4-5", false),
+            ("sage-large-4-5", false),
             ("an ordinary text", false),
             ("user", false),
         ] {

@@ -129,7 +129,7 @@ async fn an_object_that_a_client_made_anywhere_is_no_other_clients() {
     assert_eq!(ask("one", "DELETE", &format!("vector_stores/{STORE}"), "").await, 200);
 }
 
-/// A provider that compresses an answer whatever it was asked for, and one that nobody can read.
+/// A provider that compresses an answer whatever it was asked for, and one whose answer cannot be read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compressed_answer_makes_an_owner_too_and_one_that_cannot_be_read_does_not_pass() {
     const THREAD: &str = "thread_0123456789abcdef";

@@ -230,7 +230,7 @@ impl Watch {
         State::Done { digest, trusted }
     }
 
-    /// Warns that an adapter serves whose bytes are not those that the lock file pins: a build, or somebody else's file.
+    /// Warns that an adapter serves whose bytes are not those that the lock file pins: a build, or a file from elsewhere.
     fn warn_of_other_bytes(&self, adapter: &Adapter) {
         let pinned = self.lock.pinned(&adapter.name).filter(|_| !adapter.trusted && adapter.signer.is_none());
         if let Some(pinned) = pinned {

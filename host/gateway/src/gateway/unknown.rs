@@ -14,7 +14,7 @@ use weir_types::fault::Fault;
 /// The most characters of a path that are repeated.
 const SHOWN: usize = 200;
 
-/// Says of pass-through that nobody opened it.
+/// The message for paths of pass-through where no provider is open.
 const CLOSED: &str = "no provider is open for pass-through: `passthrough` in `[[providers]]` opens one";
 
 /// The most slips in a verb that is still recognised.

@@ -128,7 +128,7 @@ impl Watch for ModelWatch {
     }
 }
 
-/// Finds the members of JSON that name models, at any depth: nobody knows which part of such a body the provider asks a model with.
+/// Finds the members of JSON that name models, at any depth: which part of such a body the provider asks a model with is not known.
 #[derive(Debug, Default)]
 struct Members {
     text: Vec<u8>,

@@ -56,7 +56,7 @@ pub enum CreatedObject {
     Nothing,
     /// Nothing, but the face's requests may name objects that other faces' answers made.
     Named,
-    /// Nothing that is known, but the face's requests may name objects, whoever made them.
+    /// Nothing that is known, but the face's requests may name objects of any maker.
     Unmade,
     /// A stored answer.
     Answer,

@@ -29,7 +29,7 @@ struct ProviderStatus {
     breaker: Option<Position>,
 }
 
-/// Ready unless draining, or every provider has a target that cannot be served, or nobody can be served because the keys
+/// Ready unless draining, or every provider has a target that cannot be served, or no client can be served because the keys
 /// of the store are still unread, or most nodes have other adapters and that is not allowed. Resting providers degrade the
 /// status, but are no reason to send requests to another Weir, because its providers are the same.
 pub(super) async fn answer(State(operations): State<Operations>) -> Response {
@@ -47,7 +47,7 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let config = Arc::clone(&operations.reload.current().config);
     let is_barred = is_apart && config.shared.as_ref().is_some_and(|shared| shared.require_same_adapters);
     // A rollout that waits for this keeps the nodes that know the keys.
-    let serves_nobody = operations.gateway.stored_keys().is_unread() && needs_keys_of_store(&config);
+    let serves_no_client = operations.gateway.stored_keys().is_unread() && needs_keys_of_store(&config);
     let adapters = plugins::in_brief(&operations);
     let now = Instant::now();
     let mut providers: BTreeMap<&str, ProviderStatus> = BTreeMap::new();
@@ -69,7 +69,7 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
         (false, false) => "ready",
     };
     let all_lacking = lacking > 0 && lacking == providers.len();
-    let code = if draining || all_lacking || is_barred || serves_nobody {
+    let code = if draining || all_lacking || is_barred || serves_no_client {
         StatusCode::SERVICE_UNAVAILABLE
     } else {
         StatusCode::OK
