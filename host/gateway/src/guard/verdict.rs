@@ -358,4 +358,16 @@ mod tests {
         assert_eq!(replaced, asked);
         assert!(settle(&mut Asked::Withheld, &asked, false).is_err());
     }
+
+    #[test]
+    fn a_replaced_request_gets_no_extension_in_the_place_of_a_field() {
+        let extension = |key: &str| Extension { format: "f".into(), key: key.into(), json: "1".into() };
+        let chat = |keys: &[&str]| {
+            let extensions = keys.iter().map(|key| extension(key)).collect();
+            Asked::Chat(ChatRequest { extensions, ..ChatRequest::plain("m", Vec::new()) })
+        };
+        let mut replaced = chat(&["model", "stream", "options.max_tokens", "verbosity", "n"]);
+        settle(&mut replaced, &chat(&["n"]), true).unwrap();
+        assert_eq!(replaced, chat(&["verbosity", "n"]), "the client's own request had the last one");
+    }
 }
