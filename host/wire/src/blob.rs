@@ -69,13 +69,27 @@ impl Lifted {
     /// Puts a token's value into base64's standard alphabet, with its padding. This is for media, which some clients
     /// send in the alphabet of URLs; what an issuer takes back unedited only must stay. Returns the bytes copied.
     pub fn standardise(&mut self, token: &str) -> usize {
-        let digits = token.strip_prefix(self.nonce.as_str());
-        let Some(at) = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok()) else { return 0 };
+        let Some(at) = self.number(token) else { return 0 };
         let (Some(value), Some(known)) = (self.values.get_mut(at), self.heads.get_mut(at)) else { return 0 };
         let Some(standard) = standard(value) else { return 0 };
         *known = head(&standard);
         *value = Bytes::from(standard);
         value.len()
+    }
+
+    /// How many values were lifted.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The value that a token stands for.
+    pub fn value(&self, token: &str) -> Option<&Bytes> {
+        self.values.get(self.number(token)?)
+    }
+
+    /// The number of the value that a token stands for.
+    fn number(&self, token: &str) -> Option<usize> {
+        usize::from_str_radix(token.strip_prefix(self.nonce.as_str()).filter(|_| !self.is_empty())?, 16).ok()
     }
 
     /// Describes the blobs for the adapter's context.

@@ -1,6 +1,8 @@
 //! No way leads around a guard: not by a fallback or a budget, not by JSON that two readers read differently, not by
 //! another entry point.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
 
@@ -200,6 +202,46 @@ async fn nothing_in_a_calls_arguments_hides_from_a_guard() {
             assert!(upstream.unseen().is_none(), "{arguments}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_words_and_documents_are_judged_and_long_pictures_pass() {
+    let mut upstream = upstream().await;
+    let gateway = gateway(&upstream, &["openai", "anthropic"], &guard("secrets", "")).await;
+    // As long as what adapters get by name only, and of the letters that such values have.
+    let words = format!("{}-{}-x", "x-".repeat(6000), secret());
+    let file = |mime: &str, bytes: &[u8]| {
+        let url = format!("data:{mime};base64,{}", STANDARD.encode(bytes));
+        json!([{"type": "file", "file": {"filename": "a", "file_data": url}}])
+    };
+    let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let user = |content: Value| json!([{"role": "user", "content": content}]);
+    let result = json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": words}]);
+    let texts = [
+        user(json!(words)),
+        result,
+        user(file("text/plain", format!("{} {}", "many words ".repeat(1000), secret()).as_bytes())),
+        user(file("application/octet-stream", words.as_bytes())),
+    ];
+    for (model, lane) in [("openai", "relay"), ("anthropic", "translate")] {
+        for messages in &texts {
+            let body = json!({"model": model, "messages": messages}).to_string();
+            let reply = gateway.post("/v1/chat/completions", &body).await;
+            assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{}", reply.text());
+            assert!(upstream.unseen().is_none(), "{model}");
+        }
+        let picture = STANDARD.encode([b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 9000]].concat());
+        let url = format!("data:image/png;base64,{picture}");
+        let image = json!([{"type": "image_url", "image_url": {"url": url}}]);
+        let body = json!({"model": model, "messages": user(image)}).to_string();
+        let reply = gateway.post("/v1/chat/completions", &body).await;
+        assert_eq!(reply.header("x-weir-lane"), Some(lane), "{}", reply.text());
+        assert!(upstream.request().await.text().contains(&picture), "{model}");
+    }
+    let relayed = gateway.post("/v1/moderations", &json!({"model": "openai", "input": words}).to_string()).await;
+    assert_eq!(relayed.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{}", relayed.text());
+    assert!(upstream.unseen().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

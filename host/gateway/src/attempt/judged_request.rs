@@ -1,6 +1,7 @@
 //! A request and its guards: it is read once for their eyes, and goes out in the form that they gave it.
 
 mod numbered;
+mod put_back;
 mod relayed;
 mod shown;
 mod unread;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use self::put_back::{put_back, whole_again};
 use super::client_request::{BLOB_MIN, ClientRequest, blob_limits, joined_len};
 use super::media;
 use super::side::ClientSide;
@@ -22,7 +24,7 @@ use weir_translate::unified::{Parsed, Request};
 use weir_types::contract::about::{BodyKind, Operation};
 use weir_types::contract::types::{Body, Context, Loss};
 use weir_types::fault::Fault;
-use weir_wire::blob::{self, Lifted};
+use weir_wire::blob::Lifted;
 use weir_wire::estimate;
 use weir_wire::repeated::is_unambiguous;
 use weir_wire::screen::Screen;
@@ -259,18 +261,18 @@ impl GuardView {
 /// Reads a request with the adapter of its dialect. One that is only relayed is shown as its JSON, or as the texts of its form;
 /// other bodies, such as files, cannot be read.
 async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> Result<GuardView, Fault> {
+    let limit = context.config.server.translate_body_limit;
     let adapter = match &asked.side {
-        ClientSide::Program { request, .. } => return seen_of_program(Request::clone(request)),
+        ClientSide::Program { request, .. } => return seen_of_program(Request::clone(request), limit),
         ClientSide::Dialect(adapter) => adapter,
     };
-    let limit = context.config.server.translate_body_limit;
     let mut held = asked.held.beside();
     held.grow(joined_len(&asked.body)).await?;
     let is_json = asked.endpoint.face.body == BodyKind::Json;
     if asked.operation().is_relayed_only() {
         let content = match asked.endpoint.face.body {
             _ if asked.body.iter().all(Bytes::is_empty) => Asked::Withheld,
-            BodyKind::Json => match ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?.http.body {
+            BodyKind::Json => match ClientRequest::new(asked, limit, false)?.http.body {
                 Body::Text(text) if is_unambiguous(&text) => Asked::Other(text),
                 Body::Text(_) | Body::Bytes(_) => return Err(ambiguous()),
             },
@@ -289,10 +291,11 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
         blobs: lifted.describe(),
         ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
     };
-    let Parsed { request, losses, memo, names } = unified::parse(&mut dialect, asked.operation(), &ctx, &http)?;
+    let Parsed { mut request, losses, memo, names } = unified::parse(&mut dialect, asked.operation(), &ctx, &http)?;
     dialect.release();
     numbered::check(&request)?;
     let is_ambiguous = is_json && !matches!(&http.body, Body::Text(text) if shown::shows_all(text, &request));
+    put_back(&mut request, &lifted, &blob_limits(limit))?;
     Ok(GuardView { content: content_of(request), losses, memo, names, lifted, is_ambiguous, dialect: Some(chosen) })
 }
 
@@ -303,12 +306,13 @@ fn ambiguous() -> Fault {
     Fault::invalid(message).with_code("repeated_member")
 }
 
-/// A program's request, with large base64 values taken out.
-fn seen_of_program(mut request: Request) -> Result<GuardView, Fault> {
+/// A program's request, with large media taken out.
+fn seen_of_program(mut request: Request, limit: usize) -> Result<GuardView, Fault> {
     let mut lifted = Lifted::default();
     if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
         media::lift(chat, BLOB_MIN, &mut lifted)?;
     }
+    put_back(&mut request, &lifted, &blob_limits(limit))?;
     numbered::check(&request)?;
     Ok(GuardView { content: content_of(request), lifted, ..GuardView::default() })
 }
@@ -355,34 +359,5 @@ impl JudgedCopy {
             *chat = whole_again(chat, &self.lifted, &blob_limits(limit))?;
         }
         Ok((parsed, Lifted::default()))
-    }
-}
-
-/// Puts lifted values back into a request.
-fn whole_again<T>(value: &T, lifted: &Lifted, limits: &blob::Limits) -> Result<T, Fault>
-where
-    T: serde::Serialize + serde::de::DeserializeOwned,
-{
-    let failed = |error: &dyn std::fmt::Display| Fault::internal(format!("lifted values cannot be put back: {error}"));
-    let json = Bytes::from(serde_json::to_vec(value).map_err(|error| failed(&error))?);
-    let chunks = lifted.splice(&json, limits).map_err(|error| failed(&error))?;
-    serde_json::from_slice(&chunks.concat()).map_err(|error| failed(&error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use weir_types::contract::types::{ChatRequest, Message, Part, Role, TextPart};
-
-    #[test]
-    fn lifted_values_return_to_their_places() {
-        let mut lifted = Lifted::default();
-        let token = lifted.add(Bytes::from_static(b"QUJD")).unwrap();
-        let of = |text: &str| {
-            let parts = vec![Part::Text(TextPart::plain(text)), Part::Text(TextPart::plain("\"{}\n"))];
-            ChatRequest::plain("m", vec![Message::plain(Role::User, parts)])
-        };
-        let limits = blob_limits(1 << 20);
-        assert_eq!(whole_again(&of(&token), &lifted, &limits).unwrap(), of("QUJD"));
     }
 }

@@ -73,7 +73,7 @@ fn too_large(message: String) -> Fault {
     Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413)
 }
 
-fn media_of(part: &mut Part) -> Vec<&mut MediaPart> {
+pub(super) fn media_of(part: &mut Part) -> Vec<&mut MediaPart> {
     match part {
         Part::Media(medium) => vec![medium],
         Part::ToolResult(result) => {

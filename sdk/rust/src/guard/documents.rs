@@ -14,6 +14,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// What the media types of texts contain that are not below `text/`.
 const TEXTS: [&str; 10] =
     ["json", "xml", "csv", "yaml", "toml", "markdown", "javascript", "ecmascript", "sql", "x-www-form-urlencoded"];
+/// What the media types of office documents contain, whose XML is packed.
+const PACKED: &str = "openxmlformats";
 /// How a document begins whose readers take it apart, even where all its bytes are of ASCII.
 const PDF: &str = "%PDF-";
 
@@ -30,7 +32,8 @@ impl Document {
     /// The document of these bytes, if it is a text: by its type, or if nobody says otherwise, by its bytes.
     fn of(mime: Option<&str>, bytes: Vec<u8>) -> Option<Self> {
         let mime = mime.unwrap_or_default().to_ascii_lowercase();
-        let is_text = mime.starts_with("text/") || TEXTS.iter().any(|text| mime.contains(text));
+        let is_text =
+            mime.starts_with("text/") || TEXTS.iter().any(|text| mime.contains(text)) && !mime.contains(PACKED);
         let is_json = mime.contains("json");
         match String::from_utf8(bytes) {
             Ok(text) if is_text || !text.starts_with(PDF) => Some(Self { text, is_exact: true, is_json }),

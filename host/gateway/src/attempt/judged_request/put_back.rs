@@ -1,0 +1,214 @@
+//! Long values that guards have to see are put back into the request: only media that are no texts stay out of it. Words
+//! without spaces look like base64 too, and text documents come in it.
+
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, Engine};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use weir_translate::unified::Request;
+use weir_types::contract::types::{EmbeddingInput, MediaPart, MediaSource};
+use weir_types::fault::Fault;
+use weir_wire::blob::{self, Lifted};
+
+use super::super::media::media_of;
+
+/// How the media types of sounds, films and office documents begin, which are no texts.
+const CLASSES: [&str; 3] = ["audio/", "video/", "application/vnd.openxmlformats-officedocument."];
+/// Other media types of what is no text. Of any other type, guards read what they can.
+const BINARY: [&str; 12] = [
+    "image/png",
+    "image/jpeg",
+    "image/jpg",
+    "image/gif",
+    "image/webp",
+    "image/heic",
+    "image/heif",
+    "image/avif",
+    "image/bmp",
+    "image/tiff",
+    "application/pdf",
+    "application/octet-stream",
+];
+/// How a document begins whose readers take it apart, even where all its bytes are of ASCII.
+const PDF: &[u8] = b"%PDF-";
+/// How texts in UTF-16 begin.
+const WIDE: [[u8; 2]; 2] = [[0xff, 0xfe], [0xfe, 0xff]];
+/// Digits of base64 that are decoded at a time.
+const DIGITS: usize = 4096;
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Puts lifted values back into a request, but for those that are media and no text.
+pub(super) fn put_back(request: &mut Request, lifted: &Lifted, limits: &blob::Limits) -> Result<(), Fault> {
+    if lifted.is_empty() {
+        return Ok(());
+    }
+    let is_binary = |medium: &&mut MediaPart| match &medium.source {
+        MediaSource::Base64(token) => {
+            lifted.value(token).is_some_and(|value| holds_no_text(medium.mime.as_deref(), value))
+        }
+        _ => false,
+    };
+    let token_of = |medium: &mut MediaPart| match &mut medium.source {
+        MediaSource::Base64(token) => std::mem::take(token),
+        _ => String::new(),
+    };
+    let tokens: Vec<Option<String>> =
+        media_in(request).into_iter().map(|medium| Some(medium).filter(is_binary).map(token_of)).collect();
+    if tokens.iter().flatten().count() < lifted.len() {
+        match request {
+            Request::Chat(chat) | Request::CountTokens(chat) => *chat = whole_again(chat, lifted, limits)?,
+            Request::Embeddings(asked) => *asked = whole_again(asked, lifted, limits)?,
+            Request::Rerank(asked) => *asked = whole_again(asked, lifted, limits)?,
+            Request::Models(_) => {}
+        }
+    }
+    for (medium, token) in media_in(request).into_iter().zip(tokens) {
+        if let (MediaSource::Base64(place), Some(token)) = (&mut medium.source, token) {
+            *place = token;
+        }
+    }
+    Ok(())
+}
+
+fn media_in(request: &mut Request) -> Vec<&mut MediaPart> {
+    match request {
+        Request::Chat(chat) | Request::CountTokens(chat) => {
+            chat.messages.iter_mut().flat_map(|message| &mut message.parts).flat_map(media_of).collect()
+        }
+        Request::Embeddings(asked) => {
+            let media = asked.inputs.iter_mut().filter_map(|input| match input {
+                EmbeddingInput::Media(medium) => Some(medium),
+                _ => None,
+            });
+            media.collect()
+        }
+        Request::Rerank(_) | Request::Models(_) => Vec::new(),
+    }
+}
+
+/// Whether a medium is none that guards could read: by its type, and by its bytes.
+fn holds_no_text(mime: Option<&str>, value: &[u8]) -> bool {
+    let mime = mime.unwrap_or_default().to_ascii_lowercase();
+    let is_binary = CLASSES.iter().any(|class| mime.starts_with(class)) || BINARY.contains(&&*mime);
+    let is_known = mime.is_empty() || is_binary;
+    let first = decoded(value.get(..DIGITS).unwrap_or(value));
+    is_known
+        && !(mime.is_empty() && WIDE.iter().any(|mark| first.starts_with(mark)))
+        && (first.starts_with(PDF) || !is_utf8(value))
+}
+
+/// Whether base64 is that of a text in UTF-8. Media show at their first bytes that it is not.
+fn is_utf8(value: &[u8]) -> bool {
+    let mut rest = Vec::new();
+    for digits in value.chunks(DIGITS) {
+        rest.append(&mut decoded(digits));
+        let whole = match std::str::from_utf8(&rest) {
+            Ok(text) => text.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => return false,
+        };
+        rest.drain(..whole);
+    }
+    rest.is_empty()
+}
+
+/// The bytes of base64 in either alphabet, without what is left over at its end.
+fn decoded(digits: &[u8]) -> Vec<u8> {
+    let standard = digits.iter().take_while(|digit| **digit != b'=').map(|digit| match digit {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => *other,
+    });
+    let mut standard: Vec<u8> = standard.collect();
+    if standard.len() % 4 == 1 {
+        standard.pop();
+    }
+    LENIENT.decode(standard).unwrap_or_default()
+}
+
+/// Puts lifted values back into all places of a request.
+pub(super) fn whole_again<T>(value: &T, lifted: &Lifted, limits: &blob::Limits) -> Result<T, Fault>
+where
+    T: Serialize + DeserializeOwned,
+{
+    let failed = |error: &dyn std::fmt::Display| Fault::internal(format!("lifted values cannot be put back: {error}"));
+    let json = Bytes::from(serde_json::to_vec(value).map_err(|error| failed(&error))?);
+    let chunks = lifted.splice(&json, limits).map_err(|error| failed(&error))?;
+    serde_json::from_slice(&chunks.concat()).map_err(|error| failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE};
+    use weir_types::contract::types::{ChatRequest, MediaKind, Message, Part, Role, TextPart};
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+
+    fn limits() -> blob::Limits {
+        blob::Limits { min_len: 1, max_uses: 8, max_len: 1 << 20 }
+    }
+
+    #[test]
+    fn lifted_values_return_to_their_places() {
+        let mut lifted = Lifted::default();
+        let token = lifted.add(Bytes::from_static(b"QUJD")).unwrap();
+        let of = |text: &str| {
+            let parts = vec![Part::Text(TextPart::plain(text)), Part::Text(TextPart::plain("\"{}\n"))];
+            ChatRequest::plain("m", vec![Message::plain(Role::User, parts)])
+        };
+        assert_eq!(whole_again(&of(&token), &lifted, &limits()).unwrap(), of("QUJD"));
+    }
+
+    #[test]
+    fn only_media_stay_out_that_are_no_texts() {
+        let mut lifted = Lifted::default();
+        let mut add = |value: &str| lifted.add(Bytes::from(value.to_owned())).unwrap();
+        let (image, text) = (STANDARD_NO_PAD.encode(PNG), STANDARD_NO_PAD.encode("a secret"));
+        let tokens = [add(&image), add(&text), add("AKIA-as-it-is")];
+        let medium = |mime: &str, data: &str| {
+            let source = MediaSource::Base64(data.to_owned());
+            let (mime, extensions) = (Some(mime.to_owned()), Vec::new());
+            let kind = MediaKind::Document;
+            Part::Media(MediaPart { kind, source, mime, name: None, detail: None, cache: None, extensions })
+        };
+        let of = |image: &str, text: &str, words: &str| {
+            let parts =
+                vec![medium("image/png", image), medium("text/plain", text), Part::Text(TextPart::plain(words))];
+            Request::Chat(ChatRequest::plain("m", vec![Message::plain(Role::User, parts)]))
+        };
+        let mut request = of(&tokens[0], &tokens[1], &tokens[2]);
+        put_back(&mut request, &lifted, &limits()).unwrap();
+        assert_eq!(request, of(&tokens[0], &text, "AKIA-as-it-is"));
+    }
+
+    #[test]
+    fn media_are_no_texts_by_their_type_and_bytes() {
+        let long = "é".repeat(DIGITS);
+        let cases: [(Option<&str>, &[u8], bool); 10] = [
+            (Some("image/png"), PNG, true),
+            (None, PNG, true),
+            (Some("application/pdf"), b"%PDF-1.7 all of it is ASCII", true),
+            (Some("image/png"), b"words", false),
+            (None, b"words", false),
+            (Some("application/octet-stream"), long.as_bytes(), false),
+            (Some("text/plain"), PNG, false),
+            (Some("application/pdf"), b"words", false),
+            (None, b"\xff\xfew\0o\0", false),
+            (Some("x/y"), PNG, false),
+        ];
+        for (mime, bytes, expected) in cases {
+            for value in [STANDARD_NO_PAD.encode(bytes), URL_SAFE.encode(bytes)] {
+                assert_eq!(holds_no_text(mime, value.as_bytes()), expected, "{mime:?} {value:.20}");
+            }
+        }
+    }
+}
