@@ -98,6 +98,10 @@ impl Pattern {
     /// The end of the secret that begins at this place, where one may begin.
     pub(crate) fn end(&self, text: &str, at: usize, word: &mut Word) -> Option<usize> {
         let bytes = text.as_bytes();
+        // Most heads differ in the first letter, which takes less than comparing texts.
+        if bytes.get(at) != self.head.as_bytes().first() {
+            return None;
+        }
         let rest = bytes.get(at..)?.strip_prefix(self.head.as_bytes())?;
         let from = at + self.head.len();
         Some(from + self.tail.length(rest, || word.from(bytes, from))?)

@@ -173,9 +173,11 @@ impl<F: Configured> Scanner<F> {
     fn mask(&mut self, event: ChatEvent) -> Vec<ChatEvent> {
         match event {
             ChatEvent::Delta(PartDelta { candidate, part, text }) => {
-                self.parts.entry((candidate, part)).or_default().text.push_str(&text);
+                let seen = self.parts.entry((candidate, part)).or_default();
+                seen.text.push_str(&text);
+                let waits = seen.goes_on(&text);
                 self.join(candidate, part, &text);
-                self.sent(candidate, part, false).into_iter().collect()
+                if waits { Vec::new() } else { self.sent(candidate, part, false).into_iter().collect() }
             }
             ChatEvent::Start(mut start) => {
                 start.extensions = self.without_findings(start.extensions);

@@ -94,7 +94,8 @@ pub fn start_of_word(text: &str, is_json: bool, at: usize) -> usize {
     start.unwrap_or(at)
 }
 
-fn is_of_word(char: char) -> bool {
+/// Whether words have this character, or what it looks like.
+pub fn is_of_word(char: char) -> bool {
     let plain = match looks_like(char) {
         Looks::Itself => char,
         Looks::Like(other) => other,

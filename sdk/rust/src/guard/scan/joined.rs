@@ -92,6 +92,9 @@ impl JoinedText {
             self.seams.push(at);
         }
         self.seen.text.push_str(text);
+        if self.seams.is_empty() && self.seen.goes_on(text) {
+            return Vec::new();
+        }
         self.judge(finder, false)
     }
 

@@ -4,6 +4,11 @@ use super::joined::Kind;
 use super::{MAX_FINDING_BYTES, REACH};
 use crate::guard::{Finder, Found, spelling};
 
+/// The least bytes of a long word, and the share by which it grows before it is searched again: else each of its characters
+/// would have all of it searched.
+const LONG_WORD: usize = 4 * REACH;
+const GROWTH: usize = 8;
+
 /// A part of the answer that goes on.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -13,6 +18,8 @@ pub(super) struct Seen {
     pub(super) context: usize,
     /// The end of the last finding within the text that was judged.
     pub(super) judged: usize,
+    /// The length of that text when it was searched, without what was forgotten then.
+    pub(super) searched: usize,
     /// Whether it is JSON, whose escapes are read.
     pub(super) is_json: bool,
     /// What its text is. In thinking nothing is restored: its issuer vouches for it.
@@ -26,6 +33,15 @@ impl Seen {
     pub(super) fn search(&self, finder: &impl Finder) -> Vec<Found> {
         let find = |text: &str| if self.context == 0 { finder.find(text) } else { finder.find_behind_first(text) };
         if self.is_json { spelling::without_escapes(&self.text, find) } else { find(&self.text) }
+    }
+
+    /// Whether a long word only goes on with what was added, so that nothing of it can be sent yet.
+    pub(super) fn goes_on(&self, added: &str) -> bool {
+        let grown = self.text.len().saturating_sub(self.searched);
+        self.searched >= LONG_WORD
+            && grown < self.searched / GROWTH
+            && self.text.len() < MAX_FINDING_BYTES
+            && added.chars().all(spelling::is_of_word)
     }
 
     /// The findings that were not judged before and can be now. What follows closely may make another one of them: the
@@ -55,6 +71,7 @@ impl Seen {
 
     /// Forgets the text up to a place that [`Self::decided`] names, except for the last character before it.
     pub(super) fn forget(&mut self, cut: usize) {
+        self.searched = self.text.len() - cut.saturating_sub(self.context);
         if cut <= self.context {
             return;
         }

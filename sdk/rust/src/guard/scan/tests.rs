@@ -107,6 +107,48 @@ fn a_long_word_stays_whole_and_what_is_kept_is_bounded() {
     }
 }
 
+/// Finds as [`Hush`] does, and counts the bytes that it searches.
+#[derive(Debug, Default)]
+struct CountedHush(std::cell::Cell<usize>);
+
+impl Finder for CountedHush {
+    fn find(&self, text: &str) -> Vec<Found> {
+        self.0.set(self.0.get() + text.len());
+        Hush.find(text)
+    }
+}
+
+impl Configured for CountedHush {
+    const NAME: &'static str = "hush";
+    const VERSION: &'static str = "1.0.0";
+    const DESCRIPTION: &'static str = "finds a word";
+    const SETTINGS: &'static str = "";
+
+    fn setup(_: OptionValues<'_>) -> Result<Setup<Self>, String> {
+        Err("not in this test".into())
+    }
+}
+
+#[test]
+fn a_long_word_that_is_masked_is_not_searched_again_at_each_of_its_letters() {
+    let (setup, word) = (CountedHush::default(), format!("hus{}", "h".repeat(MAX_FINDING_BYTES)));
+    let mut scanner =
+        Scanner::new(Setup { finder: setup, action: Action::Mask, message: "no".into(), restores: false });
+    let text: String = format!("{word} and more").chars().collect();
+    let mut sent = String::new();
+    for event in text.chars().map(|letter| delta(letter.encode_utf8(&mut [0; 4]))).chain([stop()]) {
+        let EventVerdict::Replace(events) = scanner.push(vec![event]).verdict else { panic!("it masks") };
+        for event in events {
+            if let ChatEvent::Delta(delta) = event {
+                sent += &delta.text;
+            }
+        }
+    }
+    assert!(!sent.contains("hush") && sent.starts_with("[word]") && sent.ends_with(" and more"), "{sent}");
+    let searched = scanner.setup.finder.0.get() / text.len();
+    assert!(searched < 200, "each letter was searched {searched} times");
+}
+
 fn of_part(part: u32, kind: PartKind, text: &str) -> [ChatEvent; 3] {
     [
         ChatEvent::PartStart(PartStart { candidate: 0, part, kind }),
