@@ -318,7 +318,10 @@ export type BodyKind =
  * tests holds.
  */
 export interface Feature {
-  /** `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`. */
+  /**
+   * `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`; `history` where the provider reads an earlier answer or
+   * a conversation again, and charges for it.
+   */
   name: string;
   tests: FrameTest[];
 }
@@ -437,7 +440,10 @@ export interface Acceptance {
   /** The same for streamed answers, where it differs. */
   streamPath?: string | null;
   query: FixedQuery[];
-  /** Query parameters of the client's that are forwarded. */
+  /**
+   * Query parameters of the client's that are forwarded: `NAME` with any value; `NAME=VALUE` with this one alone, and
+   * only for a streamed answer that asks for its framing by it.
+   */
   queryForwarded: string[];
   /** Request headers forwarded, in lower case; a trailing `*` stands for any ending. */
   requestHeaders: string[];

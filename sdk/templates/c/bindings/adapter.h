@@ -1854,7 +1854,8 @@ typedef uint8_t exports_weir_adapter_about_body_kind_t;
 // Something that a request may ask for, seen without parsing it: any of the pointers has a value, or any of the
 // tests holds.
 typedef struct exports_weir_adapter_about_feature_t {
-  // `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`.
+  // `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`; `history` where the provider reads an earlier answer or
+  // a conversation again, and charges for it.
   adapter_string_t   name;
   exports_weir_adapter_about_list_frame_test_t   tests;
 } exports_weir_adapter_about_feature_t;
@@ -2013,7 +2014,8 @@ typedef struct exports_weir_adapter_about_acceptance_t {
   // The same for streamed answers, where it differs.
   adapter_option_string_t   stream_path;
   exports_weir_adapter_about_list_fixed_query_t   query;
-  // Query parameters of the client's that are forwarded.
+  // Query parameters of the client's that are forwarded: `NAME` with any value; `NAME=VALUE` with this one alone, and
+  // only for a streamed answer that asks for its framing by it.
   adapter_list_string_t   query_forwarded;
   // Request headers forwarded, in lower case; a trailing `*` stands for any ending.
   adapter_list_string_t   request_headers;

@@ -669,7 +669,8 @@ type BodyKind = uint8
 // Something that a request may ask for, seen without parsing it: any of the pointers has a value, or any of the
 // tests holds.
 type Feature struct {
-	// `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`.
+	// `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`; `history` where the provider reads an earlier answer or
+	// a conversation again, and charges for it.
 	Name  string
 	Tests []FrameTest
 }
@@ -801,7 +802,8 @@ type Acceptance struct {
 	// The same for streamed answers, where it differs.
 	StreamPath witTypes.Option[string]
 	Query      []FixedQuery
-	// Query parameters of the client's that are forwarded.
+	// Query parameters of the client's that are forwarded: `NAME` with any value; `NAME=VALUE` with this one alone, and
+	// only for a streamed answer that asks for its framing by it.
 	QueryForwarded []string
 	// Request headers forwarded, in lower case; a trailing `*` stands for any ending.
 	RequestHeaders []string
