@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
+use weir_tests::plugins::target;
 use weir_tests::{Folder, Program, Reply, program};
 
 use super::{asked, config, provider, with_key};
@@ -35,9 +36,8 @@ async fn a_key_made_on_one_node_works_on_the_other_and_is_revoked_there_within_a
     let Some(database) = Database::start() else { return };
     let upstream = provider().await;
     let text = format!("{}\n[store]\nurl = \"{}\"\n", config(&upstream), database.url());
-    let cache = tempfile::tempdir().unwrap();
     let folders = [Folder::with(&ADAPTERS), Folder::with(&ADAPTERS)];
-    let nodes = folders.each_ref().map(|folder| Program::start(folder, cache.path(), &text));
+    let nodes = folders.each_ref().map(|folder| Program::start(folder, &target().join("test-cache"), &text));
     let [a, b] = nodes.each_ref().map(Program::address);
 
     let made = admin(a, "POST", "/keys", json!({"name": "build"})).await;
@@ -91,14 +91,14 @@ async fn a_database_that_is_away_at_the_start_lets_nobody_in() {
     let Some(database) = Database::start() else { return };
     let upstream = provider().await;
     let text = format!("{}\n[store]\nurl = \"{}\"\n", config(&upstream), database.url());
-    let (cache, folder) = (tempfile::tempdir().unwrap(), Folder::with(&ADAPTERS));
+    let folder = Folder::with(&ADAPTERS);
     let key = {
-        let node = Program::start(&folder, cache.path(), &text);
+        let node = Program::start(&folder, &target().join("test-cache"), &text);
         let made = admin(node.address(), "POST", "/keys", json!({"name": "build"})).await.json();
         made["key"].as_str().unwrap().to_owned()
     };
     database.stop();
-    let node = Program::start(&folder, cache.path(), &text);
+    let node = Program::start(&folder, &target().join("test-cache"), &text);
     let address = node.address();
     assert_eq!(program::ask(address, &OPENAI.request("openai", false)).await.status(), 503);
     assert_eq!(ask(address, &key).await, 503, "it may be a right one");
@@ -111,10 +111,10 @@ async fn a_database_that_is_away_at_the_start_lets_nobody_in() {
 async fn a_file_that_another_process_holds_is_read_beside_it_and_lets_nobody_in() {
     let upstream = provider().await;
     let text = config(&upstream);
-    let (cache, folder) = (tempfile::tempdir().unwrap(), Folder::with(&ADAPTERS));
-    let writer = Program::start(&folder, cache.path(), &text);
+    let folder = Folder::with(&ADAPTERS);
+    let writer = Program::start(&folder, &target().join("test-cache"), &text);
     let first = writer.address();
-    let reader = Program::start(&folder, cache.path(), &text);
+    let reader = Program::start(&folder, &target().join("test-cache"), &text);
     let second = reader.address();
     let without_key = async || program::ask(second, &OPENAI.request("openai", false)).await.status();
     assert_eq!(without_key().await, 200, "there is no key yet");
@@ -131,10 +131,10 @@ async fn a_file_that_another_process_holds_is_read_beside_it_and_lets_nobody_in(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_no_store_lets_nobody_in() {
     let upstream = provider().await;
-    let (cache, folder) = (tempfile::tempdir().unwrap(), Folder::with(&ADAPTERS));
+    let folder = Folder::with(&ADAPTERS);
     std::fs::write(folder.path().join("weir.db"), "no database, and long enough to be looked at as one\n".repeat(100))
         .unwrap();
-    let program = Program::start(&folder, cache.path(), &config(&upstream));
+    let program = Program::start(&folder, &target().join("test-cache"), &config(&upstream));
     let address = program.address();
     for stream in [false, true] {
         let reply = program::ask(address, &OPENAI.request("openai", stream)).await;

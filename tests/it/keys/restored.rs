@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
+use weir_tests::plugins::target;
 use weir_tests::{Folder, Program, Reply, program};
 
 use super::{asked, config, provider, with_key};
@@ -81,14 +82,9 @@ fn is_of_node(name: &str) -> bool {
 async fn a_node_that_starts_with_a_restored_file_revives_no_key_that_it_knew_as_revoked() {
     let upstream = provider().await;
     let text = config(&upstream);
-    let (cache, folder, backup, own) = (
-        tempfile::tempdir().unwrap(),
-        Folder::with(&ADAPTERS),
-        tempfile::tempdir().unwrap(),
-        tempfile::tempdir().unwrap(),
-    );
+    let (folder, backup, own) = (Folder::with(&ADAPTERS), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let start = || {
-        let program = Program::start(&folder, cache.path(), &text);
+        let program = Program::start(&folder, &target().join("test-cache"), &text);
         let address = program.address();
         (program, address)
     };
@@ -138,10 +134,9 @@ async fn a_database_that_was_restored_and_has_gone_on_between_two_questions_revi
     let Some(database) = Database::start() else { return };
     let upstream = provider().await;
     let text = format!("{}\n[store]\nurl = \"{}\"\n", config(&upstream), database.url());
-    let cache = tempfile::tempdir().unwrap();
     let folders = [(); 2].map(|()| Folder::with(&ADAPTERS));
     let start = |at: usize| {
-        let program = Program::start(&folders[at], cache.path(), &text);
+        let program = Program::start(&folders[at], &target().join("test-cache"), &text);
         let address = program.address();
         (program, address)
     };

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
+use weir_tests::plugins::target;
 use weir_tests::{Folder, Gateway, Program, Reply, Request, program};
 
 use super::command::done;
@@ -260,9 +261,8 @@ async fn what_is_set_on_one_node_counts_on_the_other_within_a_second() {
     let Some(database) = Database::start() else { return };
     let upstream = provider().await;
     let text = format!("{}\n[store]\nurl = \"{}\"\n", config(&upstream), database.url());
-    let cache = tempfile::tempdir().unwrap();
     let folders = [Folder::with(&["openai", "anthropic", "gemini"]), Folder::with(&["openai", "anthropic", "gemini"])];
-    let nodes = folders.each_ref().map(|folder| Program::start(folder, cache.path(), &text));
+    let nodes = folders.each_ref().map(|folder| Program::start(folder, &target().join("test-cache"), &text));
     let [a, b] = nodes.each_ref().map(Program::address);
     let send = async |method: &str, path: &str, body: Value| program::ask(a, &asked(method, path, &body)).await;
     let until = async |status: u16, cost: Option<&str>| {
