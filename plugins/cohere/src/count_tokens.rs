@@ -28,7 +28,7 @@ impl ProviderCountTokens for Cohere {
     }
 
     fn parse_response(_: &Context, response: HttpResponse) -> Result<TokenCount> {
-        let text = response.body.as_text().map_err(|_| Error::unreadable("the count is not UTF-8"))?;
+        let text = response.text()?;
         let mut answer = Rest::parse(text).map_err(|error| Error::unreadable(format!("no count: {error}")))?;
         let tokens: Vec<&RawValue> = answer.list("tokens").ok_or_else(|| Error::unreadable("no tokens came"))?;
         Ok(TokenCount { input: u32::try_from(tokens.len()).unwrap_or(u32::MAX), cached: None })

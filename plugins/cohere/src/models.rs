@@ -44,7 +44,7 @@ impl ProviderModels for Cohere {
     }
 
     fn parse_response(_: &Context, response: HttpResponse) -> Result<ModelsResponse> {
-        let text = response.body.as_text().map_err(|_| Error::unreadable("the models are not UTF-8"))?;
+        let text = response.text()?;
         let unreadable = |error| Error::unreadable(format!("the models cannot be read: {error}"));
         let list: List<'_> = parse(text).map_err(unreadable)?;
         let Some(models) = list.models else {

@@ -79,7 +79,7 @@ impl ProviderRerank for Cohere {
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<RerankResponse> {
-        let body = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
+        let body = response.text()?;
         let seen: Answer<'_> = parse(body).unwrap_or_default();
         if seen.results.is_none() && seen.message.is_some() {
             return Err(error::from_json(body, None));

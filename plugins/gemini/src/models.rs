@@ -31,7 +31,7 @@ impl ProviderModels for Gemini {
     }
 
     fn parse_response(_: &Context, response: HttpResponse) -> Result<ModelsResponse> {
-        let text = response.body.as_text().map_err(|_| Error::unreadable("the models are not UTF-8"))?;
+        let text = response.text()?;
         let unreadable = |error| Error::unreadable(format!("the models cannot be read: {error}"));
         let list: wire::ModelList<'_> = parse(text).map_err(unreadable)?;
         let cursor = list.next.map(Str::into_string).filter(|token| !token.is_empty());

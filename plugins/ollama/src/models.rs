@@ -45,7 +45,7 @@ impl ProviderModels for Ollama {
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ModelsResponse> {
-        let text = response.body.as_text().map_err(|_| Error::unreadable("the models are not UTF-8"))?;
+        let text = response.text()?;
         let unreadable = |error| Error::unreadable(format!("the models cannot be read: {error}"));
         let models = if ctx.memo.is_empty() {
             let tags: wire::Tags<'_> = parse(text).map_err(unreadable)?;
@@ -205,7 +205,7 @@ mod tests {
         let memo = <Ollama as DialectModels>::parse_request(&Context::default(), request)?.memo;
         let ctx = Context { memo, ..Context::default() };
         let rendered = <Ollama as DialectModels>::render_response(&ctx, ModelsResponse { models, cursor: None })?;
-        Ok(serde_json::from_str(rendered.response.body.as_text()?).unwrap())
+        Ok(serde_json::from_str(rendered.response.text()?).unwrap())
     }
 
     #[test]

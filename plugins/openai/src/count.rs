@@ -46,7 +46,7 @@ impl ProviderCountTokens for OpenAi {
     }
 
     fn parse_response(_: &Context, response: HttpResponse) -> Result<TokenCount> {
-        let text = response.body.as_text().map_err(|_| Error::unreadable("the count is not UTF-8"))?;
+        let text = response.text()?;
         let counted: Counted<'_> =
             parse(text).map_err(|error| Error::unreadable(format!("the count cannot be read: {error}")))?;
         let input = counted.input_tokens.ok_or_else(|| Error::unreadable("the count is missing"))?.0;

@@ -35,7 +35,7 @@ pub(crate) enum Progress {
 
 /// Parses the answer to a request of any phase.
 pub(crate) fn read(ctx: &Context, response: &HttpResponse) -> Result<Progress, Error> {
-    let body = response.body.as_text().map_err(|_| Error::unreadable("the prediction is not UTF-8"))?;
+    let body = response.text()?;
     let unreadable = |error| Error::unreadable(format!("the prediction cannot be read: {error}"));
     let prediction: Prediction<'_> = parse(body).map_err(unreadable)?;
     let memo = Memo::parse(&ctx.memo);

@@ -16,7 +16,7 @@ pub(crate) fn wrap(rendered: RenderedRequest) -> Result<RenderedRequest, Error> 
 
 /// The JSON of a whole answer, in an `OpenAIResponse` or in the one chunk of a list that has any.
 pub(crate) fn unwrap(response: HttpResponse) -> Result<HttpResponse, Error> {
-    let text = response.body.as_text()?.trim();
+    let text = response.text()?.trim();
     let json = if text.starts_with('[') { of_chunks(text)? } else { of_response(text)? };
     Ok(HttpResponse { body: Body::Text(json), ..response })
 }

@@ -14,7 +14,7 @@ pub(crate) fn render() -> RenderedRequest {
 /// Parses the list.
 pub(crate) fn parse(response: &HttpResponse) -> Result<ModelsResponse, Error> {
     let unreadable = |error| Error::unreadable(format!("the provider's answer is not readable: {error}"));
-    let mut answer = Rest::parse(response.body.as_text()?).map_err(unreadable)?;
+    let mut answer = Rest::parse(response.text()?).map_err(unreadable)?;
     let models = answer.list("models").unwrap_or_default();
     Ok(ModelsResponse { models: models.into_iter().filter_map(|raw| model(raw.get())).collect(), cursor: None })
 }

@@ -29,7 +29,7 @@ impl ProviderEmbeddings for Vertex {
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<EmbeddingsResponse> {
-        let text = response.body.as_text().map_err(|_| Error::unreadable("the vectors are not UTF-8"))?;
+        let text = response.text()?;
         let unreadable = |error| Error::unreadable(format!("the vectors cannot be read: {error}"));
         let body: Predictions<'_> = parse(text).map_err(unreadable)?;
         match body.list {

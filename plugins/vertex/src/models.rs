@@ -33,7 +33,7 @@ impl ProviderModels for Vertex {
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ModelsResponse> {
-        let text = response.body.as_text().map_err(|_| Error::unreadable("the models are not UTF-8"))?;
+        let text = response.text()?;
         let unreadable = |error| Error::unreadable(format!("the models cannot be read: {error}"));
         let mut body: Rest<'_> = parse(text).map_err(unreadable)?;
         let Some(publisher) = Publisher::parse(&ctx.memo) else {

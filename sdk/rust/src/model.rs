@@ -124,6 +124,13 @@ impl Body {
     }
 }
 
+impl HttpResponse {
+    /// The body of a provider's answer as text; the provider is at fault if it is not UTF-8.
+    pub fn text(&self) -> Result<&str, Error> {
+        self.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))
+    }
+}
+
 impl Header {
     /// A header or query parameter.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {

@@ -8,7 +8,7 @@ use crate::types::{Error, HttpResponse, RenderedResponse, TokenCount};
 
 /// Parses a service's answer as the format's own type.
 pub fn parsed<'a, T: Deserialize<'a>>(response: &'a HttpResponse) -> Result<T> {
-    let text = response.body.as_text().map_err(|_| Error::unreadable("the count is not UTF-8"))?;
+    let text = response.text()?;
     parse(text).map_err(|error| Error::unreadable(format!("the count cannot be read: {error}")))
 }
 

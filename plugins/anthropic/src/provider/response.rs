@@ -9,7 +9,7 @@ use crate::{FORMAT, finish, read, usage, wire};
 
 /// Parses an answer. Some services send status 200 with an error in the body.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse, Error> {
-    let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
+    let text = response.text()?;
     let answer: wire::Answer<'_> =
         parse(text).map_err(|error| Error::unreadable(format!("the answer cannot be read: {error}")))?;
     if let Some(raw) = answer.error {

@@ -24,7 +24,7 @@ wire! {
 }
 
 pub(super) fn response(response: &HttpResponse) -> Result<EmbeddingsResponse> {
-    let text = response.body.as_text().map_err(|_| Error::unreadable("the vectors are not UTF-8"))?;
+    let text = response.text()?;
     let read: Answer<'_> = parse(text).map_err(|error| unreadable(&error))?;
     let vectors = match (read.embeddings, read.embedding) {
         (Some(raw), _) => several(raw)?,

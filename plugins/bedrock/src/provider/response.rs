@@ -16,7 +16,7 @@ const ADDITIONAL: &str = "additionalModelResponseFields";
 
 /// Parses an answer. It has no id; the request's is used.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse, Error> {
-    let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
+    let text = response.text()?;
     let answer: wire::Answer<'_> =
         parse(text).map_err(|error| Error::unreadable(format!("the answer cannot be read: {error}")))?;
     let Some(message) = answer.output.and_then(|output| output.message) else {

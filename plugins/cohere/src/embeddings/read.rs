@@ -143,7 +143,7 @@ fn input(wire: &Input<'_>) -> Result<EmbeddingInput> {
 }
 
 pub(super) fn response(response: &HttpResponse) -> Result<EmbeddingsResponse> {
-    let body = response.body.as_text().map_err(|_| Error::unreadable("the vectors are not UTF-8"))?;
+    let body = response.text()?;
     let answer: Answer<'_> = parse(body).map_err(|error| unreadable(&error))?;
     let Some(raw) = answer.embeddings else {
         return Err(answer

@@ -9,7 +9,7 @@ use crate::{FORMAT, error, finish, legacy, logprobs, read, usage};
 
 /// Parses an answer, or one of the older API. Some servers send status 200 with an error in the body.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse, Error> {
-    let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
+    let text = response.text()?;
     let answer: Answer<'_> = parse(text).map_err(|error| unreadable(&error.to_string()))?;
     let message = match answer.message {
         Some(raw) if raw.get().starts_with('{') => raw,

@@ -135,7 +135,7 @@ fn input(raw: &RawValue, blobs: &[Blob]) -> Result<(EmbeddingInput, bool)> {
 }
 
 pub(super) fn response(response: &HttpResponse) -> Result<EmbeddingsResponse> {
-    let text = response.body.as_text().map_err(|_| Error::unreadable("the vectors are not UTF-8"))?;
+    let text = response.text()?;
     let read: wire::Embedded<'_> =
         parse(text).map_err(|error| Error::unreadable(format!("the vectors cannot be read: {error}")))?;
     let all = match (read.embeddings, read.embedding) {

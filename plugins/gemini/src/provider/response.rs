@@ -19,7 +19,7 @@ pub(crate) const CITED: [&str; 2] = ["citationMetadata", "citation_metadata"];
 
 /// Parses an answer. Some services send status 200 with an error in the body.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse, Error> {
-    let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
+    let text = response.text()?;
     if let Some(error) = error::in_list(text) {
         return Err(error);
     }

@@ -50,7 +50,7 @@ fn prompt(body: &mut wire::Embed<'_>) -> Result<(Vec<EmbeddingInput>, bool)> {
 }
 
 pub(super) fn response(response: &HttpResponse) -> Result<EmbeddingsResponse> {
-    let text = response.body.as_text().map_err(|_| Error::unreadable("the vectors are not UTF-8"))?;
+    let text = response.text()?;
     let answer: wire::Embedded<'_> =
         parse(text).map_err(|error| Error::unreadable(format!("the vectors cannot be read: {error}")))?;
     if let Some(raw) = answer.error {

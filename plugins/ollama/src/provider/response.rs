@@ -13,7 +13,7 @@ use crate::{CHAT, body, finish, usage, wire};
 
 /// Parses an answer of either endpoint.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse> {
-    let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
+    let text = response.text()?;
     let mut lines = lines(text)?;
     if let Some(raw) = lines.iter().find_map(|line| line.error) {
         return Err(error::object(raw, None));

@@ -78,7 +78,7 @@ fn input(out: &mut String, input: &EmbeddingInput) {
 /// Parses an answer; the vectors are sorted by index. Bytes that the client did not ask for become numbers.
 pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<EmbeddingsResponse, Error> {
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
-    let mut answer = Rest::parse(response.body.as_text()?).map_err(unreadable)?;
+    let mut answer = Rest::parse(response.text()?).map_err(unreadable)?;
     if let Some(error) = answer.get("error") {
         return Err(error::from_json(error.get(), None));
     }

@@ -24,7 +24,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ModelsRequest) -> Render
 
 /// Parses a list, with or without its wrapper, or one model.
 pub fn parse(response: &HttpResponse) -> Result<ModelsResponse, Error> {
-    let text = response.body.as_text()?.trim();
+    let text = response.text()?.trim();
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
     let models = if text.starts_with('[') {
         json::parse::<Vec<&RawValue>>(text).map_err(unreadable)?

@@ -44,7 +44,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &RerankRequest) -> Render
 /// Parses an answer; the best document comes first.
 pub fn parse(response: &HttpResponse) -> Result<RerankResponse, Error> {
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
-    let mut answer = Rest::parse(response.body.as_text()?).map_err(unreadable)?;
+    let mut answer = Rest::parse(response.text()?).map_err(unreadable)?;
     if let Some(error) = answer.get("error").filter(|error| error.get() != "null") {
         return Err(error::from_json(error.get(), None));
     }

@@ -16,7 +16,7 @@ use crate::types::{
 
 /// Parses a whole chat answer.
 pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<ChatOutcome, Error> {
-    let text = response.body.as_text()?;
+    let text = response.text()?;
     let answer: Answer<'_> =
         json::parse(text).map_err(|e| Error::unreadable(format!("the provider's answer is not readable: {e}")))?;
     if let Some(error) = answer.error {

@@ -43,7 +43,7 @@ const ECHOES: [&str; 24] = [
 /// Parses a whole answer.
 pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<ChatOutcome, Error> {
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
-    let wire = Rest::parse(response.body.as_text()?).map_err(unreadable)?;
+    let wire = Rest::parse(response.text()?).map_err(unreadable)?;
     let response = read_response(quirks, wire, &Renamed::from_memo(&ctx.memo))?;
     Ok(ChatOutcome::Complete(ChatAnswer { response, losses: Vec::new() }))
 }
