@@ -34,6 +34,9 @@ struct Case {
     counts: bool,
 }
 
+/// The answer of a server that takes a request for one for another protocol.
+const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+
 fn cases() -> Vec<Case> {
     let case = |what, answer, status, reason, counts| Case { what, answer, status, reason, counts };
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "x-more: and more\r\n".repeat(20_000));
@@ -51,6 +54,15 @@ fn cases() -> Vec<Case> {
         case("is not HTTP", Answer::raw("220 mail.example ESMTP\r\n\r\n").close(), 502, "garbled", true),
         case("sends a page", Answer::whole(200, &typed("text/html"), html), 502, "upstream", true),
         case("sends a page as an error", Answer::whole(502, &typed("text/html"), html), 502, "upstream", true),
+        case(
+            "is not UTF-8",
+            Answer::whole(200, &typed("application/json"), b"{\"choices\":\"\xff\"}"),
+            502,
+            "upstream",
+            true,
+        ),
+        case("redirects", Answer::whole(307, &[("location", "http://127.0.0.1:1/x")], ""), 502, "upstream", true),
+        case("switches to another protocol", Answer::raw(SWITCHING).close(), 502, "upstream", true),
         case("fails", Answer::json(500, "{\"error\":{\"message\":\"broken\"}}"), 500, "upstream", true),
         case("is overloaded", Answer::json(503, "{\"error\":{\"message\":\"busy\"}}"), 503, "overloaded", true),
         case(
@@ -100,6 +112,37 @@ async fn every_failure_is_rendered_in_each_dialect_and_recorded_against_the_righ
         let state = gateway.metric("weir_breaker_state{model=\"openai\",provider=\"p\"}").await;
         assert_eq!(state, if counts { 2.0 } else { 0.0 }, "it {what}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_no_model_answers_with_is_a_failure_in_both_lanes_and_another_provider_steps_in() {
+    let mut elsewhere = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let to = elsewhere.url();
+    let second = serving(OPENAI).await;
+    let model = "[[models]]\nalias = \"both\"\nstrategy = \"priority\"\n\
+                 targets = [{ provider = \"p\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
+    let quick = "retry = { max_retries = 0 }\nbreaker = { min_attempts = 100 }";
+    for (status, answer) in [
+        (302, Answer::whole(302, &[("location", &to)], "")),
+        (308, Answer::whole(308, &[("location", &to)], "")),
+        (101, Answer::raw(SWITCHING).close()),
+        (600, Answer::whole(600, &[("content-type", "application/json")], "{}")),
+    ] {
+        let upstream = Upstream::always(answer).await;
+        let config = provider(&upstream, OPENAI, "p", quick) + &provider(&second, OPENAI, "second", quick) + model;
+        let gateway = Gateway::open(&config).await;
+        for (alias, stream) in [("p", false), ("p", true), ("p-t", false), ("p-t", true)] {
+            let reply = gateway.ask(&OPENAI.request(alias, stream)).await;
+            assert_eq!(reply.status(), 502, "{status}, {alias}, stream {stream}: {}", reply.text());
+            assert!(OPENAI.error(&reply).is_some_and(|message| message.contains("the provider")), "{}", reply.text());
+            assert_eq!(reply.header("location"), None, "{status}");
+            let reply = gateway.ask(&OPENAI.request("both", stream)).await;
+            assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("second")), "{}", reply.text());
+        }
+        let failed = "weir_attempt_failures_total{provider=\"p\",reason=\"upstream\",side=\"upstream\"}";
+        assert_eq!(gateway.metric(failed).await, 8.0, "{status}: {}", gateway.metrics().await);
+    }
+    assert!(elsewhere.unseen().is_none(), "no redirect was followed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,7 +72,8 @@ pub(super) async fn read(
     }
     wait_for_limits(&mut error, target, &response.headers);
     let fault = upstream_fault(error, response.status, target, account);
-    let is_forwarded = !is_lost && fault.transport != Some(TransportFailure::Credential);
+    let is_known = response.status.as_u16() < 600;
+    let is_forwarded = !is_lost && is_known && fault.transport != Some(TransportFailure::Credential);
     Ok((fault, is_forwarded.then_some(response)))
 }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 
 use super::adapter_headers::{forbid_pages, may_be_a_page};
 use super::failure::{self, Failure};
@@ -13,7 +13,7 @@ use super::idempotency::keep_apart;
 use super::meter::Meter;
 use super::relay_body::Relayed;
 use super::reply::ReplyBody;
-use super::send::{headers_for, send};
+use super::send::{headers_for, refuse_redirect, send};
 use super::stream_end::StreamEnd;
 use super::withhold::Withhold;
 use super::{InboundRequest, RequestContext};
@@ -63,7 +63,8 @@ pub(super) async fn send_unchanged(
     let asks = !question.is_empty();
     let request = call.request(question)?;
     stage::begin().await;
-    let mut response = pin!(send(context, target, request, account)).await?;
+    let is_read = request.method == Method::GET;
+    let mut response = refuse_redirect(is_read, pin!(send(context, target, request, account)).await?, target)?;
     stage::begin().await;
     let mut asks_usage = asks;
     if asks && matches!(response.status.as_u16(), 400 | 422) && target.question.is_open() {

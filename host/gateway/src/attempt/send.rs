@@ -56,14 +56,41 @@ pub(super) fn send<'a>(
         }
         account.attempted(&target.label, begun, begun.elapsed());
         note_sent(&sent, costs, target, account);
-        sent.map_err(|error| fault_of(&error))
+        let response = sent.map_err(|error| fault_of(&error))?;
+        if response.status.is_informational() {
+            // Nobody asked for another protocol, and a client would believe that its connection speaks it now.
+            return Err(no_answer(target, &response, "the provider answered with another protocol"));
+        }
+        Ok(response)
     }
+}
+
+/// Refuses an answer to a call of a model that is none: a redirect is not followed, since the next server would get the key,
+/// and the client's own request has nothing to do there. Documents that are read may be elsewhere, or not have changed.
+pub(super) fn refuse_redirect(
+    is_read: bool,
+    response: UpstreamResponse,
+    target: &Target,
+) -> Result<UpstreamResponse, Fault> {
+    if is_read || !response.status.is_redirection() {
+        return Ok(response);
+    }
+    Err(no_answer(target, &response, "the provider redirects to another address, and is not followed"))
+}
+
+/// The fault for a status that no answer has. The address stands in the log, for the operator to set it as the provider's.
+fn no_answer(target: &Target, response: &UpstreamResponse, message: &str) -> Fault {
+    let status = response.status.as_u16();
+    let location = response.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+    let location = location.map(|location| cleaned(&location));
+    tracing::warn!(provider = %target.label, status, location = location.as_deref(), "{message}");
+    Fault::new(Side::Upstream, ErrorKind::Upstream, format!("{message} ({status})")).with_status(502)
 }
 
 /// Records how a request ended; `costs` tells whether its input is charged for unless it is refused.
 fn note_sent(sent: &Result<UpstreamResponse, UpstreamError>, costs: bool, target: &Target, account: &mut Account) {
     let is_refused = match sent {
-        Ok(response) => response.status.as_u16() >= 400,
+        Ok(response) => !response.status.is_success(),
         Err(error) => error.kind.is_unsent() || account.hand_over().is_waiting(),
     };
     if costs && is_refused {

@@ -8,7 +8,7 @@ use http::header;
 use http_body::Body as _;
 
 use super::super::failure::wait_for_limits;
-use super::super::send::{fault_of, response_of, send, upstream_fault};
+use super::super::send::{fault_of, refuse_redirect, response_of, send, upstream_fault};
 use super::whole::{TooLong, WholeBody};
 use super::{Run, called, unreadable};
 use crate::accounting::Account;
@@ -49,7 +49,7 @@ impl Run<'_> {
     /// Sends one request. The provider's adapter parses a refusal.
     async fn send(&mut self, request: UpstreamRequest<'_>, account: &mut Account) -> Result<UpstreamResponse, Fault> {
         let target = self.target;
-        let response = pin!(send(self.context, target, request, account)).await?;
+        let response = refuse_redirect(false, pin!(send(self.context, target, request, account)).await?, target)?;
         account.limited(target.limits.read(&response.headers, SystemTime::now()));
         if response.status.as_u16() < 400 {
             return Ok(response);
