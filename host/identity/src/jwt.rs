@@ -32,7 +32,7 @@ pub use fetch::{Arrival, Fetch, FetchFailed, FetchJob};
 pub use issuer::{BadIssuer, IssuerSettings};
 pub use key_set::{KeySet, KeySetError};
 pub use key_source::{KeySource, Need, Ticket, Timing};
-pub use mapping::{ClaimPath, ClaimRule};
+pub use mapping::{ClaimPath, ClaimPathError, ClaimRule};
 pub use refusal::{MalformedToken, Refusal};
 pub(crate) use signed::SignedToken;
 pub(crate) use strict_json::parse_object;

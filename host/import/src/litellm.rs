@@ -10,14 +10,14 @@ use serde_json::{Map, Value as Json};
 
 use super::Draft;
 use prefixes::Prefixes;
-use weir_wire::yaml::as_json;
+use weir_wire::yaml::{YamlError, as_json};
 
 /// Why the file cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum LitellmError {
     /// It is not YAML.
     #[error("not valid YAML: {0}")]
-    Yaml(String),
+    Yaml(YamlError),
     /// It has no list of models.
     #[error("there is no `model_list` in it: is this the configuration of LiteLLM's proxy?")]
     NoModels,
@@ -42,7 +42,7 @@ pub fn import(yaml: &str) -> Result<Draft, LitellmError> {
     Ok(draft)
 }
 
-fn yaml_of(text: &str) -> Result<Json, String> {
+fn yaml_of(text: &str) -> Result<Json, YamlError> {
     let mut file = as_json(text)?;
     merge(&mut file);
     Ok(file)

@@ -33,6 +33,8 @@ impl From<&serde_json::Error> for JsonMistake {
     }
 }
 
+impl std::error::Error for JsonMistake {}
+
 impl fmt::Display for JsonMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, problem } = self;

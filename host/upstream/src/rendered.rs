@@ -5,28 +5,44 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use weir_types::contract::types::{Header, HttpRequest, HttpResponse};
 
-use super::origin::{Address, Base};
+use super::origin::{Address, Base, OriginError};
 
-/// Validates a rendered request and adds its headers to `headers`. The error names what HTTP or the target's url
-/// forbids.
+/// What HTTP or the target's url forbids in a rendered request.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderedError {
+    /// The target's url does not allow the address.
+    #[error(transparent)]
+    Address(#[from] OriginError),
+    /// Its method is none of HTTP.
+    #[error("not a method")]
+    Method,
+    /// Its method is for proxies.
+    #[error("a method that asks for no answer")]
+    Proxy,
+    /// A header's name or value is none.
+    #[error("a header that HTTP does not allow")]
+    Header,
+}
+
+/// Validates a rendered request and adds its headers to `headers`.
 pub fn admit(
     base: &Base,
     request: &HttpRequest,
     origin: Option<&str>,
     headers: &mut HeaderMap,
-) -> Result<(Method, Address), String> {
+) -> Result<(Method, Address), RenderedError> {
     let query = request.query.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()));
     let address = match origin {
         None => base.join(&request.path, query),
         Some(origin) => base.follow(origin, &request.path, query),
     };
-    let address = address.map_err(|error| error.to_string())?;
-    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| "not a method")?;
+    let address = address?;
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| RenderedError::Method)?;
     if method == Method::CONNECT || method == Method::TRACE {
-        return Err("a method that asks for no answer".to_owned());
+        return Err(RenderedError::Proxy);
     }
     for header in &request.headers {
-        set(headers, header).ok_or("a header that HTTP does not allow")?;
+        set(headers, header).ok_or(RenderedError::Header)?;
     }
     Ok((method, address))
 }
@@ -34,7 +50,7 @@ pub fn admit(
 /// Why a rendered request could not be sent to any provider; `None` if it could.
 pub fn unsendable(request: &HttpRequest) -> Option<String> {
     let base = Base::open("https://provider.example/v1/", &[], false).ok()?;
-    admit(&base, request, None, &mut HeaderMap::new()).err()
+    Some(admit(&base, request, None, &mut HeaderMap::new()).err()?.to_string())
 }
 
 /// Why a rendered answer could not be returned; `None` if it could.

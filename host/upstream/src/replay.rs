@@ -22,7 +22,7 @@ use recording::Recording;
 
 pub use playback::Playback;
 pub use recording::is_stream;
-pub use recording::verify;
+pub use recording::{RecordingError, verify};
 
 /// Limits of a folder of recordings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,12 +63,12 @@ pub enum ReplayError {
         cause: std::io::Error,
     },
     /// A file is not a recording.
-    #[error("recording {path:?}: {reason}")]
+    #[error("recording {path:?}: {cause}")]
     Recording {
         /// The file.
         path: PathBuf,
         /// The problem.
-        reason: String,
+        cause: RecordingError,
     },
     /// The folder holds no recordings.
     #[error("recordings {0:?}: no recording in this folder")]

@@ -13,7 +13,7 @@ use documents::{Documents, ProviderDocuments};
 use used_once::UsedOnce;
 use weir_config::{AdminLogin, ClaimRule, Outbound, Secret};
 use weir_identity::document::{Grant, Login};
-use weir_identity::jwt::{self, ClaimPath, Endpoint};
+use weir_identity::jwt::{self, ClaimPath, ClaimPathError, Endpoint};
 use weir_identity::oidc::{
     AnswerError, CallbackError, ClientSettings, GrantRules, LoginCookies, LoginStart, PendingLogin, callback,
     read_answer,
@@ -229,7 +229,11 @@ fn rules(login: &AdminLogin) -> Result<GrantRules, String> {
             let claim = ClaimPath::parse(one.claim.as_deref().unwrap_or_default())?;
             Ok(jwt::ClaimRule { claim, pattern: one.pattern.clone(), values: one.values.clone(), split: one.split })
         };
-        rules.iter().map(rule).collect::<Result<Vec<_>, String>>().map_err(|problem| format!("`{name}`: {problem}"))
+        rules
+            .iter()
+            .map(rule)
+            .collect::<Result<Vec<_>, ClaimPathError>>()
+            .map_err(|problem| format!("`{name}`: {problem}"))
     };
     let rules = GrantRules {
         read: list("read", &login.read)?,

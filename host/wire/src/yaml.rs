@@ -15,8 +15,38 @@ const DEPTH: usize = 128;
 /// Maximum number of values that all aliases expand to; without it, a few lines can expand to billions.
 const ALIASED: usize = 100_000;
 
+/// Why a text is not YAML that cassettes use.
+#[derive(Debug, thiserror::Error)]
+pub enum YamlError {
+    /// It breaks the rules of YAML.
+    #[error(transparent)]
+    Syntax(#[from] saphyr_parser::ScanError),
+    /// Its values are nested too deep.
+    #[error("it is nested more than {DEPTH} deep")]
+    Depth,
+    /// It has no end.
+    #[error("it ends in the middle")]
+    Cut,
+    /// An alias has no anchor.
+    #[error("an alias names nothing")]
+    NoAnchor,
+    /// Its aliases expand to too many values.
+    #[error("its aliases stand for too much")]
+    Aliases,
+    /// Bytes are not written as such.
+    #[error("a `!!binary` is not base64")]
+    Base64,
+    /// It says something for which JSON has no words.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
 /// Parses the first document.
-pub fn read(text: &str) -> Result<Node, String> {
+///
+/// # Errors
+///
+/// The text is not YAML, or more than cassettes use.
+pub fn read(text: &str) -> Result<Node, YamlError> {
     let mut reading = NodeReader { parser: Parser::new_from_str(text), anchors: HashMap::new(), aliased: 0 };
     loop {
         match reading.next()? {
@@ -31,10 +61,9 @@ pub fn read(text: &str) -> Result<Node, String> {
 ///
 /// # Errors
 ///
-/// A description of the problem, for people.
-pub fn as_json(text: &str) -> Result<serde_json::Value, String> {
-    let node = read(text)?;
-    serde_json::from_str(&node.json()).map_err(|error| error.to_string())
+/// As for [`read`].
+pub fn as_json(text: &str) -> Result<serde_json::Value, YamlError> {
+    Ok(serde_json::from_str(&read(text)?.json())?)
 }
 
 struct NodeReader<'t> {
@@ -44,22 +73,22 @@ struct NodeReader<'t> {
 }
 
 impl<'t> NodeReader<'t> {
-    fn next(&mut self) -> Result<Event<'t>, String> {
+    fn next(&mut self) -> Result<Event<'t>, YamlError> {
         match self.parser.next_event() {
             Some(Ok((event, _))) => Ok(event),
-            Some(Err(error)) => Err(error.to_string()),
+            Some(Err(error)) => Err(error.into()),
             None => Ok(Event::StreamEnd),
         }
     }
 
-    fn node(&mut self, event: Event<'t>, depth: usize) -> Result<Node, String> {
-        let Some(depth) = depth.checked_sub(1) else { return Err(format!("it is nested more than {DEPTH} deep")) };
+    fn node(&mut self, event: Event<'t>, depth: usize) -> Result<Node, YamlError> {
+        let depth = depth.checked_sub(1).ok_or(YamlError::Depth)?;
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => (scalar(&text, style, tag.as_deref())?, anchor),
             Event::SequenceStart(anchor, _) => (self.list(depth)?, anchor),
             Event::MappingStart(anchor, _) => (self.map(depth)?, anchor),
             Event::Alias(anchor) => return self.alias(anchor),
-            _ => return Err("it ends in the middle".to_owned()),
+            _ => return Err(YamlError::Cut),
         };
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -67,7 +96,7 @@ impl<'t> NodeReader<'t> {
         Ok(node)
     }
 
-    fn list(&mut self, depth: usize) -> Result<Node, String> {
+    fn list(&mut self, depth: usize) -> Result<Node, YamlError> {
         let mut list = Vec::new();
         loop {
             match self.next()? {
@@ -77,7 +106,7 @@ impl<'t> NodeReader<'t> {
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<Node, String> {
+    fn map(&mut self, depth: usize) -> Result<Node, YamlError> {
         let mut members = Vec::new();
         loop {
             let name = match self.next()? {
@@ -91,10 +120,10 @@ impl<'t> NodeReader<'t> {
         }
     }
 
-    fn alias(&mut self, anchor: usize) -> Result<Node, String> {
-        let node = self.anchors.get(&anchor).cloned().ok_or("an alias names nothing")?;
+    fn alias(&mut self, anchor: usize) -> Result<Node, YamlError> {
+        let node = self.anchors.get(&anchor).cloned().ok_or(YamlError::NoAnchor)?;
         self.aliased = self.aliased.saturating_add(size(&node));
-        if self.aliased > ALIASED { Err("its aliases stand for too much".to_owned()) } else { Ok(node) }
+        if self.aliased > ALIASED { Err(YamlError::Aliases) } else { Ok(node) }
     }
 }
 
@@ -102,11 +131,11 @@ fn size(node: &Node) -> usize {
     1 + node.list().iter().map(size).sum::<usize>() + node.map().iter().map(|(_, node)| size(node)).sum::<usize>()
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, String> {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, YamlError> {
     match tag.filter(|tag| tag.is_yaml_core_schema()).map(|tag| tag.suffix.as_str()) {
         Some("binary") => {
             let packed: String = text.split_whitespace().collect();
-            STANDARD.decode(packed).map(Node::Bytes).map_err(|_| "a `!!binary` is not base64".to_owned())
+            STANDARD.decode(packed).map(Node::Bytes).map_err(|_| YamlError::Base64)
         }
         None if style == ScalarStyle::Plain && tag.is_none() => Ok(plain(text)),
         Some("int" | "float" | "bool" | "null") => Ok(plain(text)),
@@ -146,7 +175,7 @@ mod tests {
             let last = n - 1;
             text + &format!("a{n}: &a{n} [*a{last}, *a{last}, *a{last}]\n")
         });
-        assert!(read(&bomb).unwrap_err().contains("aliases"));
+        assert!(matches!(read(&bomb), Err(YamlError::Aliases)));
         assert!(read(&"[".repeat(100_000)).is_err());
         assert!(read("a: [1").is_err());
     }

@@ -19,7 +19,7 @@ use weir_translate::bounds;
 use weir_types::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
 use weir_types::exchange::TRACE_HEADERS;
 use weir_types::fault::{Fault, Side, TransportFailure, error_kind_name};
-use weir_upstream::rendered::admit;
+use weir_upstream::rendered::{RenderedError, admit};
 use weir_upstream::{Chunks, GrpcCall, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
 
 /// The error message if the provider or its token endpoint refuses the gateway's credential.
@@ -213,9 +213,9 @@ pub(super) fn bare<'a>(
     })
 }
 
-fn refused(target: &Target, why: &str) -> Fault {
+fn refused(target: &Target, why: &RenderedError) -> Fault {
     let adapter = &target.adapter.name;
-    tracing::warn!(%adapter, why, "adapter made a request that is not sent");
+    tracing::warn!(%adapter, %why, "adapter made a request that is not sent");
     Fault::adapter(format!("the adapter `{adapter}` made a request that is not sent: {why}"))
 }
 

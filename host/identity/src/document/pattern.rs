@@ -6,6 +6,11 @@ use weir_config::Alias;
 /// The longest pattern in bytes.
 const MAX_PATTERN_BYTES: usize = 256;
 
+/// A text that is no name and no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a name or pattern has 1 to {MAX_PATTERN_BYTES} bytes")]
+pub struct PatternLength;
+
 /// A name, or a pattern of names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -17,9 +22,9 @@ impl Pattern {
     /// # Errors
     ///
     /// The text is empty or too long.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, PatternLength> {
         if text.is_empty() || text.len() > MAX_PATTERN_BYTES {
-            return Err(format!("a name or pattern has 1 to {MAX_PATTERN_BYTES} bytes"));
+            return Err(PatternLength);
         }
         Ok(Self(Alias::parse(text)))
     }
@@ -42,9 +47,9 @@ impl From<Pattern> for String {
 }
 
 impl TryFrom<String> for Pattern {
-    type Error = String;
+    type Error = PatternLength;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, PatternLength> {
         Self::parse(&text)
     }
 }

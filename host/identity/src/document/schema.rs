@@ -17,13 +17,15 @@ impl From<Schema> for u32 {
     }
 }
 
-impl TryFrom<u32> for Schema {
-    type Error = String;
+/// A document of another version of Weir.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("schema {0}, and this version of Weir knows schema {newest} only", newest = Schema::NEWEST)]
+pub struct UnknownSchema(u32);
 
-    fn try_from(number: u32) -> Result<Self, String> {
-        if number == Self::NEWEST {
-            return Ok(Self);
-        }
-        Err(format!("schema {number}, and this version of Weir knows schema {} only", Self::NEWEST))
+impl TryFrom<u32> for Schema {
+    type Error = UnknownSchema;
+
+    fn try_from(number: u32) -> Result<Self, UnknownSchema> {
+        if number == Self::NEWEST { Ok(Self) } else { Err(UnknownSchema(number)) }
     }
 }

@@ -7,8 +7,21 @@ use crate::document::Pattern;
 
 /// The most values of one claim that are looked at.
 const MAX_VALUES: usize = 256;
+/// The longest place of a claim in bytes.
+const MAX_PATH_BYTES: usize = 512;
 /// Stands in [`ClaimRule::values`] for what the star of the pattern matched.
 const PLACE: &str = "{}";
+
+/// Why a text is not the place of a claim.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimPathError {
+    /// It is empty or too long.
+    #[error("the place of a claim has 1 to {MAX_PATH_BYTES} bytes, such as `/groups`")]
+    Length,
+    /// A `~` escapes nothing.
+    #[error("`{0}`: `~` is written `~0` in a JSON pointer")]
+    Tilde(String),
+}
 
 /// Where a claim stands: a JSON pointer (RFC 6901), such as `/realm_access/roles`. Names of claims may contain dots and
 /// whole addresses, so they are not separated by dots.
@@ -25,16 +38,16 @@ impl ClaimPath {
     /// # Errors
     ///
     /// The text is empty, too long, or has a `~` that escapes nothing.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() || text.len() > 512 {
-            return Err("the place of a claim has 1 to 512 bytes, such as `/groups`".to_owned());
+    pub fn parse(text: &str) -> Result<Self, ClaimPathError> {
+        if text.is_empty() || text.len() > MAX_PATH_BYTES {
+            return Err(ClaimPathError::Length);
         }
         let Some(pointer) = text.strip_prefix('/') else {
             return Ok(Self { text: text.to_owned(), steps: vec![text.to_owned()] });
         };
         let is_escape = |rest: &str| rest.starts_with('0') || rest.starts_with('1');
         if pointer.split('~').skip(1).any(|rest| !is_escape(rest)) {
-            return Err(format!("`{text}`: `~` is written `~0` in a JSON pointer"));
+            return Err(ClaimPathError::Tilde(text.to_owned()));
         }
         let steps = pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
         Ok(Self { text: text.to_owned(), steps })
@@ -62,9 +75,9 @@ impl From<ClaimPath> for String {
 }
 
 impl TryFrom<String> for ClaimPath {
-    type Error = String;
+    type Error = ClaimPathError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, ClaimPathError> {
         Self::parse(&text)
     }
 }
@@ -100,7 +113,7 @@ impl ClaimRule {
     /// # Errors
     ///
     /// The place of the claim is no JSON pointer.
-    pub fn of(claim: &str) -> Result<Self, String> {
+    pub fn of(claim: &str) -> Result<Self, ClaimPathError> {
         Ok(Self { claim: ClaimPath::parse(claim)?, pattern: any(), values: itself(), split: false })
     }
 

@@ -21,7 +21,31 @@ use weir_types::json_mistake::JsonMistake;
 /// Size of the pieces, in bytes, of a binary stream whose pieces were not recorded.
 const BINARY_PIECE: usize = 512;
 
-const ONE_BODY: &str = "`response` may have one of `body`, `body_text`, `body_base64` and `chunks`";
+/// Why a file is not a recording that can answer a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordingError {
+    /// It is not JSON, or has other members than a recording.
+    #[error(transparent)]
+    Json(#[from] JsonMistake),
+    /// Its request has no method of HTTP.
+    #[error("`request.method` is not a method")]
+    Method,
+    /// Its answer has no status of HTTP.
+    #[error("`response.status` is not a status")]
+    Status,
+    /// A header that HTTP does not allow.
+    #[error("the header {0:?} is not valid")]
+    Header(String),
+    /// The answer's body is given in several ways.
+    #[error("`response` may have one of `body`, `body_text`, `body_base64` and `chunks`")]
+    Bodies,
+    /// A piece is given in both ways, or in none.
+    #[error("a chunk has either `text` or `base64`")]
+    Chunk,
+    /// Bytes cannot be decoded.
+    #[error("the base64 is not valid")]
+    Base64,
+}
 
 /// A recorded exchange, ready for comparison and playback.
 #[derive(Debug)]
@@ -47,9 +71,9 @@ impl Recording {
         label(&self.method, &self.path, self.likeness.stream)
     }
 
-    fn from_file(file: File, name: &str) -> Result<Self, String> {
-        let method: Method = file.request.method.parse().map_err(|_| "`request.method` is not a method")?;
-        let status = StatusCode::from_u16(file.response.status).map_err(|_| "`response.status` is not a status")?;
+    fn from_file(file: File, name: &str) -> Result<Self, RecordingError> {
+        let method: Method = file.request.method.parse().map_err(|_| RecordingError::Method)?;
+        let status = StatusCode::from_u16(file.response.status).map_err(|_| RecordingError::Status)?;
         let headers = response_headers(&file.response.headers)?;
         let stream = file.streaming.unwrap_or_else(|| is_stream(&headers));
         let pieces = pieces(file.response, stream, file.pace_ms)?.into();
@@ -66,8 +90,8 @@ pub(super) fn label(method: &Method, path: &str, stream: bool) -> String {
 }
 
 /// Checks that a file is a recording that can answer a request; the error is the reason.
-pub fn verify(text: &[u8]) -> Result<(), String> {
-    let file: File = serde_json::from_slice(text).map_err(|error| JsonMistake::from(&error).to_string())?;
+pub fn verify(text: &[u8]) -> Result<(), RecordingError> {
+    let file: File = serde_json::from_slice(text).map_err(|error| JsonMistake::from(&error))?;
     Recording::from_file(file, "").map(drop)
 }
 
@@ -113,17 +137,17 @@ fn read(path: &Path, limits: &Limits, total: &mut u64) -> Result<Recording, Repl
         return too_much(limits.total_bytes, "bytes in all recordings");
     }
     let text = fs::read(path).map_err(unreadable)?;
-    let wrong = |reason| ReplayError::Recording { path: path.to_owned(), reason };
-    let file: File = serde_json::from_slice(&text).map_err(|error| wrong(JsonMistake::from(&error).to_string()))?;
+    let wrong = |cause| ReplayError::Recording { path: path.to_owned(), cause };
+    let file: File = serde_json::from_slice(&text).map_err(|error| wrong(JsonMistake::from(&error).into()))?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     Recording::from_file(file, &name).map_err(wrong)
 }
 
 /// The recorded headers, except those of a connection.
-fn response_headers(recorded: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
+fn response_headers(recorded: &BTreeMap<String, String>) -> Result<HeaderMap, RecordingError> {
     let mut headers = HeaderMap::with_capacity(recorded.len());
     for (name, value) in recorded {
-        let wrong = || format!("the header {name:?} is not valid");
+        let wrong = || RecordingError::Header(name.clone());
         let name: HeaderName = name.parse().map_err(|_| wrong())?;
         let value = HeaderValue::from_str(value).map_err(|_| wrong())?;
         if !headers::is_of_connection(&name) {
@@ -140,11 +164,11 @@ pub fn is_stream(headers: &HeaderMap) -> bool {
     STREAMS.iter().any(|stream| kind.contains(stream))
 }
 
-fn pieces(response: ResponsePart, stream: bool, pace_ms: Option<u64>) -> Result<Vec<Piece>, String> {
+fn pieces(response: ResponsePart, stream: bool, pace_ms: Option<u64>) -> Result<Vec<Piece>, RecordingError> {
     let pace = |after: Option<u64>| Duration::from_millis(after.or(pace_ms.filter(|_| stream)).unwrap_or(0));
     if let Some(chunks) = response.chunks {
         if response.body.is_some() || response.body_text.is_some() || response.body_base64.is_some() {
-            return Err(ONE_BODY.to_owned());
+            return Err(RecordingError::Bodies);
         }
         let pieces =
             chunks.into_iter().map(|chunk| Ok(Piece { after: pace(chunk.after_ms), bytes: chunk_bytes(chunk)? }));
@@ -157,7 +181,7 @@ fn pieces(response: ResponsePart, stream: bool, pace_ms: Option<u64>) -> Result<
         (None, None, Some(base64)) if stream => cut_bytes(decode(&base64)?, BINARY_PIECE),
         (None, None, Some(base64)) => vec![Bytes::from(decode(&base64)?)],
         (None, None, None) => Vec::new(),
-        _ => return Err(ONE_BODY.to_owned()),
+        _ => return Err(RecordingError::Bodies),
     };
     let pieces = bytes.into_iter().filter(|bytes| !bytes.is_empty());
     Ok(pieces.map(|bytes| Piece { after: pace(None), bytes }).collect())
@@ -178,14 +202,14 @@ fn compact(json: &str) -> String {
     json.chars().filter(keep).collect()
 }
 
-fn chunk_bytes(chunk: ChunkPart) -> Result<Bytes, String> {
+fn chunk_bytes(chunk: ChunkPart) -> Result<Bytes, RecordingError> {
     match (chunk.text, chunk.base64) {
         (Some(text), None) => Ok(text.into()),
         (None, Some(base64)) => Ok(decode(&base64)?.into()),
-        _ => Err("a chunk has either `text` or `base64`".to_owned()),
+        _ => Err(RecordingError::Chunk),
     }
 }
 
-fn decode(base64: &str) -> Result<Vec<u8>, String> {
-    STANDARD.decode(base64).map_err(|_| "the base64 is not valid".to_owned())
+fn decode(base64: &str) -> Result<Vec<u8>, RecordingError> {
+    STANDARD.decode(base64).map_err(|_| RecordingError::Base64)
 }

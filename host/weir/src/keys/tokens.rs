@@ -10,7 +10,7 @@ use weir_gateway::auth::Tokens;
 use weir_gateway::gateway::Gateway;
 use weir_identity::document::TeamId;
 use weir_identity::jwt;
-use weir_identity::jwt::{Algorithm, BadIssuer, ClaimPath, IssuerSettings, Timing};
+use weir_identity::jwt::{Algorithm, BadIssuer, ClaimPath, ClaimPathError, IssuerSettings, Timing};
 use weir_upstream::{DocumentClient, HttpClientError};
 
 /// Why tokens cannot be accepted as configured.
@@ -71,7 +71,7 @@ fn settings(issuer: &Issuer) -> Result<IssuerSettings, BadIssuer> {
             let claim = ClaimPath::parse(one.claim.as_deref().unwrap_or_default())?;
             Ok(jwt::ClaimRule { claim, pattern: one.pattern.clone(), values: one.values.clone(), split: one.split })
         });
-        rules.collect::<Result<Vec<_>, String>>().map_err(|problem| bad(key, problem))
+        rules.collect::<Result<Vec<_>, ClaimPathError>>().map_err(|problem| bad(key, problem.to_string()))
     };
     let algorithm =
         |name: &String| Algorithm::parse(name).ok_or_else(|| bad("algorithms", format!("`{name}` is not known")));
