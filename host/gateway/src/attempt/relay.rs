@@ -64,7 +64,7 @@ pub(super) async fn send_unchanged(
     let request = call.request(question)?;
     stage::begin().await;
     let is_read = request.method == Method::GET;
-    let mut response = refuse_redirect(is_read, pin!(send(context, target, request, account)).await?, target)?;
+    let mut response = pin!(send(context, target, request, account)).await?;
     stage::begin().await;
     let mut asks_usage = asks;
     if asks && matches!(response.status.as_u16(), 400 | 422) && target.question.is_open() {
@@ -76,6 +76,7 @@ pub(super) async fn send_unchanged(
             target.question.refused();
         }
     }
+    refuse_redirect(is_read, &response, target)?;
     if asks_usage && response.status.as_u16() < 400 {
         call.is_answered(&response);
     }

@@ -67,15 +67,11 @@ pub(super) fn send<'a>(
 
 /// Refuses an answer to a call of a model that is none: a redirect is not followed, since the next server would get the key,
 /// and the client's own request has nothing to do there. Documents that are read may be elsewhere, or not have changed.
-pub(super) fn refuse_redirect(
-    is_read: bool,
-    response: UpstreamResponse,
-    target: &Target,
-) -> Result<UpstreamResponse, Fault> {
+pub(super) fn refuse_redirect(is_read: bool, response: &UpstreamResponse, target: &Target) -> Result<(), Fault> {
     if is_read || !response.status.is_redirection() {
-        return Ok(response);
+        return Ok(());
     }
-    Err(no_answer(target, &response, "the provider redirects to another address, and is not followed"))
+    Err(no_answer(target, response, "the provider redirects to another address, and is not followed"))
 }
 
 /// The fault for a status that no answer has. The address stands in the log, for the operator to set it as the provider's.

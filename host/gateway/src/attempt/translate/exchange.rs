@@ -49,7 +49,8 @@ impl Run<'_> {
     /// Sends one request. The provider's adapter parses a refusal.
     async fn send(&mut self, request: UpstreamRequest<'_>, account: &mut Account) -> Result<UpstreamResponse, Fault> {
         let target = self.target;
-        let response = refuse_redirect(false, pin!(send(self.context, target, request, account)).await?, target)?;
+        let response = pin!(send(self.context, target, request, account)).await?;
+        refuse_redirect(false, &response, target)?;
         account.limited(target.limits.read(&response.headers, SystemTime::now()));
         if response.status.as_u16() < 400 {
             return Ok(response);
