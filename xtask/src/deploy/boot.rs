@@ -19,8 +19,9 @@ use crate::process;
 
 /// A user that the image does not know, in the group that may write to the volume.
 const UNKNOWN_USER: &str = "1000650000:0";
-/// How long the program may take to serve; in the dev profile it compiles its adapters slowly.
-const START: Duration = Duration::from_mins(4);
+/// How long the program may take to serve: in the dev profile it compiles its adapters slowly, and this step has less
+/// priority than the tests that run at the same time, which leave it a twentieth of a processor at worst.
+const START: Duration = Duration::from_mins(20);
 /// How long it may take to end.
 const END: Duration = Duration::from_secs(20);
 const REQUEST: &str = r#"{"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "Hello"}]}"#;
