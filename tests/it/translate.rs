@@ -180,30 +180,6 @@ async fn what_only_its_provider_has_is_refused_in_translation_and_relayed_otherw
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_earlier_answer_that_is_only_named_is_refused_in_translation_and_relayed_otherwise() {
-    let mut upstream = provider(ANTHROPIC).await;
-    let gateway = Gateway::open(&config(&upstream)).await;
-    let said = r#"{"role":"user","content":"Hi"}"#;
-    for stream in [false, true] {
-        let body = |model: &str, item: &str| {
-            format!("{{\"model\":\"{model}\",\"stream\":{stream},\"input\":[{said},{item},{said}]}}")
-        };
-        let named = r#"{"type":"item_reference","id":"msg_0_1"}"#;
-        let reply = gateway.post("/v1/responses", &body("anthropic", named)).await;
-        assert_eq!(reply.status(), 400, "{}", reply.text());
-        let message = OPENAI.error(&reply).unwrap_or_default();
-        assert!(message.contains("`input[1]` names a part of an earlier answer"), "{message}");
-        assert!(upstream.unseen().is_none(), "a conversation without its answer was sent");
-        gateway.post("/v1/responses", &body("openai", named)).await;
-        assert!(upstream.request().await.text().contains(named));
-        let whole =
-            r#"{"type":"message","id":"msg_0_1","role":"assistant","content":[{"type":"output_text","text":"Hm"}]}"#;
-        assert_eq!(gateway.post("/v1/responses", &body("anthropic", whole)).await.status(), 200);
-        assert_eq!(upstream.request().await.json()["messages"][1]["content"][0]["text"], "Hm");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_model_may_be_strict_by_itself() {
     let mut upstream = provider(ZETA).await;
     let model = |alias: &str, strict: &str| {

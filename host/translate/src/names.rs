@@ -43,12 +43,10 @@ impl Names {
 
     /// Rewrites an error's parameter in the client's spelling.
     pub fn spell_error(&self, error: &mut Error) {
-        error.param = error.param.take().map(|field| self.spelled(field));
-    }
-
-    /// A field in the client's spelling.
-    pub fn spelled(&self, field: String) -> String {
-        self.pairs().and_then(|pairs| spelled(&pairs, &field)).unwrap_or(field)
+        let Some(param) = &mut error.param else { return };
+        if let Some(spelled) = self.pairs().and_then(|pairs| spelled(&pairs, param)) {
+            *param = spelled;
+        }
     }
 
     fn pairs(&self) -> Option<Vec<(String, String)>> {

@@ -22,7 +22,6 @@ use weir_types::query;
 
 pub(super) use answer::AnswerReader;
 pub(super) use answer::portable;
-pub(super) use named::lost_name;
 pub(crate) use portable::Portable;
 pub(crate) use rewritten::rewritten;
 

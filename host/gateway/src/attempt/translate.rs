@@ -26,7 +26,7 @@ use super::judged_request::JudgedCopy;
 use super::reply::ReplyBody;
 use super::send::{bytes_of, late_fault, rendered};
 use super::versions::Versions;
-use super::{InboundRequest, Judged, RequestContext, Values, keepable};
+use super::{InboundRequest, Judged, RequestContext, Values};
 use crate::accounting::Account;
 use crate::guard::AnswerGuards;
 use crate::route::Target;
@@ -262,7 +262,6 @@ impl<'a> Run<'a> {
         self.provider.rest();
         let mut rendered = rendered.map_err(|fault| self.spelled(fault))?;
         members::check(request, &rendered.request.body, self.asked.side.program().is_some())?;
-        self.refuse_lost_names(request, &rendered.losses)?;
         self.names.spell(&mut rendered.losses);
         self.note(std::mem::take(&mut rendered.losses));
         self.provider_ctx.memo = std::mem::take(&mut rendered.memo);
@@ -282,19 +281,6 @@ impl<'a> Run<'a> {
             .with_code("unsupported_parameter")),
             _ => Ok(rendered),
         }
-    }
-
-    /// Refuses a request that names a part of an earlier answer which does not reach the provider: it would go on with
-    /// another conversation.
-    fn refuse_lost_names(&self, request: &Request, losses: &[Loss]) -> Result<(), Fault> {
-        let Request::Chat(chat) = request else { return Ok(()) };
-        let Some(place) = losses.iter().find_map(|loss| keepable::lost_name(chat, loss)) else { return Ok(()) };
-        let place = self.names.spelled(place);
-        let message = format!(
-            "`{place}` names a part of an earlier answer, which only the provider that made it may have kept: send the part \
-             itself instead of its id"
-        );
-        Err(Fault::invalid(message).at(place).with_code("unsupported_parameter"))
     }
 
     /// A fault whose field is in the client's spelling.

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use weir_types::contract::types::{ChatRequest, Loss, LossKind, Opaque, Part};
+use weir_types::contract::types::{ChatRequest, Opaque, Part};
 
 /// More bytes than a mere name has.
 const NAME: usize = 1024;
@@ -13,24 +13,6 @@ pub(super) fn names_stored(chat: &ChatRequest) -> bool {
     let mut parts = chat.messages.iter().flat_map(|message| &message.parts);
     chat.extensions.iter().any(|member| is_unversioned(&member.json))
         || parts.any(|part| matches!(part, Part::Opaque(opaque) if is_name(opaque)))
-}
-
-/// The place of a part that only names something stored, if that is what was lost: without what it stands for, the request
-/// has another meaning. The only part of a message has the message's place.
-pub(in crate::attempt) fn lost_name(chat: &ChatRequest, loss: &Loss) -> Option<String> {
-    let (at, part) = place_of_part(&loss.field).filter(|_| loss.kind == LossKind::Dropped)?;
-    let message = chat.messages.get(at)?;
-    matches!(message.parts.get(part)?, Part::Opaque(opaque) if is_name(opaque)).then(|| match message.parts.len() {
-        1 => format!("messages[{at}]"),
-        _ => format!("messages[{at}].content[{part}]"),
-    })
-}
-
-/// The numbers of the message and the part that a loss names (`messages[1].content[0]`).
-fn place_of_part(field: &str) -> Option<(usize, usize)> {
-    let (message, rest) = field.strip_prefix("messages[")?.split_once("].content[")?;
-    let (part, _) = rest.split_once(']')?;
-    Some((message.parse().ok()?, part.parse().ok()?))
 }
 
 /// A member that has the id of an object.
@@ -99,25 +81,5 @@ mod tests {
         for value in [r#"{"type":"call","id":"c_1","action":{}}"#, r#"{"type":"item"}"#, r#"{"id":1}"#, "[]"] {
             assert!(!names(value), "{value}");
         }
-    }
-
-    #[test]
-    fn only_a_dropped_name_is_the_loss_of_something_stored() {
-        let mut chat = ChatRequest::user("Hi");
-        let json = r#"{"type":"item_reference","id":"msg_1"}"#.to_owned();
-        let (format, kind) = ("x.chat".to_owned(), "item_reference".to_owned());
-        chat.messages[0].parts.push(Part::Opaque(Opaque { format, kind, json }));
-        let lost =
-            |chat: &ChatRequest, field: &str, kind| lost_name(chat, &Loss { field: field.into(), kind, note: None });
-        let path = "messages[0].content[1]";
-        for field in [path, "messages[0].content[1].item_reference"] {
-            assert_eq!(lost(&chat, field, LossKind::Dropped).as_deref(), Some(path));
-        }
-        assert_eq!(lost(&chat, path, LossKind::Approximated), None);
-        for other in ["messages[0].content[0]", "messages[1].content[1]", "messages[0]", "seed"] {
-            assert_eq!(lost(&chat, other, LossKind::Dropped), None, "{other}");
-        }
-        chat.messages[0].parts.remove(0);
-        assert_eq!(lost(&chat, "messages[0].content[0]", LossKind::Dropped).as_deref(), Some("messages[0]"));
     }
 }
