@@ -127,6 +127,9 @@ async fn a_status_that_no_model_answers_with_is_a_failure_in_both_lanes_and_anot
         (308, Answer::whole(308, &[("location", &to)], "")),
         (101, Answer::raw(SWITCHING).close()),
         (600, Answer::whole(600, &[("content-type", "application/json")], "{}")),
+        (204, Answer::raw("HTTP/1.1 204 No Content\r\n\r\n")),
+        (206, Answer::whole(206, &[("content-type", "application/json")], "{\"id\":")),
+        (200, Answer::whole(200, &[("content-type", "application/json")], "")),
     ] {
         let upstream = Upstream::always(answer).await;
         let config = provider(&upstream, OPENAI, "p", quick) + &provider(&second, OPENAI, "second", quick) + model;

@@ -226,6 +226,35 @@ async fn a_redirect_is_not_followed_and_our_key_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_content_ends_well_and_gives_back_what_it_held() {
+    let empty = [("content-length", "0")];
+    for (method, answer) in [
+        ("DELETE", Answer::raw("HTTP/1.1 204 No Content\r\n\r\n")),
+        ("POST", Answer::whole(200, &empty, "")),
+        ("GET", Answer::raw("HTTP/1.1 304 Not Modified\r\n\r\n")),
+    ] {
+        let upstream = Upstream::always(answer).await;
+        let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
+        for path in ["/passthrough/p/things/1", "/passthrough/p/files/f"] {
+            let reply = gateway.ask(&Request::new(method, path)).await;
+            assert!(reply.text().is_empty(), "{method} {path}: {} {}", reply.status(), reply.text());
+        }
+        gateway.until_metric("weir_requests_total{outcome=\"ok\"}", 2.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_protocol_that_nobody_asked_for_is_not_passed_through() {
+    let switching = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+    let upstream = Upstream::always(Answer::raw(switching).close()).await;
+    let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
+    for method in ["GET", "POST"] {
+        let reply = gateway.ask(&Request::new(method, "/passthrough/p/things/1")).await;
+        assert_eq!(reply.status(), 502, "{method}: {}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_repeats_our_key_does_not_show_it() {
     let body = format!("{{\"you\":\"{KEY}\"}}");
     let half = body.len() / 2;

@@ -13,7 +13,7 @@ use super::idempotency::keep_apart;
 use super::meter::Meter;
 use super::relay_body::Relayed;
 use super::reply::ReplyBody;
-use super::send::{headers_for, refuse_redirect, send};
+use super::send::{headers_for, refuse_empty, refuse_redirect, send};
 use super::stream_end::StreamEnd;
 use super::withhold::Withhold;
 use super::{InboundRequest, RequestContext};
@@ -77,6 +77,9 @@ pub(super) async fn send_unchanged(
         }
     }
     refuse_redirect(is_read, &response, target)?;
+    if !is_read && !asked.operation().is_relayed_only() {
+        refuse_empty(&response, target)?;
+    }
     if asks_usage && response.status.as_u16() < 400 {
         call.is_answered(&response);
     }

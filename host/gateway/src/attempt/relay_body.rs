@@ -378,8 +378,13 @@ impl Relayed {
 }
 
 impl Drop for Relayed {
-    /// The client left: accounts for what has been consumed so far.
+    /// The client left: accounts for what has been consumed so far. All of it, if nothing was left to read: an answer without
+    /// content is not asked for its end.
     fn drop(&mut self) {
+        let is_read = self.gathered.is_empty() && self.failed.is_none() && self.over.is_none();
+        if is_read && self.state == State::Open && self.upstream.as_ref().is_some_and(Body::is_end_stream) {
+            return self.close(None);
+        }
         let metered = self.finish_meter(false);
         let id = self.own_id().map(<[u8]>::to_vec);
         if let Some(account) = &mut self.account {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::Scheme;
 use http::{StatusCode, Uri};
+use http_body::Body as _;
 
 use super::{InboundRequest, RequestContext};
 use crate::accounting::Account;
@@ -72,6 +73,15 @@ pub(super) fn refuse_redirect(is_read: bool, response: &UpstreamResponse, target
         return Ok(());
     }
     Err(no_answer(target, response, "the provider redirects to another address, and is not followed"))
+}
+
+/// Refuses an answer to a call of a model that has nothing in it, or a piece only: another target may have a whole one.
+pub(super) fn refuse_empty(response: &UpstreamResponse, target: &Target) -> Result<(), Fault> {
+    let has_content = !matches!(response.status.as_u16(), 204..=206) && !response.body.is_end_stream();
+    if has_content || !response.status.is_success() {
+        return Ok(());
+    }
+    Err(no_answer(target, response, "the provider answered without content"))
 }
 
 /// The fault for a status that no answer has. The address stands in the log, for the operator to set it as the provider's.
