@@ -2,7 +2,8 @@
 //!
 //! Before a body enters a component, string values of long base64 (whole, or after the head of a data URL) are replaced
 //! by short unguessable tokens; the values are put back into the rendered request. A token only counts at the end of a
-//! JSON string value, so a component can move it, but can neither read its value nor hide it in other text.
+//! JSON string value, so a component can move it, but can neither read its value nor hide it in other text. The value may
+//! be one of JSON within a string, as a call's arguments are: base64 needs no escape there.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
@@ -48,6 +49,8 @@ const PADDING: usize = 2;
 const HEAD: usize = 64;
 /// Number of hexadecimal digits in a token.
 const DIGITS: usize = 4;
+/// How a string value ends: in JSON, in JSON within a string of JSON, and in such within a string once more.
+const ENDS: [&[u8]; 3] = [b"\"", b"\\\"", b"\\\\\\\""];
 
 impl Lifted {
     /// Whether nothing was lifted.
@@ -137,7 +140,8 @@ impl Lifted {
     fn value_at(&self, rendered: &[u8], at: usize) -> Option<(usize, &Bytes)> {
         let digits = std::str::from_utf8(rendered.get(at..at + DIGITS)?).ok()?;
         let number = usize::from_str_radix(digits, 16).ok()?;
-        (rendered.get(at + DIGITS) == Some(&b'"')).then_some(())?;
+        let after = rendered.get(at + DIGITS..)?;
+        ENDS.iter().any(|end| after.starts_with(end)).then_some(())?;
         Some((number, self.values.get(number)?))
     }
 

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
 
-use super::everywhere::{ADAPTERS, DIALECTS};
+use super::everywhere::{ADAPTERS, DIALECTS, Dialect};
 use super::{asks, gateway, guard, secret, upstream};
 
 /// Names for the models `openai` and `anthropic`, where the first falls back to the second.
@@ -204,43 +204,60 @@ async fn nothing_in_a_calls_arguments_hides_from_a_guard() {
     }
 }
 
+/// A request with a file, in each dialect that has files.
+fn with_file(dialect: Dialect, model: &str, stream: bool, mime: &str, bytes: &[u8]) -> Option<Value> {
+    let data = STANDARD.encode(bytes);
+    let url = format!("data:{mime};base64,{data}");
+    let format = if mime == "application/pdf" { "pdf" } else { "txt" };
+    Some(match dialect {
+        Dialect::Chat => json!({"model": model, "stream": stream, "messages": [{"role": "user", "content":
+            [{"type": "file", "file": {"filename": "a", "file_data": url}}]}]}),
+        Dialect::Responses => json!({"model": model, "stream": stream, "input": [{"role": "user", "content":
+            [{"type": "input_file", "filename": "a", "file_data": url}]}]}),
+        Dialect::Messages => json!({"model": model, "stream": stream, "max_tokens": 9, "messages": [{"role": "user",
+            "content": [{"type": "document", "source": {"type": "base64", "media_type": mime, "data": data}}]}]}),
+        Dialect::Gemini => json!({"contents": [{"role": "user", "parts":
+            [{"inlineData": {"mimeType": mime, "data": data}}]}]}),
+        Dialect::Converse => json!({"messages": [{"role": "user", "content":
+            [{"document": {"name": "a", "format": format, "source": {"bytes": data}}}]}]}),
+        Dialect::Cohere | Dialect::Ollama => return None,
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn long_words_and_documents_are_judged_and_long_pictures_pass() {
+async fn large_text_documents_are_judged_in_every_dialect_and_lane_and_other_large_files_pass() {
     let mut upstream = upstream().await;
-    let gateway = gateway(&upstream, &["openai", "anthropic"], &guard("secrets", "")).await;
-    // As long as what adapters get by name only, and of the letters that such values have.
-    let words = format!("{}-{}-x", "x-".repeat(6000), secret());
-    let file = |mime: &str, bytes: &[u8]| {
-        let url = format!("data:{mime};base64,{}", STANDARD.encode(bytes));
-        json!([{"type": "file", "file": {"filename": "a", "file_data": url}}])
-    };
-    let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
-    let user = |content: Value| json!([{"role": "user", "content": content}]);
-    let result = json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "c", "content": words}]);
-    let texts = [
-        user(json!(words)),
-        result,
-        user(file("text/plain", format!("{} {}", "many words ".repeat(1000), secret()).as_bytes())),
-        user(file("application/octet-stream", words.as_bytes())),
-    ];
-    for (model, lane) in [("openai", "relay"), ("anthropic", "translate")] {
-        for messages in &texts {
-            let body = json!({"model": model, "messages": messages}).to_string();
-            let reply = gateway.post("/v1/chat/completions", &body).await;
-            assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{}", reply.text());
-            assert!(upstream.unseen().is_none(), "{model}");
+    let gateway = gateway(&upstream, &ADAPTERS, &guard("secrets", "")).await;
+    let text = format!("{} {}", "many words ".repeat(1000), secret());
+    let pdf = [b"%PDF-1.7\n\xff".as_slice(), text.as_bytes()].concat();
+    let mut seen = 0;
+    for (adapter, dialect) in DIALECTS {
+        for stream in [false, true] {
+            for model in [adapter.to_owned(), format!("{adapter}-t")] {
+                let Some(body) = with_file(dialect, &model, stream, "text/plain", text.as_bytes()) else { continue };
+                let reply = gateway.ask(&dialect.request(&model, &body, stream)).await;
+                let case = format!("{dialect:?}, {model}, {stream}: {}", reply.text());
+                assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{case}");
+                assert!(upstream.unseen().is_none(), "{case}");
+                let body = with_file(dialect, &model, stream, "application/pdf", &pdf).unwrap();
+                let reply = gateway.ask(&dialect.request(&model, &body, stream)).await;
+                assert_eq!(reply.header("x-weir-guards"), Some("secrets=allow"), "{dialect:?}: {}", reply.text());
+                let sent = upstream.request().await.text();
+                assert!(sent.contains(&STANDARD.encode(&pdf)), "{dialect:?}, {model}, {stream}");
+                seen += 1;
+            }
         }
-        let picture = STANDARD.encode([b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 9000]].concat());
-        let url = format!("data:image/png;base64,{picture}");
-        let image = json!([{"type": "image_url", "image_url": {"url": url}}]);
-        let body = json!({"model": model, "messages": user(image)}).to_string();
-        let reply = gateway.post("/v1/chat/completions", &body).await;
-        assert_eq!(reply.header("x-weir-lane"), Some(lane), "{}", reply.text());
-        assert!(upstream.request().await.text().contains(&picture), "{model}");
     }
-    let relayed = gateway.post("/v1/moderations", &json!({"model": "openai", "input": words}).to_string()).await;
-    assert_eq!(relayed.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{}", relayed.text());
+    assert_eq!(seen, 5 * 2 * 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_word_that_is_only_relayed_is_judged() {
+    let mut upstream = upstream().await;
+    let gateway = gateway(&upstream, &["openai"], &guard("secrets", "")).await;
+    let word = format!("{}{}-x", "x-".repeat(6000), secret());
+    let reply = gateway.post("/v1/moderations", &json!({"model": "openai", "input": word}).to_string()).await;
+    assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{}", reply.text());
     assert!(upstream.unseen().is_none());
 }
 

@@ -7,7 +7,7 @@ use super::requests::{PLACES, Place, body};
 use super::{gateway, guard, secret, upstream};
 
 /// The dialects, each with the adapter that its format is native to.
-pub(super) const DIALECTS: [(&str, Dialect); 7] = [
+pub(crate) const DIALECTS: [(&str, Dialect); 7] = [
     ("openai", Dialect::Chat),
     ("openai", Dialect::Responses),
     ("anthropic", Dialect::Messages),
@@ -16,10 +16,10 @@ pub(super) const DIALECTS: [(&str, Dialect); 7] = [
     ("cohere", Dialect::Cohere),
     ("ollama", Dialect::Ollama),
 ];
-pub(super) const ADAPTERS: [&str; 6] = ["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"];
+pub(crate) const ADAPTERS: [&str; 6] = ["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(crate) enum Dialect {
     Chat,
     Responses,
     Messages,
@@ -109,6 +109,31 @@ async fn c_a_text_is_refused_by_each_guard_in_every_dialect_place_and_lane() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_word_as_long_as_a_picture_is_refused_in_every_dialect_place_and_lane() {
+    let mut upstream = upstream().await;
+    let gateway = gateway(&upstream, &ADAPTERS, &guard("secrets", "")).await;
+    // Adapters get values of this length by name only, if they have the letters of base64.
+    let word = format!("{}{}-x", "x-".repeat(6000), secret());
+    let mut seen = 0;
+    for (adapter, dialect) in DIALECTS {
+        for place in PLACES {
+            for stream in [false, true] {
+                for model in [adapter.to_owned(), format!("{adapter}-t"), "anthropic".to_owned()] {
+                    let Some(body) = body(dialect, &model, place, &word, stream) else { continue };
+                    let reply = gateway.ask(&dialect.request(&model, &body, stream)).await;
+                    let case = format!("{dialect:?}, {place:?}, {model}, {stream}: {}", reply.text());
+                    assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{case}");
+                    assert_eq!(reply.status(), 400, "{case}");
+                    assert!(upstream.unseen().is_none(), "{case}");
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen >= 7 * 5 * 2 * 3, "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_shape_of_a_request_is_judged_alike_in_every_dialect_place_and_lane() {
     let mut upstream = upstream().await;
     let options = "options = { max_characters = 150 }";
@@ -181,7 +206,7 @@ async fn what_is_masked_is_translated_and_reaches_the_provider_masked() {
 }
 
 impl Dialect {
-    pub(super) fn request(self, model: &str, body: &Value, stream: bool) -> Request {
+    pub(crate) fn request(self, model: &str, body: &Value, stream: bool) -> Request {
         self.request_of(model, &body.to_string(), stream)
     }
 
@@ -199,7 +224,7 @@ impl Dialect {
         body
     }
 
-    pub(super) fn request_of(self, model: &str, body: &str, stream: bool) -> Request {
+    pub(crate) fn request_of(self, model: &str, body: &str, stream: bool) -> Request {
         match self {
             Self::Chat => Request::post("/v1/chat/completions", body),
             Self::Responses => Request::post("/v1/responses", body),

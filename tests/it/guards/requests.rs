@@ -9,7 +9,7 @@ const PDF: &str = "data:application/pdf;base64,JVBERi0=";
 
 /// Where a text stands in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// A message of the user's.
     User,
     /// The system's text; `instructions` of Responses.
@@ -26,7 +26,7 @@ pub(super) enum Place {
     Thinking,
 }
 
-pub(super) const PLACES: [Place; 7] =
+pub(crate) const PLACES: [Place; 7] =
     [Place::User, Place::System, Place::Arguments, Place::Result, Place::Tool, Place::File, Place::Thinking];
 
 /// The texts of a request. One of them is the text that a test looks for.
@@ -50,7 +50,7 @@ struct Texts<'a> {
 }
 
 /// A request with the text in this place; `None` where the format has no such place.
-pub(super) fn body(dialect: Dialect, model: &str, place: Place, text: &str, stream: bool) -> Option<Value> {
+pub(crate) fn body(dialect: Dialect, model: &str, place: Place, text: &str, stream: bool) -> Option<Value> {
     let texts = Texts::with(model, place, text, stream)?;
     match dialect {
         Dialect::Chat => texts.chat(),

@@ -1,7 +1,6 @@
 //! A request and its guards: it is read once for their eyes, and goes out in the form that they gave it.
 
 mod numbered;
-mod put_back;
 mod relayed;
 mod shown;
 mod unread;
@@ -10,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use self::put_back::{put_back, whole_again};
 use super::client_request::{BLOB_MIN, ClientRequest, blob_limits, joined_len};
 use super::media;
+use super::put_back::{self, whole_again};
 use super::side::ClientSide;
 use super::{InboundRequest, RequestContext};
 use crate::guard::{self, AnswerGuards, Ends, ExchangeFacts, Guard, GuardMetrics, Notes, Pending, Turn};
@@ -267,11 +266,11 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
         ClientSide::Dialect(adapter) => adapter,
     };
     let mut held = asked.held.beside();
-    held.grow(joined_len(&asked.body)).await?;
+    held.grow(joined_len(asked.pieces())).await?;
     let is_json = asked.endpoint.face.body == BodyKind::Json;
     if asked.operation().is_relayed_only() {
         let content = match asked.endpoint.face.body {
-            _ if asked.body.iter().all(Bytes::is_empty) => Asked::Withheld,
+            _ if asked.pieces().iter().all(Bytes::is_empty) => Asked::Withheld,
             BodyKind::Json => match ClientRequest::new(asked, limit, false)?.http.body {
                 Body::Text(text) if is_unambiguous(&text) => Asked::Other(text),
                 Body::Text(_) | Body::Bytes(_) => return Err(ambiguous()),
@@ -295,7 +294,7 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
     dialect.release();
     numbered::check(&request)?;
     let is_ambiguous = is_json && !matches!(&http.body, Body::Text(text) if shown::shows_all(text, &request));
-    put_back(&mut request, &lifted, &blob_limits(limit))?;
+    put_back::for_guards(&mut request, &lifted, &blob_limits(limit))?;
     Ok(GuardView { content: content_of(request), losses, memo, names, lifted, is_ambiguous, dialect: Some(chosen) })
 }
 
@@ -312,7 +311,7 @@ fn seen_of_program(mut request: Request, limit: usize) -> Result<GuardView, Faul
     if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
         media::lift(chat, BLOB_MIN, &mut lifted)?;
     }
-    put_back(&mut request, &lifted, &blob_limits(limit))?;
+    put_back::for_guards(&mut request, &lifted, &blob_limits(limit))?;
     numbered::check(&request)?;
     Ok(GuardView { content: content_of(request), lifted, ..GuardView::default() })
 }

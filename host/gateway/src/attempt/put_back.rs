@@ -1,5 +1,7 @@
-//! Long values that guards have to see are put back into the request: only media that are no texts stay out of it. Words
-//! without spaces look like base64 too, and text documents come in it.
+//! Long values that were lifted out of a request are put back where somebody has to read them: words without spaces look like
+//! base64 too, and text documents come in it.
+
+use std::collections::HashSet;
 
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -8,11 +10,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use weir_translate::unified::Request;
-use weir_types::contract::types::{EmbeddingInput, MediaPart, MediaSource};
+use weir_types::contract::types::{EmbeddingInput, MediaPart, MediaSource, Part, Signature};
 use weir_types::fault::Fault;
 use weir_wire::blob::{self, Lifted};
 
-use super::super::media::media_of;
+use super::media::media_of;
 
 /// How the media types of sounds, films and office documents begin, which are no texts.
 const CLASSES: [&str; 3] = ["audio/", "video/", "application/vnd.openxmlformats-officedocument."];
@@ -45,24 +47,45 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Puts lifted values back into a request, but for those that are media and no text.
-pub(super) fn put_back(request: &mut Request, lifted: &Lifted, limits: &blob::Limits) -> Result<(), Fault> {
+/// Puts lifted values back into a request that guards are to see, but for those that are media and no text.
+pub(super) fn for_guards(request: &mut Request, lifted: &Lifted, limits: &blob::Limits) -> Result<(), Fault> {
+    put_back(request, lifted, limits, |place, value| match place {
+        Place::Medium { mime } => holds_no_text(mime, value),
+        Place::Opaque => false,
+    })
+}
+
+/// Puts lifted values back into a request that is to be written by a provider's adapter, but for media and opaque values: it may
+/// join, cut or clean a text, and what is left of the value's name there would go to the provider.
+pub(super) fn for_provider(request: &mut Request, lifted: &Lifted, limits: &blob::Limits) -> Result<(), Fault> {
+    put_back(request, lifted, limits, |_, _| true)
+}
+
+/// Where a value may stand that is passed on as it is.
+#[derive(Debug, Clone, Copy)]
+enum Place<'a> {
+    /// The bytes of a medium.
+    Medium { mime: Option<&'a str> },
+    /// A value that only its issuer can read.
+    Opaque,
+}
+
+/// Puts all lifted values back, but for those that `stays` holds of.
+fn put_back(
+    request: &mut Request,
+    lifted: &Lifted,
+    limits: &blob::Limits,
+    stays: impl Fn(Place<'_>, &[u8]) -> bool,
+) -> Result<(), Fault> {
     if lifted.is_empty() {
         return Ok(());
     }
-    let is_binary = |medium: &&mut MediaPart| match &medium.source {
-        MediaSource::Base64(token) => {
-            lifted.value(token).is_some_and(|value| holds_no_text(medium.mime.as_deref(), value))
-        }
-        _ => false,
-    };
-    let token_of = |medium: &mut MediaPart| match &mut medium.source {
-        MediaSource::Base64(token) => std::mem::take(token),
-        _ => String::new(),
-    };
-    let tokens: Vec<Option<String>> =
-        media_in(request).into_iter().map(|medium| Some(medium).filter(is_binary).map(token_of)).collect();
-    if tokens.iter().flatten().count() < lifted.len() {
+    let mut tokens = Vec::new();
+    each_place(request, &mut |place, text| {
+        let is_kept = lifted.value(text).is_some_and(|value| stays(place, value));
+        tokens.push(is_kept.then(|| std::mem::take(text)));
+    });
+    if tokens.iter().flatten().collect::<HashSet<_>>().len() < lifted.len() {
         match request {
             Request::Chat(chat) | Request::CountTokens(chat) => *chat = whole_again(chat, lifted, limits)?,
             Request::Embeddings(asked) => *asked = whole_again(asked, lifted, limits)?,
@@ -70,27 +93,51 @@ pub(super) fn put_back(request: &mut Request, lifted: &Lifted, limits: &blob::Li
             Request::Models(_) => {}
         }
     }
-    for (medium, token) in media_in(request).into_iter().zip(tokens) {
-        if let (MediaSource::Base64(place), Some(token)) = (&mut medium.source, token) {
-            *place = token;
+    let mut tokens = tokens.into_iter();
+    each_place(request, &mut |_, text| {
+        if let Some(Some(token)) = tokens.next() {
+            *text = token;
         }
-    }
+    });
     Ok(())
 }
 
-fn media_in(request: &mut Request) -> Vec<&mut MediaPart> {
+/// Calls `each` with the places of a request where a value may stand that is passed on as it is, always in the same order.
+fn each_place(request: &mut Request, each: &mut dyn FnMut(Place<'_>, &mut String)) {
     match request {
         Request::Chat(chat) | Request::CountTokens(chat) => {
-            chat.messages.iter_mut().flat_map(|message| &mut message.parts).flat_map(media_of).collect()
+            for part in chat.messages.iter_mut().flat_map(|message| &mut message.parts) {
+                for medium in media_of(part) {
+                    bytes_of(medium, each);
+                }
+                for signature in signatures_of(part) {
+                    each(Place::Opaque, &mut signature.value);
+                }
+            }
         }
         Request::Embeddings(asked) => {
-            let media = asked.inputs.iter_mut().filter_map(|input| match input {
-                EmbeddingInput::Media(medium) => Some(medium),
-                _ => None,
-            });
-            media.collect()
+            for input in &mut asked.inputs {
+                if let EmbeddingInput::Media(medium) = input {
+                    bytes_of(medium, each);
+                }
+            }
         }
-        Request::Rerank(_) | Request::Models(_) => Vec::new(),
+        Request::Rerank(_) | Request::Models(_) => {}
+    }
+}
+
+fn bytes_of(medium: &mut MediaPart, each: &mut dyn FnMut(Place<'_>, &mut String)) {
+    if let MediaSource::Base64(text) = &mut medium.source {
+        each(Place::Medium { mime: medium.mime.as_deref() }, text);
+    }
+}
+
+fn signatures_of(part: &mut Part) -> Vec<&mut Signature> {
+    match part {
+        Part::Text(text) => text.signature.iter_mut().collect(),
+        Part::ToolCall(call) => call.signature.iter_mut().collect(),
+        Part::Reasoning(thought) => thought.signature.iter_mut().chain(&mut thought.encrypted).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -149,7 +196,7 @@ where
 mod tests {
     use super::*;
     use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE};
-    use weir_types::contract::types::{ChatRequest, MediaKind, Message, Part, Role, TextPart};
+    use weir_types::contract::types::{ChatRequest, MediaKind, Message, ReasoningPart, Role, TextPart};
 
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 
@@ -186,8 +233,35 @@ mod tests {
             Request::Chat(ChatRequest::plain("m", vec![Message::plain(Role::User, parts)]))
         };
         let mut request = of(&tokens[0], &tokens[1], &tokens[2]);
-        put_back(&mut request, &lifted, &limits()).unwrap();
+        for_guards(&mut request, &lifted, &limits()).unwrap();
         assert_eq!(request, of(&tokens[0], &text, "AKIA-as-it-is"));
+        let mut request = of(&tokens[0], &tokens[1], &tokens[2]);
+        for_provider(&mut request, &lifted, &limits()).unwrap();
+        assert_eq!(request, of(&tokens[0], &tokens[1], "AKIA-as-it-is"));
+    }
+
+    #[test]
+    fn opaque_values_stay_out_for_providers_and_return_for_guards() {
+        let mut lifted = Lifted::default();
+        let tokens = ["QUJD", "QUJE", "QUJF"].map(|value| lifted.add(Bytes::from_static(value.as_bytes())).unwrap());
+        let of = |signature: &str, encrypted: &str, words: &str| {
+            let value = |value: &str| Some(Signature { issuer: "zeta".to_owned(), value: value.to_owned() });
+            let thought = ReasoningPart {
+                id: None,
+                text: Some(words.to_owned()),
+                signature: value(signature),
+                encrypted: value(encrypted),
+                extensions: Vec::new(),
+            };
+            let text = TextPart { signature: value(signature), ..TextPart::plain(words) };
+            let parts = vec![Part::Reasoning(thought), Part::Text(text)];
+            Request::Chat(ChatRequest::plain("m", vec![Message::plain(Role::Assistant, parts)]))
+        };
+        let mut request = of(&tokens[0], &tokens[1], &tokens[2]);
+        for_provider(&mut request, &lifted, &limits()).unwrap();
+        assert_eq!(request, of(&tokens[0], &tokens[1], "QUJF"));
+        for_guards(&mut request, &lifted, &limits()).unwrap();
+        assert_eq!(request, of("QUJD", "QUJE", "QUJF"));
     }
 
     #[test]

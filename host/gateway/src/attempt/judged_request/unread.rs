@@ -19,10 +19,10 @@ pub(super) async fn passes(asked: &InboundRequest, turns: &mut [Turn<'_>]) -> bo
         return false;
     }
     let mut held = asked.held.beside();
-    if held.grow(joined_len(&asked.body)).await.is_err() {
+    if held.grow(joined_len(asked.pieces())).await.is_err() {
         return false;
     }
-    let body = whole(&asked.body);
+    let body = whole(asked.pieces());
     // What is no JSON in UTF-8 may have another meaning for another reader, and the numbers of tokens say what no word shows.
     if !is_document(&body) || numbered::may_be_in(&body) {
         return false;
