@@ -143,6 +143,93 @@ async fn c68_a_key_that_is_taken_away_opens_nothing_any_more() {
     assert_eq!((ask("first-key-of-the-client").await, ask("second-key-of-the-client").await), (401, 200));
 }
 
+/// A gateway with a client and a token, and what reloads it.
+async fn protected(upstream: &Upstream) -> (Gateway, String) {
+    let clients = "[admin]\ntoken = \"let-me-in-please\"\n[[clients]]\nname = \"a\"\nkey = \"the-key-of-the-client\"\n";
+    let config = clients.to_owned() + &config(upstream);
+    (Gateway::from_file(&config).await, config)
+}
+
+fn by_admin(request: Request) -> Request {
+    request.header("authorization", "Bearer let-me-in-please")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_emptied_or_cut_off_lets_nobody_in() {
+    let upstream = provider(OPENAI).await;
+    let (gateway, config) = protected(&upstream).await;
+    let (token, rest) = config.split_at(config.find("[[clients]]").unwrap());
+    let without_token = rest.to_owned();
+    for (cut, reason) in [
+        ("", "sets nothing any more"),
+        ("# a comment\n\n", "sets nothing any more"),
+        (token, "need no key"),
+        (&without_token, "need no token"),
+    ] {
+        gateway.configure(cut);
+        let reply = gateway.ask(&by_admin(Request::post("/admin/reload", ""))).await;
+        assert_eq!(reply.status(), 422, "{}", reply.text());
+        assert!(reply.text().contains(reason), "{}", reply.text());
+        assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 401, "{cut}");
+        assert_eq!(gateway.get("/admin/config").await.status(), 401, "{cut}");
+    }
+    let whole = OPENAI.request("openai", false).header("x-api-key", "the-key-of-the-client");
+    assert_eq!(gateway.ask(&whole).await.status(), 200);
+    // Where it is said in so many words, all are let in.
+    gateway
+        .configure(&format!("{token}[server]\nanonymous = true\n{}", &config[config.find("[[providers]]").unwrap()..]));
+    let reply = gateway.ask(&by_admin(Request::post("/admin/reload", ""))).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_lost_or_cut_off_shows_in_the_metrics_until_it_is_back() {
+    let upstream = provider(OPENAI).await;
+    let text = with_model(&upstream, "first");
+    let gateway = Gateway::from_file(&text).await;
+    let file = gateway.folder.path().join("weir.toml");
+    std::fs::remove_file(&file).unwrap();
+    gateway.until_metric("weir_config_last_reload_successful", 0.0).await;
+    gateway.configure(&text);
+    gateway.until_metric("weir_config_last_reload_successful", 1.0).await;
+    std::fs::write(&file, "").unwrap();
+    gateway.until_metric("weir_config_last_reload_successful", 0.0).await;
+    gateway.configure(&text);
+    gateway.until_metric("weir_config_last_reload_successful", 1.0).await;
+    assert_eq!(gateway.metric("weir_config_revision").await as u64, 1);
+    assert_eq!(gateway.ask(&OPENAI.request("first", false)).await.status(), 200);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_in_the_place_of_a_file_blocks_neither_reloads_nor_the_end() {
+    let upstream = provider(OPENAI).await;
+    let text = with_model(&upstream, "first");
+    let gateway = Gateway::from_file(&text).await;
+    let pipe = |name: &str| {
+        let path = gateway.folder.path().join(name);
+        // It may be there already.
+        let _removed = std::fs::remove_file(&path);
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    };
+    pipe("weir.toml");
+    let reply = reload(&gateway).await;
+    assert_eq!(reply.status(), 409, "{}", reply.text());
+    gateway.until_metric("weir_config_last_reload_successful", 0.0).await;
+    pipe("secret");
+    gateway.configure(&text.replace("KEY-OF-openai", "file:secret"));
+    let reply = reload(&gateway).await;
+    assert_eq!(reply.status(), 422, "{}", reply.text());
+    assert!(reply.text().contains("no regular file"), "{}", reply.text());
+    gateway.configure(&with_model(&upstream, "second"));
+    assert_eq!(reload(&gateway).await.status(), 200);
+    assert_eq!(gateway.ask(&OPENAI.request("second", false)).await.status(), 200);
+    pipe("weir.toml");
+    gateway.stop();
+    gateway.ended().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_configurations_under_load_fail_no_request() {
     let upstream = provider(OPENAI).await;

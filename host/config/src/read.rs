@@ -81,6 +81,17 @@ impl Config {
         sound(read_text(name, text, folder, environment))
     }
 
+    /// The digest of what a file holds now, as [`Config::digest`] has it; `None` if it cannot be read. Of a file that is too large, as
+    /// much is read as shows that.
+    pub fn digest_now(path: &Path) -> Option<[u8; 32]> {
+        Some(Sha256::digest(bytes_of(path).ok()?).into())
+    }
+
+    /// Whether its text sets nothing.
+    pub fn is_blank(&self) -> bool {
+        is_blank(self.source.text())
+    }
+
     /// Reads a file, or the environment alone, as far as that is possible, for those who look for mistakes: what has one is
     /// left out.
     ///
@@ -198,9 +209,7 @@ fn text_of(path: &Path) -> Result<String, String> {
         std::io::ErrorKind::NotFound => format!("{}; `weir init` writes a first one", unreadable(error)),
         _ => unreadable(error),
     };
-    let file = std::fs::File::open(path).map_err(missing)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = bytes_of(path).map_err(missing)?;
     if bytes.len() as u64 > MAX_FILE {
         let most = MAX_FILE >> 20;
         return Err(format!(
@@ -210,6 +219,18 @@ fn text_of(path: &Path) -> Result<String, String> {
     }
     String::from_utf8(bytes)
         .map_err(|error| format!("the configuration is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
+}
+
+/// The bytes of a file; one more than [`MAX_FILE`] if it has more than that.
+fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether each line of a text is empty or a comment.
+fn is_blank(text: &str) -> bool {
+    text.lines().map(str::trim_start).all(|line| line.is_empty() || line.starts_with('#'))
 }
 
 /// Only this machine would be served, although others reach the listener.

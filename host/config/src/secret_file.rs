@@ -39,6 +39,10 @@ impl fmt::Debug for SecretFile {
 
 /// The bytes of a file; one more than [`MAX_SECRET_FILE_BYTES`] if it has more than that.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // A read of a pipe might never end, and a secret is read again at each reload.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_SECRET_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

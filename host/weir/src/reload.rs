@@ -4,12 +4,15 @@
 //!
 //! Former configurations are kept for a while, for comparison and rollback.
 
+mod exposure;
 mod file;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+pub use exposure::Exposure;
 pub use file::follow;
 
 use crate::keys;
@@ -65,6 +68,12 @@ pub enum ReloadError {
     /// There is no file to read.
     #[error("Weir was started without a configuration file: there is nothing to reload")]
     NoFile,
+    /// What should be read is a pipe or something else that may be read once, or a folder.
+    #[error("the configuration is no regular file any more, so that it cannot be read again")]
+    NotAFile,
+    /// It would let strangers in.
+    #[error("{0}")]
+    Exposure(#[from] Exposure),
     /// The configuration is invalid; the text has one line per problem.
     #[error("{0}")]
     Problems(String),
@@ -143,11 +152,35 @@ impl Reload {
         let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current();
         let Some(path) = &current.config.path else { return Err(ReloadError::NoFile) };
+        // A read of a pipe might never end.
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return self.record(Err(ReloadError::NotAFile));
+        }
         let read = Config::load(path, current.config.environment.clone());
         let files = read.as_ref().err().map_or_else(Vec::new, |problems| problems.secret_files().to_vec());
         *self.refused_files() = files;
-        let taken = read.map_err(|problems| refused(&problems)).and_then(|config| self.take(config, Origin::Reload));
+        let taken = read.map_err(|problems| refused(&problems)).and_then(|config| {
+            exposure::of(&current.config, &config, self.gateway.stored_keys().needs_keys())?;
+            self.take(config, Origin::Reload)
+        });
         self.record(taken)
+    }
+
+    /// Reports that the file cannot be read any more.
+    fn lost_file(&self, path: &Path) {
+        self.gateway.metrics().config_ok.set(0);
+        tracing::error!(
+            path = %path.display(),
+            "the configuration file cannot be read any more; the configuration in force stays"
+        );
+    }
+
+    /// The file is the one in force. Reports it if the file before was refused or could not be read.
+    fn found_again(&self, path: &Path) {
+        if self.gateway.metrics().config_ok.get() == 0 {
+            self.gateway.metrics().config_ok.set(1);
+            tracing::info!(path = %path.display(), "the configuration file is again the one in force");
+        }
     }
 
     /// Rolls back to a kept version, by default the previous one. Blocks.

@@ -96,7 +96,12 @@ impl StoredKeys {
 
     /// Whether requests need a key or a token because of the store or of issuers.
     pub fn is_keyed(&self) -> bool {
-        self.is_keyed.load(Ordering::Acquire) || self.tokens.load().is_some()
+        self.needs_keys() || self.tokens.load().is_some()
+    }
+
+    /// Whether requests need a key because there are keys in the store.
+    pub fn needs_keys(&self) -> bool {
+        self.is_keyed.load(Ordering::Acquire)
     }
 
     /// The issuers of tokens.

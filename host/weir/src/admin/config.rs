@@ -189,9 +189,9 @@ fn answer(result: Result<Result<AppliedConfig, ReloadError>, tokio::task::JoinEr
         }
         Ok(Err(error)) => {
             let status = match error {
-                ReloadError::NoFile => StatusCode::CONFLICT,
                 ReloadError::Unknown(_) => StatusCode::NOT_FOUND,
-                ReloadError::Problems(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                ReloadError::NoFile | ReloadError::NotAFile => StatusCode::CONFLICT,
+                ReloadError::Problems(_) | ReloadError::Exposure(_) => StatusCode::UNPROCESSABLE_ENTITY,
             };
             refuse(status, &error.to_string())
         }

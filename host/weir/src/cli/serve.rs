@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -15,6 +16,9 @@ use crate::systemd::Sockets;
 use crate::version;
 use weir_config::Config;
 use weir_gateway::observe::log;
+
+/// How long the end waits for threads that do blocking work.
+const END: Duration = Duration::from_secs(10);
 
 /// Serves until a signal arrives.
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
@@ -37,7 +41,10 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(serve(config))
+    let code = runtime.block_on(serve(config));
+    // A thread that waits for a file system which hangs must not keep the process.
+    runtime.shutdown_timeout(END);
+    code
 }
 
 /// Raises the limit of open files to the maximum that the system allows, because each connection of a client or to a

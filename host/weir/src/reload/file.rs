@@ -2,13 +2,14 @@
 //! that a refused one named, of which one may have been missing.
 //!
 //! They are checked every second: events get lost or do not exist on many file systems, and links of a mounted `ConfigMap`
-//! or Secret change elsewhere. A change means different contents, not a different time.
+//! or Secret change elsewhere. A change means different contents, not a different time, which stay for a second: of a file that is
+//! being written, a part may be a sound configuration.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::{Origin, Reload};
@@ -16,7 +17,7 @@ use weir_config::{Config, SecretFile};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shows without reading whether a file may have changed: its path with links resolved, its time and its length.
+/// Shows without reading whether a regular file may have changed: its path with links resolved, its time and its length.
 type Stamp = (PathBuf, Option<SystemTime>, u64);
 
 /// A digest of each file's contents; none for a file that cannot be read. The configuration file is the first, then come
@@ -28,7 +29,10 @@ type Contents = Vec<Option<[u8; 32]>>;
 pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
     let mut config = Arc::clone(&reload.current().config);
     let Some(path) = config.path.clone() else { return };
-    let mut seen = None;
+    // The stamps of the last look, and of the last look whose contents were read.
+    let (mut last, mut seen) = (None, None);
+    // Whether there was a file at the last look. A pipe that the start has read is none.
+    let mut was_there = false;
     // What was found last, so that contents which were refused are not tried again and again.
     let mut tried = Contents::new();
     loop {
@@ -43,20 +47,24 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
         }
         let files = Files::of(&path, &config, reload.refused_files().clone());
         let now = files.stamps().await;
-        if now.is_none() || now == seen {
-            continue;
+        if now.is_none() && was_there {
+            reload.lost_file(&path);
         }
-        // A file that is being written is ignored until it stays unchanged.
-        tokio::time::sleep(INTERVAL / 10).await;
-        if files.stamps().await != now {
+        was_there = now.is_some();
+        let is_settled = now == last;
+        last.clone_from(&now);
+        if now.is_none() || !is_settled || now == seen {
             continue;
         }
         seen = now;
         let Some(found) = files.contents().await else { continue };
         // The contents are compared with those loaded, which may be long ago: at the start, adapters were compiled
         // meanwhile. They may have been reloaded by other means already.
-        let is_known = found.starts_with(&loaded(&config)) || found == tried;
-        if found.first().is_none_or(Option::is_none) || is_known {
+        let is_loaded = found.starts_with(&loaded(&config));
+        if is_loaded {
+            reload.found_again(&path);
+        }
+        if is_loaded || found == tried {
             continue;
         }
         tried = found;
@@ -84,11 +92,12 @@ impl Files {
         Arc::new(Self { path: path.to_owned(), secrets })
     }
 
-    /// The stamps of the configuration file and of each secret's file; `None` while there is no configuration file.
+    /// The stamps of the configuration file and of each secret's file; `None` while there is no configuration file that can be
+    /// read.
     async fn stamps(self: &Arc<Self>) -> Option<Vec<Option<Stamp>>> {
         let files = Arc::clone(self);
         let look = move || {
-            let first = stamp(&files.path)?;
+            let first = stamp(&files.path).filter(|_| File::open(&files.path).is_ok())?;
             Some(std::iter::once(Some(first)).chain(files.secrets.iter().map(|file| stamp(file))).collect())
         };
         tokio::task::spawn_blocking(look).await.ok().flatten()
@@ -98,7 +107,7 @@ impl Files {
     async fn contents(self: &Arc<Self>) -> Option<Contents> {
         let files = Arc::clone(self);
         let read = move || {
-            let own = std::fs::read(&files.path).ok().map(|bytes| Sha256::digest(bytes).into());
+            let own = Config::digest_now(&files.path);
             let secrets = files.secrets.iter().map(|file| SecretFile::digest_now(file));
             std::iter::once(own).chain(secrets).collect()
         };
@@ -108,7 +117,7 @@ impl Files {
 
 fn stamp(path: &Path) -> Option<Stamp> {
     let real = std::fs::canonicalize(path).ok()?;
-    let about = std::fs::metadata(&real).ok()?;
+    let about = std::fs::metadata(&real).ok().filter(std::fs::Metadata::is_file)?;
     Some((real, about.modified().ok(), about.len()))
 }
 

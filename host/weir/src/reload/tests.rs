@@ -2,7 +2,7 @@ use super::*;
 use weir_config::Environment;
 
 fn config(text: &str) -> Config {
-    Config::parse("weir.toml", text, std::path::Path::new(""), Environment::default()).unwrap()
+    Config::parse("weir.toml", text, Path::new(""), Environment::default()).unwrap()
 }
 
 #[test]
