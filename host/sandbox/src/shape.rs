@@ -26,8 +26,6 @@ const ANSWERED: [&str; 6] =
 
 /// How a WebAssembly file begins.
 const MAGIC: &[u8; 4] = b"\0asm";
-/// So many bytes of another file show what it is.
-const SHOWN: usize = 24;
 
 /// Why a component is refused before it is compiled.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +33,10 @@ pub enum ShapeError {
     /// The file is truncated; it may still be being written.
     #[error("the file is cut short: {0}")]
     Truncated(BinaryReaderError),
-    /// The file is something else, such as a page that says that there is no such file.
-    #[error("this is no WebAssembly file: it begins with `{}`", .0.escape_ascii())]
-    NotWasm(Vec<u8>),
+    /// The file is something else, such as a page that says that there is no such file. What it is like is told, and nothing that
+    /// it holds: it may be a link to a secret.
+    #[error("this is no WebAssembly file, but {0}")]
+    NotWasm(&'static str),
     /// The file is not a valid component.
     #[error("not a valid component: {found}{hint}", found = .0, hint = hint(.0))]
     Invalid(BinaryReaderError),
@@ -101,6 +100,23 @@ pub enum ShapeError {
     },
 }
 
+/// What a file that is not of WebAssembly looks like.
+fn likeness(bytes: &[u8]) -> &'static str {
+    const BEGINNINGS: [(&[u8], &str); 8] = [
+        (b"<", "a page of HTML or XML"),
+        (b"{", "JSON"),
+        (b"[", "JSON"),
+        (b"(component", "a component as text: `wasm-tools parse` makes a file of it"),
+        (b"(module", "a module as text, which is no component"),
+        (b"version https://git-lfs", "a pointer of Git LFS: `git lfs pull` fetches the file"),
+        (b"\x1f\x8b", "a file packed with gzip"),
+        (b"PK\x03\x04", "a ZIP archive"),
+    ];
+    let text = bytes.trim_ascii_start();
+    let known = BEGINNINGS.iter().find(|(beginning, _)| text.starts_with(beginning));
+    known.map_or("something else", |(_, likeness)| likeness)
+}
+
 fn hint(error: &BinaryReaderError) -> &'static str {
     if error.message().contains("async") || error.message().contains("context.get") {
         " (adapters are synchronous: build without async, for QuickJS with `--sync`)"
@@ -158,7 +174,7 @@ impl Shape {
     pub fn read(bytes: &[u8], limits: &Structure) -> Result<Self, ShapeError> {
         bound("the file", bytes.len() as u64, limits.bytes as u64)?;
         if bytes.first_chunk().is_some_and(|head| head != MAGIC) {
-            return Err(ShapeError::NotWasm(bytes.get(..SHOWN).unwrap_or(bytes).to_vec()));
+            return Err(ShapeError::NotWasm(likeness(bytes)));
         }
         if !Parser::is_component(bytes) && Parser::is_core_wasm(bytes) {
             return Err(ShapeError::NotAComponent);

@@ -49,9 +49,12 @@ impl Default for Bound {
 /// Why a body cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The coding is unknown, or several are applied in sequence.
+    /// The coding is unknown.
     #[error("the content-encoding is unknown")]
     Unknown,
+    /// Several codings are applied in sequence.
+    #[error("the content is encoded more than once")]
+    Stacked,
     /// The data do not match the coding.
     #[error("the {0:?} coding is broken")]
     Broken(Coding),
@@ -72,7 +75,7 @@ impl Coding {
             for name in value.split(',') {
                 let next = Self::named(name.trim()).ok_or(DecodeError::Unknown)?;
                 if next != Self::Identity && std::mem::replace(&mut coding, next) != Self::Identity {
-                    return Err(DecodeError::Unknown);
+                    return Err(DecodeError::Stacked);
                 }
             }
         }

@@ -111,7 +111,7 @@ fn failure(body: &UpstreamBody, error: &DecodeError) -> UpstreamError {
     let kind = match error {
         DecodeError::TooLarge => UpstreamErrorKind::BodyTooLarge,
         DecodeError::Truncated(_) => UpstreamErrorKind::Cut,
-        DecodeError::Unknown | DecodeError::Broken(_) => UpstreamErrorKind::Encoding,
+        DecodeError::Unknown | DecodeError::Stacked | DecodeError::Broken(_) => UpstreamErrorKind::Encoding,
     };
     UpstreamError::because(kind, body.origin(), error)
 }

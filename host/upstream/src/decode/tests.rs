@@ -143,7 +143,7 @@ fn the_coding_is_read_from_the_headers() {
     assert_eq!(Coding::of(&HeaderMap::new()), Ok(Coding::Identity));
     assert_eq!(of("GZIP"), Ok(Coding::Gzip));
     assert_eq!(of("identity, br"), Ok(Coding::Brotli));
-    assert_eq!(of("gzip, br"), Err(DecodeError::Unknown));
+    assert_eq!(of("gzip, br"), Err(DecodeError::Stacked));
     assert_eq!(of("lzma"), Err(DecodeError::Unknown));
 }
 
