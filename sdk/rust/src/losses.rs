@@ -34,11 +34,11 @@ impl Losses {
     /// Reports every extension that does not belong to `format`; `place` goes in front of the key (`messages[0].`).
     ///
     /// An extension whose value is `null` is a note for its own format (for example which of two spellings was used)
-    /// and not a loss. Nor is an empty list of annotations: clients send answers back as they got them, and it says nothing.
+    /// and not a loss. Nor is an empty list of annotations, since clients send answers back as they got them, or the wish that
+    /// an answer is not stored, which other providers store none of.
     pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
-        let is_empty = |it: &Extension| it.json == "null" || it.json == "[]" && it.key == "annotations";
         let lost = |extension: &&Extension| {
-            extension.format != format && !is_empty(extension) && extension.format != spelling::FORMAT
+            extension.format != format && !asks_nothing(extension) && extension.format != spelling::FORMAT
         };
         for extension in extensions.iter().filter(lost) {
             self.dropped(format!("{place}{}", extension.key), &format!("only {} has it", extension.format));
@@ -138,6 +138,11 @@ pub fn remainder(format: &str, key: &str, rest: &Rest<'_>) -> Option<Extension> 
     Some(Extension { format: format.to_owned(), key: key.to_owned(), json })
 }
 
+/// Whether nothing is lost where a member is left out.
+fn asks_nothing(member: &Extension) -> bool {
+    matches!((member.key.as_str(), member.json.as_str()), (_, "null") | ("annotations", "[]") | ("store", "false"))
+}
+
 /// The JSON of an extension of a format.
 pub fn extension<'a>(extensions: &'a [Extension], format: &str, key: &str) -> Option<&'a str> {
     extensions.iter().find(|extension| extension.format == format && extension.key == key).map(|e| e.json.as_str())
@@ -158,6 +163,22 @@ mod tests {
         let kept = |text: &str| remainder("f", "k", &Rest::parse(text).unwrap()).map(|own| own.json);
         assert_eq!(kept("{}"), None);
         assert_eq!(kept(r#"{"a":1,"b":[ 2 ]}"#).as_deref(), Some(r#"{"a":1,"b":[ 2 ]}"#));
+    }
+
+    #[test]
+    fn members_that_ask_for_nothing_are_no_loss() {
+        let lost = |key: &str, json: &str| {
+            let mut losses = Losses::default();
+            let (format, key, json) = ("theirs".to_owned(), key.to_owned(), json.to_owned());
+            losses.foreign("", &[Extension { format, key, json }], "ours");
+            !losses.into_losses().is_empty()
+        };
+        for (key, json) in [("a", "null"), ("annotations", "[]"), ("store", "false")] {
+            assert!(!lost(key, json), "{key}: {json}");
+        }
+        for (key, json) in [("a", "false"), ("annotations", "[{}]"), ("store", "true"), ("store", "{}")] {
+            assert!(lost(key, json), "{key}: {json}");
+        }
     }
 
     #[test]
