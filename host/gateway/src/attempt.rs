@@ -28,6 +28,7 @@ mod pass;
 mod pipeline;
 mod plan_runner;
 mod policy;
+mod put_back;
 mod relay;
 mod relay_body;
 mod reply;
@@ -138,6 +139,8 @@ pub struct InboundRequest {
     /// The names of the models whose guards judge it, its own and those that it names besides, once they are known. Empty if it
     /// may be for any, or if guards do not differ by model.
     pub guarded_models: OnceLock<Vec<String>>,
+    /// Its body with items of earlier answers in the place of their names, if it names any that Weir has kept.
+    pub recalled: Option<Bytes>,
     /// What guards made of it, once they have judged it.
     pub judged: OnceLock<Box<Judged>>,
     /// The tokens of what the provider stores that it has read again, as far as they are known.
@@ -165,7 +168,7 @@ impl InboundRequest {
             output_limit: self.peek.output_limit,
             candidates: self.peek.candidates,
             service_tier: self.peek.service_tier.as_deref(),
-            body_len: self.side.size().unwrap_or_else(|| self.body.iter().map(Bytes::len).sum()),
+            body_len: self.side.size().unwrap_or_else(|| self.pieces().iter().map(Bytes::len).sum()),
             counted_len: bytes_of(self.earlier_input).saturating_add(self.counted_len()),
             stream: self.peek.stream,
             uses: self.uses(),
@@ -175,8 +178,13 @@ impl InboundRequest {
     /// The bytes that its body counts as, where four are a token.
     fn counted_len(&self) -> usize {
         let count =
-            || self.side.counted_len().unwrap_or_else(|| counted_length(self.body.iter().map(|piece| &**piece)));
+            || self.side.counted_len().unwrap_or_else(|| counted_length(self.pieces().iter().map(|piece| &**piece)));
         *self.counted_len.get_or_init(count)
+    }
+
+    /// The body's chunks, with items of earlier answers in the place of their names.
+    pub(crate) fn pieces(&self) -> &[Bytes] {
+        self.recalled.as_ref().map_or(&self.body, std::slice::from_ref)
     }
 
     /// What it uses, as far as it can be foreseen. An operation that only one format has makes tokens if the request limits
@@ -268,9 +276,10 @@ async fn attempt(
 ) -> Result<Response<ReplyBody>, Failure> {
     let judges_answer = context.judged.is_some_and(Judged::judges_answer);
     let wishes = LaneSettings {
-        // A changed request is no longer in the client's bytes; an answer that cannot be read beside its bytes is judged in
+        // A changed request is no longer in the client's bytes, and no provider knows the items that it names; an answer that cannot be read beside its bytes is judged in
         // a translation.
         translate: target.translate
+            || asked.recalled.is_some()
             || context.judged.is_some_and(Judged::needs_translation)
             || judges_answer && !translate::can_read(asked, target),
         resume: target.resume,

@@ -229,6 +229,10 @@ impl Gateway {
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &exchange, &caller, alias, &head.headers, query);
         let earlier = self.unbooked.earlier.of(&caller.tenant, taken.peek.earlier());
+        taken.recalled = self.reasoning_cache.items().put_in(&caller.tenant, &endpoint, &taken.body);
+        if let Some(body) = &taken.recalled {
+            taken.held.grow(body.len()).await?;
+        }
         let called = EndpointCall { endpoint, path_params };
         let asked = inbound::request(serving, exchange, caller, called, head, taken, earlier)?;
         if let Some(record) = record.as_mut() {

@@ -26,6 +26,7 @@
 //! | [`rate_limit`] | rate limits and stream limits |
 //! | [`sharing`] | how this node stands to others that share its limits and budgets |
 //! | [`admission::concurrency`] | concurrency limits with queues |
+//! | [`earlier_items`] | items of answers that clients name later, kept as they were written |
 //! | [`reasoning_cache`] | signed reasoning that a client's format cannot carry, kept until its next turn |
 //! | [`provenance`] | the issuers of opaque values and objects that requests carry |
 
@@ -38,6 +39,7 @@ pub mod auth;
 pub mod bookings;
 pub mod dialect;
 pub mod dry_run;
+pub mod earlier_items;
 pub mod gateway;
 pub mod guard;
 pub mod health;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::earlier_items::EarlierItems;
 use crate::provenance::{Issuer, Kind, Owners, Provenance};
 use weir_types::contract::types::{
     ChatEvent, ChatRequest, ChatResponse, Message, Part, PartKind, ReasoningPart, Role, Signature,
@@ -29,6 +30,7 @@ pub struct ReasoningCache {
     turns: Cache<Key, ToolCallReasoning, Weigher>,
     provenance: Arc<Provenance>,
     owners: Arc<Owners>,
+    items: Arc<EarlierItems>,
 }
 
 /// The origin of an answer, and its tenant.
@@ -82,12 +84,19 @@ impl Weighter<Key, ToolCallReasoning> for Weigher {
 
 impl ReasoningCache {
     /// Creates a cache of about this many bytes: a quarter for the issuers of values, an eighth for the owners of
-    /// objects.
+    /// objects, and a quarter for the items of answers.
     pub fn new(bytes: usize) -> Self {
         let provenance = Arc::new(Provenance::new(bytes / 4));
         let owners = Arc::new(Owners::new(bytes / 8));
-        let bytes = bytes - bytes / 4 - bytes / 8;
-        Self { turns: Cache::with_weighter((bytes / USUAL_TURN).max(16), bytes as u64, Weigher), provenance, owners }
+        let items = Arc::new(EarlierItems::new(bytes / 4));
+        let bytes = bytes - bytes / 4 - bytes / 8 - bytes / 4;
+        let turns = Cache::with_weighter((bytes / USUAL_TURN).max(16), bytes as u64, Weigher);
+        Self { turns, provenance, owners, items }
+    }
+
+    /// The items of answers, by the ids that their dialects gave them.
+    pub fn items(&self) -> &Arc<EarlierItems> {
+        &self.items
     }
 
     /// The owners of objects.

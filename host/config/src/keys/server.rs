@@ -60,7 +60,8 @@ section! {
         translate_body_limit: usize as Size = 32 << 20,
         /// Memory for signed reasoning, kept by tool-call id for clients whose format cannot carry it to their next
         /// turn. A quarter of it records which target issued what, so that later requests return there; an eighth
-        /// records which client made what.
+        /// records which client made what; a quarter keeps items of translated answers that clients name in later
+        /// requests.
         recall_bytes: usize as Size = 32 << 20,
         /// Memory for answers that are kept for equal requests of models with `cache`; see `docs/cache.md`.
         cache_bytes: usize as Size = 64 << 20,

@@ -24,7 +24,7 @@ pub(super) struct ClientRequest {
 impl ClientRequest {
     /// Joins the body, which may have `limit` bytes, and lifts large base64 values out of it if the adapters take that.
     pub(super) fn new(asked: &InboundRequest, limit: usize, lifts: bool) -> Result<Self, Fault> {
-        let body = whole(&asked.body);
+        let body = whole(asked.pieces());
         if body.len() > limit {
             let message = "the request is too large to be translated; raise `server.translate_body_limit`";
             return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413));

@@ -18,6 +18,7 @@ use bytes::Bytes;
 pub(super) use original::Original;
 pub(super) use parts::{Observed, Parts, Successor};
 
+use crate::earlier_items::ItemKeeper;
 use crate::guard::AnswerGuards;
 use crate::reasoning_cache::ReasoningCollector;
 use crate::route::Target;
@@ -55,6 +56,7 @@ pub(super) struct Pipeline {
     /// The target that the stream comes from.
     pub(super) target: Arc<Target>,
     collector: ReasoningCollector,
+    item_keeper: Option<ItemKeeper>,
     /// The text so far, if another target may have to continue the stream.
     partial: Option<PartialAnswer>,
     /// The guards that judge the answer.
@@ -91,6 +93,7 @@ impl Pipeline {
             model: parts.model,
             target: parts.target,
             collector: parts.collector,
+            item_keeper: parts.item_keeper,
             partial: parts.partial,
             guards: parts.guards,
             original: parts.original,
@@ -331,6 +334,9 @@ impl Pipeline {
         let Some(encoder) = &mut self.encoder else { return Ok(()) };
         let encoded = attribute(encoder.finish(), Side::Adapter)?;
         bounds::note(&mut self.seen.losses, encoded.losses);
+        if let Some(keeper) = &self.item_keeper {
+            encoded.frames.iter().for_each(|frame| keeper.keep(&frame.data));
+        }
         encoded.frames.iter().for_each(|frame| self.enframer.push(frame, &mut out.bytes));
         self.enframer.finish(&mut out.bytes);
         Ok(())

@@ -23,6 +23,7 @@ use self::exchange::Step;
 use super::client_request::{ClientRequest, blob_limits, joined_len};
 use super::follow_up::{CancelOnDrop, Steps};
 use super::judged_request::JudgedCopy;
+use super::put_back;
 use super::reply::ReplyBody;
 use super::send::{bytes_of, late_fault, rendered};
 use super::versions::Versions;
@@ -84,7 +85,7 @@ async fn translate_by(
     let mut run = Run { values, ..Run::new(context, asked, target, dialect, provider) };
     account.metrics().translated(asked.endpoint.format(), &run.provider_ctx.format);
     run.make_room().await?;
-    let length = asked.body.iter().map(Bytes::len).sum();
+    let length = asked.pieces().iter().map(Bytes::len).sum();
     stage::begin_of(length).await;
     let parsed = run.parse_request(account)?;
     run.note(parsed.losses);
@@ -224,7 +225,7 @@ impl<'a> Run<'a> {
 
     /// Holds the bytes of a copy of the body in one piece.
     async fn make_room(&mut self) -> Result<(), Fault> {
-        Ok(self.held.grow(joined_len(&self.asked.body)).await?)
+        Ok(self.held.grow(joined_len(self.asked.pieces())).await?)
     }
 
     /// Parses the request with the dialect's adapter, with large base64 values lifted out.
@@ -235,7 +236,9 @@ impl<'a> Run<'a> {
         let dialect = self.dialect.as_mut().ok_or_else(|| Fault::internal("a program's request was read as bytes"))?;
         let parsed = unified::parse(dialect, self.asked.operation(), &self.dialect_ctx, &http);
         dialect.rest();
-        parsed
+        let mut parsed = parsed?;
+        put_back::for_provider(&mut parsed.request, &self.lifted, &self.blob_limits())?;
+        Ok(parsed)
     }
 
     /// Keeps the large values that were lifted out of the request.

@@ -29,7 +29,7 @@ pub(super) fn request(
     caller: Caller,
     EndpointCall { endpoint, path_params }: EndpointCall,
     head: Parts,
-    ReadBody { body, peek, held }: ReadBody,
+    ReadBody { body, peek, held, recalled }: ReadBody,
     earlier_input: u32,
 ) -> Result<Arc<InboundRequest>, Fault> {
     let dialect = serving.adapter(&endpoint.adapter).cloned();
@@ -61,6 +61,7 @@ pub(super) fn request(
         endpoint,
         further_models: OnceLock::new(),
         guarded_models: OnceLock::new(),
+        recalled,
         judged: OnceLock::new(),
         earlier_input,
         counted_len: OnceLock::new(),

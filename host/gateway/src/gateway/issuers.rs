@@ -30,11 +30,12 @@ impl Gateway {
             return Carried::in_body(provenance, tenant, &[asked.side.json().into()]);
         }
         let is_json = asked.peek.found.is_some();
-        let mut carried = if is_json { Carried::in_body(provenance, tenant, &asked.body) } else { Carried::default() };
+        let mut carried =
+            if is_json { Carried::in_body(provenance, tenant, asked.pieces()) } else { Carried::default() };
         if provenance.has(Kind::Object) {
             carried.names(provenance, tenant, asked.named_objects().all());
             if carried.is_empty() && route.is_none() && may_be_searched(asked) {
-                carried.names_in_body(provenance, tenant, &asked.body);
+                carried.names_in_body(provenance, tenant, asked.pieces());
             }
         }
         carried

@@ -34,6 +34,8 @@ pub(super) struct ReadBody {
     pub(super) peek: RequestPeek,
     /// The body's share of the byte budget.
     pub(super) held: Held,
+    /// The body with items of earlier answers in the place of their names, if it names any.
+    pub(super) recalled: Option<Bytes>,
 }
 
 /// Reads the body, and peeks at what the face declares while its pieces come, which are in the processor's caches then.
@@ -50,12 +52,12 @@ pub(super) async fn read(
         let (body, held) = Box::pin(decoded(serving, coding, body, held)).await?;
         head.headers.remove(header::CONTENT_ENCODING);
         let peek = plan.read(&body, path_params, &about(head))?;
-        return Ok(ReadBody { body, peek, held });
+        return Ok(ReadBody { body, peek, held, recalled: None });
     }
     let mut scan = plan.scan();
     let (body, held) = pin!(scanned(serving, body, held, scan.as_mut())).await?;
     let peek = plan.read_scanned(scan, &body, path_params, &about(head))?;
-    Ok(ReadBody { body, peek, held })
+    Ok(ReadBody { body, peek, held, recalled: None })
 }
 
 /// Reads a body that is compressed, and undoes that.

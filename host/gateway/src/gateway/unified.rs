@@ -104,6 +104,7 @@ impl UnifiedEndpoints {
             own_url: None,
             further_models: OnceLock::new(),
             guarded_models: OnceLock::new(),
+            recalled: None,
             judged: OnceLock::new(),
             earlier_input: 0,
             counted_len: OnceLock::new(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::original::Original;
 use crate::attempt::partial_answer::PartialAnswer;
 use crate::attempt::usage_cost::UsageCost;
+use crate::earlier_items::ItemKeeper;
 use crate::guard::AnswerGuards;
 use crate::observe::trace::AnswerFacts;
 use crate::reasoning_cache::ReasoningCollector;
@@ -89,6 +90,8 @@ pub(in crate::attempt) struct Parts {
     pub(in crate::attempt) target: Arc<Target>,
     /// Keeps values that the client's format cannot carry.
     pub(in crate::attempt) collector: ReasoningCollector,
+    /// Keeps the items of the answer, if its client may name them later.
+    pub(in crate::attempt) item_keeper: Option<ItemKeeper>,
     /// Whether decoder and encoder are of one family, which exchanges pieces of arguments by their place.
     pub(in crate::attempt) takes_arguments: bool,
     /// Keeps the text so far, for a target that may have to continue the answer.

@@ -16,9 +16,11 @@ use super::super::translated_body::{First, Translated, prime};
 use super::super::translated_headers::{keep_alive_frame, put_losses, stream_headers};
 use super::super::unified_reply::{Closing, HandedBody, UnifiedReply};
 use super::super::usage_cost::UsageCost;
+use super::super::{InboundRequest, RequestContext};
 use super::{Run, called};
 use crate::accounting::Account;
 use crate::admission::AdmissionPermit;
+use crate::earlier_items::ItemKeeper;
 use crate::observe::trace::AnswerFacts;
 use crate::reasoning_cache::{ReasoningCollector, Source};
 use weir_sandbox::Lease;
@@ -27,7 +29,7 @@ use weir_translate::dialect::reply::{self, insert};
 use weir_translate::event_validator;
 use weir_translate::unified;
 use weir_translate::unified::{Answer, attribute};
-use weir_types::contract::types::{ChatEvent, ChatResponse, Framing, TokenCount};
+use weir_types::contract::types::{Body, ChatEvent, ChatResponse, Framing, TokenCount};
 use weir_types::fault::{Fault, Side};
 use weir_types::stage;
 use weir_upstream::rendered::is_answer;
@@ -92,6 +94,9 @@ impl Run<'_> {
         account.lost(&self.losses);
         let status = status_of(rendered.response.status, &adapter.name)?;
         account.answering(status.as_u16(), false, answer.usage().is_some());
+        if let (Some(keeper), Body::Text(written)) = (item_keeper(self.context, self.asked), &rendered.response.body) {
+            keeper.keep(written);
+        }
         let (body, _) = bytes_of(rendered.response.body);
         self.held.shrink(self.held.bytes().saturating_sub(body.len()));
         account.hold(AdmissionPermit::to_hold(self.held));
@@ -126,6 +131,9 @@ impl Run<'_> {
         let end = attribute(encoder.finish(), Side::Adapter)?;
         bounds::note(&mut self.losses, encoded.losses);
         bounds::note(&mut self.losses, end.losses);
+        if let Some(keeper) = item_keeper(self.context, self.asked) {
+            end.frames.iter().for_each(|frame| keeper.keep(&frame.data));
+        }
         let frames = encoded.frames.into_iter().chain(end.frames);
         let mut enframer = frame::Encoder::new(self.asked.framing);
         let mut out = Vec::new();
@@ -241,6 +249,7 @@ impl Run<'_> {
             model: self.target.model(asked.model()).to_owned(),
             target: Arc::clone(self.target),
             collector,
+            item_keeper: item_keeper(self.context, asked),
             // Guards know pieces of arguments as texts.
             takes_arguments: guards.is_none() && asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
             partial: (self.continuable && guards.is_none()).then(PartialAnswer::default),
@@ -251,6 +260,12 @@ impl Run<'_> {
             is_traced: account.attempt().is_recording(),
         }))
     }
+}
+
+/// Keeps the items of an answer to this request, if its client may name them later.
+fn item_keeper(context: RequestContext<'_>, asked: &InboundRequest) -> Option<ItemKeeper> {
+    let items = context.reasoning_cache.items();
+    ItemKeeper::new(items, &asked.caller.tenant, &asked.endpoint, &asked.exchange.id)
 }
 
 /// The answer's status, if it is one that may have a body.
