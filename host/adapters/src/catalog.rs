@@ -33,8 +33,13 @@ pub use history::{ChangeDenied, Former, FormerState, Service};
 use tallies::Tallies;
 use trials::AskedTrials;
 
-/// Checks whether adapters can serve side by side; the error names both adapters in conflict.
-type Together = dyn Fn(&[&Adapter]) -> Result<(), String> + Send + Sync;
+/// Why adapters cannot serve side by side: the words name both adapters in conflict.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Conflict(pub String);
+
+/// Checks whether adapters can serve side by side.
+type Together = dyn Fn(&[&Adapter]) -> Result<(), Conflict> + Send + Sync;
 
 /// The state of all adapters: serving, former and refused.
 #[derive(Debug, Clone, Default)]
@@ -99,7 +104,7 @@ pub struct Catalog {
 impl Catalog {
     /// Creates an empty catalog. `together` checks before each change whether the resulting adapters can serve side by
     /// side.
-    pub fn new(together: impl Fn(&[&Adapter]) -> Result<(), String> + Send + Sync + 'static) -> Self {
+    pub fn new(together: impl Fn(&[&Adapter]) -> Result<(), Conflict> + Send + Sync + 'static) -> Self {
         Self {
             snapshot: ArcSwap::default(),
             changing: Mutex::default(),
@@ -159,7 +164,7 @@ impl Catalog {
     }
 
     /// Checks whether an adapter can serve beside the others, in the place of the one with its name.
-    pub(crate) fn check_beside(&self, adapter: &Arc<Adapter>) -> Result<(), String> {
+    pub(crate) fn check_beside(&self, adapter: &Arc<Adapter>) -> Result<(), Conflict> {
         let mut serving = self.snapshot.load().adapters.clone();
         serving.insert(Arc::clone(&adapter.name), Arc::clone(adapter));
         (self.together)(&serving.values().map(|adapter| &**adapter).collect::<Vec<&Adapter>>())

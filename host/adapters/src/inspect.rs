@@ -12,6 +12,7 @@ use super::lock::Lock;
 use super::policy::{Policy, Vouched};
 use super::watch::signature_beside;
 use weir_sandbox::adapter::Adapter;
+use weir_sandbox::component_file;
 use weir_sandbox::digest::Digest;
 use weir_sandbox::grants::Grants;
 use weir_sandbox::limits::AdapterLimits;
@@ -157,7 +158,7 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: 
         manifest: None,
     };
     let file = dir.join(format!("{name}.wasm"));
-    let bytes = match std::fs::read(&file) {
+    let bytes = match component_file::read(&file) {
         Ok(bytes) => bytes,
         Err(error) => return refused(name, None, error.to_string()),
     };

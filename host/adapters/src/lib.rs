@@ -71,7 +71,7 @@ pub mod watch;
 pub const START: &str = "weir::start";
 
 pub use cache::Cache;
-pub use catalog::{Catalog, Refusal, RolloutPolicies, Snapshot};
+pub use catalog::{Catalog, Conflict, Refusal, RolloutPolicies, Snapshot};
 pub use compile::{Bounds, Compiler};
 pub use decisions::{Decisions, Keeper};
 pub use judge::Judge;

@@ -36,7 +36,7 @@ pub(crate) use grants::ByName;
 pub use grants::Granted;
 pub use proofs::ProofError;
 use proofs::{Retry, Unproved};
-pub use rehearsal::Rehearsal;
+pub use rehearsal::{Rehearsal, RehearsalError};
 pub use writers::{Writers, exposed, writers};
 
 /// Maximum number of scans before serving, if files in the directory keep changing.

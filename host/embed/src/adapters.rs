@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use crate::adapter_settings::{adapter_limits, largest_memory, policy, rollout_policy};
 use crate::granted;
 use weir_adapters::cache::Cache;
-use weir_adapters::catalog::{Catalog, Snapshot};
+use weir_adapters::catalog::{Catalog, Conflict, Snapshot};
 use weir_adapters::load::Loader;
-use weir_adapters::watch::{Beside, Folder, Proof, ProofError, Watch};
+use weir_adapters::watch::{Beside, Folder, Proof, ProofError, RehearsalError, Watch};
 use weir_adapters::{Bounds, Compiler, Granted, Keeper, RolloutPolicies, START};
 use weir_config::Config;
 use weir_fixtures::proof;
@@ -46,7 +46,7 @@ impl Plugins {
         bytes: &[u8],
         signature: Option<&str>,
         proved_by: impl Fn(&str) -> Result<PathBuf, String>,
-    ) -> Result<Arc<Adapter>, String> {
+    ) -> Result<Arc<Adapter>, RehearsalError> {
         self.watch.rehearse(bytes, signature, proved_by)
     }
 }
@@ -93,7 +93,7 @@ pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
     let known = config.clone();
     let together = move |adapters: &[&Adapter]| {
         let speakers = adapters.iter().map(|adapter| speaker(&known, adapter));
-        Endpoints::new(speakers).map(drop).map_err(|error| error.to_string())
+        Endpoints::new(speakers).map(drop).map_err(|error| Conflict(error.to_string()))
     };
     let policies = RolloutPolicies {
         usual: rollout_policy(&plugins.defaults),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::super::decisions::{self, keep_the_latest};
-use super::{Refusal, Snapshot};
+use super::{Conflict, Refusal, Snapshot};
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::Trial;
 use weir_sandbox::digest::Digest;
@@ -60,6 +60,12 @@ pub enum ChangeDenied {
     /// The request is impossible now; the text is the reason.
     #[error("{0}")]
     Impossible(String),
+}
+
+impl From<Conflict> for ChangeDenied {
+    fn from(conflict: Conflict) -> Self {
+        Self::Impossible(conflict.to_string())
+    }
 }
 
 impl Snapshot {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::super::decisions::{Choice, Decisions, Instead, Keeper};
 use super::versions::{Change, KEPT};
-use super::{Catalog, Former, FormerState, Service, Snapshot};
+use super::{Catalog, Conflict, Former, FormerState, Service, Snapshot};
 use weir_sandbox::adapter::Adapter;
 
 impl Catalog {
@@ -35,7 +35,7 @@ impl Catalog {
     }
 
     /// Puts the version that served before the restart in service, instead of the one in its file.
-    pub(in super::super) fn return_to(&self, adapter: &Arc<Adapter>, reason: &str) -> Result<(), String> {
+    pub(in super::super) fn return_to(&self, adapter: &Arc<Adapter>, reason: &str) -> Result<(), Conflict> {
         let _changing = self.lock();
         let cause = format!("it served before, and its file holds a version that is {reason}");
         let change = Change { cause: &cause, status: FormerState::Retired, result: "returned" };
@@ -56,7 +56,7 @@ impl Catalog {
 
     /// Puts a version in a name's place without running it: its manifest serves the relay lane and errors, and calls of
     /// the component fail with this reason.
-    pub(in super::super) fn suspend(&self, adapter: &Arc<Adapter>, reason: &str) -> Result<(), String> {
+    pub(in super::super) fn suspend(&self, adapter: &Arc<Adapter>, reason: &str) -> Result<(), Conflict> {
         let _changing = self.lock();
         let mut next = self.next();
         let name = Arc::clone(&adapter.name);

@@ -8,7 +8,11 @@ use weir_sandbox::canary::CanaryRule;
 fn catalog() -> Catalog {
     Catalog::new(|manifests| {
         let names: Vec<&str> = manifests.iter().map(|manifest| &*manifest.name).collect();
-        if names.contains(&"zeta") && names.contains(&"rival") { Err(names.join(" and ") + " clash") } else { Ok(()) }
+        if names.contains(&"zeta") && names.contains(&"rival") {
+            Err(Conflict(names.join(" and ") + " clash"))
+        } else {
+            Ok(())
+        }
     })
 }
 
@@ -37,6 +41,7 @@ fn a_conflicting_adapter_is_refused_and_the_former_serves_on() {
     let catalog = catalog();
     catalog.publish(&guest("zeta").load()).unwrap();
     let reason = catalog.publish(&guest("rival").load()).unwrap_err();
+    let reason = reason.to_string();
     assert!(reason.contains("zeta") && reason.contains("rival"));
     let snapshot = catalog.snapshot();
     assert!(snapshot.adapters.contains_key("zeta") && !snapshot.adapters.contains_key("rival"));
@@ -158,7 +163,11 @@ fn a_new_version_gets_its_share_until_it_is_promoted() {
 #[test]
 fn a_change_that_is_not_accepted_leaves_a_trial_as_it_is() {
     let refuses_third = |manifests: &[&Adapter]| {
-        if manifests.iter().any(|adapter| adapter.manifest.version == "3") { Err("no".to_owned()) } else { Ok(()) }
+        if manifests.iter().any(|adapter| adapter.manifest.version == "3") {
+            Err(Conflict("no".to_owned()))
+        } else {
+            Ok(())
+        }
     };
     let usual = RolloutPolicy { canary: Some(CanaryRule::default()), quarantine: None };
     let catalog = Catalog::new(refuses_third).with_policies(RolloutPolicies { usual, of: BTreeMap::new() });
@@ -176,7 +185,7 @@ fn a_version_that_goes_with_the_others_no_more_ends_its_trial() {
     let refuses = Arc::clone(&refuses_second);
     let together = move |manifests: &[&Adapter]| {
         let has_second = manifests.iter().any(|adapter| adapter.manifest.version == "2");
-        if has_second && refuses.load(Relaxed) { Err("no".to_owned()) } else { Ok(()) }
+        if has_second && refuses.load(Relaxed) { Err(Conflict("no".to_owned())) } else { Ok(()) }
     };
     let usual = RolloutPolicy { canary: Some(CanaryRule::default()), quarantine: None };
     let catalog = Catalog::new(together).with_policies(RolloutPolicies { usual, of: BTreeMap::new() });

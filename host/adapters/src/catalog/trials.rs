@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::versions::{Change, nothing_on_trial};
-use super::{Catalog, ChangeDenied, FormerState, Snapshot};
+use super::{Catalog, ChangeDenied, Conflict, FormerState, Snapshot};
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::{CanaryRule, Trial};
 use weir_sandbox::digest::Digest;
@@ -66,7 +66,7 @@ impl Catalog {
         }
         next.aside.remove(name);
         next.clear_refusal(name, digest);
-        self.try_out(next, Trial::new(&chosen, &serving, rule)).map_err(ChangeDenied::Impossible)
+        Ok(self.try_out(next, Trial::new(&chosen, &serving, rule))?)
     }
 
     /// Lets a version serve again that the operator rolled back from, as soon as its file comes.
@@ -92,7 +92,7 @@ impl Catalog {
         (is_sound && stands_in).then(|| Trial::new(adapter, serving, rule))
     }
 
-    pub(super) fn try_out(&self, mut next: Snapshot, trial: Trial) -> Result<(), String> {
+    pub(super) fn try_out(&self, mut next: Snapshot, trial: Trial) -> Result<(), Conflict> {
         let (name, trial) = (Arc::clone(&trial.adapter.name), Arc::new(trial));
         next.end_trial(&name);
         let beside =
@@ -117,12 +117,12 @@ impl Catalog {
         let Some(trial) = trial else { return Err(nothing_on_trial(name)) };
         let cause = format!("promoted: {why}");
         let change = Change { cause: &cause, status: FormerState::Retired, result: "promoted" };
-        self.serve(next.clone(), &trial.adapter, &change).map_err(|reason| {
-            next.refuse(name, digest, reason.clone());
+        self.serve(next.clone(), &trial.adapter, &change).map_err(|conflict| {
+            next.refuse(name, digest, conflict.to_string());
             self.tallies.count(name, "refused");
             self.replace(next);
             trial.adapter.rest();
-            ChangeDenied::Impossible(reason)
+            conflict.into()
         })
     }
 

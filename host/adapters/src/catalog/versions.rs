@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::super::decisions::{By, Quarantined};
-use super::{Catalog, ChangeDenied, Former, FormerState, Service, Snapshot};
+use super::{Catalog, ChangeDenied, Conflict, Former, FormerState, Service, Snapshot};
 use crate::START;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
@@ -24,7 +24,7 @@ pub(super) struct Change<'a> {
 impl Catalog {
     /// Puts an adapter in the place of the one with its name, or on trial beside it if its policy requires that. If it
     /// conflicts with the others, returns the reason, and the former one serves on.
-    pub fn publish(&self, adapter: &Arc<Adapter>) -> Result<(), String> {
+    pub fn publish(&self, adapter: &Arc<Adapter>) -> Result<(), Conflict> {
         let changing = self.lock();
         let mut next = self.next();
         let name = Arc::clone(&adapter.name);
@@ -37,14 +37,19 @@ impl Catalog {
             None => self.serve(next, adapter, &change),
         };
         drop(changing);
-        if let Err(reason) = &done {
-            self.refuse(&name, Some(adapter.digest), reason.clone());
+        if let Err(conflict) = &done {
+            self.refuse(&name, Some(adapter.digest), conflict.to_string());
         }
         done
     }
 
     /// Puts an adapter in service; the previous version is kept.
-    pub(super) fn serve(&self, mut next: Snapshot, adapter: &Arc<Adapter>, change: &Change<'_>) -> Result<(), String> {
+    pub(super) fn serve(
+        &self,
+        mut next: Snapshot,
+        adapter: &Arc<Adapter>,
+        change: &Change<'_>,
+    ) -> Result<(), Conflict> {
         let name = Arc::clone(&adapter.name);
         let trial = next.trials.remove(&name);
         let before = next.adapters.insert(Arc::clone(&name), Arc::clone(adapter));
@@ -97,7 +102,7 @@ impl Catalog {
         }
         let change =
             Change { cause: "rolled back by the operator", status: FormerState::RolledBack, result: "rolled_back" };
-        self.serve(next, &earlier, &change).map_err(ChangeDenied::Impossible)?;
+        self.serve(next, &earlier, &change)?;
         Ok(earlier)
     }
 
@@ -131,7 +136,7 @@ impl Catalog {
         next.end_trial(name);
         let change =
             Change { cause: "activated by the operator", status: FormerState::RolledBack, result: "activated" };
-        self.serve(next, &chosen, &change).map_err(ChangeDenied::Impossible)?;
+        self.serve(next, &chosen, &change)?;
         Ok(chosen)
     }
 
@@ -179,7 +184,7 @@ impl Catalog {
             match self.serve(next.clone(), &good, &change) {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::error!(adapter = name, error, "the last good version does not go with the others");
+                    tracing::error!(adapter = name, %error, "the last good version does not go with the others");
                 }
             }
         }

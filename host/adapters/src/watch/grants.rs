@@ -107,7 +107,7 @@ impl Watch {
             self.catalog.suspend(serving, WITHDRAWN)
         };
         if let Err(error) = done {
-            tracing::error!(adapter = name, error, "the adapter cannot be taken out of service without its grants");
+            tracing::error!(adapter = name, %error, "the adapter cannot be taken out of service without its grants");
         }
     }
 

@@ -4,11 +4,51 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::super::catalog::Catalog;
+use super::super::catalog::{Catalog, Conflict};
 use super::super::load::{Admission, LoadError, Loader};
+use super::super::policy::Unvouched;
+use super::look::Unloaded;
 use super::{Folder, Watch, exposed};
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
+
+/// Why bytes would be refused as a file of the directory.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RehearsalError {
+    /// Every user of this machine could put files into the directory.
+    #[error("{0}")]
+    Exposed(String),
+    /// It breaks a rule of components or adapters, or fails its proof.
+    #[error("{0}")]
+    Unsound(String),
+    /// The operator or the judge keeps these bytes from serving.
+    #[error("{0}")]
+    Held(String),
+    /// Nothing vouches for it as the policy demands.
+    #[error(transparent)]
+    Unvouched(#[from] Unvouched),
+    /// It is older than the version that is pinned.
+    #[error("{0}")]
+    Downgrade(String),
+    /// There are no fixtures to prove it by.
+    #[error("{0}")]
+    Fixtures(String),
+    /// It cannot serve beside the others.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+}
+
+impl From<LoadError> for RehearsalError {
+    fn from(error: LoadError) -> Self {
+        Self::Unsound(error.to_string())
+    }
+}
+
+impl From<Unloaded> for RehearsalError {
+    fn from(error: Unloaded) -> Self {
+        Self::Unsound(error.to_string())
+    }
+}
 
 impl Watch {
     /// Puts bytes through all checks for a file of the directory, beside the adapters that are there, as if the lock
@@ -19,29 +59,29 @@ impl Watch {
         bytes: &[u8],
         signature: Option<&str>,
         proved_by: impl Fn(&str) -> Result<PathBuf, String>,
-    ) -> Result<Arc<Adapter>, String> {
+    ) -> Result<Arc<Adapter>, RehearsalError> {
         if !self.folder.allow_writable
             && let Some(reason) = exposed([self.folder.dir.as_path()])
         {
-            return Err(reason);
+            return Err(RehearsalError::Exposed(reason));
         }
         let name = match self.loader.load("", bytes, &Admission::default()) {
             Err(LoadError::Name { found, .. }) => found,
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(error.into()),
             Ok(adapter) => adapter.name.to_string(),
         };
         let digest = Digest::of(bytes);
         if let Some(reason) = self.catalog.snapshot().held(&name, digest) {
-            return Err(reason);
+            return Err(RehearsalError::Held(reason));
         }
         self.lock.pin(&name, digest);
         let vouched = self.folder.policy.check(&name, digest, &self.lock, signature);
-        let signer = vouched.map_err(|missing| missing.to_string())?.signer;
+        let signer = vouched?.signer;
         let adapter_limits = self.limits_of(&name);
         let admission = Admission { adapter_limits, trusted: true, signer };
         let waited = self.folder.truncated_for;
-        let adapter =
-            self.load(&proved_by(&name)?, bytes, &admission, &name, waited).map_err(|error| error.to_string())?;
+        let file = proved_by(&name).map_err(RehearsalError::Fixtures)?;
+        let adapter = self.load(&file, bytes, &admission, &name, waited)?;
         self.catalog.publish(&adapter)?;
         Ok(adapter)
     }
@@ -85,27 +125,26 @@ impl Rehearsal {
         bytes: &[u8],
         signature: Option<&str>,
         proved_by: &Path,
-    ) -> Result<Arc<Adapter>, String> {
+    ) -> Result<Arc<Adapter>, RehearsalError> {
         if !self.folder.allow_writable
             && let Some(reason) = exposed([self.folder.dir.as_path()])
         {
-            return Err(reason);
+            return Err(RehearsalError::Exposed(reason));
         }
         let mut watch = Watch::new(self.folder.clone(), self.loader.clone(), Arc::clone(&self.catalog));
         watch.read_lock();
         let digest = Digest::of(bytes);
         if let Some(quarantined) = self.catalog.snapshot().quarantined.get(&digest) {
-            return Err(format!("it is quarantined ({}); release it first", quarantined.reason));
+            let reason = format!("it is quarantined ({}); release it first", quarantined.reason);
+            return Err(RehearsalError::Held(reason));
         }
-        let vouched = watch.folder.policy.check(name, digest, &watch.lock, signature);
-        let vouched = vouched.map_err(|missing| missing.to_string())?;
+        let vouched = watch.folder.policy.check(name, digest, &watch.lock, signature)?;
         let admission =
             Admission { adapter_limits: watch.limits_of(name), trusted: vouched.pinned, signer: vouched.signer };
         let waited = watch.folder.truncated_for;
-        let loaded = watch.load(proved_by, bytes, &admission, name, waited);
-        let adapter = loaded.map_err(|error| error.to_string())?;
+        let adapter = watch.load(proved_by, bytes, &admission, name, waited)?;
         if let Some(reason) = watch.downgrade(&adapter) {
-            return Err(reason);
+            return Err(RehearsalError::Downgrade(reason));
         }
         self.catalog.check_beside(&adapter)?;
         Ok(adapter)

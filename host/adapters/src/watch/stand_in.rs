@@ -33,7 +33,7 @@ impl Watch {
             format!("{reason}; the version before it is not at hand")
         };
         if let Err(error) = self.catalog.suspend(&own, &reason) {
-            tracing::error!(adapter = name, error, "nothing stands for it: it does not go with the others");
+            tracing::error!(adapter = name, %error, "nothing stands for it: it does not go with the others");
         }
     }
 
@@ -60,7 +60,7 @@ impl Watch {
         let returned = match self.loader.recall(name, digest, &admission) {
             None => Err("its compiled code is not in the cache, or of another version of Weir".to_owned()),
             Some(Err(error)) => Err(error.to_string()),
-            Some(Ok(former)) => self.catalog.return_to(&former, reason),
+            Some(Ok(former)) => self.catalog.return_to(&former, reason).map_err(|conflict| conflict.to_string()),
         };
         if let Err(error) = &returned {
             tracing::error!(adapter = name, %digest, error, "the version that served before cannot return");

@@ -4,6 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
+use super::super::catalog::Conflict;
 use super::super::decisions::By;
 use super::*;
 use crate::guest::{Guest, guest, loader, small};
@@ -25,7 +26,7 @@ fn with(change: impl FnOnce(&mut Folder)) -> Bench {
     change(&mut folder);
     let catalog = Arc::new(Catalog::new(|manifests| {
         let clash = manifests.len() > 1 && manifests.iter().any(|manifest| *manifest.name == *"rival");
-        if clash { Err("rival excludes the others".into()) } else { Ok(()) }
+        if clash { Err(Conflict("rival excludes the others".into())) } else { Ok(()) }
     }));
     let watch = Watch::new(folder, loader(small()), catalog);
     Bench { dir, watch }

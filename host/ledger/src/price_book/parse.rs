@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde_json::value::RawValue;
 
 use super::file::PriceFile;
-use super::problem::{PriceFileError, PriceProblem};
+use super::problem::{MemberError, PriceFileError, PriceProblem};
 use super::raw::{RawAmount, RawFile, RawOffer, RawWhen};
 use crate::measure::Measure;
 use crate::money::Rate;
@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
         self.unique(place, &members.0);
         for (name, value) in &members.0 {
             if let Err(problem) = member(&mut draft, name, value, is_rule) {
-                self.problem(Some(value), &format!("{place}.{name}"), problem);
+                self.problem(Some(value), &format!("{place}.{name}"), problem.to_string());
             }
         }
         draft
@@ -268,7 +268,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Reads one member of an offer.
-fn member(draft: &mut Draft, name: &str, value: &RawValue, is_rule: bool) -> Result<(), String> {
+fn member(draft: &mut Draft, name: &str, value: &RawValue, is_rule: bool) -> Result<(), MemberError> {
     match name {
         "when" => draft.when = when(value)?,
         "valid_from" => draft.valid_from = Some(valid_from(&json::<String>(value)?)?),
@@ -280,29 +280,29 @@ fn member(draft: &mut Draft, name: &str, value: &RawValue, is_rule: bool) -> Res
         "per" if is_rule => draft.per = Some(json(value)?),
         "unit" if is_rule => {
             let unit: String = json(value)?;
-            draft.unit = Some(Measure::named(&unit).ok_or_else(|| format!("names the unknown unit {unit:?}"))?);
+            draft.unit = Some(Measure::named(&unit).ok_or(MemberError::UnknownUnit(unit))?);
         }
-        _ if is_rule => return Err("is not a member of rules".into()),
+        _ if is_rule => return Err(MemberError::NotOfRules),
         _ => {
-            let measure = Measure::named(name).ok_or("is neither a unit nor another member of offers")?;
+            let measure = Measure::named(name).ok_or(MemberError::NotOfOffers)?;
             draft.rates.push((measure, rate(measure, value)?));
         }
     }
     Ok(())
 }
 
-fn rate(measure: Measure, value: &RawValue) -> Result<Rate, String> {
+fn rate(measure: Measure, value: &RawValue) -> Result<Rate, MemberError> {
     let (amount, per) = if value.get().starts_with('{') {
         let raw: RawAmount<'_> = json(value)?;
         (decimal(raw.amount)?, raw.per)
     } else {
         (decimal(value)?, None)
     };
-    Rate::new(&amount, per.unwrap_or_else(|| measure.usual_per())).map_err(|error| error.to_string())
+    Ok(Rate::new(&amount, per.unwrap_or_else(|| measure.usual_per()))?)
 }
 
 /// The text of an amount, which is a string or a number.
-fn decimal(value: &RawValue) -> Result<String, String> {
+fn decimal(value: &RawValue) -> Result<String, MemberError> {
     let text = value.get();
     match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
         Some(_) if text.contains('\\') => json(value),
@@ -311,7 +311,7 @@ fn decimal(value: &RawValue) -> Result<String, String> {
     }
 }
 
-fn when(value: &RawValue) -> Result<When, String> {
+fn when(value: &RawValue) -> Result<When, MemberError> {
     let raw: RawWhen = json(value)?;
     let hours = raw.hours.map(|spans| Hours::parse(spans.iter().map(String::as_str))).transpose();
     Ok(When {
@@ -321,28 +321,28 @@ fn when(value: &RawValue) -> Result<When, String> {
         cache_minutes: raw.cache_minutes,
         region: raw.region.as_deref().map(Region::parse),
         variant: raw.variant,
-        hours: hours.map_err(|error| error.to_string())?,
+        hours: hours?,
     })
 }
 
-fn gaps(value: &RawValue) -> Result<Vec<(String, Measure)>, String> {
+fn gaps(value: &RawValue) -> Result<Vec<(String, Measure)>, MemberError> {
     let raw: BTreeMap<String, String> = json(value)?;
     let gap = |(charge, unit): (String, String)| match Measure::named(&unit) {
         Some(measure) => Ok((charge, measure)),
-        None => Err(format!("names the unknown unit {unit:?}")),
+        None => Err(MemberError::UnknownUnit(unit)),
     };
     raw.into_iter().map(gap).collect()
 }
 
 /// A time, or the beginning of a date in UTC.
-fn valid_from(text: &str) -> Result<Timestamp, String> {
+fn valid_from(text: &str) -> Result<Timestamp, MemberError> {
     let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
-    text.parse().ok().or_else(day).ok_or_else(|| format!("{text:?} is not a date or a time"))
+    text.parse().ok().or_else(day).ok_or_else(|| MemberError::Time(text.to_owned()))
 }
 
-fn json<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String> {
+fn json<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, MemberError> {
     // The position is one within the member: the problem has the line of the file.
-    serde_json::from_str(value.get()).map_err(|error| format!("is wrong: {}", JsonMistake::from(&error).problem))
+    serde_json::from_str(value.get()).map_err(|error| MemberError::Shape(JsonMistake::from(&error).problem))
 }
 
 /// FNV-1a: distinguishes versions, and protects nothing.

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::money::MoneyError;
+use crate::rule::HoursError;
+
 /// A mistake in a price file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceProblem {
@@ -24,6 +27,32 @@ impl fmt::Display for PriceProblem {
             write!(f, "{file}:{line}: `{place}` {problem}")
         }
     }
+}
+
+/// What is wrong with a member of an offer. The words go on from its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum MemberError {
+    /// No measure has this name.
+    #[error("names the unknown unit {0:?}")]
+    UnknownUnit(String),
+    /// Rules have no such member.
+    #[error("is not a member of rules")]
+    NotOfRules,
+    /// Offers have no such member.
+    #[error("is neither a unit nor another member of offers")]
+    NotOfOffers,
+    /// A price is none.
+    #[error(transparent)]
+    Rate(#[from] MoneyError),
+    /// The hours of a condition are none.
+    #[error(transparent)]
+    Hours(#[from] HoursError),
+    /// A time is none.
+    #[error("{0:?} is not a date or a time")]
+    Time(String),
+    /// Its JSON is of another shape.
+    #[error("is wrong: {0}")]
+    Shape(String),
 }
 
 /// All mistakes of a price file, a line each.

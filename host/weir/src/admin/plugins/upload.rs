@@ -189,7 +189,7 @@ fn check(rehearsal: &Rehearsal, name: &str, bytes: &[u8], signature: Option<&str
     } else {
         rehearsal.check(name, bytes, signature, &place)
     };
-    checked.map_err(|reason| refused(&reason))
+    checked.map_err(|reason| refused(&reason.to_string()))
 }
 
 /// A copy of a component beside the adapters, until it has been checked. Other nodes may use the same folder.
