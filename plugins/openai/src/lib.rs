@@ -3,10 +3,12 @@
 //! The provider's side is the SDK's base for compatible providers with OpenAI's quirks; the dialects are in this crate.
 
 mod chat;
+mod chosen_format;
 mod completions;
 mod count;
 mod embeddings;
 mod free_text;
+mod json_mode;
 mod manifest;
 mod models;
 mod quirks;
@@ -50,6 +52,9 @@ impl ProviderErrors for OpenAi {
 impl ProviderChat for OpenAi {
     type Decoder = AnswerDecoder;
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
+        if let Some(ctx) = chosen_format::for_request(ctx, &request) {
+            return compat::responses::request::render(&QUIRKS, &ctx, request).map(chosen_format::marked);
+        }
         match ctx.format.as_str() {
             compat::completions::FORMAT => compat::completions::render(&QUIRKS, ctx, &request),
             compat::responses::FORMAT => compat::responses::request::render(&QUIRKS, ctx, request),
@@ -57,6 +62,8 @@ impl ProviderChat for OpenAi {
         }
     }
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {
+        let chosen = chosen_format::for_answer(ctx);
+        let ctx = chosen.as_ref().unwrap_or(ctx);
         match ctx.format.as_str() {
             compat::responses::FORMAT => compat::responses::response::parse(&QUIRKS, ctx, &response),
             _ => compat::response::parse(&QUIRKS, ctx, &response),
@@ -75,6 +82,7 @@ pub enum AnswerDecoder {
 
 impl Decoder for AnswerDecoder {
     fn new(ctx: Context) -> Self {
+        let ctx = chosen_format::for_answer(&ctx).unwrap_or(ctx);
         match ctx.format.as_str() {
             compat::responses::FORMAT => Self::Events(Box::new(EventDecoder::new(&QUIRKS, &ctx))),
             _ => Self::Chunks(Box::new(ChunkDecoder::new(&QUIRKS, ctx))),

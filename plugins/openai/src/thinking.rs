@@ -13,6 +13,7 @@ use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, Error, ReasoningMode, ReasoningRequest};
 
+use crate::json_mode;
 use crate::quirks::QUIRKS;
 
 /// What a model does of thinking.
@@ -22,12 +23,17 @@ enum Kind {
     Silent,
     /// It always thinks, at one of these levels; and it may know no stop sequences.
     Always { levels: Levels, stops: bool },
-    /// It thinks if it is asked to, at one of these levels.
-    Asked { levels: Levels },
+    /// It thinks if it is asked to, at one of these levels; or it `thinks` unless it is asked not to.
+    Asked { levels: Levels, thinks: bool },
 }
 
 /// Levels of effort in ascending order.
 type Levels = &'static [&'static str];
+
+/// The first minor version of the fifth generation that thinks by default.
+const THINKS: u32 = 5;
+/// The level for requests that want thinking and name none, as models have it that think by default.
+const USUAL: &str = "medium";
 
 /// The levels of the first models that had any.
 const FIRST: Levels = &["low", "medium", "high"];
@@ -35,6 +41,7 @@ const FIRST: Levels = &["low", "medium", "high"];
 /// Leaves out what the model refuses, or says it in the model's words.
 #[expect(clippy::unnecessary_wraps, reason = "a quirk may refuse a request; this one never does")]
 pub(crate) fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
+    json_mode::say_word(request, losses);
     let Some(kind) = kind(if ctx.model.is_empty() { &request.model } else { &ctx.model }) else { return Ok(()) };
     match kind {
         // An effort is the host's matter: it knows what the operator says of the model.
@@ -47,10 +54,11 @@ pub(crate) fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Los
             fit(request, levels, losses);
             lose_sampling(request, stops, losses);
         }
-        Kind::Asked { levels } => {
+        Kind::Asked { levels, thinks } => {
+            name_level(request, losses);
             fit(request, levels, losses);
-            let is_asked = |reasoning: &ReasoningRequest| asks(reasoning) && !is_off(reasoning);
-            if request.reasoning.as_ref().is_some_and(is_asked) {
+            let does = |reasoning: &ReasoningRequest| !is_off(reasoning) && (asks(reasoning) || thinks);
+            if request.reasoning.as_ref().map_or(thinks, does) {
                 lose_sampling(request, false, losses);
             }
         }
@@ -86,7 +94,8 @@ fn gpt_5(rest: &str) -> Option<Kind> {
     if let Some(version) = rest.strip_prefix('.') {
         // The variants for chats, for code and of more effort have levels of their own.
         let own = ["-chat", "-codex", "-pro"].iter().any(|own| rest.contains(own));
-        return (!own).then_some(Kind::Asked { levels: levels_of(version) });
+        let thinks = minor(version).is_some_and(|minor| minor >= THINKS);
+        return (!own).then_some(Kind::Asked { levels: levels_of(version), thinks });
     }
     match () {
         () if begins(&["-pro"]) => always(&["high"]),
@@ -94,6 +103,16 @@ fn gpt_5(rest: &str) -> Option<Kind> {
         () if rest.is_empty() || begins(&["-mini", "-nano", "-20"]) => always(&["minimal", "low", "medium", "high"]),
         () => None,
     }
+}
+
+/// The minor version of a model of the fifth generation, if its name has one.
+pub(crate) fn minor_version(model: &str) -> Option<u32> {
+    minor(model.strip_prefix("gpt-5.")?).filter(|_| !model.contains("-chat"))
+}
+
+/// The number before the first dash.
+fn minor(version: &str) -> Option<u32> {
+    version.split('-').next()?.parse().ok()
 }
 
 /// The levels of a model of the fifth generation, by what follows `gpt-5.` in its name. Newer ones may take any.
@@ -111,7 +130,7 @@ fn asks(reasoning: &ReasoningRequest) -> bool {
 }
 
 /// Whether a request asks for no thinking.
-fn is_off(reasoning: &ReasoningRequest) -> bool {
+pub(crate) fn is_off(reasoning: &ReasoningRequest) -> bool {
     match reasoning.effort.as_deref() {
         Some(effort) => effort == "none",
         None => reasoning.mode == Some(ReasoningMode::Disabled) || reasoning.budget_tokens == Some(0),
@@ -124,6 +143,16 @@ fn raise(request: &mut ChatRequest, levels: Levels, losses: &mut Losses) {
     (reasoning.mode, reasoning.budget_tokens) = (None, None);
     reasoning.effort = levels.first().map(|least| (*least).to_owned());
     losses.approximated("reasoning_effort", "this model always thinks: its least level is asked for");
+}
+
+/// Names a level for a request that wants thinking and leaves the rest to the model, which might not think by itself.
+fn name_level(request: &mut ChatRequest, losses: &mut Losses) {
+    let wants = |reasoning: &&mut ReasoningRequest| {
+        matches!(reasoning.mode, Some(ReasoningMode::Enabled | ReasoningMode::Adaptive)) && !asks(reasoning)
+    };
+    let Some(reasoning) = request.reasoning.as_mut().filter(wants) else { return };
+    (reasoning.mode, reasoning.effort) = (None, Some(USUAL.to_owned()));
+    losses.approximated("reasoning", "the model is asked for its usual level");
 }
 
 /// Says how much to think in a level that the model has; a word that no model is known to have stays.
@@ -268,6 +297,17 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_thinking_and_names_no_level_gets_the_usual_one() {
+        for mode in [ReasoningMode::Adaptive, ReasoningMode::Enabled] {
+            for render in BOTH {
+                let wish = ReasoningRequest { mode: Some(mode), ..ReasoningRequest::default() };
+                let expected = (Some(USUAL.to_owned()), vec!["reasoning".to_owned()]);
+                assert_eq!(sent(render, "gpt-5.1", wish), expected);
+            }
+        }
+    }
+
+    #[test]
     fn a_level_that_the_model_may_have_stays() {
         for (model, asked) in [
             ("gpt-5", "minimal"),
@@ -313,7 +353,13 @@ mod tests {
     #[test]
     fn models_that_think_get_no_parameters_that_they_refuse() {
         let lost = ["temperature", "logprobs", "logit_bias", "stop"].map(str::to_owned);
-        for (model, reasoning) in [("o3", None), ("gpt-5-mini", None), ("gpt-5.1", Some(level("low")))] {
+        for (model, reasoning) in [
+            ("o3", None),
+            ("gpt-5-mini", None),
+            ("gpt-5.1", Some(level("low"))),
+            ("gpt-5.5", None),
+            ("gpt-5.6-sol", None),
+        ] {
             let (body, losses) = sampled(model, reasoning.clone(), 0.2);
             assert_eq!(losses, lost, "{model}");
             for member in ["temperature", "frequency_penalty", "top_logprobs", "logit_bias", "stop"] {
@@ -327,9 +373,13 @@ mod tests {
 
     #[test]
     fn other_models_keep_their_parameters() {
-        for (model, reasoning) in
-            [("gpt-4o", None), ("gpt-5.1", None), ("gpt-5.2", Some(off())), ("my-deployment", Some(level("low")))]
-        {
+        for (model, reasoning) in [
+            ("gpt-4o", None),
+            ("gpt-5.1", None),
+            ("gpt-5.2", Some(off())),
+            ("gpt-5.5", Some(off())),
+            ("my-deployment", Some(level("low"))),
+        ] {
             let (body, losses) = sampled(model, reasoning, 0.2);
             assert!(losses.is_empty(), "{model}: {losses:?}");
             assert_eq!((&body["temperature"], &body["stop"][0]), (&0.2.into(), &"END".into()), "{model}");
