@@ -38,6 +38,8 @@ const OWN_FILE: &str = "file";
 const MCP_SERVERS: &str = "mcp_servers";
 /// Key of the extension with the request header of beta features.
 const BETA: &str = "anthropic-beta";
+/// The key of the system's text for the service's own accounts, whose value is its block.
+const ACCOUNT: &str = "system";
 
 /// The adapter.
 #[derive(Debug)]

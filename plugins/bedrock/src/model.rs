@@ -172,6 +172,12 @@ impl Model {
         self.caches && (self.own || self.vendor != Vendor::Nova)
     }
 
+    /// Whether its caches may last an hour: those of Claude since 4.5, by the service's guide. Others refuse that, or last
+    /// five minutes.
+    pub(crate) fn caches_an_hour(self) -> bool {
+        self.own || self.is_claude_since((4, 5)) || self.vendor == Vendor::Unknown
+    }
+
     /// Whether ids of calls reach Claude unchanged, which allows fewer characters than the format.
     pub(crate) fn takes_claudes_ids(self) -> bool {
         self.is_checked_claude()

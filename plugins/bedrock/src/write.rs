@@ -130,11 +130,15 @@ pub(crate) fn redacted(out: &mut String, bytes: &str) {
     item(out, |o| o.object("reasoningContent", |o| o.str("redactedContent", bytes)));
 }
 
-/// Writes a cache point.
-pub(crate) fn cache_point(out: &mut String, hint: &CacheHint, losses: &mut Losses, field: &str) {
-    let ttl = hint.ttl.as_deref().filter(|ttl| matches!(*ttl, "5m" | "1h"));
+/// Writes a cache point, for a model whose caches may last an hour or not.
+pub(crate) fn cache_point(out: &mut String, hint: &CacheHint, lasts_an_hour: bool, losses: &mut Losses, field: &str) {
+    let mut ttl = hint.ttl.as_deref().filter(|ttl| matches!(*ttl, "5m" | "1h"));
     if hint.ttl.is_some() && ttl.is_none() {
         losses.dropped(format!("{field}.ttl"), "a cache lasts 5m or 1h");
+    }
+    if ttl == Some("1h") && !lasts_an_hour {
+        losses.clamped(format!("{field}.ttl"), "the model's caches last five minutes");
+        ttl = None;
     }
     item(out, |o| {
         o.object("cachePoint", |o| {

@@ -1,9 +1,11 @@
-//! Arguments of tool calls, for formats in which they are an object. In the unified model they are text, as the other
-//! side wrote it.
+//! Tool calls as other formats take them: arguments as an object, which in the unified model are text, as the other side wrote
+//! it, and ids that occur once in a conversation.
+
+use std::collections::HashMap;
 
 use crate::json::{Object, RawValue, parse};
 use crate::losses::Losses;
-use crate::types::ToolKind;
+use crate::types::{Message, Part, ToolKind};
 
 /// The text of a JSON object; empty text counts as an empty object.
 pub fn object_text(text: &str) -> Option<&str> {
@@ -36,8 +38,73 @@ pub fn write_arguments(
     }
 }
 
+/// The messages with ids of calls that occur once, for services that refuse others; `None` if they do already. Some providers count
+/// the calls of each answer anew (`call_0`). A result belongs to the last call before it.
+pub fn with_distinct_ids(messages: &[Message]) -> Option<Vec<Message>> {
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    let calls = |message: &'_ Message| message.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    let is_repeated = messages.iter().filter(|message| calls(message)).enumerate().any(|(turn, message)| {
+        message.parts.iter().any(|part| match part {
+            Part::ToolCall(call) => *known.entry(&call.id).or_insert(turn) != turn,
+            _ => false,
+        })
+    });
+    is_repeated.then(|| renamed(messages.to_vec()))
+}
+
+fn renamed(mut messages: Vec<Message>) -> Vec<Message> {
+    // How often an id has been used, in which message last, and what it is written as there.
+    let mut used: HashMap<String, (usize, usize, String)> = HashMap::new();
+    for (at, message) in messages.iter_mut().enumerate() {
+        for part in &mut message.parts {
+            match part {
+                Part::ToolCall(call) => {
+                    let entry = used.entry(call.id.clone()).or_insert_with(|| (0, usize::MAX, call.id.clone()));
+                    if entry.1 != at {
+                        (entry.0, entry.1) = (entry.0 + 1, at);
+                        if entry.0 > 1 {
+                            entry.2 = format!("{}_{}", call.id, entry.0);
+                        }
+                    }
+                    call.id.clone_from(&entry.2);
+                }
+                Part::ToolResult(result) => {
+                    if let Some((_, _, id)) = used.get(&result.call_id) {
+                        result.call_id.clone_from(id);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    messages
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn calls_that_repeat_an_id_of_another_turn_get_one_of_their_own() {
+        use super::with_distinct_ids;
+        use crate::types::{Message, Part, Role, ToolCall, ToolResult};
+        let turn = |id: &str| {
+            let call = Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new(id, "f", "{}"))]);
+            [call, Message::new(Role::Tool, vec![Part::ToolResult(ToolResult::new(id))])]
+        };
+        let ids = |messages: &[Message]| -> Vec<String> {
+            let id = |part: &Part| match part {
+                Part::ToolCall(call) => call.id.clone(),
+                Part::ToolResult(result) => result.call_id.clone(),
+                _ => String::new(),
+            };
+            messages.iter().flat_map(|message| message.parts.iter().map(id)).collect()
+        };
+        let distinct = [turn("call_0"), turn("call_1")].concat();
+        assert_eq!(with_distinct_ids(&distinct), None);
+        let repeated = [turn("call_0"), turn("a"), turn("call_0"), turn("call_0")].concat();
+        let expected = ["call_0", "call_0", "a", "a", "call_0_2", "call_0_2", "call_0_3", "call_0_3"];
+        assert_eq!(ids(&with_distinct_ids(&repeated).unwrap()), expected);
+    }
+
     use super::*;
     use crate::json::object;
 

@@ -4,37 +4,65 @@
 use std::borrow::Cow;
 
 use crate::losses::{Losses, Place};
+use crate::schema::Weight;
 use crate::types::{Message, Part, Role, TextPart};
 
-/// Most tools of a request that may be strict. Source: Anthropic's guide to structured outputs, "Explicit limits".
-pub const STRICT_TOOLS: usize = 20;
+/// What the strict schemas of a request may have together. Source: Anthropic's guide to structured outputs, "Explicit limits".
+const MOST: Room = Room { tools: 20, weight: Weight { optional: 24, unions: 16 } };
 
-/// Decides which of a request's strict tools stay strict.
-#[derive(Debug)]
-pub struct StrictTools {
-    takes_schemas: bool,
-    /// How many may still be strict.
-    left: usize,
+/// How much strict schemas may still have.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    tools: usize,
+    weight: Weight,
 }
 
-impl StrictTools {
-    /// Starts for a model that can be held to schemas, or cannot, and for a service that takes so many strict tools.
-    pub fn new(takes_schemas: bool, most: usize) -> Self {
-        Self { takes_schemas, left: most }
+/// Decides which of a request's strict tools stay strict, and whether its answer follows a schema.
+#[derive(Debug)]
+pub struct StrictSchemas {
+    takes_schemas: bool,
+    /// What there is still room for; `None` if the service has no limits.
+    left: Option<Room>,
+}
+
+impl StrictSchemas {
+    /// Starts for a model that can be held to schemas, or cannot, and for a service with Anthropic's limits or without any.
+    pub fn new(takes_schemas: bool, is_limited: bool) -> Self {
+        Self { takes_schemas, left: is_limited.then_some(MOST) }
     }
 
     /// Whether the model is held to the schema of tool number `at`, which is strict. What cannot be is reported.
-    pub fn admit(&mut self, at: usize, losses: &mut Losses) -> bool {
-        let why = match (self.takes_schemas, self.left) {
+    pub fn admit(&mut self, at: usize, schema: Option<&str>, losses: &mut Losses) -> bool {
+        let why = match (self.takes_schemas, &mut self.left) {
             (false, _) => "the model cannot be held to it",
-            (true, 0) => "no more tools of a request can be strict",
-            (true, _) => {
-                self.left -= 1;
-                return true;
+            (true, None) => return true,
+            (true, Some(Room { tools: 0, .. })) => "no more tools of a request can be strict",
+            (true, Some(left)) => {
+                if left.take(schema.unwrap_or_default()) {
+                    left.tools -= 1;
+                    return true;
+                }
+                "the strict schemas of a request have too many optional or alternative members"
             }
         };
         losses.dropped(format!("tools[{at}].strict"), why);
         false
+    }
+
+    /// Whether the model can be held to the schema of its answer, beside those of the tools.
+    pub fn admits_answer(&mut self, schema: &str) -> bool {
+        self.takes_schemas && self.left.as_mut().is_none_or(|left| left.take(schema))
+    }
+}
+
+impl Room {
+    /// Takes what a schema needs, if there is that much.
+    fn take(&mut self, schema: &str) -> bool {
+        let Weight { optional, unions } = Weight::of(schema);
+        let left = self.weight.optional.checked_sub(optional).zip(self.weight.unions.checked_sub(unions));
+        let Some((optional, unions)) = left else { return false };
+        self.weight = Weight { optional, unions };
+        true
     }
 }
 
@@ -160,12 +188,35 @@ mod tests {
     #[test]
     fn the_first_tools_stay_strict_if_the_model_can_be_held_to_schemas() {
         let strict = |takes_schemas| {
-            let (mut strict, mut losses) = (StrictTools::new(takes_schemas, 2), Losses::default());
-            let held: Vec<bool> = (0..3).map(|at| strict.admit(at, &mut losses)).collect();
+            let (mut strict, mut losses) = (StrictSchemas::new(takes_schemas, true), Losses::default());
+            let held: Vec<bool> = (0..21).map(|at| strict.admit(at, None, &mut losses)).collect();
             (held, losses.into_losses().into_iter().map(|loss| loss.field).collect::<Vec<_>>())
         };
-        assert_eq!(strict(true), (vec![true, true, false], vec!["tools[2].strict".to_owned()]));
-        assert_eq!(strict(false).0, [false, false, false]);
+        let (held, lost) = strict(true);
+        assert!(held[..20].iter().all(|held| *held) && !held[20]);
+        assert_eq!(lost, ["tools[20].strict"]);
+        assert!(strict(false).0.iter().all(|held| !held));
+    }
+
+    #[test]
+    fn strict_schemas_share_the_room_for_optional_and_alternative_members() {
+        let of = |property: &str, required: bool| {
+            let names: Vec<String> = (0..6).map(|n| format!("\"p{n}\"")).collect();
+            let properties: Vec<String> = names.iter().map(|name| format!("{name}:{property}")).collect();
+            let required = if required { names.join(",") } else { String::new() };
+            format!("{{\"properties\":{{{}}},\"required\":[{required}]}}", properties.join(","))
+        };
+        let (union, optional) = (of(r#"{"type":["string","null"]}"#, true), of("true", false));
+        for (schema, admitted) in [(union, 2), (optional, 4)] {
+            let (mut strict, mut losses) = (StrictSchemas::new(true, true), Losses::default());
+            let held = (0..6).filter(|at| strict.admit(*at, Some(&schema), &mut losses)).count();
+            assert_eq!(held, admitted, "{schema}");
+            assert!(!strict.admits_answer(&schema) && strict.admits_answer("{}"), "{schema}");
+            assert!(StrictSchemas::new(true, false).admits_answer(&schema));
+            assert!(!StrictSchemas::new(false, true).admits_answer("{}"));
+            // A smaller one still has room.
+            assert!(strict.admit(6, Some("{}"), &mut losses));
+        }
     }
 
     #[test]

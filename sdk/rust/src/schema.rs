@@ -3,11 +3,13 @@
 pub mod answer;
 mod strict;
 mod union;
+mod weight;
 
 use std::borrow::Cow;
 
 pub use strict::enforceable;
 pub use union::without_union;
+pub use weight::Weight;
 
 use crate::json::{Rest, object};
 use crate::losses::Losses;

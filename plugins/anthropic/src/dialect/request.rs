@@ -1,19 +1,22 @@
 //! Parses a client's request.
 
 use weir_sdk::claude::blank_end;
-use weir_sdk::json::{Either, Number, RawValue, Str, parse, quote};
+use weir_sdk::json::{Either, Number, RawValue, Str, object, parse, quote};
 use weir_sdk::losses::{extensions, remainder};
 use weir_sdk::model::header;
 use weir_sdk::thinking::EFFORT_ONLY;
 use weir_sdk::turns::role;
 use weir_sdk::types::{
-    ChatRequest, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, Opaque, OutputFormat, ReasoningMode,
-    ReasoningRequest, Role, Sampling, Tool, ToolChoice,
+    ChatRequest, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, Opaque, OutputFormat, Part,
+    ReasoningMode, ReasoningRequest, Role, Sampling, Tool, ToolChoice,
 };
 
 use super::names::names;
 use crate::wire::{self, Block};
-use crate::{BETA, FORMAT, MCP_SERVERS, OWN_END, read};
+use crate::{ACCOUNT, BETA, FORMAT, MCP_SERVERS, OWN_END, read};
+
+/// How the text begins that Claude Code puts in front of the system's for the accounts of Anthropic's service.
+const ACCOUNT_TEXT: &str = "x-anthropic-billing-header:";
 
 /// Parses a request for an answer, or for a token count.
 pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
@@ -28,7 +31,8 @@ pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
     let (reasoning, output) = thinking_and_output(body.thinking, body.output_config, body.output_format, &mut own)?;
     let end_user = body.metadata.and_then(|metadata| labels(metadata, &mut own));
     let n_turns = turns.0.len();
-    let messages = messages(body.system, turns.0)?;
+    let mut messages = messages(body.system, turns.0)?;
+    own.extend(account(&mut messages));
     let effort = reasoning.as_ref().is_some_and(|reasoning| reasoning.effort.is_some());
     own.push(names(messages.len() > n_turns, effort));
     own.extend(blank_end(&messages).map(|_| note()));
@@ -85,7 +89,7 @@ fn messages(system: Option<Either<'_, Block<'_>>>, turns: Vec<wire::Message<'_>>
     let mut messages = Vec::with_capacity(turns.len() + 1);
     if let Some(system) = system {
         let parts = read::content(system).map_err(|error| prefixed(error, "system"))?;
-        let empty = parts.iter().all(|part| matches!(part, weir_sdk::types::Part::Text(text) if text.text.is_empty()));
+        let empty = parts.iter().all(|part| matches!(part, Part::Text(text) if text.text.is_empty()));
         if !empty {
             messages.push(Message::new(Role::System, parts));
         }
@@ -100,6 +104,27 @@ fn messages(system: Option<Either<'_, Block<'_>>>, turns: Vec<wire::Message<'_>>
         messages.push(Message { extensions: extensions(FORMAT, turn.rest), ..Message::new(role, parts) });
     }
     Ok(messages)
+}
+
+/// Takes the system's text for the service's own accounts out of a conversation. It is no part of what is asked, and changes with
+/// each request, so that no other provider would find in its cache what comes after it.
+fn account(messages: &mut Vec<Message>) -> Option<Extension> {
+    let first = messages.first_mut().filter(|message| message.role == Role::System)?;
+    let is_account = |part: &Part| match part {
+        Part::Text(text) => text.text.starts_with(ACCOUNT_TEXT) && text.cache.is_none() && text.extensions.is_empty(),
+        _ => false,
+    };
+    first.parts.first().filter(|part| is_account(part))?;
+    let Part::Text(text) = first.parts.remove(0) else { return None };
+    if first.parts.is_empty() {
+        messages.remove(0);
+    }
+    let mut json = String::new();
+    object(&mut json, |o| {
+        o.str("type", "text");
+        o.str("text", &text.text);
+    });
+    Some(own(ACCOUNT, json))
 }
 
 fn prefixed(error: Error, place: &str) -> Error {

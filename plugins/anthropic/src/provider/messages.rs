@@ -4,6 +4,7 @@ mod parts;
 
 use std::ops::Range;
 
+use weir_sdk::calls::with_distinct_ids;
 use weir_sdk::claude::blank_end;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
@@ -48,15 +49,17 @@ pub(super) fn write(
     let turns = || Turns::new("content", "assistant");
     // A client of this format is responsible for the end of its history.
     let is_own = request.extensions.iter().any(|note| note.format == FORMAT && note.key == OWN_END);
-    let blank_end = if is_own { None } else { blank_end(&request.messages) };
+    let distinct = with_distinct_ids(&request.messages);
+    let messages = distinct.as_deref().unwrap_or(&request.messages);
+    let blank_end = if is_own { None } else { blank_end(messages) };
     let (held, has_served, between_own) = (Vec::new(), false, 0..0);
     let mut writer =
         Writer { ctx, generation, names, losses, turns: turns(), held, has_served, between_own, blank_end };
-    for (at, message) in request.messages.iter().enumerate() {
+    for (at, message) in messages.iter().enumerate() {
         writer.message(at, message)?;
     }
     writer.release();
-    Ok(writer.turns.finish().with_a_turn(turns(), &request.messages, losses))
+    Ok(writer.turns.finish().with_a_turn(turns(), messages, losses))
 }
 
 impl Writer<'_> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use weir_sdk::claude::StrictSchemas;
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::sampling;
@@ -14,7 +15,7 @@ use super::messages;
 use super::thinking::{self, Thinking};
 use super::{schema, tools};
 use crate::generation::Generation;
-use crate::{BETA, FORMAT, MCP_SERVERS, wire, write};
+use crate::{ACCOUNT, BETA, FORMAT, MCP_SERVERS, wire, write};
 use weir_sdk::names::{IdRule, Names};
 
 /// `max_tokens` if neither the client nor the configuration sets it.
@@ -64,11 +65,12 @@ impl Prompt {
         let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
         let generation = Generation::of(model);
         let mut names = crate::names::names();
-        let mut tools = tools::write(request, generation, &mut names, losses)?;
+        let mut strict = StrictSchemas::new(generation.schemas, true);
+        let mut tools = tools::write(request, &mut strict, &mut names, losses)?;
         let conversation = messages::write(ctx, request, generation, &mut names, losses)?;
         losses.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
         let mut choice = if tools.is_empty() { None } else { tools::choice(request, generation, &mut names, losses) };
-        let mut answer = schema::decide(request, generation, &mut names, losses);
+        let mut answer = schema::decide(request, &mut strict, &mut names, losses);
         let wants_call = request.tool_choice.as_ref().is_some_and(is_forced);
         let mut forced = wants_call && generation.forces && !tools.is_empty();
         if let Some((tool, only)) = answer.tool.take() {
@@ -85,9 +87,14 @@ impl Prompt {
     /// Writes everything that counts as input: the conversation, the tools and the thinking.
     fn write(&self, o: &mut Object<'_>, ctx: &Context, request: &ChatRequest, losses: &mut Losses) {
         o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
-        if !self.conversation.system.is_empty() {
+        let account = extension(&request.extensions, FORMAT, ACCOUNT);
+        if account.is_some() || !self.conversation.system.is_empty() {
             let system = o.value("system");
             system.push('[');
+            system.push_str(account.unwrap_or_default());
+            if account.is_some() && !self.conversation.system.is_empty() {
+                system.push(',');
+            }
             system.push_str(&self.conversation.system);
             system.push(']');
         }
@@ -128,7 +135,7 @@ impl Prompt {
 }
 
 /// Extensions that are not written as members of the body.
-const APART: [&str; 3] = [BETA, "output_config", "metadata"];
+const APART: [&str; 4] = [ACCOUNT, BETA, "output_config", "metadata"];
 
 /// Writes the sampling parameters that the model takes, with and without thinking.
 fn sampling(o: &mut Object<'_>, wanted: &Sampling, prompt: &Prompt, losses: &mut Losses) {

@@ -3,6 +3,7 @@
 //! Models without structured output are forced to call a tool whose arguments are the answer, and the call is turned
 //! back into text. That only works if the client has no tools.
 
+use weir_sdk::claude::StrictSchemas;
 use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
@@ -11,11 +12,15 @@ use weir_sdk::schema::{described_within, enforceable, of_arguments, without_unio
 use weir_sdk::types::{ChatRequest, JsonSchema};
 
 use crate::FORMAT;
-use crate::generation::Generation;
 
 /// Decides how to ask for the answer's format.
-pub(super) fn decide(request: &ChatRequest, generation: Generation, names: &mut Names, losses: &mut Losses) -> Answer {
-    let means = Means { schemas: generation.schemas, by_tool: request.tools.is_empty() };
+pub(super) fn decide(
+    request: &ChatRequest,
+    strict: &mut StrictSchemas,
+    names: &mut Names,
+    losses: &mut Losses,
+) -> Answer {
+    let means = Means { schemas: answer::is_held(request, strict), by_tool: request.tools.is_empty() };
     answer::decide(request, FORMAT, means, losses, format, |schema, losses| tool(schema, names, losses))
 }
 

@@ -107,15 +107,15 @@ impl Plan<'_> {
             let level = Effort::parse(effort_of(budget));
             chosen = chosen.or_else(|| level.map(|level| self.generation.nearest(level).name()));
         }
+        // Thinking counts to the limit: where the client named none, it gets the room that a budget would have.
+        let max_tokens = if self.limits.max_tokens.is_none() { self.roomy() } else { max_tokens };
         Thinking { json: Some(self.json("adaptive", None)), effort: chosen, thinks: true, max_tokens }
     }
 
     fn by_budget(&self, silent: Thinking, losses: &mut Losses) -> Thinking {
         let wanted = budget(self.wanted);
         let Some(limit) = self.limits.max_tokens else {
-            let room = wanted.saturating_add(self.limits.default);
-            let max_tokens = if wanted < self.limits.default { self.limits.default } else { room };
-            return self.budgeted(wanted, max_tokens, losses);
+            return self.budgeted(wanted, self.roomy(), losses);
         };
         if self.any_budget && self.wanted.budget_tokens.is_some() {
             return self.budgeted(wanted, limit, losses);
@@ -124,6 +124,12 @@ impl Plan<'_> {
             Some(bounded) => self.budgeted(bounded, limit, losses),
             None => silent,
         }
+    }
+
+    /// The limit that leaves room for an answer beside the thinking that is wanted, where the client named none.
+    fn roomy(&self) -> u32 {
+        let wanted = budget(self.wanted);
+        if wanted < self.limits.default { self.limits.default } else { wanted.saturating_add(self.limits.default) }
     }
 
     fn budgeted(&self, budget: u32, max_tokens: u32, losses: &mut Losses) -> Thinking {

@@ -1,6 +1,6 @@
 //! Renders the tools and the choice between them.
 
-use weir_sdk::claude::{STRICT_TOOLS, StrictTools};
+use weir_sdk::claude::StrictSchemas;
 use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
@@ -14,16 +14,15 @@ use crate::{FORMAT, MCP_SERVERS, write};
 /// Renders the tools. If only some are allowed, the others are left out, since the format cannot express that choice.
 pub(super) fn write(
     request: &ChatRequest,
-    generation: Generation,
+    strict: &mut StrictSchemas,
     names: &mut Names,
     losses: &mut Losses,
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::with_capacity(request.tools.len());
-    let mut strict = StrictTools::new(generation.schemas, STRICT_TOOLS);
     for (at, tool) in tools::sent(request, tools::allowed(request), FORMAT)? {
         match tool {
             SentTool::Function(tool) => {
-                let held = tool.strict == Some(true) && strict.admit(at, losses);
+                let held = tool.strict == Some(true) && strict.admit(at, tool.parameters.as_deref(), losses);
                 written.push(function(tool, at, held, names, losses));
             }
             SentTool::Own(opaque) if opaque.kind == MCP_SERVERS => {}

@@ -378,6 +378,23 @@ fn c80_settings_that_no_model_takes_are_reported() {
 }
 
 #[test]
+fn the_text_for_the_services_accounts_is_for_this_format_only() {
+    let read = |system: &Value| {
+        let messages = json!([{"role": "user", "content": "Hi"}]);
+        parsed(&json!({"model": "m", "max_tokens": 1, "system": system, "messages": messages}))
+    };
+    let account = json!({"type": "text", "text": "x-anthropic-billing-header: cc_version=2; cch=1"});
+    let brief = json!({"type": "text", "text": "Be brief."});
+    let request = read(&json!([account, brief]));
+    assert_eq!(request.messages[0].parts, [Part::text("Be brief.")]);
+    assert_eq!(sent(OLD, request).0["system"], json!([account, brief]));
+    let alone = read(&json!([account]));
+    assert_eq!(alone.messages.len(), 1);
+    assert_eq!(sent(OLD, alone).0["system"], json!([account]));
+    assert_eq!(read(&json!("Not x-anthropic-billing-header: a")).messages.len(), 2);
+}
+
+#[test]
 fn the_limit_is_the_clients_else_the_configurations_else_4096() {
     assert_eq!(sent(OLD, hello()).0["max_tokens"], 4096);
     assert_eq!(sent(OLD, ChatRequest { max_output_tokens: Some(7), ..hello() }).0["max_tokens"], 7);

@@ -28,7 +28,7 @@ fn one(tool: wire::Tool<'_>, at: usize, tools: &mut Vec<Tool>) -> Result<(), Err
             function.cache = Some(hint(point));
         } else {
             let mut item = String::new();
-            cache_point(&mut item, &hint(point), &mut Losses::default(), "");
+            cache_point(&mut item, &hint(point), true, &mut Losses::default(), "");
             tools.push(Tool::Opaque(Opaque { format: FORMAT.into(), kind: "cachePoint".into(), json: item }));
         }
     } else {

@@ -3,6 +3,7 @@
 mod documents;
 mod parts;
 
+use weir_sdk::calls::with_distinct_ids;
 use weir_sdk::claude::blank_end;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
@@ -52,7 +53,9 @@ pub(super) fn write(
     // A client of this format is responsible for its model's rules.
     let turns = Turns::new("content", "assistant").apart(model.is_unjudged());
     let turns = if model.features.results_alone { turns.results_parted_by(FILLER) } else { turns };
-    let messages = documents::placed(&request.messages, model, &media, losses);
+    let distinct = if model.is_unjudged() { None } else { with_distinct_ids(&request.messages) };
+    let messages = distinct.as_deref().unwrap_or(&request.messages);
+    let messages = documents::placed(messages, model, &media, losses);
     let blank_end = if model.is_checked_claude() { blank_end(&request.messages) } else { None };
     let mut writer = Writer { model, names, losses, media, turns, called: Called::default(), blank_end };
     for (at, message) in messages.iter().enumerate() {

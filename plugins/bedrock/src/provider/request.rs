@@ -1,8 +1,10 @@
 //! Renders the request for the service.
 
+use weir_sdk::claude::StrictSchemas;
 use weir_sdk::json::{Object, RawValue, Rest, Str, object, text};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::names::{IdRule, Names};
+use weir_sdk::schema::answer::{Means, is_held};
 use weir_sdk::tier;
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Framing, HttpRequest, RenderedRequest};
@@ -28,7 +30,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {
         prompt.write(o);
-        sampling::write(o, request, prompt.model, prompt.thinking.beside, &mut losses);
+        sampling::write(o, request, prompt.model, &prompt.thinking, &mut losses);
         prompt.additional.write(o, request);
         prompt.write_output(o, request);
         labels(o, request, &mut losses);
@@ -86,7 +88,8 @@ impl Prompt {
         let model = Model::of_target(ctx, &request.model);
         let model = if is_noted(&request.extensions, OWN_REQUEST) { model.unjudged() } else { model };
         let mut names = Names::new(IdRule::NAME);
-        let mut tools = tools::write(request, model, &mut names, losses)?;
+        let mut strict = StrictSchemas::new(model.features.schemas, model.is_checked_claude());
+        let mut tools = tools::write(request, model, &mut strict, &mut names, losses)?;
         let (conversation, called) = messages::write(ctx, request, model, &mut names, losses)?;
         let mut additional = Additional::read(ctx, request);
         losses.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
@@ -103,7 +106,9 @@ impl Prompt {
         } else if called.any {
             tools = tools::remembered(&called.names, losses);
         }
-        let mut answer = schema::decide(request, model, !tools.is_empty(), &mut names, losses);
+        let means =
+            Means { schemas: is_held(request, &mut strict), by_tool: tools.is_empty() && model.answers_by_tool() };
+        let mut answer = schema::decide(request, model, means, &mut names, losses);
         if let Some((tool, only)) = answer.tool.take() {
             tools.push(tool);
             choice = Some(only);

@@ -7,7 +7,7 @@ use weir_sdk::types::ChatRequest;
 
 use super::additional::Additional;
 use super::request::INFERENCE;
-use super::thinking::Beside;
+use super::thinking::{Beside, Thinking};
 use crate::FORMAT;
 use crate::model::{Model, Vendor};
 use crate::wire::is_noted;
@@ -17,12 +17,12 @@ pub(crate) const TOP_K: &str = "top_k";
 pub(crate) const NOVA_TOP_K: &str = "inferenceConfig.topK";
 
 /// Writes `inferenceConfig`, without the members that are not allowed with thinking.
-pub(super) fn write(o: &mut Object<'_>, request: &ChatRequest, model: Model, beside: Beside, losses: &mut Losses) {
-    let wanted = &request.sampling;
+pub(super) fn write(o: &mut Object<'_>, request: &ChatRequest, model: Model, thinking: &Thinking, losses: &mut Losses) {
+    let (wanted, beside) = (&request.sampling, thinking.beside);
     let strict = beside == Beside::Little;
     let mut json = String::new();
     object(&mut json, |o| {
-        o.opt_num("maxTokens", request.max_output_tokens);
+        o.opt_num("maxTokens", request.max_output_tokens.or(thinking.limit));
         if model.samples() && beside != Beside::Nothing {
             let temperature = sampling::temperature(wanted, strict, losses);
             o.opt_num("temperature", temperature);

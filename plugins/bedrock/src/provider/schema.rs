@@ -19,11 +19,10 @@ use crate::model::Model;
 pub(super) fn decide(
     request: &ChatRequest,
     model: Model,
-    tools: bool,
+    means: Means,
     names: &mut Names,
     losses: &mut Losses,
 ) -> Answer {
-    let means = Means { schemas: model.features.schemas, by_tool: !tools && model.answers_by_tool() };
     let write = |schema: &JsonSchema, losses: &mut Losses| format(schema, model, losses);
     answer::decide(request, FORMAT, means, losses, write, |schema, losses| tool(schema, model, names, losses))
 }

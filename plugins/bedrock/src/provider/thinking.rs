@@ -19,6 +19,9 @@ pub(crate) const OPENAI: &str = "reasoning";
 /// The note on an effort in the format's own `outputConfig`, which does not ask for thinking.
 pub(crate) const OUTPUT_EFFORT: &str = EFFORT_ONLY;
 
+/// The tokens that are left for an answer beside a budget, as Claude's own API is asked for.
+const ANSWER: u32 = 4096;
+
 /// Efforts, in order.
 const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
 
@@ -38,6 +41,8 @@ pub(super) struct Thinking {
     pub(super) effort: Option<String>,
     /// The members that are still allowed.
     pub(super) beside: Beside,
+    /// The limit of tokens that a budget needs, where the client named none: the service's own may be below the budget.
+    pub(super) limit: Option<u32>,
 }
 
 /// The members that are allowed together with thinking.
@@ -164,7 +169,7 @@ impl Plan<'_> {
                 effort = effort.or_else(|| self.nearest(effort_of(budget)).map(str::to_owned));
             }
             additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Adaptive), None));
-            return Thinking { effort, beside: Beside::Little };
+            return Thinking { effort, beside: Beside::Little, limit: None };
         }
         if blocked {
             let why = if self.limits.forced { "a forced tool call" } else { "a call without its thinking" };
@@ -175,7 +180,8 @@ impl Plan<'_> {
         let Some(budget) = budget_within(self.wanted, limit, losses) else { return Thinking::default() };
         additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Enabled), Some(budget)));
         let effort = self.wanted.budget_tokens.and_then(|_| self.effort(losses));
-        Thinking { effort, beside: Beside::Little }
+        let limit = self.max_tokens.is_none().then(|| budget.saturating_add(ANSWER));
+        Thinking { effort, beside: Beside::Little, limit }
     }
 
     /// Switches Claude's thinking off, as far as the model allows it. The effort stays: it is not about thinking only.
@@ -207,7 +213,7 @@ impl Plan<'_> {
         }
         additional.add(NOVA, self.nova_member(true, Some(&effort)));
         let beside = if effort == "high" { Beside::Nothing } else { Beside::Anything };
-        Thinking { effort: None, beside }
+        Thinking { effort: None, beside, limit: None }
     }
 
     /// The settings of OpenAI's models. The open ones always think; for the others it can be disabled.

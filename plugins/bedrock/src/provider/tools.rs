@@ -1,6 +1,6 @@
 //! Renders the tools and the choice between them.
 
-use weir_sdk::claude::{STRICT_TOOLS, StrictTools};
+use weir_sdk::claude::StrictSchemas;
 use weir_sdk::json::object;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
@@ -17,12 +17,11 @@ use crate::{FORMAT, write};
 pub(super) fn write(
     request: &ChatRequest,
     model: Model,
+    strict: &mut StrictSchemas,
     names: &mut Names,
     losses: &mut Losses,
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::with_capacity(request.tools.len());
-    let most = if model.is_checked_claude() { STRICT_TOOLS } else { usize::MAX };
-    let mut strict = StrictTools::new(model.features.schemas, most);
     let allowed = match &request.tool_choice {
         Some(ToolChoice::Named(name)) if model.features.choices == Choices::Any => Some(std::slice::from_ref(name)),
         _ => tools::allowed(request),
@@ -35,13 +34,13 @@ pub(super) fn write(
                 continue;
             }
         };
-        let held = tool.strict == Some(true) && strict.admit(at, losses);
+        let held = tool.strict == Some(true) && strict.admit(at, tool.parameters.as_deref(), losses);
         written.push(function(tool, at, held, model, names, losses));
         let field = format!("tools[{at}].cache_control");
         match &tool.cache {
             Some(hint) if model.caches_tools() => {
                 let mut point = String::new();
-                write::cache_point(&mut point, hint, losses, &field);
+                write::cache_point(&mut point, hint, model.caches_an_hour(), losses, &field);
                 written.push(point);
             }
             Some(_) => losses.dropped(field, "the model's tools are not cached"),

@@ -184,6 +184,14 @@ fn cache_points_are_separate_blocks() {
     let point = json!({"cachePoint": {"type": "default", "ttl": "1h"}});
     assert_eq!(body["messages"][0]["content"], json!([{"text": "long"}, point, {"text": "short"}]));
     assert!(losses.is_empty());
+    for model in [NOVA, "us.anthropic.claude-sonnet-4-20250514-v1:0"] {
+        let (body, losses) = sent(model, marked(Some("1h"))).unwrap();
+        assert_eq!(body["messages"][0]["content"][1], json!({"cachePoint": {"type": "default"}}), "{model}");
+        assert_eq!(losses, ["messages[0].content[0].cache_control.ttl"], "{model}");
+        let (body, losses) = sent(model, marked(Some("5m"))).unwrap();
+        assert_eq!(body["messages"][0]["content"][1]["cachePoint"]["ttl"], "5m", "{model}");
+        assert!(losses.is_empty(), "{model}");
+    }
     let (body, losses) = sent(LLAMA, marked(None)).unwrap();
     assert_eq!(body["messages"][0]["content"], json!([{"text": "long"}, {"text": "short"}]));
     assert_eq!(losses, ["messages[0].content[0].cache_control"]);
@@ -193,6 +201,16 @@ fn thinking(effort: Option<&str>, budget: Option<u32>) -> ChatRequest {
     let wish =
         ReasoningRequest { effort: effort.map(str::to_owned), budget_tokens: budget, ..ReasoningRequest::default() };
     ChatRequest { reasoning: Some(wish), ..asking(vec![user("?")]) }
+}
+
+#[test]
+fn a_budget_has_room_beneath_the_limit() {
+    let limit = |max_output_tokens: Option<u32>, effort: &str| {
+        let request = ChatRequest { max_output_tokens, ..thinking(Some(effort), None) };
+        sent(CLAUDE, request).unwrap().0["inferenceConfig"]["maxTokens"].clone()
+    };
+    assert_eq!(limit(None, "medium"), json!(8192 + 4096));
+    assert_eq!(limit(Some(9000), "medium"), json!(9000));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Answers that follow a schema: which of its means a service uses for the one that a request asks for.
 
+use crate::claude::StrictSchemas;
 use crate::losses::Losses;
 use crate::types::{ChatRequest, JsonSchema, OutputFormat};
 
@@ -20,6 +21,14 @@ pub struct Means {
     /// It can be made to call a tool whose arguments are the answer, which is turned back into text. That only works if
     /// the client has no tools.
     pub by_tool: bool,
+}
+
+/// Whether the model is held to the schema of the answer, if one is asked for.
+pub fn is_held(request: &ChatRequest, strict: &mut StrictSchemas) -> bool {
+    match &request.output {
+        Some(OutputFormat::Schema(schema)) => strict.admits_answer(&schema.schema),
+        _ => true,
+    }
 }
 
 /// Decides how to ask for the answer's format. `write` renders a schema as the format's member, `tool` one as a tool

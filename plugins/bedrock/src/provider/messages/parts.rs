@@ -70,7 +70,7 @@ impl Writer<'_> {
     fn cache(&mut self, out: &mut String, hint: Option<&CacheHint>, place: Place) {
         let Some(hint) = hint else { return };
         if self.model.caches {
-            write::cache_point(out, hint, self.losses, &place.field("cache_control"));
+            write::cache_point(out, hint, self.model.caches_an_hour(), self.losses, &place.field("cache_control"));
         } else {
             self.losses.dropped(place.field("cache_control"), "the model's prompts are not cached");
         }
