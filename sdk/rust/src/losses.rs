@@ -34,8 +34,8 @@ impl Losses {
     /// Reports every extension that does not belong to `format`; `place` goes in front of the key (`messages[0].`).
     ///
     /// An extension whose value is `null` is a note for its own format (for example which of two spellings was used)
-    /// and not a loss. Nor is an empty list of annotations, since clients send answers back as they got them, or the wish that
-    /// an answer is not stored, which other providers store none of.
+    /// and not a loss. Nor is an empty list of annotations or an item's id and state, since clients send answers back as they got
+    /// them, or the wish that an answer is not stored, which other providers store none of.
     pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
         let lost = |extension: &&Extension| {
             extension.format != format && !asks_nothing(extension) && extension.format != spelling::FORMAT
@@ -138,9 +138,21 @@ pub fn remainder(format: &str, key: &str, rest: &Rest<'_>) -> Option<Extension> 
     Some(Extension { format: format.to_owned(), key: key.to_owned(), json })
 }
 
+/// The key of the members that an item has besides its content, in formats whose messages are items.
+pub const ITEM: &str = "item";
+
 /// Whether nothing is lost where a member is left out.
 fn asks_nothing(member: &Extension) -> bool {
-    matches!((member.key.as_str(), member.json.as_str()), (_, "null") | ("annotations", "[]") | ("store", "false"))
+    match (member.key.as_str(), member.json.as_str()) {
+        (_, "null") | ("annotations", "[]") | ("store", "false") => true,
+        (ITEM, json) => is_mere_name(json),
+        _ => false,
+    }
+}
+
+/// Whether an object has nothing but an id and a state.
+fn is_mere_name(json: &str) -> bool {
+    Rest::parse(json).is_ok_and(|members| members.0.iter().all(|(key, _)| matches!(&**key, "id" | "status")))
 }
 
 /// The JSON of an extension of a format.
@@ -173,10 +185,13 @@ mod tests {
             losses.foreign("", &[Extension { format, key, json }], "ours");
             !losses.into_losses().is_empty()
         };
-        for (key, json) in [("a", "null"), ("annotations", "[]"), ("store", "false")] {
+        let own = r#"{"id":"msg_1","status":"completed"}"#;
+        for (key, json) in [("a", "null"), ("annotations", "[]"), ("store", "false"), (ITEM, own), (ITEM, "{}")] {
             assert!(!lost(key, json), "{key}: {json}");
         }
-        for (key, json) in [("a", "false"), ("annotations", "[{}]"), ("store", "true"), ("store", "{}")] {
+        for (key, json) in
+            [("a", "false"), ("annotations", "[{}]"), ("store", "true"), ("store", "{}"), (ITEM, r#"{"phase":1}"#)]
+        {
             assert!(lost(key, json), "{key}: {json}");
         }
     }

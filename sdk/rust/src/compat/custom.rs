@@ -8,14 +8,13 @@
 use crate::compat::responses::FORMAT as RESPONSES;
 use crate::compat::wire::FORMAT as CHAT;
 use crate::json::{self, Object, Rest, Str};
-use crate::losses::extensions;
+use crate::losses::{extension, extensions};
 use crate::types::{Extension, FunctionTool, Tool};
 
 /// The type of these tools, and the key of the note.
 pub const KIND: &str = "custom";
 /// The argument that is the text.
 pub const INPUT: &str = "input";
-const SCHEMA: &str = r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
 const GRAMMAR: &str = "grammar";
 /// The member for the grammar.
 const SHAPE: &str = "format";
@@ -25,8 +24,32 @@ pub fn lowered(format: &str, mut custom: Rest<'_>) -> Option<FunctionTool> {
     let name = custom.str("name")?.into_string();
     let description = custom.str("description").map(Str::into_string);
     let mut extensions = extensions(format, custom);
+    let parameters = Some(schema(extension(&extensions, format, SHAPE)));
     extensions.push(Extension { format: format.to_owned(), key: KIND.to_owned(), json: "null".to_owned() });
-    Some(FunctionTool { name, description, parameters: Some(SCHEMA.to_owned()), strict: None, cache: None, extensions })
+    Some(FunctionTool { name, description, parameters, strict: None, cache: None, extensions })
+}
+
+/// The function's schema. Where the text has a grammar, the argument is described by it: other formats hold no model to one.
+fn schema(shape: Option<&str>) -> String {
+    let grammar = shape.and_then(|json| {
+        let mut shape = Rest::parse(json).ok()?;
+        let mut inner = shape.object(GRAMMAR).unwrap_or_default();
+        inner.0.append(&mut shape.0);
+        let (syntax, definition) = (inner.str("syntax"), inner.str("definition")?);
+        Some(format!("Follows this grammar ({}):\n{}", syntax.as_deref().unwrap_or(GRAMMAR), &*definition))
+    });
+    let mut out = String::new();
+    json::object(&mut out, |o| {
+        o.str("type", "object");
+        o.object("properties", |o| {
+            o.object(INPUT, |o| {
+                o.str("type", "string");
+                o.opt_str("description", grammar.as_deref());
+            });
+        });
+        o.array("required", |a| a.str(INPUT));
+    });
+    out
 }
 
 /// Whether a function stands for a tool that takes free text.
@@ -142,6 +165,20 @@ mod tests {
             assert!(is_custom(&[Tool::Function(tool)], "run"));
         }
         assert_eq!(flat(CHAT_TOOL), FLAT);
+    }
+
+    #[test]
+    fn a_grammar_describes_the_argument() {
+        let described = |tool: Option<FunctionTool>| {
+            let schema: serde_json::Value = serde_json::from_str(&tool.unwrap().parameters.unwrap()).unwrap();
+            assert_eq!((&schema["type"], &schema["required"]), (&"object".into(), &serde_json::json!([INPUT])));
+            schema["properties"][INPUT]["description"].clone()
+        };
+        let expected = "Follows this grammar (lark):\na";
+        assert_eq!(described(lowered(RESPONSES, Rest::parse(FLAT).unwrap())), expected);
+        assert_eq!(described(lowered(CHAT, Rest::parse(CHAT_TOOL).unwrap().object(KIND).unwrap())), expected);
+        let plain = r#"{"name":"run","format":{"type":"text"}}"#;
+        assert_eq!(described(lowered(RESPONSES, Rest::parse(plain).unwrap())), serde_json::Value::Null);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::compat::media::{at_url, audio_mime};
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::rest_json;
 use crate::json::{self, RawValue, Rest, Str};
-use crate::losses::extensions;
+use crate::losses::{ITEM, extensions};
 use crate::types::{
     Citation, Extension, MediaKind, MediaPart, MediaSource, Message, Opaque, Part, ReasoningPart, ResultPart, Role,
     Signature, TextPart, ToolCall, ToolKind, ToolResult,
@@ -78,7 +78,7 @@ fn message(mut wire: Rest<'_>, is_asked: bool) -> Message {
     wire.0.retain(|(_, value)| value.get() != "null");
     let json = if wire.0.is_empty() { "null".to_owned() } else { rest_json(&wire) };
     if let Some(Part::Text(text)) = parts.first_mut() {
-        text.extensions.push(Extension { format: FORMAT.to_owned(), key: "item".to_owned(), json });
+        text.extensions.push(Extension { format: FORMAT.to_owned(), key: ITEM.to_owned(), json });
     }
     Message::new(role, parts)
 }

@@ -5,7 +5,7 @@ use super::{FORMAT, inner, noted, write_members};
 use crate::compat::decoder::calls;
 use crate::compat::media::{mime, to_data_url};
 use crate::json::{Array, Object};
-use crate::losses::extension;
+use crate::losses::{ITEM, extension};
 use crate::types::{
     Citation, Context, Extension, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, TextPart, ToolCall, ToolKind,
 };
@@ -95,7 +95,7 @@ pub(super) fn is_item(text: &TextPart) -> bool {
 
 /// The members of the item that begins with this text.
 fn item_members(text: &TextPart) -> Option<&str> {
-    extension(&text.extensions, FORMAT, "item")
+    extension(&text.extensions, FORMAT, ITEM)
 }
 
 /// The status of an item.
@@ -159,7 +159,7 @@ pub fn output_text(o: &mut Object<'_>, text: &TextPart) {
             a.raw(&entry);
         }
     });
-    for extension in text.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null" && e.key != "item") {
+    for extension in text.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null" && e.key != ITEM) {
         o.raw(&extension.key, &extension.json);
     }
     // The schema requires them, even if empty.
