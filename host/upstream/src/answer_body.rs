@@ -21,7 +21,20 @@ pub(super) struct AnswerBody {
     has_ended: bool,
     driven: Option<Driven>,
     /// Its place on a shared connection.
-    _seat: Option<Seat>,
+    seat: Option<Seat>,
+    /// Whether an end must be one that the provider has written.
+    is_checked: bool,
+}
+
+/// Why the body of an answer cannot be read further.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyFailure {
+    /// The connection failed, or what arrived is not valid.
+    #[error(transparent)]
+    Connection(#[from] hyper::Error),
+    /// A stream of HTTP/2 was closed before its end, without an error.
+    #[error("the stream was closed before the answer's end")]
+    Unfinished,
 }
 
 struct Driven {
@@ -36,22 +49,35 @@ struct Driven {
 
 impl AnswerBody {
     /// The body of an answer; a connection that has to be driven returns to `pool`.
-    pub(super) fn new(incoming: Incoming, carrier: Carrier, pool: &Pool, origin: &Arc<str>) -> Self {
+    /// That of a failure may be cut: a provider that refuses a request need not read the rest of it, and closes the stream.
+    pub(super) fn new(incoming: Incoming, carrier: Carrier, pool: &Pool, origin: &Arc<str>, is_failure: bool) -> Self {
         let (driven, seat) = match carrier {
             Carrier::Driven(connection) => (Some(Driven::new(connection, pool, origin)), None),
             Carrier::Shared(seat) => (None, Some(seat)),
         };
-        Self { incoming, has_ended: false, driven, _seat: seat }
+        let is_checked = seat.is_some() && !is_failure;
+        Self { incoming, has_ended: false, driven, seat, is_checked }
     }
 
     /// Polls for the next frame; `None` at the end.
-    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
         let polled = match &mut self.driven {
             None => Pin::new(&mut self.incoming).poll_frame(cx),
             Some(driven) => driven.poll_frame(&mut self.incoming, cx),
         };
-        self.has_ended |= matches!(polled, Poll::Ready(None));
-        polled
+        let Poll::Ready(frame) = polled else { return Poll::Pending };
+        if let Some(seat) = &self.seat {
+            seat.moved();
+        }
+        if frame.is_none() && !std::mem::replace(&mut self.has_ended, true) && self.is_cut() {
+            return Poll::Ready(Some(Err(BodyFailure::Unfinished)));
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyFailure::from)))
+    }
+
+    /// Whether the body ended before its end: hyper takes a stream that is reset without an error for one that has ended.
+    fn is_cut(&self) -> bool {
+        self.is_checked && !self.incoming.is_end_stream()
     }
 
     /// Whether nothing more will arrive.

@@ -13,6 +13,7 @@ use super::body::UpstreamBody;
 use super::chunks::Chunks;
 use super::connection::AnswerWithCarrier;
 use super::deadline::Watch;
+use super::decode::{Coding, DecodeError};
 use super::dial::Dialer;
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::grpc;
@@ -143,7 +144,7 @@ fn exchange<'p>(
         let (sending, spare, hand_over) = sending?;
         let failed = match watch.guard(pin!(sending)).await {
             Err(expired) => return Err(UpstreamError::new(expired, &origin)),
-            Ok(Ok(response)) => return Ok(answer(response, watch, pool, origin, redactor)),
+            Ok(Ok(response)) => return answer(response, watch, pool, origin, redactor),
             Ok(Err(failed)) => failed,
         };
         let error = UpstreamError::of_request(&failed.failure, &origin);
@@ -153,7 +154,7 @@ fn exchange<'p>(
         tracing::debug!(%error, "sending the request again: the pooled connection was stale");
         match watch.guard(Box::pin(pool.send(&origin, *spare, connect, hand_over))).await {
             Err(expired) => Err(UpstreamError::new(expired, &origin)),
-            Ok(Ok(response)) => Ok(answer(response, watch, pool, origin, redactor)),
+            Ok(Ok(response)) => answer(response, watch, pool, origin, redactor),
             Ok(Err(failed)) => Err(UpstreamError::of_request(&failed.failure, &origin)),
         }
     }
@@ -185,24 +186,28 @@ pub(super) fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, Ups
     Ok(message)
 }
 
-/// Builds the answer. The request's credential is hidden in it, so that neither a client nor an adapter can read it.
+/// Builds the answer. The request's credential is hidden in it, so that neither a client nor an adapter can read it. What is
+/// encoded more than once, as no provider does it, cannot be searched.
 fn answer(
     response: AnswerWithCarrier,
     mut watch: Watch,
     pool: &Pool,
     origin: Arc<str>,
     redactor: Option<Redactor>,
-) -> UpstreamResponse {
+) -> Result<UpstreamResponse, UpstreamError> {
     watch.head_came();
     let (mut head, (incoming, carrier)) = response.into_parts();
-    let body = AnswerBody::new(incoming, carrier, pool, &origin);
+    let body = AnswerBody::new(incoming, carrier, pool, &origin, !head.status.is_success());
     let mut body = Box::new(UpstreamBody::network(body, watch, origin));
     if let Some(redactor) = redactor.filter(|redactor| !redactor.is_empty()) {
+        if let Err(error @ DecodeError::Stacked) = Coding::of(&head.headers) {
+            return Err(UpstreamError::because(UpstreamErrorKind::Encoding, body.origin(), &error));
+        }
         let scope = Scope::of(head.status);
         redactor.redact_headers(&mut head.headers, scope);
         body.redact_with(StreamRedactor::new(redactor, scope, &head.headers));
     }
-    UpstreamResponse { status: head.status, headers: head.headers, body }
+    Ok(UpstreamResponse { status: head.status, headers: head.headers, body })
 }
 
 fn play(replay: &Replay, path: &str, request: &UpstreamRequest<'_>) -> UpstreamResponse {

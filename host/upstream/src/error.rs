@@ -4,8 +4,10 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use h2::Reason;
 use hyper_util::client::legacy;
 
+use super::answer_body::BodyFailure;
 use super::connection::Failure;
 use super::dial::DialError;
 use weir_buffers::Full;
@@ -28,6 +30,8 @@ pub enum UpstreamErrorKind {
     IdleTimeout,
     /// The exchange as a whole took too long.
     TotalTimeout,
+    /// The provider did not take the request: its HTTP/2 connection ends, or has no room, and says so.
+    Refused,
     /// The connection was closed before the answer began.
     Reset,
     /// The connection was closed in the middle of the answer.
@@ -62,6 +66,7 @@ impl UpstreamErrorKind {
             Self::FirstByteTimeout => "first_byte_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::TotalTimeout => "total_timeout",
+            Self::Refused => "refused",
             Self::Reset => "reset",
             Self::Cut => "cut",
             Self::Protocol => "protocol",
@@ -85,7 +90,13 @@ impl UpstreamErrorKind {
     pub fn is_unsent(self) -> bool {
         matches!(
             self,
-            Self::Connect | Self::ConnectTimeout | Self::Tls | Self::Request | Self::Token | Self::TokenRefused
+            Self::Connect
+                | Self::ConnectTimeout
+                | Self::Tls
+                | Self::Refused
+                | Self::Request
+                | Self::Token
+                | Self::TokenRefused
         )
     }
 
@@ -97,6 +108,7 @@ impl UpstreamErrorKind {
             Self::FirstByteTimeout => "no answer in time",
             Self::IdleTimeout => "the answer stopped coming",
             Self::TotalTimeout => "the exchange took too long",
+            Self::Refused => "the provider did not take the request",
             Self::Reset => "the connection was closed before an answer",
             Self::Cut => "the connection was closed in the middle of the answer",
             Self::Protocol => "the answer is not valid HTTP",
@@ -142,6 +154,7 @@ impl UpstreamError {
             Failure::Dial(DialError::TimedOut) => UpstreamErrorKind::ConnectTimeout,
             Failure::Dial(DialError::Tls(_)) => UpstreamErrorKind::Tls,
             Failure::Dial(DialError::Connect(_)) => UpstreamErrorKind::Connect,
+            Failure::Exchange(error) if is_refused(error) => UpstreamErrorKind::Refused,
             Failure::Exchange(error) => exchange_kind(error, UpstreamErrorKind::Reset),
             Failure::Closed => UpstreamErrorKind::Reset,
         };
@@ -155,8 +168,12 @@ impl UpstreamError {
     }
 
     /// A failure after the answer's head.
-    pub(super) fn of_body(error: &hyper::Error, origin: &Arc<str>) -> Self {
-        Self::because(exchange_kind(error, UpstreamErrorKind::Cut), origin, error)
+    pub(super) fn of_body(failure: &BodyFailure, origin: &Arc<str>) -> Self {
+        let kind = match failure {
+            BodyFailure::Unfinished => UpstreamErrorKind::Cut,
+            BodyFailure::Connection(error) => exchange_kind(error, UpstreamErrorKind::Cut),
+        };
+        Self::because(kind, origin, failure)
     }
 }
 
@@ -181,6 +198,15 @@ fn call_dial_kind(error: &reqwest::Error) -> UpstreamErrorKind {
         Some(cause) if cause.is::<io::Error>() => UpstreamErrorKind::Tls,
         _ => UpstreamErrorKind::Connect,
     }
+}
+
+/// Whether a provider says that it has not processed a request (RFC 9113, 8.7): it refused the stream, or ends its connection in
+/// good order and took none of the streams after the last one that it names.
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    chain(error).filter_map(|cause| cause.downcast_ref::<h2::Error>()).any(|cause| {
+        let is_last = cause.is_go_away() && cause.is_remote() && cause.reason() == Some(Reason::NO_ERROR);
+        is_last || cause.is_remote() && cause.reason() == Some(Reason::REFUSED_STREAM)
+    })
 }
 
 /// Classifies a failed exchange; `gone` is the kind of a connection closed at this point.

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -24,6 +24,9 @@ const CONNECTION_WINDOW: u32 = 256 << 20;
 const STREAM_WINDOW: u32 = 1 << 20;
 /// The most exchanges of a connection, whatever the provider takes, so that the windows of their streams fit.
 const MAX_EXCHANGES: usize = (CONNECTION_WINDOW / STREAM_WINDOW) as usize;
+/// So long an exchange waits in vain before its connection gets no more of them, in milliseconds, if nothing arrived for any other
+/// one meanwhile. A provider may answer pings on a connection that brings no answers any more.
+const STUCK: u64 = 2_000;
 /// How many exchanges a provider takes at the same time, before it has said so: the least that the protocol recommends.
 pub(super) const ASSUMED: usize = 100;
 
@@ -45,6 +48,12 @@ struct Load {
     limit: AtomicUsize,
     /// Whether the provider has answered.
     has_answered: AtomicBool,
+    /// When the connection began, from which times are counted.
+    begun: Instant,
+    /// When something arrived for an exchange last, in milliseconds.
+    moved: AtomicU64,
+    /// Whether it gets no more exchanges, since one has waited in vain.
+    is_retired: AtomicBool,
     /// Wakes the task that drives the connection.
     driver: OnceLock<Waker>,
 }
@@ -56,7 +65,11 @@ pub(super) struct Http2 {
 }
 
 /// The place of one exchange among those of a connection. Dropping it makes room for another one.
-pub(super) struct Seat(Arc<Load>);
+pub(super) struct Seat {
+    load: Arc<Load>,
+    /// When it was taken, in milliseconds.
+    taken: u64,
+}
 
 impl Multiplexed {
     /// Begins to speak HTTP/2. The connection takes `limit` exchanges, until the provider has said how many.
@@ -81,7 +94,7 @@ impl Multiplexed {
 
     /// Whether it can take exchanges at all.
     pub(super) fn is_open(&self) -> bool {
-        !self.sender.is_closed()
+        !self.sender.is_closed() && !self.load.is_retired.load(Relaxed)
     }
 
     /// Takes it for one exchange, if it is open and has room. Only one caller at a time asks, so the bound holds.
@@ -91,7 +104,8 @@ impl Multiplexed {
         }
         self.used = Instant::now();
         self.load.exchanges.fetch_add(1, Relaxed);
-        Some(Http2 { sender: self.sender.clone(), seat: Seat(Arc::clone(&self.load)) })
+        let seat = Seat { load: Arc::clone(&self.load), taken: self.load.now() };
+        Some(Http2 { sender: self.sender.clone(), seat })
     }
 
     /// Whether it is worth keeping: open, and used within this time.
@@ -106,7 +120,19 @@ impl Multiplexed {
 impl Load {
     fn new(limit: usize) -> Self {
         let (exchanges, limit) = (AtomicUsize::new(0), AtomicUsize::new(limit));
-        Self { exchanges, limit, has_answered: AtomicBool::new(false), driver: OnceLock::new() }
+        Self {
+            exchanges,
+            limit,
+            has_answered: AtomicBool::new(false),
+            begun: Instant::now(),
+            moved: AtomicU64::new(0),
+            is_retired: AtomicBool::new(false),
+            driver: OnceLock::new(),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -130,7 +156,8 @@ impl Seat {
     /// Makes the driver look at the provider's settings, which came before its first answer. Later changes are seen when
     /// requests are sent.
     fn answered(&self) {
-        let load = &self.0;
+        let load = &self.load;
+        self.moved();
         if !load.has_answered.load(Relaxed)
             && !load.has_answered.swap(true, Relaxed)
             && let Some(driver) = load.driver.get()
@@ -140,9 +167,22 @@ impl Seat {
     }
 }
 
+impl Seat {
+    /// Something arrived for the exchange.
+    pub(super) fn moved(&self) {
+        self.load.moved.store(self.load.now(), Relaxed);
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.exchanges.fetch_sub(1, Relaxed);
+        let load = &self.load;
+        load.exchanges.fetch_sub(1, Relaxed);
+        // One that has ended well has just moved it.
+        let waited_since = load.moved.load(Relaxed).max(self.taken);
+        if load.now().saturating_sub(waited_since) >= STUCK {
+            load.is_retired.store(true, Relaxed);
+        }
     }
 }
 

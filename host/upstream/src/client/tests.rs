@@ -171,6 +171,24 @@ async fn c_69_the_credential_stays_at_home_when_a_follow_up_may_not_have_it() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_encoded_twice_is_refused_where_it_could_hide_a_key() {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip, br\r\ncontent-length: 2\r\n\r\nok";
+    let key = "sk-4fK9wQ2mZt7RbX1yLc8VnA6dHs3JgE5p";
+    for (credential, is_refused) in [(Some(bearer(key)), true), (None, false)] {
+        let (scripted, upstreams) = (Scripted::new().await, upstreams());
+        let base = scripted.base();
+        let request = UpstreamRequest { credential: credential.as_ref(), ..request(&base) };
+        let script = async {
+            let mut stream = scripted.accept().await;
+            read_request(&mut stream).await;
+            stream.write_all(head).await.unwrap();
+        };
+        let (response, ()) = tokio::join!(upstreams.send(request), script);
+        assert_eq!(response.err().map(|error| error.kind), is_refused.then_some(UpstreamErrorKind::Encoding));
+    }
+}
+
+#[tokio::test]
 async fn a_connection_is_used_again() {
     let (scripted, upstreams) = (Scripted::new().await, upstreams());
     let base = scripted.base();

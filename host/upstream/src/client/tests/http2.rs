@@ -261,3 +261,78 @@ async fn connections_that_nothing_uses_any_more_are_closed_and_others_kept() {
     drop(endless);
     until(|| server.open.load(Relaxed) == 0).await;
 }
+
+#[tokio::test]
+async fn a_connection_on_which_an_exchange_waits_in_vain_gets_no_more_of_them() {
+    let server = Server::start(100, |path| async move {
+        if path.ends_with("hang") {
+            std::future::pending::<()>().await;
+        }
+        ok()
+    })
+    .await;
+    let upstreams = upstreams();
+    let hanging = || {
+        let timeouts = Timeouts { first_byte: Duration::from_millis(2_500), ..Timeouts::default() };
+        sending(&upstreams, UpstreamRequest { timeouts, ..server.request("hang") })
+    };
+    let timed_out = async |sent: JoinHandle<Result<UpstreamResponse, UpstreamError>>| {
+        assert_eq!(in_time(sent).await.unwrap().unwrap_err().kind, UpstreamErrorKind::FirstByteTimeout);
+    };
+    server.asked(&upstreams, "ok", 1).await;
+    // Others were answered meanwhile.
+    let hangs = hanging();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    server.asked(&upstreams, "ok", 1).await;
+    timed_out(hangs).await;
+    server.asked(&upstreams, "ok", 1).await;
+    assert_eq!(server.accepted(), 1);
+    // Nothing arrived meanwhile.
+    timed_out(hanging()).await;
+    server.asked(&upstreams, "ok", 2).await;
+    assert_eq!(server.accepted(), 2);
+}
+
+/// A provider whose streams are closed as `close` says, after a piece of an answer with this status.
+async fn closing(status: u16, close: fn(&mut h2::server::SendResponse<Bytes>, Response<()>)) -> Base {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let stream = listener.accept().await.unwrap().0;
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        while let Some(Ok((_, mut answer))) = connection.accept().await {
+            close(&mut answer, Response::builder().status(status).body(()).unwrap());
+        }
+    });
+    Base::open(&url, &[], true).unwrap()
+}
+
+#[tokio::test]
+async fn half_an_answer_is_none_even_if_its_stream_is_closed_without_an_error() {
+    for (status, is_cut) in [(200, true), (413, false)] {
+        let base = closing(status, |answer, head| {
+            let mut body = answer.send_response(head, false).unwrap();
+            body.send_data(Bytes::from_static(b"half"), false).unwrap();
+            tokio::spawn(async move {
+                // What waits to be sent would not be.
+                tokio::time::sleep(SOON).await;
+                body.send_reset(h2::Reason::NO_ERROR);
+            });
+        })
+        .await;
+        let response = in_time(sending(&upstreams(), request(&base))).await.unwrap().unwrap();
+        let read = in_time(response.body.collect(10)).await;
+        assert_eq!(read.err().map(|error| error.kind), is_cut.then_some(UpstreamErrorKind::Cut), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_a_provider_refuses_is_known_not_to_have_been_taken() {
+    let base = closing(200, |answer, _| answer.send_reset(h2::Reason::REFUSED_STREAM)).await;
+    let error = in_time(sending(&upstreams(), request(&base))).await.unwrap().unwrap_err();
+    assert_eq!(error.kind, UpstreamErrorKind::Refused);
+    assert!(error.kind.is_unsent());
+    let base = closing(200, |answer, _| answer.send_reset(h2::Reason::INTERNAL_ERROR)).await;
+    let error = in_time(sending(&upstreams(), request(&base))).await.unwrap().unwrap_err();
+    assert!(!error.kind.is_unsent(), "{error}");
+}
