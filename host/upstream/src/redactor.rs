@@ -58,11 +58,23 @@ impl Scope {
     }
 }
 
+/// A secret in JSON that is safe within a page, as some libraries write it by default: `+` as `\u002B`.
+fn escaped(secret: &str, is_upper: bool) -> String {
+    let spelled = |letter: char| match letter {
+        '+' | '&' | '\'' | '<' | '>' | '=' if is_upper => format!("\\u{:04X}", u32::from(letter)),
+        '+' | '&' | '\'' | '<' | '>' | '=' => format!("\\u{:04x}", u32::from(letter)),
+        _ => letter.to_string(),
+    };
+    secret.chars().map(spelled).collect()
+}
+
 impl Redactor {
     /// Creates a redactor over these secrets, as they are and as they are written in urls and in JSON.
     pub fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let spellings =
-            |secret: &'a str| [secret.to_owned(), encode_segment(secret).into_owned(), secret.replace('/', "\\/")];
+        let spellings = |secret: &'a str| {
+            let [lower, upper] = [false, true].map(|is_upper| escaped(secret, is_upper));
+            [secret.to_owned(), encode_segment(secret).into_owned(), secret.replace('/', "\\/"), lower, upper]
+        };
         let mut all: Vec<String> = secrets.into_iter().flat_map(spellings).collect();
         all.sort_unstable();
         all.dedup();
@@ -329,7 +341,12 @@ mod tests {
     #[test]
     fn a_key_in_a_url_and_in_json_is_hidden() {
         let redactor = Redactor::of(["s3cret/with+signs=AND/more"]);
-        for text in ["a=s3cret%2Fwith%2Bsigns%3DAND%2Fmore&b", "\"s3cret\\/with+signs=AND\\/more\""] {
+        for text in [
+            "a=s3cret%2Fwith%2Bsigns%3DAND%2Fmore&b",
+            "\"s3cret\\/with+signs=AND\\/more\"",
+            "\"s3cret/with\\u002Bsigns\\u003DAND/more\"",
+            "\"s3cret/with\\u002bsigns\\u003dAND/more\"",
+        ] {
             let mut text = text.to_owned();
             redactor.redact(&mut text);
             assert!(!text.contains("s3cret") && !text.contains("more"), "{text}");
