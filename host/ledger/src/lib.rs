@@ -100,7 +100,7 @@ pub use jiff::tz::TimeZone;
 pub use budget::{
     Abort, Budget, BudgetError, BudgetPage, BudgetSet, BudgetSharing, Correction, Granted, Limit, Notice, NoticeKind,
     Owner, Period, PoolReport, PoolShare, Price, Refusal, RefusalReason, Request, Reservation, Row, Scope, ScopeKind,
-    Share, Spend, StoredRows, Unpriced, WhenOver, Window,
+    Share, Spend, StoredRows, Unpriced, WhenOver, Window, former_shape,
 };
 pub use cost::{Assumption, Bill, Cost, Line, PartialBill, TOLD, price};
 pub use facts::{Facts, Pieces};

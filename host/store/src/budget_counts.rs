@@ -58,8 +58,21 @@ pub struct BudgetExchange {
     pub since: u64,
     /// What it has counted.
     pub changes: Vec<BudgetChange>,
+    /// Budgets whose shapes are written in another way now: what was counted under the former text goes on under the new one.
+    pub renamed: Vec<RenamedShape>,
     /// Whether the store is to have at least what the node knows, in place of what it adds: after a backup was restored.
     pub at_least: bool,
+}
+
+/// A budget whose shape is written in another way now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenamedShape {
+    /// The budget's name.
+    pub budget: String,
+    /// The text before.
+    pub from: String,
+    /// The text now.
+    pub to: String,
 }
 
 /// What a store has counted.
@@ -83,10 +96,13 @@ pub(crate) fn exchange(sql: &mut dyn Sql, exchange: &BudgetExchange) -> Result<B
         return Ok(BudgetAnswer::PutBack);
     }
     let mut known = version;
-    if !exchange.changes.is_empty() {
+    if !exchange.changes.is_empty() || !exchange.renamed.is_empty() {
         // The counter first: its row is locked, so that versions become visible in their order.
         known = audit::advance(sql, COUNTER, 1)?;
-        if claim(sql, exchange.process, exchange.number)? {
+        for renamed in &exchange.renamed {
+            rename(sql, renamed, known)?;
+        }
+        if !exchange.changes.is_empty() && claim(sql, exchange.process, exchange.number)? {
             write(sql, exchange, known)?;
         }
     }
@@ -94,6 +110,16 @@ pub(crate) fn exchange(sql: &mut dyn Sql, exchange: &BudgetExchange) -> Result<B
         return Ok(BudgetAnswer::Counts { version: known, counts: Vec::new() });
     }
     Ok(BudgetAnswer::Counts { version: known, counts: read(sql, exchange.since)? })
+}
+
+/// Gives the windows of a budget its shape of now, where there is none of it yet.
+fn rename(sql: &mut dyn Sql, RenamedShape { budget, from, to }: &RenamedShape, version: u64) -> Result<(), StoreError> {
+    sql.execute(
+        "update budget_counts set shape = $3, version = $4 where budget = $1 and shape = $2 and not exists (select 1 from budget_counts \
+         as own where own.budget = $1 and own.shape = $3 and own.first_second = budget_counts.first_second)",
+        &[Value::text(budget), Value::text(from), Value::text(to), Value::count(version)],
+    )?;
+    Ok(())
 }
 
 fn version(sql: &mut dyn Sql) -> Result<u64, StoreError> {

@@ -86,7 +86,7 @@ mod writer;
 pub use audit::{AuditEntry, AuditEvent, ChainCheck, entry_hash};
 pub use batch::Batch;
 pub use body::{Body, MAX_BODY, Side};
-pub use budget_counts::{BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow};
+pub use budget_counts::{BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow, RenamedShape};
 pub use documents::{Change, Changes, Document, Expect, MAX_DOCUMENTS};
 pub use erase::Whose;
 pub use error::StoreError;

@@ -55,7 +55,7 @@ enum KeepError {
 /// Where the counts are kept.
 #[derive(Debug)]
 enum Place {
-    File(BudgetFile),
+    File(Box<BudgetFile>),
     Database(Box<BudgetDatabase>),
 }
 
@@ -152,7 +152,7 @@ impl KeptBudgets {
             }
             (None, Some(file)) => {
                 gateway.budgets().restore(rows, gateway.stored_keys().is_unread());
-                Place::File(file)
+                Place::File(Box::new(file))
             }
             (None, None) => return Ok(None),
         };

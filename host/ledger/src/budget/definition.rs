@@ -193,6 +193,14 @@ pub struct Budget {
     pub abort_at: Option<Share>,
 }
 
+/// What stands before the scope in a shape.
+const SCOPE: &str = " of ";
+
+/// A shape as former versions kept it, without whose use is counted.
+pub fn former_shape(shape: &str) -> &str {
+    shape.split_once(SCOPE).map_or(shape, |(former, _)| former)
+}
+
 impl Budget {
     /// A budget in UTC that refuses what does not fit, and what has no price.
     pub fn new(name: &str, scope: Scope, limit: Limit, per: Period) -> Self {
@@ -220,20 +228,37 @@ impl Budget {
         matches!(self.limit, Limit::Usd(_)) && self.unpriced == Unpriced::Refuse && self.when_over != WhenOver::Notify
     }
 
-    /// Its unit and windows, as text. Counts of a budget with other ones are another budget's.
+    /// Its unit, its windows and whose use it counts, as text. Counts of a budget with other ones are another budget's.
     pub fn shape(&self) -> String {
         let unit = match self.limit {
             Limit::Usd(_) => "usd",
             Limit::Tokens(_) => "tokens",
             Limit::Requests(_) => "requests",
         };
-        format!("{unit} {:?} {}", self.per, self.zone.iana_name().unwrap_or_default())
+        let scope = match &self.scope {
+            Scope::All => "all".to_owned(),
+            Scope::Of(kind, name) => format!("{kind:?} {name}"),
+        };
+        format!("{unit} {:?} {}{SCOPE}{scope}", self.per, self.zone.iana_name().unwrap_or_default())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_budget_of_others_use_is_another_one() {
+        let of = |scope: Scope| Budget::new("b", scope, Limit::Tokens(1), Period::Day).shape();
+        let (red, blue) = (Scope::Of(ScopeKind::Team, "red of".into()), Scope::Of(ScopeKind::Team, "blue".into()));
+        let shapes = [of(Scope::All), of(red.clone()), of(blue), of(Scope::Of(ScopeKind::Key, "red of".into()))];
+        for (at, shape) in shapes.iter().enumerate() {
+            assert!(!shapes[..at].contains(shape), "{shape}");
+            assert_eq!(former_shape(shape), "tokens Day UTC");
+        }
+        assert_eq!(former_shape("tokens Day UTC"), "tokens Day UTC");
+        assert_eq!(of(red), "tokens Day UTC of Team red of");
+    }
 
     #[test]
     fn shares_and_amounts_have_bounds() {

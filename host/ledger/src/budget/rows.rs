@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::definition::Budget;
+use super::definition::{Budget, former_shape};
 
 /// What one budget has counted in one window. A later row of the same budget and window replaces an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +89,11 @@ impl StoredRows {
         let shapes: BTreeMap<&str, String> = budgets.map(|budget| (&*budget.name, budget.shape())).collect();
         let of = |row: &Row| shapes.get(&*row.budget);
         let (known, others): (Vec<Row>, Vec<Row>) = self.rows.drain(..).partition(|row| of(row).is_some());
-        let taken = known.into_iter().filter(|row| self.shapes.get(&*row.budget) == of(row)).collect();
+        let has_shape = |row: &Row| match (self.shapes.get(&*row.budget), of(row)) {
+            (Some(kept), Some(shape)) => kept == shape || kept == former_shape(shape),
+            _ => false,
+        };
+        let taken = known.into_iter().filter(has_shape).collect();
         self.rows = others;
         self.shapes.retain(|name, _| !shapes.contains_key(name.as_str()));
         taken

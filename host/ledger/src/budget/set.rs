@@ -115,8 +115,8 @@ impl BudgetSet {
         self.entries.is_empty()
     }
 
-    /// Other budgets in place of these. Those that have the same name, unit and windows keep their counts, also those of
-    /// requests that are running.
+    /// Other budgets in place of these. Those that have the same name, unit and windows, and count the use of the same, keep
+    /// their counts, also those of requests that are running.
     pub fn with(&self, budgets: Vec<Budget>) -> Result<Self, BudgetError> {
         let mut names = HashSet::new();
         let old: HashMap<&str, &Entry> = self.entries.iter().map(|entry| (&*entry.budget.name, entry)).collect();
@@ -126,8 +126,10 @@ impl BudgetSet {
             if !names.insert(Arc::clone(&budget.name)) {
                 return Err(BudgetError::Repeated(budget.name.to_string()));
             }
-            let is_same =
-                |old: &Budget| old.limit.is_like(budget.limit) && old.per == budget.per && old.zone == budget.zone;
+            let is_same = |old: &Budget| {
+                let counts_alike = old.limit.is_like(budget.limit) && old.per == budget.per && old.zone == budget.zone;
+                counts_alike && old.scope == budget.scope
+            };
             let kept = old.get(&*budget.name).filter(|entry| is_same(&entry.budget));
             let cell = kept.map_or_else(
                 || Arc::new(Cell::new(NUMBERS.fetch_add(1, Ordering::Relaxed))),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use weir_store::{
     AuditEvent, Batch, Body, BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow, ChainCheck, Change,
-    Cursor, Day, Expect, Fact, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, PackedFact, Query, RequestId,
-    Retention, Side, Store, StoreError, Whose, export_json_lines,
+    Cursor, Day, Expect, Fact, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, PackedFact, Query, RenamedShape,
+    RequestId, Retention, Side, Store, StoreError, Whose, export_json_lines,
 };
 
 use crate::facts::{NOON, Seed, batch, packed, today};
@@ -639,8 +639,13 @@ fn exchanged(store: &dyn Store, exchange: &BudgetExchange) -> (u64, Vec<BudgetCo
 
 pub(crate) fn nodes_count_at_budgets_together_and_each_exchange_once(place: &dyn Place) {
     let store = place.open();
-    let exchange =
-        |process, number, since, changes| BudgetExchange { process, number, since, changes, at_least: false };
+    let exchange = |process, number, since, changes| BudgetExchange {
+        process,
+        number,
+        since,
+        changes,
+        ..BudgetExchange::default()
+    };
     assert_eq!(exchanged(&*store, &exchange(1, 1, 0, Vec::new())), (0, Vec::new()));
     let first = exchange(1, 1, 0, vec![budget_change("a", 10, 10), budget_change("b", 1, 1)]);
     let (version, counts) = exchanged(&*store, &first);
@@ -665,8 +670,22 @@ pub(crate) fn nodes_count_at_budgets_together_and_each_exchange_once(place: &dyn
     (back.since, back.at_least) = (0, true);
     let (version, counts) = exchanged(&*store, &back);
     assert_eq!(counts[..2], [budget_count("a", 40), budget_count("b", 0)]);
+    // Counts of a former shape go on under the new one, once, and where there are none yet.
+    let [kept, other] = ["a", "b"].map(|name| budget_count(name, 0).window);
+    let to = format!("{} of all", kept.shape);
+    let renamed = |budget: &str| RenamedShape { budget: budget.to_owned(), from: kept.shape.clone(), to: to.clone() };
+    let moved = BudgetCount { window: BudgetWindow { shape: to.clone(), ..other.clone() }, ..budget_count("b", 7) };
+    exchanged(&*store, &exchange(4, 1, version, vec![BudgetChange { count: moved.clone(), added: 7 }]));
+    let rename = BudgetExchange { renamed: vec![renamed("a"), renamed("b")], ..exchange(4, 2, 0, Vec::new()) };
+    for _ in 0..2 {
+        let counts = exchanged(&*store, &rename).1;
+        let used = |window: &BudgetWindow| counts.iter().find(|count| count.window == *window).map(|count| count.used);
+        assert_eq!((used(&kept), used(&BudgetWindow { shape: to.clone(), ..kept.clone() })), (None, Some(40)));
+        assert_eq!((used(&other), used(&moved.window)), (Some(0), Some(7)));
+    }
+    let (version, counts) = exchanged(&*store, &exchange(4, 3, 0, Vec::new()));
     // Windows end, and not those that a clock which is set back finds again.
-    for (now, left) in [(120, 3), (3_780, 3), (3_781, 0)] {
+    for (now, left) in [(120, counts.len()), (3_780, counts.len()), (3_781, 0)] {
         store.retain(now * 1_000, &Retention::default()).unwrap();
         assert_eq!(exchanged(&*store, &exchange(1, 4, 0, Vec::new())), (version, counts[..left].to_vec()), "{now}");
     }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::file::BudgetFile;
 use weir_gateway::admission::budgets::Budgets;
-use weir_ledger::{Correction, Row, StoredRows, Timestamp};
-use weir_store::{BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow, Store, StoreError};
+use weir_ledger::{Correction, Row, StoredRows, Timestamp, former_shape};
+use weir_store::{
+    BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow, RenamedShape, Store, StoreError,
+};
 
 /// How long the counts of a window are known after another one of its length, in seconds, as in the store.
 const KEPT_FOR: i64 = 3_600;
@@ -26,6 +28,8 @@ pub(super) struct BudgetDatabase {
     known: HashMap<BudgetWindow, Known>,
     /// [`weir_ledger::Budget::shape`] by name, of the budgets that are counted.
     shapes: BTreeMap<String, String>,
+    /// Those that the database has been told.
+    told: BTreeMap<String, String>,
     /// The generation of the budgets that have these shapes.
     generation: Option<u64>,
     /// An exchange of which it is not known whether it was made, or one that is about to be.
@@ -60,6 +64,7 @@ impl BudgetDatabase {
             version: 0,
             known: HashMap::new(),
             shapes: BTreeMap::new(),
+            told: BTreeMap::new(),
             generation: None,
             begun: None,
             before,
@@ -80,6 +85,7 @@ impl BudgetDatabase {
         // Whatever the store has lost, this node still knows.
         tracing::warn!("the counts of budgets were put back to an older state; what this node knows of them is kept");
         (self.version, self.generation) = (0, None);
+        self.told.clear();
         self.known.retain(|_, known| known.is_counted);
         self.follow(budgets);
         let exchange = self.exchange(budgets, true);
@@ -111,11 +117,25 @@ impl BudgetDatabase {
     fn exchange(&mut self, budgets: &Budgets, at_least: bool) -> BudgetExchange {
         let changes = match &self.before {
             // First, and alone: it is no use of this process.
-            Some((_, rows)) => of_file(rows).collect(),
+            Some((_, rows)) => of_file(rows, &self.shapes).collect(),
             None => self.changes(budgets, if at_least { budgets.rows().rows } else { budgets.changes() }),
         };
         self.number += 1;
-        BudgetExchange { process: self.process, number: self.number, since: self.version, changes, at_least }
+        let renamed = self.renamed();
+        BudgetExchange { process: self.process, number: self.number, since: self.version, changes, renamed, at_least }
+    }
+
+    /// The shapes, as former versions wrote them, of the budgets that there were not at the exchange before.
+    fn renamed(&mut self) -> Vec<RenamedShape> {
+        let fresh = self.shapes.iter().filter(|(budget, to)| self.told.get(*budget) != Some(*to));
+        let renamed = fresh.map(|(budget, to)| RenamedShape {
+            budget: budget.clone(),
+            from: former_shape(to).to_owned(),
+            to: to.clone(),
+        });
+        let renamed = renamed.collect();
+        self.told.clone_from(&self.shapes);
+        renamed
     }
 
     fn changes(&mut self, budgets: &Budgets, rows: Vec<Row>) -> Vec<BudgetChange> {
@@ -210,11 +230,14 @@ fn correction(window: &BudgetWindow, end: Option<i64>, change: i64) -> Correctio
 }
 
 /// What a file has, as changes that this node adds.
-fn of_file(rows: &StoredRows) -> impl Iterator<Item = BudgetChange> + '_ {
+fn of_file<'a>(rows: &'a StoredRows, shapes: &'a BTreeMap<String, String>) -> impl Iterator<Item = BudgetChange> + 'a {
     let now = Timestamp::now().as_second();
     rows.rows.iter().filter(move |row| row.end.is_none_or(|end| end > now)).filter_map(|row| {
-        let shape = rows.shapes.get(&*row.budget)?.clone();
-        let window = BudgetWindow { budget: row.budget.to_string(), shape, start: row.start };
+        let kept = rows.shapes.get(&*row.budget)?;
+        // A former version wrote it.
+        let now = shapes.get(&*row.budget).filter(|shape| former_shape(shape) == kept);
+        let window =
+            BudgetWindow { budget: row.budget.to_string(), shape: now.unwrap_or(kept).clone(), start: row.start };
         let used = amount(row.total());
         Some(BudgetChange { count: BudgetCount { window, end: row.end, used }, added: used })
     })

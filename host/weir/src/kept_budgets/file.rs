@@ -67,6 +67,8 @@ pub(super) struct BudgetFile {
     agreed: Agreed,
     /// The file that was written or read last.
     known: Option<Stamp>,
+    /// The generation of the budgets that it was written with.
+    generation: Option<u64>,
 }
 
 /// What tells a file from one that has taken its place: its number, its time and its length.
@@ -80,7 +82,7 @@ impl BudgetFile {
     }
 
     pub(super) fn at(path: PathBuf, former: PathBuf) -> Self {
-        Self { path, former, agreed: Agreed::default(), known: None }
+        Self { path, former, agreed: Agreed::default(), known: None, generation: None }
     }
 
     /// Reads what was counted; nothing if there is no file.
@@ -124,9 +126,13 @@ impl BudgetFile {
     pub(super) fn flush(&mut self, gateway: &Gateway, is_first: bool) -> Result<usize, BudgetFileError> {
         let budgets = gateway.budgets();
         let changes = budgets.changes();
-        let is_due = !changes.is_empty() || (is_first && !budgets.is_empty());
+        let generation = budgets.generation();
+        // A budget that is gone leaves the file, lest another one of its name takes over what it counted.
+        let is_other = self.generation.is_some_and(|known| known != generation);
+        let is_due = !changes.is_empty() || is_other || (is_first && !budgets.is_empty());
         let exchanged = self.exchange(is_due, || budgets.rows());
         let corrections = exchanged.inspect_err(|_| budgets.give_back(&changes))?;
+        self.generation = Some(generation);
         budgets.correct(&corrections);
         Ok(self.agreed.rows())
     }
