@@ -42,6 +42,10 @@ pub trait Stored {
     fn keys_of_team(&self, team: &TeamId) -> Vec<KeyId>;
     /// All keys of a user.
     fn keys_of_user(&self, user: &UserId) -> Vec<KeyId>;
+    /// All keys with a grant for this team alone.
+    fn keys_granted(&self, team: &TeamId) -> Vec<KeyId>;
+    /// All users with a grant for this team alone.
+    fn users_granted(&self, team: &TeamId) -> Vec<UserId>;
     /// Reads a team and the revision that it is at.
     fn team(&self, id: &TeamId) -> Option<(Team, Revision)>;
     /// The number of an organisation's teams.

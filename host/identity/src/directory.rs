@@ -202,6 +202,11 @@ impl Directory {
         self.teams.iter()
     }
 
+    /// All users, in no order.
+    pub fn users(&self) -> impl Iterator<Item = &Arc<UserRecord>> {
+        self.users.iter()
+    }
+
     /// All organisations, in no order.
     pub fn organisations(&self) -> impl Iterator<Item = &Arc<OrganisationRecord>> {
         self.organisations.iter()

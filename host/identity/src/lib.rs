@@ -25,6 +25,8 @@
 //! #     fn key_named(&self, _: Option<&TeamId>, _: &str) -> Option<KeyId> { None }
 //! #     fn keys_of_team(&self, _: &TeamId) -> Vec<KeyId> { Vec::new() }
 //! #     fn keys_of_user(&self, _: &UserId) -> Vec<KeyId> { Vec::new() }
+//! #     fn keys_granted(&self, _: &TeamId) -> Vec<KeyId> { Vec::new() }
+//! #     fn users_granted(&self, _: &TeamId) -> Vec<UserId> { Vec::new() }
 //! #     fn team(&self, _: &TeamId) -> Option<(Team, Revision)> { None }
 //! #     fn teams_of(&self, _: &OrganisationId) -> usize { 0 }
 //! #     fn organisation(&self, _: &OrganisationId) -> Option<(Organisation, Revision)> { None }

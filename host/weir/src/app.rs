@@ -295,6 +295,7 @@ fn log_requests(config: &Config, gateway: &Gateway, store: Option<&OpenStore>) -
         Some(store) => store.redaction(),
         None => Arc::new(Redaction::of(&config.store).map_err(OpenError::from)?),
     };
+    redaction.follow(gateway.serving_now());
     clean_with(Arc::<Redaction>::clone(&redaction));
     let log: Arc<dyn RequestLog> = match store.map(OpenStore::request_log) {
         Some(log) if sinks.is_empty() => log,

@@ -1,7 +1,8 @@
 //! Commands on teams and organisations.
 
-use super::{Action, ChangeError, Changed, Context, Stored, Write, existing};
-use crate::document::{Document, Kind, Organisation, OrganisationId, Team, TeamId};
+use super::{Action, ChangeError, Changed, Context, Revision, Stored, Write, existing};
+use crate::document::{Document, Grant, Kind, Organisation, OrganisationId, Team, TeamId};
+use crate::key_text::KeyId;
 
 /// A command on a team or an organisation. `Put` creates or replaces; with `Precondition::Absent` it only creates.
 #[derive(Debug, Clone)]
@@ -88,7 +89,31 @@ fn delete_team(id: &TeamId, keys: KeysOfTeam, stored: &impl Stored, context: &Co
         changed.writes.push(Write { kind: Kind::Key, id: key.to_string(), document: None, expected });
     }
     changed.event.keys = ids.iter().map(ToString::to_string).collect();
+    changed.writes.extend(without_grants(id, &ids, stored));
     Ok(changed)
+}
+
+/// Takes away what others may do with a team that is deleted: the next team of this id is not theirs. `deleted` keys are gone with
+/// it.
+fn without_grants(team: &TeamId, deleted: &[KeyId], stored: &impl Stored) -> Vec<Write> {
+    let of_others = |grant: &Grant| grant.team.as_ref() != Some(team);
+    let keys = stored.keys_granted(team).into_iter().filter(|id| !deleted.contains(id)).filter_map(|id| {
+        let (mut key, revision) = stored.key(id)?;
+        key.grants.retain(of_others);
+        Some((Document::Key(key), revision))
+    });
+    let users = stored.users_granted(team).into_iter().filter_map(|id| {
+        let (mut user, revision) = stored.user(&id)?;
+        user.grants.retain(of_others);
+        Some((Document::User(user), revision))
+    });
+    let write = |(document, revision): (Document, Revision)| Write {
+        kind: document.kind(),
+        id: document.id().to_owned(),
+        document: Some(document),
+        expected: Some(revision),
+    };
+    keys.chain(users).map(write).collect()
 }
 
 /// What a replacement means, by whether it was disabled before and is now.

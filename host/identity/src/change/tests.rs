@@ -98,6 +98,20 @@ impl Stored for Memory {
         self.keys().filter(|key| key.owner.user.as_ref() == Some(user)).map(|key| key.id).collect()
     }
 
+    fn keys_granted(&self, team: &TeamId) -> Vec<KeyId> {
+        let is_granted = |grant: &Grant| grant.team.as_ref() == Some(team);
+        self.keys().filter(|key| key.grants.iter().any(is_granted)).map(|key| key.id).collect()
+    }
+
+    fn users_granted(&self, team: &TeamId) -> Vec<UserId> {
+        let users = self.all(|document| match document {
+            Document::User(user) => Some(user),
+            _ => None,
+        });
+        let is_granted = |grant: &Grant| grant.team.as_ref() == Some(team);
+        users.filter(|user| user.grants.iter().any(is_granted)).map(|user| user.id.clone()).collect()
+    }
+
     fn team(&self, id: &TeamId) -> Option<(Team, Revision)> {
         self.get(Kind::Team, id.as_str(), |document| match document {
             Document::Team(team) => Some(team.clone()),
@@ -328,6 +342,25 @@ fn administrators_of_a_team_reach_its_keys_and_give_no_more_than_they_have() {
     assert_eq!(memory.run(rotate(id, 0, false), &of_team("red")).unwrap_err(), ChangeError::Forbidden);
     let reader = Context { grants: everything, ..context(0) };
     assert_eq!(memory.run(KeyCommand::Delete(id), &reader).unwrap_err(), ChangeError::NotFound(Kind::Key));
+}
+
+#[test]
+fn grants_for_a_team_go_with_it() {
+    let (mut memory, text) = started();
+    memory.run(team("gone"), &context(0)).unwrap();
+    let gone = TeamId::parse("gone").unwrap();
+    let of_gone = Grant { access: Access::Write, team: Some(gone.clone()) };
+    let of_red = Grant { access: Access::Read, team: TeamId::parse("red").ok() };
+    let grants = vec![of_gone.clone(), of_red.clone()];
+    let edit = KeyEdit { grants: Some(grants.clone()), ..KeyEdit::default() };
+    memory.run(KeyCommand::Edit(text.id(), Box::new(edit)), &context(0)).unwrap();
+    let user = json!({"id": "ann", "grants": grants});
+    memory.run(UserCommand::Put(Box::new(parsed(&user))), &context(0)).unwrap();
+    memory.run(GroupCommand::DeleteTeam(gone.clone(), KeysOfTeam::Refuse), &context(0)).unwrap();
+    memory.run(team("gone"), &context(0)).unwrap();
+    assert_eq!(memory.key(text.id()).unwrap().0.grants, std::slice::from_ref(&of_red));
+    assert_eq!(memory.user(&UserId::parse("ann").unwrap()).unwrap().0.grants, [of_red]);
+    assert!(memory.keys_granted(&gone).is_empty() && memory.users_granted(&gone).is_empty());
 }
 
 #[test]

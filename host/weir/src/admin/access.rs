@@ -22,7 +22,7 @@ use weir_identity::document::Access;
 use weir_server::Peer;
 
 /// Endpoints that change nothing although they are not asked by GET.
-const READING: [&str; 4] = ["/routes/explain", "/v1/routes/explain", "/config/validate", "/v1/config/validate"];
+const READING: [&str; 2] = ["/routes/explain", "/v1/routes/explain"];
 
 /// The kind of those who send a token of the configuration.
 const TOKEN: &str = "token";

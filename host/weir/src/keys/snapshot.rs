@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use weir_config::KeyHash;
 use weir_identity::change::{Revision, Stored};
 use weir_identity::document::{
-    BudgetId, Document, Key, Login, Organisation, OrganisationId, PriceId, PriceRule, ScopedBudget, Team, TeamId, User,
-    UserId,
+    BudgetId, Document, Grant, Key, Login, Organisation, OrganisationId, PriceId, PriceRule, ScopedBudget, Team,
+    TeamId, User, UserId,
 };
 use weir_identity::{Directory, KeyId, Kind};
 use weir_store::{Store, StoreError};
@@ -52,6 +52,10 @@ pub(super) fn read(store: &dyn Store, kind: Kind, id: &str) -> Result<Option<(Do
     Ok(Some((document, Revision(stored.revision))))
 }
 
+fn is_granted(grants: &[Grant], team: &TeamId) -> bool {
+    grants.iter().any(|grant| grant.team.as_ref() == Some(team))
+}
+
 impl Stored for Snapshot<'_> {
     fn key(&self, id: KeyId) -> Option<(Key, Revision)> {
         match self.document(Kind::Key, id.as_str())? {
@@ -74,6 +78,16 @@ impl Stored for Snapshot<'_> {
 
     fn keys_of_user(&self, user: &UserId) -> Vec<KeyId> {
         self.directory.keys().filter(|key| key.user.as_ref() == Some(user)).map(|key| key.id).collect()
+    }
+
+    fn keys_granted(&self, team: &TeamId) -> Vec<KeyId> {
+        let keys = self.directory.keys().filter(|key| is_granted(&key.grants, team));
+        keys.map(|key| key.id).collect()
+    }
+
+    fn users_granted(&self, team: &TeamId) -> Vec<UserId> {
+        let users = self.directory.users().filter(|user| is_granted(&user.grants, team));
+        users.map(|user| user.id.clone()).collect()
     }
 
     fn team(&self, id: &TeamId) -> Option<(Team, Revision)> {

@@ -1,26 +1,48 @@
 //! What no log may keep, and the texts of errors without it: a provider's error may quote what a client sent.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use tokio::runtime::Handle;
-use weir_config::StoreSettings;
+use weir_config::{Secret, StoreSettings};
 use weir_fixtures::fixture::{Rules, RulesError, Scrub};
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_gateway::observe::log::clean::TextCleaner;
+use weir_gateway::serving::Serving;
 
 /// The built-in rules alone. They take memory that most programs never need, and are compiled when they are, once for all that
 /// wait for them. `None` if that failed, by a defect of this program.
 static BUILT_IN: OnceLock<Option<Rules>> = OnceLock::new();
+
+/// The fewest bytes of a secret that is looked for as it is: shorter ones stand in words.
+const LEAST_SECRET: usize = 8;
+/// What stands in a secret's place.
+const REPLACED: &str = "xxxxx";
 
 /// The rules for secrets and personal data.
 #[derive(Debug, Default)]
 pub(crate) struct Redaction {
     /// Those of the operator with the built-in ones; `None` if there are only these.
     own: Option<Rules>,
+    /// The configuration, whose secrets need not look like any.
+    configured: Configured,
+}
+
+/// Gives what is served from, once it is there.
+#[derive(Default)]
+struct Configured(OnceLock<Box<ServingNow>>);
+
+type ServingNow = dyn Fn() -> Arc<Serving> + Send + Sync;
+
+impl fmt::Debug for Configured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configured").finish_non_exhaustive()
+    }
 }
 
 impl Redaction {
@@ -28,7 +50,13 @@ impl Redaction {
     pub(crate) fn of(settings: &StoreSettings) -> Result<Self, RulesError> {
         let files: Vec<PathBuf> = settings.redaction_rules.iter().cloned().collect();
         let own = if files.is_empty() { None } else { Some(Rules::read(&files)?) };
-        Ok(Self { own })
+        Ok(Self { own, configured: Configured::default() })
+    }
+
+    /// Looks for the secrets of what is served from, too.
+    pub(crate) fn follow(&self, serving_now: impl Fn() -> Arc<Serving> + Send + Sync + 'static) {
+        // The first one stays, which follows each reload.
+        _ = self.configured.0.set(Box::new(serving_now));
     }
 
     /// The rules themselves, without which nothing may be kept.
@@ -46,7 +74,20 @@ impl Redaction {
 
     /// A text without secrets; `None` if it cannot be cleaned.
     fn cleaned(&self, text: &str) -> Option<String> {
-        Some(Scrub::new(self.rules()?).value(text, "").unwrap_or_else(|| text.to_owned()))
+        let text = self.without_configured(text);
+        Some(Scrub::new(self.rules()?).value(&text, "").unwrap_or_else(|| text.into_owned()))
+    }
+
+    /// A text without the secrets of the configuration.
+    fn without_configured<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut text = Cow::Borrowed(text);
+        let Some(serving_now) = self.configured.0.get() else { return text };
+        for secret in serving_now().config.secrets().map(Secret::expose) {
+            if secret.len() >= LEAST_SECRET && text.contains(secret) {
+                text = Cow::Owned(text.replace(secret, REPLACED));
+            }
+        }
+        text
     }
 }
 

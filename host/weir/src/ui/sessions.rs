@@ -15,6 +15,8 @@ use crate::login::Person;
 
 /// The most sessions at the same time. The one that ends first gives its place to a new one.
 const MAX_SESSIONS: usize = 1_000;
+/// The most sessions of one token or person, whose first one gives its place then: others keep theirs.
+const MAX_OF_ONE: usize = 100;
 /// How long a session lasts.
 pub(crate) const LASTS: Duration = Duration::from_hours(12);
 
@@ -30,6 +32,16 @@ pub(crate) enum Holder {
     Token(Secret),
     /// A person who logged in at the identity provider.
     Person(Person),
+}
+
+impl Holder {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token(one), Self::Token(other)) => one.matches(other.expose()),
+            (Self::Person(one), Self::Person(other)) => one.login == other.login,
+            _ => false,
+        }
+    }
 }
 
 /// A session. It is shown without its secrets.
@@ -67,14 +79,15 @@ impl Sessions {
     /// Begins a session and returns the cookie's value with it.
     pub(crate) fn begin(&self, holder: Holder, now: Instant) -> Result<(Secret, Session), NoRandomness> {
         let (id, csrf) = (random()?, random()?);
-        let session = Session { holder, csrf, ends: now + LASTS };
         let mut all = self.all();
         all.retain(|_, session| session.ends > now);
-        if all.len() >= MAX_SESSIONS
-            && let Some(first) = all.iter().min_by_key(|(_, session)| session.ends).map(|(id, _)| *id)
-        {
-            all.remove(&first);
+        let is_own = |session: &Session| session.holder.is_same(&holder);
+        if all.values().filter(|session| is_own(session)).count() >= MAX_OF_ONE {
+            remove_first(&mut all, is_own);
+        } else if all.len() >= MAX_SESSIONS {
+            remove_first(&mut all, |_| true);
         }
+        let session = Session { holder, csrf, ends: now + LASTS };
         all.insert(hash(id.expose()), session.clone());
         drop(all);
         Ok((id, session))
@@ -97,6 +110,14 @@ impl Sessions {
 
     fn all(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes the session that ends first of those that `is_meant`.
+fn remove_first(all: &mut HashMap<[u8; 32], Session>, is_meant: impl Fn(&Session) -> bool) {
+    let meant = all.iter().filter(|(_, session)| is_meant(session));
+    if let Some(first) = meant.min_by_key(|(_, session)| session.ends).map(|(id, _)| *id) {
+        all.remove(&first);
     }
 }
 
@@ -139,11 +160,25 @@ mod tests {
         let (first, _) = sessions.begin(token("t"), now).unwrap();
         let later = now + Duration::from_secs(1);
         let mut ids = Vec::new();
-        for _ in 0..MAX_SESSIONS {
-            ids.push(sessions.begin(token("t"), later).unwrap().0);
+        for number in 0..MAX_SESSIONS {
+            ids.push(sessions.begin(token(&number.to_string()), later).unwrap().0);
         }
         assert_eq!(sessions.all().len(), MAX_SESSIONS);
         assert!(sessions.find(first.expose(), later).is_none());
         assert!(ids.iter().all(|id| sessions.find(id.expose(), later).is_some()));
+    }
+
+    #[test]
+    fn who_begins_many_sessions_ends_none_but_its_own() {
+        let (sessions, now) = (Sessions::new().unwrap(), Instant::now());
+        let (other, _) = sessions.begin(token("other"), now).unwrap();
+        let (first, _) = sessions.begin(token("t"), now).unwrap();
+        let later = now + Duration::from_secs(1);
+        for _ in 0..2 * MAX_SESSIONS {
+            sessions.begin(token("t"), later).unwrap();
+        }
+        assert!(sessions.find(other.expose(), later).is_some());
+        assert!(sessions.find(first.expose(), later).is_none());
+        assert_eq!(sessions.all().len(), 1 + MAX_OF_ONE);
     }
 }
