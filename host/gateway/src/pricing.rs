@@ -1,6 +1,8 @@
 //! What the models of a target cost: the bundled prices, those of the store and the operator's price file over them, or the price that the
 //! configuration sets for a model or target.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -9,6 +11,9 @@ use weir_ledger::{Cost, Facts, ModelPrices, PriceBook, PriceFile, Subject, Times
 use weir_types::contract::about::Bucket;
 use weir_types::tokens::Tokens;
 use weir_wire::tap::CostPlace;
+
+/// The largest price file that is read: many times the bundled one.
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// The book of the bundled file alone, which most configurations use.
 static USUAL: LazyLock<Arc<PriceBook>> = LazyLock::new(|| Arc::new(PriceBook::new(bundled().into_iter().collect())));
@@ -47,8 +52,21 @@ impl Prices {
 
 fn read(file: &Path) -> Result<PriceFile, String> {
     let shown = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| format!("the prices {shown} cannot be read: {error}"))?;
+    let text = text_of(file).map_err(|error| format!("the prices {shown} cannot be read: {error}"))?;
     PriceFile::parse(&shown.to_string(), &text).map_err(|error| error.to_string())
+}
+
+/// The text of a file of bounded length. A read of anything else, such as a pipe, might never end.
+fn text_of(file: &Path) -> io::Result<String> {
+    if !std::fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut text = String::new();
+    File::open(file)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other(format!("it has more than {MAX_FILE_BYTES} bytes")));
+    }
+    Ok(text)
 }
 
 /// The prices of one target.

@@ -2,6 +2,7 @@
 //!
 //! | module | does |
 //! |---|---|
+//! | [`component_file`] | reads a component's file |
 //! | [`shape`] | reads a component without running it: imports, exports, sizes; enforces the policy |
 //! | [`wasi`] | the inert WASI, for runtimes that need one |
 //! | [`grants`], [`granted_wasi`] | what an operator lets single components use, and the WASI that implements it |
@@ -24,6 +25,7 @@
 
 pub mod adapter;
 pub mod call;
+pub mod component_file;
 pub mod contract;
 mod deadline;
 pub mod digest;

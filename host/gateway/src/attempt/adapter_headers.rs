@@ -18,8 +18,13 @@ pub(crate) fn set_adapter_headers(to: &mut HeaderMap, from: &[Header]) {
 
 /// Whether a browser might take an answer for a page. The usual answers, JSON and streams, are none.
 pub(super) fn may_be_a_page(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    !kind.starts_with(b"application/json") && !kind.starts_with(b"text/event-stream")
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let kind = kinds.next().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    // Of several types, in one header or more, a browser takes the last one.
+    let (essence, parameters) = kind.split_once(';').unwrap_or((kind, ""));
+    let is_usual =
+        ["application/json", "text/event-stream"].iter().any(|usual| essence.trim().eq_ignore_ascii_case(usual));
+    !is_usual || parameters.contains(',') || kinds.next().is_some()
 }
 
 /// What a provider sends, or an adapter makes of it, must not run as a page of this gateway, whose dashboard has the same
@@ -48,5 +53,24 @@ mod tests {
         let mut json = HeaderMap::new();
         set_adapter_headers(&mut json, &[header("content-type", "application/json; charset=utf-8")]);
         assert_eq!(json.len(), 1);
+    }
+
+    #[test]
+    fn only_the_usual_types_alone_are_no_page() {
+        let may_be = |kinds: &[&'static str]| {
+            let headers = kinds.iter().map(|kind| (header::CONTENT_TYPE, HeaderValue::from_static(kind)));
+            let mut all = HeaderMap::new();
+            headers.for_each(|(name, value)| _ = all.append(name, value));
+            may_be_a_page(&all)
+        };
+        for usual in ["application/json", "application/json; charset=utf-8", "Text/Event-Stream"] {
+            assert!(!may_be(&[usual]), "{usual}");
+        }
+        for other in
+            ["text/html", "application/json, text/html", "application/json;a=b, text/html", "application/jsonx", ""]
+        {
+            assert!(may_be(&[other]), "{other}");
+        }
+        assert!(may_be(&["application/json", "text/html"]) && may_be(&[]));
     }
 }

@@ -20,6 +20,7 @@ use weir_fixtures::proof;
 use weir_fixtures::proof::Bounds;
 use weir_gateway::serving::Serving;
 use weir_sandbox::canary::Trial;
+use weir_sandbox::component_file;
 use weir_sandbox::fault::FaultKind;
 use weir_sandbox::stats::LossCount;
 use weir_sandbox::{Adapter, Digest};
@@ -251,7 +252,7 @@ async fn test(operations: Operations, name: String, digest: Option<Digest>) -> R
     }
     let file = operations.dir.join(format!("{name}.wasm"));
     let tested = tokio::task::spawn_blocking(move || {
-        let fixtures = proof::beside(&file, || std::fs::read(&file), Bounds::GATE);
+        let fixtures = proof::beside(&file, || component_file::read(&file), Bounds::GATE);
         fixtures.map(|fixtures| proof::prove(&adapter, &fixtures))
     });
     match tested.await {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::app::StartError;
 use weir_config::Problems;
+use weir_sandbox::component_file;
 
 /// Why a command fails.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Failure {
 
 /// The bytes of a file that the command line names.
 pub(super) fn read_named(file: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+    component_file::read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
 }
 
 impl From<String> for Failure {

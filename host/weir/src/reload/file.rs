@@ -31,8 +31,8 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
     let Some(path) = config.path.clone() else { return };
     // The stamps of the last look, and of the last look whose contents were read.
     let (mut last, mut seen) = (None, None);
-    // Whether there was a file at the last look. A pipe that the start has read is none.
-    let mut was_there = false;
+    // Whether there has been a file, and whether its loss is reported. A pipe that the start has read is no file, and not lost.
+    let (mut was_there, mut is_reported) = (false, false);
     // What was found last, so that contents which were refused are not tried again and again.
     let mut tried = Contents::new();
     loop {
@@ -47,10 +47,12 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
         }
         let files = Files::of(&path, &config, reload.refused_files().clone());
         let now = files.stamps().await;
-        if now.is_none() && was_there {
+        if now.is_none() && !is_reported && (was_there || files.is_gone().await) {
+            is_reported = true;
             reload.lost_file(&path);
         }
-        was_there = now.is_some();
+        was_there |= now.is_some();
+        is_reported &= now.is_none();
         let is_settled = now == last;
         last.clone_from(&now);
         if now.is_none() || !is_settled || now == seen {
@@ -101,6 +103,12 @@ impl Files {
             Some(std::iter::once(Some(first)).chain(files.secrets.iter().map(|file| stamp(file))).collect())
         };
         tokio::task::spawn_blocking(look).await.ok().flatten()
+    }
+
+    /// Whether nothing has the configuration file's name.
+    async fn is_gone(self: &Arc<Self>) -> bool {
+        let files = Arc::clone(self);
+        tokio::task::spawn_blocking(move || !files.path.exists()).await.is_ok_and(|is_gone| is_gone)
     }
 
     /// What the files hold now; `None` if Weir stops.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cli::failure::Failure;
 use weir_adapters::bench::{Cost, cost};
 use weir_adapters::load::Loader;
-use weir_sandbox::Adapter;
+use weir_sandbox::{Adapter, component_file};
 
 pub(super) fn run(files: &[PathBuf], json: bool) -> Result<String, Failure> {
     // Compilation is one of the measured costs, so no cache is used.
@@ -51,7 +51,7 @@ fn components(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 
 fn load(loader: &Loader, file: &Path) -> Result<(Arc<Adapter>, Duration), String> {
     let name = file.file_stem().and_then(|name| name.to_str()).ok_or("it has no name")?;
-    let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
+    let bytes = component_file::read(file).map_err(|error| error.to_string())?;
     let begun = Instant::now();
     let adapter = loader.load(name, &bytes, &super::admission(name)).map_err(|error| error.to_string())?;
     Ok((adapter, begun.elapsed()))

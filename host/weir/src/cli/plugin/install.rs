@@ -20,8 +20,8 @@ use weir_config::Config;
 use weir_fixtures::proof;
 use weir_fixtures::proof::{Bounds, Fixture};
 use weir_registry::Reference;
-use weir_sandbox::Adapter;
 use weir_sandbox::digest::Digest;
+use weir_sandbox::{Adapter, component_file};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Install {
@@ -88,7 +88,7 @@ impl Install {
         let known = lock.sourced(text);
         let is_there = known.is_some_and(|known| {
             let file = config.plugins.dir.join(format!("{}.wasm", known.name));
-            std::fs::read(file).is_ok_and(|bytes| Digest::of(&bytes) == known.digest)
+            component_file::read(&file).is_ok_and(|bytes| Digest::of(&bytes) == known.digest)
         });
         let there = |name: &str| format!("{text} is installed already, as {name}");
         if let Some(known) = known.filter(|_| is_there && text.contains('@')) {

@@ -15,6 +15,7 @@ use weir_config::Config;
 use weir_embed::granted;
 use weir_fixtures::proof;
 use weir_fixtures::proof::Bounds;
+use weir_sandbox::component_file;
 use weir_translate::dialect::endpoints::{Endpoints, FaceOwner};
 
 /// The family of all guards.
@@ -65,7 +66,7 @@ fn prove(listed: &mut [PluginRow], dir: &Path, allow_writable: bool) {
         if !allow_writable {
             one.refused = one.refused.take().or_else(|| exposed([dir, &*file]));
         }
-        let found = proof::beside(&file, || std::fs::read(&file), Bounds::GATE);
+        let found = proof::beside(&file, || component_file::read(&file), Bounds::GATE);
         one.proved = found.is_ok_and(|fixtures| !fixtures.is_empty());
     }
 }

@@ -11,6 +11,7 @@ use weir_adapters::watch::signature_beside;
 use weir_fixtures::proof;
 use weir_fixtures::proof::{Bounds, Depth, Fixture};
 use weir_registry::{Package, Reference};
+use weir_sandbox::component_file;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Push {
@@ -36,7 +37,7 @@ impl Push {
     /// The component with what describes it and what lies beside it.
     fn package(&self) -> Result<Package, String> {
         let wrong = |error: &dyn std::fmt::Display| format!("error: {}: {error}", self.file.display());
-        let bytes = std::fs::read(&self.file).map_err(|error| wrong(&error))?;
+        let bytes = component_file::read(&self.file).map_err(|error| wrong(&error))?;
         let inspected = inspect::inspect(&super::loader()?, &bytes).map_err(|error| wrong(&error))?;
         // Fixtures within the component are pushed with it anyway.
         let fixtures = proof::beside(&self.file, || Ok(Vec::new()), Bounds::GATE).map_err(|error| wrong(&error))?;

@@ -1,0 +1,49 @@
+//! Reading the file of a component.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// The largest file that is read whole. Components may have much less ([`crate::limits::Structure`]), which is said of them when
+/// they are checked.
+const MOST: u64 = 256 << 20;
+
+/// The bytes of a component's file.
+///
+/// # Errors
+///
+/// It cannot be read, is larger than any component, or is no regular file: a read of a pipe or a device might never end.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        return Err(io::Error::other(format!("it has more than {MOST} bytes")));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_bounded_length_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wasm");
+        assert_eq!(read(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::write(&path, b"\0asm").unwrap();
+        assert_eq!(read(&path).unwrap(), b"\0asm");
+        assert!(read(folder.path()).unwrap_err().to_string().contains("no regular file"));
+        File::create(&path).unwrap().set_len(MOST + 1).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("more than"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_without_an_end_is_not_read() {
+        assert!(read(Path::new("/dev/zero")).unwrap_err().to_string().contains("no regular file"));
+    }
+}
