@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
+use weir_tests::{Folder, Gateway};
+
 use crate::guards::everywhere::{ADAPTERS, DIALECTS, Dialect};
-use crate::guards::gateway;
 use crate::guards::requests::{PLACES, Place, body};
-use crate::wire_format::{OPENAI, provider};
+use crate::wire_format::{ANTHROPIC, BEDROCK, COHERE, GEMINI, OLLAMA, OPENAI, config_of, provider};
 
 /// The longest text without a space that clients send for what it says: a part of a file, a minified script.
 fn word() -> String {
@@ -47,7 +48,8 @@ fn with_neighbours(dialect: Dialect, mut body: Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_word_arrives_wherever_it_stands_and_whatever_stands_beside_it() {
     let mut upstream = provider(OPENAI).await;
-    let gateway = gateway(&upstream, &ADAPTERS, "").await;
+    let formats = [OPENAI, ANTHROPIC, GEMINI, BEDROCK, COHERE, OLLAMA];
+    let gateway = Gateway::with(Folder::with(&ADAPTERS), &config_of(&formats, &upstream)).await;
     let word = word();
     let mut seen = 0;
     for (_, dialect) in DIALECTS {
@@ -68,7 +70,8 @@ async fn a_long_word_arrives_wherever_it_stands_and_whatever_stands_beside_it() 
                     assert!(!sent.contains("weirblob"), "{case}: {}", sent.replace(&word, "WORD"));
                     // Thinking goes to its issuer only, and names of files have rules of their own.
                     let is_for_all = !matches!(place, Place::Thinking | Place::File);
-                    assert!(!is_for_all || sent.contains(&word), "{case}: {}", sent.replace("A1b2-", ""));
+                    // Its first letter may be written as an escape.
+                    assert!(!is_for_all || sent.contains(&word[1..]), "{case}: {}", sent.replace("A1b2-", ""));
                     seen += 1;
                 }
             }
