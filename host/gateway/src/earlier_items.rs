@@ -93,7 +93,7 @@ impl EarlierItems {
     }
 
     /// Puts known items in the place of their names in a request's body. `None` if it names none.
-    pub fn put_in(&self, tenant: &str, endpoint: &Endpoint, body: &[Bytes]) -> Option<Bytes> {
+    pub(crate) fn put_in(&self, tenant: &str, endpoint: &Endpoint, body: &[Bytes]) -> Option<Bytes> {
         if !self.any.load(Ordering::Relaxed) || !may_name_answers(endpoint) {
             return None;
         }

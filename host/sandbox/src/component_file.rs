@@ -1,4 +1,4 @@
-//! Reading the file of a component.
+//! Reading the file of a component, and what it is like if it is none.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -23,6 +23,23 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it has more than {MOST} bytes")));
     }
     Ok(bytes)
+}
+
+/// What a file that is not of WebAssembly looks like.
+pub(crate) fn likeness(bytes: &[u8]) -> &'static str {
+    const BEGINNINGS: [(&[u8], &str); 8] = [
+        (b"<", "a page of HTML or XML"),
+        (b"{", "JSON"),
+        (b"[", "JSON"),
+        (b"(component", "a component as text: `wasm-tools parse` makes a file of it"),
+        (b"(module", "a module as text, which is no component"),
+        (b"version https://git-lfs", "a pointer of Git LFS: `git lfs pull` fetches the file"),
+        (b"\x1f\x8b", "a file packed with gzip"),
+        (b"PK\x03\x04", "a ZIP archive"),
+    ];
+    let text = bytes.trim_ascii_start();
+    let known = BEGINNINGS.iter().find(|(beginning, _)| text.starts_with(beginning));
+    known.map_or("something else", |(_, likeness)| likeness)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use wasmparser::{
     ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
+use super::component_file;
 use super::engine::config::{CORE_INSTANCES, TABLES};
 use super::interface::{Interface, Interfaces};
 use super::limits::Structure;
@@ -100,23 +101,6 @@ pub enum ShapeError {
     },
 }
 
-/// What a file that is not of WebAssembly looks like.
-fn likeness(bytes: &[u8]) -> &'static str {
-    const BEGINNINGS: [(&[u8], &str); 8] = [
-        (b"<", "a page of HTML or XML"),
-        (b"{", "JSON"),
-        (b"[", "JSON"),
-        (b"(component", "a component as text: `wasm-tools parse` makes a file of it"),
-        (b"(module", "a module as text, which is no component"),
-        (b"version https://git-lfs", "a pointer of Git LFS: `git lfs pull` fetches the file"),
-        (b"\x1f\x8b", "a file packed with gzip"),
-        (b"PK\x03\x04", "a ZIP archive"),
-    ];
-    let text = bytes.trim_ascii_start();
-    let known = BEGINNINGS.iter().find(|(beginning, _)| text.starts_with(beginning));
-    known.map_or("something else", |(_, likeness)| likeness)
-}
-
 fn hint(error: &BinaryReaderError) -> &'static str {
     if error.message().contains("async") || error.message().contains("context.get") {
         " (adapters are synchronous: build without async, for QuickJS with `--sync`)"
@@ -174,7 +158,7 @@ impl Shape {
     pub fn read(bytes: &[u8], limits: &Structure) -> Result<Self, ShapeError> {
         bound("the file", bytes.len() as u64, limits.bytes as u64)?;
         if bytes.first_chunk().is_some_and(|head| head != MAGIC) {
-            return Err(ShapeError::NotWasm(likeness(bytes)));
+            return Err(ShapeError::NotWasm(component_file::likeness(bytes)));
         }
         if !Parser::is_component(bytes) && Parser::is_core_wasm(bytes) {
             return Err(ShapeError::NotAComponent);

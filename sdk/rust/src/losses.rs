@@ -138,7 +138,9 @@ pub fn remainder(format: &str, key: &str, rest: &Rest<'_>) -> Option<Extension> 
     Some(Extension { format: format.to_owned(), key: key.to_owned(), json })
 }
 
-/// The key of the members that an item has besides its content, in formats whose messages are items.
+/// The format whose messages, calls and thinking are items with ids and states of their own.
+const ITEMS: &str = crate::compat::responses::FORMAT;
+/// The key of the members that an item of it has besides its content.
 pub const ITEM: &str = "item";
 
 /// Whether nothing is lost where a member is left out.
@@ -146,6 +148,8 @@ fn asks_nothing(member: &Extension) -> bool {
     match (member.key.as_str(), member.json.as_str()) {
         (_, "null") | ("annotations", "[]") | ("store", "false") => true,
         (ITEM, json) => is_mere_name(json),
+        // Those of a call or of thinking, by which only the service finds them again.
+        ("id" | "status", _) => member.format == ITEMS,
         _ => false,
     }
 }
@@ -194,6 +198,14 @@ mod tests {
         {
             assert!(lost(key, json), "{key}: {json}");
         }
+        let of_items = |key: &str| {
+            let mut losses = Losses::default();
+            let (format, key, json) = (ITEMS.to_owned(), key.to_owned(), "\"x\"".to_owned());
+            losses.foreign("", &[Extension { format, key, json }], "ours");
+            !losses.into_losses().is_empty()
+        };
+        assert!(!of_items("id") && !of_items("status") && of_items("phase"));
+        assert!(lost("id", "\"x\""), "other formats' ids may mean something");
     }
 
     #[test]

@@ -120,6 +120,25 @@ async fn a_team_with_keys_is_deleted_with_them_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_might_change_a_team_that_was_deleted_may_not_change_the_next_one_of_its_id() {
+    let upstream = provider().await;
+    let gateway = gateway(&upstream).await;
+    let team = || json!({"id": "red", "name": "Red"});
+    assert_eq!(admin(&gateway, "POST", "/teams", team()).await.status(), 201);
+    let (_, outsider) = made(&gateway, json!({"name": "a", "grants": [{"access": "write", "team": "red"}]})).await;
+    let rotated = async |id: &str| {
+        gateway.ask(&by(&outsider, "POST", &format!("/v1/keys/{id}/rotate"), r#"{"grace": "1h"}"#)).await.status()
+    };
+    let (id, _) = made(&gateway, json!({"name": "b", "owner": {"team": "red"}})).await;
+    assert_eq!(rotated(&id).await, 200);
+    assert_eq!(admin(&gateway, "DELETE", "/teams/red?keys=delete", Value::Null).await.status(), 204);
+    assert_eq!(admin(&gateway, "POST", "/teams", team()).await.status(), 201);
+    let (id, key) = made(&gateway, json!({"name": "b", "owner": {"team": "red"}})).await;
+    assert!(matches!(rotated(&id).await, 403 | 404));
+    assert_eq!(ask(&gateway, &key).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_sees_everything_but_hashes_and_changes_nothing() {
     let upstream = provider().await;
     let clients = |last: char| {
@@ -155,6 +174,8 @@ async fn a_reader_sees_everything_but_hashes_and_changes_nothing() {
         ("PATCH", "/v1/teams/x", "{}"),
         ("POST", "/config/reload", ""),
         ("POST", "/plugins/rescan", ""),
+        ("POST", "/config/validate", "price_file = \"/dev/zero\""),
+        ("POST", "/v1/config/validate", "price_file = \"/dev/zero\""),
     ] {
         let reply = gateway.ask(&by(READER, method, path, body)).await;
         assert_eq!((reply.status(), code(&reply).as_str()), (403, "forbidden"), "{method} {path}");

@@ -1,9 +1,9 @@
 //! What the request log keeps of requests with keys of the store.
 
 use serde_json::{Value, json};
-use weir_tests::{Gateway, Reply, Request};
+use weir_tests::{Answer, Gateway, Reply, Request, Upstream};
 
-use super::{admin, gateway, made, provider, with_key};
+use super::{READER, TOKEN, admin, gateway, made, provider, with_key};
 use crate::wire_format::OPENAI;
 
 /// The one fact that a search finds, once it is written.
@@ -38,6 +38,19 @@ async fn a_fact_has_the_clients_own_name_for_a_model_and_is_found_by_a_whole_tag
     assert_eq!(found(&gateway, "client_request_id=refused").await["model_asked"], "anthropic");
     assert_eq!(found(&gateway, "tag=env%3Dprod&status=200").await["client_request_id"], "by-alias");
     assert_eq!(found(&gateway, "tag=env=prod&status=403").await["client_request_id"], "refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_of_an_error_shows_no_secret_of_the_configuration_whatever_it_looks_like() {
+    let message = format!("no {TOKEN}, and no {READER}");
+    let upstream = Upstream::always(Answer::json(400, json!({"error": {"message": message}}).to_string())).await;
+    let gateway = gateway(&upstream).await;
+    let (_, key) = made(&gateway, json!({"name": "a"})).await;
+    for model in ["openai", "anthropic"] {
+        assert_eq!(asks(&gateway, model, &key, model).await.status(), 400);
+        let fact = found(&gateway, &format!("client_request_id={model}")).await.to_string();
+        assert!(fact.contains("no xxxxx, and no xxxxx") && !fact.contains(TOKEN) && !fact.contains(READER), "{fact}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -293,6 +293,37 @@ async fn what_is_set_on_one_node_counts_on_the_other_within_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_is_made_anew_for_another_team_begins_at_nothing() {
+    let database = Database::start();
+    let urls = [None, database.as_ref().map(Database::url)];
+    for url in urls.iter().take(1 + usize::from(database.is_some())) {
+        let upstream = provider().await;
+        let store = url.as_ref().map(|url| format!("[store]\nurl = \"{url}\"\n")).unwrap_or_default();
+        let text = format!("{}\n{store}", config(&upstream));
+        let gateway = Gateway::from_file(&text).await;
+        for team in ["red", "blue"] {
+            admin(&gateway, "POST", "/teams", json!({"id": team, "name": team})).await;
+        }
+        let (_, red) = made(&gateway, json!({"name": "r", "owner": {"team": "red"}})).await;
+        let (_, blue) = made(&gateway, json!({"name": "b", "owner": {"team": "blue"}})).await;
+        let budget = |team: &str| json!({"id": "b", "for": {"team": team}, "requests": 2, "per": "day"});
+        assert_eq!(admin(&gateway, "POST", "/budgets", budget("red")).await.status(), 201);
+        for status in [200, 200, 429] {
+            assert_eq!(ask(&gateway, &red).await.status(), status);
+        }
+        // What is counted is kept by then.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(admin(&gateway, "DELETE", "/budgets/b", Value::Null).await.status(), 204);
+        assert_eq!(admin(&gateway, "POST", "/budgets", budget("blue")).await.status(), 201);
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        assert_eq!(spent(&gateway, "b").await, 0, "{url:?}");
+        assert_eq!(ask(&gateway, &blue).await.status(), 200);
+        let gateway = gateway.restart(&text).await;
+        assert_eq!(spent(&gateway, "b").await, 1, "{url:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn budgets_and_prices_are_made_listed_changed_and_deleted_by_commands() {
     let upstream = provider().await;
     let gateway = gateway(&upstream).await;
