@@ -83,6 +83,19 @@ async fn a_repeated_request_gets_the_same_key_and_another_one_with_its_idempoten
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_lost_the_right_gets_no_answer_again() {
+    let upstream = provider().await;
+    let gateway = gateway(&upstream).await;
+    admin(&gateway, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
+    let (id, key) = made(&gateway, json!({"name": "a", "grants": [{"access": "write", "team": "red"}]})).await;
+    let body = r#"{"name": "b", "owner": {"team": "red"}}"#;
+    let create = || with(&gateway, by(&key, "POST", "/v1/keys", body), "idempotency-key", "once");
+    assert_eq!((create().await.status(), create().await.status()), (201, 201));
+    assert_eq!(admin(&gateway, "PATCH", &format!("/keys/{id}"), json!({"grants": []})).await.status(), 200);
+    assert!(matches!(create().await.status(), 401 | 403));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_keys_of_a_team_have_different_names() {
     let upstream = provider().await;
     let gateway = gateway(&upstream).await;

@@ -36,7 +36,8 @@ async fn once(
     let Some(key) = asked.idempotency_key() else {
         return Ok(answer(&carry_out(identity, asked, status, decide).await?));
     };
-    let actor = format!("{}:{}", asked.caller.actor.kind, asked.caller.actor.id);
+    // Who may do something else by now asks anew.
+    let actor = format!("{}:{} {:?}", asked.caller.actor.kind, asked.caller.actor.id, asked.caller.grants);
     // What is asked for is part of it: the same key with another condition is another request.
     let conditions: Vec<&[u8]> = asked.headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes).collect();
     let body = [&asked.body[..], b"\n", &conditions.join(&b","[..])].concat();
