@@ -22,6 +22,8 @@ use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use weir_translate::dialect::endpoints::Endpoint;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
 
 /// The feature of faces whose requests can name earlier answers.
 const NAMES_ANSWERS: &str = "history";
@@ -44,6 +46,20 @@ pub struct EarlierItems {
     known: Cache<Key, Item, Weigher>,
     /// Whether any was ever kept, so that requests without a chance are not searched.
     any: AtomicBool,
+}
+
+/// A request is too large with the items that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the request has more than {0} bytes with the items of earlier answers that it names (`server.max_body_bytes`): begin anew, or \
+     name fewer"
+)]
+pub(crate) struct TooMany(usize);
+
+impl From<TooMany> for Fault {
+    fn from(too_many: TooMany) -> Self {
+        Self::new(Side::Client, ErrorKind::TooLarge, too_many.to_string()).with_status(413)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -93,9 +109,19 @@ impl EarlierItems {
     }
 
     /// Puts known items in the place of their names in a request's body. `None` if it names none.
-    pub(crate) fn put_in(&self, tenant: &str, endpoint: &Endpoint, body: &[Bytes]) -> Option<Bytes> {
+    ///
+    /// # Errors
+    ///
+    /// The body would have more than `limit` bytes: a request may name an item many times.
+    pub(crate) fn put_in(
+        &self,
+        tenant: &str,
+        endpoint: &Endpoint,
+        body: &[Bytes],
+        limit: usize,
+    ) -> Result<Option<Bytes>, TooMany> {
         if !self.any.load(Ordering::Relaxed) || !may_name_answers(endpoint) {
-            return None;
+            return Ok(None);
         }
         let body: Cow<'_, [u8]> = match body {
             [one] => Cow::Borrowed(one),
@@ -107,14 +133,18 @@ impl EarlierItems {
             let key = Key { tenant: tenant.into(), id: id.into() };
             let known = self.known.get(&key).filter(|item| *item.format == *endpoint.format() && !item.json.is_empty());
             let Some(item) = known else { continue };
+            if out.len() + (range.start - from) + item.json.len() + (body.len() - range.end) > limit {
+                return Err(TooMany(limit));
+            }
             out.extend_from_slice(&body[from..range.start]);
             out.extend_from_slice(&item.json);
             from = range.end;
         }
-        (from > 0).then(|| {
-            out.extend_from_slice(&body[from..]);
-            out.freeze()
-        })
+        if from == 0 {
+            return Ok(None);
+        }
+        out.extend_from_slice(&body[from..]);
+        Ok(Some(out.freeze()))
     }
 }
 

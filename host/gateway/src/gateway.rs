@@ -229,7 +229,8 @@ impl Gateway {
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &exchange, &caller, alias, &head.headers, query);
         let earlier = self.unbooked.earlier.of(&caller.tenant, taken.peek.earlier());
-        taken.recalled = self.reasoning_cache.items().put_in(&caller.tenant, &endpoint, &taken.body);
+        let most = serving.config.server.max_body_bytes;
+        taken.recalled = self.reasoning_cache.items().put_in(&caller.tenant, &endpoint, &taken.body, most)?;
         if let Some(body) = &taken.recalled {
             taken.held.grow(body.len()).await?;
         }

@@ -115,9 +115,10 @@ pub(crate) fn exchange(sql: &mut dyn Sql, exchange: &BudgetExchange) -> Result<B
 /// Gives the windows of a budget its shape of now, where there is none of it yet.
 fn rename(sql: &mut dyn Sql, RenamedShape { budget, from, to }: &RenamedShape, version: u64) -> Result<(), StoreError> {
     sql.execute(
-        "update budget_counts set shape = $3, version = $4 where budget = $1 and shape = $2 and not exists (select 1 from budget_counts \
-         as own where own.budget = $1 and own.shape = $3 and own.first_second = budget_counts.first_second)",
-        &[Value::text(budget), Value::text(from), Value::text(to), Value::count(version)],
+        // SQLite numbers the parameters in the order in which they occur first.
+        "update budget_counts set shape = $1, version = $2 where budget = $3 and shape = $4 and not exists (select 1 from \
+         budget_counts as own where own.budget = $3 and own.shape = $1 and own.first_second = budget_counts.first_second)",
+        &[Value::text(to), Value::count(version), Value::text(budget), Value::text(from)],
     )?;
     Ok(())
 }

@@ -42,7 +42,7 @@ fn kept(items: &Arc<EarlierItems>, tenant: &str, request: &str, written: &str) {
 fn put_in(items: &EarlierItems, tenant: &str, body: &str) -> Option<String> {
     let (first, rest) = body.split_at(body.len() / 2);
     let pieces = [first, rest].map(|piece| Bytes::copy_from_slice(piece.as_bytes()));
-    let put = items.put_in(tenant, &endpoint("zeta.one", true), &pieces)?;
+    let put = items.put_in(tenant, &endpoint("zeta.one", true), &pieces, 1 << 20).unwrap()?;
     Some(String::from_utf8(put.to_vec()).unwrap())
 }
 
@@ -97,7 +97,7 @@ fn tenants_and_formats_are_kept_apart() {
     let body = r#"[{"id":"fc_1_r1"}]"#;
     assert_eq!(put_in(&items, "other", body), None);
     for (format, names_answers) in [("zeta.two", true), ("zeta.one", false)] {
-        assert_eq!(items.put_in("t", &endpoint(format, names_answers), &[Bytes::from(body)]), None);
+        assert_eq!(items.put_in("t", &endpoint(format, names_answers), &[Bytes::from(body)], 1 << 20), Ok(None));
     }
 }
 
@@ -119,6 +119,18 @@ fn an_id_that_two_items_have_had_stands_for_none() {
     assert_eq!(put_in(&items, "t", body), None);
     kept(&items, "t", "r1", ANSWER);
     assert_eq!(put_in(&items, "t", body), None);
+}
+
+#[test]
+fn a_request_cannot_grow_beyond_its_limit_by_naming_an_item_often() {
+    let items = items();
+    kept(&items, "t", "r1", ANSWER);
+    let item = r#"{"id":"fc_1_r1","type":"function_call","call_id":"c","arguments":"{}"}"#;
+    let body = Bytes::from(format!("[{}]", [r#"{"id":"fc_1_r1"}"#; 3].join(",")));
+    let length = 3 * item.len() + 4;
+    let put = |limit| items.put_in("t", &endpoint("zeta.one", true), std::slice::from_ref(&body), limit);
+    assert_eq!(put(length).unwrap().unwrap().len(), length);
+    assert_eq!(put(length - 1), Err(TooMany(length - 1)));
 }
 
 #[test]
