@@ -54,6 +54,23 @@ async fn a_text_of_an_error_shows_no_secret_of_the_configuration_whatever_it_loo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_the_place_of_a_name_is_not_kept() {
+    let upstream = provider().await;
+    let gateway = gateway(&upstream).await;
+    let (_, key) = made(&gateway, json!({"name": "a"})).await;
+    for (model, agent, status) in [(key.as_str(), "me", 404), ("openai", key.as_str(), 200)] {
+        let request = with_key(OPENAI, model, false, &key).header("user-agent", agent);
+        assert_eq!(gateway.ask(&request).await.status(), status, "{status}");
+        let fact = found(&gateway, &format!("status={status}")).await.to_string();
+        assert!(!fact.contains(&key) && fact.contains("xxxxx"), "{fact}");
+    }
+    let request = with_key(OPENAI, "anthropic", false, &key).header("x-request-id", &key);
+    assert_eq!(gateway.ask(&request).await.status(), 200);
+    let fact = found(&gateway, "model=anthropic").await.to_string();
+    assert!(!fact.contains(&key), "{fact}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_grant_for_a_team_is_enough_for_the_sums_of_this_team_and_of_nothing_else() {
     let upstream = provider().await;
     let gateway = gateway(&upstream).await;

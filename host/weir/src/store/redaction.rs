@@ -118,7 +118,7 @@ impl TextCleaner for Redaction {
     }
 }
 
-/// Cleans the texts of errors on their way to a log.
+/// Cleans the texts of errors on their way to a log, and what clients say of themselves.
 #[derive(Debug, Clone)]
 pub(crate) struct CleanedLog {
     inner: Arc<dyn RequestLog>,
@@ -137,13 +137,31 @@ impl CleanedLog {
             let clean = self.redaction.cleaned(&error.message).unwrap_or_default();
             error.message = error.kept_of(&clean).to_owned();
         }
+        for text in finished.asked.iter_mut().chain(&mut finished.user_agent).filter(|text| may_hold_key(text)) {
+            *text = self.redaction.cleaned(text).unwrap_or_default();
+        }
+        if let Some(id) = finished.client_id.as_mut().filter(|id| may_hold_key(id)) {
+            *id = self.redaction.cleaned(id).unwrap_or_default().into();
+        }
         self.inner.record(finished);
     }
 }
 
+/// Whether what a client says of itself may be a key that stands in a wrong place.
+fn may_hold_key(text: &str) -> bool {
+    text.contains("sk-")
+}
+
+/// Whether anything of a request has to be cleaned.
+fn needs_cleaning(finished: &FinishedRequest) -> bool {
+    let mut told =
+        finished.asked.iter().chain(&finished.user_agent).map(String::as_str).chain(finished.client_id.as_deref());
+    finished.error.is_some() || told.any(may_hold_key)
+}
+
 impl RequestLog for CleanedLog {
     fn record(&self, finished: FinishedRequest) {
-        let needs_rules = finished.error.is_some() && !self.redaction.is_ready();
+        let needs_rules = !self.redaction.is_ready() && needs_cleaning(&finished);
         match Handle::try_current() {
             // Compiling them takes some 20 ms, for which no request should wait.
             Ok(runtime) if needs_rules => {
