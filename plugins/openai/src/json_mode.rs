@@ -1,8 +1,11 @@
-//! The mode in which OpenAI's models answer with any JSON. The service refuses it unless a message has the word: "'messages' must
-//! contain the word 'json' in some form, to use '`response_format`' of type '`json_object`'." Clients of other formats need not say
-//! so twice.
+//! Answers in JSON, as far as OpenAI takes what other formats ask for.
+//!
+//! The mode in which its models answer with any JSON is refused unless a message has the word: "'messages' must contain the word
+//! 'json' in some form, to use '`response_format`' of type '`json_object`'." Clients of other formats need not say so twice. And the
+//! schema of an answer must be that of an object.
 
 use weir_sdk::losses::Losses;
+use weir_sdk::schema::is_of_no_object;
 use weir_sdk::types::{ChatRequest, Message, OutputFormat, Part, ResultPart, Role};
 
 /// The word.
@@ -17,6 +20,16 @@ pub(crate) fn say_word(request: &mut ChatRequest, losses: &mut Losses) {
     }
     request.messages.push(Message::new(Role::System, vec![Part::text(WORDS)]));
     losses.approximated("response_format", "the mode needs the word JSON, which a message was added for");
+}
+
+/// Asks in words for an answer that follows a schema which OpenAI refuses: "schema must be a JSON Schema of 'type: "object"'".
+pub(crate) fn describe_other_schema(request: &mut ChatRequest, losses: &mut Losses) {
+    let is_refused =
+        |output: &mut OutputFormat| matches!(output, OutputFormat::Schema(own) if is_of_no_object(&own.schema));
+    let Some(OutputFormat::Schema(refused)) = request.output.take_if(is_refused) else { return };
+    let words = format!("{WORDS} It must follow this JSON Schema:\n{}", refused.schema);
+    request.messages.push(Message::new(Role::System, vec![Part::text(words)]));
+    losses.approximated("response_format", "a schema of anything but an object is asked for in words");
 }
 
 fn says_word(message: &Message) -> bool {
@@ -37,9 +50,29 @@ fn says_word(message: &Message) -> bool {
 mod tests {
     use weir_sdk::compat::{request, responses};
     use weir_sdk::testing::{context, fields, json};
+    use weir_sdk::types::JsonSchema;
 
     use super::*;
     use crate::quirks::QUIRKS;
+
+    #[test]
+    fn a_schema_of_a_list_is_asked_for_in_words() {
+        for (kind, is_said) in [("array", true), ("STRING", true), ("object", false)] {
+            for render in [request::render, responses::request::render] {
+                let schema = format!(r#"{{"type":"{kind}"}}"#);
+                let output = OutputFormat::Schema(JsonSchema { name: None, description: None, schema, strict: None });
+                let messages = vec![Message::new(Role::User, vec![Part::text("who?")])];
+                let asked = ChatRequest { messages, output: Some(output), ..ChatRequest::default() };
+                let rendered = render(&QUIRKS, &context("gpt-4o"), asked).unwrap();
+                let body = json(&rendered.request.body);
+                let has_format = body.get("response_format").or_else(|| body.get("text")).is_some();
+                assert_eq!(has_format, !is_said, "{body}");
+                let list = body.get("messages").or_else(|| body.get("input")).and_then(|list| list.as_array()).unwrap();
+                assert_eq!(list.last().unwrap()["content"].as_str().unwrap().contains(kind), is_said, "{body}");
+                assert_eq!(rendered.losses.len(), usize::from(is_said), "{body}");
+            }
+        }
+    }
 
     #[test]
     fn the_word_is_said_once_and_only_where_it_is_needed() {

@@ -42,6 +42,7 @@ const FIRST: Levels = &["low", "medium", "high"];
 #[expect(clippy::unnecessary_wraps, reason = "a quirk may refuse a request; this one never does")]
 pub(crate) fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
     json_mode::say_word(request, losses);
+    json_mode::describe_other_schema(request, losses);
     let Some(kind) = kind(if ctx.model.is_empty() { &request.model } else { &ctx.model }) else { return Ok(()) };
     match kind {
         // An effort is the host's matter: it knows what the operator says of the model.

@@ -11,9 +11,15 @@ pub use strict::enforceable;
 pub use union::without_union;
 pub use weight::Weight;
 
-use crate::json::{Rest, object};
+use crate::json::{Rest, object, text};
 use crate::losses::Losses;
 use crate::types::JsonSchema;
+
+/// Whether a schema is of something else than an object, such as a list, which services do not take at the top.
+pub fn is_of_no_object(schema: &str) -> bool {
+    let kind = Rest::parse(schema).ok().and_then(|members| members.get("type").and_then(text));
+    kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("object"))
+}
 
 /// The schema of a function's arguments, for formats in which it is required and must declare an object.
 pub fn of_arguments(parameters: Option<&str>) -> Cow<'_, str> {

@@ -2,6 +2,7 @@
 
 use crate::claude::StrictSchemas;
 use crate::losses::Losses;
+use crate::schema::is_of_no_object;
 use crate::types::{ChatRequest, JsonSchema, OutputFormat};
 
 /// How a request asks for a schema.
@@ -51,12 +52,12 @@ pub fn decide(
             }
             answer.format = Some(write(schema, losses));
         }
-        Some(OutputFormat::Schema(schema)) if means.by_tool => {
+        Some(OutputFormat::Schema(schema)) if means.by_tool && !is_of_no_object(&schema.schema) => {
             losses.approximated("response_format", "the model is made to call a tool with the answer");
             answer.tool = Some(tool(schema, losses));
         }
         Some(OutputFormat::Schema(_)) => {
-            losses.dropped("response_format", "the model has no place for it, or not beside tools");
+            losses.dropped("response_format", "the model has no place for it, not beside tools, or for objects only");
         }
         Some(OutputFormat::Opaque(opaque)) if opaque.format == format => answer.format = Some(opaque.json.clone()),
         Some(OutputFormat::Opaque(_)) => losses.dropped("response_format", "it belongs to another format"),
@@ -92,6 +93,12 @@ mod tests {
         assert_eq!(decided(schema(Some(false)), BOTH), (Some("{}".into()), None, vec![LossKind::Approximated]));
         assert_eq!(decided(schema(None), by_tool), (None, Some("tool".into()), vec![LossKind::Approximated]));
         assert_eq!(decided(schema(None), neither), (None, None, vec![LossKind::Dropped]));
+        let list = |of: &str| {
+            let schema = format!(r#"{{"type":"{of}"}}"#);
+            OutputFormat::Schema(JsonSchema { name: None, description: None, schema, strict: None })
+        };
+        assert_eq!(decided(list("array"), by_tool), (None, None, vec![LossKind::Dropped]));
+        assert_eq!(decided(list("object"), by_tool).1.as_deref(), Some("tool"));
     }
 
     #[test]
