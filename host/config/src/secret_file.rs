@@ -1,11 +1,11 @@
 //! Files that secrets were read from, so that a changed one is noticed.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use weir_types::regular_file;
 
 /// The largest file that a secret is read from.
 pub(crate) const MAX_SECRET_FILE_BYTES: u64 = 64 << 10;
@@ -39,13 +39,7 @@ impl fmt::Debug for SecretFile {
 
 /// The bytes of a file; one more than [`MAX_SECRET_FILE_BYTES`] if it has more than that.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // A read of a pipe might never end, and a secret is read again at each reload.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_SECRET_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    regular_file::read(path, MAX_SECRET_FILE_BYTES)
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! What the models of a target cost: the bundled prices, those of the store and the operator's price file over them, or the price that the
 //! configuration sets for a model or target.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use weir_config::{Config, CostPointer, Price, Problem};
 use weir_ledger::{Cost, Facts, ModelPrices, PriceBook, PriceFile, Subject, Timestamp};
 use weir_types::contract::about::Bucket;
+use weir_types::regular_file;
 use weir_types::tokens::Tokens;
 use weir_wire::tap::CostPlace;
 
@@ -56,17 +56,13 @@ fn read(file: &Path) -> Result<PriceFile, String> {
     PriceFile::parse(&shown.to_string(), &text).map_err(|error| error.to_string())
 }
 
-/// The text of a file of bounded length. A read of anything else, such as a pipe, might never end.
+/// The text of a file of bounded length.
 fn text_of(file: &Path) -> io::Result<String> {
-    if !std::fs::metadata(file)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let mut text = String::new();
-    File::open(file)?.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_FILE_BYTES {
+    let bytes = regular_file::read(file, MAX_FILE_BYTES)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(io::Error::other(format!("it has more than {MAX_FILE_BYTES} bytes")));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(io::Error::other)
 }
 
 /// The prices of one target.

@@ -1,8 +1,9 @@
 //! Reading the file of a component, and what it is like if it is none.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
+
+use weir_types::regular_file;
 
 /// The largest file that is read whole. Components may have much less ([`crate::limits::Structure`]), which is said of them when
 /// they are checked.
@@ -14,11 +15,7 @@ const MOST: u64 = 256 << 20;
 ///
 /// It cannot be read, is larger than any component, or is no regular file: a read of a pipe or a device might never end.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    let bytes = regular_file::read(path, MOST)?;
     if bytes.len() as u64 > MOST {
         return Err(io::Error::other(format!("it has more than {MOST} bytes")));
     }
@@ -44,6 +41,8 @@ pub(crate) fn likeness(bytes: &[u8]) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use super::*;
 
     #[test]

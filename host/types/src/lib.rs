@@ -11,6 +11,7 @@ pub mod in_place;
 pub mod json_mistake;
 pub mod loss;
 pub mod query;
+pub mod regular_file;
 pub mod stage;
 pub mod surrogate;
 pub mod tokens;
