@@ -235,9 +235,9 @@ fn of_file<'a>(rows: &'a StoredRows, shapes: &'a BTreeMap<String, String>) -> im
     rows.rows.iter().filter(move |row| row.end.is_none_or(|end| end > now)).filter_map(|row| {
         let kept = rows.shapes.get(&*row.budget)?;
         // A former version wrote it.
-        let now = shapes.get(&*row.budget).filter(|shape| former_shape(shape) == kept);
-        let window =
-            BudgetWindow { budget: row.budget.to_string(), shape: now.unwrap_or(kept).clone(), start: row.start };
+        let renamed = shapes.get(&*row.budget).filter(|shape| former_shape(shape) == kept);
+        let shape = renamed.unwrap_or(kept).clone();
+        let window = BudgetWindow { budget: row.budget.to_string(), shape, start: row.start };
         let used = amount(row.total());
         Some(BudgetChange { count: BudgetCount { window, end: row.end, used }, added: used })
     })
