@@ -1,8 +1,11 @@
 //! Renders requests: from the unified model to the provider's format.
 
+mod assistant;
+mod content;
 mod media;
 mod messages;
 mod thinking;
+mod tool_results;
 mod tools;
 
 use crate::compat::names::Renamed;

@@ -2,12 +2,19 @@
 //! and addresses of files, descriptions of tools, schemas, labels, and whatever a format calls by a name of its own.
 //! Texts within JSON are visited as a reader of that JSON sees them, without escapes, member names included.
 
+mod json;
+mod runs;
+
+use self::json::fixed_json;
+use self::runs::{Kind, Runs};
+use super::Asked;
 use super::documents::{self, DataUrl, Document};
-use super::{Asked, spelling};
 use crate::types::{
     ChatRequest, EmbeddingInput, EmbeddingsRequest, Extension, MediaPart, MediaSource, Message, OutputFormat, Part,
     RerankDocument, RerankRequest, ResultPart, Role, TextPart, Tool, ToolChoice, ToolKind,
 };
+
+pub use self::json::json;
 
 /// What is done with each text: it may be changed, except where it is vouched for.
 pub type Visit<'v> = dyn FnMut(&mut Text<'_>) + 'v;
@@ -107,41 +114,6 @@ fn chat(request: &mut ChatRequest, f: &mut Visit<'_>) {
     }
     option(&mut request.cache_key, f);
     extensions(&mut request.extensions, f);
-}
-
-/// What the texts of a message are, as far as others may be put together with them.
-#[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    Thinking,
-    Refusal,
-    Result,
-}
-
-/// Messages that follow each other and have the same role. Those for the system are one, wherever they stand, since
-/// formats that have one place for them put them there.
-#[derive(Debug, Default)]
-struct Runs {
-    role: Option<Role>,
-    number: u32,
-}
-
-impl Runs {
-    /// The number of the run that a message belongs to. One that says nothing ends no run: it may be left out.
-    fn next(&mut self, message: &Message) -> u32 {
-        if matches!(message.role, Role::System | Role::Developer) {
-            return 0;
-        }
-        let is_empty = |part: &Part| matches!(part, Part::Text(part) if part.text.is_empty());
-        // Formats without a turn for results have them in the user's.
-        let role = if message.role == Role::Tool { &Role::User } else { &message.role };
-        let is_same = self.role.as_ref() == Some(role) || message.parts.iter().all(is_empty);
-        if !is_same {
-            self.role = Some(role.clone());
-            self.number = self.number.saturating_add(1);
-        }
-        self.number
-    }
 }
 
 fn message(message: &mut Message, run: u32, f: &mut Visit<'_>) {
@@ -289,11 +261,6 @@ fn plain(text: &mut String, f: &mut Visit<'_>) {
     f(&mut Text::of(text));
 }
 
-/// Visits the strings and numbers of JSON that stays as it is.
-fn fixed_json(text: &str, f: &mut Visit<'_>) {
-    json(&mut text.to_owned(), &mut |found| f(&mut Text { is_fixed: true, ..Text::of(found.value) }));
-}
-
 /// Visits a name that its format gives a meaning to, and that cannot be another.
 fn fixed(text: &mut String, f: &mut Visit<'_>) {
     fixed_if(true, text, f);
@@ -308,177 +275,5 @@ fn in_run(run: u32, is_fixed: bool, text: &mut String, f: &mut Visit<'_>) {
     f(&mut Text { run: Some(run), is_fixed, ..Text::of(text) });
 }
 
-/// Visits the strings and numbers of a JSON text. In the place of a number, another text is put as a string. What is not
-/// JSON is visited as it is: a model may have written it.
-pub fn json(text: &mut String, f: &mut Visit<'_>) {
-    if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
-        return plain(text, f);
-    }
-    let (mut changed, mut copied): (Option<String>, usize) = (None, 0);
-    let mut at = 0;
-    while let Some(start) = next(text, at) {
-        let is_string = text.as_bytes().get(start) == Some(&b'"');
-        let end = if is_string { end_of_string(text, start) } else { end_of_number(text, start) };
-        let Some(token) = end.and_then(|end| text.get(start..end)) else { break };
-        at = start + token.len();
-        let mut value = if is_string { spelling::of_json(token) } else { token.to_owned() };
-        let mut visited = Text::of(&mut value);
-        f(&mut visited);
-        if visited.is_changed {
-            let out = changed.get_or_insert_default();
-            out.push_str(text.get(copied..start).unwrap_or_default());
-            out.push_str(&serde_json::Value::String(value).to_string());
-            copied = at;
-        }
-    }
-    if let Some(mut out) = changed {
-        out.push_str(text.get(copied..).unwrap_or_default());
-        *text = out;
-    }
-}
-
-/// The place of the next string or number of a JSON text.
-fn next(text: &str, at: usize) -> Option<usize> {
-    let begins = |byte: &u8| matches!(byte, b'"' | b'-' | b'0'..=b'9');
-    Some(at + text.as_bytes().get(at..)?.iter().position(begins)?)
-}
-
-/// The place behind the number that begins at `start`.
-fn end_of_number(text: &str, start: usize) -> Option<usize> {
-    let goes_on = |byte: &u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
-    let rest = text.as_bytes().get(start..)?;
-    Some(start + rest.iter().position(|byte| !goes_on(byte)).unwrap_or(rest.len()))
-}
-
-/// The place behind the closing quote of the string that begins at `start`.
-fn end_of_string(text: &str, start: usize) -> Option<usize> {
-    let mut is_escaped = false;
-    let inside = text.as_bytes().get(start + 1..)?;
-    let closing = inside.iter().position(|byte| {
-        let closes = *byte == b'"' && !is_escaped;
-        is_escaped = *byte == b'\\' && !is_escaped;
-        closes
-    });
-    closing.map(|at| start + at + 2)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::types::{AllowedTools, FunctionTool, MediaKind, ToolResult};
-
-    fn texts(text: &str) -> Vec<String> {
-        let mut seen = Vec::new();
-        json(&mut text.to_owned(), &mut |text| seen.push(text.as_str().to_owned()));
-        seen
-    }
-
-    #[test]
-    fn strings_in_json_are_seen_without_escapes_and_names_too() {
-        assert_eq!(texts(r#"{"a\u0062":["x\"y",{"n":-1.5e3}],"e":"\\"}"#), ["ab", "x\"y", "n", "-1.5e3", "e", "\\"]);
-        assert_eq!(texts("{\"half\": \"of i"), ["{\"half\": \"of i"], "what is no JSON is a text");
-    }
-
-    #[test]
-    fn names_of_tools_are_seen_wherever_they_stand() {
-        let result = ToolResult { name: Some("a".into()), ..ToolResult::new("c") };
-        let parts = vec![Part::ToolResult(result)];
-        let message = Message { role: Role::Tool, name: None, parts, extensions: Vec::new() };
-        let allowed = AllowedTools { names: vec!["b".into(), "c".into()], required: false };
-        for (choice, expected) in
-            [(ToolChoice::Named("b".into()), vec!["a", "b"]), (ToolChoice::Allowed(allowed), vec!["a", "b", "c"])]
-        {
-            let (messages, tool_choice) = (vec![message.clone()], Some(choice));
-            let mut asked = Asked::Chat(ChatRequest { messages, tool_choice, ..ChatRequest::default() });
-            let mut seen = Vec::new();
-            visit(&mut asked, &mut |text| seen.push(text.as_str().to_owned()));
-            assert_eq!(seen, expected);
-        }
-    }
-
-    #[test]
-    fn half_a_character_hides_nothing() {
-        assert_eq!(
-            texts(r#"{"q":"the key \u0041KIA \ud83d","card":4111111111111111}"#).concat(),
-            "qthe key AKIA \u{fffd}card4111111111111111"
-        );
-    }
-
-    #[test]
-    fn a_number_that_is_changed_becomes_a_string() {
-        let mut text = r#"{"card":4111111111111111,"n":[1, 2]}"#.to_owned();
-        json(&mut text, &mut |text| {
-            if text.as_str().len() > 10 {
-                text.set("[card]".to_owned());
-            }
-        });
-        assert_eq!(text, r#"{"card":"[card]","n":[1, 2]}"#);
-    }
-
-    #[test]
-    fn numbers_are_seen_wherever_json_stands() {
-        let number = || "{\"n\":4111111111111111}".to_owned();
-        let extensions = || vec![Extension { format: "f".into(), key: "k".into(), json: number() }];
-        let (name, parameters) = ("t".to_owned(), Some(number()));
-        let (description, strict, cache, extended) = (None, None, None, Vec::new());
-        let tool = FunctionTool { name, description, parameters, strict, cache, extensions: extended };
-        let documents = vec![RerankDocument::Json(number())];
-        let chat = ChatRequest {
-            tools: vec![Tool::Function(tool)],
-            metadata: Some(number()),
-            extensions: extensions(),
-            ..ChatRequest::default()
-        };
-        let (model, query, extensions) = (String::new(), String::new(), extensions());
-        let rerank = RerankRequest { model, query, documents, top_n: None, return_documents: None, extensions };
-        for (mut asked, count) in [(Asked::Chat(chat), 3), (Asked::Rerank(rerank), 2), (Asked::Other(number()), 1)] {
-            let mut seen = 0;
-            visit(&mut asked, &mut |text| seen += usize::from(text.as_str() == "4111111111111111"));
-            assert_eq!(seen, count);
-        }
-    }
-
-    fn media_of(mime: Option<&str>, source: MediaSource) -> Asked {
-        let media = MediaPart { mime: mime.map(str::to_owned), ..MediaPart::new(MediaKind::Document, source) };
-        let (name, extensions) = (None, Vec::new());
-        let message = Message { role: Role::User, name, parts: vec![Part::Media(media)], extensions };
-        Asked::Chat(ChatRequest { messages: vec![message], ..ChatRequest::default() })
-    }
-
-    #[test]
-    fn text_documents_are_seen_and_written_anew() {
-        let base64 = |text: &str| MediaSource::Base64(documents::encoded(text));
-        let url = |url: &str| MediaSource::Url(url.to_owned());
-        for (mime, source, masked) in [
-            (Some("text/plain"), base64("say hush"), base64("say [x]")),
-            (None, base64("hush"), base64("[x]")),
-            (Some("application/json"), base64("{\"a\":\"\\u0068ush\"}"), base64("{\"a\":\"[x]\"}")),
-            (None, url("data:text/plain,h%75sh"), url("data:text/plain,%5Bx%5D")),
-            (None, url("data:a/json;name=hush;base64,MQ=="), url("data:a/json;name=[x];base64,MQ==")),
-        ] {
-            let mut asked = media_of(mime, source);
-            visit(&mut asked, &mut |text| {
-                let masked = text.as_str().replace("hush", "[x]");
-                if masked != text.as_str() {
-                    text.set(masked);
-                }
-            });
-            assert_eq!(asked, media_of(mime, masked));
-        }
-        let mut fixed = media_of(Some("text/plain"), MediaSource::Base64("aHVzaP8=".into()));
-        let mut count = 0;
-        visit(&mut fixed, &mut |text| count += usize::from(text.is_fixed() && text.as_str().starts_with("hush")));
-        assert_eq!(count, 1, "its bytes cannot be written anew");
-    }
-
-    #[test]
-    fn only_changed_strings_are_written_anew() {
-        let mut text = r#"{ "a" : "\u0078", "b":1.50, "c":"x" }"#.to_owned();
-        json(&mut text, &mut |text| {
-            if text.as_str() == "c" {
-                text.set("\"".to_owned());
-            }
-        });
-        assert_eq!(text, r#"{ "a" : "\u0078", "b":1.50, "\"":"x" }"#);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! Thinking: how a request asks for it, and how it is sent in the history.
 
 use super::Writer;
-use super::messages::{Numbered, Piece};
+use super::content::{Numbered, Piece};
 use crate::compat::quirks::{Effort, Thinking};
 use crate::compat::wire::FORMAT;
 use crate::compat::{effort, reasoning};
