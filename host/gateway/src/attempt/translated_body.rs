@@ -1,7 +1,10 @@
 //! The body of a translated stream: reads the provider's pieces, passes them through the pipeline, and sends the
 //! output at once.
 
+mod end;
+mod first;
 mod pieces;
+mod resume;
 
 use std::fmt;
 use std::pin::Pin;
@@ -15,19 +18,18 @@ use tokio::time::{Instant, Sleep};
 use super::follow_up::CancelOnDrop;
 use super::gathered::Gathered;
 use super::outflow::Outflow;
-use super::pipeline::{Observed, Pipeline, stopping};
+use super::pipeline::{Pipeline, stopping};
 use super::reply::BodyError;
-use super::resume::{ResumeContext, ResumedStream, Resuming};
+use super::resume::{ResumeContext, Resuming};
 use super::send::fault_of;
-use super::translate::unreadable;
 use super::unified_reply::{Closing, see_events};
 use crate::accounting::Account;
 use crate::provenance::ProvenanceRecorder;
 use weir_server::final_poll;
 use weir_types::contract::types::{ChatEvent, Loss};
-use weir_types::fault::{Fault, Side};
-use weir_types::tokens::Tokens;
 use weir_upstream::Decoded;
+
+pub(super) use self::first::{First, prime};
 
 /// A stream that is being translated.
 pub struct Translated {
@@ -54,44 +56,6 @@ pub struct Translated {
     has_late_losses: bool,
     /// Whether the stream may be kept for equal requests: all of it is of the model asked for, and has an end of its own.
     may_be_kept: bool,
-}
-
-/// The output of the pieces that were read before the answer's head is sent.
-#[derive(Debug, Default)]
-pub(super) struct First {
-    out: Outflow,
-    ended: bool,
-}
-
-/// Reads until there is output for the client, so that a stream which fails at once is answered with an error status. The
-/// provider charges for one that fails since it cannot be read, as for a whole answer.
-pub(super) async fn prime(
-    upstream: &mut Decoded,
-    pipeline: &mut Pipeline,
-    account: &mut Account,
-) -> Result<First, Fault> {
-    let mut first = First::default();
-    // What an error that the provider sent in place of an answer would stand in.
-    let mut last = Bytes::new();
-    while first.out.is_empty() && !first.ended {
-        let read = if let Some(piece) = upstream.next_piece().await.map_err(|error| fault_of(&error))? {
-            last = piece.clone();
-            pipeline.push(&[piece], &mut first.out)
-        } else {
-            first.ended = true;
-            pipeline.end(&mut first.out)
-        };
-        first.ended |= pipeline.is_refused();
-        let failure = || pipeline.failure().map(|error| Fault::from_error(Side::Upstream, error.clone()));
-        if let Some(fault) = read.err().or_else(failure) {
-            let reported = pipeline.reported();
-            if !unreadable::is_of_provider(&fault, &last) || reported.total().is_some() {
-                account.unreadable(reported.output().unwrap_or_default());
-            }
-            return Err(fault);
-        }
-    }
-    Ok(first)
 }
 
 /// The progress of the stream's end.
@@ -262,94 +226,6 @@ impl Translated {
         }
     }
 
-    /// Starts the search for a target that continues, if the stream can be resumed.
-    fn resume(&mut self, fault: &Fault) -> bool {
-        let (Some(onward), Some(pipeline), Some(account)) = (&mut self.onward, &mut self.pipeline, &mut self.account)
-        else {
-            return false;
-        };
-        if pipeline.partial().is_none() || pipeline.had_finish() {
-            return false;
-        }
-        let Some(resuming) =
-            pipeline.partial().and_then(|partial| onward.begin(fault, partial, &pipeline.target, account))
-        else {
-            return false;
-        };
-        record_facts(account, &mut pipeline.seen);
-        account.interrupted();
-        self.resuming = Some(resuming);
-        self.upstream = None;
-        self.cancel_on_drop.take().into_iter().for_each(CancelOnDrop::disarm);
-        true
-    }
-
-    fn resumed(&mut self, found: Result<ResumedStream, Fault>) {
-        let (Some(pipeline), Some(account)) = (&mut self.pipeline, &mut self.account) else { return };
-        let taken = found.and_then(|found| {
-            account.served_by(pipeline.seen.model.as_deref().unwrap_or_default());
-            account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.unreported());
-            let target = &found.stream.successor.target;
-            account.answered_on_by(target);
-            let issuer = || target.issuer();
-            self.recorder.iter_mut().for_each(|recorder| recorder.goes_on(issuer()));
-            self.upstream = Some(found.stream.upstream);
-            self.cancel_on_drop = found.stream.cancel_on_drop;
-            self.may_be_kept &= !found.stands_in;
-            pipeline.resume(found.stream.successor, &mut self.out)
-        });
-        if let Err(fault) = taken {
-            self.give_up(&fault);
-        }
-    }
-
-    /// Ends a broken stream that is not resumed.
-    fn give_up(&mut self, fault: &Fault) {
-        let is_reported = self.pipeline.as_mut().is_some_and(|pipeline| pipeline.fail(fault, &mut self.out));
-        self.broken(fault.side.as_str(), is_reported);
-    }
-
-    /// The failure frame is in the output, if that was possible. The connection is cut after it if the protocol shows
-    /// the client such a cut, so that no client takes the answer for complete.
-    fn broken(&mut self, side: &str, is_reported: bool) {
-        self.ending = if self.can_cut || !is_reported { Ending::Cut } else { Ending::Clean };
-        self.close(Some(side));
-    }
-
-    /// Releases everything and closes the account.
-    fn close(&mut self, broken_by: Option<&str>) {
-        self.upstream = None;
-        self.onward = None;
-        self.cancel_on_drop.take().into_iter().for_each(CancelOnDrop::disarm);
-        let is_for_program = self.pipeline.as_ref().is_some_and(Pipeline::is_for_program);
-        let is_refused = self.pipeline.as_ref().is_some_and(Pipeline::is_refused);
-        let seen = self.pipeline.take().map(Pipeline::release);
-        self.has_late_losses = seen.as_ref().is_some_and(|seen| !seen.losses.is_empty());
-        self.may_be_kept &= seen.as_ref().is_none_or(|seen| !seen.has_made_up_end);
-        if let Some(seen) = seen.as_ref().filter(|_| is_for_program) {
-            self.closing.losses.extend(seen.losses.iter().cloned());
-            self.closing.usage.clone_from(&seen.usage);
-        }
-        let Some(mut account) = self.account.take() else { return };
-        // The end of a stream that broke is still to be sent.
-        account.add_bytes_out(self.out.bytes.len());
-        if is_refused {
-            account.answer_refused();
-        }
-        if let Some(seen) = seen {
-            account.lost(&seen.losses);
-            record(&mut account, seen);
-        }
-        match broken_by {
-            Some(side) => account.fail_stream(side),
-            None if is_refused => account.complete_refused(),
-            None => account.complete(),
-        }
-        if is_for_program {
-            self.closing.cost = account.cost();
-        }
-    }
-
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Outflow, BodyError>>> {
         let Some(alive) = &mut self.keep_alive else { return Poll::Pending };
         ready!(alive.sleep.as_mut().poll(cx));
@@ -361,38 +237,6 @@ impl Translated {
         }
         Poll::Ready(Some(Ok(Outflow { bytes: alive.frame.to_vec(), events: Vec::new() })))
     }
-}
-
-impl Drop for Translated {
-    /// The client left: accounts for what has been consumed so far.
-    fn drop(&mut self) {
-        // A target that was asked to go on charges for that: its attempt ends before the account is closed.
-        self.resuming = None;
-        self.read_for_nobody();
-        let seen = self.pipeline.take().map(Pipeline::release);
-        if let (Some(account), Some(seen)) = (&mut self.account, seen) {
-            record(account, seen);
-        }
-    }
-}
-
-/// Tells the attempt's span what its answer said of itself. What another target then says is that one's own.
-fn record_facts(account: &Account, seen: &mut Observed) {
-    if let Some(answer_facts) = &mut seen.answer_facts {
-        account.attempt().set_answer(std::mem::take(&mut **answer_facts));
-    }
-}
-
-fn record(account: &mut Account, mut seen: Observed) {
-    record_facts(account, &mut seen);
-    account.ended_because(seen.reason);
-    account.content(seen.weight.tokens());
-    account.served_by(seen.model.as_deref().unwrap_or_default());
-    let Some(usage) = seen.usage else { return };
-    if seen.finished && Tokens::from(&usage).output().is_some() {
-        account.usage_is_final();
-    }
-    account.set_usage(usage);
 }
 
 impl fmt::Debug for Translated {

@@ -1,0 +1,86 @@
+//! Reads a whole answer before its head goes out, so that a header can say what it costs.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Body;
+
+use super::Relayed;
+use super::end::record;
+use weir_ledger::Nano;
+
+/// The most bytes of a whole answer that are read before its head goes out.
+const GATHERED: usize = 256 << 10;
+
+/// How long they may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Relayed {
+    /// Whether it is a whole answer whose cost is known once it was read.
+    pub(in crate::attempt) fn can_gather(&self) -> bool {
+        self.ends.is_none() && self.meter.is_some() && self.account.as_ref().is_some_and(|account| account.is_priced())
+    }
+
+    /// Whether it tells of work that its provider has begun.
+    pub(in crate::attempt) fn begins_work(&self) -> bool {
+        self.ends.is_none() && self.account.as_ref().is_some_and(|account| account.begins_work())
+    }
+
+    /// Reads a whole answer before its head goes out, and returns what it costs, for a header. `None` if it is long or
+    /// slow, breaks off, or has no known cost: then it goes on as it arrives.
+    pub(in crate::attempt) async fn gather(&mut self) -> Option<Nano> {
+        let is_read = {
+            let mut reading = pin!(self.read_gathered());
+            // An answer that is there already costs no timer.
+            match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+                Poll::Ready(is_read) => is_read,
+                Poll::Pending => tokio::time::timeout(TIMEOUT, reading).await.unwrap_or(false),
+            }
+        };
+        if !is_read {
+            return None;
+        }
+        let metered = self.meter.take().map(|meter| meter.finish(true));
+        let account = self.account.as_mut()?;
+        record(account, metered);
+        account.cost_of_whole()
+    }
+
+    /// Reads up to the end; `false` if that is too far away, or the provider broke off, which is found again later.
+    async fn read_gathered(&mut self) -> bool {
+        let mut bytes = 0;
+        loop {
+            let Some(upstream) = &mut self.upstream else { return false };
+            let next = if upstream.is_end_stream() {
+                None
+            } else {
+                poll_fn(|cx| Pin::new(&mut *upstream).poll_frame(cx)).await
+            };
+            match next {
+                Some(Ok(frame)) => {
+                    let piece = self.pass(frame.into_data().unwrap_or_default());
+                    bytes += piece.len();
+                    self.gathered.push_back(piece);
+                }
+                Some(Err(error)) => {
+                    self.failed = Some(error);
+                    return false;
+                }
+                None => {
+                    // The last piece must not be empty: a reader that knows the length does not ask for it.
+                    let rest = self.swap.take().map(|mut swap| swap.finish()).filter(|rest| !rest.is_empty());
+                    let rest = rest.map(Bytes::from);
+                    self.count_out(rest.as_ref());
+                    self.gathered.extend(rest);
+                    return true;
+                }
+            }
+            if bytes > GATHERED {
+                return false;
+            }
+        }
+    }
+}
