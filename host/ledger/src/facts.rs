@@ -31,6 +31,8 @@ pub struct Facts {
     pub variant: Option<String>,
     /// The tokens that count toward a threshold of context, if they are not all input.
     pub context: Option<u64>,
+    /// How many of the requests searched whose sum this is, as of a batch; none where it is one request.
+    pub searched: Option<u32>,
     /// Whether any count is an estimate.
     pub estimated: bool,
 }
@@ -48,6 +50,7 @@ impl Facts {
             cache_minutes: None,
             variant: None,
             context: None,
+            searched: None,
             estimated: false,
         }
     }
@@ -64,12 +67,14 @@ impl Facts {
         Ok(Self { tokens, pieces, service_tier, batch, region, ..Self::at(at) })
     }
 
-    /// The count of a measure; a request counts once, and so does one that searched.
+    /// The count of a measure; a request counts once, and so does each that searched.
     pub fn count(&self, measure: Measure) -> Quantity {
+        let has_searched = || !self.pieces.get(Unit::Search).is_zero();
         match measure {
             Measure::Tokens(bucket) => Quantity::whole(self.tokens.get(bucket).unwrap_or_default()),
             Measure::Pieces(unit) => self.pieces.get(unit),
-            Measure::SearchedRequest => Quantity::whole(u32::from(!self.pieces.get(Unit::Search).is_zero())),
+            Measure::SearchedRequest if has_searched() => Quantity::whole(self.searched.unwrap_or_default().max(1)),
+            Measure::SearchedRequest => Quantity::whole(0),
             Measure::Request => Quantity::whole(1),
         }
     }
@@ -145,6 +150,8 @@ struct Stored {
     variant: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     context: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    searched: Option<u32>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     estimated: bool,
 }
@@ -162,6 +169,7 @@ impl Serialize for Facts {
             cache_minutes: self.cache_minutes,
             variant: self.variant.clone(),
             context: self.context,
+            searched: self.searched,
             estimated: self.estimated,
         };
         stored.serialize(serializer)
@@ -192,6 +200,7 @@ impl<'de> Deserialize<'de> for Facts {
             cache_minutes: stored.cache_minutes,
             variant: stored.variant,
             context: stored.context,
+            searched: stored.searched,
             estimated: stored.estimated,
         })
     }
@@ -210,6 +219,7 @@ mod tests {
         usage.service_tier = Some("flex".into());
         let mut facts = Facts::of(&usage, Timestamp::UNIX_EPOCH).unwrap();
         facts.region = Some("eu".into());
+        facts.searched = Some(3);
         facts.estimated = true;
         let text = serde_json::to_string(&facts).unwrap();
         assert_eq!(serde_json::from_str::<Facts>(&text).unwrap(), facts, "{text}");

@@ -48,6 +48,8 @@ pub struct ExchangeSummary {
     pub used: Used,
     /// What is billed by the piece.
     pub units: Vec<UnitCount>,
+    /// How many requests of a batch made any search.
+    pub searched: Option<u32>,
     /// The service tier that served it, where the answer names one.
     pub service_tier: Option<String>,
     /// Whether it was served at the price of a batch, where the answer reports it.

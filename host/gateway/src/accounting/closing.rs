@@ -177,6 +177,7 @@ impl Account {
             attempts,
             used,
             units: reported.map(|usage| usage.units.clone()).unwrap_or_default(),
+            searched: self.tokens.searched,
             service_tier: reported.and_then(|usage| usage.service_tier.clone()),
             batch: reported.and_then(|usage| usage.batch),
             finish: self.finish,

@@ -73,6 +73,8 @@ pub struct FinishedRequest {
     pub used: Used,
     /// What is billed by the piece.
     pub units: Vec<UnitCount>,
+    /// How many requests of a batch made any search, since some prices are for all searches of a request; none of one request.
+    pub searched: Option<u32>,
     /// The service tier that served it, where the answer names one.
     pub service_tier: Option<String>,
     /// Whether it was served at the price of a batch.

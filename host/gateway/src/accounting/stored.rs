@@ -219,7 +219,8 @@ impl Account {
         if of_models.is_empty() {
             self.tokens.tariff = Some(debt.tariff.clone());
         }
-        for ModelUse { model, mut usage } in of_models {
+        for ModelUse { model, mut usage, searched } in of_models {
+            self.tokens.searched = Some(self.tokens.searched.unwrap_or_default().saturating_add(searched));
             debt.set_model(&model);
             let tariff = Some(debt.tariff.clone());
             if let Some(before) = self.tokens.reported.take() {

@@ -44,6 +44,8 @@ pub(super) struct TokenBill {
     pub(super) wants_no_output: bool,
     /// Whether the usage is the sum of many requests', so that no threshold of context applies to it.
     pub(super) is_of_many: bool,
+    /// How many of these requests made any search; `None` if it is the usage of one.
+    pub(super) searched: Option<u32>,
     /// The rates of the answering target.
     pub(super) tariff: Option<Tariff>,
     /// What the provider tells that its answer cost, until it is charged for.
@@ -282,8 +284,9 @@ impl TokenBill {
         let facts = Facts::of(reported, Timestamp::now());
         let facts =
             facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
-        let context = self.is_of_many.then_some(0);
-        Some(Facts { tokens, context, estimated: self.told == Told::Estimate, ..facts.ok()? }.with_estimate(missing))
+        let (context, searched) = (self.is_of_many.then_some(0), self.searched);
+        let estimated = self.told == Told::Estimate;
+        Some(Facts { tokens, context, searched, estimated, ..facts.ok()? }.with_estimate(missing))
     }
 
     /// The tokens of this usage that have not been charged for.

@@ -205,6 +205,18 @@ fn all_searches_of_a_request_cost_once_where_the_price_is_one_for_the_request() 
 }
 
 #[test]
+fn each_request_of_a_batch_that_searched_costs_once() {
+    let file = r#"{"providers": {"p": {"m": {"input": "0", "output": "0", "searched_request": "0.035"}}}}"#;
+    let book = PriceBook::new(vec![PriceFile::parse("t", file).unwrap()]);
+    let total = |searches: f64, searched| {
+        let facts = Facts { searched, ..with_pieces(&[(Unit::Search, searches)]) };
+        price(&book, Subject::of("p", "m"), &facts).unwrap().total().unwrap().get()
+    };
+    assert_eq!(total(7.0, Some(4)), 140_000_000);
+    assert_eq!((total(7.0, None), total(0.0, Some(4))), (35_000_000, 0));
+}
+
+#[test]
 fn a_request_without_searches_is_not_charged_for_them() {
     let file = r#"{"providers": {"p": {"m": {"input": "1", "output": "1", "searched_request": "0.035"}}}}"#;
     let book = PriceBook::new(vec![PriceFile::parse("t", file).unwrap()]);

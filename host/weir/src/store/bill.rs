@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::charged;
+use super::facts::SEARCHED_REQUESTS;
 use super::sums::buckets;
 use weir_gateway::route::Target;
 use weir_gateway::serving::Serving;
@@ -74,7 +75,7 @@ fn time(fact: &Fact) -> Timestamp {
 fn all_counts(fact: &Fact) -> Result<Facts, BillError> {
     let mut facts = Facts::at(time(fact));
     facts.tokens = tokens(&fact.tokens);
-    facts.pieces = pieces(fact)?;
+    (facts.pieces, facts.searched) = pieces(fact)?;
     facts.service_tier = Some(fact.service_tier.clone()).filter(|tier| !tier.is_empty());
     facts.batch = fact.batch;
     facts.region = Some(fact.region.clone()).filter(|region| !region.is_empty());
@@ -93,18 +94,23 @@ fn tokens(stored: &TokenCounts) -> Tokens {
     tokens
 }
 
-fn pieces(fact: &Fact) -> Result<Pieces, BillError> {
-    let mut pieces = Pieces::default();
+/// What is billed by the piece, and how many requests of a batch made any search.
+fn pieces(fact: &Fact) -> Result<(Pieces, Option<u32>), BillError> {
+    let (mut pieces, mut searched) = (Pieces::default(), None);
     if fact.units.is_empty() {
-        return Ok(pieces);
+        return Ok((pieces, searched));
     }
     let stored: BTreeMap<String, f64> =
         serde_json::from_str(&fact.units).map_err(|error| BillError::Units(error.to_string()))?;
     for (name, count) in stored {
+        if name == SEARCHED_REQUESTS {
+            searched = Some(count as u32);
+            continue;
+        }
         let unit = Unit::ALL.into_iter().find(|unit| unit.name() == name).ok_or(BillError::Units(name))?;
         pieces.add(unit, Quantity::measured(count)?);
     }
-    Ok(pieces)
+    Ok((pieces, searched))
 }
 
 /// How a request's cost came about: who read its counts from where, and which price was applied to each. Prices are
@@ -166,7 +172,7 @@ pub(crate) fn billed_tokens(fact: &Fact) -> Option<[u64; 2]> {
 
 /// Whether anything of a stored request is billed by the piece. What cannot be read is taken for something.
 pub(crate) fn has_pieces(fact: &Fact) -> bool {
-    !pieces(fact).is_ok_and(|pieces| pieces.is_empty())
+    !pieces(fact).is_ok_and(|(pieces, _)| pieces.is_empty())
 }
 
 /// The target whose prices hold: that of the route that the client asked for, else any of the provider.
@@ -272,6 +278,10 @@ mod tests {
         assert_eq!(billed_tokens(&fact), Some([7, 0]));
         let counts = &parts(&fact).unwrap()[0].counts;
         assert!(counts.is_billed_apart() && counts.context() == 500);
+        fact.units = r#"{"search":7.0,"searched_request":4.0}"#.to_owned();
+        let searched = all_counts(&fact).unwrap();
+        assert_eq!(searched.count(Measure::SearchedRequest), Quantity::whole(4));
+        assert_eq!(searched.count(Measure::Pieces(Unit::Search)), Quantity::whole(7));
         // What another version of the adapter reads counts alone, with the tier that served.
         let mut usage = Usage::of(Some(500), None);
         usage.units = vec![UnitCount { unit: Unit::BilledInput, count: 9.0 }];

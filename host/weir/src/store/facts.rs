@@ -7,16 +7,20 @@ use super::charged;
 use weir_gateway::accounting::access::RequestOutcome;
 use weir_gateway::accounting::request_log::FinishedRequest;
 use weir_gateway::accounting::trail::{self, AttemptTime, Step};
+use weir_ledger::Measure;
 use weir_store::{Fact, RequestId, TokenCounts};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::UnitCount;
 use weir_types::fault::error_kind_name;
 use weir_types::tokens::Tokens;
 
+/// The name, among the units, of the number of a batch's requests that made any search.
+pub(super) const SEARCHED_REQUESTS: &str = Measure::SearchedRequest.name();
+
 /// Gives `take` the fact of a request. It borrows its texts: nothing is made for it but what the record does not have.
 pub(crate) fn with_fact<R>(finished: &FinishedRequest, take: impl FnOnce(&Fact<&str>) -> R) -> R {
     let digest = finished.adapter.as_ref().map(|(_, digest)| digest.hex()).unwrap_or_default();
-    let (attempts, units) = (attempts(finished), units(&finished.units));
+    let (attempts, units) = (attempts(finished), units(&finished.units, finished.searched));
     let losses = if finished.losses.is_empty() { String::new() } else { json(&finished.losses) };
     let (error_kind, error_text) = error(finished);
     let claim = finished.endpoint.as_ref().map(|endpoint| &endpoint.face);
@@ -141,7 +145,8 @@ fn json(value: &impl serde::Serialize) -> String {
 }
 
 /// Billed units as a JSON object: `{"search":2}`.
-fn units(units: &[UnitCount]) -> String {
+/// What is billed by the piece, by the names of measures.
+fn units(units: &[UnitCount], searched: Option<u32>) -> String {
     if units.is_empty() {
         return String::new();
     }
@@ -149,6 +154,8 @@ fn units(units: &[UnitCount]) -> String {
     for count in units {
         *sums.entry(count.unit.name()).or_default() += count.count;
     }
+    let searched = searched.filter(|requests| *requests > 0).map(|requests| (SEARCHED_REQUESTS, f64::from(requests)));
+    sums.extend(searched);
     json(&sums)
 }
 
@@ -180,7 +187,9 @@ mod tests {
     fn units_of_one_kind_are_added() {
         use weir_types::contract::types::Unit;
         let search = |count| UnitCount { unit: Unit::Search, count };
-        assert_eq!(units(&[search(1.0), search(2.0)]), r#"{"search":3.0}"#);
-        assert_eq!(units(&[]), "");
+        assert_eq!(units(&[search(1.0), search(2.0)], None), r#"{"search":3.0}"#);
+        assert_eq!(units(&[search(3.0)], Some(2)), r#"{"search":3.0,"searched_request":2.0}"#);
+        assert_eq!(units(&[search(0.0)], Some(0)), r#"{"search":0.0}"#);
+        assert_eq!(units(&[], None), "");
     }
 }

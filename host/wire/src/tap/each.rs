@@ -4,7 +4,7 @@
 use memchr::memchr;
 
 use super::{CompiledTap, TapReading, TapState};
-use weir_types::contract::types::Usage;
+use weir_types::contract::types::{Unit, Usage};
 use weir_types::tokens::{Tokens, add_counts, remove_impossible};
 
 /// Most models, tiers and regions that are told apart. What else there is counts as of a model without a name.
@@ -17,6 +17,15 @@ pub struct ModelUse {
     pub model: String,
     /// The sum of what they report.
     pub usage: Usage,
+    /// How many of them made any search: some prices are for all searches of a request.
+    pub searched: u32,
+}
+
+impl ModelUse {
+    fn add(&mut self, usage: &Usage, searched: u32) {
+        add_counts(&mut self.usage, usage);
+        self.searched = self.searched.saturating_add(searched);
+    }
 }
 
 /// Follows answers that come as lines.
@@ -75,15 +84,16 @@ impl EachTap {
         if Tokens::from(&usage).total().is_none() && usage.units.is_empty() {
             return;
         }
-        let model = model.unwrap_or_default();
+        let has_searched = usage.units.iter().any(|count| count.unit == Unit::Search && count.count > 0.0);
+        let (model, searched) = (model.unwrap_or_default(), u32::from(has_searched));
         let is_same = |sum: &&mut ModelUse| sum.model == model && priced_by(&sum.usage) == priced_by(&usage);
         if let Some(sum) = self.sums.iter_mut().find(is_same) {
-            add_counts(&mut sum.usage, &usage);
+            sum.add(&usage, searched);
         } else if self.sums.len() < MAX_GROUPS {
-            self.sums.push(ModelUse { model, usage });
+            self.sums.push(ModelUse { model, usage, searched });
         } else if let Some(last) = self.sums.last_mut() {
             last.model.clear();
-            add_counts(&mut last.usage, &usage);
+            last.add(&usage, searched);
         }
     }
 }
@@ -97,7 +107,7 @@ fn priced_by(usage: &Usage) -> (Option<&str>, Option<bool>, Option<&str>) {
 pub(super) mod tests {
     use super::*;
     use crate::tap::tests::place;
-    use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, Tap};
+    use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, Tap, UnitPlace, UnitSource};
 
     fn tap() -> CompiledTap {
         let of = |bucket, pointer: &str| place(bucket, &[pointer], Merge::Max, &[]);
@@ -143,6 +153,21 @@ pub(super) mod tests {
         assert_eq!(read(&lines.join("\n")), sums);
         assert_eq!(read(&format!("{}\r\n\r\n", lines.join("\r\n"))), sums);
         assert_eq!(read(""), Some(Vec::new()));
+    }
+
+    #[test]
+    fn lines_that_searched_are_counted_beside_their_searches() {
+        let searches = UnitPlace {
+            unit: Unit::Search,
+            source: UnitSource::Matches(FrameTest::Present("/searches/*".into())),
+            merge: Merge::Max,
+        };
+        let tap = CompiledTap::new(&Tap { units: vec![searches], ..Tap::default() }).unwrap();
+        let mut each = EachTap::new(&tap);
+        each.push(b"{\"searches\":[1,2]}\n{\"searches\":[]}\n{\"searches\":[1]}\n{}");
+        let sums = each.finish().unwrap();
+        let [sum] = sums.as_slice() else { panic!("{sums:?}") };
+        assert_eq!((sum.usage.units[0].count, sum.searched), (3.0, 2));
     }
 
     #[test]

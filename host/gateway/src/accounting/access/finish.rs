@@ -107,6 +107,7 @@ impl RequestRecord {
             steps: take(&mut self.steps),
             used: ended.used,
             units: ended.units,
+            searched: ended.searched,
             service_tier: ended.service_tier,
             is_batch: ended.batch.unwrap_or_default(),
             finish: ended.finish,

@@ -102,6 +102,7 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
                 parts: Vec::new(),
             },
             units: vec![UnitCount { unit: Unit::Search, count: 2.0 }],
+            searched: None,
             service_tier: Some("flex".to_owned()),
             batch: Some(true),
             finish: Some("stop"),
