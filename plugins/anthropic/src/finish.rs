@@ -34,9 +34,9 @@ pub(crate) fn word(reason: FinishReason, raw: Option<&str>, seen: Seen) -> (&'st
         reason if seen.ends_with_refusal(reason) => ("refusal", false),
         FinishReason::StopSequence => ("stop_sequence", false),
         FinishReason::Complete => ("end_turn", false),
-        FinishReason::ToolCalls | FinishReason::MalformedToolCall | FinishReason::Failed | FinishReason::Other => {
-            ("end_turn", true)
-        }
+        // Neither word is right; this one at least does not look complete.
+        FinishReason::Failed => ("max_tokens", true),
+        FinishReason::ToolCalls | FinishReason::MalformedToolCall | FinishReason::Other => ("end_turn", true),
     }
 }
 
@@ -51,6 +51,14 @@ mod tests {
             assert_eq!(word(reason, None, seen), ("tool_use", false));
         }
         assert_eq!(word(FinishReason::Length, None, seen).0, "max_tokens");
+    }
+
+    #[test]
+    fn an_answer_that_broke_off_does_not_look_complete() {
+        let called = Seen { call: true, refusal: false };
+        for seen in [Seen::default(), called] {
+            assert_eq!(word(FinishReason::Failed, Some("insufficient_system_resource"), seen), ("max_tokens", true));
+        }
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub(crate) fn write(finish: Option<&Finish>, losses: &mut Losses) -> &'static st
     losses.dropped_if(finish.stop_sequence.is_some(), "stop_sequence", "there is no place for it");
     match finish.reason {
         FinishReason::Length | FinishReason::ContextLength => return "length",
+        // Neither word is right; this one at least does not look complete.
+        FinishReason::Failed => {
+            losses.approximated("finish_reason", finish.raw.as_deref().unwrap_or("no reason given"));
+            return "length";
+        }
         FinishReason::Complete | FinishReason::StopSequence | FinishReason::ToolCalls => {}
         FinishReason::Other if matches!(finish.raw.as_deref(), None | Some("load" | "unload")) => {}
         _ => losses.approximated("finish_reason", finish.raw.as_deref().unwrap_or("no reason given")),
@@ -52,7 +57,8 @@ mod tests {
         assert_eq!(word(FinishReason::ToolCalls, "tool_calls"), "stop");
         assert_eq!(word(FinishReason::ContextLength, "model_context_window_exceeded"), "length");
         assert_eq!(word(FinishReason::ContentFilter, "SAFETY"), "stop");
-        assert_eq!(losses.into_losses().len(), 1);
+        assert_eq!(word(FinishReason::Failed, "network_error"), "length");
+        assert_eq!(losses.into_losses().len(), 2);
     }
 
     #[test]
