@@ -1,5 +1,7 @@
 //! The body of a provider's answer: from the network or from a recording, under the timers of its exchange.
 
+mod overtime;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
@@ -20,11 +22,14 @@ use super::joined::Joined;
 use super::observer::BodyObserver;
 use super::replay::Playback;
 use super::stream_redactor::StreamRedactor;
+use overtime::Overtime;
 
 /// The body of a provider's answer. Dropping it cancels the exchange.
 pub struct UpstreamBody {
     source: Source,
     watch: Watch,
+    /// What follows an end that the provider has told in the answer itself.
+    overtime: Overtime,
     origin: Arc<str>,
     /// Pieces that were read ahead and will be returned again.
     held: VecDeque<Bytes>,
@@ -76,7 +81,8 @@ impl UpstreamBody {
     }
 
     fn new(source: Source, watch: Watch, origin: Arc<str>) -> Self {
-        Self { source, watch, origin, held: VecDeque::new(), redactor: None, observer: None, trailers: None }
+        let (overtime, held) = (Overtime::default(), VecDeque::new());
+        Self { source, watch, overtime, origin, held, redactor: None, observer: None, trailers: None }
     }
 
     /// Takes out what followed the body, which may hold the credential.
@@ -106,6 +112,20 @@ impl UpstreamBody {
         if self.screened_len() == 0 && self.source.is_ended() {
             observer.ended(true);
         }
+    }
+
+    /// The provider has said in the answer that it is complete. Some keep the connection open nevertheless, or break it off:
+    /// from now on the body ends in a moment at the latest, and however it ends, nothing is missing.
+    pub fn expect_end(&mut self) {
+        // A recording ends at its own pace.
+        if matches!(self.source, Source::Network(_)) {
+            self.overtime.begin();
+        }
+    }
+
+    /// Whether the answer is known to be complete, whatever follows.
+    pub(super) fn is_complete(&self) -> bool {
+        self.overtime.has_begun()
     }
 
     /// The provider's origin, for messages.
@@ -220,9 +240,17 @@ impl Body for UpstreamBody {
                     }
                 }
                 Poll::Ready(None) => break this.rest().map(Ok),
+                Poll::Ready(Some(Err(error))) if this.is_complete() => {
+                    tracing::debug!(%error, "the provider broke off behind the end of its answer");
+                    break this.rest().map(Ok);
+                }
                 Poll::Ready(Some(Err(error))) => break Some(Err(error)),
                 Poll::Pending if matches!(this.source, Source::Made(_)) => return Poll::Pending,
                 Poll::Pending => {
+                    if this.overtime.poll_over(cx).is_ready() {
+                        tracing::debug!(origin = %this.origin, "the provider does not end an answer that is complete");
+                        break this.rest().map(Ok);
+                    }
                     let expired = ready!(this.watch.poll_expiry(cx));
                     break Some(Err(this.failure(expired)));
                 }

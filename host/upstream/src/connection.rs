@@ -17,6 +17,7 @@ use tokio::task::unconstrained;
 use super::chunks::Chunks;
 use super::dial::DialError;
 use super::multiplexed::{Http2, Seat};
+use super::refusal;
 use super::stream::Stream;
 use weir_types::in_place::pinned;
 
@@ -38,7 +39,7 @@ pub(super) enum Failure {
     Closed,
 }
 
-/// A failed exchange; `unsent` is the request if nothing of it was written.
+/// A failed exchange; `unsent` is the request if nothing of it was written, or the provider says that it has not taken it.
 #[derive(Debug)]
 pub(super) struct Unanswered {
     pub(super) failure: Failure,
@@ -53,6 +54,16 @@ impl Unanswered {
             Box::new(message)
         });
         Self { failure: error.into_error().into(), unsent }
+    }
+
+    /// A failed exchange on a shared connection, with a copy of its request. hyper gives back those alone that it has not begun
+    /// with. Of the others the provider tells, as it ends a connection in good order, which it has not taken; and one that waits
+    /// for room when the connection ends is given up as hyper's user's own error, without its body.
+    fn on_shared(error: TrySendError<Request<Chunks>>, url: &Uri, copy: Option<Box<Request<Chunks>>>) -> Self {
+        let waited = |copy: &Request<Chunks>| error.error().is_user() && !copy.body().is_empty();
+        let copy = copy.filter(|copy| refusal::is_leaving(error.error()) || waited(copy));
+        let failed = Self::to(error, url);
+        Self { unsent: failed.unsent.or(copy), ..failed }
     }
 }
 
@@ -72,9 +83,11 @@ impl Connection {
             Self::Http1(connection) => Either::Left(pinned(|| connection.send(message))),
             Self::Http2(shared) => {
                 let url = message.uri().clone();
+                // What is sent while it arrives cannot be sent again.
+                let copy = message.body().upload().is_none().then(|| Box::new(message.clone()));
                 let answer = shared.send(message);
                 Either::Right(Box::pin(async move {
-                    let (answered, seat) = answer.await.map_err(|error| Unanswered::to(error, &url))?;
+                    let (answered, seat) = answer.await.map_err(|error| Unanswered::on_shared(error, &url, copy))?;
                     Ok(answered.map(|incoming| (incoming, Carrier::Shared(seat))))
                 }))
             }

@@ -36,6 +36,11 @@ impl Decoded {
         Ok(Self { body, decoder, redactor })
     }
 
+    /// The provider has said in the answer that it is complete; see [`UpstreamBody::expect_end`].
+    pub fn expect_end(&mut self) {
+        self.body.expect_end();
+    }
+
     /// Reads the whole decoded body, up to `limit` bytes.
     pub async fn collect(self, limit: usize) -> Result<Bytes, UpstreamError> {
         if self.decoder.is_none() {
@@ -84,6 +89,11 @@ impl Body for Decoded {
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(frame)) => (decoder.push(frame.data_ref().map_or(&[][..], |piece| piece)), false),
                 None => (decoder.finish(), true),
+            };
+            let decoded = match decoded {
+                // Only the end of the coding is missing.
+                Err(DecodeError::Truncated(_)) if is_end && this.body.is_complete() => Ok(Bytes::new()),
+                decoded => decoded,
             };
             let decoded = match decoded {
                 Ok(decoded) => this.screened(decoded, is_end),

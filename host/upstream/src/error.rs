@@ -4,12 +4,12 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use h2::Reason;
 use hyper_util::client::legacy;
 
 use super::answer_body::BodyFailure;
 use super::connection::Failure;
 use super::dial::DialError;
+use super::refusal;
 use weir_buffers::Full;
 
 /// Maximum length of a detail, in characters. Details are texts of libraries, never of the provider.
@@ -154,7 +154,7 @@ impl UpstreamError {
             Failure::Dial(DialError::TimedOut) => UpstreamErrorKind::ConnectTimeout,
             Failure::Dial(DialError::Tls(_)) => UpstreamErrorKind::Tls,
             Failure::Dial(DialError::Connect(_)) => UpstreamErrorKind::Connect,
-            Failure::Exchange(error) if is_refused(error) => UpstreamErrorKind::Refused,
+            Failure::Exchange(error) if refusal::is_untaken(error) => UpstreamErrorKind::Refused,
             Failure::Exchange(error) => exchange_kind(error, UpstreamErrorKind::Reset),
             Failure::Closed => UpstreamErrorKind::Reset,
         };
@@ -200,20 +200,16 @@ fn call_dial_kind(error: &reqwest::Error) -> UpstreamErrorKind {
     }
 }
 
-/// Whether a provider says that it has not processed a request (RFC 9113, 8.7): it refused the stream, or ends its connection in
-/// good order and took none of the streams after the last one that it names.
-fn is_refused(error: &(dyn Error + 'static)) -> bool {
-    chain(error).filter_map(|cause| cause.downcast_ref::<h2::Error>()).any(|cause| {
-        let is_last = cause.is_go_away() && cause.is_remote() && cause.reason() == Some(Reason::NO_ERROR);
-        is_last || cause.is_remote() && cause.reason() == Some(Reason::REFUSED_STREAM)
-    })
-}
-
 /// Classifies a failed exchange; `gone` is the kind of a connection closed at this point.
 fn exchange_kind(error: &(dyn Error + 'static), gone: UpstreamErrorKind) -> UpstreamErrorKind {
     let is_gone = chain(error).any(|cause| {
         if let Some(cause) = cause.downcast_ref::<hyper::Error>() {
-            return cause.is_incomplete_message() || cause.is_canceled() || cause.is_closed();
+            // The last one is a connection of HTTP/2 that answers no pings any more.
+            return cause.is_incomplete_message() || cause.is_canceled() || cause.is_closed() || cause.is_timeout();
+        }
+        // It tells of no source.
+        if let Some(cause) = cause.downcast_ref::<h2::Error>() {
+            return cause.is_io();
         }
         cause.downcast_ref::<io::Error>().is_some_and(|cause| {
             use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};

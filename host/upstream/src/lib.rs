@@ -35,6 +35,7 @@ pub mod outbound;
 pub mod pass;
 mod pool;
 mod redactor;
+mod refusal;
 pub mod rendered;
 pub mod replay;
 mod session;

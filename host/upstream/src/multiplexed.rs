@@ -13,6 +13,7 @@ use hyper::client::conn::{TrySendError, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::chunks::Chunks;
+use super::refusal;
 use super::stream::Stream;
 
 /// The window of a connection in bytes: room for the windows of all its streams. What has arrived of an answer and nobody
@@ -52,7 +53,7 @@ struct Load {
     begun: Instant,
     /// When something arrived for an exchange last, in milliseconds.
     moved: AtomicU64,
-    /// Whether it gets no more exchanges, since one has waited in vain.
+    /// Whether it gets no more exchanges, since one has waited in vain, or the provider ends it.
     is_retired: AtomicBool,
     /// Wakes the task that drives the connection.
     driver: OnceLock<Waker>,
@@ -145,9 +146,18 @@ impl Http2 {
         let Self { mut sender, seat } = self;
         let answer = sender.try_send_request(message);
         async move {
-            let answered = answer.await?;
-            seat.answered();
-            Ok((answered, seat))
+            match answer.await {
+                Ok(answered) => {
+                    seat.answered();
+                    Ok((answered, seat))
+                }
+                Err(error) => {
+                    if refusal::is_leaving(error.error()) {
+                        seat.load.is_retired.store(true, Relaxed);
+                    }
+                    Err(error)
+                }
+            }
         }
     }
 }

@@ -527,3 +527,4 @@ async fn failures_are_distinguished() {
 }
 
 mod http2;
+mod overtime;

@@ -336,3 +336,7 @@ async fn a_request_that_a_provider_refuses_is_known_not_to_have_been_taken() {
     let error = in_time(sending(&upstreams(), request(&base))).await.unwrap().unwrap_err();
     assert!(!error.kind.is_unsent(), "{error}");
 }
+
+mod frames;
+mod leaving;
+mod odd_frames;
