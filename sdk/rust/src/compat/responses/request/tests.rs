@@ -1,7 +1,11 @@
 use super::*;
+use crate::compat::quirks::Thinking;
 use crate::compat::responses::read;
 use crate::testing::{self, fields};
-use crate::types::{Citation, Extension, MediaKind, Opaque, ReasoningRequest, ToolChoice};
+use crate::types::{
+    Citation, Extension, MediaKind, MediaPart, MediaSource, Message, Opaque, Part, ReasoningRequest, Role, TextPart,
+    ToolChoice,
+};
 
 fn rendered(role: Role, parts: Vec<Part>) -> (serde_json::Value, Vec<String>) {
     let request = ChatRequest { messages: vec![Message::new(role, parts)], ..ChatRequest::default() };
