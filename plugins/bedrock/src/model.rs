@@ -107,6 +107,11 @@ impl Model {
         self.own || self.is_claude_since((4, 5))
     }
 
+    /// The family and version, if the model is a Claude.
+    pub(crate) fn claude_version(self) -> Option<(Family, (u32, u32))> {
+        (self.vendor == Vendor::Claude).then_some((self.family, self.version))
+    }
+
     fn is_claude_since(self, version: (u32, u32)) -> bool {
         self.vendor == Vendor::Claude && self.version >= version
     }

@@ -1,6 +1,7 @@
 //! The provider's side: the service.
 
 pub(crate) mod additional;
+mod betas;
 pub(crate) mod decoder;
 pub(crate) mod error;
 pub(crate) mod messages;

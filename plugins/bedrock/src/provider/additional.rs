@@ -1,28 +1,22 @@
 //! `additionalModelRequestFields`: a model's parameters outside the format, in the vendor's spelling.
 
 use weir_sdk::json::{Object, Rest};
-use weir_sdk::types::{ChatRequest, Context, Extension};
+use weir_sdk::types::{ChatRequest, Extension};
 
 use crate::FORMAT;
 
 /// Prefix of such members' keys among the extensions.
 pub(crate) const ADDITIONAL: &str = "additionalModelRequestFields";
-/// The member that enables Claude's beta features.
-const BETA: &str = "anthropic_beta";
 
 /// The members to write, each once; a client's own take precedence over those of the adapter.
 #[derive(Debug, Default)]
 pub(super) struct Additional(Vec<(String, String)>);
 
 impl Additional {
-    /// The members from a client of this format, and those of the configuration.
-    pub(super) fn read(ctx: &Context, request: &ChatRequest) -> Self {
+    /// The members from a client of this format.
+    pub(super) fn read(request: &ChatRequest) -> Self {
         let members = request.extensions.iter().filter_map(|own| Some((name(own)?, &own.json)));
-        let mut all = Self(members.map(|(name, json)| (name.to_owned(), json.clone())).collect());
-        if let Some(features) = ctx.option(BETA).filter(|json| *json != "[]") {
-            all.add(BETA, features.to_owned());
-        }
-        all
+        Self(members.map(|(name, json)| (name.to_owned(), json.clone())).collect())
     }
 
     /// Adds a member unless it is present.

@@ -10,8 +10,8 @@ use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Framing, HttpRequest, RenderedRequest};
 
 use super::additional::{Additional, is_additional};
-use super::messages;
 use super::thinking::{self, Limits, Thinking};
+use super::{betas, messages};
 use super::{sampling, schema, tools};
 use crate::model::{Model, without_area};
 use crate::wire::{OWN_REQUEST, is_noted};
@@ -39,7 +39,9 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
             write::member(o, own);
         }
     });
-    losses.foreign("", &request.extensions, FORMAT);
+    for own in request.extensions.iter().filter(|own| !betas::is_header(own)) {
+        losses.foreign("", std::slice::from_ref(own), FORMAT);
+    }
     let streams = request.stream && prompt.streams(&mut losses);
     let operation = if streams { "converse-stream" } else { "converse" };
     let framing = streams.then_some(Framing::EventStream);
@@ -91,7 +93,8 @@ impl Prompt {
         let mut strict = StrictSchemas::new(model.features.schemas, model.is_checked_claude());
         let mut tools = tools::write(request, model, &mut strict, &mut names, losses)?;
         let (conversation, called) = messages::write(ctx, request, model, &mut names, losses)?;
-        let mut additional = Additional::read(ctx, request);
+        let mut additional = Additional::read(request);
+        let interleaved = betas::add(ctx, request, model, &mut additional, losses);
         losses.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
         let (mut choice, mut forced) = (None, false);
         if !tools.is_empty() {
@@ -114,7 +117,7 @@ impl Prompt {
             choice = Some(only);
             forced = true;
         }
-        let limits = Limits { forced, unsigned_calls: conversation.unsigned_calls };
+        let limits = Limits { forced, unsigned_calls: conversation.unsigned_calls, interleaved };
         let thinking = thinking::decide(request, model, limits, &mut additional, losses);
         sampling::top_k(&mut additional, request, model, thinking.beside, losses);
         Ok(Self { model, conversation, tools, choice, format: answer.format, additional, thinking, names })

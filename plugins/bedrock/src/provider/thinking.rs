@@ -25,13 +25,15 @@ const ANSWER: u32 = 4096;
 /// Efforts, in order.
 const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
 
-/// Settings that rule out thinking.
+/// What bounds thinking, or rules it out.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Limits {
     /// Whether a tool call is forced, which Claude does not combine with thinking.
     pub(super) forced: bool,
     /// Whether the history ends with calls by Claude that lack their thinking.
     pub(super) unsigned_calls: bool,
+    /// Whether Claude thinks between calls, so that a named budget may exceed the limit of the answer.
+    pub(super) interleaved: bool,
 }
 
 /// The members to send besides the additional ones.
@@ -176,7 +178,8 @@ impl Plan<'_> {
             losses.dropped("reasoning", &format!("{why} excludes thinking by budget"));
             return Thinking::default();
         }
-        let limit = self.max_tokens.unwrap_or(u32::MAX);
+        let any = self.limits.interleaved && self.wanted.budget_tokens.is_some();
+        let limit = self.max_tokens.filter(|_| !any).unwrap_or(u32::MAX);
         let Some(budget) = budget_within(self.wanted, limit, losses) else { return Thinking::default() };
         additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Enabled), Some(budget)));
         let effort = self.wanted.budget_tokens.and_then(|_| self.effort(losses));

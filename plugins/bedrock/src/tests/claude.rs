@@ -1,12 +1,15 @@
 //! What Claude's models take, and what they cite: requests of other formats, and answers in this one.
 
 use serde_json::{Value, json};
+use weir_sdk::adapter::ProviderChat;
 use weir_sdk::testing::events::{delta, finish, start, stop};
 use weir_sdk::types::{
-    Candidate, ChatEvent, ChatRequest, ChatResponse, Citation, Extension, FinishReason, FunctionTool, JsonSchema,
-    MediaKind, MediaPart, MediaSource, Message, Opaque, OutputFormat, Part, PartCitation, PartKind, Role, TextPart,
-    Tool,
+    Candidate, ChatEvent, ChatRequest, ChatResponse, Citation, Context, Extension, FinishReason, FunctionTool,
+    JsonSchema, MediaKind, MediaPart, MediaSource, Message, Opaque, OutputFormat, Part, PartCitation, PartKind,
+    ReasoningMode, ReasoningRequest, Role, Setting, TextPart, Tool,
 };
+
+use crate::Bedrock;
 
 use super::{CLAUDE, context, encoded, fold, sent, written};
 
@@ -143,4 +146,43 @@ fn documents_and_search_results_of_messages_may_be_cited() {
     assert_eq!(first(document(&[("block", made_of)]))["document"]["source"], json!({"content": texts}));
     let (body, losses) = sent(NOVA, document(&plain)).unwrap();
     assert!(body["messages"][0]["content"][0]["document"].get("citations").is_none() && losses.len() == 2);
+}
+
+fn with_betas(asked: &str) -> ChatRequest {
+    let header = Extension { format: MESSAGES.into(), key: "anthropic-beta".into(), json: json!(asked).to_string() };
+    let reasoning = ReasoningRequest { budget_tokens: Some(8000), ..ReasoningRequest::default() };
+    let reasoning = Some(ReasoningRequest { mode: Some(ReasoningMode::Enabled), ..reasoning });
+    ChatRequest {
+        extensions: vec![header],
+        max_output_tokens: Some(4000),
+        reasoning,
+        ..asking(vec![user(Part::text("?"))])
+    }
+}
+
+#[test]
+fn features_on_trial_reach_claude_if_the_service_knows_them() {
+    let additional = |body: &Value, key: &str| body["additionalModelRequestFields"][key].clone();
+    let thinks_between = "interleaved-thinking-2025-05-14";
+    let asked = format!("{thinks_between}, context-1m-2025-08-07,pdfs-2024-09-25,{thinks_between}");
+    let (body, losses) = sent(CLAUDE, with_betas(&asked)).unwrap();
+    assert_eq!(additional(&body, "anthropic_beta"), json!([thinks_between, "context-1m-2025-08-07"]));
+    // Thinking between calls has a budget of its own.
+    assert_eq!((additional(&body, "thinking")["budget_tokens"].as_u64(), losses.len()), (Some(8000), 0), "{losses:?}");
+    let (body, losses) = sent(CLAUDE, with_betas("oauth-2025-04-20,claude-code-20250219")).unwrap();
+    assert_eq!(additional(&body, "anthropic_beta"), Value::Null);
+    assert_eq!(losses, ["anthropic-beta", "reasoning.budget_tokens"]);
+    let (body, losses) = sent(NOVA, with_betas(thinks_between)).unwrap();
+    assert_eq!(additional(&body, "anthropic_beta"), Value::Null);
+    assert!(losses.contains(&"anthropic-beta".to_owned()), "{losses:?}");
+}
+
+#[test]
+fn configured_features_stand_beside_those_of_the_client() {
+    let options = vec![Setting { key: "anthropic_beta".into(), json: r#"["mine","context-1m-2025-08-07"]"#.into() }];
+    let ctx = Context { options, ..context(CLAUDE) };
+    let asked = with_betas("context-1m-2025-08-07");
+    let rendered = <Bedrock as ProviderChat>::render_request(&ctx, asked).unwrap();
+    let list = super::json(&rendered)["additionalModelRequestFields"]["anthropic_beta"].clone();
+    assert_eq!(list, json!(["context-1m-2025-08-07", "mine"]));
 }
