@@ -1,4 +1,5 @@
-//! The audit log: every change, in a chain of hashes that shows whether an entry was altered or removed.
+//! The audit log: every change, in a chain of hashes that shows whether an entry was altered or removed. Where the chain ends is
+//! kept apart from it, so that entries are missed that were cut off its end.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -35,7 +36,8 @@ pub struct AuditEntry {
 /// What a check of the whole chain found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainCheck {
-    /// Every entry is as it was written. To see whether entries are missing at the end, keep the number elsewhere.
+    /// Every entry is as it was written, and none is missing. Who can write into the database can make a shorter chain look so: to
+    /// see that, keep the number and the hash of an entry elsewhere.
     Intact {
         /// The number of the last entry; 0 for an empty log.
         last: u64,
@@ -43,6 +45,11 @@ pub enum ChainCheck {
     /// The first entry that was altered, or that follows one which was altered or removed.
     Broken {
         /// Its number.
+        sequence: u64,
+    },
+    /// Entries are missing at the end.
+    Cut {
+        /// The number of the first one.
         sequence: u64,
     },
 }
@@ -60,11 +67,7 @@ pub fn entry_hash(before: &[u8; 32], sequence: u64, time_ms: u64, event: &str) -
 /// Appends an event. Only one transaction at a time does so: the counter's row is locked first.
 pub(crate) fn append(sql: &mut dyn Sql, event: &AuditEvent) -> Result<AuditEntry, StoreError> {
     let sequence = advance(sql, "audit", 1)?;
-    let before = sql.query("select hash from audit where sequence = $1", &[Value::count(sequence - 1)])?;
-    let before = match before.into_iter().next() {
-        Some(mut row) => row.array()?,
-        None => [0; 32],
-    };
+    let before = hash_before(sql, sequence)?;
     let mut text = event.event.clone();
     text.retain(|character| character != '\0');
     let hash = entry_hash(&before, sequence, event.time_ms, &text);
@@ -72,7 +75,35 @@ pub(crate) fn append(sql: &mut dyn Sql, event: &AuditEvent) -> Result<AuditEntry
         "insert into audit (sequence,time_ms,event,hash) values ($1,$2,$3,$4)",
         &[Value::count(sequence), Value::count(event.time_ms), Value::text(&text), Value::blob(&hash)],
     )?;
+    sql.execute(
+        "insert into audit_head (number,sequence,hash) values (1,$1,$2) \
+         on conflict (number) do update set sequence = excluded.sequence, hash = excluded.hash",
+        &[Value::count(sequence), Value::blob(&hash)],
+    )?;
     Ok(AuditEntry { sequence, time_ms: event.time_ms, event: text, hash })
+}
+
+/// The hash that a new entry goes on from. It is that of the end which is kept apart, also where the log ends in another way: the
+/// chain then stays broken there, and what was done to its end is not hidden by what is written later.
+fn hash_before(sql: &mut dyn Sql, sequence: u64) -> Result<[u8; 32], StoreError> {
+    match head(sql)? {
+        // A program of an earlier version, which does not know the head, may have written entries after it.
+        Some(head) if head.sequence + 1 >= sequence => Ok(head.hash),
+        _ => Ok(hash_of(sql, sequence.saturating_sub(1))?.unwrap_or_default()),
+    }
+}
+
+/// The hash of an entry as it is stored.
+fn hash_of(sql: &mut dyn Sql, sequence: u64) -> Result<Option<[u8; 32]>, StoreError> {
+    let rows = sql.query("select hash from audit where sequence = $1", &[Value::count(sequence)])?;
+    rows.into_iter().next().map(|mut row| row.array()).transpose()
+}
+
+/// The last entry, as it is kept apart from the log; none in a log that no program of this version has written to.
+fn head(sql: &mut dyn Sql) -> Result<Option<Checked>, StoreError> {
+    let rows = sql.query("select sequence,hash from audit_head", &[])?;
+    let read = |mut row: Row| Ok(Checked { sequence: row.count()?, hash: row.array()? });
+    rows.into_iter().next().map(read).transpose()
 }
 
 /// Raises a counter by so many and returns it. Its row stays locked to the end of the transaction, so that numbers appear
@@ -103,36 +134,82 @@ pub(crate) struct Checked {
     hash: [u8; 32],
 }
 
-/// Checks a part of the chain: the entries after one whose hash is known. Returns how far it is intact then, or the entry
-/// that broke it.
+/// What a check of a part of the chain shows.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// It is intact so far, and may go on.
+    Intact(Checked),
+    /// There is nothing more to check.
+    End(ChainCheck),
+}
+
+/// Checks a part of the chain: the entries after one whose hash is known. Where the end of the log is not kept apart, only its
+/// number is compared.
 pub(crate) fn check_part(
     sql: &mut dyn Sql,
     mut checked: Checked,
     most: usize,
-) -> Result<Result<Checked, u64>, StoreError> {
+    has_head: bool,
+) -> Result<Part, StoreError> {
+    // The end first: an entry that is written meanwhile is then one more, and none is missing.
+    let end = End::read(sql, has_head)?;
     let text =
         format!("select sequence,time_ms,event,hash from audit where sequence > $1 order by sequence limit {most}");
-    for mut row in sql.query(&text, &[Value::count(checked.sequence)])? {
-        let entry = read(&mut row)?;
+    let mut rows = sql.query(&text, &[Value::count(checked.sequence)])?;
+    if rows.is_empty() {
+        return Ok(Part::End(end.compare(sql, checked.sequence)?));
+    }
+    for row in &mut rows {
+        let entry = read(row)?;
         let expected = entry_hash(&checked.hash, checked.sequence + 1, entry.time_ms, &entry.event);
         if entry.sequence != checked.sequence + 1 || entry.hash != expected {
-            return Ok(Err(entry.sequence));
+            return Ok(Part::End(ChainCheck::Broken { sequence: entry.sequence }));
         }
         checked = Checked { sequence: entry.sequence, hash: entry.hash };
     }
-    Ok(Ok(checked))
+    Ok(Part::Intact(checked))
+}
+
+/// What is known of the end of the log beside its entries.
+#[derive(Debug)]
+struct End {
+    /// How many entries were written. Programs of all versions count them.
+    written: u64,
+    head: Option<Checked>,
+}
+
+impl End {
+    fn read(sql: &mut dyn Sql, has_head: bool) -> Result<Self, StoreError> {
+        let rows = sql.query("select value from counters where name = $1", &[Value::text("audit")])?;
+        let written = rows.into_iter().next().map_or(Ok(0), |mut row| row.count())?;
+        Ok(Self { written, head: if has_head { head(sql)? } else { None } })
+    }
+
+    /// Compares it with the last entry of an intact chain.
+    fn compare(&self, sql: &mut dyn Sql, last: u64) -> Result<ChainCheck, StoreError> {
+        let most = self.head.map_or(self.written, |head| head.sequence.max(self.written));
+        if last < most {
+            return Ok(ChainCheck::Cut { sequence: last + 1 });
+        }
+        if last > self.written {
+            return Ok(ChainCheck::Broken { sequence: self.written + 1 });
+        }
+        match self.head {
+            Some(head) if hash_of(sql, head.sequence)? != Some(head.hash) => {
+                Ok(ChainCheck::Broken { sequence: head.sequence })
+            }
+            _ => Ok(ChainCheck::Intact { last }),
+        }
+    }
 }
 
 /// Walks the whole chain, part by part.
-pub(crate) fn check(
-    mut part: impl FnMut(Checked) -> Result<Result<Checked, u64>, StoreError>,
-) -> Result<ChainCheck, StoreError> {
+pub(crate) fn check(mut part: impl FnMut(Checked) -> Result<Part, StoreError>) -> Result<ChainCheck, StoreError> {
     let mut at = Checked::default();
     loop {
         match part(at)? {
-            Err(sequence) => return Ok(ChainCheck::Broken { sequence }),
-            Ok(next) if next.sequence == at.sequence => return Ok(ChainCheck::Intact { last: at.sequence }),
-            Ok(next) => at = next,
+            Part::End(found) => return Ok(found),
+            Part::Intact(next) => at = next,
         }
     }
 }

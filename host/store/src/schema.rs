@@ -3,7 +3,7 @@
 use crate::fact::columns;
 
 /// The version of the tables that this program writes.
-pub(crate) const VERSION: i64 = 7;
+pub(crate) const VERSION: i64 = 8;
 
 /// What later versions added to the table of facts: the version, and the statement that adds it to one of an earlier version.
 const ADDED: [(i64, &str); 4] = [
@@ -37,6 +37,15 @@ const OPEN_WORK: &str = "
 create table if not exists open_work (
   tenant text, id text, made_ms bigint not null, holder bigint not null, held_until_ms bigint not null, body text not null,
   primary key (tenant, id)) ORDERED;
+";
+
+/// The version from which on the end of the audit log is also kept apart from it.
+pub(crate) const HEAD_SINCE: i64 = 8;
+
+/// The last entry of the audit log, in one row: without it, entries that are cut off the end would be missed by nobody. A log that
+/// an earlier version wrote has the row from its next entry on.
+const AUDIT_HEAD: &str = "
+create table if not exists audit_head (number bigint primary key, sequence bigint not null, hash bytea not null);
 ";
 
 /// Puts the sums of hours that were written before into those of days.
@@ -152,7 +161,7 @@ create table if not exists audit (
   sequence bigint primary key, time_ms bigint not null, event text not null, hash bytea not null);
 insert into counters (name, value) values ('documents', 0), ('audit', 0) on conflict (name) do nothing;
 ";
-    spell(&[text, BUDGET_COUNTS, OPEN_WORK].concat(), words)
+    spell(&[text, BUDGET_COUNTS, OPEN_WORK, AUDIT_HEAD].concat(), words)
 }
 
 /// The table of what budgets have counted, for tables of an earlier version in PostgreSQL.
@@ -163,6 +172,11 @@ pub(crate) fn budget_counts(words: Words) -> String {
 /// The table of work that is not booked yet, for tables of an earlier version in PostgreSQL.
 pub(crate) fn open_work(words: Words) -> String {
     spell(OPEN_WORK, words)
+}
+
+/// The table of the audit log's end, for tables of an earlier version in PostgreSQL.
+pub(crate) fn audit_head(words: Words) -> String {
+    spell(AUDIT_HEAD, words)
 }
 
 /// The tables of one day: each of its name with what is between its parentheses.

@@ -374,7 +374,10 @@ impl Store for Sqlite {
     }
 
     fn check_audit(&self) -> Result<ChainCheck, StoreError> {
-        self.read(|lite| audit::check(|at| audit::check_part(lite, at, audit::PART)))
+        self.read(|lite| {
+            let has_head = connection::has_audit_head(lite.0)?;
+            audit::check(|at| audit::check_part(lite, at, audit::PART, has_head))
+        })
     }
 
     fn check(&self) -> Result<(), StoreError> {

@@ -70,6 +70,9 @@ fn upgrade(transaction: &mut Transaction<'_>, schema: &str, from: i64) -> Result
     if from < schema::WORK_SINCE {
         run(&schema::open_work(schema::POSTGRES))?;
     }
+    if from < schema::HEAD_SINCE {
+        run(&schema::audit_head(schema::POSTGRES))?;
+    }
     let text = format!("insert into schema_version (version) values ({})", schema::VERSION);
     transaction.batch_execute(&text).map_err(failed)
 }

@@ -115,6 +115,11 @@ pub(super) fn has_days(connection: &Connection) -> Result<bool, StoreError> {
     Ok(version_of(connection)? >= schema::DAYS_SINCE)
 }
 
+/// Whether a main file keeps the end of the audit log apart; one that an earlier version writes does not yet.
+pub(super) fn has_audit_head(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(version_of(connection)? >= schema::HEAD_SINCE)
+}
+
 fn version_of(connection: &Connection) -> Result<i64, StoreError> {
     connection.query_row("pragma user_version", [], |row| row.get(0)).map_err(failed)
 }

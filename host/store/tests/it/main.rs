@@ -10,6 +10,7 @@
     reason = "a test that fails should say so at once, and one that measures or is skipped should say so too"
 )]
 
+mod audit_end;
 mod crash;
 mod facts;
 mod figures;
@@ -65,6 +66,9 @@ suite! {
     suite::no_reader_of_the_version_log_misses_a_change
     suite::documents_are_paged_by_id
     suite::the_audit_log_is_a_chain
+    audit_end::entries_that_are_cut_off_the_end_are_missed
+    audit_end::what_is_written_later_hides_nothing_that_was_done_to_the_end
+    audit_end::a_log_of_an_earlier_version_gets_its_end_with_the_next_entry
     suite::sums_add_up_and_a_repeated_flush_counts_once
     usage::sums_of_days_are_those_of_their_hours_to_the_nano_dollar
     usage::hours_end_and_the_sums_of_their_days_stay

@@ -1,8 +1,10 @@
 //! Stores of earlier versions, brought up to this one.
 
+use std::sync::Arc;
+
 use postgres::{Client, NoTls};
 use rusqlite::Connection;
-use weir_store::Sqlite;
+use weir_store::{AuditEvent, ChainCheck, Sqlite, Store};
 
 use crate::place::{Files, Place};
 use crate::server::Schema;
@@ -13,7 +15,7 @@ fn files_with_sums_of_hours_alone_get_those_of_days() {
     let files = Files::new();
     write_usage(&*files.open(), 1);
     let as_before = "drop trigger ledger_inserted; drop trigger ledger_updated; drop table ledger_days; drop table budget_counts; drop table open_work; \
-                     pragma user_version = 2;";
+                     drop table audit_head; pragma user_version = 2;";
     Connection::open(files.main()).unwrap().execute_batch(as_before).unwrap();
     sums_of_days_agree(&Sqlite::open_to_read(files.main()).unwrap());
     let store = files.open();
@@ -31,6 +33,7 @@ fn a_database_with_sums_of_hours_alone_gets_those_of_days_also_from_a_program_th
     let as_before = format!(
         "drop trigger ledger_kept_by_day on {name}.ledger; drop function {name}.ledger_to_days(); \
          drop table {name}.ledger_days; drop table {name}.budget_counts; drop table {name}.open_work; \
+         drop table {name}.audit_head; \
          alter table {name}.facts drop column similarity_millionths; \
          alter table {name}.facts drop column region; alter table {name}.facts drop column model_named; \
          update {name}.schema_version set version = 2"
@@ -43,4 +46,31 @@ fn a_database_with_sums_of_hours_alone_gets_those_of_days_also_from_a_program_th
     write_usage(&*earlier, 3);
     write_usage(&*newer, 4);
     sums_of_days_agree(&*newer);
+}
+
+#[test]
+fn an_audit_log_of_an_earlier_version_is_checked_and_goes_on() {
+    let event = |number: u64| AuditEvent { time_ms: number, event: "{}".to_owned() };
+    let goes_on = |before: Arc<dyn Store>, as_before: &dyn Fn(), open: &dyn Fn() -> Arc<dyn Store>| {
+        for number in 0..3 {
+            before.audit(&event(number)).unwrap();
+        }
+        drop(before);
+        as_before();
+        let store = open();
+        assert_eq!(store.check_audit().unwrap(), ChainCheck::Intact { last: 3 });
+        assert_eq!(store.audit(&event(3)).unwrap().sequence, 4);
+        assert_eq!(store.check_audit().unwrap(), ChainCheck::Intact { last: 4 });
+    };
+    let files = Files::new();
+    let as_before = || files.execute("drop table audit_head; pragma user_version = 7");
+    goes_on(files.open(), &as_before, &|| {
+        // Also if it is only read, by a program that must not change its tables.
+        let read = Sqlite::open_to_read(files.main()).unwrap();
+        assert_eq!(read.check_audit().unwrap(), ChainCheck::Intact { last: 3 });
+        files.open()
+    });
+    let Some(schema) = Schema::new() else { return };
+    let as_before = || schema.execute("drop table audit_head; update schema_version set version = 7");
+    goes_on(schema.open(), &as_before, &|| schema.open());
 }

@@ -9,6 +9,17 @@ use weir_store::{Sqlite, Store};
 /// A place that a store can be opened at, again and again.
 pub(crate) trait Place {
     fn open(&self) -> Arc<dyn Store>;
+
+    /// Runs statements beside the store, as somebody would who has got at the database.
+    fn execute(&self, sql: &str);
+
+    /// Bytes as the database writes them.
+    fn bytes(&self, bytes: &[u8]) -> String;
+}
+
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 /// A folder of files.
@@ -31,5 +42,13 @@ impl Files {
 impl Place for Files {
     fn open(&self) -> Arc<dyn Store> {
         Arc::new(Sqlite::open(self.main()).unwrap())
+    }
+
+    fn execute(&self, sql: &str) {
+        rusqlite::Connection::open(self.main()).unwrap().execute_batch(&format!("begin; {sql}; commit")).unwrap();
+    }
+
+    fn bytes(&self, bytes: &[u8]) -> String {
+        format!("x'{}'", hex(bytes))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use weir_store::{Postgres, PostgresOptions, Store};
 use weir_test_postgres::Database;
 
-use crate::place::Place;
+use crate::place::{Place, hex};
 
 /// A running server.
 pub(crate) struct Server {
@@ -57,5 +57,14 @@ impl Schema {
 impl Place for Schema {
     fn open(&self) -> Arc<dyn Store> {
         Arc::new(Postgres::open(&self.url, self.options()).unwrap())
+    }
+
+    fn execute(&self, sql: &str) {
+        let mut client = postgres::Client::connect(&self.url, postgres::NoTls).unwrap();
+        client.batch_execute(&format!("set search_path = {}; {sql}", self.name)).unwrap();
+    }
+
+    fn bytes(&self, bytes: &[u8]) -> String {
+        format!("'\\x{}'", hex(bytes))
     }
 }

@@ -38,5 +38,6 @@ pub(super) async fn check(State(operations): State<Operations>) -> Result<Json<V
     Ok(Json(match checked {
         ChainCheck::Intact { last } => json!({"intact": true, "last": last}),
         ChainCheck::Broken { sequence } => json!({"intact": false, "first_altered": sequence}),
+        ChainCheck::Cut { sequence } => json!({"intact": false, "first_missing": sequence}),
     }))
 }
