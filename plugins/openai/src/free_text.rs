@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 
 use weir_sdk::compat::custom::{self, KIND};
-use weir_sdk::compat::responses::namespace;
+use weir_sdk::compat::responses::write::call_status;
+use weir_sdk::compat::responses::{self, namespace};
 use weir_sdk::json::{self, RawValue, Rest, Str};
-use weir_sdk::types::{ChatEvent, Part, PartDelta, PartKind, PartStop, Tool, ToolKind};
+use weir_sdk::types::{ChatEvent, Extension, Part, PartDelta, PartKind, PartStop, Tool, ToolCall, ToolKind};
 
 use crate::responses::tool_lists;
 
@@ -24,20 +25,59 @@ pub(crate) fn memo(tools: &[Tool]) -> String {
     out
 }
 
-/// The names in a memo of Chat's, which are its end.
-pub(crate) fn of_chat(memo: &str) -> Vec<String> {
-    let list = memo.find('[').and_then(|at| memo.get(at..));
-    let names: Vec<Str<'_>> = list.and_then(|list| json::parse(list).ok()).unwrap_or_default();
-    names.into_iter().map(Str::into_string).collect()
+/// The tools for free text of one request.
+#[derive(Debug, Default)]
+pub(crate) struct FreeText {
+    names: Vec<String>,
+    /// Whether a call says of itself that it was cut off.
+    has_status: bool,
 }
 
-/// The names in a memo of Responses', which has the tools.
-pub(crate) fn of_responses(memo: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    for list in tool_lists(memo, "\"custom\"") {
-        add_names(json::parse(list).unwrap_or_default(), None, &mut names);
+impl FreeText {
+    /// Those that a memo of Chat's names at its end.
+    pub(crate) fn of_chat(memo: &str) -> Self {
+        let list = memo.find('[').and_then(|at| memo.get(at..));
+        let names: Vec<Str<'_>> = list.and_then(|list| json::parse(list).ok()).unwrap_or_default();
+        Self { names: names.into_iter().map(Str::into_string).collect(), has_status: false }
     }
-    names
+
+    /// Those of the tools in a memo of Responses'.
+    pub(crate) fn of_responses(memo: &str) -> Self {
+        let mut names = Vec::new();
+        for list in tool_lists(memo, "\"custom\"") {
+            add_names(json::parse(list).unwrap_or_default(), None, &mut names);
+        }
+        Self { names, has_status: true }
+    }
+
+    /// The parts of an answer, with calls of these tools as the client expects them.
+    pub(crate) fn restored<'p>(&self, parts: &'p [Part]) -> Cow<'p, [Part]> {
+        let is_lowered = |part: &Part| matches!(part, Part::ToolCall(call) if call.kind == ToolKind::Function && self.has(&call.name));
+        if !parts.iter().any(is_lowered) {
+            return Cow::Borrowed(parts);
+        }
+        let mut parts = parts.to_vec();
+        for part in parts.iter_mut().filter(|part| is_lowered(part)) {
+            if let Part::ToolCall(call) = part {
+                call.extensions.extend(self.status(call));
+                call.kind = ToolKind::Custom;
+                call.arguments = custom::text(&call.arguments);
+            }
+        }
+        Cow::Owned(parts)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
+    }
+
+    /// The status of a call that must not be run: of a text alone, nobody could tell that it was cut off.
+    fn status(&self, call: &ToolCall) -> Option<Extension> {
+        let status = call_status(call);
+        let is_told = self.has_status && status != "completed";
+        let (format, key) = (responses::FORMAT.to_owned(), "status".to_owned());
+        is_told.then(|| Extension { format, key, json: format!("\"{status}\"") })
+    }
 }
 
 /// Adds the names of tools for free text; those of a group have the names of its [`namespace::spread`].
@@ -55,38 +95,22 @@ fn add_names(tools: Vec<&RawValue>, group: Option<&str>, names: &mut Vec<String>
     }
 }
 
-/// The parts of an answer, with calls of the tools of these names as the client expects them.
-pub(crate) fn restored<'p>(parts: &'p [Part], names: &[String]) -> Cow<'p, [Part]> {
-    let is_lowered = |part: &Part| matches!(part, Part::ToolCall(call) if call.kind == ToolKind::Function && names.contains(&call.name));
-    if !parts.iter().any(is_lowered) {
-        return Cow::Borrowed(parts);
-    }
-    let mut parts = parts.to_vec();
-    for part in parts.iter_mut().filter(|part| is_lowered(part)) {
-        if let Part::ToolCall(call) = part {
-            call.kind = ToolKind::Custom;
-            call.arguments = custom::text(&call.arguments);
-        }
-    }
-    Cow::Owned(parts)
-}
-
 /// Restores the calls of a stream: their text is known when their arguments are complete.
 #[derive(Debug, Default)]
 pub(crate) struct Restorer {
-    names: Vec<String>,
+    tools: FreeText,
     /// Candidate and part of each open call, and its arguments.
     open: Vec<(u32, u32, String)>,
 }
 
 impl Restorer {
-    pub(crate) fn new(names: Vec<String>) -> Self {
-        Self { names, open: Vec::new() }
+    pub(crate) fn new(tools: FreeText) -> Self {
+        Self { tools, open: Vec::new() }
     }
 
     /// The events with the calls restored; the same events if the client declared no such tools.
     pub(crate) fn restore(&mut self, events: Vec<ChatEvent>) -> Vec<ChatEvent> {
-        if self.names.is_empty() {
+        if self.tools.names.is_empty() {
             return events;
         }
         events.into_iter().flat_map(|event| self.take(event)).flatten().collect()
@@ -98,7 +122,7 @@ impl Restorer {
             ChatEvent::PartStart(start) => {
                 if let PartKind::ToolCall(call) = &mut start.kind
                     && call.kind == ToolKind::Function
-                    && self.names.contains(&call.name)
+                    && self.tools.has(&call.name)
                 {
                     call.kind = ToolKind::Custom;
                     self.open.push((start.candidate, start.part, String::new()));
@@ -110,10 +134,12 @@ impl Restorer {
                     return [None, None];
                 }
             }
-            ChatEvent::PartStop(PartStop { candidate, part, .. }) => {
+            ChatEvent::PartStop(PartStop { candidate, part, extensions }) => {
                 let (candidate, part) = (*candidate, *part);
                 if let Some(at) = self.open.iter().position(|open| (open.0, open.1) == (candidate, part)) {
-                    let text = custom::text(&self.open.remove(at).2);
+                    let call = ToolCall::new("", "", self.open.remove(at).2);
+                    extensions.extend(self.tools.status(&call));
+                    let text = custom::text(&call.arguments);
                     return [Some(ChatEvent::Delta(PartDelta { candidate, part, text })), Some(event)];
                 }
             }
@@ -185,8 +211,12 @@ mod tests {
     }
 
     fn streamed<E: Encoder>(ctx: Context) -> Vec<serde_json::Value> {
+        frames::<E>(ctx, events())
+    }
+
+    fn frames<E: Encoder>(ctx: Context, events: Vec<ChatEvent>) -> Vec<serde_json::Value> {
         let mut encoder = E::new(ctx);
-        let mut frames = encoder.push(events()).unwrap().frames;
+        let mut frames = encoder.push(events).unwrap().frames;
         frames.extend(encoder.finish().unwrap().frames);
         frames.iter().filter_map(|frame| serde_json::from_str(&frame.data).ok()).collect()
     }
@@ -214,6 +244,30 @@ mod tests {
         for output in [&whole["output"], &last["response"]["output"]] {
             assert_eq!((&output[0]["type"], &output[0]["input"]), (&"custom_tool_call".into(), &"ls\n".into()));
             assert_eq!(output[1]["type"], "function_call");
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_cut_off_shows_its_text_so_far() {
+        let begin = ToolStart { id: "c".into(), name: "run_u".into(), kind: ToolKind::Function, signature: None };
+        let cut = r#"{"input":"ls \n -"#;
+        let events = || {
+            let begin = PartKind::ToolCall(begin.clone());
+            vec![start(0, begin), delta(0, cut), stop(0), finish(FinishReason::Length)]
+        };
+        let ctx = Context { memo: responses_request().memo, ..Context::default() };
+        let last = frames::<responses::encoder::EventEncoder>(ctx.clone(), events()).pop().unwrap();
+        let parts = vec![Part::ToolCall(ToolCall::new("c", "run_u", cut))];
+        let finish = Some(Finish::new(FinishReason::Length, "x"));
+        let candidate = Candidate { index: 0, parts, finish, logprobs: None, extensions: Vec::new() };
+        let answer = ChatResponse { candidates: vec![candidate], ..ChatResponse::default() };
+        let whole = value(responses::response::render(&ctx, &answer));
+        for output in [&whole["output"], &last["response"]["output"]] {
+            assert_eq!(
+                (&output[0]["input"], &output[0]["status"]),
+                (&"ls \n -".into(), &"incomplete".into()),
+                "{output}"
+            );
         }
     }
 }

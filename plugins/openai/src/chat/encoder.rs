@@ -14,7 +14,7 @@ use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaq
 
 use self::candidate::{Candidate, Words};
 use super::{Memo, answer_id, answer_model, answer_tier, finish_word, write_error};
-use crate::free_text::{Restorer, of_chat};
+use crate::free_text::{FreeText, Restorer};
 
 /// A chunk that only brings text, between its head, the text's member, the text and its end.
 const BEFORE_KEY: &str = ",\"choices\":[{\"index\":0,\"delta\":{\"";
@@ -42,7 +42,7 @@ impl Encoder for ChatEncoder {
     fn new(ctx: Context) -> Self {
         Self {
             memo: Memo::read(&ctx.memo),
-            free_text: Restorer::new(of_chat(&ctx.memo)),
+            free_text: Restorer::new(FreeText::of_chat(&ctx.memo)),
             ctx,
             head: String::new(),
             extra: String::new(),

@@ -13,7 +13,7 @@ use weir_sdk::types::{
     RenderedResponse, TextPart, ToolCall, ToolKind,
 };
 
-use crate::free_text;
+use crate::free_text::FreeText;
 
 use super::{
     Memo, annotation, answer_id, answer_model, answer_tier, finish_word, is_member, write_extensions, write_thoughts,
@@ -22,7 +22,7 @@ use super::{
 /// Renders a whole answer.
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut losses = Losses::default();
-    let (memo, names) = (Memo::read(&ctx.memo), free_text::of_chat(&ctx.memo));
+    let (memo, free_text) = (Memo::read(&ctx.memo), FreeText::of_chat(&ctx.memo));
     let mut out = String::with_capacity(size(response));
     json::object(&mut out, |o| {
         o.str("id", &answer_id(ctx, &response.id));
@@ -31,7 +31,7 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
         o.str("model", answer_model(ctx, response.model.as_deref()));
         o.array("choices", |a| {
             for candidate in &response.candidates {
-                a.object(|o| Writer { ctx, memo, names: &names, losses: &mut losses }.choice(o, candidate));
+                a.object(|o| Writer { ctx, memo, free_text: &free_text, losses: &mut losses }.choice(o, candidate));
             }
         });
         if let Some(tokens) = &response.usage {
@@ -68,7 +68,7 @@ struct Writer<'w> {
     ctx: &'w Context,
     memo: Memo,
     /// The client's tools for free text.
-    names: &'w [String],
+    free_text: &'w FreeText,
     losses: &'w mut Losses,
 }
 
@@ -97,7 +97,7 @@ struct Sorted<'p> {
 impl Writer<'_> {
     fn choice(&mut self, o: &mut Object<'_>, candidate: &Candidate) {
         let place = Place(candidate.index);
-        let parts = free_text::restored(&candidate.parts, self.names);
+        let parts = self.free_text.restored(&candidate.parts);
         let sorted = self.sort(place, &parts);
         let called = !sorted.calls.is_empty();
         o.num("index", candidate.index);

@@ -19,7 +19,7 @@ use weir_sdk::types::{
 use self::item::Item;
 use self::items::Unopened;
 use super::{Frame as Answer, failure, status, write_response};
-use crate::free_text::{Restorer, of_responses};
+use crate::free_text::{FreeText, Restorer};
 
 /// Renders the events of one answer.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub struct EventEncoder {
 impl Encoder for EventEncoder {
     fn new(ctx: Context) -> Self {
         Self {
-            free_text: Restorer::new(of_responses(&ctx.memo)),
+            free_text: Restorer::new(FreeText::of_responses(&ctx.memo)),
             ctx,
             sequence: 0,
             start: None,

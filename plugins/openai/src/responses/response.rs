@@ -9,7 +9,7 @@ use weir_sdk::json;
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{Candidate, ChatResponse, Context, Extension, FinishReason, Part, RenderedResponse, TextPart};
 
-use crate::free_text;
+use crate::free_text::FreeText;
 
 use super::{Frame, UNSIGNED, failure, status, write_response};
 
@@ -19,7 +19,8 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     losses.dropped_if(response.candidates.len() > 1, "choices", "an answer is one here: the first");
     let candidate = response.candidates.first();
     let parts = candidate.map(|candidate| with_logprobs(candidate, &mut losses)).unwrap_or_default();
-    let parts = free_text::restored(&parts, &free_text::of_responses(&ctx.memo));
+    let free_text = FreeText::of_responses(&ctx.memo);
+    let parts = free_text.restored(&parts);
     let grouped = super::grouped(&ctx.memo, &parts);
     let shown: Vec<&Part> = grouped.iter().filter(|part| has_place(part, &mut losses)).collect();
     let finish = candidate.and_then(|candidate| candidate.finish.as_ref());

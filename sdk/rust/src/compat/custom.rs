@@ -132,10 +132,55 @@ fn members(o: &mut Object<'_>, rest: &Rest<'_>) {
     rest.0.iter().for_each(|(key, value)| o.raw(key, value.get()));
 }
 
-/// The text in a call's arguments; all of them if they are not as the function's schema demands.
+/// The text in a call's arguments, as far as they go; all of them if they are not as the function's schema demands.
 pub fn text(arguments: &str) -> String {
-    let input = Rest::parse(arguments).ok().and_then(|mut object| object.str(INPUT));
-    input.map_or_else(|| arguments.to_owned(), Str::into_string)
+    let input = match Rest::parse(arguments) {
+        Ok(mut object) => object.str(INPUT).map(Str::into_string),
+        Err(_) => so_far(arguments),
+    };
+    input.unwrap_or_else(|| arguments.to_owned())
+}
+
+/// The text in arguments that were cut off, where the model reached its limit; `None` if they begin in another way.
+fn so_far(arguments: &str) -> Option<String> {
+    let mut rest = arguments;
+    for expected in ["{", "\"input\"", ":", "\""] {
+        rest = rest.trim_start();
+        if expected.starts_with(rest) && rest.len() < expected.len() {
+            return Some(String::new());
+        }
+        rest = rest.strip_prefix(expected)?;
+    }
+    let text = rest.get(..whole_characters(rest))?;
+    json::parse::<Str<'_>>(&format!("\"{text}\"")).ok().map(Str::into_string)
+}
+
+/// How much of a JSON string is complete: all up to its end, or up to an escape that was cut off.
+fn whole_characters(string: &str) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = string.get(at..).unwrap_or_default();
+        at += match rest.find(['"', '\\']) {
+            None => return string.len(),
+            Some(before) if rest.as_bytes().get(before) == Some(&b'"') => return at + before,
+            Some(before) => match escape(rest.get(before..).unwrap_or_default()) {
+                Some(length) => before + length,
+                None => return at + before,
+            },
+        };
+    }
+}
+
+/// The length of the escape that a text begins with, with both halves of a pair; `None` if it is cut off.
+fn escape(text: &str) -> Option<usize> {
+    const UNIT: usize = "\\u0000".len();
+    if text.as_bytes().get(1)? != &b'u' {
+        return Some(2);
+    }
+    let unit = text.get(2..UNIT)?;
+    let is_first_half = u32::from_str_radix(unit, 16).is_ok_and(|unit| (0xD800..0xDC00).contains(&unit));
+    let length = if is_first_half { 2 * UNIT } else { UNIT };
+    (text.len() >= length).then_some(length)
 }
 
 #[cfg(test)]
@@ -186,5 +231,20 @@ mod tests {
         assert_eq!(text(r#"{"input":"a\nb"}"#), "a\nb");
         assert_eq!(text("ls"), "ls");
         assert_eq!(text(r#"{"command":1}"#), r#"{"command":1}"#);
+    }
+
+    #[test]
+    fn a_call_that_is_cut_off_shows_the_text_so_far() {
+        let whole = r#" { "input" : "a\nü \ud83d\ude00\"b" }"#;
+        let expected = "a\nü 😀\"b";
+        for (at, _) in whole.char_indices().skip(2) {
+            let shown = text(&whole[..at]);
+            assert!(expected.starts_with(&shown), "{}: {shown}", &whole[..at]);
+        }
+        assert_eq!(text(whole.trim_end_matches('}')), expected);
+        assert_eq!((text(r#"{"input":"ls -"#), text(r#"{"in"#)), ("ls -".to_owned(), String::new()));
+        for other in [r#"{"command":"ls"#, r#"{"input":["#, "ls", "{}x", ""] {
+            assert_eq!(text(other), other);
+        }
     }
 }
