@@ -1,5 +1,6 @@
 //! Converts parts of the wire to parts of the unified model: shared by a request's history and an answer.
 
+use weir_sdk::calls::tells_failure;
 use weir_sdk::json::{RawValue, Rest, Str, object, quote};
 use weir_sdk::types::{
     Blob, Error, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart, TextPart,
@@ -162,6 +163,7 @@ fn tool_result(
     blobs: &[Blob],
 ) -> Result<ToolResult, Error> {
     let name = response.name.map(Str::into_string);
+    let failed = response.response.is_some_and(|raw| tells_failure(raw.get()));
     let mut content: Vec<ResultPart> =
         response.response.map(|raw| ResultPart::Json(raw.get().to_owned())).into_iter().collect();
     let mut none = Ids::new(String::new());
@@ -179,7 +181,8 @@ fn tool_result(
         own_members.push(note(NO_ID));
     }
     let call_id = call_id.unwrap_or_default();
-    Ok(ToolResult { name, content, extensions: own_members, ..ToolResult::new(call_id) })
+    let is_error = failed.then_some(true);
+    Ok(ToolResult { name, content, is_error, extensions: own_members, ..ToolResult::new(call_id) })
 }
 
 /// A medium. A draft that the model made while it thought is no part of the answer, and only this format has it.

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::json::{Object, RawValue, parse};
+use crate::json::{Object, RawValue, Rest, parse};
 use crate::losses::Losses;
-use crate::types::{Message, Part, ToolKind};
+use crate::types::{Message, Part, ResultPart, ToolKind, ToolResult};
 
 /// The text of a JSON object; empty text counts as an empty object.
 pub fn object_text(text: &str) -> Option<&str> {
@@ -14,6 +14,19 @@ pub fn object_text(text: &str) -> Option<&str> {
         return Some("{}");
     }
     (text.starts_with('{') && parse::<&RawValue>(text).is_ok()).then_some(text)
+}
+
+/// Whether a tool's result, an object, says that the tool failed: by the member `error`, as Gemini's formats have it and
+/// tools of many clients do.
+pub fn tells_failure(object: &str) -> bool {
+    let empty = ["null", "false", "\"\"", "{}", "[]"];
+    Rest::parse(object).is_ok_and(|object| object.get("error").is_some_and(|error| !empty.contains(&error.get())))
+}
+
+/// Whether a format that has no place for it loses that a tool failed: unless the result says so itself.
+pub fn loses_failure(result: &ToolResult) -> bool {
+    let tells = |part: &ResultPart| matches!(part, ResultPart::Json(json) if tells_failure(json));
+    result.is_error == Some(true) && !result.content.iter().any(tells)
 }
 
 /// Writes a call's arguments as the member `key`; `field` names a member of the call in a loss.
@@ -82,6 +95,24 @@ fn renamed(mut messages: Vec<Message>) -> Vec<Message> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_failure_that_a_result_tells_itself_is_not_lost() {
+        use super::loses_failure;
+        use crate::types::{ResultPart, TextPart, ToolResult};
+        for (is_error, json, lost) in [
+            (Some(true), r#"{"error":"x"}"#, false),
+            (Some(true), r#"{"error": null}"#, true),
+            (Some(true), r#"{"result":"x"}"#, true),
+            (Some(true), "[1]", true),
+            (None, r#"{"result":"x"}"#, false),
+            (Some(false), "{}", false),
+        ] {
+            let content = vec![ResultPart::Text(TextPart::new("a")), ResultPart::Json(json.to_owned())];
+            let result = ToolResult { is_error, content, ..ToolResult::new("c") };
+            assert_eq!(loses_failure(&result), lost, "{json}");
+        }
+    }
+
     #[test]
     fn calls_that_repeat_an_id_of_another_turn_get_one_of_their_own() {
         use super::with_distinct_ids;

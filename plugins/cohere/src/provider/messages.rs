@@ -4,6 +4,7 @@
 mod content;
 
 use content::Content;
+use weir_sdk::calls::loses_failure;
 use weir_sdk::json::{item, object};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::names::Names;
@@ -214,7 +215,7 @@ impl<'a> Writer<'a> {
                 ResultPart::Opaque(opaque) => return Err(refused_result(opaque, place)),
             }
         }
-        let failed = result.is_error == Some(true);
+        let failed = loses_failure(result);
         self.losses.dropped_if(failed, &place.field("is_error"), "the format has no place for it");
         self.losses.foreign(&place.members(), &result.extensions, FORMAT);
         object(self.next(), |o| {

@@ -123,6 +123,30 @@ fn results_without_ids_belong_to_the_first_call_of_their_name() {
 }
 
 #[test]
+fn a_result_with_an_error_is_a_failure_and_comes_back() {
+    for (response, expected) in [
+        (json!({"error": "no such file"}), Some(true)),
+        (json!({"output": "half", "error": {"code": 1}}), Some(true)),
+        (json!({"output": "all", "error": null}), None),
+        (json!({"error": ""}), None),
+        (json!({"result": {"error": "not of the call"}}), None),
+    ] {
+        let result = json!({"functionResponse": {"id": "c", "name": "f", "response": response}});
+        let call = json!({"functionCall": {"id": "c", "name": "f", "args": {}}});
+        let contents = json!([
+            {"role": "user", "parts": [{"text": "go"}]},
+            {"role": "model", "parts": [call]},
+            {"role": "user", "parts": [result]},
+        ]);
+        let request = asked("m", "generateContent", &json!({"contents": contents})).unwrap();
+        let Part::ToolResult(read) = &request.messages[2].parts[0] else { panic!("a result") };
+        assert_eq!(read.is_error, expected, "{response}");
+        let (body, losses) = sent("m", request).unwrap();
+        assert_eq!((&body["contents"], losses.len()), (&contents, 0), "{losses:?}");
+    }
+}
+
+#[test]
 fn c53_old_schemas_reach_others_as_json_schema() {
     let body = json!({"contents": [], "tools": [{"functionDeclarations": [{"name": "f", "parameters": {
         "type": "OBJECT", "properties": {"a": {"type": "STRING", "nullable": true}}}}]}],

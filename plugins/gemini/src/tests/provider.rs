@@ -59,6 +59,26 @@ fn c38_parallel_results_share_a_turn_and_come_first() {
 }
 
 #[test]
+fn failures_of_functions_are_details_of_an_error() {
+    for (text, expected) in [
+        ("no such file", json!({"error": "no such file"})),
+        (r#"{"code": 1}"#, json!({"error": {"code": 1}})),
+        (r#"{"error": "in its own words"}"#, json!({"error": "in its own words"})),
+    ] {
+        let content = vec![ResultPart::Text(TextPart::new(text))];
+        let failed = ToolResult { content, is_error: Some(true), ..ToolResult::new("a") };
+        let history = vec![
+            user("go"),
+            calls(vec![ToolCall::new("a", "f", "")]),
+            Message::new(Role::Tool, vec![Part::ToolResult(failed)]),
+        ];
+        let (body, losses) = sent(MODEL, request(history)).unwrap();
+        let response = &body["contents"][2]["parts"][0]["functionResponse"]["response"];
+        assert_eq!((response, losses.len()), (&expected, 0), "{losses:?}");
+    }
+}
+
+#[test]
 fn words_beside_a_result_follow_it_and_its_call_is_of_the_current_turn() {
     let mut both = result("a", "3");
     both.role = Role::User;

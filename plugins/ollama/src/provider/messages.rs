@@ -4,6 +4,7 @@
 //! the assistant are joined. Each tool result is a message, before the rest of its message (C-41).
 
 use weir_sdk::adapter::Result;
+use weir_sdk::calls::loses_failure;
 use weir_sdk::json::Array;
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{
@@ -156,7 +157,7 @@ impl<'a, 'l> Writer<'a, 'l> {
         if texts.len() > 1 {
             self.losses.approximated(format!("{field}.content"), "several texts are joined");
         }
-        self.losses.dropped_if(result.is_error == Some(true), &format!("{field}.is_error"), "there is no place for it");
+        self.losses.dropped_if(loses_failure(result), &format!("{field}.is_error"), "there is no place for it");
         self.lose_cache(result.cache.as_ref(), || field.to_owned());
         lose(&result.extensions, &format!("{field}."), self.losses);
         let called = self.calls.iter().rev().find(|call| call.id == result.call_id);

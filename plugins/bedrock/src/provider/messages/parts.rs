@@ -1,6 +1,6 @@
 //! Renders the parts of a turn.
 
-use weir_sdk::calls::object_text;
+use weir_sdk::calls::{loses_failure, object_text};
 use weir_sdk::citations::{MESSAGES, to_converse};
 use weir_sdk::claude::trimmed;
 use weir_sdk::json::object;
@@ -143,7 +143,7 @@ impl Writer<'_> {
         let out = if first { &mut turn.results } else { &mut turn.others };
         self.called.any = true;
         let status = result.is_error.filter(|failed| self.model.takes_status(*failed));
-        let lost = status.is_none() && result.is_error == Some(true);
+        let lost = status.is_none() && loses_failure(result);
         self.losses.dropped_if(lost, &place.field("is_error"), "the model does not take that a tool failed");
         let status = status.map(|failed| if failed { "error" } else { "success" });
         write::item(out, |o| {

@@ -3,6 +3,7 @@
 use super::Writer;
 use super::content::{Numbered, Piece};
 use super::messages::Lifted;
+use crate::calls::loses_failure;
 use crate::compat::quirks::Cache;
 use crate::compat::wire::FORMAT;
 use crate::json::Array;
@@ -39,7 +40,7 @@ impl Writer<'_> {
                 }
             }
         }
-        if result.is_error == Some(true) {
+        if loses_failure(result) {
             self.losses.dropped(format!("{field}.is_error"), "there is no place for it");
         }
         a.object(|o| {

@@ -1,6 +1,7 @@
 //! Messages: what is said, and what tools gave back.
 
 use super::{IDS, Writer};
+use crate::calls::loses_failure;
 use crate::compat::content::STORE;
 use crate::compat::responses::{FORMAT, noted, write, write_members};
 use crate::json::{self, Array, Object};
@@ -133,7 +134,7 @@ impl Writer<'_> {
             }),
         }
         self.lost_cache(result.cache.is_some(), field);
-        self.losses.dropped_if(result.is_error == Some(true), &format!("{field}.is_error"), "there is no place for it");
+        self.losses.dropped_if(loses_failure(result), &format!("{field}.is_error"), "there is no place for it");
         self.losses.foreign(&format!("{field}."), &result.extensions, FORMAT);
         write_members(o, &result.extensions);
     }
