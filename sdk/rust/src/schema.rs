@@ -1,6 +1,8 @@
-//! JSON Schemas for services that enforce them strictly, and [answers](answer) that follow one.
+//! JSON Schemas for services that enforce them strictly, and [answers](answer) that follow one or are one of [several
+//! texts](choices).
 
 pub mod answer;
+pub mod choices;
 mod strict;
 mod union;
 mod weight;

@@ -6,6 +6,7 @@ use weir_sdk::claude::StrictSchemas;
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::sampling;
+use weir_sdk::schema::choices;
 use weir_sdk::tier;
 use weir_sdk::tools::is_forced;
 use weir_sdk::turns::Conversation;
@@ -26,6 +27,7 @@ pub(crate) const VERSION: &str = "2023-06-01";
 /// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut losses = Losses::default();
+    let request = &*choices::said(request, &mut losses);
     let prompt = Prompt::read(ctx, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.size() + 1024);
     object(&mut body, |o| {

@@ -5,6 +5,7 @@ use weir_sdk::json::{Object, RawValue, Rest, Str, object, text};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::names::{IdRule, Names};
 use weir_sdk::schema::answer::{Means, is_held};
+use weir_sdk::schema::choices;
 use weir_sdk::tier;
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Framing, HttpRequest, RenderedRequest};
@@ -26,6 +27,7 @@ pub(crate) const INFERENCE: &str = "inferenceConfig";
 /// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut losses = Losses::default();
+    let request = &*choices::said(request, &mut losses);
     let prompt = Prompt::read(ctx, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {

@@ -2,7 +2,7 @@
 
 use weir_sdk::json::{Object, object, quote};
 use weir_sdk::losses::Losses;
-use weir_sdk::schema::described_within;
+use weir_sdk::schema::{choices, described_within};
 use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, OutputFormat, RenderedRequest, Sampling};
 
 use super::{documents, messages, thinking, tools};
@@ -16,6 +16,7 @@ const MAX_STOP: usize = 5;
 /// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut losses = Losses::default();
+    let request = &*choices::said(request, &mut losses);
     let mut names = super::names();
     let asked = model(ctx, &request.model);
     let tools = tools::write(request, &mut names, &mut losses)?;

@@ -3,6 +3,7 @@
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{Object, object};
 use weir_sdk::losses::Losses;
+use weir_sdk::schema::choices;
 use weir_sdk::types::{ChatRequest, Context, Framing, HttpRequest, RenderedRequest};
 
 use super::messages::Writer;
@@ -13,6 +14,7 @@ use crate::{body, think, tools};
 /// else for `/api/chat`. Answers show which of the two they are.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest> {
     let mut losses = Losses::default();
+    let request = &*choices::said(request, &mut losses);
     let mut out = String::with_capacity(1024);
     let prompt = Prompt::of(ctx, request);
     let mut written = Ok(());

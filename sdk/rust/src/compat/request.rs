@@ -15,6 +15,7 @@ use crate::compat::{end_user, responses, shared};
 use crate::json::{self, Object, Rest};
 use crate::losses::{Losses, extension};
 use crate::path::encoded;
+use crate::schema::choices;
 use crate::tier;
 use crate::types::{
     CacheHint, ChatRequest, Context, Error, Extension, HttpRequest, OutputFormat, RenderedRequest, Sampling,
@@ -26,6 +27,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
     let losses = Losses::default();
     let mut writer = Writer { quirks, ctx, losses, refused: None, thinking_lost: false, from_responses };
     shared::to_chat(&mut request.extensions);
+    choices::say(&mut request, &mut writer.losses);
     (quirks.prepare)(ctx, &mut request, &mut writer.losses)?;
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let body = writer.body(&request);

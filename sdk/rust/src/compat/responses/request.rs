@@ -11,6 +11,7 @@ use crate::compat::quirks::Quirks;
 use crate::compat::{end_user, shared};
 use crate::json::{self, Object};
 use crate::losses::{Losses, extension};
+use crate::schema::choices;
 use crate::tier;
 use crate::types::{ChatRequest, Context, Error, HttpRequest, OutputFormat, RenderedRequest};
 
@@ -34,6 +35,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
     shared::to_responses(&mut request.extensions);
     let ids = write::Ids::of_request();
     let mut writer = Writer { quirks, ctx, ids, losses: Losses::default(), refused: None };
+    choices::say(&mut request, &mut writer.losses);
     (quirks.prepare)(ctx, &mut request, &mut writer.losses)?;
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let mut body = String::with_capacity(1024);
