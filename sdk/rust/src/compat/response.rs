@@ -76,7 +76,8 @@ impl Reader<'_> {
         let legacy = || choice.text.map(|text| Delta { content: Some(Content::Text(text)), ..Delta::default() });
         let mut message = choice.message.map(|message| *message).or(choice.delta).or_else(legacy).unwrap_or_default();
         let rest = std::mem::take(&mut message.rest);
-        let parts = self.parts(message);
+        let index = choice.index.map_or(position, |index| index.0);
+        let parts = self.parts(message, index);
         let left = Rest(rest.0.into_iter().filter(|(_, value)| value.get() != "null").collect());
         if !left.0.is_empty() {
             kept.push(Extension { format: FORMAT.to_owned(), key: "message".to_owned(), json: rest_json(&left) });
@@ -87,7 +88,7 @@ impl Reader<'_> {
             finish.reason = finish::cut(finish.reason, parts.iter().any(breaks_off));
         }
         Ok(Candidate {
-            index: choice.index.map_or(position, |index| index.0),
+            index,
             parts,
             finish,
             logprobs: choice.logprobs.map(|raw| logprobs::to_chat(raw.get())),
@@ -95,7 +96,7 @@ impl Reader<'_> {
         })
     }
 
-    fn parts(&self, message: Delta<'_>) -> Vec<Part> {
+    fn parts(&self, message: Delta<'_>, candidate: u32) -> Vec<Part> {
         let details = message.reasoning_details.unwrap_or_default().0;
         let plain = [message.reasoning_content, message.reasoning];
         let thoughts = reasoning::read(details, plain, self.quirks.family);
@@ -124,19 +125,20 @@ impl Reader<'_> {
         parts.extend(message.refusal.filter(|words| !words.is_empty()).map(|words| Part::Refusal(words.into_string())));
         parts.extend(message.audio.and_then(|raw| audio(raw.get())).map(Part::Media));
         parts.extend(message.images.unwrap_or_default().0.into_iter().map(read_part));
-        self.calls(&mut parts, message.tool_calls, message.function_call);
+        let legacy = message.function_call.map(|function| *function);
+        let legacy = legacy.map(|function| wire::ToolCall { function: Some(function), ..wire::ToolCall::default() });
+        self.calls(&mut parts, message.tool_calls.unwrap_or_default().0.into_iter().chain(legacy), candidate);
         parts
     }
 
-    fn calls(&self, parts: &mut Vec<Part>, calls: Option<wire::Calls<'_>>, legacy: Option<Box<wire::Function<'_>>>) {
-        let legacy = legacy.map(|function| wire::ToolCall { function: Some(*function), ..wire::ToolCall::default() });
+    fn calls<'w>(&self, parts: &mut Vec<Part>, calls: impl Iterator<Item = wire::ToolCall<'w>>, candidate: u32) {
         let mut ids: Vec<String> = Vec::new();
-        for (number, wire) in (0..).zip(calls.unwrap_or_default().0.into_iter().chain(legacy)) {
+        for (number, wire) in (0..).zip(calls) {
             let Some(mut call) = read_call(wire) else { continue };
             let name = self.renamed.original(&call.name).to_owned();
             call.name = name;
             if call.id.is_empty() || ids.contains(&call.id) {
-                call.id = made_id(self.ctx, 0, number);
+                call.id = made_id(self.ctx, candidate, number);
             }
             ids.push(call.id.clone());
             parts.push(Part::ToolCall(call));

@@ -127,3 +127,16 @@ fn the_words_of_a_cited_page_are_kept_for_formats_that_have_a_place_for_them() {
     assert_eq!(read.quote.as_deref(), Some("It rains."));
     assert_eq!(read.source.map(|source| source.json).as_deref(), Some(json));
 }
+
+#[test]
+fn calls_of_several_choices_have_ids_of_their_own() {
+    let call = r#""message":{"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}"#;
+    let text = format!(r#"{{"choices":[{{"index":0,{call}}},{{"index":1,{call}}},{{{call}}}]}}"#);
+    let answer = answer(&text).unwrap();
+    let id = |candidate: &Candidate| match candidate.parts.as_slice() {
+        [Part::ToolCall(call)] => call.id.clone(),
+        parts => panic!("{parts:?}"),
+    };
+    let ids: Vec<String> = answer.candidates.iter().map(id).collect();
+    assert_eq!(ids, ["call_0_0_r", "call_1_0_r", "call_2_0_r"]);
+}
