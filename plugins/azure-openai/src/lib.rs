@@ -2,11 +2,12 @@
 //!
 //! Source: Microsoft's REST reference of Azure `OpenAI`, its page on the v1 API, and the reference of model inference.
 
+use weir_sdk::compat::gpt::chosen_format::Functions;
 use weir_sdk::compat::names::IdRule;
 use weir_sdk::compat::quirks::{Drop, Media, Paths, Scheme, Thinking, Variant};
 use weir_sdk::compat::relayed::Relayed;
 use weir_sdk::compat::responses::ANYBODY;
-use weir_sdk::compat::{Provider, Quirks};
+use weir_sdk::compat::{Provider, Quirks, gpt};
 
 /// The adapter.
 #[derive(Debug)]
@@ -48,12 +49,14 @@ impl Provider for AzureOpenAi {
         // Of `safety_identifier` by its description; the servers hold `user` to it as well.
         max_user: 64,
         tool_ids: IdRule { max: 40, also: None, exact: false },
-        efforts: &["none", "minimal", "low", "medium", "high", "xhigh", "max"],
+        efforts: gpt::EFFORTS,
         thinking: Thinking::None,
         issuers: &["openai", ANYBODY],
         media: Media { audio: true, files: true, ..Quirks::COMPATIBLE.media },
+        prepare: gpt::prepare_known,
         ..Quirks::COMPATIBLE
     };
+    const ASKED_IN_RESPONSES: Option<Functions> = Some(Functions::Said);
 }
 
 /// Tokens of an application registered with Entra.
@@ -86,6 +89,7 @@ const SETTINGS: &str = r#"{
   "properties": {
     "api_version": {"type": "string", "description": "Asks deployments of this API version: `2024-10-21`."},
     "inference_version": {"type": "string", "description": "Asks at `models/` in this API version: `2024-05-01-preview`."},
+    "base_model": {"type": "string", "description": "The model behind a deployment whose name does not tell it: `gpt-5.1-codex`."},
     "tenant": {"type": "string", "description": "The tenant, where `auth` is `entra`."}
   },
   "additionalProperties": true

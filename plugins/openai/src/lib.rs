@@ -3,22 +3,22 @@
 //! The provider's side is the SDK's base for compatible providers with OpenAI's quirks; the dialects are in this crate.
 
 mod chat;
-mod chosen_format;
 mod completions;
 mod count;
 mod embeddings;
 mod free_text;
-mod json_mode;
 mod manifest;
 mod models;
 mod quirks;
 mod responses;
-mod thinking;
+#[cfg(test)]
+mod tests;
 
 use weir_sdk::adapter::{
     About, ChatOutcome, Decoder, DialectChat, DialectEmbeddings, DialectModels, Encoder, ParsedChat, ParsedEmbeddings,
     ParsedModels, ProviderChat, ProviderEmbeddings, ProviderErrors, ProviderModels, ProviderRerank, Result,
 };
+use weir_sdk::compat::gpt::chosen_format::{self, Functions};
 use weir_sdk::compat::{self, decoder::ChunkDecoder, responses::decoder::EventDecoder};
 use weir_sdk::manifest::Manifest;
 use weir_sdk::types::{
@@ -52,7 +52,7 @@ impl ProviderErrors for OpenAi {
 impl ProviderChat for OpenAi {
     type Decoder = AnswerDecoder;
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
-        if let Some(ctx) = chosen_format::for_request(ctx, &request) {
+        if let Some(ctx) = chosen_format::for_request(&QUIRKS, Functions::Thinking, ctx, &request) {
             return compat::responses::request::render(&QUIRKS, &ctx, request).map(chosen_format::marked);
         }
         match ctx.format.as_str() {

@@ -1,10 +1,9 @@
 //! OpenAI itself, as one of the OpenAI-compatible providers.
 
+use weir_sdk::compat::gpt;
 use weir_sdk::compat::names::IdRule;
 use weir_sdk::compat::quirks::{Cache, Drop, Effort, Media, Paths, Quirks, Thinking};
 use weir_sdk::compat::responses::ANYBODY;
-
-use crate::thinking;
 
 /// The quirks of the official API.
 pub(crate) const QUIRKS: Quirks = Quirks {
@@ -48,12 +47,12 @@ pub(crate) const QUIRKS: Quirks = Quirks {
     max_user: 64,
     tool_ids: IdRule { max: 40, also: None, exact: false },
     effort: Effort::Effort,
-    efforts: &["none", "minimal", "low", "medium", "high", "xhigh", "max"],
+    efforts: gpt::EFFORTS,
     thinking: Thinking::None,
     issuers: &["openai", ANYBODY],
     cache: Cache::None,
     media: Media { audio: true, files: true, ..Quirks::COMPATIBLE.media },
-    prepare: thinking::prepare,
+    prepare: gpt::prepare,
     ..Quirks::COMPATIBLE
 };
 

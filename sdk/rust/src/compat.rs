@@ -27,6 +27,7 @@ pub mod embeddings;
 pub mod end_user;
 pub mod error;
 pub mod finish;
+pub mod gpt;
 pub mod logprobs;
 pub mod manifest;
 pub mod media;
@@ -53,6 +54,7 @@ use crate::adapter::{
     Result,
 };
 use crate::compat::decoder::ChunkDecoder;
+use crate::compat::gpt::chosen_format::{self, Functions};
 use crate::compat::responses::decoder::EventDecoder;
 use crate::manifest::Manifest;
 use crate::types::{
@@ -69,6 +71,8 @@ pub trait Provider: 'static {
     const COMPLETES: bool = !Self::QUIRKS.paths.completions.is_empty();
     /// Whether the provider has Responses.
     const RESPONDS: bool = !Self::QUIRKS.paths.responses.is_empty();
+    /// When models of OpenAI's that Chat refuses are asked in Responses; `None` for a provider that has none of these.
+    const ASKED_IN_RESPONSES: Option<Functions> = None;
 }
 
 impl<P: Provider> About for P {
@@ -86,6 +90,11 @@ impl<P: Provider> ProviderErrors for P {
 impl<P: Provider> ProviderChat for P {
     type Decoder = AnswerDecoder<P>;
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
+        if let Some(functions) = P::ASKED_IN_RESPONSES
+            && let Some(ctx) = chosen_format::for_request(P::QUIRKS, functions, ctx, &request)
+        {
+            return responses::request::render(P::QUIRKS, &ctx, request).map(chosen_format::marked);
+        }
         match ctx.format.as_str() {
             completions::FORMAT if P::COMPLETES => completions::render(P::QUIRKS, ctx, &request),
             responses::FORMAT if P::RESPONDS => responses::request::render(P::QUIRKS, ctx, request),
@@ -93,6 +102,8 @@ impl<P: Provider> ProviderChat for P {
         }
     }
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {
+        let chosen = P::ASKED_IN_RESPONSES.and_then(|_| chosen_format::for_answer(ctx));
+        let ctx = chosen.as_ref().unwrap_or(ctx);
         match ctx.format.as_str() {
             responses::FORMAT if P::RESPONDS => responses::response::parse(P::QUIRKS, ctx, &response),
             _ => response::parse(P::QUIRKS, ctx, &response),
@@ -139,6 +150,7 @@ enum Reading {
 
 impl<P: Provider> Decoder for AnswerDecoder<P> {
     fn new(ctx: Context) -> Self {
+        let ctx = P::ASKED_IN_RESPONSES.and_then(|_| chosen_format::for_answer(&ctx)).unwrap_or(ctx);
         let reading = match ctx.format.as_str() {
             responses::FORMAT if P::RESPONDS => Reading::Events(Box::new(EventDecoder::new(P::QUIRKS, &ctx))),
             _ => Reading::Chunks(Box::new(ChunkDecoder::new(P::QUIRKS, ctx))),

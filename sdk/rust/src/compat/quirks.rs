@@ -235,7 +235,7 @@ impl Quirks {
 
     /// A request to one of the provider's paths, with the address and headers for the target's options.
     pub fn address(&self, ctx: &Context, request: HttpRequest, place: fn(&Paths) -> &'static str) -> HttpRequest {
-        let variant = self.variants.iter().find_map(|variant| Some((variant, ctx.option_str(variant.option)?)));
+        let variant = self.variant(ctx);
         let path = place(variant.as_ref().map_or(&self.paths, |(variant, _)| &variant.paths));
         let query = variant.filter(|(variant, _)| !variant.query.is_empty());
         HttpRequest {
@@ -244,6 +244,16 @@ impl Quirks {
             headers: self.headers(ctx),
             ..request
         }
+    }
+
+    /// The paths for the target's options.
+    pub fn paths_of(&self, ctx: &Context) -> &Paths {
+        self.variant(ctx).map_or(&self.paths, |(variant, _)| &variant.paths)
+    }
+
+    /// The variant that the target's options choose, and the option's value.
+    fn variant(&self, ctx: &Context) -> Option<(&'static Variant, String)> {
+        self.variants.iter().find_map(|variant| Some((variant, ctx.option_str(variant.option)?)))
     }
 
     /// The headers for the target's options.
