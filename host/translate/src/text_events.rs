@@ -1,7 +1,7 @@
 //! A whole answer as the events of a stream, and back: its texts replaced by those of the events, part by part.
 
 use crate::event_validator::unfold;
-use weir_types::contract::types::{ChatEvent, ChatResponse, Extension, Finish, Part};
+use weir_types::contract::types::{Candidate, ChatEvent, ChatResponse, Extension, Finish, Part};
 
 /// The events that an answer would be streamed as. Members of a candidate that only one format has, which streams do not have,
 /// are in its head, so that all of them are seen.
@@ -29,7 +29,23 @@ pub fn replace_texts(response: &mut ChatResponse, events: &[ChatEvent]) {
             take_out(part, events, place);
         }
         candidate.logprobs = None;
+        take_out_words(candidate, events);
     }
+    if let Some(usage) = &mut response.usage {
+        let told = |event: &ChatEvent, one: &Extension| matches!(event, ChatEvent::Usage(told) if told.extensions.contains(one));
+        usage.extensions.retain(|one| events.iter().any(|event| told(event, one)));
+    }
+}
+
+/// Takes the words out of a candidate's end that its event does not have.
+fn take_out_words(candidate: &mut Candidate, events: &[ChatEvent]) {
+    let left = events.iter().find_map(|event| match event {
+        ChatEvent::Finish(end) if end.candidate == candidate.index => Some(&end.finish),
+        _ => None,
+    });
+    let Some(finish) = &mut candidate.finish else { return };
+    finish.raw.take_if(|word| left.is_none_or(|left| left.raw.as_ref() != Some(word)));
+    finish.stop_sequence.take_if(|word| left.is_none_or(|left| left.stop_sequence.as_ref() != Some(word)));
 }
 
 /// Takes the members and the citations out of a part that its events do not have.
@@ -62,6 +78,8 @@ pub fn refuse(response: &mut ChatResponse, finish: &Finish) {
         candidate.finish = Some(finish.clone());
     }
     response.extensions.clear();
+    // What was used is told, and not what only one format says of it, which may be what is refused.
+    response.usage.iter_mut().for_each(|usage| usage.extensions.clear());
 }
 
 fn text_of(events: &[ChatEvent], candidate: u32, part: u32) -> String {
@@ -104,7 +122,7 @@ fn set_text(part: &mut Part, replacement: String, is_signed: bool) {
 mod tests {
     use super::*;
     use crate::event_validator::unfold;
-    use weir_types::contract::types::{Candidate, FinishReason, ReasoningPart, TextPart};
+    use weir_types::contract::types::{FinishReason, ReasoningPart, TextPart, Usage};
 
     fn answer() -> ChatResponse {
         let thinking = ReasoningPart {
@@ -174,8 +192,37 @@ mod tests {
     fn a_refused_answer_has_nothing_left_but_its_end() {
         let mut refused = answer();
         let finish = Finish { reason: FinishReason::ContentFilter, raw: None, stop_sequence: None };
+        let extensions = vec![Extension { format: "f".into(), key: "note".into(), json: "\"a\"".into() }];
+        refused.usage = Some(Usage { output: Some(2), extensions, ..Usage::default() });
         refuse(&mut refused, &finish);
         assert!(refused.candidates[0].parts.is_empty());
         assert_eq!(refused.candidates[0].finish, Some(finish));
+        assert_eq!(refused.usage, Some(Usage { output: Some(2), ..Usage::default() }));
+    }
+
+    #[test]
+    fn words_of_the_end_and_details_of_the_usage_are_taken_out_with_their_events() {
+        let member = |key: &str| Extension { format: "f".into(), key: key.into(), json: "1".into() };
+        let mut response = answer();
+        let words = Finish { reason: FinishReason::Complete, raw: Some("a".into()), stop_sequence: Some("b".into()) };
+        response.candidates[0].finish = Some(words);
+        response.usage =
+            Some(Usage { output: Some(2), extensions: vec![member("a"), member("b")], ..Usage::default() });
+        let mut events = to_events(&response);
+        let mut kept = response.clone();
+        replace_texts(&mut kept, &events);
+        assert_eq!(kept, response);
+        for event in &mut events {
+            match event {
+                ChatEvent::Finish(end) => end.finish.stop_sequence = None,
+                ChatEvent::Usage(usage) => usage.extensions.retain(|one| one.key != "a"),
+                _ => {}
+            }
+        }
+        replace_texts(&mut response, &events);
+        let finish = response.candidates[0].finish.as_ref().unwrap();
+        assert_eq!((finish.raw.as_deref(), &finish.stop_sequence), (Some("a"), &None));
+        let left = Usage { output: Some(2), extensions: vec![member("b")], ..Usage::default() };
+        assert_eq!(response.usage, Some(left));
     }
 }

@@ -281,6 +281,11 @@ fn medium(source: MediaSource, extensions: Vec<Extension>) -> ChatEvent {
     ChatEvent::PartStart(PartStart { candidate: 0, part: 0, kind: PartKind::Media(media) })
 }
 
+/// A note that an adapter leaves for itself.
+fn note(kind: &str) -> ChatEvent {
+    ChatEvent::Opaque(Opaque { format: "f".into(), kind: kind.into(), json: "null".into() })
+}
+
 const HIDDEN: &str = r#"{"a":"h\u0075sh"}"#;
 
 #[test]
@@ -296,6 +301,7 @@ fn what_comes_as_a_whole_is_seen_and_masked_where_it_can_be() {
         (cited(None, HIDDEN), EventVerdict::Replace(Vec::new())),
         (finish(Some("hush")), replaced(finish(None))),
         (usage(vec![extension(HIDDEN), extension("1")]), replaced(usage(vec![extension("1")]))),
+        (note(&format!("end={HIDDEN}")), EventVerdict::Replace(Vec::new())),
         (medium(base64(), vec![extension(HIDDEN)]), EventVerdict::Deny(Denial::new("no"))),
         (medium(MediaSource::Base64("aHVzaA==".into()), Vec::new()), EventVerdict::Deny(Denial::new("no"))),
         (medium(MediaSource::Url("x/hush".into()), Vec::new()), EventVerdict::Deny(Denial::new("no"))),
@@ -307,7 +313,8 @@ fn what_comes_as_a_whole_is_seen_and_masked_where_it_can_be() {
         let answer = scanner(Action::Mask).push(vec![event]);
         assert_eq!((answer.verdict, answer.annotations), (masked, denied.annotations));
     }
-    for event in [cited(Some("u"), "{}"), finish(Some("x")), usage(vec![extension("1")]), medium(base64(), vec![])] {
+    let clean = [cited(Some("u"), "{}"), finish(Some("x")), usage(vec![extension("1")]), medium(base64(), vec![])];
+    for event in clean.into_iter().chain([note("item=hush\tnull"), note("end={}")]) {
         assert_eq!(scanner(Action::Deny).push(vec![event.clone()]), EventAnswer::allow());
         assert_eq!(scanner(Action::Mask).push(vec![event.clone()]).verdict, replaced(event));
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::guard::documents::Document;
-use crate::types::{ChatEvent, Citation, Extension, MediaPart, MediaSource, PartKind, PartStart};
+use crate::types::{ChatEvent, Citation, Extension, MediaPart, MediaSource, Opaque, PartKind, PartStart};
 
 /// The texts of an event that come as a whole, each with whether it is JSON.
 pub(super) fn texts(event: &ChatEvent) -> Vec<(Cow<'_, str>, bool)> {
@@ -34,10 +34,17 @@ fn texts_as_they_stand(event: &ChatEvent) -> Vec<(&str, bool)> {
             texts.flatten().map(|text| (text.as_str(), false)).collect()
         }
         ChatEvent::Usage(usage) => of_extensions(&usage.extensions).collect(),
-        ChatEvent::Opaque(opaque) => vec![(&opaque.json, true)],
+        ChatEvent::Opaque(opaque) => of_opaque(opaque),
         ChatEvent::Logprobs(logprobs) => vec![(&logprobs.json, true)],
         _ => Vec::new(),
     }
+}
+
+/// What an event of one format says. The kind of a note that an adapter leaves for itself holds what it notes, which may be members
+/// of the answer (`end={…}`); others are ids.
+fn of_opaque(opaque: &Opaque) -> Vec<(&str, bool)> {
+    let note = opaque.kind.split_once('=').map(|(_, note)| note).filter(|note| note.starts_with('{'));
+    note.into_iter().chain([opaque.json.as_str()]).map(|json| (json, true)).collect()
 }
 
 fn of_media(media: &MediaPart) -> Vec<(&str, bool)> {
