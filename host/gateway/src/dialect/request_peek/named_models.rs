@@ -30,7 +30,13 @@ enum Holds {
     NameOrObject,
     /// A model's name if it is a text: a schema of arguments may have a member of such a name.
     NameIfText,
+    /// The same, in one of the requests of work that is done later: each may be of another model, and none stands in for the
+    /// request's own.
+    NameInWork,
 }
+
+/// The most values of one place. Work that is done later may be of a hundred thousand requests.
+const MAX_NAMES: usize = 128 << 10;
 
 static KNOWN: LazyLock<Vec<Place>> = LazyLock::new(|| serde_json::from_str(PLACES).unwrap_or_default());
 /// The same, compiled.
@@ -57,19 +63,22 @@ pub(crate) fn in_body(body: &[Bytes]) -> Result<Vec<String>, Unreadable> {
     in_found(&scanned(body)?, 0)
 }
 
-/// Finds all texts where names of models may stand, whatever else does: what a reader might take for a name.
+/// Finds all texts where names of models may stand that answer or are consulted beside the request's own, whatever else does: what a
+/// reader might take for a name.
 ///
 /// # Errors
 ///
 /// The body cannot be read.
 pub(crate) fn mentioned(body: &[Bytes]) -> Result<Vec<String>, Unreadable> {
     let found = scanned(body)?;
-    Ok(found.hits().iter().filter_map(|hit| hit.value.as_text()).map(str::to_owned).collect())
+    let counts = |hit: &&Hit| KNOWN.get(hit.pointer).is_some_and(|known| known.holds != Holds::NameInWork);
+    Ok(found.hits().iter().filter(counts).filter_map(|hit| hit.value.as_text()).map(str::to_owned).collect())
 }
 
 fn scanned(body: &[Bytes]) -> Result<Found, Unreadable> {
     let unreadable = Unreadable { member: "models" };
-    let mut scan = Peek::new(POINTERS.as_ref().ok_or(unreadable)?, Limits { utf8: false, ..Limits::default() });
+    let limits = Limits { utf8: false, hits: MAX_NAMES, ..Limits::default() };
+    let mut scan = Peek::new(POINTERS.as_ref().ok_or(unreadable)?, limits);
     for piece in body {
         scan.push(piece);
     }
@@ -102,10 +111,12 @@ fn name(hit: &Hit, holds: Holds) -> Result<Option<&str>, ()> {
         (Holds::List, Scalar::Null | Scalar::Array { .. })
         | (Holds::NameOrObject, Scalar::Object { .. })
         | (
-            Holds::NameIfText,
+            Holds::NameIfText | Holds::NameInWork,
             Scalar::Null | Scalar::Bool(_) | Scalar::Number(_) | Scalar::Object { .. } | Scalar::Array { .. },
         ) => Ok(None),
-        (Holds::Name | Holds::NameOrObject | Holds::NameIfText, Scalar::Text(name)) => Ok(Some(name)),
+        (Holds::Name | Holds::NameOrObject | Holds::NameIfText | Holds::NameInWork, Scalar::Text(name)) => {
+            Ok(Some(name))
+        }
         _ => Err(()),
     }
 }
@@ -155,6 +166,25 @@ mod tests {
             assert_eq!(mentioned, Ok(vec!["a".to_owned()]), "{body}");
         }
         assert!(mentioned(&[Bytes::from_static(b"{")]).is_err());
+    }
+
+    #[test]
+    fn requests_of_later_work_name_models_and_none_that_stands_in() {
+        let one = |more: &str| format!(r#"{{"custom_id":"x","params":{{"model":"a","max_tokens":9{more}}}}}"#);
+        let of = |requests: &[String]| format!(r#"{{"requests":[{}]}}"#, requests.join(","));
+        for (body, expected) in [
+            (of(&[one("")]), vec!["a"]),
+            (of(&[one(""), one(r#","\u006dodel":"b""#)]), vec!["a", "a", "b"]),
+            (
+                of(&[one(r#","tools":[{"type":"x","model":"b"},{"model":{}}],"fallbacks":[{"model":"c"},"d"]"#)]),
+                vec!["a", "b", "c", "d"],
+            ),
+        ] {
+            assert_eq!(names(&body).unwrap(), expected, "{body}");
+            assert_eq!(mentioned(&[Bytes::from(body)]), Ok(Vec::new()));
+        }
+        let many = of(&vec![one(""); 100_000]);
+        assert_eq!(names(&many).map(|names| names.len()), Ok(100_000));
     }
 
     #[test]
