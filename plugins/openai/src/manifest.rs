@@ -90,7 +90,8 @@ fn chat_face(path: &str) -> Face {
         candidates: strings(["/n"]),
         service_tier: strings(["/service_tier"]),
         end_user: strings(["/safety_identifier", "/user"]),
-        object_ids: strings(["/messages/*/content/*/file/file_id"]),
+        // The second is at services that take this format with files of their own.
+        object_ids: strings(["/messages/*/content/*/file/file_id", "/messages/*/content/*/file_id"]),
         features: features_of_chat(),
         framings: AnswerFraming::always(Framing::Sse),
         ..face(wire::FORMAT, Operation::Chat, "POST", path)
@@ -264,7 +265,10 @@ mod tests {
     #[test]
     fn objects_are_found_where_each_format_names_them() {
         let ids = |path: &str| faces().into_iter().find(|face| face.path == path).unwrap().object_ids;
-        assert_eq!(ids("/v1/chat/completions"), ["/messages/*/content/*/file/file_id"]);
+        assert_eq!(
+            ids("/v1/chat/completions"),
+            ["/messages/*/content/*/file/file_id", "/messages/*/content/*/file_id"]
+        );
         assert!(ids("/v1/completions").is_empty());
         let of_responses = ids("/v1/responses");
         for place in ["/prompt", "/prompt/id", "/input/*/output/*/file_id", "/tools/*/input_image_mask/file_id"] {

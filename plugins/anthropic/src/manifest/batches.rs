@@ -58,9 +58,7 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
 
 /// The objects that the requests of a batch name.
 fn named() -> Vec<String> {
-    ["container", "container/id", "messages/*/content/*/source/file_id", "messages/*/content/*/file_id"]
-        .map(|place| format!("/requests/*/params/{place}"))
-        .into()
+    super::faces::OBJECTS.map(|place| format!("/requests/*/params{place}")).into()
 }
 
 pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {

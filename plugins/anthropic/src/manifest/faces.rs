@@ -34,17 +34,22 @@ fn count_tokens() -> Face {
     post("/v1/messages/count_tokens", Operation::CountTokens)
 }
 
+/// Where a request names objects. The last two places are in the parts of a tool's result, and of a document.
+pub(super) const OBJECTS: [&str; 6] = [
+    "/container",
+    "/container/id",
+    "/messages/*/content/*/source/file_id",
+    "/messages/*/content/*/file_id",
+    "/messages/*/content/*/content/*/source/file_id",
+    "/messages/*/content/*/source/content/*/source/file_id",
+];
+
 fn post(path: &str, operation: Operation) -> Face {
     Face {
         prefixes: strings([PREFIX]),
         credentials: credentials(),
         end_user: strings(["/metadata/user_id"]),
-        object_ids: strings([
-            "/container",
-            "/container/id",
-            "/messages/*/content/*/source/file_id",
-            "/messages/*/content/*/file_id",
-        ]),
+        object_ids: strings(OBJECTS),
         features: features_of_messages(),
         request_headers: request_headers(),
         ..Face::post(FORMAT, operation, path)

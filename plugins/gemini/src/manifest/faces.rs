@@ -64,6 +64,22 @@ fn chat(path: String, streams: bool) -> Face {
     }
 }
 
+/// Where a request names objects. The service takes one element in place of a list of one.
+fn objects() -> Vec<String> {
+    let own = strings(["/cachedContent", "/cached_content"]);
+    let files = ["/contents/*/parts/*", "/contents/*/parts", "/contents/parts/*", "/contents/parts"]
+        .into_iter()
+        .flat_map(|part| ["fileData/fileUri", "file_data/file_uri"].map(|file| format!("{part}/{file}")));
+    let searches = ["/tools/*", "/tools"].into_iter().flat_map(|tool| {
+        ["fileSearch", "file_search"].into_iter().flat_map(move |search| {
+            ["fileSearchStoreNames", "file_search_store_names"]
+                .into_iter()
+                .flat_map(move |stores| ["", "/*"].map(|each| format!("{tool}/{search}/{stores}{each}")))
+        })
+    });
+    own.into_iter().chain(files).chain(searches).collect()
+}
+
 fn post(format: &str, operation: Operation, path: String, models: &[&str]) -> Face {
     let pointer = |at: &&str| ModelPlace::Pointer(ModelPointer { pointer: (*at).to_owned(), prefix: "models/".into() });
     let mut model = vec![ModelPlace::Path];
@@ -72,16 +88,7 @@ fn post(format: &str, operation: Operation, path: String, models: &[&str]) -> Fa
         prefixes: strings([PREFIX]),
         credentials: credentials(),
         model,
-        object_ids: strings([
-            "/cachedContent",
-            "/cached_content",
-            "/contents/*/parts/*/fileData/fileUri",
-            "/contents/*/parts/*/file_data/file_uri",
-            "/tools/*/fileSearch/fileSearchStoreNames/*",
-            "/tools/*/fileSearch/file_search_store_names/*",
-            "/tools/*/file_search/fileSearchStoreNames/*",
-            "/tools/*/file_search/file_search_store_names/*",
-        ]),
+        object_ids: objects(),
         features: features_of_contents(),
         ..Face::post(format, operation, path)
     }
