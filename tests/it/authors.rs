@@ -165,7 +165,7 @@ async fn a_running_weir_reports_its_verdict_on_an_authors_bytes() {
     };
     assert_eq!(await_version(zeta_build(1)).await.unwrap().unwrap(), "Weir serves it");
     gateway.folder.put("zeta", &zeta_with_fault("border"));
-    let refused = await_version(zeta_with_fault("border")).await.unwrap().unwrap_err();
+    let refused = await_version(zeta_with_fault("border")).await.unwrap().unwrap_err().to_string();
     assert!(refused.contains("refused") && refused.contains("frame by frame"), "{refused}");
     gateway.folder.put("zeta", &zeta_build(2));
     assert_eq!(await_version(zeta_build(2)).await.unwrap().unwrap(), "Weir serves it");

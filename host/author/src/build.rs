@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::component::{ComponentError, component};
 use super::project::Project;
-use super::recipe::{self, Step};
+use super::recipe::{self, RecipeError, Step};
 use weir_adapters::install::{self, Readers};
 use weir_adapters::load::{Admission, LoadError, Loader};
 use weir_sandbox::Adapter;
@@ -15,9 +15,9 @@ use weir_sandbox::Adapter;
 /// Why a project cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A tool is missing; the text explains how to install it.
-    #[error("{0}")]
-    Missing(String),
+    /// There is no recipe, mostly since a tool is missing.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
     /// A command failed; its own output precedes this error.
     #[error("`{command}` failed ({how}){}", hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default())]
     Command {
@@ -67,7 +67,7 @@ pub struct Built {
 
 /// Builds a project. Its tools print to the terminal; `tell` receives each command line before it runs.
 pub fn build(project: &Project, loader: &Loader, tell: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
-    let recipe = recipe::of(project).map_err(BuildError::Missing)?;
+    let recipe = recipe::of(project)?;
     let scratch = project.scratch();
     std::fs::create_dir_all(&scratch).map_err(|source| BuildError::Io { path: scratch, source })?;
     for step in &recipe.steps {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::build::{self, BuildError, Built};
 use super::project::{Project, ProjectError};
-use super::running;
+use super::running::{self, RunningError};
 use weir_adapters::install::{self, Readers};
 use weir_adapters::load::Loader;
 use weir_config::Secret;
@@ -47,8 +47,8 @@ pub enum DevError {
         source: std::io::Error,
     },
     /// The running Weir does not answer, or does not see the adapter.
-    #[error("{0}")]
-    Running(String),
+    #[error(transparent)]
+    Running(#[from] RunningError),
 }
 
 /// Runs one round. `tell` receives its progress.
@@ -61,8 +61,7 @@ pub fn round(dir: &Path, target: &Target, loader: &Loader, tell: &mut dyn FnMut(
         tell(&format!("installed: {}", folder.join(format!("{}.wasm", project.name)).display()));
     }
     if let Some(admin) = &target.admin {
-        let served = running::await_digest(admin, target.token.as_ref(), &project.name, built.adapter.digest)
-            .map_err(DevError::Running)?;
+        let served = running::await_digest(admin, target.token.as_ref(), &project.name, built.adapter.digest)?;
         tell(&served);
     }
     Ok(built)

@@ -64,8 +64,31 @@ pub struct Recipe {
     pub product: PathBuf,
 }
 
-/// The recipe of a project: its own, or that of its language. The error explains how to install a missing tool.
-pub fn of(project: &Project) -> Result<Recipe, String> {
+/// Why a project has no recipe. Where a tool is missing, the words say how to install it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecipeError {
+    /// There is no cargo.
+    #[error("Rust projects are built with cargo, which isn't there; https://rustup.rs says how to install it")]
+    NoCargo,
+    /// Cargo does not understand the project's own file.
+    #[error("cargo cannot read {}", .0.display())]
+    CargoManifest(PathBuf),
+    /// There is no go.
+    #[error("Go projects are built with go 1.{minor} or later, which isn't there; https://go.dev/dl has it", minor = go::MINOR)]
+    NoGo,
+    /// There is no clang for WASI.
+    #[error("{}", c::NO_COMPILER)]
+    NoClang,
+    /// There is no componentize-py.
+    #[error("Python projects are built with {tool}, which isn't there: pip install {tool}", tool = python::TOOL)]
+    NoComponentizePy,
+    /// There is no componentize-qjs.
+    #[error("JavaScript projects are built with {tool}, which isn't there: npm install (in the project)", tool = javascript::TOOL)]
+    NoComponentizeQjs,
+}
+
+/// The recipe of a project: its own, or that of its language.
+pub fn of(project: &Project) -> Result<Recipe, RecipeError> {
     if let Some(own) = &project.build {
         let step = |words: &Vec<String>| {
             let (program, arguments) = words.split_first()?;

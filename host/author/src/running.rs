@@ -14,43 +14,85 @@ const INTERVAL: Duration = Duration::from_millis(300);
 /// Where the adapters are listed.
 const PLUGINS: &str = "/admin/plugins";
 
+/// Why a running Weir is not known to serve a component.
+#[derive(Debug, thiserror::Error)]
+pub enum RunningError {
+    /// The address is none, or no secret may go there.
+    #[error("{admin}: {source}")]
+    Address {
+        /// The address.
+        admin: String,
+        /// What is wrong with it.
+        source: AdminError,
+    },
+    /// The call for the list of adapters fails.
+    #[error("{admin}: {}", explained(source))]
+    List {
+        /// The address.
+        admin: String,
+        /// The failure.
+        source: AdminError,
+    },
+    /// It does not see the file in time.
+    #[error("{admin} has not taken note of it in {} s", TIMEOUT.as_secs())]
+    Unnoticed {
+        /// The address.
+        admin: String,
+    },
+    /// It sees the file, and does not serve it.
+    #[error("Weir does not serve it ({status}): {reason}")]
+    Refused {
+        /// The status in the list of adapters.
+        status: String,
+        /// The reason there.
+        reason: String,
+    },
+    /// The list says nothing of its status.
+    #[error("Weir does not list it")]
+    Unlisted,
+    /// The operator has taken it out of service before.
+    #[error("Weir was rolled back from these very bytes")]
+    RolledBack,
+}
+
 /// Waits until the Weir at an address (`http://127.0.0.1:9090`) has noticed these bytes, and returns their status, or
 /// the reason why they do not serve.
-pub fn await_digest(admin: &str, token: Option<&Secret>, name: &str, digest: Digest) -> Result<String, String> {
+pub fn await_digest(admin: &str, token: Option<&Secret>, name: &str, digest: Digest) -> Result<String, RunningError> {
     let end = Instant::now() + TIMEOUT;
-    let client = AdminClient::new(admin, token).map_err(|error| format!("{admin}: {error}"))?;
+    let client =
+        AdminClient::new(admin, token).map_err(|source| RunningError::Address { admin: admin.to_owned(), source })?;
     loop {
-        let plugins = client.get(PLUGINS).map_err(|error| format!("{admin}: {}", explained(&error)))?;
+        let plugins = client.get(PLUGINS).map_err(|source| RunningError::List { admin: admin.to_owned(), source })?;
         if let Some(service) = service(&plugins, name, &digest.hex()) {
             return service;
         }
         if Instant::now() > end {
-            return Err(format!("{admin} has not taken note of it in {} s", TIMEOUT.as_secs()));
+            return Err(RunningError::Unnoticed { admin: admin.to_owned() });
         }
         std::thread::sleep(INTERVAL);
     }
 }
 
 /// The status of these bytes under a name, which may be listed twice: the serving adapter, and the last refusal.
-fn service(plugins: &Value, name: &str, digest: &str) -> Option<Result<String, String>> {
+fn service(plugins: &Value, name: &str, digest: &str) -> Option<Result<String, RunningError>> {
     let mut named = plugins["plugins"].as_array()?.iter().filter(|one| one["name"] == name);
     named.find_map(|one| service_of(one, digest))
 }
 
-fn service_of(one: &Value, digest: &str) -> Option<Result<String, String>> {
+fn service_of(one: &Value, digest: &str) -> Option<Result<String, RunningError>> {
     let reason = one["reason"].as_str().unwrap_or("no reason is given");
     if one["digest"] == digest {
         return Some(match one["status"].as_str() {
             Some("serving") => Ok("Weir serves it".to_owned()),
-            Some(status) => Err(format!("Weir does not serve it ({status}): {reason}")),
-            None => Err("Weir does not list it".to_owned()),
+            Some(status) => Err(RunningError::Refused { status: status.to_owned(), reason: reason.to_owned() }),
+            None => Err(RunningError::Unlisted),
         });
     }
     if one["canary"]["digest"] == digest {
         let wanted = &one["canary"]["wanted"];
         return Some(Ok(format!("Weir tries it beside the former one, for {wanted} exchanges")));
     }
-    (one["rolled_back_from"] == digest).then(|| Err("Weir was rolled back from these very bytes".to_owned()))
+    (one["rolled_back_from"] == digest).then(|| Err(RunningError::RolledBack))
 }
 
 /// An error, and what helps against the one that is usual.
@@ -105,8 +147,8 @@ mod tests {
         let service = |digest| service(&plugins, "zeta", digest);
         assert_eq!(service("1").unwrap().unwrap(), "Weir serves it");
         assert_eq!(service("2").unwrap().unwrap(), "Weir tries it beside the former one, for 200 exchanges");
-        assert!(service("3").unwrap().unwrap_err().contains("rolled back"));
-        assert_eq!(service("4").unwrap().unwrap_err(), "Weir does not serve it (refused): it traps");
+        assert!(matches!(service("3"), Some(Err(RunningError::RolledBack))));
+        assert_eq!(service("4").unwrap().unwrap_err().to_string(), "Weir does not serve it (refused): it traps");
         assert!(service("5").is_none(), "another's bytes");
         assert!(service("0").is_none(), "what served before is not there yet");
     }

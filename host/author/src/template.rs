@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use super::language::Language;
 use weir_adapters::check;
 
+pub use standalone::StandaloneError;
+
 /// The files that `build.rs` found: paths from the repository's root, and their bytes.
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 /// Name of the templates' adapters and guards, which is replaced.
@@ -84,7 +86,7 @@ pub enum TemplateError {
     },
     /// An embedded file is invalid.
     #[error("the embedded {0} cannot be read: {1}")]
-    Embedded(&'static str, String),
+    Embedded(&'static str, #[source] StandaloneError),
 }
 
 /// Settings of a new project.
@@ -184,7 +186,7 @@ mod tests {
             assert!(fs::read_dir(project.fixtures).unwrap().count() >= 4, "{what}");
             assert!(fs::read_to_string(place.join("README.md")).unwrap().contains("my-zeta"), "{what}");
             // The contract's files and the SDK's are most of them.
-            assert!(count < 160, "{what}: {count} files");
+            assert!(count < 200, "{what}: {count} files");
             let hooks = ["wit/deps/hook/hook.wit", "vendor/wit/hook/hook.wit"].map(|path| place.join(path).exists());
             assert!(kind == Adapter || hooks.contains(&true), "{what}");
         }

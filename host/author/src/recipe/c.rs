@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::project::Project;
-use super::{Recipe, Step, asked, is_there};
+use super::{Recipe, RecipeError, Step, asked, is_there};
 
 /// Optimise, and build a library that is initialised once (a reactor) instead of a program.
 const FLAGS: [&str; 4] = ["-O2", "-flto", "-mexec-model=reactor", "-std=c17"];
@@ -13,14 +13,15 @@ const SOURCES: [&str; 2] = ["src", "bindings"];
 const HEADERS: &str = "/usr/include/wasm32-wasi";
 const LIBRARIES: &str = "/usr/lib/wasm32-wasi";
 
-pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
-    let compiler = compiler(&project.dir).ok_or(
-        "C projects are built with a clang for WASI, and there is none. Any of these will do:\n  \
-         pip install ziglang\n  \
-         zig, from https://ziglang.org/download\n  \
-         wasi-sdk, from https://github.com/WebAssembly/wasi-sdk/releases, and WASI_SDK_PATH set to its folder\n  \
-         apt-get install clang lld wasi-libc libclang-rt-dev-wasm32",
-    )?;
+/// What is said where there is no compiler.
+pub(super) const NO_COMPILER: &str = "C projects are built with a clang for WASI, and there is none. Any of these will do:\n  \
+     pip install ziglang\n  \
+     zig, from https://ziglang.org/download\n  \
+     wasi-sdk, from https://github.com/WebAssembly/wasi-sdk/releases, and WASI_SDK_PATH set to its folder\n  \
+     apt-get install clang lld wasi-libc libclang-rt-dev-wasm32";
+
+pub(super) fn recipe(project: &Project) -> Result<Recipe, RecipeError> {
+    let compiler = compiler(&project.dir).ok_or(RecipeError::NoClang)?;
     let step = compiler
         .args(FLAGS)
         .args(["-Wall", "-Wextra", "-Isrc", "-Ibindings"])

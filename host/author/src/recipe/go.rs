@@ -1,16 +1,14 @@
 //! Go: the stock toolchain, whose modules import WASI preview 1.
 
 use super::super::project::Project;
-use super::{Recipe, Step, asked, is_there};
+use super::{Recipe, RecipeError, Step, asked, is_there};
 
 /// The first minor version of Go 1 that supports the bindings' module.
-const MINOR: u32 = 25;
+pub(super) const MINOR: u32 = 25;
 
-pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
+pub(super) fn recipe(project: &Project) -> Result<Recipe, RecipeError> {
     if !is_there("go") {
-        return Err(format!(
-            "Go projects are built with go 1.{MINOR} or later, which isn't there; https://go.dev/dl has it"
-        ));
+        return Err(RecipeError::NoGo);
     }
     let core = project.scratch().join("core.wasm");
     let step = Step::new("go")

@@ -1,13 +1,13 @@
 //! Python: componentize-py, which combines the interpreter and the program in one component.
 
 use super::super::project::Project;
-use super::{Recipe, Step, tool};
+use super::{Recipe, RecipeError, Step, tool};
 
-const TOOL: &str = "componentize-py";
+pub(super) const TOOL: &str = "componentize-py";
 
-pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
+pub(super) fn recipe(project: &Project) -> Result<Recipe, RecipeError> {
     let Some(tool) = tool(TOOL, &project.dir.join(".venv/bin")) else {
-        return Err(format!("Python projects are built with {TOOL}, which isn't there: pip install {TOOL}"));
+        return Err(RecipeError::NoComponentizePy);
     };
     let step = Step::new(tool)
         .args(["-d", "wit", "-w", "adapter", "componentize", "-p", "src", "-p", "vendor/sdk/python"])

@@ -5,18 +5,17 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::super::project::Project;
-use super::{Recipe, Step, asked};
+use super::{Recipe, RecipeError, Step, asked};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const PROFILE: &str = "adapter";
 
-pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
+pub(super) fn recipe(project: &Project) -> Result<Recipe, RecipeError> {
     let metadata = asked("cargo", &["metadata", "--no-deps", "--format-version", "1"], &project.dir);
     let Some(target) = metadata.as_deref().and_then(target_directory) else {
-        return Err(if asked("cargo", &["--version"], &project.dir).is_none() {
-            "Rust projects are built with cargo, which isn't there; https://rustup.rs says how to install it".to_owned()
-        } else {
-            format!("cargo cannot read {}", project.dir.join("Cargo.toml").display())
+        return Err(match asked("cargo", &["--version"], &project.dir) {
+            None => RecipeError::NoCargo,
+            Some(_) => RecipeError::CargoManifest(project.dir.join("Cargo.toml")),
         });
     };
     let file = format!("{}.wasm", project.name.replace('-', "_"));

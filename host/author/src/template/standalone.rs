@@ -3,11 +3,24 @@
 
 use toml::{Table, Value};
 
+/// Why a manifest cannot be made independent.
+#[derive(Debug, thiserror::Error)]
+pub enum StandaloneError {
+    /// One of both is no TOML.
+    #[error(transparent)]
+    Syntax(#[from] toml::de::Error),
+    /// The workspace shares nothing.
+    #[error("there are no shared dependencies")]
+    NoShared,
+    /// The result cannot be written.
+    #[error(transparent)]
+    Write(#[from] toml::ser::Error),
+}
+
 /// Converts the manifest of a crate that is copied out of its workspace. Its tests are not copied, so their
 /// dependencies are removed.
-pub(super) fn manifest(krate: &str, workspace: &str) -> Result<String, String> {
-    let read = |text: &str| text.parse::<Table>().map_err(|error| error.to_string());
-    let (mut krate, workspace) = (read(krate)?, read(workspace)?);
+pub(super) fn manifest(krate: &str, workspace: &str) -> Result<String, StandaloneError> {
+    let (mut krate, workspace) = (krate.parse::<Table>()?, workspace.parse::<Table>()?);
     let of_workspace = |path: &[&str]| {
         let steps = path.iter().try_fold(workspace.get("workspace")?, |value, step| value.get(step));
         steps.and_then(Value::as_table)
@@ -17,7 +30,7 @@ pub(super) fn manifest(krate: &str, workspace: &str) -> Result<String, String> {
     if let (Some(package), Some(shared)) = (table(&mut krate, "package"), of_workspace(&["package"])) {
         resolve(package, shared);
     }
-    let Some(shared) = of_workspace(&["dependencies"]) else { return Err("there are no shared dependencies".into()) };
+    let Some(shared) = of_workspace(&["dependencies"]) else { return Err(StandaloneError::NoShared) };
     if let Some(dependencies) = table(&mut krate, "dependencies") {
         resolve(dependencies, shared);
     }
@@ -26,7 +39,7 @@ pub(super) fn manifest(krate: &str, workspace: &str) -> Result<String, String> {
             resolve(dependencies, shared);
         }
     }
-    toml::to_string(&krate).map_err(|error| error.to_string())
+    Ok(toml::to_string(&krate)?)
 }
 
 fn table<'a>(of: &'a mut Table, name: &str) -> Option<&'a mut Table> {
