@@ -177,6 +177,25 @@ mod tests {
     use super::*;
     use crate::Place;
 
+    /// A client without keys, which may use whatever there is.
+    fn client() -> Client {
+        Client {
+            name: "a".into(),
+            keys: Vec::new(),
+            models: Vec::new(),
+            operations: None,
+            passthrough: Vec::new(),
+            cache: true,
+            team: None,
+            organisation: None,
+            tags: Vec::new(),
+            limits: Limits::default(),
+            priority: Priority::Normal,
+            may_choose: false,
+            place: Place::Unset,
+        }
+    }
+
     #[test]
     fn a_hash_reads_back_and_is_not_shown() {
         let hash = KeyHash::of("weir-1");
@@ -189,21 +208,8 @@ mod tests {
 
     #[test]
     fn a_client_is_found_by_any_of_its_keys_and_by_nothing_else() {
-        let client = Client {
-            name: "a".into(),
-            keys: vec![KeyHash::of("one"), KeyHash::of("two")],
-            models: vec![Alias::parse("fast"), Alias::parse("gpt-*")],
-            operations: None,
-            passthrough: Vec::new(),
-            cache: true,
-            team: None,
-            organisation: None,
-            tags: Vec::new(),
-            limits: Limits::default(),
-            priority: Priority::Normal,
-            may_choose: false,
-            place: Place::Unset,
-        };
+        let keys = vec![KeyHash::of("one"), KeyHash::of("two")];
+        let client = Client { keys, models: vec![Alias::parse("fast"), Alias::parse("gpt-*")], ..client() };
         assert!(client.may_use("fast") && client.may_use("gpt-5") && !client.may_use("slow"));
         let clients = Clients::new(vec![Arc::new(client)]);
         assert!(clients.find("one").is_some() && clients.find("two").is_some());
@@ -214,19 +220,9 @@ mod tests {
     fn what_names_no_model_is_closed_to_a_client_with_models_unless_it_is_allowed() {
         let aliases = |texts: &[&str]| texts.iter().map(|text| Alias::parse(text)).collect();
         let client = |models: &[&str], operations: Option<&[&str]>| Client {
-            name: "a".into(),
-            keys: Vec::new(),
             models: aliases(models),
             operations: operations.map(aliases),
-            passthrough: Vec::new(),
-            cache: true,
-            team: None,
-            organisation: None,
-            tags: Vec::new(),
-            limits: Limits::default(),
-            priority: Priority::Normal,
-            may_choose: false,
-            place: Place::Unset,
+            ..client()
         };
         let free = client(&[], None);
         assert!(!free.is_restricted() && free.may_do("files-list", false) && free.may_list("files-list"));

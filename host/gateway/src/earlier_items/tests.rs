@@ -1,5 +1,5 @@
 use super::*;
-use weir_types::contract::about::{BodyKind, Face, Feature, Operation, StreamFlag};
+use weir_types::contract::about::{BodyKind, Face, Feature, Operation};
 
 const ANSWER: &str = r#"{"id":"resp_1","output":[
     {"id":"msg_0_r1","type":"message","content":[{"type":"output_text","text":"Hi"}]},
@@ -9,24 +9,9 @@ const ANSWER: &str = r#"{"id":"resp_1","output":[
 fn endpoint(format: &str, names_answers: bool) -> Arc<Endpoint> {
     let feature = Feature { name: NAMES_ANSWERS.to_owned(), tests: Vec::new() };
     let face = Face {
-        format: format.into(),
-        operation: Operation::Chat,
-        method: "POST".into(),
-        path: "/v1/x".into(),
-        prefixes: Vec::new(),
-        when: None,
-        credentials: Vec::new(),
-        model: Vec::new(),
-        stream: StreamFlag::Constant(false),
         body: BodyKind::Json,
-        output_limit: Vec::new(),
-        candidates: Vec::new(),
-        service_tier: Vec::new(),
-        end_user: Vec::new(),
-        object_ids: Vec::new(),
         features: names_answers.then_some(feature).into_iter().collect(),
-        request_headers: Vec::new(),
-        framings: Vec::new(),
+        ..Face::unread(format, Operation::Chat, "POST", "/v1/x".into())
     };
     let limit_headers = Vec::new();
     Arc::new(Endpoint { adapter: "zeta".into(), face, errors: None, id_header: None, limit_headers, index: 0 })

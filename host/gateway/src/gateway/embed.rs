@@ -18,7 +18,7 @@ use crate::observe::log::current;
 use crate::serving::Serving;
 use weir_translate::dialect::reply::usual_status;
 use weir_translate::unified::{Answer, Request};
-use weir_types::contract::types::{EmbeddingInput, EmbeddingsRequest, Vector};
+use weir_types::contract::types::{EmbeddingsRequest, Vector};
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
 use weir_types::headers;
@@ -37,14 +37,8 @@ impl Gateway {
     ) -> Result<Vec<f32>, Fault> {
         let request = Request::Embeddings(EmbeddingsRequest {
             model: model.to_owned(),
-            inputs: vec![EmbeddingInput::Text(text.to_owned())],
             single: true,
-            dimensions: None,
-            encoding: None,
-            task: None,
-            title: None,
-            end_user: None,
-            extensions: Vec::new(),
+            ..EmbeddingsRequest::texts([text])
         });
         let exchange = Exchange::begin(&HeaderMap::new());
         let id: Arc<str> = Arc::clone(&exchange.id);

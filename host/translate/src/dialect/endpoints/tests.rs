@@ -1,31 +1,16 @@
 use http::{HeaderName, HeaderValue};
 
 use super::*;
-use weir_types::contract::about::{
-    BodyKind, Capabilities, CredentialPlace, Isolation, Operation, StreamFlag, Suggestions,
-};
+use weir_types::contract::about::{BodyKind, Capabilities, CredentialPlace, Isolation, Operation, Suggestions};
 use weir_types::contract::types::Header;
 
 fn claim(method: &str, path: &str, when: Option<Condition>) -> Face {
     Face {
-        format: "zeta.talk".into(),
-        operation: Operation::Chat,
-        method: method.into(),
-        path: path.into(),
         prefixes: vec!["/zeta".into()],
         when,
         credentials: vec![CredentialPlace::Query("zkey".into())],
-        model: Vec::new(),
-        stream: StreamFlag::Constant(false),
         body: BodyKind::Json,
-        output_limit: Vec::new(),
-        candidates: Vec::new(),
-        service_tier: Vec::new(),
-        end_user: Vec::new(),
-        object_ids: Vec::new(),
-        features: Vec::new(),
-        request_headers: Vec::new(),
-        framings: Vec::new(),
+        ..Face::unread("zeta.talk", Operation::Chat, method, path.into())
     }
 }
 
