@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::decisions::Decisions;
 use super::load::{Admission, LoadError, Loader};
 use super::lock::Lock;
-use super::policy::{Policy, Vouched};
+use super::policy::{Policy, Unvouched, Vouched};
 use super::watch::signature_beside;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::component_file;
@@ -126,18 +126,27 @@ pub fn list(loader: &Loader, dir: &Path, wishes: &ListSettings) -> std::io::Resu
         .collect();
     names.sort();
     let vouch = |name: &str, digest, file: &Path| match decisions.held(name, digest) {
-        Some(reason) => Err(reason),
-        None => {
-            policy.check(name, digest, lock, signature_beside(file).as_deref()).map_err(|missing| missing.to_string())
-        }
+        Some(reason) => Err(Barred::Held(reason)),
+        None => Ok(policy.check(name, digest, lock, signature_beside(file).as_deref())?),
     };
     let granted = |name: &str| grants.get(name).cloned().unwrap_or_default();
     let one = |name: String| listed(loader, dir, &vouch, granted(&name), name);
     Ok(names.into_iter().map(one).collect())
 }
 
-/// Checks a file's bytes: returns what vouches for them, or why they must not serve.
-type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Vouched, String> + 'a;
+/// Why a file's bytes must not serve, although they are sound.
+#[derive(Debug, thiserror::Error)]
+enum Barred {
+    /// The operator or the judge keeps them from serving.
+    #[error("{0}")]
+    Held(String),
+    /// Nothing vouches for them as the policy demands.
+    #[error(transparent)]
+    Unvouched(#[from] Unvouched),
+}
+
+/// Checks a file's bytes: returns what vouches for them.
+type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Vouched, Barred> + 'a;
 
 fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: String) -> PluginRow {
     let impurity = grants.impurity();
@@ -165,7 +174,7 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: 
     let digest = Digest::of(&bytes);
     let vouched = match vouch(&name, digest, &file) {
         Ok(vouched) => vouched,
-        Err(reason) => return refused(name, Some(digest), reason),
+        Err(barred) => return refused(name, Some(digest), barred.to_string()),
     };
     let adapter_limits = AdapterLimits { grants: grants.clone(), ..AdapterLimits::default() };
     let adapter = match loader.load(&name, &bytes, &Admission { adapter_limits, ..Admission::default() }) {

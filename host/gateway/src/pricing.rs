@@ -2,11 +2,11 @@
 //! configuration sets for a model or target.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use weir_config::{Config, CostPointer, Price, Problem};
-use weir_ledger::{Cost, Facts, ModelPrices, PriceBook, PriceFile, Subject, Timestamp};
+use weir_ledger::{Cost, Facts, ModelPrices, PriceBook, PriceFile, PriceFileError, Subject, Timestamp};
 use weir_types::contract::about::Bucket;
 use weir_types::regular_file;
 use weir_types::tokens::Tokens;
@@ -35,7 +35,7 @@ impl Prices {
     /// hold alone, and the problem is reported.
     pub(crate) fn new(config: &Config, stored: Option<&PriceFile>, problems: &mut Vec<Problem>) -> Self {
         let own = config.price_file.as_deref().and_then(|file| {
-            read(file).map_err(|message| problems.push(Problem::error(&config.price_place, message))).ok()
+            read(file).map_err(|error| problems.push(Problem::error(&config.price_place, error.to_string()))).ok()
         });
         if own.is_none() && stored.is_none() {
             return Self { book: Arc::clone(&USUAL), own: None };
@@ -50,10 +50,20 @@ impl Prices {
     }
 }
 
-fn read(file: &Path) -> Result<PriceFile, String> {
-    let shown = file.display();
-    let text = text_of(file).map_err(|error| format!("the prices {shown} cannot be read: {error}"))?;
-    PriceFile::parse(&shown.to_string(), &text).map_err(|error| error.to_string())
+/// Why the operator's file cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum PricesError {
+    /// It cannot be read.
+    #[error("the prices {} cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    /// It has a mistake.
+    #[error(transparent)]
+    Wrong(#[from] PriceFileError),
+}
+
+fn read(file: &Path) -> Result<PriceFile, PricesError> {
+    let text = text_of(file).map_err(|source| PricesError::Unreadable { path: file.to_owned(), source })?;
+    Ok(PriceFile::parse(&file.display().to_string(), &text)?)
 }
 
 /// The text of a file of bounded length.

@@ -3,7 +3,7 @@
 use bytes::{BufMut as _, Bytes};
 use prost::Message;
 
-use crate::fields;
+use crate::fields::{self, TooMany};
 use weir_transcoding::{PREFIX_BYTES, PrefixError, prefix_of, read_prefix};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -47,17 +47,24 @@ pub(crate) fn read<M: Message + Default>(body: &[Bytes]) -> Result<M, Fault> {
     if message.len() != length {
         return Err(broken(&format!("it has {} bytes where its prefix says {length}", message.len())));
     }
-    decode(message).map_err(|why| broken(&why))
+    decode(message).map_err(|error| broken(&error.to_string()))
+}
+
+/// Why bytes are no message of a type.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MessageError {
+    /// It would take more memory than a request may.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// They are not written as the type is.
+    #[error(transparent)]
+    Decode(#[from] prost::DecodeError),
 }
 
 /// Reads a message without its prefix.
-///
-/// # Errors
-///
-/// Why it is no message of this type.
-pub(crate) fn decode<M: Message + Default>(message: &[u8]) -> Result<M, String> {
-    fields::check(name_of::<M>(), message).map_err(|error| error.to_string())?;
-    M::decode(message).map_err(|error| error.to_string())
+pub(crate) fn decode<M: Message + Default>(message: &[u8]) -> Result<M, MessageError> {
+    fields::check(name_of::<M>(), message)?;
+    Ok(M::decode(message)?)
 }
 
 /// The name of a message in the schema, which is that of its type.
