@@ -194,7 +194,7 @@ fn every_bundled_adapter_passes_its_own_fixtures() {
             continue;
         }
         let bytes = std::fs::read(&file).unwrap();
-        let report = proof::admit(&load(&file, &bytes), &file, true);
+        let report = proof::admit(&load(&file, &bytes), &file, &bytes, true);
         passed += report.unwrap_or_else(|reason| panic!("{}: {reason}", file.display())).passed;
     }
     assert!(passed > 100, "{passed}");

@@ -159,9 +159,9 @@ fn beside(config: &Config) -> Arc<Beside> {
 /// The check that proves each adapter with its fixtures before it serves.
 fn gate(config: &Config, catalog: Arc<Catalog>) -> Arc<Proof> {
     let plugins = config.plugins.clone();
-    Arc::new(move |adapter, file| {
+    Arc::new(move |adapter, file, bytes| {
         let required = plugins.adapter(&adapter.name).require_fixtures;
-        let report = proof::admit(adapter, file, required).map_err(|unproved| proof_error(&unproved))?;
+        let report = proof::admit(adapter, file, bytes, required).map_err(|unproved| proof_error(&unproved))?;
         let _asked_before = adapter.proved.set(report.passed);
         // What may read a clock or a file cannot be proved to answer the same again.
         if report.passed > 0 && adapter.grants.impurity().is_none() {

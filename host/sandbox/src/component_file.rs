@@ -9,6 +9,9 @@ use weir_types::regular_file;
 /// they are checked.
 const MOST: u64 = 256 << 20;
 
+/// The custom section of a component that holds fixtures.
+pub const FIXTURES: &str = "weir:fixtures";
+
 /// The bytes of a component's file.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::super::age::is_older;
 use super::super::load::Admission;
+use super::proofs::needed_of;
 use super::{ProofError, Retry, State, Unproved, Watch, exposed, file, grants, read_signature};
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
@@ -47,8 +48,8 @@ pub(super) enum Fate {
     Starved(String),
     /// They serve already.
     Serves,
-    /// They are to serve, and may await their proof.
-    Loaded(Arc<Adapter>),
+    /// They are to serve, and may await their proof: then with what that needs of them.
+    Loaded(Arc<Adapter>, Vec<u8>),
 }
 
 /// Why an adapter cannot be loaded.
@@ -180,7 +181,8 @@ impl Watch {
         };
         Some(match self.downgrade(&adapter) {
             Some(reason) => Fate::Refused(reason),
-            None => Fate::Loaded(adapter),
+            None if adapter.pool().awaits_proof() => Fate::Loaded(adapter, needed_of(bytes)),
+            None => Fate::Loaded(adapter, Vec::new()),
         })
     }
 
@@ -217,13 +219,13 @@ impl Watch {
                 self.catalog.withdraw(name, digest);
                 self.catalog.clear_refusal(name);
             }
-            Fate::Loaded(adapter) => {
+            Fate::Loaded(adapter, bytes) => {
                 if self.catalog.publish(&adapter).is_err() {
                     return State::Conflict { generation: self.catalog.snapshot().generation };
                 }
                 self.warn_of_other_bytes(&adapter);
                 if adapter.pool().awaits_proof() {
-                    self.unproved.push(Unproved::new(adapter));
+                    self.unproved.push(Unproved::new(adapter, bytes));
                 }
             }
         }
@@ -256,7 +258,7 @@ impl Watch {
         })
     }
 
-    /// Loads and proves an adapter.
+    /// Loads and proves an adapter, by the fixtures beside a file or in these bytes.
     pub(super) fn load(
         &self,
         file: &Path,
@@ -266,7 +268,7 @@ impl Watch {
         waited: Duration,
     ) -> Result<Arc<Adapter>, Unloaded> {
         let adapter = self.load_unproved(bytes, admission, name, waited)?;
-        self.prove(&adapter, file)?;
+        self.prove(&adapter, file, bytes)?;
         Ok(adapter)
     }
 

@@ -4,8 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
+
 use super::Watch;
 use weir_sandbox::adapter::Adapter;
+use weir_sandbox::component_file;
 
 /// How often a proof that lacked time is tried again.
 const RETRIES: u32 = 5;
@@ -50,17 +53,25 @@ impl Retry {
     }
 }
 
+/// What a later proof needs of the bytes of a component: all of them, or none if they hold no fixtures.
+pub(super) fn needed_of(bytes: Vec<u8>) -> Vec<u8> {
+    let holds_fixtures = memmem::find(&bytes, component_file::FIXTURES.as_bytes()).is_some();
+    if holds_fixtures { bytes } else { Vec::new() }
+}
+
 /// An adapter that serves and is yet to be proved.
 #[derive(Debug)]
 pub(super) struct Unproved {
     adapter: Arc<Adapter>,
+    /// What its proof needs of the bytes that it was loaded from: its file may be another one by then.
+    bytes: Vec<u8>,
     /// When its proof is tried again; `None` if it was not tried yet.
     retry: Option<Retry>,
 }
 
 impl Unproved {
-    pub(super) fn new(adapter: Arc<Adapter>) -> Self {
-        Self { adapter, retry: None }
+    pub(super) fn new(adapter: Arc<Adapter>, bytes: Vec<u8>) -> Self {
+        Self { adapter, bytes, retry: None }
     }
 
     /// The time until its proof is tried again; `None` if it was not tried yet.
@@ -70,9 +81,9 @@ impl Unproved {
 }
 
 impl Watch {
-    /// Checks whether an adapter proves itself by the fixtures of this file.
-    pub(super) fn prove(&self, adapter: &Arc<Adapter>, file: &Path) -> Result<(), ProofError> {
-        self.folder.proof.as_ref().map_or(Ok(()), |proof| proof(adapter, file))
+    /// Checks whether an adapter proves itself by the fixtures beside this file, or in the bytes that it was loaded from.
+    pub(super) fn prove(&self, adapter: &Arc<Adapter>, file: &Path, bytes: &[u8]) -> Result<(), ProofError> {
+        self.folder.proof.as_ref().map_or(Ok(()), |proof| proof(adapter, file, bytes))
     }
 
     /// Whether an adapter of this name may serve before its proof, if the lock file pins it.
@@ -93,7 +104,7 @@ impl Watch {
         let (begun, mut proved) = (Instant::now(), 0u32);
         for unproved in due {
             let adapter = &unproved.adapter;
-            match self.prove(adapter, &self.file(&adapter.name)) {
+            match self.prove(adapter, &self.file(&adapter.name), &unproved.bytes) {
                 Ok(()) => {
                     proved += 1;
                     adapter.pool().set_awaits_proof(false);
@@ -110,7 +121,7 @@ impl Watch {
     }
 
     /// Has an adapter that serves proved again if its proof lacked time, or takes it out of service.
-    fn put_off(&mut self, Unproved { adapter, retry }: Unproved, error: &ProofError) {
+    fn put_off(&mut self, Unproved { adapter, bytes, retry }: Unproved, error: &ProofError) {
         let next = match error {
             ProofError::LackedTime(_) => Retry::next(retry, self.folder.breather),
             ProofError::Failed(_) => None,
@@ -118,7 +129,7 @@ impl Watch {
         let Some(next) = next else { return self.catalog.expel(&adapter, &error.to_string()) };
         let reason = error.to_string();
         tracing::warn!(adapter = %adapter.name, reason, "the proof lacked time: the adapter serves on and is proved again");
-        self.unproved.push(Unproved { adapter, retry: Some(next) });
+        self.unproved.push(Unproved { adapter, bytes, retry: Some(next) });
     }
 }
 

@@ -216,7 +216,7 @@ fn trust_follows_the_lock_file() {
 #[test]
 fn an_adapter_that_does_not_prove_itself_does_not_serve() {
     let mut bench = with(|folder| {
-        folder.proof = Some(Arc::new(|adapter: &Arc<Adapter>, _: &Path| match &*adapter.manifest.version {
+        folder.proof = Some(Arc::new(|adapter: &Arc<Adapter>, _: &Path, _: &[u8]| match &*adapter.manifest.version {
             "2" => Err(ProofError::Failed("drops a tool call".into())),
             _ => Ok(()),
         }));

@@ -77,7 +77,7 @@ fn a_former_version_does_not_bring_former_grants_back() {
 
 #[test]
 fn what_cannot_serve_without_its_grants_does_not_run_on_with_them() {
-    let needs_a_clock = |adapter: &Arc<Adapter>, _: &std::path::Path| {
+    let needs_a_clock = |adapter: &Arc<Adapter>, _: &std::path::Path, _: &[u8]| {
         if adapter.grants.clock { Ok(()) } else { Err(ProofError::Failed("it needs a clock".to_owned())) }
     };
     let mut bench = bench(Some(Arc::new(needs_a_clock)));
@@ -94,7 +94,7 @@ fn what_cannot_serve_without_its_grants_does_not_run_on_with_them() {
 
 #[test]
 fn more_grants_that_do_not_help_leave_the_version_that_serves() {
-    let hates_random_numbers = |adapter: &Arc<Adapter>, _: &std::path::Path| {
+    let hates_random_numbers = |adapter: &Arc<Adapter>, _: &std::path::Path, _: &[u8]| {
         if adapter.grants.random { Err(ProofError::Failed("it does not like them".to_owned())) } else { Ok(()) }
     };
     let mut bench = bench(Some(Arc::new(hates_random_numbers)));
@@ -154,7 +154,7 @@ fn it_is_suspended_where_its_code_was_never_compiled_without_them() {
 #[test]
 fn a_quarantined_adapter_is_not_tried_again_with_grants_that_were_withdrawn() {
     for needs_a_clock in [false, true] {
-        let proof = move |adapter: &Arc<Adapter>, _: &std::path::Path| {
+        let proof = move |adapter: &Arc<Adapter>, _: &std::path::Path, _: &[u8]| {
             if adapter.grants.clock || !needs_a_clock {
                 Ok(())
             } else {

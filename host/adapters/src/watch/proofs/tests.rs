@@ -32,7 +32,7 @@ impl Bench {
         folder.proves_beside = Some(Arc::new(|name: &str| name != "strict"));
         let proved = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&proved);
-        folder.proof = Some(Arc::new(move |adapter: &Arc<Adapter>, _: &Path| {
+        folder.proof = Some(Arc::new(move |adapter: &Arc<Adapter>, _: &Path, _: &[u8]| {
             let version = adapter.manifest.version.clone();
             let mut proved = tell.lock().unwrap();
             proved.push(version.clone());
@@ -199,6 +199,52 @@ fn an_adapter_that_does_not_serve_yet_is_proved_again_if_its_proof_lacked_time()
     }
     assert_eq!(bench.proved().len(), 3 + RETRIES as usize + 1);
     assert_eq!((bench.serving().as_deref(), bench.refusal().as_deref()), (Some("late"), Some("no time")));
+}
+
+#[test]
+fn an_adapter_is_proved_with_the_bytes_that_serve_whatever_its_file_holds_by_then() {
+    let build = |version: &str| {
+        let mut guest = guest("zeta");
+        guest.version = version.into();
+        // What holds fixtures names their section.
+        guest.more = format!("(@custom \"{}\" \"[]\")", component_file::FIXTURES);
+        guest.build()
+    };
+    for is_pinned in [true, false] {
+        let mut bench = Bench::new();
+        let proved: Arc<Mutex<Vec<Digest>>> = Arc::default();
+        let (tell, file) = (Arc::clone(&proved), bench.dir.path().join("zeta.wasm"));
+        let (first, second) = (build("1"), build("2.0"));
+        let (other, place) = (second.clone(), file.clone());
+        bench.watch.folder.proof = Some(Arc::new(move |_: &Arc<Adapter>, _: &Path, bytes: &[u8]| {
+            // The file is replaced while the first proof runs.
+            fs::write(&place, &other).unwrap();
+            tell.lock().unwrap().push(Digest::of(bytes));
+            Ok(())
+        }));
+        if is_pinned {
+            Lock::pin_in(&bench.dir.path().join("plugins.lock"), "zeta", Digest::of(&first)).unwrap();
+        }
+        fs::write(&file, &first).unwrap();
+        bench.watch.scan();
+        if is_pinned {
+            // Or before it begins.
+            fs::write(&file, &second).unwrap();
+            bench.watch.prove_the_rest();
+        }
+        bench.watch.scan();
+        assert_eq!(*proved.lock().unwrap(), [Digest::of(&first), Digest::of(&second)], "pinned: {is_pinned}");
+        assert_eq!(bench.serving().as_deref(), Some("2.0"));
+    }
+}
+
+#[test]
+fn bytes_that_hold_no_fixtures_are_not_kept_for_a_proof() {
+    let mut bench = Bench::new();
+    bench.put("1", true);
+    bench.watch.scan();
+    assert_eq!(bench.watch.unproved.len(), 1);
+    assert!(bench.watch.unproved[0].bytes.is_empty());
 }
 
 #[test]

@@ -169,8 +169,8 @@ async fn read(operations: &Operations, request: Request) -> Result<Vec<u8>, Prob
     Ok(bytes.into())
 }
 
-/// Checks the component before it is in the folder. Fixtures that the component itself holds are read from a hidden copy of
-/// its own, which the folder's scans do not see.
+/// Checks the component before it is in the folder. Without fixtures beside its place, those that the component itself holds
+/// prove it; a hidden copy of its own, which the folder's scans do not see, shows meanwhile that it is being checked.
 fn check(rehearsal: &Rehearsal, name: &str, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, Problem> {
     let place = rehearsal.dir().join(format!("{name}.wasm"));
     for path in [&place, &place.with_extension("wasm.sig")] {
