@@ -305,8 +305,19 @@ fn sums(tokens: Tokens) -> [u64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_ledger::Quantity;
+    use weir_ledger::{Measure, Quantity};
     use weir_types::contract::types::{Unit, UnitCount};
+
+    #[test]
+    fn the_requests_of_a_batch_that_searched_are_among_its_facts() {
+        let units = vec![UnitCount { unit: Unit::Search, count: 7.0 }];
+        let usage = Usage { units, ..Usage::of(Some(3), Some(5)) };
+        let counted = |searched| {
+            let bill = TokenBill { searched, ..TokenBill::default() };
+            bill.facts(&usage, Tokens::from(&usage), [0; 2]).unwrap().count(Measure::SearchedRequest)
+        };
+        assert_eq!([None, Some(4)].map(counted), [1, 4].map(Quantity::whole));
+    }
 
     #[test]
     fn none_is_believed_only_where_there_is_hardly_anything() {
