@@ -30,6 +30,7 @@ mod cancel;
 mod coded_requests;
 mod commands;
 mod compile_process;
+mod config_audit;
 mod content_types;
 mod credentials;
 mod cross_origin;

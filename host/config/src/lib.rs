@@ -30,6 +30,7 @@ mod resolve;
 pub mod secret;
 mod secret_file;
 mod section;
+mod sections;
 mod settings;
 mod suggest;
 mod units;
@@ -127,6 +128,8 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// The SHA-256 of the file's bytes.
     pub digest: [u8; 32],
+    /// What each key at the top of the file held.
+    pub(crate) sections: sections::Sections,
     /// The files that secrets were read from; one that several keys name is in it several times.
     pub secret_files: Vec<SecretFile>,
     /// The file as shown in messages.

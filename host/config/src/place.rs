@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Place {
@@ -55,6 +57,11 @@ impl Source {
     /// The masked text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The SHA-256 of the masked text: that of the file itself if no secret stands in it.
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.text).into()
     }
 
     /// Line and column of a byte offset, both from 1, columns in characters. Offsets past the end count as the end.

@@ -75,6 +75,11 @@ impl Problems {
         Self { secret_files, ..self }
     }
 
+    /// The file; without any text if it could not be read.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// The files that secrets were to be read from, of a configuration that is refused: one of them may change that.
     pub fn secret_files(&self) -> &[SecretFile] {
         &self.secret_files

@@ -11,6 +11,7 @@ use super::keys::{self, Plugins, Tables};
 use super::references::KnownNames;
 use super::resolve::{Joined, Parts};
 use super::section::Reader;
+use super::sections::Sections;
 use super::{Admin, Config, Environment, Place, Problem, Problems, Realtime, Server, Source};
 use super::{container, mask, overrides, raw, resolve};
 
@@ -120,6 +121,7 @@ fn read_text(name: &str, text: &str, folder: &Path, environment: Environment) ->
     let source = Arc::new(Source::new(name, mask::mask(text)));
     let (mut root, broken) = raw::parse(text);
     let (strange, unnamed_keys) = overrides::apply(&mut root, &environment);
+    let sections = Sections::of(&root);
     let reader = Reader::new(folder, &environment, keys::ALL, !broken.is_empty(), strange);
     let (log, mut tables) = keys::read(&reader, root);
     if let Some(limit) = environment.memory_limit() {
@@ -175,6 +177,7 @@ fn read_text(name: &str, text: &str, folder: &Path, environment: Environment) ->
         folder: folder.to_owned(),
         path: None,
         digest: Sha256::digest(text).into(),
+        sections,
         secret_files,
         source,
     };

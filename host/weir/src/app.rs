@@ -111,6 +111,9 @@ impl App {
         let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
         let store = open_store(&config, &gateway).await?;
+        if let Some(store) = &store {
+            reload.record_in(store);
+        }
         let sending = log_requests(&config, &gateway, store.as_deref())?;
         let identity = identity(store.as_ref(), &gateway, &reload).await;
         keys::accept_tokens(&config, &gateway)?;

@@ -4,23 +4,30 @@
 //!
 //! Former configurations are kept for a while, for comparison and rollback.
 
+mod at_next_start;
+mod audit;
 mod exposure;
 mod file;
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
+use at_next_start::at_next_start;
+use audit::ReloadAudit;
+pub(crate) use audit::signal;
 pub use exposure::Exposure;
 pub use file::follow;
 
 use crate::keys;
+use crate::store::OpenStore;
 use weir_adapters::{Catalog, Granted};
-use weir_config::{Config, Place, Problem, Problems, SecretFile, Severity};
+use weir_config::{Config, Place, Problem, Problems, SecretFile, Severity, Source};
 use weir_embed::granted;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
+use weir_identity::change::Actor;
 use weir_ledger::PriceFile;
 use weir_translate::dialect::endpoints::FaceError;
 
@@ -87,8 +94,18 @@ pub enum ReloadError {
 pub struct AppliedConfig {
     /// The version now in force.
     pub version: Arc<Version>,
+    /// The one that it replaces.
+    pub before: Arc<Version>,
     /// Changed settings that only take effect at the next start.
     pub at_next_start: Vec<&'static str>,
+}
+
+/// What became of the configuration file.
+#[derive(Debug)]
+struct Loaded {
+    /// The digest of what was read, as far as it could be.
+    digest: Option<[u8; 32]>,
+    taken: Result<AppliedConfig, ReloadError>,
 }
 
 /// The configuration in force, and the means to replace it.
@@ -105,6 +122,8 @@ pub struct Reload {
     versions: Mutex<Versions>,
     /// The files of secrets that the last file named, if it was refused: one that appears may change that.
     refused_files: Mutex<Vec<SecretFile>>,
+    /// Where what is taken and refused is recorded, if anything is kept.
+    audit: OnceLock<ReloadAudit>,
 }
 
 #[derive(Debug)]
@@ -127,7 +146,14 @@ impl Reload {
         metrics.config_revision.set(1);
         let versions = Versions { started, last_number: 1, kept: VecDeque::from([first]) };
         let (prices, reloading, refused_files) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { gateway, catalog, granted, prices, reloading, versions: Mutex::new(versions), refused_files }
+        let (versions, audit) = (Mutex::new(versions), OnceLock::new());
+        Self { gateway, catalog, granted, prices, reloading, versions, refused_files, audit }
+    }
+
+    /// Records in the audit log of this store what is taken and refused from now on.
+    pub(crate) fn record_in(&self, store: &OpenStore) {
+        // The first one stays, which is that of the process.
+        _ = self.audit.set(ReloadAudit::new(store));
     }
 
     /// The version in force.
@@ -147,23 +173,35 @@ impl Reload {
         found.into_iter().find(|one| one.config.revision == name || one.number.to_string() == name).cloned()
     }
 
-    /// Loads the file again and applies it. Blocks.
-    pub fn reload(&self) -> Result<AppliedConfig, ReloadError> {
+    /// Loads the file again and applies it, as somebody asked. Blocks.
+    pub fn reload(&self, by: &Actor) -> Result<AppliedConfig, ReloadError> {
+        let Loaded { digest, taken } = self.load_in_turn()?;
+        // Not while others wait for their turn: a database may take its time.
+        self.record(by, Origin::Reload, digest, &taken);
+        taken
+    }
+
+    /// Loads the file and applies it; fails if there is no file.
+    fn load_in_turn(&self) -> Result<Loaded, ReloadError> {
         let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current();
         let Some(path) = &current.config.path else { return Err(ReloadError::NoFile) };
         // A read of a pipe might never end.
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return self.record(Err(ReloadError::NotAFile));
+            return Ok(Loaded { digest: None, taken: self.told(Err(ReloadError::NotAFile)) });
         }
         let read = Config::load(path, current.config.environment.clone());
         let files = read.as_ref().err().map_or_else(Vec::new, |problems| problems.secret_files().to_vec());
         *self.refused_files() = files;
+        let digest = match &read {
+            Ok(config) => Some(config.source.digest()),
+            Err(problems) => Some(problems.source()).filter(|source| !source.text().is_empty()).map(Source::digest),
+        };
         let taken = read.map_err(|problems| refused(&problems)).and_then(|config| {
             exposure::of(&current.config, &config, self.gateway.stored_keys().needs_keys())?;
             self.take(config, Origin::Reload)
         });
-        self.record(taken)
+        Ok(Loaded { digest, taken: self.told(taken) })
     }
 
     /// Reports that the file cannot be read any more.
@@ -183,8 +221,8 @@ impl Reload {
         }
     }
 
-    /// Rolls back to a kept version, by default the previous one. Blocks.
-    pub fn rollback(&self, to: Option<&str>) -> Result<AppliedConfig, ReloadError> {
+    /// Rolls back to a kept version, by default the previous one, as somebody asked. Blocks.
+    pub fn rollback(&self, to: Option<&str>, by: &Actor) -> Result<AppliedConfig, ReloadError> {
         let versions = self.versions();
         let current = versions.first().map(|version| version.config.revision.clone());
         let found = match to {
@@ -194,8 +232,9 @@ impl Reload {
         let Some(found) = found else {
             return Err(ReloadError::Unknown(to.unwrap_or("before this one").to_owned()));
         };
-        let taken = self.take(Config::clone(&found.config), Origin::Rollback);
-        self.record(taken)
+        let taken = self.told(self.take(Config::clone(&found.config), Origin::Rollback));
+        self.record(by, Origin::Rollback, Some(found.config.source.digest()), &taken);
+        taken
     }
 
     /// Checks a configuration without applying it. Relative paths are resolved as for the one in force. Blocks.
@@ -262,14 +301,30 @@ impl Reload {
             self.gateway.stored_keys().accept_tokens(tokens);
         }
         self.granted.replace(granted::of_all(&config));
-        Ok(AppliedConfig { version: versions.add(config, origin), at_next_start })
+        let before = versions.current();
+        Ok(AppliedConfig { version: versions.add(config, origin), before, at_next_start })
+    }
+
+    /// Records the result in the audit log.
+    fn record(
+        &self,
+        by: &Actor,
+        origin: Origin,
+        digest: Option<[u8; 32]>,
+        result: &Result<AppliedConfig, ReloadError>,
+    ) {
+        match (self.audit.get(), result) {
+            (None, _) => {}
+            (Some(audit), Ok(applied)) => audit.taken(by, applied),
+            (Some(audit), Err(error)) => audit.refused(by, origin, &self.current(), digest, error),
+        }
     }
 
     /// Updates the metrics and logs the result.
-    fn record(&self, result: Result<AppliedConfig, ReloadError>) -> Result<AppliedConfig, ReloadError> {
+    fn told(&self, result: Result<AppliedConfig, ReloadError>) -> Result<AppliedConfig, ReloadError> {
         let metrics = self.gateway.metrics();
         match &result {
-            Ok(AppliedConfig { version, at_next_start }) => {
+            Ok(AppliedConfig { version, at_next_start, .. }) => {
                 metrics.config_ok.set(1);
                 metrics.config_revision.set(i64::try_from(version.number).unwrap_or(i64::MAX));
                 let (revision, origin) = (&version.config.revision, version.origin.as_str());
@@ -324,37 +379,6 @@ impl Versions {
 
 fn refused(problems: &Problems) -> ReloadError {
     ReloadError::Problems(problems.render(false).trim_end().to_owned())
-}
-
-/// Changed settings of what is created only once, at the start.
-fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
-    let (old, new) = (&started.server, &config.server);
-    let changed = [
-        ("server.host", old.host != new.host),
-        ("server.port", old.port != new.port),
-        ("server.workers", old.workers != new.workers),
-        ("server.max_connections", old.max_connections != new.max_connections),
-        ("server.max_connections_per_address", old.max_connections_per_address != new.max_connections_per_address),
-        ("server.trusted_proxies", old.trusted_proxies != new.trusted_proxies),
-        ("server.max_header_bytes", old.max_header_bytes != new.max_header_bytes),
-        ("server.header_timeout", old.header_timeout != new.header_timeout),
-        ("server.idle_timeout", old.idle_timeout != new.idle_timeout),
-        ("server.send_timeout", old.send_timeout != new.send_timeout),
-        ("server.shutdown_timeout", old.shutdown_timeout != new.shutdown_timeout),
-        ("server.recall_bytes", old.recall_bytes != new.recall_bytes),
-        ("server.tls", old.tls != new.tls),
-        ("admin.listen", started.admin.listen != config.admin.listen),
-        ("log_level, log_format", started.log != config.log),
-        ("traces", started.traces != config.traces),
-        ("metrics", started.metrics != config.metrics),
-        ("outbound", started.outbound != config.outbound),
-        ("sinks", started.sinks != config.sinks),
-        ("store", !started.store.is_as(&config.store)),
-        ("shared", started.shared != config.shared),
-        ("cache", started.cache != config.cache),
-        ("plugins", !started.plugins.is_as(&config.plugins)),
-    ];
-    changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
 }
 
 /// The text of a configuration in the form that may be shown, for [`Version`]s.

@@ -8,11 +8,12 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
+use super::identity::AdminCaller;
 use super::{Operations, Parameters, Problem, refuse};
 use crate::reload::{AppliedConfig, ReloadError, Version, shown};
 use weir_config::{Address, Config, Limits, Severity, Target};
@@ -157,9 +158,9 @@ async fn validate(State(operations): State<Operations>, body: Bytes) -> Response
     Json(json!({"valid": errors == 0, "errors": errors, "warnings": warnings, "report": report})).into_response()
 }
 
-async fn reload(State(operations): State<Operations>) -> Response {
+async fn reload(State(operations): State<Operations>, Extension(caller): Extension<AdminCaller>) -> Response {
     let reload = Arc::clone(&operations.reload);
-    answer(tokio::task::spawn_blocking(move || reload.reload()).await)
+    answer(tokio::task::spawn_blocking(move || reload.reload(&caller.actor)).await)
 }
 
 #[derive(Deserialize, Default)]
@@ -169,7 +170,11 @@ struct Back {
     to: Option<String>,
 }
 
-async fn rollback(State(operations): State<Operations>, body: Bytes) -> Response {
+async fn rollback(
+    State(operations): State<Operations>,
+    Extension(caller): Extension<AdminCaller>,
+    body: Bytes,
+) -> Response {
     let asked = if body.trim_ascii().is_empty() { Ok(Back::default()) } else { serde_json::from_slice::<Back>(&body) };
     let Ok(Back { to }) = asked else {
         return refuse(
@@ -178,12 +183,12 @@ async fn rollback(State(operations): State<Operations>, body: Bytes) -> Response
         );
     };
     let reload = Arc::clone(&operations.reload);
-    answer(tokio::task::spawn_blocking(move || reload.rollback(to.as_deref())).await)
+    answer(tokio::task::spawn_blocking(move || reload.rollback(to.as_deref(), &caller.actor)).await)
 }
 
 fn answer(result: Result<Result<AppliedConfig, ReloadError>, tokio::task::JoinError>) -> Response {
     match result {
-        Ok(Ok(AppliedConfig { version, at_next_start })) => {
+        Ok(Ok(AppliedConfig { version, at_next_start, .. })) => {
             let (number, revision) = (version.number, &version.config.revision);
             Json(json!({"version": number, "revision": revision, "at_next_start": at_next_start})).into_response()
         }

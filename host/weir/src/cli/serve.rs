@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::app::App;
-use crate::reload::Reload;
+use crate::reload::{Reload, signal};
 use crate::shrink;
 use crate::signals::{Signals, StopSignals};
 use crate::systemd;
@@ -142,6 +142,6 @@ async fn reload_on_hang_up(mut hang_up: Signals, reload: Arc<Reload>) {
         hang_up.next().await;
         let reload = Arc::clone(&reload);
         // The result is in the log and in the metrics.
-        let _told = tokio::task::spawn_blocking(move || reload.reload().is_ok()).await;
+        let _told = tokio::task::spawn_blocking(move || reload.reload(&signal("SIGHUP")).is_ok()).await;
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+use super::audit::file_watch;
 use super::{Origin, Reload};
 use weir_config::{Config, SecretFile};
 
@@ -70,9 +71,9 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
             continue;
         }
         tried = found;
-        let reloading = Arc::clone(&reload);
+        let (reloading, by) = (Arc::clone(&reload), file_watch(&path));
         // The result is in the log and in the metrics.
-        let _told = tokio::task::spawn_blocking(move || reloading.reload().is_ok()).await;
+        let _told = tokio::task::spawn_blocking(move || reloading.reload(&by).is_ok()).await;
         // As they were when it was refused, so that a file which has appeared since is tried.
         tried.truncate(1 + config.secret_files.len());
         tried.extend(reload.refused_files().iter().map(|file| file.digest));

@@ -1,0 +1,156 @@
+//! Records in the audit log which configurations were taken and which refused, by whom and why: the digest of the file before and
+//! after, and the names of what changed. No value of a configuration is in it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{AppliedConfig, Origin, ReloadError, Version};
+use crate::store::OpenStore;
+use crate::store::redaction::Redaction;
+use weir_config::Config;
+use weir_identity::change::Actor;
+use weir_store::{AuditEvent, Store, StoreError};
+
+/// The most characters of why a configuration was refused.
+const MAX_REASON: usize = 300;
+
+/// Whoever changes the file, which is all that is known of them.
+pub(super) fn file_watch(path: &Path) -> Actor {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    Actor { kind: "file".to_owned(), id: name.unwrap_or_default() }
+}
+
+/// Whoever sends a signal of this name to the process.
+pub(crate) fn signal(name: &str) -> Actor {
+    Actor { kind: "signal".to_owned(), id: name.to_owned() }
+}
+
+/// The audit log, for changes of the configuration.
+#[derive(Debug)]
+pub(super) struct ReloadAudit {
+    store: Arc<dyn Store>,
+    redaction: Arc<Redaction>,
+}
+
+impl ReloadAudit {
+    pub(super) fn new(store: &OpenStore) -> Self {
+        Self { store: store.store(), redaction: store.redaction() }
+    }
+
+    /// Records that a configuration was taken. It is in force already, so a store that fails is only reported. Blocks.
+    pub(super) fn taken(&self, by: &Actor, applied: &AppliedConfig) {
+        let AppliedConfig { version, before, .. } = applied;
+        self.record(by, version.origin.as_str(), version, taken(before, version));
+    }
+
+    /// Records that a configuration was refused, of which this is the digest if it could be read. Blocks.
+    pub(super) fn refused(
+        &self,
+        by: &Actor,
+        origin: Origin,
+        current: &Version,
+        digest: Option<[u8; 32]>,
+        error: &ReloadError,
+    ) {
+        // What cannot be cleaned is not kept.
+        let why = self.redaction.cleaned(&in_short(error)).unwrap_or_default();
+        let action = format!("refuse-{}", origin.as_str());
+        let refused = json!({"digest": digest.map(hex), "why": why});
+        self.record(by, &action, current, json!({"before": shown(current), "refused": refused}));
+    }
+
+    /// Records an action, after which this version is in force.
+    fn record(&self, by: &Actor, action: &str, now_in_force: &Version, details: Value) {
+        let now = Timestamp::now();
+        let mut event = json!({
+            "at": now,
+            "actor": by,
+            "action": action,
+            "kind": "config",
+            "id": now_in_force.number.to_string(),
+        });
+        if let (Some(event), Value::Object(details)) = (event.as_object_mut(), details) {
+            event.extend(details);
+        }
+        let time_ms = u64::try_from(now.as_millisecond()).unwrap_or_default();
+        let written: Result<_, StoreError> = self.store.audit(&AuditEvent { time_ms, event: event.to_string() });
+        if let Err(error) = written {
+            tracing::error!(%error, action, kind = "config", "the audit log lacks a change");
+        }
+    }
+}
+
+/// What an entry has of a configuration that replaces another one.
+fn taken(before: &Version, after: &Version) -> Value {
+    let (old, new): (&Config, &Config) = (&before.config, &after.config);
+    json!({
+        "before": shown(before),
+        "after": shown(after),
+        "changed": new.changed_since(old),
+        "secret_files_changed": new.secret_files != old.secret_files,
+    })
+}
+
+/// A version without anything that stands in it. The digest of a file with secrets is that of the file with stars in their places: a
+/// short secret could be found by that of the file itself.
+fn shown(version: &Version) -> Value {
+    let Config { revision, source, .. } = &*version.config;
+    json!({"version": version.number, "revision": revision, "digest": hex(source.digest())})
+}
+
+fn hex(digest: [u8; 32]) -> String {
+    digest.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
+}
+
+/// Why a configuration was refused: the first mistake, and how many others there are.
+fn in_short(error: &ReloadError) -> String {
+    let text = error.to_string();
+    let mut mistakes = text.lines().filter(|line| line.contains("error: "));
+    let first = mistakes.next().or_else(|| text.lines().next()).unwrap_or_default();
+    let first: String = first.chars().take(MAX_REASON).collect();
+    match mistakes.count() {
+        0 => first,
+        more => format!("{first} (and {more} more)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+    use std::time::SystemTime;
+    use weir_config::Environment;
+
+    fn version(number: u64, text: &str) -> Version {
+        let config = Config::parse("weir.toml", text, Path::new(""), Environment::default()).unwrap();
+        Version { number, since: SystemTime::UNIX_EPOCH, origin: Origin::Reload, config: Arc::new(config) }
+    }
+
+    #[test]
+    fn an_entry_tells_what_changed_and_shows_no_value() {
+        let client = |key: &str| format!("[[clients]]\nname = \"a\"\nkey = \"{key}\"\n");
+        let (before, after) =
+            (version(1, &client("first-key-of-the-client")), version(2, &client("other-key-of-the-client")));
+        let entry = taken(&before, &after);
+        assert_eq!((&entry["before"]["version"], &entry["after"]["version"]), (&json!(1), &json!(2)));
+        assert_eq!((&entry["changed"], &entry["secret_files_changed"]), (&json!(["clients"]), &json!(false)));
+        // Nothing can be found by the digests: they are those of the files with stars.
+        assert_eq!(entry["before"]["digest"], entry["after"]["digest"]);
+        assert!(!entry.to_string().contains("key-of-the-client"), "{entry}");
+        let plain = "log_level = \"debug\"\n";
+        assert_eq!(shown(&version(1, plain))["digest"], hex(Sha256::digest(plain).into()));
+    }
+
+    #[test]
+    fn a_reason_is_short() {
+        let problems = |text: &str| in_short(&ReloadError::Problems(text.to_owned()));
+        let text = "weir.toml:1:1: warning: odd\nweir.toml:2:1: error: first\nweir.toml:3:1: error: second";
+        assert_eq!(problems(text), "weir.toml:2:1: error: first (and 1 more)");
+        assert_eq!(problems("the adapters do not go together"), "the adapters do not go together");
+        assert_eq!(problems(&"long ".repeat(1_000)).chars().count(), MAX_REASON);
+        assert!(in_short(&ReloadError::NotAFile).starts_with("the configuration is no regular file"));
+    }
+}
