@@ -44,7 +44,21 @@ impl Exchange {
 fn usable_id(value: &HeaderValue) -> Option<&str> {
     let text = value.to_str().ok()?;
     let usable = !text.is_empty() && text.len() <= MAX_ID && text.bytes().all(|byte| byte.is_ascii_graphic());
-    usable.then_some(text)
+    // Logs and answers show it.
+    (usable && !is_key(text)).then_some(text)
+}
+
+/// Whether a text has an API key in it, such as `sk-…`, that was sent in the place of an id.
+fn is_key(text: &str) -> bool {
+    const BEGIN: &str = "sk-";
+    const LEAST: usize = 16;
+    let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.match_indices(BEGIN).any(|(at, _)| {
+        let (before, after) = text.as_bytes().split_at(at);
+        // Not the end of a word, as in `task-1`.
+        let is_begin = before.last().is_none_or(|byte| !byte.is_ascii_alphanumeric());
+        is_begin && after.iter().skip(BEGIN.len()).take_while(|byte| is_inner(byte)).count() >= LEAST
+    })
 }
 
 #[cfg(test)]
@@ -62,7 +76,11 @@ mod tests {
         let exchange = begun("abc-123");
         assert_eq!(&*exchange.id, "abc-123");
         assert_eq!(exchange.own_id.to_string().len(), 36);
-        for unusable in ["has space", ""] {
+        for usable in ["task-0123456789abcdef0123", "sk-1", "trace/ask-me-again-later-today"] {
+            assert_eq!(&*begun(usable).id, usable);
+        }
+        let keys = ["sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc", "my:sk-weir-0123456789ab-cdef"];
+        for unusable in ["has space", ""].into_iter().chain(keys) {
             let exchange = begun(unusable);
             assert_eq!(&*exchange.id, exchange.own_id.to_string());
         }

@@ -1,7 +1,7 @@
 //! What the request log keeps of requests with keys of the store.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Gateway, Reply, Request, Upstream};
+use weir_tests::{Answer, Gateway, Reply, Request, Upstream, log};
 
 use super::{READER, TOKEN, admin, gateway, made, provider, with_key};
 use crate::wire_format::OPENAI;
@@ -68,6 +68,8 @@ async fn a_key_in_the_place_of_a_name_is_not_kept() {
     assert_eq!(gateway.ask(&request).await.status(), 200);
     let fact = found(&gateway, "model=anthropic").await.to_string();
     assert!(!fact.contains(&key), "{fact}");
+    // The lines of all three are written by now.
+    assert!(!log::text().contains(&key), "the log shows a key in the place of a name");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use weir_config::{Secret, StoreSettings};
 use weir_fixtures::fixture::{Rules, RulesError, Scrub};
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
-use weir_gateway::observe::log::clean::TextCleaner;
+use weir_gateway::observe::log::clean::{TextCleaner, may_hold_key};
 use weir_gateway::serving::Serving;
 
 /// The built-in rules alone. They take memory that most programs never need, and are compiled when they are, once for all that
@@ -145,11 +145,6 @@ impl CleanedLog {
         }
         self.inner.record(finished);
     }
-}
-
-/// Whether what a client says of itself may be a key that stands in a wrong place.
-fn may_hold_key(text: &str) -> bool {
-    text.contains("sk-")
 }
 
 /// Whether anything of a request has to be cleaned.

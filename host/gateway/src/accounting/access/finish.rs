@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{ExchangeSummary, RequestRecord, TARGET, shown};
 use crate::accounting::request_log::FinishedRequest;
 use crate::guard;
-use crate::observe::log::clean::cleaned;
+use crate::observe::log::clean::{cleaned, cleaned_name};
 use crate::observe::metrics::dollars_of;
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::UnitCount;
@@ -42,12 +42,12 @@ impl RequestRecord {
             client = self.caller.as_ref().and_then(|caller| some(&caller.tenant)),
             address = self.address.map(tracing::field::display),
             method = self.method.as_str(),
-            path = self.path,
+            path = &*cleaned_name(&self.path),
             operation = claim.map(|claim| claim.operation.name()),
             format = claim.map(|claim| claim.format.as_str()),
-            alias = self.alias,
+            alias = self.alias.as_deref().map(cleaned_name).as_deref(),
             provider = provider.as_deref(),
-            model = self.model,
+            model = self.model.as_deref().map(cleaned_name).as_deref(),
             lane = self.lane,
             adapter = self.adapter.as_ref().map(|(name, digest)| format!("{name}@{}", digest.short())),
             status = status_of(*status),

@@ -6,7 +6,7 @@ use super::PlanRunner;
 use crate::accounting::Account;
 use crate::attempt::failure::Failure;
 use crate::attempt::policy::{self, RetryDecision};
-use crate::observe::log::clean::cleaned;
+use crate::observe::log::clean::{cleaned, cleaned_name};
 use crate::route::{Candidate, Target};
 use weir_types::fault::{Side, TransportFailure};
 
@@ -14,11 +14,11 @@ impl PlanRunner<'_> {
     /// Counts and logs that a target's breaker opened.
     pub(super) fn note_rest(&self, target: &Target, account: &Account) {
         account.metrics().tries.tripped(&target.label, target.model_label());
-        let model = target.model(self.asked.model());
+        let model = cleaned_name(target.model(self.asked.model()));
         tracing::warn!(
             request_id = &*self.asked.exchange.id,
             provider = %target.label,
-            model,
+            model = &*model,
             "target fails too often and rests"
         );
     }

@@ -1,6 +1,7 @@
 //! Removes secrets and personal data from the texts of errors before a line of the log shows them: a provider's error may
 //! quote what a client sent.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -32,6 +33,24 @@ pub fn clean_with(cleaner: Arc<dyn TextCleaner>) {
 pub(crate) fn cleaned(error: &impl Display) -> String {
     let cleaner = CLEANER.read().unwrap_or_else(PoisonError::into_inner).clone();
     cleaned_by(cleaner.as_deref(), whole_words(&error.to_string()))
+}
+
+/// A name that a client chose, such as a model's, as the log may show it: in one line, and without a key that stands in its place.
+pub(crate) fn cleaned_name(name: &str) -> Cow<'_, str> {
+    let mut shown = Cow::Borrowed(name);
+    if name.contains(char::is_control) {
+        shown = Cow::Owned(name.replace(char::is_control, " "));
+    }
+    if !may_hold_key(&shown) {
+        return shown;
+    }
+    let cleaner = CLEANER.read().unwrap_or_else(PoisonError::into_inner).clone();
+    Cow::Owned(cleaned_by(cleaner.as_deref(), &shown))
+}
+
+/// Whether what a client says of itself may be a key that stands in a wrong place.
+pub fn may_hold_key(text: &str) -> bool {
+    text.contains("sk-")
 }
 
 /// A text without its last word, if it may have been cut: half a key is one that no rule recognises. A key, a token or an
@@ -106,6 +125,17 @@ mod tests {
         assert_eq!(cleaned_by(Some(&Cleaner(true)), text), "no [removed] for user ada@lovelace.org");
         for cleaner in [None, Some(&Cleaner(false) as &dyn TextCleaner)] {
             assert_eq!(cleaned_by(cleaner, text), "no secret for user …");
+        }
+    }
+
+    #[test]
+    fn a_name_shows_neither_a_key_nor_what_controls_a_terminal() {
+        for plain in ["gpt-4o-mini", "vendor/claude-3-5-sonnet-20241022", "modèle", ""] {
+            assert!(matches!(cleaned_name(plain), Cow::Borrowed(same) if same == plain));
+        }
+        assert_eq!(cleaned_name("a\nb\u{1b}[2J\u{9b}c"), "a b [2J c");
+        for key in ["sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc", "my model sk-weir-Zx81\r\n"] {
+            assert!(!cleaned_name(key).contains("Zx81") && !cleaned_name(key).contains(char::is_control));
         }
     }
 
