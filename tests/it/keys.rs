@@ -3,6 +3,7 @@
 mod admin;
 mod command;
 mod facts;
+mod left;
 mod many;
 mod midstream;
 mod nodes;

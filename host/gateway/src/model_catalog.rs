@@ -36,6 +36,11 @@ pub fn of(adapter: &str, model: &str) -> Facts {
     FILE.models.get(adapter).and_then(|models| models.get(model)).map(|row| facts(row)).unwrap_or_default()
 }
 
+/// Whether the bundled file names a model of this adapter's provider.
+pub(crate) fn has(adapter: &str, model: &str) -> bool {
+    FILE.models.get(adapter).is_some_and(|models| models.contains_key(model))
+}
+
 /// Whether the bundled file has prices for this adapter's provider.
 pub(crate) fn has_prices(adapter: &str) -> bool {
     let is_priced = |row: &Vec<Option<f64>>| facts(row).price.is_some();

@@ -99,6 +99,8 @@ pub struct RequestRecord {
     caller: Option<Caller>,
     alias: Option<String>,
     model: Option<String>,
+    /// Whether the configuration or the bundled file names this model.
+    is_model_known: bool,
     target: Option<Arc<str>>,
     adapter: Option<(Arc<str>, Digest)>,
     lane: Option<&'static str>,
@@ -146,6 +148,7 @@ impl RequestRecord {
                 caller: None,
                 alias: None,
                 model: None,
+                is_model_known: false,
                 target: None,
                 adapter: None,
                 lane: None,
@@ -231,7 +234,12 @@ impl RequestRecord {
 
     /// An attempt begins, with the provider's name for the model.
     pub(crate) fn start_attempt(&mut self, model: &str) {
-        self.model = Some(shown(model));
+        (self.model, self.is_model_known) = (Some(shown(model)), false);
+    }
+
+    /// The configuration or the bundled file names the model of the attempt that has begun.
+    pub(crate) fn note_model_known(&mut self) {
+        self.is_model_known = true;
     }
 
     /// The request books what an earlier one had made: by this name of the model, the provider's name for it, and the target. What

@@ -51,6 +51,8 @@ pub struct FinishedRequest {
     pub asked: Option<String>,
     /// The provider's name for the model that answered or failed last.
     pub model: Option<String>,
+    /// Whether the configuration or the bundled file names that model, and not only the client.
+    pub is_model_known: bool,
     /// The provider that answered or failed last.
     pub provider: Option<Arc<str>>,
     /// The target that answered.

@@ -19,6 +19,7 @@ use super::policy;
 use super::reply::ReplyBody;
 use super::{FallbackGuards, InboundRequest, RequestContext, attempt, hedge};
 use crate::accounting::Account;
+use crate::accounting::access::RequestRecord;
 use crate::admission::{Admission, AdmissionPermit, Demand};
 use crate::health::{Health, Ticket};
 use crate::route::skipped::{Skipped, Why};
@@ -253,7 +254,7 @@ impl PlanRunner<'_> {
                     None => AttemptOutcome::NotAdmitted,
                 };
             };
-            self.start_attempt(&target, fallen.take(), account);
+            self.start_attempt(candidate, &target, fallen.take(), account);
             let on_the_way = held.on_the_way(account.hand_over());
             let answered = pin!(attempt(context, self.asked, &target, progress.values, account)).await;
             drop(on_the_way);
@@ -290,12 +291,21 @@ impl PlanRunner<'_> {
     }
 
     /// Has the account begin an attempt at a target, which may be a fallback.
-    fn start_attempt(&self, target: &Target, fallen: Option<Fallback>, account: &mut Account) {
+    fn start_attempt(
+        &self,
+        candidate: &Candidate,
+        target: &Target,
+        fallen: Option<Fallback>,
+        account: &mut Account,
+    ) {
         if let Some(Fallback { from, reason }) = fallen {
             account.metrics().tries.fell_back(&from.id, &target.id, reason);
         }
         let model = self.asked.model();
         account.start_attempt(&target.label, target.model(model), target.tariff(model));
+        if candidate.names_model(model) {
+            account.record().into_iter().for_each(RequestRecord::note_model_known);
+        }
     }
 
     /// Counts a failure against whatever is to blame for it: the target or the key, and the provider's limits.

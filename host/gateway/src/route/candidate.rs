@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::{Route, Target, keys};
 use crate::health::{Health, Rest, Subject, TargetStatus, Ticket};
+use crate::model_catalog;
 use crate::provenance::Carried;
 
 /// A candidate of one request.
@@ -21,6 +22,16 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// Whether the configuration or the bundled file names the model that it is asked for, for a request for this name. Otherwise only
+    /// the client does, whose name a pattern matches.
+    pub(crate) fn names_model(&self, asked: &str) -> bool {
+        let Target { model, adapter, .. } = &*self.target;
+        model.is_some()
+            || self.name.is_some()
+            || self.route.alias == asked
+            || model_catalog::has(&adapter.name, self.target.model(asked))
+    }
+
     /// A target with the name of its health record.
     pub(super) fn new(route: &Arc<Route>, target: Arc<Target>, health: Arc<str>) -> Self {
         Self { route: Arc::clone(route), target, health, name: None }

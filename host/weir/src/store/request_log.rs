@@ -8,7 +8,7 @@ use super::sums::with_uses;
 use super::unknown_callers::UnknownCallerLimit;
 use weir_gateway::accounting::WorkName;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
-use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
+use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog, RequestOutcome};
 use weir_store::{Fact, Recorder, WorkKey};
 
 /// What is recorded goes to the store's writer, which never waits.
@@ -31,6 +31,8 @@ pub(crate) struct Recorded {
     pub(crate) is_known: bool,
     /// Whether only the sums of use have it.
     pub(crate) is_unlogged: bool,
+    /// Whether it counts at its model although no provider answered: the client left, and the model is none that it invented.
+    names_model: bool,
     /// The work that it books.
     booked: Option<WorkKey>,
 }
@@ -38,7 +40,8 @@ pub(crate) struct Recorded {
 impl Recorded {
     pub(crate) fn of(finished: &FinishedRequest) -> Self {
         let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
-        Self { is_known, is_unlogged, booked: finished.booked.clone().map(key_of) }
+        let names_model = finished.is_model_known && finished.end == RequestOutcome::Cancelled;
+        Self { is_known, is_unlogged, names_model, booked: finished.booked.clone().map(key_of) }
     }
 }
 
@@ -53,7 +56,7 @@ impl StoreLog {
         if !of.is_known && !self.unknown_callers.admit(fact.id.time_ms()) {
             return;
         }
-        with_uses(fact, |uses| match of.booked {
+        with_uses(fact, of.names_model, |uses| match of.booked {
             Some(work) => self.recorder.book_work(uses, work),
             None => self.recorder.book(uses),
         });

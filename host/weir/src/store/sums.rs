@@ -29,9 +29,10 @@ static STEPS: LazyLock<Vec<[String; 2]>> =
     LazyLock::new(|| (0..latency::STEP_COUNT).map(|step| [TOOK, FIRST].map(|name| format!("{name}{step}"))).collect());
 
 /// Gives `take` what a request adds to: the sums of all requests, of its key, and of its team if it has one. Each attempt that
-/// was charged for is booked at its own provider; the request counts where it was answered. A request that no provider saw
-/// adds nothing to the sums of key and team, but what a kept answer saved.
-pub(super) fn with_uses<T: AsRef<str>, R>(fact: &Fact<T>, take: impl FnOnce(&[Use<'_>]) -> R) -> R {
+/// was charged for is booked at its own provider; the request counts where it was answered, or where it was asked last if its client
+/// left. A request that no provider saw adds nothing to the sums of key and team, but what a kept answer saved. `names_model` says
+/// that it counts at its model in any case.
+pub(super) fn with_uses<T: AsRef<str>, R>(fact: &Fact<T>, names_model: bool, take: impl FnOnce(&[Use<'_>]) -> R) -> R {
     let others = charged::of_fact(fact);
     let subjects = [(ALL, ""), ("key:", fact.key.as_ref()), ("team:", fact.team.as_ref())];
     let subjects = subjects.strip_suffix(&[("team:", "")]).unwrap_or(&subjects);
@@ -39,7 +40,9 @@ pub(super) fn with_uses<T: AsRef<str>, R>(fact: &Fact<T>, take: impl FnOnce(&[Us
     let hour = fact.id.time_ms() / HOUR_MS;
     let seen = if is_seen { subjects.len() } else { 1 };
     let mut rows = Vec::with_capacity(8);
-    let served = answered(fact, &others, seen, &mut rows);
+    answered(fact, &others, seen, &mut rows);
+    let has_tokens = rows.len() > 1;
+    let (provider, served) = place(fact, &others, names_model || has_tokens);
     let one = LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 0 };
     let at_all = |subjects, bucket, sums| UseRow { subjects, price_dim: "", bucket, sums };
     if fact.lane.as_ref() == CACHE_LANE {
@@ -47,7 +50,7 @@ pub(super) fn with_uses<T: AsRef<str>, R>(fact: &Fact<T>, take: impl FnOnce(&[Us
         rows.push(at_all(subjects.len(), SAVED, saved));
     }
     rows.extend(course(fact).map(|bucket| at_all(1, bucket, one)));
-    let answered = Use { hour, subjects, provider: fact.provider.as_ref(), served, rows: &rows };
+    let answered = Use { hour, subjects, provider, served, rows: &rows };
     if others.is_empty() {
         return take(&[answered]);
     }
@@ -64,13 +67,20 @@ pub(super) fn with_uses<T: AsRef<str>, R>(fact: &Fact<T>, take: impl FnOnce(&[Us
     take(&std::iter::once(answered).chain(elsewhere).collect::<Vec<_>>())
 }
 
-/// Puts down what a request adds where it was answered: itself first, and then its tokens. Returns the model that it is booked at.
-fn answered<'a, T: AsRef<str>>(
-    fact: &'a Fact<T>,
-    others: &[Charged],
-    subjects: usize,
-    rows: &mut Vec<UseRow<'a>>,
-) -> &'a str {
+/// The provider and the model that a request itself counts at.
+fn place<'a, T: AsRef<str>>(fact: &'a Fact<T>, others: &'a [Charged], names_model: bool) -> (&'a str, &'a str) {
+    let (provider, model) = (fact.provider.as_ref(), fact.model_served.as_ref());
+    // The client left while several were asked at the same time.
+    if provider.is_empty() && fact.outcome.as_ref() == RequestOutcome::Cancelled.as_str() {
+        return others.last().map_or(("", ""), |other| (&other.provider, &other.model));
+    }
+    // What a client invented, and no provider served, makes no rows of its own; what is charged for has some.
+    let is_charged = others.iter().any(|other| other.provider == provider && other.model == model);
+    (provider, if names_model || fact.status < 400 || is_charged { model } else { "" })
+}
+
+/// Puts down what a request adds where it was answered: itself first, and then its tokens.
+fn answered<'a, T: AsRef<str>>(fact: &'a Fact<T>, others: &[Charged], subjects: usize, rows: &mut Vec<UseRow<'a>>) {
     let circumstances = if fact.batch { "batch" } else { fact.service_tier.as_ref() };
     let tokens = charged::rest(&fact.tokens, others);
     let estimated = i64::from(fact.estimated);
@@ -80,8 +90,6 @@ fn answered<'a, T: AsRef<str>>(
     rows.push(UseRow { subjects, price_dim, bucket: REQUESTS, sums });
     let used = used(&tokens, estimated);
     rows.extend(used.map(|(bucket, sums)| UseRow { subjects, price_dim: circumstances, bucket, sums }));
-    // What a client invented, and no provider served, makes no rows of its own.
-    if fact.status < 400 || rows.len() > 1 { fact.model_served.as_ref() } else { "" }
 }
 
 /// What an attempt adds that another one answered for: its tokens and its cost, and no request.
@@ -138,6 +146,10 @@ mod tests {
 
     /// The sums of each subject.
     fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
+        sums_at(fact, false)
+    }
+
+    fn sums_at(fact: &Fact, names_model: bool) -> Vec<(LedgerKey, LedgerSums)> {
         let key = |used: &Use<'_>, (kind, id): (&str, &str), row: &UseRow<'_>| LedgerKey {
             hour: used.hour,
             subject: [kind, id].concat(),
@@ -146,7 +158,7 @@ mod tests {
             price_dim: row.price_dim.to_owned(),
             bucket: row.bucket.to_owned(),
         };
-        with_uses(fact, |uses| {
+        with_uses(fact, names_model, |uses| {
             let mut sums = Vec::new();
             for at in 0..3 {
                 for used in uses {
@@ -217,6 +229,36 @@ mod tests {
         let costs: Vec<_> = costs.map(|(key, sums)| (key.provider, sums.cost_nano)).collect();
         let expected = [("", 0), ("q", 40), ("q", 0)].map(|(provider, cost)| (provider.to_owned(), cost));
         assert_eq!(costs, expected);
+    }
+
+    #[test]
+    fn a_request_whose_client_left_counts_at_the_model_that_was_asked_and_invents_none() {
+        let mut fact = Fact::of(RequestId::new(2 * HOUR_MS, [1; 10]));
+        (fact.key, fact.provider, fact.model_served) = ("a".to_owned(), "p".to_owned(), "m".to_owned());
+        (fact.status, fact.outcome) = (499, "cancelled".to_owned());
+        let places = |fact: &Fact, names_model| -> Vec<(String, i64)> {
+            let sums = sums_at(fact, names_model).into_iter();
+            let of_key = sums.filter(|(key, _)| key.subject == "key:a" && key.bucket == REQUESTS);
+            of_key.map(|(key, sums)| (format!("{}/{}", key.provider, key.served), sums.requests)).collect()
+        };
+        let expected = |places: &[(&str, i64)]| -> Vec<(String, i64)> {
+            places.iter().map(|(place, requests)| ((*place).to_owned(), *requests)).collect()
+        };
+        assert_eq!(places(&fact, true), expected(&[("p/m", 1)]));
+        assert_eq!(places(&fact, false), expected(&[("p/", 1)]));
+        // What it is charged for has a row of this name in any case.
+        let charged = |model: &str| {
+            format!(
+                r#"[{{"charged": {{"provider": "p", "model": "{model}", "tokens": {{"input": 5}}, "cost_nano": 40}}}}]"#
+            )
+        };
+        fact.attempts = charged("m");
+        assert_eq!(places(&fact, false), expected(&[("p/m", 1), ("p/m", 0)]));
+        fact.attempts = charged("n");
+        assert_eq!(places(&fact, false), expected(&[("p/", 1), ("p/n", 0)]));
+        // Several were asked at the same time.
+        (fact.provider, fact.model_served) = (String::new(), String::new());
+        assert_eq!(places(&fact, false), expected(&[("p/n", 1), ("p/n", 0)]));
     }
 
     #[test]

@@ -96,6 +96,7 @@ impl RequestRecord {
             endpoint: self.endpoint.take(),
             asked: self.alias.take(),
             model: self.model.take(),
+            is_model_known: self.is_model_known,
             provider: ended.provider,
             target: self.target.take(),
             adapter: self.adapter.take(),
