@@ -4,6 +4,7 @@ mod admin;
 mod command;
 mod facts;
 mod left;
+mod lists;
 mod many;
 mod midstream;
 mod nodes;

@@ -9,7 +9,7 @@ async fn with(gateway: &Gateway, request: Request, header: &str, value: &str) ->
     gateway.ask(&request.header(header, value)).await
 }
 
-fn by(token: &str, method: &str, path: &str, body: &str) -> Request {
+pub(super) fn by(token: &str, method: &str, path: &str, body: &str) -> Request {
     let request = Request::new(method, &format!("/admin{path}")).header("authorization", &format!("Bearer {token}"));
     if body.is_empty() { request } else { request.body(body) }
 }
