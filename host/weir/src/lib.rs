@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod answers;
 pub mod app;
+mod claim_rules;
 pub mod cli;
 mod cross_origin;
 pub mod kept_budgets;

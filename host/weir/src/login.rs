@@ -9,11 +9,12 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use crate::claim_rules::claim_rules;
 use documents::{Documents, ProviderDocuments};
 use used_once::UsedOnce;
-use weir_config::{AdminLogin, ClaimRule, Outbound, Secret};
+use weir_config::{AdminLogin, Outbound, Secret};
 use weir_identity::document::{Grant, Login};
-use weir_identity::jwt::{self, ClaimPath, ClaimPathError, Endpoint};
+use weir_identity::jwt::{self, BadEndpoint, ClaimPathError, Endpoint};
 use weir_identity::oidc::{
     AnswerError, CallbackError, ClientSettings, GrantRules, LoginCookies, LoginStart, PendingLogin, callback,
     read_answer,
@@ -27,6 +28,36 @@ const AT_ONCE: usize = 8;
 /// The largest answer of the token endpoint, in bytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
+/// Why the settings of a login cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginSettingsError {
+    /// The provider's address.
+    #[error("`issuer`: {0}")]
+    Issuer(#[source] BadEndpoint),
+    /// The callback's address.
+    #[error("`redirect_uri`: {0}")]
+    Redirect(#[source] BadEndpoint),
+    /// The callback's address leads elsewhere.
+    #[error("`redirect_uri` must end with `{CALLBACK}`")]
+    Callback,
+    /// A rule names no place of a claim.
+    #[error("`{list}`: {source}")]
+    Claim {
+        /// The rule's list.
+        list: &'static str,
+        /// What is wrong with it.
+        source: ClaimPathError,
+    },
+    /// A rule would do nothing, or something else than it says.
+    #[error("`{list}`: {problem}")]
+    Rule {
+        /// The rule's list.
+        list: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
 /// Why there is no login.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoginError {
@@ -35,7 +66,7 @@ pub(crate) enum LoginError {
     Off,
     /// A setting cannot be used.
     #[error("[admin.login] {0}")]
-    Settings(String),
+    Settings(#[from] LoginSettingsError),
     /// Too many logins are under way.
     #[error("too many logins are under way: try again")]
     Busy,
@@ -98,7 +129,7 @@ impl Basis {
     /// # Errors
     ///
     /// Names the first rule that cannot be used.
-    pub(crate) fn of(login: &AdminLogin) -> Result<Self, String> {
+    pub(crate) fn of(login: &AdminLogin) -> Result<Self, LoginSettingsError> {
         Ok(Self { issuer: login.issuer.clone(), client_id: login.client_id.clone(), rules: rules(login)? })
     }
 }
@@ -148,7 +179,7 @@ impl Logins {
         query: &str,
         pending: &PendingLogin,
     ) -> Result<Person, LoginError> {
-        let basis = Basis::of(login).map_err(LoginError::Settings)?;
+        let basis = Basis::of(login)?;
         let known = self.0.documents.get(self.client()?, login).await?;
         let code = callback(query, pending, &known.discovery, Timestamp::now())?;
         let _place = self.0.places.try_acquire().map_err(|_| LoginError::Busy)?;
@@ -223,18 +254,8 @@ fn settings(login: &AdminLogin) -> ClientSettings {
     }
 }
 
-fn rules(login: &AdminLogin) -> Result<GrantRules, String> {
-    let list = |name: &str, rules: &[ClaimRule]| {
-        let rule = |one: &ClaimRule| {
-            let claim = ClaimPath::parse(one.claim.as_deref().unwrap_or_default())?;
-            Ok(jwt::ClaimRule { claim, pattern: one.pattern.clone(), values: one.values.clone(), split: one.split })
-        };
-        rules
-            .iter()
-            .map(rule)
-            .collect::<Result<Vec<_>, ClaimPathError>>()
-            .map_err(|problem| format!("`{name}`: {problem}"))
-    };
+fn rules(login: &AdminLogin) -> Result<GrantRules, LoginSettingsError> {
+    let list = |list, rules| claim_rules(rules).map_err(|source| LoginSettingsError::Claim { list, source });
     let rules = GrantRules {
         read: list("read", &login.read)?,
         write: list("write", &login.write)?,
@@ -242,7 +263,7 @@ fn rules(login: &AdminLogin) -> Result<GrantRules, String> {
         team_write: list("team_write", &login.team_write)?,
     };
     match rules.problem() {
-        Some((name, problem)) => Err(format!("`{name}`: {problem}")),
+        Some((list, problem)) => Err(LoginSettingsError::Rule { list, problem }),
         None => Ok(rules),
     }
 }
@@ -252,19 +273,14 @@ fn rules(login: &AdminLogin) -> Result<GrantRules, String> {
 /// # Errors
 ///
 /// Names the first setting that cannot be used.
-pub(crate) fn check(login: &AdminLogin) -> Result<(), String> {
-    checked(login).map_err(|problem| format!("[admin.login] {problem}"))
-}
-
-fn checked(login: &AdminLogin) -> Result<(), String> {
-    Endpoint::parse(&login.issuer, login.allow_http).map_err(|error| format!("`issuer`: {error}"))?;
+pub(crate) fn check(login: &AdminLogin) -> Result<(), LoginSettingsError> {
+    Endpoint::parse(&login.issuer, login.allow_http).map_err(LoginSettingsError::Issuer)?;
     let is_here = ["http://127.0.0.1", "http://[::1]", "http://localhost"]
         .iter()
         .any(|start| login.redirect_uri.strip_prefix(start).is_some_and(|rest| rest.starts_with([':', '/'])));
-    Endpoint::parse(&login.redirect_uri, login.allow_http || is_here)
-        .map_err(|error| format!("`redirect_uri`: {error}"))?;
+    Endpoint::parse(&login.redirect_uri, login.allow_http || is_here).map_err(LoginSettingsError::Redirect)?;
     if !login.redirect_uri.ends_with(CALLBACK) {
-        return Err(format!("`redirect_uri` must end with `{CALLBACK}`"));
+        return Err(LoginSettingsError::Callback);
     }
     rules(login).map(drop)
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::login;
+use crate::claim_rules::claim_rules;
+use crate::login::{self, LoginSettingsError};
 use weir_config::{ClaimRule, Config, Issuer, Place, Problem};
 use weir_gateway::auth::Tokens;
 use weir_gateway::gateway::Gateway;
 use weir_identity::document::TeamId;
-use weir_identity::jwt;
-use weir_identity::jwt::{Algorithm, BadIssuer, ClaimPath, ClaimPathError, IssuerSettings, Timing};
+use weir_identity::jwt::{Algorithm, BadIssuer, IssuerSettings, Timing};
 use weir_upstream::{DocumentClient, HttpClientError};
 
 /// Why tokens cannot be accepted as configured.
@@ -20,8 +20,8 @@ pub enum TokensError {
     #[error("[[issuers]]: {0}")]
     Issuer(#[from] BadIssuer),
     /// A setting of the login for `/admin` cannot be used.
-    #[error("{0}")]
-    Login(String),
+    #[error("[admin.login] {0}")]
+    Login(#[from] LoginSettingsError),
     /// There is no client to fetch keys with.
     #[error("the keys of issuers cannot be fetched: {0}")]
     Client(#[from] HttpClientError),
@@ -40,7 +40,7 @@ pub fn accept_tokens(config: &Config, gateway: &Gateway) -> Result<(), TokensErr
 /// What accepts the tokens of a configuration; none without issuers.
 pub(crate) fn tokens(config: &Config) -> Result<Option<Arc<Tokens>>, TokensError> {
     if let Some(login) = &config.admin.login {
-        login::check(login).map_err(TokensError::Login)?;
+        login::check(login)?;
     }
     if config.issuers.is_empty() {
         return Ok(None);
@@ -57,7 +57,7 @@ pub(crate) fn tokens(config: &Config) -> Result<Option<Arc<Tokens>>, TokensError
 /// What is wrong with the issuers of a configuration, or with its login for `/admin`, for a check.
 pub(crate) fn problem(config: &Config) -> Option<Problem> {
     if let Some(problem) = config.admin.login.as_ref().and_then(|one| login::check(one).err()) {
-        return Some(Problem::error(&Place::Unset, problem));
+        return Some(Problem::error(&Place::Unset, format!("[admin.login] {problem}")));
     }
     let found = config.issuers.iter().find_map(|issuer| settings(issuer).err().map(|error| (issuer, error)));
     found.map(|(issuer, error)| Problem::error(&issuer.place, format!("[[issuers]]: {error}")))
@@ -66,13 +66,7 @@ pub(crate) fn problem(config: &Config) -> Option<Problem> {
 fn settings(issuer: &Issuer) -> Result<IssuerSettings, BadIssuer> {
     let name = issuer.name.clone().unwrap_or_default();
     let bad = |key, problem: String| BadIssuer { issuer: name.clone(), key, problem };
-    let rules = |key, rules: &[ClaimRule]| {
-        let rules = rules.iter().map(|one| {
-            let claim = ClaimPath::parse(one.claim.as_deref().unwrap_or_default())?;
-            Ok(jwt::ClaimRule { claim, pattern: one.pattern.clone(), values: one.values.clone(), split: one.split })
-        });
-        rules.collect::<Result<Vec<_>, ClaimPathError>>().map_err(|problem| bad(key, problem.to_string()))
-    };
+    let rules = |key, rules: &[ClaimRule]| claim_rules(rules).map_err(|problem| bad(key, problem.to_string()));
     let algorithm =
         |name: &String| Algorithm::parse(name).ok_or_else(|| bad("algorithms", format!("`{name}` is not known")));
     let algorithms = issuer.algorithms.iter().map(algorithm).collect::<Result<Vec<_>, _>>()?;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::{LoginError, MAX_ANSWER_BYTES};
 use weir_config::AdminLogin;
-use weir_identity::jwt::KeySet;
-use weir_identity::oidc::{Discovery, discovery_address};
-use weir_upstream::DocumentClient;
+use weir_identity::jwt::{KeySet, KeySetError};
+use weir_identity::oidc::{Discovery, DiscoveryError, discovery_address};
+use weir_upstream::{DocumentClient, DocumentError};
 
 /// How long they are used.
 const FRESH: Duration = Duration::from_mins(10);
@@ -38,7 +38,21 @@ struct Last {
     failed: Option<Failed>,
 }
 
-/// Why an issuer's documents could not be fetched.
+/// Why an issuer's documents cannot be fetched.
+#[derive(Debug, thiserror::Error)]
+enum NoDocuments {
+    /// They do not come.
+    #[error(transparent)]
+    Fetch(#[from] DocumentError),
+    /// The first describes no provider, or another one.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The second has no keys.
+    #[error(transparent)]
+    Keys(#[from] KeySetError),
+}
+
+/// When an issuer's documents could last not be fetched, and why.
 #[derive(Debug)]
 struct Failed {
     issuer: String,
@@ -99,7 +113,8 @@ impl Documents {
                 *last = Last { known: Some(Arc::clone(&known)), failed: None };
                 Ok(known)
             }
-            Err(reason) => {
+            Err(error) => {
+                let reason = error.to_string();
                 let (issuer, since) = (login.issuer.clone(), Instant::now());
                 last.failed = Some(Failed { issuer, since, reason: reason.clone() });
                 Err(LoginError::Provider(reason))
@@ -112,12 +127,10 @@ impl Documents {
     }
 }
 
-async fn fetched(client: &DocumentClient, login: &AdminLogin) -> Result<ProviderDocuments, String> {
+async fn fetched(client: &DocumentClient, login: &AdminLogin) -> Result<ProviderDocuments, NoDocuments> {
     let since = Instant::now();
-    let text =
-        client.get(&discovery_address(&login.issuer), MAX_ANSWER_BYTES).await.map_err(|error| error.to_string())?;
-    let discovery = Discovery::parse(&text, &login.issuer, login.allow_http).map_err(|error| error.to_string())?;
-    let keys = client.get(&discovery.jwks_uri, MAX_ANSWER_BYTES).await.map_err(|error| error.to_string())?;
-    let keys = KeySet::parse(&keys).map_err(|error| error.to_string())?;
+    let text = client.get(&discovery_address(&login.issuer), MAX_ANSWER_BYTES).await?;
+    let discovery = Discovery::parse(&text, &login.issuer, login.allow_http)?;
+    let keys = KeySet::parse(&client.get(&discovery.jwks_uri, MAX_ANSWER_BYTES).await?)?;
     Ok(ProviderDocuments { issuer: login.issuer.clone(), since, discovery, keys })
 }
