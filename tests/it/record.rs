@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use weir::record::{Recorder, Settings};
+use weir::record::{Recorder, RecorderSettings};
 use weir_fixtures::fixture::import::{Imported, of_text};
 use weir_fixtures::fixture::{Rules, check, exchange};
 use weir_tests::code::pack;
@@ -31,7 +31,7 @@ impl Proxy {
     async fn open(to: &str, limit: u64) -> Self {
         log::begin();
         let dir = tempfile::tempdir().unwrap();
-        let settings = Settings {
+        let settings = RecorderSettings {
             to: to.to_owned(),
             out: dir.path().to_owned(),
             provider: Some("somebody".to_owned()),
@@ -291,8 +291,8 @@ fn our_own_recordings_hold_no_secret() {
 fn logs_that_leave_bytes_out_are_refused_with_the_way_to_get_them() {
     let rules = Rules::ours().unwrap();
     let plain = "*   Trying 127.0.0.1:80...\n> POST /v1/talk HTTP/1.1\n> Host: a\n>\n< HTTP/1.1 200 OK\n";
-    assert!(of_text(plain, &rules).unwrap_err().contains("--trace"));
+    assert!(of_text(plain, &rules).unwrap_err().to_string().contains("--trace"));
     let ascii = "=> Send header, 20 bytes (0x14)\n0000: POST /v1/talk HTTP/1.1\n";
-    assert!(of_text(ascii, &rules).unwrap_err().contains("--trace"));
-    assert!(of_text("just text", &rules).unwrap_err().contains("neither"));
+    assert!(of_text(ascii, &rules).unwrap_err().to_string().contains("--trace"));
+    assert!(of_text("just text", &rules).unwrap_err().to_string().contains("neither"));
 }

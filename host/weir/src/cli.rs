@@ -25,8 +25,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use serde::Serialize;
+use tokio::runtime::{self, Runtime};
 
-use self::failure::Failure;
+use self::failure::{Failure, NoRuntime, UnwritableJson};
 use crate::app::StartError;
 use weir_adapters::compile::child::{ChildError, REFUSED};
 use weir_adapters::{Compiler, compile};
@@ -181,7 +183,7 @@ fn run_command(cli: Cli) -> ExitCode {
         Some(Command::Route { command }) => route::run(command),
         Some(Command::Init(asked)) => init::run(&asked),
         Some(Command::Completions(asked)) => completions::run(&asked),
-        Some(Command::Man(asked)) => finish(man::run(&asked).map_err(Failure::from)),
+        Some(Command::Man(asked)) => finish(man::run(&asked)),
         Some(Command::Record(asked)) => record::run(asked),
         Some(Command::Fixture { command }) => fixture::run(command),
         Some(Command::Import { command }) => import::run(command),
@@ -268,6 +270,16 @@ fn finish(done: Result<String, Failure>) -> ExitCode {
         }
         Err(failure) => failure.report(),
     }
+}
+
+/// A value as JSON, for people and programs.
+fn pretty(value: &impl Serialize) -> Result<String, UnwritableJson> {
+    Ok(serde_json::to_string_pretty(value)?)
+}
+
+/// A runtime for what one command waits for.
+fn runtime() -> Result<Runtime, NoRuntime> {
+    Ok(runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
 }
 
 /// Prints to standard output. Errors are ignored: a reader that closed the pipe (`weir … | head -1`) has read enough.

@@ -28,7 +28,7 @@ use writer::Writer;
 
 /// Settings of a recording proxy.
 #[derive(Debug)]
-pub struct Settings {
+pub struct RecorderSettings {
     /// The provider: `https://host`, with a path if it precedes that of all requests.
     pub to: String,
     /// The folder for the recordings.
@@ -60,7 +60,7 @@ pub enum RecordError {
 pub struct Recorder {
     way: Arc<Passage>,
     writer: Writer,
-    settings: Settings,
+    settings: RecorderSettings,
 }
 
 /// State shared by all exchanges.
@@ -77,7 +77,7 @@ struct RecordContext {
 
 impl Recorder {
     /// Opens the folder; does not listen yet.
-    pub fn new(settings: Settings, rules: Rules) -> Result<Self, RecordError> {
+    pub fn new(settings: RecorderSettings, rules: Rules) -> Result<Self, RecordError> {
         let way = Passage::to(&settings.to).map_err(|reason| RecordError::To(settings.to.clone(), reason))?;
         let folder = Folder::open(&settings.out).map_err(|error| RecordError::Out(settings.out.clone(), error))?;
         let writer = Writer::start(folder, rules, settings.limit).map_err(RecordError::Thread)?;

@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::running::{Running, explained};
+use super::running::{CallError, Running};
 
 /// The path of the admin endpoint.
 const PATH: &str = "/admin/v1/cache";
@@ -65,7 +65,7 @@ pub(super) fn run(command: Command) -> ExitCode {
 
 fn show(asked: &Show) -> Result<String, Failure> {
     let shown = send(&asked.running, &Method::GET, &[])?;
-    Ok(if asked.json { serde_json::to_string_pretty(&shown).unwrap_or_default() } else { page(&shown) })
+    Ok(if asked.json { super::pretty(&shown)? } else { page(&shown) })
 }
 
 fn purge(Purge { what, running }: &Purge) -> Result<String, Failure> {
@@ -81,7 +81,7 @@ fn purge(Purge { what, running }: &Purge) -> Result<String, Failure> {
 
 fn send(running: &Running, method: &Method, query: &[(&str, &str)]) -> Result<Value, Failure> {
     let client = running.client()?;
-    client.send(method.clone(), PATH, query, None).map_err(|error| explained(&error).into())
+    Ok(client.send(method.clone(), PATH, query, None).map_err(CallError)?)
 }
 
 /// The figures as lines.

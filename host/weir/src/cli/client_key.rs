@@ -1,11 +1,12 @@
 //! `weir client-key`: creates a client's key and its hash.
 
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::failure::{CommandError, Failure};
 use weir_config::KeyHash;
 
 /// Number of random bytes in a key.
@@ -33,24 +34,37 @@ pub(super) fn run(asked: &ClientKey) -> ExitCode {
             super::print(&format!("[[clients]]\nname = {name}\nhashes = [\"{hash}\"]"));
             ExitCode::SUCCESS
         }
-        Err(message) => {
-            super::print_stderr(&format!("error: {message}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => Failure::from(error).report(),
     }
 }
 
-fn given() -> Result<String, String> {
-    let mut key = String::new();
-    let read = std::io::stdin().take(MAX_KEY_BYTES).read_to_string(&mut key);
-    read.map_err(|error| format!("no key can be read: {error}"))?;
-    let key = key.trim();
-    if key.is_empty() { Err("standard input is empty".to_owned()) } else { Ok(key.to_owned()) }
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+enum NoKey {
+    /// Standard input cannot be read.
+    #[error("no key can be read: {0}")]
+    Unreadable(#[source] io::Error),
+    /// Nothing stands on standard input.
+    #[error("standard input is empty")]
+    Empty,
+    /// The system has none.
+    #[error("the system gives no random bytes: {0}")]
+    Random(getrandom::Error),
 }
 
-fn made() -> Result<String, String> {
+impl CommandError for NoKey {}
+
+fn given() -> Result<String, NoKey> {
+    let mut key = String::new();
+    let read = io::stdin().take(MAX_KEY_BYTES).read_to_string(&mut key);
+    read.map_err(NoKey::Unreadable)?;
+    let key = key.trim();
+    if key.is_empty() { Err(NoKey::Empty) } else { Ok(key.to_owned()) }
+}
+
+fn made() -> Result<String, NoKey> {
     let mut random = [0u8; RANDOM];
-    getrandom::fill(&mut random).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    getrandom::fill(&mut random).map_err(NoKey::Random)?;
     Ok(random.iter().fold("weir-".to_owned(), |mut key, byte| {
         // Infallible: it writes to a `String`.
         let _ = write!(key, "{byte:02x}");

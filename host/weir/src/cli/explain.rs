@@ -10,11 +10,11 @@ use clap::Args;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::failure::Failure;
+use super::failure::{CommandError, Failure, NamedFileError};
 use crate::app;
 use weir_gateway::dry_run::{DryRun, Explained, check_names, explain};
 use weir_types::contract::types::{Body, Header, Loss, Setting};
-use weir_types::fault::loss_kind;
+use weir_types::fault::{Fault, loss_kind};
 use weir_types::json_mistake::JsonMistake;
 
 #[derive(Debug, Args)]
@@ -63,13 +63,36 @@ pub(super) fn run(asked: Explain) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Why a request cannot be explained.
+#[derive(Debug, thiserror::Error)]
+enum ExplainError {
+    /// An option of the adapter has no value.
+    #[error("`{0}` is not KEY=VALUE")]
+    Option(String),
+    /// A format, an adapter or an operation that is not there.
+    #[error("{fault}\n\n{}", super::usage("explain"))]
+    Name {
+        #[source]
+        fault: Fault,
+    },
+    /// The request cannot be translated.
+    #[error(transparent)]
+    Refused(Fault),
+}
+
+impl CommandError for ExplainError {
+    fn is_of_usage(&self) -> bool {
+        matches!(self, Self::Option(_) | Self::Name { .. })
+    }
+}
+
 fn answer(asked: Explain) -> Result<Explained, Failure> {
     let config = super::load(asked.config.as_deref())?;
     let plugins = app::load_plugins(&config)?;
     let serving = app::derive(&config, &plugins)?;
     let body = Bytes::from(read(&asked.request)?);
     let question = DryRun {
-        options: asked.options.iter().map(|text| option(text)).collect::<Result<_, _>>().map_err(Failure::Usage)?,
+        options: asked.options.iter().map(|text| option(text)).collect::<Result<_, _>>()?,
         from: asked.from,
         operation: asked.operation,
         to: asked.to,
@@ -81,30 +104,43 @@ fn answer(asked: Explain) -> Result<Explained, Failure> {
         stream: asked.stream,
         body,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    check_names(&serving, &question)
-        .map_err(|fault| Failure::Usage(format!("{fault}\n\n{}", super::usage("explain"))))?;
-    runtime.block_on(explain(&serving, &question)).map_err(|fault| Failure::Failed(fault.to_string()))
+    let runtime = super::runtime()?;
+    check_names(&serving, &question).map_err(|fault| ExplainError::Name { fault })?;
+    Ok(runtime.block_on(explain(&serving, &question)).map_err(ExplainError::Refused)?)
+}
+
+/// The file of a request is none.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {mistake}", file.display())]
+pub(super) struct NoRequest {
+    file: PathBuf,
+    #[source]
+    mistake: JsonMistake,
+}
+
+impl CommandError for NoRequest {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
 }
 
 /// The bytes of a request's body, which is JSON; `-` is the standard input.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let wrong = |problem: &dyn std::fmt::Display| Failure::Usage(format!("{}: {problem}", file.display()));
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut bytes).map(drop)
     } else {
         std::fs::read(file).map(|read| bytes = read)
     };
-    read.map_err(|error| wrong(&error))?;
-    serde_json::from_slice::<IgnoredAny>(&bytes).map_err(|error| wrong(&JsonMistake::from(&error)))?;
+    read.map_err(NamedFileError::at(file))?;
+    let is_json = serde_json::from_slice::<IgnoredAny>(&bytes);
+    is_json.map_err(|error| NoRequest { file: file.to_owned(), mistake: JsonMistake::from(&error) })?;
     Ok(bytes)
 }
 
 /// Parses `KEY=VALUE`; a value that is not JSON is a text.
-fn option(text: &str) -> Result<Setting, String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
+fn option(text: &str) -> Result<Setting, ExplainError> {
+    let (key, value) = text.split_once('=').ok_or_else(|| ExplainError::Option(text.to_owned()))?;
     let json = match serde_json::from_str::<Value>(value) {
         Ok(_) => value.to_owned(),
         Err(_) => Value::from(value).to_string(),
@@ -169,8 +205,8 @@ mod tests {
     #[test]
     fn options_are_json_or_plain_text() {
         let json = |text: &str| option(text).map(|setting| setting.json);
-        assert_eq!(json("region=us-east-1").as_deref(), Ok("\"us-east-1\""));
-        assert_eq!(json("deep=true").as_deref(), Ok("true"));
+        assert_eq!(json("region=us-east-1").unwrap(), "\"us-east-1\"");
+        assert_eq!(json("deep=true").unwrap(), "true");
         assert!(json("nothing").is_err());
     }
 

@@ -1,6 +1,8 @@
 //! Why a command fails, and its exit code.
 
-use std::path::Path;
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::app::StartError;
@@ -11,9 +13,9 @@ use weir_sandbox::component_file;
 #[derive(Debug)]
 pub(super) enum Failure {
     /// What was asked for cannot be done, or has failed. The exit code is 1.
-    Failed(String),
+    Failed(Box<dyn Error>),
     /// The command line has a mistake, or names a file that cannot be read, so that nothing was begun. The exit code is 2.
-    Usage(String),
+    Usage(Box<dyn Error>),
     /// The configuration has mistakes. The exit code is 2.
     Configuration(Box<Problems>),
 }
@@ -23,9 +25,7 @@ impl Failure {
     pub(super) fn report(&self) -> ExitCode {
         match self {
             Self::Configuration(problems) => super::print_problems(problems),
-            Self::Failed(message) | Self::Usage(message) => {
-                super::print_stderr(&format!("error: {}", message.strip_prefix("error: ").unwrap_or(message)));
-            }
+            Self::Failed(error) | Self::Usage(error) => super::print_stderr(&format!("error: {error}")),
         }
         match self {
             Self::Failed(_) => ExitCode::FAILURE,
@@ -34,22 +34,73 @@ impl Failure {
     }
 }
 
+/// An error of a command's own.
+pub(super) trait CommandError: Error + 'static {
+    /// Whether the command line has a mistake, or names a file that cannot be read, so that nothing was begun.
+    fn is_of_usage(&self) -> bool {
+        false
+    }
+}
+
+impl<E: CommandError> From<E> for Failure {
+    fn from(error: E) -> Self {
+        if error.is_of_usage() { Self::Usage(Box::new(error)) } else { Self::Failed(Box::new(error)) }
+    }
+}
+
+/// A file or a folder that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+pub(super) struct FileError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FileError {
+    /// Says where an error of the system happened.
+    pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        move |source| Self { path: path.to_owned(), source }
+    }
+}
+
+impl CommandError for FileError {}
+
+/// The command line names a file or a folder that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct NamedFileError(#[from] FileError);
+
+impl NamedFileError {
+    /// Says where an error of the system happened.
+    pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        move |error| Self(FileError::at(path)(error))
+    }
+}
+
+impl CommandError for NamedFileError {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
+}
+
 /// The bytes of a file that the command line names.
-pub(super) fn read_named(file: &Path) -> Result<Vec<u8>, Failure> {
-    component_file::read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+pub(super) fn read_named(file: &Path) -> Result<Vec<u8>, NamedFileError> {
+    component_file::read(file).map_err(NamedFileError::at(file))
 }
 
-impl From<String> for Failure {
-    fn from(message: String) -> Self {
-        Self::Failed(message)
-    }
-}
+/// A result that cannot be written as JSON.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct UnwritableJson(#[from] serde_json::Error);
 
-impl From<&str> for Failure {
-    fn from(message: &str) -> Self {
-        Self::Failed(message.to_owned())
-    }
-}
+impl CommandError for UnwritableJson {}
+
+/// The system gives no threads or sockets to wait with.
+#[derive(Debug, thiserror::Error)]
+#[error("no runtime: {0}")]
+pub(super) struct NoRuntime(#[from] pub(super) io::Error);
+
+impl CommandError for NoRuntime {}
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
@@ -61,8 +112,8 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Config(problems) => problems.into(),
-            error if error.is_of_configuration() => Self::Usage(error.to_string()),
-            error => Self::Failed(error.to_string()),
+            error if error.is_of_configuration() => Self::Usage(Box::new(error)),
+            error => Self::Failed(Box::new(error)),
         }
     }
 }

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::failure::NamedFileError;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Converts recordings of other tools: HAR files, VCR cassettes (Ruby and Python), `curl --trace`.
@@ -31,10 +33,10 @@ pub(super) fn run(command: Command) -> ExitCode {
 const DEPTH: u32 = 8;
 
 /// The files with these extensions, including those in folders, sorted.
-fn files(given: &[PathBuf], extensions: &[&str]) -> Result<Vec<PathBuf>, String> {
+fn files(given: &[PathBuf], extensions: &[&str]) -> Result<Vec<PathBuf>, NamedFileError> {
     let mut files = Vec::new();
     for path in given {
-        collect(path, extensions, DEPTH, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
+        collect(path, extensions, DEPTH, &mut files).map_err(NamedFileError::at(path))?;
     }
     Ok(files)
 }

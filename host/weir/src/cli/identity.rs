@@ -35,11 +35,6 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A document as JSON for people.
-fn pretty(value: &Value) -> Result<String, String> {
-    serde_json::to_string_pretty(value).map_err(|error| format!("error: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,14 +2,16 @@
 
 mod litellm_db;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::failure::Failure;
+use super::failure::{CommandError, Failure};
 use crate::app;
 use weir_config::{Config, Environment};
+use weir_import::litellm::LitellmError;
 use weir_import::{Draft, env, litellm};
 
 #[derive(Debug, Subcommand)]
@@ -50,10 +52,33 @@ pub(super) fn run(command: Command) -> ExitCode {
     }
 }
 
+/// Why no configuration is made.
+#[derive(Debug, thiserror::Error)]
+enum ImportError {
+    /// The other gateway's file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    /// It is none of that gateway's.
+    #[error("{}: {source}", path.display())]
+    Litellm { path: PathBuf, source: LitellmError },
+    /// The environment has nothing that an adapter looks for.
+    #[error("no adapter's usual key variable is set; `weir plugin inspect` lists their names")]
+    NoKeys,
+    /// The configuration cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritten { path: PathBuf, source: io::Error },
+}
+
+impl CommandError for ImportError {
+    fn is_of_usage(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
+    }
+}
+
 fn from_litellm(file: &Path) -> Result<(Draft, String), Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?;
-    let draft = litellm::import(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|source| ImportError::Unreadable { path: file.to_owned(), source })?;
+    let draft = litellm::import(&text).map_err(|source| ImportError::Litellm { path: file.to_owned(), source })?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     Ok((draft, format!("LiteLLM's {name}")))
 }
@@ -66,8 +91,7 @@ fn from_environment() -> Result<(Draft, String), Failure> {
     let snapshot = plugins.snapshot();
     let suggested = snapshot.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest.suggests));
     let draft = env::import(&serving.config, suggested);
-    let none = "no adapter's usual key variable is set; `weir plugin inspect` lists their names";
-    Ok((draft.ok_or(none)?, "the environment".to_owned()))
+    Ok((draft.ok_or(ImportError::NoKeys)?, "the environment".to_owned()))
 }
 
 fn write(draft: &Draft, from: &str, out: Option<&Path>) -> Result<(), Failure> {
@@ -76,9 +100,9 @@ fn write(draft: &Draft, from: &str, out: Option<&Path>) -> Result<(), Failure> {
         super::print(&text);
         return Ok(());
     };
-    let failed = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    let failed = |source| ImportError::Unwritten { path: path.to_owned(), source };
     let mut file = std::fs::File::create_new(path).map_err(failed)?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
+    io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
     for note in &draft.notes {
         super::print_stderr(&format!("note: {note}"));
     }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::USUAL_FILE;
-use super::failure::Failure;
+use super::failure::{CommandError, Failure};
 use crate::app;
 use weir_config::{Address, Server};
 use weir_import::first;
@@ -31,20 +31,38 @@ pub(super) fn run(asked: &Init) -> ExitCode {
     super::finish(write(asked))
 }
 
+/// Why no configuration is written.
+#[derive(Debug, thiserror::Error)]
+enum InitError {
+    /// The file exists.
+    #[error("{} is there already and is not overwritten; --out names another file", .0.display())]
+    Exists(PathBuf),
+    /// The terminal is gone.
+    #[error(transparent)]
+    Dialogue(io::Error),
+    /// No provider was chosen, or none can be.
+    #[error("{0}")]
+    Nothing(String),
+    /// The file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritten { path: PathBuf, source: io::Error },
+}
+
+impl CommandError for InitError {}
+
 fn write(asked: &Init) -> Result<String, Failure> {
     let out = &asked.out;
     if out.exists() {
-        let message = format!("{} is there already and is not overwritten; --out names another file", out.display());
-        return Err(message.into());
+        return Err(InitError::Exists(out.clone()).into());
     }
     let known = look()?;
     let choice = if asked.yes {
         known.usual()
     } else {
-        known.ask(&mut Dialogue { from: io::stdin().lock(), to: io::stdout().lock() }).map_err(|e| e.to_string())?
+        known.ask(&mut Dialogue { from: io::stdin().lock(), to: io::stdout().lock() }).map_err(InitError::Dialogue)?
     };
-    let draft = first::draft(&choice).ok_or_else(|| known.nothing())?;
-    let failed = |error: io::Error| format!("cannot write {}: {error}", out.display());
+    let draft = first::draft(&choice).ok_or_else(|| InitError::Nothing(known.nothing()))?;
+    let failed = |source| InitError::Unwritten { path: out.clone(), source };
     let mut file = File::create_new(out).map_err(failed)?;
     file.write_all(draft.text("`weir init`").as_bytes()).map_err(failed)?;
     Ok(next_steps(out, choice.port))

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::Value;
 
+use super::failure::CommandError;
 use weir_store::Fact;
 
 #[derive(Debug, Subcommand)]
@@ -35,8 +36,15 @@ pub(super) fn run(command: Command) -> ExitCode {
     }
 }
 
+/// A request of the log is of a form that this command does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("a request of the log cannot be read: {0}")]
+struct NoFact(#[from] serde_json::Error);
+
+impl CommandError for NoFact {}
+
 /// A request of the log, from the form that the admin endpoints give it.
-fn fact_of(mut item: Value) -> Result<Fact, String> {
+fn fact_of(mut item: Value) -> Result<Fact, NoFact> {
     for name in ["attempts", "units", "losses"] {
         let value = item[name].take();
         item[name] = match value {
@@ -45,7 +53,7 @@ fn fact_of(mut item: Value) -> Result<Fact, String> {
             other => Value::String(other.to_string()),
         };
     }
-    serde_json::from_value(item).map_err(|error| format!("a request of the log cannot be read: {error}"))
+    Ok(serde_json::from_value(item)?)
 }
 
 /// Nano-dollars as dollars, with a sign.
@@ -69,7 +77,7 @@ mod tests {
         item["units"] = serde_json::json!({"search": 2.0});
         item["attempts"] = Value::Null;
         item["time"] = "1970".into();
-        assert_eq!(fact_of(item), Ok(fact));
+        assert_eq!(fact_of(item).unwrap(), fact);
     }
 
     #[test]

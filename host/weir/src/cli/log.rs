@@ -7,7 +7,7 @@ mod search;
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -16,9 +16,9 @@ use serde_json::Value;
 
 use self::line::Columns;
 use self::lines::Lines;
-use super::failure::Failure;
+use super::failure::{CommandError, Failure, FileError, UnwritableJson};
 use super::identity::admin::Endpoints;
-use super::running::{Running, explained};
+use super::running::{CallError, Running};
 pub(super) use exchange::{KeptExchange, exchange};
 pub(super) use search::Search;
 use weir_upstream::AdminClient;
@@ -169,7 +169,7 @@ fn tail_line(data: &Value, form: &mut Form) -> String {
 fn gaps(asked: &Gaps) -> Result<(), Failure> {
     let parameters: Vec<(&str, &str)> = asked.day.iter().map(|day| ("day", day.as_str())).collect();
     let found = asked.running.client()?.search("/admin/v1/requests/gaps", &parameters);
-    let found = found.map_err(|error| explained(&error))?;
+    let found = found.map_err(CallError)?;
     for gap in found["items"].as_array().into_iter().flatten() {
         let text = |name: &str| gap[name].as_str().unwrap_or_default();
         let (missing, process) = (&gap["missing"], text("process"));
@@ -184,14 +184,14 @@ fn erase(asked: &Erase) -> Result<(), Failure> {
     let whose = of("user", &asked.whose.user).or_else(|| of("key", &asked.whose.key));
     let parameters: Vec<(&str, &str)> = whose.iter().map(|(name, id)| (*name, id.as_str())).collect();
     let removed = asked.running.client()?.send(Method::DELETE, "/admin/v1/requests", &parameters, None);
-    let removed = removed.map_err(|error| explained(&error))?;
+    let removed = removed.map_err(CallError)?;
     let id = whose.as_ref().map_or("", |(_, id)| id);
     super::print(&format!("removed {} requests of {id}", removed["removed"]));
     Ok(())
 }
 
 fn tail(asked: &Tail) -> Result<(), Failure> {
-    let parameters = asked.search.parameters().map_err(Failure::Usage)?;
+    let parameters = asked.search.parameters()?;
     let (mut lines, mut form) = (Lines::default(), Form::new(asked.json));
     let mut show = |line: &[u8]| {
         let line = String::from_utf8_lossy(line);
@@ -203,12 +203,12 @@ fn tail(asked: &Tail) -> Result<(), Failure> {
         .running
         .client()?
         .stream("/admin/v1/requests/tail", &search::pairs(&parameters), |piece| lines.push(piece, &mut show));
-    Ok(streamed.map_err(|error| explained(&error))?)
+    Ok(streamed.map_err(CallError)?)
 }
 
 fn find(asked: &Find) -> Result<(), Failure> {
     let client = asked.running.client()?;
-    let parameters = asked.search.parameters().map_err(Failure::Usage)?;
+    let parameters = asked.search.parameters()?;
     let mut found = print_pages(&client, &parameters, asked)?;
     // The log has keys by their ids. Several teams may have a key of one name.
     let name = asked.search.key.as_ref().filter(|_| found == 0);
@@ -226,7 +226,7 @@ fn find(asked: &Find) -> Result<(), Failure> {
 }
 
 /// Prints what a search finds, page by page, and returns the number of requests.
-fn print_pages(client: &AdminClient, parameters: &[(&'static str, String)], asked: &Find) -> Result<u32, String> {
+fn print_pages(client: &AdminClient, parameters: &[(&'static str, String)], asked: &Find) -> Result<u32, CallError> {
     // Programs read lines of requests only.
     let mut has_head = !asked.json && io::stdout().is_terminal();
     let mut form = if has_head { Form::Columns(Columns::with_head()) } else { Form::new(asked.json) };
@@ -239,7 +239,7 @@ fn print_pages(client: &AdminClient, parameters: &[(&'static str, String)], aske
         if let Some(cursor) = &cursor {
             pairs.push(("cursor", cursor));
         }
-        let page = client.search("/admin/v1/requests", &pairs).map_err(|error| explained(&error))?;
+        let page = client.search("/admin/v1/requests", &pairs).map_err(CallError)?;
         let facts = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         let lines = form.lines(facts);
         if let Form::Columns(columns) = &form
@@ -272,60 +272,82 @@ fn show(asked: &Show) -> Result<(), Failure> {
     let mut fact = one(&asked.running, &asked.id)?;
     if asked.bodies {
         let kept = exchange(&asked.running, &asked.id)?;
-        fact["exchange"] = serde_json::to_value(&kept).map_err(|error| error.to_string())?;
+        fact["exchange"] = serde_json::to_value(&kept).map_err(UnwritableJson::from)?;
     }
-    super::print(&serde_json::to_string_pretty(&fact).map_err(|error| error.to_string())?);
+    super::print(&super::pretty(&fact)?);
     Ok(())
 }
 
 /// One request with the explanation of its cost.
 pub(super) fn one(running: &Running, id: &str) -> Result<Value, Failure> {
     plain(id)?;
-    Ok(running.client()?.get(&format!("/admin/v1/requests/{id}")).map_err(|error| explained(&error))?)
+    Ok(running.client()?.get(&format!("/admin/v1/requests/{id}")).map_err(CallError)?)
+}
+
+/// What is wrong with the arguments.
+#[derive(Debug, thiserror::Error)]
+enum LogError {
+    /// Such an id no request has.
+    #[error("`{0}` is not the id of a request; `weir log search --client-id` finds a client's own ids")]
+    Id(String),
+    /// What is exported is no text.
+    #[error("a Parquet file is not for a terminal: name a file with --output")]
+    Terminal,
+}
+
+impl CommandError for LogError {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
 }
 
 /// Checks that a text can be the id of a request.
-fn plain(id: &str) -> Result<(), Failure> {
+fn plain(id: &str) -> Result<(), LogError> {
     if !id.is_empty() && id.chars().all(|c| c.is_ascii_hexdigit() || c == '-') {
         return Ok(());
     }
-    let help = "`weir log search --client-id` finds a client's own ids";
-    Err(Failure::Usage(format!("`{id}` is not the id of a request; {help}")))
+    Err(LogError::Id(id.to_owned()))
 }
 
 fn export(asked: &Export) -> Result<(), Failure> {
-    let mut parameters = asked.search.parameters().map_err(Failure::Usage)?;
+    let mut parameters = asked.search.parameters()?;
     match asked.format {
         ExportFormat::Json => {}
         ExportFormat::Otlp => parameters.push(("format", "otlp".to_owned())),
         ExportFormat::Parquet => parameters.push(("format", "parquet".to_owned())),
     }
     if matches!(asked.format, ExportFormat::Parquet) && asked.output.is_none() && io::stdout().is_terminal() {
-        return Err(Failure::Usage("a Parquet file is not for a terminal: name a file with --output".to_owned()));
+        return Err(LogError::Terminal.into());
     }
     let client = asked.running.client()?;
-    let write = |out: &mut dyn io::Write| {
+    let write = |out: &mut dyn io::Write| -> Result<(), Failure> {
         let mut out = BufWriter::new(out);
         let streamed =
             client.stream("/admin/v1/requests/export", &search::pairs(&parameters), |piece| out.write_all(piece));
-        streamed.map_err(|error| explained(&error))?;
-        out.flush().map_err(|error| error.to_string())
+        streamed.map_err(CallError)?;
+        Ok(out.flush().map_err(Unflushed)?)
     };
-    let Some(file) = &asked.output else { return Ok(write(&mut io::stdout())?) };
+    let Some(file) = &asked.output else { return write(&mut io::stdout()) };
     // What was exported before stays until all of this is there.
     let beside = file.with_added_extension("part");
-    let at = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
-    let mut out = File::create(&beside).map_err(|error| at(&beside, error))?;
-    let written = write(&mut out).and_then(|()| std::fs::rename(&beside, file).map_err(|error| at(file, error)));
+    let mut out = File::create(&beside).map_err(FileError::at(&beside))?;
+    let written = write(&mut out).and_then(|()| Ok(std::fs::rename(&beside, file).map_err(FileError::at(file))?));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);
     }
-    Ok(written?)
+    written
 }
+
+/// The last of an export cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Unflushed(#[from] io::Error);
+
+impl CommandError for Unflushed {}
 
 /// Gives each request that meets a search to `take`.
 pub(super) fn each(running: &Running, search: &Search, mut take: impl FnMut(Value)) -> Result<(), Failure> {
-    let parameters = search.parameters().map_err(Failure::Usage)?;
+    let parameters = search.parameters()?;
     let mut lines = Lines::default();
     let streamed = running.client()?.stream("/admin/v1/requests/export", &search::pairs(&parameters), |piece| {
         lines.push(piece, |line| {
@@ -333,7 +355,7 @@ pub(super) fn each(running: &Running, search: &Search, mut take: impl FnMut(Valu
             Ok(())
         })
     });
-    Ok(streamed.map_err(|error| explained(&error))?)
+    Ok(streamed.map_err(CallError)?)
 }
 
 #[cfg(test)]

@@ -20,10 +20,11 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
-use super::failure::Failure;
-use weir_adapters::load::{Admission, Loader};
+use super::failure::CommandError;
+use weir_adapters::load::{Admission, LoadError, Loader};
 use weir_adapters::{Bounds, Cache, Compiler};
 use weir_embed::granted;
+use weir_sandbox::engine::EngineError;
 use weir_sandbox::{AdapterLimits, Engine, Limits};
 
 /// Time limit of a compilation here. It is long, because no request waits, and an author's machine may be busy.
@@ -71,28 +72,50 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command) -> ExitCode {
     // Those that need no configuration lose only the cache of compiled code if it has mistakes.
-    let failing = |done: Result<String, String>| done.map_err(Failure::from);
     let done = match command {
         Command::Test(asked) => return test::run(&asked),
         Command::List(list) => list::run(&list),
         Command::Install(install) => install.run(),
-        Command::Push(push) => failing(push.run()),
-        Command::Pull(pull) => failing(pull.run()),
-        Command::Keygen(keygen) => failing(keygen.run()),
+        Command::Push(push) => push.run(),
+        Command::Pull(pull) => pull.run(),
+        Command::Keygen(keygen) => keygen.run(),
         Command::Sign(sign) => sign.run(),
         Command::Verify(verify) => verify.run(),
         Command::Bench { files, json } => bench::run(&files, json),
         Command::New(asked) => new::run(&asked),
-        Command::Build(asked) => failing(build::run(&asked)),
-        Command::Dev(asked) => failing(dev::run(&asked)),
+        Command::Build(asked) => build::run(&asked),
+        Command::Dev(asked) => dev::run(&asked),
         Command::Inspect { file } => inspect::run(&file),
     };
     super::finish(done)
 }
 
+/// The sandbox cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct NoLoader(#[from] EngineError);
+
+impl CommandError for NoLoader {}
+
+/// A component that Weir would not load.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+struct Unloadable {
+    path: PathBuf,
+    source: LoadError,
+}
+
+impl Unloadable {
+    fn at(path: &Path) -> impl Fn(LoadError) -> Self + '_ {
+        move |source| Self { path: path.to_owned(), source }
+    }
+}
+
+impl CommandError for Unloadable {}
+
 /// Creates a loader for inspecting adapters; a few instances suffice. It uses the compile cache of the configuration in
 /// force, so that consecutive commands compile a component once.
-fn loader() -> Result<Loader, String> {
+fn loader() -> Result<Loader, NoLoader> {
     let Ok(config) = super::load_without_secrets(None) else {
         super::print_stderr(
             "warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`",
@@ -103,8 +126,8 @@ fn loader() -> Result<Loader, String> {
 }
 
 /// Creates a loader with the compile cache in this folder. A cache that cannot be used only costs time.
-fn keeping(dir: Option<&Path>) -> Result<Loader, String> {
-    let engine = Engine::new(Limits::for_connections(8)).map_err(|error| format!("error: {error}"))?;
+fn keeping(dir: Option<&Path>) -> Result<Loader, NoLoader> {
+    let engine = Engine::new(Limits::for_connections(8))?;
     let cache = dir.and_then(|dir| match Cache::open(dir, &engine) {
         Ok(cache) => Some(cache),
         Err(error) => {

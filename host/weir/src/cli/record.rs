@@ -1,5 +1,6 @@
 //! `weir record`: runs a recording proxy between a client and a provider.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,11 +9,11 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::failure::Failure;
-use crate::record::{Recorder, Settings};
+use super::failure::{CommandError, Failure, NoRuntime};
+use crate::record::{RecordError, Recorder, RecorderSettings};
 use crate::signals::StopSignals;
 use weir_config::{Log, LogFormat, LogLevel};
-use weir_fixtures::fixture::Rules;
+use weir_fixtures::fixture::{Rules, RulesError};
 use weir_gateway::observe::log;
 
 #[derive(Debug, Args)]
@@ -40,14 +41,39 @@ pub(super) struct Record {
     connections: usize,
 }
 
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    weir_config::size(text).ok_or_else(|| "a size looks like 65536, 64KiB or 4MiB".to_owned())
+/// A text is no size.
+#[derive(Debug, thiserror::Error)]
+#[error("a size looks like 65536, 64KiB or 4MiB")]
+pub(super) struct NoSize;
+
+pub(super) fn size(text: &str) -> Result<u64, NoSize> {
+    weir_config::size(text).ok_or(NoSize)
+}
+
+/// Why nothing is recorded.
+#[derive(Debug, thiserror::Error)]
+enum NotRecording {
+    /// The rules for secrets are wrong.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// There is no provider at the address, or no folder for the recordings.
+    #[error(transparent)]
+    Recorder(#[from] RecordError),
+    /// Nothing can listen there.
+    #[error("{0}: {1}")]
+    Listen(SocketAddr, #[source] io::Error),
+}
+
+impl CommandError for NotRecording {
+    fn is_of_usage(&self) -> bool {
+        matches!(self, Self::Rules(_) | Self::Recorder(_))
+    }
 }
 
 pub(super) fn run(asked: Record) -> ExitCode {
     log::begin(Log { level: LogLevel::Info, format: LogFormat::Human, ..Log::default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let done = runtime.map_err(|error| error.to_string().into()).and_then(|runtime| runtime.block_on(record(asked)));
+    let done = runtime.map_err(|error| NoRuntime(error).into()).and_then(|runtime| runtime.block_on(record(asked)));
     match done {
         Ok(count) => {
             super::print(&format!("{count} exchange(s) recorded"));
@@ -58,9 +84,9 @@ pub(super) fn run(asked: Record) -> ExitCode {
 }
 
 async fn record(asked: Record) -> Result<usize, Failure> {
-    let rules = Rules::read(&asked.rules).map_err(|error| Failure::Usage(error.to_string()))?;
+    let rules = Rules::read(&asked.rules).map_err(NotRecording::from)?;
     let out = asked.out.display().to_string();
-    let settings = Settings {
+    let settings = RecorderSettings {
         to: asked.to,
         out: asked.out,
         provider: asked.provider,
@@ -68,9 +94,10 @@ async fn record(asked: Record) -> Result<usize, Failure> {
         connections: asked.connections,
     };
     let to = settings.to.clone();
-    let recorder = Recorder::new(settings, rules).map_err(|error| Failure::Usage(error.to_string()))?;
-    let listener = TcpListener::bind(asked.listen).await.map_err(|error| format!("{}: {error}", asked.listen))?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let recorder = Recorder::new(settings, rules).map_err(NotRecording::from)?;
+    let unheard = |error| NotRecording::Listen(asked.listen, error);
+    let listener = TcpListener::bind(asked.listen).await.map_err(unheard)?;
+    let address = listener.local_addr().map_err(unheard)?;
     if !address.ip().is_loopback() {
         tracing::warn!("{address} is open to the network: all of its clients are recorded");
     }

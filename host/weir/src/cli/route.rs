@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 
-use super::failure::Failure;
+use super::failure::{CommandError, Failure};
 use crate::app;
 use weir_gateway::dry_run::route::{RouteExplained, RouteQuestion, TargetExplained, explain_route};
 use weir_gateway::health::Health;
 use weir_gateway::provenance::Provenance;
+use weir_types::fault::Fault;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -64,11 +65,17 @@ fn answer(asked: Explain) -> Result<RouteExplained, Failure> {
     };
     let Explain { model, stream, session, .. } = asked;
     let question = RouteQuestion { model, request, stream, session, ..RouteQuestion::default() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let explained = runtime.block_on(explain_route(&serving, &Health::default(), &Provenance::new(0), &question));
-    explained.map_err(|fault| Failure::Failed(fault.to_string()))
+    let explained =
+        super::runtime()?.block_on(explain_route(&serving, &Health::default(), &Provenance::new(0), &question));
+    Ok(explained.map_err(NoRoute)?)
 }
+
+/// There is no model of that name, or the request cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct NoRoute(#[from] Fault);
+
+impl CommandError for NoRoute {}
 
 fn page(found: &RouteExplained) -> String {
     let mut page = format!("{} ({})\n", found.alias, found.strategy);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::failure::Failure;
+use super::failure::{CommandError, Failure};
 use weir_config::{Config, Secret};
 use weir_upstream::{AdminClient, AdminError};
 
@@ -37,17 +37,42 @@ impl Running {
     }
 }
 
+/// Why no running Weir can be asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoClient {
+    /// The address is none, or no secret may go there.
+    #[error("{url}: {source}")]
+    Address {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        source: AdminError,
+    },
+    /// The host of the configuration is not known to this machine.
+    #[error("{0} has no address")]
+    Host(String),
+}
+
+impl CommandError for NoClient {}
+
+/// A call of a running Weir that failed, in words for the one who gave the command.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", explained(.0))]
+pub(super) struct CallError(#[from] pub(super) AdminError);
+
+impl CommandError for CallError {}
+
 /// A client of the admin endpoints of the Weir that this configuration belongs to.
-pub(super) fn of(config: &Config) -> Result<AdminClient, String> {
+pub(super) fn of(config: &Config) -> Result<AdminClient, NoClient> {
     open(&address(config)?, config.admin.token.as_ref())
 }
 
-fn open(url: &str, token: Option<&Secret>) -> Result<AdminClient, String> {
-    AdminClient::new(url, token).map_err(|error| format!("{url}: {error}"))
+fn open(url: &str, token: Option<&Secret>) -> Result<AdminClient, NoClient> {
+    AdminClient::new(url, token).map_err(|source| NoClient::Address { url: url.to_owned(), source })
 }
 
 /// The address of the operations endpoints; an unspecified address is replaced by loopback.
-fn address(config: &Config) -> Result<String, String> {
+fn address(config: &Config) -> Result<String, NoClient> {
     if let Some(address) = config.admin.listen {
         return Ok(format!("http://{}", reachable(address)));
     }
@@ -57,7 +82,7 @@ fn address(config: &Config) -> Result<String, String> {
         return Ok(format!("https://{}:{}", server.host, server.port));
     }
     let named = (server.host.as_str(), server.port).to_socket_addrs().ok().and_then(|mut all| all.next());
-    let address = named.ok_or_else(|| format!("{} has no address", server.host))?;
+    let address = named.ok_or_else(|| NoClient::Host(server.host.clone()))?;
     Ok(format!("http://{}", reachable(address)))
 }
 
@@ -70,7 +95,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 /// What a failed call means for the caller of a command.
-pub(super) fn explained(error: &AdminError) -> String {
+fn explained(error: &AdminError) -> String {
     match error {
         AdminError::Json(_) => {
             "what answers there is no Weir: see --admin, or `admin.listen` of the configuration".to_owned()

@@ -13,7 +13,7 @@ use crate::admin::Problem;
 use crate::admin::log::exchange::{Exchange, exchange};
 use crate::store::bill;
 use axum::http::StatusCode;
-use weir_fixtures::proof::{Comparison, Fixture, Pair, shadow};
+use weir_fixtures::proof::{Comparison, Fixture, FixtureError, Pair, Unfit, shadow};
 use weir_gateway::serving::Serving;
 use weir_sandbox::Adapter;
 use weir_store::{Fact, Page, Query, RequestId, Store, StoreError};
@@ -58,7 +58,10 @@ enum LeftOut {
     /// Another adapter's.
     NotIts,
     NoContent,
-    Unfit(String),
+    /// It is no fixture.
+    Wrong(FixtureError),
+    /// It cannot be replayed with these adapters.
+    Unfit(Unfit),
 }
 
 impl Run {
@@ -163,7 +166,8 @@ impl Run {
                 match left_out {
                     LeftOut::NotIts => {}
                     LeftOut::NoContent => self.report().leave_out("its content is not kept"),
-                    LeftOut::Unfit(reason) => self.report().leave_out(&reason),
+                    LeftOut::Wrong(reason) => self.report().leave_out(&reason.to_string()),
+                    LeftOut::Unfit(reason) => self.report().leave_out(&reason.to_string()),
                 }
                 return Ok(());
             }
@@ -227,7 +231,7 @@ impl Versions {
         };
         let fixture = match Fixture::parse(&fact.id.to_string(), text) {
             Ok(fixture) => fixture,
-            Err(reason) => return Ok(Err(LeftOut::Unfit(reason))),
+            Err(reason) => return Ok(Err(LeftOut::Wrong(reason))),
         };
         let with = |version| Pair {
             dialect: if is_its(dialect) { version } else { dialect },

@@ -3,6 +3,8 @@
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use crate::cli::failure::CommandError;
+
 /// What a key or a team may do and use.
 #[derive(Debug, Default, Args)]
 pub(super) struct AccessArgs {
@@ -38,9 +40,26 @@ pub(super) struct AccessArgs {
     may_choose: bool,
 }
 
+/// What is wrong with the arguments.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum AccessError {
+    /// The budget names no window.
+    #[error("--budget takes dollars and a window, such as 50/month, not `{0}`")]
+    Budget(String),
+    /// The alias names no model.
+    #[error("--alias takes NAME=MODEL, not `{0}`")]
+    Alias(String),
+}
+
+impl CommandError for AccessError {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
+}
+
 impl AccessArgs {
     /// Adds what was given to the fields of a document.
-    pub(super) fn write(&self, fields: &mut Map<String, Value>) -> Result<(), String> {
+    pub(super) fn write(&self, fields: &mut Map<String, Value>) -> Result<(), AccessError> {
         for (name, list) in [("models", &self.models), ("operations", &self.operations), ("tags", &self.tags)] {
             if !list.is_empty() {
                 fields.insert(name.to_owned(), json!(list));
@@ -57,7 +76,7 @@ impl AccessArgs {
             fields.insert("limits".to_owned(), Value::Object(limits));
         }
         if let Some(budget) = &self.budget {
-            let wrong = || format!("error: --budget takes dollars and a window, such as 50/month, not `{budget}`");
+            let wrong = || AccessError::Budget(budget.clone());
             let (usd, per) = budget.split_once('/').ok_or_else(wrong)?;
             fields.insert("budgets".to_owned(), json!([{"name": per, "usd": usd, "per": per}]));
         }
@@ -69,7 +88,7 @@ impl AccessArgs {
         }
         let mut aliases = Map::new();
         for alias in &self.aliases {
-            let wrong = || format!("error: --alias takes NAME=MODEL, not `{alias}`");
+            let wrong = || AccessError::Alias(alias.clone());
             let (name, model) = alias.split_once('=').ok_or_else(wrong)?;
             aliases.insert(name.to_owned(), json!(model));
         }

@@ -3,14 +3,25 @@
 use http::Method;
 use serde_json::Value;
 
-use crate::cli::failure::Failure;
-use crate::cli::running::{Running, explained};
+use crate::cli::failure::{CommandError, Failure};
+use crate::cli::running::{CallError, Running};
 use weir_upstream::AdminClient;
 
+/// A text is no name of anything: a path with it would lead elsewhere.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a valid name")]
+pub(super) struct NoName(String);
+
+impl CommandError for NoName {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
+}
+
 /// The path of something with a name, in which a slash is no step.
-pub(super) fn named(list: &str, name: &str) -> Result<String, String> {
+pub(super) fn named(list: &str, name: &str) -> Result<String, NoName> {
     if name.is_empty() || name.bytes().all(|byte| byte == b'.') {
-        return Err(format!("error: `{name}` is not a valid name"));
+        return Err(NoName(name.to_owned()));
     }
     Ok(format!("/{list}/{}", name.replace('%', "%25").replace('/', "%2F")))
 }
@@ -32,13 +43,12 @@ impl Endpoints {
         path: &str,
         query: &[(&str, &str)],
         body: Option<&Value>,
-    ) -> Result<Value, String> {
-        let answer = self.0.send(method, &format!("/admin/v1{path}"), query, body);
-        answer.map_err(|error| format!("error: {}", explained(&error)))
+    ) -> Result<Value, CallError> {
+        Ok(self.0.send(method, &format!("/admin/v1{path}"), query, body)?)
     }
 
     /// All entries of a list, page by page.
-    pub(in crate::cli) fn list(&self, path: &str, filter: &[(&str, &str)]) -> Result<Vec<Value>, String> {
+    pub(in crate::cli) fn list(&self, path: &str, filter: &[(&str, &str)]) -> Result<Vec<Value>, CallError> {
         let (mut all, mut cursor) = (Vec::new(), None::<String>);
         loop {
             let mut query = vec![("limit", "1000")];

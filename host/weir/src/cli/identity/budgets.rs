@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::cell;
 use super::document::{Kind, Listing, Named};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{CommandError, Failure};
 use crate::cli::running::Running;
 
 const BUDGET: Kind = Kind { one: "budget", all: "budgets" };
@@ -105,20 +105,43 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
     crate::cli::finish(done)
 }
 
+/// What is wrong with the arguments.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum BudgetError {
+    /// It is not said what may be spent.
+    #[error("the budget has no limit: give --usd, --tokens or --requests")]
+    NoLimit,
+    /// A change without anything that changes.
+    #[error("nothing is to be changed: give --usd, --per or another field")]
+    NoChange,
+    /// Nobody's use is called so.
+    #[error("--for takes `all` or one of key=, team=, org=, tag=, model=, provider=, not `{0}`")]
+    Scope(String),
+    /// A word that is not among those of its option.
+    #[error("`{text}` is none of {words}, {member}=...")]
+    Word { text: String, words: String, member: &'static str },
+}
+
+impl CommandError for BudgetError {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
+}
+
 fn create(asked: &Create) -> Result<String, Failure> {
-    let mut fields = asked.fields.written().map_err(Failure::Usage)?;
+    let mut fields = asked.fields.written()?;
     fields.insert("id".to_owned(), json!(asked.name));
-    fields.insert("for".to_owned(), scope(&asked.scope).map_err(Failure::Usage)?);
+    fields.insert("for".to_owned(), scope(&asked.scope)?);
     if UNITS.iter().all(|unit| !fields.contains_key(*unit)) {
-        return Err(Failure::Usage("the budget has no limit: give --usd, --tokens or --requests".to_owned()));
+        return Err(BudgetError::NoLimit.into());
     }
     BUDGET.create(&asked.running, fields)
 }
 
 fn set(asked: &Set) -> Result<String, Failure> {
-    let mut fields = asked.fields.written().map_err(Failure::Usage)?;
+    let mut fields = asked.fields.written()?;
     if fields.is_empty() {
-        return Err(Failure::Usage("nothing is to be changed: give --usd, --per or another field".to_owned()));
+        return Err(BudgetError::NoChange.into());
     }
     // Another unit takes the place of the one before.
     if UNITS.iter().any(|unit| fields.contains_key(*unit)) {
@@ -148,26 +171,24 @@ fn who(scope: &Value) -> String {
     only.map_or_else(|| cell(scope), |(kind, name)| format!("{kind}={}", cell(name)))
 }
 
-fn scope(text: &str) -> Result<Value, String> {
+fn scope(text: &str) -> Result<Value, BudgetError> {
     if text == "all" {
         return Ok(json!("all"));
     }
     let pair = text.split_once('=').filter(|(kind, name)| SCOPES.contains(kind) && !name.is_empty());
-    let (kind, name) = pair.ok_or_else(|| {
-        format!("error: --for takes `all` or one of key=, team=, org=, tag=, model=, provider=, not `{text}`")
-    })?;
+    let (kind, name) = pair.ok_or_else(|| BudgetError::Scope(text.to_owned()))?;
     Ok(Value::Object(Map::from_iter([(kind.to_owned(), json!(name))])))
 }
 
 impl Fields {
     /// What was given, as the endpoints take it.
-    fn written(&self) -> Result<Map<String, Value>, String> {
-        let one_of = |text: &String, words: &[&str], member: &str| match text.split_once('=') {
+    fn written(&self) -> Result<Map<String, Value>, BudgetError> {
+        let one_of = |text: &String, words: &[&str], member: &'static str| match text.split_once('=') {
             None if words.contains(&text.as_str()) => Ok(json!(text)),
             Some((name, value)) if name == member => {
                 Ok(Value::Object(Map::from_iter([(name.to_owned(), json!(value))])))
             }
-            _ => Err(format!("error: `{text}` is none of {}, {member}=...", words.join(", "))),
+            _ => Err(BudgetError::Word { text: text.clone(), words: words.join(", "), member }),
         };
         let when_over = self.when_over.as_ref().map(|text| one_of(text, &["refuse", "notify"], "downgrade"));
         let unpriced = self.unpriced.as_ref().map(|text| one_of(text, &["refuse", "allow"], "assume"));
@@ -202,7 +223,7 @@ mod tests {
         let expected = json!({"usd": "5", "when_over": {"downgrade": "small"}, "unpriced": "allow"});
         assert_eq!(Value::Object(fields.written().unwrap()), expected);
         let wrong = Fields { when_over: Some("small".to_owned()), ..Fields::default() };
-        assert!(wrong.written().unwrap_err().contains("downgrade="));
+        assert!(wrong.written().unwrap_err().to_string().contains("downgrade="));
         assert_eq!((scope("all").unwrap(), scope("team=red").unwrap()), (json!("all"), json!({"team": "red"})));
         assert!(["red", "teams=red", "team=", "="].iter().all(|wrong| scope(wrong).is_err()));
         assert_eq!((who(&json!("all")), who(&json!({"org": "o"}))), ("all".to_owned(), "org=o".to_owned()));

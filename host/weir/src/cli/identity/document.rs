@@ -5,8 +5,9 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use super::admin::{Endpoints, named};
-use super::{cell, pretty, table};
+use super::{cell, table};
 use crate::cli::failure::Failure;
+use crate::cli::pretty;
 use crate::cli::running::Running;
 
 /// A kind of document, as messages and paths name it.
@@ -59,7 +60,7 @@ impl Named {
     }
 
     fn send(&self, kind: Kind, method: Method, body: Option<&Value>) -> Result<Value, Failure> {
-        let path = named(kind.all, &self.name).map_err(Failure::Usage)?;
+        let path = named(kind.all, &self.name)?;
         Ok(Endpoints::of(&self.running)?.send(method, &path, &[], body)?)
     }
 }

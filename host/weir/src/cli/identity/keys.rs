@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::access_args::AccessArgs;
 use super::admin::Endpoints;
+use super::cell;
 use super::document::Listing;
-use super::{cell, pretty};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{CommandError, Failure};
+use crate::cli::pretty;
 use crate::cli::running::Running;
 use weir_identity::KeyId;
 
@@ -100,19 +101,36 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
 
 impl One {
     fn send(&self, method: Method, verb: &str) -> Result<Value, Failure> {
-        let path = path(&self.id, verb).map_err(Failure::Usage)?;
+        let path = path(&self.id, verb)?;
         Ok(Endpoints::of(&self.running)?.send(method, &path, &[], None)?)
     }
 }
 
+/// What is wrong with the arguments.
+#[derive(Debug, thiserror::Error)]
+enum KeyError {
+    /// Perhaps the whole key, which must not be logged: the words do not repeat it.
+    #[error(
+        "that is no key's id: it is the part of a key after `sk-weir-`, {} characters; `weir keys list` has it beside the \
+         key's name",
+        KeyId::LENGTH
+    )]
+    Id,
+    /// The expiry.
+    #[error("`{0}` is not a time such as 2027-01-31T00:00:00Z, 90d or 12h")]
+    Time(String),
+}
+
+impl CommandError for KeyError {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
+}
+
 /// The path of a key. Whole keys are refused: paths are logged.
-fn path(id: &str, verb: &str) -> Result<String, String> {
+fn path(id: &str, verb: &str) -> Result<String, KeyError> {
     if id.len() != KeyId::LENGTH || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(format!(
-            "error: that is no key's id: it is the part of a key after `sk-weir-`, {} characters; `weir keys list` has it beside \
-             the key's name",
-            KeyId::LENGTH
-        ));
+        return Err(KeyError::Id);
     }
     Ok(format!("/keys/{id}{verb}"))
 }
@@ -124,10 +142,9 @@ fn create(asked: &Create) -> Result<String, Failure> {
         owner.into_iter().filter_map(|(name, id)| Some((name.to_owned(), json!(id.as_ref()?)))).collect();
     fields.insert("owner".to_owned(), Value::Object(owner));
     if let Some(expires) = &asked.expires {
-        fields
-            .insert("expires".to_owned(), json!(time(expires, Timestamp::now()).map_err(Failure::Usage)?.to_string()));
+        fields.insert("expires".to_owned(), json!(time(expires, Timestamp::now())?.to_string()));
     }
-    asked.access.write(&mut fields).map_err(Failure::Usage)?;
+    asked.access.write(&mut fields)?;
     let made = Endpoints::of(&asked.running)?.send(Method::POST, "/keys", &[], Some(&Value::Object(fields)))?;
     crate::cli::print_stderr(&format!("the key {} is made; its text is shown only now:", cell(&made["id"])));
     Ok(cell(&made["key"]))
@@ -135,7 +152,7 @@ fn create(asked: &Create) -> Result<String, Failure> {
 
 fn rotate(asked: &Rotate) -> Result<String, Failure> {
     let body = json!({"grace": asked.grace, "again": asked.again});
-    let path = path(&asked.id, "/rotate").map_err(Failure::Usage)?;
+    let path = path(&asked.id, "/rotate")?;
     let key = Endpoints::of(&asked.running)?.send(Method::POST, &path, &[], Some(&body))?;
     let ends = cell(&key["rotated"]["grace_ends"]);
     crate::cli::print_stderr(&format!("the previous key stays valid until {ends}; the new one is shown only now:"));
@@ -150,11 +167,11 @@ fn list(asked: &List) -> Result<String, Failure> {
 }
 
 /// A time, or one from now on: `90d`, `12h`, `30m`.
-fn time(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+fn time(text: &str, now: Timestamp) -> Result<Timestamp, KeyError> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
-    let wrong = || format!("error: `{text}` is not a time such as 2027-01-31T00:00:00Z, 90d or 12h");
+    let wrong = || KeyError::Time(text.to_owned());
     let length = crate::time::length(text).ok_or_else(wrong)?;
     // To the second: nobody wants to read more in a list.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);

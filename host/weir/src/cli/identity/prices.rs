@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::cell;
 use super::document::{Kind, Listing, Named};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{CommandError, Failure};
 
 const PRICE: Kind = Kind { one: "price", all: "prices" };
 
@@ -84,16 +84,40 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
     crate::cli::finish(done)
 }
 
+/// What is wrong with the arguments.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum PriceError {
+    /// A change without anything that changes.
+    #[error("nothing is to be changed: give --rate or another field")]
+    NoChange,
+    /// No name and value.
+    #[error("{usage}, not `{text}`")]
+    Pair { usage: &'static str, text: String },
+    /// What stands behind the slash of a rate.
+    #[error("{usage}: `{text}` is not a count")]
+    Count { usage: &'static str, text: String },
+}
+
+impl CommandError for PriceError {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
+}
+
+/// How rates and conditions are given.
+const RATES: &str = "--rate MEASURE=DOLLARS";
+const CONDITIONS: &str = "--when CONDITION=VALUE";
+
 fn create(asked: &Create) -> Result<String, Failure> {
-    let mut fields = asked.fields.written().map_err(Failure::Usage)?;
+    let mut fields = asked.fields.written()?;
     fields.insert("id".to_owned(), json!(asked.price.name));
     PRICE.create(&asked.price.running, fields)
 }
 
 fn set(asked: &Set) -> Result<String, Failure> {
-    let fields = asked.fields.written().map_err(Failure::Usage)?;
+    let fields = asked.fields.written()?;
     if fields.is_empty() {
-        return Err(Failure::Usage("nothing is to be changed: give --rate or another field".to_owned()));
+        return Err(PriceError::NoChange.into());
     }
     asked.price.change(PRICE, fields)
 }
@@ -136,7 +160,7 @@ fn members(value: &Value) -> String {
 
 impl Fields {
     /// What was given, as the endpoints take it.
-    fn written(&self) -> Result<Map<String, Value>, String> {
+    fn written(&self) -> Result<Map<String, Value>, PriceError> {
         let mut fields = Map::new();
         let texts = [("provider", &self.provider), ("model", &self.model), ("valid_from", &self.valid_from)];
         fields.extend(texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?)))));
@@ -144,12 +168,13 @@ impl Fields {
             None => Ok(json!(text)),
             Some((amount, per)) => {
                 let count: Result<u64, _> = per.parse();
-                count.map(|per| json!({"amount": amount, "per": per})).map_err(|_| format!("`{per}` is not a count"))
+                let wrong = |_| PriceError::Count { usage: RATES, text: per.to_owned() };
+                count.map(|per| json!({"amount": amount, "per": per})).map_err(wrong)
             }
         };
         let condition = |text: &str| Ok(serde_json::from_str(text).unwrap_or_else(|_| json!(text)));
-        let pairs = pairs("--rate MEASURE=DOLLARS", &self.rates, rate)?;
-        let when = self::pairs("--when CONDITION=VALUE", &self.when, condition)?;
+        let pairs = pairs(RATES, &self.rates, rate)?;
+        let when = self::pairs(CONDITIONS, &self.when, condition)?;
         for (name, members) in [("rates", pairs), ("when", when)] {
             if !members.is_empty() {
                 fields.insert(name.to_owned(), Value::Object(members));
@@ -160,13 +185,13 @@ impl Fields {
 }
 
 fn pairs(
-    usage: &str,
+    usage: &'static str,
     texts: &[String],
-    read: impl Fn(&str) -> Result<Value, String>,
-) -> Result<Map<String, Value>, String> {
+    read: impl Fn(&str) -> Result<Value, PriceError>,
+) -> Result<Map<String, Value>, PriceError> {
     let pair = |text: &String| {
-        let (name, value) = text.split_once('=').ok_or_else(|| format!("error: {usage}, not `{text}`"))?;
-        Ok((name.to_owned(), read(value).map_err(|problem| format!("error: {usage}: {problem}"))?))
+        let pair = text.split_once('=').ok_or_else(|| PriceError::Pair { usage, text: text.clone() });
+        pair.and_then(|(name, value)| Ok((name.to_owned(), read(value)?)))
     };
     texts.iter().map(pair).collect()
 }

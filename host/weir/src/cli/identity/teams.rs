@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::access_args::AccessArgs;
 use super::admin::Endpoints;
+use super::cell;
 use super::document::{Kind, Listing};
-use super::{cell, pretty};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{CommandError, Failure};
+use crate::cli::pretty;
 use crate::cli::running::Running;
 
 const TEAM: Kind = Kind { one: "team", all: "teams" };
@@ -83,11 +84,22 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
     crate::cli::finish(done)
 }
 
+/// A text is no team's id.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a team's id")]
+struct NoTeamId(String);
+
+impl CommandError for NoTeamId {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
+}
+
 impl One {
     fn send(&self, method: Method, query: &[(&str, &str)], body: Option<&Value>) -> Result<Value, Failure> {
         let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@:+=".contains(&byte);
         if self.id.is_empty() || !self.id.bytes().all(is_id) {
-            return Err(Failure::Usage(format!("`{}` is not a team's id", self.id)));
+            return Err(NoTeamId(self.id.clone()).into());
         }
         Ok(Endpoints::of(&self.running)?.send(method, &format!("/teams/{}", self.id), query, body)?)
     }
@@ -99,7 +111,7 @@ fn create(asked: &Create) -> Result<String, Failure> {
     if let Some(organisation) = &asked.organisation {
         fields.insert("organisation".to_owned(), json!(organisation));
     }
-    asked.access.write(&mut fields).map_err(Failure::Usage)?;
+    asked.access.write(&mut fields)?;
     TEAM.create(&asked.running, fields)
 }
 

@@ -2,6 +2,7 @@
 //! running Weir.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::cli::failure::Failure;
-use crate::cli::running::{Running, explained};
-use weir_import::litellm::database::{Address, Converter, Table};
+use crate::cli::failure::{CommandError, Failure};
+use crate::cli::running::{CallError, Running};
+use weir_import::litellm::database::{Address, Converter, RowError, Table};
 use weir_store::{ForeignDatabase, StoreError};
 use weir_upstream::{AdminClient, AdminError};
 
@@ -44,17 +45,47 @@ struct Count {
 /// Refusals that are printed of each table.
 const SHOWN: usize = 20;
 
+/// Why documents are not carried over, or not all of them.
+#[derive(Debug, thiserror::Error)]
+enum CarryError {
+    /// The system offers no certificates to check the database's against.
+    #[error("{0}")]
+    Tls(#[source] Box<dyn Error + Send + Sync>),
+    /// LiteLLM's database fails, which is no store of Weir's.
+    #[error("{}", of_database(.0))]
+    Database(#[from] StoreError),
+    /// The database is another program's.
+    #[error("the database has no table `{0}`: is it LiteLLM's?")]
+    NoTable(&'static str),
+    /// A row is none of its table's.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// Weir does not answer, or takes no documents at all.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// Weir did not take some of the documents.
+    #[error("{count} documents were refused\n{report}")]
+    Refused {
+        /// How many.
+        count: usize,
+        /// What became of all.
+        report: String,
+    },
+}
+
+impl CommandError for CarryError {}
+
 pub(super) fn run(asked: &LitellmDb) -> Result<String, Failure> {
     let mut database = open(&asked.database)?;
-    if !database.has_table(Table::Keys.name()).map_err(of_database)? {
-        return Err(format!("the database has no table `{}`: is it LiteLLM's?", Table::Keys.name()).into());
+    if !database.has_table(Table::Keys.name()).map_err(CarryError::from)? {
+        return Err(CarryError::NoTable(Table::Keys.name()).into());
     }
     let client = if asked.dry_run { None } else { Some(asked.running.client()?) };
     let mut converter = Converter::new(Timestamp::now());
     let mut report = String::new();
     let mut refused = 0;
     for table in Table::ALL {
-        if !database.has_table(table.name()).map_err(of_database)? {
+        if !database.has_table(table.name()).map_err(CarryError::from)? {
             continue;
         }
         let count = carry_over(&mut database, table, &mut converter, client.as_ref())?;
@@ -71,17 +102,17 @@ pub(super) fn run(asked: &LitellmDb) -> Result<String, Failure> {
         report.push_str(converter.budget_tables());
     }
     let report = report.trim_end().to_owned();
-    if refused == 0 { Ok(report) } else { Err(format!("{refused} documents were refused\n{report}").into()) }
+    if refused == 0 { Ok(report) } else { Err(CarryError::Refused { count: refused, report }.into()) }
 }
 
-fn open(url: &str) -> Result<ForeignDatabase, String> {
+fn open(url: &str) -> Result<ForeignDatabase, CarryError> {
     let address = Address::parse(url);
-    let tls = weir_upstream::tls_config().map_err(|error| error.to_string())?;
-    ForeignDatabase::open(&address.url, address.schema.as_deref(), tls, TIMEOUT).map_err(of_database)
+    let tls = weir_upstream::tls_config().map_err(|error| CarryError::Tls(error.into()))?;
+    Ok(ForeignDatabase::open(&address.url, address.schema.as_deref(), tls, TIMEOUT)?)
 }
 
-/// A failure of LiteLLM's database, which is no store of Weir's.
-fn of_database(error: StoreError) -> String {
+/// A failure of LiteLLM's database in words: those of the error speak of Weir's own store.
+fn of_database(error: &StoreError) -> String {
     match error {
         StoreError::Unavailable(why) | StoreError::Refused(why) | StoreError::Unreadable(why) => {
             format!("the database: {why}")
@@ -97,7 +128,7 @@ fn carry_over(
     table: Table,
     converter: &mut Converter,
     client: Option<&AdminClient>,
-) -> Result<Count, String> {
+) -> Result<Count, CarryError> {
     let mut count = Count::default();
     let known = match (table.path(), client) {
         (Some(path), Some(client)) if !is_of_keys(table) => ids(client, path)?,
@@ -109,13 +140,15 @@ fn carry_over(
             return;
         }
         match converter.convert(table, row) {
-            Ok(Some(document)) => failure = take(&mut count, table, &document, &known, client).err(),
+            Ok(Some(document)) => {
+                failure = take(&mut count, table, &document, &known, client).err().map(CarryError::from);
+            }
             Ok(None) => {}
-            Err(error) => failure = Some(error.to_string()),
+            Err(error) => failure = Some(error.into()),
         }
         progress(table, &count);
     });
-    read.map_err(of_database)?;
+    read?;
     end_of_progress(&count);
     failure.map_or(Ok(count), Err)
 }
@@ -126,7 +159,7 @@ fn take(
     document: &Value,
     known: &BTreeSet<String>,
     client: Option<&AdminClient>,
-) -> Result<(), String> {
+) -> Result<(), CallError> {
     count.rows += 1;
     let (Some(client), Some(path)) = (client, table.path()) else { return Ok(()) };
     if document["id"].as_str().is_some_and(|id| known.contains(id)) {
@@ -145,7 +178,7 @@ fn take(
             let name = [&document["id"], &document["name"]].into_iter().find_map(Value::as_str).unwrap_or_default();
             count.refused.push(format!("{name}: {}", message.unwrap_or_else(|| status.to_string())));
         }
-        Err(error) => return Err(explained(&error)),
+        Err(error) => return Err(error.into()),
     }
     Ok(())
 }
@@ -155,12 +188,12 @@ const fn is_of_keys(table: Table) -> bool {
 }
 
 /// The ids that Weir has already.
-fn ids(client: &AdminClient, path: &str) -> Result<BTreeSet<String>, String> {
+fn ids(client: &AdminClient, path: &str) -> Result<BTreeSet<String>, CallError> {
     let (mut all, mut cursor) = (BTreeSet::new(), None::<String>);
     loop {
         let mut query = vec![("limit", "1000")];
         query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-        let page = client.search(&format!("/admin/v1{path}"), &query).map_err(|error| explained(&error))?;
+        let page = client.search(&format!("/admin/v1{path}"), &query)?;
         let items = page["items"].as_array().into_iter().flatten();
         all.extend(items.filter_map(|item| item["id"].as_str().map(str::to_owned)));
         match page["next_cursor"].as_str() {

@@ -21,8 +21,7 @@ pub(in crate::cli) struct Explain {
 
 pub(super) fn run(asked: &Explain) -> Result<(), Failure> {
     let fact = crate::cli::log::one(&asked.running, &asked.id)?;
-    let text =
-        if asked.json { serde_json::to_string_pretty(&fact).map_err(|error| error.to_string())? } else { page(&fact) };
+    let text = if asked.json { crate::cli::pretty(&fact)? } else { page(&fact) };
     crate::cli::print(&text);
     Ok(())
 }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::usage_export::{MAX_EXPORT_BYTES, Place, Used, parse};
+use super::usage_export::{ExportError, MAX_EXPORT_BYTES, Place, Used, parse};
 use super::{dollars, fact_of};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{CommandError, Failure, NamedFileError};
 use crate::cli::log::{Search, each};
 use crate::cli::running::Running;
 use crate::store::{bill, charged};
@@ -28,19 +28,33 @@ pub(in crate::cli) struct Reconcile {
     running: Running,
 }
 
+/// Why an export cannot be compared.
+#[derive(Debug, thiserror::Error)]
+enum ReconcileError {
+    /// It is larger than any export.
+    #[error("{} is larger than {MAX_EXPORT_BYTES} bytes", .0.display())]
+    TooLarge(PathBuf),
+    /// It is none.
+    #[error("{}: {source}", path.display())]
+    Export { path: PathBuf, source: ExportError },
+}
+
+impl CommandError for ReconcileError {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
+}
+
 /// Prints what differs; false if anything does.
 pub(super) fn run(asked: &Reconcile) -> Result<bool, Failure> {
-    let shown = asked.export.display();
+    let path = &asked.export;
     let mut text = String::new();
-    let file = std::fs::File::open(&asked.export).map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
-    let length = file
-        .take(MAX_EXPORT_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
+    let file = std::fs::File::open(path).map_err(NamedFileError::at(path))?;
+    let length = file.take(MAX_EXPORT_BYTES + 1).read_to_string(&mut text).map_err(NamedFileError::at(path))?;
     if length as u64 > MAX_EXPORT_BYTES {
-        return Err(Failure::Usage(format!("{shown} is larger than {MAX_EXPORT_BYTES} bytes")));
+        return Err(ReconcileError::TooLarge(path.clone()).into());
     }
-    let theirs = parse(&text).map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
+    let theirs = parse(&text).map_err(|source| ReconcileError::Export { path: path.clone(), source })?;
     let (mut ours, mut failure) = (BTreeMap::<Place, Used>::new(), None);
     // A request that another provider answered may have attempts that this one charged for.
     let mut search = asked.search.clone();
@@ -58,10 +72,14 @@ pub(super) fn run(asked: &Reconcile) -> Result<bool, Failure> {
     Ok(agrees)
 }
 
+/// A text is no share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a share is a number from 0 to 1")]
+struct NoShare;
+
 /// A share of a figure. What is no number would let all figures agree.
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "a share is a number from 0 to 1".to_owned())
+fn share(text: &str) -> Result<f64, NoShare> {
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or(NoShare)
 }
 
 /// Adds what providers charged for a request; only this one, if it is given. What used nothing and cost nothing, such as a refused

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{dollars, fact_of};
-use crate::cli::failure::Failure;
+use super::{NoFact, dollars, fact_of};
+use crate::cli::failure::{CommandError, Failure, NamedFileError};
 use crate::cli::log::{Search, each};
 use crate::cli::running::Running;
-use crate::store::bill::{self, Part};
-use weir_ledger::{PriceBook, PriceFile, Subject, TOLD, price};
-use weir_store::Fact;
+use crate::store::bill::{self, BillError, Part};
+use weir_ledger::{MoneyError, PriceBook, PriceFile, PriceFileError, Subject, TOLD, price};
+use weir_store::{Fact, RequestId};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Reprice {
@@ -53,32 +53,68 @@ impl Sums {
     }
 }
 
+/// Why nothing is priced, or not everything.
+#[derive(Debug, thiserror::Error)]
+enum RepriceError {
+    /// The price file that was named has a mistake.
+    #[error(transparent)]
+    Prices(PriceFileError),
+    /// The bundled one has.
+    #[error(transparent)]
+    Bundled(PriceFileError),
+    /// Some requests have no price; the others have been printed.
+    #[error("not everything could be priced: {0}")]
+    Partly(#[from] Unpriced),
+}
+
+impl CommandError for RepriceError {
+    fn is_of_usage(&self) -> bool {
+        matches!(self, Self::Prices(_))
+    }
+}
+
+/// Why a request cannot be priced.
+#[derive(Debug, thiserror::Error)]
+enum Unpriced {
+    /// It cannot be read.
+    #[error(transparent)]
+    Fact(#[from] NoFact),
+    /// Its counts cannot be.
+    #[error("{id}: {source}")]
+    Counts { id: RequestId, source: BillError },
+    /// The amount is none.
+    #[error("{id}: {source}")]
+    Amount { id: RequestId, source: MoneyError },
+}
+
 pub(super) fn run(asked: &Reprice) -> Result<(), Failure> {
     let shown = asked.prices.display().to_string();
-    let text = std::fs::read_to_string(&asked.prices).map_err(|error| Failure::Usage(format!("{shown}: {error}")))?;
-    let own = PriceFile::parse(&shown, &text).map_err(|error| Failure::Usage(error.to_string()))?;
-    let bundled = PriceFile::bundled().map_err(|error| error.to_string())?;
+    let text = std::fs::read_to_string(&asked.prices).map_err(NamedFileError::at(&asked.prices))?;
+    let own = PriceFile::parse(&shown, &text).map_err(RepriceError::Prices)?;
+    let bundled = PriceFile::bundled().map_err(RepriceError::Bundled)?;
     let book = PriceBook::new(vec![bundled, own]);
     let (mut sums, mut failure) = (BTreeMap::<String, Sums>::new(), None);
-    each(&asked.running, &asked.search, |item| match fact_of(item).and_then(|fact| add(&mut sums, &book, &fact)) {
-        Ok(()) => {}
-        Err(error) => _ = failure.get_or_insert(error),
+    each(&asked.running, &asked.search, |item| {
+        let added = fact_of(item).map_err(Unpriced::from).and_then(|fact| add(&mut sums, &book, &fact));
+        if let Err(error) = added {
+            failure.get_or_insert(error);
+        }
     })?;
     crate::cli::print(&table(&sums, book.version()));
-    failure.map_or(Ok(()), |failure| Err(format!("not everything could be priced: {failure}").into()))
+    failure.map_or(Ok(()), |failure| Err(RepriceError::Partly(failure).into()))
 }
 
 /// Adds a request that used anything.
-fn add(sums: &mut BTreeMap<String, Sums>, book: &PriceBook, fact: &Fact) -> Result<(), String> {
-    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", fact.id);
-    let parts = bill::parts(fact).map_err(|error| failed(&error))?;
+fn add(sums: &mut BTreeMap<String, Sums>, book: &PriceBook, fact: &Fact) -> Result<(), Unpriced> {
+    let parts = bill::parts(fact).map_err(|source| Unpriced::Counts { id: fact.id, source })?;
     if parts.is_empty() {
         return Ok(());
     }
     // Each attempt at the prices of its own provider. All of them count as use of the model that answered.
     let mut now = Some(0_i64);
     for part in &parts {
-        let cost = price(book, subject(part), &part.counts).map_err(|error| failed(&error))?;
+        let cost = price(book, subject(part), &part.counts);
+        let cost = cost.map_err(|source| Unpriced::Amount { id: fact.id, source })?;
         now = now.zip(cost.total()).map(|(sum, cost)| sum.saturating_add(cost.get()));
     }
     // A cost that the provider told stays, unless the file has a price in place of it.
@@ -121,7 +157,6 @@ fn table(sums: &BTreeMap<String, Sums>, version: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_store::RequestId;
 
     #[test]
     fn tokens_as_billed_and_searched_requests_are_priced_anew() {

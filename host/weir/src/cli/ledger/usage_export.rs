@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use weir_ledger::Nano;
+use weir_ledger::{MoneyError, Nano};
 use weir_types::json_mistake::JsonMistake;
 
 /// The largest export, in bytes.
@@ -44,11 +44,53 @@ impl Used {
 /// Day (`2026-11-21`) and model.
 pub(super) type Place = (String, String);
 
+/// Why a text is no export of use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExportError {
+    /// It is no list in JSON.
+    #[error(transparent)]
+    Json(#[from] JsonMistake),
+    /// A line is no object in JSON: the words have no place, since each line is a text of its own.
+    #[error("{}", .0.problem)]
+    Line(JsonMistake),
+    /// It has something else than rows.
+    #[error("a row is not an object")]
+    NoObject,
+    /// It is no CSV.
+    #[error("a quoted cell has no end")]
+    Quote,
+    /// A row says something that it cannot.
+    #[error("row {number}: {source}")]
+    Row {
+        /// Counted from 1, without the head.
+        number: usize,
+        /// What is wrong with it.
+        source: RowError,
+    },
+}
+
+/// What is wrong with a row.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RowError {
+    /// It lacks a column.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A number that is none, or negative.
+    #[error("`{0}` is not a count")]
+    Count(&'static str),
+    /// An amount that is none.
+    #[error("`cost_usd`: {0}")]
+    Cost(#[from] MoneyError),
+    /// The day.
+    #[error("`day` is none such as 2026-11-21")]
+    Day,
+}
+
 /// Reads an export: a JSON array of objects, an object a line, or CSV with a head.
-pub(super) fn parse(text: &str) -> Result<BTreeMap<Place, Used>, String> {
+pub(super) fn parse(text: &str) -> Result<BTreeMap<Place, Used>, ExportError> {
     let mut sums = BTreeMap::<Place, Used>::new();
     for (at, row) in rows(text)?.into_iter().enumerate() {
-        let (place, used) = read(&row).map_err(|error| format!("row {}: {error}", at + 1))?;
+        let (place, used) = read(&row).map_err(|source| ExportError::Row { number: at + 1, source })?;
         sums.entry(place).or_default().add(used);
     }
     Ok(sums)
@@ -56,15 +98,17 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<Place, Used>, String> {
 
 type Row = BTreeMap<String, String>;
 
-fn rows(text: &str) -> Result<Vec<Row>, String> {
+fn rows(text: &str) -> Result<Vec<Row>, ExportError> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.starts_with('[') {
-        let list: Vec<Value> = serde_json::from_str(text).map_err(|error| JsonMistake::from(&error).to_string())?;
+        let list: Vec<Value> = serde_json::from_str(text).map_err(|error| JsonMistake::from(&error))?;
         return list.into_iter().map(row_of).collect();
     }
     if text.starts_with('{') {
-        let value =
-            |line: &str| serde_json::from_str(line).map_err(|error| JsonMistake::from(&error).problem).and_then(row_of);
+        let value = |line: &str| {
+            let parsed = serde_json::from_str(line).map_err(|error| ExportError::Line(JsonMistake::from(&error)));
+            parsed.and_then(row_of)
+        };
         return text.lines().filter(|line| !line.trim().is_empty()).map(value).collect();
     }
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
@@ -73,8 +117,8 @@ fn rows(text: &str) -> Result<Vec<Row>, String> {
     lines.map(|line| Ok(head.iter().cloned().zip(cells(line)?).collect())).collect()
 }
 
-fn row_of(value: Value) -> Result<Row, String> {
-    let Value::Object(members) = value else { return Err("a row is not an object".to_owned()) };
+fn row_of(value: Value) -> Result<Row, ExportError> {
+    let Value::Object(members) = value else { return Err(ExportError::NoObject) };
     let text = |value: Value| match value {
         Value::String(text) => text,
         Value::Null => String::new(),
@@ -84,7 +128,7 @@ fn row_of(value: Value) -> Result<Row, String> {
 }
 
 /// The cells of a line of CSV; a quoted cell may hold commas, and quotes doubled.
-fn cells(line: &str) -> Result<Vec<String>, String> {
+fn cells(line: &str) -> Result<Vec<String>, ExportError> {
     let (mut cells, mut cell, mut is_quoted) = (Vec::new(), String::new(), false);
     let mut letters = line.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -99,29 +143,29 @@ fn cells(line: &str) -> Result<Vec<String>, String> {
         }
     }
     if is_quoted {
-        return Err("a quoted cell has no end".to_owned());
+        return Err(ExportError::Quote);
     }
     cells.push(cell);
     Ok(cells)
 }
 
-fn read(row: &Row) -> Result<(Place, Used), String> {
+fn read(row: &Row) -> Result<(Place, Used), RowError> {
     let cell = |name: &str| row.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
-    let needed = |name: &str| cell(name).ok_or_else(|| format!("`{name}` is missing"));
-    let count = |name: &str| -> Result<Option<u64>, String> {
-        cell(name).map(|text| text.parse().map_err(|_| format!("`{name}` is not a count"))).transpose()
+    let needed = |name: &'static str| cell(name).ok_or(RowError::Missing(name));
+    let count = |name: &'static str| -> Result<Option<u64>, RowError> {
+        cell(name).map(|text| text.parse().map_err(|_| RowError::Count(name))).transpose()
     };
     let cost = cell("cost_usd").map(|text| Nano::from_dollars(text).map(Nano::get));
     let day = needed("day")?;
     let is_day = day.len() >= 10 && day.is_char_boundary(10) && day[..10].split('-').count() == 3;
     if !is_day {
-        return Err("`day` is none such as 2026-11-21".to_owned());
+        return Err(RowError::Day);
     }
     let used = Used {
         requests: count("requests")?,
         input: count("input_tokens")?,
         output: count("output_tokens")?,
-        cost_nano: cost.transpose().map_err(|error| format!("`cost_usd`: {error}"))?,
+        cost_nano: cost.transpose()?,
     };
     Ok(((day[..10].to_owned(), needed("model")?.to_owned()), used))
 }
@@ -153,7 +197,7 @@ mod tests {
             ("day,model\n2026-11-21,\"m", "no end"),
             ("[1]", "not an object"),
         ] {
-            let error = parse(text).unwrap_err();
+            let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::failure::Failure;
-use super::super::running::{Running, explained};
+use super::super::failure::{CommandError, Failure};
+use super::super::running::{CallError, Running};
 use weir_upstream::replay::format::{RequestPart, ResponsePart};
 
 /// The content of a request.
@@ -42,6 +42,13 @@ pub(in crate::cli) fn exchange(running: &Running, id: &str) -> Result<KeptExchan
         text.extend_from_slice(piece);
         Ok(())
     });
-    streamed.map_err(|error| explained(&error))?;
-    serde_json::from_slice(&text).map_err(|error| format!("what answers there is no Weir: {error}").into())
+    streamed.map_err(CallError)?;
+    Ok(serde_json::from_slice(&text).map_err(NoExchange)?)
 }
+
+/// The answer is no exchange.
+#[derive(Debug, thiserror::Error)]
+#[error("what answers there is no Weir: {0}")]
+struct NoExchange(#[source] serde_json::Error);
+
+impl CommandError for NoExchange {}

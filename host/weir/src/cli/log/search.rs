@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::failure::CommandError;
 use weir_ledger::Timestamp;
 
 /// Which requests are wanted. All conditions have to hold.
@@ -45,9 +46,26 @@ pub(in crate::cli) struct Search {
     to: Option<String>,
 }
 
+/// What is wrong with a time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::cli) enum TimeError {
+    /// Nothing of the log is from then.
+    #[error("`{0}` is in the future")]
+    Future(String),
+    /// It is no time.
+    #[error("`{0}` is not a time such as 2026-11-21, 2026-11-21T08:00:00Z, or 90m, 2h, 7d ago")]
+    None(String),
+}
+
+impl CommandError for TimeError {
+    fn is_of_usage(&self) -> bool {
+        true
+    }
+}
+
 impl Search {
     /// The parameters of the url.
-    pub(in crate::cli) fn parameters(&self) -> Result<Vec<(&'static str, String)>, String> {
+    pub(in crate::cli) fn parameters(&self) -> Result<Vec<(&'static str, String)>, TimeError> {
         let given = [
             ("client_request_id", self.client_id.clone()),
             ("key", self.key.clone()),
@@ -72,15 +90,14 @@ pub(super) fn pairs<'a>(parameters: &'a [(&'static str, String)]) -> Vec<(&'a st
 }
 
 /// A time as the admin endpoints take it: one that is relative becomes milliseconds since 1970.
-fn time(text: &str) -> Result<String, String> {
+fn time(text: &str) -> Result<String, TimeError> {
     if text.starts_with('-') {
-        return Err(format!("`{text}` is in the future"));
+        return Err(TimeError::Future(text.to_owned()));
     }
     let Some(ago) = crate::time::length(text) else {
         // Each time of the endpoints begins with a digit: words such as "yesterday" are answered with what the command takes.
         let may_be_time = text.starts_with(|first: char| first.is_ascii_digit());
-        let wrong = || format!("`{text}` is not a time such as 2026-11-21, 2026-11-21T08:00:00Z, or 90m, 2h, 7d ago");
-        return may_be_time.then(|| text.to_owned()).ok_or_else(wrong);
+        return may_be_time.then(|| text.to_owned()).ok_or_else(|| TimeError::None(text.to_owned()));
     };
     let time = Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::UNIX_EPOCH);
     Ok(time.as_millisecond().max(0).to_string())
@@ -97,7 +114,7 @@ mod tests {
         assert!((now - 7_200_000 - hours_ago).abs() < 60_000);
         assert_eq!(time("2026-11-21"), Ok("2026-11-21".to_owned()));
         assert!(time("-1d").is_err());
-        assert!(time("yesterday").unwrap_err().contains("2h, 7d ago"));
+        assert!(time("yesterday").unwrap_err().to_string().contains("2h, 7d ago"));
     }
 
     #[test]

@@ -5,43 +5,54 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cli::failure::Failure;
+use super::Unloadable;
+use crate::cli::failure::{CommandError, Failure, FileError, NamedFileError};
 use weir_adapters::bench::{Cost, cost};
 use weir_adapters::load::Loader;
-use weir_sandbox::{Adapter, component_file};
+use weir_sandbox::{Adapter, PluginFault, component_file};
+
+/// Why adapters are not measured.
+#[derive(Debug, thiserror::Error)]
+enum BenchError {
+    /// The file's name is no text, and so none of an adapter's.
+    #[error("{}: it has no name", .0.display())]
+    NoName(PathBuf),
+    /// A call of the adapter fails.
+    #[error(transparent)]
+    Fault(#[from] PluginFault),
+    /// There was nothing to measure.
+    #[error("nothing was measured")]
+    Nothing,
+}
+
+impl CommandError for BenchError {}
 
 pub(super) fn run(files: &[PathBuf], json: bool) -> Result<String, Failure> {
     // Compilation is one of the measured costs, so no cache is used.
     let loader = super::keeping(None)?;
     let mut loaded = Vec::new();
     for file in components(files)? {
-        loaded.push(load(&loader, &file).map_err(|error| format!("error: {}: {error}", file.display()))?);
+        loaded.push(load(&loader, &file)?);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let costs = runtime.map_err(|error| format!("error: {error}"))?.block_on(costs(&loaded))?;
-    if json {
-        return serde_json::to_string_pretty(&costs).map_err(|error| format!("error: {error}").into());
-    }
-    Ok(table(&costs))
+    let costs = crate::cli::runtime()?.block_on(costs(&loaded))?;
+    Ok(if json { crate::cli::pretty(&costs)? } else { table(&costs) })
 }
 
 /// Measures one adapter.
-pub(super) fn one(adapter: Arc<Adapter>, load: Duration) -> Result<Cost, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let all = runtime.map_err(|error| format!("error: {error}"))?.block_on(costs(&[(adapter, load)]))?;
-    all.into_iter().next().ok_or_else(|| "error: nothing was measured".to_owned())
+pub(super) fn one(adapter: Arc<Adapter>, load: Duration) -> Result<Cost, Failure> {
+    let all = crate::cli::runtime()?.block_on(costs(&[(adapter, load)]))?;
+    Ok(all.into_iter().next().ok_or(BenchError::Nothing)?)
 }
 
 /// The files, and the components in folders among them.
-fn components(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+fn components(given: &[PathBuf]) -> Result<Vec<PathBuf>, NamedFileError> {
     let mut files = Vec::new();
     for path in given {
         if path.is_file() {
             files.push(path.clone());
             continue;
         }
-        let entries =
-            std::fs::read_dir(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        let entries = std::fs::read_dir(path).map_err(NamedFileError::at(path))?;
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         files.extend(paths.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")));
     }
@@ -49,19 +60,20 @@ fn components(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn load(loader: &Loader, file: &Path) -> Result<(Arc<Adapter>, Duration), String> {
-    let name = file.file_stem().and_then(|name| name.to_str()).ok_or("it has no name")?;
-    let bytes = component_file::read(file).map_err(|error| error.to_string())?;
+fn load(loader: &Loader, file: &Path) -> Result<(Arc<Adapter>, Duration), Failure> {
+    let name = file.file_stem().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| BenchError::NoName(file.to_owned()))?;
+    let bytes = component_file::read(file).map_err(FileError::at(file))?;
     let begun = Instant::now();
-    let adapter = loader.load(name, &bytes, &super::admission(name)).map_err(|error| error.to_string())?;
+    let adapter = loader.load(name, &bytes, &super::admission(name)).map_err(Unloadable::at(file))?;
     Ok((adapter, begun.elapsed()))
 }
 
-async fn costs(loaded: &[(Arc<Adapter>, Duration)]) -> Result<Vec<Cost>, String> {
+async fn costs(loaded: &[(Arc<Adapter>, Duration)]) -> Result<Vec<Cost>, BenchError> {
     let all: Vec<Arc<Adapter>> = loaded.iter().map(|(adapter, _)| Arc::clone(adapter)).collect();
     let mut costs = Vec::new();
     for (adapter, took) in loaded {
-        costs.push(cost(adapter, *took, &all).await.map_err(|fault| format!("error: {fault}"))?);
+        costs.push(cost(adapter, *took, &all).await?);
     }
     Ok(costs)
 }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use weir_author::build;
-use weir_author::project::Project;
+use crate::cli::failure::{CommandError, Failure};
+use weir_author::build::{self, BuildError};
+use weir_author::project::{Project, ProjectError};
 
 #[derive(Debug, Args)]
 pub(crate) struct Build {
@@ -14,10 +15,23 @@ pub(crate) struct Build {
     dir: PathBuf,
 }
 
-pub(super) fn run(asked: &Build) -> Result<String, String> {
-    let project = Project::read(&asked.dir).map_err(|error| format!("error: {error}"))?;
+/// Why nothing is built.
+#[derive(Debug, thiserror::Error)]
+enum NotBuilt {
+    /// The folder has no project, or a wrong one.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The project does not build.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+impl CommandError for NotBuilt {}
+
+pub(super) fn run(asked: &Build) -> Result<String, Failure> {
+    let project = Project::read(&asked.dir).map_err(NotBuilt::from)?;
     let mut tell = |line: &str| crate::cli::print_stderr(&format!("> {line}"));
-    let built = build::build(&project, &super::loader()?, &mut tell).map_err(|error| format!("error: {error}"))?;
+    let built = build::build(&project, &super::loader()?, &mut tell).map_err(NotBuilt::from)?;
     Ok(shown(&built))
 }
 

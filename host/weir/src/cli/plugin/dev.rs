@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::failure::{CommandError, Failure};
 use crate::cli::print_stderr;
-use weir_author::dev;
-use weir_author::dev::Target;
-use weir_author::project::Project;
+use weir_author::dev::{self, DevError, Target};
+use weir_author::project::{Project, ProjectError};
 use weir_author::sources::Sources;
 use weir_config::Secret;
 
@@ -32,38 +32,52 @@ pub(crate) struct Dev {
     once: bool,
 }
 
-pub(super) fn run(asked: &Dev) -> Result<String, String> {
-    let project = Project::read(&asked.dir).map_err(|error| format!("error: {error}"))?;
+/// Why nothing is developed, or why a round fails.
+#[derive(Debug, thiserror::Error)]
+enum DevelopError {
+    /// The folder has no project, or a wrong one.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The round's own failure.
+    #[error(transparent)]
+    Round(#[from] DevError),
+    /// The admin token.
+    #[error("`--admin-token` (or WEIR_ADMIN_TOKEN) has characters that an HTTP header cannot carry")]
+    Token,
+}
+
+impl CommandError for DevelopError {}
+
+pub(super) fn run(asked: &Dev) -> Result<String, Failure> {
+    let project = Project::read(&asked.dir).map_err(DevelopError::from)?;
     let loader = super::loader()?;
     let target = Target { plugins: asked.plugins.clone(), admin: asked.admin.clone(), token: token(asked)? };
     let round = || {
         let built = dev::round(&asked.dir, &target, &loader, &mut |line| print_stderr(line));
-        built.map(|built| super::build::shown(&built)).map_err(|error| format!("error: {error}"))
+        built.map(|built| super::build::shown(&built)).map_err(DevelopError::from)
     };
     if asked.once {
-        return round();
+        return Ok(round()?);
     }
     let sources = Sources::of(&project);
     loop {
         clear();
         let before = sources.snapshot();
-        print_stderr(&round().unwrap_or_else(|error| error));
+        print_stderr(&round().unwrap_or_else(|error| format!("error: {error}")));
         print_stderr("waiting for changes (end with Ctrl-C)");
         sources.wait(&before);
     }
 }
 
 /// The token; an error if it does not fit into a header.
-fn token(asked: &Dev) -> Result<Option<Secret>, String> {
+fn token(asked: &Dev) -> Result<Option<Secret>, DevelopError> {
     let Some(token) = &asked.admin_token else { return Ok(None) };
     let token = token.trim();
     if token.is_empty() {
         return Ok(None);
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(
-            "error: `--admin-token` (or WEIR_ADMIN_TOKEN) has characters that an HTTP header cannot carry".to_owned()
-        );
+        return Err(DevelopError::Token);
     }
     Ok(Some(Secret::new(token)))
 }

@@ -6,7 +6,8 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::failure::{Failure, read_named};
+use super::Unloadable;
+use crate::cli::failure::{Failure, UnwritableJson, read_named};
 use weir_adapters::bench::Cost;
 use weir_adapters::inspect;
 use weir_adapters::inspect::Inspection;
@@ -21,8 +22,6 @@ struct ComponentReport {
 }
 
 pub(super) fn run(file: &Path) -> Result<String, Failure> {
-    let shown = file.display();
-    let wrong = |error: &dyn std::fmt::Display| format!("error: {shown}: {error}");
     let bytes = read_named(file)?;
     let loader = super::loader()?;
     let begun = Instant::now();
@@ -32,14 +31,13 @@ pub(super) fn run(file: &Path) -> Result<String, Failure> {
         Err(LoadError::Name { found, .. }) => load(&found),
         other => other,
     };
-    let adapter = loaded.map_err(|error| wrong(&error))?;
+    let adapter = loaded.map_err(Unloadable::at(file))?;
     let took = begun.elapsed();
-    let inspection = inspect::of(&adapter).map_err(|error| wrong(&error))?;
+    let inspection = inspect::of(&adapter).map_err(Unloadable::at(file))?;
     let cost = super::bench::one(adapter, took).ok();
-    let unwritten = |error: serde_json::Error| format!("error: {error}");
-    let mut report = serde_json::to_value(&ComponentReport { inspection, cost }).map_err(unwritten)?;
+    let mut report = serde_json::to_value(&ComponentReport { inspection, cost }).map_err(UnwritableJson::from)?;
     show_settings(&mut report["manifest"]["settings"]);
-    Ok(serde_json::to_string_pretty(&report).map_err(unwritten)?)
+    Ok(crate::cli::pretty(&report)?)
 }
 
 /// Shows the schema of the options as JSON: as the text that the manifest has it in, every quote would be escaped.

@@ -7,18 +7,17 @@ use std::path::{Component, Path, PathBuf};
 use clap::Args;
 
 use super::registry::{Access, ResolvedReference};
-use crate::app;
-use crate::cli::failure::{Failure, read_named};
+use crate::app::{self, StartError};
+use crate::cli::failure::{CommandError, Failure, FileError, read_named};
 use weir_adapters::Lock;
 use weir_adapters::age::is_older;
-use weir_adapters::install;
-use weir_adapters::install::Readers;
-use weir_adapters::sign::{PublicKey, verify};
-use weir_adapters::watch::signature_beside;
+use weir_adapters::install::{self, Readers};
+use weir_adapters::lock::LockError;
+use weir_adapters::sign::{PublicKey, SignError, verify};
+use weir_adapters::watch::{RehearsalError, signature_beside};
 use weir_author::project::{Project, ProjectError};
 use weir_config::Config;
-use weir_fixtures::proof;
-use weir_fixtures::proof::{Bounds, Fixture};
+use weir_fixtures::proof::{self, Bounds, Fixture, GatherError};
 use weir_registry::Reference;
 use weir_sandbox::digest::Digest;
 use weir_sandbox::{Adapter, component_file};
@@ -61,6 +60,51 @@ struct FromRegistry {
     access: Access,
 }
 
+/// Why an adapter is not installed.
+#[derive(Debug, thiserror::Error)]
+enum InstallError {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The lock file cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The adapters of the folder cannot be loaded.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A tag means another adapter than before.
+    #[error("{reference} has moved: it was {before} when {name} was installed, and is {now} now; --update takes it")]
+    Moved { reference: String, name: String, before: Digest, now: Digest },
+    /// Weir would not serve it.
+    #[error("{}: refused: {source}", path.display())]
+    Refused { path: PathBuf, source: RehearsalError },
+    /// Nobody signed what a registry has.
+    #[error("it is not signed; --unsigned takes it all the same")]
+    Unsigned,
+    /// Nothing says which keys are trusted.
+    #[error("there is no key to check its signature against: set `plugins.trusted_keys`, or take it with --unsigned")]
+    NoKeys,
+    /// No trusted key signed it.
+    #[error("its signature: {0}; --unsigned takes it all the same")]
+    Signature(#[source] SignError),
+    /// An old signature stays valid although the version has defects.
+    #[error(
+        "{name} {version} is older than {newer}, which was installed before; --allow-downgrade takes it all the same"
+    )]
+    Older { name: String, version: String, newer: String },
+    /// The project that it was built in is wrong.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// Its fixtures cannot be read.
+    #[error(transparent)]
+    Fixtures(#[from] GatherError),
+    /// The name of a fixture leads out of the folder.
+    #[error("the fixture {0:?} lies outside its archive")]
+    Outside(String),
+}
+
+impl CommandError for InstallError {}
+
 /// An adapter that was installed.
 struct Installed {
     name: String,
@@ -74,7 +118,7 @@ impl Install {
             config.plugins.move_to(dir);
         }
         let dir = &config.plugins.dir;
-        std::fs::create_dir_all(dir).map_err(|error| at(dir, error))?;
+        std::fs::create_dir_all(dir).map_err(FileError::at(dir))?;
         match self.file.to_str().filter(|text| Reference::is_meant(text)) {
             Some(text) => self.install_from_registry(&config, text),
             None => self.install(&config, &self.file).map(|installed| installed.report),
@@ -84,7 +128,7 @@ impl Install {
     /// Installs what a reference means, unless it is there already. The tag, the contract and the signature are checked
     /// before the component is fetched.
     fn install_from_registry(&self, config: &Config, text: &str) -> Result<String, Failure> {
-        let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
+        let lock = Lock::read(&config.plugins.lock).map_err(InstallError::from)?;
         let known = lock.sourced(text);
         let is_there = known.is_some_and(|known| {
             let file = config.plugins.dir.join(format!("{}.wasm", known.name));
@@ -100,11 +144,8 @@ impl Install {
         match known {
             Some(known) if known.manifest == manifest && is_there => return Ok(there(known.name)),
             Some(known) if known.manifest != manifest && !self.from.update => {
-                return Err(format!(
-                    "error: {text} has moved: it was {} when {} was installed, and is {manifest} now; --update takes it",
-                    known.manifest, known.name
-                )
-                .into());
+                let (reference, name, before) = (text.to_owned(), known.name.to_owned(), known.manifest);
+                return Err(InstallError::Moved { reference, name, before, now: manifest }.into());
             }
             _ => {}
         }
@@ -116,8 +157,7 @@ impl Install {
         let fetched = found.fetch(&config.plugins.dir, signature)?;
         let installed = self.install(config, &fetched.file)?;
         if !self.no_lock {
-            Lock::note_source_in(&config.plugins.lock, &installed.name, text, manifest)
-                .map_err(|error| format!("error: {error}"))?;
+            Lock::note_source_in(&config.plugins.lock, &installed.name, text, manifest).map_err(InstallError::from)?;
         }
         Ok(installed.report)
     }
@@ -126,23 +166,23 @@ impl Install {
     fn install(&self, config: &Config, file: &Path) -> Result<Installed, Failure> {
         let dir = config.plugins.dir.clone();
         let given = ComponentToInstall::read(file, &dir, self.fixtures.as_deref())?;
-        let mut plugins = app::load_plugins(config).map_err(|error| format!("error: {error}"))?;
+        let mut plugins = app::load_plugins(config).map_err(InstallError::from)?;
         let before = plugins.snapshot();
         // The checks of a running Weir, which then finds the compiled code in the cache.
-        let proved_by = |name: &str| given.proved_by(&dir, name);
+        let proved_by = |name: &str| given.proved_by(&dir, name).map_err(|error| error.to_string());
         let adapter = plugins
             .rehearse(&given.bytes, given.signature.as_deref(), proved_by)
-            .map_err(|reason| format!("error: {}: refused: {reason}", file.display()))?;
+            .map_err(|source| InstallError::Refused { path: file.to_owned(), source })?;
         let lock = &config.plugins.lock;
         if !self.allow_downgrade && adapter.signer.is_some() {
             let serves = before.adapters.get(&adapter.name).map(|serves| serves.manifest.version.clone());
-            let pinned = Lock::read(lock).map_err(|error| format!("error: {error}"))?;
+            let pinned = Lock::read(lock).map_err(InstallError::from)?;
             let known = serves.into_iter().chain(pinned.version(&adapter.name).map(str::to_owned));
             refuse_older(&adapter, known)?;
         }
         let (name, digest, version) = (&*adapter.name, adapter.digest, &adapter.manifest.version);
         let place = dir.join(format!("{name}.wasm"));
-        let put = |path: &Path, bytes: &[u8]| install::put(path, bytes, Readers::All).map_err(|error| at(path, error));
+        let put = |path: &Path, bytes: &[u8]| install::put(path, bytes, Readers::All).map_err(FileError::at(path));
         // Signature and pin come first, so that the file is complete when it is noticed. Until then the present file
         // serves on.
         given.put_fixtures(&dir, name)?;
@@ -150,7 +190,7 @@ impl Install {
             put(&place.with_extension("wasm.sig"), signature.as_bytes())?;
         }
         let pin = |digest, version: Option<&str>| {
-            Lock::pin_version_in(lock, name, digest, version).map_err(|error| format!("error: {error}"))
+            Lock::pin_version_in(lock, name, digest, version).map_err(InstallError::from)
         };
         let before = if self.no_lock { None } else { pin(digest, Some(version))? };
         if let Err(error) = put(&place, &given.bytes) {
@@ -170,32 +210,25 @@ impl Install {
 }
 
 /// Checks that a trusted key signed the component of a registry's adapter.
-fn check_signature(config: &Config, signature: Option<&str>, component: Digest) -> Result<(), String> {
+fn check_signature(config: &Config, signature: Option<&str>, component: Digest) -> Result<(), InstallError> {
     let keys: Vec<PublicKey> = config.plugins.trusted_keys.iter().copied().map(PublicKey::from).collect();
-    let Some(signature) = signature else {
-        return Err("error: it is not signed; --unsigned takes it all the same".to_owned());
-    };
+    let Some(signature) = signature else { return Err(InstallError::Unsigned) };
     if keys.is_empty() {
-        return Err(
-            "error: there is no key to check its signature against: set `plugins.trusted_keys`, or take it with \
-                    --unsigned"
-                .to_owned(),
-        );
+        return Err(InstallError::NoKeys);
     }
-    let checked = verify(signature, component, &keys).map(drop);
-    checked.map_err(|error| format!("error: its signature: {error}; --unsigned takes it all the same"))
+    verify(signature, component, &keys).map(drop).map_err(InstallError::Signature)
 }
 
 /// Refuses a signed file that is older than a known version: an old signature stays valid although the version has
 /// defects.
-fn refuse_older(adapter: &Adapter, known: impl Iterator<Item = String>) -> Result<(), String> {
+fn refuse_older(adapter: &Adapter, known: impl Iterator<Item = String>) -> Result<(), InstallError> {
     let version = &adapter.manifest.version;
     match known.into_iter().find(|known| is_older(version, known)) {
         None => Ok(()),
-        Some(newer) => Err(format!(
-            "error: {} {version} is older than {newer}, which was installed before; --allow-downgrade takes it all the same",
-            adapter.name
-        )),
+        Some(newer) => {
+            let (name, version) = (adapter.name.to_string(), version.clone());
+            Err(InstallError::Older { name, version, newer })
+        }
     }
 }
 
@@ -220,11 +253,11 @@ struct ComponentToInstall {
 
 impl ComponentToInstall {
     fn read(file: &Path, dir: &Path, fixtures: Option<&Path>) -> Result<Self, Failure> {
-        let named = fixtures.map(gathered).transpose()?;
+        let named = fixtures.map(gathered).transpose().map_err(InstallError::from)?;
         if file != Path::new("-") {
             let bytes = read_named(file)?;
             let (signature, file) = (signature_beside(file), file.to_owned());
-            let (fixtures, are_apart) = match (named, beside(&file)?) {
+            let (fixtures, are_apart) = match (named, beside(&file).map_err(InstallError::from)?) {
                 (Some(named), _) => (named, true),
                 (None, beside) if !beside.is_empty() => (beside, false),
                 (None, _) => (of_project(&file)?, true),
@@ -232,15 +265,15 @@ impl ComponentToInstall {
             return Ok(Self { bytes, signature, file, fixtures, are_apart, staged: OnceCell::new(), is_ours: false });
         }
         let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(|error| at(file, error))?;
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(FileError::at(file))?;
         let file = dir.join(format!(".install-{}.tmp", std::process::id()));
-        install::put(&file, &bytes, Readers::Owner).map_err(|error| at(&file, error))?;
+        install::put(&file, &bytes, Readers::Owner).map_err(FileError::at(&file))?;
         let fixtures = named.unwrap_or_default();
         Ok(Self { bytes, signature: None, file, fixtures, are_apart: true, staged: OnceCell::new(), is_ours: true })
     }
 
     /// The file whose fixtures prove it: its own, including those within it, unless it has none and some are installed.
-    fn proved_by(&self, dir: &Path, name: &str) -> Result<PathBuf, String> {
+    fn proved_by(&self, dir: &Path, name: &str) -> Result<PathBuf, InstallError> {
         let place = dir.join(format!("{name}.wasm"));
         if self.fixtures.is_empty() {
             return Ok(if beside(&place)?.is_empty() { self.file.clone() } else { place });
@@ -254,46 +287,46 @@ impl ComponentToInstall {
     }
 
     /// Installs the fixtures as `NAME.fixtures`. This is not part of the atomic step: they only matter for a new file.
-    fn put_fixtures(&self, dir: &Path, name: &str) -> Result<(), String> {
+    fn put_fixtures(&self, dir: &Path, name: &str) -> Result<(), InstallError> {
         let (place, next) = (dir.join(format!("{name}.fixtures")), staged(dir, name));
         if self.fixtures.is_empty() || (!self.are_apart && self.file.with_extension("fixtures") == place) {
             return Ok(());
         }
         write(&self.fixtures, &next)?;
         if place.is_dir() {
-            std::fs::remove_dir_all(&place).map_err(|error| at(&place, error))?;
+            std::fs::remove_dir_all(&place).map_err(FileError::at(&place))?;
         }
-        std::fs::rename(&next, &place).map_err(|error| at(&place, error))
+        Ok(std::fs::rename(&next, &place).map_err(FileError::at(&place))?)
     }
 }
 
 /// Writes fixtures into an empty folder.
-fn write(fixtures: &[Fixture], folder: &Path) -> Result<(), String> {
+fn write(fixtures: &[Fixture], folder: &Path) -> Result<(), InstallError> {
     let _left_behind = std::fs::remove_dir_all(folder);
     for fixture in fixtures {
         let inside = PathBuf::from(format!("{}.json", fixture.name));
         if !inside.components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(format!("error: the fixture {:?} lies outside its archive", fixture.name));
+            return Err(InstallError::Outside(fixture.name.clone()));
         }
         let file = folder.join(inside);
         let parent = file.parent().unwrap_or(folder);
         let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&file, &fixture.text));
-        written.map_err(|error| at(&file, error))?;
+        written.map_err(FileError::at(&file))?;
     }
     Ok(())
 }
 
 /// The fixtures of the project that a component was built in: those named in its `adapter.toml`, or the folder
 /// `fixtures` next to a component that is the only one there.
-fn of_project(file: &Path) -> Result<Vec<Fixture>, String> {
+fn of_project(file: &Path) -> Result<Vec<Fixture>, InstallError> {
     let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let place = match Project::read(folder) {
         Ok(project) => project.fixtures,
         Err(ProjectError::None(_)) if is_alone(folder) => folder.join("fixtures"),
         Err(ProjectError::None(_)) => return Ok(Vec::new()),
-        Err(error) => return Err(format!("error: {error}")),
+        Err(error) => return Err(error.into()),
     };
-    if place.is_dir() { gathered(&place) } else { Ok(Vec::new()) }
+    if place.is_dir() { Ok(gathered(&place)?) } else { Ok(Vec::new()) }
 }
 
 /// Whether a folder has only one component, so that the other files in it belong to it.
@@ -302,8 +335,8 @@ fn is_alone(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|files| files.flatten().filter(is_component).count() == 1)
 }
 
-fn gathered(place: &Path) -> Result<Vec<Fixture>, String> {
-    proof::at(place, Bounds::GATE).map_err(|error| format!("error: {error}"))
+fn gathered(place: &Path) -> Result<Vec<Fixture>, GatherError> {
+    proof::at(place, Bounds::GATE)
 }
 
 impl Drop for ComponentToInstall {
@@ -318,10 +351,6 @@ impl Drop for ComponentToInstall {
 }
 
 /// The fixtures next to a component; those within it are installed with it anyway.
-fn beside(file: &Path) -> Result<Vec<Fixture>, String> {
-    proof::beside(file, || Ok(Vec::new()), Bounds::GATE).map_err(|error| format!("error: {error}"))
-}
-
-fn at(path: &Path, error: impl std::fmt::Display) -> String {
-    format!("error: {}: {error}", path.display())
+fn beside(file: &Path) -> Result<Vec<Fixture>, GatherError> {
+    proof::beside(file, || Ok(Vec::new()), Bounds::GATE)
 }

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::{keeping, running};
 use crate::app;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{CommandError, Failure};
 use weir_adapters::inspect;
 use weir_adapters::inspect::{ListSettings, PluginRow};
-use weir_adapters::lock::Lock;
+use weir_adapters::lock::{Lock, LockError};
 use weir_adapters::watch::exposed;
 use weir_config::Config;
 use weir_embed::granted;
@@ -35,22 +35,35 @@ pub(in crate::cli) struct List {
     json: bool,
 }
 
+/// Why adapters cannot be listed.
+#[derive(Debug, thiserror::Error)]
+enum ListError {
+    /// The lock file cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The folder cannot be.
+    #[error("the folder {} cannot be read: {source}", path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+}
+
+impl CommandError for ListError {}
+
 pub(super) fn run(asked: &List) -> Result<String, Failure> {
     let (config, json) = (asked.config.as_deref(), asked.json);
     let config = crate::cli::load_without_secrets(config)?;
     if asked.running {
-        return Ok(running::run(&config, json)?);
+        return running::run(&config, json);
     }
-    let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
+    let lock = Lock::read(&config.plugins.lock).map_err(ListError::from)?;
     let (dir, loader) = (&config.plugins.dir, keeping(config.plugins.cache_dir.as_deref())?);
     let decisions = app::keeper(&config, &loader).map(|keeper| keeper.known()).unwrap_or_default();
     let wishes = ListSettings { lock, policy: app::policy(&config), decisions, grants: granted::of_all(&config) };
-    let mut listed = inspect::list(&loader, dir, &wishes)
-        .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
+    let mut listed =
+        inspect::list(&loader, dir, &wishes).map_err(|source| ListError::Folder { path: dir.clone(), source })?;
     prove(&mut listed, dir, config.plugins.allow_writable);
     leave_out(&mut listed, &config);
     if json {
-        return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}").into());
+        return Ok(crate::cli::pretty(&listed)?);
     }
     if listed.is_empty() {
         return Ok(format!("no adapters in {}; `cargo xtask plugins` builds the bundled ones", dir.display()));

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::attest;
-use super::registry::{Access, runtime};
+use super::registry::{Access, ReferenceFailure, runtime};
+use super::{Unloadable, attest};
+use crate::cli::failure::{CommandError, Failure, FileError};
 use weir_adapters::inspect;
 use weir_adapters::watch::signature_beside;
-use weir_fixtures::proof;
-use weir_fixtures::proof::{Bounds, Depth, Fixture};
+use weir_fixtures::proof::{self, Bounds, Depth, Fixture, GatherError};
 use weir_registry::{Package, Reference};
 use weir_sandbox::component_file;
 
@@ -23,24 +23,38 @@ pub(in crate::cli) struct Push {
     access: Access,
 }
 
+/// Why an adapter is not pushed.
+#[derive(Debug, thiserror::Error)]
+enum PushError {
+    /// Its fixtures cannot be read.
+    #[error("{}: {source}", path.display())]
+    Fixtures { path: PathBuf, source: GatherError },
+    /// It does not reproduce them.
+    #[error("{}: it fails {failed} of its fixtures: {first}", path.display())]
+    Unproved { path: PathBuf, failed: usize, first: String },
+}
+
+impl CommandError for PushError {}
+
 impl Push {
-    pub(super) fn run(&self) -> Result<String, String> {
-        let reference: Reference = self.reference.parse().map_err(|error| format!("error: {error}"))?;
+    pub(super) fn run(&self) -> Result<String, Failure> {
+        let reference: Reference = self.reference.parse().map_err(ReferenceFailure::Reference)?;
         let package = self.package()?;
         let registry = self.access.registry(&reference)?;
         let digest = runtime()?.block_on(registry.push(&reference, &package));
-        let digest = digest.map_err(|error| format!("error: {reference}: {error}"))?;
+        let digest = digest.map_err(ReferenceFailure::of(&reference))?;
         let signed = if package.signature.is_some() { "signed" } else { "not signed" };
         Ok(format!("pushed {reference} ({digest}): {signed}, {} fixtures", package.fixtures.len()))
     }
 
     /// The component with what describes it and what lies beside it.
-    fn package(&self) -> Result<Package, String> {
-        let wrong = |error: &dyn std::fmt::Display| format!("error: {}: {error}", self.file.display());
-        let bytes = component_file::read(&self.file).map_err(|error| wrong(&error))?;
-        let inspected = inspect::inspect(&super::loader()?, &bytes).map_err(|error| wrong(&error))?;
+    fn package(&self) -> Result<Package, Failure> {
+        let path = &self.file;
+        let bytes = component_file::read(path).map_err(FileError::at(path))?;
+        let inspected = inspect::inspect(&super::loader()?, &bytes).map_err(Unloadable::at(path))?;
         // Fixtures within the component are pushed with it anyway.
-        let fixtures = proof::beside(&self.file, || Ok(Vec::new()), Bounds::GATE).map_err(|error| wrong(&error))?;
+        let fixtures = proof::beside(path, || Ok(Vec::new()), Bounds::GATE);
+        let fixtures = fixtures.map_err(|source| PushError::Fixtures { path: path.clone(), source })?;
         let proof =
             if fixtures.is_empty() { None } else { Some(self.prove(&inspected.manifest.name, &bytes, &fixtures)?) };
         Ok(Package {
@@ -57,12 +71,12 @@ impl Push {
     }
 
     /// The statement that the component reproduces its fixtures. One that does not is not pushed: nowhere would it serve.
-    fn prove(&self, name: &str, bytes: &[u8], fixtures: &[Fixture]) -> Result<String, String> {
-        let wrong = |error: &dyn std::fmt::Display| format!("error: {}: {error}", self.file.display());
-        let adapter = super::loader()?.load(name, bytes, &super::admission(name)).map_err(|error| wrong(&error))?;
+    fn prove(&self, name: &str, bytes: &[u8], fixtures: &[Fixture]) -> Result<String, Failure> {
+        let path = &self.file;
+        let adapter = super::loader()?.load(name, bytes, &super::admission(name)).map_err(Unloadable::at(path))?;
         let report = proof::prove_to(&adapter, fixtures, Depth::COMMAND);
         match report.first_failure() {
-            Some(failure) => Err(wrong(&format!("it fails {} of its fixtures: {failure}", report.failed))),
+            Some(first) => Err(PushError::Unproved { path: path.clone(), failed: report.failed, first }.into()),
             None => Ok(attest::statement(name, bytes, fixtures, &report).to_string()),
         }
     }

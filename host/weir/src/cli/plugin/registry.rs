@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tokio::runtime::Runtime;
 
+use crate::cli::failure::{CommandError, Failure, FileError, NoRuntime};
 use weir_adapters::install;
 use weir_adapters::install::Readers;
 use weir_config::Secret;
-use weir_registry::{Adapter, Login, Reference, Registry};
+use weir_registry::{Adapter, Login, Reference, ReferenceError, Registry, RegistryError};
 use weir_sandbox::Version;
 
 /// How a registry is reached.
@@ -35,20 +36,52 @@ pub(super) struct Access {
     password: Option<String>,
 }
 
+/// Why an adapter in a registry cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReferenceFailure {
+    /// The text means none.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// The registry fails, or has something else.
+    #[error("{reference}: {source}")]
+    Registry {
+        /// What was asked for.
+        reference: Reference,
+        /// The failure.
+        source: Box<RegistryError>,
+    },
+    /// It is built for a contract that this Weir does not have.
+    #[error("{reference}: it is built for the contract {contract}, and this Weir has {}", Version::supported())]
+    Contract {
+        /// What was asked for.
+        reference: Reference,
+        /// Its contract.
+        contract: String,
+    },
+}
+
+impl CommandError for ReferenceFailure {}
+
+impl ReferenceFailure {
+    /// Says of what a registry's failure is.
+    pub(super) fn of(reference: &Reference) -> impl Fn(RegistryError) -> Self + '_ {
+        move |source| Self::Registry { reference: reference.clone(), source: Box::new(source) }
+    }
+}
+
 impl Access {
     /// The repository of a reference.
-    pub(super) fn registry(&self, reference: &Reference) -> Result<Registry, String> {
+    pub(super) fn registry(&self, reference: &Reference) -> Result<Registry, ReferenceFailure> {
         let login = self.user.clone().zip(self.password.as_deref().map(Secret::new));
         let login = login.map(|(user, password)| Login { user, password });
         Registry::new(reference, self.mirror.as_deref(), self.proxy.as_deref(), login)
-            .map_err(|error| format!("error: {reference}: {error}"))
+            .map_err(ReferenceFailure::of(reference))
     }
 }
 
 /// A runtime for the requests of one command.
-pub(super) fn runtime() -> Result<Runtime, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| format!("error: no runtime: {error}"))
+pub(super) fn runtime() -> Result<Runtime, NoRuntime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 /// What a reference means now.
@@ -67,39 +100,37 @@ pub(super) struct Fetched {
 
 impl ResolvedReference {
     /// Asks the registry.
-    pub(super) fn at(text: &str, access: &Access) -> Result<Self, String> {
-        let reference: Reference = text.parse().map_err(|error| format!("error: {error}"))?;
+    pub(super) fn at(text: &str, access: &Access) -> Result<Self, Failure> {
+        let reference: Reference = text.parse().map_err(ReferenceFailure::Reference)?;
         let registry = access.registry(&reference)?;
         let runtime = runtime()?;
         let found = runtime.block_on(registry.find(&reference));
-        let adapter = found.map_err(|error| format!("error: {reference}: {error}"))?;
+        let adapter = found.map_err(ReferenceFailure::of(&reference))?;
         Ok(Self { adapter, reference, registry, runtime })
     }
 
     /// Checks that this Weir has the contract that the adapter is built for, if that is known.
-    pub(super) fn check_contract(&self) -> Result<(), String> {
+    pub(super) fn check_contract(&self) -> Result<(), ReferenceFailure> {
         match self.adapter.contract.as_deref().filter(|contract| Version::named(contract).is_none()) {
             None => Ok(()),
-            Some(other) => Err(format!(
-                "error: {}: it is built for the contract {other}, and this Weir has {}",
-                self.reference,
-                Version::supported()
-            )),
+            Some(other) => {
+                Err(ReferenceFailure::Contract { reference: self.reference.clone(), contract: other.to_owned() })
+            }
         }
     }
 
     /// Fetches the signatures; `None` if there are none.
-    pub(super) fn signature(&self) -> Result<Option<String>, String> {
-        self.runtime.block_on(self.registry.signatures(&self.adapter)).map_err(|error| self.wrong(&error))
+    pub(super) fn signature(&self) -> Result<Option<String>, ReferenceFailure> {
+        self.wait(self.registry.signatures(&self.adapter))
     }
 
     /// Fetches the report of its fixtures; `None` if there is none.
-    fn proof(&self) -> Result<Option<String>, String> {
-        self.runtime.block_on(self.registry.proof(&self.adapter)).map_err(|error| self.wrong(&error))
+    fn proof(&self) -> Result<Option<String>, ReferenceFailure> {
+        self.wait(self.registry.proof(&self.adapter))
     }
 
     /// Fetches all parts into a temporary folder in `dir`.
-    pub(super) fn fetch(&self, dir: &Path, signature: Option<String>) -> Result<Fetched, String> {
+    pub(super) fn fetch(&self, dir: &Path, signature: Option<String>) -> Result<Fetched, Failure> {
         let folder = dir.join(format!(".fetched-{}.tmp", std::process::id()));
         let fetched = Fetched { file: folder.join(format!("{}.wasm", self.name())), folder };
         self.write(&fetched.folder, signature)?;
@@ -112,11 +143,9 @@ impl ResolvedReference {
         self.adapter.name.as_deref().unwrap_or_else(last)
     }
 
-    fn write(&self, folder: &Path, signature: Option<String>) -> Result<PathBuf, String> {
-        let component = self.runtime.block_on(self.registry.component(&self.adapter));
-        let component = component.map_err(|error| self.wrong(&error))?;
-        let fixtures = self.runtime.block_on(self.registry.fixtures(&self.adapter));
-        let fixtures = fixtures.map_err(|error| self.wrong(&error))?;
+    fn write(&self, folder: &Path, signature: Option<String>) -> Result<PathBuf, Failure> {
+        let component = self.wait(self.registry.component(&self.adapter))?;
+        let fixtures = self.wait(self.registry.fixtures(&self.adapter))?;
         let file = folder.join(format!("{}.wasm", self.name()));
         for (name, text) in &fixtures {
             put(&file.with_extension("fixtures").join(name), text.as_bytes())?;
@@ -128,8 +157,9 @@ impl ResolvedReference {
         Ok(file)
     }
 
-    fn wrong(&self, error: &dyn std::fmt::Display) -> String {
-        format!("error: {}: {error}", self.reference)
+    /// Waits for what the registry answers.
+    fn wait<T>(&self, answer: impl Future<Output = Result<T, RegistryError>>) -> Result<T, ReferenceFailure> {
+        self.runtime.block_on(answer).map_err(ReferenceFailure::of(&self.reference))
     }
 }
 
@@ -139,10 +169,10 @@ impl Drop for Fetched {
     }
 }
 
-fn put(file: &Path, bytes: &[u8]) -> Result<(), String> {
+fn put(file: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let written = file.parent().map_or(Ok(()), std::fs::create_dir_all);
     let written = written.and_then(|()| install::put(file, bytes, Readers::All));
-    written.map_err(|error| format!("error: {}: {error}", file.display()))
+    written.map_err(FileError::at(file))
 }
 
 /// `weir plugin pull`.
@@ -158,7 +188,7 @@ pub(in crate::cli) struct Pull {
 }
 
 impl Pull {
-    pub(super) fn run(&self) -> Result<String, String> {
+    pub(super) fn run(&self) -> Result<String, Failure> {
         let found = ResolvedReference::at(&self.reference, &self.access)?;
         let signature = found.signature()?;
         let file = found.write(&self.out, signature)?;

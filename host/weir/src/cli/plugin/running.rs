@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use crate::cli::running;
+use crate::cli::failure::Failure;
+use crate::cli::running::{self, CallError};
 use weir_config::Config;
 
 /// Queries the Weir that this configuration belongs to.
-pub(super) fn run(config: &Config, json: bool) -> Result<String, String> {
-    let answer = running::of(config)?.get("/admin/plugins");
-    let body = answer.map_err(|error| format!("error: {}", running::explained(&error)))?;
+pub(super) fn run(config: &Config, json: bool) -> Result<String, Failure> {
+    let body = running::of(config)?.get("/admin/plugins").map_err(CallError)?;
     if json {
-        return serde_json::to_string_pretty(&body).map_err(|error| format!("error: {error}"));
+        return Ok(crate::cli::pretty(&body)?);
     }
     let head = row(["NAME", "VERSION", "DIGEST", "STATE", "CAUSE"]);
     Ok(std::iter::once(head).chain(list(&body["plugins"]).flat_map(lines)).collect::<Vec<_>>().join("\n"))

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::failure::{Failure, read_named};
+use crate::cli::failure::{CommandError, Failure, FileError, NamedFileError, read_named};
 use weir_adapters::install;
 use weir_adapters::install::Readers;
-use weir_adapters::sign::{PublicKey, SigningKey, verify};
+use weir_adapters::sign::{PublicKey, SignError, SigningKey, verify};
 use weir_adapters::watch::signature_beside;
 use weir_sandbox::Digest;
 
@@ -39,18 +39,47 @@ pub(in crate::cli) struct Verify {
     config: Option<PathBuf>,
 }
 
+/// Why nothing is signed, or no signature found good.
+#[derive(Debug, thiserror::Error)]
+enum SignatureError {
+    /// A key would be lost.
+    #[error("{} is there already; keys are not written over", .0.display())]
+    Exists(PathBuf),
+    /// No key can be made.
+    #[error(transparent)]
+    NoKey(SignError),
+    /// A key or a signature in a file.
+    #[error("{}: {source}", path.display())]
+    InFile { path: PathBuf, source: SignError },
+    /// A key on the command line, or in the file that stands for it there.
+    #[error("{text}: {source}")]
+    Given { text: String, source: SignError },
+    /// Nothing says which keys are trusted.
+    #[error("no key to check against: give --key, or set `plugins.trusted_keys`")]
+    NoneTrusted,
+    /// There is no signature.
+    #[error("{} is not there", .0.display())]
+    Missing(PathBuf),
+}
+
+impl CommandError for SignatureError {
+    fn is_of_usage(&self) -> bool {
+        matches!(self, Self::NoneTrusted)
+    }
+}
+
 impl Keygen {
-    pub(super) fn run(&self) -> Result<String, String> {
+    pub(super) fn run(&self) -> Result<String, Failure> {
         let (private, public) = (self.out.with_extension("key"), self.out.with_extension("pub"));
         for path in [&private, &public] {
             if path.exists() {
-                return Err(format!("error: {} is there already; keys are not written over", path.display()));
+                return Err(SignatureError::Exists(path.clone()).into());
             }
         }
-        let (key, text) = SigningKey::generate().map_err(|error| format!("error: {error}"))?;
-        let shown = key.public().map_err(|error| format!("error: {error}"))?;
+        let (key, text) = SigningKey::generate().map_err(SignatureError::NoKey)?;
+        let shown = key.public().map_err(SignatureError::NoKey)?;
         let put = |path: &Path, text: &str, readers| {
-            install::put(path, text.as_bytes(), readers).map_err(|error| at(path, error))
+            install::put(path, text.as_bytes(), readers).map_err(FileError::at(path))
         };
         put(&private, &text, Readers::Owner)?;
         put(&public, &format!("{shown}\n"), Readers::All)?;
@@ -61,10 +90,10 @@ impl Keygen {
 
 impl Sign {
     pub(super) fn run(&self) -> Result<String, Failure> {
-        let key = SigningKey::read(&text_of(&self.key)?).map_err(|error| at(&self.key, error))?;
+        let key = SigningKey::read(&text_of(&self.key)?).map_err(in_file(&self.key))?;
         let digest = digest_of(&self.file)?;
         let path = signature_path(&self.file);
-        install::put(&path, key.sign(digest).as_bytes(), Readers::All).map_err(|error| at(&path, error))?;
+        install::put(&path, key.sign(digest).as_bytes(), Readers::All).map_err(FileError::at(&path))?;
         Ok(format!("signed {digest}: {}", path.display()))
     }
 }
@@ -78,35 +107,34 @@ impl Verify {
             self.key.iter().map(|key| public(key)).collect::<Result<Vec<_>, _>>()?
         };
         if keys.is_empty() {
-            let message = "no key to check against: give --key, or set `plugins.trusted_keys`";
-            return Err(Failure::Usage(message.to_owned()));
+            return Err(SignatureError::NoneTrusted.into());
         }
         let digest = digest_of(&self.file)?;
-        let none = || format!("error: {} is not there", signature_path(&self.file).display());
+        let none = || SignatureError::Missing(signature_path(&self.file));
         let signature = signature_beside(&self.file).ok_or_else(none)?;
-        let key = verify(&signature, digest, &keys).map_err(|error| at(&self.file, error))?;
+        let key = verify(&signature, digest, &keys).map_err(in_file(&self.file))?;
         Ok(format!("{digest} is signed by {key}"))
     }
 }
 
 /// Parses a key given as text, or reads the file of that name.
-fn public(key: &str) -> Result<PublicKey, String> {
+fn public(key: &str) -> Result<PublicKey, Failure> {
     let text = if key.starts_with("ed25519:") { key.to_owned() } else { text_of(Path::new(key))? };
-    text.parse().map_err(|error| format!("error: {key}: {error}"))
+    Ok(text.parse().map_err(|source| SignatureError::Given { text: key.to_owned(), source })?)
 }
 
 fn signature_path(file: &Path) -> PathBuf {
     file.with_extension("wasm.sig")
 }
 
-fn digest_of(file: &Path) -> Result<Digest, Failure> {
+fn digest_of(file: &Path) -> Result<Digest, NamedFileError> {
     read_named(file).map(|bytes| Digest::of(&bytes))
 }
 
-fn text_of(file: &Path) -> Result<String, String> {
-    std::fs::read_to_string(file).map_err(|error| at(file, error))
+fn text_of(file: &Path) -> Result<String, FileError> {
+    std::fs::read_to_string(file).map_err(FileError::at(file))
 }
 
-fn at(file: &Path, error: impl std::fmt::Display) -> String {
-    format!("error: {}: {error}", file.display())
+fn in_file(path: &Path) -> impl Fn(SignError) -> SignatureError + '_ {
+    move |source| SignatureError::InFile { path: path.to_owned(), source }
 }

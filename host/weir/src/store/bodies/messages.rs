@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use weir_fixtures::proof::{Chat, Fixture, Pair, chat, chat_of};
+use weir_fixtures::proof::{Chat, ChatError, Fixture, FixtureError, Pair, chat, chat_of};
 use weir_gateway::observe::trace::Span;
 use weir_gateway::serving::Serving;
 use weir_sandbox::Adapter;
@@ -16,6 +16,20 @@ use weir_translate::unified::Request;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ChatResponse;
 use weir_upstream::replay::format::{File, RequestPart, ResponsePart};
+
+/// Why the messages of an exchange cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum MessagesError {
+    /// A body in the unified model is none.
+    #[error(transparent)]
+    Body(#[from] serde_json::Error),
+    /// Its recording is no fixture.
+    #[error(transparent)]
+    Fixture(#[from] FixtureError),
+    /// The adapters do not read it.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+}
 
 /// The recordings of one exchange, without secrets.
 #[derive(Default)]
@@ -40,12 +54,12 @@ impl Recordings {
         match read {
             Ok(Some(read)) => span.set_messages(read.request.as_ref(), read.answer.as_ref()),
             Ok(None) => {}
-            Err(reason) => tracing::debug!(reason, "the messages of a request cannot be read for its span"),
+            Err(error) => tracing::debug!(%error, "the messages of a request cannot be read for its span"),
         }
     }
 
     /// Reads the messages of an exchange in a dialect; `None` if its operation has none.
-    fn read(&self, serving: &Serving, provider: Option<&Arc<Adapter>>) -> Result<Option<Chat>, String> {
+    fn read(&self, serving: &Serving, provider: Option<&Arc<Adapter>>) -> Result<Option<Chat>, MessagesError> {
         let Some(client) = &self.client else { return Ok(None) };
         let Some(dialect) = dialect(&client.request, serving) else { return Ok(None) };
         let mut recording = json!({"client": client.request, "features": []});
@@ -58,11 +72,15 @@ impl Recordings {
             self.add_side(&mut recording, answered);
         }
         let fixture = Fixture::parse("exchange", recording.to_string())?;
-        chat(&fixture, &serving.endpoints, Pair { dialect, provider }).map(Some)
+        Ok(Some(chat(&fixture, &serving.endpoints, Pair { dialect, provider })?))
     }
 
     /// Reads the messages of an exchange whose client sent the unified model.
-    fn read_unified(&self, operation: &Operation, provider: Option<&Arc<Adapter>>) -> Result<Option<Chat>, String> {
+    fn read_unified(
+        &self,
+        operation: &Operation,
+        provider: Option<&Arc<Adapter>>,
+    ) -> Result<Option<Chat>, MessagesError> {
         let Some(client) = &self.client else { return Ok(None) };
         let request = match operation {
             Operation::Chat => Request::Chat(body(&client.request)?),
@@ -106,7 +124,7 @@ fn kept(response: &ResponsePart) -> Option<ChatResponse> {
     serde_json::from_str(response.body.as_ref()?.get()).ok()
 }
 
-fn body<T: DeserializeOwned>(request: &RequestPart) -> Result<T, String> {
+fn body<T: DeserializeOwned>(request: &RequestPart) -> Result<T, serde_json::Error> {
     let text = request.body.as_ref().map_or("null", |body| body.get());
-    serde_json::from_str(text).map_err(|error| error.to_string())
+    serde_json::from_str(text)
 }
