@@ -3,7 +3,7 @@ use std::sync::Mutex;
 
 use weir_ledger::Nano;
 use weir_types::contract::about::Bucket;
-use weir_types::contract::about::{BodyKind, Face, Operation, StreamFlag};
+use weir_types::contract::about::{BodyKind, Face, Operation};
 use weir_types::contract::types::Unit;
 use weir_types::tokens::Tokens;
 
@@ -41,26 +41,7 @@ fn json(fill: impl FnOnce(&mut RequestRecord)) -> serde_json::Value {
 }
 
 fn endpoint() -> Endpoint {
-    let face = Face {
-        format: "zeta.talk".into(),
-        operation: Operation::Chat,
-        method: "POST".into(),
-        path: "/v1/some".into(),
-        prefixes: Vec::new(),
-        when: None,
-        credentials: Vec::new(),
-        model: Vec::new(),
-        stream: StreamFlag::Constant(false),
-        body: BodyKind::Json,
-        output_limit: Vec::new(),
-        candidates: Vec::new(),
-        service_tier: Vec::new(),
-        end_user: Vec::new(),
-        object_ids: Vec::new(),
-        features: Vec::new(),
-        request_headers: Vec::new(),
-        framings: Vec::new(),
-    };
+    let face = Face { body: BodyKind::Json, ..Face::unread("zeta.talk", Operation::Chat, "POST", "/v1/some".into()) };
     Endpoint { adapter: Arc::from("zeta"), face, errors: None, id_header: None, limit_headers: Vec::new(), index: 0 }
 }
 
