@@ -1,6 +1,6 @@
 //! Reads a whole answer before its head goes out, so that a header can say what it costs.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
