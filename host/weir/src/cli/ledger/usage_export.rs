@@ -81,7 +81,7 @@ pub(super) enum RowError {
     /// An amount that is none.
     #[error("`cost_usd`: {0}")]
     Cost(#[from] MoneyError),
-    /// The day.
+    /// A text that begins with no date.
     #[error("`day` is none such as 2026-11-21")]
     Day,
 }

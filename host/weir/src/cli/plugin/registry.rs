@@ -55,7 +55,7 @@ pub(super) enum ReferenceFailure {
     Contract {
         /// What was asked for.
         reference: Reference,
-        /// Its contract.
+        /// The one that its manifest names.
         contract: String,
     },
 }
