@@ -220,6 +220,15 @@ impl Held {
         }
     }
 
+    /// Holds more bytes if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn grow_at_once(&mut self, more: usize) -> Result<(), Full> {
+        self.try_grow(more).map_err(|full| self.buffers.refuse(full))
+    }
+
     /// Releases this many bytes, or all if fewer are held.
     pub fn shrink(&mut self, less: usize) {
         let less = less.min(self.bytes);

@@ -12,6 +12,7 @@ mod covered;
 mod failure;
 mod follow_up;
 mod further_guards;
+mod frame_room;
 mod gathered;
 mod hedge;
 mod idempotency;

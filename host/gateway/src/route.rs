@@ -35,6 +35,7 @@ use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::{Manifest, Operation};
 use weir_types::contract::types::Setting;
 use weir_upstream::{Base, Credential, HeaderRules, Timeouts};
+use weir_wire::tap::CompiledTap;
 
 use budget::Budget;
 pub use candidate::Candidate;
@@ -195,6 +196,11 @@ impl Target {
     pub fn accepts(&self, format: &str, operation: &Operation) -> Option<&Acceptance> {
         let mut acceptances = self.acceptances_of(operation);
         acceptances.find(|one| one.format == format && one.is_relayed())
+    }
+
+    /// How answers of this format are read, if its adapter accepts requests in it.
+    pub(crate) fn tap(&self, format: &str) -> Option<&CompiledTap> {
+        self.accepts.iter().find(|one| one.format == format)?.tap.as_ref()
     }
 
     /// The gRPC method that takes a rendered request with this path.

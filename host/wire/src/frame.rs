@@ -114,6 +114,12 @@ impl FrameRef<'_> {
     }
 }
 
+impl<'a> From<&'a Frame> for FrameRef<'a> {
+    fn from(frame: &'a Frame) -> Self {
+        Self { event: frame.event.as_deref().map(str::as_bytes), data: frame.data.as_bytes() }
+    }
+}
+
 /// Callback for the frames that a read completes.
 type Each<'e> = dyn FnMut(FrameRef<'_>) + 'e;
 
@@ -174,6 +180,16 @@ impl Decoder {
             Kind::Lines(lines) => lines.finish(each),
             Kind::JsonArray(array) => array.finish(),
             Kind::EventStream(stream) => stream.finish(),
+        }
+    }
+
+    /// Number of bytes that are kept of what has not ended yet.
+    pub fn held(&self) -> usize {
+        match &self.0 {
+            Kind::Sse(sse) => sse.held(),
+            Kind::Lines(lines) => lines.held(),
+            Kind::JsonArray(array) => array.held(),
+            Kind::EventStream(stream) => stream.held(),
         }
     }
 

@@ -15,6 +15,7 @@
 //! | `check` | evaluates one test of the manifest on frames |
 //! | `content` | weighs the content of frames |
 //! | `each` | sums what many answers used that come as lines |
+//! | `last_frame` | knows the frame that nothing follows |
 //! | `list` | sums what many answers used that stand in a list |
 //! | `reading` | what a tap reads of an answer |
 //! | `region` | tells which region served an answer |
@@ -31,6 +32,7 @@ mod draft;
 mod each;
 mod filter;
 mod kept;
+mod last_frame;
 mod list;
 mod model;
 mod reading;
@@ -47,6 +49,7 @@ mod wrapped;
 pub use check::{Checked, CompiledCheck, FrameCheck};
 pub use compiled::CompiledTap;
 pub use each::{EachTap, ModelUse};
+pub use last_frame::LastFrameCheck;
 pub use list::ListTap;
 pub use reading::{Completion, TapReading};
 pub use told_cost::{CostPlace, CostReader};
@@ -207,6 +210,11 @@ impl TapState {
     /// Whether the end marker has arrived.
     pub fn has_ended(&self) -> bool {
         self.reading.ended
+    }
+
+    /// Whether the frame has arrived that nothing follows.
+    pub fn is_over(&self) -> bool {
+        self.reading.ended && self.tap.last_frame.is_told()
     }
 
     /// Whether a frame was an error.

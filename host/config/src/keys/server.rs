@@ -76,8 +76,9 @@ section! {
         book_unread_after: Duration = Duration::from_mins(1),
         /// Whether each request is logged, at level `info`; see `docs/log.md`.
         access_log: bool = true,
-        /// The largest frame of a stream.
-        max_frame_bytes: usize as Buffer = 4 << 20,
+        /// The largest frame of a stream that Weir reads, be it to translate it, for guards or for its usage; a picture in base64
+        /// is one. What has arrived of a frame counts in `max_buffered_bytes` beyond 64 KiB. Relayed bytes pass in any case.
+        max_frame_bytes: usize as Buffer = 16 << 20,
         /// Whether answers carry `x-weir-*` headers, which show where a request went.
         diagnostic_headers: bool = true,
         /// Whether a request may choose among its model's targets with the header `x-weir-target`, whose value is a

@@ -3,9 +3,11 @@
 
 use http::HeaderMap;
 
+use super::frame_room::FrameRoom;
 use crate::accounting::StoredUse;
 use crate::provenance::ProvenanceRecorder;
 use crate::serving::Stored;
+use weir_buffers::Held;
 use weir_types::contract::types::{Framing, Usage};
 use weir_types::in_place::boxed;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
@@ -24,6 +26,8 @@ pub(super) struct Meter {
     list: Option<Box<ListTap>>,
     decompressor: Option<Decompressor>,
     frames: Frames,
+    /// The room for a frame that has not ended, of a stream.
+    room: Option<FrameRoom>,
     /// Set after a decoding error: the rest of the answer is relayed without being read.
     given_up: bool,
 }
@@ -132,7 +136,15 @@ impl Meter {
         };
         let mut meter = if let Some(framing) = framing {
             let frames = Frames::Here(Deframer::new(framing, limits));
-            boxed(|| Self { tap: TapState::new(tap), cost: None, list: None, decompressor, frames, given_up: false })
+            boxed(|| Self {
+                tap: TapState::new(tap),
+                cost: None,
+                list: None,
+                decompressor,
+                frames,
+                room: None,
+                given_up: false,
+            })
         } else if asked == WholeAnswerCheck::Each {
             let frames = Frames::Each(Box::new(EachTap::new(tap)));
             boxed(|| Self {
@@ -141,12 +153,21 @@ impl Meter {
                 list: None,
                 decompressor,
                 frames,
+                room: None,
                 given_up: false,
             })
         } else {
             let read = if asked == WholeAnswerCheck::Bill { TapState::of_bill } else { TapState::new };
             let list = (asked == WholeAnswerCheck::Work).then(|| ListTap::new(tap)).flatten().map(Box::new);
-            boxed(|| Self { tap: read(tap), cost: None, list, decompressor, frames: Frames::Nowhere, given_up: false })
+            boxed(|| Self {
+                tap: read(tap),
+                cost: None,
+                list,
+                decompressor,
+                frames: Frames::Nowhere,
+                room: None,
+                given_up: false,
+            })
         };
         meter.tap.headers(|name| headers.get(name)?.to_str().ok());
         Some(meter)
@@ -155,6 +176,11 @@ impl Meter {
     /// Has what the answer tells at this place read as its cost.
     pub(super) fn reads_cost(&mut self, place: Option<&CostPlace>) {
         self.cost = place.map(|place| Box::new(CostReader::new(place)));
+    }
+
+    /// Counts what has arrived of a long frame beside what its request holds. Without room for it, no more is read.
+    pub(super) fn counts_in(&mut self, held: Held) {
+        self.room = Some(FrameRoom::new(held));
     }
 
     /// Leaves the search for frames to what withholds some of them, which has the same bytes: it shows each by
@@ -198,6 +224,11 @@ impl Meter {
         self.given_up = seen.is_none();
     }
 
+    /// Whether the frame has been read that nothing follows.
+    pub(super) fn is_over(&self) -> bool {
+        self.tap.is_over()
+    }
+
     /// The estimated tokens of the content so far.
     pub(super) fn content_tokens(&self) -> u32 {
         self.tap.content_tokens()
@@ -212,7 +243,7 @@ impl Meter {
     }
 
     fn see_plain(&mut self, bytes: &[u8]) -> Option<()> {
-        let Self { tap, cost, list, frames, .. } = self;
+        let Self { tap, cost, list, frames, room, .. } = self;
         match frames {
             Frames::Nowhere => {
                 tap.body(bytes);
@@ -233,6 +264,9 @@ impl Meter {
                     rest = rest.get(length..).unwrap_or_default();
                 }
                 deframer.push(rest, &mut |frame: FrameRef<'_>| read_frame(tap, cost, frame)).ok()?;
+                if let Some(room) = room {
+                    room.follow(deframer.held()).ok()?;
+                }
             }
         }
         Some(())

@@ -26,6 +26,9 @@ use weir_types::fault::{Fault, Side};
 use weir_upstream::{Chunks, Coding, Upload, UpstreamRequest, UpstreamResponse};
 use weir_wire::frame;
 
+/// The longest frame of a stream that is read for its usage. What arrives of it is not counted among the bytes that requests hold.
+const UNCOUNTED: usize = 4 << 20;
+
 /// A request that passes through.
 #[derive(Debug)]
 pub(crate) struct PassedRequest<'a> {
@@ -163,7 +166,8 @@ impl PassedRequest<'_> {
         let UpstreamResponse { status, headers, body } = upstream;
         let streams = self.stream || self.stored == Stored::Answer;
         let framing = stream_framing(streams, self.framing, status, &headers);
-        let limits = frame::Limits { frame_bytes: context.config.server.max_frame_bytes, ..frame::Limits::default() };
+        let frame_bytes = context.config.server.max_frame_bytes.min(UNCOUNTED);
+        let limits = frame::Limits { frame_bytes, ..frame::Limits::default() };
         let unbooked = account.stored_tap().filter(|_| self.stored != Stored::Results);
         let of_endpoint = self.known.as_ref().and_then(|(one, _)| one.acceptance.tap.as_ref());
         let tap = unbooked.as_ref().or(of_endpoint).filter(|_| status == StatusCode::OK);

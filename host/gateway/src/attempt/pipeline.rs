@@ -4,6 +4,7 @@
 //!
 //! Where guards judge a relayed stream, the upstream's own bytes go on in place of the encoder's (`original`).
 
+mod breaks;
 mod counted;
 mod frames;
 mod judged;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub(super) use breaks::{broken, stopping};
 pub(super) use original::Original;
 pub(super) use parts::{Observed, Parts, Successor};
 
@@ -26,13 +28,16 @@ use weir_sandbox::{ChatDecoder, ChatEncoder};
 use weir_translate::dialect::reply;
 use weir_translate::event_validator::EventValidator;
 use weir_types::contract::about::ErrorFormat;
-use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, LossKind, Usage};
+use weir_types::contract::types::{ChatEvent, Error, Frame, Framing, LossKind, Usage};
 use weir_types::fault::{Fault, Side};
 use weir_types::tokens::Tokens;
 use weir_wire::estimate::Content;
 use weir_wire::frame::{self, FrameError, FrameRef};
+use weir_wire::tap::LastFrameCheck;
 
+use self::breaks::unframed;
 use self::frames::{ReadBytes, mended, room};
+use super::frame_room::FrameRoom;
 use super::outflow::Outflow;
 use super::partial_answer::{self, PartialAnswer};
 use super::send::late_error;
@@ -44,7 +49,11 @@ use weir_translate::unified::attribute;
 #[derive(Debug)]
 pub(super) struct Pipeline {
     deframer: frame::Decoder,
+    room: FrameRoom,
     decoder: ChatDecoder,
+    last_frame: Option<LastFrameCheck>,
+    /// Whether the last frame has been read.
+    is_over: bool,
     validator: EventValidator,
     /// None for a program, which takes the events.
     encoder: Option<ChatEncoder>,
@@ -83,7 +92,10 @@ impl Pipeline {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
             deframer: frame::Decoder::new(parts.from, parts.limits),
+            room: parts.room,
             decoder: parts.decoder,
+            last_frame: parts.last_frame,
+            is_over: false,
             validator: EventValidator::new(&parts.request_id).with_arguments(parts.takes_arguments),
             encoder: parts.encoder,
             enframer: frame::Encoder::new(parts.to),
@@ -118,9 +130,11 @@ impl Pipeline {
             return Ok(());
         }
         let cut = pieces.iter().try_for_each(|bytes| self.cut(bytes));
+        let room = self.room.follow(self.deframer.held());
         self.decode(out)?;
         self.send_original(out)?;
-        cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))
+        cut.map_err(|error| unframed(&error))?;
+        Ok(room?)
     }
 
     /// Cuts bytes into frames.
@@ -147,7 +161,7 @@ impl Pipeline {
         let frames = &mut self.frames;
         let cut = self.deframer.finish(&mut |frame| frames.push(mended(frame.to_owned())));
         self.decode(out)?;
-        cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))?;
+        cut.map_err(|error| unframed(&error))?;
         let decoded = attribute(self.decoder.finish(), Side::Upstream)?;
         self.seen.has_made_up_end = decoded.losses.iter().any(|loss| loss.kind == LossKind::Approximated);
         bounds::note(&mut self.seen.losses, decoded.losses);
@@ -218,6 +232,7 @@ impl Pipeline {
         self.deframer = frame::Decoder::new(successor.from, successor.limits);
         self.from = successor.from;
         std::mem::replace(&mut self.decoder, successor.decoder).release();
+        (self.last_frame, self.is_over) = (successor.last_frame, false);
         self.frames.clear();
         self.target = successor.target;
         self.collector = successor.collector;
@@ -246,6 +261,11 @@ impl Pipeline {
     /// The tokens that the provider has reported so far.
     pub(super) fn reported(&self) -> Tokens {
         self.seen.usage.as_ref().map(Tokens::from).unwrap_or_default()
+    }
+
+    /// Whether the provider has said that nothing follows.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Whether a guard has refused the answer: its end is in the output, and nothing more is read.
@@ -280,6 +300,9 @@ impl Pipeline {
             return Ok(());
         }
         let mut frames = std::mem::take(&mut self.frames);
+        if let Some(last) = &mut self.last_frame {
+            self.is_over |= frames.iter().any(|frame| last.is_last(FrameRef::from(frame)));
+        }
         let decoded = attribute(self.decoder.push(&frames), Side::Upstream)?;
         if decoded.events.iter().any(|event| matches!(event, ChatEvent::Finish(_))) {
             self.original.iter_mut().for_each(Original::ends);
@@ -355,17 +378,4 @@ impl Pipeline {
             _ => {}
         }
     }
-}
-
-/// The failure that ends a stream because Weir stops, and the time that streams have for that is over.
-pub(super) fn stopping() -> Fault {
-    let message =
-        "Weir stops, and the time for streams to end is over (`server.shutdown_timeout`): send the request again";
-    Fault::overloaded(message, Duration::from_secs(1)).with_code("stopping")
-}
-
-/// The error that ends a broken stream.
-pub(super) fn broken(message: &str) -> Error {
-    let message = format!("the provider's stream broke: {message}");
-    Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(502).error
 }

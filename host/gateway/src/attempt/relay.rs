@@ -217,7 +217,7 @@ impl Relay<'_> {
     pub(super) fn withhold(&self, framing: Framing, headers: &HeaderMap) -> Option<Withhold> {
         let is_wanted = self.asks_usage && !headers.contains_key(header::CONTENT_ENCODING);
         let check = self.acceptance.withheld.as_ref().filter(|_| is_wanted)?;
-        Withhold::new(check, framing, self.limits())
+        Withhold::new(check, framing, self.limits(), self.asked.held.beside())
     }
 
     /// Sets the status and the headers of the provider's answer.
@@ -257,6 +257,9 @@ pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut 
     let mut meter = tap.and_then(|tap| Meter::new(tap, asked.stored.into(), framing, lane.limits(), &headers));
     if let Some(meter) = &mut meter {
         meter.reads_cost(account.cost_place());
+        if framing.is_some() {
+            meter.counts_in(asked.held.beside());
+        }
     }
     account.answering(status.as_u16(), framing.is_some(), own.is_some());
     if tap.is_some() && meter.is_none() {

@@ -212,6 +212,11 @@ impl Relayed {
                 self.over = account.over_budget(meter.content_tokens());
             }
         }
+        if let (Some(_), Some(meter), Some(upstream)) = (&self.ends, &self.meter, &mut self.upstream)
+            && meter.is_over()
+        {
+            upstream.expect_end();
+        }
         out
     }
 

@@ -233,10 +233,14 @@ pub(super) fn bytes_of(body: Body) -> (Bytes, bool) {
     }
 }
 
-/// A body for an adapter: text if it is UTF-8, with lone surrogates replaced.
+/// A body for an adapter: text if it is UTF-8, with lone surrogates replaced, and without the mark of the byte order that some
+/// servers put before it.
 pub(super) fn body_of(bytes: &Bytes) -> Body {
     match simdutf8::basic::from_utf8(bytes) {
-        Ok(text) => Body::Text(weir_types::surrogate::mend(text).into_owned()),
+        Ok(text) => {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+            Body::Text(weir_types::surrogate::mend(text).into_owned())
+        }
         Err(_) => Body::Bytes(bytes.to_vec()),
     }
 }

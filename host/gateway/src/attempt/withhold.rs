@@ -6,6 +6,8 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 
+use super::frame_room::FrameRoom;
+use weir_buffers::Held;
 use weir_types::contract::types::Framing;
 use weir_wire::frame::{Decoder, FrameRef, Limits};
 use weir_wire::tap::{Checked, CompiledCheck, FrameCheck};
@@ -19,14 +21,16 @@ pub(super) struct Withhold {
     limits: Limits,
     deframer: Decoder,
     held: BytesMut,
-    /// Set after a decoding error, or if more is held than a frame may have: the rest passes unchanged.
+    /// Counts them.
+    room: FrameRoom,
+    /// Set after a decoding error, or if more is held than a frame may have or there is room for: the rest passes unchanged.
     given_up: bool,
 }
 
 impl Withhold {
     /// Withholds the frames for which the check's test holds and that have one of its members, and removes those members
     /// that are null from the other frames. `None` if the framing is not line-based.
-    pub(super) fn new(check: &CompiledCheck, framing: Framing, limits: Limits) -> Option<Self> {
+    pub(super) fn new(check: &CompiledCheck, framing: Framing, limits: Limits, room: Held) -> Option<Self> {
         matches!(framing, Framing::Sse | Framing::Ndjson).then(|| Self {
             compiled: check.clone(),
             check: FrameCheck::new(check),
@@ -34,6 +38,7 @@ impl Withhold {
             limits,
             deframer: Decoder::new(framing, limits),
             held: BytesMut::new(),
+            room: FrameRoom::new(room),
             given_up: false,
         })
     }
@@ -110,6 +115,7 @@ impl Withhold {
         let seen = self.read(line, each);
         // Comments and fields that are ignored fill no frame. Lines have names, so that one may be longer than its data.
         self.given_up |= self.held.len() > self.limits.frame_bytes.saturating_mul(2);
+        self.given_up |= self.room.follow(self.held.len() + self.deframer.held()).is_err();
         match self.decide(seen, &self.held) {
             Decision::Open => return rest,
             Decision::Passes => out.extend_from_slice(&self.held),
@@ -120,6 +126,8 @@ impl Withhold {
             }
         }
         self.held.clear();
+        // What passes is held no more.
+        let _shrunk = self.room.follow(0);
         rest
     }
 
@@ -237,7 +245,7 @@ mod tests {
     fn withhold() -> Withhold {
         let test = FrameTest::Equals(PointerEquals { pointer: "/n".into(), json: "[]".into() });
         let check = CompiledCheck::new(&test, &["u".to_owned()]).unwrap();
-        Withhold::new(&check, Framing::Sse, Limits::default()).unwrap()
+        Withhold::new(&check, Framing::Sse, Limits::default(), Held::unlimited()).unwrap()
     }
 
     fn pass(withhold: &mut Withhold, text: &str) -> Bytes {
@@ -285,7 +293,7 @@ mod tests {
             let test = FrameTest::Equals(PointerEquals { pointer: "/n".into(), json: "[]".into() });
             // Usage may also stand in the member that the test reads.
             let check = CompiledCheck::new(&test, &["u".to_owned(), "n".to_owned()]).unwrap();
-            let mut withhold = Withhold::new(&check, Framing::Sse, Limits::default()).unwrap();
+            let mut withhold = Withhold::new(&check, Framing::Sse, Limits::default(), Held::unlimited()).unwrap();
             let out = pass(&mut withhold, &format!("data: {frame}\n\ndata: {{\"n\":[],\"u\":{{\"in\":1}}}}\n\n"));
             assert_eq!(String::from_utf8(out.to_vec()).unwrap(), format!("data: {passed}\n\n"));
         }
@@ -354,7 +362,7 @@ mod tests {
         let check = CompiledCheck::new(&test, &["u".to_owned()]).unwrap();
         for cut in 0..36 {
             let stream = Bytes::from_static(b"{\"a\":1}\n\n{\"n\":[],\"u\":5}\n{\"u\":null}\n");
-            let mut withhold = Withhold::new(&check, Framing::Ndjson, Limits::default()).unwrap();
+            let mut withhold = Withhold::new(&check, Framing::Ndjson, Limits::default(), Held::unlimited()).unwrap();
             let mut out = withhold.pass(stream.slice(..cut), &mut |_| ()).to_vec();
             out.extend_from_slice(&withhold.pass(stream.slice(cut..), &mut |_| ()));
             assert_eq!(String::from_utf8(out).unwrap(), "{\"a\":1}\n\n{}\n", "cut at {cut}");

@@ -42,6 +42,10 @@ impl EventStream {
         Self { limits, held: Vec::new(), error: Vec::new() }
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     pub(super) fn is_within_message(&self) -> bool {
         !self.held.is_empty()
     }

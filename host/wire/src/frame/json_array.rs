@@ -43,6 +43,10 @@ impl JsonArray {
         Self { limits, bom: Bom::default(), state, bare: false, nest: Nest::new(), held: Vec::new() }
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// What was read last, if another element can follow.
     pub(super) fn progress(&self) -> Option<Array> {
         match self.state {

@@ -17,6 +17,10 @@ impl Lines {
         Self { limit, bom: Bom::default(), held: Vec::new() }
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     pub(super) fn is_within_line(&self) -> bool {
         self.bom.is_within() || !self.held.is_empty()
     }

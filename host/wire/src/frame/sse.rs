@@ -79,6 +79,10 @@ impl Sse {
         self.comments
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.line.len() + self.event.len() + self.data.len() + self.bare.len()
+    }
+
     pub(super) fn is_within_event(&self) -> bool {
         self.bom.is_within()
             || !self.line.is_empty()

@@ -6,6 +6,7 @@ use weir_types::contract::about::{Tap, UsagePlace};
 
 use super::draft::Draft;
 use super::filter::{self, Filter};
+use super::last_frame::LastFrame;
 use super::list::Elements;
 use super::region::RegionPlace;
 use super::usage::{Beside, Places};
@@ -35,6 +36,8 @@ pub(super) struct Compiled {
     pub(super) on_values: Vec<(Sign, Test)>,
     /// Units that are counted by the values of which a test holds, by place.
     pub(super) counted: Vec<(usize, Test)>,
+    /// What shows the last frame of an answer.
+    pub(super) last_frame: LastFrame,
     pub(super) finds_content: bool,
     pub(super) finds_model: bool,
     /// Whether whole answers are weighed.
@@ -151,6 +154,7 @@ impl Compiled {
             on_frames: draft.on_frames,
             on_values: draft.on_values,
             counted: draft.counted,
+            last_frame: LastFrame::new(&tap.end)?,
             finds_content: !tap.content.is_empty(),
             finds_model: !tap.model.is_empty(),
             weighs_answers: !tap.content.is_empty(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::original::Original;
+use crate::attempt::frame_room::FrameRoom;
 use crate::attempt::partial_answer::PartialAnswer;
 use crate::attempt::usage_cost::UsageCost;
 use crate::earlier_items::ItemKeeper;
@@ -16,6 +17,7 @@ use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::{ChatEvent, Error, FinishReason, Framing, Loss, Usage};
 use weir_wire::estimate::Content;
 use weir_wire::frame;
+use weir_wire::tap::LastFrameCheck;
 
 /// The observations made on a stream while it passes.
 #[derive(Debug, Default)]
@@ -76,8 +78,12 @@ pub(in crate::attempt) struct Parts {
     pub(in crate::attempt) to: Framing,
     /// The limits for the upstream's frames.
     pub(in crate::attempt) limits: frame::Limits,
+    /// The room for one that has not ended.
+    pub(in crate::attempt) room: FrameRoom,
     /// Decodes the upstream's frames.
     pub(in crate::attempt) decoder: ChatDecoder,
+    /// Knows the last one, if the upstream's format tells it.
+    pub(in crate::attempt) last_frame: Option<LastFrameCheck>,
     /// Writes the client's frames; none for a program, which takes the events.
     pub(in crate::attempt) encoder: Option<ChatEncoder>,
     /// The error templates of the client's format.
@@ -117,6 +123,8 @@ pub(in crate::attempt) struct Successor {
     pub(in crate::attempt) limits: frame::Limits,
     /// Decodes its frames.
     pub(in crate::attempt) decoder: ChatDecoder,
+    /// Knows the last one, if its format tells it.
+    pub(in crate::attempt) last_frame: Option<LastFrameCheck>,
     /// The target that it comes from.
     pub(in crate::attempt) target: Arc<Target>,
     /// Keeps values that the client's format cannot carry.

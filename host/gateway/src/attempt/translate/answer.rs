@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 
 use super::super::adapter_headers::set_adapter_headers;
 use super::super::follow_up::CancelOnDrop;
+use super::super::frame_room::FrameRoom;
 use super::super::partial_answer::PartialAnswer;
 use super::super::pipeline::{Original, Parts, Pipeline};
 use super::super::reply::ReplyBody;
@@ -34,6 +35,7 @@ use weir_types::fault::{Fault, Side};
 use weir_types::stage;
 use weir_upstream::rendered::is_answer;
 use weir_upstream::{Decoded, UpstreamResponse};
+use weir_wire::tap::LastFrameCheck;
 use weir_wire::{estimate, frame};
 
 impl Run<'_> {
@@ -193,6 +195,11 @@ impl Run<'_> {
         frame::Limits { frame_bytes: self.context.config.server.max_frame_bytes, ..frame::Limits::default() }
     }
 
+    /// Knows the last frame of the provider's stream.
+    pub(super) fn last_frame(&self) -> Option<LastFrameCheck> {
+        LastFrameCheck::new(self.target.tap(&self.provider_ctx.format)?)
+    }
+
     /// Answers with a stream.
     pub(super) async fn stream(
         mut self,
@@ -237,12 +244,15 @@ impl Run<'_> {
         // A stream names its model in its first event.
         self.dialect_ctx.model.clear();
         let (encoder, guards) = (self.encoder()?, self.guards.take());
-        let usage_cost = self.usage_cost(account);
+        let (usage_cost, last_frame) = (self.usage_cost(account), self.last_frame());
+        let room = FrameRoom::new(self.held.beside());
         Ok(Pipeline::new(Parts {
             from: framing,
             to: asked.framing,
             limits,
+            room,
             decoder: self.provider.decoder(&self.provider_ctx).map_err(|fault| unified::blame(&fault))?,
+            last_frame,
             encoder,
             errors: asked.endpoint.errors.clone(),
             request_id: asked.exchange.id.to_string(),

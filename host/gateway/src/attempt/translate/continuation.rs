@@ -76,9 +76,11 @@ async fn resume_by(
             let upstream = Decoded::new(&response.headers, response.body, run.decode_bound());
             let upstream = upstream.map_err(|error| fault_of(&error))?;
             let (limits, collector, target) = (run.frame_limits(), run.collector(), Arc::clone(target));
+            let last_frame = run.last_frame();
             let decoder = run.provider.decoder(&run.provider_ctx).map_err(|fault| unified::blame(&fault))?;
             let input = run.provider_ctx.input_tokens.unwrap_or_default();
-            let successor = Successor { from, limits, decoder, target, collector, losses: run.losses, input };
+            let losses = run.losses;
+            let successor = Successor { from, limits, decoder, last_frame, target, collector, losses, input };
             run.dialect.into_iter().for_each(Lease::release);
             Ok(Continued { upstream, successor, cancel_on_drop })
         }

@@ -36,6 +36,9 @@ pub(in crate::attempt) async fn prime(
             pipeline.end(&mut first.out)
         };
         first.ended |= pipeline.is_refused();
+        if pipeline.is_over() {
+            upstream.expect_end();
+        }
         let failure = || pipeline.failure().map(|error| Fault::from_error(Side::Upstream, error.clone()));
         if let Some(fault) = read.err().or_else(failure) {
             let reported = pipeline.reported();

@@ -67,7 +67,10 @@ impl Translated {
         match read {
             Ok(_) if pipeline.failure().is_some() => self.broken("upstream", true),
             Ok(_) if pipeline.is_refused() => self.ending = Ending::Clean,
-            Ok(false) => self.check_budget(),
+            Ok(false) => {
+                self.expect_end();
+                self.check_budget();
+            }
             Ok(true) => self.ending = Ending::Clean,
             Err(fault) => {
                 tracing::warn!(fault = cleaned(&fault), "stream broke");
@@ -75,6 +78,15 @@ impl Translated {
                     self.give_up(&fault);
                 }
             }
+        }
+    }
+
+    /// Waits a moment only for the end of the provider's stream, if it has said that nothing follows.
+    fn expect_end(&mut self) {
+        if let (Some(pipeline), Some(upstream)) = (&self.pipeline, &mut self.upstream)
+            && pipeline.is_over()
+        {
+            upstream.expect_end();
         }
     }
 
