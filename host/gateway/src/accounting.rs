@@ -35,7 +35,7 @@ use self::tokens::TokenBill;
 use self::traced::Traced;
 use self::trail::{AttemptTime, Trail};
 use crate::admission::AdmissionPermit;
-use crate::admission::budgets::{AbandonedBudgets, HeldBudget};
+use crate::admission::budgets::{AbandonedBudgets, Charge, HeldBudget};
 use crate::dialect::limits::Figure;
 use crate::guard::Ends;
 use crate::health::Ticket;
@@ -88,8 +88,15 @@ struct Shared {
     /// Whether a concurrent attempt ended while its provider worked on the request.
     has_doubt: AtomicBool,
     /// What was reserved for those that were ended, since another one answered.
-    abandoned: Arc<AbandonedBudgets>,
+    abandoned: OnceLock<Arc<AbandonedBudgets>>,
     forfeited: Mutex<Forfeited>,
+}
+
+impl Shared {
+    /// Takes what was reserved for attempts that were ended at providers which these charges are of.
+    fn take_abandoned(&self, charged: &[Charge]) -> Vec<HeldBudget> {
+        self.abandoned.get().map_or_else(Vec::new, |abandoned| abandoned.take(charged))
+    }
 }
 
 /// The estimated cost of requests that providers received and never answered, or with an answer that cannot be read.
@@ -340,7 +347,7 @@ impl Account {
     /// what it may cost.
     pub(crate) fn share_budgets_of(&self, attempt: &mut AdmissionPermit) {
         if self.is_branch {
-            attempt.leave_budgets_to(&self.shared.abandoned);
+            attempt.leave_budgets_to(self.shared.abandoned.get_or_init(Arc::default));
         }
     }
 

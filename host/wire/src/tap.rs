@@ -196,10 +196,22 @@ impl TapState {
     }
 
     /// Ends a whole JSON answer. Of a truncated one, the values before the break count.
-    pub fn finish_body(&mut self) -> TapReading {
+    pub fn end_body(&mut self) {
         self.reading.ended = self.peek.end().is_ok();
         self.read();
-        self.reading()
+    }
+
+    /// The same, and takes the results.
+    pub fn finish_body(&mut self) -> TapReading {
+        self.end_body();
+        self.take_reading()
+    }
+
+    /// The results at the end, after which none are kept.
+    pub fn take_reading(&mut self) -> TapReading {
+        let places = &self.tap.places;
+        let (usage, units) = (places.tokens(&self.figures), places.units(&self.figures));
+        TapReading { usage, units, ..std::mem::take(&mut self.reading) }
     }
 
     /// Estimated tokens of the content so far.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::admission::budgets::Charge;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
@@ -34,7 +36,7 @@ pub(super) struct Charges {
     /// The version of the prices.
     version: Option<Arc<str>>,
     /// What budgets are to book, with the provider that charges it.
-    spends: Vec<Charge>,
+    spends: SmallVec<[Charge; 1]>,
 }
 
 impl Charges {

@@ -110,7 +110,7 @@ impl Account {
         let is_unreported = is_answered && (answered.is_empty() || self.tokens.told == Told::Part);
         let has_doubt = self.is_in_doubt || self.shared.has_doubt.load(Ordering::Relaxed);
         let is_left = is_under_way || self.was_left_waiting() && has_doubt && !self.is_read();
-        self.permit.take_over(self.shared.abandoned.take(forfeited.charges.spends()));
+        self.permit.take_over(self.shared.take_abandoned(forfeited.charges.spends()));
         if may_wait && is_unreported {
             return [forfeited.charges.spends(), answered].concat();
         }

@@ -286,7 +286,7 @@ impl Account {
         let input = self.unanswered().filter(|_| answer.pricing.is_none());
         self.tokens.sent = None;
         let charges = self.forfeited().charges.spends().to_vec();
-        self.permit.take_over(self.shared.abandoned.take(&charges));
+        self.permit.take_over(self.shared.take_abandoned(&charges));
         let debt = self.debt(&answer, charges);
         answer.remember(debt.map(|debt| Debt { input, ..debt }));
     }

@@ -1,5 +1,6 @@
 //! The outcome of each target of a request that did not answer, in order and bounded.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,10 +69,12 @@ impl Trail {
 
     /// The trail in one line, for a header or a log: the number of attempts and, unless the first target answered,
     /// the outcome of each (`2; first/a=rate_limited, second/b=skipped:vision, third/c=ok`).
-    pub fn text(&self, attempts: u32, answered: Option<&str>) -> String {
+    pub fn text(&self, attempts: u32, answered: Option<&str>) -> Cow<'static, str> {
         match self.list(answered) {
-            Some(list) => format!("{attempts}; {list}"),
-            None => attempts.to_string(),
+            Some(list) => format!("{attempts}; {list}").into(),
+            // Most requests.
+            None if attempts == 1 => "1".into(),
+            None => attempts.to_string().into(),
         }
     }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus::{GaugeVec, IntCounterVec, Opts};
+use smallvec::SmallVec;
 
 pub(crate) use self::forecast::DEFAULT_OUTPUT;
 use self::forecast::{amounts, cost};
@@ -193,7 +194,10 @@ impl Budgets {
         plan: &Plan,
         demand: &Demand<'_>,
     ) -> Result<Option<Granted>, Box<Refusal>> {
-        let targets: Vec<&Target> =
+        if self.set.load().is_empty() {
+            return Ok(None);
+        }
+        let targets: SmallVec<[&Target; 4]> =
             plan.candidates.iter().chain(&plan.resting).map(|candidate| &*candidate.target).collect();
         let model = demand.model.map(|_| plan.route.alias.as_str());
         pin!(self.reserve_at(caller, model, &targets, demand)).await

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use crate::health::breaker::Position;
 use crate::health::{Health, TargetStatus};
 use crate::route::{Candidate, Plan};
@@ -19,7 +21,7 @@ struct RemainingCandidate<'a> {
 /// The candidates left of a plan.
 #[derive(Debug)]
 pub(super) struct Candidates<'a> {
-    left: Vec<RemainingCandidate<'a>>,
+    left: SmallVec<[RemainingCandidate<'a>; 2]>,
     health: &'a Health,
     /// Whether the first candidate has not been taken yet, which the plan has just found usable.
     is_untouched: bool,
@@ -36,7 +38,7 @@ impl<'a> Candidates<'a> {
     /// All candidates of a plan.
     pub(super) fn new(plan: &'a Plan, health: &'a Health) -> Self {
         let candidates = plan.candidates.iter().chain(&plan.resting);
-        let left: Vec<_> = candidates.map(|candidate| RemainingCandidate { candidate, failed: None }).collect();
+        let left: SmallVec<_> = candidates.map(|candidate| RemainingCandidate { candidate, failed: None }).collect();
         let (is_untouched, has_several) = (!plan.candidates.is_empty(), left.len() > 1);
         Self { left, health, is_untouched, has_several, failures: 0, slow: 0, wait_until: None }
     }

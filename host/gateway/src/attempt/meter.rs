@@ -288,9 +288,9 @@ impl Meter {
                 let (tap, cost) = (&mut self.tap, &mut self.cost);
                 // A frame that was cut off is ignored.
                 let _cut = deframer.finish(&mut |frame| read_frame(tap, cost, frame));
-                self.tap.reading()
+                self.tap.take_reading()
             }
-            Frames::Shown | Frames::Each(_) => self.tap.reading(),
+            Frames::Shown | Frames::Each(_) => self.tap.take_reading(),
             Frames::Nowhere => self.tap.finish_body(),
         };
         let is_partial = self.given_up;

@@ -16,7 +16,7 @@ use super::translated_body::Translated;
 use super::unified_reply::{Closing, HandedBody, UnifiedReply};
 use crate::accounting::Account;
 use crate::provenance::ProvenanceRecorder;
-use weir_translate::dialect::reply::insert;
+use weir_translate::dialect::reply::insert_made;
 use weir_translate::unified::Answer;
 use weir_types::contract::types::{ChatEvent, ChatResponse};
 use weir_types::headers;
@@ -180,7 +180,7 @@ pub(crate) async fn with_cost(mut response: Response<ReplyBody>) -> Response<Rep
         && body.can_gather()
         && let Some(cost) = Box::pin(body.gather()).await
     {
-        insert(response.headers_mut(), &headers::COST_USD, &cost.to_string());
+        insert_made(response.headers_mut(), &headers::COST_USD, cost.to_string());
     }
     response
 }

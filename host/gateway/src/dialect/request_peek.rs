@@ -16,7 +16,7 @@ use foldhash::fast::RandomState;
 use self::counts::{Lists, greatest_number, is_list};
 use self::form_fields::form_fields;
 use self::model::not_a_name;
-pub(crate) use self::model::{ModelSpot, second_model};
+pub(crate) use self::model::{ModelSpot, ModelSpots, second_model};
 use self::object_ids::ObjectPlaces;
 pub(crate) use self::object_ids::{MAX_IDS, ObjectIds};
 use super::exclusion::{CompiledExclusion, Excluded};
@@ -84,7 +84,7 @@ pub struct RequestPeek {
     /// Whether strict mode is on: the request is refused rather than losing a field.
     pub strict: bool,
     /// The positions of the model's name in the body.
-    pub model_places: Vec<ModelSpot>,
+    pub model_places: ModelSpots,
     /// The peek's findings; `None` for bodies that are not JSON.
     pub found: Option<Found>,
 }

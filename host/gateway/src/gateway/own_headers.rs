@@ -1,5 +1,6 @@
 //! Headers that Weir adds to answers of either lane.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,9 +54,14 @@ pub(super) fn set_allow(response: &mut Response<ReplyBody>, methods: &[Method]) 
     }
 }
 
-/// Sets the id that Weir gives the request.
+/// Sets the id that Weir gives the request, which mostly is the id that stands in the answer already.
 pub(super) fn set_own_request_id(response: &mut Response<ReplyBody>, id: &Uuid7) {
-    insert_made(response.headers_mut(), &headers::OWN_REQUEST_ID, id.to_string());
+    let (to, digits) = (response.headers_mut(), id.digits());
+    let shown = to.get(&headers::REQUEST_ID).filter(|shown| shown.as_bytes() == digits).cloned();
+    match shown {
+        Some(shown) => _ = to.insert(&headers::OWN_REQUEST_ID, shown),
+        None => insert_made(to, &headers::OWN_REQUEST_ID, id.to_string()),
+    }
 }
 
 /// Sets the request's id, also under the header name of the client's format; the provider's own id moves to another
@@ -123,17 +129,17 @@ pub(super) fn diagnose(
         to.insert(&headers::LANE, HeaderValue::from_static(lane));
     }
     let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
-    insert_made(to, &headers::ATTEMPTS, account.trail().text(account.tries(), answered.as_deref()));
+    match account.trail().text(account.tries(), answered.as_deref()) {
+        Cow::Borrowed(text) => _ = to.insert(&headers::ATTEMPTS, HeaderValue::from_static(text)),
+        Cow::Owned(text) => insert_made(to, &headers::ATTEMPTS, text),
+    }
     insert_made(to, &headers::OVERHEAD_MS, milliseconds(account.overhead()));
 }
 
 /// A time in milliseconds, to the microsecond: `12.034`.
 pub(super) fn milliseconds(time: Duration) -> String {
-    let mut text = time.as_micros().to_string();
-    // At least four digits, of which three are behind the point.
-    text.insert_str(0, &"0000"[text.len().min(4)..]);
-    text.insert(text.len() - 3, '.');
-    text
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    format!("{}.{:03}", micros / 1000, micros % 1000)
 }
 
 /// Reports why each target of a request without candidates was skipped: in a header, the log and metrics.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use super::fit::Needs;
 use super::order::{Lot, Ranked, order};
 use super::skipped::{Skipped, Why};
@@ -155,8 +157,8 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
     let mut plan = Plan::of(route);
     let embeds = circumstances.embeds && circumstances.provider.is_none() && !route.fallback_embeddings;
     let asked = RequestedModel { model, only: embeds.then(|| route.first_model(model)) };
-    let mut seen: Vec<*const Route> = Vec::new();
-    let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
+    let mut seen = SmallVec::<[*const Route; 4]>::new();
+    let mut next = SmallVec::<[(&Arc<Route>, Option<&str>); 4]>::from_iter([(route, None)]);
     while let Some((route, name)) = next.pop() {
         if plan.candidates.len() >= MAX_CANDIDATES || seen.contains(&Arc::as_ptr(route)) {
             continue;
@@ -217,7 +219,7 @@ fn add(
 ) {
     let Circumstances { health, now, needs, provider, carried, .. } = circumstances;
     let model = name.unwrap_or(asked.model);
-    let mut usable: Vec<(Candidate, u8)> = Vec::new();
+    let mut usable = SmallVec::<[(Candidate, u8); 2]>::new();
     let chosen = |target: &&Arc<Target>| provider.is_none_or(|name| *target.label == *name);
     for target in route.targets.iter().flatten().filter(chosen) {
         let mut candidate = Candidate::new(route, named(target, name), target.health_id(model));
@@ -249,20 +251,20 @@ fn add(
     let takes_turn = !circumstances.only_looks && !usable.iter().any(is_led);
     let turn = if takes_turn { route.next_turn() } else { route.turn() };
     let room = MAX_CANDIDATES.saturating_sub(plan.candidates.len());
-    plan.candidates.extend(in_order(route, usable, model, turn, circumstances).into_iter().take(room));
+    if usable.len() < 2 {
+        return plan.candidates.extend(usable.into_iter().map(|(candidate, _)| candidate).take(room));
+    }
+    plan.candidates.extend(in_order(route, &usable, model, turn, circumstances).take(room));
 }
 
 /// Usable candidates of a route, with their ranks, in the order of its strategy.
 fn in_order(
     route: &Route,
-    usable: Vec<(Candidate, u8)>,
+    usable: &[(Candidate, u8)],
     model: &str,
     turn: usize,
     Circumstances { health, now, session, .. }: Circumstances<'_>,
-) -> Vec<Candidate> {
-    if usable.len() < 2 {
-        return usable.into_iter().map(|(candidate, _)| candidate).collect();
-    }
+) -> impl Iterator<Item = Candidate> {
     let health: Vec<_> = usable.iter().map(|(candidate, _)| health.known(&candidate.health)).collect();
     let candidates: Vec<Ranked<'_>> = usable
         .iter()
@@ -279,7 +281,7 @@ fn in_order(
     let session = session(&route.affinity);
     let lot = Lot { draw: chance::draw, turn, session: session.as_deref() };
     let places = order(route.strategy, &candidates, lot).into_iter();
-    places.filter_map(|place| usable.get(place)).map(|(candidate, _)| candidate.clone()).collect()
+    places.filter_map(|place| usable.get(place)).map(|(candidate, _)| candidate.clone())
 }
 
 impl Plan {

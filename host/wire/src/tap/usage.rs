@@ -47,12 +47,13 @@ fn figure(value: &Scalar) -> Option<u32> {
 #[derive(Debug)]
 pub(super) struct Figures {
     tokens: Vec<Option<u32>>,
+    /// Empty as long as there are none, as in most answers.
     units: Vec<Option<f64>>,
 }
 
 impl Figures {
     pub(super) fn new(places: &Places) -> Self {
-        Self { tokens: vec![None; places.tokens.len()], units: vec![None; places.units.len()] }
+        Self { tokens: vec![None; places.tokens.len()], units: Vec::new() }
     }
 
     /// Merges a value that was found at a place of tokens; a value that is no count is ignored.
@@ -83,11 +84,11 @@ impl Figures {
 
     /// Merges a number of units that was found at a place; one that is no number, or negative, is ignored.
     pub(super) fn add_units(&mut self, places: &Places, place: usize, number: Option<f64>) {
-        let (Some(number), Some(figure), Some(place)) =
-            (number.filter(|number| *number >= 0.0), self.units.get_mut(place), places.units.get(place))
-        else {
-            return;
-        };
+        let Some(number) = number.filter(|number| *number >= 0.0) else { return };
+        if self.units.is_empty() {
+            self.units = vec![None; places.units.len()];
+        }
+        let (Some(figure), Some(place)) = (self.units.get_mut(place), places.units.get(place)) else { return };
         *figure = Some(match (*figure, place.merge) {
             (None, _) | (_, Merge::Last) => number,
             (Some(before), Merge::Max) => before.max(number),

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::{PeekPlan, RequestPeek};
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::ModelPlace;
@@ -22,6 +24,9 @@ pub struct ModelSpot {
     pub name: String,
 }
 
+/// The positions of the model's name, of which most bodies have one.
+pub(crate) type ModelSpots = SmallVec<[ModelSpot; 1]>;
+
 impl ModelSpot {
     /// The edit that replaces the name by another model's.
     pub fn renamed(&self, model: &str) -> Edit {
@@ -40,10 +45,10 @@ impl PeekPlan {
         found: Option<&Found>,
         fields: &[Field],
         path_params: &PathParams,
-    ) -> Result<(Option<String>, Vec<ModelSpot>), Fault> {
+    ) -> Result<(Option<String>, ModelSpots), Fault> {
         let in_path = self.face.model.iter().any(|place| matches!(place, ModelPlace::Path));
         let mut model = if in_path { path_params.get("model").map(str::to_owned) } else { None };
-        let mut spots = Vec::new();
+        let mut spots = ModelSpots::new();
         for (pointer, prefix) in &self.models {
             for hit in found.iter().flat_map(|found| found.all(*pointer)) {
                 let text = hit.value.as_text().ok_or_else(|| not_a_name("model"))?;

@@ -111,7 +111,7 @@ impl GrantedSession {
     /// The targets that were tried, for a header.
     pub(super) fn attempts(&self) -> String {
         let answered = self.target.health_id(&self.model);
-        self.account.trail().text(self.account.tries(), Some(&answered))
+        self.account.trail().text(self.account.tries(), Some(&answered)).into_owned()
     }
 
     /// The session, ready to run.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use memchr::memmem;
+use smallvec::SmallVec;
 
 use weir_types::contract::about::{AuthScheme, CredentialPlace, Manifest};
 use weir_types::query;
@@ -105,25 +106,26 @@ impl Credentials {
         query: &str,
     ) -> (HeaderMap, String) {
         let own = self.own.get(adapter);
-        let mut keys = Vec::new();
+        let mut held = SmallVec::<[HeaderValue; 2]>::new();
         let is_place = |name: &str| {
             USUAL.contains(&name)
                 || self.shared.has_header(name)
                 || own.is_some_and(|own| own.has_header(name))
                 || named.iter().any(|named| named.eq_ignore_ascii_case(name))
         };
-        let places: Vec<HeaderName> = headers.keys().filter(|name| is_place(name.as_str())).cloned().collect();
+        let places: SmallVec<[HeaderName; 2]> =
+            headers.keys().filter(|name| is_place(name.as_str())).cloned().collect();
         for name in places {
             if name != header::COOKIE {
-                keys.extend(headers.get_all(&name).iter().filter_map(key_in));
+                held.extend(headers.get_all(&name).iter().cloned());
             }
             headers.remove(name);
         }
         let is_place =
             |name: &str| self.shared.queries.contains(name) || own.is_some_and(|own| own.queries.contains(name));
         let (bare, queried) = without(query, is_place);
-        keys.extend(queried.into_iter().map(String::into_bytes));
-        keys.retain(|key| key.len() >= MIN_CREDENTIAL_BYTES);
+        let keys = held.iter().map(key_in).chain(queried.iter().map(String::as_bytes));
+        let keys: SmallVec<[&[u8]; 2]> = keys.filter(|key| key.len() >= MIN_CREDENTIAL_BYTES).collect();
         if keys.is_empty() {
             return (headers, bare);
         }
@@ -150,9 +152,8 @@ fn length_bit(name: &str) -> u64 {
 }
 
 /// The credential in a header's value: the text after the scheme, if there is one.
-fn key_in(value: &HeaderValue) -> Option<Vec<u8>> {
-    let key = value.as_bytes().trim_ascii().rsplit(|byte| *byte == b' ').next()?;
-    (!key.is_empty()).then(|| key.to_vec())
+fn key_in(value: &HeaderValue) -> &[u8] {
+    value.as_bytes().trim_ascii().rsplit(|byte| *byte == b' ').next().unwrap_or_default()
 }
 
 /// Splits a query into the parameters outside these places and the values of those inside.
