@@ -4,6 +4,7 @@ mod listener;
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use serde_json::Value;
@@ -30,7 +31,8 @@ impl Gate {
         self.0.add_permits(1);
     }
 
-    pub(crate) async fn pass(&self) {
+    /// Waits until the gate is opened.
+    pub async fn pass(&self) {
         self.0.acquire().await.expect("gates are not closed").forget();
     }
 }
@@ -75,6 +77,8 @@ enum Step {
     Gate(Gate),
     /// Ends the connection in an orderly way.
     Close,
+    /// The same, and opens the gate as soon as the other side's system knows.
+    CloseAndTell(Gate),
     /// Resets the connection.
     Reset,
     /// Sends nothing more until the other side disconnects.
@@ -162,6 +166,12 @@ impl Answer {
     #[must_use]
     pub fn close(self) -> Self {
         self.step(Step::Close)
+    }
+
+    /// Closes the connection here, and opens the gate as soon as the other side's system knows it.
+    #[must_use]
+    pub fn close_and_tell(self, told: &Gate) -> Self {
+        self.step(Step::CloseAndTell(told.clone()))
     }
 
     /// Resets the connection here. Bytes written before only arrive if the other side has read them: wait for that with
@@ -280,6 +290,13 @@ impl Upstream {
     }
 }
 
+/// A connection whose closing waits until the other side's system has confirmed it.
+#[expect(deprecated, reason = "the thread is to be blocked, for as long as a segment and its confirmation take")]
+fn lingering(stream: TcpStream) -> TcpStream {
+    let _lingers = stream.set_linger(Some(Duration::from_secs(10)));
+    stream
+}
+
 struct Wire {
     stream: TcpStream,
     buffer: BytesMut,
@@ -298,6 +315,10 @@ impl Wire {
             // A finished test does not receive it any more.
             let _over = seen.send(request);
             for step in answer.steps {
+                if let Step::CloseAndTell(told) = step {
+                    drop(lingering(self.stream));
+                    return told.open();
+                }
                 if matches!(step, Step::Reset) {
                     // Closing without lingering is a reset.
                     return self.stream.set_zero_linger().unwrap_or_default();
@@ -314,7 +335,7 @@ impl Wire {
     async fn act(&mut self, step: Step) -> bool {
         match step {
             Step::Bytes(bytes) => self.stream.write_all(&bytes).await.is_ok(),
-            Step::Reset => true,
+            Step::Reset | Step::CloseAndTell(_) => true,
             Step::Gate(gate) => tokio::select! {
                 () = gate.pass() => true,
                 gone = gone(&mut self.stream, &mut self.buffer) => !gone,
