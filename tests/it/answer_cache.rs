@@ -6,6 +6,7 @@ mod incomplete;
 mod nodes;
 mod semantic;
 mod shared_questions;
+mod tenants;
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,8 @@
 //! Restricted keys: requests without a model, objects of other clients, and facts that a client must not learn.
 
+mod over_grpc;
+mod unknown_makers;
+
 use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,7 @@
 //! Budgets and costs: reserved before, booked after, refused in the client's own format, kept over a restart.
 
+mod doors;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};

@@ -73,7 +73,7 @@ async fn all_of_it_is_recorded(folder: &Folder, store: &str) {
     let refused = entry(address, "refuse-reload", "token").await;
     assert_eq!((&refused["id"], &refused["before"]["version"]), (&json!("2"), &json!(2)));
     assert_eq!(refused["refused"]["digest"].as_str().map(str::len), Some(64), "{refused}");
-    assert!(refused["refused"]["why"].as_str().unwrap().contains("alais"), "{refused}");
+    assert!(refused["refused"]["why"].as_str().unwrap().contains("`[[models]]` needs `alias`"), "{refused}");
 
     assert_eq!(admin(address, Request::post("/admin/v1/config/rollback", "")).await.status(), 200);
     let back = entry(address, "rollback", "token").await;

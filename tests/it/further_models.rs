@@ -2,7 +2,7 @@
 //! dearest may cost.
 
 use serde_json::{Value, json};
-use weir_tests::{Folder, Gateway, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
 use crate::guards::{guard, secret};
 use crate::wire_format::{ANTHROPIC, OPENAI, TEXT, provider};
@@ -196,6 +196,54 @@ async fn a_budget_has_room_for_the_dearest_model_that_a_request_names() {
             let reply = gateway.ask(&ask("free", path, "fast", &format!(r#","models":[{many}]"#))).await;
             assert_eq!(reply.status(), 400, "{path}: {}", reply.text());
             assert!(reply.text().contains("64 models") && upstream.unseen().is_none(), "{path}: {}", reply.text());
+        }
+    }
+}
+
+/// Each request of such work names a model of its own, as the provider calls it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_of_a_batch_is_of_a_model_that_its_client_may_not_use() {
+    let mut upstream = Upstream::always(Answer::json(200, r#"{"id":"msgbatch_0123456789abcdef"}"#)).await;
+    let operations = CLIENTS.replacen("models =", "operations = [\"batches-*\"]\nmodels =", 1);
+    // Where there are budgets, no request names more models than can be priced; a batch is not priced beforehand.
+    let config = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"anthropic\"\nurl = \"{}\"\napi_key = \"KEY\"\npassthrough = [\"POST *\"]\n\
+         [[models]]\nalias = \"fast\"\ntarget = {{ provider = \"p\", model = \"fast-1\" }}\n{operations}\
+         [[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 9000\nper = \"total\"\n",
+        upstream.url()
+    );
+    let gateway = Gateway::with(Folder::with(&["anthropic"]), &config).await;
+    let one = |model: &str, more: &str| {
+        format!(
+            r#"{{"custom_id":"c","params":{{"model":"{model}","max_tokens":9,"messages":[{{"role":"user","content":"Hi"}}]{more}}}}}"#
+        )
+    };
+    let many = |last: &str| {
+        let names = (0..99).map(|number| one(&format!("fast-{number}"), ""));
+        names.chain([one(last, "")]).collect::<Vec<_>>().join(",")
+    };
+    let advised = |model: &str| format!(r#","tools":[{{"type":"advisor_20260301","name":"a","model":"{model}"}}]"#);
+    for (requests, status) in [
+        (one("dear", ""), 403),
+        (one("fast-1", r#","\u006dodel":"dear""#), 403),
+        (one("fast-1", &advised("dear")), 403),
+        (one("fast-1", r#","fallbacks":[{"model":"dear"}]"#), 403),
+        (many("dear"), 403),
+        (one("fast-1", &advised("fast-2")), 200),
+        (many("fast-99"), 200),
+    ] {
+        for path in ["/v1/messages/batches", "/anthropic/v1/messages/batches", "/passthrough/p/messages/batches"] {
+            let body = format!(r#"{{"requests":[{requests}]}}"#);
+            let by = |client: &str| {
+                Request::post(path, body.clone()).header("x-api-key", &format!("weir-{client}-0123456789"))
+            };
+            let reply = gateway.ask(&by("bound")).await;
+            let case = format!("{path}: {}: {}", body.get(..200).unwrap_or(&body), reply.text());
+            assert_eq!(reply.status(), status, "{case}");
+            assert_eq!(upstream.unseen().is_some(), status == 200, "{case}");
+            let reply = gateway.ask(&by("free")).await;
+            assert_eq!(reply.status(), 200, "{path}: {}", reply.text());
+            assert_eq!(upstream.request().await.text(), body);
         }
     }
 }

@@ -74,9 +74,9 @@ pub(super) struct Read {
     pub(super) text: String,
     finishes: usize,
     whole: Option<types::ChatResponse>,
-    summary: Option<Summary>,
+    pub(super) summary: Option<Summary>,
     trailers: MetadataMap,
-    end: Option<Status>,
+    pub(super) end: Option<Status>,
 }
 
 impl Read {

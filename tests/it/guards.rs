@@ -3,12 +3,14 @@
 mod answer_shapes;
 mod answers;
 mod attack;
+mod beside;
 mod chain;
 mod ends;
 mod evasion;
 pub(crate) mod everywhere;
 mod gathered;
 mod invisible;
+mod over_grpc;
 mod proof;
 pub(crate) mod requests;
 mod restore;
@@ -16,6 +18,7 @@ mod screened;
 mod shapes;
 mod swaps;
 mod unchanged;
+mod unread;
 mod webhook;
 
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};

@@ -8,6 +8,7 @@ mod lists;
 mod many;
 mod midstream;
 mod nodes;
+mod others;
 mod restored;
 mod spending;
 pub(crate) mod tokens;

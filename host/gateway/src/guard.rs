@@ -181,7 +181,7 @@ impl Guard {
     }
 
     /// Whether a request passes that it fails to judge.
-    fn fails_open(&self) -> bool {
+    pub(crate) fn fails_open(&self) -> bool {
         self.settings.fail == GuardFailure::Open || !self.enforces()
     }
 
@@ -196,7 +196,7 @@ impl Guard {
     }
 
     /// Whether it judges answers: it does so only if it may see them.
-    fn judges_answers(&self) -> bool {
+    pub(crate) fn judges_answers(&self) -> bool {
         self.manifest().is_some_and(|manifest| manifest.phases.contains(&Phase::Event))
             && self.answer_access() != Access::None
     }

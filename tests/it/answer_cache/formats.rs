@@ -7,7 +7,7 @@ use super::{keeping, provider, requests, result};
 use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, TEXT, WireFormat};
 
 /// The same question in a client's format: a system text, a limit of output, a tool.
-fn question(client: WireFormat, model: &str, stream: bool) -> Request {
+pub(super) fn question(client: WireFormat, model: &str, stream: bool) -> Request {
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
     let body = match client.name {
         "openai" => json!({

@@ -90,7 +90,7 @@ impl WireFormat {
     }
 
     /// A piece of a stream as it is sent.
-    pub(super) fn on_the_wire(self, piece: &str) -> Vec<u8> {
+    pub(crate) fn on_the_wire(self, piece: &str) -> Vec<u8> {
         if self.format != Format::Bedrock {
             return piece.as_bytes().to_vec();
         }

@@ -193,7 +193,7 @@ pub(super) async fn judged_by(
     let enforces = guards.iter().any(|guard| guard.enforces() && guard.sees_requests());
     let must_translate =
         judgement.changed || seen.is_ambiguous && enforces || before.is_some_and(|before| before.must_translate);
-    // Only a chat has an answer with texts.
+    // Only of a chat is the answer read.
     let mut pending = before.map(|before| before.pending.clone()).unwrap_or_default();
     if *asked.operation() == Operation::Chat {
         pending.extend(judgement.pending);
@@ -204,10 +204,11 @@ pub(super) async fn judged_by(
     let ends = Mutex::new(Ends::new(judgement.ends, tenant, &exchange.id, exchange.begun, metrics));
     let judged =
         Judged { notes: Notes::of(judgement.notes), copy, must_translate, pending, ends, metrics: metrics.clone() };
-    if judgement.refused.is_some() {
+    let refused = judgement.refused.or_else(|| relayed::unread_answer(asked, guards));
+    if refused.is_some() {
         judged.refused();
     }
-    (judged, judgement.refused)
+    (judged, refused)
 }
 
 /// What guards see of a request, and what its dialect reported besides.

@@ -291,13 +291,7 @@ impl PlanRunner<'_> {
     }
 
     /// Has the account begin an attempt at a target, which may be a fallback.
-    fn start_attempt(
-        &self,
-        candidate: &Candidate,
-        target: &Target,
-        fallen: Option<Fallback>,
-        account: &mut Account,
-    ) {
+    fn start_attempt(&self, candidate: &Candidate, target: &Target, fallen: Option<Fallback>, account: &mut Account) {
         if let Some(Fallback { from, reason }) = fallen {
             account.metrics().tries.fell_back(&from.id, &target.id, reason);
         }

@@ -1,9 +1,13 @@
 //! What guards see of a request that is only relayed and is no JSON.
 
+use std::sync::Arc;
+
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use crate::attempt::InboundRequest;
+use crate::guard::Guard;
+use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_wire::form::{self, Part};
@@ -50,6 +54,20 @@ pub(super) fn unreadable() -> Fault {
     let message = "a guard judges this key's requests, and cannot read files: send their content in requests, or ask the \
                    operator to leave this key out of the guard's `for`, or to let its failures pass";
     cannot_judge(message)
+}
+
+/// The refusal of a request whose answer a model writes and no adapter reads, as that in a format which is only relayed, if a guard would
+/// have to judge it whose failures refuse requests.
+pub(super) fn unread_answer(asked: &InboundRequest, guards: &[&Arc<Guard>]) -> Option<Fault> {
+    let is_written = matches!(asked.operation(), Operation::Other(_)) && !asked.endpoint.face.output_limit.is_empty();
+    let is_concerned = |guard: &&Arc<Guard>| guard.judges_answers() && !guard.fails_open();
+    let guard = guards.iter().find(|guard| is_written && is_concerned(guard))?;
+    let message = format!(
+        "the guard `{}` judges this key's answers, and cannot read those of this endpoint: call one that serves chats, or ask the \
+         operator to leave this key out of the guard's `for`, or to let its failures pass",
+        guard.name()
+    );
+    Some(cannot_judge(&message))
 }
 
 /// The refusal of what guards would have to judge, and cannot read.
