@@ -18,7 +18,7 @@ pub(super) enum Overtime {
     Open,
     /// It is complete, and has not been waited for yet.
     Told,
-    /// It is waited for.
+    /// The provider has until then to end it.
     Waits(Pin<Box<Sleep>>),
 }
 
