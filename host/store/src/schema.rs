@@ -42,7 +42,7 @@ create table if not exists open_work (
 /// The version from which on the end of the audit log is also kept apart from it.
 pub(crate) const HEAD_SINCE: i64 = 8;
 
-/// The last entry of the audit log, in one row: without it, entries that are cut off the end would be missed by nobody. A log that
+/// The last entry of the audit log, in one row: without it, nothing would show that entries were cut off the end. A log that
 /// an earlier version wrote has the row from its next entry on.
 const AUDIT_HEAD: &str = "
 create table if not exists audit_head (number bigint primary key, sequence bigint not null, hash bytea not null);

@@ -173,7 +173,7 @@ impl Reload {
         found.into_iter().find(|one| one.config.revision == name || one.number.to_string() == name).cloned()
     }
 
-    /// Loads the file again and applies it, as somebody asked. Blocks.
+    /// Loads the file again and applies it, on request of this actor. Blocks.
     pub fn reload(&self, by: &Actor) -> Result<AppliedConfig, ReloadError> {
         let Loaded { digest, taken } = self.load_in_turn()?;
         // Not while others wait for their turn: a database may take its time.
@@ -221,7 +221,7 @@ impl Reload {
         }
     }
 
-    /// Rolls back to a kept version, by default the previous one, as somebody asked. Blocks.
+    /// Rolls back to a kept version, by default the previous one, on request of this actor. Blocks.
     pub fn rollback(&self, to: Option<&str>, by: &Actor) -> Result<AppliedConfig, ReloadError> {
         let versions = self.versions();
         let current = versions.first().map(|version| version.config.revision.clone());

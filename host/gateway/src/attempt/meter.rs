@@ -136,41 +136,23 @@ impl Meter {
         };
         let mut meter = if let Some(framing) = framing {
             let frames = Frames::Here(Deframer::new(framing, limits));
-            boxed(|| Self {
-                tap: TapState::new(tap),
-                cost: None,
-                list: None,
-                decompressor,
-                frames,
-                room: None,
-                given_up: false,
-            })
+            boxed(|| Self::of(TapState::new(tap), None, decompressor, frames))
         } else if asked == WholeAnswerCheck::Each {
             let frames = Frames::Each(Box::new(EachTap::new(tap)));
-            boxed(|| Self {
-                tap: TapState::of_bill(tap),
-                cost: None,
-                list: None,
-                decompressor,
-                frames,
-                room: None,
-                given_up: false,
-            })
+            boxed(|| Self::of(TapState::of_bill(tap), None, decompressor, frames))
         } else {
             let read = if asked == WholeAnswerCheck::Bill { TapState::of_bill } else { TapState::new };
             let list = (asked == WholeAnswerCheck::Work).then(|| ListTap::new(tap)).flatten().map(Box::new);
-            boxed(|| Self {
-                tap: read(tap),
-                cost: None,
-                list,
-                decompressor,
-                frames: Frames::Nowhere,
-                room: None,
-                given_up: false,
-            })
+            boxed(|| Self::of(read(tap), list, decompressor, Frames::Nowhere))
         };
         meter.tap.headers(|name| headers.get(name)?.to_str().ok());
         Some(meter)
+    }
+
+    /// A meter at the start of an answer.
+    #[inline]
+    fn of(tap: TapState, list: Option<Box<ListTap>>, decompressor: Option<Decompressor>, frames: Frames) -> Self {
+        Self { tap, cost: None, list, decompressor, frames, room: None, given_up: false }
     }
 
     /// Has what the answer tells at this place read as its cost.

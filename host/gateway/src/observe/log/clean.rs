@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_name_shows_neither_a_key_nor_what_controls_a_terminal() {
-        for plain in ["gpt-4o-mini", "vendor/claude-3-5-sonnet-20241022", "modèle", ""] {
+        for plain in ["small-4o-mini", "vendor/large-3-5-20241022", "modèle", ""] {
             assert!(matches!(cleaned_name(plain), Cow::Borrowed(same) if same == plain));
         }
         assert_eq!(cleaned_name("a\nb\u{1b}[2J\u{9b}c"), "a b [2J c");

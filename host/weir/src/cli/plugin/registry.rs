@@ -36,7 +36,7 @@ pub(super) struct Access {
     password: Option<String>,
 }
 
-/// Why an adapter in a registry cannot be had.
+/// Why an adapter cannot be fetched from a registry.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReferenceFailure {
     /// The text means none.
