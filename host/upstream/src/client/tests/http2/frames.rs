@@ -107,4 +107,17 @@ impl Bench {
     pub(super) async fn accept(&self) -> Frames {
         in_time(async { Frames::begin(self.scripted.accept().await).await }).await
     }
+
+    /// A new connection whose first request has arrived.
+    pub(super) async fn taken(&self) -> Frames {
+        let mut frames = self.accept().await;
+        assert_eq!(frames.request().await, 1);
+        frames
+    }
+
+    /// A request, and the new connection that it has arrived on.
+    pub(super) async fn begin(&self) -> (JoinHandle<Result<UpstreamResponse, UpstreamError>>, Frames) {
+        let sent = self.send();
+        (sent, self.taken().await)
+    }
 }

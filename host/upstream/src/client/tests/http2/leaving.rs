@@ -15,9 +15,7 @@ async fn body(sent: JoinHandle<Result<UpstreamResponse, UpstreamError>>) -> Byte
 #[tokio::test]
 async fn a_provider_that_ends_its_connection_in_good_order_costs_no_request() {
     let bench = Bench::new().await;
-    let streamed = bench.send();
-    let mut old = bench.accept().await;
-    assert_eq!(old.request().await, 1);
+    let (streamed, mut old) = bench.begin().await;
     old.begin_answer(1).await;
     old.piece(1, "a", false).await;
     let mut streamed = in_time(streamed).await.unwrap().unwrap().body;
@@ -29,8 +27,7 @@ async fn a_provider_that_ends_its_connection_in_good_order_costs_no_request() {
     old.leave(3, NO_ERROR).await;
 
     // What was not taken goes out on another connection, and so does what comes later.
-    let mut new = bench.accept().await;
-    assert_eq!(new.request().await, 1);
+    let mut new = bench.taken().await;
     new.answer(1).await;
     assert_eq!(body(untaken).await, "ok");
     let later = bench.send();
@@ -52,15 +49,11 @@ async fn a_provider_that_ends_its_connection_in_good_order_costs_no_request() {
 #[tokio::test]
 async fn a_connection_of_which_the_provider_announces_the_end_gets_no_more_requests() {
     let bench = Bench::new().await;
-    let taken = bench.send();
-    let mut old = bench.accept().await;
-    assert_eq!(old.request().await, 1);
+    let (taken, mut old) = bench.begin().await;
     old.leave(ANY, NO_ERROR).await;
     old.begin_answer(1).await;
     let taken = in_time(taken).await.unwrap().unwrap().body;
-    let later = bench.send();
-    let mut new = bench.accept().await;
-    assert_eq!(new.request().await, 1);
+    let (later, mut new) = bench.begin().await;
     new.answer(1).await;
     assert_eq!(body(later).await, "ok");
     old.leave(1, NO_ERROR).await;
@@ -72,9 +65,7 @@ async fn a_connection_of_which_the_provider_announces_the_end_gets_no_more_reque
 #[tokio::test]
 async fn requests_that_wait_for_room_on_a_connection_that_ends_go_out_on_another() {
     let bench = Bench::new().await;
-    let taken = bench.send();
-    let mut old = bench.accept().await;
-    assert_eq!(old.request().await, 1);
+    let (taken, mut old) = bench.begin().await;
     old.allow(1).await;
     let waiting = [bench.send(), bench.send()];
     // Both are handed to the connection now, which begins with one of them.
@@ -99,9 +90,7 @@ async fn requests_that_wait_for_room_on_a_connection_that_ends_go_out_on_another
 async fn what_a_provider_took_before_it_broke_off_is_not_sent_again() {
     for reason in [NO_ERROR, ENHANCE_YOUR_CALM] {
         let bench = Bench::new().await;
-        let begun = bench.send();
-        let mut old = bench.accept().await;
-        assert_eq!(old.request().await, 1);
+        let (begun, mut old) = bench.begin().await;
         old.begin_answer(1).await;
         let begun = in_time(begun).await.unwrap().unwrap().body;
         let unanswered = bench.send();
@@ -118,9 +107,7 @@ async fn what_a_provider_took_before_it_broke_off_is_not_sent_again() {
 #[tokio::test]
 async fn a_connection_that_breaks_is_told_from_an_answer_that_nobody_can_read() {
     let bench = Bench::new().await;
-    let begun = bench.send();
-    let mut frames = bench.accept().await;
-    assert_eq!(frames.request().await, 1);
+    let (begun, mut frames) = bench.begin().await;
     frames.begin_answer(1).await;
     let begun = in_time(begun).await.unwrap().unwrap().body;
     let unanswered = bench.send();
@@ -129,9 +116,7 @@ async fn a_connection_that_breaks_is_told_from_an_answer_that_nobody_can_read() 
     drop(frames);
     assert_eq!(in_time(unanswered).await.unwrap().unwrap_err().kind, UpstreamErrorKind::Reset);
     assert_eq!(in_time(begun.collect(10)).await.unwrap_err().kind, UpstreamErrorKind::Cut);
-    let refused = bench.send();
-    let mut frames = bench.accept().await;
-    assert_eq!(frames.request().await, 1);
+    let (refused, mut frames) = bench.begin().await;
     // A frame of data on no stream.
     frames.write(DATA, 0, 0, b"?").await;
     assert_eq!(in_time(refused).await.unwrap().unwrap_err().kind, UpstreamErrorKind::Protocol);
@@ -140,9 +125,7 @@ async fn a_connection_that_breaks_is_told_from_an_answer_that_nobody_can_read() 
 #[tokio::test]
 async fn a_provider_that_ends_its_connection_for_a_reason_leaves_the_repetition_to_the_caller() {
     let bench = Bench::new().await;
-    let taken = bench.send();
-    let mut old = bench.accept().await;
-    assert_eq!(old.request().await, 1);
+    let (taken, mut old) = bench.begin().await;
     let untaken = bench.send();
     assert_eq!(old.request().await, 3);
     old.leave(1, ENHANCE_YOUR_CALM).await;

@@ -14,9 +14,7 @@ const PADDED: u8 = 8;
 #[tokio::test]
 async fn an_answer_is_read_among_all_frames_that_may_stand_beside_it() {
     let bench = Bench::new().await;
-    let sent = bench.send();
-    let mut frames = bench.accept().await;
-    assert_eq!(frames.request().await, 1);
+    let (sent, mut frames) = bench.begin().await;
     // `:status: 103`, twice.
     for _ in 0..2 {
         frames.write(HEADERS, END_HEADERS, 1, b"\x08\x03103").await;
