@@ -4,27 +4,14 @@
 
 use weir_adapter_azure_openai::AzureOpenAi;
 use weir_sdk::adapter::{ChatOutcome, Decoder, ProviderChat};
-use weir_sdk::testing::{context, fields, json};
+use weir_sdk::testing::{context, fields, json, request};
 use weir_sdk::types::{
-    Body, ChatEvent, ChatRequest, Context, Frame, FunctionTool, HttpResponse, Message, OutputFormat, Part,
-    ReasoningRequest, RenderedRequest, Role, Sampling, Setting, Tool,
+    Body, ChatEvent, ChatRequest, Context, Frame, HttpResponse, OutputFormat, Part, RenderedRequest, Sampling, Setting,
 };
 
 fn ctx(model: &str, options: &[(&str, &str)]) -> Context {
     let set = |(key, value): &(&str, &str)| Setting { key: (*key).into(), json: format!("\"{value}\"") };
     Context { format: "openai.chat".into(), options: options.iter().map(set).collect(), ..context(model) }
-}
-
-fn request(effort: Option<&str>, has_tools: bool) -> ChatRequest {
-    let tool = Tool::Function(FunctionTool::new("look"));
-    let reasoning =
-        effort.map(|effort| ReasoningRequest { effort: Some(effort.to_owned()), ..ReasoningRequest::default() });
-    ChatRequest {
-        messages: vec![Message::new(Role::User, vec![Part::text("Hi")])],
-        tools: has_tools.then_some(tool).into_iter().collect(),
-        reasoning,
-        ..ChatRequest::default()
-    }
 }
 
 fn sent(ctx: &Context, request: ChatRequest) -> RenderedRequest {

@@ -24,11 +24,27 @@ pub mod recordings;
 use serde_json::Value;
 
 use crate::adapter::{ChatOutcome, Decoder, Encoder};
-use crate::types::{Body, ChatEvent, ChatResponse, Context, Frame, HttpResponse, Loss};
+use crate::types::{
+    Body, ChatEvent, ChatRequest, ChatResponse, Context, Frame, FunctionTool, HttpResponse, Loss, Message, Part,
+    ReasoningRequest, Role, Tool,
+};
 
 /// A context for a model.
 pub fn context(model: &str) -> Context {
     Context { request_id: "req1".into(), model: model.into(), ..Context::default() }
+}
+
+/// A short question with this effort of thinking and, if `has_tools`, a function that may be called.
+pub fn request(effort: Option<&str>, has_tools: bool) -> ChatRequest {
+    let tool = Tool::Function(FunctionTool::new("look"));
+    let reasoning =
+        effort.map(|effort| ReasoningRequest { effort: Some(effort.to_owned()), ..ReasoningRequest::default() });
+    ChatRequest {
+        messages: vec![Message::new(Role::User, vec![Part::text("Hi")])],
+        tools: has_tools.then_some(tool).into_iter().collect(),
+        reasoning,
+        ..ChatRequest::default()
+    }
 }
 
 /// An answer of a provider.

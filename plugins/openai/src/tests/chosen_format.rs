@@ -2,27 +2,13 @@
 
 use weir_sdk::adapter::{ChatOutcome, ProviderChat};
 use weir_sdk::compat::wire;
-use weir_sdk::testing::{context, json};
-use weir_sdk::types::{
-    Body, ChatRequest, Context, FunctionTool, HttpResponse, Message, Part, ReasoningRequest, Role, Tool,
-};
+use weir_sdk::testing::{context, json, request};
+use weir_sdk::types::{Body, Context, HttpResponse, Part};
 
 use crate::OpenAi;
 
 fn chat(model: &str) -> Context {
     Context { format: wire::FORMAT.to_owned(), ..context(model) }
-}
-
-fn request(effort: Option<&str>, has_tools: bool) -> ChatRequest {
-    let tool = Tool::Function(FunctionTool::new("look"));
-    let reasoning =
-        effort.map(|effort| ReasoningRequest { effort: Some(effort.to_owned()), ..ReasoningRequest::default() });
-    ChatRequest {
-        messages: vec![Message::new(Role::User, vec![Part::text("Hi")])],
-        tools: has_tools.then_some(tool).into_iter().collect(),
-        reasoning,
-        ..ChatRequest::default()
-    }
 }
 
 #[test]
