@@ -37,7 +37,7 @@ const OWN_FILE: &str = "file";
 /// The request member with the servers of tools. It is kept among the tools, since it must not be dropped.
 const MCP_SERVERS: &str = "mcp_servers";
 /// Key of the extension with the request header of beta features.
-const BETA: &str = "anthropic-beta";
+pub const BETA: &str = "anthropic-beta";
 /// The key of the system's text for the service's own accounts, whose value is its block.
 const ACCOUNT: &str = "system";
 

@@ -1,13 +1,13 @@
 //! Claude's requests on this platform: the model is in the path, the version of the API in the body.
 
-use weir_adapter_anthropic::{Anthropic, CACHE, FORMAT};
+use weir_adapter_anthropic::{Anthropic, BETA, CACHE, FORMAT};
 use weir_sdk::adapter::{ProviderChat, ProviderCountTokens, Result};
 use weir_sdk::json::{Rest, object};
 use weir_sdk::losses::{Losses, Place};
 use weir_sdk::types::{Body, ChatRequest, Context, Error, Extension, Part, RenderedRequest, ResultPart, Tool};
 
-use crate::media;
 use crate::target::{self, Target};
+use crate::{betas, media};
 
 /// The version of the API on this platform.
 const VERSION: &str = "vertex-2023-10-16";
@@ -17,6 +17,7 @@ const VERSION_MEMBER: &str = "anthropic_version";
 pub(crate) fn chat(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
     let method = if request.stream { "streamRawPredict" } else { "rawPredict" };
     let mut losses = prepare(&mut request)?;
+    betas::keep_known(&mut request, &mut losses);
     let rendered = <Anthropic as ProviderChat>::render_request(&target.context(ctx), request)?;
     let mut rendered = adapted(rendered, &["model", VERSION_MEMBER])?;
     rendered.request.path = target.method(method);
@@ -30,6 +31,8 @@ pub(crate) fn count(ctx: &Context, target: &Target, mut request: ChatRequest) ->
     let rendered = <Anthropic as ProviderCountTokens>::render_request(&target.context(ctx), request)?;
     let mut rendered = adapted(rendered, &[VERSION_MEMBER])?;
     rendered.request.path = target::claude_count(ctx);
+    // A count is the same without features on trial, and the platform refuses it with most of them.
+    rendered.request.headers.retain(|header| header.name != BETA);
     Ok(rendered)
 }
 

@@ -6,6 +6,7 @@
 //! Sources: the REST reference of `aiplatform.googleapis.com` (`publishers.models`), the guide to Claude on Vertex AI,
 //! and recordings of the service.
 
+mod betas;
 mod claude;
 mod count_tokens;
 mod decoder;

@@ -1,7 +1,7 @@
 //! Known bugs of other gateways, and cases that are specific to the platform.
 
 use serde_json::{Value, json};
-use weir_adapter_anthropic::{CACHE, FORMAT};
+use weir_adapter_anthropic::{BETA, CACHE, FORMAT};
 use weir_sdk::adapter::{ProviderCountTokens, ProviderEmbeddings, ProviderErrors, ProviderModels};
 use weir_sdk::model::header;
 use weir_sdk::types::{
@@ -47,6 +47,19 @@ fn c51_claude_is_asked_with_the_model_in_the_path_and_the_version_in_the_body() 
         assert_eq!(header(&rendered.request.headers, "anthropic-version"), None);
         assert_eq!(header(&rendered.request.headers, "anthropic-beta"), Some("b1"));
     }
+}
+
+#[test]
+fn claude_is_asked_for_the_clients_features_that_the_platform_knows_and_a_count_for_none() {
+    let asked = r#""interleaved-thinking-2025-05-14,files-api-2025-04-14""#;
+    let extensions = vec![Extension { format: FORMAT.into(), key: BETA.into(), json: asked.into() }];
+    let request = || ChatRequest { extensions: extensions.clone(), ..ask(vec![user(Part::text("hi"))]) };
+    let ctx = context(CLAUDE, &[("beta", "[\"b1\"]")]);
+    let sent = rendered(&ctx, request()).unwrap();
+    assert_eq!(header(&sent.request.headers, BETA), Some("interleaved-thinking-2025-05-14,b1"));
+    assert_eq!(fields(&sent.losses), [BETA]);
+    let count = <Vertex as ProviderCountTokens>::render_request(&ctx, request()).unwrap();
+    assert_eq!(header(&count.request.headers, BETA), None);
 }
 
 #[test]
