@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_json::value::RawValue;
 
 use super::error::Error;
@@ -77,7 +77,7 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// Any number.
+/// Any number. One written as text counts too: the JSON of Protocol Buffers has numbers of 64 bits so, and takes all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
 pub struct Number(pub f64);
 
@@ -97,6 +97,11 @@ impl<'de> Deserialize<'de> for Number {
             }
             fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
                 Ok(Number(value))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Number, E> {
+                let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+                let number = if is_number { parse(text).ok() } else { None };
+                number.ok_or_else(|| E::invalid_type(Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_any(Any)

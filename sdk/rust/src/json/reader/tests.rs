@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::json::{RawValue, Seq, Str, parse};
+use crate::json::{Count, Number, RawValue, Seq, Str, parse};
 
 /// Checks that both readers accept the text or both reject it, and that their values are equal.
 fn same(text: &str) {
@@ -104,6 +104,19 @@ fn errors_say_what_and_where() {
     let error = parse::<Seq<Str<'_>>>("[\"a\",\n 5]").unwrap_err();
     assert_eq!(error.to_string(), "[1]: expected a string, found a number at line 2 column 2");
     assert_eq!(parse::<u32>("\"a\"").unwrap_err().to_string(), "expected u32, found a string");
+}
+
+#[test]
+fn numbers_may_be_written_as_text() {
+    let number = |text: &str| parse::<Number>(text).ok().map(|number| number.0);
+    for (text, value) in [(r#""12""#, 12.0), (r#""-0.5""#, -0.5), (r#""1\u0032e1""#, 120.0), ("12", 12.0)] {
+        assert_eq!(number(text), Some(value), "{text}");
+    }
+    for text in ["\"\"", r#""x""#, r#""1x""#, r#""NaN""#, r#""2026-01-01""#, r#""[1]""#, "true", "[1]"] {
+        assert_eq!(number(text), None, "{text}");
+    }
+    assert_eq!(parse::<Count>(r#""7""#).ok(), Some(Count(7)));
+    assert_eq!(parse::<Count>(r#""x""#).unwrap_err().to_string(), "expected a number, found a string");
 }
 
 fn values() -> impl Strategy<Value = Value> {
