@@ -95,7 +95,13 @@ impl GenerateEncoder {
                 self.losses.foreign("usage.", &later.extensions, FORMAT);
                 self.usage.update(later);
             }
-            ChatEvent::Failure(error) => self.fail(&error),
+            ChatEvent::Failure(error) => {
+                // What came before in the same read.
+                if self.candidates.iter().any(Written::brings) {
+                    self.flush(false);
+                }
+                self.fail(&error);
+            }
             ChatEvent::Opaque(opaque) => self.opaque(&opaque),
             event => self.of_candidate(event)?,
         }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use weir_sdk::losses::extension;
 use weir_sdk::testing::events::mixed_stream;
 use weir_sdk::types::{
-    AllowedTools, Candidate, ChatResponse, Citation, Finish, FinishReason, MediaSource, Part, ReasoningMode,
-    ReasoningPart, ResponseStart, Role, Signature, TextPart, Tool, ToolCall, ToolChoice, Usage,
+    AllowedTools, Candidate, ChatEvent, ChatResponse, Citation, Finish, FinishReason, MediaSource, Part, PartKind,
+    ReasoningMode, ReasoningPart, ResponseStart, Role, Signature, TextPart, Tool, ToolCall, ToolChoice, Usage,
 };
 
 use super::{asked, context, encoded, sent, written};
@@ -408,4 +408,22 @@ fn the_mode_of_calls_may_be_in_small_letters() {
         }
     }
     assert_eq!(choice("none", &[]), Some(ToolChoice::Disabled));
+}
+
+#[test]
+fn c19_what_was_said_before_a_failure_is_written_however_it_was_read() {
+    use weir_sdk::testing::events::{delta, start};
+    let error = weir_sdk::types::Error::unreadable("it broke");
+    let events = [
+        ChatEvent::Start(ResponseStart::default()),
+        start(0, PartKind::Text),
+        delta(0, "Hello"),
+        ChatEvent::Failure(error),
+    ];
+    for group in [1, 4] {
+        let frames = encoded(&context("m"), &events, group);
+        assert_eq!(frames.len(), 2, "{frames:?}");
+        assert_eq!(frames[0]["candidates"][0]["content"]["parts"], json!([{"text": "Hello"}]));
+        assert!(frames[1]["error"]["message"].as_str().unwrap().contains("it broke"), "{frames:?}");
+    }
 }
