@@ -10,7 +10,9 @@ use weir_sdk::blocks::encoder::{AnswerFrames, BlockEncoder, End};
 use weir_sdk::blocks::writer::BlockFrames;
 use weir_sdk::json::Rest;
 use weir_sdk::losses::{Losses, Place, extension};
-use weir_sdk::types::{Citation, Context, Error, Frame, MediaPart, MediaSource, Opaque, Signature, ToolStart, Usage};
+use weir_sdk::types::{
+    Citation, Context, Error, Frame, MediaPart, MediaSource, Opaque, ResponseStart, Signature, ToolStart, Usage,
+};
 
 use crate::names::ID;
 use crate::read::SOURCE;
@@ -25,6 +27,8 @@ pub(crate) type ConverseEncoder = BlockEncoder<ConverseFrames>;
 pub struct ConverseFrames {
     /// Members that this format's own answer had at its end: those of `messageStop`, and of `metadata`.
     end: Vec<Opaque>,
+    /// The service tier that the answer's start named.
+    tier: Option<String>,
 }
 
 impl BlockFrames for ConverseFrames {
@@ -117,6 +121,10 @@ impl BlockFrames for ConverseFrames {
 }
 
 impl AnswerFrames for ConverseFrames {
+    fn take_start(&mut self, start: ResponseStart) {
+        self.tier = start.service_tier;
+    }
+
     fn first(&mut self, _: &Context, _: &Usage) -> Frame {
         frames::message_start()
     }
@@ -133,7 +141,8 @@ impl AnswerFrames for ConverseFrames {
     fn end(&mut self, ctx: &Context, end: &End<'_>, losses: &mut Losses, out: &mut Vec<Frame>) {
         let own = |kind: &str| self.end.iter().find(|own| own.kind == kind).map(|own| own.json.as_str());
         out.push(frames::message_stop(end, own("messageStop"), losses));
-        out.push(frames::metadata(ctx, end.usage, own("metadata")));
+        let tier = end.usage.service_tier.as_deref().or(self.tier.as_deref());
+        out.push(frames::metadata(ctx, end.usage, tier, own("metadata"), losses));
     }
 
     fn failure(&mut self, _: &Context, error: &Error, begun: bool, out: &mut Vec<Frame>) {

@@ -42,10 +42,7 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
         stop(o, candidate.and_then(|first| first.finish.as_ref()), content.seen, &mut losses);
         counts(o, ctx, response.usage.as_ref());
         rest(o, &response.extensions);
-        let names = ["default", "priority", "flex", "reserved"];
-        if let Some(tier) = tier::answered(response.service_tier.as_deref(), &names, &mut losses) {
-            o.object("serviceTier", |o| o.str("type", tier));
-        }
+        write_tier(o, response.service_tier.as_deref(), &mut losses);
     });
     losses.foreign("usage.", response.usage.as_ref().map_or(&[], |usage| &usage.extensions[..]), FORMAT);
     losses.foreign("", &response.extensions, FORMAT);
@@ -66,6 +63,13 @@ pub(super) fn rest(o: &mut Object<'_>, all: &[Extension]) {
     }
     for own in all {
         write::member(o, own);
+    }
+}
+
+/// Writes the service tier of an answer.
+pub(super) fn write_tier(o: &mut Object<'_>, told: Option<&str>, losses: &mut Losses) {
+    if let Some(tier) = tier::answered(told, &["default", "priority", "flex", "reserved"], losses) {
+        o.object("serviceTier", |o| o.str("type", tier));
     }
 }
 

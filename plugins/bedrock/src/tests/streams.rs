@@ -358,3 +358,17 @@ fn c09_a_stream_and_a_whole_answer_have_the_same_content() {
     let (shown, _) = written(&ctx, answered(&ctx, &whole).unwrap());
     assert_eq!(meaning::of_answer(fold::answer(&back)), meaning::of_answer(shown));
 }
+
+#[test]
+fn the_tier_of_another_services_answer_is_told_at_the_end() {
+    let tier = |told: &str| {
+        let start = ResponseStart { service_tier: Some(told.into()), ..ResponseStart::default() };
+        let events = [ChatEvent::Start(start), finish(FinishReason::Complete)];
+        let (frames, losses) = encoded(&context("m"), &events, 1);
+        let last: Value = serde_json::from_str(&frames.last().unwrap().data).unwrap();
+        (last["serviceTier"]["type"].as_str().map(str::to_owned), losses)
+    };
+    assert_eq!(tier("standard"), (Some("default".into()), vec![]));
+    assert_eq!(tier("priority"), (Some("priority".into()), vec![]));
+    assert_eq!(tier("batch"), (None, vec!["service_tier".into()]));
+}

@@ -137,6 +137,9 @@ impl ChatEncoder {
             ChatEvent::Start(start) => {
                 self.plans = marked(&start.extensions, PLAN);
                 self.losses.foreign("", &start.extensions, FORMAT);
+                if start.service_tier.is_some() {
+                    self.lose("service_tier", "the format has no place for it");
+                }
                 self.begin(&start.id);
             }
             ChatEvent::PartStart(start) => self.start(start),

@@ -309,3 +309,11 @@ fn frames_that_cannot_be_read_are_errors_and_never_panics() {
         assert!(decoder.push(vec![frame]).is_err(), "{data}");
     }
 }
+
+#[test]
+fn a_service_tier_is_reported_as_lost() {
+    let start = ResponseStart { service_tier: Some("priority".into()), ..ResponseStart::default() };
+    let finish = weir_sdk::testing::events::finish(FinishReason::Complete);
+    let (_, losses) = encoded(&[ChatEvent::Start(start), finish]);
+    assert_eq!(losses, ["service_tier"]);
+}

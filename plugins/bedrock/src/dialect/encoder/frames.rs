@@ -71,13 +71,21 @@ pub(super) fn message_stop(end: &End<'_>, own: Option<&str>, losses: &mut Losses
     Frame { event: Some("messageStop".into()), data }
 }
 
-/// The last frame: usage and metrics.
-pub(super) fn metadata(ctx: &Context, usage: &Usage, own: Option<&str>) -> Frame {
+/// The last frame: usage, metrics and the service tier, unless this format's own answer had that.
+pub(super) fn metadata(
+    ctx: &Context,
+    usage: &Usage,
+    tier: Option<&str>,
+    own: Option<&str>,
+    losses: &mut Losses,
+) -> Frame {
     let mut data = String::new();
     let own = own.and_then(|json| Rest::parse(json).ok()).unwrap_or_default();
+    let tier = tier.filter(|_| own.get("serviceTier").is_none());
     object(&mut data, |o| {
         response::counts(o, ctx, Some(usage));
         response::rest(o, &extensions("", own));
+        response::write_tier(o, tier, losses);
     });
     Frame { event: Some("metadata".into()), data }
 }
