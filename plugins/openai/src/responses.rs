@@ -163,6 +163,7 @@ pub(crate) fn status(reason: FinishReason, refused: bool) -> (&'static str, Opti
 mod tests {
     use weir_sdk::adapter::{Encoder as _, ParsedChat};
     use weir_sdk::compat;
+    use weir_sdk::testing::fields;
     use weir_sdk::types::{
         Body, Candidate, CandidateFinish, ChatEvent, ChatResponse, Finish, HttpRequest, PartKind, PartStart, PartStop,
         Tool, ToolCall, ToolKind, ToolStart,
@@ -196,7 +197,7 @@ mod tests {
         let names: Vec<String> = request.tools.iter().map(name).collect();
         assert_eq!(names, ["agents__spawn", "agents__wait", "look"]);
         let rendered = compat::request::render(&QUIRKS, &Context::default(), request).unwrap();
-        assert!(rendered.losses.is_empty(), "{:?}", rendered.losses);
+        assert_eq!(fields(&rendered.losses), ["tools[0].namespace.description"]);
         let sent = value(rendered.request.body.as_text().unwrap());
         assert_eq!(sent["messages"][1]["tool_calls"][0]["function"]["name"], "agents__spawn");
     }

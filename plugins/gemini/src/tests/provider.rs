@@ -2,9 +2,9 @@
 
 use serde_json::json;
 use weir_sdk::types::{
-    ChatRequest, Citation, ErrorKind, FinishReason, FunctionTool, JsonSchema, MediaKind, MediaPart, MediaSource,
-    Message, Opaque, OutputFormat, Part, ReasoningPart, ResultPart, Role, Sampling, Signature, TextPart, Tool,
-    ToolCall, ToolChoice, ToolResult, Unit,
+    ChatRequest, Citation, ErrorKind, Extension, FinishReason, FunctionTool, JsonSchema, MediaKind, MediaPart,
+    MediaSource, Message, Opaque, OutputFormat, Part, ReasoningPart, ResultPart, Role, Sampling, Signature, TextPart,
+    Tool, ToolCall, ToolChoice, ToolResult, Unit,
 };
 
 use super::{answered, context, sent, written};
@@ -473,4 +473,17 @@ fn a_number_of_alternatives_is_sent_only_with_the_question_for_probabilities() {
     assert_eq!(asked(Some(true), 0), (Some(json!(true)), Some(json!(0)), 0));
     assert_eq!(asked(None, 0), (None, None, 0));
     assert_eq!(asked(None, 2), (None, None, 0));
+}
+
+#[test]
+fn what_a_results_text_has_beside_its_words_is_told_as_lost() {
+    let extensions = vec![Extension { format: "other".into(), key: "k".into(), json: "1".into() }];
+    let citation = Citation { url: None, title: None, quote: None, start: None, end: None, source: None };
+    let text = TextPart { extensions, citations: vec![citation], ..TextPart::new("1") };
+    let result = ToolResult { content: vec![ResultPart::Text(text)], ..ToolResult::new("a") };
+    let called = calls(vec![ToolCall::new("a", "f", "{}")]);
+    let answered = Message::new(Role::Tool, vec![Part::ToolResult(result)]);
+    let (_, losses) = sent("gemini-2.5-flash", request(vec![user("Hi"), called, answered])).unwrap();
+    let text = "messages[2].content[0].content[0]";
+    assert_eq!(losses, [format!("{text}.citations"), format!("{text}.k")]);
 }

@@ -70,7 +70,7 @@ impl<'a, 'l> Writer<'a, 'l> {
             let place = || format!("{field}.content[{at}]");
             match part {
                 Part::Text(text) => say(&mut turns, self.text(text, place)),
-                Part::Refusal(words) => say(&mut turns, words),
+                Part::Refusal(words) => say(&mut turns, self.refusal(words, place)),
                 Part::Media(media) => self.media(&mut turns, media, place())?,
                 Part::Reasoning(_) => self.losses.dropped(place(), "only the assistant thinks"),
                 Part::ToolCall(_) => return Err(Error::unsupported(place(), "only the assistant calls tools")),
@@ -103,7 +103,7 @@ impl<'a, 'l> Writer<'a, 'l> {
             let place = || format!("{field}.content[{at}]");
             match part {
                 Part::Text(text) => content.push_str(self.text(text, place)),
-                Part::Refusal(words) => content.push_str(words),
+                Part::Refusal(words) => content.push_str(self.refusal(words, place)),
                 Part::Reasoning(thought) => thinking.push_str(self.thought(thought, place)),
                 Part::ToolCall(call) => calls.push(call),
                 Part::Media(media) => self.media(&mut turns, media, place())?,
@@ -187,6 +187,11 @@ impl<'a, 'l> Writer<'a, 'l> {
             lose(&text.extensions, &format!("{}.", place()), self.losses);
         }
         &text.text
+    }
+
+    fn refusal(&mut self, words: &'a str, place: impl Fn() -> String) -> &'a str {
+        self.losses.approximated(format!("{}.refusal", place()), "sent as text");
+        words
     }
 
     /// The readable text of thinking; signatures and encrypted thinking return to their issuer only.

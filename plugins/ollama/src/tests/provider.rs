@@ -302,3 +302,11 @@ fn citations_of_a_history_are_reported() {
     assert_eq!(sent, json!([{"role": "assistant", "content": "x"}]));
     assert_eq!(losses, ["messages[0].content[0].citations"]);
 }
+
+#[test]
+fn refusals_of_a_history_are_sent_as_text() {
+    let refusal = || vec![Part::Refusal("No.".into())];
+    let (sent, losses) = messages(request(vec![Message::new(Role::Assistant, refusal()), user(refusal())]));
+    assert_eq!(sent, json!([{"role": "assistant", "content": "No."}, {"role": "user", "content": "No."}]));
+    assert_eq!(losses, ["messages[0].content[0].refusal", "messages[1].content[0].refusal"]);
+}

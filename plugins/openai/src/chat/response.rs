@@ -9,7 +9,7 @@ use weir_sdk::compat::{reasoning, usage};
 use weir_sdk::json::{self, Array, Object};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
-    Candidate, ChatResponse, Context, FinishReason, MediaKind, MediaPart, MediaSource, Part, ReasoningPart,
+    Candidate, ChatResponse, Context, Extension, FinishReason, MediaKind, MediaPart, MediaSource, Part, ReasoningPart,
     RenderedResponse, TextPart, ToolCall, ToolKind,
 };
 
@@ -133,8 +133,14 @@ impl Writer<'_> {
         }
         for part in parts {
             match part {
-                Part::Text(text) => sorted.texts.push(text),
-                Part::Reasoning(thought) => sorted.thoughts.push(thought),
+                Part::Text(text) => {
+                    self.lose_members(place, &text.extensions);
+                    sorted.texts.push(text);
+                }
+                Part::Reasoning(thought) => {
+                    self.lose_members(place, &thought.extensions);
+                    sorted.thoughts.push(thought);
+                }
                 Part::ToolCall(call) => sorted.calls.push(call),
                 Part::Refusal(words) => sorted.refusal.push_str(words),
                 Part::Media(media) => sorted.media.push(media),
@@ -146,6 +152,13 @@ impl Writer<'_> {
             }
         }
         sorted
+    }
+
+    /// Reports the members of a part that only other formats have.
+    fn lose_members(&mut self, place: Place, members: &[Extension]) {
+        if !members.is_empty() {
+            self.losses.foreign(&format!("{place}message."), members, FORMAT);
+        }
     }
 
     fn message(&mut self, o: &mut Object<'_>, place: Place, sorted: &Sorted<'_>) {

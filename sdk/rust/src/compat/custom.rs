@@ -99,6 +99,11 @@ fn write(o: &mut Object<'_>, tool: &FunctionTool, format: &str) {
     }
 }
 
+/// The tool's members beside those that each format has.
+pub fn others(tool: &FunctionTool) -> Vec<Extension> {
+    tool.extensions.iter().filter(|own| own.key != SHAPE).cloned().collect()
+}
+
 /// The format of the text, with its grammar in an object or flat.
 fn shape(json: &str, nested: bool) -> String {
     let mut wire = Rest::parse(json).unwrap_or_default();

@@ -183,8 +183,14 @@ impl<'a> Writer<'a> {
         for (at, part) in result.content.iter().enumerate() {
             match part {
                 ResultPart::Text(text) => {
-                    let hinted = text.cache.is_some();
-                    self.lose_cache_at(hinted, || place.field(&format!("content[{at}].cache_control")));
+                    let (hinted, within) = (text.cache.is_some(), |member: &str| format!("content[{at}]{member}"));
+                    self.lose_cache_at(hinted, || place.field(&within(".cache_control")));
+                    self.losses.dropped_if(
+                        !text.citations.is_empty(),
+                        &place.field(&within(".citations")),
+                        "a result has no place for them",
+                    );
+                    self.losses.foreign(&place.field(&within(".")), &text.extensions, FORMAT);
                     values.push(Value::Text(&text.text));
                 }
                 ResultPart::Json(json) => values.push(Value::Json(json)),

@@ -258,6 +258,7 @@ impl ChatEncoder {
         let Some(state) = candidate.state(stop.part) else { return };
         let words = state.words;
         let mut members = String::new();
+        self.losses.foreign("choices[].message.", &stop.extensions, FORMAT);
         if let Some(mut thought) = state.thought.take() {
             thought.extensions = stop.extensions;
             if !reasoning::is_opaque(&thought) {
@@ -269,7 +270,6 @@ impl ChatEncoder {
             });
             return self.chunk(at, inner(&members), None);
         }
-        self.losses.foreign("choices[].message.", &stop.extensions, FORMAT);
         if let Words::Call { number, .. } = words
             && stop.extensions.iter().any(|extension| extension.format == FORMAT && extension.json != "null")
         {

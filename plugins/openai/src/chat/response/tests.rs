@@ -185,3 +185,13 @@ fn members_of_media_that_are_lost_are_reported_whole_and_streamed() {
     let (_, lost) = weir_sdk::testing::encoded::<crate::chat::encoder::ChatEncoder>(&Context::default(), &[begin], 1);
     assert_eq!(lost, ["media.thoughtSignature"]);
 }
+
+#[test]
+fn members_of_texts_and_thinking_that_only_another_format_has_are_reported() {
+    let foreign = || vec![Extension { format: "other".into(), key: "k".into(), json: "1".into() }];
+    let text = Part::Text(TextPart { extensions: foreign(), ..TextPart::new("a") });
+    let thought = Part::Reasoning(ReasoningPart { extensions: foreign(), ..ReasoningPart::new("hm") });
+    let (body, losses) = rendered("", vec![thought, text], FinishReason::Complete);
+    assert_eq!(body["choices"][0]["message"]["content"], "a");
+    assert_eq!(losses, ["choices[0].message.k", "choices[0].message.k"]);
+}

@@ -15,7 +15,7 @@ use crate::types::{Extension, Message, Part, ReasoningPart, ToolCall, ToolKind};
 struct Turn<'m> {
     pieces: Vec<Numbered<'m>>,
     calls: Vec<&'m ToolCall>,
-    refusal: Option<&'m String>,
+    refusals: Vec<&'m str>,
     /// The id of earlier audio, as JSON.
     audio: Option<&'m str>,
     thoughts: Vec<&'m ReasoningPart>,
@@ -30,13 +30,13 @@ impl Writer<'_> {
         last: bool,
         lifted: &mut Lifted<'m>,
     ) {
-        let Turn { mut pieces, calls, refusal, audio, thoughts } = self.turn(field, message, lifted);
+        let Turn { mut pieces, calls, refusals, audio, thoughts } = self.turn(field, message, lifted);
         if matches!(self.quirks.thinking, Thinking::Parts | Thinking::Summaries) {
             let reported =
                 thoughts.iter().filter(|thought| self.is_written(thought)).map(|thought| (0, Piece::Thought(thought)));
             pieces.splice(0..0, reported);
         }
-        let called = !calls.is_empty() || refusal.is_some() || audio.is_some();
+        let called = !calls.is_empty() || !refusals.is_empty() || audio.is_some();
         if pieces.is_empty() && !called && self.leaves_nothing(message, &thoughts) {
             // A message of nothing would be a turn that never was, which Mistral refuses (C-33).
             if !thoughts.is_empty() {
@@ -57,7 +57,9 @@ impl Writer<'_> {
             } else {
                 self.content(o, field, &pieces, hint_on_message(&message.extensions));
             }
-            o.opt_str("refusal", refusal.map(String::as_str));
+            if !refusals.is_empty() {
+                o.str("refusal", &refusals.join("\n"));
+            }
             if let Some(id) = audio {
                 o.object("audio", |o| o.raw("id", id));
             }
@@ -81,7 +83,7 @@ impl Writer<'_> {
             match part {
                 Part::Text(text) => turn.pieces.push((at, Piece::Text(text))),
                 Part::ToolCall(call) => turn.calls.push(call),
-                Part::Refusal(words) if self.takes("refusal") => turn.refusal = Some(words),
+                Part::Refusal(words) if self.takes("refusal") => turn.refusals.push(words),
                 Part::Refusal(words) => {
                     self.losses.approximated(format!("{field}.refusal"), "sent as text");
                     turn.pieces.push((at, Piece::Words(words)));

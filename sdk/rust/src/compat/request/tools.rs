@@ -31,6 +31,7 @@ impl Writer<'_> {
                 match tool {
                     Tool::Function(function) if self.takes_custom() && custom::is_lowered(function) => {
                         a.object(|o| custom::write_nested(o, function));
+                        self.losses.foreign(&format!("tools[{at}]."), &custom::others(function), FORMAT);
                     }
                     Tool::Function(function) => self.function(a, &format!("tools[{at}]"), function),
                     Tool::Opaque(opaque) if opaque.format == FORMAT && self.quirks.takes_tool(&opaque.kind) => {

@@ -43,7 +43,17 @@ pub fn spread(group: &str, raw: &str, tools: &mut [Tool]) {
         let Tool::Function(function) = tool else { continue };
         function.name = joined(group, &function.name);
         function.extensions.push(if at == 0 { note(GROUP, raw) } else { note(REST, "") });
+        if at == 0 {
+            function.extensions.extend(described(raw));
+        }
     }
+}
+
+/// What a group says of itself, which other formats lose.
+fn described(raw: &str) -> Option<Extension> {
+    let text = Rest::parse(raw).ok()?.get("description")?.get().to_owned();
+    let key = format!("{GROUP}.description");
+    (text != "\"\"").then(|| Extension { format: FORMAT.to_owned(), key, json: text })
 }
 
 /// Renames the calls of a history like the tools that [`spread`] made.

@@ -14,3 +14,20 @@ fn citations_of_a_history_are_reported() {
     let (_, losses) = rendered(&FULL, of(vec![Message::new(Role::Assistant, vec![Part::text("a"), cited()])]));
     assert_eq!(losses, ["messages[0].content[1].citations"]);
 }
+
+#[test]
+fn all_refusals_of_a_message_are_sent() {
+    let refusals = ["No.", "Never."].map(|words| Part::Refusal(words.into())).to_vec();
+    let (body, losses) = rendered(&FULL, of(vec![Message::new(Role::Assistant, refusals)]));
+    assert_eq!(body["messages"][0], json!({"role": "assistant", "content": null, "refusal": "No.\nNever."}));
+    assert_eq!(losses, [""; 0]);
+}
+
+#[test]
+fn members_of_tools_for_free_text_that_only_another_format_has_are_reported() {
+    let raw = r#"{"name":"sh","format":{"type":"text"},"defer_loading":true}"#;
+    let tool = crate::compat::custom::lowered("openai.responses", Rest::parse(raw).unwrap()).unwrap();
+    let (body, losses) = rendered(&FULL, ChatRequest { tools: vec![Tool::Function(tool)], ..of(Vec::new()) });
+    assert_eq!(body["tools"], json!([{"type": "custom", "custom": {"name": "sh", "format": {"type": "text"}}}]));
+    assert_eq!(losses, ["tools[0].defer_loading"]);
+}

@@ -48,7 +48,7 @@ impl Writer<'_> {
         a.object(|o| {
             o.str("role", role);
             if let [Part::Text(text)] = message.parts.as_slice()
-                && text.extensions.iter().all(|extension| extension.format != FORMAT)
+                && is_bare(text)
             {
                 o.str("content", &text.text);
                 self.lost_text(&format!("{field}.content[0]"), text);
@@ -115,7 +115,7 @@ impl Writer<'_> {
         o.str("call_id", &IDS.fit(&result.call_id));
         match result.content.as_slice() {
             [] => o.str("output", ""),
-            [ResultPart::Text(text)] => {
+            [ResultPart::Text(text)] if is_bare(text) => {
                 self.lost_text(&format!("{field}.content[0]"), text);
                 o.str("output", &text.text);
             }
@@ -165,4 +165,9 @@ impl Writer<'_> {
     pub(super) fn lost_cache(&mut self, hinted: bool, field: &str) {
         self.losses.dropped_if(hinted, &format!("{field}.cache_control"), "caching is the provider's own affair");
     }
+}
+
+/// Whether a text has no members of this format, so that it needs no object.
+fn is_bare(text: &TextPart) -> bool {
+    text.extensions.iter().all(|own| own.format != FORMAT || own.json == "null")
 }

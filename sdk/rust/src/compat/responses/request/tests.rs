@@ -204,3 +204,15 @@ fn what_messages_have_no_place_for_is_reported() {
     assert_eq!(lost(Role::Assistant, Some("Ann")), ["messages[0].own", "messages[0].name"]);
     assert_eq!(lost(Role::Other("narrator".into()), None), ["messages[0].role", "messages[0].own"]);
 }
+
+#[test]
+fn a_results_only_text_keeps_its_members() {
+    let input = r#"[{"type":"function_call_output","call_id":"c","output":
+        [{"type":"input_text","text":"a","prompt_cache_breakpoint":{"mode":"explicit"}}]}]"#;
+    let items = read::items(&json::parse::<Vec<_>>(input).unwrap(), None);
+    let request = ChatRequest { messages: items, ..ChatRequest::default() };
+    let rendered = render(&Quirks::COMPATIBLE, &Context::default(), request).unwrap();
+    let sent = testing::json(&rendered.request.body)["input"].take();
+    assert_eq!(sent, serde_json::from_str::<serde_json::Value>(input).unwrap());
+    assert!(rendered.losses.is_empty(), "{:?}", rendered.losses);
+}

@@ -21,6 +21,7 @@ impl Writer<'_> {
                     match tool {
                         Tool::Function(function) if custom::is_lowered(function) => {
                             a.object(|o| custom::write_flat(o, function));
+                            self.losses.foreign(&format!("tools[{at}]."), &custom::others(function), FORMAT);
                         }
                         Tool::Function(function) => self.function(a, &format!("tools[{at}]."), function),
                         Tool::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
