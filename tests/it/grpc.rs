@@ -31,6 +31,19 @@ pub(super) fn chat(model: &str, stream: bool) -> types::ChatRequest {
     ChatRequest { model: model.into(), stream, max_output_tokens: Some(64), ..ChatRequest::user("Hi") }.into()
 }
 
+/// The same with models in a member that only OpenAI's format has.
+pub(super) fn naming(models: &str) -> types::ChatRequest {
+    let extension = types::Extension { format: "openai.chat".into(), key: "models".into(), json: models.into() };
+    types::ChatRequest { extensions: vec![extension], ..chat("openai", false) }
+}
+
+/// The same with a tool of OpenAI's format that no other has.
+pub(super) fn with_tool(json: &str) -> types::ChatRequest {
+    let opaque = types::Opaque { format: "openai.chat".into(), kind: "look".into(), json: json.into() };
+    let tool = types::Tool { kind: Some(types::tool::Kind::Opaque(opaque)) };
+    types::ChatRequest { tools: vec![tool], ..chat("openai", false) }
+}
+
 /// A request with metadata.
 pub(super) fn with<T>(message: T, metadata: &[(&'static str, &str)]) -> Request<T> {
     let mut request = Request::new(message);

@@ -6,7 +6,7 @@ use weir_grpc::messages::{EmbedRequest, EmbedResponse};
 use weir_grpc::types;
 use weir_tests::{Answer, Folder, Gateway, Upstream};
 
-use super::{Read, chat, connect, generate, unary, with};
+use super::{Read, chat, connect, generate, naming, unary, with, with_tool};
 use crate::budgets::settled;
 use crate::guards;
 use crate::wire_format::{OPENAI, config, config_of, provider};
@@ -183,21 +183,10 @@ async fn the_guards_of_a_model_judge_requests_that_name_it_beside_their_own() {
     let guard = guards::guard("prompt-shape", "for = { models = [\"dear\"] }\noptions = { roles = [] }");
     let gateway = guards::gateway(&upstream, &["openai"], &guard).await;
     let channel = connect(&gateway).await;
-    let naming = |json: &str| {
-        let (format, key, json) = ("openai.chat".into(), "models".into(), json.into());
-        types::ChatRequest { extensions: vec![types::Extension { format, key, json }], ..chat("openai", false) }
-    };
-    let opaque = types::Opaque {
-        format: "openai.chat".into(),
-        kind: "look".into(),
-        json: r#"{"type":"look","model":"dear"}"#.into(),
-    };
-    let tool = types::Tool { kind: Some(types::tool::Kind::Opaque(opaque)) };
-    let with_tool = types::ChatRequest { tools: vec![tool], ..chat("openai", false) };
     for (chat, is_judged) in [
         (naming("[\"other\", \"dear\"]"), true),
         (naming("7"), true),
-        (with_tool, true),
+        (with_tool(r#"{"type":"look","model":"dear"}"#), true),
         (naming("[\"other\"]"), false),
         (chat("openai", false), false),
     ] {
@@ -221,9 +210,7 @@ async fn a_budget_has_room_for_the_dearest_model_that_a_request_names() {
     let gateway = Gateway::with(adapters, &config).await;
     let channel = connect(&gateway).await;
     for (model, has_room) in [("dear", false), ("openai", true)] {
-        let (format, key, json) = ("openai.chat".into(), "models".into(), format!("[\"{model}\"]"));
-        let extensions = vec![types::Extension { format, key, json }];
-        let refused = generate(&channel, types::ChatRequest { extensions, ..chat("openai", false) }, &[]).await.err();
+        let refused = generate(&channel, naming(&format!("[\"{model}\"]")), &[]).await.err();
         let code = refused.as_ref().map(tonic::Status::code);
         assert_eq!(code, (!has_room).then_some(Code::ResourceExhausted), "{refused:?}");
         assert_eq!(upstream.unseen().is_some(), has_room);

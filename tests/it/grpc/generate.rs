@@ -3,7 +3,7 @@
 use weir_grpc::types;
 use weir_tests::{Answer, Folder, Gate, Gateway, Request, Upstream};
 
-use super::{Read, chat, connect, generate};
+use super::{Read, chat, connect, generate, naming, with_tool};
 use crate::wire_format::{ALL, ANTHROPIC, FURTHER, OLLAMA, OLLAMA_GENERATE, OPENAI, TEXT, config, config_of, provider};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,13 +18,13 @@ async fn every_provider_answers_with_events_or_whole() {
             assert_eq!((read.whole.is_some(), read.finishes), (!stream, usize::from(stream)));
             let summary = read.summary.as_ref().unwrap();
             let usage = summary.usage.as_ref().unwrap();
-            // Ollama does not tell what it read from a cache.
-            let is_untold = [OLLAMA, OLLAMA_GENERATE].contains(&to);
-            let input = if is_untold { (Some(10), None) } else { (Some(6), Some(4)) };
+            // Ollama does not report what it read from a cache.
+            let reports_no_cache = [OLLAMA, OLLAMA_GENERATE].contains(&to);
+            let input = if reports_no_cache { (Some(10), None) } else { (Some(6), Some(4)) };
             assert_eq!(((usage.input, usage.cache_read), usage.output), (input, Some(7)), "{}", to.name);
             assert_eq!(read.usage(), *usage);
             // What runs on a machine of one's own costs nothing.
-            let cost = is_untold.then_some("0");
+            let cost = reports_no_cache.then_some("0");
             assert_eq!((summary.attempts, summary.cost_usd.as_deref()), (1, cost), "{}", to.name);
             assert_eq!(summary.target, format!("{0}/{0}", to.name));
             let received = upstream.request().await;
@@ -174,18 +174,8 @@ async fn an_extension_names_no_model_that_the_key_may_not_use() {
     let clients = "[[clients]]\nname = \"one\"\nkey = \"weir-one-0123456789abcdef\"\nmodels = [\"openai*\"]\n";
     let gateway = Gateway::open(&(config(&upstream) + clients)).await;
     let channel = connect(&gateway).await;
-    let naming = |json: &str| {
-        let (format, key, json) = ("openai.chat".into(), "models".into(), json.into());
-        types::ChatRequest { extensions: vec![types::Extension { format, key, json }], ..chat("openai", false) }
-    };
-    let opaque = types::Opaque {
-        format: "openai.chat".into(),
-        kind: "look".into(),
-        json: r#"{"type":"look","model":"dear","model":"openai-2"}"#.into(),
-    };
-    let tool = types::Tool { kind: Some(types::tool::Kind::Opaque(opaque)) };
-    let with_tool = types::ChatRequest { tools: vec![tool], ..chat("openai", false) };
-    let status = generate(&channel, with_tool, KEY).await.unwrap_err();
+    let tool = with_tool(r#"{"type":"look","model":"dear","model":"openai-2"}"#);
+    let status = generate(&channel, tool, KEY).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::PermissionDenied, "a tool: {status:?}");
     for (json, code) in
         [("[\"openai-2\", \"dear\"]", tonic::Code::PermissionDenied), ("[7]", tonic::Code::InvalidArgument)]

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use weir_tests::{Answer, Upstream};
 
-use super::everywhere::{ADAPTERS, Dialect};
+use super::everywhere::{ADAPTERS, DIALECTS, Dialect};
 use super::{gateway, guard, secret};
 
 /// A whole answer in a provider's format, with a remark in its usage.
@@ -70,16 +70,6 @@ fn streamed(more: &Value) -> Answer {
     all.into_iter().enumerate().map(event).fold(Answer::sse(), Answer::piece).end()
 }
 
-const PROVIDERS: [(&str, Dialect); 7] = [
-    ("openai", Dialect::Chat),
-    ("openai", Dialect::Responses),
-    ("anthropic", Dialect::Messages),
-    ("gemini", Dialect::Gemini),
-    ("bedrock", Dialect::Converse),
-    ("cohere", Dialect::Cohere),
-    ("ollama", Dialect::Ollama),
-];
-
 fn sees(action: &str) -> String {
     guard("secrets", &format!("options = {{ action = \"{action}\" }}")).replace("prompt = true", "answer = true")
 }
@@ -90,7 +80,7 @@ async fn a_secret_in_the_usage_of_an_answer_reaches_no_client_in_any_format_and_
     let note = format!("the key is {}", secret());
     for action in ["deny", "mask"] {
         let gateway = gateway(&upstream, &ADAPTERS, &sees(action)).await;
-        for (adapter, provider) in PROVIDERS {
+        for (adapter, provider) in DIALECTS {
             let answer = whole(provider, &note).to_string();
             upstream.script(move |_| Answer::json(200, &answer));
             for model in [adapter.to_owned(), format!("{adapter}-t")] {

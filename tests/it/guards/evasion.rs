@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Received, Reply, Request, Upstream};
 
 use super::everywhere::{ADAPTERS, DIALECTS, Dialect};
 use super::{asks, gateway, guard, secret, upstream};
@@ -73,6 +73,16 @@ async fn the_guards_of_a_cheaper_model_judge_what_a_budget_passes_on_to_it() {
     assert_eq!((third.status(), third.header("x-weir-guards")), (200, Some("secrets=allow")), "{}", third.text());
 }
 
+/// Either a translated request without the secret was sent, or the client's was refused.
+fn assert_judged_or_refused(upstream: &mut Upstream, reply: &Reply, case: &str) {
+    if let Some(sent) = upstream.unseen() {
+        assert_eq!(reply.header("x-weir-lane"), Some("translate"), "{case}");
+        assert!(!sent.text().contains(&secret()), "{case}: {}", sent.text());
+    } else {
+        assert_eq!(reply.status(), 400, "{case}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_judged_is_sent_where_json_says_two_things() {
     let mut upstream = upstream().await;
@@ -94,12 +104,7 @@ async fn what_was_judged_is_sent_where_json_says_two_things() {
                 let reply = gateway.ask(&dialect.request_of(adapter, &text, false)).await;
                 let case = format!("{dialect:?}, {text}: {}", reply.text());
                 // A dialect that refuses the repetition has reported that; one that reads it sends what was judged.
-                if let Some(sent) = upstream.unseen() {
-                    assert_eq!(reply.header("x-weir-lane"), Some("translate"), "{case}");
-                    assert!(!sent.text().contains(&secret()), "{case}: {}", sent.text());
-                } else {
-                    assert_eq!(reply.status(), 400, "{case}");
-                }
+                assert_judged_or_refused(&mut upstream, &reply, &case);
             }
         }
     }
@@ -127,12 +132,7 @@ async fn what_a_format_passes_over_is_not_relayed_past_a_guard() {
         let reply = gateway.post("/v1/chat/completions", &body.to_string()).await;
         let case = format!("{body}: {}", reply.text());
         // Where a guard sees it after all, it refuses it.
-        if let Some(sent) = upstream.unseen() {
-            assert_eq!(reply.header("x-weir-lane"), Some("translate"), "{case}");
-            assert!(!sent.text().contains(&secret()), "{case}: {}", sent.text());
-        } else {
-            assert_eq!(reply.status(), 400, "{case}");
-        }
+        assert_judged_or_refused(&mut upstream, &reply, &case);
     }
 }
 

@@ -189,25 +189,6 @@ async fn an_answer_that_is_encoded_twice_is_refused_where_it_could_hide_a_key() 
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
-    let (scripted, upstreams) = (Scripted::new().await, upstreams());
-    let base = scripted.base();
-    let script = async {
-        let mut stream = scripted.accept().await;
-        for _ in 0..3 {
-            read_request(&mut stream).await;
-            stream.write_all(OK).await.unwrap();
-        }
-    };
-    let client = async {
-        for _ in 0..3 {
-            upstreams.send(request(&base)).await.unwrap().body.collect(10).await.unwrap();
-        }
-    };
-    tokio::join!(script, client);
-}
-
-#[tokio::test]
 async fn a_connection_is_used_again_after_each_kind_of_answer_that_was_read_to_its_end() {
     let (scripted, upstreams) = (Scripted::new().await, upstreams());
     let base = scripted.base();
