@@ -1,8 +1,9 @@
 //! From text to a [`Config`], in three steps: the tree with the environment laid over it, its tables, and the parts that
 //! refer to one another. All mistakes are collected; what could not be read is left out.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -102,9 +103,9 @@ impl Config {
     pub fn read(path: Option<&Path>, environment: Environment) -> Result<(Self, Problems), Problems> {
         let Some(path) = path else { return Ok(read_text("", "", Path::new(""), environment)) };
         let name = path.display().to_string();
-        let text = text_of(path).map_err(|message| {
+        let text = text_of(path).map_err(|error| {
             let source = Source::new(name.clone(), String::new());
-            Problems::new(Arc::new(source), vec![Problem::error(&Place::Unset, message)])
+            Problems::new(Arc::new(source), vec![Problem::error(&Place::Unset, error.to_string())])
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let (config, problems) = read_text(&name, &text, folder, environment);
@@ -206,26 +207,40 @@ fn check_access(reader: &Reader<'_>, joined: &Joined, tables: &Tables) {
     reader.problems.borrow_mut().extend(secret_problems(&tables.admin, &tables.realtime, reader.environment));
 }
 
-fn text_of(path: &Path) -> Result<String, String> {
-    let unreadable = |error: std::io::Error| format!("cannot read the configuration: {error}");
-    let missing = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => format!("{}; `weir init` writes a first one", unreadable(error)),
-        _ => unreadable(error),
-    };
-    let bytes = bytes_of(path).map_err(missing)?;
-    if bytes.len() as u64 > MAX_FILE {
-        let most = MAX_FILE >> 20;
-        return Err(format!(
-            "the configuration is larger than {most} MiB: keep keys and teams in the store (`weir keys create`), where a \
-             million have room"
-        ));
+/// Why a configuration's file has no text.
+#[derive(Debug, thiserror::Error)]
+enum NoText {
+    /// There is no file.
+    #[error("cannot read the configuration: {0}; `weir init` writes a first one")]
+    Missing(io::Error),
+    /// The system does not give its bytes.
+    #[error("cannot read the configuration: {0}")]
+    Unreadable(io::Error),
+    /// It has more than [`MAX_FILE`] bytes.
+    #[error(
+        "the configuration is larger than {} MiB: keep keys and teams in the store (`weir keys create`), where a million \
+         have room",
+        MAX_FILE >> 20
+    )]
+    TooLarge,
+    /// Its bytes are no text.
+    #[error("the configuration is not UTF-8 from byte {} on", .0.utf8_error().valid_up_to())]
+    NotUtf8(#[from] FromUtf8Error),
+}
+
+impl From<io::Error> for NoText {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound { Self::Missing(error) } else { Self::Unreadable(error) }
     }
-    String::from_utf8(bytes)
-        .map_err(|error| format!("the configuration is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
+}
+
+fn text_of(path: &Path) -> Result<String, NoText> {
+    let bytes = bytes_of(path)?;
+    if bytes.len() as u64 > MAX_FILE { Err(NoText::TooLarge) } else { Ok(String::from_utf8(bytes)?) }
 }
 
 /// The bytes of a file; one more than [`MAX_FILE`] if it has more than that.
-fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

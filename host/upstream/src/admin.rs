@@ -58,8 +58,8 @@ pub enum AdminError {
         /// Its reason, likewise.
         message: Option<String>,
     },
-    /// The answer is not JSON, so that it is none of Weir's.
-    #[error("it answered no JSON: {0}")]
+    /// The answer is no object of JSON, so that it is none of Weir's.
+    #[error("it answered no object of JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
 
@@ -96,7 +96,7 @@ impl AdminClient {
         self.send_for_status(method, path, parameters, body).map(|(_, answer)| answer)
     }
 
-    /// As [`AdminClient::send`], with the status, which tells what was made from what was there.
+    /// As [`AdminClient::send`], with the status: created, or there already.
     pub fn send_for_status(
         &self,
         method: Method,
@@ -114,7 +114,9 @@ impl AdminClient {
             if status == StatusCode::NO_CONTENT {
                 return Ok((status, Value::Null));
             }
-            Ok((status, serde_json::from_slice(&read_body(response, MAX_ANSWER_BYTES).await?)?))
+            // Callers look members up, and a value of another kind has none.
+            let members = serde_json::from_slice(&read_body(response, MAX_ANSWER_BYTES).await?)?;
+            Ok((status, Value::Object(members)))
         })
     }
 
@@ -186,9 +188,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/elsewhere?x", listener.local_addr().unwrap());
         let answering = std::thread::spawn(move || {
-            for answer in
-                ["403 No\r\n\r\n{\"error\":{\"message\":\"no token\"}}", "500 No\r\n\r\n<>", "200 OK\r\n\r\n<>"]
-            {
+            for answer in [
+                "403 No\r\n\r\n{\"error\":{\"message\":\"no token\"}}",
+                "500 No\r\n\r\n<>",
+                "200 OK\r\n\r\n<>",
+                "200 OK\r\n\r\n[{}]",
+            ] {
                 let (mut stream, _) = listener.accept().unwrap();
                 let mut bytes = [0; 4096];
                 let len = stream.read(&mut bytes).unwrap();
@@ -202,6 +207,7 @@ mod tests {
         assert_eq!(get().to_string(), "it answered 500 Internal Server Error");
         let error = get();
         assert!(matches!(error, AdminError::Json(_)));
+        assert!(get().to_string().starts_with("it answered no object of JSON: "));
         assert!(!format!("{client:?} {error:?}").contains("s3cret"));
         answering.join().unwrap();
     }

@@ -67,7 +67,7 @@ pub use headers::HeaderRules;
 pub use http_client::{HttpClientError, NotPublic, PublicClient};
 pub use media::{Fetched, MediaClient, MediaError, MediaRules};
 pub use observer::BodyObserver;
-pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
+pub use origin::{Address, AllowedOrigin, Base, OriginError, PathError, UrlError, encode_segment};
 pub use outbound::{BadProxy, OutboundProxy};
 pub use redactor::{Redactor, Scope as VeilScope};
 pub use session::{MessageRedactor, SessionAnswer, SessionIo, UpstreamSession};
@@ -98,7 +98,7 @@ pub struct UpstreamRequest<'a> {
     pub model: &'a str,
     /// The gRPC method that takes the request, whose body is then JSON. None for a plain HTTP request.
     pub grpc: Option<GrpcCall>,
-    /// Where it is noted that a connection has the request, for whoever wants to know.
+    /// Where it is noted that a connection has the request.
     pub hand_over: Option<HandOver>,
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
-pub use path::encode_segment;
+pub use path::{PathError, encode_segment};
 
 use self::path::{check, push_path, push_query, relative};
 use super::replay::{Replay, ReplayError};
@@ -21,7 +21,7 @@ pub enum OriginError {
     Scheme(String),
     /// The configured url cannot be parsed.
     #[error("the url {0:?} is not valid: {1}")]
-    Url(String, &'static str),
+    Url(String, #[source] UrlError),
     /// The folder of recordings cannot be used.
     #[error(transparent)]
     Replay(#[from] ReplayError),
@@ -31,11 +31,31 @@ pub enum OriginError {
         /// The base that the path was joined to.
         origin: Arc<str>,
         /// The problem with the path.
-        reason: &'static str,
+        reason: PathError,
     },
     /// A follow-up to an origin that the operator has not approved.
     #[error("{0:?} is not among the provider's `allow_origins`")]
     NotAllowed(String),
+}
+
+/// Why a url is not that of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// It has a fragment.
+    #[error("a fragment has no meaning here")]
+    Fragment,
+    /// It is no url.
+    #[error("it cannot be parsed")]
+    Syntax,
+    /// It names no host.
+    #[error("a host is missing")]
+    NoHost,
+    /// A user's name would be sent where the operator does not expect it.
+    #[error("it holds a user name; credentials go into `api_key`")]
+    UserName,
+    /// Its path is refused as one that is joined to it.
+    #[error(transparent)]
+    Path(#[from] PathError),
 }
 
 /// Another origin to which a provider's follow-up requests may go.
@@ -217,7 +237,7 @@ impl Base {
     pub fn join_encoded(&self, path: &str, query: &str) -> Result<Address, OriginError> {
         let mut address = self.join(path, [])?;
         if !query.is_empty() {
-            address.place = address.place.with_query(query).ok_or_else(|| self.refused("its query is not valid"))?;
+            address.place = address.place.with_query(query).ok_or_else(|| self.refused(PathError::InvalidQuery))?;
         }
         Ok(address)
     }
@@ -260,7 +280,7 @@ impl Base {
         (own.is_same_origin(&asked) && !url.contains('?')).then_some(path)
     }
 
-    fn refused(&self, reason: &'static str) -> OriginError {
+    fn refused(&self, reason: PathError) -> OriginError {
         OriginError::Path { origin: self.0.origin.clone(), reason }
     }
 }
@@ -272,17 +292,17 @@ impl Site {
             return Err(OriginError::Scheme(without_userinfo(url)));
         }
         if url.contains('#') {
-            return Err(bad("a fragment has no meaning here"));
+            return Err(bad(UrlError::Fragment));
         }
-        let parts = url.parse::<Uri>().map_err(|_| bad("it cannot be parsed"))?.into_parts();
+        let parts = url.parse::<Uri>().map_err(|_| bad(UrlError::Syntax))?.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
-            return Err(bad("a host is missing"));
+            return Err(bad(UrlError::NoHost));
         };
         if authority.as_str().contains('@') {
-            return Err(bad("it holds a user name; credentials go into `api_key`"));
+            return Err(bad(UrlError::UserName));
         }
         let path = parts.path_and_query.as_ref().map_or("/", PathAndQuery::path).trim_end_matches('/');
-        check(path.trim_start_matches('/')).map_err(bad)?;
+        check(path.trim_start_matches('/')).map_err(|error| bad(error.into()))?;
         let query = parts.path_and_query.as_ref().and_then(PathAndQuery::query).unwrap_or_default();
         let is_http1 = scheme == Scheme::HTTP && !http2;
         let host = authority.as_str().strip_suffix(":80").unwrap_or(authority.as_str());
@@ -303,7 +323,7 @@ impl Site {
     }
 
     /// The url with `path` appended. Scheme and host are never parsed again, so no path can change them.
-    fn join<'q>(&self, path: &str, query: impl IntoIterator<Item = (&'q str, &'q str)>) -> Result<Uri, &'static str> {
+    fn join<'q>(&self, path: &str, query: impl IntoIterator<Item = (&'q str, &'q str)>) -> Result<Uri, PathError> {
         let prefix =
             if path.is_empty() && self.prefix.len() > 1 { self.prefix.trim_end_matches('/') } else { &self.prefix };
         self.join_below(prefix, path, query)
@@ -314,7 +334,7 @@ impl Site {
         prefix: &str,
         path: &str,
         query: impl IntoIterator<Item = (&'q str, &'q str)>,
-    ) -> Result<Uri, &'static str> {
+    ) -> Result<Uri, PathError> {
         let mut text = String::with_capacity(prefix.len() + path.len() + self.query.len() + 1);
         text.push_str(prefix);
         push_path(&mut text, path)?;
@@ -327,8 +347,8 @@ impl Site {
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
         let text = Bytes::from(text);
-        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(text).map_err(|_| "it is not valid")?);
-        Uri::from_parts(parts).map_err(|_| "it is not valid")
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(text).map_err(|_| PathError::Invalid)?);
+        Uri::from_parts(parts).map_err(|_| PathError::Invalid)
     }
 }
 

@@ -23,11 +23,36 @@ const POOL_IDLE: usize = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum PassageError {
     /// The url is not the beginning of a provider's.
-    #[error("{0}")]
-    Url(&'static str),
+    #[error(transparent)]
+    Url(#[from] BaseError),
     /// The client cannot be made.
     #[error(transparent)]
     Client(#[from] HttpClientError),
+}
+
+/// Why a url is not the beginning of a provider's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BaseError {
+    /// It is no url.
+    #[error("it cannot be parsed")]
+    Syntax,
+    /// It is not one of HTTP.
+    #[error("it must begin with http:// or https:// and name a host")]
+    Scheme,
+    /// It has what each request brings itself.
+    #[error("it may hold neither a query nor a user name")]
+    Query,
+}
+
+/// Why a request does not get through.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// A url changes its path.
+    #[error("the path cannot be sent as it is")]
+    Path,
+    /// The provider is not reached, or its answer does not begin.
+    #[error("{}", reason(.0))]
+    Exchange(#[from] reqwest::Error),
 }
 
 /// A client for one origin.
@@ -40,7 +65,7 @@ pub struct Passage {
 impl Passage {
     /// Creates a client for an `http://` or `https://` url. The url's path is prepended to every request's.
     pub fn to(url: &str) -> Result<Self, PassageError> {
-        let base = base(url).map_err(PassageError::Url)?;
+        let base = base(url)?;
         Ok(Self { client: builder()?.pool_max_idle_per_host(POOL_IDLE).build().map_err(HttpClientError::from)?, base })
     }
 
@@ -52,18 +77,18 @@ impl Passage {
 
     /// Sends a request on. Its headers go as they are, but for those of the connection; `accept: */*`, which means the
     /// same as none, is added where there is none.
-    pub async fn send<B>(&self, request: Request<B>) -> Result<Response<PassBody>, String>
+    pub async fn send<B>(&self, request: Request<B>) -> Result<Response<PassBody>, SendError>
     where
         B: Body<Data = Bytes> + Send + Sync + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let (mut head, body) = request.into_parts();
         headers::hop(&mut head.headers);
-        let url = self.target(&head.uri).ok_or("the path cannot be sent as it is")?;
+        let url = self.target(&head.uri).ok_or(SendError::Path)?;
         let mut onward = reqwest::Request::new(head.method, url);
         *onward.headers_mut() = head.headers;
         *onward.body_mut() = Some(PassBody::wrap(body));
-        let response = self.client.execute(onward).await.map_err(|error| reason(&error))?;
+        let response = self.client.execute(onward).await?;
         let mut response = Response::from(response);
         headers::hop(response.headers_mut());
         Ok(response)
@@ -81,13 +106,13 @@ impl Passage {
     }
 }
 
-fn base(url: &str) -> Result<Url, &'static str> {
-    let base = Url::parse(url).map_err(|_| "it cannot be parsed")?;
+fn base(url: &str) -> Result<Url, BaseError> {
+    let base = Url::parse(url).map_err(|_| BaseError::Syntax)?;
     if !matches!(base.scheme(), "http" | "https") {
-        return Err("it must begin with http:// or https:// and name a host");
+        return Err(BaseError::Scheme);
     }
     if base.query().is_some() || base.fragment().is_some() || url.contains('@') {
-        return Err("it may hold neither a query nor a user name");
+        return Err(BaseError::Query);
     }
     Ok(base)
 }

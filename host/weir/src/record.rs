@@ -140,9 +140,9 @@ impl RecordContext {
                 let body = Body::new(Tapped::of_response(body, capture));
                 Response::from_parts(head, ReplyBody::Other(body))
             }
-            Err(reason) => {
-                tracing::warn!(number, %reason, "{line}: not recorded, the provider was not reached");
-                unreachable(&reason)
+            Err(error) => {
+                tracing::warn!(number, reason = %error, "{line}: not recorded, the provider was not reached");
+                unreachable(&error.to_string())
             }
         }
     }

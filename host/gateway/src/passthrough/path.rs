@@ -5,6 +5,41 @@ use weir_types::fault::Fault;
 /// The beginning of all paths that are passed through.
 pub(crate) const PREFIX: &str = "/passthrough/";
 
+/// Why two servers could read a path differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum PathError {
+    /// Some servers take two slashes for one.
+    #[error("it has an empty segment")]
+    EmptySegment,
+    /// Some servers take it for a slash.
+    #[error("it has a backslash")]
+    Backslash,
+    /// What no path may have unencoded.
+    #[error("it has characters that must be percent-encoded")]
+    Unencoded,
+    /// The decoded bytes are no text.
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    /// Some servers resolve it.
+    #[error("it has a dot segment")]
+    DotSegment,
+    /// No two hexadecimal digits behind a `%`.
+    #[error("it has a broken percent-encoding")]
+    Encoding,
+    /// Some servers decode it before they split the path.
+    #[error("it has an encoded slash or backslash")]
+    EncodedSlash,
+    /// Some servers decode it before they resolve segments.
+    #[error("it has an encoded dot")]
+    EncodedDot,
+    /// Some servers decode it once more.
+    #[error("it is encoded twice")]
+    EncodedTwice,
+    /// Some servers end the path there.
+    #[error("it has an encoded control character")]
+    EncodedControl,
+}
+
 /// Splits a path into the provider's name and the path at the provider; `None` for any other path.
 pub(crate) fn split(path: &str) -> Option<(&str, &str)> {
     let rest = path.strip_prefix(PREFIX)?;
@@ -39,39 +74,39 @@ pub(crate) fn beginnings(path: &str) -> Vec<&str> {
     ends.filter_map(|end| path.get(..end)).filter(|name| !name.is_empty()).collect()
 }
 
-fn checked(path: &str) -> Result<String, &'static str> {
+fn checked(path: &str) -> Result<String, PathError> {
     if path.starts_with('/') || path.contains("//") {
-        return Err("it has an empty segment");
+        return Err(PathError::EmptySegment);
     }
     let mut text = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         match byte {
             b'%' => text.push(escaped(bytes.next(), bytes.next())?),
-            b'\\' => return Err("it has a backslash"),
-            byte if !byte.is_ascii_graphic() => return Err("it has characters that must be percent-encoded"),
+            b'\\' => return Err(PathError::Backslash),
+            byte if !byte.is_ascii_graphic() => return Err(PathError::Unencoded),
             byte => text.push(byte),
         }
     }
-    let text = String::from_utf8(text).map_err(|_| "it is not UTF-8")?;
+    let text = String::from_utf8(text).map_err(|_| PathError::NotUtf8)?;
     // Some servers take what follows a semicolon for parameters of the segment.
     let names = text.split('/').filter_map(|segment| segment.split(';').next());
     for name in names {
         if matches!(name, "." | "..") {
-            return Err("it has a dot segment");
+            return Err(PathError::DotSegment);
         }
     }
     Ok(text)
 }
 
-fn escaped(high: Option<u8>, low: Option<u8>) -> Result<u8, &'static str> {
+fn escaped(high: Option<u8>, low: Option<u8>) -> Result<u8, PathError> {
     let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-    let (Some(high), Some(low)) = (digit(high), digit(low)) else { return Err("it has a broken percent-encoding") };
+    let (Some(high), Some(low)) = (digit(high), digit(low)) else { return Err(PathError::Encoding) };
     match (high * 16 + low) as u8 {
-        b'/' | b'\\' => Err("it has an encoded slash or backslash"),
-        b'.' => Err("it has an encoded dot"),
-        b'%' => Err("it is encoded twice"),
-        byte if byte.is_ascii_control() => Err("it has an encoded control character"),
+        b'/' | b'\\' => Err(PathError::EncodedSlash),
+        b'.' => Err(PathError::EncodedDot),
+        b'%' => Err(PathError::EncodedTwice),
+        byte if byte.is_ascii_control() => Err(PathError::EncodedControl),
         byte => Ok(byte),
     }
 }

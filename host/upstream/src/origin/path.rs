@@ -14,6 +14,35 @@ const NOT_IN_PATH: &AsciiSet =
 /// How many layers of percent-encoding are checked: servers in a chain may decode more than once.
 const DECODE_ROUNDS: usize = 3;
 
+/// Why a path cannot be joined to a url.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It would replace the url's own path.
+    #[error("it is absolute")]
+    Absolute,
+    /// Two slashes in a row.
+    #[error("it holds an empty segment, or is a whole url")]
+    EmptySegment,
+    /// A query belongs into the request's own.
+    #[error("it holds a query or a fragment")]
+    Query,
+    /// What is before an `@` could be taken for a user's name.
+    #[error("its first segment holds an @")]
+    UserName,
+    /// Servers differ in how they read these characters.
+    #[error("it holds a control character or a backslash")]
+    Character,
+    /// It leads out of the url, now or after a server decodes it.
+    #[error("it holds a dot segment")]
+    DotSegment,
+    /// It makes no valid url.
+    #[error("it is not valid")]
+    Invalid,
+    /// The query that it is sent with makes no valid url.
+    #[error("its query is not valid")]
+    InvalidQuery,
+}
+
 /// Percent-encodes one value as a segment of a path, for instance a model's name. No value can leave its segment; `.`
 /// and `..` are refused when the path is joined.
 pub fn encode_segment(value: &str) -> Cow<'_, str> {
@@ -24,14 +53,14 @@ pub fn encode_segment(value: &str) -> Cow<'_, str> {
 pub(super) fn relative<'q>(
     path: &str,
     query: impl IntoIterator<Item = (&'q str, &'q str)>,
-) -> Result<String, &'static str> {
+) -> Result<String, PathError> {
     let mut text = String::with_capacity(path.len());
     push_path(&mut text, path)?;
     push_query(&mut text, query);
     Ok(text)
 }
 
-pub(super) fn push_path(text: &mut String, path: &str) -> Result<(), &'static str> {
+pub(super) fn push_path(text: &mut String, path: &str) -> Result<(), PathError> {
     if is_plain(path) {
         text.push_str(path);
         return Ok(());
@@ -64,19 +93,19 @@ fn is_plain(path: &str) -> bool {
 }
 
 /// Refuses a path that could leave the base, now or after another server decodes it again.
-pub(super) fn check(path: &str) -> Result<(), &'static str> {
+pub(super) fn check(path: &str) -> Result<(), PathError> {
     if path.starts_with('/') {
-        return Err("it is absolute");
+        return Err(PathError::Absolute);
     }
     if path.contains("//") {
-        return Err("it holds an empty segment, or is a whole url");
+        return Err(PathError::EmptySegment);
     }
     if path.contains(['?', '#']) {
-        return Err("it holds a query or a fragment");
+        return Err(PathError::Query);
     }
     // In later segments an `@` cannot be taken for the end of a user name, and some model names contain one.
     if path.split('/').next().is_some_and(|first| first.contains('@')) {
-        return Err("its first segment holds an @");
+        return Err(PathError::UserName);
     }
     check_segments(path)?;
     let mut decoded = Cow::Borrowed(path);
@@ -90,12 +119,12 @@ pub(super) fn check(path: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn check_segments(path: &str) -> Result<(), &'static str> {
+fn check_segments(path: &str) -> Result<(), PathError> {
     if path.contains(|character: char| character.is_control() || character == '\\') {
-        return Err("it holds a control character or a backslash");
+        return Err(PathError::Character);
     }
     if path.split('/').any(|segment| segment == "." || segment == "..") {
-        return Err("it holds a dot segment");
+        return Err(PathError::DotSegment);
     }
     Ok(())
 }
