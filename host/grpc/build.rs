@@ -1,4 +1,4 @@
-//! Generates the messages, their conversions and what reflection tells of them from the contract, so that no `protoc` is
+//! Generates the messages, their conversions and what reflection answers about them from the contract, so that no `protoc` is
 //! needed.
 
 use std::path::{Path, PathBuf};

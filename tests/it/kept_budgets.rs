@@ -123,7 +123,7 @@ async fn a_place_that_cannot_be_written_shows() {
     let folder = Folder::with(&["openai"]);
     let place = folder.path().join("weir.toml/state").display().to_string();
     let (program, address) = start(&folder, &config(&upstream), &[("WEIR_STORE__STATE_DIR".to_owned(), place)]);
-    program.until("what budgets have counted is not kept");
+    program.until("the counts of budgets are not kept");
     spend(address).await;
     let ready = ask(address, &Request::get("/ready")).await;
     assert_eq!((ready.status(), &ready.json()["status"]), (200, &"degraded".into()), "{}", ready.text());
@@ -199,7 +199,7 @@ async fn a_node_that_finds_no_database_at_its_start_tells_it_and_adds_what_it_co
     assert!(first.has_succeeded());
     database.stop();
     let (program, address) = start(&folders[1], &config, &[]);
-    assert!(program.log().contains("what budgets have counted is not kept"), "{}", program.log());
+    assert!(program.log().contains("the counts of budgets are not kept"), "{}", program.log());
     assert_eq!(ask(address, &by_client()).await.status(), 200);
     let ready = ask(address, &Request::get("/ready")).await;
     assert_eq!(ready.json()["budgets"]["state"], "failing", "{}", ready.text());

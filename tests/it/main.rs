@@ -120,7 +120,7 @@ mod too_much_work;
 mod traces;
 mod translate;
 mod unended;
-mod untold;
+mod unmetered;
 mod uploads;
 mod usage;
 mod usage_auto;

@@ -8,7 +8,7 @@ mod dimensions;
 mod entry_points;
 mod erase;
 mod fixtures;
-mod told_costs;
+mod reported_costs;
 mod trouble;
 
 use std::collections::BTreeSet;

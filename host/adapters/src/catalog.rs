@@ -21,7 +21,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::decisions::{Instead, Keeper, Quarantined, TriedAgain};
+use super::decisions::{Keeper, Quarantined, StandIn, TriedAgain};
 use super::rollout_policy::RolloutPolicy;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::Trial;
@@ -63,7 +63,7 @@ pub struct Snapshot {
     /// The version that the operator rolled back from. Its file is still there, and is ignored.
     pub aside: BTreeMap<Arc<str>, Digest>,
     /// The version that serves, or served last, in place of one that is held back. It serves again after a restart.
-    pub instead: BTreeMap<Arc<str>, Instead>,
+    pub instead: BTreeMap<Arc<str>, StandIn>,
 }
 
 /// Why a file does not serve.
@@ -118,7 +118,7 @@ impl Catalog {
         }
     }
 
-    /// Tells whether the program starts. What is loaded and proved then has the log target [`START`], because the many
+    /// Sets whether the program starts. What is loaded and proved then has the log target [`START`], because the many
     /// lines of one start have a summary.
     ///
     /// [`START`]: crate::START

@@ -42,14 +42,14 @@ const PREFIX: &str = "decisions-";
 /// The author of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum By {
+pub enum DecidedBy {
     /// The judge, based on the adapter's own counters.
     Judge,
     /// An operator with admin rights.
     Operator,
 }
 
-impl By {
+impl DecidedBy {
     /// The name that operators see.
     pub fn name(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ pub struct Quarantined {
     #[serde(with = "moment")]
     pub since: SystemTime,
     /// The author of the decision.
-    pub by: By,
+    pub by: DecidedBy,
     /// How often in a row the judge has quarantined it. Each time doubles the pause before the next attempt.
     #[serde(default)]
     pub times: u32,
@@ -88,7 +88,7 @@ pub struct TriedAgain {
 
 /// The version that serves instead of one that is held back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Instead {
+pub struct StandIn {
     /// Digest of its bytes.
     pub digest: Digest,
     /// Whether the lock file pinned it when it was loaded.
@@ -103,7 +103,7 @@ pub struct Choice {
     /// The version that the operator rolled back from.
     pub rolled_back_from: Option<Digest>,
     /// The version that serves instead of that, or instead of a quarantined one.
-    pub instead: Option<Instead>,
+    pub instead: Option<StandIn>,
     /// Time of the decision.
     #[serde(with = "moment")]
     pub since: SystemTime,
@@ -197,7 +197,7 @@ impl Keeper {
         hash.truncate(16);
         let path = private.join(format!("{PREFIX}{hash}.json"));
         let known = read(&path).unwrap_or_else(|error| {
-            tracing::warn!(file = %path.display(), %error, "what was decided about adapters cannot be read; what the folder holds serves");
+            tracing::warn!(file = %path.display(), %error, "the decisions about adapters cannot be read; the folder's files serve");
             Decisions::default()
         });
         Self { path, known: Mutex::new(known) }
@@ -215,7 +215,7 @@ impl Keeper {
             return;
         }
         if let Err(error) = self.write(&known, &now) {
-            tracing::error!(file = %self.path.display(), %error, "what was decided about adapters will not outlive a restart");
+            tracing::error!(file = %self.path.display(), %error, "the decisions about adapters cannot be written: a restart forgets them");
         }
         *known = now;
     }

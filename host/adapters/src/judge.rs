@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::catalog::Catalog;
-use super::decisions::By;
+use super::decisions::DecidedBy;
 use super::rollout_policy::QuarantineRule;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::Verdict;
@@ -72,7 +72,7 @@ impl Judge {
                 Verdict::Promote(why) => self.catalog.promote(name, trial.adapter.digest, &why),
                 Verdict::Reject(why) => {
                     let reason = format!("it failed its trial: {why}");
-                    self.catalog.quarantine(name, trial.adapter.digest, &reason, By::Judge)
+                    self.catalog.quarantine(name, trial.adapter.digest, &reason, DecidedBy::Judge)
                 }
             };
             if let Err(error) = done {
@@ -93,7 +93,7 @@ impl Judge {
             let mut failures = adapter.stats.recent_failures(now.checked_sub(rule.window));
             failures.retain(|failure| !(spares_deadlines && failure.kind == FaultKind::Deadline));
             if let Some(reason) = rule.reason(&failures, window)
-                && let Err(error) = self.catalog.quarantine(name, adapter.digest, &reason, By::Judge)
+                && let Err(error) = self.catalog.quarantine(name, adapter.digest, &reason, DecidedBy::Judge)
             {
                 tracing::warn!(adapter = %name, %error, "not quarantined");
             }

@@ -65,13 +65,13 @@ pub struct Built {
     pub adapter: Arc<Adapter>,
 }
 
-/// Builds a project. Its tools print to the terminal; `tell` receives each command line before it runs.
-pub fn build(project: &Project, loader: &Loader, tell: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
+/// Builds a project. Its tools print to the terminal; `progress` receives each command line before it runs.
+pub fn build(project: &Project, loader: &Loader, progress: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
     let recipe = recipe::of(project)?;
     let scratch = project.scratch();
     std::fs::create_dir_all(&scratch).map_err(|source| BuildError::Io { path: scratch, source })?;
     for step in &recipe.steps {
-        tell(&step.line());
+        progress(&step.line());
         run(step, project)?;
     }
     let path = recipe.product;

@@ -32,7 +32,7 @@ pub enum ComponentError {
 #[derive(Debug, Default)]
 struct ModuleFacts {
     is_component: bool,
-    tells_world: bool,
+    has_world: bool,
     wants_preview1: bool,
 }
 
@@ -43,7 +43,7 @@ pub fn component(bytes: Vec<u8>, wit: &Path) -> Result<Vec<u8>, ComponentError> 
         return Ok(bytes);
     }
     let mut module = bytes;
-    if !seen.tells_world {
+    if !seen.has_world {
         embed(&mut module, wit)?;
     }
     encode(&module, seen.wants_preview1)
@@ -56,7 +56,7 @@ fn see(bytes: &[u8]) -> Result<ModuleFacts, wasmparser::BinaryReaderError> {
             Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
                 return Ok(ModuleFacts { is_component: true, ..seen });
             }
-            Payload::CustomSection(section) => seen.tells_world |= section.name().starts_with(METADATA),
+            Payload::CustomSection(section) => seen.has_world |= section.name().starts_with(METADATA),
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     seen.wants_preview1 |= import?.module == PREVIEW1;

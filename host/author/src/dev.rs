@@ -51,30 +51,30 @@ pub enum DevError {
     Running(#[from] RunningError),
 }
 
-/// Runs one round. `tell` receives its progress.
-pub fn round(dir: &Path, target: &Target, loader: &Loader, tell: &mut dyn FnMut(&str)) -> Result<Built, DevError> {
+/// Runs one round. `progress` receives what it does, line by line.
+pub fn round(dir: &Path, target: &Target, loader: &Loader, progress: &mut dyn FnMut(&str)) -> Result<Built, DevError> {
     let project = Project::read(dir)?;
-    let built = build::build(&project, loader, tell)?;
-    prove(&project, &built, tell)?;
+    let built = build::build(&project, loader, progress)?;
+    prove(&project, &built, progress)?;
     if let Some(folder) = &target.plugins {
         install(&project, &built, folder).map_err(|source| DevError::Install { path: folder.clone(), source })?;
-        tell(&format!("installed: {}", folder.join(format!("{}.wasm", project.name)).display()));
+        progress(&format!("installed: {}", folder.join(format!("{}.wasm", project.name)).display()));
     }
     if let Some(admin) = &target.admin {
         let served = running::await_digest(admin, target.token.as_ref(), &project.name, built.adapter.digest)?;
-        tell(&served);
+        progress(&served);
     }
     Ok(built)
 }
 
-fn prove(project: &Project, built: &Built, tell: &mut dyn FnMut(&str)) -> Result<(), DevError> {
+fn prove(project: &Project, built: &Built, progress: &mut dyn FnMut(&str)) -> Result<(), DevError> {
     if !project.fixtures.is_dir() {
-        tell("there are no fixtures: nothing is proved");
+        progress("there are no fixtures: nothing is proved");
         return Ok(());
     }
     let fixtures = proof::at(&project.fixtures, Bounds::COMMAND)?;
     let report = proof::prove_to(&built.adapter, &fixtures, Depth::COMMAND);
-    tell(report.human(false).trim_end());
+    progress(report.human(false).trim_end());
     if report.failed == 0 { Ok(()) } else { Err(DevError::Unproved) }
 }
 

@@ -56,13 +56,13 @@ pub struct Project {
     /// The folder with its fixtures.
     pub fixtures: PathBuf,
     /// The project's own build commands, if any.
-    pub build: Option<Own>,
+    pub build: Option<OwnBuild>,
 }
 
 /// A build other than the language's default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Own {
+pub struct OwnBuild {
     /// Commands in order, each a program with its arguments.
     pub run: Vec<Vec<String>>,
     /// The file that they produce, relative to the project's folder.
@@ -77,7 +77,7 @@ struct Raw {
     language: Language,
     watch: Option<Vec<PathBuf>>,
     fixtures: Option<PathBuf>,
-    build: Option<Own>,
+    build: Option<OwnBuild>,
 }
 
 impl Project {

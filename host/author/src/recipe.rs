@@ -141,12 +141,12 @@ fn is_there(program: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::project::Own;
+    use super::super::project::OwnBuild;
     use super::*;
 
     #[test]
     fn a_projects_own_commands_replace_the_languages() {
-        let own = Own { run: vec![vec!["make".into(), "all".into()], vec![]], product: "out/core.wasm".into() };
+        let own = OwnBuild { run: vec![vec!["make".into(), "all".into()], vec![]], product: "out/core.wasm".into() };
         let project = Project {
             dir: "here".into(),
             name: "zeta".into(),

@@ -34,7 +34,7 @@ pub enum RunningError {
         source: AdminError,
     },
     /// It does not see the file in time.
-    #[error("{admin} has not taken note of it in {} s", TIMEOUT.as_secs())]
+    #[error("{admin} has not noticed the file within {} s", TIMEOUT.as_secs())]
     Unnoticed {
         /// The address.
         admin: String,

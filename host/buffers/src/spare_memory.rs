@@ -15,7 +15,7 @@ const LARGE: usize = 4 << 10;
 /// Size in bytes of a buffer that waits to be read into and is worth it: those of small requests are used again at once.
 const UNREAD: usize = 16 << 10;
 
-/// Drops the pieces of a body, and gives the memory of their buffers back where these are large and nobody else holds them.
+/// Drops the pieces of a body, and gives the memory of their buffers back where these are large and not held elsewhere.
 pub fn give_back(pieces: Vec<Bytes>) {
     for mut buffer in buffers(pieces) {
         empty(buffer.spare_capacity_mut());
@@ -59,7 +59,7 @@ fn empty(memory: &mut [MaybeUninit<u8>]) {
     if length == 0 {
         return;
     }
-    // SAFETY: these pages are within memory that is borrowed exclusively, and that nobody takes for initialised.
+    // SAFETY: these pages are within memory that is borrowed exclusively, and that is not taken for initialised.
     if let Err(error) = unsafe { madvise(whole.as_mut_ptr().cast(), length, Advice::LinuxDontNeed) } {
         tracing::debug!(%error, "the memory of a request is kept");
     }

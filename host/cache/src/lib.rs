@@ -9,7 +9,7 @@
 //! | [`entry`] | a kept answer |
 //! | [`cache`] | the entries, within a bound of bytes, and their removal |
 //! | [`cache::flight`] | one request for all equal ones that arrive meanwhile |
-//! | [`shared`] | what is asked of a server that keeps answers for several nodes |
+//! | [`shared`] | the calls to a server that keeps answers for several nodes |
 //! | [`similar`] | questions by their meaning: the nearest one within a partition, and the gate of words |
 //! | [`sealed`] | entries and questions as bytes for such a server, which can neither read nor change them |
 

@@ -1,6 +1,6 @@
 //! Entries as bytes for a server that several nodes share. What such a server returns is believed only if it was sealed for
 //! the very key and scope that are asked for, so that neither a mistaken nor a lying server makes one tenant see another's
-//! answer, and what it keeps tells it nothing.
+//! answer, and cannot read what it keeps.
 
 mod question;
 
@@ -68,7 +68,7 @@ impl Seal {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
     }
 
-    /// The name of a key for a server, which tells nothing of the request.
+    /// The name of a key for a server, which shows nothing of the request.
     pub fn name(&self, key: &Key) -> String {
         let mut name = String::with_capacity(2 * DIGEST);
         for byte in self.tag(&[b"name", key.bytes()]).as_ref() {

@@ -57,7 +57,7 @@ pub struct Question {
     pub wording: Wording,
 }
 
-/// What is asked of a nearest question.
+/// The conditions for a nearest question.
 #[derive(Debug, Clone, Copy)]
 pub struct Demand {
     /// The cosine that it must reach.

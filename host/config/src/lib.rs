@@ -66,7 +66,7 @@ pub use units::size;
 pub struct Config {
     /// The revision: a digest of the text and of the overrides, as 16 hexadecimal digits.
     pub revision: String,
-    /// A digest of everything that an answer may depend on: the same on nodes that differ in their listeners and the like only.
+    /// A digest of everything that an answer may depend on: the same on nodes that differ only in such things as their listeners.
     pub answering: [u8; 32],
     /// The main listener.
     pub server: Server,

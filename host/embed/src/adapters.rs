@@ -1,5 +1,6 @@
 //! The adapters of a configuration, loaded as the gateway loads them: checked, compiled, proved by their fixtures.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use weir_adapters::watch::{Beside, Folder, Proof, ProofError, RehearsalError, Wa
 use weir_adapters::{Bounds, Compiler, Granted, Keeper, RolloutPolicies, START};
 use weir_config::Config;
 use weir_fixtures::proof;
-use weir_gateway::serving::speaker;
+use weir_gateway::serving::face_owner;
 use weir_sandbox::engine::EngineError;
 use weir_sandbox::{Adapter, Engine, Limits};
 use weir_translate::dialect::endpoints::Endpoints;
@@ -45,7 +46,7 @@ impl Plugins {
         &mut self,
         bytes: &[u8],
         signature: Option<&str>,
-        proved_by: impl Fn(&str) -> Result<PathBuf, String>,
+        proved_by: impl Fn(&str) -> Result<PathBuf, Box<dyn Error + Send + Sync>>,
     ) -> Result<Arc<Adapter>, RehearsalError> {
         self.watch.rehearse(bytes, signature, proved_by)
     }
@@ -92,8 +93,8 @@ pub fn load(config: &Config, proofs: Proofs) -> Result<Plugins, EngineError> {
     let loader = loader(config)?;
     let known = config.clone();
     let together = move |adapters: &[&Adapter]| {
-        let speakers = adapters.iter().map(|adapter| speaker(&known, adapter));
-        Endpoints::new(speakers).map(drop).map_err(|error| Conflict(error.to_string()))
+        let owners = adapters.iter().map(|adapter| face_owner(&known, adapter));
+        Endpoints::new(owners).map(drop).map_err(|error| Conflict(error.to_string()))
     };
     let policies = RolloutPolicies {
         usual: rollout_policy(&plugins.defaults),

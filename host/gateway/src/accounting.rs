@@ -11,16 +11,16 @@ pub mod captured;
 mod charges;
 mod closing;
 mod earlier;
+mod reported_cost;
 pub mod request_log;
 pub mod sent_input;
 pub(crate) mod session_use;
 mod stored;
 mod tokens;
-mod told_cost;
 mod traced;
 pub mod trail;
 mod unbooked;
-mod untold;
+mod unmetered;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -53,7 +53,7 @@ pub(crate) use self::arriving::ArrivingBody;
 pub(crate) use self::stored::{StoredAnswer, StoredRead, StoredUse};
 pub use self::unbooked::{KeptWork, WorkName, WorkSearch, WorkStore, WorkTerms};
 pub(crate) use self::unbooked::{OldDebt, Unbooked, Unread};
-pub(crate) use self::untold::Untold;
+pub(crate) use self::unmetered::UnmeteredRequest;
 
 /// The end of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,8 +180,8 @@ pub struct Account {
     copies: Copies,
     /// What it has to do with stored answers, if anything.
     stored: Option<Box<StoredPart>>,
-    /// The size of the request, if the answer may not tell what it used.
-    untold: Option<(Untold, Option<Arc<AtomicU64>>)>,
+    /// The size of the request, if the answer may not report its usage.
+    unmetered: Option<(UnmeteredRequest, Option<Arc<AtomicU64>>)>,
     /// The request's body, if its use of tokens cannot be known.
     arriving: Option<ArrivingBody>,
     /// Where the cost is written once it is known.
@@ -252,7 +252,7 @@ impl Account {
             permit: AdmissionPermit::free(),
             copies: Copies::default(),
             stored: None,
-            untold: None,
+            unmetered: None,
             arriving: None,
             cost: None,
             ends: None,
@@ -265,7 +265,7 @@ impl Account {
         self.permit.add(permit);
     }
 
-    /// Tells what the answer cost once it is known.
+    /// Reports what the answer cost once it is known.
     pub(crate) fn cost_cell(&mut self) -> CostCell {
         Arc::clone(self.cost.get_or_insert_default())
     }

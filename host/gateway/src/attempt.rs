@@ -53,7 +53,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 
-use crate::accounting::{Account, Untold};
+use crate::accounting::{Account, UnmeteredRequest};
 use crate::admission::{Demand, Uses, bytes_of};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
@@ -200,11 +200,11 @@ impl InboundRequest {
         }
     }
 
-    /// Its size, if it is for a model whose answer may not tell what it used.
-    pub(crate) fn untold(&self) -> Option<Untold> {
+    /// Its size, if it is for a model whose answer may not report its usage.
+    pub(crate) fn unmetered(&self) -> Option<UnmeteredRequest> {
         let demand = self.demand();
         demand.model.filter(|_| demand.uses == Uses::Nothing)?;
-        Untold::of(self.operation(), self.endpoint.face.body, demand.body_len)
+        UnmeteredRequest::of(self.operation(), self.endpoint.face.body, demand.body_len)
     }
 
     /// Features that it asks for, by the names that manifests use.

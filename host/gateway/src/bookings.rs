@@ -1,4 +1,4 @@
-//! Bookings of stored answers that nobody reads: what is made in the background costs money whether or not its client asks for
+//! Bookings of stored answers that no client reads: what is made in the background costs money whether or not its client asks for
 //! it again.
 //!
 //! Each is read at growing intervals until it is finished, by the provider and the key that made it, and then booked to who had

@@ -126,7 +126,7 @@ impl Gateway {
     }
 
     /// Answers a request that may begin work at a provider, such as a batch. It goes on if its client leaves: only the answer
-    /// tells by which id that work is booked.
+    /// knows by which id that work is booked.
     async fn begin_work(
         self: Arc<Self>,
         id: Arc<str>,

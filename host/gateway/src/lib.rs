@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`gateway`] | the steps of a request in order |
 //! | [`probes`] | checks the health of providers at intervals |
-//! | [`bookings`] | reads stored answers that nobody has read, to book them |
+//! | [`bookings`] | reads stored answers that no client has read, to book them |
 //! | [`dry_run`] | dry runs: the upstream request, or the routing, without sending |
 //! | [`model_list`] | lists of models |
 //! | [`serving`] | what requests are served from, derived from configuration and adapters |

@@ -84,7 +84,7 @@ pub struct Pricing {
     kind: Arc<str>,
     /// The region that serves, in the words of price files; `None` where it is not known.
     region: Option<Arc<str>>,
-    /// Where answers tell what they cost.
+    /// Where answers report their cost.
     cost_place: Option<CostPlace>,
     /// The rates of the model that was asked for first. Most targets have no other.
     first: Arc<OnceLock<Tariff>>,
@@ -99,7 +99,7 @@ impl Pricing {
         Self { book, provider, kind, region: None, cost_place: None, first: Arc::default() }
     }
 
-    /// The same for answers that tell their cost at this place.
+    /// The same for answers that report their cost at this place.
     #[must_use]
     pub(crate) fn told_at(self, place: Option<&CostPointer>) -> Self {
         let compiled = |place: &CostPointer| {
@@ -254,12 +254,12 @@ impl Tariff {
         self.0.region.as_ref()
     }
 
-    /// Where answers tell what they cost.
+    /// Where answers report their cost.
     pub(crate) fn cost_place(&self) -> Option<&CostPlace> {
         self.0.cost_place.as_ref()
     }
 
-    /// Whether what answers tell of their cost is booked: a price that the operator has set goes first.
+    /// Whether the cost that answers report is booked: a price that the operator has set goes first.
     pub(crate) fn takes_told(&self) -> bool {
         self.0.cost_place.is_some() && !self.0.prices.is_own()
     }

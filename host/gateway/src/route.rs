@@ -27,7 +27,7 @@ use crate::model_catalog;
 use crate::observe::metrics::{Labels, Metrics, Series};
 use crate::pricing::{Pricing, Tariff};
 use crate::provenance::Issuer;
-use weir_config::{Affinity, Capabilities, Metering, Model, Price, Provider, Retry, Strategy};
+use weir_config::{Affinity, Capabilities, Metering, Model, Price, Problem, Provider, Retry, Strategy};
 use weir_ledger::PriceBook;
 use weir_sandbox::{Adapter, Interface};
 use weir_transcoding::Method;
@@ -264,7 +264,7 @@ pub struct Route {
     /// The model's alias; a label.
     pub alias: String,
     /// The targets, or why one cannot be served.
-    pub targets: Vec<Result<Arc<Target>, String>>,
+    pub targets: Vec<Result<Arc<Target>, Problem>>,
     /// The order in which targets are tried.
     pub strategy: Strategy,
     /// The aliases that are tried after every target failed.
@@ -289,7 +289,7 @@ pub struct Route {
 
 impl Route {
     /// The route of a model with these targets; `strict` is the server's default.
-    pub fn new(model: &Model, strict: bool, targets: Vec<Result<Arc<Target>, String>>) -> Self {
+    pub fn new(model: &Model, strict: bool, targets: Vec<Result<Arc<Target>, Problem>>) -> Self {
         Self {
             fallback_embeddings: model.fallback_embeddings,
             strict: model.strict.unwrap_or(strict),

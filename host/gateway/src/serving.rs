@@ -65,7 +65,7 @@ pub struct Serving {
     created_objects: Vec<CreatedObject>,
     /// What a face's requests have to do with stored objects, by its index.
     stored: Vec<Stored>,
-    /// Whether a face's answers tell of work on stored objects, by its index.
+    /// Whether a face's answers are about work on stored objects, by its index.
     tells_of_work: Vec<bool>,
     /// How the paths end whose requests begin work on stored objects.
     begins_work: Vec<objects::PathEnd>,
@@ -89,7 +89,7 @@ impl Serving {
         adapters: Arc<Snapshot>,
         stored: Option<&PriceFile>,
     ) -> Result<Self, FaceError> {
-        let endpoints = Endpoints::new(adapters.adapters.values().map(|adapter| speaker(config, adapter)))?;
+        let endpoints = Endpoints::new(adapters.adapters.values().map(|adapter| face_owner(config, adapter)))?;
         warn_of_left_out(endpoints.left_out());
         let mut problems = targets::undiscovered(config, &adapters);
         let known = compile(config, &adapters, &endpoints);
@@ -158,17 +158,17 @@ impl Serving {
         self.stored.get(endpoint).copied().unwrap_or(Stored::Nothing)
     }
 
-    /// Whether a face's answers tell of work on stored objects: of what was begun, how far it is, and where its results are.
+    /// Whether a face's answers are about work on stored objects: what was begun, how far it is, and where its results are.
     pub(crate) fn tells_of_work(&self, endpoint: usize) -> bool {
         self.tells_of_work.get(endpoint).copied().unwrap_or_default()
     }
 
-    /// Where a face's answers have the ids of work and of its results, if the manifest tells.
+    /// Where a face's answers have the ids of work and of its results, if the manifest says so.
     pub(crate) fn told_places(&self, endpoint: usize) -> Option<&ToldPlaces> {
         self.told_places.get(endpoint)?.as_ref()
     }
 
-    /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head tells.
+    /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head shows.
     pub(crate) fn may_begin_work(&self, head: &Parts) -> bool {
         let begins = |path: &str| {
             let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -227,7 +227,7 @@ impl Serving {
 }
 
 /// An adapter for the table of faces. The operator knows adapters that the lock file pins or the configuration names.
-pub fn speaker<'a>(config: &Config, adapter: &'a Adapter) -> FaceOwner<'a> {
+pub fn face_owner<'a>(config: &Config, adapter: &'a Adapter) -> FaceOwner<'a> {
     let is_known = adapter.trusted || config.names_adapter(&adapter.name);
     FaceOwner { name: &adapter.name, manifest: &adapter.manifest, is_known }
 }

@@ -33,7 +33,7 @@ pub fn found<'a>(config: &Config, adapters: impl IntoIterator<Item = (&'a str, &
 
 /// A server of the operator's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Own {
+pub struct OwnServer {
     /// The base url of its API.
     pub url: String,
     /// The adapter for its format.
@@ -61,7 +61,7 @@ pub struct Choice {
     /// Providers with a key in the environment.
     pub providers: Vec<Found>,
     /// A server of the operator's own.
-    pub own: Option<Own>,
+    pub own: Option<OwnServer>,
     /// A name for one model.
     pub named: Option<Named>,
     /// The port to listen on; `None` means the default.
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_choices_become_a_valid_configuration() {
-        let own = Own {
+        let own = OwnServer {
             url: "http://localhost:11434/v1/".into(),
             adapter: "zeta".into(),
             alias: "local".into(),

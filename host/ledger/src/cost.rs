@@ -23,13 +23,13 @@ pub enum Cost {
     NoUsage,
 }
 
-/// The version of prices that stands for a cost which the provider told itself.
-pub const TOLD: &str = "told";
+/// The version of prices that stands for a cost which the answer reported itself.
+pub const REPORTED: &str = "reported";
 
 impl Cost {
-    /// A cost that the provider told, which no line accounts for.
-    pub fn told(total: Nano) -> Self {
-        let (exact, version) = (Pico::of_nano(total), Arc::from(TOLD));
+    /// A cost that the answer reported, which no line accounts for.
+    pub fn reported(total: Nano) -> Self {
+        let (exact, version) = (Pico::of_nano(total), Arc::from(REPORTED));
         Self::Priced(Bill { total, exact, version, lines: Vec::new(), assumptions: Vec::new(), estimated: false })
     }
 

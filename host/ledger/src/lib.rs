@@ -102,7 +102,7 @@ pub use budget::{
     Owner, Period, PoolReport, PoolShare, Price, Refusal, RefusalReason, Request, Reservation, Row, Scope, ScopeKind,
     Share, Spend, StoredRows, Unpriced, WhenOver, Window, former_shape,
 };
-pub use cost::{Assumption, Bill, Cost, Line, PartialBill, TOLD, price};
+pub use cost::{Assumption, Bill, Cost, Line, PartialBill, REPORTED, price};
 pub use facts::{Facts, Pieces};
 pub use forecast::Forecast;
 pub use measure::Measure;

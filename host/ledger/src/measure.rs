@@ -57,7 +57,7 @@ impl Measure {
         )
     }
 
-    /// Whether it is only charged beside something else, so that its price alone does not tell what a model costs.
+    /// Whether it is only charged beside something else, so that its price alone does not show what a model costs.
     pub(crate) const fn is_surcharge(self) -> bool {
         matches!(self, Self::Pieces(Unit::ToolRun | Unit::FileSearch) | Self::SearchedRequest)
     }

@@ -175,14 +175,14 @@ impl PriceBook {
         self.has_own_price(&self.candidates(subject))
     }
 
-    /// Whether any of these offers tells what a model costs.
+    /// Whether any of these offers says what a model costs.
     pub(crate) fn prices_a_model(&self, candidates: &[Candidate]) -> bool {
         let own = candidates.iter().filter(|candidate| !candidate.is_of_other_name);
         let mut offers = own.filter_map(|candidate| self.offers.get(candidate.place));
         offers.any(|(_, offer)| offer.prices_a_model())
     }
 
-    /// Whether any of these offers that tells what a model costs is the operator's.
+    /// Whether any of these offers that says what a model costs is the operator's.
     pub(crate) fn has_own_price(&self, candidates: &[Candidate]) -> bool {
         let is_own = |(layer, offer): &(u8, Offer)| Some(*layer) != self.bundled && offer.prices_a_model();
         candidates
@@ -251,7 +251,7 @@ impl PriceBook {
         those
     }
 
-    /// How good the best of these offers is that tells what a model costs and is not for the other name as well; offers of
+    /// How good the best of these offers is that says what a model costs and is not for the other name as well; offers of
     /// later files are better.
     fn best_alone(&self, these: &[Candidate], others: &[Candidate]) -> Option<NameRank> {
         let is_alone = |one: &&Candidate| !others.iter().any(|other| other.place == one.place);

@@ -64,7 +64,7 @@ impl Offer {
         measures().find_map(|one| Some((one, measures().find(|other| one.is_other_count_of(*other))?)))
     }
 
-    /// Whether it tells what a model costs: more than a surcharge.
+    /// Whether it says what a model costs: it is more than a surcharge.
     pub(crate) fn prices_a_model(&self) -> bool {
         self.rates.iter().any(|(measure, _)| !measure.is_surcharge())
     }

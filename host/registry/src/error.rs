@@ -35,7 +35,7 @@ pub enum RegistryError {
         what: &'static str,
         /// The digest that was asked for.
         expected: Digest,
-        /// The digest of what came.
+        /// The digest of the bytes that came.
         found: Digest,
     },
     /// The manifest is not that of an adapter.

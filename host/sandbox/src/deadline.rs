@@ -30,7 +30,7 @@ pub(super) struct Deadline {
 pub(super) struct Clocks {
     wall: Instant,
     /// Processor time of this thread; `None` where the clock counts: of a thread of low priority, and where the system does
-    /// not tell it.
+    /// not say so.
     thread: Option<Duration>,
 }
 

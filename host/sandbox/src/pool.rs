@@ -131,7 +131,7 @@ impl Pool {
     }
 
     /// Takes an idle instance that this isolation allows, for a call with this much input: for `tenant` the one that served
-    /// this tenant last, or one that has served nobody; for `fresh` one that has served nobody.
+    /// this tenant last, or an unused one; for `fresh` an unused one.
     ///
     /// A large instance is only taken for a large input: a stream keeps its instance, and with it all of its memory,
     /// until it ends.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::adapter::Adapter;
 
 /// Unmaps the pages of the program's and of these adapters' code. Returns the bytes that were mapped. Does nothing where the
-/// system is not Linux, which alone tells whether a mapping differs from its file.
+/// system is not Linux, where alone it is known whether a mapping differs from its file.
 pub fn release(adapters: &[Arc<Adapter>]) -> io::Result<usize> {
     if !cfg!(target_os = "linux") {
         return Ok(0);

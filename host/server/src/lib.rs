@@ -85,7 +85,7 @@ pub struct Allowance {
     pub reserve: usize,
     /// Maximum connections from one address; by default half of all, and any number from loopback and from `proxies`.
     pub per_address: Option<usize>,
-    /// The proxies that tell for whom they ask.
+    /// The proxies whose `x-forwarded-for` is believed.
     pub proxies: TrustedProxies,
     /// Maximum size of a request's head, in bytes.
     pub header_bytes: usize,

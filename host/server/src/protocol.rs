@@ -1,4 +1,4 @@
-//! The versions of HTTP that a connection may use, and how each is served. The first bytes tell which one it is.
+//! The versions of HTTP that a connection may use, and how each is served. The first bytes show which one it is.
 
 use std::io::Result;
 
@@ -45,7 +45,7 @@ impl Protocols {
     }
 }
 
-/// Reads as much of a connection as tells its version. Also returns the bytes read, which belong to the first request.
+/// Reads as much of a connection as shows its version. Also returns the bytes read, which belong to the first request.
 pub(super) async fn version(stream: &mut (impl AsyncRead + Unpin)) -> Result<(Version, BytesMut)> {
     let mut read = BytesMut::with_capacity(FIRST_READ);
     loop {

@@ -1,4 +1,4 @@
-//! Proxies in front of a listener, which tell in `x-forwarded-for` for whom they ask.
+//! Trusted proxies in front of a listener, which name the client in `x-forwarded-for`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -23,7 +23,7 @@ use weir_types::deferred_write;
 
 /// Result of a body's last poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Did {
+enum LastPoll {
     /// It returned a frame.
     Gave,
     /// It is pending or has ended.
@@ -32,7 +32,7 @@ enum Did {
 
 thread_local! {
     /// Result of the body that was polled within the current poll of its stream; `None` if none was polled.
-    static LAST: Cell<Option<Did>> = const { Cell::new(None) };
+    static LAST: Cell<Option<LastPoll>> = const { Cell::new(None) };
 }
 
 /// A body that marks the result of each poll. Its exchange is in flight until it is dropped.
@@ -73,7 +73,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Marked<B> {
             cx.waker().wake_by_ref();
             polled = Poll::Pending;
         }
-        let did = if matches!(polled, Poll::Ready(Some(Ok(_)))) { Did::Gave } else { Did::Waited };
+        let did = if matches!(polled, Poll::Ready(Some(Ok(_)))) { LastPoll::Gave } else { LastPoll::Waited };
         LAST.set(Some(did));
         polled
     }
@@ -118,8 +118,8 @@ async fn drive_stream(stream: impl Future<Output = ()>, send_timeout: Duration, 
             cx.waker().wake_by_ref();
         }
         match LAST.take() {
-            Some(Did::Gave) => timer.set(Some(sleep(send_timeout))),
-            Some(Did::Waited) => timer.set(None),
+            Some(LastPoll::Gave) => timer.set(Some(sleep(send_timeout))),
+            Some(LastPoll::Waited) => timer.set(None),
             None => {}
         }
         let Some(timer) = timer.as_mut().as_pin_mut() else { return Poll::Pending };

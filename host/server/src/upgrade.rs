@@ -32,7 +32,7 @@ impl Upgrade {
         *self.0.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(task));
     }
 
-    /// Tells when the connection is to end, since the listener stops.
+    /// Set when the connection is to end, since the listener stops.
     pub fn leaving(&self) -> Leaving {
         Leaving(self.0.leaving.subscribe())
     }
@@ -52,7 +52,7 @@ impl fmt::Debug for Upgrade {
     }
 }
 
-/// Tells when a connection is to end.
+/// When a connection is to end.
 #[derive(Debug, Clone)]
 pub struct Leaving(watch::Receiver<bool>);
 

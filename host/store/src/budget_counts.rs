@@ -47,10 +47,10 @@ pub struct BudgetChange {
     pub added: i64,
 }
 
-/// What a node tells of its budgets, and asks about those of the others.
+/// A node's counts of its budgets, and the question for those of the others.
 #[derive(Debug, Clone, Default)]
 pub struct BudgetExchange {
-    /// The process that tells.
+    /// The process that reports.
     pub process: i64,
     /// The number of this exchange in its process, from 1. What was added under it already is not added again.
     pub number: u64,

@@ -1,4 +1,4 @@
-//! Removes what is kept of somebody's requests of a day. In steps, each of which leaves the day in order if it is the last one: a
+//! Removes what is kept of a user's or a key's requests of a day. In steps, each of which leaves the day in order if it is the last one: a
 //! request's fact goes with its bodies and their pieces, and is what names them to another attempt.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ const NAMED: usize = 64;
 
 /// Whose requests are erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
+pub enum ErasureSubject {
     /// Those of this user.
     User(String),
     /// Those with this [`key`](crate::Fact::key): of a key, a client, or the account that a token names.
@@ -33,7 +33,7 @@ pub(crate) type Later<'a> = dyn FnMut(&mut dyn Sql) -> Result<Vec<Row>, StoreErr
 #[derive(Debug)]
 pub(crate) struct Erasure {
     day: Day,
-    whose: Whose,
+    subject: ErasureSubject,
     ids: BTreeSet<RequestId>,
     /// What the bodies of others need.
     needed: BTreeSet<Hash>,
@@ -51,9 +51,9 @@ enum Step {
 }
 
 impl Erasure {
-    pub(crate) fn new(day: Day, whose: Whose) -> Self {
+    pub(crate) fn new(day: Day, subject: ErasureSubject) -> Self {
         let (ids, needed) = (BTreeSet::new(), BTreeSet::new());
-        Self { day, whose, ids, needed, next: Step::Find(0), removed: 0 }
+        Self { day, subject, ids, needed, next: Step::Find(0), removed: 0 }
     }
 
     /// Takes all steps in one transaction, beside which nothing is written. Returns how many facts it removes.
@@ -82,9 +82,9 @@ impl Erasure {
         let is_last = hour + 1 == 24;
         let end = if is_last { self.day.next().start_ms() } else { self.day.start_ms() + (hour + 1) * HOUR_MS };
         let end = RequestId::first_of(end);
-        let (column, name) = match &self.whose {
-            Whose::User(user) => ("user_id", user),
-            Whose::Key(key) => ("api_key", key),
+        let (column, name) = match &self.subject {
+            ErasureSubject::User(user) => ("user_id", user),
+            ErasureSubject::Key(key) => ("api_key", key),
         };
         let found = sql.query(
             &format!("select id from facts where id >= $1 and id < $2 and {column} = $3"),

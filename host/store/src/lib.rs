@@ -88,7 +88,7 @@ pub use batch::Batch;
 pub use body::{Body, MAX_BODY, Side};
 pub use budget_counts::{BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow, RenamedShape};
 pub use documents::{Change, Changes, Document, Expect, MAX_DOCUMENTS};
-pub use erase::Whose;
+pub use erase::ErasureSubject;
 pub use error::StoreError;
 pub use export::export_json_lines;
 pub use fact::packed::PackedFact;

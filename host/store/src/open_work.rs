@@ -84,7 +84,7 @@ pub struct HeldWork {
     pub taken: Vec<OpenWork>,
 }
 
-/// How a database tells which rows no process holds.
+/// How a database finds the rows that no process holds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Holding {
     /// The time now, in milliseconds since 1970.

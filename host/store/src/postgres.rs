@@ -18,7 +18,7 @@ use crate::batch::{Batch, write_day};
 use crate::body::{self, Side};
 use crate::budget_counts::{self, BudgetAnswer, BudgetExchange};
 use crate::documents::{self, Change, Changes, Document};
-use crate::erase::Whose;
+use crate::erase::ErasureSubject;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
@@ -177,9 +177,9 @@ impl Store for Postgres {
         gaps::gaps(day, &counted, runs, |process| self.read_day(day, move |pg| gaps::times(pg, day, process)))
     }
 
-    fn erase(&self, whose: &Whose) -> Result<u64, StoreError> {
+    fn erase(&self, subject: &ErasureSubject) -> Result<u64, StoreError> {
         let days = self.read_log(partitions::names)?;
-        days.into_iter().try_fold(0, |removed, day| Ok(removed + erasing::erase(&self.log, day, whose)?))
+        days.into_iter().try_fold(0, |removed, day| Ok(removed + erasing::erase(&self.log, day, subject)?))
     }
 
     fn days(&self) -> Result<Vec<DaySize>, StoreError> {

@@ -16,7 +16,7 @@ const ADDED: [(i64, &str); 4] = [
 /// The version from which on the sums of hours are also kept by the day.
 pub(crate) const DAYS_SINCE: i64 = 3;
 
-/// The version from which on what budgets have counted is kept.
+/// The version from which on the counts of budgets are kept.
 pub(crate) const COUNTS_SINCE: i64 = 6;
 
 /// What budgets have counted, in place of a table that no program ever wrote.
@@ -164,7 +164,7 @@ insert into counters (name, value) values ('documents', 0), ('audit', 0) on conf
     spell(&[text, BUDGET_COUNTS, OPEN_WORK, AUDIT_HEAD].concat(), words)
 }
 
-/// The table of what budgets have counted, for tables of an earlier version in PostgreSQL.
+/// The table of the counts of budgets, for tables of an earlier version in PostgreSQL.
 pub(crate) fn budget_counts(words: Words) -> String {
     spell(BUDGET_COUNTS, words)
 }

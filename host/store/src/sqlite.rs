@@ -19,7 +19,7 @@ use crate::batch::{Batch, DayBatch, write_day};
 use crate::body::{self, Side};
 use crate::budget_counts::{self, BudgetAnswer, BudgetExchange};
 use crate::documents::{self, Change, Changes, Document};
-use crate::erase::{Erasure, Whose};
+use crate::erase::{Erasure, ErasureSubject};
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
@@ -271,18 +271,18 @@ impl Store for Sqlite {
         gaps::gaps(day, &counted, runs, |process| self.read_day(day, |sql| gaps::times(sql, day, process)))
     }
 
-    fn erase(&self, whose: &Whose) -> Result<u64, StoreError> {
+    fn erase(&self, subject: &ErasureSubject) -> Result<u64, StoreError> {
         let mut removed = 0;
         for size in self.files.days()? {
             let day = size.day;
-            let count = self.write_day(day, |lite, _| erase(lite, day, whose))?;
+            let count = self.write_day(day, |lite, _| erase(lite, day, subject))?;
             if count > 0
                 && let Some(open) = locked(&self.days).get(&day)
             {
                 // The write-ahead log still has the old pages.
                 connection::truncate_log(&open.open.connection)?;
             }
-            removed += self.erase_earlier(day, whose)?;
+            removed += self.erase_earlier(day, subject)?;
             removed += count;
         }
         Ok(removed)
@@ -389,10 +389,10 @@ impl Store for Sqlite {
     }
 }
 
-fn erase(lite: &mut Lite<'_>, day: Day, whose: &Whose) -> Result<u64, StoreError> {
+fn erase(lite: &mut Lite<'_>, day: Day, subject: &ErasureSubject) -> Result<u64, StoreError> {
     // What is removed is overwritten, not only forgotten.
     lite.0.pragma_update(None, "secure_delete", true).map_err(connection::failed)?;
-    Erasure::new(day, whose.clone()).run(lite)
+    Erasure::new(day, subject.clone()).run(lite)
 }
 
 fn append_day(lite: &mut Lite<'_>, layout: &mut Layout, day: Day, part: &DayBatch<'_>) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::body::Side;
 use crate::budget_counts::{BudgetAnswer, BudgetExchange};
 use crate::documents::{Change, Changes, Document, MAX_DOCUMENTS};
-use crate::erase::Whose;
+use crate::erase::ErasureSubject;
 use crate::error::StoreError;
 use crate::fact::Fact;
 use crate::id::{Day, RequestId};
@@ -46,7 +46,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Removes facts with their bodies and all pieces that no other body needs. Sums of use stay. Returns how many facts were
     /// removed. What is removed stays removed if it fails on the way.
-    fn erase(&self, whose: &Whose) -> Result<u64, StoreError>;
+    fn erase(&self, subject: &ErasureSubject) -> Result<u64, StoreError>;
 
     /// The days that the log has, oldest first.
     fn days(&self) -> Result<Vec<DaySize>, StoreError>;

@@ -78,7 +78,7 @@ pub fn refuse(response: &mut ChatResponse, finish: &Finish) {
         candidate.finish = Some(finish.clone());
     }
     response.extensions.clear();
-    // What was used is told, and not what only one format says of it, which may be what is refused.
+    // The usage stays, without what only one format says of it, which may be what is refused.
     response.usage.iter_mut().for_each(|usage| usage.extensions.clear());
 }
 

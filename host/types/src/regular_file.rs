@@ -1,4 +1,4 @@
-//! Reading a file whole, of which the host is told only the path.
+//! Reading a whole file at a path that is given from outside.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};

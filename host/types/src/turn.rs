@@ -83,7 +83,7 @@ impl<T: Copy + 'static> Drop for Restored<T> {
     }
 }
 
-/// Does something whose wake-ups tell the task nothing new, since what calls this goes on with the same work by itself.
+/// Does something whose wake-ups are no news to the task, since what calls this goes on with the same work by itself.
 /// Wake-ups of other tasks, and those by other threads, arrive as ever.
 pub fn quietly<R>(work: impl FnOnce() -> R) -> R {
     let before = Restored(IS_QUIET.replace(true), &IS_QUIET);

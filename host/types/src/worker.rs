@@ -26,18 +26,18 @@ pub fn default_count() -> usize {
 
 /// A value for each worker, and one for all threads that belong to none. Workers beyond the default number share values.
 #[derive(Debug)]
-pub struct PerWorker<T>(Box<[Apart<T>]>);
+pub struct PerWorker<T>(Box<[CachePadded<T>]>);
 
 /// Two of them share no cache line: processors fetch lines in pairs.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Apart<T>(T);
+struct CachePadded<T>(T);
 
 impl<T> PerWorker<T> {
     /// Makes the values.
     pub fn new(value: impl FnMut() -> T) -> Self {
         let values = std::iter::repeat_with(value).take(1 + default_count());
-        Self(values.map(Apart).collect())
+        Self(values.map(CachePadded).collect())
     }
 
     /// The value of this thread's worker.

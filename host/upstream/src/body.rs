@@ -28,7 +28,7 @@ use overtime::Overtime;
 pub struct UpstreamBody {
     source: Source,
     watch: Watch,
-    /// What follows an end that the provider has told in the answer itself.
+    /// What follows an end that the answer itself has announced.
     overtime: Overtime,
     origin: Arc<str>,
     /// Pieces that were read ahead and will be returned again.

@@ -207,7 +207,7 @@ fn exchange_kind(error: &(dyn Error + 'static), gone: UpstreamErrorKind) -> Upst
             // The last one is a connection of HTTP/2 that answers no pings any more.
             return cause.is_incomplete_message() || cause.is_canceled() || cause.is_closed() || cause.is_timeout();
         }
-        // It tells of no source.
+        // It names no source.
         if let Some(cause) = cause.downcast_ref::<h2::Error>() {
             return cause.is_io();
         }

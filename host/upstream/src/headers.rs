@@ -33,7 +33,7 @@ static OF_CLIENT: Names = Names::new(&[
 /// Headers that describe the provider's server and would be wrong from the gateway.
 static OF_SERVER: Names = Names::new(&weir_types::adapter_headers::OF_SERVER);
 
-/// Headers of answers that every adapter may read: what came, when, for which request, and when to come again.
+/// Headers of answers that every adapter may read: the media type, the time, the request's id, and when to try again.
 const READ: [&str; 7] =
     ["content-type", "date", "ratelimit-*", "request-id", "retry-after", "retry-after-ms", "x-request-id"];
 

@@ -16,9 +16,9 @@ use super::chunks::Chunks;
 use super::refusal;
 use super::stream::Stream;
 
-/// The window of a connection in bytes: room for the windows of all its streams. What has arrived of an answer and nobody
+/// The window of a connection in bytes: room for the windows of all its streams. What has arrived of an answer and no client
 /// has read counts against it, so a few slow readers would use up a smaller one, and stop all other exchanges. (h2 also
-/// bounds small frames that nobody has read by half of it, and ends the connection beyond that.)
+/// bounds small unread frames by half of it, and ends the connection beyond that.)
 const CONNECTION_WINDOW: u32 = 256 << 20;
 /// The window of a stream in bytes: how much of an answer is held for a client that does not read, and how much may be
 /// under way before the provider has to wait for one round trip.

@@ -169,7 +169,7 @@ impl Pool {
         if !self.0.is_http2 && !stream.is_http2() {
             return Ok(Connection::Http1(Http1::open(stream, self.0.settings.answer_head).await?));
         }
-        // Nobody knew that the provider speaks HTTP/2, so others may have opened connections at the same time.
+        // It was not known that the provider has HTTP/2, so others may have opened connections at the same time.
         if dial_lock.is_none()
             && let Some(shared) = self.shared(origin)
         {

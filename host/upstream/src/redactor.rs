@@ -30,11 +30,11 @@ const COVER: u8 = b'*';
 
 /// Secrets that must appear in no answer. Clones share them.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<Sought>);
+pub struct Redactor(Arc<SecretSet>);
 
 /// The secrets of one redactor.
 #[derive(Default)]
-struct Sought {
+struct SecretSet {
     hidden: Vec<Hidden>,
     /// Finds whether there is a piece of any of the secrets, in one pass over a text: nearly always there is none.
     any: Option<packed::Searcher>,
@@ -81,7 +81,7 @@ impl Redactor {
         let hidden: Vec<Hidden> = all.iter().filter_map(|text| Hidden::new(text)).collect();
         let any = packed::Searcher::new(hidden.iter().flat_map(Hidden::pieces));
         let least = hidden.iter().map(|hidden| hidden.enough).min().unwrap_or_default();
-        Self(Arc::new(Sought { hidden, any, least }))
+        Self(Arc::new(SecretSet { hidden, any, least }))
     }
 
     /// Whether there is nothing to hide.
@@ -139,7 +139,7 @@ impl Redactor {
     }
 }
 
-impl Sought {
+impl SecretSet {
     /// Whether a text certainly has no piece of a secret. Short texts are left to the search for each.
     fn has_none(&self, bytes: &[u8]) -> bool {
         let long = self.any.as_ref().filter(|any| bytes.len() >= any.minimum_len());

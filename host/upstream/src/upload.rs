@@ -21,7 +21,7 @@ pub enum UploadError {
     /// The body is larger than this many bytes.
     #[error("the body is larger than {0} bytes")]
     TooLarge(u64),
-    /// What came of the body last must not go on, for this reason.
+    /// The body's last piece must not go on, for this reason.
     #[error("{0}")]
     Refused(&'static str),
 }

@@ -78,7 +78,7 @@ pub struct Operations {
     pub identity: Identity,
     /// How this node stands to others that share its limits and budgets; `None` if none do.
     pub sharing: Option<Arc<Sharing>>,
-    /// Whether what budgets have counted is kept: 0 if so; `None` if there is no place for it.
+    /// Whether the counts of budgets are kept: 0 if so; `None` if there is no place for it.
     pub budgets: Option<IntGauge>,
     /// The sessions of browsers.
     pub(crate) sessions: Sessions,

@@ -1,4 +1,4 @@
-//! Keeps what budgets have counted, so that a restart continues them: in the store's database, or in a file of this node.
+//! Keeps the counts of budgets, so that a restart continues them: in the store's database, or in a file of this node.
 //!
 //! The database counts for all nodes together. Nodes that share budgets through a server of their own keep only what the
 //! server may not know yet, in their files.
@@ -32,7 +32,7 @@ const FEW: usize = 4_096;
 /// How long a start waits for the database, and the end of the program for the last flush.
 const WAIT: Duration = Duration::from_secs(3);
 
-/// Why what budgets have counted before cannot be continued.
+/// Why the earlier counts of budgets cannot be continued.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The file cannot be read.
@@ -43,7 +43,7 @@ pub enum RestoreError {
     Metrics(#[from] prometheus::Error),
 }
 
-/// Why what budgets have counted cannot be read or kept.
+/// Why the counts of budgets cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
     #[error(transparent)]
@@ -77,7 +77,7 @@ pub struct KeptBudgets {
     figures: Figures,
 }
 
-/// Whether what budgets have counted is kept, and how often it was.
+/// Whether the counts of budgets are kept, and how often they were.
 #[derive(Debug)]
 struct Figures {
     /// 0 if it is kept.
@@ -89,12 +89,10 @@ impl Figures {
     fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let state = IntGauge::new(
             "weir_budgets_state",
-            "Whether what budgets have counted is kept for the next start: 0 yes, 1 no",
+            "Whether the counts of budgets are kept for the next start: 0 yes, 1 no",
         )?;
-        let kept = IntCounter::new(
-            "weir_budgets_kept_total",
-            "How often it was seen to that what budgets have counted is kept for the next start",
-        )?;
+        let kept =
+            IntCounter::new("weir_budgets_kept_total", "How often the counts of budgets were kept for the next start")?;
         registry.register(Box::new(state.clone()))?;
         registry.register(Box::new(kept.clone()))?;
         Ok(Self { state, kept })
@@ -125,11 +123,11 @@ fn log_failure(error: &KeepError) {
     match error {
         KeepError::File(error) => tracing::error!(
             %error,
-            "what budgets have counted is not kept: after a restart they begin anew. `store.state_dir` names a folder that can \
+            "the counts of budgets are not kept: after a restart they begin anew. `store.state_dir` names a folder that can \
              be written"
         ),
         KeepError::Store(_) => {
-            tracing::error!(%error, "what budgets have counted is not kept: the store's database fails");
+            tracing::error!(%error, "the counts of budgets are not kept: the store's database fails");
         }
     }
 }
@@ -171,7 +169,7 @@ impl KeptBudgets {
             return self.figures.note(flushed.as_ref());
         }
         tracing::error!(
-            "what budgets have counted is not kept: the store's database does not answer. Until it does, they begin anew"
+            "the counts of budgets are not kept: the store's database does not answer. Until it does, they begin anew"
         );
         self.figures.state.set(1);
     }
@@ -206,7 +204,7 @@ impl Keeping {
     pub async fn end(self) {
         self.stop.send_replace(true);
         if tokio::time::timeout(WAIT, self.task).await.is_err() {
-            tracing::warn!("the last of what budgets have counted was not kept in time");
+            tracing::warn!("the last counts of budgets were not kept in time");
         }
     }
 }

@@ -15,7 +15,7 @@ use weir_gateway::accounting::{KeptWork, WorkName, WorkSearch, WorkStore};
 use weir_gateway::gateway::Gateway;
 use weir_store::{HeldWork, OpenWork, Recorder, Store, StoreError, WorkHold, WorkKey};
 
-/// How often the process tells that it holds its work: six times until work is first read, within these bounds.
+/// How often the process reports that it holds its work: six times until work is first read, within these bounds.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_INTERVAL: Duration = Duration::from_secs(10);
 /// For how many intervals it holds its work, and for how many of them it books it: the rest is for the write.
@@ -87,7 +87,7 @@ impl Holder {
         let for_ms = u64::try_from((interval * HELD_FOR).as_millis()).unwrap_or(u64::MAX);
         let room = self.gateway.room_for_work().saturating_sub(self.waiting.len());
         let held = self.store.hold_work(WorkHold { process: self.process, for_ms, room });
-        self.tell(held.as_ref().err());
+        self.log_change(held.as_ref().err());
         let Ok(HeldWork { kept, taken }) = held else { return };
         let kept: HashSet<WorkName> = kept.into_iter().map(name_of).collect();
         // Files have one process that writes them.
@@ -107,7 +107,7 @@ impl Holder {
     }
 
     /// Logs each change of state once.
-    fn tell(&mut self, failure: Option<&StoreError>) {
+    fn log_change(&mut self, failure: Option<&StoreError>) {
         match failure {
             Some(error) if self.is_well => {
                 tracing::error!(%error, "the batches that the store keeps are not booked: it cannot be asked for them");

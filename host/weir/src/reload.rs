@@ -188,7 +188,7 @@ impl Reload {
         let Some(path) = &current.config.path else { return Err(ReloadError::NoFile) };
         // A read of a pipe might never end.
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Ok(Loaded { digest: None, taken: self.told(Err(ReloadError::NotAFile)) });
+            return Ok(Loaded { digest: None, taken: self.report(Err(ReloadError::NotAFile)) });
         }
         let read = Config::load(path, current.config.environment.clone());
         let files = read.as_ref().err().map_or_else(Vec::new, |problems| problems.secret_files().to_vec());
@@ -201,7 +201,7 @@ impl Reload {
             exposure::of(&current.config, &config, self.gateway.stored_keys().needs_keys())?;
             self.take(config, Origin::Reload)
         });
-        Ok(Loaded { digest, taken: self.told(taken) })
+        Ok(Loaded { digest, taken: self.report(taken) })
     }
 
     /// Reports that the file cannot be read any more.
@@ -232,7 +232,7 @@ impl Reload {
         let Some(found) = found else {
             return Err(ReloadError::Unknown(to.unwrap_or("before this one").to_owned()));
         };
-        let taken = self.told(self.take(Config::clone(&found.config), Origin::Rollback));
+        let taken = self.report(self.take(Config::clone(&found.config), Origin::Rollback));
         self.record(by, Origin::Rollback, Some(found.config.source.digest()), &taken);
         taken
     }
@@ -270,7 +270,7 @@ impl Reload {
     fn derive_anew(&self, versions: &Versions) {
         match self.derive(&versions.current().config) {
             Ok(serving) => self.gateway.replace(serving),
-            Err(error) => tracing::error!(%error, "the adapters do not go together; the former ones serve on"),
+            Err(error) => tracing::error!(%error, "the adapters conflict with each other; the former ones serve on"),
         }
     }
 
@@ -321,7 +321,7 @@ impl Reload {
     }
 
     /// Updates the metrics and logs the result.
-    fn told(&self, result: Result<AppliedConfig, ReloadError>) -> Result<AppliedConfig, ReloadError> {
+    fn report(&self, result: Result<AppliedConfig, ReloadError>) -> Result<AppliedConfig, ReloadError> {
         let metrics = self.gateway.metrics();
         match &result {
             Ok(AppliedConfig { version, at_next_start, .. }) => {

@@ -76,7 +76,7 @@ pub struct Rounds {
 }
 
 /// What an answer is for.
-enum For {
+enum AnswerPurpose {
     Presence,
     /// The nodes with the same adapters.
     Alike,
@@ -148,18 +148,18 @@ impl Rounds {
         if !only_urgent {
             self.seq += 1;
             requests.push(self.presence("{nodes}"));
-            whose.push(For::Presence);
+            whose.push(AnswerPurpose::Presence);
             requests.push(self.presence(&format!("{{nodes}}:{}", adapters::digest(&self.gateway.serving()))));
-            whose.push(For::Alike);
+            whose.push(AnswerPurpose::Alike);
         }
         for report in self.gateway.budgets().reports(self.sharing.node(), only_urgent, round.sent) {
             let (request, share) = self.of_budget(report);
             requests.push(request);
-            whose.push(For::Budget(share));
+            whose.push(AnswerPurpose::Budget(share));
         }
         for report in self.gateway.limit_reports(only_urgent, round.sent) {
             requests.push(self.of_limit(&report));
-            whose.push(For::Limit(report));
+            whose.push(AnswerPurpose::Limit(report));
         }
         if requests.is_empty() {
             return Ok(());
@@ -171,15 +171,15 @@ impl Rounds {
                 self.note_unread(answers.unread.as_ref(), only_urgent);
                 let (mut nodes, mut alike) = (None, None);
                 for (whose, answer) in whose.into_iter().zip(answers.answers) {
-                    if let (For::Presence, Some(answer)) = (&whose, answer) {
+                    if let (AnswerPurpose::Presence, Some(answer)) = (&whose, answer) {
                         nodes = Some(answer.nodes);
                         self.note_generation(answer.generation);
                     }
-                    if let (For::Alike, Some(answer)) = (&whose, answer) {
+                    if let (AnswerPurpose::Alike, Some(answer)) = (&whose, answer) {
                         alike = Some(answer.nodes);
                     }
                     match (whose, answer) {
-                        (For::Budget(share), None) => share.passed_over(),
+                        (AnswerPurpose::Budget(share), None) => share.passed_over(),
                         (whose, answer) => self.hand_on(whose, answer, round.sent),
                     }
                 }
@@ -209,19 +209,19 @@ impl Rounds {
         }
     }
 
-    fn hand_on(&mut self, whose: For, answer: Option<Answer>, sent: Duration) {
+    fn hand_on(&mut self, whose: AnswerPurpose, answer: Option<Answer>, sent: Duration) {
         match (whose, answer) {
-            (For::Presence | For::Alike, _) => {}
-            (For::Budget(share), Some(answer)) => {
+            (AnswerPurpose::Presence | AnswerPurpose::Alike, _) => {}
+            (AnswerPurpose::Budget(share), Some(answer)) => {
                 share.answered(answer, sent);
                 self.budget = Some(share);
             }
-            (For::Budget(share), None) => share.unanswered(),
-            (For::Limit(report), answer) => self.gateway.limit_answered(&report, answer, sent),
+            (AnswerPurpose::Budget(share), None) => share.unanswered(),
+            (AnswerPurpose::Limit(report), answer) => self.gateway.limit_answered(&report, answer, sent),
         }
     }
 
-    /// Tells in the log when answers about some shares cannot be read, and when all can again.
+    /// Logs when answers about some shares cannot be read, and when all can again.
     fn note_unread(&mut self, unread: Option<&ServerError>, only_urgent: bool) {
         match unread {
             Some(error) if self.is_read => tracing::error!(
@@ -234,7 +234,7 @@ impl Rounds {
         self.is_read = unread.is_none() && (self.is_read || !only_urgent);
     }
 
-    /// Tells in the log when the server is away, and when it is back.
+    /// Logs when the server is away, and when it is back.
     fn changes(&mut self, failure: Option<&ServerError>) {
         let (node, policy) = (self.settings.node.as_deref(), self.settings.when_lost.as_str());
         match failure {
@@ -253,7 +253,7 @@ impl Rounds {
         self.is_lost = failure.is_some();
     }
 
-    /// Notes how many nodes have the same adapters, and tells in the log when some have others and when none has any more.
+    /// Notes how many nodes have the same adapters, and logs when some have others and when none has any more.
     fn compare(&mut self, alike: u32) {
         self.sharing.note_alike(alike);
         let (nodes, alike) = (self.sharing.nodes(), self.sharing.alike());

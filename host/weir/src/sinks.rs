@@ -110,7 +110,7 @@ impl Sending {
         if tokio::time::timeout(CLOSING, all).await.is_ok() {
             return;
         }
-        tracing::warn!("not all sinks took what was left before the end");
+        tracing::warn!("not all sinks took their last events before the end");
         let late: Vec<_> = self.tasks.into_iter().filter(|task| !task.is_finished()).collect();
         late.iter().for_each(JoinHandle::abort);
         futures_util::future::join_all(late).await;

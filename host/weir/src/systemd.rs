@@ -56,7 +56,7 @@ impl Sockets {
     }
 }
 
-/// Tells the service manager that requests are served, and where.
+/// Notifies the service manager that requests are served, and where.
 pub(crate) fn notify_ready(address: &str) {
     #[cfg(unix)]
     notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&format!("serving on {address}"))]);
@@ -64,7 +64,7 @@ pub(crate) fn notify_ready(address: &str) {
     let _ = address;
 }
 
-/// Tells the service manager that the program is about to stop.
+/// Notifies the service manager that the program is about to stop.
 pub(crate) fn notify_stopping() {
     #[cfg(unix)]
     notify(&[sd_notify::NotifyState::Stopping, sd_notify::NotifyState::Status("exchanges in progress are ending")]);

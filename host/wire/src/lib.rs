@@ -8,7 +8,7 @@
 //! | [`swap`] | replaces strings in passing answers |
 //! | [`tap`] | reads usage from passing answers |
 //! | [`estimate`] | estimates numbers of tokens |
-//! | [`media`] | tells how much of a body media in base64 count as |
+//! | [`media`] | how much of a body media in base64 count as |
 //! | [`blob`] | keeps large base64 values out of the sandbox |
 //! | [`opaque`] | finds opaque values and ids in passing bytes |
 //! | [`repeated`] | finds members that stand twice in one object of JSON |

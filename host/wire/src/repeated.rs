@@ -1,4 +1,4 @@
-//! Tells whether all readers of a JSON text read the same. They differ where an object has two members of one name: some
+//! Whether all readers of a JSON text read the same. They differ where an object has two members of one name: some
 //! take the first, others the last.
 
 use std::borrow::Cow;

@@ -9,7 +9,7 @@
 //! | `alike` | recognises frames that equal an earlier one but for their texts |
 //! | `draft` | compiles the pointers and tests of a manifest |
 //! | `filter` | skips frames without relevant values, without a scan |
-//! | `told_cost` | reads what an answer says that it cost |
+//! | `reported_cost` | reads what an answer says that it cost |
 //! | `usage` | merges figures and splits them into disjoint buckets |
 //! | `compiled` | pointers, and what the values there mean |
 //! | `check` | evaluates one test of the manifest on frames |
@@ -18,7 +18,7 @@
 //! | `last_frame` | knows the frame that nothing follows |
 //! | `list` | sums what many answers used that stand in a list |
 //! | `reading` | what a tap reads of an answer |
-//! | `region` | tells which region served an answer |
+//! | `region` | finds the region that served an answer |
 //! | `model` | decides which of several models counts |
 //! | `kept` | keeps a small answer until it is known whether it has to be weighed |
 //! | `tier` | decides which of several service tiers counts |
@@ -39,10 +39,10 @@ mod reading;
 #[cfg(test)]
 mod recordings;
 mod region;
+mod reported_cost;
 #[cfg(test)]
 mod tests;
 mod tier;
-mod told_cost;
 mod usage;
 mod wrapped;
 
@@ -52,7 +52,7 @@ pub use each::{EachTap, ModelUse};
 pub use last_frame::LastFrameCheck;
 pub use list::ListTap;
 pub use reading::{Completion, TapReading};
-pub use told_cost::{CostPlace, CostReader};
+pub use reported_cost::{CostPlace, CostReader};
 
 use crate::estimate::Content;
 use crate::frame::FrameRef;

@@ -89,7 +89,7 @@ const SETTINGS: &str = r#"{
   "properties": {
     "api_version": {"type": "string", "description": "Asks deployments of this API version: `2024-10-21`."},
     "inference_version": {"type": "string", "description": "Asks at `models/` in this API version: `2024-05-01-preview`."},
-    "base_model": {"type": "string", "description": "The model behind a deployment whose name does not tell it: `gpt-5.1-codex`."},
+    "base_model": {"type": "string", "description": "The model behind a deployment whose name does not show it: `gpt-5.1-codex`."},
     "tenant": {"type": "string", "description": "The tenant, where `auth` is `entra`."}
   },
   "additionalProperties": true

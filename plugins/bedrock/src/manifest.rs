@@ -27,7 +27,7 @@ const SETTINGS: &str = r#"{
     },
     "base_model": {
       "type": "string",
-      "description": "The id of the model behind an inference profile or a deployment whose name does not tell it: anthropic.claude-sonnet-4-5."
+      "description": "The id of the model behind an inference profile or a deployment whose name does not show it: anthropic.claude-sonnet-4-5."
     },
     "anthropic_beta": {
       "type": "array",

@@ -39,7 +39,7 @@ const SETTINGS: &str = r#"{
     },
     "publisher": {
       "enum": ["google", "anthropic"],
-      "description": "Whose format models speak whose names do not tell; by default Anthropic's for names with claude in them, else Google's."
+      "description": "The format of models whose names do not show it; by default Anthropic's for names with claude in them, else Google's."
     },
     "call_ids": {
       "type": "boolean",

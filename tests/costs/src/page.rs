@@ -7,7 +7,7 @@ use weir_ledger::{Bill, Confidence, Cost, Facts, Measure, PriceBook, Quantity, S
 
 use crate::read::{Read, read};
 use crate::recording::Recording;
-use crate::source::{SOURCES, Source, ToldCost, maker};
+use crate::source::{ReportedCost, SOURCES, Source, maker};
 
 /// When all recordings are priced: a Wednesday, so that prices by time are those of a working day.
 const AT: &str = "2026-11-18T08:00:00Z";
@@ -67,7 +67,7 @@ fn book_one(
     let asked = recording.model();
     let served = read.model.clone().unwrap_or_else(|| asked.clone());
     let told = source.cost_place.and_then(|place| read.told(place));
-    let booked = told.filter(|_| source.books_told);
+    let booked = told.filter(|_| source.books_reported);
     let mut attempt = read.reports.finish(Seen { is_whole: true, ..Seen::default() });
     attempt.usage.take_tier(read.service_tier.as_deref());
     let at: Timestamp = AT.parse().unwrap();
@@ -133,7 +133,7 @@ enum Reported {
     /// To 100 pico-dollars.
     Ticks(i128),
     /// To its last decimal.
-    Told(ToldCost),
+    Told(ReportedCost),
 }
 
 impl Reported {
@@ -155,7 +155,7 @@ impl Reported {
 fn text(book: &PriceBook, rows: &BTreeMap<(&str, String), Row>, sums: &BTreeMap<&str, Sum>) -> String {
     let mut page = format!(
         "# What recorded answers cost\n\n\
-         Every recording of a provider that tells its usage, read by its adapter (that of OpenAI's format where there is\n\
+         Every recording of a provider that reports its usage, read by its adapter (that of OpenAI's format where there is\n\
          none of its own) and priced by the bundled price file ({}) as of {AT}. The table shows that each bucket reaches\n\
          its price; a change of an adapter or of a price changes it. `UPDATE_DOCS=1 cargo test -p weir-costs` writes it,\n\
          from recordings that are not part of this repository. One dollar is 1,000,000,000 nano-dollars. A model without a\n\

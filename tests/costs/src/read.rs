@@ -24,7 +24,7 @@ use weir_types::contract::types::{Extension, Unit, UnitCount, Usage};
 use weir_wire::tap::CostPlace;
 
 use crate::recording::Recording;
-use crate::source::ToldCost;
+use crate::source::ReportedCost;
 
 /// What an answer says about its cost.
 #[derive(Debug, Clone, Default)]
@@ -106,8 +106,8 @@ fn chat_of<A: ProviderChat>(recording: &Recording, format: &str) -> Option<Read>
 
 impl Read {
     /// The cost that the answer tells at this place.
-    pub fn told(&self, place: &str) -> Option<ToldCost> {
-        ToldCost::parse(&CostPlace::new(place).unwrap().told_in(self.usage.as_ref()?)?)
+    pub fn told(&self, place: &str) -> Option<ReportedCost> {
+        ReportedCost::parse(&CostPlace::new(place).unwrap().reported_in(self.usage.as_ref()?)?)
     }
 
     fn take(&mut self, event: ChatEvent) {

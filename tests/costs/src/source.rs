@@ -14,11 +14,11 @@ pub struct Source {
     /// Where its answers tell their cost, as `cost_place` has it.
     pub cost_place: Option<&'static str>,
     /// Whether answers are booked by what they tell, since there is no price list for the provider.
-    pub books_told: bool,
+    pub books_reported: bool,
 }
 
 const fn own(folder: &'static str, name: &'static str) -> Source {
-    Source { folder, name, kind: name, cost_place: None, books_told: false }
+    Source { folder, name, kind: name, cost_place: None, books_reported: false }
 }
 
 /// A provider that the adapter of OpenAI's format serves.
@@ -45,12 +45,12 @@ pub const SOURCES: [Source; 26] = [
     own("mistral", "mistral"),
     own("ollama", "ollama"),
     own("openai", "openai"),
-    Source { cost_place: Some("/usage/cost"), books_told: true, ..own("openrouter", "openrouter") },
+    Source { cost_place: Some("/usage/cost"), books_reported: true, ..own("openrouter", "openrouter") },
     Source { cost_place: Some("/usage/cost/total_cost"), ..own("perplexity", "perplexity") },
     own("replicate", "replicate"),
     compatible("snowflake"),
     own("together", "together"),
-    Source { cost_place: Some("/usage/cost"), books_told: true, ..compatible("vercel_gateway") },
+    Source { cost_place: Some("/usage/cost"), books_reported: true, ..compatible("vercel_gateway") },
     own("vertex", "vertex"),
     own("xai", "xai"),
     compatible("zai"),
@@ -74,14 +74,14 @@ pub fn maker(model: &str) -> Option<(&'static str, &str)> {
 
 /// A cost that an answer tells, with the finest amount that it is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ToldCost {
+pub struct ReportedCost {
     /// In nano-dollars.
     pub nanos: i64,
     /// One in its last decimal, in nano-dollars; 1 for anything finer.
     pub unit: i64,
 }
 
-impl ToldCost {
+impl ReportedCost {
     /// A decimal number of dollars, as JSON writes it.
     pub fn parse(text: &str) -> Option<Self> {
         let nanos = Nano::nearest(text).ok()?.get();
@@ -105,9 +105,9 @@ mod tests {
 
     #[test]
     fn a_cost_agrees_as_far_as_it_is_written() {
-        let told = |text: &str| ToldCost::parse(text).unwrap();
-        assert_eq!(told("0.00528"), ToldCost { nanos: 5_280_000, unit: 10_000 });
-        assert_eq!(told("3.36e-5"), ToldCost { nanos: 33_600, unit: 100 });
+        let told = |text: &str| ReportedCost::parse(text).unwrap();
+        assert_eq!(told("0.00528"), ReportedCost { nanos: 5_280_000, unit: 10_000 });
+        assert_eq!(told("3.36e-5"), ReportedCost { nanos: 33_600, unit: 100 });
         assert!(told("0.00528").agrees(5_284_000) && !told("0.00528").agrees(5_296_000));
         assert!(told("3.36e-5").agrees(33_600) && !told("3.36e-5").agrees(33_800));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::super::decisions::{Choice, Decisions, Instead, Keeper};
+use super::super::decisions::{Choice, Decisions, Keeper, StandIn};
 use super::versions::{Change, KEPT};
 use super::{Catalog, Conflict, Former, FormerState, Service, Snapshot};
 use weir_sandbox::adapter::Adapter;
@@ -91,7 +91,7 @@ impl Snapshot {
             if let Some(adapter) = self.adapters.get(name).filter(|adapter| adapter.state.suspended().is_none()) {
                 let (digest, trusted, signer) =
                     (adapter.digest, adapter.trusted, adapter.signer.as_deref().map(str::to_owned));
-                self.instead.insert(Arc::clone(name), Instead { digest, trusted, signer });
+                self.instead.insert(Arc::clone(name), StandIn { digest, trusted, signer });
             }
         }
         let mut instead = std::mem::take(&mut self.instead);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::super::decisions::{By, Quarantined, TriedAgain};
+use super::super::decisions::{DecidedBy, Quarantined, TriedAgain};
 use super::{Catalog, Snapshot};
 use weir_sandbox::digest::Digest;
 
@@ -47,7 +47,7 @@ impl Snapshot {
                 .is_some_and(|adapter| adapter.digest == **digest && adapter.state.suspended().is_some());
             let is_over =
                 now.duration_since(quarantined.since).is_ok_and(|is| is >= of(pause(name), quarantined.times));
-            quarantined.by == By::Judge && is_out && is_over
+            quarantined.by == DecidedBy::Judge && is_out && is_over
         };
         self.quarantined.iter().filter(is_due).map(|(digest, _)| *digest).collect()
     }

@@ -1,6 +1,6 @@
 //! Tests of changes: which versions serve, are kept, and return.
 
-use super::super::decisions::By;
+use super::super::decisions::DecidedBy;
 use super::*;
 use crate::guest::{Guest, guest};
 use weir_sandbox::canary::CanaryRule;
@@ -126,11 +126,11 @@ fn another_file_ends_a_rollback() {
 #[test]
 fn only_a_release_ends_a_quarantine() {
     let (catalog, all) = with_versions(&["1", "2"]);
-    catalog.quarantine("zeta", all[1].digest, "it traps", By::Operator).unwrap();
+    catalog.quarantine("zeta", all[1].digest, "it traps", DecidedBy::Operator).unwrap();
     assert_eq!(serves(&catalog), "1");
     let refused = catalog.activate("zeta", all[1].digest).unwrap_err();
     assert!(refused.to_string().contains("it traps"), "{refused}");
-    assert!(catalog.quarantine("zeta", all[1].digest, "again", By::Operator).is_err());
+    assert!(catalog.quarantine("zeta", all[1].digest, "again", DecidedBy::Operator).is_err());
     assert!(!catalog.snapshot().former["zeta"].iter().any(|former| former.status == FormerState::Retired));
     assert_eq!(catalog.release("zeta", None), Ok(all[1].digest));
     assert!(!catalog.snapshot().accounts_for("zeta", all[1].digest), "its file is to be looked at again");
@@ -213,13 +213,13 @@ fn a_trial_ends_with_its_version_or_its_file() {
     assert!(catalog.snapshot().trials.is_empty() && first.state.trial().is_none());
     assert!(catalog.snapshot().held("zeta", third.digest).is_some());
     catalog.publish(&second).unwrap();
-    catalog.quarantine("zeta", second.digest, "it traps", By::Operator).unwrap();
+    catalog.quarantine("zeta", second.digest, "it traps", DecidedBy::Operator).unwrap();
     assert_eq!(serves(&catalog), "1");
     assert!(catalog.snapshot().trials.is_empty());
     catalog.publish(&third).unwrap();
     catalog.withdraw("zeta", first.digest);
     assert!(catalog.snapshot().trials.is_empty(), "its file was taken back");
     catalog.publish(&third).unwrap();
-    catalog.quarantine("zeta", first.digest, "it traps", By::Operator).unwrap();
+    catalog.quarantine("zeta", first.digest, "it traps", DecidedBy::Operator).unwrap();
     assert_eq!(serves(&catalog), "3", "where the one that serves fails first, the one on trial steps in");
 }

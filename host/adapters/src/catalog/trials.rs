@@ -109,7 +109,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Gives the version on trial all exchanges. One that does not go with the others by now is refused.
+    /// Gives the version on trial all exchanges. One that conflicts with the others by now is refused.
     pub fn promote(&self, name: &str, digest: Digest, why: &str) -> Result<(), ChangeDenied> {
         let _changing = self.lock();
         let mut next = self.next();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::super::decisions::{By, Quarantined};
+use super::super::decisions::{DecidedBy, Quarantined};
 use super::{Catalog, ChangeDenied, Conflict, Former, FormerState, Service, Snapshot};
 use crate::START;
 use weir_sandbox::adapter::Adapter;
@@ -142,7 +142,7 @@ impl Catalog {
 
     /// Keeps these bytes from serving until they are released. If they serve, the last good version returns; if there
     /// is none, the component no longer runs, and calls of it fail with the reason.
-    pub fn quarantine(&self, name: &str, digest: Digest, reason: &str, by: By) -> Result<(), ChangeDenied> {
+    pub fn quarantine(&self, name: &str, digest: Digest, reason: &str, by: DecidedBy) -> Result<(), ChangeDenied> {
         let _changing = self.lock();
         let mut next = self.next();
         next.knows(name)?;
@@ -184,7 +184,7 @@ impl Catalog {
             match self.serve(next.clone(), &good, &change) {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::error!(adapter = name, %error, "the last good version does not go with the others");
+                    tracing::error!(adapter = name, %error, "the last good version conflicts with the others");
                 }
             }
         }

@@ -12,7 +12,7 @@ fn at(millis: u64) -> SystemTime {
 }
 
 fn quarantined(millis: u64) -> Quarantined {
-    Quarantined { name: "zeta".into(), reason: "it traps".into(), since: at(millis), by: By::Judge, times: 1 }
+    Quarantined { name: "zeta".into(), reason: "it traps".into(), since: at(millis), by: DecidedBy::Judge, times: 1 }
 }
 
 fn digest(number: usize) -> Digest {
@@ -20,7 +20,7 @@ fn digest(number: usize) -> Digest {
 }
 
 fn choice(from: usize, to: usize) -> Choice {
-    let instead = Instead { digest: digest(to), trusted: true, signer: Some("key".into()) };
+    let instead = StandIn { digest: digest(to), trusted: true, signer: Some("key".into()) };
     Choice { rolled_back_from: Some(digest(from)), instead: Some(instead), since: at(1) }
 }
 

@@ -92,9 +92,9 @@ fn the_same_request_over_and_over_is_one() {
     assert!(adapter.state.suspended().is_none());
 }
 
-#[test]
-fn an_adapter_that_fails_too_often_is_replaced_by_the_last_good_one() {
-    let (catalog, mut judge) = gateway(RULE);
+/// A good version, and one that took its place and has failed as often as the rule allows.
+fn with_a_failing_version() -> (Arc<Catalog>, Judge, Arc<Adapter>, Arc<Adapter>) {
+    let (catalog, judge) = gateway(RULE);
     let (good, bad) = (guest("zeta").load(), broken().load());
     catalog.publish(&good).unwrap();
     catalog.publish(&bad).unwrap();
@@ -102,6 +102,12 @@ fn an_adapter_that_fails_too_often_is_replaced_by_the_last_good_one() {
         call(&bad).unwrap_err();
         bad.stats.record_failure(failure("", 100 + bytes));
     }
+    (catalog, judge, good, bad)
+}
+
+#[test]
+fn an_adapter_that_fails_too_often_is_replaced_by_the_last_good_one() {
+    let (catalog, mut judge, good, bad) = with_a_failing_version();
     judge.look();
     assert!(Arc::ptr_eq(&catalog.get("zeta").unwrap(), &good));
     let snapshot = catalog.snapshot();
@@ -163,21 +169,14 @@ fn an_operators_quarantine_stays() {
     let (catalog, _) = gateway(RULE);
     let adapter = guest("zeta").load();
     catalog.publish(&adapter).unwrap();
-    catalog.quarantine("zeta", adapter.digest, "I do not like it", By::Operator).unwrap();
+    catalog.quarantine("zeta", adapter.digest, "I do not like it", DecidedBy::Operator).unwrap();
     catalog.try_again(SystemTime::now() + Duration::from_hours(1000), |_| Duration::ZERO);
     assert!(adapter.state.suspended().is_some());
 }
 
 #[test]
 fn an_adapter_with_a_replacement_is_not_retried() {
-    let (catalog, mut judge) = gateway(RULE);
-    let (good, bad) = (guest("zeta").load(), broken().load());
-    catalog.publish(&good).unwrap();
-    catalog.publish(&bad).unwrap();
-    for bytes in 0..3 {
-        call(&bad).unwrap_err();
-        bad.stats.record_failure(failure("", 100 + bytes));
-    }
+    let (catalog, mut judge, good, bad) = with_a_failing_version();
     judge.look();
     catalog.try_again(SystemTime::now() + Duration::from_hours(1000), |_| Duration::ZERO);
     assert!(catalog.snapshot().quarantined.contains_key(&bad.digest));

@@ -1,6 +1,7 @@
 //! Puts bytes through the checks for a file of the directory before they are in it, so that nothing is put there that
 //! would be refused.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
 
 /// Why bytes would be refused as a file of the directory.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum RehearsalError {
     /// Every user of this machine could put files into the directory.
     #[error("{0}")]
@@ -30,9 +31,9 @@ pub enum RehearsalError {
     /// It is older than the version that is pinned.
     #[error("{0}")]
     Downgrade(String),
-    /// There are no fixtures to prove it by.
+    /// The fixtures to prove it by cannot be had.
     #[error("{0}")]
-    Fixtures(String),
+    Fixtures(#[source] Box<dyn Error + Send + Sync>),
     /// It cannot serve beside the others.
     #[error(transparent)]
     Conflict(#[from] Conflict),
@@ -58,7 +59,7 @@ impl Watch {
         &mut self,
         bytes: &[u8],
         signature: Option<&str>,
-        proved_by: impl Fn(&str) -> Result<PathBuf, String>,
+        proved_by: impl Fn(&str) -> Result<PathBuf, Box<dyn Error + Send + Sync>>,
     ) -> Result<Arc<Adapter>, RehearsalError> {
         if !self.folder.allow_writable
             && let Some(reason) = exposed([self.folder.dir.as_path()])

@@ -33,7 +33,7 @@ impl Watch {
             format!("{reason}; the version before it is not at hand")
         };
         if let Err(error) = self.catalog.suspend(&own, &reason) {
-            tracing::error!(adapter = name, %error, "nothing stands for it: it does not go with the others");
+            tracing::error!(adapter = name, %error, "the suspended adapter is not listed: it conflicts with the others");
         }
     }
 
@@ -76,7 +76,7 @@ impl Watch {
         match self.load(&self.file(name), bytes, &admission, name, self.folder.truncated_for) {
             Ok(adapter) => Some(adapter),
             Err(error) => {
-                tracing::warn!(adapter = name, %error, "what is held back could not serve anyway");
+                tracing::warn!(adapter = name, %error, "the version that is held back could not serve anyway");
                 None
             }
         }

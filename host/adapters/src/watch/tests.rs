@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::super::catalog::Conflict;
-use super::super::decisions::By;
+use super::super::decisions::DecidedBy;
 use super::*;
 use crate::guest::{Guest, guest, loader, small};
 
@@ -359,7 +359,7 @@ fn a_quarantined_version_is_not_loaded_until_it_is_released() {
     bench.look();
     bench.put("zeta.wasm", &second);
     bench.look();
-    bench.watch.catalog.quarantine("zeta", Digest::of(&second), "it traps", By::Operator).unwrap();
+    bench.watch.catalog.quarantine("zeta", Digest::of(&second), "it traps", DecidedBy::Operator).unwrap();
     assert_eq!(bench.look(), serving(&["1"]));
     bench.put("zeta.wasm", &version("1").build());
     bench.look();

@@ -73,7 +73,7 @@ impl Flights {
             if flight.send_if_modified(|state| take_place(state, now)) {
                 return FlightRole::Lead(Leader::new(cache, key, flight, now));
             }
-            // What was asked for before a removal is no answer to what is asked after it.
+            // The answer to a request before a removal is none for a request after it.
             if matches!(*flight.borrow(), State::Led(asked) if asked == now) {
                 let (flight, state) = (Arc::clone(flight), Some(flight.subscribe()));
                 return FlightRole::Follow(Follower { cache: Arc::clone(cache), key, flight, state });

@@ -54,8 +54,8 @@ part! {
         /// and withholds the additional frame with the report; `auto` does so if a price or a limit of tokens makes
         /// them matter, unless the server refuses it; `tap` adds nothing. Tokens that are not reported are estimated.
         metering "usage": Metering,
-        /// Where the provider's answers tell what they cost, in US dollars: a JSON pointer, such as `"/usage/cost"` for
-        /// OpenRouter. What is told there is booked, unless you have set a price of the model. See `docs/budgets.md`.
+        /// Where the provider's answers report their cost, in US dollars: a JSON pointer, such as `"/usage/cost"` for
+        /// OpenRouter. The cost there is booked, unless you have set a price of the model. See `docs/budgets.md`.
         cost_place: Option<CostPointer>,
         /// Time limits.
         timeouts: Timeouts,

@@ -18,7 +18,7 @@ section! {
         /// best written as `"env:NAME"` or `"file:PATH"`. Without a configuration file or in a folder that cannot be
         /// written, the default is `"none"`.
         url: StoreUrl => "\"sqlite://weir.db\" beside the configuration",
-        /// Where this node keeps what is its own, so that a restart continues it: what budgets have counted, and which changes
+        /// Where this node keeps what is its own, so that a restart continues it: the counts of budgets, and which changes
         /// of a database it has seen. Beside a file of `url`, if that names one; else in this folder, which is made, or
         /// beside the configuration. A path in the configuration's folder.
         state_dir: Option<PathBuf> as Option<InFolder>,

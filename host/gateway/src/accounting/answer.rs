@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use super::charges::Charges;
-use super::tokens::Told;
+use super::tokens::Coverage;
 use super::{Account, Outcome};
 use crate::guard::{Ends, Notes};
 use crate::health::Ticket;
@@ -52,7 +52,7 @@ impl Account {
 
     /// Sets the usage that the provider reported. Figures that no answer can have count as not reported.
     pub(crate) fn set_usage(&mut self, mut usage: Usage) {
-        if let Some(cost) = self.cost_place().and_then(|place| place.told_in(&usage)) {
+        if let Some(cost) = self.cost_place().and_then(|place| place.reported_in(&usage)) {
             self.cost_is_told(&cost);
         }
         if remove_impossible(&mut usage) {
@@ -127,7 +127,7 @@ impl Account {
     /// The reported usage, if there is any, is only a part of what was used: all that was reserved stays booked, or more if
     /// that part is more.
     pub(crate) fn usage_is_partial(&mut self) {
-        self.tokens.told = Told::Part;
+        self.tokens.coverage = Coverage::Part;
     }
 
     /// Records the fields that the translation lost.

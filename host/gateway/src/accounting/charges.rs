@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::admission::budgets::Charge;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
-use weir_ledger::{Cost, Facts, Nano, Spend, TOLD, Timestamp};
+use weir_ledger::{Cost, Facts, Nano, REPORTED, Spend, Timestamp};
 use weir_types::tokens::Tokens;
 
 /// The facts of estimated input and output tokens.
@@ -40,7 +40,7 @@ pub(super) struct Charges {
 }
 
 impl Charges {
-    /// Charges for what an attempt used. Without a tariff it has no price; `known` is what the provider tells, or what the
+    /// Charges for what an attempt used. Without a tariff it has no price; `known` is what the answer reports, or what the
     /// tariff says if that was asked before.
     pub(super) fn add(&mut self, facts: &Facts, tariff: Option<&Tariff>, known: Option<Cost>, book: &Book) {
         if facts.is_empty() && !matches!(known, Some(Cost::Priced(_))) {
@@ -54,8 +54,8 @@ impl Charges {
         let cost = known.unwrap_or_else(|| tariff.cost(facts));
         book.charge(&cost);
         match &cost {
-            // One part that was told makes the whole one that no prices give.
-            Cost::Priced(bill) if *bill.version == *TOLD => self.version = Some(Arc::clone(&bill.version)),
+            // One reported part makes the whole a cost that no prices give.
+            Cost::Priced(bill) if *bill.version == *REPORTED => self.version = Some(Arc::clone(&bill.version)),
             _ => _ = self.version.get_or_insert_with(|| Arc::clone(tariff.version())),
         }
         match &cost {
@@ -69,9 +69,9 @@ impl Charges {
         self.spends.push(Charge { provider, spend: Spend::of(&cost, facts, false) });
     }
 
-    /// Charges for estimated input and output tokens; `told` is what the provider tells of their cost.
-    pub(super) fn add_estimate(&mut self, tokens: [u32; 2], tariff: Option<&Tariff>, told: Option<Cost>, book: &Book) {
-        self.add(&estimated(tokens), tariff, told, book);
+    /// Charges for estimated input and output tokens; `known` is the cost that the answer reports.
+    pub(super) fn add_estimate(&mut self, tokens: [u32; 2], tariff: Option<&Tariff>, known: Option<Cost>, book: &Book) {
+        self.add(&estimated(tokens), tariff, known, book);
     }
 
     /// Charges for what has no price that could be known, about so many tokens.

@@ -11,7 +11,7 @@ use crate::admission::budgets::Charge;
 
 use super::access::{self, ExchangeSummary};
 use super::stored::{StoredAnswer, StoredPart};
-use super::tokens::Told;
+use super::tokens::Coverage;
 use super::{Account, Forfeited, Outcome, traced};
 
 impl Account {
@@ -25,7 +25,7 @@ impl Account {
         };
         let answered = (200..300).contains(&self.status);
         match self.tokens.sums() {
-            Some((input, output)) if !is_under_way && self.tokens.told != Told::Part => {
+            Some((input, output)) if !is_under_way && self.tokens.coverage != Coverage::Part => {
                 self.permit.used(Some((input + more_input, output + more_output)));
                 self.permit.attempts_used(self.tokens.of_part());
             }
@@ -43,7 +43,7 @@ impl Account {
         self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the client left, or its own time ended, after the head of an answer and before any of its content. Nothing tells
+    /// Whether the client left, or its own time ended, after the head of an answer and before any of its content. Nothing shows
     /// what the provider made until then: a model may think for minutes before its first word. Leaving must not make that cheaper.
     fn was_left_unseen(&self) -> bool {
         let is_answered = (200..300).contains(&self.status);
@@ -52,7 +52,7 @@ impl Account {
         is_left && self.counts && is_answered && is_unseen
     }
 
-    /// Whether nobody waited any more for an answer that had not begun: the client left, or its own time ended.
+    /// Whether the client no longer waited for an answer that had not begun: the client left, or its own time ended.
     fn was_left_waiting(&self) -> bool {
         self.status == 0 || self.is_out_of_time && !(200..300).contains(&self.status)
     }
@@ -78,9 +78,9 @@ impl Account {
         if !(200..400).contains(&self.status) && self.tokens.reported.is_none() {
             self.forfeit();
         }
-        self.charge_untold();
+        self.charge_unmetered();
         let book = self.book();
-        let is_reported = self.tokens.settle(&book) && self.tokens.told == Told::All;
+        let is_reported = self.tokens.settle(&book) && self.tokens.coverage == Coverage::All;
         let is_uncounted = self.metered && self.status == 200 && self.outcome == Outcome::Whole;
         if !is_reported && (is_uncounted || self.is_unknown && (200..300).contains(&self.status)) {
             book.unreported();
@@ -107,7 +107,7 @@ impl Account {
             [] if is_answered && !self.counts && !self.is_unknown => &plain,
             spends => spends,
         };
-        let is_unreported = is_answered && (answered.is_empty() || self.tokens.told == Told::Part);
+        let is_unreported = is_answered && (answered.is_empty() || self.tokens.coverage == Coverage::Part);
         let has_doubt = self.is_in_doubt || self.shared.has_doubt.load(Ordering::Relaxed);
         let is_left = is_under_way || self.was_left_waiting() && has_doubt && !self.is_read();
         self.permit.take_over(self.shared.take_abandoned(forfeited.charges.spends()));

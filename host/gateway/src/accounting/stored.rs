@@ -105,7 +105,7 @@ impl StoredAnswer {
 /// What a stored answer used, once its provider has finished it.
 #[derive(Debug)]
 pub(crate) enum StoredUse {
-    /// It tells this of itself.
+    /// It says this of itself.
     Whole {
         /// What it used, if that is reported.
         usage: Option<Usage>,
@@ -201,7 +201,7 @@ impl Account {
         self.usage_is_final();
     }
 
-    /// A finished answer tells this of itself.
+    /// A finished answer says this of itself.
     fn stored_is_told(&mut self, debt: &mut Debt, usage: Option<Usage>, content: u32, model: &str) {
         debt.set_model(model);
         self.tokens.tariff = Some(debt.tariff.clone());
@@ -212,7 +212,7 @@ impl Account {
         }
     }
 
-    /// The results of finished work tell what each model used. Each is charged for at its own price, the one with the most
+    /// The results of finished work report what each model used. Each is charged for at its own price, the one with the most
     /// tokens last: it is the one that the log names.
     fn results_are_told(&mut self, debt: &mut Debt, mut of_models: Vec<ModelUse>) {
         of_models.sort_by_key(|one| Tokens::from(&one.usage).total());

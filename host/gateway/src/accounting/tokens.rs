@@ -5,7 +5,7 @@ use super::access::Used;
 use super::charges::Charges;
 use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
-use super::untold;
+use super::unmetered;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use weir_types::tokens::Tokens;
 /// From so many estimated tokens on, a report of none is not believed: fewer may be the structure around nothing.
 const CERTAIN: u32 = 64;
 
-/// What a reported usage says of what was used.
+/// How much of what was used a reported usage covers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Coverage {
     /// All that was used.
     #[default]
     All,
@@ -38,8 +38,8 @@ pub(super) struct TokenBill {
     pub(super) content: Option<u32>,
     /// Whether the reported usage is final.
     pub(super) is_final: bool,
-    /// What the reported usage says of what was used.
-    pub(super) told: Told,
+    /// How much of what was used the reported usage covers.
+    pub(super) coverage: Coverage,
     /// Whether the request wants no output, so that what its answer holds is the prompt.
     pub(super) wants_no_output: bool,
     /// Whether the usage is the sum of many requests', so that no threshold of context applies to it.
@@ -48,8 +48,8 @@ pub(super) struct TokenBill {
     pub(super) searched: Option<u32>,
     /// The rates of the answering target.
     pub(super) tariff: Option<Tariff>,
-    /// What the provider tells that its answer cost, until it is charged for.
-    pub(super) told_cost: Option<Nano>,
+    /// The cost that the answer reports, until it is charged for.
+    pub(super) reported_cost: Option<Nano>,
     /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
     pub(super) sent: Option<SentInput>,
     /// Estimated output tokens of an answer that could not be read, until the request is charged for.
@@ -131,8 +131,8 @@ impl TokenBill {
 
     /// The provider reported nothing, and is estimated to charge for this.
     pub(super) fn estimate_unit(&mut self, unit: UnitCount) {
-        self.reported = Some(untold::only(unit));
-        self.told = Told::Estimate;
+        self.reported = Some(unmetered::only(unit));
+        self.coverage = Coverage::Estimate;
     }
 
     /// Charges for about so many tokens, whose cost is not known.
@@ -162,7 +162,7 @@ impl TokenBill {
         let so_far = self.charges.total_so_far()?;
         let facts = self.facts(reported, self.beyond(reported), self.missing(true))?;
         let tariff = self.tariff.as_ref()?;
-        let cost = self.told().unwrap_or_else(|| tariff.cost(&facts));
+        let cost = self.booked_cost().unwrap_or_else(|| tariff.cost(&facts));
         let total = cost.total();
         self.forecast = Some(Forecast { facts, cost });
         Charges::sum(so_far, total?)
@@ -235,7 +235,7 @@ impl TokenBill {
         let named = self.tariff.as_ref().and_then(Tariff::served).cloned();
         Used {
             tokens,
-            is_estimated: self.told == Told::Estimate || [input, output] != [0; 2],
+            is_estimated: self.coverage == Coverage::Estimate || [input, output] != [0; 2],
             cost,
             prices,
             region,
@@ -259,23 +259,23 @@ impl TokenBill {
             self.charged = Tokens::from(reported);
             self.facts(reported, beyond, missing)
         });
-        let told = self.told();
-        self.told_cost = None;
-        let Some(facts) = facts else { return self.charges.add_estimate(missing, self.tariff.as_ref(), told, book) };
-        let known = told.or_else(|| self.forecast.take().and_then(|forecast| forecast.of(&facts)));
+        let booked = self.booked_cost();
+        self.reported_cost = None;
+        let Some(facts) = facts else { return self.charges.add_estimate(missing, self.tariff.as_ref(), booked, book) };
+        let known = booked.or_else(|| self.forecast.take().and_then(|forecast| forecast.of(&facts)));
         self.charges.add(&facts, self.tariff.as_ref(), known, book);
     }
 
-    /// What the provider tells of the cost of the last part, if that is to be booked.
-    fn told(&self) -> Option<Cost> {
+    /// The cost that the last part reports, if that is to be booked.
+    fn booked_cost(&self) -> Option<Cost> {
         let is_taken = self.tariff.as_ref().is_some_and(Tariff::takes_told);
-        self.told_cost.filter(|_| is_taken).map(Cost::told)
+        self.reported_cost.filter(|_| is_taken).map(Cost::reported)
     }
 
     /// The region by whose prices the last part is charged for: the one that its usage names, else the target's.
     fn region(&self, reported: Option<&Usage>) -> Option<Arc<str>> {
-        let told = reported.and_then(|usage| usage.region.as_deref());
-        told.map(Arc::from).or_else(|| self.tariff.as_ref().and_then(Tariff::region).cloned())
+        let region = reported.and_then(|usage| usage.region.as_deref());
+        region.map(Arc::from).or_else(|| self.tariff.as_ref().and_then(Tariff::region).cloned())
     }
 
     /// The facts of a usage, of which these tokens and as many estimated ones are charged for; `None` if a provider reports a
@@ -285,7 +285,7 @@ impl TokenBill {
         let facts =
             facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
         let (context, searched) = (self.is_of_many.then_some(0), self.searched);
-        let estimated = self.told == Told::Estimate;
+        let estimated = self.coverage == Coverage::Estimate;
         Some(Facts { tokens, context, searched, estimated, ..facts.ok()? }.with_estimate(missing))
     }
 

@@ -46,7 +46,7 @@ pub(super) struct Debt {
     pub(super) issuer: Issuer,
     /// What the target that made it charges.
     pub(super) tariff: Tariff,
-    /// The target's prices, if it is work: its results tell the models, unless the request named one for all.
+    /// The target's prices, if it is work: its results name the models, unless the request named one for all.
     pub(super) pricing: Option<Pricing>,
     /// The metrics of the request that had it made.
     pub(super) book: Arc<Book>,
@@ -96,7 +96,7 @@ impl Debt {
         self.is_work().then(name)
     }
 
-    /// The answer names this model as the one that made it. Where only the answer tells the model, the price is that model's.
+    /// The answer names this model as the one that made it. Where only the answer names the model, the price is that model's.
     pub(super) fn set_model(&mut self, model: &str) {
         let tariff = match &self.pricing {
             Some(pricing) if self.alias.is_empty() => pricing.tariff(model),

@@ -82,7 +82,7 @@ fn has_reasons(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status.as_u16(), 404 | 408)
 }
 
-/// The error that an answer's status tells.
+/// The error that an answer's status stands for.
 pub(crate) fn by_status(status: StatusCode, headers: &HeaderMap) -> Error {
     let kind = match status.as_u16() {
         401 => ErrorKind::Authentication,

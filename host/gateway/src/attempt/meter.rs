@@ -20,7 +20,7 @@ use weir_wire::tap::{
 #[derive(Debug)]
 pub(super) struct Meter {
     tap: TapState,
-    /// Where the answer may tell its cost, if that is asked for.
+    /// Where the answer may report its cost, if that is wanted.
     cost: Option<Box<CostReader>>,
     /// The answers in the list of a whole one, if it is work that may bring its results so.
     list: Option<Box<ListTap>>,
@@ -60,7 +60,7 @@ pub(super) struct Metered {
     pub(super) progress: Progress,
     /// What each model used, if the answer was read as many.
     pub(super) each: Option<Vec<ModelUse>>,
-    /// What it tells as its cost, in dollars, as it is written.
+    /// The cost that it reports, in dollars, as it is written.
     pub(super) cost: Option<String>,
     /// Whether a part of the answer could not be read: a frame that is too large, or a broken content coding. The usage may have
     /// been in it.
@@ -76,7 +76,7 @@ pub(super) enum Progress {
     UnderWay,
     /// A whole answer says that it came to nothing, and reports no figures.
     Failed,
-    /// It does not tell.
+    /// It does not say.
     Unknown,
 }
 
@@ -97,7 +97,7 @@ impl Progress {
     }
 }
 
-/// What is asked of a whole answer.
+/// What a whole answer is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WholeAnswerCheck {
     /// What it is billed by.
@@ -155,7 +155,7 @@ impl Meter {
         Self { tap, cost: None, list, decompressor, frames, room: None, given_up: false }
     }
 
-    /// Has what the answer tells at this place read as its cost.
+    /// Has the value at this place of the answer read as its cost.
     pub(super) fn reads_cost(&mut self, place: Option<&CostPlace>) {
         self.cost = place.map(|place| Box::new(CostReader::new(place)));
     }
@@ -295,7 +295,7 @@ impl Meter {
     }
 }
 
-/// Reads a frame, and the cost that it may tell.
+/// Reads a frame, and the cost that it may report.
 fn read_frame(tap: &mut TapState, cost: &mut Option<Box<CostReader>>, frame: FrameRef<'_>) {
     tap.frame(frame);
     if let Some(cost) = cost {

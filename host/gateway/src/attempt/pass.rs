@@ -62,7 +62,7 @@ pub(crate) struct PassedRequest<'a> {
     pub(crate) stored: Stored,
     /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the provider's.
     pub(crate) own_url: Option<String>,
-    /// Whether the client may become the owner of what the answer tells that it has made.
+    /// Whether the client may become the owner of the objects that the answer names as made.
     pub(crate) may_claim: bool,
 }
 

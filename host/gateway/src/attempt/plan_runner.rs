@@ -22,7 +22,7 @@ use crate::accounting::Account;
 use crate::accounting::access::RequestRecord;
 use crate::admission::{Admission, AdmissionPermit, Demand};
 use crate::health::{Health, Ticket};
-use crate::route::skipped::{Skipped, Why};
+use crate::route::skipped::{SkipReason, Skipped};
 use crate::route::{Candidate, Plan, Target};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::Fault;
@@ -182,7 +182,7 @@ impl PlanRunner<'_> {
                 continue;
             };
             if last.is_some_and(|last| last.rules_out(candidate)) {
-                account.skipped(&candidate.health, &candidate.target.label, Why::Long.reason());
+                account.skipped(&candidate.health, &candidate.target.label, SkipReason::Long.reason());
                 continue;
             }
             return Some((candidate, is_again));

@@ -246,7 +246,7 @@ pub(super) fn put_stream_headers(to: &mut HeaderMap) {
 pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
     let Relay { asked, acceptance, .. } = lane;
     let UpstreamResponse { status, headers, body } = upstream;
-    // Whether a stored answer is read as a stream, only the answer tells.
+    // Only the answer shows whether a stored answer is read as a stream.
     let streams = asked.peek.stream || asked.stored == Stored::Answer;
     let framing = stream_framing(streams, asked.framing, status, &headers);
     let ok = status == StatusCode::OK;

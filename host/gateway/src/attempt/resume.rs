@@ -111,7 +111,7 @@ impl ResumeContext {
             if let Some((stream, target)) = self.ask(candidate, sent, &mut account).await {
                 account.metrics().tries.resumed(&from.id, &target.id);
                 let request_id = &*self.asked.exchange.id;
-                tracing::warn!(request_id, from = %from.id, to = %target.id, sent = sent.len(), "stream goes on");
+                tracing::warn!(request_id, from = %from.id, to = %target.id, sent = sent.len(), "stream continues at another target");
                 return Some(ResumedStream { stream, account, stands_in: candidate.name.is_some() });
             }
         }
@@ -156,7 +156,7 @@ impl ResumeContext {
                 account.metrics().tries.failed(&target.label, "resume", side);
                 let request_id = &*self.asked.exchange.id;
                 let error = cleaned(&fault);
-                tracing::warn!(request_id, upstream = %target.id, side, error, "target does not go on with the stream");
+                tracing::warn!(request_id, upstream = %target.id, side, error, "target cannot continue the stream");
                 None
             }
         }

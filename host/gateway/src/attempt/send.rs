@@ -59,7 +59,7 @@ pub(super) fn send<'a>(
         note_sent(&sent, costs, target, account);
         let response = sent.map_err(|error| fault_of(&error))?;
         if response.status.is_informational() {
-            // Nobody asked for another protocol, and a client would believe that its connection speaks it now.
+            // No other protocol was asked for, and a client would believe that its connection speaks it now.
             return Err(no_answer(target, &response, "the provider answered with another protocol"));
         }
         Ok(response)
@@ -93,7 +93,7 @@ fn no_answer(target: &Target, response: &UpstreamResponse, message: &str) -> Fau
     Fault::new(Side::Upstream, ErrorKind::Upstream, format!("{message} ({status})")).with_status(502)
 }
 
-/// Records how a request ended; `costs` tells whether its input is charged for unless it is refused.
+/// Records how a request ended; `costs` says whether its input is charged for unless it is refused.
 fn note_sent(sent: &Result<UpstreamResponse, UpstreamError>, costs: bool, target: &Target, account: &mut Account) {
     let is_refused = match sent {
         Ok(response) => !response.status.is_success(),

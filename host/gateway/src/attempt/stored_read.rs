@@ -27,10 +27,10 @@ pub(crate) enum StoredState {
     Finished(Box<StoredUse>),
     /// It is still being made.
     UnderWay,
-    /// It came to nothing, as far as it tells.
+    /// It says that it came to nothing.
     Failed,
-    /// It tells nothing of that.
-    Untold,
+    /// It does not say.
+    Unreported,
 }
 
 /// Names an answer, or its results.
@@ -67,7 +67,7 @@ pub(crate) async fn read_stored(
     let other = match metered.progress {
         Progress::UnderWay => StoredState::UnderWay,
         Progress::Failed => StoredState::Failed,
-        Progress::Finished | Progress::Unknown => StoredState::Untold,
+        Progress::Finished | Progress::Unknown => StoredState::Unreported,
     };
     Ok(metered.into_stored_use().map_or(other, |used| StoredState::Finished(Box::new(used))))
 }

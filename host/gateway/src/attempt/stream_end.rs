@@ -1,4 +1,4 @@
-//! How a relayed stream ends: what passes until then, and the frame that tells a client that it broke.
+//! How a relayed stream ends: what passes until then, and the frame that reports to the client that it broke.
 
 use std::sync::Arc;
 

@@ -164,7 +164,7 @@ impl StoredKeys {
         Ok((caller, until))
     }
 
-    /// Tells of each change after which callers may stand otherwise.
+    /// Signals each change after which a caller may have other rights.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }

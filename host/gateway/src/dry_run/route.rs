@@ -126,7 +126,7 @@ pub async fn explain_route(
     let (plan, left_out) = planned(serving, health, question, &needs, &carried, now)?;
     let mut targets = Vec::new();
     for (number, candidate) in plan.candidates.iter().enumerate() {
-        let why = why_here(&plan, number, health, now, &question.model);
+        let why = position_reason(&plan, number, health, now, &question.model);
         let mut found = shown(&candidate.route.alias, &candidate.target, Some(number + 1), why);
         if let Some((from, body)) = question.request.as_ref().filter(|_| number < MAX_RENDERED) {
             note(&mut found, explain(serving, &asked(question, from, body, Some(&candidate.target))).await);
@@ -266,7 +266,7 @@ fn lost(loss: Loss) -> LossExplained {
 }
 
 /// Why a target has its position.
-fn why_here(plan: &Plan, number: usize, health: &Health, now: Instant, model: &str) -> String {
+fn position_reason(plan: &Plan, number: usize, health: &Health, now: Instant, model: &str) -> String {
     let Some(candidate) = plan.candidates.get(number) else { return String::new() };
     let target = &candidate.target;
     let is_well = candidate.status(health, now) == TargetStatus::Well;

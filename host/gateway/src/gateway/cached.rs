@@ -132,7 +132,7 @@ impl Gateway {
         let mut question = None;
         let semantic = serving.config.models.lookup(asked.model()).and_then(|model| model.semantic_cache.as_ref());
         if let Some((settings, meaning)) = semantic.zip(meaning) {
-            // If there is an answer, whoever waits for this request looks for it too.
+            // If there is an answer, the requests that wait for this one look for it too.
             let semantic = SemanticModel { route, settings };
             match self.find_similar(serving, asked, semantic, meaning, &control, origin_mark.as_ref()).await {
                 Similar::Answer(kept) => return Ok(CacheLookup::Answer(kept.holding(asked).await?)),

@@ -35,7 +35,7 @@ static ENDPOINTS: LazyLock<UnifiedEndpoints> =
 /// A request of a program in this process.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What is asked for, with the model's alias.
+    /// The operation with its request, and the model's alias.
     pub request: Request,
     /// What a client would send as headers: a request's id, session, time limit, strictness, the context of a trace.
     pub headers: HeaderMap,

@@ -1,4 +1,4 @@
-//! What the answer to a routed request gets before it goes out, whether a client speaks a dialect or a protocol, or a program
+//! What the answer to a routed request gets before it goes out, whether a client uses a dialect or a protocol, or a program
 //! asks.
 
 use std::sync::Arc;

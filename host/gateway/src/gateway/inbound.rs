@@ -73,7 +73,7 @@ pub(super) fn end(asked: Arc<InboundRequest>) {
     let is_stream = asked.peek.stream;
     if let Some(mut asked) = Arc::into_inner(asked).filter(|_| is_stream) {
         let body = std::mem::take(&mut asked.body);
-        // Its headers are in the same buffer as what came with them of the body.
+        // Its headers are in the same buffer as the part of the body that came with them.
         drop(asked);
         spare_memory::give_back(body);
     }

@@ -38,7 +38,7 @@ pub(super) fn of(server: &Server, head: &Parts) -> Option<String> {
     (!authority.as_str().contains('@')).then(|| format!("{scheme}://{authority}"))
 }
 
-/// Replaces a provider's addresses in a relayed answer that tells of its work.
+/// Replaces a provider's addresses in a relayed answer about its work.
 pub(super) fn put_in_answer(
     response: &mut Response<ReplyBody>,
     serving: &Serving,

@@ -14,7 +14,7 @@ use http::{Method, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use self::request::{announced_text, guarded_names, is_text, passage, passed, priced, refuse_forms, untold, uses};
+use self::request::{announced_text, guarded_names, is_text, passage, passed, priced, refuse_forms, unmetered, uses};
 use super::own_headers::{forbid_retry, milliseconds, put_limits, set_cost};
 use super::removal::Removal;
 use super::stored::StoringRequest;
@@ -69,7 +69,7 @@ struct PermittedPass<'a> {
     stored: Stored,
     /// The objects that it names, as far as it was read, and its path does.
     named: ObjectIds,
-    /// The words of its body, if nobody knows what the answer makes.
+    /// The words of its body, if it is not known what the answer makes.
     sent: Option<Arc<SentWords>>,
     /// What may be ids in it, if it may remove something.
     removes: Option<HashSet<String>>,
@@ -208,7 +208,7 @@ impl Gateway {
         let start = ExchangeStart { begun, request_id, operation: NAME, span, counts };
         let mut account = Account::open(&self.metrics, series, start, permit);
         account.set_record(record.take());
-        account.set_untold(untold(&asked, &demand), permitted.arrived.clone());
+        account.set_unmetered(unmetered(&asked, &demand), permitted.arrived.clone());
         account.set_earlier_input(earlier);
         let notices = keep(&mut account, granted);
         let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));

@@ -95,7 +95,7 @@ impl Gateway {
             ExchangeStart { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, start, permit);
         account.set_record(record.take());
-        account.set_untold(asked.untold(), None);
+        account.set_unmetered(asked.unmetered(), None);
         account.set_output_limit(asked.peek.output_limit);
         account.set_earlier_input(asked.earlier_input);
         self.note_stored_read(asked.stored, asked.path_params.get("id"), &asked.caller.tenant, &mut account);

@@ -33,7 +33,7 @@ pub(super) struct StoringRequest<'a> {
     pub(super) priced: &'a Target,
     /// As what that takes the request, if it takes it unchanged.
     pub(super) acceptance: Option<&'a Acceptance>,
-    /// Where the answer has the ids of work and of its results, if the manifest tells.
+    /// Where the answer has the ids of work and of its results, if the manifest says so.
     pub(super) told_at: Option<&'a ToldPlaces>,
     /// What was read of it.
     pub(super) peek: Option<&'a RequestPeek>,

@@ -28,15 +28,15 @@ const BY_ID: &str = "/{id}";
 /// The program that these requests come from, in the log.
 const PROGRAM: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
 
-/// What came of reading an answer that was not booked.
+/// The outcome of reading an answer that was not booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadOutcome {
     /// It is finished, and was booked unless another process has to.
     Finished,
     /// It is still being made.
     UnderWay,
-    /// It was read, and what it used is not known: it tells nothing, or its results cannot be read now.
-    Untold,
+    /// It was read, and its usage is not known: it reports none, or its results cannot be read now.
+    Unreported,
     /// Its provider does not have it.
     Gone,
     /// It cannot be read now.
@@ -63,7 +63,7 @@ impl Gateway {
     }
 
     /// Reads a stored answer, and books it if it is finished. Such a read is no client's: it takes nothing of a limit, and
-    /// tells nothing about the target's health.
+    /// says nothing about the target's health.
     pub(crate) async fn book_unread(&self, unread: Unread) -> ReadOutcome {
         let serving = self.serving.load_full();
         // The configuration may have the provider again later.
@@ -75,13 +75,13 @@ impl Gateway {
         if let Some(results) = recorder.results_id() {
             self.unbooked.note_results(&unread.caller.tenant, &unread.id, results);
         }
-        // Results may have an id of their own, which the work tells.
+        // Results may have an id of their own, which the work names.
         let told_at = serving.told_places(way.endpoint.index);
         let results_id =
             if told_at.is_some() { recorder.results_id().map(str::to_owned) } else { Some(unread.id.clone()) };
         let read = match (read, &results, results_id) {
-            // It is finished, as far as it tells, and its results tell the rest.
-            (Ok(StoredState::Untold | StoredState::Failed), Some(results), Some(id)) => {
+            // It says that it is finished, and its results have the rest.
+            (Ok(StoredState::Unreported | StoredState::Failed), Some(results), Some(id)) => {
                 self.read(&serving, results, &unread, &id, &mut recorder).await
             }
             (Ok(StoredState::Failed), _, None) => {
@@ -96,7 +96,7 @@ impl Gateway {
                 ReadOutcome::Finished
             }
             Ok(StoredState::UnderWay) => ReadOutcome::UnderWay,
-            Ok(StoredState::Failed | StoredState::Untold) => ReadOutcome::Untold,
+            Ok(StoredState::Failed | StoredState::Unreported) => ReadOutcome::Unreported,
             Err(outcome) => outcome,
         }
     }
@@ -132,7 +132,7 @@ impl Gateway {
             }
             Err(_) => tracing::info!(provider = %way.target.label, "a stored answer cannot be read in time"),
         }
-        Err(if reads == unread.read_by { ReadOutcome::Unreadable } else { ReadOutcome::Untold })
+        Err(if reads == unread.read_by { ReadOutcome::Unreadable } else { ReadOutcome::Unreported })
     }
 
     /// Records what the answer names for its client, as a read by that would: the results of work are its own as well.

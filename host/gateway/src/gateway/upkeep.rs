@@ -197,7 +197,7 @@ impl Gateway {
             let own = self.health.of(&target.id).position(now).figure();
             let position = models.iter().map(|model| model.position(now).figure()).fold(own, i64::max);
             let rests = u64::try_from(rests).unwrap_or(u64::MAX);
-            self.metrics.tries.stands(&target.label, target.model_label(), position, rests);
+            self.metrics.tries.set_gauges(&target.label, target.model_label(), position, rests);
         }
     }
 }

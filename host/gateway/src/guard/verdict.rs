@@ -47,7 +47,7 @@ enum RequestGuardError {
     Webhook(#[from] WebhookFailure),
     #[error("it may not change requests")]
     MayNotReplace,
-    #[error("it put something else in the request's place")]
+    #[error("its replacement is a request of another operation")]
     OtherRequest,
     #[error("the request cannot be read: {0}")]
     Unreadable(Fault),

@@ -79,7 +79,7 @@ struct WireFacts<'a> {
     options: BTreeMap<&'a str, &'a RawValue>,
 }
 
-/// What is asked for, as far as the guard may see it.
+/// The request, as far as the guard may see it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", content = "request", rename_all = "lowercase")]
 enum Content<'a> {

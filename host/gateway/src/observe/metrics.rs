@@ -26,7 +26,7 @@ use field_losses::FieldLosses;
 use gen_ai::GenAi;
 use histogram::{HistogramVec, Histograms};
 use series::{DURATION, OwnLabels, RequestMetrics};
-use spending::{Spending, Where};
+use spending::{Spending, TokenLabels};
 
 pub use series::{Labels, Series};
 pub use spending::Book;
@@ -155,7 +155,7 @@ impl Metrics {
     pub fn book(&self, series: &Series, provider: Option<&str>) -> Arc<Book> {
         let OwnLabels { route, operation, provider: first, client, .. } = &series.labels;
         let provider = provider.unwrap_or(first);
-        series.books.of(&self.spending, Where { operation, route, client, provider })
+        series.books.of(&self.spending, TokenLabels { operation, route, client, provider })
     }
 
     /// Records a request to a provider, and the time until the head of its answer.

@@ -32,7 +32,7 @@ pub(crate) struct ModelWatch {
 }
 
 enum Looked {
-    /// Nothing has come that tells what it is.
+    /// Nothing has come that shows what it is.
     Begun,
     Json(Box<Peek>, Members),
     /// A list of JSON.

@@ -28,7 +28,7 @@ pub(crate) struct ObjectWatch {
     words: Words,
     /// The same with spaces in them, of which some services make names.
     phrases: Words,
-    /// Keeps the words for what the answer tells.
+    /// Keeps the words for the objects that the answer names.
     sent: Arc<SentWords>,
     /// What else is looked for in it.
     models: Option<ModelWatch>,

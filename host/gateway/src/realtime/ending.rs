@@ -7,7 +7,7 @@ use weir_types::fault::Fault;
 
 use super::wire::{Broken, LATE};
 
-/// What clients are told when the gateway stops.
+/// The message to clients when the gateway stops.
 pub(super) const RESTARTS: &str = "the gateway restarts: connect again";
 
 /// Why a session ends.

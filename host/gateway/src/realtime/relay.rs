@@ -72,11 +72,11 @@ pub(crate) struct Session {
     pub(crate) account: Box<Account>,
     /// Its place among all sessions.
     pub(crate) place: SessionPlace,
-    /// Tells when its caller may not have it any more.
+    /// Set when its caller may not have it any more.
     pub(crate) caller_check: CallerCheck,
     /// Holds bytes of its messages.
     pub(crate) held: Held,
-    /// Tells when the gateway stops.
+    /// Set when the gateway stops.
     pub(crate) leaving: Leaving,
 }
 

@@ -240,7 +240,7 @@ impl Responses {
             self.conversation.response_ended(u64::from(input));
         }
         if !has_usage(&own) {
-            // What came before was that of something else, such as a transcript, or not all.
+            // The usage before was that of something else, such as a transcript, or not all.
             response.account.usage_is_partial();
         }
         if self.tap.is_failure(message) {

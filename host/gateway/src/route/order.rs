@@ -24,7 +24,7 @@ pub struct Ranked<'a> {
 
 /// What decides between equal candidates.
 #[derive(Debug, Clone, Copy)]
-pub struct Lot<'a> {
+pub struct TieBreak<'a> {
     /// Draws a random number in [0, 1).
     pub draw: fn() -> f64,
     /// The number of the route's current turn.
@@ -34,7 +34,7 @@ pub struct Lot<'a> {
 }
 
 /// The candidates' indexes in the order in which they are tried.
-pub fn order(strategy: Strategy, candidates: &[Ranked<'_>], lot: Lot<'_>) -> Vec<usize> {
+pub fn order(strategy: Strategy, candidates: &[Ranked<'_>], lot: TieBreak<'_>) -> Vec<usize> {
     let mut places: Vec<usize> = (0..candidates.len()).collect();
     let of = |place: &usize| candidates.get(*place);
     match (strategy, lot.session) {
@@ -97,7 +97,7 @@ mod tests {
     const ONE: Ranked<'static> = Ranked { name: "x", weight: 1, rank: 0, latency: None, busy: 0, price: None };
 
     fn first(strategy: Strategy, candidates: &[Ranked<'_>], turn: usize, session: Option<&str>) -> usize {
-        order(strategy, candidates, Lot { draw: chance::draw, turn, session })[0]
+        order(strategy, candidates, TieBreak { draw: chance::draw, turn, session })[0]
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
                 Ranked { name, weight: *weight, rank: *rank, latency, busy: *busy, price }
             }).collect();
             let session = has_session.then_some("s");
-            let order = order(strategies[which], &candidates, Lot { draw: chance::draw, turn, session });
+            let order = order(strategies[which], &candidates, TieBreak { draw: chance::draw, turn, session });
             let mut sorted = order.clone();
             sorted.sort_unstable();
             prop_assert_eq!(sorted, (0..candidates.len()).collect::<Vec<_>>());

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::fit::Needs;
-use super::order::{Lot, Ranked, order};
-use super::skipped::{Skipped, Why};
+use super::order::{Ranked, TieBreak, order};
+use super::skipped::{SkipReason, Skipped};
 use super::{Candidate, Route, Routes, Target, chance};
 use crate::health::{Health, Rest, TargetStatus};
 use crate::provenance::Carried;
@@ -171,7 +171,7 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
     if plan.candidates.is_empty() && plan.rest.is_none() {
         // If no other target is left, the estimated length is ignored, since the provider counts properly.
         plan.candidates = std::mem::take(&mut plan.short);
-        plan.skipped.retain(|skipped| plan.candidates.is_empty() || skipped.why != Why::Long);
+        plan.skipped.retain(|skipped| plan.candidates.is_empty() || skipped.why != SkipReason::Long);
         plan.candidates.truncate(MAX_CANDIDATES);
     }
     if !plan.candidates.is_empty() || plan.rest.is_some() {
@@ -193,7 +193,7 @@ struct RequestedModel<'a> {
 fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
     let alias = &plan.route.alias;
     let lacking = plan.skipped.iter().find_map(|skipped| match &skipped.why {
-        Why::Lacks(what) => Some(what.as_str()),
+        SkipReason::Lacks(what) => Some(what.as_str()),
         _ => None,
     });
     if let Some(lacking) = lacking {
@@ -205,7 +205,7 @@ fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
         return Fault::invalid(message).with_code("target_not_found");
     }
     let reason = plan.route.targets.iter().find_map(|target| target.as_ref().err());
-    let reason = reason.map_or("it has no target", String::as_str);
+    let reason = reason.map_or("it has no target", |problem| &problem.message);
     Fault::internal(format!("the model `{alias}` cannot be served: {reason}")).with_status(503)
 }
 
@@ -225,9 +225,10 @@ fn add(
         let mut candidate = Candidate::new(route, named(target, name), target.health_id(model));
         candidate.name = name.map(Arc::from);
         let is_other = asked.only.is_some_and(|only| !is_same_model(only, target.model(model)));
-        let unfit = if is_other { Some(Why::OtherEmbeddings) } else { Why::of(needs.fit(&target.capabilities)) };
+        let unfit =
+            if is_other { Some(SkipReason::OtherEmbeddings) } else { SkipReason::of(needs.fit(&target.capabilities)) };
         if let Some(why) = unfit {
-            if why == Why::Long {
+            if why == SkipReason::Long {
                 plan.short.push(candidate.clone());
             }
             plan.skip(candidate, why);
@@ -240,7 +241,7 @@ fn add(
                 if plan.resting.len() < MAX_CANDIDATES {
                     plan.resting.push(candidate.clone());
                 }
-                plan.skip(candidate, Why::Resting(until, why));
+                plan.skip(candidate, SkipReason::Resting(until, why));
             }
         }
     }
@@ -279,13 +280,13 @@ fn in_order(
         })
         .collect();
     let session = session(&route.affinity);
-    let lot = Lot { draw: chance::draw, turn, session: session.as_deref() };
+    let lot = TieBreak { draw: chance::draw, turn, session: session.as_deref() };
     let places = order(route.strategy, &candidates, lot).into_iter();
     places.filter_map(|place| usable.get(place)).map(|(candidate, _)| candidate.clone())
 }
 
 impl Plan {
-    fn skip(&mut self, candidate: Candidate, why: Why) {
+    fn skip(&mut self, candidate: Candidate, why: SkipReason) {
         if self.skipped.len() < MAX_CANDIDATES {
             self.skipped.push(Skipped { candidate, why });
         }
@@ -382,7 +383,7 @@ fn no_provider(takers: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
     Fault::invalid(message).with_code("provider_not_chosen")
 }
 
-/// The fault for a model that nothing here has. Of the names that the caller may be told, it suggests the nearest.
+/// The fault for a model that nothing here has. Of the names that the caller may see, it suggests the nearest.
 pub(crate) fn unknown_model<'a>(model: &str, told: impl IntoIterator<Item = &'a str>) -> Fault {
     let shown: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
     let meant: Vec<String> = near_names(model, told).into_iter().map(|name| format!("`{name}`")).collect();

@@ -12,12 +12,12 @@ pub struct Skipped {
     /// The target with its route.
     pub candidate: Candidate,
     /// The reason.
-    pub why: Why,
+    pub why: SkipReason,
 }
 
 /// Why a request skips a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
+pub enum SkipReason {
     /// The target is known to lack this feature, which the request uses.
     Lacks(String),
     /// The request seems to be too long for the target's context.
@@ -28,7 +28,7 @@ pub enum Why {
     Resting(Instant, Rest),
 }
 
-impl Why {
+impl SkipReason {
     /// The reason to skip a target with this fit, if it is one.
     pub fn of(fit: Fit) -> Option<Self> {
         match fit {

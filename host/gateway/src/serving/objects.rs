@@ -128,7 +128,7 @@ impl Stored {
         }
     }
 
-    /// Whether requests concern work that a provider does later, which is booked by what their answers tell.
+    /// Whether requests concern work that a provider does later, which is booked by what their answers report.
     pub(crate) fn is_work(self) -> bool {
         matches!(self, Self::Begun | Self::Work | Self::Results)
     }
@@ -216,7 +216,7 @@ impl PathEnd {
     }
 }
 
-/// Whether a face's answers tell of work, which it begins, reads, cancels or lists.
+/// Whether a face's answers are about work, which it begins, reads, cancels or lists.
 pub(super) fn tell_of_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<bool> {
     let about = endpoints.all().iter().zip(stored);
     let works: Vec<&Arc<Endpoint>> =
@@ -249,7 +249,7 @@ fn reads_what_was_made(endpoint: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
     is_without_model(endpoint) && endpoint.face.method != "DELETE" && makers.iter().any(continues)
 }
 
-/// Where earlier answers have the id that a face's path names, as the manifest tells: for a face that reads without a body, the
+/// Where earlier answers have the id that a face's path names, as the manifest says: for a face that reads without a body, the
 /// pointers among its object ids.
 fn told_at(endpoint: &Endpoint) -> impl Iterator<Item = &String> {
     let Face { method, body, object_ids, .. } = &endpoint.face;
@@ -262,7 +262,7 @@ fn reads_told_results(endpoint: &Endpoint) -> bool {
     has_lines(endpoint) && told_at(endpoint).next().is_some()
 }
 
-/// The faces that read work by the id that it has where they tell.
+/// The faces that read work by the id at the places that they declare.
 fn readers_of_told_work(endpoints: &Endpoints) -> Vec<&Arc<Endpoint>> {
     let reads = |endpoint: &&Arc<Endpoint>| told_at(endpoint).next().is_some() && !has_lines(endpoint);
     endpoints.all().iter().filter(reads).collect()
@@ -285,7 +285,7 @@ fn is_about_told_work(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
     is_by_id(endpoint) && endpoint.face.method != "DELETE" && readers.iter().any(continues)
 }
 
-/// Where the answers of each face have the ids of work and of its results, if manifests tell.
+/// Where the answers of each face have the ids of work and of its results, if manifests say so.
 pub(super) fn told_places(endpoints: &Endpoints, stored: &[Stored]) -> Vec<Option<ToldPlaces>> {
     let readers = readers_of_told_work(endpoints);
     let of_one = |(endpoint, stored): (&Arc<Endpoint>, &Stored)| {

@@ -48,7 +48,7 @@ pub(super) fn routes(
                     problems.borrow_mut().push(problem.clone());
                 }
             }
-            made.map(Arc::new).map_err(|problem| problem.message)
+            made.map(Arc::new)
         });
         Route::new(model, config.server.strict, targets.collect())
     };
@@ -322,7 +322,7 @@ pub(super) fn discover(config: &mut Config, adapter: &Adapter) {
     config.add_discovered(provider, &suggests.models);
 }
 
-/// Providers whose usual key variables are set, and which are not served without a configuration: an adapter that nobody pinned
+/// Providers whose usual key variables are set, and which are not served without a configuration: an adapter that is not pinned
 /// would say where the key goes.
 pub(super) fn undiscovered(config: &Config, adapters: &Snapshot) -> Vec<Problem> {
     let unpinned = adapters.adapters.values().filter(|adapter| config.discover && !adapter.trusted);

@@ -33,7 +33,7 @@ fn put(mut user: User, stored: &impl Stored, context: &Context) -> Result<Change
     let before = stored.user(&user.id);
     context.precondition.check(before.as_ref().map(|(_, revision)| *revision))?;
     context.may_give(&user.grants)?;
-    // A team of before may have been deleted since: that must not keep anybody from disabling its user.
+    // A team of before may have been deleted since: its user must be disabled all the same.
     let is_new = |team: &&TeamId| before.as_ref().is_none_or(|(known, _)| !known.teams.contains(*team));
     if let Some(team) = user.teams.iter().filter(is_new).find(|team| stored.team(team).is_none()) {
         return Err(ChangeError::OwnerMissing(Kind::Team, team.to_string()));

@@ -74,7 +74,7 @@ pub enum BudgetScope {
 }
 
 impl BudgetScope {
-    /// The name of the key, team or the like; `None` for all requests.
+    /// The name of the key, team or other subject; `None` for all requests.
     fn name(&self) -> Option<&str> {
         match self {
             Self::All => None,

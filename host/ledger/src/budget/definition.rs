@@ -48,7 +48,7 @@ impl ScopeKind {
 /// Whose use counts against a budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// One key, team, model or the like.
+    /// One key, team, model or other subject.
     Of(ScopeKind, Arc<str>),
     /// All requests.
     All,

@@ -124,7 +124,7 @@ impl BudgetSet {
                 return;
             }
             let mut state = entry.cell.lock();
-            // Earlier windows have ended: nobody reserves from them.
+            // Earlier windows have ended: nothing is reserved from them.
             if state.tallies.last_entry().is_some_and(|mut newest| newest.get_mut().repeat()) {
                 found += 1;
                 self.listed.insert(entry, &mut state);

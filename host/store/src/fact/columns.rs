@@ -10,70 +10,70 @@ use crate::sql::{Row, Value};
 
 /// What a column depends on. Where facts are kept in the form of [`crate::sqlite::layout`], columns of one kind make a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Of {
+pub(crate) enum DependsOn {
     /// The request alone.
     Request,
     /// Who asks: few different rows, however many the requests.
     Caller,
-    /// What is asked, who answers and how it goes: few as well.
+    /// The operation, who answers and the outcome: few as well.
     Route,
 }
 
 /// The columns with their types and what they depend on, in the order of [`write`] and [`read`]: the id, which is the primary key,
 /// and what else is the request's own, then the caller's, then the route's. What is added later may be null, and is added to
 /// existing tables by [`crate::schema`].
-pub(crate) const COLUMNS: [(&str, &str, Of); COUNT] = [
-    ("id", "bytea not null", Of::Request),
-    ("sequence", "bigint", Of::Request),
-    ("client_request_id", "text", Of::Request),
-    ("user_id", "text", Of::Request),
-    ("tags", "text", Of::Request),
-    ("error_kind", "text", Of::Request),
-    ("error_text", "text", Of::Request),
-    ("attempts", "text", Of::Request),
-    ("input", "bigint", Of::Request),
-    ("input_audio", "bigint", Of::Request),
-    ("input_image", "bigint", Of::Request),
-    ("cache_read", "bigint", Of::Request),
-    ("cache_write", "bigint", Of::Request),
-    ("cache_write_hour", "bigint", Of::Request),
-    ("output", "bigint", Of::Request),
-    ("output_audio", "bigint", Of::Request),
-    ("output_image", "bigint", Of::Request),
-    ("reasoning", "bigint", Of::Request),
-    ("units", "text", Of::Request),
-    ("cost_nano", "bigint", Of::Request),
-    ("total_us", "bigint", Of::Request),
-    ("first_token_us", "bigint", Of::Request),
-    ("own_us", "bigint", Of::Request),
-    ("bytes_in", "bigint", Of::Request),
-    ("bytes_out", "bigint", Of::Request),
-    ("saved_nano", "bigint", Of::Request),
-    ("similarity_millionths", "bigint", Of::Request),
-    ("api_key", "text", Of::Caller),
-    ("team", "text", Of::Caller),
-    ("organisation", "text", Of::Caller),
-    ("client", "text", Of::Caller),
-    ("process", "bigint", Of::Route),
-    ("dialect", "text", Of::Route),
-    ("model_asked", "text", Of::Route),
-    ("model_served", "text", Of::Route),
-    ("provider", "text", Of::Route),
-    ("target", "text", Of::Route),
-    ("lane", "text", Of::Route),
-    ("operation", "text", Of::Route),
-    ("status", "bigint", Of::Route),
-    ("outcome", "text", Of::Route),
-    ("finish", "text", Of::Route),
-    ("estimated", "bigint", Of::Route),
-    ("price_version", "text", Of::Route),
-    ("losses", "text", Of::Route),
-    ("adapter", "text", Of::Route),
-    ("adapter_digest", "text", Of::Route),
-    ("service_tier", "text", Of::Route),
-    ("batch", "bigint", Of::Route),
-    ("region", "text", Of::Route),
-    ("model_named", "text", Of::Route),
+pub(crate) const COLUMNS: [(&str, &str, DependsOn); COUNT] = [
+    ("id", "bytea not null", DependsOn::Request),
+    ("sequence", "bigint", DependsOn::Request),
+    ("client_request_id", "text", DependsOn::Request),
+    ("user_id", "text", DependsOn::Request),
+    ("tags", "text", DependsOn::Request),
+    ("error_kind", "text", DependsOn::Request),
+    ("error_text", "text", DependsOn::Request),
+    ("attempts", "text", DependsOn::Request),
+    ("input", "bigint", DependsOn::Request),
+    ("input_audio", "bigint", DependsOn::Request),
+    ("input_image", "bigint", DependsOn::Request),
+    ("cache_read", "bigint", DependsOn::Request),
+    ("cache_write", "bigint", DependsOn::Request),
+    ("cache_write_hour", "bigint", DependsOn::Request),
+    ("output", "bigint", DependsOn::Request),
+    ("output_audio", "bigint", DependsOn::Request),
+    ("output_image", "bigint", DependsOn::Request),
+    ("reasoning", "bigint", DependsOn::Request),
+    ("units", "text", DependsOn::Request),
+    ("cost_nano", "bigint", DependsOn::Request),
+    ("total_us", "bigint", DependsOn::Request),
+    ("first_token_us", "bigint", DependsOn::Request),
+    ("own_us", "bigint", DependsOn::Request),
+    ("bytes_in", "bigint", DependsOn::Request),
+    ("bytes_out", "bigint", DependsOn::Request),
+    ("saved_nano", "bigint", DependsOn::Request),
+    ("similarity_millionths", "bigint", DependsOn::Request),
+    ("api_key", "text", DependsOn::Caller),
+    ("team", "text", DependsOn::Caller),
+    ("organisation", "text", DependsOn::Caller),
+    ("client", "text", DependsOn::Caller),
+    ("process", "bigint", DependsOn::Route),
+    ("dialect", "text", DependsOn::Route),
+    ("model_asked", "text", DependsOn::Route),
+    ("model_served", "text", DependsOn::Route),
+    ("provider", "text", DependsOn::Route),
+    ("target", "text", DependsOn::Route),
+    ("lane", "text", DependsOn::Route),
+    ("operation", "text", DependsOn::Route),
+    ("status", "bigint", DependsOn::Route),
+    ("outcome", "text", DependsOn::Route),
+    ("finish", "text", DependsOn::Route),
+    ("estimated", "bigint", DependsOn::Route),
+    ("price_version", "text", DependsOn::Route),
+    ("losses", "text", DependsOn::Route),
+    ("adapter", "text", DependsOn::Route),
+    ("adapter_digest", "text", DependsOn::Route),
+    ("service_tier", "text", DependsOn::Route),
+    ("batch", "bigint", DependsOn::Route),
+    ("region", "text", DependsOn::Route),
+    ("model_named", "text", DependsOn::Route),
 ];
 
 /// A row of all columns.
@@ -149,12 +149,12 @@ pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, 
     row.text(fact.model_named.as_ref(), MAX_NAME);
 }
 
-const fn is(kind: Of, other: Of) -> bool {
+const fn is(kind: DependsOn, other: DependsOn) -> bool {
     kind as u8 == other as u8
 }
 
 /// How many columns are of a kind.
-pub(crate) const fn count(kind: Of) -> usize {
+pub(crate) const fn count(kind: DependsOn) -> usize {
     let (mut at, mut found) = (0, 0);
     while at < COUNT {
         found += is(COLUMNS[at].2, kind) as usize;
@@ -164,7 +164,7 @@ pub(crate) const fn count(kind: Of) -> usize {
 }
 
 /// The columns of a kind, which follow each other.
-pub(crate) fn of(kind: Of) -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+pub(crate) fn of(kind: DependsOn) -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
     COLUMNS.into_iter().filter(move |column| column.2 == kind).map(|(name, kind, _)| (name, kind))
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use bytes::BufMut;
 
-use super::columns::{self, COLUMNS, COUNT, Of, Values};
+use super::columns::{self, COLUMNS, COUNT, DependsOn, Values};
 use super::{Fact, MAX_JSON, MAX_NAME, MAX_TAGS, fitting};
 use crate::error::StoreError;
 use crate::id::RequestId;
@@ -30,7 +30,7 @@ pub struct PackedFact(Box<[u8]>);
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     /// The values of the request's own columns.
-    pub(crate) request: [Value<'a>; columns::count(Of::Request)],
+    pub(crate) request: [Value<'a>; columns::count(DependsOn::Request)],
     /// The caller's columns as they stand in the row.
     pub(crate) caller: &'a [u8],
     /// The columns of the route in the same form.
@@ -82,7 +82,7 @@ impl PackedFact {
     pub(crate) fn parts(&self) -> Parts<'_> {
         let mut rest = self.columns();
         let request = columns_of(&mut rest, 0);
-        Parts { request, caller: skip(&mut rest, columns::count(Of::Caller)), route: rest }
+        Parts { request, caller: skip(&mut rest, columns::count(DependsOn::Caller)), route: rest }
     }
 
     fn columns(&self) -> &[u8] {

@@ -3,7 +3,7 @@
 use super::connection::Pg;
 use super::sessions::Sessions;
 use super::{partitions, parts};
-use crate::erase::{Erasure, Whose};
+use crate::erase::{Erasure, ErasureSubject};
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::sql::{Row, Sql, Value};
@@ -15,12 +15,12 @@ enum Part {
     Earlier,
 }
 
-/// Removes what a day has of somebody. What becomes the day's earlier part on the way is found there.
-pub(super) fn erase(log: &Sessions, day: Day, whose: &Whose) -> Result<u64, StoreError> {
+/// Removes what a day has of a user or a key. What becomes the day's earlier part on the way is found there.
+pub(super) fn erase(log: &Sessions, day: Day, subject: &ErasureSubject) -> Result<u64, StoreError> {
     let mut removed = 0;
     for part in [Part::Newest, Part::Earlier] {
         let begun = log.run(|connection| connection.transact(true, now))?;
-        let mut erasure = Erasure::new(day, whose.clone());
+        let mut erasure = Erasure::new(day, subject.clone());
         loop {
             let (after, goes_on) = log.run(move |connection| {
                 let goes_on = connection.transact(false, |pg| step(pg, &mut erasure, day, part, begun))?;

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, Statement};
 use super::connection::{Lite, failed};
 use crate::batch::{self, KEY, KeyUse};
 use crate::error::StoreError;
-use crate::fact::columns::{self, Of, Values};
+use crate::fact::columns::{self, DependsOn, Values};
 use crate::fact::packed::{self, PackedFact, Parts};
 use crate::schema;
 use crate::sql::{Value, placeholders};
@@ -32,9 +32,9 @@ const MAX_KNOWN: usize = 2 << 20;
 /// Facts that one statement inserts.
 const TOGETHER: usize = 16;
 
-const REQUEST: usize = columns::count(Of::Request);
-const CALLER: usize = columns::count(Of::Caller);
-const ROUTE: usize = columns::count(Of::Route);
+const REQUEST: usize = columns::count(DependsOn::Request);
+const CALLER: usize = columns::count(DependsOn::Caller);
+const ROUTE: usize = columns::count(DependsOn::Route);
 /// The key is the first of the caller's columns.
 const _: () = assert!(KEY == REQUEST);
 
@@ -80,9 +80,9 @@ create table routes (number integer primary key, {});
 create table requests (caller bigint not null, route bigint not null, {}, primary key (id)) without rowid;
 create index facts_failed on requests (id) where error_kind is not null;
 {}",
-        definitions(Of::Caller),
-        definitions(Of::Route),
-        definitions(Of::Request),
+        definitions(DependsOn::Caller),
+        definitions(DependsOn::Route),
+        definitions(DependsOn::Request),
         view(),
     );
     for (name, columns) in schema::day_tables(schema::SQLITE) {
@@ -95,11 +95,11 @@ create index facts_failed on requests (id) where error_kind is not null;
     text
 }
 
-fn names(kind: Of) -> String {
+fn names(kind: DependsOn) -> String {
     columns::of(kind).map(|(name, _)| name).collect::<Vec<_>>().join(",")
 }
 
-fn definitions(kind: Of) -> String {
+fn definitions(kind: DependsOn) -> String {
     columns::of(kind).map(|(name, kind)| format!("{name} {kind}")).collect::<Vec<_>>().join(",")
 }
 
@@ -120,7 +120,7 @@ impl Layout {
     /// That of a file which has its tables.
     pub(super) fn of(connection: &Connection) -> Result<Self, StoreError> {
         let is_whole = kind_of_facts(connection)?.is_some_and(|kind| kind == "table");
-        let into = format!("insert into requests (caller,route,{}) values ", names(Of::Request));
+        let into = format!("insert into requests (caller,route,{}) values ", names(DependsOn::Request));
         let insert = if is_whole {
             batch::insert_fact()
         } else {
@@ -128,7 +128,7 @@ impl Layout {
         };
         // Without numbers, which SQLite would look up as names.
         let insert_together = into + &[format!("(?{})", ",?".repeat(REQUEST + 1)).as_str(); TOGETHER].join(",");
-        let (callers, routes) = (Rows::new("callers", Of::Caller), Rows::new("routes", Of::Route));
+        let (callers, routes) = (Rows::new("callers", DependsOn::Caller), Rows::new("routes", DependsOn::Route));
         Ok(Self { is_whole, insert, insert_together, callers, routes })
     }
 
@@ -293,7 +293,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(table: &str, kind: Of) -> Self {
+    fn new(table: &str, kind: DependsOn) -> Self {
         let (names, all) = (names(kind), placeholders(1, columns::count(kind)));
         let insert = format!("insert into {table} ({names}) values ({all})");
         Self { insert, known: HashMap::default(), bytes: 0 }

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::connection::{self, Lite, Purpose, transact};
 use super::{Open, Sqlite, erase, locked};
-use crate::erase::Whose;
+use crate::erase::ErasureSubject;
 use crate::error::StoreError;
 use crate::id::Day;
 use crate::parts::most_bytes;
@@ -58,8 +58,8 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Removes what a day's earlier part has of somebody.
-    pub(super) fn erase_earlier(&self, day: Day, whose: &Whose) -> Result<u64, StoreError> {
+    /// Removes what a day's earlier part has of a user or a key.
+    pub(super) fn erase_earlier(&self, day: Day, subject: &ErasureSubject) -> Result<u64, StoreError> {
         let path = self.files.earlier(day);
         // So that no other thread makes another file the earlier part.
         let _days = locked(&self.days);
@@ -67,7 +67,7 @@ impl Sqlite {
             return Ok(0);
         }
         let Open { mut connection, .. } = Open::new(&path, Purpose::Day, self.options)?;
-        let removed = transact(&mut connection, |lite| erase(lite, day, whose))?;
+        let removed = transact(&mut connection, |lite| erase(lite, day, subject))?;
         if removed > 0 {
             connection::truncate_log(&connection)?;
         }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use weir_store::{
     AuditEvent, Batch, Body, BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow, ChainCheck, Change,
-    Cursor, Day, Expect, Fact, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, PackedFact, Query, RenamedShape,
-    RequestId, Retention, Side, Store, StoreError, Whose, export_json_lines,
+    Cursor, Day, ErasureSubject, Expect, Fact, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, PackedFact,
+    Query, RenamedShape, RequestId, Retention, Side, Store, StoreError, export_json_lines,
 };
 
 use crate::facts::{NOON, Seed, batch, packed, today};
@@ -377,8 +377,8 @@ pub(crate) fn lost_facts_are_counted(place: &dyn Place) {
     assert!(first < last);
 }
 
-pub(crate) fn user(id: &str) -> Whose {
-    Whose::User(id.to_owned())
+pub(crate) fn user(id: &str) -> ErasureSubject {
+    ErasureSubject::User(id.to_owned())
 }
 
 pub(crate) fn a_user_is_erased_with_what_only_they_said(place: &dyn Place) {
@@ -399,7 +399,7 @@ pub(crate) fn a_user_is_erased_with_what_only_they_said(place: &dyn Place) {
     assert_eq!(store.erase(&user("user-1")).unwrap(), 0);
     let of_key = facts.iter().filter(|fact| fact.user != "user-1" && fact.key == "key-2").count() as u64;
     assert!(of_key > 0);
-    assert_eq!(store.erase(&Whose::Key("key-2".to_owned())).unwrap(), of_key);
+    assert_eq!(store.erase(&ErasureSubject::Key("key-2".to_owned())).unwrap(), of_key);
     for (fact, body) in facts.iter().zip(&bodies) {
         let is_erased = fact.user == "user-1" || fact.key == "key-2";
         assert_eq!(store.fact(&fact.id).unwrap().is_none(), is_erased);

@@ -1,4 +1,4 @@
-//! What is asked for, by its name and by how it may travel.
+//! Operations, by their names and by how they may travel.
 
 use super::about::Operation;
 

@@ -1,4 +1,4 @@
-//! What follows the end of an answer that its provider has told in the answer itself.
+//! What follows the end of an answer that the answer itself has announced.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -24,7 +24,7 @@ const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SESSION: HeaderName = HeaderName::from_static("x-amz-security-token");
 const BODY_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 
-/// The service whose paths are signed as they are, and whose requests tell the hash of their body.
+/// The service whose paths are signed as they are, and whose requests state the hash of their body.
 const STORAGE: &str = "s3";
 /// Prefix of headers that are always signed.
 const SIGNED_PREFIX: &str = "x-amz-";

@@ -280,7 +280,7 @@ fn is_shared(operations: &Operations, config: &Config) -> bool {
     config.server.anonymous || is_keyed(operations, config)
 }
 
-/// Whether callers are told apart by keys or tokens.
+/// Whether callers are distinguished by keys or tokens.
 fn is_keyed(operations: &Operations, config: &Config) -> bool {
     !config.clients.is_empty() || operations.gateway.stored_keys().is_keyed()
 }

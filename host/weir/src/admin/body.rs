@@ -1,4 +1,4 @@
-//! The bodies of requests to `/admin`. They count as those of clients do, and of one that nobody is known to send, not more
+//! The bodies of requests to `/admin`. They count as those of clients do, and of one whose sender is not known, not more
 //! is read than a token takes.
 
 use std::pin::pin;

@@ -165,7 +165,7 @@ async fn reload(State(operations): State<Operations>, Extension(caller): Extensi
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
-struct Back {
+struct RollbackRequest {
     /// A version's number or revision; by default the previous one.
     to: Option<String>,
 }
@@ -175,8 +175,12 @@ async fn rollback(
     Extension(caller): Extension<AdminCaller>,
     body: Bytes,
 ) -> Response {
-    let asked = if body.trim_ascii().is_empty() { Ok(Back::default()) } else { serde_json::from_slice::<Back>(&body) };
-    let Ok(Back { to }) = asked else {
+    let asked = if body.trim_ascii().is_empty() {
+        Ok(RollbackRequest::default())
+    } else {
+        serde_json::from_slice::<RollbackRequest>(&body)
+    };
+    let Ok(RollbackRequest { to }) = asked else {
         return refuse(
             StatusCode::BAD_REQUEST,
             "send {\"to\": \"VERSION OR REVISION\"}, or nothing for the one before",

@@ -68,7 +68,7 @@ fn client_request(request: Request) -> Result<Request, SendError> {
 
 fn client_headers(from: &HeaderMap) -> Result<HeaderMap, SendError> {
     let mut headers = HeaderMap::new();
-    // The gateway takes requests without a key only from this machine itself, as which the operator speaks.
+    // The gateway takes requests without a key only from this machine itself, which is where the operator is then taken to be.
     headers.insert(header::HOST, HeaderValue::from_static("localhost"));
     if let Some(kind) = from.get(header::CONTENT_TYPE) {
         headers.insert(header::CONTENT_TYPE, kind.clone());
@@ -82,7 +82,7 @@ fn client_headers(from: &HeaderMap) -> Result<HeaderMap, SendError> {
     Ok(headers)
 }
 
-/// Sends a request to the gateway within the process. Whoever leaves ends it, as a connection that is closed does.
+/// Sends a request to the gateway within the process. It ends when its caller leaves, as by a closed connection.
 async fn send(operations: Operations, request: Request) -> Result<Response, SendError> {
     let (near, far) = tokio::io::duplex(BUFFER);
     let gateway = operations.gateway;

@@ -56,7 +56,7 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
             let provider = providers.entry(&target.provider.name).or_default();
             match made {
                 Ok(target) => provider.take_in(operations.gateway.health(), target, now),
-                Err(reason) => provider.lacks = provider.lacks.take().or_else(|| Some(reason.clone())),
+                Err(problem) => provider.lacks = provider.lacks.take().or_else(|| Some(problem.message.clone())),
             }
         }
     }

@@ -32,11 +32,11 @@ async fn list(State(operations): State<Operations>) -> Response {
         for (model, route) in serving.routes.iter() {
             let targets = model.targets.iter().zip(&route.targets).map(|(named, made)| match made {
                 Ok(target) => shown(health, target, &route.alias, now),
-                Err(reason) => json!({
+                Err(problem) => json!({
                     "provider": *named.provider.name,
                     "model": named.model,
                     "status": "unavailable",
-                    "reason": reason,
+                    "reason": problem.message,
                 }),
             });
             items.push(json!({"model": route.alias, "targets": targets.collect::<Vec<Value>>()}));

@@ -33,14 +33,14 @@ pub(super) struct Show {
 #[derive(Debug, Args)]
 pub(super) struct Purge {
     #[command(flatten)]
-    what: What,
+    what: RemovalArgs,
     #[command(flatten)]
     running: Running,
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct What {
+struct RemovalArgs {
     /// The answer with this `x-weir-cache-key`, in all its forms.
     #[arg(long)]
     key: Option<String>,

@@ -119,9 +119,7 @@ pub(super) struct NoRequest {
 }
 
 impl CommandError for NoRequest {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 /// The bytes of a request's body, which is JSON; `-` is the standard input.

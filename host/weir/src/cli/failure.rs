@@ -6,8 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::app::StartError;
+use weir_adapters::lock::LockError;
+use weir_author::build::BuildError;
+use weir_author::dev::DevError;
+use weir_author::project::ProjectError;
+use weir_author::template::TemplateError;
 use weir_config::Problems;
+use weir_fixtures::fixture::{FolderError, RulesError};
 use weir_sandbox::component_file;
+use weir_sandbox::engine::EngineError;
 
 /// Why a command fails.
 #[derive(Debug)]
@@ -37,14 +44,41 @@ impl Failure {
 /// An error of a command's own.
 pub(super) trait CommandError: Error + 'static {
     /// Whether the command line has a mistake, or names a file that cannot be read, so that nothing was begun.
+    const IS_OF_USAGE: bool = false;
+
+    /// The same for errors whose cases differ.
     fn is_of_usage(&self) -> bool {
-        false
+        Self::IS_OF_USAGE
     }
 }
 
 impl<E: CommandError> From<E> for Failure {
     fn from(error: E) -> Self {
         if error.is_of_usage() { Self::Usage(Box::new(error)) } else { Self::Failed(Box::new(error)) }
+    }
+}
+
+// What the crates report, where a command has nothing to add to it.
+
+impl CommandError for BuildError {}
+
+impl CommandError for DevError {}
+
+impl CommandError for EngineError {}
+
+impl CommandError for FolderError {}
+
+impl CommandError for LockError {}
+
+impl CommandError for ProjectError {}
+
+impl CommandError for RulesError {
+    const IS_OF_USAGE: bool = true;
+}
+
+impl CommandError for TemplateError {
+    fn is_of_usage(&self) -> bool {
+        matches!(self, Self::Name { .. })
     }
 }
 
@@ -78,9 +112,7 @@ impl NamedFileError {
 }
 
 impl CommandError for NamedFileError {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 /// The bytes of a file that the command line names.

@@ -12,7 +12,7 @@ use super::failure::{CommandError, Failure};
 use crate::app;
 use weir_config::{Address, Server};
 use weir_import::first;
-use weir_import::first::{Choice, Found, Named, Own};
+use weir_import::first::{Choice, Found, Named, OwnServer};
 
 /// How many invalid answers to a question are accepted before the default is used.
 const TRIES: usize = 3;
@@ -160,7 +160,7 @@ impl InitOptions {
         Ok(choice)
     }
 
-    fn own<R: BufRead, W: Write>(&self, dialogue: &mut Dialogue<R, W>) -> io::Result<Option<Own>> {
+    fn own<R: BufRead, W: Write>(&self, dialogue: &mut Dialogue<R, W>) -> io::Result<Option<OwnServer>> {
         let question = "The url of a server of your own, such as http://localhost:11434/v1/ (empty for none)";
         let Some(url) = dialogue.url(question)? else { return Ok(None) };
         let adapters: Vec<&str> = self.adapters.iter().map(String::as_str).collect();
@@ -171,7 +171,7 @@ impl InitOptions {
         };
         let alias = dialogue.name("What clients call its model", "local")?;
         let model = dialogue.line("What it calls the model itself (empty: the same)", "")?;
-        Ok(Some(Own { url, adapter, alias, model: Some(model).filter(|model| !model.is_empty()) }))
+        Ok(Some(OwnServer { url, adapter, alias, model: Some(model).filter(|model| !model.is_empty()) }))
     }
 }
 

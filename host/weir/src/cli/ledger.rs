@@ -46,8 +46,9 @@ impl CommandError for NoFact {}
 /// A request of the log, from the form that the admin endpoints give it.
 fn fact_of(mut item: Value) -> Result<Fact, NoFact> {
     for name in ["attempts", "units", "losses"] {
-        let value = item[name].take();
-        item[name] = match value {
+        let Some(members) = item.as_object_mut() else { break };
+        let value = members.entry(name).or_insert(Value::Null);
+        *value = match value.take() {
             Value::Null => Value::String(String::new()),
             Value::String(text) => Value::String(text),
             other => Value::String(other.to_string()),
@@ -78,6 +79,13 @@ mod tests {
         item["attempts"] = Value::Null;
         item["time"] = "1970".into();
         assert_eq!(fact_of(item).unwrap(), fact);
+    }
+
+    #[test]
+    fn what_is_no_fact_is_an_error() {
+        for item in [serde_json::json!([1]), "text".into(), 1.into(), Value::Null] {
+            assert!(fact_of(item.clone()).is_err(), "{item}");
+        }
     }
 
     #[test]

@@ -100,14 +100,14 @@ pub(super) struct Gaps {
 #[derive(Debug, Args)]
 pub(super) struct Erase {
     #[command(flatten)]
-    whose: Whose,
+    whose: ErasureArgs,
     #[command(flatten)]
     running: Running,
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Whose {
+struct ErasureArgs {
     /// The user's id, as `user` in the log has it.
     #[arg(long, value_name = "ID")]
     user: Option<String>,
@@ -157,7 +157,7 @@ impl Form {
     }
 }
 
-/// What a line of the tail tells: a fact, or the number of requests that this reader has missed.
+/// A line of the tail: a fact, or the number of requests that this reader has missed.
 fn tail_line(data: &Value, form: &mut Form) -> String {
     match form {
         Form::Json if data.is_number() => serde_json::json!({"missed": data}).to_string(),
@@ -261,7 +261,7 @@ fn print_pages(client: &AdminClient, parameters: &[(&'static str, String)], aske
     Ok(asked.limit - left)
 }
 
-/// The ids of the store's keys with this name. A Weir that does not tell its keys has none.
+/// The ids of the store's keys with this name. A Weir that does not list its keys has none.
 fn ids_of_keys(running: &Running, name: &str) -> Vec<String> {
     let keys = Endpoints::of(running).and_then(|endpoints| Ok(endpoints.list("/keys", &[])?)).unwrap_or_default();
     let named = keys.iter().filter(|key| key["name"].as_str() == Some(name));
@@ -296,9 +296,7 @@ enum LogError {
 }
 
 impl CommandError for LogError {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 /// Checks that a text can be the id of a request.

@@ -90,13 +90,6 @@ pub(super) fn run(command: Command) -> ExitCode {
     super::finish(done)
 }
 
-/// The sandbox cannot be made.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct NoLoader(#[from] EngineError);
-
-impl CommandError for NoLoader {}
-
 /// A component that Weir would not load.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", path.display())]
@@ -115,7 +108,7 @@ impl CommandError for Unloadable {}
 
 /// Creates a loader for inspecting adapters; a few instances suffice. It uses the compile cache of the configuration in
 /// force, so that consecutive commands compile a component once.
-fn loader() -> Result<Loader, NoLoader> {
+fn loader() -> Result<Loader, EngineError> {
     let Ok(config) = super::load_without_secrets(None) else {
         super::print_stderr(
             "warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`",
@@ -126,7 +119,7 @@ fn loader() -> Result<Loader, NoLoader> {
 }
 
 /// Creates a loader with the compile cache in this folder. A cache that cannot be used only costs time.
-fn keeping(dir: Option<&Path>) -> Result<Loader, NoLoader> {
+fn keeping(dir: Option<&Path>) -> Result<Loader, EngineError> {
     let engine = Engine::new(Limits::for_connections(8))?;
     let cache = dir.and_then(|dir| match Cache::open(dir, &engine) {
         Ok(cache) => Some(cache),

@@ -13,7 +13,7 @@ use super::failure::{CommandError, Failure, NoRuntime};
 use crate::record::{RecordError, Recorder, RecorderSettings};
 use crate::signals::StopSignals;
 use weir_config::{Log, LogFormat, LogLevel};
-use weir_fixtures::fixture::{Rules, RulesError};
+use weir_fixtures::fixture::Rules;
 use weir_gateway::observe::log;
 
 #[derive(Debug, Args)]
@@ -53,9 +53,6 @@ pub(super) fn size(text: &str) -> Result<u64, NoSize> {
 /// Why nothing is recorded.
 #[derive(Debug, thiserror::Error)]
 enum NotRecording {
-    /// The rules for secrets are wrong.
-    #[error(transparent)]
-    Rules(#[from] RulesError),
     /// There is no provider at the address, or no folder for the recordings.
     #[error(transparent)]
     Recorder(#[from] RecordError),
@@ -66,7 +63,7 @@ enum NotRecording {
 
 impl CommandError for NotRecording {
     fn is_of_usage(&self) -> bool {
-        matches!(self, Self::Rules(_) | Self::Recorder(_))
+        matches!(self, Self::Recorder(_))
     }
 }
 
@@ -84,7 +81,7 @@ pub(super) fn run(asked: Record) -> ExitCode {
 }
 
 async fn record(asked: Record) -> Result<usize, Failure> {
-    let rules = Rules::read(&asked.rules).map_err(NotRecording::from)?;
+    let rules = Rules::read(&asked.rules)?;
     let out = asked.out.display().to_string();
     let settings = RecorderSettings {
         to: asked.to,

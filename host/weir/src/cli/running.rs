@@ -98,7 +98,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 fn explained(error: &AdminError) -> String {
     match error {
         AdminError::Json(_) => {
-            "what answers there is no Weir: see --admin, or `admin.listen` of the configuration".to_owned()
+            "the program that answers there is not Weir: see --admin, or `admin.listen` of the configuration".to_owned()
         }
         AdminError::Status { status, message: Some(message), .. } => {
             let is_denied = matches!(status.as_u16(), 401 | 403);

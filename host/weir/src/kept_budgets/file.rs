@@ -71,7 +71,7 @@ pub(super) struct BudgetFile {
     generation: Option<u64>,
 }
 
-/// What tells a file from one that has taken its place: its number, its time and its length.
+/// What distinguishes a file from one that has taken its place: its number, its time and its length.
 type Stamp = (u64, SystemTime, u64);
 
 impl BudgetFile {

@@ -65,10 +65,10 @@ pub(super) fn of(document: &Document, before: &[Budget]) -> Vec<Budget> {
     written(document).into_iter().filter_map(read).collect()
 }
 
-/// Tells that a budget cannot be read, and what comes of that.
+/// Logs that a budget cannot be read, and what follows from that.
 pub(super) fn log_unreadable(budget: &str, error: &dyn std::fmt::Display, is_known: bool) {
     if is_known {
-        tracing::error!(%error, budget, "a budget of the store cannot be read: what was known of it goes on to count");
+        tracing::error!(%error, budget, "a budget of the store cannot be read: its last known version counts on");
     } else {
         tracing::error!(%error, budget, "a budget of the store cannot be read, and limits nothing on this node");
     }

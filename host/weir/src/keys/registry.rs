@@ -298,7 +298,7 @@ impl Registry {
         state.hand_on_prices(&self.take_prices);
     }
 
-    /// Tells that the store was put back while this node ran, or, if it has gone on since, before this node was started.
+    /// Logs that the store was put back while this node ran, or, if it has gone on since, before this node was started.
     fn tell_put_back(&self, version: u64, known: u64) {
         if known > 0 {
             tracing::error!(
@@ -337,7 +337,7 @@ impl std::fmt::Debug for Registry {
 }
 
 /// The revision of the first of some changes, if they were made after this version although their answer was lost. Without
-/// it, a key would be there whose text nobody has.
+/// it, there would be a key whose text is lost.
 fn made_revision(store: &dyn Store, changes: &[Change], version: u64) -> Option<u64> {
     let mut revisions = changes.iter().map(|change| {
         let found = store.document(&change.kind, &change.id).ok().flatten()?;

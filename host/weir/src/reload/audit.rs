@@ -17,13 +17,13 @@ use weir_store::{AuditEvent, Store, StoreError};
 /// The most characters of why a configuration was refused.
 const MAX_REASON: usize = 300;
 
-/// Whoever changes the file, which is all that is known of them.
+/// A change of the file. Who made it is not known.
 pub(super) fn file_watch(path: &Path) -> Actor {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     Actor { kind: "file".to_owned(), id: name.unwrap_or_default() }
 }
 
-/// Whoever sends a signal of this name to the process.
+/// A signal of this name to the process.
 pub(crate) fn signal(name: &str) -> Actor {
     Actor { kind: "signal".to_owned(), id: name.to_owned() }
 }
@@ -149,7 +149,7 @@ mod tests {
         let problems = |text: &str| in_short(&ReloadError::Problems(text.to_owned()));
         let text = "weir.toml:1:1: warning: odd\nweir.toml:2:1: error: first\nweir.toml:3:1: error: second";
         assert_eq!(problems(text), "weir.toml:2:1: error: first (and 1 more)");
-        assert_eq!(problems("the adapters do not go together"), "the adapters do not go together");
+        assert_eq!(problems("the adapters conflict with each other"), "the adapters conflict with each other");
         assert_eq!(problems(&"long ".repeat(1_000)).chars().count(), MAX_REASON);
         assert!(in_short(&ReloadError::NotAFile).starts_with("the configuration is no regular file"));
     }

@@ -22,7 +22,7 @@ pub enum Exposure {
     NoAdminToken,
 }
 
-/// Finds out whether a configuration would let in whom the present one keeps out. `is_keyed` tells that keys of the store are
+/// Finds out whether a configuration would let in whom the present one keeps out. `is_keyed` says that keys of the store are
 /// needed in any case.
 pub(super) fn of(current: &Config, next: &Config, is_keyed: bool) -> Result<(), Exposure> {
     if next.is_blank() && !current.is_blank() {

@@ -10,7 +10,7 @@ use super::facts::SEARCHED_REQUESTS;
 use super::sums::buckets;
 use weir_gateway::route::Target;
 use weir_gateway::serving::Serving;
-use weir_ledger::{Cost, Facts, MoneyError, PartialBill, Pieces, Quantity, TOLD, Timestamp};
+use weir_ledger::{Cost, Facts, MoneyError, PartialBill, Pieces, Quantity, REPORTED, Timestamp};
 use weir_store::{Fact, TokenCounts};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::{Unit, Usage};
@@ -121,10 +121,10 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
         "cost_usd_of_then": fact.cost_nano.map(text),
         "price_version_of_then": fact.price_version,
     });
-    if fact.price_version == TOLD {
-        explained["price_version"] = json!(TOLD);
+    if fact.price_version == REPORTED {
+        explained["price_version"] = json!(REPORTED);
         explained["total_usd"] = json!(fact.cost_nano.map(text));
-        explained["note"] = json!("the provider told this cost in its answer (`cost_place`), and no price gave it");
+        explained["note"] = json!("the answer reported this cost (`cost_place`), and no price gave it");
         return explained;
     }
     let parts = match parts(fact) {

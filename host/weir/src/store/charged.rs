@@ -95,7 +95,7 @@ pub(crate) fn of_fact<T: AsRef<str>>(fact: &Fact<T>) -> Vec<Charged> {
 }
 
 /// Whether the counts are the sums of a batch's requests, to none of which a threshold of context applies. Of the answers to one
-/// request, none but a chat's tells that it was served as one of a batch.
+/// request, only a chat's says that it was served as one of a batch.
 pub(crate) fn is_of_many<T: AsRef<str>>(fact: &Fact<T>) -> bool {
     fact.batch && fact.operation.as_ref() != Operation::Chat.name()
 }

@@ -6,8 +6,8 @@ use std::sync::{Mutex, OnceLock};
 
 use weir_store::{
     AuditEntry, AuditEvent, Batch, BudgetAnswer, BudgetExchange, ChainCheck, Change, Changes, Day, DaySize, Document,
-    Gap, HeldWork, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId, Retention, Side,
-    Store, StoreError, UsageQuery, UsageSum, Whose, WorkHold, WorkKey,
+    ErasureSubject, Gap, HeldWork, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId,
+    Retention, Side, Store, StoreError, UsageQuery, UsageSum, WorkHold, WorkKey,
 };
 
 type Open = dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync;
@@ -92,8 +92,8 @@ impl Store for LateStore {
         self.get()?.gaps(day)
     }
 
-    fn erase(&self, whose: &Whose) -> Result<u64, StoreError> {
-        self.get()?.erase(whose)
+    fn erase(&self, subject: &ErasureSubject) -> Result<u64, StoreError> {
+        self.get()?.erase(subject)
     }
 
     fn days(&self) -> Result<Vec<DaySize>, StoreError> {

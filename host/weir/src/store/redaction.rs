@@ -67,7 +67,7 @@ impl Redaction {
         }
     }
 
-    /// Whether nobody has to wait for the rules.
+    /// Whether the rules are ready, so that no caller waits.
     fn is_ready(&self) -> bool {
         self.own.is_some() || BUILT_IN.get().is_some()
     }

@@ -121,7 +121,7 @@ fn remove_first(all: &mut HashMap<[u8; 32], Session>, is_meant: impl Fn(&Session
     }
 }
 
-/// Sessions are found by the hash, so that the time a search takes tells nothing about the value.
+/// Sessions are found by the hash, so that the time a search takes shows nothing of the value.
 fn hash(id: &str) -> [u8; 32] {
     Sha256::digest(id.as_bytes()).into()
 }

@@ -63,16 +63,16 @@ impl<'a> Parameters<'a> {
     }
 
     /// A parameter that may occur at most once.
-    pub(super) fn only(&self, name: &str) -> Result<Option<&str>, Twice> {
+    pub(super) fn only(&self, name: &str) -> Result<Option<&str>, DuplicateParameter> {
         let mut values = self.all.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let value = values.next();
-        if values.next().is_some() { Err(Twice) } else { Ok(value) }
+        if values.next().is_some() { Err(DuplicateParameter) } else { Ok(value) }
     }
 }
 
 /// Error: a parameter occurs twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Twice;
+pub(super) struct DuplicateParameter;
 
 #[cfg(test)]
 mod tests {
@@ -109,6 +109,6 @@ mod tests {
         {
             assert_eq!(parsed(text), None, "{text}");
         }
-        assert_eq!(Parameters::parse("a; name=x; name=y").unwrap().only("name"), Err(Twice));
+        assert_eq!(Parameters::parse("a; name=x; name=y").unwrap().only("name"), Err(DuplicateParameter));
     }
 }

@@ -9,7 +9,7 @@ use super::filter::{self, Filter};
 use super::last_frame::LastFrame;
 use super::list::Elements;
 use super::region::RegionPlace;
-use super::usage::{Beside, Places};
+use super::usage::{NeighbourCondition, Places};
 use super::wrapped::Wrapped;
 use super::{TapError, content};
 use crate::peek::{Pointers, Test};
@@ -30,7 +30,7 @@ pub(super) struct Compiled {
     /// What the hits of each pointer are.
     pub(super) roles: Vec<Vec<Role>>,
     /// Conditions on the neighbours of figures.
-    pub(super) besides: Vec<Beside>,
+    pub(super) besides: Vec<NeighbourCondition>,
     /// Tests on names of events and on whole data, and tests on values.
     pub(super) on_frames: Vec<(Sign, Test)>,
     pub(super) on_values: Vec<(Sign, Test)>,

@@ -3,7 +3,7 @@
 use super::TapError;
 use super::compiled::{Role, Sign, Stage};
 use super::filter::Filter;
-use super::usage::Beside;
+use super::usage::NeighbourCondition;
 use crate::peek::{Test, Wanted};
 use weir_types::contract::about::{FrameTest, UnitSource, UsagePlace};
 
@@ -12,7 +12,7 @@ use weir_types::contract::about::{FrameTest, UnitSource, UsagePlace};
 pub(super) struct Draft {
     pub(super) wanted: Wanted,
     pub(super) roles: Vec<Vec<Role>>,
-    pub(super) besides: Vec<Beside>,
+    pub(super) besides: Vec<NeighbourCondition>,
     pub(super) on_frames: Vec<(Sign, Test)>,
     pub(super) on_values: Vec<(Sign, Test)>,
     pub(super) counted: Vec<(usize, Test)>,
@@ -34,7 +34,7 @@ impl Draft {
         for pointer in &usage.pointers {
             let mut beside = None;
             if let Some(condition) = &usage.beside {
-                self.besides.push(Beside::compile(pointer, condition, &mut self.wanted)?);
+                self.besides.push(NeighbourCondition::compile(pointer, condition, &mut self.wanted)?);
                 beside = Some(self.besides.len() - 1);
             }
             self.role(Role::Usage { place, beside }, pointer);

@@ -7,7 +7,7 @@ use super::{CompiledTap, TapReading, TapState};
 use weir_types::contract::types::{Unit, Usage};
 use weir_types::tokens::{Tokens, add_counts, remove_impossible};
 
-/// Most models, tiers and regions that are told apart. What else there is counts as of a model without a name.
+/// The most models, tiers and regions that are counted apart. The rest counts as of a model without a name.
 const MAX_GROUPS: usize = 64;
 
 /// What the requests to one model used, at the same tier and in the same region.

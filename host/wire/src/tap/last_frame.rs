@@ -22,7 +22,7 @@ impl LastFrame {
         end.iter().map(|test| CompiledCheck::new(test, &[])).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether answers tell their last frame.
+    /// Whether the last frame of answers can be known.
     pub(super) fn is_told(&self) -> bool {
         !self.0.is_empty()
     }
@@ -36,7 +36,7 @@ pub struct LastFrameCheck {
 }
 
 impl LastFrameCheck {
-    /// For the start of a stream; `None` if such streams do not tell their last frame.
+    /// For the start of a stream; `None` if the last frame of such streams cannot be known.
     pub fn new(tap: &CompiledTap) -> Option<Self> {
         let tap = Arc::clone(&tap.compiled);
         let checks: Vec<FrameCheck> = tap.last_frame.0.iter().map(FrameCheck::new).collect();

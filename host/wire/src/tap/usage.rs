@@ -6,7 +6,7 @@
 //! total. A bucket that no figure names stays unknown.
 //!
 //! A report that lists its parts, of which some place is the sum (`/usage/calls/*/in`), is the account of the whole: its figures
-//! replace earlier ones, also greater ones. What the answer's beginning told may be in the list as one of the parts.
+//! replace earlier ones, also greater ones. What the answer's beginning reported may be in the list as one of the parts.
 
 use super::TapError;
 use crate::peek::{Found, Hit, Scalar, TestError, Wanted};
@@ -179,14 +179,14 @@ fn order(places: &[Place]) -> Option<Vec<Bucket>> {
 
 /// A condition on the neighbour of a figure: both stand in one object.
 #[derive(Debug)]
-pub(super) struct Beside {
+pub(super) struct NeighbourCondition {
     /// The pointers of the object and of the neighbour, by number.
     object: usize,
     neighbour: usize,
     value: Scalar,
 }
 
-impl Beside {
+impl NeighbourCondition {
     /// Compiles the condition for figures at this pointer.
     pub(super) fn compile(figure: &str, condition: &PointerEquals, wanted: &mut Wanted) -> Result<Self, TestError> {
         let object = figure.rsplit_once('/').map_or("", |(object, _)| object);

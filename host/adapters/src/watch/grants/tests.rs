@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::decisions::By;
+use crate::decisions::DecidedBy;
 use crate::guest::{call, guest, loader, small};
 use crate::watch::Folder;
 use crate::watch::ProofError;
@@ -163,7 +163,7 @@ fn a_quarantined_adapter_is_not_tried_again_with_grants_that_were_withdrawn() {
         };
         let mut bench = bench(Some(Arc::new(proof)));
         let digest = bench.serving().digest;
-        bench.watch.catalog.quarantine("zeta", digest, "a test", By::Judge).unwrap();
+        bench.watch.catalog.quarantine("zeta", digest, "a test", DecidedBy::Judge).unwrap();
         bench.grant(Grants::default());
         assert_eq!(call(&bench.serving()).unwrap_err().kind, FaultKind::Quarantined);
         let later = SystemTime::now() + Duration::from_hours(1);

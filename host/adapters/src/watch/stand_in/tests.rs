@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::super::super::decisions::{By, Keeper};
+use super::super::super::decisions::{DecidedBy, Keeper};
 use super::super::super::{Cache, Catalog, Loader};
 use super::super::Folder;
 use super::*;
@@ -99,7 +99,7 @@ fn after(act: impl FnOnce(&Catalog, Digest)) -> Place {
 }
 
 fn quarantined() -> Place {
-    after(|catalog, digest| catalog.quarantine("zeta", digest, "it traps", By::Judge).unwrap())
+    after(|catalog, digest| catalog.quarantine("zeta", digest, "it traps", DecidedBy::Judge).unwrap())
 }
 
 fn rolled_back() -> Place {
@@ -112,7 +112,7 @@ fn a_quarantined_version_stays_back_and_its_replacement_serves() {
     for _ in 0..2 {
         let run = place.start();
         assert_eq!((run.stands(), run.refused().as_deref()), (runs("1"), Some("quarantined: it traps")));
-        assert_eq!(run.catalog.snapshot().quarantined[&Digest::of(&version("2"))].by, By::Judge);
+        assert_eq!(run.catalog.snapshot().quarantined[&Digest::of(&version("2"))].by, DecidedBy::Judge);
     }
     let mut run = place.start();
     run.catalog.release("zeta", None).unwrap();
@@ -126,14 +126,14 @@ fn without_a_good_version_nothing_runs_until_a_release_or_another_file() {
     let place = place();
     place.put(&version("1"));
     let run = place.start();
-    run.catalog.quarantine("zeta", Digest::of(&version("1")), "it traps", By::Operator).unwrap();
+    run.catalog.quarantine("zeta", Digest::of(&version("1")), "it traps", DecidedBy::Operator).unwrap();
     let run = place.start();
     assert_eq!(run.stands(), ("1".to_owned(), Some("it traps".to_owned())));
     let adapter = run.catalog.get("zeta").unwrap();
     assert_eq!((run.catalog.snapshot().state(&adapter), adapter.pool().idle()), ("quarantined", 0));
     run.catalog.release("zeta", None).unwrap();
     assert_eq!(run.stands(), runs("1"));
-    run.catalog.quarantine("zeta", Digest::of(&version("1")), "it traps", By::Operator).unwrap();
+    run.catalog.quarantine("zeta", Digest::of(&version("1")), "it traps", DecidedBy::Operator).unwrap();
     let mut run = place.start();
     place.put(&version("2"));
     run.watch.scan();

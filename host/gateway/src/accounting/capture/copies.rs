@@ -62,7 +62,7 @@ impl AnswerCopy {
         received.headers.clone_from(headers);
     }
 
-    /// The exchange's side, with what came of its answer.
+    /// The exchange's side, with what arrived of its answer.
     pub(super) fn take_with(&self, request: &RequestCopy) -> CapturedSide {
         let mut received = self.received();
         CapturedSide {

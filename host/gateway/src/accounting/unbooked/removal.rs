@@ -54,7 +54,7 @@ impl Unbooked {
         }
     }
 
-    /// Waits until nobody else asks for the results of work.
+    /// Waits until no other request reads the results of work.
     pub(crate) async fn begin_sweep(&self) -> MutexGuard<'_, ()> {
         self.sweeping.lock().await
     }

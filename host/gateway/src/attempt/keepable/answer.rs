@@ -109,7 +109,7 @@ impl AnswerReader {
         Portable::new(&self.context.format, chat)
     }
 
-    /// The answer that a stream tells, if all of its events have a place in one that other formats may have.
+    /// The answer that a stream amounts to, if all of its events have a place in one that other formats may have.
     fn folded(&self, events: Vec<ChatEvent>) -> Option<ChatResponse> {
         if events.iter().any(|event| matches!(event, ChatEvent::Opaque(_))) {
             return None;

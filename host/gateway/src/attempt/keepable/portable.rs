@@ -1,4 +1,4 @@
-//! What an answer says for clients of any format, apart from what it tells of the exchange that it was made in.
+//! What an answer says for clients of any format, apart from what it says of the exchange that it was made in.
 
 use serde::{Deserialize, Serialize};
 

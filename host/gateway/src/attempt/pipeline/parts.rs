@@ -44,7 +44,7 @@ pub(in crate::attempt) struct Observed {
     pub(in crate::attempt) losses: Vec<Loss>,
     /// Why the first candidate ended.
     pub(in crate::attempt) reason: Option<FinishReason>,
-    /// What the provider's answer says of itself, if a span is to tell it.
+    /// What the provider's answer says of itself, if a span is to show it.
     pub(in crate::attempt) answer_facts: Option<Box<AnswerFacts>>,
 }
 
@@ -82,7 +82,7 @@ pub(in crate::attempt) struct Parts {
     pub(in crate::attempt) room: FrameRoom,
     /// Decodes the upstream's frames.
     pub(in crate::attempt) decoder: ChatDecoder,
-    /// Knows the last one, if the upstream's format tells it.
+    /// Knows the last one, if the upstream's format marks it.
     pub(in crate::attempt) last_frame: Option<LastFrameCheck>,
     /// Writes the client's frames; none for a program, which takes the events.
     pub(in crate::attempt) encoder: Option<ChatEncoder>,
@@ -123,7 +123,7 @@ pub(in crate::attempt) struct Successor {
     pub(in crate::attempt) limits: frame::Limits,
     /// Decodes its frames.
     pub(in crate::attempt) decoder: ChatDecoder,
-    /// Knows the last one, if its format tells it.
+    /// Knows the last one, if its format marks it.
     pub(in crate::attempt) last_frame: Option<LastFrameCheck>,
     /// The target that it comes from.
     pub(in crate::attempt) target: Arc<Target>,

@@ -24,7 +24,7 @@ impl Relayed {
         self.ends.is_none() && self.meter.is_some() && self.account.as_ref().is_some_and(|account| account.is_priced())
     }
 
-    /// Whether it tells of work that its provider has begun.
+    /// Whether it is about work that its provider has begun.
     pub(in crate::attempt) fn begins_work(&self) -> bool {
         self.ends.is_none() && self.account.as_ref().is_some_and(|account| account.begins_work())
     }

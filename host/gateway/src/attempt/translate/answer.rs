@@ -157,7 +157,7 @@ impl Run<'_> {
         Ok(response)
     }
 
-    /// Gives a program what came of its request.
+    /// Gives a program the outcome of its request.
     fn hand_over(self, handed: UnifiedReply, account: &mut Account) -> Response<ReplyBody> {
         let usage = match &handed {
             UnifiedReply::Answer(answer) => answer.usage().cloned(),

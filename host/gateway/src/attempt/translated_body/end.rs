@@ -69,7 +69,7 @@ impl Drop for Translated {
     }
 }
 
-/// Tells the attempt's span what its answer said of itself. What another target then says is that one's own.
+/// Adds to the attempt's span what its answer said of itself. What another target then says is that one's own.
 pub(super) fn record_facts(account: &Account, seen: &mut Observed) {
     if let Some(answer_facts) = &mut seen.answer_facts {
         account.attempt().set_answer(std::mem::take(&mut **answer_facts));

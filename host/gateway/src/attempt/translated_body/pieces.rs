@@ -98,7 +98,7 @@ impl Translated {
         }
     }
 
-    /// Reads the pieces that wait for what they cost: nobody gets what becomes of them.
+    /// Reads the pieces that wait for what they cost: no client gets their events.
     pub(super) fn read_for_nobody(&mut self) {
         let pieces = self.gathered.as_mut().map(Gathered::take).unwrap_or_default();
         if let Some(pipeline) = self.pipeline.as_mut().filter(|_| !pieces.is_empty()) {

@@ -16,7 +16,7 @@ const EACH: &str = "/*";
 const LIMITS: Limits =
     Limits { depth: 256, hits: MAX_LISTED, drop_excess: true, text_bytes: 1, utf8: false, variants: false };
 
-/// Whether candidates are made for each element of the list at this pointer, rather than that it tells their number.
+/// Whether candidates are made for each element of the list at this pointer, rather than that it states their number.
 pub(super) fn is_list(pointer: &str) -> bool {
     pointer.ends_with(EACH)
 }

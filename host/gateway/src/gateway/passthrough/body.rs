@@ -45,7 +45,7 @@ pub(super) struct PassedBody {
     pub(super) held: Option<Held>,
     /// How much of it has arrived, if it is on its way.
     pub(super) arrived: Option<Arc<AtomicU64>>,
-    /// The words of it, if nobody knows what the answer makes.
+    /// The words of it, if it is not known what the answer makes.
     pub(super) sent: Option<Arc<SentWords>>,
     /// Its length as far as it was announced or has arrived, if that says what the answer will cost.
     pub(super) len: usize,

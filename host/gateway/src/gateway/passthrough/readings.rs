@@ -57,7 +57,7 @@ pub(super) fn watch(caller: &Caller, head: &Parts) -> Result<ModelWatch, Fault> 
         .map_err(|error| Fault::invalid(format!("the request's form cannot be read: {error}")))
 }
 
-/// The content type that a head tells.
+/// The content type in a head.
 pub(super) fn kind(head: &Parts) -> &str {
     head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default()
 }

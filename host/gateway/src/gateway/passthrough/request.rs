@@ -8,7 +8,7 @@ use http::{Method, Version, header};
 
 use super::super::own_url;
 use super::PermittedPass;
-use crate::accounting::Untold;
+use crate::accounting::UnmeteredRequest;
 use crate::admission::{Demand, Uses};
 use crate::attempt::{PassedRequest, keep_apart};
 use crate::dialect::request_peek::RequestPeek;
@@ -86,7 +86,7 @@ pub(super) fn guarded_names<'a>(own: [Option<&'a str>; 2], read: Option<&'a [Str
 }
 
 /// What a request uses, as far as it can be known. One that names no model where its endpoint takes one has the provider choose:
-/// what that charges is as unknown as that of an endpoint that nobody declares.
+/// what that charges is as unknown as that of an undeclared endpoint.
 pub(super) fn uses(
     method: &Method,
     known: Option<KnownEndpoint<'_>>,
@@ -107,10 +107,10 @@ pub(super) fn uses(
     }
 }
 
-/// The size of a request whose answer may not tell what it used.
-pub(super) fn untold(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<Untold> {
+/// The size of a request whose answer may not report its usage.
+pub(super) fn unmetered(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<UnmeteredRequest> {
     let (known, _) = asked.known.as_ref().filter(|_| demand.uses == Uses::Nothing && demand.model.is_some())?;
-    Untold::of(&known.acceptance.operation, known.endpoint.face.body, demand.body_len)
+    UnmeteredRequest::of(&known.acceptance.operation, known.endpoint.face.body, demand.body_len)
 }
 
 /// The announced length of a body of JSON.

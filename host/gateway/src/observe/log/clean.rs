@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// Removes secrets and personal data from texts.
 pub trait TextCleaner: fmt::Debug + Send + Sync {
-    /// The text without them; `None` if that cannot be told yet. It is called on a request's path, so it must not wait for
+    /// The text without them; `None` if that is not known yet. It is called on a request's path, so it must not wait for
     /// anything.
     fn clean(&self, text: &str) -> Option<String>;
 }
@@ -19,7 +19,7 @@ static CLEANER: RwLock<Option<Arc<dyn TextCleaner>>> = RwLock::new(None);
 const SHORT: usize = 15;
 /// The same for a word of small letters, such as the name of a kind of error.
 const SHORT_IF_SMALL: usize = 32;
-/// The least bytes of a text that somebody may have cut: an adapter, or the provider itself.
+/// The least bytes of a text that an adapter or the provider itself may have cut.
 const LONG: usize = 500;
 /// What stands for a word that is left out.
 const LEFT_OUT: &str = "…";

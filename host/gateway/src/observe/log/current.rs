@@ -33,21 +33,21 @@ impl Drop for Entered {
 }
 
 /// Polls a future on behalf of a request: all lines written meanwhile have its id.
-pub fn within<F: Future>(id: Arc<str>, work: F) -> Within<F> {
-    Within { id, work }
+pub fn within<F: Future>(id: Arc<str>, work: F) -> WithRequest<F> {
+    WithRequest { id, work }
 }
 
 pin_project! {
     /// A future that is polled on behalf of a request.
     #[derive(Debug)]
-    pub struct Within<F> {
+    pub struct WithRequest<F> {
         id: Arc<str>,
         #[pin]
         work: F,
     }
 }
 
-impl<F: Future> Future for Within<F> {
+impl<F: Future> Future for WithRequest<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {

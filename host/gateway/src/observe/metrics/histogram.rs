@@ -2,7 +2,7 @@
 //!
 //! What is observed is counted in one of two shards. A reader makes the other shard the one that is counted in, waits for
 //! those that still count in the first, and has a picture in which count, sum and all buckets agree. So observing is a few
-//! additions of atomics, and nobody waits but readers.
+//! additions of atomics, and only readers wait.
 
 mod exponential;
 
@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(histogram.picture(), Picture { count: 1, sum: 0.75, classic, native: None });
     }
 
-    /// Each observation is 1, so that the sum tells the count.
+    /// Each observation is 1, so that the sum is the count.
     #[test]
     fn a_reader_among_writers_sees_whole_observations_only() {
         const EACH: u64 = 20_000;

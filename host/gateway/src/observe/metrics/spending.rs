@@ -20,7 +20,7 @@ const UNITS: &str = "weir_units_total";
 const COST: &str = "weir_cost_total";
 const UNPRICED: &str = "weir_price_unknown_total";
 const UNKNOWN: &str = "weir_billing_unknown_total";
-const REFUSED: &str = "weir_told_cost_refused_total";
+const REFUSED: &str = "weir_reported_cost_refused_total";
 
 /// The metrics of tokens and cost.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Spending {
 
 /// The labels of token metrics.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Where<'a> {
+pub(super) struct TokenLabels<'a> {
     pub(super) operation: &'a str,
     pub(super) route: &'a str,
     /// The client's name; empty if anonymous.
@@ -79,8 +79,8 @@ impl Spending {
         self.counter(UNPRICED, &self.unpriced, [model, provider], &[0]).inc_by(0);
     }
 
-    fn book(self: &Arc<Self>, at: Where<'_>) -> Book {
-        let Where { operation, route, client, provider } = at;
+    fn book(self: &Arc<Self>, at: TokenLabels<'_>) -> Book {
+        let TokenLabels { operation, route, client, provider } = at;
         Book {
             all: Arc::clone(self),
             labels: [client, route, provider].map(str::to_owned),
@@ -111,7 +111,7 @@ impl Spending {
 pub(super) struct Books(RwLock<Vec<(Arc<str>, Arc<Book>)>>);
 
 impl Books {
-    pub(super) fn of(&self, spending: &Arc<Spending>, at: Where<'_>) -> Arc<Book> {
+    pub(super) fn of(&self, spending: &Arc<Spending>, at: TokenLabels<'_>) -> Arc<Book> {
         let find = |books: &[(Arc<str>, Arc<Book>)]| {
             books.iter().find(|(name, _)| **name == *at.provider).map(|(_, book)| Arc::clone(book))
         };
@@ -200,7 +200,7 @@ impl Book {
         self.unknown.get_or_init(made).inc();
     }
 
-    /// Records that an answer told a cost that cannot be one.
+    /// Records that an answer reported a cost that cannot be one.
     pub(crate) fn refused_cost(&self) {
         let [_, route, provider] = self.labels();
         self.all.counter(REFUSED, &self.all.refused, [route, provider], &[0]).inc();

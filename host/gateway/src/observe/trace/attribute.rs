@@ -1,9 +1,9 @@
-//! What spans tell, and how each version of OpenTelemetry's conventions for generative AI names it. Attributes of other
+//! The attributes of spans, and how each version of OpenTelemetry's conventions for generative AI names it. Attributes of other
 //! conventions, and Weir's own, have one name.
 
 use weir_config::Conventions;
 
-/// What a span tells.
+/// An attribute of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribute {
     /// `chat`, `embeddings`, ...

@@ -26,7 +26,7 @@ impl Relay {
         }
         tracing::debug!(by = ending.by(), code = to_client.code, reason = to_client.reason, "session ended");
         self.place.sessions().closed(ending.by(), to_client.code);
-        // A side that is gone hears nothing.
+        // A side that is gone gets no close frame.
         for (side, close) in [(Side::Client, to_client), (Side::Server, to_provider)] {
             let _gone = timeout(CLOSE_TIMEOUT, self.send(side, Opcode::Close, true, &close.payload())).await;
         }

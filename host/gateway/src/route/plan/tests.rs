@@ -42,7 +42,7 @@ proptest! {
             name: &names[*n], weight: 1, rank: *rank, latency: None, busy: 0, price: None,
         }).collect();
         let strategy = [Priority, Weighted, RoundRobin, LeastLatency, LeastBusy, Cheapest][which];
-        let order = order(strategy, &candidates, Lot { draw: chance::draw, turn, session: None });
+        let order = order(strategy, &candidates, TieBreak { draw: chance::draw, turn, session: None });
         if statuses.contains(&TargetStatus::Well) {
             prop_assert_eq!(statuses[usable[order[0]].0], TargetStatus::Well);
         }

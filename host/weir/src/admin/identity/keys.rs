@@ -36,7 +36,7 @@ pub(super) async fn import(State(operations): State<Operations>, request: Reques
     let body = asked.json()?;
     let caller = asked.caller.clone();
     perform(operations.identity, asked, StatusCode::CREATED, move |_| {
-        // Whether a hash is known would tell those who manage one team about the keys of others.
+        // Whether a hash is known would show those who manage one team something of the keys of others.
         if !caller.may(Access::Write, None) {
             return Err(ChangeError::Forbidden);
         }

@@ -38,7 +38,7 @@ async fn once(
     };
     // Who may do something else by now asks anew.
     let actor = format!("{}:{} {:?}", asked.caller.actor.kind, asked.caller.actor.id, asked.caller.grants);
-    // What is asked for is part of it: the same key with another condition is another request.
+    // The condition is part of it: the same key with another one is another request.
     let conditions: Vec<&[u8]> = asked.headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes).collect();
     let body = [&asked.body[..], b"\n", &conditions.join(&b","[..])].concat();
     let fingerprint = Fingerprint::of(asked.method.as_str(), &asked.uri.to_string(), &body);

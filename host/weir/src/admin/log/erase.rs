@@ -1,4 +1,4 @@
-//! `DELETE /admin/v1/requests?user=ID` or `?key=ID`: removes what the log has of somebody.
+//! `DELETE /admin/v1/requests?user=ID` or `?key=ID`: removes what the log has of a user or a key.
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -9,7 +9,7 @@ use super::{read, written};
 use crate::admin::identity::AdminCaller;
 use crate::admin::record::{record, record_first};
 use crate::admin::{Operations, Parameters, Problem, to_its_end};
-use weir_store::Whose;
+use weir_store::ErasureSubject;
 
 const NOT_WRITTEN: &str = "requests that ended before are not written yet: try again when the store can be written";
 
@@ -22,10 +22,10 @@ pub(super) async fn erase(
 ) -> Result<Json<Value>, Problem> {
     let parameters = Parameters::parse(url.as_deref(), &["user", "key"])?;
     let of = |name| parameters.text(name).filter(|id| !id.is_empty());
-    let (kind, id, whose) = match (of("user"), of("key")) {
-        (Some(user), None) => ("user", user.clone(), Whose::User(user)),
-        (None, Some(key)) => ("key", key.clone(), Whose::Key(key)),
-        _ => return Err(Problem::parameter("name whose they are: `?user=ID` or `?key=ID`")),
+    let (kind, id, subject) = match (of("user"), of("key")) {
+        (Some(user), None) => ("user", user.clone(), ErasureSubject::User(user)),
+        (None, Some(key)) => ("key", key.clone(), ErasureSubject::Key(key)),
+        _ => return Err(Problem::parameter("name a user or a key: `?user=ID` or `?key=ID`")),
     };
     let erased = async move {
         // What is written later would stay.
@@ -33,7 +33,7 @@ pub(super) async fn erase(
             return Err(Problem::of_status(StatusCode::SERVICE_UNAVAILABLE, NOT_WRITTEN));
         }
         record_first(&operations, &caller, "begin-erase", "requests", &id, json!({kind: id})).await?;
-        let removed = read(&operations, move |store| store.erase(&whose)).await?;
+        let removed = read(&operations, move |store| store.erase(&subject)).await?;
         record(&operations, &caller, "erase", "requests", &id, json!({kind: id, "removed": removed})).await;
         Ok(Json(json!({"removed": removed})))
     };

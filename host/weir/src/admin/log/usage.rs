@@ -23,7 +23,7 @@ const USUAL_HOURS: u64 = 30 * 24;
 
 /// What sums are put together by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
+enum GroupedBy {
     Key,
     Team,
     Model,
@@ -31,7 +31,7 @@ enum By {
     Day,
 }
 
-impl By {
+impl GroupedBy {
     fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "key" => Self::Key,
@@ -130,8 +130,8 @@ fn by_what_is_kept(from_hour: u64, to_hour: u64, first_kept: u64) -> (u64, u64) 
 }
 
 /// The name for people of a key of the store, whose sums stand under its id.
-fn title<'a>(directory: &'a Directory, by: By, name: &str) -> Option<&'a str> {
-    let id = KeyId::parse(name).ok().filter(|_| by == By::Key)?;
+fn title<'a>(directory: &'a Directory, by: GroupedBy, name: &str) -> Option<&'a str> {
+    let id = KeyId::parse(name).ok().filter(|_| by == GroupedBy::Key)?;
     directory.key(id).map(|key| &*key.name)
 }
 
@@ -155,7 +155,7 @@ pub(super) async fn sums(
     }
     let words = "key, team, model, provider or day";
     let named = parameters.text("by").unwrap_or_else(|| "day".to_owned());
-    let by = By::parse(&named).ok_or_else(|| Problem::parameter(format!("`by` must be {words}")))?;
+    let by = GroupedBy::parse(&named).ok_or_else(|| Problem::parameter(format!("`by` must be {words}")))?;
     let now_hour = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default() / HOUR_MS;
     let to_hour = parameters.time("to")?.map_or(now_hour + 1, |time| time.div_ceil(HOUR_MS));
     let from_hour = parameters.time("from")?.map_or(to_hour.saturating_sub(USUAL_HOURS), |time| time / HOUR_MS);
@@ -200,10 +200,16 @@ mod tests {
 
     #[test]
     fn groups_have_the_names_of_what_they_are() {
-        assert_eq!((By::Key.kind(false), By::Model.kind(false), By::Model.kind(true)), ("key", "key", "team"));
-        assert_eq!((By::Team.kind(false), By::Key.kind(true)), ("team", "team"));
-        assert_eq!((By::Key.name("key:a:b"), By::Key.name("key:")), ("a:b".to_owned(), String::new()));
-        assert_eq!((By::Model.name("m:1"), By::Day.name("1")), ("m:1".to_owned(), "1970-01-02".to_owned()));
+        assert_eq!(
+            (GroupedBy::Key.kind(false), GroupedBy::Model.kind(false), GroupedBy::Model.kind(true)),
+            ("key", "key", "team")
+        );
+        assert_eq!((GroupedBy::Team.kind(false), GroupedBy::Key.kind(true)), ("team", "team"));
+        assert_eq!((GroupedBy::Key.name("key:a:b"), GroupedBy::Key.name("key:")), ("a:b".to_owned(), String::new()));
+        assert_eq!(
+            (GroupedBy::Model.name("m:1"), GroupedBy::Day.name("1")),
+            ("m:1".to_owned(), "1970-01-02".to_owned())
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::admin::identity::AdminCaller;
 use crate::admin::record::record;
 use crate::admin::{Operations, Problem, refuse, to_its_end};
 use weir_adapters::catalog::ChangeDenied;
-use weir_adapters::decisions::By;
+use weir_adapters::decisions::DecidedBy;
 use weir_sandbox::Digest;
 
 /// Minimum number of digits that identify a digest.
@@ -96,7 +96,7 @@ pub(super) async fn act(
                 || catalog.get(&name).map(|adapter| adapter.digest).ok_or(ChangeDenied::Unknown(name.clone()));
             let reason = reason.unwrap_or_else(|| "by the operator".to_owned());
             let digest = digest.map_or_else(serving, Ok);
-            digest.and_then(|digest| catalog.quarantine(&name, digest, &reason, By::Operator))
+            digest.and_then(|digest| catalog.quarantine(&name, digest, &reason, DecidedBy::Operator))
         }
         ("release", digest) => catalog.release(&name, digest).map(drop),
         _ => Err(ChangeDenied::Unknown(format!("{name}/{verb}"))),

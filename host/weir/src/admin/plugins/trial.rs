@@ -14,7 +14,7 @@ pub(super) const PARAMETERS: [&str; 4] = ["share", "requests", "max_fault_rate",
 /// The longest trial.
 const MAX_TRIAL: Duration = Duration::from_hours(30 * 24);
 
-/// What is asked for; the rest is that of [`CanaryRule::default`].
+/// The parameters that were given; the rest is that of [`CanaryRule::default`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AskedTrial {

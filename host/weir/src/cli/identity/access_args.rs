@@ -52,9 +52,7 @@ pub(super) enum AccessError {
 }
 
 impl CommandError for AccessError {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 impl AccessArgs {

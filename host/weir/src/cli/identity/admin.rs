@@ -13,9 +13,7 @@ use weir_upstream::AdminClient;
 pub(super) struct NoName(String);
 
 impl CommandError for NoName {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 /// The path of something with a name, in which a slash is no step.

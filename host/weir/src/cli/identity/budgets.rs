@@ -114,7 +114,7 @@ enum BudgetError {
     /// A change without anything that changes.
     #[error("nothing is to be changed: give --usd, --per or another field")]
     NoChange,
-    /// Nobody's use is called so.
+    /// It names no subject.
     #[error("--for takes `all` or one of key=, team=, org=, tag=, model=, provider=, not `{0}`")]
     Scope(String),
     /// A word that is not among those of its option.
@@ -123,9 +123,7 @@ enum BudgetError {
 }
 
 impl CommandError for BudgetError {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 fn create(asked: &Create) -> Result<String, Failure> {
@@ -159,14 +157,14 @@ fn list(asked: &List) -> Result<String, Failure> {
         let limit = format!("{} {}", cell(&budget["limit"]), cell(&budget["unit"]));
         let [name, spent, left, resets, place] =
             [&budget["name"], &budget["spent"], &budget["left"], &budget["resets"], place].map(cell);
-        [name, who(&budget["for"]), limit, spent, left, resets, place]
+        [name, subject(&budget["for"]), limit, spent, left, resets, place]
     };
     let heading = ["NAME", "FOR", "LIMIT", "SPENT", "LEFT", "RESETS", "STANDS IN"];
     asked.listing.rows("/budgets", &filter, heading, row)
 }
 
 /// Whose use counts, as it is given to `create`.
-fn who(scope: &Value) -> String {
+fn subject(scope: &Value) -> String {
     let only = scope.as_object().and_then(|scope| scope.iter().next());
     only.map_or_else(|| cell(scope), |(kind, name)| format!("{kind}={}", cell(name)))
 }
@@ -226,6 +224,6 @@ mod tests {
         assert!(wrong.written().unwrap_err().to_string().contains("downgrade="));
         assert_eq!((scope("all").unwrap(), scope("team=red").unwrap()), (json!("all"), json!({"team": "red"})));
         assert!(["red", "teams=red", "team=", "="].iter().all(|wrong| scope(wrong).is_err()));
-        assert_eq!((who(&json!("all")), who(&json!({"org": "o"}))), ("all".to_owned(), "org=o".to_owned()));
+        assert_eq!((subject(&json!("all")), subject(&json!({"org": "o"}))), ("all".to_owned(), "org=o".to_owned()));
     }
 }

@@ -122,9 +122,7 @@ enum KeyError {
 }
 
 impl CommandError for KeyError {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 /// The path of a key. Whole keys are refused: paths are logged.
@@ -173,7 +171,7 @@ fn time(text: &str, now: Timestamp) -> Result<Timestamp, KeyError> {
     }
     let wrong = || KeyError::Time(text.to_owned());
     let length = crate::time::length(text).ok_or_else(wrong)?;
-    // To the second: nobody wants to read more in a list.
+    // To the second: more would make a list hard to read.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     now.checked_add(length).map_err(|_| wrong())
 }

@@ -99,9 +99,7 @@ enum PriceError {
 }
 
 impl CommandError for PriceError {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 /// How rates and conditions are given.

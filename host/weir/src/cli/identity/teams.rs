@@ -90,9 +90,7 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
 struct NoTeamId(String);
 
 impl CommandError for NoTeamId {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 impl One {

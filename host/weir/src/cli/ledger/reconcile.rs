@@ -40,9 +40,7 @@ enum ReconcileError {
 }
 
 impl CommandError for ReconcileError {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 /// Prints what differs; false if anything does.

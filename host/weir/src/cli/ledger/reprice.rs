@@ -10,7 +10,7 @@ use crate::cli::failure::{CommandError, Failure, NamedFileError};
 use crate::cli::log::{Search, each};
 use crate::cli::running::Running;
 use crate::store::bill::{self, BillError, Part};
-use weir_ledger::{MoneyError, PriceBook, PriceFile, PriceFileError, Subject, TOLD, price};
+use weir_ledger::{MoneyError, PriceBook, PriceFile, PriceFileError, REPORTED, Subject, price};
 use weir_store::{Fact, RequestId};
 
 #[derive(Debug, Args)]
@@ -117,8 +117,8 @@ fn add(sums: &mut BTreeMap<String, Sums>, book: &PriceBook, fact: &Fact) -> Resu
         let cost = cost.map_err(|source| Unpriced::Amount { id: fact.id, source })?;
         now = now.zip(cost.total()).map(|(sum, cost)| sum.saturating_add(cost.get()));
     }
-    // A cost that the provider told stays, unless the file has a price in place of it.
-    if fact.price_version == TOLD && !parts.iter().all(|part| book.has_own(subject(part))) {
+    // A cost that the answer reported stays, unless the file has a price in place of it.
+    if fact.price_version == REPORTED && !parts.iter().all(|part| book.has_own(subject(part))) {
         now = fact.cost_nano;
     }
     sums.entry(format!("{}/{}", fact.provider, fact.model_served)).or_default().add(fact.cost_nano, now);
@@ -177,7 +177,7 @@ mod tests {
         let book = PriceBook::new(vec![PriceFile::bundled().unwrap(), PriceFile::parse("new.json", file).unwrap()]);
         let mut fact = Fact::of(RequestId::new(1_795_262_400_000, [1; 10]));
         (fact.provider, fact.tokens.input, fact.cost_nano) = ("p".to_owned(), Some(1_000), Some(77));
-        fact.price_version = TOLD.to_owned();
+        fact.price_version = REPORTED.to_owned();
         let mut now = |model: &str| {
             fact.model_served = model.to_owned();
             let mut sums = BTreeMap::new();

@@ -48,7 +48,7 @@ pub(in crate::cli) fn exchange(running: &Running, id: &str) -> Result<KeptExchan
 
 /// The answer is no exchange.
 #[derive(Debug, thiserror::Error)]
-#[error("what answers there is no Weir: {0}")]
+#[error("the program that answers there is not Weir: {0}")]
 struct NoExchange(#[source] serde_json::Error);
 
 impl CommandError for NoExchange {}

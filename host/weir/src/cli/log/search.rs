@@ -58,9 +58,7 @@ pub(in crate::cli) enum TimeError {
 }
 
 impl CommandError for TimeError {
-    fn is_of_usage(&self) -> bool {
-        true
-    }
+    const IS_OF_USAGE: bool = true;
 }
 
 impl Search {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::failure::{CommandError, Failure};
-use weir_author::build::{self, BuildError};
-use weir_author::project::{Project, ProjectError};
+use crate::cli::failure::Failure;
+use weir_author::build;
+use weir_author::project::Project;
 
 #[derive(Debug, Args)]
 pub(crate) struct Build {
@@ -15,23 +15,10 @@ pub(crate) struct Build {
     dir: PathBuf,
 }
 
-/// Why nothing is built.
-#[derive(Debug, thiserror::Error)]
-enum NotBuilt {
-    /// The folder has no project, or a wrong one.
-    #[error(transparent)]
-    Project(#[from] ProjectError),
-    /// The project does not build.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-}
-
-impl CommandError for NotBuilt {}
-
 pub(super) fn run(asked: &Build) -> Result<String, Failure> {
-    let project = Project::read(&asked.dir).map_err(NotBuilt::from)?;
-    let mut tell = |line: &str| crate::cli::print_stderr(&format!("> {line}"));
-    let built = build::build(&project, &super::loader()?, &mut tell).map_err(NotBuilt::from)?;
+    let project = Project::read(&asked.dir)?;
+    let mut progress = |line: &str| crate::cli::print_stderr(&format!("> {line}"));
+    let built = build::build(&project, &super::loader()?, &mut progress)?;
     Ok(shown(&built))
 }
 

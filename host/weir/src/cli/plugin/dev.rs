@@ -7,8 +7,8 @@ use clap::Args;
 
 use crate::cli::failure::{CommandError, Failure};
 use crate::cli::print_stderr;
-use weir_author::dev::{self, DevError, Target};
-use weir_author::project::{Project, ProjectError};
+use weir_author::dev::{self, Target};
+use weir_author::project::Project;
 use weir_author::sources::Sources;
 use weir_config::Secret;
 
@@ -32,29 +32,20 @@ pub(crate) struct Dev {
     once: bool,
 }
 
-/// Why nothing is developed, or why a round fails.
+/// The token fits into no header.
 #[derive(Debug, thiserror::Error)]
-enum DevelopError {
-    /// The folder has no project, or a wrong one.
-    #[error(transparent)]
-    Project(#[from] ProjectError),
-    /// The round's own failure.
-    #[error(transparent)]
-    Round(#[from] DevError),
-    /// The admin token.
-    #[error("`--admin-token` (or WEIR_ADMIN_TOKEN) has characters that an HTTP header cannot carry")]
-    Token,
-}
+#[error("`--admin-token` (or WEIR_ADMIN_TOKEN) has characters that an HTTP header cannot carry")]
+struct BadToken;
 
-impl CommandError for DevelopError {}
+impl CommandError for BadToken {}
 
 pub(super) fn run(asked: &Dev) -> Result<String, Failure> {
-    let project = Project::read(&asked.dir).map_err(DevelopError::from)?;
+    let project = Project::read(&asked.dir)?;
     let loader = super::loader()?;
     let target = Target { plugins: asked.plugins.clone(), admin: asked.admin.clone(), token: token(asked)? };
     let round = || {
         let built = dev::round(&asked.dir, &target, &loader, &mut |line| print_stderr(line));
-        built.map(|built| super::build::shown(&built)).map_err(DevelopError::from)
+        built.map(|built| super::build::shown(&built))
     };
     if asked.once {
         return Ok(round()?);
@@ -70,14 +61,14 @@ pub(super) fn run(asked: &Dev) -> Result<String, Failure> {
 }
 
 /// The token; an error if it does not fit into a header.
-fn token(asked: &Dev) -> Result<Option<Secret>, DevelopError> {
+fn token(asked: &Dev) -> Result<Option<Secret>, BadToken> {
     let Some(token) = &asked.admin_token else { return Ok(None) };
     let token = token.trim();
     if token.is_empty() {
         return Ok(None);
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(DevelopError::Token);
+        return Err(BadToken);
     }
     Ok(Some(Secret::new(token)))
 }

@@ -7,12 +7,11 @@ use std::path::{Component, Path, PathBuf};
 use clap::Args;
 
 use super::registry::{Access, ResolvedReference};
-use crate::app::{self, StartError};
+use crate::app;
 use crate::cli::failure::{CommandError, Failure, FileError, read_named};
 use weir_adapters::Lock;
 use weir_adapters::age::is_older;
 use weir_adapters::install::{self, Readers};
-use weir_adapters::lock::LockError;
 use weir_adapters::sign::{PublicKey, SignError, verify};
 use weir_adapters::watch::{RehearsalError, signature_beside};
 use weir_author::project::{Project, ProjectError};
@@ -63,22 +62,13 @@ struct FromRegistry {
 /// Why an adapter is not installed.
 #[derive(Debug, thiserror::Error)]
 enum InstallError {
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The lock file cannot be used.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The adapters of the folder cannot be loaded.
-    #[error(transparent)]
-    Start(#[from] StartError),
     /// A tag means another adapter than before.
     #[error("{reference} has moved: it was {before} when {name} was installed, and is {now} now; --update takes it")]
     Moved { reference: String, name: String, before: Digest, now: Digest },
     /// Weir would not serve it.
     #[error("{}: refused: {source}", path.display())]
     Refused { path: PathBuf, source: RehearsalError },
-    /// Nobody signed what a registry has.
+    /// The registry has no signature of it.
     #[error("it is not signed; --unsigned takes it all the same")]
     Unsigned,
     /// Nothing says which keys are trusted.
@@ -92,18 +82,25 @@ enum InstallError {
         "{name} {version} is older than {newer}, which was installed before; --allow-downgrade takes it all the same"
     )]
     Older { name: String, version: String, newer: String },
-    /// The project that it was built in is wrong.
+}
+
+impl CommandError for InstallError {}
+
+/// Why the fixtures of an adapter cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum FixturesError {
+    /// They cannot be read.
     #[error(transparent)]
-    Project(#[from] ProjectError),
-    /// Its fixtures cannot be read.
+    Gather(#[from] GatherError),
+    /// They cannot be written into the folder.
     #[error(transparent)]
-    Fixtures(#[from] GatherError),
+    File(#[from] FileError),
     /// The name of a fixture leads out of the folder.
     #[error("the fixture {0:?} lies outside its archive")]
     Outside(String),
 }
 
-impl CommandError for InstallError {}
+impl CommandError for FixturesError {}
 
 /// An adapter that was installed.
 struct Installed {
@@ -128,7 +125,7 @@ impl Install {
     /// Installs what a reference means, unless it is there already. The tag, the contract and the signature are checked
     /// before the component is fetched.
     fn install_from_registry(&self, config: &Config, text: &str) -> Result<String, Failure> {
-        let lock = Lock::read(&config.plugins.lock).map_err(InstallError::from)?;
+        let lock = Lock::read(&config.plugins.lock)?;
         let known = lock.sourced(text);
         let is_there = known.is_some_and(|known| {
             let file = config.plugins.dir.join(format!("{}.wasm", known.name));
@@ -157,7 +154,7 @@ impl Install {
         let fetched = found.fetch(&config.plugins.dir, signature)?;
         let installed = self.install(config, &fetched.file)?;
         if !self.no_lock {
-            Lock::note_source_in(&config.plugins.lock, &installed.name, text, manifest).map_err(InstallError::from)?;
+            Lock::note_source_in(&config.plugins.lock, &installed.name, text, manifest)?;
         }
         Ok(installed.report)
     }
@@ -166,17 +163,16 @@ impl Install {
     fn install(&self, config: &Config, file: &Path) -> Result<Installed, Failure> {
         let dir = config.plugins.dir.clone();
         let given = ComponentToInstall::read(file, &dir, self.fixtures.as_deref())?;
-        let mut plugins = app::load_plugins(config).map_err(InstallError::from)?;
+        let mut plugins = app::load_plugins(config)?;
         let before = plugins.snapshot();
         // The checks of a running Weir, which then finds the compiled code in the cache.
-        let proved_by = |name: &str| given.proved_by(&dir, name).map_err(|error| error.to_string());
         let adapter = plugins
-            .rehearse(&given.bytes, given.signature.as_deref(), proved_by)
+            .rehearse(&given.bytes, given.signature.as_deref(), |name| Ok(given.proved_by(&dir, name)?))
             .map_err(|source| InstallError::Refused { path: file.to_owned(), source })?;
         let lock = &config.plugins.lock;
         if !self.allow_downgrade && adapter.signer.is_some() {
             let serves = before.adapters.get(&adapter.name).map(|serves| serves.manifest.version.clone());
-            let pinned = Lock::read(lock).map_err(InstallError::from)?;
+            let pinned = Lock::read(lock)?;
             let known = serves.into_iter().chain(pinned.version(&adapter.name).map(str::to_owned));
             refuse_older(&adapter, known)?;
         }
@@ -189,9 +185,7 @@ impl Install {
         if let Some(signature) = &given.signature {
             put(&place.with_extension("wasm.sig"), signature.as_bytes())?;
         }
-        let pin = |digest, version: Option<&str>| {
-            Lock::pin_version_in(lock, name, digest, version).map_err(InstallError::from)
-        };
+        let pin = |digest, version: Option<&str>| Lock::pin_version_in(lock, name, digest, version);
         let before = if self.no_lock { None } else { pin(digest, Some(version))? };
         if let Err(error) = put(&place, &given.bytes) {
             before.map(|(digest, version)| pin(digest, version.as_deref())).transpose()?;
@@ -253,11 +247,11 @@ struct ComponentToInstall {
 
 impl ComponentToInstall {
     fn read(file: &Path, dir: &Path, fixtures: Option<&Path>) -> Result<Self, Failure> {
-        let named = fixtures.map(gathered).transpose().map_err(InstallError::from)?;
+        let named = fixtures.map(gathered).transpose()?;
         if file != Path::new("-") {
             let bytes = read_named(file)?;
             let (signature, file) = (signature_beside(file), file.to_owned());
-            let (fixtures, are_apart) = match (named, beside(&file).map_err(InstallError::from)?) {
+            let (fixtures, are_apart) = match (named, beside(&file)?) {
                 (Some(named), _) => (named, true),
                 (None, beside) if !beside.is_empty() => (beside, false),
                 (None, _) => (of_project(&file)?, true),
@@ -273,7 +267,7 @@ impl ComponentToInstall {
     }
 
     /// The file whose fixtures prove it: its own, including those within it, unless it has none and some are installed.
-    fn proved_by(&self, dir: &Path, name: &str) -> Result<PathBuf, InstallError> {
+    fn proved_by(&self, dir: &Path, name: &str) -> Result<PathBuf, FixturesError> {
         let place = dir.join(format!("{name}.wasm"));
         if self.fixtures.is_empty() {
             return Ok(if beside(&place)?.is_empty() { self.file.clone() } else { place });
@@ -287,7 +281,7 @@ impl ComponentToInstall {
     }
 
     /// Installs the fixtures as `NAME.fixtures`. This is not part of the atomic step: they only matter for a new file.
-    fn put_fixtures(&self, dir: &Path, name: &str) -> Result<(), InstallError> {
+    fn put_fixtures(&self, dir: &Path, name: &str) -> Result<(), FixturesError> {
         let (place, next) = (dir.join(format!("{name}.fixtures")), staged(dir, name));
         if self.fixtures.is_empty() || (!self.are_apart && self.file.with_extension("fixtures") == place) {
             return Ok(());
@@ -301,12 +295,12 @@ impl ComponentToInstall {
 }
 
 /// Writes fixtures into an empty folder.
-fn write(fixtures: &[Fixture], folder: &Path) -> Result<(), InstallError> {
+fn write(fixtures: &[Fixture], folder: &Path) -> Result<(), FixturesError> {
     let _left_behind = std::fs::remove_dir_all(folder);
     for fixture in fixtures {
         let inside = PathBuf::from(format!("{}.json", fixture.name));
         if !inside.components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(InstallError::Outside(fixture.name.clone()));
+            return Err(FixturesError::Outside(fixture.name.clone()));
         }
         let file = folder.join(inside);
         let parent = file.parent().unwrap_or(folder);
@@ -318,7 +312,7 @@ fn write(fixtures: &[Fixture], folder: &Path) -> Result<(), InstallError> {
 
 /// The fixtures of the project that a component was built in: those named in its `adapter.toml`, or the folder
 /// `fixtures` next to a component that is the only one there.
-fn of_project(file: &Path) -> Result<Vec<Fixture>, InstallError> {
+fn of_project(file: &Path) -> Result<Vec<Fixture>, Failure> {
     let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let place = match Project::read(folder) {
         Ok(project) => project.fixtures,
@@ -335,8 +329,8 @@ fn is_alone(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|files| files.flatten().filter(is_component).count() == 1)
 }
 
-fn gathered(place: &Path) -> Result<Vec<Fixture>, GatherError> {
-    proof::at(place, Bounds::GATE)
+fn gathered(place: &Path) -> Result<Vec<Fixture>, FixturesError> {
+    Ok(proof::at(place, Bounds::GATE)?)
 }
 
 impl Drop for ComponentToInstall {
@@ -351,6 +345,6 @@ impl Drop for ComponentToInstall {
 }
 
 /// The fixtures next to a component; those within it are installed with it anyway.
-fn beside(file: &Path) -> Result<Vec<Fixture>, GatherError> {
-    proof::beside(file, || Ok(Vec::new()), Bounds::GATE)
+fn beside(file: &Path) -> Result<Vec<Fixture>, FixturesError> {
+    Ok(proof::beside(file, || Ok(Vec::new()), Bounds::GATE)?)
 }

@@ -9,7 +9,7 @@ use crate::app;
 use crate::cli::failure::{CommandError, Failure};
 use weir_adapters::inspect;
 use weir_adapters::inspect::{ListSettings, PluginRow};
-use weir_adapters::lock::{Lock, LockError};
+use weir_adapters::lock::Lock;
 use weir_adapters::watch::exposed;
 use weir_config::Config;
 use weir_embed::granted;
@@ -35,18 +35,15 @@ pub(in crate::cli) struct List {
     json: bool,
 }
 
-/// Why adapters cannot be listed.
+/// The plugins folder cannot be read.
 #[derive(Debug, thiserror::Error)]
-enum ListError {
-    /// The lock file cannot be used.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The folder cannot be.
-    #[error("the folder {} cannot be read: {source}", path.display())]
-    Folder { path: PathBuf, source: std::io::Error },
+#[error("the folder {} cannot be read: {source}", path.display())]
+struct UnreadableFolder {
+    path: PathBuf,
+    source: std::io::Error,
 }
 
-impl CommandError for ListError {}
+impl CommandError for UnreadableFolder {}
 
 pub(super) fn run(asked: &List) -> Result<String, Failure> {
     let (config, json) = (asked.config.as_deref(), asked.json);
@@ -54,12 +51,12 @@ pub(super) fn run(asked: &List) -> Result<String, Failure> {
     if asked.running {
         return running::run(&config, json);
     }
-    let lock = Lock::read(&config.plugins.lock).map_err(ListError::from)?;
+    let lock = Lock::read(&config.plugins.lock)?;
     let (dir, loader) = (&config.plugins.dir, keeping(config.plugins.cache_dir.as_deref())?);
     let decisions = app::keeper(&config, &loader).map(|keeper| keeper.known()).unwrap_or_default();
     let wishes = ListSettings { lock, policy: app::policy(&config), decisions, grants: granted::of_all(&config) };
     let mut listed =
-        inspect::list(&loader, dir, &wishes).map_err(|source| ListError::Folder { path: dir.clone(), source })?;
+        inspect::list(&loader, dir, &wishes).map_err(|source| UnreadableFolder { path: dir.clone(), source })?;
     prove(&mut listed, dir, config.plugins.allow_writable);
     leave_out(&mut listed, &config);
     if json {

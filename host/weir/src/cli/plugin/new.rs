@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::failure::{CommandError, Failure};
+use crate::cli::failure::Failure;
 use weir_author::language::Language;
-use weir_author::template::{self, Kind, TemplateError};
+use weir_author::template::{self, Kind};
 
 #[derive(Debug, Args)]
 pub(crate) struct New {
@@ -23,22 +23,11 @@ pub(crate) struct New {
     dir: Option<PathBuf>,
 }
 
-/// The project cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct NotWritten(#[from] TemplateError);
-
-impl CommandError for NotWritten {
-    fn is_of_usage(&self) -> bool {
-        matches!(self.0, TemplateError::Name { .. })
-    }
-}
-
 pub(super) fn run(asked: &New) -> Result<String, Failure> {
     let dir = asked.dir.as_deref().unwrap_or_else(|| Path::new(&asked.name));
     let kind = if asked.guard { Kind::Guard } else { Kind::Adapter };
     let new = template::New { kind, name: &asked.name, language: asked.lang, dir };
-    let count = template::write(&new).map_err(NotWritten)?;
+    let count = template::write(&new)?;
     let (name, dir) = (&asked.name, dir.display());
     Ok(format!(
         "{count} files in {dir}; its README.md says what they are\n\nnext:\n  cd {dir}\n  weir plugin build\n  \

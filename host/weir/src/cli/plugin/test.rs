@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::{NoLoader, Unloadable};
+use super::Unloadable;
 use crate::cli::failure::{Failure, FileError, UnwritableJson};
 use weir_adapters::install::{self, Readers};
 use weir_fixtures::proof::{self, Bounds, Depth, Fixture, GatherError, Report, SpliceError};
+use weir_sandbox::engine::EngineError;
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Test {
@@ -56,7 +57,7 @@ enum TestError {
     File(#[from] FileError),
     /// There is no sandbox.
     #[error(transparent)]
-    Loader(#[from] NoLoader),
+    Loader(#[from] EngineError),
     /// The component is none that Weir loads.
     #[error(transparent)]
     Component(#[from] Unloadable),

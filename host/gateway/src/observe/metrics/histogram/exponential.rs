@@ -5,7 +5,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is counted as zero: a microsecond, the least that a time of the gateway's tells. It is an upper bound of a bucket.
+/// What is counted as zero: a microsecond, the resolution of the gateway's times. It is an upper bound of a bucket.
 pub(in super::super) const ZERO: f64 = 1.0 / 1_048_576.0;
 /// The schema in which is counted: 2^3 buckets between powers of two, each wider than the last by the factor 1.09.
 const SCHEMA: i32 = 3;

@@ -1,5 +1,5 @@
-//! Answers that do not tell what they used, as speech, which is nothing but audio, and transcripts that are nothing but text.
-//! The size of the request tells about how much that is.
+//! Answers that do not report their usage, as speech, which is nothing but audio, and transcripts that are nothing but text.
+//! The size of the request shows about how much that is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,9 +18,9 @@ const BYTES_A_SECOND: usize = 4000;
 /// Tokens of a second of audio.
 const TOKENS_A_SECOND: usize = 10;
 
-/// The size of a request whose answer may not tell what it used.
+/// The size of a request whose answer may not report its usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Untold {
+pub(crate) enum UnmeteredRequest {
     /// So many bytes with a text that is to be spoken.
     Speech(usize),
     /// So many bytes with a recording.
@@ -29,8 +29,8 @@ pub(crate) enum Untold {
     Other(usize),
 }
 
-impl Untold {
-    /// A request of so many bytes for a model; `None` if its answer costs nothing where it tells nothing.
+impl UnmeteredRequest {
+    /// A request of so many bytes for a model; `None` if its answer costs nothing where it reports nothing.
     pub(crate) fn of(operation: &Operation, body: BodyKind, bytes: usize) -> Option<Self> {
         Some(match operation {
             // Providers that charge for it report its tokens.
@@ -81,22 +81,22 @@ impl Untold {
 }
 
 impl Account {
-    /// The answer may not tell what it used. The request's body may arrive still, beyond the size that was announced.
-    pub(crate) fn set_untold(&mut self, untold: Option<Untold>, arrived: Option<Arc<AtomicU64>>) {
-        self.untold = untold.map(|untold| (untold, arrived));
+    /// The answer may not report its usage. The request's body may arrive still, beyond the size that was announced.
+    pub(crate) fn set_unmetered(&mut self, unmetered: Option<UnmeteredRequest>, arrived: Option<Arc<AtomicU64>>) {
+        self.unmetered = unmetered.map(|unmetered| (unmetered, arrived));
     }
 
-    /// Charges for an answer that told nothing: by an estimate of what is billed by the piece, where that has a price. Otherwise
+    /// Charges for an answer that reported nothing: by an estimate of what is billed by the piece, where that has a price. Otherwise
     /// its cost is unknown, and not zero.
-    pub(super) fn charge_untold(&mut self) {
+    pub(super) fn charge_unmetered(&mut self) {
         let is_answered = (200..300).contains(&self.status);
-        let is_told = self.counts || self.is_unknown || self.tokens.reported.is_some();
-        let Some((untold, arrived)) = self.untold.take().filter(|_| is_answered && !is_told) else { return };
-        let untold = untold.at_least(arrived.map_or(0, |arrived| arrived.load(Ordering::Relaxed)));
+        let is_metered = self.counts || self.is_unknown || self.tokens.reported.is_some();
+        let Some((unmetered, arrived)) = self.unmetered.take().filter(|_| is_answered && !is_metered) else { return };
+        let unmetered = unmetered.at_least(arrived.map_or(0, |arrived| arrived.load(Ordering::Relaxed)));
         let book = self.book();
-        match self.tokens.tariff.as_ref().and_then(|tariff| untold.unit(tariff)) {
+        match self.tokens.tariff.as_ref().and_then(|tariff| unmetered.unit(tariff)) {
             Some(unit) => self.tokens.estimate_unit(unit),
-            None => self.tokens.charge_unknown(untold.tokens(), &book),
+            None => self.tokens.charge_unknown(unmetered.tokens(), &book),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that do not tell what they used are not free: speech, and transcripts that are nothing but text.
+//! Answers that do not report their usage are not free: speech, and transcripts that are nothing but text.
 
 use serde_json::json;
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};

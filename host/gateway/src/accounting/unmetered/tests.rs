@@ -18,7 +18,12 @@ const PRICES: &str = r#"{"version": "t", "providers": {"zeta": {
     "by-character": [{"character": "1"}], "by-second": [{"second": "10"}], "by-token": [{"input": "1", "output": "1"}]}}}"#;
 
 /// What a budget in dollars has booked for an answer to this request, and the metrics.
-fn booked(model: &str, untold: Option<Untold>, told: Option<Usage>, unpriced: Unpriced) -> (u64, String) {
+fn booked(
+    model: &str,
+    unmetered: Option<UnmeteredRequest>,
+    reported: Option<Usage>,
+    unpriced: Unpriced,
+) -> (u64, String) {
     let metrics = Arc::new(Metrics::new().unwrap());
     let (request_id, span) = (&Arc::from("r1"), &Span::default());
     let start = ExchangeStart { begun: Instant::now(), request_id, operation: "speech", span, counts: false };
@@ -28,11 +33,11 @@ fn booked(model: &str, untold: Option<Untold>, told: Option<Usage>, unpriced: Un
     let nothing = Request::whole(Owner::default(), Spend::priced(Nano::ZERO, 0));
     let granted = budgets.reserve(&nothing, Timestamp::now()).unwrap();
     account.reserve(HeldBudget::new(granted.reservation, None));
-    account.set_untold(untold, None);
+    account.set_unmetered(unmetered, None);
     let (book, name) = (Arc::new(PriceBook::new(vec![PriceFile::parse("t", PRICES).unwrap()])), Arc::from("zeta"));
     account.start_attempt(&name, model, Pricing::new(&book, &name, &name, None).tariff(model));
     account.answering(200, false, true);
-    if let Some(usage) = told {
+    if let Some(usage) = reported {
         account.set_usage(usage);
         account.usage_is_final();
     }
@@ -46,16 +51,16 @@ fn booked(model: &str, untold: Option<Untold>, told: Option<Usage>, unpriced: Un
 #[test]
 fn what_tells_nothing_is_booked_by_the_size_of_its_request() {
     let assumed = Unpriced::assume("1000000").unwrap();
-    for (model, untold, unpriced, dollars) in [
-        ("by-character", Untold::Speech(400), Unpriced::Refuse, 400),
-        ("by-second", Untold::Speech(400), Unpriced::Refuse, 270),
-        ("by-second", Untold::Recording(20_001), Unpriced::Refuse, 60),
-        ("by-token", Untold::Speech(400), assumed, 100),
-        ("by-character", Untold::Recording(20_001), assumed, 60),
-        ("by-character", Untold::Other(400), assumed, 100),
+    for (model, unmetered, unpriced, dollars) in [
+        ("by-character", UnmeteredRequest::Speech(400), Unpriced::Refuse, 400),
+        ("by-second", UnmeteredRequest::Speech(400), Unpriced::Refuse, 270),
+        ("by-second", UnmeteredRequest::Recording(20_001), Unpriced::Refuse, 60),
+        ("by-token", UnmeteredRequest::Speech(400), assumed, 100),
+        ("by-character", UnmeteredRequest::Recording(20_001), assumed, 60),
+        ("by-character", UnmeteredRequest::Other(400), assumed, 100),
     ] {
-        let (booked, text) = booked(model, Some(untold), None, unpriced);
-        assert_eq!(booked, dollars, "{model} {untold:?}");
+        let (booked, text) = booked(model, Some(unmetered), None, unpriced);
+        assert_eq!(booked, dollars, "{model} {unmetered:?}");
         assert!(text.contains("weir_billing_unknown_total{"), "{text}");
     }
 }
@@ -63,12 +68,15 @@ fn what_tells_nothing_is_booked_by_the_size_of_its_request() {
 #[test]
 fn what_tells_its_use_is_booked_by_that_and_what_is_free_stays_so() {
     let seconds = only(UnitCount { unit: Unit::Second, count: 3.0 });
-    let recording = Some(Untold::Recording(20_001));
-    let (told, text) = booked("by-second", recording, Some(seconds), Unpriced::Refuse);
-    assert!(told == 30 && !text.contains("weir_billing_unknown_total{"), "{told}: {text}");
+    let recording = Some(UnmeteredRequest::Recording(20_001));
+    let (dollars, text) = booked("by-second", recording, Some(seconds), Unpriced::Refuse);
+    assert!(dollars == 30 && !text.contains("weir_billing_unknown_total{"), "{dollars}: {text}");
     assert_eq!(booked("by-second", None, None, Unpriced::Refuse).0, 0);
-    let of = |operation| Untold::of(&operation, BodyKind::Json, 400);
-    assert_eq!(of(Operation::Speech), Some(Untold::Speech(400)));
+    let of = |operation| UnmeteredRequest::of(&operation, BodyKind::Json, 400);
+    assert_eq!(of(Operation::Speech), Some(UnmeteredRequest::Speech(400)));
     assert_eq!([of(Operation::Moderation), of(Operation::CountTokens)], [None, None]);
-    assert_eq!(Untold::of(&Operation::Transcription, BodyKind::Multipart, 400), Some(Untold::Recording(400)));
+    assert_eq!(
+        UnmeteredRequest::of(&Operation::Transcription, BodyKind::Multipart, 400),
+        Some(UnmeteredRequest::Recording(400))
+    );
 }

@@ -1,4 +1,4 @@
-//! Costs that providers tell themselves, at the place that the operator names.
+//! Costs that providers' answers report, at the place that the operator names.
 
 use super::Account;
 use weir_ledger::{MoneyError, Nano};
@@ -14,18 +14,18 @@ fn believed(text: &str) -> Result<Nano, MoneyError> {
 }
 
 impl Account {
-    /// Where the answering provider tells what its answers cost.
+    /// Where the answering provider reports what its answers cost.
     pub(crate) fn cost_place(&self) -> Option<&CostPlace> {
         self.tokens.tariff.as_ref()?.cost_place()
     }
 
-    /// The answer tells this of its cost, in dollars. What cannot be one is counted, and the answer is priced by its tokens.
+    /// The answer reports this cost, in dollars. What cannot be one is counted, and the answer is priced by its tokens.
     pub(crate) fn cost_is_told(&mut self, text: &str) {
         match believed(text) {
-            Ok(cost) => self.tokens.told_cost = Some(cost),
+            Ok(cost) => self.tokens.reported_cost = Some(cost),
             Err(error) => {
                 self.book().refused_cost();
-                tracing::warn!(request_id = &*self.request_id, %error, "the provider tells a cost that is none");
+                tracing::warn!(request_id = &*self.request_id, %error, "the answer's cost at `cost_place` is not a cost");
             }
         }
     }

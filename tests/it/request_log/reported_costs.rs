@@ -6,7 +6,7 @@ use super::*;
 async fn telling(cost: &'static str) -> Upstream {
     Upstream::scripted(move |request| {
         let usage = format!(r#"{{"prompt_tokens":30,"completion_tokens":7,"total_tokens":37,"cost":{cost}}}"#);
-        let head = r#""id":"c","created":1,"model":"told-model""#;
+        let head = r#""id":"c","created":1,"model":"reporting-model""#;
         if request.json()["stream"] != true {
             let choice = r#"{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Grue"}}"#;
             let answer = format!(r#"{{{head},"object":"chat.completion","choices":[{choice}],"usage":{usage}}}"#);
@@ -58,22 +58,28 @@ async fn counted(kept: &Kept, series: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cost_that_answers_tell_is_booked_and_marked_as_told() {
+async fn a_cost_that_answers_report_is_booked_and_marked_as_reported() {
     // More digits than are kept, as floats have them.
-    for (cost, told) in [("0.00014", "0.00014"), ("1.4e-4", "0.00014"), ("0.250000000000000001", "0.25"), ("0", "0")] {
+    for (cost, cost_usd) in
+        [("0.00014", "0.00014"), ("1.4e-4", "0.00014"), ("0.250000000000000001", "0.25"), ("0", "0")]
+    {
         let upstream = telling(cost).await;
         let kept = open(&upstream, NO_PRICES);
-        let facts = asked(&kept, Some(told)).await;
+        let facts = asked(&kept, Some(cost_usd)).await;
         for fact in &facts {
-            assert_eq!([text(fact, "cost_usd"), text(fact, "price_version")], [told, "told"], "{fact}");
+            assert_eq!([text(fact, "cost_usd"), text(fact, "price_version")], [cost_usd, "reported"], "{fact}");
             assert_eq!(fact["tokens"]["input"], 30, "{fact}");
         }
-        let spent = 4.0 * told.parse::<f64>().unwrap();
+        let spent = 4.0 * cost_usd.parse::<f64>().unwrap();
         assert!((counted(&kept, "weir_budget_used{").await - spent).abs() < 1e-9, "{spent}");
         let shown = kept.admin(&format!("/admin/v1/requests/{}", text(&facts[0], "id"))).await.json();
         let explained = &shown["explained"];
-        assert_eq!([text(explained, "total_usd"), text(explained, "price_version")], [told, "told"], "{explained}");
-        assert!(text(explained, "note").contains("told"), "{explained}");
+        assert_eq!(
+            [text(explained, "total_usd"), text(explained, "price_version")],
+            [cost_usd, "reported"],
+            "{explained}"
+        );
+        assert!(text(explained, "note").contains("reported"), "{explained}");
     }
 }
 
@@ -89,19 +95,19 @@ async fn a_cost_that_an_answer_to_pass_through_tells_is_booked_too() {
         let reply = kept.ask(&passed).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
         let fact = kept.of(&id).await;
-        assert_eq!([text(&fact, "cost_usd"), text(&fact, "price_version")], ["0.00014", "told"], "{fact}");
+        assert_eq!([text(&fact, "cost_usd"), text(&fact, "price_version")], ["0.00014", "reported"], "{fact}");
     }
     let spent = counted(&kept, "weir_budget_used{").await;
     assert!((spent - 0.000_28).abs() < 1e-9, "{spent}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_price_of_the_operators_goes_before_a_cost_that_answers_tell() {
+async fn a_price_of_the_operators_goes_before_a_cost_that_answers_report() {
     let upstream = telling("0.00014").await;
     let kept = open(&upstream, PRICES);
     for fact in asked(&kept, Some("37")).await {
         assert_eq!(text(&fact, "cost_usd"), "37", "{fact}");
-        assert_ne!(text(&fact, "price_version"), "told", "{fact}");
+        assert_ne!(text(&fact, "price_version"), "reported", "{fact}");
     }
 }
 
@@ -113,7 +119,7 @@ async fn what_cannot_be_a_cost_is_counted_and_not_booked() {
         for fact in asked(&kept, None).await {
             assert_eq!(fact["cost_usd"], Value::Null, "{cost}: {fact}");
         }
-        let count = counted(&kept, "weir_told_cost_refused_total{").await;
+        let count = counted(&kept, "weir_reported_cost_refused_total{").await;
         assert!((count - 4.0).abs() < f64::EPSILON, "{cost}: {count}");
     }
 }

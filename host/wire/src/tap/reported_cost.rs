@@ -1,5 +1,5 @@
 //! What an answer says that it cost, at a place that the operator names: the place is no part of a format, since any server
-//! that speaks it may tell a cost.
+//! that has it may report a cost.
 
 use memchr::memmem::Finder;
 
@@ -12,7 +12,7 @@ const WITHIN: &str = "kept";
 /// Limits of a scan.
 const LIMITS: Limits = Limits { depth: 512, hits: 8, drop_excess: true, text_bytes: 400, utf8: false, variants: false };
 
-/// A place at which answers tell their cost.
+/// A place at which answers report their cost.
 #[derive(Debug, Clone)]
 pub struct CostPlace {
     pointers: Pointers,
@@ -35,8 +35,8 @@ impl CostPlace {
         Ok(Self { pointers: compiled(pointer)?, name: Finder::new(&name).into_owned(), kept: kept.transpose()? })
     }
 
-    /// What a usage that an adapter read tells, in the members that it has for its format alone.
-    pub fn told_in(&self, usage: &Usage) -> Option<String> {
+    /// The cost in a usage that an adapter read, in the members that it has for its format alone.
+    pub fn reported_in(&self, usage: &Usage) -> Option<String> {
         let (key, pointers) = self.kept.as_ref()?;
         let kept = usage.extensions.iter().find(|kept| kept.key == *key)?;
         let mut peek = Peek::new(pointers, LIMITS);
@@ -44,7 +44,7 @@ impl CostPlace {
         for piece in [&head, &kept.json, "}"] {
             peek.push(piece.as_bytes());
         }
-        told(&peek)
+        reported(&peek)
     }
 }
 
@@ -59,8 +59,8 @@ fn unescaped(segment: &str) -> String {
     segment.replace("~1", "/").replace("~0", "~")
 }
 
-/// What was last told, as it is written.
-fn told(peek: &Peek) -> Option<String> {
+/// The last reported cost, as it is written.
+fn reported(peek: &Peek) -> Option<String> {
     let hit = peek.so_far().last(0)?;
     match &hit.value {
         Scalar::Null => None,
@@ -75,20 +75,20 @@ fn told(peek: &Peek) -> Option<String> {
 pub struct CostReader {
     place: CostPlace,
     peek: Peek,
-    told: Option<String>,
+    reported: Option<String>,
 }
 
 impl CostReader {
     /// A reader for the start of an answer.
     pub fn new(place: &CostPlace) -> Self {
-        Self { peek: Peek::new(&place.pointers, LIMITS), place: place.clone(), told: None }
+        Self { peek: Peek::new(&place.pointers, LIMITS), place: place.clone(), reported: None }
     }
 
-    /// Takes the next frame of a stream. The last one that tells a cost counts.
+    /// Takes the next frame of a stream. The last one that reports a cost counts.
     pub fn frame(&mut self, frame: FrameRef<'_>) {
         if self.place.name.find(frame.data).is_some() {
             self.peek.push(frame.data);
-            self.told = told(&self.peek).or(self.told.take());
+            self.reported = reported(&self.peek).or(self.reported.take());
             self.peek.reset();
         }
     }
@@ -98,9 +98,9 @@ impl CostReader {
         self.peek.push(chunk);
     }
 
-    /// What the answer tells: a decimal number, or a text that is none.
+    /// The cost that the answer reports: a decimal number, or a text that is none.
     pub fn finish(mut self) -> Option<String> {
-        told(&self.peek).or(self.told.take())
+        reported(&self.peek).or(self.reported.take())
     }
 }
 
@@ -123,10 +123,10 @@ mod tests {
 
     #[test]
     fn a_cost_is_read_as_it_is_written() {
-        let told = |text: &str| Some(text.to_owned());
+        let reported = |text: &str| Some(text.to_owned());
         let whole = ["{\"usage\":{\"cost\":0.0", "0014,\"cost_details\":{\"a/b\":1e-4}}}"];
-        assert_eq!(read("/usage/cost", &whole, false), told("0.00014"));
-        assert_eq!(read("/usage/cost_details/a~1b", &whole, false), told("1e-4"));
+        assert_eq!(read("/usage/cost", &whole, false), reported("0.00014"));
+        assert_eq!(read("/usage/cost_details/a~1b", &whole, false), reported("1e-4"));
         assert_eq!(read("/cost", &whole, false), None);
         let frames = [
             "{\"usage\":{\"cost\":1}}",
@@ -135,8 +135,8 @@ mod tests {
             "{\"usage\":{\"cost\":null}}",
             "[DONE]",
         ];
-        assert_eq!(read("/usage/cost", &frames, true), told("2.50"));
-        assert_eq!(read("/usage/cost", &["{\"usage\":{\"cost\":{}}}"], true), told(""));
+        assert_eq!(read("/usage/cost", &frames, true), reported("2.50"));
+        assert_eq!(read("/usage/cost", &["{\"usage\":{\"cost\":{}}}"], true), reported(""));
     }
 
     #[test]
@@ -144,9 +144,9 @@ mod tests {
         let kept = |key: &str, json: &str| Extension { format: "f".into(), key: key.into(), json: json.into() };
         let extensions = vec![kept("cost", "0.00014"), kept("cost_details", "{\"upstream\":2}"), kept("none", "null")];
         let usage = Usage { extensions, ..Usage::default() };
-        let told = |pointer: &str| CostPlace::new(pointer).unwrap().told_in(&usage);
-        assert_eq!(told("/usage/cost").as_deref(), Some("0.00014"));
-        assert_eq!(told("/usage/cost_details/upstream").as_deref(), Some("2"));
-        assert_eq!([told("/usage/none"), told("/usage/other"), told("/cost")], [None, None, None]);
+        let reported = |pointer: &str| CostPlace::new(pointer).unwrap().reported_in(&usage);
+        assert_eq!(reported("/usage/cost").as_deref(), Some("0.00014"));
+        assert_eq!(reported("/usage/cost_details/upstream").as_deref(), Some("2"));
+        assert_eq!([reported("/usage/none"), reported("/usage/other"), reported("/cost")], [None, None, None]);
     }
 }
