@@ -344,7 +344,11 @@ export interface Face {
   /** Decides between faces that share a path. One with a condition is more specific than one without. */
   when?: Condition | null;
   credentials: CredentialPlace[];
-  /** Rewritten together where the target's name differs. */
+  /**
+   * Rewritten together where the target's name differs. In a `raw` body, pointers are at the models of requests for later work,
+   * which a file in a form has as lines of JSON, and which are never rewritten: `/file/*\/body/model`, where `file` is the
+   * form's field and `*` stands for each line. What else requests name of models is looked for beside that.
+   */
   model: ModelPlace[];
   stream: StreamFlag;
   body: BodyKind;
@@ -361,7 +365,8 @@ export interface Face {
   endUser: string[];
   /**
    * Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. Where requests have no body,
-   * the pointers beside `{id}` are at places of earlier answers that have this id.
+   * the pointers beside `{id}` are at places of earlier answers that have this id. In a `raw` body they are at places of the
+   * requests in a file, as those of `model` are.
    */
   objectIds: string[];
   features: Feature[];

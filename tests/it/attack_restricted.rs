@@ -113,7 +113,11 @@ fn stored(request: &Received, number: usize) -> Value {
 
 fn upload() -> Request {
     let upload = Request::new("POST", "/v1/files").header("content-type", "multipart/form-data; boundary=x");
-    upload.body("--x\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--x--\r\n")
+    let request = json!({"url": "/v1/responses", "body": {"model": "fast", "input": "Hi"}});
+    upload.body(format!(
+        "--x\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--x\r\n\
+         content-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n{request}\r\n--x--\r\n"
+    ))
 }
 
 fn answer(model: &str, stream: bool, more: Value) -> Request {
@@ -192,8 +196,11 @@ async fn what_names_no_model_is_closed_to_a_key_with_models_unless_it_is_allowed
     for (name, method, path) in WITHOUT_A_MODEL {
         let id = made(&gateway, "allowed", upload()).await;
         upstream.request().await;
-        let ask =
-            || Request::new(method, &path.replace("ID", &id)).header("content-type", "application/json").body("{}");
+        let body = if name == "batches-create" { json!({"input_file_id": id}) } else { json!({}) };
+        let ask = || {
+            let request = Request::new(method, &path.replace("ID", &id));
+            request.header("content-type", "application/json").body(body.to_string())
+        };
         let reply = gateway.ask(&by("closed", ask())).await;
         assert_eq!(reply.status(), 403, "{name}: {}", reply.text());
         let error = OPENAI.error(&reply).unwrap_or_default();

@@ -14,8 +14,8 @@ use weir_sandbox::guard::GuardManifest;
 use weir_sandbox::version::Version;
 use weir_types::adapter_headers::is_answerable;
 use weir_types::contract::about::{
-    Acceptance, Auth, AuthScheme, Condition, CredentialPlace, ErrorFormat, Face, Format, FrameTemplate, Manifest,
-    ModelPlace, StreamFlag,
+    Acceptance, Auth, AuthScheme, BodyKind, Condition, CredentialPlace, ErrorFormat, Face, Format, FrameTemplate,
+    Manifest, ModelPlace, StreamFlag,
 };
 use weir_types::contract::types::{ErrorKind, Header};
 
@@ -231,10 +231,32 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
     for text in face.object_ids.iter().filter(|text| *text != "{id}") {
         pointer(text, &format!("{place}.object-ids"), p);
     }
+    check_lines(face, place, p);
     for test in face.features.iter().flat_map(|feature| &feature.tests) {
         frame_test(test, &format!("{place}.features"), p);
     }
     patterns(&face.request_headers, &format!("{place}.request-headers"), p);
+}
+
+/// In a body of any bytes, only a form's file can be looked into, whose lines are requests.
+fn check_lines(face: &Face, place: &str, p: &mut Problems) {
+    if face.body != BodyKind::Raw {
+        return;
+    }
+    let models = face.model.iter().filter_map(|model| match model {
+        ModelPlace::Pointer(at) => Some(at.pointer.as_str()),
+        _ => None,
+    });
+    let objects = face.object_ids.iter().map(String::as_str).filter(|text| *text != "{id}");
+    let fields: HashSet<Option<&str>> = models.chain(objects).map(field_of_lines).collect();
+    let are_lines = fields.is_empty() || fields.len() == 1 && !fields.contains(&None);
+    p.unless(are_lines, place, "in a raw body, pointers are at the lines of one field's file: /file/*/body/model");
+}
+
+/// The form's field at whose lines a pointer is.
+fn field_of_lines(pointer: &str) -> Option<&str> {
+    let (field, line) = pointer.strip_prefix('/')?.split_once('/')?;
+    (!field.is_empty() && line.starts_with("*/")).then_some(field)
 }
 
 fn check_acceptance(accepts: &Acceptance, place: &str, p: &mut Problems) {

@@ -57,6 +57,7 @@ use crate::accounting::{Account, UnmeteredRequest};
 use crate::admission::{Demand, Uses, bytes_of};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
+use crate::provenance::ReadRequests;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Target;
 use crate::route::lane::{Lane, LaneSettings};
@@ -148,6 +149,8 @@ pub struct InboundRequest {
     pub earlier_input: u32,
     /// The bytes that its body counts as, once they are counted.
     pub counted_len: OnceLock<usize>,
+    /// What the requests in the file name that it uploads, once that was read.
+    pub(crate) requests: ReadRequests,
 }
 
 impl InboundRequest {

@@ -87,6 +87,12 @@ impl Caller {
         }
     }
 
+    /// Whether the caller may use a model that its request names where the name is sent as it is: none that means another one to
+    /// this caller.
+    pub(crate) fn may_name(&self, model: &str) -> bool {
+        self.may_use(model) && self.stored.as_ref().is_none_or(|stored| stored.model(model) == model)
+    }
+
     /// Whether the caller may use every model.
     pub(crate) fn may_use_all(&self) -> bool {
         self.may_use("")

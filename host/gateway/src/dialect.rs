@@ -2,4 +2,5 @@
 
 pub mod exclusion;
 pub mod limits;
+pub(crate) mod request_lines;
 pub mod request_peek;

@@ -30,6 +30,7 @@ mod read_body;
 mod recognise;
 mod refusal;
 mod removal;
+mod request_files;
 mod rights;
 mod routing;
 mod session;
@@ -240,6 +241,9 @@ impl Gateway {
             *capture = self.capture(serving, &asked, logged, span, record);
         }
         self.permit(serving, &asked)?;
+        if let Some(places) = serving.request_lines(asked.endpoint.index) {
+            Box::pin(self.read_requests(places, &asked)).await?;
+        }
         let context = self.context(serving);
         if *asked.operation() == Operation::Models {
             return Box::pin(self.list(context, serving, &asked, permit, record)).await;

@@ -16,6 +16,7 @@ pub(crate) mod form_watch;
 pub(crate) mod model_watch;
 pub(crate) mod object_watch;
 pub(crate) mod path;
+pub(crate) mod requests_watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -138,7 +139,7 @@ impl KnownEndpoint<'_> {
 
     /// Whether the endpoint concerns no model, such as one for files.
     pub(crate) fn is_free(&self) -> bool {
-        self.endpoint.face.model.is_empty() && self.acceptance.operation.is_relayed_only()
+        !self.endpoint.face.names_model() && self.acceptance.operation.is_relayed_only()
     }
 }
 

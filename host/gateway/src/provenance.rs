@@ -15,6 +15,7 @@
 //! | `recorder` | records the words of an answer |
 //! | `carried` | looks up the words of a request |
 //! | `owners` | records which client made an object, for clients that must be kept apart |
+//! | `request_file` | what the requests in a file name on which work may be begun |
 //! | `made` | finds the ids of the objects that an answer made |
 //! | `sent_words` | keeps the words of a body that may be ids |
 //! | `short_strings` | finds the strings of a request that may name objects |
@@ -27,6 +28,7 @@ mod made;
 mod others_objects;
 mod owners;
 mod recorder;
+mod request_file;
 mod sent_words;
 mod short_strings;
 mod told_ids;
@@ -45,6 +47,7 @@ pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};
 pub(crate) use recorder::may_be_owned;
 pub use recorder::{Claim, ProvenanceRecorder, RecordScope, is_object};
+pub(crate) use request_file::{FileMistake, ReadRequests, RequestFile};
 pub(crate) use sent_words::SentWords;
 pub use told_ids::ToldPlaces;
 pub(crate) use told_ids::last_segment;

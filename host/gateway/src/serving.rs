@@ -19,6 +19,7 @@ use http::request::Parts;
 use crate::accept::{Acceptance, read_headers};
 use crate::auth::{Caller, StoredKeys};
 use crate::dialect::limits::Spelling;
+use crate::dialect::request_lines::LinePlaces;
 use crate::dialect::request_peek::PeekPlan;
 use crate::guard::Guards;
 use crate::observe::metrics::Metrics;
@@ -65,6 +66,10 @@ pub struct Serving {
     created_objects: Vec<CreatedObject>,
     /// What a face's requests have to do with stored objects, by its index.
     stored: Vec<Stored>,
+    /// Where the requests in a file that a face uploads name models and objects, by its index.
+    request_lines: Vec<Option<Arc<LinePlaces>>>,
+    /// Whether a face's requests begin work on such files, by its index.
+    begins_on_files: Vec<bool>,
     /// Whether a face's answers are about work on stored objects, by its index.
     tells_of_work: Vec<bool>,
     /// How the paths end whose requests begin work on stored objects.
@@ -115,6 +120,9 @@ impl Serving {
         let (created_objects, separates) = (objects::created_objects(&endpoints), has_several(&config));
         let makes = objects::makes(&endpoints, &routes, &created_objects);
         let about_stored = objects::stored(&endpoints, &created_objects);
+        let request_lines: Vec<_> =
+            endpoints.all().iter().map(|endpoint| LinePlaces::new(&endpoint.face).map(Arc::new)).collect();
+        let begins_on_files = objects::begin_on_files(&endpoints, &about_stored, &request_lines);
         let tells_of_work = objects::tell_of_work(&endpoints, &about_stored);
         let begins_work = objects::begin_work(&endpoints, &about_stored);
         let told_places = objects::told_places(&endpoints, &about_stored);
@@ -130,6 +138,8 @@ impl Serving {
             makes,
             created_objects,
             stored: about_stored,
+            request_lines,
+            begins_on_files,
             tells_of_work,
             begins_work,
             told_places,
@@ -156,6 +166,17 @@ impl Serving {
     /// What a face's requests have to do with objects that providers store.
     pub(crate) fn stored(&self, endpoint: usize) -> Stored {
         self.stored.get(endpoint).copied().unwrap_or(Stored::Nothing)
+    }
+
+    /// Where the requests in a file that a face uploads name models and objects; `None` if it uploads none that is known to have
+    /// requests.
+    pub(crate) fn request_lines(&self, endpoint: usize) -> Option<&Arc<LinePlaces>> {
+        self.request_lines.get(endpoint)?.as_ref()
+    }
+
+    /// Whether a face's requests begin work on files of requests.
+    pub(crate) fn begins_on_files(&self, endpoint: usize) -> bool {
+        self.begins_on_files.get(endpoint).copied().unwrap_or_default()
     }
 
     /// Whether a face's answers are about work on stored objects: what was begun, how far it is, and where its results are.

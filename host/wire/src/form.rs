@@ -28,7 +28,7 @@ use self::head::Head;
 use self::header::Parameters;
 pub use self::parts::{Part, has_other_charset, parts};
 use self::rope::Rope;
-pub use self::scan::FieldScan;
+pub use self::scan::{FieldScan, FilePiece};
 
 /// Maximum number of parts, and maximum size of a part's head in bytes.
 const MAX_PARTS: usize = 4096;

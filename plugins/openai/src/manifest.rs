@@ -83,6 +83,9 @@ fn face(format: &str, operation: Operation, method: &str, path: &str) -> Face {
     }
 }
 
+/// Where chats name objects. The second place is at services that take this format with files of their own.
+const OBJECTS_OF_CHATS: [&str; 2] = ["/messages/*/content/*/file/file_id", "/messages/*/content/*/file_id"];
+
 fn chat_face(path: &str) -> Face {
     Face {
         stream: StreamFlag::member(false),
@@ -90,8 +93,7 @@ fn chat_face(path: &str) -> Face {
         candidates: strings(["/n"]),
         service_tier: strings(["/service_tier"]),
         end_user: strings(["/safety_identifier", "/user"]),
-        // The second is at services that take this format with files of their own.
-        object_ids: strings(["/messages/*/content/*/file/file_id", "/messages/*/content/*/file_id"]),
+        object_ids: strings(OBJECTS_OF_CHATS),
         features: features_of_chat(),
         framings: AnswerFraming::always(Framing::Sse),
         ..face(wire::FORMAT, Operation::Chat, "POST", path)

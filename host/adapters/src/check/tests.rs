@@ -3,7 +3,7 @@
 use super::*;
 use weir_sandbox::Version;
 use weir_types::contract::about::{
-    BodyKind, Bucket, Capabilities, ErrorSpelling, Exclusion, FrameTest, GrpcMethod, Isolation, Merge, Oauth,
+    Bucket, Capabilities, ErrorSpelling, Exclusion, FrameTest, GrpcMethod, Isolation, Merge, ModelPointer, Oauth,
     Operation, PointerBound, PointerEquals, PointerValues, SessionConfiguration, SessionTap, Suggestions, Tap,
     Transport, UnitPlace, UnitSource, UsagePlace, UsageRequest,
 };
@@ -186,6 +186,15 @@ fn every_pointer_parses() {
         assert!(
             problem(|m| m.accepts[0].ask_usage.as_mut().unwrap().pointer = pointer.into()).contains("JSON pointer")
         );
+    }
+    for pointers in [["/model", "/file/*/id"], ["/file/*/model", "/other/*/id"], ["/file/model", "/file/*/id"]] {
+        let raw = problem(|m| {
+            let face = &mut m.faces[0];
+            face.body = BodyKind::Raw;
+            face.model = vec![ModelPlace::Pointer(ModelPointer { pointer: pointers[0].into(), prefix: String::new() })];
+            face.object_ids = vec!["{id}".into(), pointers[1].into()];
+        });
+        assert!(raw.contains("the lines of one field's file"), "{pointers:?}: {raw}");
     }
     assert!(problem(|m| tap(m).usage[0].includes = vec![Bucket::Input]).contains("includes itself"));
     let test = FrameTest::Equals(PointerEquals { pointer: "/a".into(), json: "x".into() });

@@ -18,7 +18,7 @@ use self::form_fields::form_fields;
 use self::model::not_a_name;
 pub(crate) use self::model::{ModelSpot, ModelSpots, second_model};
 use self::object_ids::ObjectPlaces;
-pub(crate) use self::object_ids::{MAX_IDS, ObjectIds};
+pub(crate) use self::object_ids::{MAX_IDS, ObjectIds, kept_id};
 use super::exclusion::{CompiledExclusion, Excluded};
 use crate::accept::Acceptance;
 use crate::provenance::last_segment;

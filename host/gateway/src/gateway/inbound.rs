@@ -12,6 +12,7 @@ use super::read_body::ReadBody;
 use super::recognise::EndpointCall;
 use crate::attempt::{ClientSide, InboundRequest};
 use crate::auth::Caller;
+use crate::provenance::ReadRequests;
 use crate::serving::{Serving, Stored};
 use weir_buffers::spare_memory;
 use weir_translate::dialect::endpoints::Head;
@@ -65,6 +66,7 @@ pub(super) fn request(
         judged: OnceLock::new(),
         earlier_input,
         counted_len: OnceLock::new(),
+        requests: ReadRequests::default(),
     }))
 }
 

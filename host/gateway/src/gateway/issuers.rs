@@ -1,12 +1,14 @@
 //! Provenance of a request: values from earlier answers decide where it is routed, and its answer is scanned for
 //! values that later requests will carry. Only done if the route has a choice.
 
+use std::sync::Arc;
+
 use http::{Response, header};
 
 use super::Gateway;
 use super::rights::depth;
 use crate::attempt::{InboundRequest, ReplyBody};
-use crate::provenance::{Carried, Kind, ProvenanceRecorder, RecordScope};
+use crate::provenance::{Carried, Claim, Kind, ProvenanceRecorder, RecordScope};
 use crate::route::{Plan, Target};
 use crate::serving::Serving;
 use weir_types::contract::about::{BodyKind, Operation};
@@ -60,6 +62,7 @@ impl Gateway {
         let is_success = response.status().is_success();
         let claim = || self.claim(serving, &asked.endpoint, &asked.caller.tenant, || asked.named_objects(), response);
         let claim = if is_success { claim() } else { None };
+        let claim = claim.map(|claim| Claim { requests: Arc::clone(&asked.requests), ..claim });
         let told_at = serving.told_places(asked.endpoint.index);
         if !is_success || !(scope.values || scope.objects || claim.is_some() || is_stored || told_at.is_some()) {
             return;

@@ -28,7 +28,7 @@ use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::passthrough::{KnownEndpoint, NAME, Passage, path};
-use crate::provenance::SentWords;
+use crate::provenance::{Claim, ReadRequests, SentWords};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 use weir_ledger::{Granted, Notice};
@@ -71,6 +71,8 @@ struct PermittedPass<'a> {
     named: ObjectIds,
     /// The words of its body, if it is not known what the answer makes.
     sent: Option<Arc<SentWords>>,
+    /// What the requests name in the file that it uploads, once that has passed.
+    requests: ReadRequests,
     /// What may be ids in it, if it may remove something.
     removes: Option<HashSet<String>>,
     uses: Uses,
@@ -142,6 +144,7 @@ impl Gateway {
             named: taken.named,
             // Reading an object does not make the client its owner.
             sent: taken.sent.filter(|_| matches!(head.method, Method::POST | Method::PUT)),
+            requests: taken.requests,
             removes: self
                 .may_be_unbooked()
                 .then(|| removal::names_in_passed(&head.method, known.is_some(), &plain, query))
@@ -300,6 +303,7 @@ impl Gateway {
                     (None, sent) => sent.as_ref().map(|sent| {
                         rights::claim_to_unknown(self.reasoning_cache.owners(), serving, &path, &query, sent)
                     }),
+                let claim = claim.map(|claim| Claim { requests: Arc::clone(&permitted.requests), ..claim });
                 };
                 self.note_passed_answer(response, serving, making, claim, account);
                 own_url::put_in_passed(response, own_url.as_deref(), permitted.passage);

@@ -14,7 +14,8 @@ use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_IDS, ObjectIds, RequestPeek};
 use crate::provenance::{
-    Claim, ObjectKind, Owners, SentWords, anothers, anothers_in_text, last_segment, may_be_owned, not_here,
+    Claim, ObjectKind, Owners, ReadRequests, SentWords, anothers, anothers_in_text, last_segment, may_be_owned,
+    not_here,
 };
 use crate::serving::{CreatedObject, Serving, reads_content};
 
@@ -35,6 +36,7 @@ impl Gateway {
     pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         may_do(asked)?;
         further_models::permit(&asked.caller, &asked.query, &asked.peek, &asked.body)?;
+        self.permit_work(serving, &asked.endpoint, &asked.caller, || asked.named_objects())?;
         if serving.created_objects(asked.endpoint.index, &self.stored_keys).is_none() {
             return Ok(());
         }
@@ -105,11 +107,7 @@ impl Gateway {
             return Ok(());
         }
         let named = named();
-        if named.may_miss_some {
-            let message =
-                format!("the request has {MAX_IDS} places for objects of one kind or more, which are too many");
-            return Err(Fault::invalid(message));
-        }
+        refuse_too_many(&named)?;
         let owners = self.reasoning_cache.owners();
         let is_unproved = |id: &&String| !owners.is_own(id.as_bytes(), &caller.tenant) && named.is_kept(id);
         named.all().find(is_unproved).map_or(Ok(()), |id| Err(not_here(id)))
@@ -142,8 +140,17 @@ impl Gateway {
             depth: depth(response),
             named: named.all().cloned().collect(),
             sent: None,
+            requests: ReadRequests::default(),
         })
     }
+}
+
+/// Refuses a request that may name more objects than are read.
+pub(super) fn refuse_too_many(named: &ObjectIds) -> Result<(), Fault> {
+    if !named.may_miss_some {
+        return Ok(());
+    }
+    Err(Fault::invalid(format!("the request has {MAX_IDS} places for objects of one kind or more, which are too many")))
 }
 
 /// The claim of a client to the object that the answer to its request makes at an endpoint that no adapter declares. Its path and query
@@ -165,7 +172,8 @@ pub(super) fn claim_to_unknown(
         targets.chain([route.alias.as_str()]).map(|name| last_segment(name).to_owned()).collect::<Vec<_>>()
     });
     let named = of_path.chain(models).collect();
-    Claim { owners: Arc::clone(owners), kind: ObjectKind::Object, depth: 1, named, sent: Some(Arc::clone(sent)) }
+    let (kind, sent, requests) = (ObjectKind::Object, Some(Arc::clone(sent)), ReadRequests::default());
+    Claim { owners: Arc::clone(owners), kind, depth: 1, named, sent, requests }
 }
 
 /// What a caller means by the name of a model, if it may use that.
@@ -273,9 +281,9 @@ pub(super) fn refuse_anothers_in(owners: &Owners, tenant: &str, body: &[Bytes]) 
 /// Where a face's requests name objects. Where they have no body, the places are those of earlier answers; and what work of one
 /// model is begun on stands in no chat.
 fn object_places(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
-    let Face { body, operation, model, object_ids, .. } = &endpoint.face;
-    let is_of_chats = *body != BodyKind::Empty && (model.is_empty() || !operation.is_relayed_only());
-    object_ids.iter().filter(move |_| is_of_chats).filter_map(|place| place.strip_prefix('/'))
+    let Face { body, operation, .. } = &endpoint.face;
+    let is_of_chats = *body != BodyKind::Empty && (!endpoint.face.names_model() || !operation.is_relayed_only());
+    endpoint.face.own_object_ids().filter(move |_| is_of_chats).filter_map(|place| place.strip_prefix('/'))
 }
 
 /// The names of the members in which a face's requests name objects.

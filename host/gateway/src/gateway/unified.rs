@@ -9,6 +9,7 @@ use http::{HeaderMap, Method};
 use crate::attempt::{ClientSide, InboundRequest};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_CANDIDATES, PeekPlan};
+use crate::provenance::ReadRequests;
 use crate::serving::{Serving, Stored};
 use weir_buffers::Held;
 use weir_translate::dialect::endpoints::{Endpoint, Head};
@@ -108,6 +109,7 @@ impl UnifiedEndpoints {
             judged: OnceLock::new(),
             earlier_input: 0,
             counted_len: OnceLock::new(),
+            requests: ReadRequests::default(),
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::admission::{AdmissionPermit, Demand, Uses};
 use crate::attempt::{StoredAnswerId, StoredState, read_stored};
 use crate::observe::log::current;
 use crate::observe::trace::Span;
-use crate::provenance::{Claim, Issuer, ObjectKind, ProvenanceRecorder, RecordScope};
+use crate::provenance::{Claim, Issuer, ObjectKind, ProvenanceRecorder, ReadRequests, RecordScope};
 use crate::route::{Route, Target, keys};
 use crate::serving::{Serving, Stored};
 use weir_translate::dialect::endpoints::Endpoint;
@@ -144,6 +144,7 @@ impl Gateway {
             depth: 1,
             named: vec![unread.id.clone()],
             sent: None,
+            requests: ReadRequests::default(),
         });
         let told_at = serving.told_places(way.endpoint.index);
         let nothing = RecordScope { values: false, objects: false };

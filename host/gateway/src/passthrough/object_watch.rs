@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::client_body::Watch;
-use super::model_watch::ModelWatch;
 use crate::provenance::{Owners, SentWords, Words, may_be_owned};
 use weir_upstream::UploadError;
 use weir_wire::form;
@@ -31,7 +30,7 @@ pub(crate) struct ObjectWatch {
     /// Keeps the words for the objects that the answer names.
     sent: Arc<SentWords>,
     /// What else is looked for in it.
-    models: Option<ModelWatch>,
+    further: Option<Box<dyn Watch>>,
     encoding: Encoding,
 }
 
@@ -47,11 +46,11 @@ enum Encoding {
 }
 
 impl ObjectWatch {
-    /// A watch of a tenant's body, and perhaps of the models in it.
-    pub(crate) fn new(owners: &Arc<Owners>, tenant: &Arc<str>, models: Option<ModelWatch>) -> Self {
+    /// A watch of a tenant's body, and perhaps another one of it.
+    pub(crate) fn new(owners: &Arc<Owners>, tenant: &Arc<str>, further: Option<Box<dyn Watch>>) -> Self {
         let (owners, tenant) = (Arc::clone(owners), Arc::clone(tenant));
         let (words, phrases) = (Words::default(), Words::with_spaces());
-        Self { owners, tenant, words, phrases, sent: Arc::default(), models, encoding: Encoding::Any }
+        Self { owners, tenant, words, phrases, sent: Arc::default(), further, encoding: Encoding::Any }
     }
 
     /// Has the body refused where words could be written so that they are not found: in other encodings of JSON, or of no stated
@@ -77,7 +76,7 @@ impl ObjectWatch {
 
 impl Watch for ObjectWatch {
     fn passes(&mut self, piece: &[u8], is_last: bool) -> Result<bool, UploadError> {
-        let Self { owners, tenant, words, phrases, sent, models, encoding } = self;
+        let Self { owners, tenant, words, phrases, sent, further, encoding } = self;
         if !encoding.is_plain(piece) {
             return Err(UploadError::Refused(UNREADABLE));
         }
@@ -95,10 +94,10 @@ impl Watch for ObjectWatch {
         if is_anothers {
             return Err(UploadError::Refused(ANOTHERS));
         }
-        if let Some(watch) = models
+        if let Some(watch) = further
             && !watch.passes(piece, is_last)?
         {
-            *models = None;
+            *further = None;
         }
         Ok(true)
     }

@@ -1,7 +1,7 @@
-//! The owners of objects: which client made which file, batch or stored answer. Bounded, in memory; ids are kept as
-//! hashes.
+//! The owners of objects: which client made which file, batch or stored answer, and of a file of requests what these name.
+//! Bounded, in memory; ids are kept as hashes.
 //!
-//! Where there is no room, the client that has the most entries gives up its oldest one: what one client makes, however much, must
+//! Where there is no room, the client that has the most gives up its oldest entries: what one client makes, however much, must
 //! not make the objects of another reachable.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::RequestFile;
 use weir_types::fault::Fault;
 
 /// The approximate memory of one id, in bytes: in the map, which is at times half empty, and in its client's order.
@@ -27,7 +28,7 @@ pub enum ObjectKind {
 /// The clients that made objects.
 #[derive(Debug)]
 pub struct Owners {
-    /// The most ids of each kind.
+    /// The most room for each kind, where an id takes 1.
     most: usize,
     answers: RwLock<Record>,
     objects: RwLock<Record>,
@@ -40,47 +41,81 @@ pub struct Owners {
 /// The owners of one kind of objects.
 #[derive(Debug, Default)]
 struct Record {
-    owners: HashMap<u128, Arc<str>>,
-    /// The ids of each client, the oldest first.
-    by_age: HashMap<Arc<str>, VecDeque<u128>>,
-    /// The clients by how many ids they have.
-    by_count: BTreeSet<(usize, Arc<str>)>,
+    owners: HashMap<u128, Owned>,
+    /// What each client has.
+    clients: HashMap<Arc<str>, OfClient>,
+    /// The clients by the room that they take.
+    by_room: BTreeSet<(usize, Arc<str>)>,
+    room: usize,
+}
+
+/// An object with an owner.
+#[derive(Debug)]
+struct Owned {
+    client: Arc<str>,
+    /// What its requests name, if it is a file of such that was read.
+    requests: Option<Arc<RequestFile>>,
+}
+
+impl Owned {
+    /// The room that it takes.
+    fn room(&self) -> usize {
+        1 + self.requests.as_ref().map_or(0, |file| file.size().div_ceil(ENTRY))
+    }
+}
+
+/// The ids of one client, the oldest first, each with its room, and that of all.
+#[derive(Debug, Default)]
+struct OfClient {
+    ids: VecDeque<(u128, usize)>,
+    room: usize,
 }
 
 impl Record {
-    /// Keeps an id among at most so many. Returns whether another one had to go.
-    fn keep(&mut self, id: u128, client: &Arc<str>, most: usize) -> bool {
-        if most == 0 {
+    /// Keeps an id within so much room. Returns whether others had to go, or there is none for it.
+    fn keep(&mut self, id: u128, owned: Owned, most: usize) -> bool {
+        let (client, room) = (Arc::clone(&owned.client), owned.room());
+        if room > most {
             return true;
         }
-        let is_full = self.owners.len() >= most;
-        if is_full {
-            self.make_room(client);
+        let mut has_lost = false;
+        while self.room + room > most && self.make_room(&client) {
+            has_lost = true;
         }
-        self.owners.insert(id, Arc::clone(client));
-        let ids = self.by_age.entry(Arc::clone(client)).or_default();
-        ids.push_back(id);
-        let count = ids.len();
-        self.by_count.remove(&(count - 1, Arc::clone(client)));
-        self.by_count.insert((count, Arc::clone(client)));
-        is_full
+        self.owners.insert(id, owned);
+        self.room += room;
+        self.change(&client, |of_client| {
+            of_client.ids.push_back((id, room));
+            of_client.room += room;
+        });
+        has_lost
     }
 
-    /// Drops the oldest id of the client that has the most: of this one, if none has more.
-    fn make_room(&mut self, client: &Arc<str>) {
-        let Some((most, first)) = self.by_count.last().cloned() else { return };
-        let own = self.by_age.get(client).map_or(0, VecDeque::len);
+    /// Drops the oldest id of the client that has the most: of this one, if none has more. Returns whether there was one.
+    fn make_room(&mut self, client: &Arc<str>) -> bool {
+        let Some((most, first)) = self.by_room.last().cloned() else { return false };
+        let own = self.clients.get(client).map_or(0, |of_client| of_client.room);
         let giver = if own >= most { Arc::clone(client) } else { first };
-        let Some(ids) = self.by_age.get_mut(&giver) else { return };
-        if let Some(oldest) = ids.pop_front() {
-            self.owners.remove(&oldest);
-        }
-        let left = ids.len();
-        self.by_count.remove(&(left + 1, Arc::clone(&giver)));
-        if left == 0 {
-            self.by_age.remove(&giver);
+        let mut oldest = None;
+        self.change(&giver, |of_client| {
+            oldest = of_client.ids.pop_front();
+            of_client.room -= oldest.map_or(0, |(_, room)| room);
+        });
+        let Some((id, room)) = oldest else { return false };
+        self.owners.remove(&id);
+        self.room -= room;
+        true
+    }
+
+    /// Changes what a client has, and its place among all.
+    fn change(&mut self, client: &Arc<str>, change: impl FnOnce(&mut OfClient)) {
+        let of_client = self.clients.entry(Arc::clone(client)).or_default();
+        self.by_room.remove(&(of_client.room, Arc::clone(client)));
+        change(of_client);
+        if of_client.ids.is_empty() {
+            self.clients.remove(client);
         } else {
-            self.by_count.insert((left, giver));
+            self.by_room.insert((of_client.room, Arc::clone(client)));
         }
     }
 }
@@ -105,6 +140,17 @@ impl Owners {
 
     /// Records the owner of an id. A recorded owner stays.
     pub fn keep(&self, kind: ObjectKind, id: &[u8], client: &Arc<str>) {
+        self.keep_with(kind, id, client, None);
+    }
+
+    /// The same with what its requests name, if it is a file of such.
+    pub(super) fn keep_with(
+        &self,
+        kind: ObjectKind,
+        id: &[u8],
+        client: &Arc<str>,
+        requests: Option<&Arc<RequestFile>>,
+    ) {
         if self.of(id).is_some() {
             return;
         }
@@ -115,7 +161,8 @@ impl Owners {
         let key = self.key(id);
         let mut record = owned.write().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have kept it since.
-        let has_lost = !record.owners.contains_key(&key) && record.keep(key, client, self.most);
+        let one = Owned { client: Arc::clone(client), requests: requests.cloned() };
+        let has_lost = !record.owners.contains_key(&key) && record.keep(key, one, self.most);
         drop(record);
         if has_lost && kind == ObjectKind::Object && !self.is_told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -130,20 +177,26 @@ impl Owners {
 
     /// The owner of an id, if known.
     pub fn of(&self, id: &[u8]) -> Option<Arc<str>> {
-        self.with_owner(id, Arc::clone)
+        self.with_owner(id, |owned| Arc::clone(&owned.client))
+    }
+
+    /// What the requests in a file name, if it is one of this client's that was read.
+    pub(crate) fn requests_of(&self, id: &[u8], client: &str) -> Option<Arc<RequestFile>> {
+        let requests = |owned: &Owned| owned.requests.clone().filter(|_| *owned.client == *client);
+        self.with_owner(id, requests).flatten()
     }
 
     /// Whether an id is known to belong to another client.
     pub(crate) fn is_anothers(&self, id: &[u8], client: &str) -> bool {
-        self.with_owner(id, |owner| **owner != *client).unwrap_or_default()
+        self.with_owner(id, |owned| *owned.client != *client).unwrap_or_default()
     }
 
     /// Whether an id is known to belong to this client.
     pub fn is_own(&self, id: &[u8], client: &str) -> bool {
-        self.with_owner(id, |owner| **owner == *client).unwrap_or_default()
+        self.with_owner(id, |owned| *owned.client == *client).unwrap_or_default()
     }
 
-    fn with_owner<T>(&self, id: &[u8], tell: impl Fn(&Arc<str>) -> T) -> Option<T> {
+    fn with_owner<T>(&self, id: &[u8], tell: impl Fn(&Owned) -> T) -> Option<T> {
         let key = self.key(id);
         let of =
             |record: &RwLock<Record>| record.read().unwrap_or_else(PoisonError::into_inner).owners.get(&key).map(&tell);
@@ -207,9 +260,32 @@ mod tests {
         keep("more-of-3", &clients[3]);
         assert!(owners.is_own(b"file-1", "few") || owners.is_own(b"more-of-3", "client-3"));
         let record = owners.objects.read().unwrap();
-        assert_eq!(record.owners.len(), most);
-        assert_eq!(record.by_age.values().map(VecDeque::len).sum::<usize>(), most);
-        assert_eq!(record.by_count.len(), record.by_age.len());
+        assert_eq!((record.owners.len(), record.room), (most, most));
+        assert_eq!(record.clients.values().map(|one| one.ids.len()).sum::<usize>(), most);
+        assert_eq!(record.by_room.len(), record.clients.len());
+    }
+
+    #[test]
+    fn what_the_requests_of_a_file_name_takes_room_of_its_client() {
+        let (owners, one, two) = (Owners::new(1 << 16), Arc::from("one"), Arc::from("two"));
+        let file = |names: usize| {
+            let mut file = RequestFile::default();
+            (0..names).for_each(|n| file.name(&format!("{n}-{}", "x".repeat(1_000)), 1));
+            Arc::new(file)
+        };
+        let keep = |name: &str, client: &Arc<str>, names| {
+            owners.keep_with(ObjectKind::Object, name.as_bytes(), client, Some(&file(names)));
+        };
+        keep("file-1", &two, 1);
+        (0..20).for_each(|n| keep(&format!("large-{n}"), &one, 10));
+        let read = owners.requests_of(b"file-1", "two").unwrap();
+        assert_eq!((read.models().len(), read.models()[0].line), (1, 1));
+        assert!(owners.requests_of(b"file-1", "one").is_none() && owners.requests_of(b"file-2", "two").is_none());
+        assert!(!owners.is_own(b"large-0", "one") && owners.is_own(b"large-19", "one"));
+        let room = owners.objects.read().unwrap().room;
+        assert!(room <= owners.most, "{room}");
+        keep("too-large", &one, 64);
+        assert!(!owners.is_own(b"too-large", "one") && owners.is_own(b"large-19", "one"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::made::{MadeScanner, Wanted};
 use super::told_ids::{ToldIds, ToldPlaces};
-use super::{Issuer, Kind, ObjectKind, Owners, Provenance, Scanner, SentWords, Word};
+use super::{Issuer, Kind, ObjectKind, Owners, Provenance, ReadRequests, Scanner, SentWords, Word};
 
 /// The most opaque values recorded from one answer.
 const VALUES: usize = 256;
@@ -45,9 +45,16 @@ pub struct Claim {
     /// The words of the request's body, if nobody knows what the answer has made: then only its own id or name counts, unless the
     /// request has it.
     pub(crate) sent: Option<Arc<SentWords>>,
+    /// What the requests name in the file that the request uploads, if it is one that was read.
+    pub(crate) requests: ReadRequests,
 }
 
 impl Claim {
+    /// Records the client as the owner of the object with this id.
+    fn keep(&self, id: &[u8], client: &Arc<str>) {
+        self.owners.keep_with(self.kind, id, client, self.requests.get());
+    }
+
     /// Whether the answer may have made the object with this id.
     fn may_keep(&self, id: &[u8]) -> bool {
         let is_sent = |sent: &Arc<SentWords>| !may_be_owned(id) || sent.may_have(id);
@@ -82,7 +89,7 @@ impl Claimant {
         scanner.push(near, &mut |id| {
             if *left > 0 && !id.is_empty() && claim.may_keep(id) {
                 *left -= 1;
-                claim.owners.keep(claim.kind, id, client);
+                claim.keep(id, client);
             }
         });
         if *left == 0 {
@@ -230,7 +237,7 @@ impl ProvenanceRecorder {
                 provenance.learn(Kind::Object, tenant, id, issuer);
             }
             if let Some(Claimant { claim, .. }) = claimant.as_ref().filter(|claimant| claimant.claim.may_keep(id)) {
-                claim.owners.keep(claim.kind, id, tenant);
+                claim.keep(id, tenant);
             }
         });
     }

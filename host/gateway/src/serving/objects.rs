@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::dialect::request_lines::LinePlaces;
 use crate::provenance::ToldPlaces;
 use crate::route::{Routes, keys};
 use weir_translate::dialect::endpoints::{Endpoint, Endpoints};
@@ -66,7 +67,8 @@ pub enum CreatedObject {
 
 /// Determines [`CreatedObject`] for each face.
 pub(super) fn created_objects(endpoints: &Endpoints) -> Vec<CreatedObject> {
-    let asks_by_id = |endpoint: &&Arc<Endpoint>| is_without_model(endpoint) && !endpoint.face.object_ids.is_empty();
+    let asks_by_id =
+        |endpoint: &&Arc<Endpoint>| is_without_model(endpoint) && endpoint.face.own_object_ids().next().is_some();
     let keeping: BTreeSet<&str> =
         endpoints.all().iter().filter(asks_by_id).map(|endpoint| &*endpoint.adapter).collect();
     let (stored, told) = (stored_chats(endpoints), readers_of_told_work(endpoints));
@@ -89,8 +91,7 @@ pub(super) fn created_objects(endpoints: &Endpoints) -> Vec<CreatedObject> {
 
 /// Whether the bodies of a face's requests have places for ids of objects.
 fn names_objects(endpoint: &Endpoint) -> bool {
-    let Face { body, object_ids, .. } = &endpoint.face;
-    *body != BodyKind::Empty && object_ids.iter().any(|place| place.starts_with('/'))
+    endpoint.face.body != BodyKind::Empty && endpoint.face.own_object_ids().any(|place| place.starts_with('/'))
 }
 
 /// What a face's requests have to do with objects that providers store.
@@ -180,6 +181,16 @@ fn is_chat_with_objects(endpoint: &Endpoint) -> bool {
     endpoint.face.operation == Operation::Chat && !endpoint.face.object_ids.is_empty()
 }
 
+/// Whether a face's requests begin work on files of requests that another face of its adapter uploads.
+pub(super) fn begin_on_files(endpoints: &Endpoints, stored: &[Stored], lines: &[Option<Arc<LinePlaces>>]) -> Vec<bool> {
+    let uploading = endpoints.all().iter().zip(lines).filter(|(_, lines)| lines.is_some());
+    let uploading: BTreeSet<&str> = uploading.map(|(endpoint, _)| &*endpoint.adapter).collect();
+    let begins = |(endpoint, stored): (&Arc<Endpoint>, &Stored)| {
+        *stored == Stored::Begun && is_without_model(endpoint) && uploading.contains(&*endpoint.adapter)
+    };
+    endpoints.all().iter().zip(stored).map(begins).collect()
+}
+
 /// How the paths of faces end whose requests begin work: by a whole segment, or by what follows the model in it.
 pub(super) fn begin_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<PathEnd> {
     let begin = endpoints.all().iter().zip(stored).filter(|(_, stored)| **stored == Stored::Begun);
@@ -229,7 +240,7 @@ pub(super) fn tell_of_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<bool
 
 /// Whether a face's requests put an object there that others name.
 fn is_upload(endpoint: &Endpoint) -> bool {
-    is_without_model(endpoint) && endpoint.face.method == "POST" && endpoint.face.object_ids.is_empty()
+    is_without_model(endpoint) && endpoint.face.method == "POST" && endpoint.face.own_object_ids().next().is_none()
 }
 
 /// Whether a face answers with what is in a stored object, one JSON value a line.
@@ -306,7 +317,7 @@ pub(super) fn told_places(endpoints: &Endpoints, stored: &[Stored]) -> Vec<Optio
 /// Whether a face's requests have a provider work on stored objects that their bodies name, so that neither the work nor its
 /// model is known to anyone else.
 fn begins_work(endpoint: &Endpoint) -> bool {
-    is_without_model(endpoint) && !is_by_id(endpoint) && !endpoint.face.object_ids.is_empty()
+    is_without_model(endpoint) && !is_by_id(endpoint) && endpoint.face.own_object_ids().next().is_some()
 }
 
 /// Whether a face's requests name a stored object in their path and no model, so that they ask for nothing new.
@@ -332,17 +343,16 @@ fn lists(endpoint: &Endpoint, by_id: &[&Arc<Endpoint>]) -> bool {
 
 /// Whether a face's requests name no model, so that only the provider knows what they concern.
 fn is_without_model(endpoint: &Endpoint) -> bool {
-    endpoint.face.model.is_empty() && endpoint.face.operation.is_relayed_only()
+    !endpoint.face.names_model() && endpoint.face.operation.is_relayed_only()
 }
 
 /// Whether several accounts accept a request that refers to an object by nothing but its id.
 fn is_fetched(endpoint: &Endpoint, routes: &Routes) -> bool {
-    let claim = &endpoint.face;
-    if claim.object_ids.is_empty() || !is_without_model(endpoint) {
+    if endpoint.face.own_object_ids().next().is_none() || !is_without_model(endpoint) {
         return false;
     }
     let targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
-    let takers = targets.filter(|target| target.accepts(endpoint.format(), &claim.operation).is_some());
+    let takers = targets.filter(|target| target.accepts(endpoint.format(), &endpoint.face.operation).is_some());
     takers.flat_map(keys).map(|target| (&*target.label, target.key)).collect::<BTreeSet<_>>().len() > 1
 }
 

@@ -1,6 +1,6 @@
 //! Constructors of the larger records with every optional field empty: generated types have no `Default`.
 
-use super::about::{BodyKind, Bucket, Face, FrameTest, Operation, StreamFlag, Tap};
+use super::about::{BodyKind, Bucket, Face, FrameTest, ModelPlace, Operation, StreamFlag, Tap};
 use super::types::{
     ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, Message, Part, RerankDocument, RerankRequest, Role,
     Sampling, TextPart, Unit, Usage,
@@ -90,6 +90,16 @@ impl Face {
             request_headers: Vec::new(),
             framings: Vec::new(),
         }
+    }
+
+    /// Whether its requests name a model. Pointers into a body of any bytes are at the requests in a file.
+    pub fn names_model(&self) -> bool {
+        self.model.iter().any(|place| self.body != BodyKind::Raw || !matches!(place, ModelPlace::Pointer(_)))
+    }
+
+    /// Where its requests have ids of objects, without the places of the requests in a file.
+    pub fn own_object_ids(&self) -> impl Iterator<Item = &String> {
+        self.object_ids.iter().filter(|place| self.body != BodyKind::Raw || !place.starts_with('/'))
     }
 }
 

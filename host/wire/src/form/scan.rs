@@ -1,6 +1,6 @@
 //! Finds the fields of a form that passes and is not kept: the same ones as in a whole body.
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::memmem;
 
 use super::{Field, FormError, Head, MAX_HEAD, MAX_PARTS, MAX_TEXT};
@@ -20,6 +20,22 @@ pub struct FieldScan {
     parts: usize,
     found: Vec<Field>,
     texts: Vec<String>,
+    /// What has come of files since it was taken last; none if it is not handed out.
+    files: Option<Vec<FilePiece>>,
+}
+
+/// What has come of a file in a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilePiece {
+    /// A file begins, or a wanted field.
+    Begun {
+        /// Whether its bytes are what all servers take for it: not encoded, nor in another charset than UTF-8.
+        is_plain: bool,
+    },
+    /// Its next bytes.
+    Bytes(Bytes),
+    /// No more of it comes.
+    Ended,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +64,8 @@ struct Value {
     is_file: bool,
     /// Whether its beginning is gone.
     is_long: bool,
+    /// Whether it is handed out.
+    is_out: bool,
 }
 
 impl FieldScan {
@@ -62,7 +80,20 @@ impl FieldScan {
             parts: 0,
             found: Vec::new(),
             texts: Vec::new(),
+            files: None,
         }
+    }
+
+    /// Hands out the contents of files and of wanted fields, which are to be taken after each piece.
+    #[must_use]
+    pub fn handing_out_files(mut self) -> Self {
+        self.files = Some(Vec::new());
+        self
+    }
+
+    /// Takes what has come of files since the last call.
+    pub fn take_files(&mut self) -> Vec<FilePiece> {
+        self.files.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The wanted fields that have ended, in order.
@@ -158,18 +189,22 @@ impl FieldScan {
         let head = std::str::from_utf8(head).ok().and_then(Head::read).ok_or(wrong)?;
         let name = head.wanted(&self.names, at)?;
         self.skip(blank + BLANK.len());
-        let value = Value { at, start: self.offset, name, is_file: head.file.is_some(), is_long: false };
+        let is_file = head.file.is_some();
+        let is_out = self.files.is_some() && (is_file || name.is_some());
+        let is_plain = !head.is_encoded && !head.has_other_charset;
+        self.hand_out(is_out, FilePiece::Begun { is_plain });
+        let value = Value { at, start: self.offset, name, is_file, is_long: false, is_out };
         self.state = State::Value(value);
         Ok(true)
     }
 
     fn value(&mut self, value: Value) -> Result<bool, FormError> {
-        let Value { at: of_part, start, name, is_file, is_long } = value;
+        let Value { at: of_part, start, name, is_file, is_long, is_out } = value;
         let Some(at) = self.find() else {
-            if is_file || self.rest.len() > MAX_TEXT + self.overlap() {
+            if is_file || is_out || self.rest.len() > MAX_TEXT + self.overlap() {
                 let is_long = self.rest.len() > self.overlap() || is_long;
                 self.state = State::Value(Value { is_long, ..value });
-                self.let_go();
+                self.pass_content(self.rest.len().saturating_sub(self.overlap()), is_out);
             }
             return Ok(false);
         };
@@ -187,7 +222,25 @@ impl FieldScan {
             self.found.push(Field { name, range: start..self.offset + end, text: text.clone() });
         }
         self.texts.extend(text);
-        Ok(self.pass_delimiter(at))
+        self.pass_content(end, is_out);
+        self.hand_out(is_out, FilePiece::Ended);
+        Ok(self.pass_delimiter(at - end))
+    }
+
+    /// Passes bytes of a value.
+    fn pass_content(&mut self, bytes: usize, is_out: bool) {
+        if !is_out {
+            return self.skip(bytes);
+        }
+        let content = self.rest.split_to(bytes).freeze();
+        self.offset += bytes;
+        self.hand_out(!content.is_empty(), FilePiece::Bytes(content));
+    }
+
+    fn hand_out(&mut self, is_out: bool, piece: FilePiece) {
+        if let Some(files) = self.files.as_mut().filter(|_| is_out) {
+            files.push(piece);
+        }
     }
 
     /// Where the next delimiter is in what is there.

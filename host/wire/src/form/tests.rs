@@ -228,6 +228,36 @@ fn all_texts_of_a_form_are_read_also_those_that_look_like_files() {
 }
 
 #[test]
+fn files_and_wanted_fields_are_handed_out_as_they_come() {
+    let file = |more: &str, content: &str| {
+        part(&format!("Content-Disposition: form-data; name=\"f\"; filename=\"f\"{more}"), content)
+    };
+    let long = "\r\n--xYz".repeat(500);
+    let encoded = file("\r\nContent-Transfer-Encoding: base64", "SGk=");
+    let form = body(&[field("n", "1"), file("", &long), field("model", "m\n"), encoded, file("", "")]);
+    for size in [1, 7, 64, form.len()] {
+        let mut scan = FieldScan::new(BOUNDARY, vec!["model".to_owned()]).handing_out_files();
+        let mut all: Vec<(bool, Vec<u8>)> = Vec::new();
+        let mut ended = 0;
+        for piece in form.chunks(size) {
+            scan.push(piece).unwrap();
+            for piece in scan.take_files() {
+                match piece {
+                    FilePiece::Begun { is_plain } => all.push((is_plain, Vec::new())),
+                    FilePiece::Bytes(bytes) => all.last_mut().unwrap().1.extend_from_slice(&bytes),
+                    FilePiece::Ended => ended += 1,
+                }
+            }
+            assert!(scan.kept() <= size + 128, "{size}: no more than a head is kept");
+        }
+        scan.finish().unwrap();
+        let expected = [(true, long.as_str()), (true, "m\n"), (false, "SGk="), (true, "")];
+        assert_eq!(all, expected.map(|(is_plain, text)| (is_plain, text.as_bytes().to_vec())), "{size}");
+        assert_eq!((ended, scan.found()[0].name), (4, 0));
+    }
+}
+
+#[test]
 fn a_part_that_is_neither_a_file_nor_plain_text_is_refused() {
     let disposition = "Content-Disposition: form-data; name=\"prompt\"";
     for (head, content) in [

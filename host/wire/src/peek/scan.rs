@@ -24,6 +24,8 @@ const BLOCK: usize = 16 << 10;
 pub struct Peek {
     pointers: Pointers,
     limits: Limits,
+    /// Whether variants of members within the body are reported as well.
+    has_inner_variants: bool,
     found: Found,
     error: Option<PeekError>,
     /// Bytes before the current chunk.
@@ -70,6 +72,7 @@ impl Peek {
         Self {
             pointers: pointers.clone(),
             limits,
+            has_inner_variants: false,
             found: Found::new(pointers.clone()),
             error: None,
             offset: 0,
@@ -82,6 +85,13 @@ impl Peek {
             string: StringEnd::default(),
             token: Token::default(),
         }
+    }
+
+    /// Reports variants of members also within the body, of every object that a pointer passes through.
+    #[must_use]
+    pub fn with_inner_variants(mut self) -> Self {
+        self.has_inner_variants = true;
+        self
     }
 
     /// Takes the next chunk of the body. Does nothing after an error.

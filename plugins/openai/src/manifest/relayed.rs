@@ -10,7 +10,7 @@ use weir_sdk::manifest::{
 };
 use weir_sdk::types::Framing;
 
-use super::{errors, face, history, objects_of_responses};
+use super::{OBJECTS_OF_CHATS, errors, face, history, objects_of_responses};
 use crate::quirks::QUIRKS;
 
 /// The place of the model's name.
@@ -28,6 +28,8 @@ enum Takes {
     Answer,
     /// JSON with a file's id and without a model.
     Batch,
+    /// A form with a file, which may be one of requests for a batch.
+    File,
     /// Any other body, without a model.
     Object,
 }
@@ -41,7 +43,7 @@ const ENDPOINTS: [(&str, &str, &str, Takes); 21] = [
     ("transcriptions", "POST", "audio/transcriptions", Takes::Form),
     ("translations", "POST", "audio/translations", Takes::Form),
     ("moderations", "POST", "moderations", Takes::Json),
-    ("files-create", "POST", "files", Takes::Object),
+    ("files-create", "POST", "files", Takes::File),
     ("files-list", "GET", "files", Takes::Object),
     ("files-get", "GET", "files/{id}", Takes::Object),
     ("files-delete", "DELETE", "files/{id}", Takes::Object),
@@ -83,10 +85,27 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
                 Face { object_ids: objects_of_responses(), features, service_tier, ..plain }
             }
             Takes::Batch => Face { model: Vec::new(), object_ids: vec!["/input_file_id".to_owned()], ..plain },
+            Takes::File => Face {
+                model: vec![ModelPlace::pointer(&in_requests("/model"))],
+                body: BodyKind::Raw,
+                object_ids: objects_of_requests(),
+                ..plain
+            },
             Takes::Object if method == "POST" => Face { model: Vec::new(), body: BodyKind::Raw, ..plain },
             Takes::Object => Face { model: Vec::new(), body: BodyKind::Empty, ..plain },
         }
     })
+}
+
+/// A place in each request of a file for a batch, as a line of it has it: `{"url", "body"}`.
+fn in_requests(place: &str) -> String {
+    format!("/file/*/body{place}")
+}
+
+/// The objects that such requests name, which are those of chats.
+fn objects_of_requests() -> Vec<String> {
+    let of_chats = OBJECTS_OF_CHATS.map(str::to_owned);
+    of_chats.iter().chain(&objects_of_responses()).map(|place| in_requests(place)).collect()
 }
 
 fn operation(name: &str) -> Operation {
@@ -151,6 +170,16 @@ mod tests {
         let formats: Vec<Format> = formats().collect();
         assert!(formats.iter().all(|format| format.errors.is_some()));
         assert_eq!(formats.iter().map(|format| format.id.as_str()).collect::<Vec<_>>(), [FORMAT, IMAGES, SPEECH]);
+    }
+
+    #[test]
+    fn the_requests_in_a_file_name_what_chats_do_and_only_files_have_requests() {
+        let files: Vec<Face> = faces().filter(|face| face.body == BodyKind::Raw && !face.model.is_empty()).collect();
+        assert_eq!(files.iter().map(|face| face.path.as_str()).collect::<Vec<_>>(), ["/v1/files"]);
+        assert_eq!(files[0].model, [ModelPlace::pointer("/file/*/body/model")]);
+        for place in ["/messages/*/content/*/file/file_id", "/previous_response_id", "/input/*/content/*/file_id"] {
+            assert!(files[0].object_ids.contains(&format!("/file/*/body{place}")), "{place}");
+        }
     }
 
     #[test]

@@ -43,8 +43,7 @@ impl ObjectIds {
 
     /// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not recorded.
     pub(crate) fn is_kept(&self, id: &str) -> bool {
-        let is_word = id.bytes().all(is_of_word);
-        is_word || self.of_path.as_deref() == Some(id)
+        is_word(id) || self.of_path.as_deref() == Some(id)
     }
 }
 
@@ -83,10 +82,19 @@ impl ObjectPlaces {
     }
 }
 
+/// The id in an object's name, if it is of the usual form of ids.
+pub(crate) fn kept_id(name: &str) -> Option<&str> {
+    Some(id_in(name)).filter(|id| is_word(id))
+}
+
 /// The id in an object's name: what stands behind the last slash of a path of words (`files/f-1`), which no url is.
 fn id_in(name: &str) -> &str {
     let is_word = |part: &str| !part.is_empty() && part.bytes().all(is_of_word);
     if name.split('/').all(is_word) { last_segment(name) } else { name }
+}
+
+fn is_word(id: &str) -> bool {
+    id.bytes().all(is_of_word)
 }
 
 fn is_of_word(byte: u8) -> bool {

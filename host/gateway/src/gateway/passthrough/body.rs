@@ -15,10 +15,11 @@ use crate::accounting::access::RequestRecord;
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::passthrough::KnownEndpoint;
-use crate::passthrough::client_body::{self, ClientBody, Watch as _, too_large};
+use crate::passthrough::client_body::{self, ClientBody, Watch, too_large};
 use crate::passthrough::form_watch::{FormFault, FormWatch};
 use crate::passthrough::object_watch::ObjectWatch;
-use crate::provenance::SentWords;
+use crate::passthrough::requests_watch::RequestsWatch;
+use crate::provenance::{ReadRequests, SentWords};
 use crate::serving::Serving;
 use weir_buffers::{BodyReader, Held};
 use weir_server::Peer;
@@ -47,6 +48,8 @@ pub(super) struct PassedBody {
     pub(super) arrived: Option<Arc<AtomicU64>>,
     /// The words of it, if it is not known what the answer makes.
     pub(super) sent: Option<Arc<SentWords>>,
+    /// What the requests name in the file that it uploads, once that has passed.
+    pub(super) requests: ReadRequests,
     /// Its length as far as it was announced or has arrived, if that says what the answer will cost.
     pub(super) len: usize,
 }
@@ -73,12 +76,13 @@ impl Gateway {
         let form = known.filter(|(known, _)| known.is_form() && !is_bare);
         let read = known.filter(|(known, _)| known.is_read(is_bare)).or(form.filter(|_| is_signed));
         let in_path = || ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")));
+        let requests = ReadRequests::default();
         if read.is_none() && !is_signed {
             let Some(mut body) = client_body(serving, body, record)? else {
                 let sent = (known.is_none() && serving.separates(&self.stored_keys)).then(Arc::default);
                 return Ok(PassedBody { sent, ..PassedBody::on_its_way(Chunks::empty(), None, in_path(), None) });
             };
-            let watch = if form.is_none() { self.watch(serving, caller, known, head)? } else { None };
+            let watch = if form.is_none() { self.watch(serving, addressed, head, &requests)? } else { None };
             let sent = watch.as_ref().map(ObjectWatch::sent);
             if let Some(watch) = watch {
                 body.watch(watch);
@@ -95,11 +99,11 @@ impl Gateway {
             let len = if peek.is_some() { usize::try_from(len).unwrap_or(usize::MAX) } else { 0 };
             let arrived = body.arrived();
             let passed = PassedBody::on_its_way(Chunks::from(Upload::new(body)), peek, in_path(), held);
-            return Ok(PassedBody { arrived: Some(arrived), len, sent, ..passed });
+            return Ok(PassedBody { arrived: Some(arrived), len, sent, requests, ..passed });
         }
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (pieces, held) = read_body::whole(serving, body, held).await?;
-        let mut watch = if read.is_none() { self.watch(serving, caller, known, head)? } else { None };
+        let mut watch = if read.is_none() { self.watch(serving, addressed, head, &requests)? } else { None };
         if let Some(watch) = &mut watch {
             watch.passes(&pieces.concat(), true).map_err(client_body::fault)?;
         }
@@ -117,7 +121,7 @@ impl Gateway {
         let named = named.unwrap_or_else(in_path);
         let sent = watch.as_ref().map(ObjectWatch::sent);
         let passed = PassedBody::on_its_way(Chunks::from(pieces), peek, named, Some(held));
-        Ok(PassedBody { guarded_models, further_models, sent, ..passed })
+        Ok(PassedBody { guarded_models, further_models, sent, requests, ..passed })
     }
 
     /// What is looked for in a body to an endpoint that no adapter declares, or that takes any bytes, such as a file that lists
@@ -125,19 +129,24 @@ impl Gateway {
     fn watch(
         &self,
         serving: &Serving,
-        caller: &Caller,
-        known: Option<&(KnownEndpoint<'_>, PathParams)>,
+        PassAddress { caller, known, .. }: PassAddress<'_>,
         head: &Parts,
+        requests: &ReadRequests,
     ) -> Result<Option<ObjectWatch>, Fault> {
-        let has_models = known.is_none() && !caller.may_use_all();
-        let models = has_models.then(|| readings::watch(caller, head)).transpose()?;
-        let separates = serving.separates(&self.stored_keys);
-        if separates {
+        let (owners, kind) = (self.reasoning_cache.owners(), readings::kind(head));
+        let lines = |known: &KnownEndpoint<'_>| serving.request_lines(known.endpoint.index);
+        let further: Option<Box<dyn Watch>> = match known {
+            _ if caller.may_use_all() => None,
+            None => Some(Box::new(readings::watch(caller, head)?)),
+            Some((known, _)) => lines(known).map(|places| -> Box<dyn Watch> {
+                Box::new(RequestsWatch::new(caller, places, kind, owners, requests))
+            }),
+        };
+        let is_needed = further.is_some() || serving.separates(&self.stored_keys);
+        if is_needed {
             readings::refuse_coded(head)?;
         }
-        let is_needed = models.is_some() || separates;
-        let owners = self.reasoning_cache.owners();
-        Ok(is_needed.then(|| ObjectWatch::new(owners, &caller.tenant, models).with_encoding(readings::kind(head))))
+        Ok(is_needed.then(|| ObjectWatch::new(owners, &caller.tenant, further).with_encoding(kind)))
     }
 
     /// What a body says that was read as a whole.
@@ -158,6 +167,7 @@ impl Gateway {
         readings::refuse_other_model(head, &peek)?;
         let named = peek.object_ids(pieces, path_params);
         rights::refuse_anothers_named(self.reasoning_cache.owners(), &caller.tenant, &named)?;
+        self.permit_work(serving, known.endpoint, caller, || named.clone())?;
         self.refuse_unproved(serving, known.endpoint, caller, || named.clone())?;
         Ok((peek, named))
     }
@@ -214,7 +224,18 @@ impl Gateway {
 impl PassedBody {
     fn on_its_way(body: Chunks, peek: Option<RequestPeek>, named: ObjectIds, held: Option<Held>) -> Self {
         let (guarded_models, further_models) = (None, Vec::new());
-        Self { body, peek, guarded_models, further_models, named, held, arrived: None, sent: None, len: 0 }
+        Self {
+            body,
+            peek,
+            guarded_models,
+            further_models,
+            named,
+            held,
+            arrived: None,
+            sent: None,
+            requests: ReadRequests::default(),
+            len: 0,
+        }
     }
 }
 

@@ -6,10 +6,12 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use http::request::Parts;
 
 use super::super::coded_body;
+use super::super::request_files::UNREAD_FILE;
 use crate::admission::not_allowed;
 use crate::auth::Caller;
 use crate::dialect::request_peek::{RequestPeek, second_model};
 use crate::passthrough::model_watch::ModelWatch;
+use crate::serving::Serving;
 use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::BodyKind;
 use weir_types::contract::types::ErrorKind;
@@ -36,7 +38,7 @@ pub(super) fn permit_models(caller: &Caller, endpoint: &Endpoint, peek: &Request
     if let Some(model) = named.into_iter().find(|model| !caller.may_use(model)) {
         return Err(not_allowed(caller, model));
     }
-    let may_leave_out = endpoint.face.model.is_empty() || caller.may_do(endpoint.face.operation.name(), false);
+    let may_leave_out = !endpoint.face.names_model() || caller.may_do(endpoint.face.operation.name(), false);
     if peek.model.is_none() && !caller.may_use_all() && !may_leave_out {
         return Err(no_model(caller));
     }
@@ -75,6 +77,25 @@ pub(super) fn permit_models_of_head(caller: &Caller, head: &Parts) -> Result<(),
     let of_query = query::pairs(in_query).filter(|(name, _)| is_model(name)).map(|(_, model)| model);
     let mut named = of_query.chain(models_of_headers(head));
     named.find(|model| !caller.may_use(model)).map_or(Ok(()), |model| Err(not_allowed(caller, &model)))
+}
+
+/// Checks what the head of a request to an endpoint that no adapter declares shows of the models that it is for.
+pub(super) fn permit_undeclared(serving: &Serving, caller: &Caller, head: &Parts) -> Result<(), Fault> {
+    permit_models_of_head(caller, head)?;
+    refuse_unknown_work(serving, caller, head)
+}
+
+/// Refuses to begin work at an endpoint that no adapter declares, such as a batch, if the caller may not use every model: which ones
+/// it is for would stand in a file of the provider's.
+fn refuse_unknown_work(serving: &Serving, caller: &Caller, head: &Parts) -> Result<(), Fault> {
+    if caller.may_use_all() || !serving.may_begin_work(head) {
+        return Ok(());
+    }
+    let message = format!(
+        "the {} may not use every model, and it cannot be known for which ones work is done that is begun at this endpoint",
+        caller.title()
+    );
+    Err(Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code(UNREAD_FILE))
 }
 
 /// The models that headers name.

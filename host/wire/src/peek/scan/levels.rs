@@ -126,8 +126,9 @@ impl Peek {
         let Some(level) = self.levels.last_mut() else { return };
         let Some(node) = self.pointers.node(level.node) else { return };
         let Some((position, id)) = node.member(name) else {
-            if self.limits.variants && level.node == ROOT {
-                self.note_variant(raw);
+            let parent = level.node;
+            if self.limits.variants && (parent == ROOT || self.has_inner_variants) {
+                self.note_variant(parent, raw);
             }
             return;
         };
@@ -141,9 +142,9 @@ impl Peek {
         self.next = Some(id);
     }
 
-    /// Records a top-level member that case-insensitive readers take for a wanted one.
-    fn note_variant(&mut self, raw: &[u8]) {
-        let Some(node) = self.pointers.node(ROOT) else { return };
+    /// Records a member of this node that case-insensitive readers take for a wanted one.
+    fn note_variant(&mut self, parent: NodeId, raw: &[u8]) {
+        let Some(node) = self.pointers.node(parent) else { return };
         if !node.has_length(raw.len()) && raw.iter().all(|byte| byte.is_ascii() && *byte != b'\\') {
             return;
         }

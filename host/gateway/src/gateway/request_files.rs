@@ -1,0 +1,113 @@
+//! Files of requests for work that is done later, such as batches: a client that may not use every model begins work on none that
+//! names other models than it may use. What such a client uploads is read for that, and kept with the file's owner.
+
+use std::sync::Arc;
+
+use tokio::task::yield_now;
+
+use super::{Gateway, rights};
+use crate::admission::not_allowed;
+use crate::attempt::InboundRequest;
+use crate::auth::Caller;
+use crate::dialect::request_lines::{FileScan, LinePlaces};
+use crate::dialect::request_peek::ObjectIds;
+use crate::provenance::{FileMistake, RequestFile, not_here};
+use crate::serving::Serving;
+use weir_translate::dialect::endpoints::Endpoint;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+
+/// The code of the error for a file whose requests are not known to name what their client may use.
+pub(super) const UNREAD_FILE: &str = "requests_not_read";
+/// How much of a file is read at a time, in bytes, before others have their turn.
+const TURN: usize = 256 << 10;
+
+impl Gateway {
+    /// Reads what the requests in an uploaded file name, if its client may not use every model.
+    pub(super) async fn read_requests(&self, places: &Arc<LinePlaces>, asked: &InboundRequest) -> Result<(), Fault> {
+        if asked.caller.may_use_all() {
+            return Ok(());
+        }
+        let kind = asked.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let owners = self.reasoning_cache.owners();
+        let mut scan = FileScan::new(places, kind.unwrap_or_default(), owners, &asked.caller.tenant);
+        for piece in asked.body.iter().flat_map(|piece| piece.chunks(TURN)) {
+            scan.push(piece);
+            permit_models(&asked.caller, scan.so_far())?;
+            yield_now().await;
+        }
+        let file = scan.finish();
+        if let Some(FileMistake::Object { id, .. }) = file.mistake() {
+            return Err(not_here(id));
+        }
+        asked.requests.get_or_init(|| Arc::new(file));
+        Ok(())
+    }
+
+    /// Refuses to begin work on a file whose requests are not known to name only models that the caller may use.
+    pub(super) fn permit_work(
+        &self,
+        serving: &Serving,
+        endpoint: &Endpoint,
+        caller: &Caller,
+        named: impl FnOnce() -> ObjectIds,
+    ) -> Result<(), Fault> {
+        if caller.may_use_all() || !serving.begins_on_files(endpoint.index) {
+            return Ok(());
+        }
+        let named = named();
+        rights::refuse_too_many(&named)?;
+        // A provider might take the requests from elsewhere.
+        if named.are_none() {
+            return Err(unread(caller, "the request names no file that was uploaded through this gateway"));
+        }
+        let owners = self.reasoning_cache.owners();
+        for id in named.all() {
+            if !owners.is_own(id.as_bytes(), &caller.tenant) {
+                return Err(not_uploaded(id));
+            }
+            let Some(file) = owners.requests_of(id.as_bytes(), &caller.tenant) else {
+                return Err(unread(caller, &format!("the requests in `{id}` were not read when it was made")));
+            };
+            permit_models(caller, &file)?;
+            if let Some(mistake) = file.mistake() {
+                return Err(unread(caller, &mistake.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks that a caller may use every model that the requests in a file name.
+pub(super) fn permit_models(caller: &Caller, file: &RequestFile) -> Result<(), Fault> {
+    let denied = file.models().iter().find(|named| !caller.may_name(&named.name));
+    denied.map_or(Ok(()), |denied| {
+        let mut fault = not_allowed(caller, &denied.name);
+        fault.error.message = format!(
+            "{}, which line {} of the file names: what is in a file is sent as it is, so that its requests name models as their \
+             provider calls them",
+            fault.error.message, denied.line
+        );
+        Err(fault)
+    })
+}
+
+/// The fault for a file that the caller is not known to have uploaded.
+fn not_uploaded(id: &str) -> Fault {
+    let mut fault = not_here(id);
+    fault.error.message.push_str(
+        ": this key may not use every model, so that it names a file that it has uploaded through this gateway since that was \
+         started",
+    );
+    fault
+}
+
+/// The fault for work on requests of which it is not known what they name.
+fn unread(caller: &Caller, why: &str) -> Fault {
+    let message = format!(
+        "the {} may not use every model, and it is not known which are named here: {why}. Upload the file of requests through this \
+         gateway with this key, and name that one",
+        caller.title()
+    );
+    Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code(UNREAD_FILE)
+}

@@ -1,0 +1,122 @@
+//! What the requests in an uploaded file name: work such as a batch is begun on it later, by a request that names nothing but the
+//! file.
+
+use std::sync::{Arc, OnceLock};
+
+use weir_wire::form::FormError;
+
+/// The most models that the requests in one file may name.
+const MAX_MODELS: usize = 64;
+
+/// What the requests in a file name, as far as it could be read.
+#[derive(Debug, Default)]
+pub(crate) struct RequestFile {
+    models: Vec<NamedModel>,
+    /// Why it is not known what else they name.
+    mistake: Option<FileMistake>,
+}
+
+/// What the requests in a file name, once the file has passed.
+pub(crate) type ReadRequests = Arc<OnceLock<Arc<RequestFile>>>;
+
+/// A model that requests in a file name.
+#[derive(Debug)]
+pub(crate) struct NamedModel {
+    /// The name, as the file has it.
+    pub(crate) name: Box<str>,
+    /// The first line with it.
+    pub(crate) line: u64,
+}
+
+/// Why it is not known what the requests in a file name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FileMistake {
+    /// What was uploaded is no form, or one that servers may read differently.
+    #[error("the form with the file cannot be read: {0}")]
+    Form(FormError),
+    /// Some servers would take other bytes for the file.
+    #[error("the form has the file in an encoding, or in a charset other than UTF-8")]
+    Encoded,
+    /// The form has no file, or an empty one.
+    #[error("the file has no requests")]
+    Empty,
+    /// A line is not one JSON object.
+    #[error("line {line} of the file is not one JSON object")]
+    NoObject {
+        /// Its number.
+        line: u64,
+    },
+    /// A character that only some readers take for the end of a line.
+    #[error(
+        "line {line} of the file has a character that some servers take for the end of a line: end lines with LF or CRLF, and write \
+         such characters as escapes"
+    )]
+    LineEnd {
+        /// Its number.
+        line: u64,
+    },
+    /// A request names no model, so that its provider would choose one.
+    #[error("line {line} of the file names no model")]
+    NoModel {
+        /// Its number.
+        line: u64,
+    },
+    /// A request has something else where it names models, or a member that some servers take for another one.
+    #[error("line {line} of the file has a `{member}` that servers may read differently")]
+    Odd {
+        /// Its number.
+        line: u64,
+        /// Its name, as the line has it.
+        member: Box<str>,
+    },
+    /// A request names an object that its client is not known to have made.
+    #[error("line {line} of the file names `{id}`, which is not here, or is not this client's")]
+    Object {
+        /// Its number.
+        line: u64,
+        /// The object.
+        id: Box<str>,
+    },
+    /// They name more models than are kept.
+    #[error("the file names more than {MAX_MODELS} models")]
+    TooMany,
+}
+
+impl RequestFile {
+    /// The models that its requests name.
+    pub(crate) fn models(&self) -> &[NamedModel] {
+        &self.models
+    }
+
+    /// Why it is not known what else they name, if it is not.
+    pub(crate) fn mistake(&self) -> Option<&FileMistake> {
+        self.mistake.as_ref()
+    }
+
+    /// A request in this line names a model.
+    pub(crate) fn name(&mut self, model: &str, line: u64) {
+        if self.models.iter().any(|named| *named.name == *model) {
+            return;
+        }
+        if self.models.len() < MAX_MODELS {
+            self.models.push(NamedModel { name: model.into(), line });
+        } else {
+            self.fail(FileMistake::TooMany);
+        }
+    }
+
+    /// Notes what is wrong with it; the first mistake stays.
+    pub(crate) fn fail(&mut self, mistake: FileMistake) {
+        self.mistake.get_or_insert(mistake);
+    }
+
+    /// The bytes that it takes, about.
+    pub(crate) fn size(&self) -> usize {
+        let of_mistake = match &self.mistake {
+            Some(FileMistake::Odd { member: text, .. } | FileMistake::Object { id: text, .. }) => text.len(),
+            _ => 0,
+        };
+        let of_models = self.models.iter().map(|named| size_of::<NamedModel>() + named.name.len()).sum::<usize>();
+        size_of::<Self>() + of_mistake + of_models
+    }
+}
