@@ -100,6 +100,7 @@ mod resends;
 mod resume;
 mod retries;
 mod routing;
+mod same_models;
 mod secrets;
 mod served_models;
 mod shadow;

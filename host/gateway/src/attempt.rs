@@ -168,6 +168,7 @@ impl InboundRequest {
     pub fn demand(&self) -> Demand<'_> {
         Demand {
             model: self.peek.model.as_deref(),
+            same_models: &[],
             further_models: self.further_models.get().map(Vec::as_slice).unwrap_or_default(),
             output_limit: self.peek.output_limit,
             candidates: self.peek.candidates,

@@ -212,7 +212,8 @@ impl Budgets {
         demand: &Demand<'_>,
     ) -> Result<Option<Granted>, Box<Refusal>> {
         let tags = tags(caller);
-        pin!(self.reserve_for(owner(caller, model, &tags), targets, demand)).await
+        let owner = Owner { same_models: demand.same_models, ..owner(caller, model, &tags) };
+        pin!(self.reserve_for(owner, targets, demand)).await
     }
 
     /// Whether a caller may use the model to which a budget passes its request on. A budget of the configuration is the

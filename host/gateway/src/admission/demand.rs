@@ -12,6 +12,8 @@ const BYTES_A_TOKEN: usize = 4;
 pub struct Demand<'a> {
     /// The model as the client names it; `None` for operations without one.
     pub model: Option<&'a str>,
+    /// Other names that the configuration has for the model.
+    pub same_models: &'a [&'a str],
     /// Models that the request names besides, one of which may answer, as far as they are known.
     pub further_models: &'a [String],
     /// The request's own limit of output tokens, of each candidate.
@@ -53,6 +55,7 @@ impl<'a> Demand<'a> {
         let (output_limit, service_tier, counted_len) = (None, None, body_len);
         Self {
             model,
+            same_models: &[],
             further_models: &[],
             output_limit,
             candidates: 1,

@@ -1,6 +1,8 @@
 //! Models that a request names beside its own: a client may name those that it may use, the guards of each judge the request, and
 //! budgets hold back what the dearest may cost, in every lane.
 
+use std::iter;
+
 use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -76,7 +78,8 @@ pub(super) fn guarded(
 ) -> Vec<String> {
     let Some(own) = peek.model.as_ref().filter(|_| serving.guards.differ_by_model()) else { return Vec::new() };
     let Some(further) = further() else { return Vec::new() };
-    let mut names = vec![own.clone()];
+    let mut names: Vec<String> =
+        iter::once(own.clone()).chain(serving.routes.aliases_of(own).map(str::to_owned)).collect();
     for name in further {
         names.extend(serving.routes.aliases_of(&name).map(str::to_owned));
         names.push(name);

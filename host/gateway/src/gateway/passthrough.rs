@@ -173,6 +173,7 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let PermittedPass { caller, passage, target, priced, .. } = permitted;
         let earlier = peek.map_or(0, |peek| self.unbooked.earlier.of(&caller.tenant, peek.earlier()));
+            same_models: &[],
         let demand = Demand {
             model: peek.and_then(|peek| peek.model.as_deref()),
             further_models: &permitted.further_models,

@@ -84,6 +84,7 @@ impl Gateway {
         };
         let affordable = pin!(self.affordable_plan(serving, asked, circumstances)).await?;
         pin!(self.admit_downgraded(serving, asked, &affordable, &mut permit)).await?;
+        pin!(self.admit_same(serving, asked, &affordable, &mut permit)).await?;
         let Affordable { plan, budget, notices, .. } = affordable;
         let series = plan.route.series(&self.metrics, &asked.endpoint, asked.caller.label());
         if span.is_recording() {
@@ -137,6 +138,23 @@ impl Gateway {
         Ok(())
     }
 
+    /// Admits a request to the limits of other names of its model, which a pattern passes on.
+    async fn admit_same(
+        &self,
+        serving: &Serving,
+        asked: &InboundRequest,
+        affordable: &Affordable,
+        permit: &mut AdmissionPermit,
+    ) -> Result<(), NoTarget> {
+        let Some(model) = affordable.downgraded.as_deref().or(asked.peek.model.as_deref()) else { return Ok(()) };
+        for alias in serving.routes.same_as(&affordable.plan.route, model) {
+            let demand = Demand { model: Some(alias), ..asked.demand() };
+            let more = self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await;
+            permit.add(more.map_err(|refused| refused.fault)?);
+        }
+        Ok(())
+    }
+
     /// Plans the request's candidates and reserves at the budgets what they may cost. A budget without room may name
     /// another model, whose targets are tried in place of these.
     async fn affordable_plan(
@@ -149,7 +167,9 @@ impl Gateway {
         let mut downgraded: Option<String> = None;
         for _ in 0..=DOWNGRADES {
             let model = downgraded.as_deref().or(asked.peek.model.as_deref());
-            let demand = Demand { model, ..asked.demand() };
+            let same: Vec<&str> =
+                model.map_or_else(Vec::new, |model| serving.routes.same_as(&planned.route, model).collect());
+            let demand = Demand { model, same_models: &same, ..asked.demand() };
             let reserved = pin!(self.admission.budgets.reserve(&asked.caller, &planned, &demand)).await;
             let refusal = match reserved {
                 Ok(granted) => {

@@ -34,6 +34,19 @@ impl Routes {
         self.iter().find_map(|(_, route)| Some((route.alias.as_str(), route.targets.iter().flatten().find(is_it)?)))
     }
 
+    /// The aliases of other routes that ask the same providers for a model which a pattern's route passes on by its own name.
+    pub(crate) fn same_as<'a>(&'a self, route: &'a Route, model: &'a str) -> impl Iterator<Item = &'a str> {
+        let passes_on = |label: &str| {
+            let mut targets = route.targets.iter().flatten();
+            targets.any(|target| target.model.is_none() && *target.label == *label)
+        };
+        let is_it = move |target: &Arc<Target>| target.model.as_deref() == Some(model) && passes_on(&target.label);
+        let others = self.iter().filter(move |(_, other)| other.alias != route.alias);
+        others
+            .filter(move |(_, other)| other.targets.iter().flatten().any(is_it))
+            .map(|(_, other)| other.alias.as_str())
+    }
+
     /// The aliases of the routes that ask any provider for a model.
     pub(crate) fn aliases_of(&self, model: &str) -> impl Iterator<Item = &str> {
         let asks = move |route: &Route| route.targets.iter().flatten().any(|one| one.model.as_deref() == Some(model));

@@ -34,6 +34,8 @@ pub struct Owner<'a> {
     pub tags: &'a [&'a str],
     /// The model under the name that the client uses.
     pub model: Option<&'a str>,
+    /// Other names that the configuration has for this model.
+    pub same_models: &'a [&'a str],
     /// The provider. It is known for each attempt only: see [`Owner::attempt_at`].
     pub provider: Option<&'a str>,
     /// Whether this is an attempt of a request that has its own reservation: budgets for all requests count that one.
@@ -163,7 +165,7 @@ impl BudgetSet {
         owner.tags.iter().for_each(|tag| add(ScopeKind::Tag, Some(tag)));
         add(ScopeKind::Team, owner.team);
         add(ScopeKind::Organisation, owner.organisation);
-        add(ScopeKind::Model, owner.model);
+        owner.model.iter().chain(owner.same_models).for_each(|model| add(ScopeKind::Model, Some(model)));
         add(ScopeKind::Provider, owner.provider);
         if !owner.is_attempt {
             places.extend_from_slice(&self.for_all);

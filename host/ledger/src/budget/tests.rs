@@ -51,6 +51,7 @@ const KEY: Owner<'_> = Owner {
     organisation: Some("o"),
     tags: &["x", "x"],
     model: Some("large"),
+    same_models: &[],
     provider: None,
     is_attempt: false,
 };
