@@ -53,6 +53,9 @@ async fn all_of_it_is_recorded(folder: &Folder, store: &str) {
     let first = config(&upstream, store, "");
     let program = Program::start(folder, &target().join("test-cache"), &first);
     let address = program.address();
+    let started = entry(address, "start", "start").await;
+    assert!(started["actor"]["id"].as_str().unwrap().starts_with("weir/"), "{started}");
+    assert_eq!((&started["before"], &started["after"]["version"]), (&json!(null), &json!(1)));
     let reload = || admin(address, Request::post("/admin/v1/config/reload", ""));
 
     let model = "[[models]]\nalias = \"second\"\ntarget = { provider = \"openai\", model = \"m\" }\n";
@@ -65,6 +68,7 @@ async fn all_of_it_is_recorded(folder: &Folder, store: &str) {
         (&json!("config"), &json!("admin.token"), &json!("2"))
     );
     assert_eq!((&taken["before"]["version"], &taken["after"]["version"]), (&json!(1), &json!(2)));
+    assert_eq!(taken["before"], started["after"]);
     assert_ne!(taken["before"]["digest"], taken["after"]["digest"]);
     assert_eq!((&taken["changed"], &taken["secret_files_changed"]), (&json!(["clients", "models"]), &json!(false)));
 
@@ -91,6 +95,19 @@ async fn all_of_it_is_recorded(folder: &Folder, store: &str) {
     let all = admin(address, Request::get("/admin/v1/audit?limit=1000")).await.text();
     assert!(![SECRET, OTHER_SECRET, TOKEN, "KEY-OF"].into_iter().any(|secret| all.contains(secret)), "{all}");
     assert_eq!(admin(address, Request::get("/admin/v1/audit/check")).await.json()["intact"], true);
+
+    // A start with what was in force last needs no entry; one with another configuration has one.
+    drop(program);
+    let third = std::fs::read_to_string(&file).unwrap();
+    for (text, expected) in [(third.clone(), 1), (third.replace("\"third\"", "\"fourth\""), 2)] {
+        let program = Program::start(folder, &target().join("test-cache"), &text);
+        let all = admin(program.address(), Request::get("/admin/v1/audit?limit=1000")).await.json();
+        let starts: Vec<&Value> =
+            all["items"].as_array().unwrap().iter().filter(|item| item["event"]["action"] == "start").collect();
+        assert_eq!(starts.len(), expected, "{all}");
+        let newest = &starts[0]["event"];
+        assert_eq!(newest["before"]["digest"] == signalled["after"]["digest"], expected == 2, "{newest}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

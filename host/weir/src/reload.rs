@@ -12,7 +12,7 @@ mod file;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use at_next_start::at_next_start;
 use audit::ReloadAudit;
@@ -29,8 +29,11 @@ use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
 use weir_identity::change::Actor;
 use weir_ledger::PriceFile;
+use weir_store::StoreError;
 use weir_translate::dialect::endpoints::FaceError;
 
+/// When a start is recorded again that could not be.
+const RECORD_AGAIN: Duration = Duration::from_secs(30);
 /// Number of kept configurations, including the one in force.
 const KEPT: usize = 16;
 
@@ -150,10 +153,28 @@ impl Reload {
         Self { gateway, catalog, granted, prices, reloading, versions, refused_files, audit }
     }
 
-    /// Records in the audit log of this store what is taken and refused from now on.
-    pub(crate) fn record_in(&self, store: &OpenStore) {
+    /// Records in the audit log of this store what is taken and refused from now on, and with which configuration the process
+    /// began. If the store cannot be used now, that is recorded later.
+    pub(crate) async fn record_in(self: &Arc<Self>, store: &OpenStore) {
         // The first one stays, which is that of the process.
         _ = self.audit.set(ReloadAudit::new(store));
+        let first = self.current();
+        let Err(error) = self.record_start(&first).await else { return };
+        tracing::warn!(%error, "the audit log lacks this start: it is recorded once the store can be used");
+        let reload = Arc::clone(self);
+        tokio::spawn(async move {
+            while reload.record_start(&first).await.is_err() {
+                tokio::time::sleep(RECORD_AGAIN).await;
+            }
+        });
+    }
+
+    /// Records with which configuration the process began.
+    async fn record_start(self: &Arc<Self>, first: &Arc<Version>) -> Result<(), StoreError> {
+        let (reload, first) = (Arc::clone(self), Arc::clone(first));
+        let record = move || reload.audit.get().map_or(Ok(()), |audit| audit.started(&first));
+        // A panic there would come again.
+        tokio::task::spawn_blocking(record).await.unwrap_or(Ok(()))
     }
 
     /// The version in force.

@@ -1,4 +1,4 @@
-//! Records in the audit log which configurations were taken and which refused, by whom and why: the digest of the file before and
+//! Records in the audit log which configurations were taken, at a start too, and which refused, by whom and why: the digest of the file before and
 //! after, and the names of what changed. No value of a configuration is in it.
 
 use std::path::Path;
@@ -12,10 +12,13 @@ use crate::store::OpenStore;
 use crate::store::redaction::Redaction;
 use weir_config::Config;
 use weir_identity::change::Actor;
-use weir_store::{AuditEvent, Store, StoreError};
+use weir_store::{AuditEntry, AuditEvent, Store, StoreError};
 
 /// The most characters of why a configuration was refused.
 const MAX_REASON: usize = 300;
+/// How many entries are read at a time for the last configuration, and at most: most of them are of keys.
+const PAGE: usize = 1_000;
+const PAGES: usize = 20;
 
 /// A change of the file. Who made it is not known.
 pub(super) fn file_watch(path: &Path) -> Actor {
@@ -28,6 +31,11 @@ pub(crate) fn signal(name: &str) -> Actor {
     Actor { kind: "signal".to_owned(), id: name.to_owned() }
 }
 
+/// A start of this program.
+fn start() -> Actor {
+    Actor { kind: "start".to_owned(), id: format!("weir/{}", env!("CARGO_PKG_VERSION")) }
+}
+
 /// The audit log, for changes of the configuration.
 #[derive(Debug)]
 pub(super) struct ReloadAudit {
@@ -38,6 +46,33 @@ pub(super) struct ReloadAudit {
 impl ReloadAudit {
     pub(super) fn new(store: &OpenStore) -> Self {
         Self { store: store.store(), redaction: store.redaction() }
+    }
+
+    /// Records the configuration that was loaded at the start, unless it is the one of the last entry. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read or written now.
+    pub(super) fn started(&self, version: &Version) -> Result<(), StoreError> {
+        let (before, now) = (self.last()?, shown(version));
+        if before["digest"] == now["digest"] {
+            return Ok(());
+        }
+        self.write(&start(), version.origin.as_str(), version, json!({"before": before, "after": now}))
+    }
+
+    /// The configuration that was in force by the last entry about one; null if there is none.
+    fn last(&self) -> Result<Value, StoreError> {
+        let mut before = None;
+        for _ in 0..PAGES {
+            let page = self.store.audit_page(before, PAGE)?;
+            if let Some(found) = page.iter().find_map(in_force) {
+                return Ok(found);
+            }
+            let Some(last) = page.last().filter(|last| last.sequence > 1) else { break };
+            before = Some(last.sequence);
+        }
+        Ok(Value::Null)
     }
 
     /// Records that a configuration was taken. It is in force already, so a store that fails is only reported. Blocks.
@@ -64,6 +99,12 @@ impl ReloadAudit {
 
     /// Records an action, after which this version is in force.
     fn record(&self, by: &Actor, action: &str, now_in_force: &Version, details: Value) {
+        if let Err(error) = self.write(by, action, now_in_force, details) {
+            tracing::error!(%error, action, kind = "config", "the audit log lacks a change");
+        }
+    }
+
+    fn write(&self, by: &Actor, action: &str, now_in_force: &Version, details: Value) -> Result<(), StoreError> {
         let now = Timestamp::now();
         let mut event = json!({
             "at": now,
@@ -76,11 +117,15 @@ impl ReloadAudit {
             event.extend(details);
         }
         let time_ms = u64::try_from(now.as_millisecond()).unwrap_or_default();
-        let written: Result<_, StoreError> = self.store.audit(&AuditEvent { time_ms, event: event.to_string() });
-        if let Err(error) = written {
-            tracing::error!(%error, action, kind = "config", "the audit log lacks a change");
-        }
+        self.store.audit(&AuditEvent { time_ms, event: event.to_string() }).map(|_| ())
     }
+}
+
+/// The configuration that is in force after an entry, if that is about one: what was refused left the one before.
+fn in_force(entry: &AuditEntry) -> Option<Value> {
+    let mut event: Value = serde_json::from_str(&entry.event).ok().filter(|event: &Value| event["kind"] == "config")?;
+    let name = if event["after"].is_object() { "after" } else { "before" };
+    Some(event[name].take())
 }
 
 /// What an entry has of a configuration that replaces another one.
