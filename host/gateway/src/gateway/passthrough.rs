@@ -116,7 +116,7 @@ impl Gateway {
         let is_bare = body.is_end_stream();
         match &known {
             Some((known, _)) => guards::refuse_stored(serving, known.endpoint, &caller)?,
-            None => readings::permit_models_of_head(&caller, &head)?,
+            None => readings::permit_undeclared(serving, &caller, &head)?,
         }
         let addressed = PassAddress { caller: &caller, target, known: known.as_ref() };
         let taken = self.take(serving, addressed, &head, body, record).await?;
@@ -154,10 +154,8 @@ impl Gateway {
             arrived: taken.arrived.filter(|_| is_text(&head) || taken.peek.is_some()),
         };
         let asked = passed(serving, &permitted, known, head, path, taken.body, taken.peek.as_ref());
-        let permit = match taken.held {
-            Some(held) => joined(permit, AdmissionPermit::to_hold(held)),
-            None => permit,
-        };
+        let held = taken.held.map(AdmissionPermit::to_hold);
+        let permit = held.into_iter().fold(permit, joined);
         let admitted = Admitted { span, permit, record };
         self.send_on(serving, &permitted, asked, taken.peek.as_ref(), admitted).await
     }
@@ -173,9 +171,9 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let PermittedPass { caller, passage, target, priced, .. } = permitted;
         let earlier = peek.map_or(0, |peek| self.unbooked.earlier.of(&caller.tenant, peek.earlier()));
-            same_models: &[],
         let demand = Demand {
             model: peek.and_then(|peek| peek.model.as_deref()),
+            same_models: &[],
             further_models: &permitted.further_models,
             output_limit: peek.and_then(|peek| peek.output_limit),
             candidates: peek.map_or(1, |peek| peek.candidates),
@@ -304,8 +302,8 @@ impl Gateway {
                     (None, sent) => sent.as_ref().map(|sent| {
                         rights::claim_to_unknown(self.reasoning_cache.owners(), serving, &path, &query, sent)
                     }),
-                let claim = claim.map(|claim| Claim { requests: Arc::clone(&permitted.requests), ..claim });
                 };
+                let claim = claim.map(|claim| Claim { requests: Arc::clone(&permitted.requests), ..claim });
                 self.note_passed_answer(response, serving, making, claim, account);
                 own_url::put_in_passed(response, own_url.as_deref(), permitted.passage);
                 held.record_success();

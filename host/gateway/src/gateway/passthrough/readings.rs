@@ -65,7 +65,7 @@ pub(super) fn kind(head: &Parts) -> &str {
 }
 
 /// Refuses a model in the query or in a header that the caller may not use, at an endpoint that no adapter declares.
-pub(super) fn permit_models_of_head(caller: &Caller, head: &Parts) -> Result<(), Fault> {
+fn permit_models_of_head(caller: &Caller, head: &Parts) -> Result<(), Fault> {
     if caller.may_use_all() {
         return Ok(());
     }
