@@ -41,7 +41,7 @@ pub enum OriginError {
 /// Why a url is not that of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// It has a fragment.
+    /// What follows `#` is for browsers: no request carries it.
     #[error("a fragment has no meaning here")]
     Fragment,
     /// It is no url.

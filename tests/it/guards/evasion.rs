@@ -306,7 +306,7 @@ fn form(path: &str, parts: &[(&str, &str)]) -> Request {
     Request::new("POST", path).header("content-type", "multipart/form-data; boundary=x").body(body + "--x--\r\n")
 }
 
-fn cannot_judge(reply: &weir_tests::Reply) -> bool {
+fn cannot_judge(reply: &Reply) -> bool {
     reply.status() == 403 && reply.json()["error"]["code"] == "guard_cannot_judge"
 }
 

@@ -67,18 +67,14 @@ async fn a_cost_that_answers_report_is_booked_and_marked_as_reported() {
         let kept = open(&upstream, NO_PRICES);
         let facts = asked(&kept, Some(cost_usd)).await;
         for fact in &facts {
-            assert_eq!([text(fact, "cost_usd"), text(fact, "price_version")], [cost_usd, "reported"], "{fact}");
+            assert_eq!([text(fact, "cost_usd"), text(fact, "price_version")], [cost_usd, "told"], "{fact}");
             assert_eq!(fact["tokens"]["input"], 30, "{fact}");
         }
         let spent = 4.0 * cost_usd.parse::<f64>().unwrap();
         assert!((counted(&kept, "weir_budget_used{").await - spent).abs() < 1e-9, "{spent}");
         let shown = kept.admin(&format!("/admin/v1/requests/{}", text(&facts[0], "id"))).await.json();
         let explained = &shown["explained"];
-        assert_eq!(
-            [text(explained, "total_usd"), text(explained, "price_version")],
-            [cost_usd, "reported"],
-            "{explained}"
-        );
+        assert_eq!([text(explained, "total_usd"), text(explained, "price_version")], [cost_usd, "told"], "{explained}");
         assert!(text(explained, "note").contains("reported"), "{explained}");
     }
 }
@@ -95,7 +91,7 @@ async fn a_cost_that_an_answer_to_pass_through_tells_is_booked_too() {
         let reply = kept.ask(&passed).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
         let fact = kept.of(&id).await;
-        assert_eq!([text(&fact, "cost_usd"), text(&fact, "price_version")], ["0.00014", "reported"], "{fact}");
+        assert_eq!([text(&fact, "cost_usd"), text(&fact, "price_version")], ["0.00014", "told"], "{fact}");
     }
     let spent = counted(&kept, "weir_budget_used{").await;
     assert!((spent - 0.000_28).abs() < 1e-9, "{spent}");
@@ -107,7 +103,7 @@ async fn a_price_of_the_operators_goes_before_a_cost_that_answers_report() {
     let kept = open(&upstream, PRICES);
     for fact in asked(&kept, Some("37")).await {
         assert_eq!(text(&fact, "cost_usd"), "37", "{fact}");
-        assert_ne!(text(&fact, "price_version"), "reported", "{fact}");
+        assert_ne!(text(&fact, "price_version"), "told", "{fact}");
     }
 }
 
@@ -119,7 +115,7 @@ async fn what_cannot_be_a_cost_is_counted_and_not_booked() {
         for fact in asked(&kept, None).await {
             assert_eq!(fact["cost_usd"], Value::Null, "{cost}: {fact}");
         }
-        let count = counted(&kept, "weir_reported_cost_refused_total{").await;
+        let count = counted(&kept, "weir_told_cost_refused_total{").await;
         assert!((count - 4.0).abs() < f64::EPSILON, "{cost}: {count}");
     }
 }

@@ -20,7 +20,7 @@ const UNITS: &str = "weir_units_total";
 const COST: &str = "weir_cost_total";
 const UNPRICED: &str = "weir_price_unknown_total";
 const UNKNOWN: &str = "weir_billing_unknown_total";
-const REFUSED: &str = "weir_reported_cost_refused_total";
+const REFUSED: &str = "weir_told_cost_refused_total";
 
 /// The metrics of tokens and cost.
 #[derive(Debug)]
