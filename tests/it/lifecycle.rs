@@ -500,5 +500,5 @@ async fn decisions_survive_kills_and_two_processes_with_one_cache() {
     let fourth = Program::start(&folder, cache.path(), &settings);
     let about = program::ask(fourth.address(), &Request::get("/admin/plugins")).await.json();
     assert_eq!(about["quarantined"], json!([]), "{about}");
-    assert!(fourth.log().contains("decided about adapters cannot be read"), "{}", fourth.log());
+    assert!(fourth.log().contains("the decisions about adapters cannot be read"), "{}", fourth.log());
 }

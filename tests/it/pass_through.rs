@@ -317,8 +317,13 @@ async fn anothers_object_is_not_here_by_this_way_either() {
     let made = gateway.ask(&by("bound", Request::new("POST", "/passthrough/p/files").body("9"))).await;
     assert_eq!(made.status(), 200, "{}", made.text());
     upstream.request().await;
-    assert_eq!(gateway.ask(&by("bound", batch("file-abcdefgh12345679"))).await.status(), 200);
+    let own = "/passthrough/p/files/file-abcdefgh12345679/content";
+    assert_eq!(gateway.ask(&by("bound", Request::get(own))).await.status(), 200);
     upstream.request().await;
+    // What it uploaded is no form, so that nothing was read of the requests in it.
+    let reply = gateway.ask(&by("bound", batch("file-abcdefgh12345679"))).await;
+    assert_eq!((reply.status(), code(&reply).as_str()), (403, "requests_not_read"), "{}", reply.text());
+    assert!(upstream.unseen().is_none());
     let reply = gateway.ask(&by("two", batch("file-abcdefgh12345679"))).await;
     assert_eq!((reply.status(), code(&reply).as_str()), (404, "not_found"), "{}", reply.text());
 }
