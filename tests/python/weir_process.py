@@ -50,8 +50,8 @@ def start(config: Path, log: Path, environment: dict | None = None) -> subproces
         return subprocess.Popen(command, stdout=sink, stderr=sink, env=inherited | (environment or {}))
 
 
-def wait_for(address: str, process: subprocess.Popen, log: Path, seconds: float = 60):
-    """Waits until the program at this address is alive, which on its first start compiles adapters before."""
+def wait_for(address: str, process: subprocess.Popen, log: Path, seconds: float = 240):
+    """Waits until the program at this address is alive. On its first start it compiles all adapters before: a minute on a busy machine."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
         try:
