@@ -2,14 +2,13 @@
 //! pointer that does not parse or a template that is not JSON.
 
 use std::collections::HashSet;
-use std::fmt::{self, Display, Formatter};
 
 use serde_json::Value;
 
 use self::credentials::credential_header;
+pub use self::problems::Problems;
 use self::session::{at_origin, check_session, check_session_face, check_transport};
 use self::tap::{check_tap, frame_test, pointer};
-use weir_sandbox::fault::{clean, head};
 use weir_sandbox::guard::GuardManifest;
 use weir_sandbox::version::Version;
 use weir_types::adapter_headers::is_answerable;
@@ -18,38 +17,6 @@ use weir_types::contract::about::{
     Manifest, ModelPlace, StreamFlag,
 };
 use weir_types::contract::types::{ErrorKind, Header};
-
-/// Maximum number of problems that are reported.
-const REPORTED: usize = 20;
-
-/// The problems of a manifest.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Problems(Vec<String>);
-
-impl Problems {
-    /// One line per problem, `where: what`.
-    pub fn lines(&self) -> &[String] {
-        &self.0
-    }
-
-    fn add(&mut self, place: &str, what: impl Display) {
-        if self.0.len() < REPORTED {
-            self.0.push(head(&clean(&format!("{place}: {what}")), 300).to_owned());
-        }
-    }
-
-    fn unless(&mut self, right: bool, place: &str, what: impl Display) {
-        if !right {
-            self.add(place, what);
-        }
-    }
-}
-
-impl Display for Problems {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("; "))
-    }
-}
 
 /// Checks a manifest by itself; conflicts between manifests are checked elsewhere. `spoken` is the version of the
 /// contract whose interfaces the component exports.
@@ -84,7 +51,7 @@ pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
         check_acceptance(acceptance, &place, &mut p);
     }
     auth(&manifest.auth, &mut p);
-    if p.0.is_empty() { Ok(()) } else { Err(p) }
+    p.into_result()
 }
 
 /// The number of phases.
@@ -99,7 +66,7 @@ pub fn guard(guard: &GuardManifest) -> Result<(), Problems> {
     p.unless(guard.phases.len() <= PHASES, "phases", "names a phase twice");
     let held = guard.hold_back;
     p.unless(held <= HOLD_BACK, "hold-back", format_args!("is {held} characters, the limit is {HOLD_BACK}"));
-    if p.0.is_empty() { Ok(()) } else { Err(p) }
+    p.into_result()
 }
 
 /// The rule of [`is_name`] in words.
@@ -248,15 +215,9 @@ fn check_lines(face: &Face, place: &str, p: &mut Problems) {
         _ => None,
     });
     let objects = face.object_ids.iter().map(String::as_str).filter(|text| *text != "{id}");
-    let fields: HashSet<Option<&str>> = models.chain(objects).map(field_of_lines).collect();
+    let fields: HashSet<Option<&str>> = models.chain(objects).map(|at| Some(Face::in_line(at)?.0)).collect();
     let are_lines = fields.is_empty() || fields.len() == 1 && !fields.contains(&None);
     p.unless(are_lines, place, "in a raw body, pointers are at the lines of one field's file: /file/*/body/model");
-}
-
-/// The form's field at whose lines a pointer is.
-fn field_of_lines(pointer: &str) -> Option<&str> {
-    let (field, line) = pointer.strip_prefix('/')?.split_once('/')?;
-    (!field.is_empty() && line.starts_with("*/")).then_some(field)
 }
 
 fn check_acceptance(accepts: &Acceptance, place: &str, p: &mut Problems) {
@@ -405,6 +366,7 @@ fn is_url(text: &str) -> bool {
 
 mod bounds;
 mod credentials;
+mod problems;
 mod session;
 mod tap;
 #[cfg(test)]

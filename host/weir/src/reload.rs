@@ -12,7 +12,7 @@ mod file;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use at_next_start::at_next_start;
 use audit::ReloadAudit;
@@ -21,7 +21,6 @@ pub use exposure::Exposure;
 pub use file::follow;
 
 use crate::keys;
-use crate::store::OpenStore;
 use weir_adapters::{Catalog, Granted};
 use weir_config::{Config, Place, Problem, Problems, SecretFile, Severity, Source};
 use weir_embed::granted;
@@ -29,11 +28,8 @@ use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
 use weir_identity::change::Actor;
 use weir_ledger::PriceFile;
-use weir_store::StoreError;
 use weir_translate::dialect::endpoints::FaceError;
 
-/// When a start is recorded again that could not be.
-const RECORD_AGAIN: Duration = Duration::from_secs(30);
 /// Number of kept configurations, including the one in force.
 const KEPT: usize = 16;
 
@@ -151,30 +147,6 @@ impl Reload {
         let (prices, reloading, refused_files) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (versions, audit) = (Mutex::new(versions), OnceLock::new());
         Self { gateway, catalog, granted, prices, reloading, versions, refused_files, audit }
-    }
-
-    /// Records in the audit log of this store what is taken and refused from now on, and with which configuration the process
-    /// began. If the store cannot be used now, that is recorded later.
-    pub(crate) async fn record_in(self: &Arc<Self>, store: &OpenStore) {
-        // The first one stays, which is that of the process.
-        _ = self.audit.set(ReloadAudit::new(store));
-        let first = self.current();
-        let Err(error) = self.record_start(&first).await else { return };
-        tracing::warn!(%error, "the audit log lacks this start: it is recorded once the store can be used");
-        let reload = Arc::clone(self);
-        tokio::spawn(async move {
-            while reload.record_start(&first).await.is_err() {
-                tokio::time::sleep(RECORD_AGAIN).await;
-            }
-        });
-    }
-
-    /// Records with which configuration the process began.
-    async fn record_start(self: &Arc<Self>, first: &Arc<Version>) -> Result<(), StoreError> {
-        let (reload, first) = (Arc::clone(self), Arc::clone(first));
-        let record = move || reload.audit.get().map_or(Ok(()), |audit| audit.started(&first));
-        // A panic there would come again.
-        tokio::task::spawn_blocking(record).await.unwrap_or(Ok(()))
     }
 
     /// The version in force.

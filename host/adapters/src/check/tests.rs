@@ -334,5 +334,5 @@ fn many_problems_are_reported_at_once_within_a_bound() {
     faulty.faces =
         std::iter::repeat_with(|| Face { method: String::new(), ..good().faces.remove(0) }).take(50).collect();
     let problems = manifest(&faulty, Version::V0_1_0).unwrap_err();
-    assert_eq!(problems.lines().len(), REPORTED);
+    assert_eq!(problems.lines().len(), problems::REPORTED);
 }

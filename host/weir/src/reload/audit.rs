@@ -3,11 +3,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{AppliedConfig, Origin, ReloadError, Version};
+use super::{AppliedConfig, Origin, Reload, ReloadError, Version};
 use crate::store::OpenStore;
 use crate::store::redaction::Redaction;
 use weir_config::Config;
@@ -19,6 +20,35 @@ const MAX_REASON: usize = 300;
 /// How many entries are read at a time for the last configuration, and at most: most of them are of keys.
 const PAGE: usize = 1_000;
 const PAGES: usize = 20;
+
+/// When a start is recorded again that could not be.
+const RECORD_AGAIN: Duration = Duration::from_secs(30);
+
+impl Reload {
+    /// Records in the audit log of this store what is taken and refused from now on, and with which configuration the process
+    /// began. If the store cannot be used now, that is recorded later.
+    pub(crate) async fn record_in(self: &Arc<Self>, store: &OpenStore) {
+        // The first one stays, which is that of the process.
+        _ = self.audit.set(ReloadAudit::new(store));
+        let first = self.current();
+        let Err(error) = self.record_start(&first).await else { return };
+        tracing::warn!(%error, "the audit log lacks this start: it is recorded once the store can be used");
+        let reload = Arc::clone(self);
+        tokio::spawn(async move {
+            while reload.record_start(&first).await.is_err() {
+                tokio::time::sleep(RECORD_AGAIN).await;
+            }
+        });
+    }
+
+    /// Records with which configuration the process began.
+    async fn record_start(self: &Arc<Self>, first: &Arc<Version>) -> Result<(), StoreError> {
+        let (reload, first) = (Arc::clone(self), Arc::clone(first));
+        let record = move || reload.audit.get().map_or(Ok(()), |audit| audit.started(&first));
+        // A panic there would come again.
+        tokio::task::spawn_blocking(record).await.unwrap_or(Ok(()))
+    }
+}
 
 /// A change of the file. Who made it is not known.
 pub(super) fn file_watch(path: &Path) -> Actor {
