@@ -97,6 +97,13 @@ impl Face {
         self.model.iter().any(|place| self.body != BodyKind::Raw || !matches!(place, ModelPlace::Pointer(_)))
     }
 
+    /// The form's field with the file, and the pointer within each of its lines, of a pointer at the requests in a file.
+    pub fn in_line(pointer: &str) -> Option<(&str, &str)> {
+        let (field, lines) = pointer.strip_prefix('/')?.split_once('/')?;
+        let line = lines.strip_prefix('*').filter(|line| line.starts_with('/') && !field.is_empty())?;
+        Some((field, line))
+    }
+
     /// Where its requests have ids of objects, without the places of the requests in a file.
     pub fn own_object_ids(&self) -> impl Iterator<Item = &String> {
         self.object_ids.iter().filter(|place| self.body != BodyKind::Raw || !place.starts_with('/'))

@@ -5,8 +5,6 @@ use weir_wire::peek::{Limits, Peek, Pointers};
 
 use crate::dialect::request_peek::named_models;
 
-/// How a manifest's pointer goes on behind the name of the form's field: each line of the file is an element.
-const EACH_LINE: &str = "/*/";
 /// The most values of one place in a line.
 const MAX_VALUES: usize = 1 << 10;
 
@@ -40,17 +38,18 @@ impl LinePlaces {
             return None;
         }
         let models = face.model.iter().filter_map(|place| match place {
-            ModelPlace::Pointer(place) => Some((in_line(&place.pointer)?, place.prefix.clone())),
+            ModelPlace::Pointer(place) => Some((Face::in_line(&place.pointer)?, place.prefix.clone())),
             _ => None,
         });
-        let (own, prefixes): (Vec<(&str, String)>, Vec<String>) = models.unzip();
+        let (own, prefixes): (Vec<(&str, &str)>, Vec<String>) = models.unzip();
         let field = own.first()?.0.to_owned();
-        let objects: Vec<String> = face.object_ids.iter().filter_map(|place| Some(in_line(place)?.1)).collect();
+        let objects: Vec<&str> = face.object_ids.iter().filter_map(|place| Some(Face::in_line(place)?.1)).collect();
         // What a request names besides its own model stands beside that.
         let request = own.first()?.1.rsplit_once('/')?.0.to_owned();
         let further = named_models::places().map(|place| format!("{request}{place}"));
         let count = objects.len();
-        let all: Vec<String> = own.into_iter().map(|(_, place)| place).chain(objects).chain(further).collect();
+        let known = own.into_iter().map(|(_, place)| place).chain(objects).map(str::to_owned);
+        let all: Vec<String> = known.chain(further).collect();
         Some(Self { field, pointers: Pointers::compile(&all).ok()?, prefixes, objects: count })
     }
 
@@ -75,13 +74,4 @@ impl LinePlaces {
     pub(super) fn before_further(&self) -> usize {
         self.prefixes.len() + self.objects
     }
-}
-
-/// The form's field of a pointer into the lines of a file, and the pointer within each line.
-fn in_line(pointer: &str) -> Option<(&str, String)> {
-    let rest = pointer.strip_prefix('/')?;
-    let at = rest.find(EACH_LINE)?;
-    let (field, line) = rest.split_at(at);
-    let line = line.strip_prefix("/*")?;
-    (!field.is_empty() && !field.contains('/')).then(|| (field, line.to_owned()))
 }
