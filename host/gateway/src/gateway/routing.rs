@@ -83,8 +83,7 @@ impl Gateway {
             only_looks: false,
         };
         let affordable = pin!(self.affordable_plan(serving, asked, circumstances)).await?;
-        pin!(self.admit_downgraded(serving, asked, &affordable, &mut permit)).await?;
-        pin!(self.admit_same(serving, asked, &affordable, &mut permit)).await?;
+        pin!(self.admit_other_names(serving, asked, &affordable, &mut permit)).await?;
         let Affordable { plan, budget, notices, .. } = affordable;
         let series = plan.route.series(&self.metrics, &asked.endpoint, asked.caller.label());
         if span.is_recording() {
@@ -123,32 +122,20 @@ impl Gateway {
         Ok(RoutedExchange { tried, plan, account, deadline, notices })
     }
 
-    /// Admits a request to the limits of the model that a budget put in place of the one asked for, if one did.
-    async fn admit_downgraded(
+    /// Admits a request to the limits of the model that a budget put in place of the one asked for, if one did, and to those of
+    /// other names of its model, which a pattern passes on.
+    async fn admit_other_names(
         &self,
         serving: &Serving,
         asked: &InboundRequest,
         affordable: &Affordable,
         permit: &mut AdmissionPermit,
     ) -> Result<(), NoTarget> {
-        let Some(model) = &affordable.downgraded else { return Ok(()) };
-        let demand = Demand { model: Some(model), ..asked.demand() };
-        let more = self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await;
-        permit.add(more.map_err(|refused| refused.fault)?);
-        Ok(())
-    }
-
-    /// Admits a request to the limits of other names of its model, which a pattern passes on.
-    async fn admit_same(
-        &self,
-        serving: &Serving,
-        asked: &InboundRequest,
-        affordable: &Affordable,
-        permit: &mut AdmissionPermit,
-    ) -> Result<(), NoTarget> {
-        let Some(model) = affordable.downgraded.as_deref().or(asked.peek.model.as_deref()) else { return Ok(()) };
-        for alias in serving.routes.same_as(&affordable.plan.route, model) {
-            let demand = Demand { model: Some(alias), ..asked.demand() };
+        let downgraded = affordable.downgraded.as_deref();
+        let model = downgraded.or(asked.peek.model.as_deref());
+        let same = model.into_iter().flat_map(|model| serving.routes.same_as(&affordable.plan.route, model));
+        for name in downgraded.into_iter().chain(same) {
+            let demand = Demand { model: Some(name), ..asked.demand() };
             let more = self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await;
             permit.add(more.map_err(|refused| refused.fault)?);
         }
@@ -167,8 +154,8 @@ impl Gateway {
         let mut downgraded: Option<String> = None;
         for _ in 0..=DOWNGRADES {
             let model = downgraded.as_deref().or(asked.peek.model.as_deref());
-            let same: Vec<&str> =
-                model.map_or_else(Vec::new, |model| serving.routes.same_as(&planned.route, model).collect());
+            let same: Vec<_> =
+                model.into_iter().flat_map(|model| serving.routes.same_as(&planned.route, model)).collect();
             let demand = Demand { model, same_models: &same, ..asked.demand() };
             let reserved = pin!(self.admission.budgets.reserve(&asked.caller, &planned, &demand)).await;
             let refusal = match reserved {

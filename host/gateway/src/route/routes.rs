@@ -36,15 +36,15 @@ impl Routes {
 
     /// The aliases of other routes that ask the same providers for a model which a pattern's route passes on by its own name.
     pub(crate) fn same_as<'a>(&'a self, route: &'a Route, model: &'a str) -> impl Iterator<Item = &'a str> {
-        let passes_on = |label: &str| {
-            let mut targets = route.targets.iter().flatten();
-            targets.any(|target| target.model.is_none() && *target.label == *label)
+        let passes_on = |target: &&Arc<Target>| target.model.is_none();
+        let labels = move || route.targets.iter().flatten().filter(passes_on).map(|target| &*target.label);
+        let is_it = move |target: &Arc<Target>| {
+            target.model.as_deref() == Some(model) && labels().any(|label| *label == *target.label)
         };
-        let is_it = move |target: &Arc<Target>| target.model.as_deref() == Some(model) && passes_on(&target.label);
-        let others = self.iter().filter(move |(_, other)| other.alias != route.alias);
-        others
-            .filter(move |(_, other)| other.targets.iter().flatten().any(is_it))
-            .map(|(_, other)| other.alias.as_str())
+        let is_other = move |other: &Route| other.alias != route.alias && other.targets.iter().flatten().any(is_it);
+        // Most routes pass no name on, and there may be many others.
+        let others = labels().next().map(|_| self.iter());
+        others.into_iter().flatten().filter(move |(_, other)| is_other(other)).map(|(_, other)| other.alias.as_str())
     }
 
     /// The aliases of the routes that ask any provider for a model.
