@@ -247,6 +247,16 @@ async fn the_rights_of_key_team_and_organisation_apply_together_and_aliases_lead
         assert_eq!(reply.status(), 200, "{}", reply.text());
         assert_eq!(upstream.request().await.json()["model"], "openai");
     }
+    // A name that goes out unchanged is that of the provider's model, whatever the key calls by it.
+    let fields = json!({"name": "b", "owner": {"team": "red"}, "aliases": {"anthropic": "ours"}});
+    let (_, other) = made(&gateway, fields).await;
+    for (model, named, status) in [("anthropic", "openai-t", 200), ("openai", "anthropic", 403)] {
+        let body = json!({"model": model, "models": [named], "messages": [{"role": "user", "content": "Hi"}]});
+        let request = Request::post("/v1/chat/completions", body.to_string());
+        let reply = gateway.ask(&request.header("authorization", &format!("Bearer {other}"))).await;
+        assert_eq!(reply.status(), status, "{named}: {}", reply.text());
+    }
+    while upstream.unseen().is_some() {}
     let listing = json!({"operations": ["chat", "models"]});
     assert_eq!(admin(&gateway, "PATCH", "/teams/red", listing).await.status(), 200);
     let list = Request::get("/v1/models").header("authorization", &format!("Bearer {key}"));

@@ -208,7 +208,7 @@ impl Passage {
         for (at, _) in segments.iter().enumerate().filter(|(_, one)| self.precedes_model(one)) {
             let Some(rest) = segments.get(at + 1..).filter(|rest| !rest.is_empty()) else { continue };
             let rest_of_path = rest.join("/");
-            if !path::beginnings(&rest_of_path).iter().any(|name| caller.may_use(name)) {
+            if !path::beginnings(&rest_of_path).iter().any(|name| caller.may_name(name)) {
                 return Err(not_allowed(caller, rest.first().copied().unwrap_or_default()));
             }
         }

@@ -24,7 +24,7 @@ pub(super) fn permit(caller: &Caller, query: &str, peek: &RequestPeek, body: &[B
     if caller.may_use_all() {
         return Ok(());
     }
-    if let Some(model) = of_query(query).find(|model| !caller.may_use(model)) {
+    if let Some(model) = of_query(query).find(|model| !caller.may_name(model)) {
         return Err(not_allowed(caller, &model));
     }
     if peek.found.is_some() { permit_each(caller, body) } else { Ok(()) }
@@ -138,6 +138,6 @@ fn permit_each(caller: &Caller, body: &[Bytes]) -> Result<(), Fault> {
             format!("`{member}` must be given once, and name models as texts: this key may not use every one");
         Fault::invalid(message).at(member)
     })?;
-    let denied = names.iter().find(|model| !caller.may_use(model));
+    let denied = names.iter().find(|model| !caller.may_name(model));
     denied.map_or(Ok(()), |model| Err(not_allowed(caller, model)))
 }

@@ -79,12 +79,12 @@ impl ModelWatch {
     fn permit(&self, found: &Found) -> Result<(), UploadError> {
         let may_be = |value: &Scalar| match value {
             Scalar::Null => true,
-            value => value.as_text().is_some_and(|model| self.caller.may_use(model)),
+            value => value.as_text().is_some_and(|model| self.caller.may_name(model)),
         };
         let is_variant = |(_, known): &(String, String)| MEMBERS.contains(&&**known);
         let named = named_models::in_found(found, PLACES.len()).map_err(|_| UploadError::Refused(NOT_ALLOWED))?;
         let is_permitted = found.hits().iter().filter(|hit| hit.pointer < PLACES.len()).all(|hit| may_be(&hit.value))
-            && named.iter().all(|model| self.caller.may_use(model))
+            && named.iter().all(|model| self.caller.may_name(model))
             && !found.variants().iter().any(is_variant);
         if is_permitted { Ok(()) } else { Err(UploadError::Refused(NOT_ALLOWED)) }
     }
@@ -114,7 +114,7 @@ impl Watch for ModelWatch {
                 scan.take_texts();
                 let new = scan.found().get(*seen..).unwrap_or_default();
                 let is_permitted =
-                    |text: &Option<String>| text.as_deref().is_some_and(|model| self.caller.may_use(model));
+                    |text: &Option<String>| text.as_deref().is_some_and(|model| self.caller.may_name(model));
                 if !new.iter().all(|field| is_permitted(&field.text)) {
                     return Err(UploadError::Refused(NOT_ALLOWED));
                 }
@@ -152,7 +152,7 @@ enum Place {
 impl Members {
     fn permit(&mut self, caller: &Caller, piece: &[u8]) -> Result<(), UploadError> {
         let mut is_permitted = true;
-        self.push(piece, &mut |model| is_permitted &= caller.may_use(&String::from_utf8_lossy(model)));
+        self.push(piece, &mut |model| is_permitted &= caller.may_name(&String::from_utf8_lossy(model)));
         if is_permitted { Ok(()) } else { Err(UploadError::Refused(NOT_ALLOWED)) }
     }
 

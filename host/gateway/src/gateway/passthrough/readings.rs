@@ -35,7 +35,7 @@ const URL_ENCODED: &str = "application/x-www-form-urlencoded";
 /// Checks that a caller may use every model that a request names, and that it names one where the provider would choose.
 pub(super) fn permit_models(caller: &Caller, endpoint: &Endpoint, peek: &RequestPeek) -> Result<(), Fault> {
     let named = peek.model.iter().chain(peek.model_places.iter().map(|spot| &spot.name));
-    if let Some(model) = named.into_iter().find(|model| !caller.may_use(model)) {
+    if let Some(model) = named.into_iter().find(|model| !caller.may_name(model)) {
         return Err(not_allowed(caller, model));
     }
     let may_leave_out = !endpoint.face.names_model() || caller.may_do(endpoint.face.operation.name(), false);
@@ -76,7 +76,7 @@ fn permit_models_of_head(caller: &Caller, head: &Parts) -> Result<(), Fault> {
     let in_query = head.uri.query().unwrap_or_default();
     let of_query = query::pairs(in_query).filter(|(name, _)| is_model(name)).map(|(_, model)| model);
     let mut named = of_query.chain(models_of_headers(head));
-    named.find(|model| !caller.may_use(model)).map_or(Ok(()), |model| Err(not_allowed(caller, &model)))
+    named.find(|model| !caller.may_name(model)).map_or(Ok(()), |model| Err(not_allowed(caller, &model)))
 }
 
 /// Checks what the head of a request to an endpoint that no adapter declares shows of the models that it is for.
