@@ -26,16 +26,17 @@ const RECORD_AGAIN: Duration = Duration::from_secs(30);
 
 impl Reload {
     /// Records in the audit log of this store what is taken and refused from now on, and with which configuration the process
-    /// began. If the store cannot be used now, that is recorded later.
-    pub(crate) async fn record_in(self: &Arc<Self>, store: &OpenStore) {
+    /// began. The start does not wait for that; if the store cannot be used now, it is recorded later.
+    pub(crate) fn record_in(self: &Arc<Self>, store: &OpenStore) {
         // The first one stays, which is that of the process.
         _ = self.audit.set(ReloadAudit::new(store));
-        let first = self.current();
-        let Err(error) = self.record_start(&first).await else { return };
-        tracing::warn!(%error, "the audit log lacks this start: it is recorded once the store can be used");
-        let reload = Arc::clone(self);
+        let (reload, first) = (Arc::clone(self), self.current());
         tokio::spawn(async move {
-            while reload.record_start(&first).await.is_err() {
+            let mut is_reported = false;
+            while let Err(error) = reload.record_start(&first).await {
+                if !std::mem::replace(&mut is_reported, true) {
+                    tracing::warn!(%error, "the audit log lacks this start: it is recorded once the store can be used");
+                }
                 tokio::time::sleep(RECORD_AGAIN).await;
             }
         });
