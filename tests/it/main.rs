@@ -75,6 +75,7 @@ mod metrics_page;
 mod metrics_protobuf;
 mod model_settings;
 mod multipart;
+mod no_content;
 mod oci;
 mod odd_answers;
 mod odd_usage;

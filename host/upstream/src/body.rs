@@ -33,6 +33,8 @@ pub struct UpstreamBody {
     origin: Arc<str>,
     /// Pieces that were read ahead and will be returned again.
     held: VecDeque<Bytes>,
+    /// The piece behind them that was read to see whether there is any; empty if there is none such.
+    first: Bytes,
     /// Hides the credential in the arriving bytes.
     redactor: Option<Box<StreamRedactor>>,
     observer: Option<Arc<dyn BodyObserver>>,
@@ -82,7 +84,8 @@ impl UpstreamBody {
 
     fn new(source: Source, watch: Watch, origin: Arc<str>) -> Self {
         let (overtime, held) = (Overtime::default(), VecDeque::new());
-        Self { source, watch, overtime, origin, held, redactor: None, observer: None, trailers: None }
+        let (first, redactor, observer, trailers) = (Bytes::new(), None, None, None);
+        Self { source, watch, overtime, origin, held, first, redactor, observer, trailers }
     }
 
     /// Takes out what followed the body, which may hold the credential.
@@ -142,6 +145,17 @@ impl UpstreamBody {
     /// Reads the next piece of the body; `None` at its end.
     pub async fn next_piece(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         next_piece(self).await
+    }
+
+    /// Polls for content, which later reads return: whether there is any, or the body ends without.
+    pub fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, UpstreamError>> {
+        while self.held.iter().chain([&self.first]).all(Bytes::is_empty) {
+            match ready!(Pin::new(&mut *self).poll_frame(cx)) {
+                None => return Poll::Ready(Ok(false)),
+                Some(frame) => self.first = frame?.into_data().unwrap_or_default(),
+            }
+        }
+        Poll::Ready(Ok(true))
     }
 
     /// Reads until `enough` bytes are buffered, the body ends, or `until` is reached. Later reads return these bytes
@@ -226,6 +240,9 @@ impl Body for UpstreamBody {
         if let Some(held) = this.held.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(held))));
         }
+        if !this.first.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.first)))));
+        }
         let result = loop {
             match this.poll_source(cx) {
                 Poll::Ready(Some(Ok(piece))) => {
@@ -267,11 +284,11 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_empty() && self.screened_len() == 0 && self.source.is_ended()
+        self.held.is_empty() && self.first.is_empty() && self.screened_len() == 0 && self.source.is_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held = self.held.iter().map(Bytes::len).sum::<usize>() + self.screened_len();
+        let held = self.held.iter().chain([&self.first]).map(Bytes::len).sum::<usize>() + self.screened_len();
         let left = self.source.left();
         let mut hint = SizeHint::new();
         hint.set_lower(left.lower().saturating_add(held as u64));

@@ -73,7 +73,12 @@ impl Account {
 
     /// Whether it is a whole answer for which there is a price.
     pub(crate) fn is_priced(&self) -> bool {
-        !self.streaming && self.status == 200 && self.tokens.tariff.is_some()
+        !self.streaming && self.status == 200 && self.has_tariff()
+    }
+
+    /// Whether there is a price for the answer of the current target.
+    pub(crate) fn has_tariff(&self) -> bool {
+        self.tokens.tariff.is_some()
     }
 
     /// The rates of the answering target, and the cost of the attempts before; `None` if a price is missing.

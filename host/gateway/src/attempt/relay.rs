@@ -1,6 +1,8 @@
 //! The relay lane: client and provider use the same format, so the bytes pass unchanged. Only the model's name is
 //! replaced, if an alias differs, and the one member that requests usage is added, if the operator wants it.
 
+mod content;
+
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ use weir_types::stage;
 use weir_upstream::{Chunks, UpstreamRequest, UpstreamResponse, headers};
 use weir_wire::frame;
 use weir_wire::peek::{Edit, set_member, splice};
+use weir_wire::tap::CompiledTap;
 
 /// Sends the client's bytes and streams the answer's bytes back.
 pub(super) async fn relay(
@@ -39,13 +42,22 @@ pub(super) async fn relay(
     acceptance: &Acceptance,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
-    let (response, asks_usage) =
+    let (mut response, asks_usage) =
         pin!(send_unchanged(context, asked, target, acceptance, asked.own_url.is_some(), account)).await?;
     let lane = Relay { context, asked, acceptance, asks_usage };
-    if response.status.as_u16() < 400 {
+    if response.status.as_u16() >= 400 {
+        return Err(Box::pin(refused(lane, target, response, account)).await);
+    }
+    if !lane.has_content(response.status) {
         return Ok(answer(lane, response, account));
     }
-    Err(Box::pin(refused(lane, target, response, account)).await)
+    let head_waits = lane.framing(&response).is_none() && lane.own_tap().is_some() && account.has_tariff();
+    let until = content::find(&mut response, head_waits, target).await?;
+    let mut answer = answer(lane, response, account);
+    if let ReplyBody::Relayed(body) = answer.body_mut() {
+        body.has_content(until);
+    }
+    Ok(answer)
 }
 
 /// Sends the client's bytes. Returns the head of the answer, and whether usage was asked for which the client did not ask
@@ -77,7 +89,8 @@ pub(super) async fn send_unchanged(
         }
     }
     refuse_redirect(is_read, &response, target)?;
-    if !is_read && !asked.operation().is_relayed_only() {
+    let lane = Relay { context, asked, acceptance, asks_usage };
+    if lane.has_content(response.status) {
         refuse_empty(&response, target)?;
     }
     if asks_usage && response.status.as_u16() < 400 {
@@ -212,7 +225,24 @@ pub(super) struct Relay<'a> {
     pub(super) asks_usage: bool,
 }
 
-impl Relay<'_> {
+impl<'a> Relay<'a> {
+    /// Whether an answer with this status has content, since a model made it: an answer about a document may have none.
+    pub(super) fn has_content(&self, status: StatusCode) -> bool {
+        status.is_success() && self.acceptance.method != Method::GET && !self.asked.operation().is_relayed_only()
+    }
+
+    /// The framing of an answer that is a stream.
+    fn framing(&self, response: &UpstreamResponse) -> Option<Framing> {
+        // Only the answer shows whether a stored answer is read as a stream.
+        let streams = self.asked.peek.stream || self.asked.stored == Stored::Answer;
+        stream_framing(streams, self.asked.framing, response.status, &response.headers)
+    }
+
+    /// What reads the usage of answers. Counting is free, whatever the answer has in the places of an answer's usage.
+    fn own_tap(&self) -> Option<&'a CompiledTap> {
+        self.acceptance.tap.as_ref().filter(|_| self.asked.endpoint.face.operation != Operation::CountTokens)
+    }
+
     /// Withholds from a stream what it has only because usage was requested.
     pub(super) fn withhold(&self, framing: Framing, headers: &HeaderMap) -> Option<Withhold> {
         let is_wanted = self.asks_usage && !headers.contains_key(header::CONTENT_ENCODING);
@@ -244,15 +274,12 @@ pub(super) fn put_stream_headers(to: &mut HeaderMap) {
 
 /// Passes on an answer as it arrives.
 pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
-    let Relay { asked, acceptance, .. } = lane;
+    let asked = lane.asked;
+    let framing = lane.framing(&upstream);
     let UpstreamResponse { status, headers, body } = upstream;
-    // Only the answer shows whether a stored answer is read as a stream.
-    let streams = asked.peek.stream || asked.stored == Stored::Answer;
-    let framing = stream_framing(streams, asked.framing, status, &headers);
     let ok = status == StatusCode::OK;
     let unbooked = account.stored_tap().filter(|_| asked.stored != Stored::Results);
-    // Counting is free, whatever the answer has in the places of an answer's usage.
-    let own = acceptance.tap.as_ref().filter(|_| asked.endpoint.face.operation != Operation::CountTokens);
+    let own = lane.own_tap();
     let tap = unbooked.as_ref().or(own).filter(|_| ok);
     let mut meter = tap.and_then(|tap| Meter::new(tap, asked.stored.into(), framing, lane.limits(), &headers));
     if let Some(meter) = &mut meter {

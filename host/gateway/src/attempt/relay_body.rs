@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
 use super::meter::Meter;
 use super::pipeline::stopping;
@@ -22,6 +23,8 @@ use weir_server::final_poll;
 use weir_types::fault::Fault;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor, UpstreamBody, UpstreamError};
 use weir_wire::swap::StringSwap;
+
+pub(super) use gather::GATHERING;
 
 /// A relayed answer.
 pub struct Relayed {
@@ -38,6 +41,10 @@ pub struct Relayed {
     swap: Option<Box<StringSwap>>,
     /// Pieces of a whole answer that were read before its head went out.
     gathered: VecDeque<Bytes>,
+    /// Until when its head may wait for what is gathered, if it has waited for the first piece.
+    until: Option<Instant>,
+    /// Whether content must still come: an answer that ends without any has broken off.
+    needs_content: bool,
     /// How the answer broke off while it was gathered.
     failed: Option<UpstreamError>,
     /// Why the stream is ended before its end.
@@ -74,6 +81,8 @@ impl Relayed {
             coding: None,
             swap: None,
             gathered: VecDeque::new(),
+            until: None,
+            needs_content: false,
             failed: None,
             over: None,
             is_named: false,
@@ -85,6 +94,11 @@ impl Relayed {
     pub(super) fn coded(mut self, headers: &HeaderMap) -> Self {
         self.coding = Coding::of(headers).ok();
         self
+    }
+
+    /// Takes the answer for one that has broken off if it ends without content. Its head goes out by then, if that is set.
+    pub(super) fn has_content(&mut self, until: Option<Instant>) {
+        (self.needs_content, self.until) = (true, until);
     }
 
     /// Passes the answer's bytes to a recorder. Compressed ones are decompressed for it, if no meter does that: clients choose the
@@ -152,9 +166,11 @@ impl Relayed {
                     let ended = upstream.is_end_stream();
                     let out = self.pass(frame.into_data().unwrap_or_default());
                     // A reader that knows the length does not poll past the last byte.
-                    Some(if ended && self.ends.is_none() { self.end_with(out) } else { out })
+                    let is_whole = ended && self.ends.is_none() && !self.needs_content;
+                    Some(if is_whole { self.end_with(out) } else { out })
                 }
                 Some(Err(error)) => self.broke(&error),
+                None if self.needs_content => self.lacks_content(),
                 None => self.end(),
             };
             if let Some(bytes) = out.filter(|bytes| !bytes.is_empty()) {
@@ -179,6 +195,7 @@ impl Relayed {
     }
 
     fn pass(&mut self, bytes: Bytes) -> Bytes {
+        self.needs_content &= bytes.is_empty();
         match (&mut self.meter, &mut self.recorder) {
             (Some(meter), recorder) => meter.see(&bytes, recorder.as_deref_mut()),
             (None, Some(_)) => self.record_piece(&bytes),

@@ -60,7 +60,8 @@ pub(super) fn send<'a>(
         let response = sent.map_err(|error| fault_of(&error))?;
         if response.status.is_informational() {
             // No other protocol was asked for, and a client would believe that its connection speaks it now.
-            return Err(no_answer(target, &response, "the provider answered with another protocol"));
+            let UpstreamResponse { status, headers, .. } = &response;
+            return Err(no_answer(target, *status, headers, "the provider answered with another protocol"));
         }
         Ok(response)
     }
@@ -72,7 +73,8 @@ pub(super) fn refuse_redirect(is_read: bool, response: &UpstreamResponse, target
     if is_read || !response.status.is_redirection() {
         return Ok(());
     }
-    Err(no_answer(target, response, "the provider redirects to another address, and is not followed"))
+    let UpstreamResponse { status, headers, .. } = response;
+    Err(no_answer(target, *status, headers, "the provider redirects to another address, and is not followed"))
 }
 
 /// Refuses an answer to a call of a model that has nothing in it, or a piece only: another target may have a whole one.
@@ -81,13 +83,18 @@ pub(super) fn refuse_empty(response: &UpstreamResponse, target: &Target) -> Resu
     if has_content || !response.status.is_success() {
         return Ok(());
     }
-    Err(no_answer(target, response, "the provider answered without content"))
+    Err(no_content(response.status, &response.headers, target))
+}
+
+/// The fault for an answer without content.
+pub(super) fn no_content(status: StatusCode, headers: &HeaderMap, target: &Target) -> Fault {
+    no_answer(target, status, headers, "the provider answered without content")
 }
 
 /// The fault for a status that no answer has. The address stands in the log, for the operator to set it as the provider's.
-fn no_answer(target: &Target, response: &UpstreamResponse, message: &str) -> Fault {
-    let status = response.status.as_u16();
-    let location = response.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+fn no_answer(target: &Target, status: StatusCode, headers: &HeaderMap, message: &str) -> Fault {
+    let status = status.as_u16();
+    let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
     let location = location.map(|location| cleaned(&location));
     tracing::warn!(provider = %target.label, status, location = location.as_deref(), "{message}");
     Fault::new(Side::Upstream, ErrorKind::Upstream, format!("{message} ({status})")).with_status(502)

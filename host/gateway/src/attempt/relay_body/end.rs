@@ -41,6 +41,12 @@ impl Relayed {
         self.stop(Side::Upstream, &broken(error.kind.name()))
     }
 
+    /// The provider ended its answer without any content.
+    pub(super) fn lacks_content(&mut self) -> Option<Bytes> {
+        tracing::warn!("relayed answer has no content");
+        self.stop(Side::Upstream, &broken("it has no content"))
+    }
+
     /// Ends the stream with the format's error frame, if possible, and then cuts the connection, so that no client takes
     /// the answer for complete.
     pub(super) fn stop(&mut self, side: Side, error: &Error) -> Option<Bytes> {
@@ -89,7 +95,8 @@ impl Drop for Relayed {
     /// The client left: accounts for what has been consumed so far. All of it, if nothing was left to read: an answer without
     /// content is not asked for its end.
     fn drop(&mut self) {
-        let is_read = self.gathered.is_empty() && self.failed.is_none() && self.over.is_none();
+        let is_broken = self.needs_content || self.failed.is_some() || self.over.is_some();
+        let is_read = self.gathered.is_empty() && !is_broken;
         if is_read && self.state == State::Open && self.upstream.as_ref().is_some_and(Body::is_end_stream) {
             return self.close(None);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Body;
+use tokio::time::{Instant, timeout_at};
 
 use super::Relayed;
 use super::end::record;
@@ -16,7 +17,7 @@ use weir_ledger::Nano;
 const GATHERED: usize = 256 << 10;
 
 /// How long they may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(in crate::attempt) const GATHERING: Duration = Duration::from_secs(5);
 
 impl Relayed {
     /// Whether it is a whole answer whose cost is known once it was read.
@@ -32,12 +33,15 @@ impl Relayed {
     /// Reads a whole answer before its head goes out, and returns what it costs, for a header. `None` if it is long or
     /// slow, breaks off, or has no known cost: then it goes on as it arrives.
     pub(in crate::attempt) async fn gather(&mut self) -> Option<Nano> {
+        let until = self.until;
         let is_read = {
             let mut reading = pin!(self.read_gathered());
             // An answer that is there already costs no timer.
             match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
                 Poll::Ready(is_read) => is_read,
-                Poll::Pending => tokio::time::timeout(TIMEOUT, reading).await.unwrap_or(false),
+                Poll::Pending => {
+                    timeout_at(until.unwrap_or_else(|| Instant::now() + GATHERING), reading).await.unwrap_or(false)
+                }
             }
         };
         if !is_read {
@@ -69,6 +73,8 @@ impl Relayed {
                     self.failed = Some(error);
                     return false;
                 }
+                // Found again later.
+                None if self.needs_content => return false,
                 None => {
                     // The last piece must not be empty: a reader that knows the length does not ask for it.
                     let rest = self.swap.take().map(|mut swap| swap.finish()).filter(|rest| !rest.is_empty());

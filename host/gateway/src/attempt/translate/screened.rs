@@ -9,7 +9,7 @@ use http::header::{self, HeaderValue};
 use super::super::failure::Failure;
 use super::super::relay::{self, Relay};
 use super::super::reply::ReplyBody;
-use super::super::send::late_fault;
+use super::super::send::{late_fault, no_content};
 use super::super::versions::Versions;
 use super::super::{InboundRequest, RequestContext};
 use super::exchange::read_whole;
@@ -54,6 +54,9 @@ async fn screened(
     let mut held = asked.held.beside();
     let coded = UpstreamResponse { status, headers: headers.clone(), body };
     let bytes = pin!(read_whole(coded, limit, decode_bound(limit), &mut held)).await?;
+    if bytes.is_empty() && lane.has_content(status) {
+        return Err(no_content(status, &headers, target));
+    }
     stage::begin().await;
     headers.remove(header::CONTENT_ENCODING);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));

@@ -1,0 +1,44 @@
+//! Looks for content in an answer before its head goes out: an answer to a model's call without any is none, and another target
+//! may have one.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::super::relay_body::GATHERING;
+use super::super::send::{fault_of, no_content};
+use crate::route::Target;
+use weir_types::fault::Fault;
+use weir_upstream::{UpstreamBody, UpstreamError, UpstreamResponse};
+
+/// Refuses an answer that ends without content, as far as that shows now. Where the head waits for the whole answer in any case
+/// (`head_waits`), it waits for the first piece here, and the time is returned by which it has to go out.
+pub(super) async fn find(
+    response: &mut UpstreamResponse,
+    head_waits: bool,
+    target: &Target,
+) -> Result<Option<Instant>, Fault> {
+    // What is there already costs no timer.
+    let found = poll_fn(|cx| Poll::Ready(response.body.poll_content(cx))).await;
+    let mut until = None;
+    let found = match found {
+        Poll::Ready(found) => found,
+        Poll::Pending if head_waits => {
+            let end = Instant::now() + GATHERING;
+            until = Some(end);
+            Box::pin(wait(&mut response.body, end)).await
+        }
+        Poll::Pending => return Ok(None),
+    };
+    match found {
+        Ok(true) => Ok(until),
+        Ok(false) => Err(no_content(response.status, &response.headers, target)),
+        Err(error) => Err(fault_of(&error)),
+    }
+}
+
+/// Waits for content. If none has come by then, some may come later.
+async fn wait(body: &mut UpstreamBody, until: Instant) -> Result<bool, UpstreamError> {
+    timeout_at(until, poll_fn(|cx| body.poll_content(cx))).await.unwrap_or(Ok(true))
+}
