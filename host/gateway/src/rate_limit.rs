@@ -308,7 +308,7 @@ impl Reservation {
     }
 
     /// Sets whether a provider is working on the request, so that dropping the reservation keeps its tokens.
-    pub fn set_out(&mut self, is_out: bool) {
+    pub(crate) fn set_out(&mut self, is_out: bool) {
         self.is_out = is_out;
     }
 

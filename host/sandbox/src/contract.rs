@@ -32,7 +32,7 @@ macro_rules! shared_types {
             pub trait Host {}
             impl<T: Host + ?Sized> Host for &mut T {}
 
-            pub fn add_to_linker<T, D>(_: &mut Linker<T>, _: fn(&mut T) -> D::Data<'_>) -> wasmtime::Result<()>
+            pub(crate) fn add_to_linker<T, D>(_: &mut Linker<T>, _: fn(&mut T) -> D::Data<'_>) -> wasmtime::Result<()>
             where
                 D: HostWithStore<T>,
                 for<'a> D::Data<'a>: Host,

@@ -7,7 +7,7 @@ use weir_config::KeyHash;
 
 use super::check::{metadata, text};
 use super::terms::with_terms;
-use super::{Grant, Invalid, TeamId, UserId, grant, view};
+use super::{Grant, Invalid, TeamId, Terms, UserId, grant, view};
 use crate::hash_text;
 use crate::key_text::KeyId;
 
@@ -67,6 +67,18 @@ pub struct Rotation {
 }
 
 impl Key {
+    /// Replaces the fields that keys, teams and organisations have in common.
+    pub(crate) fn set_terms(&mut self, terms: Terms) {
+        self.models = terms.models;
+        self.operations = terms.operations;
+        self.limits = terms.limits;
+        self.budgets = terms.budgets;
+        self.tags = terms.tags;
+        self.aliases = terms.aliases;
+        self.priority = terms.priority;
+        self.may_choose = terms.may_choose;
+    }
+
     /// Checks the bounds of all values.
     ///
     /// # Errors

@@ -141,18 +141,6 @@ macro_rules! with_terms {
                     may_choose: self.may_choose,
                 }
             }
-
-            /// Replaces the fields that keys, teams and organisations have in common.
-            pub fn set_terms(&mut self, terms: $crate::document::Terms) {
-                self.models = terms.models;
-                self.operations = terms.operations;
-                self.limits = terms.limits;
-                self.budgets = terms.budgets;
-                self.tags = terms.tags;
-                self.aliases = terms.aliases;
-                self.priority = terms.priority;
-                self.may_choose = terms.may_choose;
-            }
         }
     };
 }

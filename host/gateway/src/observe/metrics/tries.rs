@@ -121,7 +121,7 @@ impl Tries {
     }
 
     /// Sets a target's gauges: its breaker's position and the seconds for which it still rests.
-    pub fn set_gauges(&self, provider: &str, model: &str, breaker: i64, rests: u64) {
+    pub(crate) fn set_gauges(&self, provider: &str, model: &str, breaker: i64, rests: u64) {
         self.breaker.with_label_values(&[provider, model]).set(breaker);
         self.cooldown.with_label_values(&[provider, model]).set(i64::try_from(rests).unwrap_or(i64::MAX));
     }
