@@ -165,7 +165,7 @@ fn what_is_in_the_environment_is_written_down_without_its_secrets() {
     }
     assert!(!written.contains("sk-"), "{written}");
     is_in("2 providers", &desk.types_with(&set, "check --config weir.toml", 0));
-    is_in("cannot write weir.toml", &desk.types_with(&set, "import env --out weir.toml", 1));
+    is_in("weir.toml is there already", &desk.types_with(&set, "import env --out weir.toml", 1));
     assert_eq!(desk.text("weir.toml"), written, "nothing is overwritten");
 }
 

@@ -157,10 +157,20 @@ fn mistakes_in_the_command_and_the_configuration_end_with_2_and_what_fails_with_
         ("route explain fast --config weir.toml".to_owned(), 0, "p/gpt-4o-mini"),
         ("route explain fsat --config weir.toml".to_owned(), 1, "did you mean `fast`?"),
         ("log show x-y --config weir.toml".to_owned(), 2, "is not the id of a request"),
+        (
+            "log search --outcome bad --config weir.toml".to_owned(),
+            2,
+            "[possible values: ok, refused, failed, cut, cancelled]",
+        ),
         ("log search --config weir.toml --admin http://127.0.0.1:9".to_owned(), 1, "no Weir answers"),
         ("keys create a --budget 5 --config weir.toml".to_owned(), 2, "--budget takes dollars and a window"),
         ("keys rotate a/b --config weir.toml".to_owned(), 2, "that is no key's id"),
         ("budgets set b --config weir.toml".to_owned(), 2, "nothing is to be changed"),
+        (
+            "prices create z --provider p --model m --config weir.toml".to_owned(),
+            2,
+            "the price has no rate: give --rate",
+        ),
         (
             "ledger reprice --prices cut.json --config weir.toml".to_owned(),
             2,

@@ -24,6 +24,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use serde::Serialize;
 use tokio::runtime::{self, Runtime};
@@ -168,7 +170,7 @@ pub fn run() -> ExitCode {
         let Compile { memory, seconds } = Compile::parse_from(words.into_iter().skip(1));
         return compile(memory, seconds);
     }
-    let cli = Cli::parse_from(words);
+    let cli = Cli::try_parse_from(&words).unwrap_or_else(|error| with_usage(error, &words).exit());
     let code = run_command(cli);
     log_lines::flush();
     code
@@ -255,10 +257,29 @@ fn compiling(mut config: Config) -> Config {
 
 /// The line that says how a command is called, as it stands below a mistake in its arguments.
 fn usage(command: &str) -> String {
+    usage_of([command.into()]).to_string()
+}
+
+/// The same for the command that these words begin with.
+fn usage_of(words: impl IntoIterator<Item = OsString>) -> StyledStr {
     let mut all = Cli::command();
     all.build();
-    let found = all.find_subcommand_mut(command).map(|found| found.render_usage().to_string());
-    found.unwrap_or_else(|| all.render_usage().to_string())
+    let mut found = &all;
+    for word in words {
+        let Some(below) = found.find_subcommand(word) else { break };
+        found = below;
+    }
+    found.clone().render_usage()
+}
+
+/// A mistake in the arguments, with the usage of its command. Without that, it would name options whose variables are set,
+/// such as the one for the admin token, as if they had to be typed.
+fn with_usage(mut error: clap::Error, words: &[OsString]) -> clap::Error {
+    if error.get(ContextKind::Usage).is_some() {
+        let usage = usage_of(words.iter().skip(1).cloned());
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+    }
+    error
 }
 
 /// Prints a command's text, or why it fails.
@@ -342,5 +363,18 @@ mod tests {
     #[test]
     fn a_usage_line_names_its_command() {
         assert!(usage("explain").starts_with("Usage: weir explain "), "{}", usage("explain"));
+    }
+
+    #[test]
+    fn a_mistake_shows_how_its_command_is_called() {
+        for (line, expected) in [
+            ("weir keys create", "Usage: weir keys create [OPTIONS] <NAME>"),
+            ("weir keys create --admin-token t", "Usage: weir keys create [OPTIONS] <NAME>"),
+            ("weir serve --confi x", "Usage: weir serve [OPTIONS]"),
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(Into::into).collect();
+            let error = with_usage(Cli::try_parse_from(&words).unwrap_err(), &words).to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

@@ -123,6 +123,9 @@ pub enum RequestOutcome {
 }
 
 impl RequestOutcome {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Ok, Self::Refused, Self::Failed, Self::Cut, Self::Cancelled];
+
     /// The outcome's name, the same in the access log and in the request log.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::measure::Measure;
 use crate::money::MoneyError;
 use crate::rule::HoursError;
 
@@ -33,13 +34,13 @@ impl fmt::Display for PriceProblem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MemberError {
     /// No measure has this name.
-    #[error("names the unknown unit {0:?}")]
+    #[error("names the unknown unit {0:?}: there are {units}", units = units())]
     UnknownUnit(String),
     /// Rules have no such member.
     #[error("is not a member of rules")]
     NotOfRules,
     /// Offers have no such member.
-    #[error("is neither a unit nor another member of offers")]
+    #[error("is neither a unit nor another member of offers: units are {units}", units = units())]
     NotOfOffers,
     /// A price is none.
     #[error(transparent)]
@@ -53,6 +54,11 @@ pub(super) enum MemberError {
     /// Its JSON is of another shape.
     #[error("is wrong: {0}")]
     Shape(String),
+}
+
+/// The names of all units.
+fn units() -> String {
+    Measure::all().map(|measure| format!("`{}`", measure.name())).collect::<Vec<_>>().join(", ")
 }
 
 /// All mistakes of a price file, a line each.

@@ -73,7 +73,7 @@ impl Families {
             )?,
             state: gauges(
                 "weir_plugin_state",
-                "What a version is now: serving, candidate, retired, rolled back, quarantined, refused",
+                "What a version is now: serving, candidate, retired, rolled back, quarantined, suspended, refused",
                 &["plugin", "digest", "state"],
             )?,
             active: gauges(

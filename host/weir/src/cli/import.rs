@@ -64,6 +64,9 @@ enum ImportError {
     /// The environment has nothing that an adapter looks for.
     #[error("no adapter's usual key variable is set; `weir plugin inspect` lists their names")]
     NoKeys,
+    /// The file exists.
+    #[error("{} is there already and is not overwritten; --out names another file", .0.display())]
+    Exists(PathBuf),
     /// The configuration cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Unwritten { path: PathBuf, source: io::Error },
@@ -101,6 +104,9 @@ fn write(draft: &Draft, from: &str, out: Option<&Path>) -> Result<(), Failure> {
         return Ok(());
     };
     let failed = |source| ImportError::Unwritten { path: path.to_owned(), source };
+    if path.exists() {
+        return Err(ImportError::Exists(path.to_owned()).into());
+    }
     let mut file = std::fs::File::create_new(path).map_err(failed)?;
     io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
     for note in &draft.notes {

@@ -9,7 +9,7 @@ use super::failure::{CommandError, Failure, FileError};
 #[derive(Debug, Args)]
 pub(super) struct Man {
     /// A folder for the pages of all commands (weir.1, weir-serve.1, ...), instead of printing the page of `weir`.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::admin::{Parameters, Problem};
+use weir_gateway::accounting::request_log::RequestOutcome;
 use weir_ledger::Nano;
 use weir_store::{Fact, Query};
 
@@ -58,7 +59,7 @@ pub(in crate::admin) fn search(parameters: &Parameters) -> Result<Query, Problem
         model: parameters.text("model"),
         provider: parameters.text("provider"),
         status: parameters.with("status", "a status such as 429, 4xx or 400-499", statuses)?,
-        outcome: parameters.text("outcome"),
+        outcome: parameters.with("outcome", "one of ok, refused, failed, cut, cancelled", outcome)?,
         failed: parameters.parsed("failed", "true or false")?.unwrap_or_default(),
         from_ms: parameters.time("from")?,
         to_ms: parameters.time("to")?,
@@ -73,6 +74,11 @@ pub(in crate::admin) fn search(parameters: &Parameters) -> Result<Query, Problem
 /// An amount of dollars in nano-dollars.
 fn dollars(parameters: &Parameters, name: &str) -> Result<Option<i64>, Problem> {
     parameters.with(name, "an amount of dollars such as 0.25", |text| Nano::from_dollars(text).ok().map(Nano::get))
+}
+
+/// The name of an outcome.
+fn outcome(text: &str) -> Option<String> {
+    RequestOutcome::ALL.iter().any(|known| known.as_str() == text).then(|| text.to_owned())
 }
 
 /// `429`, `4xx` or `400-499`.
@@ -126,13 +132,21 @@ mod tests {
         assert_eq!(found.cost_from, Some(250_000_000));
         assert_eq!(asked(&[("to", "2026-11-21T01:00:00%2B01:00")]).unwrap().to_ms, Some(1_795_219_200_000));
         assert_eq!(asked(&[("status", "400-404"), ("key", "")]).unwrap().status, Some((400, 404)));
+        assert_eq!(asked(&[("outcome", "cut")]).unwrap().outcome.as_deref(), Some("cut"));
     }
 
     #[test]
     fn wrong_parameters_are_refused_by_name() {
-        for (name, value) in [("id", "x"), ("status", "xx"), ("from", "noon"), ("min_cost", "-1"), ("failed", "maybe")]
-            .into_iter()
-            .chain(["-1", "0", "1001", "1e3"].map(|number| ("limit", number)))
+        for (name, value) in [
+            ("id", "x"),
+            ("status", "xx"),
+            ("from", "noon"),
+            ("min_cost", "-1"),
+            ("failed", "maybe"),
+            ("outcome", "bad"),
+        ]
+        .into_iter()
+        .chain(["-1", "0", "1001", "1e3"].map(|number| ("limit", number)))
         {
             let refusal = asked(&[(name, value)]).unwrap_err().to_string();
             assert!(refusal.contains(name), "{refusal}");

@@ -57,9 +57,9 @@ pub(in crate::cli) struct Create {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Set {
     #[command(flatten)]
-    budget: Named,
-    #[command(flatten)]
     fields: Fields,
+    #[command(flatten)]
+    budget: Named,
 }
 
 /// What a budget says besides its name and whose use counts.

@@ -39,17 +39,17 @@ pub(in crate::cli) struct List {
 #[command(mut_arg("provider", |provider| provider.required(true)), mut_arg("model", |model| model.required(true)))]
 pub(in crate::cli) struct Create {
     #[command(flatten)]
-    price: Named,
-    #[command(flatten)]
     fields: Fields,
+    #[command(flatten)]
+    price: Named,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Set {
     #[command(flatten)]
-    price: Named,
-    #[command(flatten)]
     fields: Fields,
+    #[command(flatten)]
+    price: Named,
 }
 
 /// What a price says besides its name.
@@ -87,6 +87,9 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
 /// What is wrong with the arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum PriceError {
+    /// It is not said what costs anything.
+    #[error("the price has no rate: give --rate, such as --rate input=2.5 for a million tokens of input")]
+    NoRate,
     /// A change without anything that changes.
     #[error("nothing is to be changed: give --rate or another field")]
     NoChange,
@@ -108,6 +111,9 @@ const CONDITIONS: &str = "--when CONDITION=VALUE";
 
 fn create(asked: &Create) -> Result<String, Failure> {
     let mut fields = asked.fields.written()?;
+    if !fields.contains_key("rates") {
+        return Err(PriceError::NoRate.into());
+    }
     fields.insert("id".to_owned(), json!(asked.price.name));
     PRICE.create(&asked.price.running, fields)
 }

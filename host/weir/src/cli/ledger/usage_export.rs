@@ -82,7 +82,7 @@ pub(super) enum RowError {
     #[error("`cost_usd`: {0}")]
     Cost(#[from] MoneyError),
     /// A text that begins with no date.
-    #[error("`day` is none such as 2026-11-21")]
+    #[error("`day` is not a day such as 2026-11-21")]
     Day,
 }
 

@@ -26,8 +26,8 @@ pub(in crate::cli) struct Search {
     /// The status: 429, 4xx, or 400-499.
     #[arg(long)]
     status: Option<String>,
-    /// The outcome: ok, failed, refused, cancelled, cut.
-    #[arg(long)]
+    /// How they ended.
+    #[arg(long, value_parser = ["ok", "refused", "failed", "cut", "cancelled"])]
     outcome: Option<String>,
     /// Only requests that failed.
     #[arg(long)]

@@ -13,8 +13,8 @@ use weir_sandbox::Digest;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Keygen {
-    /// Prefix of the files to write: `OUT.key`, which must stay secret, and `OUT.pub`.
-    #[arg(long, value_name = "OUT", default_value = "weir")]
+    /// Prefix of the files to write: `PREFIX.key`, which must stay secret, and `PREFIX.pub`.
+    #[arg(long, value_name = "PREFIX", default_value = "weir")]
     out: PathBuf,
 }
 
