@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use weir_sdk::compat::responses::only_begins_item;
 use weir_sdk::json::{Object, object};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
@@ -107,6 +108,9 @@ pub(super) fn write_part(out: &mut String, part: &Part, place: Place, losses: &m
     match part {
         Part::Text(text) => {
             losses.foreign_at(place, &text.extensions, FORMAT);
+            if only_begins_item(text) {
+                return 0;
+            }
             write::item(out, |o| {
                 write::text(o, &text.text, false, signed(text.signature.as_ref()).as_deref());
                 write::members(o, &text.extensions, "");

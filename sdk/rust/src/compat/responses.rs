@@ -14,7 +14,7 @@ pub mod write;
 use crate::compat::usage;
 use crate::json::{Object, Rest};
 use crate::losses::extensions;
-use crate::types::{Extension, ReasoningPart, Signature, Usage};
+use crate::types::{Extension, ReasoningPart, Signature, TextPart, Usage};
 
 /// The id of the format.
 pub const FORMAT: &str = "openai.responses";
@@ -35,6 +35,14 @@ pub const THINKING_TEXT: &str = "thinking=content";
 /// The kind of the event that notes, for rendering this format again, that the piece of thinking that follows separates two parts of
 /// a summary.
 pub const THINKING_PART: &str = "thinking=part";
+
+/// The key of the note on a text without words, which is there for the members of its item alone.
+const BARE: &str = "bare";
+
+/// Whether a text has no words and only begins an item of this format: nothing is said in it.
+pub fn only_begins_item(text: &TextPart) -> bool {
+    text.text.is_empty() && noted(&text.extensions, BARE).is_some()
+}
 
 /// A note for the same format. It has no value, so other formats do not report it as lost.
 pub fn note(key: &str, text: &str) -> Extension {

@@ -4,6 +4,7 @@ use super::content::{Numbered, Piece};
 use super::messages::Lifted;
 use super::{Writer, hint_on_message};
 use crate::compat::quirks::Thinking;
+use crate::compat::responses::only_begins_item;
 use crate::compat::wire::FORMAT;
 use crate::compat::{custom, reasoning};
 use crate::json::{self, Array};
@@ -81,6 +82,10 @@ impl Writer<'_> {
         let mut turn = Turn::default();
         for (at, part) in message.parts.iter().enumerate() {
             match part {
+                // It stands where a refusal follows, and would be empty content beside that.
+                Part::Text(text) if only_begins_item(text) => {
+                    self.losses.foreign(&format!("{field}.content[{at}]."), &text.extensions, FORMAT);
+                }
                 Part::Text(text) => turn.pieces.push((at, Piece::Text(text))),
                 Part::ToolCall(call) => turn.calls.push(call),
                 Part::Refusal(words) if self.takes("refusal") => turn.refusals.push(words),

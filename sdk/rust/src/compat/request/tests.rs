@@ -148,6 +148,20 @@ fn a_tool_for_free_text_is_a_function_where_there_are_no_such_tools() {
 }
 
 #[test]
+fn a_refused_item_of_responses_has_no_content_beside_the_refusal() {
+    let item = |members: &str| {
+        let json = format!(
+            r#"{{"type":"message","role":"assistant","id":"msg_1"{members},"content":[{{"type":"refusal","refusal":"No."}}]}}"#
+        );
+        rendered(&FULL, of(vec![responses::read::item(json::parse(&json).unwrap(), None)]))
+    };
+    let (sent, losses) = item("");
+    assert_eq!(sent["messages"][0], json!({"role": "assistant", "content": null, "refusal": "No."}));
+    assert!(losses.is_empty(), "{losses:?}");
+    assert_eq!(item(r#","phase":"commentary""#).1, ["messages[0].content[0].item"]);
+}
+
+#[test]
 fn files_of_another_store_are_refused() {
     let file = MediaPart::new(MediaKind::Document, MediaSource::FileId("file_01".into()));
     let quirks = Quirks { media: crate::compat::quirks::Media { files: true, ..FULL.media }, ..FULL };

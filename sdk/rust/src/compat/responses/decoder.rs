@@ -181,8 +181,7 @@ impl EventDecoder {
         }
         // The item's id, for rendering this format again; it is a note, so other formats do not report it as lost.
         if let Some(id) = item.get("id").and_then(json::text) {
-            let phase = item.get("phase").map_or("null", RawValue::get);
-            self.pass(format!("item={}\t{phase}", &*id), "null");
+            self.note_id(&id, item.get("phase").map_or("null", RawValue::get));
         }
         if custom || kind == "function_call" {
             self.called = true;
@@ -192,6 +191,10 @@ impl EventDecoder {
             let kind = if custom { ToolKind::Custom } else { ToolKind::Function };
             self.open(output, None, "call", PartKind::ToolCall(ToolStart { id, name, kind, signature: None }));
         }
+    }
+
+    fn note_id(&mut self, id: &str, phase: &str) {
+        self.pass(format!("item={id}\t{phase}"), "null");
     }
 
     fn item_done(&mut self, output: u32, wire: &mut Rest<'_>) {

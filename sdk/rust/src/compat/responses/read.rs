@@ -1,6 +1,6 @@
 //! Parses items into messages: those of a request's input and of an answer's output.
 
-use super::{FORMAT, note};
+use super::{BARE, FORMAT, note};
 use crate::compat::content::stored;
 use crate::compat::media::{at_url, audio_mime};
 use crate::compat::quirks::Quirks;
@@ -77,8 +77,15 @@ fn message(mut wire: Rest<'_>, is_asked: bool) -> Message {
     // The item's own members are kept on its first text, which marks the beginning of an item.
     wire.0.retain(|(_, value)| value.get() != "null");
     let json = if wire.0.is_empty() { "null".to_owned() } else { rest_json(&wire) };
-    if let Some(Part::Text(text)) = parts.first_mut() {
-        text.extensions.push(Extension { format: FORMAT.to_owned(), key: ITEM.to_owned(), json });
+    let item = Extension { format: FORMAT.to_owned(), key: ITEM.to_owned(), json };
+    match parts.first_mut() {
+        Some(Part::Text(text)) => text.extensions.push(item),
+        // A refusal has no place for them: a text without words begins the item.
+        Some(_) if item.json != "null" => {
+            let extensions = vec![item, note(BARE, "")];
+            parts.insert(0, Part::Text(TextPart { extensions, ..TextPart::new("") }));
+        }
+        _ => {}
     }
     Message::new(role, parts)
 }
@@ -306,6 +313,47 @@ mod tests {
             let json = format!(r#"{{"type":"refusal","{member}":"No."}}"#);
             assert_eq!(part(json::parse(&json).unwrap()), Part::Refusal("No.".into()));
         }
+    }
+
+    /// The items of a request that an assistant's message becomes.
+    fn sent(message: &Message) -> String {
+        let parts: Vec<&Part> = message.parts.iter().collect();
+        let mut out = String::new();
+        json::array(&mut out, |a| {
+            super::super::write::assistant(a, &parts, &mut super::super::write::Ids::of_request());
+        });
+        out
+    }
+
+    #[test]
+    fn items_keep_their_members_whatever_they_begin_with() {
+        let refusal = r#"{"type":"refusal","refusal":"No."}"#;
+        let text = r#"{"type":"output_text","text":"But.","annotations":[],"logprobs":[]}"#;
+        let item = |id: &str, content: &str| {
+            format!(r#"{{"type":"message","role":"assistant","id":"{id}","status":"completed","content":[{content}]}}"#)
+        };
+        let all = format!(
+            "[{},{},{}]",
+            item("msg_1", refusal),
+            item("msg_2", &format!("{refusal},{text}")),
+            item("msg_3", text)
+        );
+        let raws: Vec<&RawValue> = json::parse(&all).unwrap();
+        for provider in [None, Some(&Quirks::COMPATIBLE)] {
+            let [message]: [Message; 1] = items(&raws, provider).try_into().unwrap();
+            assert_eq!(sent(&message), all);
+        }
+        // A message without an id has the short form, whatever else the client says of it.
+        let short =
+            r#"[{"role":"assistant","phase":"final_answer","content":"Yes."},{"role":"assistant","content":"No."}]"#;
+        let raws: Vec<&RawValue> = json::parse(short).unwrap();
+        let [message]: [Message; 1] = items(&raws, None).try_into().unwrap();
+        assert_eq!(sent(&message), short);
+        // One without members of its own needs no such text.
+        let bare = format!(r#"[{{"type":"message","role":"assistant","content":[{refusal}]}}]"#);
+        let raws: Vec<&RawValue> = json::parse(&bare).unwrap();
+        let [message]: [Message; 1] = items(&raws, None).try_into().unwrap();
+        assert_eq!(message.parts, [Part::Refusal("No.".into())]);
     }
 
     #[test]

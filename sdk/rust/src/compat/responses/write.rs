@@ -56,16 +56,20 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], ids: &mut Ids<'_>) {
                 let begins = |part: &&Part| matches!(part, Part::Text(text) if is_item(text));
                 let more = parts.get(at..).unwrap_or_default();
                 let same = |part: &&&Part| matches!(part, Part::Text(_) | Part::Refusal(_)) && !begins(part);
+                let further = more.iter().take_while(same).count();
                 if ids.answer.is_none()
-                    && let Some(words) = plain(part)
+                    && let Some((words, members)) = plain(part, further == 0)
                 {
                     a.object(|o| {
                         o.str("role", "assistant");
+                        if let Some(members) = members {
+                            o.members(members);
+                        }
                         o.str("content", words);
                     });
                     continue;
                 }
-                let end = at + more.iter().take_while(same).count();
+                let end = at + further;
                 let is_whole = end < parts.len() || !ids.is_cut_off;
                 let texts = parts.get(at - 1..end).unwrap_or_default();
                 a.object(|o| message(o, texts, ids, status(is_whole)));
@@ -79,13 +83,17 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], ids: &mut Ids<'_>) {
     }
 }
 
-/// The text of a part that has nothing else to be written: a request can use the short form of a message, without id and
-/// status.
-fn plain(part: &Part) -> Option<&str> {
+/// The text of a part that has nothing else to be written, and its item's members: a request can use the short form of a message,
+/// without id and status. The long form, which has all other parts, wants an id.
+fn plain(part: &Part, is_alone: bool) -> Option<(&str, Option<&str>)> {
     let Part::Text(text) = part else { return None };
-    let is_note = |extension: &Extension| extension.format != FORMAT || extension.json == "null";
-    let bare = !text.citations.iter().any(is_annotation) && text.extensions.iter().all(is_note);
-    bare.then_some(text.text.as_str())
+    let members = item_members(text).and_then(inner);
+    if members.is_some_and(|members| !is_alone || members.contains("\"id\":")) {
+        return None;
+    }
+    let is_other = |own: &Extension| own.format != FORMAT || own.json == "null" || own.key == ITEM;
+    let bare = !text.citations.iter().any(is_annotation) && text.extensions.iter().all(is_other);
+    bare.then_some((text.text.as_str(), members))
 }
 
 /// Whether an item of this format begins with this text.
@@ -125,7 +133,7 @@ fn message(o: &mut Object<'_>, parts: &[&Part], ids: &mut Ids<'_>, status: &str)
         o.members(members);
     }
     o.array("content", |a| {
-        for part in parts {
+        for part in parts.iter().filter(|part| !matches!(part, Part::Text(text) if super::only_begins_item(text))) {
             a.object(|o| match part {
                 Part::Text(text) => output_text(o, text),
                 Part::Refusal(words) => {

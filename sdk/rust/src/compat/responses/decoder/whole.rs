@@ -1,10 +1,11 @@
 //! Parts that arrive whole, because their server streams no pieces of them.
 
 use super::{EventDecoder, rest};
-use crate::compat::responses::note;
 use crate::compat::responses::response::read_response;
-use crate::json::Rest;
-use crate::types::{ChatEvent, Part, PartCitation, PartKind, PartSignature, ToolStart};
+use crate::compat::responses::{FORMAT, note, only_begins_item};
+use crate::json::{self, RawValue, Rest};
+use crate::losses::{ITEM, extension};
+use crate::types::{ChatEvent, Part, PartCitation, PartKind, PartSignature, TextPart, ToolStart};
 
 impl EventDecoder {
     /// Reads the final answer of a server that streamed nothing else.
@@ -30,6 +31,10 @@ impl EventDecoder {
         let (mut citations, mut encrypted, mut extensions) = (Vec::new(), None, Vec::new());
         let (kind, text) = match part {
             Part::Text(text) => {
+                self.note_item(&text);
+                if only_begins_item(&text) {
+                    return;
+                }
                 citations = text.citations;
                 (PartKind::Text, text.text)
             }
@@ -60,6 +65,17 @@ impl EventDecoder {
         let signed = |signature| PartSignature { candidate: 0, part, signature, encrypted: true };
         self.events.extend(encrypted.map(signed).map(ChatEvent::Signature));
         self.close(output, content, extensions);
+    }
+}
+
+impl EventDecoder {
+    /// Notes the id of the item that begins with this text, as where the item was announced.
+    fn note_item(&mut self, text: &TextPart) {
+        let members = extension(&text.extensions, FORMAT, ITEM).and_then(|json| Rest::parse(json).ok());
+        let Some(members) = members else { return };
+        if let Some(id) = members.get("id").and_then(json::text) {
+            self.note_id(&id, members.get("phase").map_or("null", RawValue::get));
+        }
     }
 }
 
@@ -110,6 +126,36 @@ pub(super) mod tests {
             count(|event| matches!(event, ChatEvent::PartStart(_))),
             count(|event| matches!(event, ChatEvent::PartStop(_)))
         );
+    }
+
+    #[test]
+    fn messages_that_come_whole_keep_their_ids() {
+        let item = |id: &str, content: &str| {
+            format!(r#"{{"type":"message","role":"assistant","id":"{id}","content":[{content}]}}"#)
+        };
+        let (text, refusal) = (r#"{"type":"output_text","text":"a"}"#, r#"{"type":"refusal","refusal":"No."}"#);
+        let (said, refused) = (item("msg_1", text), item("msg_2", refusal));
+        let done = |at: u32, item: &str| {
+            format!(r#"{{"type":"response.output_item.done","output_index":{at},"item":{item}}}"#)
+        };
+        let end = r#"{"type":"response.completed","response":{"status":"completed"}}"#;
+        let whole = format!(
+            r#"{{"type":"response.completed","response":{{"status":"completed","output":[{said},{refused}]}}}}"#
+        );
+        for events in [[done(0, &said).as_str(), &done(1, &refused), end].as_slice(), &[&whole]] {
+            let events = decode(events);
+            let told: Vec<&str> = events
+                .iter()
+                .filter_map(|event| match event {
+                    ChatEvent::Opaque(note) => note.kind.strip_prefix("item="),
+                    ChatEvent::Delta(delta) => Some(&*delta.text),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(told, ["msg_1\tnull", "a", "msg_2\tnull", "No."]);
+            let parts = events.iter().filter(|event| matches!(event, ChatEvent::PartStart(_))).count();
+            assert_eq!(parts, 2, "{events:?}");
+        }
     }
 
     fn texts(events: &[ChatEvent]) -> String {
