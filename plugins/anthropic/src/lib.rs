@@ -34,6 +34,8 @@ pub const CACHE: &str = "cache_control.";
 const UNSIGNED: &str = "unsigned";
 /// Key of the mark on a file id of this family's file store.
 const OWN_FILE: &str = "file";
+/// Key of the note on a function whose client names its type, which is that of every tool without one.
+const TYPED: &str = "type";
 /// The request member with the servers of tools. It is kept among the tools, since it must not be dropped.
 const MCP_SERVERS: &str = "mcp_servers";
 /// Key of the extension with the request header of beta features.

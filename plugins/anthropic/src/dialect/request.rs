@@ -13,7 +13,7 @@ use weir_sdk::types::{
 
 use super::names::names;
 use crate::wire::{self, Block};
-use crate::{ACCOUNT, BETA, FORMAT, MCP_SERVERS, OWN_END, read};
+use crate::{ACCOUNT, BETA, FORMAT, MCP_SERVERS, OWN_END, TYPED, read};
 
 /// How the text begins that Claude Code puts in front of the system's for the accounts of Anthropic's service.
 const ACCOUNT_TEXT: &str = "x-anthropic-billing-header:";
@@ -149,12 +149,13 @@ fn tool(mut block: Block<'_>) -> Result<Tool, Error> {
     if !matches!(block.kind(), "" | "custom") {
         return Ok(Tool::Opaque(read::opaque(&block)));
     }
+    let typed = (block.kind() == "custom").then(|| own(TYPED, "null"));
     let name = block.take_str("name")?.ok_or_else(|| Error::invalid("field required").at("name"))?;
     let parameters = block.rest.take("input_schema").map(|schema| schema.get().to_owned());
     let strict = block.take("strict")?;
     let cache = read::cache(&mut block)?;
     let description = block.description.take().map(Str::into_string);
-    let extensions = extensions(FORMAT, block.rest);
+    let extensions = extensions(FORMAT, block.rest).into_iter().chain(typed).collect();
     Ok(Tool::Function(FunctionTool { name, description, parameters, strict, cache, extensions }))
 }
 

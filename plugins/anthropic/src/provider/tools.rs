@@ -2,14 +2,14 @@
 
 use weir_sdk::claude::StrictSchemas;
 use weir_sdk::json::object;
-use weir_sdk::losses::Losses;
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::names::Names;
 use weir_sdk::schema::{enforceable, of_arguments, without_union};
 use weir_sdk::tools::{self, SentTool, is_forced};
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
 use crate::generation::Generation;
-use crate::{FORMAT, MCP_SERVERS, write};
+use crate::{FORMAT, MCP_SERVERS, TYPED, write};
 
 /// Renders the tools. If only some are allowed, the others are left out, since the format cannot express that choice.
 pub(super) fn write(
@@ -36,6 +36,8 @@ fn function(tool: &FunctionTool, at: usize, strict: bool, names: &mut Names, los
     let mut out = String::new();
     let field = || format!("tools[{at}].parameters");
     object(&mut out, |o| {
+        let is_typed = extension(&tool.extensions, FORMAT, TYPED).is_some();
+        o.opt_str("type", is_typed.then_some("custom"));
         o.str("name", &names.send(&tool.name));
         o.opt_str("description", tool.description.as_deref());
         let parameters = without_union(of_arguments(tool.parameters.as_deref()), field, losses);

@@ -19,7 +19,6 @@ pub(super) fn of_request(mut body: Value) -> Value {
     }
     for tool in members.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(tool) = tool.as_object_mut() else { continue };
-        remove_if(tool, "type", &json!("custom"));
         remove_if(tool, "strict", &json!(false));
     }
     for (key, silent) in [("stream", json!(false)), ("tools", json!([])), ("stop_sequences", json!([]))] {

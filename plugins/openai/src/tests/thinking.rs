@@ -175,7 +175,9 @@ fn models_that_think_get_no_parameters_that_they_refuse() {
         // The usual value has the same meaning if it is left out.
         assert_eq!(sampled(model, reasoning, 1.0).1, lost[1..], "{model}");
     }
-    assert_eq!(sampled("o1", None, 0.2).0["stop"], serde_json::json!(["END"]));
+    for model in ["o1", "o3-mini", "o3-mini-2025-01-31"] {
+        assert_eq!(sampled(model, None, 0.2).0["stop"], serde_json::json!(["END"]), "{model}");
+    }
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn kind(model: &str) -> Option<Kind> {
     let is = |family: &str| name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     match () {
         () if other => None,
-        () if is("o1") => Some(Kind::Always { levels: FIRST, stops: true }),
+        () if is("o1") || is("o3-mini") => Some(Kind::Always { levels: FIRST, stops: true }),
         () if is("o3") || is("o4") || is("codex-mini") => Some(Kind::Always { levels: FIRST, stops: false }),
         () => None,
     }
