@@ -35,7 +35,7 @@ impl Losses {
     ///
     /// An extension whose value is `null` is a note for its own format (for example which of two spellings was used)
     /// and not a loss. Nor is an empty list of annotations or an item's id and state, since clients send answers back as they got
-    /// them, or the wish that an answer is not stored, which other providers store none of.
+    /// them, or the wish that an answer is not stored, which other providers store none of, or a list of no settings.
     pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
         let lost = |extension: &&Extension| {
             extension.format != format && !asks_nothing(extension) && extension.format != spelling::FORMAT
@@ -146,12 +146,17 @@ pub const ITEM: &str = "item";
 /// Whether nothing is lost where a member is left out.
 fn asks_nothing(member: &Extension) -> bool {
     match (member.key.as_str(), member.json.as_str()) {
-        (_, "null") | ("annotations", "[]") | ("store", "false") => true,
+        (_, "null") | ("store", "false") => true,
+        ("annotations" | "safetySettings", list) => is_empty_list(list),
         (ITEM, json) => is_mere_name(json),
         // Those of a call or of thinking, by which only the service finds them again.
         ("id" | "status", _) => member.format == ITEMS,
         _ => false,
     }
+}
+
+fn is_empty_list(json: &str) -> bool {
+    json.strip_prefix('[').and_then(|list| list.strip_suffix(']')).is_some_and(|within| within.trim().is_empty())
 }
 
 /// Whether an object has nothing but an id and a state.
@@ -190,12 +195,13 @@ mod tests {
             !losses.into_losses().is_empty()
         };
         let own = r#"{"id":"msg_1","status":"completed"}"#;
-        for (key, json) in [("a", "null"), ("annotations", "[]"), ("store", "false"), (ITEM, own), (ITEM, "{}")] {
+        let nothing = [("a", "null"), ("annotations", "[]"), ("safetySettings", "[ ]"), ("store", "false")];
+        for (key, json) in nothing.into_iter().chain([(ITEM, own), (ITEM, "{}")]) {
             assert!(!lost(key, json), "{key}: {json}");
         }
-        for (key, json) in
-            [("a", "false"), ("annotations", "[{}]"), ("store", "true"), ("store", "{}"), (ITEM, r#"{"phase":1}"#)]
-        {
+        let something =
+            [("a", "false"), ("annotations", "[{}]"), ("store", "true"), ("store", "{}"), ("plugins", "[]")];
+        for (key, json) in something.into_iter().chain([(ITEM, r#"{"phase":1}"#)]) {
             assert!(lost(key, json), "{key}: {json}");
         }
         let of_items = |key: &str| {
