@@ -3,7 +3,7 @@
 mod media;
 mod tool;
 
-pub(crate) use media::image_made;
+pub(crate) use media::{failure, image_made};
 use weir_sdk::json::{RawValue, Str, object, parse};
 use weir_sdk::types::{
     Blob, CacheHint, Citation, Error, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart,
@@ -63,7 +63,10 @@ impl Reader<'_> {
     }
 
     fn block(self, block: Block<'_>) -> Result<Read, Error> {
-        let media = |media, kind| media::read(media, kind).map(Part::Media);
+        let media = |member: &str, media, kind| match media::failed(&media) {
+            Some(json) if self.assistant => Ok(Part::Opaque(opaque(member, &json))),
+            _ => media::read(media, kind).map(Part::Media),
+        };
         let part = if let Some(text) = block.text {
             Part::text(text)
         } else if let Some(call) = block.tool_use {
@@ -75,13 +78,13 @@ impl Reader<'_> {
         } else if let Some(point) = block.cache_point {
             return Ok(Read::Cache(hint(point)));
         } else if let Some(image) = block.image {
-            media(image, MediaKind::Image)?
+            media("image", image, MediaKind::Image)?
         } else if let Some(document) = block.document {
-            media(document, MediaKind::Document)?
+            media("document", document, MediaKind::Document)?
         } else if let Some(video) = block.video {
-            media(video, MediaKind::Video)?
+            media("video", video, MediaKind::Video)?
         } else if let Some(audio) = block.audio {
-            media(audio, MediaKind::Audio)?
+            media("audio", audio, MediaKind::Audio)?
         } else if let Some(cited) = block.cited {
             Part::Text(cited_text(cited))
         } else if let Some(raw) = block.guard {

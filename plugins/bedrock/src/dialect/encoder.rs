@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use weir_sdk::blocks::encoder::{AnswerFrames, BlockEncoder, End};
 use weir_sdk::blocks::writer::BlockFrames;
-use weir_sdk::json::Rest;
+use weir_sdk::json::{Object, RawValue, Rest};
 use weir_sdk::losses::{Losses, Place, extension};
 use weir_sdk::types::{
     Citation, Context, Error, Frame, MediaPart, MediaSource, Opaque, ResponseStart, Signature, ToolStart, Usage,
@@ -72,9 +72,17 @@ impl BlockFrames for ConverseFrames {
         out.push(frames::thought_delta(index, "redactedContent", &bytes(signature, purpose, call.as_deref())));
     }
 
-    /// Writes a call of the service's own tool, or its result.
+    /// Writes a call of the service's own tool, its result, or an image that it withheld.
     fn whole(&mut self, index: u32, block: &Opaque, out: &mut Vec<Frame>) -> bool {
         let Ok(mut block) = Rest::parse(&block.json) else { return false };
+        if let Some(image) = block.object("image") {
+            let of = |member: &str, o: &mut Object<'_>| {
+                o.object("image", |o| o.opt_raw(member, image.get(member).map(RawValue::get)));
+            };
+            out.push(frames::block_start(index, |o| of("format", o)));
+            out.push(frames::block_delta(index, |o| of("error", o)));
+            return true;
+        }
         let (call, result) = (block.object("toolUse"), block.object("toolResult"));
         let (name, Some(mut members)) = (if call.is_some() { "toolUse" } else { "toolResult" }, call.or(result)) else {
             return false;

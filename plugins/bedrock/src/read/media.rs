@@ -1,6 +1,6 @@
 //! Images, documents, videos and audio.
 
-use weir_sdk::json::{Str, parse, quote};
+use weir_sdk::json::{Str, object, parse, quote};
 use weir_sdk::types::{Error, Extension, MediaKind, MediaPart, MediaSource};
 
 use super::{NAMED, SOURCE, joined, member};
@@ -39,6 +39,28 @@ pub(super) fn read(wire: wire::Media<'_>, kind: MediaKind) -> Result<MediaPart, 
     part.name = wire.name.map(Str::into_string);
     part.extensions = marks;
     Ok(part)
+}
+
+/// The medium of an answer that the service withheld or could not make, which has a reason in place of its bytes.
+pub(super) fn failed(wire: &wire::Media<'_>) -> Option<String> {
+    let source = wire.source.as_ref();
+    let has_bytes = source.is_some_and(|source| {
+        let bytes = source.bytes.as_ref().or(source.text.as_ref());
+        bytes.is_some_and(|bytes| !bytes.is_empty()) || source.content.is_some() || source.s3.is_some()
+    });
+    let error = wire.rest.get("error").filter(|error| error.get() != "null" && !has_bytes)?;
+    Some(failure(wire.format.as_deref(), error.get()))
+}
+
+/// The same of a stream.
+pub(crate) fn failure(format: Option<&str>, error: &str) -> String {
+    let mut json = String::new();
+    object(&mut json, |o| {
+        o.opt_str("format", format);
+        o.object("source", |_| {});
+        o.raw("error", error);
+    });
+    json
 }
 
 /// The file at a place in the cloud's store; the place itself is kept with the marks.

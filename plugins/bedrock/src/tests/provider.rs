@@ -7,7 +7,7 @@ use weir_sdk::types::{
     TextPart, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
-use super::{CLAUDE, answered, context, json as body_of, sent};
+use super::{CLAUDE, answered, context, json as body_of, sent, written};
 use crate::Bedrock;
 
 const NOVA: &str = "us.amazon.nova-2-lite-v1:0";
@@ -415,4 +415,18 @@ fn c37_system_text_alone_is_said_by_the_user() {
     let (body, losses) = sent(NOVA, asking(history)).unwrap();
     assert_eq!(body["messages"], json!([{"role": "user", "content": [{"text": "Say hi."}]}]));
     assert_eq!((body.get("system"), losses), (None, vec!["messages[0]".to_owned()]));
+}
+
+#[test]
+fn a_medium_that_the_service_withheld_does_not_cost_the_rest_of_the_answer() {
+    let image = json!({"image": {"format": "png", "source": {}, "error": {"message": "blocked"}}});
+    let audio = json!({"audio": {"format": "wav", "source": {"bytes": ""}, "error": {"message": "blocked"}}});
+    let content = json!([{"text": "Here:"}, image, audio]);
+    let body = json!({"output": {"message": {"role": "assistant", "content": content}}, "stopReason": "end_turn"});
+    let answer = answered(&context("m"), &body).unwrap();
+    let parts = &answer.candidates[0].parts;
+    let [Part::Text(text), Part::Opaque(first), Part::Opaque(second)] = parts.as_slice() else { panic!("{parts:?}") };
+    assert_eq!((text.text.as_str(), first.kind.as_str(), second.kind.as_str()), ("Here:", "image", "audio"));
+    let (back, losses) = written(&context("m"), answer.clone());
+    assert_eq!((&back["output"]["message"]["content"][1], losses), (&image, Vec::new()));
 }

@@ -282,6 +282,26 @@ fn images_that_a_model_makes_come_through() {
 }
 
 #[test]
+fn an_image_that_was_withheld_says_why() {
+    let error = json!({"contentBlockIndex": 0, "delta": {"image": {"error": {"message": "blocked"}}}});
+    let frames = [
+        frame("messageStart", &json!({"role": "assistant"})),
+        frame("contentBlockStart", &json!({"contentBlockIndex": 0, "start": {"image": {"format": "png"}}})),
+        frame("contentBlockDelta", &error),
+        frame("contentBlockStop", &json!({"contentBlockIndex": 0})),
+        frame("messageStop", &json!({"stopReason": "end_turn"})),
+    ];
+    let events = decoded(&context("m"), &frames, 1);
+    let made = events
+        .iter()
+        .any(|event| matches!(event, ChatEvent::PartStart(start) if matches!(start.kind, PartKind::Media(_))));
+    assert!(!made, "an image without bytes is none: {events:?}");
+    let (back, losses) = encoded(&context("m"), &events, 1);
+    assert!(losses.is_empty());
+    assert_eq!(back[1..4], frames[1..4]);
+}
+
+#[test]
 fn a_streams_tier_is_read_and_written_back_once() {
     let metadata = json!({"usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3},
         "metrics": {"latencyMs": 9}, "serviceTier": {"type": "flex"}});

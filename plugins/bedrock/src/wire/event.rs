@@ -45,6 +45,7 @@ wire! {
     /// An image that the model generated.
     pub(crate) struct Picture<'a> {
         "source" => source: super::Source<'a>,
+        "error" => error: &'a RawValue,
     }
 
     /// The start of a block. Text and thinking have none.

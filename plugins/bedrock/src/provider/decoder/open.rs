@@ -48,6 +48,8 @@ pub(super) enum Kind {
         format: Option<String>,
         bytes: String,
         stored: Option<String>,
+        /// Why there are none.
+        error: Option<String>,
     },
 }
 
@@ -60,7 +62,8 @@ impl Open {
             let members = Rest::parse(raw.get()).unwrap_or_default();
             Kind::ServerResult { members: owned(&members), content: Vec::new() }
         } else if let Some(image) = start.image {
-            Kind::Image { format: image.format.map(Str::into_string), bytes: String::new(), stored: None }
+            let format = image.format.map(Str::into_string);
+            Kind::Image { format, bytes: String::new(), stored: None, error: None }
         } else {
             return Ok(None);
         };
@@ -80,8 +83,10 @@ impl Open {
             Kind::ServerResult { content, .. } => {
                 content.extend(delta.tool_result.iter().flatten().map(|piece| piece.get().to_owned()));
             }
-            Kind::Image { bytes, stored, .. } => {
-                let source = delta.image.and_then(|image| image.source).unwrap_or_default();
+            Kind::Image { bytes, stored, error, .. } => {
+                let image = delta.image.unwrap_or_default();
+                *error = image.error.map(|error| error.get().to_owned()).or(error.take());
+                let source = image.source.unwrap_or_default();
                 bytes.push_str(&source.bytes.unwrap_or_default());
                 *stored = source.s3.map(|place| place.get().to_owned()).or(stored.take());
             }
@@ -108,7 +113,10 @@ impl Open {
                 array(&mut list, |a| content.iter().for_each(|piece| a.raw(piece)));
                 whole(PartKind::Opaque(read::opaque("toolResult", &with(&members, "content", &list))))
             }
-            Kind::Image { format, bytes, stored } => {
+            Kind::Image { format, bytes, stored: None, error: Some(error) } if bytes.is_empty() => {
+                whole(PartKind::Opaque(read::opaque("image", &read::failure(format.as_deref(), &error))))
+            }
+            Kind::Image { format, bytes, stored, .. } => {
                 whole(PartKind::Media(read::image_made(format.as_deref(), bytes, stored.as_deref())))
             }
             _ => None,
